@@ -1,4 +1,4 @@
-"""The only file that writes arrays: one artifact is one file, written atomically.
+"""The only module that writes arrays: one artifact is one file, written atomically.
 
 Every artifact carries its `Recipe` (step, version, configuration used, digests of its inputs)
 in its own header; the digest of the recipe is the cache key. File names are never keys.
@@ -35,7 +35,7 @@ _HEADER = "la2ds"
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that an artifact was computed from.
+    """Everything an artifact was computed from.
 
     step: name of the step; version: raised when the step's code changes its output;
     config: the configuration values it used (JSON); inputs: name -> digest of content or key of
@@ -79,7 +79,7 @@ def _canonical(data: Any) -> str:
 
 
 def file_digest(path: Path) -> str:
-    """sha256 hex digest of a file's content, read in blocks."""
+    """SHA-256 hex digest of a file's content, read in blocks."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
@@ -94,8 +94,8 @@ def cannot_write(path: Path, error: OSError) -> UserError:
         )
     return UserError(
         f"cannot write {path}: {error.strerror or error}",
-        hint="free some space or choose a folder you may write to, then run the same command "
-        "again; finished items are kept",
+        hint="free some space or choose a writable folder, then run the same command again; "
+        "finished items are kept",
         exit_code=ExitCode.STORAGE,
     )
 
@@ -164,7 +164,7 @@ def replace_by(written: Path, path: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Have the new name of a file on disk, too, where the system can say so of a folder."""
+    """Flush the new name of a file to disk, if the system supports this for folders."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -181,10 +181,10 @@ _swept: set[Path] = set()
 
 
 def sweep(folder: Path) -> None:
-    """Remove the temporary files and folders in a folder whose writers were killed; once in a
-    process.
+    """Remove the temporary files and folders of killed writers in a folder, once per process.
 
-    A writer holds its file or folder locked, and the system lets go of it when the process ends.
+    A writer keeps its file or folder locked, and the system releases the lock when the process
+    ends.
     """
     if folder in _swept:
         return
@@ -202,8 +202,8 @@ def sweep(folder: Path) -> None:
 
 @contextmanager
 def temporary_beside(path: Path) -> Iterator[Path]:
-    """An empty file in the folder of `path`, for a library that writes by name: to be moved to
-    `path`, and removed if it still is there at the end. Raises OSError."""
+    """An empty file in the folder of `path`, for a library that writes to a file name. Move it to
+    `path`; if it still exists at the end, it is removed. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     sweep(path.parent)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY, suffix=path.suffix)
@@ -221,7 +221,7 @@ def temporary_beside(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def temporary_folder_beside(path: Path) -> Iterator[Path]:
-    """An empty folder beside `path`, removed at the end with what is left in it. Raises OSError."""
+    """An empty folder beside `path`, removed with its content at the end. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     sweep(path.parent)
     folder = tempfile.mkdtemp(dir=path.parent, prefix=TEMPORARY)
@@ -243,7 +243,7 @@ def _hold(handle: int) -> None:
 
 
 def _is_free(path: str) -> bool:
-    """Whether no process holds a file or a folder."""
+    """Whether no process has a file or folder locked."""
     if fcntl is None:
         return Path(path).is_file()
     handle = os.open(path, os.O_RDONLY)
@@ -257,8 +257,8 @@ def _is_free(path: str) -> bool:
 
 
 def encoded(text: str) -> bytes:
-    """UTF-8. Bytes of a file name that are no UTF-8, which Python holds as lone surrogates, become
-    their escapes, such as `\\udce9`: JSON reads these back as the same name."""
+    """UTF-8. Bytes of a file name that are not UTF-8, which Python keeps as lone surrogates, become
+    escapes such as `\\udce9`: JSON reads these back as the same name."""
     return text.encode("utf-8", "backslashreplace")
 
 
@@ -299,7 +299,7 @@ def _parse_header(
     if not isinstance(facts, dict) or not all(
         isinstance(facts.get(name, kind()), kind) for name, kind in kinds.items()
     ):
-        raise ArtifactError(f"{path} is damaged: its facts are not those of a file of la2ds")
+        raise ArtifactError(f"{path} is damaged: its facts are not valid")
     if header.get("schema") != SCHEMA:
         raise ArtifactError(
             f"{path} has schema {str(header.get('schema'))[:40]}, expected {SCHEMA}"
@@ -312,18 +312,18 @@ def _recipe_of(content: Any, path: Path | str) -> Recipe:
     if not isinstance(content, dict) or not all(
         isinstance(content.get(name), kind) for name, kind in kinds.items()
     ):
-        raise ArtifactError(f"{path} is damaged: its recipe is not one of la2ds")
+        raise ArtifactError(f"{path} is damaged: its recipe is not valid")
     return Recipe.from_json(content)
 
 
 def read_recipe(path: Path) -> Recipe:
-    """The recipe that a JSON document is. Raises ArtifactError, FileNotFoundError."""
+    """The recipe stored in a JSON document. Raises ArtifactError, FileNotFoundError."""
     with _readable(path):
         return _recipe_of(json.loads(path.read_text("utf-8")), path)
 
 
 def read_document(path: Path) -> dict[str, Any]:
-    """A JSON document that la2ds keeps to save work; empty if it is missing or damaged."""
+    """A JSON document that la2ds keeps as a cache; empty if it is missing or damaged."""
     try:
         document = json.loads(path.read_text("utf-8"))
     except (OSError, RecursionError, ValueError):
@@ -333,7 +333,7 @@ def read_document(path: Path) -> dict[str, Any]:
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """Whatever is wrong with the file is an ArtifactError, except that there is none."""
+    """Turns every error of reading the file into an ArtifactError, except a missing file."""
     try:
         yield
     except ArtifactError:
@@ -343,8 +343,8 @@ def _readable(path: Path) -> Iterator[None]:
 
 
 def _unreadable(path: Path | str, error: Exception) -> Exception:
-    """The FileNotFoundError or ArtifactError that `error` means for a reader of `path`, or itself
-    where it means something else."""
+    """The FileNotFoundError or ArtifactError to raise for `error` on reading `path`, or `error`
+    itself if it means something else."""
     from safetensors import SafetensorError
 
     if isinstance(error, FileNotFoundError | NotADirectoryError):
@@ -379,16 +379,16 @@ def _metadata(handle: int) -> Mapping[str, str]:
 
 def _layout(handle: int) -> tuple[Mapping[str, str], dict[str, Any], int]:
     """The metadata of an open safetensors file, its arrays, and the byte at which these begin (its
-    format: the length of a JSON header in eight bytes, the header, the arrays). ValueError for a
-    damaged or shortened file.
+    format: the length of a JSON header in eight bytes, the header, the arrays). Raises ValueError
+    for a damaged or truncated file.
 
-    Several times as fast as safe_open, which maps the file; a project has very many.
+    Several times as fast as safe_open, which maps the file; a project has very many files.
     """
     start = os.read(handle, _FIRST_BYTES)
     length = int.from_bytes(start[:8], "little")
     size = os.fstat(handle).st_size
     if len(start) < 8 or length > min(size - 8, _LONGEST_HEADER):
-        raise ValueError("its header is not complete")
+        raise ValueError("its header is incomplete")
     content = start[8:]
     while len(content) < length and (more := os.read(handle, length - len(content))):
         content += more
@@ -396,7 +396,7 @@ def _layout(handle: int) -> tuple[Mapping[str, str], dict[str, Any], int]:
     metadata = header.pop("__metadata__", {})
     end = max((array["data_offsets"][1] for array in header.values()), default=0)
     if size != 8 + length + end:
-        raise ValueError(f"it has {size} bytes, and its header needs {8 + length + end}")
+        raise ValueError(f"it has {size} bytes, but its header needs {8 + length + end}")
     return metadata, header, 8 + length
 
 
@@ -418,7 +418,7 @@ def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], Recipe, dict[str, An
 
 
 def map_arrays(path: Path) -> tuple[dict[str, np.ndarray], Recipe, dict[str, Any]]:
-    """As read_arrays, but the arrays are read-only views of the file, which the system reads where
+    """As read_arrays, but the arrays are read-only views of the file, which the system reads when
     they are used. Only for files that are replaced as a whole. Raises ArtifactError,
     FileNotFoundError."""
     with _readable(path), path.open("rb") as stream:
@@ -434,7 +434,7 @@ def _view(content: mmap.mmap, begin: int, entry: Mapping[str, Any]) -> np.ndarra
     if not all(type(n) is int and n >= 0 for n in (*shape, first)):
         raise ValueError("its header names no arrays")
     if end - first != math.prod(shape) * dtype.itemsize:
-        raise ValueError("its arrays are not those of its header")
+        raise ValueError("its arrays do not match its header")
     return np.frombuffer(content, dtype, math.prod(shape), begin + first).reshape(shape)
 
 
@@ -443,8 +443,8 @@ _DTYPE_NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 
 
 def release(array: np.ndarray) -> None:
-    """Let go of the memory that holds what was read of the file of a mapped array; it is read again
-    where it is used again. Nothing happens to an array of another kind."""
+    """Free the memory that holds what was read of a mapped array; it is read again when it is used
+    again. Other arrays are not affected."""
     base: Any = array
     while isinstance(base, np.ndarray | memoryview):
         base = base.base if isinstance(base, np.ndarray) else base.obj
@@ -453,7 +453,7 @@ def release(array: np.ndarray) -> None:
 
 
 class ArrayWriter:
-    """Arrays of a safetensors file that is written bit by bit."""
+    """Arrays of a safetensors file that is written piece by piece."""
 
     def __init__(
         self,
@@ -480,7 +480,7 @@ class ArrayWriter:
         stream.truncate(begin + end)
 
     def write(self, name: str, start: int, values: np.ndarray) -> None:
-        """Values of the array `name` from element `start` of its flat form on."""
+        """Write values of the array `name`, starting at element `start` of its flat form."""
         dtype = self._dtype[name]
         self._stream.seek(self._begin[name] + start * dtype.itemsize)
         self._put(np.ascontiguousarray(values, dtype.newbyteorder("<")).reshape(-1).data.cast("B"))
@@ -497,8 +497,8 @@ def open_arrays(
     recipe: Recipe,
     facts: Mapping[str, Any] | None = None,
 ) -> Iterator[ArrayWriter]:
-    """write_arrays for arrays that need not be in memory: name -> (dtype, shape), filled by the
-    writer, and the file has its name once all are. Raises UserError (exit 7) as write_bytes."""
+    """write_arrays for arrays that need not be in memory: name -> (dtype, shape). The writer fills
+    them; the file gets its name when all are filled. Raises UserError (exit 7) as write_bytes."""
     header = {"schema": SCHEMA, "key": recipe.key, "recipe": recipe.to_json(), "facts": facts or {}}
     try:
         with temporary_beside(path) as temporary:
@@ -510,7 +510,8 @@ def open_arrays(
 
 
 def files_in(folder: Path) -> dict[str, str]:
-    """Artifacts in a folder, name without ending -> path, from one listing; none without it."""
+    """Artifacts in a folder, name without ending -> path, from one listing; empty if the folder
+    does not exist."""
     ending = ".safetensors"
     with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
         return {e.name.removesuffix(ending): e.path for e in entries if e.name.endswith(ending)}
@@ -518,7 +519,7 @@ def files_in(folder: Path) -> dict[str, str]:
 
 
 def staleness(path: Path, recipe: Recipe) -> str | None:
-    """None if the artifact at `path` was made by exactly this recipe, else the reason.
+    """None if the artifact at `path` was made by exactly this recipe, otherwise the reason.
 
     Reasons read `missing`, `damaged`, `pose artifact version 1 -> 2`, `sigma: 0.6 -> 0.8`,
     `input poses changed`.

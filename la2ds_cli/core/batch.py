@@ -48,17 +48,17 @@ UNEXPECTED = "X001"
 
 
 def unexpected(project: Project, path: str, error: Exception, video: str = "") -> ItemResult:
-    """The row of an item that failed in a way that la2ds does not know: a fault of la2ds or of a
-    library, or too little memory. Its traceback goes to a file in logs/, one for each `path`.
+    """The row of an item that failed with an unexpected error: a bug in la2ds or in a library, or
+    too little memory. Its traceback goes to a file in logs/, one for each `path`.
 
-    To be caught around the work on one item, after the errors that are known: one item must not
-    take the others with it. Raises UserError (exit 7) if the log cannot be written.
+    Use it around the work on one item, after the known errors, so that one item does not end the
+    others. Raises UserError (exit 7) if the log cannot be written.
     """
     digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
     log = project.log_path(f"error-{slug(PurePath(path).stem)}-{digest}.txt")
     artifact.write_text(log, "".join(traceback.format_exception(error)))
     if isinstance(error, MemoryError):
-        reason = "it needs more memory than there is"
+        reason = "it needs more memory than is available"
     else:
         said = str(error).strip().partition("\n")[0][:200]
         reason = f"{type(error).__name__}: {said}" if said else type(error).__name__
@@ -68,7 +68,7 @@ def unexpected(project: Project, path: str, error: Exception, video: str = "") -
         "failed",
         code=UNEXPECTED,
         message=f"{path} failed unexpectedly: {reason}",
-        hint=f"the traceback is in {log}; please report it, with the file if it may be shared",
+        hint=f"the traceback is in {log}; please report it, with the file if you may share it",
     )
 
 

@@ -18,15 +18,15 @@ from la2ds_cli.core.untrusted_text import cell_of_path, path_of_cell
 
 
 def check_id(name: str) -> None:
-    """Raise ValueError for an id that cannot be the name of a file: ids name the files of a project
-    and stand in the names of results, so that one with a separator would lead out of it."""
+    """Raise ValueError for an id that cannot be a file name: ids name the files and results of a
+    project, so one with a separator would lead out of it."""
     if _PLAIN_ID.fullmatch(name):
         return
     plain = name.isprintable() and not re.search(r'[/\\:*?"<>|]', name)
     if not name or not plain or name.startswith("."):
         raise ValueError(
             f"the id {name!a} is not valid: use letters, digits and hyphens, no separators, and "
-            "no dot at the beginning"
+            "no leading dot"
         )
     if len(name.encode()) > _ID_BYTES:
         raise ValueError(f"the id {name[:20]!a}... is longer than {_ID_BYTES} bytes")
@@ -38,8 +38,8 @@ _PLAIN_ID, _PLAIN_LINES = re.compile(_PLAIN), re.compile(rf"(?:{_PLAIN}\n)*+")
 
 
 def are_plain_ids(names: Sequence[str]) -> bool:
-    """Whether check_id accepts each of very many names, because it holds letters, digits, hyphens,
-    dots and underscores alone."""
+    """Whether check_id accepts each of very many names because they consist only of letters,
+    digits, hyphens, dots and underscores."""
     lines = "\n".join([*names, ""])
     return lines.count("\n") == len(names) and _PLAIN_LINES.fullmatch(lines) is not None
 
@@ -84,7 +84,7 @@ class Video:
 
 
 def _is_clearer(own: str, path: Path) -> bool:
-    """Whether the readable part of an id names a clip better than its path does."""
+    """Whether the readable part of an id describes a clip better than its path."""
     if own == slug(f"{path.parent.name}-{path.stem}"):
         return False
     return own == slug("-".join(path.parts[-4:])) or not own.endswith(slug(path.stem))
@@ -101,12 +101,12 @@ _LARGEST = {"frames": MOST_FRAMES, "fps": 10**6, "width": 10**6, "height": 10**6
 
 
 def check_columns(columns: Collection[str]) -> None:
-    """Raise ValueError for a missing column and for a misspelt one.
+    """Raise ValueError for a missing or misspelt column.
 
-    Other columns belong to the user and are not read.
+    Other columns are the user's own and are not read.
     """
     if not columns:
-        raise ValueError("it is empty, without even the names of its columns")
+        raise ValueError("it is empty, without even column names")
     for sign, name in ((";", "semicolons"), ("\t", "tabs")):
         if len(columns) == 1 and sign in next(iter(columns)):  # as written by some spreadsheets
             raise ValueError(f"its fields are separated by {name}, not by commas")
@@ -121,9 +121,9 @@ def check_columns(columns: Collection[str]) -> None:
 
 
 def video_parser(columns: Sequence[str]) -> Callable[[Sequence[str]], Video]:
-    """What makes a clip of the cells of a row of videos.csv whose columns are `columns`, which
-    passed check_columns. It raises ValueError that names the column; an empty cell counts as a
-    missing column, except that a needed one may not be empty.
+    """A function that makes a clip from the cells of a row of videos.csv with these `columns`,
+    which passed check_columns. It raises a ValueError that names the column. An empty cell counts
+    as a missing column; a required one must not be empty.
     """
     at = {name: place for place, name in enumerate(columns)}
     needed = [at[name] for name in _NEEDED]
@@ -145,7 +145,7 @@ def video_parser(columns: Sequence[str]) -> Callable[[Sequence[str]], Video]:
 
 @lru_cache(maxsize=1 << 14)  # in a large table, many rows agree in all of them
 def _optional_values(columns: tuple[str, ...], texts: tuple[str, ...]) -> tuple[Any, ...]:
-    """Values of the columns _OPTIONAL, in their order; an empty or missing one has its default."""
+    """Values of the columns _OPTIONAL, in order; an empty or missing one has its default."""
     values = {name: _value(name, text) for name, text in zip(columns, texts, strict=True) if text}
     return tuple(values.get(name, _DEFAULTS[name]) for name in _OPTIONAL)
 
@@ -157,7 +157,7 @@ def _value(column: str, text: str) -> Any:
             raise ValueError(f"split is '{text}', write '{near[0]}'")
     kind = _TYPES[column]
     if "\0" in text:
-        raise ValueError(f"{column} holds the character 0")
+        raise ValueError(f"{column} contains a null character")
     if column == "path":
         return path_of_cell(text)
     if column == "options":
@@ -183,16 +183,16 @@ def _check_options(text: str) -> None:
 
 
 def row_of(video: Video) -> dict[str, str]:
-    """The row of a clip in videos.csv, column -> text; `video_parser` is for the inverse."""
+    """The row of a clip in videos.csv, column -> text; `video_parser` is the inverse."""
     row = {name: str(getattr(video, name)) for name in VIDEO_COLUMNS}
     row["path"] = cell_of_path(video.path)
     return row
 
 
 def check_row(video: Video) -> None:
-    """Raise ValueError, with the column, for a clip whose row could not be read again."""
+    """Raise a ValueError that names the column for a clip whose row could not be read back."""
     if video_parser(VIDEO_COLUMNS)(list(row_of(video).values())) != video:
-        raise ValueError("its values would be read back as different ones")
+        raise ValueError("its values would change when they are read back")
 
 
 # --- ids: readable, and independent of where the project is --------------------------------------
@@ -207,9 +207,9 @@ def slug(text: str) -> str:
 def video_id(path: Path, digest: str, *, part: str = "", person: int = 1) -> str:
     """Project id of a clip: slug of `folder-stem` and 8 hex digits of the sha256 of its source.
 
-    Two files of one name in two folders get two ids; renaming the project changes none. part: the
-    seconds that the clip takes from its source, such as `1.5-4`; person: the number of the person,
-    which is part of the id from 2 on.
+    Two files with the same name in different folders get different ids; renaming the project
+    changes none. part: the seconds of the source that the clip shows, such as `1.5-4`; person: the
+    number of the person, which is part of the id from 2 on.
     """
     source = path.resolve()
     parts = [slug(f"{source.parent.name}-{source.stem}"), digest[:8]]
@@ -231,11 +231,11 @@ class ClipOptions:
 
     start, end: seconds of the file as a player shows them, end exclusive. rotate: degrees
     clockwise, a multiple of 90 (stored as 0, 90, 180 or 270), in addition to the orientation stored
-    in the file. mirror: left and right exchanged, after the rotation. slowmo: seconds of the file
-    per second of the movement, 8 for footage slowed down 8 times. fps: images per second, for
-    folders of images only; 0 = not given.
+    in the file. mirror: flip left and right, after the rotation. slowmo: seconds of the file per
+    second of the movement, 8 for footage slowed down 8 times. fps: images per second, for folders
+    of images only; 0 = not given.
 
-    Raises UserError (exit 2) that names the option for a value outside its range.
+    Raises a UserError (exit 2) that names the option if a value is out of range.
     """
 
     start: float = 0.0
@@ -286,7 +286,7 @@ class ClipOptions:
 
     @property
     def part(self) -> str:
-        """`1.5-4`: the seconds that a clip takes from its file; empty for the complete file."""
+        """`1.5-4`: the seconds of the file that a clip shows; empty for the complete file."""
         if not self.is_cut:
             return ""
         return f"{_text(self.start)}-{_text(self.end) if self.end < inf else ''}"
@@ -297,8 +297,8 @@ def _text(value: Any) -> str:
 
 
 def _exact(value: Any) -> str:
-    """The text of a value from which the same one is read, in as few digits as `_text` if it can
-    be: 1.5, 3, and 0.30000000000000004."""
+    """The text that is read back as exactly this value, as short as `_text` if possible: 1.5, 3,
+    and 0.30000000000000004."""
     text = _text(value)
     return text if isinstance(value, bool) or float(text) == value else repr(value)
 

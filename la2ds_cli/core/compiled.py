@@ -1,7 +1,7 @@
-"""Kernels compiled by numba, which is imported when one is first called.
+"""Kernels compiled by numba, which is imported when a kernel is first called.
 
-Importing numba and loading compiled kernels takes as long as aligning hundreds of short clips by
-numpy. A step that has both asks `compiling_pays`.
+Importing numba and loading compiled kernels takes as long as aligning hundreds of short clips with
+numpy. A step that can do both asks `compiling_pays`.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ _done_without = 0.0  # seconds of this process
 def compiled(
     uncompiled: Callable[..., float] | None = None, **options: Any
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """As numba.njit(cache=True, **options), but importing this imports no numba.
+    """As numba.njit(cache=True, **options), but without importing numba at import time.
 
-    uncompiled: seconds that the function itself takes for its arguments. It is called as it is
-    while that is little (compiling_pays).
+    uncompiled: seconds that the uncompiled function takes for its arguments. It is called
+    uncompiled while that is little (compiling_pays).
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -44,9 +44,9 @@ def compiled(
 
 
 def compiling_pays(seconds: float) -> bool:
-    """Whether to do by a kernel what takes numpy so many seconds: no, until all that was done
-    without one in this process adds up to LOADING. So no more than twice the least is spent,
-    whatever is still to come."""
+    """Whether to use a kernel for work that takes numpy this many seconds: no, until the work done
+    without one in this process adds up to LOADING. The total time is then at most twice the
+    minimum, whatever follows."""
     global _done_without
     if _done_without + seconds > LOADING:
         return True

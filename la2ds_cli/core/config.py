@@ -80,8 +80,8 @@ class Config:
 
 def stored_settings(section: str, settings: Any) -> dict[str, Any]:
     """The settings of a section as stored in the files of a project (recipes, config.toml of a run,
-    JSON documents): under their first names, and without those of ADDED that have this value. New
-    names and new settings thus leave keys and files unchanged.
+    JSON documents): under their original names, and without those in ADDED that have the value
+    given there. New names and new settings thus leave keys and files unchanged.
 
     section: its name, such as `align`; settings: its dataclass.
     """
@@ -110,7 +110,7 @@ def read_preset(name: str) -> dict[str, Any]:
 
 @cache
 def _preset_config(name: str) -> Config:
-    """A preset applied to the one that it names as `preset`, or to the defaults."""
+    """A preset applied on top of the one that it names as `preset`, or of the defaults."""
     settings = read_preset(name)
     base = settings.pop("preset", None)
     return _apply(_preset_config(base) if base else Config(), settings, f"preset {name}")
@@ -138,7 +138,7 @@ def load_config(
 
 
 def method_settings(method: str | None, preset: str | None) -> tuple[str | None, list[str]]:
-    """Preset and overrides that train by `method`: the preset of that name, if it exists and no
+    """Preset and overrides for training by `method`: the preset of that name, if it exists and no
     other is given. None = the method of the project."""
     if method is None:
         return preset, []
@@ -185,7 +185,7 @@ def _renamed(settings: Mapping[str, Any], origin: str) -> dict[str, Any]:
         target = current.get(new_section, {})
         if new in target:
             raise UserError(
-                f"{origin}: {new_section}.{new} is set twice, also by its old name {section}.{old}",
+                f"{origin}: {new_section}.{new} is set twice, once by its old name {section}.{old}",
                 hint=f"keep {new_section}.{new} and delete {section}.{old}",
             )
         current[new_section] = {**target, new: values[old]}

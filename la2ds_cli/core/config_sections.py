@@ -1,5 +1,5 @@
-"""The settings of each step. Units and meaning stand beside every field, or above it;
-scripts/write_docs.py makes docs/settings.md of them.
+"""The settings of each step. Units and meaning are beside every field, or above it;
+scripts/write_docs.py turns them into docs/settings.md.
 
 Fields are plain str, int, float, bool or Literal, so that each maps to one TOML value.
 """
@@ -25,8 +25,8 @@ _MOST = {
 def _check(
     section: Any, *, low: float, high: float | None = None, names: str, open_low: bool
 ) -> None:
-    """ValueError naming the first of the blank-separated fields outside [low, high], or
-    (low, high] with `open_low`; NaN is outside. high: None = that of _MOST."""
+    """Raise a ValueError that names the first of the space-separated fields outside [low, high], or
+    (low, high] with `open_low`; NaN is outside. high: None = the limit in _MOST."""
     for name in names.split():
         value = getattr(section, name)
         most = _MOST.get(name, _LARGEST) if high is None else high
@@ -230,7 +230,7 @@ class AlignConfig:
 
     @property
     def uses_references(self) -> bool:
-        """Whether clips are aligned by consensus through reference clips, where there are any."""
+        """Whether clips are aligned by consensus through reference clips, if there are any."""
         return self.method == "dtw" and self.reference_clips > 0
 
 

@@ -1,7 +1,7 @@
 """Output for the user: results on stdout; progress, notes and errors on stderr.
 
-With `--json` stdout holds one JSON document and nothing else. Colour and animation are used
-only on a terminal; NO_COLOR and TERM=dumb are respected, and each stream is judged by itself.
+With `--json` stdout holds one JSON document and nothing else. Colour and animation are used only on
+a terminal; NO_COLOR and TERM=dumb are respected, and each stream is checked separately.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ _STYLES = {"ok": "green", "cached": "dim", "degraded": "yellow", "skipped": "red
 
 
 def _indented(text: str) -> str:
-    """`printable`, but line feeds stay, and what follows them is indented: nothing that stands in
-    a name can pass for a line of its own."""
+    """`printable`, but line feeds are kept, with the following line indented, so that no part of a
+    name can look like a separate line."""
     first, *rest = map(printable, text.split("\n"))
     return "\n".join([first, *(line if line.startswith("  ") else f"  {line}" for line in rest)])
 
@@ -58,7 +58,7 @@ def _event(**event: Any) -> None:
 
 
 def _print(text: str, *, stderr: bool, style: str | None = None) -> None:
-    """One line as it is. Only a style needs rich, which takes 20 ms to import and print."""
+    """Print one line as it is. Only a style needs rich, which takes 20 ms to import and print."""
     if style is not None:
         _rich(stderr=stderr).print(text, style=style)
         return
@@ -90,7 +90,7 @@ def warn(text: str) -> None:
 
 
 def traceback(text: str) -> None:
-    """Print the traceback of a fault on stderr, as it is but for unsafe characters."""
+    """Print the traceback of a bug on stderr, unchanged except for unsafe characters."""
     for line in text.splitlines():
         sys.stderr.write(f"{printable(line)}\n")
 
@@ -116,14 +116,14 @@ def to_plain(value: Any) -> Any:
 
 
 def _escaped(line: str) -> str:
-    """A line of JSON without characters that are unsafe on a terminal."""
+    """A line of JSON with characters escaped that are unsafe on a terminal."""
     return UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", line)
 
 
 class Console:
     """Output of one command, used in a `with` block that ends its progress bar.
 
-    `progress` is the one that the command passes to its step.
+    The command passes `progress` to its step.
     """
 
     def __init__(self, *, as_json: bool = False, quiet: bool = False) -> None:
@@ -167,7 +167,7 @@ class Console:
             RichConsole(highlight=False, width=width).print(content)
 
     def table(self, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        """Columns aligned with blanks, never cut off, so that pipes get complete values."""
+        """Columns aligned with spaces, never truncated, so that pipes get complete values."""
         if self.as_json:
             return
         from rich.cells import cell_len
@@ -201,14 +201,14 @@ class Console:
             sys.stdout.write("\n".join(map(_escaped, lines)) + "\n")
 
     def record(self, data: Mapping[str, Any]) -> None:
-        """One line of JSON, only with --json, for commands that say what happens as it happens; it
-        leaves at once."""
+        """One line of JSON, only with --json, for commands that report events as they happen; it is
+        flushed at once."""
         if self.as_json:
             sys.stdout.write(_escaped(json.dumps(to_plain(data), ensure_ascii=False)) + "\n")
             sys.stdout.flush()
 
     def status(self, text: str) -> None:
-        """A line that the next one replaces, on a terminal alone; empty = ended."""
+        """A line that the next one replaces, only on a terminal; empty = ended."""
         if (
             self.quiet
             or self.as_json
@@ -220,7 +220,7 @@ class Console:
         sys.stdout.flush()
 
     def item(self, result: ItemResult) -> None:
-        """An item of a batch that is done while others are not: told to programs alone."""
+        """An item of a batch that is done while others are not, reported only to programs."""
         if _for_programs():
             _event(item=to_plain(result))
 
@@ -261,7 +261,7 @@ def _stderr_progress() -> Progress:
 
 
 class LineProgress(Progress):
-    """For logs and pipes: a line at the start of a task and at most one per tenth of it."""
+    """For logs and pipes: a line at the start of a task, and at most one per tenth of it."""
 
     def __init__(
         self,
@@ -300,9 +300,9 @@ class LineProgress(Progress):
 class EventProgress(Progress):
     """For programs that run la2ds, with LA2DS_PROGRESS=json: a line of JSON for each event.
 
-    Its keys: `task` begins ("" = ended); `share` of it that is done, 0 to 1 or null where its
-    length is unknown, at most ten times a second; `item` of a batch that is done, as in `--json`;
-    `note`, `error`, `hint`, `code` as on a terminal.
+    Keys: `task` begins ("" = ended); `share` of it that is done, 0 to 1 or null if its length is
+    unknown, at most ten times a second; `item` of a batch that is done, as in `--json`; `note`,
+    `error`, `hint`, `code` as on a terminal.
     """
 
     APART = 0.1  # seconds

@@ -1,8 +1,9 @@
-"""corrections.csv: joints that a person has put right, kept apart from those of the network.
+"""corrections.csv: joints that a person has corrected, kept separate from the network's joints.
 
-A row names a frame of the clip's file and a joint. They are laid over the poses whenever these are
-read, so that they survive a new extraction. They hold for the reading they were made for: the same
-person, turned the same way; in another reading they are not used, and stay in the table.
+A row names a frame of the clip's file and a joint. Corrections are applied whenever the poses are
+read, so they survive a new extraction. They apply only to the reading they were made for: the same
+person, rotated and mirrored in the same way. In another reading they are not used, but stay in the
+table.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ _HINT = f"correct the line, or delete it; columns: {','.join(COLUMNS)}"
 @dataclass(frozen=True)
 class Correction:
     """A joint of one frame. frame: of the clip's file, from 0. at: x, y in pixels of the upright
-    picture; None = it is not to be trusted, and counts as not seen. reading: see reading_of. set:
-    when, UTC, ISO 8601."""
+    picture; None = not to be trusted, which counts as not seen. reading: see reading_of. set: when,
+    UTC, ISO 8601."""
 
     frame: int
     joint: str
@@ -42,8 +43,8 @@ Row = tuple[str, Correction]  # with the id of the clip
 
 
 def reading_of(recipe: Recipe, info: Mapping[str, Any]) -> str:
-    """Whom poses follow and how their file was turned, such as `auto rotate=90`; what a position in
-    the picture means. info: facts of the poses."""
+    """Whom the poses follow and how their file was rotated and mirrored, such as `auto rotate=90`;
+    this defines what a position in the picture means. info: facts of the poses."""
     turned = [f"rotate={info['rotate']}"] if info.get("rotate") else []
     turned += ["mirror=true"] if info.get("mirror") else []
     return " ".join([str(recipe.config.get("subject", "")), *turned]).strip()
@@ -77,8 +78,8 @@ def _parse(cells: dict[str, str]) -> Row:
 
 
 def corrected_recipe(recipe: Recipe, corrections: Sequence[Correction]) -> Recipe:
-    """The recipe of poses with corrections that hold for them: what was made from the poses without
-    them is stale. The recipe itself where there are none."""
+    """The recipe of poses with the corrections that apply to them, so that everything made from the
+    uncorrected poses is stale. The recipe itself if there are none."""
     if not corrections:
         return recipe
     said = sorted((one.frame, one.joint, one.at or ()) for one in corrections)
@@ -87,10 +88,11 @@ def corrected_recipe(recipe: Recipe, corrections: Sequence[Correction]) -> Recip
 
 
 def corrected(pose: PoseSequence, corrections: Sequence[Correction]) -> PoseSequence:
-    """Poses with corrections laid over them; frames and joints that they do not have are left out.
+    """Poses with corrections applied; corrections for frames and joints that they do not have are
+    ignored.
 
-    A joint that was put right has score and trust 1; of one that is not to be trusted both are 0
-    and the place is NaN. Its place in 3D, which came with the wrong one, is NaN in both cases.
+    A corrected joint has score and trust 1; for one that is not to be trusted, both are 0 and the
+    position is NaN. Its position in 3D, which came with the wrong one, is NaN in both cases.
     """
     joints = get_skeleton(pose.skeleton).joints
     xy, score = pose.xy.copy(), pose.score.copy()

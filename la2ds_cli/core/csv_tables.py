@@ -17,8 +17,8 @@ Row = TypeVar("Row")
 
 class _Lines:
     """Collects rows of csv.writer, which calls `write` once for each, with a line feed as their
-    end. The writer itself must end them with CR LF: before Python 3.13 it quotes only those of the
-    two that its line ends have, and the reader takes a bare one for the end of a row."""
+    end. The writer itself must end rows with CR LF: before Python 3.13 it quotes a CR or LF only if
+    its line terminator contains it, and the reader takes a bare one for the end of a row."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -42,8 +42,8 @@ def read_rows(
     hint: str,
     check: Callable[[Sequence[str]], None] | None = None,
 ) -> list[Row]:
-    """`read_table` whose rows are parsed as column -> text; `check` gets the names of the columns,
-    and raises as `parse`."""
+    """`read_table` with rows parsed as column -> text; `check` gets the names of the columns, and
+    raises as `parse`."""
 
     def parser(columns: Sequence[str]) -> Callable[[Sequence[str]], Row]:
         if check is not None:
@@ -58,10 +58,10 @@ def read_table(
 ) -> list[Row]:
     """Parsed rows of a CSV file with a header, in UTF-8 with or without a byte-order mark.
 
-    parser: turns the names of the columns, none of an empty file, into what turns the cells of a
-    row into a value. Either may raise KeyError or ValueError, which becomes a UserError (exit 5)
-    that names the line; hint describes the expected file. The apostrophe of an `inert` cell is
-    taken off. Raises UserError (exit 3) if the system does not let the file be read.
+    parser: takes the names of the columns (none if the file is empty) and returns a function that
+    turns the cells of a row into a value. Either may raise KeyError or ValueError, which becomes a
+    UserError (exit 5) that names the line; hint describes the expected file. The apostrophe of an
+    `inert` cell is taken off. Raises UserError (exit 3) if the file cannot be opened.
     """
     line = 1
     try:
@@ -76,7 +76,7 @@ def read_table(
                 line = reader.line_num
                 if len(cells) != len(columns):
                     fields = "1 field" if len(cells) == 1 else f"{len(cells)} fields"
-                    raise ValueError(f"it has {fields}, the header has {len(columns)}")
+                    raise ValueError(f"it has {fields}, but the header has {len(columns)}")
                 if "'" in "".join(cells):  # rare, and tables are long
                     cells = [without_mark(cell) for cell in cells]
                 rows.append(parse(cells))
@@ -97,5 +97,5 @@ def _unreadable(path: Path, line: int, problem: str, hint: str) -> UserError:
 
 
 def number_cell(value: float, digits: int) -> str:
-    """A number with so many decimals, an empty cell where it is NaN or infinite."""
+    """A number with this many decimals; an empty cell if it is NaN or infinite."""
     return f"{value:.{digits}f}" if math.isfinite(value) else ""

@@ -1,4 +1,4 @@
-"""Choice of the compute device, without a silent fallback from the one the user named."""
+"""Choice of the compute device, without silently replacing the one the user named."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def resolve_device(name: DeviceName) -> torch.device:
         return torch.device("cpu")
     if not torch.cuda.is_available():
         raise UserError(
-            "CUDA was asked for, but this machine or this torch build has none",
+            "CUDA was requested, but this machine or torch build does not have it",
             hint="use --device auto or --device cpu; la2ds doctor shows what is installed",
             exit_code=ExitCode.ENVIRONMENT,
         )

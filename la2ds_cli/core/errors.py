@@ -29,8 +29,9 @@ class ExitCode(IntEnum):
 class UserError(Exception):
     """A problem the user can solve.
 
-    message: one sentence with the problem; hint: the next thing to type or do (may be empty);
-    code: stable short code of the item status, e.g. `V001` (docs/exit-codes.md), may be empty.
+    message: one sentence that states the problem; hint: the next thing to type or do (may be
+    empty); code: stable short code of the item status, e.g. `V001` (docs/exit-codes.md), may be
+    empty.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class UserError(Exception):
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of what an error of a library says, 300 characters at most, or its kind where
-    it says nothing."""
+    """The first line of a library's error message, at most 300 characters, or the class of the
+    error if the message is empty."""
     said = str(error).strip().partition("\n")[0].strip()
     return said[:300] or type(error).__name__

@@ -1,7 +1,8 @@
-"""notes.csv: what a person has written beside moments of two clips.
+"""notes.csv: a person's notes on moments of two clips.
 
-A row names a frame of each clip, as the files count them, so that it holds when a clip is extracted
-again; a frame is missing where its clip showed no such moment. Only a person changes it.
+A row names a frame of each clip, as numbered in the files, so that it stays valid when a clip is
+extracted again; the frame is empty if its clip shows no such moment. Only a person changes the
+table.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Note:
 
     @property
     def exchanged(self) -> Note:
-        """The same note where the other clip is A."""
+        """The same note with A and B exchanged."""
         return Note(self.frame_b, self.frame_a, self.text, self.set)
 
 
@@ -43,7 +44,7 @@ def read_notes(path: Path) -> list[Row]:
 
 
 def write_notes(path: Path, rows: Iterable[Row]) -> None:
-    """Write the table; raises UserError (exit 7) where it cannot be written."""
+    """Write the table; raises UserError (exit 7) if it cannot be written."""
     cells = [
         (a, _cell(one.frame_a), b, _cell(one.frame_b), one.text, one.set) for a, b, one in rows
     ]
@@ -51,8 +52,8 @@ def write_notes(path: Path, rows: Iterable[Row]) -> None:
 
 
 def notes_of(path: Path, a: str, b: str) -> list[Note]:
-    """Those of two clips, in the order of A's frames, whichever clip was A when they were written.
-    Raises UserError as read_notes."""
+    """The notes on two clips, in the order of A's frames, whichever clip was A when they were
+    written. Raises UserError as read_notes."""
     found = [
         note if first == a else note.exchanged
         for first, second, note in read_notes(path)
@@ -69,7 +70,7 @@ def _parse(cells: dict[str, str]) -> Row:
     a, b = (int(text) if (text := cells[f"frame_{side}"].strip()) else None for side in "ab")
     known = [frame for frame in (a, b) if frame is not None]
     if not known:
-        raise ValueError("it has no frame")
+        raise ValueError("it names no frame")
     if min(known) < 0:
         raise ValueError(f"{min(known)} is not a frame number")
     return cells["a"], cells["b"], Note(a, b, cells["text"], cells.get("set", ""))

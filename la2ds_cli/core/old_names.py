@@ -1,6 +1,6 @@
-"""Modules under their names in la2ds 0.1, for plugins and scripts that were written for it.
+"""Modules under their names in la2ds 0.1, for plugins and scripts written for it.
 
-The list holds the modules that plugins need and that the documents of 0.1 named. Importing an old
+The list has the modules that plugins need and that the documentation of 0.1 named. Importing an old
 name gives the current module and a DeprecationWarning.
 """
 
@@ -24,7 +24,7 @@ MOVED = {f"la2ds_cli.{name}": f"la2ds_cli.core.{name}" for name in _CORE} | {
 
 
 class _OldNames(MetaPathFinder, Loader):
-    """Finds the old names; asked last, so that it hides no current module."""
+    """Finds the old names; asked last, so that it does not hide any current module."""
 
     def find_spec(
         self,

@@ -1,4 +1,4 @@
-"""Imports of packages that come with an extra, and the errors if one fails."""
+"""Imports of packages from an extra, and the errors if one fails."""
 
 from __future__ import annotations
 

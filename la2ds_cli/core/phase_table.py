@@ -1,6 +1,6 @@
 """phases.csv: named spans of frames, who set each of them, and what a change does to the file.
 
-Reading and writing again keeps every column, also those that la2ds does not know.
+Reading and writing keeps every column, including those that la2ds does not know.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _HINT = "columns: video,start,end,phase (frame numbers, end exclusive)"
 
 @dataclass(frozen=True)
 class PhaseRow:
-    """video: as it is written, an id, a file name or its stem. other: text of further columns."""
+    """video: as written: an id, a file name or its stem. other: text of further columns."""
 
     video: str
     phase: Phase
@@ -36,7 +36,7 @@ class PhaseRow:
 
     @property
     def checked(self) -> frozenset[str]:
-        """START, END: those that a person vouches for."""
+        """START, END: those that a person has checked."""
         if not self.phase.propagated:
             return frozenset({START, END})
         return frozenset(self.other.get(CHECKED, "").split()) & {START, END}
@@ -50,8 +50,8 @@ class PhaseTable:
     columns: tuple[str, ...] = PHASE_COLUMNS
 
     def text(self) -> str:
-        """The table as CSV. Columns that only rows know follow those of the file; with a column
-        `origin` every row says who set it."""
+        """The table as CSV. Columns that only rows have follow those of the file; with a column
+        `origin`, every row says who set it."""
         extra = [name for row in self.rows for name in row.other]
         if any(row.phase.propagated for row in self.rows):
             extra.insert(0, ORIGIN)
@@ -68,7 +68,7 @@ def _cell(row: PhaseRow, column: str) -> str | int:
 
 
 def read_phase_table(path: Path) -> PhaseTable:
-    """The file with all its columns; an empty table where there is no file or nothing in it.
+    """The file with all its columns; an empty table if the file does not exist or is empty.
 
     Raises UserError (exit 5) that names an unreadable row.
     """
@@ -86,7 +86,7 @@ def _parse(cells: dict[str, str]) -> PhaseRow:
     propagated = cells.get(ORIGIN, "").strip().lower() == PROPAGATED
     phase = Phase(_frame(cells, "start"), _frame(cells, "end"), cells["phase"], propagated)
     if not 0 <= phase.start < phase.end:
-        raise ValueError(f"start {phase.start} must lie before end {phase.end}")
+        raise ValueError(f"start {phase.start} must be before end {phase.end}")
     other = {name: text for name, text in cells.items() if name not in PHASE_COLUMNS}
     return PhaseRow(cells["video"], phase, other)
 
@@ -110,7 +110,7 @@ def _frame(cells: dict[str, str], column: str) -> int:
 @dataclass(frozen=True)
 class PhaseChange:
     """A row that is added (`before` is None), removed (`after` is None) or changed. video: id, or
-    the name as written where no clip has it."""
+    the name as written if no clip has it."""
 
     video: str
     before: Phase | None
@@ -137,9 +137,9 @@ class PhaseChange:
 def phase_changes(
     old: PhaseTable, new: PhaseTable, clip: Callable[[str], str]
 ) -> list[PhaseChange]:
-    """What becomes of the rows, by clip and time. clip: name as written -> id.
+    """How the rows change, by clip and time. clip: name as written -> id.
 
-    The k-th time of a phase in a clip is compared with its k-th time.
+    The k-th occurrence of a phase in a clip is compared with its k-th occurrence.
     """
     before, after = _by_key(old.rows, clip), _by_key(new.rows, clip)
     changes = [
@@ -154,7 +154,7 @@ def phase_changes(
 def _by_key(
     rows: Iterable[PhaseRow], clip: Callable[[str], str]
 ) -> dict[tuple[str, str, int], Phase]:
-    """(clip, phase, which time it comes) -> the phase."""
+    """(clip, phase, number of the occurrence) -> the phase."""
     times: Counter[tuple[str, str]] = Counter()
     phases = {}
     for row in sorted(rows, key=lambda row: row.phase.start):
@@ -169,8 +169,8 @@ def _start(phase: Phase | None) -> int:
 
 
 def write_phase_table(path: Path, table: PhaseTable, backups: Path | None) -> Path | None:
-    """Write the table, after the file as it was is copied into the folder `backups` as
-    `before-N.csv`; the copy. None where there was no file or no folder, or where nothing changes.
+    """Write the table, after copying the old file into the folder `backups` as `before-N.csv`.
+    Returns the copy; None if there was no file or no folder, or if nothing changes.
 
     Raises UserError (exit 7) if either cannot be written.
     """

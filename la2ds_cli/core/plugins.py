@@ -2,13 +2,13 @@
 reads the model files whose ending is in its `SUFFIXES` literal.
 
 Both are read from the source, so listing them imports no plugin. A plugin takes further arguments
-after a colon (`mmpose:config.py`). A dotted name that is not a shipped plugin is a module of the
-user with the same functions.
+after a colon (`mmpose:config.py`). A dotted name that is not a shipped plugin is the user's own
+module with the same functions.
 
-Such a module, and a configuration that is Python, is a program. It runs only where the user names
-it: on the command line, as an argument of a function, or in the environment variable LA2DS_PLUGINS.
-A file of a project or a checkpoint may name it too, but that alone does not run it: such files come
-from other people.
+Such a module, or a configuration that is Python, is a program. It runs only if the user names it:
+on the command line, as an argument of a function, or in the environment variable LA2DS_PLUGINS. A
+file of a project or a checkpoint may name it too, but that is not enough to run it, since such
+files come from other people.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ _VARIABLE = "LA2DS_PLUGINS"
 
 
 def trust(setting: object) -> None:
-    """Take a setting, a text or a value of any other kind, for one that the user named.
+    """Treat a setting (text or any other value) as named by the user.
 
     It is kept in LA2DS_PLUGINS, where child processes find it.
     """
@@ -96,7 +96,7 @@ def check_trusted(name: str, what: str) -> None:
     """
     if not _is_trusted(name):
         raise UserError(
-            f"the {what} '{name}' is a program of its own, and only a file of the project names it",
+            f"the {what} '{name}' is a program that only a file of the project names",
             hint=f"if you trust it, set {_VARIABLE}={name} for this and later commands (several "
             "are separated by commas), or name it on the command line",
         )

@@ -6,10 +6,10 @@ from threading import Lock
 
 
 class Progress:
-    """Silent progress; la2ds_cli.core.console subclasses it with a bar, and steps default to it."""
+    """Silent progress, the default of steps; la2ds_cli.core.console subclasses it with a bar."""
 
     def begin(self, label: str, total: float | None = None) -> None:
-        """Start a task of `total` units (None = unknown) and end the one before."""
+        """Start a task of `total` units (None = unknown), and end the previous one."""
 
     def advance(self, amount: float = 1) -> None:
         """Report `amount` more units done."""

@@ -50,7 +50,7 @@ BASE_RUN = "la2ds-base"  # stands for the base model where a run is named; no tr
 
 
 class Project:
-    """An existing project directory. `create` makes a new one, `open` opens an existing one."""
+    """A project directory. `create` makes a new one, `open` opens an existing one."""
 
     def __init__(self, root: Path, settings: dict[str, Any]) -> None:
         self.root = root
@@ -106,29 +106,31 @@ class Project:
 
     @contextmanager
     def shard_lock(self, number: int, count: int) -> Iterator[None]:
-        """Exclusive use of one part of a list that several processes share. They take `lock`
-        whenever they write the project's tables. Raises UserError (exit 5) as `lock`."""
+        """Exclusive use of one part of a list that several processes share. They take `lock` to
+        write the project's tables. Raises UserError (exit 5) as `lock`."""
         with self._locked_by(f"shard-{number}-of-{count}.lock", 0):
             yield
 
     @contextmanager
     def tables(self, wait: float = TABLES_WAIT) -> Iterator[None]:
-        """Exclusive use of the tables that people and commands change, for the moment in which one
-        is read, changed and written: videos.csv, phases.csv, subjects.csv, anchors.csv,
-        notes.csv, corrections.csv, `aside`.
+        """Exclusive use of the tables that people and commands change (videos.csv, phases.csv,
+        subjects.csv, anchors.csv, notes.csv, corrections.csv, `aside`), only while one is read,
+        changed and written.
 
-        Whoever holds `lock` for hours takes it for moments, so that people can label and mark
-        clips meanwhile. May be taken again inside. Raises UserError (exit 5) as `lock`.
+        A command that holds `lock` for hours takes this lock only for moments, so that people can
+        label and mark clips meanwhile. It can be taken again inside. Raises UserError (exit 5) as
+        `lock`.
         """
         with self._locked_by("tables.lock", wait, again=True):
             yield
 
     @contextmanager
     def studio_lock(self) -> Iterator[None]:
-        """One studio at a time; commands go on beside it. Raises UserError (exit 5) as `lock`."""
+        """One studio at a time; commands can run at the same time. Raises UserError (exit 5) as
+        `lock`."""
         busy = UserError(
-            f"a studio of {self.root} is open already",
-            hint="use its page, or end it where la2ds studio was started",
+            f"a studio for {self.root} is already open",
+            hint="use its page, or end it in the terminal that runs la2ds studio",
             exit_code=ExitCode.MISMATCH,
         )
         with self._locked_by("studio.lock", 0, busy):
@@ -167,7 +169,8 @@ class Project:
 
     def _folder(self, *names: str) -> Path:
         """A folder of the project, which need not exist. Raises UserError (exit 5) for a link that
-        leads out of the project: a project from somebody else could name any folder by one."""
+        leads out of the project: in a project from somebody else, a link could lead to any
+        folder."""
         if names not in self._inside:
             path = self.root.joinpath(*names)
             if not _real(path).is_relative_to(_real(self.root)):
@@ -198,7 +201,7 @@ class Project:
         return self._artifact(video, "features")
 
     def film_dir(self, video: str | None = None) -> Path:
-        """Folder of the pictures of a clip, which the studio shows; None: of all clips."""
+        """Folder of the pictures of a clip that the studio shows; None: of all clips."""
         return self._folder("film", *([] if video is None else [self._artifact(video).stem]))
 
     def run_dir(self, run: str) -> Path:
@@ -238,25 +241,27 @@ class Project:
 
     @property
     def anchors_path(self) -> Path:
-        """Moments of two clips that a person has said are the same; see studio/anchors.py."""
+        """Moments of two clips that a person has matched; see studio/anchors.py."""
         return self.root / "anchors.csv"
 
     @property
     def notes_path(self) -> Path:
-        """What a person has written beside moments of two clips; see core/notes.py."""
+        """A person's notes on moments of two clips; see core/notes.py."""
         return self.root / "notes.csv"
 
     @property
     def corrections_path(self) -> Path:
-        """Joints that a person has put right; see core/corrections.py."""
+        """Joints that a person has corrected; see core/corrections.py."""
         return self.root / "corrections.csv"
 
     def aside(self, name: str) -> Path:
-        """A table of what people have set of frames that no clip shows now; studio/handover.py."""
+        """A table of what people have set for frames that no clip shows any more;
+        studio/handover.py."""
         return self._folder("aside") / name
 
     def earlier_poses(self, video: str) -> Path:
-        """Folder of the poses that a clip had before a person had it read in another way."""
+        """Folder of the earlier poses of a clip, from before a person had it read in another
+        way."""
         return self._folder("aside", "poses", self._artifact(video, "aside", "poses").stem)
 
     @property
@@ -266,12 +271,12 @@ class Project:
     # --- videos.csv ----------------------------------------------------------------------
 
     def videos(self) -> list[Video]:
-        """Rows of videos.csv in file order; an empty list without the file. Raises UserError (exit
-        5) that names an unreadable line."""
+        """Rows of videos.csv in file order; an empty list without the file. Raises a UserError
+        (exit 5) that names an unreadable line."""
         return list(self.video_list().videos)
 
     def video_list(self) -> VideoList:
-        """The rows of videos.csv, to find clips in; read again when the file has changed. Raises
+        """The rows of videos.csv, for finding clips; read again if the file has changed. Raises
         UserError as `videos`."""
         state = _state(self.videos_path)
         if state is None:
@@ -291,11 +296,11 @@ class Project:
     ) -> None:
         """Insert rows, or replace those with the same id. Rows of the ids `removed` are deleted.
 
-        Old rows stay in their order. A new one stands in front of the nearest clip that follows it
-        in `order`, ids of the list that was worked on (None = that of `added`), else at the end, so
-        that a clip that failed at first ends in the same place. A split or group that the user
-        filled in stays if it is empty in the new row. Raises UserError (exit 5) for a row that
-        could not be read again.
+        Old rows keep their order. A new row goes before the nearest clip that follows it in
+        `order`, the ids of the processed list (None = those of `added`), or else to the end, so
+        that a clip that failed at first ends up in the same place. A split or group that the user
+        filled in is kept if it is empty in the new row. Raises UserError (exit 5) for a row that
+        could not be read back.
         """
         with self.tables():
             self._add_videos(list(added), removed, order)
@@ -322,8 +327,8 @@ class Project:
         self._write_videos([rows[name] for name in listed if name not in removed])
 
     def replace_videos(self, gone: Collection[str], new: Sequence[str]) -> None:
-        """Take the clips `gone` off the list, and let those of `new`, which are listed, stand where
-        the first of them stood."""
+        """Remove the clips `gone` from the list, and move those of `new`, which are listed, to the
+        position of the first of them."""
         with self.tables():
             rows = {video.id: video for video in self.videos()}
             order: list[str] = []
@@ -335,8 +340,8 @@ class Project:
             self._write_videos([rows[name] for name in dict.fromkeys(order)])
 
     def mark_video(self, video: str, *, split: str, group: str) -> None:
-        """Set the split and the group of a clip; empty takes them away. Raises UserError (exit 5)
-        for an id that is not listed, and for what could not be read again."""
+        """Set the split and the group of a clip; empty clears them. Raises UserError (exit 5) for
+        an id that is not listed, and for values that could not be read back."""
         with self.tables():
             marked = {row.id: row for row in self.videos()}
             if video not in marked:
@@ -355,7 +360,7 @@ class Project:
             self._listed = state, VideoList(self.root, rows)
 
     def find(self, name: str) -> Video | None:
-        """The video of that id, id prefix, path, file name or stem; None if there is none.
+        """The video with this id, id prefix, path, file name or stem; None if there is none.
 
         `NAME#2` is the second person of a video with several subjects. Raises UserError (exit 5) if
         several videos fit.
@@ -367,14 +372,15 @@ class Project:
         return _real(self.root / video.path)
 
     def posed(self) -> dict[str, str]:
-        """Ids that have a file of poses, with its path: one listing instead of a look for each."""
+        """Ids that have a file of poses, with its path; lists the folder once instead of checking
+        each file."""
         return artifact.files_in(self._folder("poses"))
 
     # --- artifacts of one video ----------------------------------------------------------
 
     def files_of(self, video: str) -> list[Path]:
-        """The files that hold what was computed of a clip: poses, heatmaps, features, and its
-        embedding of each run."""
+        """The files with everything computed for a clip: poses, heatmaps, features, and its
+        embedding by each run."""
         name = self.pose_path(video).name
         runs = self._folder("embeddings")
         folders = [self._folder(kind) for kind in ("poses", "heatmaps", "features")]
@@ -386,8 +392,8 @@ class Project:
     ) -> tuple[PoseSequence, artifact.Recipe]:
         """Poses of a video id and their recipe; raises UserError (exit 4) if there are none.
 
-        with_corrections: with the joints that a person has put right (corrections.csv), else as
-        they are in the file.
+        with_corrections: with the joints that a person has corrected (corrections.csv), otherwise
+        as in the file.
         """
         path = self.pose_path(video)
         arrays, recipe, facts = self._read(path, f"no poses for {video}")
@@ -409,7 +415,7 @@ class Project:
     def _corrections(
         self, video: str, recipe: artifact.Recipe, info: Mapping[str, Any]
     ) -> list[Correction]:
-        """Those of a clip that hold for the poses which it has."""
+        """The corrections that apply to a clip's current poses."""
         state = _state(self.corrections_path)
         if state is None:
             return []
@@ -451,7 +457,7 @@ class Project:
         except FileNotFoundError as error:
             raise UserError(
                 missing,
-                hint="la2ds status shows what has to run",
+                hint="la2ds status shows what to run",
                 exit_code=ExitCode.UNUSABLE,
             ) from error
         except artifact.ArtifactError as error:
@@ -462,7 +468,7 @@ class Project:
     def phases(self, *, propagated: bool = False) -> dict[str, list[Phase]]:
         """Phases of each video id, in time order; empty without a phases.csv.
 
-        Only phases labelled by people, the ground truth; with `propagated` also those written by
+        Only phases labelled by people, the ground truth; with `propagated`, also those written by
         `transfer-labels`. The `video` column holds an id, a file name or a stem; rows of videos
         that are not in the project are left out. Raises UserError (exit 5) that names an unreadable
         row.
@@ -484,15 +490,15 @@ class Project:
         return read_phase_table(self.phases_path)
 
     def write_phase_table(self, table: PhaseTable, *, backup: bool = True) -> Path | None:
-        """Write phases.csv. Where it changes, the file as it was is copied into results/phases
-        first; the path of that copy, None without `backup`."""
+        """Write phases.csv. If it changes, the old file is first copied into results/phases.
+        Returns the path of that copy, None without `backup`."""
         folder = self.results_dir("phases") if backup else None
         return write_phase_table(self.phases_path, table, folder)
 
 
 def _placed(old: Sequence[str], new: AbstractSet[str], order: Sequence[str]) -> list[str]:
-    """Old and new ids, each new one in front of the old one that is nearest behind it in `order`,
-    or, where there is none, at the end."""
+    """Old and new ids, each new one before the nearest old one that follows it in `order`, or at
+    the end if there is none."""
     known = set(old)
     before: dict[str | None, list[str]] = {}
     following: str | None = None
@@ -509,11 +515,12 @@ def _placed(old: Sequence[str], new: AbstractSet[str], order: Sequence[str]) -> 
 
 @contextmanager
 def well_formed(path: Path) -> Iterator[None]:
-    """A readable file whose arrays or facts are not those of its kind is a UserError (exit 3)."""
+    """Turns a readable file whose arrays or facts are not those of its kind into a UserError (exit
+    3)."""
     try:
         yield
     except KeyError as error:
-        raise _damaged(f"{path} is damaged: it has no {error}") from error
+        raise _damaged(f"{path} is damaged: {error} is missing") from error
     except (AttributeError, IndexError, OverflowError, TypeError, ValueError) as error:
         raise _damaged(f"{path} is damaged: {first_line(error)}") from error
 
@@ -527,7 +534,8 @@ def _damaged(problem: str) -> UserError:
 
 
 def _state(path: Path) -> tuple[int, ...] | None:
-    """What changes whenever a file does; None if there is none. UserError if it cannot be asked."""
+    """A value that changes whenever a file does; None if there is no file. Raises UserError if it
+    cannot be read."""
     try:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -544,8 +552,8 @@ def _real(path: Path) -> Path:
 
 @cache
 def _one_lock(path: Path, process: int) -> Any:
-    """The lock of a file as one object in a process, which a thread that holds it may take again;
-    a fork of that process needs its own."""
+    """The lock of a file, one object per process, which the thread that holds it may take again; a
+    fork of the process needs its own."""
     from filelock import FileLock
 
     return FileLock(path)
@@ -554,6 +562,6 @@ def _one_lock(path: Path, process: int) -> Any:
 def _leads_out(path: Path) -> UserError:
     return UserError(
         f"{path} is a link to {_real(path)}, outside the project",
-        hint="put a folder in its place, or move the whole project to where the space is",
+        hint="replace it with a folder, or move the whole project to the other disk",
         exit_code=ExitCode.MISMATCH,
     )

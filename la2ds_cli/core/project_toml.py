@@ -17,14 +17,15 @@ from la2ds_cli.core.project import PROJECT_FILE, Project
 
 
 class Choice:
-    """Settings of one section that the user chose for this run and, once they worked, for later
-    ones."""
+    """Settings of one section that the user chose for this run and, once they have worked, for
+    later ones."""
 
     def __init__(
         self, project: Project, section: str, chosen: Mapping[str, str | int | None]
     ) -> None:
-        """None leaves a setting alone; a model file is meant by its absolute path. The settings of
-        `project` are changed in memory. Raises UserError (exit 2) for a value that does not fit."""
+        """None leaves a setting as it is; a model file is stored by its absolute path. The settings
+        of `project` are changed in memory. Raises UserError (exit 2) for a value that does not
+        fit."""
         self._path = project.root / PROJECT_FILE
         self._section = section
         self._wanted = {k: _absolute(value) for k, value in chosen.items() if value is not None}
@@ -41,7 +42,8 @@ class Choice:
 
     def keep(self) -> None:
         """Write the choice to project.toml. The caller holds the lock of the project, and calls
-        this when something was made by it: what never worked must not stand in the way later."""
+        this once something was computed with the choice, so that a choice that never worked does
+        not break later runs."""
         before = self._text()
         after = set_values(before, self._section, self._wanted)
         if after != before:
@@ -55,7 +57,7 @@ class Choice:
 
 
 def _absolute(value: str | int) -> str | int:
-    """Model files by their absolute paths, also those in `plugin:FILE,FILE`."""
+    """Model files by their absolute paths, including those in `plugin:FILE,FILE`."""
     if not isinstance(value, str):
         return value
     plugin, colon, rest = value.partition(":")
@@ -72,9 +74,9 @@ def _absolute_file(name: str) -> str:
 def set_values(text: str, section: str, values: Mapping[str, str | int]) -> str:
     """TOML text with `values` set in [section]; comments and other lines are kept.
 
-    Text laid out in a way that a line edit cannot follow is written anew, without comments. A new
-    key goes below the header of its section: tomlkit, which would do all this, puts it after the
-    comment that stands above the next section.
+    Text with a layout that cannot be edited line by line is written anew, without comments. A new
+    key goes below the header of its section; tomlkit, which could do all this, puts it after the
+    comment above the next section.
     """
     import tomli_w
 

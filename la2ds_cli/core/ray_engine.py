@@ -1,9 +1,9 @@
 """Work on the items of a step spread over a Ray cluster, by a pool of actors.
 
 Every node must see the project's folder, and the videos, under the same paths. An actor writes the
-files of an item as a local run does: atomically, and the same. Only the driver writes tables. A
-worker that dies is replaced and another one repeats its item; if the driver dies, the finished
-items remain. Items and results travel as JSON.
+same files for an item as a local run, atomically. Only the driver writes tables. A worker that dies
+is replaced and another one repeats its item; if the driver dies, the finished items remain. Items
+and results travel as JSON.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.optional_package import optional_import, reason
 
 Item = Mapping[str, Any]
-"""JSON-able values by name; floats keep their value, NaN included."""
+"""JSON values by name; floats keep their value, including NaN."""
 Work = Callable[[Item], Item]
 
 _ARROW_FOR_NUMPY_2 = 26  # the first pyarrow that cannot be imported beside numpy 1
@@ -38,12 +38,12 @@ def ray_map(
     device: DeviceName,
     without: str = "leave --engine ray out",
 ) -> Iterator[Item]:
-    """Results of the items in their order, each as soon as it and all before it are finished.
+    """Results of the items in order, each as soon as it and all before it are finished.
 
-    worker: called with `arguments` once in each actor, it returns the function that works on an
-    item. device: unless it is `cpu`, each actor gets a GPU, where the cluster has any. without:
-    what to do instead, for the hint of the first error. Joins the cluster of RAY_ADDRESS, or starts
-    one on this machine. Raises UserError (exit 6) if Ray cannot be imported or its cluster does not
+    worker: called with `arguments` once in each actor; it returns the function that processes an
+    item. device: unless it is `cpu`, each actor gets a GPU, if the cluster has any. without: what
+    to do instead, for the hint of the first error. Joins the cluster of RAY_ADDRESS, or starts one
+    on this machine. Raises UserError (exit 6) if Ray cannot be imported or its cluster does not
     answer, and any UserError that an actor raises: it concerns the entire run.
     """
     if not items:
@@ -121,9 +121,9 @@ def _connect(ray: Any) -> None:
 def _check_answer(address: str) -> None:
     """Raises OSError or ValueError if no server that could be Ray listens at HOST:PORT.
 
-    `ray.init` tries a wrong address for minutes and has no time limit. An open port is not enough:
-    that of the dashboard is open as well. Other forms (`auto`, `ray://`, those of hosted clusters)
-    are left to Ray.
+    `ray.init` tries a wrong address for minutes and has no time limit. An open port is not enough,
+    since the port of the dashboard is open as well. Other forms (`auto`, `ray://`, those of hosted
+    clusters) are left to Ray.
     """
     if "://" in address or ":" not in address:
         return

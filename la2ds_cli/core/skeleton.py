@@ -1,9 +1,9 @@
 """Skeletons: joints, limbs, mirror pairs and kinematic chains, all declared by joint NAME.
 
-A skeleton is never guessed from a joint count. `limbs` are the segments of the limb heatmaps
-(paper eq. 2). `chains` run from a pivot outwards; the orientation augmentation
-rotates them (paper sec. 3.2) and the robustness test drops them (paper Table 7). `root` joints are
-averaged to the body centre; `torso` pairs are averaged to the body scale.
+A skeleton is never guessed from a joint count. `limbs` are the segments of the limb heatmaps (paper
+eq. 2). `chains` run from a pivot outwards; the orientation augmentation rotates them (paper sec.
+3.2) and the robustness test drops them (paper Table 7). The mean of the `root` joints is the body
+centre; the mean length of the `torso` pairs is the body scale.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Skeleton:
     torso: tuple[tuple[int, int], ...]
 
     def index(self, joint: str) -> int:
-        """Index of a joint by name; raises UserError (exit 5) that suggests an existing joint."""
+        """Index of a joint by name; raises a UserError (exit 5) that suggests an existing joint."""
         if joint not in self.joints:
             near = get_close_matches(joint, self.joints, n=1)
             raise UserError(
@@ -58,7 +58,7 @@ def _build(
     root: str,
     torso: str,
 ) -> Skeleton:
-    """Build from blank-separated names; a limb or torso pair is written `a-b`."""
+    """Build from space-separated names; a limb or torso pair is written `a-b`."""
     names = tuple(joints.split())
     at = {joint: k for k, joint in enumerate(names)}
 
@@ -211,7 +211,7 @@ SKELETONS: dict[str, Skeleton] = _registry()
 
 
 def get_skeleton(name: str) -> Skeleton:
-    """The skeleton of that name; raises UserError (exit 5) that lists the known ones."""
+    """The skeleton with this name; raises a UserError (exit 5) that lists the known ones."""
     if name not in SKELETONS:
         near = get_close_matches(name, SKELETONS, n=1)
         raise UserError(
@@ -224,5 +224,5 @@ def get_skeleton(name: str) -> Skeleton:
 
 
 def joint_side(joint: str) -> str:
-    """`left` or `right` for a joint of that side of the body, by its name; empty for others."""
+    """`left` or `right` for a joint on that side of the body, by its name; empty for others."""
     return joint.split("_")[0] if joint.startswith(("left_", "right_")) else ""

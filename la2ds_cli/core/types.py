@@ -49,22 +49,20 @@ def _set(obj: object, name: str, value: Any, dtype: Any) -> np.ndarray:
 class PoseSequence:
     """Joints of one subject over one clip.
 
-    xy: (T, K, 2) float32, original pixels, NaN = not seen.
-    score: (T, K) float32 in [0, 1], 0 where xy is NaN.
-    box: (T, 4) float32, xyxy of the subject in original pixels, NaN = not detected.
+    xy: (T, K, 2) float32, original pixels, NaN = not seen. score: (T, K) float32 in [0, 1], 0 where
+    xy is NaN. box: (T, 4) float32, xyxy of the subject in original pixels, NaN = not detected.
     frame: (T,) int64, index in decoding order. time: (T,) float64, seconds, strictly increasing.
     fps: nominal frames per second of the source. size: (width, height) in pixels, 0 = unknown.
-    skeleton: a name of core.skeleton. info: JSON facts for people (subject margin, flags).
-    clip: id of the clip of the project, empty = not a clip of the project, or its joints were
-    changed; not written, but set by the project when it reads.
-    world: (T, K, 3) float32, the joints in metres along the axes of the camera: x right, y down,
-    z away from it; NaN = not known, None = the clip has no 3D. The origin is the body's root where
-    a network estimated it and that of the file where it was imported: read it about the root.
-    spatial: whether features of the joints read `world`, as clips that are compared must all do or
-    not (features.spatial.in_3d); not written.
-    trust: (T, K) float32 in [0, 1], the probability that a joint lies where it seems to, 0 where it
-    is not seen; None = not computed, poses.trust.trust_of does.
-    Raises ValueError with expected and actual shape.
+    skeleton: a name of core.skeleton. info: JSON facts for people (subject margin, flags). clip: id
+    of the project's clip, empty = not a clip of the project, or its joints were changed; not
+    written, but set by the project when it reads poses. world: (T, K, 3) float32, the joints in
+    metres along the axes of the camera: x right, y down, z away from it; NaN = not known, None =
+    the clip has no 3D. The origin is the body's root if a network estimated the joints, and that of
+    the file if they were imported: read positions relative to the root. spatial: whether features
+    of the joints read `world`, which must be the same for all clips that are compared
+    (features.spatial.in_3d); not written. trust: (T, K) float32 in [0, 1], the probability that a
+    joint is where it seems to be, 0 if it is not seen; None = not computed (poses.trust.trust_of
+    computes it). Raises ValueError with expected and actual shape.
     """
 
     xy: FloatArray
@@ -158,7 +156,7 @@ class PoseSequence:
     def from_arrays(
         cls, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Json], clip: str = ""
     ) -> PoseSequence:
-        """Inverse of to_arrays. clip: the id of the clip of the project that they are of."""
+        """Inverse of to_arrays. clip: the id of their clip in the project."""
         return cls(
             xy=arrays["xy"],
             score=arrays["score"],
@@ -218,15 +216,13 @@ class Alignment:
 
     path: (P, 2) int64 rows (i, j), indices into A's and B's frames. For monotone methods both
     columns never decrease. position: (N,) float64, the counterpart of each frame of A in frames of
-    B, possibly between two frames; NaN = no counterpart; the path is its nearest in whole frames.
-    cost: (P,) float32, feature distance of each pair.
-    confidence: (N,) float32 in [0, 1] for each frame of A: probability that the match is right to
-    within 5 % of B's length (alignment/confidence.py), 0 = no counterpart.
-    low, high: (N,) float64, interval in frames of B that holds the true moment of a frame of A in
-    90 % of cases, NaN = no counterpart.
-    time_a, frame_a: (N,); time_b, frame_b: (M,): seconds and source frame indices.
-    features: `model`, `base` or `pose`. method: name of the alignment method. mirrored: B was
-    mirrored.
+    B, possibly between two frames; NaN = no counterpart; the path holds the nearest whole frames.
+    cost: (P,) float32, feature distance of each pair. confidence: (N,) float32 in [0, 1] for each
+    frame of A: probability that the match is right to within 5 % of B's length
+    (alignment/confidence.py), 0 = no counterpart. low, high: (N,) float64, interval in frames of B
+    that contains the true moment of a frame of A in 90 % of cases, NaN = no counterpart. time_a,
+    frame_a: (N,); time_b, frame_b: (M,): seconds and source frame indices. features: `model`,
+    `base` or `pose`. method: name of the alignment method. mirrored: B was mirrored.
     """
 
     path: IntArray

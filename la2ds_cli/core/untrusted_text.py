@@ -1,5 +1,5 @@
-"""Text of any origin (file names, ids, labels, messages of libraries), made harmless where it goes:
-a terminal, a cell of a spreadsheet, a path in a table."""
+"""Text of any origin (file names, ids, labels, messages of libraries), made harmless for its
+destination: a terminal, a cell of a spreadsheet, a path in a table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u
 
 
 def printable(text: str) -> str:
-    """Text of any origin on one line of a terminal: what is unsafe there as its escape, such as
+    """Text of any origin on one line of a terminal: unsafe characters become escapes such as
     `\\x1b` or `\\n`."""
     return UNSAFE.sub(lambda match: _escape(match[0]), text)
 
@@ -32,7 +32,7 @@ _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 def inert(cell: Any) -> Any:
     """Text that a spreadsheet would take for a formula, with an apostrophe in front, as people type
-    it there themselves; numbers and other text as they are. `read_rows` takes it off again."""
+    it there; numbers and other text unchanged. `read_rows` removes it again."""
     if not isinstance(cell, str) or not _FORMULA.match(cell) or _is_number(cell):
         return cell
     return f"'{cell}"
@@ -57,18 +57,18 @@ _FILE = "file:"
 
 
 def cell_of_path(path: str) -> str:
-    """A path as it stands in a table: itself, or `file:` and its bytes percent-encoded where it
-    holds what a table cannot (bytes that are no UTF-8, line breaks and other control characters),
-    or begins like a formula. `path_of_cell` is the inverse."""
+    """A path as written in a table: itself, or `file:` and its bytes percent-encoded if it contains
+    what a table cannot (bytes that are not UTF-8, line breaks and other control characters) or
+    begins like a formula. `path_of_cell` is the inverse."""
     plain = path.isprintable() and not path.startswith((_FILE, "=", "+", "-", "@", "'"))
     return path if plain else _FILE + quote_from_bytes(os.fsencode(path))
 
 
 def path_of_cell(text: str) -> str:
-    """Inverse of cell_of_path; ValueError for a path that holds the character 0."""
+    """Inverse of cell_of_path; raises ValueError for a path that contains a null character."""
     path = text
     if text.startswith(_FILE):
         path = os.fsdecode(unquote_to_bytes(text.removeprefix(_FILE)))
     if "\0" in path:
-        raise ValueError("path holds the character 0")
+        raise ValueError("path contains a null character")
     return path

@@ -1,4 +1,4 @@
-"""The clips of a project as videos.csv lists them, and how a name finds one among very many."""
+"""The clips of a project as listed in videos.csv, and finding one by name among very many."""
 
 # ruff: noqa: PTH114, PTH118, PTH119 - a Path for each clip would take longer than all the rest
 
@@ -28,8 +28,8 @@ _values = attrgetter(*VIDEO_COLUMNS[_WRITTEN:])  # of the other columns
 
 @dataclass(frozen=True)
 class Videos(Sequence[Video]):
-    """Clips by their columns; a Video is made of each that is looked at. values: of the columns
-    after the sha256, in their order."""
+    """Clips stored by column; a Video is made only for each clip that is looked at. values: of the
+    columns after sha256, in order."""
 
     ids: Sequence[str]
     paths: Sequence[str]
@@ -49,7 +49,7 @@ class Videos(Sequence[Video]):
         return Video(self.ids[row], self.paths[row], self.digests[row], *self.values[row])
 
     def column(self, name: str) -> list[Any]:
-        """The values of a column after the sha256."""
+        """The values of a column after sha256."""
         return list(map(itemgetter(VIDEO_COLUMNS.index(name) - _WRITTEN), self.values))
 
     @classmethod
@@ -59,7 +59,7 @@ class Videos(Sequence[Video]):
 
 
 def read_videos(path: Path) -> Videos:
-    """The rows of videos.csv; raises UserError (exit 5) that names an unreadable line."""
+    """The rows of videos.csv; raises a UserError (exit 5) that names an unreadable line."""
     hint = "correct the line, or delete it and extract or import its clip again; columns: "
     hint += ",".join(VIDEO_COLUMNS)
     with _many_objects():
@@ -67,11 +67,11 @@ def read_videos(path: Path) -> Videos:
 
 
 def _plain_rows(path: Path) -> Videos | None:
-    """The rows of a table without quotes or anything else that has to be decoded, as la2ds writes
-    most, in a fifth of the time; None for another, and for one with a row that is wrong.
+    """The rows of a table without quotes or anything else that must be decoded, as la2ds writes
+    most tables, in a fifth of the time; None for any other table, and for one with an invalid row.
 
-    A line is cut behind its first three columns. What follows is the same for many clips, so that
-    each text of it is checked once.
+    A line is cut after its first three columns. The rest is the same for many clips, so each such
+    text is checked once.
     """
     try:
         text = path.read_bytes().decode("utf-8-sig")
@@ -102,7 +102,7 @@ def _plain_rows(path: Path) -> Videos | None:
 def _values_of(text: str, parse: Callable[[Sequence[str]], Video], width: int) -> tuple[Any, ...]:
     cells = ["-"] * _WRITTEN + text.split(",")
     if len(cells) != width:
-        raise ValueError("another number of cells")
+        raise ValueError("a different number of cells")
     return _values(parse(cells))
 
 
@@ -113,7 +113,7 @@ def _parser(columns: Sequence[str]) -> Callable[[Sequence[str]], Video]:
 
 @contextmanager
 def _many_objects() -> Iterator[None]:
-    """For making very many objects that stay: no collection walks through them meanwhile."""
+    """For creating very many long-lived objects: pauses garbage collection meanwhile."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -129,7 +129,7 @@ def _many_objects() -> Iterator[None]:
 class VideoList:
     """Rows of videos.csv in file order. root: the resolved folder of the project.
 
-    Nothing here asks the file system about every clip unless a file has to be compared with links.
+    Nothing here asks the file system about every clip, unless a file must be compared with links.
     """
 
     def __init__(self, root: Path, rows: Sequence[Video]) -> None:
@@ -140,7 +140,7 @@ class VideoList:
         self._folders: dict[str, str] = {}  # folder of a source as written -> resolved
 
     def find(self, name: str) -> Video | None:
-        """The video of that id, path, file name, stem or id prefix; None if there is none.
+        """The video with this id, path, file name, stem or id prefix; None if there is none.
 
         `NAME#2` is the second person of a video with several subjects. Raises UserError (exit 5) if
         several videos fit.
@@ -148,7 +148,7 @@ class VideoList:
         return self._find(name, range(len(self.rows)))
 
     def find_each(self, names: Iterable[str]) -> dict[str, Video | None]:
-        """`find` for many names: each is looked up, and searched for only where that fails."""
+        """`find` for many names: each is looked up, and searched for only if that fails."""
         return {name: self._look_up(name) or self.find(name) for name in names}
 
     def _look_up(self, name: str) -> Video | None:
@@ -161,7 +161,7 @@ class VideoList:
 
     @cached_property
     def _by_name(self) -> dict[str, list[int]]:
-        """Rows of an id, a file name or a stem."""
+        """Rows by id, file name or stem."""
         rows: dict[str, list[int]] = {}
         for row, written in enumerate(self.rows.paths):
             path = Path(written)
@@ -171,7 +171,7 @@ class VideoList:
 
     @cached_property
     def videos(self) -> tuple[Video, ...]:
-        """All of them; `rows` makes only those that are looked at."""
+        """All clips; `rows` makes only those that are looked at."""
         return tuple(self.rows)
 
     @cached_property
@@ -218,12 +218,13 @@ class VideoList:
         return None
 
     def _of_path(self, name: str, rows: Sequence[int], near: Sequence[int]) -> list[int]:
-        """Those whose path is `name`, as written or as the same file. near: it is in theirs."""
+        """Those whose path is `name`, as written or as the same file. near: the rows whose path
+        contains `name`."""
         same = {row for row in self._rows_of_source(Path(name)) if row in rows}
         return sorted(same.union(row for row in near if self.rows.paths[row] == name))
 
     def of_source(self, path: Path) -> list[Video]:
-        """The clips whose source is this file, under whatever name."""
+        """The clips whose source is this file, under any name."""
         return [self.rows[row] for row in self._rows_of_source(path)]
 
     def _rows_of_source(self, path: Path) -> Sequence[int]:
@@ -244,7 +245,7 @@ class VideoList:
         return rows
 
     def _source(self, written: str) -> str:
-        """The resolved path of a source; folders, which are few, are resolved once."""
+        """The resolved path of a source; folders, of which there are few, are resolved once."""
         path = os.path.join(self._root, written)
         folder, name = os.path.split(path)
         if name in ("", ".", "..") or os.path.islink(path):

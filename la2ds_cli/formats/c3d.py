@@ -45,8 +45,8 @@ def import_c3d(
     Reads the 3D points by their labels (the part behind a colon, as in `Anna:LKNE`), the rate and
     the units (m, cm or mm). A point with a negative residual is missing; the others have score 1.
     Up is the axis that POINT:Y_SCREEN names, else Z. The joints in the image are an orthographic
-    view. Markers on the skin are no joints: --map says which stands for which. Drops analogue
-    channels and events.
+    view. Markers on the skin are not joints: --map says which marker to use for which joint. Drops
+    analogue channels and events.
     """
     pose_format = PoseFormat("c3d", (".c3d",), read_clips)
     return import_files(project, root, pose_format, options or ImportOptions(), progress)
@@ -58,7 +58,7 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
         file = _open(handle)
         names = [label.rpartition(":")[2].strip() for label in file.labels()[: file.points]]
         if not names:
-            raise JointsError("it holds no labelled points")
+            raise JointsError("it has no labelled points")
         order = joint_order(names, len(names), options.skeleton, options.renamed)
         units = file.text("POINT:UNITS") or "mm"
         if units not in UNITS:
@@ -93,8 +93,8 @@ Values = list[str] | FloatArray
 
 @dataclass(frozen=True)
 class _File:
-    """What the header and the parameters say. points, analogue: numbers of each frame. scale: of
-    integers, 0 for points as floats. start: of the first frame in the file, in bytes."""
+    """The facts in the header and the parameters. points, analogue: numbers of each frame. scale:
+    of integers, 0 for points as floats. start: of the first frame in the file, in bytes."""
 
     processor: int
     parameters: Mapping[str, Values]
@@ -150,28 +150,30 @@ def _open(handle: BinaryIO) -> _File:
     handle.seek(start)
     processor = handle.read(4)[3]
     if processor not in (_INTEL, _DEC, _MIPS):
-        raise PoseFileError(f"it is of the unknown processor type {processor}, not 84, 85 or 86")
+        raise PoseFileError(f"its processor type is {processor}, not 84, 85 or 86")
     points, analogue, first, last = _words(header[2:10], processor, signed=False)
     scale, rate = _floats(header[12:16] + header[20:24], processor)
     data = _BLOCK * (int(_words(header[16:18], processor, signed=False)[0]) - 1)
     if not start < data <= size:
         raise PoseFileError("it is cut off, or its header does not say where the frames are")
     if data - start > _MOST_BYTES:
-        raise PoseFileError(f"its parameters take {data - start:,} bytes, and 1 MiB is the most")
+        raise PoseFileError(
+            f"its parameters take {data - start:,} bytes, but at most 1 MiB is allowed"
+        )
     handle.seek(start + 4)
     parameters = _parameters(handle.read(data - start - 4), processor)
     scale = _number(parameters, "POINT:SCALE", scale)
     used = _number(parameters, "POINT:USED", points) % 2**16  # no sign, as in the header
     if used != points:
-        raise PoseFileError(f"its header has {points:.0f} points, its parameters {used:g}")
+        raise PoseFileError(f"its header has {points:.0f} points, but its parameters {used:g}")
     if not math.isfinite(scale) or scale == 0:
-        raise PoseFileError(f"its scale is {scale:g}, not a number above or below 0")
+        raise PoseFileError(f"its scale is {scale:g}, not a number other than 0")
     frames = _frames(parameters, first, last)
     value = 2 if scale > 0 else 4  # bytes
     there = (size - data) // max(1, value * int(4 * points + analogue))
     if not 0 < frames <= there:
         lacks = f"it has {there} of its {frames:.0f} frames"
-        raise PoseFileError(lacks if frames > 0 else "it holds no frames")
+        raise PoseFileError(lacks if frames > 0 else "it has no frames")
     rate = _number(parameters, "POINT:RATE", rate)
     return _File(
         processor,
@@ -192,8 +194,8 @@ def _number(parameters: Mapping[str, Values], name: str, otherwise: float) -> fl
 
 
 def _frames(parameters: Mapping[str, Values], first: float, last: float) -> float:
-    """How many frames there are: by the header, and where they are too many for it by parameters
-    that are not so bounded."""
+    """The number of frames: from the header or, if they are too many for it, from parameters with a
+    larger range."""
     if last != _LAST_FRAME:
         return last - first + 1
     ends = [parameters.get(f"TRIAL:ACTUAL_{end}_FIELD", []) for end in ("START", "END")]
@@ -218,7 +220,7 @@ def _parameters(content: bytes, processor: int) -> dict[str, Values]:
         step = int(_words(content[end : end + 2], processor, signed=False)[0])
         body = content[end + 2 : end + step if step else None]
         if step and (step < 2 or end + step > len(content)):
-            raise PoseFileError(f"its parameter {name!a} has no end")
+            raise PoseFileError(f"its parameter {name!a} does not end")
         if group < 0:
             groups[-group] = name
         else:
@@ -263,8 +265,8 @@ def _words(content: bytes, processor: int, *, signed: bool = True) -> FloatArray
 
 
 def _floats(content: bytes, processor: int) -> FloatArray:
-    """Floats of 32 bits. Those of DEC have the two words of an IEEE float in the other order, an
-    exponent that is higher by 2, and no infinities."""
+    """Floats of 32 bits. Those of DEC have the two words of an IEEE float in reverse order, an
+    exponent higher by 2, and no infinities."""
     if processor != _DEC:
         order = ">" if processor == _MIPS else "<"
         with np.errstate(invalid="ignore"):  # NaN of a kind that a damaged file may hold

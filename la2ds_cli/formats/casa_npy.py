@@ -54,10 +54,9 @@ def import_casa_npy(
 
     `pose` is (T, K, 2), taken as pixels, or (T, K, 3), taken as metres. The joints in the image are
     then the two axes of `plane`, 200 pixels to the unit: an orthographic view, whose depth is the
-    third axis. Joints are in the order of options.skeleton, else
-    COCO's. options.fps is needed. split: `train` or `test`, else by the end of the file's name
-    (val counts as test). Runs of equal `labels` (T,) become the phases `phase N`; label 0 of
-    kallax_shelf_drawer is `background`.
+    third axis. Joints are in the order of options.skeleton, else COCO's. options.fps is required.
+    split: `train` or `test`, else by the end of the file's name (val counts as test). Runs of equal
+    `labels` (T,) become the phases `phase N`; label 0 of kallax_shelf_drawer is `background`.
 
     `pose` (T, 72) or (T, 102) holds parameters of SMPL or MANO: the file is refused if all of its
     records do (I002). An unusable record becomes a failed item. Raises UserError (exit 2) for any
@@ -74,8 +73,8 @@ def import_casa_npy(
         clips = _read_records(path, options, split, plane)
         if any(clip.info for clip in clips):
             progress.note(
-                f"{path.name}: joints are 3D; their axes {plane[0]} and {plane[1]} are those of "
-                f"the image, {PIXELS:g} pixels to the unit"
+                f"{path.name}: joints are 3D; their axes {plane[0]} and {plane[1]} become those "
+                f"of the image, {PIXELS:g} pixels to the unit"
             )
         return clips
 
@@ -89,7 +88,7 @@ def _read_records(
     """The records of a file as clips; an unusable record is a clip with a `problem`."""
     records = read_object(path)
     if not isinstance(records, dict) or not records:
-        raise PoseFileError("it should hold a dictionary with one record for each video")
+        raise PoseFileError("it should contain a dictionary with one record for each video")
     named = _SUFFIX.fullmatch(path.stem)
     data_set = named[1] if named else path.stem
     background = 0 if data_set.lower() in _WITH_BACKGROUND else None
@@ -138,7 +137,7 @@ def _arrays(record: Any, where: str) -> tuple[FloatArray, IntArray]:
     if pose.ndim == 2 and pose.shape[1] in _PARAMETERS:
         model = _PARAMETERS[pose.shape[1]]
         raise JointsError(
-            f"the pose of {where}, {pose.shape}, holds parameters of the body model {model}, not "
+            f"the pose of {where}, {pose.shape}, has parameters of the body model {model}, not "
             "joints",
             f"only {model}, which has its own licence and is not part of la2ds, can compute joints "
             "from them: do so, and store (frames, joints, 2 or 3)",
@@ -151,7 +150,7 @@ def _arrays(record: Any, where: str) -> tuple[FloatArray, IntArray]:
     labels = numbers_of(record["labels"], f"the labels of {where}")
     if labels.shape != pose.shape[:1]:
         raise FramesError(
-            f"the labels of {where} are {labels.shape}, and its pose has {len(pose)} frames"
+            f"the labels of {where} are {labels.shape}, but its pose has {len(pose)} frames"
         )
     if not np.isfinite(labels).all() or (labels != np.round(labels)).any():
         raise PoseFileError(f"the labels of {where} should be whole numbers")

@@ -28,7 +28,7 @@ class PoseFileError(Exception):
         self.hint = hint or self.usual_hint
 
     def user_error(self, path: Path) -> UserError:
-        """The error of a command that was given this one clip."""
+        """The error of a command that was given only this clip."""
         return UserError(
             f"{path}: {self}", hint=self.hint, exit_code=self.exit_code, code=self.code
         )
@@ -52,7 +52,7 @@ class FramesError(PoseFileError):
 
     code = "I003"
     exit_code = ExitCode.MISMATCH
-    usual_hint = "write the file again with one frame number for each frame of the video"
+    usual_hint = "write the file again, with one frame number for each frame of the video"
 
 
 class VideoError(PoseFileError):
@@ -60,7 +60,7 @@ class VideoError(PoseFileError):
 
     code = "I004"
     exit_code = ExitCode.MISMATCH
-    usual_hint = "give the video that the poses were made from, or leave --video out"
+    usual_hint = "give the video that the poses were made from, or leave out --video"
 
 
 class FormatError(ValueError):

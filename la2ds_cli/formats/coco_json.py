@@ -181,7 +181,8 @@ def _groups(images: Mapping[str, _Entry]) -> dict[str, dict[str, _Entry]]:
 
 
 def _clip_names(path: Path, names: Mapping[str, str]) -> dict[str, str]:
-    """A single clip is named after its file, several after their videos if those names differ."""
+    """A single clip is named after its file; several are named after their videos, if those names
+    differ."""
     if len(names) == 1:
         return dict.fromkeys(names, path.stem)
     distinct = len(set(names.values())) == len(names)
@@ -284,7 +285,7 @@ def _person(item: _Entry, triple: FloatArray, flags: bool, where: str) -> Person
 
 
 def _metres(item: _Entry, joints: int, where: str) -> FloatArray | None:
-    """(K, 3) of `keypoints_m`, null = not known; None where there is none."""
+    """(K, 3) of `keypoints_m`, null = not known; None if there are none."""
     if item.get("keypoints_m") is None:
         return None
     return numbers(item["keypoints_m"], f"the keypoints_m of {where}", 3 * joints).reshape(-1, 3)
@@ -309,8 +310,7 @@ def export_coco_json(pose: PoseSequence, name: str, path: Path) -> None:
     keypoints hold x, y and the flag 2 (seen) or 0 (missing, x = y = 0), as in COCO; the scores are
     in keypoint_scores; keypoints_m, of clips with 3D, holds x, y, z in metres (PoseSequence.world),
     null = not known. Pixels, scores and metres have 4 decimals, times are exact. bbox is the box of
-    the subject, or the one around the joints if the subject has none. Nothing is lost but that
-    difference.
+    the subject, or the one around the joints if the subject has none. Only that difference is lost.
     """
     skeleton = get_skeleton(pose.skeleton)
     width, height = pose.size

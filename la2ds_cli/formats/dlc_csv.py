@@ -40,8 +40,8 @@ def import_dlc_csv(
 
     Reads x, y and likelihood (1 if a labelled file has none) of each body part, matched by name;
     individuals as identities; frame numbers from the first column, or from its image names. Drops
-    the scorer, and the part of the file name from `DLC_` on. The files hold no times and no size.
-    The *_filtered.csv files of a folder are clips of their own.
+    the scorer, and the part of the file name from `DLC_` on. The files have no times and no size.
+    The *_filtered.csv files of a folder are separate clips.
     """
     pose_format = PoseFormat("dlc-csv", (".csv",), read_clips)
     return import_files(project, root, pose_format, options or ImportOptions(), progress)
@@ -56,7 +56,7 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
         head[row[0].lower()] = row[1:]
     if "bodyparts" not in head or "coords" not in head:
         raise PoseFileError(
-            "it has no rows 'bodyparts' and 'coords'", "is it la2ds's own CSV? then use wide-csv"
+            "it has no rows 'bodyparts' and 'coords'", "if it is la2ds's own CSV, use wide-csv"
         )
     if not rows:
         raise PoseFileError("it has no rows below its header")

@@ -62,12 +62,12 @@ def export_clips(
 ) -> list[ItemResult]:
     """Let `write` make FOLDER/<id><suffix> of each named clip, or of all; one result each.
 
-    names: as Project.find understands them. write: returns the number of frames; a UserError with
-    a code of its own is the row of its clip, one without ends the batch. `path` of a result is the
+    names: as Project.find understands them. write: returns the number of frames; a UserError with a
+    code becomes the row of its clip, one without a code ends the batch. `path` of a result is the
     file or folder. Item codes: E001 (skipped) the file exists and `overwrite` is not set; those of
-    `write`, such as E002 of `posed`; X001 (failed) an error that nobody foresaw. Raises UserError
-    for an unknown clip (exit 2), for a project without clips (exit 4), and if the disk cannot be
-    written (exit 7).
+    `write`, such as E002 of `posed`; X001 (failed) an unexpected error. Raises UserError for an
+    unknown clip (exit 2), for a project without clips (exit 4), and if the disk cannot be written
+    (exit 7).
     """
     videos = chosen_clips(project, names)
     progress = progress or Progress()
@@ -92,12 +92,12 @@ def posed(project: Project, video: Video) -> PoseSequence:
 
 
 def skip(message: str, hint: str, code: str) -> UserError:
-    """The error of a clip of which there is nothing to export."""
+    """The error for a clip with nothing to export."""
     return UserError(message, hint=hint, exit_code=ExitCode.UNUSABLE, code=code)
 
 
 def chosen_clips(project: Project, names: Sequence[str]) -> list[Video]:
-    """The named clips, as Project.find understands them, each once; all where none is named."""
+    """The named clips, as Project.find understands them, each once; all if none is named."""
     if names:
         return list(
             {video.id: video for video in (_find(project, name) for name in names)}.values()
@@ -134,7 +134,7 @@ def _export_one(
     try:
         if path.exists() and not overwrite:
             hint = "add --overwrite, or choose another folder with --out"
-            raise skip(f"{path} exists already", hint, "E001")
+            raise skip(f"{path} already exists", hint, "E001")
         return ItemResult(str(path), video.id, "ok", write(video, path))
     except UserError as error:
         if not error.code or error.exit_code == ExitCode.STORAGE:

@@ -29,10 +29,10 @@ _SLACK = 1  # frames by which a video and its poses may differ
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """Facts that a pose file may lack, given by hand; None = take them from the file.
+    """Facts that a pose file may lack, given by the user; None = take them from the file.
 
-    fps: frames per second. size: (width, height). skeleton: a name of core.skeleton. video:
-    the video file, or a folder with one video for each clip, named like it. renamed: their joint
+    fps: frames per second. size: (width, height). skeleton: a name of core.skeleton. video: the
+    video file, or a folder with one video for each clip, with the same name. renamed: their joint
     name -> ours.
     """
 
@@ -79,7 +79,7 @@ class Person:
 
 
 def no_box() -> FloatArray:
-    """The box (4,) of a person whose box the file does not hold."""
+    """The box (4,) of a person without a box in the file."""
     return np.full(4, np.nan)
 
 
@@ -87,8 +87,8 @@ PIXELS = 200.0  # of a metre in 3D joints that no camera saw, so that a person i
 
 
 def person_in_space(world: FloatArray) -> Person:
-    """The person of joints (K, 3) in metres that no camera saw, NaN = missing: their joints in the
-    image are those of an orthographic view along z, PIXELS to the metre."""
+    """The person for joints (K, 3) in metres that no camera saw, NaN = missing. The joints in the
+    image are an orthographic view along z, PIXELS to the metre."""
     score = np.where(np.isfinite(world).all(axis=1), 1.0, 0.0)
     return Person(PIXELS * world[:, :2], score, no_box(), world=world)
 
@@ -132,7 +132,7 @@ def choose_people(
 
 
 def _extent(person: Person) -> FloatArray | None:
-    """The box (4,) of a person, else the one around the joints; None if it has no area."""
+    """The box (4,) of a person, otherwise the one around the joints; None if it has no area."""
     box = person.box
     if not np.isfinite(box).all():
         seen = person.xy[np.isfinite(person.xy).all(axis=1)]
@@ -163,7 +163,7 @@ def _detections(located: Sequence[Sequence[tuple[Person, FloatArray]]]) -> list[
 
 
 def _reach(boxes: Sequence[FloatArray]) -> tuple[int, int]:
-    """The least frame size (width, height) that contains all boxes."""
+    """The smallest frame size (width, height) that contains all boxes."""
     corner = np.ceil(np.max(boxes, axis=0)[2:])
     return max(1, int(corner[0])), max(1, int(corner[1]))
 
@@ -224,7 +224,7 @@ def to_sequence(clip: FileClip, options: ImportOptions, video: SourceVideo | Non
     from a complete list), and with several people the facts of choose_people. Raises PoseFileError.
     """
     if not clip.people:
-        raise PoseFileError("it holds no frames")
+        raise PoseFileError("it has no frames")
     size = _size(clip, options, video)
     rows = _rows(clip, options, video)
     people = [clip.people.get(int(n), ()) if n >= 0 else () for n in rows.number]
@@ -262,14 +262,15 @@ def _size(clip: FileClip, options: ImportOptions, video: SourceVideo | None) -> 
     if video is not None:
         if known and clip.size != video.size:
             raise VideoError(
-                f"the poses are in frames of {clip.size[0]}x{clip.size[1]} pixels, "
+                f"the poses are in frames of {clip.size[0]}x{clip.size[1]} pixels, but "
                 f"{video.path.name} has {video.size[0]}x{video.size[1]}"
             )
         return video.size
     size = options.size or clip.size
     if clip.unit and not min(size) > 0:
         raise UserError(
-            f"{clip.path}: its coordinates are shares of the frame, and it does not hold the size",
+            f"{clip.path}: its coordinates are shares of the frame, but the size is not in the "
+            "file",
             hint="add --size WIDTHxHEIGHT, or --video FILE",
         )
     return size
@@ -301,7 +302,7 @@ def _rows(clip: FileClip, options: ImportOptions, video: SourceVideo | None) -> 
     fps = options.fps or clip.fps
     if not fps > 0:
         raise UserError(
-            f"{clip.path}: it does not hold the frame rate",
+            f"{clip.path}: the frame rate is not in the file",
             hint="add --fps N, or --video FILE to take the times of the video",
         )
     return _Rows(filled, index, index / fps, fps, absent)
@@ -318,11 +319,11 @@ def _first_number(clip: FileClip, number: IntArray, video: SourceVideo | None) -
 
 
 def _fitted(clip: FileClip, length: int, video: SourceVideo) -> int:
-    """Number of frames of the sequence that goes with a video; VideoError gives both counts."""
+    """Number of frames of the sequence that fits a video; a VideoError gives both counts."""
     short = clip.complete and length < len(video) - _SLACK
     if short or length > len(video) + _SLACK:
         raise VideoError(
-            f"it has poses for {length} frames, {video.path.name} has {len(video)} frames"
+            f"it has poses for {length} frames, but {video.path.name} has {len(video)} frames"
         )
     return min(length, len(video)) if clip.complete else len(video)
 
@@ -418,10 +419,11 @@ def read_source(path: Path) -> SourceVideo:
 
 
 def source_of(video: Path | None, clip: str, *, only: bool) -> SourceVideo | None:
-    """The video of a clip: the file `video`, or in the folder `video` the file of that stem.
+    """The video of a clip: the file `video`, or the file with this stem in the folder `video`.
 
-    Returns None without `video`. only: whether the import has no other clip; a single video needs
-    that. Raises VideoError if the file does not exist, cannot be read, or would serve two clips.
+    Returns None without `video`. only: whether the import has no other clip, as required for a
+    single video. Raises VideoError if the file does not exist, cannot be read, or would serve two
+    clips.
     """
     if video is None:
         return None
@@ -440,7 +442,7 @@ def source_of(video: Path | None, clip: str, *, only: bool) -> SourceVideo | Non
     elif not only:
         raise VideoError(
             f"one video, {video.name}, was given for several clips",
-            "give --video a folder with one video for each clip, named like it",
+            "give --video a folder with one video for each clip, with the clip's name",
         )
     try:
         return read_source(video)

@@ -1,4 +1,4 @@
-"""H2O (Kwon et al., ICCV 2021): both hands of recordings as seen by one camera, and the actions.
+"""H2O (Kwon et al., ICCV 2021): both hands in recordings from one camera, and the actions.
 
 Layout: `subject1/h1/0/cam4/hand_pose/000000.txt`, one file for each frame, and
 `cam4/cam_intrinsics.txt`. The layout is documented on the data set's page and in its viewer; a line
@@ -54,8 +54,8 @@ def import_h2o(
 
     Skeleton hands42, 30 fps, size of cam_intrinsics.txt. Joints are projected with u = fx X/Z + cx,
     v = fy Y/Z + cy, without distortion; hands with flag 0 and joints behind the camera are NaN. The
-    joints in metres, along the axes of the camera, are kept beside them.
-    action: import only recordings that contain this action (name or number), uncut.
+    joints in metres, along the axes of the camera, are also kept. action: import only recordings
+    that contain this action (name or number), uncut.
 
     action_{train,val,test}.txt (in `root`, action_labels/ or label_split/) give the split, which is
     empty for val, and the phases; without labels, as in the test list, the phases are those of
@@ -192,7 +192,7 @@ def _numbers(path: Path) -> FloatArray:
     try:
         return np.array([float(text) for text in read_text(path).split()], np.float64)
     except ValueError as error:
-        raise PoseFileError(f"{where} does not hold numbers only") from error
+        raise PoseFileError(f"{where} contains something other than numbers") from error
 
 
 def _intrinsics(path: Path) -> tuple[FloatArray, FloatArray, tuple[int, int]]:
@@ -263,8 +263,8 @@ def read_lists(root: Path) -> dict[str, Recording]:
 
     Lines are `id path action_label start_act end_act start_frame end_frame`, without the label in
     action_test.txt. end_act is the last frame of the action: in the published lists an action often
-    begins one frame after the end_act of the one before and never on it. Raises UserError (exit 3
-    or 5) that names the bad line.
+    begins one frame after the previous end_act, and never on it. Raises a UserError (exit 3 or 5)
+    that names the bad line.
     """
     recordings: dict[str, Recording] = {}
     for listed in LISTS:

@@ -1,8 +1,8 @@
 """COCO-WholeBody in 3D: the JSON of H3WB (Zhu et al., ICCV 2023), joints of Human3.6M images.
 
 `2Dto3D_train.json` is an object of samples, each with `image_path`, `keypoints_2d` (x, y in pixels)
-and `keypoints_3d` (x, y, z in millimetres, y down) of 133 joints by number. The pictures of a video
-are a sample of its frames.
+and `keypoints_3d` (x, y, z in millimetres, y down) of 133 joints by number. Only some frames of
+each video are included.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ def import_h3wb(
 ) -> list[ItemResult]:
     """Import a .json file in the layout of H3WB, or a folder of them.
 
-    Images of one folder are one clip, named like the folder and the one above it, of the rate 50
-    or --fps; frames are the last number of their names. The body of the 133 joints is kept, in the
-    image (else in an orthographic view) and in metres. Drops boxes, feet, face and hands.
+    The images of one folder are one clip, named after the folder and its parent, with the rate 50
+    or --fps; the last number in a name is the frame. The body joints of the 133 are kept, in the
+    image (otherwise in an orthographic view) and in metres. Drops boxes, feet, face and hands.
     """
     pose_format = PoseFormat("h3wb", (".json",), read_clips)
     return import_files(project, root, pose_format, options or ImportOptions(), progress)

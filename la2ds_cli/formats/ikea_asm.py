@@ -1,9 +1,9 @@
 """IKEA ASM (Ben-Shabat et al., WACV 2021): 2D poses of people who assemble furniture.
 
 Layout: `Kallax_Shelf_Drawer/<scan>/dev3/pose2d/000000.json`, ground truth for about one frame in a
-hundred and for dev3 alone; `<scan>/dev1..3/predictions/pose2d/<network>/`, one file
-`scan_video_000000000000_keypoints.json` for each frame; beside the furniture or in indexing_files/
-the lists train_cross_env.txt and test_cross_env.txt, and the actions as gt_segments.json or as
+hundred and only for dev3; `<scan>/dev1..3/predictions/pose2d/<network>/`, one file
+`scan_video_000000000000_keypoints.json` for each frame; next to the furniture or in indexing_files/
+are the lists train_cross_env.txt and test_cross_env.txt, and the actions as gt_segments.json or as
 ikea_annotation_db_full. The layout is that of the data set's own loaders.
 """
 
@@ -68,12 +68,12 @@ def import_ikea_asm(
 ) -> list[ItemResult]:
     """Import the scans `root`/furniture/scan as seen by a camera, without pictures.
 
-    poses: a folder of predictions/pose2d (17 joints: coco17, 25: body25), or `ground-truth`, whose
-    annotated frames alone become rows. person: which of several people in a frame is taken, by the
-    rules of the data set's code: `score`, the one with the highest mean score; `centre`, the one
-    nearest to the middle of the frame among those of at least 20000 square pixels, else the
-    nearest; `clip` tracks everybody and chooses one for the entire clip, as for other formats.
-    furniture: import only scans of it, in any spelling.
+    poses: a folder of predictions/pose2d (17 joints: coco17, 25: body25), or `ground-truth`, of
+    which only the annotated frames become rows. person: which of several people in a frame is
+    taken, by the rules of the data set's code: `score`, the one with the highest mean score;
+    `centre`, the one nearest to the middle of the frame among those of at least 20000 square
+    pixels, else the nearest; `clip` tracks everybody and chooses one for the entire clip, as for
+    other formats. furniture: import only scans of it, in any spelling.
 
     The split is that of the lists (of gt_segments.json without lists); the phases are the actions
     of gt_segments.json except `NA`, or those of ikea_annotation_db_full without gt_segments.json.
@@ -227,14 +227,14 @@ def _predictions(folder: Path, rule: Rule) -> tuple[dict[int, Sequence[Person]],
             persons = _people(read_json(path))
             counts = {len(person.xy) for person in persons} | ({joints} if joints else set())
             if len(counts) > 1:
-                raise JointsError("it has other joints than the files before it")
+                raise JointsError("it has different joints than the files before it")
         except PoseFileError as error:
             raise type(error)(f"{path.name}: {error}", error.hint) from error
         joints = next(iter(counts), joints)
         # In a frame without a person all numbers are 0.
         people[frame] = rule([p for p in persons if np.isfinite(p.xy).any()])
     if not people:
-        raise PoseFileError("it holds no scan_video_000000000000_keypoints.json")
+        raise PoseFileError("it contains no scan_video_000000000000_keypoints.json")
     if not joints:
         raise PoseFileError("none of its files has a person")
     return people, joints
@@ -252,7 +252,7 @@ def _person(value: Any, where: str) -> Person:
     if len(flat) not in [3 * joints for joints in _SKELETONS]:
         raise JointsError(
             f"the keypoints of {where} are {len(flat)} numbers, neither 3 x 17 nor 3 x 25",
-            "take a folder of keypoint_rcnn or of OpenPose BODY_25",
+            "use a folder of keypoint_rcnn or of OpenPose BODY_25",
         )
     triple = flat.reshape(-1, 3)
     xy = missing_where_zero(triple[:, :2], triple[:, 2])

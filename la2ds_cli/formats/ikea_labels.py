@@ -81,10 +81,10 @@ class Labels:
 def read_labels(root: Path, camera: str, scans: Collection[str], progress: Progress) -> Labels:
     """The labels of gt_segments.json or, without it, of ikea_annotation_db_full.
 
-    If both exist, gt_segments.json counts, which the data set's own evaluation reads, and a note
-    gives the number of `scans` for which the two differ. Raises UserError if a file is not such a
-    list or database (exit 3), if the lists of actions do not fit (exit 3 or 5), and if the database
-    has none of the `scans` (exit 5).
+    If both exist, gt_segments.json is used, as in the data set's own evaluation, and a note gives
+    the number of `scans` for which the two differ. Raises UserError if a file is not such a list or
+    database (exit 3), if the lists of actions do not fit (exit 3 or 5), and if the database has
+    none of the `scans` (exit 5).
     """
     path, database = _list_path(root, SEGMENTS), _list_path(root, DATABASE)
     if path is not None:
@@ -136,11 +136,11 @@ def _compare(
     scans: Collection[str],
     progress: Progress,
 ) -> None:
-    """Note where the SQLite file differs from gt_segments.json, which counts."""
+    """Note where the SQLite file differs from gt_segments.json, which is used."""
     try:
         actions = _read_actions(root, database, camera)
     except UserError as error:
-        progress.note(f"{SEGMENTS} is read, and could not be checked: {error.message}")
+        progress.note(f"{SEGMENTS} is used, but could not be checked: {error.message}")
         return
     both = [scan for scan in scans if scan in labels.segments and scan in actions]
     early, other = 0, []
@@ -159,13 +159,13 @@ def _compare(
             other += [scan] if listed != cut else []
     if early:
         progress.note(
-            f"scans whose actions end one frame earlier in {SEGMENTS}, which is read, than in "
-            f"{DATABASE}: {early} of {len(both)}; move {SEGMENTS} away to read the other"
+            f"scans whose actions end one frame earlier in {SEGMENTS}, which is used, than in "
+            f"{DATABASE}: {early} of {len(both)}; move {SEGMENTS} away to use the other"
         )
     if other:
         progress.note(
-            f"scans whose actions in {SEGMENTS}, which is read, are not those of {DATABASE}: "
-            f"{len(other)} of {len(both)}, {other[0]} is the first"
+            f"scans whose actions in {SEGMENTS}, which is used, differ from those in {DATABASE}: "
+            f"{len(other)} of {len(both)}, first {other[0]}"
         )
 
 
@@ -209,7 +209,7 @@ def _phase(value: Any, where: str) -> Phase:
     ends = [frame_number(end, where) for end in sequence(span, f"the segment of {where}")]
     if len(ends) != 2 or ends[0] >= ends[1]:
         raise FramesError(
-            f"{where}: {shown(span)} should be the first frame and the one after the last"
+            f"{where}: {shown(span)} should be the first frame and the frame after the last"
         )
     return Phase(ends[0], ends[1], label.strip())
 
@@ -253,15 +253,15 @@ class _Row:
 def action_names(listed: Path, related: Path) -> dict[Pair, str]:
     """Name of each pair of action and object, from two files with one line for each action.
 
-    A pair that appears twice gets the name that comes first in the alphabet, as in the loader.
-    Raises UserError if a file is not text or has a bad line (exit 3), and if the lists have
-    different lengths (exit 5).
+    A pair that appears twice gets the alphabetically first name, as in the loader. Raises UserError
+    if a file is not text or has a bad line (exit 3), and if the lists have different lengths (exit
+    5).
     """
     names, pairs = _lines(listed), _lines(related)
     if len(names) != len(pairs):
         raise UserError(
-            f"{listed} has {len(names)} actions, {related.name} has {len(pairs)} pairs",
-            hint="copy both lists again from the data set: their lines belong together",
+            f"{listed} has {len(names)} actions, but {related.name} has {len(pairs)} pairs",
+            hint="copy both lists again from the data set: their lines must correspond",
             exit_code=ExitCode.MISMATCH,
         )
     named: dict[Pair, str] = {}
@@ -284,7 +284,7 @@ def action_names(listed: Path, related: Path) -> dict[Pair, str]:
 
 
 def _lines(path: Path) -> list[str]:
-    """Lines without surrounding blanks; empty lines at the end are left out."""
+    """Lines without surrounding spaces; empty lines at the end are left out."""
     try:
         return [line.strip() for line in read_text(path).rstrip().splitlines()]
     except PoseFileError as error:
@@ -301,11 +301,11 @@ def _number(text: str) -> int:
 def read_actions(path: Path, names: Mapping[Pair, str], camera: str) -> Actions:
     """`furniture/scan` -> its actions in time order, or the error in its rows.
 
-    Reads scans with `annotated = 1`: the rows of `camera` if it is annotated, else of dev3, else of
-    any other, since the cameras ran together. Frames are [starting_frame, ending_frame), cut at
-    `nframes`; where rows overlap, the later one counts; adjacent actions of the same name are
-    merged. Rows of a pair without a name and BACKGROUND are left out. The file is opened
-    read-only. Raises UserError (exit 3) if it is not such a database.
+    Reads scans with `annotated = 1`: the rows of `camera` if it is annotated, otherwise of dev3,
+    otherwise of any other, since the cameras ran together. Frames are [starting_frame,
+    ending_frame), cut at `nframes`; where rows overlap, the later one counts; adjacent actions of
+    the same name are merged. Rows of a pair without a name and BACKGROUND are left out. The file is
+    opened read-only. Raises UserError (exit 3) if it is not such a database.
     """
     try:
         with _open_database(path) as database:
@@ -346,7 +346,7 @@ def _open_database(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _check_columns(database: sqlite3.Connection) -> None:
-    """Check real tables only: a view or a virtual table could be a program that does not end."""
+    """Check only real tables: a view or a virtual table could run forever."""
     listed = database.execute("SELECT name FROM sqlite_master WHERE type='table' AND rootpage > 0")
     tables = {str(name).lower() for (name,) in listed}
     for table, wanted in _COLUMNS.items():

@@ -84,7 +84,7 @@ def _files(root: Path, pose_format: PoseFormat) -> list[Path]:
         return [root]
     if not root.exists():
         raise UserError(
-            f"there is no file {root}", hint="check the path", exit_code=ExitCode.UNREADABLE
+            f"no such file: {root}", hint="check the path", exit_code=ExitCode.UNREADABLE
         )
     paths = [p for p in root.rglob("*") if p.is_file() and p.suffix.lower() in pose_format.suffixes]
     if not paths:
@@ -99,12 +99,12 @@ def _files(root: Path, pose_format: PoseFormat) -> list[Path]:
 def _read(path: Path, run: _Import) -> list[FileClip]:
     clips = run.format.read(path, run.options)
     if not clips:
-        raise PoseFileError("it holds no poses")
+        raise PoseFileError("it has no poses")
     return clips
 
 
 def _has_world(clip: FileClip) -> bool:
-    """Whether the poses hold joints in metres, which importers did not always read."""
+    """Whether the poses have joints in metres, which older importers did not read."""
     return any(person.world is not None for people in clip.people.values() for person in people)
 
 
@@ -129,8 +129,8 @@ class _Import:
         self._names: dict[str, tuple[Path, str]] = {}
 
     def guard(self, path: Path, only: bool, work: Callable[[], None]) -> None:
-        """Do the work on one path; its PoseFileError becomes a row, or a UserError if `only`. An
-        error that nobody foresaw becomes a row in any case."""
+        """Process one path; a PoseFileError becomes a row, or a UserError if `only`. An unexpected
+        error becomes a row in any case."""
         try:
             try:
                 work()
@@ -167,7 +167,8 @@ class _Import:
         self.results.append(_result(clip, row.id, pose, current, labelled))
 
     def _check_name(self, name: str, clip: FileClip) -> None:
-        """Refuse two clips of one file whose names give the same id: one would lose its poses."""
+        """Refuse two clips of one file whose names give the same id, because one would lose its
+        poses."""
         path, other = self._names.setdefault(name, (clip.path, clip.name))
         if path == clip.path and other != clip.name:
             raise PoseFileError(

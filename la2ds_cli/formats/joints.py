@@ -41,7 +41,7 @@ def joint_order(
     """order_by_name if the file names its joints, else order_by_count."""
     if names is not None:
         if len(names) != count:
-            raise JointsError(f"it names {len(names)} joints and has {count}")
+            raise JointsError(f"it names {len(names)} joints but has {count}")
         return order_by_name(names, skeleton, renamed)
     if renamed:
         raise JointsError("its joints have no names, so --map cannot be used")
@@ -49,7 +49,7 @@ def joint_order(
 
 
 def order_by_count(count: int, skeleton: str | None) -> JointOrder:
-    """The order of joints without names: that of `skeleton`, else of COCO.
+    """The order of joints without names: that of `skeleton`, or else of COCO.
 
     Of the 133 joints of COCO-WholeBody the body is used. Raises JointsError if the counts differ.
     """
@@ -60,7 +60,7 @@ def order_by_count(count: int, skeleton: str | None) -> JointOrder:
     if count != joints:
         same = [name for name, known in SKELETONS.items() if len(known.joints) == count]
         raise JointsError(
-            f"it has {count} joints without names, {wanted.name} has {joints}",
+            f"it has {count} joints without names, but {wanted.name} has {joints}",
             f"name their order with --skeleton {' or '.join(same)}"
             if same
             else f"skeletons known: {', '.join(sorted(SKELETONS))}",
@@ -71,11 +71,11 @@ def order_by_count(count: int, skeleton: str | None) -> JointOrder:
 def order_by_name(
     names: Sequence[str], skeleton: str | None, renamed: Mapping[str, str]
 ) -> JointOrder:
-    """The order of named joints; case, blanks and underscores are ignored, `l` stands for left.
+    """The order of named joints; case, spaces and underscores are ignored; `l` means left.
 
-    skeleton: the one to fill, else the one that takes most of the joints and misses fewest of its
-    own. renamed: their name -> a joint of the skeleton, before any other rule. Raises JointsError
-    if the root, the torso or half of the joints are missing.
+    skeleton: the one to fill, or else the one that takes most of the joints and misses fewest.
+    renamed: their name -> a joint of the skeleton, before any other rule. Raises JointsError if the
+    root, the torso or half of the joints are missing.
     """
     _check_renamed(names, renamed, skeleton)
     choices = [get_skeleton(skeleton)] if skeleton else list(SKELETONS.values())
@@ -85,9 +85,8 @@ def order_by_name(
     best = max(usable or orders, key=lambda o: 4 * _joints_present(o) - len(o.missing))
     if not usable:
         raise JointsError(
-            f"its joints do not fill the skeleton {best.skeleton}: "
-            f"without {_listed(best.missing)} it cannot be used; joints in the file: "
-            f"{_listed(names)}",
+            f"its joints do not fill the skeleton {best.skeleton}; missing: "
+            f"{_listed(best.missing)}; joints in the file: {_listed(names)}",
             "map the joints by hand with --map THEIRS=OURS, once for each",
         )
     return best
@@ -134,7 +133,7 @@ def _fill(skeleton: Skeleton, names: Sequence[str], renamed: Mapping[str, str]) 
 
 
 def plain(name: str) -> str:
-    """A joint name in lower case, without blanks and punctuation."""
+    """A joint name in lower case, without spaces and punctuation."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
@@ -168,7 +167,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def read_table(path: Path, delimiter: str = ",") -> list[list[str]]:
-    """Rows of cells without blank lines; raises PoseFileError."""
+    """Rows of cells, without blank lines; raises PoseFileError."""
     try:
         rows = list(csv.reader(io.StringIO(read_text(path), newline=""), delimiter=delimiter))
     except csv.Error as error:
@@ -200,7 +199,7 @@ def cell_numbers(
     value = np.full((len(rows), width), np.nan)
     for number, (row, values) in enumerate(zip(rows, value, strict=True), start=first_row):
         if len(row) > width:
-            raise PoseFileError(f"row {number} has {len(row)} columns, the header {width}")
+            raise PoseFileError(f"row {number} has {len(row)} columns, but the header has {width}")
         for c, cell in enumerate(row):
             if columns is None or c in columns:
                 values[c] = cell_number(cell, f"row {number}, column {c + 1}")

@@ -1,8 +1,8 @@
 """MATLAB files of version 5 (MAT-File Format, MathWorks, 2019), as far as Penn Action needs them:
 the arrays of numbers and the texts at their top.
 
-scipy.io reads more, and its reader in C ends the process on some damaged files: files of strangers
-are read here, where every length is checked against what is there.
+scipy.io reads more, but its C reader ends the process on some damaged files. Untrusted files are
+read here, where every length is checked against the data.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _COMPLEX = 0x800  # flag of an array
 
 
 def read_mat(path: Path, most_bytes: int) -> dict[str, np.ndarray | str]:
-    """Real arrays of numbers, of the type they had in MATLAB, and texts of one row, by name.
+    """Real arrays of numbers, with their type in MATLAB, and texts of one row, by name.
 
-    Other variables are left out. Raises ValueError for a file that is damaged, of another version,
-    or of more than `most_bytes` once it is unpacked, and OSError.
+    Other variables are left out. Raises ValueError for a file that is damaged, has another version,
+    or takes more than `most_bytes` unpacked, and OSError.
     """
     content = path.read_bytes()
     order = _ORDERS.get(content[126:128])
@@ -57,21 +57,21 @@ def read_mat(path: Path, most_bytes: int) -> dict[str, np.ndarray | str]:
 
 
 def _unpacked(data: bytes, most: int) -> bytes:
-    """A compressed element; some files of Penn Action have it whole, but not the end of its stream.
-    zlib reads no further than it is told."""
+    """A compressed element. In some files of Penn Action it is complete, but the end of its stream
+    is missing. zlib reads only as far as it is told."""
     unpacker = zlib.decompressobj()
     try:
         content = unpacker.decompress(data, most + 1)
     except zlib.error as error:
         raise ValueError(f"a compressed part is damaged: {error}") from error
     if len(content) > most:
-        raise ValueError(f"more than {most:,} bytes once it is unpacked")
+        raise ValueError(f"more than {most:,} bytes when unpacked")
     return content
 
 
 def _elements(content: bytes, order: str, *, whole: bool = False) -> Iterator[tuple[int, bytes]]:
-    """Type and data of each element in a row. whole: of a file, where compressed elements are not
-    padded to 8 bytes."""
+    """Type and data of consecutive elements. whole: those of a file, where compressed elements are
+    not padded to 8 bytes."""
     at = 0
     while at < len(content):
         if len(content) - at < 8:

@@ -56,7 +56,7 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
     frames = sequence(document, "the list of frames")
     if frames and isinstance(frames[0], dict) and "keypoints" in frames[0]:
         raise PoseFileError(
-            "it holds the people of one image, not the frames of a video",
+            "it has the people of one image, not the frames of a video",
             "run MMPoseInferencer on the video itself",
         )
     people: dict[int, Sequence[Person]] = {}

@@ -1,4 +1,4 @@
-"""netCDF files of the Python package movement: a data set of poses, as xarray opens it."""
+"""netCDF files of the Python package movement: a poses dataset, as xarray opens it."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _MOST_BYTES = 2**31 - 1  # of an array, in the classic format
 def export_movement(pose: PoseSequence, name: str, path: Path) -> None:
     """Write `position` (time, space, keypoints, individuals) in pixels, and `confidence`, exactly.
 
-    `time` is in seconds, exact; axes, joints and the one individual go by names. Attributes are
-    `fps`, `time_unit`, `ds_type` and `source_software`, as movement sets them, and `first_frame`.
-    A missing joint is NaN with confidence 0. The file is netCDF 3 with 64-bit offsets, which every
-    reader of netCDF opens. Boxes, size and 3D are lost. Raises FormatError for 2 GiB and more.
+    `time` is in seconds, exact; axes, joints and the one individual are named. Attributes are
+    `fps`, `time_unit`, `ds_type` and `source_software`, as movement sets them, and `first_frame`. A
+    missing joint is NaN with confidence 0. The file is netCDF 3 with 64-bit offsets, which every
+    netCDF reader opens. Boxes, size and 3D are lost. Raises FormatError for 2 GiB and more.
     """
     from scipy.io import netcdf_file
 
@@ -62,7 +62,7 @@ def _put(file: Any, name: str, kind: str, dimensions: tuple[str, ...], values: F
 
 
 def _put_words(file: Any, dimension: str, words: Sequence[str]) -> None:
-    """The names along a dimension, as rows of bytes, which is how netCDF 3 holds text."""
+    """The names along a dimension, as rows of bytes, as netCDF 3 stores text."""
     encoded = np.array([word.encode() for word in words])
     length = f"{dimension}_letters"
     file.createDimension(length, encoded.itemsize)

@@ -96,7 +96,7 @@ def _clip(name: str, folder: Path, paths: dict[int, Path], options: ImportOption
         for person in people[frame]:
             person_order = _order(len(person.xy), path, options)
             if order is not None and person_order != order:
-                raise JointsError(f"{path.name} has other joints than the files before it")
+                raise JointsError(f"{path.name} has different joints than the files before it")
             order = person_order
     if order is None:
         raise PoseFileError("none of its files has a person")
@@ -158,11 +158,11 @@ _MIDDLES = {
 def export_openpose_json(pose: PoseSequence, name: str, path: Path) -> None:
     """Write the folder `path` with NAME_<frame number, 12 digits>_keypoints.json for every frame.
 
-    Joints are put into the order of BODY_25 by name; neck and mid_hip are the middles of shoulders
-    and hips if the skeleton has none. Pixels and scores have 4 decimals; a missing joint is 0 0 0,
-    and a frame without joints has no people. The folder is written to the side and then moved.
-    Times, boxes, size and joints that BODY_25 does not have are lost. Raises FormatError for a
-    skeleton without shoulders and hips.
+    Joints are put into the order of BODY_25 by name; neck and mid_hip are the midpoints of
+    shoulders and hips if the skeleton lacks them. Pixels and scores have 4 decimals; a missing
+    joint is 0 0 0, and a frame without joints has no people. The folder is written elsewhere and
+    then moved. Times, boxes, size and joints that BODY_25 does not have are lost. Raises
+    FormatError for a skeleton without shoulders and hips.
     """
     triple = body25(pose)
     try:
@@ -207,7 +207,7 @@ def _document(triple: FloatArray) -> dict[str, object]:
 
 def _replace(written: Path, path: Path) -> None:
     """Move the folder `written` to `path`; an existing folder loses only its files of this kind. A
-    link is replaced: what it leads to is not this export's."""
+    link is replaced, because its target does not belong to the export."""
     if path.is_symlink():
         path.unlink()
     if not path.exists():

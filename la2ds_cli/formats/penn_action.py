@@ -1,10 +1,10 @@
 """Penn Action (Zhang et al., ICCV 2013): `labels/NNNN.mat`, 13 joints per frame, one action each.
 
-What the files hold, counted over the data set: a joint that was never annotated has visibility 0
-and lies at pixel (1, 1) of the frame before it was scaled to its final size, so anywhere from
-(0, 0) to (1.6, 1.6); no annotated joint is near. Other joints with visibility 0 hold the
-annotator's estimate. Small coordinates are stored in small unsigned types. Coordinates are
-1-based. There may be one box fewer than frames.
+Contents, counted over the data set: a joint that was never annotated has visibility 0 and is at
+pixel (1, 1) of the frame before scaling to its final size, so anywhere from (0, 0) to (1.6, 1.6);
+no annotated joint is near. Other joints with visibility 0 have the annotator's estimate. Small
+coordinates are stored in small unsigned types. Coordinates are 1-based. There may be one box fewer
+than frames.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def import_penn_action(
     if phases is not None and carl_labels is not None:
         raise UserError(
             "--phases and --carl-labels cannot be given together",
-            hint="name the labels that the clips are to have",
+            hint="name the labels that the clips should have",
         )
     files = label_files(carl_labels) if carl_labels is not None else {}
     clips, failed, names = _read_clips(project, root, action, progress)
@@ -135,7 +135,7 @@ def _without_labels(result: ItemResult, path: Path, problem: PoseFileError) -> I
         result,
         status="degraded",
         code=problem.code,
-        message=f"imported without phases: of {path}, {problem}",
+        message=f"imported without phases: {path}: {problem}",
         hint="copy its labels again",
     )
 
@@ -196,7 +196,7 @@ def read_clip(path: Path) -> Clip:
         split = _SPLITS[int(np.ravel(fields["train"])[0])]
         return Clip(path, pose, str(fields["action"]), split)
     except (LookupError, OverflowError, TypeError) as error:
-        raise ValueError(f"a field is missing or of the wrong kind ({error})") from error
+        raise ValueError(f"a field is missing or has the wrong type ({error})") from error
 
 
 def _pose(fields: Mapping[str, Any]) -> PoseSequence:
@@ -301,7 +301,7 @@ def read_labels(path: Path, action: str, frames: int) -> tuple[list[Phase], str]
     there are L != T labels, frame t takes the label of t L / T, as in CARL.
     """
     if path.parent.name != action:
-        raise PoseFileError(f"it lies under {path.parent.name}, and the clip shows {action}")
+        raise PoseFileError(f"it is in the folder {path.parent.name}, but the clip shows {action}")
     labels = _read(path)
     if len(labels) == frames:
         return phases_of_labels(labels), ""
@@ -310,7 +310,7 @@ def read_labels(path: Path, action: str, frames: int) -> tuple[list[Phase], str]
 
 
 def split_of(path: Path) -> str:
-    """`train` or `test`, by the folder of a label file."""
+    """`train` or `test`, from the folder of a label file."""
     return _CARL_SPLITS[path.parent.parent.name]
 
 
@@ -320,7 +320,7 @@ def _read(path: Path) -> IntArray:
     except (OSError, *DAMAGE) as error:
         raise PoseFileError(f"it is not an array that can be read: {error}") from error
     if not isinstance(labels, np.ndarray) or labels.ndim != 1 or not len(labels):
-        raise PoseFileError("it should hold one label for each frame")
+        raise PoseFileError("it should have one label for each frame")
     if labels.dtype.kind not in "iuf" or not np.isfinite(labels).all():
         raise PoseFileError(f"its labels should be whole numbers, not {labels.dtype}")
     if (labels != np.round(labels)).any() or (np.abs(labels.astype(np.float64)) > 1e6).any():
@@ -334,12 +334,12 @@ def summary(stretched: Mapping[str, str], contradictory: int, unlabelled: int) -
     if stretched:
         name, example = next(iter(stretched.items()))
         notes.append(
-            f"labels for another number of frames, stretched as CARL does: {len(stretched)} clips, "
-            f"such as {name}, {example}"
+            f"labels for a different number of frames, stretched as CARL does: {len(stretched)} "
+            f"clips, such as {name}, {example}"
         )
     if contradictory:
         notes.append(
-            "clips whose labels are in the other split, where the clip's own split counts: "
+            "clips whose labels are in the other split; the clip's own split is used: "
             f"{contradictory}"
         )
     if unlabelled:

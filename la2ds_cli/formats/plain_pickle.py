@@ -1,9 +1,9 @@
 """Pickled .npy files of numbers, text and arrays, read without running anything in them.
 
 `numpy.load(..., allow_pickle=True)` runs whatever program the file names. Here the unpickler gets
-none of the functions and classes that a file asks for. The names that arrays of numbers need are
-replaced by stand-ins that keep the stored bytes; any other name is an error. The arrays are then
-built from the bytes after their sizes are checked.
+none of the functions and classes that a file names. The names that arrays of numbers need are
+replaced by placeholders that keep the stored bytes; any other name is an error. The arrays are then
+built from the bytes, after their sizes are checked.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ DAMAGE = (
 
 
 _DANGER = (
-    "a file like this can run programs when numpy.load opens it with allow_pickle; do not do that, "
+    "a file like this can run programs if numpy.load opens it with allow_pickle: do not do that, "
     "and get the file from its authors again"
 )
 
@@ -85,7 +85,7 @@ class StoredDtype:
 
 
 class _StandIn:
-    """Replaces one function or class that a file may name. A file cannot set attributes of it."""
+    """Replaces a function or class that a file may name. A file cannot set its attributes."""
 
     __slots__ = ("_kind",)
 
@@ -121,7 +121,7 @@ class _Unpickler(pickle.Unpickler):
         kind = _NAMES.get((module, name))
         if kind is None:
             raise PoseFileError(
-                f"it asks for {shown(f'{module}.{name}')}, which no array of numbers needs, so it "
+                f"it names {shown(f'{module}.{name}')}, which no array of numbers needs, so it "
                 "was not read and nothing in it was run",
                 _DANGER,
             )
@@ -166,7 +166,7 @@ def _check_opcodes(handle: IO[bytes]) -> None:
     for number, (opcode, argument, _) in enumerate(pickletools.genops(handle)):
         # The reader makes room for as many places as the highest number names.
         if "PUT" in opcode.name and int(argument or 0) > number:
-            raise PoseFileError("it numbers its parts in a way that no writer does")
+            raise PoseFileError("it numbers its parts as no writer does")
         if opcode.name not in _OPCODES:
             raise PoseFileError(
                 f"it holds a pickled {opcode.name}, which no array of numbers needs, so it was not "
@@ -175,7 +175,7 @@ def _check_opcodes(handle: IO[bytes]) -> None:
             )
         tuples += opcode.name.startswith(("TUPLE", "EMPTY_TUPLE"))
         if tuples > _MOST_TUPLES:
-            raise PoseFileError("it holds far more parts than the records of a data set")
+            raise PoseFileError("it has far more parts than the records of a data set")
 
 
 def _content(value: Any, shape: tuple[int, ...]) -> Any:
@@ -215,5 +215,5 @@ def _array(state: Any) -> np.ndarray:
     sides = [int(side) for side in shape]
     dtype = np.dtype(name)
     if min(sides, default=0) < 0 or math.prod(sides) * dtype.itemsize != len(content):
-        raise ValueError(f"{len(content)} bytes do not fill the shape {shape}")
+        raise ValueError(f"{len(content)} bytes do not match the shape {shape}")
     return np.frombuffer(content, dtype).reshape(sides, order="F" if column_order else "C")

@@ -128,7 +128,7 @@ _SERVE = "from la2ds_cli.formats.sleap import serve; serve()"
 
 
 class _Reader:
-    """Asks a process that is started with the first file, and anew after one that ended it."""
+    """Asks a separate process, started with the first file and again after a file that ended it."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
@@ -136,7 +136,7 @@ class _Reader:
         self._one_at_a_time = threading.Lock()
 
     def read(self, path: Path) -> Any:
-        """What `_contents` makes of a file; raises PoseFileError."""
+        """The result of `_contents` for a file; raises PoseFileError."""
         megabytes = path.stat().st_size / 2**20
         seconds = _SECONDS + _MORE_SECONDS * megabytes
         question = [str(path.absolute()), seconds, int(_BYTES + _MORE_BYTES * megabytes)]
@@ -187,7 +187,8 @@ _READER = _Reader()
 
 
 def serve() -> None:
-    """Answer the questions of a _Reader, each by a line of JSON: what a file holds, or an error."""
+    """Answer the requests of a _Reader, each with a line of JSON: the contents of a file, or an
+    error."""
     answers = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(2, 1)  # what libraries print
     sleap_io()
@@ -206,7 +207,7 @@ def serve() -> None:
 
 
 def _limit(seconds: float, most_bytes: int) -> None:
-    """End this process after so much processor time from now, 0 = never; not on Windows."""
+    """End this process after this much more processor time, 0 = never; not on Windows."""
     if not hasattr(signal, "setitimer"):
         return
     import resource
@@ -241,7 +242,7 @@ def _load(path: Path) -> Any:
     if not is_analysis:
         raise PoseFileError(
             "it is not an analysis file of SLEAP",
-            "an .h5 of DeepLabCut holds pickled objects, which are not opened: let DeepLabCut "
+            "an .h5 of DeepLabCut holds pickled objects, which are not opened: have DeepLabCut "
             "write the .csv (save_as_csv=True) and use dlc-csv",
         )
     return package.load_analysis_h5(str(path))
@@ -261,7 +262,8 @@ def _video(video: Any) -> dict[str, Any]:
 
 
 def _people(frame: Any) -> list[tuple[list[Any], list[Any], str | None]]:
-    """Joints, scores and track of each; instances corrected by hand go before predicted ones."""
+    """Joints, scores and track of each person; instances corrected by hand take precedence over
+    predicted ones."""
     people = []
     for instance in list(frame.user_instances) or frame.predicted_instances:
         xy = np.asarray(instance.numpy(), np.float64)

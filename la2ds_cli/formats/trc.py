@@ -39,13 +39,13 @@ def import_trc(
     """Import a .trc file, or a folder of them.
 
     Reads the markers, matched by name, the time and the DataRate. Missing cells are missing joints;
-    the others have score 1, since TRC holds none. Frame numbers start at 1 in these files, or at 0
-    (Sports2D), and at 0 here.
+    the others have score 1, since TRC has no scores. Frame numbers start at 1 in these files, or at
+    0 (Sports2D), and at 0 here.
 
     Files in pixels hold joints of the image (y down); Z is dropped and must be constant. Files in
     m, cm or mm hold joints in space, y up as in OpenSim; their joints in the image are an
-    orthographic view along z. Files in lengths whose Z is constant are refused: they are 2D, and no
-    longer in pixels.
+    orthographic view along z. Files in lengths with constant Z are refused: they are 2D, but not in
+    pixels.
     """
     pose_format = PoseFormat("trc", (".trc",), read_clips)
     return import_files(project, root, pose_format, options or ImportOptions(), progress)
@@ -99,7 +99,7 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
 
 
 def _cut(row: list[str], width: int) -> list[str]:
-    """A row without the extra delimiter that writers put at its end."""
+    """A row without the extra delimiter that some programs write at its end."""
     return row[:width] if not any(row[width:]) else row
 
 
@@ -114,7 +114,7 @@ _KEYS = (
 def export_trc(pose: PoseSequence, name: str, path: Path) -> None:
     """Write Frame# from 1, Time in seconds, X and Y in pixels (y down, as in the picture), Z = 0.
 
-    Pixels have 4 decimals, times are exact. The cells of a missing joint hold nan, since OpenSim
+    Pixels have 4 decimals, times are exact. The cells of a missing joint contain nan, since OpenSim
     does not count an empty cell at the end of a row. Scores, boxes, size and 3D are lost: trc-3d
     writes the joints in metres.
     """

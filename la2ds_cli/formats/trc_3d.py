@@ -15,8 +15,8 @@ SUFFIX = ".trc"
 def export_trc_3d(pose: PoseSequence, name: str, path: Path) -> None:
     """Write Frame# from 1, Time in seconds, X, Y (up) and Z (towards the camera) in metres.
 
-    Metres have 4 decimals, times are exact; the cells of a joint that is not known hold nan. Lost
-    are the joints in the image, scores, boxes and size. Raises FormatError for a clip without 3D.
+    Metres have 4 decimals, times are exact; the cells of an unknown joint contain nan. The joints
+    in the image, scores, boxes and size are lost. Raises FormatError for a clip without 3D.
     """
     if pose.world is None:
         raise FormatError("the clip has no joints in 3D")

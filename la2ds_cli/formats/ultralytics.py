@@ -78,7 +78,7 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
     frames = sequence(read_json(path), "the list of frames")
     if frames and all(isinstance(item, dict) for item in frames):
         raise PoseFileError(
-            "it holds the people of one image, not one list for each frame",
+            "it has the people of one image, not one list for each frame",
             "collect the frames: [json.loads(r.to_json()) for r in model(video, stream=True)]",
         )
     people: dict[int, Sequence[Person]] = {}
@@ -175,8 +175,8 @@ def _label_people(paths: dict[int, Path], options: ImportOptions) -> dict[int, S
     )
     if layout is None:
         raise JointsError(
-            f"its lines have {min(lengths)} to {max(lengths)} numbers, which is not "
-            f"class x y w h and {joints} joints"
+            f"its lines have {min(lengths)} to {max(lengths)} numbers, which does not fit class x "
+            f"y w h and {joints} joints"
         )
     count, width = layout
     extra = [row[5 + width * count :] for frame_rows in rows.values() for row in frame_rows]
@@ -198,7 +198,9 @@ def _label_rows(path: Path) -> list[FloatArray]:
         try:
             row = np.array([float(cell) for cell in text.split()])
         except ValueError as error:
-            raise PoseFileError(f"{path.name} line {line} does not hold numbers only") from error
+            raise PoseFileError(
+                f"{path.name} line {line} contains something other than numbers"
+            ) from error
         if row[0] == 0:
             rows.append(row)
     return rows

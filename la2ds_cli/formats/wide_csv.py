@@ -33,9 +33,9 @@ def import_wide_csv(
     """Import a .csv file or a folder of them.
 
     Reads frame (integers from 0; without the column the rows are counted), time (seconds; without
-    it --fps or --video is needed), and x, y and score of each joint, and its x, y and z in metres
-    where they are there; joints are matched by name. An empty cell is a missing joint; without a
-    score column a joint has score 1. Drops other columns.
+    it --fps or --video is needed), and x, y and score of each joint, and its x, y and z in metres,
+    if present; joints are matched by name. An empty cell is a missing joint; without a score column
+    a joint has score 1. Drops other columns.
     """
     pose_format = PoseFormat("wide-csv", (".csv",), read_clips)
     return import_files(project, root, pose_format, options or ImportOptions(), progress)
@@ -53,7 +53,7 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
     if not paired:
         raise JointsError(
             "its header has no columns <joint>_x and <joint>_y",
-            "is it a DeepLabCut file? then use dlc-csv",
+            "if it is a DeepLabCut file, use dlc-csv",
         )
     frame = _frames(rows[1:], at.get("frame"))
     parts = ("x", "y", "score", *_METRES)
@@ -80,7 +80,7 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
 
 
 def _world(value: FloatArray, joints: list[str], at: dict[str, int]) -> FloatArray | None:
-    """Joints (T, K, 3) in metres from the cells value (T, columns), None where there are none."""
+    """Joints (T, K, 3) in metres from the cells value (T, columns), None if there are none."""
     world = np.full((len(value), len(joints), 3), np.nan)
     for k, name in enumerate(joints):
         columns = [f"{name.lower()}_{part}" for part in _METRES]
@@ -108,8 +108,8 @@ SUFFIX = ".csv"
 def export_wide_csv(pose: PoseSequence, name: str, path: Path) -> None:
     """Write frame numbers, seconds (exact) and joints: pixels, scores and metres to 4 decimals.
 
-    x and y of a missing joint are empty, its score is 0; x, y and z in metres are columns of clips
-    with 3D alone. Boxes and size are lost.
+    x and y of a missing joint are empty, its score is 0; only clips with 3D have columns x, y and z
+    in metres. Boxes and size are lost.
     """
     joints = get_skeleton(pose.skeleton).joints
     parts = ("x", "y", "score", *(_METRES if pose.world is not None else ()))

@@ -1,8 +1,8 @@
-"""How far propagated boundaries lie from labelled ones, measured on labelled clips.
+"""How far propagated boundaries are from labelled ones, measured on labelled clips.
 
-Labels are propagated to clips that have labels of their own, which are held back and then compared.
+Labels are propagated to clips with labels of their own, which are held back and then compared.
 Everything but the aligner is the same for all rows of the result: the labelled clips, which are
-drawn once, the voting and the arithmetic.
+drawn once, the voting and the computation.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class BoundaryError:
     """A labelled boundary of a clip and where it was propagated to.
 
     side: `start` or `end` of the phase. frames, seconds, percent (of the clip's frames): distance
-    from the label, NaN if the boundary was not propagated. covered: the label lies in the 90 %
+    from the label, NaN if the boundary was not propagated. covered: the label is in the 90 %
     interval. confidence: of the boundary.
     """
 
@@ -72,7 +72,7 @@ class BoundaryError:
 
 @dataclass(frozen=True)
 class AlignerScore:
-    """One aligner, with a number of votes. variant: which, of those that were tried. errors: of all
+    """One aligner, with a number of votes. variant: which of those that were tried. errors: of all
     labelled boundaries. right: (F,) whether each labelled frame got its phase; confidence: (F,) of
     the phase it got. tried: all variants, if there were several; this one has the lowest median."""
 
@@ -85,7 +85,7 @@ class AlignerScore:
     tried: tuple[AlignerScore, ...] = ()
 
     def figures(self) -> dict[str, float]:
-        """Statistics of the errors of the boundaries that were propagated; empty without any."""
+        """Statistics of the errors of propagated boundaries; empty if there are none."""
         errors = _propagated(self.errors)
         if not errors:
             return {}
@@ -99,8 +99,8 @@ class AlignerScore:
 @dataclass(frozen=True)
 class CheckResult:
     """scores: `carried` (as transfer-labels does it), `equal_votes`, and the baselines, for each
-    number of votes. videos: ids of the clips that were labelled. items: clips that could not be
-    used. warnings: for the user."""
+    number of votes. videos: ids of the target clips. items: clips that could not be used. warnings:
+    for the user."""
 
     scores: list[AlignerScore]
     videos: list[str]
@@ -123,7 +123,7 @@ def check_propagation(
     draws: int = 1,
     progress: Progress | None = None,
 ) -> CheckResult:
-    """Propagate the labels of `sources` to those of `targets` that have labels, and compare.
+    """Propagate the labels of `sources` to the labelled clips among `targets`, and compare.
 
     votes: how many labelled clips vote, drawn from the sources `draws` times by the seed of
     [evaluate]; none = all of them, once. Raises UserError as propagate_labels, and (exit 4) if
@@ -193,8 +193,9 @@ def _plan(
     if not plan:
         raise UserError(
             "there is no labelled clip to check against another labelled clip",
-            hint="--check needs two clips with phases by people, with a boundary within the clip, "
-            "and as many labelled clips as --votes asks for beside the one that is checked",
+            hint="--check needs two clips with phases set by people and a boundary within the "
+            "clip, and as many labelled clips as --votes asks for in addition to the checked "
+            "one",
             exit_code=ExitCode.UNUSABLE,
         )
     return plan
@@ -205,9 +206,9 @@ def draw_sources(
 ) -> list[str] | None:
     """`count` labelled clips other than the target, for one of `draws` draws.
 
-    Drawn at random, in an order that depends on seed and draw only, so that more votes hold the
-    fewer ones. If there are no more than `draws` combinations, each is taken once, and None stands
-    for a draw beyond them; also if there are not so many clips.
+    Drawn at random, in an order that depends only on seed and draw, so that a larger number of
+    votes includes the clips of a smaller one. If there are no more than `draws` combinations, each
+    is used once; draws beyond them are None, as are draws if there are too few clips.
     """
     others = [source for source in sources if source != target]
     count_of_all = comb(len(others), count)
@@ -222,12 +223,12 @@ def draw_sources(
 # --- aligners: that of the project, and baselines that need no training ----------------------
 
 Correspond = Callable[[str, str], Correspondence]
-"""Where in one clip each frame of another lies, by their ids."""
+"""The position in one clip of each frame of another, by their ids."""
 
 
 @dataclass(frozen=True)
 class PairAligner:
-    """How clips are aligned, and its name."""
+    """A way of aligning clips, and its name."""
 
     name: str
     correspondence: Correspond
@@ -236,8 +237,9 @@ class PairAligner:
 def _aligners(
     project: Project, inputs: PropagationInputs, request: AlignRequest
 ) -> dict[str, list[PairAligner]]:
-    """By name of the row, several if the best of them counts. raw_pose_best also holds the movement
-    of the joints with consensus through reference clips, as `align` does without a model."""
+    """Aligners by name of the row, several if the best of them counts. raw_pose_best also includes
+    the movement of the joints with consensus through reference clips, as used by `align` without a
+    model."""
     pairs = inputs.alignments
     clips = {c: inputs.poses[c] for c in dict.fromkeys([*inputs.spans, *inputs.targets])}
     by_model = pairs.features.kind != "pose"
@@ -281,7 +283,7 @@ def _baseline(variant: Variant, poses: Mapping[str, PoseSequence]) -> Correspond
 
 
 def without_confidence(position: FloatArray, length: int) -> Correspondence:
-    """A correspondence all of whose frames count alike."""
+    """A correspondence in which all frames count equally."""
     sure = np.where(np.isnan(position), 0.0, 1.0)
     return Correspondence(position, position, position, sure, length)
 
@@ -327,7 +329,8 @@ def _score(
 
 
 def scored_boundaries(spans: Sequence[Span]) -> list[tuple[PhaseKey, str, float]]:
-    """(phase, `start` or `end`, row) of the boundaries within a clip, a shared one once."""
+    """(phase, `start` or `end`, row) of the boundaries within a clip; a shared one is listed
+    once."""
     boundaries: list[tuple[PhaseKey, str, float]] = []
     for span, after in pairwise([*spans, None]):
         if span is None:
@@ -360,7 +363,7 @@ def boundary_errors(labels: ClipLabels, truth: Sequence[Span]) -> list[BoundaryE
 
 
 def true_frames(spans: Sequence[Span], length: int) -> list[str]:
-    """Phase of each frame, "" where there is none."""
+    """Phase of each frame, "" = none."""
     names = [""] * length
     for span in spans:
         for row in range(int(np.ceil(span.start)), min(int(np.ceil(span.end)), length)):
@@ -372,7 +375,7 @@ def true_frames(spans: Sequence[Span], length: int) -> list[str]:
 
 
 def check_json(check: CheckResult) -> dict[str, Any]:
-    """All figures. Errors in percent are of the number of frames of the clip that is labelled."""
+    """All figures. Errors in percent are relative to the number of frames of the target clip."""
     return {
         "schema_version": 1,
         "features": check.features,
@@ -393,8 +396,8 @@ def _propagated(errors: Sequence[BoundaryError]) -> list[BoundaryError]:
 
 
 def _row(score: AlignerScore, check: CheckResult) -> dict[str, Any]:
-    """Of several variants the lowest of each figure; all else is of the one with the lowest
-    median."""
+    """Of several variants, the lowest value of each figure; everything else is from the variant
+    with the lowest median."""
     errors = _propagated(score.errors)
     percent = np.array([error.percent for error in errors])
     spread = _interval(percent, [error.video for error in errors], check) if errors else None
@@ -423,7 +426,7 @@ def _row(score: AlignerScore, check: CheckResult) -> dict[str, Any]:
 def _interval(
     percent: FloatArray, videos: Sequence[str], check: CheckResult
 ) -> tuple[float, float] | None:
-    """95 % bootstrap interval of the median over the clips that were labelled."""
+    """95 % bootstrap interval of the median over the target clips."""
     counts = video_counts(len(check.videos), check.seed)
     always = np.hstack([counts, np.ones((len(counts), 1), counts.dtype)])
     clip = np.array([check.videos.index(video) for video in videos])
@@ -483,7 +486,7 @@ def _calibration(score: AlignerScore) -> dict[str, Any]:
 
 
 def _rank_correlation(errors: Sequence[BoundaryError]) -> float | None:
-    """Spearman's, of confidence with error: -1 = the surer, the nearer."""
+    """Spearman's correlation of confidence with error: -1 = surer is always nearer."""
     if len(errors) < 3:
         return None
     from scipy.stats import rankdata

@@ -26,7 +26,7 @@ FRAME_COLUMNS = ("video", "frame", "time", "phase", "confidence")
 @dataclass(frozen=True)
 class ClipLabels:
     """The propagated phases of one clip. phases: in source frames, marked as propagated. left_out:
-    phase -> why it is not among them. rows: phases with their whole rows start..end in `pose`."""
+    phase -> why it is left out. rows: phases with their whole rows start..end in `pose`."""
 
     video: str
     pose: PoseSequence
@@ -44,7 +44,7 @@ class ClipLabels:
 
 
 def clip_labels(video: str, pose: PoseSequence, consensus: PhaseConsensus) -> ClipLabels:
-    """The consensus in whole frames; a phase of less than one is left out, and one that begins at
+    """The consensus in whole frames. A phase shorter than one frame is left out; one that begins at
     the first frame of the clip or ends at its last is cut off there."""
     rows, left_out = [], dict(consensus.left_out)
     for phase in consensus.phases:
@@ -61,11 +61,11 @@ def clip_labels(video: str, pose: PoseSequence, consensus: PhaseConsensus) -> Cl
 
 
 def frame_confidence(labels: ClipLabels) -> tuple[list[str], FloatArray]:
-    """For each frame of the clip its phase ("" = none) and (T,) the probability that it is that
-    one, by the intervals of the phase's two boundaries; 0 where there is no phase.
+    """For each frame of the clip its phase ("" = none), and (T,) the probability that this is
+    right, from the intervals of the phase's two boundaries; 0 if there is no phase.
 
-    A boundary is taken to be normal about its row, as wide on each side as its interval says. One
-    at which a phase was cut off bounds nothing.
+    A boundary is assumed to be normally distributed around its row, as wide on each side as its
+    interval says. A boundary at which a phase was cut off does not limit it.
     """
     names = [""] * len(labels.pose)
     confidence = np.zeros(len(labels.pose))
@@ -79,7 +79,7 @@ def frame_confidence(labels: ClipLabels) -> tuple[list[str], FloatArray]:
 
 
 def _probability_before(boundary: Boundary, row: float) -> float:
-    """Probability that a boundary lies before a row."""
+    """Probability that a boundary is before a row."""
     distance = row - boundary.row
     reach = boundary.high - boundary.row if distance > 0 else boundary.row - boundary.low
     deviation = max(reach / NORMAL, 1e-9)
@@ -88,7 +88,7 @@ def _probability_before(boundary: Boundary, row: float) -> float:
 
 @dataclass(frozen=True)
 class LabelBoundary:
-    """A boundary with the phases on its two sides, "" where there is none."""
+    """A boundary with the phases on its two sides, "" = none."""
 
     before: str
     after: str

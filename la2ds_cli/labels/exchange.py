@@ -1,7 +1,7 @@
 """Phases of a project to label files of other tools, and back.
 
-Files are about videos, in seconds as a player shows them; clips are about frames of a part of a
-video. What is read goes to every clip of the video, each taking what it shows.
+Files refer to videos, in seconds as a player shows them; clips refer to frames of a part of a
+video. Imported labels go to every clip of the video, and each clip takes those that it shows.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _LONGEST = 80  # letters of a phase's name
 
 
 def file_edges(pose: PoseSequence, video: Video) -> FloatArray:
-    """(T + 1,) seconds of the video file at which the frames of a clip begin to be shown, and the
-    last ends."""
+    """(T + 1,) seconds of the video file at which the frames of a clip begin, and the last one
+    ends."""
     slowmo = ClipOptions.from_text(video.options).slowmo
     return np.append(pose.time, pose.time[-1] + 1 / pose.fps) * slowmo
 
@@ -50,16 +50,16 @@ def export_labels(
 ) -> list[ItemResult]:
     """Write the phases of the named clips, or of all, to OUT/<id><suffix>; one result each.
 
-    carried: with phases that were propagated and nobody has checked. E004 (skipped) means that the
-    clip has no phases, E002 that it has no poses, which say when its frames are shown. Raises
-    UserError for an unknown format (exit 2); the rest as formats.exporting.export_clips.
+    carried: include propagated phases that nobody has checked. E004 (skipped) means that the clip
+    has no phases, E002 that it has no poses, which say when its frames are shown. Raises UserError
+    for an unknown format (exit 2); the rest as formats.exporting.export_clips.
     """
     write_labels, suffix = writer(format_name)
     phases = project.phases(propagated=carried)
 
     def write(video: Video, path: Path) -> int:
         if not (mine := phases.get(video.id)):
-            hint = "label it in la2ds studio; --carried writes labels that were propagated"
+            hint = "label it in la2ds studio; --carried writes propagated labels"
             raise skip(f"{video.name} has no phases", hint, "E004")
         pose = posed(project, video)
         write_labels(labels_of(project, video, pose, mine), path)
@@ -75,8 +75,8 @@ def export_labels(
 def labels_of(
     project: Project, video: Video, pose: PoseSequence, phases: Sequence[Phase]
 ) -> LabelFile:
-    """Phases of a clip as seconds of its file, with its joints; phases of frames that it does not
-    have are cut."""
+    """Phases of a clip in seconds of its file, with its joints; parts of phases outside its frames
+    are cut off."""
     edges = file_edges(pose, video)
     spans = []
     for phase in sorted(phases, key=lambda phase: phase.start):
@@ -105,13 +105,13 @@ def import_labels(
     progress: Progress | None = None,
 ) -> list[ItemResult]:
     """Write the labels of files, or of the files of a folder, into phases.csv; one result for each
-    clip that gets some, and for each file that gives none.
+    clip that gets labels, and for each file that gives none.
 
-    layer: the tier, subject or attribute to read. clip: the clip or video that a file is about,
-    where it does not say. Labels that a person has set stay unless `overwrite`; phases.csv as it
-    was is kept. `frames` of a result: number of phases. Item codes: I001 (failed) the file is not
-    what it should be; I003 (failed) its phases overlap; I005 (failed) no clip of the project fits
-    it; I006 (skipped) the clip has labels. Raises UserError (exit 2) for an unknown format.
+    layer: the tier, subject or attribute to read. clip: the clip or video of a file that does not
+    name it. Labels that a person has set are kept unless `overwrite`; the old phases.csv is saved.
+    `frames` of a result: number of phases. Item codes: I001 (failed) the file is not what it should
+    be; I003 (failed) its phases overlap; I005 (failed) no clip of the project fits it; I006
+    (skipped) the clip has labels. Raises UserError (exit 2) for an unknown format.
     """
     read, suffixes = reader(format_name)
     files = _files(paths, suffixes)
@@ -147,7 +147,7 @@ def _files(paths: Sequence[Path], suffixes: tuple[str, ...]) -> list[Path]:
         files += inside
     if not files:
         raise UserError(
-            f"there is no file of this format in {', '.join(map(str, paths))}",
+            f"no file of this format in {', '.join(map(str, paths))}",
             hint=f"its files end in {', '.join(suffixes)}",
         )
     return files
@@ -166,12 +166,14 @@ def _from_file(
             results += _taken(project, path, labels, video, overwrite)
     if not results:
         hint = "label phases with a beginning and an end"
-        results.append(_failed(path, "I001", f"{path.name} has no labels of frames of clips", hint))
+        results.append(
+            _failed(path, "I001", f"{path.name} has no labels for frames of clips", hint)
+        )
     return results
 
 
 def _clips(project: Project, labels: LabelFile, path: Path, clip: str) -> list[Video]:
-    """The clips that labels are about: the one that was named, or all of the video of that name."""
+    """The clips that labels apply to: the named one, or all of the video with this name."""
     listed = project.video_list()
     if clip and (found := listed.find(clip)):
         return [found]
@@ -180,14 +182,14 @@ def _clips(project: Project, labels: LabelFile, path: Path, clip: str) -> list[V
         mine = [v for v in listed.rows if v.person == 1 and name in (Path(v.path).name, v.id)]
         if len({project.source(video) for video in mine}) > 1:
             raise UserError(
-                f"the project has several videos of the name {name}",
+                f"the project has several videos called {name}",
                 hint="name the clip with --clip, one file at a time",
                 code="I005",
             )
         if mine:
             return mine
     raise UserError(
-        f"no clip of the project is of {names[0] or path.name}",
+        f"the project has no clip of {names[0] or path.name}",
         hint="extract its poses first, or name the clip with --clip",
         code="I005",
     )
@@ -196,7 +198,7 @@ def _clips(project: Project, labels: LabelFile, path: Path, clip: str) -> list[V
 def _taken(
     project: Project, path: Path, labels: LabelFile, video: Video, overwrite: bool
 ) -> list[ItemResult]:
-    """The outcome of the labels of a clip; none where it shows nothing of them."""
+    """The result for the labels of a clip; none if it shows nothing of them."""
     pose, _ = project.read_pose(video.id)
     phases = phases_of(labels, pose, video)
     if not phases:
@@ -214,15 +216,15 @@ def _taken(
                 "skipped",
                 code="I006",
                 message=f"{video.name} has labels that a person has set",
-                hint="--overwrite replaces them; phases.csv as it was is kept",
+                hint="--overwrite replaces them; the old phases.csv is saved",
             )
         ]
     return [ItemResult(str(path), video.id, "ok", len(phases))]
 
 
 def phases_of(labels: LabelFile, pose: PoseSequence, video: Video) -> list[Phase]:
-    """The labels as frames of a clip, in time order: each end at the nearest border of frames. What
-    lies outside of the clip is cut, what is shorter than half a frame is left out."""
+    """The labels as frames of a clip, in time order: each end goes to the nearest border of two
+    frames. Parts outside the clip are cut off, and labels shorter than half a frame left out."""
     edges = file_edges(pose, video)
     ends = np.append(pose.frame, pose.frame[-1] + 1)
     phases = []
@@ -236,7 +238,7 @@ def phases_of(labels: LabelFile, pose: PoseSequence, video: Video) -> list[Phase
 
 
 def _merged(project: Project, video: Video, phases: Sequence[Phase], overwrite: bool) -> bool:
-    """Let these be the labels of a clip; False where a person has set others."""
+    """Make these the labels of a clip; False if a person has set others."""
     with project.tables():
         table = project.phase_table()
         ids = project.video_list().find_each({row.video for row in table.rows})

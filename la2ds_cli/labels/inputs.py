@@ -22,8 +22,8 @@ from la2ds_cli.labels.pairs import PairAlignments, compute_features
 from la2ds_cli.labels.vote import PropagatedSpans, Span, labelled_spans, propagate_spans
 
 GROUPS = ("all", "labelled", "train", "test")
-"""Names that stand for several clips: all of videos.csv, those that people labelled, and by split
-(`train`: not marked test)."""
+"""Names for several clips: all in videos.csv, those labelled by people, and by split (`train`: not
+marked test)."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class PropagationInputs:
     reason: str
 
     def propagated(self, source: str, target: str) -> PropagatedSpans:
-        """The phases of one labelled clip in another clip."""
+        """The phases of one labelled clip, mapped onto another clip."""
         return propagate_spans(self.spans[source], self.alignments.correspondence(source, target))
 
 
@@ -54,7 +54,7 @@ def load_inputs(
     progress: Progress,
 ) -> PropagationInputs:
     """Poses and features of the clips. sources: ids with `phases`; targets: ids, or files that are
-    new to the project, whose poses are extracted.
+    new to the project, whose poses are then extracted.
 
     Raises UserError if no labelled clip can be used (exit 4), for overlapping phases (exit 5), an
     unknown method (exit 2) and a run without weights (exit 4).
@@ -102,7 +102,7 @@ def _read_spans(
         except ValueError as problem:
             raise overlap_error(clip, problem) from problem
     for clip in [clip for clip in usable if not spans[clip]]:
-        clips.refuse(clip, UserError("its phases lie outside of its frames"))
+        clips.refuse(clip, UserError("its phases are outside its frames"))
         del spans[clip]
     if not spans:
         first = clips.problems[0]
@@ -115,7 +115,7 @@ def _read_spans(
 
 
 def _read_references(project: Project, clips: _Clips, request: AlignRequest) -> list[str]:
-    """Ids of reference clips with readable poses; none where the method uses none."""
+    """Ids of reference clips with readable poses; none if the method uses none."""
     from la2ds_cli.training.data import training_videos
 
     if not request.settings.uses_references:
@@ -126,7 +126,7 @@ def _read_references(project: Project, clips: _Clips, request: AlignRequest) -> 
 
 
 class _Clips:
-    """Poses of clips that can be compared with the first that was read; others become items."""
+    """Poses of clips that can be compared with the first clip read; others become items."""
 
     def __init__(self, project: Project, request: AlignRequest, progress: Progress) -> None:
         self.poses: dict[str, PoseSequence] = {}
@@ -140,7 +140,7 @@ class _Clips:
 
     def resolve(self, name: str) -> str:
         """Id of a clip whose poses are in `poses`, extracted first for a file that is new to the
-        project; empty where that is not possible."""
+        project; empty if that is not possible."""
         from la2ds_cli.poses.extract import ensure_pose
 
         if name in self.paths:
@@ -155,7 +155,7 @@ class _Clips:
         return clip if self.read(clip) else ""
 
     def read(self, clip: str, *, quietly: bool = False) -> bool:
-        """Whether a clip can be used. quietly: without an item where it cannot."""
+        """Whether a clip can be used. quietly: without an item if it cannot."""
         if clip in self.poses:
             return True
         if clip in self._refused:
@@ -201,13 +201,13 @@ class _Clips:
 
 
 def labelled_clips(project: Project) -> dict[str, list[Phase]]:
-    """The phases that people set, by clip. Raises UserError (exit 4) if phases.csv has none."""
+    """The phases set by people, by clip. Raises UserError (exit 4) if phases.csv has none."""
     phases = project.phases()
     if phases:
         return phases
     only = "; propagated phases do not count" if project.phases(propagated=True) else ""
     raise UserError(
-        f"no clip of the project has phases by a person in phases.csv{only}",
+        f"no clip of the project has phases set by a person in phases.csv{only}",
         hint="label one clip there: video,start,end,phase (frame numbers, end exclusive)",
         exit_code=ExitCode.UNUSABLE,
     )
@@ -216,11 +216,11 @@ def labelled_clips(project: Project) -> dict[str, list[Phase]]:
 def choose_sources(
     project: Project, names: Sequence[str], phases: Mapping[str, Sequence[Phase]]
 ) -> list[str]:
-    """Ids of the labelled clips that `names` mean: clips, lists of them with commas, or GROUPS (of
-    which those without labels are left out).
+    """Ids of the labelled clips named by `names`: clips, lists of them with commas, or GROUPS
+    (without their unlabelled clips).
 
-    Raises UserError: exit 3 for a name that is no clip, 5 for a clip without labels, 4 for an empty
-    group.
+    Raises UserError: exit 3 for a name that is not a clip, 5 for a clip without labels, 4 for an
+    empty group.
     """
     ids: list[str] = []
     for name in _split(project, names):
@@ -228,7 +228,7 @@ def choose_sources(
             group = [video.id for video in _group(project, name, phases) if video.id in phases]
             if not group:
                 raise UserError(
-                    f"--from {name}: no clip of this kind is labelled",
+                    f"--from {name}: none of these clips is labelled",
                     hint=f"labelled clips: {_some(phases)}",
                     exit_code=ExitCode.UNUSABLE,
                 )
@@ -239,7 +239,7 @@ def choose_sources(
             raise _unknown(project, name)
         if video.id not in phases:
             raise UserError(
-                f"'{name}' has no phases by a person in phases.csv",
+                f"'{name}' has no phases set by a person in phases.csv",
                 hint=f"labelled clips: {_some(phases)}",
                 exit_code=ExitCode.MISMATCH,
             )
@@ -254,8 +254,8 @@ def choose_targets(
     *,
     without: Collection[str] = (),
 ) -> list[str]:
-    """Clips to label: ids, or names as they are where they are not in the project (yet).
-    without: ids that are left out of groups."""
+    """Clips to label: ids, or unchanged names if they are not (yet) in the project. without: ids
+    that are left out of groups."""
     targets: list[str] = []
     for name in _split(project, names):
         if name in GROUPS:
@@ -268,7 +268,7 @@ def choose_targets(
 
 
 def _split(project: Project, names: Sequence[str]) -> list[str]:
-    """Single names; one that holds a comma is not split if a clip has that name."""
+    """Single names; a name with a comma is not split if a clip has that name."""
     parts: list[str] = []
     for name in names:
         single = "," not in name or project.find(name)

@@ -1,9 +1,9 @@
-"""Many clips aligned with many: features, and the paths to references, are computed once per clip.
+"""Aligns many clips with many: features, and the paths to references, are computed once per clip.
 
-The result is that of `align` for each pair, but for three things that make it cheap: the reference
-clips are chosen once for all pairs, less the pair itself; a mirrored clip is recognised by
-comparing it with one clip instead of with each of its partners; and velocities are at the lowest
-frame rate of all clips, or each at its own pace, instead of as the pair alone would have them.
+The result is that of `align` for each pair, except for three things that make it cheap: the
+reference clips are chosen once for all pairs, without the pair itself; a mirrored clip is
+recognised by comparing it with one clip instead of each of its partners; and velocities are at the
+lowest frame rate of all clips, or each at its own pace, not as for the pair alone.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ from la2ds_cli.labels.vote import Correspondence
 
 @dataclass(frozen=True)
 class ClipFeatures:
-    """By id of the clip. kind: what the first modality is. modalities: features (T, D), frame by
-    frame, by which clips are compared. joints: by which it is decided what two clips both show.
-    mirrored: clips that fit the first one clearly better as their mirror image. problems: clips
-    whose features could not be computed."""
+    """By id of the clip. kind: of the first modality. modalities: features (T, D), frame by frame,
+    used to compare clips. joints: used to decide what two clips both show. mirrored: clips that fit
+    the first one clearly better as their mirror image. problems: clips whose features could not be
+    computed."""
 
     kind: ChosenKind
     modalities: dict[str, Modalities]
@@ -63,10 +63,9 @@ def compute_features(
     request: AlignRequest,
     progress: Progress,
 ) -> ClipFeatures:
-    """Features of the clips `poses` (id -> joints, one skeleton, each with a joint somewhere): the
-    embeddings of a run with what the settings put beside them, or the movement alone. The first
-    clip is the one that others may be mirrored against. Embeddings that are missing are computed
-    and stored."""
+    """Features of the clips `poses` (id -> joints, one skeleton, each with at least one joint): the
+    embeddings of a run with the additional features of the settings, or only the movement. Other
+    clips may be mirrored to match the first one. Missing embeddings are computed and stored."""
     settings = request.settings
     if wants_3d(project, request, kind):
         poses = dict(zip(poses, in_3d(list(poses.values())), strict=True))
@@ -125,7 +124,8 @@ def _embeddings(
 
 class PairAlignments:
     """Alignments between clips, each computed once. references: ids of clips with features that may
-    be reference clips, of which at most config.reference_clips are, never those of the pair itself.
+    serve as reference clips; at most config.reference_clips are used, never those of the pair
+    itself.
     """
 
     def __init__(
@@ -142,13 +142,13 @@ class PairAlignments:
         self._correspondences: dict[tuple[str, str], Correspondence] = {}
 
     def correspondence(self, a: str, b: str) -> Correspondence:
-        """Where in clip `b` each frame of clip `a` lies."""
+        """The position in clip `b` of each frame of clip `a`."""
         if (a, b) not in self._correspondences:
             self._correspondences[a, b] = self._align(a, b)
         return self._correspondences[a, b]
 
     def forget(self, clip: str) -> None:
-        """Free what is cached of a clip whose alignments are done: a long list holds many."""
+        """Free the cache of a clip whose alignments are done, since a long list has many clips."""
         self._paths.pop(clip, None)
         self._correspondences = {
             pair: value for pair, value in self._correspondences.items() if clip not in pair

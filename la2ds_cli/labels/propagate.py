@@ -45,16 +45,16 @@ LEAST_CONFIDENCE = 0.2
 
 Measured on Penn Action, one and three labelled clips, raw poses: phases of golf swings and squats
 propagated to clips of the same action (36 labellings, 0.21 to 0.68) and to clips of the other (36,
-0.06 to 0.30). None of the former lies below it, and 86 % of the latter.
+0.06 to 0.30). None of the former is below it, and 86 % of the latter.
 """
 
 
 @dataclass(frozen=True)
 class MergeResult:
-    """What became of phases.csv. Ids of clips: written, those whose propagated phases are now in
-    it; unchanged, those whose labels stayed, set by a person or propagated before; replaced, those
+    """Changes of phases.csv. Ids of clips: written, those whose propagated phases are now in it;
+    unchanged, those that kept their labels, set by a person or propagated before; replaced, those
     whose earlier propagated labels were replaced; withheld, those whose labels are degenerate.
-    changes: of its rows. backup: the file as it was, None where it did not change or is new."""
+    changes: of its rows. backup: the old file, None if it did not change or is new."""
 
     written: list[str]
     unchanged: list[str]
@@ -76,11 +76,11 @@ class MergeResult:
 
 @dataclass(frozen=True)
 class PropagationResult:
-    """sources: ids of the labelled clips that were used. items: outcome for each clip, in order;
-    labelled clips only where they could not be used. clips: their new labels, by id. withheld: id
-    -> why the labels are not fit for phases.csv. features, run, reason: as of an alignment.
+    """sources: ids of the labelled clips that were used. items: result for each clip, in order;
+    labelled clips only if they could not be used. clips: their new labels, by id. withheld: id ->
+    why the labels are not fit for phases.csv. features, run, reason: as of an alignment.
     references: how many reference clips the consensus has. mirrored: clips compared as their mirror
-    image. files: written, in order. merged: into phases.csv, None = not asked for."""
+    image. files: written, in order. merged: into phases.csv, None = not requested."""
 
     sources: tuple[str, ...]
     items: tuple[ItemResult, ...]
@@ -137,12 +137,12 @@ def propagate_labels(
 ) -> PropagationResult:
     """Propagate the phases of `sources` to `targets`; no clip votes on its own labels.
 
-    sources, targets: see inputs.choose_sources and choose_targets; a source is a target only where
-    it is named as one, not as one of a group. Writes phases.csv, boundaries.csv and frames.csv into
-    `out` (results/transfer), and with `write` also into the project's phases.csv: labels by people
-    always stay, labels that were propagated before stay unless `overwrite`, and degenerate ones
-    (see _why_withheld) are withheld. Nothing is written if no clip got a phase. A clip that cannot
-    be used is an item of the result.
+    sources, targets: see inputs.choose_sources and choose_targets; a source is a target only if it
+    is named as one, not as part of a group. Writes phases.csv, boundaries.csv and frames.csv into
+    `out` (results/transfer), and with `write` also into the project's phases.csv: labels set by
+    people are always kept, earlier propagated labels are kept unless `overwrite`, and degenerate
+    ones (see _why_withheld) are withheld. Nothing is written if no clip got a phase. A clip that
+    cannot be used is an item of the result.
 
     Raises UserError if there is no labelled clip, or with `overwrite` none but labelled ones to
     write to (exit 4), for a source without labels or with overlapping ones (exit 5), an unknown one
@@ -152,7 +152,7 @@ def propagate_labels(
     folder = out or project.results_dir("transfer")
     if (folder / PROJECT_FILE).exists():
         raise UserError(
-            f"{folder} is a project, whose phases.csv holds labels by people",
+            f"{folder} is a project, and its phases.csv has labels set by people",
             hint="--write adds the propagated phases to those of --project",
         )
     phases = labelled_clips(project)
@@ -160,9 +160,8 @@ def propagate_labels(
     target_ids = choose_targets(project, targets, phases, without=source_ids)
     if write and overwrite and target_ids and all(clip in phases for clip in target_ids):
         raise UserError(
-            "labels by people are never replaced by propagated ones, and all clips of --to have "
-            "them",
-            hint="to label one anew, delete its rows from phases.csv first",
+            "all clips of --to have labels set by people, which propagated ones never replace",
+            hint="to label a clip anew, delete its rows from phases.csv first",
             exit_code=ExitCode.UNUSABLE,
         )
     inputs = load_inputs(project, source_ids, target_ids, phases, request, progress)
@@ -216,8 +215,8 @@ def _labels_of(inputs: PropagationInputs, clip: str) -> ClipLabels | None:
 
 def _why_withheld(inputs: PropagationInputs, labels: ClipLabels) -> str:
     """Why the labels of a clip are not fit for phases.csv, empty if they are: one phase over the
-    whole clip where the labelled clips have several, a phase missing that at least half of them
-    have, or boundaries whose mean confidence is below LEAST_CONFIDENCE."""
+    whole clip although the labelled clips have several, a missing phase that at least half of them
+    have, or boundaries with a mean confidence below LEAST_CONFIDENCE."""
     others = [{span.key for span in inputs.spans[s]} for s in inputs.spans if s != labels.video]
     present = [phase.key for phase, _, _ in labels.rows]
     expected = [
@@ -245,11 +244,11 @@ def _item(
     """why: the labels are withheld from phases.csv."""
     path, frames = inputs.paths[clip], len(inputs.poses[clip])
     if labels is None:
-        message = "it is the only labelled clip, and no clip votes on its own labels"
+        message = "it is the only labelled clip, and clips do not vote on their own labels"
         return ItemResult(path, clip, "failed", frames, "L002", message, "label another clip")
     if not labels.rows:
         message = "no phase has a counterpart in it"
-        hint = "is it the same movement? look at it with la2ds align"
+        hint = "check with la2ds align that it shows the same movement"
         return ItemResult(path, clip, "failed", frames, "L002", message, hint)
     if why:
         status = "skipped" if write else "degraded"
@@ -266,7 +265,7 @@ Rows = dict[str, list[PhaseRow]]
 
 
 def _rows(sources: Sequence[str], clips: Mapping[str, ClipLabels]) -> Rows:
-    """The new labels with their origin: the labelled clips that voted, and now."""
+    """The new labels with their origin: the labelled clips that voted, and the current time."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     rows = {}
     for clip, labels in clips.items():
@@ -292,9 +291,9 @@ def merge_into_project(
 ) -> MergeResult:
     """Write the propagated rows of clips that are not `withheld` into phases.csv.
 
-    Labels of a clip in which a person has set or checked one stay, and those that were propagated
-    before stay unless `overwrite`; a copy of the file as it was is kept. Raises UserError (exit 5)
-    if another command is writing a table for long, or phases.csv cannot be read.
+    The labels of a clip are kept if a person has set or checked one of them; earlier propagated
+    labels are kept unless `overwrite`. A copy of the old file is saved. Raises UserError (exit 5)
+    if another command keeps writing a table, or phases.csv cannot be read.
     """
     with project.tables():
         old = project.phase_table()

@@ -1,8 +1,8 @@
-"""From labelled clips to the phases of another clip B: each maps its own along an alignment, then
-they vote.
+"""From labelled clips to the phases of another clip B: each maps its own phases along an alignment,
+then they vote.
 
-A row is the number of a frame in the poses of its clip, and may lie between two frames. A phase
-begins at the row of its first frame and ends at the row of the first frame behind it.
+A row is the number of a frame in the poses of its clip, and may be between two frames. A phase
+begins at the row of its first frame and ends at the row of the first frame after it.
 
 * A phase is there if at least half of the labelled clips have it in B. One that lies where B has no
   counterpart, or that a labelled clip lacks, counts against it.
@@ -34,7 +34,7 @@ LEAST_WEIGHT = 0.01  # of a vote without confidence: it still counts where there
 
 @dataclass(frozen=True)
 class PhaseKey:
-    """A phase by name; repeat 2 is the second time that it comes in a clip."""
+    """A phase by name; repeat 2 is its second occurrence in a clip."""
 
     name: str
     repeat: int = 1
@@ -46,7 +46,7 @@ class PhaseKey:
 @dataclass(frozen=True)
 class Span:
     """A labelled phase in rows of its clip. starts, ends: whether it begins and ends within the
-    clip; a phase that runs on at the clip's first or last frame was cut off there."""
+    clip; a phase that reaches the clip's first or last frame was cut off there."""
 
     key: PhaseKey
     start: float
@@ -57,9 +57,9 @@ class Span:
 
 @dataclass(frozen=True)
 class Correspondence:
-    """Where in B (`length` frames) each frame of A lies. position, low, high: (N,) float64 rows of
-    B, the last two the bounds of a 90 % interval; confidence: (N,) in [0, 1]. NaN, NaN, NaN, 0 =
-    no counterpart."""
+    """The position in B (`length` frames) of each frame of A. position, low, high: (N,) float64
+    rows of B; the last two are the bounds of a 90 % interval; confidence: (N,) in [0, 1]. NaN, NaN,
+    NaN, 0 = no counterpart."""
 
     position: FloatArray
     low: FloatArray
@@ -70,8 +70,8 @@ class Correspondence:
 
 @dataclass(frozen=True)
 class BoundaryEstimate:
-    """One end of a phase of A as it lies in B. row, low, high: rows of B. source: the row of A that
-    it comes from. cut: the phase runs on beyond it, in A or where B has no counterpart."""
+    """One end of a phase of A, mapped into B. row, low, high: rows of B. source: the row of A that
+    it comes from. cut: the phase continues beyond it, in A or where B has no counterpart."""
 
     row: float
     low: float
@@ -83,7 +83,7 @@ class BoundaryEstimate:
 
 @dataclass(frozen=True)
 class PropagatedSpan:
-    """A phase of A in B, by one alignment; `end` is exclusive."""
+    """A phase of A mapped into B by one alignment; `end` is exclusive."""
 
     key: PhaseKey
     start: BoundaryEstimate
@@ -92,7 +92,7 @@ class PropagatedSpan:
 
 @dataclass(frozen=True)
 class PropagatedSpans:
-    """Phases of A in B in time order, and those that lie entirely where B has no counterpart."""
+    """Phases of A in B in time order, and those that are entirely where B has no counterpart."""
 
     spans: tuple[PropagatedSpan, ...]
     outside: tuple[PhaseKey, ...]
@@ -102,11 +102,11 @@ class PropagatedSpans:
 class Boundary:
     """An end of a phase in clip B, by the vote of all labelled clips.
 
-    row: may lie between two frames; low, high: weighted medians of the votes' 90 % intervals.
-    confidence: in [0, 1], mean over the votes of what each has, 0 for votes further away than NEAR
-    of B's length. cut: no boundary was seen, the phase runs on where there is no counterpart.
+    row: may be between two frames; low, high: weighted medians of the votes' 90 % intervals.
+    confidence: in [0, 1], mean of the votes' confidences, with 0 for votes further away than NEAR
+    of B's length. cut: no boundary was seen; the phase continues where there is no counterpart.
     votes: the clips that voted. spread: mean distance of the votes from `row`, in frames, None for
-    a single one.
+    a single vote.
     """
 
     row: float
@@ -129,8 +129,8 @@ class PropagatedPhase:
 
 @dataclass(frozen=True)
 class PhaseConsensus:
-    """phases: of B in time order. left_out: phase -> why it is not there. labelled_clips: how many
-    were asked."""
+    """phases: of B in time order. left_out: phase -> why it is missing. labelled_clips: how many
+    there were."""
 
     phases: tuple[PropagatedPhase, ...]
     left_out: dict[str, str]
@@ -167,7 +167,7 @@ def labelled_spans(frame: IntArray, phases: Sequence[Phase]) -> list[Span]:
 
 
 def propagate_spans(spans: Sequence[Span], along: Correspondence) -> PropagatedSpans:
-    """Map every span into B; one that has no counterpart at an end is cut off there."""
+    """Map every span into B; a span without a counterpart at an end is cut off there."""
     matched = np.flatnonzero(~np.isnan(along.position))
     propagated, outside = [], []
     for span in spans:
@@ -191,9 +191,9 @@ def propagate_spans(spans: Sequence[Span], along: Correspondence) -> PropagatedS
 
 
 def _estimate(along: Correspondence, matched: IntArray, row: float, cut: bool) -> BoundaryEstimate:
-    """The boundary at a row of A between the first and the last that have a counterpart. Between
-    two of them, both bounds are taken at their widest, and the lower confidence; inside a gap it
-    is 0."""
+    """The boundary at a row of A between the first and the last row with a counterpart. Between two
+    of them, the wider bounds and the lower confidence are used; inside a gap the confidence is
+    0."""
     before = matched[np.searchsorted(matched, row, side="right") - 1]
     after = matched[np.searchsorted(matched, row)]
     gap = after - before > 1
@@ -208,7 +208,7 @@ def _estimate(along: Correspondence, matched: IntArray, row: float, cut: bool) -
 
 
 def _estimate_behind(along: Correspondence, last: int) -> BoundaryEstimate:
-    """Behind the last row with a counterpart: all that is known is that the phase lasts so far."""
+    """After the last row with a counterpart, all that is known is that the phase lasts this far."""
     row = min(along.position[last] + 1, along.length)
     low, high = min(along.low[last] + 1, row), max(min(along.high[last] + 1, along.length), row)
     return BoundaryEstimate(
@@ -220,7 +220,7 @@ def _estimate_behind(along: Correspondence, last: int) -> BoundaryEstimate:
 
 
 def vote(clips: Sequence[PropagatedSpans], length: int) -> PhaseConsensus:
-    """The phases of clip B (`length` frames) by what each labelled clip propagates to it."""
+    """The phases of clip B (`length` frames) from what each labelled clip propagates to it."""
     sources = [_Source(clip) for clip in clips]
     keys, left_out = _vote_on_phases(clips)
     starts, ends = _votes_on_boundaries(sources, keys)
@@ -233,7 +233,7 @@ def vote(clips: Sequence[PropagatedSpans], length: int) -> PhaseConsensus:
 
 @dataclass
 class _Source:
-    """A labelled clip's phases in B and what lies directly before and behind each of them."""
+    """A labelled clip's phases in B, and what is directly before and after each of them."""
 
     propagated: PropagatedSpans
     span: dict[PhaseKey, PropagatedSpan] = field(init=False)
@@ -282,9 +282,8 @@ _Votes = dict[PhaseKey, list[BoundaryEstimate]]
 def _votes_on_boundaries(
     sources: Sequence[_Source], keys: Sequence[PhaseKey]
 ) -> tuple[_Votes, _Votes]:
-    """The estimates that vote on the start and on the end of each phase. Where most clips that hold
-    two neighbouring phases let one follow the other directly, both have one and the same
-    boundary."""
+    """The estimates that vote on the start and on the end of each phase. If most clips with two
+    neighbouring phases have one directly after the other, the two phases share one boundary."""
     starts: _Votes = {}
     ends: _Votes = {}
     for p, q in pairwise([None, *keys, None]):
@@ -313,8 +312,8 @@ def _estimates(
 
 
 def _boundary(estimates: Sequence[BoundaryEstimate], length: int) -> Boundary:
-    """The boundary that the estimates vote for. One at which a phase was cut off only says that the
-    phase lasts so far: it counts where most are of that kind."""
+    """The boundary that the estimates vote for. An estimate at which a phase was cut off only says
+    that the phase lasts this far; it counts only if most are of that kind."""
     cut = 2 * sum(estimate.cut for estimate in estimates) > len(estimates)
     votes = [estimate for estimate in estimates if estimate.cut == cut]
     weights = [max(estimate.confidence, LEAST_WEIGHT) for estimate in votes]
@@ -336,7 +335,7 @@ def _boundary(estimates: Sequence[BoundaryEstimate], length: int) -> Boundary:
 
 
 def weighted_median(values: Sequence[float], weights: Sequence[float]) -> float:
-    """The value at which half of the weight is reached; the mean of two where it lies between."""
+    """The value at which half of the weight is reached; the mean of two if it is between them."""
     order = np.argsort(values, kind="stable")
     value, running = np.asarray(values, float)[order], np.cumsum(np.asarray(weights, float)[order])
     half = running[-1] / 2
@@ -346,7 +345,7 @@ def weighted_median(values: Sequence[float], weights: Sequence[float]) -> float:
 
 
 def _in_order(phases: Sequence[PropagatedPhase]) -> list[PropagatedPhase]:
-    """The phases with boundaries that never step back in time."""
+    """The phases with boundaries that never go back in time."""
     boundaries = [b for phase in phases for b in (phase.start, phase.end)]
     if not boundaries:
         return []
@@ -375,9 +374,9 @@ def isotonic(values: FloatArray, weights: FloatArray) -> FloatArray:
 
 
 def _to_the_ends(phases: list[PropagatedPhase], length: int) -> list[PropagatedPhase]:
-    """The phases, of which the first and the last reach the ends of the clip where they were cut
-    off and the 90 % interval of the cut does: a few frames without a counterpart are then no
-    evidence that the phase was not running yet, or any more."""
+    """The phases, with the first and the last extended to the ends of the clip if they were cut off
+    and the 90 % interval of the cut reaches the end: a few frames without a counterpart are then no
+    evidence that the phase had not begun, or was over."""
     if phases and phases[0].start.cut and phases[0].start.low < 0.5:
         phases[0] = replace(phases[0], start=replace(phases[0].start, row=0.0, low=0.0))
     if phases and phases[-1].end.cut and phases[-1].end.high > length - 0.5:

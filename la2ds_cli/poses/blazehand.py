@@ -1,7 +1,7 @@
 """BlazeHand (Zhang et al., "MediaPipe Hands: On-device Real-time Hand Tracking", CVPR workshops
 2020): a detector of palms and a network that reads 21 landmarks from a square turned with the hand.
 
-As with BlazePose, what happens around the two networks is that of MediaPipe 0.10.21 on the CPU.
+As with BlazePose, everything around the two networks works as in MediaPipe 0.10.21 on the CPU.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Hand:
     """A hand in an image.
 
     xy: (21, 2) pixels. world: (21, 3) metres about the middle of the hand, x right, y down, z away
-    from the camera. left: in [0, 1], that it is the left hand of its owner, in an image that is not
-    mirrored. score: in [0, 1], that the crop shows a hand.
+    from the camera. left: probability that it is the owner's left hand, in an image that is not
+    mirrored. score: probability that the crop shows a hand.
     """
 
     xy: FloatArray
@@ -85,7 +85,7 @@ def palm_region(palm: Detection, letterbox: Region) -> Region:
 
 
 def hand_region(xy: FloatArray) -> Region:
-    """The square to crop for the hand whose landmarks of the frame before are xy (21, 2) pixels."""
+    """The square to crop for a hand with landmarks xy (21, 2), in pixels, in the previous frame."""
     index, middle, ring = xy[list(_KNUCKLES)]
     angle = _upwards(xy[0], ((index + ring) / 2 + middle) / 2)
     points = xy[list(_STEADY)]
@@ -99,14 +99,14 @@ def hand_region(xy: FloatArray) -> Region:
 def _grown(
     centre: FloatArray, size: FloatArray, angle: float, scale: float, shift: float
 ) -> Region:
-    """The square of a turned box (width, height), moved along its height by `shift` of it and
+    """The square of a rotated box (width, height), moved along its height by the share `shift`,
     then enlarged."""
     x, y = centre + _rotated(np.array([0, shift * size[1]]), angle)
     return Region(float(x), float(y), scale * float(max(size)), angle)
 
 
 def _upwards(start: FloatArray, end: FloatArray) -> float:
-    """The angle by which a square is turned in which `end` lies straight above `start`."""
+    """The rotation of a square in which `end` is straight above `start`."""
     dx, dy = end - start
     return normalized(np.pi / 2 - np.arctan2(-dy, dx))
 

@@ -1,9 +1,9 @@
-"""BlazePose (Bazarevsky et al., "BlazePose: On-device Real-time Body Pose tracking", CVPR
-workshops 2020): a detector that finds a person's hips and how far the body reaches, and a network
-that reads 33 landmarks from a square turned with the body.
+"""BlazePose (Bazarevsky et al., "BlazePose: On-device Real-time Body Pose tracking", CVPR workshops
+2020): a detector that finds a person's hips and the extent of the body, and a network that reads 33
+landmarks from a square rotated with the body.
 
-What happens around the two networks is that of MediaPipe 0.10.21 on the CPU, whose landmarks these
-equal to a fraction of a pixel; pixels are its own, x times the width of the image.
+Everything around the two networks works as in MediaPipe 0.10.21 on the CPU, and the landmarks equal
+its own to a fraction of a pixel; pixels are as there, x times the width of the image.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ _LEAST_CELL = 0.5  # of the highest of these cells, below which the heatmap is n
 class Person:
     """What BlazePose sees in an image.
 
-    xy: (33, 2) pixels. visibility: (33,) in [0, 1], in the image and not hidden. presence: (33,)
-    in [0, 1], in the image. world: (33, 3) metres about the middle of the hips, x right, y down, z
-    away from the camera, turned with the image. axis: (2, 2) pixels, the middle of the hips and the
-    end of the circle around the body above it. score: in [0, 1], that the crop shows a person.
+    xy: (33, 2) pixels. visibility: (33,) in [0, 1], in the image and not hidden. presence: (33,) in
+    [0, 1], in the image. world: (33, 3) metres about the middle of the hips, x right, y down, z
+    away from the camera, rotated with the image. axis: (2, 2) pixels, the middle of the hips and
+    the end of the circle around the body above it. score: in [0, 1], that the crop shows a person.
     """
 
     xy: FloatArray
@@ -112,10 +112,10 @@ def detected_axis(detection: Detection) -> FloatArray:
 
 
 def refine(xy: FloatArray, heatmap: FloatArray) -> FloatArray:
-    """Landmarks xy (K, 2), pixels of the crop, moved to the centre of mass of the nine by nine
-    cells around them of the logits heatmap (H, W, K).
+    """Landmarks xy (K, 2), in pixels of the crop, moved to the centre of mass of the nine by nine
+    cells around them in the logits heatmap (H, W, K).
 
-    Those outside of the crop, and those with no likely cell around, stay.
+    Those outside the crop, and those without a likely cell nearby, stay.
     """
     rows, columns, _ = heatmap.shape
     cell = _SIZE / columns, _SIZE / rows
@@ -136,7 +136,7 @@ def refine(xy: FloatArray, heatmap: FloatArray) -> FloatArray:
 
 
 class SteadyAxis:
-    """Hips and reach of the frames of one person, smoothed before they place the next crop.
+    """Hips and extent of one person over the frames, smoothed before they place the next crop.
 
     The one-euro filter (Casiez et al., CHI 2012) with MediaPipe's numbers: a person who stands
     still keeps the crop, one who moves is followed at once. Speed is counted in sizes of the body

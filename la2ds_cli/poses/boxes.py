@@ -10,7 +10,7 @@ from la2ds_cli.core.types import FloatArray
 
 
 def area(box: FloatArray) -> FloatArray:
-    """Area (...) of boxes (..., 4); 0 for a box turned inside out."""
+    """Area (...) of boxes (..., 4); 0 for an inverted box."""
     return np.prod(np.maximum(box[..., 2:] - box[..., :2], 0), axis=-1)
 
 
@@ -64,14 +64,14 @@ def around_joints(
 
 
 def union(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Smallest boxes holding both; a NaN box counts as absent."""
+    """Smallest boxes that contain both; a NaN box counts as absent."""
     low = np.fmin(a[..., :2], b[..., :2])
     high = np.fmax(a[..., 2:], b[..., 2:])
     return np.concatenate([low, high], axis=-1)
 
 
 def steady(box: FloatArray, window: int) -> FloatArray:
-    """A gapless track of boxes (M, 4) made steady: what a pose network should be shown.
+    """A gapless track of boxes (M, 4) made steady, for a pose network.
 
     Outliers, such as half a body, are dropped by a short median. Centres are averaged and half
     sides take their maximum over `window` frames, so that a raised arm does not change the scale

@@ -1,7 +1,7 @@
-"""A clip in chunks: its frames, read as often as needed, and the results of chunks kept on disk, so
-that a killed run goes on inside the clip.
+"""A clip in chunks: its frames, read as often as needed, and the results of chunks, kept on disk so
+that a killed run resumes within the clip.
 
-Frames come from memory where the clip is short, else they are decoded again, so that memory does
+Frames of a short clip are kept in memory, those of others are decoded again, so that memory does
 not grow with the clip. Results of consecutive chunks are written together every few seconds, each
 group as one artifact. A clip that is done sooner writes nothing.
 """
@@ -39,18 +39,18 @@ class Stopped(Exception):
 
 @dataclass(frozen=True)
 class FrameChunk:
-    """Consecutive frames, the `number`-th such piece of the clip."""
+    """Consecutive frames: piece `number` of the clip."""
 
     number: int
     frames: list[Frame]
 
 
 class ClipFrames:
-    """Chunks of the frames that `read` yields, decoded by a thread of its own.
+    """Chunks of the frames that `read` yields, decoded in a separate thread.
 
-    size: (W, H) of the frames. declared: their number as the file says, 0 = unknown: a clip that
-    will not stay in memory is not begun to be kept. stop: ends the reading when it is set. The
-    borders of the chunks depend on the size alone.
+    size: (W, H) of the frames. declared: their number according to the file, 0 = unknown; a clip
+    that will not fit into memory is not kept there at all. stop: ends the reading when it is set.
+    The borders of the chunks depend only on the size.
     """
 
     def __init__(
@@ -71,9 +71,9 @@ class ClipFrames:
         self._complete = False
 
     def chunks(self) -> Iterator[FrameChunk]:
-        """All chunks from the first; to be read to the end before the next call.
+        """All chunks, from the first. Read them to the end before the next call.
 
-        Raises Stopped where the run is to end early.
+        Raises Stopped if the run must end early.
         """
         for chunk in self._all():
             if self._stop.is_set():
@@ -101,7 +101,7 @@ class ClipFrames:
 
 
 class Partial:
-    """Folder of unfinished work of one clip. key: of the poses it is to become."""
+    """Folder of the unfinished work on one clip. key: of the finished poses."""
 
     def __init__(
         self,
@@ -116,8 +116,8 @@ class Partial:
         self.clock = clock
 
     def stage(self, name: str, inputs: str = "") -> Stage:
-        """A step of the work, with what earlier runs did of it. inputs: digest of what the step
-        builds on besides the clip and its settings."""
+        """A step of the work, with the results of earlier runs. inputs: digest of the step's inputs
+        besides the clip and its settings."""
         return Stage(self, name, inputs)
 
     def clear(self) -> None:
@@ -126,7 +126,7 @@ class Partial:
 
 
 class Stage:
-    """Results of one step of the work, from the first chunk of the clip without a gap."""
+    """Results of one step of the work, without a gap from the first chunk of the clip."""
 
     def __init__(self, partial: Partial, name: str, inputs: str) -> None:
         self._partial = partial
@@ -148,10 +148,11 @@ class Stage:
         progress: Progress,
         again: bool = False,
     ) -> list[Chunk]:
-        """Results of all chunks in order: those of earlier runs, then those of `work`, each added.
+        """Results of all chunks in order: those of earlier runs, then those of `work`, each of
+        which is added.
 
-        again: work on chunks that were done before as well; only what is new is added. progress: is
-        told of the frames. What is not on disk when the work ends early is written then.
+        again: also process chunks that were done before; only new results are added. progress: is
+        told of the frames. Results that are not on disk when the work ends early are written then.
         """
 
         def result_of(chunk: FrameChunk) -> tuple[Chunk, int]:
@@ -172,13 +173,14 @@ class Stage:
         return results
 
     def add(self, chunk: Chunk) -> None:
-        """Keep the result of the next chunk; it is on disk within `every` seconds of work."""
+        """Keep the result of the next chunk; it is written to disk within `every` seconds of
+        work."""
         self._unwritten.append(chunk)
         if self._partial.clock() - self._written_at >= self._partial.every:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is not on disk yet."""
+        """Write all results that are not on disk yet."""
         if not self._unwritten:
             return
         arrays = {

@@ -32,9 +32,9 @@ def interpolate_gaps(
     increasing; box (T, 4) xyxy pixels, NaN = not detected. A gap is filled when the two frames that
     bound it are at most `max_gap` seconds apart, lie in one shot (`cuts`: rows at which a new shot
     begins) and show the person in one place (box centres at most half a box's longer side apart).
-    An interpolated joint has score 0, so that it is known where it must be and weighs nothing;
-    filled (T, K) bool marks it. Joints before the first and after the last sight, and longer gaps,
-    stay NaN. Inputs are left as they are.
+    An interpolated joint has a position but score 0, so that it carries no weight; filled (T, K)
+    bool marks it. Joints before the first and after the last sighting, and longer gaps, stay NaN.
+    Inputs are not changed.
     """
     seen = np.asarray(np.isfinite(xy).all(axis=-1))
     bounds = _Bounds(time, box, max_gap, cuts)
@@ -45,7 +45,7 @@ def interpolate_gaps(
 
 
 class _Bounds:
-    """Which two rows may bound a gap that is interpolated."""
+    """Decides which two rows may bound a gap that is interpolated."""
 
     def __init__(
         self, time: FloatArray, box: FloatArray, max_gap: float, cuts: Sequence[int]
@@ -57,7 +57,8 @@ class _Bounds:
         self.shot = np.searchsorted(np.sort(np.asarray(cuts, int)), np.arange(len(time)), "right")
 
     def fill(self, value: FloatArray, seen: np.ndarray) -> tuple[FloatArray, np.ndarray]:
-        """value (T, K, C) interpolated where seen (T, K) has short gaps; (T, K) bool of where."""
+        """value (T, K, C) interpolated where seen (T, K) has short gaps; and (T, K) bool that marks
+        these."""
         length = len(value)
         row = np.arange(length)[:, None]
         before = np.maximum.accumulate(np.where(seen, row, -1), axis=0)
@@ -103,11 +104,11 @@ def smooth(
 
     savgol: a parabola fitted around each frame over `seconds`, the nearest odd number of frames
     (Savitzky and Golay 1964; scipy.signal.savgol_filter); white noise of n frames falls to about
-    1.5 / sqrt(n). Runs of irregular time steps are filtered on a regular grid. A run or a window
-    shorter than five frames stays as it is.
-    one-euro: low-pass of cutoff 1 / `seconds` Hz that opens with speed (Casiez et al., CHI 2012;
-    the authors' package), run in both directions and averaged, so that nothing lags.
-    none: a copy. Raises ValueError for another method and for `seconds` that is not positive.
+    1.5 / sqrt(n). Runs with irregular time steps are filtered on a regular grid. A run or a window
+    shorter than five frames stays as it is. one-euro: low-pass with cutoff 1 / `seconds` Hz that
+    rises with speed (Casiez et al., CHI 2012; the authors' package), run in both directions and
+    averaged to avoid lag. none: a copy. Raises ValueError for another method and for `seconds` that
+    is not positive.
     """
     if method not in ("none", "savgol", "one-euro"):
         raise ValueError(f"smooth: method must be none, savgol or one-euro, got {method!r}")

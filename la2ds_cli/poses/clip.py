@@ -2,8 +2,8 @@
 
 First pass: boxes; the whole clip then decides who may be the subject and what the detector missed.
 Second pass: joints of those people only, on boxes made steady over time. Then the joints decide who
-is who and who the subject is; what a sequence lacks for a moment is interpolated, and what is known
-of it is measured.
+is who and who the subject is. Short gaps of a sequence are interpolated, and its quality is
+measured.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ _REPORTED = 6  # people described in the facts of a clip
 
 @dataclass(frozen=True)
 class ClipTask:
-    """One clip to work on. subject: policy or rank (poses.subjects); persons: how many to keep;
-    workers: threads; stop: set when the run is to end early."""
+    """One clip to process. subject: policy or rank (poses.subjects); persons: how many to keep;
+    workers: threads; stop: set when the run must end early."""
 
     path: Path
     video: VideoInfo
@@ -72,7 +72,7 @@ class ClipTask:
         return self.video.width, self.video.height
 
     def frames(self, seconds: float) -> int:
-        """A time as a number of frames, at least 1."""
+        """A duration as a number of frames, at least 1."""
         return max(1, round(seconds * self.video.fps))
 
     @property
@@ -83,12 +83,12 @@ class ClipTask:
 
     @property
     def rank(self) -> int:
-        """The number of the person that was asked for; 1 where a policy chooses."""
+        """The number of the requested person; 1 if a policy chooses."""
         return int(self.subject) if self.subject.isdecimal() else 1
 
     @property
     def policy(self) -> str:
-        """The policy that ranks the people: a rank is one of the automatic order."""
+        """The policy that ranks the people: a rank counts in the automatic order."""
         return "auto" if self.subject.isdecimal() else self.subject
 
 
@@ -158,17 +158,17 @@ def pose_clip(
 
 
 def check_length(task: ClipTask, length: int) -> None:
-    """UserError (exit 4, V002) for a clip of fewer frames than the settings ask for."""
+    """Raises UserError (exit 4, V002) for a clip with fewer frames than the settings require."""
     if length >= task.config.min_frames:
         return
     if length < _CUT_OFF * task.video.duration * task.video.fps:
         hint = "the file is cut off or damaged; copy or export it again"
     elif task.options.is_cut:
-        hint = "take more with --time-range, or set min_frames = N under [poses] in project.toml"
+        hint = "choose a longer --time-range, or set min_frames = N under [poses] in project.toml"
     else:
         hint = "film longer, or set min_frames = N under [poses] in project.toml"
     raise UserError(
-        f"{task.path} has {length} frames, and a clip needs {task.config.min_frames}",
+        f"{task.path} has {length} frames, but a clip needs {task.config.min_frames}",
         hint=hint,
         exit_code=ExitCode.UNUSABLE,
         code="V002",
@@ -176,9 +176,9 @@ def check_length(task: ClipTask, length: int) -> None:
 
 
 def _tracks(task: ClipTask, detections: Detections) -> list[Track]:
-    """Everybody in the clip, on every frame between two passes of the detector as well.
+    """Everybody in the clip, including on the frames between two passes of the detector.
 
-    Raises UserError (exit 4, V020) where nobody was found.
+    Raises UserError (exit 4, V020) if nobody was found.
     """
     clipped = [
         np.concatenate([boxes.clip(box[:, :4], task.size), box[:, 4:]], axis=1)
@@ -219,7 +219,7 @@ def _interpolated(track: Track, every: int, cuts: Sequence[int]) -> Track:
 @dataclass(frozen=True)
 class _Candidates:
     """tracks: of the people whose joints are estimated, best first. others: of the other people.
-    pieces: that were added to the subject over cuts of the film."""
+    pieces: number of pieces added to the subject over cuts of the film."""
 
     tracks: list[Track]
     others: list[Track]
@@ -260,8 +260,8 @@ def _boxes_to_estimate(task: ClipTask, track: Track, detections: Detections) -> 
 def _ranked(
     task: ClipTask, posed: list[Track], candidates: _Candidates, length: int
 ) -> tuple[list[Track], float]:
-    """The distinct people, the one asked for first, and the margin of that choice: by the joints,
-    or by the boxes where there is but one person with joints."""
+    """The distinct people, the requested one first, and the margin of that choice: by the joints,
+    or by the boxes if only one person has joints."""
     order = rank_people(posed, task.size, length, task.policy)
     choice = choose_subject(posed, task.size, length, task.subject)
     ranked = [posed[i] for i in (choice.index, *(i for i in order if i != choice.index))]
@@ -271,7 +271,7 @@ def _ranked(
 
 
 def _distance(detected: Track, posed: Track) -> float:
-    """How far the boxes of a detected track lie from those of a person with joints."""
+    """How far the boxes of a detected track are from those of a person with joints."""
     _, i, j = np.intersect1d(detected.frame, posed.frame, return_indices=True)
     return float(1 - boxes.iou(detected.box[i], posed.box[j]).mean()) if len(i) else 2.0
 
@@ -284,11 +284,11 @@ def _sequence(
     skeleton: str,
     info: dict[str, Any],
 ) -> PoseSequence:
-    """The sequence of a person: joints of the frames that show it, gaps interpolated, smoothed as
-    the settings say, and measured.
+    """The sequence of a person: joints of the frames that show the person, with gaps interpolated,
+    smoothed as the settings say, and measured.
 
-    A frame shows the person where the detector saw it, or where the joints score half of what is
-    usual in the clip.
+    A frame shows the person if the detector saw them, or if the joints score at least half of what
+    is usual in the clip.
     """
     length, joints = len(detections), posed.xy.shape[1]
     mean = posed.joint_score.mean(axis=1)
@@ -306,8 +306,8 @@ def _sequence(
 
 @dataclass(frozen=True)
 class RawJoints:
-    """What networks say of the T frames of a clip: xy (T, K, 2) pixels and box (T, 4), NaN = not
-    seen, score (T, K), 0 there, and world (T, K, 3) metres or None."""
+    """The output of the networks for the T frames of a clip: xy (T, K, 2) pixels and box (T, 4),
+    NaN = not seen, score (T, K), 0 there, and world (T, K, 3) metres or None."""
 
     xy: FloatArray
     score: FloatArray
@@ -328,8 +328,8 @@ class RawJoints:
 def cleaned(
     task: ClipTask, raw: RawJoints, detections: Detections, skeleton: str, info: dict[str, Any]
 ) -> PoseSequence:
-    """The sequence of the joints that score enough, gaps interpolated, smoothed as the settings
-    say, and measured; times and cuts are those of `detections`."""
+    """The sequence of the joints with sufficient scores, with gaps interpolated, smoothed as the
+    settings say, and measured; times and cuts are those of `detections`."""
     config, time, cuts = task.config, detections.time, detections.cuts
     xy, score, box, world = raw.xy, raw.score, raw.box, raw.world
     xy[(score < config.joint_threshold) | (score <= 0)] = np.nan

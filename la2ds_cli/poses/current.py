@@ -1,6 +1,6 @@
-"""Whether the poses of a clip are those that its file and the settings ask for.
+"""Whether the poses of a clip are up to date with its file and the settings.
 
-Kept apart from the extraction, so that a command on poses that are there loads nothing of it.
+Separate from the extraction, so that a command on existing poses does not load it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SETTINGS = (
 
 
 def current_clip(project: Project, path_or_id: str, config: PosesConfig) -> str | None:
-    """Id of a clip of the project whose poses are current; None if they have to be made.
+    """Id of a clip of the project whose poses are current; None if they must be extracted.
 
     path_or_id: a video file, or any name that Project.find understands.
     """
@@ -35,8 +35,8 @@ def current_clip(project: Project, path_or_id: str, config: PosesConfig) -> str 
 
 
 def is_current(project: Project, config: PosesConfig, video: Video, name: str) -> bool:
-    """Whether the poses of a clip were imported, or made with these settings from the content that
-    the file `name` has, where the user named a file."""
+    """Whether the poses of a clip were imported, or made with these settings and, if the user named
+    a file, from the content of the file `name`."""
     try:
         recipe, _ = artifact.read_header(project.pose_path(video.id))
     except (FileNotFoundError, ArtifactError):
@@ -51,15 +51,15 @@ def is_current(project: Project, config: PosesConfig, video: Video, name: str) -
 
 
 def pose_recipes(project: Project, config: PosesConfig, video: Video) -> list[Recipe]:
-    """Recipes of which current poses of a clip have one: `auto` may mean several networks.
+    """The recipes that current poses of a clip may have: `auto` may mean several networks.
 
-    UserError as `extract_poses` for the detector and the pose network.
+    Raises UserError as `extract_poses` for the detector and the pose network.
     """
     return PoseRecipes(project, config).of(video)
 
 
 class PoseRecipes:
-    """`pose_recipes` of many clips: subjects.csv and the files of the networks are read once."""
+    """`pose_recipes` for many clips: subjects.csv and the files of the networks are read once."""
 
     def __init__(self, project: Project, config: PosesConfig) -> None:
         self._config = config
@@ -95,8 +95,8 @@ def pose_recipe(
     subject: str = "",
     person: int = 1,
 ) -> Recipe:
-    """What poses depend on. pose, detector: identities; options: ClipOptions.to_text;
-    subject: of this clip alone, empty = that of the settings."""
+    """What poses depend on. pose, detector: identities; options: ClipOptions.to_text; subject: only
+    for this clip, empty = that of the settings."""
     used = {
         "detector": detector,
         "pose": pose,

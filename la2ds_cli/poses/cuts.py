@@ -2,13 +2,13 @@
 
 Hard cuts are found as by PySceneDetect's AdaptiveDetector (BSD-3-Clause): the difference between
 neighbouring frames in HSV must be large and several times that of the frames around it, so that
-fast movement and camera pans are no cuts. Otherwise than there, it is compared with the largest
-difference around it and not with their mean, so that repeated frames do no harm; all frames before
-must differ from all after, so that a flash is no cut; and chroma takes the place of saturation and
-weighs the hue, since both are noise in black, white and grey.
+fast movement and camera pans are not cuts. Unlike there, it is compared with the largest difference
+around it, not the mean, so that repeated frames do no harm; all frames before must differ from all
+after, so that a flash is not a cut; and chroma replaces saturation and weights the hue, since both
+are noise in black, white and grey.
 
-Fades are found by their arithmetic: all of a picture that fades in grows by one factor. Dissolves
-from picture to picture are not found.
+Fades are found because a picture that fades in grows everywhere by the same factor. Dissolves from
+picture to picture are not found.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _Thumbnail = NDArray[np.float32]  # (h, w, 3): hue 0 to 180, chroma and value 0 
 class CutDetector:
     """Takes the frames of a film in order; `rows` are those where a new shot begins.
 
-    Keeps nine thumbnails and a few numbers for each frame, so it may run beside other work.
+    Keeps only nine thumbnails and a few numbers per frame, so it can run alongside other work.
     """
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ class CutDetector:
             self._cuts.append(self._count - 1 - _WINDOW)
 
     def rows(self) -> list[int]:
-        """Rows (frames counted from 0) that begin a new shot; the first frame is none."""
+        """Rows (frames counted from 0) that begin a new shot, without the first frame."""
         length = len(self._recent)
         late = [p for p in range(max(length - _WINDOW, 1), length) if self._is_cut(p)]
         cuts = self._cuts + [self._count - length + index for index in late]
@@ -109,7 +109,7 @@ def _difference(a: _Thumbnail, b: _Thumbnail) -> float:
 
 
 class _FadeWatch:
-    """Finds where pictures come up out of one plain colour, from their distance to that colour."""
+    """Finds where pictures fade in from a plain colour, by their distance to that colour."""
 
     def __init__(self) -> None:
         self._recent: deque[NDArray[np.float32]] = deque(maxlen=_STEP + 1)
@@ -140,12 +140,12 @@ class _FadeWatch:
         return rows
 
     def _was_picture(self, row: int) -> bool:
-        """Whether anything was seen before `row`: a film may begin with a fade."""
+        """Whether any picture was seen before `row`: a film may begin with a fade."""
         return max(self._level[:row], default=0.0) > self._level[row] + 1
 
 
 def _fade_gain(early: NDArray[np.float32], late: NDArray[np.float32]) -> float:
-    """Factor from a later to an earlier frame that shows it fainter; 1 where it does not."""
+    """Factor from a later frame to an earlier, fainter one; 1 if the earlier one is not fainter."""
     seen = late > _FAINT
     if np.count_nonzero(seen) < _LEAST_PIXELS:
         return 1.0

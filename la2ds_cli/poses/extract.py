@@ -1,4 +1,5 @@
-"""The step `poses`: video files to pose sequences in the project, each written once and whole."""
+"""The step `poses`: video files to pose sequences in the project, each written completely at
+once."""
 
 from __future__ import annotations
 
@@ -49,11 +50,11 @@ LOCK_WAIT = 120.0  # seconds that a shard waits for another to write its rows
 
 @dataclass(frozen=True)
 class ExtractOptions:
-    """How a list of clips is read and worked on.
+    """How a list of clips is read and processed.
 
-    clip: how the clips are read; None = as the project read them before, else as they are.
-    subject: whom to follow in the clips that are named, kept in subjects.csv; empty = as there.
-    shard: work on one part of the list only; shards of one project may run at the same time, on
+    clip: how the clips are read; None = as the project read them before, otherwise as they are.
+    subject: whom to follow in the named clips, stored in subjects.csv; empty = as stored there.
+    shard: process only one part of the list; shards of one project may run at the same time on
     several machines. engine: `ray` spreads the clips over a Ray cluster that shares the project's
     folder.
     """
@@ -79,17 +80,17 @@ def extract_poses(
     progress: Progress | None = None,
 ) -> list[ItemResult]:
     """Poses of videos, folders (recursive), image folders, patterns and manifests; one result for
-    each clip, that is, for every person who is kept of a file.
+    each clip, that is, for every person kept from a file.
 
-    Every file is probed before a network is loaded. Clips whose poses are current are left alone;
-    a finished clip is on disk before its row enters videos.csv, and a long one is kept in pieces
-    while it is worked on, so a killed run loses seconds. A file that cannot be used gets its row
-    and does not end the batch. Writes results/extract/report.json and .csv.
+    Every file is probed before a network is loaded. Clips whose poses are current are left alone; a
+    finished clip is on disk before its row enters videos.csv, and a long one is stored in pieces
+    while it is processed, so a killed run loses only seconds. A file that cannot be used gets a row
+    in the report and does not end the batch. Writes results/extract/report.json and .csv.
 
     on_clip: called with each usable result, in order, once the poses and the row of the clip are
     written; a UserError that it raises ends the run.
 
-    Raises UserError for what concerns the whole run: a URL or an unknown detector or pose network
+    Raises UserError for problems of the whole run: a URL or an unknown detector or pose network
     (exit 2), a missing model file (exit 3), weights or device (exit 6), the disk (exit 7).
     """
     progress = SharedProgress(progress or Progress())
@@ -119,11 +120,11 @@ def extract_poses(
 
 
 class _Rows:
-    """Rows of finished clips on their way into videos.csv, and those who wait to be told.
+    """Rows of finished clips on their way into videos.csv, and results not yet announced.
 
-    The table is written whole each time, so that of 100,000 rows it takes most of a second: rows
-    wait until that is a small share of the time. A killed run has their poses, and the next one
-    lists them.
+    The table is written as a whole each time, which takes most of a second with 100,000 rows, so
+    rows wait until that is a small share of the time. If the run is killed, their poses exist, and
+    the next run lists them.
     """
 
     def __init__(self, run: Extraction, shard: Shard | None, on_clip: ClipListener | None) -> None:
@@ -135,7 +136,8 @@ class _Rows:
         self._next = 0.0  # when they are written at the earliest
 
     def add(self, source: ClipSource, persons: int, results: list[ItemResult]) -> None:
-        """List a clip whose poses are written, now or soon. results: of its persons, to be told."""
+        """List a clip whose poses are written, now or soon. results: of its persons, to
+        announce."""
         self._waiting.append((source, persons))
         self._results += results
         if time.monotonic() >= self._next:
@@ -167,7 +169,7 @@ class _Rows:
 
 
 def _tell(run: Extraction, on_clip: ClipListener, result: ItemResult) -> None:
-    """Call a listener; what it cannot do with this clip alone is noted, and the batch goes on."""
+    """Call a listener; a failure with this clip is noted, and the batch continues."""
     try:
         on_clip(result)
     except UserError:
@@ -179,7 +181,7 @@ def _tell(run: Extraction, on_clip: ClipListener, result: ItemResult) -> None:
 def _probe_all(
     run: Extraction, paths: Sequence[str], options: ExtractOptions
 ) -> list[ClipSource | ItemResult]:
-    """What `paths` name, probed, or what is wrong with it; subjects that were named are stored."""
+    """The clips named by `paths`, probed, or what is wrong with them; named subjects are stored."""
     entries = collect_entries(paths, options.clip or ClipOptions())
     entries = [replace(entry, subject=entry.subject or options.subject) for entry in entries]
     if options.shard is not None:
@@ -227,7 +229,7 @@ def _probe(
 def _note_unknown(
     run: Extraction, subjects: ClipSubjects, probed: Sequence[ClipSource | ItemResult]
 ) -> None:
-    """Say which rows of subjects.csv mean no clip at all: a typing error would pass in silence."""
+    """Report rows of subjects.csv that match no clip, since a typing error would go unnoticed."""
     project = run.project
     sources = [source.row(project, 1, 0) for source in probed if isinstance(source, ClipSource)]
     for name in subjects.unknown([*project.videos(), *sources]):
@@ -237,14 +239,15 @@ def _note_unknown(
 
 
 def _rows_lock(project: Project, shard: Shard | None):
-    """Shards of one project take turns at its tables; a run alone holds the project anyway."""
+    """Shards of one project take turns with its tables; a single run holds the project's lock
+    anyway."""
     return project.lock(wait=LOCK_WAIT) if shard else nullcontext()
 
 
 def _outcomes(
     run: Extraction, probed: Sequence[ClipSource | ItemResult], engine: Engine
 ) -> Iterator[tuple[int, ClipOutcome]]:
-    """(index, outcome) of every clip, in the order given; equal content is worked on once."""
+    """(index, outcome) of every clip, in the order given; equal content is processed once."""
     outcomes: dict[int, ClipOutcome] = {}
     first: dict[tuple[str, str, str], int] = {}  # content -> index
     todo: dict[int, ClipSource] = {}
@@ -268,8 +271,8 @@ def _outcomes(
 
 
 def _cached(run: Extraction, source: ClipSource) -> ClipOutcome | None:
-    """The outcome of a source whose poses are current; None also where their facts are not what
-    extraction writes, so that they are made anew."""
+    """The outcome of a source whose poses are current; None also if their facts are not what
+    extraction writes, so that they are extracted again."""
     try:
         facts = run.current(source)
         if facts is None:
@@ -295,7 +298,7 @@ def _extracted(run: Extraction, sources: list[ClipSource], engine: Engine) -> It
 
 
 def _ray_outcomes(run: Extraction, sources: list[ClipSource]) -> Iterator[ClipOutcome]:
-    """Outcomes of the sources in their order, by the actors of a Ray cluster."""
+    """Outcomes of the sources in order, by the actors of a Ray cluster."""
     from la2ds_cli.core.ray_engine import ray_map
 
     arguments = (str(run.project.root), run.config, run.device, run.overwrite)
@@ -307,7 +310,7 @@ def _ray_outcomes(run: Extraction, sources: list[ClipSource]) -> Iterator[ClipOu
 
 
 class ClipWorker:
-    """Extracts the poses of one clip after another, with its own networks, for `ray_map`."""
+    """Extracts the poses of one clip after the other, with its own networks, for `ray_map`."""
 
     def __init__(self, root: str, config: PosesConfig, device: DeviceName, overwrite: bool) -> None:
         project = Project.open(Path(root))
@@ -322,7 +325,7 @@ class ClipWorker:
 
 
 def source_item(source: ClipSource) -> dict[str, Any]:
-    """A clip as JSON-able values."""
+    """A clip as JSON values."""
     path, options = str(source.path), source.options.to_text()
     return {**vars(source), "path": path, "options": options, "info": vars(source.info)}
 
@@ -335,14 +338,14 @@ def source_of(item: Mapping[str, Any]) -> ClipSource:
 
 
 def _copied(run: Extraction, source: ClipSource, twin: object, outcome: ClipOutcome) -> ClipOutcome:
-    """The outcome of a source whose content is that of an earlier one in the same run."""
+    """The outcome of a source with the same content as an earlier one in the same run."""
     if outcome.result.usable and isinstance(twin, ClipSource):
         return run.attempt(source, twin)
     return ClipOutcome(replace(outcome.result, path=source.name), 0, 0.0)
 
 
 def _others(project: Project, source: ClipSource, first: ClipOutcome) -> Iterator[ClipOutcome]:
-    """The outcome of the second and further persons, who are clips of their own."""
+    """The outcome of the second and further persons, which are separate clips."""
     cached = first.result.status == "cached"
     for person in range(2, first.persons + 1):
         video = source.id(person)
@@ -356,7 +359,7 @@ def write_report(
     """results/extract/report.json and report.csv: every file with its outcome and its facts.
 
     codes: every weakness of a clip, not only the first. seconds: what each file took. suffix: of
-    the file names, for reports that stand beside each other.
+    the file names, for several reports in one folder.
     """
     rows = []
     for result, spent in zip(results, seconds, strict=True):
@@ -384,12 +387,12 @@ def ensure_pose(
     device: DeviceName = "auto",
     progress: Progress | None = None,
 ) -> str:
-    """Id of a clip whose poses are current, extracted first where they are not.
+    """Id of a clip with current poses, which are extracted first if necessary.
 
     path_or_id: a video file, or any name that Project.find understands, `NAME#2` for the second
-    person. A clip whose source file is gone keeps the poses it has, if these are current. Raises
-    UserError with the code and exit code of what stands in the way; exit 3 for a name that is
-    neither, exit 5 where poses have to be extracted while another command writes to the project.
+    person. A clip whose source file is gone keeps its poses if these are current. Raises UserError
+    with the code and exit code of the problem: exit 3 for a name that is neither, exit 5 if poses
+    must be extracted while another command is writing to the project.
     """
     run = Extraction(project, config, device, SharedProgress(progress or Progress()))
     video = project.find(path_or_id)

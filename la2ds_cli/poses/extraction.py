@@ -1,4 +1,4 @@
-"""A run of the extraction: its settings, its networks, what is current and what is to be done."""
+"""A run of the extraction: its settings, its networks, what is current and what must be done."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ RUN_ENDS_WITH = (ExitCode.USAGE, ExitCode.ENVIRONMENT, ExitCode.STORAGE)
 
 @dataclass(frozen=True)
 class ClipOutcome:
-    """What came of one source: its result, the persons kept, and the seconds it took."""
+    """The outcome for one source: its result, the persons kept, and the seconds it took."""
 
     result: ItemResult
     persons: int
@@ -63,10 +63,10 @@ class ClipOutcome:
 
 
 class Extraction:
-    """Settings of a run, and the networks, built when the first clip needs them.
+    """Settings of a run, and its networks, built when the first clip needs them.
 
-    workers: threads for one clip, 0 = as many as are useful. Its methods may be called from
-    several threads, each with sources of its own.
+    workers: threads for one clip, 0 = as many as are useful. Its methods may be called from several
+    threads, each with its own sources.
     """
 
     def __init__(
@@ -94,8 +94,9 @@ class Extraction:
 
     @cached_property
     def pose_name(self) -> str:
-        """The pose network; where `auto` leaves it open, that of the clips that are there, since
-        clips of different skeletons are compared by what they share alone, and not trained on."""
+        """The pose network. If `auto` leaves it open, it is that of the existing clips, since clips
+        with different skeletons are compared only by the joints they share, and cannot be trained
+        on."""
         if self.config.pose != "auto":
             return self.config.pose
         return _network_of(self.project) or backend_name("auto", self.device)
@@ -106,7 +107,8 @@ class Extraction:
 
     @cached_property
     def backend(self) -> PoseBackend:
-        """The pose network, its crops in full batches; on CUDA those of all clips together."""
+        """The pose network, with crops in full batches; on CUDA with those of all clips
+        together."""
         backend = self._own_backend
         if not isinstance(backend, TopDownBackend):
             return backend
@@ -119,7 +121,7 @@ class Extraction:
 
     @property
     def device_used(self) -> str:
-        """`cpu` or `cuda`; a network that found too little memory may have left the GPU."""
+        """`cpu` or `cuda`; a network that ran out of memory may have left the GPU."""
         now = getattr(getattr(self._own_backend, "forward", None), "device", None)
         return str(getattr(now, "type", None) or self.backend.device)
 
@@ -136,12 +138,12 @@ class Extraction:
         return hands.open_networks(self.device)
 
     def subject_of(self, source: ClipSource) -> str:
-        """The policy or rank of a source: its own, else that of the settings."""
+        """The policy or rank of a source: its own, otherwise that of the settings."""
         return source.subject or self.config.subject
 
     @contextmanager
     def networks(self, sources: Sequence[ClipSource]) -> Iterator[None]:
-        """The networks that the sources need, built before the threads need them, and closed in the
+        """The networks that the sources need, built before the threads need them, and closed at the
         end."""
         with report_to(self.progress):
             if any(self.subject_of(source) in HANDS for source in sources):
@@ -155,8 +157,8 @@ class Extraction:
         """The networks of bodies, likewise."""
         if self.config.pose == "auto":
             self.progress.note_once(
-                f"joints by {self.pose_name}, people by {self.detector_name}; "
-                "la2ds extract-poses --pose NAME takes another network"
+                f"joints by {self.pose_name}, people by {self.detector_name}; la2ds extract-poses "
+                "--pose NAME chooses another network"
             )
         with report_to(self.progress):
             for network in (self.backend, self.detector):
@@ -172,15 +174,16 @@ class Extraction:
 
     @property
     def workers(self) -> int:
-        """Threads that work on one clip: as many as asked for, else the cores, or two to keep a
-        GPU busy."""
+        """Threads that work on one clip: as many as requested, otherwise one per core, or two to
+        keep a GPU busy."""
         if self._workers:
             return self._workers
         return 2 if self.body and self.backend.device == "cuda" else available_cores()
 
     @property
     def clips_at_once(self) -> int:
-        """Clips in work together, so that the end of one and the start of the next overlap."""
+        """Number of clips processed at once, so that the end of one and the start of the next
+        overlap."""
         if not self.body:
             return available_cores()
         if getattr(self.detector, "sequential", False):
@@ -188,7 +191,7 @@ class Extraction:
         return 4 if self.backend.device == "cuda" else 2
 
     def recipe(self, pose: str, detector: str, source: ClipSource, person: int = 1) -> Recipe:
-        """Of the poses of one person of a source; pose, detector: identities."""
+        """The recipe of the poses of one person of a source; pose, detector: identities."""
         return pose_recipe(
             self.config,
             pose,
@@ -200,9 +203,9 @@ class Extraction:
         )
 
     def current(self, source: ClipSource) -> dict[str, Any] | None:
-        """Facts of the poses of a source where they need no work, else None.
+        """Facts of the poses of a source if they are current, otherwise None.
 
-        Poses that were imported are the user's own and always current.
+        Imported poses are the user's own and always current.
         """
         facts = self.header(source, 1)
         if facts is None:
@@ -212,7 +215,7 @@ class Extraction:
         return facts if complete else None
 
     def header(self, source: ClipSource, person: int) -> dict[str, Any] | None:
-        """Facts of the poses of one person of a source where they are current, else None."""
+        """Facts of the poses of one person of a source if they are current, otherwise None."""
         try:
             recipe, facts = artifact.read_header(self.project.pose_path(source.id(person)))
         except (FileNotFoundError, ArtifactError):
@@ -224,8 +227,8 @@ class Extraction:
         return facts if recipe.key in current and not self.overwrite else None
 
     def attempt(self, source: ClipSource, twin: ClipSource | None = None) -> ClipOutcome:
-        """Poses of a source, extracted or copied from its twin; what is wrong with the clip itself,
-        foreseen or not, is a result, what ends the run is raised."""
+        """Poses of a source, extracted or copied from an identical file. Problems of the clip,
+        expected or not, become a result; errors that end the run are raised."""
         start = time.perf_counter()
         try:
             pose = self.copy(twin, source) if twin is not None else self.extract(source)
@@ -242,7 +245,8 @@ class Extraction:
         return ClipOutcome(result, int(pose.info["persons"]), time.perf_counter() - start)
 
     def extract(self, source: ClipSource) -> PoseSequence:
-        """Poses of a source, written to the project, the subject last; its sequence."""
+        """Extract the poses of a source and write them to the project, the subject last; returns
+        its sequence."""
         of_hands = self.subject_of(source) in HANDS
         made_by = self._networks_of(self.subject_of(source))[0] if of_hands else self._body_networks
         folder = self.project.partial_poses(source.id())
@@ -274,11 +278,11 @@ class Extraction:
 
     @cached_property
     def _body_networks(self) -> tuple[str, str]:
-        """Identities of the pose network and the detector that make poses of bodies."""
+        """Identities of the pose network and the detector for bodies."""
         return backend_identity(self.pose_name), detector_identities(self.detector_name)[0]
 
     def copy(self, twin: ClipSource, source: ClipSource) -> PoseSequence:
-        """The poses of another file of the same content, under the names of `source`."""
+        """Copy the poses of another file with the same content to the names of `source`."""
         read = partial(self.project.read_pose, with_corrections=False)
         persons = int(read(twin.id())[0].info.get("persons", 1))
         for person in range(persons, 0, -1):
@@ -288,8 +292,8 @@ class Extraction:
         return self.project.read_pose(source.id())[0]
 
     def add_rows(self, sources: list[tuple[ClipSource, int]]) -> None:
-        """Rows of videos.csv for sources whose poses are there, each with its number of persons;
-        rows and poses of persons that are no longer kept are removed."""
+        """Add rows to videos.csv for sources that have poses, each with its number of persons; rows
+        and poses of persons that are no longer kept are removed."""
         rows, removed = [], set()
         known = {video.id: video for video in self.project.videos()}
         for source, persons in sources:
@@ -309,8 +313,8 @@ class Extraction:
 
 
 def _network_of(project: Project) -> str:
-    """The pose network that `auto` can mean and that made the first such clip of a project; empty
-    where there is none."""
+    """The pose network that made the first clip of a project, among those that `auto` can mean;
+    empty if there is none."""
     for video in project.videos():
         try:
             recipe, facts = artifact.read_header(project.pose_path(video.id))
@@ -323,7 +327,7 @@ def _network_of(project: Project) -> str:
 
 
 def _differs(old: Video | None, new: Video) -> bool:
-    """Whether a row is to be written; a split and a group that were not given stay."""
+    """Whether a row must be written; a split and a group that were not given are kept."""
     if old is None:
         return True
     as_before = {name: getattr(old, name) for name in ("split", "group") if not getattr(new, name)}
@@ -331,7 +335,7 @@ def _differs(old: Video | None, new: Video) -> bool:
 
 
 def failure(name: str, error: UserError) -> ItemResult:
-    """The result of a file that gave no poses."""
+    """The result of a file without poses."""
     status = "failed" if error.exit_code == ExitCode.UNREADABLE else "skipped"
     return ItemResult(name, "", status, code=error.code, message=error.message, hint=error.hint)
 
@@ -363,6 +367,7 @@ def _with_facts(pose: PoseSequence, source: ClipSource, names: dict[str, str]) -
 
 
 def stored_options(project: Project, path: Path) -> ClipOptions | None:
-    """How the project reads a file of its own, None for a file it does not know or knows twice."""
+    """How the project reads one of its files; None for a file that it does not know or knows
+    twice."""
     rows = [video for video in project.video_list().of_source(path) if video.person == 1]
     return ClipOptions.from_text(rows[0].options) if len(rows) == 1 else None

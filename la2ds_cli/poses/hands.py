@@ -1,8 +1,8 @@
 """The hands of a clip instead of a body: `--subject hands`, `left-hand` or `right-hand`.
 
-Two hands at most are followed through the frames, each from where its landmarks were in the frame
-before; where there are fewer, palms are looked for. The network says of each frame whether it is a
-left hand; a hand that is followed is the same one throughout, so it is named by the mean of these.
+At most two hands are followed through the frames, each from where its landmarks were in the
+previous frame; if there are fewer, palms are searched for. The network says for each frame whether
+it is a left hand. A followed hand stays the same, so it is named by the mean of these answers.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def identity() -> str:
 
 
 def open_networks(device: DeviceName) -> Instances[BlazeHand]:
-    """The networks, opened once to see that they fit; UserError (exit 6) for missing weights or
+    """The networks, opened once to check them. Raises UserError (exit 6) for missing weights or
     CUDA."""
     cpu_only("blazehand", device)
     paths = fetch_weights(DETECTOR), fetch_weights(NETWORK)
@@ -63,11 +63,12 @@ def pose_hands(
 ) -> PoseSequence:
     """The hands of a clip: hands42 of both, or hand21 of the side that task.subject names.
 
-    The score of all joints of a hand is that it is one; a hand that is not seen is NaN. Metres are
-    about the middle of the hand, and only of a single one, since where two lie to each other is not
-    known. info as pose_clip, with `hands`: share of the frames with each.
+    All joints of a hand have the score of the hand; a hand that is not seen is NaN. Metres are
+    relative to the middle of the hand, and only for a single hand, since the position of two hands
+    relative to each other is not known. info as pose_clip, with `hands`: share of the frames with
+    each.
 
-    Raises UserError (exit 4): V002 for a clip that is too short, V020 where no such hand is seen.
+    Raises UserError (exit 4): V002 for a clip that is too short, V020 if no such hand is seen.
     """
     progress = progress or Progress()
     frames = ClipFrames(
@@ -118,7 +119,7 @@ def pose_hands(
 
 @dataclass(frozen=True)
 class TrackedHand:
-    """A hand of a frame; number: that of the hand that is followed."""
+    """A hand in a frame; number: of the followed hand."""
 
     number: int
     hand: Hand
@@ -146,7 +147,7 @@ class HandTracker:
     def _candidates(
         self, network: BlazeHand, image: Image, found: Sequence[TrackedHand]
     ) -> Iterator[tuple[int, Region]]:
-        """Where hands were, then palms, until `found` has enough."""
+        """Previous hand positions, then palms, until `found` has enough."""
         yield from self._regions.items()
         if len(found) >= MOST_HANDS:
             return
@@ -158,10 +159,10 @@ class HandTracker:
 
 
 def by_side(seen: Sequence[Sequence[TrackedHand]]) -> dict[str, dict[int, Hand]]:
-    """`left` and `right` to the hands of the T frames of a clip, by row.
+    """`left` and `right` -> the hands in the T frames of a clip, by row.
 
     A hand is left if the mean over all frames in which it was followed says so; of two hands in one
-    frame the one that is more likely left is it.
+    frame, the one that is more likely left is the left hand.
     """
     votes: dict[int, list[float]] = {}
     for frame in seen:
@@ -202,7 +203,8 @@ def _no_hand(task: ClipTask, share: dict[str, float]) -> UserError:
     name = {"hands": "hand"}.get(task.subject, task.subject.replace("-", " "))
     other = [f"{side}-hand" for side, value in share.items() if value]
     hint = (
-        "film the hands from nearer; they are looked for in the whole picture, shrunk to 192 pixels"
+        "film the hands from nearer; they are searched for in the whole picture, shrunk to 192 "
+        "pixels"
     )
     return UserError(
         f"no {name} found in {task.path}",

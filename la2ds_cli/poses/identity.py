@@ -1,11 +1,11 @@
-"""Identity switches where people met, and duplicate tracks of one person, put right. Numpy only.
+"""Corrects identity switches between people, and duplicate tracks of one person. Numpy only.
 
-Two people can be switched in two ways. In a single frame: the poses jump from one to the other.
-Or while they cannot be told apart: the poses coincide, or one is hidden behind the other. The
-first is seen in the frame itself, by IoU and OKS against the pose extrapolated from the last
-frames. The second is decided afterwards: who came out is compared with where each person who went
-in was heading, how tall they were and how they held themselves, with a tolerance that grows with
-the time unseen. Without clear evidence nothing is changed.
+Two people can be switched in two ways: in a single frame, when the poses jump from one to the
+other, or while they cannot be told apart, when the poses coincide or one is hidden behind the
+other. The first kind is seen in the frame itself, by IoU and OKS against the pose extrapolated from
+the last frames. The second is decided afterwards: each person after the encounter is compared with
+the heading, height and posture of each person before it, with a tolerance that grows with the time
+unseen. Without clear evidence nothing is changed.
 """
 
 from __future__ import annotations
@@ -45,8 +45,9 @@ _EVIDENCE = 2.0  # difference in cost from which a switch is believed
 
 @dataclass(frozen=True)
 class _Encounter:
-    """Slots a and b, alike in the frames first..last, where they may have been switched; `at`: the
-    frame from which they are if so. jump: seen in that frame, which needs no more evidence."""
+    """Slots a and b, alike in the frames first..last, in which they may have been switched; `at`:
+    the frame from which on they are switched, if they are. jump: seen in that frame, which needs no
+    more evidence."""
 
     first: int
     last: int
@@ -61,10 +62,11 @@ def correct_identities(
 ) -> tuple[list[Track], int]:
     """Tracks (with joints) of one clip, each of one person; the number of switches corrected.
 
-    Where two identities were switched, their rows from there on are switched back. Of two tracks
-    that show the same pose (OKS > 0.9) over most of their common frames the worse is dropped and
-    what only it has is given to the better; where that is so for a part of the time, the rows are
-    taken from the one they fit worse. Order of the tracks is kept. ValueError without joints.
+    Where two identities were switched, their rows from there on are switched back. If two tracks
+    show the same pose (OKS > 0.9) over most of their common frames, the worse one is dropped, and
+    the better one gets the frames that only the worse one has. If they do so for part of the time,
+    these rows are removed from the track they fit worse. The order of the tracks is kept. Raises
+    ValueError without joints.
     """
     if not all(track.posed for track in tracks):
         raise ValueError("correct_identities: a track has no joints")
@@ -84,7 +86,7 @@ def correct_identities(
 
 
 def _encounters(slots: PeopleGrid, sigmas: FloatArray, fps: float) -> list[_Encounter]:
-    """All encounters in which people may have been switched, in the order of time."""
+    """All encounters in which people may have been switched, in order of time."""
     encounters = []
     for a, b in itertools.combinations(range(len(slots.present)), 2):
         step, gain = _gains(slots, a, b, sigmas)
@@ -101,8 +103,8 @@ def _encounters(slots: PeopleGrid, sigmas: FloatArray, fps: float) -> list[_Enco
 
 
 def _gains(slots: PeopleGrid, a: int, b: int, sigmas: FloatArray) -> tuple[IntArray, FloatArray]:
-    """Frames t (m,) at which two people are near each other, and how much better they go on at
-    t + 1 when switched: gain (m,) in IoU + OKS of the two, in [-4, 4]."""
+    """Frames t (m,) at which two people are near each other, and how much better they continue at t
+    + 1 when switched: gain (m,) in IoU + OKS of the two, in [-4, 4]."""
     both = slots.present[a] & slots.present[b]
     size = np.sqrt(np.maximum(boxes.area(slots.box[a]), boxes.area(slots.box[b])))
     apart = np.linalg.norm(boxes.centre(slots.box[a]) - boxes.centre(slots.box[b]), axis=1)
@@ -122,7 +124,7 @@ def _gains(slots: PeopleGrid, a: int, b: int, sigmas: FloatArray) -> tuple[IntAr
 
 
 def _in_pieces(function: Callable[[IntArray], FloatArray], t: IntArray) -> FloatArray:
-    """function(t) (m,), so that many frames take no more memory than few."""
+    """function(t) (m,), in pieces, so that many frames take no more memory than few."""
     parts = [function(t[start : start + _PIECE]) for start in range(0, len(t), _PIECE)]
     return np.concatenate(parts) if parts else np.zeros(0)
 
@@ -130,7 +132,7 @@ def _in_pieces(function: Callable[[IntArray], FloatArray], t: IntArray) -> Float
 def _alike_spans(
     slots: PeopleGrid, a: int, b: int, sigmas: FloatArray, fps: float
 ) -> Iterator[tuple[int, int]]:
-    """First and last frame of each time in which two people cannot be told apart."""
+    """First and last frame of each period in which two people cannot be told apart."""
     box, known = slots.interpolated(a, fps), slots.interpolated(b, fps)
     common = boxes.intersection(box, known)
     overlap = boxes.iou(box, known)
@@ -152,7 +154,7 @@ def _alike_spans(
 def _is_switched(
     grid: PeopleGrid, encounter: _Encounter, pair: tuple[int, int], sigmas: FloatArray, fps: float
 ) -> bool:
-    """Whether those who come out of an encounter are more likely switched."""
+    """Whether the two people are more likely switched after an encounter than not."""
     window = max(round(_WINDOW * fps), _LEAST)
     before = [grid.last_rows(person, encounter.first, window) for person in pair]
     after = [grid.next_rows(person, encounter.last, window) for person in pair]
@@ -174,8 +176,8 @@ def _cost(
     sigmas: FloatArray,
     fps: float,
 ) -> float:
-    """How badly the rows after a encounter fit the person before: squared deviations over their
-    tolerances, of the place, the height and the posture."""
+    """How badly the rows after an encounter fit the person before: squared deviations over their
+    tolerances, of position, height and posture."""
     (person, rows), (other, later) = before, after
     box, seen = grid.box[person, rows], grid.box[other, later]
     tall = [np.median(part[:, 3] - part[:, 1]) for part in (box, seen)]
@@ -203,7 +205,7 @@ def _posture(
     after: tuple[int, IntArray],
     sigmas: FloatArray,
 ) -> float:
-    """OKS of the last pose before with the first one after, both about their box centres."""
+    """OKS of the last pose before and the first one after, both relative to their box centres."""
     poses = []
     for who, t in ((before[0], int(before[1][-1])), (after[0], int(after[1][0]))):
         xy, score, box = grid.pose(who, t)
@@ -217,8 +219,8 @@ class PeopleGrid:
     """n posed people over the frames start, start + 1, ... (T of them).
 
     present: (n, T) bool. box: (n, T, 4). score: (n, T). xy: (n, T, K, 2). joint_score: (n, T, K).
-    world: (n, T, K or 0, 3). Joints are float32, as networks give them, or three people in a film
-    of hours would take gigabytes. Rows of who is not present are 0.
+    world: (n, T, K or 0, 3). Joints are float32, as networks return them; otherwise three people in
+    a film of hours would take gigabytes. Rows of absent people are 0.
     """
 
     start: int
@@ -252,7 +254,7 @@ class PeopleGrid:
         return grid
 
     def switch(self, a: int, b: int, t: int) -> None:
-        """Exchange the rows of two people from frame t of the grid on."""
+        """Exchange the rows of two people from frame t of the grid onwards."""
         joints = self.xy, self.joint_score, self.world
         for array in (self.present, self.box, self.score, *joints):
             array[[a, b], t:] = array[[b, a], t:]
@@ -283,8 +285,8 @@ class PeopleGrid:
 
     def expected(self, person: int, t: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """The pose expected at the frames after t (m,): with the median of the last three steps, so
-        that one jump does not throw the next frame off. A step from or to a frame without the
-        person counts as none."""
+        that one jump does not affect the next frame. A step from or to a frame without the person
+        counts as no movement."""
         xy, score, box = self.pose(person, t)
         return xy + self._step(self.xy, person, t), score, box + self._step(self.box, person, t)
 
@@ -300,8 +302,8 @@ class PeopleGrid:
         return np.maximum(np.minimum(one, two), np.minimum(np.maximum(one, two), three))
 
     def interpolated(self, person: int, most: float) -> FloatArray:
-        """Boxes (T, 4): interpolated in the gaps of a person and held at the ends, an empty box
-        where the person was not present in the `most` frames before or after."""
+        """Boxes (T, 4): interpolated in the gaps of a person and held at the ends; an empty box if
+        the person was not present in the `most` frames before or after."""
         at = np.flatnonzero(self.present[person])
         frame = np.arange(self.present.shape[1])
         box = np.stack([np.interp(frame, at, self.box[person, at, c]) for c in range(4)], axis=1)
@@ -319,12 +321,12 @@ _SEAM_IOU = 0.25  # between neighbouring frames of two tracks that are one perso
 
 
 def remove_duplicates(tracks: Sequence[Track], sigmas: FloatArray, fps: float) -> list[Track]:
-    """The tracks, no person in two of them at the same time; order kept.
+    """The tracks, with no person in two of them at the same time; the order is kept.
 
     Same pose over most of the common frames: the track with the larger total score stays and takes
-    over what the other shows of the same person in frames of its own. For a part of the time: the
-    rows are taken from the person whose movement before and after they fit worse; if they fit
-    both, the two did meet there and keep them.
+    over the frames in which only the other shows the same person. For part of the time: the rows
+    are removed from the person whose movement before and after they fit worse; if they fit both,
+    the two people did meet there and keep them.
     """
     people: list[Track | None] = list(tracks)
     for a, b in itertools.combinations(range(len(people)), 2):
@@ -350,7 +352,8 @@ def _total(track: Track) -> float:
 
 
 def _merged(better: Track, worse: Track) -> Track:
-    """The better track with the runs of frames that only the worse has and that join on to it."""
+    """The better track, with the runs of frames that only the worse one has and that continue
+    it."""
     own = select_rows(worse, ~np.isin(worse.frame, better.frame))
     for run in _runs(own.frame):
         piece = select_rows(own, np.isin(own.frame, run))
@@ -373,7 +376,7 @@ def _runs(frame: IntArray) -> list[IntArray]:
 
 
 def _separated(a: Track, b: Track, frame: IntArray, fps: float) -> tuple[Track, Track]:
-    """Both tracks, the rows of the frames they share taken from the one they fit clearly worse."""
+    """Both tracks, with the rows of shared frames removed from the one they fit clearly worse."""
     for run in _runs(frame):
         if len(run) < _SHORTEST:
             continue
@@ -386,8 +389,8 @@ def _separated(a: Track, b: Track, frame: IntArray, fps: float) -> tuple[Track, 
 
 
 def _deviation(track: Track, run: IntArray, fps: float) -> float:
-    """How far the boxes of a run of frames lie from the straight line between the track's boxes
-    before and after it, in body heights, difference in log height included."""
+    """How far the boxes of a run of frames are from the straight line between the track's boxes
+    before and after it, in body heights, including the difference in log height."""
     inside = np.isin(track.frame, run)
     near = ~inside & (track.frame >= run[0] - fps / 2) & (track.frame <= run[-1] + fps / 2)
     if not near.any():

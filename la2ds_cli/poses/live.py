@@ -1,8 +1,8 @@
-"""The joints of one person while a video plays, from the frames that have passed.
+"""The joints of one person while a video plays, from the frames seen so far.
 
-Extraction looks at a clip as a whole before it decides whom to follow, and where. Here the rule of
-`choose_subject` chooses among the people of one frame; that person is followed from box to box, and
-nobody else takes its place before it was gone for a second.
+Extraction looks at a whole clip before it decides whom to follow, and where. Here the rule of
+`choose_subject` chooses among the people in one frame. That person is followed from box to box, and
+nobody else replaces them until they have been gone for a second.
 """
 
 from __future__ import annotations
@@ -53,14 +53,14 @@ def live_poses(
     device: DeviceName,
     progress: Progress,
 ) -> Iterator[LivePoses]:
-    """What finds the joints, by the networks that made those of `reference` where the settings
-    leave them open.
+    """A finder of joints, with the networks that made those of `reference` if the settings leave
+    them open.
 
     Raises UserError: exit 2 for a subject that is a hand, and as `extract_poses` for networks.
     """
     if config.subject in HANDS:
         raise UserError(
-            "--live follows a body, and poses.subject asks for a hand",
+            "--live follows a body, but poses.subject asks for a hand",
             hint="choose another subject under [poses] in project.toml",
         )
     config = replace(_networks_of(config, reference), batch_size=1)
@@ -80,7 +80,7 @@ def _networks_of(config: PosesConfig, reference: PoseSequence) -> PosesConfig:
 
 
 class LivePoses:
-    """Joints of one person; `joints` takes the frames in order."""
+    """Joints of one person; pass the frames to `joints` in order."""
 
     def __init__(self, detector: Detector, backend: PoseBackend, config: PosesConfig) -> None:
         self.detector, self.backend, self.config = detector, backend, config
@@ -115,8 +115,8 @@ class LivePoses:
         return None if hidden.all() else LiveJoints(xy, score, box)
 
     def _detected(self, frame: Frame) -> bool:
-        """Whether the person is known to be there by a look of the detector, now or so lately that
-        it is not its turn; its box is set then."""
+        """Whether the detector found the person, now or so recently that it need not run again;
+        sets the box."""
         rate = self.config.detect_rate
         due = not rate or frame.time - self._looked >= 1 / rate - 1e-6 or self._box is None
         if not due:
@@ -153,7 +153,7 @@ class LivePoses:
         return box[0], np.asarray(xy[0], np.float64), np.asarray(score[0], np.float64)
 
     def _followed(self, box: FloatArray, xy: FloatArray, score: FloatArray) -> FloatArray:
-        """Where to look in the next frame: a box of the same size about the joints."""
+        """Where to look in the next frame: a box of the same size around the joints."""
         around = boxes.around_joints(xy[None], score[None], _SEEN)[0]
         if np.isnan(around).any():
             return box
@@ -164,7 +164,7 @@ class LivePoses:
         return np.concatenate([middle - half, middle + half])
 
     def _lose(self, time: float) -> None:
-        """The person is not seen; after MAX_GAP seconds anybody may be the next."""
+        """The person is not seen; after MAX_GAP seconds anybody may be followed next."""
         if time - self._seen > MAX_GAP:
             self._box = None
         if self._tracker is not None:

@@ -1,4 +1,4 @@
-"""ONNX files: opening them on the device asked for, and naming them in cache keys."""
+"""ONNX files: opening them on the requested device, and naming them in cache keys."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def onnx_identity(name: str) -> str:
 def open_session(name: str, device: DeviceName) -> Any:
     """An onnxruntime InferenceSession with one input.
 
-    `cuda` is honoured or refused; `auto` takes CUDA where onnxruntime has it. Raises UserError:
-    exit 3 for a file that is missing or no ONNX model, exit 6 for CUDA that is not there.
+    `cuda` is used or refused; `auto` uses CUDA if onnxruntime has it. Raises UserError: exit 3 for
+    a file that is missing or not an ONNX model, exit 6 if CUDA is missing.
     """
     import onnxruntime
 
@@ -58,7 +58,7 @@ def open_session(name: str, device: DeviceName) -> Any:
 
 
 def session_device(session: Any) -> str:
-    """`cuda` or `cpu`: where the session really runs."""
+    """`cuda` or `cpu`: where the session actually runs."""
     return "cuda" if session.get_providers()[0] == "CUDAExecutionProvider" else "cpu"
 
 
@@ -81,7 +81,7 @@ def check_image_input(session: Any, name: str, expected: str) -> None:
 
 
 def _is_free(length: Any, value: int) -> bool:
-    """Whether a dimension may be `value`: it is that, or symbolic."""
+    """Whether a dimension can be `value`: it is this value, or symbolic."""
     return length == value or not isinstance(length, int)
 
 
@@ -90,8 +90,8 @@ def run_images(
 ) -> list[FloatArray]:
     """float32 outputs of a network for images (n, 3, H, W), in the type that it takes.
 
-    outputs: their names, None = all. Raises UserError (exit 5) if the network cannot be run on
-    them, or answers with anything but numbers.
+    outputs: their names, None = all. Raises UserError (exit 5) if the network cannot run on them,
+    or returns anything but numbers.
     """
     given = session.get_inputs()[0]
     try:
@@ -110,12 +110,12 @@ def run_images(
 
 
 def fixed(length: Any) -> int:
-    """A dimension of an ONNX shape; 0 where it is symbolic."""
+    """A dimension of an ONNX shape; 0 if it is symbolic."""
     return length if isinstance(length, int) and length > 0 else 0
 
 
 def unfit(name: str, expected: str, actual: str) -> UserError:
-    """The error of a model whose inputs or outputs are not those that la2ds reads."""
+    """The error for a model whose inputs or outputs are not those that la2ds reads."""
     return UserError(
         f"{name} has {actual}, expected {expected}",
         hint="docs/extending.md describes the models that la2ds reads",
@@ -124,7 +124,7 @@ def unfit(name: str, expected: str, actual: str) -> UserError:
 
 
 def existing(name: str) -> Path:
-    """The path of a model file; UserError (exit 3) where there is none."""
+    """The path of a model file. Raises UserError (exit 3) if it does not exist."""
     path = Path(name)
     if not path.is_file():
         raise UserError(
@@ -137,7 +137,7 @@ def existing(name: str) -> Path:
 
 def _no_cuda() -> UserError:
     return UserError(
-        "CUDA was asked for, but the installed onnxruntime cannot use it",
+        "CUDA was requested, but the installed onnxruntime cannot use it",
         hint="pip install onnxruntime-gpu in place of onnxruntime, or use --device cpu",
         exit_code=ExitCode.ENVIRONMENT,
     )

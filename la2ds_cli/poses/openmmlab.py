@@ -1,10 +1,10 @@
 """Configurations and checkpoints of OpenMMLab (MMPose, MMDetection), named by the user as
-`mmpose:CONFIG[,CHECKPOINT]`, and stand-ins for compiled parts that have no wheels.
+`mmpose:CONFIG[,CHECKPOINT]`, and replacements for compiled parts that have no wheels.
 
 CONFIG is a .py file, the name of a file inside the package without `.py`, or, for pose networks,
 one of our own names such as hrnet-w32, which stands for the configuration and the checkpoint. A
-configuration is a Python program, as trusted as any other the user runs; a checkpoint is data, and
-nothing in it is executed.
+configuration is a Python program, as trusted as any other that the user runs; a checkpoint is data,
+and nothing in it is executed.
 """
 
 # pyright: reportMissingImports=false
@@ -62,14 +62,14 @@ class Source:
 
     @property
     def weights(self) -> Path:
-        """Local path of the checkpoint; UserError (exit 6) where it cannot be fetched."""
+        """Local path of the checkpoint. Raises UserError (exit 6) if it cannot be downloaded."""
         return self.checkpoint or fetch_weights(self.zoo)
 
     def read_config(self, *, imports: bool = True) -> Any:
-        """The configuration as MMEngine's Config, the files it builds on included.
+        """The configuration as MMEngine's Config, including its base files.
 
-        imports: also import the modules it asks for, which building the network needs. UserError:
-        exit 3 for a file that is no configuration, exit 6 for a module that is missing.
+        imports: also import the modules that it requires, as needed to build the network. Raises
+        UserError: exit 3 for a file that is not a configuration, exit 6 for a missing module.
         """
         with optional_import(["mmengine"], "the package {package} is not installed", INSTALL):
             from mmengine import Config
@@ -77,14 +77,14 @@ class Source:
             return Config.fromfile(self.config, import_custom_modules=imports)
         except (SyntaxError, FileNotFoundError) as error:
             raise UserError(
-                f"{self.config} is not a configuration of {self.package}: {error}",
+                f"{self.config} is not an {self.package} configuration: {error}",
                 hint="it is a Python file; `_base_` names others relative to it",
                 exit_code=ExitCode.UNREADABLE,
             ) from error
         except ImportError as error:
             raise UserError(
                 f"{self.config} cannot be used: {error}",
-                hint="install what its `custom_imports` name",
+                hint="install the modules that its `custom_imports` name",
                 exit_code=ExitCode.ENVIRONMENT,
             ) from error
 
@@ -100,7 +100,7 @@ class Source:
 
 
 def find_source(setting: str, package: Package) -> Source:
-    """What a setting names; loads no network and imports none of the packages.
+    """The model named by a setting; loads no network and imports none of the packages.
 
     Raises UserError: no or an unknown configuration (exit 2), a missing file (exit 3), a missing
     package or no checkpoint (exit 6).
@@ -118,7 +118,7 @@ def find_source(setting: str, package: Package) -> Source:
         return Source(package, path, checkpoint=_existing(checkpoint, "checkpoint"))
     if not zoo:
         raise UserError(
-            f"{setting} names no checkpoint, and la2ds knows none for it",
+            f"{setting} names no checkpoint, and la2ds does not know one for it",
             hint=f"add the file with the weights: {_OPTION[package]} {package}:{config},FILE.pth",
             exit_code=ExitCode.ENVIRONMENT,
         )
@@ -154,7 +154,7 @@ def _config_path(config: str, package: Package) -> tuple[Path, str]:
         named = [path for path in shipped.values() if files[config].startswith(f"{path.stem}-")]
         if not named:
             raise UserError(
-                f"the weights {config} belong to no configuration of the installed {package}",
+                f"the installed {package} has no configuration for the weights {config}",
                 hint=f"use --pose {config}, or name the file of a configuration",
             )
         return max(named, key=lambda path: len(path.stem)), config
@@ -186,7 +186,7 @@ def _unknown_config(
     return UserError(
         f"{package} has no configuration called '{config}'",
         hint=(f"did you mean {' or '.join(near)}? " if near else "")
-        + "a file of your own ends in .py",
+        + "your own file must end in .py",
     )
 
 
@@ -213,10 +213,10 @@ def _versions() -> str:
 
 @contextmanager
 def building(package: Package) -> Iterator[None]:
-    """Imports and building of a model: one at a time, in the scope of its package.
+    """Context for importing and building a model: one at a time, in the scope of its package.
 
-    What these packages warn of, then and later, concerns their authors and is not shown.
-    UserError (exit 6) where the installed packages do not fit together.
+    Warnings of these packages, then and later, concern their authors and are not shown. Raises
+    UserError (exit 6) if the installed packages are incompatible.
     """
     with _BUILD:
         warnings.filterwarnings("ignore", module=r"(mmcv|mmdet|mmengine|mmpose|xtcocotools)(\.|$)")
@@ -229,7 +229,7 @@ def building(package: Package) -> Iterator[None]:
         except (ImportError, AssertionError, AttributeError, ValueError) as error:
             raise UserError(
                 f"the installed {package} cannot be used: {reason(error)}",
-                hint=f"{INSTALL} installs versions that fit together",
+                hint=f"{INSTALL} installs compatible versions",
                 exit_code=ExitCode.ENVIRONMENT,
             ) from error
         from mmengine.registry import DefaultScope
@@ -239,7 +239,7 @@ def building(package: Package) -> Iterator[None]:
 
 
 def without_pretraining(settings: Any) -> Any:
-    """The model part of a configuration, less the weights that its training started from."""
+    """The model part of a configuration, without the weights that its training started from."""
     if isinstance(settings, dict):
         for key, value in settings.items():
             settings[key] = None if key in _PRETRAINING else without_pretraining(value)
@@ -262,8 +262,8 @@ def load_weights(network: Any, source: Source) -> Mapping[str, Any]:
     except (ValueError, UnpicklingError) as error:
         raise UserError(
             f"{path} is not a checkpoint that holds only weights: {first_line(error)}",
-            hint="a checkpoint of your own training also holds program state; tools/misc/"
-            f"publish_model.py of {source.package} keeps the weights",
+            hint="a checkpoint from your own training also holds program state; "
+            f"tools/misc/publish_model.py of {source.package} keeps only the weights",
             exit_code=ExitCode.ENVIRONMENT,
         ) from error
     state = {name.removeprefix("module."): value for name, value in tensors.items()}
@@ -292,7 +292,7 @@ def _other_network(path: Path, source: Source, what: str) -> UserError:
 
 
 def install_stand_ins() -> None:
-    """Make MMPose and MMDetection importable without the compiled parts that are missing."""
+    """Make MMPose and MMDetection importable without missing compiled parts."""
     install_operators()
     install_coco()
 
@@ -307,7 +307,7 @@ _OPERATORS = "mmcv._ext"
 def install_operators() -> bool:
     """Make `import mmcv._ext` work, before MMPose or MMDetection is imported.
 
-    Returns False where MMCV brings its own compiled operators or this was done before.
+    Returns False if MMCV has its own compiled operators or this was done before.
     """
     try:
         importlib.import_module(_OPERATORS)
@@ -339,9 +339,9 @@ class _Operators(ModuleType):
 
     @staticmethod
     def nms(boxes: Any, scores: Any, iou_threshold: float = 0.5, offset: int = 0) -> Any:
-        """Indices of the boxes (n, 4) xyxy that stay, best score (n,) first.
+        """Indices of the boxes (n, 4) xyxy to keep, best score (n,) first.
 
-        offset: added to the sides before areas are taken; 1 counts pixels, corners included.
+        offset: added to the sides before areas are computed; 1 counts pixels including corners.
         """
         import torch
         import torchvision
@@ -369,7 +369,7 @@ class _Operators(ModuleType):
         if pool_mode != 1:
             raise UserError(
                 "this model pools regions by their maximum, which needs the compiled MMCV",
-                hint="choose a model with average pooling, the default of MMDetection",
+                hint="choose a model with average pooling, MMDetection's default",
                 exit_code=ExitCode.ENVIRONMENT,
             )
         size = (aligned_height, aligned_width)
@@ -386,7 +386,7 @@ _COCO = ("xtcocotools", "xtcocotools.coco", "xtcocotools.cocoeval", "xtcocotools
 def install_coco() -> bool:
     """Make `import xtcocotools` work, before MMPose is imported.
 
-    Returns False where the package is there and can be imported, or this was done before.
+    Returns False if the package can be imported, or this was done before.
     """
     try:
         for name in _COCO:
@@ -402,7 +402,7 @@ def install_coco() -> bool:
 
 
 class _Coco(ModuleType):
-    """A module whose every name is a function that raises UserError (exit 6)."""
+    """A module in which every name is a function that raises UserError (exit 6)."""
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name.startswith("__"):
@@ -410,8 +410,8 @@ class _Coco(ModuleType):
 
         def missing(*_: Any, **__: Any) -> Any:
             raise UserError(
-                f"{name} reads a data set in COCO's format and needs the package xtcocotools",
-                hint="la2ds estimates joints alone; evaluate data sets by MMPose on Python 3.11",
+                f"{name} reads a data set in COCO's format, which needs the package xtcocotools",
+                hint="la2ds only estimates joints; evaluate data sets with MMPose on Python 3.11",
                 exit_code=ExitCode.ENVIRONMENT,
             )
 

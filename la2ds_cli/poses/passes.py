@@ -1,8 +1,8 @@
 """The two passes over the frames of a clip: where people are, then the joints of those who matter.
 
-The detector sees some ten frames of each second; between two of them boxes are interpolated when
-the tracks are filled. Where the people of two such frames do not match, the frames between are
-detected as well. The same pass reads the times of the frames and finds where the film is cut.
+The detector sees about ten frames per second; between them, boxes are interpolated when the tracks
+are filled. If the people in two such frames do not match, it also runs on the frames between. The
+same pass reads the times of the frames and finds cuts.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Estimates = tuple[FloatArray, FloatArray, FloatArray, FloatArray]  # box, xy, sc
 
 @dataclass(frozen=True)
 class Detections:
-    """Boxes (n_t, 5 or 6) of each of the T frames, empty where the detector did not run; time (T,)
+    """Boxes (n_t, 5 or 6) of each of the T frames, empty if the detector did not run; time (T,)
     seconds; source (T,): index in decoding order; cuts: rows at which a new shot begins."""
 
     boxes: list[FloatArray]
@@ -57,8 +57,8 @@ def detect_people(
 ) -> Detections:
     """Boxes of the people of a clip from every `every`-th frame, and from more where needed.
 
-    threshold: score from which a box counts in the question whether more frames are needed.
-    Chunks in `stage` are not worked on again; new ones are added to it.
+    threshold: score from which a box counts when deciding whether more frames are needed. Chunks in
+    `stage` are not processed again; new ones are added to it.
     """
     cuts = CutDetector()
     sequential = getattr(detector, "sequential", False)
@@ -91,7 +91,7 @@ def detect_people(
 
 
 def _detect(chunk: FrameChunk, detector: Detector, every: int, threshold: float) -> Chunk:
-    """Boxes of all people in a chunk (sum of people, 5 or 6), the number of them by frame."""
+    """Boxes of all people in a chunk (sum of people, 5 or 6), and their number by frame."""
     images = [frame.image for frame in chunk.frames]
     sampled = sorted({*range(0, len(images), every), len(images) - 1})
     detected = dict(zip(sampled, detector.detect([images[t] for t in sampled]), strict=True))
@@ -126,8 +126,8 @@ def _alike(a: FloatArray, b: FloatArray, threshold: float) -> bool:
 
 
 def _foreground(detected: FloatArray, threshold: float) -> FloatArray:
-    """Boxes (n, 4) that may be the subject; what is small or doubtful beside them comes and goes
-    from frame to frame without meaning anything."""
+    """Boxes (n, 4) that may be the subject; smaller or doubtful boxes come and go from frame to
+    frame without any meaning."""
     detected = detected[detected[:, 4] >= threshold]
     if not len(detected):
         return detected[:, :4]
@@ -144,10 +144,10 @@ def estimate_people(
     progress: Progress,
     workers: int,
 ) -> list[Track]:
-    """A track with joints for each person, on the frames and boxes named.
+    """A track with joints for each person, on the given frames and boxes.
 
-    What `partial` holds of the same boxes is not worked on again, unless the backend follows people
-    from frame to frame.
+    Results in `partial` for the same boxes are not computed again, unless the backend follows
+    people from frame to frame.
     """
     tracker = getattr(backend, "tracker", None)
     followers = [_Follower(tracker()) for _ in people] if tracker else []
@@ -206,7 +206,7 @@ def _estimate(
 
 
 class _Follower:
-    """One person through the frames of a clip, by a backend that starts from the frame before."""
+    """One person through the frames of a clip, by a backend that starts from the previous frame."""
 
     def __init__(self, tracker: PoseTracker) -> None:
         self._tracker = tracker
@@ -214,7 +214,7 @@ class _Follower:
 
     def estimate(self, row: IntArray, images: Sequence[np.ndarray], box: FloatArray) -> Estimates:
         """As estimate_refined, for the next frames `row` (n,) of the person. The joints of such a
-        backend do not end at the box, so a box that is too small only becomes wider."""
+        backend are not limited to the box, so a box that is too small only becomes wider."""
         if not len(row):
             return box, *self._tracker.estimate_world([], box)
         breaks = np.flatnonzero(np.diff([self._last, *row]) != 1)
@@ -234,10 +234,10 @@ def estimate_refined(
     backend: PoseBackend, images: Sequence[np.ndarray], box: FloatArray
 ) -> Estimates:
     """Box (n, 4), joints (n, K, 2), scores (n, K) and joints in metres (n, K, 3), (n, 0, 3) from a
-    network without 3D, after a second estimate where it is needed.
+    network without 3D, after a second estimate if it is needed.
 
-    Detectors cut off raised arms and bent bodies. Where the joints reach out of the box, the box
-    that holds both is tried, and the joints of the better total score are taken.
+    Detectors cut off raised arms and bent bodies. If the joints reach outside the box, the box that
+    contains both is tried, and the joints with the better total score are used.
     """
     if not len(box):
         return box, *_estimated(backend, [], box)
@@ -256,7 +256,7 @@ def estimate_refined(
 
 
 def _wider(box: FloatArray, xy: FloatArray, score: FloatArray, image: np.ndarray) -> FloatArray:
-    """Boxes (n, 4) that hold these and their joints, cut to the frame."""
+    """Boxes (n, 4) that contain these boxes and their joints, cut to the frame."""
     around = boxes.around_joints(xy, score, threshold=0.3)
     return boxes.clip(boxes.union(box, around), (image.shape[1], image.shape[0]))
 

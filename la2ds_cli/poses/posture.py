@@ -1,10 +1,10 @@
-"""Whether a body that does not stand upright in the picture lies down, or the picture is turned.
+"""Whether a body that is not upright in the picture lies down, or the picture is rotated.
 
-A camera turned by 90 degrees shows people who stand on a line, with the movement along it, and
-often from the front. A camera held upright films people who lie down from their side: shoulders and
-hips lie behind each other, arms reach across the body to the ground or up from it, and what moves
-moves up and down, across the body. Scores say little: the networks that turn their crop with the
-body are as sure of a turned picture as of an upright one.
+A camera rotated by 90 degrees shows people who stand on a line, move along it, and are often seen
+from the front. An upright camera films people who lie down from their side: shoulders and hips are
+behind each other, arms reach across the body to the ground or up from it, and movement is up and
+down, across the body. Scores say little: networks that rotate their crop with the body are as sure
+of a rotated picture as of an upright one.
 """
 
 from __future__ import annotations
@@ -31,11 +31,13 @@ Ends = tuple[FloatArray, FloatArray]  # left and right joint, (T, 2) each
 
 
 def turned_probability(pose: PoseSequence, seen: BoolArray, tilt: float) -> float | None:
-    """Probability that the picture is turned, not the person, of a clip whose body points `tilt`
-    degrees from upright, 60 or more; None where the joints that would tell are never seen.
+    """Probability that the picture is rotated, rather than the person lying down, for a clip whose
+    body is tilted `tilt` degrees from upright, 60 or more; None if the deciding joints are never
+    seen.
 
-    seen: (T, K). Upside down the hands decide: a picture is turned by 180 degrees unless the arms
-    reach beyond the head in most frames, as in a handstand or a pull-up, which may be either: 0.5.
+    seen: (T, K). If the body is upside down, the hands decide: the picture is rotated by 180
+    degrees, unless the arms reach beyond the head in most frames, as in a handstand or a pull-up,
+    which may be either: 0.5.
     """
     skeleton = get_skeleton(pose.skeleton)
     names = [f"{side}_{joint}" for joint in _JOINTS for side in ("left", "right")]

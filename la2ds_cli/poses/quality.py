@@ -1,8 +1,7 @@
-"""How far the joints of a clip can be trusted: facts measured on the joints alone.
+"""How far the joints of a clip can be trusted: facts measured only on the joints.
 
-A joint is seen where its score is above 0; a finite joint of score 0 was interpolated (cleaning.py)
-and counts as not seen. Lengths are in torso lengths, so that they mean the same at every
-resolution.
+A joint is seen if its score is above 0; a finite joint with score 0 was interpolated (cleaning.py)
+and counts as not seen. Lengths are in torso lengths, which mean the same at every resolution.
 """
 
 from __future__ import annotations
@@ -50,25 +49,22 @@ _BORDER = 0.01  # of the picture's longer side: this near to the border is at it
 
 
 def assess(pose: PoseSequence) -> dict[str, Any]:
-    """Facts about a clip, JSON types; None where the clip has too little to measure.
+    """Facts about a clip, as JSON types; None if there is too little to measure.
 
-    coverage: share of the frames with the subject (one seen joint or more).
-    joint_coverage: share of the joints seen, over the frames with the subject.
-    mean_score: mean score of the joints, over the frames with the subject.
-    longest_gap: seconds of the longest stretch without the subject.
-    interpolated: share of all joints of all frames that were interpolated.
-    jitter: standard deviation of the joints' noise from frame to frame, torso lengths.
-    swaps: frames in which joints of the limbs carry the other side's names for a moment.
-    jumps: leaps of the box by half a body or more between two frames.
-    crop_share: share of the frames with the subject in which the picture's border cuts it off.
-    person_height: median of the box's longer side, pixels.
-    tilt: mean direction from the ankles to the shoulders, degrees from upright, in (-180, 180];
-    90 = head to the right in the picture.
-    turned: probability that the picture is turned rather than the person, where tilt is UPRIGHT
-    degrees or more; None also where the joints that would tell are not seen.
-    doubts: [limb, start, end] of each limb that is not to be trusted for a while, seconds.
+    coverage: share of the frames with the subject (one seen joint or more). joint_coverage: share
+    of the joints seen, over the frames with the subject. mean_score: mean score of the joints, over
+    the frames with the subject. longest_gap: seconds of the longest stretch without the subject.
+    interpolated: share of all joints of all frames that were interpolated. jitter: standard
+    deviation of the joints' noise from frame to frame, in torso lengths. swaps: frames in which
+    left and right limb joints are briefly exchanged. jumps: jumps of the box by half a body or more
+    between two frames. crop_share: share of the frames with the subject in which the border of the
+    picture cuts it off. person_height: median of the box's longer side, pixels. tilt: mean
+    direction from the ankles to the shoulders, degrees from upright, in (-180, 180]; 90 = head to
+    the right in the picture. turned: if tilt is UPRIGHT degrees or more, the probability that the
+    picture is rotated, rather than the person lying down; None also if the deciding joints are not
+    seen. doubts: [limb, start, end] of each limb that is not to be trusted for a while, in seconds.
 
-    Rows at which a new shot begins are read from pose.info["cut_rows"] where it is given.
+    Rows at which a new shot begins are read from pose.info["cut_rows"], if given.
     """
     skeleton = get_skeleton(pose.skeleton)
     finite = np.asarray(np.isfinite(pose.xy).all(axis=-1))
@@ -99,7 +95,7 @@ def assess(pose: PoseSequence) -> dict[str, Any]:
 
 
 def clip_facts(project: Project, video: str) -> dict[str, Any]:
-    """Facts of a clip's poses; measured here where none were stored, as with imported joints."""
+    """Facts of a clip's poses; measured here if none were stored, as for imported joints."""
     _, header = artifact.read_header(project.pose_path(video))
     with well_formed(project.pose_path(video)):
         width, height = header["size"]
@@ -144,7 +140,7 @@ def _boxes(pose: PoseSequence, seen: np.ndarray) -> FloatArray:
 
 
 def _torso(xy: FloatArray, seen: np.ndarray, skeleton: Skeleton) -> FloatArray:
-    """(T, 2) pixels from the hips to the shoulders, mean over the sides; NaN where not seen."""
+    """(T, 2) pixels from the hips to the shoulders, mean over the sides; NaN = not seen."""
     a, b = np.array(skeleton.torso).T
     both = np.asarray((seen[:, a] & seen[:, b]).all(axis=1))
     vector = (xy[:, a] - xy[:, b]).astype(np.float64).mean(axis=1)
@@ -161,7 +157,8 @@ def _torso_length(
 
 
 def _tilt(xy: FloatArray, seen: np.ndarray, skeleton: Skeleton) -> float | None:
-    """From the ankles to the shoulders: a standing person's trunk may lean as far as it likes."""
+    """Measured from the ankles to the shoulders, since a standing person's trunk may lean at any
+    angle."""
     ends = [f"{side}_{joint}" for joint in ("shoulder", "ankle") for side in ("left", "right")]
     if not set(ends) <= set(skeleton.joints):
         return None
@@ -187,13 +184,13 @@ def _longest_gap(subject: np.ndarray, pose: PoseSequence) -> float:
 def _jitter(
     pose: PoseSequence, seen: np.ndarray, shot: np.ndarray, torso: float | None
 ) -> float | None:
-    """Noise by third differences, which any movement of constant acceleration leaves at 0.
+    """Noise by third differences, which are 0 for movement of constant acceleration.
 
-    Four neighbouring samples are weighed by the third divided difference of their times, scaled
-    to unit norm: white noise of deviation s then gives values of deviation s, at regular and
-    irregular times. The median over time makes it blind to rare errors and to fast moments, the
-    median over joints to single bad joints. Clips of more frames per second are thinned to
-    about 30, or their smaller steps would make the same noise look different.
+    Four neighbouring samples are weighted by the third divided difference of their times, scaled to
+    unit norm: white noise of deviation s then gives values of deviation s, at regular and irregular
+    times. The median over time ignores rare errors and fast moments, the median over joints single
+    bad joints. Clips with higher frame rates are thinned to about 30 per second; otherwise their
+    smaller steps would make the same noise look different.
     """
     if not torso or len(pose) < 4:
         return None
@@ -213,7 +210,7 @@ def _jitter(
 
 def _overlapping(rows: np.ndarray) -> Iterator[np.ndarray]:
     """The rows in pieces, so that a long clip takes no more memory than its joints; every
-    four-tuple of neighbours lies in one of them."""
+    four-tuple of neighbours is within one piece."""
     for start in range(0, max(len(rows) - 3, 1), _PIECE):
         yield rows[start : start + _PIECE + 3]
 
@@ -221,7 +218,7 @@ def _overlapping(rows: np.ndarray) -> Iterator[np.ndarray]:
 def _third_differences(
     pose: PoseSequence, seen: np.ndarray, shot: np.ndarray, rows: np.ndarray, k: int
 ) -> FloatArray:
-    """(n, 2) of joint k over the four-tuples of `rows` that lie close together in one shot."""
+    """(n, 2) of joint k over the four-tuples of `rows` that are close together in one shot."""
     quads = np.lib.stride_tricks.sliding_window_view(rows, 4) if len(rows) >= 4 else rows[:0, None]
     quads = quads[seen[quads].all(axis=1)]
     time = pose.time[quads]
@@ -241,11 +238,11 @@ def _swaps(
     torso: float | None,
     skeleton: Skeleton,
 ) -> int:
-    """Frames in which a pair of limb joints has its names swapped for a moment.
+    """Frames in which a pair of limb joints has its names briefly swapped.
 
-    The names change where left and right are well apart and the swapped joints lie at less than
-    half the distance from those of the frame before; a swap lies between two such changes. What
-    does not change back within _SWAP seconds is a turn of the body, or beyond telling.
+    The names change if left and right are well apart and the swapped joints are less than half as
+    far from those of the previous frame; a swap is between two such changes. Names that do not
+    change back within _SWAP seconds mean a turn of the body, or cannot be judged.
     """
     swapped = np.zeros(len(pose), bool)
     if not torso:
@@ -264,7 +261,7 @@ def _swaps(
 
 
 def _pairs(skeleton: Skeleton) -> list[list[int]]:
-    """Left and right joint of each pair that belongs to limbs, without repetition."""
+    """Left and right joint of each pair in the limbs, without repetition."""
     limbs = sorted({k for chain in skeleton.chains.values() for k in chain})
     return [[k, skeleton.flip[k]] for k in limbs if k < skeleton.flip[k]]
 
@@ -281,7 +278,7 @@ def _jumps(box: FloatArray, time: FloatArray, shot: np.ndarray) -> int:
 def _cut_off(
     pose: PoseSequence, finite: np.ndarray, box: FloatArray, skeleton: Skeleton
 ) -> np.ndarray:
-    """(T,) frames whose box ends at the picture's border where limbs are missing or end too."""
+    """(T,) frames whose box ends at the picture's border where limbs are missing or also end."""
     if not all(pose.size):
         return np.zeros(len(pose), bool)
     reach = _BORDER * max(pose.size)

@@ -1,8 +1,8 @@
-"""Square crops that turn with a person or a hand, as BlazePose's and BlazeHand's networks read.
+"""Square crops that rotate with a person or a hand, for the networks of BlazePose and BlazeHand.
 
-A region is a square of the image, turned so that the body or the hand stands upright in the crop.
-A crop of `side` pixels puts the corner of the region at its pixel (0, 0) and the opposite one at
-(side, side), which is how MediaPipe's converter for the CPU cuts; joints come back by the same map.
+A region is a square of the image, rotated so that the body or the hand is upright in the crop. A
+crop of `side` pixels puts the corner of the region at its pixel (0, 0) and the opposite one at
+(side, side), as in MediaPipe's converter for the CPU; joints are mapped back by the same map.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from la2ds_cli.video.reader import Image
 
 @dataclass(frozen=True)
 class Region:
-    """A turned square of an image: centre x, y and side in pixels; angle in radians, clockwise."""
+    """A rotated square of an image: centre x, y and side in pixels; angle in radians, clockwise."""
 
     x: float
     y: float
@@ -39,7 +39,7 @@ class Region:
     def crop(self, image: Image, size: int, *, black: bool = False) -> Image:
         """The region as an image (size, size, 3) uint8.
 
-        What lies outside of the image repeats its border, or is black.
+        Outside the image it repeats the border, or is black.
         """
         import cv2
 
@@ -56,7 +56,7 @@ class Region:
         return xy @ matrix[:, :2].T + matrix[:, 2]
 
     def turned(self, vector: FloatArray) -> FloatArray:
-        """Vectors (..., 2 or 3) of the crop as they lie in the image; a third axis is kept."""
+        """Vectors (..., 2 or 3) of the crop, rotated into the image; a third axis is kept."""
         cos, sin = np.cos(self.angle), np.sin(self.angle)
         x, y = vector[..., 0], vector[..., 1]
         return np.concatenate(

@@ -1,5 +1,5 @@
-"""What the user named, as a list of clips: files, folders, patterns and CSV manifests; and each
-clip once its file was probed.
+"""The user's input as a list of clips: files, folders, patterns and CSV manifests; and each clip
+after its file was probed.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SPLITS = ("train", "test")  # of videos.csv
 
 @dataclass(frozen=True)
 class Entry:
-    """A clip that the user named: a file or folder, how to read it, and its row in videos.csv.
+    """A clip named by the user: a file or folder, how to read it, and its row in videos.csv.
 
     subject: whom to follow; group: performer or session; split: one of SPLITS. Empty = not given.
     """
@@ -54,13 +54,13 @@ def collect_entries(paths: Sequence[str], options: ClipOptions | None = None) ->
 
     Folders are searched recursively, links included, and patterns (`*`, `?`, `**`) expanded, both
     in natural order. A named folder with images and no video in it or below is one clip. Further
-    down, a folder with two images or more is one clip if neither it nor a folder below it holds
-    another. *.csv are manifests. A folder or pattern without a clip stays in the list under its own
-    name, so that it gets its row in the report.
+    down, a folder with two or more images is one clip if neither it nor a folder below it contains
+    another clip. *.csv are manifests. A folder or pattern without a clip stays in the list under
+    its own name, so that it gets a row in the report.
 
-    options: what holds where a manifest says nothing; its fps is kept for folders of images only.
-    A clip that is named twice with the same options and subject comes once. Raises UserError for a
-    URL (exit 2), and as `read_manifest` does.
+    options: defaults for what a manifest does not say; fps is kept only for folders of images. A
+    clip that is named twice with the same options and subject is listed once. Raises UserError for
+    a URL (exit 2), and as `read_manifest` does.
     """
     defaults = options or ClipOptions()
     named: list[Entry] = []
@@ -79,14 +79,14 @@ def collect_entries(paths: Sequence[str], options: ClipOptions | None = None) ->
 
 
 def _without_rate(name: str, options: ClipOptions) -> ClipOptions:
-    """A rate that changes nothing must not make poses stale when it changes."""
+    """Without the rate, if it has no effect: changing it must not make poses stale."""
     if options.fps and not is_image_folder(name):
         return replace(options, fps=0.0)
     return options
 
 
 def _expand(path: str) -> list[str]:
-    """The clips that a path or pattern stands for; itself where it stands for none."""
+    """The clips that a path or pattern refers to; itself if there are none."""
     try:
         if Path(path).is_dir():
             return _clips_of(path) or [path]
@@ -101,8 +101,8 @@ def _expand(path: str) -> list[str]:
 
 
 def stands_for_clips(path: str) -> bool:
-    """Whether there is anything behind a path, pattern or URL as extract-poses takes them: a file,
-    or a folder with a video or an image in it or below."""
+    """Whether a path, pattern or URL, as extract-poses takes them, refers to anything: a file, or a
+    folder with a video or an image in it or below."""
     if "://" in path:
         return True
     try:
@@ -121,7 +121,7 @@ def _clips_of(folder: str) -> list[str]:
 
 def _clips_below(folder: str, seen: set[str]) -> list[str]:
     """Videos and image folders in a folder and below. `seen`: folders already searched, so that
-    links that lead in a circle end."""
+    circular links end."""
     seen.add(os.path.realpath(folder))
     try:
         entries = [e for e in Path(folder).iterdir() if not e.name.startswith(".")]
@@ -177,10 +177,11 @@ _HINT = f"one row per clip, separated by commas; columns: {', '.join(_COLUMNS)};
 
 
 def read_manifest(path: str | Path, options: ClipOptions | None = None) -> list[Entry]:
-    """Entries of a CSV table with a header, in its order.
+    """Entries of a CSV table with a header, in order.
 
     Columns: path (required; relative to the folder of the table), start, end, rotate, mirror,
-    slowmo, fps, subject, group, split. Empty cells and missing columns leave what `options` says.
+    slowmo, fps, subject, group, split. Empty cells and missing columns keep the values of
+    `options`.
 
     Raises UserError: V006 no such file (exit 3); exit 5 for an unknown column, a value that is
     not allowed or a clip listed twice, naming file, line and column.
@@ -191,7 +192,7 @@ def read_manifest(path: str | Path, options: ClipOptions | None = None) -> list[
     defaults = options or ClipOptions()
     entries = read_rows(path, lambda row: _entry(row, path.parent, defaults), _HINT)
     if not entries:
-        raise _mismatch(f"{path} lists no clip", _HINT)
+        raise _mismatch(f"{path} lists no clips", _HINT)
     seen: set[tuple[str, ClipOptions]] = set()
     for entry in entries:
         if (entry.name, entry.options) in seen:
@@ -202,7 +203,7 @@ def read_manifest(path: str | Path, options: ClipOptions | None = None) -> list[
 
 
 def _entry(row: dict[str, str], folder: Path, defaults: ClipOptions) -> Entry:
-    """ValueError and KeyError say what is wrong, for read_rows to say where."""
+    """ValueError and KeyError say what is wrong; read_rows adds where."""
     unknown = [column for column in row if column not in _COLUMNS]
     if unknown:
         raise ValueError(f"column '{unknown[0]}' is unknown; allowed are {', '.join(_COLUMNS)}")
@@ -241,8 +242,8 @@ def _mismatch(message: str, hint: str) -> UserError:
 
 @dataclass(frozen=True)
 class ClipSource:
-    """A file that passed the probe. name: as the user gave it. subject: policy or rank for this
-    clip alone, empty = that of the settings. group, split: for videos.csv, empty = as they are."""
+    """A file that passed the probe. name: as the user gave it. subject: policy or rank only for
+    this clip, empty = that of the settings. group, split: for videos.csv, empty = unchanged."""
 
     name: str
     path: Path
@@ -254,16 +255,16 @@ class ClipSource:
     split: str = ""
 
     def id(self, person: int = 1) -> str:
-        """Project id of a person of this clip."""
+        """Project id of a person in this clip."""
         return video_id(self.path, self.digest, part=self.options.part, person=person)
 
     @property
     def content(self) -> tuple[str, str, str]:
-        """Equal for two sources that give equal poses."""
+        """Equal for two sources with equal poses."""
         return self.digest, self.options.to_text(), self.subject
 
     def row(self, project: Project, person: int, frames: int) -> Video:
-        """The row of videos.csv for a person of this clip."""
+        """The row of videos.csv for a person in this clip."""
         inside = self.path.is_relative_to(project.root)
         return Video(
             id=self.id(person),
@@ -289,7 +290,7 @@ def load_source(
     group: str = "",
     split: str = "",
 ) -> ClipSource:
-    """Probe and digest a file; UserError with the code of what is wrong with it.
+    """Probe and hash a file; raises UserError with the code of the problem.
 
     V032 (exit 4): the part to be read is longer than `max_duration` seconds.
     """
@@ -297,8 +298,9 @@ def load_source(
     if info.duration > max_duration:
         raise UserError(
             f"{name} is {info.duration:.0f} s long, more than {max_duration:g} s",
-            hint=f"take the movement alone with la2ds extract-poses {shlex.quote(name)} "
-            "--time-range START:END, or set max_duration = SECONDS under [poses] in project.toml",
+            hint=f"extract only the movement with la2ds extract-poses {shlex.quote(name)} "
+            "--time-range START:END, or set max_duration = SECONDS under [poses] in "
+            "project.toml",
             exit_code=ExitCode.UNUSABLE,
             code="V032",
         )
@@ -309,11 +311,11 @@ def load_source(
 def load_single(
     project: Project, name: str, options: ClipOptions, *, max_duration: float
 ) -> ClipSource:
-    """`load_source` for commands that take a clip without options to read it by: what is wrong
-    comes with the extract-poses command that helps, or the clip of the project that was meant.
+    """`load_source` for commands that take a clip without reading options: the error names the
+    extract-poses command that helps, or the clip of the project that was meant.
 
-    Raises UserError as `load_source`; V026 (exit 4) where `name` is `NAME#2` and the project
-    keeps no second person of NAME.
+    Raises UserError as `load_source`; V026 (exit 4) if `name` is `NAME#2` and the project has no
+    second person of NAME.
     """
     person = re.fullmatch(r"(.+)#([1-9]\d*)", name)
     if person and not os.path.lexists(name):
@@ -321,7 +323,7 @@ def load_single(
         path = str(project.source(known)) if known else person[1]
         if os.path.lexists(path):
             raise UserError(
-                f"the project keeps no person {person[2]} of {person[1]}",
+                f"the project has no person {person[2]} of {person[1]}",
                 hint=f"la2ds extract-poses {shlex.quote(path)} --subjects {person[2]}",
                 exit_code=ExitCode.UNUSABLE,
                 code="V026",
@@ -340,12 +342,12 @@ def load_single(
 
 
 def _hint_of_missing(project: Project, name: str) -> str:
-    """What helps where `name` is no file: it is that of a clip, or was to be the name of one.
-    Empty where nothing speaks for that."""
+    """The hint if `name` is not a file: it may be the name of a clip, or meant to be one. Empty if
+    nothing suggests that."""
     videos = project.videos()
     if any(name == str(project.source(video)) for video in videos):
         return (
-            "videos.csv names it, and it has no joints that can be used: put it back, or run la2ds "
+            "it is listed in videos.csv, but has no usable joints: put it back, or run la2ds "
             "extract-poses on the file where it is now"
         )
     stems = [Path(video.path).stem for video in videos]
@@ -357,7 +359,7 @@ def _hint_of_missing(project: Project, name: str) -> str:
 
 
 def content_digest(path: Path) -> str:
-    """sha256 of a file, or of the names and contents of a folder of images."""
+    """SHA-256 of a file, or of the names and contents of a folder of images."""
     if path.is_file():
         return artifact.file_digest(path)
     digest = hashlib.sha256()

@@ -1,6 +1,6 @@
-"""Single-shot detection (Liu et al., "SSD: Single Shot MultiBox Detector", ECCV 2016) as the
-detectors of BlazePose and BlazeHand do it: anchors, boxes with key points, and non-maximum
-suppression that averages.
+"""Single-shot detection (Liu et al., "SSD: Single Shot MultiBox Detector", ECCV 2016) as used by
+the detectors of BlazePose and BlazeHand: anchors, boxes with key points, and non-maximum
+suppression by averaging.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _CLIP = 100.0  # logits are cut here before the sigmoid
 
 @dataclass(frozen=True)
 class Detection:
-    """box (4,) xyxy and points (P, 2) in pixels of whatever was searched; score in [0, 1]."""
+    """box (4,) xyxy and points (P, 2) in pixels of the searched image; score in [0, 1]."""
 
     box: FloatArray
     points: FloatArray
@@ -28,8 +28,8 @@ class Detection:
 def anchor_centres(size: int, strides: tuple[int, ...]) -> FloatArray:
     """Centres (A, 2) of the anchors of an input of `size` pixels, as shares of it.
 
-    Every stride puts two anchors in each cell of its grid; strides that are equal share a grid.
-    The boxes are relative to the centres alone, so an anchor has no size of its own.
+    Every stride puts two anchors in each cell of its grid; equal strides share a grid. The boxes
+    are relative only to the centres, so anchors have no size.
     """
     parts = []
     for stride in dict.fromkeys(strides):
@@ -44,7 +44,7 @@ def anchor_centres(size: int, strides: tuple[int, ...]) -> FloatArray:
 def decode(
     raw: FloatArray, logit: FloatArray, anchors: FloatArray, size: int, least: float
 ) -> list[Detection]:
-    """Detections scored at least `least`, in pixels of the input, not yet suppressed.
+    """Detections with scores of at least `least`, in pixels of the input, before suppression.
 
     raw: (A, 4 + 2 P): centre, width and height, then the points, in pixels from the anchor.
     logit: (A,). anchors: (A, 2). size: pixels of the square input.
@@ -60,7 +60,8 @@ def decode(
 
 def suppress(detections: list[Detection], overlap: float = OVERLAP) -> list[Detection]:
     """One detection for each object, best first: those that overlap the best one are averaged with
-    it by their scores, and keep its score (Bazarevsky et al., "BlazeFace", 2019, sec. 4)."""
+    it, weighted by their scores, and get its score (Bazarevsky et al., "BlazeFace", 2019, sec.
+    4)."""
     rest = sorted(detections, key=lambda detection: -detection.score)
     result = []
     while rest:

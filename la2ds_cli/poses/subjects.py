@@ -1,5 +1,5 @@
-"""Who is the subject of a clip: one track chosen over all frames, by score or by a named rule, and
-subjects.csv, which says whom to follow where the automatic choice is not wanted.
+"""Who is the subject of a clip: one track chosen over all frames, by score or by a named rule; and
+subjects.csv, which overrides the automatic choice.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _TOGETHER = 0.2  # share of common frames above which two tracks are side by sid
 
 @dataclass(frozen=True)
 class Choice:
-    """The chosen track, by index; margin over the runner-up in [0, 1] (0 = equal, 1 = alone, or
+    """The chosen track, by index; margin over the runner-up in [0, 1] (0 = equal, 1 = no rival, or
     named by the user); score: (n,) of every track under the policy."""
 
     index: int
@@ -50,11 +50,11 @@ class Choice:
 
 @dataclass(frozen=True)
 class _Facts:
-    """What is known of a track over the whole clip; every field but motion is in [0, 1].
+    """Facts about a track over the whole clip; every field but motion is in [0, 1].
 
     share: of the frames. side: of the mean box over that of the frame. closeness: 1 in the middle,
-    0 in a corner. motion: spread of the joints, or of the box corners, in body heights.
-    confidence: mean score, less where few joints are seen at all.
+    0 in a corner. motion: spread of the joints, or of the box corners, in body heights. confidence:
+    mean score, lower if few joints are seen at all.
     """
 
     share: float
@@ -74,8 +74,8 @@ class _Facts:
 
 
 def check_policy(policy: str) -> None:
-    """UserError (exit 2) unless the text is one of POLICIES or HANDS or the rank of a person, 1, 2,
-    ..."""
+    """Raises UserError (exit 2) unless the text is in POLICIES or HANDS or the rank of a person, 1,
+    2, ..."""
     if policy in (*POLICIES, *HANDS) or _rank(policy):
         return
     raise UserError(
@@ -86,7 +86,7 @@ def check_policy(policy: str) -> None:
 
 
 def _rank(policy: str) -> int:
-    """The number of the person that the policy names, 0 where it names none."""
+    """The number of the person that the policy names, 0 if it names none."""
     return int(policy) if policy.isascii() and policy.isdecimal() else 0
 
 
@@ -96,15 +96,15 @@ def choose_subject(
     """The subject of a clip of `length` frames of size (width, height).
 
     auto: area x time x centrality x motion x confidence, taken over the whole clip. Area: side of
-    the mean box over that of the frame, at most 0.5, so that a close-up does not win by size;
-    time: share of the frames; centrality: 1 in the middle to 0.5 in a corner; motion: 0.3 for a
-    person who stands still, towards 1 for one whose joints move; confidence: mean score of the
-    joints, or of the boxes before joints are known.
+    the mean box relative to that of the frame, at most 0.5, so that a close-up does not win by
+    size; time: share of the frames; centrality: 1 in the middle to 0.5 in a corner; motion: 0.3 for
+    a person who stands still, approaching 1 for one whose joints move; confidence: mean score of
+    the joints, or of the boxes before joints are known.
 
-    largest, central, moving, first: by that alone, among the people of the clip; who is seen in
-    less than half of the frames counts for less (first: of two who come together the better by
-    auto). "1", "2", ...: that rank in the order of `rank_people`, with margin 1, since nothing is
-    left open. Tracks that show a part of the chosen person are no runners-up.
+    largest, central, moving, first: by this alone, among the people of the clip; people seen in
+    less than half of the frames count for less (first: of two who appear together, the better one
+    by auto). "1", "2", ...: this rank in the order of `rank_people`, with margin 1, since the
+    choice is certain. Tracks that show a part of the chosen person are not runners-up.
 
     Raises ValueError without tracks; UserError for an unknown policy (exit 2) and, with code
     V026, for a rank that the clip does not have (exit 4).
@@ -138,7 +138,7 @@ def _no_such_person(rank: int, number: int) -> UserError:
     shown = "1 person" if number == 1 else f"{number} people"
     numbers = "give 1" if number == 1 else f"give a number from 1 to {number}"
     return UserError(
-        f"the clip shows {shown}, there is no person {rank}",
+        f"the clip shows {shown}; there is no person {rank}",
         hint=f"{numbers}, or one of {', '.join(POLICIES)}",
         exit_code=ExitCode.UNUSABLE,
         code="V026",
@@ -187,8 +187,8 @@ def _facts(track: Track, size: tuple[int, int], length: int) -> _Facts:
 def _motion(track: Track) -> float:
     """Spread of the joints over time, weighted by their scores, in body heights.
 
-    The spread is a standard deviation taken from the middle 80 % of the frames, so that a few
-    frames of nonsense are not movement.
+    The spread is a standard deviation computed from the middle 80 % of the frames, so that a few
+    bad frames do not count as movement.
     """
     points = track.xy if track.posed else track.box.reshape(-1, 2, 2)
     weight = track.joint_score.mean(axis=0) if track.posed else np.ones(2)
@@ -201,11 +201,11 @@ def _motion(track: Track) -> float:
 def rank_people(
     tracks: Sequence[Track], size: tuple[int, int], length: int, policy: str = "auto"
 ) -> list[int]:
-    """Indices of the tracks that are distinct people to be reported, best first.
+    """Indices of the tracks that are distinct people worth reporting, best first.
 
-    No two show parts of one another, and each reaches a tenth of the best score. The order is that
-    of the policy; with a rank, that person comes first and the others follow in the order of auto.
-    [] without tracks; raises as choose_subject.
+    No two show parts of each other, and each has at least a tenth of the best score. The order is
+    that of the policy; with a rank, that person comes first and the others follow in the order of
+    auto. [] without tracks; raises as choose_subject.
     """
     check_policy(policy)
     if not tracks:
@@ -251,11 +251,11 @@ def describe(track: Track, size: tuple[int, int], length: int) -> dict[str, Json
 
 
 def ranks(people: Sequence[Mapping[str, Json]], subject: str) -> list[int]:
-    """The number by which `subject` takes each person that `describe` tells of, in their order.
+    """The number by which `subject` selects each person described by `describe`, in order.
 
     people: the candidates of a clip whose subject was chosen by `subject`, a policy or a rank. The
-    chosen person comes first, the others follow in the automatic order. Another named rule than
-    auto orders them all, so that the automatic order is found from what is told of them.
+    chosen person comes first, the others follow in the automatic order. Named rules other than auto
+    order them all, so the automatic order is computed from these descriptions.
     """
     count = len(people)
     if chosen := _rank(subject):
@@ -281,12 +281,12 @@ def ranks(people: Sequence[Mapping[str, Json]], subject: str) -> list[int]:
 def follow_cuts(
     index: int, tracks: Sequence[Track], *, least: int, cuts: Sequence[int] | None = None
 ) -> tuple[Track, int]:
-    """The track `index` continued over cuts of the film; the number of pieces added.
+    """The track `index` continued over cuts of the film, and the number of pieces added.
 
-    Where the track has no detection, another track of at least `least` free frames takes over if
-    it shows the only person of a comparable size then: after a change of view, the same person.
-    Who was seen beside the track is somebody else and never takes over. cuts: frames where a new
-    shot begins, if known: without one in between nobody takes over.
+    Where the track has no detection, another track with at least `least` free frames takes over if
+    it shows the only person of comparable size at that time: after a change of view, the same
+    person. Anybody seen together with the track is somebody else and never takes over. cuts: frames
+    where a new shot begins, if known; without a cut in between, nobody takes over.
     """
     chosen, added = tracks[index], 0
     typical = np.median(boxes.area(chosen.box))
@@ -307,7 +307,7 @@ def follow_cuts(
 
 
 def _cut_between(piece: Track, chosen: Track, cuts: Sequence[int] | None) -> bool:
-    """Whether a new shot begins at one end of the piece at least, before the chosen track."""
+    """Whether a new shot begins at one end of the piece at least, next to the chosen track."""
     if cuts is None:
         return True
     first, last = piece.frame[0], piece.frame[-1]
@@ -317,21 +317,21 @@ def _cut_between(piece: Track, chosen: Track, cuts: Sequence[int] | None) -> boo
 
 
 def _share(frame: IntArray, other: IntArray) -> float:
-    """Share of the frames of the first that the second has, too."""
+    """Share of the first track's frames that the second also has."""
     return float(np.isin(frame, other).mean())
 
 
 _HINT = (
-    "columns video,subject: a video id, file name or name without ending, and one of "
+    "columns video,subject: a video id, file name or stem, and one of "
     f"{', '.join((*POLICIES, *HANDS))} or the number of the person"
 )
 
 
 def read_subjects(path: Path) -> dict[str, str]:
-    """Video name -> subject of a CSV file; {} where there is no file.
+    """Video name -> subject of a CSV file; {} if the file does not exist.
 
     Columns video (id, file name or file name without its ending) and subject (a policy or rank of
-    poses.subject). UserError (exit 5) names the line of an empty or repeated video or an unknown
+    poses.subject). A UserError (exit 5) names the line of an empty or repeated video or an unknown
     subject.
     """
     if not path.exists():
@@ -343,7 +343,7 @@ def read_subjects(path: Path) -> dict[str, str]:
         if not video:
             raise ValueError("the video is empty")
         if video in subjects:
-            raise ValueError(f"video '{video}' is there twice")
+            raise ValueError(f"video '{video}' is listed twice")
         try:
             check_policy(subject)
         except UserError as error:
@@ -356,7 +356,7 @@ def read_subjects(path: Path) -> dict[str, str]:
 
 def subject_of(subjects: Mapping[str, str], video: str, source: PurePath) -> str | None:
     """The subject that the file names for a video id with this source file: by id, else by file
-    name, else by the name without ending; None where it names none."""
+    name, else by the name without ending; None if it names none."""
     for name in (video, source.name, source.stem):
         if name in subjects:
             return subjects[name]
@@ -372,16 +372,17 @@ class ClipSubjects:
 
     @classmethod
     def read(cls, project: Project) -> ClipSubjects:
-        """Those of a project, none without subjects.csv; UserError (exit 5) for a bad row."""
+        """The rows of a project, none without subjects.csv. Raises UserError (exit 5) for an
+        invalid row."""
         path = project.subjects_path
         return cls(path, read_subjects(path))
 
     def of(self, video: Video) -> str:
-        """Whom to follow in a clip, empty where the settings decide."""
+        """Whom to follow in a clip; empty if the settings decide."""
         return subject_of(self._rows, video.id, Path(video.path)) or "" if self._rows else ""
 
     def unknown(self, videos: Iterable[Video]) -> list[str]:
-        """Names in the file that mean none of the videos."""
+        """Names in the file that match none of the videos."""
         if not self._rows:
             return []
         paths = [(video.id, Path(video.path)) for video in videos]
@@ -389,21 +390,21 @@ class ClipSubjects:
         return [name for name in self._rows if name not in known]
 
     def add(self, chosen: Mapping[str, str]) -> None:
-        """Store choices, by the id of the clip, for the steps that come later."""
+        """Store choices, by the id of the clip, for later steps."""
         rows = {**self._rows, **chosen}
         if rows == self._rows:
             return
         self._write(rows)
 
     def set(self, video: str, subject: str) -> None:
-        """Store the choice of one clip, by its id; empty takes it away."""
+        """Store the choice for one clip, by its id; empty removes it."""
         rows = {**self._rows, video: subject}
         rows = {name: chosen for name, chosen in rows.items() if chosen}
         if rows != self._rows:
             self._write(rows)
 
     def own(self, video: str) -> str:
-        """The choice that is stored by the id of a clip, empty where there is none."""
+        """The choice stored for the id of a clip, empty if there is none."""
         return self._rows.get(video, "")
 
     def _write(self, rows: dict[str, str]) -> None:

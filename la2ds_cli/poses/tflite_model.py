@@ -1,4 +1,4 @@
-"""TensorFlow Lite networks that read one image, run by LiteRT on one thread of the CPU."""
+"""TensorFlow Lite networks that read one image, run by LiteRT on one CPU thread."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Shape = tuple[int, ...]
 
 
 class TfliteModel:
-    """A network from a file. One call at a time: threads need an instance each.
+    """A network from a file. One call at a time: each thread needs its own instance.
 
     size: of its square input, pixels.
     """
@@ -33,9 +33,9 @@ class TfliteModel:
     def __init__(self, path: Path, size: int, outputs: Sequence[Shape]) -> None:
         """Open a file that reads (1, size, size, 3) and returns tensors of the shapes `outputs`.
 
-        size: 0 = whatever the file has. Of tensors of equal shape the file's order decides; others
-        that it returns are not read. Raises UserError: exit 3 for a missing file or one that is no
-        such network, exit 5 for other shapes.
+        size: 0 = whatever the file has. Tensors of equal shape are taken in the file's order; other
+        outputs are ignored. Raises UserError: exit 3 for a missing file or one that is not such a
+        network, exit 5 for other shapes.
         """
         self._interpreter, given_details, returned = _open(path)
         (entry, *more) = given_details
@@ -47,7 +47,7 @@ class TfliteModel:
             raise UserError(
                 f"{path} reads {_shape(entry)} and returns {shapes}; expected {given} and "
                 f"{', '.join(map(str, outputs))}",
-                hint="it is a model of another kind; la2ds models ls names the files",
+                hint="it is a different kind of model; la2ds models ls names the files",
                 exit_code=ExitCode.MISMATCH,
             )
         self.size = side
@@ -63,17 +63,17 @@ class TfliteModel:
 
 
 def cpu_only(name: str, device: DeviceName) -> None:
-    """UserError (exit 6) where CUDA was asked for."""
+    """Raises UserError (exit 6) if CUDA was requested."""
     if device == "cuda":
         raise UserError(
-            f"{name} runs on the CPU alone",
+            f"{name} runs only on the CPU",
             hint="use --device auto or --device cpu, or --pose hrnet-w32 for the GPU",
             exit_code=ExitCode.ENVIRONMENT,
         )
 
 
 def _open(path: Path) -> tuple[Any, list[dict[str, Any]], list[dict[str, Any]]]:
-    """The interpreter of a file, and what is known of its inputs, one at least, and outputs."""
+    """The interpreter of a file, and the details of its inputs (at least one) and outputs."""
     if not path.is_file():
         raise UserError(
             f"no such model file: {path}",
@@ -93,17 +93,17 @@ def _open(path: Path) -> tuple[Any, list[dict[str, Any]], list[dict[str, Any]]]:
         except (OSError, ValueError, RuntimeError) as error:
             raise UserError(
                 f"{path} is not a usable TensorFlow Lite model: {first_line(error)}",
-                hint="fetch it again; la2ds models ls names the files that la2ds knows",
+                hint="download it again; la2ds models ls names the files that la2ds knows",
                 exit_code=ExitCode.UNREADABLE,
             ) from error
     return interpreter, *details
 
 
 def check_structure(content: bytes) -> None:
-    """Raise ValueError unless a file unpacks as a network whose parts name parts that are there.
+    """Raise ValueError unless a file unpacks as a network whose parts refer only to existing parts.
 
-    The interpreter, which is C++, takes that for granted: by the offsets and numbers of a damaged
-    file it reads anywhere in memory, and may end the process.
+    The interpreter, which is C++, takes that for granted: the offsets and numbers of a damaged file
+    can make it read anywhere in memory, and end the process.
     """
     from ai_edge_litert import schema_py_generated as schema
 
@@ -121,13 +121,13 @@ def check_structure(content: bytes) -> None:
             if not inside or not (
                 _inside(graph.inputs, tensors) and _inside(graph.outputs, tensors)
             ):
-                raise ValueError("it names parts that it does not have")
+                raise ValueError("it refers to parts that it does not have")
     except (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError) as error:
         raise ValueError("its parts do not lie where it says") from error
     except struct.error as error:
         raise ValueError("its parts do not lie where it says") from error
     if not graphs:
-        raise ValueError("it holds no network")
+        raise ValueError("it contains no network")
 
 
 def _inside(numbers: Sequence[int] | None, count: int) -> bool:
@@ -136,7 +136,8 @@ def _inside(numbers: Sequence[int] | None, count: int) -> bool:
 
 
 def _pick(wanted: Sequence[Shape], present: Sequence[Shape]) -> list[int] | None:
-    """For each wanted shape the first tensor of it that is not taken yet; None where one lacks."""
+    """For each wanted shape, the first tensor of this shape that is not yet taken; None if one is
+    missing."""
     free = list(range(len(present)))
     chosen = []
     for shape in wanted:
@@ -160,9 +161,9 @@ _LOCK = Lock()
 
 @contextmanager
 def without_lines(patterns: Sequence[str]) -> Iterator[None]:
-    """Keep back lines of the error stream that begin with one of the regular expressions.
+    """Suppress lines of the error stream that begin with a match of one of the regular expressions.
 
-    Everything else that anybody writes there in the meantime follows when the block ends.
+    Everything else written there in the meantime is printed when the block ends.
     """
     with _LOCK, tempfile.TemporaryFile() as caught:
         sys.stderr.flush()
@@ -181,6 +182,6 @@ def without_lines(patterns: Sequence[str]) -> Iterator[None]:
 
 
 def without(text: bytes, patterns: Sequence[str]) -> bytes:
-    """The text less its lines that begin with one of the regular expressions."""
+    """The text without the lines that begin with a match of one of the regular expressions."""
     noise = re.compile("|".join(f"(?:{pattern})" for pattern in patterns).encode())
     return b"".join(line for line in text.splitlines(keepends=True) if not noise.match(line))

@@ -1,11 +1,11 @@
-"""Work by several threads: items in order, and networks that are called from all of them.
+"""Work in several threads: items in order, and networks that are called from all of them.
 
-Decoding, ONNX Runtime and torch release Python's global lock while they compute, so threads use
-the cores; each network runs on one thread per call (`one_thread_each`).
+Decoding, ONNX Runtime and torch release Python's global lock while they compute, so threads use all
+cores; each network runs on one thread per call (`one_thread_each`).
 
-A batch is always full: what is missing is padded with copies of its last crop. The last bits of a
-network's output depend on the shape of its batch, so crops would otherwise depend on their company,
-and a run that was interrupted would differ from one that was not (docs/decisions/0005).
+A batch is always full: it is padded with copies of its last crop. The last bits of a network's
+output depend on the shape of its batch; without padding, a crop's result would depend on the other
+crops, and an interrupted run would differ from an uninterrupted one (docs/decisions/0005).
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ def ordered_map(
 ) -> Generator[Result, None, None]:
     """Results of `function` in the order of the items; at most 2 * workers items are in flight.
 
-    The items are drawn in the thread of the caller. An exception of one item is raised in its
-    turn; what has not begun by then, or when the generator is closed, is dropped, and `stop` is
-    set for what is under way.
+    The items are read in the caller's thread. An exception of one item is raised in its turn. Items
+    that have not begun by then, or when the generator is closed, are dropped, and `stop` is set for
+    those in progress.
     """
     if workers <= 1:
         yield from map(function, items)
@@ -62,9 +62,10 @@ def ordered_map(
 
 @contextmanager
 def one_thread_each(workers: int) -> Iterator[None]:
-    """While several threads run networks, each call of torch uses one thread of its own.
+    """While several threads run networks, each call of torch uses one thread.
 
-    Cores are then shared by calls and not within one, which small networks hardly gain from.
+    The cores are then shared by calls instead of used within one, from which small networks hardly
+    gain.
     """
     torch = sys.modules.get("torch")
     if workers <= 1 or torch is None:  # ONNX models alone need no torch
@@ -79,10 +80,10 @@ def one_thread_each(workers: int) -> Iterator[None]:
 
 
 class Instances(Generic[Item]):
-    """As many instances of a network that serves one call at a time as calls run at once, made when
-    they are first needed.
+    """Instances of a network that handles one call at a time: as many as there are concurrent
+    calls, created when first needed.
 
-    Unlike thread-local storage this keeps them when the threads end.
+    Unlike thread-local storage, this keeps them when the threads end.
     """
 
     def __init__(self, make: Callable[[], Item]) -> None:
@@ -92,9 +93,9 @@ class Instances(Generic[Item]):
 
     @contextmanager
     def borrow(self) -> Iterator[Item]:
-        """An instance that nobody else has for the time of the block.
+        """An instance for exclusive use within the block.
 
-        One in whose block an exception was raised is not used again.
+        If the block raises an exception, the instance is not used again.
         """
         with self._lock:
             item = self._free.pop() if self._free else None
@@ -126,10 +127,10 @@ class FullBatches:
 
 
 class MergedBatches:
-    """`forward` run by one thread on the crops of all callers together: what a GPU wants.
+    """`forward` run by one thread on the crops of all callers together, as a GPU needs it.
 
-    Frames of one clip and of several clips share a batch. An exception of `forward` is raised in
-    every caller whose crops were in the batch. `close` ends the thread.
+    Frames of several clips share a batch. An exception of `forward` is raised in every caller whose
+    crops were in the batch. `close` ends the thread.
     """
 
     def __init__(self, forward: Forward, size: int) -> None:
@@ -148,7 +149,7 @@ class MergedBatches:
         return future.result()
 
     def close(self) -> None:
-        """End the thread once all crops handed in so far are done."""
+        """End the thread once all crops submitted so far are done."""
         with self._lock:
             if self._thread is not None:
                 self._waiting.put(None)

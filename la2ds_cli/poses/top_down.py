@@ -1,11 +1,11 @@
 """Top-down pose estimation: person box to crop, any network, and heatmaps or profiles to joints.
 
-Two conventions, which must match the training of the network. The biased one is that of the
-published HRNet code (Xiao et al., ECCV 2018; Sun et al., CVPR 2019): the centre of a box falls on
-(W/2, H/2) of the network input, and heatmap cell (u, v) stands for the input pixel
-(stride u, stride v). UDP (Huang et al., "The Devil Is in the Details: Delving Into Unbiased Data
-Processing for Human Pose Estimation", CVPR 2020) measures lengths between pixel centres: the
-centre of a box falls on ((W - 1)/2, (H - 1)/2), and the last cell stands for the last pixel.
+There are two conventions, which must match the training of the network. The biased one is that of
+the published HRNet code (Xiao et al., ECCV 2018; Sun et al., CVPR 2019): the centre of a box is at
+(W/2, H/2) of the network input, and heatmap cell (u, v) represents the input pixel (stride u,
+stride v). UDP (Huang et al., "The Devil Is in the Details: Delving Into Unbiased Data Processing
+for Human Pose Estimation", CVPR 2020) measures lengths between pixel centres: the centre of a box
+is at ((W - 1)/2, (H - 1)/2), and the last cell represents the last pixel.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Decoder(Protocol):
 
     @property
     def udp(self) -> bool:
-        """Whether crops are cut by the UDP convention."""
+        """Whether crops follow the UDP convention."""
         ...
 
     def joints(self, output: Any, input_size: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
@@ -38,7 +38,7 @@ class Decoder(Protocol):
         ...
 
     def average(self, output: Any, mirrored: Any, flip: tuple[int, ...]) -> Any:
-        """Mean of the output for a crop and that for the mirrored crop, brought back."""
+        """Mean of the output for a crop and the unmirrored output for the mirrored crop."""
         ...
 
 
@@ -46,8 +46,8 @@ class Decoder(Protocol):
 class HeatmapDecoder:
     """Output: heatmap (n, K, H/s, W/s).
 
-    refinement: how a joint is placed between cells. udp: the crop and cell convention, for which
-    a mirrored map needs no shift. kernel: cells, odd; side of DARK's Gaussian.
+    refinement: how a joint is placed between cells. udp: the crop and cell convention, with which a
+    mirrored map needs no shift. kernel: cells, odd; side of DARK's Gaussian.
     """
 
     refinement: Refinement = "quarter"
@@ -72,9 +72,9 @@ def crop_matrix(
 ) -> FloatArray:
     """Affine (2, 3) float64 from image pixels to input pixels for box (4,) xyxy.
 
-    input_size: (H, W). The box is widened to the aspect of the input, never narrowed, and grown
-    by `padding`; there is no rotation. One scale serves both axes, except under UDP, where the
-    W - 1 and H - 1 steps between pixels have not quite the aspect of the input.
+    input_size: (H, W). The box is widened to the aspect of the input, never narrowed, and grown by
+    `padding`; there is no rotation. Both axes have the same scale, except under UDP, where the W -
+    1 and H - 1 steps between pixels do not quite have the aspect of the input.
     """
     height, width = input_size
     x1, y1, x2, y2 = np.asarray(box, dtype=np.float64)
@@ -108,9 +108,9 @@ def decode_heatmaps(
     """Joints of heatmap (n, K, H, W): xy (n, K, 2) in cells and score (n, K) in [0, 1].
 
     The highest cell, refined: `quarter` moves it a quarter cell towards its higher neighbour on
-    each axis (Newell et al., ECCV 2016), `dark` to the top of a Gaussian around it
-    (`dark_offset`). A map without a positive value shows no joint: it scores 0 and gives the cell
-    (-1, -1), as in the published decoders, whatever its highest cell is.
+    each axis (Newell et al., ECCV 2016), `dark` to the top of a Gaussian around it (`dark_offset`).
+    A map without a positive value shows no joint: it scores 0 and gives the cell (-1, -1), as in
+    the published decoders.
     """
     if refinement == "dark":
         return refined(heatmap, lambda *top: dark_offset(*top, kernel=kernel, udp=udp))
@@ -120,8 +120,8 @@ def decode_heatmaps(
 def refined(
     heatmap: FloatArray, offset: Callable[[FloatArray, IntArray, IntArray], FloatArray]
 ) -> tuple[FloatArray, FloatArray]:
-    """As `decode_heatmaps`, where `offset` of maps (m, H, W) and their highest cells x, y (m,)
-    gives what to add to each (m, 2)."""
+    """As `decode_heatmaps`; `offset` takes maps (m, H, W) and their highest cells x, y (m,), and
+    returns what to add to each (m, 2)."""
     n, joints, height, width = heatmap.shape
     maps = heatmap.reshape(n * joints, height, width)
     y, x = np.divmod(maps.reshape(n * joints, height * width).argmax(axis=1), width)
@@ -131,8 +131,8 @@ def refined(
 
 
 def _quarter_offset(maps: FloatArray, x: IntArray, y: IntArray) -> FloatArray:
-    """(m, 2) of maps (m, H, W) around (x, y). The margins of the published decoder are not
-    symmetric, and are kept: joints must not depend on who decodes."""
+    """(m, 2) of maps (m, H, W) around (x, y). The asymmetric margins of the published decoder are
+    kept, so that both give the same joints."""
     _, height, width = maps.shape
     row = np.arange(len(maps))
     left, right = np.maximum(x - 1, 0), np.minimum(x + 1, width - 1)
@@ -145,11 +145,11 @@ def _quarter_offset(maps: FloatArray, x: IntArray, y: IntArray) -> FloatArray:
 
 
 def unflip(heatmap: FloatArray, flip: tuple[int, ...], *, shift: bool = True) -> FloatArray:
-    """Heatmaps (n, K, H, W) of a mirrored crop, brought back to the unmirrored one.
+    """Heatmaps (n, K, H, W) of a mirrored crop, mirrored back.
 
-    Joints are swapped by `flip`. With `shift` the maps move right by one cell, since an even
-    number of input pixels mirrors about a cell border and not a cell centre (the published
-    `SHIFT_HEATMAP`); where the last cell stands for the last pixel (UDP) nothing has to move.
+    Joints are swapped by `flip`. With `shift` the maps move right by one cell, since an even number
+    of input pixels is mirrored at a cell border, not a cell centre (the published `SHIFT_HEATMAP`);
+    if the last cell represents the last pixel (UDP), no shift is needed.
     """
     mirrored = heatmap[:, list(flip), :, ::-1].copy()
     if shift:
@@ -168,10 +168,10 @@ def dark_offset(
 ) -> FloatArray:
     """Offsets (m, 2) in cells from the highest cells (x, y), each (m,), of maps (m, H, W).
 
-    kernel: side of the smoothing Gaussian, odd: 11 for targets of sigma 2, 17 for sigma 3. udp:
-    the finite differences and bounds of the UDP decoder (Huang et al., CVPR 2020), which also
-    refine at the border; otherwise joints less than two cells from the border stay on their cell.
-    A map without a unique top, such as a flat one, has offset 0.
+    kernel: side of the smoothing Gaussian, odd: 11 for targets of sigma 2, 17 for sigma 3. udp: the
+    finite differences and bounds of the UDP decoder (Huang et al., CVPR 2020), which also refine at
+    the border; otherwise joints less than two cells from the border stay on their cell. A map
+    without a unique maximum, such as a flat one, has offset 0.
     """
     smooth = _modulated(maps, kernel)
     if udp:
@@ -183,14 +183,15 @@ def dark_offset(
 
 
 def udp_offset(smooth: FloatArray, x: IntArray, y: IntArray) -> FloatArray:
-    """The offsets of `dark_offset` by the UDP decoder, of maps (m, H, W) smoothed already."""
+    """The offsets of `dark_offset` by the UDP decoder, for maps (m, H, W) that are already
+    smoothed."""
     return _newton_step(*_udp_derivatives(np.log(np.clip(smooth, 1e-3, 50)), x, y))
 
 
 def _newton_step(
     gradient: FloatArray, hessian: tuple[FloatArray, FloatArray, FloatArray]
 ) -> FloatArray:
-    """-H^-1 g (m, 2) of gradient (m, 2) and xx, xy, yy (m,) each; 0 where H has no inverse."""
+    """-H^-1 g (m, 2) from gradient (m, 2) and xx, xy, yy, each (m,); 0 if H has no inverse."""
     xx, xy, yy = hessian
     determinant = xx * yy - xy * xy
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -231,7 +232,7 @@ def _derivatives(log: FloatArray, x: IntArray, y: IntArray) -> Derivatives:
 
 
 def _udp_derivatives(log: FloatArray, x: IntArray, y: IntArray) -> Derivatives:
-    """Differences that reach one cell; beyond the border the last cell goes on."""
+    """Differences that reach one cell; beyond the border the last cell is repeated."""
     at = _Neighbours(log, x, y)
     gradient = 0.5 * np.stack([at(1, 0) - at(-1, 0), at(0, 1) - at(0, -1)], axis=-1)
     xx = at(1, 0) - 2 * at(0, 0) + at(-1, 0)
@@ -244,7 +245,8 @@ def _udp_derivatives(log: FloatArray, x: IntArray, y: IntArray) -> Derivatives:
 
 
 class _Neighbours:
-    """Values of maps (m, H, W) at a distance from (x, y); the border cells go on beyond it."""
+    """Values of maps (m, H, W) at a distance from (x, y); beyond the border its cells are
+    repeated."""
 
     def __init__(self, maps: FloatArray, x: IntArray, y: IntArray) -> None:
         self.maps, self.x, self.y = maps, x, y
@@ -263,7 +265,7 @@ Profiles = tuple[FloatArray, FloatArray]  # x (n, K, W * ratio), y (n, K, H * ra
 @dataclass(frozen=True)
 class SimccDecoder:
     """Output: a profile over x (n, K, W r) and one over y (n, K, H r) for r bins per pixel, as
-    RTMPose models export them in place of a heatmap (Li et al., "SimCC: A Simple Coordinate
+    RTMPose models export them instead of a heatmap (Li et al., "SimCC: A Simple Coordinate
     Classification Perspective for Human Pose Estimation", ECCV 2022)."""
 
     udp = False  # SimCC networks are trained with the biased crop
@@ -298,10 +300,10 @@ _QUARTER = HeatmapDecoder()
 class TopDownBackend:
     """A pose backend around `forward`.
 
-    forward: (n, 3, H, W) float32, normalised RGB, to what `decoder` reads: heatmaps
-    (n, K, H/s, W/s), or a tuple of profiles. input_size: (H, W). skeleton: name that orders the K
-    joints. device: where it was built to run. batch_size: crops per forward pass. flip_test:
-    average with the mirrored crop, twice the cost. mean, std: of the channels, RGB in [0, 1].
+    forward: from (n, 3, H, W) float32, normalised RGB, to the input of `decoder`: heatmaps (n, K,
+    H/s, W/s), or a tuple of profiles. input_size: (H, W). skeleton: name that orders the K joints.
+    device: where it was built to run. batch_size: crops per forward pass. flip_test: average with
+    the mirrored crop, twice the cost. mean, std: of the channels, RGB in [0, 1].
     """
 
     forward: Callable[[FloatArray], Any]

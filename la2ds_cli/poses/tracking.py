@@ -1,4 +1,4 @@
-"""Detections linked into tracks, the pieces of one person linked into one track, and the boxes
+"""Links detections into tracks, links the pieces of one person into one track, and fills in boxes
 between detections. Numpy and scipy only.
 
 A frame here is a row of the clip, 0..T-1, in decoding order.
@@ -26,7 +26,7 @@ _JUMP_IOU = 0.1  # below this neighbouring boxes of a track may lie on two sides
 
 
 class _OpenTrack:
-    """A track under construction: its detections and where its box is going."""
+    """A track under construction: its detections, and the motion of its box."""
 
     def __init__(self) -> None:
         self.frame = array("q")
@@ -75,7 +75,7 @@ class _Linker:
         self.open, self.owner = [], {}
 
     def step(self, t: int, detected: FloatArray) -> None:
-        """Detections of frame t to the tracks they continue or begin."""
+        """Assign the detections of frame t to the tracks they continue or begin."""
         self.open = [track for track in self.open if t - track.frame[-1] <= self.max_gap]
         scored = detected[:, 4] >= self.threshold * CONTINUE_SHARE
         rows = [tuple(row) for row in detected[scored].tolist()]
@@ -109,7 +109,7 @@ class _Linker:
     def _extend(
         self, t: int, waiting: list[_OpenTrack], rows: list[tuple[float, ...]]
     ) -> list[tuple[float, ...]]:
-        """Give each waiting track its detection, if there is one; the rows left over."""
+        """Give each open track its detection, if there is one; returns the remaining rows."""
         detected = np.array([row[:5] for row in rows])
         predicted = np.array([track.predict(t, self.max_gap) for track in waiting])
         allowed = np.array([[self._may_be(track, row) for row in rows] for track in waiting])
@@ -136,8 +136,8 @@ class _Linker:
     def _nearness(
         self, t: int, tracks: list[_OpenTrack], predicted: FloatArray, detected: FloatArray
     ) -> FloatArray:
-        """(n, m) in [0, 1], 0 where a person cannot have got: boxes of a fast start do not
-        overlap. Half the distance is allowed where the direction is known."""
+        """(n, m) in [0, 1], 0 where a person cannot have moved to: at a fast start, boxes do not
+        overlap. Half the distance is allowed if the direction is known."""
         distance, ratio = _distance_and_ratio(predicted[:, None], detected[None, :, :4])
         share = np.array([0.5 if len(track.frame) > 1 else 1.0 for track in tracks])
         most = np.array([reach(t - track.frame[-1], self.max_gap) for track in tracks]) * share
@@ -175,19 +175,18 @@ def link_detections(
     size: tuple[int, int],
     cuts: Sequence[int] = (),
 ) -> list[Track]:
-    """Tracks of the detections of every frame: x1 y1 x2 y2 score, pixels, and maybe an id.
+    """Tracks of the detections of every frame: x1 y1 x2 y2 score, in pixels, and optionally an id.
 
-    detections: (n_t, 5) or (n_t, 6) for each frame; empty where the detector did not run. Column 6
-    is the identity given by the detector's own tracker, -1 = none: detections of one identity
-    within a shot are one track, and identities that were never seen at the same time may be one,
-    too.
+    detections: (n_t, 5) or (n_t, 6) for each frame; empty if the detector did not run. Column 6 is
+    the identity given by the detector's own tracker, -1 = none: detections of one identity within a
+    shot are one track, and identities that were never seen at the same time may be one person, too.
 
     Boxes are predicted with constant velocity; the pairs of open track and detection with the
-    largest sum of IoU times score are joined, so that a whole body wins over a part of it. What
-    is left is joined to what is near enough for a person to have got there. A detection scored
-    `threshold` or more that is left over starts a track. A track without a detection for `max_gap`
-    frames (about one second) is closed. cuts: frames where a new shot begins; tracks end there.
-    Tracks of one person who left and came back are linked at the end (`link_tracks`).
+    largest sum of IoU times score are joined, so that a whole body wins over a part of it. The rest
+    are joined if they are near enough for a person to have moved there. An unmatched detection with
+    a score of `threshold` or more starts a track. A track without a detection for `max_gap` frames
+    (about one second) is closed. cuts: frames where a new shot begins; tracks end there. Tracks of
+    one person who left and came back are linked at the end (`link_tracks`).
     """
     linker = _Linker(threshold, max_gap, _seen_together(detections))
     shots = set(cuts)
@@ -201,7 +200,7 @@ def link_detections(
 
 
 def _seen_together(detections: Sequence[FloatArray]) -> dict[int, set[int]]:
-    """The identities that share a frame with each identity."""
+    """For each identity, the identities that share a frame with it."""
     together: dict[int, set[int]] = {}
     for detected in detections:
         if detected.shape[1] > 5:
@@ -229,8 +228,8 @@ def fill_boxes(
 
     Boxes are interpolated over gaps of at most `max_gap` frames (about one second), made steady
     over `window` frames (boxes.steady), and held for `hold` frames before and after each piece of
-    the track, where the detector may have lost a person that the pose network still sees. A jump
-    of the box, farther than a person gets in that time, ends a piece, and so does one of the
+    the track, where the detector may have lost a person that the pose network still sees. A jump of
+    the box, farther than a person can move in that time, ends a piece, and so does one of the
     `cuts`: nothing is interpolated or held across it.
     """
     edges = np.array(sorted({0, length, *cuts}))
@@ -272,8 +271,8 @@ def link_tracks(
     """Link each track to the earlier one that it continues: same size, and in the same place or
     out and in across the border of the frame.
 
-    Over a cut only who has not moved at all is linked: a flash looks like a cut. Where two people
-    who were seen together fit equally well, neither is.
+    Over a cut, only a person who has not moved at all is linked, since a flash looks like a cut. If
+    two people who were seen together fit equally well, neither is linked.
     """
     linked: list[Track] = []
     cuts = sorted(cuts)
@@ -318,8 +317,8 @@ def _predecessor(
 def _fit(
     before: list[float], after: list[float], size: tuple[int, int]
 ) -> tuple[int, float] | None:
-    """How well one box continues another: 0 in place, 1 over the same border, 2 over the other;
-    and the difference in log height. None: not at all."""
+    """How well one box continues another: 0 in the same place, 1 across the same border, 2 across
+    the other one; and the difference in log height. None: not at all."""
     tall = max(before[3] - before[1], 1e-6), max(after[3] - after[1], 1e-6)
     off = abs(math.log(tall[0] / tall[1]))
     if off >= math.log(_RETURN_SIZE):

@@ -1,4 +1,4 @@
-"""A person followed through a clip, and how alike two such tracks are. Numpy only.
+"""A person followed through a clip, and how similar two such tracks are. Numpy only.
 
 A frame here is a row of the clip, 0..T-1, in decoding order.
 """
@@ -26,7 +26,7 @@ class Track:
 
     frame: (M,) int64, increasing rows of the clip. box: (M, 4) xyxy pixels. score: (M,) of the
     detector. xy, joint_score: (M, K, 2) pixels and (M, K) in [0, 1]; K = 0 until joints are
-    estimated. world: (M, K, 3) metres (PoseSequence); (M, 0, 3) where the network gives no 3D.
+    estimated. world: (M, K, 3) metres (PoseSequence); (M, 0, 3) if the network gives no 3D.
     """
 
     frame: IntArray
@@ -68,14 +68,15 @@ def select_rows(track: Track, keep: np.ndarray) -> Track:
 
 
 def concatenate(a: Track, b: Track) -> Track:
-    """Both tracks as one, ordered by frame. They must have no frame in common."""
+    """Both tracks as one, ordered by frame. They must not have a frame in common."""
     order = np.argsort(np.concatenate([a.frame, b.frame]), kind="stable")
     pairs = zip(arrays(a), arrays(b), strict=True)
     return Track(*(np.concatenate(pair)[order] for pair in pairs))
 
 
 def reach(frames: float, second: float) -> float:
-    """How far a person gets in so many frames, in body heights; `second`: frames per second."""
+    """How far a person can move in this many frames, in body heights; `second`: frames per
+    second."""
     return min(SPEED * frames / max(second, 1), _MOST_REACH)
 
 
@@ -110,10 +111,10 @@ def oks(
 ) -> FloatArray:
     """Object keypoint similarity of the COCO evaluation, (...) in [0, 1].
 
-    Mean over the joints of exp(-d^2 / (2 area (2 sigma)^2)), d the distance of a and b
-    (..., K, 2). A joint counts where both scores (..., K) are above 0 and both places are finite;
-    NaN where no joint counts. area: (...) square pixels of the person, not of the box
-    (BODY_SHARE). sigmas: (K,) or one for all.
+    Mean over the joints of exp(-d^2 / (2 area (2 sigma)^2)), d the distance of a and b (..., K, 2).
+    A joint counts if both scores (..., K) are above 0 and both positions are finite; NaN if no
+    joint counts. area: (...) square pixels of the person, not of the box (BODY_SHARE). sigmas: (K,)
+    or one for all.
     """
     squared = ((a - b) ** 2).sum(axis=-1)
     scale = 2 * np.maximum(np.asarray(area, np.float64), 1e-6)[..., None] * (2 * sigmas) ** 2
@@ -130,7 +131,7 @@ def pose_oks(
 ) -> FloatArray:
     """OKS (...) of two people, each given as joints (..., K, 2), scores (..., K) and box (..., 4).
 
-    Joints that are mere guesses are left out; NaN where none is left to compare.
+    Joints that are mere guesses are left out; NaN if none remain to compare.
     """
     area = BODY_SHARE * np.sqrt(boxes.area(a[2]) * boxes.area(b[2]))
     scores = [np.where(score >= SEEN, score, 0) for _, score, _ in (a, b)]
@@ -152,11 +153,12 @@ def track_oks(a: Track, b: Track, sigmas: FloatArray | float) -> tuple[IntArray,
 
 
 def same_person(a: Track, b: Track) -> bool:
-    """Whether two tracks show one person, or one a part of the person of the other.
+    """Whether two tracks show the same person, or one shows a part of the other's person.
 
-    They share at least half of the frames of the shorter one. With joints: their mean OKS there
-    is at least 0.5, so that somebody in front of a larger person is not taken for a part of them.
-    Without: most of the smaller box lies inside the larger one and is no tiny part of it.
+    They share at least half of the frames of the shorter one. With joints: their mean OKS there is
+    at least 0.5, so that somebody in front of a larger person is not taken for a part of them.
+    Without joints: most of the smaller box is inside the larger one, and it is not a tiny part of
+    it.
     """
     _, i, j = np.intersect1d(a.frame, b.frame, return_indices=True)
     if len(i) == 0 or len(i) < 0.5 * min(len(a), len(b)):
@@ -171,16 +173,16 @@ def same_person(a: Track, b: Track) -> bool:
 
 
 def side_by_side(a: Track, b: Track) -> bool:
-    """Whether two tracks show two people: in at least a fifth of the shorter one, and not for a
-    blink only, both are in the picture and neither box lies in the other. Less is what a film
-    dissolving from one view into the next shows of one person."""
+    """Whether two tracks show two people: in at least a fifth of the shorter one, and not just for
+    an instant, both are in the picture and neither box is inside the other. A film dissolving from
+    one view into the next shows less than that of one person."""
     _, i, j = np.intersect1d(a.frame, b.frame, return_indices=True)
     apart = np.count_nonzero(_inside(a, b, i, j) <= _INSIDE)
     return bool(apart >= max(BRIEFLY, _BESIDE * min(len(a), len(b))))
 
 
 def _inside(a: Track, b: Track, i: IntArray, j: IntArray) -> FloatArray:
-    """Share (n,) of the smaller box that lies inside the larger one, in rows i of a, j of b."""
+    """Share (n,) of the smaller box that is inside the larger one, in rows i of a, j of b."""
     common = boxes.intersection(a.box[i], b.box[j])
     smaller = np.minimum(boxes.area(a.box[i]), boxes.area(b.box[j]))
     return common / np.maximum(smaller, 1e-6)

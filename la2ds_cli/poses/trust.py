@@ -1,18 +1,19 @@
-"""How far each joint can be trusted at each moment: the probability that it lies where it seems to.
+"""How far each joint can be trusted at each moment: the probability that it is where it seems to
+be.
 
-A joint is right if it lies within WRONG torso lengths of where it is. What speaks against it is
-measured on the joints alone, each as a number that is 0 where nothing does:
+A joint is right if it is within WRONG torso lengths of its true position. Evidence against it is
+measured only on the joints, each kind as a number that is 0 if there is none:
 
 hidden: its score is low for this clip, or that of the next joint outwards, around this moment.
-moves: it leaps or trembles, which bodies do not do, by second differences.
-long: its limb is longer than this person's limbs are in this clip. Limbs that point at the camera
-become shorter, but none becomes longer; a person who comes nearer grows in all limbs.
-exchanged: left and right change places between two frames, and change back later.
-crossed: elbows or knees lie nearer to the other side's shoulder or hip than to their own.
+moves: it jumps or trembles, which bodies do not do, by second differences. long: its limb is longer
+than this person's limbs are in this clip. Limbs that point at the camera become shorter, but none
+becomes longer; a person who comes nearer grows in all limbs. exchanged: left and right change
+places between two frames, and change back later. crossed: elbows or knees are nearer to the other
+side's shoulder or hip than to their own.
 
-A logistic regression makes one probability of them. Its weights were fitted to BlazePose's joints
-of rendered performers behind obstacles and to errors put into hand-labelled joints, and measured on
-other performers and views (docs/results/real-footage.md).
+A logistic regression combines them into one probability. Its weights were fitted to BlazePose's
+joints of rendered performers behind obstacles and to errors put into hand-labelled joints, and
+measured on other performers and views (docs/results/real-footage.md).
 """
 
 from __future__ import annotations
@@ -63,9 +64,9 @@ _OPEN = 0.8  # evidence at which right and wrong are about as likely
 
 
 def trust_of(pose: PoseSequence) -> FloatArray:
-    """(T, K) float32 in [0, 1]: the trust that the sequence carries, or else computed from its
-    joints; 0 where a joint is not seen. A clip of 300 frames takes a few milliseconds, and a long
-    one is worked on in pieces, so that of an hour no more is held than the joints."""
+    """(T, K) float32 in [0, 1]: the sequence's stored trust, or else computed from its joints; 0 if
+    a joint is not seen. A clip of 300 frames takes a few milliseconds. A long one is processed in
+    pieces, so that an hour takes hardly more memory than its joints."""
     if pose.trust is not None:
         return pose.trust
     clip = _Clip(pose)
@@ -93,7 +94,8 @@ def with_trust(pose: PoseSequence) -> PoseSequence:
 
 
 def trusted(pose: PoseSequence) -> BoolArray:
-    """(T, K) whether a joint can be judged by: seen, with a trust of at least LEAST_TRUST."""
+    """(T, K) whether a joint can be used for judgements: seen, with a trust of at least
+    LEAST_TRUST."""
     return np.asarray(_finite(pose) & (trust_of(pose) >= LEAST_TRUST))
 
 
@@ -101,12 +103,12 @@ def trusted(pose: PoseSequence) -> BoolArray:
 
 
 def evidence(pose: PoseSequence) -> dict[str, FloatArray]:
-    """Name of the evidence -> (T, K) float64, 0 where it does not speak against the joint."""
+    """Name of the evidence -> (T, K) float64, 0 if there is no evidence against the joint."""
     return _Clip(pose).evidence(slice(0, len(pose)))
 
 
 class _Clip:
-    """What is known of a clip as a whole, from which the evidence of a piece of it follows."""
+    """Facts about a whole clip, used to compute the evidence for a piece of it."""
 
     def __init__(self, pose: PoseSequence) -> None:
         self.pose = pose
@@ -121,13 +123,13 @@ class _Clip:
         self._exchanges = list(self._exchanged())
 
     def pieces(self) -> Iterator[slice]:
-        """Rows of the clip in pieces that are large beside what is looked at around them."""
+        """Rows of the clip in pieces, large compared with the margin needed around them."""
         size = max(_PIECE, 4 * self._around)
         for start in range(0, len(self.pose), size):
             yield slice(start, min(start + size, len(self.pose)))
 
     def evidence(self, rows: slice) -> dict[str, FloatArray]:
-        """As the function, of these rows (n, K)."""
+        """As the function, for these rows (n, K)."""
         if rows.stop == rows.start:
             return {name: np.zeros(self.pose.score[rows].shape) for name in EVIDENCE}
         time = self.pose.time
@@ -154,22 +156,24 @@ class _Clip:
         }
 
     def joints(self, rows: slice, of: Sequence[int] | slice = slice(None)) -> FloatArray:
-        """(n, K, 2) joints in torso lengths, NaN = not seen; all NaN where no torso is ever seen.
-        of: which joints."""
+        """(n, K, 2) joints in torso lengths, NaN = not seen; all NaN if no torso is ever seen. of:
+        which joints."""
         xy = self.pose.xy[rows][:, of].astype(np.float64)
         return xy / self.torso if self.torso > 0 else np.full_like(xy, np.nan)
 
     def doubt(self, rows: slice, of: Sequence[int] | slice = slice(None)) -> FloatArray:
-        """(n, K) in [0, 1]: by what share the score falls short of what is usual in the clip, since
-        scores of two networks mean different things; 1 where a joint is interpolated or not seen.
-        Half of it where the scores are flags of labels: people guess hidden joints well."""
+        """(n, K) in [0, 1]: the share by which the score is below the usual score in the clip,
+        since scores of different networks mean different things; 1 if a joint is interpolated or
+        not seen. Halved if the scores are flags of labels, since people guess hidden joints
+        well."""
         seen = np.isfinite(self.pose.xy[rows][:, of]).all(axis=-1)
         score = np.where(seen, self.pose.score[rows][:, of], 0).astype(np.float64)
         doubt = np.clip(1 - score / max(self._score, _LEAST_USUAL_SCORE), 0, 1)
         return doubt / 2 if self._flags else doubt
 
     def _mean_around(self, value: FloatArray, rows: slice, seconds: float) -> FloatArray:
-        """Mean of value (n, K) over `seconds` to each side within the shot, as far as `rows` go."""
+        """Mean of value (n, K) over `seconds` to each side within the shot, as far as `rows`
+        reach."""
         time = self.pose.time[rows]
         total = np.concatenate([np.zeros((1, value.shape[1])), np.cumsum(value, axis=0)])
         low = np.searchsorted(time, time - seconds - _SLACK)
@@ -179,7 +183,7 @@ class _Clip:
         return (total[high] - total[low]) / (high - low)[:, None]
 
     def _before_after(self, rows: slice) -> tuple[IntArray, IntArray]:
-        """(n,) rows, counted from the first of these, of a moment before and after each."""
+        """(n,) rows, counted from the first of these, a moment before and a moment after each."""
         row = np.arange(rows.start, rows.stop)
         before = np.maximum(row - self.reach, self.first[rows])
         after = np.minimum(row + self.reach, self.last[rows])
@@ -187,8 +191,8 @@ class _Clip:
         return before.clip(min=start) - start, after.clip(max=stop - 1) - start
 
     def _usual_limb(self, k: int) -> float | None:
-        """Torso lengths from the joint before to joint k that are usual on both sides; None where
-        they are never seen."""
+        """Usual distance from the previous joint to joint k on both sides, in torso lengths; None
+        if they are never seen."""
         everywhere, flip, before = slice(0, len(self.pose)), self.skeleton.flip, _before
         sides = [k, flip[k]]
         ahead = before(self.skeleton)[k]
@@ -204,14 +208,14 @@ class _Clip:
         return float(np.clip(np.percentile(sample, 75), *bounds))
 
     def _exchanged(self) -> Iterator[tuple[list[int], FloatArray]]:
-        """Joints of a limb, the shoulders or the hips, and (T,) 1 where they carry the other side's
-        name, as far as that can be told.
+        """Joints of a limb, the shoulders or the hips, and (T,) 1 where they have the other side's
+        name, as far as this can be judged.
 
-        The names change where left and right are well apart and the joints of a frame lie nearer to
-        those of the other side before. Two changes that undo each other within _SWAP seconds, the
-        nearest first, have the wrong names between them. A change that is never undone leaves open
-        which side of it is wrong: it counts for the moment, or up to the end of the shot if that is
-        within _END seconds.
+        The names change if left and right are well apart and the joints of a frame are nearer to
+        the previous ones of the other side. Between two changes that undo each other within _SWAP
+        seconds, the nearest first, the names are wrong. If a change is never undone, it is unknown
+        which side of it is wrong: it counts for that moment, or up to the end of the shot if that
+        is within _END seconds.
         """
         flip = self.skeleton.flip
         for chain in self.skeleton.chains.values():
@@ -225,7 +229,7 @@ class _Clip:
                 yield [*named, *(flip[k] for k in named)], wrong
 
     def _name_changes(self, own: list[int], other: list[int], rows: slice) -> IntArray:
-        """Those of `rows` at which two sides have exchanged their names since the row before."""
+        """Those of `rows` at which two sides have exchanged their names since the previous row."""
         wide = slice(max(rows.start - 1, 0), rows.stop)
         limb = np.stack([self.joints(wide, own), self.joints(wide, other)], axis=1)
         same = _mean_distance(limb[1:], limb[:-1])  # limb (n, side, joint, xy)
@@ -241,7 +245,7 @@ def _finite(pose: PoseSequence) -> BoolArray:
 
 
 def _before(skeleton: Skeleton) -> dict[int, int]:
-    """Joint -> the joint before it on its chain, nearer to the trunk."""
+    """Joint -> the previous joint on its chain, nearer to the trunk."""
     pairs = (itertools.pairwise(chain) for chain in skeleton.chains.values())
     return {b: a for a, b in itertools.chain.from_iterable(pairs)}
 
@@ -251,7 +255,7 @@ def _chain_joints(skeleton: Skeleton) -> list[int]:
 
 
 def _shots(pose: PoseSequence) -> tuple[IntArray, IntArray]:
-    """(T,) first and last row of the shot that a row belongs to."""
+    """(T,) first and last row of each row's shot."""
     length = len(pose)
     cuts = sorted({int(cut) for cut in pose.info.get("cut_rows") or [] if 0 < int(cut) < length})
     edges = np.array([0, *cuts, length])
@@ -260,8 +264,8 @@ def _shots(pose: PoseSequence) -> tuple[IntArray, IntArray]:
 
 
 def _usual_score(pose: PoseSequence, skeleton: Skeleton) -> tuple[float, bool]:
-    """The median score of the joints of limbs that are seen, 1 where none is; and whether all
-    scores are flags of labels."""
+    """The median score of the seen limb joints, 1 if there are none; and whether all scores are
+    flags of labels."""
     limbs, flags = [], True
     joints = _chain_joints(skeleton)
     for start in range(0, len(pose), _PIECE):
@@ -277,8 +281,8 @@ def _usual_score(pose: PoseSequence, skeleton: Skeleton) -> tuple[float, bool]:
 
 
 def torso_length(pose: PoseSequence) -> float:
-    """Pixels of the torso as long as it is: it looks shorter wherever it leans towards the camera,
-    and where it does so throughout, as on a bench, thighs and shins tell; 0 = not known."""
+    """True length of the torso in pixels. It looks shorter when it leans towards the camera; if it
+    does so throughout, as on a bench, thighs and shins are used. 0 = not known."""
     skeleton = get_skeleton(pose.skeleton)
     ends = [(skeleton.torso, 1.0)]
     for a, b in (("hip", "knee"), ("knee", "ankle")):
@@ -297,9 +301,9 @@ def _usual_length(xy: FloatArray, pairs: np.ndarray) -> float:
 
 
 def _leaps(joints: FloatArray, around: tuple[IntArray, IntArray]) -> FloatArray:
-    """(n, K) torso lengths by which a joint lies off the middle between a moment before and after,
-    less what most joints do, as when the camera shakes; 0 at the ends of a shot and beside gaps.
-    around: the rows (n,) of those moments."""
+    """(n, K) distance, in torso lengths, of a joint from the middle between a moment before and
+    after, minus that of most joints, as when the camera shakes; 0 at the ends of a shot and next to
+    gaps. around: the rows (n,) of those moments."""
     before, after = around
     off = (joints[before] + joints[after]) / 2 - joints
     seen = np.isfinite(off).any(axis=(1, 2))
@@ -311,8 +315,8 @@ def _leaps(joints: FloatArray, around: tuple[IntArray, IntArray]) -> FloatArray:
 def _too_long(
     joints: FloatArray, usual: Mapping[int, float | None], skeleton: Skeleton
 ) -> FloatArray:
-    """(n, K) log of the length from the joint before over the usual length of both sides, less
-    that by which all limbs are longer now and _LONG; never negative."""
+    """(n, K) log of the length from the previous joint over the usual length of both sides, minus
+    the amount by which all limbs are longer now, and minus _LONG; never negative."""
     excess = np.full(joints.shape[:2], np.nan)
     for k, before in _before(skeleton).items():
         if (expected := usual[k]) is not None:
@@ -327,8 +331,8 @@ def _too_long(
 def _between_changes(
     changes: IntArray, time: FloatArray, first: IntArray, last: IntArray
 ) -> FloatArray:
-    """(T,) 1 between two changes that undo each other, _OPEN around one that is not undone and up
-    to a near end of its shot; changes: rows at which the names have changed."""
+    """(T,) 1 between two changes that undo each other, _OPEN around a change that is not undone and
+    up to a near end of its shot; changes: rows at which the names change."""
     rows = np.zeros(len(time))
     undone, left = undone_changes(changes, time, _SWAP, first)
     for start, stop in undone:
@@ -348,11 +352,11 @@ def _between_changes(
 def undone_changes(
     changes: IntArray, time: FloatArray, most: float, shot: IntArray | None = None
 ) -> tuple[list[tuple[int, int]], list[int]]:
-    """Pairs of changes that undo each other, those nearest in time first, and the changes that are
-    left: rows of a clip.
+    """Pairs of changes that undo each other, those nearest in time first, and the remaining
+    changes: rows of a clip.
 
-    Of two changes that follow each other the nearest are taken out until none are within `most`
-    seconds in one shot (shot (T,): equal within one).
+    The nearest two consecutive changes are removed until none are within `most` seconds in one shot
+    (shot (T,): equal within one).
     """
     after = {int(a): int(b) for a, b in itertools.pairwise(changes)}
     before = {b: a for a, b in after.items()}
@@ -385,13 +389,13 @@ def undone_changes(
 
 
 def _mean_distance(a: FloatArray, b: FloatArray) -> FloatArray:
-    """(T,) of limbs (T, side, joint, xy); NaN where a joint is not seen."""
+    """(T,) of limbs (T, side, joint, xy); NaN if a joint is not seen."""
     return np.linalg.norm(a - b, axis=-1).mean(axis=(1, 2))
 
 
 def _crossed(joints: FloatArray, skeleton: Skeleton) -> FloatArray:
     """(T, K) torso lengths by which both limbs would be shorter with their elbows or knees
-    exchanged, for the elbow or knee and what is beyond it."""
+    exchanged, for the elbow or knee and the joints beyond it."""
     crossed = np.zeros(joints.shape[:2])
     for chain in skeleton.chains.values():
         a, b = chain[0], chain[1]
@@ -409,7 +413,8 @@ def _apart(joints: FloatArray, a: int, b: int) -> FloatArray:
 
 
 def _of_limb(value: FloatArray, skeleton: Skeleton) -> FloatArray:
-    """The largest of a chain (T, K) for each of its joints but the first, of the trunk."""
+    """The largest value of a chain (T, K) for each of its joints but the first, which is on the
+    trunk."""
     largest = np.array(value)
     for chain in skeleton.chains.values():
         joints = list(chain[1:])
@@ -418,7 +423,7 @@ def _of_limb(value: FloatArray, skeleton: Skeleton) -> FloatArray:
 
 
 def _of_next(value: FloatArray, skeleton: Skeleton) -> FloatArray:
-    """The value (T, K) of the next joint outwards on the chain; of the last its own."""
+    """The value (T, K) of the next joint outwards on the chain; for the last joint its own."""
     after = {a: b for b, a in _before(skeleton).items()}
     return value[:, [after.get(k, k) for k in range(value.shape[1])]]
 
@@ -437,9 +442,9 @@ class Doubt:
 
 
 def doubts(pose: PoseSequence, least: float = LASTING) -> list[Doubt]:
-    """The limbs and times that are not to be trusted, in order of time: where one of the two joints
-    after a chain's first, an elbow or a wrist of an arm, lies somewhere and is not `trusted`, for
-    `least` seconds or longer. Joints that are missing are no doubts."""
+    """The limbs and times that are not to be trusted, in order of time: one of the two joints after
+    a chain's first (for an arm, elbow or wrist) has a position but is not `trusted`, for `least`
+    seconds or longer. Missing joints are not doubts."""
     skeleton = get_skeleton(pose.skeleton)
     doubtful = _finite(pose) & (trust_of(pose) < LEAST_TRUST)
     told = []
@@ -457,7 +462,7 @@ def _seconds(pose: PoseSequence, start: int, stop: int) -> tuple[float, float]:
 
 def _lasting(low: BoolArray, pose: PoseSequence, least: float) -> Sequence[tuple[int, int]]:
     """(start, stop) rows of the runs of `low` of at least `least` seconds; shorter pauses between
-    two runs are part of them."""
+    two runs are included."""
     edges = np.flatnonzero(np.diff(low.astype(np.int8), prepend=0, append=0)).reshape(-1, 2)
     joined: list[list[int]] = []
     for start, stop in edges.tolist():

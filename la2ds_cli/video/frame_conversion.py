@@ -28,8 +28,8 @@ class FrameConverter:
     """Turns the frames of one stream into images.
 
     The display matrix is that of the first frame, because PyAV keeps every frame alive whose side
-    data was read. aspect: width of a pixel divided by its height; 1 where a file tells none that a
-    camera has.
+    data was read. aspect: width of a pixel divided by its height; 1 if the file gives a value that
+    no camera has.
     """
 
     def __init__(self, first: av.VideoFrame, aspect: Fraction | None) -> None:
@@ -56,7 +56,7 @@ class FrameConverter:
 
 
 def hdr_name(frame: av.VideoFrame) -> str:
-    """`PQ`, `HLG`, or empty for a frame of standard dynamic range."""
+    """`PQ`, `HLG`, or empty for standard dynamic range."""
     return _TRANSFER.get(frame.color_trc, "")
 
 

@@ -30,8 +30,8 @@ def require_fps(folder: str | os.PathLike[str], fps: float) -> float:
     """fps, if the user gave it; raises UserError V010 (exit 2) otherwise."""
     if not fps:
         raise UserError(
-            f"{os.fspath(folder)} is a folder of images; say how many per second with --fps N",
-            hint="the rate of the camera that took them, for example --fps 30",
+            f"{os.fspath(folder)} is a folder of images, and their rate is unknown",
+            hint="give the rate of the camera that took them, for example --fps 30",
             code="V010",
         )
     return fps
@@ -182,8 +182,8 @@ def _animation(path: str | os.PathLike[str]) -> Any:
 
 def _mixed(one: Path, size: tuple[int, ...], other: Path, other_size: tuple[int, ...]) -> UserError:
     return unreadable(
-        f"the images of one clip must have one size, but {one} is {size[0]}x{size[1]} and "
+        f"all images of a clip must have the same size, but {one} is {size[0]}x{size[1]} and "
         f"{other} is {other_size[0]}x{other_size[1]}",
-        "put the images of each clip into a folder of their own",
+        "put the images of each clip into its own folder",
         "V011",
     )

@@ -83,5 +83,5 @@ def refuse_url(name: str) -> None:
 
 
 def unreadable(message: str, hint: str, code: str) -> UserError:
-    """The error of an input that cannot be read (exit 3)."""
+    """The error for an input that cannot be read (exit 3)."""
     return UserError(message, hint=hint, exit_code=ExitCode.UNREADABLE, code=code)

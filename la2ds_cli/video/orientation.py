@@ -31,7 +31,7 @@ _TURNS: dict[int, Matrix] = {
 
 
 def orient(image: Image, matrix: Matrix) -> Image:
-    """image (H, W, 3) turned and mirrored by a display matrix, to the nearest quarter turn.
+    """image (H, W, 3) rotated and mirrored by a display matrix, to the nearest quarter turn.
 
     matrix: (a, b, c, d) with x' = a x + c y and y' = b x + d y (ISO/IEC 14496-12, x right, y
     down); only signs and the larger pair matter.
@@ -52,7 +52,7 @@ def orient(image: Image, matrix: Matrix) -> Image:
 
 
 def turn(image: Image, rotate: int, mirror: bool) -> Image:
-    """image (H, W, 3) turned clockwise by `rotate` (0, 90, 180, 270), then mirrored left-right."""
+    """image (H, W, 3) rotated clockwise by `rotate` (0, 90, 180, 270), then mirrored left-right."""
     a, b, c, d = _TURNS[rotate]
     return orient(image, (-a, b, -c, d) if mirror else (a, b, c, d))
 

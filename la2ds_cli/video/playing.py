@@ -1,4 +1,4 @@
-"""A video that plays, a file at its own pace or a camera: what comes too late is skipped."""
+"""A video that plays: a file in real time, or a camera. Frames that come too late are skipped."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _SILENT = 5.0  # seconds without a picture after which a camera counts as gone
 
 
 class Player(Protocol):
-    """A video that plays. skipped: frames that were passed over, because those before took too
-    long. cut_off: a sentence where the file ended before its declared end, else empty."""
+    """A video that plays. skipped: frames that were skipped because earlier ones took too long.
+    cut_off: a sentence if the file ended before its declared end, otherwise empty."""
 
     skipped: int
     cut_off: str
@@ -39,13 +39,13 @@ class Player(Protocol):
         ...
 
     def frames(self) -> Generator[Frame, None, None]:
-        """Upright RGB frames as they come; `index` counts those that were skipped, too."""
+        """Upright RGB frames as they come; `index` also counts skipped frames."""
         ...
 
 
 def open_player(source: str, *, every_frame: bool = False) -> Player:
-    """A player of a video file, a folder of images, or `camera:N`. every_frame: of a file, each
-    frame as soon as the one before is done, without a clock.
+    """A player of a video file, a folder of images, or `camera:N`. every_frame: play every frame of
+    a file, each as soon as the previous one is done, not in real time.
 
     Raises UserError: exit 2 for a URL or a camera without a number, exit 3 for a camera that cannot
     be opened, and as `probe` for files.
@@ -55,16 +55,18 @@ def open_player(source: str, *, every_frame: bool = False) -> Player:
     number = source.removeprefix("camera:")
     if not re.fullmatch(r"[0-9]{1,3}", number):
         raise UserError(
-            f"'{source}' names no camera", hint="camera:0 is the first, camera:1 the next"
+            f"'{source}' does not name a camera", hint="camera:0 is the first, camera:1 the next"
         )
     if every_frame:
-        raise UserError("--every-frame is for files: a camera does not wait", hint="leave it out")
+        raise UserError(
+            "--every-frame works only with files, since a camera does not wait", hint="leave it out"
+        )
     return CameraPlayer(int(number))
 
 
 @dataclass
 class FilePlayer:
-    """Plays a file; clock and sleep are those of `time`, other ones for tests."""
+    """Plays a file; clock and sleep are those of `time`, and are replaced in tests."""
 
     path: str
     info: VideoInfo
@@ -83,7 +85,7 @@ class FilePlayer:
         return self.info.fps
 
     def frames(self) -> Generator[Frame, None, None]:
-        """A frame is skipped if the next one is due already. Raises UserError as read_frames."""
+        """A frame is skipped if the next one is already due. Raises UserError as read_frames."""
         begun = first = last = None
         with closing(read_ahead(read_frames(self.path), _AHEAD)) as decoded:
             for frame in decoded:
@@ -103,13 +105,13 @@ class FilePlayer:
     def _note_end(self, seconds: float) -> None:
         if seconds < _COMPLETE * self.info.duration - 1 / self.info.fps:
             self.cut_off = (
-                f"{self.path} ended after {seconds:.1f} of the {self.info.duration:.1f} seconds "
-                "that it declares"
+                f"{self.path} ended after {seconds:.1f} of its declared {self.info.duration:.1f} "
+                "seconds"
             )
 
 
 class CameraPlayer:
-    """Plays a camera by OpenCV: always the newest picture."""
+    """Plays a camera through OpenCV: always the newest picture."""
 
     cut_off: str = ""
 
@@ -138,8 +140,8 @@ class CameraPlayer:
         return self._fps
 
     def frames(self) -> Generator[Frame, None, None]:
-        """Until the camera gives no more pictures. Raises UserError (exit 3) if it gives none at
-        all, or none for _SILENT seconds."""
+        """Frames until the camera stops. Raises UserError (exit 3) if it gives no pictures at all,
+        or none for _SILENT seconds."""
         newest = _Newest()
         reader = Thread(target=self._read, args=(newest,), name="camera", daemon=True)
         reader.start()
@@ -174,7 +176,7 @@ class CameraPlayer:
 
 @dataclass
 class _Newest:
-    """The newest picture of a camera, handed from the thread that reads to the one that works."""
+    """The newest picture of a camera, passed from the reading thread to the working thread."""
 
     stopped: bool = False
     _picture: tuple[int, float, Image] | None = None
@@ -192,7 +194,7 @@ class _Newest:
             self._changed.notify()
 
     def after(self, count: int, seconds: float) -> tuple[int, float, Image] | None:
-        """The newest picture of a higher number; None at the end, and if none comes in time."""
+        """The newest picture with a higher number; None at the end, or if none comes in time."""
 
         def ready() -> Any:
             return self._ended or (self._picture is not None and self._picture[0] > count)

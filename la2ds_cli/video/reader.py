@@ -102,8 +102,8 @@ class Frame:
 def probe(path: str | os.PathLike[str], options: ClipOptions = _DEFAULTS) -> VideoInfo:
     """Facts about a clip. Decodes one frame, to be sure that the clip can be decoded.
 
-    Raises UserError: V001 not readable as a video, V002 no frame in it, V004 no video stream,
-    V005 unsupported codec, V006 no such file, V011 images of two sizes, V012 an image that cannot
+    Raises UserError: V001 not readable as a video, V002 no frame in it, V004 no video stream, V005
+    unsupported codec, V006 no such file, V011 images of different sizes, V012 an image that cannot
     be read (all exit 3); V002 (exit 4) if the clip ends before `options.start`; V010 a folder of
     images without a rate, or a URL (exit 2).
     """
@@ -303,7 +303,7 @@ class VideoFile:
 
 
 def video_file(project: Project, video: Video) -> VideoFile | None:
-    """The file of a clip's frames; None if it no longer exists, or if the poses came from a file
+    """The file with a clip's frames; None if it no longer exists, or if the poses came from a file
     without pictures."""
     path = project.source(video)
     if not (is_video_file(path) or is_image_folder(path)):

@@ -1,6 +1,7 @@
-"""What people look at: figures, film strips, contact sheets, side-by-side video and HTML pages.
+"""Everything people look at: figures, film strips, contact sheets, side-by-side videos and HTML
+pages.
 
-A view takes a result and writes files: the command calls the step, then the view. `figure` holds
+A view takes a result and writes files. The command calls the step, then the view. `figure` holds
 what all figures share, `page` the base of all HTML pages, `film_strip` and `pose_drawing` the
 pictures of frames and joints. Beside them: alignment_*, timeline_*, repetition*, compare_*,
 pose_overlay and retrieval_sheet, each for one command, and the folders sync/, report/ and

@@ -1,5 +1,5 @@
 """The alignment figure: film strips joined by lines (paper Fig. 4), the distance matrix with the
-path, local speed ratio and how sure it is; everything in seconds."""
+path, local speed ratio and certainty. All axes are in seconds."""
 
 from __future__ import annotations
 
@@ -102,19 +102,19 @@ def _title(figure: Figure, result: AlignResult, a: DrawnClip, b: DrawnClip) -> N
 
 
 def summary(result: AlignResult) -> str:
-    """One line: how it was aligned, how exact it is, how the tempos compare."""
+    """One line: the method, how exact the alignment is, and how the tempos compare."""
     alignment = result.alignment
     by = features_name(alignment.features, result.run)
     missing = " (no trained model)" if result.reason else ""
     parts = [f"{alignment.method} on {by}{missing}"]
     if alignment.mirrored:
-        parts.append("B compared as its mirror image")
+        parts.append("B mirrored")
     if result.references:
         parts.append(f"through {result.references} reference clips")
     parts.append(result.sureness)
     ratio = result.overall_ratio
     if np.isfinite(ratio):
-        parts.append(f"B takes {ratio:.2f} × the time of A")
+        parts.append(f"B takes {ratio:.2f} times as long as A")
     return "   ·   ".join(parts)
 
 
@@ -123,8 +123,8 @@ class DrawnClip:
     """One clip of the figure.
 
     letter: A or B. edges: (T + 1,) seconds at which its frames begin and end. matched: (T,) which
-    of them have a counterpart. phases: (start, end, name), in seconds. source: the video file,
-    None where only joints are known.
+    of them have a counterpart. phases: (start, end, name), in seconds. source: the video file, None
+    if only joints are known.
     """
 
     letter: str
@@ -233,7 +233,7 @@ def _phase_bar(axes: Axes, clip: DrawnClip, colours: Colours, bottom: float, hei
 
 
 def lines(figure: Figure, row: Row, alignment: Alignment, a: DrawnClip, b: DrawnClip) -> None:
-    """Lines between matched frames, the darker the surer (paper Fig. 4)."""
+    """Lines between matched frames; darker = surer (paper Fig. 4)."""
     axes = _axes(figure, (row[0] + 0.14, row[1] - 0.28))
     # Every n-th pair, not frame: a frame that is held while the other clip goes on shows as a fan.
     for i, j in alignment.path[:: -(-len(alignment.path) // _LINES)]:
@@ -296,7 +296,7 @@ def matrix(figure: Figure, row: Row, result: AlignResult, a: DrawnClip, b: Drawn
 
 
 def _with_breaks(alignment: Alignment) -> tuple[FloatArray, FloatArray]:
-    """Seconds of A and of B along the path, NaN where it leaves frames out."""
+    """Seconds of A and of B along the path, NaN where frames are left out."""
     i, j = alignment.path.T
     after = 1 + np.flatnonzero((np.diff(i) > 1) | (np.diff(j) > 1))
     return (
@@ -313,8 +313,8 @@ def _thinned_distance(a: FloatArray, b: FloatArray) -> FloatArray:
 
 
 def _labelled_moments(axes: Axes, a: DrawnClip, b: DrawnClip) -> None:
-    """A ring where phases of the same name begin in both clips: the path should pass there. With
-    the legend, which also names the dotted line."""
+    """Rings where a phase of the same name begins in both clips: the path should pass there. Also
+    draws the legend, which names the dotted line."""
     starts = {name: low for low, _, name in b.phases}
     both = [(low, starts[name]) for low, _, name in a.phases if name in starts]
     inside = [(x, y) for x, y in both if x > a.limits[0] and y > b.limits[0]]
@@ -340,8 +340,8 @@ def _time_panel(figure: Figure, row: Row, clip: DrawnClip, colours: Colours, tit
 
 
 def speed(figure: Figure, row: Row, result: AlignResult, a: DrawnClip, colours: Colours) -> None:
-    """Seconds of B per second of A, on a log axis: above 1 B is slower, below it is faster."""
-    axes = _time_panel(figure, row, a, colours, "tempo of B against A")
+    """Seconds of B per second of A, on a log axis: B is slower above 1 and faster below."""
+    axes = _time_panel(figure, row, a, colours, "tempo of B relative to A")
     time = result.alignment.time_a
     ratio = np.clip(result.speed_ratio, _TICKS[0], _TICKS[-1])
     style: dict[str, Any] = {"interpolate": True, "linewidth": 0, "alpha": 0.55}
@@ -355,7 +355,7 @@ def speed(figure: Figure, row: Row, result: AlignResult, a: DrawnClip, colours: 
     axes.set_yticks(_TICKS, ["≥ 4× faster", "2× faster", "equal", "2× slower", "≥ 4× slower"])
     axes.tick_params(labelbottom=False)
     if np.isnan(ratio).all():
-        reason = "pairs run back and forth in time" if len(time) > 1 else "A has one frame"
+        reason = "pairs run back and forth in time" if len(time) > 1 else "A has only one frame"
         middle = {"transform": axes.transAxes, "ha": "center", "va": "center"}
         axes.text(0.5, 0.75, f"no tempo: {reason}", fontsize=10, color=GREY, **middle)
 
@@ -363,8 +363,8 @@ def speed(figure: Figure, row: Row, result: AlignResult, a: DrawnClip, colours: 
 def certainty(
     figure: Figure, row: Row, alignment: Alignment, a: DrawnClip, colours: Colours
 ) -> None:
-    """How many seconds the interval of every frame of A reaches, and of which frames it is sure."""
-    title = f"right to within so many seconds, {NOMINAL:.0%} of the time"
+    """How far the interval of every frame of A reaches, in seconds, and which frames are sure."""
+    title = f"right to within this many seconds, {NOMINAL:.0%} of the time"
     axes = _time_panel(figure, row, a, colours, title)
     within = seconds_within(alignment)
     words = np.array(certainty_words(alignment))
@@ -380,7 +380,7 @@ def certainty(
 
 
 def legend(figure: Figure, colours: Colours) -> None:
-    """Names of the phases at the foot of the figure."""
+    """Names of the phases, at the bottom of the figure."""
     if not colours:
         return
     from matplotlib.patches import Patch

@@ -58,8 +58,8 @@ def write_repetitions(
 ) -> RepetitionsResult:
     """As write_alignment, for the repetitions of a clip.
 
-    With `all` the figure shows the repetitions on B's timeline, and beside it each alignment has a
-    figure of its own, with its number at the end of the name.
+    With `all`, the figure shows the repetitions on B's timeline, and each alignment also has its
+    own figure, with its number at the end of the name.
     """
     from la2ds_cli.alignment.aligned_repetitions import ALL
     from la2ds_cli.views import repetitions_figure
@@ -93,7 +93,7 @@ def write_repetitions(
 
 
 def _figures(project: Project, result: RepetitionsResult, progress: Progress) -> dict[int, Figure]:
-    """The figure of each alignment asked for, by the number of its repetition."""
+    """The figure of each requested alignment, by the number of its repetition."""
     from la2ds_cli.views import alignment_figure
 
     figures = {}

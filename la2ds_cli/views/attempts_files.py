@@ -86,8 +86,9 @@ def write(
 
 
 def csv_text(result: AttemptsResult) -> str:
-    """Columns as in docs/compare.md, a row for each series and attempt; an empty cell = not known.
-    The value of a tempo is how many times as long the part takes; its slope is of the logarithm."""
+    """Columns as in docs/compare.md, one row for each series and attempt; an empty cell = not
+    known. The value of a tempo is how many times as long the part takes; its slope is that of the
+    logarithm."""
     rows = []
     for series in result.series:
         trend = series.trend
@@ -152,9 +153,9 @@ def page(
         parts=[(str(n), span.name) for n, span in enumerate(result.spans, start=1)],
         how_to_read=HOW_TO_READ,
         about_trends=(
-            f"A trend needs {LEAST_ATTEMPTS} attempts. It is stated if a random order of the "
-            f"attempts would be as steady in fewer than {CHANCE:.0%} of cases, all series of this "
-            "page together (Kendall's rank correlation, permutation, Holm), and if the change is "
+            f"A trend needs {LEAST_ATTEMPTS} attempts. It is stated if fewer than {CHANCE:.0%} of "
+            "random orders of the attempts would be as steady, over all series of this page "
+            "together (Kendall's rank correlation, permutation, Holm), and if the change is "
             "large enough to matter. Fades: towards the reference; grows: away from it."
         ),
     )
@@ -164,17 +165,18 @@ def _summary(result: AttemptsResult) -> str:
     trends = [series.trend.verdict for series in result.series]
     fades, grows = trends.count("fades"), trends.count("grows")
     if len(result.attempts) < LEAST_ATTEMPTS:
-        return f"{len(trends)} {plural('difference', len(trends))} stated in two attempts or more."
+        return f"{len(trends)} {plural('difference', len(trends))} found in two or more attempts."
     return (
-        f"{len(trends)} {plural('difference', len(trends))} stated in two attempts or more: "
-        f"{fades} {'fades' if fades == 1 else 'fade'}, {grows} {'grows' if grows == 1 else 'grow'}."
+        f"{len(trends)} {plural('difference', len(trends))} found in two or more attempts: "
+        f"{fades} {'fades' if fades == 1 else 'fade'}, {grows} "
+        f"{'grows' if grows == 1 else 'grow'}."
     )
 
 
 def _strips(
     project: Project, result: AttemptsResult, shown: Sequence[Series], *, privacy: bool
 ) -> list[list[dict]]:
-    """For each series a picture of the reference and of every attempt at its middle moment."""
+    """For each series, a picture of the reference and of every attempt at its middle moment."""
     if not shown:
         return []
     rows = [int(series.rows[len(series.rows) // 2]) for series in shown]
@@ -214,7 +216,7 @@ def _strips(
 
 
 def trend_chart(series: Series) -> dict:
-    """The values over the attempts, the line of a trend, and the reference."""
+    """The values over the attempts, with the trend line and the reference."""
     value, count = series.value, len(series.value)
     zero = 1.0 if series.kind == "tempo" else 0.0
     known = value[~np.isnan(value)]

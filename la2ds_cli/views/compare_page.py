@@ -1,8 +1,8 @@
 """The page of a comparison: a card with players for each joint that differs, the angles of all
 joints over time, tempo, what could not be judged, and the numbers as tables.
 
-One file that loads nothing. Its short script moves the players; without it, and in print, every
-card shows the moment of its finding.
+One self-contained file. Its short script moves the players; without it, and in print, every card
+shows the moment of its finding.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _STRONG, _MEDIUM = 40.0, 20.0  # degrees of the stronger colours of the map
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of a table. label: of its column, which a narrow screen shows beside it."""
+    """A cell of a table. label: heading of its column, shown beside it on a narrow screen."""
 
     label: str
     text: str
@@ -61,13 +61,13 @@ class Cell:
 
     @property
     def kind(self) -> str:
-        """Its classes: `n` = a number, `none` = empty, which a narrow screen leaves out."""
+        """Its classes: `n` = a number, `none` = empty, left out on a narrow screen."""
         return " ".join(["n"] * self.number + ["none"] * (self.text in ("", "–")))
 
 
 @dataclass(frozen=True)
 class TableRow:
-    """kind: `clear` where it is stated, else `pale`. head: the first cell."""
+    """kind: `clear` if the difference is stated, else `pale`. head: the first cell."""
 
     kind: str
     head: str
@@ -112,15 +112,15 @@ def _summary(result: CompareResult, joints: int) -> str:
     unjudged = sum(bool(row.joint) for row in result.unjudged)
     lines = [
         f"{joints} {plural('joint', joints)} {'differs' if joints == 1 else 'differ'}",
-        f"{tempos} {plural('part', tempos)} {'has' if tempos == 1 else 'have'} another tempo",
+        f"{tempos} {plural('part', tempos)} {'has' if tempos == 1 else 'have'} a different tempo",
     ]
     if unjudged:
-        lines.append(f"{unjudged} {plural('joint', unjudged)} could not be judged all the time")
+        lines.append(f"{unjudged} {plural('joint', unjudged)} could not be judged throughout")
     return f"{', '.join(lines)}. {result.aligned.sureness}."
 
 
 def plural(noun: str, count: int) -> str:
-    """The noun with an s unless there is one."""
+    """The noun, with an s unless the count is 1."""
     return noun if count == 1 else f"{noun}s"
 
 
@@ -130,7 +130,7 @@ def plural(noun: str, count: int) -> str:
 def _cards(
     project: Project, result: CompareResult, groups: Sequence[Sequence[Finding]], *, privacy: bool
 ) -> list[dict]:
-    """What the template and the script need of each joint's card: its clearest finding."""
+    """What the template and the script need for each joint's card: its clearest finding."""
     if not groups:
         return []
     aligned, position = result.aligned, result.aligned.alignment.position
@@ -154,7 +154,7 @@ def _cards(
 
 
 def _player_rows(result: CompareResult, finding: Finding) -> IntArray:
-    """At most _FRAMES rows of the reference around an episode, that of the finding among them."""
+    """At most _FRAMES rows of the reference around an episode, including that of the finding."""
     time, position = result.angles.time, result.aligned.alignment.position
     first, stop = np.searchsorted(time, [finding.start - _AROUND, finding.end + _AROUND])
     known = np.flatnonzero(~np.isnan(position[first:stop])) + first
@@ -226,7 +226,7 @@ def limbs_of(triple: tuple[int, int, int]) -> list[tuple[int, int]]:
 
 
 def _marks(side: str, points: FloatArray, width: int, angle: float) -> dict[str, str]:
-    """The limbs of the angle in a picture, its ring, and where its degrees stand; empty where a
+    """The limbs of the angle in a picture, its ring, and where to write its degrees; empty if a
     joint is missing."""
     if np.isnan(points).any():
         return {f"{side}-{name}": "" for name in ("limb", "x", "y", "text-x", "text-y", "angle")}
@@ -243,7 +243,7 @@ def _marks(side: str, points: FloatArray, width: int, angle: float) -> dict[str,
 
 
 def data_url(image: Image) -> str:
-    """A picture as an address that a page may hold."""
+    """A picture as a data URL."""
     from PIL import Image as Pillow
 
     buffer = io.BytesIO()
@@ -252,8 +252,8 @@ def data_url(image: Image) -> str:
 
 
 def _overlay_view(bodies: FloatArray, aspect: float) -> tuple[FloatArray, float]:
-    """(4,) left, top, right, bottom about all joints (F, K, 2), torso lengths, as wide as the
-    pictures beside it, and units per torso length."""
+    """(4,) left, top, right, bottom around all joints (F, K, 2), in torso lengths, with the aspect
+    of the pictures beside it; and units per torso length."""
     points = bodies.reshape(-1, 2)
     points = points[~np.isnan(points).any(axis=1)]
     low, high = points.min(axis=0) - 0.15, points.max(axis=0) + 0.15
@@ -340,7 +340,7 @@ def _chart(result: CompareResult, j: int, group: Sequence[Finding]) -> dict:
 
 def _map_rows(result: CompareResult) -> list[dict]:
     """A strip for each joint, those that differ most first: where it is straighter or more bent,
-    pale where that may be explained, grey where it is not judged. Places in percent."""
+    pale where noise or camera may explain it, grey where it is not judged. Positions in percent."""
     angles = result.angles
     edges = frame_edges(angles.time, result.aligned.pose_a.fps)
     place = 100 * (edges - edges[0]) / (edges[-1] - edges[0])

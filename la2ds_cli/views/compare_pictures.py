@@ -1,5 +1,5 @@
-"""The layout of a comparison's sheet, and its upper half: both clips at the key frames, which are
-those of the clearest differences, and both skeletons over each other."""
+"""The layout of a comparison's sheet, and its upper half: both clips at the key frames, where the
+differences are clearest, and both skeletons on top of each other."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ class Row:
 
 
 def axes_at(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
-    """Axes of that size at that place, in inches from the lower left corner."""
+    """Axes of this size at this position, in inches from the lower left corner."""
     axes = figure.add_axes((left / WIDTH, bottom / HEIGHT, width / WIDTH, height / HEIGHT))
     axes.tick_params(labelsize=8)
     return axes
 
 
 def fitted(text: str, size: float, width: float, weight: str = "normal") -> float:
-    """Font size at which `text` is at most `width` inches wide, `size` points at most."""
+    """Font size, at most `size` points, at which `text` is at most `width` inches wide."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath
 
@@ -70,7 +70,7 @@ def fitted(text: str, size: float, width: float, weight: str = "normal") -> floa
 
 
 def heading(figure: Figure, text: str, left: float, top: float) -> None:
-    """A heading whose middle lies a little below `top`."""
+    """A heading whose middle is a little below `top`."""
     figure.text(
         left / WIDTH, (top - 0.12) / HEIGHT, text, fontsize=10.5, fontweight="bold", va="center"
     )
@@ -81,8 +81,8 @@ def heading(figure: Figure, text: str, left: float, top: float) -> None:
 
 @dataclass(frozen=True)
 class KeyFrame:
-    """Rows of the reference and of the other clip that are shown, and the differences then; none
-    where the key frame stands for a part of the movement in which nothing differs."""
+    """The rows shown of the reference and of the other clip, and the differences there; none if the
+    key frame stands for a part of the movement without differences."""
 
     row: int
     other_row: int
@@ -90,8 +90,8 @@ class KeyFrame:
 
 
 def key_frames(result: CompareResult) -> list[KeyFrame]:
-    """At most MOST, in time order: the clearest differences, those near in time as one; without
-    any, the middles of the parts of the movement."""
+    """At most MOST, in time order: the clearest differences, with those near in time as one;
+    without differences, the middles of the parts of the movement."""
     position = result.aligned.alignment.position
     time = result.angles.time
     apart = max(_APART * float(time[-1] - time[0]), _LEAST_APART)
@@ -113,7 +113,7 @@ def key_frames(result: CompareResult) -> list[KeyFrame]:
 
 
 def _middles(result: CompareResult) -> list[int]:
-    """Middle rows of at most MOST parts; of rows that are surely aligned where there are some."""
+    """Middle rows of at most MOST parts, among surely aligned rows if there are any."""
     matched = ~np.isnan(result.aligned.alignment.position)
     rows = []
     for span in result.spans:
@@ -177,7 +177,7 @@ def draw(
 
 
 def _picture_size(result: CompareResult, width: float, height: float) -> tuple[float, float]:
-    """Width and height of each picture: as large as both clips' pictures fit, no larger."""
+    """Width and height of each picture: as large as fits for both clips."""
     shapes = [aspect(pose) for pose in (result.aligned.pose_a, result.aligned.pose_b)]
     tall = min(height, width / min(shapes))
     return min(width, tall * max(shapes)), tall
@@ -217,7 +217,8 @@ def _caption(
 def _images(
     project: Project, result: CompareResult, shown: list[KeyFrame], height: int, *, privacy: bool
 ) -> list[list[tuple[Image, FloatArray]]]:
-    """For each key frame picture and ringed joints (R, 2), in pixels of it, of both clips."""
+    """For each key frame, the picture and the ringed joints (R, 2) of both clips, in pixels of the
+    picture."""
     aligned = result.aligned
     sides = []
     for video, pose, rows in (
@@ -247,7 +248,8 @@ def _images(
 def _rings(
     pose: PoseSequence, row: int, frame: KeyFrame, image: Image, *, mirrored: bool
 ) -> FloatArray:
-    """(R, 2) pixels of the picture where the joints lie that differ. pose: as it was compared."""
+    """(R, 2) pixels of the picture: positions of the joints that differ. pose: as it was
+    compared."""
     triples = angle_triples(get_skeleton(pose.skeleton))
     at = [triples[finding.joint][1] for finding in frame.findings]
     return picture_points(pose, row, at, image, mirrored=mirrored)
@@ -256,8 +258,8 @@ def _rings(
 def picture_points(
     pose: PoseSequence, row: int, joints: Sequence[int], image: Image, *, mirrored: bool
 ) -> FloatArray:
-    """(R, 2) pixels of a picture of film_strip.pictures where joints of a row lie. pose: as it was
-    compared; mirrored: the picture is cut from the video as it is filmed, and turned round then."""
+    """(R, 2) pixels of a picture of film_strip.pictures: positions of joints of a row. pose: as it
+    was compared; mirrored: the picture is cut from the video as filmed, then mirrored."""
     box = view_boxes(mirror(pose) if mirrored else pose)[row]
     xy = pose.xy[row, list(joints)].astype(np.float64)
     scale = image.shape[0] / (box[3] - box[1])
@@ -303,8 +305,9 @@ def _overlay(
     reach: FloatArray,
     shape: float,
 ) -> None:
-    """Both skeletons about the root; limbs of the angles that differ are thick. Joints (K,) that
-    are not `sure` are hollow, and their limbs thin and dotted. shape: of the axes, height / width.
+    """Both skeletons, centred at the root; limbs of the angles that differ are thick. Joints (K,)
+    that are not `sure` are hollow, and their limbs thin and dotted. shape: of the axes, height /
+    width.
     """
     triples = angle_triples(skeleton)
     marked = [triples[finding.joint] for finding in frame.findings]
@@ -344,8 +347,9 @@ def _overlay(
 def overlay_joints(
     result: CompareResult, shown: Sequence[KeyFrame]
 ) -> list[tuple[FloatArray, FloatArray]]:
-    """For each key frame the joints (K, 2) of the reference and of the other clip about their
-    roots, in torso lengths, y down; NaN where not seen. A mirrored clip is turned round."""
+    """For each key frame, the joints (K, 2) of the reference and of the other clip relative to
+    their roots, in torso lengths, y down; NaN = not seen. A clip that was compared mirrored is
+    mirrored here, too."""
     a, b = result.aligned.pose_a, result.other_pose
     frames = [np.where(np.isnan(pose.xy), np.nan, body_frame(pose)[0]) for pose in (a, b)]
     return [(frames[0][frame.row], frames[1][frame.other_row]) for frame in shown]

@@ -1,5 +1,5 @@
-"""One page for a trainee: sentences, pictures of both clips at the key frames, both skeletons over
-each other, angles over time, tempo, and the examples."""
+"""One page for a trainee: sentences, pictures of both clips at the key frames, both skeletons on
+top of each other, angles over time, tempo, and the examples."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _SENTENCES, _TEMPOS, _SCORES = 5, 3, 2  # lines
 _LINE = 0.2  # inches
 _WRAP = 104  # letters of a sentence of 9 points in a line
 _SMALL_WRAP, _SMALL_LINE = 127, 0.16  # letters and inches of a line of the small print
-_COLOURS = "In the map, pale: it may be explained; grey: it is not judged."
+_COLOURS = "In the map, pale: noise or camera may explain it; grey: not judged."
 _ROW = 0.19  # inches per joint
 _MOST_JOINTS = 12
 _FULL = 45.0  # degrees of the strongest colour
@@ -87,7 +87,7 @@ def draw(project: Project, result: CompareResult, *, privacy: bool = False) -> F
 
 
 def _title(figure: Figure, result: CompareResult) -> float:
-    """Title, warnings and sentences; returns the height that is left below, inches."""
+    """Title, warnings and sentences; returns the remaining height below, in inches."""
     a, b = (printable(video.name, 40) for video in (result.aligned.a, result.aligned.b))
     y = HEIGHT - 0.38
     title = f"{b}  compared with  {a}"
@@ -116,7 +116,7 @@ def _wrapped(figure: Figure, text: str, y: float, *, fontsize: float, color: str
 
 
 def _unjudged_lines(result: CompareResult) -> list[str]:
-    """What is not judged, with its seconds; why, and when, is on the page and in JSON."""
+    """What is not judged, and for how many seconds; the page and the JSON say why and when."""
     seconds: dict[str, float] = {}
     for row in result.unjudged:
         seconds[row.joint] = seconds.get(row.joint, 0.0) + row.seconds
@@ -131,7 +131,8 @@ def _unjudged_lines(result: CompareResult) -> list[str]:
 
 
 def _shown_joints(result: CompareResult) -> list[JointSpan]:
-    """Joints of the map, from above: the whole movement's row of each, the clearest first."""
+    """Joints of the map, from the top: the row for the whole movement of each, the clearest
+    first."""
     rows = [row for row in result.joints if row.span == WHOLE_MOVEMENT]
     return rows[:_MOST_JOINTS]
 
@@ -149,9 +150,10 @@ def _tempo_height(result: CompareResult) -> float:
 
 def _angle_map(figure: Figure, band: Row, result: CompareResult, shown: list[KeyFrame]) -> None:
     """Differences of each joint over the reference's time: blue straighter or further out, red more
-    bent or closer; pale where it may be explained, grey where the alignment is not sure."""
+    bent or closer; pale where noise or camera may explain it, grey where the alignment is
+    unsure."""
     rows = _shown_joints(result)
-    heading(figure, "Angles over time: other clip less reference", LEFT, band.top)
+    heading(figure, "Angles over time: other clip minus reference", LEFT, band.top)
     if not rows:
         return
     height = _ROW * len(rows)
@@ -196,7 +198,7 @@ def map_colours(result: CompareResult, joints: list[str]) -> np.ndarray:
 
 
 def _span_names(axes: Axes, result: CompareResult, edges: np.ndarray, rows: int) -> None:
-    """Borders and names of the parts; in two lines where a name is wider than its part."""
+    """Borders and names of the parts; a name wider than its part takes two lines."""
     width = np.array([edges[span.stop] - edges[span.first] for span in result.spans])
     letters = _LETTERS * width / (edges[-1] - edges[0])
     two_lines = any(len(s.name) > n for s, n in zip(result.spans, letters, strict=True))
@@ -222,8 +224,8 @@ def _shortened(name: str, longest: int) -> str:
 
 
 def _bars(axes: Axes, rows: list[JointSpan], result: CompareResult) -> None:
-    """The largest difference of each joint that is stated; what may be explained would read like
-    advice beside it."""
+    """The largest stated difference of each joint. Differences that noise or camera may explain are
+    left out, because they would read like advice."""
     stated = np.array([row.largest if row.beyond else np.nan for row in rows])
     stated = np.where(bool(result.no_findings), np.nan, stated)
     reach = max(float(np.abs(np.nan_to_num(stated)).max(initial=0)), 20.0) * 1.75
@@ -310,7 +312,7 @@ def _tempo_text(row: Tempo, reference: float, other: float, ratio: float) -> str
 
 
 def _examples(figure: Figure, band: Row, result: CompareResult) -> None:
-    """Scores of the examples and of the clip, and what is most unusual about it."""
+    """Scores of the examples and of the clip, and what is most unusual about the clip."""
     examples = result.examples
     left = 5.15
     heading(figure, "Beside good examples", left - 0.2, band.top)

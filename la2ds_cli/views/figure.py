@@ -24,13 +24,13 @@ SUFFIXES = (".png", ".svg", ".pdf")
 
 
 def phase_colours(names: Iterable[str]) -> dict[str, str]:
-    """A colour for every phase name, in order of appearance; empty names, no phase, have none."""
+    """A colour for every phase name, in order of appearance; empty names (no phase) get none."""
     phases = dict.fromkeys(name for name in names if name)
     return {name: PHASE_COLOURS[k % len(PHASE_COLOURS)] for k, name in enumerate(phases)}
 
 
 def render(figure: Figure, kind: str) -> bytes:
-    """The figure as a file of `kind` png, svg or pdf; the same figure gives the same bytes."""
+    """The figure as png, svg or pdf (`kind`); the same figure gives the same bytes."""
     import matplotlib as mpl
 
     dates: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
@@ -47,8 +47,8 @@ def write_outputs(
 ) -> None:
     """Write each file by its suffix; existing files are replaced.
 
-    contents: what belongs into a file with that suffix, a mapping as JSON. draw: gives the figure
-    for all other suffixes (SUFFIXES).
+    contents: the content for a suffix; a mapping is written as JSON. draw: returns the figure for
+    all other suffixes (SUFFIXES).
     """
     for path in paths:
         kind = path.suffix.lower()
@@ -62,7 +62,7 @@ def write_outputs(
 
 
 def drawn_once(draw: Callable[[], Figure], progress: Progress) -> Callable[[], Figure]:
-    """`draw`, called when its figure is first needed, and not again."""
+    """`draw`, but called only once, when its figure is first needed."""
 
     @cache
     def drawn() -> Figure:
@@ -75,7 +75,8 @@ def drawn_once(draw: Callable[[], Figure], progress: Progress) -> Callable[[], F
 
 
 def printable(name: str, longest: int = 44) -> str:
-    """The name with its middle left out when long, and no character the font cannot show."""
+    """The name without characters that the font lacks, and with its middle left out if it is
+    long."""
     from matplotlib import font_manager, ft2font
 
     font = ft2font.FT2Font(font_manager.findfont("DejaVu Sans"))

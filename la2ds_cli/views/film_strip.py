@@ -1,4 +1,4 @@
-"""Small pictures of single frames: cut from the video, or drawn from the joints without one."""
+"""Small pictures of single frames: cut from the video or, without one, drawn from the joints."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _INK = {"left": (213, 94, 0), "right": (0, 114, 178), "": (90, 90, 90)}
 
 
 def view_boxes(pose: PoseSequence) -> FloatArray:
-    """(T, 4) float64 xyxy in pixels of what a picture of each frame shows; one size per clip.
+    """(T, 4) float64 xyxy in pixels: what the picture of each frame shows; one size per clip.
 
-    The whole range of the movement, or, when the body moves far across the picture (a run, a
-    panning camera), a window that follows it. The sides keep to _NARROWEST.._WIDEST.
+    It is the whole range of the movement or, if the body moves far across the picture (a run, a
+    panning camera), a window that follows it. The aspect stays within _NARROWEST.._WIDEST.
     """
     box = clip_box(pose.xy, "robust")
     if np.isnan(box).any():
@@ -62,10 +62,10 @@ def aspect(pose: PoseSequence) -> float:
 def pictures(
     source: VideoFile | None, pose: PoseSequence, rows: Sequence[int], height: int
 ) -> list[Image]:
-    """One RGB picture (height, W, 3) for each row of `pose`, all of the clip's own aspect.
+    """One RGB picture (height, W, 3) for each row of `pose`, all with the clip's aspect.
 
-    source: the video, read once up to the last frame asked for, or None for drawings of the
-    joints. A frame that the file no longer holds is drawn as well.
+    source: the video, read once up to the last requested frame, or None for drawings of the joints.
+    A frame that is no longer in the file is drawn, too.
     """
     boxes = view_boxes(pose)
     width = max(round(height * aspect(pose)), 1)
@@ -89,7 +89,8 @@ def pictures(
 
 
 def cut_out(image: Image, box: FloatArray, width: int, height: int) -> Image:
-    """The part of an image inside box (4,) xyxy, resized; what lies outside the image is paper."""
+    """The part of an image inside box (4,) xyxy, resized; outside the image it is
+    paper-coloured."""
     import cv2
 
     scale = height / (box[3] - box[1])

@@ -1,4 +1,5 @@
-"""A sheet of cached heatmaps: one row per clip, what the network sees of it at several moments.
+"""A sheet of cached heatmaps: one row per clip, with what the network sees of it at several
+moments.
 
 Drawn from the files that `cache-heatmaps` wrote, not from the joints, so the sheet also shows
 what another program reads there.
@@ -33,7 +34,8 @@ _LIMB = 0.35  # how dark a limb is drawn, so that the joints stand out
 def write(project: Project, clips: Sequence[str], path: Path) -> None:
     """Write the sheet of the first MOST_CLIPS clips (ids); an existing file is replaced.
 
-    UserError: no cached heatmaps of a clip (exit 4), damaged ones (exit 3), the disk (exit 7).
+    Raises UserError if a clip has no cached heatmaps (exit 4) or damaged ones (exit 3), or if the
+    file cannot be written (exit 7).
     """
     from matplotlib.figure import Figure
 

@@ -1,9 +1,9 @@
-"""The base of every HTML page: one file that loads nothing, runs no script but its own, and shows
+"""The base of every HTML page: one self-contained file that runs only its own script and shows
 every name as text.
 
 Templates are Jinja2 files, named by their path in this package (`views/report/pair.html`); all of
-them extend `views/page.html`. Autoescape turns every value into text; only markup of a template,
-styles and scripts of this package are HTML.
+them extend `views/page.html`. Autoescape turns every value into text; only the markup of templates
+and the styles and scripts of this package are HTML.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ def render_page(
     scripts: Sequence[str] = (),
     **context: Any,
 ) -> bytes:
-    """The page of a template as UTF-8, with its styles and scripts inside.
+    """A page made from a template, as UTF-8, with its styles and scripts included.
 
-    template, styles, scripts: paths in this package. context: what the template names; text is
+    template, styles, scripts: paths in this package. context: the template's variables; text is
     escaped, and `{{ value | tojson }}` embeds data for the page's own script. Only these scripts
-    and styles run: the policy names their digests, so neither an attribute nor a network address
-    has a chance.
+    and styles run: the policy names their digests, which rules out attributes and network
+    addresses.
     """
     from markupsafe import Markup
 
@@ -50,7 +50,7 @@ def render_page(
 
 
 def page_policy(styles: Sequence[str], scripts: Sequence[str] = ()) -> str:
-    """The content security policy that a page with these styles and scripts states."""
+    """The content security policy for a page with these styles and scripts."""
     style, script = ("\n".join(map(package_text, names)) for names in (styles, scripts))
     return (
         "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
@@ -60,7 +60,7 @@ def page_policy(styles: Sequence[str], scripts: Sequence[str] = ()) -> str:
 
 
 def template_text(template: str, **context: Any) -> str:
-    """A template with what it names; template: its path in this package. Text is escaped."""
+    """A rendered template; template: its path in this package. Text is escaped."""
     return _environment().get_template(template).render(**context)
 
 
@@ -70,7 +70,7 @@ def package_text(name: str) -> str:
 
 
 def base64_text(content: bytes) -> str:
-    """Base64 as ASCII, as data addresses and JSON take it."""
+    """Base64 as ASCII, for data URLs and JSON."""
     return base64.b64encode(content).decode("ascii")
 
 

@@ -27,12 +27,12 @@ def draw_pose(
 ) -> Image:
     """Draw row t of a sequence into image (H, W, 3) RGB, in place.
 
-    scale: pixels of the image over pixels of the video; corner: the video's pixel that is the
-    upper left one of the image; thick: of the limbs in pixels, by the image's size where it is not
-    given. Left limbs are orange, right ones blue, joints the darker the less
-    certain. Joints that are interpolated (score 0) or not trusted (poses.trust) are hollow, their
-    limbs thin. The subject's box is green, the mean boxes of other people of the clip thin and
-    grey. A sequence without its trust is slow to draw in many rows: give one `with_trust`.
+    scale: pixels of the image per pixel of the video; corner: the video's pixel at the upper left
+    of the image; thick: width of the limbs in pixels, by default from the image's size. Left limbs
+    are orange, right ones blue; darker joints are less certain. Joints that are interpolated (score
+    0) or not trusted (poses.trust) are hollow, and their limbs thin. The subject's box is green,
+    the mean boxes of other people in the clip thin and grey. Drawing many rows of a sequence
+    without trust is slow: pass one `with_trust`.
     """
     import cv2
 
@@ -62,8 +62,8 @@ def draw_pose(
 
 
 def other_people(pose: PoseSequence, t: int) -> list[FloatArray]:
-    """Mean boxes (4,) of the people of the clip that the sequence does not show, where they are in
-    the picture at row t; from info["candidates"], of which number info["person"] is shown."""
+    """Mean boxes (4,) of the other people who are in the picture at row t; from info["candidates"],
+    without number info["person"], the one shown."""
     people: list[dict[str, Any]] = list(pose.info.get("candidates") or [])
     shown = int(pose.info.get("person", 1)) - 1
     present = [
@@ -75,7 +75,7 @@ def other_people(pose: PoseSequence, t: int) -> list[FloatArray]:
 
 
 def label(image: Image, pose: PoseSequence, t: int) -> Image:
-    """Time and frame number at the bottom left, in place; red where nobody is seen."""
+    """Write time and frame number at the bottom left, in place; red if nobody is seen."""
     import cv2
 
     absent = nobody(pose, t)
@@ -95,7 +95,7 @@ def nobody(pose: PoseSequence, t: int) -> bool:
 
 
 def resize(image: Image, scale: float) -> Image:
-    """A copy of another size; averaged where it gets smaller."""
+    """A copy of another size, averaged if it gets smaller."""
     import cv2
 
     if scale == 1:
@@ -106,7 +106,7 @@ def resize(image: Image, scale: float) -> Image:
 
 
 def _to_image(xy: FloatArray, scale: float, corner: tuple[float, float]) -> FloatArray:
-    """Pairs of video coordinates, flat, in the image; both count from the centre of a pixel."""
+    """Video coordinates, as flat pairs, in the image; both count from the centre of a pixel."""
     corners = np.resize(np.asarray(corner, np.float64), xy.shape)
     return (xy - corners + 0.5) * scale - 0.5
 

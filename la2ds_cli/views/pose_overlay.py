@@ -1,6 +1,6 @@
-"""Pictures to check poses by: each clip with its skeleton drawn in, and contact sheets of clips.
+"""Pictures for checking poses: each clip with its skeleton drawn in, and contact sheets of clips.
 
-A sheet has a row for each clip: what is known of it, and frames with its joints.
+A sheet has a row for each clip: facts about it, and frames with its joints.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ def overlay_path(project: Project, video: str) -> Path:
 
 def write_overlay(project: Project, video: str) -> Path:
     """The clip with its joints (pose_drawing.draw_pose), time and frame number; what it was drawn
-    from is kept beside it. UserError where poses or source are missing; then no video is left."""
+    from is kept beside it. Raises UserError if poses or source are missing; no video is left
+    then."""
     pose = with_trust(project.read_pose(video)[0])
     path = overlay_path(project, video)
     path.unlink(missing_ok=True)
@@ -78,7 +79,7 @@ def write_overlay(project: Project, video: str) -> Path:
 
 
 def refresh_overlay(project: Project, result: ItemResult) -> None:
-    """Draw the overlay of a usable result unless it shows the poses that the project has now."""
+    """Draw the overlay of a usable result unless it already shows the project's current poses."""
     if not overlay_path(project, result.video).exists() or _is_stale(project, result.video):
         write_overlay(project, result.video)
 
@@ -113,13 +114,13 @@ def _drawn(project: Project, video: str, pose: PoseSequence) -> Iterator[Image]:
 def clip_frames(
     project: Project, video: str, pose: PoseSequence, last: int | None = None
 ) -> Iterator[tuple[int, Image]]:
-    """(row, image) of every frame of a clip that its poses have a row for, read as the clip was
-    when they were made, up to row `last`. UserError (exit 3) where the source is gone."""
+    """(row, image) of every frame of a clip that has a row in its poses, up to row `last`, read as
+    when the poses were made. Raises UserError (exit 3) if the source is gone."""
     file = video_file(project, _video(project, video))
     if file is None:
         raise UserError(
             f"the video of {video} is gone",
-            hint="put the file back where it was",
+            hint="put the file back in its place",
             exit_code=ExitCode.UNREADABLE,
             code="V006",
         )
@@ -153,8 +154,8 @@ def refresh_sheet(
     alone: bool = True,
 ) -> list[Path]:
     """Contact sheet of the usable results at `path`, further pages beside it, and, unless other
-    runs write to the project as well (`alone`), the same pages as results/overlay/sheet.png. The
-    files written; none where no result is usable."""
+    runs write to the project as well (`alone`), the same pages as results/overlay/sheet.png.
+    Returns the files written; none if no result is usable."""
     videos = [result.video for result in results if result.usable]
     if not alone:
         return overlay_sheet(project, videos, path) if videos else []
@@ -167,10 +168,10 @@ def refresh_sheet(
 
 
 def check_sheet_path(path: Path) -> None:
-    """UserError (exit 2) for a name that no picture can have."""
+    """Raises UserError (exit 2) if the name is not that of a picture."""
     if path.suffix.lower() not in SUFFIXES:
         raise UserError(
-            f"{path} does not name a picture",
+            f"{path} is not the name of a picture",
             hint=f"use a name that ends in {', '.join(SUFFIXES)}",
         )
 
@@ -184,9 +185,9 @@ def overlay_sheet(
 ) -> list[Path]:
     """One row for each video id: name, verdict and facts, and `columns` evenly spaced frames.
 
-    More than ROWS clips go on further pages, `path` with -2, -3, ... before its suffix. also: more
-    places for the same pages. The files written, page by page. UserError for a suffix that is no
-    picture's (exit 2), and where poses are missing (exit 4).
+    More than ROWS clips go on further pages, `path` with -2, -3, ... before its suffix. also:
+    further paths for the same pages. Returns the files written, page by page. Raises UserError for
+    a suffix that is not a picture's (exit 2), and if poses are missing (exit 4).
     """
     for target in (path, *also):
         check_sheet_path(target)
@@ -205,7 +206,7 @@ def overlay_sheet(
 
 
 def _row(project: Project, video: str, columns: int) -> _Row:
-    """The frames are read once, up to the last one that is shown."""
+    """The frames are read once, up to the last one shown."""
     pose = with_trust(project.read_pose(video)[0])
     facts = clip_facts(project, video)
     rows = np.unique(((np.arange(columns) + 0.5) / columns * len(pose)).astype(int)).tolist()
@@ -225,8 +226,8 @@ def _row(project: Project, video: str, columns: int) -> _Row:
 
 
 def _views(pose: PoseSequence, codes: Sequence[str]) -> FloatArray:
-    """(T, 4) xyxy pixels of what the cells show, all of one size: the place of the movement, and
-    the other people too where it is not sure that the right one was followed."""
+    """(T, 4) xyxy pixels of what the cells show, all of one size: where the movement is, including
+    other people if it is uncertain that the right person was followed."""
     box = view_boxes(pose)
     if "V021" not in codes:
         return box
@@ -237,7 +238,7 @@ def _views(pose: PoseSequence, codes: Sequence[str]) -> FloatArray:
 
 def _cell(pose: PoseSequence, t: int, box: FloatArray, image: Image | None) -> Image:
     """The part of the frame in `box` with row t drawn in, at most as large as _CELL; without the
-    frame, the joints alone."""
+    frame, only the joints."""
     width, height = box[2:] - box[:2]
     scale = float(min(_CELL[0] / width, _CELL[1] / height))
     # What else of the frame fits into the cell is shown too.
@@ -293,7 +294,7 @@ def _legend(pen: ImageDraw, width: int, title: str) -> None:
 def _paste(
     picture: Picture, pen: ImageDraw, image: Image, corner: tuple[int, int], seen: bool
 ) -> None:
-    """A cell's picture in the middle of the cell; red around it where nobody is seen."""
+    """A cell's picture in the middle of the cell, framed in red if nobody is seen."""
     from PIL import Image as Pictures
 
     left, top = corner
@@ -328,7 +329,7 @@ def _describe(pen: ImageDraw, row: _Row, top: int) -> None:
 
 
 def _key_facts(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What a row says about its clip: names and values, what is unknown left out."""
+    """What a row says about its clip: names and values, without unknown ones."""
 
     def shown(name: str, form: str) -> str:
         value = facts.get(name)
@@ -355,7 +356,7 @@ def _wrapped(text: str, width: int, most: int) -> list[str]:
 
 
 def _font(size: int, *, bold: bool = False) -> FreeTypeFont:
-    """DejaVu, which matplotlib brings along: it has Latin, Greek, Cyrillic and more."""
+    """DejaVu, which comes with matplotlib: it has Latin, Greek, Cyrillic and more."""
     from matplotlib import font_manager
     from PIL import ImageFont
 

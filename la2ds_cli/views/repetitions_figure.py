@@ -1,5 +1,5 @@
-"""The overview of a clip's repetitions: where they lie on its timeline, how long each takes, and
-how near each is to A."""
+"""The overview of a clip's repetitions: where they are on its timeline, how long each takes, and
+how close each is to A."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _MANY = 16  # repetitions above which only the numbers are written
 
 
 def draw(project: Project, result: RepetitionsResult) -> Figure:
-    """The figure: pictures of B, its repetitions numbered below, then seconds and cost of each."""
+    """The figure: pictures of B, its numbered repetitions below, then seconds and cost of each."""
     from matplotlib.figure import Figure
 
     matched = np.zeros(len(result.pose_b), bool)
@@ -78,7 +78,7 @@ def _title(figure: Figure, result: RepetitionsResult, height: float) -> None:
 
 
 def _timeline(figure: Figure, row: Row, clip: DrawnClip, height: float) -> Axes:
-    """Axes as wide as the strip and on its time."""
+    """Axes as wide as the strip, with its time scale."""
     width = (RIGHT - LEFT) / WIDTH
     axes = figure.add_axes(
         (LEFT / WIDTH, row[0] / height, width, row[1] / height), xlim=clip.limits
@@ -105,7 +105,7 @@ def _numbers(axes: Axes, result: RepetitionsResult) -> None:
 
 
 def _seconds(axes: Axes, result: RepetitionsResult) -> None:
-    """A bar for each repetition, over its place; the line is the usual duration."""
+    """A bar for each repetition, above its position; the line is the median duration."""
     usual = result.usual_seconds
     _bars(axes, result, [each.seconds for each in result.repetitions], "{:.1f} s")
     axes.axhline(usual, color=ORANGE, linewidth=1.6)

@@ -1,8 +1,8 @@
 """The files of a retrieval: a contact sheet, one row per query frame with its neighbours beside it
 (paper Fig. 8), and JSON.
 
-A neighbour whose phase label is not the query's stands in a red dashed box, one whose label is
-the same in a green one; without labels there are no boxes.
+A neighbour with another phase label than the query has a red dashed box, one with the same label a
+green box; without labels there are no boxes.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _ANOTHER = {"edgecolor": RED, "linewidth": 3.5, "linestyle": (0, (3, 1))}
 
 @dataclass(frozen=True)
 class _Cell:
-    """Upper left corner and size of a picture's place, inches from the sheet's upper left."""
+    """Upper left corner and size of a picture's cell, in inches from the sheet's upper left."""
 
     x: float
     y: float
@@ -155,7 +155,8 @@ def _limits(result: RetrievalResult) -> str:
 
 
 def _picture(sheet: Axes, cell: _Cell, image: Image) -> _Cell:
-    """Draw the picture in the middle of its place, proportions kept; returns what it covers."""
+    """Draw the picture in the middle of its cell, keeping its proportions; returns what it
+    covers."""
     scale = min(cell.width / image.shape[1], cell.height / image.shape[0])
     half = scale * image.shape[1] / 2, scale * image.shape[0] / 2
     x, y = cell.x + cell.width / 2, cell.y + cell.height / 2

@@ -60,8 +60,8 @@ def write_timeline(
 
 
 def draw(project: Project, result: TimelineResult) -> Figure:
-    """The figure: the reference at some moments, then for each kind of joint its angle over the
-    timeline, of every clip, their mean and standard deviation; and how each clip is timed."""
+    """The figure: the reference at some moments; then, for each kind of joint, its angle over the
+    timeline in every clip, with mean and standard deviation; and the timing of each clip."""
     from matplotlib.figure import Figure
 
     joints = _panels(result)
@@ -81,9 +81,12 @@ def draw(project: Project, result: TimelineResult) -> Figure:
     timing = figure.add_subplot(grid[len(joints) // 3, len(joints) % 3])
     _timing_panel(timing, result)
     figure.text(
-        0.5225, 0.16 / height, f"position on the timeline, % (the clock of "
-        f"{printable(result.clock.video.name)})", ha="center", fontsize=9.5,
-    )  # fmt: skip
+        0.5225,
+        0.16 / height,
+        f"position on the timeline of {printable(result.clock.video.name)}, %",
+        ha="center",
+        fontsize=9.5,
+    )
     return figure
 
 
@@ -104,8 +107,8 @@ def _title(figure: Figure, result: TimelineResult, height: float) -> None:
 
 
 def _panels(result: TimelineResult) -> dict[str, dict[str, int]]:
-    """Kind of joint -> side -> number of its angle: those whose mean moves most, in the order of
-    the body."""
+    """Kind of joint -> side -> number of its angle, for those whose mean moves most, in body
+    order."""
     mean, _, _ = result.bands()
     kinds: dict[str, dict[str, int]] = {}
     for number, name in enumerate(result.joints):
@@ -150,14 +153,15 @@ def _angle_panel(axes: Axes, result: TimelineResult, kind: str) -> None:
 
 
 def _limits(mean: FloatArray, spread: FloatArray, columns: Sequence[int]) -> tuple[float, float]:
-    """Where the bands lie, with room for most single clips."""
+    """Limits that show the bands, with room for most single clips."""
     wide = 2.2 * np.nan_to_num(spread[:, columns])
     low, high = np.nanmin(mean[:, columns] - wide), np.nanmax(mean[:, columns] + wide)
     return float(low) - 4, float(high) + 4
 
 
 def _timing_panel(axes: Axes, result: TimelineResult) -> None:
-    """How much of its own time each clip has taken by a position; the diagonal is the reference."""
+    """The share of its own time that each clip has used at a position; the diagonal is the
+    reference."""
     curves = np.stack([_own_time(clip) for clip in result.clips])
     thin = max(0.12, min(0.5, 4 / len(result.clips)))
     for curve in evenly_spaced(list(curves), MOST_LINES):
@@ -174,7 +178,7 @@ def _timing_panel(axes: Axes, result: TimelineResult) -> None:
 
 
 def _own_time(clip: PlacedClip) -> FloatArray:
-    """(G,) % of a clip's time on the timeline that has passed at GRID, NaN outside."""
+    """(G,) percent of a clip's time on the timeline that has passed at GRID, NaN outside."""
     row = clip.row_at(GRID)
     start, end = clip.seconds
     seconds = np.interp(np.nan_to_num(row), np.arange(len(clip.time)), clip.time)

@@ -1,6 +1,6 @@
 """Many clips of one timeline as one video: a grid in which all show the same moment.
 
-It runs on the clock of the reference. Each clip is decoded once, in order, with one frame of it in
+It follows the time of the reference. Each clip is decoded once, in order, with one of its frames in
 memory; a clip without a video is drawn from its joints.
 """
 
@@ -53,7 +53,7 @@ class _Cell:
 
 
 def check_video(project: Project, video: Path | None) -> None:
-    """Checks the name of the video before any work is done, if there is one.
+    """Check the name of the video, if given, before any work is done.
 
     Raises UserError (exit 2) for an unknown suffix and for a file of the project.
     """
@@ -63,10 +63,11 @@ def check_video(project: Project, video: Path | None) -> None:
 def write_grid(
     project: Project, result: TimelineResult, target: Path, progress: Progress
 ) -> TimelineResult:
-    """Write the video of a timeline, and return the timeline with it among its files.
+    """Write the video of a timeline, and return the timeline with the video among its files.
 
-    Of more than GRID_CLIPS clips it shows the reference and others, evenly spaced in their order.
-    Raises whatever reading the videos raises, and UserError (exit 7) if it cannot be written.
+    If there are more than GRID_CLIPS clips, it shows the reference and others, evenly spaced in
+    their order. Raises whatever reading the videos raises, and UserError (exit 7) if it cannot be
+    written.
     """
     shown = shown_clips(result)
     if len(shown) < len(result.clips):
@@ -87,8 +88,8 @@ def write_grid(
 
 
 def shown_clips(result: TimelineResult) -> list[PlacedClip]:
-    """The reference, and others that show a moment of one of its frames, GRID_CLIPS in all at
-    most."""
+    """The reference, and others that show a moment of one of its frames; at most GRID_CLIPS in
+    all."""
     others = [
         clip
         for number, clip in enumerate(result.clips)
@@ -98,12 +99,12 @@ def shown_clips(result: TimelineResult) -> list[PlacedClip]:
 
 
 def rows_of_clock(result: TimelineResult, clip: PlacedClip) -> np.ndarray:
-    """(N,) rows of a clip that show what the N frames of the reference do."""
+    """(N,) rows of a clip that show the same moments as the N frames of the reference."""
     return clip.row_at(result.clock.position)
 
 
 class _Grid:
-    """Draws the frames: for each clip its picture, with its name and its seconds above."""
+    """Draws the frames: the picture of each clip, with its name and seconds above."""
 
     def __init__(
         self, project: Project, result: TimelineResult, shown: Sequence[PlacedClip]
@@ -155,7 +156,7 @@ class _Grid:
         )
 
     def _base(self) -> Image:
-        """What does not change: the ground and the names."""
+        """What does not change: the background and the names."""
         rows = -(-len(self.cells) // self.columns)
         width = _GAP + self.columns * (self.width + _GAP)
         height = _GAP + rows * (self.line + self.height + _GAP) + self.line + _GAP
@@ -191,7 +192,7 @@ class _Grid:
         write_text(region, text, (region.shape[1] / 2, middle), self.font, _INK, align=0.5)
 
     def _progress(self, frame: Image, k: int) -> None:
-        """Below the pictures: how far the timeline has come, and whose clock it is."""
+        """Below the pictures: the position on the timeline, and whose time it is."""
         middle = frame.shape[0] - _GAP - self.line / 2
         passed = self.clock.position[self.cells[0].timeline.row_a[k]]
         text = f"{100 * passed:.0f} % of {self.clock.video.name}, the reference"
@@ -205,9 +206,9 @@ def _layout(
     sources: Sequence[VideoFile | None],
     sizes: Sequence[tuple[int, int]],
 ) -> tuple[int, int, int]:
-    """Columns, and width and height of a picture in pixels: the grid whose pictures are largest.
+    """Columns, and width and height of a picture in pixels, of the grid with the largest pictures.
 
-    shapes: width by height of each clip.
+    shapes: width over height of each clip.
     """
     shape = float(np.clip(np.median(shapes), 0.6, 1.8))
     tallest = max(

@@ -85,7 +85,7 @@ def test_names_told_on_the_command_line(run: Run, project: Project, tmp_path: Pa
         (["--size", "0x480"], ExitCode.USAGE, "not a frame size"),
         (["--map", "nose"], ExitCode.USAGE, "not of the form THEIRS=OURS"),
         (["--fps", "0"], ExitCode.USAGE, "--fps"),
-        ([], ExitCode.USAGE, "does not hold the frame rate"),
+        ([], ExitCode.USAGE, "the frame rate is not in the file"),
         (["--fps", "25", "--skeleton", "coco"], ExitCode.MISMATCH, "did you mean 'coco17'"),
         (["--fps", "25", "--skeleton", "body25"], ExitCode.MISMATCH, "(I002)"),
         (["--video", "no.mp4"], ExitCode.UNREADABLE, "there is no video no.mp4"),
@@ -104,7 +104,7 @@ def test_options_that_make_no_sense(
 def test_a_path_that_is_not_there(run: Run, tmp_path: Path):
     result = run("import", "trc", str(tmp_path / "a.trc"))
     assert result.exit_code == ExitCode.UNREADABLE
-    assert "there is no file" in result.stderr
+    assert "no such file" in result.stderr
 
 
 def test_align_uses_the_imported_poses_of_a_video(run: Run, project: Project, tmp_path: Path):

@@ -183,7 +183,7 @@ def test_verify_tells_whole_from_damaged_from_missing(server: FileServer) -> Non
     result = models("verify")
     assert result.exit_code == ExitCode.ENVIRONMENT
     assert result.stdout.splitlines()[1].split()[:2] == ["damaged", "a"]
-    assert "la2ds models pull a fetches it again" in result.stdout
+    assert "la2ds models pull a downloads it again" in result.stdout
     assert document("verify", "hrnet-demo")["healthy"] is True
     assert len(server.asked) == 1
 
@@ -193,13 +193,13 @@ def test_verify_reads_the_bundled_file(tmp_path: Path, monkeypatch: pytest.Monke
     copy.write_bytes(bundled_path(REAL["hrnet-demo"]).read_bytes()[1:])
     monkeypatch.setattr(weight_files, "bundled_path", lambda entry: copy)
     (state,) = document("verify", "hrnet-demo", code=ExitCode.ENVIRONMENT)["models"]
-    assert (state["state"], state["hint"]) == ("damaged", "install la2ds again")
+    assert (state["state"], state["hint"]) == ("damaged", "reinstall la2ds")
 
 
 def test_verify_shows_a_download_that_broke_off(server: FileServer) -> None:
     weights_dir().mkdir(parents=True)
     (weights_dir() / "a.pth.part").write_bytes(bytes(2_500_000))
-    assert "not here but 2.5 MB of it" in models("verify", "a").stdout
+    assert "incomplete: 2.5 MB of it are here" in models("verify", "a").stdout
 
 
 def test_licences_of_all_and_of_a_project(project: Project, run: Callable[..., Result]) -> None:

@@ -85,7 +85,7 @@ def test_overwrite_over_labels_by_people_ends_with_4(project: Project):
     before = project.phases_path.read_bytes()
     result = run(project, "--from", "clip0", "--to", "clip1", "--write", "--overwrite")
     assert result.exit_code == ExitCode.UNUSABLE
-    assert "labels by people are never replaced" in result.stderr
+    assert "which propagated ones never replace" in result.stderr
     assert project.phases_path.read_bytes() == before
 
 

@@ -80,7 +80,7 @@ def test_scores_are_finite(project: Project):
 def test_a_recipe_of_an_odd_version_is_damaged(tmp_path: Path, version: str):
     path = tmp_path / "recipe.json"
     path.write_text(f'{{"step": "a", "version": {version}, "config": {{}}, "inputs": {{}}}}')
-    with pytest.raises(artifact.ArtifactError, match="recipe is not one"):
+    with pytest.raises(artifact.ArtifactError, match="recipe is not valid"):
         artifact.read_recipe(path)
 
 

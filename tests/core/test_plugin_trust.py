@@ -55,7 +55,7 @@ def test_no_module_is_imported_because_a_project_names_it(
     (stranger.root / "project.toml").write_text(f'[{section}]\n{key} = "strange.thing"\n')
     done = CliRunner().invoke(app, [*command, "--project", str(stranger.root)])
     assert done.exit_code == ExitCode.USAGE, done.output
-    assert "'strange.thing' is a program of its own" in done.stderr
+    assert "'strange.thing' is a program that only" in done.stderr
     assert "LA2DS_PLUGINS=strange.thing" in done.stderr
     assert not (tmp_path / "strange" / "ran").exists()
 
@@ -79,7 +79,7 @@ def test_names_are_trusted_with_their_package_and_not_by_their_beginning(
     monkeypatch.chdir(tmp_path)
     check_trusted("mine.pose", "pose network")
     for name in ("mines.pose", "min", "other.mine"):
-        with pytest.raises(UserError, match="program of its own"):
+        with pytest.raises(UserError, match="is a program that only a file"):
             check_trusted(name, "pose network")
     trust("mmpose:config.py,weights.pth")
     check_trusted(str(tmp_path / "config.py"), "configuration")

@@ -193,9 +193,9 @@ def test_columns_may_be_few_and_cells_empty(project):
         ("b,b.mp4,2,5,nan", "fps is 'nan', not a number of at least 0"),
         (",b.mp4,2,5,0", "the column 'id' is empty"),
         ("b,b.mp4,,5,0", "the column 'sha256' is empty"),
-        ("b,b.mp4", "it has 2 fields, the header has 5"),
-        ("b", "it has 1 field, the header has 5"),
-        ("b,b.mp4,2,5,0,,x", "it has 7 fields, the header has 5"),
+        ("b,b.mp4", "it has 2 fields, but the header has 5"),
+        ("b", "it has 1 field, but the header has 5"),
+        ("b,b.mp4,2,5,0,,x", "it has 7 fields, but the header has 5"),
     ],
 )
 def test_bad_row_of_the_video_list_is_named(project, line, said):
@@ -344,7 +344,7 @@ def test_phases_are_sorted_and_rows_of_other_videos_left_out(project):
     ("text", "line", "problem"),
     [
         ("video,start,end,phase\na,0,5,up\na,five,9,down\n", 3, "five"),
-        ("video,start,end,phase\na,5,5,up\n", 2, "start 5 must lie before end 5"),
+        ("video,start,end,phase\na,5,5,up\n", 2, "start 5 must be before end 5"),
         ("video,start,end,phase\na,-1,5,up\n", 2, "start -1"),
         ("video,start,phase\na,0,up\n", 2, "end"),
         ("video,start,end,phase\na,0\n", 2, "cannot be read"),

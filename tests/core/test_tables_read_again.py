@@ -88,7 +88,7 @@ def test_paths_that_any_table_holds_are_written_as_they_are():
 def test_a_path_with_the_character_0_is_refused(tmp_path: Path, text: str):
     project = Project.create(tmp_path)
     project.videos_path.write_text(f"id,path,sha256\na,{text},1\n")
-    with pytest.raises(UserError, match="character 0"):
+    with pytest.raises(UserError, match="null character"):
         project.videos()
 
 

@@ -160,7 +160,10 @@ def test_other_rows_are_read_one_by_one(tmp_path: Path, row: str):
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        ("c-3,films/c.mp4,3,,,,,,,", "line 4 cannot be read: it has 10 fields, the header has 11"),
+        (
+            "c-3,films/c.mp4,3,,,,,,,",
+            "line 4 cannot be read: it has 10 fields, but the header has 11",
+        ),
         ("c-3,films/c.mp4,3,,,,,,,,,", "line 4 cannot be read: it has 12 fields"),
         ("c-3,films/c.mp4", "line 4 cannot be read: it has 2 fields"),
         ("c-3,,3,,,,,,,,", "line 4 cannot be read: the column 'path' is empty"),

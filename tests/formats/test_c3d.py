@@ -141,12 +141,12 @@ def with_parameter(name: str, value: object) -> bytes:
         (GOOD.content()[:300], "it is cut off, or its header does not say where the parameters"),
         (changed(0, 0), "does not say where the parameters are"),
         (changed(0, 200), "does not say where the parameters are"),
-        (changed(515, 7), "unknown processor type 7"),
+        (changed(515, 7), "its processor type is 7, not"),
         (changed(16, 0, 0), "does not say where the frames are"),
         (changed(16, 255, 255), "does not say where the frames are"),
-        (changed(2, 18), "its header has 18 points, its parameters 17"),
+        (changed(2, 18), "its header has 18 points, but its parameters 17"),
         (changed(8, 9), "it has 6 of its 9 frames"),
-        (changed(8, 0), "it holds no frames"),
+        (changed(8, 0), "it has no frames"),
         (GOOD.content()[:-1], "it has 5 of its 6 frames"),
         (changed(4, 255, 255), "it has 0 of its 6 frames"),
         (with_parameter("POINT:SCALE", np.zeros(1, np.float32)), "its scale is 0"),
@@ -154,7 +154,7 @@ def with_parameter(name: str, value: object) -> bytes:
         (with_parameter("POINT:UNITS", ["inch"]), "its units are 'inch', not m, cm, mm"),
         # The first parameter: the length of its name and of the whole, its dimensions, its type.
         (changed(526, 127), "its parameter"),
-        (changed(534, 255, 255), "has no end"),
+        (changed(534, 255, 255), "does not end"),
         (changed(537, 255), "its parameter 'POINT:LABELS' is damaged"),
         (changed(538, 255, 255), "its parameter 'POINT:LABELS' is damaged"),
         (changed(536, 9), "its parameter 'POINT:LABELS' is damaged"),
@@ -173,7 +173,7 @@ def test_parameters_of_megabytes_are_refused(tmp_path: Path, project: Project):
     content[16:18] = (4000).to_bytes(2, "little")
     path = tmp_path / "a.c3d"
     path.write_bytes(bytes(content).ljust(4000 * 512, b"\1"))
-    with pytest.raises(UserError, match="its parameters take 2,046,976 bytes, and 1 MiB"):
+    with pytest.raises(UserError, match="its parameters take 2,046,976 bytes, but at most 1 MiB"):
         load_importer("c3d")(project, path)
 
 

@@ -85,15 +85,15 @@ def test_the_other_split_is_said_and_the_clip_keeps_its_own(
     import_penn_action(project, root, "golf_swing", progress=notes, carl_labels=carl)
     assert [v.split for v in project.videos()] == ["train", "test"]
     assert any(
-        "in the other split, where the clip's own split counts: 1" in line for line in notes.lines
+        "in the other split; the clip's own split is used: 1" in line for line in notes.lines
     )
 
 
 @pytest.mark.parametrize(
     ("labels", "said"),
     [
-        (np.zeros((4, 2)), "should hold one label for each frame"),
-        (np.zeros(0), "should hold one label for each frame"),
+        (np.zeros((4, 2)), "should have one label for each frame"),
+        (np.zeros(0), "should have one label for each frame"),
         (np.array([0, 0.5, 1, 1]), "should be whole numbers"),
         (np.array([0, np.nan, 1, 1]), "should be whole numbers"),
         (np.array(["a", "b", "c", "d"]), "should be whole numbers"),
@@ -127,7 +127,7 @@ def test_labels_of_another_action(root: Path, carl: Path, project: Project):
     (carl / "train" / "golf_swing" / "0001.npy").unlink()
     first, _ = import_penn_action(project, root, "golf_swing", carl_labels=carl)
     assert first.status == "degraded"
-    assert "it lies under squat, and the clip shows golf_swing" in first.message
+    assert "it is in the folder squat, but the clip shows golf_swing" in first.message
 
 
 def test_two_files_for_a_clip(root: Path, carl: Path, project: Project):

@@ -58,7 +58,7 @@ def test_joints_of_three_coordinates_are_seen_along_an_axis(
     np.testing.assert_allclose(pose.xy, PIXELS * record()["pose"][..., axes], rtol=1e-5)
     assert pose.info["projection"] == f"orthographic {plane}"
     assert any(
-        f"axes {plane[0]} and {plane[1]} are those of the image" in line for line in notes.lines
+        f"axes {plane[0]} and {plane[1]} become those of the image" in line for line in notes.lines
     )
 
 
@@ -163,7 +163,7 @@ def test_parameters_of_body_models_are_refused(
         ({"pose": "joints"}, "should be an array of numbers"),
         ({"pose": np.full((9, 17, 2), "a")}, "is not an array of numbers"),
         ({"pose": np.full((9, 17, 2), np.nan)}, "no joint is seen"),
-        ({"labels": np.zeros(8)}, r"the labels of record 'bad' are \(8,\), and its pose has 9"),
+        ({"labels": np.zeros(8)}, r"the labels of record 'bad' are \(8,\), but its pose has 9"),
         ({"labels": np.full(9, 0.5)}, "should be whole numbers"),
         ({"labels": np.full(9, np.nan)}, "should be whole numbers"),
         ({"labels": None}, "should be an array of numbers"),
@@ -198,9 +198,9 @@ def test_names_that_read_alike_do_not_share_an_id(tmp_path: Path, project: Proje
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ({}, "should hold a dictionary"),
+        ({}, "should contain a dictionary"),
         ([1], "not one dictionary"),
-        ("text", "should hold a dictionary"),
+        ("text", "should contain a dictionary"),
         ({1: {}}, "should be named by text"),
         ({"a": 1}, "should be a dictionary with 'pose' and 'labels'"),
     ],
@@ -222,13 +222,13 @@ def test_a_plain_array_and_a_file_that_is_no_npy(tmp_path: Path, project: Projec
     with pytest.raises(UserError, match=r"not a pickled \.npy file") as caught:
         load(project, tmp_path / "y_train.npy")
     assert caught.value.exit_code == ExitCode.UNREADABLE
-    with pytest.raises(UserError, match="there is no file"):
+    with pytest.raises(UserError, match="no such file"):
         load(project, tmp_path / "z_train.npy")
 
 
 def test_the_rate_is_needed_and_choices_are_checked(tmp_path: Path, project: Project):
     path = write_records(tmp_path / "x_train.npy", {"a": record()})
-    with pytest.raises(UserError, match="does not hold the frame rate"):
+    with pytest.raises(UserError, match="the frame rate is not in the file"):
         import_casa_npy(project, path)
     with pytest.raises(UserError, match="there is no split 'val'"):
         load(project, path, split="val")

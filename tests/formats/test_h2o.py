@@ -166,7 +166,7 @@ def test_a_second_import_is_cached_and_keeps_what_the_user_wrote(root: Path, pro
         ("hand_pose/000003.txt", "1 2 3\n", "hand_pose/000003.txt should have 128 numbers, not 3"),
         ("hand_pose/000003.txt", "0 " * 124, "not 124, as in hand_pose_MANO"),
         ("hand_pose/000003.txt", "", "should have 128 numbers, not 0"),
-        ("hand_pose/000003.txt", "x " * 128, "does not hold numbers only"),
+        ("hand_pose/000003.txt", "x " * 128, "contains something other than numbers"),
         ("hand_pose/000003.txt", "2 " + "0 " * 127, "flags of the hands should be 0 or 1"),
         ("hand_pose/abc.txt", "", "'abc' is not a frame number"),
         ("cam_intrinsics.txt", "600 600 640\n", "should have fx fy cx cy width height"),

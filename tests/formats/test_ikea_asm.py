@@ -300,7 +300,7 @@ def test_files_of_two_networks_in_one_folder(root: Path, project: Project):
     write_ikea_frame(folder_of(root, SECOND), 5, [ikea_person(joints(5, count=25))])
     results = import_ikea_asm(project, root)
     assert (results[1].status, results[1].code) == ("failed", "I002")
-    assert "other joints than the files before it" in results[1].message
+    assert "different joints than the files before it" in results[1].message
 
 
 def test_a_joint_that_the_ground_truth_does_not_have(root: Path, project: Project):

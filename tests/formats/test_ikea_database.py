@@ -220,8 +220,8 @@ def test_where_they_disagree_the_scan_is_named_and_gt_segments_wins(root: Path, 
     notes = Notes()
     import_ikea_asm(project, root, progress=notes)
     assert notes.lines == [
-        "scans whose actions in gt_segments.json, which is read, are not those of "
-        f"ikea_annotation_db_full: 1 of 2, {SECOND} is the first"
+        "scans whose actions in gt_segments.json, which is used, differ from those in "
+        f"ikea_annotation_db_full: 1 of 2, first {SECOND}"
     ]
     assert phases_of(project) == [[Phase(2, 5, "spin leg")]] * 2
 

@@ -52,7 +52,7 @@ def test_a_joint_told_by_hand_beats_one_of_that_name():
 
 def test_a_body_without_hips_cannot_be_used():
     names = [j for j in COCO if "hip" not in j]
-    with pytest.raises(JointsError, match="without left_hip, right_hip it cannot be used"):
+    with pytest.raises(JointsError, match="missing: left_hip, right_hip;"):
         order_by_name(names, "coco17", {})
 
 
@@ -61,11 +61,11 @@ def test_joints_without_names():
     assert joint_order(None, 25, "body25", {}).skeleton == "body25"
     assert joint_order(None, 133, None, {}).column == tuple(range(17))
     with pytest.raises(
-        JointsError, match="it has 25 joints without names, coco17 has 17"
+        JointsError, match="it has 25 joints without names, but coco17 has 17"
     ) as caught:
         joint_order(None, 25, None, {})
     assert caught.value.hint == "name their order with --skeleton body25"
     with pytest.raises(JointsError, match="no names, so --map cannot be used"):
         joint_order(None, 17, None, {"a": "nose"})
-    with pytest.raises(JointsError, match="it names 3 joints and has 17"):
+    with pytest.raises(JointsError, match="it names 3 joints but has 17"):
         joint_order(["a", "b", "c"], 17, None, {})

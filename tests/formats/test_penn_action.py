@@ -117,7 +117,7 @@ def test_empty_box_is_not_detected(tmp_path):
     [
         ({"x": np.ones((4, 12))}, r"expected x, y, visibility \(frames, 13\)"),
         ({"boxes": 9}, r"expected bbox \(4, 4\)"),
-        ({"train": 7}, "missing or of the wrong kind"),
+        ({"train": 7}, "missing or has the wrong type"),
     ],
 )
 def test_fields_that_do_not_fit_are_named(tmp_path, changed, message):

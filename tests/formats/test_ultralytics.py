@@ -87,8 +87,8 @@ def test_label_files_without_scores(read: Read, tmp_path: Path):
 @pytest.mark.parametrize(
     ("text", "code", "said"),
     [
-        ("0 0.5 0.5 0.1 0.1", "I002", "not class x y w h and 17 joints"),
-        ("0 0.5 a", "I001", "walk_2.txt line 1 does not hold numbers"),
+        ("0 0.5 0.5 0.1 0.1", "I002", "does not fit class x y w h and 17 joints"),
+        ("0 0.5 a", "I001", "walk_2.txt line 1 contains something other than numbers"),
         ("1 0.5 0.5\n0 x", "I001", "walk_2.txt line 2"),
     ],
 )

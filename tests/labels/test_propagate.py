@@ -165,13 +165,13 @@ def test_a_damaged_labelled_clip_leaves_the_vote_to_the_others(tmp_path: Path):
 @pytest.mark.parametrize(
     ("names", "rows", "message", "code"),
     [
-        (["clip0"], [], "no clip of the project has phases by a person", ExitCode.UNUSABLE),
-        (["clip1"], ["clip0,0,9,a"], "'clip1' has no phases by a person", ExitCode.MISMATCH),
+        (["clip0"], [], "no clip of the project has phases set by a person", ExitCode.UNUSABLE),
+        (["clip1"], ["clip0,0,9,a"], "'clip1' has no phases set by a person", ExitCode.MISMATCH),
         (["klip0"], ["clip0,0,9,a"], "there is no clip 'klip0'", ExitCode.UNREADABLE),
-        (["test"], ["clip0,0,9,a"], "no clip of this kind is labelled", ExitCode.UNUSABLE),
+        (["test"], ["clip0,0,9,a"], "none of these clips is labelled", ExitCode.UNUSABLE),
         (["clip0"], ["clip0,0,9,a", "clip0,5,12,b"], "overlap", ExitCode.MISMATCH),
-        (["clip0"], ["clip0,9,2,a"], "must lie before end", ExitCode.MISMATCH),
-        (["clip0"], ["clip0,900,910,a"], "outside of its frames", ExitCode.UNUSABLE),
+        (["clip0"], ["clip0,9,2,a"], "must be before end", ExitCode.MISMATCH),
+        (["clip0"], ["clip0,900,910,a"], "outside its frames", ExitCode.UNUSABLE),
     ],
 )
 def test_what_cannot_be_propagated(project: Project, names, rows, message: str, code: ExitCode):
@@ -281,7 +281,7 @@ def test_labels_by_people_are_never_replaced(tmp_path: Path, overwrite: bool):
 def test_overwrite_of_nothing_but_labels_by_people_is_refused(tmp_path: Path):
     project = swings(tmp_path, labelled=2)
     before = project.phases_path.read_bytes()
-    with pytest.raises(UserError, match="labels by people are never replaced") as refused:
+    with pytest.raises(UserError, match="which propagated ones never replace") as refused:
         propagate(project, targets=["clip1"], write=True, overwrite=True)
     assert refused.value.exit_code == ExitCode.UNUSABLE
     assert project.phases_path.read_bytes() == before

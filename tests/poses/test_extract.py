@@ -224,7 +224,7 @@ def test_the_networks_that_nobody_chose_are_named_once(
     extract_poses(project, [str(clips)], PosesConfig(), options, progress=progress)
     assert notes == [
         "joints by blazepose, people by blazepose; "
-        "la2ds extract-poses --pose NAME takes another network"
+        "la2ds extract-poses --pose NAME chooses another network"
     ]
     pose, recipe = project.read_pose(project.videos()[0].id)
     assert (pose.info["pose"], pose.info["detector"]) == ("blazepose", "blazepose")

@@ -239,5 +239,5 @@ def test_missing_weights_are_explained(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr("la2ds_models.weight_files.installed", lambda member: None)
     with pytest.raises(UserError, match="blazehand-detector are not on this machine"):
         hands.open_networks("cpu")
-    with pytest.raises(UserError, match="on the CPU alone"):
+    with pytest.raises(UserError, match="only on the CPU"):
         hands.open_networks("cuda")

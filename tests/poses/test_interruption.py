@@ -200,7 +200,7 @@ def test_a_project_that_cannot_be_written_is_refused(tmp_path: Path, monkeypatch
     with pytest.raises(UserError, match="Permission denied") as caught:
         extract_poses(project, [str(tmp_path / "a.mp4")], CONFIG)
     assert caught.value.exit_code == ExitCode.STORAGE
-    assert "choose a folder you may write to" in caught.value.hint
+    assert "choose a writable folder" in caught.value.hint
 
 
 def test_read_only_clips_are_no_obstacle(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_a_handstand_may_be_either() -> None:
     xy[:, 9:11] = xy[:, 5:7] - np.stack([0 * torso, torso], axis=-1)[:, None]  # hands up
     facts = assess(turned(replace(pose, xy=xy), 2))
     assert facts["turned"] == 0.5
-    assert verdict(facts).all[-1].message.endswith("the picture is turned")
+    assert verdict(facts).all[-1].message.endswith("the picture is rotated")
 
 
 def test_unseen_joints_leave_it_open() -> None:

@@ -263,10 +263,10 @@ def test_what_is_wrong_is_named(tmp_path: Path, row: str, said: str) -> None:
         ("start\n1\n", "line 2 cannot be read: column 'path' is missing"),
         ("path,start\n,1\n", "line 2 cannot be read: column path is empty"),
         ("path\nhttps://example.org/a.mp4\n", "line 2 cannot be read: column path: "),
-        ("path,start\na.mp4\n", "line 2 cannot be read: it has 1 field, the header has 2"),
+        ("path,start\na.mp4\n", "line 2 cannot be read: it has 1 field, but the header has 2"),
         ("path;start\na.mp4;1\n", "column 'path;start' is unknown"),
-        ("path\n", "lists no clip"),
-        ("", "lists no clip"),
+        ("path\n", "lists no clips"),
+        ("", "lists no clips"),
         ("path,start\na.mp4,1\nb.mp4,1\na.mp4,1\n", "lists the same part of .*a.mp4 twice"),
     ],
 )

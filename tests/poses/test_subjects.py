@@ -206,10 +206,10 @@ def test_a_rank_is_that_of_the_people_and_leaves_nothing_open(crowd: list[Track]
 
 def test_a_rank_beyond_the_people_is_named() -> None:
     pair = [moving(220, 200, 50, 0.1), moving(420, 200, 50, 0.1)]
-    with pytest.raises(UserError, match="shows 2 people, there is no person 3") as caught:
+    with pytest.raises(UserError, match="shows 2 people; there is no person 3") as caught:
         choose_subject(pair, SIZE, 50, "3")
     assert (caught.value.code, caught.value.exit_code) == ("V026", ExitCode.UNUSABLE)
-    with pytest.raises(UserError, match="shows 1 person, there is no person 2"):
+    with pytest.raises(UserError, match="shows 1 person; there is no person 2"):
         rank_people(pair[:1], SIZE, 50, "2")
 
 
@@ -302,10 +302,10 @@ def test_no_file_names_nobody(tmp_path: Path) -> None:
     ("rows", "problem"),
     [
         ("a,largest\nb,biggest\n", "line 3 .*unknown subject 'biggest'"),
-        ("a,largest\na,first\n", "line 3 .*'a' is there twice"),
+        ("a,largest\na,first\n", "line 3 .*'a' is listed twice"),
         (",first\n", "line 2 .*the video is empty"),
         ("a,0\n", "line 2 .*unknown subject '0'"),
-        ("a\n", "line 2 .*: it has 1 field, the header has 2"),
+        ("a\n", "line 2 .*: it has 1 field, but the header has 2"),
     ],
 )
 def test_a_bad_row_is_named(tmp_path: Path, rows: str, problem: str) -> None:

@@ -111,7 +111,9 @@ def test_missing_weights_are_explained(tmp_path: Path, monkeypatch) -> None:
 @pytest.mark.parametrize(("names", "shown"), [({0: "cat", 1: "dog"}, "cat, dog"), ({}, "nothing")])
 def test_a_network_without_people_is_refused(tmp_path, monkeypatch, names: Any, shown: str) -> None:
     path = write_checkpoint(tmp_path / "a.pt", monkeypatch, names=names)
-    with pytest.raises(UserError, match=f"finds no people: its classes are {shown}") as caught:
+    with pytest.raises(
+        UserError, match=f"does not detect people; its classes are {shown}"
+    ) as caught:
         load_model(Setting(str(path)), "cpu", 1)
     assert caught.value.exit_code == ExitCode.MISMATCH
 
@@ -267,7 +269,7 @@ def test_a_damaged_file_is_refused(tmp_path: Path, content: bytes) -> None:
 def test_weights_without_a_network_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.pt"
     torch.save(DetectionModel().state_dict(), path)
-    refused(path, "it holds no network")
+    refused(path, "it contains no network")
 
 
 @pytest.mark.parametrize(

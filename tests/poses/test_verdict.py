@@ -129,7 +129,7 @@ def test_a_person_who_lies_down_is_ok_however_unsure_the_network() -> None:
 def test_what_may_be_either_comes_last_and_says_both() -> None:
     found = verdict({**GOOD, "tilt": 90.0, "turned": 0.6, "jitter": 0.05})
     assert found.codes == ["V028", "V031"]
-    assert "either the person lies down or the picture is turned" in found.all[1].message
+    assert "either the person lies down or the picture is rotated" in found.all[1].message
     assert "--rotate 270" in found.all[1].hint
 
 

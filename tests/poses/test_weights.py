@@ -127,7 +127,7 @@ def test_the_bar_follows_a_server_that_starts_over(server: FileServer) -> None:
         fetch_weights("net", told)
     assert told.all("begin") == [("net", len(CONTENT))] * 2
     assert sum(n for n in told.all("advance") if isinstance(n, int)) == half + len(CONTENT)
-    assert len([n for n in told.all("note") if "fetching" in str(n)]) == 1
+    assert len([n for n in told.all("note") if "downloading" in str(n)]) == 1
 
 
 def test_missing_weights_name_every_way_out() -> None:
@@ -256,7 +256,7 @@ def test_names_with_more_and_files_are_recognised(tmp_path: Path) -> None:
     assert found["/somewhere/yolo11n-pose.pt"].trained_on == "COCO 2017 keypoints"
     assert found["mine.onnx"].weights == "unknown"
     assert found["mine.onnx"].code == "onnxruntime (MIT)"
-    assert "a model of your own" in found["mine.onnx"].terms[0]
+    assert "your own model" in found["mine.onnx"].terms[0]
     assert found["best.pt"].code == "ultralytics (AGPL-3.0)"
     assert "AGPL" in found["best.pt"].terms[0]
 

@@ -73,7 +73,7 @@ def test_it_says_one_line_serves_one_project_and_ends_when_told_to(
     out, error = second.communicate(timeout=60)
     assert second.returncode == ExitCode.MISMATCH == 5
     assert out == ""
-    assert "is open already" in error
+    assert "is already open" in error
     assert "hint: use its page" in error
 
     process.send_signal(signal.SIGTERM)

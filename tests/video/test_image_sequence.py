@@ -122,7 +122,9 @@ def test_what_is_a_folder_of_images(folder: Path, tmp_path: Path) -> None:
 
 def test_the_rate_must_be_given(folder: Path) -> None:
     for look in (probe, lambda path: next(read_frames(path))):
-        with pytest.raises(UserError, match=r"say how many per second with --fps N") as caught:
+        with pytest.raises(
+            UserError, match="is a folder of images, and their rate is unknown"
+        ) as caught:
             look(folder)
         assert (caught.value.code, caught.value.exit_code) == ("V010", ExitCode.USAGE)
         assert str(folder) in caught.value.message

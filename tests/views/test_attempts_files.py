@@ -65,7 +65,7 @@ def test_the_page_says_every_series_once_and_in_its_table(
     assert {series.kind for series in result.series} == {"angle", "tempo"}
     for series in result.series:
         assert page.count(series_sentence(series, len(DEGREES))) == 1
-    assert "2 differences stated in two attempts or more: 2 fade, 0 grow." in page
+    assert "2 differences found in two or more attempts: 2 fade, 0 grow." in page
     assert page.count("<circle") == sum(series.trend.count for series in result.series)
     assert page.count('class="trend"') == 2
     assert len(re.findall(r"<th scope=\"row\">\d  try-\d", page)) == len(DEGREES)

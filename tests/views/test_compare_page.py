@@ -190,7 +190,7 @@ def test_a_clip_without_a_fault_has_no_card_and_says_so(project: Project) -> Non
     text = page_of(project, twin)
     assert "No joint differs by more than noise and camera explain." in Page(text).text
     assert "<article" not in text
-    assert "0 joints differ, 0 parts have another tempo" in text
+    assert "0 joints differ, 0 parts have a different tempo" in text
 
 
 def test_privacy_shows_no_picture_of_the_video(project: Project, faulty: CompareResult) -> None:

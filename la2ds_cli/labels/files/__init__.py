@@ -1,12 +1,12 @@
 """Label files of other tools: one file per tool, reading and writing side by side.
 
-A tool's file has `SUFFIXES`, what its files end in; `write(labels, path)`, which writes the labels
-of one video; and `read(path, layer) -> list[LabelFile]`, which raises LabelError for a file that
-is not what it should be. Times are seconds of the video file as a player shows them. Paths in such
-files come from other machines: only the name at their end is used.
+A tool's module has `SUFFIXES`, the endings of its files; `write(labels, path)`, which writes the
+labels of one video; and `read(path, layer) -> list[LabelFile]`, which raises LabelError for an
+invalid file. Times are seconds of the video file as a player shows them. Paths in such files come
+from other machines, so only the file name is used.
 
 To add a tool: a file here, its line in WRITERS and READERS, and tests/labels/files/test_NAME.py,
-which opens what is written by the tool's own reader where there is one. ../exchange.py knows the
+which opens the written files with the tool's own reader, if there is one. ../exchange.py knows the
 project.
 """
 
@@ -37,7 +37,7 @@ _MOST = 200_000_000  # bytes of a file
 
 
 class LabelError(ValueError):
-    """A label file that is not what its format says; the message names it and the place."""
+    """A label file that does not follow its format; the message names the file and the place."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ class Span:
 @dataclass(frozen=True)
 class Tracks:
     """Joints of one person: names of K joints, seconds (T,) of the file, xy (T, K, 2) pixels of the
-    picture, NaN = not seen. size: width and height of the picture, 0 = not known. mirrored: left
-    and right of the picture are exchanged beside the film."""
+    picture, NaN = not seen. size: width and height of the picture, 0 = not known. mirrored: the
+    picture is mirrored compared with the film."""
 
     names: tuple[str, ...]
     seconds: FloatArray
@@ -65,9 +65,9 @@ class Tracks:
 
 @dataclass(frozen=True)
 class LabelFile:
-    """The labels of one video. media: its path as the file names it, empty where it does not. fps,
-    seconds: of the video, 0 = not known. skipped: events without a length, which are no phases.
-    filmed_fps: of the camera, where the film plays slower; tracks: joints for tools that show them.
+    """The labels of one video. media: its path in the file, empty if there is none. fps, seconds:
+    of the video, 0 = not known. skipped: events without a length, which are not phases. filmed_fps:
+    of the camera, if the film plays slower; tracks: joints for tools that show them.
     """
 
     media: str
@@ -80,7 +80,7 @@ class LabelFile:
 
     @property
     def name(self) -> str:
-        """The file name of the video, whatever system the path is from; addresses as well."""
+        """The file name of the video, for paths of any system and for URLs."""
         path = unquote(self.media) if self.media.startswith("file:") else self.media
         return PurePosixPath(PureWindowsPath(path).as_posix()).name
 
@@ -90,7 +90,8 @@ Read = Callable[[Path, str], list[LabelFile]]
 
 
 def writer(name: str) -> tuple[Write, str]:
-    """What writes a format, and the ending of its files. UserError (exit 2) for an unknown one."""
+    """The writer of a format, and the ending of its files. Raises UserError (exit 2) for an unknown
+    format."""
     if name not in WRITERS:
         raise UserError(
             f"unknown label format '{name}'", hint=f"formats: {', '.join(sorted(WRITERS))}"
@@ -100,7 +101,8 @@ def writer(name: str) -> tuple[Write, str]:
 
 
 def reader(name: str) -> tuple[Read, tuple[str, ...]]:
-    """What reads a format, and the endings of its files. UserError (exit 2) for an unknown one."""
+    """The reader of a format, and the endings of its files. Raises UserError (exit 2) for an
+    unknown format."""
     if name not in READERS:
         raise UserError(f"unknown label format '{name}'", hint=f"formats: {', '.join(READERS)}")
     module = import_module(f"{__name__}.{name}")
@@ -119,18 +121,18 @@ def text_of(path: Path) -> str:
 
 
 def json_of(path: Path) -> dict[str, Any]:
-    """A JSON object; LabelError for anything else."""
+    """A JSON object; raises LabelError for anything else."""
     try:
         content = json.loads(text_of(path))
     except (ValueError, RecursionError) as error:
         raise LabelError(f"{path.name} is not JSON: {error}") from error
     if not isinstance(content, dict):
-        raise LabelError(f"{path.name} holds no JSON object")
+        raise LabelError(f"{path.name} contains no JSON object")
     return content
 
 
 def xml_of(path: Path, tag: str, tool: str) -> ElementTree.Element:
-    """The root of an XML file, which is `tag`; LabelError for anything else."""
+    """The root of an XML file, which is `tag`; raises LabelError for anything else."""
     text = text_of(path)
     if "<!DOCTYPE" in text or "<!ENTITY" in text:  # entities can grow without bound
         raise LabelError(f"{path.name} declares a document type, which files of {tool} do not")
@@ -139,5 +141,5 @@ def xml_of(path: Path, tag: str, tool: str) -> ElementTree.Element:
     except (ElementTree.ParseError, RecursionError, ValueError) as error:
         raise LabelError(f"{path.name} is not XML: {error}") from error
     if root.tag != tag:
-        raise LabelError(f"{path.name} is not a file of {tool}: it begins with {root.tag[:40]!a}")
+        raise LabelError(f"{path.name} is not a {tool} file: it begins with {root.tag[:40]!a}")
     return root

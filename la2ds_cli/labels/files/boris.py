@@ -1,6 +1,6 @@
 """BORIS: projects (.boris), and tables of events as it exports them (.csv, .tsv).
 
-A phase is a state event. Point events have no length and are told as skipped.
+A phase is a state event. Point events have no length and are reported as skipped.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _CARRIED = "carried, not checked"
 
 
 def write(labels: LabelFile, path: Path) -> None:
-    """Write a project with one observation, named after the file; its ethogram are the phases."""
+    """Write a project with one observation, named after the file; the phases are its ethogram."""
     names = list(dict.fromkeys(span.name for span in labels.spans))
     behaviours = {
         str(number): {
@@ -93,7 +93,8 @@ def write(labels: LabelFile, path: Path) -> None:
 
 
 def _events(spans: Iterable[Span]) -> list[tuple[float, str, str, str]]:
-    """Time, name, comment, and START or STOP of each event; what ends comes before what begins."""
+    """Time, name, comment, and START or STOP of each event; at equal times, stops come before
+    starts."""
     events = []
     for span in spans:
         comment = _CARRIED if span.carried else ""
@@ -103,7 +104,7 @@ def _events(spans: Iterable[Span]) -> list[tuple[float, str, str, str]]:
 
 
 def write_table(labels: LabelFile, path: Path) -> None:
-    """Write the events as BORIS exports them, one line for each start and stop."""
+    """Write the events as BORIS exports them, with one line for each start and stop."""
     seconds = f"{labels.seconds:.3f}"
     about = (path.stem, "", "", seconds, "Media file(s)", f"player #1:{labels.media}", "0")
     about += (seconds, f"{labels.fps:g}")
@@ -118,8 +119,9 @@ def write_table(labels: LabelFile, path: Path) -> None:
 
 
 def read(path: Path, layer: str = "") -> list[LabelFile]:
-    """The state events of each observation, of the subject `layer` where it is given. Observations
-    of more than one video in a row are refused: their times run on from video to video."""
+    """The state events of each observation, only of the subject `layer` if it is given.
+    Observations of several videos in a row are refused, since their times continue from video to
+    video."""
     if path.suffix.lower() == ".boris":
         return _read_project(path, layer)
     return _read_table(path, layer)
@@ -139,8 +141,8 @@ def _read_project(path: Path, layer: str) -> list[LabelFile]:
             media = list(files.get("1") or []) if isinstance(files, dict) else []
             if len(media) > 1:
                 raise LabelError(
-                    f"{path.name}: observation {name} is of {len(media)} videos in a row; make one "
-                    "observation of each"
+                    f"{path.name}: observation {name} covers {len(media)} videos in a row; make "
+                    "one observation for each"
                 )
             offset = float(one.get("time offset") or 0.0)
             events = [
@@ -184,7 +186,8 @@ def _read_table(path: Path, layer: str) -> list[LabelFile]:
 
 
 def _table(path: Path) -> tuple[list[str], list[dict[str, str]]]:
-    """The columns and the rows; older versions of BORIS put facts of the observation before."""
+    """The columns and the rows; older versions of BORIS put facts about the observation before
+    them."""
     text = text_of(path)
     mark = "\t" if path.suffix.lower() == ".tsv" or "\t" in text.partition("\n")[0] else ","
     try:
@@ -195,7 +198,7 @@ def _table(path: Path) -> tuple[list[str], list[dict[str, str]]]:
         if "Behavior" in line and ("Time" in line or "Start (s)" in line):
             cells = [dict(zip(line, row, strict=False)) for row in lines[number + 1 :] if any(row)]
             return line, cells
-    raise LabelError(f"{path.name} has no line of column names with Behavior and Time")
+    raise LabelError(f"{path.name} has no header line with Behavior and Time")
 
 
 def _aggregated(media: str, rows: Sequence[Mapping[str, str]], layer: str) -> LabelFile:

@@ -1,5 +1,5 @@
-"""ELAN annotation files (.eaf, EAF 3.0): a tier `phases`, and a tier `carried` for what nobody has
-checked. Times are whole milliseconds, as ELAN has them."""
+"""ELAN annotation files (.eaf, EAF 3.0): a tier `phases`, and a tier `carried` for labels that
+nobody has checked. Times are whole milliseconds, as in ELAN."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
 
 
 def write(labels: LabelFile, path: Path) -> None:
-    """Write the labels of a video, with its place, as ELAN wants it."""
+    """Write the labels of a video, with its path in ELAN's form."""
     root = ElementTree.Element(
         "ANNOTATION_DOCUMENT",
         {
@@ -82,8 +82,8 @@ def _milliseconds(seconds: float) -> int:
 
 
 def read(path: Path, layer: str = "") -> list[LabelFile]:
-    """The annotations of a tier that have times of their own: of `layer`, else of `phases`, else of
-    the only one that has any. Annotations of tiers that hang on another are not read."""
+    """The annotations with times of their own in a tier: `layer`, or else `phases`, or else the
+    only one that has any. Dependent tiers are not read."""
     root = xml_of(path, "ANNOTATION_DOCUMENT", "ELAN")
     times = {
         str(slot.get("TIME_SLOT_ID")): _seconds(slot, path)

@@ -1,12 +1,12 @@
 """Kinovea annotation files (.kva, format 2.0): phases as key images, joints as trajectories.
 
-A key image is a moment: a phase begins at the one of its name, and lasts until the next one. Where
-no phase follows at once, a key image `end of NAME` says so.
+A key image is a moment: a phase begins at the key image with its name, and lasts until the next
+one. If no phase follows immediately, a key image `end of NAME` marks the end.
 
-Kinovea counts time in stamps of the video's time base. A file tells how many of them a frame lasts
-(AverageTimeStampsPerFrame) and how many frames are shown per second (UserFramerate); with another
-video, or another time base, Kinovea converts them by these. What is written has 1,000 stamps per
-frame, so that times between frames of films of variable rate keep their place.
+Kinovea counts time in stamps of the video's time base. A file says how many of them a frame lasts
+(AverageTimeStampsPerFrame) and how many frames are shown per second (UserFramerate); for another
+video or time base, Kinovea converts stamps with these. Written files have 1,000 stamps per frame,
+so that times between frames of films with variable rate are kept.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ _COLOURS = {"left": "255;30;144;255", "right": "255;255;140;0", "": "255;144;238
 
 
 def write(labels: LabelFile, path: Path) -> None:
-    """Write the key images of a video, and a trajectory for each joint that is seen, in pixels to
-    4 decimals. A joint that is not seen has no point there; scores are lost."""
+    """Write the key images of a video, and a trajectory for each joint that is seen, in pixels to 4
+    decimals. A joint that is not seen has no point; scores are lost."""
     rate = labels.fps or 1.0
     per_second = STAMPS * rate
     root = Element("KinoveaVideoAnalysis")
@@ -82,8 +82,8 @@ def write(labels: LabelFile, path: Path) -> None:
 
 
 def _moments(labels: LabelFile, stop: float) -> list[tuple[float, str, str]]:
-    """Seconds, name and comment of each key image; a phase that lasts beyond `stop` goes on to the
-    end of the clip, which is SelectionEnd."""
+    """Seconds, name and comment of each key image; a phase beyond `stop` lasts until the end of the
+    clip, which is SelectionEnd."""
     spans = sorted(labels.spans, key=lambda span: span.start)
     moments = []
     for span, after in pairwise([*spans, None]):
@@ -134,13 +134,13 @@ def _plain(text: str) -> str:
 
 def read(path: Path, layer: str = "") -> list[LabelFile]:
     """The key images that have a name, as phases: each lasts until the next one, the last one until
-    the end of the selection. `end of NAME` ends the phase of this name, and begins none. Key images
-    without a name are skipped, drawings and trajectories are not read."""
+    the end of the selection. `end of NAME` ends the phase with this name and begins none. Key
+    images without a name are skipped; drawings and trajectories are not read."""
     root = xml_of(path, "KinoveaVideoAnalysis", "Kinovea")
     stamps = _number(root, "AverageTimeStampsPerFrame", path)
     rate = _number(root, "UserFramerate", path) or _number(root, "CaptureFramerate", path)
     if not (stamps and stamps > 0 and rate and rate > 0):
-        raise LabelError(f"{path.name} does not tell its stamps per frame and frames per second")
+        raise LabelError(f"{path.name} does not give its stamps per frame and frames per second")
     per_second = stamps * rate
     # Kinovea rounds the stamps of a frame to a whole number: 33 at 29.97 in milliseconds. Of 1 it
     # may be that frames are counted.

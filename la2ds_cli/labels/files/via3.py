@@ -16,8 +16,8 @@ _SELECT, _VIDEO, _LOCAL = 4, 4, 1
 
 
 def write(labels: LabelFile, path: Path) -> None:
-    """Write the labels of a video; VIA asks for the video by its name when it opens the file. What
-    nobody has checked is not told apart."""
+    """Write the labels of a video; VIA asks for the video by name when it opens the file. Unchecked
+    labels are not marked."""
     names = list(dict.fromkeys(span.name for span in labels.spans))
     keys = {name: str(number) for number, name in enumerate(names)}
     project = {
@@ -69,8 +69,8 @@ def write(labels: LabelFile, path: Path) -> None:
 
 
 def read(path: Path, layer: str = "") -> list[LabelFile]:
-    """The temporal segments of each video of a project: the values of the attribute `layer`, else
-    of the only one that they have. Segments with another number of times than two are skipped."""
+    """The temporal segments of each video of a project: the values of the attribute `layer`, or
+    else of the only one that they have. Segments that do not have exactly two times are skipped."""
     content = json_of(path)
     try:
         attributes = {
@@ -105,7 +105,7 @@ def _chosen(attributes: dict[str, Any], layer: str, path: Path) -> str:
     names = {str(one["aname"]): key for key, one in attributes.items()}
     if layer and layer not in names:
         said = ", ".join(names) or "none"
-        raise LabelError(f"{path.name} has no attribute '{layer}' of segments; there are: {said}")
+        raise LabelError(f"{path.name} has no segment attribute '{layer}'; it has: {said}")
     if not layer and len(names) > 1 and NAME not in names:
         raise LabelError(f"{path.name} has several: {', '.join(names)}; name one with --layer")
     wanted = layer or (NAME if NAME in names else next(iter(names), ""))

@@ -1,7 +1,7 @@
 """Pose backends: a box in an image to joints. One file each; a new file is a new backend.
 
 A backend file declares `NAMES`, a literal tuple of the names it serves, or `SUFFIXES`, the endings
-of the model files it reads, and two functions that get the user's setting as it stands (a name,
+of the model files it reads, and two functions that get the user's setting unchanged (a name,
 `name:more` or a file):
 
     identity(name) -> str
@@ -34,7 +34,7 @@ BATCH_SIZE = {"cpu": 4, "cuda": 32}  # crops, where none is set; a CPU gains not
 
 
 class PoseBackend(Protocol):
-    """What extraction needs of a pose network."""
+    """What extraction needs from a pose network."""
 
     @property
     def skeleton(self) -> str:
@@ -43,7 +43,7 @@ class PoseBackend(Protocol):
 
     @property
     def device(self) -> str:
-        """`cpu` or `cuda`: where it really runs."""
+        """`cpu` or `cuda`: where it actually runs."""
         ...
 
     def estimate(self, images: Sequence[Image], boxes: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -69,16 +69,16 @@ class PoseBackend(Protocol):
 
 
 class PoseTracker(Protocol):
-    """One person of one clip, for a network that starts from the frame before."""
+    """One person in one clip, for a network that starts from the previous frame."""
 
     def reset(self) -> None:
-        """The next frame does not follow the one before."""
+        """Announce that the next frame does not follow the previous one."""
         ...
 
     def estimate_world(
         self, images: Sequence[Image], boxes: FloatArray
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """As PoseBackend.estimate_world, for frames that follow one another; maybe none."""
+        """As PoseBackend.estimate_world, for consecutive frames; there may be none."""
         ...
 
 
@@ -92,8 +92,8 @@ def retired(name: str, option: str) -> UserError:
     return UserError(
         f"'{name}' is no longer part of la2ds; {RETIRED[name][1]} runs the same networks without "
         "the package mediapipe",
-        hint=f"use {option} {RETIRED[name][1]}, and --overwrite to make all clips anew: its joints "
-        "are mediapipe33, not coco17",
+        hint=f"use {option} {RETIRED[name][1]}, with --overwrite to extract all clips again: its "
+        "joints are mediapipe33, not coco17",
     )
 
 
@@ -103,8 +103,8 @@ def backend_name(setting: str, device: DeviceName) -> str:
 
 
 def backend_identities(setting: str) -> tuple[str, ...]:
-    """Cache identities that satisfy the setting: `auto` takes poses made by either network that it
-    can mean, so that a project stays current on a machine of the other kind."""
+    """Cache identities that satisfy the setting: `auto` accepts poses by either network that it can
+    mean, so that a project stays current on a machine of the other kind."""
     names = tuple(AUTO.values()) if setting == "auto" else (setting,)
     return tuple(backend_identity(name) for name in names)
 
@@ -133,5 +133,5 @@ def resolve_backend(
 
 
 def _plugin(name_or_file: str) -> ModuleType:
-    hint = "or a pose model of your own with --pose FILE.onnx"
+    hint = "or your own pose model with --pose FILE.onnx"
     return load_plugin(__name__, name_or_file, what="pose network", hint=hint)

@@ -2,8 +2,8 @@
 pixels and in metres, on the CPU.
 
 `blazepose` is the full model, `blazepose-lite` and `blazepose-heavy` are the other two, and
-`blazepose:FILE.tflite` is a file of your own, with pose_detection.tflite beside it or from
-`la2ds models`.
+`blazepose:FILE.tflite` is your own file, with pose_detection.tflite beside it or from `la2ds
+models`.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ def identity(name: str) -> str:
 
 
 def build(name: str, device: DeviceName, config: PosesConfig) -> BlazePoseBackend:
-    """The backend; UserError: exit 2 for a flip test, 6 for missing weights or CUDA, and as
-    TfliteModel for a file that is no such network."""
+    """The backend. Raises UserError: exit 2 for a flip test, 6 for missing weights or CUDA, and as
+    TfliteModel for a file that is not such a network."""
     if config.flip_test:
         raise UserError(
             "blazepose has no flip test", hint="set flip_test = false under [poses] in project.toml"
@@ -70,7 +70,7 @@ def build(name: str, device: DeviceName, config: PosesConfig) -> BlazePoseBacken
 
 
 def open_networks(name: str = "blazepose") -> Instances[BlazePose]:
-    """The networks of a setting for any number of threads, opened once to see that they fit."""
+    """The networks of a setting for any number of threads, opened once to check them."""
     _, _, file = name.partition(":")
     landmarks = existing(file) if file else fetch_weights(name)
     detector = _detector_beside(landmarks) if file else None
@@ -86,7 +86,7 @@ def _detector_beside(landmarks: Path) -> Path | None:
 
 
 class BlazePoseBackend:
-    """Joints of the person in a box; with `tracker`, of one person from frame to frame."""
+    """Joints of the person in a box, or with `tracker` of one person from frame to frame."""
 
     skeleton = "mediapipe33"
     device = "cpu"
@@ -96,35 +96,35 @@ class BlazePoseBackend:
 
     def estimate(self, images: Sequence[Image], boxes: FloatArray) -> tuple[FloatArray, FloatArray]:
         """As PoseBackend.estimate; score is the mean of BlazePose's visibility and presence: about
-        a half for a hidden joint, 0 outside of the image and where nobody is found."""
+        a half for a hidden joint, 0 outside the image and if nobody is found."""
         xy, score, _ = self.estimate_world(images, boxes)
         return xy, score
 
     def estimate_world(self, images: Sequence[Image], boxes: FloatArray) -> Estimate:
-        """With joints in metres; every image is a still of its own."""
+        """With joints in metres; every image is treated as a still."""
         with self.networks.borrow() as network:
             return _estimates(images, boxes, lambda image, box: find(network, image, box))
 
     def tracker(self) -> BlazePoseTracker:
-        """What estimates the joints of one person in consecutive frames."""
+        """An estimator of one person's joints in consecutive frames."""
         return BlazePoseTracker(self.networks)
 
 
 class BlazePoseTracker:
-    """Looks for the person where the landmarks of the frame before say it is; where these do not
-    lie in the box of the frame, or show nobody, it looks for the person in the box."""
+    """Looks for the person where the landmarks of the previous frame were. If these are outside the
+    box of the frame, or show nobody, it looks for the person in the box."""
 
     def __init__(self, networks: Instances[BlazePose]) -> None:
         self._networks = networks
         self.reset()
 
     def reset(self) -> None:
-        """Forget the frame before: the next one does not follow it."""
+        """Forget the previous frame: the next one does not follow it."""
         self._region: Region | None = None
         self._steady = SteadyAxis()
 
     def estimate_world(self, images: Sequence[Image], boxes: FloatArray) -> Estimate:
-        """As BlazePoseBackend.estimate_world, for frames that follow one another."""
+        """As BlazePoseBackend.estimate_world, for consecutive frames."""
         with self._networks.borrow() as network:
             return _estimates(images, boxes, lambda image, box: self._next(network, image, box))
 
@@ -139,10 +139,10 @@ class BlazePoseTracker:
 
 
 def find(network: BlazePose, image: Image, box: FloatArray) -> Person | None:
-    """The person in a box (4,) xyxy of an image, None where there is none.
+    """The person in a box (4,) xyxy of an image, None if there is none.
 
-    The detection that fits the box best gives the first crop, an upright one around the box stands
-    in where there is none; the landmarks of that give the crop that is read.
+    The first crop comes from the detection that fits the box best or, if there is none, is an
+    upright one around the box. Its landmarks give the crop that is read.
     """
     side = float(max(box[2] - box[0], box[3] - box[1]))
     around = Region(float(box[0] + box[2]) / 2, float(box[1] + box[3]) / 2, max(side, 1)).scaled(
@@ -167,8 +167,8 @@ def _circle(axis: FloatArray) -> FloatArray:
 
 
 def person_box(person: Person, size: tuple[int, int], margin: float) -> FloatArray:
-    """Box (4,) around the visible landmarks, cut to an image of (width, height); NaN where fewer
-    than three are visible. margin: share of the longer side."""
+    """Box (4,) around the visible landmarks, cut to an image of (width, height); NaN if fewer than
+    three are visible. margin: share of the longer side."""
     around = boxes.around_joints(person.xy[None], person.visibility[None], _VISIBLE, margin)
     return boxes.clip(around, size)[0]
 

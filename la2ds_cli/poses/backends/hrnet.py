@@ -1,6 +1,6 @@
 """HRNet (Sun et al., CVPR 2019) on torch: W32 and W48 trained on COCO, and the small demo network.
 
-`hrnet-demo` ships with the package and knows only rendered people; it is used where it is named.
+`hrnet-demo` ships with the package and knows only rendered people; it is used only if it is named.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ def identity(name: str) -> str:
 
 
 def build(name: str, device: DeviceName, config: PosesConfig) -> TopDownBackend:
-    """Network with its weights, fetched where they are missing; UserError (exit 6) offline."""
+    """The network with its weights, downloaded if they are missing. Raises UserError (exit 6)
+    offline."""
     from la2ds_models.pose import POSE_VARIANTS, build_pose_network, load_pose_weights
 
     where = resolve_device(device)
@@ -74,10 +75,10 @@ def build(name: str, device: DeviceName, config: PosesConfig) -> TopDownBackend:
 
 
 class Forward:
-    """A torch network on arrays, in parts that fit the memory of its device.
+    """A torch network on arrays, in parts that fit into the memory of its device.
 
-    network: (n, 3, H, W) to (n, K, h, w) tensors. may_leave: move to the CPU, for good, where the
-    GPU has no room for a single crop; otherwise that is a UserError (exit 6).
+    network: (n, 3, H, W) to (n, K, h, w) tensors. may_leave: move to the CPU for good if the GPU
+    has no room for a single crop; otherwise that raises UserError (exit 6).
     """
 
     def __init__(self, network: Any, device: Any, *, may_leave: bool = False) -> None:
@@ -113,15 +114,16 @@ class Forward:
             return self.network(torch.from_numpy(crop).to(self.device)).float().cpu().numpy()
 
     def _make_room(self, crops: int, error: Exception) -> None:
-        """Smaller parts from now on, or the CPU, or UserError, after `crops` did not fit."""
+        """After `crops` did not fit: use smaller parts from now on, or the CPU, or raise
+        UserError."""
         import torch
 
         if crops > 1:
             self.most = crops // 2
         elif self.may_leave and self.device.type != "cpu":
             warnings.warn(
-                "the GPU has too little free memory for one crop; the pose network goes on, "
-                "slower, on the CPU",
+                "the GPU has too little free memory for one crop; the pose network continues on "
+                "the CPU, more slowly",
                 stacklevel=2,
             )
             self.device, self.most = torch.device("cpu"), None

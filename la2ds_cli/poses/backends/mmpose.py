@@ -1,7 +1,7 @@
 """Any top-down network of MMPose (Apache-2.0), as `--pose mmpose:CONFIG[,CHECKPOINT]`.
 
-Crops, network and decoding are MMPose's own, as the configuration says; only flip test, decoder and
-batch size follow the settings of la2ds. The joints are matched to a skeleton by their names.
+Crops, network and decoding are MMPose's own, as configured; only flip test, decoder and batch size
+follow the settings of la2ds. The joints are matched to a skeleton by their names.
 """
 
 # pyright: reportMissingImports=false
@@ -49,8 +49,8 @@ def identity(name: str) -> str:
 def build(name: str, device: DeviceName, config: PosesConfig) -> MmposeBackend:
     """The network of a configuration with its weights.
 
-    Raises UserError as `find_source`, and exit 5 for a network that is not top-down or whose
-    joints are those of no skeleton.
+    Raises UserError as `find_source`, and exit 5 for a network that is not top-down, or whose
+    joints fit no skeleton.
     """
     where = resolve_device(device)
     source = find_source(name, "mmpose")
@@ -70,7 +70,7 @@ def _build(source: Source, where: Any, config: PosesConfig) -> MmposeBackend:
     network = revert_sync_batchnorm(build_pose_estimator(model))
     if not isinstance(network, TopdownPoseEstimator):
         raise UserError(
-            f"{source.config.name} is a {type(network).__name__}, and la2ds needs a top-down "
+            f"{source.config.name} is a {type(network).__name__}, but la2ds needs a top-down "
             "network, which takes one person at a time",
             hint="choose a configuration below topdown_heatmap, simcc or rtmpose",
             exit_code=ExitCode.MISMATCH,
@@ -107,15 +107,15 @@ def _dataset_facts(settings: Any) -> Mapping[str, Any]:
 
 
 def match_skeleton(names: Sequence[str], what: str) -> tuple[str, list[int]]:
-    """The skeleton with the most joints that all are among `names`, and where each of them is.
+    """The skeleton with the most joints, all of them among `names`, and the position of each.
 
-    UserError (exit 5) where there is none. what: the network, for the message.
+    Raises UserError (exit 5) if there is none. what: the network, for the message.
     """
     renamed = [_our_name(name) for name in names]
     fitting = [s for s in SKELETONS.values() if set(s.joints) <= set(renamed)]
     if not fitting:
         raise UserError(
-            f"the joints of {what} are those of no skeleton that la2ds knows: {', '.join(names)}",
+            f"the joints of {what} fit no skeleton that la2ds knows: {', '.join(names)}",
             hint=f"skeletons: {', '.join(sorted(SKELETONS))}",
             exit_code=ExitCode.MISMATCH,
         )
@@ -129,14 +129,14 @@ def _our_name(name: str) -> str:
 
 
 def _set_decoder(network: Any, setting: str, what: str) -> None:
-    """`auto` leaves the decoder of the configuration as it is."""
+    """`auto` keeps the decoder of the configuration."""
     codec = network.head.decoder
     kind = type(codec).__name__
     if setting == "auto" or (kind == "UDPHeatmap" and setting == "dark"):
         return
     if kind != "MSRAHeatmap":
         raise UserError(
-            f"{what} decodes by {kind}, which has no '{setting}' variant",
+            f"{what} decodes with {kind}, which has no '{setting}' variant",
             hint='the configuration decides: set decoder = "auto" under [poses] in project.toml',
             exit_code=ExitCode.MISMATCH,
         )

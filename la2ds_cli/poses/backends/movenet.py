@@ -1,7 +1,7 @@
-"""MoveNet (Google, single pose): COCO's 17 joints from a square around the person, on the CPU or by
-onnxruntime where that runs.
+"""MoveNet (Google, single pose): COCO's 17 joints from a square around the person, on the CPU or
+wherever onnxruntime runs.
 
-`movenet-thunder` is fetched, `movenet:FILE.onnx` and `movenet:FILE.tflite` are files of your own.
+`movenet-thunder` is downloaded; `movenet:FILE.onnx` and `movenet:FILE.tflite` are your own files.
 Input (1, S, S, 3) RGB 0 to 255, of any type; output (1, 1, 17, 3): y, x as shares of the input, and
 the score.
 """
@@ -53,8 +53,8 @@ def _check_named(name: str) -> None:
 
 
 def build(name: str, device: DeviceName, config: PosesConfig) -> MoveNetBackend:
-    """The backend; UserError: exit 2 for a flip test or no file, 3 and 5 for a file that is no
-    MoveNet, 6 for missing weights or a device that is not there."""
+    """The backend. Raises UserError: exit 2 for a flip test or no file, 3 and 5 for a file that is
+    not MoveNet, 6 for missing weights or a missing device."""
     if config.flip_test:
         raise UserError(
             "movenet has no flip test", hint="set flip_test = false under [poses] in project.toml"
@@ -101,7 +101,7 @@ class _Tflite:
 
 
 class MoveNetBackend:
-    """Joints from a square around each box; what of it lies outside of the image is black.
+    """Joints from a square around each box, black outside the image.
 
     networks: callables from a crop (size, size, 3) uint8 to (1, 17, 3). size: of that input.
     """

@@ -49,7 +49,7 @@ def identity(name: str) -> str:
 
 
 def build(name: str, device: DeviceName, config: PosesConfig) -> TopDownBackend:
-    """Open the file and check its interface; UserError (exit 5) says what does not fit."""
+    """Open the file and check its interface; a UserError (exit 5) says what does not fit."""
     session = open_session(name, device)
     metadata = session.get_modelmeta().custom_metadata_map
     skeleton = metadata.get("skeleton", "coco17")
@@ -153,7 +153,7 @@ class _Forward:
         return outputs
 
     def _check(self, crops: int, outputs: list[FloatArray]) -> None:
-        """What the file declares with free sizes shows here alone. UserError (exit 5)."""
+        """Check what a file with free sizes leaves open. Raises UserError (exit 5)."""
         for output in outputs:
             fits = output.ndim == (3 if self.simcc else 4) and output.size
             if not fits or output.shape[:2] != (crops, self.joints):

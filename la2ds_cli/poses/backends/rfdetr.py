@@ -1,9 +1,9 @@
 """RF-DETR's keypoint network (Apache-2.0) through the package rfdetr, as `rfdetr:FILE.pth`.
 
-It finds people and their 17 joints of COCO at once. Here it is shown the surroundings of each box,
-and of the people that it finds there the one counts whose box overlaps the given one most. The
-package calls the network a preview, so its versions are bound closely. A checkpoint is data: a file
-that holds more is refused.
+It finds people and their 17 joints of COCO at once. Here it is shown the surroundings of each box;
+of the people it finds there, the one whose box overlaps the given box most counts. The package
+calls the network a preview, so its version range is narrow. A checkpoint is data: a file that holds
+more is refused.
 """
 
 # pyright: reportMissingImports=false, reportAttributeAccessIssue=false
@@ -65,7 +65,7 @@ def build(name: str, device: DeviceName, config: PosesConfig) -> RfdetrBackend:
         raise _unfit(path, f"it is a {type(network).__name__}, which finds no joints")
     joints = list(network.model_config.num_keypoints_per_class)
     if [count for count in joints if count] != [_JOINTS]:
-        raise _unfit(path, f"it finds {joints} joints, where the {_JOINTS} of coco17 are needed")
+        raise _unfit(path, f"it finds {joints} joints, but la2ds needs the {_JOINTS} of coco17")
     return RfdetrBackend(network, joints.index(_JOINTS), where.type, config.batch_size)
 
 
@@ -91,8 +91,8 @@ class RfdetrBackend:
         self._lock = Lock()
 
     def estimate(self, images: Sequence[Image], boxes: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """As PoseBackend.estimate; score is the network's confidence in each joint, 0 where nobody
-        is found."""
+        """As PoseBackend.estimate; score is the network's confidence in each joint, 0 if nobody is
+        found."""
         xy = np.zeros((len(boxes), _JOINTS, 2), np.float32)
         score = np.zeros((len(boxes), _JOINTS), np.float32)
         side = int(self.network.model_config.resolution)
@@ -146,6 +146,6 @@ def _file(name: str) -> Path:
 def _unfit(path: Path, what: str) -> UserError:
     return UserError(
         f"{path} is not an RF-DETR keypoint checkpoint that la2ds can use: {what}",
-        hint="take weights of RFDETRKeypointPreview, trained on COCO's joints",
+        hint="use weights of RFDETRKeypointPreview, trained on COCO's joints",
         exit_code=ExitCode.MISMATCH,
     )

@@ -1,8 +1,8 @@
 """YOLO pose networks of Ultralytics (AGPL-3.0): `FILE.pt`, `ultralytics:FILE.pt` or
 `ultralytics:NAME`.
 
-They find people by themselves. Here they are shown the surroundings of each box, and of the people
-they find there the one counts whose box overlaps the given one most. Joints are the 17 of COCO.
+They find people by themselves. Here they are shown the surroundings of each box; of the people they
+find there, the one whose box overlaps the given box most counts. Joints are the 17 of COCO.
 """
 
 from __future__ import annotations
@@ -59,10 +59,10 @@ def build(name: str, device: DeviceName, config: PosesConfig) -> UltralyticsBack
         )
     model = load_model(setting, device, config.batch_size)
     if model.joints is None or model.joints[0] != _JOINTS:
-        output = f"{model.joints[0]} joints" if model.joints else "boxes alone"
+        output = f"{model.joints[0]} joints" if model.joints else "only boxes"
         raise UserError(
-            f"{setting.model} finds {output}, where the {_JOINTS} joints of coco17 are needed",
-            hint=f"take a pose network, such as --pose ultralytics:{_DEFAULT}",
+            f"{setting.model} finds {output}, but la2ds needs the {_JOINTS} joints of coco17",
+            hint=f"use a pose network, such as --pose ultralytics:{_DEFAULT}",
             exit_code=ExitCode.MISMATCH,
         )
     return UltralyticsBackend(model)
@@ -85,7 +85,7 @@ class UltralyticsBackend:
         return self.model.device
 
     def estimate(self, images: Sequence[Image], boxes: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """As PoseBackend.estimate; score is the network's visibility, 0 where nobody is found."""
+        """As PoseBackend.estimate; score is the network's visibility, 0 if nobody is found."""
         xy = np.zeros((len(boxes), _JOINTS, 2), np.float32)
         score = np.zeros((len(boxes), _JOINTS), np.float32)
         matrix = [crop_matrix(box, self.input_size) for box in boxes]
@@ -109,7 +109,7 @@ class UltralyticsBackend:
 
 
 def to_crop(box: FloatArray, matrix: FloatArray) -> FloatArray:
-    """Box (4,) xyxy in pixels of the image to pixels of the crop with the affine matrix (2, 3)."""
+    """Box (4,) xyxy from pixels of the image to pixels of the crop, by the affine matrix (2, 3)."""
     corners = np.asarray(box, np.float64).reshape(2, 2)
     return (corners @ matrix[:, :2].T + matrix[:, 2]).reshape(4)
 
@@ -124,8 +124,7 @@ def best_match(people: FloatArray, box: FloatArray) -> int:
 
 
 def read_joints(row: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Joints (K, 2) and scores (K,) of a person's row; the person's score where joints have
-    none."""
+    """Joints (K, 2) and scores (K,) of a person's row; the person's score if joints have none."""
     values = row[5:].reshape(_JOINTS, -1)
     if values.shape[1] == 2:
         return values, np.full(_JOINTS, row[4], np.float32)

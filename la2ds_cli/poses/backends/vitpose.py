@@ -1,9 +1,10 @@
 """ViTPose (Xu et al., NeurIPS 2022) through the package transformers (Apache-2.0):
 `vitpose:FOLDER` with a model saved by that package, or `vitpose:OWNER/NAME@COMMIT` of its hub.
 
-Of the hub only the configuration and the weights of one commit are read, into our weights folder.
-Weights are safetensors, and no code that comes with them is run. Crops and decoding are ours and
-give what the package's own image processor gives: UDP's crop, and DARK on maps smoothed a little.
+Only the configuration and the weights of one commit are downloaded from the hub, into our weights
+folder. Weights are safetensors, and code that comes with them is not run. Crops and decoding are
+ours and give what the package's own image processor gives: UDP's crop, and DARK on maps smoothed a
+little.
 """
 
 # pyright: reportMissingImports=false
@@ -59,8 +60,8 @@ def identity(name: str) -> str:
 def build(name: str, device: DeviceName, config: PosesConfig) -> TopDownBackend:
     """The network of a folder or of the hub.
 
-    Raises UserError: no model named (exit 2), no such folder (exit 3), another network or joints
-    of no skeleton (exit 5), a missing package, or weights that cannot be fetched (exit 6).
+    Raises UserError: no model named (exit 2), no such folder (exit 3), another network or joints of
+    no skeleton (exit 5), a missing package, or weights that cannot be downloaded (exit 6).
     """
     where = resolve_device(device)
     with optional_import(["transformers"], _MISSING, INSTALL):
@@ -111,8 +112,8 @@ def build(name: str, device: DeviceName, config: PosesConfig) -> TopDownBackend:
 
 @dataclass(frozen=True)
 class ViTPoseDecoder(HeatmapDecoder):
-    """DARK as transformers has it: the Gaussian that smooths a map is narrow, and the map is
-    mirrored beyond its border."""
+    """DARK as in transformers: the Gaussian that smooths a map is narrow, and the map is mirrored
+    beyond its border."""
 
     udp: bool = True
 
@@ -163,7 +164,7 @@ def _channels(folder: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 
 def _folder(model: str) -> Path:
-    """The folder of a model, fetched where it is of the hub and not here yet."""
+    """The folder of a model, downloaded if it is on the hub and not yet here."""
     from la2ds_models.weight_files import offline_reason, weights_dir
 
     hub = _HUB.fullmatch(model)
@@ -187,7 +188,7 @@ def _folder(model: str) -> Path:
             if _complete(Path(folder)):
                 return Path(folder)
     raise UserError(
-        f"{model} is not here and cannot be fetched: {why}",
+        f"{model} is not on this machine and cannot be downloaded: {why}",
         hint=f"copy {_CONFIG}, {_PROCESSOR} and {_WEIGHTS} of that commit into a folder, and "
         "use --pose vitpose:FOLDER",
         exit_code=ExitCode.ENVIRONMENT,
@@ -210,7 +211,7 @@ def _local(model: str) -> Path:
             exit_code=ExitCode.UNREADABLE if model else ExitCode.USAGE,
         )
     raise UserError(
-        f"{folder} holds no model: {_CONFIG} and {_WEIGHTS} are needed",
+        f"{folder} contains no model: {_CONFIG} and {_WEIGHTS} are needed",
         hint=usage,
         exit_code=ExitCode.UNREADABLE,
     )
@@ -218,7 +219,7 @@ def _local(model: str) -> Path:
 
 def _unfit(folder: Path, what: str) -> UserError:
     return UserError(
-        f"{folder} holds no ViTPose network that la2ds can use: {what}",
-        hint="take a model saved as VitPoseForPoseEstimation by the package transformers",
+        f"{folder} contains no ViTPose network that la2ds can use: {what}",
+        hint="use a model saved as VitPoseForPoseEstimation by the package transformers",
         exit_code=ExitCode.MISMATCH,
     )

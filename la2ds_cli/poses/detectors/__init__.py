@@ -1,7 +1,7 @@
 """Person detectors: an image to boxes. One file each; a new file is a new detector.
 
 A detector file declares `NAMES`, a literal tuple of the names it serves, or `SUFFIXES`, the endings
-of the model files it reads, and two functions that get the user's setting as it stands (a name,
+of the model files it reads, and two functions that get the user's setting unchanged (a name,
 `name:more` or a file):
 
     identity(name) -> str
@@ -32,7 +32,7 @@ AUTO_WITH = {"blazepose": "blazepose"}  # by the start of the pose network's nam
 
 
 class Detector(Protocol):
-    """What extraction needs of a person detector."""
+    """What extraction needs from a person detector."""
 
     def detect(self, images: Sequence[Image]) -> list[FloatArray]:
         """For each image (H, W, 3) uint8 RGB the boxes (n, 5) float32 of people: x1 y1 x2 y2 in
@@ -56,7 +56,7 @@ def detector_name(setting: str, device: DeviceName, pose: str) -> str:
 def detector_identities(setting: str) -> tuple[str, ...]:
     """Cache identities that satisfy the setting.
 
-    `auto` takes poses made with any of the detectors it can mean, so that a project made on a
+    `auto` accepts poses made with any detector that it can mean, so that a project made on a
     machine with a GPU stays current on one without.
     """
     names = (*AUTO.values(), *AUTO_WITH.values()) if setting == "auto" else (setting,)
@@ -81,5 +81,5 @@ def _identity(name: str) -> str:
 
 
 def _plugin(name_or_file: str) -> ModuleType:
-    hint = "or a detector of your own with --detector FILE.onnx"
+    hint = "or your own detector with --detector FILE.onnx"
     return load_plugin(__name__, name_or_file, what="detector", hint=hint)

@@ -1,6 +1,6 @@
 """BlazePose as a detector: the people of the whole frame by their landmarks.
 
-It looks at the frame in 224 x 224 pixels, so people must fill a good part of it.
+It sees the frame at 224 x 224 pixels, so people must fill a large part of it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def identity(name: str) -> str:
 def build(
     name: str, device: DeviceName, config: PosesConfig, pose: PoseBackend
 ) -> BlazePoseDetector:
-    """The detector, with the networks of the pose backend where that is BlazePose, too.
+    """The detector, with the networks of the pose backend if that is BlazePose, too.
 
     Raises UserError (exit 6) for missing weights.
     """

@@ -29,7 +29,8 @@ def identity(name: str) -> str:
 def build(
     name: str, device: DeviceName, config: PosesConfig, pose: PoseBackend
 ) -> FasterRcnnDetector:
-    """Network with its weights, fetched where they are missing; UserError (exit 6) offline."""
+    """The network with its weights, downloaded if they are missing. Raises UserError (exit 6)
+    offline."""
     import torch
 
     from la2ds_models.weight_files import DAMAGE

@@ -1,7 +1,7 @@
 """No detector: the pose network sees the whole frame, then the box around its joints.
 
-For one person who fills a good part of the frame, such as the demo clips; with several people it
-mixes them up.
+For one person who fills a large part of the frame, as in the demo clips; it mixes up several
+people.
 """
 
 from __future__ import annotations

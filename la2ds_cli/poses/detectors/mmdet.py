@@ -59,8 +59,9 @@ def _build(source: Source, where: Any) -> MmdetDetector:
     classes = _classes(load_weights(network, source), settings)
     if "person" not in classes:
         raise UserError(
-            f"{source.config.name} detects no people but {', '.join(classes[:5])}",
-            hint="choose a detector that was trained on COCO or another set with the class person",
+            f"{source.config.name} does not detect people; its classes are "
+            f"{', '.join(classes[:5])}",
+            hint="choose a detector trained on COCO or another data set with the class person",
             exit_code=ExitCode.MISMATCH,
         )
     steps = get_test_pipeline_cfg(settings)

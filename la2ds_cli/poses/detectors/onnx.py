@@ -42,7 +42,7 @@ def identity(name: str) -> str:
 
 
 def build(name: str, device: DeviceName, config: PosesConfig, pose: PoseBackend) -> OnnxDetector:
-    """Open the file and check its interface; UserError (exit 5) says what does not fit."""
+    """Open the file and check its interface; a UserError (exit 5) says what does not fit."""
     session = open_session(name, device)
     check_image_input(session, name, "one input (B, 3, H, W), B 1 or free,")
     given = session.get_inputs()[0].shape
@@ -56,7 +56,8 @@ def build(name: str, device: DeviceName, config: PosesConfig, pose: PoseBackend)
 
 
 class OnnxDetector:
-    """Runs one image at a time: exports with a free batch are rare, and CPUs gain nothing."""
+    """Runs one image at a time: exports with a free batch size are rare, and CPUs gain nothing from
+    it."""
 
     def __init__(self, session: Any, input_size: tuple[int, int], name: str) -> None:
         self.session = session

@@ -1,7 +1,7 @@
-"""YOLO detectors of Ultralytics (AGPL-3.0), alone or with a tracker that follows people.
+"""YOLO detectors of Ultralytics (AGPL-3.0), with or without a tracker that follows people.
 
 `FILE.pt`, `ultralytics:FILE.pt` or `ultralytics:NAME`; with `,bytetrack` (Zhang et al., ECCV 2022)
-or `,botsort` (Aharon et al., 2022) behind it people keep a number from frame to frame. A pose
+or `,botsort` (Aharon et al., 2022) appended, people keep their number from frame to frame. A pose
 network works as well: its boxes are used.
 """
 
@@ -38,7 +38,7 @@ _SCALING = "linear"  # la2ds 0.1 averaged pixels, and found other boxes
 
 
 def identity(name: str) -> str:
-    """The digest of the weights, how pictures are scaled, and the tracker where there is one."""
+    """The digest of the weights, how pictures are scaled, and the tracker, if any."""
     setting = parse_setting(name, _DEFAULT)
     return ",".join(filter(None, (model_identity(setting), _SCALING, setting.tracker)))
 
@@ -46,7 +46,7 @@ def identity(name: str) -> str:
 def build(
     name: str, device: DeviceName, config: PosesConfig, pose: PoseBackend
 ) -> UltralyticsDetector:
-    """The detector; UserError as load_model."""
+    """The detector. Raises UserError as load_model."""
     setting = parse_setting(name, _DEFAULT)
     model = load_model(setting, device, config.batch_size)
     if setting.tracker:

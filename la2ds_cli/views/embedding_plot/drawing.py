@@ -1,5 +1,5 @@
 """The files of an embedding plot: the figure (one colour per clip, opacity by time, phases, start
-and end), a page for a browser that shows the moment under the pointer, and JSON."""
+and end), a browser page that shows the moment under the pointer, and JSON."""
 
 from __future__ import annotations
 
@@ -62,8 +62,7 @@ def write(
 
 
 def draw(result: EmbeddingPlot) -> Figure:
-    """The plot as a figure. The points of a clip are the one collection with the gid
-    `points VIDEO`."""
+    """The plot as a figure. The points of a clip are the collection with the gid `points VIDEO`."""
     from matplotlib.figure import Figure
 
     signs = {name: _SIGNS[n % len(_SIGNS)] for n, name in enumerate(all_phases(result.clips))}
@@ -96,7 +95,7 @@ def draw(result: EmbeddingPlot) -> Figure:
 
 
 def _axes_height(result: EmbeddingPlot, signs: dict[str, str]) -> float:
-    """Inches: as high as the points are against their width, and the legend at least."""
+    """Inches: by the aspect of the points, and at least the height of the legend."""
     width, height = np.ptp(result.projection.point, axis=0)
     wanted = _AXES * float(height / width) if width > 0 else _HIGHEST
     rows = len(result.clips) + 5 + bool(result.links) + (len(signs) + 1 if signs else 0)
@@ -173,13 +172,13 @@ def _mark(sign: str, colour: str) -> dict[str, Any]:
 
 
 def _ends(colour: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Hollow, so that the sign of a phase that begins there shows inside."""
+    """Hollow, so that the mark of a phase that begins there shows inside."""
     common = {"mfc": "none", "mec": colour, "mew": 2.4, "linestyle": "none"}
     return {"marker": "o", "ms": 15, **common}, {"marker": "s", "ms": 14, **common}
 
 
 def _legend(figure: Figure, result: EmbeddingPlot, signs: dict[str, str]) -> None:
-    """All that is drawn beside the axes, in one column; the headings have no handle."""
+    """Everything drawn beside the axes, in one column; the headings have no handle."""
     from matplotlib.legend_handler import HandlerTuple
     from matplotlib.lines import Line2D
 
@@ -224,7 +223,7 @@ def _legend(figure: Figure, result: EmbeddingPlot, signs: dict[str, str]) -> Non
 
 
 def page(result: EmbeddingPlot) -> bytes:
-    """The page as UTF-8 HTML; every name of the user's is text in it."""
+    """The page as UTF-8 HTML; all names from the user are plain text in it."""
     return render_page(
         "views/embedding_plot/page.html",
         "Frames in the feature space: " + ", ".join(clip.name for clip in result.clips),

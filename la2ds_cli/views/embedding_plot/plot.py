@@ -41,7 +41,7 @@ _PALEST = 0.2  # opacity of the first frame; the last has 1
 @dataclass(frozen=True)
 class PlottedClip:
     """name: short, for people. frame: (T,) in the source. time: (T,) seconds. phase: (T,) names,
-    empty where a frame has no label. point: (T, 2). colour, dash: how it differs from others."""
+    empty if a frame has no label. point: (T, 2). colour, dash: tell it from other clips."""
 
     video: str
     name: str
@@ -77,7 +77,7 @@ class Link:
 
 
 def style(number: int) -> tuple[str, str]:
-    """Colour and dash of the clip with a number."""
+    """Colour and dash of the clip with this number."""
     return COLOURS[number % len(COLOURS)], DASHES[number // len(COLOURS)]
 
 
@@ -89,9 +89,9 @@ def all_phases(clips: Sequence[PlottedClip]) -> list[str]:
 @dataclass(frozen=True)
 class EmbeddingPlot:
     """clips: in the order they were named, their points a part of the projection. features:
-    `model`, `base` or `pose`; reason: why those were used, empty when they were asked for or a
-    trained run was used. links: of the first clip with every other, where they were asked for.
-    files: written, in order."""
+    `model`, `base` or `pose`; reason: why those were used, empty if they were requested or a
+    trained run was used. links: of the first clip with every other, if requested. files: written,
+    in order."""
 
     clips: tuple[PlottedClip, ...]
     projection: Projection
@@ -144,15 +144,15 @@ def plot_embeddings(
     link: bool = False,
     progress: Progress | None = None,
 ) -> EmbeddingPlot:
-    """Project the frames of the named clips; poses and embeddings that are missing are made first.
+    """Project the frames of the named clips; missing poses and embeddings are computed first.
 
     names: video files, or names of clips of the project, two or more. method: fitted on the frames
     of all of them together. request: as for align, but nothing is mirrored. link: align the first
     clip with every other and keep LINKS pairs of matched frames. `drawing.write` writes the result.
 
-    UserError: exit 2 for too few or too many clips, or one named twice, 4 for clips without joints,
-    5 for clips of different skeletons or weights, 6 for umap where it is not installed, and
-    whatever extracting poses or embedding raises.
+    Raises UserError: exit 2 for too few or too many clips or one named twice, 4 for clips without
+    joints, 5 for clips of different skeletons or weights, 6 if umap is not installed, and whatever
+    extracting poses or embedding raises.
     """
     from la2ds_cli.poses.extract import ensure_pose
     from la2ds_cli.poses.verdict import note_weakness
@@ -190,10 +190,11 @@ def plot_embeddings(
 
 def _check_count(names: Sequence[str]) -> None:
     if len(names) < 2:
-        raise UserError("a plot compares two clips or more", hint="la2ds plot-embeddings A B")
+        raise UserError("a plot needs at least two clips", hint="la2ds plot-embeddings A B")
     if len(names) > MOST:
         raise UserError(
-            f"{len(names)} clips cannot be told apart in one plot", hint=f"name at most {MOST}"
+            f"{len(names)} clips are too many to tell apart in one plot",
+            hint=f"name at most {MOST}",
         )
 
 
@@ -255,6 +256,6 @@ def _links(project: Project, ids: Sequence[str], request: AlignRequest) -> tuple
 
 
 def _short_names(videos: Sequence[Video]) -> list[str]:
-    """File names, and ids where two clips have the same."""
+    """File names, or ids if two clips have the same file name."""
     names = [video.name for video in videos]
     return [v.id if names.count(v.name) > 1 else v.name for v in videos]

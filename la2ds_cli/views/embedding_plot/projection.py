@@ -31,12 +31,12 @@ class Projection:
 
 
 def check_method(method: str) -> None:
-    """UserError (exit 6) for `umap` where umap-learn cannot be imported."""
+    """Raises UserError (exit 6) for `umap` if umap-learn cannot be imported."""
     if method == "umap":
         with optional_import(
             ["umap"],
             "--method umap needs the package umap-learn, which is not installed",
-            "pip install 'la2ds[umap]', or take --method pca or tsne",
+            "pip install 'la2ds[umap]', or use --method pca or tsne",
         ):
             _import_umap()
 
@@ -44,7 +44,7 @@ def check_method(method: str) -> None:
 def project_frames(value: FloatArray, method: MethodName) -> Projection:
     """Two dimensions of all frames value (F, D), fitted on all of them together.
 
-    UserError (exit 4) for fewer than LEAST frames.
+    Raises UserError (exit 4) for fewer than LEAST frames.
     """
     if len(value) < LEAST:
         raise UserError(
@@ -56,8 +56,8 @@ def project_frames(value: FloatArray, method: MethodName) -> Projection:
 
 
 def pca(value: FloatArray) -> Projection:
-    """The two directions of most variance. Their signs are free: the largest coefficient of each
-    is made positive, so that the same frames give the same picture."""
+    """The two directions of most variance. Their signs are arbitrary, so the largest coefficient of
+    each is made positive: the same frames give the same picture."""
     centred = value - value.mean(axis=0)
     _, spread, direction = np.linalg.svd(centred, full_matrices=False)
     direction, spread = direction[:2], spread**2

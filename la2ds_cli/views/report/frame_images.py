@@ -1,5 +1,5 @@
-"""Images of the frames of a clip for a page: single ones, so each is shown exactly when it is due
-(docs/decisions/0010-pages-of-single-pictures.md)."""
+"""Images of the frames of a clip for a page: single images, so that each is shown at exactly its
+time (docs/decisions/0010-pages-of-single-pictures.md)."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class FrameImages:
 
 
 def windows(pose: PoseSequence) -> FloatArray:
-    """(T, 4) float64 xyxy in pixels of what the page shows of each frame; one size per clip.
+    """(T, 4) float64 xyxy in pixels: what the page shows of each frame; one size per clip.
 
-    That of film_strip.view_boxes, wider by a quarter where the picture has more to show.
+    As film_strip.view_boxes, but a quarter wider where the picture allows it.
     """
     box = view_boxes(pose)
     half = (box[0, 2:] - box[0, :2]) / 2 * _WIDER
@@ -60,11 +60,11 @@ def encode_frames(
     mirrored: bool = False,
     budget: int = BUDGET,
 ) -> FrameImages:
-    """The pictures of a clip in at most `budget` bytes, its video read once.
+    """The pictures of a clip in at most `budget` bytes; its video is read once.
 
-    pose: as it is drawn, so of the mirrored clip where `mirrored`. Pictures get smaller down to
-    LEAST_HEIGHT, then fewer: first by what such pictures usually need, and by half whenever they
-    turn out to need more. Frames that the file no longer holds have no picture.
+    pose: as it is drawn, so that of the mirrored clip if `mirrored`. To fit, pictures get smaller
+    down to LEAST_HEIGHT, then fewer: first by the usual size of such pictures, then by half
+    whenever they turn out larger. Frames that are no longer in the file have no picture.
     """
     box = windows(pose)
     size, every = _plan(len(pose), box[0, 2:] - box[0, :2], budget)
@@ -100,7 +100,7 @@ def _frames(source: VideoFile, row_of: dict[int, int]) -> Iterator[tuple[int, Im
 
 
 def _plan(count: int, window: FloatArray, budget: int) -> tuple[tuple[int, int], int]:
-    """Width and height of the pictures, and one frame in how many gets one."""
+    """Width and height of the pictures, and the number of frames per picture."""
     aspect = float(window[0] / window[1])
     fitting = sqrt(budget / (count * _BYTES_PER_PIXEL * aspect))
     least = min(LEAST_HEIGHT, window[1])

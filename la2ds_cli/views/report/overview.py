@@ -88,7 +88,7 @@ def write_overview(
     privacy: bool = False,
     progress: Progress | None = None,
 ) -> ProjectReport:
-    """Write the page of a project; nothing else is made or changed.
+    """Write the page of a project; nothing else is written or changed.
 
     out: the file, by default results/report/index.html; an existing one is replaced. privacy:
     drawings of joints instead of pictures.
@@ -168,7 +168,7 @@ def _links(
 
 @dataclass(frozen=True)
 class PhaseBar:
-    """A phase on the bar of a clip: left end and width in pixels."""
+    """A phase on a clip's bar: left end and width in pixels."""
 
     phase: Phase
     x: float
@@ -178,7 +178,7 @@ class PhaseBar:
 @dataclass(frozen=True)
 class ClipRow:
     """video: its row of videos.csv. pose: None, with the reason in `problem`, if it cannot be read;
-    then there is no verdict on the joints either. picture: WebP in base64, empty without poses.
+    there is then no verdict on the joints either. picture: WebP in base64, empty without poses.
     phases: of the clip."""
 
     video: Video
@@ -202,7 +202,7 @@ class ClipRow:
 
     @property
     def groups(self) -> str:
-        """Split and group, as far as the clip has them."""
+        """Split and group, if the clip has them."""
         return " · ".join(part for part in (self.video.split, self.video.group) if part)
 
     @property
@@ -252,8 +252,8 @@ def _row(project: Project, video: Video, phases: list[Phase], *, privacy: bool) 
 def thumbnail(
     source: VideoFile | None, pose: PoseSequence, height: int = _HEIGHT, *, joints: bool = False
 ) -> bytes:
-    """A WebP picture of the middle of the clip, or of its first seconds; the joints where there is
-    no file or it fails. joints: drawn over the picture as well."""
+    """A WebP picture of the middle of the clip, or of its first seconds; the joints if there is no
+    file or it cannot be read. joints: drawn over the picture as well."""
     latest = int(np.searchsorted(pose.time, pose.time[0] + _LATEST))
     row = min(len(pose) // 2, latest, len(pose) - 1)
     image = None
@@ -275,7 +275,7 @@ def small_webp(image: Image) -> bytes:
 
 
 def with_joints(pose: PoseSequence, row: int, height: int, image: Image | None) -> Image:
-    """The joints of a row as the page of a pair draws them, on its dark ground or over `image`,
+    """The joints of a row as the page of a pair draws them, on its dark background or over `image`,
     which shows view_boxes(pose)[row] and is `height` pixels high."""
     box = view_boxes(pose)[row]
     scale = height / float(box[3] - box[1])
@@ -291,13 +291,13 @@ def with_joints(pose: PoseSequence, row: int, height: int, image: Image | None) 
 
 
 def timelines(project: Project) -> list[dict[str, Any]]:
-    """What the page says of every document in results/timeline."""
+    """What the page says about every document in results/timeline."""
     return [timeline(path) for path in sorted(project.results_dir(TIMELINES).glob("*.json"))]
 
 
 def timeline(path: Path) -> dict[str, Any]:
-    """What views/report/timeline.html says of a document of `align --all`: its figure, where one of
-    PNG was written with it, and its clips; or the problem with it."""
+    """What views/report/timeline.html says about a document of `align --all`: its figure, if a PNG
+    was written with it, and its clips; or the problem with it."""
     try:
         one = _timeline(path, json.loads(path.read_text("utf-8")))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -326,7 +326,7 @@ def _timeline(path: Path, document: Mapping[str, Any]) -> dict[str, Any]:
             _remarks(clip),
         )
         rows.append(Row([Cell(text) for text in texts]))
-    about = f"{len(clips)} clips on the clock of {reference['video']} ({how}), aligned on {by}"
+    about = f"{len(clips)} clips on the timeline of {reference['video']} ({how}), aligned on {by}"
     return {
         "about": about,
         "figure": _figure(path, document["files"]),
@@ -342,7 +342,7 @@ def _decimals(value: float | None) -> str:
 def _remarks(clip: Mapping[str, Any]) -> str:
     several = clip["repetitions"]
     said = {
-        "perhaps another movement": clip["doubtful"],
+        "perhaps a different movement": clip["doubtful"],
         "mirrored": clip["mirrored"],
         f"the nearest of {several} repetitions": several > 1,
     }
@@ -350,8 +350,8 @@ def _remarks(clip: Mapping[str, Any]) -> str:
 
 
 def _figure(document: Path, files: Sequence[str]) -> str:
-    """The picture that was written with a document and lies beside it, as base64; empty without
-    one. Only names are taken from `files`: a project may have been moved."""
+    """The picture that was written with a document, from the same folder, as base64; empty without
+    one. Only names are taken from `files`, since a project may have been moved."""
     names = [Path(file).name for file in files]
     if document.name in names:
         for name in names:
@@ -366,7 +366,7 @@ def _figure(document: Path, files: Sequence[str]) -> str:
 
 
 def evaluations(project: Project) -> list[dict[str, Any]]:
-    """What the page says of every document in results/evaluate: its verdict and its table."""
+    """What the page says about every document in results/evaluate: its verdict and its table."""
     tables = []
     for path in sorted(project.results_dir("evaluate").glob("*.json")):
         try:
@@ -379,7 +379,7 @@ def evaluations(project: Project) -> list[dict[str, Any]]:
 
 
 def _evaluation(document: Mapping[str, Any]) -> dict[str, Any]:
-    """What the page says of one document; its table is HTML."""
+    """What the page says about one document; its table is HTML."""
     protocol = document["protocol"]
     split = "test clips" if document["split"] == "test" else "clips, no test split"
     definitions = {"Rows of event transfer": "; ".join(transfer_uses(document))}

@@ -1,4 +1,4 @@
-"""The page of a pair: both clips side by side, locked along their alignment."""
+"""The page of a pair: both clips side by side, locked by their alignment."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ _CURVES = {  # name -> label, stroke, dashes, as matrix.js draws them
 
 @dataclass(frozen=True)
 class PairReport:
-    """A page that was written. result: what it shows. images: of the frames of A and B, None
-    where only joints are drawn. file, bytes: the page."""
+    """A page that was written. result: what it shows. images: of the frames of A and B, None if
+    only joints are drawn. file, bytes: the page."""
 
     result: AlignResult
     images: tuple[FrameImages | None, FrameImages | None]
@@ -89,7 +89,7 @@ def write_pair(
     """Write the page of an alignment.
 
     out: the file, by default results/report/<a>--<b>.html; an existing one is replaced. privacy:
-    no picture of the videos, the joints alone, and no notes.
+    only the joints, no pictures from the videos and no notes.
     """
     progress = progress or Progress()
     mirrored = result.alignment.mirrored
@@ -136,7 +136,7 @@ def pair_page(
     *,
     privacy: bool,
 ) -> bytes:
-    """The page as UTF-8 HTML; beside: the baselines; notes: those that a person has written."""
+    """The page as UTF-8 HTML; beside: the baselines; notes: a person's notes."""
     alignment = result.alignment
     by_model = alignment.features != "pose"
     first, last = alignment.path[0], alignment.path[-1]
@@ -178,7 +178,8 @@ def _seconds(value: float) -> str:
 
 
 def _baseline_line(result: AlignResult, baseline: Baseline) -> dict[str, Any]:
-    """What the page says of a baseline; the distance from the alignment is no error of either."""
+    """What the page says about a baseline; its distance from the alignment is not an error of
+    either."""
     line: dict[str, Any] = {"name": _CURVES[baseline.kind][0], "mean": None}
     if baseline.mean is not None and baseline.worst is not None and baseline.at is not None:
         line |= {
@@ -198,9 +199,9 @@ def picture_note(
 ) -> str:
     """Which frames have no picture, and why; empty if all have one."""
     if privacy:
-        return "Made with --privacy: the page holds joints only, no picture of the videos."
+        return "Made with --privacy: the page shows only joints, no pictures from the videos."
     if images == (None, None):
-        return "There is no video of either clip: their joints are drawn."
+        return "Neither clip has a video: their joints are drawn."
     notes: dict[str, list[str]] = {}  # note -> letters of its clips
     for clip, shown in zip(clips, images, strict=True):
         if shown is None:
@@ -208,13 +209,12 @@ def picture_note(
         elif shown.every > 1:
             rate = clip.pose.fps / shown.every
             note = (
-                f"one frame in {shown.every} has its picture ({rate:.1f} per second, "
-                f"{shown.size[1]} pixels high), to keep the page small; positions and curves are "
-                "of all frames"
+                f"to keep the page small, one frame in {shown.every} has a picture ({rate:.1f} "
+                f"per second, {shown.size[1]} pixels high); positions and curves use all frames"
             )
         elif len(shown.pictures) < len(clip.pose):
             missing = len(clip.pose) - len(shown.pictures)
-            note = f"the video no longer holds {missing} of the frames"
+            note = f"{missing} of the frames are no longer in the video"
         else:
             continue
         notes.setdefault(note, []).append(clip.letter)

@@ -39,7 +39,7 @@ NAMES = {"pose": "raw poses", "clock": "constant speed"}
 
 @dataclass(frozen=True)
 class PageClip:
-    """One clip of a page. pose: as it is drawn, of the mirrored clip where it was mirrored.
+    """One clip of a page. pose: as it is drawn: that of the mirrored clip if it was mirrored.
     weaknesses: of its joints, the most serious first."""
 
     letter: str
@@ -49,9 +49,9 @@ class PageClip:
     weaknesses: tuple[Weakness, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Times in seconds. edges: (T + 1,) at which frames begin and the last one ends. joints,
-        state: see packed_joints. phases: start and end in seconds, name. aspect: width over
-        height of what is shown of a frame."""
+        """Times in seconds. edges: (T + 1,) beginnings of the frames, and the end of the last one.
+        joints, state: see packed_joints. phases: start and end in seconds, name. aspect: width over
+        height of the shown part of a frame."""
         window = windows(self.pose)
         edges = frame_edges(self.pose.time, self.pose.fps)
         size = window[0, 2:] - window[0, :2]
@@ -74,16 +74,16 @@ class PageClip:
 def page_clip(
     project: Project, letter: str, video: Video, pose: PoseSequence, phases: list[Phase]
 ) -> PageClip:
-    """A clip of the project for a page; phases that none of its frames has are left out."""
+    """A clip of the project for a page; phases without any of its frames are left out."""
     begin, end = int(pose.frame[0]), int(pose.frame[-1])
     shown = [phase for phase in phases if phase.start <= end and phase.end > begin]
     return PageClip(letter, video, pose, shown, verdict(clip_facts(project, video.id)).all)
 
 
 def packed_joints(pose: PoseSequence, window: FloatArray) -> tuple[str, str]:
-    """Positions (T, K, 2) as little-endian int16 and states (T, K) as bytes, base64 both.
+    """Positions (T, K, 2) as little-endian int16 and states (T, K) as bytes, both in base64.
 
-    Positions count from the window's upper left corner, 1 / UNIT of its height a step; UNSEEN where
+    Positions count from the window's upper left corner in steps of 1 / UNIT of its height; UNSEEN =
     NaN. State: 0 not seen, 1 interpolated (score 0) or not trusted, 2 seen.
     """
     height = window[:, None, 3:] - window[:, None, 1:2]
@@ -98,7 +98,7 @@ def packed_joints(pose: PoseSequence, window: FloatArray) -> tuple[str, str]:
 
 
 def skeleton_json(skeleton: Skeleton) -> dict[str, Any]:
-    """limbs: index pairs; sides: left, right or empty, of every joint."""
+    """limbs: index pairs; sides: left, right or empty, for every joint."""
     sides = [joint_side(joint) for joint in skeleton.joints]
     return {"limbs": [list(limb) for limb in skeleton.limbs], "sides": sides}
 
@@ -106,8 +106,8 @@ def skeleton_json(skeleton: Skeleton) -> dict[str, Any]:
 @dataclass(frozen=True)
 class Baseline:
     """kind: `pose` or `clock`. position: (N,) frames of B, NaN = no counterpart. mean, worst:
-    seconds of B between it and the alignment, over frames of A that both match, None without
-    any; at: row of A of the worst."""
+    seconds of B between it and the alignment, over the frames of A that both match, None if there
+    are none; at: row of A of the worst."""
 
     kind: str
     position: FloatArray
@@ -117,8 +117,8 @@ class Baseline:
 
 
 def baselines(project: Project, result: AlignResult) -> list[Baseline]:
-    """Those of an alignment: raw poses with the same settings unless it was made by them, and a
-    constant speed from the first frames to the last."""
+    """The baselines of an alignment: raw poses with the same settings, unless the alignment already
+    uses them, and a constant speed from the first frames to the last."""
     alignment = result.alignment
     others: list[tuple[str, FloatArray]] = []
     if alignment.features != "pose":
@@ -134,7 +134,8 @@ def baselines(project: Project, result: AlignResult) -> list[Baseline]:
 
 
 def constant_speed(time_a: FloatArray, time_b: FloatArray) -> FloatArray:
-    """(N,) float64 frames of B: A's first and last moment on B's, even seconds in between."""
+    """(N,) float64 frames of B: A's first and last moment match B's, with even seconds in
+    between."""
     span = time_a[-1] - time_a[0]
     share = (time_a - time_a[0]) / span if span > 0 else np.zeros(len(time_a))
     seconds = time_b[0] + share * (time_b[-1] - time_b[0])
@@ -156,8 +157,8 @@ def _baseline(kind: str, position: FloatArray, result: AlignResult) -> Baseline:
 def pair_json(
     result: AlignResult, clips: tuple[PageClip, PageClip], beside: list[Baseline]
 ) -> dict[str, Any]:
-    """Both clips, what match_json gives, and matrix: image of the distances and the share of rows
-    of B from the bottom."""
+    """Both clips, the values of match_json, and matrix: image of the distances and the share of
+    rows of B from the bottom."""
     return {
         "a": clips[0].to_json(),
         "b": clips[1].to_json(),
@@ -175,8 +176,8 @@ def pair_json(
 
 def match_json(result: AlignResult) -> dict[str, Any]:
     """position, confidence, certainty (a word), within (seconds), ratio: one for each frame of A,
-    None = no counterpart. low, high: interval of the positions. angles: degrees of B less A, a list
-    for each joint."""
+    None = no counterpart. low, high: interval of the positions. angles: degrees of B minus A, a
+    list for each joint."""
     alignment = result.alignment
     names, degrees = angle_difference(
         result.pose_a, result.pose_b, alignment.position, mirrored=alignment.mirrored
@@ -200,15 +201,15 @@ def match_json(result: AlignResult) -> dict[str, Any]:
 
 
 def scale_limit(degrees: FloatArray) -> int:
-    """Degrees at the ends of the colour scale: the least of _LIMITS that holds 95 % of all."""
+    """Degrees at the ends of the colour scale: the smallest of _LIMITS that covers 95 % of all."""
     known = np.abs(degrees[~np.isnan(degrees)])
     high = float(np.percentile(known, 95)) if len(known) else 0.0
     return next((limit for limit in _LIMITS if limit >= high), _LIMITS[-1])
 
 
 def distance_image(result: AlignResult) -> str:
-    """PNG, base64: distances of frames, dark = alike, A to the right and B upwards, cells of equal
-    time; at most _CELLS each way."""
+    """PNG, base64: distances of frames, dark = alike, A to the right and B upwards, in cells of
+    equal time; at most _CELLS each way."""
     from matplotlib import colormaps
     from PIL import Image
 
@@ -232,5 +233,5 @@ def _even_rows(pose: PoseSequence) -> IntArray:
 
 
 def notes_json(notes: Iterable[Note]) -> list[dict[str, Any]]:
-    """Notes of a pair: frames of A and B, None where there is none, and text."""
+    """Notes on a pair: frames of A and B (None = no such frame), and text."""
     return [{"frames": [note.frame_a, note.frame_b], "text": note.text} for note in notes]

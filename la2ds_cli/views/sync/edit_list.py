@@ -21,7 +21,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Segment:
-    """A part of A and the part of B that is played during it at constant speed.
+    """A part of A, and the part of B that plays during it at constant speed.
 
     a_start, a_end, b_start, b_end: seconds, ends exclusive; those of B are NaN where A has no
     counterpart. first_a, last_a: rows of A. first_b, last_b: rows of B, -1 without counterpart.
@@ -38,19 +38,20 @@ class Segment:
 
     @property
     def speed(self) -> float:
-        """Of B in percent: 200 = played twice as fast as it was filmed, 0 = a frame held."""
+        """Speed of B in percent: 200 = twice as fast as filmed, 0 = a held frame."""
         return 100 * (self.b_end - self.b_start) / (self.a_end - self.a_start)
 
 
 def edit_segments(
     a: PoseSequence, b: PoseSequence, position: FloatArray, tolerance: float | None = None
 ) -> list[Segment]:
-    """As few segments as there can be, cut at frames of A, that tell where each of them lies in B.
+    """The fewest segments, cut at frames of A, that say where each of these is in B.
 
     position: (N,) float64 among B's frames, NaN = no counterpart, never decreasing. At the time of
     every frame of A the place in B by the segments differs from that by `position` by no more than
     `tolerance` seconds, half a frame of B by default. Segments follow each other without a gap in
-    A, and without one in B between parts without counterpart. ValueError where B runs backwards.
+    A, and without one in B between parts without counterpart. Raises ValueError if B runs
+    backwards.
     """
     matched = ~np.isnan(position)
     if (np.diff(position[matched]) < -_ROUNDING).any():
@@ -84,8 +85,8 @@ def edit_segments(
 
 
 def _run_out(x: FloatArray, y: FloatArray, end: float) -> float:
-    """Where B is when the last of frames x (n + 1,), y (n,) ends: on at its speed, but not past
-    the end of B."""
+    """Where B is when the last of frames x (n + 1,), y (n,) ends: it continues at its speed, but
+    not past the end of B."""
     slope = (y[-1] - y[-2]) / (x[-2] - x[-3]) if len(y) > 1 else 1.0
     return float(min(y[-1] + slope * (x[-1] - x[-2]), max(end, y[-1])))
 
@@ -94,8 +95,8 @@ def fewest_knots(x: FloatArray, y: FloatArray, tolerance: float) -> IntArray:
     """Indices (n,) int64 of the points of a curve x, y (N,) between which straight lines pass all
     points by no more than `tolerance` in y; the first and the last point are among them.
 
-    The fewest that do, by the method of Imai and Iri (1988): the shortest way over all chords that
-    are near enough. x strictly increases.
+    They are the fewest possible, by the method of Imai and Iri (1988): the shortest path over all
+    chords that are close enough. x is strictly increasing.
     """
     count = len(x)
     tolerance *= 1 - 1e-9  # or rounding would put a chord a hair outside
@@ -131,7 +132,7 @@ def csv_text(
     segments: Sequence[Segment], a: PoseSequence, b: PoseSequence, slowmo: tuple[float, float]
 ) -> str:
     """The list as CSV, columns as in COLUMNS: seconds of the files as a player shows them, to the
-    microsecond, and frames of the files; cells of B are empty where A has no counterpart.
+    microsecond, and frames of the files; cells of B are empty if A has no counterpart.
 
     slowmo: seconds of the file per second of the movement, of A and of B.
     """

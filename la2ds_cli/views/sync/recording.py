@@ -1,5 +1,5 @@
-"""A pair as a recording of Rerun (.rrd): joints and pictures of both clips on one timeline, the
-seconds of A."""
+"""A pair as a Rerun recording (.rrd): joints and pictures of both clips on one timeline, in seconds
+of A."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _CLASSES = {"a": (1, "A", (0, 114, 178)), "b": (2, "B", (213, 94, 0))}
 @dataclass(frozen=True)
 class RecordedClip:
     """One clip on the timeline. panel: how its pictures are read; joints are those of its pose, in
-    the pixels of the film. row: (N,) of the clip at each frame of A. matched: (N,) bool, False = it
-    shows nothing then. phase: of each row of the clip, empty = no label."""
+    pixels of the film. row: (N,) row of the clip at each frame of A. matched: (N,) bool, False =
+    nothing to show. phase: of each row of the clip, empty = no label."""
 
     name: str
     panel: Panel
@@ -42,7 +42,7 @@ def rerun_sdk() -> Any:
     """The package rerun; raises UserError (exit 6) if it cannot be imported."""
     with optional_import(
         ["rerun"],
-        "a recording of Rerun needs the package rerun-sdk, which is not installed",
+        "a Rerun recording needs the package rerun-sdk, which is not installed",
         "pip install 'la2ds[rerun]'",
     ):
         import rerun  # pyright: ignore[reportMissingImports]
@@ -58,12 +58,12 @@ def write_recording(
 ) -> None:
     """Write both clips at the frames of A, N of them.
 
-    Entities: `a/joints` and `b/joints`, points with the names and bones of the skeleton, no point
-    where a joint is not seen, none at all where A's frame has no counterpart; `a/picture` and
+    Entities: `a/joints` and `b/joints`, points with the names and bones of the skeleton; no point
+    for a joint that is not seen, and none at all if A's frame has no counterpart; `a/picture` and
     `b/picture`, JPEG; `a/phase` and `b/phase`, a line of text where a phase begins or ends;
     `alignment/time_b` and `alignment/confidence`, numbers at the frames that have a counterpart.
-    UserError: exit 4 for pictures of more than 1 GiB, 6 without rerun-sdk or where it is switched
-    off, 7 if the file cannot be written; what reading the films raises.
+    Raises UserError: exit 4 for pictures of more than 1 GiB, 6 if rerun-sdk is missing or switched
+    off, 7 if the file cannot be written; and whatever reading the films raises.
     """
     rr = rerun_sdk()
     time = alignment.time_a

@@ -1,5 +1,5 @@
-"""The pictures of a synchronised video: one clip's frames or its joints on plain ground, the text
-in it, and A and B beside each other with what is written around them."""
+"""The pictures of a synchronised video: a clip's frames, or its joints on a plain background, the
+text, and A and B side by side."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ _SURE: Colour = (205, 205, 208)
 class Panel:
     """How the frames of a clip are shown.
 
-    pose: as drawn, mirrored where `mirrored`. source: where the frames are read from, None = only
-    the joints are drawn. width, height: of the picture in pixels, even. scale: pixels of the
-    picture per pixel of the video. corner: (T, 2) pixels of the video at the picture's upper left.
-    skeleton: whether joints are drawn; they always are where there is no source.
+    pose: as drawn, mirrored if `mirrored`. source: where the frames are read from, None = only the
+    joints are drawn. width, height: of the picture in pixels, even. scale: pixels of the picture
+    per pixel of the video. corner: (T, 2) pixels of the video at the picture's upper left.
+    skeleton: whether joints are drawn; they always are without a source.
     """
 
     pose: PoseSequence
@@ -56,7 +56,7 @@ class Panel:
 
     def pictures(self, row: IntArray, matched: BoolArray) -> Iterator[Image]:
         """(height, width, 3) RGB for each of row (F,), grey where matched (F,) is False. The same
-        array comes again where nothing changes: it must not be drawn into."""
+        array is returned again if nothing changes, so do not draw into it."""
         images: Iterator[Image | None]
         images = iter([None] * len(row))
         if self.source is not None:
@@ -72,7 +72,7 @@ class Panel:
             yield picture
 
     def picture(self, t: int, image: Image | None) -> Image:
-        """Row t, drawn over the frame `image` of the video or over plain ground."""
+        """Row t, drawn over the frame `image` of the video or on a plain background."""
         if image is None:
             shown = np.full((self.height, self.width, 3), PLAIN, np.uint8)
         else:
@@ -97,8 +97,7 @@ def make_panel(
 ) -> Panel:
     """A clip in a picture of at most `height` rows.
 
-    size: (width, height) of the source's frames; without a source, where nothing bounds the view,
-    the picture follows the body.
+    size: (width, height) of the source's frames; without a source, the picture follows the body.
     """
     drawn = _drawn(pose, mirrored=mirrored)
     if source is None:
@@ -129,14 +128,14 @@ def full_panel(
 
 
 def _drawn(pose: PoseSequence, *, mirrored: bool) -> PoseSequence:
-    """The sequence with its trust and without boxes, as a panel draws it."""
+    """The sequence with trust and without boxes, as a panel draws it."""
     known = with_trust(pose)  # before `info`, which knows the cuts
     known = mirror(known) if mirrored else known
     return replace(known, box=np.full_like(pose.box, np.nan), info={})
 
 
 def greyed(image: Image) -> Image:
-    """Without colour, paler and darker: what has no counterpart."""
+    """A grey picture, paler and darker, for moments without a counterpart."""
     import cv2
 
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
@@ -144,7 +143,7 @@ def greyed(image: Image) -> Image:
 
 
 def _resized(image: Image, width: int, height: int, *, mirrored: bool) -> Image:
-    """A copy of another size; averaged where it gets smaller."""
+    """A copy of another size, averaged if it gets smaller."""
     import cv2
 
     if image.shape[:2] != (height, width):
@@ -172,10 +171,10 @@ def write_text(
     align: float = 0.0,
     bold: bool = False,
 ) -> None:
-    """Write one line into image (H, W, 3) in place; what does not fit into it is cut off.
+    """Write one line into image (H, W, 3) in place; what does not fit is cut off.
 
-    at: x and the middle of the line's height, pixels; align: which part of the text stands at x,
-    0 = its left end, 0.5 its middle, 1 its right end. size: of the font in pixels.
+    at: x and the middle of the line's height, in pixels; align: which part of the text is at x, 0 =
+    its left end, 0.5 its middle, 1 its right end. size: of the font in pixels.
     """
     mask = _mask(text, size, bold)
     left = round(at[0] - align * mask.shape[1])
@@ -191,13 +190,13 @@ def write_text(
 
 
 def text_width(text: str, size: int, *, bold: bool = False) -> int:
-    """Pixels that a text takes."""
+    """Width of a text in pixels."""
     return _mask(text, size, bold).shape[1]
 
 
 def shortened(name: str, size: int, most: float, *, bold: bool = False) -> str:
-    """The name without what cannot be printed, its middle left out until it takes at most `most`
-    pixels; one character at least."""
+    """The name without unprintable characters, shortened in the middle to at most `most` pixels,
+    but at least one character."""
     for longest in (len(name), *range(min(len(name) - 1, 200), 2, -1)):
         shown = _plain(name, longest)
         if text_width(shown, size, bold=bold) <= most:
@@ -211,8 +210,8 @@ def _plain(name: str, longest: int) -> str:
 
 @functools.lru_cache(maxsize=512)
 def _mask(text: str, size: int, bold: bool) -> np.ndarray:
-    """(height, width) float32 in [0, 1]: how much of each pixel the letters cover; as high for
-    every text of a size."""
+    """(height, width) float32 in [0, 1]: how much of each pixel the letters cover; the height is
+    the same for every text of a size."""
     from PIL import Image as Pictures
     from PIL import ImageDraw
 
@@ -225,7 +224,7 @@ def _mask(text: str, size: int, bold: bool) -> np.ndarray:
 
 @functools.cache
 def _font(size: int, bold: bool) -> FreeTypeFont:
-    """DejaVu Sans, which matplotlib brings along."""
+    """DejaVu Sans, which comes with matplotlib."""
     from matplotlib import font_manager
     from PIL import ImageFont
 
@@ -248,7 +247,7 @@ class Side:
 
 
 def tempo_label(ratio: float) -> str:
-    """`B 1.4× slower` of seconds of B per second of A; empty where there is none (NaN)."""
+    """`B 1.4× slower` for seconds of B per second of A; empty for NaN."""
     if np.isnan(ratio):
         return ""
     if ratio < 0.05:
@@ -263,7 +262,7 @@ class SideBySide:
     """Draws the frames of a synchronised video.
 
     tempo: (N,) seconds of B per second of A, NaN = unknown. confidence: (N,) in [0, 1]. certainty:
-    what is written of it, for each of the N frames.
+    its text for each of the N frames.
     """
 
     def __init__(
@@ -305,7 +304,7 @@ class SideBySide:
             yield self._frame(k, *pictures)
 
     def region(self, side: int) -> tuple[slice, slice]:
-        """Rows and columns of a frame that the picture of A (0) or B (1) takes."""
+        """Rows and columns of a frame that the picture of A (0) or B (1) occupies."""
         panel = (self.a, self.b)[side].panel
         top = self.top + (self.picture - panel.height) // 2
         left = self.left[side] + (self.widths[side] - panel.width) // 2

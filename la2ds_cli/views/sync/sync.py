@@ -41,8 +41,8 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class Appearance:
-    """height: of the pictures side by side, pixels, at most. skeleton: whether joints are drawn.
-    privacy: only joints are, on plain ground; no video is opened."""
+    """height: greatest height of the pictures side by side, in pixels. skeleton: whether joints are
+    drawn. privacy: only joints are drawn, on a plain background, and no video is opened."""
 
     height: int = HEIGHT
     skeleton: bool = True
@@ -51,7 +51,7 @@ class Appearance:
 
 @dataclass(frozen=True)
 class Targets:
-    """Files to write, None = not this one; see write_sync. `out` may be a recording of Rerun."""
+    """Files to write, None = not this one; see write_sync. `out` may be a Rerun recording."""
 
     out: Path | None = None
     retimed: Path | None = None
@@ -59,14 +59,14 @@ class Targets:
 
     @property
     def named(self) -> list[Path]:
-        """Those that are to be written."""
+        """The files to write."""
         return [path for path in (self.out, self.retimed, self.edit_list) if path]
 
 
 @dataclass(frozen=True)
 class SyncResult:
     """alignment: of the two clips. timeline: which frames are shown. segments: of the edit list,
-    empty where none was asked for. files: written, in order."""
+    empty if none was requested. files: written, in order."""
 
     alignment: AlignResult
     timeline: Timeline
@@ -99,8 +99,8 @@ class SyncResult:
 
 
 def check_targets(targets: Targets, appearance: Appearance) -> None:
-    """Raises UserError (exit 2) for a file of another suffix, for two files of one name, and for
-    privacy without skeletons; exit 6 for a recording without rerun-sdk."""
+    """Raises UserError (exit 2) for a file with another suffix, for two files with the same name,
+    and for privacy without skeletons; exit 6 for a recording without rerun-sdk."""
     if targets.out and targets.out.suffix.lower() == RECORDING:
         rerun_sdk()
     elif targets.out:
@@ -110,12 +110,11 @@ def check_targets(targets: Targets, appearance: Appearance) -> None:
     if targets.edit_list:
         check_suffix(targets.edit_list, "an edit list", (".csv",))
     if len({path.resolve() for path in targets.named}) < len(targets.named):
-        raise UserError("two outputs have the same name", hint="give each file a name of its own")
+        raise UserError("two outputs have the same name", hint="give each file its own name")
     if appearance.privacy and not appearance.skeleton:
         raise UserError(
-            "nothing would be left to show: --privacy leaves the pictures out, --no-skeleton "
-            "the joints",
-            hint="leave one of the two options out",
+            "nothing is left to show: --privacy leaves out the pictures, --no-skeleton the joints",
+            hint="leave out one of the two options",
         )
 
 
@@ -127,16 +126,16 @@ def write_sync(
     appearance: Appearance = Appearance(),
     progress: Progress | None = None,
 ) -> SyncResult:
-    """Write two aligned clips on the clock of A.
+    """Write two aligned clips on the time of A.
 
-    targets.out: a video of both beside each other, A at its own speed, B at that of A, or a
-    recording (recording.py); in results/sync where no file is named at all. targets.retimed: a
-    video of B alone on the clock of A, in its own resolution and without text. targets.edit_list:
-    CSV, see edit_list. Existing files are replaced; each is written as a whole or not at all.
+    targets.out: a video of both side by side, A at its own speed and B at that of A, or a recording
+    (recording.py); in results/sync if no file is named at all. targets.retimed: a video of B alone
+    with the timing of A, in its own resolution and without text. targets.edit_list: CSV, see
+    edit_list. Existing files are replaced; each is written completely or not at all.
 
-    UserError: exit 2 for what check_targets refuses, for a target that is a clip or a table of the
-    project, and for an edit list of an alignment in which B runs backwards; 4 where no frame has a
-    counterpart; whatever reading the videos raises.
+    Raises UserError: exit 2 for what check_targets refuses, for a target that is a clip or a table
+    of the project, and for an edit list if B runs backwards in the alignment; 4 if no frame has a
+    counterpart; and whatever reading the videos raises.
     """
     progress = progress or Progress()
     check_targets(targets, appearance)
@@ -161,7 +160,7 @@ def write_sync(
         _write(targets.out, both.frames(), timeline, "side by side", progress)
     if targets.retimed:
         frames = _retimed(project, result, appearance).pictures(timeline.row_b, timeline.matched)
-        _write(targets.retimed, frames, timeline, "B on the clock of A", progress)
+        _write(targets.retimed, frames, timeline, "B with the timing of A", progress)
     if targets.edit_list:
         slowmo = [ClipOptions.from_text(video.options).slowmo for video in (result.a, result.b)]
         text = csv_text(segments, result.pose_a, result.pose_b, (slowmo[0], slowmo[1]))
@@ -187,8 +186,8 @@ def _segments(result: AlignResult) -> list[Segment]:
         return edit_segments(result.pose_a, result.pose_b, result.alignment.position)
     except ValueError as error:
         raise UserError(
-            f"there is no edit list of this alignment: {error}",
-            hint="align by a method that keeps the order: --method dtw",
+            f"this alignment has no edit list: {error}",
+            hint="use a method that keeps the order: --method dtw",
         ) from error
 
 
@@ -197,7 +196,7 @@ def _source(project: Project, video: Video, appearance: Appearance) -> VideoFile
 
 
 def frame_size(pose: PoseSequence, source: VideoFile | None) -> tuple[int, int]:
-    """(width, height) of the clip's frames in the pixels of its joints, (0, 0) where unknown."""
+    """(width, height) of the clip's frames in the pixels of its joints, (0, 0) if unknown."""
     if source is None or all(pose.size):
         return pose.size
     info = probe(source.path, source.options)

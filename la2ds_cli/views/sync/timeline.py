@@ -1,5 +1,5 @@
-"""Which frame of A and which of B a synchronised video shows at each of its own frames, and the
-reading of a file in that order."""
+"""Which frames of A and B a synchronised video shows at each of its frames, and reading a file in
+that order."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ MEMORY = 512 << 20  # bytes of frames that may lie in memory where they are show
 
 @dataclass(frozen=True)
 class Timeline:
-    """F frames of output. fps: their rate. row_a, row_b: (F,) int64 rows of the pose sequences
-    that are shown. matched: (F,) bool, whether the frame of A has a counterpart; where it has none,
-    row_b is that of the frame of A next in time that has one."""
+    """F frames of output. fps: their rate. row_a, row_b: (F,) int64 rows of the pose sequences that
+    are shown. matched: (F,) bool, whether the frame of A has a counterpart; if not, row_b is that
+    of the frame of A nearest in time that has one."""
 
     fps: float
     row_a: IntArray
@@ -38,9 +38,9 @@ def make_timeline(
 ) -> Timeline:
     """The timeline of A at its own speed.
 
-    time_a: (N,) seconds. fps_a: nominal rate of A. position: (N,) where among the `length_b` frames
-    of B each frame of A lies, NaN = no counterpart; of two frames the nearer is shown. ValueError
-    where no frame of A has a counterpart.
+    time_a: (N,) seconds. fps_a: nominal rate of A. position: (N,) position of each frame of A among
+    the `length_b` frames of B, NaN = no counterpart; the nearest frame is shown. Raises ValueError
+    if no frame of A has a counterpart.
     """
     fps, row_a = clock(time_a, fps_a)
     row_b, matched = shown_of_b(time_a, position, length_b)
@@ -57,10 +57,10 @@ def shown_of_b(
 
 
 def clock(time: FloatArray, fps: float) -> tuple[float, IntArray]:
-    """A constant rate for a clip, and the rows (F,) that are shown at it.
+    """A constant rate for a clip, and the rows (F,) shown at this rate.
 
-    A clip of even steps keeps its rate, and each frame is shown once. Of any other the rate is that
-    of its median step, and each output frame shows what a player shows in its middle.
+    A clip with even steps keeps its rate, and each frame is shown once. For any other clip the rate
+    is that of its median step, and each output frame shows what a player shows in its middle.
     """
     count = len(time)
     passed = np.asarray(time, np.float64) - time[0]
@@ -77,8 +77,8 @@ def clock(time: FloatArray, fps: float) -> tuple[float, IntArray]:
 
 
 def nearest_known(time: FloatArray, known: BoolArray) -> IntArray:
-    """(N,) int64: for each frame the known one that is next in time, the earlier of two; itself
-    where it is known. ValueError where none is."""
+    """(N,) int64: for each frame the nearest known one in time, the earlier of two; itself if it is
+    known. Raises ValueError if none is known."""
     rows = np.flatnonzero(known)
     if not len(rows):
         raise ValueError("no frame of A has a counterpart")
@@ -90,11 +90,11 @@ def nearest_known(time: FloatArray, known: BoolArray) -> IntArray:
 
 
 def shown_frames(file: VideoFile, number: IntArray, limit: int = MEMORY) -> Iterator[Image]:
-    """The frame of the file with each of the numbers (F,), Frame.source, one after the other.
+    """The frames of the file with the numbers (F,), Frame.source, one after the other.
 
-    Numbers in order are read in one go with one frame in memory, and a frame that is shown again is
-    the same array. A file that ends too early holds its last frame. UserError where the file
-    cannot be read, and (exit 2) for numbers out of order that need more than `limit` bytes.
+    Numbers in order are read in one pass with one frame in memory; a frame that is shown again is
+    the same array. If a file ends too early, its last frame is repeated. Raises UserError if the
+    file cannot be read, and (exit 2) for numbers out of order that need more than `limit` bytes.
     """
     if (np.diff(number) < 0).any():
         yield from _from_memory(file, number, limit)
@@ -118,10 +118,10 @@ def _from_memory(file: VideoFile, number: IntArray, limit: int) -> Iterator[Imag
         needed = frame.image.nbytes * len(wanted)
         if needed > limit:
             raise UserError(
-                f"along this alignment the frames of {file.path.name} are shown out of their "
-                f"order, and {needed >> 20} MB of them do not fit into {limit >> 20} MB of memory",
-                hint="align by a method that keeps the order (--method dtw), or extract a shorter "
-                "part of the clip (--time-range)",
+                f"this alignment shows the frames of {file.path.name} out of order, which needs "
+                f"{needed >> 20} MB of memory; the limit is {limit >> 20} MB",
+                hint="use a method that keeps the order (--method dtw), or extract a shorter part "
+                "of the clip (--time-range)",
             )
         if frame.source in wanted or not images:
             images[frame.source] = frame.image

@@ -135,7 +135,7 @@ def test_damaged_poses_and_a_coded_error_are_rows(
 @pytest.mark.parametrize(
     ("media", "code", "said"),
     [
-        ("other.mp4", "I005", "no clip of the project is of other.mp4"),
+        ("other.mp4", "I005", "the project has no clip of other.mp4"),
         ("Anna 1.mp4", "I003", "overlap"),
     ],
 )
@@ -362,7 +362,7 @@ def kva(more: str) -> str:
         ("boris", "x.boris", "{}", "not a BORIS project"),
         ("boris", "x.boris", broken({"events": [[0.5, "", "down"]]}), "does not end"),
         ("boris", "x.boris", broken({"file": {"1": ["a", "b"]}}), "2 videos in a row"),
-        ("boris", "x.csv", "a,b\n1,2\n", "no line of column names"),
+        ("boris", "x.csv", "a,b\n1,2\n", "no header line"),
         ("via3", "x.json", "{}", "not a VIA 3 project"),
         ("via3", "x.json", "[" * 100_000, "not JSON"),
         ("via3", "x.json", "\xff", "not UTF-8"),

@@ -197,7 +197,7 @@ class TestFiles:
         with pytest.raises(UserError, match="no flip test") as caught:
             resolve_backend(f"blazepose:{files}", "cpu", PosesConfig(flip_test=True))
         assert caught.value.exit_code == ExitCode.USAGE
-        with pytest.raises(UserError, match="on the CPU alone") as caught:
+        with pytest.raises(UserError, match="only on the CPU") as caught:
             resolve_backend(f"blazepose:{files}", "cuda")
         assert caught.value.exit_code == ExitCode.ENVIRONMENT
 

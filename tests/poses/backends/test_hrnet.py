@@ -110,7 +110,7 @@ def test_out_of_memory_at_one_crop_leaves_the_gpu_once_where_the_device_is_auto(
     crop = np.arange(3, dtype=np.float32).reshape(3, 1, 1, 1) * np.ones((3, 3, 4, 4), np.float32)
     network = Crowded()
     forward = Forward(network, torch.device("meta"), may_leave=True)
-    with pytest.warns(UserWarning, match="goes on, slower, on the CPU") as warned:
+    with pytest.warns(UserWarning, match="continues on the CPU, more slowly") as warned:
         found = forward(crop), forward(crop)
     np.testing.assert_array_equal(np.stack(found)[:, :, 0, 0, 0], [[0, 1, 2], [0, 1, 2]])
     assert network.moves == ["cpu"]

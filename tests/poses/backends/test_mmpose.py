@@ -261,7 +261,7 @@ def test_identity_follows_what_the_configuration_says_and_the_weights(tmp_path: 
         ("mmpose:missing.py,x.pth", ExitCode.UNREADABLE, "no such configuration: missing.py"),
         (f"mmpose:{W32},missing.pth", ExitCode.UNREADABLE, "no such checkpoint: missing.pth"),
         ("mmpose:rtmpose-t_8xb256-420e_coco-256x192", ExitCode.ENVIRONMENT, "names no checkpoint"),
-        ("mmpose:hrnet-w32-v0", ExitCode.USAGE, "belong to no configuration"),
+        ("mmpose:hrnet-w32-v0", ExitCode.USAGE, "has no configuration for the weights"),
     ],
 )
 def test_settings_that_name_nothing(setting: str, code: ExitCode, text: str) -> None:
@@ -277,7 +277,7 @@ def test_settings_that_name_nothing(setting: str, code: ExitCode, text: str) -> 
     ("config", "text"),
     [
         ("dekr_hrnet-w32_8xb10-140e_coco-512x512", "top-down"),  # bottom-up
-        ("td-hm_hrnet-w32_8xb64-210e_aic-256x192", "joints of .*aic.* are those of no skeleton"),
+        ("td-hm_hrnet-w32_8xb64-210e_aic-256x192", "joints of .*aic.* fit no skeleton"),
         ("td-hm_hrnet-w48_8xb32-210e_coco-256x192", "does not hold the weights"),
     ],
 )

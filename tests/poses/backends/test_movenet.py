@@ -95,5 +95,5 @@ def test_what_it_cannot_do_is_refused(tmp_path: Path) -> None:
         backend_identity("movenet")
     with pytest.raises(UserError, match="no flip test"):
         resolve_backend(f"movenet:{path}", "cpu", PosesConfig(flip_test=True))
-    with pytest.raises(UserError, match="on the CPU alone"):
+    with pytest.raises(UserError, match="only on the CPU"):
         resolve_backend(f"movenet:{path}", "cuda")

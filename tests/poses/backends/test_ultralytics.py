@@ -107,7 +107,7 @@ def test_joints_without_a_score_get_that_of_the_person() -> None:
 
 
 @pytest.mark.parametrize(
-    ("joints", "found"), [(None, "boxes alone"), ((21, 3), "21 joints"), ((4, 2), "4 joints")]
+    ("joints", "found"), [(None, "only boxes"), ((21, 3), "21 joints"), ((4, 2), "4 joints")]
 )
 def test_other_joints_are_refused(monkeypatch, joints: Any, found: str) -> None:
     model = SimpleNamespace(joints=joints)

@@ -106,7 +106,7 @@ def test_a_missing_package_is_explained(monkeypatch, tmp_path: Path) -> None:
         ("vitpose", "needs a model", ExitCode.USAGE),
         ("vitpose:nowhere", "no ViTPose model: nowhere", ExitCode.UNREADABLE),
         ("vitpose:owner/name@main", "owner/name@main", ExitCode.UNREADABLE),  # not pinned
-        ("vitpose:.", "holds no model", ExitCode.UNREADABLE),
+        ("vitpose:.", "contains no model", ExitCode.UNREADABLE),
     ],
 )
 def test_a_setting_that_names_no_model_says_what_to_write(

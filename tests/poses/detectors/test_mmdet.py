@@ -154,7 +154,9 @@ def test_threads_get_their_own_boxes(tmp_path: Path) -> None:
 @pytest.mark.heavy
 def test_a_detector_of_other_things_is_refused(tmp_path: Path) -> None:
     setting = random_weights(RTMDET, tmp_path, classes=tuple(f"kind{n}" for n in range(80)))
-    with pytest.raises(UserError, match="detects no people but kind0, kind1") as caught:
+    with pytest.raises(
+        UserError, match="does not detect people; its classes are kind0, kind1"
+    ) as caught:
         resolve(setting)
     assert caught.value.exit_code == ExitCode.MISMATCH
 

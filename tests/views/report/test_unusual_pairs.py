@@ -65,7 +65,7 @@ def test_privacy_leaves_no_picture(
     assert b"/9j/" not in content  # and every JPEG
     assert content.count(b"iVBORw0KGgo") == 1  # one PNG: the distance matrix
     opened = open_page(made.file)
-    assert "joints only" in opened.page.inner_text("#film-note")
+    assert "only joints" in opened.page.inner_text("#film-note")
     assert opened.page.is_hidden("#film-choice")
     assert drawn(opened, "a") > 200
     assert drawn(opened, "b") > 200
@@ -140,7 +140,7 @@ def test_a_thinned_film_shows_the_nearest_picture_and_says_so(
     opened = open_page(made.file)
     opened.page.uncheck("#show-skeleton")
     note = opened.page.inner_text("#film-note")
-    assert f"one frame in {every} has its picture ({20 / every:.1f} per second" in note
+    assert f"one frame in {every} has a picture ({20 / every:.1f} per second" in note
     for row in (0, every + 1, 2 * every - 1):
         opened.seek(row)
         nearest = every * round(row / every)

@@ -72,7 +72,7 @@ def test_memory_does_not_grow_with_the_length():
 
 def test_too_many_frames_out_of_order_are_refused_at_once():
     file = Counted(Path("long.mp4"))
-    with pytest.raises(UserError, match=r"long\.mp4 are shown out of their order") as refused:
+    with pytest.raises(UserError, match=r"shows the frames of long\.mp4 out of order") as refused:
         next(shown_frames(file, np.arange(500)[::-1], limit=300 * 30000))
     assert refused.value.exit_code == ExitCode.USAGE
     assert "--method dtw" in refused.value.hint

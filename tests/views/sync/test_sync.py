@@ -325,7 +325,7 @@ def test_what_belongs_to_the_project_is_never_overwritten(project: Project, targ
 
 @pytest.mark.usefixtures("films")
 def test_privacy_without_skeletons_is_nothing(project: Project):
-    with pytest.raises(UserError, match="nothing would be left"):
+    with pytest.raises(UserError, match="nothing is left to show"):
         run(project, Appearance(skeleton=False, privacy=True))
 
 
