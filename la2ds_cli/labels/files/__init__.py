@@ -141,5 +141,7 @@ def xml_of(path: Path, tag: str, tool: str) -> ElementTree.Element:
     except (ElementTree.ParseError, RecursionError, ValueError) as error:
         raise LabelError(f"{path.name} is not XML: {error}") from error
     if root.tag != tag:
-        raise LabelError(f"{path.name} is not a {tool} file: it begins with {root.tag[:40]!a}")
+        raise LabelError(
+            f"{path.name} is not a valid {tool} file: it begins with {root.tag[:40]!a}"
+        )
     return root

@@ -350,10 +350,10 @@ def kva(more: str) -> str:
 @pytest.mark.parametrize(
     ("format_name", "name", "text", "said"),
     [
-        ("elan", "x.eaf", "<a/>", "not a file of ELAN"),
+        ("elan", "x.eaf", "<a/>", "not a valid ELAN file"),
         ("elan", "x.eaf", "<a", "not XML"),
         ("elan", "x.eaf", "<!DOCTYPE x [<!ENTITY y 'z'>]><ANNOTATION_DOCUMENT/>", "document type"),
-        ("kinovea", "x.kva", "<a/>", "not a file of Kinovea"),
+        ("kinovea", "x.kva", "<a/>", "not a valid Kinovea file"),
         ("kinovea", "x.kva", "<!DOCTYPE x [<!ENTITY y 'z'>]><a/>", "document type"),
         ("kinovea", "x.kva", "<KinoveaVideoAnalysis/>", "stamps per frame"),
         ("kinovea", "x.kva", kva("<Keyframe><Position>1e999</Position></Keyframe>"), "a number"),
