@@ -93,7 +93,7 @@ def test_ls_of_the_real_list_fits_a_window(monkeypatch: pytest.MonkeyPatch) -> N
 def test_pull_announces_fetches_and_is_done_the_second_time(server: FileServer) -> None:
     result = models("pull", "a", "b")
     assert result.exit_code == 0
-    assert "fetching a: 0.0 MB, licence MIT, trained on photographs" in result.stderr
+    assert "downloading a: 0.0 MB, licence MIT, trained on photographs" in result.stderr
     assert [line.split()[:2] for line in result.stdout.splitlines()[1:3]] == [
         ["ok", "a"],
         ["ok", "b"],

@@ -85,7 +85,7 @@ def test_size_and_licence_are_told_before_the_bytes(server: FileServer) -> None:
     assert kinds[-1] == "end"
     (note,) = told.all("note")
     assert isinstance(note, str)
-    for text in ("fetching net", "0.4 MB", "licence MIT", "trained on photographs", str(path)):
+    for text in ("downloading net", "0.4 MB", "licence MIT", "trained on photographs", str(path)):
         assert text in note
     assert told.all("begin") == [("net", len(CONTENT))]
     assert sum(n for n in told.all("advance") if isinstance(n, int)) == len(CONTENT)

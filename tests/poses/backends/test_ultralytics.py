@@ -112,7 +112,9 @@ def test_joints_without_a_score_get_that_of_the_person() -> None:
 def test_other_joints_are_refused(monkeypatch, joints: Any, found: str) -> None:
     model = SimpleNamespace(joints=joints)
     monkeypatch.setattr(backends, "load_model", lambda *_: model)
-    with pytest.raises(UserError, match=f"finds {found}, but la2ds needs the 17 joints of coco17") as caught:
+    with pytest.raises(
+        UserError, match=f"finds {found}, but la2ds needs the 17 joints of coco17"
+    ) as caught:
         resolve_backend("ultralytics:hand.pt", "cpu")
     assert caught.value.exit_code == ExitCode.MISMATCH
 
