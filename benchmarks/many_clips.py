@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import argparse
 import csv
-import os
 import shutil
+import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -127,19 +127,31 @@ def write_joints(path: Path, seed: int) -> None:
         writer.writerows([n, *row.reshape(-1).tolist()] for n, row in enumerate(xy))
 
 
+# Started by a bare Python: a process begins with the highest memory of the one that starts it, and
+# this one has made a project.
+_MEASURED = """
+import os, sys
+program = "from la2ds_cli.main import main; main()"
+process = os.posix_spawn(
+    sys.executable,
+    [sys.executable, "-c", program, *sys.argv[1:]],
+    os.environ,
+    file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)],
+)
+_, status, usage = os.wait4(process, 0)
+print(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
 def run(arguments: list[str]) -> tuple[float, float]:
     """CPU seconds and highest resident memory in MB of a command."""
-    program = "from la2ds_cli.main import main; main()"
-    process = os.posix_spawn(
-        sys.executable,
-        [sys.executable, "-c", program, *arguments],
-        os.environ,
-        file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)],
-    )
-    _, status, usage = os.wait4(process, 0)
-    if os.waitstatus_to_exitcode(status) != 0:
+    command = [sys.executable, "-I", "-S", "-c", _MEASURED, *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode != 0:
         raise SystemExit(f"la2ds {' '.join(arguments)} failed")
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+    seconds, memory = map(float, done.stdout.split())
+    return seconds, memory
 
 
 def arguments_of(name: str, work: Path, number: int) -> list[str]:

@@ -50,14 +50,15 @@ def _peak(folder: Path, minutes: int) -> tuple[Project, int]:
     film = folder / "film.mp4"
     write_video(film, _walker(60 * FPS * minutes), FPS)
     program = (
-        "import resource, sys; from pathlib import Path\n"
+        "import sys; from pathlib import Path\n"
         "from la2ds_cli.core.project import Project\n"
         "from la2ds_cli.poses.extract import ExtractOptions, extract_poses\n"
+        "from tests.memory import highest_memory\n"
         "project = Project.open(Path(sys.argv[1]))\n"
         "config = project.config().poses\n"
         "(item,) = extract_poses(project, [sys.argv[2]], config, ExtractOptions(device='cpu'))\n"
         "assert item.usable, item.message\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
+        "print(round(highest_memory()))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, str(folder), str(film)],
@@ -127,7 +128,7 @@ def test_sides_that_are_exchanged_all_the_time_take_no_longer_with_every_minute(
 
 
 @pytest.mark.heavy
-@pytest.mark.skipif(sys.platform != "linux", reason="peak memory in KiB")
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_an_hour_takes_the_memory_of_six_minutes_and_its_joints(tmp_path: Path):
     project, short = _peak(tmp_path / "short", 6)
     frames = project.videos()[0].frames

@@ -23,20 +23,18 @@ LONG = 4000
 
 # Prints by how many MiB the highest memory of the process rises from short clips to long ones.
 MEASURE = """
-import resource, sys; from pathlib import Path
+import sys; from pathlib import Path
 import numpy as np, torch
 from la2ds_cli.embedding.trained import untrained_embedder
 from la2ds_cli.core.project import Project
 from la2ds_cli.training.train import train
+from tests.memory import highest_memory
 from tests.movement import add_sequence, sequence
 from tests.small_runs import JOINTS
 
 torch.set_num_threads(1)
 SETTINGS = [*JOINTS, "model.input=both", "model.spatial_layers=1", "train.frames=32"]
 SETTINGS += ["train.steps=2"]
-
-def highest():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 def work(name, length):
     project = Project.create(Path(sys.argv[1]) / name)
@@ -50,13 +48,26 @@ def work(name, length):
 
 for n in range(3):  # the allocator keeps more after the first time
     work(f"short{n}", 256)
-before = highest()
+before = highest_memory()
 work("long", int(sys.argv[2]))
-print(highest() - before)
+print(highest_memory() - before)
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss has other units elsewhere")
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_what_the_process_that_starts_a_measured_one_had_does_not_count() -> None:
+    held = np.ones(40 << 20)  # 320 MiB
+    done = subprocess.run(
+        [sys.executable, "-c", "from tests.memory import highest_memory; print(highest_memory())"],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert 1 < float(done.stdout) < held.nbytes / 2**20 / 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_memory_does_not_grow_with_the_length_of_a_clip(tmp_path: Path) -> None:
     """The heatmaps of a clip of 4,000 frames alone would be 343 MiB."""
     done = subprocess.run(
