@@ -149,6 +149,7 @@ def write_index(
                 failed(error)
                 written = False
         parts.append(part or _assembled(recipe, clips))
+        del clips  # let go before the rows of the next part are made
     keys = {f"{_PART}{number}": part.recipe.key for number, part in enumerate(parts)}
     recipe = artifact.Recipe("index", VERSION, config, {"model": model} | keys)
     if written:

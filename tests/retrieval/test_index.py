@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 import shutil
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from la2ds_cli.embedding import embed as embedding
 from la2ds_cli.embedding.trained import checkpoint_path
 from la2ds_cli.retrieval import index as frame_index
 from la2ds_cli.retrieval import ivf
-from la2ds_cli.retrieval.index import FrameIndex, update_model_index, update_pose_index
+from la2ds_cli.retrieval.index import ClipRows, FrameIndex, update_model_index, update_pose_index
 from la2ds_cli.retrieval.result import RetrievalResult
 from la2ds_cli.retrieval.retrieve import retrieve
 from la2ds_cli.retrieval.search import Limits, search
@@ -147,26 +147,29 @@ def test_a_new_clip_at_the_end_leaves_full_parts_as_they_are(
 
 
 def test_parts_are_mapped_and_written_without_the_whole(
-    project: Project, small_parts: None, monkeypatch: pytest.MonkeyPatch
+    project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Rows of a part are let go before those of the next one are made."""
+    """Rows of a part are let go before those of the next one are made: while the third clip of a
+    part is read, two are held, and none of the part before."""
+    monkeypatch.setattr(frame_index, "PART_BYTES", 3 * 40 * 104 * 4)
     alive: list[weakref.ref] = []
     most = 0
-    original = frame_index.pose_feature
+    original = frame_index._in_parts
 
-    def counted(*args: Any) -> Any:
+    def counted(rows: Iterable[tuple[str, ClipRows]]) -> Iterator[tuple[str, ClipRows]]:
         nonlocal most
-        value = original(*args)
-        most = max(most, sum(ref() is not None for ref in alive))
-        alive.append(weakref.ref(value))
-        return value
+        for name, clip in rows:
+            most = max(most, sum(ref() is not None for ref in alive))
+            alive.append(weakref.ref(clip.value))
+            yield name, clip
 
-    monkeypatch.setattr(frame_index, "pose_feature", counted)
+    monkeypatch.setattr(frame_index, "_in_parts", lambda rows: original(counted(rows)))
     for number in range(6):
         add(project, f"clip-{number}", 40, number)
     index = pose_index(project)
+    assert [len(part.clips) for part in index.parts] == [3, 3, 3]
     assert len(alive) == 9
-    assert most <= 2
+    assert most == 2
     assert all(isinstance(_owner(part.value), mmap.mmap) for part in index.parts)
 
 
