@@ -37,6 +37,7 @@ def encode(
     """Video in a codec and pixel format of choice; tags: attributes of the codec context."""
     with av.open(str(path), "w") as container:
         stream: Any = container.add_stream(codec, rate=25, options=options or {})
+        stream.codec_context.thread_count = 1  # the bytes do not depend on the number of cores
         stream.height, stream.width = images[0].shape[:2]
         stream.pix_fmt = pix_fmt
         for name, value in tags.items():
