@@ -5,11 +5,11 @@ A joint is right if it is within WRONG torso lengths of its true position. Evide
 measured only on the joints, each kind as a number that is 0 if there is none:
 
 hidden: its score is low for this clip, or that of the next joint outwards, around this moment.
-moves: it jumps or trembles, which bodies do not do, by second differences. long: its limb is longer
-than this person's limbs are in this clip. Limbs that point at the camera become shorter, but none
-becomes longer; a person who comes nearer grows in all limbs. exchanged: left and right change
-places between two frames, and change back later. crossed: elbows or knees are nearer to the other
-side's shoulder or hip than to their own.
+moves: it jumps or trembles, which bodies do not do, by second differences.
+long: its limb is longer than this person's limbs are in this clip. Limbs that point at the camera
+become shorter, but none becomes longer; a person who comes nearer grows in all limbs.
+exchanged: left and right change places between two frames, and change back later.
+crossed: elbows or knees are nearer to the other side's shoulder or hip than to their own.
 
 A logistic regression combines them into one probability. Its weights were fitted to BlazePose's
 joints of rendered performers behind obstacles and to errors put into hand-labelled joints, and

@@ -340,7 +340,8 @@ def _chart(result: CompareResult, j: int, group: Sequence[Finding]) -> dict:
 
 def _map_rows(result: CompareResult) -> list[dict]:
     """A strip for each joint, those that differ most first: where it is straighter or more bent,
-    pale where noise or camera may explain it, grey where it is not judged. Positions in percent."""
+    pale where noise, camera or timing may explain it, grey where it is not judged. Positions in
+    percent."""
     angles = result.angles
     edges = frame_edges(angles.time, result.aligned.pose_a.fps)
     place = 100 * (edges - edges[0]) / (edges[-1] - edges[0])

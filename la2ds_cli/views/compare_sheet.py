@@ -48,7 +48,7 @@ _SENTENCES, _TEMPOS, _SCORES = 5, 3, 2  # lines
 _LINE = 0.2  # inches
 _WRAP = 104  # letters of a sentence of 9 points in a line
 _SMALL_WRAP, _SMALL_LINE = 127, 0.16  # letters and inches of a line of the small print
-_COLOURS = "In the map, pale: noise or camera may explain it; grey: not judged."
+_COLOURS = "In the map, pale: noise, camera or timing may explain it; grey: not judged."
 _ROW = 0.19  # inches per joint
 _MOST_JOINTS = 12
 _FULL = 45.0  # degrees of the strongest colour
@@ -150,7 +150,7 @@ def _tempo_height(result: CompareResult) -> float:
 
 def _angle_map(figure: Figure, band: Row, result: CompareResult, shown: list[KeyFrame]) -> None:
     """Differences of each joint over the reference's time: blue straighter or further out, red more
-    bent or closer; pale where noise or camera may explain it, grey where the alignment is
+    bent or closer; pale where noise, camera or timing may explain it, grey where the alignment is
     unsure."""
     rows = _shown_joints(result)
     heading(figure, "Angles over time: other clip minus reference", LEFT, band.top)
@@ -224,8 +224,8 @@ def _shortened(name: str, longest: int) -> str:
 
 
 def _bars(axes: Axes, rows: list[JointSpan], result: CompareResult) -> None:
-    """The largest stated difference of each joint. Differences that noise or camera may explain are
-    left out, because they would read like advice."""
+    """The largest stated difference of each joint. Differences that noise, camera or timing may
+    explain are left out, because they would read like advice."""
     stated = np.array([row.largest if row.beyond else np.nan for row in rows])
     stated = np.where(bool(result.no_findings), np.nan, stated)
     reach = max(float(np.abs(np.nan_to_num(stated)).max(initial=0)), 20.0) * 1.75
