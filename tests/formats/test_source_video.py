@@ -75,7 +75,7 @@ def test_one_frame_more_or_less_is_let_pass(
 def test_other_counts_are_told(project: Project, tmp_path: Path, poses: int):
     video = film(tmp_path / "anna.mp4", 6)
     path = write_json(tmp_path / "poses.json", mmpose_frames(poses))
-    with pytest.raises(UserError, match=f"poses for {poses} frames, anna.mp4 has 6 frames") as said:
+    with pytest.raises(UserError, match=f"poses for {poses} frames, but anna.mp4 has 6 frames") as said:
         load_importer("mmpose-json")(project, path, ImportOptions(video=video))
     assert (said.value.code, said.value.exit_code) == ("I004", ExitCode.MISMATCH)
     assert not project.videos()
@@ -89,7 +89,7 @@ def test_a_list_of_detections_may_be_shorter_but_not_longer(project: Project, tm
     pose, _ = project.read_pose(result.video)
     assert np.isnan(pose.xy[6:]).all()
     write_json(path, coco_results(12))
-    with pytest.raises(UserError, match=r"12 frames, anna\.mp4 has 10"):
+    with pytest.raises(UserError, match=r"12 frames, but anna\.mp4 has 10"):
         load_importer("coco-json")(project, path, ImportOptions(video=video))
 
 
@@ -107,7 +107,7 @@ def test_detections_that_end_with_the_last_frame_count_from_one(project: Project
 def test_another_frame_size_is_told(project: Project, tmp_path: Path):
     video = film(tmp_path / "anna.mp4", 6)
     path = write_json(tmp_path / "poses.json", coco_document(6))
-    with pytest.raises(UserError, match=r"640x480 pixels, anna\.mp4 has 320x240") as caught:
+    with pytest.raises(UserError, match=r"640x480 pixels, but anna\.mp4 has 320x240") as caught:
         load_importer("coco-json")(project, path, ImportOptions(video=video))
     assert caught.value.code == "I004"
 
@@ -133,7 +133,7 @@ def test_a_folder_of_videos_goes_with_a_folder_of_poses(project: Project, tmp_pa
         ("ben", "failed", "I004"),
         ("eve", "failed", "I004"),
     ]
-    assert "5 frames, ben.mp4 has 12" in results[1].message
+    assert "5 frames, but ben.mp4 has 12" in results[1].message
     assert "no video called eve" in results[2].message
 
 

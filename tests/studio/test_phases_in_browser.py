@@ -236,6 +236,6 @@ def test_labels_go_to_a_file_of_another_tool_and_come_back(
         seen.page.set_input_files(
             "#label-file", {"name": "x.eaf", "mimeType": "text/xml", "buffer": b"<a/>"}
         )
-        seen.wait_for("/not a file of ELAN/.test(document.getElementById('problem').innerText)")
+        seen.wait_for("/not a valid ELAN file/.test(document.getElementById('problem').innerText)")
         assert spans(project, "b")[0] == (0, 10, "down")
         assert seen.errors == []
