@@ -3,6 +3,7 @@
     OMP_NUM_THREADS=1 python benchmarks/retrieve.py [--frames 100000 1000000] [--data movement ...]
     OMP_NUM_THREADS=1 python benchmarks/retrieve.py --project P [--run default]
     python benchmarks/retrieve.py --large DIR [--frames 10000000]
+    python benchmarks/retrieve.py --store DIR [--frames 1000000] [--data noisy]
 
 Frames have 128 features, 200 a clip, or with --project are those of its index. Data: `movement`,
 one movement at different tempos, each performer with a slow deviation of their own; `noisy`, the
@@ -20,6 +21,9 @@ frames that the lists were not tuned on.
 --large writes an index to DIR (7 GB for ten million frames, removed in the end), and measures in
 new processes: 200 queries one by one, the files of the index not in the cache of the system and
 then in it, wall time of each and the most resident memory; and then 100,000 frames more.
+
+--store writes the frames of one project to a store of LanceDB in DIR (removed in the end), and
+measures in new processes: 20 queries one by one, of frames of 20 clips, exactly and by the index.
 """
 
 from __future__ import annotations
@@ -42,9 +46,11 @@ if "--large" not in sys.argv:
 import faiss
 import numpy as np
 
+from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.retrieval import index as frame_index
 from la2ds_cli.retrieval import ivf
+from la2ds_cli.retrieval.frame_table import FrameTable, clip_condition, project_name
 from la2ds_cli.retrieval.index import ClipRows, FrameIndex
 from la2ds_cli.retrieval.search import (
     CANDIDATES,
@@ -54,6 +60,7 @@ from la2ds_cli.retrieval.search import (
     faiss_settings,
     search,
 )
+from la2ds_cli.retrieval.store import Store, StoreQuery
 
 WIDTH, LENGTH, RATE = 128, 200, 20.0
 LIMITS = Limits(7, 7, 0.25)
@@ -87,7 +94,8 @@ def synthetic(clips: range, data: str) -> Iterator[tuple[str, ClipRows]]:
 
 def write_synthetic(project: Project, clips: range, data: str) -> FrameIndex:
     rows = synthetic(clips, data)
-    return frame_index.write_index(project.index_path(NAME), {"features": data}, "", rows)
+    config = {"features": data, "skeleton": "none"}
+    return frame_index.write_index(project.index_path(NAME), config, "", rows)
 
 
 def cpu(work: Callable[[], object]) -> float:
@@ -224,6 +232,50 @@ def step_of_large(project: Project, name: str, argument: str, data: str) -> None
     print(f"recall {share:.4f} of {len(stored.sample.row)} queries; {_memory()}", flush=True)
 
 
+# --- a store of several projects ------------------------------------------------------------------
+
+
+def measure_store(folder: Path, frames: int, data: str) -> None:
+    project = Project.create(folder)
+    write_synthetic(project, range(frames // LENGTH), data)
+    for name in ("write", "exact", "index", "approximate"):
+        command = [sys.executable, __file__, "--store", str(folder), "--step", name, ""]
+        subprocess.run([*command, "--data", data], check=True)
+    shutil.rmtree(project.root)
+
+
+def step_of_store(project: Project, name: str, data: str) -> None:
+    index = frame_index.read_index(project.index_path(NAME))
+    assert index is not None
+    begun, spent = time.time(), time.process_time()
+    table = FrameTable.of(Store.open(StoreQuery(str(project.root / "store"))), index)
+    if name == "write":
+        table.update(project, index, Progress())
+        size = sum(f.stat().st_size for f in (project.root / "store").rglob("*") if f.is_file())
+        told = f"{len(index.frames)} frames of {data}, {size / 1e6:.0f} MB"
+        print(f"{told}, written: {_told(begun, spent)}", flush=True)
+        return
+    if name == "index":
+        known = table.ensure_index(Progress())
+        assert known is not None
+        lists, recall = known
+        told = f"{lists} lists, recall {recall.value:.4f} of {recall.queries} queries"
+        print(f"{told}: {_told(begun, spent)}", flush=True)
+        return
+    random = np.random.default_rng(2)
+    wall, used = [], []
+    for number in random.choice(len(index.clips), 20, replace=False).tolist():
+        clip = index.clips[number]
+        own = clip_condition(project_name(project), clip)
+        query = np.array(index.rows(clip).value[random.integers(LENGTH, size=1)])
+        begun, spent = time.time(), time.process_time()
+        table.search(own, query, LIMITS, None, exact=name == "exact")
+        wall.append(1000 * (time.time() - begun))
+        used.append(1000 * (time.process_time() - spent))
+    told = f"median {median(wall):.0f} ms, {median(used):.0f} CPU ms"
+    print(f"{name}, 20 queries: {told}; {_memory()}", flush=True)
+
+
 def _told(begun: float, spent: float) -> str:
     taken = f"{time.time() - begun:.1f} s, {time.process_time() - spent:.1f} CPU s"
     return f"{taken}, {_memory()}"
@@ -241,13 +293,19 @@ def main() -> None:
     parser.add_argument("--project", type=Path)
     parser.add_argument("--run", default="default")
     parser.add_argument("--large", type=Path, metavar="DIR")
+    parser.add_argument("--store", type=Path, metavar="DIR")
     parser.add_argument("--step", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.step:
         name, argument = options.step
+        if options.store:
+            step_of_store(Project.open(options.store), name, options.data[0])
+            return
         step_of_large(Project.open(options.large), name, argument, options.data[0])
     elif options.large:
         large(options.large, (options.frames or [10_000_000])[0], options.data[0])
+    elif options.store:
+        measure_store(options.store, (options.frames or [1_000_000])[0], options.data[0])
     elif options.project:
         project = Project.open(options.project)
         measure(project, f"model-{options.run}", options.project.name, options.rounds)

@@ -75,8 +75,8 @@ OPTIONS = {
     }
     | COMMON,
     "la2ds retrieve": {
-        *("--device", "--features", "--index", "--k", "--min-gap", "--out", "--per-video"),
-        *("--query", "--run"),
+        *("--device", "--features", "--group", "--index", "--k", "--min-gap", "--out"),
+        *("--per-video", "--phase", "--query", "--run", "--store"),
     }
     | COMMON,
     "la2ds plot-embeddings": {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -20,7 +21,8 @@ from la2ds_cli.commands.options import (
 
 if TYPE_CHECKING:
     from la2ds_cli.core.console import Console
-    from la2ds_cli.retrieval.result import RetrievalResult, Searched
+    from la2ds_cli.retrieval.result import RetrievalResult, Searched, SearchedStore
+    from la2ds_cli.retrieval.store import StoreQuery
 
 
 def retrieve(
@@ -59,6 +61,26 @@ def retrieve(
             help="approximate: search near lists only, for millions of frames; reports its recall.",
         ),
     ] = "exact",
+    store: Annotated[
+        str | None,
+        typer.Option(
+            "--store",
+            metavar="FOLDER|URI",
+            help="Write the clips to this LanceDB and search those of all projects in it.",
+        ),
+    ] = None,
+    group: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--group", metavar="NAME", help="With --store: this group only. May be repeated."
+        ),
+    ] = None,
+    phase: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--phase", metavar="NAME", help="With --store: this phase only. May be repeated."
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Write .png, .svg, .pdf or .json.")
     ] = None,
@@ -71,10 +93,12 @@ def retrieve(
     By the trained run, or by raw poses where there is none. Draws a sheet with the query on the
     left and its nearest frames beside it; with a phases.csv, frames of another phase stand in a red
     box. Without --out a picture and a JSON file go to results/retrieve. The features of all clips
-    are kept in an index, so the next query reads new clips only.
+    are kept in an index, so the next query reads new clips only. With --store they are also written
+    to a table that several projects share, all of which are searched; the result is JSON alone.
 
     \b
       la2ds retrieve --query anna@1.2 --per-video 1 --project swings --out sheet.png
+      la2ds retrieve --query anna@1.2 --store s3://bucket/frames --phase impact --project swings
     """
     from la2ds_cli.core.console import Console
     from la2ds_cli.core.output_paths import checked_outputs
@@ -84,7 +108,11 @@ def retrieve(
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_project(project)
         named = [out] if out else []
-        targets = checked_outputs(opened, named, "a contact sheet", retrieval_sheet.SUFFIXES)
+        where = _store_query(store, group or (), phase or ())
+        suffixes, what = retrieval_sheet.SUFFIXES, "a contact sheet"
+        if where is not None:
+            suffixes, what = (".json",), "the frames of a store"
+        targets = checked_outputs(opened, named, what, suffixes)
         result = retrieval.retrieve(
             opened,
             run=run,
@@ -94,6 +122,7 @@ def retrieve(
             min_gap=min_gap,
             features=features,
             index=index,
+            store=where,
             device=device,
             progress=console.progress,
         )
@@ -102,12 +131,31 @@ def retrieve(
         _show(console, result)
 
 
+def _store_query(
+    uri: str | None, groups: Sequence[str], phases: Sequence[str]
+) -> StoreQuery | None:
+    """Raises UserError (exit 2) for conditions without a store."""
+    from la2ds_cli.core.errors import UserError
+    from la2ds_cli.retrieval.store import StoreQuery
+
+    if uri:
+        return StoreQuery(uri, tuple(groups), tuple(phases))
+    if uri is not None or groups or phases:
+        raise UserError(
+            "--group and --phase say which frames of a store are searched, and no store is named",
+            hint="--store FOLDER",
+        )
+    return None
+
+
 def _show(console: Console, result: RetrievalResult) -> None:
     from la2ds_cli.alignment.request import features_name
 
+    store = result.store
     rows = [
         (
             f"{query.video}@{query.time:.2f}",
+            *([] if store is None else [hit.project or ""]),
             f"{hit.neighbour.video}@{hit.neighbour.time:.2f}",
             f"{hit.neighbour.distance:.3g}",
             hit.phase or "",
@@ -115,10 +163,11 @@ def _show(console: Console, result: RetrievalResult) -> None:
         for query in result.queries
         for hit in query.hits
     ]
-    console.table(("query", "found", "distance", "phase"), rows)
+    project = () if store is None else ("project",)
+    console.table(("query", *project, "found", "distance", "phase"), rows)
     by = features_name(result.features, result.run)
     console.line(f"compared by {by}")
-    console.line(_searched(result.searched))
+    console.line(_searched(result.searched, store))
     if result.agreement is not None:
         console.line(f"{result.agreement:.0%} of the labelled frames have the phase of their query")
     for video, reason in result.left_out.items():
@@ -127,8 +176,12 @@ def _show(console: Console, result: RetrievalResult) -> None:
         console.line(str(file))
 
 
-def _searched(searched: Searched) -> str:
-    parts = [f"searched {searched.frames} frames of {searched.clips} clips"]
+def _searched(searched: Searched, store: SearchedStore | None) -> str:
+    if store is None:
+        parts = [f"searched {searched.frames} frames of {searched.clips} clips"]
+    else:
+        of = f"{searched.clips} clips of {store.projects} project{'s' * (store.projects != 1)}"
+        parts = [f"searched {searched.frames} frames in {store.table} of {store.uri}, with {of}"]
     if searched.recall is None:
         parts.append("exactly")
     else:
@@ -138,6 +191,9 @@ def _searched(searched: Searched) -> str:
             f"which finds {recall.value:.1%} of the {recall.k} nearest frames (recall measured on "
             f"{recall.queries} queries)",
         ]
-    if searched.kept and (searched.added or searched.dropped):
+    if store is not None:
+        changes = f"{searched.added} clips added, {searched.dropped} dropped"
+        parts.append(f"{changes} as {store.project}")
+    elif searched.kept and (searched.added or searched.dropped):
         parts.append(f"index: {searched.added} clips added, {searched.dropped} dropped")
     return ", ".join(parts)

@@ -1,8 +1,8 @@
 """The project directory: the only module that knows its paths, its video list and its labels.
 
 project.toml · videos.csv · phases.csv · subjects.csv · anchors.csv · notes.csv · corrections.csv ·
-aside/ · poses/ · heatmaps/ · features/ · film/ · checkpoints/<run>/ · embeddings/<run>/ · index/ ·
-results/{align,retrieve,evaluate,...}/ · logs/
+store-name.txt · aside/ · poses/ · heatmaps/ · features/ · film/ · checkpoints/<run>/ ·
+embeddings/<run>/ · index/ · results/{align,retrieve,evaluate,...}/ · logs/
 (docs/file-formats.md)
 """
 
@@ -222,6 +222,11 @@ class Project:
     def lists_path(self, name: str) -> Path:
         """The file of the inverted lists of an index of `retrieve`."""
         return self._folder("index") / f"ivf-{name}.safetensors"
+
+    @property
+    def store_name_path(self) -> Path:
+        """The name of the project in the stores of `retrieve`."""
+        return self.root / "store-name.txt"
 
     def results_dir(self, kind: str) -> Path:
         """Folder of the results of a step, such as `align`, or one below it (`export/trc`)."""

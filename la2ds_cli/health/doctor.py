@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _EXTRAS = {
     "export": "onnxscript",
+    "lance": "lancedb",
     "mmpose": "mmpose",
     "ray": "ray",
     "rfdetr": "rfdetr",

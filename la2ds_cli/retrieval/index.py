@@ -9,6 +9,7 @@ brings it up to date, a part at a time.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.retrieval.search import Frames
 
 VERSION = 1  # raised also when pose_feature gives other values
+SAME_RATE = 0.01  # of two frame rates, as in resample.time_grid
 PART_BYTES = 64 << 20  # of features, from which on a part takes no further clip
 _CLIP = "clip "  # before the ids in the inputs of the recipe of a part
 _PART = "part "  # before the numbers in those of the recipe of the index
@@ -375,17 +377,24 @@ def _skeleton_of(project: Project, run: str, device: DeviceName) -> str:
 
 
 def update_pose_index(
-    project: Project, skeleton: str, progress: Progress | None = None
+    project: Project,
+    skeleton: str,
+    progress: Progress | None = None,
+    *,
+    rate: float | None = None,
 ) -> IndexUpdate:
     """The index of the movement of the joints, of all clips of a skeleton.
 
     Velocities are those at the lowest frame rate of all clips; if it changes, every clip is
-    computed again.
+    computed again. rate: that of a store; where it is another one, it is taken instead, and the
+    index has a name of its own.
     """
     clips = _clips(project, skeleton, "the query")
     name = f"pose-{skeleton}"
     old = read_index(project.index_path(name))
     fps = _lowest_rate(project, clips.pose, old)
+    if rate is not None and not math.isclose(rate, fps, rel_tol=SAME_RATE):
+        name, fps = f"{name}-{rate:g}fps", rate
 
     def compute(video: str) -> Outcome:
         pose = project.read_pose(video)[0]

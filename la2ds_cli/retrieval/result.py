@@ -17,11 +17,12 @@ SCHEMA_VERSION = 1
 @dataclass(frozen=True)
 class Hit:
     """A retrieved frame. phase: its label, None without one. same_phase: whether it equals that of
-    the query, None if either has no label."""
+    the query, None if either has no label. project: name in the store, None without one."""
 
     neighbour: Neighbour
     phase: str | None
     same_phase: bool | None
+    project: str | None = None
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Query:
 @dataclass(frozen=True)
 class Recall:
     """value: share of the k frames nearest to a query, by exact search and without the limits of a
-    retrieval, that the inverted file returns. queries: number of frames it was measured on."""
+    retrieval, that approximate search returns. queries: number of frames it was measured on."""
 
     value: float
     k: int
@@ -67,11 +68,26 @@ class Searched:
 
 
 @dataclass(frozen=True)
+class SearchedStore:
+    """The store that was searched in place of the project. uri: as the user gave it. table: its
+    name in the store. project: the name of the project there. projects: their number in the table.
+    groups, phases: of which the frames had to be, empty = all. The field names are the JSON
+    keys."""
+
+    uri: str
+    table: str
+    project: str
+    projects: int
+    groups: tuple[str, ...]
+    phases: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class RetrievalResult:
     """Result of `retrieve`. queries: one per query frame. features: `model`, `base` or
     `pose`; reason: why those are used, empty if they were requested or a trained run is used.
     left_out: video id -> why it was not searched. min_gap: seconds, None = by the length
-    of each clip. files: written, in order."""
+    of each clip. store: where several projects were searched. files: written, in order."""
 
     queries: tuple[Query, ...]
     k: int
@@ -82,6 +98,7 @@ class RetrievalResult:
     run: str
     reason: str
     left_out: Mapping[str, str]
+    store: SearchedStore | None = None
     files: tuple[Path, ...] = ()
 
     @property
@@ -95,7 +112,7 @@ class RetrievalResult:
 
         def hit_json(hit: Hit) -> dict[str, Any]:
             phases = {"phase": hit.phase, "same_phase": hit.same_phase}
-            return asdict(hit.neighbour) | phases
+            return {"project": hit.project} | asdict(hit.neighbour) | phases
 
         return {
             "schema_version": SCHEMA_VERSION,
@@ -106,6 +123,7 @@ class RetrievalResult:
             "per_video": self.per_video,
             "min_gap": self.min_gap,
             "searched": asdict(self.searched),
+            "store": None if self.store is None else asdict(self.store),
             "phase_agreement": self.agreement,
             "left_out": dict(self.left_out),
             "queries": [

@@ -15,9 +15,18 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
 from la2ds_cli.core.types import FloatArray, IntArray, Neighbour, Phase, PoseSequence
 from la2ds_cli.retrieval import ivf
+from la2ds_cli.retrieval.frame_table import NPROBE, FrameTable, clip_condition
 from la2ds_cli.retrieval.index import FrameIndex, IndexUpdate, update_model_index, update_pose_index
-from la2ds_cli.retrieval.result import Hit, Query, Recall, RetrievalResult, Searched
+from la2ds_cli.retrieval.result import (
+    Hit,
+    Query,
+    Recall,
+    RetrievalResult,
+    Searched,
+    SearchedStore,
+)
 from la2ds_cli.retrieval.search import Limits, exact_finder, search
+from la2ds_cli.retrieval.store import Store, StoreQuery
 
 IndexKind = Literal["exact", "approximate", "faiss"]  # the last: the second, as it was called
 QUERY_FRAMES = 5  # of a clip that is named without a time
@@ -34,6 +43,7 @@ def retrieve(
     min_gap: float | None = None,
     features: FeatureKind = "auto",
     index: IndexKind = "exact",
+    store: StoreQuery | None = None,
     device: DeviceName = "auto",
     progress: Progress | None = None,
 ) -> RetrievalResult:
@@ -44,16 +54,18 @@ def retrieve(
     hits of one clip, None = k. min_gap: seconds between two hits of one clip, None = by
     its length (search.spread_gap). features: as in
     align. index: `approximate` searches only the nearest lists of an inverted file, for
-    large collections. Writing the result is left to views.retrieval_sheet.
+    large collections. store: frames of several projects that are searched in place of those of the
+    project, which are written to it first. Writing the result is left to views.retrieval_sheet.
 
     Raises UserError if a number or time is invalid (exit 2), if there is no other clip or the query
-    has no features (exit 4), and as the extraction of poses and embedding do.
+    has no features (exit 4), and as the extraction of poses, embedding and Store do.
     """
     from la2ds_cli.poses.verdict import note_weakness
 
     progress = progress or Progress()
     limits = Limits(k, k if per_video is None else per_video, min_gap)
     _check(limits)
+    opened = None if store is None else Store.open(store)
     choice = choose_features(project, run, features, device, progress)
     run = choice.run(run)
     if choice.warning:
@@ -69,15 +81,22 @@ def retrieve(
     if choice.kind != "pose":
         update = update_model_index(project, run, device, progress, skeleton=pose.skeleton)
     else:
-        update = update_pose_index(project, pose.skeleton, progress)
-    neighbours, searched = _search(project, update, video, rows, limits, index, progress)
-    if min(map(len, neighbours)) < k:
+        rate = None if opened is None else opened.pose_rate(pose.skeleton)
+        update = update_pose_index(project, pose.skeleton, progress, rate=rate)
+    _check_query(update, video)
+    phases, looked_up = project.phases(), None
+    if opened is None:
+        neighbours, searched = _search(project, update, video, rows, limits, index, progress)
+        queries = tuple(
+            _labelled(video, row, update.index, hits, phases)
+            for row, hits in zip(rows, neighbours, strict=True)
+        )
+    else:
+        queries, searched, looked_up = _search_store(
+            project, opened, update, video, rows, limits, index, progress
+        )
+    if min(len(query.hits) for query in queries) < k:
         progress.note(f"fewer than {k} frames fit: the clips are few, short or limited")
-    phases = project.phases()
-    queries = tuple(
-        _labelled(video, row, update.index, hits, phases)
-        for row, hits in zip(rows, neighbours, strict=True)
-    )
     return RetrievalResult(
         queries,
         k,
@@ -88,6 +107,7 @@ def retrieve(
         run,
         reason,
         update.left_out,
+        looked_up,
     )
 
 
@@ -153,6 +173,16 @@ def query_rows(pose: PoseSequence, seconds: float | None) -> list[int]:
 # --- the search -----------------------------------------------------------------------------
 
 
+def _check_query(update: IndexUpdate, video: str) -> None:
+    """Raises UserError (exit 4) if the query's clip has no features."""
+    if video not in update.index.number:
+        raise UserError(
+            f"{video} cannot be compared: {update.left_out.get(video, 'it has no poses')}",
+            hint="--features pose needs no model; la2ds status shows what each clip has",
+            exit_code=ExitCode.UNUSABLE,
+        )
+
+
 def _search(
     project: Project,
     update: IndexUpdate,
@@ -164,12 +194,6 @@ def _search(
 ) -> tuple[list[list[Neighbour]], Searched]:
     """Neighbours of each row of the query's clip, and a description of the search."""
     index = update.index
-    if video not in index.number:
-        raise UserError(
-            f"{video} cannot be compared: {update.left_out.get(video, 'it has no poses')}",
-            hint="--features pose needs no model; la2ds status shows what each clip has",
-            exit_code=ExitCode.UNUSABLE,
-        )
     if len(index.clips) < 2:
         raise UserError(
             f"there is no other clip to search for frames of {video}",
@@ -184,16 +208,64 @@ def _search(
         find = inverted.file.finder()
         depth = min(limits.k, ivf.TRUTH)
         share = ivf.recall(frames, find, inverted.sample, depth)
-        if share < LOW_RECALL:
-            missed = f"approximate search misses {1 - share:.0%} of the {depth} nearest frames"
-            progress.note(f"{missed}; --index exact finds all")
         recall = Recall(share, depth, len(inverted.sample.row))
+        _note_recall(recall, progress)
         lists, nprobe = inverted.file.lists, inverted.file.nprobe
         searched = replace(searched, index="approximate", lists=lists, nprobe=nprobe, recall=recall)
     else:
         find = exact_finder(frames)
     nearest = search(frames, find, index.number[video], rows, limits)
     return [_neighbours(index, row, distance) for row, distance in nearest], searched
+
+
+def _note_recall(recall: Recall, progress: Progress) -> None:
+    if recall.value < LOW_RECALL:
+        share = f"{1 - recall.value:.0%} of the {recall.k} nearest frames"
+        progress.note(f"approximate search misses {share}; --index exact finds all")
+
+
+def _search_store(
+    project: Project,
+    store: Store,
+    update: IndexUpdate,
+    video: str,
+    rows: Sequence[int],
+    limits: Limits,
+    kind: IndexKind,
+    progress: Progress,
+) -> tuple[tuple[Query, ...], Searched, SearchedStore]:
+    """The frames of all projects of a store that are nearest to rows of the query's clip."""
+    asked, table, clip = store.asked, FrameTable.of(store, update.index), update.index.rows(video)
+    changes = table.update(project, update.index, progress)
+    known = None if kind == "exact" else table.ensure_index(progress)
+    frames, clips, projects = table.size(asked.condition)
+    searched = Searched(
+        "exact", frames, clips, kept=changes.kept, added=changes.added, dropped=changes.dropped
+    )
+    if known is not None:
+        lists, recall = known
+        _note_recall(recall, progress)
+        nprobe = min(NPROBE, lists)
+        searched = replace(searched, index="approximate", lists=lists, nprobe=nprobe, recall=recall)
+    own, value = clip_condition(changes.project, video), clip.value[list(rows)]
+    nearest = table.search(own, value, limits, asked.condition, exact=known is None)
+    if not any(nearest):
+        raise UserError(
+            f"the store {asked.uri} has no frame of another clip that fits",
+            hint="add clips to a project and search from there, or name other --group and --phase",
+            exit_code=ExitCode.UNUSABLE,
+        )
+    phases = project.phases().get(video, ())
+    queries = []
+    for row, found in zip(rows, nearest, strict=True):
+        phase = phase_at(phases, int(clip.frame[row]))
+        neighbours = (Neighbour(f.clip, f.row, f.time, f.distance) for f in found)
+        hits = [_hit(phase, n, f.phase, f.project) for n, f in zip(neighbours, found, strict=True)]
+        queries.append(Query(video, row, float(clip.time[row]), phase, tuple(hits)))
+    looked_up = SearchedStore(
+        asked.uri, table.name, changes.project, projects, asked.groups, asked.phases
+    )
+    return tuple(queries), searched, looked_up
 
 
 def _neighbours(index: FrameIndex, row: IntArray, distance: FloatArray) -> list[Neighbour]:
@@ -224,9 +296,12 @@ def _labelled(
         return phase_at(phases.get(name, ()), int(index.rows(name).frame[row]))
 
     query_phase = label(video, row)
-    hits = []
-    for neighbour in neighbours:
-        phase = label(neighbour.video, neighbour.index)
-        labelled = query_phase is not None and phase is not None
-        hits.append(Hit(neighbour, phase, phase == query_phase if labelled else None))
+    hits = [_hit(query_phase, n, label(n.video, n.index)) for n in neighbours]
     return Query(video, row, float(index.rows(video).time[row]), query_phase, tuple(hits))
+
+
+def _hit(
+    query_phase: str | None, neighbour: Neighbour, phase: str | None, project: str | None = None
+) -> Hit:
+    labelled = query_phase is not None and phase is not None
+    return Hit(neighbour, phase, phase == query_phase if labelled else None, project)

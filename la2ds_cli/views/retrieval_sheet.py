@@ -55,12 +55,14 @@ def write(
     project: Project, result: RetrievalResult, targets: Sequence[Path], progress: Progress
 ) -> RetrievalResult:
     """Write files by suffix (SUFFIXES); existing ones are replaced. Without targets a picture and a
-    JSON file go to results/retrieve. Returns the result with its `files`."""
+    JSON file go to results/retrieve; where a store was searched, the JSON file alone, since clips
+    of other projects have no picture here. Returns the result with its `files`."""
     if not targets:
         first = result.queries[0]
         name = first.video if len(result.queries) > 1 else f"{first.video}@{first.time:.2f}"
         folder = project.results_dir("retrieve")
-        targets = (folder / f"{name}.png", folder / f"{name}.json")
+        suffixes = (".png", ".json") if result.store is None else (".json",)
+        targets = tuple(folder / f"{name}{suffix}" for suffix in suffixes)
     result = replace(result, files=tuple(targets))
     drawn = drawn_once(lambda: draw(project, result), progress)
     write_outputs(targets, {".json": result.to_json}, drawn)

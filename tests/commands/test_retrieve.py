@@ -74,6 +74,28 @@ def test_approximate_search_tells_its_recall(
     assert line in run("retrieve", "--index", name, "--k", "3", *out).stdout
 
 
+def test_a_store(run: Run, document: Document, out: tuple[str, ...], tmp_path: Path) -> None:
+    pytest.importorskip("lancedb", reason="lancedb is not installed (extra lance)")
+    store = ("--store", str(tmp_path / "store"))
+    exact = document("retrieve", "--k", "5", *out)
+    found = document("retrieve", "--k", "5", *store, *out)
+    (query,), (stored,) = exact["queries"], found["queries"]
+    places = [(hit["video"], hit["index"]) for hit in query["hits"]]
+    assert [(hit["video"], hit["index"]) for hit in stored["hits"]] == places
+    assert {hit["project"] for hit in query["hits"]} == {None}
+    assert {hit["project"] for hit in stored["hits"]} == {found["store"]["project"]}
+    assert exact["store"] is None
+    assert found["store"]["projects"] == 1
+    shown = run("retrieve", *store, "--phase", "it's up", "--phase", "down")
+    assert shown.exit_code == ExitCode.UNUSABLE
+    shown = run("retrieve", *store)
+    assert "with 4 clips of 1 project, exactly, 0 clips added, 0 dropped as project-" in (
+        shown.stdout
+    )
+    assert "retrieve/clip-0@" in shown.stdout
+    assert ".png" not in shown.stdout
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -84,6 +106,11 @@ def test_approximate_search_tells_its_recall(
         ["--index", "hnsw"],
         ["--features", "video"],
         ["--query", "clip-0@99"],
+        ["--group", "team"],
+        ["--phase", "up"],
+        ["--store", ""],
+        ["--store", "db://frames"],
+        ["--store", "folder", "--out", "sheet.png"],
     ],
 )
 def test_what_cannot_be_ends_with_2(run: Run, arguments: list[str]) -> None:

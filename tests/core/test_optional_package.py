@@ -29,7 +29,14 @@ def _graph() -> None:
     _graph(None, {}, "any")  # pyright: ignore[reportArgumentType]
 
 
+def _store() -> None:
+    from la2ds_cli.retrieval.store import Store, StoreQuery
+
+    Store.open(StoreQuery("any"))
+
+
 USERS: dict[str, Callable[[], object]] = {
+    "lancedb": _store,
     "mmengine": lambda: Source("mmpose", Path("any.py")).read_config(),
     "onnxscript": _graph,
     "sleap_io": sleap_io,

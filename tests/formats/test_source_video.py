@@ -75,7 +75,9 @@ def test_one_frame_more_or_less_is_let_pass(
 def test_other_counts_are_told(project: Project, tmp_path: Path, poses: int):
     video = film(tmp_path / "anna.mp4", 6)
     path = write_json(tmp_path / "poses.json", mmpose_frames(poses))
-    with pytest.raises(UserError, match=f"poses for {poses} frames, but anna.mp4 has 6 frames") as said:
+    with pytest.raises(
+        UserError, match=f"poses for {poses} frames, but anna.mp4 has 6 frames"
+    ) as said:
         load_importer("mmpose-json")(project, path, ImportOptions(video=video))
     assert (said.value.code, said.value.exit_code) == ("I004", ExitCode.MISMATCH)
     assert not project.videos()

@@ -1,0 +1,218 @@
+"""A store of frames: tables of LanceDB in a folder or in an object store, which several projects
+share.
+
+There is a table for each kind of features, so that vectors of two networks never meet. A store may
+come from a stranger: a table is used only if its columns, types and metadata are those that la2ds
+gives it. From top to bottom: what is asked of a store, the store, and its errors.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from la2ds_cli.core.errors import ExitCode, UserError, first_line
+from la2ds_cli.core.optional_package import optional_import
+from la2ds_cli.core.types import MOST_FPS
+from la2ds_cli.retrieval.index import SAME_RATE, VERSION, FrameIndex
+
+FACTS = b"la2ds"  # the one key of metadata, of a table and of its vectors
+
+
+@dataclass(frozen=True)
+class StoreQuery:
+    """What is searched in place of the project. uri: a folder, or a place in an object store.
+    groups, phases: a frame must be of one of each, where any are named."""
+
+    uri: str
+    groups: tuple[str, ...] = ()
+    phases: tuple[str, ...] = ()
+
+    @property
+    def condition(self) -> str | None:
+        """In SQL; None where every frame is searched."""
+        parts = [
+            f"`{column}` IN ({', '.join(map(quoted, names))})"
+            for column, names in (("group", self.groups), ("phase", self.phases))
+            if names
+        ]
+        return " AND ".join(parts) or None
+
+
+def quoted(text: str) -> str:
+    """A text as a literal of SQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+@dataclass(frozen=True)
+class Store:
+    """A connection to what is asked of it."""
+
+    asked: StoreQuery
+    connection: Any
+
+    @property
+    def uri(self) -> str:
+        return self.asked.uri
+
+    @classmethod
+    def open(cls, asked: StoreQuery) -> Store:
+        """Raises UserError: exit 2 for the address of a service, 6 without lancedb or without the
+        network that it would need."""
+        from la2ds_models.weight_files import offline_reason
+
+        uri = asked.uri
+        if uri.startswith("db://"):
+            raise UserError(
+                f"{uri} is a service, not a place for files",
+                hint="name a folder, or a place in an object store such as s3://BUCKET/frames",
+            )
+        if "://" in uri and (reason := offline_reason()):
+            raise UserError(f"{uri} cannot be used: {reason}", exit_code=ExitCode.ENVIRONMENT)
+        with optional_import(
+            ["lancedb"],
+            "a store of frames needs the package lancedb, which is not installed",
+            "pip install 'la2ds[lance]'",
+        ):
+            import lancedb
+        with reported(uri):
+            return cls(asked, lancedb.connect(uri))
+
+    def pose_rate(self, skeleton: str) -> float | None:
+        """The frame rate at which the velocities of the joints are taken in this store; None if it
+        has no such clips."""
+        table = self._opened(_table_name("pose", skeleton, ""))
+        if table is None:
+            return None
+        rate = _facts(self.uri, table).get("fps")
+        if not isinstance(rate, float) or not 0 < rate <= MOST_FPS:
+            raise unfit(self.uri)
+        return rate
+
+    def table(self, index: FrameIndex) -> tuple[str, Any]:
+        """The name of the table for the rows of an index, and the table, which is made where there
+        is none. Raises UserError: exit 3 for a table that la2ds did not make, 5 if another project
+        has just made it with velocities at another rate, 7 if it cannot be written."""
+        config, model = index.recipe.config, str(index.recipe.inputs["model"])
+        name = _table_name(config["features"], config["skeleton"], model)
+        schema = _schema(index.frames.width, {"model": model, "fps": config.get("fps")})
+        table = self._opened(name)
+        if table is None:
+            with reported(self.uri, ExitCode.STORAGE):
+                table = self.connection.create_table(name, schema=schema, exist_ok=True)
+        # Other metadata of a schema can name functions for lancedb to call.
+        if not table.schema.equals(schema) or set(table.schema.metadata or {}) != {FACTS}:
+            raise unfit(self.uri)
+        facts, fps = _facts(self.uri, table), config.get("fps")
+        if facts.get("model") != model:
+            raise unfit(self.uri)
+        if fps is not None and not math.isclose(facts["fps"], fps, rel_tol=SAME_RATE):
+            raise UserError(
+                f"another project has just been the first to write to the store {self.uri}",
+                hint="run the same command again",
+                exit_code=ExitCode.MISMATCH,
+            )
+        return name, table
+
+    def _opened(self, name: str) -> Any:
+        """None where there is no such table."""
+        if "://" not in self.uri:
+            folder = Path(self.uri) / f"{name}.lance"
+            for path in (folder, *(folder.iterdir() if folder.is_dir() else ())):
+                if path.is_symlink():  # what is written would land where it leads
+                    raise UserError(
+                        f"{path} is a link",
+                        hint="put a folder in its place",
+                        exit_code=ExitCode.MISMATCH,
+                    )
+        with reported(self.uri):
+            if name not in self._names():
+                return None
+            return self.connection.open_table(name)
+
+    def _names(self) -> Iterator[str]:
+        """Names of all tables, which come a page at a time."""
+        page = self.connection.list_tables()
+        yield from page.tables
+        while page.page_token:
+            page = self.connection.list_tables(page_token=page.page_token)
+            yield from page.tables
+
+
+def _table_name(features: str, skeleton: str, model: str) -> str:
+    return "-".join(filter(None, (features, skeleton, model[:16], f"v{VERSION}")))
+
+
+def _schema(width: int, facts: Mapping[str, Any]) -> Any:
+    """The columns of a table, and what holds for all rows: `model`, the digest of the weights,
+    empty for raw poses, and `fps`, None but for these."""
+    import pyarrow as pa
+
+    text, seconds = pa.string(), pa.float64()
+    required = {
+        "project": text,
+        "clip": text,
+        "digest": text,
+        "row": pa.int64(),
+        "frame": pa.int64(),
+        "time": seconds,
+        "seconds": seconds,
+        "vector": pa.list_(pa.float32(), width),
+    }
+    fields = [pa.field(name, kind, nullable=False) for name, kind in required.items()]
+    fields += [pa.field(name, text) for name in ("group", "phase")]
+    return pa.schema(fields, metadata={FACTS: json.dumps(facts)})
+
+
+def _facts(uri: str, table: Any) -> dict[str, Any]:
+    """What holds for all rows; see _schema."""
+    try:
+        facts = json.loads((table.schema.metadata or {})[FACTS])
+    except (KeyError, ValueError, RecursionError) as error:
+        raise unfit(uri) from error
+    if not isinstance(facts, dict):
+        raise unfit(uri)
+    return facts
+
+
+# --- errors ----------------------------------------------------------------------------------
+
+
+def unfit(uri: str) -> UserError:
+    return UserError(
+        f"the table of the store {uri} is not one that la2ds has written",
+        hint="name another --store; every project writes its clips to it anew",
+        exit_code=ExitCode.UNREADABLE,
+    )
+
+
+@contextmanager
+def reported(uri: str, exit_code: ExitCode = ExitCode.UNREADABLE) -> Iterator[None]:
+    """What lancedb raises, OSError, RuntimeError or ValueError and others of pyarrow, as a
+    UserError."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        raise _failed(uri, error, exit_code) from error
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # of its Rust code, on damaged files
+            raise
+        raise _failed(uri, error, exit_code) from error
+
+
+def _failed(uri: str, error: BaseException, exit_code: ExitCode) -> UserError:
+    written = exit_code == ExitCode.STORAGE
+    verb = "written" if written else "read"
+    hint = "what is written stays: run the same command again" if written else ""
+    return UserError(
+        f"the store {uri} cannot be {verb}: {first_line(error)}",
+        hint=hint or "check its name, and that you may read it",
+        exit_code=exit_code,
+    )

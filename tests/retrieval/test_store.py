@@ -1,0 +1,610 @@
+"""A store of frames of several projects: the answers of exact search, what is written, and what a
+store of a stranger can do."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from threading import Barrier
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from la2ds_cli.core.artifact import Recipe
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.phase_table import PHASE_COLUMNS
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.retrieval import frame_table
+from la2ds_cli.retrieval.frame_table import FrameTable
+from la2ds_cli.retrieval.result import Recall, RetrievalResult
+from la2ds_cli.retrieval.retrieve import retrieve
+from la2ds_cli.retrieval.store import Store, StoreQuery
+from tests.movement import add_sequence, sequence, warped_phase
+from tests.told import Notes
+
+lancedb = pytest.importorskip("lancedb", reason="lancedb is not installed (extra lance)")
+pa = pytest.importorskip("pyarrow")
+
+LENGTHS = {"anna": 41, "ben": 61, "cleo": 51}
+"""Frames of the clips of the first project, at 20 frames per second."""
+
+
+def make(root: Path, fps: float, **lengths: int) -> Project:
+    project = Project.create(root)
+    for number, (name, length) in enumerate(lengths.items()):
+        add_sequence(project, name, sequence(warped_phase(length, number), fps=fps))
+    return project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return make(tmp_path / "one" / "project", 20, **LENGTHS)
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Project:
+    """A folder of the same name, a clip of the same id, another rate and other lengths."""
+    made = make(tmp_path / "two" / "project", 50, first=90)
+    for name, length, seed in (("anna", 130, 0), ("dora", 75, 7)):
+        add_sequence(made, name, sequence(warped_phase(length, seed), fps=50))
+    return made
+
+
+@pytest.fixture
+def uri(tmp_path: Path) -> str:
+    return str(tmp_path / "a store")
+
+
+def ask(project: Project, uri: str, **options: Any) -> RetrievalResult:
+    known = {name: options.pop(name, ()) for name in ("groups", "phases")}
+    return retrieve(project, store=StoreQuery(uri, **known), **options)
+
+
+def places(result: RetrievalResult) -> list[list[tuple[str, int]]]:
+    return [[(h.neighbour.video, h.neighbour.index) for h in q.hits] for q in result.queries]
+
+
+def distances(result: RetrievalResult) -> list[float]:
+    return [h.neighbour.distance for q in result.queries for h in q.hits]
+
+
+def table(uri: str, name: str = "pose-penn13-v1") -> Any:
+    return lancedb.connect(uri).open_table(name)
+
+
+def rows(uri: str, **of: str) -> list[dict[str, Any]]:
+    found = table(uri).to_arrow().to_pylist()
+    return [row for row in found if all(row[name] == value for name, value in of.items())]
+
+
+def label(project: Project, **phases: tuple[tuple[int, int, str], ...]) -> None:
+    lines = [",".join(PHASE_COLUMNS)]
+    for video, of in phases.items():
+        lines += [f'{video},{start},{end},"{name}"' for start, end, name in of]
+    project.phases_path.write_text("\n".join(lines) + "\n")
+
+
+def change(project: Project, name: str, pose: PoseSequence, labels: str) -> None:
+    project.write_pose(name, pose, Recipe("import", 1, {"format": "test"}, {"labels": labels}))
+
+
+# --- the same answers ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"k": 7},
+        {"k": 5, "per_video": 1},  # more than there are other clips
+        {"k": 12, "min_gap": 0.0},
+        {"k": 9, "per_video": 4, "min_gap": 0.3},
+        {"k": 60, "min_gap": 0.0},  # more than the frames of the other clips that are near
+    ],
+)
+def test_one_project_has_the_answers_of_exact_search(
+    project: Project, uri: str, options: dict[str, Any]
+) -> None:
+    for query in ("anna", "ben@1.0"):
+        exact = retrieve(project, query=query, **options)
+        stored = ask(project, uri, query=query, **options)
+        assert places(stored) == places(exact)
+        np.testing.assert_allclose(distances(stored), distances(exact), rtol=1e-6)
+        assert [q.time for q in stored.queries] == [q.time for q in exact.queries]
+        assert stored.searched.frames == exact.searched.frames == sum(LENGTHS.values())
+        assert stored.searched.recall is None
+
+
+def test_the_embeddings_of_a_run(project: Project, uri: str) -> None:
+    exact = retrieve(project, query="ben", features="base")
+    stored = ask(project, uri, query="ben", features="base")
+    assert stored.features == "base"
+    assert places(stored) == places(exact)
+    np.testing.assert_allclose(distances(stored), distances(exact), rtol=1e-6)
+    assert stored.store is not None
+    assert stored.store.table.startswith("model-penn13-")
+    # Vectors of other features are in a table of their own.
+    assert ask(project, uri, features="pose").store.table == "pose-penn13-v1"  # pyright: ignore
+
+
+def test_limits_are_met_by_looking_further(project: Project, uri: str) -> None:
+    """More near frames than are fetched at once, all of one held pose."""
+    pose = sequence(warped_phase(41, 0))
+    held = replace(
+        sequence(np.zeros(400)), xy=np.repeat(pose.xy[20:21], 400, axis=0), time=np.arange(400) / 20
+    )
+    moving = replace(held, xy=held.xy + np.random.default_rng(0).normal(0, 0.1, held.xy.shape))
+    add_sequence(project, "held", moving)
+    options: dict[str, Any] = {"query": "anna@1.0", "k": 6, "per_video": 2, "min_gap": 0.5}
+    exact, stored = retrieve(project, **options), ask(project, uri, **options)
+    assert len(stored.queries[0].hits) == 6
+    assert places(stored) == places(exact)
+
+
+# --- several projects ----------------------------------------------------------------------------
+
+
+def test_neighbours_come_from_both_projects(project: Project, other: Project, uri: str) -> None:
+    ask(other, uri, query="first")
+    result = ask(project, uri, query="anna", k=9, per_video=2)
+    assert result.store is not None
+    assert result.store.projects == 2
+    assert result.searched.clips == 6
+    names = {h.project for q in result.queries for h in q.hits}
+    own, theirs = (p.store_name_path.read_text().strip() for p in (project, other))
+    assert names == {own, theirs}
+    assert own != theirs
+    found = {(h.project, h.neighbour.video) for q in result.queries for h in q.hits}
+    assert (theirs, "anna") in found  # the same movement, and not the clip of the query
+    assert (own, "anna") not in found
+
+
+def test_frames_of_another_rate_are_found_at_their_time(
+    project: Project, other: Project, uri: str
+) -> None:
+    """anna of both moves alike, at 20 and at 50 frames per second."""
+    ask(project, uri)
+    ask(other, uri)
+    result = ask(project, uri, query="anna@1.0", k=5, per_video=1, min_gap=0.0)
+    own = project.store_name_path.read_text().strip()
+    near = {h.neighbour.video: h.neighbour for h in result.queries[0].hits if h.project != own}
+    theirs, phase = near["anna"], warped_phase(130, 0)
+    assert phase[theirs.index] == pytest.approx(warped_phase(41, 0)[20], abs=0.03)
+    assert theirs.time == pytest.approx(theirs.index / 50)
+
+
+def test_the_rate_of_the_first_project_stays(project: Project, other: Project, uri: str) -> None:
+    """Velocities of a slower project are taken at the rate of the store."""
+    ask(other, uri)
+    ask(project, uri)
+    assert json.loads(table(uri).schema.metadata[b"la2ds"])["fps"] == pytest.approx(50)
+    assert project.index_path("pose-penn13-50fps").exists()
+    retrieve(project)  # and the index of the project is still at its own
+    index = json.loads((project.index_path("pose-penn13") / "recipe.json").read_text())
+    assert index["config"]["fps"] == pytest.approx(20)
+
+
+# --- filters -------------------------------------------------------------------------------------
+
+QUOTED = "o'neil' OR 1=1 --"
+
+
+def test_group_and_phase(project: Project, other: Project, uri: str) -> None:
+    project.mark_video("ben", split="", group=QUOTED)
+    project.mark_video("cleo", split="", group="team")
+    label(project, ben=((0, 30, "it's down"), (30, 61, "up")), cleo=((0, 25, "up"),))
+    ask(other, uri)
+    found = ask(project, uri, query="anna", groups=(QUOTED,), k=20)
+    assert {h.neighbour.video for q in found.queries for h in q.hits} == {"ben"}
+    assert found.searched.frames == 61
+    both = ask(project, uri, query="anna", groups=(QUOTED, "team"), k=20)
+    assert {h.neighbour.video for q in both.queries for h in q.hits} == {"ben", "cleo"}
+    down = ask(project, uri, query="anna", phases=("it's down",), k=20, min_gap=0.0)
+    assert down.searched.frames == 30
+    assert {h.neighbour.video for q in down.queries for h in q.hits} == {"ben"}
+    assert {h.phase for q in down.queries for h in q.hits} == {"it's down"}
+    assert max(h.neighbour.index for q in down.queries for h in q.hits) < 30
+    up = ask(project, uri, query="anna", groups=("team",), phases=("up", "it's down"))
+    assert {h.neighbour.video for q in up.queries for h in q.hits} == {"cleo"}
+    with pytest.raises(UserError, match="no frame of another clip") as caught:
+        ask(project, uri, query="anna", groups=("' OR '1'='1",))
+    assert caught.value.exit_code == ExitCode.UNUSABLE
+
+
+def test_the_phase_of_a_hit_is_compared_with_the_querys(project: Project, uri: str) -> None:
+    label(project, anna=((0, 41, "up"),), ben=((0, 61, "up"),), cleo=((0, 20, "down"),))
+    result = ask(project, uri, query="anna@1.0", k=12)
+    exact = retrieve(project, query="anna@1.0", k=12)
+    assert [(h.phase, h.same_phase) for h in result.queries[0].hits] == [
+        (h.phase, h.same_phase) for h in exact.queries[0].hits
+    ]
+
+
+# --- what is written -----------------------------------------------------------------------------
+
+
+def test_only_what_changed_is_written(project: Project, uri: str) -> None:
+    first = ask(project, uri).searched
+    assert (first.kept, first.added, first.dropped) == (0, 3, 0)
+    version = table(uri).version
+    again = ask(project, uri).searched
+    assert (again.kept, again.added, again.dropped) == (3, 0, 0)
+    assert table(uri).version == version
+    change(project, "ben", sequence(warped_phase(33, 9)), "others")
+    changed = ask(project, uri).searched
+    assert (changed.kept, changed.added, changed.dropped) == (2, 1, 0)
+    assert len(rows(uri, clip="ben")) == 33
+    project.add_videos([], removed=["cleo"])
+    gone = ask(project, uri).searched
+    assert (gone.kept, gone.added, gone.dropped) == (2, 0, 1)
+    assert {row["clip"] for row in rows(uri)} == {"anna", "ben"}
+    label(project, anna=((5, 9, "up"),))
+    labelled = ask(project, uri).searched
+    assert (labelled.kept, labelled.added, labelled.dropped) == (1, 1, 0)
+    assert [row["row"] for row in rows(uri, phase="up")] == [5, 6, 7, 8]
+
+
+def test_a_row_of_the_table(project: Project, uri: str) -> None:
+    pose = sequence(warped_phase(30, 4))
+    add_sequence(project, "late", replace(pose, frame=pose.frame + 100, time=pose.time + 5))
+    label(project, late=((100, 110, "up"),))
+    ask(project, uri)
+    row = next(row for row in rows(uri, clip="late") if row["row"] == 3)
+    assert (row["frame"], row["time"], row["phase"], row["group"]) == (103, 5.15, "up", None)
+    assert row["seconds"] == pytest.approx(29 / 20)
+    assert row["project"] == project.store_name_path.read_text().strip()
+    assert len(row["vector"]) == 8 * 13
+
+
+def test_clips_of_other_projects_stay(project: Project, other: Project, uri: str) -> None:
+    ask(project, uri)
+    ask(other, uri)
+    for name in ("first", "anna"):
+        other.add_videos([], removed=[name])
+    ask(other, uri, query="dora")
+    clips = sorted({(row["project"], row["clip"]) for row in rows(uri)})
+    own, theirs = (p.store_name_path.read_text().strip() for p in (project, other))
+    assert clips == sorted([(own, "anna"), (own, "ben"), (own, "cleo"), (theirs, "dora")])
+
+
+def test_two_projects_write_at_once(project: Project, other: Project, uri: str) -> None:
+    ready = Barrier(2)
+
+    def write(of: Project) -> None:
+        for n in range(4):
+            ready.wait()
+            change(of, "anna", sequence(warped_phase(30 + n, n), fps=20), f"change {n}")
+            ask(of, uri)
+
+    other.add_videos([], removed=["first", "dora"])
+    add_sequence(other, "slow", sequence(warped_phase(25, 3), fps=20))
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(write, (project, other)))
+    found = Counter((row["project"], row["clip"]) for row in rows(uri))
+    own, theirs = (p.store_name_path.read_text().strip() for p in (project, other))
+    assert found == {
+        **{(own, "anna"): 33, (own, "ben"): 61, (own, "cleo"): 51},
+        **{(theirs, "anna"): 33, (theirs, "slow"): 25},
+    }
+
+
+@pytest.mark.parametrize("name", [b"", b"root:x:0:0\n", b"a\nb-01234567\n", b"\xff-01234567"])
+def test_another_file_is_no_name(project: Project, uri: str, name: bytes) -> None:
+    project.store_name_path.write_bytes(name)
+    with pytest.raises(UserError, match="is not the name of a project") as caught:
+        ask(project, uri)
+    assert caught.value.exit_code == ExitCode.UNREADABLE
+    assert project.store_name_path.read_bytes() == name
+
+
+def test_a_moved_project_is_the_same(project: Project, uri: str, tmp_path: Path) -> None:
+    ask(project, uri)
+    moved = project.root.rename(tmp_path / "elsewhere")
+    assert ask(Project.open(moved), uri).searched.kept == 3
+
+
+def test_the_next_call_completes_an_interrupted_one(
+    project: Project, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("la2ds_cli.retrieval.index.PART_BYTES", 1)  # a part for each clip
+    whole, add, calls = 0, lancedb.table.LanceTable.add, []
+
+    def failing(self: Any, data: Any, *arguments: Any, **options: Any) -> Any:
+        calls.append(len(data))
+        if len(calls) == 2:
+            broken = pa.RecordBatchReader.from_batches(data.schema, half(data))
+            return add(self, broken, *arguments, **options)
+        return add(self, data, *arguments, **options)
+
+    def half(data: Any) -> Any:
+        yield data.to_batches()[0].slice(0, 10)
+        raise OSError("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(lancedb.table.LanceTable, "add", failing)
+        with pytest.raises(UserError, match="the disk is full") as caught:
+            ask(project, uri)
+    assert caught.value.exit_code == ExitCode.STORAGE
+    whole = rows(uri)
+    assert {row["clip"] for row in whole} == {"anna"}
+    assert len(whole) == 41
+    searched = ask(project, uri, query="anna").searched
+    assert (searched.kept, searched.added) == (1, 2)
+    assert len(rows(uri)) == sum(LENGTHS.values())
+
+
+def test_a_clip_that_was_written_twice_is_written_anew(project: Project, uri: str) -> None:
+    ask(project, uri)
+    opened = table(uri)
+    opened.add(opened.to_arrow().filter(pa.compute.field("clip") == "ben"))
+    assert len(rows(uri, clip="ben")) == 122
+    searched = ask(project, uri).searched
+    assert (searched.kept, searched.added) == (2, 1)
+    assert len(rows(uri, clip="ben")) == 61
+
+
+def test_small_files_are_joined(
+    project: Project, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frame_table, "_SMALL_FILES", 3)
+    monkeypatch.setattr("la2ds_cli.retrieval.index.PART_BYTES", 1)
+    exact = retrieve(project, query="ben")
+    assert places(ask(project, uri, query="ben")) == places(exact)
+    assert table(uri).stats()["fragment_stats"]["num_fragments"] == 1
+
+
+# --- the index -----------------------------------------------------------------------------------
+
+
+def test_approximate_search_tells_its_recall(
+    project: Project, other: Project, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = ask(project, uri, query="anna", index="approximate")
+    assert (small.searched.index, small.searched.recall) == ("exact", None)
+    monkeypatch.setattr(frame_table, "LEAST_INDEXED", 300)
+    exact = ask(other, uri, query="dora", k=5)
+    found = ask(other, uri, query="dora", k=5, index="approximate")
+    assert table(uri).list_indices()[0].num_indexed_rows == 448
+    recall = found.searched.recall
+    assert recall is not None
+    assert (found.searched.index, recall.k) == ("approximate", 7)
+    assert recall.value > 0.9
+    np.testing.assert_allclose(distances(found), distances(exact), rtol=0.2)
+    version = table(uri).version
+    again = ask(other, uri, query="dora", k=5, index="approximate")
+    assert again.searched.recall == recall
+    assert table(uri).version == version  # neither built nor measured again
+
+
+def test_the_recall_of_an_index_that_misses_frames_is_low(
+    project: Project, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what approximate search returns, every second frame is taken away."""
+    random, nearest = np.random.default_rng(0), FrameTable.nearest
+    for n in range(12):
+        pose = sequence(warped_phase(40, n))
+        noise = replace(pose, xy=pose.xy + random.normal(0, 60, pose.xy.shape))
+        add_sequence(project, f"noise{n}", noise)
+
+    def missing(self: FrameTable, *arguments: Any, exact: bool) -> Any:
+        found = nearest(self, *arguments, exact=exact)
+        return found if exact else [of_query[1::2] for of_query in found]
+
+    monkeypatch.setattr(frame_table, "LEAST_INDEXED", 300)
+    monkeypatch.setattr(FrameTable, "nearest", missing)
+    progress = Notes()
+    result = ask(project, uri, query="noise1", index="approximate", progress=progress)
+    recall = result.searched.recall
+    assert recall is not None
+    assert recall.value == pytest.approx(3 / 7, abs=0.02)
+    assert 50 < recall.queries <= 100
+    assert any("approximate search misses 57% of the 7" in line for line in progress.lines)
+
+
+@pytest.mark.parametrize(
+    ("inside", "frames", "built"),
+    [(0, 10_000, 0), (0, 10_001, 1), (100_000, 125_000, 0), (100_000, 125_001, 1)],
+)
+def test_when_the_index_is_made_anew(
+    monkeypatch: pytest.MonkeyPatch, inside: int, frames: int, built: int
+) -> None:
+    calls = []
+    index = SimpleNamespace(num_indexed_rows=inside, index_uuid="x") if inside else None
+    monkeypatch.setattr(FrameTable, "_index", lambda self: index)
+    monkeypatch.setattr(FrameTable, "size", lambda self, condition: (frames, 1, 1))
+    monkeypatch.setattr(FrameTable, "_build", lambda self, count: calls.append(count))
+    monkeypatch.setattr(frame_table, "_known_recall", lambda *_: (1, Recall(1.0, 7, 1)))
+    FrameTable("s", "t", None, 8).ensure_index(Progress())
+    assert calls == [frames] * built
+
+
+def test_lists_and_frames_of_a_query(
+    project: Project, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(8):
+        add_sequence(project, f"more{n}", sequence(warped_phase(60, 10 + n)))
+    assert frame_table._list_count(12 * 4096 - 1) == 11
+    monkeypatch.setattr(frame_table, "LEAST_INDEXED", 300)
+    monkeypatch.setattr(frame_table, "PER_LIST", 20)
+    refined, builder = [], lancedb.query.LanceVectorQueryBuilder
+    kept = builder.refine_factor
+    monkeypatch.setattr(
+        builder,
+        "refine_factor",
+        lambda self, factor: (refined.append(factor), kept(self, factor))[1],
+    )
+    searched = ask(project, uri, query="ben", index="approximate").searched
+    assert (searched.lists, searched.nprobe) == ((480 + 153) // 20, 20)
+    assert set(refined) == {10}
+
+
+@pytest.mark.parametrize(("files", "joined"), [(63, 0), (64, 1)])
+def test_how_many_small_files_are_joined(files: int, joined: int) -> None:
+    calls = []
+    table = SimpleNamespace(
+        stats=lambda: {"fragment_stats": {"num_small_fragments": files}},
+        optimize=lambda: calls.append(1),
+    )
+    FrameTable("s", "t", table, 8)._join_files(Progress())
+    assert len(calls) == joined
+
+
+def test_files_that_cannot_be_joined_are_a_note(project: Project, uri: str) -> None:
+    def stats() -> dict[str, Any]:
+        raise RuntimeError("Retryable commit conflict")
+
+    progress = Notes()
+    FrameTable("s", "t", SimpleNamespace(stats=stats), 8)._join_files(progress)
+    assert "Retryable commit conflict" in progress.lines[0]
+
+
+# --- a store of a stranger -----------------------------------------------------------------------
+
+
+def forged(uri: str, change: Any) -> None:
+    """Write the table anew with other contents."""
+    changed = change(table(uri).to_arrow())
+    lancedb.connect(uri).create_table("pose-penn13-v1", changed, mode="overwrite")
+
+
+def renamed(data: Any) -> Any:
+    return data.rename_columns(["clop" if n == "clip" else n for n in data.column_names])
+
+
+def retyped(data: Any) -> Any:
+    place = data.column_names.index("row")
+    return data.set_column(place, "row", data["row"].cast(pa.string()))
+
+
+def functions(data: Any) -> Any:
+    return data.replace_schema_metadata(data.schema.metadata | {b"embedding_functions": b"[]"})
+
+
+def another_model(data: Any) -> Any:
+    return data.replace_schema_metadata({b"la2ds": b'{"model": "abc", "fps": 20.0}'})
+
+
+def deep(data: Any) -> Any:
+    return data.replace_schema_metadata({b"la2ds": b"[" * 100_000})
+
+
+def no_rate(data: Any) -> Any:
+    return data.replace_schema_metadata({b"la2ds": b'{"model": "", "fps": -3.0}'})
+
+
+def with_column(data: Any, name: str, value: float) -> Any:
+    place, field = data.column_names.index(name), data.schema.field(name)
+    return data.set_column(place, field, pa.array([value] * len(data), field.type))
+
+
+def no_times(data: Any) -> Any:
+    return with_column(data, "time", float("nan"))
+
+
+def rows_below(data: Any) -> Any:
+    return with_column(data, "row", -1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [renamed, retyped, functions, another_model, deep, no_rate, no_times, rows_below],
+)
+def test_a_table_that_la2ds_did_not_write_is_refused(
+    project: Project, other: Project, uri: str, change: Any
+) -> None:
+    ask(other, uri)
+    forged(uri, change)
+    with pytest.raises(UserError, match="is not one that la2ds has written") as caught:
+        ask(project, uri)
+    assert caught.value.exit_code == ExitCode.UNREADABLE
+
+
+def test_damaged_files_are_an_error_and_nothing_else(
+    project: Project, uri: str, tmp_path: Path
+) -> None:
+    """Any exception but UserError, such as a panic of the Rust code, fails this test."""
+    ask(project, uri)
+    whole = shutil.copytree(uri, tmp_path / "whole")
+    random = np.random.default_rng(0)
+    failed = 0
+    for name in sorted(path.relative_to(whole) for path in whole.rglob("*") if path.is_file()):
+        for _ in range(3):
+            damaged = bytearray((whole / name).read_bytes())
+            for place in random.integers(0, len(damaged), 8):
+                damaged[place] = random.integers(256)
+            (Path(uri) / name).write_bytes(damaged)
+            try:
+                ask(project, uri)
+            except UserError:
+                failed += 1
+            shutil.rmtree(uri)
+            shutil.copytree(whole, uri)
+    assert failed > 0
+
+
+def test_nothing_is_written_through_a_link(project: Project, uri: str, tmp_path: Path) -> None:
+    ask(project, uri)
+    folder = Path(uri) / "pose-penn13-v1.lance" / "data"
+    outside = folder.rename(tmp_path / "outside")
+    folder.symlink_to(outside)
+    with pytest.raises(UserError, match="is a link") as caught:
+        ask(project, uri)
+    assert caught.value.exit_code == ExitCode.MISMATCH
+
+
+# --- what has to be there ------------------------------------------------------------------------
+
+
+def test_a_missing_package_is_named(
+    project: Project, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "lancedb", None)
+    with pytest.raises(UserError, match="package lancedb, which is not installed") as caught:
+        ask(project, uri)
+    assert caught.value.hint == "pip install 'la2ds[lance]'"
+    assert caught.value.exit_code == ExitCode.ENVIRONMENT
+
+
+def test_offline_reaches_no_object_store(project: Project, monkeypatch) -> None:
+    monkeypatch.setenv("LA2DS_OFFLINE", "1")
+    with pytest.raises(UserError, match="LA2DS_OFFLINE is set") as caught:
+        ask(project, "s3://bucket/frames")
+    assert caught.value.exit_code == ExitCode.ENVIRONMENT
+
+
+def test_a_service_is_no_store(project: Project) -> None:
+    with pytest.raises(UserError, match="is a service") as caught:
+        ask(project, "db://frames")
+    assert caught.value.exit_code == ExitCode.USAGE
+
+
+def test_a_folder_that_cannot_be_written(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="the store") as caught:
+        ask(project, str(tmp_path / "file" / "store"))
+    assert caught.value.exit_code in (ExitCode.STORAGE, ExitCode.UNREADABLE)
+
+
+def test_another_command_may_be_writing(project: Project, uri: str) -> None:
+    ask(project, uri)
+    with project.lock():
+        assert ask(project, uri).searched.kept == 3  # nothing to write
+    project.mark_video("ben", split="", group="team")
+    with project.lock(), pytest.raises(UserError, match="is writing to") as caught:
+        ask(project, uri)
+    assert caught.value.exit_code == ExitCode.MISMATCH
+
+
+def test_a_condition_is_quoted() -> None:
+    asked = StoreQuery("s", ("a'b", "c"), ("d''",))
+    assert asked.condition == "`group` IN ('a''b', 'c') AND `phase` IN ('d''''')"
+    assert StoreQuery("s").condition is None
+    assert Store(asked, None).uri == "s"
