@@ -7,7 +7,7 @@ least; the engines take turns, and figures are medians over the rounds, ratios t
 of each round.
 
 1. CPU ms of a clip: all of it (sampling, crop, joint features or heatmaps, windows, motion), and
-   the network alone. The limit: the matrix products of the network, one shape after another.
+   the network alone.
 2. CPU seconds of `la2ds embed --overwrite` on a project of one of the clips, from the start of the
    process to its end.
 """
@@ -27,7 +27,6 @@ from statistics import median
 
 import numpy as np
 import torch
-from products import own_products
 
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
@@ -53,9 +52,6 @@ class _Timed:
 
 
 def of_a_clip(engines: dict[str, Embedder], poses: Sequence[PoseSequence], rounds: int) -> None:
-    torch_alone = engines["torch"]
-    with torch.no_grad():
-        products = own_products(lambda: torch_alone(poses), torch.device("cpu")) / len(poses)
     networks = {name: _Timed(engine) for name, engine in engines.items()}
     values = [engine(poses) for engine in engines.values()]  # kernels are chosen
     apart = max(float(np.abs(a - b).max()) for a, b in zip(*values, strict=True))
@@ -71,7 +67,6 @@ def of_a_clip(engines: dict[str, Embedder], poses: Sequence[PoseSequence], round
     print(f"\nCPU ms of a clip of {frames:.0f} frames on average, one thread; largest difference")
     print(f"of {len(poses)} embeddings {apart:.1e}")
     _table(taken, ("whole", "network"), 1e3)
-    print(f"{'limit: products alone':26}{1e3 * products:5.2f}")
 
 
 def of_a_call(project: Project, run: str, video: str, rounds: int) -> None:
