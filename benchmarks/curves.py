@@ -81,6 +81,11 @@ def by_length(rounds: int) -> list[float]:
     return seconds
 
 
+def told(seconds: float) -> str:
+    number, unit = (seconds, "s") if seconds >= 1 else (1000 * seconds, "ms")
+    return f"{float(f'{number:.2g}'):g} {unit}"
+
+
 def draw(curves: Sequence[tuple[str, Sequence[int], Sequence[float]]], out: Path) -> None:
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter
@@ -93,17 +98,18 @@ def draw(curves: Sequence[tuple[str, Sequence[int], Sequence[float]]], out: Path
         axes.loglog(x, seconds[-1] * (x / x[-1]) ** 2, color=ORANGE, linewidth=1, linestyle=":")
         axes.loglog(x, seconds, color=BLUE, linewidth=2, marker="o")
         axes.set_ylim(min(seconds) / 3, max(seconds) * 2)
+        axes.set_xlim(x[0] * 0.55, x[-1] * 1.15)
         axes.set_xticks(size, [f"{n:,}" for n in size], fontsize=8.5)
         axes.minorticks_off()
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: told(value)))
         axes.set_title(name, fontsize=10.5, loc="left")
-        axes.set_ylabel("CPU seconds" if number == 0 else "")
+        axes.set_ylabel("CPU time" if number == 0 else "")
         axes.grid(color="#e4e4e4", linewidth=0.7)
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)
         for n, value in zip(size, seconds, strict=True):
             axes.annotate(
-                f"{value:.2g}", (n, value), (0, 8), textcoords="offset points", ha="center",
+                told(value), (n, value), (-3, 7), textcoords="offset points", ha="right",
                 fontsize=8,
             )  # fmt: skip
     figure.axes[0].legend(
