@@ -31,7 +31,6 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.experiments.benchmark import benchmark
 from la2ds_cli.experiments.benchmark_pages import markdown, write_benchmark
 from la2ds_cli.experiments.methods import paper_methods
-from la2ds_cli.experiments.tries import read_rates
 from la2ds_cli.formats.penn_action import import_penn_action
 
 ACTIONS = ("golf_swing", "squat")
@@ -100,8 +99,7 @@ def tables(given: argparse.Namespace, work: Path, minutes: float) -> list[str]:
     """Markdown of one budget, from the runs and scores that are there."""
     methods, seeds = given.methods.split(","), [int(seed) for seed in given.seeds.split(",")]
     settings = (*SETTINGS, *given.settings)
-    rates = read_rates(given.rates) if given.rates else None
-    tries = 1 if given.rates else given.tries
+    rates, tries = methods_people.rates_and_tries(given)
     result = benchmark(
         [Project.open(work / action) for action in given.actions.split(",")],
         methods=methods,

@@ -70,6 +70,11 @@ class Scored:
     choice: Choice | None
 
 
+def rates_and_tries(given: argparse.Namespace) -> tuple[dict[str, Choice] | None, int]:
+    """What Runs needs of --rates and --tries: rates that are given need no tries."""
+    return (read_rates(given.rates), 1) if given.rates else (None, given.tries)
+
+
 def folds(data: Path, work: Path) -> list[Fold]:
     """The two halves, imported where they are not there yet."""
     return make_folds(DATA, data, work / "people", 0)
@@ -194,8 +199,7 @@ def main() -> None:
     given = parser.parse_args()
     seeds = [int(seed) for seed in given.seeds.split(",")]
     methods, settings = given.methods.split(","), tuple(given.settings)
-    rates = read_rates(given.rates) if given.rates else None
-    tries = 1 if given.rates else given.tries
+    rates, tries = rates_and_tries(given)
     runs = Runs(methods, seeds, settings, given.minutes, tries, rates)
     fold = folds(given.data, given.work)[given.fold]
     baselines(fold, runs)

@@ -26,7 +26,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, Phase
 from la2ds_cli.retrieval.index import ClipRows, FrameIndex, Part
 from la2ds_cli.retrieval.result import Recall
-from la2ds_cli.retrieval.search import CANDIDATES, Limits, apply_limits, spread_gap
+from la2ds_cli.retrieval.search import CANDIDATES, ROUNDING, Limits, apply_limits, spread_gap
 from la2ds_cli.retrieval.store import FACTS, Store, quoted, reported, unfit
 
 LEAST_INDEXED = 10_000  # frames outside the index from which on one is made
@@ -390,7 +390,7 @@ def _elsewhere(taken: Sequence[StoredFrame], limits: Limits) -> Iterator[str]:
             yield f"NOT ({clip_condition(project, clip)})"
     for frame in taken:
         if of_clip[frame.project, frame.clip] < limits.per_video:
-            apart = _gap(frame, limits) - 5e-7  # as in apply_limits
+            apart = _gap(frame, limits) - ROUNDING
             low, high = frame.time - apart, frame.time + apart
             near = f"row = {frame.row} OR (time > {low!r} AND time < {high!r})"
             yield f"NOT ({clip_condition(frame.project, frame.clip)} AND ({near}))"

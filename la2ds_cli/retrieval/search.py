@@ -119,6 +119,8 @@ class Limits:
 
 
 LEAST_GAP, GAP_SHARE, MOST_GAP = 0.25, 0.1, 1.0
+# Half a microsecond: a gap of exactly so much counts as far enough, whatever its rounding.
+ROUNDING = 5e-7
 
 
 def spread_gap(seconds: FloatArray) -> FloatArray:
@@ -190,8 +192,7 @@ def apply_limits(clip: IntArray, time: FloatArray, gap: FloatArray, limits: Limi
     candidates = zip(clip.tolist(), time.tolist(), gap.tolist(), strict=True)
     for n, (name, second, apart) in enumerate(candidates):
         before = taken.setdefault(name, [])
-        # Half a microsecond: a gap of exactly so much counts as far enough, whatever its rounding.
-        near = any(abs(second - other) < apart - 5e-7 for other in before)
+        near = any(abs(second - other) < apart - ROUNDING for other in before)
         if len(before) < limits.per_video and not near:
             before.append(second)
             chosen.append(n)
