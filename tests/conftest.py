@@ -22,6 +22,15 @@ settings.load_profile("quick")
 PLUGINS = "tests own_alignment own_methods mypackage failing_methods flat_methods"
 os.environ.setdefault("LA2DS_PLUGINS", PLUGINS.replace(" ", ","))
 
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests that are known to take minutes may."""
+    if config.pluginmanager.hasplugin("timeout"):
+        for item in items:
+            if any(item.get_closest_marker(name) for name in ("gpu", "heavy", "fuzz")):
+                item.add_marker(pytest.mark.timeout(0))
+
+
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 

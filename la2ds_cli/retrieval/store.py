@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from la2ds_cli.core.errors import ExitCode, UserError, first_line
 from la2ds_cli.core.optional_package import optional_import
 from la2ds_cli.core.types import MOST_FPS
@@ -103,8 +105,7 @@ class Store:
         schema = _schema(index.frames.width, {"model": model, "fps": config.get("fps")})
         table = self._opened(name)
         if table is None:
-            with reported(self.uri, ExitCode.STORAGE):
-                table = self.connection.create_table(name, schema=schema, exist_ok=True)
+            table = self._made(name, schema)
         # Other metadata of a schema can name functions for lancedb to call.
         if not table.schema.equals(schema) or set(table.schema.metadata or {}) != {FACTS}:
             raise unfit(self.uri)
@@ -119,17 +120,39 @@ class Store:
             )
         return name, table
 
+    def _made(self, name: str, schema: Any) -> Any:
+        """A new table, or the one that another project has made meanwhile. In a folder one project
+        at a time makes one: for lancedb, two at once replace each other's."""
+        with self._creating():
+            if (table := self._opened(name)) is None:
+                with reported(self.uri, ExitCode.STORAGE):
+                    table = self.connection.create_table(name, schema=schema)
+        return table
+
+    @contextmanager
+    def _creating(self) -> Iterator[None]:
+        if "://" in self.uri:  # nothing can be locked in an object store
+            yield
+            return
+        path = Path(self.uri) / ".la2ds.lock"
+        if path.is_symlink():  # a lock opens its file for writing
+            raise _link(path)
+        with reported(self.uri, ExitCode.STORAGE):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(path)
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
     def _opened(self, name: str) -> Any:
         """None where there is no such table."""
         if "://" not in self.uri:
             folder = Path(self.uri) / f"{name}.lance"
             for path in (folder, *(folder.iterdir() if folder.is_dir() else ())):
                 if path.is_symlink():  # what is written would land where it leads
-                    raise UserError(
-                        f"{path} is a link",
-                        hint="put a folder in its place",
-                        exit_code=ExitCode.MISMATCH,
-                    )
+                    raise _link(path)
         with reported(self.uri):
             if name not in self._names():
                 return None
@@ -181,6 +204,12 @@ def _facts(uri: str, table: Any) -> dict[str, Any]:
 
 
 # --- errors ----------------------------------------------------------------------------------
+
+
+def _link(path: Path) -> UserError:
+    return UserError(
+        f"{path} is a link", hint="put a file or folder in its place", exit_code=ExitCode.MISMATCH
+    )
 
 
 def unfit(uri: str) -> UserError:

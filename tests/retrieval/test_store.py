@@ -279,10 +279,14 @@ def test_two_projects_write_at_once(project: Project, other: Project, uri: str) 
     ready = Barrier(2)
 
     def write(of: Project) -> None:
-        for n in range(4):
-            ready.wait()
-            change(of, "anna", sequence(warped_phase(30 + n, n), fps=20), f"change {n}")
-            ask(of, uri)
+        try:
+            for n in range(4):
+                ready.wait()
+                change(of, "anna", sequence(warped_phase(30 + n, n), fps=20), f"change {n}")
+                ask(of, uri)
+        except BaseException:
+            ready.abort()  # the other would wait for ever
+            raise
 
     other.add_videos([], removed=["first", "dora"])
     add_sequence(other, "slow", sequence(warped_phase(25, 3), fps=20))
@@ -294,6 +298,23 @@ def test_two_projects_write_at_once(project: Project, other: Project, uri: str) 
         **{(own, "anna"): 33, (own, "ben"): 61, (own, "cleo"): 51},
         **{(theirs, "anna"): 33, (theirs, "slow"): 25},
     }
+
+
+def test_a_table_made_meanwhile_is_used(
+    project: Project, tmp_path: Path, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By another project, whose frame rate differs by a rounding."""
+    ask(make(tmp_path / "first" / "project", 20 * (1 + 1e-12), eva=45, fay=35), uri)
+    opened, calls = Store._opened, []
+
+    def not_there_at_first(store: Store, name: str) -> Any:
+        calls.append(name)
+        return opened(store, name) if len(calls) > 2 else None
+
+    monkeypatch.setattr(Store, "_opened", not_there_at_first)
+    found = ask(project, uri, query="anna", per_video=3)
+    assert {"eva", "fay"} & {video for of in places(found) for video, _ in of}
+    assert len(rows(uri)) == 45 + 35 + sum(LENGTHS.values())
 
 
 @pytest.mark.parametrize("name", [b"", b"root:x:0:0\n", b"a\nb-01234567\n", b"\xff-01234567"])
@@ -535,7 +556,8 @@ def test_damaged_files_are_an_error_and_nothing_else(
     whole = shutil.copytree(uri, tmp_path / "whole")
     random = np.random.default_rng(0)
     failed = 0
-    for name in sorted(path.relative_to(whole) for path in whole.rglob("*") if path.is_file()):
+    files = [path for path in whole.rglob("*") if path.is_file() and path.stat().st_size]
+    for name in sorted(path.relative_to(whole) for path in files):  # the file of the lock is empty
         for _ in range(3):
             damaged = bytearray((whole / name).read_bytes())
             for place in random.integers(0, len(damaged), 8):
@@ -558,6 +580,16 @@ def test_nothing_is_written_through_a_link(project: Project, uri: str, tmp_path:
     with pytest.raises(UserError, match="is a link") as caught:
         ask(project, uri)
     assert caught.value.exit_code == ExitCode.MISMATCH
+
+
+def test_the_lock_is_no_link(project: Project, uri: str, tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.write_text("kept")
+    Path(uri).mkdir()
+    (Path(uri) / ".la2ds.lock").symlink_to(theirs)
+    with pytest.raises(UserError, match="is a link"):
+        ask(project, uri)
+    assert theirs.read_text() == "kept"
 
 
 # --- what has to be there ------------------------------------------------------------------------
