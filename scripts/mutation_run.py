@@ -17,6 +17,8 @@ import time
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import accumulate
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -68,7 +70,7 @@ def mutated(mutation: Mutation, source: Mapping[Path, str]) -> tuple[Path, str]:
     matches = [
         (path, text, offset)
         for path, text in source.items()
-        if mutation.old in text
+        if mutation.function in text and mutation.old in text
         for offset in _offsets(text, mutation)
     ]
     if len(matches) != 1:
@@ -81,16 +83,24 @@ def mutated(mutation: Mutation, source: Mapping[Path, str]) -> tuple[Path, str]:
 
 def _offsets(text: str, mutation: Mutation) -> Iterator[int]:
     """Where in a file's text the old text begins, within definitions of the mutation's function."""
-    lines = text.splitlines(keepends=True)
-    for node in ast.walk(ast.parse(text)):
-        if mutation.function in _names(node):
-            assert isinstance(node, ast.stmt)
-            start = sum(map(len, lines[: node.lineno - 1]))
-            stop = sum(map(len, lines[: node.end_lineno]))
+    for name, start, stop in _definitions(text):
+        if name == mutation.function:
             offset = text.find(mutation.old, start, stop)
             while offset >= 0:
                 yield offset
                 offset = text.find(mutation.old, offset + 1, stop)
+
+
+@cache
+def _definitions(text: str) -> tuple[tuple[str, int, int], ...]:
+    """The name of each definition in a file's text, and where it begins and ends."""
+    before = [0, *accumulate(map(len, text.splitlines(keepends=True)))]
+    return tuple(
+        (name, before[node.lineno - 1], before[node.end_lineno or node.lineno])
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.stmt)
+        for name in _names(node)
+    )
 
 
 def _names(node: ast.AST) -> list[str]:
