@@ -18,6 +18,8 @@ from la2ds_cli.studio.server import studio_app
 
 HOST = "127.0.0.1:8123"
 TOKEN = "a-token-of-the-tests"
+PATIENCE = 120_000
+"""Milliseconds that a browser is waited for, on a crowded machine."""
 ORIGIN = {"origin": f"http://{HOST}"}
 
 
@@ -80,7 +82,7 @@ class Seen:
 
     def wait_for(self, condition: str) -> None:
         """Wait until an expression holds; the page's policy forbids Playwright's own way."""
-        for _ in range(1200):
+        for _ in range(PATIENCE // 50):
             if self.page.evaluate(condition):
                 return
             self.page.wait_for_timeout(50)
@@ -110,6 +112,7 @@ def browsed(browser: Any, project: Project, width: int = 1200, **options: Any) -
 def watched(browser: Any, address: str, width: int = 1200, **options: Any) -> Iterator[Seen]:
     """A page of a window whose console is listened to. options: of the browser's context."""
     context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+    context.set_default_timeout(PATIENCE)
     seen = Seen(context.new_page(), address)
     seen.page.on("pageerror", lambda error: seen.errors.append(str(error)))
     seen.page.on(

@@ -63,21 +63,21 @@ def test_it_says_one_line_serves_one_project_and_ends_when_told_to(
     assert re.match(r"http://127\.0\.0\.1:\d+/", link)
 
     opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
-    with opener.open(link, timeout=20) as answer:
+    with opener.open(link, timeout=120) as answer:
         assert answer.url == link.partition("?")[0]
         assert "la2ds studio" in answer.read().decode()
     with pytest.raises(urllib.error.HTTPError, match="403"):
-        urllib.request.urlopen(link.partition("?")[0], timeout=20)
+        urllib.request.urlopen(link.partition("?")[0], timeout=120)
 
     second = start("--project", str(folder))
-    out, error = second.communicate(timeout=60)
+    out, error = second.communicate(timeout=120)
     assert second.returncode == ExitCode.MISMATCH == 5
     assert out == ""
     assert "is already open" in error
     assert "hint: use its page" in error
 
     process.send_signal(signal.SIGTERM)
-    out, error = process.communicate(timeout=20)
+    out, error = process.communicate(timeout=120)
     assert (process.returncode, out, error) == (0, "", "")
 
 
@@ -87,7 +87,7 @@ def test_a_port_that_is_taken_is_refused(
     first = start("--project", str(tmp_path / "a"))
     port = link_of(first).partition("?")[0].rstrip("/").rpartition(":")[2]
     second = start("--project", str(tmp_path / "b"), "--port", port)
-    _, error = second.communicate(timeout=60)
+    _, error = second.communicate(timeout=120)
     assert second.returncode == ExitCode.ENVIRONMENT
     assert f"cannot listen at 127.0.0.1:{port}" in error
     assert "hint: choose another --port" in error
@@ -97,7 +97,7 @@ def test_beyond_this_machine_only_with_a_yes(
     start: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ):
     process = start("--project", str(tmp_path / "project"), "--host", "0.0.0.0")
-    out, error = process.communicate(timeout=60)
+    out, error = process.communicate(timeout=120)
     assert process.returncode == ExitCode.USAGE
     assert out == ""
     assert "can see and change the project from another machine" in error

@@ -97,6 +97,7 @@ def open_page(browser: Any) -> Iterator[Callable[..., Opened]]:
 
     def call(path: Path, width: int = 1200) -> Opened:
         page = browser.new_page(viewport={"width": width, "height": 900})
+        page.set_default_timeout(120_000)  # milliseconds, on a crowded machine
         made.append(page)
         opened = Opened(page)
         address = path.resolve().as_uri()
