@@ -31,6 +31,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(pytest.mark.timeout(0))
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: tests that watch a film in a browser mostly wait."""
+    return (os.cpu_count() or 1) + 1
+
+
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
