@@ -126,8 +126,6 @@ def new_index(frames: Frames) -> tuple[Any, FloatArray]:
     count = list_count(len(frames))
     taken = min(len(frames), max(_TRAINED_ON * count, _LEAST_TRAINED))
     value = frames.values(np.linspace(0, len(frames) - 1, taken).astype(np.int64))
-    for part in frames.value:
-        artifact.release(part)
     # A large common mean would cancel in |a|^2 + |b|^2 - 2ab.
     mean = value.mean(axis=0, dtype=np.float64).astype(np.float32)
     value -= mean

@@ -26,7 +26,7 @@ Finder = Callable[[FloatArray, tuple[int, int], int], IntArray]
 CANDIDATES = 8  # times k: frames that a finder is asked for at first
 _BLAS_FROM = 400  # queries times dimensions: see faiss_settings
 _BLOCK = 1 << 11  # rows whose exact distances are computed at once
-_KEPT = 1 << 30  # bytes of features that may stay in memory after an exact search
+_KEPT = 1 << 30  # bytes of features that may stay in memory after a search
 _FAR = 100  # times its spread, squared: how far from the origin the data are moved to it
 
 
@@ -54,6 +54,16 @@ class Frames:
         """(P + 1,) the row at which each part begins, and the number of all."""
         return np.cumsum([0, *map(len, self.value)])
 
+    def let_go(self, part: int) -> None:
+        """Free the memory of the features of a part, which are a mapped file, if those of all parts
+        are too many to stay."""
+        if self._bytes > _KEPT:
+            artifact.release(self.value[part])
+
+    @cached_property
+    def _bytes(self) -> int:
+        return sum(value.nbytes for value in self.value)
+
     def own(self, clip: int) -> tuple[int, int]:
         """First row of a clip, and the row after its last."""
         return int(self.start[clip]), int(self.start[clip + 1])
@@ -73,9 +83,10 @@ class Frames:
     def _of(self, parts: Sequence[FloatArray], row: IntArray) -> FloatArray:
         part = np.searchsorted(self.begin, row, side="right") - 1
         values = np.empty((len(row), *parts[0].shape[1:]), parts[0].dtype)
-        for number in np.unique(part):
+        for number in np.unique(part).tolist():
             here = part == number
             values[here] = parts[number][row[here] - self.begin[number]]
+            self.let_go(number)
         return values
 
     @cached_property
@@ -235,6 +246,7 @@ def nearest_of_these(frames: Frames, query: FloatArray, row: IntArray, count: in
             pointers = (faiss.swig_ptr(array) for array in (here, query, value, place))
             faiss.fvec_L2sqr_by_idx(*pointers, frames.width, *row.shape)
             np.minimum(distance, here, out=distance)
+            frames.let_go(part)
     best = np.argpartition(distance, count - 1, axis=1)[:, :count]
     return np.take_along_axis(row, best, axis=1)
 
@@ -254,13 +266,14 @@ def exact_finder(frames: Frames) -> Finder:
 def nearest_of_all(frames: Frames, query: FloatArray, own: IntArray, count: int) -> IntArray:
     """Rows (Q, C) of the frames that are nearest to query (Q, D), in no order; -1 where there
     are no more. own: (Q, 2) rows that do not count for each, end exclusive."""
-    keep = bool(sum(value.nbytes for value in frames.value) <= _KEPT)
     centre = frames.far_centre
     count = min(count, len(frames) - int((own[:, 1] - own[:, 0]).min(initial=len(frames))))
     distance = np.full((len(query), count), np.inf, np.float32)
     row = np.full((len(query), count), -1, np.int64)
     with faiss_settings() as faiss:
-        for begin, value in zip(frames.begin[:-1].tolist(), frames.value, strict=True):
+        for part, (begin, value) in enumerate(
+            zip(frames.begin[:-1].tolist(), frames.value, strict=True)
+        ):
             for who, first, piece in _pieces(own, begin, value):
                 asked, piece = query[who], value[piece]
                 if centre is not None:
@@ -272,8 +285,7 @@ def nearest_of_all(frames: Frames, query: FloatArray, own: IntArray, count: int)
                 best = np.argpartition(gap, count - 1, axis=1)[:, :count]
                 distance[who] = np.take_along_axis(gap, best, axis=1)
                 row[who] = np.take_along_axis(near, best, axis=1)
-            if not keep:
-                artifact.release(value)
+            frames.let_go(part)
     return row
 
 

@@ -12,6 +12,7 @@ from la2ds_cli.retrieval.search import (
     apply_limits,
     exact_finder,
     nearest_of_all,
+    nearest_of_these,
     search,
     sorted_by_distance,
     spread_gap,
@@ -118,12 +119,20 @@ def test_memory_of_a_large_index_is_let_go_part_by_part(monkeypatch: pytest.Monk
     monkeypatch.setattr(frame_search.artifact, "release", released.append)
     base = np.random.default_rng(1).normal(size=(30, 2)).astype(np.float32)
     frames = in_parts(one_part(base), 10, 20)
-    exact_finder(frames)(base[:1], NOBODY, 1)
+    row = np.array([[3, 25, 8, 29]])
+
+    def use() -> None:
+        exact_finder(frames)(base[:1], NOBODY, 1)
+        nearest_of_these(frames, base[:1], row, 2)
+        frames.values(row[0])
+
+    use()
     assert released == []
     assert frame_search._KEPT == 2**30
     monkeypatch.setattr(frame_search, "_KEPT", 30 * 2 * 4 - 1)
-    exact_finder(frames)(base[:1], NOBODY, 1)
-    assert [len(part) for part in released] == [10, 10, 10]
+    use()
+    of = [next(n for n, value in enumerate(frames.value) if value is part) for part in released]
+    assert of == [0, 1, 2, 0, 2, 0, 2]
 
 
 def test_settings_of_faiss_are_put_back() -> None:
