@@ -126,8 +126,9 @@ def _assert_same(found: Any, kept: Any, *, but: set[str] | None = None, at: str 
         for n, (one, other) in enumerate(zip(found, kept, strict=True)):
             _assert_same(one, other, at=f"{at}[{n}]")
     elif isinstance(kept, float):
-        # Least squares by scipy 1.14 and 1.17 differ by 1.5e-3.
-        assert found == pytest.approx(kept, rel=2e-3, abs=2e-6), at
+        # Least squares by scipy 1.14 and 1.17 differ by up to 2.6e-3 in the figures of a phase.
+        rel = 4e-3 if ".phase_progression.by_phase." in at else 2e-3
+        assert found == pytest.approx(kept, rel=rel, abs=2e-6), at
     elif isinstance(kept, str) and at.startswith(".protocol."):
         assert isinstance(found, str), at
     else:

@@ -83,7 +83,10 @@ def test_two_processes_equal_one(tmp_path: Path) -> None:
     started = _launch(store, project, "two", SMALL)
     ended = [process.communicate(timeout=600) for process in started]
     assert [process.returncode for process in started] == [0, 0], ended
-    assert ended[0][0] == ended[1][0]  # both know steps, best step and error
+    # Both know steps, best step and error; the library of torch 2.8 adds lines of its own.
+    said = [[t for t in out.splitlines() if not t.startswith("[Gloo]")] for out, _ in ended]
+    assert said[0] == said[1]
+    assert len(said[0]) == 1
     train(project, run="one", config=project.config(overrides=SMALL), device="cpu")
     rows = [
         [json.loads(line) for line in (project.run_dir(run) / "metrics.jsonl").open()]
