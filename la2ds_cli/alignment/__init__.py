@@ -6,7 +6,7 @@ arithmetic, gaps, consensus through reference clips and confidence. `aligned_rep
 clip that repeats itself (`repetitions.py`) and aligns its repetitions one at a time. `timeline.py`
 puts many clips on one timeline, by a prototype of their movement (`prototype.py`).
 
-Imports core, poses, features, training (which clips train) and embedding. A result knows no writer:
-views/alignment_files.py writes it.
-To add a method, put one file into `methods/` (its docstring says what it must hold).
+Imports core, poses, features, training (which clips are used for training) and embedding. A result
+is plain data: views/alignment_files.py writes it.
+To add a method, put one file into `methods/` (its docstring says what the file must define).
 """

@@ -2,9 +2,9 @@
 
 Two clips are trimmed at random at both ends and aligned directly, and the result is compared with
 the consensus of the entire clips through all other clips. Features that represent the movement find
-the same moments. Noise does not, and neither does a clock, because it takes the trimmed clips for
-entire ones. The consensus uses the same features: a consensus of several features would favour
-those whose errors are alike.
+the same moments. Noise does not, and neither does elapsed time, because it treats the trimmed clips
+as if they were entire. The consensus uses the same features: a consensus of several features would
+favour those whose errors are alike.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ from la2ds_cli.training.base_weights import base_key
 Feature = Callable[[PoseSequence], FloatArray]
 """Features (T, D) of a clip or of a part of it."""
 
-VERSION = 2  # 2: slow motion beside real speed at its own pace
+VERSION = 2  # 2: slow motion and real speed are each compared at their own pace
 MOST_CLIPS = 16
 PAIRS = 60
-LARGEST_TRIM = 0.3  # share of the clip that is cut off each end at most
+LARGEST_TRIM = 0.3  # largest share of the clip that is cut off each end
 FEWEST_CLIPS = FEWEST_REFERENCES + 2
 CLEARLY = 0.8
-SHORTEST = 8  # frames; of less nothing is left when the ends are cut off
+SHORTEST = 8  # frames; of a shorter clip too little remains once both ends are cut off
 
 
 def agreement(
@@ -60,9 +60,9 @@ def agreement(
     """Mean distance of the alignments of trimmed clips from the consensus, in % of the length of B,
     with frames weighted by how fast A moves there; NaN if nothing can be compared.
 
-    poses: at least FEWEST_CLIPS clips of one movement and one skeleton, of which MOST_CLIPS are
-    used. config: of DTW. Features that are compared with each other need the same seed, so that
-    they see the same pairs and trims.
+    poses: at least FEWEST_CLIPS clips of one movement and one skeleton; at most MOST_CLIPS of them
+    are used. config: settings of DTW. To compare features with each other, use the same seed, so
+    that they see the same pairs and trims.
     """
     clips = evenly_spaced(poses, MOST_CLIPS)
     rng = np.random.default_rng(seed)
@@ -99,15 +99,15 @@ def _paths(values: Sequence[FloatArray], config: AlignConfig) -> Paths:
 
 
 def _consensus(paths: Paths, a: int, b: int, clips: int, length: int) -> FloatArray:
-    """(N,) where in clip b, of `length` frames, each frame of clip a lies directly and through all
-    other clips together; NaN where most of them leave it out."""
+    """(N,) position of each frame of clip a in clip b, of `length` frames: the consensus of the
+    direct path and those through all other clips; NaN where most of these leave the frame out."""
     others = [n for n in range(clips) if n not in (a, b)]
     through = estimates_through([paths[a, n] for n in others], [paths[b, n] for n in others])
     return consensus_of_most(np.array([paths[a, b].forward, *through]), length)
 
 
 def _trim(length: int, rng: np.random.Generator) -> slice:
-    """The part of a clip that remains when a random share is cut off each end."""
+    """The part of a clip that remains after a random share is cut off each end."""
     start, stop = (int(length * share) for share in rng.uniform(0, LARGEST_TRIM, 2))
     return slice(start, length - stop)
 
@@ -136,11 +136,11 @@ class BaseCheck:
 
     @property
     def bar(self) -> str:
-        """A sentence on what a run has to be as good as."""
+        """A sentence on how good a run has to be."""
         return (
-            f"without training, trimmed clips are found again to {self.base:.1f} % by the base "
-            f"model and {self.pose:.1f} % by raw movement: a run has to be at least as good as the "
-            "base model, and clearly better than raw movement"
+            f"without training, alignments of trimmed clips are off by {self.base:.1f} % with the "
+            f"base model and {self.pose:.1f} % with raw movement: a run has to be at least as good "
+            "as the base model, and clearly better than raw movement"
         )
 
 
@@ -181,8 +181,8 @@ def check_base(
 
 
 def read_base_check(project: Project) -> BaseCheck | None:
-    """What check_base found for the clips that the project has now, without computing anything;
-    None where nobody has asked."""
+    """The stored result of check_base for the current clips of the project, without computing
+    anything; None if there is none."""
     videos = _checked_videos(project)
     if len(videos) < FEWEST_CLIPS:
         return None
@@ -194,7 +194,7 @@ def _base_path(project: Project) -> Path:
 
 
 def _base_recipe(project: Project, videos: Sequence[str]) -> tuple[AlignConfig, artifact.Recipe]:
-    """How the base model is compared on these clips, and what the outcome depends on."""
+    """The alignment settings of the check on these clips, and the recipe of its result."""
     config = replace(project.config().align, method="dtw")
     keys = {video: project.pose_header(video)[0].key for video in videos}
     settings = stored_settings("align", config)
@@ -287,9 +287,8 @@ def check_run(
     and raw movement on the same clips and trims. The result is stored beside the run's weights for
     `read_run_check`.
 
-    Returns None in the cases in which check_base does, and for a run that reads video frames or
-    joints in metres. Raises UserError as load_network does, and (exit 5) if the clips lack joints
-    of the model.
+    Returns None when check_base does, and for a run that reads video frames or joints in metres.
+    Raises UserError as load_network does, and (exit 5) if the clips lack joints of the model.
     """
     beside = check_base(project, device, progress)
     if beside is None:

@@ -104,14 +104,14 @@ def find_alignment(
 
 
 SLOW_MOTION = 2.5
-"""Times as long. Of pairs of one movement at real speed 1 % of golf swings and no squats differ so
-much, and 12 % of pull-ups, where some people take their time; of golf swings at real speed beside
-slow motion half do."""
+"""Ratio of durations. At real speed, 1 % of the pairs of golf swings, none of squats and 12 % of
+pull-ups (some people take their time) differ by so much; of golf swings at real speed paired with
+slow motion, half do."""
 
 
 def hint_of_slow_motion(result: AlignResult, names: tuple[str, str]) -> str:
     """A sentence if one clip seems to be slow motion compared with the other and no option says so;
-    otherwise empty. names: of A and B."""
+    otherwise empty. names: of A and of B."""
     ratio = moving_ratio(result)
     if np.isnan(ratio) or 1 / SLOW_MOTION < ratio < SLOW_MOTION:
         return ""
@@ -127,7 +127,7 @@ def hint_of_slow_motion(result: AlignResult, names: tuple[str, str]) -> str:
             f"{said}in slow motion, la2ds extract-poses {source} --slowmo {times:.2g} --overwrite "
             "gives its true times"
         )
-    pair = " ".join(map(shlex.quote, names))  # poses of a file, which no video gives again
+    pair = " ".join(map(shlex.quote, names))  # imported poses: there is no video to extract again
     return f"{said}in slow motion, la2ds align {pair} --tempo {ratio:.2g} compares both at one pace"
 
 
@@ -206,10 +206,10 @@ def _match_candidates(
     """Match the pair by each kind of features that is compared; shared parts are computed once.
 
     The movement of the joints decides whether B is mirrored and which spans only one clip shows.
-    Embeddings are as filmed, since networks trained on flipped copies do not need mirroring. A
-    run's embeddings are combined in one distance with those of the base model (`align.base`) and
-    with the movement (`align.movement`). With `pool`, the movement also has paths of its own
-    through the references. cache: of other alignments to A.
+    Embeddings are computed from the clips as filmed, since networks trained on flipped copies do
+    not need mirroring. A run's embeddings are combined in one distance with those of the base model
+    (`align.base`) and with the movement (`align.movement`). With `pool`, the movement also gets its
+    own paths through the references. cache: of other alignments to A.
 
     Raises UserError (exit 5) for embeddings of different weights.
     """
@@ -253,7 +253,7 @@ def anchored_frames(
     for seconds in sorted(anchors):
         both = zip(seconds, pair.poses, pair.names, strict=True)
         frames.append(tuple(_frame_at(at, pose, name) for at, pose, name in both))
-    frames = list(dict.fromkeys(frames))  # of two that say the same, one
+    frames = list(dict.fromkeys(frames))  # duplicates count once
     for before, after in itertools.pairwise(frames):
         if not (before[0] < after[0] and before[1] < after[1]):
             raise UserError(
@@ -290,8 +290,8 @@ def match_by_pose(
 
 
 class _ByJoints(NamedTuple):
-    """What the joints say about a pair, whichever features match it. rate: `velocity_rate`.
-    movement, mirrored: see _movement. rows: those that both clips show."""
+    """What the joints say about a pair, independent of the features that match it. rate:
+    `velocity_rate`. movement, mirrored: see _movement. rows: those that both clips show."""
 
     cache: AlignmentCache
     references: dict[str, PoseSequence]
@@ -323,9 +323,9 @@ def _reference_clips(
     project: Project, pair: PreparedPair, settings: AlignConfig, cache: AlignmentCache
 ) -> dict[str, PoseSequence]:
     """Poses of at most config.reference_clips clips that training uses, evenly spaced among their
-    ids, without the pair; none for methods other than DTW and for a clip aligned with itself. A
-    clip that cannot be read or compared is skipped. If there are more than MOST_CANDIDATES clips,
-    only that many are considered."""
+    ids, excluding the pair; none for methods other than DTW and for a clip aligned with itself. A
+    clip that cannot be read or compared is skipped. At most MOST_CANDIDATES clips are
+    considered."""
     from la2ds_cli.training.data import some_training_videos
 
     a, b = pair.ids
@@ -361,7 +361,7 @@ def _embedded(
     progress: Progress,
     cache: AlignmentCache,
 ) -> list[FloatArray]:
-    """Embeddings (T, D) by a run of A, of B and of the references."""
+    """Embeddings (T, D) of A, of B and of the references by a run's model."""
     videos = [*pair.ids, *references]
     cached = cache.embeddings.setdefault(run, {})
     new = [video for video in dict.fromkeys(videos) if video not in cached]
@@ -391,8 +391,8 @@ def _in_one_distance(
     cache: AlignmentCache,
 ) -> list[FloatArray]:
     """Features (T, E) of A, of B and of the references: their embeddings combined in one distance
-    with the base model and the movement. moving: the `paced_movement` of the n-th of them, as
-    filmed or mirrored."""
+    with those of the base model and with the movement. moving: returns the `paced_movement` of the
+    n-th clip, as filmed or mirrored."""
     distance = OneDistance.of_run(project, request.run, pair.poses[0], request.settings)
     others = request.device, references, progress, cache
     embeddings = _embedded(project, pair, request.run, *others)
@@ -412,7 +412,7 @@ def _in_one_distance(
 
 
 def looks_mirrored(a: PoseSequence, b: PoseSequence) -> bool:
-    """Whether clip B moves clearly more like clip A as its mirror image."""
+    """Whether the mirror image of clip B moves clearly more like clip A than B as filmed does."""
     fps = velocity_rate([a, b])
     return nearest_view(pose_feature(a, fps, "A"), views_of_b(b, fps, "B"), CLEARLY_NEARER) == 1
 
@@ -424,7 +424,7 @@ def _movement(
     cache: AlignmentCache,
 ) -> tuple[list[FloatArray], list[bool]]:
     """Movement of A, of B and of the references, each as filmed or mirrored, whichever is nearer to
-    A, and which of them are mirrored. For B, the mirror image must be clearly nearer."""
+    A, and which clips are mirrored. For B, the mirror image must be clearly nearer."""
     a = pose_feature(pair.paced[0], rate, pair.names[0])
     views = views_of_b(pair.paced[1], rate, pair.names[1])
     mirrored = [False, nearest_view(a, views, CLEARLY_NEARER) == 1]
@@ -460,8 +460,8 @@ def _rows(
 def rows_to_align(a: JointFeatures, b: JointFeatures, settings: AlignConfig) -> SharedRows:
     """The rows that both clips show; all rows if the settings turn gaps off.
 
-    Gaps are found by the movement and also by the raw poses, since a foreign span may be so large
-    that the rest hardly seems to move in comparison.
+    Gaps are found by the movement and by the raw poses, since a foreign span may move so much that
+    the rest hardly seems to move in comparison.
     """
     if not settings.gaps or settings.method != "dtw":
         return all_rows(len(a.movement), len(b.movement))
@@ -480,13 +480,13 @@ def _match(
     key: Hashable,
     anchors: Sequence[tuple[int, int]] = (),
 ) -> Match:
-    """modalities: of A, of B and of the reference clips, whose ids are `references`. key: all that
-    the paths from A to the references depend on beside these."""
+    """Match the pair. modalities: of A, of B and of the reference clips, which have the ids
+    `references`. key: everything else that the paths from A to the references depend on."""
     features_a, features_b, *others = modalities
     consensus = Consensus(others, settings)
 
     def estimates(a: Modalities, b: Modalities) -> FloatArray:
-        if anchors:  # of a part of A, which is not cached
+        if anchors:  # a part of A, whose paths are not cached
             paths_a = consensus.pairwise_paths(a)
         else:
             by_id = dict(zip(references, others, strict=True))

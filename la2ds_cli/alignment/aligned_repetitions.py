@@ -1,8 +1,8 @@
 """Step: align a clip that holds several repetitions, one repetition at a time, with one repetition
 of A.
 
-B is cut into repetitions. If A holds several, its most typical one is taken, or the requested one.
-Each repetition is aligned like a clip of its own: frames outside it have no counterpart.
+B is cut into repetitions. If A holds several, the requested one or its most typical one is used.
+Each repetition is aligned as if it were a separate clip: frames outside it have no counterpart.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ from la2ds_cli.features.pose_features import (
 from la2ds_cli.features.resample import seconds_at
 
 BEST, ALL = "best", "all"
-_REPEATED = ("schema_version", "a", "b", "files")  # said once for all repetitions
+_REPEATED = ("schema_version", "a", "b", "files")  # stated once for all repetitions
 
 
 @dataclass(frozen=True)
 class AlignedRepetition:
-    """A repetition of B. number: from 1. span: its rows in B. start, end: the seconds at which it
-    begins and at which the next frame after it begins, even if the clip ends with it. part: the
-    alignment of A's repetition with this one alone, None if it was not requested."""
+    """A repetition of B. number: from 1. span: its rows in B. start, end: seconds of its first
+    frame and of the frame after its last one, even if the clip ends with it. part: the alignment of
+    A's repetition with this one alone, None if it was not requested."""
 
     number: int
     span: Repetition
@@ -58,10 +58,10 @@ class AlignedRepetition:
 
 @dataclass(frozen=True)
 class RepetitionsResult:
-    """pose_a, pose_b: the entire clips. wanted: a number, `best` or `all`, as requested. span_a,
-    of_a: which rows of A were aligned, and as which (from 1) of how many repetitions. repetitions:
-    all of B. best: number of the one with the lowest mean cost, None if a number was requested.
-    files: written, in order."""
+    """pose_a, pose_b: the entire clips. wanted: a number, `best` or `all`, as requested. span_a:
+    the rows of A that were aligned. of_a: the number (from 1) of this repetition and how many A
+    holds. repetitions: all of B. best: number of the one with the lowest mean cost, None if a
+    number was requested. files: written, in order."""
 
     a: Video
     b: Video
@@ -206,7 +206,7 @@ def align_repetitions(
     """Align one repetition of A with repetitions of B; see find_alignment.
 
     repetition: `2` for the second of B, `best` for the nearest, `all` for each. repetition_of_a:
-    which one of A if it holds several, None = its most typical. A clip in which nothing repeats
+    which one of A if A holds several, None = the most typical. A clip in which nothing repeats
     counts as one repetition. Raises UserError (exit 2) if a repetition does not exist.
     """
     progress = progress or Progress()
@@ -287,7 +287,7 @@ def _checked(repetition: str) -> str:
 def _repetition_of_a(
     pair: PreparedPair, number: int | None, progress: Progress
 ) -> tuple[Repetition, tuple[int, int]]:
-    """The span of A to align, and as which of how many."""
+    """The span of A to align, its number (from 1), and how many repetitions A holds."""
     spans = cut_clip(pair.poses[0]) or [Repetition(0, len(pair.poses[0]), 1.0, WHOLE)]
     name = pair.names[0]
     if number is None:

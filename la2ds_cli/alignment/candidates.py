@@ -20,14 +20,14 @@ from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN
 from la2ds_cli.features.body_joints import is_body
 
 NEARER = 0.85
-"""Another candidate than the preferred one is taken if its cycle is below this share of that of the
-preferred one: the smallest cycle alone would change the features of every other pair."""
+"""A candidate replaces the preferred one only if its cycle is below this share of the preferred
+one's: choosing the smallest cycle alone would change the features of every other pair."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """features: what the clips were compared by. run: whose embeddings, BASE_RUN for the base
-    model, empty for raw poses. gaps: whether spans were left out."""
+    """features: the kind by which the clips were compared. run: the run of the embeddings, BASE_RUN
+    for the base model, empty for raw poses. gaps: whether spans were left out."""
 
     features: ChosenKind
     run: str
@@ -50,9 +50,8 @@ class Candidate:
 def kinds_to_weigh(
     pair: PreparedPair, request: AlignRequest, references: int
 ) -> tuple[ChosenKind, ...]:
-    """The kinds of features to align by, with the preferred one first. Only the preferred one if
-    features or a run were requested, or if there are no references, because only references can
-    tell the kinds apart."""
+    """The kinds of features to align by, the preferred one first. It is the only one if features or
+    a run were requested, or if there are no references, because the choice needs references."""
     preferred = pair.choice.kind
     asked = request.features != "auto" or request.run not in (DEFAULT_RUN, BASE_RUN)
     if asked or not references or request.settings.pool:

@@ -21,10 +21,10 @@ from la2ds_cli.features.pose_features import mirror, mirrored_movement, movement
 from la2ds_cli.features.resample import interpolate, resample_pose, time_grid
 from la2ds_cli.features.tempo import DIFFERENT, paced_movement, peak_speed, speed_range, tempo_range
 
-# Symmetric movements are as near to their mirror image by chance, and a mirrored B is shown
-# flipped: its mirror image must be nearer than this share of the distance as filmed.
+# The mirror image of a symmetric movement may be nearer by chance, and a mirrored B is shown
+# flipped: B is mirrored only if that brings the distance below this share of the one as filmed.
 CLEARLY_NEARER = 0.9
-MOVEMENT_SPREAD = 1.5  # what Embedder.spread is for paced_movement, whose own units make it so
+MOVEMENT_SPREAD = 1.5  # the counterpart of Embedder.spread for paced_movement, in its units
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def joint_features(
     pose: PoseSequence, movement: FloatArray, *, mirrored: bool, tempo: float | None = None
 ) -> JointFeatures:
     """Features of the joints of a clip whose `movement`, as filmed or mirrored, is known; tempo:
-    its `peak_speed` where that is known, too."""
+    its `peak_speed`, if that is known, too."""
     raw = raw_pose(mirror(pose) if mirrored else pose)
     tempo = peak_speed(pose) if tempo is None else tempo
     return JointFeatures(movement, raw, common_rate([pose]), tempo)
@@ -50,13 +50,12 @@ def joint_features(
 
 @dataclass(frozen=True)
 class OneDistance:
-    """The parts of the distance between two frames: a network's embeddings, and beside them those
-    of the base model and the movement of the joints. Where one of them is wrong, the others mostly
-    are not.
+    """The parts of the distance between two frames: the embeddings of a network, those of the base
+    model, and the movement of the joints. Where one of them is wrong, the others mostly are not.
 
     spread: `Embedder.spread` of the network; if it is unknown (0), only the embeddings are used.
-    movement, base: weights of the two other parts, 0 = without. base_spread: that of the base
-    model.
+    movement, base: weights of the two other parts, 0 = without. base_spread: `Embedder.spread` of
+    the base model.
     """
 
     spread: float
@@ -66,7 +65,7 @@ class OneDistance:
 
     @classmethod
     def of(cls, spread: float, settings: AlignConfig, base_spread: float = 0.0) -> OneDistance:
-        """By the settings, for networks of these spreads; base_spread: 0 = no base model."""
+        """The distance that the settings ask for; base_spread: 0 = no base model."""
         if not spread:
             return cls(0.0)
         if not base_spread:
@@ -77,9 +76,9 @@ class OneDistance:
     def of_run(
         cls, project: Project, run: str, pose: PoseSequence, settings: AlignConfig
     ) -> OneDistance:
-        """By the settings, for a run's embeddings of clips like `pose`. The base model is left out
-        if it is the run itself, if it does not read the skeleton, and if joints are compared in 3D,
-        since it reads those of the image."""
+        """The distance that the settings ask for, with a run's embeddings of clips like `pose`. The
+        base model is left out if it is the run itself, if it does not read the skeleton, and if
+        joints are compared in 3D, since it reads joints in the image."""
         with_base = settings.base and run != BASE_RUN and is_body(pose.skeleton)
         with_base = with_base and not pose.spatial
         base_spread = run_spread(project, BASE_RUN) if with_base else 0.0
@@ -88,10 +87,11 @@ class OneDistance:
     def features(
         self, pose: PoseSequence, embedding: FloatArray, base: FloatArray | None = None
     ) -> FloatArray:
-        """Features (T, E) float32 whose squared distance is that of the `embedding` (T, D) in units
-        of its spread, plus `self.base` times that of the embedding `base` of the base model in
-        units of its own, plus `self.movement` times that of the `paced_movement` of `pose`; the
-        embedding itself where nothing is beside it. Raises ValueError where `base` is missing."""
+        """Features (T, E) float32 whose squared distance is the sum of three: that of `embedding`
+        (T, D) in units of its spread, `self.base` times that of the base model's embedding `base`
+        in units of its own spread, and `self.movement` times that of the `paced_movement` of
+        `pose`. Without the other two parts, the embedding itself. Raises ValueError if `base` is
+        missing."""
         return self.joined(paced_movement(pose) if self.movement else None, embedding, base)
 
     def joined(
@@ -122,8 +122,8 @@ def velocity_rate(
     poses: Sequence[PoseSequence], tempos: Sequence[float] | None = None
 ) -> float | None:
     """The number of frames per second at which velocities of the clips are compared: their
-    `common_rate`; None if one is slow motion compared with another, so that each has to be taken at
-    its own pace. tempos: their `peak_speed`, if that is known."""
+    `common_rate`; None if one is slow motion compared with another, so that each is compared at its
+    own pace. tempos: their `peak_speed`, if that is known."""
     apart = tempo_range(poses) if tempos is None else speed_range(tempos)
     return None if apart > DIFFERENT else common_rate(list(poses))
 

@@ -1,18 +1,18 @@
 """How sure an alignment is of every frame of clip A: calibrated intervals, probabilities, words.
 
-The interval of a match extends as far as clip B looks like the match. From the match it goes on to
-either side until RUN frames of B in a row are unlike the frame of A. A frame is unlike if its
-squared distance exceeds that of the match by more than FLAT units, where a unit is the mean squared
-distance of a frame to the nearest frame of the other clip. The interval is therefore short where
-the movement is fast, and as long as the rest where somebody stands still, and it may be longer on
-one side than on the other. It is then widened by STEP frames, since frames are whole, and by TIMING
-of B's length, since people who mark a moment disagree.
+The interval of a match extends as far as clip B looks like the match: on either side, until RUN
+frames of B in a row are unlike the frame of A. A frame is unlike if its squared distance exceeds
+that of the match by more than FLAT units, where a unit is the mean squared distance of a frame to
+the nearest frame of the other clip. The interval is therefore short where the movement is fast, and
+as long as the rest where somebody stands still, and it may be longer on one side than on the other.
+It is then widened by STEP frames, since frames are discrete, and by TIMING of B's length, since
+people who mark a moment disagree.
 
-FLAT was fitted so that the interval of NOMINAL covers the moments that people set in golf swings,
-ski jumps, squats, push-ups and pull-ups. One number serves all features, and direct and consensus
-alignments; docs/results/confidence.md says how often it holds for each. On either side of the match
-the error is assumed to be normal. All this is meant for the method `dtw`; for other methods it is a
-rough guide.
+FLAT was fitted so that the interval of NOMINAL covers the moments that people labelled in golf
+swings, ski jumps, squats, push-ups and pull-ups. One number serves all features, and direct and
+consensus alignments; docs/results/confidence.md gives its coverage for each. On either side of the
+match the error is assumed to be normal. All this is meant for the method `dtw`; for other methods
+it is a rough guide.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, IntArray
 NOMINAL = 0.9
 NEAR = 0.05  # share of B's length on each side of the match within which it counts as right
 FLAT = 1.4  # mean squared nearest-neighbour distances
-RUN = 3  # frames; fewer that are unlike are noise of the joints, and end nothing
+RUN = 3  # frames; fewer unlike frames are noise of the joints and do not end the interval
 SMOOTHED = 5  # frames of A
 STEP = 1.0  # frames
 TIMING = 0.005  # share of B's length
@@ -41,8 +41,8 @@ NORMAL = 1.6449  # standard deviations within which 90 % of a normal distributio
 @dataclass(frozen=True)
 class Certainty:
     """confidence: (N,) float32, probability that the true moment lies within NEAR of B's length
-    of the match, 0 without one. low, high: (N,) float64, the interval of NOMINAL in frames of B,
-    inside B; NaN without a match."""
+    of the match, 0 without a match. low, high: (N,) float64, the interval of NOMINAL in frames of
+    B, clipped to B; NaN without a match."""
 
     confidence: FloatArray
     low: FloatArray
@@ -56,8 +56,8 @@ class Certainty:
 
 
 def certainty(a: FloatArray, b: FloatArray, position: FloatArray) -> Certainty:
-    """Certainty of the match `position` (N,), in frames of B, NaN = no counterpart, of clips with
-    features (N, D) and (M, D)."""
+    """Certainty of the match `position` (N,) of clips with features a (N, D) and b (M, D).
+    position: in frames of B, NaN = no counterpart."""
     low, high = interval(a, b, position)
     confidence = np.zeros(len(position), np.float32)
     reach = max(NEAR * len(b), 1.0)
@@ -68,17 +68,16 @@ def certainty(a: FloatArray, b: FloatArray, position: FloatArray) -> Certainty:
 
 
 def _share_within(reach: float, side: float) -> float:
-    """Share of a normal distribution, of which NOMINAL lie within `side`, that lies within
-    `reach`; 1 where there is no side."""
+    """Share within `reach` of a normal distribution that has the share NOMINAL within `side`; 1 if
+    `side` is 0."""
     return math.erf(reach * NORMAL / side / math.sqrt(2)) if side > 0 else 1.0
 
 
 def interval(
     a: FloatArray, b: FloatArray, position: FloatArray, flat: float = FLAT
 ) -> tuple[FloatArray, FloatArray]:
-    """First and last position in B (M, D), in frames, at which each frame of A (N, D) may lie that
-    is matched with `position` (N,): (N,) each, NaN where position is NaN. flat: a value other than
-    FLAT, for fitting it.
+    """First and last position in b (M, D), in frames, at which each frame of a (N, D) may lie:
+    (N,) each, NaN where `position` (N,), the match, is NaN. flat: replaces FLAT, for fitting it.
 
     The ends are medians over SMOOTHED frames of A. Clips longer than MAX_FRAMES are thinned.
     """
@@ -91,7 +90,7 @@ def interval(
     following = np.minimum(frame + 1, len(column) - 1)
     share = place - frame
     at_match = (1 - share) * cost[rows, frame] + share * cost[rows, following]
-    # What one clip leaves out at its ends says nothing of how near the rest is.
+    # What one clip leaves out at its ends does not show how near the rest is.
     first, last = np.floor(np.min(match)).astype(int), np.ceil(np.max(match)).astype(int)
     unit = mean_nearest_squared(a[known[0] : known[-1] + 1], b[first : last + 1])
     limit = at_match + flat * max(unit, 1e-6 * float(cost.mean()))
@@ -106,11 +105,11 @@ def interval(
 
 
 def _alike(alike: BoolArray, middle: IntArray) -> tuple[IntArray, IntArray]:
-    """First and last column around `middle` (N,) of each row of alike (N, M) before RUN columns in
-    a row are False, as they are on both sides of the matrix."""
+    """First and last column of each row of alike (N, M), on either side of `middle` (N,), before
+    RUN False columns in a row. Outside the matrix, all columns are False."""
     count = alike.shape[1]
     padded = np.pad(alike, ((0, 0), (RUN - 1, RUN - 1)))
-    begins = np.arange(1 - RUN, count)  # of every run that touches the matrix
+    begins = np.arange(1 - RUN, count)  # start of every run that touches the matrix
     run = ~np.logical_or.reduce([padded[:, k : k + len(begins)] for k in range(RUN)])
     before, after = begins + RUN - 1 < middle[:, None], begins > middle[:, None]
     first = np.where(run & before, begins + RUN, 0).max(axis=1)
@@ -126,12 +125,12 @@ def _running_median(value: IntArray) -> IntArray:
     return np.median(windows, axis=1).astype(np.int64)
 
 
-# --- what is said to people -----------------------------------------------------------------------
+# --- texts for the user ---------------------------------------------------------------------------
 
 
 def certainty_words(alignment: Alignment) -> list[str]:
     """One of WORDS for each frame of A: SURE if its confidence, the probability of being right to
-    NEAR of B's length, is NOMINAL or more; UNSURE if it is less; MISSING if there is no
+    within NEAR of B's length, is NOMINAL or more; UNSURE if it is less; MISSING if there is no
     counterpart."""
     least = np.float32(NOMINAL)
     return [
@@ -141,8 +140,8 @@ def certainty_words(alignment: Alignment) -> list[str]:
 
 
 def seconds_within(alignment: Alignment) -> FloatArray:
-    """(N,) how many seconds the interval of each frame of A extends to its longer side: in NOMINAL
-    of all cases, the match is right to within that. NaN without a counterpart."""
+    """(N,) seconds that the interval of each frame of A extends on its longer side: the share
+    NOMINAL of matches are right to within that. NaN without a counterpart."""
     low, middle, high = (
         matched_time(place, alignment.time_b)
         for place in (alignment.low, alignment.position, alignment.high)

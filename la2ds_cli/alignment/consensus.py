@@ -1,13 +1,13 @@
 """Consensus alignment: two clips aligned directly and through reference clips of the movement.
 
 A frame of A matches a moment of a reference clip, and that moment matches a moment of B. Every
-reference therefore gives another estimate of where the frame of A lies in B, with errors of its own
-and a resolution below one frame. The consensus is the mean of the middle half of the direct
-estimate and those through the references (the interquartile mean), so a reference that shows
-another movement, or a path that has gone astray, does not count.
+reference therefore gives another estimate of where the frame of A lies in B, with different errors
+and a resolution below one frame. The consensus is the interquartile mean of the direct
+estimate and those through the references (the mean of their middle half), so a reference that shows
+another movement, or a wrong path, does not count.
 
-No labels are used, and nothing of the two clips themselves: the references are the clips that
-training uses, or all clips of the project.
+No labels are used. The references are the clips that training uses, or all clips of the project,
+without the two that are aligned.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from la2ds_cli.alignment.path import invert, smooth_match
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.types import EmbeddingSequence, FloatArray, IntArray, PoseSequence
 
-FEWEST_REFERENCES = 4  # with fewer, one that went astray would not be outnumbered
+FEWEST_REFERENCES = 4  # with fewer, a wrong one would not be outnumbered
 T = TypeVar("T")
 Modalities = tuple[FloatArray, ...]
-"""Features (T, D) of one clip in one modality or several (embedding, movement), by frames."""
+"""Features (T, D) of one clip, one array per modality (embedding, movement)."""
 
 
 @dataclass(frozen=True)
 class PairwisePath:
-    """One clip (N frames) against one reference (M frames). forward: (N,) where in the reference
-    each frame of the clip lies; backward: (M,) where in the clip each frame of the reference lies;
+    """One clip (N frames) against one reference (M frames). forward: (N,) position in the reference
+    of each frame of the clip; backward: (M,) position in the clip of each frame of the reference;
     in frames, NaN = no counterpart. cost: mean squared distance of the pairs."""
 
     forward: FloatArray
@@ -42,15 +42,15 @@ class PairwisePath:
 
 
 class Consensus:
-    """Alignment through reference clips. references: the features of each, in the modalities of
-    the clips to align and in their order. config: of DTW."""
+    """Alignment through reference clips. references: the features of each, in the same modalities
+    and order as those of the clips to align. config: settings of DTW."""
 
     def __init__(self, references: Sequence[Modalities], config: AlignConfig) -> None:
         self.references = references
         self.config = config
 
     def pairwise_paths(self, clip: Modalities) -> list[list[PairwisePath]]:
-        """For each modality the paths from the clip to all references."""
+        """For each modality, the paths from the clip to all references."""
         return [
             pairwise_paths(feature, [reference[n] for reference in self.references], self.config)
             for n, feature in enumerate(clip)
@@ -63,7 +63,7 @@ class Consensus:
         b: Modalities,
         paths_b: list[list[PairwisePath]],
     ) -> FloatArray:
-        """(N,) where in B each frame of A lies, by all modalities together.
+        """(N,) position in B of each frame of A, by all modalities together.
 
         NaN where the direct path of the first modality leaves a frame of A out.
         """
@@ -77,8 +77,8 @@ class Consensus:
         b: Modalities,
         paths_b: list[list[PairwisePath]],
     ) -> FloatArray:
-        """(V, N) estimates of where in B each frame of A lies, NaN where one leaves it out: first
-        the direct ones, one for each modality; then those through the references."""
+        """(V, N) estimates of the position in B of each frame of A, NaN where an estimate leaves it
+        out: first the direct ones, one per modality; then those through the references."""
         estimates = [pairwise_path(x, y, self.config).forward for x, y in zip(a, b, strict=True)]
         for modality_a, modality_b in zip(paths_a, paths_b, strict=True):
             estimates += estimates_through(modality_a, modality_b)
@@ -90,13 +90,13 @@ class AlignmentCache:
     """What alignments to the same entire clip A share, computed once, for clips of one project, one
     run and the same settings. It does not change any result.
 
-    usable: id -> whether the clip may be a reference for A. poses, embeddings: of those that were
-    references; embeddings, by run and id, also of A. movements: of the references, as filmed or
-    mirrored, whichever is nearer to A, and whether it is mirrored, by id and frames per second.
-    joined: embeddings of A and of the references combined with the other parts of the distance, by
-    run, id and whether it is mirrored. paths: from A to the references, by modality, id, and
-    whatever else they depend on. form: how joints are read, as the pair being aligned has them in
-    common; everything stored about joints is in this form.
+    usable: id -> whether the clip may be a reference for A. poses: of the references. embeddings:
+    of A and the references, by run and id. movements: of the references, as filmed or mirrored,
+    whichever is nearer to A, and whether it is mirrored, by id and frames per second. joined:
+    embeddings of A and of the references combined with the other parts of the distance, by run, id
+    and whether it is mirrored. paths: from A to the references, by modality, id, and whatever else
+    they depend on. form: the skeleton that the aligned pair shares, and whether joints are in 3D;
+    everything stored about joints is in this form.
     """
 
     a: str = ""
@@ -109,7 +109,7 @@ class AlignmentCache:
     paths: dict[tuple[int, str, Hashable], PairwisePath] = field(default_factory=dict)
 
     def for_clip(self, a: str, *, part: bool, form: Hashable = None) -> AlignmentCache:
-        """The cache itself, for the next alignment to clip `a`, without what it holds in another
+        """The cache itself, for the next alignment to clip `a`, after dropping entries in another
         form.
 
         Raises ValueError if it belongs to another clip, or if only a part of `a` is aligned.
@@ -163,7 +163,7 @@ def pairwise_path(a: FloatArray, b: FloatArray, config: AlignConfig) -> Pairwise
 def pairwise_paths(
     a: FloatArray, clips: Sequence[FloatArray], config: AlignConfig
 ) -> list[PairwisePath]:
-    """`pairwise_path` from a (N, D) to each of the clips."""
+    """`pairwise_path` of a (N, D) and each of the clips."""
     row, columns = thinned(len(a)), [thinned(len(clip)) for clip in clips]
     a, clips = (
         a[row],
@@ -182,8 +182,9 @@ def pairwise_paths(
 
 
 def _at_all_frames(position: FloatArray, row: IntArray, column: IntArray) -> FloatArray:
-    """Positions (n,) among the thinned frames `column`, of the thinned frames `row`, as positions
-    among all frames of every frame up to row[-1]. NaN between a matched and an unmatched one."""
+    """Convert positions (n,) of the thinned frames `row` among the thinned frames `column` to
+    positions of every frame up to row[-1] among all frames. NaN between a matched and an unmatched
+    frame."""
     if len(row) > row[-1] and len(column) > column[-1]:
         return position  # neither is thinned
     among_all = np.interp(position, np.arange(len(column)), column.astype(float))
@@ -194,8 +195,7 @@ def _at_all_frames(position: FloatArray, row: IntArray, column: IntArray) -> Flo
 def estimates_through(
     paths_a: Sequence[PairwisePath], paths_b: Sequence[PairwisePath]
 ) -> list[FloatArray]:
-    """For each of the nearer half of the references (N,) where in B each frame of A lies according
-    to it.
+    """For each of the nearer half of the references, (N,) positions in B of the frames of A.
 
     NaN where one of the two paths leaves a frame out. The paths of A and of B lead to the same
     references in the same order.
@@ -206,8 +206,8 @@ def estimates_through(
 
 
 def compose(forward: FloatArray, backward: FloatArray) -> FloatArray:
-    """(N,) positions `forward` in a reference mapped by `backward` (M,); NaN outside what that
-    matches."""
+    """(N,) positions `forward` in a reference, mapped by `backward` (M,); NaN outside the frames
+    that `backward` matches."""
     known = np.flatnonzero(~np.isnan(backward))
     inside = (forward >= known[0]) & (forward <= known[-1])  # False for NaN
     return np.where(inside, np.interp(forward, known, backward[known]), np.nan)

@@ -9,12 +9,12 @@ import numpy as np
 from la2ds_cli.core.types import FloatArray, IntArray
 
 BLOCK_ROWS = 256  # rows per product: 256 x 1000 float32 costs stay in the second-level cache
-MAX_FRAMES = 1500  # longer clips are thinned: a table of warping costs grows with their product
+MAX_FRAMES = 1500  # longer clips are thinned: the cost matrix grows with the product of lengths
 
 
 def thinned(length: int, most: int | None = None) -> IntArray:
-    """Rows (n,) int64 of a clip for a table of warping costs: at most `most`, and MAX_FRAMES,
-    evenly spaced ones, the first and the last among them."""
+    """Rows (n,) int64 of a clip for a DTW cost matrix: at most `most` and at most MAX_FRAMES,
+    evenly spaced, including the first and the last."""
     rows = min(length, MAX_FRAMES, length if most is None else most)
     if rows == length:
         return np.arange(length)
@@ -22,7 +22,7 @@ def thinned(length: int, most: int | None = None) -> IntArray:
 
 
 def as_features(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Both sequences (N, D), (M, D) contiguous; float32 stays where both are, else float64.
+    """Both sequences (N, D), (M, D) as contiguous arrays: float32 if both are, else float64.
 
     Raises ValueError for shapes that do not fit together and for empty sequences.
     """
@@ -37,16 +37,16 @@ def as_features(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def check_finite(square_a: FloatArray, square_b: FloatArray) -> None:
-    """ValueError where the squared norms of two sequences tell of NaN or infinity."""
+    """Raise ValueError if the squared norms of two sequences contain NaN or infinity."""
     if not (np.isfinite(square_a).all() and np.isfinite(square_b).all()):
         raise ValueError("features: expected finite values, got NaN or infinity")
 
 
 def centred(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Both sequences (N, D) and (M, D) less A's mean frame; dtype and errors of `as_features`.
+    """Both sequences (N, D) and (M, D) minus A's mean frame; dtype and errors of `as_features`.
 
-    Distances do not change, but |a|^2 + |b|^2 - 2ab cancels in float32 when all frames share a
-    large mean. ValueError also for values that are not finite.
+    This does not change distances, but |a|^2 + |b|^2 - 2ab cancels in float32 if all frames share
+    a large mean. Raises ValueError also for values that are not finite.
     """
     a, b = as_features(a, b)
     mean = a.mean(axis=0, dtype=np.float64).astype(a.dtype)
@@ -61,7 +61,7 @@ def square_norm(x: FloatArray) -> FloatArray:
 
 
 def squared_blocks(a: FloatArray, b: FloatArray) -> Iterator[tuple[int, FloatArray]]:
-    """(first row, squared distances (R, M)) with R <= BLOCK_ROWS: the matrix, never whole."""
+    """(first row, squared distances (R, M)), R <= BLOCK_ROWS: the matrix, one block at a time."""
     a, b = centred(a, b)
     square_b = square_norm(b)[None]
     for first in range(0, len(a), BLOCK_ROWS):
@@ -82,7 +82,7 @@ def pair_distance(a: FloatArray, b: FloatArray, path: IntArray) -> FloatArray:
 
 
 def nearest(a: FloatArray, b: FloatArray) -> tuple[IntArray, FloatArray]:
-    """For each frame of A the index (N,) int64 of its nearest frame of B and the distance (N,)."""
+    """The index (N,) int64 of the nearest frame of B for each frame of A, and its distance (N,)."""
     index, squared = [], []
     for _, block in squared_blocks(a, b):
         closest = block.argmin(axis=1)

@@ -1,11 +1,11 @@
 """Gaps: spans inside a clip that the other clip does not show, left out rather than forced onto a
 frame.
 
-Time warping gives every frame between its ends a counterpart. If one clip holds something that the
-other leaves out (a second practice swing, a step to the side), that bends the path, and often
-leaves out the rest of the clip instead. The pair is therefore first aligned with spans that may
-stay without a counterpart (path_with_gaps). Those that are long enough to be meaningful are
-removed, and what both clips show is aligned as usual.
+DTW gives every frame between its ends a counterpart. If one clip holds something that the other
+lacks (a second practice swing, a step to the side), that distorts the path, which often leaves out
+the rest of the clip instead. The pair is therefore first aligned with spans that may stay without a
+counterpart (path_with_gaps). Those that are long enough to be meaningful are removed, and what both
+clips show is aligned as usual.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ from la2ds_cli.features.tempo import DIFFERENT, LEAST_FRAMES
 
 LEAST = (2.5, 12.0)
 """Cost of a frame of a gap, and of opening one, in median squared nearest-neighbour distances: some
-frames must look clearly unlike. Found on rendered performers with and without foreign spans, such
+frames must look clearly unlike. Chosen on rendered performers with and without foreign spans, such
 that almost no pair of Penn Action clips has a gap."""
 CLEAR = (4.0, 20.0)  # the same for frames that are nothing like the other clip
 SHORTEST = 0.3  # seconds
 MOVING = 0.5  # least spread of the frames of a gap, in the same unit
 STILL = 0.5
-"""Seconds of the other clip per second of a piece beside a gap, below which that goes, too."""
+"""Seconds of the other clip per second of a piece next to a gap; below this, the piece is left out,
+too."""
 
 # Seconds that numpy takes: for a diagonal of the table, and for a cell.
 _DIAGONAL, _CELL = 40e-6, 40e-9
@@ -48,18 +49,18 @@ class SharedRows:
     length_b: int
 
     def common(self, other: SharedRows) -> SharedRows:
-        """The rows that both have, of the same clips; itself if none would be left."""
+        """The rows that are in both, for the same clips; this one if none would be left."""
         a, b = np.intersect1d(self.a, other.a), np.intersect1d(self.b, other.b)
         return SharedRows(a, b, self.length_a, self.length_b) if len(a) and len(b) else self
 
     def path(self, path: IntArray) -> IntArray:
-        """A path (P, 2) between the rows as one between the clips."""
+        """A path (P, 2) between the rows as a path between the clips."""
         return np.stack([self.a[path[:, 0]], self.b[path[:, 1]]], axis=1)
 
     def position(self, position: FloatArray) -> FloatArray:
-        """Positions (n,) among the rows of B as (length_a,) positions in B, NaN for frames of A
-        that are no row. Between rows on the two sides of a gap, the nearer one is taken, because
-        nothing of A lies in what was left out."""
+        """Convert positions (n,) among the rows of B to (length_a,) positions in B, NaN for frames
+        of A that are not among the rows. A position between the two sides of a gap moves to the
+        nearer side, because nothing in A matches what was left out."""
         in_b = np.full(self.length_a, np.nan)
         known = ~np.isnan(position)
         row = position[known]
@@ -83,16 +84,16 @@ def shared_rows(
     price: tuple[float, float] = LEAST,
     most: tuple[int | None, int | None] = (None, None),
 ) -> SharedRows:
-    """All rows of a (N, D) and b (M, D) except those of gaps of at least SHORTEST inside them; all
-    rows if a clip would have none left.
+    """All rows of a (N, D) and b (M, D) except those in inner gaps of at least SHORTEST; all rows
+    if a clip would have none left.
 
     Meant for features of the joints: distances of embeddings are so uneven that gaps appear where
     people merely differ. rates: frames per second of A and of B. price: LEAST or CLEAR. most: how
-    many frames of each are considered, None = all (frames_of_like_tempo).
+    many frames of each clip are considered (frames_of_like_tempo), None = all.
     """
     thin = [thinned(len(a), most[0]), thinned(len(b), most[1])]
     cost = squared_distance(a[thin[0]], b[thin[1]])
-    # The median, since a long gap would raise the mean, and so its own price.
+    # The median, since a long gap would raise the mean, and with it its own price.
     unit = float(np.median(cost.min(axis=1)) + np.median(cost.min(axis=0))) / 2
     unit = max(unit, LEAST_COST * float(a.var(axis=0).sum() + b.var(axis=0).sum()) / 2)
     if unit == 0:  # no frame differs from another
@@ -116,8 +117,8 @@ def frames_of_like_tempo(
     """How many frames of A and of B to consider, so that both move about as far from one frame to
     the next; all frames if the clips differ by no more than DIFFERENT, or if one does not move.
 
-    Slow motion has many frames for one frame of real speed, and most of them lie between two frames
-    of the other clip: each is a little unlike, and together they are as unlike as a gap.
+    Slow motion has many frames for one frame at real speed, and most of them lie between two frames
+    of the other clip: each is a little unlike, and together they look like a gap.
     """
     if min(tempos) <= 0:
         return lengths
@@ -132,14 +133,14 @@ def frames_of_like_tempo(
 def _left_out(
     path: IntArray, clip: FloatArray, unit: float, rate: float, other_rate: float
 ) -> BoolArray:
-    """(N,) bool: frames of a clip (N, D) in its gaps.
+    """(N,) bool: frames of a clip (N, D) that lie in its gaps.
 
-    path: (P, 2), frames of the clip and of the other one; rates: frames per second. A span in which
-    nothing moves is not a gap, because people hold a pose in different ways. A piece between two
-    gaps, or between a gap and an end, is left out too if it stands still in the other clip: it was
-    matched with one moment only because nothing fitted better.
+    path: (P, 2), frames of the clip and of the other one; rate, other_rate: frames per second. A
+    span in which nothing moves is not a gap, because people hold a pose in different ways. A piece
+    between two gaps, or between a gap and an end, is left out too if it stands still in the other
+    clip: it was matched with one moment only because nothing fitted better.
     """
-    first = np.flatnonzero(np.diff(path[:, 0], prepend=-1) > 0)  # row of each frame that is met
+    first = np.flatnonzero(np.diff(path[:, 0], prepend=-1) > 0)  # path row of each matched frame
     last = np.append(first[1:], len(path)) - 1
     met = path[first, 0]
     # Neighbours of a thinned clip lie some frames apart without a gap between them.
@@ -166,13 +167,13 @@ def _spread(frames: FloatArray) -> float:
 def path_with_gaps(cost: FloatArray, skip: float, opening: float) -> IntArray:
     """(P, 2) int64 monotone path of least summed cost (N, M) in which frames may be left out.
 
-    Three states for each cell (i, j), as in alignment with affine gaps (Gotoh 1982): the frames are
+    Each cell (i, j) has three states, as in alignment with affine gaps (Gotoh 1982): the frames are
     a pair; frame i of A is left out after a pair with frame j; frame j of B is left out after a
-    pair (or frames of A left out) with frame i.
+    pair (or after frames of A left out) with frame i.
 
-    Each frame left out costs `skip`, each span of them inside the path `opening` besides; frames
-    at the start of one clip and at the end of one clip cost no opening. With infinite `opening` it
-    is time warping with open ends.
+    Each frame left out costs `skip`, and each span of them inside the path costs `opening` on top;
+    frames at the start of one clip and at the end of one clip cost no opening. With infinite
+    `opening`, this is DTW with open ends.
     """
     cost = np.ascontiguousarray(cost, np.float64)
     if compiling_pays(_DIAGONAL * sum(cost.shape) + _CELL * cost.size):
@@ -186,10 +187,10 @@ def path_with_gaps(cost: FloatArray, skip: float, opening: float) -> IntArray:
 def _filled_by_diagonals(
     cost: FloatArray, skip: float, opening: float
 ) -> tuple[tuple[int, int], list[np.ndarray]]:
-    """What `_fill` returns and its tables, by numpy: no cell of a diagonal depends on another."""
+    """`_fill` with numpy, and its tables: the cells of a diagonal do not depend on each other."""
     rows, columns = cost.shape
     count = rows + columns - 1
-    # Cell (i, j) is [i + j + 2, i + 1] of each state's table of diagonals, with a border around.
+    # Cell (i, j) is [i + j + 2, i + 1] in each state's table of diagonals, which has a border.
     states = np.full((3, count + 2, rows + 1), math.inf)
     tables = [np.zeros((count, rows), np.uint8) for _ in range(4)]
     pair_from, pair_step, a_from, b_from = tables
@@ -248,7 +249,7 @@ def _by_cell(diagonals: np.ndarray, columns: int) -> np.ndarray:
 @compiled()
 def _fill(cost, skip, opening, pair_from, pair_step, a_from, b_from):
     """Fill the tables (N, M) uint8 of where each state's best path came from; returns the pair in
-    which the best path of all ends."""
+    which the best path ends."""
     rows, columns = cost.shape
     above = np.full((columns, 3), math.inf)
     best_end, end_i, end_j = math.inf, 0, 0

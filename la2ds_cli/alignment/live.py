@@ -1,14 +1,14 @@
 """Live alignment: where in clip A a performer is at this moment, by a forward filter over A's
 frames.
 
-The state is a position in A, how fast A passes there (0 while the performer rests, as before the
-beginning and after the end), and whether the performer is seen as A or as its mirror image. The
-filter compares the joints in the image and relative to the hips, in units of A's own movement, and
-how far they moved within a fifth of a second. Offline, both clips are compared by their deviations
-from the middle of their range, but that range is unknown for somebody who has only begun. So each
-position in A carries its own estimate of how this performer differs from A, an offset and a gain
-for every coordinate, by a Kalman filter along the paths that lead there. A frame is likely where
-this estimate explains it.
+The state is a position in A, the rate at which A passes there (0 while the performer rests, as
+before the beginning and after the end), and whether the performer is seen as A or as its mirror
+image. The filter compares the joints in the image and relative to the hips, in units of A's own
+movement, and how far they moved within a fifth of a second. Offline, both clips are compared by
+their deviations from the middle of their range, but that range is unknown for somebody who has only
+begun. So each position in A has its own estimate of how this performer differs from A: a Kalman
+filter along the paths that lead there estimates an offset and a gain for every coordinate. A frame
+is likely where this estimate explains it.
 
 Only past frames are used, and no labels. This module needs only numpy; la2ds_cli/poses/live.py
 finds the joints. docs/live.md says how often the confidence holds.
@@ -41,28 +41,29 @@ from la2ds_cli.features.resample import frame_period, resample_pose, smoothed, t
 RATES = (0.0, *(2.0 ** (k / 2) for k in range(-4, 5)))  # seconds of A per second; 0 = resting
 MOST_PLACES = 300  # of A; a longer clip is thinned
 HIGHEST_RATE = 30.0  # places per second of A
-JOINT_SMOOTHING = 1.0  # places, standard deviation, of A's joints
-INTERCEPT, SLOPE = -0.54, 0.73  # from the log odds of the mass to those of being right
+JOINT_SMOOTHING = 1.0  # places; standard deviation of the Gaussian that smooths A's joints
+INTERCEPT, SLOPE = -0.54, 0.73  # map the log odds of the mass to those of being right
 LEAST_MASS = 1e-3
-TORSOS = 90  # frames, of which the median torso is the performer's size
+TORSOS = 90  # frames whose median torso length is the performer's size
 
 
 @dataclass(frozen=True)
 class FilterSettings:
     """What the filter assumes; chosen on training clips (docs/results/live.md).
 
-    image, hips: standard deviation of the joints in the image and about the hips, in units of A's
-    movement. velocity: of how far they came, in units of A's fast velocities. tail: degrees of
-    freedom of the distribution of distances. offset_image, offset_hips, gain: variance of how
-    performers differ. drift_image, drift_hips: what is added to the variance of the offsets while A
-    passes once. independent: seconds after which errors of the joints are new. sharpness: power of
-    the likelihood. lag: seconds over which velocities are taken.
+    image, hips: standard deviation of the joints in the image and relative to the hips, in units of
+    A's movement. velocity: standard deviation of how far they moved, in units of A's fast
+    velocities. tail: degrees of freedom of the distribution of distances. offset_image,
+    offset_hips, gain: variance of how performers differ. drift_image, drift_hips: what is added to
+    the variance of the offsets while A passes once. independent: seconds after which errors of the
+    joints are independent. sharpness: exponent of the likelihood. lag: seconds over which
+    velocities are measured.
 
-    rate_spread: octaves, of a performer's mean tempo. rate_change, pause, resume, stop, lost: per
-    second, that the tempo goes to the next one, that a performer stops and goes on, stops where A
-    ends, and that the place is another. beginning: share of A in which most performances begin.
-    resting, anywhere: probability that one begins with a rest, and anywhere. mirrored: that a
-    performer is A's mirror image.
+    rate_spread: standard deviation of a performer's mean tempo, octaves. Rates per second:
+    rate_change, of a step to the next slower or faster tempo; pause and resume, of stopping and
+    going on; stop, of stopping where A ends; lost, of a jump to any place. beginning: share of A in
+    which most performances begin. resting, anywhere: probability that a performance begins with a
+    rest, and that it begins anywhere. mirrored: probability that a performer is A's mirror image.
     """
 
     image: float = 0.35
@@ -95,7 +96,8 @@ SETTINGS = FilterSettings()
 class LiveEstimate(NamedTuple):
     """Where in A the performer is. time_a: seconds of A. confidence: probability of being right to
     within NEAR of A's length. tempo: seconds of A per second. before, after: probabilities that the
-    performer rests at A's beginning and at its end. mirrored: that A's mirror image is shown."""
+    performer rests at A's beginning and at its end. mirrored: probability that the performer is
+    A's mirror image."""
 
     time_a: float
     confidence: float
@@ -109,12 +111,12 @@ class LiveReference:
     """Clip A as the filter compares it: N positions, D coordinates.
 
     time (N,) seconds. value (N, D): joints in the image, then relative to the hips, in units of A's
-    movement. known (D,): which of them A shows at all. velocity (R, N, D): how far they move within
+    movement. known (D,): which of them A ever shows. velocity (R, N, D): how far they move within
     the lag at each of RATES. fast: how far they move where A is fast.
     """
 
     def __init__(self, pose: PoseSequence, settings: FilterSettings = SETTINGS) -> None:
-        """ValueError for a clip of fewer than two frames."""
+        """Raises ValueError for a clip of fewer than two frames."""
         if len(pose) < 2:
             raise ValueError(f"live alignment needs at least two frames of A, got {len(pose)}")
         pose = body_joints(pose) if is_body(pose.skeleton) else pose
@@ -144,7 +146,7 @@ class LiveReference:
 
     @property
     def halves(self) -> tuple[slice, slice]:
-        """The coordinates in the image, and those about the hips."""
+        """The coordinates in the image, and those relative to the hips."""
         half = self.value.shape[1] // 2
         return slice(0, half), slice(half, None)
 
@@ -156,7 +158,7 @@ class LiveReference:
 
 
 class LiveFilter:
-    """Follows one performer through A; `step` takes the frames in order.
+    """Follows one performer through A; pass the frames to `step` in order.
 
     The belief p (V, N, R) is the probability of each state. fit (5, V, N, D): gain and offset of
     every coordinate as estimated along the paths to each position, and their variances and
@@ -166,7 +168,7 @@ class LiveFilter:
     def __init__(
         self, reference: LiveReference, skeleton: str, settings: FilterSettings = SETTINGS
     ) -> None:
-        """skeleton: of the joints that come. Raises UserError (exit 5) where they cannot be
+        """skeleton: of the joints passed to `step`. Raises UserError (exit 5) if they cannot be
         compared with A's."""
         self.reference, self.settings = reference, settings
         self._taken = _taken_joints(skeleton, reference.skeleton)
@@ -180,13 +182,13 @@ class LiveFilter:
         self._seen: deque[tuple[float, FloatArray]] = deque()
 
     def _first_fit(self) -> tuple[FloatArray, FloatArray]:
-        """fit before anything is seen, and the variance (D,) of the errors of a frame."""
+        """`fit` before the first frame, and the variance (D,) of the errors of a frame."""
         ref, settings = self.reference, self.settings
         noise, offset = np.empty((2, ref.value.shape[1]))
         deviations = settings.image, settings.hips
         offsets = settings.offset_image, settings.offset_hips
         for part, deviation, variance in zip(ref.halves, deviations, offsets, strict=True):
-            # Distances are sums over the coordinates, of which each has its part.
+            # A distance is a sum over the coordinates, so each gets its share of the variance.
             count = max(int(ref.known[part].sum()), 1)
             noise[part], offset[part] = deviation**2 / count, variance / count
         fit = np.zeros((5, *self.p.shape[:2], len(noise)))
@@ -195,9 +197,8 @@ class LiveFilter:
         return fit, noise
 
     def step(self, time: float, xy: FloatArray | None) -> LiveEstimate:
-        """Where the performer is at `time`, in seconds, which must increase. xy (K, 2): the joints
-        in pixels, NaN = not seen; None if nobody is seen, and the belief then only moves on in
-        time."""
+        """Where the performer is at `time` (seconds, never decreasing). xy (K, 2): the joints in
+        pixels, NaN = not seen; None if nobody is seen, so that the belief only advances in time."""
         elapsed = 0.0 if self._time is None else time - self._time
         if elapsed < 0:
             raise ValueError(f"frames must come in order: {time} s after {self._time} s")
@@ -212,7 +213,8 @@ class LiveFilter:
     # --- a frame in the units of A ---------------------------------------------------------------
 
     def _in_units(self, xy: FloatArray) -> FloatArray | None:
-        """(V, D): what A's `value` is of A, as seen and mirrored; None where too little is seen."""
+        """(V, D) the frame in the form of A's `value`, as seen and mirrored; None if too little is
+        seen."""
         ref, skeleton = self.reference, self.reference.skeleton
         joints = np.full((len(skeleton.joints), 2), np.nan)
         for k, source in enumerate(self._taken):
@@ -238,8 +240,7 @@ class LiveFilter:
     # --- time passes -----------------------------------------------------------------------------
 
     def _move(self, elapsed: float) -> None:
-        """The belief `elapsed` seconds later, before anything is seen, with the fits carried along
-        the paths."""
+        """Predict the belief `elapsed` seconds later, and move the fits along the paths."""
         ref, settings = self.reference, self.settings
         views, count, rates = self.p.shape
         place, last = np.arange(count), count - 1
@@ -253,7 +254,8 @@ class LiveFilter:
                 ways[:, to, place] += part
                 for v in range(views):  # several places reach the last one
                     arrived[v, :, r] += np.bincount(to, part[v], minlength=count)
-        # Who has come to the end rests there soon. If at once, whoever is late would be likelier.
+        # A performer who reaches the end rests there soon. If that happened at once, a performer
+        # who is late would be more likely.
         stopped = arrived[:, last, 1:] * (1 - np.exp(-settings.stop * elapsed))
         arrived[:, last, 1:] -= stopped
         arrived[:, last, 0] += stopped.sum(axis=1)
@@ -277,9 +279,9 @@ class LiveFilter:
     # --- a frame is seen -------------------------------------------------------------------------
 
     def _weigh(self, time: float, shown: FloatArray, elapsed: float) -> None:
-        """The belief and the fits after a frame (V, D)."""
+        """Update the belief and the fits by a frame (V, D)."""
         settings = self.settings
-        share = min(1.0, elapsed / settings.independent)  # of what an independent frame would say
+        share = min(1.0, elapsed / settings.independent)  # of a frame's information
         likelihood = np.zeros_like(self.p)
         for v, seen in enumerate(shown):
             likelihood[v] = self._place_likelihood(v, seen, share)[:, None]
@@ -292,7 +294,7 @@ class LiveFilter:
             self._seen.popleft()
 
     def _place_likelihood(self, v: int, seen: FloatArray, share: float) -> FloatArray:
-        """Log likelihood (N,) of a frame (D,) at every place; the fits of a view learn from it."""
+        """Log likelihood (N,) of a frame (D,) at every place; updates the fits of the view, too."""
         ref, tail = self.reference, self.settings.tail
         known = ~np.isnan(seen) & ref.known
         gain, offset, gain_variance, covariance, offset_variance = self.fit[:, v]
@@ -321,7 +323,7 @@ class LiveFilter:
         return total
 
     def _velocity_likelihood(self, v: int, time: float, seen: FloatArray) -> FloatArray:
-        """Log likelihood (N, R) of how far the joints came within the lag, at every place and
+        """Log likelihood (N, R) of how far the joints moved within the lag, at every place and
         rate; 0 while too little has been seen."""
         ref, settings = self.reference, self.settings
         nothing = np.zeros(self.p.shape[1:])
@@ -341,10 +343,10 @@ class LiveFilter:
         variance = (settings.velocity * ref.fast) ** 2
         return -(settings.tail + 1) / 2 * np.log1p(squared / (settings.tail * variance)).T
 
-    # --- what is said of it ----------------------------------------------------------------------
+    # --- the estimate ----------------------------------------------------------------------------
 
     def _estimate(self) -> LiveEstimate:
-        """The median place, and what lies around it."""
+        """The median place, and the probability around it."""
         ref, count = self.reference, len(self.reference)
         by_place = self.p.sum(axis=(0, 2))
         passed = np.cumsum(by_place)
@@ -367,7 +369,7 @@ GAIN, OFFSET, GAIN_VARIANCE, COVARIANCE, OFFSET_VARIANCE = range(5)  # rows of L
 
 
 def _taken_joints(skeleton: str, wanted: Skeleton) -> list[int | None]:
-    """For each joint of the wanted skeleton its index in the one that comes, None = it has none."""
+    """For each joint of the wanted skeleton, its index in `skeleton`; None if missing there."""
     if wanted.name == BODY:
         return joint_sources(skeleton)
     if skeleton != wanted.name:
@@ -380,15 +382,15 @@ def _taken_joints(skeleton: str, wanted: Skeleton) -> list[int | None]:
 
 
 def _rate_prior(spread: float) -> FloatArray:
-    """Probability (R,) of each of RATES in a performance; 0 of resting."""
+    """Probability (R,) of each of RATES in a performance; 0 for resting."""
     octaves = np.log2(RATES[1:])
-    # A hundredth each: slow motion is rare, and there.
+    # A hundredth for each on top: slow motion is rare but does occur.
     prior = np.exp(-0.5 * (octaves / spread) ** 2) + 0.01
     return np.concatenate([[0], prior / prior.sum()])
 
 
 def _rate_changes(settings: FilterSettings, prior: FloatArray) -> FloatArray:
-    """(R, R) transitions per second from rate to rate; the rows sum to 0."""
+    """(R, R) transition rates per second between RATES; the rows sum to 0."""
     count = len(RATES)
     jumps = settings.rate_change * (np.eye(count, k=1) + np.eye(count, k=-1))
     jumps[0] = settings.resume * prior
@@ -398,13 +400,13 @@ def _rate_changes(settings: FilterSettings, prior: FloatArray) -> FloatArray:
 
 
 def _after(jumps: FloatArray, elapsed: float) -> FloatArray:
-    """Probability (R, R) of each rate `elapsed` seconds after each."""
+    """(R, R) probability of each rate (column) `elapsed` seconds after each rate (row)."""
     steps = max(1, int(np.ceil(elapsed * 10)))
     return np.linalg.matrix_power(np.eye(len(jumps)) + jumps * (elapsed / steps), steps)
 
 
 def _first_belief(count: int, settings: FilterSettings, rate_prior: FloatArray) -> FloatArray:
-    """(N, R) before anything is seen."""
+    """The belief (N, R) before the first frame."""
     start = np.exp(-np.arange(count) / (settings.beginning * count))
     where = (1 - settings.resting - settings.anywhere) * start / start.sum()
     belief = (where + settings.anywhere / count)[:, None] * rate_prior
@@ -413,7 +415,7 @@ def _first_belief(count: int, settings: FilterSettings, rate_prior: FloatArray) 
 
 
 def calibrated(mass: float) -> float:
-    """The confidence of an estimate around which the belief has this mass: the share of such
+    """The confidence of an estimate with this mass of the belief around it: the share of such
     estimates that were right on training clips (benchmarks/live.py --fit)."""
     mass = min(max(mass, LEAST_MASS), 1 - LEAST_MASS)
     odds = INTERCEPT + SLOPE * math.log(mass / (1 - mass))

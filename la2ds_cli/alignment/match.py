@@ -1,6 +1,6 @@
-"""Where in B each frame of A lies, from the features of both, directly or by consensus.
+"""The position in B of each frame of A, from the features of both, directly or by consensus.
 
-With anchors, moments that a person declares equal, the parts between them are located one by one.
+With anchors (moments that the user declares equal), each part between them is matched separately.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ def match_features(
     estimates: Estimates | None,
     anchors: Sequence[tuple[int, int]] = (),
 ) -> Match:
-    """Match the `rows` of two clips. estimates: those through reference clips for such rows of A
-    and B (Consensus.estimates); None for a direct alignment. anchors: frames of A and of B, among
-    the rows, that must meet, in order."""
+    """Match the `rows` of two clips. estimates: computes the estimates through reference clips for
+    rows of A and B (Consensus.estimates); None for a direct alignment. anchors: frames of A and of
+    B, among the rows, that must match, in order."""
     a, b = tuple(x[rows.a] for x in features_a), tuple(x[rows.b] for x in features_b)
     if anchors:
         among = [(int(np.searchsorted(rows.a, i)), int(np.searchsorted(rows.b, j)))
@@ -59,7 +59,7 @@ def match_features(
 
 @dataclass(frozen=True)
 class _Located:
-    """Where in B each frame of A lies. path (P, 2), position (N,), cycle: see Match."""
+    """The position in B of each frame of A. path (P, 2), position (N,), cycle: see Match."""
 
     path: IntArray
     position: FloatArray
@@ -69,7 +69,7 @@ class _Located:
 def _locate(
     a: Modalities, b: Modalities, settings: AlignConfig, estimates: Estimates | None
 ) -> _Located:
-    """By consensus of the estimates, or by the path of the first modality where there are none."""
+    """Match by consensus of the estimates, or without any, by the path of the first modality."""
     if estimates is None:
         path = align_features(settings.method, a[0], b[0], settings)
         return _Located(path, smooth_match(path, len(a[0])))
@@ -90,8 +90,8 @@ def _locate_between(
     estimates: Estimates | None,
     anchors: Sequence[tuple[int, int]],
 ) -> _Located:
-    """The parts between the anchors, each located by itself; the ends of the clips stay as open as
-    the settings say."""
+    """Match each part between the anchors separately; the ends of the clips stay open if the
+    settings say so."""
     last = len(a[0]) - 1, len(b[0]) - 1
     position = np.full(len(a[0]), np.nan)
     outer = anchors[0][0] > 0, anchors[-1][0] < last[0]
@@ -108,7 +108,7 @@ def _locate_between(
         position[i] = j
     known = np.flatnonzero(~np.isnan(position))
     frames = np.arange(known[0], known[-1] + 1)
-    # An end of a part that an anchor closes; and no part runs past its anchors.
+    # Fill the closed ends of parts up to their anchors, and let no part run past its anchors.
     rows, columns = np.array(anchors).T
     before = np.concatenate([[0], columns])[np.searchsorted(rows, frames, side="right")]
     after = np.concatenate([columns, [last[1]]])[np.searchsorted(rows, frames, side="left")]

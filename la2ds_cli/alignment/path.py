@@ -21,7 +21,8 @@ def speed_window(time_a: FloatArray) -> float:
 
 
 def check(path: IntArray) -> IntArray:
-    """The path as (P, 2) int64; ValueError when it is not that or holds negative indices."""
+    """The path as (P, 2) int64. Raises ValueError for another shape or type, and for negative
+    indices."""
     path = np.asarray(path)
     if path.ndim != 2 or path.shape[1] != 2 or not np.issubdtype(path.dtype, np.integer):
         raise ValueError(f"path: expected (P, 2) integers, got {path.dtype} {path.shape}")
@@ -31,7 +32,7 @@ def check(path: IntArray) -> IntArray:
 
 
 def is_monotone(path: IntArray) -> bool:
-    """Whether time runs backwards in neither clip along the path."""
+    """Whether time never runs backwards in either clip along the path."""
     return bool((np.diff(check(path), axis=0) >= 0).all())
 
 
@@ -42,9 +43,9 @@ def invert(path: IntArray) -> IntArray:
 
 
 def mean_match(path: IntArray, length: int) -> FloatArray:
-    """(length,) float64: for each frame of A the mean of the B indices it is paired with.
+    """(length,) float64: for each frame of A, the mean of the B indices it is paired with.
 
-    NaN where a frame of A has no pair. ValueError when the path exceeds `length`.
+    NaN where a frame of A has no pair. Raises ValueError if the path exceeds `length`.
     """
     path = check(path)
     if len(path) and path[:, 0].max() >= length:
@@ -55,14 +56,13 @@ def mean_match(path: IntArray, length: int) -> FloatArray:
 
 
 def smooth_match(path: IntArray, length: int) -> FloatArray:
-    """(length,) float64: the position in B of each frame of A, between B's frames where that is
-    more exact.
+    """(length,) float64: the position in B of each frame of A, with a resolution below one frame.
 
-    It is mean_match, smoothed over neighbouring frames of A (Gaussian, SMOOTHING frames). The steps
-    of a path are whole frames but the movement is not, so the mean over some steps is more
-    informative than one of them. A straight path does not change, and time never runs backwards.
-    NaN where a frame of A has no pair. A path that is not monotone is not smoothed, because its
-    jumps are meaningful.
+    It is mean_match, smoothed over neighbouring frames of A (Gaussian, SMOOTHING frames). A path
+    moves by whole frames but the movement is continuous, so the mean over several steps is more
+    accurate than a single one. A straight path does not change, and time never runs backwards. NaN
+    where a frame of A has no pair. A path that is not monotone is not smoothed, because its jumps
+    are meaningful.
     """
     path = check(path)
     if not compiling_pays(BY_NUMPY):
@@ -73,7 +73,7 @@ def smooth_match(path: IntArray, length: int) -> FloatArray:
     position = np.empty(length)
     fits, monotone = _mean_match(path, position)
     if not fits:
-        return mean_match(path, length)  # which says why
+        return mean_match(path, length)  # raises the error
     if monotone:
         _smooth(position, _KERNEL)
     return position
@@ -81,9 +81,9 @@ def smooth_match(path: IntArray, length: int) -> FloatArray:
 
 @compiled()
 def _mean_match(path: np.ndarray, position: np.ndarray) -> tuple[bool, bool]:
-    """Write `mean_match` of a path (P, 2) into position (N,); whether the path lies within it, and
-    whether it is monotone. In one pass, since between short clips numpy's many small steps take
-    as long as the path itself."""
+    """Write `mean_match` of a path (P, 2) into position (N,). Returns whether the path lies within
+    it, and whether it is monotone. In one pass, since for short clips numpy's many small steps take
+    as long as computing the path itself."""
     count = np.zeros(len(position))
     position[:] = 0.0
     monotone = True
@@ -101,7 +101,7 @@ def _mean_match(path: np.ndarray, position: np.ndarray) -> tuple[bool, bool]:
 
 
 def _smooth_by_numpy(position: FloatArray, kernel: FloatArray) -> None:
-    """As `_smooth`, in its order, so that both round alike."""
+    """`_smooth` with numpy, in the same order of operations, so that both round alike."""
     rows = np.flatnonzero(~np.isnan(position))
     last, middle = len(rows) - 1, len(kernel) // 2
     reach = min(middle, last)
@@ -122,8 +122,8 @@ def _smooth_by_numpy(position: FloatArray, kernel: FloatArray) -> None:
 
 @compiled()
 def _smooth(position: np.ndarray, kernel: np.ndarray) -> None:
-    """Smooth the positions (N,) that are not NaN, in place, about the straight line between the
-    first and the last; beyond the ends the deviations from it go on as if turned around."""
+    """Smooth, in place, the deviations of the positions (N,) from the straight line between the
+    first and the last; NaN stays. Beyond the ends, the deviations are reflected (odd symmetry)."""
     rows = np.flatnonzero(~np.isnan(position))
     last = len(rows) - 1
     middle = len(kernel) // 2
@@ -146,7 +146,7 @@ def _smooth(position: np.ndarray, kernel: np.ndarray) -> None:
 
 
 def matched_time(position: FloatArray, time_b: FloatArray) -> FloatArray:
-    """(N,) float64 seconds in B of positions (N,) among B's frames, NaN where those are NaN."""
+    """(N,) float64 seconds in B of positions (N,) among B's frames; NaN stays NaN."""
     position = np.asarray(position, np.float64)
     seconds = np.interp(position, np.arange(len(time_b)), time_b)
     return np.where(np.isnan(position), np.nan, seconds)
@@ -157,10 +157,11 @@ def speed_ratio(
 ) -> FloatArray:
     """(N,) float64 seconds of B that pass per second of A, around every frame of A.
 
-    position: (N,) where among B's frames each frame of A lies (smooth_match).
-    0.5: B does this part in half the time; 2: B takes twice as long. Slope of a straight line
-    fitted to the matched times within +-window/2 seconds (at least the two frames on each side);
-    window None = speed_window. NaN for unmatched frames, and everywhere when only one is matched.
+    position: (N,) position of each frame of A among B's frames (smooth_match).
+    0.5: B does this part in half the time; 2: B takes twice as long. The ratio is the slope of a
+    straight line fitted to the matched times within +-window/2 seconds (at least two frames on each
+    side); window None = speed_window. NaN for unmatched frames, and everywhere if only one is
+    matched.
     """
     time_a = np.asarray(time_a, np.float64)
     matched = matched_time(position, np.asarray(time_b, np.float64))

@@ -2,13 +2,13 @@
 
 The medoid of a sample of clips is the clip with the lowest distance to the others. Its frames
 become a prototype, each the mean of what all clips of the sample show at that moment (DTW
-barycentre averaging, Petitjean, Ketterlin and Gancarski 2011; every clip counts once, however slow
-it is).
+barycentre averaging, Petitjean, Ketterlin and Gancarski 2011; every clip has the same weight,
+however slow it is).
 
 A single path to a single sequence is wrong where that sequence is unlike the clip. So a clip is
-aligned with the prototype and with a few central clips of the sample, whose own frames have
-positions on the prototype, and the estimates are combined to a consensus (consensus.py). The number
-of these clips is fixed, so N clips take O(N) alignments.
+aligned with the prototype and with a few central clips of the sample, whose frames have known
+positions on the prototype. The estimates are combined to a consensus (consensus.py). The number of
+these clips is fixed, so N clips take O(N) alignments.
 """
 
 from __future__ import annotations
@@ -29,24 +29,23 @@ from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.types import FloatArray, IntArray
 
-MOST_SAMPLED = 24  # clips, of which the medoid and the mean are taken
-REFERENCES = 8  # clips that a clip is aligned with beside the prototype
+MOST_SAMPLED = 24  # clips from which the medoid and the mean are computed
+REFERENCES = 8  # clips that a clip is aligned with, in addition to the prototype
 ROUNDS = 5  # of averaging; three to ten are equally good
-OWN_ROUNDS = 2  # of placing the references by each other
+OWN_ROUNDS = 2  # of locating the references through each other
 FINE_FRAMES = 100
 FINEST = 4
-"""Where the usual clip has fewer than FINE_FRAMES, as many are interpolated between them as it
-takes, up to a multiple: along two paths the steps of whole frames add up, and in a golf swing of 50
-frames the downswing has five."""
+"""If the median clip has fewer than FINE_FRAMES frames, frames are interpolated to reach that
+number, at most FINEST for each one: along two paths the rounding to whole frames adds up, and in a
+golf swing of 50 frames the downswing has five."""
 
 
 @dataclass(frozen=True)
 class Prototype:
-    """A movement as L frames of features, initially those of one clip, on whose clock it runs.
+    """A movement as L frames of features, on the clock of one clip, whose frames are its start.
 
     value: (L, D). row: (L,) rows of that clip. references: (M, D) features of some clips and (M,)
-    where their frames lie among the L; interpolated as `value` is, with `finer` frames for each
-    one.
+    positions of their frames among the L, both interpolated to `finer` frames for each one.
     """
 
     value: FloatArray
@@ -56,14 +55,14 @@ class Prototype:
     config: AlignConfig
 
     def locate(self, clip: FloatArray) -> FloatArray:
-        """(T,) rows of the clip on whose clock the prototype runs, fractions included, that show
-        what the frames of a clip (T, D) do; never falling, NaN = no counterpart."""
+        """(T,) fractional rows of the clock's clip that show what the frames of a clip (T, D) show;
+        never decreasing, NaN = no counterpart."""
         among = self._among(_finer(clip, self.finer)) / self.finer
         shown = np.interp(among[:: self.finer], np.arange(len(self.row)), self.row)
         return np.where(np.isnan(among[:: self.finer]), np.nan, shown)
 
     def _among(self, clip: FloatArray) -> FloatArray:
-        """Where on the finer prototype the frames of a finer clip lie, by all estimates."""
+        """Positions on the finer prototype of the frames of a finer clip, by all estimates."""
         fine = _finer(self.value, self.finer)
         estimates = [pairwise_path(clip, fine, self.config).forward]
         estimates += [
@@ -76,10 +75,10 @@ class Prototype:
 def make_prototype(
     sample: Sequence[FloatArray], clock: int, central: Sequence[int], config: AlignConfig
 ) -> Prototype:
-    """The prototype of a sample of clips (T, D) on the clock of number `clock` of them.
+    """The prototype of a sample of clips (T, D), on the clock of clip number `clock`.
 
-    central: numbers of the sample, the best first, from which the references are taken; none where
-    they are fewer than FEWEST_REFERENCES or the settings want none (`align.reference_clips`).
+    central: numbers in the sample, the best first, from which the references are taken. There are
+    none if they are fewer than FEWEST_REFERENCES or if `align.reference_clips` turns them off.
     """
     row = thinned(len(sample[clock]))
     value = _average(sample[clock][row], sample, config)
@@ -97,8 +96,8 @@ def make_prototype(
 def _placed(
     prototype: Prototype, features: Sequence[FloatArray]
 ) -> tuple[tuple[FloatArray, FloatArray], ...]:
-    """Finer clips with where their frames lie on the finer prototype: directly, and through each
-    other. The first is the one on whose clock it runs."""
+    """Finer clips with the positions of their frames on the finer prototype, matched directly and
+    through each other. The first is the clip whose clock the prototype has."""
     config, fine = prototype.config, _finer(prototype.value, prototype.finer)
     own = prototype.finer * np.interp(
         np.arange(len(features[0])) / prototype.finer, prototype.row, np.arange(len(prototype.row))
@@ -124,8 +123,8 @@ def _placed(
 
 
 def costs(sample: Sequence[FloatArray], config: AlignConfig) -> FloatArray:
-    """(S, S) how unlike the clips of a sample are: the root of the mean squared distance along the
-    path from end to end, so that a clip that lacks a part is far from those that have it."""
+    """(S, S) how unlike the clips of a sample are: the root mean squared distance along the path
+    with closed ends, so that a clip that lacks a part is far from those that have it."""
     closed = replace(config, method="dtw", open_ends=False)
     cost = np.zeros((len(sample), len(sample)))
     for a in range(len(sample)):
@@ -135,8 +134,8 @@ def costs(sample: Sequence[FloatArray], config: AlignConfig) -> FloatArray:
 
 
 def by_centrality(cost: FloatArray) -> list[int]:
-    """Numbers of the clips with costs (S, S), the medoid first: by the median of how unlike they
-    are to the others, which some clips of another movement do not change."""
+    """Numbers of the clips with costs (S, S), the medoid first: sorted by their median cost to the
+    others, which a few clips of another movement do not change."""
     others = cost + np.diag(np.full(len(cost), np.nan))
     median = np.nanmedian(others, axis=1) if len(cost) > 1 else np.zeros(len(cost))
     return [int(number) for number in np.argsort(median, kind="stable")]
@@ -151,12 +150,12 @@ def _average(start: FloatArray, sample: Sequence[FloatArray], config: AlignConfi
         for clip in sample:
             thin = np.asarray(clip[thinned(len(clip))], np.float32)
             path = align_features("dtw", mean, thin, config)
-            first = np.flatnonzero(np.diff(path[:, 0], prepend=-1))  # of each frame that is met
+            first = np.flatnonzero(np.diff(path[:, 0], prepend=-1))  # path row of each frame
             met = path[first, 0]
             frames = np.diff(np.append(first, len(path)))
             total[met] += np.add.reduceat(thin[path[:, 1]], first, axis=0) / frames[:, None]
             count[met] += 1
-        # The ends of a few clips are no mean of the movement.
+        # The mean of only a few clips is no mean of the movement.
         seen = count >= max(len(sample) / 4, 1)
         mean = np.where(seen[:, None], total / np.maximum(count, 1)[:, None], mean)
         mean = mean.astype(np.float32)

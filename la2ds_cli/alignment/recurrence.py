@@ -1,8 +1,8 @@
 """Where stretches of a signal occur again: closed loops of every length, and their matches by DTW.
 
-Each length has a signal of its own. Changes that are slower than the length are removed, so that
-another camera, another set or a step aside does no harm, and lengths of many rows are examined in
-fewer rows.
+Each length has its own version of the signal. Changes that are slower than the length are removed,
+so that another camera, another set or a step aside does no harm, and for long lengths the signal is
+thinned.
 """
 
 from __future__ import annotations
@@ -18,34 +18,35 @@ from la2ds_cli.core.compiled import compiled, compiling_pays
 from la2ds_cli.core.types import BoolArray, FloatArray, IntArray
 from la2ds_cli.features.resample import interpolate, smoothed, time_grid
 
-RATE = 15.0  # frames per second at which repetitions are looked for
-MAX_FRAMES = 4000  # longer clips are looked at more coarsely: the table grows with the square
+RATE = 15.0  # frames per second at which repetitions are searched
+MAX_FRAMES = 4000  # longer clips get a lower rate: the distance matrix grows with the square
 SMOOTHING = 0.12  # seconds, standard deviation
-MAIN_PARTS = 16  # principal components of the signal, or those that hold VARIANCE of it
+MAIN_PARTS = 16  # most principal components; fewer if they explain VARIANCE of the signal
 VARIANCE = 0.99
-VELOCITY = 2.0  # root mean square of the velocity's features, in those of the pose's
+VELOCITY = 2.0  # root mean square of the velocity features, relative to that of the pose features
 SHORTEST = 0.35  # seconds of a pattern
 FEWEST_FRAMES = 5  # of a pattern, at RATE
 LONGEST = 0.55  # of a pattern, share of the clip: two must fit, one of them faster
-STEP = 1.5  # from one length to the next; a pattern may be longer or shorter by half of it
-SLOWER = 0.5  # standard deviation of the mean that is taken away, in lengths
-ROWS = 40  # of a length, at most twice as many
-OPENNESS = 0.3  # of a pattern: squared distance of its ends, in twice its variance
-MOVING = 0.06  # variance within a pattern, share of that where the signal moves most
+STEP = 1.5  # factor between lengths; a pattern may be longer or shorter by its square root
+SLOWER = 0.5  # standard deviation of the moving mean that is subtracted, in lengths
+ROWS = 40  # a longer length is thinned to this many rows, or up to twice as many
+OPENNESS = 0.3  # of a pattern: squared distance of its ends, relative to twice its variance
+MOVING = 0.06  # least variance within a pattern, share of that where the signal moves most
 MOST_MOVING = 90  # percentile of the variance around a row
-MEMBER = 0.3  # explained share of each repetition
-SHORT_ONES = 4  # patterns from one row on, the shortest first
+MEMBER = 0.3  # least explained share of each repetition
+SHORT_ONES = 4  # patterns that start at one row, the shortest first
 PATTERNS = 120  # of one length
-# Seconds of what is not compiled: a stretch that is looked at, a feature of a row, a row of numpy,
-# a cell of it, and a row under a Gaussian.
+# Seconds without compilation: for one stretch, one feature of a row, one numpy row, one numpy cell,
+# and one row under a Gaussian.
 LOOP, SUM, ROW, CELL, BLUR = 1.5e-6, 4e-7, 2e-5, 2e-8, 1e-5
-OVERLAP = 0.15  # share of a match that may be taken already
+OVERLAP = 0.15  # largest share of a match that may be taken already
 
 
 @dataclass(frozen=True)
 class Signal:
-    """A clip on an even grid of times (G,). pose (G, D): smoothed, about its mean; value (G, P):
-    its main parts; travelled (G,): length of its path up to each row, share of the whole."""
+    """A clip on a regular grid of times (G,). pose (G, D): smoothed, minus its mean; value (G, P):
+    its principal components; travelled (G,): length of its path up to each row, as a share of the
+    whole."""
 
     time: FloatArray
     pose: FloatArray
@@ -54,10 +55,10 @@ class Signal:
 
     @staticmethod
     def of(value: FloatArray, time: FloatArray) -> Signal:
-        """Of features (T, D) at `time` (T,) seconds; T >= 2."""
+        """The signal of features (T, D) at `time` (T,) seconds; T >= 2."""
         seconds = max(float(time[-1] - time[0]), 1e-9)
         rate = min(RATE, MAX_FRAMES / seconds)
-        # Smoothing before thinning: twice the frames, of which every second stays.
+        # Smooth at twice the rate, then keep every second frame, to avoid aliasing.
         fine = time_grid(time, 2 * rate)
         smooth = _blurred(
             interpolate(np.asarray(value, np.float64), time, fine),
@@ -74,7 +75,7 @@ class Signal:
 
     @property
     def spread(self) -> float:
-        """Standard deviation of all parts together."""
+        """Standard deviation of all components together."""
         return float(np.sqrt(self.value.var(axis=0).sum()))
 
 
@@ -89,10 +90,10 @@ class Match:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A stretch of the signal that may be a repetition, and for some of the rows how well a match
-    that ends there is explained. amplitude: standard deviation of the movement within the stretch.
-    end, begin (g,): first and last row of each match, ascending ends; score (g,): explained
-    share."""
+    """A stretch of the signal that may be a repetition, and for some rows, how well it explains the
+    best match that ends there. amplitude: standard deviation of the movement within the stretch.
+    end, begin (g,): last and first row of each match, sorted by end; begin is -1 if there is none.
+    score (g,): explained share."""
 
     first: int
     last: int
@@ -105,8 +106,8 @@ class Candidate:
 @dataclass(frozen=True)
 class Pattern:
     """A candidate with the best set of its matches. explained: share of the signal's path that it
-    explains outside itself; covered: share that its matches take; surest: highest explained share
-    of a match elsewhere."""
+    explains outside itself; covered: share of the path that its matches cover; surest: highest
+    explained share of a match elsewhere."""
 
     candidate: Candidate
     matches: tuple[Match, ...]
@@ -116,32 +117,32 @@ class Pattern:
 
     @property
     def score(self) -> float:
-        """Mean of the matches'."""
+        """Mean score of the matches."""
         return self.count / max(len(self.matches), 1)
 
     @property
     def count(self) -> float:
-        """How many repetitions it finds, one that it explains half counting half."""
+        """Number of repetitions, each weighted by its explained share."""
         return sum(match.score for match in self.matches)
 
     @property
     def rank(self) -> float:
-        """How much it explains, and how well: what patterns are compared by."""
+        """How much it explains, times how well: the value by which patterns are compared."""
         return self.explained * self.score
 
     @property
     def length(self) -> float:
-        """Median rows of the matches."""
+        """Median length of the matches in rows."""
         return float(np.median([match.last - match.first for match in self.matches] or [0]))
 
     def as_long_as(self, other: Pattern, factor: float) -> bool:
-        """Whether the stretches are equally long, within a factor."""
+        """Whether both stretches are equally long, to within a factor."""
         mine, others = (each.candidate.last - each.candidate.first for each in (self, other))
         return 1 / factor <= mine / others <= factor
 
 
 def candidates(signal: Signal) -> list[Candidate]:
-    """Closed loops of every length with the places where they come again."""
+    """Closed loops of every length, with the places where they occur again."""
     return [
         one
         for length in _lengths(signal)
@@ -150,7 +151,7 @@ def candidates(signal: Signal) -> list[Candidate]:
 
 
 def _lengths(signal: Signal) -> Iterator[float]:
-    """Rows of a pattern, each STEP times the one before."""
+    """Pattern lengths in rows, each STEP times the previous one."""
     step = float(signal.time[1] - signal.time[0])
     length = max(SHORTEST / step, FEWEST_FRAMES - 1) * math.sqrt(STEP)
     while length < LONGEST * len(signal.time) * math.sqrt(STEP):
@@ -159,7 +160,8 @@ def _lengths(signal: Signal) -> Iterator[float]:
 
 
 def _of_length(signal: Signal, length: float, thin: int) -> list[Candidate]:
-    """The candidates of `length` rows within the root of STEP, in every `thin`-th row."""
+    """The candidates of `length` rows, to within a factor of the square root of STEP, on every
+    `thin`-th row."""
     feature = _described(signal.value, length, thin)
     squared = squared_distance(feature, feature)
     length /= thin
@@ -178,8 +180,8 @@ def _of_length(signal: Signal, length: float, thin: int) -> list[Candidate]:
     for s, e in loops:
         energy = float(feature[s : e + 1].var(axis=0).sum()) * (e + 1 - s)
         total, begin = subsequence(np.ascontiguousarray(squared[s : e + 1]))
-        # Of a much smaller movement the difference alone would be small: it is a share of the
-        # smaller one of the two.
+        # A much smaller movement would have a small difference by itself, so the difference is
+        # taken relative to the smaller of the two movements.
         own = _variance(feature, begin, row) * (e + 1 - s)
         score = np.where(begin >= 0, 1 - total / np.clip(own, 1e-9, energy), 0.0)
         amplitude = float(np.sqrt(pose[s : e + 1].var(axis=0).sum()))
@@ -189,8 +191,8 @@ def _of_length(signal: Signal, length: float, thin: int) -> list[Candidate]:
 
 
 def _described(value: FloatArray, length: float, thin: int) -> FloatArray:
-    """(g, 2P) every `thin`-th row of the signal without what changes more slowly than `length`
-    rows, and its velocity."""
+    """(g, 2P) every `thin`-th row of the signal, high-pass filtered at `length` rows, and its
+    velocity."""
     pose = value - _blurred(value, SLOWER * length)
     pose = (_blurred(pose, thin / 2) if thin > 1 else pose)[::thin]
     velocity = np.gradient(pose, axis=0)
@@ -200,7 +202,7 @@ def _described(value: FloatArray, length: float, thin: int) -> FloatArray:
 
 
 def _blurred(value: FloatArray, deviation: float) -> FloatArray:
-    """Under a Gaussian of `deviation` rows."""
+    """The rows smoothed by a Gaussian of `deviation` rows."""
     if not compiling_pays(4 * deviation * (BLUR + CELL * value.size)):
         return smoothed(value, deviation)
     from scipy.ndimage import gaussian_filter1d
@@ -251,11 +253,11 @@ def matched(candidate: Candidate, signal: Signal, free: BoolArray) -> Pattern:
 def closed_loops(squared, feature, shortest, longest, openness, least, each, room):
     """Stretches that end in the pose in which they began: (n, 2) first and last row, n <= room.
 
-    squared: (T, T) squared distances of the frames of `feature` (T, D). A stretch is as long as
-    shortest..longest steps; the distance of its ends is lower than between their neighbours and,
-    squared, below `openness` times twice its own variance; and that variance is above `least`.
-    Of the stretches from one row on the shortest `each` are taken (longer ones are several of
-    them); where there are more than `room`, rows are left out evenly.
+    squared: (T, T) squared distances of the frames of `feature` (T, D). A stretch takes shortest
+    to longest steps. The distance of its ends is lower than between their neighbours, and its
+    square is below `openness` times twice the variance of the stretch, which is above `least`. Of
+    the stretches that start at one row, the shortest `each` are taken (longer ones consist of
+    several); if there are more than `room`, start rows are thinned evenly.
     """
     length, width = feature.shape
     total = np.zeros((length + 1, width))
@@ -300,12 +302,13 @@ def closed_loops(squared, feature, shortest, longest, openness, least, each, roo
 
 
 def subsequence(cost: FloatArray) -> tuple[FloatArray, IntArray]:
-    """Where a pattern (N frames) lies in a clip (M frames): for each last frame (M,) the summed
-    cost of its best match, infinite where none ends, and the first frame of that, -1 for none.
+    """Where a pattern (N frames) lies in a clip (M frames): for each last frame (M,), the summed
+    cost of the best match that ends there (infinite if there is none) and its first frame (-1 if
+    there is none).
 
-    cost: (N, M) squared distances. Steps (1, 1), (1, 2) and (2, 1), so that no part of a match is
-    more than twice as fast or as slow as the pattern; each frame of the pattern adds one cost, the
-    mean of two frames where it takes two.
+    cost: (N, M) squared distances. The steps are (1, 1), (1, 2) and (2, 1), so that no part of a
+    match is more than twice as fast or as slow as the pattern. Each frame of the pattern adds one
+    cost, or the mean of two if it matches two frames.
     """
     if compiling_pays(ROW * len(cost) + CELL * cost.size):
         return _subsequence(cost)
@@ -313,7 +316,7 @@ def subsequence(cost: FloatArray) -> tuple[FloatArray, IntArray]:
 
 
 def _subsequence_by_numpy(cost: FloatArray) -> tuple[FloatArray, IntArray]:
-    """As `_subsequence`, row by row."""
+    """`_subsequence` with numpy, row by row."""
     rows, columns = cost.shape
     before, begin_before = np.full(columns, math.inf), np.full(columns, -1)
     above, begin_above = cost[0].astype(np.float64), np.arange(columns)
@@ -362,8 +365,8 @@ def _subsequence(cost):
 
 @compiled(lambda gain, first: LOOP * len(gain))
 def schedule(gain, first):
-    """Rows (n,) at which the matches of the best set end, in order: the set without overlap whose
-    summed gain is highest. gain: (M,), of the match that ends at each row, 0 or less = not to be
+    """Rows (n,) at which the matches of the best set end, in order: the set without overlap that
+    has the highest summed gain. gain: (M,) of the match that ends at each row, 0 or less = never
     taken; first: (M,) the row at which it begins. Two matches may share the row between them."""
     length = len(gain)
     best = np.zeros(length)

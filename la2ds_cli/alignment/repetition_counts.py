@@ -1,4 +1,4 @@
-"""Which clips of a project hold several repetitions, counted once for each version of the poses."""
+"""How many repetitions each clip of a project holds, counted once per version of its poses."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ FILE = "repetitions.json"  # in logs/
 
 
 def repetition_counts(project: Project, clips: Iterable[str]) -> dict[str, int]:
-    """Repetitions of each of the clips (ids) that has poses, 0 if nothing repeats itself.
+    """The number of repetitions in each of the clips (ids) that has poses, 0 if nothing repeats.
 
-    Counts are stored in logs/ under the key of the poses' recipe, so that only new poses cost time:
-    some 10 ms for a clip of seconds, 0.7 s for a minute of repetitions. Poses that cannot be read
-    are left out; other steps report why.
+    Counts are cached in logs/ under the key of the poses' recipe, so that only new poses take time:
+    some 10 ms for a clip of a few seconds, 0.7 s for a minute of repetitions. Poses that cannot be
+    read are left out; other steps report why.
     """
     path = project.log_path(FILE)
     known = _read(path)
@@ -37,13 +37,13 @@ def repetition_counts(project: Project, clips: Iterable[str]) -> dict[str, int]:
         except (UserError, OSError, artifact.ArtifactError):
             continue
     if changed:
-        with suppress(UserError):  # where nothing can be written, they are counted every time
+        with suppress(UserError):  # without write access, they are counted every time
             artifact.write_json(path, {"version": VERSION, "clips": known})
     return counts
 
 
 def _read(path: Any) -> dict[str, Any]:
-    """The counts of an earlier run; empty where there are none, or not of this version."""
+    """The counts of an earlier run; empty if there are none of this version."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         if document["version"] != VERSION:

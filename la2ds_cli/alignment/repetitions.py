@@ -1,18 +1,18 @@
 """Where a clip repeats one movement: from the features of its frames to one span per repetition.
 
 A repetition ends in the pose in which it began. So every stretch whose two ends look alike is tried
-as a *pattern* (`recurrence.py`): dynamic time warping finds where it occurs again, at half to twice
-its tempo in every part. The pattern that explains most of the movement of the others is the
-repetition. A pattern of twice that length explains less, since the pattern itself does not count.
-If all joints together say little, arms or legs are used alone: how far they are extended looks
-alike from every side. The rest of the clip may hold further sets of repetitions, filmed from
-another side or performed in another way.
+as a *pattern* (`recurrence.py`): DTW finds where it occurs again, at half to twice its tempo in
+every part. The pattern that explains the largest share of the remaining movement is the repetition.
+A pattern of twice that length explains less, since the pattern itself does not count. If all joints
+together say little, arms or legs are used alone: how far they are extended looks alike from every
+side. The rest of the clip may hold further sets of repetitions, filmed from another side or
+performed in another way.
 
-Any moment of a cycle explains as much as any other. With an example (a clip of one repetition), the
-cut is at the moment that makes the repetitions most like it. Without one, it is at the pose in
-which arms and legs are extended most, where people cut, and if that is not informative, at the pose
-in which the clip spends most of its time. The span begins and ends in the middle of a short rest.
-Of a longer pause, each side gets a margin, and the remainder belongs to neither.
+A cycle can be cut at any of its moments. With an example (a clip of one repetition), the cut is at
+the moment that makes the repetitions most like it. Without one, it is at the pose in which arms and
+legs are extended most, where people cut, and if that is not informative, at the pose in which the
+clip spends most of its time. The span begins and ends in the middle of a short rest. Of a longer
+pause, each side gets a margin, and the remainder belongs to neither.
 """
 
 from __future__ import annotations
@@ -42,37 +42,37 @@ from la2ds_cli.core.types import BoolArray, FloatArray
 EXTENDED, REST, EXAMPLE = "extended", "rest", "example"  # the pose at which a clip is cut
 WHOLE = "whole"  # a clip that does not repeat itself
 
-SURE = 0.5  # explained share that another repetition must reach for there to be any
-COVERED = 0.45  # of the signal's movement that lies in repetitions
-COVERED_BY_MANY = 0.12  # the same of MANY repetitions or more that are as alike as those of a set
+SURE = 0.5  # explained share that at least one other repetition must reach
+COVERED = 0.45  # least share of the signal's movement in repetitions
+COVERED_BY_MANY = 0.12  # the same if there are MANY repetitions, as alike as those of a set
 MANY = 3
-SMALL = 0.15  # amplitude of the pattern, in the spread of the signal
-SMALL_BUT_OFTEN = 8  # repetitions that may be smaller, where they cover enough
-AS_GOOD = 0.85  # share of what another pattern explains that is as good
+SMALL = 0.15  # least amplitude of the pattern, relative to the spread of the signal
+SMALL_BUT_OFTEN = 8  # this many repetitions may be smaller if they cover enough
+AS_GOOD = 0.85  # share of the best rank from which a pattern counts as equally good
 ALIKE = 1.4  # factor within which patterns are equally long
-AT_MOST_LOST = 0.7  # repetitions that a cut at rest may find less than another cut
+AT_MOST_LOST = 0.7  # repetitions by which a cut at rest may find fewer than another cut
 
-SET_SCORE = 0.7  # explained share of the repetitions of a further set
-SET_TEMPO = 1.7  # factor between its repetitions and those of the first
-SET_AMPLITUDE = 0.35  # in that of the first
-SET_ROOM = 2.5  # repetitions that it needs room for
+SET_SCORE = 0.7  # least explained share of the repetitions of a further set
+SET_TEMPO = 1.7  # largest factor between the length of its repetitions and the first set's
+SET_AMPLITUDE = 0.35  # least amplitude, relative to the first set's
+SET_ROOM = 2.5  # free space that it needs, in repetitions
 MOST_SETS = 6
 
-LIMB_SCORE = 0.7  # explained share of the repetitions of arms or legs alone,
-LIMB_BETTER = 0.07  # and how much more that is than of all joints,
-LIMB_MORE = 4.0  # or how many times as much of the movement they explain
-LIMB_AMPLITUDE = 0.4  # in the spread of the signal,
-LIMB_LEAST = 0.07  # and in the length of a limb, standard deviation of all of a kind
+LIMB_SCORE = 0.7  # least explained share of the repetitions of arms or legs alone,
+LIMB_BETTER = 0.07  # and by how much it must exceed that of all joints,
+LIMB_MORE = 4.0  # or how many times as much of the movement they must explain
+LIMB_AMPLITUDE = 0.4  # least amplitude relative to the spread of the signal,
+LIMB_LEAST = 0.07  # and in limb lengths, standard deviation of all limbs of a kind
 
 AT_REST = 0.25  # distance from the pose of the ends, share of the farthest in the repetition
-REST_WEIGHT = 0.3  # of the time spent at rest, beside how far the limbs are extended
+REST_WEIGHT = 0.3  # of the time spent at rest, relative to how far the limbs are extended
 LEAST_EXTENSION = 0.08  # range of the extension within a repetition, share of a limb
-AT_TOP = 0.75  # of that range: ends that are extended already
-NEARLY_EXTENDED = 0.35  # below the usual extension, share of that range
-KEPT = 0.9  # of the repetitions, less one, for a cut at the extended pose
-PAUSED = 2.5  # repetitions from one extended pose to the next
-CLEARLY = 0.8  # distance to an example, share of that of the pattern at rest, to take another
-EXAMPLE_AS_GOOD = 0.9  # share of the score of the pattern at rest
+AT_TOP = 0.75  # share of that range from which the ends count as extended already
+NEARLY_EXTENDED = 0.35  # how far below the usual extension, share of that range
+KEPT = 0.9  # share of the repetitions, minus one, that a cut at the extended pose must keep
+PAUSED = 2.5  # a longer time between extended poses is a pause; in repetitions
+CLEARLY = 0.8  # share of the present distance to an example below which another cut is used
+EXAMPLE_AS_GOOD = 0.9  # least share of the present score for such a cut
 
 LEAST_KNEE = 0.15  # depth of the bend where a rest ends, share of the height
 PAUSE = 0.4  # a rest longer than this share of a repetition is a pause
@@ -81,9 +81,9 @@ PAUSE = 0.4  # a rest longer than this share of a repetition is a pause
 @dataclass(frozen=True)
 class Repetition:
     """Rows start..stop of a clip, stop exclusive. score: share of its movement that the pattern
-    explains, in (0, 1]; 1 for the one that was the pattern. cut_at: the pose in which it begins and
-    ends, EXTENDED (arms and legs), REST (where the clip stays longest) or EXAMPLE; WHOLE for a clip
-    that is one repetition."""
+    explains, in (0, 1]; 1 for the pattern itself. cut_at: the pose in which it begins and ends,
+    EXTENDED (arms and legs), REST (where the clip stays longest) or EXAMPLE; WHOLE for a clip that
+    is one repetition."""
 
     start: int
     stop: int
@@ -97,13 +97,13 @@ def find_repetitions(
     example: tuple[FloatArray, FloatArray] | None = None,
     limbs: Sequence[FloatArray] = (),
 ) -> list[Repetition]:
-    """The repetitions of a clip in order, never overlapping; none where it does not repeat itself.
+    """The repetitions of a clip in order, never overlapping; none if it does not repeat itself.
 
     value: (T, D) features of its frames without velocity (`pose_features.movement_of`, an
-    embedding); time: (T,) seconds. example: the same of a clip of one repetition, in the same
-    feature space. limbs: for each kind of limb (T, n) how far it is extended
-    (`pose_features.limb_extension`). ValueError for features that are not finite or do not fit
-    together.
+    embedding); time: (T,) seconds. example: features and time of a clip of one repetition, in the
+    same feature space. limbs: (T, n) how far each limb is extended, one array per kind of limb
+    (`pose_features.limb_extension`). Raises ValueError for features that are not finite or do not
+    fit together.
     """
     for features in (value, *limbs):
         _check(features, time)
@@ -137,7 +137,7 @@ def _check(value: FloatArray, time: FloatArray) -> None:
 
 @dataclass(frozen=True)
 class _Sets:
-    """The first pattern, the others that could have been it, and all repetitions, in order."""
+    """The first pattern, all patterns that qualified, and all repetitions in order."""
 
     first: Pattern
     patterns: Sequence[Pattern]
@@ -147,9 +147,9 @@ class _Sets:
 def _best_sets(
     signal: Signal, limbs: Sequence[Signal], extension: FloatArray | None
 ) -> _Sets | None:
-    """By all joints, or by the kind of limb that explains most, where its repetitions are clearly
-    more alike. Shorter ones than of all joints are parts of a movement: in a star jump the legs
-    bend twice."""
+    """The sets by all joints, or by the kind of limb that explains most if its repetitions are
+    clearly more alike. Repetitions of a limb that are shorter than those of all joints are only
+    parts of a movement: in a star jump the legs bend twice."""
     best = _sets(signal, extension, SMALL * signal.spread, fewest=2, often=SMALL_BUT_OFTEN)
     joints = best.first if best else None
 
@@ -180,11 +180,10 @@ def _sets(
     fewest: int,
     often: int | None = None,
 ) -> _Sets | None:
-    """The first set of repetitions and those that follow it or come before; None where nothing
-    repeats itself.
+    """The first set of repetitions and those before or after it; None if nothing repeats.
 
-    small: least amplitude; fewest: repetitions; often: how many make
-    up for a small amplitude.
+    small: least amplitude; fewest: least number of repetitions; often: how many make up for a small
+    amplitude.
     """
     tried = candidates(signal)
     free = np.ones(len(signal.time), bool)
@@ -215,7 +214,7 @@ def _sets(
 
 
 def _take(free: BoolArray, matches: Sequence[Match], room: float) -> None:
-    """Mark the rows of matches, and stretches between them with less room than that, as taken."""
+    """Mark the rows of matches, and stretches of fewer than `room` rows between them, as taken."""
     for match in matches:
         free[match.first + 1 : match.last] = False
     edges = np.flatnonzero(np.diff(np.concatenate([[0], free.astype(int), [0]])))
@@ -225,7 +224,7 @@ def _take(free: BoolArray, matches: Sequence[Match], room: float) -> None:
 
 
 def _other(tried: Sequence[Candidate], first: Pattern) -> list[Candidate]:
-    """Those whose tempo and amplitude allow that they are another set."""
+    """The candidates whose tempo and amplitude allow another set."""
     return [
         one
         for one in tried
@@ -244,12 +243,12 @@ def _is_set(one: Pattern, first: Pattern) -> bool:
 
 
 def _at_rest(signal: Signal, extension: FloatArray | None, patterns: Sequence[Pattern]) -> Pattern:
-    """Of the patterns that explain most, the shortest; and among those of that length, the one
+    """Of the patterns that explain most, the shortest; and among those of about its length, the one
     whose ends are most at rest.
 
-    What is explained and how many repetitions there are takes priority: a cut at the turning point
-    of a movement that begins and ends at rest would lose one repetition. The shortest is chosen
-    because among many repetitions, two together explain nearly as much as one.
+    What a pattern explains and how many repetitions it finds take priority: a cut at the turning
+    point of a movement that begins and ends at rest would lose one repetition. The shortest is
+    chosen because among many repetitions, two together explain nearly as much as one.
     """
     most = max(pattern.rank for pattern in patterns)
     as_good = [pattern for pattern in patterns if pattern.rank >= AS_GOOD * most]
@@ -269,7 +268,7 @@ def _at_rest(signal: Signal, extension: FloatArray | None, patterns: Sequence[Pa
 
 
 def _stays(pose: FloatArray, match: Match) -> float:
-    """Share of a repetition that is spent near the pose of its ends."""
+    """Share of a repetition spent near the pose of its ends."""
     part = pose[match.first : match.last + 1]
     far = np.linalg.norm(part - part[0], axis=1).max()
     near = np.linalg.norm(part - (part[0] + part[-1]) / 2, axis=1) < AT_REST * far
@@ -282,17 +281,17 @@ def _rank_of_ends(extension: FloatArray, match: Match) -> float:
     return float((part < (part[0] + part[-1]) / 2).mean())
 
 
-# --- at which pose it is cut ---------------------------------------------------------------------
+# --- the pose at which it is cut -----------------------------------------------------------------
 
 
 def _at_extended(
     matches: tuple[Match, ...], extension: FloatArray
 ) -> tuple[str, tuple[Match, ...]]:
-    """The repetitions from one extended pose to the next, and the pose at which they are cut.
+    """The pose at which the repetitions are cut, and the repetitions from one extended pose to the
+    next.
 
-    extension: (G, n) of all limbs; those that move most count most. Repetitions whose ends are
-    extended already stay as they are, and so do those in which no limb bends or of which too many
-    would be lost.
+    extension: (G, n) of all limbs; those that move most count most. The repetitions stay as they
+    are if their ends are extended already, if no limb bends, or if too many would be lost.
     """
     inside = np.concatenate([extension[each.first : each.last + 1] for each in matches])
     weight = inside.var(axis=0)
@@ -329,8 +328,8 @@ def _at_extended(
 def _like(
     signal: Signal, sets: _Sets, chosen: Sequence[Match], example: Signal
 ) -> tuple[Match, ...] | None:
-    """The matches of the pattern most like the example, at most one less than those chosen; None
-    where none is clearly more like it than they are."""
+    """The matches of the pattern most like the example, at most one fewer than those chosen; None
+    if none is clearly more like it than the chosen ones are."""
     usual = float(np.median([each.last - each.first for each in chosen]))
     score = float(np.mean([each.score for each in chosen]))
     rivals = [
@@ -361,7 +360,7 @@ def _like(
 
 
 def _with_velocity(pose: FloatArray) -> FloatArray:
-    """(G, 2D) pose (G, D) about its mean, and its velocity, VELOCITY times as large."""
+    """(G, 2D) pose (G, D) and its velocity, scaled to VELOCITY times its root mean square."""
     velocity = np.gradient(pose, axis=0) if len(pose) > 1 else np.zeros_like(pose)
     size, speed = float((pose**2).sum()), float((velocity**2).sum())
     velocity *= VELOCITY * np.sqrt(size / speed) if speed > 0 else 0.0
@@ -399,9 +398,9 @@ def _moving(pose: FloatArray, match: Match) -> tuple[int, int]:
 
 
 def _onset(part: FloatArray) -> int:
-    """Row at which the movement of (n, D) leaves the rest in which it begins: where the curve of
-    the distance from the first pose lies deepest below the straight line to half its height (so a
-    slow drift in the rest does no harm); 0 where it rises at once."""
+    """Row at which the movement of part (n, D) leaves its initial rest: where the curve of the
+    distance from the first pose lies deepest below the straight line to half its height (so a slow
+    drift in the rest does no harm); 0 if the curve rises at once."""
     away = np.sqrt(((part - part[0]) ** 2).sum(axis=1))
     half = int(np.argmax(away >= away.max() / 2))
     below = np.linspace(0, away[half], half + 1) - away[: half + 1]

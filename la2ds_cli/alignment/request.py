@@ -58,11 +58,11 @@ class AlignRequest:
     """How clips are aligned: the options of `la2ds align`, for any number of pairs.
 
     features: `auto` uses the model of `run` if it has one, and otherwise the base model or raw
-    poses, by a label-free check; if there are reference clips, the choice is checked for each pair,
-    too (candidates.py). method, gaps: override config.align. tempo: how many times as long B takes
-    for the same movement, None = as filmed. anchors: seconds of A and of B that must match.
-    same_only: refuse clips that clearly show different movements. device: where networks run, for
-    poses and embeddings.
+    poses, by a label-free check; with reference clips, the choice is also checked for each pair
+    (candidates.py). method, gaps: override config.align. tempo: how many times as long B takes for
+    the same movement, None = as filmed. anchors: seconds of A and of B that must match. same_only:
+    reject clips that clearly show different movements. device: where the pose network and the
+    embedding network run.
     """
 
     config: Config
@@ -93,9 +93,9 @@ class AlignRequest:
 
 @dataclass(frozen=True)
 class FeatureChoice:
-    """The kind of features by which clips are compared. reason: a sentence for the user why raw
-    poses or the base model are used, empty when they were asked for or the model of the run is
-    used. warning: a sentence when the model is not to be relied on, else empty."""
+    """The kind of features by which clips are compared. reason: a sentence for the user on why raw
+    poses or the base model are used; empty if they were requested or if the run's model is used.
+    warning: a sentence if the model is not reliable, else empty."""
 
     kind: ChosenKind
     reason: str
@@ -109,8 +109,8 @@ class FeatureChoice:
 @dataclass(frozen=True)
 class PreparedPair:
     """Two clips with what is needed to align them. clips: rows of videos.csv. names: of the clips
-    as the user gave them, for messages. part: the poses are parts of the clips, which are then
-    embedded on their own, without the rest. tempo: of the request, 1 = as filmed."""
+    as the user gave them, for messages. part: the poses are parts of the clips, and are embedded
+    without the rest. tempo: of the request, 1 = as filmed."""
 
     clips: tuple[Video, Video]
     poses: tuple[PoseSequence, PoseSequence]
@@ -204,9 +204,9 @@ def choose_features(
     device: DeviceName = "auto",
     progress: Progress | None = None,
 ) -> FeatureChoice:
-    """The features that `wanted` means. `auto` takes the model if the run has one, and otherwise
-    the base model if a check on the clips of the project allows it. The default run, which nobody
-    named, is not used if the check at the end of its training found it weak.
+    """The features that `wanted` means. `auto` uses the model if the run has one, and otherwise the
+    base model if a check on the clips of the project allows it. The default run is not used if the
+    check at the end of its training found it weak.
 
     Raises UserError (exit 4) for a missing model that was requested, and for a run other than the
     default one that does not exist.

@@ -36,10 +36,10 @@ INTERVAL_COLUMNS = ("time_b_low", "time_b_high", "within")
 
 @dataclass(frozen=True)
 class Match:
-    """Where in clip B each frame of clip A lies. a (N, D), b (M, D): features as they were
+    """The position in clip B of each frame of clip A. a (N, D), b (M, D): features as they were
     compared. path: (P, 2) whole frames. position: (N,) frames of B, NaN = no counterpart.
-    certainty: of every frame of A. references: number of reference clips that were used. cycle: how
-    far apart the direct path and those through the references are, in % of B, NaN without them."""
+    certainty: of every frame of A. references: number of reference clips used. cycle: mean distance
+    of the estimates through the references from the consensus, in % of B, NaN without them."""
 
     a: FloatArray
     b: FloatArray
@@ -56,10 +56,10 @@ class AlignResult:
     """alignment: the dense correspondence. a, b: rows of videos.csv. pose_a, pose_b: the clips'
     joints. match: with the features as they were compared. speed_ratio: (N,) seconds of B per
     second of A, NaN where unmatched and for paths that are not monotone. reason: why raw poses
-    were used, empty when they were asked for or a model was used. settings: of the alignment.
-    files: written, in order. candidates: by what features the pair was matched, the preferred ones
-    first, as JSON (Candidate.to_json). same_movement: whether both show the same, None = it cannot
-    be told. anchors: seconds of A and B that were made to meet."""
+    were used, empty if they were requested or a model was used. settings: of the alignment. files:
+    written, in order. candidates: the kinds of features that were tried, the preferred one first,
+    as JSON (Candidate.to_json). same_movement: whether both show the same movement, None = it
+    cannot be judged. anchors: seconds of A and B that were forced to match."""
 
     a: Video
     b: Video
@@ -78,7 +78,7 @@ class AlignResult:
 
     @property
     def references(self) -> int:
-        """Number of reference clips that were used (config align.reference_clips)."""
+        """Number of reference clips used (config align.reference_clips)."""
         return self.match.references
 
     @property
@@ -171,8 +171,8 @@ class AlignResult:
 
 
 def path_columns(alignment: Alignment) -> dict[str, np.ndarray]:
-    """One array (P,) per name of COLUMNS. index: row in the clip's poses, frame: in its source
-    file, time: seconds, cost: feature distance of the pair, confidence: of its frame of A."""
+    """One array (P,) per name of COLUMNS. index: row in the clip's poses; frame: in its source
+    file; time: seconds; cost: feature distance of the pair; confidence: of its frame of A."""
     i, j = alignment.path.T
     values = (
         i,
@@ -188,9 +188,9 @@ def path_columns(alignment: Alignment) -> dict[str, np.ndarray]:
 
 
 def csv_text(alignment: Alignment) -> str:
-    """The path as CSV, one row a pair: COLUMNS, then INTERVAL_COLUMNS (the seconds of B between
-    which the counterpart of the frame of A lies by 90 %, and how far these are from the match,
-    empty where unknown), and `certainty`, one of WORDS. Seconds to the microsecond."""
+    """The path as CSV, one row per pair: COLUMNS, then INTERVAL_COLUMNS (the 90 % interval of the
+    counterpart in seconds of B, and how far its farther end is from the match, empty if unknown),
+    and `certainty`, one of WORDS. Seconds to the microsecond."""
     columns = path_columns(alignment)
     row_a = alignment.path[:, 0]
     bounds = [matched_time(bound, alignment.time_b) for bound in (alignment.low, alignment.high)]

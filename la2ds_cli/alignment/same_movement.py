@@ -1,12 +1,11 @@
 """Whether two clips show the same movement, by their joints alone.
 
-Time warping aligns anything with anything. This module weighs what distinguishes a pair that shows
-one movement from a pair that does not: how near the two clips are to each other, compared with how
-near strangers are to them; whether the same joints move; and whether one clip has to stand still
-for the other. The strangers are rendered performers of random movements
-(scripts/write_strangers.py). The weights are a logistic regression on pairs of Penn Action and of
-clips whose events people set (benchmarks/same_movement.py); docs/results/real-footage.md says how
-often it is wrong.
+DTW aligns anything with anything. This module weighs what distinguishes a pair that shows one
+movement from a pair that does not: how near the two clips are to each other, compared with how near
+strangers are to them; whether the same joints move; and whether one clip has to stand still for the
+other. The strangers are rendered performers of random movements (scripts/write_strangers.py). The
+weights are a logistic regression on pairs of Penn Action clips and of clips with labelled events
+(benchmarks/same_movement.py); docs/results/real-footage.md says how often it is wrong.
 """
 
 from __future__ import annotations
@@ -30,19 +29,19 @@ from la2ds_cli.features.pose_features import LEAST_MOVEMENT, mirror, raw_pose, v
 from la2ds_cli.features.tempo import paced_movement
 
 STRANGERS = Path(__file__).parent / "strangers.safetensors"
-MOST_FRAMES = 48  # of a clip; what movement it is shows in few
+MOST_FRAMES = 48  # of a clip; a few frames are enough to tell movements apart
 FEWEST_FRAMES = 8
 NEAREST = 8  # strangers; those that are nothing like a clip say little about it
-LEAST_COST = 1e-6  # of two clips that are the same to the last digit
+LEAST_COST = 1e-6  # of two identical clips
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """The evidence that is weighed. movement, posture: log of the mean squared distance along the
-    path of the two clips, relative to that of the nearest strangers to one of them, whichever is
-    lower: for their movement, and for their joints relative to the hips. joints: cosine of how far
-    each joint moves in one clip and in the other, in [0, 1]. standing: share of the path's steps in
-    which one clip stands still."""
+    """The evidence that is weighed. movement, posture: log of the mean squared distance of the two
+    clips along their path, minus the log distance of the nearest strangers to one of the clips,
+    whichever is lower: for the movement, and for the joints relative to the hips. joints: cosine of
+    how far each joint moves in one clip and in the other, in [0, 1]. standing: share of the path's
+    steps in which one clip stands still."""
 
     movement: float
     posture: float
@@ -52,13 +51,13 @@ class Evidence:
 
 WEIGHTS = Evidence(movement=-4.2, posture=-0.87, joints=6.0, standing=-2.5)
 INTERCEPT = -4.0
-REFUSED = 0.15  # probabilities: below the first the clips are refused,
-DOUBTED = 0.4  # below the second it is said that they may not show the same
+REFUSED = 0.15  # probability below which the clips are rejected
+DOUBTED = 0.4  # probability below which a note says that they may not show the same movement
 
 
 @dataclass(frozen=True)
 class Sameness:
-    """probability: that two clips show the same movement, where as many pairs do as do not."""
+    """probability: that two clips show the same movement, if half of all pairs do."""
 
     probability: float
     evidence: Evidence
@@ -70,8 +69,8 @@ class Sameness:
 
 
 def doubt(sameness: Sameness | None, names: tuple[str, str]) -> str:
-    """A sentence, with the evidence, if it is doubtful that two clips show the same movement; empty
-    if not, or if it cannot be judged. names: of both clips."""
+    """A sentence with the evidence if it is doubtful that two clips show the same movement; empty
+    if it is not, or if it cannot be judged. names: of both clips."""
     if sameness is None or sameness.probability >= DOUBTED:
         return ""
     found = sameness.evidence
@@ -102,8 +101,8 @@ def same_movement(a: PoseSequence, b: PoseSequence, *, mirrored: bool) -> Samene
 
 
 def sameness(a: Described | None, b: Described | None) -> Sameness | None:
-    """`same_movement` of two clips that are described already, as for many pairs; None where one
-    cannot be."""
+    """`same_movement` of two clips that have been described, for use with many pairs; None if one
+    is None."""
     if a is None or b is None:
         return None
     found = _between(a, b)
@@ -114,7 +113,7 @@ def sameness(a: Described | None, b: Described | None) -> Sameness | None:
 
 
 def evidence(a: PoseSequence, b: PoseSequence, *, mirrored: bool) -> Evidence | None:
-    """What `same_movement` weighs; None as there."""
+    """The evidence that `same_movement` weighs; None in the same cases."""
     described = _described(a, b, mirrored=mirrored)
     if described[0] is None or described[1] is None:
         return None
@@ -128,8 +127,7 @@ def _described(
 
 
 def describe(pose: PoseSequence) -> Described | None:
-    """A clip as it is weighed; None where it cannot be told what movement it shows (see
-    `same_movement`)."""
+    """A clip as it is compared; None if its movement cannot be judged (see `same_movement`)."""
     if not is_body(pose.skeleton) or len(pose) < FEWEST_FRAMES or np.isnan(pose.xy).all():
         return None
     described = Described.of(pose)
@@ -146,8 +144,8 @@ def _between(a: Described, b: Described) -> Evidence:
 
 @dataclass(frozen=True)
 class Described:
-    """A clip as it is weighed: movement (T, D) and posture (T, E) at MOST_FRAMES frames at most,
-    and ranges (E,), how far each coordinate of its joints about the hips goes."""
+    """A clip as it is compared: movement (T, D) and posture (T, E) at MOST_FRAMES frames at most,
+    and ranges (E,) of the coordinates of its joints relative to the hips."""
 
     movement: FloatArray
     posture: FloatArray
@@ -167,7 +165,7 @@ class Described:
 
     @property
     def size(self) -> float:
-        """How far all coordinates of its joints go together, torso lengths."""
+        """Norm of the ranges of all coordinates, torso lengths."""
         return float(np.linalg.norm(self.ranges))
 
     @cached_property
@@ -182,8 +180,8 @@ class Described:
 
 
 def _costs(a: FloatArray, clips: Sequence[FloatArray]) -> list[tuple[float, float]]:
-    """For each clip (M, D) the log of the mean squared distance along its path with a (N, D) from
-    end to end, and the share of the path's steps in which one of the two stands still."""
+    """For each clip (M, D), the log of the mean squared distance along its path to a (N, D) with
+    closed ends, and the share of the path's steps in which one of the two stands still."""
     costs = []
     for b, path in zip(clips, align_each(a, clips, AlignConfig(open_ends=False)), strict=True):
         mean = float((pair_distance(a, b, path) ** 2).mean())

@@ -1,9 +1,9 @@
 """Step: bring many clips of one movement to one timeline, in O(N) alignments.
 
 The timeline is the clock of one clip, the reference: position 0 is its first frame, 1 its last.
-Read this file from the top. A sample of the clips is read, the reference is chosen or named, and
-the prototype of the movement is computed (prototype.py). Then every clip is checked for showing
-this movement (same_movement.py) and placed on the timeline. Only its positions and joint angles
+Read this file from the top. A sample of the clips is read, the reference is chosen unless the user
+named it, and the prototype of the movement is computed (prototype.py). Then each clip is checked
+for this movement (same_movement.py) and placed on the timeline. Only its positions and joint angles
 stay in memory.
 """
 
@@ -59,15 +59,15 @@ from la2ds_cli.features.joint_angles import joint_angles
 from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.features.spatial import known_in_3d
 
-JUDGES = 3  # clips whose median says whether another shows the same movement
-_CHUNK = 32  # clips that are embedded in one go
+JUDGES = 3  # clips whose median probability says whether another shows the same movement
+_CHUNK = 32  # clips that are embedded in one batch
 
 
 # --- which clips ----------------------------------------------------------------------------------
 
 
 def clips_of(project: Project, group: str | None = None) -> list[str]:
-    """Ids of the clips that have poses, of one group (column `group` of videos.csv) or of all.
+    """Ids of the clips that have poses, in one group (column `group` of videos.csv) or in all.
 
     Raises UserError (exit 2) for a group that no clip belongs to.
     """
@@ -95,10 +95,10 @@ def align_all(
 ) -> TimelineResult:
     """Put clips on one timeline; missing poses and embeddings are computed first.
 
-    names: video files, or names of clips of the project. reference: the clip whose clock it is;
-    None = the most typical of a sample. request: as for align, by DTW. With `same_only`, clips that
-    clearly show another movement are left out; a clip that cannot be read or compared is always
-    left out.
+    names: video files, or names of clips of the project. reference: the clip whose clock is used;
+    None = the most typical of a sample. request: as for align, with the method dtw. With
+    `same_only`, clips that clearly show another movement are left out; a clip that cannot be read
+    or compared is always left out.
 
     Raises UserError: exit 2 for a method other than dtw, for a tempo and for anchors; 4 for fewer
     than two clips; 5 for clips whose skeletons share no joints; 10 if only the reference shows the
@@ -159,8 +159,8 @@ def _ids(
     *,
     strict: bool = False,
 ) -> tuple[list[str], dict[str, str]]:
-    """Ids of the clips, each once, and the reasons why others cannot be used; with `strict` such a
-    reason is raised."""
+    """Ids of the clips, each once, and the reasons why others cannot be used; with `strict`, the
+    error is raised instead."""
     from la2ds_cli.poses.extract import ensure_pose
 
     ids: list[str] = []
@@ -263,8 +263,8 @@ class _Reader:
         return OneDistance.of_run(self.project, self.request.run, pose, self.request.settings)
 
     def features(self, clip: _Clip, movement: FloatArray, *, mirrored: bool) -> FloatArray:
-        """(T, D) float32 by which a clip is placed. movement: of its joints, as filmed or mirrored;
-        for raw poses it is the feature itself."""
+        """(T, D) float32 features by which a clip is placed. movement: of its joints, as filmed or
+        mirrored; for raw poses it is the feature itself."""
         if clip.embedding is None:
             return movement.astype(np.float32)
         pose = mirror(clip.pose) if mirrored else clip.pose
@@ -377,10 +377,10 @@ class _Model:
         return make_prototype(features, among[clock], order, self.request.settings)
 
     def place(self, clip: _Clip, repetitions: int) -> PlacedClip:
-        """A clip on the timeline. repetitions: how many it holds.
+        """Place a clip on the timeline. repetitions: how many it holds.
 
         Raises UserError (exit 10) for a clip that clearly shows another movement, and (exit 4) for
-        a clip of which the timeline shows nothing.
+        a clip that has no frame on the timeline.
         """
         views = self._views(clip)
         itself = clip.video.id == self.clock.video.id
@@ -422,8 +422,8 @@ class _Model:
     def _placed(
         self, features: FloatArray, joints: JointFeatures, rows: IntArray, *, itself: bool
     ) -> tuple[FloatArray, FloatArray]:
-        """(T,) rows of the reference that show the frames of a clip, of which only `rows` take
-        part, NaN without one; and the confidence of each."""
+        """(T,) rows of the reference that match the frames of a clip, NaN = no counterpart, and the
+        confidence of each. Only `rows` of the clip are placed."""
         position, confidence = np.full(len(features), np.nan), np.zeros(len(features))
         shown, place = rows, rows.astype(np.float64)
         if not itself:
@@ -432,7 +432,7 @@ class _Model:
                 kept = [
                     rows_to_align(judge, part, self.request.settings).b for judge in self.joints
                 ]
-                # What is foreign to one clip need not be foreign to the movement.
+                # A span that one clip lacks may still be part of the movement.
                 shown = rows[np.unique(np.concatenate(kept))]
             place = self.prototype.locate(features[shown])
         position[shown] = place
@@ -458,8 +458,8 @@ class _Model:
 
 
 def _angles_on_grid(pose: PoseSequence, placed: PlacedClip) -> FloatArray:
-    """(G, J) angles of a clip's joints at the positions GRID, between its frames; NaN where a joint
-    is not seen or the clip does not show the position."""
+    """(G, J) angles of a clip's joints, interpolated at the positions GRID; NaN where a joint is
+    not seen or the clip does not show the position."""
     _, angles = joint_angles(pose)
     row = placed.row_at(GRID)
     shown = ~np.isnan(row)

@@ -27,10 +27,10 @@ COLUMNS = (
 @dataclass(frozen=True)
 class PlacedClip:
     """A clip on the timeline. frame, time: (T,) of its poses. position: (T,) in [0, 1], never
-    falling, NaN = the timeline does not show it. confidence: (T,) probability that the position is
-    right to within 0.05. mirrored: compared as its mirror image. probability: that it shows the
-    movement, NaN if it cannot be judged. angles: (G, J) degrees at GRID, NaN = not seen.
-    repetitions: how many the clip holds if the nearest of several was placed, else 1."""
+    decreasing, NaN = not on the timeline. confidence: (T,) probability that the position is right
+    to within 0.05. mirrored: compared as its mirror image. probability: that it shows the movement,
+    NaN if it cannot be judged. angles: (G, J) degrees at GRID, NaN = not seen. repetitions: how
+    many the clip holds if the nearest of several was placed, else 1."""
 
     video: Video
     frame: IntArray
@@ -43,8 +43,8 @@ class PlacedClip:
     repetitions: int = 1
 
     def row_at(self, position: FloatArray) -> FloatArray:
-        """(G,) rows of the clip, fractions included, that show the positions (G,); NaN outside of
-        what it shows. If several rows have one position, their middle."""
+        """(G,) fractional rows of the clip that show the positions (G,); NaN where the clip does
+        not show one. If several rows have the same position, their middle."""
         known = np.flatnonzero(~np.isnan(self.position))
         if not len(known):
             return np.full(len(position), np.nan)
@@ -56,22 +56,22 @@ class PlacedClip:
 
     @property
     def mean_confidence(self) -> float:
-        """Over the frames that have a position."""
+        """Mean confidence of the frames that have a position."""
         return float(self.confidence[~np.isnan(self.position)].mean())
 
     @property
     def seconds(self) -> tuple[float, float]:
-        """Of the first and the last frame that have a position."""
+        """Seconds of the first and the last frame that have a position."""
         known = np.flatnonzero(~np.isnan(self.position))
         return float(self.time[known[0]]), float(self.time[known[-1]])
 
 
 @dataclass(frozen=True)
 class TimelineResult:
-    """clips: those that were placed, in the order in which they were named or listed. reference:
-    number of the clip whose clock the timeline is. named: whether the user chose it. left_out: name
-    -> reason why it is not on the timeline. features, run, reason: as in AlignResult. joints: names
-    of the angles. files: written, in order."""
+    """clips: those that were placed, in the order given. reference: number of the clip whose clock
+    is the timeline. named: whether the user chose it. left_out: name -> reason why it is not on the
+    timeline. features, run, reason: as in AlignResult. joints: names of the angles. files: written,
+    in order."""
 
     clips: tuple[PlacedClip, ...]
     reference: int
@@ -94,8 +94,8 @@ class TimelineResult:
         return [clip for clip in self.clips if clip.probability < DOUBTED]
 
     def times_as_long(self, clip: PlacedClip) -> float:
-        """How many seconds a clip takes for each second of the reference, over the part that both
-        share; NaN if that part is a single moment."""
+        """Seconds of the clip per second of the reference, over the part that both share; NaN if
+        that part is a single moment."""
         known = np.flatnonzero(~np.isnan(clip.position))
         start, stop = clip.position[known[[0, -1]]]
         length = float(self.clock.time[-1] - self.clock.time[0]) * (stop - start)
@@ -104,14 +104,14 @@ class TimelineResult:
 
     @property
     def slow(self) -> list[PlacedClip]:
-        """Clips that take SLOW_MOTION times as long as the usual one, or more."""
+        """Clips that take at least SLOW_MOTION times as long as the median clip."""
         ratio = np.array([self.times_as_long(clip) for clip in self.clips])
         usual = float(np.nanmedian(ratio))
         return [c for c, r in zip(self.clips, ratio, strict=True) if r >= SLOW_MOTION * usual]
 
     def bands(self) -> tuple[FloatArray, FloatArray, IntArray]:
-        """Mean and standard deviation (G, J) of the joint angles over the clips at GRID, degrees,
-        NaN where fewer than two show one, and how many (G, J) do."""
+        """Mean and standard deviation (G, J) in degrees of the joint angles over the clips at GRID,
+        NaN where fewer than two clips show the angle, and how many clips (G, J) show it."""
         angles = np.stack([clip.angles for clip in self.clips])
         count = (~np.isnan(angles)).sum(axis=0)
         enough = count >= 2
@@ -169,8 +169,8 @@ class TimelineResult:
         }
 
     def csv_text(self) -> str:
-        """A row for each frame of each clip (COLUMNS): its position on the timeline, the frame of
-        the reference that shows it, and the confidence; cells without a counterpart are empty."""
+        """A row for each frame of each clip (COLUMNS): its position on the timeline, the matching
+        frame of the reference, and the confidence; cells without a counterpart are empty."""
         clock, rows = self.clock, []
         passed = (clock.time - clock.time[0]) / max(clock.time[-1] - clock.time[0], 1e-9)
         for clip in self.clips:

@@ -1,12 +1,12 @@
-"""Alignment methods: one file each, its name is the method's name.
+"""Alignment methods: one file each, named after the method.
 
 To add one, put `NAME.py` here with
 
     def align(a, b, config):  # a (N, D), b (M, D) float features; la2ds_cli AlignConfig
         return path           # (P, 2) int64 rows (index of A, index of B), ordered by A then B
 
-A method of your own package is named by its dotted path (`mypackage.mymodule`). Methods return
-pairs only; distances, confidence and times are computed from the path by the caller.
+To use a method from your own package, give its dotted path (`mypackage.mymodule`). Methods return
+pairs only; the caller computes distances, confidence and times from the path.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def method_names() -> list[str]:
 def get_method(name: str) -> Method:
     """The `align` function of a shipped method or of a dotted module path.
 
-    UserError (exit 2) for a name that is neither, with the nearest known one, and for a module that
-    only a file of the project names.
+    Raises UserError (exit 2) for a name that is neither (the hint has the nearest known one), and
+    for a module that only a file of the project names.
     """
     known = method_names()
     if name in known:
@@ -76,8 +76,8 @@ def _foreign(name: str) -> Method:
 def align_features(method: str, a: FloatArray, b: FloatArray, config: AlignConfig) -> IntArray:
     """Pairs (P, 2) int64 of the frames of a (N, D) and b (M, D).
 
-    UserError (exit 2) for an unknown method; ValueError for features that do not fit together
-    and for a method that returns anything but such pairs.
+    Raises UserError (exit 2) for an unknown method, and ValueError for features that do not fit
+    together and for a method that returns anything but such pairs.
     """
     path = np.asarray(get_method(method)(a, b, config))
     limit = np.array([len(a), len(b)])

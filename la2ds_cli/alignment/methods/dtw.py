@@ -1,11 +1,11 @@
 """Exact dynamic time warping: the monotone path of least summed squared Euclidean distance.
 
-Steps (1, 1), (1, 0) and (0, 1), each adding the cost of the cell it enters, unweighted
-("symmetric1", Sakoe and Chiba 1978). Squared costs carried key events of Penn Action clips better
-than plain distances on all four actions tried. The costs come block by block from matrix products
-and are never held all at once. Directions are stored while they fit DIRECTION_BYTES; beyond that
-only one row of accumulated cost per block is stored, and each block is computed again on the way
-back.
+The steps are (1, 1), (1, 0) and (0, 1), each adding the cost of the cell it enters, unweighted
+("symmetric1", Sakoe and Chiba 1978). Squared costs transferred key events of Penn Action clips
+better than plain distances on all four actions tried. The costs are computed block by block from
+matrix products and never stored all at once. Directions are stored if they fit DIRECTION_BYTES;
+otherwise only one row of accumulated cost per block is stored, and each block is computed again
+during backtracking.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ _DIAGONAL, _UP, _LEFT = 0, 1, 2  # steps into a cell
 LEAST_COST = 1e-3  # of an unmatched frame, as a share of the variance of the features
 # Seconds that numpy takes: for a diagonal of the table, for a clip, and for a cell.
 STEP, PAIR, CELL = 15e-6, 1e-4, 15e-9
-TABLE_CELLS = 1 << 21  # of the tables side by side
+TABLE_CELLS = 1 << 21  # of all tables that are computed together
 
 
 def align(a: FloatArray, b: FloatArray, config: AlignConfig) -> IntArray:
     """Optimal path (P, 2) int64 of a (N, D) and b (M, D).
 
     config.band > 0: only cells within that share of the longer clip from the diagonal.
-    config.open_ends: frames at the start of one clip and at the end of one clip may stay without
-    a pair, each costing config.skip_cost mean squared nearest-neighbour distances.
+    config.open_ends: frames at the start of one clip and at the end of one clip may stay unmatched,
+    each at a cost of config.skip_cost mean squared nearest-neighbour distances.
     """
     return align_each(a, [b], config)[0]
 
 
 def align_each(a: FloatArray, clips: Sequence[FloatArray], config: AlignConfig) -> list[IntArray]:
-    """The optimal path of a (N, D) to each of the clips (M, D), as `align`.
+    """The optimal path of `align` from a (N, D) to each of the clips (M, D).
 
-    While there are few, they are computed side by side by numpy (_Together), else one by one by
-    kernels. Both find the same paths, but for costs that are equal to rounding.
+    A few clips are computed together by numpy (_Together), many one by one by compiled kernels.
+    Both find the same paths, except among paths whose costs differ only by rounding.
     """
     cells = [len(a) * len(clip) for clip in clips]
     steps = len(a) + max(map(len, clips), default=0)
@@ -69,12 +69,13 @@ def _unmatched_cost(
     square_b: FloatArray,
     b: FloatArray,
 ) -> float:
-    """Mean squared nearest-neighbour distance, as `distance.mean_nearest_squared`. Copies have
-    none: were leaving out free, one pair would be a path as good as any, so a share of the variance
-    is the least. Infinite (nothing may be left out) where no frame differs from another.
+    """Mean squared nearest-neighbour distance, as `distance.mean_nearest_squared`, but at least a
+    share of the variance: it is 0 for identical clips, and if leaving frames out were free, a path
+    of a single pair would be optimal. Infinite (nothing may be left out) if all frames are equal.
 
-    row (N,), column (M,): squared distances of the frames of A and of B to the nearest one of the
-    other. b (M, D), square_a, square_b: frames about A's mean, and their squared norms.
+    row (N,), column (M,): squared distances of the frames of A and of B to the nearest frame of the
+    other clip. b (M, D): frames of B minus A's mean. square_a, square_b: squared norms of the
+    frames minus A's mean.
     """
     mean_b = b.mean(axis=0, dtype=np.float64)
     spread = float(square_a.mean() + square_b.mean() - mean_b @ mean_b) / 2
@@ -90,10 +91,10 @@ def _one_blas_thread() -> Any:
 
 
 def centred(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Both sequences less A's mean frame, and the squared norms (N,), (M,) float64 of their frames.
+    """Both sequences minus A's mean frame, and the squared norms (N,), (M,) float64 of all frames.
 
-    As la2ds_cli.alignment.distance.centred, with its errors, but in one pass: between short clips
-    the many small steps of numpy take as long as the recurrence.
+    Like la2ds_cli.alignment.distance.centred, with the same errors, but in one pass: for short
+    clips, the many small steps of numpy take as long as the recurrence.
     """
     a, b = as_features(a, b)
     moved = np.empty_like(a), np.empty_like(b)
@@ -112,8 +113,8 @@ def band_limits(rows: int, columns: int, band: float) -> tuple[IntArray, IntArra
     if not band:
         return np.zeros(rows, np.int64), np.full(rows, columns - 1, np.int64)
     slope = (columns - 1) / max(rows - 1, 1)
-    # A half width of one slope lets the windows of neighbouring rows touch; a single row gets
-    # slope columns - 1 and so the whole row.
+    # A half width of one slope lets the windows of neighbouring rows touch; for a single row, the
+    # slope is columns - 1, which gives the whole row.
     half = max(band * max(rows, columns), slope, 1.0)
     centre = np.arange(rows) * slope
     low = np.clip(np.ceil(centre - half), 0, columns - 1).astype(np.int64)
@@ -135,7 +136,7 @@ class _Warping:
         self._whole: np.ndarray | None = None  # products of a table that is one block
 
     def unmatched_cost(self) -> float:
-        """`_unmatched_cost`, block by block."""
+        """`_unmatched_cost`, computed block by block."""
         row, column = np.full(len(self.a), math.inf), np.full(len(self.b), math.inf)
         for first in self.starts:
             part = slice(first, first + BLOCK_ROWS)
@@ -144,7 +145,7 @@ class _Warping:
         return _unmatched_cost(row, column, self.square_a, self.square_b, self.b)
 
     def _products(self, first: int, left: int, right: int) -> np.ndarray:
-        """Products of the rows of the block from `first` on with columns left..right of B."""
+        """Products of the rows of the block at `first` with columns left..right of B."""
         rows = self.a[first : first + BLOCK_ROWS]
         if len(self.starts) > 1 or right - left < len(self.b):
             return rows @ self.b[left:right].T
@@ -215,7 +216,7 @@ class _Warping:
 
 @compiled(fastmath={"reassoc", "nsz"})
 def _centre(a, b, a_centred, b_centred, square_a, square_b):
-    """Write a (N, D) and b (M, D) less a's mean frame, and their squared norms (N,), (M,)."""
+    """Write a (N, D) and b (M, D) minus a's mean frame, and their squared norms (N,), (M,)."""
     mean = np.zeros(a.shape[1])
     for i in range(len(a)):
         for d in range(a.shape[1]):
@@ -233,8 +234,8 @@ def _centre(a, b, a_centred, b_centred, square_a, square_b):
 
 @compiled()
 def _nearest(gram, square_a, square_b, row, column):
-    """Lower row (R,) and column (M,) to the least squared distances of a block's frames of A, and
-    of B's frames to them; gram (R, M), square_a (R,), square_b (M,)."""
+    """Lower row (R,) and column (M,) to the least squared distances of a block's frames of A to B's
+    frames, and the reverse; gram (R, M), square_a (R,), square_b (M,)."""
     for i in range(len(gram)):
         for j in range(len(square_b)):
             squared = max(square_a[i] + square_b[j] - 2 * gram[i, j], 0.0)
@@ -258,15 +259,15 @@ def _advance(
     """Fill rows first..first+R of the accumulated cost and their directions.
 
     Row -1 and column -1 of the table stand for the frames left out before the first pair: a path
-    starts where it steps out of the table. All columns are counted from the first one that the
+    starts where it enters the table from them. All columns are counted from the first one that the
     block's band reaches. gram: (R, W) products of A's rows with B's columns. square_a: (R,),
     square_b: (W or more,) float64 squared norms. low, high: (R,) first and last column of the band,
-    neither ever falling. skip: cost of each frame of A left out before the first pair, infinity =
-    none may be. corner: accumulated cost above and left of the first cell. above: (W or more,)
-    float64 accumulated costs of the row before, infinite outside its band, replaced by those of the
-    last row. last_column: (R,) float64, receives each row's cost in the last column of `above`.
-    direction: (R, W) uint8, receives where each cell came from (_DIAGONAL: both clips advance, _UP:
-    A only, _LEFT: B only).
+    neither ever decreasing. skip: cost of each frame of A left out before the first pair, infinity
+    = none may be. corner: accumulated cost above and left of the first cell. above: (W or more,)
+    float64 accumulated costs of the previous row, infinite outside its band; overwritten by those
+    of the last row. last_column: (R,) float64, receives each row's cost in the last column of
+    `above`. direction: (R, W) uint8, receives where each cell came from (_DIAGONAL: both clips
+    advance, _UP: A only, _LEFT: B only).
     """
     for r in range(len(gram)):
         diagonal = corner
@@ -305,11 +306,11 @@ def _walk_back(direction, first, offset, i, j, path, filled):
     return i, j, filled
 
 
-# --- few clips, side by side ---------------------------------------------------------------------
+# --- few clips, computed together ----------------------------------------------------------------
 
 
 def _parts(cells: Sequence[int]) -> Iterator[slice]:
-    """Consecutive clips whose tables fit side by side into about TABLE_CELLS."""
+    """Consecutive clips whose tables together have about TABLE_CELLS cells."""
     start, total = 0, 0
     for n, count in enumerate(cells):
         if n > start and total + count > TABLE_CELLS:
@@ -324,8 +325,8 @@ def _costs(
     a: FloatArray, clips: Sequence[FloatArray], *, open_ends: bool
 ) -> Iterator[tuple[FloatArray, float]]:
     """For each clip the squared distances (N, M) float64 and, with open ends, `_unmatched_cost`.
-    Rounded as those of `_Warping`: paths of frames that are held cost the same, and rounding
-    chooses among them."""
+    They are rounded as in `_Warping`: where frames repeat, several paths cost the same, and
+    rounding decides among them."""
     dtype = np.result_type(np.float32, a, *clips)
     a = as_features(a, clips[0])[0].astype(dtype)
     mean = a.mean(axis=0, dtype=np.float64)
@@ -348,16 +349,15 @@ def _costs(
 class _Together:
     """The tables of a (N, D) and of each of K clips, filled diagonal by diagonal.
 
-    On a diagonal no cell depends on another, so numpy advances all K tables by a handful of
-    operations. The recurrence, its order among equals and the frames left out are those of
-    `_advance`.
+    The cells of a diagonal do not depend on each other, so numpy advances all K tables with a few
+    operations. The recurrence, its tie-breaking and the frames left out are those of `_advance`.
     """
 
     def __init__(self, a: FloatArray, clips: Sequence[FloatArray], config: AlignConfig) -> None:
         self.rows, self.lengths = len(a), [len(clip) for clip in clips]
         columns, count = max(self.lengths), len(clips)
-        # A table of diagonals: cell (i, j) of clip k is [i + j + 2, i + 1, k]. Around the costs lie
-        # the frames left out before the first pair, as row -1 and column -1.
+        # A table of diagonals: cell (i, j) of clip k is [i + j + 2, i + 1, k]. Its border, row -1
+        # and column -1, stands for the frames left out before the first pair.
         self.table = table = np.zeros((self.rows + columns + 1, self.rows + 1, count))
         along, down, across = table.strides
         by_cell = np.lib.stride_tricks.as_strided(
@@ -378,7 +378,7 @@ class _Together:
         self.step = self._filled(columns)
 
     def _filled(self, columns: int) -> np.ndarray:
-        """Fill the tables; returns (diagonals, N, K) uint8 from where each cell came."""
+        """Fill the tables; returns (diagonals, N, K) uint8 where each cell came from."""
         table, rows = self.table, self.rows
         step = np.empty((rows + columns - 1, rows, len(self.lengths)), np.uint8)
         for n in range(rows + columns - 1):

@@ -1,6 +1,6 @@
 """Nearest neighbour: every frame of A takes its closest frame of B, in any order.
 
-This is not monotone: it shows what the features say on their own, without the order of time. Open
+The path is not monotone: it shows what the features alone say, without the order of time. Open
 ends, skip cost and band have no meaning here and are ignored.
 """
 

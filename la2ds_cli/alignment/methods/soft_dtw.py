@@ -1,10 +1,10 @@
 """Soft-DTW: the path that the other near-optimal paths agree with most.
 
-Every monotone path gets the probability exp(-cost / gamma) (Cuturi and Blondel 2017), with
-squared Euclidean costs and gamma = GAMMA mean squared nearest-neighbour distances. The path
+Every monotone path has a probability proportional to exp(-cost / gamma) (Cuturi and Blondel 2017),
+with squared Euclidean costs and gamma = GAMMA mean squared nearest-neighbour distances. The path
 returned has the least expected number of cells that a path drawn from this distribution would
-not visit. Where the features do not tell frames apart it runs through the middle of what is
-possible, where plain DTW runs along an arbitrary edge.
+not visit. Where the features do not tell frames apart, it runs through the middle of what is
+possible, whereas plain DTW runs along an arbitrary edge.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def posterior(cost: FloatArray, gamma: float) -> FloatArray:
 
 @compiled()
 def _forward(cost, gamma):
-    """(N, M) soft minimum of the cost of all paths from the first cell to a cell, itself
+    """(N, M) soft minimum of the costs of all paths from the first cell to each cell, that cell
     included."""
     rows, columns = cost.shape
     total = np.empty((rows, columns))
