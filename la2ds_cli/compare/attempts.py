@@ -1,12 +1,12 @@
-"""Step: several attempts at a movement beside one reference, and what changes from one to the next.
+"""Step: compare several attempts at a movement with one reference, and find what changes over them.
 
-Every attempt is compared with the reference as a single clip is. What is stated of a joint in a
-part of the movement in several attempts becomes a series of one number an attempt, measured in all
-attempts over the same moments; so does the tempo of every part. trend.py says which series change
-by more than chance.
+Each attempt is compared with the reference as in `compare`. A difference of a joint that is stated
+in several attempts at about the same moments becomes a series: one number per attempt, measured in
+all attempts over the same moments. The tempo of each part becomes a series as well. trend.py says
+which series change by more than chance.
 """
 
-# ruff: noqa: PTH112 - those of Path raise for names that are longer than the system allows
+# ruff: noqa: PTH112 - the methods of Path raise for names that are longer than the system allows
 
 from __future__ import annotations
 
@@ -49,19 +49,19 @@ from la2ds_cli.video.media_files import is_video_file, natural_order, unreadable
 SCHEMA_VERSION = 1
 BAND = (10.0, 90.0)  # percentiles of the attempts
 LEAST_SHOWN = 3  # attempts that a band needs at a moment
-_WIDEST = 90.0  # percentile over time: a joint may vary in one moment alone
-_STATED = 2  # attempts in which a difference must be stated to be followed
-_CORE = 0.5  # of the most frequent moment's attempts: moments that belong to a series
-_JUDGED = 0.5  # of these moments that an attempt must show
+_WIDEST = 90.0  # percentile over time: a joint may vary at one moment only
+_STATED = 2  # attempts in which a difference must be stated to become a series
+_CORE = 0.5  # share of the largest count of attempts; moments with fewer do not belong to a series
+_JUDGED = 0.5  # share of these moments that an attempt must show
 
 
 @dataclass(frozen=True)
 class Series:
-    """One number an attempt. kind: `angle`, the mean difference of a joint from the reference over
+    """One number per attempt. kind: `angle`, the mean difference of a joint from the reference over
     the moments `rows` of the reference (start to end, seconds), in degrees; or `tempo`, how many
-    times as long as in the reference a part takes. span: the part, or the first and the last.
-    value: (A,), NaN = not judged in that attempt. stated: in how many attempts it is stated as a
-    finding. trend: of an angle in degrees, of a tempo in its logarithm.
+    times as long as in the reference a part takes. span: the part, or the first and the last part.
+    value: (A,), NaN = not judged in that attempt. stated: number of attempts in which it is stated
+    as a finding. trend: of the angle in degrees, or of the logarithm of the tempo.
     """
 
     kind: str
@@ -76,16 +76,16 @@ class Series:
 
     @property
     def usual(self) -> float:
-        """The median of the attempts."""
+        """Median over the attempts."""
         known = self.value[~np.isnan(self.value)]
         return float(np.median(known)) if len(known) else float("nan")
 
 
 @dataclass(frozen=True)
 class Bands:
-    """Angles of all attempts over the reference's N frames; (N, J) degrees. reference: its own.
+    """Angles of all attempts over the reference's N frames; (N, J) degrees. reference: its angles.
     median, low, high: of the attempts (BAND), NaN where fewer than LEAST_SHOWN show the joint.
-    spread: (J,) high less low, exceeded for a tenth of the time."""
+    count: attempts that show it. spread: (J,) high minus low, exceeded for a tenth of the time."""
 
     names: tuple[str, ...]
     time: FloatArray
@@ -100,8 +100,8 @@ class Bands:
 @dataclass(frozen=True)
 class AttemptsResult:
     """attempts: one comparison each, in order. left_out: name -> why it could not be compared.
-    series: those with a trend first, then by size. tempo: part -> (A,) times as long, NaN = cut or
-    not sure. files: written, in order."""
+    series: those with a trend first. tempo: part -> (A,) times as long as in the reference, NaN =
+    cut or not sure. files: written, in order."""
 
     attempts: tuple[CompareResult, ...]
     left_out: Mapping[str, str]
@@ -112,11 +112,12 @@ class AttemptsResult:
 
     @property
     def spans(self) -> tuple[Span, ...]:
-        """Parts of the reference, which may differ where a clip shows only some of it."""
+        """Parts of the reference. They are those of the attempt with the most parts, since a clip
+        may show only some of the movement."""
         return max((attempt.spans for attempt in self.attempts), key=len)
 
     def to_json(self) -> dict[str, Any]:
-        """Everything there is, as JSON (docs/compare.md); None stands for "not known"."""
+        """The entire result as JSON (docs/compare.md); None stands for "not known"."""
         reference = self.attempts[0].aligned.a
         return {
             "schema_version": SCHEMA_VERSION,
@@ -179,10 +180,10 @@ def compare_attempts(
     request: AlignRequest,
     progress: Progress | None = None,
 ) -> AttemptsResult:
-    """Compare every attempt with clip `reference`; names: clips or video files, the first attempt
+    """Compare every attempt with clip `reference`. names: clips or video files, the first attempt
     first. An attempt that cannot be compared is left out, and so is the reference itself.
 
-    Raises UserError (exit 4) where fewer than two are left, and the first error where none is.
+    Raises UserError (exit 4) if only one attempt is left, and the first error if none is left.
     """
     progress = progress or Progress()
     cache = AlignmentCache()
@@ -192,7 +193,7 @@ def compare_attempts(
     progress.begin("comparing attempts", len(names))
     for name in names:
         try:
-            # Notes on every attempt would bury the result; they are in it.
+            # Notes on every attempt would bury the result, which contains them.
             result = compare_aligned(project, reference, name, request, Progress(), cache)
         except UserError as error:
             left_out[name] = error.message
@@ -201,9 +202,9 @@ def compare_attempts(
             if result.aligned.b.id == result.aligned.a.id:
                 left_out[name] = "it is the reference"
             elif result.aligned.b.id in {attempt.aligned.b.id for attempt in done}:
-                left_out[name] = "it is an attempt already"
+                left_out[name] = "it is already one of the attempts"
             elif done and _form(result) != _form(done[0]):
-                left_out[name] = "its joints are others than those of the first attempt"
+                left_out[name] = "its joints differ from those of the first attempt"
             else:
                 done.append(result)
         progress.advance()
@@ -213,7 +214,7 @@ def compare_attempts(
     if len(done) < 2:
         reasons = "; ".join(f"{name}: {why}" for name, why in left_out.items())
         raise UserError(
-            f"{len(done)} of the attempts can be compared, and two are needed"
+            f"only {len(done)} of the attempts can be compared, and two are needed"
             + (f" ({reasons})" if reasons else ""),
             hint="compare a single clip without --attempts",
             exit_code=ExitCode.UNUSABLE,
@@ -223,7 +224,7 @@ def compare_attempts(
 
 
 def _form(result: CompareResult) -> tuple[str, bool]:
-    """What angles must share to be measured together."""
+    """What comparisons must have in common for their angles to be combined: skeleton, and 3D."""
     return result.aligned.pose_a.skeleton, result.aligned.pose_a.spatial
 
 
@@ -233,11 +234,11 @@ def _form(result: CompareResult) -> tuple[str, bool]:
 def attempt_names(project: Project, selection: Sequence[str], *, by_date: bool) -> list[str]:
     """Clips and video files that `--attempts` names, the first attempt first.
 
-    selection: names, folders and patterns, each may be several divided by commas. A pattern means
-    clips of the project by id or file name, and files where it fits none; its matches come in the
-    order of their names, numbers by value. by_date: in the order of when they were recorded.
+    selection: names, folders and patterns; each text may hold several, separated by commas. A
+    pattern matches clips of the project by id or file name, or files if no clip matches. Matches
+    are sorted by name, numbers by value. by_date: sort all by the time of recording.
 
-    Raises UserError: exit 3 for a pattern that nothing fits, exit 4 with by_date for a file that
+    Raises UserError: exit 3 for a pattern without a match, exit 4 with by_date for a file that
     does not say when it was recorded.
     """
     videos = project.videos()
@@ -264,7 +265,7 @@ def _matches(videos: Sequence[Video], token: str) -> list[str]:
     files = [entry.name for entry in collect_entries([token])]
     if files == [token]:
         raise unreadable(
-            f"no clip of the project and no file fits {token}",
+            f"no clip of the project and no file matches {token}",
             "check the spelling; quote patterns, so that the shell leaves them alone",
             "V006",
         )
@@ -278,7 +279,7 @@ def _recorded(project: Project, name: str) -> datetime:
     if found is None:
         raise UserError(
             f"{name} does not say when it was recorded",
-            hint="name the attempts in their order, without --by-date",
+            hint="list the attempts in order, without --by-date",
             exit_code=ExitCode.UNUSABLE,
         )
     return found
@@ -292,7 +293,7 @@ def _series(
 ) -> tuple[Series, ...]:
     spans = max((attempt.spans for attempt in attempts), key=len)
     drafts = [*_angle_series(attempts, spans), *_tempo_series(attempts, tempo)]
-    # A part that takes twice as long and one that takes half as long are as far from the reference.
+    # Twice as long and half as long must be equally far from the reference.
     values = [np.log(s.value) if s.kind == "tempo" else s.value for s in drafts]
     least = [float(np.log(LEAST_CHANGE)) if s.kind == "tempo" else LEAST for s in drafts]
     found = [
@@ -302,7 +303,7 @@ def _series(
 
 
 def _rank(series: Series) -> tuple[bool, bool, float, float]:
-    """Trends first, angles before tempo, then what is stated most often, then the largest."""
+    """Sort key: trends first, angles before tempo, most often stated first, largest first."""
     stated = series.trend.verdict in ("fades", "grows")
     size = abs(series.usual) if np.isfinite(series.usual) else 0.0
     return not stated, series.kind == "tempo", -series.stated, -size
@@ -312,8 +313,8 @@ _UNTESTED = Trend(0, *[float("nan")] * 6, verdict="few")
 
 
 def _angle_series(attempts: Sequence[CompareResult], spans: Sequence[Span]) -> list[Series]:
-    """A series for every stretch of time in which a joint is stated to differ to one side, in
-    several attempts; of its moments those that are stated most often."""
+    """A series for every stretch of time in which a joint is stated to differ in one direction in
+    several attempts; it covers the moments that are stated most often."""
     angles = attempts[0].angles
     series = []
     for sign in (1, -1):
@@ -337,7 +338,7 @@ def _angle_series(attempts: Sequence[CompareResult], spans: Sequence[Span]) -> l
 
 
 def _stated(attempt: CompareResult, sign: int) -> BoolArray:
-    """(N, J) where the attempt is stated to differ to one side."""
+    """(N, J) where the attempt is stated to differ in one direction."""
     reported = in_episodes(attempt.angles)
     with np.errstate(invalid="ignore"):
         side = sign * attempt.angles.beyond > 0
@@ -345,7 +346,7 @@ def _stated(attempt: CompareResult, sign: int) -> BoolArray:
 
 
 def _mean_difference(attempt: CompareResult, rows: IntArray, j: int) -> float:
-    """Degrees over the rows of the reference that can be judged; NaN where they are too few."""
+    """Degrees over the rows of the reference that can be judged; NaN if there are too few."""
     judged = attempt.angles.judged[rows, j] & (not attempt.no_findings)
     if judged.mean() < _JUDGED:
         return float("nan")
@@ -372,7 +373,7 @@ def _tempo_series(
 
 
 def _tempo(attempts: Sequence[CompareResult]) -> dict[str, FloatArray]:
-    """Part -> how many times as long it takes in every attempt, where that is known of one."""
+    """Part -> how many times as long it takes in each attempt, if that is known for any."""
     names = dict.fromkeys(span.name for attempt in attempts for span in attempt.spans)
     found = {}
     for name in names:
@@ -425,7 +426,7 @@ def series_name(series: Series) -> str:
 
 
 def amount_text(series: Series, value: float) -> str:
-    """A value of the series: `24° straighter`, `1.20 times as long`."""
+    """A value of the series as text: `24° straighter`, `1.20 times as long`."""
     if not np.isfinite(value):
         return "–"
     if series.kind == "tempo":
@@ -461,10 +462,10 @@ def series_sentence(series: Series, attempts: int) -> str:
 
 
 def attempts_lines(result: AttemptsResult) -> list[str]:
-    """A sentence for each series, or that there is none."""
+    """A sentence for each series, or one that says that there are none."""
     count = len(result.attempts)
     if not result.series:
-        return ["Nothing is stated of the same joint or part in two attempts."]
+        return ["No difference of the same joint or part is stated in two attempts."]
     lines = [series_sentence(series, count) for series in result.series]
     few = f"A trend needs {LEAST_ATTEMPTS} attempts."
     return [*lines, few] if count < LEAST_ATTEMPTS else lines

@@ -45,11 +45,10 @@ def compare(
 
     examples: `all`, `train` or names separated by commas, of clips that show the movement done
     well. The clips are aligned as `la2ds align` aligns them (facing_gaps.py says what is added).
-    Raises UserError (exit 4) if the
-    examples leave no clip, and what find_alignment raises.
+    Raises UserError (exit 4) if the examples leave no clip, and what find_alignment raises.
     """
     progress = progress or Progress()
-    cache = AlignmentCache()  # all are aligned to the reference
+    cache = AlignmentCache()  # all clips are aligned to the reference
     result = compare_aligned(project, reference, other, request, progress, cache)
     if examples is not None:
 
@@ -83,7 +82,7 @@ def _align(
     progress: Progress,
     cache: AlignmentCache,
 ) -> tuple[AlignResult, BoolArray]:
-    """The alignment, and (N,) which of its moments with_facing_gaps added."""
+    """The alignment, and (N,) which of its moments were added by with_facing_gaps."""
 
     def without_gaps() -> AlignResult:
         config = replace(request.config, align=replace(request.config.align, gaps=False))
@@ -122,8 +121,8 @@ def _compared(project: Project, aligned: AlignResult, facing: BoolArray) -> Comp
 
 
 def _labelled(project: Project, aligned: AlignResult) -> dict[str, tuple[float, float]]:
-    """Seconds in the two clips of every phase that people labelled in both; NaN where a clip's end
-    cuts it off, since how long it took is then not in the clip."""
+    """Seconds in the two clips of every phase that is labelled in both; NaN if the start or end of
+    a clip cuts it off, since the clip then does not show how long it took."""
     phases = project.phases()
     seconds = []
     for video, pose in ((aligned.a, aligned.pose_a), (aligned.b, aligned.pose_b)):
@@ -141,22 +140,22 @@ def _labelled(project: Project, aligned: AlignResult) -> dict[str, tuple[float, 
 
 
 def _no_findings(view: ViewDifference, angles: Differences, reference: PoseSequence) -> str:
-    """Why no difference of angles may be called a fault; empty where they may. The side of the
-    camera does not matter to angles in space."""
+    """Why no difference of angles may be called a fault; empty if it may. The side of the camera
+    does not matter to angles in 3D."""
     if view.turn > OTHER_VIEW and not reference.spatial:
         return (
             f"The two clips are filmed from sides that lie about {view.turn:.0f}° apart. Angles in "
-            "the picture then differ even when the movement is the same, so none is called a fault."
+            "the picture then differ even if the movement is the same, so none is called a fault."
         )
     if np.isnan(view.turn) and has_trunk(reference.skeleton) and not reference.spatial:
         return (
-            "It is unknown from which sides the two clips are filmed, so no difference of angles "
-            "is called a fault: shoulders or hips are not seen."
+            "It is unknown from which sides the two clips are filmed, because shoulders or hips "
+            "are not seen. So no difference of angles is called a fault."
         )
     if not angles.judged.any():
         return (
-            "Nowhere can angles be compared: the alignment is not sure enough, the two bodies are "
-            "seen from different sides, or the joints cannot be trusted."
+            "Angles cannot be compared anywhere: the alignment is not sure enough, the two bodies "
+            "are seen from different sides, or the joints cannot be trusted."
         )
     return ""
 
@@ -165,18 +164,20 @@ def _view_notes(reference: PoseSequence, view: ViewDifference) -> list[str]:
     if reference.spatial:
         return [
             "Angles are those of the joints in 3D, so the sides from which the clips are filmed do "
-            "not matter; how well they are known depends on the source of the 3D."
+            "not matter; their accuracy depends on the source of the 3D joints."
         ]
     notes = []
     if SAME_VIEW < view.turn <= OTHER_VIEW:
         notes.append(
-            f"The cameras stand about {view.turn:.0f}° apart: only differences larger than such a "
-            "turn makes are reported."
+            f"The cameras stand about {view.turn:.0f}° apart: only differences larger than those "
+            "that such a turn causes are reported."
         )
     if np.isnan(view.turn) and not has_trunk(reference.skeleton):
-        notes.append(f"From which side {reference.skeleton} is filmed is not measured: check it.")
+        notes.append(
+            f"The side from which {reference.skeleton} is filmed is not measured: check it."
+        )
     elif not view.side_known and 20 < abs(view.reference) < 160:
-        notes.append("Whether both clips are filmed from the same side, left or right, is unclear.")
+        notes.append("It is unclear whether both clips show the same side, left or right.")
     return notes
 
 
@@ -192,7 +193,7 @@ def _notes(
         seconds = angles.time[facing]
         notes.append(
             f"Between {seconds[0]:.2f} and {seconds[-1]:.2f} s the two look so unlike that `la2ds "
-            "align` leaves moments out; as both go on for about as long, they are compared here."
+            "align` leaves moments out; since both take about equally long, they are compared here."
         )
     share = float(angles.sure.mean())
     if share < _MOSTLY:
@@ -210,6 +211,6 @@ def _examples(
     pair = (result.aligned.a.id, result.aligned.b.id)
     names = example_names(project, selection, pair)
     if result.no_findings:
-        reason = "angles of the two clips cannot be compared, and so not with those of others"
+        reason = "the angles of the two clips cannot be compared with each other or with examples"
         return Examples((), {}, None, reason)
     return measure_examples(names, result.aligned, result.spans, align, progress)

@@ -1,6 +1,5 @@
-"""Angles of two aligned clips over the time of the reference, and what of their difference cannot
-be put down to the joints' noise, to the camera, to an uncertain alignment or to joints that cannot
-be trusted."""
+"""Angles of two aligned clips over the time of the reference, and the part of their difference that
+noise of the joints, the camera, an uncertain alignment or unreliable joints cannot explain."""
 
 from __future__ import annotations
 
@@ -25,19 +24,19 @@ from la2ds_cli.poses.trust import LEAST_TRUST, trust_of
 
 SMOOTHING = 0.1  # seconds over which the median of a difference is taken, at least 3 frames
 LEAST = 8.0  # degrees: smaller differences are no faults, however well they are measured
-DEVIATIONS = 2.0  # of both clips' noise
-LEAST_TURN = 5.0  # degrees; two cameras put up by hand stand no better than this
-SURE = 0.5  # confidence of the alignment
-SAME_VIEW = 15.0  # degrees; estimates of one and the same view scatter that far
+DEVIATIONS = 2.0  # standard deviations of both clips' noise
+LEAST_TURN = 5.0  # degrees; two cameras set up by hand agree no better than this
+SURE = 0.5  # least confidence of the alignment
+SAME_VIEW = 15.0  # degrees; estimates of the same view scatter that far
 OTHER_VIEW = 30.0  # degrees; beyond, angles say nothing about the movement
-_OTHER_NOW = 40.0  # the same of a moment, where the estimate is less certain
-_REACH = 1.0  # frames of B: no moment is known better
-# Torso lengths, standard deviation per coordinate, of the best joints; 1 cm on an adult.
+_OTHER_NOW = 40.0  # the same limit at a single moment, where the estimate is less certain
+_REACH = 1.0  # frames of B: no moment is known more exactly
+# Standard deviation per coordinate of the best joints, torso lengths; 1 cm on an adult.
 LEAST_ERROR = 0.02
-# Errors of a pose network last for several frames, so that they are larger than their jitter: 1.8
-# times on the rendered clips, whose true joints are known.
+# Errors of a pose network last for several frames, so they are larger than the jitter: 1.8 times as
+# large on the rendered clips, whose true joints are known.
 _PER_JITTER = 1.8
-_MOST_DOUBT = 4.0  # a joint's error over that of the clip's usual joint
+_MOST_DOUBT = 4.0  # largest ratio of a joint's error to that of the clip's median joint
 
 # Why nothing is said about a moment; Differences.doubt holds indices of these.
 DOUBTS = (
@@ -55,11 +54,11 @@ class Differences:
     """Angles over the reference's N frames and J joints; degrees, NaN = not known.
 
     names: (J,) of joint_angles. reference, other: (N, J) angles of the two, the other's at the
-    matched moment; each the median over SMOOTHING. floor: (N, J) what noise and camera may make up.
-    beyond: (N, J) signed, how far the difference exceeds the floor whatever moment of the other
-    clip within the alignment's interval is taken; 0 where it does not. doubt: (N,) index of DOUBTS,
-    0 = the moment can be judged. trust_reference, trust_other: (N, J) in [0, 1], that of the least
-    trusted joint of the angle.
+    matched moment; each the median over SMOOTHING. floor: (N, J) the difference that noise and
+    camera can explain. beyond: (N, J) signed, how far the difference exceeds the floor at every
+    moment of the other clip within the alignment's interval; 0 if it does not. doubt: (N,) index of
+    DOUBTS, 0 = the moment can be judged. trust_reference, trust_other: (N, J) in [0, 1], trust of
+    the least trusted joint of the angle.
     """
 
     names: tuple[str, ...]
@@ -74,18 +73,18 @@ class Differences:
 
     @property
     def difference(self) -> FloatArray:
-        """(N, J) degrees, other less reference."""
+        """(N, J) degrees, other minus reference."""
         return self.other - self.reference
 
     @property
     def sure(self) -> BoolArray:
-        """(N,) whether anything can be said of a moment: the alignment is sure enough, the other
-        clip has not stopped before, and both bodies are seen from about the same side."""
+        """(N,) whether a moment can be judged at all: the alignment is sure enough, the other clip
+        shows it, and both bodies are seen from about the same side."""
         return np.asarray(self.doubt == _MATCHED)
 
     @property
     def trust(self) -> FloatArray:
-        """(N, J) in [0, 1], of the angle in both clips."""
+        """(N, J) in [0, 1], the lower of the angle's trust in the two clips."""
         return np.minimum(self.trust_reference, self.trust_other)
 
     @property
@@ -99,7 +98,7 @@ class Differences:
 def differences(
     a: PoseSequence, b: PoseSequence, alignment: Alignment, view: ViewDifference
 ) -> Differences:
-    """Differences of B from the reference A along their alignment. ValueError for clips of
+    """Differences of B from the reference A along their alignment. Raises ValueError for clips of
     different skeletons."""
     position = alignment.position
     if alignment.mirrored:
@@ -112,7 +111,7 @@ def differences(
     low, high = angle_range(angle_b, *interval(alignment))
     least, most = (running_median(end - angle_a, window) for end in (low, high))
     difference = other - reference
-    # Where angles are missing, the medians are of different rows.
+    # Where angles are missing, these medians and the difference come from different rows.
     least, most = np.fmin(least, difference), np.fmax(most, difference)
     floor = _floor(a, b, position, view)
     beyond = np.where(least > floor, least - floor, np.where(most < -floor, most + floor, 0.0))
@@ -146,8 +145,8 @@ def _doubt(a: PoseSequence, length_b: int, alignment: Alignment, view: ViewDiffe
 
 
 def _rows_beside(position: FloatArray, length: int) -> tuple[IntArray, IntArray]:
-    """(N,) and (N,) rows before and after positions among `length` rows; of the first row where
-    there is no counterpart."""
+    """(N,) and (N,) rows before and after positions among `length` rows; the first row if there is
+    no counterpart."""
     known = np.where(np.isnan(position), 0, position)
     before, after = (
         np.clip(end(known), 0, length - 1).astype(np.int64) for end in (np.floor, np.ceil)
@@ -156,8 +155,8 @@ def _rows_beside(position: FloatArray, length: int) -> tuple[IntArray, IntArray]
 
 
 def interval(alignment: Alignment) -> tuple[FloatArray, FloatArray]:
-    """(N,) and (N,) first and last place among B's frames where each frame of A may lie: the
-    alignment's bounds, at least a frame to either side; NaN = no counterpart."""
+    """(N,) and (N,) first and last position among B's frames where each frame of A may lie: the
+    alignment's bounds, at least one frame on either side; NaN = no counterpart."""
     position = alignment.position
     return (
         np.fmin(alignment.low, position - _REACH),
@@ -166,10 +165,10 @@ def interval(alignment: Alignment) -> tuple[FloatArray, FloatArray]:
 
 
 def held_ends(position: FloatArray, length: int, time: FloatArray) -> BoolArray:
-    """(N,) frames of A that lie at the first or the last frame of B for longer than SMOOTHING.
+    """(N,) frames of A that match the first or the last frame of B for longer than SMOOTHING.
 
-    With closed ends that is where B begins later, or ends earlier, than A: it does not show those
-    moments. position: (N,) in B of `length` frames; time: (N,) seconds of A.
+    With closed ends, B begins later or ends earlier than A there: it does not show those moments.
+    position: (N,) in B, which has `length` frames; time: (N,) seconds of A.
     """
     held = np.zeros(len(position), bool)
     with np.errstate(invalid="ignore"):
@@ -184,8 +183,8 @@ def held_ends(position: FloatArray, length: int, time: FloatArray) -> BoolArray:
 def angle_range(
     angle: FloatArray, low: FloatArray, high: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """(N, J) least and greatest of angle (M, J) over the rows between low and high (N,), the row
-    before and the row after included; NaN where those are, or no angle is known."""
+    """(N, J) least and greatest of angle (M, J) over the rows between low and high (N,), including
+    the row before and the row after; NaN where those are NaN, or no angle is known."""
     least = np.full((len(low), angle.shape[1]), np.nan)
     most = least.copy()
     last = len(angle) - 1
@@ -197,7 +196,7 @@ def angle_range(
 
 
 def smoothing_frames(time: FloatArray) -> int:
-    """Odd number of frames that SMOOTHING seconds are, at least 3."""
+    """Odd number of frames in SMOOTHING seconds, at least 3."""
     if len(time) < 2:
         return 1
     half = SMOOTHING / 2 / float(np.median(np.diff(time)))
@@ -205,8 +204,8 @@ def smoothing_frames(time: FloatArray) -> int:
 
 
 def running_median(value: FloatArray, window: int) -> FloatArray:
-    """Median of value (N, J) over `window` rows around each; of what is known, and NaN where the
-    row itself is not."""
+    """Median of the known values of value (N, J) over `window` rows around each row; NaN where the
+    row itself is NaN."""
     half = window // 2
     padded = np.pad(value, ((half, half), (0, 0)), constant_values=np.nan)
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1, axis=0)
@@ -219,14 +218,14 @@ def running_median(value: FloatArray, window: int) -> FloatArray:
 def _floor(
     a: PoseSequence, b: PoseSequence, position: FloatArray, view: ViewDifference
 ) -> FloatArray:
-    """(N, J) degrees: LEAST, or the noise of both and the turn between the cameras where those are
-    more. Angles in space do not change with the camera."""
+    """(N, J) degrees: the effect of both clips' noise and of the turn between the cameras, at least
+    LEAST. Angles in 3D do not change with the camera."""
     around = np.fmax(view.by_frame, view.turn)
     turn = np.where(around > SAME_VIEW, around, LEAST_TURN)[:, None]  # NaN: as if the same
     matched = ~np.isnan(position)
     row = np.clip(np.rint(np.where(matched, position, 0)), 0, len(b) - 1).astype(np.int64)
     noise = np.hypot(angle_noise(a), angle_noise(b)[row])
-    # A limb may be foreshortened in one clip only; that is where its angle is uncertain.
+    # A limb may be foreshortened in one clip only, which makes its angle uncertain.
     turned = np.fmax(turn_sensitivity(a), turn_sensitivity(b)[row]) * turn
     floor = np.maximum(np.hypot(DEVIATIONS * noise, turned), LEAST)
     return np.where(matched[:, None], floor, np.nan)
@@ -249,10 +248,10 @@ def _usual_score(pose: PoseSequence) -> float:
 def angle_noise(pose: PoseSequence) -> FloatArray:
     """(T, J) standard deviation in degrees of the angles of `joint_angles`; NaN where those are.
 
-    An error of the joints of s torso lengths, the same in every direction, turns a limb of length l
-    by s / l: short limbs, as those that point at the camera, have uncertain angles. s comes from
-    the jitter of the clip, at least LEAST_ERROR, and grows with the square of how much lower than
-    usual in the clip the joint's score is; scores of two networks mean different things.
+    An error of s torso lengths in every direction turns a limb of length l by s / l: short limbs,
+    such as those that point at the camera, have uncertain angles. s is estimated from the jitter of
+    the clip, is at least LEAST_ERROR, and grows with the square of the ratio of the clip's median
+    score to the joint's score (scores of two networks mean different things).
     """
     joints = _in_torsos(pose)
     jitter = _jitter(pose)
@@ -264,7 +263,7 @@ def angle_noise(pose: PoseSequence) -> FloatArray:
         first, second = in_plane(
             joints[:, before] - joints[:, at], joints[:, after] - joints[:, at]
         )
-        # The angle is the direction of one limb less that of the other.
+        # The angle is the difference between the directions of the two limbs.
         by_first, by_second = _turned_by(first), _turned_by(second)
         variance = (
             error[:, before] ** 2 * (by_first**2).sum(axis=1)
@@ -276,12 +275,12 @@ def angle_noise(pose: PoseSequence) -> FloatArray:
 
 
 def turn_sensitivity(pose: PoseSequence) -> FloatArray:
-    """(T, J) degrees by which each angle would change per degree that the camera goes round the
-    body; NaN where the angle is, 0 of a `spatial` pose.
+    """(T, J) degrees by which each angle would change per degree that the camera turns around the
+    body; NaN where the angle is, 0 for a `spatial` pose.
 
-    A limb as short in the picture as a share of the longest it ever is there must point towards
-    the camera or away, by as much as is missing; turning the camera moves its end sideways by that
-    depth. The two limbs of an angle count as independent.
+    A limb that is shorter in the picture than its longest there must point towards the camera or
+    away from it; the missing length gives its depth, by which turning the camera moves its end
+    sideways. The two limbs of an angle count as independent.
     """
     if pose.spatial:
         return np.zeros((len(pose), len(_triples(pose))))
@@ -294,8 +293,8 @@ def turn_sensitivity(pose: PoseSequence) -> FloatArray:
 
 
 def _jitter(pose: PoseSequence) -> float:
-    """Jitter of the joints that are compared, torso lengths; in space that of the plane in which it
-    is larger, the image's or one along the view."""
+    """Jitter of the joints that are compared, torso lengths; in 3D the larger of the jitters in two
+    planes: that of the image and one along the view."""
     if not pose.spatial or pose.world is None:
         return assess(pose)["jitter"] or 0.0
     flat = [
@@ -314,12 +313,12 @@ def _columns(columns: list[FloatArray], length: int) -> FloatArray:
 
 
 def _in_torsos(pose: PoseSequence) -> FloatArray:
-    """Joints (T, K, 2), or (T, K, 3) of a `spatial` pose, in lengths of the torso at its longest,
-    gaps kept; where no torso is ever seen, in lengths of the longest limb, which is little less."""
+    """Joints (T, K, 2), or (T, K, 3) of a `spatial` pose, in units of the torso's largest length;
+    if no torso is ever seen, in units of the longest limb, which is little less. Gaps stay NaN."""
     xy = compared_joints(pose)
     skeleton = get_skeleton(pose.skeleton)
     for ends in (np.array(skeleton.torso), np.array(skeleton.limbs)):
-        # Of either side: from the side, labels may leave out the far one.
+        # Both sides together: labels of a side view may leave out the far one.
         length = np.linalg.norm(xy[:, ends[:, 0]] - xy[:, ends[:, 1]], axis=-1)
         known = length[~np.isnan(length)]
         unit = float(np.percentile(known, 90)) if len(known) else 0.0

@@ -1,10 +1,10 @@
-"""How unusual a clip is beside good examples of the movement: which clips, and how it is measured.
+"""How unusual a clip is compared with good examples: which examples, and how it is measured.
 
-Each example lies over the time of the reference, as the clip does. At every moment each joint of
-the clip is measured against the examples: its distance from their median, in units of their
-spread. A clip's score is its most unusual joint, and 1.0 is the most unusual of the examples, each
-measured against the others in the same way. So a further good clip, were it drawn like the n
-examples, exceeds 1.0 by chance at most about once in n + 1 times.
+The examples and the clip are all aligned to the reference. At every moment, each joint angle of the
+clip is compared with the examples: its distance from their median, in units of their spread; the
+tempo of each part likewise. A clip's score is that of its most unusual feature, and 1.0 is the
+score of the most unusual example, each compared with the others in the same way. So another good
+clip, drawn like the n examples, exceeds 1.0 by chance at most about once in n + 1 times.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.features.joint_angles import angle_difference
 
-MOST = 60  # more examples than that tell little more, and each is aligned
+MOST = 60  # more examples add little, and each must be aligned
 LEAST_EXAMPLES = 4
-LEAST_SPREAD = 5.0  # degrees; examples that agree better do so by chance or by the same joints
+LEAST_SPREAD = 5.0  # degrees; examples that agree better do so by chance or share joint errors
 LEAST_TEMPO = 0.1  # of the logarithm of a ratio of durations
 _LASTING = 0.05  # share of the known time that a difference must last to count
-_AROUND = 0.05  # of the movement, to either side
-_COUNTED = 0.5  # of the examples must show a moment
+_AROUND = 0.05  # share of the movement on either side of a moment
+_COUNTED = 0.5  # share of the examples that must show a moment
 
 
 @dataclass(frozen=True)
 class Anomaly:
-    """score: of the clip, 1.0 = as unusual as the most unusual example; NaN = nothing was to be
-    measured. examples: (E,) their own scores, each against the others. share_below: of examples
+    """score: of the clip, 1.0 = as unusual as the most unusual example; NaN = nothing could be
+    measured. examples: (E,) their scores, each against the others. share_below: share of examples
     that are less unusual. features: (F,) angles, then parts of the movement (tempo). by_feature:
     (F,) scores in the same unit. unusual: (N, F) signed distances from the examples' median in
-    spreads, NaN = not known; tempo stands in all rows of its part. row: the most unusual moment of
-    the feature that decides, among the reference's rows; driver: its name.
+    spreads, NaN = not known; the tempo of a part is in all of its rows. driver: the feature that
+    determines the score. row: its most unusual moment, a row of the reference.
     """
 
     score: float
@@ -58,8 +58,8 @@ class Anomaly:
 
 @dataclass(frozen=True)
 class Examples:
-    """The good clips that `--examples` named. used: ids of those that were measured against;
-    left_out: name -> why not. anomaly: None where there are too few; reason: then why."""
+    """The good clips that `--examples` named. used: ids of the examples that were used; left_out:
+    name -> why it was not. anomaly: None if there are too few; reason says so then."""
 
     used: tuple[str, ...]
     left_out: Mapping[str, str]
@@ -69,8 +69,8 @@ class Examples:
 
 def example_names(project: Project, selection: str, pair: tuple[str, str]) -> list[str]:
     """Clips that `selection` means: `all` of the project, those of the split `train`, or names
-    divided by commas; the pair itself is left out, and of more than MOST evenly spread ones are
-    taken. UserError (exit 4) where nothing is left.
+    separated by commas. The pair itself is left out, and of more than MOST clips, MOST are chosen,
+    evenly spaced. Raises UserError (exit 4) if no clip is left.
     """
     if selection in ("all", "train"):
         posed = project.posed()
@@ -85,7 +85,7 @@ def example_names(project: Project, selection: str, pair: tuple[str, str]) -> li
     names = [name for name, video in known.items() if video is None or video.id not in pair]
     if not names:
         raise UserError(
-            f"--examples {selection} leaves no clip beside the two that are compared",
+            f"--examples {selection} leaves no clip other than the two that are compared",
             hint="name other clips, or mark good ones with split=train in videos.csv",
             exit_code=ExitCode.UNUSABLE,
         )
@@ -99,12 +99,13 @@ def measure_examples(
     align: Callable[[str], AlignResult],
     progress: Progress,
 ) -> Examples:
-    """How unusual the other clip is beside the named ones; align: aligns a clip to the reference.
+    """How unusual the other clip is compared with the named ones. align: aligns a clip to the
+    reference.
 
-    Left out are clips that cannot be aligned and those filmed from another side, whose angles do
-    not compare.
+    Clips that cannot be aligned are left out, and so are those filmed from another side, whose
+    angles cannot be compared.
     """
-    # How long a part at the end of the reference takes is how it was cut.
+    # How long the first and last parts of the reference take depends on how it was cut.
     inner = [span for span in spans if span.first > 0 and span.stop < len(aligned.pose_a)]
     used: list[str] = []  # ids: two clips may have one name
     values: list[FloatArray] = []
@@ -137,7 +138,7 @@ def measure_examples(
     if len(used) < LEAST_EXAMPLES:
         reason = (
             f"{len(used)} of the examples can be used, and {LEAST_EXAMPLES} are needed: fewer do "
-            "not show how far good clips differ among themselves, so nothing can be called unusual"
+            "not show how much good clips differ from each other, so nothing can be called unusual"
         )
         return Examples(tuple(used), left_out, None, reason)
     names_of = _features(aligned, inner)
@@ -155,8 +156,8 @@ def _features(aligned: AlignResult, spans: Sequence[Span]) -> tuple[str, ...]:
 
 
 def _feature_values(result: AlignResult, spans: Sequence[Span]) -> FloatArray:
-    """(N, F) differences of the angles from the reference, and the logarithm of how long each span
-    takes beside it, in the rows of the span; NaN where the alignment is not sure."""
+    """(N, F) differences of the angles from the reference, and the logarithm of each span's tempo
+    ratio in the rows of the span; NaN where the alignment is not sure."""
     alignment = result.alignment
     _, angle = angle_difference(
         result.pose_a, result.pose_b, alignment.position, mirrored=alignment.mirrored
@@ -175,16 +176,17 @@ def _feature_values(result: AlignResult, spans: Sequence[Span]) -> FloatArray:
 def measure_anomaly(
     value: FloatArray, examples: FloatArray, features: tuple[str, ...], least: FloatArray
 ) -> Anomaly:
-    """value: (N, F) of the clip, examples: (E, N, F) in the same units, NaN = not known; least:
-    (F,) smallest spread of each feature. ValueError for fewer than LEAST_EXAMPLES."""
+    """The anomaly of a clip. value: (N, F) of the clip; examples: (E, N, F) in the same units, NaN
+    = not known; least: (F,) smallest spread of each feature. Raises ValueError for fewer than
+    LEAST_EXAMPLES."""
     if len(examples) < LEAST_EXAMPLES:
         raise ValueError(f"expected at least {LEAST_EXAMPLES} examples, got {len(examples)}")
     alone = [
         _by_feature(distances(example, np.delete(examples, k, axis=0), least))
         for k, example in enumerate(examples)
     ]
-    # One unit for all features: with one for each, a good clip would have as many chances to
-    # exceed 1.0 as there are features.
+    # One unit for all features: with one unit per feature, a good clip would have as many chances
+    # to exceed 1.0 as there are features.
     own = np.array([_greatest(row) for row in alone])
     unit = _greatest(own)
     unusual = distances(value, examples, least)
@@ -200,12 +202,12 @@ def measure_anomaly(
 
 
 def distances(value: FloatArray, examples: FloatArray, least: FloatArray) -> FloatArray:
-    """(N, F) of value (N, F) from the median of examples (E, N, F), in their spreads.
+    """(N, F) distances of value (N, F) from the median of examples (E, N, F), in their spreads.
 
-    The spread is the root mean square distance from the median, half of it over the rows around
-    (_AROUND), since good clips differ at some moments more than at others, and half over the whole
-    movement, since few examples tell little of one moment; and `least` (F,) besides. NaN where
-    fewer than half of the examples are known, or fewer than three.
+    The spread is the root mean square distance from the median. Half of its variance comes from the
+    nearby rows (_AROUND), since good clips differ more at some moments than at others, and half
+    from the entire movement, since few examples say little about one moment; the square of `least`
+    (F,) is added. NaN where fewer than half of the examples are known, or fewer than three.
     """
     known = ~np.isnan(examples)
     enough = known.sum(axis=0) >= max(3, _COUNTED * len(examples))
@@ -215,14 +217,14 @@ def distances(value: FloatArray, examples: FloatArray, least: FloatArray) -> Flo
         squared = (examples - centre) ** 2
         around = _mean_around(squared, max(1, round(_AROUND * len(value))))
         overall = np.nanmean(squared, axis=(0, 1))
-    # One of the examples lies near the median by making it.
+    # The examples lie nearer to their own median than a further clip would.
     variance = (around + overall) / 2 * len(examples) / (len(examples) - 1)
     return np.where(enough, (value - centre) / np.sqrt(variance + least**2), np.nan)
 
 
 def _mean_around(value: FloatArray, half: int) -> FloatArray:
-    """(N, F) mean of what is known of value (E, N, F) >= 0 in `half` rows to either side and all
-    examples; NaN where nothing is. By running sums: windows of a long clip would fill the memory.
+    """(N, F) mean of the known values of value (E, N, F) >= 0 over all examples and `half` rows on
+    either side; NaN if none is known. Running sums, since windows of a long clip would fill memory.
     """
     rows = np.arange(value.shape[1])
     first, stop = np.maximum(rows - half, 0), np.minimum(rows + half + 1, len(rows))
@@ -241,6 +243,6 @@ def _by_feature(unusual: FloatArray) -> FloatArray:
 
 
 def _greatest(value: FloatArray) -> float:
-    """The greatest known value, NaN where none is."""
+    """The greatest known value, NaN if none is known."""
     known = value[~np.isnan(value)]
     return float(known.max()) if len(known) else float("nan")

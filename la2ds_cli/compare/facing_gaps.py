@@ -1,9 +1,9 @@
 """Spans in which both clips go on, but differently: the alignment leaves them out of both.
 
-Where one clip holds something that the other lacks, there is nothing to compare. But a movement
-that is done wrong enough may also look like nothing in the other clip, and then it is left out of
-both, at the same place and for about as long. There the moments are those of an alignment without
-gaps; everywhere else they are those of the alignment as `la2ds align` gives it.
+If one clip holds something that the other lacks, there is nothing to compare. But a part of a
+movement that is done very wrong may not resemble anything in the other clip either, and is then
+left out of both, at the same place and for about the same time. For such spans, the matches of an
+alignment without gaps are used; everywhere else, those of `la2ds align`.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _APART = 3.0  # frames of B that two alignments may differ by at the edges of a 
 def with_facing_gaps(
     aligned: AlignResult, without_gaps: Callable[[], AlignResult]
 ) -> tuple[AlignResult, BoolArray]:
-    """The alignment with moments for the spans of A that face a span of B of like length, and
-    (N,) which frames of A these are. without_gaps: aligns the same clips, called where needed."""
+    """The alignment with matches for the gaps of A that face a gap of B of similar length, and (N,)
+    which frames of A these are. without_gaps: aligns the same clips, called only if needed."""
     alignment = aligned.alignment
     filled = np.zeros(len(alignment.time_a), bool)
     facing = _facing(alignment) if is_monotone(alignment.path) else []
@@ -45,7 +45,7 @@ def with_facing_gaps(
         filled[first:stop] = True
         confidence[first:stop] = other.confidence[first:stop]
         values["position"][first:stop] = inside
-        # An interval beside a gap jumps over it, so that it is as wide as what is filled now.
+        # The interval of a frame beside a gap spans the gap, which is now filled.
         with np.errstate(invalid="ignore"):
             beside = (alignment.low <= after) & (alignment.high >= before)
             beside &= np.abs(other.position - alignment.position) <= 1
@@ -62,8 +62,8 @@ def with_facing_gaps(
 
 
 def _facing(alignment: Alignment) -> list[tuple[int, int, float, float]]:
-    """First and stop row of A of every span without a counterpart whose neighbours lie at least
-    STILL and at most 1 / STILL times as far apart in B, with their positions in B."""
+    """First and stop row of every span of A without a counterpart whose neighbours are STILL to
+    1 / STILL times as far apart in time in B as in A, with the neighbours' positions in B."""
     position = alignment.position
     edges = np.flatnonzero(np.diff(np.isnan(position), prepend=False, append=False))
     spans = []

@@ -1,4 +1,4 @@
-"""The parts of the movement, and what is reported of the differences in them: episodes in which a
+"""The parts of the movement, and the differences that are reported in them: episodes in which a
 joint differs by more than can be explained, a table of all joints and parts, and what could not be
 judged."""
 
@@ -18,8 +18,8 @@ from la2ds_cli.poses.trust import LEAST_TRUST
 THIRDS = ("beginning", "middle", "end")
 WHOLE_MOVEMENT = "whole movement"
 LASTING = 0.1  # seconds: shorter episodes are errors of single frames
-_ALSO = 0.1  # of the unjudged time, from which on a clip is named as its cause
-LEAST_FRAMES = 3  # of the reference, for the same reason where it has few a second
+_ALSO = 0.1  # share of the unjudged time from which a clip is named as its cause
+LEAST_FRAMES = 3  # of the reference, for the same reason at low frame rates
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Span:
 
 
 def spans_of(pose: PoseSequence, phases: Sequence[Phase], matched: BoolArray) -> list[Span]:
-    """The labelled phases that lie in the clip, in time order; without any, equal thirds in time of
-    its matched part. A name that occurs twice gets a number. Empty when no frame is matched."""
+    """The labelled phases that lie in the clip, in time order; without labels, equal thirds in time
+    of its matched part. A name that occurs twice gets a number. Empty if no frame is matched."""
     spans = [
         Span(phase.name, *_rows(pose, phase), labelled=True)
         for phase in sorted(phases, key=lambda phase: phase.start)
@@ -56,7 +56,7 @@ def phase_rows(pose: PoseSequence, phases: Sequence[Phase]) -> dict[str, tuple[i
 
 
 def whole_movement(matched: BoolArray) -> Span | None:
-    """From the first to the last matched row; None when there is none."""
+    """From the first to the last matched row; None if no row is matched."""
     rows = np.flatnonzero(matched)
     return (
         Span(WHOLE_MOVEMENT, int(rows[0]), int(rows[-1]) + 1, labelled=False) if len(rows) else None
@@ -64,7 +64,7 @@ def whole_movement(matched: BoolArray) -> Span | None:
 
 
 def span_at(spans: Sequence[Span], row: int) -> str:
-    """Name of the span that holds a row, empty where none does."""
+    """Name of the span that contains a row, empty if none does."""
     return next((span.name for span in spans if span.first <= row < span.stop), "")
 
 
@@ -105,12 +105,12 @@ def _thirds(time: FloatArray, matched: BoolArray) -> list[Span]:
 class Finding:
     """An episode in which one joint differs.
 
-    span: part of the movement that holds the moment of the largest difference. row: that moment
+    span: part of the movement that contains the moment of the largest difference. row: that moment
     among the reference's rows; time, other_time: its seconds in the two clips. start, end: seconds
-    of the episode in the reference. reference, other: the angles then, in whole degrees, and
-    difference: the one less the other. beyond: how far the difference exceeds noise, camera and
-    moment. trust: of the least trusted joint, mean over the episode. Findings are ranked by
-    beyond times trust.
+    of the episode in the reference. reference, other: the angles then, in whole degrees;
+    difference: other minus reference. beyond: how far the difference exceeds what noise, camera and
+    alignment can explain. trust: of the least trusted joint, mean over the episode. Findings are
+    ranked by beyond times trust.
     """
 
     joint: str
@@ -133,8 +133,8 @@ class JointSpan:
     """One joint over one part of the movement; degrees, NaN = not known.
 
     mean: of the difference where it can be judged. largest: the difference furthest beyond
-    what can be explained, or the largest where none is; time: when, in the reference. share: part
-    of the span in which the difference is beyond. beyond: at `largest`, 0 = explained.
+    what can be explained, or the largest if none is beyond; time: when, in the reference. share: of
+    the span in which the difference is beyond. beyond: at `largest`, 0 = explained.
     """
 
     span: str
@@ -148,10 +148,10 @@ class JointSpan:
 
 @dataclass(frozen=True)
 class Unjudged:
-    """What of the reference's time could not be judged.
+    """The time of the reference that could not be judged.
 
     joint: an angle, or empty for the whole body. reason: why. spans: first and last second of each
-    stretch, in the reference. seconds: all of them together.
+    stretch, in the reference. seconds: total length of the stretches.
     """
 
     joint: str
@@ -192,7 +192,7 @@ def find_differences(
 
 
 def by_joint(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
-    """The findings of each joint, the joints in the order of their clearest."""
+    """The findings of each joint; joints are in the order of their clearest finding."""
     groups: dict[str, list[Finding]] = {}
     for finding in findings:
         groups.setdefault(finding.joint, []).append(finding)
@@ -200,8 +200,8 @@ def by_joint(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
 
 
 def in_episodes(angles: Differences) -> BoolArray:
-    """(N, J) whether a joint differs, at a row, by more than can be explained, and for long enough
-    to be reported."""
+    """(N, J) whether a joint differs at a row by more than can be explained, and for long enough to
+    be reported."""
     reported = np.zeros(angles.beyond.shape, bool)
     for j in range(len(angles.names)):
         for first, stop in _episodes(angles, j):
@@ -210,7 +210,7 @@ def in_episodes(angles: Differences) -> BoolArray:
 
 
 def joint_table(angles: Differences, spans: Sequence[Span]) -> list[JointSpan]:
-    """Every joint in every span, the spans in order, in each the joint furthest beyond first."""
+    """Every joint in every span: spans in order, and in each the joint furthest beyond first."""
     rows = []
     reported = in_episodes(angles)
     for span in spans:
@@ -220,8 +220,8 @@ def joint_table(angles: Differences, spans: Sequence[Span]) -> list[JointSpan]:
 
 
 def find_unjudged(angles: Differences) -> list[Unjudged]:
-    """The moments of which nothing can be said, by their reason, and then the joints that cannot be
-    judged at other moments, those for the longest time first. Stretches under LASTING are left
+    """The moments that cannot be judged, by reason, and then the joints that cannot be judged at
+    other moments, those with the longest time first. Stretches shorter than LASTING are left
     out."""
     rows = [
         _unjudged(angles, "", DOUBTS[reason], angles.doubt == reason)
@@ -257,7 +257,7 @@ def _unjudged(angles: Differences, joint: str, reason: str, rows: BoolArray) -> 
 
 
 def _whole_degrees(angles: Differences, row: int, j: int) -> tuple[float, float]:
-    """Both angles in whole degrees, so that a difference is what a reader gets from the two."""
+    """Both angles in whole degrees, so that their difference is the one a reader computes."""
     return float(np.round(angles.reference[row, j])), float(np.round(angles.other[row, j]))
 
 
@@ -301,8 +301,8 @@ def _episodes(angles: Differences, j: int) -> list[tuple[int, int]]:
 
 
 def _lasts(time: FloatArray, first: int, stop: int) -> bool:
-    """Whether rows first..stop are LASTING seconds and LEAST_FRAMES frames. Those of the other clip
-    need no count: `beyond` holds for every frame of it around each moment."""
+    """Whether rows first..stop last at least LASTING seconds and LEAST_FRAMES frames. The frames of
+    the other clip need not be counted: `beyond` holds for all of its frames around each moment."""
     return stop - first >= LEAST_FRAMES and _duration(time, first, stop) >= LASTING - 1e-9
 
 
@@ -313,7 +313,7 @@ def runs_of(mask: BoolArray) -> list[tuple[int, int]]:
 
 
 def joined_runs(runs: list[tuple[int, int]], time: FloatArray) -> list[tuple[int, int]]:
-    """Runs with less than LASTING seconds between them as one."""
+    """Join runs that are less than LASTING seconds apart."""
     if not runs:
         return []
     joined = [runs[0]]
@@ -326,6 +326,7 @@ def joined_runs(runs: list[tuple[int, int]], time: FloatArray) -> list[tuple[int
 
 
 def _duration(time: FloatArray, first: int, stop: int) -> float:
-    """Seconds that the rows first..stop last; the last one as long as the one before it."""
+    """Seconds that the rows first..stop last; the clip's last frame lasts as long as the previous
+    one."""
     end = time[stop] if stop < len(time) else 2 * time[-1] - time[max(len(time) - 2, 0)]
     return float(end - time[first])

@@ -27,11 +27,11 @@ from la2ds_cli.poses.trust import LEAST_TRUST
 
 SCHEMA_VERSION = 1
 _FEW = 20  # examples
-_NAMED = 3  # of those that were left out
+_NAMED = 3  # of the examples that were left out
 HOW_TO_READ = (
-    "Angles are those of the picture, so both clips must be filmed from the same side. A "
+    "Angles are measured in the picture, so both clips must be filmed from the same side. A "
     "difference is stated if it exceeds what noise of the joints, a small turn of the camera and "
-    "the alignment may explain, for at least 0.1 s and three frames, and if all of its joints can "
+    "the alignment can explain, for at least 0.1 s and three frames, and if all of its joints can "
     "be trusted in both clips. Times are those of the reference."
 )
 _MORE = {"shoulder": "further from the trunk", "hip": "straighter"}
@@ -41,10 +41,10 @@ _LESS = {"shoulder": "closer to the trunk", "hip": "more bent"}
 @dataclass(frozen=True)
 class CompareResult:
     """aligned: A = the reference, B = the other clip. spans: of the reference, in order. angles:
-    per frame of the reference. findings: what can be called a fault, the clearest first; none
-    where `no_findings` says why. joints: every joint in every span, and in the whole movement.
-    tempo: per span, those that no clip cuts together last. unjudged: what nothing is said about.
-    notes: what a reader must know first. files: written, in order.
+    per frame of the reference. findings: what can be called a fault, the clearest first; empty if
+    `no_findings` gives a reason. joints: every joint in every span, and in the whole movement.
+    tempo: per span, then of the longest run of spans that no clip cuts. unjudged: what could not be
+    judged. notes: what a reader must know first. files: written, in order.
     """
 
     aligned: AlignResult
@@ -73,7 +73,7 @@ class CompareResult:
         return mirror(b) if self.aligned.alignment.mirrored else b
 
     def to_json(self) -> dict[str, Any]:
-        """Everything there is, as JSON (docs/compare.md); None stands for "not known"."""
+        """The entire result as JSON (docs/compare.md); None stands for "not known"."""
         alignment, angles = self.aligned.alignment, self.angles
         return {
             "schema_version": SCHEMA_VERSION,
@@ -159,12 +159,12 @@ def _examples_json(examples: Examples) -> dict[str, Any]:
 
 
 def plain(values: dict[str, Any]) -> dict[str, Any]:
-    """For JSON: its floats as plain_number has them."""
+    """The values for JSON, with floats converted by plain_number."""
     return {k: plain_number(v) if isinstance(v, float) else v for k, v in values.items()}
 
 
 def plain_number(value: float) -> float | None:
-    """To four decimals for JSON, None where it is NaN or infinite."""
+    """The value rounded to four decimals for JSON, None if it is NaN or infinite."""
     return round(value, 4) if np.isfinite(value) else None
 
 
@@ -172,7 +172,7 @@ def plain_number(value: float) -> float | None:
 
 
 def joint_name(joint: str) -> str:
-    """`left_knee` as `Left knee`; the upper arm's angle to the trunk is called the arm's."""
+    """`left_knee` as `Left knee`; a shoulder angle is named after the upper arm."""
     name = joint.replace("_", " ")
     if joint.endswith("_shoulder"):
         name = name.replace("shoulder", "upper arm")
@@ -213,7 +213,7 @@ def tempo_sentence(row: Tempo) -> str:
 
 
 def durations(row: Tempo) -> tuple[float, float, float]:
-    """Seconds of the reference and of the other, and their ratio: by labels where both have them,
+    """Seconds of the reference and of the other clip, and their ratio: by labels if both have them,
     else by the alignment."""
     if np.isnan(row.labelled_other):
         return row.reference, row.other, row.ratio
@@ -236,12 +236,12 @@ def finding_lines(result: CompareResult, most: int) -> list[str]:
 
 
 def and_again(times: int) -> str:
-    """What follows the sentence of a joint that differs so many times more."""
+    """What follows the sentence of a joint that differs `times` more times."""
     return f", and {times} more times" if times > 1 else ", and once more" * times
 
 
 def tempo_lines(result: CompareResult) -> list[str]:
-    """A sentence for each part whose tempo differs, or that none does."""
+    """A sentence for each part whose tempo differs, or one that says that none does."""
     lines = [tempo_sentence(row) for row in result.tempo if row.verdict in ("slower", "faster")]
     return lines or ["No part of the movement is clearly slower or faster."]
 
@@ -253,7 +253,7 @@ def unjudged_line(row: Unjudged) -> str:
 
 
 def stretches(row: Unjudged, most: int = 6) -> str:
-    """`0.40 to 0.80 s, 1.20 to 1.60 s`, in the reference; the longest `most` of them."""
+    """`0.40 to 0.80 s, 1.20 to 1.60 s`, in the reference; the `most` longest stretches."""
     longest = sorted(row.spans, key=lambda span: span[0] - span[1])[:most]
     shown = ", ".join(f"{first:.2f} to {last:.2f} s" for first, last in sorted(longest))
     more = len(row.spans) - len(longest)
@@ -261,7 +261,7 @@ def stretches(row: Unjudged, most: int = 6) -> str:
 
 
 def score_lines(result: CompareResult) -> list[str]:
-    """How unusual the clip is beside the good examples, and what one must know of that number."""
+    """How unusual the clip is compared with the good examples, and how to read that number."""
     examples = result.examples
     if examples is None:
         return []
@@ -275,13 +275,13 @@ def score_lines(result: CompareResult) -> list[str]:
         count = len(examples.used)
         lines.append(
             f"Unusual by {anomaly.score:.2f}, where 1.00 is the most unusual of {count} good "
-            f"examples; {anomaly.share_below:.0%} of them are less unusual."
+            f"examples; {anomaly.share_below:.0%} of them are less unusual than this clip."
         )
         time = result.angles.time[anomaly.row]
-        lines.append(f"{feature_name(anomaly.driver)} decides, most at {time:.2f} s.")
+        lines.append(f"{feature_name(anomaly.driver)} is the most unusual, most at {time:.2f} s.")
         if count < _FEW:
             lines.append(
-                f"With {count} examples up to one good clip in {count + 1} exceeds 1.00 by chance."
+                f"With {count} examples, up to one good clip in {count + 1} exceeds 1.00 by chance."
             )
     if examples.left_out:
         reasons = [f"{name}: {why}" for name, why in examples.left_out.items()]

@@ -16,7 +16,7 @@ from la2ds_cli.core.types import Alignment, FloatArray
 
 LEAST_CHANGE = 1.1  # a ratio nearer to 1 is no difference of tempo
 _VAGUE = 1.5  # an interval that reaches further from 1 does not show that a tempo is the same
-_AT_END = 1.0  # frames from the first or the last of the other clip; no moment is known better
+_AT_END = 1.0  # frames from the first or last of the other clip; no moment is known more exactly
 CUT_BY_LABELS = "one of the clips begins or ends in it"
 
 
@@ -24,13 +24,13 @@ CUT_BY_LABELS = "one of the clips begins or ends in it"
 class Tempo:
     """One part of the movement; seconds, NaN = not known.
 
-    reference, other: how long it takes in the two, by the alignment. ratio: other / reference,
-    above 1 = the other is slower. low, high: a 90 % interval of the ratio. sure: whether the
-    alignment is sure enough at both ends. labelled_reference, labelled_other: by phases.csv, of a
-    phase that both have. cut: why the part has no tempo, empty where it has one: how long a part
-    takes that a clip begins or ends in, or that a gap interrupts, says how the clip was cut.
-    verdict: `slower`, `faster`, `same`; `unclear` where the alignment is not sure or the interval
-    is too wide to tell; `cut` where `cut` says why there is none.
+    reference, other: how long it takes in the two clips, by the alignment. ratio: other /
+    reference, above 1 = the other is slower. low, high: a 90 % interval of the ratio. sure: whether
+    the alignment is sure enough at both ends. labelled_reference, labelled_other: by phases.csv,
+    for a phase that both have. cut: why the part has no tempo, empty if it has one; if a clip
+    begins or ends in a part, or a gap interrupts it, its length only says how the clip was cut.
+    verdict: `slower`, `faster`, `same`; `unclear` if the alignment is not sure or the interval is
+    too wide to tell; `cut` if there is no tempo.
     """
 
     span: str
@@ -51,8 +51,8 @@ def tempo(
     spans: Sequence[Span],
     labelled: Mapping[str, tuple[float, float]],
 ) -> list[Tempo]:
-    """One Tempo per span of the reference. labelled: span -> its seconds in the two by labels,
-    NaN where a clip cuts it; the verdict goes by them where there are any."""
+    """One Tempo per span of the reference. labelled: span -> its seconds in the two clips by
+    labels, NaN if a clip cuts it; the verdict uses them if there are any."""
     moment = matched_time(alignment.position, alignment.time_b)
     bounds = [matched_time(end, alignment.time_b) for end in interval(alignment)]
     deviation = (bounds[1] - bounds[0]) / 2 / NORMAL
@@ -65,8 +65,8 @@ def inner_tempo(
     rows: Sequence[Tempo],
     labelled: Mapping[str, tuple[float, float]],
 ) -> Tempo | None:
-    """The Tempo of the longest run of parts that no clip cuts, as one; None where that is fewer
-    than two. rows: of `tempo`."""
+    """The Tempo of the longest run of parts that no clip cuts, as a single part; None if the run
+    has fewer than two. rows: of `tempo`."""
     best: list[Span] = []
     run: list[Span] = []
     for span, row in zip(spans, rows, strict=True):
@@ -134,9 +134,9 @@ def _tempo(
 
 
 def _cut(alignment: Alignment, span: Span) -> str:
-    """Why the seconds between the ends of a span are not how long it takes; empty where they are.
+    """Why the time between the ends of a span is not its duration; empty if it is.
 
-    Whatever the alignment puts at the first or the last frame of a clip may lie before or after it.
+    A moment that the alignment matches with the first or last frame of a clip may lie outside it.
     """
     if span.first == 0:
         return "the reference begins in it"
@@ -158,7 +158,7 @@ def _cut(alignment: Alignment, span: Span) -> str:
 
 
 def _longest_gap(alignment: Alignment, rows: np.ndarray) -> float:
-    """Seconds of the longest stretch of rows of the other clip that no frame is matched with."""
+    """Seconds of the longest stretch of rows of the other clip without a matching frame."""
     matched = alignment.time_b[rows[alignment.matched_b[rows]]] if len(rows) else np.empty(0)
     return float(np.diff(matched).max(initial=0.0))
 
@@ -173,7 +173,7 @@ def _verdict(ratio: float, low: float, high: float) -> str:
 
 
 def _by_labels(labelled: tuple[float, float]) -> str:
-    """Labels state no interval: the change alone decides."""
+    """The verdict by labels, which have no interval: the ratio alone decides."""
     ratio = labelled[1] / labelled[0] if labelled[0] > 0 else np.nan
     if np.isnan(ratio):
         return "unclear"

@@ -1,8 +1,8 @@
 """Whether a value changes over attempts by more than chance: arrays in, numbers out.
 
-Kendall's rank correlation of the values with their order, since a fault need not fade in a straight
-line and one bad attempt must not decide; its p by permutation of the order, exact for few attempts;
-the size of the change by the line of Theil and Sen.
+The test is Kendall's rank correlation of the values with their order, since a fault need not fade
+linearly and one bad attempt must not decide. Its p value comes from permutations of the order,
+which are exact for few attempts. The size of the change comes from the Theil-Sen line.
 """
 
 from __future__ import annotations
@@ -16,19 +16,20 @@ import numpy as np
 
 from la2ds_cli.core.types import FloatArray, IntArray
 
-LEAST_ATTEMPTS = 5  # of fewer even a steady rise may be chance: 2 of the 24 orders of four
-CHANCE = 0.05  # of all series of a comparison together
-_ALL_ORDERS = 7  # attempts, of which all 5040 orders are looked at
-_ORDERS = 20_000  # random ones of more
+LEAST_ATTEMPTS = 5  # with fewer, even a steady rise may be chance: 2 of the 24 orders of four
+CHANCE = 0.05  # for all series of a comparison together
+_ALL_ORDERS = 7  # attempts, up to which all orders (5040) are tried
+_ORDERS = 20_000  # random orders for more attempts
 
 
 @dataclass(frozen=True)
 class Trend:
-    """count: of attempts with a value. tau: Kendall's, -1 to 1. p: how often a random order of the
-    attempts is as steady, both directions; adjusted: the same over all series that were tested
-    (Holm). slope: median per attempt, start, end: the line at the first and the last attempt with a
-    value, in the values' unit. verdict: `fades` or `grows`, by the distance from 0; `none` where it
-    may be chance or is too small to matter; `few` for fewer than LEAST_ATTEMPTS. NaN = not known.
+    """count: attempts with a value. tau: Kendall's, -1 to 1. p: how often a random order of the
+    attempts is as steady (two-sided); adjusted: corrected for all series that were tested (Holm).
+    slope: median change per attempt; start, end: the line at the first and the last attempt with a
+    value; both in the values' unit. verdict: `fades` or `grows`, by the distance from 0; `none` if
+    it may be chance or is too small to matter; `few` for fewer than LEAST_ATTEMPTS. NaN = not
+    known.
     """
 
     count: int
@@ -42,8 +43,8 @@ class Trend:
 
 
 def trends(values: Sequence[FloatArray], least: Sequence[float]) -> list[Trend]:
-    """The trend of every series (A,) over the attempts, NaN = no value. least: the smallest change
-    from start to end that matters, of each."""
+    """The trend of every series (A,) over the attempts, NaN = no value. least: for each series, the
+    smallest change from start to end that matters."""
     found = [_trend(value) for value in values]
     tested = [k for k, trend in enumerate(found) if not math.isnan(trend.p)]
     running = 0.0
@@ -76,7 +77,7 @@ def _verdict(trend: Trend, least: float) -> str:
 
 
 def _line(order: IntArray, value: FloatArray) -> tuple[float, float, float]:
-    """Slope of Theil and Sen, and the line's values at the first and the last of `order`."""
+    """The Theil-Sen slope, and the line's values at the first and the last of `order`."""
     first, second = np.triu_indices(len(value), 1)
     slope = float(np.median((value[second] - value[first]) / (order[second] - order[first])))
     height = float(np.median(value - slope * order))
@@ -84,9 +85,9 @@ def _line(order: IntArray, value: FloatArray) -> tuple[float, float, float]:
 
 
 def kendall(value: FloatArray) -> tuple[float, float]:
-    """Kendall's tau of values (A,) with their order, ties counting for nothing, and its two-sided
-    p: the share of orders of the attempts that are at least as steady, of all orders or, for many
-    attempts, of random ones that are the same every time."""
+    """Kendall's tau of values (A,) with their order, where ties count 0, and its two-sided p: the
+    share of orders of the attempts that are at least as steady. All orders are tried or, for many
+    attempts, random ones with a fixed seed."""
     count = len(value)
     first, second = np.triu_indices(count, 1)
     sign = np.sign(value[second] - value[first])
@@ -97,7 +98,7 @@ def kendall(value: FloatArray) -> tuple[float, float]:
     else:
         rng = np.random.default_rng(count)
         orders = rng.permuted(np.tile(np.arange(count), (_ORDERS, 1)), axis=1)
-        extra = 1  # the order that was seen is one of those that chance gives
+        extra = 1  # the observed order counts as one of the random ones
     scores = np.zeros(len(orders))
     for i, j, of_pair in zip(first, second, sign, strict=True):
         if of_pair:

@@ -1,8 +1,8 @@
-"""The viewpoint of a clip, judged from its joints, and the turn between two clips' cameras.
+"""The viewpoint of a clip, estimated from its joints, and the turn between two clips' cameras.
 
-An angle in the picture is that of the body only from one side: turned by 10 degrees, the same
-rendered movement shows angles at shoulders, hips and knees that differ by up to 10 degrees in nine
-frames of ten, by 28 degrees at a turn of 30. So the turn between two clips must be known before a
+Angles in the picture depend on the view: if the camera turns by 10 degrees, the angles at
+shoulders, hips and knees of the same rendered movement differ by up to 10 degrees in nine frames of
+ten; at a turn of 30 degrees, by up to 28. So the turn between two clips must be known before a
 difference of angles is called a fault.
 """
 
@@ -16,12 +16,12 @@ from la2ds_cli.core.skeleton import Skeleton, get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.pose_features import mirror
 
-# Distances of the joint centres over the length from hips to shoulders, of adults.
+# Distances between the joint centres of adults, relative to the length from hips to shoulders.
 SHOULDERS, HIPS = 0.72, 0.37
 _LEAST_TORSO = 0.5  # of its full length: a spine that points at the camera has no direction
 _LEAST_FRAMES = 5
 _AROUND = 0.5  # seconds over which the difference at a frame is averaged
-_SIDE_CUE = 0.04  # torso lengths; less tells no side
+_SIDE_CUE = 0.04  # torso lengths; less does not determine the side
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class ViewDifference:
     positive where the body faces the right of the picture. NaN = unknown.
 
     reference, other: medians over the aligned frames. turn: mean difference, 0 to 180; a turn of
-    the body that both make does not count. side_known: whether left and right could be told apart
-    in both clips; where not, turn is the least that it can be. by_frame: (N,) the difference around
-    each frame of the reference, 0 to 180: a camera may move, or one of the two turn less.
+    the body in both clips does not count. side_known: whether left and right could be told apart in
+    both clips; if not, turn is its least possible value. by_frame: (N,) the difference around each
+    frame of the reference, 0 to 180: a camera may move, or one of the two people may turn less.
     """
 
     reference: float
@@ -47,9 +47,10 @@ def view_difference(
 ) -> ViewDifference:
     """How far the cameras of two aligned clips stand apart; position (N,) of A's frames in B.
 
-    From the width of shoulders and hips beside the length of the torso, and the side from the nose
-    before the ears and the knees before the legs. On rendered clips the turn is right to some 10
-    degrees. NaN for skeletons without shoulders and hips.
+    The angle comes from the width of shoulders and hips relative to the length of the torso, and
+    its sign from the nose in front of the ears and the knees in front of the legs. On rendered
+    clips, the turn is right to within some 10 degrees. NaN for skeletons without shoulders and
+    hips.
     """
     width_a, side_a = _width_and_side(a)
     width_b, side_b = _width_and_side(mirror(b) if mirrored else b)
@@ -72,13 +73,13 @@ def view_difference(
 
 
 def has_trunk(skeleton: str) -> bool:
-    """Whether a skeleton of that name has shoulders and hips, which a hand has not."""
+    """Whether the named skeleton has shoulders and hips, which a hand does not."""
     ends = {f"{side}_{part}" for part in ("shoulder", "hip") for side in ("left", "right")}
     return ends <= set(get_skeleton(skeleton).joints)
 
 
 def _around(apart: np.ndarray, time: FloatArray) -> FloatArray:
-    """(N,) degrees of the mean of the unit vectors apart (N,) over _AROUND seconds."""
+    """(N,) angle in degrees of the mean of the unit vectors apart (N,) over _AROUND seconds."""
     first = np.searchsorted(time, time - _AROUND / 2)
     stop = np.searchsorted(time, time + _AROUND / 2, side="right")
     known = np.isfinite(apart)
@@ -115,7 +116,7 @@ def _width_and_side(pose: PoseSequence) -> tuple[FloatArray, int]:
 
 
 def _across(spine: FloatArray, length: FloatArray) -> FloatArray:
-    """(T, 2) unit vectors to the right of the spine (T, 2); of an upright one, the picture's x."""
+    """(T, 2) unit vectors to the right of the spine (T, 2); for an upright spine, the x axis."""
     upright = np.column_stack([-spine[:, 1], spine[:, 0]])
     return upright / np.where(length > 0, length, np.nan)[:, None]
 

@@ -76,7 +76,9 @@ def test_a_fault_that_stays_has_no_trend(tmp_path: Path) -> None:
 def test_good_attempts_show_nothing(tmp_path: Path) -> None:
     found = compared(tmp_path, *(attempt(n, 2) for n in range(6)))
     assert found.series == ()
-    assert attempts_lines(found) == ["Nothing is stated of the same joint or part in two attempts."]
+    assert attempts_lines(found) == [
+        "No difference of the same joint or part is stated in two attempts."
+    ]
     assert np.nanmax(found.bands.spread) < 8
 
 
@@ -141,7 +143,7 @@ def test_clips_that_cannot_be_compared_are_left_out_with_the_reason(tmp_path: Pa
     found = compare_attempts(project, "coach", names, AlignRequest(project.config()))
     assert [one.aligned.b.id for one in found.attempts] == ["one", "two"]
     assert found.left_out["coach"] == "it is the reference"
-    assert found.left_out["one"] == "it is an attempt already"
+    assert found.left_out["one"] == "it is already one of the attempts"
     assert "gone.mp4" in found.left_out["gone.mp4"]
     with pytest.raises(UserError, match="1 of the attempts can be compared") as caught:
         compare_attempts(project, "coach", ["one", "coach"], AlignRequest(project.config()))
