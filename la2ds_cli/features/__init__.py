@@ -1,4 +1,4 @@
-"""From joints, or video frames, to what a network reads.
+"""From joints or video frames to the input of a network.
 
 crop: the box of a clip and the cells of its heatmaps · heatmaps, with its compiled heatmap_kernel:
 eq. 1 and 2 of the paper · resample: sampling by time, never by frame number · augment: the

@@ -14,16 +14,16 @@ from la2ds_cli.core.config_sections import AugmentConfig
 from la2ds_cli.core.skeleton import Skeleton
 from la2ds_cli.core.types import FloatArray
 
-MIN_FRAMES = 8  # an augmented copy is never shorter than this (or than the clip itself)
+MIN_FRAMES = 8  # an augmented copy is never shorter than this, or than a clip that is shorter
 _WARP_KNOT = 8  # frames between the knots of the smooth speed curve
 
 
 @dataclass(frozen=True)
 class AugmentedCopy:
     """S' of N frames. xy (N, K, 2) pixels, NaN = not seen; score (N, K); source (N,) float64:
-    the position in S of each frame, strictly increasing, fractional only when `warp` is on;
-    flipped: whether it is mirrored; frame_features (N, D): features of its video frames, None
-    where the network reads joints; world (N, K, 3): joints in metres, None where it reads none."""
+    the position in S of each frame, strictly increasing, fractional only if `warp` is on; flipped:
+    whether it is mirrored; frame_features (N, D): features of its video frames, None if the network
+    reads joints; world (N, K, 3): joints in metres, None if the network reads none."""
 
     xy: FloatArray
     score: FloatArray
@@ -67,14 +67,14 @@ def sample_frames(length: int, config: AugmentConfig, rng: np.random.Generator) 
 
     First the copy is trimmed: a share drawn from U(0, trim) is cut off, divided at random
     between both ends. Then, with `warp`, a smooth random speed is applied; then a share drawn
-    from U(0, drop) of the frames is dropped at random (the paper's selection of N of M). The last
-    two happen together with `temporal_probability`, trimming always.
+    from U(0, drop) of the frames is dropped at random (the paper's selection of N of M frames).
+    Trimming always happens; the other two happen together, with `temporal_probability`.
     """
     least = min(MIN_FRAMES, length)
     trimmed = max(round(length * (1 - rng.uniform(0, config.trim))), least)
     start = int(rng.integers(length - trimmed + 1))
     position = np.arange(start, start + trimmed, dtype=np.float64)
-    # No draw at probability 1, so that a copy does not depend on a switch that is always on.
+    # At probability 1 nothing is drawn, so that the random sequence does not change.
     if config.temporal_probability < 1 and rng.random() >= config.temporal_probability:
         return position
     if config.warp > 0 and trimmed > 2:
@@ -109,8 +109,8 @@ def noise(
 ) -> FloatArray:
     """Draw N(0, std) of shape (T, ...), independent over frames or temporally smooth.
 
-    smooth: frames i and j correlate by 1 - |i - j| / 2T, the covariance of CASA that the paper
-    tried (sec. 3.2) and found no better; one draw thus drifts over the whole clip.
+    smooth: frames i and j have the correlation 1 - |i - j| / 2T, the covariance of CASA that the
+    paper tried (sec. 3.2) and found no better; a draw thus drifts over the entire clip.
     """
     drawn = rng.normal(0, std, shape)
     if not smooth:
@@ -131,8 +131,8 @@ def rotate_limb(
 ) -> FloatArray:
     """Orientation augmentation: one limb turns about one of its joints by N(0, std) radians.
 
-    The limb is one kinematic chain for the entire clip. The angle is drawn independently for every
-    frame; with `smooth` it drifts (see `noise`).
+    The same kinematic chain is used for the entire clip. The angle is drawn independently for every
+    frame; with `smooth`, it drifts (see `noise`).
     """
     names = sorted(skeleton.chains)
     chain = skeleton.chains[names[rng.integers(len(names))]]
@@ -154,7 +154,7 @@ def _turn(xy: FloatArray, centre: FloatArray, angle: FloatArray) -> FloatArray:
 def change_geometry(
     xy: FloatArray, skeleton: Skeleton, strength: float, rng: np.random.Generator
 ) -> FloatArray:
-    """Another body seen by another camera, constant over the clip (beyond the paper).
+    """Another body seen by another camera, constant over the clip (not in the paper).
 
     Each chain is scaled and turned about its pivot by a few per cent and degrees, then the entire
     figure is sheared, stretched and tilted. strength 1: standard deviations of 10 % in limb
@@ -182,8 +182,8 @@ def flip(
 ) -> tuple[FloatArray, FloatArray]:
     """Flip horizontally by negating x.
 
-    With `swap` left and right joints are exchanged, so that the left arm of the mirrored person is
-    called left again (CASA does not). xy (T, K, 2), or (T, K, 3) in space.
+    With `swap`, left and right joints are exchanged, so that the left arm of the mirrored person is
+    called left again (CASA does not do this). xy (T, K, 2), or (T, K, 3) in 3D.
     """
     sign = np.array([-1.0, 1.0, 1.0])[: xy.shape[-1]]
     if not swap:

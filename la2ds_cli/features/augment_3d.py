@@ -1,8 +1,8 @@
-"""The augmented copy S' of a clip with joints in metres: augment.py in space.
+"""The augmented copy S' of a clip with joints in metres: augment.py in 3D.
 
-Limbs turn about axes of their own, bodies and cameras vary in space, and the copy is seen again by
-a camera far away: its joints in the image are those of the augmented body, on the path of the
-clip's own root.
+Limbs turn about random axes, bodies and cameras vary in 3D, and a distant camera sees the copy
+again: its joints in the image are those of the augmented body, on the path of the original clip's
+root.
 """
 
 from __future__ import annotations
@@ -36,8 +36,9 @@ def augment_3d(
     """Draw one augmented copy of S. xy (M, K, 2) pixels; world (M, K, 3) metres, facing the camera;
     score (M, K); cell: pixels per heatmap cell, the unit of the position noise.
 
-    As `augment`, and the body is turned about the vertical and the camera tilted, each by one angle
-    for the clip. What is not known in metres is not seen in the copy.
+    Like `augment`, and in addition the body is turned about the vertical and the camera is tilted,
+    by angles that are constant over the clip. A joint without a position in metres is not seen in
+    the copy.
     """
     smooth, smooth_angle = config.noise == "smooth", config.noise != "independent"
     source = sample_frames(len(xy), config, rng)
@@ -74,7 +75,7 @@ def augment_3d(
 
 
 def _pixels_per_metre(xy: FloatArray, world: FloatArray, skeleton: Skeleton) -> float:
-    """By the torso, whose length in the image depends little on the side that is filmed."""
+    """Pixels per metre by the torso, whose length in the image depends little on the view."""
     pixels, metres = (centre_and_scale(fill_gaps(joints), skeleton)[1] for joints in (xy, world))
     return pixels / metres
 
@@ -87,8 +88,8 @@ def rotate_limb(
     *,
     smooth: bool = False,
 ) -> FloatArray:
-    """Orientation augmentation in space: one limb turns about one of its joints by N(0, std)
-    radians, about one axis for the clip. joints (T, K, 3); see augment.rotate_limb."""
+    """Orientation augmentation in 3D: one limb turns about one of its joints by N(0, std) radians,
+    with the same axis for the entire clip. joints (T, K, 3); see augment.rotate_limb."""
     names = sorted(skeleton.chains)
     chain = skeleton.chains[names[rng.integers(len(names))]]
     pivot = int(rng.integers(len(chain) - 1))
@@ -102,10 +103,10 @@ def rotate_limb(
 def change_body(
     joints: FloatArray, skeleton: Skeleton, strength: float, rng: np.random.Generator
 ) -> FloatArray:
-    """Another body, constant over the clip (beyond the paper): each chain is scaled and turned
-    about its pivot, then the figure stretched along each axis, depth being what a camera shows
-    least of. joints (T, K, 3) about the root; strength 1: standard deviations of 10 % in length,
-    0.1 rad and 10 % of stretch."""
+    """Another body, constant over the clip (not in the paper): each chain is scaled and turned
+    about its pivot, then the figure is stretched along each axis, including depth, which a camera
+    shows least. joints (T, K, 3) relative to the root; strength 1: standard deviations of 10 % in
+    length, 0.1 rad and 10 % of stretch."""
     changed = joints.copy()
     for name in sorted(skeleton.chains):
         pivot, *moving = skeleton.chains[name]
@@ -118,7 +119,7 @@ def change_body(
 
 
 def tilted(joints: FloatArray, pitch: float, roll: float) -> FloatArray:
-    """joints (T, K, 3) about the root as a camera sees them that is pitched about x and rolled
+    """joints (T, K, 3) relative to the root, as seen by a camera that is pitched about x and rolled
     about z, in radians."""
     cos, sin = np.cos(pitch), np.sin(pitch)
     about_x = np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]])
@@ -128,7 +129,7 @@ def tilted(joints: FloatArray, pitch: float, roll: float) -> FloatArray:
 
 
 def _axis(rng: np.random.Generator) -> FloatArray:
-    """A unit vector (3,) of any direction."""
+    """A unit vector (3,) in a random direction."""
     drawn = rng.normal(size=3)
     return drawn / np.linalg.norm(drawn)
 

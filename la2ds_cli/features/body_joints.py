@@ -1,5 +1,5 @@
-"""Joints of one skeleton out of another by their names: the 13 of `penn13` out of any body for the
-base model, and the joints that clips of different skeletons share."""
+"""Conversion between skeletons by joint names: the 13 joints of `penn13` from any body skeleton for
+the base model, and the joints that clips of different skeletons share."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from la2ds_cli.core.skeleton import SKELETONS, get_skeleton
 from la2ds_cli.core.types import PoseSequence
 
 BODY = "penn13"
-FEWEST_JOINTS = 6  # a skeleton that shares fewer of the 13 joints is none of a body
-STAND_INS = {"head": ("nose",)}  # the first that a skeleton has, where it lacks the joint
+FEWEST_JOINTS = 6  # a skeleton that shares fewer of the 13 joints is not a body
+STAND_INS = {"head": ("nose",)}  # used in this order if a skeleton lacks the joint
 
 
 def _sources(skeleton: str, target: str) -> list[int | None]:
-    """For each joint of the target the index of that joint in a skeleton, None = it has none. A
-    nose stands for the head where there is no head, but not for both."""
+    """For each joint of the target, its index in a skeleton, None = it has none. The nose stands in
+    for a missing head, unless the target has a nose itself."""
     names, wanted = get_skeleton(skeleton).joints, get_skeleton(target).joints
     sources = []
     for joint in wanted:
@@ -30,10 +30,10 @@ def _sources(skeleton: str, target: str) -> list[int | None]:
 
 
 def joint_sources(skeleton: str) -> list[int | None]:
-    """For each joint of penn13 the index of that joint in a skeleton, None = it has none.
+    """For each joint of penn13, its index in a skeleton, None = it has none.
 
-    A nose stands for a head. Raises UserError (exit 5) for a skeleton that shares fewer than 6 of
-    them, such as a hand.
+    The nose stands in for a missing head. Raises UserError (exit 5) for a skeleton that has fewer
+    than 6 of the joints, such as a hand.
     """
     sources = _sources(skeleton, BODY)
     known = sum(source is not None for source in sources)
@@ -41,7 +41,7 @@ def joint_sources(skeleton: str) -> list[int | None]:
         raise UserError(
             f"the base model reads bodies, and the skeleton {skeleton} has {known} of its "
             f"{len(sources)} joints",
-            hint="--features pose needs no model; la2ds train makes one for this skeleton",
+            hint="--features pose needs no model; la2ds train trains one for this skeleton",
             exit_code=ExitCode.MISMATCH,
         )
     return sources
@@ -72,7 +72,8 @@ def holds(skeleton: str, target: str) -> bool:
 
 
 def as_skeleton(pose: PoseSequence, target: str) -> PoseSequence:
-    """The sequence with the joints of a skeleton that its own `holds`; ValueError for others."""
+    """The sequence with the joints of `target`, all of which its skeleton must have (`holds`).
+    Raises ValueError otherwise."""
     if pose.skeleton == target:
         return pose
     if not holds(pose.skeleton, target):
@@ -81,13 +82,13 @@ def as_skeleton(pose: PoseSequence, target: str) -> PoseSequence:
 
 
 def shared_skeleton(names: Collection[str]) -> str | None:
-    """The largest skeleton whose joints all the named ones hold, None = they share none."""
+    """The largest skeleton whose joints are in all the named ones, None = there is none."""
     known = [name for name in SKELETONS if all(holds(other, name) for other in names)]
     return max(known, key=lambda name: len(get_skeleton(name).joints), default=None)
 
 
 def _taken(pose: PoseSequence, sources: list[int | None], target: str) -> PoseSequence:
-    """The joints `sources` of a sequence as those of the target; NaN, score 0 for None."""
+    """The joints `sources` of a sequence as those of the target; NaN with score 0 for None."""
     xy = np.full((len(pose), len(sources), 2), np.nan, dtype=np.float32)
     score = np.zeros((len(pose), len(sources)), dtype=np.float32)
     world = np.full((len(pose), len(sources), 3), np.nan, dtype=np.float32)

@@ -19,18 +19,18 @@ Aspect = Literal["stretch", "keep"]
 # The robust box. A body length is the 90th percentile over frames of the larger side of the
 # frame's joints; the centre of a frame is the median of its joints.
 _JUMP = 0.5  # body lengths between two frames: nobody's body centre moves that fast
-_JUMP_PER_GAP = 0.1  # more of it for each frame without joints (or left out) in between
-_LONGEST_STRAY = 0.2  # share of the seen frames; a longer visit elsewhere is a cut, not an error
-_REACH = 1.5  # body lengths from the centre that a joint of the body can be
+_JUMP_PER_GAP = 0.1  # added for each frame without joints (or left out) in between
+_LONGEST_STRAY = 0.2  # share of the seen frames; a longer stay elsewhere is a cut, not an error
+_REACH = 1.5  # body lengths; largest distance of a joint from the centre of the body
 _THINNEST = 0.05  # least ratio of the box's sides, so that a line of joints has a box
 
 
 def clip_box(xy: FloatArray, crop: Crop = "robust", padding: float = 0.0) -> FloatArray:
     """Box (4,) float64 xyxy of a clip, in the units of xy (T, K, 2); NaN joints are ignored.
 
-    smallest: contains every joint of every frame (paper sec. 3.1), so one frame on a bystander
+    smallest: contains every joint of every frame (paper sec. 3.1), so a single frame of a bystander
     shrinks the subject for the entire clip. robust: the same box without stray frames (short runs
-    in which the body centre jumps away and back, as when another person was picked) and without
+    in which the body centre jumps away and back, as when another person was tracked) and without
     stray joints (further from the body than a limb can reach). A percentile of the extents would
     cut off raised arms that last as long as such an error; continuity distinguishes the two.
 
@@ -54,7 +54,7 @@ def clip_box(xy: FloatArray, crop: Crop = "robust", padding: float = 0.0) -> Flo
 
 
 def _without_strays(xy: FloatArray, seen: FloatArray) -> FloatArray:
-    """The mask `seen` (T, K) less stray frames and stray joints; never empty."""
+    """The mask `seen` (T, K) without stray frames and stray joints; never empty."""
     frames = np.flatnonzero(seen.any(axis=1))
     shown = np.where(seen[..., None], xy, np.nan)[frames]
     extent = (np.nanmax(shown, axis=1) - np.nanmin(shown, axis=1)).max(axis=1)
@@ -77,9 +77,9 @@ def _without_strays(xy: FloatArray, seen: FloatArray) -> FloatArray:
 def _steady(centre: FloatArray, frames: FloatArray) -> FloatArray:
     """Mask (F,) of frames that are not stray; centre (F, 2) in body lengths, frames (F,) indices.
 
-    The clip falls into runs at every jump. From the longest run outwards in time, a run is
-    joined when it starts where the last joined frame left off; one that is not is a stray if it
-    is short, and a change of view if it is long.
+    The clip is split into runs at every jump. From the longest run outwards in time, a run is
+    joined if it starts where the last joined run ended; otherwise it is stray if it is short, and
+    a change of view if it is long.
     """
     steps = np.linalg.norm(np.diff(centre, axis=0), axis=1)
     jumps = np.flatnonzero(steps > _allowed(np.diff(frames))) + 1
@@ -118,7 +118,7 @@ def to_cells(xy: FloatArray, box: FloatArray, size: int, aspect: Aspect = "keep"
     """Pixels xy (..., 2) to heatmap cells (..., 2) float64; NaN passes through.
 
     stretch scales both axes of the box to the grid (the paper's resize to 30 x 30); keep pads the
-    shorter side equally on both ends, so that angles survive.
+    shorter side equally on both ends, which preserves angles.
     """
     corner, side = _grid(box, aspect)
     return (np.asarray(xy, dtype=np.float64) - corner) / side * size - 0.5

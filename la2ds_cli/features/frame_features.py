@@ -1,8 +1,8 @@
 """Features of the video frames of clips (`model.input=rgb`), computed once, stored in the project.
 
-Each clip has one file, features/<id>.safetensors. It holds the frames nearest to the times that the
-model samples (`train.fps`), and their mirror images, as features of the frozen network of
-la2ds_models.resnet. Features at other times are interpolated, as joints are.
+Each clip has one file, features/<id>.safetensors. It holds the features of the frames nearest to
+the times that the model samples (`train.fps`), and of their mirror images, computed by the frozen
+network of la2ds_models.resnet. Features at other times are interpolated, as joints are.
 """
 
 from __future__ import annotations
@@ -104,13 +104,13 @@ class FrameFeatureReader:
         return interpolate(value, stored.time, at), interpolate(mirrored, stored.time, at)
 
     def key(self, clip: str) -> str:
-        """Identity of the features of a clip, which are not computed for it."""
+        """Identity of the features of a clip, without computing them."""
         return self._recipe(clip, self._project.read_pose(clip)[0]).key
 
     def check(self, clips: Sequence[str]) -> None:
         """Check before any work that missing features can be computed.
 
-        Raises the UserError of the first clip that fails, with the number of further ones.
+        Raises the UserError of the first clip that fails, with the number of other such clips.
         """
         missing = [clip for clip in clips if self._is_stale(clip)]
         problems = []
@@ -121,7 +121,7 @@ class FrameFeatureReader:
                 problems.append(error)
         if problems:
             first, more = problems[0], len(problems) - 1
-            rest = f", and {more} more clips have such a problem" if more else ""
+            rest = f", and {more} more clips have a similar problem" if more else ""
             raise UserError(f"{first.message}{rest}", hint=first.hint, exit_code=first.exit_code)
         if missing:
             self._load()
@@ -167,7 +167,7 @@ class FrameFeatureReader:
         if not path.exists():
             raise UserError(
                 f"the video of {clip} is gone: {path}",
-                hint="put it back; or use a method that reads joints (--input joints)",
+                hint="put it back, or use a method that reads joints (--input joints)",
                 exit_code=ExitCode.UNREADABLE,
             )
         file = video_file(self._project, video)
@@ -248,7 +248,7 @@ def identity_of(weights: str) -> str:
     if not Path(weights).is_file():
         raise UserError(
             f"there is no file {weights}, which model.rgb_weights names",
-            hint="put it back, or name where it lies with --set model.rgb_weights=FILE",
+            hint="put it back, or give its new path with --set model.rgb_weights=FILE",
             exit_code=ExitCode.ENVIRONMENT,
         )
     return artifact.file_digest(Path(weights))
@@ -258,7 +258,7 @@ def load_network(weights: str, identity: str) -> Conv4c:
     """The network of `model.rgb_weights`, downloaded if it is missing; never a random one.
 
     Raises UserError (exit 6) as fetch_weights does, and if the file does not exist or is not a
-    ResNet-50; exit 5 if the file is not that of `identity`, which a run was trained with.
+    ResNet-50; exit 5 if the file does not match `identity`, with which a run was trained.
     """
     from la2ds_models.resnet import load_resnet
 
@@ -274,7 +274,7 @@ def load_network(weights: str, identity: str) -> Conv4c:
     except (ValueError, OSError, UnpicklingError) as error:
         raise UserError(
             f"{path} does not hold the weights of a ResNet-50: {first_line(error)}",
-            hint="name a file of torchvision's resnet50 with --set model.rgb_weights=FILE",
+            hint="name a file of torchvision's ResNet-50 with --set model.rgb_weights=FILE",
             exit_code=ExitCode.ENVIRONMENT,
         ) from error
 

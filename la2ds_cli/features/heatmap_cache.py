@@ -1,7 +1,7 @@
 """Step `cache-heatmaps`: the heatmaps of every clip, compressed, and readable in part.
 
-The maps are those of the original clip; augmented copies are rendered from their joints when they
-are drawn. Each clip has one file of 8-bit maps in zstd frames of 64 video frames each, so that
+The maps are those of the original clip; augmented copies are rendered from their joints during
+training. Each clip has one file of 8-bit maps in zstd frames of 64 video frames each, so that
 reading a part of a long clip decompresses only the frames around it.
 """
 
@@ -117,7 +117,7 @@ def _check_space(
     """Report the expected size; raises UserError (exit 7) if the disk has less space."""
     try:
         expected = estimate_bytes(project, config, videos)
-    except Exception:  # of a clip that it looks at, which will fail by itself
+    except Exception:  # a clip of the sample cannot be read; its own result will report why
         return
     free = shutil.disk_usage(project.root).free
     if expected > free:
@@ -146,7 +146,7 @@ def compress_heatmaps(
 
     data: (bytes,) uint8, the zstd frames one after another. offset: (chunks + 1,) int64, where
     each begins. facts: `frames`, `chunk`, `channels` C, `size` H = W, `skeleton`, and `box` xyxy
-    in pixels (null when no joint is ever seen).
+    in pixels (null if no joint is ever seen).
     """
     import zstandard
 
@@ -205,10 +205,10 @@ def read_heatmaps(
         chunk = facts["chunk"]
         wanted = range(first // chunk, math.ceil(last / chunk) if last > first else 0)
         parts = [arrays["data"][slice(*arrays["offset"][n : n + 2])].tobytes() for n in wanted]
-        for index, part in zip(wanted, parts, strict=True):  # before memory is taken for them
+        for index, part in zip(wanted, parts, strict=True):  # before memory is allocated
             frames = min(chunk, facts["frames"] - index * chunk)
             if zstandard.frame_content_size(part) != frames * math.prod(shape):
-                raise ValueError(f"its chunk {index} is not of {frames} frames")
+                raise ValueError(f"its chunk {index} does not hold {frames} frames")
         maps = np.empty((max(last - first, 0), *shape), dtype=np.float32)
         for index, content in zip(wanted, parts, strict=True):
             raw = zstandard.ZstdDecompressor().decompress(content)
@@ -228,12 +228,12 @@ def read_facts(project: Project, video: str) -> Mapping[str, Any]:
 
 
 def _check_facts(facts: Mapping[str, Any]) -> None:
-    """Raise ValueError for facts of a file that compress_heatmaps does not write."""
+    """Raise ValueError for facts that compress_heatmaps cannot have written."""
     for name in ("frames", "chunk", "channels", "size"):
         if type(facts.get(name)) is not int or not 0 < facts[name] <= MOST_FRAMES:
-            raise ValueError(f"its `{name}` is not a number of at most {MOST_FRAMES:,}")
+            raise ValueError(f"its `{name}` is not an integer from 1 to {MOST_FRAMES:,}")
     if facts.get("skeleton") not in list(SKELETONS):
-        raise ValueError("it names no skeleton that is known here")
+        raise ValueError("its skeleton is unknown")
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Compiled renderer of heatmaps: visits only the cells that a Gaussian reaches.
 
-Imported where it is called, since importing numba takes longer than most commands run.
+It is imported where it is called, since importing numba takes longer than most commands run.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ _CUTOFF = 18.0
 def _exp_minus(z):
     """exp(-z) for z in [0, 32], relative error 2e-6 in float32.
 
-    math.exp keeps LLVM from using vector instructions; this function does not: it takes the Taylor
-    series of exp(-z / 32) about 1/4 and squares it five times.
+    math.exp keeps LLVM from using vector instructions. This function does not: it evaluates the
+    Taylor series of exp(-z / 32) about 1/4 and squares the result five times.
     """
     x = np.float32(0.25) - z * np.float32(1 / 32)
     y = np.float32(1 / 720)
@@ -71,8 +71,10 @@ def fill_joints(xy, score, sigma, unit, maps):
 
 @njit(cache=True, nogil=True)
 def fill_limbs(xy, score, limbs, sigma, squared, unit, first, maps):
-    """Write eq. 2 of limbs (L, 2) into maps[:, first : first + L]; distances in the unit of sigma,
-    of which a cell is unit (2,) float32 wide and high."""
+    """Write eq. 2 of limbs (L, 2) into maps[:, first : first + L].
+
+    unit (2,) float32: width and height of a cell in the unit of sigma and of the distances.
+    """
     # Eq. 2 with the plain distance decays as exp(-d), far slower than a Gaussian.
     reach = sigma * math.sqrt(2 * _CUTOFF) if squared else 2 * sigma * sigma * _CUTOFF
     scale = np.float32(1.0 / (2 * sigma * sigma))
@@ -91,8 +93,8 @@ def fill_limbs(xy, score, limbs, sigma, squared, unit, first, maps):
 
 @njit(inline="always")
 def _fill_segment(plane, ax, ay, dx, dy, weight, scale, reach, squared, unit):
-    """One limb from (ax, ay) along (dx, dy), both in the unit of the reach, in the rows and columns
-    it reaches."""
+    """Fill one limb from (ax, ay) along (dx, dy), both in the unit of `reach`, in the rows and
+    columns that it reaches."""
     size = plane.shape[0]
     wide, high = unit[0], unit[1]
     zero, one, most = np.float32(0), np.float32(1), np.float32(_CUTOFF + 2)
@@ -102,7 +104,7 @@ def _fill_segment(plane, ax, ay, dx, dy, weight, scale, reach, squared, unit):
     low_y, high_y = min(ay, ay + dy) - reach, max(ay, ay + dy) + reach
     if not (low_x < size * wide and high_x > -wide and low_y < size * high and high_y > -high):
         return
-    # On row y the slab of that half-width about the line spans `middle` +- `spread`.
+    # In row y, the band of half-width `reach` about the line spans `middle` +- `spread`.
     slope = dx / dy if abs(dy) > 1e-3 else zero
     spread = reach * math.sqrt(length2) / abs(dy) if abs(dy) > 1e-3 else 1e9
     top, bottom = max(math.ceil(low_y / high), 0), min(math.floor(high_y / high), size - 1) + 1

@@ -33,21 +33,21 @@ def render_heatmaps(
     *,
     cell: FloatArray | None = None,
 ) -> FloatArray:
-    """Maps (T, C, size, size) float32 on one thread, without the interpreter lock.
+    """Render maps (T, C, size, size) float32 on one thread, without the interpreter lock.
 
     cells: (T, K, 2) joints in heatmap cells (crop.to_cells), NaN = not seen; score: (T, K) in
     [0, 1]; limbs: (L, 2) joint indices. Joint maps are eq. 1: exp(-d^2 / (2 sigma^2)) * score. Limb
-    maps are eq. 2 with the lower of the two scores; distance `printed` takes the distance to the
+    maps are eq. 2 with the lower of the two scores; distance `printed` uses the distance to the
     segment as the paper prints it, `squared` its square, as in PoseC3D (whose limbs eq. 2
     restates). A joint that is not seen or has score 0 gives a zero map, and so does each limb that
-    ends in it; a limb of length 0 is the map of a point. With confidence `one` any other score
+    ends in it; a limb of length 0 gives the map of a point. With confidence `one`, any other score
     counts as 1.
 
-    cell: (2,) width and height of a cell in pixels (crop.cell_size), needed where sigma_unit is
-    `pixels`: sigma and the distances of eq. 1 and 2 are then pixels, and the maps those that are
-    drawn in the frame, cropped and resized, a Gaussian being one again. `out` is overwritten and
-    returned: a large batch costs less in one reused buffer than in new memory. Raises ValueError
-    for wrong shapes, and where `cell` is missing.
+    cell: (2,) width and height of a cell in pixels (crop.cell_size), needed if sigma_unit is
+    `pixels`: sigma and the distances of eq. 1 and 2 are then in pixels, which gives the maps that
+    would be drawn in the frame, then cropped and resized (a resized Gaussian is a Gaussian). `out`
+    is overwritten and returned: for a large batch, reusing a buffer is faster than allocating one.
+    Raises ValueError for wrong shapes, and if `cell` is missing.
     """
     from la2ds_cli.features.heatmap_kernel import fill_joints, fill_limbs
 

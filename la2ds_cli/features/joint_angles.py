@@ -1,4 +1,4 @@
-"""Angles at the joints of a skeleton, as the camera sees them or in space, and their differences
+"""Angles at the joints of a skeleton, as the camera sees them or in 3D, and their differences
 between two aligned clips."""
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _BODY = {
 def angle_triples(skeleton: Skeleton) -> dict[str, tuple[int, int, int]]:
     """Angle -> indices of the joint before, at and after it.
 
-    For bodies elbow, shoulder, hip and knee of both sides; for other skeletons (hands) every joint
-    in which exactly two limbs meet, by its own name.
+    For bodies: elbow, shoulder, hip and knee on both sides. For other skeletons (hands): every
+    joint in which exactly two limbs meet, under the joint's name.
     """
     index = {joint: k for k, joint in enumerate(skeleton.joints)}
     triples = {
@@ -42,9 +42,9 @@ def angle_triples(skeleton: Skeleton) -> dict[str, tuple[int, int, int]]:
 def joint_angles(pose: PoseSequence) -> tuple[tuple[str, ...], FloatArray]:
     """Names (J,) and angles (T, J) float64 in degrees, 0 = folded to 180 = stretched.
 
-    Angles are measured in the image plane: one that points at the camera looks smaller or larger
-    than it is. Those of a `spatial` pose are measured in space. NaN where a joint is missing or two
-    of them lie in one point.
+    Angles are measured in the image plane, where a limb that points at the camera makes them look
+    smaller or larger than they are. Those of a `spatial` pose are measured in 3D. NaN where a joint
+    is missing or two of the joints coincide.
     """
     triples = angle_triples(get_skeleton(pose.skeleton))
     joints = compared_joints(pose)
@@ -61,14 +61,14 @@ def joint_angles(pose: PoseSequence) -> tuple[tuple[str, ...], FloatArray]:
 
 
 def compared_joints(pose: PoseSequence) -> FloatArray:
-    """Joints (T, K, 2) in the image, or (T, K, 3) in metres of a `spatial` pose, float64."""
+    """Joints (T, K, 2) in the image, or (T, K, 3) in metres for a `spatial` pose, float64."""
     joints = pose.world if pose.spatial and pose.world is not None else pose.xy
     return np.asarray(joints, np.float64)
 
 
 def in_plane(first: FloatArray, second: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Two limbs (T, 2) as they are, or (T, 3) in the plane (T, 2) that both span, the first along
-    x, with the angle that they have."""
+    """Two limbs (T, 2) unchanged, or (T, 3) mapped to the plane (T, 2) that they span, with the
+    first along x and the angle between them preserved."""
     if first.shape[1] == 2:
         return first, second
     length = np.linalg.norm(first, axis=1)
@@ -83,9 +83,9 @@ def angle_difference(
 ) -> tuple[tuple[str, ...], FloatArray]:
     """Names (J,) and angles of B minus those of A, (N, J) degrees, at the frames of A.
 
-    position: (N,) where among B's frames each frame of A lies; angles of B are taken between its
-    frames. NaN where there is no counterpart or a joint is missing. mirrored: B is mirrored first,
-    so that its left is compared with A's right. Raises ValueError for clips of different skeletons.
+    position: (N,) position of each frame of A among B's frames; angles of B are interpolated. NaN
+    if there is no counterpart or a joint is missing. mirrored: B is mirrored first, so that its
+    left is compared with A's right. Raises ValueError for clips of different skeletons.
     """
     if a.skeleton != b.skeleton:
         raise ValueError(f"skeletons differ: {a.skeleton} and {b.skeleton}")

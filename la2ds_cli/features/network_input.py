@@ -34,14 +34,14 @@ class NetworkInput:
 
 
 def joint_feature_count(skeleton: Skeleton, kind: JointKind, *, spatial: bool = False) -> int:
-    """Width J of `joint_features`: 2K coordinates of each kind, in the image and about the root,
-    and K scores; with 3D, K in the image and 3K about the root."""
+    """Width J of `joint_features`: 2K coordinates of each kind, in the image and relative to the
+    root, and K scores; in 3D, K in the image and 3K relative to the root."""
     return sum(joint_blocks(kind, spatial=spatial)) * len(skeleton.joints)
 
 
 def joint_blocks(kind: JointKind, *, spatial: bool = False) -> tuple[int, ...]:
     """Layout of `joint_features` in a frame: consecutive blocks, each with this many features of
-    every joint in turn. spatial: with 3D."""
+    every joint in turn. spatial: in 3D."""
     coordinates = (1, 3) if spatial else (2, 2)
     position, score, movement = coordinates, (1,), coordinates
     if kind == "movement":
@@ -50,14 +50,14 @@ def joint_blocks(kind: JointKind, *, spatial: bool = False) -> tuple[int, ...]:
 
 
 def map_channels(skeleton: Skeleton, heatmap: HeatmapConfig, model: ModelConfig) -> int:
-    """Heatmap channels C that the network reads, 0 when it reads none."""
+    """Heatmap channels C that the network reads, 0 if it reads none."""
     if model.input not in ("both", "heatmap"):
         return 0
     return channel_count(skeleton, heatmap.channels)
 
 
 def joint_width(skeleton: Skeleton, model: ModelConfig) -> int:
-    """Features J of a frame, beside its heatmaps, that the network reads, 0 when it reads none."""
+    """Features J of a frame that the network reads besides heatmaps, 0 if it reads none."""
     if model.input == "heatmap":
         return 0
     if model.input == "rgb":
@@ -73,15 +73,15 @@ def joint_features(
     kind: JointKind,
     world: FloatArray | None = None,
 ) -> FloatArray:
-    """(T, J) float32: coordinates in the image, coordinates about the body's root, scores.
+    """(T, J) float32: coordinates in the image, coordinates relative to the body's root, scores.
 
-    kind `position`: in the crop scaled to [-1, 1], about the root in torso lengths. `movement`:
-    `both_movements`. `both`: position, then movement. Gaps are filled in time; where the score is
-    0, it marks them.
+    kind `position`: in the image scaled so that the crop is [-1, 1], and relative to the root in
+    torso lengths. `movement`: `both_movements`. `both`: position, then movement. Gaps are
+    interpolated in time; a score of 0 marks them.
 
-    world: (T, K, 3) joints in metres. Then those about the root are these, and those in the image
-    are their height alone, in torso lengths from the root's median height, which depends little on
-    the side from which the camera looks.
+    world: (T, K, 3) joints in metres, which are then used relative to the root. In the image, only
+    the height is used, in torso lengths from the root's median height, which depends little on the
+    camera's side.
     """
     filled = fill_gaps(xy_cells)
     in_crop = (filled + 0.5) * (2 / size) - 1
@@ -104,8 +104,8 @@ def impute(xy: FloatArray, score: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Joints without gaps, as if all had been seen: xy (T, K, 2) and score (T, K), float64.
 
     Both are interpolated in time by `fill_gaps`, so that a heatmap shows a filled joint as strongly
-    as those before and after it; a joint that is never seen gets the mean position and score of the
-    others in each frame. A position with score 0 stays, and gets a score.
+    as before and after the gap. A joint that is never seen gets the mean position and score of the
+    others in each frame. A position with score 0 is not changed, but gets a score.
     """
     unknown = ~_seen(xy, score)
     scores = np.where(unknown, np.nan, score)[:, :, None]
@@ -120,10 +120,10 @@ def _seen(xy: FloatArray, score: FloatArray) -> np.ndarray:
 def without_unseen(
     joints: FloatArray, seen: np.ndarray, kind: JointKind, *, spatial: bool = False
 ) -> FloatArray:
-    """`joint_features` (T, J) in which every feature of the joints that are not `seen` (T, K) is 0.
+    """`joint_features` (T, J) with all features of joints that are not `seen` (T, K) set to 0.
 
-    The features of the other joints do not change: the root, the torso and the unit of movement are
-    those of the filled joints.
+    The features of the other joints do not change: the root, the torso and the unit of movement
+    still come from the filled joints.
     """
     counts = joint_blocks(kind, spatial=spatial)
     known = np.concatenate([np.repeat(seen, count, axis=1) for count in counts], axis=1)
@@ -139,15 +139,16 @@ def network_input(
     frame_features: FloatArray | None = None,
     world: FloatArray | None = None,
 ) -> NetworkInput:
-    """Crop the clip by its own box (paper sec. 3.1) and render what `model.input` asks for.
+    """Crop the clip to its box (paper sec. 3.1) and render what `model.input` asks for.
 
     xy (T, K, 2) pixels, NaN = not seen; score (T, K) in [0, 1]. frame_features (T, 1024):
     features of the video frames, the only input of `rgb`. world (T, K, 3): joints in metres, facing
     the camera (features.spatial), for `joints3d`; a joint that is NaN there counts as not seen.
-    Raises ValueError if what the input needs is missing.
-    `model.missing` decides about joints that are not seen. `imputed`: `impute` before anything
-    reads them. `zero`: all their features are 0, and their heatmap channels and those of their
-    limbs empty. `mixed`: filled in time with score 0 as features of joints, empty as heatmaps.
+    Raises ValueError if a required input is missing.
+
+    `model.missing` says what happens to joints that are not seen. `imputed`: `impute` fills them
+    first. `zero`: all their features are 0, and their heatmap channels and those of their limbs are
+    empty. `mixed`: interpolated in time with score 0 in the joint features, empty in the heatmaps.
     """
     if model.input == "rgb":
         if frame_features is None:

@@ -1,4 +1,4 @@
-"""Features computed from joints alone: the raw-pose baselines and the zero-training fallback."""
+"""Features computed from joints alone: the raw-pose baselines and the fallback without a model."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.spatial import facing_joints
 
 RANGE = (1, 99)  # percentiles, so that single wrong joints do not count
-EXTENDED = 90  # percentile of the length of a segment of a limb over the clip
+EXTENDED = 90  # percentile over the clip of the length of a limb segment
 LEAST_MOVEMENT = 0.1  # torso lengths, root of the summed squares of all joints
 
 
 def fill_gaps(xy: FloatArray) -> FloatArray:
     """Fill NaN joints of xy (T, K, C) by linear interpolation in time, holding the ends.
 
-    C: 2 for positions; scores fill as (T, K, 1). A joint that is never seen gets the mean of the
-    other joints, filled, in each frame (0 when none is seen).
+    C: 2 for positions; scores are passed as (T, K, 1). A joint that is never seen gets the mean of
+    the other joints, after filling, in each frame (0 if none is seen).
     """
     filled = np.array(xy, dtype=np.float64)
     clock = np.arange(len(xy))
@@ -41,8 +41,8 @@ def centre_and_scale(xy: FloatArray, skeleton: Skeleton) -> tuple[FloatArray, fl
     """Root-centred joints (T, K, 2) in torso lengths, and the torso length in the units of xy.
 
     xy (T, K, 2), or (T, K, 3), without gaps. The root (mean of the skeleton's root joints) is
-    removed per frame; the scale is one number per clip, the median torso length, so that crouching
-    does not change it; 1 where no torso has any length.
+    subtracted per frame. The scale is one number per clip, the median torso length, so that
+    crouching does not change it; 1 if no torso has any length.
     """
     centred = xy - xy[:, list(skeleton.root)].mean(axis=1, keepdims=True)
     ends = np.array(skeleton.torso)
@@ -58,13 +58,13 @@ def body_frame(pose: PoseSequence) -> tuple[FloatArray, float]:
 
 
 def value_range(value: FloatArray) -> FloatArray:
-    """(D,) range of each column of value (T, D), between the percentiles RANGE."""
+    """(D,) range of each column of value (T, D) between the percentiles RANGE."""
     low, high = np.percentile(value, RANGE, axis=0)
     return high - low
 
 
 def amplitude(span: FloatArray) -> float:
-    """Root mean square of sines of the ranges `span` (D,), all columns together."""
+    """Root mean square of sine waves with the ranges `span` (D,), all columns together."""
     return float(np.sqrt((span**2).sum() / 8))
 
 
@@ -72,9 +72,9 @@ def movement_of(joints: FloatArray) -> FloatArray:
     """(T, 2K) deviation of joints (T, K, 2) from the middle of each coordinate's range over the
     clip, in units of the movement of all joints together.
 
-    Subtracting the middle removes build, clothes and most of the camera; the unit removes how far
-    a performer moves. Unlike means, ranges do not depend on how long a pose is held. joints are in
-    torso lengths; movement below LEAST_MOVEMENT of them is not amplified.
+    Subtracting the middle removes body shape, clothes and most of the camera's effect; the unit
+    removes how far a performer moves. Unlike means, ranges do not depend on how long a pose is
+    held. joints are in torso lengths; movement below LEAST_MOVEMENT is not amplified.
     """
     flat = joints.reshape(len(joints), -1)
     low, high = np.percentile(flat, RANGE, axis=0)
@@ -89,7 +89,7 @@ def joints_for_features(
     applied.
 
     For a `spatial` pose: only the height of the joints in the image, (T, K, 1), which looks alike
-    to a camera on another side, and joints (T, K, 3) relative to the root, facing the camera.
+    from every side, and joints (T, K, 3) relative to the root, facing the camera.
     """
     skeleton = get_skeleton(pose.skeleton)
     joints = smooth(fill_gaps(pose.xy))
@@ -101,22 +101,22 @@ def joints_for_features(
 
 
 def raw_pose(pose: PoseSequence) -> FloatArray:
-    """(T, 2K) float64: root-centred, torso-scaled joints; (T, 3K) of a `spatial` pose."""
+    """(T, 2K) float64: root-centred, torso-scaled joints; (T, 3K) for a `spatial` pose."""
     return joints_for_features(pose)[1].reshape(len(pose), -1)
 
 
 def raw_pose_velocity(pose: PoseSequence, weight: float = 1.5, reach: int = 2) -> FloatArray:
-    """(T, 4K) float64, (T, 6K) of a `spatial` pose: raw_pose and `weight` times its central
+    """(T, 4K) float64, (T, 6K) for a `spatial` pose: raw_pose and `weight` times its central
     difference over +-reach frames."""
     return with_velocity(raw_pose(pose), weight, reach)
 
 
 def movement(pose: PoseSequence, weight: float = 1.0, reach: int = 2) -> FloatArray:
-    """(T, 8K) float64: `movement_of` the joints in the image and about the root, and `weight`
+    """(T, 8K) float64: `movement_of` the joints in the image and relative to the root, and `weight`
     times its central difference over +-reach frames. The best features without a model.
 
     The joints in the image show the body rising or sinking, which is most of a squat or a pull-up;
-    the joints about the root are independent of a moving camera.
+    the joints relative to the root do not depend on a moving camera.
     """
     return with_velocity(movement_without_velocity(pose), weight, reach)
 
@@ -127,14 +127,14 @@ def movement_without_velocity(pose: PoseSequence) -> FloatArray:
 
 
 def both_movements(joints: FloatArray, about_root: FloatArray, torso: float) -> FloatArray:
-    """(T, 4K) `movement_of` joints (T, K, 2) in the image, and of the same joints about the root
-    (`centre_and_scale`); of (T, K, 1) and (T, K, 3) as well."""
+    """(T, 4K) `movement_of` joints (T, K, 2) in the image, and of the same joints relative to the
+    root (`centre_and_scale`); also for (T, K, 1) and (T, K, 3)."""
     return np.concatenate([movement_of(joints / torso), movement_of(about_root)], axis=1)
 
 
 def with_velocity(position: FloatArray, weight: float, reach: int) -> FloatArray:
     """(T, 2D): position (T, D), and `weight` times its difference from `reach` frames before to
-    `reach` after, the ends held."""
+    `reach` frames after; the ends are padded with their own values."""
     padded = np.pad(position, ((reach, reach), (0, 0)), mode="edge")
     velocity = padded[2 * reach :] - padded[: len(position)]
     return np.concatenate([position, weight * velocity], axis=1)
@@ -148,18 +148,18 @@ def mirrored_movement(value: FloatArray, skeleton: Skeleton) -> FloatArray:
 
 
 def time_only(pose: PoseSequence) -> FloatArray:
-    """(T, 1) float64: normalised time in [0, 1], the clock every method must beat."""
+    """(T, 1) float64: normalised time in [0, 1], the baseline that every method must beat."""
     span = pose.time[-1] - pose.time[0]
     return ((pose.time - pose.time[0]) / (span if span > 0 else 1.0))[:, None]
 
 
 def limb_extension(pose: PoseSequence) -> list[FloatArray]:
-    """For each kind of limb (arms, legs, fingers of one name) (T, n) how far its n limbs are
-    extended: the distance of their ends as a share of their length, about 1 where they are
-    straight and lie in the picture's plane. Hardly depends on where the camera stands.
+    """How far limbs are extended: for each kind of limb (arms, legs, fingers of one name) an array
+    (T, n) of the distance between a limb's ends as a share of its length, about 1 if the limb is
+    straight and in the image plane. It hardly depends on where the camera stands.
 
-    The length is the sum of the usual longest segments (percentile EXTENDED), since a picture only
-    shortens them. Gaps are filled; a limb without any length is 0.
+    The length is the sum of the segments at their longest (percentile EXTENDED), since projection
+    only shortens them. Gaps are filled; a limb without any length gives 0.
     """
     joints = fill_gaps(pose.xy)
     kinds: dict[str, list[FloatArray]] = {}
@@ -173,10 +173,10 @@ def limb_extension(pose: PoseSequence) -> list[FloatArray]:
 
 
 def mirror(pose: PoseSequence) -> PoseSequence:
-    """The sequence of the mirrored person: x negated, left and right joints swapped.
+    """The sequence of the mirrored person: x mirrored, left and right joints swapped.
 
-    x is mirrored about the frame's vertical centre line, or about 0 where the size is unknown; in
-    3D about 0.
+    x is mirrored about the frame's vertical centre line, or about 0 if the size is unknown; in 3D
+    about 0.
     """
     flip = list(get_skeleton(pose.skeleton).flip)
     width = float(pose.size[0] - 1) if pose.size[0] else 0.0

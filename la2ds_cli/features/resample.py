@@ -10,7 +10,7 @@ from la2ds_cli.core.types import FloatArray, PoseSequence
 
 
 def frame_period(time: FloatArray, fps: float) -> float:
-    """Seconds that a frame lasts: the median step of time (T,), 1 / fps for a clip of one frame."""
+    """Duration of a frame in seconds: the median step of time (T,), or 1 / fps for one frame."""
     return float(np.median(np.diff(time))) if len(time) > 1 else 1 / fps
 
 
@@ -22,7 +22,7 @@ def seconds_at(pose: PoseSequence, row: float) -> float:
 
 
 def frame_edges(time: FloatArray, fps: float) -> FloatArray:
-    """Edges (T + 1,) in seconds of the frames at `time` (T,): half way between two frames, and as
+    """Edges (T + 1,) in seconds of the frames at `time` (T,): halfway between two frames, and as
     far beyond the first and the last."""
     if len(time) == 1:
         return np.array([time[0] - 0.5 / fps, time[0] + 0.5 / fps])
@@ -33,8 +33,8 @@ def frame_edges(time: FloatArray, fps: float) -> FloatArray:
 def time_grid(time: FloatArray, fps: float) -> FloatArray:
     """Regular times (G,) in seconds at `fps` from the first to the last of `time` (T,).
 
-    G >= 2 for a clip of two frames or more. When the clip already runs at `fps` (within 1 %),
-    its own times are returned, so that nothing is interpolated without need.
+    G >= 2 for a clip of two frames or more. If the clip already runs at `fps` (within 1 %), its own
+    times are returned, to avoid needless interpolation.
     """
     if len(time) < 2:
         return np.array(time, dtype=np.float64)
@@ -48,7 +48,7 @@ def time_grid(time: FloatArray, fps: float) -> FloatArray:
 def interpolate(value: FloatArray, time: FloatArray, at: FloatArray) -> FloatArray:
     """Linear interpolation of value (T, ...) at seconds `at` (G,), clamped at the ends.
 
-    NaN spreads only to the grid points whose two neighbours it touches with weight > 0.
+    A point is NaN only if a neighbour with weight > 0 is NaN.
     """
     if len(time) < 2:
         return np.repeat(value, len(at), axis=0)
@@ -63,9 +63,10 @@ def interpolate(value: FloatArray, time: FloatArray, at: FloatArray) -> FloatArr
 
 
 def smoothed(value: FloatArray, deviation: float) -> FloatArray:
-    """value (T, ...) under a Gaussian of `deviation` frames > 0 along the first axis, the ends
-    held, float64. For few frames: as scipy.ndimage.gaussian_filter1d, whose import takes longer
-    than hundreds of clips."""
+    """value (T, ...) smoothed along the first axis by a Gaussian with a standard deviation of
+    `deviation` frames > 0, the ends padded with their own values, float64. For few frames: the
+    result of scipy.ndimage.gaussian_filter1d, whose import takes longer than smoothing hundreds of
+    clips."""
     reach = int(4 * deviation + 0.5)
     weight = np.exp(-0.5 * (np.arange(reach + 1) / deviation) ** 2)
     weight /= weight[0] + 2 * weight[1:].sum()

@@ -1,9 +1,8 @@
-"""Joints in metres as features read them: turned to face one way, whichever side was filmed.
+"""Joints in metres as features read them: turned to face the camera, whichever side was filmed.
 
-Two cameras that see one movement from two sides see different joints in the image, and the same
-joints in space except for a turn about the vertical. The person's own left and right determine the
-turn. The vertical is that of the camera, so a camera that looks down at the person shows them
-leaning.
+Two cameras that film a movement from two sides see different joints in the image, but the same
+joints in 3D except for a turn about the vertical. The person's left and right determine the turn.
+The vertical is that of the camera, so if the camera looks down, the person appears to lean.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 
-# Pairs of joints across the body, left or thumb side first; the wrists where there is nothing else.
+# Pairs of joints across the body, left or thumb side first; the first group that exists is used.
 _ACROSS = (
     (("left_shoulder", "right_shoulder"), ("left_hip", "right_hip")),
     (("left_wrist", "right_wrist"),),
@@ -36,9 +35,9 @@ def turned(joints: FloatArray, angle: FloatArray | float) -> FloatArray:
 def heading(world: FloatArray, skeleton: Skeleton) -> float:
     """The angle in radians by which the body is `turned` away from the camera.
 
-    world (T, K, 3), NaN = not known. It is the direction from the right to the left of the body in
-    the horizontal plane, as a mean over the clip, so that turns within the clip stay; 0 if none of
-    the joints that define it is known.
+    world (T, K, 3), NaN = not known. The angle is the direction from the right to the left of the
+    body in the horizontal plane, averaged over the clip, so that turns within the clip are kept; 0
+    if none of the joints that define it is known.
     """
     for pairs in _ACROSS:
         across = [
@@ -63,8 +62,8 @@ def known_in_3d(pose: PoseSequence) -> bool:
 
 
 def in_3d(poses: Sequence[PoseSequence]) -> list[PoseSequence]:
-    """The clips, read in 3D by features that compare them, if all of them have 3D joints; otherwise
-    unchanged."""
+    """The clips marked as `spatial`, so that features use 3D, if all of them have 3D joints;
+    otherwise unchanged."""
     spatial = all(known_in_3d(pose) for pose in poses)
     return [replace(pose, spatial=True) for pose in poses] if spatial else list(poses)
 

@@ -1,7 +1,7 @@
 """The tempo of a clip: how fast it moves, relative to its own movement.
 
-Slow motion shows in many frames what real speed shows in few. A network that sees both at one rate
-sees two different movements; sampled by their tempo, they look alike.
+Slow motion shows in many frames what real speed shows in few. A network that samples both at the
+same rate sees two different movements; sampled by their tempo, they look alike.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from la2ds_cli.features.resample import (
     time_grid,
 )
 
-SMOOTHING = 1.5  # frames, standard deviation: estimated joints jitter, which is no movement
+SMOOTHING = 1.5  # frames, standard deviation: jitter of estimated joints is not movement
 FAST = 95  # percentile of the speeds that is the clip's tempo; rests say nothing about it
-LEAST_FRAMES = 24  # a clip is not thinned below so many frames
+LEAST_FRAMES = 24  # a clip is not thinned below this number of frames
 LOWEST_RATE = 2.0  # frames per second
 
 
@@ -55,22 +55,23 @@ def travel(pose: PoseSequence) -> FloatArray:
 
 
 def sampling_rate(pose: PoseSequence, train: TrainConfig) -> float:
-    """Frames per second at which a network sees the clip: `train.fps`, and with `train.tempo` fewer
-    for a clip that moves slower than that share of its movement from one such frame to the next."""
+    """Frames per second at which a network sees the clip: `train.fps`, or with `train.tempo`, fewer
+    for a clip that moves by less than that share of its movement from one such frame to the
+    next."""
     if not train.tempo or len(pose) < 2:
         return train.fps
     duration = float(pose.time[-1] - pose.time[0])
     least = max(LOWEST_RATE, LEAST_FRAMES / duration)
-    in_image = replace(pose, spatial=False)  # a network sees a clip at one rate, however compared
+    in_image = replace(pose, spatial=False)  # one rate, whether clips are compared in 2D or 3D
     return min(train.fps, max(least, peak_speed(in_image) / train.tempo))
 
 
-DIFFERENT = 1.5  # times; of tempos farther apart, velocities per second say more of the film
+DIFFERENT = 1.5  # ratio of tempos; beyond, velocities per second depend mostly on the slow motion
 
 
 def tempo_range(poses: Sequence[PoseSequence]) -> float:
-    """How many times as fast as the slow clips the fast clips move: the 90th over the 10th
-    percentile of `peak_speed`; for two clips, the ratio of the two. Clips that do not move are
+    """How many times as fast as the slow clips the fast clips are: the 90th percentile of
+    `peak_speed` divided by the 10th; for two clips, their ratio. Clips that do not move are
     ignored; 1 if fewer than two move."""
     return speed_range([peak_speed(pose) for pose in poses])
 
@@ -84,19 +85,19 @@ def speed_range(speeds: Sequence[float]) -> float:
     return float(high / low)
 
 
-TRAVEL = 2.0  # torso lengths; a body that crosses more of the picture is followed by a camera
-REACH = 2  # frames on each side of a frame over which a velocity is taken
+TRAVEL = 2.0  # torso lengths; if a body travels farther, a camera probably follows it
+REACH = 2  # frames on each side of a frame over which a velocity is measured
 JITTER = 1.0  # frames, standard deviation of the smoothing
 LEAST_VELOCITY = 1e-3  # units of the movement; a still clip is not amplified
-HIGHEST_RATE = 30.0  # frames per second; faster film shows no other movement
+HIGHEST_RATE = 30.0  # frames per second; higher rates show no additional movement
 
 
 def paced_movement(pose: PoseSequence) -> FloatArray:
     """(T, 8K) float64: `both_movements` and their velocity, independent of the tempo: the velocity
-    is in units of the clip's own velocities, where `pose_features.movement` has it per frame.
+    is in units of the clip's own velocities, whereas `pose_features.movement` has it per frame.
 
-    Joints are smoothed over a frame. The movement in the image counts less, the farther the body
-    travels across it beyond TRAVEL, since it is then mostly that of the camera. Gaps are
+    Joints are smoothed over a frame. The farther the body travels across the image beyond TRAVEL,
+    the less its movement in the image counts, since it is then mostly that of the camera. Gaps are
     interpolated.
     """
     rate = 1 / frame_period(pose.time, pose.fps)
