@@ -1,8 +1,8 @@
 """The frames of all projects in a table of a store, which may be larger than memory.
 
-Each project writes its own clips, those of one part of its index at a time, which are there whole
-or not at all; a query looks through the clips of all. From top to bottom: what is found, the table
-(the clips of a project, the search, its index), rows in Arrow, and conditions in SQL.
+Each project writes its own clips, one part of its index at a time, and a part is written completely
+or not at all. A query searches the clips of all projects. From top to bottom: the results, the
+table (the clips of a project, the search, its index), rows in Arrow, and conditions in SQL.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ from la2ds_cli.retrieval.result import Recall
 from la2ds_cli.retrieval.search import CANDIDATES, ROUNDING, Limits, apply_limits, spread_gap
 from la2ds_cli.retrieval.store import FACTS, Store, quoted, reported, unfit
 
-LEAST_INDEXED = 10_000  # frames outside the index from which on one is made
-_OUTSIDE = 4  # one part in so many may be outside the index, where every frame is compared
-PER_LIST = 4096  # frames; with the root of their number of lists, k-means took 60 s for 100,000
-NPROBE = 20  # lists of the index that a query looks through at least
-_REFINED = 10  # times as many frames as are asked for are compared exactly
+LEAST_INDEXED = 10_000  # frames outside the index from which it is built
+_OUTSIDE = 4  # frames inside the index per frame that may stay outside, where all are compared
+PER_LIST = 4096  # frames; with sqrt(frames) lists, k-means took 60 s for 100,000 frames
+NPROBE = 20  # least number of lists of the index that a query searches
+_REFINED = 10  # this times as many frames as requested are compared exactly
 _NUMBERS_PER_CODE = 4  # at least; a code has one byte
-_MEASURED_ON = 10, 10  # clips, and frames of each, that the recall is measured on
+_MEASURED_ON = 10, 10  # clips, and frames of each, on which the recall is measured
 RECALL_K = 7
-_DELETED = 1000  # clips that one statement names
-_SMALL_FILES = 64  # from which on they are joined
+_DELETED = 1000  # clips per delete statement
+_SMALL_FILES = 64  # number of small files from which they are joined
 
 
 @dataclass(frozen=True)
 class StoredFrame:
-    """A frame that was found. seconds: how long its clip lasts. row: in the poses of its clip."""
+    """A retrieved frame. seconds: duration of its clip. row: in the poses of its clip."""
 
     project: str
     clip: str
@@ -56,7 +56,7 @@ class StoredFrame:
 
 @dataclass(frozen=True)
 class Changes:
-    """What `update` has done for a project of this name: numbers of clips."""
+    """What `update` did for the named project: numbers of clips kept, added and dropped."""
 
     project: str
     kept: int
@@ -66,7 +66,7 @@ class Changes:
 
 @dataclass(frozen=True)
 class FrameTable:
-    """A table of the store at `uri`. width: numbers in each vector."""
+    """A table of the store at `uri`. width: length of each vector."""
 
     uri: str
     name: str
@@ -81,8 +81,8 @@ class FrameTable:
     # --- the clips of a project --------------------------------------------------------------
 
     def update(self, project: Project, index: FrameIndex, progress: Progress) -> Changes:
-        """Write the clips of a project that are new or have changed, and remove those that it has
-        no longer. What an interrupted call has written stays, and the next one writes the rest.
+        """Write the clips of a project that are new or have changed, and remove those that it no
+        longer has. What an interrupted call has written stays, and the next call writes the rest.
 
         Raises UserError: exit 5 if another command is writing to the project, 7 if the store
         cannot be written.
@@ -110,8 +110,8 @@ class FrameTable:
         return Changes(name, kept, len(wanted) - kept, len(held.keys() - wanted.keys()))
 
     def _held(self, project: str) -> dict[str, str]:
-        """Digest of each clip of a project in the table; an empty one where two calls at once have
-        written it twice."""
+        """Digest of each clip of a project in the table; empty if two simultaneous calls have
+        written the clip twice."""
         condition = f"project = {quoted(project)} AND row = 0"
         rows = self._select(condition, ["clip", "digest"])
         clips = rows["clip"].to_pylist()
@@ -133,7 +133,7 @@ class FrameTable:
         groups: Mapping[str, str],
         phases: Mapping[str, Sequence[Phase]],
     ) -> None:
-        """Add the clips of a part that have a digest, in one version of the table."""
+        """Add those clips of a part that have a digest, in one version of the table."""
         import pyarrow as pa
 
         batches = []
@@ -150,12 +150,13 @@ class FrameTable:
         artifact.release(part.value)
 
     def _join_files(self, progress: Progress) -> None:
-        """Each call of `update` has made files of its own; many small ones make a search slow."""
+        """Join small files: each call of `update` adds files, and many small ones slow down a
+        search."""
         try:
             with reported(self.uri, ExitCode.STORAGE):
                 if self.table.stats()["fragment_stats"]["num_small_fragments"] >= _SMALL_FILES:
                     self.table.optimize()
-        except UserError as error:  # of another who writes, say; the query can be answered
+        except UserError as error:  # such as a simultaneous write; the query still works
             progress.note(f"small files were not joined: {error.message}")
 
     # --- the search --------------------------------------------------------------------------
@@ -169,10 +170,10 @@ class FrameTable:
         *,
         exact: bool = True,
     ) -> list[list[StoredFrame]]:
-        """The frames nearest to each query (Q, D), under the limits, nearest first.
+        """The frames nearest to each query (Q, D) within the limits, nearest first.
 
-        own: the condition of the clip that does not count. Frames near those that are taken are
-        left out of the next look, so that it finds others, and what is held at once stays small.
+        own: the condition of the clip to exclude. Each further search excludes the frames near
+        those already chosen, so that it returns others and uses little memory.
         """
         where = " AND ".join(filter(None, (f"NOT ({own})", condition)))
         count = CANDIDATES * limits.k
@@ -208,8 +209,8 @@ class FrameTable:
     def nearest(
         self, query: FloatArray, where: str, count: int, *, exact: bool
     ) -> list[list[StoredFrame]]:
-        """The `count` frames nearest to each query (Q, D) for which the condition holds, by exact
-        distances in double precision."""
+        """The `count` frames nearest to each query (Q, D) that satisfy the condition, sorted by
+        exact distances in double precision."""
         columns = ["project", "clip", "row", "time", "seconds", "phase", "vector", "_distance"]
         with reported(self.uri):
             search = self.table.search(list(query), vector_column_name="vector")
@@ -232,7 +233,7 @@ class FrameTable:
         return found
 
     def size(self, condition: str | None) -> tuple[int, int, int]:
-        """Numbers of frames for which the condition holds, and of all clips and projects."""
+        """Numbers of frames that satisfy the condition, of all clips and of all projects."""
         with reported(self.uri):
             frames = self.table.count_rows(condition)
         projects = self._select("row = 0", ["project"])["project"]
@@ -245,8 +246,8 @@ class FrameTable:
     # --- the index ---------------------------------------------------------------------------
 
     def ensure_index(self, progress: Progress) -> tuple[int, Recall] | None:
-        """Number of lists of the index of the table, and its recall; None where the table has so
-        few frames that it has none. It is made anew where many frames are outside: these are
+        """Number of lists of the table's index, and its recall; None if the table has too few
+        frames for an index. The index is rebuilt if many frames are outside it. Frames outside are
         compared one by one, so that no search misses them."""
         index = self._index()
         frames = self.size(None)[0]
@@ -281,8 +282,8 @@ class FrameTable:
             self.table.create_index("vector", config=config, replace=True)
 
     def _recall(self) -> Recall:
-        """Share of the nearest frames of other clips, by exact search, that are the first of what
-        the index returns, asked for as many as by `search`."""
+        """Share of the RECALL_K nearest frames of other clips, by exact search, that are among the
+        first RECALL_K from the index, queried with as many candidates as by `search`."""
         random, frames = np.random.default_rng(0), self.size(None)[0]
         places = random.choice(frames, min(_MEASURED_ON[0], frames), replace=False)
         with reported(self.uri):
@@ -313,8 +314,8 @@ class FrameTable:
 
 
 def project_name(project: Project) -> str:
-    """The name of a project in stores, which no other has: that of its folder when it was first
-    asked for, and eight random digits. It stays when the folder is moved."""
+    """The unique name of a project in stores: the name of its folder at the first call, and eight
+    random digits. It does not change if the folder is moved."""
     path = project.store_name_path
     if not path.exists():
         with project.lock():
@@ -328,19 +329,19 @@ def project_name(project: Project) -> str:
     if not re.fullmatch(r".{0,255}-[0-9a-f]{8}", name):
         raise UserError(
             f"{path} is not the name of a project in a store",
-            hint="delete it, and every store takes the project for a new one",
+            hint="delete it; every store will then treat the project as a new one",
             exit_code=ExitCode.UNREADABLE,
         )
     return name
 
 
 def clip_condition(project: str, clip: str) -> str:
-    """That a frame is of this clip, in SQL."""
+    """The SQL condition that a frame belongs to this clip."""
     return f"project = {quoted(project)} AND clip = {quoted(clip)}"
 
 
 def _digest(key: str, group: str, phases: Sequence[Phase]) -> str:
-    """Changes whenever a row of a clip does. key: of its poses or its embedding."""
+    """A digest that changes whenever a row of the clip does. key: of its poses or its embedding."""
     labels = [(phase.start, phase.end, phase.name) for phase in phases]
     return hashlib.sha256(json.dumps([key, group, labels]).encode()).hexdigest()[:32]
 
@@ -348,12 +349,12 @@ def _digest(key: str, group: str, phases: Sequence[Phase]) -> str:
 def _columns(
     rows: ClipRows, named: Mapping[str, str | None], phases: Sequence[Phase]
 ) -> dict[str, Any]:
-    """The columns of a clip. named: those that have one text in all rows."""
+    """The columns of a clip. named: those with the same text in all rows."""
     import pyarrow as pa
 
     count, width = rows.value.shape
     label = np.full(count, None, dtype=object)
-    for phase in reversed(phases):  # where two overlap, the first is taken
+    for phase in reversed(phases):  # where two overlap, the first one wins
         label[(rows.frame >= phase.start) & (rows.frame < phase.end)] = phase.name
     value = np.ascontiguousarray(rows.value, np.float32).ravel()
     columns = {name: pa.array([text] * count, pa.string()) for name, text in named.items()}
@@ -376,14 +377,14 @@ def _place(frame: StoredFrame) -> tuple[str, str, int]:
 
 
 def _gap(frame: StoredFrame, limits: Limits) -> float:
-    """Seconds to another frame of the clip at least."""
+    """Least seconds to another frame of the clip."""
     if limits.min_gap is not None:
         return limits.min_gap
     return float(spread_gap(np.array(frame.seconds)))
 
 
 def _elsewhere(taken: Sequence[StoredFrame], limits: Limits) -> Iterator[str]:
-    """Conditions that no frame is one that the limits forbid beside those that are taken."""
+    """Conditions that exclude every frame that the limits forbid, given the frames taken."""
     of_clip = Counter((frame.project, frame.clip) for frame in taken)
     for (project, clip), count in of_clip.items():
         if count >= limits.per_video:
@@ -397,7 +398,7 @@ def _elsewhere(taken: Sequence[StoredFrame], limits: Limits) -> Iterator[str]:
 
 
 def _known_recall(table: Any, index: str) -> tuple[int, Recall] | None:
-    """Number of lists and recall of an index; None where it was not measured."""
+    """Number of lists and recall of an index; None if it was not measured."""
     metadata = table.schema.field("vector").metadata or {}
     try:
         facts = json.loads(metadata[FACTS])
@@ -409,7 +410,7 @@ def _known_recall(table: Any, index: str) -> tuple[int, Recall] | None:
 
 
 def _vectors(uri: str, rows: Any, width: int) -> FloatArray:
-    """(N, D) float32. Raises UserError (exit 3) for numbers that are none."""
+    """The vectors (N, D) float32. Raises UserError (exit 3) for values that are not finite."""
     column = rows["vector"].combine_chunks()
     value = column.flatten().to_numpy(zero_copy_only=False)
     if column.null_count or value.size != len(rows) * width or not np.isfinite(value).all():

@@ -1,10 +1,10 @@
 """The index of `retrieve`: features of all frames of all clips in a folder of mapped files.
 
-Each part holds consecutive clips, about PART_BYTES of features, and has a recipe that names the
-weights and, for every clip, the key of the poses or the embedding behind its rows, so the part
-itself shows which clips are current. Its name is the key of its recipe; recipe.json lists the
-parts in order and is written last. The first half reads and writes the index, the second half
-brings it up to date, a part at a time.
+Each part holds consecutive clips, about PART_BYTES of features. Its recipe names the weights and,
+for every clip, the key of the poses or the embedding behind its rows, so the part itself shows
+which clips are current. It is named after the key of its recipe; recipe.json lists the parts in
+order and is written last. The first half of this file reads and writes the index, the second half
+updates it, one part at a time.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.retrieval.search import Frames
 
-VERSION = 1  # raised also when pose_feature gives other values
-SAME_RATE = 0.01  # of two frame rates, as in resample.time_grid
-PART_BYTES = 64 << 20  # of features, from which on a part takes no further clip
-_CLIP = "clip "  # before the ids in the inputs of the recipe of a part
-_PART = "part "  # before the numbers in those of the recipe of the index
+VERSION = 1  # also increased when pose_feature returns other values
+SAME_RATE = 0.01  # relative difference of two equal frame rates, as in resample.time_grid
+PART_BYTES = 64 << 20  # of features; a part that has reached this size takes no further clip
+_CLIP = "clip "  # prefix of the ids in the inputs of a part's recipe
+_PART = "part "  # prefix of the numbers in the inputs of the index's recipe
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,9 @@ class ClipRows:
 class Part:
     """Rows of consecutive clips.
 
-    clips: ids in order of the rows. start: (C + 1,) int64, the first row of each, and R. value:
-    (R, D) float32. frame: (R,) int64, in the source. time: (R,) float64 seconds. rate: one per
-    clip, as in ClipRows.
+    clips: ids in the order of the rows. start: (C + 1,) int64, the first row of each clip, then R.
+    value: (R, D) float32. frame: (R,) int64, in the source. time: (R,) float64 seconds. rate: one
+    per clip, as in ClipRows.
     """
 
     clips: tuple[str, ...]
@@ -77,15 +77,15 @@ class Part:
 
 @dataclass(frozen=True)
 class FrameIndex:
-    """Rows of all clips. recipe: config, the kind of features and their settings; its inputs are
-    `model`, the digest of the weights, empty for raw poses, and the keys of the parts."""
+    """Rows of all clips. recipe: its config is the kind of features and their settings; its inputs
+    are `model` (the digest of the weights, empty for raw poses) and the keys of the parts."""
 
     parts: tuple[Part, ...]
     recipe: artifact.Recipe
 
     @cached_property
     def clips(self) -> tuple[str, ...]:
-        """Ids in order of the rows."""
+        """Ids in the order of the rows."""
         return tuple(clip for part in self.parts for clip in part.clips)
 
     @cached_property
@@ -128,12 +128,12 @@ def write_index(
     rows: Iterable[tuple[str, ClipRows]],
     failed: Callable[[UserError], None] | None = None,
 ) -> FrameIndex:
-    """Write the index of these clips, in their order, a part at a time; what is there is kept.
+    """Write the index of these clips, in their order, one part at a time; existing parts are kept.
 
-    The same clips give the same files, no matter which of them were there. The folder shows the old
-    index until it shows the new one. config, model: as in FrameIndex. failed: called where the
-    folder cannot be written, and then the index is in memory; without it UserError (exit 7) is
-    raised.
+    The same clips give the same files, no matter which of them existed before. The old index stays
+    readable until the new one is complete. config, model: as in FrameIndex. failed: called if the
+    folder cannot be written, and the index is then kept in memory; without `failed`, UserError
+    (exit 7) is raised.
     """
     written = True
     parts = []
@@ -151,7 +151,7 @@ def write_index(
                 failed(error)
                 written = False
         parts.append(part or _assembled(recipe, clips))
-        del clips  # let go before the rows of the next part are made
+        del clips  # free the memory before the rows of the next part are computed
     keys = {f"{_PART}{number}": part.recipe.key for number, part in enumerate(parts)}
     recipe = artifact.Recipe("index", VERSION, config, {"model": model} | keys)
     if written:
@@ -165,7 +165,7 @@ def write_index(
 
 
 def _in_parts(rows: Iterable[tuple[str, ClipRows]]) -> Iterator[dict[str, ClipRows]]:
-    """Consecutive clips, so that each part but the last has PART_BYTES or a little more."""
+    """Group consecutive clips, so that each part but the last has PART_BYTES or a little more."""
     clips: dict[str, ClipRows] = {}
     size = 0
     for name, clip in rows:
@@ -221,7 +221,7 @@ def _assembled(recipe: artifact.Recipe, clips: Mapping[str, ClipRows]) -> Part:
 
 
 def _show(folder: Path, recipe: artifact.Recipe) -> None:
-    """Make this the index that the folder shows, and remove the files that are not of it."""
+    """Make this the current index of the folder, and remove files that are not part of it."""
     path = folder / _RECIPE
     with suppress(artifact.ArtifactError, FileNotFoundError):
         if artifact.read_recipe(path) == recipe:
@@ -230,7 +230,7 @@ def _show(folder: Path, recipe: artifact.Recipe) -> None:
     named = {part_name(key) for name, key in recipe.inputs.items() if name.startswith(_PART)}
     old = [file for file in folder.glob("part-*.safetensors") if file.name not in named]
     for file in (*old, _single_file(folder)):
-        with suppress(OSError):  # what stays is removed with the next change
+        with suppress(OSError):  # a remaining file is removed with the next change
             file.unlink(missing_ok=True)
 
 
@@ -238,8 +238,8 @@ _RECIPE = "recipe.json"
 
 
 def read_index(folder: Path) -> FrameIndex | None:
-    """The index in a folder, mapped; None if it is missing or damaged, so that it is rebuilt. The
-    single file of an earlier version is an index of one part."""
+    """The index in a folder, memory-mapped; None if it is missing or damaged, so that it is
+    rebuilt. The single file of an earlier version is read as an index of one part."""
     try:
         recipe = artifact.read_recipe(folder / _RECIPE)
     except (artifact.ArtifactError, FileNotFoundError):
@@ -259,12 +259,12 @@ def read_index(folder: Path) -> FrameIndex | None:
 
 
 def _single_file(folder: Path) -> Path:
-    """Where an earlier version kept the whole index."""
+    """The file in which an earlier version stored the entire index."""
     return folder.with_name(f"{folder.name}.safetensors")
 
 
 def _read_part(path: Path, key: str | None = None) -> Part | None:
-    """None if the part is missing, damaged or not that of the key."""
+    """The part in a file; None if it is missing, damaged or has another key."""
     try:
         arrays, recipe, facts = artifact.map_arrays(path)
         if key not in (None, recipe.key):
@@ -300,16 +300,16 @@ def _fits_together(part: Part) -> bool:
     )
 
 
-# --- bringing the index up to date; only new and changed clips are read --------------------------
+# --- updating the index; only new and changed clips are read -------------------------------------
 
 Outcome = ClipRows | str  # a string is the reason why the clip has no rows
 
 
 @dataclass(frozen=True)
 class IndexUpdate:
-    """An index that is up to date. name: of its folder. reused: number of clips whose rows come
-    from the old one; added: of new or changed clips; dropped: of clips that have been removed.
-    left_out: clips that cannot be in the index, with the reason."""
+    """An up-to-date index. name: of its folder. reused: number of clips whose rows come from the
+    old index; added: of new or changed clips; dropped: of clips that have been removed. left_out:
+    clips that cannot be in the index, with the reason."""
 
     index: FrameIndex
     name: str
@@ -329,10 +329,11 @@ def update_model_index(
 ) -> IndexUpdate:
     """The index of a run's embeddings, which are computed first if they are missing.
 
-    skeleton: of the query, for the base model alone, which embeds clips of several.
+    skeleton: of the query; used only for the base model, which embeds clips of several skeletons.
 
     Rows of other weights are never reused: the digest of the checkpoint is part of the recipe.
-    Raises UserError (exit 5) if an embedding is not of the run's weights, and as embed does.
+    Raises UserError (exit 5) if an embedding does not come from the run's weights, and as embed
+    does.
     """
     from la2ds_cli.embedding.embed import embed, embedding_recipe
     from la2ds_cli.embedding.trained import checkpoint_path, run_frames
@@ -355,7 +356,7 @@ def update_model_index(
         value, recipe = project.read_embedding(run, video)
         if value.model != model or recipe.key != keys[video]:
             raise UserError(
-                f"the embedding of {video} is not of the weights of run {run}",
+                f"the embedding of {video} does not come from the weights of run {run}",
                 hint=f"la2ds embed --run {run} --overwrite",
                 exit_code=ExitCode.MISMATCH,
             )
@@ -383,11 +384,11 @@ def update_pose_index(
     *,
     rate: float | None = None,
 ) -> IndexUpdate:
-    """The index of the movement of the joints, of all clips of a skeleton.
+    """The index of the movement of the joints, for all clips of a skeleton.
 
-    Velocities are those at the lowest frame rate of all clips; if it changes, every clip is
-    computed again. rate: that of a store; where it is another one, it is taken instead, and the
-    index has a name of its own.
+    Velocities are computed at the lowest frame rate of all clips; if it changes, every clip is
+    computed again. rate: that of a store; if it differs from the lowest rate, it is used instead,
+    and the index gets a separate name.
     """
     clips = _clips(project, skeleton, "the query")
     name = f"pose-{skeleton}"
@@ -410,7 +411,7 @@ def update_pose_index(
 
 
 def _lowest_rate(project: Project, keys: Mapping[str, str], old: FrameIndex | None) -> float:
-    """The lowest frame rate of clips with these keys of their poses; 1 without any."""
+    """The lowest frame rate of the clips; 1 if no clip has one. keys: of their poses."""
     lowest = np.inf
     for video, key in keys.items():
         if old is not None and old.key(video) == key:
@@ -426,8 +427,8 @@ def _lowest_rate(project: Project, keys: Mapping[str, str], old: FrameIndex | No
 
 @dataclass(frozen=True)
 class _Clips:
-    """Clips with poses. pose: key of the poses of every clip that the index can hold, in order of
-    videos.csv. left_out: the others, with the reason."""
+    """Clips with poses. pose: key of the poses of every clip that can be in the index, in the order
+    of videos.csv. left_out: the others, with the reason."""
 
     pose: Mapping[str, str]
     left_out: Mapping[str, str]
@@ -458,9 +459,9 @@ def _rate(time: FloatArray) -> float | None:
 class _WantedRows:
     """The rows that an index should have.
 
-    config, model: as in assemble_index. keys: key of the poses or the embedding behind the rows of
-    each clip. left_out: clips that cannot be in the index, with the reason. compute: the rows of a
-    clip that the old index lacks. prepare: called with all such clips before, returns those that
+    config, model: as in FrameIndex. keys: key of the poses or the embedding behind the rows of each
+    clip. left_out: clips that cannot be in the index, with the reason. compute: returns the rows of
+    a clip that the old index lacks. prepare: called first with all such clips; returns those that
     cannot be computed, with the reason.
     """
 
@@ -472,7 +473,7 @@ class _WantedRows:
     prepare: Callable[[list[str]], Mapping[str, str]] = lambda _: {}
 
     def is_kind_of(self, old: FrameIndex) -> bool:
-        """Whether the old index has features of the same kind and weights."""
+        """Whether the old index has features of the same kind, from the same weights."""
         recipe = old.recipe
         same_model = recipe.version == VERSION and recipe.inputs.get("model") == self.model
         return same_model and dict(recipe.config) == dict(self.config)
@@ -506,7 +507,7 @@ def _update(
             else:
                 failed[video] = outcome
 
-    def unsaved(error: UserError) -> None:  # the query can be answered all the same
+    def unsaved(error: UserError) -> None:  # the query still works
         progress.note(f"the index was not saved: {error.message}")
 
     same = old is not None and not missing and tuple(wanted.keys) == old.clips

@@ -1,9 +1,10 @@
 """Approximate nearest frames by an inverted file of faiss: only the lists near a query are read.
 
-Lists hold codes of half a byte for each feature or two, which faiss compares in registers; the best
-of what they find is ordered by exact distances. How many lists a query needs, and how many of their
-frames, is measured when they are built, and what is missed, at every call. From top to bottom: the
-inverted file, its recall, and its file, which holds plain arrays: faiss parses nothing.
+Lists hold codes of half a byte for every one or two features, which faiss compares in registers;
+the best candidates are then sorted by exact distances. The number of lists that a query needs, and
+of candidates from them, is tuned when the lists are built; the recall is measured at every call.
+From top to bottom: the inverted file, its recall, and its file on disk, which holds plain arrays,
+so that faiss parses nothing.
 """
 
 from __future__ import annotations
@@ -31,28 +32,28 @@ from la2ds_cli.retrieval.search import (
     sorted_by_distance,
 )
 
-LEAST_PER_LIST = 39  # frames; below that faiss warns that its k-means has too little data
-_TRAINED_ON = 64  # frames of each list, for k-means
+LEAST_PER_LIST = 39  # frames; with fewer, faiss warns that its k-means has too little data
+_TRAINED_ON = 64  # frames per list for k-means
 _LEAST_TRAINED = 16 * LEAST_PER_LIST  # frames, for the 16 values of each code
-_MOST_CODES = 80  # of half a byte for each frame
-_PARTS = 1 << 32  # the number of a frame in the lists: its part times this, and its row there
+_MOST_CODES = 80  # codes of half a byte per frame
+_PARTS = 1 << 32  # a frame's number in the lists is its part times this, plus its row in the part
 _SAMPLE = 20, 200  # clips and frames of a sample
-TRUTH = 50  # exact neighbours stored of each: the largest k whose recall can be measured
-AIM = 0.995  # recall that the lists are chosen for; 0.99 is promised
-AIM_K = 7  # of so many nearest frames
-_WIDENED = 4, 8, 16  # times as many frames as asked for are compared exactly
+TRUTH = 50  # exact neighbours stored per frame: the largest k whose recall can be measured
+AIM = 0.995  # recall for which the lists are tuned; 0.99 is promised
+AIM_K = 7  # number of nearest frames for that recall
+_WIDENED = 4, 8, 16  # one of these times as many frames as requested are compared exactly
 
 
 def list_count(frames: int) -> int:
-    """Lists for so many frames: the square root of their number, if k-means has enough data."""
+    """Number of lists for so many frames: their square root, if k-means has enough data."""
     return max(1, min(round(frames**0.5), frames // LEAST_PER_LIST))
 
 
 @dataclass(frozen=True)
 class InvertedFile:
-    """index: faiss.IndexIVFPQFastScan of the rows of `frames` less `mean`. slot: (P,) the number of
-    each part of the frames in the lists. nprobe: lists that a query looks through at least. widen:
-    how many times as many frames as are asked for it takes from them."""
+    """index: faiss.IndexIVFPQFastScan of the rows of `frames` minus `mean`. slot: (P,) the number
+    of each part of the frames in the lists. nprobe: least number of lists that a query searches.
+    widen: how many times as many frames as requested it takes from them."""
 
     index: Any
     frames: Frames
@@ -66,7 +67,7 @@ class InvertedFile:
         return int(self.index.nlist)
 
     def finder(self) -> Finder:
-        """Candidates from the nearest lists, and from more if these hold too few."""
+        """A finder of candidates in the nearest lists, and in more if these hold too few."""
 
         def find(query: FloatArray, own: tuple[int, int], count: int) -> IntArray:
             available = self.index.ntotal - (own[1] - own[0])
@@ -74,7 +75,7 @@ class InvertedFile:
             row = np.full((len(query), count), -1, np.int64)
             lists, short = min(self.nprobe, self.lists), np.arange(len(query))
             with faiss_settings() as faiss:
-                # A variable of its own, as faiss stores a bare pointer to it.
+                # Needs a variable, since faiss stores only a bare pointer to it.
                 own_rows = faiss.IDSelectorRange(*self._numbers(own))
                 other = faiss.IDSelectorNot(own_rows)
                 while len(short):
@@ -91,14 +92,14 @@ class InvertedFile:
         return find
 
     def _numbers(self, own: tuple[int, int]) -> tuple[int, int]:
-        """The numbers in the lists of the rows of a clip, which lie in one part."""
+        """The numbers in the lists of a clip's first and last row, which lie in one part."""
         part = int(np.searchsorted(self.frames.begin, own[0], side="right")) - 1
         first = int(self.slot[part]) * _PARTS - int(self.frames.begin[part])
         return own[0] + first, own[1] + first
 
     def _rows(self, number: IntArray) -> IntArray:
-        """Rows of the frames with these numbers in the lists; -1 for one that is of no part, such
-        as -1."""
+        """Rows of the frames with these numbers in the lists; -1 for a number that belongs to no
+        part, such as -1."""
         begin, length = np.zeros((2, int(self.slot.max()) + 1), np.int64)
         begin[self.slot], length[self.slot] = self.frames.begin[:-1], np.diff(self.frames.begin)
         slot, row = np.divmod(number, _PARTS)
@@ -108,7 +109,7 @@ class InvertedFile:
 
 
 def empty_index(width: int, lists: int) -> Any:
-    """A faiss.IndexIVFPQFastScan of so many features and lists that knows neither yet."""
+    """An untrained faiss.IndexIVFPQFastScan for this number of features and of lists."""
     import faiss
 
     quantiser = faiss.IndexFlatL2(width)
@@ -121,15 +122,15 @@ def empty_index(width: int, lists: int) -> Any:
 
 
 def new_index(frames: Frames) -> tuple[Any, FloatArray]:
-    """An index without frames, its lists and codes trained by k-means on evenly spaced ones, and
-    the mean of these. With the seed of faiss: the same frames give the same."""
+    """An index without frames whose lists and codes are trained by k-means on evenly spaced frames,
+    and the mean of these. faiss has a fixed seed: the same frames give the same index."""
     count = list_count(len(frames))
     taken = min(len(frames), max(_TRAINED_ON * count, _LEAST_TRAINED))
     value = frames.values(np.linspace(0, len(frames) - 1, taken).astype(np.int64))
     # A large common mean would cancel in |a|^2 + |b|^2 - 2ab.
     mean = value.mean(axis=0, dtype=np.float64).astype(np.float32)
     value -= mean
-    # As faiss has to be given so many. Repeated frames change nothing.
+    # faiss requires this number of frames. Repeating frames does not change the result.
     value = np.resize(value, (max(taken, _LEAST_TRAINED), frames.width))
     with faiss_settings():
         index = empty_index(frames.width, count)
@@ -154,8 +155,8 @@ _NO_SAMPLE = Sample(np.zeros(0, np.int64), np.zeros((0, TRUTH), np.int64))
 
 
 def draw_samples(frames: Frames, seed: int = 0) -> tuple[Sample, Sample]:
-    """Two samples of up to 200 random frames of up to 20 clips, no clip in both where there are
-    two, and the TRUTH exact neighbours of each frame."""
+    """Two samples of up to 200 random frames of up to 20 clips, with the TRUTH exact neighbours of
+    each frame. No clip is in both samples if there are at least two clips."""
     random = np.random.default_rng(seed)
     clips = random.permutation(len(frames.start) - 1)
     each = max(1, min(_SAMPLE[0], len(clips) // 2))
@@ -181,11 +182,11 @@ def _some_rows(frames: Frames, clips: IntArray, random: np.random.Generator) -> 
 
 
 def recall(frames: Frames, find: Finder, sample: Sample, k: int) -> float:
-    """Share of the k exact neighbours of the sample that are the first k of what `find` returns,
-    asked for as many as by `search`.
+    """Share of the k exact neighbours of the sample that are among the first k that `find` returns,
+    queried with as many candidates as by `search`.
 
-    k is at most TRUTH. Frames of the query's own clip do not count, and the limits of a retrieval
-    are not applied.
+    k is at most TRUTH. Frames of the query's clip do not count, and the limits of a retrieval are
+    not applied.
     """
     hits = total = 0
     clip = frames.clip_of(sample.row)
@@ -201,11 +202,12 @@ def recall(frames: Frames, find: Finder, sample: Sample, k: int) -> float:
 
 
 def tuned(file: InvertedFile, sample: Sample) -> InvertedFile:
-    """The same file with the fewest lists, in steps of a half, and the fewest of their frames, in
-    steps of two, that hold AIM of the AIM_K nearest frames; where none do, those that hold most.
+    """The same file with the smallest `widen` (_WIDENED), and then the smallest `nprobe` (growing
+    by half), that reach the recall AIM of the AIM_K nearest frames; if none do, those with the
+    highest recall.
 
-    More lists are no better where faiss, which rounds over all that a query looks through, tells
-    their frames apart no longer.
+    More lists do not always help: faiss rounds distances over all lists that a query searches, and
+    may no longer tell their frames apart.
     """
     best, most = file, 0.0
     for widen in _WIDENED:
@@ -230,9 +232,9 @@ VERSION = 3
 
 @dataclass(frozen=True)
 class StoredIvf:
-    """file: the lists. sample: queries whose exact neighbours are known. parts: key of the part of
-    each slot, empty for one that is free. trained: number of frames that lists and codes were made
-    from. built: whether this call has built or changed it."""
+    """file: the lists. sample: queries whose exact neighbours are known. parts: key of the part in
+    each slot, empty for a free slot. trained: number of frames in the index when the lists and
+    codes were trained. built: whether this call has built or changed it."""
 
     file: InvertedFile
     sample: Sample
@@ -244,11 +246,11 @@ class StoredIvf:
 def ensure_ivf(
     project: Project, index: FrameIndex, name: str, progress: Progress | None = None
 ) -> StoredIvf:
-    """The inverted file of all rows of an index, brought up to date with its parts.
+    """The inverted file of all rows of an index, updated to its parts.
 
-    Parts that are in it stay, others are taken out or added. All is made anew where less than half
-    of its frames stay, and where there are twice as many as it was trained on. name: that of the
-    index.
+    Parts that are still in the index stay; others are removed or added. The file is rebuilt if
+    fewer than half of the frames it was trained with remain, or if the index has more than twice as
+    many. name: of the index.
     """
     progress = progress or Progress()
     path = project.lists_path(name)
@@ -261,14 +263,14 @@ def ensure_ivf(
     stored = replace(stored, file=tuned(stored.file, chosen_by), sample=sample)
     try:
         _write(path, index, stored)
-    except UserError as error:  # the query can be answered all the same
+    except UserError as error:  # the query still works
         progress.note(f"the inverted file was not saved: {error.message}")
     progress.end()
     return stored
 
 
 def _filled(index: FrameIndex, old: StoredIvf | None) -> StoredIvf:
-    """Lists with all parts of an index. old: lists that may be changed to these."""
+    """Lists with all parts of an index. old: lists that may be changed in place."""
     frames, keys = index.frames, [part.recipe.key for part in index.parts]
     if old is None:
         empty, mean = new_index(frames)
@@ -331,13 +333,13 @@ def _write(path: Path, index: FrameIndex, stored: StoredIvf) -> None:
 
 
 def _code_bytes(lists: Any, length: IntArray) -> IntArray:
-    """Bytes that the codes of lists of these lengths take: faiss keeps them in whole blocks."""
+    """Bytes of the codes of lists of these lengths: faiss stores them in whole blocks."""
     return -(-length // lists.n_per_block) * lists.block_size
 
 
 def _memory(lists: Any, length: IntArray) -> Iterator[dict[str, IntArray]]:
-    """The numbers and codes of each list that holds any, where faiss has them, to be read and
-    written. length: (L,) of the lists."""
+    """Views of faiss's memory with the numbers and codes of each list that is not empty, for
+    reading and writing. length: (L,) of the lists."""
     import faiss
 
     for place, (count, size) in enumerate(zip(length, _code_bytes(lists, length), strict=True)):
@@ -357,8 +359,8 @@ _UNFIT = (
 
 
 def _read(path: Path, index: FrameIndex) -> StoredIvf | None:
-    """The lists in a file; None if it is missing, damaged, or of too few frames of this index.
-    `built` is set where they are of others, too, and have to be changed."""
+    """The lists in a file; None if it is missing, damaged, or has too few frames of this index.
+    `built` is set if its parts differ from those of the index, so that it has to be changed."""
     try:
         arrays, recipe, facts = artifact.map_arrays(path)
         keys = [part.recipe.key for part in index.parts]
@@ -385,16 +387,16 @@ def _read(path: Path, index: FrameIndex) -> StoredIvf | None:
 
 
 def _checked(array: Any, dtype: str, shape: tuple[int, ...]) -> Any:
-    """The array of a file; ValueError if it is of another kind or holds numbers that are none."""
+    """The array; ValueError for another type or shape, and for values that are not finite."""
     if array.dtype != dtype or array.shape != shape:
         raise ValueError(f"{array.dtype} {array.shape} in place of {dtype} {shape}")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise ValueError("numbers that are none")
+        raise ValueError("values that are not finite")
     return array
 
 
 def _read_sample(arrays: Mapping[str, Any], frames: int) -> Sample:
-    """ValueError for rows that the index of so many frames does not have."""
+    """The sample in a file. Raises ValueError for rows that an index of so many frames lacks."""
     queries = len(arrays["sample"])
     row = np.array(_checked(arrays["sample"], "<i8", (queries,)))
     nearest = np.array(_checked(arrays["nearest"], "<i8", (queries, TRUTH)))
@@ -406,8 +408,8 @@ def _read_sample(arrays: Mapping[str, Any], frames: int) -> Sample:
 
 
 def _read_index(arrays: Mapping[str, Any], width: int) -> Any:
-    """The index of faiss, filled from arrays whose sizes fit each other; ValueError where they do
-    not. faiss has readers of its own, which are not made for the files of strangers."""
+    """The faiss index, filled from arrays. Raises ValueError if their sizes do not fit together.
+    The readers of faiss are not used, because they are not safe for untrusted files."""
     total, lists = len(arrays["number"]), len(arrays["centre"])
     centre = _checked(arrays["centre"], "<f4", (max(1, lists), width))
     codebook = _checked(arrays["codebook"], "<f4", (16 * width,))

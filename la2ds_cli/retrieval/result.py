@@ -16,8 +16,8 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class Hit:
-    """A retrieved frame. phase: its label, None without one. same_phase: whether it equals that of
-    the query, None if either has no label. project: name in the store, None without one."""
+    """A retrieved frame. phase: its label, None if it has none. same_phase: whether it equals the
+    query's phase, None if either has no label. project: name in the store, None without a store."""
 
     neighbour: Neighbour
     phase: str | None
@@ -39,7 +39,7 @@ class Query:
 @dataclass(frozen=True)
 class Recall:
     """value: share of the k frames nearest to a query, by exact search and without the limits of a
-    retrieval, that approximate search returns. queries: number of frames it was measured on."""
+    retrieval, that approximate search returns. queries: number of query frames measured."""
 
     value: float
     k: int
@@ -50,10 +50,10 @@ class Recall:
 class Searched:
     """The index that was searched, and how.
 
-    index: `exact` or `approximate`. frames, clips: numbers of both in the index. kept, added,
-    dropped: numbers of clips whose rows were reused, were new or changed, and were removed. lists,
-    nprobe: number of inverted lists, and of lists searched at least; recall: measured by this call.
-    The last three are None for exact search. The field names are the JSON keys.
+    index: `exact` or `approximate`. frames, clips: numbers in the index. kept, added, dropped:
+    numbers of clips whose rows were reused, were new or changed, and were removed. lists: number of
+    inverted lists. nprobe: least number of lists searched. recall: measured by this call. The last
+    three are None for exact search. The field names are the JSON keys.
     """
 
     index: str
@@ -69,9 +69,9 @@ class Searched:
 
 @dataclass(frozen=True)
 class SearchedStore:
-    """The store that was searched in place of the project. uri: as the user gave it. table: its
-    name in the store. project: the name of the project there. projects: their number in the table.
-    groups, phases: of which the frames had to be, empty = all. The field names are the JSON
+    """The store that was searched instead of the project. uri: as the user gave it. table: its name
+    in the store. project: the name of the project there. projects: number of projects in the table.
+    groups, phases: those to which the search was limited, empty = all. The field names are the JSON
     keys."""
 
     uri: str
@@ -86,8 +86,8 @@ class SearchedStore:
 class RetrievalResult:
     """Result of `retrieve`. queries: one per query frame. features: `model`, `base` or
     `pose`; reason: why those are used, empty if they were requested or a trained run is used.
-    left_out: video id -> why it was not searched. min_gap: seconds, None = by the length
-    of each clip. store: where several projects were searched. files: written, in order."""
+    left_out: video id -> why it was not searched. min_gap: seconds, None = by the length of each
+    clip. store: None unless several projects were searched. files: written, in order."""
 
     queries: tuple[Query, ...]
     k: int
@@ -103,12 +103,13 @@ class RetrievalResult:
 
     @property
     def agreement(self) -> float | None:
-        """Share of the labelled hits that have their query's phase; None without labels."""
+        """Share of the labelled hits that have the same phase as their query; None without
+        labels."""
         labelled = [h.same_phase for q in self.queries for h in q.hits if h.same_phase is not None]
         return float(np.mean(labelled)) if labelled else None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON types."""
+        """The result as plain JSON types."""
 
         def hit_json(hit: Hit) -> dict[str, Any]:
             phases = {"phase": hit.phase, "same_phase": hit.same_phase}

@@ -28,7 +28,7 @@ from la2ds_cli.retrieval.result import (
 from la2ds_cli.retrieval.search import Limits, exact_finder, search
 from la2ds_cli.retrieval.store import Store, StoreQuery
 
-IndexKind = Literal["exact", "approximate", "faiss"]  # the last: the second, as it was called
+IndexKind = Literal["exact", "approximate", "faiss"]  # faiss: the old name of approximate
 QUERY_FRAMES = 5  # of a clip that is named without a time
 LOW_RECALL = 0.95  # below this a note reports the missed frames
 
@@ -47,15 +47,15 @@ def retrieve(
     device: DeviceName = "auto",
     progress: Progress | None = None,
 ) -> RetrievalResult:
-    """The `k` nearest frames, in the feature space, of all clips but the query's own.
+    """The `k` nearest frames, in the feature space, of all clips except the query's.
 
-    query: `VIDEO@SECONDS` for one frame, `VIDEO` for QUERY_FRAMES evenly spaced ones, None for
-    the middle of the first clip; VIDEO is a clip of the project or a video file. per_video: most
-    hits of one clip, None = k. min_gap: seconds between two hits of one clip, None = by
-    its length (search.spread_gap). features: as in
-    align. index: `approximate` searches only the nearest lists of an inverted file, for
-    large collections. store: frames of several projects that are searched in place of those of the
-    project, which are written to it first. Writing the result is left to views.retrieval_sheet.
+    query: `VIDEO@SECONDS` for one frame, `VIDEO` for QUERY_FRAMES evenly spaced ones, None for the
+    middle of the first clip; VIDEO is a clip of the project or a video file. per_video: most hits
+    per clip, None = k. min_gap: seconds between two hits of one clip, None = by its length
+    (search.spread_gap). features: as in align. index: `approximate` searches only the nearest lists
+    of an inverted file, for large collections. store: a store of frames of several projects, which
+    is searched instead of the project after the project's frames are written to it.
+    views.retrieval_sheet writes the result.
 
     Raises UserError if a number or time is invalid (exit 2), if there is no other clip or the query
     has no features (exit 4), and as the extraction of poses, embedding and Store do.
@@ -96,7 +96,7 @@ def retrieve(
             project, opened, update, video, rows, limits, index, progress
         )
     if min(len(query.hits) for query in queries) < k:
-        progress.note(f"fewer than {k} frames fit: the clips are few, short or limited")
+        progress.note(f"fewer than {k} frames found: the clips are few or short, or limits apply")
     return RetrievalResult(
         queries,
         k,
@@ -125,7 +125,7 @@ def _check(limits: Limits) -> None:
 
 
 def parse_query(query: str) -> tuple[str, float | None]:
-    """(name, seconds or None) of `VIDEO[@SECONDS]`; a name may itself hold an @."""
+    """(name, seconds or None) of `VIDEO[@SECONDS]`; a name may itself contain an @."""
     name, at, time = query.rpartition("@")
     try:
         return (name, float(time)) if at and name else (query, None)
@@ -136,7 +136,7 @@ def parse_query(query: str) -> tuple[str, float | None]:
 def _parse(
     project: Project, query: str | None, device: DeviceName, progress: Progress
 ) -> tuple[str, float | None]:
-    """Video id and seconds of the query, whose poses are extracted if they are missing."""
+    """Video id and seconds of the query. Its poses are extracted if they are missing."""
     from la2ds_cli.poses.extract import ensure_pose
 
     if query is not None:
@@ -154,7 +154,7 @@ def _parse(
 
 
 def query_rows(pose: PoseSequence, seconds: float | None) -> list[int]:
-    """Rows of the query frames: the one nearest to `seconds`, or evenly spaced ones for None.
+    """Rows of the query frames: the one nearest to `seconds`, or for None, evenly spaced ones.
 
     Raises UserError (exit 2) if the time lies outside the clip.
     """
@@ -251,8 +251,8 @@ def _search_store(
     nearest = table.search(own, value, limits, asked.condition, exact=known is None)
     if not any(nearest):
         raise UserError(
-            f"the store {asked.uri} has no frame of another clip that fits",
-            hint="add clips to a project and search from there, or name other --group and --phase",
+            f"the store {asked.uri} has no matching frame of another clip",
+            hint="add clips to a project and search from there, or name another --group or --phase",
             exit_code=ExitCode.UNUSABLE,
         )
     phases = project.phases().get(video, ())

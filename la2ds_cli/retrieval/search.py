@@ -1,7 +1,7 @@
 """Nearest frames under the limits of a retrieval: arrays in, rows out.
 
-`search` applies the limits. A Finder returns the candidates, by exact search (`exact_finder`) or by
-the lists of an inverted file (la2ds_cli.retrieval.ivf), as many as it is asked for.
+`search` applies the limits. A Finder returns the requested number of candidates, by exact search
+(`exact_finder`) or by the lists of an inverted file (la2ds_cli.retrieval.ivf).
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.device import free_cores
 from la2ds_cli.core.types import FloatArray, IntArray
 
-# (query (Q, D), own, count) -> rows (Q, C): the `count` frames nearest to each query, or more, or
-# fewer where there are no more, and -1 for none; rows own[0]..own[1] (end exclusive) are never
-# among them.
+# (query (Q, D), own, count) -> rows (Q, C): at least the `count` frames nearest to each query, or
+# fewer if there are not so many, -1 = none. Rows own[0]..own[1] (end exclusive) are never among
+# them.
 Finder = Callable[[FloatArray, tuple[int, int], int], IntArray]
 
-CANDIDATES = 8  # times k: frames that a finder is asked for at first
+CANDIDATES = 8  # times k: number of frames that is first requested from a finder
 _BLAS_FROM = 400  # queries times dimensions: see faiss_settings
 _BLOCK = 1 << 11  # rows whose exact distances are computed at once
 _KEPT = 1 << 30  # bytes of features that may stay in memory after a search
-_FAR = 100  # times its spread, squared: how far from the origin the data are moved to it
+_FAR = 100  # ratio of the squared mean to the variance from which data are centred
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Frames:
     """All frames that can be searched, clip by clip, in consecutive parts.
 
     value: (R, D) float32 features of each part. time: (R,) seconds of each part. start: (C + 1,)
-    int64, the row at which each clip begins, and the number of all.
+    int64, the row at which each clip begins, then the number of all rows.
     """
 
     value: tuple[FloatArray, ...]
@@ -51,12 +51,12 @@ class Frames:
 
     @cached_property
     def begin(self) -> IntArray:
-        """(P + 1,) the row at which each part begins, and the number of all."""
+        """(P + 1,) the row at which each part begins, then the number of all rows."""
         return np.cumsum([0, *map(len, self.value)])
 
-    def let_go(self, part: int) -> None:
-        """Free the memory of the features of a part, which are a mapped file, if those of all parts
-        are too many to stay."""
+    def release(self, part: int) -> None:
+        """Free the memory of a part's features, which are read from a mapped file, if all features
+        together exceed _KEPT."""
         if self._bytes > _KEPT:
             artifact.release(self.value[part])
 
@@ -86,13 +86,13 @@ class Frames:
         for number in np.unique(part).tolist():
             here = part == number
             values[here] = parts[number][row[here] - self.begin[number]]
-            self.let_go(number)
+            self.release(number)
         return values
 
     @cached_property
     def far_centre(self) -> FloatArray | None:
-        """(D,) mean, where it is so far from the origin that it would cancel in the matrix products
-        of a search, |a|^2 + |b|^2 - 2ab; None where it does no harm."""
+        """(D,) mean, if it is so far from the origin that the matrix products of a search,
+        |a|^2 + |b|^2 - 2ab, would suffer from cancellation; None otherwise."""
         some = self.values(np.linspace(0, len(self) - 1, min(len(self), 1000)).astype(np.int64))
         mean = some.mean(axis=0, dtype=np.float64)
         spread = np.square(some - mean).sum(axis=1).mean()
@@ -101,11 +101,11 @@ class Frames:
 
 @contextmanager
 def faiss_settings() -> Iterator[Any]:
-    """faiss, with settings for few threads, which are restored afterwards.
+    """faiss with settings for few threads, which are restored afterwards.
 
-    faiss 1.15 uses matrix products only from 128 000 queries times dimensions on, tuned for many
-    threads; with one or two they pay from four queries on. Threads that wait for busy cores cost
-    more than they save.
+    faiss 1.15 uses matrix products only from 128 000 queries times dimensions, tuned for many
+    threads; with one or two threads they pay off from four queries. Threads that wait for busy
+    cores cost more than they save.
     """
     import faiss
 
@@ -121,8 +121,8 @@ def faiss_settings() -> Iterator[Any]:
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of a retrieval. k: frames per query. per_video: largest number of them from one clip.
-    min_gap: seconds between two of one clip, None = by the clip's length (spread_gap)."""
+    """Limits of a retrieval. k: frames per query. per_video: most frames from one clip. min_gap:
+    least seconds between two frames of a clip, None = by the clip's length (spread_gap)."""
 
     k: int
     per_video: int
@@ -130,13 +130,13 @@ class Limits:
 
 
 LEAST_GAP, GAP_SHARE, MOST_GAP = 0.25, 0.1, 1.0
-# Half a microsecond: a gap of exactly so much counts as far enough, whatever its rounding.
+# Half a microsecond, so that a gap of exactly the limit counts as far enough despite rounding.
 ROUNDING = 5e-7
 
 
 def spread_gap(seconds: FloatArray) -> FloatArray:
     """Seconds between two hits of a clip that lasts `seconds`: a tenth of it, so that slow motion
-    and held poses do not fill the list with one moment, but LEAST_GAP to MOST_GAP."""
+    and held poses do not fill the list with one moment, clipped to LEAST_GAP and MOST_GAP."""
     return np.clip(GAP_SHARE * seconds, LEAST_GAP, MOST_GAP)
 
 
@@ -146,9 +146,9 @@ def search(
     """The k nearest frames of all other clips, for each row of `clip` (counted from its first).
 
     Returns rows of `frames` and their distances, float64, nearest first. A frame is skipped if
-    `per_video` frames of its clip are nearer, or one that is less than the gap of the clip away in
-    time. A list is shorter than k only if no further frame fits: the number of candidates grows
-    until then.
+    `per_video` frames of its clip are nearer, or if a nearer one is less than the clip's gap away
+    in time. A list is shorter than k only if no further frame is allowed: the number of candidates
+    grows until then.
     """
     own = frames.own(clip)
     query = frames.values(own[0] + np.asarray(rows))
@@ -156,7 +156,7 @@ def search(
     empty = np.zeros(0, np.int64), np.zeros(0)
     nearest: list[tuple[IntArray, FloatArray]] = [empty for _ in rows]
     pending = list(range(len(rows)))
-    # Usually few frames are skipped; more candidates are taken only for queries with too many.
+    # Usually few frames are skipped; only queries with too many get more candidates.
     wanted = min(CANDIDATES * limits.k, available)
     while pending and wanted:
         asked = query[pending]
@@ -180,7 +180,7 @@ def search(
 def _facts(
     frames: Frames, row: IntArray, limits: Limits
 ) -> tuple[IntArray, FloatArray, FloatArray]:
-    """Of rows (Q, C), -1 for none: clip, seconds, and seconds to another hit of that clip."""
+    """Clip, seconds, and least seconds to another hit of the clip, for rows (Q, C); -1 = none."""
     flat = np.maximum(row.ravel(), 0)
     clip, time = frames.clip_of(flat), frames.times(flat)
     if limits.min_gap is not None:
@@ -195,8 +195,8 @@ def _facts(
 def apply_limits(clip: IntArray, time: FloatArray, gap: FloatArray, limits: Limits) -> IntArray:
     """The first k of candidates sorted by distance, without those that the limits forbid.
 
-    clip, time: (C,) clip number and seconds of each candidate. gap: (C,) seconds to another of its
-    clip at least. Returns their indices, ascending.
+    clip, time: (C,) clip number and seconds of each candidate. gap: (C,) least seconds to another
+    hit of its clip. Returns indices of candidates, ascending.
     """
     taken: dict[int, list[float]] = {}
     chosen = []
@@ -216,9 +216,10 @@ def sorted_by_distance(
     query: FloatArray, frames: Frames, row: IntArray
 ) -> tuple[FloatArray, IntArray]:
     """Euclidean distances (Q, C) float64 from query (Q, D) to rows (Q, C), ascending, and the rows
-    in that order; equals by row. A row of -1 is none, at an infinite distance.
+    in that order; ties by row. A row of -1 is none, at an infinite distance.
 
-    From plain differences: the rounding of a product is as large as the distance of near frames.
+    Computed from plain differences: rounding in a matrix product would be as large as the distance
+    between near frames.
     """
     row = np.sort(row, axis=1)
     flat, of = row.ravel(), np.repeat(np.arange(len(row)), row.shape[1])
@@ -233,8 +234,8 @@ def sorted_by_distance(
 
 
 def nearest_of_these(frames: Frames, query: FloatArray, row: IntArray, count: int) -> IntArray:
-    """The `count` rows (Q, C) out of row (Q, R) that are nearest to query (Q, D), in no order; -1
-    is none in both."""
+    """The `count` rows (Q, C) of row (Q, R) that are nearest to query (Q, D), unsorted; -1 = none
+    in both."""
     if row.shape[1] <= count:
         return row
     query, distance = np.ascontiguousarray(query), np.full(row.shape, np.inf, np.float32)
@@ -246,7 +247,7 @@ def nearest_of_these(frames: Frames, query: FloatArray, row: IntArray, count: in
             pointers = (faiss.swig_ptr(array) for array in (here, query, value, place))
             faiss.fvec_L2sqr_by_idx(*pointers, frames.width, *row.shape)
             np.minimum(distance, here, out=distance)
-            frames.let_go(part)
+            frames.release(part)
     best = np.argpartition(distance, count - 1, axis=1)[:, :count]
     return np.take_along_axis(row, best, axis=1)
 
@@ -264,8 +265,8 @@ def exact_finder(frames: Frames) -> Finder:
 
 
 def nearest_of_all(frames: Frames, query: FloatArray, own: IntArray, count: int) -> IntArray:
-    """Rows (Q, C) of the frames that are nearest to query (Q, D), in no order; -1 where there
-    are no more. own: (Q, 2) rows that do not count for each, end exclusive."""
+    """Rows (Q, C) of the frames that are nearest to query (Q, D), unsorted; -1 if there are no
+    more. own: (Q, 2) range of rows to exclude for each query, end exclusive."""
     centre = frames.far_centre
     count = min(count, len(frames) - int((own[:, 1] - own[:, 0]).min(initial=len(frames))))
     distance = np.full((len(query), count), np.inf, np.float32)
@@ -285,13 +286,13 @@ def nearest_of_all(frames: Frames, query: FloatArray, own: IntArray, count: int)
                 best = np.argpartition(gap, count - 1, axis=1)[:, :count]
                 distance[who] = np.take_along_axis(gap, best, axis=1)
                 row[who] = np.take_along_axis(near, best, axis=1)
-            frames.let_go(part)
+            frames.release(part)
     return row
 
 
 def _pieces(own: IntArray, begin: int, value: FloatArray) -> Iterator[tuple[IntArray, int, slice]]:
-    """Which queries have to be compared with which rows of a part, all or those before and behind
-    their own: numbers of queries, the first row, and its slice of the part."""
+    """Which queries are compared with which rows of a part (all, or those before and after the rows
+    to exclude): numbers of queries, the first row, and the slice of the part."""
     end = begin + len(value)
     beside = (own[:, 1] <= begin) | (own[:, 0] >= end) | (own[:, 0] == own[:, 1])
     if beside.any():

@@ -1,9 +1,8 @@
-"""A store of frames: tables of LanceDB in a folder or in an object store, which several projects
-share.
+"""A store of frames: LanceDB tables in a folder or in an object store, shared by several projects.
 
-There is a table for each kind of features, so that vectors of two networks never meet. A store may
-come from a stranger: a table is used only if its columns, types and metadata are those that la2ds
-gives it. From top to bottom: what is asked of a store, the store, and its errors.
+Each kind of features has its own table, so that vectors of two networks are never mixed. A store
+may be untrusted: a table is used only if it has the columns, types and metadata that la2ds writes.
+From top to bottom: the query of a store, the store, and its errors.
 """
 
 from __future__ import annotations
@@ -28,8 +27,8 @@ FACTS = b"la2ds"  # the one key of metadata, of a table and of its vectors
 
 @dataclass(frozen=True)
 class StoreQuery:
-    """What is searched in place of the project. uri: a folder, or a place in an object store.
-    groups, phases: a frame must be of one of each, where any are named."""
+    """The store to search instead of the project. uri: a folder, or a location in an object store.
+    groups, phases: if any are named, a frame must belong to one of them."""
 
     uri: str
     groups: tuple[str, ...] = ()
@@ -37,7 +36,7 @@ class StoreQuery:
 
     @property
     def condition(self) -> str | None:
-        """In SQL; None where every frame is searched."""
+        """The condition in SQL; None if every frame is searched."""
         parts = [
             f"`{column}` IN ({', '.join(map(quoted, names))})"
             for column, names in (("group", self.groups), ("phase", self.phases))
@@ -47,13 +46,13 @@ class StoreQuery:
 
 
 def quoted(text: str) -> str:
-    """A text as a literal of SQL."""
+    """A text as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"
 
 
 @dataclass(frozen=True)
 class Store:
-    """A connection to what is asked of it."""
+    """A connection to the store of a query."""
 
     asked: StoreQuery
     connection: Any
@@ -64,15 +63,15 @@ class Store:
 
     @classmethod
     def open(cls, asked: StoreQuery) -> Store:
-        """Raises UserError: exit 2 for the address of a service, 6 without lancedb or without the
-        network that it would need."""
+        """Connect to the store. Raises UserError: exit 2 for the address of a service, 6 without
+        lancedb, or if the store needs the network and la2ds is offline."""
         from la2ds_models.weight_files import offline_reason
 
         uri = asked.uri
         if uri.startswith("db://"):
             raise UserError(
-                f"{uri} is a service, not a place for files",
-                hint="name a folder, or a place in an object store such as s3://BUCKET/frames",
+                f"{uri} is a service, not a location for files",
+                hint="name a folder, or a location in an object store such as s3://BUCKET/frames",
             )
         if "://" in uri and (reason := offline_reason()):
             raise UserError(f"{uri} cannot be used: {reason}", exit_code=ExitCode.ENVIRONMENT)
@@ -86,7 +85,7 @@ class Store:
             return cls(asked, lancedb.connect(uri))
 
     def pose_rate(self, skeleton: str) -> float | None:
-        """The frame rate at which the velocities of the joints are taken in this store; None if it
+        """The frame rate at which velocities of the joints are computed in this store; None if it
         has no such clips."""
         table = self._opened(_table_name("pose", skeleton, ""))
         if table is None:
@@ -97,9 +96,9 @@ class Store:
         return rate
 
     def table(self, index: FrameIndex) -> tuple[str, Any]:
-        """The name of the table for the rows of an index, and the table, which is made where there
-        is none. Raises UserError: exit 3 for a table that la2ds did not make, 5 if another project
-        has just made it with velocities at another rate, 7 if it cannot be written."""
+        """The name of the table for the rows of an index, and the table, which is created if it
+        does not exist. Raises UserError: exit 3 for a table that la2ds did not create, 5 if another
+        project has just created it with velocities at another rate, 7 if it cannot be written."""
         config, model = index.recipe.config, str(index.recipe.inputs["model"])
         name = _table_name(config["features"], config["skeleton"], model)
         schema = _schema(index.frames.width, {"model": model, "fps": config.get("fps")})
@@ -121,8 +120,9 @@ class Store:
         return name, table
 
     def _made(self, name: str, schema: Any) -> Any:
-        """A new table, or the one that another project has made meanwhile. In a folder one project
-        at a time makes one: for lancedb, two at once replace each other's."""
+        """A new table, or the one that another project has created meanwhile. In a folder, a lock
+        lets only one project at a time create a table: in lancedb, the second would replace the
+        first."""
         with self._creating():
             if (table := self._opened(name)) is None:
                 with reported(self.uri, ExitCode.STORAGE):
@@ -131,7 +131,7 @@ class Store:
 
     @contextmanager
     def _creating(self) -> Iterator[None]:
-        if "://" in self.uri:  # nothing can be locked in an object store
+        if "://" in self.uri:  # an object store has no locks
             yield
             return
         path = Path(self.uri) / ".la2ds.lock"
@@ -147,11 +147,11 @@ class Store:
             lock.release()
 
     def _opened(self, name: str) -> Any:
-        """None where there is no such table."""
+        """The table; None if it does not exist."""
         if "://" not in self.uri:
             folder = Path(self.uri) / f"{name}.lance"
             for path in (folder, *(folder.iterdir() if folder.is_dir() else ())):
-                if path.is_symlink():  # what is written would land where it leads
+                if path.is_symlink():  # a write would follow it
                     raise _link(path)
         with reported(self.uri):
             if name not in self._names():
@@ -159,7 +159,7 @@ class Store:
             return self.connection.open_table(name)
 
     def _names(self) -> Iterator[str]:
-        """Names of all tables, which come a page at a time."""
+        """Names of all tables, fetched page by page."""
         page = self.connection.list_tables()
         yield from page.tables
         while page.page_token:
@@ -172,8 +172,8 @@ def _table_name(features: str, skeleton: str, model: str) -> str:
 
 
 def _schema(width: int, facts: Mapping[str, Any]) -> Any:
-    """The columns of a table, and what holds for all rows: `model`, the digest of the weights,
-    empty for raw poses, and `fps`, None but for these."""
+    """The columns of a table, with metadata that apply to all rows: `model`, the digest of the
+    weights, empty for raw poses; and `fps`, None except for raw poses."""
     import pyarrow as pa
 
     text, seconds = pa.string(), pa.float64()
@@ -193,7 +193,7 @@ def _schema(width: int, facts: Mapping[str, Any]) -> Any:
 
 
 def _facts(uri: str, table: Any) -> dict[str, Any]:
-    """What holds for all rows; see _schema."""
+    """The metadata that apply to all rows; see _schema."""
     try:
         facts = json.loads((table.schema.metadata or {})[FACTS])
     except (KeyError, ValueError, RecursionError) as error:
@@ -208,21 +208,21 @@ def _facts(uri: str, table: Any) -> dict[str, Any]:
 
 def _link(path: Path) -> UserError:
     return UserError(
-        f"{path} is a link", hint="put a file or folder in its place", exit_code=ExitCode.MISMATCH
+        f"{path} is a link", hint="replace it by a file or folder", exit_code=ExitCode.MISMATCH
     )
 
 
 def unfit(uri: str) -> UserError:
     return UserError(
-        f"the table of the store {uri} is not one that la2ds has written",
-        hint="name another --store; every project writes its clips to it anew",
+        f"the table of the store {uri} was not written by la2ds",
+        hint="name another --store; every project will write its clips to it again",
         exit_code=ExitCode.UNREADABLE,
     )
 
 
 @contextmanager
 def reported(uri: str, exit_code: ExitCode = ExitCode.UNREADABLE) -> Iterator[None]:
-    """What lancedb raises, OSError, RuntimeError or ValueError and others of pyarrow, as a
+    """Convert what lancedb raises (OSError, RuntimeError, ValueError and errors of pyarrow) to a
     UserError."""
     try:
         yield
@@ -231,7 +231,7 @@ def reported(uri: str, exit_code: ExitCode = ExitCode.UNREADABLE) -> Iterator[No
     except Exception as error:
         raise _failed(uri, error, exit_code) from error
     except BaseException as error:
-        if type(error).__name__ != "PanicException":  # of its Rust code, on damaged files
+        if type(error).__name__ != "PanicException":  # its Rust code panics on damaged files
             raise
         raise _failed(uri, error, exit_code) from error
 
@@ -239,9 +239,9 @@ def reported(uri: str, exit_code: ExitCode = ExitCode.UNREADABLE) -> Iterator[No
 def _failed(uri: str, error: BaseException, exit_code: ExitCode) -> UserError:
     written = exit_code == ExitCode.STORAGE
     verb = "written" if written else "read"
-    hint = "what is written stays: run the same command again" if written else ""
+    hint = "clips already written are kept: run the same command again" if written else ""
     return UserError(
         f"the store {uri} cannot be {verb}: {first_line(error)}",
-        hint=hint or "check its name, and that you may read it",
+        hint=hint or "check its name and your permission to read it",
         exit_code=exit_code,
     )

@@ -403,7 +403,7 @@ def test_an_embedding_of_other_weights_is_refused(
 
     monkeypatch.setattr(embedding.Embedder, "__call__", swapped)
     content = content_of(trained, "model-default")
-    with pytest.raises(UserError, match="not of the weights") as caught:
+    with pytest.raises(UserError, match="does not come from the weights") as caught:
         update_model_index(trained, "default")
     assert caught.value.exit_code == ExitCode.MISMATCH
     assert content_of(trained, "model-default") == content

@@ -543,7 +543,7 @@ def test_a_table_that_la2ds_did_not_write_is_refused(
 ) -> None:
     ask(other, uri)
     forged(uri, change)
-    with pytest.raises(UserError, match="is not one that la2ds has written") as caught:
+    with pytest.raises(UserError, match="was not written by la2ds") as caught:
         ask(project, uri)
     assert caught.value.exit_code == ExitCode.UNREADABLE
 
