@@ -57,10 +57,10 @@ def embed(
     """Embed every clip of the project that has poses; current embeddings are left unchanged.
 
     videos: ids of the clips to embed, None = all. A clip that fails does not stop the others.
-    engine: torch or onnxruntime; their embeddings are equal to 1e-4 and have the same key (docs/
+    engine: torch or onnxruntime; their embeddings agree to 1e-4 and have the same key (docs/
     decisions/0011-one-key-for-both-engines.md); `ray` is torch in the actors of a Ray cluster that
-    shares the project's folder; `light` is `light_embedder`, and loads nothing where all embeddings
-    are current. model: for `onnx`, a file of export_model, None = that of the run.
+    shares the project's folder; `light` is `light_embedder`. model: for `onnx`, a file of
+    export_model, None = that of the run.
     Raises UserError (exit 4) if there is no clip, and as load_embedder and onnx_embedder do.
     """
     progress = progress or Progress()
@@ -128,7 +128,7 @@ class EmbedWorker:
 def _attempt(
     project: Project, run: str, video: str, path: str, embedder: Embedder, overwrite: bool
 ) -> ItemResult:
-    """The outcome of one clip; raises UserError where the disk fails, as of every further clip."""
+    """The outcome of one clip. Raises UserError if the disk fails, since all others would fail."""
     try:
         current, sequence = _embed_one(project, run, video, embedder, overwrite)
         return ItemResult(path, video, "cached" if current else "ok", len(sequence))
@@ -147,8 +147,8 @@ def ensure_embeddings(
     device: DeviceName = "auto",
     progress: Progress | None = None,
 ) -> list[EmbeddingSequence]:
-    """The embeddings of project videos, computed first if they are missing or stale; the network
-    is only loaded where one is."""
+    """The embeddings of project videos, computed first if they are missing or stale; only then is
+    the network loaded."""
     found = _current_embeddings(project, run, videos)
     missing = [video for video in videos if video not in found]
     if not missing:
@@ -164,8 +164,8 @@ def ensure_embeddings(
 def _current_embeddings(
     project: Project, run: str, videos: Sequence[str]
 ) -> dict[str, EmbeddingSequence]:
-    """The stored embeddings that are those of the run's weights and of the clips' poses, by clip;
-    without what cannot be read, which computing them anew says more of."""
+    """The stored embeddings that match the run's weights and the clips' poses, by clip. Files that
+    cannot be read are left out; computing their embeddings again reports the cause."""
     found: dict[str, EmbeddingSequence] = {}
     try:
         key, frames = artifact.file_digest(checkpoint_path(project, run)), run_frames(project, run)

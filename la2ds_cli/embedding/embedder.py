@@ -1,4 +1,4 @@
-"""From poses to embeddings by any network: sampling by time, windows, motion; arrays alone.
+"""From poses to embeddings by any network: sampling by time, windows, motion; arrays only.
 
 The engine (torch, onnxruntime) is a function of one clip; everything else is the same for both.
 """
@@ -44,13 +44,13 @@ def window_frames(config: Config) -> int:
 
 @dataclass(frozen=True)
 class Moments:
-    """The location and spread of a network's embeddings, as measured in its training.
+    """The mean and spread of a network's embeddings, as measured during training.
 
-    centre: (D,) float64, the mean of all frames, or 0 if that is unknown. It is subtracted.
-    Distances do not change, but by far the largest part of an embedding is often a constant, which
-    spoils whatever depends on the origin or on the variance of all numbers together, such as the
-    usual width of an RBF kernel. spread: root mean square distance of a frame from the mean of its
-    clip; 0 if that is unknown.
+    centre: (D,) float64, the mean of all frames, or 0 if that is unknown. It is subtracted. This
+    does not change distances, but by far the largest part of an embedding is often a constant,
+    which spoils whatever depends on the origin or on the variance of all values together, such as
+    the default width of an RBF kernel. spread: root mean square distance of a frame from the mean
+    of its clip; 0 if that is unknown.
     """
 
     centre: FloatArray | float = 0.0
@@ -58,9 +58,9 @@ class Moments:
 
     @classmethod
     def of(cls, facts: Mapping[str, Any], width: int) -> Moments:
-        """From the facts of a checkpoint of a network of this width; versions before 0.2 store no
-        centre, and the first ones no spread. Raises ValueError for values that are not such
-        numbers."""
+        """Read the moments from the facts of a checkpoint of a network of this width. Versions
+        before 0.2 store no centre, and the first ones no spread. Raises ValueError for invalid
+        values."""
         spread, centre = facts.get("spread", 0.0), facts.get("centre", [0.0] * width)
         try:
             numbers = np.asarray([spread, *centre], dtype=np.float64)
@@ -100,15 +100,15 @@ class Embedder:
 
     @property
     def spread(self) -> float:
-        """That of its moments: the unit of its embeddings in a distance with other features."""
+        """The spread of its moments: the unit of its embeddings if combined with other features."""
         return self.moments.spread
 
     def __call__(self, poses: Sequence[PoseSequence]) -> list[FloatArray]:
         return [self._embed(pose) for pose in poses]
 
     def _embed(self, pose: PoseSequence) -> FloatArray:
-        """Sample by time to the model's rate, embed, and interpolate back to every frame. Poses of
-        a skeleton that has all joints of the model's, and others, are reduced to these."""
+        """Resample to the model's rate, embed, and interpolate back to every frame. A skeleton with
+        additional joints is reduced to the model's skeleton."""
         if holds(pose.skeleton, self.skeleton):
             pose = as_skeleton(pose, self.skeleton)
         else:
@@ -121,7 +121,7 @@ class Embedder:
         sampled = resample_pose(pose, grid)
         if self.config.model.input == "joints3d":
             need_3d([(pose.clip or "the clip", pose)])
-            # Of the whole clip: windows of it would each face the camera.
+            # For the entire clip, since otherwise each window would be turned to face the camera.
             sampled = replace(sampled, world=facing_joints(sampled))
         features = self._frame_features(pose, grid)
         window = window_frames(self.config)
@@ -159,8 +159,9 @@ class Embedder:
 def with_motion(value: FloatArray, weight: float) -> FloatArray:
     """(T, 2D): features (T, D), and `weight` times their change per frame; unchanged for weight 0.
 
-    The change is the central difference; half of it at the two ends. It distinguishes frames that
-    look alike before and after a turning point, and slow from fast movement.
+    The change is the central difference, or half the one-sided difference at the two ends. It
+    distinguishes frames that look alike before and after a turning point, and slow from fast
+    movement.
     """
     if not weight:
         return value
@@ -171,7 +172,7 @@ def with_motion(value: FloatArray, weight: float) -> FloatArray:
 def window_starts(length: int, window: int) -> list[int]:
     """Starts of half-overlapping windows that cover `length` frames.
 
-    The last window ends with the clip; a clip that fits into one window has only that one.
+    The last window ends with the clip; a clip that fits into one window has only one.
     """
     if length <= window:
         return [0]

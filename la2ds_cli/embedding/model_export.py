@@ -1,6 +1,7 @@
 """Step: export the trained network of a run as a self-contained ONNX file.
 
-The file is compared with torch first, and not written if it differs (docs/export-model.md).
+The exported network is first compared with torch; the file is not written if they differ
+(docs/export-model.md).
 """
 
 from __future__ import annotations
@@ -39,16 +40,16 @@ from la2ds_cli.training.checkpoint import SECTIONS
 if TYPE_CHECKING:
     from la2ds_models.sequence_network import SequenceNetwork
 
-TOLERANCE = 1e-4  # largest difference, as a share of the largest number of an embedding, or of 1
-# Of the checkpoint; ids of clips are private.
+TOLERANCE = 1e-4  # largest difference, as a share of the largest embedding value, or of 1
+# Facts copied from the checkpoint; ids of clips are private.
 _FACTS = ("step", "validation_error", "spread", "centre")
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two engines on random clips of `lengths` frames.
+    """Two engines compared on random clips of `lengths` frames.
 
-    largest: the largest number of the first engine. difference: the largest difference.
+    largest: the largest absolute value of the first engine. difference: the largest difference.
     """
 
     lengths: Sequence[int]
@@ -57,18 +58,18 @@ class Comparison:
 
     @property
     def share(self) -> float:
-        """The difference as a share of the largest number, or of 1 where all are below.
+        """The difference as a share of the largest value, or of 1 if all values are below 1.
 
-        Rounding of float32 grows with the numbers; those of a network without a last LayerNorm
-        (preset paper-penn-casa) reach some hundreds.
+        Rounding of float32 grows with the values; those of a network without a final LayerNorm
+        (preset paper-penn-casa) reach several hundred.
         """
         return self.difference / max(1.0, self.largest)
 
 
 @dataclass(frozen=True)
 class ExportedModel:
-    """An exported file. weights: digest of the checkpoint. inputs: name -> shape without the
-    frames. check: the comparison with torch."""
+    """An exported file. weights: digest of the checkpoint. inputs: name -> shape without the frame
+    dimension. check: the comparison with torch."""
 
     path: Path
     run: str
@@ -153,8 +154,8 @@ def exported(
 
 
 def compare(first: Forward, second: Forward, config: Config, skeleton: Skeleton) -> Comparison:
-    """Compare two engines on clips of the shortest and the longest window, and of lengths around
-    that of training, where position tables begin to stretch."""
+    """Compare two engines on clips of the shortest and longest windows, and of lengths around the
+    training length, where position tables begin to be stretched."""
     frames = config.train.frames
     lengths = sorted({1, 2, max(1, frames // 2), frames, frames + 1, window_frames(config)})
     largest = difference = 0.0
@@ -167,9 +168,9 @@ def compare(first: Forward, second: Forward, config: Config, skeleton: Skeleton)
 
 
 def random_clip(length: int, config: Config, skeleton: Skeleton) -> NetworkInput:
-    """The network input of a body of random, drifting joints, or of random frame features.
+    """The network input of a body with random, drifting joints, or of random frame features.
 
-    It depends on the arguments alone.
+    It depends only on the arguments.
     """
     random = np.random.default_rng(length)
     joints = len(skeleton.joints)
@@ -195,13 +196,13 @@ def _graph(network: SequenceNetwork, shapes: Mapping[str, tuple[int, ...]], enco
     from la2ds_models.onnx_graph import onnx_graph
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of torch about itself
+        warnings.simplefilter("ignore")  # torch warns about its own internals
         try:
             return onnx_graph(network, shapes.get("maps"), shapes.get("joints"))
         except Exception as error:  # torch.export and torch.onnx have no common class
             reason = str(error).strip().split("\n")[0]
             raise UserError(
                 f"the network '{encoder}' cannot be exported: {reason}",
-                hint="docs/export-model.md says what a network may do",
+                hint="docs/export-model.md says which networks can be exported",
                 exit_code=ExitCode.UNUSABLE,
             ) from error

@@ -1,9 +1,9 @@
-"""The alignment network of joints computed by numpy, for commands that embed a few clips.
+"""The alignment network of joints in numpy, for commands that embed a few clips.
 
 Importing torch takes a second, as long as embedding hundreds of clips. This is the forward pass of
-la2ds_models.alignment_network for the settings of the default and the base preset: joints alone, no
-cross-attention, relative positions or none. Other networks are torch's. Embeddings of both agree to
-1e-4, and share a key (docs/decisions/0011-one-key-for-both-engines.md).
+la2ds_models.alignment_network for the settings of the default and the base preset: joints only, no
+cross-attention, relative positions or none. Other networks need torch. The embeddings of both agree
+to 1e-4 and share a key (docs/decisions/0011-one-key-for-both-engines.md).
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _ERF_SCALE = 0.3275911
 
 
 def numpy_forward(model: ModelConfig, joint_width: int, weights: Weights) -> Forward | None:
-    """The network of these settings and weights; None if it needs torch, because it has other parts
-    or its weights are not those of the settings. joint_width: features of a frame."""
+    """The network with these settings and weights; None if it needs torch, because it has other
+    parts or its weights do not match the settings. joint_width: features per frame."""
     known = (
         model.encoder == "vivit"
         and model.input in ("joints", "joints3d")
@@ -47,7 +47,7 @@ def numpy_forward(model: ModelConfig, joint_width: int, weights: Weights) -> For
 
     def forward(item: NetworkInput) -> FloatArray:
         if item.joints is None:
-            raise ValueError("this network reads joint features, and none were given")
+            raise ValueError("this network reads joint features, but none were given")
         x = item.joints
         for layer in (0, 2, 4):
             x = _linear(x if layer == 0 else gelu(x), single, f"frame.joints.{layer}")
@@ -67,7 +67,7 @@ def numpy_forward(model: ModelConfig, joint_width: int, weights: Weights) -> For
 
 
 def _shapes(model: ModelConfig, joint_width: int) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of the weights of the settings that are computed here."""
+    """Names and shapes of the weights for settings that are supported here."""
     width, wide = model.width, model.mlp_ratio * model.width
     linear = {"frame.joints.0": (width, joint_width)}
     linear |= {f"frame.joints.{n}": (width, width) for n in (2, 4)}
@@ -90,7 +90,7 @@ def _shapes(model: ModelConfig, joint_width: int) -> dict[str, tuple[int, ...]]:
 
 
 def gelu(x: FloatArray) -> FloatArray:
-    """x (T, D) float32 times the share of a normal distribution below it."""
+    """GELU of x (T, D) float32: x times the standard normal distribution function at x."""
     size = np.abs(x) * np.float32(math.sqrt(0.5))
     t = 1 / (1 + np.float32(_ERF_SCALE) * size)
     total = np.zeros_like(t)
@@ -114,7 +114,7 @@ def _norm(x: FloatArray, weights: Weights, name: str) -> FloatArray:
 def _attention(
     x: FloatArray, weights: Weights, name: str, heads: int, angle: FloatArray | None
 ) -> FloatArray:
-    """Multi-head self-attention of x (T, D); angle: of the rotary position code, (T, d / 2)."""
+    """Multi-head self-attention of x (T, D); angle: (T, d / 2) of the rotary position code."""
 
     def of_heads(value: FloatArray) -> FloatArray:  # (H, T, d)
         return value.reshape(len(x), heads, -1).swapaxes(0, 1)
@@ -130,7 +130,7 @@ def _attention(
 
 
 def _angles(length: int, head_width: int) -> FloatArray:
-    """Those of la2ds_models.vivit.rotary_code."""
+    """The angles of la2ds_models.vivit.rotary_code."""
     pair = np.arange(0, head_width, 2, dtype=np.float32)
     frequency = np.float32(ROTARY_BASE) ** (-pair / head_width)
     return np.arange(length, dtype=np.float32)[:, None] * frequency

@@ -1,12 +1,12 @@
 """ONNX files of trained networks: their metadata, and embedding by onnxruntime.
 
 From top to bottom: an opened file, writing and reading a file, and the embedder of an exported run.
-A file is the graph, followed by one entry `la2ds` of the metadata, JSON: `schema`; `version` of
+A file is the graph, followed by one metadata entry `la2ds`, which is JSON: `schema`; `version` of
 la2ds; `run`; `weights`, the digest of the checkpoint; `embedding`, the version of the step;
-`skeleton` with its `name`, `joints` and `limbs`; `frames`, for a network that reads frame features,
-the identity of the weights that compute them; `settings` of the run by section; `facts` of the
+`skeleton` with its `name`, `joints` and `limbs`; `frames`, the identity of the weights that compute
+frame features, if the network reads them; `settings` of the run by section; `facts` of the
 checkpoint; `check`, the comparison with torch; and `graph`: `bytes` and `sha256` of everything
-before the entry. Nothing else is needed to embed; docs/export-model.md.
+before the entry. Nothing else is needed to embed. See docs/export-model.md.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ _AGAIN = "export it again: la2ds export-model"
 
 @dataclass(frozen=True)
 class OnnxModel:
-    """An opened file. header: the entry `la2ds`. weights: digest of the exported checkpoint,
-    the key of its embeddings. moments: of these."""
+    """An opened file. header: the entry `la2ds`. weights: digest of the exported checkpoint, the
+    key of its embeddings. moments: of its embeddings."""
 
     path: Path
     forward: OnnxForward
@@ -83,7 +83,7 @@ class OnnxForward:
         arrays = {"maps": item.maps, "joints": item.joints}
         try:
             value = self.session.run([OUTPUT], {name: arrays[name] for name in self.names})[0]
-        except Exception as error:  # onnxruntime raises its own classes straight below Exception
+        except Exception as error:  # the error classes of onnxruntime have no other common base
             raise _refused(self.path, f"its graph fails: {first_line(error)}") from error
         if value.shape != (len(item), self.width):
             raise _refused(self.path, f"it returns {value.shape} for {len(item)} frames")
@@ -94,7 +94,7 @@ class OnnxForward:
 
 
 def skeleton_entry(skeleton: Skeleton) -> dict[str, Any]:
-    """The entry `skeleton` of a file: joints in the order of the input."""
+    """The entry `skeleton` of a file, with joints in the order of the input."""
     return {
         "name": skeleton.name,
         "joints": list(skeleton.joints),
@@ -103,7 +103,8 @@ def skeleton_entry(skeleton: Skeleton) -> dict[str, Any]:
 
 
 def input_shapes(config: Config, skeleton: Skeleton) -> dict[str, tuple[int, ...]]:
-    """Names and shapes, without the frames, of the inputs of a network of these settings."""
+    """Names and shapes, without the frame dimension, of the inputs of a network of these
+    settings."""
     channels = map_channels(skeleton, config.heatmap, config.model)
     joints = joint_width(skeleton, config.model)
     size = config.heatmap.size
@@ -118,8 +119,8 @@ def input_shapes(config: Config, skeleton: Skeleton) -> dict[str, tuple[int, ...
 def pack(graph: Any, header: Mapping[str, Any]) -> bytes:
     """A file of `graph`, an onnx.ModelProto without metadata, and its header.
 
-    Two serialised messages one after the other are one message (protobuf), so the graph stands as
-    it is in front and its digest can be checked without the package onnx.
+    In protobuf, two serialised messages in a row form one message, so the graph is stored unchanged
+    in front, and its digest can be checked without the package onnx.
     """
     import onnx
 
@@ -156,12 +157,12 @@ def read_model(content: bytes, path: Path) -> OnnxModel:
     try:
         config = load_config(header["settings"])
     except UserError as error:
-        raise _refused(path, f"its settings are not known here: {error.message}") from error
+        raise _refused(path, f"its settings are unknown: {error.message}") from error
     skeleton = get_skeleton(header["skeleton"]["name"])
     expected = input_shapes(config, skeleton)
     inputs = {node.name: tuple(node.shape[1:]) for node in session.get_inputs()}
     if inputs != expected or [node.name for node in session.get_outputs()] != [OUTPUT]:
-        raise _refused(path, f"it reads {inputs}, and its settings ask for {expected}")
+        raise _refused(path, f"it reads {inputs}, but its settings require {expected}")
     try:
         moments = Moments.of(header.get("facts", {}), config.model.width)
     except (AttributeError, ValueError) as error:
@@ -170,9 +171,9 @@ def read_model(content: bytes, path: Path) -> OnnxModel:
 
 
 def _session(content: bytes, path: Path) -> Any:
-    """A session on one thread, since a window is too small to divide.
+    """A session with one thread, since a window is too small to divide.
 
-    The session knows no custom operators, and a file passed as bytes cannot bring any.
+    The session has no custom operators, and a file passed as bytes cannot add any.
     """
     import onnxruntime
 
@@ -180,16 +181,16 @@ def _session(content: bytes, path: Path) -> Any:
     options.log_severity_level = 4  # failures come back as exceptions
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
-    # External weights are read from this folder only, so that none are read.
+    # External weights are only read from this folder, so none are read.
     options.add_session_config_entry(
         "session.model_external_initializers_file_folder_path", os.devnull
     )
     try:
-        # By its fallback it would print on stdout, and try the same again.
+        # The fallback would print to stdout and try the same again.
         return onnxruntime.InferenceSession(
             content, options, providers=["CPUExecutionProvider"], enable_fallback=0
         )
-    except Exception as error:  # onnxruntime raises its own classes straight below Exception
+    except Exception as error:  # the error classes of onnxruntime have no other common base
         raise UserError(
             f"{path} is not a usable ONNX model: {first_line(error)}",
             hint=_AGAIN,
@@ -219,7 +220,7 @@ def _header(session: Any, content: bytes, path: Path) -> dict[str, Any]:
     if not all(isinstance(name, str) for name in names) or type(header["settings"]) is not dict:
         raise _refused(path, "its entry `la2ds` is damaged")
     if hashlib.sha256(content[:length]).hexdigest() != digest:
-        # Quantising tools and the like keep the metadata.
+        # Tools such as quantisers change the graph but keep the metadata.
         raise _refused(path, "it was changed since la2ds exported it")
     if step != VERSION:
         raise _refused(path, f"la2ds {header['version']} exported it and embeds differently")
@@ -271,7 +272,7 @@ def onnx_embedder(
     if weights.exists() and artifact.file_digest(weights) != opened.weights:
         raise UserError(
             f"{path} holds other weights than run '{run}'",
-            hint=f"name the run it was exported from, --run {opened.run}; or, after a training, "
+            hint=f"name the run it was exported from, --run {opened.run}; or, after training, "
             f"export again: la2ds export-model --run {run}",
             exit_code=ExitCode.MISMATCH,
         )

@@ -1,4 +1,4 @@
-"""The trained network of a run, and embedders that compute it by torch.
+"""The trained network of a run, and embedders that run it in torch.
 
 From top to bottom: the runs of a project and their weights, the network with its weights, and the
 embedders of a trained and of an untrained network.
@@ -52,7 +52,7 @@ def trained_runs(project: Project) -> list[str]:
 
 
 def weakness(project: Project, run: str) -> str:
-    """A warning if the run's model undoes synthetic warps badly, else an empty string."""
+    """A warning if the run's model is bad at undoing synthetic warps, else an empty string."""
     try:
         facts = artifact.read_header(checkpoint_path(project, run))[1]
     except (FileNotFoundError, artifact.ArtifactError):
@@ -67,7 +67,7 @@ def weakness(project: Project, run: str) -> str:
 
 
 def reads_3d(project: Project, run: str) -> bool:
-    """Whether the run reads joints in metres, by the header of its weights."""
+    """Whether the run reads joints in metres, from the header of its weights."""
     from la2ds_cli.training import checkpoint
 
     try:
@@ -78,8 +78,8 @@ def reads_3d(project: Project, run: str) -> bool:
 
 
 def run_spread(project: Project, run: str) -> float:
-    """`Embedder.spread` of a run, by the header of its weights; 0 where they are gone
-    or damaged."""
+    """`Embedder.spread` of a run, from the header of its weights; 0 if they are missing or
+    damaged."""
     try:
         return float(artifact.read_header(checkpoint_path(project, run))[1].get("spread", 0.0))
     except (FileNotFoundError, artifact.ArtifactError, TypeError, ValueError):
@@ -114,7 +114,7 @@ def load_network(project: Project, run: str) -> TrainedNetwork:
     """The trained network of a run, on the CPU.
 
     Raises UserError if the run has no weights (exit 4), if they are damaged (exit 3), or if the
-    file is no checkpoint or does not fit the network (exit 5).
+    file is not a checkpoint or does not fit the network (exit 5).
     """
     from la2ds_cli.training import checkpoint
     from la2ds_cli.training.network import build_network
@@ -153,14 +153,14 @@ def _existing(project: Project, run: str) -> Path:
 
 
 def _skeleton(path: Path, facts: Mapping[str, Any]) -> Skeleton:
-    """The skeleton that a checkpoint names; UserError (exit 3) where it names none."""
+    """The skeleton that a checkpoint names; UserError (exit 3) if it is missing or unknown."""
     if facts.get("skeleton") not in list(SKELETONS):
-        raise _damaged(path, "it names no skeleton that is known here")
+        raise _damaged(path, "its skeleton is missing or unknown")
     return get_skeleton(facts["skeleton"])
 
 
 def _moments(path: Path, facts: Mapping[str, Any], config: Config) -> Moments:
-    """The moments in the facts of a checkpoint; UserError (exit 3) for what is no such number."""
+    """The moments in the facts of a checkpoint; UserError (exit 3) for invalid values."""
     try:
         return Moments.of(facts, config.model.width)
     except ValueError as error:
@@ -178,9 +178,9 @@ def _damaged(path: Path, reason: str) -> UserError:
 def _check_shapes(
     build: Callable[..., SequenceNetwork], settings: tuple[Any, ...], weights: Mapping[str, Any]
 ) -> None:
-    """RuntimeError if the network of these settings has other weights than the file: its settings
-    might ask for more memory than there is. On torch's device without memory; an encoder that
-    cannot be built there is not checked."""
+    """Raise RuntimeError if the network of these settings has other weights than the file: such
+    settings might ask for more memory than there is. The network is built on torch's `meta` device,
+    which allocates no memory; an encoder that cannot be built there is not checked."""
     import torch
 
     try:
@@ -206,7 +206,7 @@ def torch_embedder(
     frame_features: FrameFeatureSource | None = None,
     moments: Moments = UNKNOWN,
 ) -> Embedder:
-    """An embedder by torch on `device`; nothing else may use the network afterwards."""
+    """An embedder in torch on `device`; nothing else may use the network afterwards."""
     import torch
 
     from la2ds_cli.training.network import embed_input
@@ -225,7 +225,7 @@ def torch_embedder(
 def load_embedder(
     project: Project, run: str = DEFAULT_RUN, device: DeviceName = "auto"
 ) -> Embedder:
-    """The trained embedder of a run, by torch. Raises UserError as load_network does, and as
+    """The trained embedder of a run, in torch. Raises UserError as load_network does, and as
     base_embedder for BASE_RUN."""
     from la2ds_cli.features.frame_features import frame_feature_reader
 
@@ -246,8 +246,8 @@ def load_embedder(
 def light_embedder(
     project: Project, run: str = DEFAULT_RUN, device: DeviceName = "auto"
 ) -> Embedder:
-    """As load_embedder, for a command that embeds a few clips: without torch if the network can be
-    computed without it (numpy_network), and then on the CPU."""
+    """Like load_embedder, for commands that embed a few clips: without torch and on the CPU if
+    numpy_network supports the network."""
     light = None
     if device != "cuda":
         light = _light_base() if run == BASE_RUN else _light(project, run)
@@ -255,7 +255,8 @@ def light_embedder(
 
 
 def _light(project: Project, run: str) -> Embedder | None:
-    """None also if load_embedder has to report that the weights do not fit."""
+    """The numpy embedder of a run; None if it is not supported, or if the weights do not fit, which
+    load_embedder reports."""
     from la2ds_cli.training import checkpoint
 
     path = _existing(project, run)
@@ -280,18 +281,18 @@ def _light_base() -> Embedder | None:
 
 
 class BaseEmbedder(Embedder):
-    """Embeds poses of any skeleton of a body with the network of the base model, an alignment
-    network that ships with la2ds (docs/base-model.md); see Embedder."""
+    """Embeds poses of any body skeleton with the base model, an alignment network that ships with
+    la2ds (docs/base-model.md); see Embedder."""
 
     def _embed(self, pose: PoseSequence) -> FloatArray:
         return super()._embed(body_joints(pose))
 
 
 def base_embedder(skeleton: str = BODY, device: DeviceName = "auto") -> Embedder:
-    """The embedder of the base model, by torch, which reads poses of every skeleton of a body.
+    """The embedder of the base model in torch, which reads poses of any body skeleton.
 
-    skeleton: of the poses that will be embedded, checked here. Raises UserError if it is not one of
-    a body (exit 5), and if the weights are damaged (exit 3).
+    skeleton: of the poses that will be embedded, checked here. Raises UserError if it is not a body
+    (exit 5), and if the weights are damaged (exit 3).
     """
     from la2ds_cli.training.base_weights import base_key, load_base
     from la2ds_cli.training.network import build_network
@@ -306,7 +307,7 @@ def base_embedder(skeleton: str = BODY, device: DeviceName = "auto") -> Embedder
 
 
 def run_frames(project: Project, run: str) -> FrameFeatureSource | None:
-    """The reader of frame features for a run, by the header of its checkpoint.
+    """The reader of frame features for a run, from the header of its checkpoint.
 
     None if the run reads joints. Raises artifact.ArtifactError if the checkpoint is damaged.
     """

@@ -120,12 +120,12 @@ _UNKNOWN = {"name": "centaur", "joints": ["hoof"], "limbs": []}
         (
             lambda path: _again(path, settings={"model": {"wings": 2}}),
             ExitCode.MISMATCH,
-            "settings are not known here.*wings",
+            "settings are unknown.*wings",
         ),
         (
             lambda path: _again(path, settings={"model": {"input": "heatmap"}}),
             ExitCode.MISMATCH,
-            "its settings ask for {'maps'",
+            "its settings require {'maps'",
         ),
     ],
 )
