@@ -1,5 +1,5 @@
-"""Which clips are fitted on and which are scored, and the checks that nothing has seen the
-latter."""
+"""Which clips are used for fitting and which are scored, and the checks that no model has seen the
+scored ones."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from la2ds_cli.core.types import Phase, PoseSequence
 from la2ds_cli.features.spatial import in_3d
 
 MOST_CLIPS = 500
-"""Clips that are scored, and clips that are fitted on, at most; of more, so many are drawn. Every
-figure is made of pairs of them: memory and time grow with their square."""
+"""Most clips that are scored, and most that are used for fitting; if there are more, this many are
+drawn. Figures are computed from pairs of clips: memory and time grow with the square."""
 
 
 @dataclass(frozen=True)
 class Selection:
     """test: poses of the clips that are scored, by video id, sorted by id. fit: poses of the clips
-    that have another split, in the order of videos.csv. At most MOST_CLIPS each. phases: of those
-    of them that people labelled. split: `all` when no clip is marked test; then `fit` is empty."""
+    with another split, in the order of videos.csv. At most MOST_CLIPS each. phases: of the labelled
+    clips among them. split: `all` if no clip is marked test; then `fit` is empty."""
 
     test: dict[str, PoseSequence]
     fit: dict[str, PoseSequence]
@@ -35,11 +35,11 @@ class Selection:
 
 
 def select_clips(project: Project, config: Config, warnings: list[str]) -> Selection:
-    """The clips of split `test`, or all of them, and those that training uses. If there are more
-    than MOST_CLIPS of either kind, that many are drawn, and a warning says so.
+    """The clips of split `test`, or all clips, and those that training uses. If there are more than
+    MOST_CLIPS of either kind, that many are drawn, and a warning says so.
 
-    UserError: fewer than two test clips (exit 4); clips of different skeletons, or a source that is
-    in both splits (exit 5).
+    Raises UserError: exit 4 for fewer than two test clips; 5 for clips of different skeletons, or a
+    source that is in both splits.
     """
     from la2ds_cli.training.data import training_videos
 
@@ -75,9 +75,9 @@ def select_clips(project: Project, config: Config, warnings: list[str]) -> Selec
 def draw_clips(
     videos: Sequence[Video], labelled: AbstractSet[str], seed: int, kind: str, warnings: list[str]
 ) -> Sequence[Video]:
-    """The clips, or MOST_CLIPS of them in the same order: first those that are labelled, then
+    """The clips, or MOST_CLIPS of them in the same order. Labelled clips are drawn first, then
     others, both in the order of a digest of the seed and their id. An additional clip therefore
-    changes at most one of those that are drawn."""
+    changes at most one of the drawn clips."""
     if len(videos) <= MOST_CLIPS:
         return videos
 
@@ -93,13 +93,13 @@ def draw_clips(
 
 
 def check_disjoint(project: Project, fit: Sequence[Video], test: Sequence[Video]) -> None:
-    """UserError (exit 5) when a training clip and a test clip come from one source."""
+    """Raise UserError (exit 5) if a training clip and a test clip come from one source."""
     twins = find_twins(project, fit, test)
     if twins:
         raise UserError(
             f"test clip {twins[1].id} and training clip {twins[0].id} come from the same video",
-            hint="give both the same split in videos.csv, then train again: scores on clips "
-            "that were trained on mean nothing",
+            hint="give both the same split in videos.csv, then train again: scores on training "
+            "clips mean nothing",
             exit_code=ExitCode.MISMATCH,
         )
 
@@ -107,8 +107,8 @@ def check_disjoint(project: Project, fit: Sequence[Video], test: Sequence[Video]
 def find_twins(
     project: Project, fit: Sequence[Video], test: Sequence[Video]
 ) -> tuple[Video, Video] | None:
-    """The first clip of `test` that has the source of a clip of `fit`, behind that clip: the same
-    file, equal copies of it (sha256), two people or two spans of it."""
+    """A clip of `fit` and the first clip of `test` with the same source: the same file, an equal
+    copy of it (sha256), or another person or span of it."""
     sources: dict[object, Video] = {}
     for video in fit:
         sources[project.source(video)] = sources[video.sha256] = video
@@ -153,8 +153,9 @@ def _check_skeletons(poses: Mapping[str, PoseSequence]) -> None:
 def check_unseen(project: Project, runs: Sequence[str], warnings: list[str]) -> None:
     """Compare the clips that each run names in its weights with the test clips of videos.csv.
 
-    UserError (exit 5) if the run has seen one of them, or another clip of the same video. A warning
-    if that cannot be determined, since clips that it has seen are no longer in the project.
+    Raises UserError (exit 5) if the run has seen one of them, or another clip of the same video.
+    Adds a warning if that cannot be determined because clips that it has seen are no longer in the
+    project.
     """
     from la2ds_cli.embedding.trained import checkpoint_path
 
@@ -183,7 +184,7 @@ def _check_videos(project: Project, run: str, ids: Sequence[str], warnings: list
 
 
 def _check_digest(project: Project, run: str, seen: str | None, warnings: list[str]) -> None:
-    """Weights of earlier versions name their clips by a digest alone."""
+    """Check weights of earlier versions, which store only a digest of their clips."""
     from la2ds_cli.training.data import training_videos
 
     if seen == _digest(project, training_videos(project)):
@@ -192,14 +193,14 @@ def _check_digest(project: Project, run: str, seen: str | None, warnings: list[s
     if seen == _digest(project, [video for video in project.videos() if video.id in posed]):
         raise _refusal(run, "on the test clips, too")
     warnings.append(
-        f"run {run} was trained on other clips or poses than the training clips of today; "
+        f"run {run} was trained on other clips or poses than the current training clips; "
         "whether it has seen test clips is unknown"
     )
 
 
 def _refusal(run: str, what: str) -> UserError:
     return UserError(
-        f"run {run} was trained {what}: it is older than the mark split=test in videos.csv",
+        f"run {run} was trained {what}: it is older than the split=test mark in videos.csv",
         hint=f"la2ds train --run {run} --overwrite, which leaves test clips out",
         exit_code=ExitCode.MISMATCH,
     )

@@ -36,7 +36,7 @@ _MISSING = {
 def describe(
     protocol: Protocol, config: EvaluateConfig, sets: Sequence[FeatureSet], events: str | None
 ) -> dict[str, Any]:
-    """JSON-able definitions and the settings that fix the random choices."""
+    """The definitions and the settings that fix the random choices, as plain JSON types."""
     document: dict[str, Any] = {
         "name": protocol.name,
         "source": protocol.source,
@@ -132,7 +132,7 @@ def _every(stride: int) -> str:
 
 
 def _features(sets: Sequence[FeatureSet], aligned: bool) -> dict[str, str]:
-    """Description of each set, with its way to align; a model of several runs is described once."""
+    """Description of each set and how it aligns; a model of several runs is described once."""
     runs = [feature_set.run for feature_set in sets if feature_set.name == "model"]
     descriptions = {}
     for feature_set in sets:

@@ -38,7 +38,7 @@ SCHEMA_VERSION = 1
 @dataclass(frozen=True)
 class Evaluated:
     """document: what `evaluate` writes. scored: feature set -> run ("" for a baseline) -> figures
-    with their resamples. inputs: what all of them share."""
+    with their resamples. inputs: shared by all of them."""
 
     document: dict[str, Any]
     scored: dict[str, dict[str, Scored]]
@@ -58,16 +58,16 @@ def evaluate(
 ) -> dict[str, Any]:
     """Score the model of `run`, or the mean of `runs`, beside baselines; returns what it writes.
 
-    If neither is given, the run is the default one; if it has no model, only the baselines are
-    scored, the untrained network with the settings of `config`.
+    If neither is given, the default run is scored; if it has no model, only the baselines are,
+    with the untrained network of the settings of `config`.
 
-    Scores the clips of split `test`, or all clips if there is no such split; the classifiers of
-    phases are fitted on the other clips. protocol: a name of la2ds_cli.evaluation.protocol.
-    features: names of la2ds_cli.evaluation.features.FEATURE_NAMES, None = all. Writes
-    results/evaluate/NAME.json, NAME-videos.csv and, if events were transferred, NAME-events.csv;
-    NAME is `result_name`. UserError: fewer than two usable clips, no labels where the protocol
-    needs them, or no model of a requested run (exit 4), clips of different skeletons, of one source
-    in both splits, or a run that was trained on the test clips (exit 5), an unknown name (exit 2).
+    Scores the clips of split `test`, or all clips if there is no such split; phase classifiers are
+    fitted on the other clips. protocol: a name of la2ds_cli.evaluation.protocol. features: names of
+    la2ds_cli.evaluation.features.FEATURE_NAMES, None = all. Writes results/evaluate/NAME.json,
+    NAME-videos.csv and, if events were transferred, NAME-events.csv; NAME is `result_name`. Raises
+    UserError: exit 4 for fewer than two usable clips, missing labels that the protocol needs, or a
+    requested run without a model; 5 for clips of different skeletons, one source in both splits, or
+    a run that was trained on test clips; 2 for an unknown name.
     """
     evaluated = evaluate_all(
         project,
@@ -94,7 +94,7 @@ def evaluate_all(
 ) -> Evaluated:
     """`evaluate`, with the resamples behind its intervals.
 
-    engine: `ray` scores each feature set, of several runs each run, in an actor of a Ray cluster
+    engine: `ray` scores each feature set (and each of several runs) in an actor of a Ray cluster
     that shares the project's folder; the figures are the same.
     """
     progress = progress or Progress()
@@ -129,7 +129,7 @@ def evaluate_all(
 
 @dataclass(frozen=True)
 class _Request:
-    """The arguments of an evaluation, of which every process makes the same inputs and sets."""
+    """The arguments of an evaluation, from which every process builds the same inputs and sets."""
 
     project: Project
     runs: tuple[str, ...]
@@ -142,7 +142,7 @@ class _Request:
         return get_protocol(self.protocol, self.config.evaluate)
 
     def prepared(self, warnings: list[str]) -> tuple[Inputs, str | None, list[FeatureSet]]:
-        """What the sets share, the source of the events, and the sets in their order."""
+        """The inputs that all sets share, the source of the events, and the sets in order."""
         inputs, source = _inputs(self.project, self.config, self.protocol_of(), warnings)
         features = FeatureRequest(
             self.project,
@@ -158,14 +158,14 @@ class _Request:
 
 
 def result_name(runs: Sequence[str], protocol: str) -> str:
-    """Stem of the result files: the runs, and the protocol where it is not ours."""
+    """Stem of the result files: the runs, and the protocol if it is not `la2ds`."""
     return "+".join(runs) + ("" if protocol == "la2ds" else f"-{protocol}")
 
 
 def _inputs(
     project: Project, config: Config, protocol: Protocol, warnings: list[str]
 ) -> tuple[Inputs, str | None]:
-    """What all feature sets share, and the source of the events."""
+    """The inputs that all feature sets share, and the source of the events."""
     selection = select_clips(project, config, warnings)
     labelled = label_clips(selection, protocol, config.evaluate.background, warnings)
     if protocol.event_transfer:
@@ -208,7 +208,7 @@ def _score_all(
 def _score_spread(
     request: _Request, sets: Sequence[FeatureSet], progress: Progress
 ) -> dict[str, dict[str, Scored]]:
-    """`_score_all` by the actors of a Ray cluster, a set each."""
+    """`_score_all` in the actors of a Ray cluster, one set each."""
     from la2ds_cli.core.ray_engine import ray_map
 
     fields = (request.runs, request.protocol, request.config, request.device, request.features)
@@ -225,7 +225,7 @@ def _score_spread(
 
 
 class ScoreWorker:
-    """Scores one feature set after another, by its number, for `ray_map`."""
+    """Scores one feature set after another, given by number, for `ray_map`."""
 
     def __init__(
         self,
@@ -245,7 +245,7 @@ class ScoreWorker:
 
 
 def _rows(scored: Mapping[str, Mapping[str, Scored]], inputs: Inputs) -> dict[str, Any]:
-    """The rows of the feature sets, of each of several runs, and the comparisons."""
+    """The rows of the feature sets and of each of several runs, and the comparisons."""
     seed, count = inputs.config.evaluate.seed, len(inputs.clips)
     rows, by_run = {}, {}
     for name, runs in scored.items():
@@ -281,7 +281,7 @@ def _write(
     artifact.write_json(folder / f"{name}.json", document)
 
 
-# What stands for one video is not always the metric itself.
+# Name of the figure of a single video, if it is not the metric itself.
 _OF_A_VIDEO = {"phase_progression": "phase_progression_mean_absolute_error"}
 
 
@@ -298,8 +298,9 @@ def events_csv(results: Mapping[str, Scored], clips: Sequence[EvaluationClip]) -
 
 
 def videos_csv(results: Mapping[str, Scored], clips: Sequence[EvaluationClip]) -> str:
-    """One row per feature set, metric and test video. count: frames, pairs or events behind the
-    value. Event transfer: the mean error of the events transferred to the video, in percent."""
+    """One row per feature set, metric and test video. count: number of frames, pairs or events
+    behind the value. Event transfer: the mean error in percent of the events transferred to the
+    video."""
     rows: list[list[object]] = []
     for name, scored in results.items():
         for (metric, part), measure in scored.measures.items():

@@ -1,8 +1,8 @@
 """Event transfer on trimmed pairs: how far off is an event of A when it is transferred to B?
 
 Both clips are first trimmed at random, so that knowing the elapsed share of the clip is not enough.
-Features are computed on the trimmed clips, since a network's context is part of them. The error is
-the distance in B between the position at which an event of A lands and the event of B.
+Features are computed on the trimmed clips, since they depend on a network's temporal context. The
+error is the distance in B between the position to which an event of A is mapped and the event of B.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class TransferError:
     """One event transferred from clip `a` to clip `b` (numbers in the list of clips) in one draw.
 
     frames: error in frames of B. percent: of B's untrimmed number of frames. seconds: in B.
-    unmatched: the event's frame had no pair in the path, its nearest matched frame was transferred.
+    unmatched: the event's frame was unmatched, so the nearest matched frame was transferred.
     """
 
     draw: int
@@ -104,15 +104,15 @@ def _transfer_error(
 
 
 def bootstrap_medians(errors: Sequence[TransferError], videos: int, seed: int) -> FloatArray:
-    """(R,) median percent of each resample of the videos, NaN where it holds no pair.
+    """(R,) median percent in each resample of the videos, NaN where it contains no pair.
 
-    The resamples depend on `videos` and `seed` alone, so that two feature sets compare pairwise.
+    The resamples depend only on `videos` and `seed`, so that two feature sets compare pairwise.
     """
     return resampled_medians(*_numbered(errors), video_counts(videos, seed))
 
 
 def bootstrap_means(errors: Sequence[TransferError], videos: int, seed: int) -> FloatArray:
-    """(R,) mean percent in the resamples of `bootstrap_medians`, NaN where one holds no pair."""
+    """(R,) mean percent in the resamples of `bootstrap_medians`, NaN where one contains no pair."""
     return resampled_averages(*_numbered(errors), video_counts(videos, seed))
 
 
@@ -124,9 +124,9 @@ def _numbered(errors: Sequence[TransferError]) -> tuple[FloatArray, IntArray, In
 
 
 def summarise(errors: Sequence[TransferError], videos: int, seed: int) -> dict[str, Any]:
-    """JSON-able statistics over all events, None where there is no event at all.
+    """Statistics over all events as plain JSON types, None if there is no event at all.
 
-    videos: number of clips the errors' numbers refer to. interval_percent: 95 % bootstrap
+    videos: number of clips to which the errors' numbers refer. interval_percent: 95 % bootstrap
     interval over videos of median_percent. draw_median_percent: the median of each draw.
     """
     percent = np.array([error.percent for error in errors])
@@ -172,7 +172,7 @@ def _finite(statistic: Callable[[FloatArray], Any], values: FloatArray) -> float
 
 @dataclass(frozen=True)
 class Cut:
-    """Rows start..stop (stop exclusive) of a clip, which a trim leaves."""
+    """Rows start..stop (stop exclusive) of a clip that remain after trimming."""
 
     start: int
     stop: int
@@ -193,8 +193,8 @@ class Draw:
     def trimmed(
         self, clips: Sequence[EvaluationClip], numbers: Sequence[int]
     ) -> list[PoseSequence]:
-        """The trimmed clips of these numbers: the same objects each time, so that what several
-        feature sets compute of a clip is computed once."""
+        """The trimmed clips with these numbers: the same objects each time, so that features that
+        several sets share are computed only once."""
         for c in numbers:
             if c not in self._trimmed:
                 self._trimmed[c] = clips[c].pose.cut(self.cuts[c].start, self.cuts[c].stop)
@@ -202,10 +202,10 @@ class Draw:
 
 
 def trim(length: int, max_trim: float, video: str, seed: int) -> Cut:
-    """Cut U(0, max_trim) of the clip's `length` rows off its start and as much off its end.
+    """Cut U(0, max_trim) of the clip's `length` rows off its start, and likewise off its end.
 
-    The two shares are independent, rounded down to rows, and depend on `video` and `seed` only:
-    other clips of the project change nothing. At least two rows are left.
+    The two shares are independent, rounded down to rows, and depend only on `video` and `seed`, not
+    on other clips of the project. If fewer than two rows would be left, nothing is cut.
     """
     digest = int.from_bytes(hashlib.sha256(video.encode()).digest()[:8], "big")
     first, last = np.random.default_rng([seed, digest]).uniform(0, max_trim, 2) * length
@@ -222,8 +222,8 @@ def draw_trims(
 ) -> list[Draw]:
     """`config.trim_draws` draws of trims and pairs over clips; seed of draw d = seed + d.
 
-    Pairs are ordered pairs of clips that share an event and that `allowed` (None = all) lets pass,
-    at most `config.pairs` of them per draw, chosen at random. The trims do not depend on it.
+    Pairs are ordered pairs of clips that share an event and that `allowed` (None = all) accepts, at
+    most `config.pairs` of them per draw, chosen at random. The trims do not depend on `allowed`.
     """
     candidates = _pairs_sharing_events(clips, allowed)
     draws = []
@@ -261,10 +261,10 @@ def compare(
     """Compare the model with the baselines; if there is no model, compare the base model or else
     the best raw pose.
 
-    errors: of each feature set, one list for each of its runs, from the same trims and pairs; the
-    median of several runs is the mean of their medians. JSON-able rows: `ratio` is the opponent's
-    median error over the subject's (None if the subject's is 0), `difference_percent` the subject's
-    median less the opponent's, `interval_percent` its 95 % bootstrap interval over videos.
+    errors: of each feature set, one list per run, from the same trims and pairs; the median of
+    several runs is the mean of their medians. In the rows, `ratio` is the opponent's median error
+    divided by the subject's (None if that is 0), `difference_percent` the subject's median minus
+    the opponent's, and `interval_percent` its 95 % bootstrap interval over videos.
     """
     subject = next((name for name in _SUBJECTS if name in errors), "raw_pose_best")
     if not _complete(errors, subject):

@@ -1,9 +1,9 @@
 """Events of the clips under evaluation: labelled phase boundaries, otherwise kinematic events.
 
-Kinematic events are found in the joints alone, for projects without phase labels. They are derived
-from the very joints that every feature sees, so they are not human labels, and the output is
-flagged `events: kinematic`. An extremum counts only if it stands out from all others, lies away
-from the clip's ends, and is a moment: while a pose is held, any frame would do.
+Kinematic events are detected from the joints alone, for projects without phase labels. They are
+derived from the same joints that every feature uses, so they do not replace human labels, and the
+output is flagged `events: kinematic`. An extremum counts only if it stands out from all others,
+lies away from the clip's ends, and is a single moment: while a pose is held, any frame would do.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ class EvaluationClip:
 def phase_events(pose: PoseSequence, phases: Sequence[Phase]) -> dict[str, int]:
     """Name -> row of `pose` of each internal phase boundary, named by the phase starting there.
 
-    phases: in time order, in source frame numbers. The start of the first phase is no event. The
-    k-th occurrence of a repeated phase is named `NAME#k` from the second on. A boundary outside
-    the frames of `pose` is left out; one between two of its frames goes to the nearer.
+    phases: in time order, in source frame numbers. The start of the first phase is not an event.
+    From the second occurrence of a phase on, the k-th is named `NAME#k`. A boundary outside the
+    frames of `pose` is left out; one between two of its frames goes to the nearer frame.
     """
     events = {}
     times: Counter[str] = Counter()
@@ -55,8 +55,8 @@ def choose_events(
 ) -> tuple[list[EvaluationClip], EventSource | None, list[str]]:
     """Clips with their events, the source of the events, and warnings.
 
-    Labels are used as soon as two clips share one; then clips without labels have no events. None:
-    no two clips share an event of either kind (the last warning says why).
+    Labels are used if at least two clips share one; clips without labels then have no events. The
+    source is None if no two clips share an event of either kind (the last warning says why).
     """
     labelled = {v: phase_events(pose, phases.get(v, [])) for v, pose in poses.items()}
     if _shared(labelled):
@@ -101,22 +101,22 @@ def _clips(
 
 
 SMOOTHING = 0.1  # seconds, half width of the moving average
-MARGIN = 0.05  # share of the clip at each end where an extremum is taken for the clip's edge
+MARGIN = 0.05  # share of the clip at each end where an extremum may be due to the cut
 DEPTH = 0.4  # torso lengths that a position must change on both sides of its extremum
 SPEED = 1.5  # torso lengths per second, the same for a speed
-_FEW = 3  # frames, of which a share says nothing
-HELD = 0.75  # of the time of the upper half of a peak that its upper fifth takes: a held pose
+_FEW = 3  # frames; too few to compare shares of time
+HELD = 0.75  # a pose is held if a peak's upper fifth takes more of the time of its upper half
 """A parabola has 0.63, a cosine 0.59, a triangle 0.4, a plateau with steep flanks nearly 1. Of 169
-events in 240 golf swings and squats of Penn Action 155 stay."""
-RIVAL = 0.6  # a second extremum of this share of the first's prominence makes it ambiguous
+events in 240 golf swings and squats of Penn Action, 155 remain."""
+RIVAL = 0.6  # a second extremum with this share of the first's prominence makes it ambiguous
 
 
 def kinematic_events(pose: PoseSequence) -> dict[str, int]:
     """Name -> row of `pose` of `hips lowest`, `wrist highest` and `wrist fastest`.
 
-    Only those that are clear; empty for skeletons without the joints and for very short clips.
-    Hips are measured against the ankles and wrists against the hips, in torso lengths, so that
-    a moving camera does not matter.
+    Only clear events are returned; none for skeletons without the joints and for very short clips.
+    Hips are measured relative to the ankles and wrists relative to the hips, in torso lengths, so
+    that a moving camera does not matter.
     """
     signals = _signals(pose)
     events = {}
@@ -156,14 +156,15 @@ def _signals(pose: PoseSequence) -> dict[str, tuple[FloatArray, float, BoolArray
 
 
 def _moving_average(xy: FloatArray, reach: int) -> FloatArray:
-    """Mean over +-reach frames, ends held; xy (T, K, 2)."""
+    """Mean of xy (T, K, 2) over +-reach frames, the ends padded with their own values."""
     padded = np.pad(xy, ((reach, reach), (0, 0), (0, 0)), mode="edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=0)
     return windows.mean(axis=-1)
 
 
 def _clear_peak(signal: FloatArray, depth: float) -> int | None:
-    """Row of the one peak that stands out by `depth` on both sides, None when there is none."""
+    """Row of the only clear peak, which stands out by `depth` on both sides; None if there is
+    none."""
     from scipy.signal import find_peaks
 
     peaks, facts = find_peaks(signal, prominence=depth)
@@ -174,15 +175,15 @@ def _clear_peak(signal: FloatArray, depth: float) -> int | None:
     prominence = facts["prominences"][order]
     margin = max(2, MARGIN * len(signal))
     at_end = first < margin or first >= len(signal) - margin
-    # A clip that ends higher than its peak has its true extremum outside.
+    # If the clip ends higher than its peak, the true extremum lies outside.
     beaten = signal.max() > signal[first] + 1e-9
     rival = len(prominence) > 1 and prominence[1] > RIVAL * prominence[0]
     return None if at_end or beaten or rival else first
 
 
 def _is_held(signal: FloatArray, row: int) -> bool:
-    """Whether the signal stays near its peak, so that the peak is not a moment: its upper fifth
-    takes more than HELD of the time of its upper half."""
+    """Whether the signal stays near its peak, so that the peak is not a single moment: its upper
+    fifth takes more than HELD of the time of its upper half."""
     from scipy.signal import peak_prominences
 
     prominence = peak_prominences(signal, [row])[0][0]

@@ -1,8 +1,8 @@
-"""The feature sets under evaluation, all through the same trims, pairs and arithmetic.
+"""The feature sets under evaluation, all with the same trims, pairs and arithmetic.
 
-A feature set is one variant (features of a clip and the way to align them) or several, of which
-the best is reported for each figure by itself: a deliberately generous baseline. Clips are aligned
-by their own features, or through reference clips too.
+A feature set has one variant (features of a clip and the way to align them) or several, of which
+the best is reported for each figure separately: a deliberately generous baseline. Clips are aligned
+directly, or also through reference clips.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Views = tuple[FloatArray, ...]
-"""Features (T, D) of one clip. `Direct` takes them as several ways to see the clip (mirrored): A by
-the first, B by any. `ByConsensus` takes them as modalities that are used together."""
+"""Features (T, D) of one clip. For `Direct`, they are alternative views of the clip (mirrored): it
+uses the first of A and any of B. For `ByConsensus`, they are modalities that are used together."""
 ViewFunction = Callable[[Sequence[PoseSequence]], list[Views]]
 PathFunction = Callable[[FloatArray, Views], IntArray]
 """Path (P, 2) from the first view of A (N, D) to the views of B, each (M, D)."""
 
 
 class Aligner(Protocol):
-    """prepare: what is needed of one clip, computed once for all its pairs. match: (N,) float64
-    position of each frame of A among B's frames, NaN = no counterpart, from what was prepared."""
+    """prepare: computes what is needed of one clip, once for all its pairs. match: from that, the
+    position (N,) float64 of each frame of A among B's frames, NaN = no counterpart."""
 
     def prepare(self, clip: Views) -> Any: ...
 
@@ -69,7 +69,7 @@ class Direct:
 
 
 class ByConsensus:
-    """The direct path and paths through reference clips, which are asked for when first needed."""
+    """The direct path and paths through reference clips, which are computed when first needed."""
 
     def __init__(self, references: Callable[[], Sequence[Modalities]], config: AlignConfig) -> None:
         self._references = references
@@ -89,7 +89,7 @@ class ByConsensus:
 
 
 def align_views(config: AlignConfig) -> Direct:
-    """Path by the method of `config`, to the nearest of several views of B."""
+    """The path by the method of `config`, to the nearest of several views of B."""
 
     def path(a: FloatArray, views: Views) -> IntArray:
         b = views[0] if len(views) == 1 else views[nearest_view(a, views)]
@@ -104,9 +104,9 @@ OPEN = AlignConfig(method="dtw", open_ends=True)
 
 @dataclass(frozen=True)
 class Uses:
-    """The parts of an event transfer. features: that of the two clips, in words. base: the base
-    model's embeddings take part. movement: the joints' movement takes part, in one distance or with
-    paths of its own. other_clips: reference clips that take part."""
+    """What an event transfer uses. features: the features of the two clips, in words. base: whether
+    the base model's embeddings are used. movement: whether the joints' movement is used, in one
+    distance or with separate paths. other_clips: number of reference clips used."""
 
     features: str
     movement: bool = False
@@ -122,9 +122,9 @@ class Uses:
 
 @dataclass(frozen=True)
 class Variant:
-    """views: features of clips. aligner: aligns two clips by them. name describes both. feature:
-    what the first view holds; variants of one feature differ only in how they align. by_frame: the
-    features for the metrics that align nothing, if they differ."""
+    """views: features of clips. aligner: aligns two clips by them. name: describes both. feature:
+    the content of the first view; variants of one feature differ only in how they align. by_frame:
+    the features for metrics without alignment, if they differ."""
 
     name: str
     views: ViewFunction
@@ -136,8 +136,8 @@ class Variant:
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """A row of the result table. description: what the features are; alignment: how clips are
-    aligned by them, for event transfer. run: of the model."""
+    """A feature set of the result table. description: what the features are; alignment: how clips
+    are aligned by them, for event transfer. run: of the model."""
 
     name: str
     description: str
@@ -147,12 +147,12 @@ class FeatureSet:
 
 
 class OncePerClip(Generic[T]):
-    """A function of clips that caches its result for each clip, by object: sets, variants, draws
-    and metrics of one evaluation ask for the same clips again."""
+    """A function of clips that caches its result per clip object: sets, variants, draws and metrics
+    of one evaluation use the same clips repeatedly."""
 
     def __init__(self, compute: Callable[[Sequence[PoseSequence]], list[T]]) -> None:
         self._compute = compute
-        # By id of a clip, which is kept so that its id stays its own.
+        # By id() of a clip; the clip itself is stored, too, so that its id is not reused.
         self._known: dict[int, tuple[PoseSequence, T]] = {}
 
     def __call__(self, poses: Sequence[PoseSequence]) -> list[T]:
@@ -163,7 +163,7 @@ class OncePerClip(Generic[T]):
 
 
 class EmbedsOnce(OncePerClip[FloatArray]):
-    """An embedder that embeds each clip once. config, spread, frame_features: its own."""
+    """An embedder that embeds each clip once. config, spread, frame_features: of the embedder."""
 
     def __init__(self, embed: Embedder) -> None:
         super().__init__(embed)
@@ -172,19 +172,19 @@ class EmbedsOnce(OncePerClip[FloatArray]):
         self.frame_features = embed.frame_features
 
     def centre_on(self, clips: Sequence[PoseSequence]) -> None:
-        """Centre all embeddings about the mean frame of these clips, as those of a trained network
-        are; to be called before any other clip is embedded."""
+        """Centre all embeddings on the mean frame of these clips, as a trained network does. Call
+        this before any other clip is embedded."""
         if not clips:
             return
         values, width = self(clips), self.config.model.width
         centre = np.concatenate(values)[:, :width].mean(axis=0, dtype=np.float64)
-        for value in values:  # those that are kept
+        for value in values:  # in place, since they are cached
             value[:, :width] -= centre.astype(value.dtype)
         self._embed.moments = Moments(centre)
 
 
 def single_view(feature: Callable[[PoseSequence], FloatArray]) -> ViewFunction:
-    """Views of a feature that is computed clip by clip."""
+    """The views of a feature that is computed clip by clip."""
     return lambda poses: [(feature(pose),) for pose in poses]
 
 
@@ -205,8 +205,8 @@ def raw_variants(
     references: Sequence[PoseSequence] = (), align: AlignConfig = OPEN
 ) -> tuple[Variant, ...]:
     """Raw pose plain, with velocity, with mirror, as movement and as movement at its own pace, each
-    with closed and with open ends; and, if there are reference clips, movement of both kinds
-    through them, the first as `align` does without a model."""
+    with closed and with open ends. With reference clips, also both kinds of movement aligned
+    through them; the first is what `align` does without a model."""
     functions = {
         "plain": single_view(pose_features.raw_pose),
         "velocity": single_view(pose_features.raw_pose_velocity),
@@ -242,7 +242,7 @@ def baseline_sets(
     references: Sequence[PoseSequence] = (), align: AlignConfig = OPEN
 ) -> list[FeatureSet]:
     """The sets that need no model: raw_pose, raw_pose_best and time_only. references: training
-    clips for the variant that aligns through them, by the settings `align`."""
+    clips for the variants that align through them, with the settings `align`."""
     variants = raw_variants(references, align)
     clock = Variant(
         "linear",
@@ -284,8 +284,8 @@ def embedder_set(
     run: str = "",
     base: Embedder | EmbedsOnce | None = None,
 ) -> FeatureSet:
-    """The set of a network, aligned as the project's settings say, also through `references`. base:
-    the embedder of the base model, which may be combined with the network in one distance."""
+    """The set of a network, aligned by the project's settings, also through `references`. base: the
+    embedder of the base model, which may be combined with the network in one distance."""
     pooled = bool(references) and align.pool
     spatial = align.joints == "auto" and embed.config.model.input == "joints3d"
     base = None if spatial or align.joints == "3d" else base  # it reads joints in the image
@@ -325,7 +325,8 @@ FEATURE_NAMES = ("model", "base", "raw_pose", "raw_pose_best", "time_only", "unt
 
 
 def check_names(names: Sequence[str]) -> None:
-    """UserError (exit 2) for a name that is no feature set, with the nearest known one."""
+    """Raise UserError (exit 2) for a name that is not a feature set; the hint has the nearest known
+    one."""
     for name in names:
         if name not in FEATURE_NAMES:
             near = get_close_matches(name, FEATURE_NAMES, n=1)
@@ -337,7 +338,7 @@ def check_names(names: Sequence[str]) -> None:
 
 
 def check_runs(project: Project, runs: Sequence[str]) -> tuple[str, ...]:
-    """The runs as a tuple; UserError (exit 2) for an invalid name, or one that is given twice."""
+    """The runs as a tuple; UserError (exit 2) for an invalid name, or one that occurs twice."""
     for run in runs:
         project.run_dir(run)
     if len(set(runs)) < len(runs):
@@ -347,9 +348,9 @@ def check_runs(project: Project, runs: Sequence[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class FeatureRequest:
-    """Which feature sets are wanted. names: of FEATURE_NAMES, None = all. runs: whose networks are
-    the model. references: clips through which the networks and one variant of raw poses align.
-    optional: a single run without weights is left out with a warning."""
+    """Which feature sets are wanted. names: of FEATURE_NAMES, None = all. runs: those of the
+    feature set `model`. references: clips through which the networks and some variants of raw poses
+    align. optional: a single run without weights is left out with a warning."""
 
     project: Project
     names: Sequence[str] | None
@@ -365,7 +366,7 @@ class FeatureRequest:
 
     @cached_property
     def base(self) -> EmbedsOnce:
-        """The base model, for its own row and for the networks of all runs. UserError for a
+        """The base model, for its own row and for the networks of all runs. Raises UserError for a
         skeleton that it does not read."""
         from la2ds_cli.embedding.trained import base_embedder
 
@@ -375,8 +376,8 @@ class FeatureRequest:
 def feature_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureSet]:
     """The wanted sets in the order of FEATURE_NAMES, `model` once for each run.
 
-    Where an optional run has no weights, the untrained network has the settings of the request.
-    UserError (exit 4) if a run that is not optional has no weights, or if nothing is left.
+    If an optional run has no weights, the untrained network has the settings of the request.
+    Raises UserError (exit 4) if a run that is not optional has no weights, or if no set is left.
     """
     sets = baseline_sets(request.references, request.config.align)
     if request.wants("model", "untrained"):
@@ -403,7 +404,7 @@ def _network_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureS
         warnings += _differences(project, runs)
     else:
         trained = trained_runs(project)
-        hint = f"; --run NAME takes another: {', '.join(trained)}" if trained else ""
+        hint = f"; --run NAME selects another: {', '.join(trained)}" if trained else ""
         warnings.append(f"run {runs[0]} has no model: only baselines were evaluated{hint}")
     references = request.references
     base = request.base if request.config.align.base and is_body(request.skeleton) else None
@@ -431,7 +432,7 @@ def _base_set(request: FeatureRequest, warnings: list[str]) -> list[FeatureSet]:
 
 
 def _untrained_set(request: FeatureRequest, trained: EmbedsOnce | None) -> FeatureSet:
-    """The network of the first run, or of the settings if there is no run, with random weights."""
+    """The network of the first run, or of the settings if there is none, with random weights."""
     from la2ds_cli.embedding.trained import untrained_embedder
 
     config, network = request.config, "the network of the project's settings"
@@ -449,7 +450,7 @@ def _untrained_set(request: FeatureRequest, trained: EmbedsOnce | None) -> Featu
         device=request.device,
         frame_features=frame_features,
     )
-    align = replace(config.align, pool=False)  # the joints' movement would do the work
+    align = replace(config.align, pool=False)  # the joints' movement would dominate
     description = f"{network} with random weights"
     embed = EmbedsOnce(untrained)
     embed.centre_on(request.references)
@@ -457,8 +458,8 @@ def _untrained_set(request: FeatureRequest, trained: EmbedsOnce | None) -> Featu
 
 
 def _differences(project: Project, runs: Sequence[str]) -> list[str]:
-    """Warnings about what the runs differ in apart from their seed, which a mean over them mixes
-    up, and about runs of one seed, which say nothing about the spread over seeds."""
+    """Warnings about runs that differ in more than their seed, since a mean over them mixes these
+    differences, and about runs with the same seed, which do not show the spread over seeds."""
     from la2ds_cli.embedding.trained import checkpoint_path
 
     recipes = {run: artifact.read_header(checkpoint_path(project, run))[0] for run in runs}

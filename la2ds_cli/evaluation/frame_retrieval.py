@@ -1,9 +1,9 @@
 """Fine-grained frame retrieval, AP@K: do the K frames of other videos that are nearest to a frame
 show its phase?
 
-What most codes call average precision at K is the precision at K: the share of the K frames with
-the phase of the query. `ranked` gives the average precision proper: the mean of the precision at
-each rank that hits, 0 without a hit (AE2).
+What most released code calls average precision at K is the precision at K: the share of the K
+frames with the phase of the query. `ranked` gives the true average precision: the mean of the
+precision at each rank with a hit, 0 without a hit (AE2).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numba import njit
 from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.evaluation.phase_classification import LabelledFrames
 
-_BLOCK = 2**22  # float64 cells of the score matrix held at once (32 MB)
+_BLOCK = 2**22  # float64 cells of the score matrix in memory at once (32 MB)
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ def retrieve_frames(
 ) -> Retrieval | None:
     """Every frame of every clip is a query, and the frames of all other clips are the support.
 
-    Squared Euclidean distance; equals go by their place in `clips`. neighbours: the E values of
-    K. None: some clip's support has fewer frames than the largest K.
+    The distance is squared Euclidean; ties go by the order in `clips`. neighbours: the E values of
+    K. Returns None if some clip's support has fewer frames than the largest K.
     """
 
     count = max(neighbours)
@@ -44,7 +44,7 @@ def retrieve_frames(
         return None
     label = np.concatenate([clip.label for clip in clips])
     frame = np.concatenate([np.asarray(clip.feature, np.float64) for clip in clips])
-    # The product cancels for features far from the origin; distances do not change.
+    # Centring avoids cancellation for features far from the origin; distances do not change.
     centred = frame - frame.mean(axis=0)
     half_norm = 0.5 * (centred**2).sum(axis=1)
     slack = 8 * np.finfo(np.float64).eps * (frame.shape[1] + 4) * float(half_norm.max())
@@ -61,7 +61,7 @@ def retrieve_frames(
 
 
 def _precision(hit: np.ndarray, ranked: bool) -> FloatArray:
-    """(N,) of hit (N, K) bool in order of rank."""
+    """(N,) precision, or average precision, of hit (N, K) bool in order of rank."""
     if not ranked:
         return hit.mean(axis=1)
     at_rank = np.cumsum(hit, axis=1) / np.arange(1, hit.shape[1] + 1)
@@ -71,10 +71,11 @@ def _precision(hit: np.ndarray, ranked: bool) -> FloatArray:
 def average_retrieval(
     retrieval: Retrieval, counts: IntArray, average: Literal["frames", "videos"]
 ) -> FloatArray:
-    """(R, E) of each resample of the query videos; counts: (R, V) times each was drawn.
+    """(R, E) the average in each resample of the query videos. counts: (R, V) times each video was
+    drawn.
 
-    frames: over all query frames. videos: over videos of the mean over their frames; a video
-    without a frame is left out. NaN where a resample holds no frame.
+    `frames`: mean over all query frames. `videos`: mean over videos of the mean over their frames;
+    a video without a frame is left out. NaN where a resample contains no frame.
     """
     total, frames = retrieval.total, retrieval.frames.astype(np.float64)
     if average == "videos":
@@ -98,9 +99,9 @@ def nearest_frames(
 
     score: (N, M) half squared norm of frame's rows minus the product. query: (N, D), frame:
     (M, D) float64. Rows first..stop (stop exclusive) of `frame` are never chosen; at least
-    `count` others exist. slack: bound of the rounding error of `score`. Candidates within `slack`
-    are compared by their squared distance, summed in order; equals go by their row, so that equal
-    frames tie exactly.
+    `count` others must exist. slack: bound of the rounding error of `score`. Candidates within
+    `slack` are compared by their squared distance, summed in order, so that equal frames tie
+    exactly; ties go by row.
     """
     neighbour = np.empty((len(query), count), np.int64)
     best = np.empty(count)
@@ -123,7 +124,8 @@ def nearest_frames(
 
 @njit(cache=True)
 def _insert(best: np.ndarray, row: np.ndarray, value: float, index: int) -> None:
-    """Put `value` into the ascending `best` behind its equals, and `index` beside it."""
+    """Insert `value` into the ascending `best` after equal values, and `index` at the same place in
+    `row`."""
     k = len(best) - 1
     while k > 0 and best[k - 1] > value:
         best[k] = best[k - 1]

@@ -1,9 +1,9 @@
 """Kendall's tau of nearest neighbours, the temporal alignment metric of TCC, LAV, CASA and LA2DS.
 
-For every ordered pair of clips, each frame of A (every `stride`-th) is matched with its nearest
-frame of B (smallest squared Euclidean distance, the first one if equal). The value is tau-b of
-those indices against time, averaged over the pairs. Those codebases drop undefined pairs silently;
-here they are counted, since a constant embedding makes every pair undefined.
+For every ordered pair of clips, every `stride`-th frame of A is matched with its nearest frame of B
+(smallest squared Euclidean distance, the first one if equal). The value is tau-b of those indices
+against time, averaged over the pairs. Those codebases silently drop undefined pairs; here they are
+counted, since a constant embedding makes every pair undefined.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from numba import njit
 
 from la2ds_cli.core.types import FloatArray
 
-_BLOCK = 2**21  # float64 cells of the score matrix held at once (16 MB)
+_BLOCK = 2**21  # float64 cells of the score matrix in memory at once (16 MB)
 
 
 @dataclass(frozen=True)
 class Tau:
-    """value: mean tau-b over the defined pairs, None when there is none. pairs: ordered pairs.
-    nan: undefined pairs. by_pair: (B, B) float64, tau of clip i against clip j, NaN where
-    undefined and on the diagonal."""
+    """value: mean tau-b over the defined pairs, None if there is none. pairs: number of ordered
+    pairs. nan: number of undefined pairs. by_pair: (B, B) float64, tau of clip i against clip j,
+    NaN where undefined and on the diagonal."""
 
     value: float | None
     pairs: int
@@ -36,7 +36,7 @@ def kendalls_tau(features: Sequence[FloatArray], stride: int = 1) -> Tau:
     """Kendall's tau over all ordered pairs of clips.
 
     features: per clip (T, D), T may differ. stride: every `stride`-th frame of both clips is
-    used. A clip with a feature that is not finite makes its pairs undefined.
+    used. If a feature of a clip is not finite, all of its pairs are undefined.
     Raises ValueError for fewer than two clips, an empty clip, or clips of different D.
     """
     rows = [np.asarray(clip, dtype=np.float64)[::stride] for clip in features]
@@ -62,7 +62,7 @@ def _all_pairs(clips: list[FloatArray]) -> FloatArray:
 
     offset = np.cumsum([0] + [len(clip) for clip in clips])
     stacked = np.concatenate(clips)
-    # The product cancels for features far from the origin; distances do not change.
+    # Centring avoids cancellation for features far from the origin; distances do not change.
     centred = stacked - stacked.mean(axis=0)
     half_norm = 0.5 * (centred**2).sum(axis=1)
     slack = 8 * np.finfo(np.float64).eps * (stacked.shape[1] + 4) * float(half_norm.max())
@@ -86,12 +86,12 @@ def nearest(
 ) -> np.ndarray:
     """Nearest row of every clip in `b` for each row of `a`, (N, clips) int64, within the clip.
 
-    score: (N, M) half squared norm of b's rows minus the product a b', all clips side by side.
-    a: (N, D), b: (M, D) float64. offset: (clips + 1,) int64, rows of clip c are
-    offset[c]..offset[c + 1]. slack: bound of the rounding error of `score`.
+    score: (N, M) half squared norm of b's rows minus the product a b', for all clips. a: (N, D),
+    b: (M, D) float64. offset: (clips + 1,) int64, rows of clip c are offset[c]..offset[c + 1].
+    slack: bound of the rounding error of `score`.
     Candidates within `slack` of the smallest score are compared again by their squared distance,
-    summed in order, and the first smallest wins: equal frames then tie exactly, as they do when
-    all distances are computed directly.
+    summed in order, and the first smallest one wins: equal frames then tie exactly, as if all
+    distances were computed directly.
     """
     index = np.empty((len(a), len(offset) - 1), np.int64)
     for c in range(len(offset) - 1):
@@ -115,10 +115,10 @@ def nearest(
 
 @njit(cache=True)
 def tau_against_order(rank: np.ndarray, size: int) -> float:
-    """Kendall's tau-b of rank (N,) int64 in 0..size-1 against 0..N-1; NaN when undefined.
+    """Kendall's tau-b of rank (N,) int64 in 0..size-1 against 0..N-1; NaN if undefined.
 
-    Undefined: fewer than two values, or all of them equal. O(N log size) by a Fenwick tree of
-    the ranks met so far; the final expression is scipy.stats.kendalltau's, term by term.
+    It is undefined for fewer than two values, or if all are equal. O(N log size) by a Fenwick tree
+    of the ranks so far; the final expression is that of scipy.stats.kendalltau, term by term.
     """
     count = len(rank)
     tree = np.zeros(size + 1, np.int64)

@@ -1,7 +1,7 @@
 """A measured figure: its value, its bootstrap interval over videos, its mean over training runs.
 
-Pairs that share a video are not independent, so videos are resampled, not pairs: a pair counts
-as often as its A was drawn times as often as its B was drawn (Owen 2007, pigeonhole bootstrap).
+Pairs that share a video are not independent, so videos are resampled, not pairs: the weight of a
+pair is how often A was drawn times how often B was drawn (Owen 2007, pigeonhole bootstrap).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class VideoValue:
-    """The figure of one video by itself, and the number of frames, pairs or events behind it."""
+    """The figure of a single video, and the number of frames, pairs or events behind it."""
 
     video: str
     value: float
@@ -29,9 +29,9 @@ class VideoValue:
 
 @dataclass(frozen=True)
 class Measure:
-    """value: higher is better; None where it is undefined, and facts["reason"] then says why.
-    resampled: (R,) the value in each bootstrap resample of the test videos, NaN where undefined,
-    (0,) where there is none. facts: JSON-able details. by_video: videos it is defined for."""
+    """value: higher is better; None if undefined, and facts["reason"] then says why. resampled:
+    (R,) the value in each bootstrap resample of the test videos, NaN where undefined; (0,) without
+    a value. facts: details as plain JSON types. by_video: the videos for which it is defined."""
 
     value: float | None
     resampled: FloatArray
@@ -39,7 +39,7 @@ class Measure:
     by_video: Sequence[VideoValue] = field(default=())
 
     def row(self) -> dict[str, Any]:
-        """JSON-able: value, interval (95 %, over videos), facts."""
+        """Value, interval (95 %, over videos) and facts as plain JSON types."""
         spread = interval(self.resampled) if self.value is not None else None
         return {
             "value": self.value,
@@ -48,7 +48,7 @@ class Measure:
         }
 
     def to_json(self) -> dict[str, Any]:
-        """JSON-able; floats keep their value."""
+        """The measure as plain JSON types; floats keep their value."""
         return {
             "value": self.value,
             "resampled": self.resampled.tolist(),
@@ -70,11 +70,11 @@ def undefined(reason: str, **facts: Any) -> Measure:
 
 
 def mean_over_runs(measures: Mapping[str, Measure]) -> Measure:
-    """Mean over several training runs, by run name; undefined as soon as one of them is.
+    """Mean over several training runs, by run name; undefined if one of them is.
 
-    The interval is that of the mean under the same resamples of videos: it says nothing of the
+    The interval is that of the mean under the same resamples of videos. It does not include the
     spread over runs, which facts["spread"] gives as the standard deviation (n - 1). Facts in which
-    all runs agree are kept, counts of what went wrong are added up, R squared is averaged.
+    all runs agree are kept, counts of problems are summed, R squared is averaged.
     """
     values = {run: measure.value for run, measure in measures.items()}
     each = [measure.facts for measure in measures.values()]
@@ -91,7 +91,8 @@ def mean_over_runs(measures: Mapping[str, Measure]) -> Measure:
 
 
 def _combined(each: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Facts of several runs that are numbers of their own. `pairs` goes with `nan`, its part."""
+    """Facts that are combined over runs. `pairs` is summed with `nan`, which counts a part of
+    it."""
     counts = [key for key in ("nan", "pairs", "clipped") if any(key in f for f in each)]
     facts: dict[str, Any] = {key: sum(f.get(key, 0) for f in each) for key in counts}
     if all("by_phase" in f for f in each):
@@ -104,7 +105,7 @@ def _combined(each: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _reason(chosen: Mapping[str, Measure], measures: Mapping[str, Measure]) -> str | None:
-    """Reasons of the runs `chosen`, each once; runs are named where it is not that of all."""
+    """Reasons of the runs `chosen`, each once; runs are named if the reason is not that of all."""
     runs: dict[str, list[str]] = {}
     for run, measure in chosen.items():
         if measure.facts["reason"]:
@@ -119,7 +120,7 @@ def _reason(chosen: Mapping[str, Measure], measures: Mapping[str, Measure]) -> s
 
 
 def nested(rows: Mapping[Key, dict[str, Any]]) -> dict[str, Any]:
-    """Rows by metric, and by part below it where the metric has parts."""
+    """Rows by metric, and by part below it if the metric has parts."""
     result: dict[str, Any] = {}
     for (metric, part), row in rows.items():
         if part:
@@ -139,7 +140,7 @@ def video_counts(videos: int, seed: int, resamples: int = RESAMPLES) -> IntArray
 
 
 def resampled_medians(value: FloatArray, a: IntArray, b: IntArray, counts: IntArray) -> FloatArray:
-    """(R,) float64: median of value (E,) in each resample, NaN where a resample holds no pair.
+    """(R,) float64: median of value (E,) in each resample, NaN where a resample contains no pair.
 
     a, b: (E,) video numbers of each value's pair. counts: (R, videos) of video_counts.
     """
@@ -155,7 +156,7 @@ def resampled_medians(value: FloatArray, a: IntArray, b: IntArray, counts: IntAr
 
 
 def interval(statistics: FloatArray) -> tuple[float, float] | None:
-    """95 % percentile interval of resampled statistics (R,); None when all are NaN."""
+    """95 % percentile interval of resampled statistics (R,); None if all are NaN."""
     defined = statistics[~np.isnan(statistics)]
     if not len(defined):
         return None
@@ -165,13 +166,13 @@ def interval(statistics: FloatArray) -> tuple[float, float] | None:
 
 def resampled_means(by_pair: FloatArray, counts: IntArray) -> FloatArray:
     """(R,) float64: mean of by_pair (B, B) in each resample; NaN entries are left out, NaN where
-    a resample holds no pair."""
+    a resample contains no pair."""
     defined = np.isfinite(by_pair)
     return _weighted_means(np.where(defined, by_pair, 0.0), defined.astype(float), counts)
 
 
 def resampled_averages(value: FloatArray, a: IntArray, b: IntArray, counts: IntArray) -> FloatArray:
-    """(R,) float64: mean of value (E,) in each resample, NaN where a resample holds no pair.
+    """(R,) float64: mean of value (E,) in each resample, NaN where a resample contains no pair.
 
     a, b: (E,) video numbers of each value's pair, which may have several values. counts: (R,
     videos) of video_counts.
@@ -183,7 +184,7 @@ def resampled_averages(value: FloatArray, a: IntArray, b: IntArray, counts: IntA
 
 
 def _weighted_means(total: FloatArray, number: FloatArray, counts: IntArray) -> FloatArray:
-    """(R,) sums of total (B, B) over sums of number (B, B), each pair as often as it was drawn."""
+    """(R,) sums of total (B, B) divided by sums of number (B, B), pairs weighted by their draws."""
     summed, weight = (
         np.einsum("ri,ij,rj->r", counts, by_pair, counts, optimize=True)
         for by_pair in (total, number)

@@ -27,8 +27,8 @@ class LabelledFrames:
 @dataclass(frozen=True)
 class Classification:
     """confusion: (draws, V, K, K) int64 frames of each test video, truth by row, prediction by
-    column. videos: number fitted on in each draw. one_phase: draws whose videos show one phase
-    only; it is then predicted everywhere."""
+    column. videos: number of training videos in each draw. one_phase: number of draws whose videos
+    show only one phase, which is then predicted everywhere."""
 
     confusion: IntArray
     videos: int
@@ -36,9 +36,9 @@ class Classification:
 
 
 def choose_videos(count: int, subset: Subset) -> list[list[int]]:
-    """Video numbers of each draw, ascending; empty when `count` videos are too few.
+    """Video numbers of each draw, ascending; empty if `count` videos are too few.
 
-    One draw where nothing is random: in file order, or when all videos are taken.
+    There is a single draw if nothing is random: in file order, or if all videos are used.
     """
     wanted = subset.videos or max(1, int(subset.share * count))
     if wanted > count:
@@ -59,9 +59,9 @@ def classify_phases(
 ) -> Classification | None:
     """Fit on each draw of `subset` of the training videos and predict every test frame.
 
-    phases: K. shared: the distances of the frames of these very videos, which all SVMs may use. A
-    test frame of a phase that no training video shows is counted, as wrong. None: there are fewer
-    training videos than the subset has.
+    phases: K. shared: the distances of the frames of exactly these videos, which all SVMs may use.
+    A test frame of a phase that no training video shows counts as wrong. Returns None if there are
+    fewer training videos than the subset needs.
     """
     draws = choose_videos(len(train), subset)
     if not draws:
@@ -74,7 +74,7 @@ def classify_phases(
         x = np.concatenate([train[v].feature for v in chosen])
         y = np.concatenate([train[v].label for v in chosen])
         one_phase += len(np.unique(y)) == 1
-        # Frames that are all alike have no width, and go the way of predict.
+        # If all frames are equal, gamma is undefined, and `predict` handles it.
         if shared is not None and classifier == "svm" and np.ptp(x) > 0:
             guess = shared.svm(chosen, x, y)
         else:
@@ -100,7 +100,7 @@ def predict(
 def _logistic(x: FloatArray, y: IntArray, test: FloatArray, phases: int) -> IntArray:
     """Multinomial logistic regression, C = 1, as CASA and CARL fit it.
 
-    scikit-learn solves two classes with one weight vector w. The softmax of those codes has two,
+    For two classes, scikit-learn fits one weight vector w. The softmax of CASA and CARL has two,
     w / 2 and -w / 2, whose penalty is half as large: the same as C = 2.
     """
     from sklearn.linear_model import LogisticRegression
@@ -109,22 +109,22 @@ def _logistic(x: FloatArray, y: IntArray, test: FloatArray, phases: int) -> IntA
     return model.fit(x, y).predict(test)
 
 
-KERNEL_FRAMES = 8192  # of training; the kernel of more frames than these, 512 MB, is not held whole
+KERNEL_FRAMES = 8192  # training frames up to which the full kernel (512 MB) is computed
 SHARED_CELLS = 2**26  # float64 cells of distances that all SVMs of a feature share (512 MB)
-_ROWS = 32  # of a kernel that are computed at once
-_BLOCK = 2**24  # float64 cells of a kernel held at once when predicting (128 MB)
+_ROWS = 32  # rows of a kernel that are computed at once
+_BLOCK = 2**24  # float64 cells of a kernel in memory at once during prediction (128 MB)
 
 
 def _svm(x: FloatArray, y: IntArray, test: FloatArray) -> IntArray:
-    """scikit-learn's SVC with its defaults: RBF kernel, C = 1, gamma = 1 / (D var), 1 for
-    frames that are all alike, one against one."""
+    """scikit-learn's SVC with its defaults: RBF kernel, C = 1, gamma = 1 / (D var), or 1 if all
+    frames are equal, one against one."""
     from sklearn.metrics.pairwise import rbf_kernel
     from sklearn.svm import SVC
 
     width: Any = 1 / (x.shape[1] * x.var()) if np.ptp(x) > 0 else 1.0
     if len(x) > KERNEL_FRAMES:
         return SVC(C=1.0, gamma=width, cache_size=500).fit(x, y).predict(test)
-    # The kernel from matrix products is the same to rounding, and three to six times as fast.
+    # The kernel from matrix products is equal up to rounding, and three to six times as fast.
     kernel: Any = partial(rbf_kernel, gamma=width)
     model = SVC(C=1.0, kernel=kernel).fit(x, y)
     rows = max(1, _BLOCK // len(x))
@@ -135,8 +135,8 @@ def _svm(x: FloatArray, y: IntArray, test: FloatArray) -> IntArray:
 class SharedDistances:
     """Squared distances of the training frames of a feature to each other and to the test frames.
 
-    The SVMs of all draws and subsets take them from here: each needs its kernel, which is these
-    distances with a width of its own, and of the test frames only those to its support vectors.
+    The SVMs of all draws and subsets share them: the kernel of each is computed from these
+    distances with its own gamma, and for the test frames only from its support vectors.
     """
 
     def __init__(self, train: Sequence[LabelledFrames], test: Sequence[LabelledFrames]) -> None:
@@ -155,7 +155,7 @@ class SharedDistances:
     def of(
         cls, train: Sequence[LabelledFrames], test: Sequence[LabelledFrames]
     ) -> SharedDistances | None:
-        """None where they would take more than SHARED_CELLS."""
+        """The distances; None if they would take more than SHARED_CELLS."""
         frames, others = (sum(len(clip.label) for clip in clips) for clips in (train, test))
         return cls(train, test) if 0 < frames * (frames + others) <= SHARED_CELLS else None
 
@@ -173,7 +173,8 @@ class SharedDistances:
         rows = np.concatenate([np.arange(part.start, part.stop) for part in parts])
         kernel = np.empty((len(rows), len(rows)))
         filled = 0
-        # Clip by clip, which stays in the cache: whole tables would be read and written four times.
+        # Clip by clip, so that a block stays in the CPU cache: the full matrix would be read and
+        # written four times.
         for part in parts:
             block = kernel[filled : filled + part.stop - part.start]
             np.concatenate([self._among[part, other] for other in parts], axis=1, out=block)
@@ -191,13 +192,13 @@ class SharedDistances:
 
 
 def _most_votes(model: Any, kernel: FloatArray) -> IntArray:
-    """(M,) numbers of the classes that a fitted SVC predicts, by the kernel (S, M) of its support
-    vectors with M frames: that of the most votes of each class against each, the first of equals.
+    """(M,) numbers of the classes that a fitted SVC predicts, from the kernel (S, M) of its support
+    vectors with M frames: the class with the most one-against-one votes, the first one if tied.
     """
     first = np.concatenate([[0], np.cumsum(model.n_support_)])
     own = [slice(low, high) for low, high in itertools.pairwise(first.tolist())]
     votes = np.zeros((len(own), kernel.shape[1]), np.int64)
-    sign = -1 if len(own) == 2 else 1  # of two classes scikit-learn turns both the other way
+    sign = -1 if len(own) == 2 else 1  # for two classes, scikit-learn flips the sign of both
     weights, constants = sign * model.dual_coef_, sign * model.intercept_
     for (i, j), constant in zip(itertools.combinations(range(len(own)), 2), constants, strict=True):
         # Row j - 1 holds the weights of class i against j, row i those of class j against i.
@@ -211,11 +212,10 @@ def _most_votes(model: Any, kernel: FloatArray) -> IntArray:
 def score_confusion(
     confusion: FloatArray | IntArray, score: Literal["accuracy", "weighted_f1"]
 ) -> FloatArray:
-    """(...) of confusion (..., K, K), truth by row; NaN where it holds no frame.
+    """(...) scores of confusion (..., K, K), truth by row; NaN where it contains no frame.
 
-    accuracy: share of frames that are right. weighted_f1: F1 of each phase (0 where it is
-    undefined), weighted by its share of the true frames, as scikit-learn's
-    f1_score(average="weighted").
+    accuracy: share of correct frames. weighted_f1: F1 of each phase (0 where it is undefined),
+    weighted by its share of the true frames, as scikit-learn's f1_score(average="weighted").
     """
     confusion = np.asarray(confusion, dtype=np.float64)
     right = np.diagonal(confusion, axis1=-2, axis2=-1)

@@ -1,4 +1,4 @@
-"""Phases as one number per frame, and the order of the phases of a movement."""
+"""Phases as one integer per frame, and the order of the phases of a movement."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ NO_PHASE = -1
 
 @dataclass(frozen=True)
 class Labels:
-    """phases: names in order. train: (T,) int64 of each training clip in the order of videos.csv.
-    test: of each labelled test clip; test_row: its place among all test clips, video: its id."""
+    """phases: names in order. train: (T,) int64 of each training clip, in the order of videos.csv.
+    test: of each labelled test clip; test_row: its index among all test clips; video: its id."""
 
     phases: tuple[str, ...]
     train: list[IntArray]
@@ -30,10 +30,10 @@ class Labels:
 
 
 def frame_phases(frame: IntArray, phases: Sequence[Phase], number: Mapping[str, int]) -> IntArray:
-    """(T,) int64: number of the phase of each frame, NO_PHASE where there is none.
+    """(T,) int64: number of the phase of each frame, NO_PHASE if it has none.
 
-    frame: (T,) source frame numbers. number: of each phase name; phases of other names are left
-    out. ValueError when two phases share a frame.
+    frame: (T,) source frame numbers. number: phase name -> number; phases with other names are left
+    out. Raises ValueError if two phases share a frame.
     """
     label = np.full(len(frame), NO_PHASE, dtype=np.int64)
     ordered = sorted(phases, key=lambda phase: phase.start)
@@ -50,8 +50,8 @@ def frame_phases(frame: IntArray, phases: Sequence[Phase], number: Mapping[str, 
 
 
 def phase_names(frame: IntArray, phases: Sequence[Phase]) -> list[str]:
-    """The phase of each source frame (T,), empty where there is none; of two that share a frame
-    the first."""
+    """The phase of each source frame (T,), empty if it has none; if two phases share a frame, the
+    first one."""
     names = [""] * len(frame)
     for phase in phases:
         for row in np.flatnonzero((frame >= phase.start) & (frame < phase.end)).tolist():
@@ -60,10 +60,11 @@ def phase_names(frame: IntArray, phases: Sequence[Phase]) -> list[str]:
 
 
 def phase_order(clips: Sequence[Sequence[Phase]]) -> tuple[str, ...]:
-    """Names of all phases in the order in which the movement runs through them.
+    """Names of all phases in the order in which they occur in the movement.
 
-    A phase comes before another when it begins first in more of the clips that hold both (its
-    first time counts); equals go by their mean place among the phases of a clip, then by name.
+    A phase precedes another if it begins first in the majority of the clips with both (its first
+    occurrence counts). Phases are sorted by how many more they precede than follow; ties go by mean
+    rank within clips, then by name.
     """
     firsts = [_first_starts(phases) for phases in clips]
     names = sorted({name for first in firsts for name in first})
@@ -87,7 +88,7 @@ def _first_starts(phases: Sequence[Phase]) -> dict[str, int]:
 
 
 def overlap_error(video: str, problem: ValueError) -> UserError:
-    """The user error for a frame that has two phases."""
+    """The error for a frame that has two phases."""
     return UserError(
         f"phases.csv: of video {video}, {problem}",
         hint="a frame has one phase; correct the rows (the end of a phase is exclusive)",
@@ -98,10 +99,10 @@ def overlap_error(video: str, problem: ValueError) -> UserError:
 def label_clips(
     selection: Selection, protocol: Protocol, background: str, warnings: list[str]
 ) -> tuple[Labels, list[str]] | None:
-    """Phases of the frames, and the ids of the labelled training clips, for the metrics of labels.
+    """Phases of the frames, and the ids of the labelled training clips, for the phase metrics.
 
-    None if they cannot be computed; the last warning says why. In that case, UserError (exit 4 or
-    5) for a protocol that consists of them, and (exit 5) for overlapping phases.
+    None if these cannot be computed; the last warning says why. Raises UserError (exit 4 or 5) in
+    that case if the protocol has no other metric, and (exit 5) for overlapping phases.
     """
     wanted = {v: selection.phases.get(v, []) for v in (*selection.fit, *selection.test)}
     if protocol.drop_background:
@@ -141,7 +142,7 @@ def _labelled(
 def _refuse(
     selection: Selection, protocol: Protocol, fit_labelled: bool, warnings: list[str]
 ) -> None:
-    """Report that there is nothing to fit on or to score, as an error if nothing else is left to
+    """Report that there is nothing to fit on or to score; as an error if no other metric is left to
     compute."""
     hint = "mark clips in videos.csv as split=train and split=test"
     if selection.split == "all":
@@ -191,7 +192,7 @@ def _label_warnings(
 
 
 def _lacking(labels: Labels) -> Counter[int]:
-    """Number of labelled clips without each phase that some of them lack."""
+    """For each phase that some labelled clips lack, the number of these clips."""
     every = range(len(labels.phases))
     clips = (*labels.train, *labels.test)
     return Counter(n for label in clips for n in set(every).difference(label.tolist()))

@@ -16,7 +16,7 @@ MissingRule = Literal["refuse", "copy", "exclude"]
 
 
 class MissingPhase(ValueError):
-    """A clip lacks a phase and the rule has no answer. phase: its number."""
+    """A clip lacks a phase, and the protocol has no rule for it. phase: its number."""
 
     def __init__(self, phase: int) -> None:
         super().__init__(f"a clip has no phase {phase}")
@@ -26,9 +26,9 @@ class MissingPhase(ValueError):
 @dataclass(frozen=True)
 class Progression:
     """r2: (E,) R squared of each boundary over all test frames, NaN if no clip has it. sums: (V, E,
-    4) of each test video: frames, sum of targets, sum of squared targets, sum of squared errors.
-    error: (V,) mean absolute error over the boundaries, as a share of the clip's length. excluded:
-    (E,) clips, of training and test, left out because they lack the phase."""
+    4) per test video: frames, sum of targets, sum of squared targets, sum of squared errors. error:
+    (V,) mean absolute error over the boundaries, as a share of the clip's length. excluded: (E,)
+    number of training and test clips left out because they lack the phase."""
 
     r2: FloatArray
     sums: FloatArray
@@ -41,10 +41,10 @@ def progression_targets(
 ) -> FloatArray:
     """(T, E) float64: (t - last frame of phase e) / T for e = 0..K-2, or to K-1 with last_phase.
 
-    Neither clipped nor scaled, about -1 to 1. label: (T,) phase of each frame, phases: K. A phase
-    that is not in the clip: `refuse` raises MissingPhase, as TCC's code stops; `copy` takes the
-    target of the phase before or, for e = K-2, the clip's length as that last frame (CASA), and
-    raises for the first phase; `exclude` gives NaN.
+    Neither clipped nor scaled, about -1 to 1. label: (T,) phase of each frame; phases: K. For a
+    phase that is not in the clip, `refuse` raises MissingPhase, as TCC's code stops; `copy` uses
+    the target of the previous phase or, for e = K-2, the clip's length as that last frame (CASA),
+    and raises MissingPhase for the first phase; `exclude` gives NaN.
     """
     length = len(label)
     time = np.arange(length, dtype=np.float64)
@@ -73,9 +73,9 @@ def phase_progression(
 ) -> Progression:
     """One least-squares regression with intercept per boundary, over all training frames.
 
-    train, test: features (T, D) per clip; labels (T,) int64, NO_PHASE for frames that are left
-    out (they keep their place in time). Raises MissingPhase as progression_targets, and where no
-    training clip has a phase.
+    train, test: features (T, D) per clip; labels (T,) int64, NO_PHASE for frames that are left out
+    (they still count as time). Raises MissingPhase as progression_targets does, and if no training
+    clip has a phase.
     """
     from sklearn.linear_model import LinearRegression
 

@@ -1,16 +1,16 @@
 """The protocols: every choice on which published evaluations of this method family differ.
 
-The papers describe each of their four metrics in one sentence, and the released codes fill the gaps
+The papers describe each of their four metrics in one sentence, and the released code fills the gaps
 in different ways, so figures of two codebases cannot be compared. A `Protocol` names each choice,
-and this is the only place that makes one. Sources are the public codes: TCC (google-research tcc/),
-CASA (taeinkwon/casa), CARL (minghchen/CARL_code), LAV (trquhuytin/LAV-CVPR21), VAOT
-(trquhuytin/VAOT-ICCV25), AE2 (zihuixue/AlignEgoExo).
+and this is the only place where a choice is made. The sources are the public repositories: TCC
+(google-research tcc/), CASA (taeinkwon/casa), CARL (minghchen/CARL_code), LAV
+(trquhuytin/LAV-CVPR21), VAOT (trquhuytin/VAOT-ICCV25), AE2 (zihuixue/AlignEgoExo).
 
-No protocol reproduces what LAV and VAOT release. They fit and score on the same frames (LAV
+No protocol reproduces the released code of LAV and VAOT. They fit and score on the same frames (LAV
 evaluations.py:113-114 and 147, VAOT evaluations.py:132-133 and 164: both read the folder `Test`).
 LAV's AP@K searches the query's own video, including the query frame
-(evals/phase_classification.py:66-92), so one of K hits is free and the neighbours in time are the
-rest. Here, clips used for fitting are never scored, and the frames of the query's own video are
+(evals/phase_classification.py:66-92), so one of K hits is free and the others are neighbours in
+time. Here, clips used for fitting are never scored, and the frames of the query's own video are
 never retrieved.
 """
 
@@ -26,11 +26,11 @@ from la2ds_cli.core.errors import UserError
 
 @dataclass(frozen=True)
 class Subset:
-    """Training videos that one classifier is fitted on.
+    """The training videos on which one classifier is fitted.
 
     share: of the training videos, max(1, int(share * n)) of them; or videos: their number.
-    draws: 0 takes the first ones in the order of videos.csv; else that many seeded draws without
-    replacement, draw d with seed + d.
+    draws: 0 uses the first ones in the order of videos.csv; otherwise that many seeded draws
+    without replacement, draw d with seed + d.
     """
 
     name: str
@@ -45,16 +45,16 @@ class Protocol:
     """Explicit choices of one evaluation.
 
     classifier: `svm` (RBF, C = 1, gamma = 1 / (D var)) or `logistic` (multinomial, C = 1), on
-    features that are not rescaled. score: of all frames of all test videos together.
-    drop_background: frames of the phase named evaluate.background are taken out before the three
-    metrics of labels. missing_phase: what progression does for a clip without some phase:
-    `refuse`, `copy` (the target of the phase before; for the last boundary the clip's length) or
-    `exclude` (the clip, from that boundary). last_phase: the end of the last phase is regressed,
-    too. r2_floor: lowest R squared of a boundary, None = as it is. tau_stride,
-    retrieval_stride: frames. neighbours: the K of AP@K, empty = the protocol has none. ranked:
-    average precision over the ranks of the hits instead of precision. average: over all query
-    `frames` (micro), or over videos of the mean over their frames (macro). event_transfer: the
-    metric of la2ds is computed, too.
+    features that are not rescaled. score: over all frames of all test videos together.
+    drop_background: frames of the phase named evaluate.background are removed before the three
+    phase metrics. missing_phase: what progression does for a clip that lacks a phase: `refuse`,
+    `copy` (the target of the previous phase; for the last boundary, the clip's length) or `exclude`
+    (leave the clip out of that boundary). last_phase: the end of the last phase is regressed, too.
+    r2_floor: lowest R squared of a boundary, None = no floor. tau_stride, retrieval_stride: in
+    frames. neighbours: the values of K of AP@K, empty = no retrieval. ranked: average precision
+    over the ranks of the hits instead of precision. average: mean over all query `frames` (micro),
+    or over `videos` of the mean over their frames (macro). event_transfer: the metric of la2ds is
+    computed, too.
     """
 
     name: str
@@ -77,10 +77,10 @@ class Protocol:
 SHARES = (("10 %", 0.1), ("50 %", 0.5), ("100 %", 1.0))
 FIRST = tuple(Subset(name, share) for name, share in SHARES)
 
-# SVM and AP@K are the text's (sec. 4). It says of neither the stride, the order of the videos,
-# the missing phase nor the average: the first three follow CASA, whose settings and splits it
-# uses; the average is that of VAOT, the newest code of the authors' group, which pools all frames
-# at stride 1 (evals/phase_classification.py:118-155).
+# SVM and AP@K are those of the text (sec. 4). It does not state the stride, the order of the
+# videos, the rule for a missing phase or the average: the first three follow CASA, whose settings
+# and splits it uses; the average is that of VAOT, the newest code of the authors' group, which
+# pools all frames at stride 1 (evals/phase_classification.py:118-155).
 PAPER = Protocol(
     name="paper",
     source="text of LA2DS sec. 4; where it is silent CASA's code, and VAOT's for AP@K",
@@ -92,7 +92,7 @@ PAPER = Protocol(
     neighbours=(5, 10, 15),
 )
 # classification.py: SVC(decision_function_shape='ovo') on the first max(1, int(f n)) videos in
-# file order. task_utils.py: a video without a phase ends in an IndexError (open pull request
+# file order. task_utils.py: a video without a phase raises an IndexError (open pull request
 # google-research#513). Stride 5. No retrieval metric.
 TCC = Protocol(
     name="tcc",
@@ -102,7 +102,7 @@ TCC = Protocol(
     tau_stride=5,
     missing_phase="refuse",
 )
-# classification.py:44-45, 138: the default is flipped to model_type='linear'; :69-72, 119-121,
+# classification.py:44-45, 138: the default is switched to model_type='linear'; :69-72, 119-121,
 # 135-137: the background of IKEA is removed. task_utils.py:8-32: the missing phase. Stride 2 for
 # all. No AP in the repository. CARL's classifier is the same (evaluation/classification.py:77).
 CASA = Protocol(
@@ -134,9 +134,9 @@ AE2 = Protocol(
     neighbours=(10,),
     ranked=True,
 )
-# The first videos of a file are no sample: several draws, with their spread. A clip without a
-# phase tells nothing about its end. A boundary that is predicted far worse than by its mean should
-# not decide over the others. Every video counts once, as in the bootstrap.
+# The first videos of a file are not a random sample, so several draws are used. A clip without a
+# phase says nothing about its end. A boundary that is predicted far worse than by its mean should
+# not dominate the others. Every video has the same weight, as in the bootstrap.
 LA2DS = Protocol(
     name="la2ds",
     source="this project",
@@ -154,9 +154,9 @@ PROTOCOLS = {protocol.name: protocol for protocol in (LA2DS, PAPER, TCC, CASA, A
 
 
 def get_protocol(name: str, config: EvaluateConfig) -> Protocol:
-    """The protocol of that name; the project's settings enter `la2ds` alone.
+    """The protocol of that name; the project's settings affect only `la2ds`.
 
-    UserError (exit 2) for an unknown name, with the nearest known one.
+    Raises UserError (exit 2) for an unknown name; the hint has the nearest known one.
     """
     if name not in PROTOCOLS:
         near = get_close_matches(name, PROTOCOLS, n=1)

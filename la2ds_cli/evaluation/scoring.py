@@ -54,11 +54,11 @@ _STATISTICS = ("median_percent", "mean_percent", "p90_percent", "median_seconds"
 
 @dataclass(frozen=True)
 class Inputs:
-    """What all feature sets share. clips: under test. fit: poses of the labelled training clips.
-    references: poses of the training clips through which clips are aligned, at most
+    """Inputs that all feature sets share. clips: under test. fit: poses of the labelled training
+    clips. references: poses of the training clips through which clips are aligned, at most
     config.align.reference_clips. labels: None without phase metrics. measured: figures of each
-    feature, cached because several sets share one. fit_split: some clips are marked test, so
-    training clips are others."""
+    feature, cached because several sets share one. fit_split: whether some clips are marked test,
+    so that training clips are separate."""
 
     clips: list[EvaluationClip]
     draws: list[Draw]
@@ -74,8 +74,8 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Scored:
-    """One feature set (of one run). row: JSON-able. errors: of event transfer, by the variant with
-    the lowest median; mean_errors: by the one with the lowest mean."""
+    """One scored feature set (of one run). row: plain JSON types. errors: of event transfer, by the
+    variant with the lowest median; mean_errors: by the one with the lowest mean."""
 
     row: dict[str, Any]
     measures: Measures
@@ -83,7 +83,7 @@ class Scored:
     mean_errors: list[TransferError]
 
     def to_json(self) -> dict[str, Any]:
-        """JSON-able; floats keep their value."""
+        """The scores as plain JSON types; floats keep their value."""
         return {
             "row": self.row,
             "measures": [[*key, measure.to_json()] for key, measure in self.measures.items()],
@@ -104,11 +104,11 @@ class Scored:
 
 
 def score(feature_set: FeatureSet, inputs: Inputs, progress: Progress) -> Scored:
-    """Every metric of the protocol; of several variants the best, for each figure by itself.
+    """Every metric of the protocol; with several variants, the best one for each figure separately.
 
     The median of event transfer is that of the variant with the lowest median, the mean that of the
     one with the lowest mean, and so on. What belongs to no single figure (interval, events, draws)
-    goes with the median, which comparisons are made of.
+    goes with the median, on which comparisons are based.
     """
     variants = feature_set.variants
     by_feature = {}
@@ -139,7 +139,7 @@ def score(feature_set: FeatureSet, inputs: Inputs, progress: Progress) -> Scored
 
 
 def _measure(variant: Variant, inputs: Inputs) -> Measures:
-    """Figures of the first view (a mirrored view is a way to align, not another feature)."""
+    """Figures of the first view (a mirrored view is only for alignment, not another feature)."""
     if variant.feature in inputs.measured:
         return inputs.measured[variant.feature]
     protocol, seed = inputs.protocol, inputs.config.evaluate.seed
@@ -156,8 +156,8 @@ def _measure(variant: Variant, inputs: Inputs) -> Measures:
 
 
 def _best(by_feature: Mapping[str, Measures]) -> Measures:
-    """For each metric the feature with the highest value, named in its facts where there was a
-    choice; undefined ones come last."""
+    """For each metric, the feature with the highest value, named in its facts if there was a
+    choice; undefined values come last."""
     if len(by_feature) == 1:
         return next(iter(by_feature.values()))
     chosen = {}
@@ -192,7 +192,7 @@ def _transfer(
 
 
 def _lowest(summaries: Sequence[Mapping[str, Any]], key: str) -> int:
-    """Number of the summary with the lowest figure; the first one where none has any."""
+    """Number of the summary with the lowest figure; the first one if none has it."""
     values = [np.inf if summary[key] is None else summary[key] for summary in summaries]
     return int(np.argmin(values))
 
@@ -212,7 +212,7 @@ def mean_row(by_run: Mapping[str, Scored], videos: int, seed: int) -> dict[str, 
 
 
 def _mean_transfer(by_run: Mapping[str, Scored], videos: int, seed: int) -> dict[str, Any]:
-    """Means over runs of the summaries; every run carried the same events of the same pairs."""
+    """Means over runs of the summaries; every run transferred the same events of the same pairs."""
     summaries = [scored.row["event_transfer"] for scored in by_run.values()]
     row: dict[str, Any] = dict(summaries[0])
     medians = [summary["median_percent"] for summary in summaries]
@@ -247,7 +247,7 @@ def _mean_transfer(by_run: Mapping[str, Scored], videos: int, seed: int) -> dict
 
 
 def retrieval_metric(protocol: Protocol) -> str:
-    """Key of AP@K by what it is."""
+    """JSON key of AP@K in this protocol."""
     return "average_precision_at_k" if protocol.ranked else "precision_at_k"
 
 
@@ -267,8 +267,8 @@ def measure_tau(
 
 
 def _undefined_tau(features: Sequence[FloatArray], stride: int, tau: Tau) -> str | None:
-    """Why some pairs have no tau. Their number is a fact of its own, so that the same reason of
-    several features appears once."""
+    """Why some pairs have no tau. Their number is a separate fact, so that a reason that several
+    features share appears only once."""
     broken = sum(not np.isfinite(feature[::stride]).all() for feature in features)
     finite = len(features) - broken
     reasons = []
@@ -334,7 +334,7 @@ def _classification(
     count, classifier = len(labels.phases), protocol.classifier
     result = classify_phases(train, test, count, subset, classifier, shared)
     if result is None:
-        return undefined(f"{subset.name} wanted, {len(train)} labelled training videos are there")
+        return undefined(f"{subset.name} needed, {len(train)} labelled training videos available")
     draws = len(result.confusion)
     by_draw = score_confusion(result.confusion.sum(axis=1), protocol.score)
     weight = _draw_counts(draws, seed)
@@ -378,7 +378,7 @@ def _progression(
         )
     except MissingPhase as missing:
         name = labels.phases[missing.phase]
-        return undefined(f"some clip has no phase '{name}', where this protocol has no rule")
+        return undefined(f"some clip has no phase '{name}', for which this protocol has no rule")
     names = labels.phases[: len(result.r2)]
     if np.isnan(result.r2).any():
         name = names[int(np.isnan(result.r2).argmax())]

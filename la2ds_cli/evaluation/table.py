@@ -12,7 +12,7 @@ from la2ds_cli.evaluation.features import Uses
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-ENOUGH_RUNS = 3  # fewer tell nothing of the spread over seeds
+ENOUGH_RUNS = 3  # fewer do not show the spread over seeds
 TRANSFER = {"median_percent": 2, "mean_percent": 2, "p90_percent": 2, "median_seconds": 3}
 """Key of a figure of event transfer -> digits that are shown."""
 _WHERE_DEFINED = "what the figures mean: la2ds evaluate --explain"
@@ -22,7 +22,7 @@ TAU_NEAR = 0.05  # tau this close to time only says little about the movement
 
 @dataclass(frozen=True)
 class Part:
-    """A table of an evaluation with what stands above it, and the lines below it."""
+    """A table of an evaluation with its title and the lines below it."""
 
     title: str
     table: Table
@@ -30,8 +30,8 @@ class Part:
 
 
 def evaluation_parts(result: Mapping[str, Any]) -> list[Part]:
-    """The tables of the document that `evaluate` returns: of event transfer, and of phases, where
-    it has them."""
+    """The tables of the document that `evaluate` returns: of event transfer and of phases, if it
+    has them."""
     parts = []
     if "event_transfer" in result["protocol"]:
         rows = transfer_rows(result, _HEADINGS)
@@ -45,8 +45,8 @@ def evaluation_parts(result: Mapping[str, Any]) -> list[Part]:
 
 
 def evaluation_table(result: Mapping[str, Any], *, explain: bool = False) -> RenderableType:
-    """Rich renderable of the document that `evaluate` returns. explain: with the definitions of
-    its figures; else a line says where they are."""
+    """Rich renderable of the document that `evaluate` returns. explain: show the definitions of its
+    figures; otherwise a line says where they are."""
     from rich.console import Group
     from rich.text import Text
 
@@ -66,14 +66,14 @@ def feature_columns(result: Mapping[str, Any]) -> list[Column]:
     columns = [Column("figure", kind="name", hidden=True)]
     for name in result["features"]:
         label = str(LABELS.get(name, name))
-        # Five columns and their spread have to fit a terminal of 80.
+        # Five columns and their spread have to fit a terminal of 80 columns.
         heading = label.replace(" ", "\n", 1) if len(label) > 9 else label
         columns.append(Column(heading, bold=name == "model"))
     return columns
 
 
 def transfer_rows(result: Mapping[str, Any], headings: Sequence[str]) -> list[Row]:
-    """A row for each figure of TRANSFER, by its heading; the median alone has an interval, and a
+    """A row with its heading for each figure of TRANSFER; only the median has an interval and a
     spread over runs."""
     rows = []
     for heading, (key, digits) in zip(headings, TRANSFER.items(), strict=True):
@@ -90,8 +90,8 @@ def transfer_rows(result: Mapping[str, Any], headings: Sequence[str]) -> list[Ro
 
 
 def figure_rows(heading: str, result: Mapping[str, Any], metric: str, part: str = "") -> list[Row]:
-    """A row of a figure of every feature set; below it one of undefined pairs, where there are
-    any."""
+    """A row with a figure of every feature set, and below it a row with undefined pairs if there
+    are any."""
     entries = [figure(row, metric, part) for row in result["features"].values()]
     rows = [Row([Cell(heading), *map(figure_cell, entries)])]
     if any(entry.get("nan") and entry.get("pairs") for entry in entries):
@@ -101,7 +101,7 @@ def figure_rows(heading: str, result: Mapping[str, Any], metric: str, part: str 
 
 
 def figure_cell(entry: Mapping[str, Any], digits: int = 3) -> Cell:
-    """Value with its spread over runs, below it the interval; * where it was clipped."""
+    """Value with its spread over runs, and the interval below it; * if it was clipped."""
     if entry["value"] is None:
         return Cell("–")
     text, spread = f"{entry['value']:.{digits}f}", entry.get("spread")
@@ -115,8 +115,8 @@ def figure_cell(entry: Mapping[str, Any], digits: int = 3) -> Cell:
 
 
 def transfer_uses(result: Mapping[str, Any]) -> list[str]:
-    """What each row of event transfer is made of, beside the clock and the plain raw pose. Nothing
-    for documents of versions that did not say it."""
+    """What each column of event transfer uses, except time only and the plain raw pose. Empty for
+    documents of versions that did not state it."""
     return [
         f"{LABELS[name]} = {Uses(**row['uses'])}"
         for name, row in result["features"].items()
@@ -125,7 +125,7 @@ def transfer_uses(result: Mapping[str, Any]) -> list[str]:
 
 
 def verdict(result: Mapping[str, Any]) -> list[str]:
-    """Plain sentences: what beats what, by the median error of event transfer."""
+    """Plain sentences: which features beat which, by the median error of event transfer."""
     return [_sentence(comparison, result["features"]) for comparison in result["comparisons"]]
 
 
@@ -151,7 +151,7 @@ def _sentence(comparison: Mapping[str, Any], rows: Mapping[str, Any]) -> str:
 
 
 def notes(result: Mapping[str, Any]) -> list[str]:
-    """Remarks on the figures: warnings, what is missing and why, baselines that do as well."""
+    """Notes on the figures: warnings, missing figures and why, baselines that do as well."""
     said = list(result["warnings"])
     if "model" in result["features"] and len(result["runs"]) < ENOUGH_RUNS:
         said.append(
@@ -169,8 +169,8 @@ def notes(result: Mapping[str, Any]) -> list[str]:
     tau = rows.get("model", {}).get("kendalls_tau", {}).get("value")
     if clock is not None and tau is not None and tau > clock - TAU_NEAR:
         said.append(
-            f"tau of the model ({tau:.3f}) is close to that of time only ({clock:.3f}): a clock "
-            "scores as well, so this tau says little; judge by event transfer"
+            f"tau of the model ({tau:.3f}) is close to that of time only ({clock:.3f}): elapsed "
+            "time scores as well, so this tau says little; judge by event transfer"
         )
     return said
 
@@ -181,7 +181,7 @@ def _title(result: Mapping[str, Any]) -> str:
 
 
 def definitions(result: Mapping[str, Any]) -> list[str]:
-    """What the figures mean, a line for each."""
+    """What the figures mean, one line each."""
     protocol = result["protocol"]
     lines = [f"Protocol {protocol['name']}: {protocol['source']}."]
     if "event_transfer" in protocol:
@@ -204,7 +204,7 @@ def definitions(result: Mapping[str, Any]) -> list[str]:
 
 
 def _chosen(row: Mapping[str, Any]) -> str:
-    """Which variants the figures of event transfer are of, where there was a choice."""
+    """The variants behind the figures of event transfer, if there was a choice."""
     figures: dict[str, list[str]] = {}
     for key, heading in zip(TRANSFER, _HEADINGS, strict=True):
         if "best_variants" in row:
@@ -227,8 +227,8 @@ _RETRIEVAL = ("precision_at_k", "average_precision_at_k")  # a protocol has one 
 
 
 def figures(result: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """(heading, metric, part) of each figure that the rows of the document hold; tau where it has
-    no place in the table of event transfer."""
+    """(heading, metric, part) of each figure in the rows of the document; tau only if there is no
+    table of event transfer."""
     row = next(iter(result["features"].values()))
     choices = result["protocol"]["choices"]
     classifier = "SVM" if choices["classifier"] == "svm" else "logistic"
@@ -252,13 +252,13 @@ def figure(row: Mapping[str, Any], metric: str, part: str) -> Mapping[str, Any]:
 
 
 def phase_title(result: Mapping[str, Any]) -> str:
-    """What stands above the table of phases."""
+    """The title of the table of phases."""
     fitted = f"fitted on {result['training_clips']} clips, scored on {result['labelled_clips']}"
     return f"Phases, protocol {result['protocol']['name']}, run {result['run']}, {fitted}"
 
 
 def phase_notes(result: Mapping[str, Any]) -> Iterator[str]:
-    """Remarks: baselines that do as well as the model, clipped figures."""
+    """Notes: baselines that do as well as the model, clipped figures."""
     rows, shown = result["features"], figures(result)
     for name in ("time_only", "raw_pose_best", "base", "untrained"):
         ahead = [
@@ -274,7 +274,7 @@ def phase_notes(result: Mapping[str, Any]) -> Iterator[str]:
 def missing_notes(
     rows: Mapping[str, Mapping[str, Any]], shown: Sequence[tuple[str, str, str]]
 ) -> Iterator[str]:
-    """Why figures are missing or rest on fewer pairs, each reason once for all it holds for."""
+    """Why figures are missing or based on fewer pairs; each reason once, with all its figures."""
     by_reason: dict[str, dict[str, list[str]]] = {}
     for name, row in rows.items():
         for heading, metric, part in shown:
@@ -308,6 +308,6 @@ def _clipped(result: Mapping[str, Any]) -> Iterator[str]:
             )
         elif entry.get("value") is not None and entry["value"] < -1:
             yield (
-                f"{LABELS[name]}, progress: far below 0, so worse than the mean target for every "
-                "frame; a single phase can cause it (this protocol does not clip)"
+                f"{LABELS[name]}, progress: far below 0, so worse than predicting the mean target "
+                "for every frame; a single phase can cause it (this protocol does not clip)"
             )

@@ -126,7 +126,7 @@ def test_what_becomes_of_a_clip_without_a_phase() -> None:
     assert found["la2ds"].facts["excluded"] == {"a": 0, "b": 1}
     assert found["tcc"].value is None
     assert found["tcc"].facts["reason"] == (
-        "some clip has no phase 'b', where this protocol has no rule"
+        "some clip has no phase 'b', for which this protocol has no rule"
     )
 
 
@@ -140,7 +140,7 @@ def test_a_clip_without_the_first_phase_has_no_rule_in_casa_either() -> None:
         found = measures(name, [whole], test, 3)["phase_progression"]
         assert found.value is None
         assert found.facts["reason"] == (
-            "some clip has no phase 'a', where this protocol has no rule"
+            "some clip has no phase 'a', for which this protocol has no rule"
         )
     for name in ("la2ds", "ae2"):
         found = measures(name, [whole], test, 3)["phase_progression"]
