@@ -1,13 +1,13 @@
-"""Experiments: many training runs scored alike, as the tables of the paper and our own.
+"""Experiments: many training runs scored in the same way, for the tables of the paper and our own.
 
-`benchmark` (methods beside each other: Tables 1 to 3), `reproduce` (parts of the method switched
-off: Tables 4 to 8) and `robustness` (a run on worse joints) are the steps. They share `runs`
-(training one run), `scores` (scoring it), `metrics` (what is a column) and `result` (the rows as
-they grow). `benchmark_tables` lays a benchmark out, `benchmark_pages` and `ablation_table` write.
+The steps are `benchmark` (comparison of methods: Tables 1 to 3), `reproduce` (ablations of the
+method: Tables 4 to 8) and `robustness` (a run on worse joints). They share `runs` (training one
+run), `scores` (scoring it), `metrics` (the columns) and `result` (the rows, filled run by run).
+`benchmark_tables` lays out a benchmark; `benchmark_pages` and `ablation_table` write files.
 
-Imports: every room up to views; nothing of demo or commands.
+Imports: every package up to views; nothing of demo or commands.
 
-To add a metric: one line of METRICS in `metrics`, which makes it a column of every table. To add a
-row to an ablation: a Row in `ablations`. To add a method: docs/extending.md; `methods` finds it by
-its name.
+To add a metric: add a line to METRICS in `metrics`, which makes it a column of every table. To add
+a row to an ablation: add a Row in `ablations`. To add a method: see docs/extending.md; `methods`
+finds it by its name.
 """

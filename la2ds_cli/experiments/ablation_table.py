@@ -19,13 +19,13 @@ THEIRS = "  in the paper"
 
 
 def shown_metrics(result: TableResult) -> list[Metric]:
-    """The metrics that some row has, or that the paper reports."""
+    """The metrics that at least one row has, or that the paper reports."""
     rows = [*result.rows, *result.baselines]
     return [m for m in METRICS if any(row.values(m.name) or m.name in row.paper for row in rows)]
 
 
 def shown_table(result: TableResult, *, full: bool = False) -> Table:
-    """A line for each row, below it the figures of the paper; for a terminal of 80 columns.
+    """A line for each row, with the figures of the paper below it; for a terminal of 80 columns.
 
     full: for a page, with long headings, steps and seconds.
     """
@@ -49,7 +49,7 @@ def shown_table(result: TableResult, *, full: bool = False) -> Table:
 
 
 def _interval(row: ResultRow) -> str:
-    """The interval of the headline, where one run alone has one."""
+    """The interval of the headline: that of the row, or else of its only run that has one."""
     known = [o.interval for o in row.outcomes if o.interval is not None]
     if HEADLINE in row.intervals:
         known = [row.intervals[HEADLINE]]
@@ -57,7 +57,7 @@ def _interval(row: ResultRow) -> str:
 
 
 def _mean(values: Sequence[float], digits: int) -> str:
-    """Mean over the runs with their standard deviation, or a dash."""
+    """Mean over the runs with its standard deviation, or a dash."""
     if not values:
         return "–"
     mean = f"{statistics.fmean(values):.{digits}f}"
@@ -65,7 +65,7 @@ def _mean(values: Sequence[float], digits: int) -> str:
 
 
 def _cost(row: ResultRow) -> list[str]:
-    """Steps and seconds of training, empty where nothing was trained."""
+    """Steps and seconds of training, empty if nothing was trained."""
     done = [o for o in row.outcomes if o.seed is not None and not o.error]
     seconds = [None if o.seconds is None else round(o.seconds) for o in done]
     return [_range([o.steps for o in done]), _range(seconds)] if done else ["", ""]
@@ -96,14 +96,14 @@ def _range(values: Sequence[int | None]) -> str:
 
 
 def notes(result: TableResult) -> list[str]:
-    """What the table alone does not say: rows left out, runs that failed or collapsed, unequal
+    """What the table itself does not say: rows left out, runs that failed or collapsed, unequal
     budgets, warnings."""
     sentences = [f"{row.label}: {row.note}" for row in result.rows if row.note]
     sentences += [f"{o.run}: {o.error}" for o in result.failures()]
     sentences += result.collapses()
     if len({o.steps for o in _trained(result)}) > 1:
         sentences.append(
-            "the runs had the same time and not the same number of steps; "
+            "the runs had the same time but not the same number of steps; "
             "--set train.steps=N gives all of them N"
         )
     return [*sentences, *result.warnings]
@@ -131,7 +131,7 @@ def markdown(result: TableResult) -> str:
 
 
 def _definitions(protocol: Mapping[str, Any]) -> list[str]:
-    """Sentences of the protocol; its single choices are in the JSON document."""
+    """Sentences of the protocol; its individual choices are in the JSON document."""
     definitions = {**protocol, **protocol.get("features", {})}
     lines = [f"- {key}: {text}" for key, text in definitions.items() if isinstance(text, str)]
     return ["## Definitions", "", *lines] if lines else []

@@ -1,9 +1,8 @@
 """The rows of Tables 4 to 6 with the figures of the paper, and a row for every choice of la2ds.
 
-`choices_table` has a row for every place where la2ds departs from the text of the paper, one at a
-time: what the presets `default` and `paper-penn`, which follows the text to the letter, do
-differently; and what the text can be read to say and neither does (PRINTED). docs/method-card.md
-gives the reasons.
+`choices_table` has a row for every point where la2ds departs from the text of the paper, one at a
+time: where the presets `default` and `paper-penn`, which follows the text to the letter, differ;
+and readings of the text that neither follows (PRINTED). docs/method-card.md gives the reasons.
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ class Row:
     """One variant of the recipe.
 
     name: part of the run's name. settings: overrides of the recipe. paper: metric (names of
-    scores.METRICS) -> the paper's figure, empty where it has no such row.
-    reads_maps: the row says nothing of a network that reads joints alone. full: the recipe as it
-    is; every other row must differ from it.
+    metrics.METRICS) -> the paper's figure, empty if the paper has no such row. reads_maps: the row
+    has no meaning for a network that reads only joints. full: the unchanged recipe; every other row
+    must differ from it.
     """
 
     name: str
@@ -38,14 +37,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """An ablation, of the paper or our own. title: what it is about."""
+    """An ablation of the paper or our own. title: its subject."""
 
     name: str
     title: str
     rows: tuple[Row, ...]
 
     def by_need(self) -> list[int]:
-        """Numbers of the rows, the full recipe first: the others are read against it."""
+        """Numbers of the rows, the full recipe first, with which the others are compared."""
         return sorted(range(len(self.rows)), key=lambda row: not self.rows[row].full)
 
 
@@ -63,7 +62,7 @@ _NONE = (*_NO_TEMPORAL, *_NO_ORIENTATION, *_NO_POSITION, *_NO_FLIP, *_NO_ADDED)
 
 
 def _alone(name: str, off: tuple[str, ...]) -> Row:
-    """No augmentation but the one whose absence is `off`; the paper has no such row."""
+    """Only the augmentation that `off` turns off; the paper has no such row."""
     return Row(f"{name}-alone", f"{name} alone", tuple(s for s in _NONE if s not in off))
 
 
@@ -174,21 +173,21 @@ NOISY = {  # Table 8: joints in training, in test -> classification of LA2DS
 
 
 def left_out(row: Row, base: Config, varied: Config) -> str:
-    """Why a row would repeat the whole recipe, an empty string when it is a variant of it.
+    """Why a row would only repeat the full recipe; empty if it is a variant of it.
 
-    base, varied: the settings without and with those of the row, of one seed.
+    base, varied: the settings without and with those of the row, with the same seed.
     """
     if row.reads_maps and base.model.input in ("joints", "joints3d"):
-        return "the recipe reads joints, no heatmaps"
+        return "the recipe reads joints, not heatmaps"
     if row.full or replace(varied, preset=base.preset) != base:
         return ""
-    return "the recipe is like that"
+    return "the recipe already does this"
 
 
 PRINTED = (
     Row("flip", "", ("augment.flip_swap=false",)),  # sec. 3.2 can be read as CASA's flip
 )
-TOGETHER = {  # settings that say nothing apart
+TOGETHER = {  # settings that only make sense together
     "crop": ("heatmap.crop", "heatmap.aspect", "heatmap.padding"),
     "trim": ("augment.trim",),
     "gate": ("augment.temporal_probability",),
@@ -206,7 +205,7 @@ TOGETHER = {  # settings that say nothing apart
     "confidence": ("heatmap.confidence",),
 }
 SECTIONS = ("heatmap", "augment", "model", "train", "align")
-# How long and on how much a run learns is the budget of a table, not a choice it tests.
+# How long a run is trained, and on how much data, is the budget of a table, not a choice it tests.
 BUDGET = {
     f"train.{key}"
     for key in (
@@ -217,10 +216,10 @@ BUDGET = {
 
 
 def choices_table(base: Config) -> Table:
-    """The rows for the recipe `base`, which is `paper-penn`, `default` or lies near one of them.
+    """The rows for the recipe `base`, which is `paper-penn`, `default` or similar to one of them.
 
-    Each group of settings in which the two presets differ is one row: as in `default` where the
-    recipe has the values of `paper-penn`, else as in `paper-penn`.
+    Each group of settings in which the two presets differ is one row: with the values of `default`
+    if the recipe has those of `paper-penn`, otherwise with those of `paper-penn`.
     """
     paper, default = load_config(preset="paper-penn"), load_config(preset="default")
     ours, theirs = changed_settings(paper, default), changed_settings(default, paper)
@@ -244,7 +243,7 @@ def choices_table(base: Config) -> Table:
 
 
 def changed_settings(base: Config, other: Config) -> dict[str, str]:
-    """Setting -> override with the value of `other`, where the two differ; presets aside."""
+    """Setting -> override with the value of `other`, where the two differ; presets are ignored."""
     mine, theirs = base.to_dict(), other.to_dict()
     return {
         f"{section}.{key}": f"{section}.{key}={_toml(value)}"
@@ -260,8 +259,8 @@ def _is_choice(key: str) -> bool:
 
 
 def _groups(settings: Iterable[str]) -> dict[str, list[str]]:
-    """Name of a row -> its settings; one that TOGETHER does not name goes with the other such
-    settings of its section."""
+    """Name of a row -> its settings; settings that TOGETHER does not name form one row per
+    section."""
     group_of = {key: name for name, keys in TOGETHER.items() for key in keys}
     groups: dict[str, list[str]] = {}
     for key in settings:

@@ -1,9 +1,9 @@
 """Models trained on one half of the people and tested on the other half, judged by event transfer.
 
-The people of a data set are divided into two halves, and each half is tested with what was trained
-on the other (`halves`, `mark_test`). `cached_transfers` and `cached_coverage` measure one project
-of such a fold; `pool` puts the folds together, and the statistics are resampled by people, since
-clips of one person are not independent.
+The people of a data set are divided into two halves, and each half is tested with models trained on
+the other (`halves`, `mark_test`). `cached_transfers` and `cached_coverage` measure one project of
+such a fold; `pool` combines the folds, and the statistics are resampled by people, since clips of
+one person are not independent.
 """
 
 from __future__ import annotations
@@ -39,15 +39,16 @@ VERSION = 1
 FOLDER = "people"
 
 PairKind = Callable[[str, str], str]
-"""Ids of clips A and B -> the kind of pair they are, whose errors count by themselves; empty for
-clips that are no pair."""
+"""Ids of clips A and B -> the kind of their pair; each kind is evaluated separately. Empty for
+clips that are not a pair."""
 
 
 # --- two halves of the people --------------------------------------------------------------------
 
 
 def halves(people: Collection[str], seed: int) -> tuple[list[str], list[str]]:
-    """All people in two disjoint halves, drawn at random by `seed`; the first has the odd one."""
+    """All people in two disjoint random halves by `seed`; the first is larger if the number is
+    odd."""
     names = sorted(set(people))
     order = np.random.default_rng(seed).permutation(len(names))
     middle = (len(names) + 1) // 2
@@ -56,8 +57,8 @@ def halves(people: Collection[str], seed: int) -> tuple[list[str], list[str]]:
 
 
 def mark_test(project: Project, person: Mapping[str, str], test: Collection[str]) -> None:
-    """Write the person of each clip (id -> name) into the column `group` of videos.csv, and into
-    `split` whether the clip is tested, as those of `test` are, or trained on."""
+    """Write the person of each clip (id -> name) into the column `group` of videos.csv, and `test`
+    into `split` for clips of the people in `test`, `train` for all others."""
     project.add_videos(
         replace(v, group=person[v.id], split="test" if person[v.id] in test else "train")
         for v in project.videos()
@@ -99,11 +100,11 @@ class _Bench:
         ]
 
     def whole_pairs(self) -> list[tuple[int, int]]:
-        """Numbers of the clips of the first draw's pairs, in order of A."""
+        """Numbers of the clips in the first draw's pairs, sorted by A."""
         return sorted((a, b) for a, b in self.merged()[0].pair.tolist())
 
     def digest(self, kind: PairKind) -> str:
-        """Of all pairs with their kinds."""
+        """Digest of all pairs with their kinds."""
         rows = [
             f"{draw.number} {self.clips[a].id} {self.clips[b].id} "
             + kind(self.clips[a].id, self.clips[b].id)
@@ -126,11 +127,11 @@ def cached_transfers(
 ) -> dict[str, Any]:
     """Event transfer over the test clips of a project by every variant of `features`.
 
-    run: whose network is the feature set `model`, empty = none. Pairs of each kind are drawn by
-    themselves, `config.evaluate.pairs` of them at most. Returns, and caches in
+    run: its network is the feature set `model`, empty = none. Pairs of each kind are drawn
+    separately, at most `config.evaluate.pairs` of them. Returns, and caches in
     results/people/NAME.json: `events`, a row [kind, draw, a, b, event] for each event of each pair;
     `percent`, feature set -> one entry for each variant with its `variant` (name) and `percent`,
-    the errors of the events in their order; `warnings`.
+    the errors in the order of the events; `warnings`.
     """
     bench = _Bench.of(project, config, kind)
     recipe = _recipe(project, "people-transfer", bench.digest(kind), run, config, features)
@@ -171,7 +172,7 @@ def _transfers(
                 bench.clips, draws, variant.views, variant.aligner, progress.advance
             )
             ids = [(bench.clips[e.a].id, bench.clips[e.b].id) for e in errors]
-            # The same for every variant: labels and trims alone decide.
+            # The same for every variant, since they depend only on labels and trims.
             events = [
                 [kind(a, b), e.draw, a, b, e.event] for e, (a, b) in zip(errors, ids, strict=True)
             ]
@@ -185,7 +186,7 @@ def _transfers(
 def event_pairs(
     project: Project, config: Config, kind: PairKind
 ) -> list[tuple[EvaluationClip, EvaluationClip]]:
-    """The whole clips of the first draw of `cached_transfers`, by A."""
+    """The untrimmed clips of the first draw's pairs of `cached_transfers`, sorted by A."""
     bench = _Bench.of(project, config, kind)
     return [(bench.clips[a], bench.clips[b]) for a, b in bench.whole_pairs()]
 
@@ -200,11 +201,11 @@ def cached_coverage(
     device: DeviceName = "auto",
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Whether the intervals that `align` gives hold the labelled events, on whole clips.
+    """Whether the intervals of `align` contain the labelled events, on untrimmed clips.
 
-    The pairs are those of the first draw of `cached_transfers`. run: whose network aligns, empty =
-    by raw poses. Returns, and caches in results/people/NAME.json: `events`, a row [kind, a, b,
-    event] for each event that has a counterpart; `held`, 1 where the event of B lies within the
+    The pairs are those of the first draw of `cached_transfers`. run: its network is used to align,
+    empty = raw poses. Returns, and caches in results/people/NAME.json: `events`, a row [kind, a, b,
+    event] for each event that has a counterpart; `held`, 1 if the event of B lies within the
     interval, else 0; `width` of the interval in % of B; `unmatched`, the rows of the events without
     a counterpart.
     """
@@ -223,7 +224,7 @@ def _coverage(
     project: Project, bench: _Bench, request: AlignRequest, kind: PairKind, progress: Progress
 ) -> dict[str, Any]:
     document: dict[str, Any] = {"events": [], "held": [], "width": [], "unmatched": []}
-    pairs = bench.whole_pairs()  # by A, which the cache is for
+    pairs = bench.whole_pairs()  # sorted by A, so that the cache of A is reused
     progress.begin(f"coverage {request.features}", len(pairs))
     cache = AlignmentCache()
     for a, b in pairs:
@@ -281,8 +282,8 @@ def _cached(
 
 @dataclass(frozen=True)
 class Pooled:
-    """Values (E,) float64 of events of all folds; a, b: (E,) number of the person of either clip;
-    pairs: the trimmed pairs they come from."""
+    """Values (E,) float64 of events of all folds; a, b: (E,) number of the person of each clip;
+    pairs: number of trimmed pairs that they come from."""
 
     value: FloatArray
     a: IntArray
@@ -322,11 +323,11 @@ class Statistic:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """95 %, over people."""
+        """The 95 % interval over people."""
         return interval(self.resampled)
 
     def over(self, other: Statistic) -> Statistic:
-        """The ratio of this to another figure in the same resamples."""
+        """The ratio of this figure to another, in the same resamples."""
         with np.errstate(divide="ignore", invalid="ignore"):
             resampled = self.resampled / other.resampled
         ratio = self.value / other.value if other.value else np.nan
@@ -334,19 +335,19 @@ class Statistic:
 
 
 def median(pooled: Pooled, counts: IntArray) -> Statistic:
-    """counts: (R, people) of measure.video_counts."""
+    """The median of the values. counts: (R, people) of measure.video_counts."""
     resampled = resampled_medians(pooled.value, pooled.a, pooled.b, counts)
     return Statistic(float(np.median(pooled.value)), resampled)
 
 
 def mean(pooled: Pooled, counts: IntArray) -> Statistic:
-    """counts: (R, people) of measure.video_counts."""
+    """The mean of the values. counts: (R, people) of measure.video_counts."""
     resampled = resampled_averages(pooled.value, pooled.a, pooled.b, counts)
     return Statistic(float(np.mean(pooled.value)), resampled)
 
 
 def over_runs(runs: Sequence[Statistic]) -> Statistic:
-    """The mean over several trainings, whose interval says nothing of the spread over them."""
+    """The mean over several training runs; its interval does not include the spread over them."""
     return Statistic(
         float(np.mean([run.value for run in runs])),
         np.mean([run.resampled for run in runs], axis=0),

@@ -1,4 +1,4 @@
-"""Step: train and score methods on projects, seed after seed, with one budget for all."""
+"""Step: train and score methods on projects, seed by seed, with the same budget for all."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ UNTRAINED = "untrained"
 
 @dataclass(frozen=True)
 class _Plan:
-    """What is to be done, and where its files go."""
+    """What to train and score, and where the files go."""
 
     methods: list[Method]
     seeds: tuple[int, ...]
@@ -80,20 +80,20 @@ def benchmark(
     engine: Literal["local", "ray"] = "local",
     progress: Progress | None = None,
 ) -> BenchmarkResult:
-    """Train every method on every project for every seed and score all of them alike.
+    """Train every method on every project with every seed, and score all in the same way.
 
     methods: names of methods.shipped_methods, presets or dotted paths, None = all that are shipped.
-    minutes: longest training of each run, None = the steps alone, which are the same for all
-    methods. settings: overrides that hold for all of them. tries: how many learning rates are tried
-    for each method on held-out training clips of each project (`tries.choose_rate`); 1 = the one of
-    its preset alone. rates: the learning rate of each method where an earlier benchmark has chosen
-    it (`tries.read_rates`), instead of tries. Runs are called benchmark-METHOD-sSEED: a finished
-    one is used again, an interrupted one goes on, and out/NAME.md, .csv, .tex, .html and .json are
-    written after every run (out: by default results/benchmark of the first project). One failing
-    run does not stop the others. engine: `ray` tries rates, trains and scores in the actors of a
-    Ray cluster that shares the projects' folders, a run each; the pages are written at the end.
-    UserError (exit 2): no or equal projects, methods or seeds, an unknown name, a bad setting,
-    tries beside rates, a method without one.
+    minutes: longest training of each run, None = limited only by steps, which are the same for all
+    methods. settings: overrides for all methods. tries: how many learning rates are tried for each
+    method on held-out training clips of each project (`tries.choose_rate`); 1 = only that of its
+    preset. rates: the learning rate of each method as chosen by an earlier benchmark
+    (`tries.read_rates`), instead of tries. Runs are named benchmark-METHOD-sSEED: a finished run is
+    reused, an interrupted one is resumed, and out/NAME.md, .csv, .tex, .html and .json are written
+    after every run (out: by default results/benchmark of the first project). A failing run does not
+    stop the others. engine: `ray` tries rates, trains and scores in the actors of a Ray cluster
+    that shares the projects' folders, one run each; the files are written at the end. Raises
+    UserError (exit 2) for missing or duplicate projects, methods or seeds, an unknown name, an
+    invalid setting, tries together with rates, and a method without a given rate.
     """
     check_seeds(seeds)
     check_projects(projects)
@@ -130,17 +130,17 @@ def benchmark(
 
 
 def check_projects(projects: Sequence[Project]) -> None:
-    """UserError (exit 2) for none, or one that comes twice."""
+    """Raise UserError (exit 2) if there is no project, or if one occurs twice."""
     roots = [project.root.resolve() for project in projects]
     if not roots or len(set(roots)) < len(roots):
         raise UserError(
             "a project is named twice" if roots else "no project",
-            hint="--project DIR for each, once",
+            hint="give --project DIR once for each",
         )
 
 
 def _check_settings(projects: Sequence[Project], plan: _Plan) -> dict[str, Config]:
-    """Method -> its settings in the first project; UserError for what some project refuses."""
+    """Method -> its settings in the first project; UserError if any project rejects them."""
     configs = {}
     for project in reversed(projects):
         get_protocol(plan.protocol, common_config(project, plan.settings).evaluate)
@@ -152,7 +152,7 @@ def _check_settings(projects: Sequence[Project], plan: _Plan) -> dict[str, Confi
 
 
 def _labels(projects: Sequence[Project]) -> list[str]:
-    """Names of the folders, with the folder above where two are the same."""
+    """Names of the folders, with the parent folder if two names are equal."""
     names = [project.root.name for project in projects]
     if len(set(names)) < len(names):
         return [f"{project.root.parent.name}/{project.root.name}" for project in projects]
@@ -208,7 +208,7 @@ def _empty(label: str, project: Project, plan: _Plan) -> ProjectResult:
 
 
 def _baselines(budget: Budget, plan: _Plan, into: ProjectResult) -> None:
-    """Score what needs no training."""
+    """Score the baselines that need no training."""
     run = f"{NAME}-baselines"
 
     def work() -> None:
@@ -244,8 +244,8 @@ def _one_run(
     into: ProjectResult,
     finished: Outcome | None = None,
 ) -> None:
-    """Train and score one run into the row of its method. finished: what became of it where it was
-    trained and scored before, in this very benchmark."""
+    """Train and score one run and add it to the row of its method. finished: its outcome if it has
+    been trained and scored earlier in this benchmark."""
     run = run_name(NAME, method.name, seed)
     row = into.row(method.name)
     assert row is not None
@@ -293,8 +293,8 @@ def _spread(
     methods: Sequence[str] | None,
 ) -> dict[tuple[int, str], Outcome]:
     """Do the work of all runs in the actors of a Ray cluster. Runs and scores stay in the projects,
-    where `_one_run` takes them up; this returns what became of each, by the number of its project
-    and its name, and puts the learning rates that were tried into the results."""
+    where `_one_run` reads them. Returns the outcome of each run by the number of its project and
+    its name, and adds the learning rates that were tried to the results."""
     from la2ds_cli.core.ray_engine import ray_map
 
     shared = replace(budgets[0], progress=Progress())
@@ -305,7 +305,7 @@ def _spread(
     failed: dict[tuple[int, str], str] = {}
     if plan.tries > 1:
         for budget in budgets:
-            held_out_project(budget.project)  # before several actors would make it
+            held_out_project(budget.project)  # before several actors create it at once
         items = [{"project": n, "method": name} for n, name in each]
         progress.begin("learning rates", len(items))
         for (n, name), made in zip(
@@ -348,7 +348,7 @@ def _spread(
 def _first_of_their_networks(
     budgets: Sequence[Budget], plan: _Plan, runs: Sequence[tuple[int, str, int]]
 ) -> set[tuple[int, str, int]]:
-    """The runs beside which `_one_run` scores their untrained network, if none of them fails."""
+    """The runs for which `_one_run` also scores the untrained network, if none of them fails."""
     by_name = {method.name: method for method in plan.methods}
     known: list[tuple[int, Any]] = []
     first = set()
@@ -373,7 +373,7 @@ class RunWorker:
         plan: _Plan,
         methods: Sequence[str] | None,
     ) -> None:
-        find_methods(shipped_methods() if methods is None else methods)  # trusts what was named
+        find_methods(shipped_methods() if methods is None else methods)  # trusts the named modules
         self._plan = plan
         self._budgets = [
             Budget(
@@ -430,15 +430,15 @@ def _score(
 
 
 def _network(config: Config) -> Any:
-    """What the embeddings of an untrained network depend on; its head does not embed."""
+    """What the embeddings of an untrained network depend on; its head is not used to embed."""
     model = replace(config.model, projection_head=False)
     train = config.train
     return model, config.heatmap, train.fps, train.tempo, train.frames
 
 
 def _add_news(into: ProjectResult, scored: Scored) -> None:
-    """Warnings that were not there before, facts where the baselines had none, and what the event
-    transfer of a method is made of."""
+    """Add new warnings, facts if the baselines had none, and what the event transfer of a method
+    uses."""
     into.table.facts = into.table.facts or dict(scored.facts)
     if "model" in scored.uses:
         into.table.facts.setdefault("method_uses", scored.uses["model"])

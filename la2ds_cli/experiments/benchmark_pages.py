@@ -32,7 +32,7 @@ SPLITS = {
     "all": "clips, no test split",
     "people": "people, each tested by networks that were trained on others",
 }
-GROUPS = 3  # of columns that a page takes side by side
+GROUPS = 3  # groups of columns side by side on a page
 HOW_TO_READ = (
     "Mean over seeds ± their standard deviation (n - 1); in brackets the 95 % interval of the mean "
     "over the scored clips and the seeds. Best method in bold, second underlined (Markdown: in "
@@ -41,9 +41,10 @@ HOW_TO_READ = (
 
 
 def page_table(part: TaskTable, paper: str = "paper {}") -> Table:
-    """For a page: what each method reads, and below a figure its interval and the paper's figure.
+    """The table for a page: what each method reads, and below each figure its interval and the
+    paper's figure.
 
-    paper: how the latter is put.
+    paper: format of the paper's figure.
     """
 
     def cell(figure: Figure) -> Cell:
@@ -62,7 +63,7 @@ def page_table(part: TaskTable, paper: str = "paper {}") -> Table:
 
 
 def winners_table(known: Sequence[Winner]) -> Table:
-    """Who wins where, a row for each figure."""
+    """Which row is best where, with one row per figure."""
     columns = ["data", "figure", "best", "best method", "not significantly worse"]
     rows = []
     for winner in known:
@@ -78,7 +79,7 @@ def winners_table(known: Sequence[Winner]) -> Table:
 
 
 def winner_sentences(known: Sequence[Winner]) -> list[str]:
-    """The same for a terminal, of each figure in a line."""
+    """The same for a terminal, with one line per figure."""
     return [
         f"{w.group}, {PREFIX.get(w.table, '')}{w.heading}: {w.label} {w.value}; not significantly "
         f"worse: {', '.join(one.label for one in w.tied()) or 'none'}"
@@ -87,8 +88,8 @@ def winner_sentences(known: Sequence[Winner]) -> list[str]:
 
 
 def screen_tables(result: BenchmarkResult) -> list[tuple[str, Table]]:
-    """For a terminal of 80 columns: title and table, as many groups side by side as it takes. Of
-    more than FEW projects the mean alone."""
+    """Titles and tables for a terminal of 80 columns, with as many groups side by side as fit. For
+    more than FEW projects, only the mean is shown."""
     tables = []
     for table in layout(result):
         names = [name for name, _ in table.groups()]
@@ -111,7 +112,7 @@ def _screen_table(part: TaskTable) -> Table:
 
 
 def _width(group: TaskTable) -> int:
-    """Characters that the columns of a group need, with the space before each."""
+    """Characters that the columns of a group need, including the space before each."""
     table = _screen_table(group)
     return sum(
         2 + max(len(column.group), len(column.heading), *(len(str(r.cells[n])) for r in table.rows))
@@ -121,13 +122,13 @@ def _width(group: TaskTable) -> int:
 
 
 def _short(name: str) -> str:
-    """So that a number and not the name of its project decides the width of a column."""
+    """A short name, so that the numbers and not the project's name determine the column width."""
     name = {MEAN: "mean"}.get(name, re.sub(r"^in the paper: ", "paper, ", name))
     return name if len(name) <= 13 else f"{name[:12]}…"
 
 
 def facts(result: BenchmarkResult) -> list[tuple[str, str]]:
-    """What the numbers refer to, by its name; the budget comes first."""
+    """What the numbers refer to, as (name, text); the budget comes first."""
     shown = [(key, plain(value)) for key, value in result.facts.items() if value not in ([], None)]
     for project in result.projects:
         about = project.table.facts
@@ -143,7 +144,7 @@ def facts(result: BenchmarkResult) -> list[tuple[str, str]]:
 
 
 def definitions(result: BenchmarkResult) -> list[tuple[str, str]]:
-    """Sentences of the protocol, of the first project that was scored."""
+    """Sentences of the protocol, from the first project that was scored."""
     scored = (p.table.facts for p in result.projects if p.table.facts)
     protocol: Mapping[str, Any] = next(scored, {}).get("protocol", {})
     sentences = {**protocol, **protocol.get("features", {})}
@@ -151,7 +152,7 @@ def definitions(result: BenchmarkResult) -> list[tuple[str, str]]:
 
 
 def plain(value: Any) -> str:
-    """A setting or fact in one line."""
+    """A setting or fact on one line."""
     if isinstance(value, dict):
         return "; ".join(f"{key} = {plain(item)}" for key, item in value.items())
     if isinstance(value, (list, tuple)):
@@ -162,7 +163,7 @@ def plain(value: Any) -> str:
 
 
 def markdown(result: BenchmarkResult) -> str:
-    """Tables, who wins, notes, facts and definitions."""
+    """Tables, winners, notes, facts and definitions."""
     lines = [f"# {md(result.title)}", "", f"Budget: {md(plain(result.facts['budget']))}.", ""]
     for table in layout(result):
         lines += [f"## {md(table.title)}", ""]
@@ -181,8 +182,8 @@ def markdown(result: BenchmarkResult) -> str:
 
 
 def csv_table(result: BenchmarkResult) -> str:
-    """One line for each figure, not rounded: its table, row and column, mean and spread over seeds,
-    interval, number of seeds, and the paper's figure where it may be compared."""
+    """One line per unrounded figure: its table, row and column, mean and spread over seeds,
+    interval, number of seeds, and the paper's figure if it may be compared."""
     head = ["table", "row", "label", "input", "baseline", "columns", "metric"]
     head += ["mean", "spread", "low", "high", "runs", "paper"]
     lines = []
@@ -200,8 +201,8 @@ def csv_table(result: BenchmarkResult) -> str:
 
 
 def latex(result: BenchmarkResult) -> str:
-    """A table environment for each task, in parts of as many groups of columns as fit the text of
-    the class article."""
+    """A table environment for each task, in parts with as many groups of columns as fit the text
+    width of the class article."""
     lines = ["% \\usepackage{booktabs}", f"% {result.title}; {result.facts['budget']}"]
     lines = [" ".join(line.split()) for line in lines]
     for table in layout(result):
@@ -220,7 +221,7 @@ def _latex_width(group: TaskTable) -> float:
 
 
 def html_page(result: BenchmarkResult) -> bytes:
-    """Tables, who wins, notes, facts and definitions; every name is text in it."""
+    """Tables, winners, notes, facts and definitions; all names are escaped."""
     won = winners(result)
     return render_page(
         "experiments/benchmark.html",
@@ -238,7 +239,7 @@ def html_page(result: BenchmarkResult) -> bytes:
 
 
 def document(result: BenchmarkResult) -> dict[str, Any]:
-    """The JSON document: rows and runs of every project, and the tables as they are shown."""
+    """The JSON document: rows and runs of every project, and the tables as shown."""
     return {
         "schema_version": SCHEMA_VERSION,
         "benchmark": result.name,

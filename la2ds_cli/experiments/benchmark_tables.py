@@ -1,4 +1,4 @@
-"""The tables of a benchmark as numbers: which figure stands where, for all formats alike.
+"""The tables of a benchmark as numbers: the layout of figures, shared by all formats.
 
 A table has a group of columns for each project, one for their mean, and one for what the paper
 reports on the data set of the projects. `all_notes` are the sentences below the tables: what
@@ -21,7 +21,7 @@ from la2ds_cli.experiments.result import BenchmarkResult, Outcome, ProjectResult
 from la2ds_cli.experiments.significance import nested_resamples
 
 PREFIX = {"classification": "phases ", "transfer": "event transfer "}  # before a heading
-_EARLY = 0.9  # of the minutes: a run that ended before was given less
+_EARLY = 0.9  # of the minutes: a run that ended earlier had a smaller budget
 MARK = "†"
 MEAN = "mean over projects"
 
@@ -29,8 +29,8 @@ MEAN = "mean over projects"
 @dataclass(frozen=True)
 class Figure:
     """value: mean over seeds, or None. spread: standard deviation over seeds (n - 1). interval:
-    95 %, over the scored clips and the seeds. paper: the paper's figure, where it may be compared.
-    rank: 1 for the best method of the column, 2 for the second, else 0."""
+    95 %, over the scored clips and the seeds. paper: the paper's figure, if it may be compared.
+    runs: number of seeds. rank: 1 for the best method of the column, 2 for the second, else 0."""
 
     value: float | None = None
     spread: float | None = None
@@ -41,21 +41,21 @@ class Figure:
     digits: int = 2
 
     def shown(self) -> tuple[str, str]:
-        """`91.23` and `±0.40`, or a dash and nothing."""
+        """`91.23` and `±0.40`, or a dash and an empty string."""
         if self.value is None:
             return "–", ""
         spread = "" if self.spread is None else f"±{self.spread:.{self.digits}f}"
         return f"{self.value:.{self.digits}f}", spread
 
     def shown_interval(self) -> str:
-        """`[90.10, 92.00]`, or nothing."""
+        """`[90.10, 92.00]`, or an empty string."""
         if self.value is None or self.interval is None:
             return ""
         low, high = self.interval
         return f"[{low:.{self.digits}f}, {high:.{self.digits}f}]"
 
     def shown_paper(self) -> str:
-        """`92.63`, or nothing."""
+        """`92.63`, or an empty string."""
         return "" if self.paper is None else f"{self.paper:.{self.digits}f}"
 
 
@@ -82,7 +82,7 @@ class Line:
 
 @dataclass(frozen=True)
 class TaskTable:
-    """A table as it is shown. title: with the number of the paper's table, where it has one."""
+    """A table as it is shown. title: includes the number of the paper's table, if there is one."""
 
     name: str
     title: str
@@ -104,9 +104,9 @@ class TaskTable:
     def fitting(
         self, names: Sequence[str], room: float, width: Callable[[TaskTable], float]
     ) -> Iterator[TaskTable]:
-        """The groups `names` in parts that are no wider than `room`, of one group or more.
+        """The groups `names` in parts that are no wider than `room`, with at least one group each.
 
-        width: of the columns of a table, in the unit of `room`.
+        width: width of the columns of a table, in the unit of `room`.
         """
         widths = {name: width(self.only([name])) for name in names}
         chosen: list[str] = []
@@ -122,7 +122,7 @@ class TaskTable:
         chosen = [n for n, column in enumerate(self.columns) if column.group in groups]
         lines = [replace(line, cells=[line.cells[n] for n in chosen]) for line in self.lines]
         if all(MARK in group for group in groups):
-            # The paper has none of our baselines, and its methods read what they read there.
+            # The paper has none of our baselines, and its methods have the paper's input.
             lines = [
                 replace(line, reads=paper_methods()[line.name].input)
                 for line in lines
@@ -136,7 +136,7 @@ class TaskTable:
 
 
 def layout(result: BenchmarkResult) -> list[TaskTable]:
-    """The tables of the tasks that this evaluation offers, and the cost."""
+    """The tables of the tasks that this evaluation provides, and the cost."""
     tables = [_task_table(result, task) for task in result.tasks]
     return [table for table in tables if table is not None] + [_cost_table(result)]
 
@@ -180,7 +180,7 @@ def _task_table(result: BenchmarkResult, task: Task) -> TaskTable | None:
 
 
 def _rows(result: BenchmarkResult) -> list[tuple[str, bool]]:
-    """Names of the methods and of the baselines of any project, and whether it is a baseline."""
+    """Names of the methods and baselines of all projects, and whether each is a baseline."""
     rows = {row.name: False for p in result.projects for row in p.table.rows}
     rows |= {row.name: True for p in result.projects for row in p.table.baselines}
     return list(rows.items())
@@ -218,14 +218,14 @@ def _summary(
 
 
 def _comparable(result: BenchmarkResult, row: ResultRow, metric: Metric) -> float | None:
-    """The paper's figure of a method that reads here what it reads there."""
+    """The paper's figure of a method, if its input is the same here as in the paper."""
     reads = result.reads.get(row.name, "")
     return row.paper.get(metric.name) if same_input(row.name, reads) else None
 
 
 def _mean_figure(result: BenchmarkResult, name: str, metric: Metric) -> Figure:
-    """Mean over projects of their means; nothing where one of them lacks the figure. The spread is
-    that of the seeds which every project has."""
+    """Mean over projects of their means; empty if one of them lacks the figure. The spread is over
+    the seeds that every project has."""
     rows = [project.row(name) for project in result.projects]
     per_project = [row.values(metric.name) if row else [] for row in rows]
     if not all(per_project):
@@ -255,7 +255,7 @@ def _interval_of_projects(result: BenchmarkResult, name: str, metric: Metric) ->
         runs = [run[metric.name] for run in project.resampled.get(name, []) if metric.name in run]
         if not runs:
             return None
-        # Projects of as many clips have the same draws, in the same order: mix them.
+        # Projects with equally many clips have the same draws in the same order: shuffle them.
         order = np.random.default_rng(number).permutation(len(runs[0]))
         samples.append(nested_resamples(runs, seed=number)[order])
     ends = interval(np.mean(samples, axis=0)) if samples else None
@@ -263,7 +263,7 @@ def _interval_of_projects(result: BenchmarkResult, name: str, metric: Metric) ->
 
 
 def _data_sets(result: BenchmarkResult) -> list[str]:
-    """Data sets of the paper that some project is of; none if it has none of the methods."""
+    """Data sets of the paper among the projects; none if no method is from the paper."""
     if not any(name in paper_methods() for name, _ in _rows(result)):
         return []
     return list(dict.fromkeys(p.source.data for p in result.projects if p.source.data))
@@ -275,7 +275,7 @@ def _paper_figure(data: str, name: str, metric: Metric) -> Figure:
 
 
 def _ranked(figures: dict[str, Figure], methods: set[str], metric: Metric) -> dict[str, Figure]:
-    """Best and second of the methods, as the paper marks them; equal figures share a rank."""
+    """Mark the best and the second method, as the paper does; equal figures share a rank."""
     sign = 1 if metric.lower_is_better else -1
     shown = {
         name: sign * round(figure.value, figure.digits)
@@ -319,7 +319,7 @@ def _cost_table(result: BenchmarkResult) -> TaskTable:
 
 
 def all_notes(result: BenchmarkResult) -> list[str]:
-    """In the order of how much they change what the tables say."""
+    """The notes below the tables, the most important ones first."""
     return list(
         dict.fromkeys(
             [
@@ -339,7 +339,7 @@ def all_notes(result: BenchmarkResult) -> list[str]:
 
 
 def _failures(result: BenchmarkResult) -> Iterator[str]:
-    """Runs without figures, and those whose figures are of a network that tells nothing apart."""
+    """Runs without figures, and runs whose network has collapsed."""
     for project in result.projects:
         for outcome in project.table.failures():
             yield f"{project.table.name}, {outcome.run}: {outcome.error}"
@@ -361,13 +361,13 @@ def _paper_notes(result: BenchmarkResult) -> Iterator[str]:
             yield f"{label}: the same clips, labels and definitions; its figures stand beside ours"
     if others:
         names = ", ".join(others)
-        yield f"{names}: data that the paper does not have, so none of its figures stands beside"
+        yield f"{names}: data that the paper does not have, so it has no figures to compare with"
     if data:
         yield from _inputs(result)
 
 
 def _inputs(result: BenchmarkResult) -> Iterator[str]:
-    """Which methods read something else in the paper, by what they read there."""
+    """Which methods have another input in the paper, grouped by that input."""
     by_input: dict[str, list[str]] = {}
     for name, reads in result.reads.items():
         known = paper_methods().get(name)
@@ -385,7 +385,7 @@ def _inputs(result: BenchmarkResult) -> Iterator[str]:
 
 
 def _baselines_ahead(tables: Sequence[TaskTable]) -> Iterator[str]:
-    """Where a baseline does as well as the best method, by baseline."""
+    """For each baseline, where it does as well as the best method."""
     by_label: dict[str, list[str]] = {}
     for table in tables:
         headings = dict.fromkeys(column.heading for column in table.columns)
@@ -433,13 +433,13 @@ def _budget_notes(result: BenchmarkResult) -> Iterator[str]:
     for outcome in done:
         if _was_given_less(outcome, minutes, steps):
             yield (
-                f"{outcome.run} was trained before, with less than this budget "
+                f"{outcome.run} was trained earlier with less than this budget "
                 f"({outcome.steps} steps, {outcome.seconds:.0f} s); --overwrite trains it again"
             )
     seeds = result.facts["seeds"]
     if len(seeds) < 3:
         yield (
-            f"{len(seeds)} of at least 3 seeds: intervals and p know little of what another seed "
+            f"{len(seeds)} of at least 3 seeds: intervals and p hardly include what another seed "
             "would change; --seeds 0,1,2"
         )
 
@@ -460,9 +460,9 @@ def _protocol_notes(result: BenchmarkResult) -> Iterator[str]:
         yield f"event transfer of a method{where} = {uses}"
     if not result.facts["alignment"]["pool"]:
         yield (
-            "event transfer of a method leaves out the joints' own movement and the base model, "
-            "which take part in la2ds align (align.movement, align.base), so that they do not hide "
-            "what a method learned"
+            "event transfer of a method leaves out the joints' movement and the base model, which "
+            "la2ds align uses (align.movement, align.base), so that they do not hide what a method "
+            "learned"
         )
     if result.facts["protocol"] != "la2ds" and any(task.number == 0 for task in result.tasks):
         yield f"protocol {result.facts['protocol']} has no event transfer; --protocol la2ds has"

@@ -1,8 +1,9 @@
-"""Who wins where: for each figure of a benchmark the best row, and the rows not worse than it.
+"""Who wins where: for each figure of a benchmark, the best row and the rows not worse than it.
 
-All rows take part, baselines and untrained networks too: where one of them is best, no method wins.
-The best row is chosen by looking, so that comparing it with all others asks as many questions as
-there are pairs of rows: Holm's correction is over all pairs of rows in all columns of a table.
+All rows are included, also baselines and untrained networks: if one of them is best, no method
+wins. The best row is chosen after seeing the figures, so comparing it with all others amounts to as
+many tests as there are pairs of rows: Holm's correction is over all pairs of rows in all columns of
+a table.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ from la2ds_cli.experiments.significance import (
 
 @dataclass(frozen=True)
 class Compared:
-    """Another row beside the best one. baseline: it is no method that was trained. difference: its
-    figure less that of the best. p: of no difference; adjusted: after Holm's correction over all
-    comparisons of its table."""
+    """Another row compared with the best one. baseline: whether it is a baseline and not a trained
+    method. difference: its figure minus that of the best. p: of no difference; adjusted: after
+    Holm's correction over all comparisons of its table."""
 
     name: str
     label: str
@@ -46,9 +47,9 @@ class Compared:
 
 @dataclass(frozen=True)
 class Winner:
-    """The best row of a column. table, title: of the task. value: as it is shown. baseline: it is
-    no method that was trained. others: all other rows, the nearest first. comparisons: of the
-    whole table, that p was corrected for."""
+    """The best row of a column. table, title: of the task. value: as shown. baseline: whether it is
+    a baseline and not a trained method. others: all other rows, the best first. comparisons: number
+    in the entire table, for which p was corrected."""
 
     table: str
     title: str
@@ -67,27 +68,27 @@ class Winner:
         return [one for one in self.others if one.ties]
 
     def best_method(self) -> Compared | None:
-        """The best method where a baseline wins, None where a method does."""
+        """The best method if a baseline wins, None if a method does."""
         methods = (one for one in self.others if not one.baseline)
         return next(methods, None) if self.baseline else None
 
 
 def winners(result: BenchmarkResult) -> list[Winner]:
-    """One for each column of ours that has resamples, in the order of the tables."""
+    """One for each of our columns that has resamples, in the order of the tables."""
     return [winner for table in layout(result) for winner in _of_table(result, table)]
 
 
 def how_to_read(known: list[Winner]) -> str:
-    """What the table of winners holds."""
+    """An explanation of the table of winners."""
     counts = {winner.title: winner.comparisons for winner in known}
     many = ", ".join(f"{count} in {title}" for title, count in counts.items())
     return (
-        "The best row of each column, be it a method or (in italics) a baseline, and all rows that "
-        "are not significantly worse: the difference of two rows over the same clips "
-        "in pairs, with the variance over seeds of both; two-sided p of Student's t, Holm's "
+        "The best row of each column, a method or (in italics) a baseline, and all rows that are "
+        "not significantly worse: paired difference of two rows over the same clips, with the "
+        "variance over seeds of both; two-sided p of Student's t, Holm's "
         f"correction over all pairs of rows in all columns of a table ({many}), level {LEVEL:g}. "
-        "Where a baseline is best, the best method stands beside it with its p after the "
-        "correction. The best raw pose is no method that a user has: it is chosen on these clips."
+        "Where a baseline is best, the best method is shown beside it with its corrected p. The "
+        "best raw pose is not available to a user: it is chosen on these clips."
     )
 
 
@@ -141,7 +142,8 @@ def _winner(
 def _differences(
     result: BenchmarkResult, group: str, metric: str, names: list[str]
 ) -> dict[tuple[str, str], Difference]:
-    """All pairs of the rows `names` that have resamples of the metric, and a p."""
+    """The differences of all pairs of the rows `names` that have resamples of the metric and a
+    p."""
     projects = [p for p in result.projects if group in (MEAN, p.table.name)]
     by_project = [_samples(project, metric, names) for project in projects]
     known = [name for name in names if all(name in samples for samples in by_project)]

@@ -1,4 +1,4 @@
-"""Joints as a worse pose estimator would have left them, and a project seen through them."""
+"""Joints as a worse pose estimator would return them, and a project that reads such joints."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ from la2ds_cli.evaluation.events import EvaluationClip, choose_events
 from la2ds_cli.features.crop import clip_box
 from la2ds_cli.features.pose_features import centre_and_scale, fill_gaps
 
-ANY = "any"  # in place of a limb's name: one of the limbs, drawn anew for every frame
+ANY = "any"  # instead of a limb's name: one of the limbs, drawn for every frame
 
 
 def clip_generator(video: str, seed: int) -> np.random.Generator:
-    """The generator of one clip; it depends on `video` and `seed` only, not on other clips."""
+    """The random generator of one clip; depends only on `video` and `seed`, not on other clips."""
     digest = int.from_bytes(hashlib.sha256(video.encode()).digest()[:8], "big")
     return np.random.default_rng([seed, digest])
 
 
 def check_limb(limb: str, skeleton: Skeleton) -> None:
-    """UserError (exit 2) for a name that is neither a kinematic chain of the skeleton nor ANY."""
+    """Raise UserError (exit 2) for a name that is neither a kinematic chain of the skeleton nor
+    ANY."""
     known = [ANY, *sorted(skeleton.chains)]
     if limb not in known:
         near = get_close_matches(limb, known, n=1)
@@ -44,12 +45,12 @@ def check_limb(limb: str, skeleton: Skeleton) -> None:
 def drop_limb_at_test(
     pose: PoseSequence, chain: str, probability: float, rng: np.random.Generator
 ) -> PoseSequence:
-    """In each frame, with `probability`, one limb or finger is unseen (paper sec. 4.2.4).
+    """Hide one limb or finger in each frame with `probability` (paper sec. 4.2.4).
 
     chain: name of a kinematic chain of the skeleton, or ANY. Its first joint (shoulder, hip,
     wrist) belongs to the body or to other fingers and stays. Dropped joints become NaN with score
-    0. From generators of one seed, the frames that lose a limb at a lower probability lose the
-    same one at a higher. Raises UserError (exit 2) for an unknown chain.
+    0. With the same seed, frames that lose a limb at a lower probability lose the same limb at a
+    higher one. Raises UserError (exit 2) for an unknown chain.
     """
     skeleton = get_skeleton(pose.skeleton)
     check_limb(chain, skeleton)
@@ -76,11 +77,11 @@ def add_noise(
     rng: np.random.Generator,
     heatmap: HeatmapConfig | None = None,
 ) -> PoseSequence:
-    """N(0, `cells` heatmap cells) on every coordinate of every joint (paper sec. 4.2.5).
+    """Add N(0, `cells` heatmap cells) to every coordinate of every joint (paper sec. 4.2.5).
 
     A cell is the longer side of the clip's crop box divided by the cells per side of `heatmap`
-    (None = the defaults), as in the position augmentation. Joints in metres get the same share of
-    the torso's length. Unseen joints stay unseen.
+    (None = the defaults), as in the position augmentation. Joints in metres get the same noise
+    relative to the torso's length. Unseen joints stay unseen.
     """
     settings = heatmap or HeatmapConfig()
     box = clip_box(pose.xy, settings.crop, settings.padding)
@@ -99,7 +100,7 @@ def add_noise(
 
 
 class Corruption(Protocol):
-    """What happens to the joints of a clip; recipe: of the outcome, from poses of key `source`."""
+    """How the joints of a clip are changed. recipe: of the result, from poses with key `source`."""
 
     def apply(self, video: str, pose: PoseSequence) -> PoseSequence: ...
 
@@ -108,7 +109,7 @@ class Corruption(Protocol):
 
 @dataclass(frozen=True)
 class DroppedLimb:
-    """la2ds_cli.experiments.corruption.drop_limb_at_test on every clip."""
+    """`drop_limb_at_test` on every clip."""
 
     limb: str
     probability: float
@@ -125,7 +126,7 @@ class DroppedLimb:
 
 @dataclass(frozen=True)
 class JointNoise:
-    """corruption.add_noise on every clip, in cells of `heatmap`."""
+    """`add_noise` on every clip, in cells of `heatmap`."""
 
     cells: float
     seed: int
@@ -140,12 +141,12 @@ class JointNoise:
 
 
 class CorruptedProject(Project):
-    """The same directory, but the poses it reads are corrupted; stored poses are left alone.
+    """The same directory, but the poses it reads are corrupted; stored poses do not change.
 
-    test: what happens to the clips that are scored (split `test`, or all where there is no such
-    split), train: to the others; None = nothing. A run trained through it has a recipe of its own.
-    Results go to results/robustness/LABEL/. Events without labels are those of the clean joints:
-    what joints are worth must not be judged by themselves.
+    test: corruption of the clips that are scored (split `test`, or all if there is no such split);
+    train: of the others; None = none. A run trained through it has a different recipe. Results go
+    to results/robustness/LABEL/. Without labels, the events come from the clean joints: corrupted
+    joints must not define the truth by which they are judged.
     """
 
     def __init__(
@@ -183,8 +184,9 @@ def _scored(project: Project) -> list[str]:
 
 
 def as_phases(clip: EvaluationClip) -> list[Phase]:
-    """Phases whose starts are the events of the clip, in source frames, for
-    la2ds_cli.evaluation.events.phase_events to find them again; the first one is no event."""
+    """Phases whose starts are the events of the clip, in source frames, so that
+    la2ds_cli.evaluation.events.phase_events returns them; the start of the first is not an
+    event."""
     events = sorted((int(clip.pose.frame[row]), name) for name, row in clip.events.items())
     first, last = int(clip.pose.frame[0]), int(clip.pose.frame[-1]) + 1
     starts = [(first, "start"), *events]

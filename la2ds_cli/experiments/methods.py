@@ -1,7 +1,7 @@
-"""Which methods are compared, how each is trained, and what the paper reports of them.
+"""Which methods are compared, how each is trained, and what the paper reports about them.
 
-The paper's Tables 1 to 3 are in paper.toml; `departures` says whether a figure of ours may stand
-beside theirs.
+The paper's Tables 1 to 3 are in paper.toml; `departures` says whether our figures may be compared
+with them.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from la2ds_cli.core.plugins import trust
 from la2ds_cli.core.project import Project
 from la2ds_cli.training.losses import get_method, method_names, method_recipe
 
-RECORDS = "casa-npy"  # the import format whose splits and labels are the paper's
+RECORDS = "casa-npy"  # the import format with the splits and labels of the paper
 
 
 @dataclass(frozen=True)
 class PaperMethod:
-    """input: what it reads in the paper, `RGB frames`, `3D joints` or `2D heatmaps`."""
+    """A method of the paper. input: its input there, `RGB frames`, `3D joints` or `2D heatmaps`."""
 
     name: str
     label: str
@@ -37,8 +37,8 @@ class PaperMethod:
 
 @dataclass(frozen=True)
 class PaperData:
-    """A data set of the paper. records: stems of the files of CASA that the figures are the mean
-    over. format: of `la2ds import`. figures: method -> metric -> figure."""
+    """A data set of the paper. records: stems of the CASA files over which the figures are
+    averaged. format: of `la2ds import`. figures: method -> metric -> figure."""
 
     name: str
     label: str
@@ -50,7 +50,7 @@ class PaperData:
 @dataclass(frozen=True)
 class Source:
     """Where the clips of a project come from. data: name of a data set of the paper, empty for
-    others. record: the file of CASA they are, labels included; empty for others."""
+    others. record: the CASA file that they, with their labels, come from; empty for others."""
 
     data: str = ""
     record: str = ""
@@ -64,12 +64,12 @@ def _file() -> dict[str, Any]:
 
 
 def paper_methods() -> dict[str, PaperMethod]:
-    """By name, in the order of the paper's tables."""
+    """The methods of the paper by name, in the order of its tables."""
     return {row["name"]: PaperMethod(**row) for row in _file()["methods"]}
 
 
 def paper_data() -> dict[str, PaperData]:
-    """By name."""
+    """The data sets of the paper by name."""
     return {name: _data(name, row) for name, row in _file()["data"].items()}
 
 
@@ -86,7 +86,8 @@ def _data(name: str, row: dict[str, Any]) -> PaperData:
 
 
 def find_source(project: Project) -> Source:
-    """By the recipes of the poses; no data set of the paper as soon as two clips disagree."""
+    """The source of the project's clips, from the recipes of the poses. If two clips differ, it is
+    no data set of the paper."""
     sources = set()
     for video in project.videos():
         if not project.pose_path(video.id).exists():
@@ -107,8 +108,8 @@ def _source_of(pose_format: str, path: str) -> Source:
 
 
 def departures(sources: Sequence[Source], protocol: str) -> list[str]:
-    """Why figures of these projects, or their mean, are not those of the paper; empty where they
-    may be compared but for what a method reads (`same_input`)."""
+    """Why figures of these projects, or their mean, cannot be compared with those of the paper;
+    empty if they can, apart from the input of a method (`same_input`)."""
     names = {source.data for source in sources}
     if len(names) != 1 or "" in names:
         return ["these are other data"]
@@ -116,35 +117,35 @@ def departures(sources: Sequence[Source], protocol: str) -> list[str]:
     reasons = []
     if any(not source.record for source in sources):
         reasons.append(
-            "its splits and labels are those of CASA's records, which the paper uses; whose labels "
-            f"phases.csv holds is not known (la2ds import {RECORDS} has theirs), and phases made "
-            "from the joints by rule favour what reads joints"
+            "its splits and labels are those of CASA's records, which the paper uses; where the "
+            f"labels in phases.csv come from is unknown (la2ds import {RECORDS} has CASA's), and "
+            "phases derived from the joints by rule favour methods that read joints"
         )
     actions = {source.record for source in sources}
     if len(sources) != len(data.records) or (all(actions) and actions != set(data.records)):
         many = ", ".join(data.records) if len(data.records) == 1 else f"{len(data.records)} actions"
-        reasons.append(f"its figures are of {many}, the mean over them, with a network for each")
+        reasons.append(f"its figures are the mean over {many}, with a network for each")
     if protocol != "paper":
-        reasons.append(f"ours are by protocol {protocol} (--protocol paper has its definitions)")
+        reasons.append(f"ours use the protocol {protocol} (--protocol paper has its definitions)")
     return reasons
 
 
 def same_input(method: str, reads: str) -> bool:
-    """Whether the method reads here (model.input) what it reads in the paper.
+    """Whether the method's input here (model.input) is the same as in the paper.
 
-    `rgb` never is: its base network is frozen, those of the paper's RGB methods are fine-tuned.
+    It never is for `rgb`: its base network is frozen, and the paper's RGB methods fine-tune theirs.
     """
     known = paper_methods().get(method)
     return known is not None and known.input == "2D heatmaps" and reads == "heatmap"
 
 
-# The joints' own movement and the base model beside an embedding would hide what a method learned.
+# The joints' movement and the base model, if combined with an embedding, hide what was learned.
 ALONE = ("align.pool=false", "align.movement=0", "align.base=0")
 
 
 @dataclass(frozen=True)
 class Method:
-    """preset: of its own, None = that of the project. overrides: what its name stands for."""
+    """preset: of the method, None = that of the project. overrides: what its name stands for."""
 
     name: str
     label: str
@@ -152,14 +153,14 @@ class Method:
     overrides: tuple[str, ...]
 
     def config(self, project: Project, settings: Sequence[str], seed: int) -> Config:
-        """What the method is trained and scored with: its recipe and `settings`, which win.
+        """The settings for training and scoring: the method's recipe, overridden by `settings`.
 
-        Steps, alignment and evaluation are those of the project for all methods alike.
+        Steps, alignment and evaluation are those of the project, the same for all methods.
         """
         common = common_config(project, settings)
         preset = self.preset
         if preset is None and project.config().preset in shipped_methods():
-            preset = "default"  # the project's is that of another method
+            preset = "default"  # the project's preset belongs to another method
         config = project.config(
             preset=preset,
             overrides=[
@@ -178,16 +179,16 @@ def common_config(project: Project, settings: Sequence[str]) -> Config:
 
 
 def shipped_methods() -> list[str]:
-    """Names of all methods of the package: those of the paper in its order, then others."""
+    """Names of all methods of the package: those of the paper in its order, then the others."""
     losses, presets = method_names(), preset_names()
     known = [name for name in paper_methods() if name in losses or name in presets]
     return [*known, *(name for name in losses if name not in known)]
 
 
 def find_methods(names: Sequence[str]) -> list[Method]:
-    """By names of `shipped_methods` or of presets, or dotted paths of modules.
+    """The methods with these names: of `shipped_methods`, presets, or dotted paths of modules.
 
-    UserError (exit 2) for an unknown name, one that comes twice, or none at all.
+    Raises UserError (exit 2) for an unknown name, a duplicate, or no name.
     """
     if not names or len(set(names)) < len(names):
         raise UserError(
@@ -207,12 +208,12 @@ def _find(name: str) -> Method:
 
 
 def _check_module(name: str) -> None:
-    """UserError (exit 2) for a dotted path that is no method, before anything is trained."""
+    """Raise UserError (exit 2) for a dotted path that is not a method, before any training."""
     try:
         module = get_method(name)
     except UserError:
         raise
-    except Exception as error:  # the code of others
+    except Exception as error:  # code of a plugin
         raise UserError(f"{name} cannot be imported: {type(error).__name__}: {error}") from error
     for part in ("PAIRS", "loss"):
         if not hasattr(module, part):

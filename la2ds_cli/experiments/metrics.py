@@ -1,7 +1,6 @@
 """Metrics of a run as columns of a table, and the tables of a benchmark: one for each task.
 
-A metric that `evaluate` adds to its document becomes a column of every table by one line in
-METRICS.
+One line in METRICS makes a metric of the document of `evaluate` a column of every table.
 """
 
 from __future__ import annotations
@@ -15,9 +14,9 @@ Scores = dict[str, float | None]
 
 @dataclass(frozen=True)
 class Metric:
-    """name: column in CSV and JSON. label: heading in full; short: of at most 6 letters a line, for
-    a terminal. path: keys below features.NAME in the document of `evaluate`. digits: shown.
-    factor: of the value there to the unit of the column."""
+    """name: column in CSV and JSON. label: full heading; short: heading for a terminal, at most 6
+    letters per line. path: keys below features.NAME in the document of `evaluate`. digits: shown.
+    factor: from the value there to the unit of the column."""
 
     name: str
     label: str
@@ -31,8 +30,8 @@ class Metric:
         return self.path[0] == _TRANSFER
 
     def value(self, row: Mapping[str, Any]) -> float | None:
-        """Out of the row of a feature set; None for a metric that this evaluation does not offer,
-        or that is undefined."""
+        """The metric from the row of a feature set; None if this evaluation does not provide it, or
+        if it is undefined."""
         value: Any = row
         for key in self.path:
             value = value.get(key) if isinstance(value, Mapping) else None
@@ -61,7 +60,7 @@ METRICS = (
     Metric("progression", "progression", "progr.", ("phase_progression", "value"), 4),
     Metric("precision_at_10", "AP@10 %", "AP@10\n%", ("precision_at_k", "10", "value"), 2, 100),
 )
-HEADLINE = METRICS[0].name  # the one whose interval is shown
+HEADLINE = METRICS[0].name  # the metric whose interval is shown
 
 
 def _share(name: str, of: str, label: str, path: tuple[str, ...]) -> Metric:
@@ -85,7 +84,8 @@ ALL_METRICS = (
 
 @dataclass(frozen=True)
 class Task:
-    """name: in files. number: of the paper's table, 0 for ours. headings: of its metrics, short."""
+    """A table of a benchmark. name: in files. number: of the paper's table, 0 for ours. headings:
+    short headings of its metrics."""
 
     name: str
     title: str

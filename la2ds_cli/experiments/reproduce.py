@@ -39,7 +39,7 @@ from la2ds_cli.experiments.runs import (
 )
 from la2ds_cli.experiments.scores import Evaluation
 
-DEFAULT_PRESET = "paper-penn-casa"  # paper-penn, to the letter, does not learn
+DEFAULT_PRESET = "paper-penn-casa"  # paper-penn, which follows the text literally, does not learn
 BASELINES = {
     "raw_pose": "raw pose",
     "raw_pose_best": "best raw pose",
@@ -64,12 +64,12 @@ def reproduce(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> TableResult:
-    """Train and evaluate every row of a table of the paper, seed after seed.
+    """Train and evaluate every row of a table of the paper, with each of the seeds.
 
-    A finished run is used again, an interrupted one goes on, and the files
-    results/reproduce/TABLE.{md,csv,json} are written after every run, so a table may be stopped
-    at any time. One failing run does not stop the others. minutes: longest training of each run,
-    None = the steps of the recipe. UserError (exit 2) for no seed or a bad setting.
+    A finished run is reused, an interrupted one is resumed, and the files
+    results/reproduce/TABLE.{md,csv,json} are written after every run, so you can interrupt a table
+    at any time. A failing run does not stop the others. minutes: longest training of each run, None
+    = the steps of the recipe. Raises UserError (exit 2) for no seed or an invalid setting.
     """
     check_seeds(seeds)
     budget = Budget(
@@ -151,7 +151,8 @@ def _with_scores(outcome: Outcome, scored: Evaluation) -> Outcome:
 
 
 def _reusing(budget: Budget, result: TableResult, run: str) -> Budget:
-    """Within one table a run that several rows share is trained once, also with `overwrite`."""
+    """The budget for a run: a run that several rows of a table share is trained only once, even
+    with `overwrite`."""
     done = any(o.run == run for row in result.rows for o in row.outcomes)
     return replace(budget, overwrite=False) if done else budget
 
@@ -218,7 +219,7 @@ def _in_paper(table: dict[Any, float], key: Any) -> dict[str, float]:
 
 
 def _outcome(trained: Outcome, condition: Any, sweep: dict[str, Any]) -> Outcome:
-    """The outcome of one condition; the run on noisy joints has its own steps and seconds."""
+    """The outcome of one condition; the run on noisy joints has separate steps and seconds."""
     outcome = replace(trained, scores=condition.scores, interval=condition.interval)
     if condition.train == "noisy":
         names = {"run": "noisy_run", "steps": "noisy_steps", "seconds": "noisy_seconds"}
@@ -238,8 +239,8 @@ def _sweep_rows(
     keys: Sequence[tuple[str, str]],
     sweep: Callable[[str], Any],
 ) -> None:
-    """Train the whole recipe for every seed and each treatment of missing joints, and put the
-    conditions of its sweep into `rows`, which come once for each treatment; the raw pose in the
+    """Train the full recipe for every seed and each treatment of missing joints, and add the
+    conditions of its sweep to `rows`, which are repeated for each treatment. The raw pose in the
     same conditions, which has no seed, becomes the baselines."""
     from la2ds_cli.experiments.robustness import TREATMENTS
 
@@ -284,8 +285,8 @@ def _sweep_rows(
 
 
 def _treated_row(row: ResultRow, missing: str) -> ResultRow:
-    """The row of one treatment of missing joints; beside both stands the paper's figure, which does
-    not say what was done with them."""
+    """The row of one treatment of missing joints. Each treatment is shown with the paper's figure,
+    since the paper does not state its treatment."""
     return replace(row, name=f"{row.name}-{missing}", label=f"{row.label}, {missing}", outcomes=[])
 
 
@@ -295,8 +296,8 @@ PROTOCOL = "paper"
 def compare_methods(project: Project, table: str, **options: Any) -> BenchmarkResult:
     """A table of `benchmark` for one project, with the definitions of the paper.
 
-    table: a name of METHOD_TABLES. options: those of `benchmark`. Writes TABLE.md, .csv, .tex,
-    .html and .json to results/reproduce; the runs are those of `benchmark`.
+    table: a name in METHOD_TABLES. options: of `benchmark`. Writes TABLE.md, .csv, .tex, .html and
+    .json to results/reproduce; the runs are those of `benchmark`.
     """
     task = METHOD_TABLES[table]
     return benchmark(

@@ -1,6 +1,6 @@
-"""Results of experiments as they grow: runs, rows and tables.
+"""Results of experiments, filled run by run: runs, rows and tables.
 
-They are data: `ablation_table` and `benchmark_pages` read and write them.
+They are plain data, which `ablation_table` and `benchmark_pages` write to files.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class Outcome:
-    """One run of a row. features: what was scored. interval: 95 %, of the headline over the
-    scored clips. seed, steps, seconds (of training): None for what is not trained. reused: the run
-    was there before. error: why it has no scores, else empty. collapse: in which way the network
-    makes all frames alike, empty = it does not."""
+    """One run of a row. features: the scored feature set. interval: 95 %, of the headline over the
+    scored clips. seed, steps, seconds (of training): None if nothing was trained. reused: the run
+    existed before. error: why it has no scores, else empty. collapse: how the embedding has
+    collapsed, empty = it has not."""
 
     run: str
     features: str
@@ -40,8 +40,8 @@ class Outcome:
 @dataclass
 class ResultRow:
     """A row and its runs, one per seed. paper: metric -> the paper's figure. note: why there are
-    no runs, or what is odd about them. intervals: metric -> 95 % interval of the mean over the
-    runs, over the scored clips and the seeds; empty where nobody computed it."""
+    no runs, or what is unusual about them. intervals: metric -> 95 % interval of the mean over the
+    runs, over the scored clips and the seeds; empty if not computed."""
 
     name: str
     label: str
@@ -52,14 +52,14 @@ class ResultRow:
     intervals: dict[str, list[float]] = field(default_factory=dict)
 
     def values(self, metric: str) -> list[float]:
-        """The metric of every run that has it."""
+        """The value of the metric in every run that has it."""
         values = (outcome.scores.get(metric) for outcome in self.outcomes)
         return [value for value in values if value is not None]
 
 
 @dataclass
 class TableResult:
-    """facts: preset, overrides, minutes, seeds, machine, clips, events, protocol."""
+    """A table. facts: preset, overrides, minutes, seeds, machine, clips, events, protocol."""
 
     name: str
     title: str
@@ -72,7 +72,7 @@ class TableResult:
         return [o for row in (*self.rows, *self.baselines) for o in row.outcomes if o.error]
 
     def collapses(self) -> list[str]:
-        """A sentence for each run whose network makes all frames alike."""
+        """A sentence for each run whose embedding has collapsed."""
         collapsed = (o for row in self.rows for o in row.outcomes if o.collapse)
         sentences = (f"{o.run}: the embedding has collapsed, {o.collapse}" for o in collapsed)
         return list(dict.fromkeys(sentences))
@@ -103,15 +103,15 @@ def exit_code(runs: Sequence[Outcome]) -> ExitCode:
 
 
 def _metrics(row: ResultRow) -> list[str]:
-    """METRICS, and what else the runs of the row were scored by."""
+    """METRICS, and the other metrics of the row's runs."""
     scored = (name for outcome in row.outcomes for name in outcome.scores)
     return list(dict.fromkeys([*(metric.name for metric in METRICS), *scored]))
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The learning rate of a method. errors: rate -> mean error of event transfer on held-out
-    training clips, in % of the clip. failed: rate -> why there is none."""
+    """The chosen learning rate of a method. errors: rate -> mean error of event transfer on
+    held-out training clips, in % of the clip. failed: rate -> why there is none."""
 
     rate: float
     errors: dict[float, float]
@@ -126,9 +126,9 @@ class Choice:
 @dataclass
 class ProjectResult:
     """One project: a row for each method and baseline. source: where its clips come from.
-    resampled: row -> resamples of each of its runs that was scored. networks: those whose untrained
-    weights were scored. rates: method -> its learning rate, where several were tried. shares_runs:
-    its runs are those of the project before it, of which it shows other pairs."""
+    resampled: row -> resamples of each of its scored runs. networks: those whose untrained weights
+    were scored. rates: method -> its learning rate, if several were tried. shares_runs: its runs
+    are those of the previous project, of which it shows other pairs."""
 
     table: TableResult
     source: Source
@@ -138,12 +138,12 @@ class ProjectResult:
     shares_runs: bool = False
 
     def row(self, name: str) -> ResultRow | None:
-        """A method or a baseline."""
+        """The row of a method or baseline; None if there is none."""
         rows = [*self.table.rows, *self.table.baselines]
         return next((row for row in rows if row.name == name), None)
 
     def add_sample(self, row: ResultRow, sample: Resamples) -> None:
-        """Count one more run into the intervals of its row."""
+        """Add the resamples of another run, and update the intervals of its row."""
         runs = self.resampled.setdefault(row.name, [])
         runs.append(sample)
         row.intervals = {

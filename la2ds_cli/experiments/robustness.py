@@ -1,7 +1,7 @@
-"""A run under missing limbs and under noisy joints, beside the raw pose in the same condition.
+"""A run with missing limbs and with noisy joints, beside the raw pose in the same condition.
 
-What a network makes of joints that are not seen is `model.missing`. A run is scored with what it
-was trained with; `by_treatment` puts runs of several treatments beside each other.
+`model.missing` is the treatment of joints that are not seen. A run is scored with the treatment it
+was trained with; `by_treatment` compares runs of several treatments.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ if TYPE_CHECKING:
 
 
 PROBABILITIES = (0.0, 0.25, 0.5, 0.75, 1.0)
-TREATMENTS: tuple[MissingJoints, ...] = ("zero", "imputed")  # alike for all inputs of a network
+TREATMENTS: tuple[MissingJoints, ...] = ("zero", "imputed")  # the same for heatmaps and joints
 FEATURES = ("model", "raw_pose")
 SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True)
 class Condition:
-    """One line of the result. features: `model` or `raw_pose`. train, test: the joints of either
-    side; interval: 95 %, of the median transfer error over the scored clips; ratio:
-    that error over the one of the clean condition. missing: `model.missing` of the run; raw poses
-    fill gaps in time, which is `imputed`."""
+    """One line of the result. features: `model` or `raw_pose`. train, test: the joints in training
+    and in test. interval: 95 %, of the median transfer error over the scored clips. ratio: that
+    error divided by the one of the clean condition. missing: `model.missing` of the run; raw poses
+    interpolate gaps in time, which is `imputed`."""
 
     features: str
     train: str
@@ -79,7 +79,7 @@ class Sweep:
 
 @dataclass(frozen=True)
 class _Bench:
-    """What every condition of a sweep shares."""
+    """The inputs that all conditions of a sweep share."""
 
     project: Project
     config: Config
@@ -104,8 +104,8 @@ def limb_sweep(
 ) -> Sweep:
     """Drop a limb at test time with each probability; nothing is trained (paper Table 7).
 
-    The probability 0 comes first and is what the others are compared with. UserError (exit 4)
-    when the run has no model, (exit 2) for an unknown limb.
+    The probability 0 comes first; the others are compared with it. Raises UserError (exit 4) if the
+    run has no model, and (exit 2) for an unknown limb.
     """
     bench = _Bench(project, config, device, progress or Progress())
     _check_reads_joints(project, run)
@@ -152,10 +152,9 @@ def noise_sweep(
 ) -> Sweep:
     """Clean and noisy joints in all four combinations of training and test (paper Table 8).
 
-    Training on noisy joints is a run of its own (`noisy_run`, default RUN-noisy) with the
-    settings of `run`; it is trained here where it is missing or was interrupted (or again, with
-    `overwrite`), for `minutes`, by default as long as `run` was. UserError (exit 4) when `run` has
-    no model.
+    Training on noisy joints is a separate run (`noisy_run`, default RUN-noisy) with the settings of
+    `run`. It is trained here if it is missing or was interrupted (or again, with `overwrite`), for
+    `minutes`, by default as long as `run` was. Raises UserError (exit 4) if `run` has no model.
     """
     bench = _Bench(project, config, device, progress or Progress())
     _check_reads_joints(project, run)
@@ -208,12 +207,12 @@ def by_treatment(
     device: DeviceName = "auto",
     progress: Progress | None = None,
 ) -> Sweep:
-    """`sweep` of a run for each treatment of missing joints, in one result; raw poses come once.
+    """`sweep` of a run for each treatment of missing joints, in one result; raw poses appear once.
 
-    That run is `run` itself where it was trained so, else RUN-TREATMENT with the settings of `run`,
-    which is trained here where it is missing or was interrupted (or again, with `overwrite`), for
-    `minutes`, by default as long as `run` was. No treatment: `run` as it is. UserError (exit 4)
-    when `run` has no model.
+    The run of a treatment is `run` itself if it was trained with it, else RUN-TREATMENT with the
+    settings of `run`, which is trained here if it is missing or was interrupted (or again, with
+    `overwrite`), for `minutes`, by default as long as `run` was. Without treatments, only `run` is
+    used. Raises UserError (exit 4) if `run` has no model.
     """
     if not treatments:
         return sweep(run)
@@ -249,7 +248,7 @@ def train_noisy(
     minutes: float | None,
     overwrite: bool,
 ) -> TrainResult:
-    """Train `noisy_run` with the settings of `run` on noisy joints, where that is not done yet."""
+    """Train `noisy_run` with the settings of `run` on noisy joints, unless it is finished."""
     noisy = CorruptedProject(bench.project, noisy_run, train=noise, test=noise)
     config = run_settings(bench.project, run)
     return _train_like(bench, noisy, run, noisy_run, config, minutes, overwrite)
@@ -264,10 +263,10 @@ def _train_like(
     minutes: float | None,
     overwrite: bool,
 ) -> TrainResult:
-    """Train `name` where that is not done yet, for `minutes` or for as long as `run` was."""
+    """Train `name` unless it is finished, for `minutes` or for as long as `run` was."""
     from la2ds_cli.training.train import train
 
-    # A run does not remember how many threads it was given.
+    # A run does not store its number of threads.
     threads = replace(config.train, threads=bench.config.train.threads)
     config = replace(config, train=threads)
     bench.progress.note(f"training {name}")
@@ -283,12 +282,12 @@ def _train_like(
 
 
 def _treatment(project: Project, run: str) -> dict[str, str]:
-    """Feature set -> what becomes of joints that are not seen."""
+    """Feature set -> treatment of joints that are not seen."""
     return {"model": run_settings(project, run).model.missing, "raw_pose": "imputed"}
 
 
 def run_settings(project: Project, run: str) -> Config:
-    """The settings a run was trained with, from its weights. UserError (exit 4) without them."""
+    """The settings a run was trained with, from its weights. UserError (exit 4) if it has none."""
     from la2ds_cli.training.checkpoint import settings_of
 
     _model_facts(project, run)
@@ -297,10 +296,11 @@ def run_settings(project: Project, run: str) -> Config:
 
 
 def _check_reads_joints(project: Project, run: str) -> None:
-    """UserError (exit 5) for a run that reads video frames, to which joints make no difference."""
+    """Raise UserError (exit 5) for a run that reads video frames and so does not depend on
+    joints."""
     if run_settings(project, run).model.input == "rgb":
         raise UserError(
-            f"run '{run}' reads video frames (model.input=rgb): worse joints change nothing for it",
+            f"run '{run}' reads video frames (model.input=rgb), so worse joints do not affect it",
             hint="name a run that reads joints or heatmaps",
             exit_code=ExitCode.MISMATCH,
         )
@@ -317,7 +317,7 @@ def _model_facts(project: Project, run: str) -> dict[str, Any]:
 
 
 def _minutes_of(project: Project, run: str, config: Config) -> float | None:
-    """Minutes that `run` was given, None where its number of steps ended it."""
+    """Minutes after which `run` ended, None if it ended by its number of steps."""
     path = project.run_dir(run) / "metrics.jsonl"
     last = json.loads(path.read_text("utf-8").splitlines()[-1])
     return last["seconds"] / 60 if last["step"] < config.train.steps else None
@@ -329,7 +329,7 @@ def _ratio(scores: Scores, clean: Scores) -> float | None:
 
 
 def sweep_table(sweep: Sweep) -> Table:
-    """For a terminal; `growth` is the median error over that of the clean joints."""
+    """The table for a terminal; `growth` is the median error divided by that of clean joints."""
     shown = [m for m in METRICS if any(c.scores.get(m.name) is not None for c in sweep.conditions)]
     headings = [m.short for m in shown]
     headings = [*headings[:1], "95 %", "growth", *headings[1:]]
@@ -353,7 +353,7 @@ def _label(condition: Condition) -> str:
 
 
 def sweep_csv(sweep: Sweep) -> str:
-    """One line per condition with every metric, empty where it is undefined."""
+    """One line per condition with every metric, empty if undefined."""
     names = [metric.name for metric in METRICS]
     ends = [f"{HEADLINE}_low", f"{HEADLINE}_high"]
     rows = [

@@ -1,4 +1,4 @@
-"""Training one run of a table, and keeping its failure from the others."""
+"""Training one run of a table, and isolating its failure from the others."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from la2ds_cli.experiments.result import Outcome
 from la2ds_cli.experiments.scores import Evaluation, evaluate_run
 from la2ds_cli.training.checkpoint import SECTIONS
 
-SHARED = "reproduce"  # runs of the whole recipe serve every table
+SHARED = "reproduce"  # name of runs of the full recipe, which all tables share
 
 
 @dataclass(frozen=True)
 class Budget:
     """What the runs of a table share. settings: overrides of the recipe; minutes: longest training
-    of a run, None = its steps; overwrite: train again what is there."""
+    of a run, None = its steps; overwrite: train existing runs again."""
 
     project: Project
     preset: str
@@ -44,7 +44,7 @@ class Budget:
 
 
 def check_seeds(seeds: Sequence[int]) -> None:
-    """UserError (exit 2) for no seed, a negative one, or one that comes twice."""
+    """Raise UserError (exit 2) for no seed, a negative one, or a duplicate."""
     if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
         raise UserError(
             f"the seeds must be different numbers from 0, got {list(seeds)}", hint="--seeds 0,1,2"
@@ -52,7 +52,7 @@ def check_seeds(seeds: Sequence[int]) -> None:
 
 
 def machine_facts(device: DeviceName) -> dict[str, Any]:
-    """What the times of a table depend on."""
+    """The hardware and software on which the times of a table depend."""
     import torch
 
     return {
@@ -65,17 +65,17 @@ def machine_facts(device: DeviceName) -> dict[str, Any]:
 
 
 def run_name(table: str, row: str, seed: int) -> str:
-    """Such as table4-no-temporal-s0."""
+    """The name of a run, such as table4-no-temporal-s0."""
     return f"{table}-{row}-s{seed}"
 
 
 def same_weights(first: Config, second: Config) -> bool:
-    """Whether one training serves both."""
+    """Whether one training run serves both."""
     return all(getattr(first, name) == getattr(second, name) for name in SECTIONS)
 
 
 def train_run(budget: Budget, run: str, config: Config) -> Outcome:
-    """Train `run`, go on with it, or take it as it is; the outcome has no scores yet."""
+    """Train, resume or reuse `run`; the outcome has no scores yet."""
     from la2ds_cli.training.train import train
 
     budget.progress.note(f"training {run}")
@@ -101,7 +101,7 @@ def train_run(budget: Budget, run: str, config: Config) -> Outcome:
 
 
 def _clock(device: DeviceName) -> Callable[[], float]:
-    """The processor's time on a CPU: work beside a run must not shorten its budget."""
+    """CPU time on a CPU: other processes must not shorten the budget of a run."""
     on_cpu = resolve_device(device).type == "cpu"
     return time.process_time if on_cpu else time.monotonic
 
@@ -109,9 +109,9 @@ def _clock(device: DeviceName) -> Callable[[], float]:
 def score_run(
     budget: Budget, run: str, features: tuple[str, ...], align: AlignConfig | None = None
 ) -> Evaluation:
-    """`evaluate_run` with the settings of the table; align: those of a row that aligns otherwise.
+    """`evaluate_run` with the settings of the table; align: those of a row that aligns differently.
 
-    The files of `evaluate` of such a row do not replace those of the run."""
+    The files of `evaluate` for such a row do not replace those of the run."""
     budget.progress.note(f"evaluating {run}")
     config = budget.project.config(preset=budget.preset, overrides=budget.settings)
     project = budget.project
@@ -123,17 +123,17 @@ def score_run(
 
 
 class _Aside(Project):
-    """The project, but the results of steps go to results/reproduce/STEP/."""
+    """The project, except that results of steps go to results/reproduce/STEP/."""
 
     def results_dir(self, kind: str) -> Path:
         return super().results_dir(f"reproduce/{kind}")
 
 
 def attempt(project: Project, run: str, work: Callable[[], Any]) -> str:
-    """Do the work of one run; the reason when it cannot be done, else an empty string.
+    """Do the work of one run; returns the reason if it fails, else an empty string.
 
-    Memory, shapes, numbers and what a method of one's own may do wrong fail run by run, so that a
-    long table is not lost to one of them; their traceback goes to logs/RUN.txt.
+    Errors of memory, shapes, numbers and plugin methods only fail their run, so that they do not
+    stop a long table; the traceback goes to logs/RUN.txt.
     """
     try:
         work()

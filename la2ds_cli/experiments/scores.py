@@ -1,7 +1,7 @@
-"""Scores of single runs: the one place where experiments meet `la2ds_cli.evaluation`.
+"""Scores of single runs: the only place where experiments use the steps of `la2ds_cli.evaluation`.
 
-Evaluations of a benchmark are cached with their resamples, so that a table that goes on scores no
-run twice and the interval of a mean over seeds needs no further scoring.
+Evaluations of a benchmark are cached with their resamples, so that a resumed table scores no run
+twice, and the interval of a mean over seeds needs no further scoring.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from la2ds_cli.experiments.significance import nested_resamples
 
 VERSION = 2  # 2: resamples of the mean error of event transfer
 FOLDER = "benchmark"
-_CODE = ("evaluation", "alignment")  # packages whose change makes figures old
+_CODE = ("evaluation", "alignment")  # packages whose changes invalidate cached scores
 
 Resamples = dict[str, FloatArray]
 """Metric -> its value in each bootstrap resample of the scored clips, (R,) float64 in the unit of
-the metric, NaN where a resample has none. Absent where the metric is undefined."""
+the metric, NaN where a resample has none. Metrics that are undefined are missing."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """scores: feature set -> metric -> value, None where it is undefined. intervals: feature set
-    -> 95 % bootstrap interval of HEADLINE over the scored clips. facts: what the numbers refer to
-    (split, clips, events, protocol). warnings: of the evaluation."""
+    """scores: feature set -> metric -> value, None if undefined. intervals: feature set -> 95 %
+    bootstrap interval of HEADLINE over the scored clips. facts: what the numbers refer to (split,
+    clips, events, protocol). warnings: of the evaluation."""
 
     scores: dict[str, Scores]
     intervals: dict[str, list[float] | None]
@@ -75,8 +75,8 @@ def evaluate_run(
 @dataclass(frozen=True)
 class Scored:
     """scores, resampled: by feature set. facts: split, clips, phases, events, protocol. warnings:
-    of the evaluation. uses: what the event transfer of each feature set is made of, in words; empty
-    where the protocol has none."""
+    of the evaluation. uses: what the event transfer of each feature set uses, in words; empty if
+    the protocol has none."""
 
     scores: dict[str, Scores]
     resampled: dict[str, Resamples]
@@ -95,10 +95,10 @@ def cached_scores(
     device: DeviceName = "auto",
     progress: Progress | None = None,
 ) -> Scored:
-    """Score feature sets (`model` is the network of `run`), or take the cached scores.
+    """Score feature sets (`model` is the network of `run`), or read the cached scores.
 
-    Cached in results/benchmark/RUN-PROTOCOL.safetensors, for as long as weights, poses, labels,
-    settings of [align] and [evaluate] and the code of the evaluation are the same.
+    The cache, results/benchmark/RUN-PROTOCOL.safetensors, is valid as long as weights, poses,
+    labels, settings of [align] and [evaluate] and the code of the evaluation are the same.
     """
     path = project.results_dir(FOLDER) / f"{run}-{protocol}.safetensors"
     recipe = _recipe(project, run, config, features, protocol)
@@ -134,7 +134,7 @@ def mean_interval(runs: Sequence[FloatArray]) -> list[float] | None:
 
 
 def _sample(metric: Metric, scored: Any, inputs: Any) -> FloatArray | None:
-    """None where the metric is undefined, or has no resamples."""
+    """The resamples of a metric; None if it is undefined or has none."""
     from la2ds_cli.evaluation.event_transfer import bootstrap_means, bootstrap_medians
 
     if metric.path[-1] == "value":
@@ -189,8 +189,8 @@ def _recipe(
 
 
 def scored_inputs(project: Project) -> dict[str, str]:
-    """What every score of the project depends on, as inputs of a recipe: its clips and their
-    splits, its labels, and the code of the evaluation."""
+    """What every score of the project depends on, as inputs of a recipe: its clips and splits, its
+    labels, and the code of the evaluation."""
     return {
         "clips": _digest(sorted(_clips(project))),
         "phases": _file(project.phases_path),
@@ -199,7 +199,7 @@ def scored_inputs(project: Project) -> dict[str, str]:
 
 
 def _clips(project: Project) -> list[str]:
-    """Every clip with what decides whether and how it is scored."""
+    """Every clip with everything that determines whether and how it is scored."""
     clips = []
     for video in project.videos():
         posed = project.pose_path(video.id).exists()
@@ -209,7 +209,7 @@ def _clips(project: Project) -> list[str]:
 
 
 def _sources() -> list[str]:
-    """Each file of the packages of _CODE, those in their folders included, with its text."""
+    """Each file of the packages in _CODE, including subfolders, with its text."""
     root = Path(__file__).parents[1]
     return [
         f"{path.relative_to(root).as_posix()}\0{path.read_text('utf-8')}"

@@ -1,14 +1,15 @@
 """Which differences between rows of a table are more than chance.
 
-A figure of a method would differ with other clips and with other seeds. `nested_resamples` holds
-both; `Difference.p` asks whether two figures differ by more than both explain; `holm` accounts for
-the number of questions that a table asks.
+A figure of a method would differ with other clips and with other seeds. `nested_resamples` covers
+both; `Difference.p` tests whether two figures differ by more than both explain; `holm` corrects for
+the number of tests in a table.
 
 Clips: the bootstrap of `la2ds_cli.evaluation.measure`, whose resamples are the same for all rows,
-so that rows compare in pairs. Seeds: the variance over the trainings of each row. 1,000 resamples
-tell no share below 0.002, and Holm's correction over some hundred comparisons asks for less: p is
-therefore that of Student's t, of the difference over its standard error. Where three seeds decide,
-that is a little bold: of tables in which nothing differs, 9 in 100 then have a difference, not 5.
+so that rows compare in pairs. Seeds: the variance over the training runs of each row. 1,000
+resamples cannot resolve p below 0.002, and Holm's correction over some hundred comparisons needs
+less: p is therefore that of Student's t, for the difference divided by its standard error. With
+three seeds, this is slightly anticonservative: of tables without any true difference, 9 in 100 then
+show one, not 5.
 """
 
 from __future__ import annotations
@@ -27,31 +28,31 @@ _ROUNDING = 1e-9  # of figures in per cent
 
 @dataclass(frozen=True)
 class Sample:
-    """A figure of a row. values: (S,) of its trainings, one for what is not trained. resampled:
-    (R,) the mean over them in each resample of the clips, NaN where it is undefined."""
+    """A figure of a row. values: (S,) of its training runs, one if nothing is trained. resampled:
+    (R,) the mean over them in each resample of the clips, NaN where undefined."""
 
     values: FloatArray
     resampled: FloatArray
 
     @classmethod
     def of(cls, values: Sequence[float], runs: Sequence[FloatArray]) -> Sample:
-        """values: of the trainings. runs: their resamples, (R,) each."""
+        """Build a sample. values: of the training runs. runs: their resamples, (R,) each."""
         return cls(np.asarray(values, np.float64), np.mean(runs, axis=0))
 
 
 @dataclass(frozen=True)
 class Difference:
-    """The figure of one row less that of another. parts: variances of `value` with their degrees of
-    freedom, which add up."""
+    """The figure of one row minus that of another. parts: (variance, degrees of freedom) of the
+    terms whose variances add up to that of `value`."""
 
     value: float
     parts: tuple[tuple[float, float], ...]
 
     @property
     def p(self) -> float:
-        """Two-sided, of no difference; NaN where a variance is unknown.
+        """Two-sided p of no difference; NaN if a variance is unknown.
 
-        The degrees of freedom of the sum are Satterthwaite's (1946)."""
+        The degrees of freedom of the sum are those of Satterthwaite (1946)."""
         from scipy.special import stdtr
 
         total = sum(variance for variance, _ in self.parts)
@@ -64,9 +65,9 @@ class Difference:
 
 
 def difference(first: Sample, second: Sample, clips: int) -> Difference:
-    """Of two rows measured on the same clips, or people, of which there are `clips`.
+    """The difference of two rows measured on the same clips (or people). clips: their number.
 
-    A row of one seed has no variance over seeds: p then speaks of other clips alone."""
+    A row with one seed has no variance over seeds: p then covers only other clips."""
     paired = first.resampled - second.resampled
     paired = paired[~np.isnan(paired)]
     variance = float(paired.var(ddof=1)) if len(paired) > 1 else math.nan
@@ -79,18 +80,18 @@ def difference(first: Sample, second: Sample, clips: int) -> Difference:
 
 
 def mean_difference(differences: Sequence[Difference]) -> Difference:
-    """Of the means over data sets, whose clips and trainings are independent."""
+    """The difference of means over data sets, whose clips and training runs are independent."""
     count = len(differences)
     parts = tuple((v / count**2, freedom) for one in differences for v, freedom in one.parts)
     return Difference(sum(one.value for one in differences) / count, parts)
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """p after Holm's step-down correction (1979): the smallest times the number of all, the next
-    times one less, and so on, none below the one before it, at most 1.
+    """p after Holm's step-down correction (1979): the smallest is multiplied by their number, the
+    next by one less, and so on; none is below the previous one or above 1.
 
-    Whoever calls those at most a level significant is wrong about any of them no more often than
-    that level."""
+    If those up to a level are called significant, the probability that any of them is wrong is at
+    most that level."""
     adjusted = [1.0] * len(p)
     largest = 0.0
     for rank, n in enumerate(sorted(range(len(p)), key=p.__getitem__)):
@@ -100,11 +101,11 @@ def holm(p: Sequence[float]) -> list[float]:
 
 
 def nested_resamples(runs: Sequence[FloatArray], seed: int) -> FloatArray:
-    """(R,) the mean over trainings in each resample of the clips and of the trainings.
+    """(R,) the mean over training runs in each resample of the clips and of the runs.
 
-    runs: (R,) each, resamples of the clips, the same for all. Deviations of the drawn trainings
-    from their mean are stretched by the root of S / (S - 1), since a few resampled seeds spread
-    less than seeds do (Rao and Wu 1988). One training gives its own resamples."""
+    runs: (R,) each, under the same resamples of the clips. Deviations of the drawn runs from their
+    mean are scaled by the root of S / (S - 1), since a few resampled seeds spread less than seeds
+    do (Rao and Wu 1988). For a single run, its resamples are returned."""
     values = np.asarray(runs, np.float64)
     seeds, resamples = values.shape
     centre = values.mean(axis=0)

@@ -1,7 +1,7 @@
-"""A learning rate for each method of a benchmark, chosen with as many tries for all.
+"""A learning rate for each method of a benchmark, chosen with the same number of tries for all.
 
-The tries see no test clip: they are made in a project of the training clips alone, a quarter of
-which is held out. The measure is none that a method trains on: the mean error of event transfer
+The tries use no test clip: they run in a project with only the training clips, a quarter of which
+is held out. The criterion is none that a method is trained on: the mean error of event transfer
 between the held-out clips, by the labels of phases.csv.
 """
 
@@ -27,12 +27,12 @@ from la2ds_cli.training.data import training_videos
 
 FOLDER = "held-out"
 SHARE = 0.25  # of the training clips
-FACTOR = 3.0  # from one rate to the next
+FACTOR = 3.0  # between successive rates
 NAME = "try"
 
 
 def rates(middle: float, tries: int) -> list[float]:
-    """`tries` learning rates around the one of a preset, each 3 times the one before."""
+    """`tries` learning rates around that of a preset, each 3 times the previous one."""
     steps = range(-(tries // 2), tries - tries // 2)
     return [float(f"{middle * FACTOR**step:.2g}") for step in steps]
 
@@ -40,9 +40,9 @@ def rates(middle: float, tries: int) -> list[float]:
 def choose_rate(budget: Budget, method: Method, seed: int, tries: int) -> Choice:
     """The learning rate with which `method` does best on held-out training clips of the project.
 
-    Trains one run for each rate with the minutes and settings of `budget`, in results/benchmark
-    /held-out of the project; finished runs and their scores are used again. Raises UserError (exit
-    4) if no rate gives a network.
+    Trains one run per rate with the minutes and settings of `budget`, in
+    results/benchmark/held-out of the project; finished runs and their scores are reused. Raises
+    UserError (exit 4) if all rates fail.
     """
     inner = replace(budget, project=held_out_project(budget.project))
     middle = method.config(inner.project, budget.settings, seed).train.learning_rate
@@ -80,7 +80,7 @@ def choose_rate(budget: Budget, method: Method, seed: int, tries: int) -> Choice
 def read_rates(path: Path) -> dict[str, Choice]:
     """The learning rates that a benchmark of one project chose, by method, from its JSON file.
 
-    Raises UserError (exit 2) for a file that is no such document, or has those of several projects.
+    Raises UserError (exit 2) for a file that is not such a document, or has several projects.
     """
     hint = "name the benchmark.json of `la2ds benchmark --tries N`"
     try:
@@ -112,7 +112,8 @@ def _positive(rate: float) -> float:
 
 
 def check_rates(methods: Sequence[Method], rates: Mapping[str, Choice] | None, tries: int) -> None:
-    """UserError (exit 2) for tries beside given rates, and for a method that has none of them."""
+    """Raise UserError (exit 2) for tries together with given rates, and for a method without a
+    given rate."""
     if rates is None:
         return
     if tries > 1:
@@ -121,12 +122,12 @@ def check_rates(methods: Sequence[Method], rates: Mapping[str, Choice] | None, t
     if missing:
         raise UserError(
             f"the given learning rates have none for {', '.join(missing)}",
-            hint=f"they are of {', '.join(sorted(rates))}; name those by --methods",
+            hint=f"they are for {', '.join(sorted(rates))}; select these with --methods",
         )
 
 
 def held_out_project(project: Project) -> Project:
-    """A project in results/benchmark/held-out of the training clips alone; a quarter is `test`."""
+    """A project in results/benchmark/held-out with only the training clips; a quarter is `test`."""
     inner = Project.create(project.results_dir(f"benchmark/{FOLDER}"), project.settings or None)
     inner = Project(inner.root, project.settings)
     videos = training_videos(project)
@@ -158,8 +159,8 @@ def held_out_project(project: Project) -> Project:
 
 
 def _held_out(videos: list[Video]) -> set[str]:
-    """Ids of a quarter of the clips, at least two, by a hash; clips of one performer or of one file
-    stay together."""
+    """Ids of a quarter of the clips, at least two, chosen by a hash; clips of one performer or of
+    one file stay together."""
     together: dict[str, list[str]] = {}
     for video in videos:
         together.setdefault(video.group or video.sha256 or video.path, []).append(video.id)

@@ -22,7 +22,7 @@ def test_a_table_is_printed_and_its_files_are_named(run: Run, project: Project):
     rows = [line.split("  ")[0] for line in lines if line.startswith(("limbs", "joints"))]
     assert rows == ["limbs", "joints", "limbs + joints"]
     assert "1 runs" not in result.stdout
-    assert "note: limbs: the recipe reads joints, no heatmaps" in result.stdout
+    assert "note: limbs: the recipe reads joints, not heatmaps" in result.stdout
     assert "in full: " in result.stderr
     for suffix in ("md", "csv", "json"):
         assert (project.results_dir("reproduce") / f"table5.{suffix}").exists()

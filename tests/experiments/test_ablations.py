@@ -127,8 +127,8 @@ def test_a_row_that_changes_nothing_is_left_out_with_its_reason() -> None:
 
     components, heatmaps, augmentations = (_rows(f"table{n}") for n in (4, 5, 6))
     assert reason(components["no-cross"]) == ""
-    assert reason(components["no-cross"], "model.cross_layers=0") == "the recipe is like that"
-    assert reason(augmentations["no-added"]) == "the recipe is like that"
+    assert reason(components["no-cross"], "model.cross_layers=0") == "the recipe already does this"
+    assert reason(augmentations["no-added"]) == "the recipe already does this"
     assert reason(augmentations["no-added"], "augment.trim=0.5") == ""
     assert "reads joints" in reason(heatmaps["limbs"], "model.input=joints")
     assert "reads joints" in reason(components["no-spatial"], "model.input=joints")

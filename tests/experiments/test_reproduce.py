@@ -84,7 +84,7 @@ def test_heatmaps_and_augmentations_share_the_whole_recipe(project: Project) -> 
     result = _table(project, "table6")
     _, rows, document = _files(project, "table6")
     left_out = {row["name"]: row["note"] for row in document["rows"] if row["note"]}
-    assert left_out == {"no-added": "the recipe is like that"}
+    assert left_out == {"no-added": "the recipe already does this"}
     assert len([row for row in rows if row["run"]]) == len(ABLATIONS["table6"].rows) - 1
     # The copies differ, so do the runs.
     assert len({row["event_transfer_mean"] for row in rows if row["run"]}) > 5

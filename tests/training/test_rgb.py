@@ -215,7 +215,7 @@ def test_joints_alone_are_not_enough(tmp_path: Path, settings: list[str]) -> Non
     with pytest.raises(UserError, match="only joints are available"):
         load_embedder(project, device="cpu")([sequence(np.linspace(0, 1, 16))])
     for sweep in (limb_sweep, noise_sweep):
-        with pytest.raises(UserError, match="worse joints change nothing") as caught:
+        with pytest.raises(UserError, match="worse joints do not affect it") as caught:
             sweep(project, run="default", config=config, device="cpu")
         assert caught.value.exit_code == ExitCode.MISMATCH
     (project.root / "films" / "clip1.mp4").unlink()
