@@ -7,8 +7,8 @@ however slow it is).
 
 A single path to a single sequence is wrong where that sequence is unlike the clip. So a clip is
 aligned with the prototype and with a few central clips of the sample, whose frames have known
-positions on the prototype. The estimates are combined to a consensus (consensus.py). The number of
-these clips is fixed, so N clips take O(N) alignments.
+positions on the prototype. The estimates are combined into a consensus (consensus.py). The number
+of these clips is fixed, so N clips take O(N) alignments.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ golf swing of 50 frames the downswing has five."""
 
 @dataclass(frozen=True)
 class Prototype:
-    """A movement as L frames of features, on the clock of one clip, whose frames are its start.
+    """A movement as L frames of features, on the clock of one clip from which it was initialised.
 
     value: (L, D). row: (L,) rows of that clip. references: (M, D) features of some clips and (M,)
     positions of their frames among the L, both interpolated to `finer` frames for each one.

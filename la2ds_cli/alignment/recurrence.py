@@ -18,7 +18,7 @@ from la2ds_cli.core.compiled import compiled, compiling_pays
 from la2ds_cli.core.types import BoolArray, FloatArray, IntArray
 from la2ds_cli.features.resample import interpolate, smoothed, time_grid
 
-RATE = 15.0  # frames per second at which repetitions are searched
+RATE = 15.0  # frames per second at which repetitions are searched for
 MAX_FRAMES = 4000  # longer clips get a lower rate: the distance matrix grows with the square
 SMOOTHING = 0.12  # seconds, standard deviation
 MAIN_PARTS = 16  # most principal components; fewer if they explain VARIANCE of the signal

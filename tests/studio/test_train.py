@@ -109,7 +109,9 @@ def test_what_a_run_has_to_beat_is_told_where_it_was_measured(clips: Project) ->
     check = check_base(clips, "cpu")
     assert check is not None
     said = data_of(clips)["learn"]["bar"]
-    assert f"{check.base:.1f} % by the base model and {check.pose:.1f} % by raw movement" in said
+    assert (
+        f"{check.base:.1f} % with the base model and {check.pose:.1f} % with raw movement" in said
+    )
     clips.mark_video("clip6", split="train", group="")  # of other clips nobody knows
     assert data_of(clips)["learn"]["bar"] == ""
 
