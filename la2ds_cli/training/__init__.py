@@ -6,5 +6,5 @@ chosen by measurement · validate: the label-free synthetic warp error · checkp
 of a run · distributed: several processes · train: the step, and the model card.
 
 Imports core to features.
-To add a method: losses/__init__.py is the recipe.
+losses/__init__.py says how to add a method.
 """

@@ -1,4 +1,4 @@
-"""The weights of the base model that ship with la2ds, and a training that starts from them."""
+"""The base-model weights that ship with la2ds, and training that starts from them."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
     from la2ds_models.sequence_network import SequenceNetwork
 
-WEIGHTS = "base"  # of zoo.toml
+WEIGHTS = "base"  # name in zoo.toml
 FIRST_LAYER = "frame.joints.0.weight"  # (width, features of all joints)
-UNKNOWN_JOINTS = 0.1  # by this the first random weights of joints are scaled that the base lacks
+UNKNOWN_JOINTS = 0.1  # factor on the random first-layer weights of joints that the base lacks
 
 
 def base_path() -> Path:
-    """The file of the weights, which is in every installed package."""
+    """Path of the weight file, which every installed package contains."""
     from la2ds_models.weight_files import bundled_path, zoo
 
     return bundled_path(zoo()[WEIGHTS])
@@ -37,7 +37,7 @@ def base_path() -> Path:
 
 @lru_cache(maxsize=1)
 def base_key() -> str:
-    """sha256 of the weights, their identity in recipes.
+    """sha256 of the weights, which identifies them in recipes.
 
     Raises UserError (exit 3) if the file is missing or is not the one that zoo.toml lists.
     """
@@ -55,7 +55,7 @@ def base_key() -> str:
 
 
 def load_base() -> tuple[dict[str, torch.Tensor], Config, dict[str, Any]]:
-    """Tensors in float32 by name, the settings they were trained with, and the facts of the file.
+    """float32 tensors by name, the settings they were trained with, and the facts of the file.
 
     Raises UserError (exit 3) as base_key does.
     """
@@ -76,11 +76,11 @@ def read_base() -> tuple[dict[str, np.ndarray], Config, dict[str, Any]]:
 
 
 def start_from_base(network: SequenceNetwork, config: Config, skeleton: Skeleton) -> None:
-    """Give the network the weights of the base model.
+    """Load the weights of the base model into the network.
 
-    In a skeleton other than the base's, joints that both have keep their weights in the first
-    layer, and the others start with small random ones. Raises UserError (exit 5) for settings of
-    another network, and for a skeleton that is not one of a body.
+    For another skeleton than the base's, the first layer keeps the base's weights of the joints
+    that both have; the other joints start with small random weights. Raises UserError (exit 5) if
+    the settings describe another network, or if the skeleton is not that of a body.
     """
     weights, base, _ = load_base()
     _check_model(config.model, base.model)
@@ -97,8 +97,8 @@ def _check_model(model: ModelConfig, base: ModelConfig) -> None:
     if differ:
         listed = ", ".join(f"model.{name}={present[name]}, not {wanted[name]}" for name in differ)
         raise UserError(
-            f"the network of these settings is not that of the base model: {listed}",
-            hint="--preset base has its settings; or train without --from",
+            f"these settings describe another network than the base model: {listed}",
+            hint="use --preset base, or train without --from",
             exit_code=ExitCode.MISMATCH,
         )
 
@@ -106,7 +106,7 @@ def _check_model(model: ModelConfig, base: ModelConfig) -> None:
 def _for_skeleton(
     base: torch.Tensor, random: torch.Tensor, skeleton: Skeleton, model: ModelConfig
 ) -> torch.Tensor:
-    """First layer (width, J) for a skeleton, from that of the base (width, J of penn13)."""
+    """First layer (width, J) for a skeleton, from the base's (width, J of penn13)."""
     layer = random * UNKNOWN_JOINTS
     sources = joint_sources(skeleton.name)
     before = len(get_skeleton(BODY).joints)

@@ -2,9 +2,9 @@
 
 checkpoints/<run>/ config.toml · metrics.jsonl · loss.jsonl · last.safetensors · best.safetensors ·
 resume.pt · CARD.md. Weights carry the recipe and the settings in their header, so one file is
-enough to embed clips. This file reads and writes them in this order: the recipe, the weights, the
-counters of the loop (LoopState), everything that a run writes while it trains (Records), and the
-same metrics for TensorBoard (Curves).
+enough to embed clips. From top to bottom: the recipe, the weights, the counters of the loop
+(LoopState), everything that a run writes while it trains (Records), and the same metrics for
+TensorBoard (Curves).
 """
 
 from __future__ import annotations
@@ -34,25 +34,27 @@ if TYPE_CHECKING:
 
 VERSION = 1
 SECTIONS = ("heatmap", "augment", "model", "train")
-# Settings that were added up to version 0.1.0, later ones being config.ADDED. A run without one of
-# them was trained with this value.
+# Settings that were added before version 0.1.0; config.ADDED lists later ones. A run whose recipe
+# lacks one was trained with this value.
 VALUES_OF_OLD_RUNS = {
     ("train", "method"): "la2ds",
     ("model", "encoder"): "vivit",
     ("model", "context"): 0,
     ("model", "rgb_weights"): "resnet50-imagenet",
 }
-FRAMES = "frames"  # the input of a recipe that is the identity of model.rgb_weights
-START = "start"  # the input of a recipe that is the identity of the weights that a run begins with
-SPEED_ONLY = {("train", "threads"), ("train", "compile")}  # change nothing but rounding
+FRAMES = "frames"  # recipe input: the identity of model.rgb_weights
+START = "start"  # recipe input: the identity of the weights that a run starts from
+SPEED_ONLY = {("train", "threads"), ("train", "compile")}  # these change only rounding
 LOSS_EVERY = 10  # steps between two lines of loss.jsonl
 SAVE_SECONDS = 60.0  # between two resume states; saving one takes some hundredths of a second
 
 
 def training_recipe(config: Config, digest: str, frames: str = "", start: str = "") -> Recipe:
-    """Recipe of a run: every setting that shapes the weights, the digest of its clips and, for a
-    run that reads video frames, the identity of the weights that read them. start: that of the
-    weights that it begins with, empty for random ones."""
+    """Recipe of a run: every setting that affects the weights, and the digest of its clips.
+
+    frames: identity of the weights that read video frames, empty if the run reads none. start:
+    identity of the weights that the run starts from, empty for random ones.
+    """
     settings = {
         f"{section}.{key}": value
         for section in SECTIONS
@@ -65,8 +67,11 @@ def training_recipe(config: Config, digest: str, frames: str = "", start: str = 
 
 
 def settings_of(recipe: Recipe) -> dict[str, dict[str, Any]]:
-    """Nested settings of a recipe, as config.load_config takes them; those of ADDED that it lacks
-    have the value that they had when it was made, whatever a preset says today."""
+    """Nested settings of a recipe, as config.load_config takes them.
+
+    Settings of config.ADDED that the recipe lacks get the value that applied when it was made,
+    whatever a preset says today.
+    """
     nested: dict[str, dict[str, Any]] = {}
     for name, value in recipe.config.items():
         section, _, key = name.partition(".")
@@ -83,10 +88,8 @@ def settings_of(recipe: Recipe) -> dict[str, dict[str, Any]]:
 def save_weights(
     path: Path, network: SequenceNetwork, recipe: Recipe, facts: Mapping[str, Any]
 ) -> None:
-    """Write the weights (float32) atomically, without the head of the method.
-
-    Embedding does not need the head.
-    """
+    """Write the weights (float32) atomically, without the head of the method, which embedding does
+    not need."""
     arrays = {
         name: tensor.detach().cpu().float().numpy()
         for name, tensor in network.state_dict().items()
@@ -106,7 +109,7 @@ def load_weights(path: Path) -> tuple[dict[str, torch.Tensor], Recipe, dict[str,
 def read_weights(path: Path) -> tuple[dict[str, np.ndarray], Recipe, dict[str, Any]]:
     """Arrays by name, recipe and facts of a checkpoint.
 
-    Raises UserError if the file is damaged (exit 3) or is no checkpoint of la2ds (exit 5).
+    Raises UserError if the file is damaged (exit 3) or is not a la2ds checkpoint (exit 5).
     """
     try:
         arrays, recipe, facts = artifact.read_arrays(path)
@@ -125,7 +128,7 @@ def read_weights(path: Path) -> tuple[dict[str, np.ndarray], Recipe, dict[str, A
 
 
 def load_resume(path: Path) -> dict[str, Any] | None:
-    """The state that Records.save wrote; None if the file is missing or damaged."""
+    """The state that Records.save wrote, or None if the file is missing or damaged."""
     import torch
 
     from la2ds_models.weight_files import DAMAGE
@@ -146,9 +149,9 @@ class LoopState:
     """Steps done, seconds of training so far, best validation, and the sums since the last one.
 
     best_error, raw_pose_error: % of the clip length (training.validate). idle: consecutive
-    validations without improvement. collapse: how all frames look alike to the network, empty if
-    they do not. threads, compiled: the choices at the start, so that a resumed run computes
-    identically. The names of the fields are the keys in resume.pt.
+    validations without improvement. collapse: how the embedding has collapsed, empty if it has not.
+    threads, compiled: the choices at the start, so that a resumed run computes identically. The
+    field names are the keys in resume.pt.
     """
 
     step: int = 0
@@ -164,9 +167,9 @@ class LoopState:
     compiled: bool | None = None
     loss_sum: float = 0.0
     losses: int = 0
-    stepped: float = 0.0  # seconds of steps since the last validation
-    waited: float = 0.0  # of them, seconds in which the network waited for a batch
-    drawing: float = 0.0  # seconds the drawing thread worked
+    stepped: float = 0.0  # seconds in steps since the last validation
+    waited: float = 0.0  # of these, seconds in which the network waited for a batch
+    drawing: float = 0.0  # seconds in which the drawing thread worked
     frames: int = 0  # frames shown
     padded: int = 0  # frames in batches, padding included
     all_stepped: float = 0.0  # the three sums above over the whole run, up to the last validation
@@ -175,7 +178,7 @@ class LoopState:
 
     @classmethod
     def from_saved(cls, saved: dict[str, Any]) -> LoopState:
-        """State of a resume file, which may be older and have fewer counters."""
+        """State from a resume file; a file of an older version may lack some counters."""
         names = {field.name for field in fields(cls)}
         return cls(**{name: value for name, value in saved.items() if name in names})
 
@@ -192,7 +195,7 @@ class LoopState:
 
         data_share: share of the step time in which the network waited for data. drawing_share:
         share in which the drawing thread worked (augmentation, crop, heatmaps, collation).
-        padding: share of the frames in batches.
+        padding: share of the frames in batches that are padding.
         """
         return {
             "data_share": _share(self.waited, self.stepped),
@@ -222,14 +225,14 @@ def _share(part: float, total: float) -> float:
     return round(part / total, 4) if total else 0.0
 
 
-# --- everything that a run writes while it trains; only the first of several processes writes ----
+# --- everything that a run writes while it trains; of several processes only the first writes ----
 
 
 class Records:
     """Weights, metrics and resume state of one run in its folder.
 
-    videos: ids of the clips that the run has seen, including those of the validation. They are
-    stored with the weights, so that nobody scores the network on them later.
+    videos: ids of the clips that the run has seen, including the validation clips. They are stored
+    with the weights, so that nobody scores the network on them later.
     """
 
     def __init__(
@@ -251,7 +254,7 @@ class Records:
     def resume(self, *, writes: bool) -> LoopState:
         """Load the last saved state, or start at step 0.
 
-        With `writes`, the metrics of later steps and a half-written last line are dropped.
+        With `writes`, drop the metrics of later steps and a half-written last line.
         """
         saved = load_resume(self._run_dir / "resume.pt")
         state = LoopState()
@@ -266,7 +269,7 @@ class Records:
                 raise UserError(
                     f"{self._run_dir / 'resume.pt'} is not the state of this run: "
                     f"{str(error).strip().partition(chr(10))[0]}",
-                    hint="delete the file, or train anew with --overwrite",
+                    hint="delete the file, or train again with --overwrite",
                     exit_code=ExitCode.UNREADABLE,
                 ) from error
         if writes:
@@ -281,12 +284,14 @@ class Records:
         """
         folder = self._run_dir / "tensorboard"
         if folder.is_symlink():
-            folder.unlink()  # its files are written in place, which would follow it
+            folder.unlink()  # its files are written in place, which would follow the link
         self._curves = Curves(folder, step)
 
     def add_loss(self, state: LoopState, loss: float) -> None:
-        """Add the loss of a step; every LOSS_EVERY steps a line of loss.jsonl has their mean, so
-        that a run can be watched that is validated at its end."""
+        """Add the loss of a step, and write the mean to loss.jsonl every LOSS_EVERY steps.
+
+        This shows the progress of a run that is validated only at its end.
+        """
         self._losses.append(loss)
         if state.step % LOSS_EVERY == 0:
             mean = sum(self._losses) / len(self._losses)
@@ -298,7 +303,8 @@ class Records:
     def save_validation(
         self, state: LoopState, result: Validation, rate: float, best: bool
     ) -> None:
-        """Write the weights first, the resume state last: a kill in between only repeats work."""
+        """Write the weights first and the resume state last, so that a run killed in between only
+        repeats work."""
         facts = {
             "skeleton": self._skeleton,
             "step": state.step,
@@ -332,7 +338,7 @@ class Records:
             self.save(state)
 
     def save(self, state: LoopState) -> None:
-        """Write the resume state: everything that a resumed run needs to equal this one."""
+        """Write the resume state: everything that a resumed run needs to compute the same."""
         import torch
 
         content = {
@@ -355,9 +361,9 @@ class Records:
 
 
 def _cut(path: Path, step: int) -> None:
-    """Drop the lines of later steps, and a half-written last one."""
+    """Drop the lines of later steps and a half-written last line."""
     if path.is_symlink():
-        path.unlink()  # rows are appended, which would follow it
+        path.unlink()  # rows are appended, which would follow the link
     if path.exists():
         lines = path.read_text("utf-8", "replace").splitlines()
         earlier = [line for line in lines if _is_metrics_until(line, step)]
@@ -365,7 +371,7 @@ def _cut(path: Path, step: int) -> None:
 
 
 def _is_metrics_until(line: str, step: int) -> bool:
-    """Whether a line is complete and not of a later step."""
+    """Whether a line is complete and belongs to no step after `step`."""
     try:
         return json.loads(line)["step"] <= step
     except (KeyError, TypeError, ValueError):
@@ -376,8 +382,8 @@ def _is_metrics_until(line: str, step: int) -> bool:
 
 
 class Curves:
-    """Event files in a folder. step: the last valid step; later events of an interrupted run are
-    hidden."""
+    """TensorBoard event files in a folder. step: the last valid step; TensorBoard hides later
+    events of an interrupted run."""
 
     def __init__(self, folder: Path, step: int) -> None:
         with optional_import(

@@ -1,8 +1,8 @@
-"""Training clips, and the pairs that are drawn from them.
+"""Training clips, and the pairs drawn from them.
 
-A pair is a function of (seed, step, index in the batch) alone, so a resumed run draws exactly the
-pairs of an uninterrupted one. From top to bottom: the clips of a project, one pair, one batch, and
-the order in which batches go through the clips.
+A pair depends only on (seed, step, index in the batch), so a resumed run draws exactly the pairs of
+an uninterrupted one. From top to bottom: the clips of a project, one pair, one batch, and the order
+in which batches go through the clips.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     import torch
 
 MAX_SPEED_UP = 2  # a clip longer than `train.frames` is never shown faster than this
-MAX_PAIRS = 8  # pairs of one clip in a batch, so few clips make small batches
+MAX_PAIRS = 8  # of one clip in a batch, so that few clips make small batches
 
 MirroredFeatures = Callable[[str, FloatArray], tuple[FloatArray, FloatArray]]
 """Id of a clip and seconds (G,) -> features (G, D) of its frames and of their mirror images."""
@@ -51,7 +51,7 @@ MirroredFeatures = Callable[[str, FloatArray], tuple[FloatArray, FloatArray]]
 @dataclass(frozen=True)
 class Twin:
     """The same movement by another performer, where that is known: xy (M, K, 2) pixels, score
-    (M, K), and source (M,): where in the clip each of its frames lies, in frames, increasing."""
+    (M, K), and source (M,): the clip frame that each frame of the twin matches, increasing."""
 
     xy: FloatArray
     score: FloatArray
@@ -62,7 +62,7 @@ class Twin:
         return Twin(self.xy[index], self.score[index], self.source[index])
 
     def of_rows(self, index: IntArray) -> Twin:
-        """What the twin shows of the clip reduced to the frames `index` (N,)."""
+        """The part of the twin that matches the clip reduced to the frames `index` (N,)."""
         shown = (self.source >= index[0]) & (self.source <= index[-1])
         part = self.rows(np.flatnonzero(shown))
         return replace(part, source=np.interp(part.source, index, np.arange(len(index))))
@@ -73,8 +73,8 @@ class Clip:
     """One training clip at the model's rate: xy (T, K, 2) pixels, score (T, K).
 
     frame_features, mirrored: features (T, D) of its video frames and of their mirror images, None
-    where the network reads joints. twin: whose copies are shown instead of the clip's own. world:
-    joints (T, K, 3) in metres that face the camera, None where they are not known.
+    if the network reads joints. twin: if there is one, copies are made of it instead of the clip.
+    world: joints (T, K, 3) in metres, turned to face the camera, None if unknown.
     """
 
     video: str
@@ -113,17 +113,17 @@ class TrainingSet:
 
 
 def training_videos(project: Project) -> list[Video]:
-    """Videos with poses to train on: those of the split `train`, or if there are none, all that are
-    not `test`."""
+    """Videos with poses to train on: those of the split `train` or, if there are none, all that are
+    not in `test`."""
     posed = project.posed()
     videos = [video for video in project.videos() if video.id in posed]
     return [videos[row] for row in _to_train_on([video.split for video in videos])]
 
 
 def some_training_videos(project: Project, most: int) -> list[Video]:
-    """At most `most` of `training_videos`, evenly spaced among their ids if there are more.
+    """At most `most` of `training_videos`, evenly spaced by id if there are more.
 
-    If all chosen clips have poses, the others, of which there may be 100,000, are not examined.
+    If all chosen clips have poses, the others are not examined, of which there may be 100,000.
     """
     listed = project.video_list()
     rows = _evenly_spaced(_to_train_on(listed.splits), most, listed.rows.ids)
@@ -136,7 +136,10 @@ def some_training_videos(project: Project, most: int) -> list[Video]:
 
 
 def _evenly_spaced(rows: Sequence[int], most: int, ids: Sequence[str]) -> Sequence[int]:
-    """At most `most` of the rows, where there are more in the order of `ids`, of every clip."""
+    """At most `most` of the rows; if there are more, evenly spaced in the order of `ids`.
+
+    ids: of all clips.
+    """
     if len(rows) <= most:
         return rows
     ordered = sorted(rows, key=ids.__getitem__)
@@ -144,7 +147,7 @@ def _evenly_spaced(rows: Sequence[int], most: int, ids: Sequence[str]) -> Sequen
 
 
 def _to_train_on(splits: Sequence[str]) -> list[int]:
-    """The rows of the clips to train on, given the splits of all."""
+    """The rows of the clips to train on, given the split of every clip."""
     marked = [row for row, split in enumerate(splits) if split == "train"]
     return marked or [row for row, split in enumerate(splits) if split != "test"]
 
@@ -154,8 +157,8 @@ def load_training_set(
 ) -> TrainingSet:
     """Read, check and split the training clips. frame_features: for `model.input=rgb`.
 
-    Raises UserError for fewer than 2 clips (exit 4), for mixed skeletons and, where the network
-    reads 3D, for clips without (exit 5), and whatever `frame_features` raises.
+    Raises UserError if there are fewer than 2 clips (exit 4), if skeletons are mixed (exit 5) or if
+    the network reads 3D joints and a clip has none (exit 5), and whatever `frame_features` raises.
     """
     videos = training_videos(project)
     poses, keys = {}, {}
@@ -174,8 +177,10 @@ def load_training_set(
 
 
 def training_skeleton(skeletons: Sequence[str]) -> str:
-    """The skeleton of all training clips; UserError for fewer than 2 clips (exit 4), and for
-    several skeletons (exit 5). skeletons: of each clip."""
+    """The skeleton of all training clips. skeletons: that of each clip.
+
+    Raises UserError for fewer than 2 clips (exit 4) and for different skeletons (exit 5).
+    """
     if len(skeletons) < 2:
         raise UserError(
             f"training needs at least 2 clips with poses, found {len(skeletons)}",
@@ -193,7 +198,7 @@ def training_skeleton(skeletons: Sequence[str]) -> str:
 
 
 def clips_digest(keys: Mapping[str, str]) -> str:
-    """Identity of a set of training clips; keys: of the recipe of the poses, by video id."""
+    """Identity of a set of training clips. keys: key of each clip's pose recipe, by video id."""
     pairs = sorted(f"{video}:{key}" for video, key in keys.items())
     return hashlib.sha256("\n".join(pairs).encode()).hexdigest()
 
@@ -212,7 +217,7 @@ def to_clip(
 def _hold_out(clips: list[Clip], share: float) -> tuple[list[Clip], list[Clip]]:
     """Hold out round(share * n) clips, chosen by a hash of their ids.
 
-    With fewer than 7 clips all of them are trained on, and validated on as well.
+    With fewer than 7 clips, all are used for both training and validation.
     """
     count = round(share * len(clips))
     if count == 0 or len(clips) < 7:
@@ -236,9 +241,9 @@ def limit_frames(clip: Clip, frames: int, rng: np.random.Generator) -> Clip:
 def draw_copy(
     clip: Clip, skeleton: Skeleton, config: Config, rng: np.random.Generator
 ) -> tuple[Clip, AugmentedCopy]:
-    """S and its augmented copy S' as joints (paper sec. 3.2); that of the twin, if S has one that
-    shows enough of it.
+    """S and its augmented copy S' as joints (paper sec. 3.2).
 
+    If S has a twin with at least MIN_FRAMES frames of the same part, S' is a copy of the twin.
     Frame features follow the temporal augmentation of the copy, and are those of the mirror images
     if it is flipped. No other augmentation changes them.
     """
@@ -280,7 +285,7 @@ def draw_pair(
 ) -> tuple[NetworkInput, NetworkInput, FloatArray]:
     """Network inputs of S and S', and the index in S of each frame of S'.
 
-    S' is cropped by its own box, as a clip of the same frames would be.
+    S' is cropped to its own box, as a clip of the same frames would be.
     """
     original, copy = draw_copy(clip, skeleton, config, rng)
     return to_input(original, skeleton, config), to_input(copy, skeleton, config), copy.source
@@ -293,7 +298,7 @@ def draw_clip_pair(
     config: Config,
     rng: np.random.Generator,
 ) -> tuple[NetworkInput, NetworkInput, FloatArray]:
-    """Augmented copies of `clip` and of another one of `clips`.
+    """Network inputs of augmented copies of `clip` and of another clip of `clips`.
 
     The third value is the share of the other clip that has passed at each frame of its copy.
     """
@@ -317,7 +322,7 @@ def draw_batch(
     device: torch.device,
     share: slice = slice(None),
 ) -> PairBatch:
-    """The batch of one step, or the `share` of it that this process computes."""
+    """The batch of one step, or this process's `share` of it."""
     lengths = tuple(len(clip.xy) for clip in clips)
     positions = batch_positions(lengths, config.train, config.augment, step)
     return draw_pairs_at(clips, skeleton, config, positions[share], device)
@@ -330,7 +335,7 @@ def draw_pairs_at(
     positions: Sequence[int],
     device: torch.device,
 ) -> PairBatch:
-    """One batch of the pairs at these positions of the stream of clips."""
+    """The batch of the pairs at these positions in the stream of clips."""
     import torch
 
     seed, size = config.train.seed, batch_size(config.train, len(clips))
@@ -361,12 +366,12 @@ def draw_pairs_at(
 
 
 def batch_size(config: TrainConfig, clips: int) -> int:
-    """Pairs in a batch of all processes: `train.batch_size`, but at most 8 of each clip."""
+    """Pairs in a batch over all processes: `train.batch_size`, but at most 8 of each clip."""
     return min(config.batch_size, MAX_PAIRS * clips)
 
 
 def clip_at(seed: int, clips: int, position: int) -> int:
-    """Number of the clip at a position of the stream."""
+    """Index of the clip at a position in the stream."""
     epoch, offset = divmod(position, clips)
     return _shuffled_clips(seed, clips, epoch)[offset]
 
@@ -377,12 +382,12 @@ def _shuffled_clips(seed: int, clips: int, epoch: int) -> tuple[int, ...]:
 
 
 def pair_rng(seed: int, size: int, position: int) -> np.random.Generator:
-    """Random numbers of the pair at a position, in batches of `size`."""
+    """Random generator of the pair at a position, for batches of `size` pairs."""
     return np.random.default_rng([seed, 2, *divmod(position, size)])
 
 
 def window(length: int, frames: int, rng: np.random.Generator) -> tuple[int, int]:
-    """(start, length) of the part of a clip that a pair shows, thinned to `frames` afterwards."""
+    """(start, length) of the part of a clip that a pair shows, before it is thinned to `frames`."""
     if length <= frames:
         return 0, length
     part = int(rng.integers(frames, min(length, MAX_SPEED_UP * frames) + 1))
@@ -392,7 +397,7 @@ def window(length: int, frames: int, rng: np.random.Generator) -> tuple[int, int
 def batch_positions(
     lengths: tuple[int, ...], config: TrainConfig, augment: AugmentConfig, step: int
 ) -> list[int]:
-    """Positions in the stream of the pairs of a step. lengths: frames of each clip."""
+    """Positions of a step's pairs in the stream. lengths: frames of each clip."""
     size = batch_size(config, len(lengths))
     if not config.bucket:
         return list(range(step * size, (step + 1) * size))
@@ -405,7 +410,7 @@ def batch_positions(
 def _buckets(
     lengths: tuple[int, ...], config: TrainConfig, augment: AugmentConfig, pool: int, count: int
 ) -> list[list[int]]:
-    """The positions of one pool in `count` batches of similar length, in a random order."""
+    """The positions of one pool, in `count` batches of similar length in random order."""
     size = batch_size(config, len(lengths))
     positions = range(pool * count * size, (pool + 1) * count * size)
     cost = [_frames(lengths, config, augment, position, size) for position in positions]
@@ -422,7 +427,7 @@ def _frames(
     position: int,
     size: int,
 ) -> int:
-    """Frames of S and S' together, by the random draws with which each pair begins."""
+    """Frames of S and S' together, from the random draws that each pair makes first."""
     rng = pair_rng(config.seed, size, position)
     length = lengths[clip_at(config.seed, len(lengths), position)]
     first = min(window(length, config.frames, rng)[1], config.frames)

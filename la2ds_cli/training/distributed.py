@@ -1,10 +1,10 @@
-"""One training by several processes, as `torchrun` starts them.
+"""Training in several processes, as `torchrun` starts them.
 
-Each process computes its share of every batch, and gradients are summed so that the update is that
-of the entire batch.
+Each process computes its share of every batch. Gradients are summed, so that the update is that of
+the entire batch.
 
 Only the first process locks the project, writes, validates and prints. All processes read the
-project, so it must lie where each of them sees it.
+project, so each of them must have access to its folder.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ T = TypeVar("T")
 
 
 class ReportedElsewhere(UserError):
-    """A UserError that another process reports; this one ends silently with the same exit code."""
+    """A UserError that another process reports; this process exits silently with the same code."""
 
 
 @dataclass(frozen=True)
 class Processes:
-    """The processes of a training. rank: number of this process among `count`; local_rank: its
-    number among the `local_count` on this machine."""
+    """The processes that train together. rank: number of this process among `count`; local_rank:
+    its number among the `local_count` on this machine."""
 
     rank: int = 0
     count: int = 1
@@ -40,7 +40,7 @@ class Processes:
 
     @classmethod
     def from_environment(cls) -> Processes:
-        """The processes that torchrun describes; one process without torchrun."""
+        """The processes as torchrun sets them in the environment; one process without torchrun."""
         names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
         if not all(name in os.environ for name in (*names, "MASTER_ADDR")):
             return cls()
@@ -61,7 +61,7 @@ class Processes:
         return slice(self.rank, None, self.count)
 
     def device(self, device: torch.device) -> torch.device:
-        """The device of this process: one CUDA device each."""
+        """The device of this process. On CUDA each of several processes has its own."""
         import torch
 
         if device.type != "cuda" or not self.several:
@@ -109,28 +109,29 @@ class Processes:
         raise ReportedElsewhere(message, hint=hint, exit_code=ExitCode(code))
 
     def report_once(self, error: UserError) -> UserError:
-        """An error that all processes have raised: the first one reports it."""
+        """An error that all processes have raised, to be reported by the first one only."""
         if self.first:
             return error
         return ReportedElsewhere(error.message, hint=error.hint, exit_code=error.exit_code)
 
     def wait_for_all(self) -> None:
-        """Return when all processes have called this."""
+        """Wait until all processes have called this."""
         self.broadcast([0.0])
 
     def mean_gradients(
         self, parameters: Iterable[torch.Tensor], loss: torch.Tensor, frames: int
     ) -> torch.Tensor:
-        """Replace the gradients of this process's loss, a mean over its `frames`, by those of the
-        mean over the frames of all processes, and return that loss.
+        """Replace this process's gradients by those of the loss over the frames of all processes,
+        and return that loss.
 
-        A single process keeps its gradients and its loss.
+        loss: mean over the `frames` of this process. A single process keeps its gradients and its
+        loss.
         """
         if not self.several:
             return loss
         import torch
 
-        # Means are turned into sums: the shares of a batch have different numbers of frames.
+        # Turn means into sums, because the shares of a batch have different numbers of frames.
         gradients = [p.grad for p in parameters if p.grad is not None]
         parts = [gradient.flatten() * frames for gradient in gradients]
         counted = torch.stack([loss * frames, loss.new_tensor(float(frames))])
@@ -146,15 +147,15 @@ class Processes:
 
 @contextmanager
 def process_group(processes: Processes, device: torch.device) -> Iterator[Processes]:
-    """The processes, connected: numbers are sent by gloo, CUDA gradients by NCCL."""
+    """Connect the processes: gloo sends CPU tensors, NCCL sends CUDA gradients."""
     if not processes.several:
         yield processes
         return
     import torch
 
-    # It takes the group of all processes as a default argument. Imported while there is one (an
-    # optimizer's first step imports it), it keeps that group alive after it is destroyed, and its
-    # threads abort the process if they still hold a tensor when Python ends.
+    # This module takes the default process group as a default argument. If it is imported while a
+    # group exists (an optimizer's first step imports it), it keeps the group alive after its
+    # destruction, whose threads abort the process if they still hold a tensor when Python exits.
     import torch.distributed.nn
 
     if device.type == "cuda":

@@ -1,8 +1,8 @@
 """The optimisation loop of one run.
 
-From top to bottom: `run_loop`, which prepares a run and resumes it; the steps with their
-validations; the learning rate, random numbers and precision of one step; and the thread that draws
-the next batch while the network computes.
+From top to bottom: `run_loop`, which prepares or resumes a run; the steps and validations; the
+learning rate, random numbers and precision of one step; and the thread that draws the next batch
+while the network computes.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LoopOptions:
-    """How a run trains on this machine; nothing of it is part of the recipe.
+    """How a run trains on this machine; none of this is part of the recipe.
 
     max_minutes: time limit over all resumed parts, None = no limit. processes: those that share the
     work; all of them call `run_loop`. tensorboard: also write event files for TensorBoard. clock:
-    what the time is taken by, in seconds.
+    returns the current time in seconds.
     """
 
     device: torch.device
@@ -68,13 +68,13 @@ def run_loop(
     """Train until `train.steps`, the time limit or `train.patience`, resuming from
     run_dir/resume.pt.
 
-    With a time limit the schedule follows the larger of the two shares (steps, time), so a run
-    that the clock ends still ends at a learning rate of zero.
+    With a time limit the schedule follows the larger of the two shares done (steps, time), so that
+    the cosine schedule still reaches a learning rate of zero.
     """
     import torch
 
     train, processes = config.train, options.processes
-    # Adam with L2 decay, as CASA and the paper use it
+    # Adam with L2 decay, as in CASA and the paper
     optimiser = torch.optim.Adam(
         network.parameters(), train.learning_rate, weight_decay=train.weight_decay, fused=True
     )
@@ -89,7 +89,7 @@ def run_loop(
         )
     run = _Run(network, data, config, run_dir, options, state)
     try:
-        # A network that draws random numbers of its own draws the same in a resumed run.
+        # A network that draws random numbers draws the same ones in a resumed run.
         cuda = [options.device] if options.device.type == "cuda" else []
         with torch.random.fork_rng(cuda):
             run.prepare()
@@ -102,7 +102,7 @@ def run_loop(
 
 @dataclass
 class _Run:
-    """Everything that a step needs; only `state` changes from step to step."""
+    """Everything that a step needs; only `state` changes between steps."""
 
     network: SequenceNetwork
     data: TrainingSet
@@ -132,7 +132,7 @@ class _Run:
         )
 
     def share_done(self) -> float:
-        """The share of the run that has passed, in [0, 1]."""
+        """The share of the run that is done, in [0, 1]."""
         return max(self.state.step / self.config.train.steps, self.state.seconds / self.limit)
 
     def loss(self, batch: PairBatch, step: int) -> torch.Tensor:
@@ -144,7 +144,7 @@ class _Run:
             return self.method.loss(self.network, batch, self.config, generator)
 
     def forward_backward(self, batch: PairBatch, step: int) -> torch.Tensor:
-        """Loss of the batch; its gradients are left in the parameters."""
+        """Loss of the batch; leaves its gradients in the parameters."""
         import torch
 
         torch.manual_seed(step_seed(self.config.train, step))
@@ -155,14 +155,14 @@ class _Run:
         return loss.detach()
 
     def prepare(self) -> None:
-        """Choose threads and compilation by measurement; a resumed run repeats its choice."""
+        """Choose threads and compilation by measurement; a resumed run keeps its first choice."""
         import torch
 
         state, train, options = self.state, self.config.train, self.options
         on_cuda, setting = options.device.type == "cuda", train.compile
         if state.compiled is not None:
             setting = "on" if state.compiled else "off"
-        # Batches are drawn ahead as in training, because the drawing thread needs a core as well.
+        # Batches are drawn ahead as in training, because the drawing thread needs a core too.
         with self.prefetch() as batches:
 
             def run_step(step: int) -> float:
@@ -186,7 +186,7 @@ class _Run:
 def _optimise(
     run: _Run, batches: Prefetch[PairBatch], optimiser: torch.optim.Optimizer, records: Records
 ) -> None:
-    """Take the steps that remain, and validate."""
+    """Take the remaining steps, with validations."""
     import torch
 
     train, state = run.config.train, run.state
@@ -197,7 +197,7 @@ def _optimise(
     started = run.options.clock() - state.seconds
     share = run.share_done()
     progress.advance(share)
-    # A resumed run whose time is over takes one more step, so that it ends with weights.
+    # A resumed run whose time is up takes one more step, so that it ends with weights.
     while not state.finished:
         begun = time.perf_counter()
         rate = learning_rate(train, state.step, share)
@@ -243,7 +243,7 @@ def _count(
 
 
 def _validate(run: _Run, pairs: WarpedPairs, records: Records, rate: float, *, last: bool) -> None:
-    """Validate and write in the first process, and share the outcome with all processes."""
+    """Validate and write in the first process, and send the outcome to all processes."""
     state, processes, progress = run.state, run.options.processes, run.options.progress
     had_collapsed = bool(state.collapse)
     if processes.first:
@@ -263,7 +263,8 @@ def _validate(run: _Run, pairs: WarpedPairs, records: Records, rate: float, *, l
         )
     if state.finished and not last:
         progress.note(
-            f"stopped at step {state.step}: no better for {run.config.train.patience} validations"
+            f"stopped at step {state.step}: no improvement in {run.config.train.patience} "
+            "validations"
         )
 
 
@@ -278,7 +279,8 @@ def _measure(run: _Run, pairs: WarpedPairs) -> Validation:
 
 
 def _diverged(run: _Run, batch: PairBatch) -> UserError:
-    """The error that names the clips whose own loss is not finite, or all clips of the batch."""
+    """The error that names the clips whose loss is not finite or, if there are none, all clips of
+    the batch."""
     import torch
 
     data, step, processes = run.data, run.state.step, run.options.processes
@@ -293,9 +295,9 @@ def _diverged(run: _Run, batch: PairBatch) -> UserError:
     clips = ", ".join(sorted(set(videos or processes.gather(batch.videos))))
     quantity = "loss" if videos else "gradient"
     error = UserError(
-        f"the {quantity} is not a number at step {step}, on the clips {clips}",
-        hint=f"look at those clips, or lower train.learning_rate; {run.run_dir} holds the state "
-        "before",
+        f"the {quantity} is not finite at step {step}, on the clips {clips}",
+        hint=f"check these clips, or lower train.learning_rate; {run.run_dir} holds the last saved "
+        "state",
         exit_code=ExitCode.UNUSABLE,
     )
     return processes.report_once(error)
@@ -305,11 +307,11 @@ def _diverged(run: _Run, batch: PairBatch) -> UserError:
 
 
 def learning_rate(config: TrainConfig, step: int, done: float) -> float:
-    """Rate at a step; `done` in [0, 1] is the share of the run that has passed.
+    """Learning rate at a step; `done` in [0, 1] is the share of the run that is done.
 
-    cosine: to zero; milestones: halved at 15, 20, 25, ... 50 % of the run, the epochs
-    30, 40, ... 100 of 200 that CASA uses; halving: at each of 24 equal parts of the run, as the
-    paper prints (sec. 4); constant. Linear warm-up before.
+    cosine: decays to zero; milestones: halved at 15, 20, 25, ... 50 % of the run, the epochs
+    30, 40, ... 100 of 200 that CASA uses; halving: halved after each of 24 equal parts of the run,
+    as the paper prints (sec. 4); constant. All begin with a linear warm-up.
     """
     warm = min(1.0, (step + 1) / max(config.warmup, 1))
     factor = 1.0
@@ -328,7 +330,7 @@ def step_seed(config: TrainConfig, step: int) -> int:
 
 
 def step_generator(config: TrainConfig, step: int) -> torch.Generator:
-    """Generator of the random numbers that the loss of a step draws."""
+    """Generator of the random numbers that a step's loss draws."""
     import torch
 
     return torch.Generator().manual_seed(step_seed(config, step))
@@ -355,8 +357,8 @@ T = TypeVar("T")
 class Prefetch(Generic[T]):
     """Calls `draw(step)` one step ahead; at most two results exist at a time.
 
-    Rendering releases Python's lock, so on a second core a batch costs the network no time. draw
-    must be a function of the step alone; its exception is raised by `take` of the same step.
+    Rendering heatmaps releases the GIL, so with a second core the network does not wait for
+    batches. `draw` must depend on the step alone; `take` raises the exception of its step.
 
     waited, busy: seconds since `reset` in which `take` waited and in which the thread worked.
     """
@@ -389,7 +391,7 @@ class Prefetch(Generic[T]):
             self.busy += time.perf_counter() - started
 
     def close(self) -> None:
-        """End the thread when it has finished its current batch."""
+        """End the thread once it has finished its current batch."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def __enter__(self) -> Prefetch[T]:

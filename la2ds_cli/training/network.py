@@ -32,18 +32,17 @@ ENCODERS = {
     "stgcn": "la2ds_models.stgcn",
     "vivit": "la2ds_models.alignment_network",
 }
-"""model.encoder -> module. Its function `build` takes the keywords of `build_network`, may ignore
-some, and returns a la2ds_models.sequence_network.SequenceNetwork. A module that cannot read every
-`model.input` lists those that it reads, as INPUTS = ("joints",)."""
+"""model.encoder -> module. Its function `build` gets the keywords that `build_network` passes, may
+ignore some, and returns a la2ds_models.sequence_network.SequenceNetwork. A module that cannot read
+every `model.input` lists the ones it reads, as INPUTS = ("joints",)."""
 
 
 @dataclass(frozen=True)
 class ClipBatch:
-    """Clips of different lengths, without padded frames in the expensive arrays.
+    """Clips of different lengths, without padded frames in the large arrays.
 
-    maps (F, C, S, S) and joints (F, J): the real frames of all clips, concatenated, or None; joints
-    are features of the joints or of the image of each frame. mask (B, T): True = a real frame;
-    F = mask.sum().
+    maps (F, C, S, S) and joints (F, J): the real frames of all clips, concatenated, or None. joints
+    holds features of each frame's joints or image. mask (B, T): True = real frame; F = mask.sum().
     """
 
     maps: torch.Tensor | None
@@ -55,8 +54,8 @@ class ClipBatch:
 class PairBatch:
     """Original sequences S, augmented copies S' and, for each frame of S', its index in S.
 
-    For methods that compare clips (la2ds_cli.training.losses): copies of two clips, and the share
-    of the second clip that has passed at each of its frames.
+    For methods that compare clips (la2ds_cli.training.losses): copies of two clips and, for each
+    frame of the second, the share of its clip that has passed.
     """
 
     original: ClipBatch
@@ -64,16 +63,16 @@ class PairBatch:
     truth: torch.Tensor  # (B, M) float32, 0 at padding
     videos: list[str]
     positions: tuple[int, ...]  # of the pairs in the stream of clips (training.data)
-    frames: tuple[int, int]  # real frames of S and of S', known without a transfer from the device
+    frames: tuple[int, int]  # real frames of S and of S', kept to avoid a transfer from the device
 
 
 def build_network(
     model: ModelConfig, heatmap: HeatmapConfig, skeleton: Skeleton, seed: int
 ) -> SequenceNetwork:
-    """The network of these settings with random weights drawn from `seed`.
+    """Build the network of these settings, with random weights from `seed`.
 
-    The global random state of torch does not change. Raises UserError (exit 2) if the encoder is
-    unknown or if no network fits the settings.
+    Leaves torch's global random state unchanged. Raises UserError (exit 2) if the encoder is
+    unknown or cannot be built with the settings.
     """
     import torch
 
@@ -82,7 +81,7 @@ def build_network(
     if model.input not in inputs:
         raise UserError(
             f"these settings fit no network: the encoder '{model.encoder}' does not read "
-            f"{model.input}: model.input must be {' or '.join(inputs)}"
+            f"{model.input}; model.input must be {' or '.join(inputs)}"
         )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -114,7 +113,7 @@ def build_network(
 
 
 def _encoder(name: str) -> ModuleType:
-    """The module of an encoder, with its function `build`."""
+    """The module of an encoder, which has a function `build`."""
     path = ENCODERS.get(name, name)
     if path == name and "." in name:
         check_trusted(name, "encoder")
@@ -125,7 +124,7 @@ def _encoder(name: str) -> ModuleType:
     if spec is None:
         raise UserError(
             f"unknown encoder '{name}'",
-            hint=f"known: {', '.join(ENCODERS)}; or the dotted path of a module with build(...)",
+            hint=f"choose {', '.join(ENCODERS)}, or the dotted path of a module with build(...)",
         )
     return importlib.import_module(path)
 

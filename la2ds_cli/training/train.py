@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from la2ds_models.sequence_network import SequenceNetwork
 
 CARD = "CARD.md"  # written when a run has finished
-FEW_CLIPS = 10  # below this the user is warned
-SMALL_SET = 20  # up to this the user is advised to compare the model with raw poses
+FEW_CLIPS = 10  # with fewer clips the user is warned
+SMALL_SET = 20  # up to this many the user is advised to compare the model with raw poses
 COLLAPSED = 20.0  # % synthetic warp error; chance is about 33
 SAME_FRAMES = (
-    "with --input rgb the copies show exactly the frames of their clip, or mirror images of them: "
-    "the validation error says little about other people; la2ds evaluate measures that"
+    "with --input rgb the copies show exactly the frames of their clip, or mirror images of them, "
+    "so the validation error says little about other people; la2ds evaluate measures that"
 )
 
 
@@ -45,9 +45,9 @@ class TrainResult:
     """Outcome of a run.
 
     validation_error: % of the clip length on synthetic warps of held-out clips
-    (la2ds_cli.training.validate). raw_pose_error: the same without training, NaN = not measured.
-    seconds: training time of all resumed parts. data_share, drawing_share: shares of the step time
-    in which the network waited for batches and in which a second thread drew them.
+    (la2ds_cli.training.validate). raw_pose_error: the same error of raw poses, NaN = not measured.
+    seconds: training time over all resumed parts. data_share, drawing_share: shares of the step
+    time in which the network waited for batches and in which a second thread drew them.
     """
 
     run: str
@@ -84,13 +84,13 @@ def train(
 ) -> TrainResult:
     """Train run `run`, or resume it if it was interrupted.
 
-    from_base: begin with the weights of the base model instead of random ones. clock: what
-    `max_minutes` and the time of the run are taken by, in seconds.
-    A finished run of the same settings and clips is left unchanged. Raises UserError (exit 5) for a
-    run of other settings or clips unless `overwrite`; and, before anything is written, exit 2 if
-    `max_minutes` is not more than 0 or the settings fit no network. Writes the files of
-    la2ds_cli.training.checkpoint and CARD.md, and with `tensorboard` event files. Under `torchrun`
-    every process calls this, and only the first one writes.
+    from_base: start from the weights of the base model instead of random ones. clock: returns the
+    current time in seconds, for `max_minutes` and the time of the run.
+    A finished run with the same settings and clips is left unchanged. Raises UserError (exit 5) if
+    the run has other settings or clips, unless `overwrite`. Raises UserError (exit 2), before
+    anything is written, if `max_minutes` is not more than 0 or the settings fit no network. Writes
+    the files of la2ds_cli.training.checkpoint and CARD.md, and with `tensorboard` event files.
+    Under `torchrun` every process calls this, and only the first one writes.
     """
     processes = Processes.from_environment()
     if run == BASE_RUN:
@@ -103,7 +103,9 @@ def train(
     except UserError as error:
         raise processes.report_once(error) from error
     if max_minutes is not None and not max_minutes > 0:
-        raise processes.report_once(UserError(f"the longest training is {max_minutes:g} minutes"))
+        raise processes.report_once(
+            UserError(f"the time limit must be more than 0 minutes, got {max_minutes:g}")
+        )
     _check_share(processes, config.train.batch_size)
     shown = progress if progress and processes.first else Progress()
     options = LoopOptions(target, max_minutes, shown, processes, tensorboard, clock)
@@ -122,17 +124,18 @@ def train_seeds(
     progress: Progress | None = None,
     **options: Any,
 ) -> Iterator[TrainResult]:
-    """Train one run for each seed, called RUN-sSEED, and yield each as soon as it and those before
+    """Train one run for each seed, named RUN-sSEED, and yield each as soon as it and those before
     it are finished.
 
     options: max_minutes, overwrite, tensorboard and from_base of `train`. engine: `ray` trains them
-    in the actors of a Ray cluster that shares the project's folder, one core or GPU for each; a run
-    whose worker dies goes on in another. Raises UserError (exit 2) for seeds that are no different
-    numbers from 0, and as `train` does.
+    in the actors of a Ray cluster that shares the project's folder, one core or GPU for each. If a
+    worker dies, another one continues its run. Raises UserError (exit 2) unless the seeds are
+    different whole numbers from 0 up, and as `train` does.
     """
     if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
         raise UserError(
-            f"the seeds must be different numbers from 0, got {list(seeds)}", hint="--seeds 0,1,2"
+            f"the seeds must be different numbers from 0 up, got {list(seeds)}",
+            hint="--seeds 0,1,2",
         )
     items = [{"run": f"{run}-s{seed}", "seed": seed} for seed in seeds]
     if engine == "local":
@@ -193,7 +196,7 @@ def _train(
             start_from_base(network, config, data.skeleton)
         return network
 
-    # Before the folder: settings that fit no network leave no run behind, and replace none.
+    # Built before the folder is touched: settings that fit no network leave and replace no run.
     network = processes.call_in_all(build)
     name: DeviceName = "cuda" if device.type == "cuda" else "cpu"
     frames = processes.call_in_all(
@@ -209,7 +212,7 @@ def _train(
     )
     count = len({clip.video for clip in (*data.train, *data.validation)})
     _check_share(processes, batch_size(config.train, len(data.train)))
-    # No process reads the folder before the first one has prepared it.
+    # No process reads the folder until the first one has prepared it.
     processes.call_in_all(
         lambda: _prepare_folder(run_dir, config, recipe, overwrite) if processes.first else None
     )
@@ -246,7 +249,7 @@ def _with_frames(
 ) -> TrainingSet:
     """The training set with the features of its video frames.
 
-    Each process computes a share of the missing ones, after a check that all can be computed.
+    After a check that all can be computed, each process computes a share of the missing features.
     """
     clips = sorted({clip.video for clip in (*data.train, *data.validation)})
     processes.call_in_all(lambda: frames.check(clips))
@@ -260,7 +263,8 @@ def _check_share(processes: Processes, pairs: int) -> None:
         raise processes.report_once(
             UserError(
                 f"{processes.count} processes cannot share batches of {pairs}",
-                hint="start fewer, or raise train.batch_size (at most 8 pairs of each clip)",
+                hint="start fewer processes, or raise train.batch_size (at most 8 pairs of each "
+                "clip)",
             )
         )
 
@@ -268,10 +272,10 @@ def _check_share(processes: Processes, pairs: int) -> None:
 def _prepare_folder(
     run_dir: Path, config: Config, recipe: artifact.Recipe, overwrite: bool
 ) -> None:
-    """Write the settings and the recipe of the run; with `overwrite` the old run is removed.
+    """Write the settings and the recipe of the run; with `overwrite`, remove the old run first.
 
-    Raises UserError (exit 5) if the folder holds a run of another recipe, whose weights and metrics
-    would be mixed with those of this one.
+    Raises UserError (exit 5) if the folder holds a run with another recipe, whose weights and
+    metrics would mix with those of this run.
     """
     import tomli_w
 
@@ -302,12 +306,12 @@ def _prepare_folder(
 
 
 def _note_few_clips(count: int, trained: int, config: Config, progress: Progress) -> None:
-    """Notes for a run of few clips, before it trains."""
+    """Before training, tell the user about small batches and few clips."""
     size = batch_size(config.train, trained)
     if size < config.train.batch_size:
         progress.note(
             f"batches of {size} instead of {config.train.batch_size} pairs: at most {MAX_PAIRS} "
-            f"of each of the {trained} clips"
+            f"from each of the {trained} clips"
         )
     if count < FEW_CLIPS:
         progress.note(f"only {count} clips to learn from")
@@ -317,21 +321,21 @@ Outlook = Literal["impossible", "unlikely", "possible", "likely"]
 
 
 def outlook(clips: int) -> tuple[Outlook, str]:
-    """Whether training on so many clips is likely to pay, and a sentence that says so."""
+    """Whether training on this many clips is likely to help, and a sentence that says so."""
     if clips < 2:
-        return "impossible", "training takes at least 2 clips whose joints are there"
+        return "impossible", "training needs at least 2 clips with joints"
     if clips < FEW_CLIPS:
-        said = f"only {clips} clips to learn from: training is unlikely to pay"
+        said = f"only {clips} clips to learn from: training is unlikely to help"
         return "unlikely", f"{said}, and the clips can be aligned without it"
     if clips <= SMALL_SET:
-        said = f"{clips} clips to learn from are few: training may or may not pay"
-        return "possible", f"{said}; the verdict of a run says which, and evaluating measures it"
+        said = f"only {clips} clips to learn from: training may or may not help"
+        return "possible", f"{said}; the verdict of the run says which, an evaluation measures it"
     said = f"{clips} clips are enough to learn from"
-    return "likely", f"{said}; the verdict of a run says whether it beats what needs no training"
+    return "likely", f"{said}; the verdict of the run says whether it beats the untrained methods"
 
 
 def _warnings(count: int, state: LoopState) -> list[str]:
-    """Sentences that a user must know before trusting the model."""
+    """What the user must know before trusting the model, as sentences."""
     warnings = []
     comparison = (
         f"{state.best_error:.2f} % against {state.raw_pose_error:.2f} % for raw poses on the same "
@@ -340,7 +344,7 @@ def _warnings(count: int, state: LoopState) -> list[str]:
     if count < FEW_CLIPS:
         warnings.append(
             f"only {count} clips to learn from ({comparison}): compare with --features pose before "
-            "trusting it"
+            "trusting the model"
         )
     elif count <= SMALL_SET:
         warnings.append(f"few clips to learn from ({comparison}): compare with --features pose")
@@ -348,7 +352,7 @@ def _warnings(count: int, state: LoopState) -> list[str]:
         warnings.append(f"the embedding has collapsed: {state.collapse}")
     elif state.best_error > COLLAPSED:
         warnings.append(
-            f"the embedding undoes synthetic warps with {state.best_error:.0f} % error, close to "
+            f"the embedding recovers synthetic warps with {state.best_error:.0f} % error, close to "
             "chance: its alignments cannot be trusted"
         )
     return warnings
@@ -393,26 +397,26 @@ def write_card(
         f"| frames per second | {config.train.fps:g} |",
         f"| steps | {state.step} of {config.train.steps} |",
         f"| time | {state.seconds:.0f} s |",
-        f"| drawing batches, beside the network | {100 * state.drawing_share():.0f} % of it |",
-        f"| waiting for them | {100 * state.data_share():.0f} % of it |",
+        f"| drawing batches, in parallel | {100 * state.drawing_share():.0f} % of the time |",
+        f"| waiting for batches | {100 * state.data_share():.0f} % of the time |",
         f"| validation error (synthetic warps, best at step {state.best_step}) | "
         f"{state.best_error:.2f} % of the clip length |",
-        f"| the same error of raw poses, without training | {_percent(state.raw_pose_error)} |",
+        f"| the same error for raw poses, without training | {_percent(state.raw_pose_error)} |",
         f"| embedding dimensions in use | {state.rank:.1f} of {config.model.width} |",
         "",
         "The validation error is measured without labels on warped copies "
         + ("of clips held out of training." if held_out else "of the training clips themselves.")
-        + " It does not say how well different performers align: `la2ds evaluate` does, beside "
-        "the baselines.",
+        + " It does not say how well different performers align. `la2ds evaluate` measures that, "
+        "next to the baselines.",
         "",
         "## Limits",
         "",
-        "- One action: clips of another movement embed, but mean nothing.",
-        "- Two-dimensional joints: a change of camera by more than some tens of degrees changes "
+        "- One action: clips of another movement can be embedded, but the result means nothing.",
+        "- Two-dimensional joints: turning the camera by more than some tens of degrees changes "
         "what the network sees.",
         "- Repeated movements look alike: a frame of one repetition may match another repetition.",
         "- A run limited by `--max-minutes` depends on the speed of the machine and is not exactly "
-        "reproducible; one limited by steps is.",
+        "reproducible; a run limited by steps is.",
     ]
     if warnings:
         lines += ["", _WARNINGS, "", *(f"- {warning}" for warning in warnings)]
@@ -420,7 +424,7 @@ def write_card(
 
 
 def card_warnings(run_dir: Path) -> list[str]:
-    """The warnings of a run that has finished, as its card has them; none without a card."""
+    """The warnings in the card of a finished run; none without a card."""
     try:
         lines = (run_dir / CARD).read_text("utf-8", "replace").splitlines()
     except OSError:

@@ -1,7 +1,7 @@
 """Whether a run compiles its network, and how many threads it uses, measured at its start.
 
-The frame encoder and each transformer block are compiled separately, for any length: around them
-the network branches on data (is there padding?), which a compiled graph cannot.
+The frame encoder and each transformer block are compiled separately, for any length. The network
+around them branches on data (is there padding?), which a compiled graph cannot.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from la2ds_models.sequence_network import SequenceNetwork
 
-MIN_SECONDS_LEFT = 600.0  # of training, to try compiling, which takes up to a minute of them
-REQUIRED_RATIO = 0.9  # of the time without: a choice must reach it to be used
+MIN_SECONDS_LEFT = 600.0  # of training, to try compiling, which takes up to a minute
+REQUIRED_RATIO = 0.9  # a choice is used only if it takes at most this share of the time without
 _TIMED_STEPS = 3
 
 
@@ -30,13 +30,14 @@ def choose_compiled(
     seconds_left: Callable[[float], float],
     note: Callable[[str], None],
 ) -> bool:
-    """Compile the blocks of `network` if that is asked for and pays; returns whether it does.
+    """Compile the blocks of `network` if the setting and the measurement say so; return whether
+    they are compiled.
 
-    setting: train.compile. run_step: forward and backward of one step without an update, called
-    with 0, 1, 2. seconds_left: the rest of the training when a step takes so long. `auto` never
-    compiles on a CPU, where the choice would make a run depend on how busy the machine is; on CUDA
-    it tries when `MIN_SECONDS_LEFT` remain, and compiles if that is clearly faster. Where compiling
-    fails (no C++ compiler, no Triton) the run continues without it, and `note` reports that.
+    setting: train.compile. run_step: forward and backward pass of one step without an update,
+    called with 0, 1, 2. seconds_left: the rest of the training, given the seconds of a step. `auto`
+    never compiles on a CPU, where the run would depend on how busy the machine is. On CUDA it tries
+    if `MIN_SECONDS_LEFT` remain, and compiles if that is clearly faster. If compiling fails (no C++
+    compiler, no Triton), the run continues without it, and `note` reports that.
     """
     if setting == "off" or (setting == "auto" and not on_cuda):
         return False
@@ -53,7 +54,7 @@ def choose_compiled(
         compiled = _fastest_step(run_step)
         if compiled > REQUIRED_RATIO * eager:
             restore_blocks(network)
-            note(f"torch.compile is left out: {compiled:.3f} s a step, {eager:.3f} s without")
+            note(f"torch.compile is not used: {compiled:.3f} s a step, {eager:.3f} s without")
             return False
     note(f"network compiled in {spent:.0f} s")
     return True
@@ -62,16 +63,16 @@ def choose_compiled(
 def compile_blocks(
     network: SequenceNetwork, run_step: Callable[[int], Any], note: Callable[[str], None]
 ) -> bool:
-    """Compile the blocks and run them once.
+    """Compile the blocks and run a few steps.
 
-    Returns False, with the blocks restored and a note, if that fails.
+    If that fails, restores the blocks, calls `note` and returns False.
     """
     import torch
 
     for block in network.compilable():
         block.forward = torch.compile(block.forward, dynamic=True)
     try:
-        for step in range(_TIMED_STEPS):  # padded and unpadded batches have a graph each
+        for step in range(_TIMED_STEPS):  # padded and unpadded batches each have a graph
             run_step(step)
     except (RuntimeError, ImportError) as error:
         restore_blocks(network)
@@ -82,14 +83,14 @@ def compile_blocks(
 
 
 def restore_blocks(network: SequenceNetwork) -> None:
-    """Give the blocks their uncompiled forward back."""
+    """Restore the uncompiled forward of the blocks."""
     for block in network.compilable():
         vars(block).pop("forward", None)
 
 
 @contextmanager
 def uncompiled() -> Iterator[None]:
-    """Run the blocks uncompiled: a graph for single clips costs more time than it saves."""
+    """Run the blocks uncompiled, because a graph for single clips costs more time than it saves."""
     import torch
 
     with torch.compiler.set_stance("force_eager"):
@@ -100,9 +101,9 @@ def uncompiled() -> Iterator[None]:
 
 
 def fastest_threads(run_step: Callable[[int], object], cores: int) -> int:
-    """The fastest of 1, half and all of the cores for `run_step`; torch is left set to it.
+    """The fastest of 1, half and all of the cores for `run_step`; sets torch to it.
 
-    Every count runs the steps 0, 1 and 2: the first is a warm-up, the faster of the others counts.
+    Each number of threads runs steps 0, 1 and 2: step 0 warms up, the faster of the others counts.
     """
     import torch
 

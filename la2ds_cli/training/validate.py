@@ -1,9 +1,9 @@
-"""Label-free validation: how well are synthetic warps of held-out clips undone?
+"""Label-free validation: how well does the embedding recover synthetic warps of held-out clips?
 
 Each held-out clip is paired with strongly warped copies of itself whose true correspondence is
-known. Both are embedded as any clip is, and every frame of the copy is matched to its nearest
-frame of the original. The error says nothing about how different performers map onto each other; it
-detects failure, collapse and over-fitting without a label.
+known. Both are embedded like any clip, and every frame of the copy is matched to the nearest frame
+of the original. The error does not say how well different performers align. It detects failure,
+collapse and over-fitting without labels.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from la2ds_cli.training.data import Clip, draw_copy, to_input
 MAX_CLIPS = 16
 COPIES = 2
 FLAT = 1e-5  # relative variance below this is rounding, not movement
-FEW_ANSWERS = 0.05  # share of frames that are ever the nearest; an untrained network has more
+FEW_ANSWERS = 0.05  # share of distinct nearest frames; an untrained network has more
 
 
 @dataclass(frozen=True)
 class Validation:
     """Outcome of one validation.
 
-    error: mean nearest-frame error in % of the clip length; a guess by chance gives about 33. rank:
-    effective number of embedding dimensions in use (participation ratio); 0 = constant. Between 1
-    and 2 is normal: one movement is a curve, and most of its spread lies along it. variance: mean
-    squared distance from the mean embedding as a share of the mean squared length, 0 to 1. answers:
+    error: mean nearest-frame error in % of the clip length; chance gives about 33. rank: effective
+    number of embedding dimensions in use (participation ratio); 0 = constant. Between 1 and 2 is
+    normal: one movement is a curve, and most of its spread lies along it. variance: mean squared
+    distance from the mean embedding as a share of the mean squared length, 0 to 1. answers:
     distinct nearest frames as a share of the matched frames; 1 / frames = all have the same one.
-    spread: how far an embedding lies from the mean of its clip, root mean square: the unit in which
-    embeddings are added to other features. centre: (D,) float64, the mean embedding of all frames.
+    spread: root mean square distance of an embedding from the mean of its clip, the unit in which
+    embeddings are combined with other features. centre: (D,) float64, mean embedding of all frames.
     """
 
     error: float
@@ -49,16 +49,18 @@ class Validation:
 
     @property
     def collapse(self) -> str:
-        """A phrase on how all frames look alike to the network; empty if they do not."""
+        """How the embedding has collapsed, as a phrase; empty if it has not."""
         if not self.variance > FLAT:
             return "all frames have the same embedding"
         if self.answers < FEW_ANSWERS:
-            return f"{100 * self.answers:.0f} % of the frames are the nearest of all others"
+            return (
+                f"{100 * self.answers:.0f} % of the frames are the nearest neighbours of all others"
+            )
         return ""
 
 
 class WarpedPairs:
-    """Pairs of held-out clips and their warped copies, rendered one at a time when iterated:
+    """Pairs of held-out clips and their warped copies. Iterating renders them one at a time, as
     (S, S', index in S of each frame of S')."""
 
     def __init__(
@@ -75,7 +77,7 @@ class WarpedPairs:
             yield first, second, copy.source
 
     def raw_pose_error(self) -> float:
-        """The same error for root-centred joints, without any training."""
+        """The same error for root-centred joints, without training."""
         errors = [
             nearest_frame_error(self._raw_pose(clip), self._raw_pose(copy), copy.source)
             for clip, copy in self._pairs

@@ -114,7 +114,7 @@ def test_a_bad_setting_is_refused_with_the_right_one(run: Run, setting: str, hin
             ("--preset", "casa", "--set", "model.input=heatmap"),
             "the encoder 'casa' does not read heatmap",
         ),
-        (("--method", "casa", "--preset", "heatmap"), "the method casa is a preset of its own"),
+        (("--method", "casa", "--preset", "heatmap"), "the method casa is itself a preset"),
     ],
 )
 def test_a_method_that_cannot_read_its_input_is_refused_and_leaves_no_run(

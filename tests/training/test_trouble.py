@@ -25,7 +25,7 @@ def test_a_loss_that_is_not_a_number_names_the_one_clip(
         return real(network, batch, *rest) * (float("nan") if "clip3" in batch.videos else 1.0)
 
     monkeypatch.setattr(la2ds, "loss", spoiled)
-    with pytest.raises(UserError, match=r"loss is not a number at step \d, on the clips clip3$"):
+    with pytest.raises(UserError, match=r"loss is not finite at step \d, on the clips clip3$"):
         train(project, config=project.config(overrides=JOINTS), device="cpu")
 
 
@@ -37,7 +37,7 @@ def test_a_gradient_that_is_not_a_number_names_all_of_the_batch(
 
     real = la2ds.loss
     monkeypatch.setattr(la2ds, "loss", lambda *a: (real(*a) * 0).sqrt())
-    with pytest.raises(UserError, match=r"gradient is not a number at step 0, .*(clip\d, ){3}"):
+    with pytest.raises(UserError, match=r"gradient is not finite at step 0, .*(clip\d, ){3}"):
         train(project, config=project.config(overrides=JOINTS), device="cpu")
 
 

@@ -1,15 +1,15 @@
 """Training methods: one file each. To add one, put `NAME.py` here with
 
-    NAMES = ("name",)        # of train.method
+    NAMES = ("name",)        # values of train.method
     PAIRS = "copies"         # what a batch holds, see below
     def loss(network, batch, config, generator):
         return value         # a scalar tensor
 
-and, where it needs settings of its own, `la2ds_cli/core/presets/NAME.toml`, which begins with
-`preset = "default"` and names it. `la2ds train --method NAME` takes both. A method of your own
-package is named by its dotted path (`mypackage.mymodule`).
+and, if it needs its own settings, `la2ds_cli/core/presets/NAME.toml`, which begins with
+`preset = "default"` and sets train.method. `la2ds train --method NAME` uses both. A method in your
+own package is named by its dotted path (`mypackage.mymodule`).
 
-network: what la2ds_models.sequence_network.SequenceNetwork describes. batch: a PairBatch
+network: a la2ds_models.sequence_network.SequenceNetwork. batch: a PairBatch
 (la2ds_cli.training.network). PAIRS says what `batch.original` and `batch.augmented` are:
 
 * `copies`: a clip and an augmented copy of it; `batch.truth` holds for each frame of the copy its
@@ -17,25 +17,25 @@ network: what la2ds_models.sequence_network.SequenceNetwork describes. batch: a 
 * `clips`: an augmented copy of a clip and one of another clip; `batch.truth` is the share of the
   second clip that has passed at each of its frames, in [0, 1], and says nothing about the first.
 
-`model.input` may be joints, heatmap and both for every method, and rgb if PAIRS is `clips`. The
-frozen features of video frames have no augmentation but the mirror image: a copy of a clip has the
-same features as the clip, and matching the two teaches nothing. A method for which that does not
-hold lists the inputs that it reads,
+Every method can read every `model.input` except rgb, which needs PAIRS = `clips`. The only
+augmentation of frozen video-frame features is the mirror image: a copy of a clip has the same
+features as the clip, and matching the two teaches nothing. A method for which that does not hold
+lists the inputs that it reads,
 
     INPUTS = ("both", "heatmap", "joints", "joints3d", "rgb")
 
 config: the whole Config. generator: the random numbers of this step, so that a resumed run draws
-the same; a loss that draws others cannot be resumed exactly.
+the same ones; a loss that draws from another source cannot be resumed exactly.
 
-A method with parameters of its own adds
+A method with its own parameters adds
 
     def head(config):
         return module        # an nn.Module
 
-which is trained as the submodule `method_head` of the network and stays out of the weights that
-embed; only the resume state holds it.
+which is trained as the submodule `method_head` of the network. Only the resume state contains it;
+the weights used to embed do not.
 
-A module of your own has no preset; the settings that it needs are a literal in it,
+A module of your own has no preset; it lists the settings that it needs as a literal,
 
     SETTINGS = ("model.encoder=mypackage.mymodule", "train.learning_rate=3e-4")
 
@@ -64,37 +64,37 @@ HEAD = "method_head"
 
 
 class Method(Protocol):
-    """A module of this folder."""
+    """What a module of this folder provides."""
 
     PAIRS: Pairs
     loss: Callable[[SequenceNetwork, PairBatch, Config, torch.Generator], torch.Tensor]
-    # head: Callable[[Config], nn.Module], where the method has parameters
-    # INPUTS: tuple[ModelInput, ...], where it differs from what PAIRS allows
+    # head: Callable[[Config], nn.Module], if the method has parameters
+    # INPUTS: tuple[ModelInput, ...], if it differs from what PAIRS allows
 
 
 def method_names() -> list[str]:
-    """Names of the shipped methods, sorted; imports none of them."""
+    """Names of the shipped methods, sorted, without importing them."""
     return sorted(plugin_names(__name__))
 
 
 def get_method(name: str) -> Method:
-    """The module of a shipped method or of a dotted path; raises UserError (exit 2) for others."""
+    """The module of a shipped method or a dotted path; raises UserError (exit 2) if unknown."""
     hint = "or the dotted path of a module with PAIRS and loss(network, batch, config, generator)"
     module = load_plugin(__name__, name, what="training method", hint=hint)
     return cast(Method, module)
 
 
 def method_recipe(method: str | None, preset: str | None = None) -> tuple[str | None, list[str]]:
-    """Preset and overrides that train by `method`; None = the method of the project.
+    """Preset and overrides to train with `method`; None = the method of the project.
 
-    They are config.method_settings, and the SETTINGS of a module of the user's own. Raises
-    UserError (exit 2) if a preset is combined with a method that is a preset itself, such as casa.
+    They are config.method_settings and, for the user's own module, its SETTINGS. Raises UserError
+    (exit 2) if a preset is combined with a method that is itself a preset, such as casa.
     """
     if None not in (method, preset) and method in set(preset_names()) - set(method_names()):
         raise UserError(
-            f"the method {method} is a preset of its own, and cannot be trained with the preset "
+            f"the method {method} is itself a preset and cannot be combined with the preset "
             f"{preset}",
-            hint="leave --preset out, and change single settings with --set section.key=value",
+            hint="omit --preset, and change single settings with --set section.key=value",
         )
     trust(method)
     preset, overrides = method_settings(method, preset)
@@ -127,8 +127,8 @@ def check_input(config: Config) -> None:
     if wanted == "rgb" and method.PAIRS == "copies":
         others = [n for n in method_names() if "rgb" in readable_inputs(get_method(n))]
         reason += (
-            ": it matches a clip with its own copy, whose features of video frames are the same, "
-            "and would learn nothing"
+            ": it matches a clip with its own copy, which has the same video-frame features, and "
+            "would learn nothing"
         )
         hint += f"; or --method {' or '.join(others)}"
     raise UserError(reason, hint=hint)
@@ -139,7 +139,7 @@ def projected_pair(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Projected features of both sides of a batch, (B, N, D) and (B, M, D).
 
-    Each side has the context of the other if the network has cross-attention.
+    With cross-attention, each side's features depend on the other side.
     """
     one, other = batch.original, batch.augmented
     first = network.encode(one.maps, one.joints, one.mask, generator)
@@ -151,8 +151,8 @@ def projected_pair(
 def add_head(network: SequenceNetwork, config: Config) -> None:
     """Add the parameters of train.method to `network` as its submodule `method_head`.
 
-    They are drawn from train.seed; the global random state is unchanged. A method without `head`
-    has none.
+    They are drawn from train.seed; the global random state is unchanged. Does nothing for a method
+    without `head`.
     """
     head = getattr(get_method(config.train.method), "head", None)
     if head is None:

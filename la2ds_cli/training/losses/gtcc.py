@@ -1,36 +1,37 @@
-"""GTCC: cycles through several neighbours, of the frames that have any.
+"""GTCC: cycles through several neighbours, for frames that have a counterpart.
 
 Donahue, Elhamifar, "Learning to Predict Activity Progress by Self-Supervised Video Alignment",
 CVPR 2024, sec. 3: generalised temporal cycle-consistency, for actions that are repeated, come in
 another order, or are missing in one of the clips. For a frame i of one clip:
 
-* alpha_ij, the share of frame j of the other clip among its soft neighbours, is that of TCC; a
+* alpha_ij is the weight of frame j of the other clip among the soft neighbours of i, as in TCC. A
   mixture of K Gaussians over the frames j is fitted to it, with weights pi_k and components g_k;
-* multi-neighbour: component k has the soft nearest neighbour sum_j g_k(j) y_j, so that frames in
-  between two repetitions are nobody's neighbour;
-* multi-cycle-back regression: from each of them back to a mean index mu_k among the frames of the
-  first clip, those in a window about i of the share delta, so that another repetition is no error:
-  e_i = sum_k pi_k (i - mu_k)^2;
-* a context-dependent drop function: a network reads the other clip and gives, as the mean over its
-  frames, the weights of a linear function of the frames of this one; b_i is the sigmoid of its
-  values, normalised over the frames. The loss is B_i e_i + (1 - B_i) / e_i, B_i = c + (1 - c) b_i:
-  what is kept must come back, what is dropped must not. c = gamma^epoch falls in training; at first
-  all frames count.
+* multi-neighbour: component k has the soft nearest neighbour sum_j g_k(j) y_j, so that frames
+  between two repetitions are not neighbours;
+* multi-cycle-back regression: each neighbour maps back to a mean index mu_k among the frames of the
+  first clip in a window at i, whose length is the share delta of the clip, so that another
+  repetition is no error: e_i = sum_k pi_k (i - mu_k)^2;
+* a context-dependent drop function: a network reads the other clip; the mean of its output over the
+  frames gives the weights of a linear function of the frames of this clip, and b_i is the sigmoid
+  of its values, normalised over the frames. The loss is B_i e_i + (1 - B_i) / e_i,
+  B_i = c + (1 - c) b_i: kept frames must cycle back, dropped frames must not. c = gamma^epoch falls
+  during training; at first all frames count.
 
-At hand were the abstract and the authors' released code, not the paper's text: equations are not
-numbered. K = 5 and delta = 1/2 are what that code takes for data like ours (Penn Action), the
-temperature of 0.1 and the 50 epochs are its defaults; gamma = 0.95 is what it takes where actions
-are missing; for Penn Action it has 1, and drops nothing. Deviations:
+This follows the abstract and the authors' released code; the paper's text was not available, so
+equations are not numbered. K = 5 and delta = 1/2 are the code's values for data like ours (Penn
+Action); the temperature of 0.1 and the 50 epochs are its defaults. gamma = 0.95 is its value for
+missing actions; for Penn Action it uses 1, which drops nothing. Deviations from the code:
 
-* squared distances over D * temperature, as `tcc` here; there they are distances over temperature;
-* the mixture is fitted by `STEPS` steps of expectation-maximisation, which lowers the divergence
-  of the mixture from alpha; there the symmetric one by L-BFGS. As there no gradient flows through
-  it: it says which frames are neighbours, and the embeddings of those are learned;
-* 1 / (e_i + 1/12) in the place of 1 / e_i, which has no bound: 1/12 is the variance within a frame;
+* squared distances are divided by D * temperature, as in `tcc` here; the code divides distances by
+  the temperature;
+* `STEPS` steps of expectation-maximisation fit the mixture and lower its divergence from alpha; the
+  code minimises the symmetric divergence by L-BFGS. In both, no gradient flows through the fit: it
+  says which frames are neighbours, and their embeddings are learned;
+* 1 / (e_i + 1/12) replaces 1 / e_i, which is unbounded; 1/12 is the variance within a frame;
 * indices count frames, and the loss is the mean over all frames of both clips instead of the sum
-  over 20 drawn ones;
-* c falls over the run as over those 50 epochs; the drop function has no bias, which the
-  normalisation would take away;
+  over 20 sampled ones;
+* c falls over the run as it does over those 50 epochs; the drop function has no bias, which the
+  normalisation would remove;
 * the window begins or ends at i, at random for each clip and step, and lies within the clip;
 * pairs are augmented copies of two clips, read by a network that sees joints of two frames, half a
   second apart, instead of features of whole videos.
@@ -55,14 +56,14 @@ NAMES = ("gtcc",)
 PAIRS = "clips"
 COMPONENTS = 5  # K
 STEPS = 10  # of expectation-maximisation
-LEAST_VARIANCE = 0.5  # squared frames, of a component
-WINDOW = 0.5  # delta, share of the clip that a cycle may come back to
-DECAY, EPOCHS = 0.95, 50  # gamma; epochs that a run stands for
+LEAST_VARIANCE = 0.5  # of a component, in squared frames
+WINDOW = 0.5  # delta, share of the clip to which a cycle may return
+DECAY, EPOCHS = 0.95, 50  # gamma; number of epochs to which a run corresponds
 WITHIN_A_FRAME = 1 / 12
 
 
 def head(config: Config) -> nn.Module:
-    """From embeddings of frames (T, D) the weights of the drop function (T, D)."""
+    """Maps embeddings of frames (T, D) to weights of the drop function (T, D)."""
     from torch import nn
 
     width = config.model.width
@@ -77,7 +78,7 @@ def loss(
 
     masks = batch.original.mask, batch.augmented.mask
     sides = [
-        # Padding may hold anything, and 0 times anything must be 0.
+        # Padding may hold any value, even NaN, and 0 times it must be 0.
         (side if side.dtype == torch.float64 else side.float()).masked_fill(~mask[:, :, None], 0)
         for side, mask in zip(projected_pair(network, batch, generator), masks, strict=True)
     ]
@@ -97,14 +98,14 @@ def loss(
 
 
 def least_keep(step: int, steps: int) -> float:
-    """c at a step of a run: gamma at the first, gamma^`EPOCHS` at the last."""
+    """c at a step of a run: gamma at the first step, gamma^`EPOCHS` at the last."""
     return DECAY ** (1 + (EPOCHS - 1) * min(step / max(steps - 1, 1), 1))
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Embeddings (B, N, D) of the frames that are cycled and (B, M, D) of the other clips, 0 at
-    padding, with their masks (B, N) and (B, M)."""
+    """Embeddings (B, N, D) of the clips whose frames are cycled and (B, M, D) of the other clips, 0
+    at padding, with their masks (B, N) and (B, M)."""
 
     first: torch.Tensor
     second: torch.Tensor
@@ -113,7 +114,7 @@ class Pair:
 
 
 def cycle_error(pair: Pair, divisor: float, before: torch.Tensor) -> torch.Tensor:
-    """e (B, N), squared frames. before: (B,), whether the window of a frame ends there."""
+    """e (B, N) in squared frames. before: (B,), whether the window ends at the frame."""
     import torch
 
     from la2ds_models.distance import squared_distance
@@ -133,10 +134,10 @@ def cycle_error(pair: Pair, divisor: float, before: torch.Tensor) -> torch.Tenso
 
 
 def mixture(share: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Gaussian mixtures of distributions (B, N, M) over the frames of clips with this mask (B, M):
-    weights (B, N, K) and components (B, N, K, M), which sum to 1 over the real frames.
+    """Fit Gaussian mixtures to distributions (B, N, M) over the frames of clips with mask (B, M).
 
-    The means begin evenly spaced over the clip, as wide as their spacing.
+    Returns weights (B, N, K) and components (B, N, K, M), which sum to 1 over the real frames. The
+    means start evenly spaced over the clip, with a standard deviation equal to their spacing.
     """
     import torch
 
@@ -155,7 +156,7 @@ def mixture(share: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torc
         joint = log_components() + weight.log()[..., None]
         mine = joint.softmax(dim=2).masked_fill(~mask[:, None, None], 0) * share[:, :, None]
         weight = mine.sum(dim=3)
-        held = weight > 1e-6  # a component that holds nothing stays where it is
+        held = weight > 1e-6  # a component without weight stays where it is
         mass = weight.clamp(min=1e-6)
         mean = torch.where(held, (mine @ place) / mass, mean)
         moment = (mine * (place - mean[..., None]) ** 2).sum(dim=3) / mass
@@ -176,7 +177,7 @@ def window(mask: torch.Tensor, before: torch.Tensor) -> torch.Tensor:
 
 
 def keep_share(pair: Pair, drop: nn.Module) -> torch.Tensor:
-    """b (B, N) in (0, 1): how much a frame has to be aligned, by what the other clip shows; 1/2 on
+    """b (B, N) in (0, 1): how much each frame must be aligned, given the other clip; about 1/2 on
     average, 0 at padding."""
     import torch
 

@@ -20,8 +20,10 @@ PAIRS = "copies"
 def loss(
     network: SequenceNetwork, batch: PairBatch, config: Config, generator: torch.Generator
 ) -> torch.Tensor:
-    """Mean squared error of the frame index in the original that is predicted for each frame of
-    the copy. Deviations from the paper: train.scaling, train.index (docs/method-card.md)."""
+    """Mean squared error of the frame index in the original predicted for each frame of the copy.
+
+    Deviations from the paper: train.scaling, train.index (docs/method-card.md).
+    """
     from la2ds_models.alignment_network import contrastive_regression
 
     train = config.train

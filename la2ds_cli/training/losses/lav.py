@@ -1,22 +1,22 @@
 """LAV (Haresh et al., "Learning by Aligning Videos in Time", CVPR 2021).
 
-L(X, Y) = L_align(X, Y) + alpha (I(X) + I(Y)): soft-DTW of the squared distances between the
-L2-normalised embeddings of two clips draws together what corresponds, and Contrastive-IDM of each
-clip by itself keeps apart what lies more than `WINDOW` frames apart in it; without it all frames
-collapse into one point. `train.temperature` is the softness gamma of soft-DTW (0.1). alpha, window
-and margin are those of the authors' released configuration.
+L(X, Y) = L_align(X, Y) + alpha (I(X) + I(Y)). Soft-DTW of the squared distances between the
+L2-normalised embeddings of two clips pulls corresponding frames together. Contrastive-IDM of each
+clip pushes apart frames that are more than `WINDOW` frames apart; without it all frames collapse
+into one point. `train.temperature` is the softness gamma of soft-DTW (0.1). alpha, window and
+margin are those of the authors' released configuration.
 
 Differs from the paper:
-* the loss of a pair is divided by the mean number of frames of its clips (the released code: by the
-  20 that it samples), so that long pairs do not outweigh short ones;
-* W = (i - j)^2 + 1 as printed, i and j counting frames of the copy; the released code divides both
-  by the length of the video, and its weight of near pairs is 1;
+* the loss of a pair is divided by the mean number of frames of its clips (in the released code by
+  the 20 that it samples), so that long pairs do not outweigh short ones;
+* W = (i - j)^2 + 1 as printed, where i and j count frames of the copy; the released code divides
+  both by the length of the video, and its weight of near pairs is 1;
 * the clips are augmented copies with up to `train.frames` frames in a row, read by a network that
   sees joints of two frames, half a second apart, instead of 20 frames sampled from a whole video
   and ResNet-50. The learning rate is that of the preset, not 1e-4, which suits a pre-trained
   network;
-* later steps use the embeddings as the encoder gives them, not L2-normalised: they leave a layer
-  normalisation, so that their lengths differ little.
+* later steps use the encoder's embeddings without L2 normalisation; they come from a layer
+  normalisation, so their lengths differ little.
 """
 
 from __future__ import annotations

@@ -2,18 +2,18 @@
 
 Misra, Zitnick, Hebert, "Shuffle and Learn: Unsupervised Learning using Temporal Order
 Verification", ECCV 2016, sec. 3. Frames a < b < c < d < e of one clip are drawn where it moves
-much; (b, c, d) is in order, (b, a, d) and (b, e, d) are not. A classifier on the three embeddings
-side by side distinguishes them (cross-entropy). As in the paper: the same first and last frame
-for both answers, 1 in 4 tuples in order, either direction of time ((d, c, b) is also in order), b
-and d at most tau_max apart and a, e at least tau_min away from them, tau_max = 4 tau_min.
+most; (b, c, d) is in order, (b, a, d) and (b, e, d) are not. A classifier on the three concatenated
+embeddings distinguishes them (cross-entropy). As in the paper: both classes have the same first and
+last frame, 1 in 4 tuples is in order, time runs in either direction ((d, c, b) is also in order), b
+and d are at most tau_max apart and a, e at least tau_min away from them, tau_max = 4 tau_min.
 
-Deviations. The encoder reads joints. As the paper's it must see one frame (preset `single-frame`):
-where a frame stands in its clip can be told from its neighbours and answers the question without
-looking at the pose. Motion is the mean change of the network's input per frame instead of optical
-flow. tau_max is 2.4 s (the paper's 60 frames) but at most half the clip, since clips here are
-short; b and d are at least half of tau_max apart, and c is any frame between them: the paper drops
-c that look like b or d. The classifier has a hidden layer; a linear one, as printed, adds a score
-of each frame and cannot express `between`. Each step shows `TUPLES` tuples of S and of S'.
+Deviations. The encoder reads joints. Like the paper's it must see single frames (preset
+`single-frame`), because neighbouring frames reveal the position in the clip, which answers the
+question without the pose. Motion is the mean change of the network's input per frame instead of
+optical flow. tau_max is 2.4 s (the paper's 60 frames) but at most half the clip, since clips here
+are short. b and d are at least half of tau_max apart, and c is any frame between them; the paper
+drops c that look like b or d. The classifier has a hidden layer; a linear one, as printed, adds one
+score per frame and cannot express `between`. Each step shows `TUPLES` tuples of S and of S'.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 
 NAMES = ("sal",)
 PAIRS = "copies"
-INPUTS = get_args(ModelInput)  # what is compared lies in one clip, never in its copy
-TUPLES = 32  # of each sequence and step
+INPUTS = get_args(ModelInput)  # frames are compared within one clip, never with its copy
+TUPLES = 32  # per sequence and step
 IN_ORDER = 0.25  # share of the tuples
 MAX_SECONDS = 2.4  # from the first to the last frame of a tuple: 60 frames at 25 per second
 
 
 def head(config: Config) -> nn.Module:
-    """Logits (Q, 2), out of order and in order, of the embeddings of three frames (Q, 3 D)."""
+    """Maps the embeddings of three frames (Q, 3 D) to logits (Q, 2), out of order and in order."""
     from torch import nn
 
     width = config.model.width
@@ -49,7 +49,7 @@ def head(config: Config) -> nn.Module:
 def loss(
     network: SequenceNetwork, batch: PairBatch, config: Config, generator: torch.Generator
 ) -> torch.Tensor:
-    """Cross-entropy of the classifier, mean over all tuples; 0 where no sequence has any."""
+    """Mean cross-entropy of the classifier over all tuples; 0 if no sequence has any."""
     import torch
 
     classifier = network.get_submodule("method_head")
@@ -70,7 +70,7 @@ def loss(
 
 
 def motion(clips: ClipBatch) -> list[torch.Tensor]:
-    """Mean absolute change of the network's input from the frame before, (T,) float32 on the CPU
+    """Mean absolute change of the network's input from the previous frame, (T,) float32 on the CPU
     for each clip; the first frame has the change to the second."""
     source = clips.joints if clips.joints is not None else clips.maps
     assert source is not None, "a network reads joints, heatmaps or both"
@@ -93,7 +93,7 @@ def draw_tuples(
     """`TUPLES` triples of frame indices (Q, 3) of one clip, and whether each is in order (Q,).
 
     moved (T,): motion per frame. (b, d) are drawn in proportion to the mean motion between them,
-    all else evenly. Q = 0 for a clip that is too short (fewer than 4 frames).
+    everything else uniformly. Q = 0 if the clip is too short (fewer than 4 frames).
     """
     import torch
 
@@ -113,7 +113,7 @@ def draw_tuples(
     first, last = first[drawn], last[drawn]
     ordered = torch.rand(TUPLES, generator=generator) < IN_ORDER
     inside = first + 1 + _below(last - first - 1, generator)
-    before = (first - away + 1).clamp(min=0)  # number of frames that a may be
+    before = (first - away + 1).clamp(min=0)  # number of frames that can be a
     after = (length - last - away).clamp(min=0)
     offset = _below(before + after, generator)
     outside = torch.where(offset < before, offset, offset - before + last + away)
@@ -126,7 +126,7 @@ def draw_tuples(
 
 
 def _below(count: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """A random whole number in [0, count) for each count (Q,) > 0."""
+    """A random integer in [0, count) for each count (Q,) > 0."""
     import torch
 
     share = torch.rand(len(count), generator=generator, dtype=torch.float64)

@@ -1,30 +1,30 @@
 """Temporal cycle-consistency (Dwibedi et al., "Temporal Cycle-Consistency Learning", CVPR 2019).
 
-A frame i of one clip goes to its soft nearest neighbour in another clip (eq. 1) and from there back
-to a distribution beta over the frames of its own (eq. 3). `tcc` is cycle-back regression with its
-variance, |i - mu|^2 / sigma^2 + lambda log sigma (eq. 4); `tcc-classification` is cycle-back
-classification, the cross-entropy of arriving at i (eq. 2). Mean over all frames of both clips, the
-cycle taken from either side. lambda is 0.001 (the paper's appendix).
+A frame i of one clip maps to its soft nearest neighbour in another clip (eq. 1) and from there back
+to a distribution beta over the frames of its own clip (eq. 3). `tcc` is cycle-back regression with
+variance, |i - mu|^2 / sigma^2 + lambda log sigma (eq. 4). `tcc-classification` is cycle-back
+classification, the cross-entropy of returning to i (eq. 2). The loss is the mean over all frames of
+both clips, with cycles from either side. lambda is 0.001 (the paper's appendix).
 
 Differs from the paper:
 * labels of `tcc-classification` are smoothed by 0.1, as in the authors' released code: 0.9 for the
-  frame i and 0.1 spread evenly over all of its clip. Eq. 2 has none;
-* squared distances are divided by D * temperature, as the authors' released code does (0.1 there,
-  and in `train.temperature`); the equations print neither, and are had with `train.scaling=plain`,
-  which leaves D out, and a temperature of 1;
+  frame i and 0.1 spread evenly over all frames of its clip. Eq. 2 has no smoothing;
+* squared distances are divided by D * temperature, as in the authors' released code (temperature
+  0.1 there, and in `train.temperature`). The printed equations have neither factor; for them set
+  `train.scaling=plain`, which omits D, and a temperature of 1;
 * sigma^2 is larger by 1/12 squared frames, the variance within a frame: as printed it is 0 for a
-  certain cycle (la2ds_models.cycle_consistency);
+  cycle that surely returns to one frame (la2ds_models.cycle_consistency);
 * i counts frames; the released code divides it by the length of the clip, which changes the loss by
-  a constant and its gradient not at all (but for the 1/12, which is one of frames). The logarithm
-  is that of sigma, as printed; the released code takes that of sigma^2;
+  a constant and leaves its gradient unchanged (except for the 1/12, which counts frames). The
+  logarithm is that of sigma, as printed; the released code uses that of sigma^2;
 * the clips are augmented copies with up to `train.frames` frames in a row, read by a network that
   sees joints of two frames, half a second apart, instead of 20 frames sampled from a whole video,
   each with one context frame, and ResNet-50. The learning rate is that of the preset, not 1e-4,
   which suits a pre-trained network;
-* pairs are a clip and another one, drawn at each step; the released code takes all pairs of the
-  videos of a batch.
+* a pair is a clip and another one drawn at each step; the released code uses all pairs of videos in
+  a batch.
 
-A cycle that returns may have gone through a wrong frame, which no term forbids: compare several
+A cycle that returns may have passed through a wrong frame, which no term penalises: compare several
 seeds.
 """
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 NAMES = ("tcc", "tcc-classification")
 PAIRS = "clips"
 VARIANCE_WEIGHT = 0.001  # lambda of eq. 4
-LABEL_SMOOTHING = 0.1  # of the classification; the authors' code
+LABEL_SMOOTHING = 0.1  # of the classification, from the authors' code
 
 
 def loss(

@@ -1,27 +1,27 @@
-"""Time-contrastive networks from a single view: near in time is near in the embedding.
+"""Time-contrastive networks from a single view: frames near in time are near in the embedding.
 
 Sermanet et al., "Time-Contrastive Networks: Self-Supervised Learning from Video", ICRA 2018, the
-single-view variant. `tcn`: triplets of one clip, the positive at most 0.2 s from the anchor, the
-negative more than twice that. The loss is the triplet loss, max(0, |a - p|^2 + margin - |a - n|^2)
-on embeddings of unit length with a margin of 0.2.
+single-view variant. `tcn`: triplets of one clip, with the positive at most 0.2 s from the anchor
+and the negative more than twice that. The loss is the triplet loss,
+max(0, |a - p|^2 + margin - |a - n|^2), on embeddings of unit length with a margin of 0.2.
 
-`tcn-npairs` is what papers on alignment compare themselves with: the n-pairs loss (Sohn, "Improved
-Deep Metric Learning with Multi-class N-pair Loss Objective", NeurIPS 2016) on the pairs of the
-released code of TCC. 20 frames of a clip are drawn, and for each of them one of the 5 before it;
-the similarity of two frames is the product a . b of their embeddings, which have any length. The
-loss is the cross-entropy of softmax_k(e_j . a_k), the earlier frame e_j choosing among all drawn
-frames a_k the one it was drawn for, and 0.0005 times the mean of |e|^2 plus that of |a|^2.
+`tcn-npairs` is the variant that papers on alignment compare with: the n-pairs loss (Sohn, "Improved
+Deep Metric Learning with Multi-class N-pair Loss Objective", NeurIPS 2016) on the pairs of TCC's
+released code. 20 frames a of a clip are drawn, and for each of them one of the 5 frames before it,
+e. The similarity of two frames is the dot product of their embeddings, which have any length. The
+loss is the cross-entropy of softmax_k(e_j . a_k), whose target is the frame that e_j was drawn for,
+plus 0.0005 times the mean of |e|^2 plus that of |a|^2.
 
-The presets embed single frames, as the paper does; an encoder that sees the whole clip learns the
-time alone.
+The presets embed single frames, as the paper does; an encoder that sees the whole clip learns only
+the time.
 
-Deviations: the encoder reads joints. S and S' are two clips, each with
-triplets or pairs of its own, as a single view has them: what is known about their correspondence is
-not used. Time is counted in frames of S. Clips longer than `train.frames` are shown thinned, and
-the seconds with them. Triplets: every frame is an anchor once a step, with one positive and one
-negative drawn evenly; there is no mining of hard negatives. Pairs: a frame with none before it in
-the window is not drawn, where that code pairs it with the first one; a clip shorter than 20 frames
-gives fewer pairs.
+Deviations: the encoder reads joints. S and S' are treated as two clips, each with its own triplets
+or pairs, as in a single view; their known correspondence is not used. Time is counted in frames of
+S. If a clip is longer than `train.frames`, it is thinned, and the time limits stretch with it.
+Triplets: every frame is an anchor once per step, with one positive and one negative drawn
+uniformly; hard negatives are not mined. Pairs: a frame without an earlier frame in the window is
+not drawn (TCC's code pairs it with the first frame); a clip shorter than 20 frames gives fewer
+pairs.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ if TYPE_CHECKING:
 
 NAMES = ("tcn", "tcn-npairs")
 PAIRS = "copies"
-INPUTS = get_args(ModelInput)  # what is compared lies in one clip, never in its copy
+INPUTS = get_args(ModelInput)  # frames are compared within one clip, never with its copy
 POSITIVE_SECONDS = 0.2
 NEGATIVE_SECONDS = 0.4
 MARGIN = 0.2
-WINDOW, PAIR_COUNT = 5, 20  # frames before a frame that are its positives; pairs of a clip
+WINDOW, PAIR_COUNT = 5, 20  # how many frames before a frame are its positives; pairs per clip
 LENGTH_WEIGHT = 0.25 * 0.002  # of the squared lengths of embeddings in the n-pairs loss
 
 
@@ -51,7 +51,7 @@ def loss(
     network: SequenceNetwork, batch: PairBatch, config: Config, generator: torch.Generator
 ) -> torch.Tensor:
     """Mean of the triplet loss over all triplets of both sequences, or of the n-pairs loss over all
-    clips; 0 where none has any."""
+    clips; 0 if there are no triplets or pairs."""
     import torch
 
     index = torch.arange(batch.original.mask.shape[1], device=batch.truth.device).float()
@@ -95,10 +95,10 @@ def _npairs(
     config: Config,
     generator: torch.Generator,
 ) -> torch.Tensor:
-    """Loss of each clip that has a pair, (at most B,), of clips with embeddings (B, T, D)."""
+    """Loss of each clip that has a pair, (at most B,), for embeddings (B, T, D)."""
     import torch
 
-    losses = [value[:0].sum(dim=(1, 2))]  # a graph where no clip has a pair
+    losses = [value[:0].sum(dim=(1, 2))]  # keeps a graph if no clip has a pair
     for row, real in enumerate(mask):
         earlier, later = draw_pairs(time[row, real], generator)
         if len(later):
@@ -114,10 +114,11 @@ def draw_triplets(
     negative: float,
     generator: torch.Generator,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Clip, anchor, positive and negative, four index tensors (Q,): one triplet for every real
-    frame that has another one at most `positive` away in time and one more than `negative` away.
+    """Draw one triplet for every real frame with another frame at most `positive` away in time and
+    one more than `negative` away.
 
-    time: (B, T) float; mask: (B, T), True = a real frame.
+    Returns clip, anchor, positive and negative, four index tensors (Q,). time: (B, T) float; mask:
+    (B, T), True = a real frame.
     """
     import torch
 
@@ -126,7 +127,7 @@ def draw_triplets(
     itself = torch.eye(mask.shape[1], dtype=torch.bool, device=mask.device)
     near = both & (apart <= positive + 1e-4) & ~itself  # times are rounded to float32
     far = both & (apart > negative + 1e-4)
-    # One draw per real frame, so that padding changes none.
+    # One draw per real frame, so that padding changes no draw.
     share = torch.rand(2, int(mask.sum()), generator=generator).to(mask.device)
     has = (near.any(dim=2) & far.any(dim=2))[mask]
     clip, anchor = mask.nonzero().unbind(dim=1)
@@ -139,10 +140,11 @@ def draw_triplets(
 
 
 def draw_pairs(time: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """Indices (Q,) of at most PAIR_COUNT frames, as (earlier, later): `later` drawn without
-    repetition from those with another frame at most WINDOW before, `earlier` evenly from these.
+    """Indices (earlier, later) of at most PAIR_COUNT pairs of frames, both (Q,).
 
-    time: (T,) float, of the real frames of one clip.
+    `later` is drawn without replacement from the frames that have another frame at most WINDOW
+    before them, `earlier` uniformly from those earlier frames. time: (T,) float, of the real frames
+    of one clip.
     """
     import torch
 
@@ -156,7 +158,7 @@ def draw_pairs(time: torch.Tensor, generator: torch.Generator) -> tuple[torch.Te
 
 
 def npairs_loss(earlier: torch.Tensor, later: torch.Tensor) -> torch.Tensor:
-    """The n-pairs loss of pairs (Q, D) and (Q, D) of one clip, a scalar."""
+    """The n-pairs loss of one clip's pairs (Q, D) and (Q, D), a scalar."""
     import torch
 
     with torch.autocast(earlier.device.type, enabled=False):
@@ -167,7 +169,7 @@ def npairs_loss(earlier: torch.Tensor, later: torch.Tensor) -> torch.Tensor:
 
 
 def _one_of(allowed: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
-    """The column of one True of each row of `allowed` (Q, T), drawn evenly by `share` in [0, 1)."""
+    """The column of one True in each row of `allowed` (Q, T), chosen by `share` (Q,) in [0, 1)."""
     rank = allowed.cumsum(dim=1)
     wanted = (share * rank[:, -1]).floor().clamp(max=rank[:, -1] - 1) + 1
     return ((rank == wanted[:, None]) & allowed).int().argmax(dim=1)

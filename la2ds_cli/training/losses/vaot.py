@@ -1,40 +1,41 @@
 """VAOT: fused Gromov-Wasserstein optimal transport between the frames of two clips.
 
 Ali, Mahmood, Saeed, Konin, Zia, Tran, "Joint Self-Supervised Video Alignment and Action
-Segmentation", ICCV 2025, sec. 4.1 and 4.2 (arXiv 2503.16832); of its two methods the one that
-aligns. With X and Y embeddings of unit length of the N and M frames:
+Segmentation", ICCV 2025, sec. 4.1 and 4.2 (arXiv 2503.16832); of its two methods, the one for
+alignment. With unit-length embeddings X and Y of the N and M frames:
 
-* P_ij is the softmax over j of x_i . y_j / tau (eq. 6); the loss is the cross-entropy of P to a
-  plan T, - sum_ij T_ij log P_ij, rows of T scaled to sum to 1, mean over i (eq. 7). T is a
+* P_ij is the softmax over j of x_i . y_j / tau (eq. 6). The loss is the cross-entropy of P to a
+  plan T, - sum_ij T_ij log P_ij, with rows of T scaled to sum to 1, mean over i (eq. 7). T is a
   pseudo-label: no gradient flows through it;
-* T is the plan of least (1 - alpha) <T, C> + alpha GW(T), less epsilon times its entropy, with
-  even marginals (la2ds_models.gromov_wasserstein);
-* C_ij = 1 - x_i . y_j + rho |i/N - j/M|: what corresponds is alike, and has passed about the same
-  share of its clip;
-* GW(T) sums Cx_ik Cy_jl T_ij T_kl, where Cx is 1/r for neighbours in X, frames at most r N apart,
-  and 0 for others and for a frame with itself, Cy 0 for neighbours in Y and 1 for others:
-  neighbours go to neighbours, in any order of the actions;
-* a virtual frame before each clip, at the cost zeta from all frames, takes what has no counterpart.
+* T is the plan that minimises (1 - alpha) <T, C> + alpha GW(T) minus epsilon times its entropy,
+  with uniform marginals (la2ds_models.gromov_wasserstein);
+* C_ij = 1 - x_i . y_j + rho |i/N - j/M|: corresponding frames look alike and lie at about the same
+  share of their clips;
+* GW(T) sums Cx_ik Cy_jl T_ij T_kl. Cx is 1/r for neighbours in X (frames at most r N apart) and 0
+  for other frames and for a frame with itself. Cy is 0 for neighbours in Y and 1 for others.
+  Neighbours map to neighbours, in any order of the actions;
+* a virtual frame before each clip, at the cost zeta from all frames, takes the frames that have no
+  counterpart.
 
-At hand were the abstract, the two equations by their numbers, and the authors' released code,
-which names what it computes by them; not the paper's text. tau, alpha, epsilon, rho, zeta, r and
-the number of iterations are the defaults of that code. Deviations:
+This follows the abstract, the numbers of the two equations, and the authors' released code, which
+refers to them; the paper's text was not available. tau, alpha, epsilon, rho, zeta, r and the number
+of iterations are the defaults of that code. Deviations from the code:
 
-* neighbours are at least one frame apart: with the 20 frames of the released code r N is less than
-  one, so that no frame has a neighbour and the second term is 0. 1/r is the share of the clip that
-  the neighbours make up, turned over;
-* a frame of Y is its own neighbour (Cy_jj = 0, 1 there): clips differ in length here, and two
-  frames of the longer one may go to one of the other;
-* the second term leaves the virtual frames out (their rows and columns of Cx and Cy are 0), so
-  that a frame between two that are aligned may go there; there they neighbour the first frames;
-* `INNER` iterations of Sinkhorn for each gradient instead of 1, which leaves the marginals unmet;
+* neighbours may always be at least one frame apart: with the code's 20 frames r N is less than one,
+  so no frame has a neighbour and the second term is 0. 1/r becomes the inverse of the share of the
+  clip over which neighbours reach;
+* a frame of Y is its own neighbour (Cy_jj = 0; 1 in the code): clips differ in length here, and two
+  frames of the longer one may map to one frame of the other;
+* the second term ignores the virtual frames (their rows and columns of Cx and Cy are 0), so that a
+  frame between two aligned ones may map there; in the code they neighbour the first frames;
+* each gradient has `INNER` Sinkhorn iterations instead of 1, which does not satisfy the marginals;
 * pairs are augmented copies of two clips with up to `train.frames` frames in a row, read by a
   network that sees joints of two frames, half a second apart, instead of 20 frames sampled from a
-  whole video and ResNet-50. Marginals are even and the virtual frame takes one frame's mass, so the
-  copies are not trimmed. The learning rate is that of the preset, not 1e-5, which suits a
+  whole video and ResNet-50. Marginals are uniform and the virtual frame has one frame's mass, so
+  the copies are not trimmed. The learning rate is that of the preset, not 1e-5, which suits a
   pre-trained network;
-* later steps use the embeddings as the encoder gives them, not L2-normalised: they leave a layer
-  normalisation, so that their lengths differ little.
+* later steps use the encoder's embeddings without L2 normalisation; they come from a layer
+  normalisation, so their lengths differ little.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ NAMES = ("vaot",)
 PAIRS = "clips"
 STRUCTURE = 0.3  # alpha, weight of the Gromov-Wasserstein term
 ENTROPY = 0.07  # epsilon
-PRIOR = 0.35  # rho, cost of a whole clip between the positions of two frames
+PRIOR = 0.35  # rho, cost of two frames whose positions are a whole clip apart
 SINGLE = 0.5  # zeta, cost of the virtual frame: 60 degrees, at the same position
 RADIUS = 0.02  # r, share of the clip
 ITERATIONS, INNER = 25, 5  # of the gradients, and of Sinkhorn for each
@@ -83,7 +84,7 @@ def vaot(
     import torch
 
     with torch.autocast(first.device.type, enabled=False):
-        # Padding may hold anything, and 0 times anything must be 0.
+        # Padding may hold any value, even NaN, and 0 times it must be 0.
         first = first.masked_fill(~first_mask[:, :, None], 0)
         second = second.masked_fill(~second_mask[:, :, None], 0)
         alike = first @ second.transpose(1, 2)
@@ -98,7 +99,7 @@ def vaot(
 def pseudo_labels(
     alike: torch.Tensor, first_mask: torch.Tensor, second_mask: torch.Tensor
 ) -> torch.Tensor:
-    """T (B, N, M) for cosines (B, N, M): rows sum to 1 less what goes to the virtual frame."""
+    """T (B, N, M) for cosines (B, N, M); rows sum to 1 minus the mass of the virtual frame."""
     import torch
     from torch.nn.functional import pad
 
@@ -124,7 +125,7 @@ def pseudo_labels(
 def structures(
     first_mask: torch.Tensor, second_mask: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Cx (B, 1 + N, 1 + N) and Cy (B, 1 + M, 1 + M) float32, the virtual frames first."""
+    """Cx (B, 1 + N, 1 + N) and Cy (B, 1 + M, 1 + M) float32, virtual frames first."""
     import torch
     from torch.nn.functional import pad
 

@@ -1,41 +1,41 @@
 """VAVA: optimal transport between the frames of two clips, with priors on the plan.
 
 Liu, Tekin, Coskun, Vineet, Fua, Pollefeys, "Learning to Align Sequential Actions in the Wild",
-CVPR 2022, sec. 3, by the constants and the plan of the authors' public code. N and M are the frames
-of X and Y; a virtual frame stands before each clip, and n = N + 1 and m = M + 1 count it. With D_ij
-the squared distance of two frames, zeta that of a virtual frame from any, i and j counted from 1:
+CVPR 2022, sec. 3, with the constants and the plan of the authors' public code. X and Y have N and M
+frames; a virtual frame precedes each clip, and n = N + 1 and m = M + 1 count it. D_ij is the
+squared distance of two frames, zeta that of a virtual frame to any; i and j count from 1:
 
-* consistency: what is aligned has passed the same share of its clip, d_c = |i/n - j/m|;
-* optimality: what is aligned is what is alike, however out of order, d_o = |j/m - j_o(i)/m|, where
-  j_o(i) is the frame of Y nearest to frame i, and for the virtual frame the virtual one;
-* a real frame and a virtual one are as far apart as d_c = d_o = 1.5 * 2 * 5 / (n + m);
+* consistency: aligned frames lie at the same share of their clips, d_c = |i/n - j/m|;
+* optimality: aligned frames are alike, even if out of order, d_o = |j/m - j_o(i)/m|, where j_o(i)
+  is the frame of Y nearest to frame i, and the virtual frame for the virtual one;
+* for a real and a virtual frame d_c = d_o = 1.5 * 2 * 5 / (n + m);
 * with l = d / sqrt(1/n^2 + 1/m^2), the prior of the plan is
   Q = phi exp(-l_c^2 / 2 delta^2) + (1 - phi) exp(-l_o^2 / 2 delta^2), and the inverse difference
   moment that rewards mass S = phi / (d_c^2 + 1) + (1 - phi) / (d_o^2 + 1);
-* phi = 0.999^floor(sqrt(step + 1)): nearest frames of an untrained network are not to be trusted;
-* the plan T, all frames weighing alike, is the minimum of
+* phi = 0.999^floor(sqrt(step + 1)): nearest frames of an untrained network cannot be trusted;
+* the plan T, with equal weights for all frames, minimises
   <T, D> - lambda1 (N + M) <T, S> + lambda2 N M / 4 KL(T || Q) (la2ds_models.sinkhorn), and the loss
-  <T, D>. The virtual frame weighs what a frame does: it takes 1 / (M + 1) of the mass of X. At 64
-  frames lambda2 N M / 4 is 102, distances are at most 4: the plan is its prior, tilted a little;
-* intra-video: the mean over all pairs of frames of a clip of max(0, margin - D) where they are more
-  than 15 frames apart, else of D / ((i - j)^2 + 1). Without it all frames fall into one point;
-* inter-video: a frame is nearer to the frame that it is aligned with than to others of that clip.
+  is <T, D>. The virtual frame has the weight of a frame: it takes 1 / (M + 1) of the mass of X. At
+  64 frames lambda2 N M / 4 is 102 and distances are at most 4, so the plan is close to its prior;
+* intra-video: the mean over all pairs of frames of a clip of max(0, margin - D) if they are more
+  than 15 frames apart, else of D / ((i - j)^2 + 1). Without it all frames collapse into one point;
+* inter-video: a frame is nearer to the frame it is aligned with than to others of that clip.
 
 Deviations:
 
-* embeddings are of unit length, and the margin is one of their squared distance; the public code
+* embeddings have unit length, and the margin applies to their squared distance; the public code
   leaves their length free, and takes the mean over features in the intra- and inter-video losses;
-* that code divides <T, D> by (N + 1) (M + 1) and again by N M, so that it hardly counts beside the
-  intra-video loss, and weighs the inter-video loss 0.0001. Here they weigh 1 and 0.1;
+* that code divides <T, D> by (N + 1) (M + 1) and again by N M, so that it hardly counts next to the
+  intra-video loss, and weights the inter-video loss by 0.0001. Here the weights are 1 and 0.1;
 * the inter-video loss is the cross-entropy of softmax(-D / train.temperature) over the frames of
-  the other clip, the target being the one that gets most of the plan; the public code compares the
-  sums of the nearest and of the farthest distances of the two clips;
-* the paper's optimality looks from both clips, that of the public code from the first; so does
-  this. That code counts the virtual frame in j and not in j_o, one frame too early; this does not;
-* steps are counted by the pairs shown;
+  the other clip; the target is the frame with the most mass in the plan. The public code compares
+  the sums of the nearest and of the farthest distances of the two clips;
+* the paper defines optimality from both clips, the public code and this one from the first only.
+  That code counts the virtual frame in j but not in j_o, one frame too early; this one does not;
+* the step is derived from the number of pairs shown;
 * pairs are augmented copies of two clips, read by a network that sees joints of two frames, half a
-  second apart, instead of ResNet-50. One that sees the whole clip learns the share of it that has
-  passed, which the consistency prior rewards whatever the pose.
+  second apart, instead of ResNet-50. A network that sees the whole clip learns how far the clip has
+  advanced, which the consistency prior rewards whatever the pose.
 """
 
 from __future__ import annotations
@@ -58,10 +58,10 @@ MOMENT = 1.0  # lambda1, weight of the inverse difference moment, of N + M
 DIVERGENCE = 0.1  # lambda2, weight of the divergence from the prior, of N M / 4
 ITERATIONS = 20
 SPREAD = 2.0  # delta of the prior, in frames times sqrt(2) for clips of one length
-VIRTUAL = 0.5  # zeta, distance of a virtual frame
-AWAY = 15.0  # of a virtual frame in the prior and the moment, times 1 / (n + m)
+VIRTUAL = 0.5  # zeta, distance to a virtual frame
+AWAY = 15.0  # distance to a virtual frame in the prior and the moment, times 1 / (n + m)
 DECAY, LEAST, MOST = 0.999, 0.001, 0.999  # of phi
-WINDOW, MARGIN = 15, 2.0  # frames, squared distance; of the intra-video loss
+WINDOW, MARGIN = 15, 2.0  # of the intra-video loss: frames, squared distance
 INTRA, INTER = 0.5, 0.1  # weights of the contrastive losses
 
 
@@ -79,7 +79,7 @@ def loss(
 
 
 def phi_of(step: int) -> float:
-    """Share of consistency in the prior at a step, counted from 0."""
+    """Share of consistency in the prior at a step, which counts from 0."""
     return min(max(DECAY ** math.isqrt(step + 1), LEAST), MOST)
 
 
@@ -97,7 +97,7 @@ def vava(
     from la2ds_models.distance import squared_distance
 
     with torch.autocast(first.device.type, enabled=False):
-        # Padding may hold anything, and 0 times anything must be 0.
+        # Padding may hold any value, even NaN, and 0 times it must be 0.
         first = first.masked_fill(~first_mask[:, :, None], 0)
         second = second.masked_fill(~second_mask[:, :, None], 0)
         distance = squared_distance(first, second)
@@ -110,8 +110,8 @@ def vava(
 def transport(
     distance: torch.Tensor, first_mask: torch.Tensor, second_mask: torch.Tensor, phi: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The plan (B, 1 + N, 1 + M), mass 1 for each pair, and the distances it moves over; row and
-    column 0 are the virtual frames. distance: (B, N, M)."""
+    """The plan and its distances, both (B, 1 + N, 1 + M); the plan has mass 1 for each pair. Row
+    and column 0 are the virtual frames. distance: (B, N, M)."""
     import torch
     from torch.nn.functional import pad
 
@@ -134,7 +134,7 @@ def transport(
 def priors(
     distance: torch.Tensor, first_mask: torch.Tensor, second_mask: torch.Tensor, phi: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """(log Q, S), both (B, 1 + N, 1 + M): the prior, 0 where it is highest, and the inverse
+    """(log Q, S), both (B, 1 + N, 1 + M): the log of the prior, at most 0, and the inverse
     difference moment. distance: (B, N, M)."""
     import torch
     from torch.nn.functional import pad
@@ -159,8 +159,8 @@ def priors(
 
 
 def intra_video(features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """(B,): mean over all pairs of real frames i, j of a clip (B, T, D), itself included, of
-    max(0, MARGIN - D) where |i - j| > WINDOW and of D / ((i - j)^2 + 1) elsewhere."""
+    """(B,): mean over all pairs of real frames i, j of a clip (B, T, D), i = j included, of
+    max(0, MARGIN - D) if |i - j| > WINDOW and of D / ((i - j)^2 + 1) otherwise."""
     import torch
 
     from la2ds_models.distance import squared_distance
@@ -182,8 +182,8 @@ def inter_video(
     temperature: float,
 ) -> torch.Tensor:
     """(B,): mean cross-entropy over the frames of both clips of softmax(-distance / temperature)
-    over the frames of the other clip, the target being that with most of the plan
-    (B, 1 + N, 1 + M), virtual frames left out."""
+    over the frames of the other clip. The target is the frame with the most mass in the plan
+    (B, 1 + N, 1 + M), virtual frames ignored."""
     import torch
 
     total = distance.new_zeros(len(distance))
