@@ -1,10 +1,9 @@
-"""Rendered performers: clips whose true correspondence is known, and the whole chain run on them.
+"""Rendered performers: clips with known true correspondences, and the whole pipeline run on them.
 
-performer.py: a jointed body, its proportions and clothes · movement.py: what it does · render.py:
-how a camera sees it · clips.py: videos and their truth · obstacles.py: what hides joints ·
-pose_errors.py: errors of pose networks · run.py: `la2ds demo`, and how far its alignment lies from
-the truth.
+performer.py: a jointed body, its proportions and clothes · movement.py: its movement · render.py:
+how a camera sees it · clips.py: videos and their ground truth · obstacles.py: what hides joints ·
+pose_errors.py: errors of pose networks · run.py: `la2ds demo`, and the error of its alignment.
 
-Imports any room but commands.
+May import any package except commands.
 To add a movement: a function of phase in movement.py and its name in clips.py.
 """

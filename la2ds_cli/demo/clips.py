@@ -1,7 +1,7 @@
 """Short videos of different rendered people doing one movement, with the true correspondences.
 
-Every clip has its own body, style, clothes, background, camera, speed profile and trimming, so that
-aligning two clips is a real task whose answer is known: frames of equal phase correspond.
+Every clip has its own body, style, clothes, background, camera, speed profile and trimming, so
+aligning two clips is a real task with a known answer: frames of equal phase correspond.
 """
 
 from collections.abc import Iterator
@@ -26,17 +26,17 @@ from la2ds_cli.demo.render import Camera, add_shadow, draw_person, look_at, rand
 from la2ds_cli.video.reader import Image, write_video
 
 FPS = 30
-SIZE = (240, 320)  # (W, H), upright as filmed with a phone
+SIZE = (240, 320)  # (W, H), portrait, as filmed with a phone
 JOINTS = len(COCO17.joints)
 
 
 @dataclass(frozen=True)
 class DemoClip:
-    """One written video and its truth.
+    """One written video and its ground truth.
 
     ``phase`` (T,) is strictly increasing in [0, 1]; ``time`` (T,) is in seconds from the first
     frame; ``xy`` (T, 17, 2) float32 are the true COCO joints in pixels, never NaN; ``score``
-    (T, 17) is 1 where the joint lies in the image and 0 elsewhere.
+    (T, 17) is 1 if the joint lies in the image and 0 otherwise.
     """
 
     path: Path
@@ -47,7 +47,7 @@ class DemoClip:
 
 
 def write_demo_clips(folder: Path, n: int = 8, seed: int = 0) -> list[DemoClip]:
-    """Write ``n`` clips, ``truth.csv`` and ``phases.csv`` into ``folder`` (created if absent).
+    """Write ``n`` clips, ``truth.csv`` and ``phases.csv`` into ``folder`` (created if missing).
 
     ``truth.csv``: video, frame, time (s), phase_value in [0, 1]. ``phases.csv``: video, start, end
     (frames, end exclusive), phase name. Both name videos by file name. The same ``n`` and ``seed``
@@ -58,16 +58,16 @@ def write_demo_clips(folder: Path, n: int = 8, seed: int = 0) -> list[DemoClip]:
     folder.mkdir(parents=True, exist_ok=True)
     clips = [_write_clip(folder, index, n, seed) for index in range(n)]
     _write_table(folder / "phases.csv", ("video", "start", "end", "phase"), _phases(clips))
-    # Last, so that its presence tells that all the rest is there.
+    # Written last, so that its presence shows that all other files are complete.
     _write_table(folder / "truth.csv", ("video", "frame", "time", "phase_value"), _truth(clips))
     return clips
 
 
 def random_phase(rng: np.random.Generator) -> FloatArray:
-    """Phase (T,) of a performance of 2-4 s: trimmed at both ends, sped up and slowed down.
+    """Phase (T,) of a performance of 2-4 s: trimmed at both ends, with varying speed.
 
-    The speed is the exponential of a few random sinusoids, so it varies smoothly by some factor
-    of two to either side and never stops.
+    The speed is the exponential of a few random sinusoids, so it varies smoothly by a factor of
+    about two in both directions and is never 0.
     """
     start, end = rng.uniform(0.0, 0.14), rng.uniform(0.88, 1.0)
     frames = round(rng.uniform(2.0, 4.0) * FPS)
@@ -80,10 +80,10 @@ def random_phase(rng: np.random.Generator) -> FloatArray:
 
 
 def performed(index: int, n: int, seed: int, noise: float = 0.0) -> tuple[PoseSequence, FloatArray]:
-    """The true joints of the clip `index` of write_demo_clips(n=n, seed=seed) and its phase (T,).
+    """The true joints of clip `index` of write_demo_clips(n=n, seed=seed), and its phase (T,).
 
-    Nothing is rendered. noise: standard deviation in pixels of what is added to every joint. The
-    joints in metres are exact, about the hips.
+    Nothing is rendered. noise: standard deviation in pixels of the noise added to every joint. The
+    joints in metres are exact and relative to the hips.
     """
     rng = np.random.default_rng([seed, index])
     _, phase, world, camera = _performance(rng, (index + 0.5) / n)
@@ -93,14 +93,14 @@ def performed(index: int, n: int, seed: int, noise: float = 0.0) -> tuple[PoseSe
 
 
 def joints_seen(camera: Camera, points: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """The joints of points (T, P, 3) in metres: (T, 17, 2) pixels in the picture of a camera, and
-    (T, 17, 3) metres along its axes about the hips."""
+    """The joints of points (T, P, 3) in metres, as a camera sees them: (T, 17, 2) in pixels, and
+    (T, 17, 3) in metres along the camera axes, relative to the hips."""
     joints = points[:, :JOINTS]
     return camera.project(joints), (joints - points[:, [POINT["pelvis"]]]) @ camera.rotation.T
 
 
 def clip_of_joints(xy: FloatArray, world: FloatArray) -> PoseSequence:
-    """The clip of joints as `joints_seen` gives them, all of them seen."""
+    """A clip of joints from `joints_seen`, all of them visible."""
     return PoseSequence(
         xy=xy,
         score=np.ones(xy.shape[:2]),
@@ -135,15 +135,15 @@ def _write_clip(folder: Path, index: int, n: int, seed: int) -> DemoClip:
 
 
 def camera_for(rng: np.random.Generator, world: FloatArray, share: float) -> Camera:
-    """A still camera that holds the whole performance ``world`` (T, P, 3) in the picture.
+    """A static camera that keeps the whole performance ``world`` (T, P, 3) in the picture.
 
-    ``share`` in [0, 1] spreads the clips over viewpoints from the left to the right.
+    ``share`` in [0, 1] spreads the clips over viewpoints from left to right.
     """
     return camera_at(rng, world, -1.0 + 2.0 * share + rng.normal(0, 0.15))
 
 
 def camera_at(rng: np.random.Generator, world: FloatArray, azimuth: float) -> Camera:
-    """A still camera at `azimuth` radians (look_at) that holds the performance in the picture."""
+    """A static camera at `azimuth` radians (look_at) that keeps the performance in the picture."""
     low, high = world.min(axis=(0, 1)), world.max(axis=(0, 1))
     wide = look_at(
         (low + high) / 2,

@@ -92,7 +92,7 @@ _KEY_POSES: tuple[tuple[float, FloatArray], ...] = (
 # fmt: on
 _KEY_PHASE = np.array([phase for phase, _ in _KEY_POSES])
 _KEY_POSE = np.stack([pose for _, pose in _KEY_POSES])
-_UNSTYLED = ("x", "y", "yaw", "lift")  # where a performer stands is no habit
+_UNSTYLED = ("x", "y", "yaw", "lift")  # a performer's position is not part of the style
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Style:
 
 
 def random_style(rng: np.random.Generator) -> Style:
-    """A performer with 10 % gain spread and about 4 degrees of habitual offset."""
+    """A random style: gains with a spread of 10 %, offsets of about 4 degrees."""
     count = len(DEGREES_OF_FREEDOM)
     offset = rng.normal(0.0, 0.07, count)
     offset[[DOF[name] for name in _UNSTYLED]] = 0
@@ -112,12 +112,12 @@ def random_style(rng: np.random.Generator) -> Style:
 
 
 def movement(phase: FloatArray, style: Style) -> FloatArray:
-    """Poses (T, D) at ``phase`` (T,) in [0, 1]; continuous with continuous first derivative."""
+    """Poses (T, D) at ``phase`` (T,) in [0, 1]; continuous, with a continuous first derivative."""
     pose = PchipInterpolator(_KEY_PHASE, _KEY_POSE, axis=0)(np.asarray(phase, float))
     return np.asarray(pose) * style.gain + style.offset
 
 
 def phase_name(phase: float) -> str:
-    """The name of the part of the movement that ``phase`` in [0, 1] falls into."""
+    """The name of the part of the movement that contains ``phase`` in [0, 1]."""
     starts = [start for _, start in PHASES]
     return PHASES[max(int(np.searchsorted(starts, phase, side="right")) - 1, 0)][0]

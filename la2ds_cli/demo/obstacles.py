@@ -1,4 +1,4 @@
-"""Obstacles between the camera and a performer, so that joints are hidden whose place is known."""
+"""Obstacles between the camera and a performer, which hide joints whose true position is known."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _GRAIN = 6.0  # grey levels
 
 
 def obstacle(rng: np.random.Generator, xy: FloatArray, kind: str) -> FloatArray:
-    """Boxes (T, 4) xyxy in pixels before the joints xy (T, 17, 2) of a clip; NaN = nothing.
+    """Boxes (T, 4) xyxy in pixels in front of the joints xy (T, 17, 2) of a clip; NaN = no box.
 
-    still: a box of about a torso where a limb is, for a quarter to three fifths of the clip.
-    follows: the same, and it moves with a joint. bar: a post that passes from left to right.
-    none: nothing. ValueError for another kind.
+    still: a box about the size of a torso, placed over a limb for a quarter to three fifths of the
+    clip. follows: the same, but it moves with a joint. bar: a post that passes from left to right.
+    none: no box. Raises ValueError for another kind.
     """
     if kind not in KINDS:
         raise ValueError(f"no such obstacle: {kind}")
@@ -51,7 +51,7 @@ def obstacle(rng: np.random.Generator, xy: FloatArray, kind: str) -> FloatArray:
 
 
 def behind(xy: FloatArray, boxes: FloatArray) -> BoolArray:
-    """(T, K) which of the joints xy (T, K, 2) the boxes (T, 4) hide."""
+    """(T, K) whether the boxes (T, 4) hide each of the joints xy (T, K, 2)."""
     with np.errstate(invalid="ignore"):
         inside = (xy >= boxes[:, None, :2]) & (xy <= boxes[:, None, 2:])
     return np.asarray(inside.all(axis=-1))
@@ -60,7 +60,7 @@ def behind(xy: FloatArray, boxes: FloatArray) -> BoolArray:
 def covered(
     images: Iterator[Image], boxes: FloatArray, rng: np.random.Generator
 ) -> Iterator[Image]:
-    """The images of a clip with the boxes (T, 4) drawn over them in one colour with grain."""
+    """The images of a clip with the boxes (T, 4) drawn on them in one colour with grain."""
     colour = rng.uniform(20, 235, 3)
     for image, box in zip(images, boxes, strict=True):
         if np.isfinite(box).all():

@@ -1,7 +1,7 @@
 """A performer: a jointed 3D body with random proportions, its kinematics, clothes and colours.
 
 World frame: metres, z up, right-handed. A body with zero angles stands upright, faces +y, has its
-right side at +x and its arms hanging. Angles are radians; left and right share one sign
+right side at +x and lets its arms hang. Angles are in radians; left and right share one sign
 convention (abduction is outward, flexion forward), so mirroring swaps sides and negates the few
 angles that have a direction.
 """
@@ -54,7 +54,7 @@ class Body:
 
 
 def random_body(rng: np.random.Generator) -> Body:
-    """A body of 1.5-1.95 m; proportions after standard segment ratios, each varied by some 5 %."""
+    """A body of 1.5-1.95 m with standard segment ratios, each varied by about 5 %."""
     height = rng.uniform(1.5, 1.95)
 
     def part(ratio: float) -> float:
@@ -78,7 +78,7 @@ def random_body(rng: np.random.Generator) -> Body:
 
 
 def pose_vector(**angle: float) -> FloatArray:
-    """Degrees of freedom (D,) with the named ones set (radians, metres) and zero elsewhere."""
+    """Degrees of freedom (D,): the named ones set (radians, metres), the others zero."""
     vector = np.zeros(len(DEGREES_OF_FREEDOM))
     for name, value in angle.items():
         vector[DOF[name]] = value
@@ -119,8 +119,8 @@ def _about(axes: str, *angle: FloatArray) -> FloatArray:
 def forward_kinematics(body: Body, pose: FloatArray) -> FloatArray:
     """World positions (..., P, 3) in metres of ``POINTS`` for ``pose`` (..., D).
 
-    The first 17 points are the COCO joints. The body rests on the floor z = 0 with its lowest
-    point, raised by the degree of freedom ``lift``.
+    The first 17 points are the COCO joints. The lowest point of the body rests on the floor z = 0,
+    raised by the degree of freedom ``lift``.
     """
     dof = {name: pose[..., index] for name, index in DOF.items()}
     point: dict[str, FloatArray] = {}
@@ -175,7 +175,7 @@ def _add_arm(
     side: str,
     sign: int,
 ) -> None:
-    # Flexion outermost: abduction stays outward for raised arms and lifted legs too.
+    # Flexion is outermost, so that abduction is outward for raised arms and legs too.
     shoulder = chest @ _about(
         "xyz",
         dof[f"{side}_arm_flex"],
@@ -225,7 +225,7 @@ _HAIR = np.array([(30, 24, 20), (70, 45, 28), (120, 82, 46), (205, 170, 105), (1
 
 @dataclass(frozen=True)
 class Appearance:
-    """Clothes and colours (RGB, 0-255) of one person, and the light that falls on them."""
+    """Clothes and colours (RGB, 0-255) of one person, and the light on them."""
 
     skin: Colour
     hair: Colour
@@ -236,7 +236,7 @@ class Appearance:
     long_sleeves: bool
     long_trousers: bool
     long_hair: bool
-    light: tuple[float, float]  # image direction the light comes from, length <= 1
+    light: tuple[float, float]  # direction in the image from which light comes, length <= 1
     contrast: float  # 0: flat, 1: strong shading
 
 

@@ -1,12 +1,12 @@
-"""Errors as pose networks make them, put into joints that are right, so that the truth is known.
+"""Typical errors of pose networks, added to correct joints so that the truth is known.
 
-Each kind takes one limb of a clip for a while and changes its joints after the shoulder or the hip:
+Each kind changes the joints of one limb, beyond its shoulder or hip, for part of a clip:
 
-guessed: the limb is hidden, the network guesses where it is, and its scores fall.
-exchanged: the joints carry the names of the other side.
-copied: the limb lies on that of the other side, as where a network sees one limb twice.
-drifting: the joints slide away from where they are and come back.
-leaping: in single frames a joint lies elsewhere.
+guessed: the limb is hidden, the network guesses its position, and its scores fall.
+exchanged: left and right joints are swapped.
+copied: the limb lies on that of the other side, as when a network detects one limb twice.
+drifting: the joints drift away from their true position and come back.
+leaping: in single frames, a joint jumps elsewhere.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.poses.trust import torso_length
 
 KINDS = ("guessed", "exchanged", "copied", "drifting", "leaping")
-_SURE, _SCATTER = 0.95, 0.03  # scores of joints that are seen
-_HIDDEN, _HIDDEN_SCATTER = 0.6, 0.1  # and of hidden ones, as BlazePose gives them
+_SURE, _SCATTER = 0.95, 0.03  # scores of visible joints: mean, standard deviation
+_HIDDEN, _HIDDEN_SCATTER = 0.6, 0.1  # and of hidden joints, as from BlazePose
 _JITTER = 0.015  # torso lengths, of every joint
 _LEAPS = 0.2  # share of the frames
 
 
 def with_error(pose: PoseSequence, kind: str, rng: np.random.Generator) -> PoseSequence:
-    """A clip with one error of a kind, a third to a half of the clip long, and with the jitter and
-    the scores of a network. ValueError for an unknown kind."""
+    """A clip with one error of this kind, lasting a third to a half of the clip, and with the
+    jitter and scores of a pose network. Raises ValueError for an unknown kind."""
     if kind not in KINDS:
         raise ValueError(f"no such error: {kind}")
     skeleton = get_skeleton(pose.skeleton)
@@ -64,8 +64,8 @@ def with_error(pose: PoseSequence, kind: str, rng: np.random.Generator) -> PoseS
 
 
 def errors_of(pose: PoseSequence, truth: PoseSequence) -> FloatArray:
-    """(T, K) float64: how far each joint lies from that of the same clip's truth, torso lengths of
-    the truth; NaN where either is not seen."""
+    """(T, K) float64: distance of each joint from its true position, in torso lengths of the true
+    pose; NaN where either is missing."""
     apart = np.asarray(pose.xy, np.float64) - truth.xy
     return np.linalg.norm(apart, axis=-1) / torso_length(truth)
 
@@ -77,8 +77,8 @@ def _guess(
     rows: np.ndarray,
     rng: np.random.Generator,
 ) -> FloatArray:
-    """Joints of a hidden limb (n, joints, 2): a plausible limb from its shoulder or hip, which
-    turns slowly and keeps the lengths it had."""
+    """Joints of a hidden limb (n, joints, 2): a plausible limb that starts at its shoulder or hip,
+    turns slowly and keeps its segment lengths."""
     lengths = np.nanmedian(np.linalg.norm(np.diff(xy[:, chain], axis=1), axis=-1), axis=0)
     angle = rng.uniform(0, 2 * np.pi) + np.cumsum(rng.normal(0, 0.03, (len(rows), 2)), axis=0)
     angle[:, 1] = angle[:, 0] + rng.normal(0, 0.7)

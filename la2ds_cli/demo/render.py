@@ -1,8 +1,8 @@
-"""Pictures of performers: a pinhole camera, a background, and a person drawn before it.
+"""Pictures of performers: a pinhole camera, a background, and a person drawn in front of it.
 
-A person is drawn in painter's order: shaded, antialiased tapered limbs, and a head that is a sphere
-shaded per pixel in its own frame, so that face and hair turn with it. Images are (H, W, 3) uint8
-RGB; outlines are (V, 2) in pixels, pixel centres at integers.
+A person is drawn from back to front: shaded, antialiased tapered limbs, and a head that is a sphere
+shaded per pixel in head coordinates, so that face and hair turn with it. Images are (H, W, 3) uint8
+RGB; outlines are (V, 2) in pixels, with pixel centres at integers.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ _RADIUS = {
     "shoulder": 0.062, "elbow": 0.042, "wrist": 0.030, "hand": 0.040, "hip": 0.088, "knee": 0.060,
     "ankle": 0.040, "heel": 0.042, "toe": 0.034, "neck": 0.052, "chest": 0.09, "waist": 0.125,
 }  # fmt: skip
-_TALL = 1.25  # height of the head over its width
+_TALL = 1.25  # height of the head / its width
 _SHIFT = 4  # fractional bits of cv2's fixed-point coordinates
 _ANGLE = np.linspace(0, 2 * np.pi, 17)[:-1]
 _UNIT = np.stack([np.cos(_ANGLE), np.sin(_ANGLE)], axis=1)
@@ -35,9 +35,9 @@ _UNIT = np.stack([np.cos(_ANGLE), np.sin(_ANGLE)], axis=1)
 class Camera:
     """Pinhole camera without distortion.
 
-    ``rotation`` (3, 3) takes world to camera axes (x right, y down, z into the scene),
+    ``rotation`` (3, 3) maps world axes to camera axes (x right, y down, z into the scene);
     ``position`` (3,) is the optical centre in metres; ``focal`` (x, y) and ``centre`` (x, y) are
-    in pixels, pixel centres at integers; ``size`` is (W, H).
+    in pixels, with pixel centres at integers; ``size`` is (W, H).
     """
 
     rotation: FloatArray
@@ -51,7 +51,7 @@ class Camera:
         return (world - self.position) @ self.rotation[2]
 
     def project(self, world: FloatArray) -> FloatArray:
-        """Pixels (..., 2) of ``world`` (..., 3), which must lie before the camera."""
+        """Pixels (..., 2) of ``world`` (..., 3), which must lie in front of the camera."""
         local = (world - self.position) @ self.rotation.T
         return local[..., :2] / local[..., 2:] * np.array(self.focal) + np.array(self.centre)
 
@@ -76,10 +76,11 @@ def look_at(
     size: tuple[int, int],
     roll: float = 0.0,
 ) -> Camera:
-    """A camera whose optical axis meets ``target`` (3,), angles in radians, metres, pixels.
+    """A camera whose optical axis passes through ``target`` (3,).
 
-    Azimuth 0 looks at a body that faces +y from the front; positive azimuth moves the camera
-    towards +x, the body's right side. Positive elevation looks down.
+    Angles are in radians, distances in metres, focal and size in pixels. Azimuth 0 sees a body that
+    faces +y from the front; positive azimuth moves the camera towards +x, the body's right side.
+    Positive elevation looks down.
     """
     back = np.array(
         [
@@ -106,7 +107,8 @@ def look_at(
 def random_background(
     rng: np.random.Generator, size: tuple[int, int], horizon: float, calm: bool = False
 ) -> Image:
-    """A uint8 RGB picture of ``size`` (W, H): wall and floor or a texture, with clutter.
+    """A uint8 RGB picture of ``size`` (W, H): wall and floor, or one surface, with texture and
+    clutter.
 
     ``horizon`` is the row, in pixels, where the floor begins. ``calm`` weakens the texture and
     halves the clutter.
@@ -239,7 +241,7 @@ class _Painter:
         loose: float = 1.0,
         along: tuple[float, float] = (0.0, 1.0),
     ) -> Part:
-        """A tapered capsule from joint to joint; ``along`` picks a part of its length."""
+        """A tapered capsule from joint to joint; ``along`` selects a part of its length."""
         first, second = POINT[start], POINT[end]
         kind = [name.split("_")[-1] for name in (start, end)]
         radius = [self._radius(start, kind[0]) * loose, self._radius(end, kind[1]) * loose]
@@ -249,7 +251,7 @@ class _Painter:
         return depth, lambda: self._shaded(capsule(at[0], wide[0], at[1], wide[1]), colour, wide)
 
     def _shaded(self, outline: FloatArray, colour: Colour, radius: list[float]) -> None:
-        """Fill a convex outline darkest at the rim, lighter towards the light."""
+        """Fill a convex outline, darkest at the rim and lighter towards the light."""
         base = np.array(colour)
         middle = outline.mean(axis=0)
         extent = max(np.ptp(outline, axis=0).max(), 1e-6)
@@ -258,7 +260,7 @@ class _Painter:
         for level, shrink in ((-0.42, 1.0), (-0.12, 0.78), (0.12, 0.52), (0.3, 0.26)):
             tone = base * (1 + level * contrast) + max(level, 0) * 40 * contrast
             inset = (1 - shrink) * float(np.mean(radius))
-            # Moving each rim point inwards by a fixed width keeps long shapes long.
+            # Moving each rim point inwards by a fixed distance keeps long shapes long.
             inward = middle - outline
             length = np.maximum(np.linalg.norm(inward, axis=1, keepdims=True), 1e-6)
             ring = outline + inward / length * np.minimum(inset, 0.9 * length)
@@ -384,7 +386,7 @@ def draw_head(
         (np.arange(x0, x1) - centre[0]) / radius, (np.arange(y0, y1) - centre[1]) / radius
     )
     frame = _head_frame(world)
-    # The head is taller than wide: its long axis is squeezed in the image before shading.
+    # The head is taller than wide, so its long axis is compressed in the image before shading.
     up = camera.rotation @ frame[2]
     squeeze = (u * up[0] + v * up[1]) * (1 - 1 / _TALL) * np.hypot(up[0], up[1])
     u, v = u - squeeze * up[0], v - squeeze * up[1]
@@ -409,7 +411,7 @@ def _window(image: Image, centre: FloatArray, reach: float) -> tuple[int, int, i
 
 
 def _head_frame(world: FloatArray) -> FloatArray:
-    """Head axes right, forward, up (rows of (3, 3)) in the world, from the face joints."""
+    """Head axes right, forward, up (rows of (3, 3)) in world coordinates, from the face joints."""
     at = {name: world[POINT[name]] for name in ("head", *HEAD_POINTS)}
     right = at["right_ear"] - at["left_ear"]
     right /= np.linalg.norm(right)

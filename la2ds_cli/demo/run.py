@@ -1,4 +1,4 @@
-"""The whole chain on rendered clips, from videos to numbers, checked against the known truth."""
+"""The whole pipeline on rendered clips, from videos to figures, checked against the known truth."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 
 PRESET = "demo"
 CLIPS = 16
-TEST_EVERY = 4  # the clips are ordered by the side they are filmed from
+TEST_EVERY = 4  # the clips are ordered by viewpoint
 NEIGHBOURS = 7
 
 
 @dataclass(frozen=True)
 class TruthCheck:
-    """Median error of the alignment in frames of B, beside the same of a constant speed.
+    """Median error of the alignment in frames of B, and that of a constant speed.
 
-    frames: of A that were compared; length: of B, in frames.
+    frames: number of compared frames of A; length: frames of B.
     """
 
     frames: int
@@ -46,7 +46,7 @@ class TruthCheck:
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What came of the demo. pictures: files to look at, in order."""
+    """The outcome of the demo. pictures: files to look at, in order."""
 
     project: Path
     clips: int
@@ -79,9 +79,9 @@ def run_demo(
 ) -> DemoResult:
     """Render clips into folder/videos and take them through every step.
 
-    clips: at least 8, of which every fourth is for testing; minutes: longest training.
-    Running it again goes on from what is current. UserError (exit 2) when `folder` is a project
-    of another kind; whatever the steps raise.
+    clips: at least 8, of which every fourth is for testing; minutes: time limit of training.
+    Running it again reuses whatever is current. Raises UserError (exit 2) if `folder` is another
+    kind of project, and whatever the steps raise.
     """
     progress = progress or Progress()
     project = _open(folder)
@@ -97,7 +97,7 @@ def _open(folder: Path) -> Project:
     if project.settings.get("preset") != PRESET:
         raise UserError(
             f"{project.root} is a project of your own, not a demo",
-            hint="give the demo a folder of its own: la2ds demo DIR",
+            hint="choose another folder for the demo: la2ds demo DIR",
         )
     return project
 
@@ -190,13 +190,13 @@ def _train(
     except UserError as error:
         if error.exit_code != ExitCode.MISMATCH:
             raise
-        # Left by another version of la2ds; nobody has put work into the model of a demo.
+        # Left by another version of la2ds; replacing the model of a demo loses no one's work.
         progress.note(f"{error.message}: training again")
         return train(project, config=config, overwrite=True, **options)
 
 
 def _least_alike(project: Project) -> tuple[str, str]:
-    """The two test clips whose speeds differ most, by the truth: a constant speed fails there."""
+    """The two test clips whose true speeds differ most: a constant speed fails there."""
     phase = read_truth(_videos(project) / "truth.csv")
     test = [video for video in project.videos() if video.split == "test"]
     pairs = itertools.combinations([(v.id, phase[project.source(v).name]) for v in test], 2)
@@ -210,7 +210,7 @@ def _least_alike(project: Project) -> tuple[str, str]:
 
 
 def check_truth(project: Project, result: AlignResult) -> TruthCheck:
-    """Compare an alignment of two demo clips with the phases they were rendered from."""
+    """Compare an alignment of two demo clips with the phases from which they were rendered."""
     phase = read_truth(_videos(project) / "truth.csv")
     a, b = (phase[project.source(video).name] for video in (result.a, result.b))
     error = frame_error(result.alignment, a, b)
@@ -237,8 +237,8 @@ def read_truth(path: Path) -> dict[str, FloatArray]:
 def frame_error(alignment: Alignment, phase_a: FloatArray, phase_b: FloatArray) -> FloatArray:
     """Error in frames of B for each frame of A that is matched and has a true counterpart.
 
-    Frames of equal phase correspond; phases increase strictly, so the counterpart is found by
-    interpolation. Frames of A whose phase B does not show have none and are left out.
+    Frames of equal phase correspond. Phases increase strictly, so interpolation finds the
+    counterpart. Frames of A whose phase B does not show have no counterpart and are left out.
     """
     return counterpart_error(
         alignment.position, phase_a[alignment.frame_a], phase_b[alignment.frame_b]
@@ -252,9 +252,10 @@ def clock_error(alignment: Alignment, phase_a: FloatArray, phase_b: FloatArray) 
 
 
 def counterpart_error(frame: FloatArray, phase_a: FloatArray, phase_b: FloatArray) -> FloatArray:
-    """|frame - truth| for positions `frame` (N,) in B, in frames, of frames of phase_a (N,).
+    """|frame - truth| in frames of B, for the matched positions `frame` (N,) in B of frames of A.
 
-    phase_b (M,), strictly increasing. NaN positions and phases that B does not show are left out.
+    phase_a (N,): phases of these frames; phase_b (M,): strictly increasing. NaN positions and
+    phases that B does not show are left out.
     """
     truth = np.interp(phase_a, phase_b, np.arange(len(phase_b)))
     shown = (phase_a >= phase_b[0]) & (phase_a <= phase_b[-1]) & ~np.isnan(frame)

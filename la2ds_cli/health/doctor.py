@@ -39,7 +39,7 @@ _PACKAGES = (
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the report. ok is False only for what la2ds cannot work without."""
+    """One line of the report. ok is False only for things that la2ds cannot work without."""
 
     name: str
     found: str
@@ -71,7 +71,7 @@ def _package(name: str) -> Check:
 
 
 def _extras() -> str:
-    """Which optional extras (pyproject.toml) are there; none is a fault to lack."""
+    """Which optional extras (pyproject.toml) are installed; a missing one is not a fault."""
     found = {extra: _package(package).ok for extra, package in _EXTRAS.items()}
     return ", ".join(name if there else f"{name} (not installed)" for name, there in found.items())
 
@@ -110,7 +110,7 @@ def _cores() -> str:
 
 
 def _decoder() -> str:
-    """Write a clip of known frames to a file, and read it back as every command does."""
+    """Write a clip of known frames to a file and read it back like every command."""
     import av
     import numpy as np
 
@@ -126,12 +126,12 @@ def _decoder() -> str:
         read = ", ".join(f"{mean:.0f}" for mean in means)
         raise ValueError(f"wrote frames of brightness {shades}, read ({read})")
     versions = ".".join(map(str, av.library_versions["libavcodec"]))
-    return f"reads what it wrote ({codec}, libavcodec {versions})"
+    return f"reads back what it wrote ({codec}, libavcodec {versions})"
 
 
 def _default_networks() -> str:
-    """The networks that extraction takes on this machine unless it is told otherwise, and what of
-    them would be fetched."""
+    """The networks that extraction uses by default on this machine, and which of their weights it
+    would download."""
     from la2ds_cli.poses.backends import backend_name
     from la2ds_cli.poses.detectors import detector_name
     from la2ds_models.weight_files import present, zoo
@@ -148,11 +148,11 @@ def _default_networks() -> str:
 def _to_fetch(entry: WeightFile) -> str:
     from la2ds_cli.poses.weights import megabytes
 
-    return f"to be fetched, {megabytes(entry.size)}"
+    return f"to be downloaded, {megabytes(entry.size)}"
 
 
 def _weights() -> list[Check]:
-    """The folder that downloads go to, and every known weight file. None is a fault to lack."""
+    """The folder for downloads, and every known weight file. A missing one is not a fault."""
     from la2ds_cli.poses.weights import megabytes
     from la2ds_models.weight_files import WeightError, find, weights_dir, zoo
 
@@ -164,7 +164,7 @@ def _weights() -> list[Check]:
             checks.append(Check(f"weights {name}", f"{error}; {error.advice}", ok=False))
             continue
         size = f", {megabytes(entry.size)}" if entry.size else ""
-        absent = f"not here, fetched when first used{size}"
+        absent = f"not here, downloaded on first use{size}"
         place = "bundled" if entry.bundled else str(path or absent)
         whole = not entry.bundled or (path is not None and path.is_file())
         place = place if whole else f"missing from the package: {path}"

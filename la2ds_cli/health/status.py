@@ -1,4 +1,4 @@
-"""What a project holds: which artifacts are current, which are stale and why, what to run next."""
+"""The state of a project: which artifacts are current or stale and why, and what to run next."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from la2ds_cli.core.config import Config
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 
-_NAMED = 12  # clips that a suggested command names one by one; beyond, their folders
+_NAMED = 12  # a suggested command names at most this many clips, for more it names their folders
 
 
 @dataclass(frozen=True)
 class StepStatus:
-    """Artifacts of one step over all clips. stale: video id -> reason. run: of embeddings."""
+    """Artifacts of one step over all clips. stale: video id -> reason. run: for embeddings only."""
 
     step: str
     current: int
@@ -35,8 +35,8 @@ class StepStatus:
 class RunStatus:
     """One training run. validation_error: % of clip length, None before the first validation.
 
-    stale: what became of its clips since, empty while they are the same. settings: how its
-    settings differ from those of the project, empty when they do not.
+    stale: how its clips have changed since, empty if they have not. settings: how its settings
+    differ from those of the project, empty if they do not.
     """
 
     run: str
@@ -50,7 +50,7 @@ class RunStatus:
 @dataclass(frozen=True)
 class ProjectStatus:
     """The answer of `la2ds status`. results: kind -> files, relative to the project. next: a
-    command, empty when nothing is left to do."""
+    command, empty if nothing is left to do."""
 
     project: Path
     preset: str
@@ -95,8 +95,8 @@ def _files(project: Project, folder: Path) -> list[str]:
 
 @dataclass(frozen=True)
 class _Poses:
-    """What the headers of all pose files say. reasons: of each clip, as artifact.staleness; keys,
-    skeletons: of those with readable poses."""
+    """What the headers of all pose files say. reasons: why each clip's poses are stale, as
+    artifact.staleness; keys, skeletons: of clips with readable poses."""
 
     reasons: dict[str, str | None] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
@@ -104,7 +104,7 @@ class _Poses:
 
 
 def _read_poses(project: Project, config: Config, videos: Iterable[Video]) -> _Poses:
-    """One look at each file: a project may have very many."""
+    """Read each header only once, because a project may have very many clips."""
     from la2ds_cli.poses.current import PoseRecipes
 
     poses, recipes, there = _Poses(), PoseRecipes(project, config.poses), project.posed()
@@ -123,7 +123,7 @@ def _read_poses(project: Project, config: Config, videos: Iterable[Video]) -> _P
         key = stored.key
         poses.keys[name], poses.skeletons[name] = key, facts.get("skeleton", "")
         poses.reasons[name] = None
-        if stored.step == "import":  # the user's own: always current
+        if stored.step == "import":  # imported by the user: always current
             continue
         try:
             current = recipes.of(video)
@@ -196,7 +196,7 @@ def _run_status(project: Project, config: Config, folder: Path, poses: _Poses) -
     made_from = _recipe(folder)
     stale, settings = _drift(project, config, made_from, poses) if made_from else ("", "")
     reached, error = 0, None
-    for name in ("last", "best"):  # the error of the best step, the count of the last
+    for name in ("last", "best"):  # the error is that of the best step, the count that of the last
         try:
             facts = artifact.read_header(folder / f"{name}.safetensors")[1]
         except (FileNotFoundError, ArtifactError):
@@ -235,15 +235,16 @@ def _drift(project: Project, config: Config, made_from: Recipe, poses: _Poses) -
 
 
 def _training_digest(project: Project, config: Config, poses: _Poses) -> str:
-    """The digest of the clips that training would use now; UserError as load_training_set."""
+    """The digest of the clips that training would use now. Raises UserError as load_training_set
+    does."""
     from la2ds_cli.training import data
 
-    if config.model.input == "joints3d":  # only the joints themselves tell
+    if config.model.input == "joints3d":  # only the joints show whether they are 3D
         return data.load_training_set(project, config).digest
     clips = [video.id for video in data.training_videos(project)]
     for clip in clips:
         if clip not in poses.keys:
-            project.read_pose(clip)  # says what is wrong with it
+            project.read_pose(clip)  # raises the error that says what is wrong
     data.training_skeleton([poses.skeletons[clip] for clip in clips])
     return data.clips_digest({clip: poses.keys[clip] for clip in clips})
 
@@ -253,7 +254,7 @@ def _difference(old: Recipe, new: Recipe) -> str:
 
 
 def _next(steps: list[StepStatus], runs: list[RunStatus], project: Project) -> str:
-    """The command that brings the project one step on; empty when nothing is left to do."""
+    """The command for the project's next step; empty if nothing is left to do."""
     poses = next(step for step in steps if step.step == "poses")
     if not poses.current and not poses.stale:
         return "la2ds extract-poses YOUR-VIDEOS"
@@ -268,7 +269,7 @@ def _next(steps: list[StepStatus], runs: list[RunStatus], project: Project) -> s
 
 
 def after_poses(project: Project) -> str:
-    """Train where there are clips enough to learn from, else align on raw poses."""
+    """The command to run after poses: train if there are enough clips, else align on raw poses."""
     return "la2ds train" if _can_train(project) else an_alignment(project)
 
 

@@ -59,9 +59,9 @@ class FrameEncoder(nn.Module):
 
 
 class EarlierFrame(nn.Module):
-    """Frame tokens (B, T, D) joined with those of the frame `context` frames before, or of the
-    first: how methods that embed single frames tell a movement from its reverse (TCC stacks two
-    frames, 15 frames apart)."""
+    """Joins each frame token (B, T, D) with that of the frame `context` frames earlier, or of the
+    first frame. This is how methods that embed single frames tell a movement from its reverse (TCC
+    stacks two frames, 15 frames apart)."""
 
     def __init__(self, context: int, width: int) -> None:
         super().__init__()
@@ -77,10 +77,10 @@ class EarlierFrame(nn.Module):
 class AlignmentNetwork(SequenceNetwork):
     """Heatmaps and/or joints of a clip -> per-frame features.
 
-    `encode` runs everything within one clip (up to the temporal transformer), `cross` adds
-    the context of a second clip, `project` is the head used by the loss only. `embed` gives
-    the features that later steps use; it pairs a clip with itself in the cross-attention, so
-    the embedding of a clip never depends on another clip.
+    `encode` runs everything within one clip (up to the temporal transformer), `cross` adds the
+    context of a second clip, and `project` is the head that only the loss uses. `embed` returns the
+    features that later steps use. It pairs a clip with itself in the cross-attention, so the
+    embedding of a clip never depends on another clip.
     """
 
     def __init__(
@@ -153,8 +153,8 @@ class AlignmentNetwork(SequenceNetwork):
     ) -> Tensor:
         """Features (B, T, D) after the temporal transformer.
 
-        maps: (F, C, S, S) and joints: (F, J) hold the real frames of all clips one after the
-        other, in the order of mask (B, T); F = mask.sum(). Padding costs no computation here.
+        maps (F, C, S, S) and joints (F, J) hold the real frames of all clips, concatenated in the
+        order of mask (B, T); F = mask.sum(). Padding costs no computation here.
         """
         frames = self.frame(maps, joints)  # (F, D)
         tokens = self.earlier(frames_of(frames, mask))  # (B, T, D)
@@ -175,7 +175,7 @@ class AlignmentNetwork(SequenceNetwork):
     ) -> tuple[Tensor, Tensor]:
         """Features (B, N, D) and (B, M, D) with the context of the other clip.
 
-        Both sides are updated at once, so swapping the clips swaps the outputs.
+        Both sides are updated simultaneously, so swapping the clips swaps the outputs.
         """
         if not self.cross_blocks:
             return first, second
@@ -201,10 +201,10 @@ class AlignmentNetwork(SequenceNetwork):
         return self.head(features)
 
     def keep_shown_positions(self, frames: int) -> None:
-        """Cut learned position tables to the `frames` positions that training showed.
+        """Cut learned position tables to the `frames` positions that training used.
 
-        The rest is as random as at the start. A window longer than the table stretches it
-        (la2ds_models.vivit.TemporalPosition), as training thins a longer part of a clip to
+        The others still have their random initial values. A longer clip stretches the table
+        (la2ds_models.vivit.TemporalPosition), just as training thins a longer part of a clip to
         `frames`.
         """
         for position in (self.position, self.cross_position):
@@ -231,7 +231,7 @@ def build(
     limbs: Sequence[tuple[int, int]],
     **settings: Any,
 ) -> AlignmentNetwork:
-    """The network of these settings; joints and limbs are known by their features alone."""
+    """Build the network of these settings; the arguments about joints and limbs are ignored."""
     return AlignmentNetwork(**settings)
 
 
@@ -240,8 +240,8 @@ def match_probability(
 ) -> Tensor:
     """Matching probability w (B, N, M) of eq. 3: softmax over the N frames of `first`.
 
-    first (B, N, D), second (B, M, D) latent features. scaling `plain` divides the Euclidean
-    distance by the temperature (as printed); `casa` by temperature * D**1.5 (as CASA runs).
+    first (B, N, D), second (B, M, D): latent features. scaling `plain` divides the Euclidean
+    distance by the temperature (as printed), `casa` by temperature * D**1.5 (as in CASA's code).
     """
     distance = torch.cdist(first.float(), second.float())  # (B, N, M)
     divisor = temperature * (first.shape[-1] ** 1.5 if scaling == "casa" else 1.0)
@@ -268,8 +268,8 @@ def contrastive_regression(
 ) -> Tensor:
     """Loss (eq. 5): mean squared error of the predicted frame index over all real frames.
 
-    truth: (B, M) float, true index in `first` of each frame of `second`. normalised: indices
-    are divided by the length of `first` instead of being raw frame numbers.
+    truth: (B, M) float, true index in `first` of each frame of `second`. normalised: divide the
+    indices by the length of `first` instead of using raw frame numbers.
     """
     predicted = expected_index(match_probability(first, second, first_mask, temperature, scaling))
     error = predicted - truth

@@ -1,20 +1,20 @@
-"""CASA: joint coordinates, and attention within and between the clips of a pair in turn.
+"""CASA: joint coordinates, with alternating attention within and between the clips of a pair.
 
-Kwon et al., Context-Aware Sequence Alignment using 4D Skeletal Augmentation, CVPR 2022. Per frame a
-small perceptron reads the skeleton; a fixed sinusoidal code of the frame index is added; layers of
-linear attention follow, self and cross in turn; a projection head serves the loss alone. The loss
-is the contrastive regression that LA2DS took over from CASA (its eq. 3-5; scaling `casa` and raw
-indices are CASA's): la2ds_models.alignment_network.contrastive_regression.
+Kwon et al., Context-Aware Sequence Alignment using 4D Skeletal Augmentation, CVPR 2022. A small
+perceptron reads the skeleton of each frame, and a fixed sinusoidal code of the frame index is
+added. Layers of linear attention follow, self and cross alternating. A projection head is used by
+the loss only. The loss is the contrastive regression that LA2DS adopted from CASA (its eq. 3-5;
+scaling `casa` and raw indices are CASA's): la2ds_models.alignment_network.contrastive_regression.
 
-Deviations, each for a reason:
+Deviations, with reasons:
 
-* 2D joints instead of 3D ones. CASA puts every frame into a body frame: root at zero, turned to
-  face one way, one bone long. In the image only the root and the scale can be taken away; places
-  in the crop and scores stand beside those coordinates, as la2ds reads them.
+* 2D joints instead of 3D ones. CASA transforms every frame into body coordinates: root at zero,
+  fixed facing direction, one bone of unit length. In the image only root and scale can be removed;
+  the network also reads each joint's position in the crop and its score, as elsewhere in la2ds.
 * Padding is masked in every attention and in the matching. The released code pads with zeros to
-  the longest clip of the data set and attends to them, so that embeddings depend on the padding.
-* Both clips of a pair are updated at once. The released code lets the second attend to the first
-  as already updated, so that the pair has an order, and a clip paired with itself two embeddings.
+  the longest clip of the data set and attends to them, so its embeddings depend on the padding.
+* Both clips of a pair are updated simultaneously. In the released code the second attends to the
+  updated first, so the order of the pair matters, and a clip paired with itself has two embeddings.
 * The width is free; CASA's is three times the number of joints.
 
 Shape legend: B clips, T frames, F real frames of a batch, J joint features, D width. Masks (B, T).
@@ -32,12 +32,12 @@ from la2ds_models.linear_attention import LinearAttentionLayer
 from la2ds_models.sequence_network import SequenceNetwork, frames_of, two_layers
 from la2ds_models.vivit import TemporalPosition, sinusoid
 
-INPUTS = ("joints", "joints3d")  # of model.input
-POSITIONS = ("sinusoid", "learned", "offset", "none")  # rotary needs attention by products
+INPUTS = ("joints", "joints3d")  # supported values of model.input
+POSITIONS = ("sinusoid", "learned", "offset", "none")  # rotary needs dot-product attention
 
 
 class FrameEmbedding(nn.Module):
-    """Tokens (B, T, D) from joint features, each frame by itself."""
+    """Tokens (B, T, D) from joint features, independently for each frame."""
 
     def __init__(self, joint_width: int, width: int) -> None:
         super().__init__()
@@ -53,9 +53,9 @@ class FrameEmbedding(nn.Module):
 class CasaNetwork(SequenceNetwork):
     """Joint features of a clip -> per-frame features in the context of the pair.
 
-    `encode` gives the tokens with their position code, `cross` all attention, of the clips to
-    themselves and to each other. `embed` pairs a clip with itself, as CASA does at test time, and
-    gives what stands before the projection head; model.embed_at is ignored.
+    `encode` returns the tokens with their position code; `cross` runs all attention, within and
+    between the clips. `embed` pairs a clip with itself, as CASA does at test time, and returns the
+    features before the projection head; model.embed_at is ignored.
     """
 
     def __init__(
@@ -71,13 +71,15 @@ class CasaNetwork(SequenceNetwork):
         max_frames: int,
         projection_head: bool,
     ) -> None:
-        """embedding: joints (F, J), mask (B, T) -> tokens (B, T, D). Layers alternate, self first,
-        for as long as there are any of each kind. ValueError for a position code not in POSITIONS.
+        """embedding: joints (F, J), mask (B, T) -> tokens (B, T, D).
+
+        Layers alternate, self first; the remaining layers of the larger number follow. Raises
+        ValueError for a position code not in POSITIONS.
         """
         super().__init__()
         if position not in POSITIONS:
             raise ValueError(
-                f"linear attention knows no position code '{position}': temporal_position must be "
+                f"linear attention has no position code '{position}': temporal_position must be "
                 f"one of {', '.join(POSITIONS)}"
             )
         self.embedding = embedding
@@ -110,7 +112,7 @@ class CasaNetwork(SequenceNetwork):
         if self.position.kind != "sinusoid":
             return self.position(tokens, generator)
         width = tokens.shape[-1]
-        even = width + width % 2  # the code of an odd width is that of the next one, less a cosine
+        even = width + width % 2  # an odd width uses the code of the next width, less one cosine
         code = sinusoid(tokens.shape[1], even, tokens.device)[:, :width]
         return tokens * even**0.5 + code
 
@@ -122,7 +124,7 @@ class CasaNetwork(SequenceNetwork):
         second_mask: Tensor,
         generator: torch.Generator | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Features (B, N, D), (B, M, D) after all layers; swapping the clips swaps them."""
+        """Features (B, N, D), (B, M, D) after all layers; swapping the clips swaps the features."""
         for kind, layer in zip(self.kinds, self.layers, strict=True):
             if kind == "self":
                 first, second = layer(first, first, first_mask), layer(second, second, second_mask)
@@ -142,17 +144,17 @@ class CasaNetwork(SequenceNetwork):
         return features
 
     def keep_shown_positions(self, frames: int) -> None:
-        """Cut a learned position table to the `frames` positions that training showed."""
+        """Cut a learned position table to the `frames` positions that training used."""
         if self.position.kind == "learned" and self.position.table is not None:
             self.position.table = nn.Parameter(self.position.table.detach()[:frames])
 
     def compilable(self) -> list[nn.Module]:
-        """The layers of attention."""
+        """The attention layers."""
         return [*self.layers]
 
 
 def with_attention(embedding: nn.Module, settings: dict[str, Any]) -> CasaNetwork:
-    """The network of the keywords of `build` above another embedding of the frames."""
+    """CASA's attention on another frame embedding; settings: the keywords of `build`."""
     return CasaNetwork(
         embedding,
         width=settings["width"],
@@ -167,10 +169,10 @@ def with_attention(embedding: nn.Module, settings: dict[str, Any]) -> CasaNetwor
 
 
 def need_joints_alone(channels: int, joint_width: int) -> None:
-    """Raises ValueError for a network that would read heatmaps, or no joints."""
+    """Raises ValueError if the network would read heatmaps, or no joints."""
     if channels or not joint_width:
         raise ValueError(
-            "this network reads joint coordinates alone: model.input must be joints or joints3d"
+            "this network reads joint coordinates only: model.input must be joints or joints3d"
         )
 
 
@@ -184,7 +186,7 @@ def build(
     limbs: Sequence[tuple[int, int]],
     **settings: Any,
 ) -> CasaNetwork:
-    """The network of the keywords of training.network.build_network; temporal_layers are the
-    self-attention layers. What belongs to heatmaps, and embed_at, is ignored."""
+    """Build the network from the keywords of training.network.build_network. temporal_layers is the
+    number of self-attention layers; heatmap settings and embed_at are ignored."""
     need_joints_alone(channels, joint_width)
     return with_attention(FrameEmbedding(joint_width, width), settings | {"width": width})

@@ -1,5 +1,5 @@
 """Contrastive inverse difference moment: the temporal regularisation of LAV (Haresh et al., CVPR
-2021), which keeps apart what lies apart in time within a clip."""
+2021), which keeps the embeddings of distant frames of a clip apart."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from la2ds_models.distance import squared_distance
 
 def contrastive_idm(features: Tensor, mask: Tensor, window: float, margin: float) -> Tensor:
     """(B,) sum over all pairs of frames i, j of a clip, with W = (i - j)^2 + 1 and D their squared
-    distance: W * max(0, margin - D) where |i - j| > window, and D / W elsewhere.
+    distance: W * max(0, margin - D) if |i - j| > window, and D / W otherwise.
 
-    features: (B, T, D); mask: (B, T), True = a real frame, padding never matters. window: frames.
+    features: (B, T, D); mask: (B, T), True = a real frame, padding has no effect. window: frames.
     """
     features = features.masked_fill(~mask[:, :, None], 0)
     distance = squared_distance(features, features)

@@ -1,8 +1,8 @@
 """Temporal cycle-consistency (Dwibedi et al., CVPR 2019): from a frame of one clip to its soft
-nearest neighbour in another, and back to the first.
+nearest neighbour in another clip, and back to the first clip.
 
 Shape legend: B pairs, N frames of the first clip, M of the second, D width. Masks are boolean,
-True = a real frame; padding never matters.
+True = a real frame; padding has no effect.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from torch import Tensor
 from la2ds_models.distance import squared_distance
 
 WITHIN_A_FRAME = 1 / 12
-"""Variance, in squared frames, of a moment that may lie anywhere within one frame."""
+"""Variance, in squared frames, of a time that is uniform within one frame."""
 
 
 def cycle_back(
     first: Tensor, second: Tensor, first_mask: Tensor, second_mask: Tensor, divisor: float
 ) -> Tensor:
-    """Logits (B, N, N) of the frame k of `first` at which a cycle from its frame i arrives (eq. 1
-    and the exponents of eq. 3, both divided by `divisor`); -inf for padded k.
+    """Logits (B, N, N) that a cycle from frame i of `first` returns to its frame k (eq. 1 and the
+    exponents of eq. 3, both divided by `divisor`); -inf for padded k.
     """
     with torch.autocast(first.device.type, enabled=False):
         if first.dtype != torch.float64:
@@ -37,9 +37,9 @@ def cycle_back(
 def cycle_regression(logit: Tensor, variance_weight: float) -> Tensor:
     """(B, N) |i - mu|^2 / sigma^2 + variance_weight * log(sigma) of eq. 4, in frames.
 
-    sigma^2 is that of a moment that lies in frame k with probability beta_k, anywhere within it:
-    the variance of eq. 4 plus 1/12. As printed it is 0 for a cycle that ends in one frame alone,
-    and neither its logarithm nor the quotient is finite.
+    sigma^2 is the variance of a time that lies in frame k with probability beta_k, uniformly within
+    the frame: the variance of eq. 4 plus 1/12. As printed it is 0 for a cycle that ends in a single
+    frame, and neither its logarithm nor the quotient is finite.
     """
     beta = logit.softmax(dim=-1)
     index = torch.arange(logit.shape[-1], dtype=beta.dtype, device=beta.device)
@@ -49,10 +49,10 @@ def cycle_regression(logit: Tensor, variance_weight: float) -> Tensor:
 
 
 def cycle_classification(logit: Tensor, smoothing: float) -> Tensor:
-    """(B, N) cross-entropy of arriving where the cycle began, eq. 2; 0 where that is padding.
+    """(B, N) cross-entropy of returning to the start of the cycle, eq. 2; 0 at padding.
 
-    smoothing: share of the label, in [0, 1], that is spread evenly over the real frames (the -inf
-    of `logit` are padding), as the released code does; 0 = eq. 2.
+    smoothing: share of the label, in [0, 1], that is spread evenly over the real frames (-inf in
+    `logit` marks padding), as in the released code; 0 = eq. 2.
     """
     chance = logit.log_softmax(dim=-1)
     real = logit != -torch.inf

@@ -1,4 +1,4 @@
-"""Squared Euclidean distances between the frames of clips, in float32 whatever computes around."""
+"""Squared Euclidean distances between the frames of clips, in float32 even under autocast."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from torch import Tensor
 def squared_distance(first: Tensor, second: Tensor) -> Tensor:
     """(B, N, M) squared Euclidean distances of first (B, N, D) and second (B, M, D), at least 0.
 
-    float64 stays, any other type is computed in float32, also under autocast: the products cancel
-    to what bfloat16 cannot tell from 0. Without a root, the gradient at 0 is 0.
+    float64 stays float64; any other type is computed in float32, also under autocast, because the
+    products cancel to values that bfloat16 cannot tell from 0. Without a square root, the gradient
+    at 0 is 0.
     """
     with torch.autocast(first.device.type, enabled=False):
         if first.dtype != torch.float64:

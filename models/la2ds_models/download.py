@@ -1,9 +1,10 @@
-"""One file from one of several addresses: resumable, checked, and written whole or not at all.
+"""Download one file from one of several addresses: resumable, checked, and written whole or not at
+all.
 
-Bytes are collected in FILE.part; FILE.part.json says which version of which address they are from.
-The next attempt, in this process or a later one, asks for the rest (Range with If-Range, RFC 9110
-sections 13.1.5 and 14.2); a server that has another version or knows no ranges sends all of it, and
-the part starts over. Only a file of the right sha256 gets its name.
+Bytes are collected in FILE.part; FILE.part.json records their address and version. The next
+attempt, in this process or a later one, requests the rest (Range with If-Range, RFC 9110 sections
+13.1.5 and 14.2). A server that has another version or does not support ranges sends the whole file,
+and the part starts over. Only a file with the right sha256 gets its final name.
 """
 
 import contextlib
@@ -25,15 +26,15 @@ from la2ds_models.http_source import BrokenOff, Refused, host, network_errors, o
 
 Progress = Callable[[int, int], None]
 _BLOCK = 1 << 16
-_MOST = 4 << 30  # bytes of a file of unknown size whose server tells no length
+_MOST = 4 << 30  # bytes, for a file of unknown size whose server states no length
 
 
 @dataclass(frozen=True)
 class Patience:
     """How long to wait for a server.
 
-    timeout: seconds to connect, and the longest without a byte; attempts: how often one address is
-    tried in a row without getting further; pause: seconds before the second attempt, doubled after.
+    timeout: seconds to connect, and longest time without a byte; attempts: tries of one address in
+    a row without progress; pause: seconds before the second attempt, doubled for each later one.
     """
 
     timeout: float = 30.0
@@ -46,7 +47,7 @@ PATIENCE = Patience()
 
 
 class DownloadFailed(Exception):
-    """No address gave the file; the message says what each of them did."""
+    """No address delivered the file; the message says why for each of them."""
 
 
 class StorageProblem(Exception):
@@ -59,7 +60,7 @@ class StorageProblem(Exception):
 
 @dataclass(frozen=True)
 class _Origin:
-    """Where the bytes of a part are from. length: of the whole file, 0 = unknown."""
+    """Where the bytes of a part come from. length: bytes of the whole file, 0 = unknown."""
 
     url: str
     etag: str = ""
@@ -68,13 +69,13 @@ class _Origin:
 
     @property
     def validator(self) -> str:
-        """For If-Range, which wants a strong one; empty when the version cannot be named."""
+        """The validator for If-Range, which must be strong; empty if the version is unknown."""
         strong = self.etag and not self.etag.startswith("W/")
         return self.etag if strong else self.last_modified
 
 
 class _Part:
-    """The bytes got so far, with their origin beside them."""
+    """The bytes received so far, with their origin in a second file."""
 
     def __init__(self, target: Path) -> None:
         self.path = target.with_name(f"{target.name}.part")
@@ -89,7 +90,7 @@ class _Part:
         try:
             return _Origin(**json.loads(self._origin_path.read_text("utf-8")))
         except (OSError, ValueError, TypeError):
-            return None  # none, cut off, or of another version: its part cannot be trusted
+            return None  # missing, truncated or of another version: its part cannot be trusted
 
     def begin(self, origin: _Origin) -> None:
         """Start over with the bytes of `origin`."""
@@ -112,9 +113,9 @@ class _Part:
 
 @contextlib.contextmanager
 def exclusive(target: Path, note: Callable[[str], None]) -> Iterator[None]:
-    """Make the folder of `target` and let one process at a time work on that file.
+    """Create the folder of `target` and let one process at a time work on that file.
 
-    note: called when another process has to be waited for. Raises StorageProblem.
+    note: called if this process has to wait for another one. Raises StorageProblem.
     """
     lock = FileLock(target.with_name(f".{target.name}.lock"))
     with _storing(target):
@@ -122,7 +123,7 @@ def exclusive(target: Path, note: Callable[[str], None]) -> Iterator[None]:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            note(f"another process is fetching {target.name}; waiting for it")
+            note(f"another process is downloading {target.name}; waiting for it")
             lock.acquire()
     try:
         yield
@@ -140,16 +141,16 @@ def download(
     note: Callable[[str], None] | None = None,
     patience: Patience = PATIENCE,
 ) -> str:
-    """Put the file at `target`, from the first of `urls` that gives it, and return that address.
+    """Download `target` from the first of `urls` that delivers it, and return that address.
 
-    Needs `exclusive`.
+    The caller must hold `exclusive`.
 
-    sha256: the digest in hex, or the start of it. size: bytes if known, to look for space before
-    anything is asked. progress: called with bytes done and in all (0 = unknown). note: gets one
-    line about another attempt.
+    sha256: the digest in hex, or the start of it. size: bytes if known, to check the free space
+    before any request. progress: called with bytes done and total bytes (0 = unknown). note: gets
+    one line for each further attempt.
 
-    Raises DownloadFailed and StorageProblem. What was got of the file stays for the next call,
-    unless its hash was wrong.
+    Raises DownloadFailed and StorageProblem. The bytes received so far are kept for the next call,
+    unless the hash was wrong.
     """
     part = _Part(target)
     _check_space(target, size - part.size)
@@ -167,10 +168,7 @@ def download(
 
 
 def store(target: Path, content: bytes) -> None:
-    """Put a file at `target` whose content is here already; whole or not at all.
-
-    Raises StorageProblem.
-    """
+    """Write `content` to `target`, whole or not at all. Raises StorageProblem."""
     with _storing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
     _check_space(target, len(content))
@@ -184,7 +182,7 @@ def store(target: Path, content: bytes) -> None:
 
 
 def _begun_first(urls: tuple[str, ...], part: _Part) -> list[str]:
-    """The address that a part is from first: only there can it be completed."""
+    """The addresses, that of the part first: only there can it be completed."""
     origin = part.origin
     return sorted(urls, key=lambda url: origin is None or url != origin.url)
 
@@ -197,7 +195,7 @@ def _fetch_from(
     note: Callable[[str], None] | None,
     patience: Patience,
 ) -> None:
-    """Whole file from one address; attempts that got further than ever before do not count."""
+    """Get the whole file from one address; attempts that made progress are not counted."""
     origin = part.origin
     failed, furthest = 0, part.size if origin and origin.url == url else 0
     while True:
@@ -227,9 +225,9 @@ def _attempt(url: str, part: _Part, size: int, progress: Progress, timeout: floa
             part.begin(_origin(url, response.headers, length))
         elif offset and origin and _continues(response, offset, origin):
             length = origin.length
-        else:  # 416: the file is shorter now; another piece: it is another file
+        else:  # 416: the file is now shorter; another range: it is another file
             part.discard()
-            raise BrokenOff(f"{host(url)}: has another version of the file now")
+            raise BrokenOff(f"{host(url)}: now has another version of the file")
         most = length or (size + size // 100 + _BLOCK if size else _MOST)
         if size and length > size + size // 100 + _BLOCK:
             part.discard()
@@ -238,7 +236,7 @@ def _attempt(url: str, part: _Part, size: int, progress: Progress, timeout: floa
         progress(offset, length)
         _receive(url, response, part, offset, length, most, progress)
     if length and part.size != length:
-        raise BrokenOff(f"{host(url)}: broke off after {part.size:,} of {length:,} bytes")
+        raise BrokenOff(f"{host(url)}: interrupted after {part.size:,} of {length:,} bytes")
 
 
 def _receive(
@@ -251,11 +249,11 @@ def _receive(
     progress: Progress,
 ) -> None:
     with _storing(part.path):
-        file = part.path.open("ab", buffering=0)  # what came is on disk, whatever comes next
+        file = part.path.open("ab", buffering=0)  # received bytes are on disk, whatever comes next
     with file:
         while True:
             with network_errors(url):
-                # read1 returns what has come; read waits for the block, lost on a time-out
+                # read1 returns what has arrived; read waits for a full block, lost on a time-out
                 block = response.read1(_BLOCK)
             if not block:
                 return
@@ -279,7 +277,7 @@ def _origin(url: str, headers: http.client.HTTPMessage, length: int) -> _Origin:
 
 
 def _continues(response: Any, offset: int, origin: _Origin) -> bool:
-    """Whether an answer is the rest of the file that the part is the beginning of."""
+    """Whether a response is the rest of the file that the part begins."""
     header = response.headers.get("Content-Range") or ""
     match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", header)
     if response.status != 206 or match is None or int(match[1]) != offset:

@@ -1,10 +1,11 @@
-"""Optimal transport between the frames of clips that also compares how frames lie to each other.
+"""Optimal transport between the frames of clips that also compares the relations between frames.
 
 Fused Gromov-Wasserstein (Vayer et al., "Optimal Transport for structured data with application on
-graphs", ICML 2019) with the product as the loss of two structures, as in Xu and Gould, "Temporally
-Consistent Unbalanced Optimal Transport for Unsupervised Action Segmentation", CVPR 2024; solved
-by projected gradients (Peyré, Cuturi, Solomon, "Gromov-Wasserstein Averaging of Kernel and
-Distance Matrices", ICML 2016): each step is the entropic plan of the gradient at the last one.
+graphs", ICML 2019), with the product as the loss of two structures, as in Xu and Gould, "Temporally
+Consistent Unbalanced Optimal Transport for Unsupervised Action Segmentation", CVPR 2024. It is
+solved by projected gradients (Peyré, Cuturi, Solomon, "Gromov-Wasserstein Averaging of Kernel and
+Distance Matrices", ICML 2016): each step computes the entropic plan for the gradient at the
+previous plan.
 """
 
 from __future__ import annotations
@@ -31,14 +32,14 @@ def fused_gromov_wasserstein(
 
     (1 - alpha) <T, cost> + alpha / 2 * sum_ijkl first_ik second_jl T_ij T_kl + epsilon KL(T),
 
-    which need not be its least value, for the second term is not convex. The search starts at the
-    product of the marginals, of which KL is the divergence.
+    which need not be its minimum, because the second term is not convex. The search starts at the
+    product of the marginals; KL is the divergence from it.
 
-    cost: (B, N, M). first_structure (B, N, N) and second_structure (B, M, M): symmetric; what it
-    costs to send frames i and k to frames j and l is the product of their entries. first_weight
-    (B, N), second_weight (B, M): the marginals, of equal sums; weight 0 marks padding, which has
-    mass 0 and may hold any finite number. iterations: gradients taken; inner_iterations: of
-    `sinkhorn` for each. float64 stays, all else is computed in float32.
+    cost: (B, N, M). first_structure (B, N, N) and second_structure (B, M, M): symmetric; the cost
+    of mapping frames i and k to frames j and l is the product of their entries. first_weight
+    (B, N), second_weight (B, M): the marginals, with equal sums; weight 0 marks padding, which has
+    mass 0 and may hold any finite number. iterations: gradient steps; inner_iterations: iterations
+    of `sinkhorn` in each. float64 stays float64; any other type is computed in float32.
     """
     with torch.autocast(cost.device.type, enabled=False):
         kind = torch.float64 if cost.dtype == torch.float64 else torch.float32

@@ -1,4 +1,4 @@
-"""A file on the web, opened with care: https and http alone, errors that say what to do next."""
+"""Open a file on the web: https and http only, with errors that say whether to try again."""
 
 import contextlib
 import http.client
@@ -11,22 +11,22 @@ from typing import Any
 from urllib.parse import urlsplit
 
 _SCHEMES = ("https", "http")
-_TRY_AGAIN = (408, 425, 429, 500, 502, 503, 504)  # answers that may be better in a second
+_TRY_AGAIN = (408, 425, 429, 500, 502, 503, 504)  # HTTP status codes that may be temporary
 
 
 class Refused(Exception):
-    """This address is of no use; the next one may be."""
+    """This address cannot be used; the next one may work."""
 
 
 class BrokenOff(Exception):
-    """The transfer did not begin or ended early; another attempt may succeed."""
+    """The transfer did not start or ended early; another attempt may succeed."""
 
 
 def open_address(url: str, headers: Mapping[str, str], timeout: float) -> Any:
-    """The answer to a GET, an http.client.HTTPResponse of status 2xx or 416.
+    """The response to a GET, an http.client.HTTPResponse with status 2xx or 416.
 
-    timeout: seconds to connect, and the longest without a byte. Follows redirects, and proxies as
-    the environment names them. Raises Refused and BrokenOff.
+    timeout: seconds to connect, and longest time without a byte. Follows redirects and uses the
+    proxies of the environment. Raises Refused and BrokenOff.
     """
     if urlsplit(url).scheme not in _SCHEMES:
         raise Refused(f"{url}: neither https nor http")
@@ -37,7 +37,7 @@ def open_address(url: str, headers: Mapping[str, str], timeout: float) -> Any:
 
 @contextlib.contextmanager
 def network_errors(url: str) -> Iterator[None]:
-    """Errors of the network, divided into those that another attempt may fix and the others."""
+    """Turn network errors into BrokenOff, if another attempt may succeed, or Refused."""
     name = host(url)
     try:
         yield
@@ -69,7 +69,7 @@ def host(url: str) -> str:
 
 
 class _Errors(urllib.request.HTTPErrorProcessor):
-    """Lets 416 (no such range) through: it concerns the part, not the address."""
+    """Lets 416 (range not satisfiable) through: it concerns the part, not the address."""
 
     def http_response(self, request: Any, response: Any) -> Any:
         return response if response.status == 416 else super().http_response(request, response)
@@ -78,19 +78,20 @@ class _Errors(urllib.request.HTTPErrorProcessor):
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Stays on the web, and on https where it began there: half a hash is no signature."""
+    """Follows redirects only to http or https, and never from https to http: the start of a hash
+    does not prove where a file comes from."""
 
     def redirect_request(
         self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str
     ) -> urllib.request.Request | None:
         scheme = urlsplit(newurl).scheme
         if scheme not in _SCHEMES or (req.type == "https" and scheme != "https"):
-            raise Refused(f"{host(req.full_url)}: sends on to {newurl}, which is refused")
+            raise Refused(f"{host(req.full_url)}: redirects to {newurl}, which is not allowed")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def _opener() -> urllib.request.OpenerDirector:
-    """http and https alone; the usual opener would read file: and ftp: addresses as well."""
+    """Opens http and https only; the default opener also reads file: and ftp: addresses."""
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),

@@ -1,10 +1,10 @@
-"""Attention whose cost is linear in the length, and the layer that LoFTR and CASA stack of it.
+"""Attention with cost linear in the length, and the layer that LoFTR and CASA build from it.
 
 Sources: Katharopoulos et al., Transformers are RNNs, ICML 2020, eq. 4 and 5 with the feature map of
-eq. 7; the layer is that of Sun et al., LoFTR, CVPR 2021, as Kwon et al., CASA, CVPR 2022 use it.
+eq. 7; the layer is that of Sun et al., LoFTR, CVPR 2021, as used in Kwon et al., CASA, CVPR 2022.
 
 Deviations: keys are masked, so that padding has no influence (CASA's released code attends to it),
-and sums are in float32 whatever the precision around them, as they run over whole clips.
+and sums are always computed in float32, because they run over whole clips.
 
 Shape legend: B clips, H heads, N and M frames, D width, d = D / H. Masks are boolean, True = a real
 frame.
@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-EPS = 1e-6  # against a query whose features all vanish
+EPS = 1e-6  # avoids division by zero if all features of a query vanish
 
 
 def feature_map(x: Tensor) -> Tensor:
@@ -41,14 +41,14 @@ def linear_attention(
 
 
 class LinearAttentionLayer(nn.Module):
-    """x plus what it reads in a source: itself for self-attention, the other clip for cross.
+    """x plus what it reads from a source: itself in self-attention, the other clip in cross.
 
-    The message of the attention is normalised, joined with x, passed through two linear layers and
-    normalised again before it is added. No biases but those of the norms.
+    The attention message is normalised, concatenated with x, passed through two linear layers and
+    normalised again before it is added. Only the norms have biases.
     """
 
     def __init__(self, width: int, heads: int, mlp_ratio: int) -> None:
-        """mlp_ratio: hidden features of the two linear layers in widths; LoFTR and CASA have 2."""
+        """mlp_ratio: hidden features of the two linear layers / width; 2 in LoFTR and CASA."""
         super().__init__()
         if width % heads:
             raise ValueError(f"width {width} must be a multiple of heads {heads}")

@@ -1,4 +1,4 @@
-"""The embedding of one clip by a network as an ONNX graph that takes any number of frames."""
+"""Export a network as an ONNX graph that embeds one clip of any number of frames."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from la2ds_models.sequence_network import SequenceNetwork
 
 OPSET = 18  # of ONNX 1.13: every onnxruntime since 1.14 runs it
 OUTPUT = "embedding"
-_TRACED = 24  # frames of the example; the graph is for any number
+_TRACED = 24  # frames of the traced example; the graph takes any number
 
 
 class _OneClip(nn.Module):
@@ -35,10 +35,10 @@ def onnx_graph(
 ) -> Any:
     """An onnx.ModelProto of `network` in eval mode, on the CPU.
 
-    map_shape: (C, S, S) of the input `maps`; joint_shape: (J,) of the input `joints`; None = it
-    reads none. The output is `embedding` (T, D); all are float32. Needs the packages onnx and
-    onnxscript. Raises what torch raises where it cannot export the network: where that branches
-    on its length or on values.
+    map_shape: (C, S, S) of the input `maps`; joint_shape: (J,) of the input `joints`; None = no
+    such input. The output is `embedding` (T, D); all arrays are float32. Needs the packages onnx
+    and onnxscript. Raises torch's error if it cannot export the network, as when the network
+    branches on the length or on values.
     """
     maps = None if map_shape is None else torch.rand(_TRACED, *map_shape)
     joints = None if joint_shape is None else torch.rand(_TRACED, *joint_shape)
@@ -63,8 +63,8 @@ def onnx_graph(
 
 
 def _bare(model: Any) -> Any:
-    """Without the exporter's notes, which hold paths of this machine and half the size of a small
-    file; the length of the clip is named `frames`."""
+    """Remove the exporter's metadata, which contains local paths and makes up half of a small file,
+    and name the length of the clip `frames`."""
     graph = model.graph
     for part in (graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
         del part.metadata_props[:]

@@ -72,8 +72,8 @@ class PoseNetwork(nn.Module):
         self.backbone = HighResolutionNetFeatures(
             architecture, feature_location="", out_indices=(1,)
         )
-        # Pose uses the stride-4 branch alone, so the last fusion into the coarser branches would
-        # be dead weight; the published pose checkpoints do not hold it either.
+        # Pose uses only the stride-4 branch, so the last fusion into the coarser branches is not
+        # needed; the published pose checkpoints lack it too.
         last: Any = self.backbone.stage4[-1]
         last.fuse_layers = last.fuse_layers[:1]
         width = architecture["stage4"]["num_channels"][0]
@@ -126,12 +126,12 @@ def _demo_architecture(width: int) -> dict[str, Any]:
 def load_pose_weights(network: nn.Module, path: str | Path) -> None:
     """Load a checkpoint into ``network`` in place; parameters become float32.
 
-    Understands this package's safetensors, OpenMMLab checkpoints (``backbone.*`` and
+    Reads this package's safetensors, OpenMMLab checkpoints (``backbone.*`` and
     ``head.final_layer.*`` or ``keypoint_head.final_layer.*``, bare or under ``state_dict``) and
-    the official ``pose_hrnet_*.pth`` naming (no prefix). Classification leftovers are ignored.
+    the official ``pose_hrnet_*.pth`` naming (no prefix). Remains of a classifier are ignored.
     Nothing in the file is executed.
 
-    Raises ValueError, naming keys, where the file does not hold this network.
+    Raises ValueError, naming keys, if the weights do not fit this network.
     """
     path = Path(path)
     expected = network.state_dict()
@@ -152,11 +152,11 @@ def load_pose_weights(network: nn.Module, path: str | Path) -> None:
 
 
 def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], Mapping[str, Any]]:
-    """The tensors of a checkpoint by name, and the ``meta`` that OpenMMLab stores beside them.
+    """The tensors of a checkpoint by name, and the ``meta`` that OpenMMLab stores with them.
 
     Reads safetensors and torch files, bare or under ``state_dict`` or ``model``. Nothing in the
-    file is executed: ``pickle.UnpicklingError`` for one that asks for it, ValueError for a file
-    that is damaged or holds no tensors by name.
+    file is executed: raises ``pickle.UnpicklingError`` if it would run code, and ValueError if it
+    is damaged or contains no named tensors.
     """
     path = Path(path)
     try:
@@ -182,7 +182,7 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], Mapping[str, A
 def _harmless_globals() -> list[Any]:
     """numpy's array constructors, which OpenMMLab checkpoints need for their meta data.
 
-    They build arrays and numbers and run nothing, so allowing them keeps the load safe.
+    They only build arrays and numbers, so allowing them is safe.
     """
     import numpy as np
     from numpy import dtypes
@@ -204,7 +204,7 @@ def _harmless_globals() -> list[Any]:
 _CLASSIFICATION = re.compile(
     r"backbone\.(incre_modules|downsamp_modules|classifier|fc|data_preprocessor)\."
     r"|final_layer\.[012]\."  # the classifier's conv + norm; pose has final_layer.weight
-    r"|backbone\.stage4\.\d+\.fuse_layers\.[123]\."  # fusion into branches pose does not read
+    r"|backbone\.stage4\.\d+\.fuse_layers\.[123]\."  # fusion into branches that pose does not use
 )
 
 
@@ -239,7 +239,7 @@ def _some(names: list[str], limit: int = 4) -> str:
 def gaussian_targets(xy: Tensor, size: tuple[int, int], stride: int, sigma: float) -> Tensor:
     """Training heatmaps (B, K, H/stride, W/stride) with peak 1 for joints ``xy`` (B, K, 2).
 
-    ``xy`` is in input pixels, pixel centres at integers; heatmap pixel (u, v) stands for the
+    ``xy`` is in input pixels, with pixel centres at integers; heatmap pixel (u, v) corresponds to
     input pixel (stride * u, stride * v), the convention of the published HRNet decoders.
     """
     height, width = size[0] // stride, size[1] // stride

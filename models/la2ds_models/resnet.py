@@ -1,20 +1,21 @@
-"""Features of video frames by ResNet-50 up to Conv4c: the base network of methods that read RGB.
+"""Features of video frames from ResNet-50 up to Conv4c: the base network of methods that read RGB.
 
-TCC (Dwibedi et al., CVPR 2019) resizes frames to 224 x 224 and takes the output of Conv4c of a
-ResNet-50 trained on ImageNet, 14 x 14 x 1024 (sec. "Implementation Details"), and compares itself
-with TCN and SaL on the same base network; LAV (CVPR 2021) and VAVA (CVPR 2022) take over its
-encoder. Conv4c is the third block of the fourth stage: torchvision's `layer3[2]`, and
-`conv4_block3_out` of the released code of TCC.
+TCC (Dwibedi et al., CVPR 2019) resizes frames to 224 x 224 and uses the output of Conv4c of a
+ResNet-50 trained on ImageNet, 14 x 14 x 1024 (sec. "Implementation Details"). It compares with TCN
+and SaL on the same base network; LAV (CVPR 2021) and VAVA (CVPR 2022) adopt its encoder. Conv4c is
+the third block of the fourth stage: torchvision's `layer3[2]`, and `conv4_block3_out` in the
+released code of TCC.
 
 Differs from these papers:
-* nothing of it is trained. They fine-tune the base network (the released code of TCC its batch
-  normalisation alone, `only_bn`), which asks for a GPU; with fixed weights the features of a clip
-  are computed once, and training goes on a CPU;
-* the mean over the 14 x 14 cells is taken here. They give the entire map of a frame and of frames
-  before it to two 3D convolutions and take the largest value over cells afterwards; the mean keeps
-  what is seen and little of where;
+* the base network is not trained. They fine-tune it (the released code of TCC only its batch
+  normalisation, `only_bn`), which needs a GPU; with fixed weights the features of a clip are
+  computed once, and training runs on a CPU;
+* the mean over the 14 x 14 cells is taken here. They pass the entire maps of a frame and of earlier
+  frames to two 3D convolutions and then take the maximum over cells. The mean keeps what is in the
+  image but little of where it is;
 * the network is torchvision's (stride in the 3 x 3 convolutions), with its weights of 2021
-  (IMAGENET1K_V2). The released code of TCC has Keras's ResNet50V2, normalised before each block.
+  (IMAGENET1K_V2). The released code of TCC uses Keras's ResNet50V2, which normalises before each
+  block.
 """
 
 from __future__ import annotations
@@ -35,9 +36,9 @@ SIZE = 224  # pixels per side of a frame as it is read
 
 
 class Conv4c(nn.Module):
-    """(B, 3, 224, 224) as `prepare` makes them -> (B, 1024): the mean over the output of Conv4c.
+    """(B, 3, 224, 224) from `prepare` -> (B, 1024): the mean over the output of Conv4c.
 
-    Parameters have torchvision's names. Random weights until `load_resnet`.
+    Parameters have torchvision's names. Weights are random until `load_resnet`.
     """
 
     def __init__(self) -> None:
@@ -53,10 +54,9 @@ class Conv4c(nn.Module):
 
 
 def prepare(frames: Sequence[np.ndarray], device: torch.device) -> Tensor:
-    """Frames (H, W, 3) uint8 RGB -> (B, 3, 224, 224) float32, normalised as ImageNet is.
+    """Frames (H, W, 3) uint8 RGB -> (B, 3, 224, 224) float32, with ImageNet normalisation.
 
-    Resized to the square, whatever their shape, as TCC does; bilinear and smoothed where they
-    shrink.
+    Frames of any shape are resized to the square, as in TCC: bilinear, antialiased when shrunk.
     """
     resized = [
         interpolate(
@@ -74,27 +74,27 @@ def prepare(frames: Sequence[np.ndarray], device: torch.device) -> Tensor:
 
 
 def load_resnet(path: Path) -> Conv4c:
-    """The network with the weights of a file of torchvision's ResNet-50.
+    """The network with weights from a file of torchvision's ResNet-50.
 
-    path: .pth or .safetensors. Nothing in it is executed; layers above Conv4c are left out.
+    path: .pth or .safetensors. Nothing in it is executed; layers above Conv4c are ignored.
 
-    Raises ValueError, naming keys, where the file is none, and `pickle.UnpicklingError` for one
-    that would run code.
+    Raises ValueError, naming keys, if the file is not such a ResNet-50, and
+    `pickle.UnpicklingError` if it would run code.
     """
     network = Conv4c()
     wanted = network.state_dict()
     tensors = {key: value for key, value in read_checkpoint(path)[0].items() if key in wanted}
     missing = [key for key in wanted if key not in tensors and not key.endswith("_tracked")]
     if missing:
-        raise ValueError(f"{path.name} is no ResNet-50 of torchvision: it lacks {missing[0]}")
+        raise ValueError(f"{path.name} is not a torchvision ResNet-50: it lacks {missing[0]}")
     for key, value in tensors.items():
         if value.shape != wanted[key].shape:
             shapes = f"{tuple(value.shape)} instead of {tuple(wanted[key].shape)}"
-            raise ValueError(f"{path.name} is no ResNet-50 of torchvision: {key} has {shapes}")
+            raise ValueError(f"{path.name} is not a torchvision ResNet-50: {key} has {shapes}")
     # Old files lack the step counter of the normalisation, which has no influence on the output.
     network.load_state_dict(wanted | tensors)
     network.eval().requires_grad_(False)
     for parameter in network.parameters():
-        if parameter.dim() == 4:  # this order of memory is a quarter faster on a CPU
+        if parameter.dim() == 4:  # this memory format is a quarter faster on a CPU
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
     return network

@@ -1,4 +1,4 @@
-"""What a network must offer to be trained and to embed: the base class of all of them.
+"""The base class of all networks: what a network must provide to be trained and to embed.
 
 Shape legend: B clips, T frames, C channels, S heatmap cells per side, J joint features, D width.
 Masks are boolean (B, T), True = a real frame; padded frames never influence real ones.
@@ -13,8 +13,8 @@ from torch import Tensor, nn
 class SequenceNetwork(nn.Module):
     """Heatmaps and/or joints of clips -> per-frame features.
 
-    A network implements `encode`. `cross` may add the context of a second clip, `project` a head
-    that only the loss sees.
+    A network implements `encode`. `cross` may add the context of a second clip, and `project` a
+    head that only the loss uses.
     """
 
     def encode(
@@ -26,9 +26,8 @@ class SequenceNetwork(nn.Module):
     ) -> Tensor:
         """Features (B, T, D) within each clip.
 
-        maps: (F, C, S, S) and joints: (F, J), features of the frame (of its joints, or of its
-        picture), hold the real frames of all clips one after the
-        other, in the order of mask (B, T); F = mask.sum().
+        maps (F, C, S, S) and joints (F, J), features of each frame's joints or image, hold the real
+        frames of all clips, concatenated in the order of mask (B, T); F = mask.sum().
         """
         raise NotImplementedError
 
@@ -40,11 +39,11 @@ class SequenceNetwork(nn.Module):
         second_mask: Tensor,
         generator: torch.Generator | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Features (B, N, D), (B, M, D) with the context of the other clip; here: as they are."""
+        """Features (B, N, D), (B, M, D) with the context of the other clip; unchanged here."""
         return first, second
 
     def project(self, features: Tensor) -> Tensor:
-        """What the loss compares; here: the features themselves."""
+        """The features that the loss compares; unchanged here."""
         return features
 
     def embed(self, maps: Tensor | None, joints: Tensor | None, mask: Tensor) -> Tensor:
@@ -52,7 +51,7 @@ class SequenceNetwork(nn.Module):
         return self.encode(maps, joints, mask)
 
     def keep_shown_positions(self, frames: int) -> None:
-        """Cut learned position tables to the `frames` positions that training showed."""
+        """Cut learned position tables to the `frames` positions that training used."""
 
     def compilable(self) -> list[nn.Module]:
         """The parts that torch.compile may compile one by one."""
@@ -62,20 +61,21 @@ class SequenceNetwork(nn.Module):
 def is_padded(frames: Tensor, mask: Tensor) -> bool:
     """Whether a batch of packed frames (F, ...) has padding: more entries in `mask` than frames.
 
-    Decided by the shapes, so that no value is computed and an exported graph needs no branch.
+    Decided from the shapes, so that no value is computed and an exported graph needs no branch.
     """
     return frames.shape[0] != mask.numel()
 
 
 def two_layers(width: int, wanted: bool | int) -> nn.Module:
-    """Two linear layers with a ReLU between them, as the projection head; nothing if not wanted."""
+    """Two linear layers with a ReLU between them, as in the projection head; the identity if not
+    `wanted`."""
     if not wanted:
         return nn.Identity()
     return nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
 
 
 def frames_of(frames: Tensor, mask: Tensor) -> Tensor:
-    """Packed frames (F, J) laid out as (B, T, J), zero at padding."""
+    """Packed frames (F, J) unpacked to (B, T, J), zero at padding."""
     if not is_padded(frames, mask):
         return frames.reshape(*mask.shape, frames.shape[-1])
     laid = frames.new_zeros(*mask.shape, frames.shape[-1])

@@ -1,7 +1,7 @@
 """Entropic optimal transport between the frames of clips, in the log domain.
 
-Cuturi, "Sinkhorn Distances", NeurIPS 2013, with a prior in the place of the uniform plan: the plan
-that costs least, apart from epsilon times its divergence from the prior.
+Cuturi, "Sinkhorn Distances", NeurIPS 2013, with a prior instead of the uniform plan: the plan that
+minimises the cost plus epsilon times its divergence from the prior.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-FORBIDDEN = -1e9  # log of a weight that is 0; finite, so that gradients stay so
+FORBIDDEN = -1e9  # log of a weight of 0; finite, so that gradients stay finite
 
 
 def sinkhorn(
@@ -24,11 +24,12 @@ def sinkhorn(
     """Plans (B, N, M) float32, the minimum of <plan, cost> + epsilon KL(plan || prior) among those
     with the given marginals.
 
-    cost: (B, N, M). first_weight (B, N), second_weight (B, M): the marginals, of equal sums; weight
-    0 marks padding, which has mass 0 and neither cost nor prior of which matter. log_prior:
-    (B, N, M), up to a constant of each clip; None = uniform. Gradients go through all iterations.
-    After them the second marginal is met exactly, the first one up to what is left to converge:
-    more iterations for a smaller epsilon. float64 stays, all else is computed in float32.
+    cost: (B, N, M). first_weight (B, N), second_weight (B, M): the marginals, with equal sums;
+    weight 0 marks padding, which has mass 0 and whose cost and prior are ignored. log_prior:
+    (B, N, M), up to a constant for each pair; None = uniform. Gradients flow through all
+    iterations. The result satisfies the second marginal exactly and the first one up to
+    convergence; a smaller epsilon needs more iterations. float64 stays float64; any other type is
+    computed in float32.
     """
     with torch.autocast(cost.device.type, enabled=False):
         if cost.dtype != torch.float64:
@@ -52,7 +53,7 @@ def sinkhorn(
 
 
 def uniform_weight(mask: Tensor) -> Tensor:
-    """Marginal (B, T) float32 of clips whose real frames weigh alike and 1 together."""
+    """Marginal (B, T) float32 that weights all real frames of a clip equally and sums to 1."""
     return mask.float() / mask.sum(dim=1, keepdim=True)
 
 

@@ -1,13 +1,13 @@
-"""Differentiable soft-DTW (Cuturi and Blondel 2017) of batches of cost matrices, in torch alone.
+"""Differentiable soft-DTW (Cuturi and Blondel 2017) of batches of cost matrices, in torch only.
 
-The recursion runs along anti-diagonals: a cell depends on the two diagonals before its own, so one
+The recursion runs along anti-diagonals: a cell depends only on the two previous diagonals, so one
 diagonal of all pairs is one vectorised step, on CPU and CUDA. The gradient is the expected
 alignment. Its recursion multiplies probabilities, never exponentials of whole costs, so it stays
 exact where the difference of two large soft minima would not.
 
 A compiled loop over the cells takes 1/7 to 1/5 of the time for 8 matrices of 48 to 64 frames and
-1/2 for 256 to 512 (one CPU thread). It would tie this package to a second library and send CUDA
-tensors to the host, to save 6 % of a training step of LAV on joints.
+1/2 for 256 to 512 (one CPU thread). But it needs a second library and transfers CUDA tensors to the
+host, to save 6 % of a training step of LAV on joints.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ def soft_dtw(
 ) -> Tensor:
     """Soft minimum (B,) of the summed cost of all monotone paths through each pair.
 
-    cost: (B, N, M), finite between real frames; padding may hold anything. first_length,
+    cost: (B, N, M), finite between real frames; padding may hold any value. first_length,
     second_length: (B,) integers in [1, N] and [1, M]. A path runs from the first frames to the last
-    real ones by steps (1, 1), (1, 0) and (0, 1). gamma > 0, in the unit of cost. The value is the
-    least mean cost of a distribution over paths minus gamma times its entropy, so it may be
-    negative. float64 is computed as such, any other type in float32. ValueError for a gamma, shapes
-    or lengths that do not fit.
+    real ones in steps (1, 1), (1, 0) and (0, 1). gamma > 0, in the unit of cost. The value is the
+    minimum, over distributions of paths, of the mean cost minus gamma times the entropy, so it may
+    be negative. float64 stays float64; any other type is computed in float32. Raises ValueError for
+    an invalid gamma, shapes or lengths.
     """
     if not gamma > 0:
         raise ValueError(f"gamma must be more than 0, got {gamma}")
@@ -54,7 +54,7 @@ def soft_dtw(
 
 
 class _SoftDTW(torch.autograd.Function):
-    """Soft-DTW with gamma = 1. Its arrays are laid out by anti-diagonal, [d, b, i] for the cell
+    """Soft-DTW with gamma = 1. Arrays are stored by anti-diagonal, [d, b, i] for the cell
     (i, d - i), so that a step reads and writes whole rows."""
 
     @staticmethod
@@ -62,10 +62,10 @@ class _SoftDTW(torch.autograd.Function):
         pairs, rows, columns = cost.shape
         skewed = _skew(cost.detach())
         diagonals = len(skewed)
-        # Log of the summed weight of all paths up to a cell, [d + 2, b, i + 1]: the two diagonals
-        # and the row in front stand for what lies outside.
+        # Log of the summed weight of all paths up to a cell, [d + 2, b, i + 1]: the first two
+        # diagonals and the first row are padding for cells outside the matrix.
         weight = cost.new_full((diagonals + 2, pairs, rows + 1), -torch.inf)
-        weight[0, :, 0] = 0  # in front of the cell (0, 0), where every path begins
+        weight[0, :, 0] = 0  # before the cell (0, 0), where every path begins
         step = cost.new_zeros(diagonals, 3, pairs, rows)  # probability of the three predecessors
         for d in range(diagonals):
             start, stop = _rows(d, rows, columns)
@@ -88,14 +88,14 @@ class _SoftDTW(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         step, last = ctx.saved_tensors
         diagonals, _, pairs, rows = step.shape
-        # Probability that a path passes a cell, times the gradient, [d, b, i].
+        # Probability that a path passes through a cell, times the gradient, [d, b, i].
         passed = step.new_zeros(diagonals, pairs, rows)
         passed[last.sum(dim=0), torch.arange(pairs, device=step.device), last[0]] = gradient
-        for d in range(diagonals - 1, 0, -1):  # each cell hands on to the three it came from
+        for d in range(diagonals - 1, 0, -1):  # each cell passes on to its three predecessors
             start, stop = _rows(d, rows, ctx.columns)
             here, move = passed[d, :, start:stop], step[d, :, :, start:stop]
             passed[d - 1, :, start:stop].addcmul_(here, move[2])
-            low = max(start, 1)  # the first row has none before it
+            low = max(start, 1)  # the first row has no row before it
             if low < stop:
                 here, move = here[:, low - start :], move[:, :, low - start :]
                 passed[d - 1, :, low - 1 : stop - 1].addcmul_(here, move[1])
@@ -105,7 +105,7 @@ class _SoftDTW(torch.autograd.Function):
 
 
 def _rows(diagonal: int, rows: int, columns: int) -> tuple[int, int]:
-    """First row, and row behind the last, of the cells on an anti-diagonal."""
+    """First row, and the row after the last, of the cells on an anti-diagonal."""
     return max(0, diagonal - columns + 1), min(diagonal + 1, rows)
 
 
@@ -114,7 +114,7 @@ def _skew(matrix: Tensor) -> Tensor:
     pairs, rows, columns = matrix.shape
     wide = matrix.new_zeros(pairs, rows, rows + columns)
     wide[:, :, :columns] = matrix
-    # Rows one element shorter over the same memory: row i moves by i elements.
+    # View the same memory with rows one element shorter: row i shifts by i elements.
     narrow = wide.view(pairs, -1)[:, : rows * (rows + columns - 1)]
     return narrow.reshape(pairs, rows, -1).permute(2, 0, 1).contiguous()
 

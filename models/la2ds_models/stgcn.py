@@ -2,25 +2,25 @@
 
 Yan et al., Spatial Temporal Graph Convolutional Networks for Skeleton-Based Action Recognition,
 AAAI 2018. The graph convolution is their eq. 5: each neighbour of a joint belongs to a subset, each
-subset has weights of its own, and a subset is averaged (Z is its cardinality). The subsets are
-those of the spatial configuration, eq. 8: as far from the middle of the skeleton as the joint
-itself, nearer to it, farther from it. A learned mask M scales every edge in every block.
+subset has its own weights, and a subset is averaged (Z is its cardinality). The subsets are those
+of the spatial configuration, eq. 8: as far from the middle of the skeleton as the joint itself,
+nearer to it, or farther from it. A learned mask M scales every edge in every block.
 
-`build` puts it in the place of CASA's perceptron. LA2DS combines the two (STGCN + CASA in its
-tables) and gives no details; position code, attention, head and loss here are la2ds_models.casa's.
+`build` puts it in place of CASA's perceptron. LA2DS combines the two (STGCN + CASA in its tables)
+and gives no details; position code, attention, head and loss here are those of la2ds_models.casa.
 
 Deviations:
 
-* Layer norm over the channels of each joint instead of batch norm. It knows neither padding nor the
-  other clips of the batch, so that a clip has one embedding, training and resuming included. There
-  is none on the input, which is in units of the body already.
-* No stride in time: every frame has its embedding. Joints are averaged, frames are not.
+* Layer norm over the channels of each joint instead of batch norm. It does not depend on padding or
+  on other clips of the batch, so a clip always has one embedding, also in training and after
+  resuming. The input is not normalised, because it is already in body units.
+* No stride in time: every frame has an embedding. Joints are averaged, frames are not.
 * No dropout, as in the other networks here.
-* The middle of the skeleton is the joint, or the joints, with the fewest edges to all others,
-  distances are counted in edges, and parts that no limb connects have a middle each. The paper
-  takes mean distances from the centre of gravity over the training set.
-* Widths are a quarter, a half and the whole of model.width in thirds of the blocks; the paper has
-  64, 128 and 256.
+* The middle of the skeleton is the joint, or the joints, with the fewest edges to all others.
+  Distances are counted in edges, and unconnected parts each have their own middle. The paper uses
+  mean distances from the centre of gravity over the training set.
+* Widths are a quarter, a half and the whole of model.width in the first, second and last third of
+  the blocks; the paper has 64, 128 and 256.
 
 Shape legend: B clips, T frames, F real frames, K joints, C channels, P = 3 subsets.
 """
@@ -36,13 +36,13 @@ from torch import Tensor, nn
 from la2ds_models.casa import CasaNetwork, need_joints_alone, with_attention
 from la2ds_models.sequence_network import frames_of
 
-INPUTS = ("joints", "joints3d")  # of model.input
+INPUTS = ("joints", "joints3d")  # supported values of model.input
 KERNEL = 9  # frames of the convolution over time
 SUBSETS = 3  # as near to the middle, nearer, farther
 
 
 def edge_counts(joint_count: int, limbs: Sequence[tuple[int, int]]) -> Tensor:
-    """Fewest edges (K, K) between joints, infinite where none lead from one to the other."""
+    """Fewest edges (K, K) between joints, infinite if they are not connected."""
     distance = torch.full((joint_count, joint_count), torch.inf)
     distance.fill_diagonal_(0)
     for a, b in limbs:
@@ -55,8 +55,8 @@ def edge_counts(joint_count: int, limbs: Sequence[tuple[int, int]]) -> Tensor:
 def from_the_middle(joint_count: int, limbs: Sequence[tuple[int, int]]) -> Tensor:
     """Edges (K,) from each joint to the middle of its part of the skeleton.
 
-    The middle is where the edges to all joints of the part sum to the least; joints that tie are
-    all in it, so that a mirrored skeleton has the mirrored middle.
+    The middle is the joint with the smallest sum of edges to all joints of the part. Joints that
+    tie all belong to it, so that a mirrored skeleton has the mirrored middle.
     """
     distance = edge_counts(joint_count, limbs)
     together = distance.isfinite()
@@ -67,7 +67,7 @@ def from_the_middle(joint_count: int, limbs: Sequence[tuple[int, int]]) -> Tenso
 
 
 def subset_means(joint_count: int, limbs: Sequence[tuple[int, int]]) -> Tensor:
-    """(P, K, K): entry [p, i, j] is 1 / Z where j is in subset p of the neighbours of i, else 0."""
+    """(P, K, K): entry [p, i, j] is 1 / Z if j is in subset p of the neighbours of i, else 0."""
     near = edge_counts(joint_count, limbs) <= 1
     depth = from_the_middle(joint_count, limbs)
     change = depth[None] - depth[:, None]  # [i, j]: how much farther out j is than i
@@ -93,7 +93,7 @@ class GraphConvolution(nn.Module):
 
 
 class Block(nn.Module):
-    """Graph convolution, convolution over time, and the input beside them."""
+    """Graph convolution and convolution over time, with a residual connection."""
 
     def __init__(self, mean: Tensor, channels: int, width: int) -> None:
         super().__init__()
@@ -108,8 +108,8 @@ class Block(nn.Module):
         )
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """x (B, T, K, C) -> (B, T, K, C'); frames outside the mask (B, T) count as zeros, as those
-        before the first do."""
+        """x (B, T, K, C) -> (B, T, K, C'); frames outside the mask (B, T) count as zeros, like the
+        padding before the first frame."""
         mixed = self.norm_graph(self.graph(x)).relu() * mask[:, :, None, None]
         lines = mixed.permute(0, 2, 3, 1).flatten(0, 1)  # (B K, C', T)
         moved = self.time(lines).unflatten(0, (x.shape[0], x.shape[2])).permute(0, 3, 1, 2)
@@ -119,8 +119,8 @@ class Block(nn.Module):
 class StGcn(nn.Module):
     """Tokens (B, T, D) from joint features: blocks over the skeleton, then the mean of the joints.
 
-    joint_blocks: how the features of a frame lie. They are blocks one after the other; a block of n
-    holds n features of the first joint, then of the second, and so on.
+    joint_blocks: layout of a frame's features, as consecutive blocks; a block of n holds n features
+    of the first joint, then of the second, and so on.
     """
 
     def __init__(
@@ -134,7 +134,7 @@ class StGcn(nn.Module):
         super().__init__()
         if width % 4 or not layers:
             raise ValueError(
-                "ST-GCN needs a width that is a multiple of 4, and spatial layers: got "
+                "ST-GCN needs a width that is a multiple of 4 and at least one spatial layer, got "
                 f"{width} and {layers}"
             )
         self.joint_count, self.joint_blocks = joint_count, tuple(joint_blocks)
@@ -169,8 +169,8 @@ def build(
     spatial_layers: int,
     **settings: Any,
 ) -> CasaNetwork:
-    """The network of the keywords of training.network.build_network: spatial_layers blocks below
-    CASA's attention; without layers of that the blocks alone."""
+    """Build the network from the keywords of training.network.build_network: spatial_layers blocks,
+    followed by CASA's attention layers, if there are any."""
     need_joints_alone(channels, joint_width)
     graph = StGcn(joint_count, limbs, joint_blocks, width, spatial_layers)
     return with_attention(graph, settings | {"width": width})

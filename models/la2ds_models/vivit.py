@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-PLAIN_ON_CPU, PLAIN_ELSEWHERE = 256, 16  # tokens up to which `mix` takes plain products
-ROTARY_BASE = 100.0  # clips are tens to hundreds of frames, far shorter than texts
+PLAIN_ON_CPU, PLAIN_ELSEWHERE = 256, 16  # most tokens for which `mix` uses plain products
+ROTARY_BASE = 100.0  # clips have tens to hundreds of frames, far fewer than texts have tokens
 
 
 def rotary_code(length: int, head_width: int, device: torch.device) -> Tensor:
@@ -63,7 +63,7 @@ class Attention(nn.Module):
         return self.out(mixed.transpose(1, 2).reshape(batch, length, width))  # (B, N, D)
 
     def _split_heads(self, x: Tensor, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        if context is x:  # one product for all three
+        if context is x:  # one matrix product for all three
             weight = torch.cat([self.to_query.weight, self.to_key_value.weight])
             bias = torch.cat([self.to_query.bias, self.to_key_value.bias])
             parts = F.linear(x, weight, bias).chunk(3, dim=-1)
@@ -78,12 +78,12 @@ class Attention(nn.Module):
 def mix(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
     """Attention of query (B, H, N, d) to key and value (B, H, M, d); mask (B, 1, 1, M).
 
-    Few tokens are mixed by plain products: the fused kernel of CPUs takes 6 times as long for 9 of
-    them in bfloat16, 2.6 times for 64 and 1.1 to 1.4 for 256 (in float32 0.7 to 1.0 times).
+    Few tokens are mixed by plain products: on a CPU the fused kernel takes 6 times as long for 9
+    tokens in bfloat16, 2.6 times for 64 and 1.1 to 1.4 for 256 (in float32 0.7 to 1.0 times).
     """
     length = key.shape[2]
     plain = PLAIN_ON_CPU if query.device.type == "cpu" else PLAIN_ELSEWHERE
-    if type(length) is int and length > plain:  # a graph exported for any length takes products
+    if type(length) is int and length > plain:  # a graph exported for any length uses products
         return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
     score = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5  # (B, H, N, M)
     if mask is not None:
@@ -127,7 +127,7 @@ class PatchEmbedding(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         frames, channels, height, width = maps.shape
         side = self.patch
-        if torch.is_autocast_enabled(maps.device.type):  # the product is, and half is moved
+        if torch.is_autocast_enabled(maps.device.type):  # as the product; moves half the memory
             maps = maps.to(torch.get_autocast_dtype(maps.device.type))
         cut = maps.view(frames, channels, height // side, side, width // side, side)
         cut = cut.permute(0, 2, 4, 1, 3, 5).reshape(
@@ -137,8 +137,8 @@ class PatchEmbedding(nn.Module):
 
 
 class FlatMap(nn.Module):
-    """One token per frame from its heatmaps without attention: a linear layer on all their cells
-    (the spatial transformer left out, paper Table 4)."""
+    """One token per frame from its heatmaps without attention: a linear layer on all cells (the
+    ablation without the spatial transformer, paper Table 4)."""
 
     def __init__(self, channels: int, size: int, width: int) -> None:
         super().__init__()
@@ -152,7 +152,7 @@ class SpatialTransformer(nn.Module):
     """One token per frame from its heatmaps: patches -> self-attention -> pooling.
 
     pooling `mean` averages the patch tokens (paper sec. 3.3); `cls` reads a learned class token
-    that attends with them, as ViViT does.
+    that takes part in the attention, as in ViViT.
     """
 
     def __init__(
@@ -193,8 +193,8 @@ class SpatialTransformer(nn.Module):
 
 
 def sinusoid(length: int, width: int, device: torch.device) -> Tensor:
-    """Fixed position code (T, D), D even: sine and cosine of the frame index at D / 2 frequencies
-    in turn (Vaswani et al. 2017)."""
+    """Fixed position code (T, D), D even: alternating sine and cosine of the frame index at D / 2
+    frequencies (Vaswani et al. 2017)."""
     pair = torch.arange(0, width, 2, device=device, dtype=torch.float32)
     index = torch.arange(length, device=device, dtype=torch.float32)
     angle = index[:, None] * 10000.0 ** (-pair / width)
@@ -204,11 +204,11 @@ def sinusoid(length: int, width: int, device: torch.device) -> Tensor:
 class TemporalPosition(nn.Module):
     """Position code of the temporal stage.
 
-    learned: a table added to the tokens (the paper); a clip longer than the table stretches it.
-    offset: the same table, read from a random start in training and from its middle otherwise,
+    learned: a table added to the tokens (as in the paper); a clip longer than the table stretches
+    it. offset: the same table, read from a random start in training and from its middle otherwise,
     so that the absolute index carries no information. rotary: relative, inside the attention.
-    sinusoid: a fixed code of the raw index added to the tokens times sqrt(D), as CASA does.
-    none: no position code.
+    sinusoid: a fixed code of the frame index, added to the tokens times sqrt(D), as in CASA. none:
+    no position code.
     """
 
     def __init__(self, kind: str, max_frames: int, width: int) -> None:
@@ -225,7 +225,7 @@ class TemporalPosition(nn.Module):
         if self.table is None:
             return tokens
         length = tokens.shape[1]
-        if type(length) is not int:  # of a graph that is exported for any length
+        if type(length) is not int:  # in a graph exported for any length
             return tokens + self._rows(length, tokens.device)
         room = len(self.table) - length
         if room < 0:
@@ -240,7 +240,7 @@ class TemporalPosition(nn.Module):
         return tokens + self.table[start : start + length]
 
     def _rows(self, length: int, device: torch.device) -> Tensor:
-        """The code (T, D) of inference as one formula for clips within the table and beyond it."""
+        """The inference code (T, D) as one formula for clips shorter or longer than the table."""
         assert self.table is not None
         index = torch.arange(length, device=device)
         last, end = index[-1], len(self.table) - 1

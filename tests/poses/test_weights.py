@@ -180,7 +180,7 @@ def test_a_pull_says_where_the_file_came_from(server: FileServer) -> None:
     (fetched,) = pull(["net"])
     assert (fetched.status, fetched.message.partition(" (")[2]) == (
         "ok",
-        f"fetched from {server.url.removeprefix('http://')})",
+        f"downloaded from {server.url.removeprefix('http://')})",
     )
     (again,) = pull(["net"])
     assert again.status == "cached"
