@@ -1,8 +1,8 @@
-"""anchors.csv: moments of two clips that a person has said are the same.
+"""anchors.csv: moments of two clips that a person has marked as the same.
 
-A row names a frame of each clip, as the files count them, so that it holds when a clip is extracted
-again. It is a person's work: only a person changes it. The studio aligns by it; a command does so
-where its `--anchor` says the same.
+A row names one frame of each clip, by its number in the video file, so that it stays valid when a
+clip is extracted again. Only a person changes this file. The studio aligns with these anchors;
+commands take anchors only from `--anchor`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _HINT = f"correct the line, or delete it; columns: {','.join(COLUMNS)}"
 
 @dataclass(frozen=True)
 class Anchor:
-    """frame_a, frame_b: of the clips' files, from 0. at: when a person set it, UTC, ISO 8601."""
+    """frame_a, frame_b: frames of the video files, from 0. at: when it was set, UTC, ISO 8601."""
 
     frame_a: int
     frame_b: int
@@ -36,7 +36,7 @@ class Anchor:
         return cls(frame_a, frame_b, datetime.now(UTC).isoformat(timespec="seconds"))
 
     def seconds(self, a: PoseSequence, b: PoseSequence) -> tuple[float, float] | None:
-        """Of both clips; None where one of them does not have the frame any more."""
+        """Times of the anchor in both clips; None if one of them no longer has the frame."""
         at = []
         for frame, pose in ((self.frame_a, a), (self.frame_b, b)):
             row = int(np.searchsorted(pose.frame, frame))
@@ -47,8 +47,10 @@ class Anchor:
 
 
 def anchors_of(project: Project, a: str, b: str) -> list[Anchor]:
-    """Those of two clips, in the order of A's frames, whichever clip was A when they were set.
-    Raises UserError (exit 5) that names an unreadable line."""
+    """Anchors of two clips in the order of A's frames, whichever clip was A when they were set.
+
+    Raises UserError (exit 5) that names an unreadable line.
+    """
     return sorted(
         (
             anchor if first == a else Anchor(anchor.frame_b, anchor.frame_a, anchor.at)
@@ -60,8 +62,10 @@ def anchors_of(project: Project, a: str, b: str) -> list[Anchor]:
 
 
 def write_anchors(project: Project, a: str, b: str, anchors: Sequence[Anchor]) -> None:
-    """Let these be the anchors of two clips; those of other pairs stay. Raises UserError (exit 5)
-    as anchors_of, (exit 7) where the file cannot be written."""
+    """Replace the anchors of two clips; those of other pairs stay.
+
+    Raises UserError (exit 5) as anchors_of does, (exit 7) if the file cannot be written.
+    """
     with project.tables():
         listed = read_anchors(project.anchors_path)
         rows = [row for row in listed if (row[0], row[1]) not in ((a, b), (b, a))]
@@ -73,12 +77,12 @@ Row = tuple[str, str, Anchor]  # ids of the two clips, and their frames
 
 
 def read_anchors(path: Path) -> list[Row]:
-    """The rows of a table of anchors; none without the file. Raises UserError (exit 5)."""
+    """The rows of a table of anchors; none if there is no file. Raises UserError (exit 5)."""
     return read_rows(path, _parse, _HINT) if path.exists() else []
 
 
 def write_table(path: Path, rows: Iterable[Row]) -> None:
-    """Write a table of anchors; raises UserError (exit 7) where it cannot be written."""
+    """Write a table of anchors. Raises UserError (exit 7) if it cannot be written."""
     cells = [(a, one.frame_a, b, one.frame_b, one.at) for a, b, one in rows]
     artifact.write_text(path, table_text(COLUMNS, cells))
 

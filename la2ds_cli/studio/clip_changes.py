@@ -1,9 +1,8 @@
-"""What the page of the clips changes: files that come in, how a file is read and whom to follow,
-the marks of a clip, and clips that go, which come back until the studio ends.
+"""Changes made on the Clips page: added files, how a file is read and whom to follow, the split and
+group of a clip, and deleted clips, which can be brought back until the studio ends.
 
-Joints are found by `extract-poses` as a piece of work (jobs.py). It runs as the only part of its
-list (`--shard 1/1`), so that it holds the project for moments alone, and clips can be marked
-meanwhile.
+Joints are found by `extract-poses` as a job (jobs.py). It runs with `--shard 1/1`, so that it locks
+the project only for moments and clips can be marked meanwhile.
 """
 
 from __future__ import annotations
@@ -37,28 +36,28 @@ from la2ds_cli.studio.jobs import ENDED, Job
 from la2ds_cli.studio.pages import posted
 from la2ds_cli.video.media_files import VIDEO_SUFFIXES, refuse_url
 
-MOST_BYTES = 8 << 30  # of a file that is sent
-LONGEST_NAME = 100  # bytes, without the ending
-WAIT = 5.0  # seconds for another command to finish with the tables
+MOST_BYTES = 8 << 30  # of an uploaded file
+LONGEST_NAME = 100  # bytes, without the file extension
+WAIT = 5.0  # seconds to wait for another command that is writing tables
 SUFFIXES = VIDEO_SUFFIXES | {".webp"}
 _READ_BY = ("start", "end", "rotate", "mirror", "slowmo", "fps")
 
 
-# --- files that come in -------------------------------------------------------------------------
+# --- added files --------------------------------------------------------------------------------
 
 
 def clean_name(name: str) -> str:
-    """A file name that means a file of its folder on every system, with the ending it had.
+    """A plain file name that is valid on every system, with the original file extension.
 
-    Raises UserError for an ending that is not that of a video.
+    Raises UserError for an extension that is not that of a video.
     """
     last = unicodedata.normalize("NFC", re.split(r"[/\\]", name)[-1])
     stem, suffix = Path(last).stem, Path(last).suffix.lower()
     if suffix not in SUFFIXES:
         raise UserError(
             f"{last or 'a file without a name'} is not a video that la2ds reads",
-            hint=f"videos end in {', '.join(sorted(SUFFIXES))}; a folder of pictures can be named "
-            "by its path",
+            hint=f"video names end in {', '.join(sorted(SUFFIXES))}; a folder of pictures can be "
+            "added by its path",
         )
     plain = "".join(c if c.isprintable() and c not in '<>:"|?*' else "-" for c in stem)
     short = plain.encode("utf-8", "replace")[:LONGEST_NAME].decode("utf-8", "ignore")
@@ -66,7 +65,7 @@ def clean_name(name: str) -> str:
 
 
 async def upload(request: Request) -> Response:
-    """Take a file into the project's folder: the body as it is, of at most MOST_BYTES."""
+    """Store an uploaded file in the project's folder: the request body, at most MOST_BYTES."""
     project: Project = request.app.state.studio.project
     name = clean_name(request.path_params["name"])
     folder = videos_folder(project)
@@ -94,36 +93,36 @@ def _check_size(name: str, size: int) -> None:
     if size > MOST_BYTES:
         raise UserError(
             f"{name} has more than {MOST_BYTES >> 30} GB",
-            hint="name it by its path instead of copying it, or cut it first",
+            hint="add it by its path instead of copying it, or cut it first",
         )
 
 
 def videos_folder(project: Project) -> Path:
-    """The folder of copied files, which need not exist. UserError (exit 5) for a link."""
+    """The folder of copied files, which need not exist. Raises UserError (exit 5) for a link."""
     folder = project.root / VIDEOS
     if folder.is_symlink():
         raise UserError(
-            f"{folder} is a link; the studio copies files into the project alone",
-            hint="put a folder in its place, or name the files by their path",
+            f"{folder} is a link; the studio copies files only into the project itself",
+            hint="replace the link by a folder, or add the files by their path",
             exit_code=ExitCode.MISMATCH,
         )
     return folder
 
 
 def _keep(temporary: Path, folder: Path, name: str) -> str:
-    """Give a received file the first name that is free, or that is the same file already."""
+    """Give a received file the first name that is free or already names the same file."""
     digest = artifact.file_digest(temporary)
     for number in count(1):
         path = folder / (name if number == 1 else f"{Path(name).stem}-{number}{Path(name).suffix}")
         try:
-            path.open("xb").close()  # nobody else's from now on
+            path.open("xb").close()  # reserves the name
         except FileExistsError:
             if path.is_file() and artifact.file_digest(path) == digest:
                 return path.name
             continue
         artifact.replace_by(temporary, path)
         return path.name
-    raise AssertionError("numbers do not end")
+    raise AssertionError("count never ends")
 
 
 async def extract(request: Request) -> Response:
@@ -146,11 +145,11 @@ async def refer(request: Request) -> Response:
     path = Path(typed).expanduser()
     if not path.is_absolute():
         raise UserError(
-            f"'{typed}' is not a whole path", hint=f"write it from its beginning, as {Path.home()}"
+            f"'{typed}' is not a full path", hint=f"write the full path, such as {Path.home()}"
         )
     if not await run_in_threadpool(_holds_clips, path):
         raise UserError(
-            f"there is no video at {path}", hint="check the spelling; it names a video or a folder"
+            f"there is no video at {path}", hint="check the path; it must name a video or a folder"
         )
     return _started(request, [path.name], [str(path)])
 
@@ -175,11 +174,11 @@ def _extraction(project: Project) -> list[str]:
 
 
 async def read_again(request: Request) -> Response:
-    """Find the joints of a clip anew, read in another way: {"options": {...}}, those that are not
-    given being the defaults, or by another person: {"rank": N, "box": [...]}.
+    """Find the joints of a clip again, with other options: {"options": {...}}, where missing ones
+    have their defaults, or for another person: {"rank": N, "box": [...]}.
 
-    The new clip takes the place of the old one, with its marks and what was set of its frames; the
-    joints that it had are kept (earlier.py), and are its joints again where this fails.
+    The new clip replaces the old one and takes over its split, group, labels, anchors and notes.
+    The earlier joints are kept (earlier.py) and restored if this fails.
     """
     studio = request.app.state.studio
     project: Project = studio.project
@@ -206,17 +205,20 @@ async def read_again(request: Request) -> Response:
 
 
 def _person(said: Mapping[str, Any]) -> tuple[str | None, list[float]]:
-    """The rank of the person who was clicked, and the box; None and [] where nobody was."""
+    """The rank and the box of the person who was clicked; None and [] if nobody was."""
     try:
         box = [float(side) for side in said.get("box") or []]
         rank = str(int(said["rank"])) if "rank" in said else None
     except (TypeError, ValueError) as error:
-        raise UserError(f"the box of the person does not consist of numbers: {error}") from error
+        raise UserError(f"the box of the person must be numbers: {error}") from error
     return rank, box if len(box) == 4 else []
 
 
 def _options(said: Mapping[str, Any], old: ClipOptions) -> ClipOptions:
-    """Options that a page sends; the rate of a folder of images stays. UserError for wrong ones."""
+    """Options sent by a page; the frame rate of an image folder is kept.
+
+    Raises UserError for invalid values.
+    """
     try:
         end = said.get("end")
         return ClipOptions(
@@ -234,10 +236,12 @@ def _options(said: Mapping[str, Any], old: ClipOptions) -> ClipOptions:
 def _row(
     project: Project, video: Video, options: ClipOptions, subject: str | None
 ) -> dict[str, str]:
-    """A row of a manifest that reads the file of a clip anew; what is not said stays."""
+    """A manifest row that reads the file of a clip again; what is not given is unchanged."""
     source = project.source(video)
     if not source.exists():
-        raise UserError(f"{source} is gone", hint="put it back, then find the joints again")
+        raise UserError(
+            f"{source} no longer exists", hint="put it back, then find the joints again"
+        )
     values = options.to_json()
     row = {name: str(values[name]).lower() for name in _READ_BY if name in values}
     chosen = subject if subject is not None else ClipSubjects.read(project).of(video)
@@ -246,7 +250,7 @@ def _row(
 
 
 async def split(request: Request) -> Response:
-    """Make each repetition of a clip a clip of its own, in its place."""
+    """Replace a clip by one clip for each of its repetitions."""
     studio = request.app.state.studio
     project: Project = studio.project
     video = clip_of(request)
@@ -284,7 +288,7 @@ async def _from_manifest(
     table = table_text(columns, ([row.get(name, "") for name in columns] for row in rows))
     manifest = project.results_dir("studio") / f"{video.id}.csv"
     await run_in_threadpool(artifact.write_text, manifest, table)
-    # An option that is given, so that the rows' defaults are not what the project read before.
+    # Passing an option makes the rows default to it, not to the options of the earlier reading.
     arguments = [*_extraction(project), "--rotate", "0", str(manifest)]
     about = {"clip": video.id, "kept": await run_in_threadpool(earlier.keep, project, video)}
     job = studio.jobs.add(title, arguments, about=about, then=then, otherwise=otherwise)
@@ -295,14 +299,14 @@ def _check_free(jobs: Any, video: Video) -> None:
     for job in jobs:
         if job.about.get("clip") == video.id and job.state not in ENDED:
             raise UserError(
-                f"{video.name} is being worked on",
+                f"{video.name} is being processed",
                 hint="wait until that is done, or cancel it",
                 exit_code=ExitCode.MISMATCH,
             )
 
 
 def _usable(job: Job) -> list[str]:
-    """Ids of the clips that a piece of work gave; UserError where one of them is of no use."""
+    """Ids of the clips that a job produced. Raises UserError if one of its items failed."""
     items = (job.result or {}).get("items") or []
     for item in items:
         if not item.get("video"):
@@ -311,8 +315,10 @@ def _usable(job: Job) -> list[str]:
 
 
 def _replace(studio: Any, old: Video, new: Sequence[str]) -> list[str]:
-    """Let the clips `new` take the place of `old`, and of others kept of the same part of its file,
-    with what people have set of their frames; what is to be told of that."""
+    """Replace `old`, and the other clips of the same part of its file, by the clips `new`.
+
+    What people set for their frames is handed over. Returns what to tell the user about that.
+    """
     project: Project = studio.project
     with project.lock(wait=WAIT), project.tables():
         gone = [video for video in earlier.read_together(project, old) if video.id not in new]
@@ -328,13 +334,13 @@ def _replace(studio: Any, old: Video, new: Sequence[str]) -> list[str]:
 
 
 def _made_of(project: Project, video: str) -> list[Path]:
-    """What the studio has made of a clip beside its film: its thumbnails, and how it was read."""
+    """Files that the studio made of a clip, besides its film: thumbnails and manifest."""
     folder = project.results_dir("studio")
     return [*(folder / "thumbnails").glob(f"{escape(video)}.*.webp"), folder / f"{video}.csv"]
 
 
 def _check_followed(project: Project, video: str, box: Sequence[float], name: str) -> None:
-    """UserError where the person who was clicked is not the one whose joints came out."""
+    """Raises UserError if the joints are not those of the person who was clicked."""
     pose, _ = project.read_pose(video)
     told = pose.info.get("candidates") or []
     if told and _overlap(told[0]["box"], box) < 0.3:
@@ -353,7 +359,7 @@ def _overlap(a: Sequence[float], b: Sequence[float]) -> float:
 
 
 async def bring_back(request: Request) -> Response:
-    """Let a clip have the joints of {number} again."""
+    """Restore the joints of a clip that are kept under {number}."""
     studio = request.app.state.studio
     project: Project = studio.project
     video = clip_of(request)
@@ -367,7 +373,7 @@ async def bring_back(request: Request) -> Response:
     return JSONResponse({"id": video.id})
 
 
-# --- marks, and clips that go -------------------------------------------------------------------
+# --- split and group, deleted clips -------------------------------------------------------------
 
 
 async def mark(request: Request) -> Response:
@@ -376,7 +382,7 @@ async def mark(request: Request) -> Response:
     video, said = clip_of(request), await posted(request)
     chosen, group = str(said.get("split", "")), str(said.get("group", "")).strip()
     if chosen not in ("", *SPLITS):
-        raise UserError(f"a clip is for {' or '.join(SPLITS)}, or for both, not for '{chosen}'")
+        raise UserError(f"a clip can be for {' or '.join(SPLITS)}, or both, not for '{chosen}'")
 
     await run_in_threadpool(project.mark_video, video.id, split=chosen, group=group)
     return JSONResponse({"id": video.id, "split": chosen, "group": group})
@@ -384,7 +390,8 @@ async def mark(request: Request) -> Response:
 
 @dataclass(frozen=True)
 class Deleted:
-    """A clip that went. order: ids as they were listed; moved: (from, to) of its files."""
+    """A deleted clip. order: ids of all clips as they were listed; moved: (from, to) of its
+    files."""
 
     video: Video
     order: list[str]
@@ -393,14 +400,14 @@ class Deleted:
 
 @dataclass
 class Bin:
-    """Clips that went while the studio is open, by number; emptied at its end."""
+    """Clips deleted while the studio is open, by number; emptied when it ends."""
 
     deleted: dict[int, Deleted] = field(default_factory=dict)
     numbers: count[int] = field(default_factory=lambda: count(1))
 
     @staticmethod
     def empty(project: Project) -> None:
-        """Delete for good what is in the bin."""
+        """Delete the contents of the bin permanently."""
         shutil.rmtree(_bin(project), ignore_errors=True)
 
 
@@ -409,8 +416,8 @@ def _bin(project: Project) -> Path:
 
 
 async def delete(request: Request) -> Response:
-    """Take a clip out of the project: {"file": true} with the copied file, where no other clip
-    reads it. `number` brings it back until the studio ends."""
+    """Remove a clip from the project; {"file": true}: with its copied file, if no other clip uses
+    it. The returned `number` brings it back until the studio ends."""
     studio = request.app.state.studio
     project: Project = studio.project
     video, said = clip_of(request), await posted(request)
@@ -438,13 +445,13 @@ async def delete(request: Request) -> Response:
 
     number = await run_in_threadpool(move)
     exported = await run_in_threadpool(_exported, project, video.id)
-    # The browser forgets the pictures, too.
+    # The browser deletes the pictures, too.
     headers = {"clear-site-data": '"cache"'}
     return JSONResponse({"number": number, "exported": exported}, headers=headers)
 
 
 def _exported(project: Project, video: str) -> list[str]:
-    """Files in `results` that were made to be taken away and show a clip, by their names."""
+    """Exported files in `results` that show a clip, found by their names."""
     folder = project.results_dir("studio").parent
     hidden = _bin(project)
     return sorted(
@@ -455,7 +462,7 @@ def _exported(project: Project, video: str) -> list[str]:
 
 
 async def delete_file(request: Request) -> Response:
-    """Delete a copied file that is no clip, for good."""
+    """Permanently delete a copied file that has no clip."""
     project: Project = request.app.state.studio.project
     name = request.path_params["name"]
     path = videos_folder(project) / name
@@ -474,7 +481,7 @@ async def undelete(request: Request) -> Response:
     project: Project = studio.project
     deleted: Deleted | None = studio.bin.deleted.get(request.path_params["number"])
     if deleted is None:
-        raise UserError("this clip cannot be brought back any more")
+        raise UserError("this clip can no longer be brought back")
 
     def back() -> None:
         with project.lock(wait=WAIT):

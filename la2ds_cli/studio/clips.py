@@ -1,5 +1,5 @@
-"""The page of the clips: what there is, how good it is and why, and pictures to judge it by. What
-changes them is in clip_changes.py.
+"""The Clips page: the clips, how good they are and why, and pictures to judge them by. Changes to
+them are in clip_changes.py.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ from la2ds_cli.video.reader import Image, probe, read_frames, video_file
 from la2ds_cli.views.pose_drawing import resize
 from la2ds_cli.views.report.overview import thumbnail
 
-VIDEOS = "videos"  # the folder of the project that dropped files are copied into
-THUMBNAIL = 216  # pixels of height, shown at half of it or more
+VIDEOS = "videos"  # the project's folder for copied files
+THUMBNAIL = 216  # height in pixels, shown at half of it or more
 STRIP = 16  # pictures of a whole file
 STRIP_HEIGHT = 540  # pixels at most
 STRIPS_KEPT = 8
@@ -45,7 +45,7 @@ FOR_EVER = {"cache-control": "private, max-age=31536000, immutable"}  # the addr
 
 
 def show(request: Request) -> Response:
-    """The page of the clips; its script asks for them."""
+    """The Clips page; its script requests the clips."""
     return HTMLResponse(page("clips.html", "Clips", here="/"))
 
 
@@ -73,7 +73,7 @@ def list_clips(request: Request) -> Response:
 
 
 def about(project: Project, video: Video, subject: str) -> dict[str, Any]:
-    """What the page says of a clip. subject: the policy or rank by which it was chosen."""
+    """What the page shows about a clip. subject: the policy or rank that chose the person."""
     options = ClipOptions.from_text(video.options)
     said: dict[str, Any] = {
         "id": video.id,
@@ -112,7 +112,7 @@ def about(project: Project, video: Video, subject: str) -> dict[str, Any]:
 
 
 def _said_of_files(results: list[Mapping[str, Any]]) -> dict[str, str]:
-    """Path of a file that gave no joints -> why, as the newest piece of work said."""
+    """Path of a file without joints -> reason, from the newest job that read it."""
     said = {}
     for result in results:
         for item in result.get("items") or []:
@@ -127,7 +127,7 @@ def is_copied(project: Project, video: Video) -> bool:
 
 
 def unused_files(project: Project, videos: list[Video]) -> list[Path]:
-    """Videos in the project's folder that are no clip."""
+    """Videos in the project's folder that belong to no clip."""
     folder = project.root / VIDEOS
     if folder.is_symlink() or not folder.is_dir():
         return []
@@ -137,7 +137,7 @@ def unused_files(project: Project, videos: list[Video]) -> list[Path]:
 
 
 def clip_of(request: Request) -> Video:
-    """The clip that an address names; UserError where there is none."""
+    """The clip named in the address. Raises UserError if there is none."""
     listed = request.app.state.studio.project.videos()
     name = request.path_params["id"]
     found = [video for video in listed if video.id == name]
@@ -147,21 +147,21 @@ def clip_of(request: Request) -> Video:
 
 
 def posed_clips(project: Project) -> list[Video]:
-    """The clips whose joints are there, in the order of videos.csv."""
+    """The clips that have joints, in the order of videos.csv."""
     posed = project.posed()
     return [video for video in project.videos() if video.id in posed]
 
 
 def posed_clip(project: Project, name: str) -> Video:
-    """The clip of a question. Raises UserError (exit 2) where there is none, (exit 4) where it has
+    """The clip that a request names. Raises UserError (exit 2) if there is none, (exit 4) if it has
     no joints."""
     clip = project.video_list().find(name) if name else None
     if clip is None:
         raise UserError("choose a clip of the project")
     if not project.pose_path(clip.id).exists():
         raise UserError(
-            f"the joints of {clip.name} are not there yet",
-            hint="extract them on the page of the clips",
+            f"{clip.name} has no joints yet",
+            hint="find its joints on the Clips page",
             exit_code=ExitCode.UNUSABLE,
         )
     return clip
@@ -171,7 +171,7 @@ def posed_clip(project: Project, name: str) -> Video:
 
 
 def picture(request: Request) -> Response:
-    """The thumbnail of a clip, made once for each version of its poses."""
+    """The thumbnail of a clip, created once for each version of its poses."""
     project: Project = request.app.state.studio.project
     video = clip_of(request)
     recipe, _ = project.pose_header(video.id)
@@ -188,8 +188,8 @@ def picture(request: Request) -> Response:
 
 @dataclass(frozen=True)
 class Strip:
-    """Pictures of a whole file as its clip turns it: JPEGs, the seconds of the file that each
-    shows, and (W, H) of the frames; seconds: of the file."""
+    """Pictures of a whole file, rotated and mirrored as in its clip: JPEGs, the second of the file
+    that each shows, and (W, H) of the frames. seconds: duration of the file."""
 
     pictures: list[bytes]
     times: list[float]
@@ -198,14 +198,15 @@ class Strip:
 
 
 class Strips:
-    """The strips of the clips that were looked at last; one is made at a time."""
+    """The strips of the most recently viewed clips; only one is made at a time."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._strips: OrderedDict[tuple[Any, ...], Strip] = OrderedDict()
 
     def of(self, path: Path, options: ClipOptions) -> Strip:
-        """The strip of a file, turned as `options` say; UserError if it cannot be read."""
+        """The strip of a file, rotated and mirrored as in `options`. Raises UserError if it cannot
+        be read."""
         whole = replace(options, start=0.0, end=math.inf, slowmo=1.0)
         state = path.stat()
         key = (path, state.st_mtime_ns, state.st_size, whole)
@@ -219,8 +220,8 @@ class Strips:
 
 
 def _strip(path: Path, options: ClipOptions) -> Strip:
-    """Every frame is decoded, and one in so many kept: twice as many apart whenever they are too
-    many, so that a file of unknown length gives STRIP to twice as many pictures."""
+    """Decode every frame and keep every n-th one, doubling n whenever there are too many, so that a
+    file of unknown length gives between STRIP and twice as many pictures."""
     info = probe(path, options)
     scale = min(1.0, STRIP_HEIGHT / info.height)
     step = max(1, math.ceil(info.frames_declared / STRIP))
@@ -245,7 +246,7 @@ def _jpeg(image: Image) -> bytes:
 
 
 def _strip_of(request: Request, video: Video) -> Strip | None:
-    """The strip of a clip; None where there is no file with pictures."""
+    """The strip of a clip; None if it has no video or image folder."""
     studio = request.app.state.studio
     path = studio.project.source(video)
     if not (is_video_file(path) or is_image_folder(path)):
@@ -266,7 +267,7 @@ def strip_picture(request: Request) -> Response:
 
 
 def detail(request: Request) -> Response:
-    """What is shown of one clip alone: its pictures over the whole file, and who is in each."""
+    """Details of one clip: pictures over its whole file, and the people in each."""
     project: Project = request.app.state.studio.project
     video = clip_of(request)
     subject = ClipSubjects.read(project).of(video) or project.config().poses.subject
@@ -294,11 +295,11 @@ def detail(request: Request) -> Response:
 
 
 def people(pose: PoseSequence, time: float, subject: str) -> list[dict[str, Any]]:
-    """Who is in the picture at a moment of the clip: `rank`, by which `--subject` takes the person,
-    `box` xyxy in pixels, and `followed`, whether the joints are those of this person.
+    """The people in the picture at a moment of the clip: `rank`, by which `--subject` selects the
+    person, `box` xyxy in pixels, and `followed`, whether the joints are those of this person.
 
-    Of the person who is followed the box is that of the nearest frame, of others their mean box.
-    Nobody outside the clip's part of its file.
+    The followed person has the box of the nearest frame, others have their mean box. Empty outside
+    the clip's part of its file.
     """
     half = 0.5 / pose.fps
     if not pose.time[0] - half <= time <= pose.time[-1] + half:
@@ -325,8 +326,8 @@ def repetitions(request: Request) -> Response:
 
 
 def spans_of_repetitions(project: Project, video: Video) -> list[dict[str, float]]:
-    """`start` and `end` of each repetition in seconds of the file, as `--time-range` takes them, to
-    the millisecond. Raises UserError (exit 4) for a clip that does not repeat itself."""
+    """`start` and `end` of each repetition in seconds of the file, as for `--time-range`, to the
+    millisecond. Raises UserError (exit 4) for a clip without repetitions."""
     pose, _ = project.read_pose(video.id)
     slowmo = ClipOptions.from_text(video.options).slowmo
     found = cut_clip(pose)

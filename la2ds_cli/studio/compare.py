@@ -1,5 +1,5 @@
-"""What a clip does differently from another, and several attempts from a reference: found by
-`la2ds compare`, whose files are shown here in words and given as they are."""
+"""Differences between two clips, and between several attempts and a reference, as found by `la2ds
+compare`. Its findings are shown in words, and its files are offered as they are."""
 
 from __future__ import annotations
 
@@ -40,19 +40,20 @@ def _folder(project: Project) -> Path:
 
 
 def _read(path: Path, parse: Callable[[Mapping[str, Any]], Found]) -> Found:
-    """What a document of `compare` says; raises UserError (exit 5) where it cannot be read."""
+    """The content of a document of `compare`. Raises UserError (exit 5) if it cannot be read."""
     try:
         return parse(json.loads(path.read_text("utf-8")))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
-            f"{path.name} is no comparison: {type(error).__name__}",
+            f"{path.name} is not a comparison: {type(error).__name__}",
             hint=_AGAIN,
             exit_code=ExitCode.MISMATCH,
         ) from error
 
 
 def _made(project: Project, path: Path, clips: Sequence[str]) -> dict[str, Any]:
-    """When a comparison was made, in seconds since 1970; whether joints of its clips are newer."""
+    """When a comparison was made, in seconds since 1970, and whether joints of its clips are
+    newer."""
     time = path.stat().st_mtime
     poses = [project.pose_path(clip) for clip in clips]
     newer = any(pose.exists() and pose.stat().st_mtime > time for pose in poses)
@@ -60,10 +61,10 @@ def _made(project: Project, path: Path, clips: Sequence[str]) -> dict[str, Any]:
 
 
 def _page(path: Path, scripts: Sequence[str]) -> Response:
-    """A page that the command has made, in a world of its own: its script can ask the studio
-    nothing. One that another version of la2ds has made is given as a file."""
+    """A page that the command wrote, sandboxed: its script cannot send requests to the studio. A
+    page written by another version of la2ds is offered as a download."""
     if not path.is_file():
-        raise UserError("this page is not there", hint=_AGAIN)
+        raise UserError("this page does not exist", hint=_AGAIN)
     policy = page_policy(compare_page.STYLES, scripts)
     if not all(part in path.read_text("utf-8", "replace") for part in policy.split("'")[1::2]):
         return FileResponse(path, filename=path.name)
@@ -75,7 +76,7 @@ def _page(path: Path, scripts: Sequence[str]) -> Response:
 
 
 def _found(request: Request) -> Response:
-    """What was found of a pair, see findings; null where it has not been compared."""
+    """The findings of a pair, see `findings`; null if it has not been compared."""
     project: Project = request.app.state.studio.project
     a, b = asked_pair(request)
     path = _folder(project) / f"{a.id}--{b.id}.json"
@@ -85,8 +86,8 @@ def _found(request: Request) -> Response:
 
 
 def findings(document: Mapping[str, Any]) -> dict[str, Any]:
-    """What a comparison of two clips says: notes, lines of what differs, each with the second of
-    the reference or None, lines of the tempo, and of what could not be judged."""
+    """The content of a comparison of two clips, as lines: notes, differences (each with the second
+    of the reference or None), tempo, and what could not be judged."""
     joints: dict[str, list[Mapping[str, Any]]] = {}
     for one in document["findings"]:
         joints.setdefault(one["joint"], []).append(one)
@@ -110,7 +111,7 @@ async def _compare(request: Request) -> Response:
     content = await posted(request)
     a, b = asked_pair(request, content)
     ids = named_to_command([a.id, b.id])
-    # Told rather than asked again: what the page shows is compared, also where it is doubtful.
+    # --force: the page already shows the alignment and its doubts, so the command need not ask.
     arguments = ["compare", *ids, "--force", f"--project={studio.project.root}"]
     job = studio.jobs.add(f"comparing {b.name} with {a.name}", arguments)
     return JSONResponse({"number": job.number})
@@ -126,7 +127,7 @@ def _pair_page(request: Request) -> Response:
 
 
 def _show(request: Request) -> Response:
-    """The page of the attempts: of the reference that is named, else those compared last."""
+    """The Attempts page: of the reference named in the address, else the latest comparison."""
     project: Project = request.app.state.studio.project
     clips = posed_clips(project)
     names = {clip.id: clip.name for clip in clips}
@@ -164,15 +165,15 @@ def _show(request: Request) -> Response:
 
 
 def _compared(project: Project) -> list[str]:
-    """Ids of the references whose attempts have been compared, the newest first."""
+    """Ids of the references whose attempts have been compared, newest first."""
     paths = _folder(project).glob(f"*{_ATTEMPTS}.json")
     newest = sorted(paths, key=lambda path: (-path.stat().st_mtime, path.name))
     return [path.name.removesuffix(f"{_ATTEMPTS}.json") for path in newest]
 
 
 def attempts(document: Mapping[str, Any]) -> dict[str, Any]:
-    """What a comparison of attempts says, for attempts.html: sentences and charts of the first
-    series, a row for each of all, the attempts, and what is left out."""
+    """The content of a comparison of attempts, for attempts.html: sentences and charts of the first
+    series, a row for every series, the attempts, and what is left out."""
     count = len(document["attempts"])
     series = [_series(one) for one in document["series"]]
     return {
@@ -187,7 +188,7 @@ def attempts(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _series(told: Mapping[str, Any]) -> Series:
-    """A series as the document has it; the rows of the reference are not in it."""
+    """A series from the document, which does not contain the rows of the reference."""
     trend = told["trend"]
     numbers = {name: value for name, value in trend.items() if name not in ("count", "verdict")}
     return Series(
@@ -212,17 +213,17 @@ def _number(value: float | None) -> float:
 
 
 async def _compare_attempts(request: Request) -> Response:
-    """Compare attempts, the first one first, with a reference. by_date: in the order in which they
-    were recorded instead."""
+    """Compare attempts, in the given order, with a reference. by_date: sort them by recording date
+    instead."""
     studio = request.app.state.studio
     asked = await posted(request)
     reference = posed_clip(studio.project, str(asked.get("reference", "")))
     given = asked.get("attempts")
     if not isinstance(given, list):
-        raise UserError("the attempts are a list of clips")
+        raise UserError("the attempts must be a list of clips")
     clips = [posed_clip(studio.project, str(one)) for one in dict.fromkeys(map(str, given))]
     if len(clips) < 2 or any(clip.id == reference.id for clip in clips):
-        raise UserError("choose two attempts or more, without the reference")
+        raise UserError("choose at least two attempts, without the reference")
     first, *ids = named_to_command([reference.id, *(clip.id for clip in clips)])
     options = ["--by-date"] if asked.get("by_date") is True else []
     options += ["--force", f"--project={studio.project.root}"]
@@ -242,7 +243,7 @@ def _attempts_table(request: Request) -> Response:
     reference = posed_clip(project, request.query_params.get("reference", ""))
     path = _folder(project) / f"{reference.id}{_ATTEMPTS}.csv"
     if not path.is_file():
-        raise UserError("this table is not there", hint=_AGAIN)
+        raise UserError("this table does not exist", hint=_AGAIN)
     return FileResponse(path, filename=path.name)
 
 

@@ -1,7 +1,8 @@
-"""Joints of a clip as they were before a person had it read in another way: kept, and brought back.
+"""Earlier joints of a clip, kept when it is read with other options or for another person, so that
+they can be restored.
 
-They are `aside/poses/<id>/N.safetensors` of the project, N counting up, one N for all persons of a
-file that were read together.
+They are stored in the project as `aside/poses/<id>/N.safetensors`. N counts up and is the same for
+all persons of a file that were read together.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ from la2ds_cli.studio.handover import family
 
 
 def read_together(project: Project, video: Video) -> list[Video]:
-    """The clips of all persons that one reading of a file gave."""
+    """The clips of all persons that were read together from a file."""
     how = (video.path, video.options)
     return [each for each in project.videos() if (each.path, each.options) == how]
 
 
 def keep(project: Project, video: Video) -> int:
-    """Keep the joints of a clip, and of those read with it, as they are; their number, 0 where
-    there are none. Joints that are kept already are not kept twice."""
+    """Keep the joints of a clip and of the clips read with it; return their number, 0 if there are
+    none. Joints that are already kept are not kept twice."""
     clips = [one for one in read_together(project, video) if project.pose_path(one.id).is_file()]
     if not clips:
         return 0
@@ -46,8 +47,8 @@ def keep(project: Project, video: Video) -> int:
 
 
 def earlier(project: Project, video: str) -> list[dict[str, Any]]:
-    """The joints of a clip that are kept, the latest first, without those that it has: number, when
-    they were set aside (UTC), frames, and the network and the person, as `subject`, they are of."""
+    """The kept joints of a clip, latest first, without its current ones: number, when they were
+    kept (UTC), frames, the pose network, the person (`subject`) and the options."""
     now = _content(project.pose_path(video))
     told = []
     for number in reversed(_numbers(project, video)):
@@ -58,7 +59,7 @@ def earlier(project: Project, video: str) -> list[dict[str, Any]]:
         try:
             recipe, facts = artifact.read_header(path)
         except artifact.ArtifactError:
-            continue  # damaged: there is nothing to bring back
+            continue  # damaged: there is nothing to restore
         when = datetime.fromtimestamp(path.stat().st_mtime, UTC)
         info = facts.get("info", {})
         told.append(
@@ -75,7 +76,7 @@ def earlier(project: Project, video: str) -> list[dict[str, Any]]:
 
 
 def files_of(project: Project, video: str) -> list[Path]:
-    """The joints that are kept of a clip, and of its file as it was read before."""
+    """The files with kept joints of a clip, and of earlier readings of its file."""
     listed = {each.id for each in project.videos()} - {video}
     folders = [path for path in project.aside("poses").glob("*") if path.name not in listed]
     mine = [path for path in folders if family(path.name) == family(video)]
@@ -83,8 +84,11 @@ def files_of(project: Project, video: str) -> list[Path]:
 
 
 def bring_back(project: Project, video: Video, number: int) -> None:
-    """Let a clip, and those read with it, have the joints of a number; those that they have are
-    kept in turn. Call it with the project locked. UserError for a number that there is not."""
+    """Restore the joints kept under a number, for a clip and those read with it; their current
+    joints are kept in turn.
+
+    Call it with the project locked. Raises UserError if the number does not exist.
+    """
     if number not in _numbers(project, video.id):
         raise UserError("these joints are no longer kept", hint="load the page again")
     keep(project, video)
@@ -93,8 +97,8 @@ def bring_back(project: Project, video: Video, number: int) -> None:
 
 
 def as_before(project: Project, videos: Sequence[Video], number: int, subject: str) -> None:
-    """Undo a reading that gave other joints than a person meant. videos: as they were listed;
-    number: under which their joints were kept; subject: whom subjects.csv named for them."""
+    """Undo a reading that did not give the intended joints. videos: as listed before; number: of
+    their kept joints; subject: their entry in subjects.csv before."""
     with project.tables():
         if number:
             _put_back(project, videos, number)
@@ -110,7 +114,7 @@ def _put_back(project: Project, videos: Sequence[Video], number: int) -> None:
         if content != _content(project.pose_path(video.id)):
             artifact.write_bytes(project.pose_path(video.id), content)
         pose, recipe = project.read_pose(video.id)
-        if recipe.step != STEP:  # imported: nothing was read
+        if recipe.step != STEP:  # imported: not read from the video
             continue
         size = dict(zip(("width", "height"), pose.size, strict=True))
         options = str(recipe.config.get("options", ""))

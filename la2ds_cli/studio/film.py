@@ -1,10 +1,9 @@
-"""The film of a clip: the pictures of its frames for the players of the studio, exact to the frame.
+"""The film of a clip: the pictures of its frames for the studio's players, exact to the frame.
 
-A browser finds a frame of a video by its time, and not exactly
-(docs/decisions/0010-pages-of-single-pictures.md). So the server decodes the clip, with its options
-applied, and gives single JPEGs in chunks: those of the rows of its joints, in their order. They are
-made once, in a thread, as they are asked for, and kept in the project's `film` folder, which is
-bounded.
+A browser seeks in a video by time, which is not exact
+(docs/decisions/0010-pages-of-single-pictures.md). So the server decodes the clip with its options
+applied and sends single JPEGs in chunks, one picture for each row of its joints. A thread makes
+them once, on request, and keeps them in the project's `film` folder, whose size is limited.
 """
 
 from __future__ import annotations
@@ -36,17 +35,17 @@ from la2ds_cli.video.reader import Image, VideoFile, video_file
 
 CHUNK = 16  # pictures
 HEIGHT = 720  # pixels, at most
-BUDGET = 2_000_000_000  # bytes of all films of a project: some 40,000 pictures
-AHEAD = 24  # chunks that are made before they are asked for
+BUDGET = 2_000_000_000  # bytes of all films of a project: about 40,000 pictures
+AHEAD = 24  # chunks that are made before they are requested
 _QUALITY = 85  # of JPEG
-_IDLE = 20.0  # seconds that an open video waits for the next question
-_PATIENCE = 60.0  # seconds for one chunk, far ahead in a long video
-_FORM = 1  # of the files; another number for other pictures
+_IDLE = 20.0  # seconds that an open video waits for the next request
+_PATIENCE = 60.0  # seconds to wait for one chunk, which may lie far ahead in a long video
+_FORM = 1  # version of the files; another number for other pictures
 _SUFFIX = ".film"
 
 
 class Films:
-    """The films of a project. budget: bytes of all of them on the disk."""
+    """The films of a project. budget: bytes of all films on disk."""
 
     def __init__(self, project: Project, budget: int = BUDGET) -> None:
         self.project = project
@@ -55,10 +54,10 @@ class Films:
         self._lock = Lock()
 
     def facts(self, video: Video, frame: IntArray) -> dict[str, Any] | None:
-        """What a player needs; None where the video is gone or has no pictures.
+        """What a player needs; None if the video is gone or has no pictures.
 
-        frame: (T,) of the clip's joints. address: of a chunk, less its number. count: T. chunk:
-        pictures in each.
+        frame: (T,), frame numbers of the clip's joints. address: of a chunk, without its number.
+        count: T. chunk: pictures in each chunk.
         """
         reel = self._reel(video, frame)
         if reel is None:
@@ -67,9 +66,11 @@ class Films:
         return {"address": address, "count": len(frame), "chunk": CHUNK}
 
     def chunk(self, name: str, key: str, number: int) -> bytes:
-        """A chunk of a clip: how many pictures (uint32, little-endian), the bytes of each (uint32),
-        0 = the video no longer holds it, and the pictures. Raises UserError (exit 3) for a film
-        that there is not, and what reading the video raises."""
+        """A chunk of a clip: the number of pictures (uint32, little-endian), the bytes of each
+        (uint32), 0 = the video no longer has this frame, and the pictures.
+
+        Raises UserError (exit 3) if there is no such film, and whatever reading the video raises.
+        """
         video = self.project.find(name)
         frame = self.project.read_pose(video.id)[0].frame if video else None
         reel = self._reel(video, frame) if video and frame is not None else None
@@ -84,9 +85,10 @@ class Films:
         return content
 
     def picture(self, video: Video, frame: IntArray, row: int) -> Image | None:
-        """The picture of one row as it is in the film, RGB; None where there is none: the video is
-        gone, or no longer holds the frame. frame: as in `facts`. Raises what reading the video
-        raises."""
+        """The film's picture of one row, RGB; None if the video is gone or no longer has the frame.
+
+        frame: as in `facts`. Raises whatever reading the video raises.
+        """
         from PIL import Image as Pillow
 
         reel = self._reel(video, frame)
@@ -99,8 +101,8 @@ class Films:
         return np.asarray(Pillow.open(io.BytesIO(picture)).convert("RGB"))
 
     def forget(self, videos: Iterable[str]) -> None:
-        """Delete the pictures of clips that are listed no more; they are made anew where such a
-        clip comes back. Raises UserError (exit 7) where they cannot be deleted."""
+        """Delete the pictures of clips that are no longer listed; if such a clip comes back, they
+        are made again. Raises UserError (exit 7) if they cannot be deleted."""
         for video in videos:
             with self._lock:
                 reel = self._reels.pop(video, None)
@@ -114,13 +116,13 @@ class Films:
                 raise artifact.cannot_write(folder, error) from error
 
     def forget_unlisted(self) -> None:
-        """Delete the pictures of clips that the project does not have, as a studio that was killed
-        leaves them."""
+        """Delete the pictures of clips that the project does not have, which a killed studio may
+        leave behind."""
         folder = self.project.film_dir()
         if folder.is_dir():
             listed = {video.id for video in self.project.videos()}
             left = [path.name for path in folder.iterdir() if path.is_dir()]
-            with suppress(UserError):  # the studio opens all the same
+            with suppress(UserError):  # the studio opens nevertheless
                 self.forget(name for name in left if name not in listed)
 
     def _reel(self, video: Video, frame: IntArray) -> _Reel | None:
@@ -133,14 +135,14 @@ class Films:
             reel = self._reels.get(video.id)
             if reel is None or reel.key != key:
                 folder = self.project.film_dir(video.id)
-                for old in folder.glob("*"):  # of the clip as it was
+                for old in folder.glob("*"):  # of earlier versions of the clip
                     if old.name != key:
                         shutil.rmtree(old, ignore_errors=True)
                 reel = self._reels[video.id] = _Reel(folder / key, key, source, frame)
             return reel
 
     def _sweep(self) -> None:
-        """Delete the chunks that were not asked for longest, where all take more than `budget`."""
+        """Delete the least recently used chunks if all together exceed `budget`."""
         with self._lock:
             if sum(reel.written for reel in self._reels.values()) < self.budget / 20:
                 return
@@ -170,14 +172,14 @@ class _Reel:
         self.written = 0
         self._changed = Condition()
         self._thread: Thread | None = None
-        self._wanted = 0  # the last chunk that was asked for
-        self._next = 0  # the chunk that the thread makes
-        self._again = False  # a chunk behind it is wanted
+        self._wanted = 0  # the chunk that was requested last
+        self._next = 0  # the chunk that the thread makes next
+        self._again = False  # an earlier chunk was requested: start over
         self._failed: UserError | None = None
         self._closed = False
 
     def close(self) -> None:
-        """Make no picture any more; returns when none is being made."""
+        """Stop making pictures; returns when the thread has ended."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -211,7 +213,7 @@ class _Reel:
                 if not self._changed.wait(_PATIENCE):
                     raise UserError(
                         f"the pictures of {self.source.path.name} take too long",
-                        hint="try again in a while: they are made meanwhile",
+                        hint="try again later: they are still being made",
                     )
 
     @property
@@ -219,7 +221,7 @@ class _Reel:
         return self._again or self._closed
 
     def _make(self) -> None:
-        """Make the chunks, at most AHEAD of what is wanted."""
+        """Make the chunks, at most AHEAD beyond the requested one."""
         try:
             for number, pictures in self._decoded():
                 if self._closed:
@@ -244,8 +246,8 @@ class _Reel:
                 self._changed.notify_all()
 
     def _decoded(self) -> Iterator[tuple[int, list[bytes]]]:
-        """Each chunk with its pictures; empty ones where the video ends early, and in chunks that
-        are on the disk already."""
+        """Each chunk with its pictures, which are empty if the video ends early or the chunk is
+        already on disk."""
         number = 0
         pictures = self._blank(0)
         there = self.path(0).exists()
@@ -303,7 +305,7 @@ def _chunk(request: Request) -> Response:
         content = films.chunk(asked["video"], asked["key"], asked["number"])
     except UserError as error:
         return PlainTextResponse(f"{error.message}\n", 404)
-    # The address names what the clip is made of: another clip has another one.
+    # The address contains a hash of the clip, so that another version has another address.
     kept = {"cache-control": "private, max-age=31536000, immutable"}
     return Response(content, media_type="application/octet-stream", headers=kept)
 

@@ -1,8 +1,8 @@
-"""Who may ask the studio anything: the browser that was given its link, and nobody else.
+"""Access control of the studio: only the browser that was given its link may send requests.
 
-A page of another site can make a browser send requests to this machine, or make its own name
-resolve to it. So every request needs the cookie that the first link sets, and the host that the
-studio was opened under; what changes something must come from one of its own pages.
+A page of another site can make a browser send requests to this machine, or make its own host name
+resolve to it. So every request needs the cookie that the first link sets and the host under which
+the studio was opened. Requests that change something must come from one of its own pages.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 SAFE = frozenset({"GET", "HEAD"})
-POLICY = "content-security-policy"  # an answer may have its own
+POLICY = "content-security-policy"  # a response may set its own
 HEADERS = {
     POLICY: (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -32,22 +32,22 @@ HEADERS = {
 
 
 def new_token() -> str:
-    """256 random bits, as text for an address."""
+    """256 random bits as URL-safe text."""
     return secrets.token_urlsafe(32)
 
 
 class Guard:
-    """ASGI middleware that answers 403 to whoever has no business here.
+    """ASGI middleware that answers 403 to requests without access.
 
-    hosts: what the Host header may say, with the port. token: of the first link; with it `/`
-    answers with the cookie and sends the browser on, so that the token stays in no history.
+    hosts: allowed values of the Host header, with the port. token: that of the first link; with it
+    `/` sets the cookie and redirects, so that the token stays in no browser history.
     """
 
     def __init__(self, app: ASGIApp, *, hosts: frozenset[str], token: str) -> None:
         self.app = app
         self.hosts = hosts
         self.token = token
-        # Cookies are shared by all ports of a host: two studios must not take each other's.
+        # All ports of a host share cookies: two studios must not overwrite each other's.
         port = next(iter(hosts)).rpartition(":")[2]
         self.cookie = f"la2ds-studio-{port}"
 
@@ -64,7 +64,7 @@ class Guard:
             await self._welcome()(scope, receive, send)
             return
         if refusal is None and not self._has_cookie(headers):
-            refusal = "open the studio by the link that la2ds studio has printed"
+            refusal = "open the studio with the link that la2ds studio has printed"
         if refusal is not None:
             await PlainTextResponse(f"{refusal}\n", 403)(scope, receive, send)
             return
@@ -80,13 +80,13 @@ class Guard:
         await self.app(scope, receive, guarded)
 
     def _refusal(self, method: str, headers: Headers) -> str | None:
-        """Why a request is none of this studio's own pages, None where it may be."""
+        """Why a request is not from the studio's own pages; None if it may be."""
         if headers.get("host", "") not in self.hosts:
-            return "this address is not that of the studio"
+            return "this is not the address of the studio"
         if method in SAFE:
             return None
         if headers.get("origin", "") not in {f"http://{host}" for host in self.hosts}:
-            return "changes come from the studio's own pages alone"
+            return "changes are accepted only from the studio's own pages"
         return None
 
     def _has_token(self, scope: Scope) -> bool:

@@ -1,8 +1,8 @@
-"""What people have set of a clip follows its frames when the clip is read in another way.
+"""Labels, anchors, corrections and notes follow their frames when a clip is read differently.
 
-Phases, anchors and notes name frames of a clip's file. A clip that is trimmed or split has another
-id, so they are given the id of the clip that shows their frames now. What no clip shows any more is
-kept in the project's folder `aside`, under the id that it had, and comes back with its frames.
+They name frames of a clip's file. A clip that is trimmed or split gets another id, so they are
+given the id of the clip that shows their frames now. What no clip shows any more is kept in the
+project's folder `aside` under its old id, and comes back when a clip shows the frames again.
 """
 
 from __future__ import annotations
@@ -24,45 +24,47 @@ from la2ds_cli.core.types import Phase
 from la2ds_cli.core.video_list import VideoList
 from la2ds_cli.studio.anchors import Anchor, read_anchors, write_table
 
-# An id of clip.video_id: the file, the seconds that are taken of it, the person.
+# An id from clip.video_id: the file, the time range in seconds, the person.
 _ID = re.compile(r"(.+-[0-9a-f]{8})(?:-t[0-9.e+]*-[0-9.e+]*)?(?:-p([1-9]\d*))?")
 
 
 def family(video: str) -> tuple[str, str]:
-    """The file and the person of an id: the same for a clip that is read in another way. An id of
-    somebody's own is a family of itself."""
+    """The file and person of an id, which stay the same when a clip is read with other options. An
+    id of another form is its own family."""
     match = _ID.fullmatch(video)
     return (match[1], match[2] or "1") if match else (video, "1")
 
 
 @dataclass(frozen=True)
 class _Reading:
-    """How clips were read, and how they are now. gone: ids of clips that are no more; spans: the
-    first frame of each new clip and the one behind its last; listed: ids of the project now."""
+    """Which clips were replaced by which. gone: ids of clips that no longer exist; spans: first
+    frame of each new clip and the one after its last; listed: ids in the project now."""
 
     gone: frozenset[str]
     spans: Mapping[str, tuple[int, int]]
     listed: frozenset[str]
 
     def concerns(self, video: str) -> bool:
-        """Whether what was set of a clip may be of one of the new ones: it is gone, or was read
-        of the same file before."""
+        """Whether rows of a clip may belong to a new clip: it is gone, or was read from the same
+        file earlier."""
         if video in self.gone or video in self.spans:
             return True
         families = {family(each) for each in (*self.gone, *self.spans)}
         return video not in self.listed and family(video) in families
 
     def shown(self, video: str) -> list[tuple[str, tuple[int, int]]]:
-        """The new clips of the person of an id, with their spans."""
+        """The new clips of the same person as an id, with their spans."""
         return [
             (new, span) for new, span in self.spans.items() if family(new)[1] == family(video)[1]
         ]
 
 
 def hand_over(project: Project, gone: Sequence[Video], new: Sequence[str]) -> list[str]:
-    """Let what people have set of the clips `gone` be of the clips `new`, which show the same file;
-    what is to be told, in words. Call it before `gone` are taken off the list, with the project
-    locked."""
+    """Hand over what people set for the clips `gone` to the clips `new` of the same file; return
+    what to tell the user.
+
+    Call it with the project locked, before `gone` are removed from the list.
+    """
     spans = {}
     for video in new:
         frame = project.read_pose(video)[0].frame
@@ -82,16 +84,16 @@ def hand_over(project: Project, gone: Sequence[Video], new: Sequence[str]) -> li
     told = []
     if aside := words_of(*lost):
         told.append(
-            f"not shown, or not whole, by what is read now: {aside}; the rest is kept aside and "
-            "comes back when the clip is read that far again"
+            f"no longer shown in full: {aside}; what is not shown is kept aside and comes back "
+            "when the clip includes those frames again"
         )
     if again := words_of(*found):
-        told.append(f"back from what was kept aside: {again}")
+        told.append(f"restored from what was kept aside: {again}")
     return told
 
 
 def set_aside(project: Project, video: str) -> dict[str, int]:
-    """How many rows of a clip's file are kept aside, by kind."""
+    """Number of rows of a clip's file that are kept aside, by kind."""
     mine = family(video)
     phases = read_phase_table(project.aside("phases.csv")).rows
     anchors = read_anchors(project.aside("anchors.csv"))
@@ -121,7 +123,7 @@ def words_of(phases: int, anchors: int, joints: int, notes: int) -> str:
 
 
 def _hand_over_phases(project: Project, reading: _Reading, before: VideoList) -> tuple[int, int]:
-    """How many rows go aside at least in part, and how many come back."""
+    """Number of rows that are set aside at least in part, and of those that come back."""
     path = project.aside("phases.csv")
     table, kept = project.phase_table(), read_phase_table(path)
     stay: list[PhaseRow] = []
@@ -149,7 +151,7 @@ def _hand_over_phases(project: Project, reading: _Reading, before: VideoList) ->
         return 0, 0
     at = next((n for n, row in enumerate(table.rows) if row not in stay), len(stay))
     rows = (*stay[:at], *_joined(moved), *stay[at:])
-    # First what is added, then what is taken away: a killed studio has rows twice, not never.
+    # Add first, then remove: a studio that is killed in between duplicates rows but loses none.
     _write_aside(path, PhaseTable((*kept.rows, *aside), kept.columns))
     project.write_phase_table(replace(table, rows=rows))
     _write_aside(path, PhaseTable(tuple(_joined(aside)), kept.columns))
@@ -157,16 +159,16 @@ def _hand_over_phases(project: Project, reading: _Reading, before: VideoList) ->
 
 
 def _id_of(name: str, videos: VideoList) -> str:
-    """The id of a clip as a table names it; the name where there is no such clip."""
+    """The id of a clip that a table names; the name itself if there is no such clip."""
     try:
         found = videos.find(name)
-    except UserError:  # it fits several: what it means is not ours to say
+    except UserError:  # ambiguous: several clips match
         return name
     return found.id if found else name
 
 
 def _divided(row: PhaseRow, reading: _Reading) -> tuple[list[PhaseRow], list[PhaseRow]]:
-    """The parts of a row that new clips show, and those that none does, which keep the old id."""
+    """The parts of a row that new clips show, and the parts that none shows, with the old id."""
     shown, at, end = [], row.phase.start, row.phase.end
     hidden = []
     for video, (first, last) in sorted(reading.shown(row.video), key=lambda one: one[1]):
@@ -188,7 +190,7 @@ def _part(row: PhaseRow, video: str, start: int, end: int) -> PhaseRow:
 
 
 def _joined(rows: Iterable[PhaseRow]) -> list[PhaseRow]:
-    """In time order, with the parts of one phase that touch again as one."""
+    """Rows in time order, with touching parts of one phase joined."""
     found: list[PhaseRow] = []
     for row in sorted(rows, key=lambda row: (row.video, row.phase.start)):
         last = found[-1] if found else None
@@ -221,8 +223,8 @@ def _hand_over_matches(
     read: Callable[[Path], list[_Row]],
     write: Callable[[Path, list[_Row]], None],
 ) -> tuple[int, int]:
-    """Of a table whose rows name a frame of each of two clips: how many go aside, and how many
-    come back."""
+    """For a table whose rows name a frame in each of two clips: number of rows that are set aside,
+    and of those that come back."""
     table, kept = read(path), read(aside_path)
     stay, aside = [], []
     gone = back = 0
@@ -250,8 +252,8 @@ def _hand_over_matches(
 
 
 def _shows(video: str, frame: int | None, reading: _Reading) -> tuple[str, bool]:
-    """The clip that shows a frame of a clip's file now, else the one that did; whether any does.
-    frame: None = any of them."""
+    """The clip that now shows a frame of a clip's file, else the old one, and whether any does.
+    frame: None = any frame."""
     if not reading.concerns(video):
         return video, video in reading.listed
     found = [
@@ -264,7 +266,7 @@ def _shows(video: str, frame: int | None, reading: _Reading) -> tuple[str, bool]
 
 
 def _hand_over_joints(project: Project, reading: _Reading) -> tuple[int, int]:
-    """How many corrections go aside, and how many come back."""
+    """Number of corrections that are set aside, and of those that come back."""
     path = project.aside("corrections.csv")
     table, kept = read_corrections(project.corrections_path), read_corrections(path)
     stay, aside = [], []

@@ -1,8 +1,8 @@
-"""Long work of the studio: one child process for each piece, one at a time, with its progress.
+"""Long work of the studio: jobs in child processes, one at a time, with their progress.
 
-A job is a command of la2ds as on the command line, with the same locks; it tells its progress as
-`console.EventProgress` does. It can be cancelled as by Ctrl-C: what was computed stays, and the
-same job goes on from there.
+A job is a la2ds command as on the command line, with the same locks. It reports its progress by
+`console.EventProgress`. Cancelling it works like Ctrl-C: what was computed stays, and the same job
+resumes from there.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ KEPT = 50  # ended jobs
 NOTES = 200  # lines of one job
 PATIENCE = 15.0  # seconds between asking a job to stop and ending its process
 LONGEST_LINE = 1 << 20  # bytes of one event
-# A studio that a script starts with & is deaf to SIGINT, and its children would be.
+# A studio that a script starts with & ignores SIGINT, and its children would inherit that.
 HEARS = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-# -P: nothing is imported from the folder that the studio was started in.
+# -P: nothing is imported from the folder in which the studio was started.
 COMMAND = (sys.executable, "-P", "-c", f"{HEARS}; from la2ds_cli.main import main; main()")
 
 
 @dataclass
 class Job:
-    """A piece of work. title: what it does, in words. arguments: of the command `la2ds`. about:
-    what its page wants to know again. then: what to do in a thread when the command has succeeded;
-    its UserError is that of the job. otherwise: what to do in a thread when the job has failed or
-    was cancelled. told: what a person is to know of what was done. share: of the present task, 0 to
-    1, None where its length is unknown. items: of a batch that are done, as in `--json`. result:
-    its JSON document."""
+    """A job. title: what it does, in words. arguments: of the command `la2ds`. about: data that its
+    page needs later. then: called in a thread when the command has succeeded; its UserError becomes
+    that of the job. otherwise: called in a thread when the job has failed or was cancelled. told:
+    what to tell the user about the outcome. share: progress of the current task, 0 to 1, None if
+    its length is unknown. items: finished items of a batch, as in `--json`. result: the JSON
+    document of the command."""
 
     number: int
     title: str
@@ -76,7 +76,7 @@ class Job:
 
 
 class Jobs:
-    """The queue. Use it inside one event loop; `run` works until it is cancelled."""
+    """The queue of jobs. Use it in one event loop; `run` works until it is cancelled."""
 
     def __init__(self) -> None:
         self.jobs: dict[int, Job] = {}
@@ -93,7 +93,7 @@ class Jobs:
         then: Callable[[Job], None] | None = None,
         otherwise: Callable[[Job], None] | None = None,
     ) -> Job:
-        """Put a command of la2ds in the queue; about, then, otherwise: see Job."""
+        """Add a la2ds command to the queue; about, then, otherwise: see Job."""
         job = Job(next(self._numbers), title, tuple(arguments), about or {}, then, otherwise)
         self.jobs[job.number] = job
         for old in [j.number for j in self.jobs.values() if j.state in ENDED][:-KEPT]:
@@ -103,12 +103,12 @@ class Jobs:
         return job
 
     def under_way(self, kind: str) -> Job | None:
-        """The job of a kind, as its `about` says, that waits or runs."""
+        """The waiting or running job of this kind, given by its `about`; None if there is none."""
         mine = (job for job in self.jobs.values() if job.about.get("kind") == kind)
         return next((job for job in mine if job.state not in ENDED), None)
 
     async def run(self) -> None:
-        """Do one job after another; ends the running one when cancelled."""
+        """Run one job after another; stops the running one when cancelled."""
         while True:
             job = await self._queue.get()
             if job.state != "waiting":
@@ -116,11 +116,11 @@ class Jobs:
             state: State = "cancelled"
             try:
                 state = await self._do(job)
-            except (OSError, ValueError) as error:  # no process, or a line that has no end
+            except (OSError, ValueError) as error:  # no process, or a line without an end
                 state = "failed"
                 job.error = f"the command could not be followed: {error}"
             finally:
-                if job.state in ENDED:  # cancelled meanwhile
+                if job.state in ENDED:  # cancelled in the meantime
                     state = job.state
                 if state != "done" and job.otherwise is not None:
                     await self._take_back(job, job.otherwise)
@@ -134,7 +134,7 @@ class Jobs:
             job.error = ". ".join(filter(None, (job.error, error.message, error.hint)))
 
     async def cancel(self, job: Job) -> None:
-        """Stop a job; it keeps what it has written, and is over when this returns."""
+        """Stop a job and wait for its end; what it has written stays."""
         if job.state == "waiting":
             job.state = "cancelled"
             self._end(job)
@@ -145,7 +145,7 @@ class Jobs:
             await job.ended.wait()
 
     async def events(self) -> AsyncIterator[Job]:
-        """Each job as it changes, those that are there first; ends with its reader."""
+        """Yields all current jobs, then each job whenever it changes."""
         queue: asyncio.Queue[Job] = asyncio.Queue()
         self._listeners.add(queue)
         try:
@@ -166,7 +166,7 @@ class Jobs:
         self._changed(job)
 
     async def _do(self, job: Job) -> State:
-        """Run the command of a job, and what is to be done then; the state that it ends in."""
+        """Run the command of a job and its `then`; return the final state."""
         job.state = "running"
         self._changed(job)
         process = await asyncio.create_subprocess_exec(
@@ -176,7 +176,7 @@ class Jobs:
             stderr=asyncio.subprocess.PIPE,
             env=os.environ | {"LA2DS_PROGRESS": "json"},
             limit=LONGEST_LINE,
-            process_group=0,  # Ctrl-C in the terminal is the studio's, which stops its child once
+            process_group=0,  # Ctrl-C in the terminal reaches only the studio; it stops its child
         )
         job.process = process
         if job.state != "running":  # cancelled while it was being started
@@ -191,7 +191,7 @@ class Jobs:
         finally:
             if process.returncode is None:
                 await _stopped(process)
-        with suppress(ValueError):  # it failed before its document
+        with suppress(ValueError):  # it failed before it wrote a document
             job.result = json.loads(document)
         if job.state != "running":
             return job.state
@@ -212,7 +212,7 @@ class Jobs:
                 event = json.loads(line)
             except ValueError:
                 event = None
-            if not isinstance(event, dict):  # of a library, or a traceback
+            if not isinstance(event, dict):  # from a library, or a traceback
                 job.said = [*job.said, line.decode("utf-8", "replace").rstrip()][-NOTES:]
                 continue
             job.task = str(event.get("task", job.task))
@@ -227,17 +227,17 @@ class Jobs:
 
 
 def _why(job: Job, code: int) -> str:
-    """Why a command failed that did not say so itself: its first item of no use, or what it wrote
-    last."""
+    """Why a command failed that gave no error itself: its first item with a message, or the last
+    lines that it wrote."""
     items = (job.result or {}).get("items") or []
     for item in items:
         if item.get("message"):
             return ". ".join(filter(None, (item["message"], item.get("hint", ""))))
-    return f"la2ds ended with {code}: {' '.join(job.said[-3:])}"
+    return f"la2ds ended with exit code {code}: {' '.join(job.said[-3:])}"
 
 
 async def _stopped(process: asyncio.subprocess.Process) -> None:
-    """As Ctrl-C does; by force where that takes too long."""
+    """Stop a process as Ctrl-C does, and kill it if that takes too long."""
     with suppress(ProcessLookupError):
         process.send_signal(signal.SIGINT)
         try:

@@ -1,6 +1,6 @@
-"""The joints of a clip, put right by hand: dragged to where they are, or not to be trusted.
+"""Manual correction of a clip's joints: dragged to their true position, or marked as not trusted.
 
-What a person says is kept in corrections.csv (core/corrections.py), apart from the joints that the
+Corrections are stored in corrections.csv (core/corrections.py), separate from the joints that the
 network found, which this page shows as well.
 """
 
@@ -31,19 +31,19 @@ from la2ds_cli.studio.clips import posed_clip
 from la2ds_cli.studio.pages import page, posted
 from la2ds_cli.studio.phases import clip_data
 
-_MOST = 5_000  # changes that are sent at once
-_BEYOND = 1.0  # sides of the picture that a joint may lie outside of it
+_MOST = 5_000  # changes in one request
+_BEYOND = 1.0  # how far a joint may lie outside the picture, in side lengths of the picture
 
 
 def _show(request: Request) -> Response:
-    """The page of a clip."""
+    """The page of a clip's joints."""
     project: Project = request.app.state.studio.project
     clip = posed_clip(project, request.query_params.get("clip", ""))
     return HTMLResponse(page("joints.html", f"Joints of {clip.name}", here="/", clip=clip))
 
 
 def _data(request: Request) -> Response:
-    """The clip with the joints of the network, and what was put right."""
+    """The clip with the joints found by the network, and the corrections."""
     studio = request.app.state.studio
     project: Project = studio.project
     clip = posed_clip(project, request.query_params.get("clip", ""))
@@ -65,13 +65,13 @@ def _told(one: Correction) -> dict[str, Any]:
 
 
 async def _save(request: Request) -> Response:
-    """Change corrections of a clip: {"clip", "changes": [{"frame", "joint", "at": [x, y] or null},
-    or "remove": true]}. All of them, or none."""
+    """Change corrections of a clip: {"clip", "changes": [{"frame", "joint", "at": [x, y] or null,
+    or "remove": true}]}. Either all changes are made or none."""
     project: Project = request.app.state.studio.project
     given = await posted(request)
     changes = given.get("changes")
     if not isinstance(changes, list) or len(changes) > _MOST:
-        raise UserError("changes are a list")
+        raise UserError("changes must be a list")
 
     def work() -> list[dict[str, Any]]:
         clip = posed_clip(project, str(given.get("clip", "")))
@@ -81,8 +81,10 @@ async def _save(request: Request) -> Response:
 
 
 def change(project: Project, clip: Video, changes: Sequence[Mapping[str, Any]]) -> list[Correction]:
-    """Change corrections of a clip as `_save` says; those that hold for it then. Raises UserError
-    (exit 2) for a change that is none."""
+    """Change corrections of a clip as in `_save`; return those that then apply to it.
+
+    Raises UserError (exit 2) for an invalid change.
+    """
     pose, recipe = project.read_pose(clip.id, with_corrections=False)
     reading = reading_of(recipe, pose.info)
     now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -108,7 +110,7 @@ def _checked(said: Any, pose: PoseSequence, reading: str, now: str) -> Correctio
     try:
         frame, joint, at = said["frame"], said["joint"], said.get("at")
     except (AttributeError, KeyError, TypeError) as error:
-        raise UserError("a change has a frame and a joint") from error
+        raise UserError("a change needs a frame and a joint") from error
     if type(frame) is not int or frame not in pose.frame:
         raise UserError("there is no such frame", hint="load the page again")
     if joint not in get_skeleton(pose.skeleton).joints:
@@ -117,7 +119,7 @@ def _checked(said: Any, pose: PoseSequence, reading: str, now: str) -> Correctio
         return Correction(frame, joint, None, reading, now)
     numbers = isinstance(at, list) and len(at) == 2
     if not numbers or not all(type(side) in (int, float) and math.isfinite(side) for side in at):
-        raise UserError("a position is two numbers, in pixels")
+        raise UserError("a position must be two numbers, in pixels")
     for side, length in zip(at, pose.size, strict=True):
         if length and not -_BEYOND * length <= side <= (1 + _BEYOND) * length:
             raise UserError("this position is far outside the picture")

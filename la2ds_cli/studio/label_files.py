@@ -1,5 +1,5 @@
-"""Labels of a clip taken away as files of other tools, and brought in from them, by the commands
-`export-labels` and `import-labels` as pieces of work."""
+"""Export a clip's labels as files of other tools, and import them, by the commands `export-labels`
+and `import-labels` as jobs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from la2ds_cli.studio.jobs import Job
 from la2ds_cli.studio.pages import named_to_command, posted
 from la2ds_cli.studio.phases import posed_clip
 
-MOST_BYTES = 50 << 20  # of a file that is brought in
+MOST_BYTES = 50 << 20  # of an imported file
 _FORMATS = {
     **{".eaf": "elan", ".json": "via3", ".kva": "kinovea"},
     **dict.fromkeys((".boris", ".csv", ".tsv"), "boris"),
@@ -28,9 +28,9 @@ _FORMATS = {
 
 
 def _path(project: Project, clip: Video, format_name: str) -> Path:
-    """Where the labels of a clip are written. UserError (exit 2) for an unknown format."""
+    """Where the labels of a clip are written. Raises UserError (exit 2) for an unknown format."""
     if format_name not in WRITERS:
-        raise UserError(f"there are no label files of the kind {format_name[:40]!a}")
+        raise UserError(f"unknown format of label files: {format_name[:40]!a}")
     folder = project.results_dir(f"studio/labels/{format_name}")
     return folder / f"{clip.id}{WRITERS[format_name][2]}"
 
@@ -50,7 +50,7 @@ async def _export(request: Request) -> Response:
 
 
 def _exports(request: Request) -> Response:
-    """Label files that were written of a clip: format, file and when, as seconds since 1970."""
+    """Label files written for a clip: format, file and time in seconds since 1970."""
     project: Project = request.app.state.studio.project
     clip = posed_clip(project, request.query_params.get("clip", ""))
     found = []
@@ -66,13 +66,13 @@ def _exported(request: Request) -> Response:
     clip = posed_clip(project, request.query_params.get("clip", ""))
     path = _path(project, clip, request.path_params["format"])
     if not path.is_file():
-        raise UserError("this has not been exported yet", hint="export it on the page of phases")
+        raise UserError("this has not been exported yet", hint="export it on the Phases page")
     return FileResponse(path, filename=path.name, media_type="application/octet-stream")
 
 
 async def _import(request: Request) -> Response:
-    """Bring in the labels of a file for a clip: the body is the file, its name tells the format.
-    ?overwrite=1 replaces labels that a person has set."""
+    """Import a file's labels for a clip: the request body is the file, and its name gives the
+    format. ?overwrite=1 replaces labels that a person has set."""
     studio = request.app.state.studio
     project: Project = studio.project
     clip = posed_clip(project, request.query_params.get("clip", ""))
@@ -87,7 +87,7 @@ async def _import(request: Request) -> Response:
     async for part in request.stream():
         content += part
         if len(content) > MOST_BYTES:
-            raise UserError(f"the file has more than {MOST_BYTES >> 20} MB, too many for labels")
+            raise UserError(f"the file has more than {MOST_BYTES >> 20} MB, too much for labels")
     path = project.results_dir("studio/incoming") / f"{clip.id}{suffix}"
     await run_in_threadpool(artifact.write_bytes, path, content)
 

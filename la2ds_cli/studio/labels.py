@@ -1,8 +1,8 @@
-"""Labels of phases as a person sets, moves and accepts them, one clip at a time.
+"""Phase labels as a person sets, moves and accepts them, one clip at a time.
 
-They are rows of phases.csv. A row that was carried from other clips becomes a person's when both of
-its ends have been checked, moved or set; until then the end that was is marked in the row. What
-becomes of each row is a line of results/phases/history.csv.
+They are rows of phases.csv. A row that was propagated from other clips becomes a person's once both
+of its ends have been checked, moved or set; until then the row records which end has been. Each
+change is logged in results/phases/history.csv.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ from la2ds_cli.core.phase_table import (
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
 
-WAIT = 2.0  # seconds for another that writes a table
+WAIT = 2.0  # seconds to wait for another process that is writing a table
 HISTORY = ("time", "video", "change", "phase", "before", "after", "how")
 WAYS = ("label", "move", "remove", "accept", "undo")
-_LONGEST = 80  # letters of a phase's name
+_LONGEST = 80  # characters of a phase's name
 _SHOWN = 40  # lines of a clip's history
 
 
 @dataclass(frozen=True)
 class Label:
-    """A phase as a page has it. checked: START, END, those that a person vouches for."""
+    """A phase as sent by a page. checked: START, END, the ends that a person has checked."""
 
     start: int
     end: int
@@ -54,25 +54,25 @@ class Label:
 
     @classmethod
     def from_json(cls, given: Any) -> Label:
-        """Raises UserError (exit 2) for what is none."""
+        """Raises UserError (exit 2) for an invalid label."""
         try:
             start, end, name = given["start"], given["end"], given["phase"]
             checked = frozenset(given["checked"]) & {START, END}
         except (KeyError, TypeError) as error:
             raise UserError(
-                "a label needs a start, an end, a phase, and what has been checked"
+                "a label needs a start, an end, a phase and the list of checked ends"
             ) from error
         if not (type(start) is type(end) is int and 0 <= start < end <= MOST_FRAMES):
-            raise UserError("a label begins before it ends, at frames of the clip")
+            raise UserError("a label must begin before it ends, at frames of the clip")
         if not (isinstance(name, str) and name.strip() == name != "" and name.isprintable()):
-            raise UserError("a phase has a name")
+            raise UserError("a phase needs a name")
         if len(name) > _LONGEST:
-            raise UserError(f"the name of a phase has at most {_LONGEST} letters")
+            raise UserError(f"the name of a phase can have at most {_LONGEST} characters")
         return cls(start, end, name, checked)
 
 
 def row_json(row: PhaseRow) -> dict[str, Any]:
-    """A row for a page: with who set it and where it comes from."""
+    """A row for a page, with who set it and where it comes from."""
     return {
         "start": row.phase.start,
         "end": row.phase.end,
@@ -85,7 +85,7 @@ def row_json(row: PhaseRow) -> dict[str, Any]:
 
 
 def rows_by_clip(project: Project, table: PhaseTable) -> dict[str, list[PhaseRow]]:
-    """Rows of the clips of the project by id, in time order."""
+    """Rows of the project's clips by id, in time order."""
     ids = project.video_list().find_each({row.video for row in table.rows})
     rows: dict[str, list[PhaseRow]] = {}
     for row in table.rows:
@@ -95,15 +95,15 @@ def rows_by_clip(project: Project, table: PhaseTable) -> dict[str, list[PhaseRow
 
 
 def version(rows: Sequence[PhaseRow]) -> str:
-    """What changes whenever the labels of a clip do."""
+    """A hash that changes whenever the labels of a clip do."""
     said = [(row.phase, sorted(row.other.items())) for row in rows]
     return hashlib.sha256(repr(said).encode()).hexdigest()[:16]
 
 
 @dataclass
 class Labels:
-    """The labels of a project, changed by a person at a page. One copy of phases.csv as it was is
-    made before the first change; the history has the others."""
+    """The labels of a project, as changed on the page. phases.csv is backed up once, before the
+    first change; later changes are in the history."""
 
     project: Project
     _copied: bool = False
@@ -112,19 +112,19 @@ class Labels:
     def save(
         self, video: Video, labels: Sequence[Label], known: str, how: str, ends: tuple[int, int]
     ) -> list[PhaseRow]:
-        """Let these be the labels of a clip; its rows as they are then, in time order.
+        """Replace the labels of a clip; return its new rows in time order.
 
-        known: version of the rows that the page had. how: one of WAYS. ends: frames at
-        which the clip begins and ends; borders there need no check. Raises UserError (exit 2) for
-        labels that overlap, (exit 5) where the clip has other labels meanwhile, or another is
-        writing a table for more than WAIT seconds.
+        known: version of the rows that the page had. how: one of WAYS. ends: frames at which the
+        clip begins and ends; boundaries there need no check. Raises UserError (exit 2) if labels
+        overlap, (exit 5) if the labels have changed meanwhile or another process has been writing a
+        table for more than WAIT seconds.
         """
         labels = sorted(labels, key=lambda label: label.start)
         for before, after in pairwise(labels):
             if before.end > after.start:
                 raise UserError(f"{before.name} and {after.name} overlap")
         if how not in WAYS:
-            raise UserError("labels are set, moved, removed or accepted")
+            raise UserError("labels can only be set, moved, removed, accepted or undone")
         with self._lock, self.project.tables(wait=WAIT):
             old = self.project.phase_table()
             own = rows_by_clip(self.project, old).get(video.id, [])
@@ -146,7 +146,7 @@ class Labels:
         return new
 
     def history(self, video: Video) -> list[dict[str, str]]:
-        """The last changes of a clip's labels, the latest first, by HISTORY."""
+        """The last changes of a clip's labels, latest first, with the columns HISTORY."""
         if not self._history.exists():
             return []
         rows = read_rows(self._history, dict, f"columns: {','.join(HISTORY)}")
@@ -172,13 +172,13 @@ class Labels:
 
 
 def _span(phase: Phase | None) -> str:
-    """`12-40`, with a star where it is carried; empty for none."""
+    """`12-40`, with a star if it is propagated; empty for None."""
     return f"{phase.start}-{phase.end}{'*' * phase.propagated}" if phase else ""
 
 
 def _row(name: str, label: Label, own: Sequence[PhaseRow], ends: tuple[int, int]) -> PhaseRow:
-    """The row of a label: with all that the row has which it was, that of its phase which it shares
-    most frames with."""
+    """The row of a label. It keeps the other columns of its old row: the row of the same phase with
+    which it shares most frames."""
 
     def shared(row: PhaseRow) -> int:
         return min(row.phase.end, label.end) - max(row.phase.start, label.start)
@@ -202,8 +202,8 @@ def _row(name: str, label: Label, own: Sequence[PhaseRow], ends: tuple[int, int]
 
 
 def boundary_confidence(project: Project) -> dict[tuple[str, int], dict[str, float]]:
-    """Of the borders that transfer-labels found last, by clip and frame: confidence, time_low and
-    time_high, in seconds; empty where its table is not there or cannot be read."""
+    """For the boundaries that transfer-labels found last, by clip and frame: confidence, time_low
+    and time_high, in seconds; empty if its table is missing or cannot be read."""
     path = project.results_dir("transfer") / "boundaries.csv"
     if not path.exists():
         return {}
@@ -212,6 +212,6 @@ def boundary_confidence(project: Project) -> dict[tuple[str, int], dict[str, flo
     def parse(cells: dict[str, str]) -> tuple[tuple[str, int], dict[str, float]]:
         return (cells["video"], int(cells["frame"])), {name: float(cells[name]) for name in names}
 
-    with suppress(UserError):  # the queue can do without
+    with suppress(UserError):  # the queue works without it
         return dict(read_rows(path, parse, "run la2ds transfer-labels again"))
     return {}

@@ -1,4 +1,4 @@
-"""The frame of every page of the studio: its navigation, its look, its scripts; and its answers."""
+"""What all pages of the studio share: the template with its navigation, and reading requests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from starlette.requests import Request
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.views.page import template_text
 
-# Name in the navigation, address. A page marks its own by `here`.
+# Name in the navigation, address. A page marks its own entry with `here`.
 NAVIGATION = (
     ("Clips", "/"),
     ("Pair", "/pair"),
@@ -21,12 +21,12 @@ NAVIGATION = (
     ("Attempts", "/attempts"),
     ("Train", "/train"),
 )
-_MOST = 1 << 20  # bytes of a question
+_MOST = 1 << 20  # bytes of a request
 
 
 def page(template: str, title: str, *, here: str = "", **context: Any) -> str:
     """A page of the studio. template: a file in templates/, which extends frame.html. here: the
-    address of its entry in the navigation. What the context holds is shown as text."""
+    address of its entry in the navigation. Values of the context are escaped."""
     return template_text(
         f"studio/templates/{template}",
         title=f"{title} · la2ds studio",
@@ -43,7 +43,7 @@ async def posted(request: Request) -> dict[str, Any]:
     async for part in request.stream():
         content += part
         if len(content) > _MOST:
-            raise UserError("the question is too long")
+            raise UserError("the request is too long")
     try:
         question = json.loads(content)
     except (ValueError, RecursionError):
@@ -54,11 +54,11 @@ async def posted(request: Request) -> dict[str, Any]:
 
 
 def named_to_command(clips: Iterable[str], marks: str = ",*?[") -> list[str]:
-    """Ids of clips as arguments of a command. marks: characters by which it would take an argument
-    for a list or a pattern. Raises UserError (exit 2) for an id that it would not take for the
-    clip."""
+    """Ids of clips as arguments of a command. marks: characters with which it would read an
+    argument as a list or a pattern. Raises UserError (exit 2) for an id that it would not read as
+    the clip."""
     ids = list(clips)
     for name in ids:
         if name.startswith("-") or any(mark in name for mark in marks):
-            raise UserError(f"{name} has an id that no command accepts", hint="import it anew")
+            raise UserError(f"{name} has an id that no command accepts", hint="import it again")
     return ids

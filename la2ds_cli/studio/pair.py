@@ -1,5 +1,4 @@
-"""Two clips in step: their players locked along the alignment, and the moments that a person says
-are the same."""
+"""The Pair page: two clips played in step along their alignment, and matches corrected by hand."""
 
 from __future__ import annotations
 
@@ -56,7 +55,7 @@ HELD = 6  # pairs in memory, with their features and those of the reference clip
 
 
 class _Notes(Progress):
-    """Keeps what is said for people."""
+    """Collects the notes for the user."""
 
     def __init__(self) -> None:
         self.notes: list[str] = []
@@ -68,8 +67,8 @@ class _Notes(Progress):
 
 @dataclass(frozen=True)
 class _Undo:
-    """What a change is taken back by: the anchors as they were, or else notes that are to be there
-    again, or not."""
+    """How to undo a change: the anchors as they were before, or else notes to restore (`there`) or
+    to remove."""
 
     anchors: list[Anchor] | None = None
     notes: Sequence[Note] = ()
@@ -82,10 +81,10 @@ def _at(note: Note) -> tuple[int | None, int | None]:
 
 @dataclass
 class HeldPair:
-    """Two clips prepared, with all that an alignment of them needs again.
+    """Two prepared clips, with everything needed to align them again.
 
-    plain: their alignment without anchors, which says what they are compared by. undo: what takes
-    back each change that a person made, the last one at the end.
+    plain: their alignment without anchors, which chose the features. beside: baseline alignments.
+    undo: how to undo each of the user's changes, the latest one last.
     """
 
     project: Project
@@ -100,7 +99,7 @@ class HeldPair:
 
     @classmethod
     def prepared(cls, project: Project, a: str, b: str) -> HeldPair:
-        """Raises what find_alignment raises."""
+        """Prepare and align two clips. Raises what find_alignment raises."""
         said, cache = _Notes(), AlignmentCache()
         request = AlignRequest(project.config())
         pair = prepare_pair(project, a, b, request, said)
@@ -116,13 +115,16 @@ class HeldPair:
         return anchors_of(self.project, *self.pair.ids)
 
     def seconds(self, anchors: Sequence[Anchor]) -> tuple[tuple[float, float], ...]:
-        """Of the anchors whose frames both clips have."""
+        """Times (A, B) of the anchors whose frames both clips have."""
         found = (anchor.seconds(*self.pair.poses) for anchor in anchors)
         return tuple(pair for pair in found if pair is not None)
 
     def aligned(self, anchors: Sequence[Anchor]) -> AlignResult:
-        """With anchors the clips are compared by what was chosen without: a wrong match is no
-        evidence for other features. Raises UserError (exit 2) for anchors that run backwards."""
+        """Align the clips with these anchors.
+
+        The features chosen without anchors are kept, because a wrong match is no evidence for
+        others. Raises UserError (exit 2) for anchors that run backwards in time.
+        """
         seconds = self.seconds(anchors)
         if not seconds:
             return self.plain
@@ -136,25 +138,25 @@ class HeldPair:
         return notes_of(self.project.notes_path, *self.pair.ids)
 
     def change(self, anchors: Sequence[Anchor]) -> AlignResult:
-        """Let these be the anchors, where the clips can be aligned by them."""
+        """Align the clips with these anchors and store them."""
         result = self.aligned(anchors)
         self.undo.append(_Undo(anchors=self.anchors))
         write_anchors(self.project, *self.pair.ids, anchors)
         return result
 
     def note(self, note: Note, *, remove: bool = False) -> None:
-        """Write a note, or remove it. Raises UserError (exit 2) for one that is there already, or
-        not there."""
+        """Write or remove a note. Raises UserError (exit 2) if it already exists, or does not exist
+        to be removed."""
         same = [old for old in self.written if (*_at(old), old.text) == (*_at(note), note.text)]
         if remove and not same:
-            raise UserError("this note is gone already", hint="load the page again")
+            raise UserError("this note has already been removed", hint="load the page again")
         if same and not remove:
-            raise UserError("this moment has this note already")
+            raise UserError("this moment already has this note")
         self._write(same if remove else [note], there=not remove)
         self.undo.append(_Undo(notes=same if remove else [note], there=remove))
 
     def _write(self, notes: Sequence[Note], *, there: bool) -> None:
-        """Let these notes be there, or not."""
+        """Write these notes (`there`), or remove them."""
         a, b = self.pair.ids
         with self.project.tables():
             rows = read_notes(self.project.notes_path)
@@ -166,9 +168,9 @@ class HeldPair:
             write_notes(self.project.notes_path, rows)
 
     def take_back(self) -> AlignResult:
-        """Undo the last change; raises UserError (exit 2) where there is none."""
+        """Undo the last change. Raises UserError (exit 2) if there is none."""
         if not self.undo:
-            raise UserError("there is nothing to take back")
+            raise UserError("there is nothing to undo")
         last = self.undo[-1]
         anchors = self.anchors if last.anchors is None else last.anchors
         result = self.aligned(anchors)
@@ -180,10 +182,10 @@ class HeldPair:
         return result
 
     def changed(self, result: AlignResult) -> dict[str, Any]:
-        """What a page shows of an alignment of the pair, beyond the clips themselves."""
+        """What the page shows about an alignment of the pair, besides the clips themselves."""
         poses = self.pair.poses
         return match_json(result) | {
-            "sureness": f"{result.sureness}. Sure means right to within {NEAR:.0%} of B’s length",
+            "sureness": f"{result.sureness}. Sure means correct to within {NEAR:.0%} of B’s length",
             "anchors": [
                 {
                     "frames": [anchor.frame_a, anchor.frame_b],
@@ -199,7 +201,7 @@ class HeldPair:
 
 
 class HeldPairs:
-    """The pairs that were looked at last, ready to be aligned again."""
+    """The most recently viewed pairs, ready to be aligned again."""
 
     def __init__(self, project: Project) -> None:
         self.project = project
@@ -207,9 +209,9 @@ class HeldPairs:
         self._lock = Lock()
 
     def get(self, a: str, b: str) -> HeldPair:
-        """The pair, prepared where it is not, or where its clips or the settings have changed."""
+        """The pair, prepared if it is new or if its clips or the settings have changed."""
         stamp = self._stamp(a, b)
-        with self._lock:  # one at a time: preparing takes all of the machine
+        with self._lock:  # one at a time: preparing a pair uses all cores
             known = self._held.get((a, b))
             if known is None or known[0] != stamp:
                 held = HeldPair.prepared(self.project, a, b)
@@ -238,24 +240,24 @@ class _Asked(NamedTuple):
 
 
 def _asked(project: Project, a: str, b: str) -> _Asked:
-    """The two clips of a question. Raises UserError (exit 2) where they are none, (exit 4) where
-    one has no joints."""
+    """The two clips of a request. Raises UserError (exit 2) if they are not a pair of clips, (exit
+    4) if one has no joints."""
     if not (a and b):
         raise UserError("choose two clips of the project", hint="go back to the list of pairs")
     asked = _Asked(posed_clip(project, a), posed_clip(project, b))
     if asked.a.id == asked.b.id:
-        raise UserError("a pair is two clips, not one twice", hint="choose another clip for B")
+        raise UserError("a pair needs two different clips", hint="choose another clip for B")
     return asked
 
 
 def asked_pair(request: Request, content: Mapping[str, Any] | None = None) -> _Asked:
-    """The two clips that an address names, or what a script has sent; raises what _asked does."""
+    """The two clips named in the address or in `content`; raises what _asked raises."""
     given = request.query_params if content is None else content
     return _asked(request.app.state.studio.project, *(str(given.get(side, "")) for side in "ab"))
 
 
 def _show(request: Request) -> Response:
-    """The page of a pair; without two clips, the one where they are chosen."""
+    """The page of a pair; without two clips, the page to choose them."""
     project: Project = request.app.state.studio.project
     clips = posed_clips(project)
     a, b = (request.query_params.get(side, "") for side in "ab")
@@ -285,7 +287,7 @@ def _show(request: Request) -> Response:
 
 
 def _data(request: Request) -> Response:
-    """All that the page of a pair shows."""
+    """Everything that the page of a pair shows."""
     studio = request.app.state.studio
     asked = asked_pair(request)
     held = studio.pairs.get(asked.a.id, asked.b.id)
@@ -294,17 +296,17 @@ def _data(request: Request) -> Response:
 
 
 def pair_data(held: HeldPair, films: Films) -> dict[str, Any]:
-    """pair_json of the alignment as it is with its anchors, and what the studio shows beyond a
+    """pair_json of the alignment with its anchors, and what the studio shows in addition to a
     report.
 
-    Of each clip: pictures, see Films.facts; window: (T, 4) what is shown of each frame, in pixels;
-    size: of the picture; flipped: whether it is shown mirrored; body: length of the torso, in
-    pixels. Of the skeleton: angles, the joints before, at and after each; root, those that say
-    where the body is.
+    For each clip: pictures, see Films.facts; window: (T, 4), the part of each frame that is shown,
+    in pixels; size: of the picture; flipped: whether it is shown mirrored; body: length of the
+    torso in pixels. For the skeleton: angles, as the joints before, at and after each; root, the
+    joints that locate the body.
     """
     try:
         result, problem = held.aligned(held.anchors), ""
-    except UserError as error:  # set in another version of the clips
+    except UserError as error:  # the anchors were set in another version of the clips
         result, problem = held.plain, f"{error.message}; {error.hint}"
     project, plain = held.project, held.plain
     mirrored = result.alignment.mirrored
@@ -352,7 +354,7 @@ def _picture(pose: PoseSequence, film: dict[str, Any] | None, *, flipped: bool) 
 
 
 async def _set_anchor(request: Request) -> Response:
-    """These frames are the same moment; one that had one of them moves."""
+    """Set an anchor at these frames; it replaces any anchor with one of them."""
     return await _changed(request, _with)
 
 
@@ -383,14 +385,14 @@ def _without(held: HeldPair, frames: tuple[int, int]) -> list[Anchor]:
 
 
 async def _changed(request: Request, change: Any) -> Response:
-    """The alignment after a change of its anchors. change: (pair, frames) -> anchors, None: the
-    last change is taken back."""
+    """The alignment after a change of its anchors. change: (pair, frames) -> anchors, None = undo
+    the last change."""
     studio = request.app.state.studio
     content = await posted(request)
     asked = asked_pair(request, content)
     frames = tuple(content.get("frames", ()))
     if change and not (len(frames) == 2 and all(type(one) is int and one >= 0 for one in frames)):
-        raise UserError("an anchor is a frame of A and one of B")
+        raise UserError("an anchor needs a frame of A and a frame of B")
 
     def work() -> dict[str, Any]:
         held = studio.pairs.get(asked.a.id, asked.b.id)
@@ -424,16 +426,16 @@ async def _note(request: Request) -> Response:
 
 
 def note_from_json(given: Mapping[str, Any]) -> Note:
-    """Raises UserError (exit 2) for what is no note."""
+    """Raises UserError (exit 2) for an invalid note."""
     frames, text = given.get("frames"), given.get("text")
     if not (isinstance(frames, list) and len(frames) == 2 and frames != [None, None]):
-        raise UserError("a note is at a frame of A, of B, or of both")
+        raise UserError("a note must be at a frame of A, of B, or of both")
     if any(one is not None and (type(one) is not int or one < 0) for one in frames):
-        raise UserError("a note is at frames of the clips")
+        raise UserError("a note must be at frames of the clips")
     if not (isinstance(text, str) and text.strip() == text != "" and text.isprintable()):
-        raise UserError("a note is a line of text")
+        raise UserError("a note must be one line of text")
     if len(text) > NOTE_LONGEST:
-        raise UserError(f"a note has at most {NOTE_LONGEST} letters")
+        raise UserError(f"a note can have at most {NOTE_LONGEST} characters")
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return Note(frames[0], frames[1], text, now)
 
@@ -443,8 +445,8 @@ def note_from_json(given: Mapping[str, Any]) -> Note:
 
 @dataclass(frozen=True)
 class _Export:
-    """A command that writes a file about a pair. name: for people. suffix: of the file. anchored:
-    whether it takes the corrected matches."""
+    """A command that writes a file about a pair. name: shown to the user. suffix: of the file.
+    anchored: whether it uses the corrected matches."""
 
     command: str
     name: str
@@ -466,14 +468,14 @@ EXPORTS = {
 def _export_path(project: Project, asked: _Asked, kind: str) -> Path:
     export = EXPORTS.get(kind)
     if export is None:
-        raise UserError(f"there is no export of the kind {kind[:40]!a}")
+        raise UserError(f"unknown kind of export: {kind[:40]!a}")
     return project.results_dir("studio") / f"{asked.a.id}--{asked.b.id}{export.suffix}"
 
 
 def export_arguments(held: HeldPair, asked: _Asked, kind: str) -> list[str]:
-    """The command that writes what the page shows, anchors and all."""
+    """The command that writes what the page shows, with its anchors."""
     export, project = EXPORTS[kind], held.project
-    # Told rather than asked again: what the page shows is exported, also where it is doubtful.
+    # --force: the page already shows the alignment and its doubts, so the command need not ask.
     options = [*export.options, "--force", f"--project={project.root}"]
     if export.anchored and (anchors := held.seconds(held.anchors)):
         options.append(f"--features={held.plain.alignment.features}")
@@ -484,7 +486,7 @@ def export_arguments(held: HeldPair, asked: _Asked, kind: str) -> list[str]:
 
 
 async def _export(request: Request) -> Response:
-    """Put the command that writes a file about the pair in the queue."""
+    """Queue the command that writes a file about the pair."""
     studio = request.app.state.studio
     content = await posted(request)
     asked = asked_pair(request, content)
@@ -502,7 +504,7 @@ async def _export(request: Request) -> Response:
 
 
 def _exports(request: Request) -> Response:
-    """What has been exported of a pair: kind, bytes and when, as seconds since 1970."""
+    """What has been exported of a pair: kind, bytes and time in seconds since 1970."""
     project: Project = request.app.state.studio.project
     asked = asked_pair(request)
     found = []
@@ -520,7 +522,7 @@ def _exported(request: Request) -> Response:
     asked = asked_pair(request)
     path = _export_path(project, asked, request.path_params["kind"])
     if not path.is_file():
-        raise UserError("this has not been exported yet", hint="export it on the page of the pair")
+        raise UserError("this has not been exported yet", hint="export it on the Pair page")
     return FileResponse(path, filename=path.name)
 
 

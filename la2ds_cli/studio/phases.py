@@ -1,4 +1,4 @@
-"""Phases: labelled while a clip plays, carried to the other clips, and reviewed there."""
+"""The Phases page: label a clip while it plays, propagate its phases to others, and review them."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from la2ds_cli.views.figure import PHASE_COLOURS
 from la2ds_cli.views.report.frame_images import windows
 from la2ds_cli.views.report.pair_data import page_clip, skeleton_json
 
-_MOST = 1_000  # labels of a clip that a page may send
+_MOST = 1_000  # labels of a clip in one request
 
 
 def _show(request: Request) -> Response:
-    """The page; of the first clip where none is named."""
+    """The page of the named clip, or else of the first."""
     project: Project = request.app.state.studio.project
     clips = posed_clips(project)
     name = request.query_params.get("clip", "")
@@ -50,8 +50,8 @@ def _data(request: Request) -> Response:
 def clip_data(
     studio: Any, clip: Video, pose: PoseSequence, *, flipped: bool = False
 ) -> dict[str, Any]:
-    """What a page that plays a clip by itself shows: the clip with its joints and its film, see
-    pair_data, and the limbs. flipped: its joints are mirrored, and its pictures are to be."""
+    """What a page that plays one clip shows: the clip with its joints and film, see pair_data, and
+    the limbs. flipped: its joints are mirrored, so its pictures must be mirrored too."""
     shown = page_clip(studio.project, "A", clip, pose, [])
     film = studio.films.facts(clip, pose.frame)
     return {
@@ -81,12 +81,12 @@ def _labels(studio: Any, clip: Video, rows: list[PhaseRow]) -> dict[str, Any]:
 
 
 async def _save(request: Request) -> Response:
-    """These are the labels of a clip."""
+    """Save the labels of a clip."""
     studio = request.app.state.studio
     given = await posted(request)
     rows = given.get("rows")
     if not isinstance(rows, list) or len(rows) > _MOST:
-        raise UserError("the labels of a clip are a list")
+        raise UserError("the labels of a clip must be a list")
     labels = [Label.from_json(row) for row in rows]
 
     def work() -> dict[str, Any]:
@@ -99,8 +99,8 @@ async def _save(request: Request) -> Response:
 
 
 def _overview(request: Request) -> Response:
-    """clips: who labelled each; names: of the phases, as they appear; palette: their colours,
-    one after the other; queue: see review_queue."""
+    """clips: number of phases of each, and how many are propagated; names: of the phases, in order
+    of appearance; palette: their colours, in the same order; queue: see review_queue."""
     project: Project = request.app.state.studio.project
     table = project.phase_table()
     rows = rows_by_clip(project, table)
@@ -124,10 +124,10 @@ def _overview(request: Request) -> Response:
 def review_queue(
     project: Project, clips: list[Video], rows: dict[str, list[PhaseRow]]
 ) -> list[dict[str, Any]]:
-    """The borders of carried labels that nobody has checked, the least sure first.
+    """The boundaries of propagated labels that nobody has checked, the least sure first.
 
-    clip, name: of the clip; frame: at which `after` begins, or `before` ends where nothing follows
-    at once; confidence: 0 to 1, None where it is not known, which comes first; low, high: seconds.
+    clip, name: of the clip; frame: where `after` begins, or where `before` ends if nothing follows
+    directly; confidence: 0 to 1, None = unknown, sorted first; low, high: seconds.
     """
     confidence = boundary_confidence(project)
     queue = []
@@ -159,19 +159,19 @@ def review_queue(
 
 
 async def _carry(request: Request) -> Response:
-    """Carry the labels of the clips that a person has labelled to all the others."""
+    """Propagate the labels of the clips that a person has labelled to all others."""
     studio = request.app.state.studio
     project: Project = studio.project
     rows = await run_in_threadpool(lambda: rows_by_clip(project, project.phase_table()))
     done = [clip for clip, own in rows.items() if not any(row.phase.propagated for row in own)]
     if not done:
         raise UserError(
-            "no clip is labelled by a person yet", hint="label one, or accept what was carried"
+            "no clip is labelled by a person yet", hint="label one, or accept propagated phases"
         )
     named = ",".join(named_to_command(done, ","))
     options = [f"--from={named}", "--to=all", "--write", "--overwrite"]
     arguments = ["transfer-labels", *options, f"--project={project.root}"]
-    job = studio.jobs.add("carrying the phases to the other clips", arguments)
+    job = studio.jobs.add("propagating the phases to the other clips", arguments)
     return JSONResponse({"number": job.number, "from": len(done)})
 
 

@@ -1,7 +1,7 @@
-"""The same moment in other clips: the frames that are nearest to one, as `la2ds retrieve` finds
-them.
+"""The Search page: the same moment in other clips, that is the nearest frames that `la2ds retrieve`
+finds.
 
-A question is answered at once where the index is current; what takes long is that command.
+If the index is current, a request is answered at once; otherwise that command runs as a job.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ from la2ds_cli.studio.phases import clip_data
 from la2ds_cli.views.film_strip import aspect, cut_out, view_boxes
 from la2ds_cli.views.report.overview import small_webp, with_joints
 
-MOST = 60  # frames that a page may ask for
-QUICK = 1_000_000  # frames of all clips that are searched while the page waits
-_KIND = "search"  # of its jobs
+MOST = 60  # hits in one request
+QUICK = 1_000_000  # with more frames in all clips the search runs as a job
+_KIND = "search"  # kind of its jobs
 _searching = Lock()
 
 
 class _TakesLong(Exception):
-    """A question needs more than a search."""
+    """A request needs more than a search in a current index."""
 
 
 class _Quick(Progress):
-    """Raises _TakesLong where a task begins; keeps what is said."""
+    """Raises _TakesLong when a task begins; collects the notes."""
 
     def __init__(self) -> None:
         self.notes: list[str] = []
@@ -55,7 +55,7 @@ class _Quick(Progress):
 
 
 def _show(request: Request) -> Response:
-    """The page; of the first clip where none is named."""
+    """The page of the named clip, or else of the first."""
     project: Project = request.app.state.studio.project
     clips = posed_clips(project)
     name = request.query_params.get("clip", "")
@@ -70,12 +70,12 @@ def _data(request: Request) -> Response:
     return JSONResponse(clip_data(studio, clip, studio.project.read_pose(clip.id)[0]))
 
 
-# --- the question ---------------------------------------------------------------------------------
+# --- the request ----------------------------------------------------------------------------------
 
 
 async def _near(request: Request) -> Response:
-    """`found`, see found_json, or the `number` of the job after which the question is to be asked
-    again: it brings the index up to date, or answers it."""
+    """`found`, see found_json, or the `number` of the job after which the page should ask again:
+    the job updates the index or answers the request."""
     studio = request.app.state.studio
     asked = await posted(request)
 
@@ -92,7 +92,7 @@ async def _near(request: Request) -> Response:
         return JSONResponse({"found": found})
     job = studio.jobs.under_way(_KIND)
     if job is None:
-        job = studio.jobs.add("looking for like frames", arguments, about={"kind": _KIND})
+        job = studio.jobs.add("searching for similar frames", arguments, about={"kind": _KIND})
     return JSONResponse({"number": job.number})
 
 
@@ -102,14 +102,14 @@ def _options(asked: Mapping[str, Any]) -> dict[str, Any]:
     if type(k) is not int or not 1 <= k <= MOST:
         raise UserError(f"the page shows 1 to {MOST} frames")
     if most is not None and (type(most) is not int or most < 1):
-        raise UserError("of one clip, 1 frame or more can be shown")
+        raise UserError("the number of frames per clip must be at least 1")
     if gap is not None and not (type(gap) in (int, float) and math.isfinite(gap) and gap >= 0):
-        raise UserError("the seconds between two frames are 0 or more")
+        raise UserError("the seconds between two frames must be 0 or more")
     return {"k": k, "per_video": most, "min_gap": gap}
 
 
 def _second(pose: PoseSequence, row: Any) -> float:
-    """When a row of a clip is."""
+    """The time of a clip's row, in seconds."""
     if type(row) is not int or not 0 <= row < len(pose):
         raise UserError("there is no such frame", hint="load the page again")
     return float(pose.time[row])
@@ -118,7 +118,7 @@ def _second(pose: PoseSequence, row: Any) -> float:
 def _found_at_once(
     project: Project, clip: Video, second: float, options: Mapping[str, Any]
 ) -> dict[str, Any] | None:
-    """The answer; None where it takes more than a search of a current index."""
+    """The answer; None if it takes more than a search in a current index."""
     if sum(video.frames for video in project.videos()) > QUICK:
         return None
     said = _Quick()
@@ -133,7 +133,7 @@ def _found_at_once(
 def _arguments(
     project: Project, clip: Video, second: float, options: Mapping[str, Any]
 ) -> list[str]:
-    """The command that answers the same."""
+    """The command that gives the same answer."""
     given = [
         f"--{name.replace('_', '-')}={value!r}"
         for name, value in options.items()
@@ -144,15 +144,16 @@ def _arguments(
 
 
 def found_json(project: Project, document: Mapping[str, Any]) -> dict[str, Any]:
-    """What the page shows of a document of `retrieve`: of the query `clip` and `row`; `hits`, of
-    each id and name of the clip, row, seconds, distance, phase, whether it is the query's, and the
-    address of its picture; by what features, and among how many frames and clips."""
+    """What the page shows from a document of `retrieve`: `clip` and `row` of the query; `hits`,
+    each with id and name of the clip, row, seconds, distance, phase, whether it is the query's
+    phase, and the address of its picture; the features, and how many frames and clips were
+    searched."""
     (query,) = document["queries"]
     clips = {video.id: video for video in posed_clips(project)}
     hits = []
     for hit in query["hits"]:
         video = clips.get(hit["video"])
-        if video is None:  # taken out since
+        if video is None:  # removed since
             continue
         version = project.pose_header(video.id)[0].key[:12]
         hits.append(
@@ -181,11 +182,11 @@ def found_json(project: Project, document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _answer(request: Request) -> Response:
-    """What a job has found."""
+    """The hits that a job has found."""
     studio = request.app.state.studio
     job = studio.jobs.jobs.get(request.path_params["number"])
     if job is None or job.about.get("kind") != _KIND or not job.result:
-        raise UserError("this search is over", hint="search again")
+        raise UserError("this search is no longer available", hint="search again")
     notes = {"notes": job.notes[-5:]}
     return JSONResponse({"found": found_json(studio.project, job.result) | notes})
 
@@ -194,7 +195,7 @@ def _answer(request: Request) -> Response:
 
 
 def _picture(request: Request) -> Response:
-    """A frame with its joints, as the cards of the clips show one."""
+    """A frame with its joints, as on the cards of the Clips page."""
     studio = request.app.state.studio
     clip = clip_of(request)
     pose = studio.project.read_pose(clip.id)[0]
@@ -206,13 +207,13 @@ def _picture(request: Request) -> Response:
 
 
 def frame_picture(films: Films, clip: Video, pose: PoseSequence, row: int, height: int) -> bytes:
-    """A row of a clip as WebP: what film_strip shows of it, cut from the film, with its joints; the
-    joints alone where there is no picture."""
+    """A row of a clip as WebP: the part that film_strip shows, cut from the film, with its joints;
+    only the joints if there is no picture."""
     whole = films.picture(clip, pose.frame, row) if all(pose.size) else None
     image = None
     if whole is not None:
         scale = whole.shape[0] / pose.size[1]
-        box = (view_boxes(pose)[row] + 0.5) * scale - 0.5  # the centres of pixels are whole
+        box = (view_boxes(pose)[row] + 0.5) * scale - 0.5  # pixel centres are integers
         image = cut_out(whole, box, max(round(height * aspect(pose)), 1), height)
     return small_webp(with_joints(pose, row, height, image))
 

@@ -1,5 +1,5 @@
-"""The studio's server: its pages put together, and the process that serves them until it is told to
-stop."""
+"""The studio's server: the application with all pages, and the process that serves it until it is
+stopped."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def studio_app(project: Project, *, hosts: frozenset[str], token: str) -> Starle
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        studio.bin.empty(project)  # of a studio that was killed
+        studio.bin.empty(project)  # left by a studio that was killed
         studio.films.forget_unlisted()
         work = asyncio.create_task(studio.jobs.run())
         try:
@@ -92,7 +92,7 @@ def studio_app(project: Project, *, hosts: frozenset[str], token: str) -> Starle
             Route("/jobs/{number:int}/cancel", _cancel, methods=["POST"]),
             Route("/events", _events),
             Mount("/static", StaticFiles(directory=STATIC)),
-            # The code that the report's pages hold, and the look they share.
+            # Scripts and styles shared with the report's pages.
             Mount("/views", StaticFiles(directory=STATIC.parents[1] / "views")),
         ],
         middleware=[Middleware(Guard, hosts=hosts, token=token)],
@@ -111,7 +111,7 @@ async def _cancel(request: Request) -> Response:
     jobs = request.app.state.studio.jobs
     job = jobs.jobs.get(request.path_params["number"])
     if job is None:
-        raise UserError("this work is over")
+        raise UserError("this job has ended")
     await jobs.cancel(job)
     return JSONResponse(job.to_json())
 
@@ -127,7 +127,7 @@ async def _events(request: Request) -> Response:
 
 
 async def _user_error(request: Request, error: Exception) -> Response:
-    """What a person can mend: as JSON for a script, as a page for who follows a link."""
+    """An error that the user can fix: as JSON for a script, as a page for a followed link."""
     assert isinstance(error, UserError)
     status = 409 if error.exit_code == ExitCode.MISMATCH else 400
     if "text/html" in request.headers.get("accept", ""):
@@ -152,9 +152,8 @@ def serve(
 ) -> None:
     """Serve the studio of a project until SIGTERM or SIGINT.
 
-    port: 0 = any that is free. announce: is told the link, once the studio can be opened. Raises
-    UserError (exit 5) where the project has a studio already, (exit 6) for an address that cannot
-    be used.
+    port: 0 = any free port. announce: called with the link once the studio can be opened. Raises
+    UserError (exit 5) if the project already has a studio, (exit 6) if the address cannot be used.
     """
     with project.studio_lock(), _listening(host, port) as listening:
         port = listening.getsockname()[1]
@@ -166,13 +165,13 @@ def serve(
             log_config=None,
             access_log=False,
             server_header=False,
-            timeout_graceful_shutdown=1,  # streams of events would hold it open for ever
+            timeout_graceful_shutdown=1,  # event streams would keep it open forever
         )
         link = f"http://{host}:{port}/?token={token}"
         announce(link)
         if browser:
             webbrowser.open(link)
-        for number in (signal.SIGINT, signal.SIGTERM):  # raised again by uvicorn when it has ended
+        for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises them again at its end
             signal.signal(number, lambda *_: None)
         uvicorn.Server(config).run(sockets=[listening])
 
@@ -183,6 +182,6 @@ def _listening(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         raise UserError(
             f"the studio cannot listen at {host}:{port}: {error}",
-            hint="choose another --port, or leave it out for any that is free",
+            hint="choose another --port, or omit it to use any free port",
             exit_code=ExitCode.ENVIRONMENT,
         ) from error

@@ -1,4 +1,5 @@
-"""Many clips on one timeline: made by `la2ds align --all`, and up to sixteen seen in step."""
+"""The Timeline page: many clips on one timeline, made by `la2ds align --all`; up to sixteen of them
+play in step."""
 
 from __future__ import annotations
 
@@ -29,15 +30,15 @@ from la2ds_cli.views.report.overview import timeline as told
 from la2ds_cli.views.timeline_figure import FOLDER
 from la2ds_cli.views.timeline_video import rows_of_clock, shown_clips
 
-_KIND = "timeline"  # of its jobs
-_ALL = "timeline"  # name of that of all clips, as the command gives it
+_KIND = "timeline"  # kind of its jobs
+_ALL = "timeline"  # the command's name for the timeline of all clips
 _WRITTEN = (".json", ".csv", ".png")
 _FILES = {"table": ".csv", "figure": ".png", "video": ".mp4"}
 _AGAIN = "put the clips on one timeline again"
 
 
 def _show(request: Request) -> Response:
-    """The page: the timeline that is named, else the newest, and the form that makes another."""
+    """The page: the named timeline, or else the newest, and the form to make another."""
     project: Project = request.app.state.studio.project
     clips = posed_clips(project)
     listed = _listed(project)
@@ -62,13 +63,13 @@ def _show(request: Request) -> Response:
 
 
 def _listed(project: Project) -> list[Path]:
-    """The documents of all timelines, the newest first."""
+    """The documents of all timelines, newest first."""
     paths = project.results_dir(FOLDER).glob("*.json")
     return sorted(paths, key=lambda path: (-path.stat().st_mtime, path.name))
 
 
 def _document(project: Project, name: str) -> Path:
-    """That of a timeline; raises UserError (exit 2) where there is none of the name."""
+    """The document of a timeline. Raises UserError (exit 2) if there is none of this name."""
     for path in project.results_dir(FOLDER).glob("*.json"):
         if path.stem == name:
             return path
@@ -76,7 +77,7 @@ def _document(project: Project, name: str) -> Path:
 
 
 def _file(request: Request) -> Response:
-    """A file of a timeline, to be kept."""
+    """A file of a timeline, as a download."""
     suffix = _FILES.get(request.path_params["kind"])
     project: Project = request.app.state.studio.project
     path = _document(project, request.path_params["name"])
@@ -97,10 +98,10 @@ def _data(request: Request) -> Response:
 
 
 def players_json(studio: Any, result: TimelineResult) -> dict[str, Any]:
-    """clips: those that the video of the timeline shows, the reference first. Of each, beside
+    """clips: those that the video of the timeline shows, the reference first. Each has, besides
     clip_data: rows, one for each frame of the reference, None where it does not show the moment;
-    remarks, in words; whether it is doubtful that it shows the movement. more: how many are not
-    shown. changed: ids of those that are others than when they were placed."""
+    remarks, in words; doubtful, whether it may show another movement. more: how many clips are not
+    shown. changed: ids of clips that have changed since they were placed."""
     shown = shown_clips(result)
     clips = []
     for clip in shown:
@@ -133,11 +134,11 @@ def _remarks(result: TimelineResult, clip: PlacedClip) -> str:
 
 
 def read_timeline(project: Project, path: Path) -> TimelineResult:
-    """A timeline as it was written, without the angles of its clips.
+    """Read a written timeline, without the angles of its clips.
 
-    path: of its document; the table lies beside it. left_out: clips that have other frames than
-    when they were placed, or are gone. Raises UserError (exit 5) where the document or the table
-    cannot be read, or the reference is one of those.
+    path: of its document; the table lies in the same folder. left_out: clips whose frames have
+    changed since they were placed, or that are gone. Raises UserError (exit 5) if the document or
+    the table cannot be read, or if the reference is left out.
     """
     try:
         document = json.loads(path.read_text("utf-8"))
@@ -146,14 +147,14 @@ def read_timeline(project: Project, path: Path) -> TimelineResult:
         clips = {str(clip["video"]): clip for clip in listed}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
-            f"{path.name} is no timeline: {type(error).__name__}",
+            f"{path.name} is not a timeline: {type(error).__name__}",
             hint=_AGAIN,
             exit_code=ExitCode.MISMATCH,
         ) from error
     table = path.with_suffix(".csv")
     if not table.is_file():
         raise UserError(
-            f"the table of this timeline, {table.name}, is not there",
+            f"the table of this timeline, {table.name}, is missing",
             hint=_AGAIN,
             exit_code=ExitCode.MISMATCH,
         )
@@ -193,8 +194,8 @@ def _placed(
     about: Mapping[str, Any],
     rows: Sequence[tuple[int, float, float]],
 ) -> PlacedClip | None:
-    """None where there is no such clip with joints, or it has other frames now than its rows, or
-    none on the timeline."""
+    """The placed clip; None if there is no such clip with joints, if its frames differ from its
+    rows, or if none is on the timeline."""
     if video is None or not rows:
         return None
     pose = project.read_pose(video.id)[0]
@@ -219,8 +220,8 @@ def _placed(
 
 
 async def _make(request: Request) -> Response:
-    """Put clips, a group of them, or all, on one timeline. clips: ids; group: a name; reference:
-    an id, none: the most typical."""
+    """Put some clips, a group, or all clips on one timeline. clips: ids; group: a name; reference:
+    an id, null = the most typical clip."""
     studio = request.app.state.studio
     asked = await posted(request)
     name, arguments = make_arguments(studio.project, asked)
@@ -228,11 +229,11 @@ async def _make(request: Request) -> Response:
 
 
 def make_arguments(project: Project, asked: Mapping[str, Any]) -> tuple[str, list[str]]:
-    """The name of the timeline that is asked for, and the command that makes it."""
+    """The name of the requested timeline, and the command that makes it."""
     ids, group, first = asked.get("clips"), asked.get("group"), asked.get("reference")
     if ids is not None:
         if not isinstance(ids, list) or len(ids) < 2:
-            raise UserError("a timeline needs two clips or more", hint="choose another clip")
+            raise UserError("a timeline needs at least two clips", hint="choose another clip")
         ids = named_to_command(posed_clip(project, str(one)).id for one in ids)
         which, name = ids, f"clips-{_digest(*ids)}"
     elif group is not None:
@@ -258,13 +259,13 @@ def _digest(*names: str) -> str:
 
 
 def _plain(group: str) -> str:
-    """A group as part of a file's name, another for every group."""
+    """A group as a unique part of a file name."""
     plain = re.sub(r"[^\w-]+", "-", group, flags=re.ASCII)[:40]
     return plain if plain == group else f"{plain}-{_digest(group)}"
 
 
 async def _video(request: Request) -> Response:
-    """Make the grid video of a timeline, and its files once more, so that they show the same."""
+    """Make the grid video of a timeline, and its other files again, so that all show the same."""
     studio = request.app.state.studio
     project: Project = studio.project
     path = _document(project, str((await posted(request)).get("name", "")))

@@ -1,8 +1,8 @@
-"""The page where runs are trained, watched, and used: what there is to learn from, the runs with
-their curves, and what evaluating them gave.
+"""The Train page, where runs are trained, watched and used: the training clips, the runs with their
+curves, and their evaluations.
 
-The commands do the work, as jobs; the curves are read from the files that a run writes while it
-trains, so that one which was started on the command line is shown as well.
+The commands do the work, as jobs. The curves are read from the files that a run writes while it
+trains, so runs started on the command line are shown as well.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ from la2ds_cli.training.data import training_videos
 from la2ds_cli.training.train import CARD, card_warnings, outlook
 
 FROM_BASE = "base"  # the preset of `--from base`
-LOOK_EVERY = 1.0  # seconds between two looks at the files of the runs
-SILENT = 180.0  # seconds without a line after which a run without an end counts as stopped
+LOOK_EVERY = 1.0  # seconds between two checks of the runs' files
+SILENT = 180.0  # an unfinished run that writes nothing for so many seconds counts as stopped
 _POINTS = 600  # of a curve, at most
 _MOST_BYTES = 1 << 24  # of a file of curves
-_MOST_RUNS = 20  # of one question
+_MOST_RUNS = 20  # in one request
 _SEEDS = re.compile(r"\d{1,9}(,\d{1,9})*")
 
 State = Literal["waiting", "training", "finished", "stopped"]
@@ -61,8 +61,8 @@ State = Literal["waiting", "training", "finished", "stopped"]
 
 @dataclass(frozen=True)
 class Course:
-    """How far a run has come. steps: those it is to take, 0 where unknown. when: of its last line,
-    as seconds since 1970. loss: [step, mean loss since the point before]; validation: [step, % of
+    """The progress of a run. steps: planned steps, 0 = unknown. when: time of its last write, in
+    seconds since 1970. loss: [step, mean loss since the previous point]; validation: [step, % of
     the clip length]. collapsed: at its last validation."""
 
     run: str
@@ -81,23 +81,23 @@ class Course:
 
 
 def run_names(project: Project) -> list[str]:
-    """Runs of the project that have been begun, whatever became of them."""
+    """Runs of the project that have been started, in any state."""
     folder = project.root / "checkpoints"
     names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     return [name for name in names if _begun(project, name)]
 
 
 def _begun(project: Project, name: str) -> bool:
-    with suppress(UserError):  # no name of a run, or a link that leads out
+    with suppress(UserError):  # not a run name, or a link out of the project
         return (project.run_dir(name) / "recipe.json").is_file()
     return False
 
 
 def course(project: Project, run: str, jobs: Jobs | None = None) -> Course:
-    """What the files of a run say now; what cannot be read is left out."""
+    """The current content of a run's files; what cannot be read is left out."""
     folder = project.run_dir(run)
     validations = _rows(folder / "metrics.jsonl")
-    losses = _rows(folder / "loss.jsonl") or validations  # of a version that wrote none
+    losses = _rows(folder / "loss.jsonl") or validations  # older versions wrote no loss.jsonl
     last = max((*validations[-1:], *losses[-1:]), key=lambda row: row["step"], default={})
     return Course(
         run=run,
@@ -113,7 +113,7 @@ def course(project: Project, run: str, jobs: Jobs | None = None) -> Course:
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
-    """The lines of a file of curves that are whole, in the order of their steps."""
+    """The complete lines of a file of curves, in the order of their steps."""
     try:
         if path.stat().st_size > _MOST_BYTES:
             return []
@@ -122,7 +122,7 @@ def _rows(path: Path) -> list[dict[str, Any]]:
         return []
     rows = []
     for line in lines:
-        with suppress(ValueError, RecursionError):  # being written
+        with suppress(ValueError, RecursionError):  # a line that is still being written
             row = json.loads(line)
             if isinstance(row, dict) and _is_number(row.get("step")):
                 rows.append(row)
@@ -134,7 +134,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _points(rows: Sequence[Mapping[str, Any]], key: str) -> list[list[float]]:
-    """[step, value], at most _POINTS of them, evenly spaced, with the last one."""
+    """[step, value], at most _POINTS of them, evenly spaced, including the last one."""
     points = [[row["step"], row[key]] for row in rows if _is_number(row.get(key))]
     every = math.ceil(len(points) / _POINTS) or 1
     return points[(len(points) - 1) % every :: every]
@@ -152,7 +152,7 @@ _FILES = ("recipe.json", "loss.jsonl", "metrics.jsonl", "resume.pt", CARD)
 
 
 def _touched(folder: Path) -> float:
-    """When a run wrote a file last, as seconds since 1970."""
+    """When a run last wrote a file, in seconds since 1970."""
     times = []
     for name in _FILES:
         with suppress(OSError):
@@ -173,14 +173,14 @@ def _state(folder: Path, run: str, jobs: Jobs | None) -> State:
 
 
 def about_run(project: Project, run: str, state: ProjectStatus, jobs: Jobs) -> dict[str, Any]:
-    """What the page says of a run: its Course, its recipe in words, what warns of it, the verdict
-    at its end, and how many clips it has embedded."""
+    """What the page shows about a run: its Course, its recipe in words, its warnings, its final
+    verdict, and how many clips it has embedded."""
     folder, now = project.run_dir(run), course(project, run, jobs)
     known = next((each for each in state.runs if each.run == run), None)
     embedded = next((s for s in state.steps if s.step == "embeddings" and s.run == run), None)
     warnings = card_warnings(folder) if now.state == "finished" else []
     if now.collapsed and not any("collapsed" in text for text in warnings):
-        warnings.append("the embedding has collapsed: all frames look alike to it")
+        warnings.append("the embedding has collapsed: it cannot tell frames apart")
     with suppress(UserError):
         warnings += filter(None, [weakness(project, run)])
     if known and known.stale:
@@ -198,7 +198,7 @@ def about_run(project: Project, run: str, state: ProjectStatus, jobs: Jobs) -> d
 
 
 def _stored(folder: Path) -> dict[str, Any]:
-    """The settings of a run, empty where they cannot be read."""
+    """The settings of a run, empty if they cannot be read."""
     try:
         return tomllib.loads((folder / "config.toml").read_text("utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -227,8 +227,8 @@ def _show(request: Request) -> Response:
 
 
 def _data(request: Request) -> Response:
-    """learn: what there is to learn from; runs: see about_run; evaluations: the newest first;
-    name: one that no run has."""
+    """learn: see to_learn_from; runs: see about_run; evaluations: newest first; name: a free run
+    name."""
     studio = request.app.state.studio
     project: Project = studio.project
     state = project_status(project, project.config())
@@ -244,9 +244,9 @@ def _data(request: Request) -> Response:
 
 
 def to_learn_from(project: Project, state: ProjectStatus) -> dict[str, Any]:
-    """How many clips training would take, and whether it is likely to pay, in words; the clips by
-    split, and those that have phases, which more figures of an evaluation take. bar: what a run has
-    to beat, where that was measured."""
+    """How many clips training would use, and whether it is likely to help, in words; the clips by
+    split, and those with phases, which some metrics of an evaluation need. bar: what a run has to
+    beat, if that was measured."""
     clips = len(training_videos(project))
     pays, words = outlook(clips)
     with_base = read_base_check(project)
@@ -268,7 +268,7 @@ def _free_name(names: Sequence[str]) -> str:
 
 
 async def _events(request: Request) -> Response:
-    """Server-sent events: the Course of each run, and again whenever it writes something."""
+    """Server-sent events: the Course of each run, at first and whenever it writes something."""
     studio = request.app.state.studio
 
     async def stream() -> AsyncIterator[str]:
@@ -282,7 +282,7 @@ async def _events(request: Request) -> Response:
 
 
 def news(project: Project, jobs: Jobs, sent: dict[str, Any]) -> list[dict[str, Any]]:
-    """The courses that have changed since; sent: what was known of each run, which is updated."""
+    """The courses that have changed. sent: the last known state of each run, which is updated."""
     changed = []
     for run in run_names(project):
         folder = project.run_dir(run)
@@ -305,7 +305,7 @@ async def _start(request: Request) -> Response:
 
 
 async def _go_on(request: Request) -> Response:
-    """Train a run that was stopped to its end: {"run", "minutes"}."""
+    """Resume a stopped run: {"run", "minutes"}."""
     studio = request.app.state.studio
     given = await posted(request)
     run, project = str(given.get("run", "")), studio.project
@@ -334,23 +334,23 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def train_arguments(project: Project, given: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-    """The runs that a question asks for, and the command that trains them. Raises UserError (exit
-    2) for what cannot be asked, and for runs that are there."""
+    """The requested runs, and the command that trains them. Raises UserError (exit 2) for invalid
+    values, and for runs that already exist."""
     run, preset, seeds = (str(given.get(key) or "").strip() for key in ("run", "preset", "seeds"))
-    project.run_dir(run)  # raises for what is no name
+    project.run_dir(run)  # raises for an invalid name
     if run == BASE_RUN:
         raise UserError(f"'{run}' stands for the base model", hint="choose another name")
     seeds = seeds.replace(" ", "")
     if seeds and not _SEEDS.fullmatch(seeds):
-        raise UserError("seeds are whole numbers, such as 0,1,2")
+        raise UserError("seeds must be whole numbers, such as 0,1,2")
     numbers = list(map(int, seeds.split(","))) if seeds else []
     if len(set(numbers)) < len(numbers) or len(numbers) > _MOST_RUNS:
-        raise UserError(f"seeds are different numbers, at most {_MOST_RUNS} of them")
+        raise UserError(f"seeds must be different numbers, at most {_MOST_RUNS} of them")
     runs = [f"{run}-s{seed}" for seed in numbers] or [run]
     if there := [name for name in runs if _begun(project, name)]:
-        raise UserError(f"there is a run {there[0]} already", hint="choose another name")
+        raise UserError(f"run {there[0]} already exists", hint="choose another name")
     if preset not in (*preset_names(), FROM_BASE):
-        raise UserError("choose one of the presets that are offered")
+        raise UserError("choose one of the listed presets")
     how = ["--from=base"] if preset == FROM_BASE else [f"--preset={preset}"]
     how += [f"--seeds={','.join(map(str, numbers))}"] if numbers else []
     return runs, ["train", f"--run={run}", *how, *_minutes(given), f"--project={project.root}"]
@@ -361,18 +361,18 @@ def _minutes(given: Mapping[str, Any]) -> list[str]:
     if minutes is None:
         return []
     if not (_is_number(minutes) and 0 < minutes <= 100_000):
-        raise UserError("the longest training is a number of minutes, more than 0")
+        raise UserError("the time limit must be a number of minutes, more than 0")
     return [f"--max-minutes={minutes:g}"]
 
 
 def settings_of_run(project: Project, run: str) -> list[str]:
-    """The options that train a run as it was begun. Raises UserError (exit 5) where it was begun
-    with names of its own, which a project of somebody else's could have chosen."""
+    """The options that continue a run with its original settings. Raises UserError (exit 5) if they
+    name modules outside la2ds, which the author of a foreign project could have chosen."""
     stored, folder = _stored(project.run_dir(run)), project.run_dir(run)
     preset = str(stored.get("preset", ""))
     own = UserError(
-        f"run {run} was begun with settings of its own",
-        hint=f"go on with the command that began it: la2ds train --run {run} ...",
+        f"run {run} was started with settings that the studio cannot repeat",
+        hint=f"resume it with the command that started it: la2ds train --run {run} ...",
         exit_code=ExitCode.MISMATCH,
     )
     if preset not in preset_names():
@@ -398,31 +398,31 @@ def settings_of_run(project: Project, run: str) -> list[str]:
 
 
 async def _evaluate(request: Request) -> Response:
-    """Evaluate runs: {"runs": [names]}; without any, what needs no training."""
+    """Evaluate runs: {"runs": [names]}; without runs, only the baselines."""
     studio = request.app.state.studio
     runs = (await posted(request)).get("runs")
     if not isinstance(runs, list) or len(runs) > _MOST_RUNS:
-        raise UserError(f"runs are a list, of at most {_MOST_RUNS}")
+        raise UserError(f"runs must be a list of at most {_MOST_RUNS}")
     names = _usable(studio.project, runs)
     option = [f"--runs={','.join(names)}"] if names else []
-    title = f"evaluating {_listed(names)}" if names else "evaluating what needs no training"
+    title = f"evaluating {_listed(names)}" if names else "evaluating the untrained methods"
     name = result_name(names or [DEFAULT_RUN], "la2ds")
     arguments = ["evaluate", *option, f"--project={studio.project.root}"]
     return _asked(studio.jobs, title, arguments, evaluate=name)
 
 
 def _usable(project: Project, runs: Sequence[Any]) -> list[str]:
-    """These runs, which have weights; UserError (exit 2) for any other."""
+    """These runs without duplicates. Raises UserError (exit 2) for one without weights."""
     for run in runs:
         if not (isinstance(run, str) and _begun(project, run)):
             raise UserError("there is no such run", hint="load the page again")
         if not (project.run_dir(run) / "best.safetensors").is_file():
-            raise UserError(f"run {run} has no weights yet", hint="train it on")
+            raise UserError(f"run {run} has no weights yet", hint="continue its training")
     return list(dict.fromkeys(runs))
 
 
 def evaluations(project: Project) -> list[dict[str, Any]]:
-    """Names of the evaluations that are there, and when they were made, the newest first."""
+    """Names of the existing evaluations, and when they were made, newest first."""
     folder = project.results_dir("evaluate")
     paths = [path for path in folder.glob("*.json") if path.is_file()] if folder.is_dir() else []
     made = [{"name": path.stem, "when": path.stat().st_mtime} for path in paths]
@@ -439,7 +439,7 @@ def _result(request: Request) -> Response:
         shown = evaluation_json(json.loads(path.read_text("utf-8")))
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(
-            f"{path.name} is not what la2ds evaluate writes",
+            f"{path.name} is not a result of la2ds evaluate",
             hint="evaluate again",
             exit_code=ExitCode.UNREADABLE,
         ) from error
@@ -447,8 +447,8 @@ def _result(request: Request) -> Response:
 
 
 def evaluation_json(result: Mapping[str, Any]) -> dict[str, Any]:
-    """An evaluation as the command shows it: the sentences of its verdict, its tables, remarks, and
-    what the figures mean."""
+    """An evaluation as the command shows it: the sentences of its verdict, its tables, notes, and
+    the definitions of its figures."""
     return {
         "verdict": verdict(result),
         "parts": [

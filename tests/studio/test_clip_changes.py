@@ -117,9 +117,9 @@ def test_the_browser_forgets_the_pictures_of_a_clip_that_goes(browser: Any, tmp_
         seen.go("/")
         seen.wait_for("document.body.dataset.ready === 'true'")
         seen.page.click(".clip[data-id=a] button")
-        seen.page.click("text=Take out of the project")
+        seen.page.click("text=Remove from the project")
         seen.wait_for(
-            "/is gone, with its pictures/.test(document.getElementById('toast').innerText)"
+            "/was removed, with its pictures/.test(document.getElementById('toast').innerText)"
         )
         assert not cached(seen, address)
         assert not project.film_dir("a").exists()
@@ -159,8 +159,8 @@ def test_trimming_keeps_what_was_set_of_other_frames_and_brings_it_back(
     job = read(page, two, options={"start": 0.2, "end": 0.72})  # frames 5 to 17
     assert job["state"] == "done", job
     assert job["told"] == [
-        "not shown, or not whole, by what is read now: 3 phases and 2 corrected matches; the rest "
-        "is kept aside and comes back when the clip is read that far again"
+        "no longer shown in full: 3 phases and 2 corrected matches; what is not shown is kept "
+        "aside and comes back when the clip includes those frames again"
     ]
     clip = clips(page)[0]["id"]
     assert clip != two
@@ -176,7 +176,7 @@ def test_trimming_keeps_what_was_set_of_other_frames_and_brings_it_back(
     assert shown["aside"] == "3 phases and 2 corrected matches"
 
     job = read(page, clip, options={"start": 0.2})  # frames 5 to 23
-    assert job["told"] == ["back from what was kept aside: 1 phase and 1 corrected match"]
+    assert job["told"] == ["restored from what was kept aside: 1 phase and 1 corrected match"]
     clip = clips(page)[0]["id"]
     assert spans(project, clip) == [(5, 10, "up"), (10, 24, "rest")]
     job = read(page, clip, options={})
@@ -231,13 +231,13 @@ def test_notes_follow_their_frames_too(page: TestClient, project: Project, two: 
     notes = [Note(4, 2, "t1"), Note(12, 8, "t2"), Note(None, 20, "t3"), Note(7, None, "t4")]
     write_notes(project.notes_path, [("other", two, note) for note in notes])
     job = read(page, two, options={"start": 0.2, "end": 0.72})  # frames 5 to 17
-    assert "read now: 2 notes; the rest" in job["told"][0]
+    assert "shown in full: 2 notes; what is not" in job["told"][0]
     clip = clips(page)[0]["id"]
     assert notes_of(project.notes_path, "other", clip) == [notes[3], notes[1]]
     assert [note.text for *_, note in read_notes(project.aside("notes.csv"))] == ["t1", "t3"]
     assert page.get(f"/clips/{clip}").json()["aside"] == "2 notes"
     job = read(page, clip, options={})
-    assert job["told"] == ["back from what was kept aside: 2 notes"]
+    assert job["told"] == ["restored from what was kept aside: 2 notes"]
     assert set(notes_of(project.notes_path, "other", two)) == set(notes)
     assert read_notes(project.aside("notes.csv")) == []
 

@@ -169,7 +169,7 @@ def test_a_broken_document_is_said(project: Project) -> None:
     with asked(project) as client:
         answer = client.get("/compare/found", params=PAIR)
         assert answer.status_code == 409
-        assert "is no comparison" in answer.json()["error"]
+        assert "is not a comparison" in answer.json()["error"]
         page = client.get("/attempts", params={"reference": "a"})
         assert page.status_code == 200
         assert "is no comparison" in page.text

@@ -22,7 +22,7 @@ def client(stranger: Callable[[Project], TestClient], project: Project) -> TestC
 def test_who_has_no_cookie_is_told_nothing(client: TestClient, path: str):
     answer = client.get(path)
     assert answer.status_code == 403
-    assert "link that la2ds studio has printed" in answer.text
+    assert "with the link that la2ds studio has printed" in answer.text
     assert "set-cookie" not in answer.headers
 
 
@@ -82,7 +82,7 @@ def test_a_change_without_any_origin_is_refused(page: TestClient):
 def test_the_own_page_may_change_things(page: TestClient):
     answer = page.post("/jobs/1/cancel", headers=ORIGIN)
     assert answer.status_code == 400  # there is no such work
-    assert answer.json()["error"] == "this work is over"
+    assert answer.json()["error"] == "this job has ended"
 
 
 @pytest.mark.parametrize("path", ["/", "/jobs", "/static/studio.css", "/nowhere"])

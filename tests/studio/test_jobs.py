@@ -131,7 +131,7 @@ def test_a_batch_of_no_use_says_what_was_wrong_with_its_first_item():
 def test_a_fault_says_what_the_command_wrote_last():
     job = done("raise RuntimeError('a fault of la2ds')")
     assert job.state == "failed"
-    assert "la2ds ended with 1" in job.error
+    assert "la2ds ended with exit code 1" in job.error
     assert "RuntimeError: a fault of la2ds" in job.error
 
 

@@ -125,7 +125,7 @@ def test_a_joint_is_dragged_to_where_it_is(browser: Any, tmp_path: Path) -> None
         ((clip, right),) = read_corrections(project.corrections_path)
         assert (clip, right.frame, right.joint) == ("a", 11, "left_wrist")
         assert right.at == pytest.approx((x + 40, y - 20), abs=1.5)
-        assert "left wrist: put right" in seen.page.inner_text("#corrections")
+        assert "left wrist: corrected" in seen.page.inner_text("#corrections")
 
         for key in ("Shift+D", "w"):
             press(key)

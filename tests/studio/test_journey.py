@@ -65,7 +65,7 @@ def test_from_two_videos_to_one_side_by_side(browser: Any, studio: str, tmp_path
         label(seen, row)
         page.click("#carry")
         seen.wait_for("/labelled 1 clip/.test(document.getElementById('carried').textContent)")
-        seen.wait_for("/3 phases, 3 carried/.test(document.getElementById('clips').textContent)")
+        seen.wait_for("/3 phases, 3 propagated/.test(document.getElementById('clips').textContent)")
         assert "To review" in page.inner_text("#review-heading")
 
         page.select_option("#in-step", index=1)

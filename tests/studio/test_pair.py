@@ -134,7 +134,7 @@ def test_a_pair_is_two_clips_with_joints(project: Project, pair: dict, said: str
     project.pose_path("b").unlink()
     with asked(project) as client:
         answer = client.get("/pair/data", params=PAIR)
-        assert "joints of b.mp4 are not there" in answer.json()["error"]
+        assert "b.mp4 has no joints yet" in answer.json()["error"]
 
 
 def test_the_clips_are_chosen_from_those_with_joints(project: Project) -> None:

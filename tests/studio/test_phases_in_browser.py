@@ -138,7 +138,7 @@ def test_the_review_goes_from_the_least_sure_on(browser: Any, project: Project) 
         press(seen, "Enter")  # accepted
         seen.wait_for(SAVED)
         seen.wait_for("document.getElementById('review').children.length === 0")
-        assert "you, once carried from b" in seen.page.inner_text("#rows")
+        assert "you, first propagated from b" in seen.page.inner_text("#rows")
         assert seen.errors == []
     assert spans(project) == [(0, 12, "down"), (12, 26, "up"), (26, 36, "rest")]
 

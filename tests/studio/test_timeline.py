@@ -185,7 +185,7 @@ def test_what_is_no_timeline_is_said(project: Project) -> None:
     whole = json.loads((folder / "timeline.json").read_text())
     for content in ("", "[]", "{}", json.dumps(whole | {"clips": 3})):
         (folder / "timeline.json").write_text(content)
-        with pytest.raises(UserError, match="is no timeline"):
+        with pytest.raises(UserError, match="is not a timeline"):
             read_timeline(project, folder / "timeline.json")
     (folder / "timeline.json").write_text(json.dumps(whole))
     table = (folder / "timeline.csv").read_text()

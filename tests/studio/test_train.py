@@ -262,8 +262,8 @@ def test_the_command_that_trains(clips: Project) -> None:
         ({"run": "../x"}, "not a run name"),
         ({"run": "x\n"}, "preset"),  # stripped, and then a name
         ({"run": "la2ds-base"}, "stands for the base model"),
-        ({"run": "x", "preset": "none"}, "presets that are offered"),
-        ({"run": "x", "preset": "--help"}, "presets that are offered"),
+        ({"run": "x", "preset": "none"}, "the listed presets"),
+        ({"run": "x", "preset": "--help"}, "the listed presets"),
         ({"run": "x", "preset": "demo", "minutes": 0}, "minutes"),
         ({"run": "x", "preset": "demo", "minutes": -1}, "minutes"),
         ({"run": "x", "preset": "demo", "minutes": "5"}, "minutes"),
@@ -285,10 +285,10 @@ def test_what_cannot_be_trained_is_refused(clips: Project, given: Any, why: str)
 
 def test_a_run_that_is_there_is_never_replaced(trained: Project) -> None:
     status, said = ask(trained, "/train/start", {"run": "one", "preset": "demo"})
-    assert (status, said["error"]) == (400, "there is a run one already")
+    assert (status, said["error"]) == (400, "run one already exists")
     (trained.run_dir("n-s1")).mkdir()
     (trained.run_dir("n-s1") / "recipe.json").write_text("{}")
-    with pytest.raises(UserError, match="there is a run n-s1"):
+    with pytest.raises(UserError, match="run n-s1 already exists"):
         train_arguments(trained, {"run": "n", "preset": "demo", "seeds": "0,1"})
 
 
@@ -334,7 +334,7 @@ def test_names_of_somebody_elses_run_are_not_handed_on(clips: Project, line: str
     (clips.run_dir("one") / "config.toml").write_text(
         line if "preset" in line else f'preset = "default"\n{line}'
     )
-    with pytest.raises(UserError, match="settings of its own"):
+    with pytest.raises(UserError, match="the studio cannot repeat"):
         settings_of_run(clips, "one")
 
 
@@ -369,7 +369,7 @@ def test_what_is_no_evaluation_is_said_to_be_none(trained: Project, content: str
     with asked(trained) as page:
         answer = page.get("/train/results/one")
     assert answer.status_code == 400
-    assert "not what la2ds evaluate writes" in answer.json()["error"]
+    assert "not a result of la2ds evaluate" in answer.json()["error"]
 
 
 @pytest.mark.parametrize("name", ["none", "..%2Fone", "one.json"])

@@ -74,7 +74,7 @@ def test_a_run_of_the_command_line_is_watched(browser: Any, project: Project) ->
             train(project, run="other", config=project.config(), device="cpu")
         seen.wait_for("document.body.dataset.points === '4 2'")
         assert "Curves of other" in seen.page.inner_text("#curves-heading")
-        assert "is being trained: step 40 of 60" in seen.page.inner_text("#course")
+        assert "training: step 40 of 60" in seen.page.inner_text("#course")
         train(project, run="other", config=project.config(), device="cpu")
         seen.wait_for("document.body.dataset.points === '6 3'")
         seen.wait_for("/finished/.test(document.querySelector('#runs li').textContent)")
@@ -97,7 +97,7 @@ def test_by_keyboard_alone(browser: Any, project: Project) -> None:
         seen.page.keyboard.type("two")  # keys are letters there
         press("Enter")
         seen.wait_for("!document.getElementById('problem').hidden")
-        assert "there is a run two already" in seen.page.inner_text("#problem")
+        assert "run two already exists" in seen.page.inner_text("#problem")
         seen.page.focus("[aria-label='choose one']")
         press("Space")
         assert seen.page.inner_text("#chosen") == "one"

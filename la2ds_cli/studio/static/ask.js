@@ -1,6 +1,6 @@
-// Questions to the studio's server: JSON in, JSON out, and errors with what to do.
+// Requests to the studio's server: JSON in, JSON out, and errors with hints.
 
-/** What the server could not do; `hint` says what helps, "" where nothing is known. */
+/** What the server could not do; `hint` says what helps, "" if unknown. */
 export class Refused extends Error {
   constructor(message, hint = "") {
     super(message);
@@ -13,7 +13,7 @@ async function answered(response) {
   const body = kind.startsWith("application/json") ? await response.json() : await response.text();
   if (response.ok) return body;
   if (typeof body === "object") throw new Refused(body.error, body.hint);
-  throw new Refused(response.status === 403 ? body.trim() : "the studio has met a fault; its terminal says more");
+  throw new Refused(response.status === 403 ? body.trim() : "the studio had an internal error; see its terminal");
 }
 
 async function asked(path, options) {

@@ -1,4 +1,4 @@
-// The page of the attempts: a reference and several clips are chosen, in their order, and compared.
+// The Attempts page: choose a reference and several clips, in their order, and compare them.
 
 import { post } from "./ask.js";
 import { at } from "./page.js";
@@ -7,7 +7,7 @@ import { followed } from "./work.js";
 const boxes = [...document.querySelectorAll("input[name=attempt]")];
 let chosen = []; // ids, in the order in which they were chosen
 
-/** Each attempt with its number; the reference is none. */
+/** Show the number of each attempt; the reference has none. */
 function tell() {
   const reference = at("reference").value, dated = at("by-date").checked;
   chosen = chosen.filter((id) => id !== reference);
@@ -18,7 +18,7 @@ function tell() {
     box.closest("label").querySelector(".number").textContent = number && !dated ? `${number}.` : "";
   }
   at("compare-them").disabled = chosen.length < 2;
-  at("chosen-count").textContent = `${chosen.length} chosen${chosen.length < 2 ? "; two or more are needed" : ""}`;
+  at("chosen-count").textContent = `${chosen.length} chosen${chosen.length < 2 ? "; at least two are needed" : ""}`;
 }
 
 function connect() {

@@ -1,4 +1,4 @@
-// The page of the clips: files come in, joints are found, and each clip can be looked at and changed.
+// The Clips page: add files, find their joints, and view and change each clip.
 
 import { get, post, remove, send } from "./ask.js";
 import { at, button, fetched, made, tried, trouble } from "./page.js";
@@ -19,13 +19,13 @@ function toast(text, undo = null) {
   line.hidden = false;
 }
 
-// --- files that come in --------------------------------------------------------------------------
+// --- added files ---------------------------------------------------------------------------------
 
-/** All files of a dropped entry, those of its folders as well. */
+/** All files of a dropped entry, including those in folders. */
 async function filesOf(entry) {
   if (entry.isFile) return [await new Promise((resolve, reject) => entry.file(resolve, reject))];
   const reader = entry.createReader(), files = [];
-  for (;;) { // a reader gives its entries in portions
+  for (;;) { // a reader returns its entries in batches
     const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
     if (!some.length) return files;
     for (const inner of some) if (!inner.name.startsWith(".")) files.push(...await filesOf(inner));
@@ -34,11 +34,11 @@ async function filesOf(entry) {
 
 async function take(files) {
   trouble(null);
-  const list = files.map((file) => ({ file, name: file.name, state: "waits to be copied", said: "" }));
+  const list = files.map((file) => ({ file, name: file.name, state: "waiting to be copied", said: "" }));
   uploads.push(...list);
   const names = [];
   for (const one of list) {
-    one.state = "is being copied";
+    one.state = "being copied";
     comings();
     try {
       names.push((await send(`/clips/files/${encodeURIComponent(one.name)}`, one.file)).name);
@@ -73,7 +73,7 @@ document.addEventListener("drop", async (event) => {
   if (files?.length) await take(files);
 });
 
-/** The job that has a copied file in work, if any. */
+/** The job that is processing a copied file, if any. */
 const jobOf = (name) => [...jobs.values()].find((job) => isOpen(job) && job.about.files?.includes(name));
 
 function comings() {
@@ -90,12 +90,12 @@ function comings() {
       const bar = made("progress");
       bar.setAttribute("aria-label", `joints of ${file.name}`);
       if (job.state === "running" && job.about.files.length === 1 && job.share !== null) bar.value = job.share;
-      row.append(bar, made("span", job.state === "running" ? "copied; its joints are being found" : "copied; waits", "soft"));
+      row.append(bar, made("span", job.state === "running" ? "copied; its joints are being found" : "copied; waiting", "soft"));
     } else {
       row.append(made("span", file.said || "copied; it has no joints yet", file.said ? "warning" : "soft"));
       row.append(button("Find its joints", () => tried(() => post("/clips/extract", { names: [file.name] }))));
       row.append(button("Delete the file", async () => {
-        if (!window.confirm(`Delete the copy of ${file.name} for good?`)) return;
+        if (!window.confirm(`Permanently delete the copy of ${file.name}?`)) return;
         await tried(() => remove(`/clips/files/${encodeURIComponent(file.name)}`));
         await load();
       }));
@@ -107,7 +107,7 @@ function comings() {
 
 // --- the grid ------------------------------------------------------------------------------------
 
-const VERDICTS = { ok: "good to use", degraded: "look at it" };
+const VERDICTS = { ok: "good to use", degraded: "check it" };
 
 function judged(clip) {
   if (clip.problem) return made("span", clip.problem, "warning");
@@ -135,7 +135,7 @@ function card(clip) {
   return item;
 }
 
-// --- from here to the other pages ----------------------------------------------------------------
+// --- links to the other pages --------------------------------------------------------------------
 
 const pairOf = (a, b) => `/pair?${new URLSearchParams({ a, b })}`;
 const phasesOf = (clip) => `/phases?${new URLSearchParams({ clip })}`;
@@ -162,7 +162,7 @@ function pick(clip) {
   return label;
 }
 
-/** What can be done with the clips that are chosen, and what to choose for more. */
+/** What can be done with the chosen clips, and what else to choose. */
 function offers() {
   const usable = known.clips.filter((clip) => clip.version);
   chosen = chosen.filter((id) => usable.some((clip) => clip.id === id));
@@ -176,7 +176,7 @@ function offers() {
     parts.push(made("span", words));
     if (chosen.length > 2) parts.push(linked("Put them on one timeline", timelineOf(chosen), "button main"));
   } else {
-    parts.push(made("span", usable.length > 1 ? "Choose two clips to see them in step, more for one timeline, or one to label its phases." : "Add another clip to see both in step.", "soft"));
+    parts.push(made("span", usable.length > 1 ? "Choose two clips to see them in step, more to put them on one timeline, or one to label its phases." : "Add another clip to see both in step.", "soft"));
   }
   const one = chosen[0] || (usable.length <= 2 && usable.length && usable[0].id);
   if (one) parts.push(linked(`Label the phases of ${name(one)}`, phasesOf(one), "button"));
@@ -199,7 +199,7 @@ async function load() {
 
 let due = 0;
 const soon = () => { window.clearTimeout(due); due = window.setTimeout(load, 150); };
-const items = new Map(); // job -> clips that it has told of
+const items = new Map(); // job -> number of clips it has reported
 
 onWork((job) => {
   const before = jobs.get(job.number);
@@ -230,7 +230,7 @@ async function look(id) {
   if (!dialog.open) dialog.showModal();
 }
 
-const changed = (job) => { if (job) { at("detail").close(); toast(`${job.title}: being found anew`); } };
+const changed = (job) => { if (job) { at("detail").close(); toast(`${job.title}: in progress`); } };
 
 function looks(clip, address, picture) {
   const stage = made("div", "", "stage"), image = made("img");
@@ -256,7 +256,7 @@ function looks(clip, address, picture) {
   const trim = new Trim(clip, picture, show);
   const slow = made("input");
   Object.assign(slow, { type: "number", min: "0.01", step: "any", value: String(clip.options.slowmo || 1) });
-  const slowLabel = made("label", "slowed down, times");
+  const slowLabel = made("label", "slowed down by factor");
   slowLabel.append(slow);
   const mirrored = made("input");
   mirrored.type = "checkbox";
@@ -265,12 +265,12 @@ function looks(clip, address, picture) {
   mirrorLabel.append(mirrored, document.createTextNode("mirrored (selfie)"));
   const turned = made("span", "", "soft");
   const preview = () => {
-    // The picture is turned as the file was read: show what would change.
+    // The picture already has the rotation of the clip: show only what would change.
     const more = (turn - (clip.options.rotate || 0) + 360) % 360;
     const flip = mirrored.checked !== mirror;
-    const sign = mirror ? -1 : 1; // of a mirrored picture, turns go the other way round
+    const sign = mirror ? -1 : 1; // a mirrored picture turns the other way round
     image.style.transform = `${flip ? "scaleX(-1) " : ""}rotate(${sign * more}deg)`;
-    turned.textContent = turn ? `turned by ${turn}°` : "not turned";
+    turned.textContent = turn ? `rotated by ${turn}°` : "not rotated";
     stage.querySelectorAll("button").forEach((one) => { one.hidden = more !== 0 || flip; });
   };
   const line = made("div", "", "line");
@@ -280,21 +280,21 @@ function looks(clip, address, picture) {
   const apply = made("div", "", "line");
   apply.append(button("Read it like this", () => tried(() => post(`${address}/read`, {
     options: { ...trim.range(), rotate: turn, mirror: mirrored.checked, slowmo: Number(slow.value) },
-  })).then(changed), "main"), made("span", "Its joints are found anew; marks and phases stay.", "soft"));
+  })).then(changed), "main"), made("span", "Finds its joints again; marks and phases stay.", "soft"));
   const repeats = made("div", "", "line");
   repeats.append(button("Find repetitions", async () => {
     try {
       const spans = await get(`${address}/repetitions`);
       trim.parts(spans);
       repeats.replaceChildren(made("span", `${spans.length} repetitions, green in the strip`), button(
-        `Make ${spans.length} clips of them`, () => tried(() => post(`${address}/split`)).then(changed),
+        `Split into ${spans.length} clips`, () => tried(() => post(`${address}/split`)).then(changed),
       ));
     } catch (error) {
       repeats.replaceChildren(made("span", `${error.message}: ${error.hint}`, "soft"));
     }
   }));
   const people = Math.max(...clip.pictures.map((one) => (one.people || []).length));
-  const who = made("p", people > 1 ? "Click on the person to follow; green is who is followed now." : "Green is who is followed.", "soft");
+  const who = made("p", people > 1 ? "Click on the person to follow; the person followed now is green." : "The person followed is green.", "soft");
   show(Math.max(0, clip.pictures.findIndex((one) => (one.people || []).length === people)));
   preview();
   return [stage, who, trim.element, trim.words, line, apply, repeats];
@@ -304,7 +304,7 @@ function verdicts(clip) {
   const part = made("section");
   part.append(made("h2", "How good it is"));
   if (clip.problem) part.append(made("p", clip.problem, "warning"));
-  else if (!clip.verdict.all.length) part.append(made("p", "Good to use: nothing speaks against its joints.", "good"));
+  else if (!clip.verdict.all.length) part.append(made("p", "Good to use: no problem was found with its joints.", "good"));
   else {
     const list = made("ul", "", "verdicts");
     for (const one of clip.verdict.all) {
@@ -360,13 +360,13 @@ function onward(clip) {
   return line;
 }
 
-/** What the clip was before it was read like this: its joints, and what was set of other frames. */
+/** What is kept from earlier readings of the clip: joints, and rows that name other frames. */
 function before(clip, address) {
   const parts = [];
-  if (clip.aside) parts.push(made("p", `Kept aside, since this clip does not show all of its frames: ${clip.aside}.`, "soft"));
+  if (clip.aside) parts.push(made("p", `Kept aside, because this clip does not show all of their frames: ${clip.aside}.`, "soft"));
   if (clip.earlier.length) {
     const part = made("section"), list = made("ul", "", "plain");
-    part.append(made("h2", "Joints that it had"), list);
+    part.append(made("h2", "Earlier joints"), list);
     for (const one of clip.earlier) {
       const row = made("li", "", "line");
       const words = [`until ${new Date(one.time).toLocaleString()}`, `person ${one.subject}`, one.options].filter(Boolean).join(", ");
@@ -389,13 +389,13 @@ function goes(clip, address) {
     const gone = await tried(() => post(`${address}/delete`, { file }));
     if (!gone) return;
     at("detail").close();
-    const left = gone.exported.length ? `; what was exported of it stays: ${gone.exported.join(", ")}` : "";
-    toast(`${clip.name} is gone, with its pictures${file ? " and its copy" : ""}${left}`, () => post(`/clips/deleted/${gone.number}`));
+    const left = gone.exported.length ? `; exported files of it remain: ${gone.exported.join(", ")}` : "";
+    toast(`${clip.name} was removed, with its pictures${file ? " and its copy" : ""}${left}`, () => post(`/clips/deleted/${gone.number}`));
     await load();
   };
   if (clip.copied) line.append(button("Delete with its copy", go(true)));
-  line.append(button("Take out of the project", go(false)), made(
-    "span", `${clip.copied ? "" : `The file ${clip.file} stays where it is. `}It can be brought back until the studio ends.`, "soft",
+  line.append(button("Remove from the project", go(false)), made(
+    "span", `${clip.copied ? "" : `The file ${clip.file} stays where it is. `}The clip can be brought back until the studio ends.`, "soft",
   ));
   return line;
 }

@@ -1,12 +1,12 @@
-// What clip B of a pair does differently from A, as `la2ds compare` says it.
+// What clip B of a pair does differently from A, as found by `la2ds compare`.
 
 import { get, post } from "./ask.js";
 import { at, button, fetched, made } from "./page.js";
 import { followed } from "./work.js";
 
-const MOST = 8; // joints that are listed; all are on the page with pictures
+const MOST = 8; // listed joints; the page with pictures has all
 
-/** pair: ids of both. go(time): show a second of A. */
+/** pair: ids of both clips. go(time): go to this second of A. */
 export function connectComparison(pair, go) {
   const query = new URLSearchParams(pair);
   at("compare").addEventListener("click", async () => {
@@ -24,7 +24,7 @@ export function connectComparison(pair, go) {
 
   function tell(found) {
     const when = new Date(1000 * found.time).toLocaleString();
-    at("compared").textContent = found.stale ? `Compared ${when}; joints have changed since: compare again.` : `Compared ${when}.`;
+    at("compared").textContent = found.stale ? `Compared ${when}; joints have changed since, so compare again.` : `Compared ${when}.`;
     at("compare").textContent = "Compare again";
     lines("compare-notes", found.notes, "warning");
     at("differs").replaceChildren(...found.differs.slice(0, MOST).map(({ text, time }) => {

@@ -1,6 +1,6 @@
-// How the curves of a run lie on a canvas: scales that hold their points, round marks, and words.
+// The curves of a run: axis ranges, round tick marks, and descriptions in words.
 
-/** Round values between low and high, some `wanted` of them. */
+/** Round values between low and high, about `wanted` of them. */
 export function marks(low, high, wanted = 4) {
   const rough = (high - low) / wanted;
   if (!(rough > 0)) return [low];
@@ -11,8 +11,8 @@ export function marks(low, high, wanted = 4) {
   return found;
 }
 
-/** Lowest and highest value of points [step, value] with a margin, never of no height; `also` is
- * inside. */
+/** Lowest and highest value of points [step, value] and of `also`, with a margin; never an empty
+ * range. */
 export function range(points, also = []) {
   const values = [...points.map(([, value]) => value), ...also];
   if (!values.length) return [0, 1];
@@ -31,7 +31,7 @@ export function lasting(seconds) {
   return `${Math.floor(minutes / 60)} h${rest ? ` ${rest} min` : ""}`;
 }
 
-/** What a curve shows, for those who do not see it. */
+/** A description of a curve for screen readers. */
 export function inWords(name, points, unit = "") {
   if (!points.length) return `${name}: nothing yet`;
   const said = ([step, value]) => `${Number(value.toPrecision(3))}${unit} at step ${step}`;

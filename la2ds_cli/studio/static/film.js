@@ -1,12 +1,12 @@
 // Pictures of a clip from the server, in chunks (studio/film.py). A page loads the report's film.js
 // before it.
 
-const CHUNKS = 12; // kept, of some 16 pictures each
+const CHUNKS = 12; // kept, of 16 pictures each
 const BITMAPS = 40; // decoded pictures kept: those of 720p take 4 MB each
 
 export class ServedFilm extends Film {
-  /** facts: address of a chunk, less its number; count of pictures; chunk: pictures in each. among:
-   * how many films the page plays at once, which share its memory. */
+  /** facts: address of a chunk, without its number; count of pictures; chunk: pictures in each. among:
+   * number of films that the page plays at once and that share its memory. */
   constructor(facts, among = 1) {
     super(null);
     this.rows = Array.from({ length: facts ? facts.count : 0 }, (_, k) => k);
@@ -20,9 +20,9 @@ export class ServedFilm extends Film {
 
   async blob(index) {
     const number = Math.floor(index / this.facts.chunk);
-    if ((number + 1) * this.facts.chunk < this.rows.length) this.chunk(number + 1); // in time
+    if ((number + 1) * this.facts.chunk < this.rows.length) this.chunk(number + 1); // ahead of time
     const picture = (await this.chunk(number))[index % this.facts.chunk];
-    if (!picture.size) throw new Error("the video no longer holds this frame");
+    if (!picture.size) throw new Error("the video no longer contains this frame");
     return picture;
   }
 
@@ -39,12 +39,12 @@ export class ServedFilm extends Film {
       if (!answer.ok) throw new Error(await answer.text());
       return unpackedChunk(await answer.arrayBuffer());
     });
-    asked.catch(() => this.chunks.delete(number)); // asked again when it is due again
+    asked.catch(() => this.chunks.delete(number)); // requested again when it is needed again
     return asked;
   }
 }
 
-/** The pictures of a chunk: how many, the bytes of each, and these one after the other. */
+/** The pictures of a chunk, which contains their number, the bytes of each, and the pictures. */
 export function unpackedChunk(content) {
   const view = new DataView(content);
   const count = view.getUint32(0, true);

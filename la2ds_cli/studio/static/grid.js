@@ -1,12 +1,12 @@
-// Where pictures of clips stand that are seen at once.
+// The layout of pictures of several clips shown at once.
 
 const LEAST = 104; // page pixels, the least width and height of a picture
 
 /**
- * Columns, rows, and width and height of a picture, so that pictures are as large as they fit.
- * shapes: width over height of each; wide, high: page pixels for all; gap: between two; words: for the
- * lines at each picture. Where they are too many for the height, they go beyond it; of equal heights
- * the one with fewest rows is taken.
+ * Columns, rows, and width and height of a picture, so that pictures are as large as possible.
+ * shapes: width / height of each; wide, high: page pixels for all; gap: between two; words: height of
+ * the text at each picture. Too many pictures exceed the height; among layouts of equal height, the
+ * one with the fewest rows is used.
  */
 export function gridFor(shapes, wide, high, { gap = 10, words = 48 } = {}) {
   const sorted = [...shapes].sort((x, y) => x - y);

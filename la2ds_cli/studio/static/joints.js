@@ -1,22 +1,22 @@
-// The page of a clip's joints: a wrong one is dragged to where it is, or marked as not to be trusted.
-// What a person has put right is laid over what the network found, as core/corrections.py does.
+// The page of a clip's joints: drag a wrong joint to its place, or mark it as not trusted. Corrections
+// are applied on top of what the network found, as in core/corrections.py.
 
 import { get, post } from "./ask.js";
 import { ServedFilm } from "./film.js";
 import { at, button, made, trouble } from "./page.js";
 import { Player } from "./player.js";
 
-const NEAR = 16; // page pixels around a joint in which it is taken hold of
+const NEAR = 16; // page pixels around a joint within which it can be grabbed
 const MOST_FILLED = 100; // frames between two corrections
 const MOST_LISTED = 200;
-const HUE = "#ff4fd8"; // of what was put right
+const HUE = "#ff4fd8"; // of corrected joints
 const id = at("joints").dataset.clip;
 
 let clip = null, stage = null, names = [];
 let found = null; // what the network found: { joints, state }
-let corrections = new Map(); // "frame joint" -> [x, y] in pixels, null: not to be trusted
-let chosen = 0; // the joint, by its place in `names`
-const undo = []; // changes that take the last ones back
+let corrections = new Map(); // "frame joint" -> [x, y] in pixels, null: not trusted
+let chosen = 0; // index of the joint in `names`
+const undo = []; // inverse changes, the latest last
 const player = new Player(show);
 
 // --- places --------------------------------------------------------------------------------------
@@ -24,7 +24,7 @@ const player = new Player(show);
 const key = (row, joint) => `${clip.frame[row]} ${names[joint]}`;
 const index = (row, joint) => row * names.length + joint;
 
-/** Pixels of the picture for a step of a joint's position in a row. */
+/** Picture pixels for one unit of a joint's stored position in a row. */
 const step = (row) => (clip.window[row][3] - clip.window[row][1]) / UNIT;
 
 /** Where a joint of a row is now, in pixels of the picture. */
@@ -52,7 +52,7 @@ function put(row, joint, [x, y]) {
   clip.state[k] = 2;
 }
 
-/** What is shown of a joint of a row: what was put right, else what was found. */
+/** Show the correction of a joint in a row or, if there is none, what the network found. */
 function laid(row, joint) {
   const k = index(row, joint), right = corrections.get(key(row, joint));
   clip.joints.set(found.joints.subarray(2 * k, 2 * k + 2), 2 * k);
@@ -63,14 +63,14 @@ function laid(row, joint) {
 
 // --- changes -------------------------------------------------------------------------------------
 
-/** A change that makes a joint of a row what it is now. */
+/** The change that restores the current state of a joint in a row. */
 function inverse(row, joint) {
   const right = corrections.get(key(row, joint));
   const same = { frame: clip.frame[row], joint: names[joint] };
   return right === undefined ? { ...same, remove: true } : { ...same, at: right };
 }
 
-/** Show changes, and keep them. */
+/** Show changes and save them. */
 function change(changes, back = null) {
   if (back) undo.push(back);
   for (const one of changes) {
@@ -108,8 +108,8 @@ function nudge(x, y) {
   set(player.row, chosen, { at: [px + x, py + y] });
 }
 
-/** The row of the correction of the chosen joint before a row that has one; null where there is none
- * near enough. */
+/** For a row with a correction of the chosen joint: the row of its previous one; null if none is near
+ * enough. */
 function before(row) {
   if (!corrections.get(key(row, chosen))) return null;
   for (let k = row - 1; k >= Math.max(0, row - MOST_FILLED - 1); k -= 1) {
@@ -156,7 +156,7 @@ function tell() {
   }).sort((a, b) => a.frame - b.frame || names.indexOf(a.joint) - names.indexOf(b.joint)).slice(0, MOST_LISTED);
   at("corrections").replaceChildren(...listed.map(({ frame, joint, right }) => {
     const row = lastUpTo(clip.frame, frame), item = made("li", "", "line");
-    const text = `${clip.time[row].toFixed(2)} s, ${words(joint)}: ${right ? "put right" : "not to be trusted"}`;
+    const text = `${clip.time[row].toFixed(2)} s, ${words(joint)}: ${right ? "corrected" : "not trusted"}`;
     item.append(
       button(text, () => { choose(names.indexOf(joint)); player.to(row); }),
       button("Remove", () => change([{ frame, joint, remove: true }], [{ frame, joint, at: right }]), { label: `Remove: ${text}` }),
@@ -164,7 +164,7 @@ function tell() {
     return item;
   }));
   const right = corrections.get(key(player.row, chosen));
-  const how = right ? "put right" : right === null ? "not to be trusted" : ["not seen", "not sure", "found"][clip.state[index(player.row, chosen)]];
+  const how = right ? "corrected" : right === null ? "not trusted" : ["not seen", "unsure", "found"][clip.state[index(player.row, chosen)]];
   at("moment").textContent = `${clip.time[player.row].toFixed(2)} s · frame ${clip.frame[player.row]} · ${words(names[chosen])}: ${how}`;
   stage.draw();
 }
@@ -215,7 +215,7 @@ const KEYS = {
   x: untrusted, r: raw, f: fill, u: takeBack,
 };
 
-/** A joint that is near is taken hold of; where nothing is near, one that is not seen is put there. */
+/** Grab a nearby joint; if none is near and the chosen joint is not seen, put it there. */
 function connectPicture() {
   const canvas = at("stage-a");
   const place = (event) => { const box = canvas.getBoundingClientRect(); return [event.clientX - box.left, event.clientY - box.top]; };

@@ -1,8 +1,8 @@
-// The list of all keys of a page, which `?` opens; its rows are in the page's template.
+// The list of all keys of a page, opened by `?`; its rows are in the page's template.
 
 const list = document.getElementById("key-list");
 
-/** Whether the list is open: other keys are not those of the page then. */
+/** Whether the list is open; the keys of the page are then inactive. */
 export const helping = () => list.open;
 
 const toggle = () => { if (list.open) list.close(); else list.showModal(); };

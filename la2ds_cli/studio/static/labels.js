@@ -1,12 +1,12 @@
 // Labels of a clip and how they change: [{ start, end, phase, checked }] in frames, `end` exclusive,
-// in time order, none over another. checked: which of "start" and "end" a person vouches for.
-// Every function gives new labels and leaves the given ones as they are.
+// in time order, without overlaps. checked: which of "start" and "end" a person has checked.
+// Every function returns new labels and does not change its arguments.
 
 const inOrder = (labels) => [...labels].sort((x, y) => x.start - y.start);
 const at = (labels, frame) => labels.find((one) => one.start <= frame && frame < one.end);
 const also = (checked, side) => [...new Set([...checked, side])].sort();
 
-/** A phase begins at a frame and lasts as long as what was there, or up to what follows. */
+/** Begin a phase at a frame; it lasts as long as the phase that was there, or until the next one. */
 function begin(labels, phase, frame, ends) {
   const there = at(labels, frame);
   if (there && there.phase === phase) return labels;
@@ -19,7 +19,7 @@ function begin(labels, phase, frame, ends) {
   return joined([...none(labels, frame), added]);
 }
 
-/** No phase from a frame to the end of that which is there. */
+/** Remove the phase at a frame, from there to its end. */
 function none(labels, frame) {
   const there = at(labels, frame);
   if (!there) return labels;
@@ -28,10 +28,10 @@ function none(labels, frame) {
   return inOrder([...left, { ...there, end: frame, checked: also(there.checked, "end") }]);
 }
 
-/** Without the phase that is there. */
+/** Remove the whole phase at a frame. */
 const remove = (labels, frame) => labels.filter((one) => one !== at(labels, frame));
 
-/** Two of one name that touch are one. */
+/** Join touching phases of the same name. */
 function joined(labels) {
   const found = [];
   for (const one of inOrder(labels)) {
@@ -43,7 +43,7 @@ function joined(labels) {
   return found;
 }
 
-/** A border moves, not beyond its neighbours, and is checked. */
+/** Move a boundary, not beyond its neighbours, and mark it as checked. */
 function move(labels, border, frame) {
   const before = labels.find((one) => one.end === border), after = labels.find((one) => one.start === border);
   const ordered = inOrder(labels);
@@ -60,7 +60,7 @@ function move(labels, border, frame) {
 /** Frames at which a phase begins or ends. */
 const borders = (labels) => [...new Set(labels.flatMap(({ start, end }) => [start, end]))].sort((x, y) => x - y);
 
-/** Those within the clip for which nobody vouches. */
+/** Boundaries within the clip that nobody has checked. */
 function unchecked(labels, ends) {
   const open = labels.filter((one) => one.carried).flatMap(({ start, end, checked }) =>
     [...(checked.includes("start") ? [] : [start]), ...(checked.includes("end") ? [] : [end])]);

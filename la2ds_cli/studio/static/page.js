@@ -1,4 +1,4 @@
-// What the scripts of all pages do with their page: find and make elements, and say what went wrong.
+// What all pages' scripts share: find and create elements, and show errors.
 
 export const at = (id) => document.getElementById(id);
 
@@ -17,19 +17,20 @@ export function button(text, action, { name = "", label = "" } = {}) {
   return element;
 }
 
-/** Say what went wrong and what helps; null: nothing did. */
+/** Show an error with its hint; null hides it. */
 export function trouble(error) {
   at("problem").hidden = !error;
   if (error) at("problem").textContent = error.hint ? `${error.message}: ${error.hint}` : error.message;
 }
 
-/** Load what no person has asked for just now: says why it cannot be had, and gives null. What went
- * wrong before stays on the page. */
+/** Load data that the user did not request directly. If that fails, shows why and returns null.
+ * An earlier error stays on the page. */
 export async function fetched(action) {
   try { return await action(); } catch (error) { trouble(error); return null; }
 }
 
-/** Do what may be refused; says why where it is, on the page below any dialog, and gives null. */
+/** Do something that the server may refuse. If it does, closes any dialog, shows why and returns
+ * null. */
 export async function tried(action) {
   try {
     trouble(null);

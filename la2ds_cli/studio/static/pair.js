@@ -1,6 +1,5 @@
-// The page of a pair: what the report's page shows, with film from the server, and the moments that
-// a person says are the same. The report's scripts hold what both show; they are loaded when the
-// clips are aligned.
+// The page of a pair: what the report's page shows, with film from the server, and corrected matches.
+// The report's scripts, which both pages share, are loaded once the clips are aligned.
 
 import { get, post } from "./ask.js";
 import { connectComparison } from "./compare.js";
@@ -15,7 +14,7 @@ const query = new URLSearchParams(pair);
 const OVER = "#ff4fd8"; // the joints of B over A
 const MOST_UNSURE = 12;
 
-// --- what is loaded ------------------------------------------------------------------------------
+// --- loading -------------------------------------------------------------------------------------
 
 function embed(id, content) {
   const element = made("script", JSON.stringify(content));
@@ -51,8 +50,8 @@ async function open() {
   openAt();
 }
 
-/** Show the moments that the address names; where the alignment shows another one of B beside A's, B
- * is alone at its own. */
+/** Show the moments named in the address; if the alignment matches A's to another moment of B, move
+ * B alone to its own. */
 function openAt() {
   const asked = new URLSearchParams(location.search);
   const [a, b] = ["row_a", "row_b"].map((name) => Number.parseInt(asked.get(name) || "", 10));
@@ -63,9 +62,9 @@ function openAt() {
   moveFree(b);
 }
 
-/** The alignment has changed: everything follows. */
+/** Update everything after the alignment has changed. */
 function follow(found) {
-  const { limit } = data.angles; // the scale stays
+  const { limit } = data.angles; // keep the scale
   Object.assign(data, found);
   data.angles.limit = limit;
   findUnmatched();
@@ -128,7 +127,7 @@ function tellAnchors() {
   at("anchors").replaceChildren(...data.anchors.map(({ frames, seconds: both }) => {
     const item = made("li");
     const words = both ? `A ${short(both[0])} s is B ${short(both[1])} s`
-      : `A frame ${frames[0]} is B frame ${frames[1]}: not in the clip any more`;
+      : `A frame ${frames[0]} is B frame ${frames[1]}: no longer in the clip`;
     item.append(
       both ? button(words, () => { play(false); seek(rowAt(A, both[0])); }) : made("span", words),
       button("Remove", () => change("/pair/anchor/remove", { frames }), { label: `Remove: ${words}` }),
@@ -159,11 +158,11 @@ async function takeNote(event) {
   const frames = [shows("a", A, state.row), shows("b", B, state.rowB)];
   if (!await changeNote({ frames, text: at("note-text").value.trim() })) return;
   at("note-text").value = "";
-  at("note-text").blur(); // the keys are those of the players again
+  at("note-text").blur(); // keys control the players again
 }
 
-/** Runs of A's frames of which the alignment is unsure, the least sure first, without those that a
- * person has looked at. */
+/** Runs of A's frames where the alignment is unsure, the least sure first, without those that have a
+ * corrected match. */
 function unsure() {
   const anchored = new Set(data.anchors.map(({ frames }) => A.frame.indexOf(frames[0])));
   return runs(A.count, (k) => data.certainty[k] === "unsure")
@@ -225,7 +224,7 @@ function tellHow() {
 
 // --- what is drawn on the pictures -----------------------------------------------------------------
 
-/** Where the body of a row is, in the units of its joints; null where it is not seen. */
+/** Position of the body in a row, in the units of its joints; null if it is not seen. */
 function root(clip, row) {
   const first = row * data.skeleton.sides.length;
   const seen = data.skeleton.root.map((k) => first + k).filter((k) => clip.state[k]);
@@ -234,7 +233,7 @@ function root(clip, row) {
   return { x: mean(0), y: mean(1) };
 }
 
-/** B over A: as large as A, its body where A's is. */
+/** Draw B over A, at the size of A and with the body in the same place. */
 function overlay(stage, row) {
   const kind = at("overlay").value;
   const rowB = state.rowB;
@@ -245,7 +244,7 @@ function overlay(stage, row) {
   const place = stage.place(row);
   const high = ([, top, , bottom]) => bottom - top;
   const size = A.body / B.body; // pixels of A for one of B
-  const unit = (place.scale * UNIT) / high(A.window[row]); // of the canvas, for a pixel of A
+  const unit = (place.scale * UNIT) / high(A.window[row]); // canvas pixels for a pixel of A
   const scale = (size * unit * high(B.window[rowB])) / UNIT;
   const centre = { x: rootA.x * place.scale + place.x, y: rootA.y * place.scale + place.y };
   const over = { scale, x: centre.x - rootB.x * scale, y: centre.y - rootB.y * scale };
@@ -254,7 +253,7 @@ function overlay(stage, row) {
     if (!picture) return;
     const [wide, tall] = B.size;
     const pixel = size * unit;
-    // The window's corner lies at 0 of the joints.
+    // The window's corner is the origin of the joints.
     const left = over.x - (B.window[rowB][0] + 0.5) * pixel, top = over.y - (B.window[rowB][1] + 0.5) * pixel;
     context.save();
     context.globalAlpha = 0.45;
@@ -265,7 +264,7 @@ function overlay(stage, row) {
   drawSkeleton(context, data.skeleton, B, rowB, over, Math.max(stage.height / 170, 1.4), OVER);
 }
 
-/** The angles of the body, in degrees as the camera sees them, beside their joints. */
+/** Write the joint angles, in degrees as the camera sees them, next to their joints. */
 function drawAngles(stage, row) {
   if (!at("show-angles").checked) return;
   const { context, clip } = stage;
@@ -328,7 +327,7 @@ const KEYS = {
   },
 };
 
-/** What a key does while B is moved alone; false for the others. */
+/** Handle a key while B moves alone; returns false for other keys. */
 function actAlone(event) {
   const step = event.shiftKey ? 10 : 1;
   const actions = {
@@ -337,7 +336,7 @@ function actAlone(event) {
     Enter: same,
     Escape: () => correct(false),
   };
-  if (event.key === "Enter" && event.target.tagName === "BUTTON") return false; // its own
+  if (event.key === "Enter" && event.target.tagName === "BUTTON") return false; // presses the button
   const action = actions[event.key];
   if (action) action();
   return Boolean(action);
@@ -345,12 +344,12 @@ function actAlone(event) {
 
 function key(event) {
   if (event.ctrlKey || event.altKey || event.metaKey) return;
-  if (event.target.type === "text") { // its own
+  if (event.target.type === "text") { // typing
     event.stopPropagation();
     if (event.key === "Escape") event.target.blur();
     return;
   }
-  if (helping()) { event.stopPropagation(); return; } // the keys are those of the list
+  if (helping()) { event.stopPropagation(); return; } // the key list is open
   let done = correcting() && actAlone(event);
   const action = KEYS[event.key.toLowerCase()];
   if (!done && action) { action(); done = true; }
@@ -372,7 +371,7 @@ function connectPair() {
   listeners.push(() => { if (correcting()) at("free").value = String(state.free); });
   const band = at("band-b");
   for (const kind of ["pointerdown", "pointermove"]) {
-    band.addEventListener(kind, (event) => { // while B is alone, its bar moves it
+    band.addEventListener(kind, (event) => { // while B moves alone, its bar moves it
       if (!correcting() || !(event.buttons & 1)) return;
       event.stopImmediatePropagation();
       band.setPointerCapture(event.pointerId);

@@ -1,5 +1,5 @@
-// The page of the phases: a key says that a phase begins at the frame that is shown, borders are
-// dragged, and what was carried from other clips is accepted or moved, the least sure first.
+// The Phases page: a key begins a phase at the shown frame, boundaries can be dragged, and boundaries
+// propagated from other clips are accepted or moved, the least sure first.
 
 import { get, post, send } from "./ask.js";
 import { ServedFilm } from "./film.js";
@@ -8,17 +8,17 @@ import { at, button, made, trouble } from "./page.js";
 import { Player } from "./player.js";
 import { followed } from "./work.js";
 
-const GRIP = 14; // page pixels around a border in which it is taken hold of
+const GRIP = 14; // page pixels around a boundary within which it can be grabbed
 const LINE_HIGH = 56;
 const SAVE_AFTER = 250; // milliseconds without another change
-const AGAIN_AFTER = 2000; // where another command is writing
+const AGAIN_AFTER = 2000; // milliseconds, if another command is writing
 const MOST_REVIEWED = 12;
 
 let clip = null, stage = null, ends = [0, 0];
 let labels = []; // in time order, see labels.js
 let version = "", history = [], undo = [];
 let overview = { clips: [], names: [], palette: ["#888888"], queue: [] };
-let reviewed = null; // the border of the queue that is looked at
+let reviewed = null; // the boundary of the queue that is being reviewed
 let opened = at("phases").dataset.clip; // the clip's id
 const player = new Player(show), { clock } = player;
 const saving = { due: 0, how: "", changes: 0, busy: null, stuck: false };
@@ -55,7 +55,7 @@ async function open(id, frame = null) {
   listFiles().catch(trouble);
 }
 
-/** What the server knows of the labels. */
+/** Take over the labels that the server has. */
 function take(found) {
   ({ rows: labels, version, history } = found);
 }
@@ -68,7 +68,7 @@ async function look() {
 
 // --- changing labels -------------------------------------------------------------------------------
 
-/** The labels become others; they are saved soon. */
+/** Replace the labels, and save them soon. */
 function change(next, how) {
   if (JSON.stringify(next) === JSON.stringify(labels)) return false;
   undo.push(labels);
@@ -95,7 +95,7 @@ function takeBack() {
   keep("undo");
 }
 
-/** Send what has changed; one question at a time, again where another command is writing. */
+/** Send what has changed, one request at a time; try again if another command is writing. */
 async function save() {
   clearTimeout(saving.due);
   if (saving.busy || saving.stuck || !saving.changes) return saving.busy;
@@ -125,11 +125,11 @@ async function sendAll() {
   if (saving.changes && !saving.stuck) saving.due = setTimeout(save, wait);
 }
 
-/** A promise of nothing left to save, or of no way to. */
+/** Resolves when everything is saved, or cannot be. */
 async function saved() {
   for (let tries = 0; saving.changes && !saving.stuck && tries < 3; tries += 1) await save();
   if (saving.changes && !saving.stuck) {
-    throw new Error("the labels of this clip are not saved yet: try again in a while");
+    throw new Error("the labels of this clip are not saved yet: try again later");
   }
 }
 
@@ -152,7 +152,7 @@ function next() {
   if (one) review(one);
 }
 
-/** The border that is looked at belongs to the frame that is shown. */
+/** Move the reviewed boundary to the shown frame, or accept it there. */
 function accept() {
   const border = reviewed && reviewed.clip === opened ? reviewed.frame
     : edited.borders(labels).includes(here()) ? here() : null;
@@ -173,10 +173,10 @@ function acceptAll() {
   tell();
 }
 
-/** Begin work on labels by a question, once they are saved, and follow it to its end. */
+/** Start a job on labels once they are saved, and follow it to its end. */
 const worked = (question) => followed(async () => { await saved(); return question(); });
 
-/** Labels have become others on the disk; the moment that is shown stays. */
+/** Reload labels that have changed on disk; the shown moment stays. */
 async function reopen() {
   await look();
   if (saving.changes) return;
@@ -194,7 +194,7 @@ async function carry() {
   if (merged) {
     const several = (count) => (count === 1 ? "1 clip" : `${count} clips`);
     at("carried").textContent = `labelled ${several(merged.written.length)}${
-      merged.withheld.length ? `, withheld from ${several(merged.withheld.length)} that it does not fit` : ""}`;
+      merged.withheld.length ? `, but not ${several(merged.withheld.length)} that the labels do not fit` : ""}`;
   }
   if (job) await reopen().catch(trouble);
 }
@@ -222,14 +222,14 @@ async function exportFile(format, pressed) {
 async function bringIn(file) {
   const id = opened;
   const job = await worked(async () => {
-    if (labels.length && !window.confirm(`Replace the labels of this clip by those of ${file.name}?`)) return null;
+    if (labels.length && !window.confirm(`Replace the labels of this clip with those of ${file.name}?`)) return null;
     const query = new URLSearchParams({ clip: id, ...(labels.length ? { overwrite: "1" } : {}) });
     return send(`/phases/files/import/${encodeURIComponent(file.name)}?${query}`, file);
   });
   if (job?.state !== "done") return;
   await (opened === id ? reopen() : look()).catch(trouble);
   const count = (job.result?.items || []).reduce((sum, item) => sum + item.frames, 0);
-  at("brought-in").textContent = `${count} phases of ${file.name}`;
+  at("brought-in").textContent = `imported ${count} phases of ${file.name}`;
 }
 
 // --- what is said ----------------------------------------------------------------------------------
@@ -276,7 +276,7 @@ function tellClips() {
     const item = made("li"), link = made("a");
     link.href = `/phases?${new URLSearchParams({ clip: id })}`;
     if (id === opened) link.setAttribute("aria-current", "page");
-    const said = !phases ? "no labels" : carried ? `${phases} phases, ${carried} carried` : `${phases} phases by you`;
+    const said = !phases ? "no labels" : carried ? `${phases} phases, ${carried} propagated` : `${phases} phases by you`;
     link.append(made("span", name), made("span", said, "soft"));
     link.addEventListener("click", (event) => {
       if (event.ctrlKey || event.metaKey || event.shiftKey) return;
@@ -305,10 +305,10 @@ function tellRows() {
   const time = (frame) => (clip ? `${Math.max(timeOf(frame), 0).toFixed(2)} s` : "");
   at("rows").tBodies[0].replaceChildren(...labels.map((one) => {
     const row = made("tr");
-    const by = one.carried ? "carried" : "you";
+    const by = one.carried ? "propagated" : "you";
     const from = one.clips ? ` from ${one.clips.split(" ").length === 1 ? one.clips : `${one.clips.split(" ").length} clips`}` : "";
     row.append(made("td", one.phase), made("td", time(one.start), "number"), made("td", time(one.end), "number"),
-      made("td", one.carried || !from ? `${by}${from}` : `you, once carried${from}`));
+      made("td", one.carried || !from ? `${by}${from}` : `you, first propagated${from}`));
     return row;
   }));
   at("history").replaceChildren(...history.map((line) => made("li",
@@ -388,15 +388,15 @@ function toBorder(side) {
   if (frames.length) player.to(rowOf(side < 0 ? Math.max(...frames) : Math.min(...frames)));
 }
 
-/** The border at the frame that is shown, or the last before it, moves by a frame, and what is shown
- * with it. */
+/** Move the boundary at the shown frame, or the last one before it, by a frame, and show that
+ * frame. */
 function nudge(side) {
   const frames = edited.borders(labels).filter((frame) => frame <= here() && frame > ends[0]);
   if (!frames.length) return;
   const border = Math.max(...frames);
   const target = frameOf(clamp(rowOf(border) + side, 0, clip.count - 1));
   player.play(false);
-  const moved = isReviewed({ clip: opened, frame: border }) // which moves when it is accepted
+  const moved = isReviewed({ clip: opened, frame: border }) // moves only when it is accepted
     || change(edited.move(labels, border, target), "move");
   if (moved) player.go(rowOf(target));
 }
@@ -413,7 +413,7 @@ const KEYS = {
 for (const key of "123456789") KEYS[key] = () => { const name = overview.names[key - 1]; if (name) label(name); };
 for (const key of "iex") KEYS[key] = () => clock.sectionKey(key);
 
-/** The line: a border that is near is dragged, else it is where to go. */
+/** The line: drag a nearby boundary, or else go to that moment. */
 function connectLine() {
   const canvas = at("line");
   const place = (event) => clamp(event.clientX - canvas.getBoundingClientRect().left, 0, line.wide);
@@ -481,7 +481,7 @@ function connect() {
     overview.added = [...(overview.added || []), name];
     overview.names.push(name);
     at("name").value = "";
-    at("name").blur(); // the keys are those of the labels again
+    at("name").blur(); // keys set labels again
     tell();
   });
   window.addEventListener("resize", () => { lay(); show(player.row); });

@@ -1,14 +1,15 @@
-// What every page with one clock has: a clip leads and plays, by buttons, keys, and a slider where the
-// page has one. A page loads the report's film.js and clock.js before it, and holds its transport.html.
+// What every page with one clock shares: a leading clip plays, controlled by buttons, keys and, if the
+// page has one, a slider. A page loads the report's film.js and clock.js first and includes its
+// transport.html.
 
 import { helping } from "./keys.js";
 import { at } from "./page.js";
 
-const scrub = document.getElementById("scrub"); // null where a page has none
+const scrub = document.getElementById("scrub"); // null if the page has none
 
 export class Player {
-  /** show(row): what the page shows of a row of the clip that leads. ready(): whether it is shown, so
-   * that the clock may go on. */
+  /** show(row): show a row of the leading clip. ready(): whether it is shown, so that the clock may
+   * continue. */
   constructor(show, ready = () => true) {
     this.show = show;
     this.clip = null;
@@ -19,7 +20,7 @@ export class Player {
 
   get row() { return this.state.row; }
 
-  /** Another clip leads, from a row on. */
+  /** Make another clip lead, starting at a row. */
   take(clip, row = 0) {
     this.play(false);
     this.clip = clip;
@@ -30,10 +31,10 @@ export class Player {
   play(on) {
     if (on === this.state.playing) return;
     this.clock.play(on);
-    if (!on) this.show(this.row); // it stands still now
+    if (!on) this.show(this.row); // now paused
   }
 
-  /** passed: seconds of the clip where the clock has come to the row by itself. */
+  /** passed: seconds of the clip, if the clock has reached the row by itself. */
   go(row, passed = null) {
     this.state.row = clamp(row, 0, this.clip.count - 1);
     this.state.clock = passed === null ? this.clip.time[this.row] : passed;
@@ -49,8 +50,8 @@ export class Player {
 
   jump(count) { this.to(this.row + count); }
 
-  /** Connect the buttons, and the keys: those of every player and `actions`, by the key. undo: what
-   * Ctrl+Z does. */
+  /** Connect the buttons and keys: those of every player, and `actions` by key. undo: action of
+   * Ctrl+Z. */
   connect(actions = {}, undo = null) {
     const keys = {
       " ": () => this.play(!this.state.playing),

@@ -1,5 +1,4 @@
-// The page of the search: the moment that is shown is looked for in the other clips, as soon as the
-// clip stands still.
+// The Search page: searches the other clips for the shown moment as soon as playback is paused.
 
 import { get, post } from "./ask.js";
 import { ServedFilm } from "./film.js";
@@ -7,9 +6,9 @@ import { at, button, made, trouble } from "./page.js";
 import { Player } from "./player.js";
 import { over } from "./work.js";
 
-const SETTLES = 250; // milliseconds at one frame until it is looked for
+const SETTLES = 250; // milliseconds at one frame until the search starts
 const STAGE = { share: 0.56, narrow: 0.42, least: 120, most: 900 }; // of the window's height; page pixels
-const BESIDE_FROM = 981; // page pixels from which the hits lie beside the player, as in pair.css
+const BESIDE_FROM = 981; // page width in pixels from which the hits are beside the player, as in pair.css
 
 let id = "", stage = null;
 let due = 0, asking = false, again = false;
@@ -48,14 +47,14 @@ async function open(clip, row) {
   document.body.dataset.clip = id;
 }
 
-/** Go to a frame of a clip as a link does, so that the browser's way back leads here. */
+/** Go to a frame of a clip as a link does, so that the browser's back button leads back here. */
 async function follow(clip, row) {
   window.history.pushState(null, "", addressOf(clip, row));
   await open(clip, row).catch(trouble);
   at("players-card").scrollIntoView({ block: "nearest" });
 }
 
-// --- the question ----------------------------------------------------------------------------------
+// --- the request -----------------------------------------------------------------------------------
 
 function soon() {
   clearTimeout(due);
@@ -79,11 +78,11 @@ async function ask() {
     trouble(null);
     let { found, number } = await post("/search/near", question);
     if (!found) {
-      at("said").textContent = "The clips are being read for the first search…";
+      at("said").textContent = "Reading the clips before the first search…";
       const job = await over(number);
       if (job.state !== "done") throw new Error(job.state === "failed" ? job.error : "the search was cancelled: move to another moment to search again");
       ({ found } = await get(`/search/found/${number}`));
-      // The work may have been begun for another moment; the index is there now.
+      // The job may have been started for another moment, but now the index exists.
       if (found.clip !== question.clip || found.row !== question.row) again = true;
     }
     if (!again) tell(found);
@@ -148,7 +147,7 @@ function connect() {
   window.addEventListener("popstate", here);
 }
 
-/** Show what the address names. */
+/** Show the moment named in the address. */
 function here() {
   const asked = new URLSearchParams(location.search);
   const row = Number.parseInt(asked.get("row") || "0", 10);

@@ -1,5 +1,5 @@
-// The page of a timeline: many clips are put on one, and those that are shown stand in step on the
-// clock of the reference.
+// The Timeline page: put many clips on one timeline; the shown ones play in step on the clock of the
+// reference.
 
 import { get, post } from "./ask.js";
 import { ServedFilm } from "./film.js";
@@ -17,7 +17,7 @@ let cells = []; // { rows, near, stage, moment }
 
 const options = () => ({ skeleton: at("show-skeleton").checked, film: at("show-film").checked, whole: at("show-whole").checked });
 
-/** All clips show what the reference does at a row of it. */
+/** Show all clips at the moment of a row of the reference. */
 function show(row) {
   const how = options();
   for (const { rows, near, stage, moment } of cells) {
@@ -30,12 +30,12 @@ function show(row) {
   at("moment").textContent = `${Math.round(100 * share)} % of the timeline · ${clip.time[row].toFixed(2)} s of ${clip.name}, the reference`;
 }
 
-/** Whether every picture is there: the clock waits, so that no clip falls behind. */
+/** Whether every picture is loaded; the clock waits for it, so that no clip falls behind. */
 const ready = () => cells.every(({ stage }) => stage.canvas.dataset.picture !== "");
 
 const player = new Player(show, ready);
 
-/** Of rows, some null, each or the nearest that is known. */
+/** Replace each null row by the nearest known one. */
 function nearest(rows) {
   const known = rows.map((row, k) => [row, k]).filter(([row]) => row !== null);
   return rows.map((row, k) => (row !== null ? row
@@ -81,7 +81,7 @@ async function open() {
   cells = clips.map((found, number) => cell(found, number, clips.length, clips[0].id));
   at("film-choice").hidden = cells.every(({ stage }) => stage.clip.film.empty);
   const said = [
-    more ? `${clips.length} of ${clips.length + more} clips are shown, evenly taken from all.` : "",
+    more ? `${clips.length} of ${clips.length + more} clips are shown, evenly spaced among all.` : "",
     changed.length ? `Changed since they were put on the timeline, and not shown: ${changed.join(", ")}.` : "",
   ].filter(Boolean).join(" ");
   at("not-shown").textContent = said;
@@ -110,7 +110,7 @@ function asked() {
   return question;
 }
 
-/** Begin work, and go to the timeline that it has made. */
+/** Start a job, and go to the timeline that it makes. */
 async function follow(question, pressed) {
   pressed.disabled = true;
   const job = await followed(question, at("making"));

@@ -1,5 +1,5 @@
-// The page of training: what there is to learn from, runs with their curves while they train, and
-// what evaluating them gave. The report's film.js, which the page loads before, draws its lines.
+// The Train page: the training clips, runs with their curves while they train, and their evaluations.
+// The report's film.js, which the page loads first, draws the lines.
 
 import { get, post } from "./ask.js";
 import { inWords, lasting, marks, range } from "./curves.js";
@@ -10,13 +10,13 @@ import { ENDED, onWork } from "./work.js";
 const HIGH = { loss: 170, validation: 110 }; // page pixels
 const EDGE = { left: 46, right: 10, top: 8, bottom: 22 };
 const GUESSING = 33; // % validation error, as docs/training.md says
-const STATES = { waiting: "waits", training: "is being trained", finished: "finished", stopped: "stopped" };
+const STATES = { waiting: "waiting", training: "training", finished: "finished", stopped: "stopped" };
 
 let known = { runs: [], evaluations: [] };
-const courses = new Map(); // run -> its course, as the events tell it
+const courses = new Map(); // run -> its course, from the events
 let shown = null; // the run whose curves are shown
 const chosen = new Set(); // runs to evaluate
-let named = false; // whether a person has changed the name of the next run
+let named = false; // whether the user has changed the name of the next run
 
 // --- loading ---------------------------------------------------------------------------------------
 
@@ -34,7 +34,7 @@ async function load() {
   document.body.dataset.ready = "true";
 }
 
-/** The run that wrote something last. */
+/** The run that most recently wrote something. */
 const newest = () => known.runs.reduce((best, run) => (!best || run.when > best.when ? run : best), null)?.run ?? null;
 
 let due = 0;
@@ -62,7 +62,7 @@ onWork((job) => {
   soon();
 });
 
-// --- what there is to learn from -------------------------------------------------------------------
+// --- the training clips ----------------------------------------------------------------------------
 
 const several = (count, one, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;
 
@@ -73,7 +73,7 @@ function tellLearn() {
   at("bar").textContent = sentence(bar);
   at("outlook").className = pays === "likely" ? "good" : "";
   at("clips-by-split").textContent = `${several(clips, "clip")} of ${listed} for training, ${test} kept for test, ${labelled} with phases.`
-    + (test ? "" : " None is kept for test: evaluating then scores all clips, those learnt from as well.");
+    + (test ? "" : " None is kept for test, so an evaluation scores all clips, including those trained on.");
   at("begin").disabled = pays === "impossible";
 }
 
@@ -116,8 +116,8 @@ function card(run) {
   head.append(box, made("span", run.run), made("span", STATES[run.state], run.state === "training" ? "state good" : "state soft"));
   const actions = made("div", "", "buttons");
   actions.append(button("Curves", () => show(run.run), { label: `Curves of ${run.run}` }));
-  if (run.state === "stopped") actions.append(button("Go on", () => ask("/train/go-on", { run: run.run, minutes: minutes() }), { label: `Go on with ${run.run}` }));
-  if (run.usable && run.embedded < run.clips && run.state !== "training") actions.append(button("Embed", () => ask("/train/embed", { run: run.run }), { label: `Embed all clips by ${run.run}` }));
+  if (run.state === "stopped") actions.append(button("Resume", () => ask("/train/go-on", { run: run.run, minutes: minutes() }), { label: `Resume ${run.run}` }));
+  if (run.usable && run.embedded < run.clips && run.state !== "training") actions.append(button("Embed", () => ask("/train/embed", { run: run.run }), { label: `Embed all clips with ${run.run}` }));
   const words = made("div", "", "facts");
   words.append(...facts(run));
   item.append(head, actions, words);
@@ -139,7 +139,7 @@ function tellChosen() {
   const usable = known.runs.some((run) => run.usable);
   at("evaluate").textContent = usable ? "Evaluate" : "Evaluate without a run";
   at("evaluate").disabled = usable && !chosen.size;
-  at("chosen").textContent = chosen.size ? [...chosen].join(", ") : usable ? "choose runs by their boxes; several give mean and spread" : "measures what needs no training";
+  at("chosen").textContent = chosen.size ? [...chosen].join(", ") : usable ? "tick runs to choose them; several give mean and spread" : "scores the methods that need no training";
 }
 
 async function evaluate() {
@@ -171,7 +171,7 @@ function tellCourse() {
   document.body.dataset.points = `${course.loss.length} ${course.validation.length}`;
 }
 
-/** A curve over the steps of the run; lines: values that are marked all across. */
+/** Draw a curve over the steps of the run; lines: values marked by horizontal lines. */
 function draw(id, points, course, lines = []) {
   const canvas = at(id), wide = Math.max(canvas.parentElement.clientWidth, 160), high = HIGH[id];
   const context = sized(canvas, wide, high);
@@ -218,7 +218,7 @@ function draw(id, points, course, lines = []) {
   if (!points.length) {
     context.fillStyle = colour("soft");
     context.textAlign = "center";
-    const none = id === "validation" && course.state === "training" ? "measured at validations; with this preset, that may be at its end" : "nothing yet";
+    const none = id === "validation" && course.state === "training" ? "measured at validations, which some presets run only at the end" : "nothing yet";
     context.fillText(none, (wide + EDGE.left) / 2, high / 2);
   }
   canvas.setAttribute("aria-label", id === "loss" ? inWords("Loss", points) : inWords("Validation error", points, " %"));

@@ -1,8 +1,8 @@
-// The strip of a file with two handles: which of its seconds a clip takes.
+// The strip of a file with two handles that set the time range of a clip.
 
 export const seconds = (value) => `${value.toFixed(value < 10 ? 2 : 1)} s`;
 
-/** Where a handle may go: in the file, and at least `least` seconds from the other. */
+/** Limit a handle to the file, and to at least `least` seconds from the other one. */
 export function bounded(which, value, range, total, least = 0.1) {
   const low = which === "start" ? 0 : range.start + least;
   const high = which === "start" ? range.end - least : total;
@@ -10,7 +10,7 @@ export function bounded(which, value, range, total, least = 0.1) {
 }
 
 export class Trim {
-  /** clip: as the server tells of it; picture(number): the address of a picture; show(number). */
+  /** clip: as sent by the server; picture(number): the address of a picture; show(number). */
   constructor(clip, picture, show) {
     this.total = clip.file_seconds;
     this.ends = { start: clip.options.start || 0, end: Math.min(clip.options.end ?? this.total, this.total) };
@@ -32,7 +32,7 @@ export class Trim {
     this.handles = { start: this.handle("start", "Start"), end: this.handle("end", "End") };
     this.element.tabIndex = 0;
     this.element.setAttribute("role", "group");
-    this.element.setAttribute("aria-label", "The file; left and right arrows show its pictures");
+    this.element.setAttribute("aria-label", "The file; the left and right arrow keys show its pictures");
     let number = 0;
     this.element.addEventListener("keydown", (event) => {
       if (event.target !== this.element || !["ArrowLeft", "ArrowRight"].includes(event.key)) return;
@@ -85,17 +85,17 @@ export class Trim {
     this.words.textContent = `From ${seconds(start)} to ${seconds(end)} of ${seconds(this.total)}; drag the two ends.`;
   }
 
-  /** Mark where the shown picture is. */
+  /** Mark the position of the shown picture. */
   at(time) { this.now.style.left = `${100 * time / this.total}%`; }
 
-  /** Show spans of seconds. */
+  /** Show spans, in seconds. */
   parts(spans) {
     for (const { start, end } of spans) {
       Object.assign(this.mark("part").style, { left: `${100 * start / this.total}%`, width: `${100 * (end - start) / this.total}%` });
     }
   }
 
-  /** What differs from the whole file, to the millisecond. */
+  /** The ends that differ from the whole file, to the millisecond. */
   range() {
     const round = (value) => Math.round(1000 * value) / 1000, { start, end } = this.ends;
     return { ...(start > 0 ? { start: round(start) } : {}), ...(end < this.total ? { end: round(end) } : {}) };

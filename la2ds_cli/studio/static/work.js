@@ -1,4 +1,4 @@
-// The work that is going on, in the bar of every page; other scripts listen to it by `onWork`.
+// Jobs in progress, shown in the bar of every page; other scripts listen to them with `onWork`.
 
 import { post } from "./ask.js";
 import { tried, trouble } from "./page.js";
@@ -14,17 +14,17 @@ export function onWork(listener) {
   for (const job of jobs.values()) listener(job);
 }
 
-/** A promise of a job when it is over. */
+/** Resolves with a job when it has ended. */
 export const over = (number) => new Promise((resolve) => {
   onWork((job) => { if (job.number === number && ENDED.includes(job.state)) resolve(job); });
 });
 
-/** Begin a job by a question and follow it to its end: the job, null where it was refused. Why it
- * was, or failed, is said. line: where the page says meanwhile that it will show what comes of it. */
+/** Start a job by a request and follow it to its end; returns the job, null if it was refused. Shows
+ * why it was refused or failed. line: element for a message while the job runs. */
 export async function followed(question, line = null) {
   const begun = await tried(question);
   if (!begun) return null;
-  if (line) line.textContent = "The work is in the bar at the top; the page shows it when it is done.";
+  if (line) line.textContent = "In progress, see the bar at the top; this page shows the result when it is done.";
   const job = await over(begun.number);
   if (line) line.textContent = "";
   if (job.state === "failed") trouble(new Error(job.error));
@@ -51,7 +51,7 @@ function show() {
   line.replaceChildren(words, bar, stop);
 }
 
-// On a phone the pages stand in a line that is wider than the bar.
+// On a phone the navigation is wider than the bar.
 document.querySelector(".bar nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 
 const events = new EventSource("/events");
