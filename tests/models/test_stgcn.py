@@ -226,7 +226,7 @@ def test_widths_grow_in_thirds() -> None:
 
 @pytest.mark.parametrize(("changes"), [{"width": 18, "heads": 2}, {"spatial_layers": 0}], ids=str)
 def test_what_makes_no_graph_network_is_refused(changes: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="multiple of 4, and spatial layers"):
+    with pytest.raises(ValueError, match="multiple of 4 and at least one spatial layer"):
         _network(**changes)
 
 
