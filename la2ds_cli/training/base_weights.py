@@ -78,7 +78,7 @@ def read_base() -> tuple[dict[str, np.ndarray], Config, dict[str, Any]]:
 def start_from_base(network: SequenceNetwork, config: Config, skeleton: Skeleton) -> None:
     """Load the weights of the base model into the network.
 
-    For another skeleton than the base's, the first layer keeps the base's weights of the joints
+    For a skeleton other than the base's, the first layer keeps the base's weights of the joints
     that both have; the other joints start with small random weights. Raises UserError (exit 5) if
     the settings describe another network, or if the skeleton is not that of a body.
     """
@@ -97,7 +97,7 @@ def _check_model(model: ModelConfig, base: ModelConfig) -> None:
     if differ:
         listed = ", ".join(f"model.{name}={present[name]}, not {wanted[name]}" for name in differ)
         raise UserError(
-            f"these settings describe another network than the base model: {listed}",
+            f"these settings describe a different network from the base model: {listed}",
             hint="use --preset base, or train without --from",
             exit_code=ExitCode.MISMATCH,
         )

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 SECTIONS = ("heatmap", "augment", "model", "train")
-# Settings that were added before version 0.1.0; config.ADDED lists later ones. A run whose recipe
+# Settings that were added up to version 0.1.0; config.ADDED lists later ones. A run whose recipe
 # lacks one was trained with this value.
 VALUES_OF_OLD_RUNS = {
     ("train", "method"): "la2ds",

@@ -1,8 +1,8 @@
 """Shuffle and Learn: is the middle one of three frames really between the other two?
 
 Misra, Zitnick, Hebert, "Shuffle and Learn: Unsupervised Learning using Temporal Order
-Verification", ECCV 2016, sec. 3. Frames a < b < c < d < e of one clip are drawn where it moves
-most; (b, c, d) is in order, (b, a, d) and (b, e, d) are not. A classifier on the three concatenated
+Verification", ECCV 2016, sec. 3. Frames a < b < c < d < e of one clip are drawn at moments of high
+motion; (b, c, d) is in order, (b, a, d) and (b, e, d) are not. A classifier on the concatenated
 embeddings distinguishes them (cross-entropy). As in the paper: both classes have the same first and
 last frame, 1 in 4 tuples is in order, time runs in either direction ((d, c, b) is also in order), b
 and d are at most tau_max apart and a, e at least tau_min away from them, tau_max = 4 tau_min.

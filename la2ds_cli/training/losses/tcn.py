@@ -10,7 +10,7 @@ Deep Metric Learning with Multi-class N-pair Loss Objective", NeurIPS 2016) on t
 released code. 20 frames a of a clip are drawn, and for each of them one of the 5 frames before it,
 e. The similarity of two frames is the dot product of their embeddings, which have any length. The
 loss is the cross-entropy of softmax_k(e_j . a_k), whose target is the frame that e_j was drawn for,
-plus 0.0005 times the mean of |e|^2 plus that of |a|^2.
+plus 0.0005 times the sum of the means of |e|^2 and |a|^2.
 
 The presets embed single frames, as the paper does; an encoder that sees the whole clip learns only
 the time.

@@ -21,9 +21,9 @@ This follows the abstract, the numbers of the two equations, and the authors' re
 refers to them; the paper's text was not available. tau, alpha, epsilon, rho, zeta, r and the number
 of iterations are the defaults of that code. Deviations from the code:
 
-* neighbours may always be at least one frame apart: with the code's 20 frames r N is less than one,
-  so no frame has a neighbour and the second term is 0. 1/r becomes the inverse of the share of the
-  clip over which neighbours reach;
+* neighbours reach at least one frame: with the code's 20 frames r N is less than one, so no frame
+  has a neighbour and the second term is 0. 1/r becomes the inverse of the share of the clip over
+  which neighbours reach;
 * a frame of Y is its own neighbour (Cy_jj = 0; 1 in the code): clips differ in length here, and two
   frames of the longer one may map to one frame of the other;
 * the second term ignores the virtual frames (their rows and columns of Cx and Cy are 0), so that a
