@@ -4,6 +4,6 @@ performer.py: a jointed body, its proportions and clothes · movement.py: its mo
 how a camera sees it · clips.py: videos and their ground truth · obstacles.py: what hides joints ·
 pose_errors.py: errors of pose networks · run.py: `la2ds demo`, and the error of its alignment.
 
-May import any package except commands.
+Imports any package except commands.
 To add a movement: a function of phase in movement.py and its name in clips.py.
 """

@@ -4,7 +4,7 @@ server.py assembles it; guard.py decides which requests are allowed; jobs.py run
 commands in separate processes. Each page has a file with its routes, a template and a script of the
 same name.
 
-May import every package below it except experiments and demo; uses Starlette and uvicorn.
+Imports any package below it except experiments and demo; uses Starlette and uvicorn.
 
 To add a page: a file with its handlers and ROUTES, which server.py includes; templates/NAME.html,
 which extends frame.html; static/NAME.js; and its entry in the navigation of pages.py.

@@ -6,5 +6,5 @@ chosen by measurement · validate: the label-free synthetic warp error · checkp
 of a run · distributed: several processes · train: the step, and the model card.
 
 Imports core to features.
-losses/__init__.py says how to add a method.
+To add a method: follow losses/__init__.py.
 """

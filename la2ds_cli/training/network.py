@@ -124,7 +124,7 @@ def _encoder(name: str) -> ModuleType:
     if spec is None:
         raise UserError(
             f"unknown encoder '{name}'",
-            hint=f"choose {', '.join(ENCODERS)}, or the dotted path of a module with build(...)",
+            hint=f"known: {', '.join(ENCODERS)}; or the dotted path of a module with build(...)",
         )
     return importlib.import_module(path)
 

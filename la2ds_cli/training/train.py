@@ -358,7 +358,7 @@ def _warnings(count: int, state: LoopState) -> list[str]:
     return warnings
 
 
-# --- the model card beside every run -------------------------------------------------------------
+# --- the model card of a run ---------------------------------------------------------------------
 
 _WARNINGS = "## Warnings"
 

@@ -211,7 +211,7 @@ onWork((job) => {
   comings();
 });
 
-// --- one clip alone ------------------------------------------------------------------------------
+// --- one clip ------------------------------------------------------------------------------------
 
 async function look(id) {
   const clip = await tried(() => get(`/clips/${encodeURIComponent(id)}`));

@@ -19,7 +19,7 @@ let chosen = 0; // index of the joint in `names`
 const undo = []; // inverse changes, the latest last
 const player = new Player(show);
 
-// --- places --------------------------------------------------------------------------------------
+// --- positions -----------------------------------------------------------------------------------
 
 const key = (row, joint) => `${clip.frame[row]} ${names[joint]}`;
 const index = (row, joint) => row * names.length + joint;
@@ -139,7 +139,7 @@ function takeBack() {
   change(back);
 }
 
-// --- what is said and drawn ----------------------------------------------------------------------
+// --- text and drawing ----------------------------------------------------------------------------
 
 const words = (joint) => joint.replaceAll("_", " ");
 

@@ -72,7 +72,7 @@ function follow(found) {
   tell();
 }
 
-// --- B is moved alone ------------------------------------------------------------------------------
+// --- moving B alone --------------------------------------------------------------------------------
 
 const correcting = () => state.free !== null;
 
@@ -107,7 +107,7 @@ async function same() {
   if (await change("/pair/anchor", { frames })) correct(false);
 }
 
-// --- what is said ----------------------------------------------------------------------------------
+// --- text on the page ------------------------------------------------------------------------------
 
 const short = (value) => value.toFixed(2);
 
@@ -222,7 +222,7 @@ function tellHow() {
   at("command").textContent = `la2ds align ${quoted(pair.a)} ${quoted(pair.b)}${kind}${anchors}`;
 }
 
-// --- what is drawn on the pictures -----------------------------------------------------------------
+// --- drawing on the pictures -----------------------------------------------------------------------
 
 /** Position of the body in a row, in the units of its joints; null if it is not seen. */
 function root(clip, row) {

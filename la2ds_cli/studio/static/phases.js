@@ -232,7 +232,7 @@ async function bringIn(file) {
   at("brought-in").textContent = `imported ${count} phases of ${file.name}`;
 }
 
-// --- what is said ----------------------------------------------------------------------------------
+// --- text on the page ------------------------------------------------------------------------------
 
 function tell() {
   tellNames();
@@ -320,7 +320,7 @@ function tellMoment() {
   at("moment").textContent = [`${clip.time[player.row].toFixed(2)} s`, `frame ${here()}`, found ? found.phase : "no phase"].join(" · ");
 }
 
-// --- what is drawn ---------------------------------------------------------------------------------
+// --- drawing ---------------------------------------------------------------------------------------
 
 const line = { x: (time) => ((time - clip.start) / (clip.end - clip.start)) * line.wide };
 

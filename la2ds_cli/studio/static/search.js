@@ -97,7 +97,7 @@ async function ask() {
   if (again) ask();
 }
 
-// --- what is said ----------------------------------------------------------------------------------
+// --- text on the page ------------------------------------------------------------------------------
 
 function tell(found) {
   const left = found.left_out ? `; ${found.left_out} clips cannot be compared` : "";
