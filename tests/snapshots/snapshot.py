@@ -11,6 +11,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator
+from difflib import unified_diff
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,10 @@ def assert_matches(name: str, lines: Iterable[str]) -> None:
     text = "\n".join(lines) + "\n"
     if os.environ.get(UPDATE):
         path.write_text(text, encoding="utf-8")
-    assert text.splitlines() == path.read_text("utf-8").splitlines(), (
-        f"{path}: {UPDATE}=1 writes it anew"
+    changed = "\n".join(
+        unified_diff(path.read_text("utf-8").splitlines(), text.splitlines(), n=0, lineterm="")
     )
+    assert not changed, f"{path}: {UPDATE}=1 writes it anew\n{changed}"
 
 
 def key_lines(documents: Iterable[Any]) -> list[str]:
