@@ -251,7 +251,7 @@ def _search_store(
     nearest = table.search(own, value, limits, asked.condition, exact=known is None)
     if not any(nearest):
         raise UserError(
-            f"the store {asked.uri} has no matching frame of another clip",
+            f"the store {asked.uri} has no frame of another clip that matches",
             hint="add clips to a project and search from there, or name another --group or --phase",
             exit_code=ExitCode.UNUSABLE,
         )

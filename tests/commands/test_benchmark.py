@@ -74,7 +74,7 @@ def test_bad_requests_are_refused(run: Run, project: Project):
         (("--methods", "tcc,tcc"), "methods: "),
         (("--seeds", "0;1"), "--seeds 0,1,2"),
         (("--protocol", "papre"), "did you mean 'paper'?"),
-        (("--project", str(project.root)), "--project DIR for each, once"),
+        (("--project", str(project.root)), "give --project DIR once for each"),
         (("--methods", "tcc,la2ds", "--set", "model.input=rgb"), "--method gtcc or lav or sal"),
     ):
         result = run("benchmark", *arguments)
