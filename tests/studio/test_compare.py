@@ -172,4 +172,4 @@ def test_a_broken_document_is_said(project: Project) -> None:
         assert "is not a comparison" in answer.json()["error"]
         page = client.get("/attempts", params={"reference": "a"})
         assert page.status_code == 200
-        assert "is no comparison" in page.text
+        assert "is not a comparison" in page.text
