@@ -56,7 +56,7 @@ def test_a_project_of_your_own_is_not_touched(tmp_path: Path):
     Project.create(tmp_path)
     result = CliRunner().invoke(app, ["demo", str(tmp_path)])
     assert result.exit_code == ExitCode.USAGE
-    assert "a folder of its own" in result.stderr
+    assert "choose another folder for the demo" in result.stderr
     assert not (tmp_path / "videos").exists()
 
 

@@ -121,7 +121,7 @@ def test_anchors_of_other_pairs_and_lost_frames_stay(project: Project) -> None:
 @pytest.mark.parametrize(
     ("pair", "said"),
     [
-        ({"a": "a", "b": "a"}, "not one twice"),
+        ({"a": "a", "b": "a"}, "two different clips"),
         ({"a": "a", "b": "nobody"}, "choose a clip of the project"),
         ({"a": "a", "b": ""}, "choose two clips"),
     ],

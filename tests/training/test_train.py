@@ -63,8 +63,8 @@ def test_what_data_cost_is_told_by_part_and_for_the_run(project: Project) -> Non
     for name in ("data_share", "drawing_share"):
         parts = [row[name] for row in rows]
         assert min(parts) <= getattr(result, name) <= max(parts)
-    percent = f"{100 * result.drawing_share:.0f} % of it"
-    assert f"beside the network | {percent}" in (project.run_dir("default") / "CARD.md").read_text()
+    percent = f"{100 * result.drawing_share:.0f} % of the time"
+    assert f"in parallel | {percent}" in (project.run_dir("default") / "CARD.md").read_text()
 
 
 def test_finished_run_is_left_alone_and_overwrite_retrains(project: Project) -> None:
