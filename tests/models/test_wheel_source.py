@@ -110,7 +110,7 @@ def test_a_wheel_that_is_none(use, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(NoWheel, match="cannot be opened"):
         from_wheel("package==1.0", MEMBERS)
     monkeypatch.setattr(wheel_source, "_MOST_BYTES", 5)
-    with pytest.raises(NoWheel, match="too many"):
+    with pytest.raises(NoWheel, match="too large"):
         from_wheel("package==1.0", MEMBERS)
 
 

@@ -70,7 +70,7 @@ def test_auto_keeps_only_what_is_clearly_faster(
     notes = []
     assert _choose(network, "auto", on_cuda=True, notes=notes) is kept
     assert ("forward" in vars(network.frame)) is kept
-    assert ("left out" in notes[0]) is not kept
+    assert ("not used" in notes[0]) is not kept
 
 
 def test_without_a_compiler_the_run_goes_on_with_a_note(
