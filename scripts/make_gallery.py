@@ -2,7 +2,7 @@
 and those of its newer pages in docs/studio.md.
 
     la2ds demo la2ds-demo
-    la2ds train --project la2ds-demo --run longer --set train.steps=400 \\
+    la2ds train --project la2ds-demo --run short --set train.steps=400 \\
         --set train.validate_every=50
     python scripts/make_gallery.py la2ds-demo
 
