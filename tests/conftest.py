@@ -33,8 +33,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores: tests that watch a film in a browser mostly wait."""
-    return (os.cpu_count() or 1) + 1
+    """One for each core, and one more where these are few: tests that watch a film in a browser
+    mostly wait. A worker takes up to 2.6 GB."""
+    cores = os.cpu_count() or 1
+    return cores + (cores < 4)
 
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
