@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -123,28 +123,20 @@ class Store:
         """A new table, or the one that another project has created meanwhile. In a folder, a lock
         lets only one project at a time create a table: in lancedb, the second would replace the
         first."""
-        with self._creating():
+        with reported(self.uri, ExitCode.STORAGE), self._lock():
             if (table := self._opened(name)) is None:
-                with reported(self.uri, ExitCode.STORAGE):
-                    table = self.connection.create_table(name, schema=schema)
+                table = self.connection.create_table(name, schema=schema)
         return table
 
-    @contextmanager
-    def _creating(self) -> Iterator[None]:
-        if "://" in self.uri:  # an object store has no locks
-            yield
-            return
+    def _lock(self) -> AbstractContextManager[Any]:
+        """One process at a time, in a folder; an object store has no locks."""
+        if "://" in self.uri:
+            return nullcontext()
         path = Path(self.uri) / ".la2ds.lock"
         if path.is_symlink():  # a lock opens its file for writing
             raise _link(path)
-        with reported(self.uri, ExitCode.STORAGE):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(path)
-            lock.acquire()
-        try:
-            yield
-        finally:
-            lock.release()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return FileLock(path)
 
     def _opened(self, name: str) -> Any:
         """The table; None if it does not exist."""

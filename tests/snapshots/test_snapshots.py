@@ -101,8 +101,8 @@ def _command_lines(group: Typer, path: str) -> Iterator[str]:
         defaults = inspect.signature(command.callback).parameters
         for name in (name for name in hints if name != "return"):
             kind, *extra = get_args(hints[name])
-            facts = [kind.__name__ if isinstance(kind, type) else str(kind).replace("typing.", "")]
-            facts = [facts[0].replace("pathlib._local.", "pathlib.")]  # its module in Python 3.13
+            text = kind.__name__ if isinstance(kind, type) else str(kind).replace("typing.", "")
+            facts = [text.replace("pathlib._local.", "pathlib.")]  # the module in Python 3.13
             facts += [type(info).__name__.removesuffix("Info").lower() for info in extra[:1]]
             facts += ["required"] * (defaults[name].default is inspect.Parameter.empty)
             for limit in ("min", "max"):

@@ -20,6 +20,7 @@ from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.video.reader import write_video
 from la2ds_cli.views.report.pair import PairReport, write_pair
 from tests.movement import sequence, warped_phase
+from tests.studio.browsing import PATIENCE
 
 SHADE = 6  # grey levels from one frame to the next
 FIRST = 20  # grey level of frame 0
@@ -97,7 +98,7 @@ def open_page(browser: Any) -> Iterator[Callable[..., Opened]]:
 
     def call(path: Path, width: int = 1200) -> Opened:
         page = browser.new_page(viewport={"width": width, "height": 900})
-        page.set_default_timeout(120_000)  # milliseconds, on a crowded machine
+        page.set_default_timeout(PATIENCE)
         made.append(page)
         opened = Opened(page)
         address = path.resolve().as_uri()
