@@ -18,7 +18,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from la2ds_cli.alignment.distance import pair_distance, thinned
+from la2ds_cli.alignment.distance import mean_pair_squared, thinned
 from la2ds_cli.alignment.methods.dtw import align_each
 from la2ds_cli.alignment.path import invert, smooth_match
 from la2ds_cli.core.config_sections import AlignConfig
@@ -174,7 +174,7 @@ def pairwise_paths(
     )
     found = []
     for b, column, path in zip(clips, columns, align_each(a, clips, config), strict=True):
-        cost = float(np.mean(pair_distance(a, b, path) ** 2))
+        cost = mean_pair_squared(a, b, path)
         forward = _at_all_frames(smooth_match(path, len(row)), row, column)
         backward = _at_all_frames(smooth_match(invert(path), len(column)), column, row)
         found.append(PairwisePath(forward, backward, cost))

@@ -132,32 +132,53 @@ def _svm(x: FloatArray, y: IntArray, test: FloatArray) -> IntArray:
     return np.concatenate(parts)
 
 
+class Memory:
+    """Memory for one large array of each name, used again by the next one of that name: new memory
+    takes the system longer than filling it."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, FloatArray] = {}
+
+    def array(self, name: str, rows: int, columns: int) -> FloatArray:
+        """An array (rows, columns) float64 with any content. The previous array of this name may
+        no longer be used."""
+        cells = rows * columns
+        if name not in self._held or self._held[name].size < cells:
+            self._held.pop(name, None)  # before the larger one is there
+            self._held[name] = np.empty(cells)
+        return self._held[name][:cells].reshape(rows, columns)
+
+
 class SharedDistances:
     """Squared distances of the training frames of a feature to each other and to the test frames.
 
     The SVMs of all draws and subsets share them: the kernel of each is computed from these
-    distances with its own gamma, and for the test frames only from its support vectors.
+    distances with its own gamma, and for the test frames only from its support vectors. Everything
+    large is in `memory`, which the distances of the next feature overwrite.
     """
 
-    def __init__(self, train: Sequence[LabelledFrames], test: Sequence[LabelledFrames]) -> None:
-        from sklearn.metrics.pairwise import euclidean_distances
-
+    def __init__(
+        self, train: Sequence[LabelledFrames], test: Sequence[LabelledFrames], memory: Memory
+    ) -> None:
+        self._memory = memory
         x, other = (
             np.concatenate([clip.feature for clip in clips]).astype(np.float64)
             for clips in (train, test)
         )
-        self._among = euclidean_distances(x, squared=True)
-        self._to_test = euclidean_distances(x, other, squared=True)
+        self._among = memory.array("among", len(x), len(x))
+        self._to_test = memory.array("to test", len(x), len(other))
+        _squared_distances(x, x, self._among)
+        _squared_distances(x, other, self._to_test)
         end = np.cumsum([len(clip.label) for clip in train]).tolist()
         self._part = [slice(first, last) for first, last in zip([0, *end], end, strict=False)]
 
     @classmethod
     def of(
-        cls, train: Sequence[LabelledFrames], test: Sequence[LabelledFrames]
+        cls, train: Sequence[LabelledFrames], test: Sequence[LabelledFrames], memory: Memory
     ) -> SharedDistances | None:
         """The distances; None if they would take more than SHARED_CELLS."""
         frames, others = (sum(len(clip.label) for clip in clips) for clips in (train, test))
-        return cls(train, test) if 0 < frames * (frames + others) <= SHARED_CELLS else None
+        return cls(train, test, memory) if 0 < frames * (frames + others) <= SHARED_CELLS else None
 
     def svm(self, chosen: Sequence[int], x: FloatArray, y: IntArray) -> IntArray:
         """(M,) labels of the test frames by `_svm`, fitted on the frames x (N, D), y (N,) of the
@@ -171,7 +192,7 @@ class SharedDistances:
         width = -1 / (x.shape[1] * x.var())
         parts = [self._part[video] for video in chosen]
         rows = np.concatenate([np.arange(part.start, part.stop) for part in parts])
-        kernel = np.empty((len(rows), len(rows)))
+        kernel = self._memory.array("kernel", len(rows), len(rows))
         filled = 0
         # Clip by clip, so that a block stays in the CPU cache: the full matrix would be read and
         # written four times.
@@ -182,13 +203,28 @@ class SharedDistances:
             np.exp(block, out=block)
             filled += len(block)
         model = SVC(C=1.0, kernel="precomputed").fit(kernel, y)
-        near = np.empty((len(model.support_), self._to_test.shape[1]))
+        near = self._memory.array("near", len(model.support_), self._to_test.shape[1])
         for first in range(0, len(near), _ROWS):
             block = near[first : first + _ROWS]
             support = rows[model.support_[first : first + _ROWS]]
             np.multiply(self._to_test[support], width, out=block)
             np.exp(block, out=block)
         return known[_most_votes(model, near)]
+
+
+def _squared_distances(x: FloatArray, other: FloatArray, out: FloatArray) -> None:
+    """Write the squared distances of x (N, D) and other (M, D) into out (N, M), by the arithmetic
+    of scikit-learn's euclidean_distances."""
+    np.matmul(x, other.T, out=out)
+    square = np.einsum("md,md->m", other, other)
+    for first in range(0, len(x), _ROWS):
+        block, rows = out[first : first + _ROWS], x[first : first + _ROWS]
+        block *= -2
+        block += np.einsum("nd,nd->n", rows, rows)[:, None]
+        block += square
+        np.maximum(block, 0, out=block)
+    if other is x:
+        np.fill_diagonal(out, 0)
 
 
 def _most_votes(model: Any, kernel: FloatArray) -> IntArray:

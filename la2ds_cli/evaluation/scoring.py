@@ -36,6 +36,7 @@ from la2ds_cli.evaluation.measure import (
 )
 from la2ds_cli.evaluation.phase_classification import (
     LabelledFrames,
+    Memory,
     SharedDistances,
     classify_phases,
     score_confusion,
@@ -57,8 +58,8 @@ class Inputs:
     """Inputs that all feature sets share. clips: under test. fit: poses of the labelled training
     clips. references: poses of the training clips through which clips are aligned, at most
     config.align.reference_clips. labels: None without phase metrics. measured: figures of each
-    feature, cached because several sets share one. fit_split: whether some clips are marked test,
-    so that training clips are separate."""
+    feature, cached because several sets share one. memory: of the classifiers of all features.
+    fit_split: whether some clips are marked test, so that training clips are separate."""
 
     clips: list[EvaluationClip]
     draws: list[Draw]
@@ -70,6 +71,7 @@ class Inputs:
     protocol: Protocol
     config: Config
     measured: dict[str, Measures] = field(default_factory=dict)
+    memory: Memory = field(default_factory=Memory)
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,7 @@ def _measure(variant: Variant, inputs: Inputs) -> Measures:
     measures: dict[Key, Measure] = {}
     if inputs.labels is not None:
         fit = [views[0] for views in features(inputs.fit)]
-        measures |= measure_phases(fit, test, inputs.labels, protocol, seed)
+        measures |= measure_phases(fit, test, inputs.labels, protocol, seed, inputs.memory)
     measures["kendalls_tau", ""] = measure_tau(test, videos, protocol.tau_stride, seed)
     inputs.measured[variant.feature] = measures
     return measures
@@ -285,10 +287,12 @@ def measure_phases(
     labels: Labels,
     protocol: Protocol,
     seed: int,
+    memory: Memory | None = None,
 ) -> dict[Key, Measure]:
     """Classification, progression and retrieval of one feature.
 
-    train: features (T, D) of the clips of labels.train; test: of all test clips.
+    train: features (T, D) of the clips of labels.train; test: of all test clips. memory: kept from
+    one feature to the next.
     """
     test = [test[row] for row in labels.test_row]
     keys = _keys(protocol)
@@ -299,7 +303,8 @@ def measure_phases(
         return {key: undefined(reason, nan=sum(broken)) for key in keys}
     fit, scored = _labelled_frames(train, labels.train), _labelled_frames(test, labels.test)
     measures: dict[Key, Measure] = {}
-    shared = SharedDistances.of(fit, scored) if protocol.classifier == "svm" else None
+    svm = protocol.classifier == "svm"
+    shared = SharedDistances.of(fit, scored, memory or Memory()) if svm else None
     for subset in protocol.subsets:
         key = ("phase_classification", subset.name)
         measures[key] = _classification(fit, scored, labels, protocol, subset, seed, shared)

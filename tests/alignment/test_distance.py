@@ -55,6 +55,18 @@ def test_pair_distance(pair) -> None:
     np.testing.assert_allclose(distances.pair_distance(pair[0], pair[1], path), expected)
 
 
+@pytest.mark.parametrize("kernel", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_mean_square_of_the_pairs_by_numpy_and_by_a_kernel(
+    pair, dtype: type, kernel: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(distances, "compiling_pays", lambda seconds: kernel)
+    a, b = (side.astype(dtype) for side in pair)
+    path = np.array([[0, 0], [3, 5], [3, 6], [39, 32]])
+    expected = (plain(a, b)[path[:, 0], path[:, 1]] ** 2).mean()
+    assert distances.mean_pair_squared(a, b, path) == pytest.approx(expected, rel=1e-12)
+
+
 @pytest.mark.parametrize(
     ("a", "b", "match"),
     [

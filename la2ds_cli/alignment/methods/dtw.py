@@ -67,19 +67,20 @@ def _unmatched_cost(
     column: FloatArray,
     square_a: FloatArray,
     square_b: FloatArray,
-    b: FloatArray,
+    square_mean: float,
 ) -> float:
     """Mean squared nearest-neighbour distance, as `distance.mean_nearest_squared`, but at least a
     share of the variance: it is 0 for identical clips, and if leaving frames out were free, a path
     of a single pair would be optimal. Infinite (nothing may be left out) if all frames are equal.
 
     row (N,), column (M,): squared distances of the frames of A and of B to the nearest frame of the
-    other clip. b (M, D): frames of B minus A's mean. square_a, square_b: squared norms of the
-    frames minus A's mean.
+    other clip. square_a, square_b: squared norms of the frames minus A's mean; square_mean: that of
+    B's mean frame minus A's.
     """
-    mean_b = b.mean(axis=0, dtype=np.float64)
-    spread = float(square_a.mean() + square_b.mean() - mean_b @ mean_b) / 2
-    return max(float(row.mean() + column.mean()) / 2, LEAST_COST * spread) or math.inf
+    rows, columns = len(row), len(column)  # .mean() takes longer than a short sum
+    spread = (square_a.sum() / rows + square_b.sum() / columns - square_mean) / 2
+    nearest = (row.sum() / rows + column.sum() / columns) / 2
+    return max(float(nearest), LEAST_COST * float(spread)) or math.inf
 
 
 @cache
@@ -90,8 +91,11 @@ def _one_blas_thread() -> Any:
     return ThreadpoolController().select(user_api="blas")
 
 
-def centred(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Both sequences minus A's mean frame, and the squared norms (N,), (M,) float64 of all frames.
+def centred(
+    a: FloatArray, b: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, float]:
+    """Both sequences minus A's mean frame, the squared norms (N,), (M,) float64 of all frames, and
+    that of B's mean frame.
 
     Like la2ds_cli.alignment.distance.centred, with the same errors, but in one pass: for short
     clips, the many small steps of numpy take as long as the recurrence.
@@ -99,9 +103,9 @@ def centred(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray, Float
     a, b = as_features(a, b)
     moved = np.empty_like(a), np.empty_like(b)
     square = np.empty(len(a)), np.empty(len(b))
-    _centre(a, b, *moved, *square)
+    square_mean = _centre(a, b, *moved, *square)
     check_finite(*square)
-    return *moved, *square
+    return *moved, *square, square_mean
 
 
 def band_limits(rows: int, columns: int, band: float) -> tuple[IntArray, IntArray]:
@@ -127,7 +131,7 @@ class _Warping:
     infinite = none may be unmatched."""
 
     def __init__(self, a: FloatArray, b: FloatArray, low: IntArray, high: IntArray) -> None:
-        self.a, self.b, self.square_a, self.square_b = centred(a, b)
+        self.a, self.b, self.square_a, self.square_b, self.square_mean = centred(a, b)
         self.skip, self.low, self.high = math.inf, low, high
         self.starts = range(0, len(a), BLOCK_ROWS)
         self.store = int((high - low + 1).sum()) <= DIRECTION_BYTES
@@ -142,7 +146,7 @@ class _Warping:
             part = slice(first, first + BLOCK_ROWS)
             products = self._products(first, 0, len(self.b))
             _nearest(products, self.square_a[part], self.square_b, row[part], column)
-        return _unmatched_cost(row, column, self.square_a, self.square_b, self.b)
+        return _unmatched_cost(row, column, self.square_a, self.square_b, self.square_mean)
 
     def _products(self, first: int, left: int, right: int) -> np.ndarray:
         """Products of the rows of the block at `first` with columns left..right of B."""
@@ -216,7 +220,8 @@ class _Warping:
 
 @compiled(fastmath={"reassoc", "nsz"})
 def _centre(a, b, a_centred, b_centred, square_a, square_b):
-    """Write a (N, D) and b (M, D) minus a's mean frame, and their squared norms (N,), (M,)."""
+    """Write a (N, D) and b (M, D) minus a's mean frame, and their squared norms (N,), (M,). Returns
+    the squared norm of the mean of b's frames so written."""
     mean = np.zeros(a.shape[1])
     for i in range(len(a)):
         for d in range(a.shape[1]):
@@ -230,6 +235,14 @@ def _centre(a, b, a_centred, b_centred, square_a, square_b):
                 out[i, d] = value
                 total += value * value
             square[i] = total
+    mean_b = np.zeros(a.shape[1])
+    for j in range(len(b)):
+        for d in range(b.shape[1]):
+            mean_b[d] += b_centred[j, d]
+    total = 0.0
+    for d in range(b.shape[1]):
+        total += (mean_b[d] / len(b)) ** 2
+    return total
 
 
 @compiled()
@@ -342,7 +355,8 @@ def _costs(
         unmatched = math.inf
         if open_ends:
             near = cost.min(axis=1), cost.min(axis=0)
-            unmatched = _unmatched_cost(*near, square_a, square, other)
+            mean_b = other.mean(axis=0, dtype=np.float64)
+            unmatched = _unmatched_cost(*near, square_a, square, float(mean_b @ mean_b))
         yield cost, unmatched
 
 
