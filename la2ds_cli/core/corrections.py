@@ -45,9 +45,15 @@ Row = tuple[str, Correction]  # with the id of the clip
 def reading_of(recipe: Recipe, info: Mapping[str, Any]) -> str:
     """Whom the poses follow and how their file was rotated and mirrored, such as `auto rotate=90`;
     this defines what a position in the picture means. info: facts of the poses."""
+    return f"{recipe.config.get('subject', '')} {turning_of(info)}".strip()
+
+
+def turning_of(info: Mapping[str, Any]) -> str:
+    """How the file of poses was rotated and mirrored, such as `rotate=90 mirror=true`; empty: not
+    at all. info: facts of the poses."""
     turned = [f"rotate={info['rotate']}"] if info.get("rotate") else []
     turned += ["mirror=true"] if info.get("mirror") else []
-    return " ".join([str(recipe.config.get("subject", "")), *turned]).strip()
+    return " ".join(turned)
 
 
 def read_corrections(path: Path) -> list[Row]:

@@ -24,7 +24,8 @@ def spare_project(project: Project, paths: Iterable[Path]) -> None:
     """Raise UserError (exit 2) for a path that is a clip, a label file or a table of the project,
     because writing to it would replace that file."""
     tables = {project.videos_path, project.phases_path, project.subjects_path}
-    tables |= {project.anchors_path, project.corrections_path, project.notes_path}
+    tables |= {project.anchors_path, project.corrections_path}
+    tables |= {project.notes_path, project.drawings_path}
     for path in paths:
         if path.resolve() in tables or project.video_list().of_source(path):
             raise UserError(

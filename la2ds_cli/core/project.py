@@ -1,8 +1,8 @@
 """The project directory: the only module that knows its paths, its video list and its labels.
 
-project.toml · videos.csv · phases.csv · subjects.csv · anchors.csv · notes.csv · corrections.csv ·
-store-name.txt · aside/ · poses/ · heatmaps/ · features/ · film/ · checkpoints/<run>/ ·
-embeddings/<run>/ · index/ · results/{align,retrieve,evaluate,...}/ · logs/
+project.toml · videos.csv · phases.csv · subjects.csv · anchors.csv · notes.csv · drawings.csv ·
+corrections.csv · store-name.txt · aside/ · poses/ · heatmaps/ · features/ · film/ ·
+checkpoints/<run>/ · embeddings/<run>/ · index/ · results/{align,retrieve,evaluate,...}/ · logs/
 (docs/file-formats.md)
 """
 
@@ -114,8 +114,8 @@ class Project:
     @contextmanager
     def tables(self, wait: float = TABLES_WAIT) -> Iterator[None]:
         """Exclusive use of the tables that people and commands change (videos.csv, phases.csv,
-        subjects.csv, anchors.csv, notes.csv, corrections.csv, `aside`), only while one is read,
-        changed and written.
+        subjects.csv, anchors.csv, notes.csv, drawings.csv, corrections.csv, `aside`), only while
+        one is read, changed and written.
 
         A command that holds `lock` for hours takes this lock only for moments, so that people can
         label and mark clips meanwhile. It can be taken again inside. Raises UserError (exit 5) as
@@ -253,6 +253,11 @@ class Project:
     def notes_path(self) -> Path:
         """A person's notes on moments of two clips; see core/notes.py."""
         return self.root / "notes.csv"
+
+    @property
+    def drawings_path(self) -> Path:
+        """Lines and angles that a person has drawn on clips; see core/drawings.py."""
+        return self.root / "drawings.csv"
 
     @property
     def corrections_path(self) -> Path:

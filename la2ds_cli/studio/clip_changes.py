@@ -177,8 +177,8 @@ async def read_again(request: Request) -> Response:
     """Find the joints of a clip again, with other options: {"options": {...}}, where missing ones
     have their defaults, or for another person: {"rank": N, "box": [...]}.
 
-    The new clip replaces the old one and takes over its split, group, labels, anchors and notes.
-    The earlier joints are kept (earlier.py) and restored if this fails.
+    The new clip replaces the old one and takes over its split, group, labels, anchors, notes and
+    drawings. The earlier joints are kept (earlier.py) and restored if this fails.
     """
     studio = request.app.state.studio
     project: Project = studio.project

@@ -1,8 +1,9 @@
-"""Labels, anchors, corrections and notes follow their frames when a clip is read differently.
+"""Labels, anchors, corrections, notes and drawings follow their clip when it is read differently.
 
-They name frames of a clip's file. A clip that is trimmed or split gets another id, so they are
-given the id of the clip that shows their frames now. What no clip shows any more is kept in the
-project's folder `aside` under its old id, and comes back when a clip shows the frames again.
+All but drawings name frames of a clip's file. A clip that is trimmed or split gets another id, so
+they are given the id of the clip that shows their frames now, and drawings those of all clips of
+the same person. What no clip shows any more is kept in the project's folder `aside` under its old
+id, and comes back when a clip shows the frames again.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from typing import TypeVar
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.corrections import read_corrections, write_corrections
+from la2ds_cli.core.corrections import Correction, read_corrections, write_corrections
+from la2ds_cli.core.drawings import Drawing, read_drawings, write_drawings
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.notes import Note, read_notes, write_notes
 from la2ds_cli.core.phase_table import PhaseRow, PhaseTable, read_phase_table
@@ -76,11 +78,26 @@ def hand_over(project: Project, gone: Sequence[Video], new: Sequence[str]) -> li
     anchors = _hand_over_matches(
         project.anchors_path, project.aside("anchors.csv"), reading, read_anchors, write_table
     )
-    joints = _hand_over_joints(project, reading)
+    joints = _hand_over_rows(
+        project.corrections_path,
+        project.aside("corrections.csv"),
+        reading,
+        read_corrections,
+        write_corrections,
+        lambda video, one: _showing(video, one.frame, reading),
+    )
     notes = _hand_over_matches(
         project.notes_path, project.aside("notes.csv"), reading, read_notes, write_notes
     )
-    lost, found = zip(phases, anchors, joints, notes, strict=True)
+    drawings = _hand_over_rows(
+        project.drawings_path,
+        project.aside("drawings.csv"),
+        reading,
+        read_drawings,
+        write_drawings,
+        lambda video, _: [new for new, _ in reading.shown(video)],
+    )
+    lost, found = zip(phases, anchors, joints, notes, drawings, strict=True)
     told = []
     if aside := words_of(*lost):
         told.append(
@@ -99,21 +116,24 @@ def set_aside(project: Project, video: str) -> dict[str, int]:
     anchors = read_anchors(project.aside("anchors.csv"))
     joints = read_corrections(project.aside("corrections.csv"))
     notes = read_notes(project.aside("notes.csv"))
+    drawings = read_drawings(project.aside("drawings.csv"))
     return {
         "phases": sum(family(row.video) == mine for row in phases),
         "anchors": sum(mine in (family(a), family(b)) for a, b, _ in anchors),
         "joints": sum(family(clip) == mine for clip, _ in joints),
         "notes": sum(mine in (family(a), family(b)) for a, b, _ in notes),
+        "drawings": sum(family(clip) == mine for clip, _ in drawings),
     }
 
 
-def words_of(phases: int, anchors: int, joints: int, notes: int) -> str:
+def words_of(phases: int, anchors: int, joints: int, notes: int, drawings: int) -> str:
     """`2 phases and 1 corrected match`; empty for none."""
     named = (
         (phases, "phase", "phases"),
         (anchors, "corrected match", "corrected matches"),
         (joints, "corrected joint", "corrected joints"),
         (notes, "note", "notes"),
+        (drawings, "drawing", "drawings"),
     )
     said = [f"{n} {one if n == 1 else many}" for n, one, many in named if n]
     return " and ".join(filter(None, (", ".join(said[:-1]), *said[-1:])))
@@ -262,13 +282,25 @@ def _shows(video: str, frame: int | None, reading: _Reading) -> tuple[str, bool]
     return video if video in found or not found else found[0], bool(found)
 
 
-# --- corrected joints ---------------------------------------------------------------------------
+# --- corrected joints and drawings ----------------------------------------------------------------
+
+_One = TypeVar("_One", Correction, Drawing)
 
 
-def _hand_over_joints(project: Project, reading: _Reading) -> tuple[int, int]:
-    """Number of corrections that are set aside, and of those that come back."""
-    path = project.aside("corrections.csv")
-    table, kept = read_corrections(project.corrections_path), read_corrections(path)
+def _hand_over_rows(
+    path: Path,
+    aside_path: Path,
+    reading: _Reading,
+    read: Callable[[Path], list[tuple[str, _One]]],
+    write: Callable[[Path, list[tuple[str, _One]]], None],
+    clips_of: Callable[[str, _One], list[str]],
+) -> tuple[int, int]:
+    """For a table whose rows belong to one clip: number of rows that are set aside, and of those
+    that come back.
+
+    clips_of: ids of the new clips that each get the row; empty: it is set aside.
+    """
+    table, kept = read(path), read(aside_path)
     stay, aside = [], []
     gone = back = 0
     for rows, was_aside in ((table, False), (kept, True)):
@@ -277,12 +309,22 @@ def _hand_over_joints(project: Project, reading: _Reading) -> tuple[int, int]:
             if not concerned:
                 (aside if was_aside else stay).append((video, one))
                 continue
-            now, there = _shows(video, one.frame, reading)
-            (stay if there else aside).append((now, one))
-            gone += not there and not was_aside
-            back += there and was_aside
-    if (stay, aside) != (table, kept):
-        write_corrections(path, [*kept, *aside])
-        write_corrections(project.corrections_path, stay)
-        write_corrections(path, aside)
+            clips = clips_of(video, one)
+            stay += [(clip, one) for clip in clips]
+            aside += [] if clips else [(video, one)]
+            gone += not clips and not was_aside
+            back += bool(clips) and was_aside
+    if (stay, aside) == (table, kept):
+        return 0, 0
+    if aside or aside_path.exists():
+        write(aside_path, [*kept, *aside])
+    write(path, stay)
+    if aside or aside_path.exists():
+        write(aside_path, aside)
     return gone, back
+
+
+def _showing(video: str, frame: int, reading: _Reading) -> list[str]:
+    """The clip that now shows a frame of a clip's file; none if no clip does."""
+    now, there = _shows(video, frame, reading)
+    return [now] if there else []

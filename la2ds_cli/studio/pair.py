@@ -1,4 +1,5 @@
-"""The Pair page: two clips played in step along their alignment, and matches corrected by hand."""
+"""The Pair page: two clips played in step along their alignment, matches corrected by hand, notes,
+and drawings on the pictures."""
 
 from __future__ import annotations
 
@@ -29,6 +30,15 @@ from la2ds_cli.alignment.request import (
 from la2ds_cli.alignment.result import AlignResult, rounded
 from la2ds_cli.alignment.same_movement import doubt
 from la2ds_cli.core.clip import Video
+from la2ds_cli.core.corrections import turning_of
+from la2ds_cli.core.drawings import (
+    MOST_DRAWINGS,
+    Drawing,
+    checked_drawing,
+    drawings_of,
+    read_drawings,
+    write_drawings,
+)
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.notes import NOTE_LONGEST, Note, notes_of, read_notes, write_notes
 from la2ds_cli.core.progress import Progress
@@ -67,10 +77,11 @@ class _Notes(Progress):
 
 @dataclass(frozen=True)
 class _Undo:
-    """How to undo a change: the anchors as they were before, or else notes to restore (`there`) or
-    to remove."""
+    """How to undo a change: the anchors as they were before, or a drawing of a clip and what
+    replaces it, or else notes to restore (`there`) or to remove."""
 
     anchors: list[Anchor] | None = None
+    drawing: tuple[str, Drawing | None, Drawing | None] | None = None
     notes: Sequence[Note] = ()
     there: bool = False
 
@@ -167,6 +178,45 @@ class HeldPair:
                 rows = [row for row in rows if row not in gone]
             write_notes(self.project.notes_path, rows)
 
+    def drawn(self, side: str) -> list[Drawing]:
+        """What clip `a` or `b` shows."""
+        video, pose = self._side(side)
+        return drawings_of(self.project.drawings_path, video, turning_of(pose.info))
+
+    def draw(self, side: str, old: Drawing | None, new: Drawing | None) -> None:
+        """Draw `new` on clip `a` or `b` in the place of `old`; None: nothing is replaced, or `old`
+        is removed.
+
+        Raises UserError (exit 2) if `old` is not there, `new` already is, or the clip has no room
+        for it.
+        """
+        video, _ = self._side(side)
+        with self.project.tables():
+            there = self.drawn(side)
+            if old is not None and old not in there:
+                raise UserError("this drawing has been changed or removed", hint="load again")
+            if new is not None and new in there:
+                raise UserError("the clip already has this drawing")
+            if old is None and len(there) >= MOST_DRAWINGS:
+                raise UserError(
+                    f"a clip can have at most {MOST_DRAWINGS} drawings", hint="remove one first"
+                )
+            self._redraw(video, old, new)
+        self.undo.append(_Undo(drawing=(video, new, old)))
+
+    def _redraw(self, video: str, old: Drawing | None, new: Drawing | None) -> None:
+        """As `draw`, without its checks."""
+        with self.project.tables():
+            rows = read_drawings(self.project.drawings_path)
+            at = rows.index((video, old)) if old and (video, old) in rows else len(rows)
+            left = [row for row in rows if row != (video, old)]
+            left[at:at] = [(video, new)] if new else []
+            write_drawings(self.project.drawings_path, left)
+
+    def _side(self, side: str) -> tuple[str, PoseSequence]:
+        at = "ab".index(side)
+        return self.pair.ids[at], self.pair.poses[at]
+
     def take_back(self) -> AlignResult:
         """Undo the last change. Raises UserError (exit 2) if there is none."""
         if not self.undo:
@@ -174,12 +224,21 @@ class HeldPair:
         last = self.undo[-1]
         anchors = self.anchors if last.anchors is None else last.anchors
         result = self.aligned(anchors)
-        if last.anchors is None:
+        if last.drawing is not None:
+            self._redraw(*last.drawing)
+        elif last.anchors is None:
             self._write(last.notes, there=last.there)
         else:
             write_anchors(self.project, *self.pair.ids, anchors)
         self.undo.pop()
         return result
+
+    def drawings_json(self) -> dict[str, Any]:
+        """The drawings of either clip: kind, and points in pixels of its picture."""
+        return {
+            side: [{"kind": one.kind, "points": one.points} for one in self.drawn(side)]
+            for side in "ab"
+        }
 
     def changed(self, result: AlignResult) -> dict[str, Any]:
         """What the page shows about an alignment of the pair, besides the clips themselves."""
@@ -195,6 +254,7 @@ class HeldPair:
                 for anchor in self.anchors
             ],
             "written": notes_json(self.written),
+            "drawings": self.drawings_json(),
             "undo": len(self.undo),
             "overall": rounded([result.overall_ratio])[0],
         }
@@ -440,6 +500,59 @@ def note_from_json(given: Mapping[str, Any]) -> Note:
     return Note(frames[0], frames[1], text, now)
 
 
+# --- drawings ---------------------------------------------------------------------------------
+
+
+async def _draw(request: Request) -> Response:
+    """Change what is drawn on a clip: {"a", "b", "side": "a" or "b", "old": {"kind", "points"} or
+    null, "new": the same}; without "old", "new" is added; without "new", "old" is removed."""
+    studio = request.app.state.studio
+    content = await posted(request)
+    asked = asked_pair(request, content)
+    side, old, new = (content.get(name) for name in ("side", "old", "new"))
+    if side not in ("a", "b") or (old is None and new is None):
+        raise UserError("a drawing must be on clip A or on clip B")
+
+    def work() -> dict[str, Any]:
+        held = studio.pairs.get(asked.a.id, asked.b.id)
+        with held.lock:
+            pose = held.pair.poses["ab".index(side)]
+            was = None if old is None else drawing_from_json(old, pose)
+            drawn = None if new is None else drawing_from_json(new, pose)
+            if drawn is not None:
+                check_inside(drawn, pose.size)
+            held.draw(side, was, drawn)
+            return {"drawings": held.drawings_json(), "undo": len(held.undo)}
+
+    return JSONResponse(await run_in_threadpool(work))
+
+
+def drawing_from_json(given: Any, pose: PoseSequence) -> Drawing:
+    """A drawing on the picture of a clip as it is turned now. Raises UserError (exit 2) for what is
+    none."""
+    kind, points = (given.get("kind"), given.get("points")) if isinstance(given, dict) else (0, 0)
+    if not isinstance(kind, str) or not isinstance(points, list):
+        raise UserError("a drawing needs a kind and points")
+    for point in points:
+        numbers = isinstance(point, list) and all(type(side) in (int, float) for side in point)
+        if not numbers or len(point) != 2:
+            raise UserError("a point of a drawing must be two numbers, in pixels")
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    try:
+        return checked_drawing(kind, points, turning_of(pose.info), now)
+    except ValueError as error:
+        raise UserError(f"this cannot be drawn: {error}") from error
+
+
+def check_inside(drawing: Drawing, size: tuple[int, int]) -> None:
+    """Raise UserError (exit 2) for a drawing that leaves the picture. size: of the picture, in
+    pixels, whose centres are whole; 0 = unknown."""
+    for point in drawing.points:
+        for side, length in zip(point, size, strict=True):
+            if length and not -0.5 <= side <= length - 0.5:
+                raise UserError("a drawing must lie within the picture")
+
+
 # --- exports ----------------------------------------------------------------------------------
 
 
@@ -532,6 +645,7 @@ ROUTES = [
     Route("/pair/anchor", _set_anchor, methods=["POST"]),
     Route("/pair/anchor/remove", _remove_anchor, methods=["POST"]),
     Route("/pair/note", _note, methods=["POST"]),
+    Route("/pair/drawing", _draw, methods=["POST"]),
     Route("/pair/undo", _undo, methods=["POST"]),
     Route("/pair/export", _export, methods=["POST"]),
     Route("/pair/exports", _exports),

@@ -18,6 +18,7 @@ from PIL import Image
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import load_config
+from la2ds_cli.core.drawings import Drawing, read_drawings, write_drawings
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.formats import load_exporter, load_importer
@@ -522,6 +523,12 @@ def _write_subjects(project: Project) -> None:
     ClipSubjects.read(project).add({"clip-0": "2", "clip-1": "largest"})
 
 
+def _write_drawings(project: Project) -> None:
+    points = ((1.0, 2.5), (3.0, 4.0), (5.0, 1.0))
+    rows = [("clip-0", Drawing("line", points[:2])), ("clip-1", Drawing("angle", points))]
+    write_drawings(project.drawings_path, rows)
+
+
 def _write_settings(project: Project) -> None:
     (project.root / "project.toml").write_text(
         'preset = "default"\n[train]\nfps = 20\nsteps = 10\n[align]\nmethod = "dtw"\nband = 0.1\n'
@@ -669,6 +676,12 @@ MAKERS: dict[str, Callable[[Path], Parser]] = {
     "videos.csv": _replacing("videos.csv", of_bytes, _rows, _unread),
     "phases.csv": _replacing("phases.csv", of_bytes, _labels, _unread),
     "subjects.csv": _replacing("subjects.csv", of_bytes, _subjects, _write_subjects),
+    "drawings.csv": _replacing(
+        "drawings.csv",
+        of_bytes,
+        lambda project: read_drawings(project.drawings_path),
+        _write_drawings,
+    ),
     "manifest": _manifest,
     "elan": _label_file("elan", of_bytes),
     "kinovea": _label_file("kinovea", of_bytes),

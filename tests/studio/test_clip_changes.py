@@ -10,17 +10,21 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from la2ds_cli.core.drawings import Drawing, drawings_of, read_drawings, write_drawings
 from la2ds_cli.core.notes import Note, notes_of, read_notes, write_notes
 from la2ds_cli.core.phase_table import read_phase_table
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.extract import extract_poses
 from la2ds_cli.poses.subjects import ClipSubjects
 from la2ds_cli.studio.anchors import Anchor, anchors_of, read_anchors, write_anchors
+from la2ds_cli.studio.handover import hand_over, set_aside
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import Seen, asked, browsed, finished
 from tests.studio.conftest import SETTINGS
 from tests.studio.test_clips import TWO, clips, video
 from tests.views.report.conftest import two_filmed
+
+DRAWN = Drawing("line", ((1.0, 2.0), (3.0, 4.0)))
 
 
 @pytest.fixture(scope="module")
@@ -199,6 +203,7 @@ def test_the_parts_of_a_split_clip_have_its_phases_and_anchors(
     extract_poses(project, [str(path)], project.config().poses)
     add_sequence(project, "other", sequence(warped_phase(40, 3), fps=20.0))
     (whole,) = [row.id for row in project.videos() if row.id != "other"]
+    write_drawings(project.drawings_path, [(whole, DRAWN), ("other", DRAWN)])
     project.phases_path.write_text(f"video,start,end,phase\n{whole},0,36,down\n{whole},36,72,up\n")
     write_anchors(project, whole, "other", [Anchor(4, 4), Anchor(40, 20), Anchor(70, 39)])
     job = finished(page, page.post(f"/clips/{whole}/split"))
@@ -211,6 +216,7 @@ def test_the_parts_of_a_split_clip_have_its_phases_and_anchors(
     assert labelled[-1][1] == 72
     assert all(a[1] == b[0] for a, b in pairwise(labelled))
     for part, frame in zip(parts, frames, strict=True):
+        assert drawings_of(project.drawings_path, part, "") == [DRAWN]
         (anchor,) = anchors_of(project, part, "other")
         assert frame[0] <= anchor.frame_a <= frame[-1]
 
@@ -240,6 +246,46 @@ def test_notes_follow_their_frames_too(page: TestClient, project: Project, two: 
     assert job["told"] == ["restored from what was kept aside: 2 notes"]
     assert set(notes_of(project.notes_path, "other", two)) == set(notes)
     assert read_notes(project.aside("notes.csv")) == []
+
+
+def test_drawings_follow_their_clip(page: TestClient, project: Project, two: str) -> None:
+    angle = Drawing("angle", ((1.0, 2.0), (3.0, 4.0), (5.0, 1.0)))
+    stays = [("other", DRAWN), ("unknown", DRAWN)]
+    write_drawings(project.drawings_path, [(two, DRAWN), *stays, (two, angle)])
+    assert read(page, two, options={"start": 0.2, "end": 0.72})["told"] == []
+    clip = clips(page)[0]["id"]
+    assert clip != two
+    assert read_drawings(project.drawings_path) == [(clip, DRAWN), *stays, (clip, angle)]
+    assert not project.aside("drawings.csv").exists()
+    read(page, clip, options={"rotate": 90})
+    assert drawings_of(project.drawings_path, two, "") == [DRAWN, angle]
+    data = page.get("/pair/data", params={"a": two, "b": "other"}).json()
+    assert data["drawings"] == {"a": [], "b": [{"kind": "line", "points": [[1, 2], [3, 4]]}]}
+    read(page, two, options={})
+    data = page.get("/pair/data", params={"a": two, "b": "other"}).json()
+    assert [one["kind"] for one in data["drawings"]["a"]] == ["line", "angle"]
+    number = page.post(f"/clips/{two}/delete", json={}).json()["number"]
+    page.post(f"/clips/deleted/{number}")
+    assert drawings_of(project.drawings_path, two, "") == [DRAWN, angle]
+
+
+def test_drawings_on_a_person_whom_no_clip_shows_are_kept_aside(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project")
+    both, part = "two-0123abcd", "two-0123abcd-t0-1"
+    for name in (both, f"{both}-p2", part, f"{part}-p2"):
+        add_sequence(project, name, sequence(warped_phase(20, 1)))
+    videos = {video.id: video for video in project.videos()}
+    write_drawings(project.drawings_path, [(f"{both}-p2", DRAWN), (both, DRAWN)])
+    told = hand_over(project, [videos[both], videos[f"{both}-p2"]], [part])
+    assert "no longer shown in full: 1 drawing; what is not" in told[0]
+    assert read_drawings(project.drawings_path) == [(part, DRAWN)]
+    assert read_drawings(project.aside("drawings.csv")) == [(f"{both}-p2", DRAWN)]
+    assert set_aside(project, f"{part}-p2")["drawings"] == 1
+    project.replace_videos([f"{both}-p2"], [f"{part}-p2"])
+    told = hand_over(project, [], [f"{part}-p2"])
+    assert told == ["restored from what was kept aside: 1 drawing"]
+    assert drawings_of(project.drawings_path, f"{part}-p2", "") == [DRAWN]
+    assert read_drawings(project.aside("drawings.csv")) == []
 
 
 # --- joints -------------------------------------------------------------------------------------

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from la2ds_cli.alignment import consensus
 from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core import artifact
+from la2ds_cli.core.drawings import Drawing, read_drawings, write_drawings
 from la2ds_cli.core.notes import Note, notes_of, read_notes, write_notes
 from la2ds_cli.core.project import Project
 from la2ds_cli.studio.anchors import Anchor, anchors_of, write_anchors
@@ -310,3 +313,125 @@ def test_a_page_of_a_report_has_the_notes_but_not_with_privacy(project: Project)
     private = write_pair(project, result, privacy=True).file.read_text()
     assert '"written":[]' in private
     assert "hips" not in private
+
+
+# --- drawings -------------------------------------------------------------------------------------
+
+LINE = {"kind": "line", "points": [[10.5, 20], [30, 200.25]]}
+OTHER = {"kind": "line", "points": [[10.5, 20], [31, 200.25]]}
+ANGLE = {"kind": "angle", "points": [[10, 20], [30, 40], [60, 5]]}
+
+
+def draw(client: TestClient, side: str = "a", old: Any = None, new: Any = None, **more: Any) -> Any:
+    return client.post("/pair/drawing", json=PAIR | {"side": side, "old": old, "new": new} | more)
+
+
+def test_drawings_belong_to_a_clip_in_each_of_its_pairs(project: Project) -> None:
+    add_sequence(project, "c", sequence(warped_phase(24, 4), fps=20.0))
+    with asked(project) as client:
+        assert client.get("/pair/data", params=PAIR).json()["drawings"] == {"a": [], "b": []}
+        draw(client, "a", new=LINE)
+        found = draw(client, "b", new=ANGLE).json()
+        assert found == {"drawings": {"a": [LINE], "b": [ANGLE]}, "undo": 2}
+    with asked(project) as client:  # another day
+        other = client.get("/pair/data", params={"a": "b", "b": "c"}).json()
+        assert other["drawings"] == {"a": [ANGLE], "b": []}
+    rows = read_drawings(project.drawings_path)
+    assert [(video, one.kind) for video, one in rows] == [("a", "line"), ("b", "angle")]
+    assert all(one.set.startswith("20") for _, one in rows)
+
+
+def test_drawings_are_moved_removed_and_taken_back_in_the_order_of_all_changes(
+    project: Project,
+) -> None:
+    far = ("c", Drawing("line", ((1.0, 2.0), (3.0, 4.0))))
+    write_drawings(project.drawings_path, [far])
+    with asked(project) as client:
+        draw(client, new=LINE)
+        set_anchor(client, 10, 8)
+        draw(client, new=ANGLE)
+        moved = draw(client, old=LINE, new=OTHER).json()["drawings"]["a"]
+        assert moved == [OTHER, ANGLE]
+        assert draw(client, old=ANGLE).json() == {"drawings": {"a": [OTHER], "b": []}, "undo": 5}
+        steps = []
+        for _ in range(5):
+            back = client.post("/pair/undo", json=PAIR).json()
+            steps.append((back["drawings"]["a"], len(back["anchors"])))
+        assert steps == [([OTHER, ANGLE], 1), ([LINE, ANGLE], 1), ([LINE], 1), ([LINE], 0), ([], 0)]
+        assert client.post("/pair/undo", json=PAIR).status_code == 400
+    assert read_drawings(project.drawings_path) == [far]
+
+
+@pytest.mark.parametrize(
+    ("new", "said"),
+    [
+        ({"kind": "circle", "points": [[1, 2], [3, 4]]}, "neither a line nor an angle"),
+        ({"kind": "line", "points": [[1, 2]]}, "points must be 2, not 1"),
+        ({"kind": "line", "points": [[1, 2], [1, 2.001]]}, "are the same"),
+        ({"kind": "angle", "points": [[1, 2], [3, 4], [3, float("nan")]]}, "not lie in a picture"),
+        ({"kind": "line", "points": [[1, 2], [3, 10**400]]}, "not lie in a picture"),
+        ({"kind": "line", "points": [[1, 2], [319.6, 4]]}, "within the picture"),
+        ({"kind": "line", "points": [[1, -0.6], [3, 4]]}, "within the picture"),
+        *(
+            ({"kind": "line", "points": [[1, 2], point]}, "two numbers")
+            for point in ([1], [1, 2, 3], "12", None, [True, 2], ["1", 2], {"x": 1}, [[1], 2])
+        ),
+        *((one, "a kind and points") for one in ("line", [], {}, {"kind": ["line"], "points": []})),
+        (None, "on clip A or on clip B"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(project: Project, new: Any, said: str) -> None:
+    content = json.dumps(PAIR | {"side": "a", "new": new})  # NaN too, which a client refuses
+    with asked(project) as client:
+        headers = {"content-type": "application/json"}
+        answer = client.post("/pair/drawing", content=content, headers=headers)
+        assert answer.status_code == 400
+        assert said in answer.json()["error"]
+    assert not project.drawings_path.exists()
+
+
+def test_drawings_of_an_unknown_clip_or_side_are_refused(project: Project) -> None:
+    with asked(project) as client:
+        assert "a clip of the project" in draw(client, new=LINE, a="nobody").json()["error"]
+        for side in ("c", "", None, 1, ["a"]):
+            assert draw(client, side, new=LINE).status_code == 400
+    assert not project.drawings_path.exists()
+
+
+def test_a_drawing_is_there_once_and_not_removed_twice(project: Project) -> None:
+    with asked(project) as client:
+        draw(client, new=LINE)
+        assert "already has" in draw(client, new=LINE).json()["error"]
+        assert draw(client, old=LINE).status_code == 200
+        for new in (None, OTHER):
+            assert "changed or removed" in draw(client, old=LINE, new=new).json()["error"]
+
+
+def test_a_clip_has_at_most_a_hundred_drawings(project: Project) -> None:
+    lines = [Drawing("line", ((0.0, 0.0), (float(k), 9.0))) for k in range(100)]
+    write_drawings(project.drawings_path, [("a", one) for one in lines[:99]])
+    with asked(project) as client:
+        assert draw(client, new=LINE).status_code == 200
+        answer = draw(client, new=ANGLE)
+        assert answer.json()["error"] == "a clip can have at most 100 drawings"
+        assert draw(client, "b", new=ANGLE).status_code == 200
+        assert draw(client, old=LINE, new=OTHER).status_code == 200  # none more
+    assert sum(video == "a" for video, _ in read_drawings(project.drawings_path)) == 100
+
+
+def test_a_table_of_drawings_that_cannot_be_read_is_named(project: Project) -> None:
+    project.drawings_path.write_text("video,kind\na,line\n")
+    with asked(project) as client:
+        answer = client.get("/pair/data", params=PAIR)
+    assert answer.status_code == 409
+    assert "drawings.csv line 2 cannot be read" in answer.json()["error"]
+
+
+def test_drawings_hold_for_the_way_the_clip_is_turned(project: Project) -> None:
+    with asked(project) as client:
+        draw(client, new=LINE)
+        pose, recipe = project.read_pose("a")
+        turned = replace(pose, info=pose.info | {"rotate": 180})
+        for now, shown in ((turned, []), (pose, [LINE])):
+            project.write_pose("a", now, recipe)
+            assert client.get("/pair/data", params=PAIR).json()["drawings"]["a"] == shown

@@ -197,6 +197,16 @@ def test_b_over_a_stands_where_a_does(browser: Any, tmp_path: Path) -> None:
         assert frame(seen, "b") == 20
 
 
+def test_the_whole_picture_has_its_own_shape(browser: Any, tmp_path: Path) -> None:
+    shape = "Object.values(stages).map((one) => one.width / one.height)"
+    with browsed(browser, two_filmed(tmp_path)) as seen:
+        open_pair(seen)
+        around = seen.page.evaluate("[A.aspect, B.aspect]")
+        for whole, shapes in ((True, [320 / 240] * 2), (False, around)):
+            seen.page.set_checked("#show-whole", whole)
+            assert seen.page.evaluate(shape) == pytest.approx(shapes, rel=0.01)
+
+
 @pytest.mark.parametrize("width", [390, 1440])
 def test_nothing_is_wider_than_the_window(browser: Any, tmp_path: Path, width: int) -> None:
     with browsed(browser, two_filmed(tmp_path), width) as seen:

@@ -4,6 +4,7 @@
 import { get, post } from "./ask.js";
 import { connectComparison } from "./compare.js";
 import { ServedFilm } from "./film.js";
+import { degreesAt, Drawings } from "./drawings.js";
 import { helping } from "./keys.js";
 import { at, button, fetched, made, tried, trouble } from "./page.js";
 import { followed } from "./work.js";
@@ -13,6 +14,7 @@ const pair = { a: work.dataset.a, b: work.dataset.b };
 const query = new URLSearchParams(pair);
 const OVER = "#ff4fd8"; // the joints of B over A
 const MOST_UNSURE = 12;
+let drawings = null; // what a person draws on the pictures
 
 // --- loading -------------------------------------------------------------------------------------
 
@@ -41,8 +43,12 @@ async function open() {
   for (const name of ["clips.js", "tracks.js", "matrix.js", "clock.js", "pair.js"]) await loaded(name);
   for (const clip of [A, B]) clip.film = new ServedFilm(clip.pictures);
   for (const id of ["film-choice", "film-key"]) at(id).hidden = A.film.empty && B.film.empty;
-  stages.a.over.push(overlay, drawAngles);
-  stages.b.over.push(drawAngles);
+  drawings = new Drawings(stages, pair, {
+    pause: () => play(false), leads: () => state.leader,
+    saved: (found) => { Object.assign(data, found); at("undo").hidden = !data.undo; },
+  });
+  stages.a.over.push(overlay);
+  for (const stage of [stages.a, stages.b]) stage.over.push(drawAngles, drawings.draw);
   at("free").max = String(B.count - 1);
   connectPair();
   tell();
@@ -117,6 +123,7 @@ function tell() {
   at("undo").hidden = !data.undo;
   tellAnchors();
   writtenNotes();
+  drawings.take(data.drawings);
   tellUnsure();
   tellHow();
 }
@@ -278,9 +285,7 @@ function drawAngles(stage, row) {
   for (const triple of data.skeleton.angles) {
     if (triple.some((k) => clip.state[first + k] !== 2)) continue;
     const [before, joint, after] = triple.map(point);
-    const turn = (p) => Math.atan2(p[1] - joint[1], p[0] - joint[0]);
-    const between = Math.abs(turn(before) - turn(after));
-    const degrees = Math.round((Math.min(between, 2 * Math.PI - between) * 180) / Math.PI);
+    const degrees = Math.round(degreesAt(before, joint, after));
     context.strokeStyle = "rgba(0, 0, 0, 0.8)";
     context.fillStyle = "#fff";
     context.strokeText(`${degrees}°`, joint[0] + 8, joint[1]);
@@ -311,11 +316,16 @@ async function listExports() {
   }));
 }
 
+async function undo() {
+  await drawings.settled();
+  if (data.undo) change("/pair/undo");
+}
+
 // --- buttons and keys --------------------------------------------------------------------------------
 
 const KEYS = {
   c: () => correct(!correcting()),
-  u: () => { if (data.undo) change("/pair/undo"); },
+  u: undo,
   n: nextUnsure,
   t: () => { play(false); at("note-text").focus(); },
   g: () => at("show-angles").click(),
@@ -350,7 +360,7 @@ function key(event) {
     return;
   }
   if (helping()) { event.stopPropagation(); return; } // the key list is open
-  let done = correcting() && actAlone(event);
+  let done = drawings.key(event) || (correcting() && actAlone(event));
   const action = KEYS[event.key.toLowerCase()];
   if (!done && action) { action(); done = true; }
   if (!done) return; // for the players
@@ -363,7 +373,7 @@ function connectPair() {
   at("correct").addEventListener("click", () => correct(true));
   at("cancel").addEventListener("click", () => correct(false));
   at("same").addEventListener("click", same);
-  at("undo").addEventListener("click", () => change("/pair/undo"));
+  at("undo").addEventListener("click", undo);
   at("note").addEventListener("submit", takeNote);
   at("free").addEventListener("input", (event) => moveFree(Number(event.target.value)));
   at("free-back").addEventListener("click", () => moveFree(state.free - 1));
@@ -378,7 +388,10 @@ function connectPair() {
       moveFree(rowAt(B, timeIn(B, shareOf(event, band))));
     }, true);
   }
-  at("show-whole").addEventListener("change", lay);
+  at("show-whole").addEventListener("change", () => {
+    for (const stage of [stages.a, stages.b]) stage.options = shown(); // lay gives them its shape
+    lay();
+  });
   at("show-angles").addEventListener("change", again);
   at("overlay").addEventListener("change", again);
   for (const pressed of at("exports").querySelectorAll("button")) {

@@ -1,0 +1,237 @@
+"""Lines and angles that a person draws on the pictures of a pair, in a real browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from la2ds_cli.core.drawings import Drawing, drawings_of, read_drawings, write_drawings
+from tests.studio.browsing import Seen, browsed
+from tests.studio.test_pair_in_browser import frame, open_pair, scrub
+from tests.views.report.conftest import two_filmed
+
+YELLOW = [255, 228, 92]
+Point = tuple[float, float]
+
+
+def on_page(seen: Seen, side: str, share: Point) -> Point:
+    """Where a share of a stage's width and height is in the window."""
+    box = seen.page.locator(f"#stage-{side}").bounding_box()
+    return box["x"] + share[0] * box["width"], box["y"] + share[1] * box["height"]
+
+
+def in_picture(seen: Seen, side: str, share: Point) -> list[float]:
+    """Pixels of the picture, by the part of it that the stage should show."""
+    row = frame(seen, side)
+    window, size = seen.page.evaluate(f"[data.{side}.window[{row}], data.{side}.size]")
+    whole = seen.page.is_checked("#show-whole")
+    left, top, right, bottom = [-0.5, -0.5, size[0] - 0.5, size[1] - 0.5] if whole else window
+    return [left + share[0] * (right - left), top + share[1] * (bottom - top)]
+
+
+def drag(seen: Seen, side: str, start: Point, end: Point) -> None:
+    mouse = seen.page.mouse
+    mouse.move(*on_page(seen, side, start))
+    mouse.down()
+    mouse.move(*on_page(seen, side, end), steps=4)
+    mouse.up()
+
+
+def click(seen: Seen, side: str, *shares: Point) -> None:
+    for share in shares:
+        seen.page.mouse.click(*on_page(seen, side, share))
+
+
+def count(seen: Seen, side: str, length: int) -> None:
+    seen.wait_for(f"data.drawings.{side}.length === {length}")
+
+
+def colour(seen: Seen, side: str, point: list[float]) -> list[int]:
+    """Red, green and blue where a stage shows a point of its picture."""
+    row = frame(seen, side)
+    return seen.page.evaluate(
+        "([side, row, [x, y]]) => { const stage = stages[side], { canvas } = stage;"
+        " const [left, top, , bottom] = stage.view(row), size = canvas.height / (bottom - top);"
+        " return [...canvas.getContext('2d').getImageData(Math.round((x - left) * size),"
+        " Math.round((y - top) * size), 1, 1).data].slice(0, 3); }",
+        [side, row, point],
+    )
+
+
+def leaning(line: Drawing) -> int:
+    """Degrees from the vertical."""
+    across, along = np.abs(np.subtract(*line.points))
+    return round(float(np.degrees(np.arctan(across / along))))
+
+
+def opening(angle: Drawing) -> int:
+    end, vertex, other = map(np.array, angle.points)
+    one, two = end - vertex, other - vertex
+    cosine = one @ two / np.linalg.norm(one) / np.linalg.norm(two)
+    return round(float(np.degrees(np.arccos(cosine))))
+
+
+def middle(points: Any) -> list[float]:
+    (x, y), (other_x, other_y) = points[:2]
+    return [(x + other_x) / 2, (y + other_y) / 2]
+
+
+def test_a_line_and_an_angle_are_drawn_kept_taken_back_and_removed(
+    browser: Any, tmp_path: Path
+) -> None:
+    project = two_filmed(tmp_path)  # 36 and 30 frames
+    line, angle = ((0.2, 0.3), (0.4, 0.9)), ((0.3, 0.2), (0.5, 0.6), (0.8, 0.55))
+    with browsed(browser, project) as seen:
+        open_pair(seen)
+        page = seen.page
+        scrub(seen, "scrub", 20)
+        wanted = [in_picture(seen, "a", share) for share in line]
+        page.click("#draw-line")
+        assert page.get_attribute("#draw-line", "aria-pressed") == "true"
+        drag(seen, "a", *line)
+        count(seen, "a", 1)
+        assert page.get_attribute("#draw-line", "aria-pressed") == "false"
+        ((clip, drawn),) = read_drawings(project.drawings_path)
+        assert (clip, drawn.kind) == ("a", "line")
+        for point, right in zip(drawn.points, wanted, strict=True):
+            assert point == pytest.approx(right, abs=1)
+        page.check("#show-whole")
+        wanted = [in_picture(seen, "b", share) for share in angle]
+        page.keyboard.press("a")
+        click(seen, "b", *angle[:1])
+        click(seen, "a", (0.5, 0.5))  # it lies on one clip
+        click(seen, "b", *angle[1:])
+        count(seen, "b", 1)
+        (other,) = drawings_of(project.drawings_path, "b", "")
+        assert other.kind == "angle"
+        for point, right in zip(other.points, wanted, strict=True):
+            assert point == pytest.approx(right, abs=1)
+        said = page.inner_text("#drawings")
+        assert f"A: line, {leaning(drawn)}° from vertical" in said
+        assert f"B: angle, {opening(other)}°" in said
+
+        open_pair(seen)  # another day
+        for row in (0, 35):
+            scrub(seen, "scrub", row)
+            for whole in (False, True):
+                page.set_checked("#show-whole", whole)
+                assert colour(seen, "a", middle(drawn.points)) == YELLOW
+                assert colour(seen, "b", middle(other.points)) == YELLOW
+                assert colour(seen, "a", middle(other.points)) != YELLOW
+        page.select_option("#overlay", "film")
+        assert colour(seen, "a", middle(drawn.points)) == YELLOW
+        assert colour(seen, "a", middle(other.points)) != YELLOW
+
+        page.keyboard.press("u")
+        count(seen, "b", 0)
+        assert drawings_of(project.drawings_path, "b", "") == []
+        assert colour(seen, "b", middle(other.points)) != YELLOW
+        page.click("#drawings button[aria-label^='Remove: A: line']")
+        count(seen, "a", 0)
+        assert read_drawings(project.drawings_path) == []
+        assert colour(seen, "a", middle(drawn.points)) != YELLOW
+        page.click("#undo")
+        count(seen, "a", 1)
+        assert colour(seen, "a", middle(drawn.points)) == YELLOW
+        assert seen.errors == []
+
+
+def test_by_keyboard_alone(browser: Any, tmp_path: Path) -> None:
+    project = two_filmed(tmp_path)
+    with browsed(browser, project) as seen:
+        open_pair(seen)
+        press = seen.page.keyboard.press
+        for key in ("Shift+ArrowRight", "l", "d", "Enter"):  # on B, which leads
+            press(key)
+        count(seen, "b", 1)
+        (new,) = drawings_of(project.drawings_path, "b", "")
+        (x, high), (same, low) = new.points
+        assert x == same
+        assert high < low
+        row = seen.page.evaluate("state.rowB")
+        for key in ("ArrowRight", "ArrowRight", "ArrowUp", "p", "Shift+ArrowLeft"):
+            press(key)
+        seen.wait_for(f"data.drawings.b.length && data.drawings.b[0].points[1][0] === {x - 10}")
+        (moved,) = drawings_of(project.drawings_path, "b", "")
+        assert moved.points == ((x + 2, high - 1), (x - 10, low))
+        assert seen.page.evaluate("state.rowB") == row
+        press("Escape")
+        press("ArrowRight")
+        assert seen.page.evaluate("state.rowB") == row + 1
+        seen.page.focus("#drawings button")
+        press("Enter")
+        assert seen.page.get_attribute("#drawings button", "aria-pressed") == "true"
+        press("u")  # the last move
+        seen.wait_for(f"data.drawings.b[0].points[1][0] === {x}")
+        press("Delete")
+        count(seen, "b", 0)
+        assert seen.page.evaluate("document.activeElement.id") == "draw-line"
+        press("a")
+        press("Escape")
+        assert seen.page.get_attribute("#draw-angle", "aria-pressed") == "false"
+        press("?")
+        listed = seen.page.inner_text("#key-list").lower()
+        assert "d a\tdraw a line; draw an angle" in listed
+        press("d")  # the list is open
+        press("?")
+        assert seen.page.get_attribute("#draw-line", "aria-pressed") == "false"
+        assert read_drawings(project.drawings_path) == []
+        assert seen.errors == []
+
+
+def test_what_is_not_finished_is_cancelled_and_a_point_can_be_dragged(
+    browser: Any, tmp_path: Path
+) -> None:
+    project = two_filmed(tmp_path)
+    write_drawings(project.drawings_path, [("b", Drawing("line", ((100.0, 60.0), (160.0, 180.0))))])
+    with browsed(browser, project) as seen:
+        open_pair(seen)
+        seen.page.check("#show-whole")
+        frame(seen, "b")
+        seen.page.keyboard.press("a")
+        click(seen, "b", (0.3, 0.3), (0.5, 0.5))
+        seen.page.keyboard.press("Escape")
+        click(seen, "b", (0.8, 0.2))  # nothing lies there
+        end = (160.5 / 320, 180.5 / 240)
+        drag(seen, "b", end, (0.75, 0.5))
+        seen.wait_for("data.drawings.b[0].points[1][0] > 200")
+        (moved,) = drawings_of(project.drawings_path, "b", "")
+        assert moved.points[0] == (100, 60)
+        assert moved.points[1] == pytest.approx((239.5, 119.5), abs=1)
+        drag(seen, "b", (0.75, 0.5), (1.4, 0.5))  # no further than the picture
+        seen.wait_for("data.drawings.b[0].points[1][0] === 319.5")
+        assert seen.errors == []
+
+
+def test_on_a_clip_that_is_shown_mirrored_it_lies_where_the_file_has_it(
+    browser: Any, tmp_path: Path
+) -> None:
+    project = two_filmed(tmp_path)
+    with browsed(browser, project) as seen:
+        open_pair(seen)
+        seen.page.check("#show-whole")
+        seen.page.evaluate("B.flipped = true")
+        seen.page.keyboard.press("d")
+        click(seen, "b", (0.25, 0.25), (0.5, 0.75))  # two clicks
+        count(seen, "b", 1)
+        (drawn,) = drawings_of(project.drawings_path, "b", "")
+        assert drawn.points[0] == pytest.approx((319 - 79.5, 59.5), abs=1)
+        assert drawn.points[1] == pytest.approx((319 - 159.5, 179.5), abs=1)
+        x, y = middle(drawn.points)
+        assert colour(seen, "b", [319 - x, y]) == YELLOW
+
+
+def test_what_the_studio_refuses_is_not_shown(browser: Any, tmp_path: Path) -> None:
+    project = two_filmed(tmp_path)
+    line = Drawing("line", ((100.0, 60.0), (160.0, 180.0)))
+    write_drawings(project.drawings_path, [("a", line)])
+    with browsed(browser, project) as seen:
+        open_pair(seen)
+        write_drawings(project.drawings_path, [])  # by somebody else
+        seen.page.click("#drawings button[aria-label^=Remove]")
+        seen.wait_for("!document.getElementById('problem').hidden")
+        assert "changed or removed" in seen.page.inner_text("#problem")
+        assert seen.page.locator("#drawings li").count() == 1
