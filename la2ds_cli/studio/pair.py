@@ -194,7 +194,9 @@ class HeldPair:
         with self.project.tables():
             there = self.drawn(side)
             if old is not None and old not in there:
-                raise UserError("this drawing has been changed or removed", hint="load again")
+                raise UserError(
+                    "this drawing has been changed or removed", hint="load the page again"
+                )
             if new is not None and new in there:
                 raise UserError("the clip already has this drawing")
             if old is None and len(there) >= MOST_DRAWINGS:

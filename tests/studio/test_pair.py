@@ -322,7 +322,7 @@ OTHER = {"kind": "line", "points": [[10.5, 20], [31, 200.25]]}
 ANGLE = {"kind": "angle", "points": [[10, 20], [30, 40], [60, 5]]}
 
 
-def draw(client: TestClient, side: str = "a", old: Any = None, new: Any = None, **more: Any) -> Any:
+def draw(client: TestClient, side: Any = "a", old: Any = None, new: Any = None, **more: Any) -> Any:
     return client.post("/pair/drawing", json=PAIR | {"side": side, "old": old, "new": new} | more)
 
 
@@ -431,7 +431,7 @@ def test_drawings_hold_for_the_way_the_clip_is_turned(project: Project) -> None:
     with asked(project) as client:
         draw(client, new=LINE)
         pose, recipe = project.read_pose("a")
-        turned = replace(pose, info=pose.info | {"rotate": 180})
+        turned = replace(pose, info={**pose.info, "rotate": 180})
         for now, shown in ((turned, []), (pose, [LINE])):
             project.write_pose("a", now, recipe)
             assert client.get("/pair/data", params=PAIR).json()["drawings"]["a"] == shown

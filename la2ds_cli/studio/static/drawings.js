@@ -295,7 +295,7 @@ export class Drawings {
     if (!chosen) return "";
     const { kind } = this.all[chosen.side][chosen.index];
     const names = kind === "line" ? ["first end", "second end"] : ["first end", "vertex", "second end"];
-    return `The arrow keys move the ${names[chosen.point]} (shift: ten pixels), P: next point, delete removes, escape lets go.`;
+    return `Drag a point, or move the ${names[chosen.point]} by the arrow keys. P: next point; delete: remove; escape: let go.`;
   }
 
   list() {
