@@ -195,6 +195,7 @@ export class Drawings {
   /** Move a point of a drawing; `keep` stores it. */
   put({ side, index, point }, where) {
     const drawing = this.all[side][index];
+    if (!drawing) return; // it was undone while it was dragged
     const points = drawing.points.map((old, k) => (k === point ? where : old));
     if (!differ(points)) return;
     if (!this.moving) this.moving = { side, index, old: drawing };
@@ -322,7 +323,10 @@ export class Drawings {
   /** Handle a key; false for keys that are not the drawings'. */
   key(event) {
     const { key } = event, kind = ACTIONS[key.toLowerCase()];
-    if (kind) { this.start(kind); return true; }
+    if (kind) {
+      if (!event.repeat) this.start(kind);
+      return true;
+    }
     if (this.tool) return this.toolKey(event);
     if (!this.chosen) return false;
     const { side, index, point } = this.chosen;
