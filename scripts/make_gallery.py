@@ -23,7 +23,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from la2ds_cli.core.corrections import turning_of
+from la2ds_cli.core.drawings import checked_drawing, write_drawings
 from la2ds_cli.core.project import Project
+from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.demo import clips
 from la2ds_cli.demo.movement import movement, random_style
 from la2ds_cli.demo.performer import forward_kinematics, random_body
@@ -55,6 +58,11 @@ PAGES = {
 
 # Picture -> page of the studio, when it shows all, and the height of the window.
 STUDIO = {
+    "studio-pair": (
+        f"/pair?a={A}&b={B}",
+        "[...document.querySelectorAll('canvas[id^=stage]')].every((one) => one.dataset.picture)",
+        900,
+    ),
     "studio-search": ("/search?row=40", "document.querySelectorAll('#hits img').length > 6", 820),
     "studio-timeline": (
         "/timeline?name=timeline",
@@ -120,6 +128,23 @@ def screenshot(page: Path, picture: Path, whole: bool) -> None:
         browser.close()
 
 
+def draw_on_pair(project: Project) -> None:
+    """The angle of a knee of A and a plumb line through B's head, as a person might draw them at
+    the moment that the picture shows."""
+    ids = [clip.id for name in (A, B) if (clip := project.video_list().find(name))]
+    first, second = (project.read_pose(video)[0] for video in ids)
+    names = get_skeleton(first.skeleton).joints
+    leg = [first.xy[40, names.index(joint)] for joint in ("left_hip", "left_knee", "left_ankle")]
+    x, y = second.xy[len(second) // 3, names.index("nose")]
+    turned = turning_of(first.info), turning_of(second.info)
+    drawings = [
+        (ids[0], checked_drawing("angle", leg, turned[0])),
+        (ids[1], checked_drawing("line", [(x, y), (x, second.size[1] - 1)], turned[1])),
+    ]
+    with project.tables():
+        write_drawings(project.drawings_path, drawings)
+
+
 def studio_pictures(project: Path, wanted: list[str]) -> None:
     """Pages of the studio, after a first search and with all clips of the project on a timeline."""
     from playwright.sync_api import sync_playwright
@@ -127,6 +152,8 @@ def studio_pictures(project: Path, wanted: list[str]) -> None:
     la2ds = str(Path(sys.executable).parent / "la2ds")
     run(project, ("retrieve", "--query", A, "--out", "{out}.json"), project / "results" / "gallery")
     run(project, ("align", "--all"), project)
+    if "studio-pair" in wanted:
+        draw_on_pair(Project.open(project))
     command = [la2ds, "studio", "--no-browser", "--project", str(project)]
     with (
         subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as studio,
@@ -142,11 +169,12 @@ def studio_pictures(project: Path, wanted: list[str]) -> None:
             path, ready, height = STUDIO[name]
             tab.set_viewport_size({"width": WIDTH, "height": height})
             tab.goto(link.partition("/?")[0] + path)
-            for key in 4 * ["Shift+ArrowRight"] if "row" not in path else []:
-                tab.wait_for_timeout(500)
-                tab.keyboard.press(key)
-            while not tab.evaluate(f"document.body.dataset.ready === 'true' && {ready}"):
-                tab.wait_for_timeout(200)
+            shown = f"document.body.dataset.ready === 'true' && {ready}"
+            for key in [None, *(4 * ["Shift+ArrowRight"] if "row" not in path else [])]:
+                if key is not None:
+                    tab.keyboard.press(key)
+                while not tab.evaluate(shown):
+                    tab.wait_for_timeout(200)
             tab.wait_for_timeout(1500)
             picture = project / "results" / f"{name}.png"
             tab.screenshot(path=str(picture))
