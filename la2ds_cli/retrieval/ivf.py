@@ -41,7 +41,7 @@ _SAMPLE = 20, 200  # clips and frames of a sample
 TRUTH = 50  # exact neighbours stored per frame: the largest k whose recall can be measured
 AIM = 0.995  # recall for which the lists are tuned; 0.99 is promised
 AIM_K = 7  # number of nearest frames for that recall
-_WIDENED = 4, 8, 16  # one of these times as many frames as requested are compared exactly
+_WIDENED = 4, 6, 8, 16  # one of these times as many frames as requested are compared exactly
 
 
 def list_count(frames: int) -> int:
@@ -202,27 +202,30 @@ def recall(frames: Frames, find: Finder, sample: Sample, k: int) -> float:
 
 
 def tuned(file: InvertedFile, sample: Sample) -> InvertedFile:
-    """The same file with the smallest `widen` (_WIDENED), and then the smallest `nprobe` (growing
-    by half), that reach the recall AIM of the AIM_K nearest frames; if none do, those with the
-    highest recall.
+    """The same file with the smallest `nprobe` (growing by half) that reaches the recall AIM of the
+    AIM_K nearest frames with the largest `widen`, and then with the smallest `widen` (_WIDENED)
+    that still reaches it; if none does, with those of the highest recall.
 
-    More lists do not always help: faiss rounds distances over all lists that a query searches, and
-    may no longer tell their frames apart.
+    Lists take most of the time, candidates little. More lists do not always help: faiss rounds
+    distances over all lists that a query searches, and may no longer tell their frames apart.
     """
-    best, most = file, 0.0
-    for widen in _WIDENED:
-        worse, nprobe = 0, best.nprobe
-        while worse < 3:
-            tried = replace(file, nprobe=nprobe, widen=widen)
-            share = recall(file.frames, tried.finder(), sample, AIM_K)
-            if share >= AIM:
-                return tried
-            worse = 0 if share > most else worse + 1
-            best, most = (tried, share) if share > most else (best, most)
-            if nprobe == file.lists:
-                break
-            nprobe = min(file.lists, nprobe + max(1, nprobe // 2))
-    return best
+
+    def share(tried: InvertedFile) -> float:
+        return recall(file.frames, tried.finder(), sample, AIM_K)
+
+    best, most, worse, nprobe = file, 0.0, 0, file.nprobe
+    while worse < 3:
+        tried = replace(file, nprobe=nprobe, widen=_WIDENED[-1])
+        reached = share(tried)
+        worse = 0 if reached > most else worse + 1
+        best, most = (tried, reached) if reached > most else (best, most)
+        if reached >= AIM or nprobe == file.lists:
+            break
+        nprobe = min(file.lists, nprobe + max(1, nprobe // 2))
+    if most < AIM:
+        return best
+    fewer = (replace(best, widen=widen) for widen in _WIDENED[:-1])
+    return next((tried for tried in fewer if share(tried) >= AIM), best)
 
 
 # --- the file of the lists of an index, with a sample for its recall -----------------------------

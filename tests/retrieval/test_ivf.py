@@ -187,7 +187,9 @@ def test_recall_with_fewer_frames_than_the_sample_asks_for() -> None:
         assert ivf.recall(frames, exact_finder(frames), sample, 7) == 1.0
 
 
-def test_lists_are_chosen_by_what_they_find(frames: Frames, file: ivf.InvertedFile) -> None:
+def test_lists_are_chosen_by_what_they_find(
+    frames: Frames, file: ivf.InvertedFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
     chosen_by, told = ivf.draw_samples(frames)
     tuned = ivf.tuned(file, chosen_by)
     assert ivf.recall(frames, tuned.finder(), chosen_by, 7) >= 0.995
@@ -195,6 +197,13 @@ def test_lists_are_chosen_by_what_they_find(frames: Frames, file: ivf.InvertedFi
     assert 1 < tuned.nprobe < file.lists
     fewer = replace(tuned, nprobe=tuned.nprobe // 2)
     assert ivf.recall(frames, fewer.finder(), chosen_by, 7) < 0.995
+    assert tuned.widen == 4  # the fewest candidates; here they would do without
+    monkeypatch.setattr(ivf, "_WIDENED", (1, 16))
+    assert ivf.tuned(file, chosen_by) == replace(tuned, widen=1)
+    monkeypatch.setattr(ivf, "AIM", 1.1)  # reached by nothing
+    most = ivf.tuned(file, chosen_by)
+    assert most.widen == 16
+    assert ivf.recall(frames, most.finder(), chosen_by, 7) == 1.0
 
 
 def rows_of(stored: ivf.StoredIvf, clip: int) -> list[list[int]]:
