@@ -147,20 +147,25 @@ def draw_on_pair(project: Project) -> None:
 
 def studio_pictures(project: Path, wanted: list[str]) -> None:
     """Pages of the studio, after a first search and with all clips of the project on a timeline."""
-    from playwright.sync_api import sync_playwright
-
     la2ds = str(Path(sys.executable).parent / "la2ds")
     run(project, ("retrieve", "--query", A, "--out", "{out}.json"), project / "results" / "gallery")
     run(project, ("align", "--all"), project)
-    if "studio-pair" in wanted:
+    if "studio-pair" in wanted and not Project.open(project).drawings_path.exists():
         draw_on_pair(Project.open(project))
     command = [la2ds, "studio", "--no-browser", "--project", str(project)]
-    with (
-        subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as studio,
-        sync_playwright() as playwright,
-    ):
-        assert studio.stdout is not None
-        link = studio.stdout.readline().split()[-1]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as studio:
+        try:
+            assert studio.stdout is not None
+            screenshots(studio.stdout.readline().split()[-1], project / "results", wanted)
+        finally:  # or leaving the block would wait for it for ever
+            studio.terminate()
+
+
+def screenshots(link: str, folder: Path, wanted: list[str]) -> None:
+    """Pages of a running studio; those without a row in their address after 40 frames."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
         options = {"executable_path": "/usr/bin/chromium", "args": ["--no-sandbox"]}
         browser = playwright.chromium.launch(**options)  # type: ignore[arg-type]
         tab = browser.new_page()
@@ -173,15 +178,14 @@ def studio_pictures(project: Path, wanted: list[str]) -> None:
             for key in [None, *(4 * ["Shift+ArrowRight"] if "row" not in path else [])]:
                 if key is not None:
                     tab.keyboard.press(key)
-                while not tab.evaluate(shown):
+                while not tab.evaluate(shown):  # wait_for_function is refused by the page's policy
                     tab.wait_for_timeout(200)
             tab.wait_for_timeout(1500)
-            picture = project / "results" / f"{name}.png"
+            picture = folder / f"{name}.png"
             tab.screenshot(path=str(picture))
             keep(Image.open(picture), name)
             picture.unlink()
         browser.close()
-        studio.terminate()
 
 
 def moving(video: Path, name: str, rate: int = 10, width: int = 640) -> None:
