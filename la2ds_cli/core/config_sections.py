@@ -153,9 +153,7 @@ class ModelConfig:
     cross_layers: int = 0  # between the two clips of a pair, in training
     mlp_ratio: int = 4  # width of the hidden layers, in widths
     patch: int = 10  # cells per patch side
-    # patches to frame: average (paper), a class token, or the average and a linear layer on all
-    # cells of the map
-    pooling: Literal["mean", "cls", "mean+map"] = "mean"
+    pooling: Literal["mean", "cls"] = "mean"  # patches to frame: average (paper), or a class token
     spatial_position: Literal["learned", "none"] = "learned"  # position code of patches
     # position code of frames; an absolute one (learned, sinusoid) is a clock
     temporal_position: Literal["rotary", "learned", "offset", "sinusoid", "none"] = "rotary"

@@ -152,8 +152,7 @@ class SpatialTransformer(nn.Module):
     """One token per frame from its heatmaps: patches -> self-attention -> pooling.
 
     pooling `mean` averages the patch tokens (paper sec. 3.3); `cls` reads a learned class token
-    that takes part in the attention, as in ViViT; `mean+map` adds a linear layer on all cells to
-    the average, which does not tell where in the map a patch lies except by what attention keeps.
+    that takes part in the attention, as in ViViT.
     """
 
     def __init__(
@@ -169,8 +168,8 @@ class SpatialTransformer(nn.Module):
         pooling: str = "mean",
     ) -> None:
         super().__init__()
-        if pooling not in ("mean", "cls", "mean+map"):
-            raise ValueError(f"pooling must be mean, cls or mean+map, got {pooling}")
+        if pooling not in ("mean", "cls"):
+            raise ValueError(f"pooling must be mean or cls, got {pooling}")
         if size % patch:
             raise ValueError(f"heatmap size {size} is not a multiple of the patch side {patch}")
         self.embed = PatchEmbedding(channels, patch, width)
@@ -179,7 +178,6 @@ class SpatialTransformer(nn.Module):
         self.blocks = nn.ModuleList(Block(width, heads, mlp_ratio) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
         self.token = nn.Parameter(torch.randn(1, 1, width) * 0.02) if pooling == "cls" else None
-        self.map = FlatMap(channels, size, width) if pooling == "mean+map" else None
 
     def forward(self, maps: Tensor) -> Tensor:
         tokens = self.embed(maps)  # (F, P, D)
@@ -191,8 +189,7 @@ class SpatialTransformer(nn.Module):
             tokens = block(tokens)
         if self.token is not None:
             return self.norm(tokens[:, 0])  # (F, D)
-        average = self.norm(tokens).mean(dim=1)  # (F, D)
-        return average if self.map is None else average + self.map(maps)
+        return self.norm(tokens).mean(dim=1)  # (F, D)
 
 
 def sinusoid(length: int, width: int, device: torch.device) -> Tensor:
