@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from la2ds_cli.core.corrections import turning_of
+from la2ds_cli.core.corrections import Correction, reading_of, turning_of, write_corrections
 from la2ds_cli.core.drawings import checked_drawing, write_drawings
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
@@ -70,6 +70,16 @@ STUDIO = {
         820,
     ),
     "studio-train": ("/train", "document.body.dataset.evaluation !== undefined", 1300),
+    "studio-clips": ("/", "[...document.images].every((one) => one.complete)", 900),
+}
+# Those of a copy of the project, in which a person has corrected joints and propagated phases.
+CHANGED = {
+    "studio-joints": (f"/joints?clip={A}", "true", 900),
+    "studio-phases": (f"/phases?clip={A}", "true", 900),
+}
+# Picture -> what to click before it is made.
+CLICKS = {
+    "studio-clips": ["[aria-label='choose performer-01.mp4']", f"[aria-label='choose {B}.mp4']"]
 }
 
 
@@ -145,18 +155,51 @@ def draw_on_pair(project: Project) -> None:
         write_drawings(project.drawings_path, drawings)
 
 
+def change(project: Project) -> None:
+    """Correct a joint of A, trust another less, and propagate the phases of the other clips to A, B
+    and one more."""
+    clip = project.video_list().find(A)
+    assert clip is not None
+    pose, recipe = project.read_pose(clip.id)
+    x, y = pose.xy[40, get_skeleton(pose.skeleton).joints.index("left_wrist")].tolist()
+    reading = reading_of(recipe, pose.info)
+    rows = [
+        (clip.id, Correction(40, "left_wrist", (x - 6, y + 4), reading)),
+        (clip.id, Correction(40, "right_wrist", None, reading)),
+    ]
+    write_corrections(project.corrections_path, rows)
+    gone = (A, B, "performer-04")
+    lines = project.phases_path.read_text("utf-8").splitlines(keepends=True)
+    kept = [line for line in lines if not line.startswith(tuple(f"{name}." for name in gone))]
+    project.phases_path.write_text("".join(kept), "utf-8")
+    words = ("transfer-labels", "--from", "labelled", "--to", ",".join(gone), "--write")
+    run(project.root, words, project.root)
+
+
 def studio_pictures(project: Path, wanted: list[str]) -> None:
     """Pages of the studio, after a first search and with all clips of the project on a timeline."""
-    la2ds = str(Path(sys.executable).parent / "la2ds")
     run(project, ("retrieve", "--query", A, "--out", "{out}.json"), project / "results" / "gallery")
     run(project, ("align", "--all"), project)
     if "studio-pair" in wanted and not Project.open(project).drawings_path.exists():
         draw_on_pair(Project.open(project))
+    if pages := [name for name in wanted if name in STUDIO]:
+        serve(project, pages)
+    if pages := [name for name in wanted if name in CHANGED]:
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / "project"
+            shutil.copytree(project, copy)
+            change(Project.open(copy))
+            serve(copy, pages)
+
+
+def serve(project: Path, pages: list[str]) -> None:
+    """Pictures of pages of the studio of a project."""
+    la2ds = str(Path(sys.executable).parent / "la2ds")
     command = [la2ds, "studio", "--no-browser", "--project", str(project)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as studio:
         try:
             assert studio.stdout is not None
-            screenshots(studio.stdout.readline().split()[-1], project / "results", wanted)
+            screenshots(studio.stdout.readline().split()[-1], project / "results", pages)
         finally:  # or leaving the block would wait for it for ever
             studio.terminate()
 
@@ -171,7 +214,7 @@ def screenshots(link: str, folder: Path, wanted: list[str]) -> None:
         tab = browser.new_page()
         tab.goto(link)
         for name in wanted:
-            path, ready, height = STUDIO[name]
+            path, ready, height = (STUDIO | CHANGED)[name]
             tab.set_viewport_size({"width": WIDTH, "height": height})
             tab.goto(link.partition("/?")[0] + path)
             shown = f"document.body.dataset.ready === 'true' && {ready}"
@@ -180,6 +223,8 @@ def screenshots(link: str, folder: Path, wanted: list[str]) -> None:
                     tab.keyboard.press(key)
                 while not tab.evaluate(shown):  # wait_for_function is refused by the page's policy
                     tab.wait_for_timeout(200)
+            for clicked in CLICKS.get(name, []):
+                tab.click(clicked)
             tab.wait_for_timeout(1500)
             picture = folder / f"{name}.png"
             tab.screenshot(path=str(picture))
@@ -251,7 +296,7 @@ def main() -> None:
                 moving(out.with_suffix(".mp4"), name)
         if options.footage is not None and wanted("real-golf"):
             keep(real_swings(options.footage / "golf", Path(folder) / "real"), "real-golf")
-        if pages := [name for name in STUDIO if wanted(name)]:
+        if pages := [name for name in STUDIO | CHANGED if wanted(name)]:
             studio_pictures(options.project, pages)
         if wanted("repetitions"):  # last: its film is a clip of the project from then on
             film = Path(folder) / "repeated.mp4"

@@ -106,7 +106,8 @@ def truncated(folder: Path) -> Path:
 
 @row("truncated, too little left")
 def stump(folder: Path) -> Path:
-    return shortened(noisy(folder / "stump.mkv", 40), 0.12)
+    # The encoder's threads make files of different lengths; here always four frames are left.
+    return shortened(noisy(folder / "stump.mkv", 40), 0.11)
 
 
 @row("zero bytes")
