@@ -79,7 +79,9 @@ CHANGED = {
 }
 # Picture -> what to click before it is made.
 CLICKS = {
-    "studio-clips": ["[aria-label='choose performer-01.mp4']", f"[aria-label='choose {B}.mp4']"]
+    "studio-clips": [
+        f"[aria-label='choose {name}.mp4']" for name in ("performer-01", "performer-03")
+    ]
 }
 
 
@@ -156,8 +158,8 @@ def draw_on_pair(project: Project) -> None:
 
 
 def change(project: Project) -> None:
-    """Correct a joint of A, trust another less, and propagate the phases of the other clips to A, B
-    and one more."""
+    """Correct a joint of A, do not trust another, and propagate the phases of the other clips to A
+    and B."""
     clip = project.video_list().find(A)
     assert clip is not None
     pose, recipe = project.read_pose(clip.id)
@@ -168,11 +170,10 @@ def change(project: Project) -> None:
         (clip.id, Correction(40, "right_wrist", None, reading)),
     ]
     write_corrections(project.corrections_path, rows)
-    gone = (A, B, "performer-04")
     lines = project.phases_path.read_text("utf-8").splitlines(keepends=True)
-    kept = [line for line in lines if not line.startswith(tuple(f"{name}." for name in gone))]
+    kept = [line for line in lines if not line.startswith((f"{A}.", f"{B}."))]
     project.phases_path.write_text("".join(kept), "utf-8")
-    words = ("transfer-labels", "--from", "labelled", "--to", ",".join(gone), "--write")
+    words = ("transfer-labels", "--from", "labelled", "--to", f"{A},{B}", "--write")
     run(project.root, words, project.root)
 
 
@@ -225,6 +226,7 @@ def screenshots(link: str, folder: Path, wanted: list[str]) -> None:
                     tab.wait_for_timeout(200)
             for clicked in CLICKS.get(name, []):
                 tab.click(clicked)
+            tab.evaluate("window.scrollTo(0, 0)")
             tab.wait_for_timeout(1500)
             picture = folder / f"{name}.png"
             tab.screenshot(path=str(picture))
