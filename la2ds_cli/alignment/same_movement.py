@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.alignment.distance import pair_distance, thinned
+from la2ds_cli.alignment.distance import mean_pair_squared, thinned
 from la2ds_cli.alignment.methods.dtw import align_each
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
@@ -184,7 +184,7 @@ def _costs(a: FloatArray, clips: Sequence[FloatArray]) -> list[tuple[float, floa
     closed ends, and the share of the path's steps in which one of the two stands still."""
     costs = []
     for b, path in zip(clips, align_each(a, clips, AlignConfig(open_ends=False)), strict=True):
-        mean = float((pair_distance(a, b, path) ** 2).mean())
+        mean = mean_pair_squared(a, b, path)
         still = float((np.diff(path, axis=0) == 0).any(axis=1).mean()) if len(path) > 1 else 0.0
         costs.append((math.log(max(mean, LEAST_COST)), still))
     return costs

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import Video
@@ -75,27 +75,22 @@ def hand_over(project: Project, gone: Sequence[Video], new: Sequence[str]) -> li
     reading = _Reading(ids, spans, frozenset(v.id for v in project.videos()) - ids)
     before = VideoList(project.root, [v for v in project.videos() if v.id not in spans])
     phases = _hand_over_phases(project, reading, before)
-    anchors = _hand_over_matches(
-        project.anchors_path, project.aside("anchors.csv"), reading, read_anchors, write_table
+    anchors = _hand_over_rows(
+        project, project.anchors_path, reading, read_anchors, write_table, _divided_match
     )
     joints = _hand_over_rows(
+        project,
         project.corrections_path,
-        project.aside("corrections.csv"),
         reading,
         read_corrections,
         write_corrections,
-        lambda video, one: _showing(video, one.frame, reading),
+        _divided_correction,
     )
-    notes = _hand_over_matches(
-        project.notes_path, project.aside("notes.csv"), reading, read_notes, write_notes
+    notes = _hand_over_rows(
+        project, project.notes_path, reading, read_notes, write_notes, _divided_match
     )
     drawings = _hand_over_rows(
-        project.drawings_path,
-        project.aside("drawings.csv"),
-        reading,
-        read_drawings,
-        write_drawings,
-        lambda video, _: [new for new, _ in reading.shown(video)],
+        project, project.drawings_path, reading, read_drawings, write_drawings, _divided_drawing
     )
     lost, found = zip(phases, anchors, joints, notes, drawings, strict=True)
     told = []
@@ -231,36 +226,40 @@ def _write_aside(path: Path, table: PhaseTable) -> None:
         artifact.write_text(path, table.text())
 
 
-# --- anchors and notes --------------------------------------------------------------------------
+# --- rows of one clip or of two -----------------------------------------------------------------
 
-_Row = TypeVar("_Row", tuple[str, str, Anchor], tuple[str, str, Note])
+_Match = TypeVar("_Match", Anchor, Note)
+_Row = TypeVar("_Row", bound=tuple[Any, ...])
 
 
-def _hand_over_matches(
+def _hand_over_rows(
+    project: Project,
     path: Path,
-    aside_path: Path,
     reading: _Reading,
     read: Callable[[Path], list[_Row]],
     write: Callable[[Path, list[_Row]], None],
+    divided: Callable[[_Row, _Reading], tuple[list[_Row], list[_Row]]],
 ) -> tuple[int, int]:
-    """For a table whose rows name a frame in each of two clips: number of rows that are set aside,
-    and of those that come back."""
+    """For a table whose rows are the ids of one or two clips and what belongs to them: number of
+    rows that are set aside, and of those that come back.
+
+    divided: as the row is now, the rows that clips show, and those that are set aside.
+    """
+    aside_path = project.aside(path.name)
     table, kept = read(path), read(aside_path)
     stay, aside = [], []
     gone = back = 0
     for rows, was_aside in ((table, False), (kept, True)):
+        concerned = reading.concerns if was_aside else reading.gone.__contains__
         for row in rows:
-            a, b, match = row
-            concerned = reading.concerns if was_aside else reading.gone.__contains__
-            if not (concerned(a) or concerned(b)):
+            if not any(concerned(video) for video in row[:-1]):
                 (aside if was_aside else stay).append(row)
                 continue
-            new_a, a_there = _shows(a, match.frame_a, reading)
-            new_b, b_there = _shows(b, match.frame_b, reading)
-            there = a_there and b_there and new_a != new_b
-            (stay if there else aside).append((new_a, new_b, match))
-            gone += not there and not was_aside
-            back += there and was_aside
+            shown, hidden = divided(row, reading)
+            stay += shown
+            aside += hidden
+            gone += bool(hidden) and not was_aside
+            back += bool(shown) and was_aside
     if (stay, aside) == (table, kept):
         return 0, 0
     if aside or aside_path.exists():
@@ -269,6 +268,35 @@ def _hand_over_matches(
     if aside or aside_path.exists():
         write(aside_path, aside)
     return gone, back
+
+
+def _divided_match(
+    row: tuple[str, str, _Match], reading: _Reading
+) -> tuple[list[tuple[str, str, _Match]], list[tuple[str, str, _Match]]]:
+    """Of a row that names a frame in each of two clips."""
+    a, b, match = row
+    new_a, a_there = _shows(a, match.frame_a, reading)
+    new_b, b_there = _shows(b, match.frame_b, reading)
+    new = [(new_a, new_b, match)]
+    return (new, []) if a_there and b_there and new_a != new_b else ([], new)
+
+
+def _divided_correction(
+    row: tuple[str, Correction], reading: _Reading
+) -> tuple[list[tuple[str, Correction]], list[tuple[str, Correction]]]:
+    """Of a row that names a frame of one clip."""
+    video, correction = row
+    now, there = _shows(video, correction.frame, reading)
+    return ([(now, correction)], []) if there else ([], [row])
+
+
+def _divided_drawing(
+    row: tuple[str, Drawing], reading: _Reading
+) -> tuple[list[tuple[str, Drawing]], list[tuple[str, Drawing]]]:
+    """Of a row that holds for all frames: every new clip of the person gets it."""
+    video, drawing = row
+    shown = [(new, drawing) for new, _ in reading.shown(video)]
+    return shown, [] if shown else [row]
 
 
 def _shows(video: str, frame: int | None, reading: _Reading) -> tuple[str, bool]:
@@ -280,51 +308,3 @@ def _shows(video: str, frame: int | None, reading: _Reading) -> tuple[str, bool]
         new for new, (first, end) in reading.shown(video) if frame is None or first <= frame < end
     ]
     return video if video in found or not found else found[0], bool(found)
-
-
-# --- corrected joints and drawings ----------------------------------------------------------------
-
-_One = TypeVar("_One", Correction, Drawing)
-
-
-def _hand_over_rows(
-    path: Path,
-    aside_path: Path,
-    reading: _Reading,
-    read: Callable[[Path], list[tuple[str, _One]]],
-    write: Callable[[Path, list[tuple[str, _One]]], None],
-    clips_of: Callable[[str, _One], list[str]],
-) -> tuple[int, int]:
-    """For a table whose rows belong to one clip: number of rows that are set aside, and of those
-    that come back.
-
-    clips_of: ids of the new clips that each get the row; empty: it is set aside.
-    """
-    table, kept = read(path), read(aside_path)
-    stay, aside = [], []
-    gone = back = 0
-    for rows, was_aside in ((table, False), (kept, True)):
-        for video, one in rows:
-            concerned = reading.concerns(video) if was_aside else video in reading.gone
-            if not concerned:
-                (aside if was_aside else stay).append((video, one))
-                continue
-            clips = clips_of(video, one)
-            stay += [(clip, one) for clip in clips]
-            aside += [] if clips else [(video, one)]
-            gone += not clips and not was_aside
-            back += bool(clips) and was_aside
-    if (stay, aside) == (table, kept):
-        return 0, 0
-    if aside or aside_path.exists():
-        write(aside_path, [*kept, *aside])
-    write(path, stay)
-    if aside or aside_path.exists():
-        write(aside_path, aside)
-    return gone, back
-
-
-def _showing(video: str, frame: int, reading: _Reading) -> list[str]:
-    """The clip that now shows a frame of a clip's file; none if no clip does."""
-    now, there = _shows(video, frame, reading)
-    return [now] if there else []
