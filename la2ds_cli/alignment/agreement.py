@@ -18,7 +18,7 @@ from typing import Literal
 
 import numpy as np
 
-from la2ds_cli.alignment.clip_features import OneDistance, pose_feature, velocity_rate
+from la2ds_cli.alignment.clip_features import pose_feature, velocity_rate
 from la2ds_cli.alignment.consensus import (
     FEWEST_REFERENCES,
     MOST_CANDIDATES,
@@ -29,6 +29,7 @@ from la2ds_cli.alignment.consensus import (
     pairwise_path,
     pairwise_paths,
 )
+from la2ds_cli.alignment.one_distance import OneDistance
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import stored_settings
 from la2ds_cli.core.config_sections import AlignConfig

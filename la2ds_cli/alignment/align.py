@@ -24,7 +24,6 @@ from la2ds_cli.alignment.candidates import Candidate, best, kinds_to_weigh, reas
 from la2ds_cli.alignment.clip_features import (
     CLEARLY_NEARER,
     JointFeatures,
-    OneDistance,
     joint_features,
     nearest_view,
     nearest_views,
@@ -48,6 +47,7 @@ from la2ds_cli.alignment.gaps import (
     shared_rows,
 )
 from la2ds_cli.alignment.match import match_features
+from la2ds_cli.alignment.one_distance import OneDistance
 from la2ds_cli.alignment.path import is_monotone, speed_ratio
 from la2ds_cli.alignment.request import (
     AlignRequest,

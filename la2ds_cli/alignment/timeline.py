@@ -19,7 +19,6 @@ from la2ds_cli.alignment.aligned_repetitions import cut_clip
 from la2ds_cli.alignment.clip_features import (
     CLEARLY_NEARER,
     JointFeatures,
-    OneDistance,
     joint_features,
     nearest_view,
     velocity_rate,
@@ -27,6 +26,7 @@ from la2ds_cli.alignment.clip_features import (
 )
 from la2ds_cli.alignment.confidence import certainty
 from la2ds_cli.alignment.consensus import evenly_spaced
+from la2ds_cli.alignment.one_distance import OneDistance
 from la2ds_cli.alignment.prototype import (
     MOST_SAMPLED,
     Prototype,
@@ -198,6 +198,7 @@ class _Reader:
         self.project, self.request = project, request
         self.kind, self.reason = choice.kind, choice.reason
         self.skeleton = self._shared(ids)
+        self._known_distance: OneDistance | None = None
         self.spatial = wants_3d(project, request, choice.kind)
         if self.spatial:
             some = evenly_spaced(list(ids), MOST_SAMPLED)
@@ -260,7 +261,11 @@ class _Reader:
         return [each.value for each in found]
 
     def _distance(self, pose: PoseSequence) -> OneDistance:
-        return OneDistance.of_run(self.project, self.request.run, pose, self.request.settings)
+        """The distance for poses of the shared skeleton."""
+        if self._known_distance is None:
+            run, settings = self.request.run, self.request.settings
+            self._known_distance = OneDistance.of_run(self.project, run, pose, settings)
+        return self._known_distance
 
     def features(self, clip: _Clip, movement: FloatArray, *, mirrored: bool) -> FloatArray:
         """(T, D) float32 features by which a clip is placed. movement: of its joints, as filmed or

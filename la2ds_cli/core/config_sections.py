@@ -218,6 +218,9 @@ class AlignConfig:
     movement: float = 0.0
     # weight of the base model's embedding in one distance with a run's; 0 = without it
     base: float = 0.0
+    # measured: both weights are multiplied by what was measured for the run on clips without
+    # labels, as is that of its embedding; equal: they are not
+    weights: Literal["measured", "equal"] = "measured"
     pool: bool = True  # consensus of a model: also paths by the movement of the joints
     # joints compared beside a run's embeddings, or without a run; 3d: in metres, where all clips
     # have them; auto: 3d beside a run that reads joints3d, else 2d

@@ -86,6 +86,20 @@ def run_spread(project: Project, run: str) -> float:
         return 0.0
 
 
+def run_clips(project: Project, run: str) -> tuple[list[str], list[str]]:
+    """Ids of the clips that the training of a run held out, and of those that it was trained on,
+    from the header of its weights; none if they are missing or damaged."""
+    from la2ds_cli.training import checkpoint
+    from la2ds_cli.training.data import held_out
+
+    try:
+        recipe, facts = artifact.read_header(checkpoint_path(project, run))
+        share = load_config(checkpoint.settings_of(recipe)).train.validation_share
+        return held_out([str(video) for video in facts.get("videos", [])], share)
+    except (FileNotFoundError, artifact.ArtifactError, TypeError):
+        return [], []
+
+
 # --- the network ---------------------------------------------------------------------------------
 
 

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from la2ds_cli.alignment.clip_features import OneDistance, nearest_view
+from la2ds_cli.alignment.clip_features import nearest_view
 from la2ds_cli.alignment.consensus import Consensus, Modalities, PairwisePath
 from la2ds_cli.alignment.methods import align_features
+from la2ds_cli.alignment.one_distance import OneDistance
 from la2ds_cli.alignment.path import smooth_match
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config
@@ -283,13 +284,17 @@ def embedder_set(
     references: Sequence[PoseSequence] = (),
     run: str = "",
     base: Embedder | EmbedsOnce | None = None,
+    project: Project | None = None,
 ) -> FeatureSet:
     """The set of a network, aligned by the project's settings, also through `references`. base: the
-    embedder of the base model, which may be combined with the network in one distance."""
+    embedder of the base model, which may be combined with the network in one distance. project: the
+    one whose run `run` the network is, for the weights of its parts; None = equal weights."""
     pooled = bool(references) and align.pool
     spatial = align.joints == "auto" and embed.config.model.input == "joints3d"
     base = None if spatial or align.joints == "3d" else base  # it reads joints in the image
     distance = OneDistance.of(embed.spread, align, base.spread if base is not None else 0.0)
+    if project is not None:
+        distance = distance.measured(project, run, align, spatial=spatial or align.joints == "3d")
 
     def views(poses: Sequence[PoseSequence]) -> list[Views]:
         embedded = embed(poses)
@@ -409,7 +414,10 @@ def _network_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureS
     references = request.references
     base = request.base if request.config.align.base and is_body(request.skeleton) else None
     sets = [
-        embedder_set("model", f"the network of run {run}", embedder, align, references, run, base)
+        embedder_set(
+            *("model", f"the network of run {run}", embedder, align, references, run, base),
+            project=project,
+        )
         for run, embedder in embedders.items()
     ]
     if request.wants("untrained"):

@@ -15,7 +15,6 @@ from la2ds_cli.alignment.align import rows_to_align
 from la2ds_cli.alignment.clip_features import (
     CLEARLY_NEARER,
     JointFeatures,
-    OneDistance,
     joint_features,
     nearest_view,
     velocity_rate,
@@ -29,6 +28,7 @@ from la2ds_cli.alignment.consensus import (
     choose_references,
 )
 from la2ds_cli.alignment.match import match_features
+from la2ds_cli.alignment.one_distance import OneDistance
 from la2ds_cli.alignment.request import AlignRequest, ChosenKind, wants_3d
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.device import DeviceName

@@ -215,15 +215,18 @@ def to_clip(
 
 
 def _hold_out(clips: list[Clip], share: float) -> tuple[list[Clip], list[Clip]]:
-    """Hold out round(share * n) clips, chosen by a hash of their ids.
+    """The clips to train on and those held out; with `held_out` none, all are used for both."""
+    by_id = {clip.video: clip for clip in clips}
+    held, others = held_out(list(by_id), share)
+    return ([by_id[v] for v in others], [by_id[v] for v in held]) if held else (clips, clips)
 
-    With fewer than 7 clips, all are used for both training and validation.
-    """
-    count = round(share * len(clips))
-    if count == 0 or len(clips) < 7:
-        return clips, clips
-    ordered = sorted(clips, key=lambda clip: hashlib.sha256(clip.video.encode()).hexdigest())
-    return ordered[count:], ordered[:count]
+
+def held_out(videos: Sequence[str], share: float) -> tuple[list[str], list[str]]:
+    """Ids of the clips that training holds out, and of all others: round(share * n) of them, chosen
+    by a hash of the ids; none of fewer than 7 clips."""
+    ordered = sorted(videos, key=lambda video: hashlib.sha256(video.encode()).hexdigest())
+    count = round(share * len(videos)) if len(videos) >= 7 else 0
+    return ordered[:count], ordered[count:]
 
 
 # --- one pair ------------------------------------------------------------------------------------

@@ -1,0 +1,219 @@
+"""The one distance between frames: a run's embedding, the base model's, and the joints' movement.
+
+From top to bottom: the distance of given weights, the distance of a run, and the weights of its
+parts, which are measured once on clips of the run and stored beside its weights.
+"""
+
+from __future__ import annotations
+
+import math
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from la2ds_cli.alignment.consensus import evenly_spaced
+from la2ds_cli.alignment.part_weights import measure_weights
+from la2ds_cli.core import artifact
+from la2ds_cli.core.config_sections import AlignConfig
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.project import BASE_RUN, Project
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.embedding.trained import checkpoint_path, run_clips, run_spread
+from la2ds_cli.features.body_joints import is_body
+from la2ds_cli.features.spatial import known_in_3d
+from la2ds_cli.features.tempo import paced_movement
+
+MOVEMENT_SPREAD = 1.5  # the counterpart of Embedder.spread for paced_movement, in its units
+
+
+@dataclass(frozen=True)
+class OneDistance:
+    """The parts of the distance between two frames: the embeddings of a network, those of the base
+    model, and the movement of the joints. Where one of them is wrong, the others mostly are not.
+
+    spread: `Embedder.spread` of the network; if it is unknown (0), only the embeddings are used.
+    movement, base, embedding: weights of the parts; without movement and base (0) the embedding is
+    left as it is. base_spread: `Embedder.spread` of the base model.
+    """
+
+    spread: float
+    movement: float = 0.0
+    base: float = 0.0
+    base_spread: float = 1.0
+    embedding: float = 1.0
+
+    @classmethod
+    def of(cls, spread: float, settings: AlignConfig, base_spread: float = 0.0) -> OneDistance:
+        """The distance that the settings ask for; base_spread: 0 = no base model."""
+        if not spread:
+            return cls(0.0)
+        if not base_spread:
+            return cls(spread, settings.movement)
+        return cls(spread, settings.movement, settings.base, base_spread)
+
+    @classmethod
+    def of_run(
+        cls, project: Project, run: str, pose: PoseSequence, settings: AlignConfig
+    ) -> OneDistance:
+        """The distance that the settings ask for, with a run's embeddings of clips like `pose`. The
+        base model is left out if it is the run itself, if it does not read the skeleton, and if
+        joints are compared in 3D, since it reads joints in the image."""
+        with_base = settings.base and run != BASE_RUN and is_body(pose.skeleton)
+        with_base = with_base and not pose.spatial
+        base_spread = run_spread(project, BASE_RUN) if with_base else 0.0
+        distance = cls.of(run_spread(project, run), settings, base_spread)
+        return distance.measured(project, run, settings, spatial=pose.spatial)
+
+    def measured(
+        self, project: Project, run: str, settings: AlignConfig, *, spatial: bool
+    ) -> OneDistance:
+        """The distance with its weights multiplied by those that were measured for the run
+        (`run_weights`); unchanged for the base model and unless the settings ask for it. spatial:
+        whether joints are compared in 3D."""
+        if settings.weights != "measured" or run == BASE_RUN or not (self.movement or self.base):
+            return self
+        weight = run_weights(project, run, settings, self, spatial=spatial)
+        return replace(
+            self,
+            embedding=self.embedding * weight.get("embedding", 1.0),
+            base=self.base * weight.get("base", 1.0),
+            movement=self.movement * weight.get("movement", 1.0),
+        )
+
+    def features(
+        self, pose: PoseSequence, embedding: FloatArray, base: FloatArray | None = None
+    ) -> FloatArray:
+        """Features (T, E) float32 whose squared distance is the sum of three: `self.embedding`
+        times that of `embedding` (T, D) in units of its spread, `self.base` times that of the base
+        model's embedding `base` in units of its own spread, and `self.movement` times that of the
+        `paced_movement` of `pose`. Without the other two parts, the embedding itself. Raises
+        ValueError if `base` is missing."""
+        return self.joined(paced_movement(pose) if self.movement else None, embedding, base)
+
+    def joined(
+        self, moving: FloatArray | None, embedding: FloatArray, base: FloatArray | None = None
+    ) -> FloatArray:
+        """`features` of a clip whose `paced_movement` is known."""
+        if not (self.movement or self.base):
+            return embedding
+        parts = self.parts(moving, embedding, base)
+        return np.concatenate(list(parts.values()), axis=1).astype(np.float32)
+
+    def parts(
+        self, moving: FloatArray | None, embedding: FloatArray, base: FloatArray | None = None
+    ) -> dict[str, FloatArray]:
+        """The parts of `joined` by name, those with a weight above 0."""
+        parts = {"embedding": math.sqrt(self.embedding) / self.spread * embedding}
+        if self.base:
+            if base is None:
+                raise ValueError("the base model's embedding is part of this distance")
+            parts["base"] = math.sqrt(self.base) / self.base_spread * base
+        if self.movement:
+            if moving is None:
+                raise ValueError("the movement is part of this distance")
+            parts["movement"] = math.sqrt(self.movement) / MOVEMENT_SPREAD * moving
+        return parts
+
+
+# --- the weights of the parts, measured for a run -------------------------------------------------
+
+VERSION = 1
+FILE = "part_weights.json"  # beside the weights of the run
+MOST_CLIPS = 12
+FEWEST_CLIPS = 4  # held out; with fewer, all clips of the run are used
+NAMES = ("embedding", "base", "movement")
+
+
+def run_weights(
+    project: Project, run: str, settings: AlignConfig, distance: OneDistance, *, spatial: bool
+) -> dict[str, float]:
+    """Weights of the parts of `distance`, by name, with a mean of 1; empty if they cannot be
+    measured, since fewer than two clips of the run are left.
+
+    They are measured on at most MOST_CLIPS clips that were held out of the run's training: on those
+    that it was trained on, its embedding looks better than it is. The result is stored beside the
+    run's weights, and measured again only for other weights and settings.
+    """
+    path = project.run_dir(run) / FILE
+    key = _key(project, run, settings, distance, spatial=spatial)
+    stored = _stored(path, key)
+    if stored is None:
+        clips = _clips(project, run, distance, spatial=spatial)
+        if len(clips) < 2:
+            return {}
+        stored = measure_weights(clips, settings)
+        content = {"key": key, "weights": stored, "clips": len(clips)}
+        artifact.write_json(path, content)
+    return stored
+
+
+def _key(
+    project: Project, run: str, settings: AlignConfig, distance: OneDistance, *, spatial: bool
+) -> str:
+    """Identity of what the weights depend on: the two networks, the parts, and settings of DTW."""
+    from la2ds_cli.training.base_weights import base_key
+
+    inputs = {"model": artifact.file_digest(checkpoint_path(project, run))}
+    if distance.base:
+        inputs["base"] = base_key()
+    used = {
+        "open_ends": settings.open_ends,
+        "skip_cost": settings.skip_cost,
+        "band": settings.band,
+        "movement": bool(distance.movement),
+        "spatial": spatial,
+    }
+    return artifact.Recipe("part_weights", VERSION, used, inputs).key
+
+
+def _stored(path: Path, key: str) -> dict[str, float] | None:
+    """The weights in the file, None if there are none for this key, or none that la2ds wrote."""
+    document = artifact.read_document(path)
+    if document.get("key") != key:
+        return None
+    try:
+        weights = {name: float(document["weights"][name]) for name in document["weights"]}
+    except (TypeError, ValueError, KeyError):
+        return None
+    usable = all(name in NAMES and 0 <= value < 100 for name, value in weights.items())
+    return weights if usable else None
+
+
+def _clips(
+    project: Project, run: str, distance: OneDistance, *, spatial: bool
+) -> list[dict[str, FloatArray]]:
+    """The parts, without their weights, of clips of the run that the project still has."""
+    from la2ds_cli.embedding.embed import ensure_embeddings
+
+    known = project.posed()
+    held_out, trained_on = (
+        sorted(video for video in videos if video in known) for videos in run_clips(project, run)
+    )
+    enough = len(held_out) >= FEWEST_CLIPS
+    poses: dict[str, PoseSequence] = {}
+    for video in evenly_spaced(held_out if enough else held_out + trained_on, MOST_CLIPS):
+        with suppress(UserError):
+            pose = replace(project.read_pose(video)[0], spatial=spatial)
+            if not np.isnan(pose.xy).all() and (not spatial or known_in_3d(pose)):
+                poses[video] = pose
+    try:
+        embeddings = ensure_embeddings(project, run, list(poses), "cpu")
+        base = ensure_embeddings(project, BASE_RUN, list(poses), "cpu") if distance.base else None
+    except UserError:  # clips of another skeleton, or without their video frames
+        return []
+    plain = replace(
+        distance,
+        embedding=1.0,
+        base=float(distance.base > 0),
+        movement=float(distance.movement > 0),
+    )
+    return [
+        plain.parts(
+            paced_movement(pose) if plain.movement else None,
+            embeddings[n].value,
+            None if base is None else base[n].value,
+        )
+        for n, pose in enumerate(poses.values())
+    ]
