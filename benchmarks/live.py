@@ -25,9 +25,9 @@ from pathlib import Path
 import numpy as np
 
 from la2ds_cli.alignment import live
-from la2ds_cli.alignment.one_distance import OneDistance
 from la2ds_cli.alignment.live import LiveFilter, LiveReference
 from la2ds_cli.alignment.methods import align_features
+from la2ds_cli.alignment.one_distance import OneDistance
 from la2ds_cli.alignment.path import smooth_match
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.progress import Progress

@@ -46,7 +46,8 @@ from la2ds_cli.training.base_weights import base_key
 Feature = Callable[[PoseSequence], FloatArray]
 """Features (T, D) of a clip or of a part of it."""
 
-VERSION = 2  # 2: slow motion and real speed are each compared at their own pace
+# 2: slow motion and real speed are each compared at their own pace; 3: a run's parts are weighed
+VERSION = 3
 MOST_CLIPS = 16
 PAIRS = 60
 LARGEST_TRIM = 0.3  # largest share of the clip that is cut off each end

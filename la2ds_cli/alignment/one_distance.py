@@ -82,6 +82,16 @@ class OneDistance:
             movement=self.movement * weight.get("movement", 1.0),
         )
 
+    @property
+    def weighted(self) -> bool:
+        """Whether weights were measured: those of the settings leave the embedding at 1."""
+        return self.embedding != 1
+
+    def weights_in_words(self) -> str:
+        """The weights of the parts that are used, in a phrase."""
+        parts = {"network": self.embedding, "base model": self.base, "movement": self.movement}
+        return "weights: " + ", ".join(f"{k} {v:.2f}" for k, v in parts.items() if v)
+
     def features(
         self, pose: PoseSequence, embedding: FloatArray, base: FloatArray | None = None
     ) -> FloatArray:
@@ -174,11 +184,11 @@ def _stored(path: Path, key: str) -> dict[str, float] | None:
     if document.get("key") != key:
         return None
     try:
-        weights = {name: float(document["weights"][name]) for name in document["weights"]}
-    except (TypeError, ValueError, KeyError):
+        weights = {str(name): float(value) for name, value in document["weights"].items()}
+    except (AttributeError, TypeError, ValueError, KeyError):
         return None
-    usable = all(name in NAMES and 0 <= value < 100 for name, value in weights.items())
-    return weights if usable else None
+    usable = all(name in NAMES and 0 <= value <= len(NAMES) for name, value in weights.items())
+    return weights if usable and sum(weights.values()) > 0 else None
 
 
 def _clips(

@@ -316,6 +316,8 @@ def embedder_set(
     besides = ["the base model"] * bool(distance.base) + ["the movement"] * bool(distance.movement)
     if besides:
         aligned += f", one distance with {' and '.join(besides)}"
+        if distance.weighted:
+            aligned += f" ({distance.weights_in_words()})"
     aligner: Aligner = align_views(align)
     if references:
         aligned += f", {_through(references)}" + " by the joints' movement too" * pooled
