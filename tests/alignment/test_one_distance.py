@@ -119,6 +119,10 @@ def test_weights_of_a_run_are_measured_once_and_kept_beside_it(
     half = distance_of(project, replace(SETTINGS, movement=0.5))
     assert half.movement == pytest.approx(found.movement / 2)
     assert len(measured) == 1
+    (project.run_dir("mine") / FILE).unlink()
+    assert distance_of(project, replace(SETTINGS, base=0.25)).base == pytest.approx(found.base / 4)
+    assert json.loads((project.run_dir("mine") / FILE).read_text("utf-8")) == stored
+    del measured[1:]
     without = distance_of(project, replace(SETTINGS, base=0.0))
     assert (without.base, len(measured)) == (0, 2)  # of two parts instead of three
     assert without.embedding + without.movement == pytest.approx(2)

@@ -87,14 +87,25 @@ def test_no_part_chooses_the_frames_by_which_it_is_judged() -> None:
     assert weights["c"] < 0.2 * min(weights["a"], weights["b"])
 
 
+def stretched(x: FloatArray, length: int) -> FloatArray:
+    """x (T, D) at a higher frame rate."""
+    at = np.linspace(0, len(x) - 1, length)
+    return np.stack([np.interp(at, np.arange(len(x)), column) for column in x.T], axis=1)
+
+
+def test_the_frame_rate_of_a_clip_does_not_matter() -> None:
+    """In the first clip, part a moves five times as far; it is filmed at a high rate or not."""
+    clips = people({"a": 0.1, "b": 0.1, "c": 0.1}, seed=4)
+    clips[0]["a"] = 5 * clips[0]["a"]
+    fast = {name: stretched(x, 3 * len(x)) for name, x in clips[0].items()}
+    plain, other = (measure_weights([one, *clips[1:]], CONFIG) for one in (clips[0], fast))
+    assert other["a"] == pytest.approx(plain["a"], rel=0.2)
+
+
 def test_long_clips_are_thinned() -> None:
     clips = people({"a": 0.1, "b": 0.2}, seed=2)
 
-    def stretched(x: FloatArray) -> FloatArray:
-        at = np.linspace(0, len(x) - 1, 8 * MOST_FRAMES)
-        return np.stack([np.interp(at, np.arange(len(x)), column) for column in x.T], axis=1)
-
-    long = [{name: stretched(x) for name, x in clip.items()} for clip in clips]
+    long = [{name: stretched(x, 8 * MOST_FRAMES) for name, x in clip.items()} for clip in clips]
     short, thinned = measure_weights(clips, CONFIG), measure_weights(long, CONFIG)
     assert thinned["a"] == pytest.approx(short["a"], rel=0.1)
 
