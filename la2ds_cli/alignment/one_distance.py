@@ -17,7 +17,7 @@ from la2ds_cli.alignment.consensus import evenly_spaced
 from la2ds_cli.alignment.part_weights import measure_weights
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config_sections import AlignConfig
-from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.embedding.trained import checkpoint_path, run_clips, run_spread
@@ -211,7 +211,9 @@ def _clips(
     try:
         embeddings = ensure_embeddings(project, run, list(poses), "cpu")
         base = ensure_embeddings(project, BASE_RUN, list(poses), "cpu") if distance.base else None
-    except UserError:  # clips of another skeleton, or without their video frames
+    except UserError as error:  # clips of another skeleton, or without their video frames
+        if error.exit_code == ExitCode.STORAGE:
+            raise
         return []
     plain = replace(
         distance,
