@@ -291,10 +291,11 @@ def embedder_set(
     one whose run `run` the network is, for the weights of its parts; None = equal weights."""
     pooled = bool(references) and align.pool
     spatial = align.joints == "auto" and embed.config.model.input == "joints3d"
-    base = None if spatial or align.joints == "3d" else base  # it reads joints in the image
+    in_space = spatial or align.joints == "3d"
+    base = None if in_space else base  # it reads joints in the image
     distance = OneDistance.of(embed.spread, align, base.spread if base is not None else 0.0)
     if project is not None:
-        distance = distance.measured(project, run, align, spatial=spatial or align.joints == "3d")
+        distance = distance.measured(project, run, align, spatial=in_space)
 
     def views(poses: Sequence[PoseSequence]) -> list[Views]:
         embedded = embed(poses)
@@ -316,8 +317,8 @@ def embedder_set(
     besides = ["the base model"] * bool(distance.base) + ["the movement"] * bool(distance.movement)
     if besides:
         aligned += f", one distance with {' and '.join(besides)}"
-        if distance.weighted:
-            aligned += f" ({distance.weights_in_words()})"
+        if weights := distance.weights_in_words():
+            aligned += f" ({weights})"
     aligner: Aligner = align_views(align)
     if references:
         aligned += f", {_through(references)}" + " by the joints' movement too" * pooled

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment.part_weights import MOST_FRAMES, measure_weights
+from la2ds_cli.alignment.one_distance import MOST_FRAMES, measure_weights
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.types import FloatArray
 
@@ -15,10 +15,10 @@ LENGTHS = (40, 55, 70, 48, 90, 62)
 MOMENTS = [np.linspace(0, 1, length) ** (0.8 + 0.1 * n) for n, length in enumerate(LENGTHS)]
 
 
-def curve(moment: FloatArray, turns: float = 0.75, width: int = 2) -> FloatArray:
-    """(T, width) features that move along a circle."""
-    angle = 2 * np.pi * turns * moment
-    return np.stack([np.cos(angle), np.sin(angle)], axis=1)[:, :width]
+def curve(moment: FloatArray) -> FloatArray:
+    """(T, 2) features that move along three quarters of a circle."""
+    angle = 1.5 * np.pi * moment
+    return np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
 def people(noise: dict[str, float], *, scale: float = 1.0, seed: int = 0) -> list[dict]:
@@ -53,8 +53,8 @@ def test_a_part_with_twice_the_error_weighs_a_sixteenth() -> None:
 
 
 def test_the_unit_of_a_part_does_not_matter() -> None:
-    """Features 5 times as large get a 25th of the weight: the weighted distance is the same. The
-    paths of the others change a little, since the unit counts there."""
+    """Features 5 times as large get a 25th of the weight: the weighted distance is the same. Each
+    of the two parts is judged by the paths of the other, which its unit does not change."""
     plain, large = (
         measure_weights(people({"a": 0.1, "b": 0.1}, scale=scale, seed=1), CONFIG)
         for scale in (1.0, 5.0)
@@ -104,7 +104,6 @@ def test_the_frame_rate_of_a_clip_does_not_matter() -> None:
 
 def test_long_clips_are_thinned() -> None:
     clips = people({"a": 0.1, "b": 0.2}, seed=2)
-
     long = [{name: stretched(x, 8 * MOST_FRAMES) for name, x in clip.items()} for clip in clips]
     short, thinned = measure_weights(clips, CONFIG), measure_weights(long, CONFIG)
     assert thinned["a"] == pytest.approx(short["a"], rel=0.1)
