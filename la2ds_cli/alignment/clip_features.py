@@ -14,7 +14,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.pose_features import mirror, mirrored_movement, movement, raw_pose
-from la2ds_cli.features.resample import interpolate, resample_pose, time_grid
+from la2ds_cli.features.resample import at_rate, interpolate
 from la2ds_cli.features.tempo import DIFFERENT, paced_movement, peak_speed, speed_range, tempo_range
 
 # The mirror image of a symmetric movement may be nearer by chance, and a mirrored B is shown
@@ -75,9 +75,8 @@ def pose_feature(pose: PoseSequence, fps: float | None, name: str) -> FloatArray
         )
     if fps is None:
         return paced_movement(pose)
-    grid = time_grid(pose.time, fps)
-    sampled = pose if len(grid) == len(pose) else resample_pose(pose, grid)
-    return interpolate(movement(sampled), grid, pose.time)
+    sampled = at_rate(pose, fps)
+    return interpolate(movement(sampled), sampled.time, pose.time)
 
 
 def views_of_b(b: PoseSequence, fps: float | None, name: str) -> tuple[FloatArray, FloatArray]:

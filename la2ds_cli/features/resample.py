@@ -80,6 +80,14 @@ def smoothed(value: FloatArray, deviation: float) -> FloatArray:
     return total
 
 
+def at_rate(pose: PoseSequence, fps: float) -> PoseSequence:
+    """The sequence at regular times, `fps` frames per second (`time_grid`); unchanged if it runs at
+    that rate already. A clip whose rate varies may have as many frames as the regular one, at other
+    times."""
+    grid = time_grid(pose.time, fps)
+    return pose if np.array_equal(grid, pose.time) else resample_pose(pose, grid)
+
+
 def resample_pose(pose: PoseSequence, at: FloatArray) -> PoseSequence:
     """The sequence sampled at seconds `at` (G,); `frame` is the nearest source frame."""
     right = np.clip(np.searchsorted(pose.time, at), 1, max(len(pose.time) - 1, 1))

@@ -23,13 +23,7 @@ from la2ds_cli.features.pose_features import (
     value_range,
     with_velocity,
 )
-from la2ds_cli.features.resample import (
-    frame_period,
-    interpolate,
-    resample_pose,
-    smoothed,
-    time_grid,
-)
+from la2ds_cli.features.resample import at_rate, frame_period, interpolate, smoothed
 
 SMOOTHING = 1.5  # frames, standard deviation: jitter of estimated joints is not movement
 FAST = 95  # percentile of the speeds that is the clip's tempo; rests say nothing about it
@@ -42,7 +36,7 @@ def peak_speed(pose: PoseSequence) -> float:
     (`both_movements`); 0 for a clip of one frame. Gaps are interpolated."""
     if len(pose) < 2:
         return 0.0
-    return float(np.percentile(travel(pose), FAST)) / frame_period(pose.time, pose.fps)
+    return float(np.percentile(travel(pose) / np.gradient(pose.time), FAST))
 
 
 def travel(pose: PoseSequence) -> FloatArray:
@@ -101,8 +95,7 @@ def paced_movement(pose: PoseSequence) -> FloatArray:
     interpolated.
     """
     rate = 1 / frame_period(pose.time, pose.fps)
-    grid = time_grid(pose.time, min(rate, HIGHEST_RATE))
-    sampled = pose if len(grid) == len(pose) else resample_pose(pose, grid)
+    sampled = at_rate(pose, min(rate, HIGHEST_RATE))
     smooth = partial(smoothed, deviation=JITTER)
     joints, about_root, torso = joints_for_features(sampled, smooth)
     skeleton = get_skeleton(pose.skeleton)
@@ -113,4 +106,4 @@ def paced_movement(pose: PoseSequence) -> FloatArray:
     velocity = with_velocity(position, 1.0, REACH)[:, position.shape[1] :]
     unit = max(amplitude(value_range(velocity)), LEAST_VELOCITY)
     moving = np.concatenate([position, velocity / unit], axis=1)
-    return interpolate(moving, grid, pose.time)
+    return interpolate(moving, sampled.time, pose.time)

@@ -15,6 +15,7 @@ from la2ds_cli.alignment.clip_features import (
     views_of_b,
 )
 from la2ds_cli.features.pose_features import mirror, movement
+from la2ds_cli.features.resample import interpolate, resample_pose
 from la2ds_cli.features.tempo import paced_movement
 from tests.movement import sequence, warped_phase
 
@@ -35,6 +36,16 @@ def test_velocity_does_not_depend_on_the_frame_rate() -> None:
     np.testing.assert_allclose(feature[::3], reference, atol=0.05 * spread)
     # Per frame of its own, the fast clip moves a third as far.
     assert np.abs(movement(fast)[::3] - reference).max() > spread
+
+
+def test_a_varying_rate_with_as_many_frames_as_a_regular_one_is_sampled_anew() -> None:
+    """41 frames in 2 s, as many as at 20 per second: 10 in the first second and 31 in the other."""
+    regular = sequence(np.linspace(0, 1, 41), fps=20.0)
+    at = np.concatenate([np.arange(0, 1, 0.1), np.linspace(1, 2, 31)])
+    varying = resample_pose(regular, at)
+    true = interpolate(pose_feature(regular, 20.0, "a"), regular.time, at)
+    spread = float(true.std())
+    np.testing.assert_allclose(pose_feature(varying, 20.0, "b"), true, atol=0.5 * spread)
 
 
 def test_the_mirrored_view_undoes_a_mirror() -> None:

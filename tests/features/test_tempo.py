@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.config_sections import TrainConfig
+from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.pose_features import movement
-from la2ds_cli.features.resample import resample_pose, time_grid
+from la2ds_cli.features.resample import interpolate, resample_pose, time_grid
 from la2ds_cli.features.tempo import (
     LEAST_FRAMES,
     paced_movement,
@@ -96,6 +97,32 @@ def test_rate_of_paced_movement_does_not_matter() -> None:
     spread = np.sqrt(paced_movement(coarse).var(axis=0).sum())
     error = paced_movement(fine)[at] - paced_movement(coarse)
     assert np.sqrt((error**2).sum(axis=1)).max() < 0.05 * spread
+
+
+def halves(phase: np.ndarray, first: float, second: float) -> PoseSequence:
+    """A movement of 121 frames at 60 per second, filmed at `first` and then at `second`."""
+    fine = sequence(phase, fps=60.0)
+    at = np.concatenate([np.arange(0, 1, 1 / first), np.arange(1, 2 + 1e-9, 1 / second)])
+    return resample_pose(fine, at)
+
+
+def test_frames_of_a_varying_rate_are_no_regular_ones_even_if_they_are_as_many() -> None:
+    """61 frames in 2 s, as many as at 30 per second: 15 in the first and 46 in the other."""
+    phase = warped_phase(121, seed=7)
+    regular, varying = halves(phase, 30.0, 30.0), halves(phase, 15.0, 45.0)
+    assert len(regular) == len(varying) == 61
+    # The median rate is 45 per second, above the highest one of 30.
+    true = interpolate(paced_movement(regular), regular.time, varying.time)
+    spread = np.sqrt(true.var(axis=0).sum())
+    error = np.sqrt(((paced_movement(varying) - true) ** 2).sum(axis=1))
+    assert error.max() < 0.3 * spread
+    assert peak_speed(varying) == pytest.approx(peak_speed(regular), rel=0.15)
+
+
+def test_a_pause_of_the_camera_hardly_changes_the_peak_speed() -> None:
+    pose = sequence(warped_phase(60, seed=8), fps=30.0)
+    paused = replace(pose, time=pose.time + 600 * (np.arange(60) >= 30))
+    assert peak_speed(paused) == pytest.approx(peak_speed(pose), rel=0.15)
 
 
 def test_the_range_of_tempos_is_the_slow_motion_factor_of_two_clips() -> None:
