@@ -55,7 +55,7 @@ from la2ds_cli.alignment.request import (
     prepare_pair,
 )
 from la2ds_cli.alignment.result import AlignResult, Match
-from la2ds_cli.alignment.same_movement import check_same_movement, doubt, same_movement
+from la2ds_cli.alignment.same_movement import Sameness, check_same_movement, doubt, same_movement
 from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.device import DeviceName
@@ -95,12 +95,23 @@ def find_alignment(
     progress = progress or Progress()
     pair = prepare_pair(project, a, b, request, progress)
     result = align_pair(project, pair, request, progress, cache)
-    if request.same_only:
-        check_same_movement(result.same_movement, pair.names)
-    for note in (doubt(result.same_movement, pair.names), hint_of_slow_motion(result, pair.names)):
-        if note:
-            progress.note(note)
+    judge_movement(result.same_movement, pair.names, request, progress)
+    hint = hint_of_slow_motion(result, pair.names) if request.tempo is None else ""
+    if hint:
+        progress.note(hint)
     return result
+
+
+def judge_movement(
+    sameness: Sameness | None, names: tuple[str, str], request: AlignRequest, progress: Progress
+) -> None:
+    """Raises UserError (exit 10) with `same_only` for clips that clearly show different movements;
+    says so if that is doubtful."""
+    if request.same_only:
+        check_same_movement(sameness, names)
+    note = doubt(sameness, names)
+    if note:
+        progress.note(note)
 
 
 SLOW_MOTION = 2.5
@@ -110,8 +121,8 @@ slow motion, half do."""
 
 
 def hint_of_slow_motion(result: AlignResult, names: tuple[str, str]) -> str:
-    """A sentence if one clip seems to be slow motion compared with the other and no option says so;
-    otherwise empty. names: of A and of B."""
+    """A sentence if one clip seems to be slow motion compared with the other and the options of the
+    clips do not say so; otherwise empty. names: of A and of B."""
     ratio = moving_ratio(result)
     if np.isnan(ratio) or 1 / SLOW_MOTION < ratio < SLOW_MOTION:
         return ""

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.alignment.align import align_pair
+from la2ds_cli.alignment.align import align_pair, judge_movement
 from la2ds_cli.alignment.repetitions import WHOLE, Repetition, find_repetitions
 from la2ds_cli.alignment.request import AlignRequest, PreparedPair, prepare_pair
 from la2ds_cli.alignment.result import SCHEMA_VERSION, AlignResult, rounded
@@ -207,7 +207,8 @@ def align_repetitions(
 
     repetition: `2` for the second of B, `best` for the nearest, `all` for each. repetition_of_a:
     which one of A if A holds several, None = the most typical. A clip in which nothing repeats
-    counts as one repetition. Raises UserError (exit 2) if a repetition does not exist.
+    counts as one repetition. Whether both show the same movement is judged by the aligned
+    repetition that shows it most clearly. Raises UserError (exit 2) if a repetition does not exist.
     """
     progress = progress or Progress()
     repetition = _checked(repetition)
@@ -238,6 +239,10 @@ def align_repetitions(
         repetitions[each.number - 1] = replace(each, part=part)
         progress.advance()
     progress.end()
+    judged = [each.part.same_movement for each in repetitions if each.part is not None]
+    known = [sameness for sameness in judged if sameness is not None]
+    likeliest = max(known, key=lambda sameness: sameness.probability, default=None)
+    judge_movement(likeliest, pair.names, request, progress)
     return RepetitionsResult(
         *pair.clips,
         pose_a,

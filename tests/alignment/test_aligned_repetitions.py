@@ -13,11 +13,12 @@ import pytest
 
 from la2ds_cli.alignment.aligned_repetitions import RepetitionsResult, cut_clip
 from la2ds_cli.core.config import load_config
-from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.views import repetitions_figure as plot_repetitions
 from la2ds_cli.views.figure import GREEN
+from tests.alignment.test_same_movement import kicking
 from tests.alignments import align, align_each_repetition
 from tests.movement import FPS, add_sequence, sequence
 from tests.told import Notes
@@ -75,6 +76,23 @@ def test_each_repetition_is_aligned_by_itself(project: Project) -> None:
         assert found.low[22] <= middle <= found.high[22]
         assert each.span.start <= found.low[22]
         assert each.seconds == pytest.approx((stop - start) / FPS, abs=0.3)
+
+
+@pytest.mark.parametrize("wanted", ["all", "best", "1"])
+def test_repetitions_of_another_movement_are_refused_unless_forced(
+    tmp_path: Path, wanted: str
+) -> None:
+    project = Project.create(tmp_path)
+    add_sequence(project, "one", several(44, fps=25.0))
+    add_sequence(project, "many", several(*FRAMES))
+    add_sequence(project, "kicks", kicking(120))
+    with pytest.raises(UserError, match="one and kicks do not show the same movement") as caught:
+        run(project, b="kicks", repetition=wanted, same_only=True)
+    assert caught.value.exit_code == ExitCode.OTHER_MOVEMENT
+    notes = Notes()
+    run(project, b="kicks", repetition=wanted, progress=notes)
+    assert any("one and kicks do not show the same movement" in note for note in notes.lines)
+    assert run(project, repetition=wanted, same_only=True).chosen
 
 
 def test_one_by_number_and_the_nearest(project: Project) -> None:

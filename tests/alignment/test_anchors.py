@@ -18,6 +18,7 @@ from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from tests.movement import add_sequence, sequence, warped_phase
+from tests.told import Notes
 
 PHASE_A, PHASE_B = warped_phase(40, 1), warped_phase(66, 2)
 
@@ -132,5 +133,10 @@ def test_slow_motion_is_pointed_out_where_nothing_says_so(tmp_path: Path) -> Non
         assert "la2ds extract-poses 'my films/1.mov' --slowmo " in said
     told = replace(found, a=replace(found.a, options="slowmo=6"))
     assert hint_of_slow_motion(told, ("slow", "fast")) == ""
+    notes = Notes()
+    find_alignment(project, "fast", "slow", replace(request, tempo=6.0), notes)
+    assert not any("slow motion" in note for note in notes.lines)  # --tempo says so already
+    find_alignment(project, "fast", "slow", request, notes)
+    assert any("slow motion" in note for note in notes.lines)
     same = find_alignment(project, "fast", "fast", request)
     assert hint_of_slow_motion(same, ("fast", "fast")) == ""
