@@ -27,9 +27,9 @@ from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.embedding.trained import checkpoint_path, run_clips, run_spread
+from la2ds_cli.embedding.trained import checkpoint_path, run_clips, run_skeleton, run_spread
 from la2ds_cli.features.augment import at_positions
-from la2ds_cli.features.body_joints import is_body
+from la2ds_cli.features.body_joints import as_skeleton, holds, is_body
 from la2ds_cli.features.spatial import known_in_3d
 from la2ds_cli.features.tempo import paced_movement
 
@@ -150,13 +150,14 @@ def run_weights(
 
     They are measured on at most MOST_CLIPS clips that were held out of the run's training: on those
     that it was trained on, its embedding looks better than it is. The result is stored beside the
-    run's weights, and measured again only for other weights and settings.
+    run's weights, and measured again only for other weights, settings and poses of these clips.
     """
     path = project.run_dir(run) / FILE
-    key = _key(project, run, settings, distance, spatial=spatial)
+    chosen = _chosen(project, run)
+    key = _key(project, run, settings, distance, chosen, spatial=spatial)
     stored = _stored(path, key)
     if stored is None:
-        clips = _clips(project, run, distance, spatial=spatial)
+        clips = _clips(project, run, distance, list(chosen), spatial=spatial)
         if len(clips) < 2:
             return {}
         stored = measure_weights(clips, settings)
@@ -165,13 +166,36 @@ def run_weights(
     return stored
 
 
+def _chosen(project: Project, run: str) -> dict[str, str]:
+    """Ids of the clips that the weights are measured on, of those that the project still has, and
+    the identities of their poses."""
+    known = project.posed()
+    held_out, trained_on = (
+        sorted(video for video in videos if video in known) for videos in run_clips(project, run)
+    )
+    enough = len(held_out) >= FEWEST_CLIPS
+    keys: dict[str, str] = {}
+    for video in evenly_spaced(held_out if enough else held_out + trained_on, MOST_CLIPS):
+        with suppress(UserError, OSError, artifact.ArtifactError):  # such as a damaged file
+            keys[video] = project.pose_header(video)[0].key
+    return keys
+
+
 def _key(
-    project: Project, run: str, settings: AlignConfig, distance: OneDistance, *, spatial: bool
+    project: Project,
+    run: str,
+    settings: AlignConfig,
+    distance: OneDistance,
+    poses: Mapping[str, str],
+    *,
+    spatial: bool,
 ) -> str:
-    """Identity of what the weights depend on: the two networks, the parts, and settings of DTW."""
+    """Identity of what the weights depend on: the two networks, the poses, the parts, and settings
+    of DTW."""
     from la2ds_cli.training.base_weights import base_key
 
     inputs = {"model": artifact.file_digest(checkpoint_path(project, run))}
+    inputs |= {f"poses of {video}": key for video, key in poses.items()}
     if distance.base:
         inputs["base"] = base_key()
     used = {
@@ -198,26 +222,24 @@ def _stored(path: Path, key: str) -> dict[str, float] | None:
 
 
 def _clips(
-    project: Project, run: str, distance: OneDistance, *, spatial: bool
+    project: Project, run: str, distance: OneDistance, videos: Sequence[str], *, spatial: bool
 ) -> list[dict[str, FloatArray]]:
-    """The parts, without their weights, of clips of the run that the project still has."""
+    """The parts, without their weights, of those of the clips that can be compared. They may have
+    been extracted again with a skeleton of more joints than the run reads."""
     from la2ds_cli.embedding.embed import ensure_embeddings
 
-    known = project.posed()
-    held_out, trained_on = (
-        sorted(video for video in videos if video in known) for videos in run_clips(project, run)
-    )
-    enough = len(held_out) >= FEWEST_CLIPS
+    skeleton = run_skeleton(project, run)
     poses: dict[str, PoseSequence] = {}
-    for video in evenly_spaced(held_out if enough else held_out + trained_on, MOST_CLIPS):
+    for video in videos:
         with suppress(UserError):
             pose = replace(project.read_pose(video)[0], spatial=spatial)
-            if not np.isnan(pose.xy).all() and (not spatial or known_in_3d(pose)):
-                poses[video] = pose
+            usable = holds(pose.skeleton, skeleton) and (not spatial or known_in_3d(pose))
+            if usable and not np.isnan(pose.xy).all():
+                poses[video] = as_skeleton(pose, skeleton)
     try:
         embeddings = ensure_embeddings(project, run, list(poses), "cpu")
         base = ensure_embeddings(project, BASE_RUN, list(poses), "cpu") if distance.base else None
-    except UserError as error:  # clips of another skeleton, or without their video frames
+    except UserError as error:  # such as clips whose video frames are missing
         if error.exit_code == ExitCode.STORAGE:
             raise
         return []

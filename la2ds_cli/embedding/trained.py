@@ -86,6 +86,15 @@ def run_spread(project: Project, run: str) -> float:
         return 0.0
 
 
+def run_skeleton(project: Project, run: str) -> str:
+    """Name of the skeleton that a run reads, from the header of its weights; empty if they are
+    missing or damaged."""
+    try:
+        return str(artifact.read_header(checkpoint_path(project, run))[1].get("skeleton", ""))
+    except (FileNotFoundError, artifact.ArtifactError):
+        return ""
+
+
 def run_clips(project: Project, run: str) -> tuple[list[str], list[str]]:
     """Ids of the clips that the training of a run held out, and of those that it was trained on,
     from the header of its weights; none if they are missing or damaged."""

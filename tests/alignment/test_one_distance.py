@@ -12,12 +12,13 @@ import pytest
 
 from la2ds_cli.alignment import one_distance
 from la2ds_cli.alignment.one_distance import FILE, MOVEMENT_SPREAD, OneDistance
+from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.embedding.trained import run_clips
 from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.training.train import train
-from tests.movement import in_space, sequence, warped_phase
+from tests.movement import in_skeleton, in_space, sequence, warped_phase
 from tests.small_runs import TINY, clips
 
 SETTINGS = AlignConfig(movement=1.0, base=1.0)
@@ -164,6 +165,31 @@ def test_new_weights_of_the_network_are_weighed_anew(tmp_path: Path) -> None:
     config = project.config(overrides=[*TINY, "train.seed=1"])
     train(project, run="mine", config=config, overwrite=True)
     assert distance_of(project).embedding != found.embedding
+
+
+def test_other_joints_of_the_clips_are_weighed_anew(tmp_path: Path) -> None:
+    project = trained(tmp_path, 4)
+    found = distance_of(project)
+    jitter = np.random.default_rng(0).normal(scale=3.0, size=(2, 13, 2)).astype(np.float32)
+    pose, _ = project.read_pose("clip2")
+    shaken = replace(pose, xy=pose.xy + np.resize(jitter, pose.xy.shape))
+    project.write_pose("clip2", shaken, Recipe("import", 1, {}, {"labels": "shaken"}))
+    anew = distance_of(project)
+    assert anew != found
+    (project.run_dir("mine") / FILE).unlink()
+    assert distance_of(project) == anew
+
+
+def test_clips_of_more_joints_than_the_run_reads_are_reduced_to_its_skeleton(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, measured = trained(tmp_path, 5), seen(monkeypatch)
+    for clip, skeleton in (("clip1", "coco17"), ("clip3", "hand21")):
+        pose = in_skeleton(project.read_pose(clip)[0], skeleton, far=False)
+        project.write_pose(clip, pose, Recipe("import", 1, {}, {"labels": skeleton}))
+    distance_of(project)
+    assert [len(one) for one in measured] == [4]  # the hand is none of them
+    assert len({parts["movement"].shape[1] for parts in measured[0]}) == 1
 
 
 def test_a_run_without_its_clips_has_equal_weights(tmp_path: Path) -> None:
