@@ -63,7 +63,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import Alignment, FloatArray, PoseSequence
-from la2ds_cli.embedding.embed import ensure_embeddings
+from la2ds_cli.embedding.embed import ensure_embeddings, possible_embeddings
 from la2ds_cli.embedding.trained import light_embedder
 from la2ds_cli.features.body_joints import as_skeleton, holds
 from la2ds_cli.features.pose_features import mirror
@@ -225,7 +225,10 @@ def _match_candidates(
     Raises UserError (exit 5) for embeddings of different weights.
     """
     settings = request.settings
-    cache, references, rate, movement, mirrored, rows = _by_joints(project, pair, settings, cache)
+    cache = _cache_for(cache, pair)
+    if pair.choice.kind == "model":
+        _embed_references(project, pair, request, cache, progress)
+    references, rate, movement, mirrored, rows = _by_joints(project, pair, settings, cache)
     anchors = anchored_frames(request.anchors, pair)
     if any(i not in rows.a or j not in rows.b for i, j in anchors):
         rows = all_rows(rows.length_a, rows.length_b)
@@ -293,7 +296,8 @@ def match_by_pose(
 ) -> Match:
     """Match two clips by the movement of their joints, with B as filmed, or mirrored if that is
     nearer. cache: of other alignments to clip A."""
-    cache, references, rate, movement, mirrored, rows = _by_joints(project, pair, settings, cache)
+    cache = _cache_for(cache, pair)
+    references, rate, movement, mirrored, rows = _by_joints(project, pair, settings, cache)
     modalities = [(value,) for value in movement]
     key = "pose", rate, rows.a.tobytes()
     match = _match(modalities, list(references), settings, rows, cache, key)
@@ -304,7 +308,6 @@ class _ByJoints(NamedTuple):
     """What the joints say about a pair, independent of the features that match it. rate:
     `velocity_rate`. movement, mirrored: see _movement. rows: those that both clips show."""
 
-    cache: AlignmentCache
     references: dict[str, PoseSequence]
     rate: float | None
     movement: list[FloatArray]
@@ -313,14 +316,13 @@ class _ByJoints(NamedTuple):
 
 
 def _by_joints(
-    project: Project, pair: PreparedPair, settings: AlignConfig, cache: AlignmentCache | None
+    project: Project, pair: PreparedPair, settings: AlignConfig, cache: AlignmentCache
 ) -> _ByJoints:
-    cache = _cache_for(cache, pair)
     references = _reference_clips(project, pair, settings, cache)
     rate = velocity_rate(pair.paced, pair.tempos)
     movement, mirrored = _movement(pair, references, rate, cache)
     rows = _rows(pair, movement, mirrored[1], settings)
-    return _ByJoints(cache, references, rate, movement, mirrored, rows)
+    return _ByJoints(references, rate, movement, mirrored, rows)
 
 
 def _cache_for(cache: AlignmentCache | None, pair: PreparedPair) -> AlignmentCache:
@@ -361,6 +363,29 @@ def _reference_clips(
             pose = poses[video] if video in poses else project.read_pose(video)[0]
             cache.poses[video] = replace(as_skeleton(pose, skeleton), spatial=spatial)
     return {video: cache.poses[video] for video in chosen}
+
+
+def _embed_references(
+    project: Project,
+    pair: PreparedPair,
+    request: AlignRequest,
+    cache: AlignmentCache,
+    progress: Progress,
+) -> None:
+    """Embed the pair and its references by the run; clips that it cannot embed, such as those
+    without joints in 3D, are no references."""
+    cached = cache.embeddings.setdefault(request.run, {})
+    while references := _reference_clips(project, pair, request.settings, cache):
+        new = [video for video in references if video not in cached]
+        if not new:
+            return
+        wanted = [*(video for video in pair.ids if video not in cached), *new]
+        found, failed = possible_embeddings(project, request.run, wanted, request.device, progress)
+        for video in pair.ids:
+            if video in failed:
+                raise failed[video]
+        cached |= {video: found[video] for video in found if video != pair.ids[1]}
+        cache.usable |= dict.fromkeys(failed, False)
 
 
 def _embedded(

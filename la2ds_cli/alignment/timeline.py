@@ -10,6 +10,7 @@ stay in memory.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -54,6 +55,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
+from la2ds_cli.embedding.trained import run_skeleton
 from la2ds_cli.features.body_joints import as_skeleton, holds, shared_skeleton
 from la2ds_cli.features.joint_angles import joint_angles
 from la2ds_cli.features.pose_features import mirror
@@ -123,7 +125,7 @@ def align_all(
             hint="la2ds extract-poses adds clips to the project",
             exit_code=ExitCode.UNUSABLE,
         )
-    reader = _Reader(project, request, choice, ids)
+    reader = _Reader(project, request, choice, ids, progress)
     model = _Model(reader, ids, first, request, left_out)
     counts = repetition_counts(project, ids)
     placed = []
@@ -193,26 +195,40 @@ class _Reader:
     """Clips of the project with their features, a few in memory at a time."""
 
     def __init__(
-        self, project: Project, request: AlignRequest, choice: FeatureChoice, ids: Sequence[str]
+        self,
+        project: Project,
+        request: AlignRequest,
+        choice: FeatureChoice,
+        ids: Sequence[str],
+        progress: Progress,
     ) -> None:
         self.project, self.request = project, request
         self.kind, self.reason = choice.kind, choice.reason
+        self.read = run_skeleton(project, request.run) if choice.kind == "model" else ""
         self.skeleton = self._shared(ids)
         self._known_distance: OneDistance | None = None
         self.spatial = wants_3d(project, request, choice.kind)
-        if self.spatial:
-            some = evenly_spaced(list(ids), MOST_SAMPLED)
-            self.spatial = all(known_in_3d(project.read_pose(one)[0]) for one in some)
+        if self.spatial and not self._mostly_in_3d(ids):
+            self.spatial = False
+            progress.note("at most half of the clips have joints in 3D: all are compared in 2D")
+
+    def _mostly_in_3d(self, ids: Sequence[str]) -> bool:
+        """Whether more than half of a sample of the clips have joints in 3D, so that the others are
+        left out."""
+        known = []
+        for one in evenly_spaced(list(ids), MOST_SAMPLED):
+            with suppress(UserError):  # reading the clip will report why
+                known.append(known_in_3d(self.project.read_pose(one)[0]))
+        return 2 * sum(known) > len(known)
 
     def _shared(self, ids: Sequence[str]) -> str:
-        """The largest skeleton whose joints all clips have. A file that cannot be read is skipped
-        here, because reading the clip will report why."""
+        """The largest skeleton whose joints all clips have, but for those that the run cannot read
+        and for files that cannot be read; reading such a clip will report why."""
         names = set()
         for one in ids:
-            try:
+            with suppress(OSError, artifact.ArtifactError, KeyError):
                 names.add(str(artifact.read_header(self.project.pose_path(one))[1]["skeleton"]))
-            except (OSError, artifact.ArtifactError, KeyError):
-                continue
+        names = {name for name in names if not self.read or holds(name, self.read)} or names
         shared = shared_skeleton(names)
         if shared is None:
             raise UserError(
@@ -237,15 +253,17 @@ class _Reader:
             if self.kind == "pose":
                 yield from (_Clip(video, pose, None, None) for video, pose in poses.values())
                 continue
-            own = self._embedded(list(poses), self.request.run)
-            beside = [None] * len(poses)
-            if poses and self._distance(next(iter(poses.values()))[1]).base:
-                beside = self._embedded(list(poses), BASE_RUN)
-            for (video, pose), value, base in zip(poses.values(), own, beside, strict=True):
-                yield _Clip(video, pose, value, base)
+            own = self._embedded(list(poses), self.request.run, left_out)
+            beside: dict[str, FloatArray] = {}
+            if own and self._distance(poses[next(iter(own))][1]).base:
+                beside = self._embedded(list(own), BASE_RUN, left_out)
+            for one, value in own.items():
+                yield _Clip(*poses[one], value, beside.get(one))
 
     def _pose(self, one: str) -> PoseSequence:
         pose = self.project.read_pose(one)[0]
+        if self.read and not holds(pose.skeleton, self.read):
+            raise UserError(f"it has the skeleton {pose.skeleton}, the model reads {self.read}")
         if not holds(pose.skeleton, self.skeleton):
             raise UserError(f"it has the skeleton {pose.skeleton}, others {self.skeleton}")
         if np.isnan(pose.xy).all():
@@ -254,11 +272,16 @@ class _Reader:
             raise UserError("it has no joints in 3D, by which the others are compared")
         return replace(as_skeleton(pose, self.skeleton), spatial=self.spatial)
 
-    def _embedded(self, ids: Sequence[str], run: str) -> list[FloatArray]:
-        from la2ds_cli.embedding.embed import ensure_embeddings
+    def _embedded(
+        self, ids: Sequence[str], run: str, left_out: dict[str, str]
+    ) -> dict[str, FloatArray]:
+        """The embeddings in the order of the clips; `left_out` receives the reasons for clips that
+        cannot be embedded."""
+        from la2ds_cli.embedding.embed import possible_embeddings
 
-        found = ensure_embeddings(self.project, run, ids, self.request.device) if ids else []
-        return [each.value for each in found]
+        found, failed = possible_embeddings(self.project, run, ids, self.request.device)
+        left_out |= {one: error.message for one, error in failed.items()}
+        return {one: found[one].value for one in ids if one in found}
 
     def _distance(self, pose: PoseSequence) -> OneDistance:
         """The distance for poses of the shared skeleton."""

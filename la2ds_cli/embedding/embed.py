@@ -151,17 +151,41 @@ def ensure_embeddings(
     progress: Progress | None = None,
 ) -> list[EmbeddingSequence]:
     """The embeddings of project videos, computed first if they are missing or stale; only then is
-    the network loaded."""
+    the network loaded. Raises UserError for the first clip that cannot be embedded, when all others
+    are, and as load_embedder does."""
+    found, failed = possible_embeddings(project, run, videos, device, progress)
+    for error in failed.values():
+        raise error
+    return [found[video] for video in videos]
+
+
+def possible_embeddings(
+    project: Project,
+    run: str,
+    videos: Sequence[str],
+    device: DeviceName = "auto",
+    progress: Progress | None = None,
+) -> tuple[dict[str, EmbeddingSequence], dict[str, UserError]]:
+    """`ensure_embeddings` of the clips that can be embedded, by clip, and the errors of the others.
+    Raises UserError if the disk fails or if something is not installed, and as load_embedder
+    does."""
     found = _current_embeddings(project, run, videos)
+    failed: dict[str, UserError] = {}
     missing = [video for video in videos if video not in found]
     if not missing:
-        return [found[video] for video in videos]
+        return found, failed
     if progress is not None:
         clips = ", ".join(missing) if len(missing) <= 2 else f"{len(missing)} clips"
         progress.note(f"embedding {clips}")
     embedder = light_embedder(project, run, device)
-    found |= {video: _embed_one(project, run, video, embedder, False)[1] for video in missing}
-    return [found[video] for video in videos]
+    for video in missing:
+        try:
+            found[video] = _embed_one(project, run, video, embedder, False)[1]
+        except UserError as error:
+            if error.exit_code in (ExitCode.STORAGE, ExitCode.ENVIRONMENT):
+                raise
+            failed[video] = error
+    return found, failed
 
 
 def _current_embeddings(

@@ -16,9 +16,11 @@ from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.features.pose_features import mirror
+from la2ds_cli.training.train import train
 from la2ds_cli.views import alignment_figure as plot
 from tests.alignments import align
-from tests.movement import add_sequence, in_skeleton, sequence, warped_phase
+from tests.movement import add_sequence, in_skeleton, in_space, sequence, warped_phase
+from tests.small_runs import TINY
 from tests.told import Notes
 
 CONFIG = load_config()
@@ -75,19 +77,18 @@ def test_a_model_that_was_asked_for_must_exist(project: Project) -> None:
 
 def with_phases_as_embedding(monkeypatch, phases: dict[str, np.ndarray]) -> None:
     """A run `tuned` whose embedding of a clip is its phase."""
-    from la2ds_cli.alignment import align as step
     from la2ds_cli.core.types import EmbeddingSequence
-    from la2ds_cli.embedding import trained
+    from la2ds_cli.embedding import embed, trained
 
-    def embeddings(project, run, videos, device, progress) -> list[EmbeddingSequence]:
-        poses = [project.read_pose(video)[0] for video in videos]
-        return [
-            EmbeddingSequence(phases[video][:, None], pose.frame, pose.time, "weights")
-            for video, pose in zip(videos, poses, strict=True)
-        ]
+    def embeddings(project, run, videos) -> dict[str, EmbeddingSequence]:
+        poses = {video: project.read_pose(video)[0] for video in videos}
+        return {
+            video: EmbeddingSequence(phases[video][:, None], pose.frame, pose.time, "weights")
+            for video, pose in poses.items()
+        }
 
     monkeypatch.setattr(trained, "has_model", lambda project, run: run == "tuned")
-    monkeypatch.setattr(step, "ensure_embeddings", embeddings)
+    monkeypatch.setattr(embed, "_current_embeddings", embeddings)
 
 
 def test_a_trained_model_is_used_where_there_is_one(project: Project, monkeypatch) -> None:
@@ -119,6 +120,25 @@ def test_reference_clips_are_used(project: Project) -> None:
     assert "through 6 reference clips" in plot.summary(result)
     few = replace(CONFIG, align=replace(CONFIG.align, reference_clips=4))
     assert run(project, config=few).references == 4
+
+
+def test_clips_that_a_run_cannot_embed_are_no_reference_clips(tmp_path: Path) -> None:
+    """`flat` lacks the joints in 3D that the run reads; the pair and the others have them."""
+    project = Project.create(tmp_path)
+    for n in range(8):
+        pose = in_space(warped_phase(30 + 7 * n, n), fps=25.0 if n % 2 else 12.5)
+        add_sequence(project, f"clip{n}", pose)
+    settings = [*TINY, "model.input=joints3d", "align.joints=2d"]
+    config = project.config(overrides=settings)
+    train(project, run="mine", config=config)
+    options = {"run": "mine", "features": "model", "config": config}
+    before = run(project, "clip0", "clip1", **options)
+    add_sequence(project, "clip2b", sequence(warped_phase(50, 9), fps=20.0))
+    with_flat = run(project, "clip0", "clip1", **options)
+    assert before.references == with_flat.references == 6
+    np.testing.assert_array_equal(before.alignment.position, with_flat.alignment.position)
+    with pytest.raises(UserError, match="clip2b has no joints in 3D"):
+        run(project, "clip0", "clip2b", **options)
 
 
 def test_the_movement_of_joints_is_used_beside_a_model_that_is_wrong(

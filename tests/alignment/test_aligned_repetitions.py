@@ -290,6 +290,7 @@ def test_a_camera_that_stands_elsewhere_after_a_cut_does_no_harm() -> None:
 def test_a_model_sees_each_repetition_alone(project: Project, monkeypatch) -> None:
     from la2ds_cli.alignment import align as step
     from la2ds_cli.core.types import EmbeddingSequence
+    from la2ds_cli.embedding import embed as stored
     from la2ds_cli.embedding import trained
 
     seen: list[int] = []
@@ -299,15 +300,15 @@ def test_a_model_sees_each_repetition_alone(project: Project, monkeypatch) -> No
         about = pose.xy - pose.xy.mean(axis=1, keepdims=True)
         return about.reshape(len(pose), -1).astype(np.float32) / 60
 
-    def embeddings(project, run, videos, device, progress) -> list[EmbeddingSequence]:
-        poses = [project.read_pose(video)[0] for video in videos]
-        return [EmbeddingSequence(embed(p), p.frame, p.time, "weights") for p in poses]
+    def embeddings(project, run, videos) -> dict[str, EmbeddingSequence]:
+        poses = {video: project.read_pose(video)[0] for video in videos}
+        return {v: EmbeddingSequence(embed(p), p.frame, p.time, "w") for v, p in poses.items()}
 
     def embedder(project, run, device):
         return lambda poses: [embed(pose) for pose in poses]
 
     monkeypatch.setattr(trained, "has_model", lambda project, run: run == "tuned")
-    monkeypatch.setattr(step, "ensure_embeddings", embeddings)
+    monkeypatch.setattr(stored, "_current_embeddings", embeddings)
     monkeypatch.setattr(step, "light_embedder", embedder)
     result = run(project, run="tuned", repetition="2")
     part = result.repetitions[1].part

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment import align, consensus
+from la2ds_cli.alignment import consensus
 from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.clip_features import velocity_rate
 from la2ds_cli.alignment.consensus import AlignmentCache
@@ -17,7 +17,7 @@ from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import EmbeddingSequence
-from la2ds_cli.embedding import trained
+from la2ds_cli.embedding import embed, trained
 from la2ds_cli.features.pose_features import mirror
 from tests.movement import add_sequence, sequence, warped_phase
 
@@ -50,13 +50,16 @@ def tuned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A run `tuned` that embeds a clip by three of its coordinates; ids as they are asked for."""
     asked: list[str] = []
 
-    def embeddings(project, run, videos, device, progress) -> list[EmbeddingSequence]:
-        asked.extend(videos)
-        poses = [project.read_pose(video)[0] for video in videos]
-        return [EmbeddingSequence(p.xy[:, 4:7, 1] / 50, p.frame, p.time, "key") for p in poses]
+    def embedded(project: Project, video: str) -> EmbeddingSequence:
+        asked.append(video)
+        pose = project.read_pose(video)[0]
+        return EmbeddingSequence(pose.xy[:, 4:7, 1] / 50, pose.frame, pose.time, "key")
+
+    def embeddings(project, run, videos) -> dict[str, EmbeddingSequence]:
+        return {video: embedded(project, video) for video in videos}
 
     monkeypatch.setattr(trained, "has_model", lambda project, run: run == "tuned")
-    monkeypatch.setattr(align, "ensure_embeddings", embeddings)
+    monkeypatch.setattr(embed, "_current_embeddings", embeddings)
     return asked
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment import align
 from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.candidates import NEARER, Candidate, best, reason
 from la2ds_cli.alignment.confidence import Certainty
@@ -18,7 +17,7 @@ from la2ds_cli.alignment.result import Match
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import EmbeddingSequence
-from la2ds_cli.embedding import trained
+from la2ds_cli.embedding import embed, trained
 from tests.movement import add_sequence, sequence, warped_phase
 
 
@@ -55,16 +54,16 @@ def swings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
         pose = sequence(warped_phase(30 + 7 * n, n), fps=25.0 if n % 2 else 12.5, scale=40.0 + n)
         add_sequence(project, f"clip{n}", pose)
 
-    def embeddings(project, run, videos, device, progress) -> list[EmbeddingSequence]:
-        made = []
+    def embeddings(project, run, videos) -> dict[str, EmbeddingSequence]:
+        made = {}
         for video in videos:
             pose = project.read_pose(video)[0]
             noise = np.random.default_rng(len(pose)).normal(size=(len(pose), 4)).astype(np.float32)
-            made.append(EmbeddingSequence(noise, pose.frame, pose.time, "key"))
+            made[video] = EmbeddingSequence(noise, pose.frame, pose.time, "key")
         return made
 
     monkeypatch.setattr(trained, "has_model", lambda project, run: True)
-    monkeypatch.setattr(align, "ensure_embeddings", embeddings)
+    monkeypatch.setattr(embed, "_current_embeddings", embeddings)
     return project
 
 

@@ -21,7 +21,10 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.main import app
-from tests.movement import add_sequence, in_space, sequence, warped_phase
+from la2ds_cli.training.train import train
+from tests.movement import add_sequence, in_skeleton, in_space, sequence, warped_phase
+from tests.small_runs import TINY
+from tests.told import Notes
 
 LENGTHS = (40, 52, 64, 47, 80, 58)
 RATES = (20.0, 26.0, 32.0, 20.0, 40.0, 29.0)  # unequal, as the lengths are
@@ -170,18 +173,51 @@ def test_joints_in_3d_do_not_depend_on_the_side_a_clip_was_filmed_from(tmp_path:
         )
 
 
-def test_a_clip_without_joints_in_3d_among_many_is_left_out(tmp_path: Path):
+@pytest.mark.parametrize("flat", ["clip02", "clip00"])  # not among the 24 that are sampled, and one
+def test_a_clip_without_joints_in_3d_among_many_is_left_out(tmp_path: Path, flat: str):
     project = Project.create(tmp_path / "p")
     for number in range(30):
-        length, fps = 40 + number, 20.0 + number % 4
+        length, fps, clip = 40 + number, 20.0 + number % 4, f"clip{number:02}"
         phase = warped_phase(length, seed=number)
-        # The 24 that are sampled are all in 3D.
-        pose = sequence(phase, fps=fps) if number == 2 else in_space(phase, fps=fps)
-        add_sequence(project, f"clip{number:02}", pose)
-    assert "clip02" not in evenly_spaced(clips_of(project), 24)
+        pose = sequence(phase, fps=fps) if clip == flat else in_space(phase, fps=fps)
+        add_sequence(project, clip, pose)
+    assert (flat in evenly_spaced(clips_of(project), 24)) == (flat == "clip00")
     config = project.config(overrides=["align.joints=3d"])
     result = align_all(project, clips_of(project), AlignRequest(config, features="pose"))
-    assert result.left_out == {"clip02": "it has no joints in 3D, by which the others are compared"}
+    assert result.left_out == {flat: "it has no joints in 3D, by which the others are compared"}
+
+
+def test_clips_that_are_mostly_without_joints_in_3d_are_compared_in_2d(tmp_path: Path):
+    project = Project.create(tmp_path / "p")
+    for number in range(4):
+        phase, fps = warped_phase(LENGTHS[number], seed=number), RATES[number]
+        pose = in_space(phase, fps=fps) if number % 2 else sequence(phase, fps=fps)
+        add_sequence(project, f"clip{number}", pose)
+    request = AlignRequest(project.config(overrides=["align.joints=3d"]), features="pose")
+    notes = Notes()
+    result = align_all(project, clips_of(project), request, progress=notes)
+    assert (len(result.clips), result.left_out) == (4, {})
+    assert "at most half of the clips have joints in 3D: all are compared in 2D" in notes.lines
+
+
+def test_clips_that_a_run_cannot_embed_are_left_out(tmp_path: Path):
+    """One has too few joints, and of another the joints in 3D are missing that the run reads."""
+    project = Project.create(tmp_path / "p")
+    for number in range(6):
+        pose = in_space(phases(number), fps=RATES[number])
+        add_sequence(project, f"clip{number}", pose)
+    settings = [*TINY, "model.input=joints3d", "align.joints=2d"]
+    train(project, run="mine", config=project.config(overrides=settings))
+    add_sequence(project, "flat", sequence(phases(6), fps=20.0))
+    add_sequence(project, "hand", in_skeleton(sequence(phases(7), fps=20.0), "hand21", far=False))
+    config = project.config(overrides=settings)
+    request = AlignRequest(config, run="mine", features="model")
+    result = align_all(project, clips_of(project), request)
+    assert {clip.video.id for clip in result.clips} == {f"clip{n}" for n in range(6)}
+    assert result.left_out == {
+        "flat": "flat has no joints in 3D, which model.input=joints3d reads",
+        "hand": "it has the skeleton hand21, the model reads penn13",
+    }
 
 
 def test_how_many_clips_the_model_of_the_movement_is_made_of(monkeypatch, tmp_path: Path):
