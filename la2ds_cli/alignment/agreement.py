@@ -38,7 +38,7 @@ from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.embedding.trained import checkpoint_path, light_embedder
+from la2ds_cli.embedding.trained import light_embedder, weights_key
 from la2ds_cli.features.body_joints import joint_sources
 from la2ds_cli.features.pose_features import movement
 from la2ds_cli.training.base_weights import base_key
@@ -324,7 +324,7 @@ def read_run_check(project: Project, run: str) -> RunCheck | None:
     if there is none."""
     try:
         stored = json.loads((project.run_dir(run) / RUN_CHECK).read_text("utf-8"))
-        current = (artifact.file_digest(checkpoint_path(project, run)), VERSION)
+        current = (weights_key(project, run), VERSION)
         if (stored["model"], stored["version"]) != current:
             return None
         figures = (float(stored[name]) for name in ("run", "base", "pose"))

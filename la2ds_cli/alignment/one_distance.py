@@ -27,7 +27,7 @@ from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.embedding.trained import checkpoint_path, run_clips, run_skeleton, run_spread
+from la2ds_cli.embedding.trained import run_clips, run_skeleton, run_spread, weights_key
 from la2ds_cli.features.augment import at_positions
 from la2ds_cli.features.body_joints import as_skeleton, holds, is_body
 from la2ds_cli.features.spatial import known_in_3d
@@ -194,7 +194,7 @@ def _key(
     of DTW."""
     from la2ds_cli.training.base_weights import base_key
 
-    inputs = {"model": artifact.file_digest(checkpoint_path(project, run))}
+    inputs = {"model": weights_key(project, run)}
     inputs |= {f"poses of {video}": key for video, key in poses.items()}
     if distance.base:
         inputs["base"] = base_key()

@@ -20,10 +20,10 @@ from la2ds_cli.core.project import DEFAULT_RUN, Project
 from la2ds_cli.core.types import EmbeddingSequence
 from la2ds_cli.embedding.embedder import VERSION, Embedder, FrameFeatureSource
 from la2ds_cli.embedding.trained import (
-    checkpoint_path,
     light_embedder,
     load_embedder,
     run_frames,
+    weights_key,
 )
 
 EngineName = Literal["torch", "onnx", "ray", "light"]
@@ -195,7 +195,7 @@ def _current_embeddings(
     cannot be read are left out; computing their embeddings again reports the cause."""
     found: dict[str, EmbeddingSequence] = {}
     try:
-        key, frames = artifact.file_digest(checkpoint_path(project, run)), run_frames(project, run)
+        key, frames = weights_key(project, run), run_frames(project, run)
     except (OSError, artifact.ArtifactError):
         return found
     for video in videos:

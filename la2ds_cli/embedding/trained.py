@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,20 @@ def checkpoint_path(project: Project, run: str) -> Path:
 
         return base_path()
     return project.run_dir(run) / "best.safetensors"
+
+
+def weights_key(project: Project, run: str) -> str:
+    """SHA-256 of the weights of a run (`checkpoint_path`), which identifies them in recipes. It is
+    computed again only when the file has changed, since alignments of many pairs ask for each.
+    Raises OSError if the file is missing."""
+    path = checkpoint_path(project, run)
+    state = path.stat()
+    return _digest(path, state.st_ino, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _digest(path: Path, *_state: int) -> str:
+    return artifact.file_digest(path)
 
 
 def has_model(project: Project, run: str = DEFAULT_RUN) -> bool:

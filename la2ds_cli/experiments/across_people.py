@@ -26,7 +26,7 @@ from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
 from la2ds_cli.core.types import FloatArray, IntArray
-from la2ds_cli.embedding.trained import checkpoint_path
+from la2ds_cli.embedding.trained import weights_key
 from la2ds_cli.evaluation.clips import check_unseen, select_clips
 from la2ds_cli.evaluation.event_transfer import Draw, draw_trims, transfer_events
 from la2ds_cli.evaluation.events import EvaluationClip, choose_events
@@ -256,7 +256,7 @@ def _recipe(
     }
     inputs = scored_inputs(project) | {"pairs": pairs}
     if "model" in features:
-        inputs["weights"] = artifact.file_digest(checkpoint_path(project, run))
+        inputs["weights"] = weights_key(project, run)
     elif "untrained" in features:
         settings["model"] = asdict(config.model)
     if "base" in features:

@@ -178,9 +178,9 @@ def _readable(project: Project, runs: Iterable[RunStatus]) -> Iterator[str]:
 
 def _embeddings(project: Project, run: str, pose_keys: dict[str, str]) -> StepStatus:
     from la2ds_cli.embedding.embed import embedding_recipe
-    from la2ds_cli.embedding.trained import checkpoint_path, run_frames
+    from la2ds_cli.embedding.trained import run_frames, weights_key
 
-    model = artifact.file_digest(checkpoint_path(project, run))
+    model = weights_key(project, run)
     frames = run_frames(project, run)
 
     def reason(video: str, pose_key: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from la2ds_cli.embedding.trained import (
     load_embedder,
     torch_embedder,
     untrained_embedder,
+    weights_key,
 )
 from la2ds_cli.features.resample import resample_pose
 from la2ds_cli.training.network import build_network
@@ -286,3 +288,19 @@ def test_moments_that_are_none_are_damage(project: Project, facts: dict[str, Any
         with pytest.raises(UserError, match="is damaged: ") as caught:
             load(project, device="cpu")
         assert caught.value.exit_code == ExitCode.UNREADABLE
+
+
+def test_the_key_of_weights_follows_their_file(tmp_path: Path) -> None:
+    """Also if another file of the same size takes its place at the same time."""
+    project = Project.create(tmp_path)
+    path = checkpoint_path(project, "mine")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"one")
+    assert weights_key(project, "mine") == artifact.file_digest(path)
+    state = path.stat()
+    artifact.write_bytes(path, b"two")
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert weights_key(project, "mine") == artifact.file_digest(path)
+    path.unlink()
+    with pytest.raises(FileNotFoundError):
+        weights_key(project, "mine")
