@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.phase_table import (
     PhaseRow,
     PhaseTable,
@@ -59,6 +60,24 @@ def test_columns_that_la2ds_does_not_know_survive_a_round_trip(project: Project)
         "late,a,0,5,down,person,Jo",
         ",b,2,8,up,person,",
     ]
+
+
+def test_columns_without_a_name_keep_their_cells(project: Project):
+    text = "video,start,end,phase,,note, ,,\na,0,5,down,keep me,late,1,2,3\nb,1,9,up,,,,,4\n"
+    project.phases_path.write_text(text)
+    assert read_phase_table(project.phases_path).text() == text
+    merge_phases(project, {"c": [Phase(2, 8, "up")]})
+    assert project.phases_path.read_text() == text + "c,2,8,up,,,,,\n"
+
+
+@pytest.mark.parametrize("name", ["note", "start"])
+def test_a_column_that_appears_twice_is_refused_and_stays_in_the_table(project: Project, name: str):
+    text = f"video,start,end,phase,note,{name}\na,0,5,down,this,7\n"
+    project.phases_path.write_text(text)
+    with pytest.raises(UserError, match=f"line 1 .*'{name}' appears twice; rename") as caught:
+        merge_phases(project, {"c": [Phase(2, 8, "up")]})
+    assert caught.value.exit_code == ExitCode.MISMATCH
+    assert project.phases_path.read_text() == text
 
 
 def test_the_column_is_left_out_where_all_is_by_hand():
