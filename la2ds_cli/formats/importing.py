@@ -75,7 +75,7 @@ def import_files(
     progress.end()
     project.add_videos(run.videos)
     if run.labels:
-        merge_phases(project, run.labels)
+        merge_phases(project, run.labels, progress)
     return run.results
 
 
