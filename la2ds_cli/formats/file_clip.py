@@ -12,7 +12,7 @@ import numpy as np
 from la2ds_cli.core.artifact import file_digest
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.types import FloatArray, IntArray, Phase, PoseSequence
-from la2ds_cli.formats.checks import FramesError, PoseFileError, VideoError
+from la2ds_cli.formats.checks import FramesError, MissingFactError, PoseFileError, VideoError
 from la2ds_cli.formats.joints import JointOrder
 from la2ds_cli.poses.subjects import choose_subject, follow_cuts, rank_people
 from la2ds_cli.poses.tracking import link_detections
@@ -268,10 +268,9 @@ def _size(clip: FileClip, options: ImportOptions, video: SourceVideo | None) -> 
         return video.size
     size = options.size or clip.size
     if clip.unit and not min(size) > 0:
-        raise UserError(
-            f"{clip.path}: its coordinates are shares of the frame, but the size is not in the "
-            "file",
-            hint="add --size WIDTHxHEIGHT, or --video FILE",
+        raise MissingFactError(
+            "its coordinates are shares of the frame, but the size is not in the file",
+            "add --size WIDTHxHEIGHT, or --video FILE",
         )
     return size
 
@@ -301,9 +300,9 @@ def _rows(clip: FileClip, options: ImportOptions, video: SourceVideo | None) -> 
         return _Rows(filled, index, video.time[:length], video.fps, absent)
     fps = options.fps or clip.fps
     if not fps > 0:
-        raise UserError(
-            f"{clip.path}: the frame rate is not in the file",
-            hint="add --fps N, or --video FILE to take the times of the video",
+        raise MissingFactError(
+            "the frame rate is not in the file",
+            "add --fps N, or --video FILE to take the times of the video",
         )
     return _Rows(filled, index, index / fps, fps, absent)
 

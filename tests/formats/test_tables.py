@@ -77,6 +77,19 @@ def test_wide_csv_without_times_needs_a_rate(project: Project, tmp_path: Path):
     assert result.frames == 5
 
 
+def test_one_file_without_a_rate_fails_alone(project: Project, tmp_path: Path):
+    folder = tmp_path / "poses"
+    folder.mkdir()
+    write_rows(folder / "a.csv", wide_rows())
+    write_rows(folder / "b.csv", wide_rows(time=False))
+    write_rows(folder / "c.csv", wide_rows())
+    results = load_importer("wide-csv")(project, folder)
+    assert [(r.status, r.code) for r in results] == [("ok", ""), ("failed", "I007"), ("ok", "")]
+    assert results[1].message == "b.csv: the frame rate is not in the file"
+    assert "--fps N" in results[1].hint
+    assert [video.name for video in project.videos()] == ["a.csv", "c.csv"]
+
+
 def test_dlc_matches_names_and_lists_the_others(project: Project, tmp_path: Path):
     notes: list[str] = []
     parts = ["Nose", "L_Shoulder", "RShoulder", "left elbow", "elbowR", *BODY[5:], "racket"]
