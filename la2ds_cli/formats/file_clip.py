@@ -11,7 +11,7 @@ import numpy as np
 
 from la2ds_cli.core.artifact import file_digest
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.types import FloatArray, IntArray, Phase, PoseSequence
+from la2ds_cli.core.types import MOST_FPS, MOST_PIXELS, FloatArray, IntArray, Phase, PoseSequence
 from la2ds_cli.formats.checks import FramesError, MissingFactError, PoseFileError, VideoError
 from la2ds_cli.formats.joints import JointOrder
 from la2ds_cli.poses.subjects import choose_subject, follow_cuts, rank_people
@@ -226,7 +226,9 @@ def to_sequence(clip: FileClip, options: ImportOptions, video: SourceVideo | Non
     if not clip.people:
         raise PoseFileError("it has no frames")
     size = _size(clip, options, video)
-    rows = _rows(clip, options, video)
+    with np.errstate(over="ignore"):  # of a rate near 0; what it leads to is refused
+        rows = _rows(clip, options, video)
+    _check_range(rows, size)
     people = [clip.people.get(int(n), ()) if n >= 0 else () for n in rows.number]
     scale = np.array(size, np.float64) if clip.unit else np.ones(2)
     people = [[_scaled(person, scale) for person in frame] for frame in people]
@@ -273,6 +275,26 @@ def _size(clip: FileClip, options: ImportOptions, video: SourceVideo | None) -> 
             "add --size WIDTHxHEIGHT, or --video FILE",
         )
     return size
+
+
+def _check_range(rows: _Rows, size: tuple[int, int]) -> None:
+    """Raise PoseFileError for values that no PoseSequence may have."""
+    rate, (width, height) = rows.fps, size
+    if not 0 < rate <= MOST_FPS:
+        raise PoseFileError(
+            f"its frame rate is {rate:g}, not above 0 and at most {MOST_FPS:,.0f}",
+            "correct the file, or add --fps N",
+        )
+    if not np.isfinite(rows.time).all() or (np.diff(rows.time) <= 0).any():
+        raise PoseFileError(
+            f"at {rate:g} frames per second, the times of its frames are no numbers that increase",
+            "correct the file, or add --fps N",
+        )
+    if not (0 <= width <= MOST_PIXELS and 0 <= height <= MOST_PIXELS):
+        raise PoseFileError(
+            f"its frames have {width:g} x {height:g} pixels, not 0 to {MOST_PIXELS:,}",
+            "correct the file, or add --size WIDTHxHEIGHT",
+        )
 
 
 def _rows(clip: FileClip, options: ImportOptions, video: SourceVideo | None) -> _Rows:
