@@ -178,8 +178,10 @@ class FileClip:
     name: of the clip; path: the file or folder. people: frame number as in the file -> people.
     order: how the joints fill a skeleton. complete: every frame of the video has a number, even
     those without people. first: number of the video's first frame, None = not fixed by the format.
-    time: frame number -> seconds, empty if the file has none; with times, the frames keep their
-    numbers. fps: 0 = unknown. size: (0, 0) = unknown. unit: coordinates are shares of the size.
+    part: the file may hold a part of its video, and begins with its lowest number. frames: of the
+    video, 0 = unknown. time: frame number -> seconds, empty if the file has none; with times, the
+    frames keep their numbers. fps: 0 = unknown. size: (0, 0) = unknown. unit: coordinates are
+    shares of the size.
 
     For clips of data sets: sources: the files and folders that hold the poses, if not `path` alone.
     split, group: of the row. phases: in frames of the file, which may end after the poses.
@@ -193,6 +195,8 @@ class FileClip:
     order: JointOrder
     complete: bool = True
     first: int | None = None
+    part: bool = False
+    frames: int = 0
     time: Mapping[int, float] = field(default_factory=dict)
     fps: float = 0.0
     size: tuple[int, int] = (0, 0)
@@ -305,19 +309,24 @@ def _rows(clip: FileClip, options: ImportOptions, video: SourceVideo | None) -> 
         time = np.array([clip.time[int(n)] for n in number])
         return _Rows(number, number, _rising(time), clip.fps or _usual_rate(time))
     first = _first_number(clip, number, video)
+    if (end := first + clip.frames - 1) > number[-1] and (
+        video is not None or not _is_sparse(end - int(number[0]) + 1, len(number) + 1)
+    ):
+        number = np.append(number, end)
     frame = number - first
-    length = int(frame[-1]) + 1
-    if length > max(_ALWAYS_FINE, _SPARSE * len(number)):
+    begin = _begin(clip, frame) if video is None else 0
+    length = int(frame[-1]) + 1 - begin
+    if _is_sparse(length, len(number)):
         raise FramesError(
             f"only {len(number)} of the frame numbers from {number[0]} to {number[-1]} are present"
         )
     if video is not None:
         length = _fitted(clip, length, video)
     filled = np.full(length, -1, np.int64)
-    inside = frame < length
-    filled[frame[inside]] = number[inside]
+    inside = frame < begin + length
+    filled[frame[inside] - begin] = number[inside]
     absent = int((filled < 0).sum()) if clip.complete else 0
-    index = np.arange(length)
+    index = begin + np.arange(length)
     if video is not None:
         return _Rows(filled, index, video.time[:length], video.fps, absent)
     fps = options.fps or clip.fps
@@ -337,6 +346,17 @@ def _first_number(clip: FileClip, number: IntArray, video: SourceVideo | None) -
         return int(number[0])
     ends_late = video is not None and number[-1] == len(video)
     return 1 if number[0] == 1 or (ends_late and number[0] > 0) else 0
+
+
+def _begin(clip: FileClip, frame: IntArray) -> int:
+    """The first frame of a clip without a video. Other frames before those that are listed show
+    nobody, unless they would be nearly all of the clip, which is then a part of a long film."""
+    late = clip.part or _is_sparse(int(frame[-1]) + 1, len(frame))
+    return int(frame[0]) if late else 0
+
+
+def _is_sparse(span: int, listed: int) -> bool:
+    return span > max(_ALWAYS_FINE, _SPARSE * listed)
 
 
 def _fitted(clip: FileClip, length: int, video: SourceVideo) -> int:

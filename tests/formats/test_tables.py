@@ -153,6 +153,32 @@ def test_wrong_names_in_the_map(
     assert hint in caught.value.hint
 
 
+@pytest.mark.parametrize("first", [40, 5400])
+def test_dlc_of_a_part_of_its_film(project: Project, tmp_path: Path, first: int):
+    rows = dlc_rows(COCO)
+    path = write_rows(
+        tmp_path / "a.csv", [*rows[:3], *([str(first + int(row[0])), *row[1:]] for row in rows[3:])]
+    )
+    (result,) = load_importer("dlc-csv")(project, path, ImportOptions(fps=25))
+    assert (result.status, result.frames) == ("ok", 6)
+    pose, recipe = project.read_pose(result.video)
+    assert pose.frame.tolist() == list(range(first, first + 6))
+    np.testing.assert_allclose(pose.time, pose.frame / 25)
+    np.testing.assert_allclose(pose.xy[3], joints(3), atol=1e-3)
+    assert recipe.config["begin"] == first  # older versions read other poses from this file
+    (again,) = load_importer("dlc-csv")(project, path, ImportOptions(fps=25))
+    assert again.status == "cached"
+
+
+def test_a_file_that_begins_with_its_film_has_the_recipe_of_earlier_versions(
+    project: Project, tmp_path: Path
+):
+    for rows, name in ((dlc_rows(COCO), "dlc-csv"), (wide_rows(), "wide-csv")):
+        path = write_rows(tmp_path / f"{name}.csv", rows)
+        (result,) = load_importer(name)(project, path, ImportOptions(fps=25))
+        assert "begin" not in project.read_pose(result.video)[1].config
+
+
 def test_dlc_individuals_are_people(project: Project, tmp_path: Path):
     """The one who is there all the time and larger in the picture is the subject."""
     rows = dlc_rows(COCO, frames=20, individuals=("anna", "ben"))
