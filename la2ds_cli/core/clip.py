@@ -223,6 +223,7 @@ def video_id(path: Path, digest: str, *, part: str = "", person: int = 1) -> str
 
 _LATEST = 1e9  # seconds
 _FASTEST = 1e6  # frames per second, and times
+FLAGS = {"true": True, "1": True, "false": False, "0": False}  # in any case, as people write them
 
 
 @dataclass(frozen=True)
@@ -274,14 +275,14 @@ class ClipOptions:
 
     @classmethod
     def from_text(cls, text: str) -> ClipOptions:
-        """Inverse of to_text; raises ValueError for any other text."""
+        """Inverse of to_text, with `mirror` as any of FLAGS; raises ValueError for other text."""
         values: dict[str, Any] = {}
         kinds = {field.name: type(field.default) for field in fields(cls)}
         for item in text.split():
             name, _, value = item.partition("=")
             if name not in kinds:
                 raise ValueError(f"unknown option '{name}'")
-            values[name] = value == "true" if kinds[name] is bool else kinds[name](value)
+            values[name] = _flag(name, value) if kinds[name] is bool else kinds[name](value)
         return cls(**values)
 
     @property
@@ -290,6 +291,12 @@ class ClipOptions:
         if not self.is_cut:
             return ""
         return f"{_text(self.start)}-{_text(self.end) if self.end < inf else ''}"
+
+
+def _flag(name: str, text: str) -> bool:
+    if text.lower() not in FLAGS:
+        raise ValueError(f"{name} is '{text}', write {name}=true or {name}=false")
+    return FLAGS[text.lower()]
 
 
 def _text(value: Any) -> str:

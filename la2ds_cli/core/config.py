@@ -125,10 +125,16 @@ def load_config(
     """Merge defaults, preset, project settings and `section.key=value` overrides.
 
     `preset` wins over the one named in the project settings. Raises UserError (exit 2) naming
-    the unknown key and the nearest known one, or the value that does not fit its type.
+    the unknown key and the nearest known one, or the value that does not fit its type, such as a
+    preset that is not text.
     """
     settings = dict(project_settings or {})
     chosen = preset or settings.get("preset", "default")
+    if not isinstance(chosen, str):
+        raise UserError(
+            f"project.toml: preset must be a name in quotes, not {str(chosen)[:40]}",
+            hint=f"presets: {', '.join(preset_names())}",
+        )
     config = _preset_config(chosen)
     settings.pop("preset", None)
     config = _apply(config, settings, "project.toml")

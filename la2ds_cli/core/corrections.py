@@ -85,17 +85,19 @@ def _parse(cells: dict[str, str]) -> Row:
 
 def corrected_recipe(recipe: Recipe, corrections: Sequence[Correction]) -> Recipe:
     """The recipe of poses with the corrections that apply to them, so that everything made from the
-    uncorrected poses is stale. The recipe itself if there are none."""
+    uncorrected poses is stale. The recipe itself if there are none. If several correct the same
+    joint of a frame, only the last counts, as in `corrected`."""
     if not corrections:
         return recipe
-    said = sorted((one.frame, one.joint, one.at or ()) for one in corrections)
+    last = {(one.frame, one.joint): one.at or () for one in corrections}
+    said = sorted((*moment, at) for moment, at in last.items())
     digest = hashlib.sha256(repr(said).encode()).hexdigest()
     return replace(recipe, inputs={**recipe.inputs, "corrections": digest})
 
 
 def corrected(pose: PoseSequence, corrections: Sequence[Correction]) -> PoseSequence:
     """Poses with corrections applied; corrections for frames and joints that they do not have are
-    ignored.
+    ignored. Of several for the same joint of a frame, the last counts.
 
     A corrected joint has score and trust 1; for one that is not to be trusted, both are 0 and the
     position is NaN. Its position in 3D, which came with the wrong one, is NaN in both cases.

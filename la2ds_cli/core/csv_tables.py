@@ -43,14 +43,33 @@ def read_rows(
     check: Callable[[Sequence[str]], None] | None = None,
 ) -> list[Row]:
     """`read_table` with rows parsed as column -> text; `check` gets the names of the columns, and
-    raises as `parse`."""
+    raises as `parse`. Columns are named as `column_keys` says."""
 
     def parser(columns: Sequence[str]) -> Callable[[Sequence[str]], Row]:
+        keys = column_keys(columns)
         if check is not None:
-            check(columns)
-        return lambda cells: parse(dict(zip(columns, cells, strict=True)))
+            check(keys)
+        return lambda cells: parse(dict(zip(keys, cells, strict=True)))
 
     return read_table(path, parser, hint)
+
+
+def column_keys(columns: Sequence[str]) -> list[str]:
+    """The names of columns, each only once. Spreadsheets write columns without a name; from the
+    second one on, null characters follow, which `heading` takes off. Raises ValueError for any
+    other name that appears twice."""
+    keys: list[str] = []
+    for name in columns:
+        blanks = sum(key.rstrip("\0") == name for key in keys) if not name.strip() else 0
+        if (key := name + blanks * "\0") in keys:
+            raise ValueError(f"the column '{name}' appears twice; rename or delete one of them")
+        keys.append(key)
+    return keys
+
+
+def heading(key: str) -> str:
+    """The name of a column in the file, from one of `column_keys`."""
+    return key.rstrip("\0")
 
 
 def read_table(

@@ -13,7 +13,7 @@ from typing import Any
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import MOST_FRAMES
-from la2ds_cli.core.csv_tables import read_rows, table_text
+from la2ds_cli.core.csv_tables import heading, read_rows, table_text
 from la2ds_cli.core.types import Phase
 
 PHASE_COLUMNS = ("video", "start", "end", "phase")
@@ -44,7 +44,7 @@ class PhaseRow:
 
 @dataclass(frozen=True)
 class PhaseTable:
-    """The rows in file order. columns: of the file, in its order."""
+    """The rows in file order. columns: of the file, in its order, as `column_keys` names them."""
 
     rows: tuple[PhaseRow, ...] = ()
     columns: tuple[str, ...] = PHASE_COLUMNS
@@ -56,7 +56,8 @@ class PhaseTable:
         if any(row.phase.propagated for row in self.rows):
             extra.insert(0, ORIGIN)
         columns = tuple(dict.fromkeys((*self.columns, *extra)))
-        return table_text(columns, ([_cell(row, name) for name in columns] for row in self.rows))
+        cells = ([_cell(row, name) for name in columns] for row in self.rows)
+        return table_text(map(heading, columns), cells)
 
 
 def _cell(row: PhaseRow, column: str) -> str | int:

@@ -59,16 +59,37 @@ class Videos(Sequence[Video]):
 
 
 def read_videos(path: Path) -> Videos:
-    """The rows of videos.csv; raises a UserError (exit 5) that names an unreadable line."""
+    """The rows of videos.csv, equal ones once; raises a UserError (exit 5) that names an unreadable
+    line, and one whose id another clip has."""
     hint = "correct the line, or delete it and extract or import its clip again; columns: "
     hint += ",".join(VIDEO_COLUMNS)
     with _many_objects():
-        return _plain_rows(path) or Videos.of(read_table(path, _parser, hint))
+        return _plain_rows(path) or Videos.of(_different_rows(path, hint))
+
+
+def _different_rows(path: Path, hint: str) -> list[Video]:
+    """The rows read one by one, of equal ones the first. A second clip of one id would take the
+    place of the first as soon as the table is written."""
+    rows: dict[str, Video] = {}
+
+    def parser(columns: Sequence[str]) -> Callable[[Sequence[str]], None]:
+        parse = _parser(columns)
+
+        def keep(cells: Sequence[str]) -> None:
+            video = parse(cells)
+            if rows.setdefault(video.id, video) != video:
+                raise ValueError(f"another line has the id '{video.id}' as well")
+
+        return keep
+
+    read_table(path, parser, hint)
+    return list(rows.values())
 
 
 def _plain_rows(path: Path) -> Videos | None:
     """The rows of a table without quotes or anything else that must be decoded, as la2ds writes
-    most tables, in a fifth of the time; None for any other table, and for one with an invalid row.
+    most tables, in a fifth of the time; None for any other table, and for one with an invalid row
+    or an id in two rows.
 
     A line is cut after its first three columns. The rest is the same for many clips, so each such
     text is checked once.
@@ -89,7 +110,7 @@ def _plain_rows(path: Path) -> Videos | None:
     if columns[:_WRITTEN] != [*VIDEO_COLUMNS[:_WRITTEN]] or set(map(len, cells)) != {_WRITTEN + 1}:
         return None
     ids, paths, digests, rest = zip(*cells, strict=True)
-    if "" in paths or "" in digests or not are_plain_ids(ids):
+    if "" in paths or "" in digests or not are_plain_ids(ids) or len(set(ids)) < len(ids):
         return None
     try:
         parse = _parser(columns)

@@ -63,6 +63,13 @@ class VideoError(PoseFileError):
     usual_hint = "give the video that the poses were made from, or leave out --video"
 
 
+class MissingFactError(PoseFileError):
+    """I007: the frame rate or the frame size is neither in the file nor given."""
+
+    code = "I007"
+    exit_code = ExitCode.USAGE
+
+
 class FormatError(ValueError):
     """A format of `la2ds export` cannot hold these poses; the message gives the reason."""
 

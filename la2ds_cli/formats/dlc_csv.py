@@ -78,7 +78,7 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
         people[frame] = [person for person in persons if np.isfinite(person.xy).any()]
     order = joint_order(names, len(names), options.skeleton, options.renamed)
     clip = re.split(r"DLC_", path.stem)[0] or path.stem
-    return [FileClip(clip, path, people, order, first=0)]
+    return [FileClip(clip, path, people, order, first=0, part=True)]
 
 
 def _table(

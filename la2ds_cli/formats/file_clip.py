@@ -11,8 +11,8 @@ import numpy as np
 
 from la2ds_cli.core.artifact import file_digest
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.types import FloatArray, IntArray, Phase, PoseSequence
-from la2ds_cli.formats.checks import FramesError, PoseFileError, VideoError
+from la2ds_cli.core.types import MOST_FPS, MOST_PIXELS, FloatArray, IntArray, Phase, PoseSequence
+from la2ds_cli.formats.checks import FramesError, MissingFactError, PoseFileError, VideoError
 from la2ds_cli.formats.joints import JointOrder
 from la2ds_cli.poses.subjects import choose_subject, follow_cuts, rank_people
 from la2ds_cli.poses.tracking import link_detections
@@ -178,8 +178,10 @@ class FileClip:
     name: of the clip; path: the file or folder. people: frame number as in the file -> people.
     order: how the joints fill a skeleton. complete: every frame of the video has a number, even
     those without people. first: number of the video's first frame, None = not fixed by the format.
-    time: frame number -> seconds, empty if the file has none; with times, the frames keep their
-    numbers. fps: 0 = unknown. size: (0, 0) = unknown. unit: coordinates are shares of the size.
+    part: the file may hold a part of its video, and begins with its lowest number. frames: of the
+    video, 0 = unknown. time: frame number -> seconds, empty if the file has none; with times, the
+    frames keep their numbers. fps: 0 = unknown. size: (0, 0) = unknown. unit: coordinates are
+    shares of the size.
 
     For clips of data sets: sources: the files and folders that hold the poses, if not `path` alone.
     split, group: of the row. phases: in frames of the file, which may end after the poses.
@@ -193,6 +195,8 @@ class FileClip:
     order: JointOrder
     complete: bool = True
     first: int | None = None
+    part: bool = False
+    frames: int = 0
     time: Mapping[int, float] = field(default_factory=dict)
     fps: float = 0.0
     size: tuple[int, int] = (0, 0)
@@ -226,7 +230,9 @@ def to_sequence(clip: FileClip, options: ImportOptions, video: SourceVideo | Non
     if not clip.people:
         raise PoseFileError("it has no frames")
     size = _size(clip, options, video)
-    rows = _rows(clip, options, video)
+    with np.errstate(over="ignore"):  # of a rate near 0; what it leads to is refused
+        rows = _rows(clip, options, video)
+    _check_range(rows, size)
     people = [clip.people.get(int(n), ()) if n >= 0 else () for n in rows.number]
     scale = np.array(size, np.float64) if clip.unit else np.ones(2)
     people = [[_scaled(person, scale) for person in frame] for frame in people]
@@ -268,12 +274,31 @@ def _size(clip: FileClip, options: ImportOptions, video: SourceVideo | None) -> 
         return video.size
     size = options.size or clip.size
     if clip.unit and not min(size) > 0:
-        raise UserError(
-            f"{clip.path}: its coordinates are shares of the frame, but the size is not in the "
-            "file",
-            hint="add --size WIDTHxHEIGHT, or --video FILE",
+        raise MissingFactError(
+            "its coordinates are shares of the frame, but the size is not in the file",
+            "add --size WIDTHxHEIGHT, or --video FILE",
         )
     return size
+
+
+def _check_range(rows: _Rows, size: tuple[int, int]) -> None:
+    """Raise PoseFileError for values that no PoseSequence may have."""
+    rate, (width, height) = rows.fps, size
+    if not 0 < rate <= MOST_FPS:
+        raise PoseFileError(
+            f"its frame rate is {rate:g}, not above 0 and at most {MOST_FPS:,.0f}",
+            "correct the file, or add --fps N",
+        )
+    if not np.isfinite(rows.time).all() or (np.diff(rows.time) <= 0).any():
+        raise PoseFileError(
+            f"at {rate:g} frames per second, the times of its frames are no numbers that increase",
+            "correct the file, or add --fps N",
+        )
+    if not (0 <= width <= MOST_PIXELS and 0 <= height <= MOST_PIXELS):
+        raise PoseFileError(
+            f"its frames have {width:g} x {height:g} pixels, not 0 to {MOST_PIXELS:,}",
+            "correct the file, or add --size WIDTHxHEIGHT",
+        )
 
 
 def _rows(clip: FileClip, options: ImportOptions, video: SourceVideo | None) -> _Rows:
@@ -284,26 +309,31 @@ def _rows(clip: FileClip, options: ImportOptions, video: SourceVideo | None) -> 
         time = np.array([clip.time[int(n)] for n in number])
         return _Rows(number, number, _rising(time), clip.fps or _usual_rate(time))
     first = _first_number(clip, number, video)
+    if (end := first + clip.frames - 1) > number[-1] and (
+        video is not None or not _is_sparse(end - int(number[0]) + 1, len(number) + 1)
+    ):
+        number = np.append(number, end)
     frame = number - first
-    length = int(frame[-1]) + 1
-    if length > max(_ALWAYS_FINE, _SPARSE * len(number)):
+    begin = _begin(clip, frame) if video is None else 0
+    length = int(frame[-1]) + 1 - begin
+    if _is_sparse(length, len(number)):
         raise FramesError(
             f"only {len(number)} of the frame numbers from {number[0]} to {number[-1]} are present"
         )
     if video is not None:
         length = _fitted(clip, length, video)
     filled = np.full(length, -1, np.int64)
-    inside = frame < length
-    filled[frame[inside]] = number[inside]
+    inside = frame < begin + length
+    filled[frame[inside] - begin] = number[inside]
     absent = int((filled < 0).sum()) if clip.complete else 0
-    index = np.arange(length)
+    index = begin + np.arange(length)
     if video is not None:
         return _Rows(filled, index, video.time[:length], video.fps, absent)
     fps = options.fps or clip.fps
     if not fps > 0:
-        raise UserError(
-            f"{clip.path}: the frame rate is not in the file",
-            hint="add --fps N, or --video FILE to take the times of the video",
+        raise MissingFactError(
+            "the frame rate is not in the file",
+            "add --fps N, or --video FILE to take the times of the video",
         )
     return _Rows(filled, index, index / fps, fps, absent)
 
@@ -316,6 +346,17 @@ def _first_number(clip: FileClip, number: IntArray, video: SourceVideo | None) -
         return int(number[0])
     ends_late = video is not None and number[-1] == len(video)
     return 1 if number[0] == 1 or (ends_late and number[0] > 0) else 0
+
+
+def _begin(clip: FileClip, frame: IntArray) -> int:
+    """The first frame of a clip without a video. Other frames before those that are listed show
+    nobody, unless they would be nearly all of the clip, which is then a part of a long film."""
+    late = clip.part or _is_sparse(int(frame[-1]) + 1, len(frame))
+    return int(frame[0]) if late else 0
+
+
+def _is_sparse(span: int, listed: int) -> bool:
+    return span > max(_ALWAYS_FINE, _SPARSE * listed)
 
 
 def _fitted(clip: FileClip, length: int, video: SourceVideo) -> int:

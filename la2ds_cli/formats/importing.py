@@ -75,7 +75,7 @@ def import_files(
     progress.end()
     project.add_videos(run.videos)
     if run.labels:
-        merge_phases(project, run.labels)
+        merge_phases(project, run.labels, progress)
     return run.results
 
 
@@ -106,6 +106,12 @@ def _read(path: Path, run: _Import) -> list[FileClip]:
 def _has_world(clip: FileClip) -> bool:
     """Whether the poses have joints in metres, which older importers did not read."""
     return any(person.world is not None for people in clip.people.values() for person in people)
+
+
+def _begins_late(clip: FileClip, video: SourceVideo | None, pose: PoseSequence) -> bool:
+    """Whether the clip begins late in its film by its frame numbers alone. Older importers read the
+    frames before as frames without a person, or refused the clip."""
+    return video is None and not clip.time and bool(pose.frame[0])
 
 
 class _Import:
@@ -155,7 +161,7 @@ class _Import:
         self._check_name(row.id, clip)
         end = int(pose.frame[-1]) + 1 if clip.complete else None
         phases, labelled = fitted_phases(clip.phases, end)
-        recipe = self._recipe(clip, video)
+        recipe = self._recipe(clip, video, pose)
         current = staleness(self.project.pose_path(row.id), recipe) is None
         if not current:
             self.project.write_pose(row.id, with_trust(pose), recipe)
@@ -176,7 +182,7 @@ class _Import:
                 "give one of them another name",
             )
 
-    def _recipe(self, clip: FileClip, video: SourceVideo | None) -> Recipe:
+    def _recipe(self, clip: FileClip, video: SourceVideo | None, pose: PoseSequence) -> Recipe:
         config = {
             "format": self.format.name,
             "clip": clip.name,
@@ -186,6 +192,7 @@ class _Import:
             "column": list(clip.order.column),
             **clip.settings,
             **({"world": True} if _has_world(clip) else {}),
+            **({"begin": int(pose.frame[0])} if _begins_late(clip, video, pose) else {}),
         }
         inputs = {"poses": self._digests_of(clip)}
         if video is not None:

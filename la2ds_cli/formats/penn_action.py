@@ -63,8 +63,8 @@ def import_penn_action(
     Skeleton penn13, 20 fps. Visible joints get score 1, estimated ones keep their position with
     score 0.5, joints that were never annotated become NaN. The train flag becomes the split, the
     id is NNNN and 8 hex digits of the file's sha256. phases: CSV `video,start,end,phase` (video =
-    NNNN), checked before anything is written and merged into the project's phases.csv; or
-    carl_labels: CARL's folder of label arrays, whose phases are called `phase N`. An unreadable
+    NNNN), checked before anything is written and merged into the project's phases.csv, where labels
+    of a person stay; or carl_labels: CARL's folder of label arrays, called `phase N`. An unreadable
     file becomes a failed item; a clip with unreadable labels is imported without phases as
     `degraded`. Raises UserError if the folder does not exist (exit 3), for an unknown action or
     both kinds of labels (exit 2), and for a phase row that does not fit (exit 5).
@@ -100,7 +100,7 @@ def import_penn_action(
     progress.end()
     project.add_videos(videos)
     if labels:
-        merge_phases(project, labels)
+        merge_phases(project, labels, progress)
     return sorted(results + failed, key=lambda result: result.path)
 
 

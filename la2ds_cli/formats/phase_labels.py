@@ -1,4 +1,5 @@
-"""Phase labels that come with imported clips: all are checked, then merged into phases.csv."""
+"""Phase labels that come with imported clips: all are checked, then merged into phases.csv, where
+nothing that a person has set is replaced."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.phase_table import PhaseRow, read_phases
+from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import IntArray, Phase
 from la2ds_cli.formats.checks import FramesError
@@ -97,16 +99,37 @@ def phases_of_labels(labels: IntArray, background: int | None = None) -> list[Ph
     ]
 
 
-def merge_phases(project: Project, labels: Labels) -> None:
-    """Write labels into the project's phases.csv; rows of other videos are unchanged."""
+def merge_phases(project: Project, labels: Labels, progress: Progress) -> None:
+    """Write the labels of a data set into the project's phases.csv.
+
+    Only clips without labels of a person get them, in place of propagated ones that nobody has
+    checked. All other rows stay as they are. Among them may be labels of an earlier import that a
+    person has corrected since, so a note says how many clips have other labels than these.
+    """
     with project.tables():
         table = project.phase_table()
         videos = project.video_list().find_each({row.video for row in table.rows})
-        rows = [
-            row
-            for row in table.rows
-            if (video := videos[row.video]) is None or video.id not in labels
-        ]
-        for name in sorted(labels):
-            rows += [PhaseRow(name, p) for p in sorted(labels[name], key=lambda p: p.start)]
-        project.write_phase_table(replace(table, rows=tuple(rows)))
+        by_clip: dict[str, list[PhaseRow]] = {}
+        for row in table.rows:
+            if (video := videos[row.video]) is not None and row.checked:
+                by_clip.setdefault(video.id, []).append(row)
+        new = {name: phases for name, phases in labels.items() if name not in by_clip}
+        rows = [row for row in table.rows if (v := videos[row.video]) is None or v.id not in new]
+        for name in sorted(new):
+            rows += [PhaseRow(name, p) for p in sorted(new[name], key=lambda p: p.start)]
+        if new:
+            project.write_phase_table(replace(table, rows=tuple(rows)))
+    other = [name for name in sorted(labels) if _differ(by_clip.get(name, ()), labels[name])]
+    if other:
+        clips = "1 clip keeps" if len(other) == 1 else f"{len(other)} clips keep"
+        example = other[0] if len(other) == 1 else f"such as {other[0]}"
+        progress.note(
+            f"{clips} labels that differ from the imported ones ({example}); to take the imported "
+            "ones, delete the rows of the clip in phases.csv and import it again"
+        )
+
+
+def _differ(rows: Sequence[PhaseRow], phases: Sequence[Phase]) -> bool:
+    """Whether rows of a clip, if it has any, are other phases than these."""
+    ours = sorted((row.phase.start, row.phase.end, row.phase.name) for row in rows)
+    return bool(ours) and ours != sorted((p.start, p.end, p.name) for p in phases)

@@ -100,8 +100,6 @@ def _clip(
     *,
     only: bool,
 ) -> FileClip:
-    if video["frames"] > max(people):
-        people = {**people, video["frames"] - 1: people.get(video["frames"] - 1, ())}
     return FileClip(
         path.stem.removesuffix(".analysis") if only else video["stem"],
         path,
@@ -109,6 +107,8 @@ def _clip(
         order,
         complete=False,
         first=0,
+        part=True,
+        frames=video["frames"],
         fps=video["fps"],
         size=(video["size"][0], video["size"][1]),
     )
@@ -282,8 +282,9 @@ SUFFIX = ".slp"
 def export_sleap(pose: PoseSequence, name: str, path: Path) -> None:
     """Write predicted instances of one track: points, scores, and a skeleton with named nodes.
 
-    Points are exact. Frames without joints have no instance. The video is named after the clip and
-    not embedded; its frame rate and size are kept. Times other than frame / rate, and boxes, are
+    Points are exact. Frames without joints have no instance; only the first frame is listed even
+    then, so that the clip begins there. The video is named after the clip and not embedded; its
+    frame rate and size are kept. Times other than frame / rate, and boxes, are
     lost. Raises UserError (exit 6) without sleap-io, and FormatError for frames before 0.
     """
     sio = sleap_io()
@@ -303,6 +304,7 @@ def export_sleap(pose: PoseSequence, name: str, path: Path) -> None:
     track = sio.Track(name="1")
     labeled = []
     for t, frame in enumerate(pose.frame):
+        instances = []
         if np.isfinite(pose.xy[t]).any():
             instance = sio.PredictedInstance.from_numpy(
                 points_data=pose.xy[t].astype(np.float64),
@@ -311,9 +313,9 @@ def export_sleap(pose: PoseSequence, name: str, path: Path) -> None:
                 score=float(pose.score[t].mean()),
                 track=track,
             )
-            labeled.append(
-                sio.LabeledFrame(video=video, frame_idx=int(frame), instances=[instance])
-            )
+            instances.append(instance)
+        if instances or t == 0:
+            labeled.append(sio.LabeledFrame(video=video, frame_idx=int(frame), instances=instances))
     labels = sio.Labels(
         labeled_frames=labeled, videos=[video], skeletons=[skeleton], tracks=[track]
     )

@@ -76,7 +76,7 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
     if "time" in at:
         time = {n: float(value[t, at["time"]]) for t, n in enumerate(frame)}
     order = joint_order(paired, len(paired), options.skeleton, options.renamed)
-    return [FileClip(path.stem, path, people, order, first=0, time=time)]
+    return [FileClip(path.stem, path, people, order, first=0, part=True, time=time)]
 
 
 def _world(value: FloatArray, joints: list[str], at: dict[str, int]) -> FloatArray | None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from la2ds_cli.core import artifact
-from la2ds_cli.core.clip import ClipOptions, Video, video_id
+from la2ds_cli.core.clip import FLAGS, ClipOptions, Video, video_id
 from la2ds_cli.core.csv_tables import read_rows
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
@@ -136,9 +136,6 @@ def _clips_below(folder: str, seen: set[str]) -> list[str]:
     return clips
 
 
-_FLAGS = {"true": True, "1": True, "false": False, "0": False}
-
-
 def _number(text: str) -> float:
     value = float(text)
     if not isfinite(value):
@@ -147,9 +144,9 @@ def _number(text: str) -> float:
 
 
 def _flag(text: str) -> bool:
-    if text.lower() not in _FLAGS:
+    if text.lower() not in FLAGS:
         raise ValueError
-    return _FLAGS[text.lower()]
+    return FLAGS[text.lower()]
 
 
 def _split(text: str) -> str:

@@ -44,6 +44,16 @@ def test_a_text_that_is_none() -> None:
         ClipOptions.from_text("zoom=2")
     with pytest.raises(ValueError, match="fast"):
         ClipOptions.from_text("slowmo=fast")
+    with pytest.raises(ValueError, match="mirror is 'yes', write mirror=true or mirror=false"):
+        ClipOptions.from_text("mirror=yes")
+
+
+@pytest.mark.parametrize(
+    ("text", "mirror"),
+    [("true", True), ("True", True), ("TRUE", True), ("1", True), ("False", False), ("0", False)],
+)
+def test_mirror_as_people_write_it(text: str, mirror: bool) -> None:
+    assert ClipOptions.from_text(f"mirror={text}").mirror is mirror
 
 
 def test_turns_that_are_equal_are_one() -> None:

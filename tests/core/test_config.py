@@ -160,6 +160,9 @@ def test_round_trip_through_toml():
         ({"heatmap": {"crop": ["robust"]}}, "is not allowed", "robust, smallest"),
         ({"align": {"open_ends": 1}}, "open_ends: expected bool, got '1'", ""),
         ({"preset": "papers"}, "unknown preset 'papers'", "paper-penn"),
+        ({"preset": ["default"]}, "preset must be a name in quotes, not", "paper-penn"),
+        ({"preset": {"name": "default"}}, "preset must be a name in quotes, not", "paper-penn"),
+        ({"preset": []}, "preset must be a name in quotes, not", "paper-penn"),
     ],
 )
 def test_bad_settings_are_named(settings, message, hint):

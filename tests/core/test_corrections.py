@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,13 @@ from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import Recipe
-from la2ds_cli.core.corrections import Correction, read_corrections, reading_of, write_corrections
+from la2ds_cli.core.corrections import (
+    Correction,
+    corrected_recipe,
+    read_corrections,
+    reading_of,
+    write_corrections,
+)
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.features.heatmap_cache import cache_heatmaps
@@ -109,6 +116,28 @@ def test_an_alignment_uses_them(project: Project):
     after = find_alignment(project, "a", "b", AlignRequest(project.config()))
     assert after.pose_a.xy[12, 5].tolist() == [0, 0]
     assert after.alignment.cost.tolist() != before.alignment.cost.tolist()
+
+
+def test_of_several_for_one_joint_the_last_counts_and_the_recipe_says_so(project: Project):
+    first, last = (Correction(4, "head", (x, 30.0), READING) for x in (12.5, 99.0))
+    read = {}
+    for order in ((first, last), (last, first), (last,), (first,)):
+        put_right(project, *(("a", one) for one in order))
+        pose, recipe = Project.open(project.root).read_pose("a")
+        read[order] = (pose.xy[4, 0].tolist(), recipe.key)
+    assert read[first, last] == read[last,]
+    assert read[last, first] == read[first,]
+    assert read[first,][1] != read[last,][1]
+
+
+def test_the_key_of_corrections_of_different_joints_stays_that_of_earlier_versions():
+    recipe = Recipe("import", 1, {"format": "test"}, {"labels": "a"})
+    rows = [
+        Correction(5, "left_wrist", None, READING),
+        Correction(4, "head", (12.5, 30.0), READING),
+    ]
+    digest = hashlib.sha256(b"[(4, 'head', (12.5, 30.0)), (5, 'left_wrist', ())]").hexdigest()
+    assert corrected_recipe(recipe, rows).inputs["corrections"] == digest
 
 
 def test_the_table_is_read_as_it_was_written(project: Project):

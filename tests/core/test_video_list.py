@@ -157,6 +157,23 @@ def test_other_rows_are_read_one_by_one(tmp_path: Path, row: str):
     assert len(read) == (3 if row else 2)
 
 
+@pytest.mark.parametrize("row", [PLAIN[0], 'a-1,"films/a.mp4",1,26,10,240,320,train,anna,,'])
+def test_an_equal_row_is_the_same_clip(tmp_path: Path, row: str):
+    path = _table(tmp_path, *PLAIN, row)
+    assert list(video_list.read_videos(path)) == _row_by_row(_table(tmp_path, *PLAIN))
+
+
+@pytest.mark.parametrize("row", ["a-1,films/other.mp4,1,,,,,,,,", 'a-1,"films/a.mp4",9,,,,,,,,'])
+def test_a_second_clip_of_one_id_is_refused_and_stays_in_the_table(tmp_path: Path, row: str):
+    project = Project.create(tmp_path)
+    before = _table(tmp_path, *PLAIN, row).read_bytes()
+    with pytest.raises(UserError, match=r"line 4 .*: another line has the id 'a-1'") as caught:
+        project.add_videos(ROWS[:1])
+    assert caught.value.exit_code == ExitCode.MISMATCH
+    assert caught.value.hint.startswith("correct the line, or delete it")
+    assert project.videos_path.read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("row", "said"),
     [

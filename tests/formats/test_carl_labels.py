@@ -65,15 +65,24 @@ def test_labels_of_another_number_of_frames_are_stretched(root: Path, carl: Path
     assert "stretched as CARL does: 2 clips, such as 0001, 8 labels for 4 frames" in notes.lines[0]
 
 
-def test_a_second_import_replaces_the_phases(root: Path, carl: Path, project: Project):
+def test_other_labels_than_those_of_an_earlier_import_are_taken_once_its_rows_are_deleted(
+    root: Path, carl: Path, project: Project
+):
     import_penn_action(project, root, "golf_swing", carl_labels=carl)
     text = project.phases_path.read_text()
     results = import_penn_action(project, root, "golf_swing", carl_labels=carl)
     assert {r.status for r in results} == {"cached"}
     assert project.phases_path.read_text() == text
     write_labels(carl, "train", "golf_swing", "0001.npy", [5, 5, 5, 5])
+    notes = Notes()
+    import_penn_action(project, root, "golf_swing", progress=notes, carl_labels=carl)
+    assert project.phases_path.read_text() == text
+    assert notes.lines[-1].startswith("1 clip keeps labels that differ from the imported ones")
+    one = project.videos()[0].id
+    kept = [line for line in text.splitlines(keepends=True) if not line.startswith(one)]
+    project.phases_path.write_text("".join(kept))
     import_penn_action(project, root, "golf_swing", carl_labels=carl)
-    assert project.phases()[project.videos()[0].id] == [Phase(0, 4, "phase 5")]
+    assert project.phases()[one] == [Phase(0, 4, "phase 5")]
 
 
 def test_the_other_split_is_said_and_the_clip_keeps_its_own(

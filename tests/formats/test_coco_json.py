@@ -92,14 +92,24 @@ def test_images_without_a_person_and_missing_images(project: Project, tmp_path: 
     assert np.flatnonzero(empty).tolist() == [0, 4, 5]
 
 
+@pytest.mark.parametrize(("first", "begin"), [(40, 0), (5400, 5400)])
+def test_results_late_in_a_film(project: Project, tmp_path: Path, first: int, begin: int):
+    """Frames before the first person show nobody, unless that were nearly all of the clip."""
+    results = [{**one, "image_id": first + one["image_id"]} for one in coco_results()]
+    (result,) = import_coco_json(project, write_json(tmp_path / "a.json", results), FPS)
+    pose, _ = project.read_pose(result.video)
+    assert pose.frame.tolist() == list(range(begin, first + 6))
+    np.testing.assert_allclose(pose.time, pose.frame / FPS.fps)
+    np.testing.assert_allclose(pose.xy[-1], joints(5), atol=1e-3)
+
+
 def test_several_videos_in_one_file(project: Project, tmp_path: Path):
     document = coco_document(8)
     document["videos"] = [{"id": 1, "name": "anna.mp4", "fps": 50}, {"id": 2, "name": "ben.mp4"}]
     for n, image in enumerate(document["images"]):
         image["video_id"], image["frame_id"] = (1, n) if n < 5 else (2, n - 5)
     path = write_json(tmp_path / "a.json", document)
-    with pytest.raises(UserError, match="frame rate"):
-        import_coco_json(project, path)
+    assert [r.code for r in import_coco_json(project, path)] == ["", "I007"]
     results = import_coco_json(project, path, FPS)
     assert [r.frames for r in results] == [5, 3]
     anna, ben = project.videos()

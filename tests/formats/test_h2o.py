@@ -160,6 +160,33 @@ def test_a_second_import_is_cached_and_keeps_what_the_user_wrote(root: Path, pro
     assert len(project.phases()) == 3
 
 
+def test_a_second_import_keeps_labels_that_a_person_corrected_and_says_so(
+    root: Path, project: Project
+):
+    import_h2o(project, root)
+    text = project.phases_path.read_text()
+    project.phases_path.write_text(text.replace(",3,7,", ",4,7,").replace("\n", ",Eva\n"))
+    corrected = project.phases_path.read_text()
+    assert ",4,7," in corrected
+    write_h2o(root, "subject1/h1/3")
+    train = root / "action_labels" / "action_train.txt"
+    train.write_text(train.read_text() + f"9 subject1/h1/3 {GRAB} 0 2 0 7\n")
+    notes = Notes()
+    results = import_h2o(project, root, progress=notes)
+    assert [r.status for r in results].count("cached") == 4
+    new = next(r.video for r in results if r.status == "ok")
+    assert project.phases_path.read_text() == f"{corrected}{new},0,3,grab milk,\n"
+    (note,) = (line for line in notes.lines if "labels that differ" in line)
+    assert note.startswith("1 clip keeps labels that differ from the imported ones (subject1-h1-1")
+    kept = [line for line in corrected.splitlines(keepends=True) if "subject1-h1-1" not in line]
+    project.phases_path.write_text("".join(kept))  # as the note says
+    notes = Notes()
+    import_h2o(project, root, progress=notes)
+    assert not any("labels that differ" in line for line in notes.lines)
+    assert len(project.phases()) == 4
+    assert any(",3,7," in line for line in project.phases_path.read_text().splitlines())
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [

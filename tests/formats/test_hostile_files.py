@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.formats import load_exporter, load_importer
@@ -177,6 +177,33 @@ def test_what_is_no_document_of_the_format(name: str, content: bytes, said: str,
         load_importer(name)(Project.create(tmp_path / "project"), path, OPTIONS)
     assert str(path) in caught.value.message
     assert caught.value.code == "I001"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"fps": 1e9}, "frame rate is 1e\\+09, not above 0 and at most 1,000,000"),
+        ({"fps": 1e-320}, "times of its frames"),
+        ({"width": 10**7}, "1e\\+07 x 480 pixels, not 0 to 1,000,000"),
+        ({"width": -5}, "-5 x 480 pixels"),
+        ({"time": 1e-9}, "frame rate is 1e\\+09"),
+        ({"time": 1e-320}, "frame rate is inf"),
+    ],
+)
+def test_a_rate_a_size_or_times_out_of_range_are_named(
+    changes: dict[str, float], said: str, tmp_path: Path
+):
+    document = coco_document()
+    for n, image in enumerate(document["images"]):
+        image |= {"video_id": 1} | {key: v for key, v in changes.items() if key == "width"}
+        image |= {"time": n * changes["time"]} if "time" in changes else {}
+    fps = changes.get("fps", 0 if "time" in changes else 25)
+    document["videos"] = [{"id": 1, "name": "a", "fps": fps}]
+    path = write_json(tmp_path / "a.json", document)
+    with pytest.raises(UserError, match=said) as caught:
+        load_importer("coco_json")(Project.create(tmp_path / "project"), path, ImportOptions())
+    assert (caught.value.code, caught.value.exit_code) == ("I001", ExitCode.UNREADABLE)
+    assert "or add --" in caught.value.hint
 
 
 @pytest.mark.parametrize("name", ["coco_json", "mmpose_json"])

@@ -236,6 +236,7 @@ def test_segments_without_their_last_frame_are_recognised(root: Path, project: P
     assert "end one frame earlier in gt_segments.json" in line
     assert "1 of 1; move gt_segments.json away" in line
     (root / "gt_segments.json").unlink()
+    project.phases_path.unlink()
     import_ikea_asm(project, root)
     assert phases_of(project)[0][0] == Phase(2, 5, "spin leg")
 

@@ -15,6 +15,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
 from la2ds_cli.formats.mat_file import read_mat
 from la2ds_cli.formats.penn_action import HIDDEN_SCORE, import_penn_action, read_clip
+from tests.told import Notes
 
 SHARED = Path(os.environ.get("LA2DS_SHARED", Path(__file__).parents[3] / "shared")) / "data"
 
@@ -240,21 +241,16 @@ def test_phases_are_copied_and_merged(root, project, tmp_path):
     three = project.videos()[-1].id
     assert project.phases()[three] == [Phase(0, 5, "stand")]
     assert project.phases()[one] == [Phase(0, 2, "up"), Phase(2, 4, "down")]
-    # New rows of a video replace its old ones.
-    second = phase_file(tmp_path / "b.csv", "0001,1,4,swing")
-    import_penn_action(project, root, "golf_swing", second)
-    assert project.phases()[one] == [Phase(1, 4, "swing")]
-    assert project.phases()[three] == [Phase(0, 5, "stand")]
 
 
-def test_phase_rows_written_by_hand_with_a_stem_are_replaced_too(root, project, tmp_path):
+def test_phase_rows_written_by_hand_with_a_stem_stay(root, project, tmp_path):
     import_penn_action(project, root, "golf_swing")
-    phase_file(project.phases_path, "0001,0,1,old", "elsewhere,0,9,kept")
+    by_hand = phase_file(project.phases_path, "0001,0,1,mine", "elsewhere,0,9,kept").read_text()
     rows = phase_file(tmp_path / "a.csv", "0001,0,4,new")
-    import_penn_action(project, root, "golf_swing", rows)
-    text = project.phases_path.read_text()
-    assert "old" not in text
-    assert "elsewhere,0,9,kept" in text
+    notes = Notes()
+    import_penn_action(project, root, "golf_swing", rows, notes)
+    assert project.phases_path.read_text() == by_hand
+    assert "1 clip keeps labels that differ from the imported ones (0001-" in notes.lines[-1]
 
 
 @pytest.mark.parametrize(

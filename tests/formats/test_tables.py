@@ -77,6 +77,19 @@ def test_wide_csv_without_times_needs_a_rate(project: Project, tmp_path: Path):
     assert result.frames == 5
 
 
+def test_one_file_without_a_rate_fails_alone(project: Project, tmp_path: Path):
+    folder = tmp_path / "poses"
+    folder.mkdir()
+    write_rows(folder / "a.csv", wide_rows())
+    write_rows(folder / "b.csv", wide_rows(time=False))
+    write_rows(folder / "c.csv", wide_rows())
+    results = load_importer("wide-csv")(project, folder)
+    assert [(r.status, r.code) for r in results] == [("ok", ""), ("failed", "I007"), ("ok", "")]
+    assert results[1].message == "b.csv: the frame rate is not in the file"
+    assert "--fps N" in results[1].hint
+    assert [video.name for video in project.videos()] == ["a.csv", "c.csv"]
+
+
 def test_dlc_matches_names_and_lists_the_others(project: Project, tmp_path: Path):
     notes: list[str] = []
     parts = ["Nose", "L_Shoulder", "RShoulder", "left elbow", "elbowR", *BODY[5:], "racket"]
@@ -138,6 +151,32 @@ def test_wrong_names_in_the_map(
     with pytest.raises(UserError, match=said) as caught:
         load_importer("dlc-csv")(project, path, ImportOptions(fps=25, renamed=renamed))
     assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize("first", [40, 5400])
+def test_dlc_of_a_part_of_its_film(project: Project, tmp_path: Path, first: int):
+    rows = dlc_rows(COCO)
+    path = write_rows(
+        tmp_path / "a.csv", [*rows[:3], *([str(first + int(row[0])), *row[1:]] for row in rows[3:])]
+    )
+    (result,) = load_importer("dlc-csv")(project, path, ImportOptions(fps=25))
+    assert (result.status, result.frames) == ("ok", 6)
+    pose, recipe = project.read_pose(result.video)
+    assert pose.frame.tolist() == list(range(first, first + 6))
+    np.testing.assert_allclose(pose.time, pose.frame / 25)
+    np.testing.assert_allclose(pose.xy[3], joints(3), atol=1e-3)
+    assert recipe.config["begin"] == first  # older versions read other poses from this file
+    (again,) = load_importer("dlc-csv")(project, path, ImportOptions(fps=25))
+    assert again.status == "cached"
+
+
+def test_a_file_that_begins_with_its_film_has_the_recipe_of_earlier_versions(
+    project: Project, tmp_path: Path
+):
+    for rows, name in ((dlc_rows(COCO), "dlc-csv"), (wide_rows(), "wide-csv")):
+        path = write_rows(tmp_path / f"{name}.csv", rows)
+        (result,) = load_importer(name)(project, path, ImportOptions(fps=25))
+        assert "begin" not in project.read_pose(result.video)[1].config
 
 
 def test_dlc_individuals_are_people(project: Project, tmp_path: Path):

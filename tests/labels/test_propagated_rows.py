@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.phase_table import (
     PhaseRow,
     PhaseTable,
@@ -14,12 +15,14 @@ from la2ds_cli.core.phase_table import (
     read_phase_table,
     read_phases,
 )
+from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
 from la2ds_cli.evaluation.evaluate import evaluate
 from la2ds_cli.formats.phase_labels import merge_phases
 from tests.movement import add_sequence, sequence
 from tests.small_runs import six_clips
+from tests.told import Notes
 
 MIXED = "video,start,end,phase,origin\na,0,5,down,\na,5,9,up,carried\nb,0,9,down,Carried\n"
 
@@ -53,12 +56,31 @@ def test_columns_that_la2ds_does_not_know_survive_a_round_trip(project: Project)
     project.phases_path.write_text(text)
     table = read_phase_table(project.phases_path)
     assert table.text() == text
-    merge_phases(project, {"b": [Phase(2, 8, "up")]})
+    merge_phases(project, {"c": [Phase(2, 8, "up")]}, Progress())
     assert project.phases_path.read_text().splitlines() == [
         "note,video,start,end,phase,origin,coach",
         "late,a,0,5,down,person,Jo",
-        ",b,2,8,up,person,",
+        ",b,1,9,up,carried,",
+        ",c,2,8,up,person,",
     ]
+
+
+def test_columns_without_a_name_keep_their_cells(project: Project):
+    text = "video,start,end,phase,,note, ,,\na,0,5,down,keep me,late,1,2,3\nb,1,9,up,,,,,4\n"
+    project.phases_path.write_text(text)
+    assert read_phase_table(project.phases_path).text() == text
+    merge_phases(project, {"c": [Phase(2, 8, "up")]}, Progress())
+    assert project.phases_path.read_text() == text + "c,2,8,up,,,,,\n"
+
+
+@pytest.mark.parametrize("name", ["note", "start"])
+def test_a_column_that_appears_twice_is_refused_and_stays_in_the_table(project: Project, name: str):
+    text = f"video,start,end,phase,note,{name}\na,0,5,down,this,7\n"
+    project.phases_path.write_text(text)
+    with pytest.raises(UserError, match=f"line 1 .*'{name}' appears twice; rename") as caught:
+        merge_phases(project, {"c": [Phase(2, 8, "up")]}, Progress())
+    assert caught.value.exit_code == ExitCode.MISMATCH
+    assert project.phases_path.read_text() == text
 
 
 def test_the_column_is_left_out_where_all_is_by_hand():
@@ -97,11 +119,26 @@ def test_changes_of_a_table_by_clip_and_time():
 
 
 def test_importing_labels_of_one_clip_keeps_the_mark_of_another(project: Project):
-    merge_phases(project, {"a": [Phase(0, 9, "down")]})
+    merge_phases(project, {"c": [Phase(0, 9, "down")]}, Progress())
+    assert project.phases(propagated=True) == {
+        "a": [Phase(0, 5, "down"), Phase(5, 9, "up", propagated=True)],
+        "b": [Phase(0, 9, "down", propagated=True)],
+        "c": [Phase(0, 9, "down")],
+    }
+
+
+def test_imported_labels_replace_propagated_ones_unless_a_person_has_checked_them(
+    project: Project,
+):
+    text = "video,start,end,phase,origin,checked\na,0,5,up,carried,\nb,0,4,up,carried,start\n"
+    project.phases_path.write_text(text)
+    notes = Notes()
+    merge_phases(project, {"a": [Phase(0, 9, "down")], "b": [Phase(0, 9, "down")]}, notes)
     assert project.phases(propagated=True) == {
         "a": [Phase(0, 9, "down")],
-        "b": [Phase(0, 9, "down", propagated=True)],
+        "b": [Phase(0, 4, "up", propagated=True)],
     }
+    assert notes.lines[0].startswith("1 clip keeps labels that differ from the imported ones (b)")
 
 
 def test_evaluation_does_not_take_propagated_labels_for_truth(tmp_path: Path):

@@ -13,6 +13,7 @@ project.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -129,6 +130,16 @@ def json_of(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise LabelError(f"{path.name} contains no JSON object")
     return content
+
+
+# What XML 1.0 cannot hold, not even escaped: most control characters, and halves of a character.
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def xml_text(root: ElementTree.Element) -> str:
+    """An XML document as indented text, without the characters that XML cannot hold."""
+    ElementTree.indent(root)
+    return _NOT_XML.sub("", ElementTree.tostring(root, encoding="unicode"))
 
 
 def xml_of(path: Path, tag: str, tool: str) -> ElementTree.Element:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.csv_tables import table_text
+from la2ds_cli.core.untrusted_text import without_mark
 from la2ds_cli.labels.files import LabelError, LabelFile, Span, json_of, text_of
 
 SUFFIXES = (".boris", ".csv", ".tsv")
@@ -186,14 +187,15 @@ def _read_table(path: Path, layer: str) -> list[LabelFile]:
 
 
 def _table(path: Path) -> tuple[list[str], list[dict[str, str]]]:
-    """The columns and the rows; older versions of BORIS put facts about the observation before
-    them."""
+    """The columns and the rows, without the apostrophe of an `inert` cell; older versions of BORIS
+    put facts about the observation before them."""
     text = text_of(path)
     mark = "\t" if path.suffix.lower() == ".tsv" or "\t" in text.partition("\n")[0] else ","
     try:
         lines = list(csv.reader(io.StringIO(text), delimiter=mark))
     except csv.Error as error:
         raise LabelError(f"{path.name} is not a table: {error}") from error
+    lines = [[without_mark(cell) for cell in line] for line in lines]
     for number, line in enumerate(lines):
         if "Behavior" in line and ("Time" in line or "Start (s)" in line):
             cells = [dict(zip(line, row, strict=False)) for row in lines[number + 1 :] if any(row)]

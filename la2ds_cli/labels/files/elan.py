@@ -9,7 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from la2ds_cli.core import artifact
-from la2ds_cli.labels.files import LabelError, LabelFile, Span, xml_of
+from la2ds_cli.labels.files import LabelError, LabelFile, Span, xml_of, xml_text
 
 SUFFIXES = (".eaf",)
 TIER, CARRIED = "phases", "carried"
@@ -72,9 +72,7 @@ def write(labels: LabelFile, path: Path) -> None:
     last.text = str(number)
     kind = {"GRAPHIC_REFERENCES": "false", "LINGUISTIC_TYPE_ID": _TYPE, "TIME_ALIGNABLE": "true"}
     ElementTree.SubElement(root, "LINGUISTIC_TYPE", kind)
-    ElementTree.indent(root)
-    text = ElementTree.tostring(root, encoding="unicode")
-    artifact.write_text(path, f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n')
+    artifact.write_text(path, f'<?xml version="1.0" encoding="UTF-8"?>\n{xml_text(root)}\n')
 
 
 def _milliseconds(seconds: float) -> int:

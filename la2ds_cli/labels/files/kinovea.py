@@ -16,14 +16,13 @@ import re
 import uuid
 from itertools import pairwise
 from pathlib import Path, PurePath
-from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 import numpy as np
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.types import IntArray
-from la2ds_cli.labels.files import LabelError, LabelFile, Span, Tracks, xml_of
+from la2ds_cli.labels.files import LabelError, LabelFile, Span, Tracks, xml_of, xml_text
 
 SUFFIXES = (".kva",)
 STAMPS = 1000  # per frame, in what is written
@@ -64,21 +63,19 @@ def write(labels: LabelFile, path: Path) -> None:
     }
     # Kinovea converts by what stands above an element, so the head comes first.
     for name, value in head.items():
-        SubElement(root, name).text = _plain(value)
+        SubElement(root, name).text = value
     moments = _moments(labels, labels.seconds - 0.5 / rate)
     if moments:  # Kinovea fails at an empty list
         images = SubElement(root, "Keyframes")
         for seconds, title, comment in moments:
             image = SubElement(images, "Keyframe", {"id": _id(path, f"{title} {seconds}")})
             SubElement(image, "Position").text = str(round(per_second * seconds))
-            SubElement(image, "Title").text = _plain(title)
+            SubElement(image, "Title").text = title
             if comment:
                 SubElement(image, "Comment").text = comment
     if tracks is not None and np.isfinite(tracks.xy).any():
         _add_tracks(root, tracks, np.rint(per_second * tracks.seconds).astype(np.int64), path)
-    ElementTree.indent(root)
-    text = ElementTree.tostring(root, encoding="unicode")
-    artifact.write_text(path, f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n')
+    artifact.write_text(path, f'<?xml version="1.0" encoding="utf-8"?>\n{xml_text(root)}\n')
 
 
 def _moments(labels: LabelFile, stop: float) -> list[tuple[float, str, str]]:
@@ -122,11 +119,6 @@ def _add_tracks(root: Element, tracks: Tracks, stamps: IntArray, path: Path) -> 
 
 def _id(path: Path, name: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{path.stem}/{name}"))
-
-
-def _plain(text: str) -> str:
-    """A text without the control characters that XML cannot hold."""
-    return "".join(c for c in text if c.isprintable())
 
 
 # --- reading ------------------------------------------------------------------------------------

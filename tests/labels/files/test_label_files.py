@@ -162,6 +162,34 @@ def test_the_clip_can_be_named(project: Project, tmp_path: Path):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("name", sorted(WRITERS))
+def test_names_that_begin_like_a_formula_come_back(project: Project, tmp_path: Path, name: str):
+    rows = "a,0,5,=1+1\na,5,9,-x\na,9,12,'tis\n"
+    project.phases_path.write_text(f"video,start,end,phase\n{rows}")
+    before = project.phases()
+    assert [phase.name for phase in before["a"]] == ["=1+1", "-x", "'tis"]
+    export_labels(project, name, ["a"], tmp_path / "out")
+    project.phases_path.unlink()
+    import_labels(project, name.removesuffix("-csv"), [tmp_path / "out"])
+    assert project.phases() == before
+
+
+@pytest.mark.parametrize("name", ["elan", "kinovea"])
+def test_xml_holds_names_without_their_control_characters(tmp_path: Path, name: str):
+    """Blanks that do not break, and those of full width, are not control characters."""
+    form, ending = writer(name)
+    spans = [
+        Span(0.0, 0.5, "up\x00\x1b\x0c\ufffe"),
+        Span(0.5, 1.0, "down\u00a01"),
+        Span(1.0, 1.5, "上\u3000下"),
+    ]
+    path = tmp_path / f"a{ending}"
+    form(LabelFile("films/a\x01.mp4", spans, fps=25.0, seconds=2.0), path)
+    (labels,) = reader(name)[0](path, "")
+    assert labels.name == "a.mp4"
+    assert [span.name for span in labels.spans] == ["up", "down 1", "上 下"]
+
+
 # --- the tools' own readers ---------------------------------------------------------------------
 
 
