@@ -95,8 +95,18 @@ def rows_by_clip(project: Project, table: PhaseTable) -> dict[str, list[PhaseRow
 
 
 def version(rows: Sequence[PhaseRow]) -> str:
-    """A hash that changes whenever the labels of a clip do."""
-    said = [(row.phase, sorted(row.other.items())) for row in rows]
+    """A hash that changes whenever the labels of a clip do.
+
+    Empty cells and the column `origin`, which the phase states as well, do not count: a row has
+    them only once it has been written to a file with these columns.
+    """
+    said = [
+        (
+            row.phase,
+            sorted((key, text) for key, text in row.other.items() if text and key != ORIGIN),
+        )
+        for row in rows
+    ]
     return hashlib.sha256(repr(said).encode()).hexdigest()[:16]
 
 

@@ -121,6 +121,22 @@ def test_labels_that_changed_meanwhile_are_not_replaced(project: Project) -> Non
     assert project.phases()["a"] == [Phase(0, 9, "down")]
 
 
+@pytest.mark.parametrize("column", ["origin", "mine"])
+def test_a_new_label_can_be_changed_at_once_in_a_file_with_further_columns(
+    project: Project, column: str
+) -> None:
+    """The page sends the version that its last change was answered with."""
+    write_text(project.phases_path, f"video,start,end,phase,{column}\nb,0,9,down,carried\n")
+    with asked(project) as client:
+        version = rows_of(client, "a")["version"]
+        for end in (8, 9, 10):
+            content = {"clip": "a", "rows": [label(0, end, "x")], "version": version}
+            answer = client.post("/phases/save", json=content | {"how": "label"})
+            assert answer.status_code == 200, answer.json()
+            version = answer.json()["version"]
+    assert project.phases()["a"] == [Phase(0, 10, "x")]
+
+
 def test_what_was_carried_becomes_a_persons_when_both_ends_are_checked(project: Project) -> None:
     carried_to(project, "b", (0, 8, "down"), (8, 20, "up"), (20, 30, "rest"))
     with asked(project) as client:
