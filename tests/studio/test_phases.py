@@ -245,6 +245,19 @@ def test_phases_are_carried_to_all_clips(project: Project) -> None:
     assert all(phase.propagated for phase in project.phases(propagated=True)["b"])
 
 
+def test_a_label_file_that_is_not_imported_after_all_is_removed(project: Project) -> None:
+    """And each job has a file of its own, also those that wait for their turn."""
+    incoming = project.results_dir("studio/incoming")
+    with asked(project) as client:
+        for name in ("x.csv", "x.csv", "x.eaf"):
+            assert client.put(f"/phases/files/import/{name}?clip=a", content=b"x").is_success
+        jobs = client.app.state.studio.jobs.jobs  # type: ignore[attr-defined]
+        assert len({job.arguments for job in jobs.values()}) == 3
+        client.post("/jobs/3/cancel")
+        assert list(incoming.glob("*.eaf")) == []
+    assert list(incoming.iterdir()) == []  # the studio has ended
+
+
 @pytest.mark.parametrize("name", ["x.txt", "x", "..%2F..%2Fx.exe"])
 def test_only_label_files_are_brought_in(project: Project, name: str) -> None:
     with asked(project) as client:
