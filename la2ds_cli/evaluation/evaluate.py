@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,8 @@ from la2ds_cli.evaluation.protocol import Protocol, get_protocol
 from la2ds_cli.evaluation.scoring import Inputs, Scored, mean_row, score
 
 SCHEMA_VERSION = 1
+# Characters of joined names of runs. A file name can have 255 bytes, and an ending follows.
+_LONGEST = 150
 
 
 @dataclass(frozen=True)
@@ -158,8 +161,16 @@ class _Request:
 
 
 def result_name(runs: Sequence[str], protocol: str) -> str:
-    """Stem of the result files: the runs, and the protocol if it is not `la2ds`."""
-    return "+".join(runs) + ("" if protocol == "la2ds" else f"-{protocol}")
+    """Stem of the result files: the runs, and the protocol if it is not `la2ds`.
+
+    If the names of several runs are too long together, it has the first one, the number of the
+    others, and a digest of all names.
+    """
+    stem = "+".join(runs)
+    if len(runs) > 1 and len(stem) > _LONGEST:
+        digest = hashlib.sha256(stem.encode()).hexdigest()[:8]
+        stem = f"{runs[0][:_LONGEST]}+{len(runs) - 1}-{digest}"
+    return stem + ("" if protocol == "la2ds" else f"-{protocol}")
 
 
 def _inputs(

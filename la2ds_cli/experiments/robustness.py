@@ -154,7 +154,8 @@ def noise_sweep(
 
     Training on noisy joints is a separate run (`noisy_run`, default RUN-noisy) with the settings of
     `run`. It is trained here if it is missing or was interrupted (or again, with `overwrite`), for
-    `minutes`, by default as long as `run` was. Raises UserError (exit 4) if `run` has no model.
+    `minutes`, by default as long as `run` was. Raises UserError (exit 4) if `run` has no model,
+    (exit 3) without `minutes` if its log cannot be read.
     """
     bench = _Bench(project, config, device, progress or Progress())
     _check_reads_joints(project, run)
@@ -212,7 +213,8 @@ def by_treatment(
     The run of a treatment is `run` itself if it was trained with it, else RUN-TREATMENT with the
     settings of `run`, which is trained here if it is missing or was interrupted (or again, with
     `overwrite`), for `minutes`, by default as long as `run` was. Without treatments, only `run` is
-    used. Raises UserError (exit 4) if `run` has no model.
+    used. Raises UserError (exit 4) if `run` has no model, (exit 3) without `minutes` if its log
+    cannot be read.
     """
     if not treatments:
         return sweep(run)
@@ -317,10 +319,21 @@ def _model_facts(project: Project, run: str) -> dict[str, Any]:
 
 
 def _minutes_of(project: Project, run: str, config: Config) -> float | None:
-    """Minutes after which `run` ended, None if it ended by its number of steps."""
+    """Minutes after which `run` ended, None if it ended by its number of steps.
+
+    Raises UserError (exit 3) if its log, which says so, is missing or cannot be read.
+    """
     path = project.run_dir(run) / "metrics.jsonl"
-    last = json.loads(path.read_text("utf-8").splitlines()[-1])
-    return last["seconds"] / 60 if last["step"] < config.train.steps else None
+    try:
+        last = json.loads(path.read_text("utf-8").splitlines()[-1])
+        return last["seconds"] / 60 if last["step"] < config.train.steps else None
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise UserError(
+            f"how long run '{run}' was trained is unknown, because {path} is missing or cannot be "
+            "read",
+            hint="say with --minutes how long to train the run beside it",
+            exit_code=ExitCode.UNREADABLE,
+        ) from error
 
 
 def _ratio(scores: Scores, clean: Scores) -> float | None:

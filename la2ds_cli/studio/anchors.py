@@ -45,20 +45,31 @@ class Anchor:
             at.append(float(pose.time[row]))
         return at[0], at[1]
 
+    @property
+    def exchanged(self) -> Anchor:
+        """The same anchor with A and B exchanged."""
+        return Anchor(self.frame_b, self.frame_a, self.at)
+
+
+Row = tuple[str, str, Anchor]  # ids of the two clips, and their frames
+
 
 def anchors_of(project: Project, a: str, b: str) -> list[Anchor]:
     """Anchors of two clips in the order of A's frames, whichever clip was A when they were set.
 
     Raises UserError (exit 5) that names an unreadable line.
     """
-    return sorted(
-        (
-            anchor if first == a else Anchor(anchor.frame_b, anchor.frame_a, anchor.at)
-            for first, second, anchor in read_anchors(project.anchors_path)
-            if (first, second) in ((a, b), (b, a))
-        ),
-        key=lambda anchor: anchor.frame_a,
-    )
+    return anchors_among(read_anchors(project.anchors_path), a, b)
+
+
+def anchors_among(rows: Iterable[Row], a: str, b: str) -> list[Anchor]:
+    """As anchors_of, of these rows."""
+    found = [
+        anchor if first == a else anchor.exchanged
+        for first, second, anchor in rows
+        if (first, second) in ((a, b), (b, a))
+    ]
+    return sorted(found, key=lambda anchor: anchor.frame_a)
 
 
 def write_anchors(project: Project, a: str, b: str, anchors: Sequence[Anchor]) -> None:
@@ -71,9 +82,6 @@ def write_anchors(project: Project, a: str, b: str, anchors: Sequence[Anchor]) -
         rows = [row for row in listed if (row[0], row[1]) not in ((a, b), (b, a))]
         rows += [(a, b, anchor) for anchor in anchors]
         write_table(project.anchors_path, rows)
-
-
-Row = tuple[str, str, Anchor]  # ids of the two clips, and their frames
 
 
 def read_anchors(path: Path) -> list[Row]:

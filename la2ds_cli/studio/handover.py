@@ -3,7 +3,8 @@
 All but drawings name frames of a clip's file. A clip that is trimmed or split gets another id, so
 they are given the id of the clip that shows their frames now, and drawings those of all clips of
 the same person. What no clip shows any more is kept in the project's folder `aside` under its old
-id, and comes back when a clip shows the frames again.
+id, and comes back when a clip shows the frames again. So is what contradicts that which people have
+set for the new clip itself, since it may have been a clip of the project before.
 """
 
 from __future__ import annotations
@@ -76,7 +77,13 @@ def hand_over(project: Project, gone: Sequence[Video], new: Sequence[str]) -> li
     before = VideoList(project.root, [v for v in project.videos() if v.id not in spans])
     phases = _hand_over_phases(project, reading, before)
     anchors = _hand_over_rows(
-        project, project.anchors_path, reading, read_anchors, write_table, _divided_match
+        project,
+        project.anchors_path,
+        reading,
+        read_anchors,
+        write_table,
+        _divided_match,
+        _contradicting_anchors,
     )
     joints = _hand_over_rows(
         project,
@@ -85,6 +92,7 @@ def hand_over(project: Project, gone: Sequence[Video], new: Sequence[str]) -> li
         read_corrections,
         write_corrections,
         _divided_correction,
+        _same_joint,
     )
     notes = _hand_over_rows(
         project, project.notes_path, reading, read_notes, write_notes, _divided_match
@@ -92,13 +100,15 @@ def hand_over(project: Project, gone: Sequence[Video], new: Sequence[str]) -> li
     drawings = _hand_over_rows(
         project, project.drawings_path, reading, read_drawings, write_drawings, _divided_drawing
     )
-    lost, found = zip(phases, anchors, joints, notes, drawings, strict=True)
+    lost, found, beside = zip(phases, anchors, joints, notes, drawings, strict=True)
     told = []
     if aside := words_of(*lost):
         told.append(
             f"no longer shown in full: {aside}; what is not shown is kept aside and comes back "
             "when the clip includes those frames again"
         )
+    if others := words_of(*beside):
+        told.append(f"kept aside, because the clip has others at the same place: {others}")
     if again := words_of(*found):
         told.append(f"restored from what was kept aside: {again}")
     return told
@@ -137,40 +147,76 @@ def words_of(phases: int, anchors: int, joints: int, notes: int, drawings: int) 
 # --- phases -------------------------------------------------------------------------------------
 
 
-def _hand_over_phases(project: Project, reading: _Reading, before: VideoList) -> tuple[int, int]:
-    """Number of rows that are set aside at least in part, and of those that come back."""
+def _hand_over_phases(
+    project: Project, reading: _Reading, before: VideoList
+) -> tuple[int, int, int]:
+    """Number of rows that are set aside at least in part, of those that come back, and of those
+    that are set aside because they overlap others of the same clip."""
     path = project.aside("phases.csv")
     table, kept = project.phase_table(), read_phase_table(path)
-    stay: list[PhaseRow] = []
+    rows = [replace(row, video=_id_of(row.video, before)) for row in table.rows]
+    leaving = [(row, *_divided(row, reading)) for row in rows if row.video in reading.gone]
+    stay = [old for old, row in zip(table.rows, rows, strict=True) if row.video not in reading.gone]
+    own = [row for row in stay if row.video in reading.spans]
+    # What nobody has checked gives way to what a person has set.
+    firm = [row for row in own if row.checked]
+    fitting = [one for row, shown, _ in leaving for one in _fitting(row, shown, firm)[0]]
+    persons = [one for one in fitting if not one.phase.propagated]
+    aside = [row for row in own if not row.checked and _overlapping(row, persons)]
+    stay, own = ([row for row in some if row not in aside] for some in (stay, own))
     moved: list[PhaseRow] = []
-    aside: list[PhaseRow] = []
-    gone = back = 0
-    for row in table.rows:
-        video = _id_of(row.video, before)
-        if video not in reading.gone:
-            stay.append(row)
-            continue
-        shown, hidden = _divided(replace(row, video=video), reading)
-        moved += shown
-        aside += hidden
+    gone, back, beside = 0, 0, len(aside)
+    for row, shown, hidden in leaving:
+        new, clashing = _fitting(row, shown, own)
+        moved += new
+        aside += [*hidden, *clashing]
         gone += bool(hidden)
+        beside += bool(clashing)
     for row in kept.rows:
         if not reading.concerns(row.video):
             aside.append(row)
             continue
         shown, hidden = _divided(row, reading)
-        moved += shown
-        aside += hidden
-        back += bool(shown)
+        new, clashing = _fitting(row, shown, [*own, *moved])
+        moved += new
+        aside += [*hidden, *clashing]
+        back += bool(new)
     if not moved and len(stay) == len(table.rows):
-        return 0, 0
+        return 0, 0, 0
     at = next((n for n, row in enumerate(table.rows) if row not in stay), len(stay))
-    rows = (*stay[:at], *_joined(moved), *stay[at:])
     # Add first, then remove: a studio that is killed in between duplicates rows but loses none.
     _write_aside(path, PhaseTable((*kept.rows, *aside), kept.columns))
-    project.write_phase_table(replace(table, rows=rows))
+    project.write_phase_table(replace(table, rows=(*stay[:at], *_joined(moved), *stay[at:])))
     _write_aside(path, PhaseTable(tuple(_joined(aside)), kept.columns))
-    return gone, back
+    return gone, back, beside
+
+
+def _fitting(
+    row: PhaseRow, shown: Sequence[PhaseRow], others: Sequence[PhaseRow]
+) -> tuple[list[PhaseRow], list[PhaseRow]]:
+    """The parts of a row that clips can show beside `others`, and those that overlap them, with the
+    id of the row. A part that says the same as one of the others is in neither."""
+    new, clashing = [], []
+    for one in shown:
+        overlapping = _overlapping(one, others)
+        if not overlapping:
+            new.append(one)
+        elif not any(_within(one, other) for other in overlapping):
+            clashing.append(_part(row, row.video, one.phase.start, one.phase.end))
+    return new, clashing
+
+
+def _overlapping(row: PhaseRow, others: Iterable[PhaseRow]) -> list[PhaseRow]:
+    start, end = row.phase.start, row.phase.end
+    same = (one for one in others if one.video == row.video)
+    return [one for one in same if start < one.phase.end and one.phase.start < end]
+
+
+def _within(row: PhaseRow, other: PhaseRow) -> bool:
+    """Whether a row is all or a part of another."""
+    start, end = other.phase.start, other.phase.end
+    part = _part(other, other.video, max(row.phase.start, start), min(row.phase.end, end))
+    return row == part
 
 
 def _id_of(name: str, videos: VideoList) -> str:
@@ -239,16 +285,20 @@ def _hand_over_rows(
     read: Callable[[Path], list[_Row]],
     write: Callable[[Path, list[_Row]], None],
     divided: Callable[[_Row, _Reading], tuple[list[_Row], list[_Row]]],
-) -> tuple[int, int]:
+    clash: Callable[[_Row, _Row], bool] = lambda _, __: False,
+) -> tuple[int, int, int]:
     """For a table whose rows are the ids of one or two clips and what belongs to them: number of
-    rows that are set aside, and of those that come back.
+    rows that are set aside because no clip shows them, of those that come back, and of those that
+    are set aside because they clash with others.
 
-    divided: as the row is now, the rows that clips show, and those that are set aside.
+    divided: as the row is now, the rows that clips show, and those that are set aside. clash:
+    whether two rows cannot both be true.
     """
     aside_path = project.aside(path.name)
     table, kept = read(path), read(aside_path)
-    stay, aside = [], []
-    gone = back = 0
+    stay, aside, moved = [], [], []
+    own = [row for row in table if any(video in reading.spans for video in row[:-1])]
+    gone = back = beside = 0
     for rows, was_aside in ((table, False), (kept, True)):
         concerned = reading.concerns if was_aside else reading.gone.__contains__
         for row in rows:
@@ -256,18 +306,25 @@ def _hand_over_rows(
                 (aside if was_aside else stay).append(row)
                 continue
             shown, hidden = divided(row, reading)
-            stay += shown
+            others = [*own, *moved] if was_aside else own
+            new = [one for one in shown if one not in others]  # else it is there already
+            if any(clash(one, other) for one in new for other in others):
+                new, hidden = [], [row]
+                beside += not was_aside
+            else:
+                gone += bool(hidden) and not was_aside
+            stay += new
+            moved += new
             aside += hidden
-            gone += bool(hidden) and not was_aside
-            back += bool(shown) and was_aside
+            back += bool(new) and was_aside
     if (stay, aside) == (table, kept):
-        return 0, 0
+        return 0, 0, 0
     if aside or aside_path.exists():
         write(aside_path, [*kept, *aside])
     write(path, stay)
     if aside or aside_path.exists():
         write(aside_path, aside)
-    return gone, back
+    return gone, back, beside
 
 
 def _divided_match(
@@ -281,6 +338,15 @@ def _divided_match(
     return (new, []) if a_there and b_there and new_a != new_b else ([], new)
 
 
+def _contradicting_anchors(row: tuple[str, str, Anchor], other: tuple[str, str, Anchor]) -> bool:
+    """Whether time would run backwards, or stand still, from one anchor of two clips to another."""
+    a, b, one = row
+    if (a, b) != other[:2] and (b, a) != other[:2]:
+        return False
+    beside = other[2] if other[0] == a else other[2].exchanged
+    return (one.frame_a - beside.frame_a) * (one.frame_b - beside.frame_b) <= 0
+
+
 def _divided_correction(
     row: tuple[str, Correction], reading: _Reading
 ) -> tuple[list[tuple[str, Correction]], list[tuple[str, Correction]]]:
@@ -288,6 +354,15 @@ def _divided_correction(
     video, correction = row
     now, there = _shows(video, correction.frame, reading)
     return ([(now, correction)], []) if there else ([], [row])
+
+
+def _same_joint(row: tuple[str, Correction], other: tuple[str, Correction]) -> bool:
+    """Whether both correct one joint of one frame, in one reading of the clip."""
+
+    def corrected(clip: str, one: Correction) -> tuple[str, int, str, str]:
+        return clip, one.frame, one.joint, one.reading
+
+    return corrected(*row) == corrected(*other)
 
 
 def _divided_drawing(

@@ -36,8 +36,9 @@ COMMAND = (sys.executable, "-P", "-c", f"{HEARS}; from la2ds_cli.main import mai
 class Job:
     """A job. title: what it does, in words. arguments: of the command `la2ds`. about: data that its
     page needs later. then: called in a thread when the command has succeeded; its UserError becomes
-    that of the job. otherwise: called in a thread when the job has failed or was cancelled. told:
-    what to tell the user about the outcome. share: progress of the current task, 0 to 1, None if
+    that of the job. otherwise: called in a thread when the job has begun, and failed or was
+    cancelled. after: called in a thread when the job has ended, even before it began. told: what to
+    tell the user about the outcome. share: progress of the current task, 0 to 1, None if
     its length is unknown. items: finished items of a batch, as in `--json`. result: the JSON
     document of the command."""
 
@@ -47,6 +48,7 @@ class Job:
     about: Mapping[str, Any] = field(default_factory=dict)
     then: Callable[[Job], None] | None = None
     otherwise: Callable[[Job], None] | None = None
+    after: Callable[[Job], None] | None = None
     told: list[str] = field(default_factory=list)
     state: State = "waiting"
     task: str = ""
@@ -92,9 +94,10 @@ class Jobs:
         about: Mapping[str, Any] | None = None,
         then: Callable[[Job], None] | None = None,
         otherwise: Callable[[Job], None] | None = None,
+        after: Callable[[Job], None] | None = None,
     ) -> Job:
-        """Add a la2ds command to the queue; about, then, otherwise: see Job."""
-        job = Job(next(self._numbers), title, tuple(arguments), about or {}, then, otherwise)
+        """Add a la2ds command to the queue; about, then, otherwise, after: see Job."""
+        job = Job(next(self._numbers), title, tuple(arguments), about or {}, then, otherwise, after)
         self.jobs[job.number] = job
         for old in [j.number for j in self.jobs.values() if j.state in ENDED][:-KEPT]:
             del self.jobs[old]
@@ -108,28 +111,40 @@ class Jobs:
         return next((job for job in mine if job.state not in ENDED), None)
 
     async def run(self) -> None:
-        """Run one job after another; stops the running one when cancelled."""
-        while True:
-            job = await self._queue.get()
-            if job.state != "waiting":
-                continue  # cancelled before its turn
-            state: State = "cancelled"
-            try:
-                state = await self._do(job)
-            except (OSError, ValueError) as error:  # no process, or a line without an end
-                state = "failed"
-                job.error = f"the command could not be followed: {error}"
-            finally:
-                if job.state in ENDED:  # cancelled in the meantime
-                    state = job.state
-                if state != "done" and job.otherwise is not None:
-                    await self._take_back(job, job.otherwise)
-                job.state = state
-                self._end(job)
-
-    async def _take_back(self, job: Job, otherwise: Callable[[Job], None]) -> None:
+        """Run one job after another; when cancelled, stops the running one and those that wait."""
         try:
-            await asyncio.to_thread(otherwise, job)
+            while True:
+                job = await self._queue.get()
+                if job.state == "waiting":  # not cancelled before its turn
+                    await self._work(job)
+        finally:
+            for job in list(self.jobs.values()):
+                if job.state == "waiting":
+                    await self.cancel(job)
+
+    async def _work(self, job: Job) -> None:
+        """Run a job to its end, and what follows it."""
+        state: State = "cancelled"
+        try:
+            state = await self._do(job)
+        except (OSError, ValueError) as error:  # no process, or a line without an end
+            state = "failed"
+            job.error = f"the command could not be followed: {error}"
+        finally:
+            if job.state in ENDED:  # cancelled in the meantime
+                state = job.state
+            if state != "done":
+                await self._call(job, job.otherwise)
+            await self._call(job, job.after)
+            job.state = state
+            self._end(job)
+
+    async def _call(self, job: Job, follows: Callable[[Job], None] | None) -> None:
+        """Call `otherwise` or `after` of a job; its UserError is added to that of the job."""
+        if follows is None:
+            return
+        try:
+            await asyncio.to_thread(follows, job)
         except UserError as error:
             job.error = ". ".join(filter(None, (job.error, error.message, error.hint)))
 
@@ -137,6 +152,7 @@ class Jobs:
         """Stop a job and wait for its end; what it has written stays."""
         if job.state == "waiting":
             job.state = "cancelled"
+            await self._call(job, job.after)
             self._end(job)
         elif job.state == "running":
             job.state = "cancelled"

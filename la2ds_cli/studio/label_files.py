@@ -4,6 +4,7 @@ and `import-labels` as jobs."""
 from __future__ import annotations
 
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -88,10 +89,11 @@ async def _import(request: Request) -> Response:
         content += part
         if len(content) > MOST_BYTES:
             raise UserError(f"the file has more than {MOST_BYTES >> 20} MB, too much for labels")
-    path = project.results_dir("studio/incoming") / f"{clip.id}{suffix}"
+    # A name of its own: another file for this clip may wait for its turn.
+    path = project.results_dir("studio/incoming") / f"{clip.id}-{token_hex(4)}{suffix}"
     await run_in_threadpool(artifact.write_bytes, path, content)
 
-    def done(_: Job) -> None:
+    def after(_: Job) -> None:
         path.unlink(missing_ok=True)
 
     options = [f"--clip={clip.id}", f"--project={project.root}"]
@@ -101,7 +103,7 @@ async def _import(request: Request) -> Response:
     about: dict[str, Any] = {"labels": clip.id}
     arguments = ["import-labels", format_name, str(path), *options]
     title = f"labels of {clip.name} from {format_name}"
-    job = studio.jobs.add(title, arguments, about=about, then=done, otherwise=done)
+    job = studio.jobs.add(title, arguments, about=about, after=after)
     return JSONResponse({"number": job.number})
 
 

@@ -95,29 +95,48 @@ def rows_by_clip(project: Project, table: PhaseTable) -> dict[str, list[PhaseRow
 
 
 def version(rows: Sequence[PhaseRow]) -> str:
-    """A hash that changes whenever the labels of a clip do."""
-    said = [(row.phase, sorted(row.other.items())) for row in rows]
+    """A hash that changes whenever the labels of a clip do.
+
+    Empty cells and the column `origin`, which the phase states as well, do not count: a row has
+    them only once it has been written to a file with these columns.
+    """
+    said = [
+        (
+            row.phase,
+            sorted((key, text) for key, text in row.other.items() if text and key != ORIGIN),
+        )
+        for row in rows
+    ]
     return hashlib.sha256(repr(said).encode()).hexdigest()[:16]
 
 
 @dataclass
 class Labels:
     """The labels of a project, as changed on the page. phases.csv is backed up once, before the
-    first change; later changes are in the history."""
+    first change; later changes are in the history. _earlier: for each clip, the rows that a change
+    replaced, by their version, so that an undone change leaves no trace in them."""
 
     project: Project
     _copied: bool = False
+    _earlier: dict[str, dict[str, list[PhaseRow]]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
     def save(
-        self, video: Video, labels: Sequence[Label], known: str, how: str, ends: tuple[int, int]
+        self,
+        video: Video,
+        labels: Sequence[Label],
+        known: str,
+        how: str,
+        ends: tuple[int, int],
+        base: str = "",
     ) -> list[PhaseRow]:
         """Replace the labels of a clip; return its new rows in time order.
 
         known: version of the rows that the page had. how: one of WAYS. ends: frames at which the
-        clip begins and ends; boundaries there need no check. Raises UserError (exit 2) if labels
-        overlap, (exit 5) if the labels have changed meanwhile or another process has been writing a
-        table for more than WAIT seconds.
+        clip begins and ends; boundaries there need no check. base: version of the rows from which
+        the labels were edited: an earlier one than `known` if changes have been undone since; empty
+        = `known`. Raises UserError (exit 2) if labels overlap, (exit 5) if the labels have changed
+        meanwhile or another process has been writing a table for more than WAIT seconds.
         """
         labels = sorted(labels, key=lambda label: label.start)
         for before, after in pairwise(labels):
@@ -128,14 +147,17 @@ class Labels:
         with self._lock, self.project.tables(wait=WAIT):
             old = self.project.phase_table()
             own = rows_by_clip(self.project, old).get(video.id, [])
-            if version(own) != known:
+            earlier = self._earlier.setdefault(video.id, {})
+            earlier[version(own)] = own
+            if version(own) != known or (base or known) not in earlier:
                 raise UserError(
                     f"the labels of {video.name} have changed meanwhile",
                     hint="load the page again",
                     exit_code=ExitCode.MISMATCH,
                 )
-            name = own[0].video if own else video.id
-            new = [_row(name, label, own, ends) for label in labels]
+            was = earlier[base or known]
+            name = was[0].video if was else video.id
+            new = [_row(name, label, was, ends) for label in labels]
             place = old.rows.index(own[0]) if own else len(old.rows)
             left = [row for row in old.rows if row not in own]
             at = sum(row not in own for row in old.rows[:place])
@@ -177,8 +199,8 @@ def _span(phase: Phase | None) -> str:
 
 
 def _row(name: str, label: Label, own: Sequence[PhaseRow], ends: tuple[int, int]) -> PhaseRow:
-    """The row of a label. It keeps the other columns of its old row: the row of the same phase with
-    which it shares most frames."""
+    """The row of a label. A label that has not changed keeps its row as it is; another keeps the
+    other columns of its old row: the row of the same phase with which it shares most frames."""
 
     def shared(row: PhaseRow) -> int:
         return min(row.phase.end, label.end) - max(row.phase.start, label.start)
@@ -186,6 +208,10 @@ def _row(name: str, label: Label, own: Sequence[PhaseRow], ends: tuple[int, int]
     same = [row for row in own if row.phase.name == label.name and shared(row) > 0]
     if not same:
         return PhaseRow(name, Phase(label.start, label.end, label.name))
+    for row in same:
+        known = (row.phase.start, row.phase.end, row.checked)
+        if known == (label.start, label.end, label.checked):
+            return row
     was = max(same, key=shared)
     other = {key: text for key, text in was.other.items() if key != CHECKED}
     if not was.phase.propagated:

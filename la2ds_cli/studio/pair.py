@@ -38,13 +38,15 @@ from la2ds_cli.core.drawings import (
 )
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.notes import Note, notes_of, read_notes, write_notes
+from la2ds_cli.core.notes import Row as NoteRow
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.joint_angles import angle_triples
 from la2ds_cli.features.pose_features import body_frame, mirror
-from la2ds_cli.studio.anchors import Anchor, anchors_of, write_anchors
+from la2ds_cli.studio.anchors import Anchor, anchors_among, anchors_of, write_anchors
+from la2ds_cli.studio.anchors import Row as AnchorRow
 from la2ds_cli.studio.clips import posed_clip, posed_clips
 from la2ds_cli.studio.film import Films
 from la2ds_cli.studio.pages import named_to_command, page, posted
@@ -74,12 +76,14 @@ class _Notes(Progress):
 
 @dataclass(frozen=True)
 class _Undo:
-    """How to undo a change: the anchors as they were before, or a drawing of a clip and what
-    replaces it, or else notes to restore (`there`) or to remove."""
+    """How to undo a change: anchors to remove and those to restore, or a drawing of a clip and what
+    replaces it, or else notes to restore (`there`) or to remove. It leaves whatever else has been
+    set since, and holds for either order of the clips, because anchors and notes are rows with
+    their ids."""
 
-    anchors: list[Anchor] | None = None
+    anchors: tuple[Sequence[AnchorRow], Sequence[AnchorRow]] | None = None
     drawing: tuple[str, Drawing | None, Drawing | None] | None = None
-    notes: Sequence[Note] = ()
+    notes: Sequence[NoteRow] = ()
     there: bool = False
 
 
@@ -93,7 +97,8 @@ class HeldPair:
     """Two prepared clips, with everything needed to align them again.
 
     plain: their alignment without anchors, which chose the features. beside: baseline alignments.
-    undo: how to undo each of the user's changes, the latest one last.
+    undo: how to undo each of the user's changes, the latest one last. lock: held while one is made
+    or undone. Both are shared with the pair of B and A (HeldPairs).
     """
 
     project: Project
@@ -149,8 +154,12 @@ class HeldPair:
     def change(self, anchors: Sequence[Anchor]) -> AlignResult:
         """Align the clips with these anchors and store them."""
         result = self.aligned(anchors)
-        self.undo.append(_Undo(anchors=self.anchors))
-        write_anchors(self.project, *self.pair.ids, anchors)
+        a, b = self.pair.ids
+        old = self.anchors
+        new = [(a, b, anchor) for anchor in anchors if anchor not in old]
+        gone = [(a, b, anchor) for anchor in old if anchor not in anchors]
+        write_anchors(self.project, a, b, anchors)
+        self.undo.append(_Undo(anchors=(new, gone)))
         return result
 
     def note(self, note: Note, *, remove: bool = False) -> None:
@@ -162,18 +171,19 @@ class HeldPair:
             raise UserError("this note has already been removed", hint="load the page again")
         if same and not remove:
             raise UserError("this moment already has this note")
-        self._write(same if remove else [note], there=not remove)
-        self.undo.append(_Undo(notes=same if remove else [note], there=remove))
-
-    def _write(self, notes: Sequence[Note], *, there: bool) -> None:
-        """Write these notes (`there`), or remove them."""
         a, b = self.pair.ids
+        rows = [(a, b, one) for one in (same if remove else [note])]
+        self._write(rows, there=not remove)
+        self.undo.append(_Undo(notes=rows, there=remove))
+
+    def _write(self, notes: Sequence[NoteRow], *, there: bool) -> None:
+        """Write these notes (`there`), or remove them."""
         with self.project.tables():
             rows = read_notes(self.project.notes_path)
             if there:
-                rows += [(a, b, note) for note in notes]
+                rows += notes
             else:
-                gone = {(a, b, note) for note in notes} | {(b, a, n.exchanged) for n in notes}
+                gone = {*notes, *((b, a, note.exchanged) for a, b, note in notes)}
                 rows = [row for row in rows if row not in gone]
             write_notes(self.project.notes_path, rows)
 
@@ -211,7 +221,7 @@ class HeldPair:
             rows = read_drawings(self.project.drawings_path)
             at = rows.index((video, old)) if old and (video, old) in rows else len(rows)
             left = [row for row in rows if row != (video, old)]
-            left[at:at] = [(video, new)] if new else []
+            left[at:at] = [(video, new)] if new and (video, new) not in left else []
             write_drawings(self.project.drawings_path, left)
 
     def _side(self, side: str) -> tuple[str, PoseSequence]:
@@ -223,7 +233,11 @@ class HeldPair:
         if not self.undo:
             raise UserError("there is nothing to undo")
         last = self.undo[-1]
-        anchors = self.anchors if last.anchors is None else last.anchors
+        anchors = self.anchors
+        if last.anchors is not None:
+            gone, back = (anchors_among(rows, *self.pair.ids) for rows in last.anchors)
+            left = [anchor for anchor in anchors if anchor not in gone]
+            anchors = [*left, *(anchor for anchor in back if anchor not in left)]
         result = self.aligned(anchors)
         if last.drawing is not None:
             self._redraw(*last.drawing)
@@ -262,11 +276,13 @@ class HeldPair:
 
 
 class HeldPairs:
-    """The most recently viewed pairs, ready to be aligned again."""
+    """The most recently viewed pairs, ready to be aligned again. _shared: for two clips in either
+    order, the undo list and the lock of their pairs, which change the same rows."""
 
     def __init__(self, project: Project) -> None:
         self.project = project
         self._held: OrderedDict[tuple[str, str], tuple[object, HeldPair]] = OrderedDict()
+        self._shared: dict[frozenset[str], tuple[list[_Undo], Lock]] = {}
         self._lock = Lock()
 
     def get(self, a: str, b: str) -> HeldPair:
@@ -276,8 +292,8 @@ class HeldPairs:
             known = self._held.get((a, b))
             if known is None or known[0] != stamp:
                 held = HeldPair.prepared(self.project, a, b)
-                if known is not None:
-                    held.undo = known[1].undo
+                shared = self._shared.setdefault(frozenset((a, b)), (held.undo, held.lock))
+                held.undo, held.lock = shared
                 self._held[a, b] = self._stamp(a, b), held
             self._held.move_to_end((a, b))
             while len(self._held) > HELD:

@@ -92,8 +92,8 @@ async def _save(request: Request) -> Response:
     def work() -> dict[str, Any]:
         clip = posed_clip(studio.project, str(given.get("clip", "")))
         ends = _ends(studio.project.read_pose(clip.id)[0])
-        known, how = str(given.get("version", "")), str(given.get("how", ""))
-        return _labels(studio, clip, studio.labels.save(clip, labels, known, how, ends))
+        known, how, base = (str(given.get(key, "")) for key in ("version", "how", "base"))
+        return _labels(studio, clip, studio.labels.save(clip, labels, known, how, ends, base))
 
     return JSONResponse(await run_in_threadpool(work))
 

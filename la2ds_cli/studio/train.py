@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_type_hints
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -26,7 +26,7 @@ from starlette.routing import Route
 
 from la2ds_cli.alignment.agreement import read_base_check, read_run_check
 from la2ds_cli.core import artifact
-from la2ds_cli.core.config import Config, preset_names
+from la2ds_cli.core.config import ADDED, Config, preset_names
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
 from la2ds_cli.core.table import Table
@@ -43,6 +43,8 @@ from la2ds_cli.studio.jobs import ENDED, Job, Jobs
 from la2ds_cli.studio.pages import page, posted
 from la2ds_cli.training.checkpoint import SECTIONS, SPEED_ONLY, START
 from la2ds_cli.training.data import training_videos
+from la2ds_cli.training.losses import method_names
+from la2ds_cli.training.network import ENCODERS
 from la2ds_cli.training.train import CARD, card_warnings, outlook
 
 FROM_BASE = "base"  # the preset of `--from base`
@@ -367,7 +369,7 @@ def _minutes(given: Mapping[str, Any]) -> list[str]:
 
 def settings_of_run(project: Project, run: str) -> list[str]:
     """The options that continue a run with its original settings. Raises UserError (exit 5) if they
-    name modules outside la2ds, which the author of a foreign project could have chosen."""
+    name modules or files outside la2ds, which the author of a foreign project could have chosen."""
     stored, folder = _stored(project.run_dir(run)), project.run_dir(run)
     preset = str(stored.get("preset", ""))
     own = UserError(
@@ -380,18 +382,26 @@ def settings_of_run(project: Project, run: str) -> list[str]:
     options = [f"--preset={preset}"]
     config: Config = project.config(preset=preset)
     for section in SECTIONS:
-        values = stored.get(section, {})
-        for key, value in values.items() if isinstance(values, dict) else ():
-            now = getattr(getattr(config, section), key, None)
-            if value == now or (section, key) in SPEED_ONLY:
+        values, settings = stored.get(section, {}), getattr(config, section)
+        unsaid = {key: value for (name, key), value in ADDED.items() if name == section}
+        for key, value in (unsaid | values).items() if isinstance(values, dict) else ():
+            if value == getattr(settings, key, None) or (section, key) in SPEED_ONLY:
                 continue
-            if not (isinstance(value, bool) or _is_number(value)):
+            if not (isinstance(value, bool) or _is_number(value) or _is_word(settings, key, value)):
                 raise own
             options.append(f"--set={section}.{key}={json.dumps(value)}")
     with suppress(OSError, artifact.ArtifactError):
         if START in artifact.read_recipe(folder / "recipe.json").inputs:
             options[0] = "--from=base"
     return options
+
+
+def _is_word(settings: Any, key: str, value: Any) -> bool:
+    """Whether a value is one of the words that la2ds defines for a setting. settings: its section
+    of the configuration."""
+    names = {"method": method_names(), "encoder": ENCODERS}
+    words = names.get(key) or get_args(get_type_hints(type(settings)).get(key))
+    return isinstance(value, str) and value in words
 
 
 # --- evaluating -----------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.table import Cell
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.embedding.embedder import Embedder
-from la2ds_cli.evaluation.evaluate import evaluate
+from la2ds_cli.evaluation.evaluate import evaluate, result_name
 from la2ds_cli.evaluation.measure import Measure, mean_over_runs, undefined
 from la2ds_cli.evaluation.table import (
     evaluation_table,
@@ -258,6 +259,25 @@ def test_progression_keeps_what_was_clipped_in_any_run() -> None:
         "together); unclipped the mean is -0.3"
     ]
     assert figure_cell(entry) == Cell("0.200", "±0.424*", ("0.20–0.20",))
+
+
+def test_files_of_many_runs_have_a_short_name(project: Project, tmp_path: Path) -> None:
+    many = [f"golf-width256-tempo04-s{seed}" for seed in range(10)]
+    name = result_name(many, "paper")
+    assert re.fullmatch(r"golf-width256-tempo04-s0\+9-[0-9a-f]{8}-paper", name)
+    assert result_name([*many[:9], "other"], "paper") != name
+    assert result_name(many[:6], "la2ds") == "+".join(many[:6])  # 149 characters
+    assert result_name(["x" * 200], "la2ds") == "x" * 200  # by which it is found
+
+    own = Project.open(shutil.copytree(project.root, tmp_path / "own"))
+    long = [letter * 130 for letter in "ab"]
+    for letter, run in zip("ab", long, strict=True):
+        own.run_dir(letter).rename(own.run_dir(run))
+    document = measured(own, *long, features=["model"])
+    stem = result_name(long, "la2ds")
+    written = {path.name for path in own.results_dir("evaluate").iterdir()}
+    assert {f"{stem}.json", f"{stem}-videos.csv", f"{stem}-events.csv"} <= written
+    assert document["runs"] == long
 
 
 def test_command_takes_runs_and_protocol(project: Project, tmp_path: Path) -> None:

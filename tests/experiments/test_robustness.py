@@ -175,3 +175,18 @@ def test_a_run_without_a_model_is_refused(trained: tuple[Project, Config]) -> No
         assert caught.value.exit_code == ExitCode.UNUSABLE
     with pytest.raises(UserError, match="has no limb 'tail'"):
         limb_sweep(project, run="mine", config=config, limb="tail")
+
+
+@pytest.mark.parametrize("log", [None, "", "{", "[]", '{"step": 1}'])
+def test_a_run_without_its_log_needs_to_be_told_how_long_to_train(
+    trained: tuple[Project, Config], tmp_path: Path, log: str | None
+) -> None:
+    project = Project.open(shutil.copytree(trained[0].root, tmp_path / "copy"))
+    path = project.run_dir("mine") / "metrics.jsonl"
+    path.unlink()
+    if log is not None:
+        path.write_text(log)
+    with pytest.raises(UserError, match="how long run 'mine' was trained is unknown") as caught:
+        noise_sweep(project, run="mine", config=trained[1], device="cpu")
+    assert caught.value.exit_code == ExitCode.UNREADABLE
+    assert "--minutes" in caught.value.hint

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,20 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from la2ds_cli.core.corrections import Correction, read_corrections, write_corrections
 from la2ds_cli.core.drawings import Drawing, drawings_of, read_drawings, write_drawings
 from la2ds_cli.core.notes import Note, notes_of, read_notes, write_notes
 from la2ds_cli.core.phase_table import read_phase_table
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.extract import extract_poses
 from la2ds_cli.poses.subjects import ClipSubjects
-from la2ds_cli.studio.anchors import Anchor, anchors_of, read_anchors, write_anchors
+from la2ds_cli.studio.anchors import (
+    Anchor,
+    anchors_of,
+    read_anchors,
+    write_anchors,
+    write_table,
+)
 from la2ds_cli.studio.handover import hand_over, set_aside
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import Seen, asked, browsed, finished
@@ -286,6 +294,99 @@ def test_drawings_on_a_person_whom_no_clip_shows_are_kept_aside(tmp_path: Path) 
     assert told == ["restored from what was kept aside: 1 drawing"]
     assert drawings_of(project.drawings_path, f"{part}-p2", "") == [DRAWN]
     assert read_drawings(project.aside("drawings.csv")) == []
+
+
+# --- a clip that is read as a range that is a clip already ----------------------------------------
+
+WHOLE, PART = "anna-0123abcd", "anna-0123abcd-t0-1"
+
+
+@pytest.fixture
+def both(tmp_path: Path) -> Project:
+    """A project with a clip of 40 frames, a clip of its first 20, and another."""
+    project = Project.create(tmp_path / "project")
+    for name, length in ((WHOLE, 40), (PART, 20), ("other", 30)):
+        add_sequence(project, name, sequence(warped_phase(length, 1)))
+    return project
+
+
+def read_as(project: Project, old: str, new: str) -> list[str]:
+    """Hand over from one clip to the other, and remove the one."""
+    told = hand_over(project, [video for video in project.videos() if video.id == old], [new])
+    project.replace_videos([old], [new])
+    return told
+
+
+def rows_of(path: Path) -> list[str]:
+    return path.read_text().splitlines()[1:] if path.exists() else []
+
+
+def test_phases_that_overlap_those_of_the_clip_itself_are_kept_aside(both: Project) -> None:
+    own = [f"{PART},0,9,back", f"{PART},9,16,down"]
+    moved = [f"{WHOLE},0,9,back", f"{WHOLE},9,12,up", f"{WHOLE},16,30,rest"]
+    both.phases_path.write_text("\n".join(["video,start,end,phase", *own, *moved]))
+    told = read_as(both, WHOLE, PART)
+    assert [line.partition(":")[0] for line in told] == [
+        "no longer shown in full",
+        "kept aside, because the clip has others at the same place",
+    ]
+    assert [line.partition(": ")[2].partition(";")[0] for line in told] == ["1 phase", "1 phase"]
+    assert sorted(rows_of(both.phases_path)) == sorted([*own, f"{PART},16,20,rest"])
+    assert rows_of(both.aside("phases.csv")) == [f"{WHOLE},9,12,up", f"{WHOLE},20,30,rest"]
+    add_sequence(both, WHOLE, sequence(warped_phase(40, 1)))
+    told = read_as(both, PART, WHOLE)  # what overlaps stays aside
+    assert told == ["restored from what was kept aside: 1 phase"]
+    assert spans(both, WHOLE) == [(0, 9, "back"), (9, 16, "down"), (16, 30, "rest")]
+    assert rows_of(both.aside("phases.csv")) == [f"{WHOLE},9,12,up"]
+
+
+def test_phases_that_nobody_has_checked_give_way_to_those_of_a_person(both: Project) -> None:
+    rows = [
+        f"{PART},0,9,back,carried,",
+        f"{PART},9,14,down,carried,end",
+        f"{PART},14,20,up,carried,",
+        f"{WHOLE},0,10,back,person,",  # overlaps `down`, of which an end has been checked
+        f"{WHOLE},15,20,rest,person,",
+    ]
+    both.phases_path.write_text("\n".join(["video,start,end,phase,origin,checked", *rows]))
+    told = read_as(both, WHOLE, PART)
+    assert told == ["kept aside, because the clip has others at the same place: 2 phases"]
+    assert rows_of(both.phases_path) == [*rows[:2], f"{PART},15,20,rest,person,"]
+    assert len(rows_of(both.aside("phases.csv"))) == 2
+
+
+def test_matches_joints_notes_and_drawings_that_clash_are_kept_aside_and_none_is_doubled(
+    both: Project,
+) -> None:
+    write_table(
+        both.anchors_path,
+        [
+            (PART, "other", Anchor(5, 7, "own")),
+            ("other", WHOLE, Anchor(7, 5, "own")),  # another way to say the same
+            (WHOLE, "other", Anchor(6, 4, "back in time")),
+            (WHOLE, "other", Anchor(12, 15, "fits")),
+        ],
+    )
+    own = Correction(5, "nose", (1.0, 2.0), "auto", "own")
+    others = [replace(own, at=None), replace(own, frame=6), replace(own, reading="2")]
+    write_corrections(both.corrections_path, [(PART, own), *((WHOLE, one) for one in others)])
+    note = Note(5, 7, "hips", "t")
+    write_notes(both.notes_path, [(PART, "other", note), (WHOLE, "other", note)])
+    line = Drawing("line", ((1.0, 2.0), (9.0, 9.0)))
+    write_drawings(both.drawings_path, [(PART, DRAWN), (WHOLE, DRAWN), (WHOLE, line)])
+
+    told = read_as(both, WHOLE, PART)
+    assert told == [
+        "kept aside, because the clip has others at the same place: 2 corrected matches and 1 "
+        "corrected joint"
+    ]
+    assert anchors_of(both, PART, "other") == [Anchor(5, 7, "own"), Anchor(12, 15, "fits")]
+    aside = [anchor.at for *_, anchor in read_anchors(both.aside("anchors.csv"))]
+    assert aside == ["own", "back in time"]
+    assert read_corrections(both.corrections_path) == [(PART, one) for one in (own, *others[1:])]
+    assert read_corrections(both.aside("corrections.csv")) == [(WHOLE, others[0])]
+    assert read_notes(both.notes_path) == [(PART, "other", note)]
+    assert read_drawings(both.drawings_path) == [(PART, DRAWN), (PART, line)]
 
 
 # --- joints -------------------------------------------------------------------------------------

@@ -266,6 +266,32 @@ def test_what_is_to_follow_runs_after_a_success_alone():
     assert followed == ["running"]
 
 
+@pytest.mark.parametrize("ends", ["done", "failed", "cancelled", "with the studio"])
+def test_what_comes_after_a_job_runs_even_if_the_job_never_began(ends: str):
+    """But there is nothing to undo then."""
+    called: list[str] = []
+    following: dict[str, Any] = {
+        "otherwise": lambda job: called.append(f"otherwise {job.title}"),
+        "after": lambda job: called.append(f"after {job.title}"),
+    }
+
+    async def two(queue: Jobs) -> None:
+        text = {"done": "pass", "failed": "sys.exit(3)"}.get(ends, "time.sleep(60)")
+        first = queue.add("first", [text], **following)
+        second = queue.add("second", ["pass"], **following)
+        await reached(lambda: first.state == "running")
+        if ends == "cancelled":
+            await queue.cancel(second)
+            assert second.ended.is_set()
+            await queue.cancel(first)
+        elif ends != "with the studio":
+            await second.ended.wait()
+
+    worked(two)
+    undone = [] if ends == "done" else ["otherwise first"]
+    assert sorted(called) == ["after first", "after second", *undone]
+
+
 def test_what_follows_may_fail():
     def then(_: Job) -> None:
         raise UserError("the project is locked", hint="wait")

@@ -229,6 +229,37 @@ def test_an_anchor_reads_no_clip_again_and_aligns_each_other_clip_a_few_times(
     assert 3 * 12 <= len(aligned) <= 3 * 12 * 8
 
 
+def test_undo_after_a_swap_leaves_what_was_set_before_and_after_it(project: Project) -> None:
+    """The changes of a pair are undone in their order, whichever clip is A."""
+    swapped = {"a": "b", "b": "a"}
+    with asked(project) as client:
+        set_anchor(client, 10, 8)
+        client.post("/pair/anchor", json=swapped | {"frames": [24, 30]})
+        note(client, [20, 15], "one")
+        client.post(
+            "/pair/note", json=swapped | {"frames": [15, 20], "text": "one", "remove": True}
+        )
+        draw(client, "a", new=LINE)
+        assert client.get("/pair/data", params=swapped).json()["undo"] == 5
+        steps = []
+        for pair in (PAIR, PAIR, swapped, PAIR, swapped):
+            assert client.post("/pair/undo", json=pair).status_code == 200
+            frames = [(one.frame_a, one.frame_b) for one in anchors_of(project, "a", "b")]
+            steps.append((frames, [one.text for one in notes_of(project.notes_path, "a", "b")]))
+        assert client.post("/pair/undo", json=PAIR).status_code == 400
+    both = [(10, 8), (30, 24)]
+    assert steps == [(both, []), (both, ["one"]), (both, []), ([(10, 8)], []), ([], [])]
+
+
+def test_undo_leaves_anchors_that_were_set_otherwise(project: Project) -> None:
+    """A clip that is trimmed has another id for a while, under which anchors are set, too."""
+    with asked(project) as client:
+        set_anchor(client, 10, 8)
+        write_anchors(project, "a", "b", [*anchors_of(project, "a", "b"), Anchor(30, 24, "then")])
+        client.post("/pair/undo", json=PAIR)
+    assert anchors_of(project, "a", "b") == [Anchor(30, 24, "then")]
+
+
 # --- notes ----------------------------------------------------------------------------------------
 
 
@@ -360,6 +391,16 @@ def test_drawings_are_moved_removed_and_taken_back_in_the_order_of_all_changes(
         assert steps == [([OTHER, ANGLE], 1), ([LINE, ANGLE], 1), ([LINE], 1), ([LINE], 0), ([], 0)]
         assert client.post("/pair/undo", json=PAIR).status_code == 400
     assert read_drawings(project.drawings_path) == [far]
+
+
+def test_undo_draws_nothing_twice_that_another_pair_has_drawn_again(project: Project) -> None:
+    add_sequence(project, "c", sequence(warped_phase(24, 4), fps=20.0))
+    other = {"a": "a", "b": "c"}
+    with asked(project) as client:
+        draw(client, new=LINE)
+        draw(client, old=LINE, new=OTHER)
+        draw(client, old=OTHER, new=LINE, **other)
+        assert client.post("/pair/undo", json=PAIR).json()["drawings"]["a"] == [LINE]
 
 
 @pytest.mark.parametrize(

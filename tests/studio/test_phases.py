@@ -121,6 +121,56 @@ def test_labels_that_changed_meanwhile_are_not_replaced(project: Project) -> Non
     assert project.phases()["a"] == [Phase(0, 9, "down")]
 
 
+@pytest.mark.parametrize("slip", ["accept", "remove", "move"])
+def test_an_undone_change_leaves_every_row_as_it_was(project: Project, slip: str) -> None:
+    """What was propagated is propagated again, and own columns come back."""
+    text = (
+        "video,start,end,phase,origin,origin_clips,origin_time,checked,mine\n"
+        "b.mat,0,8,down,carried,a,2026-01-01T00:00:00+00:00,,\n"
+        "b,8,20,up,carried,a c,2026-01-01T00:00:00+00:00,end,x\n"
+        "b,20,30,rest,person,,,,y\n"
+    )
+    write_text(project.phases_path, text)
+    with asked(project) as client:
+        before = rows_of(client, "b")
+        rows = {
+            "accept": [{**row, "checked": ["end", "start"]} for row in before["rows"]],
+            "remove": [],
+            "move": [label(0, 9, "down", "end"), label(9, 30, "up", "end", "start")],
+        }[slip]
+        changed = save(client, "b", *rows, how=slip).json()
+        content = {"clip": "b", "rows": before["rows"], "how": "undo", "base": before["version"]}
+        undone = client.post("/phases/save", json=content | {"version": changed["version"]})
+    assert changed["version"] != before["version"]
+    assert undone.json()["version"] == before["version"]
+    assert project.phases_path.read_text() == text
+
+
+def test_labels_edited_from_what_the_studio_does_not_know_are_refused(project: Project) -> None:
+    carried_to(project, "b", (0, 8, "down"))
+    with asked(project) as client:
+        known = rows_of(client, "b")["version"]
+        content = {"clip": "b", "rows": [], "version": known, "how": "undo", "base": "another"}
+        assert client.post("/phases/save", json=content).status_code == 409
+    assert len(project.phases(propagated=True)["b"]) == 1
+
+
+@pytest.mark.parametrize("column", ["origin", "mine"])
+def test_a_new_label_can_be_changed_at_once_in_a_file_with_further_columns(
+    project: Project, column: str
+) -> None:
+    """The page sends the version that its last change was answered with."""
+    write_text(project.phases_path, f"video,start,end,phase,{column}\nb,0,9,down,carried\n")
+    with asked(project) as client:
+        version = rows_of(client, "a")["version"]
+        for end in (8, 9, 10):
+            content = {"clip": "a", "rows": [label(0, end, "x")], "version": version}
+            answer = client.post("/phases/save", json=content | {"how": "label"})
+            assert answer.status_code == 200, answer.json()
+            version = answer.json()["version"]
+    assert project.phases()["a"] == [Phase(0, 10, "x")]
+
+
 def test_what_was_carried_becomes_a_persons_when_both_ends_are_checked(project: Project) -> None:
     carried_to(project, "b", (0, 8, "down"), (8, 20, "up"), (20, 30, "rest"))
     with asked(project) as client:
@@ -193,6 +243,19 @@ def test_phases_are_carried_to_all_clips(project: Project) -> None:
         assert job["state"] == "done", job
     assert project.phases()["c"] == [Phase(0, 17, "down"), Phase(17, 36, "up")]
     assert all(phase.propagated for phase in project.phases(propagated=True)["b"])
+
+
+def test_a_label_file_that_is_not_imported_after_all_is_removed(project: Project) -> None:
+    """And each job has a file of its own, also those that wait for their turn."""
+    incoming = project.results_dir("studio/incoming")
+    with asked(project) as client:
+        for name in ("x.csv", "x.csv", "x.eaf"):
+            assert client.put(f"/phases/files/import/{name}?clip=a", content=b"x").is_success
+        jobs = client.app.state.studio.jobs.jobs  # type: ignore[attr-defined]
+        assert len({job.arguments for job in jobs.values()}) == 3
+        client.post("/jobs/3/cancel")
+        assert list(incoming.glob("*.eaf")) == []
+    assert list(incoming.iterdir()) == []  # the studio has ended
 
 
 @pytest.mark.parametrize("name", ["x.txt", "x", "..%2F..%2Fx.exe"])

@@ -143,6 +143,38 @@ def test_the_review_goes_from_the_least_sure_on(browser: Any, project: Project) 
     assert spans(project) == [(0, 12, "down"), (12, 26, "up"), (26, 36, "rest")]
 
 
+@pytest.mark.parametrize("wait", [True, False])
+def test_what_was_propagated_is_so_again_after_a_slip(
+    browser: Any, project: Project, wait: bool
+) -> None:
+    """Also if other changes follow before anything is saved."""
+    text = (
+        "video,start,end,phase,origin,origin_clips,checked\n"
+        "a,0,12,down,carried,b,\na,12,24,up,carried,b,\na,24,36,rest,carried,b,\n"
+    )
+    write_text(project.phases_path, text)
+    with browsed(browser, project) as seen:
+        open_phases(seen)
+
+        def settled() -> None:
+            if wait:
+                seen.wait_for(SAVED)
+
+        seen.page.click("#accept-all")
+        settled()
+        press(seen, "u")
+        settled()
+        press(seen, "Delete")
+        settled()
+        press(seen, "End", "0")
+        settled()
+        press(seen, "u", "u")
+        seen.wait_for(SAVED)
+        seen.wait_for("document.getElementById('undo').disabled")
+        assert seen.errors == []
+    assert project.phases_path.read_text() == text
+
+
 def test_another_that_writes_a_table_is_waited_for(browser: Any, project: Project) -> None:
     with browsed(browser, project) as seen:
         open_phases(seen)

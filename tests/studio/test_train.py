@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tomli_w
 
 from la2ds_cli.alignment.agreement import check_base
+from la2ds_cli.core.artifact import write_text
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.evaluation.evaluate import evaluate
@@ -26,6 +28,7 @@ from la2ds_cli.studio.train import (
     settings_of_run,
     train_arguments,
 )
+from la2ds_cli.training.losses import method_recipe
 from la2ds_cli.training.train import card_warnings, outlook, train
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.small_runs import interrupted_at
@@ -326,7 +329,37 @@ def test_a_stopped_run_goes_on_as_it_was_begun(clips: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ['preset = "../evil"', 'train.method = "evil"', 'train.method = "evil.module"', "]["]
+    ("method", "changed"),
+    [
+        (None, {"train.schedule": "constant", "train.precision": "bf16"}),
+        (None, {"model.input": "heatmap", "model.missing": "zero", "heatmap.channels": "joints"}),
+        (None, {"model.encoder": "stgcn", "model.missing": "mixed", "train.tempo": 0.0}),
+        ("tcc", {}),
+        ("tcn-npairs", {"augment.noise": "smooth"}),
+    ],
+)
+def test_a_run_with_other_words_of_la2ds_goes_on_too(
+    clips: Project, method: str | None, changed: dict[str, Any]
+) -> None:
+    """Also with those that its files leave out, because they are from before the setting."""
+    preset, own = method_recipe(method)
+    settings = [f"{name}={json.dumps(value)}" for name, value in changed.items()]
+    config = clips.config(preset=preset, overrides=[*own, *settings])
+    write_text(clips.run_dir("one") / "config.toml", tomli_w.dumps(config.to_stored()))
+    preset, *options = settings_of_run(clips, "one")
+    given = [option.removeprefix("--set=") for option in options]
+    again = clips.config(preset=preset.removeprefix("--preset="), overrides=given)
+    assert again == config
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *('preset = "../evil"', "]["),
+        *(f"train.method = {name}" for name in ('"evil"', '"evil.module"', '["tcc"]')),
+        *('model.encoder = "evil.module"', 'model.rgb_weights = "evil.pt"'),
+        *('train.schedule = "evil"', 'train.evil = "cosine"'),
+    ],
 )
 def test_names_of_somebody_elses_run_are_not_handed_on(clips: Project, line: str) -> None:
     with interrupted_at(2):

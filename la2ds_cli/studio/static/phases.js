@@ -16,7 +16,9 @@ const MOST_REVIEWED = 12;
 
 let clip = null, stage = null, ends = [0, 0];
 let labels = []; // in time order, see labels.js
-let version = "", history = [], undo = [];
+let version = "", history = [];
+let base = ""; // version of the saved labels from which those shown were edited
+let undo = []; // { labels, base } before each change
 let overview = { clips: [], names: [], palette: ["#888888"], queue: [] };
 let reviewed = null; // the boundary of the queue that is being reviewed
 let opened = at("phases").dataset.clip; // the clip's id
@@ -58,6 +60,7 @@ async function open(id, frame = null) {
 /** Take over the labels that the server has. */
 function take(found) {
   ({ rows: labels, version, history } = found);
+  base = version;
 }
 
 async function look() {
@@ -71,7 +74,7 @@ async function look() {
 /** Replace the labels, and save them soon. */
 function change(next, how) {
   if (JSON.stringify(next) === JSON.stringify(labels)) return false;
-  undo.push(labels);
+  undo.push({ labels, base });
   labels = next;
   keep(how);
   return true;
@@ -91,7 +94,7 @@ const remove = () => change(edited.remove(labels, here()), "remove");
 
 function takeBack() {
   if (!undo.length) return;
-  labels = undo.pop();
+  ({ labels, base } = undo.pop());
   keep("undo");
 }
 
@@ -108,7 +111,7 @@ async function sendAll() {
   const sent = saving.changes;
   let wait = 0;
   try {
-    const found = await post("/phases/save", { clip: opened, rows: labels, version, how: saving.how });
+    const found = await post("/phases/save", { clip: opened, rows: labels, version, base, how: saving.how });
     trouble(null);
     saving.changes -= sent;
     if (saving.changes) ({ version, history } = found); else take(found);
