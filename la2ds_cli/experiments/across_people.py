@@ -253,7 +253,7 @@ def _recipe(
         "align": stored_settings("align", config.align),
         "evaluate": asdict(config.evaluate),
     }
-    inputs = scored_inputs(project) | {"pairs": pairs}
+    inputs = scored_inputs(project, config) | {"pairs": pairs}
     if "model" in features:
         inputs["weights"] = artifact.file_digest(checkpoint_path(project, run))
     elif "untrained" in features:
