@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -139,6 +139,7 @@ class _Run:
         """Loss of the batch, a mean over its frames."""
         import torch
 
+        batch = replace(batch, done=self.share_done())
         generator = step_generator(self.config.train, step)
         with torch.autocast(self.options.device.type, torch.bfloat16, enabled=self.bf16):
             return self.method.loss(self.network, batch, self.config, generator)

@@ -17,6 +17,9 @@ network: a la2ds_models.sequence_network.SequenceNetwork. batch: a PairBatch
 * `clips`: an augmented copy of a clip and one of another clip; `batch.truth` is the share of the
   second clip that has passed at each of its frames, in [0, 1], and says nothing about the first.
 
+`batch.done` is the share of the run that is done, for what changes during a run: of its steps or,
+if that is more, of the time that it may take.
+
 Every method can read every `model.input` except rgb, which needs PAIRS = `clips`. The only
 augmentation of frozen video-frame features is the mirror image: a copy of a clip has the same
 features as the clip, and matching the two teaches nothing. A method for which that does not hold
