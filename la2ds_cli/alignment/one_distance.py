@@ -136,7 +136,6 @@ class OneDistance:
 # --- the weights of the parts, measured for a run -------------------------------------------------
 
 VERSION = 1
-FILE = "part_weights.json"  # beside the weights of the run
 MOST_CLIPS = 12
 FEWEST_CLIPS = 4  # held out; with fewer, all clips of the run are used
 NAMES = ("embedding", "base", "movement")
@@ -152,7 +151,7 @@ def run_weights(
     that it was trained on, its embedding looks better than it is. The result is stored beside the
     run's weights, and measured again only for other weights, settings and poses of these clips.
     """
-    path = project.run_dir(run) / FILE
+    path = project.part_weights_path(run)
     chosen = _chosen(project, run)
     key = _key(project, run, settings, distance, chosen, spatial=spatial)
     stored = _stored(path, key)

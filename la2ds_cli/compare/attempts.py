@@ -2,14 +2,15 @@
 
 Each attempt is compared with the reference as in `compare`. A difference of a joint that is stated
 in several attempts at about the same moments becomes a series: one number per attempt, measured in
-all attempts over the same moments. The tempo of each part becomes a series as well. trend.py says
-which series change by more than chance.
+all attempts over the same moments. The tempo of each part, the same part in all attempts, becomes a
+series as well. trend.py says which series change by more than chance.
 """
 
 # ruff: noqa: PTH112 - the methods of Path raise for names that are longer than the system allows
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from collections.abc import Mapping, Sequence
@@ -26,7 +27,14 @@ from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import rounded
 from la2ds_cli.compare.compare import compare_aligned
 from la2ds_cli.compare.differences import LEAST
-from la2ds_cli.compare.findings import Span, in_episodes, joined_runs, runs_of, span_at
+from la2ds_cli.compare.findings import (
+    Span,
+    in_episodes,
+    joined_runs,
+    runs_of,
+    span_at,
+    spans_of,
+)
 from la2ds_cli.compare.result import (
     CompareResult,
     direction,
@@ -35,7 +43,7 @@ from la2ds_cli.compare.result import (
     plain,
     plain_number,
 )
-from la2ds_cli.compare.tempo import LEAST_CHANGE, Tempo
+from la2ds_cli.compare.tempo import LEAST_CHANGE, Tempo, tempo
 from la2ds_cli.compare.trend import CHANCE, LEAST_ATTEMPTS, Trend, trends
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode, UserError
@@ -53,6 +61,7 @@ _WIDEST = 90.0  # percentile over time: a joint may vary at one moment only
 _STATED = 2  # attempts in which a difference must be stated to become a series
 _CORE = 0.5  # share of the largest count of attempts; moments with fewer do not belong to a series
 _JUDGED = 0.5  # share of these moments that an attempt must show
+_SHOWN = 0.8  # share of the attempts that show the moments of which parts are thirds; others differ
 
 
 @dataclass(frozen=True)
@@ -100,21 +109,17 @@ class Bands:
 @dataclass(frozen=True)
 class AttemptsResult:
     """attempts: one comparison each, in order. left_out: name -> why it could not be compared.
-    series: those with a trend first. tempo: part -> (A,) times as long as in the reference, NaN =
-    cut or not sure. files: written, in order."""
+    spans: parts of the reference, the same for all attempts. series: those with a trend first.
+    tempo: part -> (A,) times as long as in the reference, NaN = cut or not sure. files: written, in
+    order."""
 
     attempts: tuple[CompareResult, ...]
     left_out: Mapping[str, str]
+    spans: tuple[Span, ...]
     series: tuple[Series, ...]
     bands: Bands
     tempo: Mapping[str, FloatArray]
     files: tuple[Path, ...] = ()
-
-    @property
-    def spans(self) -> tuple[Span, ...]:
-        """Parts of the reference. They are those of the attempt with the most parts, since a clip
-        may show only some of the movement."""
-        return max((attempt.spans for attempt in self.attempts), key=len)
 
     def to_json(self) -> dict[str, Any]:
         """The entire result as JSON (docs/compare.md); None stands for "not known"."""
@@ -219,8 +224,12 @@ def compare_attempts(
             hint="compare a single clip without --attempts",
             exit_code=ExitCode.UNUSABLE,
         )
-    tempo = _tempo(done)
-    return AttemptsResult(tuple(done), left_out, _series(done, tempo), _bands(done), tempo)
+    spans = _parts(done)
+    paces = _paces(done, spans)
+    ratios = {name: _ratios(of) for name, of in paces.items()}
+    known = {name: ratio for name, ratio in ratios.items() if not np.isnan(ratio).all()}
+    series = _series(done, spans, paces)
+    return AttemptsResult(tuple(done), left_out, spans, series, _bands(done), known)
 
 
 def _form(result: CompareResult) -> tuple[str, bool]:
@@ -288,11 +297,21 @@ def _recorded(project: Project, name: str) -> datetime:
 # --- series ------------------------------------------------------------------------------------
 
 
+def _parts(attempts: Sequence[CompareResult]) -> tuple[Span, ...]:
+    """The labelled phases of the reference, or else thirds of what most attempts show of it. Thirds
+    of what each shows by itself would be other moments in each."""
+    spans = attempts[0].spans
+    if any(span.labelled for span in spans):
+        return spans
+    shown = np.stack([~np.isnan(one.aligned.alignment.position) for one in attempts]).sum(axis=0)
+    enough = max(1, min(math.ceil(_SHOWN * len(attempts)), int(shown.max())))
+    return tuple(spans_of(attempts[0].aligned.pose_a, [], shown >= enough))
+
+
 def _series(
-    attempts: Sequence[CompareResult], tempo: Mapping[str, FloatArray]
+    attempts: Sequence[CompareResult], spans: Sequence[Span], paces: Mapping[str, Sequence[Tempo]]
 ) -> tuple[Series, ...]:
-    spans = max((attempt.spans for attempt in attempts), key=len)
-    drafts = [*_angle_series(attempts, spans), *_tempo_series(attempts, tempo)]
+    drafts = [*_angle_series(attempts, spans), *_tempo_series(attempts, spans, paces)]
     # Twice as long and half as long must be equally far from the reference.
     values = [np.log(s.value) if s.kind == "tempo" else s.value for s in drafts]
     least = [float(np.log(LEAST_CHANGE)) if s.kind == "tempo" else LEAST for s in drafts]
@@ -354,41 +373,33 @@ def _mean_difference(attempt: CompareResult, rows: IntArray, j: int) -> float:
 
 
 def _tempo_series(
-    attempts: Sequence[CompareResult], tempo: Mapping[str, FloatArray]
+    attempts: Sequence[CompareResult], spans: Sequence[Span], paces: Mapping[str, Sequence[Tempo]]
 ) -> list[Series]:
     time = attempts[0].angles.time
-    spans = {span.name: span for attempt in attempts for span in attempt.spans}
     series = []
-    for name, value in tempo.items():
-        verdicts = [
-            row.verdict for attempt in attempts for row in attempt.tempo if row.span == name
-        ]
-        stated = sum(verdict in ("slower", "faster") for verdict in verdicts)
+    for span in spans:
+        stated = sum(pace.verdict in ("slower", "faster") for pace in paces[span.name])
         if stated < _STATED:
             continue
-        rows = np.arange(spans[name].first, spans[name].stop)
+        rows, value = np.arange(span.first, span.stop), _ratios(paces[span.name])
         start, end = float(time[rows[0]]), float(time[rows[-1]])
-        series.append(Series("tempo", "", name, value, stated, start, end, rows, _UNTESTED))
+        series.append(Series("tempo", "", span.name, value, stated, start, end, rows, _UNTESTED))
     return series
 
 
-def _tempo(attempts: Sequence[CompareResult]) -> dict[str, FloatArray]:
-    """Part -> how many times as long it takes in each attempt, if that is known for any."""
-    names = dict.fromkeys(span.name for attempt in attempts for span in attempt.spans)
-    found = {}
-    for name in names:
-        rows = [{row.span: row for row in attempt.tempo}.get(name) for attempt in attempts]
-        value = np.array([_ratio(row) for row in rows])
-        if not np.isnan(value).all():
-            found[name] = value
-    return found
+def _paces(attempts: Sequence[CompareResult], spans: Sequence[Span]) -> dict[str, list[Tempo]]:
+    """Part -> its tempo in every attempt; by the labels of an attempt, too, if there are any."""
+    labelled = any(span.labelled for span in spans)
+    rows = [one.tempo if labelled else tempo(one.aligned.alignment, spans, {}) for one in attempts]
+    by_name = [{row.span: row for row in of_one} for of_one in rows]
+    return {span.name: [of_one[span.name] for of_one in by_name] for span in spans}
 
 
-def _ratio(row: Tempo | None) -> float:
-    if row is None or row.cut or not (row.sure or np.isfinite(row.labelled_other)):
-        return float("nan")
-    ratio = durations(row)[2]
-    return ratio if ratio > 0 else float("nan")
+def _ratios(paces: Sequence[Tempo]) -> FloatArray:
+    """(A,) how many times as long a part takes in each attempt, NaN = not known."""
+    known = [not p.cut and (p.sure or np.isfinite(p.labelled_other)) for p in paces]
+    ratio = np.array([durations(p)[2] for p in paces])
+    return np.where(known & (ratio > 0), ratio, np.nan)
 
 
 # --- bands -------------------------------------------------------------------------------------

@@ -69,8 +69,8 @@ class Examples:
 
 def example_names(project: Project, selection: str, pair: tuple[str, str]) -> list[str]:
     """Clips that `selection` means: `all` of the project, those of the split `train`, or names
-    separated by commas. The pair itself is left out, and of more than MOST clips, MOST are chosen,
-    evenly spaced. Raises UserError (exit 4) if no clip is left.
+    separated by commas. The pair itself is left out, and so are further names of one clip; of more
+    than MOST clips, MOST are chosen, evenly spaced. Raises UserError (exit 4) if no clip is left.
     """
     if selection in ("all", "train"):
         posed = project.posed()
@@ -82,7 +82,12 @@ def example_names(project: Project, selection: str, pair: tuple[str, str]) -> li
     else:
         names = list(dict.fromkeys(name.strip() for name in selection.split(",") if name.strip()))
     known = project.video_list().find_each(names)
-    names = [name for name, video in known.items() if video is None or video.id not in pair]
+    # A clip that is named twice is one example; a name that is not in the project is its own.
+    first: dict[str, str] = {}
+    for name, video in known.items():
+        if video is None or video.id not in pair:
+            first.setdefault(name if video is None else video.id, name)
+    names = list(first.values())
     if not names:
         raise UserError(
             f"--examples {selection} leaves no clip other than the two that are compared",
@@ -123,7 +128,9 @@ def measure_examples(
                 example.alignment.position,
                 mirrored=example.alignment.mirrored,
             ).turn
-            if example.pose_a.spatial != aligned.pose_a.spatial:
+            if example.b.id in used:  # a file by another path
+                left_out[name] = "it is already one of the examples"
+            elif example.pose_a.spatial != aligned.pose_a.spatial:
                 known = "in 3D" if example.pose_a.spatial else "in the image alone"
                 left_out[example.b.name] = f"its angles are known {known}, unlike those compared"
             elif turn > OTHER_VIEW and not aligned.pose_a.spatial:

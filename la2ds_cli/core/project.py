@@ -212,6 +212,10 @@ class Project:
             )
         return self._folder("checkpoints", run)
 
+    def part_weights_path(self, run: str) -> Path:
+        """How much the parts of the distance count for a run; see alignment/one_distance.py."""
+        return self.run_dir(run) / "part_weights.json"
+
     def embedding_path(self, run: str, video: str) -> Path:
         return self._artifact(video, "embeddings", self.run_dir(run).name)
 

@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from la2ds_cli.alignment.consensus import choose_references
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.csv_tables import table_text
@@ -154,7 +153,7 @@ class _Request:
             self.config,
             self.device,
             inputs.clips[0].pose.skeleton,
-            inputs.references,
+            inputs.training,
             optional=not self.runs,
         )
         return inputs, source, feature_sets(features, warnings)
@@ -192,7 +191,7 @@ def _inputs(
         draws=draws,
         has_events=source is not None,
         fit=[selection.fit[video] for video in fit],
-        references=choose_references(list(selection.fit.values()), config.align),
+        training=list(selection.fit.values()),
         fit_split=selection.split == "test",
         labels=labels,
         protocol=protocol,

@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 import numpy as np
 
 from la2ds_cli.alignment.clip_features import nearest_view
-from la2ds_cli.alignment.consensus import Consensus, Modalities, PairwisePath
+from la2ds_cli.alignment.consensus import (
+    Consensus,
+    Modalities,
+    PairwisePath,
+    choose_references,
+    evenly_spaced,
+)
 from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.alignment.one_distance import OneDistance
 from la2ds_cli.alignment.path import smooth_match
@@ -99,6 +105,7 @@ def align_views(config: AlignConfig) -> Direct:
     return Direct(path)
 
 
+CENTRED_ON = 40  # training clips, at most, about whose mean frame an untrained network is centred
 CLOSED = AlignConfig(method="dtw", open_ends=False)
 OPEN = AlignConfig(method="dtw", open_ends=True)
 
@@ -357,8 +364,8 @@ def check_runs(project: Project, runs: Sequence[str]) -> tuple[str, ...]:
 @dataclass(frozen=True)
 class FeatureRequest:
     """Which feature sets are wanted. names: of FEATURE_NAMES, None = all. runs: those of the
-    feature set `model`. references: clips through which the networks and some variants of raw poses
-    align. optional: a single run without weights is left out with a warning."""
+    feature set `model`. training: poses of all training clips. optional: a single run without
+    weights is left out with a warning."""
 
     project: Project
     names: Sequence[str] | None
@@ -366,11 +373,16 @@ class FeatureRequest:
     config: Config
     device: DeviceName
     skeleton: str
-    references: Sequence[PoseSequence]
+    training: Sequence[PoseSequence]
     optional: bool = False
 
     def wants(self, *names: str) -> bool:
         return self.names is None or not set(names).isdisjoint(self.names)
+
+    @cached_property
+    def references(self) -> list[PoseSequence]:
+        """The training clips through which the networks and some variants of raw poses align."""
+        return choose_references(self.training, self.config.align)
 
     @cached_property
     def base(self) -> EmbedsOnce:
@@ -464,7 +476,8 @@ def _untrained_set(request: FeatureRequest, trained: EmbedsOnce | None) -> Featu
     align = replace(config.align, pool=False)  # the joints' movement would dominate
     description = f"{network} with random weights"
     embed = EmbedsOnce(untrained)
-    embed.centre_on(request.references)
+    # Whatever the settings of the alignment are, since metrics without alignment depend on it.
+    embed.centre_on(evenly_spaced(request.training, CENTRED_ON))
     return embedder_set("untrained", description, embed, align, request.references)
 
 

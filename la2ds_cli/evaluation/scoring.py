@@ -56,16 +56,16 @@ _STATISTICS = ("median_percent", "mean_percent", "p90_percent", "median_seconds"
 @dataclass(frozen=True)
 class Inputs:
     """Inputs that all feature sets share. clips: under test. fit: poses of the labelled training
-    clips. references: poses of the training clips through which clips are aligned, at most
-    config.align.reference_clips. labels: None without phase metrics. measured: figures of each
-    feature, cached because several sets share one. memory: of the classifiers of all features.
-    fit_split: whether some clips are marked test, so that training clips are separate."""
+    clips. training: poses of all training clips. labels: None without phase metrics. measured:
+    figures of each feature, cached because several sets share one. memory: of the classifiers of
+    all features. fit_split: whether some clips are marked test, so that training clips are
+    separate."""
 
     clips: list[EvaluationClip]
     draws: list[Draw]
     has_events: bool
     fit: list[PoseSequence]
-    references: list[PoseSequence]
+    training: list[PoseSequence]
     fit_split: bool
     labels: Labels | None
     protocol: Protocol

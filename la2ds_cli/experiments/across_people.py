@@ -18,14 +18,14 @@ import numpy as np
 
 from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.confidence import FLAT
-from la2ds_cli.alignment.consensus import AlignmentCache, choose_references
+from la2ds_cli.alignment.consensus import AlignmentCache
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config, stored_settings
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
-from la2ds_cli.core.types import FloatArray, IntArray
+from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
 from la2ds_cli.embedding.trained import weights_key
 from la2ds_cli.evaluation.clips import check_unseen, select_clips
 from la2ds_cli.evaluation.event_transfer import Draw, draw_trims, transfer_events
@@ -74,7 +74,7 @@ class _Bench:
 
     clips: list[EvaluationClip]
     draws: dict[str, list[Draw]]
-    references: list[Any]
+    training: list[PoseSequence]
     warnings: list[str]
 
     @classmethod
@@ -89,8 +89,7 @@ class _Bench:
             name: draw_trims(clips, config.evaluate, lambda a, b, name=name: kind(a, b) == name)
             for name in sorted(kinds)
         }
-        references = choose_references(list(selection.fit.values()), config.align)
-        return cls(clips, draws, references, warnings + notes)
+        return cls(clips, draws, list(selection.fit.values()), warnings + notes)
 
     def merged(self) -> list[Draw]:
         """The pairs of all kinds in one draw, so that each trimmed clip is embedded once."""
@@ -155,7 +154,7 @@ def _transfers(
     progress = progress or Progress()
     skeleton = bench.clips[0].pose.skeleton
     request = FeatureRequest(
-        *(project, features, (run or DEFAULT_RUN,), config, device, skeleton, bench.references),
+        *(project, features, (run or DEFAULT_RUN,), config, device, skeleton, bench.training),
         optional=not run,
     )
     sets = feature_sets(request, bench.warnings)
@@ -254,7 +253,7 @@ def _recipe(
         "align": stored_settings("align", config.align),
         "evaluate": asdict(config.evaluate),
     }
-    inputs = scored_inputs(project) | {"pairs": pairs}
+    inputs = scored_inputs(project, config) | {"pairs": pairs}
     if "model" in features:
         inputs["weights"] = weights_key(project, run)
     elif "untrained" in features:

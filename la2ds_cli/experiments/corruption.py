@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import asdict, dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -144,9 +144,10 @@ class CorruptedProject(Project):
     """The same directory, but the poses it reads are corrupted; stored poses do not change.
 
     test: corruption of the clips that are scored (split `test`, or all if there is no such split);
-    train: of the others; None = none. A run trained through it has a different recipe. Results go
-    to results/robustness/LABEL/. Without labels, the events come from the clean joints: corrupted
-    joints must not define the truth by which they are judged.
+    train: of the others; None = none. A run trained through it has a different recipe. Results,
+    embeddings of corrupted joints, and weights of the parts of the distance that were measured with
+    such joints go to results/robustness/LABEL/. Without labels, the events come from the clean
+    joints: corrupted joints must not define the truth by which they are judged.
     """
 
     def __init__(
@@ -157,6 +158,9 @@ class CorruptedProject(Project):
         self._label = label
         scored = _scored(project)
         self._corruption = {v.id: test if v.id in scored else train for v in project.videos()}
+        # Of the clips that runs train on, on which the parts of the distance are weighed.
+        marked = any(v.split == "test" for v in project.videos() if v.id in scored)
+        self._weighed = train if marked else test
 
     def read_pose(
         self, video: str, *, with_corrections: bool = True
@@ -166,6 +170,22 @@ class CorruptedProject(Project):
         if corruption is None:
             return pose, recipe
         return replace(corruption.apply(video, pose), clip=""), corruption.recipe(recipe.key)
+
+    def pose_header(self, video: str) -> tuple[Recipe, dict[str, Any]]:
+        recipe, facts = self._clean.pose_header(video)
+        corruption = self._corruption[video]
+        return (corruption.recipe(recipe.key) if corruption else recipe), facts
+
+    def embedding_path(self, run: str, video: str) -> Path:
+        if self._corruption[video] is None:
+            return self._clean.embedding_path(run, video)
+        folder = ("results", "robustness", self._label, "embeddings", self.run_dir(run).name)
+        return self._artifact(video, *folder)
+
+    def part_weights_path(self, run: str) -> Path:
+        if self._weighed is None:
+            return self._clean.part_weights_path(run)
+        return self.results_dir("") / f"part_weights-{self.run_dir(run).name}.json"
 
     def results_dir(self, kind: str) -> Path:
         return self._clean.results_dir(f"robustness/{self._label}")

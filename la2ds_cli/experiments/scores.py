@@ -16,6 +16,7 @@ import numpy as np
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config, stored_settings
+from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
@@ -98,7 +99,8 @@ def cached_scores(
     """Score feature sets (`model` is the network of `run`), or read the cached scores.
 
     The cache, results/benchmark/RUN-PROTOCOL.safetensors, is valid as long as weights, poses,
-    labels, settings of [align] and [evaluate] and the code of the evaluation are the same.
+    labels, settings of [align] and [evaluate], poses.min_frames and the code of the evaluation are
+    the same.
     """
     path = project.results_dir(FOLDER) / f"{run}-{protocol}.safetensors"
     recipe = _recipe(project, run, config, features, protocol)
@@ -180,7 +182,7 @@ def _recipe(
         "align": stored_settings("align", config.align),
         "evaluate": asdict(config.evaluate),
     }
-    inputs = scored_inputs(project)
+    inputs = scored_inputs(project, config)
     if {"model", "untrained"} & set(features):
         inputs["weights"] = _file(checkpoint_path(project, run))
     if "base" in features:
@@ -188,14 +190,16 @@ def _recipe(
     return artifact.Recipe("benchmark", VERSION, settings, inputs)
 
 
-def scored_inputs(project: Project) -> dict[str, str]:
+def scored_inputs(project: Project, config: Config) -> dict[str, str]:
     """What every score of the project depends on, as inputs of a recipe: its clips and splits, its
-    labels, and the code of the evaluation."""
+    labels, the code of the evaluation, and the length below which clips are left out, if it is not
+    the default, so that scores of the default stay current."""
+    least = config.poses.min_frames
     return {
         "clips": _digest(sorted(_clips(project))),
         "phases": _file(project.phases_path),
         "code": _digest(sorted(_sources())),
-    }
+    } | ({} if least == PosesConfig().min_frames else {"min_frames": str(least)})
 
 
 def _clips(project: Project) -> list[str]:

@@ -1,7 +1,8 @@
 """Training in several processes, as `torchrun` starts them.
 
-Each process computes its share of every batch. Gradients are summed, so that the update is that of
-the entire batch.
+Each process computes its share of every batch. Gradients are summed by the weights of the shares,
+so that the update is that of the entire batch, unless the loss draws random numbers: each process
+draws its own.
 
 Only the first process locks the project, writes, validates and prints. All processes read the
 project, so each of them must have access to its folder.
@@ -119,22 +120,22 @@ class Processes:
         self.broadcast([0.0])
 
     def mean_gradients(
-        self, parameters: Iterable[torch.Tensor], loss: torch.Tensor, frames: int
+        self, parameters: Iterable[torch.Tensor], loss: torch.Tensor, weight: int
     ) -> torch.Tensor:
-        """Replace this process's gradients by those of the loss over the frames of all processes,
-        and return that loss.
+        """Replace this process's gradients by those of the mean loss of all processes, and return
+        that loss.
 
-        loss: mean over the `frames` of this process. A single process keeps its gradients and its
+        weight: of this process's loss in the mean. A single process keeps its gradients and its
         loss.
         """
         if not self.several:
             return loss
         import torch
 
-        # Turn means into sums, because the shares of a batch have different numbers of frames.
+        # Turn means into sums, because the shares of a batch have different numbers of terms.
         gradients = [p.grad for p in parameters if p.grad is not None]
-        parts = [gradient.flatten() * frames for gradient in gradients]
-        counted = torch.stack([loss * frames, loss.new_tensor(float(frames))])
+        parts = [gradient.flatten() * weight for gradient in gradients]
+        counted = torch.stack([loss * weight, loss.new_tensor(float(weight))])
         flat = torch.cat([*parts, counted.to(parts[0].dtype)])
         torch.distributed.all_reduce(flat)
         flat = flat / flat[-1]

@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -24,7 +24,7 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.training.checkpoint import LoopState, Records
 from la2ds_cli.training.data import TrainingSet, draw_batch, draw_pairs_at
 from la2ds_cli.training.distributed import Processes
-from la2ds_cli.training.losses import Method, get_method
+from la2ds_cli.training.losses import Method, get_method, weight_of
 from la2ds_cli.training.network import PairBatch
 from la2ds_cli.training.tuning import choose_compiled, fastest_threads, uncompiled
 from la2ds_cli.training.validate import (
@@ -136,9 +136,10 @@ class _Run:
         return max(self.state.step / self.config.train.steps, self.state.seconds / self.limit)
 
     def loss(self, batch: PairBatch, step: int) -> torch.Tensor:
-        """Loss of the batch, a mean over its frames."""
+        """Loss of the batch."""
         import torch
 
+        batch = replace(batch, done=self.share_done())
         generator = step_generator(self.config.train, step)
         with torch.autocast(self.options.device.type, torch.bfloat16, enabled=self.bf16):
             return self.method.loss(self.network, batch, self.config, generator)
@@ -205,7 +206,8 @@ def _optimise(
             group["lr"] = rate
         batch = batches.take(state.step, last=state.step + 1 >= train.steps)
         loss = run.forward_backward(batch, state.step)
-        loss = processes.mean_gradients(run.network.parameters(), loss, batch.frames[1])
+        weight = weight_of(run.method, batch)
+        loss = processes.mean_gradients(run.network.parameters(), loss, weight)
         norm = torch.nn.utils.clip_grad_norm_(run.network.parameters(), train.clip_norm)
         if not torch.isfinite(norm):
             raise _diverged(run, batch)

@@ -64,6 +64,7 @@ class PairBatch:
     videos: list[str]
     positions: tuple[int, ...]  # of the pairs in the stream of clips (training.data)
     frames: tuple[int, int]  # real frames of S and of S', kept to avoid a transfer from the device
+    done: float = 0.0  # share of the run before this step, by steps or by time, in [0, 1]
 
 
 def build_network(

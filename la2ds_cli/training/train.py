@@ -24,7 +24,7 @@ from la2ds_cli.training.checkpoint import LoopState
 from la2ds_cli.training.data import MAX_PAIRS, TrainingSet, batch_size, load_training_set
 from la2ds_cli.training.distributed import Processes, process_group
 from la2ds_cli.training.loop import LoopOptions, run_loop
-from la2ds_cli.training.losses import add_head, check_input
+from la2ds_cli.training.losses import add_head, check_input, get_method
 from la2ds_cli.training.network import build_network
 
 if TYPE_CHECKING:
@@ -217,6 +217,11 @@ def _train(
         lambda: _prepare_folder(run_dir, config, recipe, overwrite) if processes.first else None
     )
     _note_few_clips(count, len(data.train), config, progress)
+    if processes.several and getattr(get_method(config.train.method), "DRAWS", False):
+        progress.note(
+            f"the loss of {config.train.method} draws frames at random, and each of the "
+            f"{processes.count} processes draws its own: the run differs from that of one process"
+        )
     saved = checkpoint.load_resume(run_dir / "resume.pt")
     state = run_loop(network.to(device), data, config, run_dir, recipe, options)
     warnings = [*_warnings(count, state), *([SAME_FRAMES] if frames else [])]

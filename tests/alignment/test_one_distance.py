@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.alignment import one_distance
-from la2ds_cli.alignment.one_distance import FILE, MOVEMENT_SPREAD, OneDistance
+from la2ds_cli.alignment.one_distance import MOVEMENT_SPREAD, OneDistance
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.project import BASE_RUN, Project
@@ -110,7 +110,7 @@ def test_weights_of_a_run_are_measured_once_and_kept_beside_it(
     weights = found.embedding, found.base, found.movement
     assert sum(weights) == pytest.approx(3)
     assert weights != (1, 1, 1)
-    stored = json.loads((project.run_dir("mine") / FILE).read_text("utf-8"))
+    stored = json.loads(project.part_weights_path("mine").read_text("utf-8"))
     assert tuple(stored["weights"].values()) == weights
     assert [len(one) for one in measured] == [5]  # too few to hold any out: all of them
     assert distance_of(project) == found
@@ -120,9 +120,9 @@ def test_weights_of_a_run_are_measured_once_and_kept_beside_it(
     half = distance_of(project, replace(SETTINGS, movement=0.5))
     assert half.movement == pytest.approx(found.movement / 2)
     assert len(measured) == 1
-    (project.run_dir("mine") / FILE).unlink()
+    project.part_weights_path("mine").unlink()
     assert distance_of(project, replace(SETTINGS, base=0.25)).base == pytest.approx(found.base / 4)
-    assert json.loads((project.run_dir("mine") / FILE).read_text("utf-8")) == stored
+    assert json.loads(project.part_weights_path("mine").read_text("utf-8")) == stored
     del measured[1:]
     without = distance_of(project, replace(SETTINGS, base=0.0))
     assert (without.base, len(measured)) == (0, 2)  # of two parts instead of three
@@ -152,7 +152,7 @@ def test_weights_that_la2ds_cannot_have_written_are_measured_again(
     tmp_path: Path, weights: object
 ) -> None:
     project = trained(tmp_path, 4)
-    found, path = distance_of(project), project.run_dir("mine") / FILE
+    found, path = distance_of(project), project.part_weights_path("mine")
     document = json.loads(path.read_text("utf-8"))
     path.write_text("{" if weights == "{" else json.dumps(document | {"weights": weights}))
     assert distance_of(project) == found
@@ -176,7 +176,7 @@ def test_other_joints_of_the_clips_are_weighed_anew(tmp_path: Path) -> None:
     project.write_pose("clip2", shaken, Recipe("import", 1, {}, {"labels": "shaken"}))
     anew = distance_of(project)
     assert anew != found
-    (project.run_dir("mine") / FILE).unlink()
+    project.part_weights_path("mine").unlink()
     assert distance_of(project) == anew
 
 
@@ -199,4 +199,4 @@ def test_a_run_without_its_clips_has_equal_weights(tmp_path: Path) -> None:
         project.pose_path(f"clip{n}").unlink()
     found = OneDistance.of_run(Project.open(project.root), "mine", pose, SETTINGS)
     assert (found.embedding, found.base, found.movement) == (1, 1, 1)
-    assert not (project.run_dir("mine") / FILE).exists()
+    assert not project.part_weights_path("mine").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,50 @@ def test_a_tempo_that_comes_near_is_found(tmp_path: Path) -> None:
     known = ~np.isnan(series.value)
     assert series.value[known] == pytest.approx(np.array(times)[known], rel=0.2)
     assert found.tempo["wind-up"][~np.isnan(found.tempo["wind-up"])] == pytest.approx(1, abs=0.2)
+
+
+def cut_attempts(starts: Sequence[float], slow: Sequence[float]) -> dict[str, PoseSequence]:
+    """Attempts that take so many times as long from phase 0.55 on, and whose clips begin at these
+    phases."""
+    clips = {}
+    for n, (start, times) in enumerate(zip(starts, slow, strict=True)):
+        clock = np.array([0, 0.55 - start, 0.55 - start + 0.45 * times]) * 3
+        seconds = np.arange(round(clock[-1] * 30) + 1) / 30
+        clips[f"try-{n}"] = performance(
+            np.interp(seconds, clock, [start, 0.55, 1]), noise=0.5, seed=n
+        )
+    return clips
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2, 3, 4, 5], [5, 4, 3, 2, 1, 0], [0, 5, 1, 4, 2, 3]])
+def test_where_clips_are_cut_is_no_trend_of_the_tempo(tmp_path: Path, order: list[int]) -> None:
+    """Without labels, parts are the same moments of the reference in all attempts."""
+    clips = cut_attempts([0.12, 0.18, 0.24, 0.3, 0.36, 0.42], [1.6] * 6)
+    project = project_of(tmp_path / "project", coach=performance(PHASE, noise=0.5), **clips)
+    names = [list(clips)[n] for n in order]
+    request = AlignRequest(project.config(), features="pose")
+    found = compare_attempts(project, "coach", names, request)
+    assert [span.name for span in found.spans] == ["beginning", "middle", "end"]
+    middle = found.spans[1]
+    assert middle.first >= 45  # of 90 rows; what all but one attempt show begins at phase 0.36
+    known = found.tempo["middle"][~np.isnan(found.tempo["middle"])]
+    assert len(known) >= 5
+    assert known == pytest.approx(1.6, rel=0.08)
+    (series,) = (series for series in found.series if series.kind == "tempo")
+    assert (series.span, series.trend.verdict) == ("middle", "none")
+    assert (series.rows[0], series.rows[-1] + 1) == (middle.first, middle.stop)
+
+
+def test_a_tempo_that_comes_near_is_found_without_labels(tmp_path: Path) -> None:
+    slow = [2.0, 1.8, 1.65, 1.5, 1.35, 1.2]
+    clips = cut_attempts([0.3, 0.12, 0.42, 0.2, 0.36, 0.15], slow)
+    project = project_of(tmp_path / "project", coach=performance(PHASE, noise=0.5), **clips)
+    request = AlignRequest(project.config(), features="pose")
+    found = compare_attempts(project, "coach", list(clips), request)
+    (series,) = (series for series in found.series if series.kind == "tempo")
+    assert (series.span, series.trend.verdict) == ("middle", "fades")
+    known = ~np.isnan(series.value)
+    assert series.value[known] == pytest.approx(np.array(slow)[known], rel=0.1)
 
 
 def test_every_attempt_is_compared_as_one_clip_is(tmp_path: Path) -> None:

@@ -10,7 +10,13 @@ import pytest
 
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.compare.compare import compare
-from la2ds_cli.compare.examples import LEAST_SPREAD, Examples, distances, measure_anomaly
+from la2ds_cli.compare.examples import (
+    LEAST_SPREAD,
+    Examples,
+    distances,
+    example_names,
+    measure_anomaly,
+)
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
@@ -134,6 +140,18 @@ def test_a_fault_scores_above_all_good_clips_and_names_its_joint(group: Project)
     assert (found.driver, found.share_below) == ("right_elbow", 1)
     share = found.row / len(found.unusual)
     assert share == pytest.approx(0.58, abs=0.12)
+
+
+def test_a_clip_of_several_names_is_one_example(group: Project) -> None:
+    names = ["good-1", "good-2", "good-2.mat", "good-3", "good-1.mat", "new.mat", "gone.mp4"]
+    assert example_names(group, ",".join(names), ("coach", "new")) == [
+        "good-1",
+        "good-2",
+        "good-3",
+        "gone.mp4",
+    ]
+    found = examples(group, "new", "good-1,good-2,good-2.mat,good-3")
+    assert (found.used, found.anomaly) == (("good-1", "good-2", "good-3"), None)
 
 
 def test_another_good_clip_does_not(group: Project) -> None:

@@ -22,6 +22,13 @@ from tests.movement import add_sequence, sequence, warped_phase
 SHARED = Path(os.environ.get("LA2DS_SHARED", Path(__file__).parents[3] / "shared")) / "data"
 PENN = SHARED / "penn_action"
 FRACTIONS = ["10 %", "50 %", "100 %"]
+TINY = (
+    'model.input="joints"',
+    "model.width=24",
+    "model.heads=2",
+    "model.spatial_layers=1",
+    "model.temporal_layers=1",
+)
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +71,19 @@ def test_joints_tell_the_phase_where_paces_differ(ours: tuple[Project, dict[str,
     assert accuracy["raw_pose"] > 0.93
     assert accuracy["time_only"] < accuracy["raw_pose"] - 0.05
     assert rows["raw_pose"]["precision_at_k"]["5"]["value"] > 0.9
+
+
+def test_reference_clips_change_no_metric_of_phases(ours: tuple[Project, dict[str, Any]]) -> None:
+    """The untrained network is centred about the training clips, whether or not they align."""
+    found = []
+    for count in (0, 40):
+        config = load_config(overrides=[*TINY, f"align.reference_clips={count}"])
+        result = evaluate(
+            ours[0], run="", protocol="paper", config=config, features=["untrained"], device="cpu"
+        )
+        found.append(result["features"]["untrained"]["phase_classification"])
+    assert found[0] == found[1]
+    assert found[0]["100 %"]["value"] > 0.9
 
 
 def test_fractions_are_drawn_with_their_spread(ours: tuple[Project, dict[str, Any]]) -> None:

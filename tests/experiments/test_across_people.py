@@ -117,6 +117,15 @@ def test_nothing_is_measured_twice_until_a_label_changes(
     assert errors(late)["anna1", "ben1"] > 4
 
 
+def test_figures_without_short_training_clips_are_not_those_with_them(tmp_path: Path) -> None:
+    project = copies(tmp_path)
+    project.mark_video("anna1", split="train", group="")  # the shortest
+    every, default, long = (transfers(project, f"poses.min_frames={n}") for n in (7, 8, LENGTH + 1))
+    assert every["events"] == long["events"]
+    assert len({document["key"] for document in (every, default, long)}) == 3
+    assert transfers(project)["key"] == default["key"]
+
+
 def test_intervals_hold_the_events_of_copies_and_not_labels_far_off(tmp_path: Path) -> None:
     def held(project: Project) -> dict[tuple[str, str], int]:
         config = project.config(overrides=WHOLE)

@@ -23,6 +23,7 @@ from la2ds_cli.experiments.benchmark_tables import MEAN, TaskTable, all_notes, l
 from la2ds_cli.experiments.methods import find_methods
 from la2ds_cli.experiments.metrics import ALL_METRICS
 from la2ds_cli.experiments.result import BenchmarkResult
+from la2ds_cli.experiments.scores import cached_scores
 from la2ds_cli.experiments.significance import nested_resamples
 from tests.small_runs import TINY, interrupted_at, six_clips
 
@@ -170,6 +171,17 @@ def test_changed_labels_or_settings_are_scored_again(copied: Project) -> None:
     old, new, last = (_cells(tables, "la2ds", "swings") for tables in (first, labels, strided))
     assert old[key] != new[key]
     assert old[tau] == new[tau] != last[tau]
+
+
+def test_scores_without_short_clips_are_not_those_with_them(tmp_path: Path) -> None:
+    project = six_clips(tmp_path / "swings")  # the test clips have 33, 39 and 45 frames
+
+    def clips(*settings: str) -> int:
+        config = project.config(overrides=[*SETTINGS, *settings])
+        options: dict[str, Any] = {"protocol": "la2ds", "device": "cpu"}
+        return cached_scores(project, "poses", config, ["raw_pose"], **options).facts["clips"]
+
+    assert [clips(), clips("poses.min_frames=34"), clips("poses.min_frames=8")] == [3, 2, 3]
 
 
 def test_more_seeds_go_into_the_same_table(copied: Project) -> None:

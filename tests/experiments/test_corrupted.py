@@ -29,6 +29,7 @@ def test_either_side_has_its_own_corruption_and_recipe(project: Project) -> None
         changed = video.split == "train"
         assert np.array_equal(pose.xy, clean.xy) != changed
         assert (after.key != before.key) == changed
+        assert seen.pose_header(video.id)[0].key == after.key
     again = CorruptedProject(project, "y", train=NOISE, test=None).read_pose("clip0")[0]
     np.testing.assert_array_equal(again.xy, seen.read_pose("clip0")[0].xy)
 
@@ -51,6 +52,11 @@ def test_nothing_is_written_over_the_clean_project(project: Project) -> None:
     assert seen.results_dir("evaluate") == project.root / "results" / "robustness" / "some-label"
     assert seen.run_dir("default") == project.run_dir("default")
     assert seen.pose_path("clip1") == project.pose_path("clip1")
+    folder = project.root / "results" / "robustness" / "some-label"
+    for video in project.videos():
+        path, clean = (one.embedding_path("default", video.id) for one in (seen, project))
+        inside = path.is_relative_to(folder)
+        assert inside if video.split == "test" else path == clean
 
 
 def test_events_without_labels_stay_those_of_the_clean_joints(project: Project) -> None:

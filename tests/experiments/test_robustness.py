@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from la2ds_cli.alignment.one_distance import OneDistance
 from la2ds_cli.core.artifact import read_header
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.table import terminal
+from la2ds_cli.experiments.corruption import CorruptedProject, JointNoise
 from la2ds_cli.experiments.robustness import (
     TREATMENTS,
     Sweep,
@@ -27,7 +29,8 @@ from la2ds_cli.experiments.robustness import (
     write_sweep,
 )
 from la2ds_cli.training.train import train
-from tests.small_runs import TINY, six_clips
+from tests.evaluation.labelled_project import labelled_project
+from tests.small_runs import JOINTS, TINY, six_clips
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +157,38 @@ def test_noise_has_four_combinations_and_trains_the_missing_run(
     stamp = paths[1].stat().st_mtime_ns
     assert noise_sweep(project, run="mine", config=config, device="cpu") == sweep
     assert paths[1].stat().st_mtime_ns == stamp
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_parts_of_the_distance_are_weighed_by_the_joints_that_are_tested(
+    tmp_path: Path, marked: bool
+) -> None:
+    """Stored embeddings of clean joints weigh nothing beside noisy ones, and weights that noisy
+    joints gave are not those of the project."""
+    project = labelled_project(tmp_path / "project", train=6, test=2 if marked else 0)
+    config = project.config(overrides=[*JOINTS, *TINY])
+    noise = JointNoise(3.0, 0, config.heatmap)
+    train(project, run="mine", config=config, device="cpu")
+
+    def weights(project: Project) -> OneDistance:
+        clip = project.read_pose(project.videos()[0].id)[0]
+        return OneDistance.of_run(project, "mine", clip, config.align)
+
+    first = CorruptedProject(project, "first", train=noise, test=noise)
+    alone, before = weights(first), _clean_files(project)
+    assert not list(project.root.glob("embeddings/*/*"))
+    clean = weights(project)
+    assert clean != alone
+    after = _clean_files(project)
+    assert before.items() <= after.items()
+    again = CorruptedProject(project, "again", train=noise, test=noise)
+    assert weights(again) == alone
+    assert weights(CorruptedProject(project, "again", train=None, test=None)) == clean
+    louder = JointNoise(6.0, 0, config.heatmap)
+    assert weights(CorruptedProject(project, "again", train=louder, test=louder)) != alone
+    only_test = CorruptedProject(project, "again", train=None, test=noise)
+    assert weights(only_test) == (clean if marked else alone)
+    assert _clean_files(project) == after
 
 
 def test_a_clip_that_the_run_has_seen_is_not_scored(

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +14,21 @@ import pytest
 import torch
 from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage]
 
+import la2ds_cli.training.train as train_module
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
+from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.training import checkpoint
+from la2ds_cli.training.data import Clip, draw_batch
 from la2ds_cli.training.distributed import Processes, ReportedElsewhere
+from la2ds_cli.training.loop import step_generator
+from la2ds_cli.training.losses import get_method, method_recipe, weight_of
+from la2ds_cli.training.network import build_network
 from la2ds_cli.training.train import train
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.small_runs import clips
+from tests.told import Notes
 
 SMALL = [
     "model.input=joints",
@@ -106,6 +114,63 @@ def test_two_processes_equal_one(tmp_path: Path) -> None:
     assert unmoved < one.keys()
     for name in one.keys() - unmoved:
         torch.testing.assert_close(two[name], one[name], rtol=1e-4, atol=1e-5)
+
+
+EXACT = ["la2ds", "casa", "tcc", "tcc-classification", "lav", "vava", "vaot"]
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_the_shares_of_a_batch_weigh_as_in_the_whole(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Loss and gradient of a batch of clips of different lengths are those of its two shares."""
+    preset, settings = method_recipe(name)
+    config = load_config(preset=preset, overrides=[*settings, *SMALL, "model.heads=2"])
+    skeleton, method = get_skeleton("penn13"), get_method(config.train.method)
+    poses = [sequence(warped_phase(12 + 8 * n, n)) for n in range(8)]
+    shown = [Clip(f"clip{n}", pose.xy, pose.score) for n, pose in enumerate(poses)]
+    network = build_network(config.model, config.heatmap, skeleton, 0)
+
+    def loss_of(share: slice) -> tuple[torch.Tensor, int]:
+        batch = draw_batch(shown, skeleton, config, 0, torch.device("cpu"), share)
+        network.zero_grad()
+        loss = method.loss(network, batch, config, step_generator(config.train, 0))
+        loss.backward()
+        return loss.detach(), weight_of(method, batch)
+
+    def gradient() -> torch.Tensor:
+        return torch.cat([p.grad.flatten() for p in network.parameters() if p.grad is not None])
+
+    whole, expected = loss_of(slice(None))[0], gradient()
+    other, weight = loss_of(Processes(1, 2).share)
+    sent = torch.cat([gradient(), other[None], torch.ones(1)]) * weight
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda flat: flat.add_(sent))
+    loss, weight = loss_of(Processes(0, 2).share)
+    mean = Processes(0, 2).mean_gradients(network.parameters(), loss, weight)
+    torch.testing.assert_close(mean, whole, rtol=1e-5, atol=0)
+    assert float((gradient() - expected).norm() / expected.norm()) < 1e-3
+
+
+@pytest.mark.parametrize(("method", "notes"), [("tcc", 0), ("gtcc", 1), ("tcn", 1), ("sal", 1)])
+def test_methods_that_draw_say_that_each_process_draws_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, notes: int
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train_module, "run_loop", stop)
+    monkeypatch.setattr(train_module, "process_group", lambda *_: nullcontext())
+    monkeypatch.setattr(Processes, "gather", lambda self, texts: list(texts))
+    project, told = clips(tmp_path / "project"), Notes()
+    config = load_config(preset=method, overrides=SMALL)
+    for count in (1, 2):
+        one = Processes(0, count)
+        monkeypatch.setattr(Processes, "from_environment", lambda one=one: one)
+        with pytest.raises(KeyboardInterrupt):
+            train(project, run=f"of-{count}", config=config, device="cpu", progress=told)
+    said = [line for line in told.lines if "processes" in line]
+    assert len(said) == notes
+    assert all("each of the 2 processes draws its own" in line for line in said)
 
 
 def _torchrun(project: Project, *settings: str) -> subprocess.CompletedProcess[str]:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from la2ds_cli.core.config import load_config
 from la2ds_cli.training.losses import add_head, gtcc
 from la2ds_cli.training.losses.gtcc import Pair
+from la2ds_cli.training.train import train
 from tests.training.feature_pairs import (
     AsGiven,
     assert_gradients_are_those_of,
@@ -225,9 +226,43 @@ def test_a_window_begins_or_ends_at_its_frame_and_stays_in_the_clip() -> None:
 
 
 def test_all_frames_count_at_first_and_hardly_any_must_at_the_end() -> None:
-    assert gtcc.least_keep(0, 1200) == pytest.approx(0.95)
-    assert gtcc.least_keep(1199, 1200) == pytest.approx(0.95**50)
-    assert gtcc.least_keep(0, 1) == pytest.approx(0.95)
+    assert gtcc.least_keep(0) == pytest.approx(0.95)
+    assert gtcc.least_keep(0.5) == pytest.approx(0.95**25.5)
+    assert gtcc.least_keep(1) == gtcc.least_keep(1.2) == pytest.approx(0.95**50)
+
+
+@pytest.mark.parametrize(
+    ("steps", "minutes", "shares"),
+    [(4, None, [0, 0.25, 0.5, 0.75]), (50, 1.0, [0, 1 / 3, 2 / 3])],
+    ids=["few clips", "a time limit"],
+)
+def test_the_drop_function_follows_the_run_to_its_end(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    steps: int,
+    minutes: float | None,
+    shares: list[float],
+) -> None:
+    """Eight clips fill no batch of 256, and every batch is smaller; the clock shows 20 seconds more
+    at every step."""
+    seen: list[float] = []
+    real = gtcc.least_keep
+
+    def watched(done: float) -> float:
+        seen.append(done)
+        return real(done)
+
+    monkeypatch.setattr(gtcc, "least_keep", watched)
+    config = small("gtcc", f"train.steps={steps}", "train.batch_size=256")
+    ticks = iter(range(0, 10_000, 20))
+    train(
+        figures(tmp_path / "p"),
+        config=config,
+        device="cpu",
+        max_minutes=minutes,
+        clock=lambda: float(next(ticks)),
+    )
+    assert list(dict.fromkeys(seen)) == pytest.approx(shares)
 
 
 def test_a_background_frame_gets_dropped() -> None:

@@ -17,6 +17,9 @@ network: a la2ds_models.sequence_network.SequenceNetwork. batch: a PairBatch
 * `clips`: an augmented copy of a clip and one of another clip; `batch.truth` is the share of the
   second clip that has passed at each of its frames, in [0, 1], and says nothing about the first.
 
+`batch.done` is the share of the run that is done, for what changes during a run: of its steps or,
+if that is more, of the time that it may take.
+
 Every method can read every `model.input` except rgb, which needs PAIRS = `clips`. The only
 augmentation of frozen video-frame features is the mirror image: a copy of a clip has the same
 features as the clip, and matching the two teaches nothing. A method for which that does not hold
@@ -34,6 +37,13 @@ A method with its own parameters adds
 
 which is trained as the submodule `method_head` of the network. Only the resume state contains it;
 the weights used to embed do not.
+
+Several processes share every batch, and their losses are averaged. A method whose loss is not a
+mean over the frames of `batch.augmented` says over what it is one,
+
+    MEAN_OVER = "pairs"      # or "frames", of both clips
+
+and one that draws random numbers says `DRAWS = True`: each process then draws its own.
 
 A module of your own has no preset; it lists the settings that it needs as a literal,
 
@@ -60,6 +70,7 @@ if TYPE_CHECKING:
     from la2ds_models.sequence_network import SequenceNetwork
 
 Pairs = Literal["copies", "clips"]
+MeanOver = Literal["copies", "frames", "pairs"]
 HEAD = "method_head"
 
 
@@ -70,6 +81,8 @@ class Method(Protocol):
     loss: Callable[[SequenceNetwork, PairBatch, Config, torch.Generator], torch.Tensor]
     # head: Callable[[Config], nn.Module], if the method has parameters
     # INPUTS: tuple[ModelInput, ...], if it differs from what PAIRS allows
+    # MEAN_OVER: MeanOver, if the loss is not a mean over the frames of the copies
+    # DRAWS: True, if the loss draws random numbers
 
 
 def method_names() -> list[str]:
@@ -101,6 +114,15 @@ def method_recipe(method: str | None, preset: str | None = None) -> tuple[str | 
     if method is not None and method not in (*method_names(), *preset_names()):
         overrides += getattr(get_method(method), "SETTINGS", ())
     return preset, overrides
+
+
+def weight_of(method: Method, batch: PairBatch) -> int:
+    """How much the loss of a batch counts beside those of other shares of it: the number of terms
+    that it is the mean of, or a number that is proportional to it."""
+    over: MeanOver = getattr(method, "MEAN_OVER", "copies")
+    if over == "pairs":
+        return len(batch.positions)
+    return sum(batch.frames) if over == "frames" else batch.frames[1]
 
 
 def readable_inputs(method: Method) -> tuple[str, ...]:

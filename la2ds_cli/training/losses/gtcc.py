@@ -54,6 +54,8 @@ if TYPE_CHECKING:
 
 NAMES = ("gtcc",)
 PAIRS = "clips"
+MEAN_OVER = "frames"
+DRAWS = True
 COMPONENTS = 5  # K
 STEPS = 10  # of expectation-maximisation
 LEAST_VARIANCE = 0.5  # of a component, in squared frames
@@ -85,7 +87,7 @@ def loss(
     divisor = config.train.temperature
     if config.train.scaling == "casa":
         divisor *= sides[0].shape[-1]
-    floor = least_keep(min(batch.positions) // config.train.batch_size, config.train.steps)
+    floor = least_keep(batch.done)
     values = []
     for here, there in ((0, 1), (1, 0)):
         pair = Pair(sides[here], sides[there], masks[here], masks[there])
@@ -97,9 +99,9 @@ def loss(
     return torch.cat(values).mean()
 
 
-def least_keep(step: int, steps: int) -> float:
-    """c at a step of a run: gamma at the first step, gamma^`EPOCHS` at the last."""
-    return DECAY ** (1 + (EPOCHS - 1) * min(step / max(steps - 1, 1), 1))
+def least_keep(done: float) -> float:
+    """c when a share of the run is done: gamma at its start, gamma^`EPOCHS` at its end."""
+    return DECAY ** (1 + (EPOCHS - 1) * min(done, 1))
 
 
 @dataclass(frozen=True)

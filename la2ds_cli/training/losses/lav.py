@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 NAMES = ("lav",)
 PAIRS = "clips"
+MEAN_OVER = "pairs"
 REGULARISATION = 0.5  # alpha
 WINDOW = 10  # frames; sigma
 MARGIN = 2.0  # squared distance on the unit sphere: at right angles

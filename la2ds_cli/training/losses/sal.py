@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 NAMES = ("sal",)
 PAIRS = "copies"
+MEAN_OVER = "pairs"
+DRAWS = True
 INPUTS = get_args(ModelInput)  # frames are compared within one clip, never with its copy
 TUPLES = 32  # per sequence and step
 IN_ORDER = 0.25  # share of the tuples

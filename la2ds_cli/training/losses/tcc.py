@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 NAMES = ("tcc", "tcc-classification")
 PAIRS = "clips"
+MEAN_OVER = "frames"
 VARIANCE_WEIGHT = 0.001  # lambda of eq. 4
 LABEL_SMOOTHING = 0.1  # of the classification, from the authors' code
 
