@@ -152,7 +152,7 @@ class _Request:
             self.runs or (DEFAULT_RUN,),
             self.config,
             self.device,
-            inputs.clips[0].pose.skeleton,
+            inputs.clips[0].pose,
             inputs.training,
             optional=not self.runs,
         )

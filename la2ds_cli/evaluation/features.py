@@ -364,7 +364,8 @@ def check_runs(project: Project, runs: Sequence[str]) -> tuple[str, ...]:
 @dataclass(frozen=True)
 class FeatureRequest:
     """Which feature sets are wanted. names: of FEATURE_NAMES, None = all. runs: those of the
-    feature set `model`. training: poses of all training clips. optional: a single run without
+    feature set `model`. pose: of a clip under test; all have its skeleton, and are compared in 3D
+    if it is `spatial`. training: poses of all training clips. optional: a single run without
     weights is left out with a warning."""
 
     project: Project
@@ -372,7 +373,7 @@ class FeatureRequest:
     runs: Sequence[str]
     config: Config
     device: DeviceName
-    skeleton: str
+    pose: PoseSequence
     training: Sequence[PoseSequence]
     optional: bool = False
 
@@ -380,9 +381,15 @@ class FeatureRequest:
         return self.names is None or not set(names).isdisjoint(self.names)
 
     @cached_property
+    def align(self) -> AlignConfig:
+        """The settings of the alignment, in 2D if the clips have no joints in 3D."""
+        flat = self.config.align.joints == "3d" and not self.pose.spatial
+        return replace(self.config.align, joints="2d") if flat else self.config.align
+
+    @cached_property
     def references(self) -> list[PoseSequence]:
         """The training clips through which the networks and some variants of raw poses align."""
-        return choose_references(self.training, self.config.align)
+        return choose_references(self.training, self.align)
 
     @cached_property
     def base(self) -> EmbedsOnce:
@@ -390,7 +397,7 @@ class FeatureRequest:
         skeleton that it does not read."""
         from la2ds_cli.embedding.trained import base_embedder
 
-        return EmbedsOnce(base_embedder(self.skeleton, self.device))
+        return EmbedsOnce(base_embedder(self.pose.skeleton, self.device))
 
 
 def feature_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureSet]:
@@ -399,7 +406,7 @@ def feature_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureSe
     If an optional run has no weights, the untrained network has the settings of the request.
     Raises UserError (exit 4) if a run that is not optional has no weights, or if no set is left.
     """
-    sets = baseline_sets(request.references, request.config.align)
+    sets = baseline_sets(request.references, request.align)
     if request.wants("model", "untrained"):
         sets += _network_sets(request, warnings)
     if request.wants("base"):
@@ -417,7 +424,7 @@ def feature_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureSe
 def _network_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureSet]:
     from la2ds_cli.embedding.trained import has_model, load_embedder, trained_runs
 
-    project, runs, align = request.project, request.runs, request.config.align
+    project, runs, align = request.project, request.runs, request.align
     embedders = {}
     if not request.optional or has_model(project, runs[0]):
         embedders = {run: EmbedsOnce(load_embedder(project, run, request.device)) for run in runs}
@@ -427,7 +434,7 @@ def _network_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureS
         hint = f"; --run NAME selects another: {', '.join(trained)}" if trained else ""
         warnings.append(f"run {runs[0]} has no model: only baselines were evaluated{hint}")
     references = request.references
-    base = request.base if request.config.align.base and is_body(request.skeleton) else None
+    base = request.base if request.align.base and is_body(request.pose.skeleton) else None
     sets = [
         embedder_set(
             *("model", f"the network of run {run}", embedder, align, references, run, base),
@@ -451,7 +458,7 @@ def _base_set(request: FeatureRequest, warnings: list[str]) -> list[FeatureSet]:
         warnings.append(f"{error.message}: evaluated without it")
         return []
     description = "the base model, which ships with la2ds"
-    return [embedder_set("base", description, base, request.config.align, request.references)]
+    return [embedder_set("base", description, base, request.align, request.references)]
 
 
 def _untrained_set(request: FeatureRequest, trained: EmbedsOnce | None) -> FeatureSet:
@@ -468,12 +475,12 @@ def _untrained_set(request: FeatureRequest, trained: EmbedsOnce | None) -> Featu
         frame_features = frame_feature_reader(request.project, settings, device=request.device)
     untrained = untrained_embedder(
         settings,
-        request.skeleton,
+        request.pose.skeleton,
         seed=config.evaluate.seed,
         device=request.device,
         frame_features=frame_features,
     )
-    align = replace(config.align, pool=False)  # the joints' movement would dominate
+    align = replace(request.align, pool=False)  # the joints' movement would dominate
     description = f"{network} with random weights"
     embed = EmbedsOnce(untrained)
     # Whatever the settings of the alignment are, since metrics without alignment depend on it.

@@ -152,9 +152,9 @@ def _transfers(
     progress: Progress | None,
 ) -> dict[str, Any]:
     progress = progress or Progress()
-    skeleton = bench.clips[0].pose.skeleton
+    pose = bench.clips[0].pose
     request = FeatureRequest(
-        *(project, features, (run or DEFAULT_RUN,), config, device, skeleton, bench.training),
+        *(project, features, (run or DEFAULT_RUN,), config, device, pose, bench.training),
         optional=not run,
     )
     sets = feature_sets(request, bench.warnings)

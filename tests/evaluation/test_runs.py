@@ -19,7 +19,9 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.table import Cell
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.embedding.embedder import Embedder
+from la2ds_cli.evaluation.clips import select_clips
 from la2ds_cli.evaluation.evaluate import evaluate, result_name
+from la2ds_cli.evaluation.features import FeatureRequest, feature_sets
 from la2ds_cli.evaluation.measure import Measure, mean_over_runs, undefined
 from la2ds_cli.evaluation.table import (
     evaluation_table,
@@ -28,7 +30,10 @@ from la2ds_cli.evaluation.table import (
     phase_notes,
     verdict,
 )
+from la2ds_cli.training.train import train
+from tests import small_runs
 from tests.evaluation.labelled_project import labelled_project
+from tests.movement import add_sequence, in_space, sequence, warped_phase
 
 TINY = [
     'model.input="joints"',
@@ -191,6 +196,24 @@ def test_a_run_of_several_without_a_model_is_an_error(project: Project) -> None:
         measured(project, "a", "a")
     with pytest.raises(UserError, match="not a run name"):
         measured(project, "a", "../b")
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_run_is_aligned_in_2d_where_the_clips_have_no_joints_in_3d(
+    tmp_path: Path, deep: bool
+) -> None:
+    """As by align: with the base model, which reads joints in the image."""
+    project = Project.create(tmp_path)
+    for n in range(6):
+        pose = sequence(warped_phase(40, n)) if not deep else in_space(warped_phase(40, n))
+        add_sequence(project, f"clip{n}", pose)
+    settings = [*small_runs.TINY, "model.input=joints", "align.joints=3d", "align.base=1"]
+    train(project, run="mine", config=project.config(overrides=settings))
+    config = project.config(overrides=settings)
+    pose = select_clips(project, config, []).test["clip0"]
+    request = FeatureRequest(project, ["model"], ("mine",), config, "cpu", pose, [])
+    (model,) = feature_sets(request, [])
+    assert model.variants[0].uses.base is not deep
 
 
 def test_an_undefined_run_leaves_the_mean_undefined_and_is_named() -> None:
