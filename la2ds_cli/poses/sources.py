@@ -60,7 +60,8 @@ def collect_entries(paths: Sequence[str], options: ClipOptions | None = None) ->
 
     options: defaults for what a manifest does not say; fps is kept only for folders of images. A
     clip that is named twice with the same options and subject is listed once. Raises UserError for
-    a URL (exit 2), and as `read_manifest` does.
+    a URL (exit 2), for a part of a file that is to be read in two ways (exit 5), and as
+    `read_manifest` does.
     """
     defaults = options or ClipOptions()
     named: list[Entry] = []
@@ -69,12 +70,15 @@ def collect_entries(paths: Sequence[str], options: ClipOptions | None = None) ->
         for name in _expand(path):
             is_table = Path(name).suffix.lower() == ".csv"
             named += read_manifest(name, defaults) if is_table else [Entry(name, defaults)]
-    entries: dict[tuple[Path, ClipOptions, str], Entry] = {}
+    entries: dict[tuple[Path, str], Entry] = {}  # the file and its part, which make the id
     for entry in named:
         for name in _expand(entry.name):
-            used = _without_rate(name, entry.options)
-            key = (Path(name).resolve(), used, entry.subject)
-            entries.setdefault(key, replace(entry, name=name, options=used))
+            new = replace(entry, name=name, options=_without_rate(name, entry.options))
+            old = entries.setdefault((Path(name).resolve(), new.options.part), new)
+            if (old.options, old.subject) != (new.options, new.subject):
+                raise _mismatch(
+                    f"{name} is listed twice, with different options or subjects", _ONE_WAY
+                )
     return list(entries.values())
 
 
@@ -173,6 +177,7 @@ _FACTS: dict[str, tuple[Callable[[str], Any], str]] = {
     "split": (_split, " or ".join(SPLITS)),
 }
 _COLUMNS = ("path", *_OPTIONS, *_FACTS)
+_ONE_WAY = "list it once, or give each entry its own start and end"
 _HINT = f"one row per clip, separated by commas; columns: {', '.join(_COLUMNS)}; path is required"
 
 
@@ -183,8 +188,9 @@ def read_manifest(path: str | Path, options: ClipOptions | None = None) -> list[
     slowmo, fps, subject, group, split. Empty cells and missing columns keep the values of
     `options`.
 
-    Raises UserError: V006 no such file (exit 3); exit 5 for an unknown column, a value that is
-    not allowed or a clip listed twice, naming file, line and column.
+    Raises UserError: V006 no such file (exit 3); exit 5 for an unknown column or a value that is
+    not allowed, naming file, line and column, and for a part of a file listed twice, also with
+    other options: it would be one clip read in two ways.
     """
     path = Path(path)
     if not path.is_file():
@@ -193,12 +199,12 @@ def read_manifest(path: str | Path, options: ClipOptions | None = None) -> list[
     entries = read_rows(path, lambda row: _entry(row, path.parent, defaults), _HINT)
     if not entries:
         raise _mismatch(f"{path} lists no clips", _HINT)
-    seen: set[tuple[str, ClipOptions]] = set()
+    seen: set[tuple[str, str]] = set()
     for entry in entries:
-        if (entry.name, entry.options) in seen:
+        if (entry.name, entry.options.part) in seen:
             hint = "give each row its own start and end"
             raise _mismatch(f"{path} lists the same part of {entry.name} twice", hint)
-        seen.add((entry.name, entry.options))
+        seen.add((entry.name, entry.options.part))
     return entries
 
 
