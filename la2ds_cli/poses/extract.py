@@ -207,7 +207,7 @@ def _probe(
     run: Extraction, entry: Entry, subjects: ClipSubjects, options: ClipOptions | None
 ) -> ClipSource | ItemResult:
     chosen = entry.options
-    if options is None and chosen == ClipOptions():
+    if options is None and not entry.says_how and chosen == ClipOptions():
         chosen = stored_options(run.project, Path(entry.name)) or chosen
     try:
         source = load_source(

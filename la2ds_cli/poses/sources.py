@@ -40,6 +40,8 @@ class Entry:
     """A clip named by the user: a file or folder, how to read it, and its row in videos.csv.
 
     subject: whom to follow; group: performer or session; split: one of SPLITS. Empty = not given.
+    says_how: whether its row of a manifest says how to read it, also if that is how files are read
+    anyway (`mirror` is false).
     """
 
     name: str
@@ -47,6 +49,7 @@ class Entry:
     subject: str = ""
     group: str = ""
     split: str = ""
+    says_how: bool = False
 
 
 def collect_entries(paths: Sequence[str], options: ClipOptions | None = None) -> list[Entry]:
@@ -224,7 +227,8 @@ def _entry(row: dict[str, str], folder: Path, defaults: ClipOptions) -> Entry:
         options = replace(defaults, **changed)
     except UserError as error:
         raise ValueError(f"column {error.message.removeprefix('--')}") from error
-    return Entry(str(folder / name), options, **facts)
+    says_how = bool(changed.keys() - {"fps"})  # a rate changes nothing but folders of images
+    return Entry(str(folder / name), options, **facts, says_how=says_how)
 
 
 def _refuse_url(name: str) -> None:

@@ -165,8 +165,8 @@ def test_tables_among_the_paths(folder: Path) -> None:
     two, deep = str(folder / "clip2.MP4"), str(folder / "deep" / "er" / "clip1.mov")
     assert found == [
         Entry(ten, ClipOptions(rotate=90)),
-        Entry(two, ClipOptions(start=1, end=2, rotate=90), "left"),
-        Entry(two, ClipOptions(start=2, end=3, rotate=180), "left"),
+        Entry(two, ClipOptions(start=1, end=2, rotate=90), "left", says_how=True),
+        Entry(two, ClipOptions(start=2, end=3, rotate=180), "left", says_how=True),
         Entry(deep, ClipOptions(rotate=90)),
     ]
 
@@ -218,9 +218,15 @@ def test_every_column(tmp_path: Path) -> None:
             "largest",
             "anna",
             "train",
+            says_how=True,
         ),
-        Entry(str(tmp_path / "frames" / "мяч"), ClipOptions(fps=25)),
-        Entry(str(tmp_path / "b.mp4"), ClipOptions(end=2, rotate=270, mirror=True), split="test"),
+        Entry(str(tmp_path / "frames" / "мяч"), ClipOptions(fps=25), says_how=True),
+        Entry(
+            str(tmp_path / "b.mp4"),
+            ClipOptions(end=2, rotate=270, mirror=True),
+            split="test",
+            says_how=True,
+        ),
     ]
 
 

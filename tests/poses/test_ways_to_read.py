@@ -87,6 +87,19 @@ def test_a_manifest(project: Project, tmp_path: Path, clip: str) -> None:
     assert project.read_pose(results[2].video)[0].xy[0, 0, 0] == pytest.approx(180, abs=2)
 
 
+def test_a_manifest_can_take_options_back(project: Project, tmp_path: Path, clip: str) -> None:
+    """A row that says nothing reads the clip as before; `rotate` is 0 does say something."""
+    extract_poses(project, [clip], CONFIG, ExtractOptions(clip=ClipOptions(rotate=90)))
+    table = tmp_path / "clips.csv"
+    sizes = []
+    for cell in ("", "0"):
+        table.write_text(f"path,rotate\nclip.mp4,{cell}\n")
+        (result,) = extract_poses(project, [str(table)], CONFIG)
+        sizes.append(project.read_pose(result.video)[0].size)
+    assert sizes == [(160, 240), (240, 160)]
+    assert [video.options for video in project.videos()] == [""]
+
+
 def test_a_long_video_asks_for_the_part_that_matters(project: Project, clip: str) -> None:
     short = replace(CONFIG, max_duration=1.5)
     (result,) = extract_poses(project, [clip], short)
