@@ -4,6 +4,7 @@ once."""
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -184,12 +185,15 @@ def _probe_all(
     """The clips named by `paths`, probed, or what is wrong with them; named subjects are stored."""
     entries = collect_entries(paths, options.clip or ClipOptions())
     entries = [replace(entry, subject=entry.subject or options.subject) for entry in entries]
+    listed = Counter(Path(entry.name).resolve() for entry in entries)
     if options.shard is not None:
         number, parts = options.shard
         entries = entries[number - 1 :: parts]
+    if options.clip is None:
+        entries = list(_as_stored(run.project, entries, listed))
     subjects = ClipSubjects.read(run.project)
     run.progress.begin("checking files", len(entries))
-    probed = [_probe(run, entry, subjects, options.clip) for entry in entries]
+    probed = [_probe(run, entry, subjects) for entry in entries]
     run.progress.end()
     _note_unknown(run, subjects, probed)
     named = {
@@ -203,16 +207,25 @@ def _probe_all(
     return probed
 
 
-def _probe(
-    run: Extraction, entry: Entry, subjects: ClipSubjects, options: ClipOptions | None
-) -> ClipSource | ItemResult:
-    chosen = entry.options
-    if options is None and not entry.says_how and chosen == ClipOptions():
-        chosen = stored_options(run.project, Path(entry.name)) or chosen
+def _as_stored(
+    project: Project, entries: Sequence[Entry], listed: Mapping[Path, int]
+) -> Iterator[Entry]:
+    """The entries, those that do not say how their file is read once for each part of it that the
+    project knows. listed: how often each file is in the whole list."""
+    for entry in entries:
+        ways = [entry.options]
+        if not entry.says_how and entry.options == ClipOptions():
+            ways = stored_options(project, Path(entry.name)) or ways
+            if listed[Path(entry.name).resolve()] > 1:  # other entries name its parts
+                ways = [way for way in ways if not way.is_cut] or [entry.options]
+        yield from (replace(entry, options=way) for way in ways)
+
+
+def _probe(run: Extraction, entry: Entry, subjects: ClipSubjects) -> ClipSource | ItemResult:
     try:
         source = load_source(
             entry.name,
-            chosen,
+            entry.options,
             max_duration=run.config.max_duration,
             group=entry.group,
             split=entry.split,

@@ -366,8 +366,8 @@ def _with_facts(pose: PoseSequence, source: ClipSource, names: dict[str, str]) -
     return replace(pose, info={**facts, **pose.info})
 
 
-def stored_options(project: Project, path: Path) -> ClipOptions | None:
-    """How the project reads one of its files; None for a file that it does not know or knows
-    twice."""
-    rows = [video for video in project.video_list().of_source(path) if video.person == 1]
-    return ClipOptions.from_text(rows[0].options) if len(rows) == 1 else None
+def stored_options(project: Project, path: Path) -> list[ClipOptions]:
+    """How the project reads one of its files, for each of its parts in order; empty for a file that
+    it does not know."""
+    rows = project.video_list().of_source(path)
+    return [ClipOptions.from_text(text) for text in dict.fromkeys(row.options for row in rows)]

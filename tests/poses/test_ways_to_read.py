@@ -47,6 +47,25 @@ def test_parts_of_one_file_are_clips_of_their_own(project: Project, clip: str) -
     assert (one.frames, two.frames) == (20, 30)
 
 
+def test_the_parts_of_a_file_are_made_anew_together(
+    project: Project, tmp_path: Path, clip: str
+) -> None:
+    """As `la2ds status` suggests, by the name of the file; the whole file is no clip of its own."""
+    for options in (ClipOptions(end=0.8, mirror=True), ClipOptions(start=0.8)):
+        extract_poses(project, [clip], CONFIG, ExtractOptions(clip=options))
+    parts = project.videos()
+    changed = replace(CONFIG, detect_threshold=0.5)
+    results = extract_poses(project, [clip], changed)
+    assert [(r.status, r.video) for r in results] == [("ok", part.id) for part in parts]
+    assert project.videos() == parts
+    assert [r.status for r in extract_poses(project, [clip], changed)] == ["cached", "cached"]
+    # Where a list names a part beside the file, the file is the whole of it.
+    (tmp_path / "clips.csv").write_text("path,start\nclip.mp4,\nclip.mp4,0.8\n")
+    whole, part = extract_poses(project, [str(tmp_path / "clips.csv")], changed)
+    assert (whole.status, part.status, part.video) == ("ok", "cached", parts[1].id)
+    assert len(project.videos()) == 3
+
+
 def test_later_steps_read_a_clip_the_same_way(project: Project, clip: str) -> None:
     turned = ClipOptions(rotate=90, slowmo=2)
     (result,) = extract_poses(project, [clip], CONFIG, ExtractOptions(clip=turned))
