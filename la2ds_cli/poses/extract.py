@@ -260,7 +260,8 @@ def _rows_lock(project: Project, shard: Shard | None):
 def _outcomes(
     run: Extraction, probed: Sequence[ClipSource | ItemResult], engine: Engine
 ) -> Iterator[tuple[int, ClipOutcome]]:
-    """(index, outcome) of every clip, in the order given; equal content is processed once."""
+    """(index, outcome) of every clip, in the order given; equal content is processed once, unless
+    its poses were imported: these belong to one clip."""
     outcomes: dict[int, ClipOutcome] = {}
     first: dict[tuple[str, str, str], int] = {}  # content -> index
     todo: dict[int, ClipSource] = {}
@@ -270,6 +271,8 @@ def _outcomes(
             continue
         if (cached := _cached(run, source)) is not None:
             outcomes[index] = cached
+            if run.is_imported(source):
+                continue
         elif source.content not in first:
             todo[index] = source
         first.setdefault(source.content, index)

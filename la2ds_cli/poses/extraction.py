@@ -226,12 +226,18 @@ class Extraction:
         current = {self.recipe(*networks, source, person).key for networks in made_by}
         return facts if recipe.key in current and not self.overwrite else None
 
+    def is_imported(self, source: ClipSource) -> bool:
+        """Whether the poses of a source, which exist, were not made by this step."""
+        return artifact.read_header(self.project.pose_path(source.id()))[0].step != STEP
+
     def attempt(self, source: ClipSource, twin: ClipSource | None = None) -> ClipOutcome:
         """Poses of a source, extracted or copied from an identical file. Problems of the clip,
         expected or not, become a result; errors that end the run are raised."""
         start = time.perf_counter()
         try:
             pose = self.copy(twin, source) if twin is not None else self.extract(source)
+            result = item_result(source.name, source.id(), pose.info, cached=False)
+            return ClipOutcome(result, int(pose.info["persons"]), time.perf_counter() - start)
         except UserError as error:
             if error.exit_code in RUN_ENDS_WITH:
                 raise
@@ -241,8 +247,6 @@ class Extraction:
         except Exception as error:
             result = unexpected(self.project, source.name, error)
             return ClipOutcome(result, 0, time.perf_counter() - start)
-        result = item_result(source.name, source.id(), pose.info, cached=False)
-        return ClipOutcome(result, int(pose.info["persons"]), time.perf_counter() - start)
 
     def extract(self, source: ClipSource) -> PoseSequence:
         """Extract the poses of a source and write them to the project, the subject last; returns

@@ -432,6 +432,21 @@ def test_imported_poses_are_never_touched(project: Project, clips: Path, monkeyp
     assert project.read_pose(made)[1] == imported
 
 
+def test_a_copy_of_an_imported_clip_is_extracted(project: Project, clips: Path) -> None:
+    path = clips / "anna" / "clip.mp4"
+    made = ensure_pose(project, str(path), CONFIG)
+    pose, _ = project.read_pose(made)
+    imported = Recipe("import", 1, {}, {"labels": "0" * 64})
+    project.write_pose(made, replace(pose, xy=pose.xy + 5, info={}), imported)
+    (clips / "anna" / "copy.mp4").write_bytes(path.read_bytes())
+    old, new = extract_poses(project, [str(clips / "anna")], CONFIG)
+    assert (old.status, old.video, new.status) == ("cached", made, "ok")
+    copied, recipe = project.read_pose(new.video)
+    assert recipe.step == "poses"
+    np.testing.assert_array_equal(copied.xy, pose.xy)
+    assert [video.id for video in project.videos()] == [made, new.video]
+
+
 def test_terms_of_both_networks_are_told_once(project: Project, clips: Path, monkeypatch) -> None:
     """Also by a command that makes the poses of its clips one after the other."""
     told = []
