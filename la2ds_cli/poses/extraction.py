@@ -11,6 +11,8 @@ from pathlib import Path
 from threading import Event, Lock
 from typing import Any
 
+import numpy as np
+
 from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import ArtifactError, Recipe
 from la2ds_cli.core.batch import ItemResult, unexpected
@@ -350,7 +352,7 @@ def _with_facts(pose: PoseSequence, source: ClipSource, names: dict[str, str]) -
     names: detector, pose and device.
     """
     info, options = source.info, source.options
-    steps = pose.time[1:] - pose.time[:-1]
+    steps = pose.time[1:] - pose.time[:-1] if len(pose) > 1 else np.array([1 / pose.fps])
     seconds = float(pose.time[-1] - pose.time[0] + 1 / pose.fps)
     # Edit lists leave declared frames out, sound may outlast the picture: both must be short.
     counted = info.frames_declared == 0 or len(pose) < _COMPLETE * info.frames_declared

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
@@ -16,6 +17,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress, SharedProgress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.main import app
 from la2ds_cli.poses import extraction
 from la2ds_cli.poses.current import networks_of, pose_recipes
 from la2ds_cli.poses.extract import ExtractOptions, ensure_pose, extract_poses
@@ -289,6 +291,27 @@ def test_a_truncated_file_gives_what_is_left(project: Project, tmp_path: Path) -
     (result,) = extract_poses(project, [str(path)], CONFIG)
     assert (result.status, result.code) == ("degraded", "V003")
     assert 15 < result.frames < 45
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_shortest_clips(project: Project, tmp_path: Path, count: int) -> None:
+    """With two people who are near each other; such clips are aligned, too."""
+    near = [{100: (100 + t, 40, 140 + t, 130), 200: (112 - t, 40, 152 - t, 130)} for t in range(9)]
+    film(tmp_path / "short.mp4", near[:count])
+    film(tmp_path / "long.mp4", near)
+    settings = "preset = 'default'\n[poses]\nmin_frames = 1\n"
+    settings += "detector = 'tests.poses.grey_people'\npose = 'tests.poses.grey_people'\n"
+    (project.root / "project.toml").write_text(settings)
+    config = replace(CONFIG, min_frames=1)
+    for result in extract_poses(project, [str(tmp_path / "*.mp4")], config):
+        assert result.usable
+    pose, _ = project.read_pose(ensure_pose(project, "short", config))
+    assert len(pose) == count
+    assert pose.info["variable_rate"] is False
+    for pair in (["short", "long"], ["long", "short"]):
+        arguments = [*pair, "--features", "pose", "--project", str(project.root)]
+        ran = CliRunner().invoke(app, ["align", *arguments])
+        assert ran.exit_code == 0, ran.output
 
 
 def test_two_equal_people_are_ambiguous(project: Project, tmp_path: Path) -> None:
