@@ -157,3 +157,18 @@ def test_times_start_with_the_file(tmp_path: Path) -> None:
         container.mux(stream.encode(None))
     times = [frame.time for frame in read_frames(path)]
     np.testing.assert_allclose(times, np.arange(5) / 25, atol=1e-4)
+
+
+@pytest.mark.parametrize("second", [(2 * WIDTH, 2 * HEIGHT), (WIDTH // 2, HEIGHT // 2)])
+def test_every_frame_has_the_size_of_the_first(tmp_path: Path, second: tuple[int, int]) -> None:
+    """Some recordings change their resolution on the way; joints are pixels of one picture."""
+    parts = [tmp_path / "a.ts", tmp_path / "b.ts"]
+    for number, (part, size) in enumerate(zip(parts, [(WIDTH, HEIGHT), second], strict=True)):
+        write_stamped(part, [quadrants(*size)] * 8, (8 * number + np.arange(8)) / 25)
+    path = tmp_path / "changes.ts"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    images = [frame.image for frame in read_frames(path)]
+    assert len(images) == 16
+    assert {image.shape for image in images} == {(HEIGHT, WIDTH, 3)}
+    for image in images:
+        assert corner_colours(image) == [RED, GREEN, BLUE, WHITE]
