@@ -3,6 +3,7 @@ once."""
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress, SharedProgress
 from la2ds_cli.core.project import Project
-from la2ds_cli.poses.current import is_current
+from la2ds_cli.poses.current import find_clip, is_current
 from la2ds_cli.poses.extraction import ClipOutcome, Extraction, failure, stored_options
 from la2ds_cli.poses.quality import FACTS, clip_facts
 from la2ds_cli.poses.sources import (
@@ -405,17 +406,19 @@ def ensure_pose(
 ) -> str:
     """Id of a clip with current poses, which are extracted first if necessary.
 
-    path_or_id: a video file, or any name that Project.find understands, `NAME#2` for the second
-    person. A clip whose source file is gone keeps its poses if these are current. Raises UserError
-    with the code and exit code of the problem: exit 3 for a name that is neither, exit 5 if poses
-    must be extracted while another command is writing to the project.
+    path_or_id: as find_clip, `NAME#2` for the second person. A clip whose source file is gone keeps
+    its poses if these are current. Raises UserError with the code and exit code of the problem:
+    exit 3 for a name that is neither, exit 5 if poses must be extracted while another command is
+    writing to the project.
     """
     run = Extraction(project, config, device, SharedProgress(progress or Progress()))
-    video = project.find(path_or_id)
+    video, file = find_clip(project, path_or_id)
     if video is not None:
-        if is_current(project, config, video, path_or_id):
+        if is_current(project, config, video, file):
             return video.id
-        name, options = str(project.source(video)), ClipOptions.from_text(video.options)
+        kept, options = project.source(video), ClipOptions.from_text(video.options)
+        moved = os.path.lexists(path_or_id) and not kept.exists()  # its content was found elsewhere
+        name = path_or_id if moved else str(kept)
     else:
         name, options = path_or_id, ClipOptions()
     source = load_single(project, name, options, max_duration=config.max_duration)

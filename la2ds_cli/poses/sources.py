@@ -329,7 +329,7 @@ def load_single(
     """
     person = re.fullmatch(r"(.+)#([1-9]\d*)", name)
     if person and not os.path.lexists(name):
-        known = project.find(person[1])
+        known = None if os.path.lexists(person[1]) else project.find(person[1])
         path = str(project.source(known)) if known else person[1]
         if os.path.lexists(path):
             raise UserError(

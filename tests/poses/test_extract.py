@@ -19,7 +19,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.main import app
 from la2ds_cli.poses import extraction
-from la2ds_cli.poses.current import networks_of, pose_recipes
+from la2ds_cli.poses.current import current_clip, networks_of, pose_recipes
 from la2ds_cli.poses.extract import ExtractOptions, ensure_pose, extract_poses
 from la2ds_cli.poses.extraction import Extraction
 from la2ds_cli.video.reader import write_video
@@ -403,6 +403,48 @@ def test_ensure_pose_takes_a_path_or_any_name_of_the_clip(
     no_networks(monkeypatch)
     for name in (path, made, made[:12], "clip.mp4", "clip"):
         assert ensure_pose(project, name, CONFIG) == made
+
+
+def test_a_file_of_the_same_name_is_another_clip(
+    project: Project, clips: Path, tmp_path: Path, monkeypatch
+) -> None:
+    """As in `la2ds align clip.mp4 ...` in the folder of another clip.mp4."""
+    anna = ensure_pose(project, str(clips / "anna" / "clip.mp4"), CONFIG)
+    monkeypatch.chdir(clips / "ben")
+    assert current_clip(project, "clip.mp4", CONFIG) is None
+    ben = ensure_pose(project, "clip.mp4", CONFIG)
+    assert ben != anna
+    assert project.read_pose(ben)[0].xy[0, 0, 0] == pytest.approx(60, abs=2)
+    assert current_clip(project, "clip.mp4", CONFIG) == ben
+    # The content decides between clips of one name, of whatever folder.
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "copy" / "clip.mp4").write_bytes((clips / "anna" / "clip.mp4").read_bytes())
+    monkeypatch.chdir(tmp_path / "copy")
+    assert current_clip(project, "clip.mp4", CONFIG) == anna
+    # A person of the clip is one of this file, too.
+    film(tmp_path / "copy" / "clip.mp4", walk(12))
+    with pytest.raises(UserError, match=r"no person 2 of clip\.mp4") as caught:
+        ensure_pose(project, "clip.mp4#2", CONFIG)
+    assert caught.value.hint == "la2ds extract-poses clip.mp4 --subjects 2"
+
+
+def test_a_clip_whose_source_was_moved_is_found_by_its_content(
+    project: Project, clips: Path, tmp_path: Path, monkeypatch
+) -> None:
+    anna = ensure_pose(project, str(clips / "anna" / "clip.mp4"), CONFIG)
+    (tmp_path / "moved" / "clip").mkdir(parents=True)  # a folder of this name is not the clip
+    monkeypatch.chdir(tmp_path / "moved")
+    (clips / "anna" / "clip.mp4").rename("clip.mp4")
+    for name in ("clip.mp4", "clip"):
+        assert ensure_pose(project, name, CONFIG) == anna
+    again = ensure_pose(project, "clip.mp4", replace(CONFIG, detect_threshold=0.5))
+    paths = {video.id: project.source(video) for video in project.videos()}
+    assert paths[again] == tmp_path / "moved" / "clip.mp4"
+    # The file changes: what it holds now is one clip, what it held before another.
+    (clips / "ben" / "clip.mp4").replace("clip.mp4")
+    ben = ensure_pose(project, "clip.mp4", CONFIG)
+    assert project.read_pose(ben)[0].xy[0, 0, 0] == pytest.approx(60, abs=2)
+    assert current_clip(project, "clip.mp4", CONFIG) == ben
 
 
 def test_ensure_pose_makes_stale_poses_anew(project: Project, clips: Path) -> None:
