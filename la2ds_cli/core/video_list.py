@@ -160,13 +160,16 @@ class VideoList:
         self._root = os.fspath(root)
         self._folders: dict[str, str] = {}  # folder of a source as written -> resolved
 
-    def find(self, name: str) -> Video | None:
+    def find(self, name: str, sha256: str = "") -> Video | None:
         """The video with this id, path, file name, stem or id prefix; None if there is none.
 
-        `NAME#2` is the second person of a video with several subjects. Raises UserError (exit 5) if
-        several videos fit.
+        `NAME#2` is the second person of a video with several subjects. sha256: only among videos
+        whose source has this digest, empty = any. Raises UserError (exit 5) if several videos fit.
         """
-        return self._find(name, range(len(self.rows)))
+        if not sha256:
+            return self._find(name, range(len(self.rows)))
+        digests = enumerate(self.rows.digests)
+        return self._find(name, [row for row, digest in digests if digest == sha256])
 
     def find_each(self, names: Iterable[str]) -> dict[str, Video | None]:
         """`find` for many names: each is looked up, and searched for only if that fails."""

@@ -7,6 +7,7 @@ import platform
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -35,6 +36,7 @@ _PACKAGES = (
     *("torch", "torchvision", "numpy", "opencv-python", "av", "onnxruntime", "ai-edge-litert"),
     *("timm", "numba", "faiss-cpu"),
 )
+_IN_PLACE = {"onnxruntime": ("onnxruntime-gpu",)}  # which la2ds asks for to use CUDA
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,12 @@ def examine() -> list[Check]:
 
 
 def _package(name: str) -> Check:
-    try:
-        return Check(name, metadata.version(name))
-    except metadata.PackageNotFoundError:
-        return Check(name, "not installed", ok=False)
+    """The version of a package, or of the one that users install in its place."""
+    for installed in (name, *_IN_PLACE.get(name, ())):
+        with suppress(metadata.PackageNotFoundError):
+            note = f" ({installed})" if installed != name else ""
+            return Check(name, metadata.version(installed) + note)
+    return Check(name, "not installed", ok=False)
 
 
 def _extras() -> str:

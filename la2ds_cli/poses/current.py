@@ -6,6 +6,8 @@ Separate from the extraction, so that a command on existing poses does not load 
 from __future__ import annotations
 
 import itertools
+import re
+from contextlib import suppress
 from pathlib import Path
 
 from la2ds_cli.core import artifact
@@ -27,16 +29,52 @@ _SETTINGS = (
 def current_clip(project: Project, path_or_id: str, config: PosesConfig) -> str | None:
     """Id of a clip of the project whose poses are current; None if they must be extracted.
 
-    path_or_id: a video file, or any name that Project.find understands.
+    path_or_id: as find_clip, whose errors it raises.
     """
-    video = project.find(path_or_id)
-    current = video is not None and is_current(project, config, video, path_or_id)
+    video, file = find_clip(project, path_or_id)
+    current = video is not None and is_current(project, config, video, file)
     return video.id if video is not None and current else None
 
 
-def is_current(project: Project, config: PosesConfig, video: Video, name: str) -> bool:
+def find_clip(project: Project, path_or_id: str) -> tuple[Video | None, Path | None]:
+    """The clip that a name stands for, None if the project does not have it; and the file of that
+    name if it is the source of the clip, whose content may have changed.
+
+    path_or_id: a video file, a folder of images, or any name that Project.find understands. A file
+    that exists stands for its content: a clip of the same name from another folder is another clip,
+    unless the content is the same. Raises UserError (exit 5) if several clips fit.
+    """
+    listed = project.video_list()
+    file = None if path_or_id in listed.rows.ids else _file_of(path_or_id)
+    if file is None or len({video.sha256 for video in listed.of_source(file)}) == 1:
+        return listed.find(path_or_id), file
+    try:
+        if listed.find(path_or_id) is None:  # nothing to compare the content with
+            return None, None
+    except UserError:  # several clips of this name or file, of which one may have the content
+        pass
+    from la2ds_cli.poses.sources import content_digest
+
+    with suppress(OSError):  # as in is_current
+        return listed.find(path_or_id, content_digest(file)), None
+    return None, None
+
+
+def _file_of(name: str) -> Path | None:
+    """The file or folder of images of this name, or of NAME for `NAME#2`; None if there is none."""
+    from la2ds_cli.video.media_files import is_image_folder
+
+    person = re.fullmatch(r"(.+)#[1-9]\d*", name)
+    for path in (name, person[1]) if person else (name,):
+        with suppress(OSError, ValueError):  # such as a name longer than the system allows
+            if Path(path).is_file() or is_image_folder(path):
+                return Path(path)
+    return None
+
+
+def is_current(project: Project, config: PosesConfig, video: Video, file: Path | None) -> bool:
     """Whether the poses of a clip were imported, or made with these settings and, if the user named
-    a file, from the content of the file `name`."""
+    its source `file`, from the content that this has now."""
     try:
         recipe, _ = artifact.read_header(project.pose_path(video.id))
     except (FileNotFoundError, ArtifactError):
@@ -45,7 +83,10 @@ def is_current(project: Project, config: PosesConfig, video: Video, name: str) -
         return True
     from la2ds_cli.poses.sources import content_digest
 
-    if Path(name).exists() and content_digest(project.source(video)) != video.sha256:
+    try:
+        if file is not None and content_digest(file) != video.sha256:
+            return False
+    except OSError:  # reading it for its poses will say what is wrong
         return False
     return recipe.key in {current.key for current in pose_recipes(project, config, video)}
 

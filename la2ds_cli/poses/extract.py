@@ -3,7 +3,9 @@ once."""
 
 from __future__ import annotations
 
+import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -19,7 +21,7 @@ from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress, SharedProgress
 from la2ds_cli.core.project import Project
-from la2ds_cli.poses.current import is_current
+from la2ds_cli.poses.current import find_clip, is_current
 from la2ds_cli.poses.extraction import ClipOutcome, Extraction, failure, stored_options
 from la2ds_cli.poses.quality import FACTS, clip_facts
 from la2ds_cli.poses.sources import (
@@ -184,12 +186,15 @@ def _probe_all(
     """The clips named by `paths`, probed, or what is wrong with them; named subjects are stored."""
     entries = collect_entries(paths, options.clip or ClipOptions())
     entries = [replace(entry, subject=entry.subject or options.subject) for entry in entries]
+    listed = Counter(Path(entry.name).resolve() for entry in entries)
     if options.shard is not None:
         number, parts = options.shard
         entries = entries[number - 1 :: parts]
+    if options.clip is None:
+        entries = list(_as_stored(run.project, entries, listed))
     subjects = ClipSubjects.read(run.project)
     run.progress.begin("checking files", len(entries))
-    probed = [_probe(run, entry, subjects, options.clip) for entry in entries]
+    probed = [_probe(run, entry, subjects) for entry in entries]
     run.progress.end()
     _note_unknown(run, subjects, probed)
     named = {
@@ -203,16 +208,25 @@ def _probe_all(
     return probed
 
 
-def _probe(
-    run: Extraction, entry: Entry, subjects: ClipSubjects, options: ClipOptions | None
-) -> ClipSource | ItemResult:
-    chosen = entry.options
-    if options is None and chosen == ClipOptions():
-        chosen = stored_options(run.project, Path(entry.name)) or chosen
+def _as_stored(
+    project: Project, entries: Sequence[Entry], listed: Mapping[Path, int]
+) -> Iterator[Entry]:
+    """The entries, those that do not say how their file is read once for each part of it that the
+    project knows. listed: how often each file is in the whole list."""
+    for entry in entries:
+        ways = [entry.options]
+        if not entry.says_how and entry.options == ClipOptions():
+            ways = stored_options(project, Path(entry.name)) or ways
+            if listed[Path(entry.name).resolve()] > 1:  # other entries name its parts
+                ways = [way for way in ways if not way.is_cut] or [entry.options]
+        yield from (replace(entry, options=way) for way in ways)
+
+
+def _probe(run: Extraction, entry: Entry, subjects: ClipSubjects) -> ClipSource | ItemResult:
     try:
         source = load_source(
             entry.name,
-            chosen,
+            entry.options,
             max_duration=run.config.max_duration,
             group=entry.group,
             split=entry.split,
@@ -247,7 +261,8 @@ def _rows_lock(project: Project, shard: Shard | None):
 def _outcomes(
     run: Extraction, probed: Sequence[ClipSource | ItemResult], engine: Engine
 ) -> Iterator[tuple[int, ClipOutcome]]:
-    """(index, outcome) of every clip, in the order given; equal content is processed once."""
+    """(index, outcome) of every clip, in the order given; equal content is processed once, unless
+    its poses were imported: these belong to one clip."""
     outcomes: dict[int, ClipOutcome] = {}
     first: dict[tuple[str, str, str], int] = {}  # content -> index
     todo: dict[int, ClipSource] = {}
@@ -257,6 +272,8 @@ def _outcomes(
             continue
         if (cached := _cached(run, source)) is not None:
             outcomes[index] = cached
+            if run.is_imported(source):
+                continue
         elif source.content not in first:
             todo[index] = source
         first.setdefault(source.content, index)
@@ -389,17 +406,19 @@ def ensure_pose(
 ) -> str:
     """Id of a clip with current poses, which are extracted first if necessary.
 
-    path_or_id: a video file, or any name that Project.find understands, `NAME#2` for the second
-    person. A clip whose source file is gone keeps its poses if these are current. Raises UserError
-    with the code and exit code of the problem: exit 3 for a name that is neither, exit 5 if poses
-    must be extracted while another command is writing to the project.
+    path_or_id: as find_clip, `NAME#2` for the second person. A clip whose source file is gone keeps
+    its poses if these are current. Raises UserError with the code and exit code of the problem:
+    exit 3 for a name that is neither, exit 5 if poses must be extracted while another command is
+    writing to the project.
     """
     run = Extraction(project, config, device, SharedProgress(progress or Progress()))
-    video = project.find(path_or_id)
+    video, file = find_clip(project, path_or_id)
     if video is not None:
-        if is_current(project, config, video, path_or_id):
+        if is_current(project, config, video, file):
             return video.id
-        name, options = str(project.source(video)), ClipOptions.from_text(video.options)
+        kept, options = project.source(video), ClipOptions.from_text(video.options)
+        moved = os.path.lexists(path_or_id) and not kept.exists()  # its content was found elsewhere
+        name = path_or_id if moved else str(kept)
     else:
         name, options = path_or_id, ClipOptions()
     source = load_single(project, name, options, max_duration=config.max_duration)

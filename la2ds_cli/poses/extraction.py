@@ -11,6 +11,8 @@ from pathlib import Path
 from threading import Event, Lock
 from typing import Any
 
+import numpy as np
+
 from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import ArtifactError, Recipe
 from la2ds_cli.core.batch import ItemResult, unexpected
@@ -226,12 +228,18 @@ class Extraction:
         current = {self.recipe(*networks, source, person).key for networks in made_by}
         return facts if recipe.key in current and not self.overwrite else None
 
+    def is_imported(self, source: ClipSource) -> bool:
+        """Whether the poses of a source, which exist, were not made by this step."""
+        return artifact.read_header(self.project.pose_path(source.id()))[0].step != STEP
+
     def attempt(self, source: ClipSource, twin: ClipSource | None = None) -> ClipOutcome:
         """Poses of a source, extracted or copied from an identical file. Problems of the clip,
         expected or not, become a result; errors that end the run are raised."""
         start = time.perf_counter()
         try:
             pose = self.copy(twin, source) if twin is not None else self.extract(source)
+            result = item_result(source.name, source.id(), pose.info, cached=False)
+            return ClipOutcome(result, int(pose.info["persons"]), time.perf_counter() - start)
         except UserError as error:
             if error.exit_code in RUN_ENDS_WITH:
                 raise
@@ -241,8 +249,6 @@ class Extraction:
         except Exception as error:
             result = unexpected(self.project, source.name, error)
             return ClipOutcome(result, 0, time.perf_counter() - start)
-        result = item_result(source.name, source.id(), pose.info, cached=False)
-        return ClipOutcome(result, int(pose.info["persons"]), time.perf_counter() - start)
 
     def extract(self, source: ClipSource) -> PoseSequence:
         """Extract the poses of a source and write them to the project, the subject last; returns
@@ -346,7 +352,7 @@ def _with_facts(pose: PoseSequence, source: ClipSource, names: dict[str, str]) -
     names: detector, pose and device.
     """
     info, options = source.info, source.options
-    steps = pose.time[1:] - pose.time[:-1]
+    steps = pose.time[1:] - pose.time[:-1] if len(pose) > 1 else np.array([1 / pose.fps])
     seconds = float(pose.time[-1] - pose.time[0] + 1 / pose.fps)
     # Edit lists leave declared frames out, sound may outlast the picture: both must be short.
     counted = info.frames_declared == 0 or len(pose) < _COMPLETE * info.frames_declared
@@ -366,8 +372,8 @@ def _with_facts(pose: PoseSequence, source: ClipSource, names: dict[str, str]) -
     return replace(pose, info={**facts, **pose.info})
 
 
-def stored_options(project: Project, path: Path) -> ClipOptions | None:
-    """How the project reads one of its files; None for a file that it does not know or knows
-    twice."""
-    rows = [video for video in project.video_list().of_source(path) if video.person == 1]
-    return ClipOptions.from_text(rows[0].options) if len(rows) == 1 else None
+def stored_options(project: Project, path: Path) -> list[ClipOptions]:
+    """How the project reads one of its files, for each of its parts in order; empty for a file that
+    it does not know."""
+    rows = project.video_list().of_source(path)
+    return [ClipOptions.from_text(text) for text in dict.fromkeys(row.options for row in rows)]

@@ -294,8 +294,10 @@ class PeopleGrid:
         """Median of the steps of value (n, T, ...) into the frames t (m,) and the two before."""
         steps = []
         for back in range(3):
-            late, early = t - back, t - back - 1
-            known = (early >= 0) & self.present[person, late] & self.present[person, early]
+            early = t - back - 1
+            started = early >= 0
+            late, early = np.maximum(t - back, 0), np.maximum(early, 0)
+            known = started & self.present[person, late] & self.present[person, early]
             step = value[person, late].astype(np.float64) - value[person, early]
             steps.append(step * known.reshape(-1, *[1] * (step.ndim - 1)))
         one, two, three = steps

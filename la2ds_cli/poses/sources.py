@@ -40,6 +40,8 @@ class Entry:
     """A clip named by the user: a file or folder, how to read it, and its row in videos.csv.
 
     subject: whom to follow; group: performer or session; split: one of SPLITS. Empty = not given.
+    says_how: whether its row of a manifest says how to read it, also if that is how files are read
+    anyway (`mirror` is false).
     """
 
     name: str
@@ -47,6 +49,7 @@ class Entry:
     subject: str = ""
     group: str = ""
     split: str = ""
+    says_how: bool = False
 
 
 def collect_entries(paths: Sequence[str], options: ClipOptions | None = None) -> list[Entry]:
@@ -60,7 +63,8 @@ def collect_entries(paths: Sequence[str], options: ClipOptions | None = None) ->
 
     options: defaults for what a manifest does not say; fps is kept only for folders of images. A
     clip that is named twice with the same options and subject is listed once. Raises UserError for
-    a URL (exit 2), and as `read_manifest` does.
+    a URL (exit 2), for a part of a file that is to be read in two ways (exit 5), and as
+    `read_manifest` does.
     """
     defaults = options or ClipOptions()
     named: list[Entry] = []
@@ -69,12 +73,15 @@ def collect_entries(paths: Sequence[str], options: ClipOptions | None = None) ->
         for name in _expand(path):
             is_table = Path(name).suffix.lower() == ".csv"
             named += read_manifest(name, defaults) if is_table else [Entry(name, defaults)]
-    entries: dict[tuple[Path, ClipOptions, str], Entry] = {}
+    entries: dict[tuple[Path, str], Entry] = {}  # the file and its part, which make the id
     for entry in named:
         for name in _expand(entry.name):
-            used = _without_rate(name, entry.options)
-            key = (Path(name).resolve(), used, entry.subject)
-            entries.setdefault(key, replace(entry, name=name, options=used))
+            new = replace(entry, name=name, options=_without_rate(name, entry.options))
+            old = entries.setdefault((Path(name).resolve(), new.options.part), new)
+            if (old.options, old.subject) != (new.options, new.subject):
+                raise _mismatch(
+                    f"{name} is listed twice, with different options or subjects", _ONE_WAY
+                )
     return list(entries.values())
 
 
@@ -170,6 +177,7 @@ _FACTS: dict[str, tuple[Callable[[str], Any], str]] = {
     "split": (_split, " or ".join(SPLITS)),
 }
 _COLUMNS = ("path", *_OPTIONS, *_FACTS)
+_ONE_WAY = "list it once, or give each entry its own start and end"
 _HINT = f"one row per clip, separated by commas; columns: {', '.join(_COLUMNS)}; path is required"
 
 
@@ -180,8 +188,9 @@ def read_manifest(path: str | Path, options: ClipOptions | None = None) -> list[
     slowmo, fps, subject, group, split. Empty cells and missing columns keep the values of
     `options`.
 
-    Raises UserError: V006 no such file (exit 3); exit 5 for an unknown column, a value that is
-    not allowed or a clip listed twice, naming file, line and column.
+    Raises UserError: V006 no such file (exit 3); exit 5 for an unknown column or a value that is
+    not allowed, naming file, line and column, and for a part of a file listed twice, also with
+    other options: it would be one clip read in two ways.
     """
     path = Path(path)
     if not path.is_file():
@@ -190,12 +199,12 @@ def read_manifest(path: str | Path, options: ClipOptions | None = None) -> list[
     entries = read_rows(path, lambda row: _entry(row, path.parent, defaults), _HINT)
     if not entries:
         raise _mismatch(f"{path} lists no clips", _HINT)
-    seen: set[tuple[str, ClipOptions]] = set()
+    seen: set[tuple[str, str]] = set()
     for entry in entries:
-        if (entry.name, entry.options) in seen:
+        if (entry.name, entry.options.part) in seen:
             hint = "give each row its own start and end"
             raise _mismatch(f"{path} lists the same part of {entry.name} twice", hint)
-        seen.add((entry.name, entry.options))
+        seen.add((entry.name, entry.options.part))
     return entries
 
 
@@ -215,7 +224,8 @@ def _entry(row: dict[str, str], folder: Path, defaults: ClipOptions) -> Entry:
         options = replace(defaults, **changed)
     except UserError as error:
         raise ValueError(f"column {error.message.removeprefix('--')}") from error
-    return Entry(str(folder / name), options, **facts)
+    says_how = bool(changed.keys() - {"fps"})  # a rate changes nothing but folders of images
+    return Entry(str(folder / name), options, **facts, says_how=says_how)
 
 
 def _refuse_url(name: str) -> None:
@@ -316,7 +326,7 @@ def load_single(
     """
     person = re.fullmatch(r"(.+)#([1-9]\d*)", name)
     if person and not os.path.lexists(name):
-        known = project.find(person[1])
+        known = None if os.path.lexists(person[1]) else project.find(person[1])
         path = str(project.source(known)) if known else person[1]
         if os.path.lexists(path):
             raise UserError(

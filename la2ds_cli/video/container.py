@@ -177,7 +177,11 @@ def stream_duration(container: Any, stream: Any) -> float:
         r"(\d{1,9}):(\d{1,9}):(\d{1,9}(?:\.\d*)?)", stream.metadata.get("DURATION", "")
     )  # Matroska
     if tag:
-        return 3600 * int(tag[1]) + 60 * int(tag[2]) + float(tag[3])
+        seconds = 3600 * int(tag[1]) + 60 * int(tag[2]) + float(tag[3])
+        # FFmpeg stores the time of the end. mkvmerge stores the length, beside other statistics.
+        if any(name.startswith("_STATISTICS") for name in stream.metadata):
+            return seconds
+        return max(seconds - float((stream.start_time or 0) * (stream.time_base or 0)), 0.0)
     return (container.duration or 0) / 1e6 if len(container.streams) == 1 else 0.0
 
 

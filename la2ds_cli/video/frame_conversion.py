@@ -27,9 +27,10 @@ _MOST_ASPECT = 4  # of a pixel; anamorphic film has 2. What is stretched more is
 class FrameConverter:
     """Turns the frames of one stream into images.
 
-    The display matrix is that of the first frame, because PyAV keeps every frame alive whose side
-    data was read. aspect: width of a pixel divided by its height; 1 if the file gives a value that
-    no camera has.
+    All images have the size of the first, since joints are pixels of one picture: where the size
+    changes inside the stream, frames are scaled to it. The display matrix is that of the first
+    frame, because PyAV keeps every frame alive whose side data was read. aspect: width of a pixel
+    divided by its height; 1 if the file gives a value that no camera has.
     """
 
     def __init__(self, first: av.VideoFrame, aspect: Fraction | None) -> None:
@@ -38,6 +39,7 @@ class FrameConverter:
         self.matrix = display_matrix(first)
         sane = bool(aspect) and 1 / _MOST_ASPECT <= aspect <= _MOST_ASPECT
         self.aspect = aspect if aspect and sane else Fraction(1)
+        self._size = max(round(first.width * self.aspect), 1), first.height
         self._reformatter: Any = VideoReformatter()
 
     def image(self, frame: av.VideoFrame) -> Image:
@@ -45,8 +47,8 @@ class FrameConverter:
         kind = _kind(frame)
         rgb: Any = self._reformatter.reformat(
             frame,
-            width=max(round(frame.width * self.aspect), 1),
-            height=frame.height,
+            width=self._size[0],
+            height=self._size[1],
             format="rgb48le" if kind else "rgb24",
             src_colorspace=_colour_matrix(frame),
             dst_color_range=_FULL_RANGE,

@@ -70,7 +70,8 @@ class VideoInfo:
     movement. frames_declared: 0 = not declared; of a cut clip, an estimate from the mean rate.
     duration: seconds of the real movement, 0 = unknown. rotation: degrees counter-clockwise of the
     display matrix. codec: FFmpeg's name. hdr: `PQ`, `HLG` or empty. bits: per colour channel in the
-    file. pixel_aspect: width of a stored pixel divided by its height.
+    file. pixel_aspect: width of a stored pixel divided by its height. start: time of the first
+    frame in seconds, more than 0 in a file whose sound begins before its picture.
     """
 
     width: int
@@ -83,6 +84,7 @@ class VideoInfo:
     hdr: str = ""
     bits: int = 8
     pixel_aspect: float = 1.0
+    start: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -151,12 +153,17 @@ def _stamped(path: str | os.PathLike[str], options: ClipOptions) -> _Stamped:
 def _read_video(path: str | os.PathLike[str], start: float) -> _Stamped:
     with open_container(path) as (container, stream):
         clock = FrameClock(frame_rate(stream))
-        offset = (container.start_time or 0) / 1e6  # in FFmpeg's AV_TIME_BASE, microseconds
         converter: FrameConverter | None = None
         for frame in decode(container, stream, path):
             converter = converter or FrameConverter(frame, stream.sample_aspect_ratio)
-            time = clock.tick(None if frame.time is None else frame.time - offset)
+            time = clock.tick(_stamp(container, frame))
             yield time, _image(converter, frame, path) if time >= start else None
+
+
+def _stamp(container: Any, frame: Any) -> float | None:
+    """Seconds of a frame from the start of the file; None without a time stamp."""
+    offset = (container.start_time or 0) / 1e6  # in FFmpeg's AV_TIME_BASE, microseconds
+    return None if frame.time is None else frame.time - offset
 
 
 def _probe_video(path: str | os.PathLike[str]) -> VideoInfo:
@@ -177,6 +184,7 @@ def _probe_video(path: str | os.PathLike[str]) -> VideoInfo:
             hdr=hdr_name(first),
             bits=first.format.components[0].bits,
             pixel_aspect=float(converter.aspect),
+            start=max(_stamp(container, first) or 0.0, 0.0),
         )
 
 
@@ -214,10 +222,11 @@ def _probe_animation(path: str | os.PathLike[str]) -> VideoInfo:
 
 def _with_options(path: str | os.PathLike[str], info: VideoInfo, options: ClipOptions) -> VideoInfo:
     seconds, frames = info.duration, info.frames_declared
+    start = max(options.start, info.start)
     if options.is_cut and seconds:
-        left = min(options.end, seconds) - options.start
+        left = min(options.end, info.start + seconds) - start
         if left <= 0:
-            raise _nothing_left(path, options, seconds)
+            raise _nothing_left(path, options, info)
         # Rounded down, because the time stamps around the cut are not known yet.
         frames, seconds = int(frames * left / seconds), left
     elif options.is_cut:
@@ -230,6 +239,7 @@ def _with_options(path: str | os.PathLike[str], info: VideoInfo, options: ClipOp
         fps=info.fps * options.slowmo,
         frames_declared=frames,
         duration=seconds / options.slowmo,
+        start=start / options.slowmo,
     )
 
 
@@ -240,10 +250,13 @@ def _empty(path: str | os.PathLike[str]) -> UserError:
 
 
 def _nothing_left(
-    path: str | os.PathLike[str], options: ClipOptions, seconds: float = 0.0
+    path: str | os.PathLike[str], options: ClipOptions, info: VideoInfo | None = None
 ) -> UserError:
     part = f"from {options.start:g} s" + (f" to {options.end:g} s" if options.end < inf else " on")
-    lasts = f", which lasts {seconds:.2f} s" if seconds else ""
+    lasts = f", which lasts {info.duration:.2f} s" if info else ""
+    if info and info.start > _TOLERANCE:
+        end = info.start + info.duration
+        lasts = f", whose picture lasts from {info.start:.2f} to {end:.2f} s"
     return UserError(
         f"there is no frame {part} in {os.fspath(path)}{lasts}",
         hint="choose another --time-range; it takes seconds as a player shows them",

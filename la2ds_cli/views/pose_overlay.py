@@ -154,17 +154,19 @@ def refresh_sheet(
     alone: bool = True,
 ) -> list[Path]:
     """Contact sheet of the usable results at `path`, further pages beside it, and, unless other
-    runs write to the project as well (`alone`), the same pages as results/overlay/sheet.png.
-    Returns the files written; none if no result is usable."""
+    runs write to the project as well (`alone`), the same pages as results/overlay/sheet.png. Pages
+    of an earlier run go once the new ones are written. Returns the files written; none if no result
+    is usable."""
     videos = [result.video for result in results if result.usable]
     if not alone:
         return overlay_sheet(project, videos, path) if videos else []
     folder = project.results_dir("overlay")
+    written = overlay_sheet(project, videos, folder / "sheet.png", also=[path])
+    new = {page.resolve() for page in written}
     for old in folder.glob("sheet*.png"):
-        old.unlink()
-    if not videos:
-        return []
-    return overlay_sheet(project, videos, folder / "sheet.png", also=[path])
+        if old.resolve() not in new:
+            old.unlink()
+    return written
 
 
 def check_sheet_path(path: Path) -> None:
@@ -231,7 +233,8 @@ def _views(pose: PoseSequence, codes: Sequence[str]) -> FloatArray:
     box = view_boxes(pose)
     if "V021" not in codes:
         return box
-    every = np.concatenate([box, *[other_people(pose, t) for t in range(len(pose))]])
+    others = [other for t in range(len(pose)) for other in other_people(pose, t)]
+    every = np.concatenate([box, np.reshape(others, (-1, 4))])
     box[:] = [*every[:, :2].min(axis=0), *every[:, 2:].max(axis=0)]
     return box
 

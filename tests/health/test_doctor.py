@@ -77,6 +77,17 @@ def test_a_missing_package_is_a_fault(monkeypatch: pytest.MonkeyPatch):
     assert doctor._package("numba") == doctor.Check("numba", "not installed", ok=False)
 
 
+def test_onnxruntime_for_cuda_is_onnxruntime(monkeypatch: pytest.MonkeyPatch):
+    def version(name: str) -> str:
+        if name != "onnxruntime-gpu":
+            raise metadata.PackageNotFoundError(name)
+        return "1.32.0"
+
+    monkeypatch.setattr(metadata, "version", version)
+    assert doctor._package("onnxruntime") == doctor.Check("onnxruntime", "1.32.0 (onnxruntime-gpu)")
+    assert not doctor._package("numba").ok
+
+
 def test_damaged_weights_are_a_fault_and_absent_ones_are_not(
     tmp_path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
@@ -16,8 +17,9 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress, SharedProgress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.main import app
 from la2ds_cli.poses import extraction
-from la2ds_cli.poses.current import networks_of, pose_recipes
+from la2ds_cli.poses.current import current_clip, networks_of, pose_recipes
 from la2ds_cli.poses.extract import ExtractOptions, ensure_pose, extract_poses
 from la2ds_cli.poses.extraction import Extraction
 from la2ds_cli.video.reader import write_video
@@ -291,6 +293,27 @@ def test_a_truncated_file_gives_what_is_left(project: Project, tmp_path: Path) -
     assert 15 < result.frames < 45
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_shortest_clips(project: Project, tmp_path: Path, count: int) -> None:
+    """With two people who are near each other; such clips are aligned, too."""
+    near = [{100: (100 + t, 40, 140 + t, 130), 200: (112 - t, 40, 152 - t, 130)} for t in range(9)]
+    film(tmp_path / "short.mp4", near[:count])
+    film(tmp_path / "long.mp4", near)
+    settings = "preset = 'default'\n[poses]\nmin_frames = 1\n"
+    settings += "detector = 'tests.poses.grey_people'\npose = 'tests.poses.grey_people'\n"
+    (project.root / "project.toml").write_text(settings)
+    config = replace(CONFIG, min_frames=1)
+    for result in extract_poses(project, [str(tmp_path / "*.mp4")], config):
+        assert result.usable
+    pose, _ = project.read_pose(ensure_pose(project, "short", config))
+    assert len(pose) == count
+    assert pose.info["variable_rate"] is False
+    for pair in (["short", "long"], ["long", "short"]):
+        arguments = [*pair, "--features", "pose", "--project", str(project.root)]
+        ran = CliRunner().invoke(app, ["align", *arguments])
+        assert ran.exit_code == 0, ran.output
+
+
 def test_two_equal_people_are_ambiguous(project: Project, tmp_path: Path) -> None:
     path = tmp_path / "duet.mp4"
     both = [{100: (40, 40, 80, 130), 200: (160, 40, 200, 130)}] * 15
@@ -382,6 +405,48 @@ def test_ensure_pose_takes_a_path_or_any_name_of_the_clip(
         assert ensure_pose(project, name, CONFIG) == made
 
 
+def test_a_file_of_the_same_name_is_another_clip(
+    project: Project, clips: Path, tmp_path: Path, monkeypatch
+) -> None:
+    """As in `la2ds align clip.mp4 ...` in the folder of another clip.mp4."""
+    anna = ensure_pose(project, str(clips / "anna" / "clip.mp4"), CONFIG)
+    monkeypatch.chdir(clips / "ben")
+    assert current_clip(project, "clip.mp4", CONFIG) is None
+    ben = ensure_pose(project, "clip.mp4", CONFIG)
+    assert ben != anna
+    assert project.read_pose(ben)[0].xy[0, 0, 0] == pytest.approx(60, abs=2)
+    assert current_clip(project, "clip.mp4", CONFIG) == ben
+    # The content decides between clips of one name, of whatever folder.
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "copy" / "clip.mp4").write_bytes((clips / "anna" / "clip.mp4").read_bytes())
+    monkeypatch.chdir(tmp_path / "copy")
+    assert current_clip(project, "clip.mp4", CONFIG) == anna
+    # A person of the clip is one of this file, too.
+    film(tmp_path / "copy" / "clip.mp4", walk(12))
+    with pytest.raises(UserError, match=r"no person 2 of clip\.mp4") as caught:
+        ensure_pose(project, "clip.mp4#2", CONFIG)
+    assert caught.value.hint == "la2ds extract-poses clip.mp4 --subjects 2"
+
+
+def test_a_clip_whose_source_was_moved_is_found_by_its_content(
+    project: Project, clips: Path, tmp_path: Path, monkeypatch
+) -> None:
+    anna = ensure_pose(project, str(clips / "anna" / "clip.mp4"), CONFIG)
+    (tmp_path / "moved" / "clip").mkdir(parents=True)  # a folder of this name is not the clip
+    monkeypatch.chdir(tmp_path / "moved")
+    (clips / "anna" / "clip.mp4").rename("clip.mp4")
+    for name in ("clip.mp4", "clip"):
+        assert ensure_pose(project, name, CONFIG) == anna
+    again = ensure_pose(project, "clip.mp4", replace(CONFIG, detect_threshold=0.5))
+    paths = {video.id: project.source(video) for video in project.videos()}
+    assert paths[again] == tmp_path / "moved" / "clip.mp4"
+    # The file changes: what it holds now is one clip, what it held before another.
+    (clips / "ben" / "clip.mp4").replace("clip.mp4")
+    ben = ensure_pose(project, "clip.mp4", CONFIG)
+    assert project.read_pose(ben)[0].xy[0, 0, 0] == pytest.approx(60, abs=2)
+    assert current_clip(project, "clip.mp4", CONFIG) == ben
+
+
 def test_ensure_pose_makes_stale_poses_anew(project: Project, clips: Path) -> None:
     made = ensure_pose(project, str(clips / "anna" / "clip.mp4"), CONFIG)
     ensure_pose(project, made, replace(CONFIG, detect_threshold=0.5))
@@ -430,6 +495,21 @@ def test_imported_poses_are_never_touched(project: Project, clips: Path, monkeyp
     assert result.status == "cached"
     assert project.videos() == rows
     assert project.read_pose(made)[1] == imported
+
+
+def test_a_copy_of_an_imported_clip_is_extracted(project: Project, clips: Path) -> None:
+    path = clips / "anna" / "clip.mp4"
+    made = ensure_pose(project, str(path), CONFIG)
+    pose, _ = project.read_pose(made)
+    imported = Recipe("import", 1, {}, {"labels": "0" * 64})
+    project.write_pose(made, replace(pose, xy=pose.xy + 5, info={}), imported)
+    (clips / "anna" / "copy.mp4").write_bytes(path.read_bytes())
+    old, new = extract_poses(project, [str(clips / "anna")], CONFIG)
+    assert (old.status, old.video, new.status) == ("cached", made, "ok")
+    copied, recipe = project.read_pose(new.video)
+    assert recipe.step == "poses"
+    np.testing.assert_array_equal(copied.xy, pose.xy)
+    assert [video.id for video in project.videos()] == [made, new.video]
 
 
 def test_terms_of_both_networks_are_told_once(project: Project, clips: Path, monkeypatch) -> None:

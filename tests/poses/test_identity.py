@@ -54,6 +54,15 @@ def test_two_people_who_cross_and_were_followed_are_left_alone(seed: int) -> Non
         assert_same(track, true)
 
 
+@pytest.mark.parametrize("length", [1, 2, 3, 4])
+def test_two_people_in_a_few_frames_are_left_alone(length: int) -> None:
+    people = [walker(RIGHT[:length]), walker(RIGHT[:length] + 30)]
+    found, mended = correct_identities(people, COCO)
+    assert mended == 0
+    for track, true in zip(found, people, strict=True):
+        np.testing.assert_allclose(track.xy, true.xy)
+
+
 @pytest.mark.parametrize("swapped", [False, True])
 @pytest.mark.parametrize("copied", [False, True])
 def test_somebody_hidden_for_half_a_second_comes_out_as_themselves(

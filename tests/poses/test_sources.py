@@ -165,8 +165,8 @@ def test_tables_among_the_paths(folder: Path) -> None:
     two, deep = str(folder / "clip2.MP4"), str(folder / "deep" / "er" / "clip1.mov")
     assert found == [
         Entry(ten, ClipOptions(rotate=90)),
-        Entry(two, ClipOptions(start=1, end=2, rotate=90), "left"),
-        Entry(two, ClipOptions(start=2, end=3, rotate=180), "left"),
+        Entry(two, ClipOptions(start=1, end=2, rotate=90), "left", says_how=True),
+        Entry(two, ClipOptions(start=2, end=3, rotate=180), "left", says_how=True),
         Entry(deep, ClipOptions(rotate=90)),
     ]
 
@@ -179,6 +179,16 @@ def test_a_clip_named_twice_comes_once(folder: Path) -> None:
         ("clip10.mp4", ""),
         ("clip1.mov", ""),
     ]
+
+
+@pytest.mark.parametrize("row", ["./deep/../clip2.MP4,90,", "clip2.MP4,,2"])
+def test_a_part_of_a_file_is_read_in_one_way(folder: Path, row: str) -> None:
+    """The two entries would have one id, and one file of poses."""
+    (folder / "clips.csv").write_text(f"path,rotate,subject\n{row}\n")
+    with pytest.raises(UserError, match=r"clip2.MP4 is listed twice, with different") as caught:
+        collect_entries([str(folder), str(folder / "clips.csv")])
+    assert caught.value.exit_code == ExitCode.MISMATCH
+    assert "own start and end" in caught.value.hint
 
 
 def test_urls_are_refused_as_entries() -> None:
@@ -208,9 +218,15 @@ def test_every_column(tmp_path: Path) -> None:
             "largest",
             "anna",
             "train",
+            says_how=True,
         ),
-        Entry(str(tmp_path / "frames" / "мяч"), ClipOptions(fps=25)),
-        Entry(str(tmp_path / "b.mp4"), ClipOptions(end=2, rotate=270, mirror=True), split="test"),
+        Entry(str(tmp_path / "frames" / "мяч"), ClipOptions(fps=25), says_how=True),
+        Entry(
+            str(tmp_path / "b.mp4"),
+            ClipOptions(end=2, rotate=270, mirror=True),
+            split="test",
+            says_how=True,
+        ),
     ]
 
 
@@ -268,6 +284,8 @@ def test_what_is_wrong_is_named(tmp_path: Path, row: str, said: str) -> None:
         ("path\n", "lists no clips"),
         ("", "lists no clips"),
         ("path,start\na.mp4,1\nb.mp4,1\na.mp4,1\n", "lists the same part of .*a.mp4 twice"),
+        ("path,mirror\na.mp4,false\na.mp4,true\n", "lists the same part of .*a.mp4 twice"),
+        ("path,slowmo\na.mp4,\na.mp4,8\n", "lists the same part of .*a.mp4 twice"),
     ],
 )
 def test_tables_that_cannot_be_used(tmp_path: Path, text: str, said: str) -> None:

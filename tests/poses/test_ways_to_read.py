@@ -47,6 +47,25 @@ def test_parts_of_one_file_are_clips_of_their_own(project: Project, clip: str) -
     assert (one.frames, two.frames) == (20, 30)
 
 
+def test_the_parts_of_a_file_are_made_anew_together(
+    project: Project, tmp_path: Path, clip: str
+) -> None:
+    """As `la2ds status` suggests, by the name of the file; the whole file is no clip of its own."""
+    for options in (ClipOptions(end=0.8, mirror=True), ClipOptions(start=0.8)):
+        extract_poses(project, [clip], CONFIG, ExtractOptions(clip=options))
+    parts = project.videos()
+    changed = replace(CONFIG, detect_threshold=0.5)
+    results = extract_poses(project, [clip], changed)
+    assert [(r.status, r.video) for r in results] == [("ok", part.id) for part in parts]
+    assert project.videos() == parts
+    assert [r.status for r in extract_poses(project, [clip], changed)] == ["cached", "cached"]
+    # Where a list names a part beside the file, the file is the whole of it.
+    (tmp_path / "clips.csv").write_text("path,start\nclip.mp4,\nclip.mp4,0.8\n")
+    whole, part = extract_poses(project, [str(tmp_path / "clips.csv")], changed)
+    assert (whole.status, part.status, part.video) == ("ok", "cached", parts[1].id)
+    assert len(project.videos()) == 3
+
+
 def test_later_steps_read_a_clip_the_same_way(project: Project, clip: str) -> None:
     turned = ClipOptions(rotate=90, slowmo=2)
     (result,) = extract_poses(project, [clip], CONFIG, ExtractOptions(clip=turned))
@@ -85,6 +104,19 @@ def test_a_manifest(project: Project, tmp_path: Path, clip: str) -> None:
     # The choice of the manifest is kept where later steps look for it.
     assert ensure_pose(project, "duet", CONFIG) == results[2].video
     assert project.read_pose(results[2].video)[0].xy[0, 0, 0] == pytest.approx(180, abs=2)
+
+
+def test_a_manifest_can_take_options_back(project: Project, tmp_path: Path, clip: str) -> None:
+    """A row that says nothing reads the clip as before; `rotate` is 0 does say something."""
+    extract_poses(project, [clip], CONFIG, ExtractOptions(clip=ClipOptions(rotate=90)))
+    table = tmp_path / "clips.csv"
+    sizes = []
+    for cell in ("", "0"):
+        table.write_text(f"path,rotate\nclip.mp4,{cell}\n")
+        (result,) = extract_poses(project, [str(table)], CONFIG)
+        sizes.append(project.read_pose(result.video)[0].size)
+    assert sizes == [(160, 240), (240, 160)]
+    assert [video.options for video in project.videos()] == [""]
 
 
 def test_a_long_video_asks_for_the_part_that_matters(project: Project, clip: str) -> None:

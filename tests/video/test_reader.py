@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import gc
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
+from la2ds_cli.core.clip import ClipOptions
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.video.container import open_container, stream_duration
 from la2ds_cli.video.reader import probe, read_frames, write_video
 from tests.drawn_clips import (
     BLUE,
@@ -157,3 +161,62 @@ def test_times_start_with_the_file(tmp_path: Path) -> None:
         container.mux(stream.encode(None))
     times = [frame.time for frame in read_frames(path)]
     np.testing.assert_allclose(times, np.arange(5) / 25, atol=1e-4)
+
+
+def late_picture(path: Path) -> Path:
+    """Five seconds of sound, and from 2 s on three seconds of picture."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        sound = container.add_stream("aac", rate=48000)
+        samples = av.AudioFrame.from_ndarray(np.zeros((1, 240_000), np.float32), "fltp", "mono")
+        samples.sample_rate, samples.pts, samples.time_base = 48000, 0, Fraction(1, 48000)
+        packets = [*sound.encode(samples), *sound.encode(None)]
+        for t in range(75):
+            image = np.full((HEIGHT, WIDTH, 3), 3 * t, np.uint8)
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            frame.pts = 50 + t
+            packets += stream.encode(frame)
+        packets += stream.encode(None)
+        container.mux(sorted(packets, key=lambda packet: (packet.dts or 0) * packet.time_base))
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_a_picture_that_begins_after_the_sound(tmp_path: Path, suffix: str) -> None:
+    path = late_picture(tmp_path / f"late{suffix}")
+    info = probe(path)
+    assert (info.start, info.duration) == pytest.approx((2, 3), abs=0.05)
+    times = [frame.time for frame in read_frames(path)]
+    assert (times[0], times[-1]) == pytest.approx((2, 4.96), abs=0.05)
+    part = ClipOptions(start=3.2, end=4.8)
+    assert probe(path, part).duration == pytest.approx(1.6)
+    assert probe(path, ClipOptions(end=3, slowmo=2)).start == pytest.approx(1, abs=0.05)
+    assert len(list(read_frames(path, part))) == 40
+    message = r"no frame from 0 s to 1\.5 s in .*, whose picture lasts from 2\.\d\d to 5\.\d\d s"
+    with pytest.raises(UserError, match=message):
+        probe(path, ClipOptions(end=1.5))
+
+
+def test_mkvmerge_stores_the_length_of_the_picture(tmp_path: Path) -> None:
+    """And FFmpeg its end, under the same name."""
+    path = late_picture(tmp_path / "late.mkv")
+    with open_container(path) as (container, stream):
+        end = stream_duration(container, stream)
+        stream.metadata.update(_STATISTICS_TAGS="BPS DURATION", DURATION="00:00:03.000000000")
+        assert (end, stream_duration(container, stream)) == pytest.approx((3, 3), abs=0.05)
+
+
+@pytest.mark.parametrize("second", [(2 * WIDTH, 2 * HEIGHT), (WIDTH // 2, HEIGHT // 2)])
+def test_every_frame_has_the_size_of_the_first(tmp_path: Path, second: tuple[int, int]) -> None:
+    """Some recordings change their resolution on the way; joints are pixels of one picture."""
+    parts = [tmp_path / "a.ts", tmp_path / "b.ts"]
+    for number, (part, size) in enumerate(zip(parts, [(WIDTH, HEIGHT), second], strict=True)):
+        write_stamped(part, [quadrants(*size)] * 8, (8 * number + np.arange(8)) / 25)
+    path = tmp_path / "changes.ts"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    images = [frame.image for frame in read_frames(path)]
+    assert len(images) == 16
+    assert {image.shape for image in images} == {(HEIGHT, WIDTH, 3)}
+    for image in images:
+        assert corner_colours(image) == [RED, GREEN, BLUE, WHITE]

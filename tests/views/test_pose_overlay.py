@@ -146,6 +146,17 @@ def test_the_sheet_shows_usable_clips_and_old_pages_go(project: Project, tmp_pat
     assert not list(folder.glob("*.png"))
 
 
+def test_old_pages_stay_when_the_new_ones_cannot_be_drawn(project: Project, tmp_path: Path) -> None:
+    walker(project)
+    folder = project.results_dir("overlay")
+    refresh_sheet(project, [result("a")], tmp_path / "sheet.png")
+    before = (folder / "sheet.png").read_bytes()
+    project.pose_path("a").write_bytes(b"damaged")
+    with pytest.raises(UserError):
+        refresh_sheet(project, [result("a")], tmp_path / "sheet.png")
+    assert (folder / "sheet.png").read_bytes() == before
+
+
 def test_a_shard_leaves_the_sheet_of_the_project_alone(project: Project, tmp_path: Path) -> None:
     walker(project)
     folder, wanted = project.results_dir("overlay"), tmp_path / "shard.png"

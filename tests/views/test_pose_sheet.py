@@ -136,6 +136,21 @@ def test_the_second_person_is_named(project: Project, tmp_path: Path) -> None:
     assert titles[1] > titles[0] + 50
 
 
+def test_an_uncertain_choice_shows_the_other_people_too(project: Project, tmp_path: Path) -> None:
+    """Also where they are in the picture for a part of the clip only."""
+    walker(project)
+    pose, recipe = project.read_pose("a")
+    subject = {"box": [40, 40, 80, 130], "first": 0, "last": 19}
+    other = {"box": [200, 40, 230, 130], "first": 5, "last": 12}
+    uncertain = {"person": 1, "people": 2, "margin": 0.01, "candidates": [subject, other]}
+    project.write_pose("a", replace(pose, info=uncertain), recipe)
+    box = sheets._views(project.read_pose("a")[0], ["V021"])
+    assert (box[:, 0] <= 40).all()
+    assert (box[:, 2] >= 230).all()
+    (path,) = overlay_sheet(project, ["a"], tmp_path / "s.png", columns=4)
+    assert pixels(path).shape[0] > 200
+
+
 def test_joints_alone_where_there_is_no_video(project: Project, tmp_path: Path) -> None:
     source = walker(project)
     source.unlink()

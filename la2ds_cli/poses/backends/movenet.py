@@ -13,12 +13,18 @@ from pathlib import Path
 
 import numpy as np
 
-from la2ds_cli.core import artifact
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.types import FloatArray
-from la2ds_cli.poses.onnx_session import existing, fixed, open_session, session_device, unfit
+from la2ds_cli.poses.onnx_session import (
+    existing,
+    fixed,
+    model_digest,
+    open_session,
+    session_device,
+    unfit,
+)
 from la2ds_cli.poses.rotated_crop import Region
 from la2ds_cli.poses.tflite_model import TfliteModel, cpu_only
 from la2ds_cli.poses.threads import Instances
@@ -35,7 +41,7 @@ _VERSION = 1  # raised when the same network gives other joints
 def identity(name: str) -> str:
     """The name and the digest of its file."""
     base, _, file = name.partition(":")
-    digest = f"{base}:{artifact.file_digest(existing(file))}" if file else _known_identity(name)
+    digest = f"{base}:{model_digest(file)}" if file else _known_identity(name)
     return f"{digest}:{_VERSION}"
 
 
