@@ -40,7 +40,7 @@ from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.errors import ExitCode, UserError, first_line
 from la2ds_cli.core.phase_table import PhaseTable, read_phase_table, read_phases, write_phase_table
 from la2ds_cli.core.types import EmbeddingSequence, FloatArray, Phase, PoseSequence
-from la2ds_cli.core.video_list import VideoList, read_videos
+from la2ds_cli.core.video_list import VideoList, own_columns, read_videos
 
 PROJECT_FILE = "project.toml"
 _TICK = 10**8  # ns; two changes of a file within the clock tick of a file system look like one
@@ -342,7 +342,7 @@ class Project:
 
     def replace_videos(self, gone: Collection[str], new: Sequence[str]) -> None:
         """Remove the clips `gone` from the list, and move those of `new`, which are listed, to the
-        position of the first of them."""
+        position of the first of them. They take over the cells in columns that a user has added."""
         with self.tables():
             rows = {video.id: video for video in self.videos()}
             order: list[str] = []
@@ -351,7 +351,9 @@ class Project:
                     order += new
                 elif name not in new:
                     order.append(name)
-            self._write_videos([rows[name] for name in dict.fromkeys(order)])
+            old = {rows[name].person: name for name in rows if name in gone}
+            heirs = {name: old[rows[name].person] for name in new if rows[name].person in old}
+            self._write_videos([rows[name] for name in dict.fromkeys(order)], heirs)
 
     def mark_video(self, video: str, *, split: str, group: str) -> None:
         """Set the split and the group of a clip; empty clears them. Raises UserError (exit 5) for
@@ -367,9 +369,16 @@ class Project:
                 raise UserError(f"{video}: {error}", exit_code=ExitCode.MISMATCH) from error
             self._write_videos(list((marked | {video: new}).values()))
 
-    def _write_videos(self, rows: list[Video]) -> None:
-        cells = (list(row_of(video).values()) for video in rows)
-        artifact.write_text(self.videos_path, table_text(VIDEO_COLUMNS, cells))
+    def _write_videos(self, rows: list[Video], heirs: Mapping[str, str] | None = None) -> None:
+        """Write videos.csv, with the columns that a user has added behind those of la2ds. heirs:
+        clips that take over these cells of another, unless they have some of their own."""
+        names, own = own_columns(self.videos_path)
+        for new, old in (heirs or {}).items():
+            if not any(own.get(new, ())) and old in own:
+                own[new] = own[old]
+        empty = [""] * len(names)
+        cells = ([*row_of(video).values(), *own.get(video.id, empty)] for video in rows)
+        artifact.write_text(self.videos_path, table_text([*VIDEO_COLUMNS, *names], cells))
         if (state := _state(self.videos_path)) is not None:
             self._listed = state, VideoList(self.root, rows)
 

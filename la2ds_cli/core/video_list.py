@@ -67,6 +67,30 @@ def read_videos(path: Path) -> Videos:
         return _plain_rows(path) or Videos.of(_different_rows(path, hint))
 
 
+def own_columns(path: Path) -> tuple[list[str], dict[str, list[str]]]:
+    """The names of the columns that a user has added to videos.csv, in order, and their cells by
+    id of the clip; none if there is no file. Raises UserError (exit 5) as read_videos does."""
+    names: list[str] = []
+    cells: dict[str, list[str]] = {}
+
+    def parser(columns: Sequence[str]) -> Callable[[Sequence[str]], None]:
+        own = [place for place, name in enumerate(columns) if name not in VIDEO_COLUMNS]
+        names.extend(columns[place] for place in own)
+        at = columns.index("id")
+
+        def keep(row: Sequence[str]) -> None:
+            cells[row[at]] = [row[place] for place in own]
+
+        return keep
+
+    if path.exists():
+        with path.open(encoding="utf-8-sig") as handle:
+            written = handle.readline().rstrip("\r\n").split(",")
+        if not set(written) <= set(VIDEO_COLUMNS):  # which is rare, and the table may be long
+            read_table(path, parser, "")
+    return names, cells
+
+
 def _different_rows(path: Path, hint: str) -> list[Video]:
     """The rows read one by one, of equal ones the first. A second clip of one id would take the
     place of the first as soon as the table is written."""

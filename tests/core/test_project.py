@@ -15,6 +15,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.phase_table import read_phases
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import EmbeddingSequence, Phase, PoseSequence
+from la2ds_cli.core.video_list import own_columns
 
 ROOT = Path(__file__).parents[2]
 RECIPE = Recipe("poses", 1, {}, {})
@@ -171,6 +172,26 @@ def test_video_list_edited_by_hand(project):
     text = "path,id,sha256,notes\na.mp4,a,1,blurred\n"
     (project.root / "videos.csv").write_text(text)
     assert project.videos() == [Video("a", "a.mp4", "1")]
+
+
+def test_columns_of_the_user_stay_in_the_video_list(project):
+    """Also one without a name, and cells that look like formulas or hold commas."""
+    text = (
+        'notes,path,id,sha256,,"seen, by"\n'
+        '"dark, blurred",a.mp4,a,1,x,Eva\n'
+        "=1+1,b.mp4,b,2,,\n"
+        ",c.mp4,c,3,y,Tom\n"
+    )
+    project.videos_path.write_text(text)
+    project.add_videos([Video("d", "d.mp4", "4")], removed=["c"])
+    project.mark_video("b", split="test", group="")
+    own = (["notes", "", "seen, by"], {"a": ["dark, blurred", "x", "Eva"], "b": ["=1+1", "", ""]})
+    names, cells = own_columns(project.videos_path)
+    assert (names, {k: v for k, v in cells.items() if any(v)}) == own
+    assert [video.id for video in project.videos()] == ["a", "b", "d"]
+    # A clip that is read in another way keeps what a person wrote about it.
+    project.replace_videos(["a"], ["d"])
+    assert own_columns(project.videos_path)[1] == {"d": own[1]["a"], "b": own[1]["b"]}
 
 
 def test_columns_may_be_few_and_cells_empty(project):
