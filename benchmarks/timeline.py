@@ -32,6 +32,7 @@ from la2ds_cli.alignment.timeline import _Reader, align_all
 from la2ds_cli.alignment.timeline_result import PlacedClip, TimelineResult
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
+from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.formats.penn_action import import_penn_action
@@ -158,7 +159,8 @@ def features_of(project: Project, request: AlignRequest, result: TimelineResult)
     ids = [clip.video.id for clip in result.clips]
     mirrored = {clip.video.id: clip.mirrored for clip in result.clips}
     choice = choose_features(project, request.run, request.features)
-    reader = _Reader(project, replace(request, run=choice.run(request.run)), choice, ids)
+    request = replace(request, run=choice.run(request.run))
+    reader = _Reader(project, request, choice, ids, Progress())
     clips = list(reader.clips(ids, {}))
     fps = velocity_rate([clip.pose for clip in clips])
     found = {}
