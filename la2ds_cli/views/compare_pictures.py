@@ -221,14 +221,17 @@ def _images(
     picture."""
     aligned = result.aligned
     sides = []
-    for video, pose, rows in (
-        (aligned.a, aligned.pose_a, [frame.row for frame in shown]),
-        (aligned.b, aligned.pose_b, [frame.other_row for frame in shown]),
+    for video, pose, rows, mirrored in (
+        (aligned.a, aligned.pose_a, [frame.row for frame in shown], False),
+        (
+            aligned.b,
+            aligned.pose_b,
+            [frame.other_row for frame in shown],
+            aligned.alignment.mirrored,
+        ),
     ):
         source = None if privacy else video_file(project, video)
-        sides.append(pictures(source, pose, rows, height))
-    if aligned.alignment.mirrored:
-        sides[1] = [np.ascontiguousarray(image[:, ::-1]) for image in sides[1]]
+        sides.append(pictures(source, pose, rows, height, mirrored=mirrored))
     columns = []
     for n, frame in enumerate(shown):
         rings = [
@@ -259,7 +262,7 @@ def picture_points(
     pose: PoseSequence, row: int, joints: Sequence[int], image: Image, *, mirrored: bool
 ) -> FloatArray:
     """(R, 2) pixels of a picture of film_strip.pictures: positions of joints of a row. pose: as it
-    was compared; mirrored: the picture is cut from the video as filmed, then mirrored."""
+    was compared; mirrored: the picture shows the clip mirrored."""
     box = view_boxes(mirror(pose) if mirrored else pose)[row]
     xy = pose.xy[row, list(joints)].astype(np.float64)
     scale = image.shape[0] / (box[3] - box[1])

@@ -15,7 +15,8 @@ from la2ds_cli.compare.compare import compare
 from la2ds_cli.compare.findings import Unjudged
 from la2ds_cli.compare.result import CompareResult
 from la2ds_cli.core.project import Project
-from la2ds_cli.views import compare_files
+from la2ds_cli.features.pose_features import mirror
+from la2ds_cli.views import compare_files, film_strip
 from la2ds_cli.views import compare_sheet as sheet
 from la2ds_cli.views.compare_pictures import (
     DPI,
@@ -23,6 +24,7 @@ from la2ds_cli.views.compare_pictures import (
     OTHER,
     REFERENCE,
     WIDTH,
+    _images,
     key_frames,
     overlay_joints,
 )
@@ -45,6 +47,23 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     )
     label(made, coach=PHASE)
     return made
+
+
+def test_a_drawn_mirror_image_has_its_sides_in_the_colours_of_the_reference(
+    tmp_path: Path,
+) -> None:
+    """The knee that differs is the right one of the reference, blue, and its counterpart, too."""
+    other = mirror(performance(PHASE, change="right_knee", degrees=-40))
+    project = project_of(tmp_path, coach=performance(PHASE), other=other)
+    result = compared(project, "other")
+    assert result.aligned.alignment.mirrored
+    (shown,) = key_frames(result)
+    assert shown.findings[0].joint == "right_knee"
+    for image, rings in _images(project, result, [shown], 200, privacy=True)[0]:
+        x, y = rings[0].round().astype(int)
+        around = image[y - 3 : y + 4, x - 3 : x + 4].reshape(-1, 3).tolist()
+        assert list(film_strip._INK["right"]) in around
+        assert list(film_strip._INK["left"]) not in around
 
 
 def compared(project: Project, other: str, examples: str | None = None) -> CompareResult:
