@@ -39,6 +39,7 @@ _HEAD, _CAPTION = 0.3, 0.52  # inches
 _GAP = 0.25
 _PICTURES = 0.54  # most of the height that is left
 _BETWEEN = 0.06  # the two pictures
+_LEAST_HEIGHT = 0.4  # inches; where long notes leave less, there are no pictures
 
 
 @dataclass(frozen=True)
@@ -143,11 +144,11 @@ def draw(
     title = "Moments of the clearest differences" if result.findings else "The same moments in both"
     heading(figure, title, LEFT, band.top)
     _legend(figure, band.top - 0.12)
-    if not shown:
-        return
     columns = len(shown)
-    width = (RIGHT - LEFT - (columns - 1) * _GAP) / columns
     height = band.height - _HEAD - _CAPTION - 0.1
+    if not shown or height < _LEAST_HEIGHT:
+        return
+    width = (RIGHT - LEFT - (columns - 1) * _GAP) / columns
     # A single moment has its pictures beside the skeletons, not above them.
     pictured = (width - _GAP) / 2 if columns == 1 else width
     most = height if columns == 1 else height * _PICTURES

@@ -181,6 +181,22 @@ def test_no_text_leaves_the_page_or_lies_over_another(
                 assert not (wide > 3 and high > 5), f"{text!r} lies over {below!r}"
 
 
+def test_a_page_of_many_parts_or_many_notes_is_drawn(
+    project: Project, faulty: CompareResult
+) -> None:
+    """The parts that are slower or faster are shown, and of the others as many as fit."""
+    (slower,) = (row for row in faulty.tempo if row.verdict == "slower" and " to " not in row.span)
+    others = [replace(slower, span=f"part {n}", verdict="same") for n in range(30)]
+    many = replace(faulty, tempo=(*others[:20], slower, *others[20:]))
+    shown = texts(sheet.draw(project, many))
+    assert slower.span in shown
+    count = len({text for text in shown if text.startswith("part ")}) + 1
+    assert 8 < count < 20
+    assert f"Tempo of {count} of 31 parts" in shown
+    noted = replace(many, notes=("A long note. " * 30,) * 5)
+    assert image_of(sheet.draw(project, noted)).size > 0
+
+
 def test_no_name_is_read_as_a_formula(project: Project) -> None:
     from matplotlib.cbook import is_math_text
     from matplotlib.text import Text
