@@ -77,11 +77,13 @@ def run_live(
     pressed. Then print a summary, and write the alignment of all that was seen to `out`.
 
     clips: A and SOURCE. Raises UserError: as `open_player` and `live_poses`, as extraction does for
-    A, (exit 4) for a clip A of one frame, and (exit 4) after the summary if nobody was seen.
+    A, and with exit 4 for `out` with a run that has no model, for a clip A of one frame, and, after
+    the summary, if nobody was seen.
     """
     from la2ds_cli.alignment.live import LiveFilter, LiveReference
-    from la2ds_cli.alignment.request import clip_of, with_poses
+    from la2ds_cli.alignment.request import choose_features, clip_of, with_poses
     from la2ds_cli.core.errors import ExitCode, UserError
+    from la2ds_cli.core.project import DEFAULT_RUN
     from la2ds_cli.poses.live import live_poses
     from la2ds_cli.video.playing import open_player
     from la2ds_cli.views.alignment_files import alignment_targets, write_alignment
@@ -89,6 +91,9 @@ def run_live(
     a, source = clips
     project = open_for_clips(root, (a,), console)
     request, targets = request_for(project), alignment_targets(project, out)
+    if targets and (request.features == "model" or request.run != DEFAULT_RUN):
+        # A missing run is said now: after the performance, what was seen would be lost.
+        choose_features(project, request.run, request.features, request.device)
     player = open_player(source, every_frame=every_frame)
     settings, progress = request.config.poses, console.progress
     clip = clip_of(project, with_poses(project, a, settings, request.device, progress))

@@ -333,7 +333,8 @@ _UNTESTED = Trend(0, *[float("nan")] * 6, verdict="few")
 
 def _angle_series(attempts: Sequence[CompareResult], spans: Sequence[Span]) -> list[Series]:
     """A series for every stretch of time in which a joint is stated to differ in one direction in
-    several attempts; it covers the moments that are stated most often."""
+    several attempts; it covers the moments that are stated most often. None if every attempt shows
+    another small part of them."""
     angles = attempts[0].angles
     series = []
     for sign in (1, -1):
@@ -347,6 +348,8 @@ def _angle_series(attempts: Sequence[CompareResult], spans: Sequence[Span]) -> l
                 part = often[first:stop]
                 rows = first + np.flatnonzero(part >= _CORE * part.max())
                 value = np.array([_mean_difference(attempt, rows, j) for attempt in attempts])
+                if np.isnan(value).all():
+                    continue
                 start, end = float(angles.time[rows[0]]), float(angles.time[rows[-1]])
                 names = [span_at(spans, int(row)) for row in rows[[0, -1]]]
                 span = names[0] if names[0] == names[1] else " to ".join(filter(None, names))

@@ -19,6 +19,7 @@ from la2ds_cli.compare.findings import (
     find_unjudged,
     joint_table,
     phase_rows,
+    runs_of,
     spans_of,
     whole_movement,
 )
@@ -190,10 +191,11 @@ def _notes(
             "The other clip fits better mirrored: its left is compared with the reference's right."
         )
     if facing.any():
-        seconds = angles.time[facing]
+        spans = (angles.time[[first, stop - 1]] for first, stop in runs_of(facing))
+        when = " and ".join(f"between {start:.2f} and {end:.2f} s" for start, end in spans)
         notes.append(
-            f"Between {seconds[0]:.2f} and {seconds[-1]:.2f} s the two look so unlike that `la2ds "
-            "align` leaves moments out; since both take about equally long, they are compared here."
+            f"{when.capitalize()} the two look so unlike that `la2ds align` leaves moments out; "
+            "since both take about equally long, they are compared here."
         )
     share = float(angles.sure.mean())
     if share < _MOSTLY:

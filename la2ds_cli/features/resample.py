@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
 
 
 def frame_period(time: FloatArray, fps: float) -> float:
@@ -28,6 +28,14 @@ def frame_edges(time: FloatArray, fps: float) -> FloatArray:
         return np.array([time[0] - 0.5 / fps, time[0] + 0.5 / fps])
     middle = (time[1:] + time[:-1]) / 2
     return np.concatenate([[2 * time[0] - middle[0]], middle, [2 * time[-1] - middle[-1]]])
+
+
+def even_rows(time: FloatArray, fps: float, most: int) -> IntArray:
+    """Rows of the frames at the middles of even steps of a clip's time, as many as it has frames
+    but at most `most`."""
+    edges = frame_edges(time, fps)
+    steps = np.linspace(edges[0], edges[-1], min(len(time), most) + 1)
+    return np.searchsorted(edges, (steps[1:] + steps[:-1]) / 2, "right") - 1
 
 
 def time_grid(time: FloatArray, fps: float) -> FloatArray:

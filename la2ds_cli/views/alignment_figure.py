@@ -21,7 +21,7 @@ from la2ds_cli.alignment.request import features_name
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, Phase, PoseSequence
-from la2ds_cli.features.resample import frame_edges
+from la2ds_cli.features.resample import even_rows, frame_edges
 from la2ds_cli.video.reader import VideoFile, video_file
 from la2ds_cli.views.figure import BLUE, GREEN, GREY, ORANGE, RED, phase_colours, printable
 from la2ds_cli.views.film_strip import aspect, pictures
@@ -53,10 +53,10 @@ def draw(project: Project, result: AlignResult) -> Figure:
 
     phases = project.phases()
     a, b = (
-        drawn_clip(project, letter, video, pose, matched, phases.get(video.id, []))
-        for letter, video, pose, matched in (
-            ("A", result.a, result.pose_a, result.alignment.matched_a),
-            ("B", result.b, result.pose_b, result.alignment.matched_b),
+        drawn_clip(project, letter, video, pose, matched, phases.get(video.id, []), mirrored)
+        for letter, video, pose, matched, mirrored in (
+            ("A", result.a, result.pose_a, result.alignment.matched_a, False),
+            ("B", result.b, result.pose_b, result.alignment.matched_b, result.alignment.mirrored),
         )
     )
     colours = phase_colours(name for clip in (a, b) for _, _, name in clip.phases)
@@ -124,7 +124,7 @@ class DrawnClip:
 
     letter: A or B. edges: (T + 1,) seconds at which its frames begin and end. matched: (T,) which
     of them have a counterpart. phases: (start, end, name), in seconds. source: the video file, None
-    if only joints are known.
+    if only joints are known. mirrored: whether its pictures are flipped; pose is as filmed.
     """
 
     letter: str
@@ -134,6 +134,7 @@ class DrawnClip:
     edges: FloatArray
     matched: BoolArray
     phases: list[tuple[float, float, str]]
+    mirrored: bool = False
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -156,6 +157,7 @@ def drawn_clip(
     pose: PoseSequence,
     matched: BoolArray,
     phases: list[Phase],
+    mirrored: bool = False,
 ) -> DrawnClip:
     """A project clip, or the part of it that `pose` (T frames) holds, for the figure; matched: (T,)
     rows that have a counterpart."""
@@ -176,6 +178,7 @@ def drawn_clip(
             for p in phases
             if p.end > pose.frame[0] and p.start <= pose.frame[-1]
         ],
+        mirrored,
     )
 
 
@@ -205,9 +208,9 @@ def strip(figure: Figure, row: Row, clip: DrawnClip, colours: Colours, *, above:
     borders = np.linspace(start, end, count + 1)
     moment = (borders[1:] + borders[:-1]) / 2
     shown = np.abs(clip.pose.time[None] - moment[:, None]).argmin(axis=1)
-    for k, image in enumerate(
-        pictures(clip.source, clip.pose, shown.tolist(), round(row[1] * DPI))
-    ):
+    height = round(row[1] * DPI)
+    images = pictures(clip.source, clip.pose, shown.tolist(), height, mirrored=clip.mirrored)
+    for k, image in enumerate(images):
         axes.imshow(image, extent=(borders[k], borders[k + 1], 0, 1), aspect="auto")
     axes.vlines(borders[1:-1], 0, 1, color="white", linewidth=1.5)
     for low, high in clip.unmatched():
@@ -251,9 +254,11 @@ def _share(time: float, clip: DrawnClip) -> float:
 
 
 def matrix(figure: Figure, row: Row, result: AlignResult, a: DrawnClip, b: DrawnClip) -> None:
-    """Distances of all pairs of frames, the path, the diagonal of proportional time."""
+    """Distances of all pairs of frames in cells of equal time, the path, the diagonal of
+    proportional time."""
     alignment = result.alignment
-    distance = _thinned_distance(result.match.a, result.match.b)
+    thin = [even_rows(clip.pose.time, clip.pose.fps, _CELLS) for clip in (a, b)]
+    distance = np.sqrt(squared_distance(result.match.a[thin[0]], result.match.b[thin[1]]))
     low, high = np.percentile(distance, [1, 95])
     axes = _axes(figure, row, LEFT, _MATRIX_RIGHT)
     image = axes.imshow(
@@ -305,18 +310,11 @@ def _with_breaks(alignment: Alignment) -> tuple[FloatArray, FloatArray]:
     )
 
 
-def _thinned_distance(a: FloatArray, b: FloatArray) -> FloatArray:
-    thin = [
-        np.rint(np.linspace(0, len(x) - 1, min(len(x), _CELLS))).astype(np.int64) for x in (a, b)
-    ]
-    return np.sqrt(squared_distance(a[thin[0]], b[thin[1]]))
-
-
 def _labelled_moments(axes: Axes, a: DrawnClip, b: DrawnClip) -> None:
-    """Rings where a phase of the same name begins in both clips: the path should pass there. Also
-    draws the legend, which names the dotted line."""
-    starts = {name: low for low, _, name in b.phases}
-    both = [(low, starts[name]) for low, _, name in a.phases if name in starts]
+    """Rings where a phase of the same name begins in both clips, the first time if it comes again:
+    the path should pass there. Also draws the legend, which names the dotted line."""
+    starts_a, starts_b = ({name: low for low, _, name in reversed(c.phases)} for c in (a, b))
+    both = [(low, starts_b[name]) for name, low in starts_a.items() if name in starts_b]
     inside = [(x, y) for x, y in both if x > a.limits[0] and y > b.limits[0]]
     if inside:
         x, y = zip(*inside, strict=True)

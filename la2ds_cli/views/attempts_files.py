@@ -188,14 +188,14 @@ def _strips(
     ) -> None:
         source = None if privacy else video_file(project, video)
         known = sorted({row for row in wanted if row is not None})
-        images = dict(zip(known, pictures(source, pose, known, _HIGH), strict=True))
+        shown = pictures(source, pose, known, _HIGH, mirrored=mirrored)
+        images = dict(zip(known, shown, strict=True))
         for strip, row in zip(strips, wanted, strict=True):
             if row is not None:
-                image = images[row][:, ::-1] if mirrored else images[row]
                 strip.append(
                     {
                         "name": name,
-                        "picture": data_url(np.ascontiguousarray(image)),
+                        "picture": data_url(images[row]),
                         "width": round(_HIGH * aspect(pose)),
                         "height": _HIGH,
                         "time": f"{pose.time[row]:.2f} s",

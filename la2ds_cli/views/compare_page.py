@@ -134,18 +134,20 @@ def _cards(
     if not groups:
         return []
     aligned, position = result.aligned, result.aligned.alignment.position
+    mirrored = (False, aligned.alignment.mirrored)
     rows = [_player_rows(result, group[0]) for group in groups]
     wanted = np.concatenate(rows)
     shown: list[dict[int, Image]] = []
-    for video, pose, of_clip in (
-        (aligned.a, aligned.pose_a, wanted),
-        (aligned.b, aligned.pose_b, np.rint(position[wanted]).astype(np.int64)),
+    for video, pose, of_clip, flipped in zip(
+        (aligned.a, aligned.b),
+        (aligned.pose_a, aligned.pose_b),
+        (wanted, np.rint(position[wanted]).astype(np.int64)),
+        mirrored,
+        strict=True,
     ):
         source = None if privacy else video_file(project, video)
         unique = sorted(set(of_clip.tolist()))
-        images = pictures(source, pose, unique, _HEIGHT)
-        if aligned.alignment.mirrored and pose is aligned.pose_b:
-            images = [np.ascontiguousarray(image[:, ::-1]) for image in images]
+        images = pictures(source, pose, unique, _HEIGHT, mirrored=flipped)
         shown.append(dict(zip(unique, images, strict=True)))
     return [
         _card(result, group, of_player, shown)

@@ -39,6 +39,7 @@ _HEAD, _CAPTION = 0.3, 0.52  # inches
 _GAP = 0.25
 _PICTURES = 0.54  # most of the height that is left
 _BETWEEN = 0.06  # the two pictures
+_LEAST_HEIGHT = 0.4  # inches; where long notes leave less, there are no pictures
 
 
 @dataclass(frozen=True)
@@ -143,11 +144,11 @@ def draw(
     title = "Moments of the clearest differences" if result.findings else "The same moments in both"
     heading(figure, title, LEFT, band.top)
     _legend(figure, band.top - 0.12)
-    if not shown:
-        return
     columns = len(shown)
-    width = (RIGHT - LEFT - (columns - 1) * _GAP) / columns
     height = band.height - _HEAD - _CAPTION - 0.1
+    if not shown or height < _LEAST_HEIGHT:
+        return
+    width = (RIGHT - LEFT - (columns - 1) * _GAP) / columns
     # A single moment has its pictures beside the skeletons, not above them.
     pictured = (width - _GAP) / 2 if columns == 1 else width
     most = height if columns == 1 else height * _PICTURES
@@ -221,14 +222,17 @@ def _images(
     picture."""
     aligned = result.aligned
     sides = []
-    for video, pose, rows in (
-        (aligned.a, aligned.pose_a, [frame.row for frame in shown]),
-        (aligned.b, aligned.pose_b, [frame.other_row for frame in shown]),
+    for video, pose, rows, mirrored in (
+        (aligned.a, aligned.pose_a, [frame.row for frame in shown], False),
+        (
+            aligned.b,
+            aligned.pose_b,
+            [frame.other_row for frame in shown],
+            aligned.alignment.mirrored,
+        ),
     ):
         source = None if privacy else video_file(project, video)
-        sides.append(pictures(source, pose, rows, height))
-    if aligned.alignment.mirrored:
-        sides[1] = [np.ascontiguousarray(image[:, ::-1]) for image in sides[1]]
+        sides.append(pictures(source, pose, rows, height, mirrored=mirrored))
     columns = []
     for n, frame in enumerate(shown):
         rings = [
@@ -259,7 +263,7 @@ def picture_points(
     pose: PoseSequence, row: int, joints: Sequence[int], image: Image, *, mirrored: bool
 ) -> FloatArray:
     """(R, 2) pixels of a picture of film_strip.pictures: positions of joints of a row. pose: as it
-    was compared; mirrored: the picture is cut from the video as filmed, then mirrored."""
+    was compared; mirrored: the picture shows the clip mirrored."""
     box = view_boxes(mirror(pose) if mirrored else pose)[row]
     xy = pose.xy[row, list(joints)].astype(np.float64)
     scale = image.shape[0] / (box[3] - box[1])

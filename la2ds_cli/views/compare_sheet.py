@@ -55,6 +55,8 @@ _FULL = 45.0  # degrees of the strongest colour
 _NAMES = 1.25  # inches for the names of joints
 _BARS = 1.75
 _TEMPO_ROW = 0.26
+_TEMPO_REST = 0.55  # inches of the tempo's panel beside its rows
+_LEAST_PICTURES = 2.0  # inches for the key frames, which come before the tempo of many parts
 _UNSURE = "#dedede"
 _LETTERS = 62  # that fit above the map
 _PALE = 0.22  # of the colour of a difference that may be explained
@@ -70,14 +72,15 @@ def draw(project: Project, result: CompareResult, *, privacy: bool = False) -> F
     small = [*_unjudged_lines(result), f"{HOW_TO_READ} {_COLOURS}"]
     small = [line for text in small for line in textwrap.wrap(text, _SMALL_WRAP)]
     foot = 0.28 + _SMALL_LINE * len(small)
-    tempo = _tempo_height(result)
     angles = _map_height(result)
+    parts = _tempos_that_fit(result, top - foot - angles - _LEAST_PICTURES)
+    tempo = _tempo_height(result, parts)
     middle = top - foot - tempo - angles
     upper = Row(top - middle, middle)
     compare_pictures.draw(figure, upper, project, result, shown, privacy=privacy)
     top -= middle
     _angle_map(figure, Row(top - angles, angles), result, shown)
-    _tempo(figure, Row(foot, tempo), result)
+    _tempo(figure, Row(foot, tempo), result, parts)
     if result.examples is not None:
         _examples(figure, Row(foot, tempo), result)
     for n, line in enumerate(small):
@@ -142,10 +145,20 @@ def _map_height(result: CompareResult) -> float:
     return 0.95 + _ROW * max(len(_shown_joints(result)), 1)
 
 
-def _tempo_height(result: CompareResult) -> float:
+def _tempos_that_fit(result: CompareResult, room: float) -> list[Tempo]:
+    """The parts whose tempo is shown in so many inches, in order; if not all fit, those that are
+    slower or faster come first, then those that have a tempo."""
+    most = max(int((room - _TEMPO_REST) / _TEMPO_ROW), 1)
+    clearest = sorted(
+        result.tempo, key=lambda row: (row.verdict not in ("slower", "faster"), bool(row.cut))
+    )
+    return [row for row in result.tempo if row in clearest[:most]]
+
+
+def _tempo_height(result: CompareResult, rows: list[Tempo]) -> float:
     """Inches."""
     least = 1.85 if result.examples is not None else 0.0  # down to its last line
-    return max(0.55 + _TEMPO_ROW * len(result.tempo), least)
+    return max(_TEMPO_REST + _TEMPO_ROW * len(rows), least)
 
 
 def _angle_map(figure: Figure, band: Row, result: CompareResult, shown: list[KeyFrame]) -> None:
@@ -260,10 +273,11 @@ def _bars(axes: Axes, rows: list[JointSpan], result: CompareResult) -> None:
         spine.set_visible(False)
 
 
-def _tempo(figure: Figure, band: Row, result: CompareResult) -> None:
-    """Seconds of each part in both clips."""
-    heading(figure, "Tempo", LEFT, band.top)
-    rows = result.tempo
+def _tempo(figure: Figure, band: Row, result: CompareResult, rows: list[Tempo]) -> None:
+    """Seconds of each of these parts in both clips."""
+    count = len(result.tempo)
+    some = f" of {len(rows)} of {count} parts" if len(rows) < count else ""
+    heading(figure, f"Tempo{some}", LEFT, band.top)
     if not rows:
         return
     height = _TEMPO_ROW * len(rows)

@@ -9,6 +9,7 @@ import numpy as np
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton, joint_side
 from la2ds_cli.core.types import BoolArray, FloatArray, PoseSequence
 from la2ds_cli.features.crop import clip_box
+from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.poses.trust import trusted
 from la2ds_cli.video.reader import Image, VideoFile
 
@@ -60,12 +61,18 @@ def aspect(pose: PoseSequence) -> float:
 
 
 def pictures(
-    source: VideoFile | None, pose: PoseSequence, rows: Sequence[int], height: int
+    source: VideoFile | None,
+    pose: PoseSequence,
+    rows: Sequence[int],
+    height: int,
+    *,
+    mirrored: bool = False,
 ) -> list[Image]:
     """One RGB picture (height, W, 3) for each row of `pose`, all with the clip's aspect.
 
-    source: the video, read once up to the last requested frame, or None for drawings of the joints.
-    A frame that is no longer in the file is drawn, too.
+    pose: as filmed, also if the pictures are to be `mirrored`; drawn joints then have the colours
+    of the sides that they are compared as. source: the video, read once up to the last requested
+    frame, or None for drawings of the joints. A frame that is no longer in the file is drawn, too.
     """
     boxes = view_boxes(pose)
     width = max(round(height * aspect(pose)), 1)
@@ -76,9 +83,13 @@ def pictures(
         for frame in source.frames():
             if frame.source in wanted:
                 box = boxes[row_of[frame.source]]
-                cut[frame.source] = cut_out(frame.image, box, width, height)
+                image = cut_out(frame.image, box, width, height)
+                cut[frame.source] = np.ascontiguousarray(image[:, ::-1]) if mirrored else image
             if frame.source >= max(wanted):
                 break
+    if mirrored:
+        pose = mirror(pose)
+        boxes = view_boxes(pose)
     skeleton, sure = get_skeleton(pose.skeleton), trusted(pose)
     return [
         cut[int(pose.frame[row])]

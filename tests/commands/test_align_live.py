@@ -121,6 +121,16 @@ def test_too_little_for_a_file_is_said(call: Call, folder: Path):
     assert not (folder / "ab.csv").exists()
 
 
+def test_a_run_that_is_not_there_is_said_before_anybody_performs(call: Call, folder: Path):
+    """Not at the end, when the joints of the performance would be lost."""
+    result = call(
+        "source.mp4", "--every-frame", "--json", "--run", "nope", "--out", str(folder / "ab.csv")
+    )
+    assert result.exit_code == ExitCode.UNUSABLE
+    assert "run 'nope' has no trained model" in result.stderr
+    assert result.stdout == ""
+
+
 def test_ctrl_c_ends_with_the_summary_and_the_files(
     call: Call, folder: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ):

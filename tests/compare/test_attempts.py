@@ -177,6 +177,20 @@ def test_an_attempt_that_hides_the_joint_has_no_value(tmp_path: Path) -> None:
     assert (series.stated, series.trend.count, series.trend.verdict) == (4, 4, "few")
 
 
+def test_no_series_is_without_a_value(tmp_path: Path) -> None:
+    """The knee is bent in all five, and each shows it for nine other frames."""
+    fault: dict[str, Any] = {"change": "right_knee", "degrees": -45.0, "middle": 0.4, "width": 1.2}
+    attempts = []
+    for n in range(5):
+        clip = performance(PHASE, noise=0.3, seed=n + 5, **fault)
+        trust = np.ones(clip.score.shape)
+        trust[: 20 + 8 * n, 14] = trust[29 + 8 * n :, 14] = 0
+        attempts.append(replace(clip, trust=trust))
+    found = compared(tmp_path, *attempts)
+    assert sum(f.joint == "right_knee" for one in found.attempts for f in one.findings) >= 4
+    assert not any(np.isnan(series.value).all() for series in found.series)
+
+
 def test_clips_that_cannot_be_compared_are_left_out_with_the_reason(tmp_path: Path) -> None:
     project = project_of(
         tmp_path / "project",

@@ -11,7 +11,7 @@ import pytest
 
 from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.request import AlignRequest
-from la2ds_cli.compare.compare import compare
+from la2ds_cli.compare.compare import _notes, compare
 from la2ds_cli.compare.differences import differences, held_ends
 from la2ds_cli.compare.findings import find_differences
 from la2ds_cli.compare.result import CompareResult, sentence
@@ -363,6 +363,10 @@ def test_a_fault_that_align_leaves_out_of_both_clips_is_compared_and_said_to_be(
     assert used.matched_b.all()
     assert found.findings[0].joint == "right_elbow"
     assert "`la2ds align` leaves moments out" in found.notes[0]
+    facing = np.zeros(len(PHASE), bool)
+    facing[[*range(10, 20), *range(60, 70)]] = True
+    note = _notes(found.aligned, found.view, found.angles, facing)[0]
+    assert note.startswith("Between 0.33 and 0.63 s and between 2.00 and 2.30 s the two look so")
 
 
 def test_a_clip_that_begins_later_has_no_tempo_of_the_part_it_begins_in(tmp_path: Path) -> None:

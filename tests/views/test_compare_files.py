@@ -15,7 +15,8 @@ from la2ds_cli.compare.compare import compare
 from la2ds_cli.compare.findings import Unjudged
 from la2ds_cli.compare.result import CompareResult
 from la2ds_cli.core.project import Project
-from la2ds_cli.views import compare_files
+from la2ds_cli.features.pose_features import mirror
+from la2ds_cli.views import compare_files, film_strip
 from la2ds_cli.views import compare_sheet as sheet
 from la2ds_cli.views.compare_pictures import (
     DPI,
@@ -23,6 +24,7 @@ from la2ds_cli.views.compare_pictures import (
     OTHER,
     REFERENCE,
     WIDTH,
+    _images,
     key_frames,
     overlay_joints,
 )
@@ -45,6 +47,23 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     )
     label(made, coach=PHASE)
     return made
+
+
+def test_a_drawn_mirror_image_has_its_sides_in_the_colours_of_the_reference(
+    tmp_path: Path,
+) -> None:
+    """The knee that differs is the right one of the reference, blue, and its counterpart, too."""
+    other = mirror(performance(PHASE, change="right_knee", degrees=-40))
+    project = project_of(tmp_path, coach=performance(PHASE), other=other)
+    result = compared(project, "other")
+    assert result.aligned.alignment.mirrored
+    (shown,) = key_frames(result)
+    assert shown.findings[0].joint == "right_knee"
+    for image, rings in _images(project, result, [shown], 200, privacy=True)[0]:
+        x, y = rings[0].round().astype(int)
+        around = image[y - 3 : y + 4, x - 3 : x + 4].reshape(-1, 3).tolist()
+        assert list(film_strip._INK["right"]) in around
+        assert list(film_strip._INK["left"]) not in around
 
 
 def compared(project: Project, other: str, examples: str | None = None) -> CompareResult:
@@ -160,6 +179,22 @@ def test_no_text_leaves_the_page_or_lies_over_another(
                 wide = min(box.x1, other.x1) - max(box.x0, other.x0)
                 high = min(box.y1, other.y1) - max(box.y0, other.y0)
                 assert not (wide > 3 and high > 5), f"{text!r} lies over {below!r}"
+
+
+def test_a_page_of_many_parts_or_many_notes_is_drawn(
+    project: Project, faulty: CompareResult
+) -> None:
+    """The parts that are slower or faster are shown, and of the others as many as fit."""
+    (slower,) = (row for row in faulty.tempo if row.verdict == "slower" and " to " not in row.span)
+    others = [replace(slower, span=f"part {n}", verdict="same") for n in range(30)]
+    many = replace(faulty, tempo=(*others[:20], slower, *others[20:]))
+    shown = texts(sheet.draw(project, many))
+    assert slower.span in shown
+    count = len({text for text in shown if text.startswith("part ")}) + 1
+    assert 8 < count < 20
+    assert f"Tempo of {count} of 31 parts" in shown
+    noted = replace(many, notes=("A long note. " * 30,) * 5)
+    assert image_of(sheet.draw(project, noted)).size > 0
 
 
 def test_no_name_is_read_as_a_formula(project: Project) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.video.reader import VideoFile, write_video
 from la2ds_cli.views import film_strip
 from tests.movement import sequence
@@ -86,6 +87,22 @@ def test_pictures_are_cut_from_the_right_frames(tmp_path: Path) -> None:
     assert [image.shape for image in found] == [(90, width, 3)] * 4
     middle = [int(np.median(image[40:50, width // 2 - 4 : width // 2 + 4])) for image in found]
     np.testing.assert_allclose(middle, [160, 40, 160, 100], atol=8)
+
+
+def test_mirrored_pictures_are_flipped_and_drawn_in_the_colours_of_the_other_side(
+    tmp_path: Path,
+) -> None:
+    """As a clip that was filmed mirrored looks: its left side is what was the right side."""
+    pose = sequence(np.linspace(0, 1, 6), fps=10.0)
+    filmed = VideoFile(coloured_video(tmp_path / "clip.mp4"))
+    plain, flipped = (
+        film_strip.pictures(filmed, pose, [3], 90, mirrored=mirrored)[0]
+        for mirrored in (False, True)
+    )
+    assert np.array_equal(flipped, plain[:, ::-1])
+    drawn = film_strip.pictures(None, pose, [3], 90, mirrored=True)[0]
+    expected = film_strip.pictures(None, mirror(pose), [3], 90)[0]
+    assert np.array_equal(drawn, expected)
 
 
 def test_a_cut_keeps_positions(tmp_path: Path) -> None:

@@ -20,9 +20,9 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.notes import Note
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton, joint_side
-from la2ds_cli.core.types import FloatArray, IntArray, Phase, PoseSequence
+from la2ds_cli.core.types import FloatArray, Phase, PoseSequence
 from la2ds_cli.features.joint_angles import angle_difference
-from la2ds_cli.features.resample import frame_edges
+from la2ds_cli.features.resample import even_rows, frame_edges
 from la2ds_cli.poses.quality import clip_facts
 from la2ds_cli.poses.trust import trusted
 from la2ds_cli.poses.verdict import Weakness, verdict
@@ -213,7 +213,7 @@ def distance_image(result: AlignResult) -> str:
     from matplotlib import colormaps
     from PIL import Image
 
-    rows = [_even_rows(pose) for pose in (result.pose_a, result.pose_b)]
+    rows = [even_rows(p.time, p.fps, _CELLS) for p in (result.pose_a, result.pose_b)]
     distance = np.sqrt(squared_distance(result.match.a[rows[0]], result.match.b[rows[1]]))
     low, high = np.percentile(distance, [1, 95])
     grey = np.clip((distance - low) / max(high - low, 1e-12), 0, 1)
@@ -223,13 +223,6 @@ def distance_image(result: AlignResult) -> str:
     buffer = io.BytesIO()
     image.save(buffer, "PNG", optimize=True)
     return base64_text(buffer.getvalue())
-
-
-def _even_rows(pose: PoseSequence) -> IntArray:
-    """Rows of the frames at the middles of even steps of a clip's time."""
-    edges = frame_edges(pose.time, pose.fps)
-    steps = np.linspace(edges[0], edges[-1], min(len(pose), _CELLS) + 1)
-    return np.searchsorted(edges, (steps[1:] + steps[:-1]) / 2, "right") - 1
 
 
 def notes_json(notes: Iterable[Note]) -> list[dict[str, Any]]:
