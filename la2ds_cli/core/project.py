@@ -432,8 +432,13 @@ class Project:
         """The recipe and the facts of a clip's poses with their corrections, without the joints.
         Raises FileNotFoundError and ArtifactError as artifact.read_header does."""
         recipe, facts = artifact.read_header(self.pose_path(video))
-        found = self._corrections(video, recipe, facts.get("info", {}))
-        return corrected_recipe(recipe, found), facts
+        return self.with_corrections(video, recipe, facts), facts
+
+    def with_corrections(
+        self, video: str, recipe: artifact.Recipe, facts: Mapping[str, Any]
+    ) -> artifact.Recipe:
+        """The recipe of a clip's poses with their corrections, from the one in their file."""
+        return corrected_recipe(recipe, self._corrections(video, recipe, facts.get("info", {})))
 
     def _corrections(
         self, video: str, recipe: artifact.Recipe, info: Mapping[str, Any]

@@ -96,7 +96,7 @@ def _files(project: Project, folder: Path) -> list[str]:
 @dataclass(frozen=True)
 class _Poses:
     """What the headers of all pose files say. reasons: why each clip's poses are stale, as
-    artifact.staleness; keys, skeletons: of clips with readable poses."""
+    artifact.staleness; keys (with corrections), skeletons: of clips with readable poses."""
 
     reasons: dict[str, str | None] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
@@ -121,7 +121,8 @@ def _read_poses(project: Project, config: Config, videos: Iterable[Video]) -> _P
             poses.reasons[name] = "damaged"
             continue
         key = stored.key
-        poses.keys[name], poses.skeletons[name] = key, facts.get("skeleton", "")
+        poses.keys[name] = project.with_corrections(name, stored, facts).key
+        poses.skeletons[name] = facts.get("skeleton", "")
         poses.reasons[name] = None
         if stored.step == "import":  # imported by the user: always current
             continue

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
+from la2ds_cli.core.corrections import Correction, write_corrections
 from la2ds_cli.core.project import Project
 from la2ds_cli.embedding.embed import embed
 from la2ds_cli.features.heatmap_cache import cache_heatmaps
@@ -124,6 +125,25 @@ def test_embeddings_are_stale_when_the_model_or_the_poses_change(project: Projec
     stale = _step(project, "embeddings", *TINY)
     assert set(stale.stale.values()) == {"input model changed"}
     assert stale.command == "la2ds embed --run default"
+
+
+def test_corrected_joints_make_stale_what_was_made_of_the_others(project: Project):
+    config = project.config(overrides=TINY)
+    train(project, config=config)
+    cache_heatmaps(project, config.heatmap)
+    embed(project)
+    write_corrections(
+        project.corrections_path, [("clip-0", Correction(4, "left_wrist", (12.5, 30.0), ""))]
+    )
+    for name in ("heatmaps", "embeddings"):
+        assert _step(project, name, *TINY).stale == {"clip-0": "input poses changed"}
+    assert project_status(project, config).runs[0].stale == "input clips changed"
+    cache_heatmaps(project, config.heatmap)
+    embed(project)
+    for name in ("poses", "heatmaps", "embeddings"):
+        assert _step(project, name, *TINY).current == 3
+    train(project, config=config, overwrite=True)
+    assert project_status(project, config).runs[0].stale == ""
 
 
 def test_the_next_command_follows_the_work(project: Project):
