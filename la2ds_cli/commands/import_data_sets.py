@@ -13,6 +13,7 @@ from la2ds_cli.commands.options import (
     JsonOption,
     ProjectOption,
     QuietOption,
+    on_project,
     project_for_import,
 )
 
@@ -44,7 +45,7 @@ def import_into(
             results = importer(opened, console.progress)
         console.items(results)
         console.document(f"import {name}", {"project": opened.root, "items": results})
-        console.next(f"{after_poses(opened)} --project {project}")
+        console.next(on_project(after_poses(opened), project))
     raise typer.Exit(batch_exit_code(results))
 
 

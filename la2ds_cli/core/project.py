@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import time
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -79,7 +80,7 @@ class Project:
         if not path.is_file():
             raise UserError(
                 f"{root} is not a la2ds project (no {PROJECT_FILE})",
-                hint=f"la2ds init {root}, or name the project with --project DIR",
+                hint=f"la2ds init {shlex.quote(str(root))}, or name the project with --project DIR",
             )
         try:
             settings = tomllib.loads(path.read_text("utf-8"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -166,6 +167,18 @@ def test_a_project_with_nothing_left_to_do_is_told_so_with_clips_of_its_own(proj
     result = CliRunner().invoke(app, ["status", "--project", str(project.root)])
     assert "nothing left to do; look at two clips: la2ds align clip-0 clip-1" in result.stderr
     assert "next:" not in result.stderr
+
+
+def test_a_project_with_a_space_in_its_name_is_quoted_in_commands(tmp_path: Path):
+    root = tmp_path / "it's mine"
+    hint = CliRunner().invoke(app, ["status", "--project", str(root)]).stderr.splitlines()[1]
+    made = hint.removeprefix("hint: ").partition(", or ")[0]
+    assert shlex.split(made) == ["la2ds", "init", str(root)]
+    result = CliRunner().invoke(app, shlex.split(made)[1:])
+    again = CliRunner().invoke(app, ["status", "--project", str(root)])
+    expected = ["la2ds", "extract-poses", "YOUR-VIDEOS", "--project", str(root)]
+    for said in (result.stderr, again.stderr):
+        assert shlex.split(said.removeprefix("next: ")) == expected
 
 
 def test_networks_are_identified_once_for_all_clips(project: Project, monkeypatch):
