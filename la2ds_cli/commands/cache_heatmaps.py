@@ -58,5 +58,6 @@ def cache_heatmaps(
             console.note(f"wrote {sheet}")
         console.items(results)
         console.document("cache-heatmaps", {"project": opened.root, "items": results})
-        console.next(on_project(after_poses(opened), project))
+        if stored:
+            console.next(on_project(after_poses(opened), project))
     raise typer.Exit(batch_exit_code(results))

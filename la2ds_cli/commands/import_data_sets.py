@@ -45,7 +45,8 @@ def import_into(
             results = importer(opened, console.progress)
         console.items(results)
         console.document(f"import {name}", {"project": opened.root, "items": results})
-        console.next(on_project(after_poses(opened), project))
+        if any(result.usable for result in results):
+            console.next(on_project(after_poses(opened), project))
     raise typer.Exit(batch_exit_code(results))
 
 

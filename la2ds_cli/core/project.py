@@ -317,8 +317,11 @@ class Project:
         filled in is kept if it is empty in the new row. Raises UserError (exit 5) for a row that
         could not be read back.
         """
+        new = list(added)
+        if not new and not removed:  # a new project gets no empty table
+            return
         with self.tables():
-            self._add_videos(list(added), removed, order)
+            self._add_videos(new, removed, order)
 
     def _add_videos(
         self, added: list[Video], removed: Collection[str], order: Sequence[str] | None
