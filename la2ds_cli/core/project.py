@@ -46,6 +46,7 @@ from la2ds_cli.core.video_list import VideoList, own_columns, read_videos
 PROJECT_FILE = "project.toml"
 _TICK = 10**8  # ns; two changes of a file within the clock tick of a file system look like one
 TABLES_WAIT = 10.0  # seconds for another to have written a table: of 100,000 clips it takes one
+_RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 DEFAULT_RUN = "default"
 BASE_RUN = "la2ds-base"  # stands for the base model where a run is named; no training has this name
 
@@ -207,11 +208,20 @@ class Project:
 
     def run_dir(self, run: str) -> Path:
         """Checkpoint folder of a run; raises UserError (exit 2) for an invalid name."""
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", run):
+        if not _RUN_NAME.fullmatch(run):
             raise UserError(
                 f"'{run}' is not a run name", hint="use letters, digits, '.', '_' and '-'"
             )
         return self._folder("checkpoints", run)
+
+    def runs(self) -> list[str]:
+        """Names of the folders in checkpoints, sorted, without those that no run can have, such as
+        `default copy`."""
+        folder = self.root / "checkpoints"
+        folders = (
+            [path.name for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
+        )
+        return sorted(filter(_RUN_NAME.fullmatch, folders))
 
     def part_weights_path(self, run: str) -> Path:
         """How much the parts of the distance count for a run; see alignment/one_distance.py."""

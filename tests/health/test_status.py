@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.corrections import Correction, write_corrections
 from la2ds_cli.core.project import Project
 from la2ds_cli.embedding.embed import embed
+from la2ds_cli.embedding.trained import trained_runs
 from la2ds_cli.features.heatmap_cache import cache_heatmaps
 from la2ds_cli.health.status import StepStatus, project_status
 from la2ds_cli.main import app
@@ -114,6 +116,15 @@ def test_a_run_knows_its_clips_and_its_settings(project: Project):
     assert (wider.stale, wider.settings) == ("", "model.width: 32 -> 16")
     add_sequence(project, "clip-3", sequence(warped_phase(30, seed=7)))
     assert project_status(project, config).runs[0].stale == "input clips changed"
+
+
+def test_a_copy_of_a_run_made_by_hand_is_no_run(project: Project):
+    config = project.config(overrides=TINY)
+    train(project, config=config)
+    folder = project.run_dir("default")
+    shutil.copytree(folder, folder.with_name("default copy"))
+    assert [run.run for run in project_status(project, config).runs] == ["default"]
+    assert trained_runs(project) == ["default"]
 
 
 def test_embeddings_are_stale_when_the_model_or_the_poses_change(project: Project):
