@@ -12,6 +12,7 @@ from la2ds_cli.commands.options import (
     OverwriteOption,
     ProjectOption,
     QuietOption,
+    on_project,
     open_project,
 )
 
@@ -57,5 +58,6 @@ def cache_heatmaps(
             console.note(f"wrote {sheet}")
         console.items(results)
         console.document("cache-heatmaps", {"project": opened.root, "items": results})
-        console.next(f"{after_poses(opened)} --project {project}")
+        if stored:
+            console.next(on_project(after_poses(opened), project))
     raise typer.Exit(batch_exit_code(results))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from la2ds_cli.commands.options import DeviceOption, JsonOption, QuietOption
+from la2ds_cli.commands.options import DeviceOption, JsonOption, QuietOption, on_project
 
 if TYPE_CHECKING:
     from la2ds_cli.core.console import Console
@@ -43,7 +43,7 @@ def demo(
         console.document("demo", result.to_json())
         console.rendered(evaluation_table(result.evaluation))
         _show(console, result)
-        console.next(f"la2ds status --project {folder}")
+        console.next(on_project("la2ds status", folder))
 
 
 def _show(console: Console, result: DemoResult) -> None:

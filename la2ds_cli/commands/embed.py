@@ -14,6 +14,7 @@ from la2ds_cli.commands.options import (
     ProjectOption,
     QuietOption,
     RunOption,
+    on_project,
     open_project,
 )
 
@@ -69,5 +70,6 @@ def embed(
         console.items(results)
         document = {"project": opened.root, "run": run, "engine": engine, "items": results}
         console.document("embed", document)
-        console.next(f"la2ds evaluate --project {project} --run {run}")
+        if any(result.usable for result in results):
+            console.next(f"{on_project('la2ds evaluate', project)} --run {run}")
     raise typer.Exit(batch_exit_code(results))

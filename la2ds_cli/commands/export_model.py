@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from la2ds_cli.commands.options import (
     ProjectOption,
     QuietOption,
     RunOption,
+    on_project,
     open_project,
 )
 
@@ -50,5 +52,6 @@ def export_model(
         )
         console.line(str(exported.path))
         console.document("export-model", {"project": opened.root, "model": exported})
-        chosen = "" if out is None else f" --model {exported.path}"
-        console.next(f"la2ds embed --project {project} --run {run} --engine onnx{chosen}")
+        chosen = "" if out is None else f" --model {shlex.quote(str(exported.path))}"
+        embed = on_project("la2ds embed", project)
+        console.next(f"{embed} --run {run} --engine onnx{chosen}")

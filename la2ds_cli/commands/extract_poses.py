@@ -17,6 +17,7 @@ from la2ds_cli.commands.options import (
     OverwriteOption,
     ProjectOption,
     QuietOption,
+    on_project,
     open_or_create_for,
 )
 from la2ds_cli.core.errors import UserError
@@ -179,7 +180,7 @@ def extract_poses(
         if overlay_videos:
             console.note(f"overlays: {opened.results_dir('overlay')}")
         if any(result.usable for result in results):
-            console.next(f"{after_poses(opened)} --project {project}")
+            console.next(on_project(after_poses(opened), project))
     if part and not results:  # more jobs than clips, and none for this one
         return
     raise typer.Exit(batch_exit_code(results, strict=strict))

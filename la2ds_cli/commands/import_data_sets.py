@@ -13,6 +13,7 @@ from la2ds_cli.commands.options import (
     JsonOption,
     ProjectOption,
     QuietOption,
+    on_project,
     project_for_import,
 )
 
@@ -44,7 +45,8 @@ def import_into(
             results = importer(opened, console.progress)
         console.items(results)
         console.document(f"import {name}", {"project": opened.root, "items": results})
-        console.next(f"{after_poses(opened)} --project {project}")
+        if any(result.usable for result in results):
+            console.next(on_project(after_poses(opened), project))
     raise typer.Exit(batch_exit_code(results))
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from la2ds_cli.commands.options import JsonOption, QuietOption
+from la2ds_cli.commands.options import JsonOption, QuietOption, on_project
 
 
 def init(
@@ -48,4 +48,4 @@ def init(
             "init", {"project": project.root, "preset": actual, "created": not existed}
         )
         console.line(f"{'project already in' if existed else 'new project in'} {project.root}")
-        console.next(f"la2ds extract-poses YOUR-VIDEOS --project {folder}")
+        console.next(on_project("la2ds extract-poses YOUR-VIDEOS", folder))

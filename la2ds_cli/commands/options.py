@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -81,6 +82,11 @@ ReplaceOption = Annotated[bool, typer.Option("--overwrite", help="Replace existi
 OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Redo everything, even what is up to date.")
 ]
+
+
+def on_project(command: str, root: Path) -> str:
+    """A command on the project at `root`, to be typed as it is."""
+    return f"{command} --project {shlex.quote(str(root))}"
 
 
 def open_project(root: Path) -> Project:

@@ -76,6 +76,12 @@ def report(
             "a pair needs two clips, but only one is named",
             hint="la2ds report A B for a pair, la2ds report for the project",
         )
+    of_pairs = {"--anchor": anchor, "--method": method, "--force": force}
+    if a is None and (given := [name for name, value in of_pairs.items() if value]):
+        raise UserError(
+            f"{given[0]} is for a pair of clips, but none is named",
+            hint="la2ds report A B for a pair, or leave it out",
+        )
     with Console(as_json=as_json, quiet=quiet) as console:
         if a is None or b is None:
             from la2ds_cli.views.report.overview import write_overview

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from la2ds_cli.commands.options import HERE, JsonOption, ProjectOption, open_project
+from la2ds_cli.commands.options import HERE, JsonOption, ProjectOption, on_project, open_project
 
 if TYPE_CHECKING:
     from la2ds_cli.core.console import Console
@@ -27,9 +27,9 @@ def status(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
         console.document("status", vars(state))
         _show(console, state)
         if state.next:
-            console.next(f"{state.next} --project {project}")
+            console.next(on_project(state.next, project))
         else:
-            example = f"{step.an_alignment(opened)} --project {project}"
+            example = on_project(step.an_alignment(opened), project)
             console.note(f"nothing left to do; look at two clips: {example}")
 
 

@@ -13,6 +13,7 @@ from la2ds_cli.commands.options import (
     ProjectOption,
     QuietOption,
     RunOption,
+    on_project,
     open_project,
     seed_numbers,
 )
@@ -143,7 +144,8 @@ def train(
         if repeated := note_on_repetitions(opened):
             console.note(repeated)
         trained = ",".join(result.run for result in results)
-        console.next(f"la2ds evaluate --project {project} --run{'s' * bool(seeds)} {trained}")
+        evaluate = on_project("la2ds evaluate", project)
+        console.next(f"{evaluate} --run{'s' * bool(seeds)} {trained}")
 
 
 def _tell(

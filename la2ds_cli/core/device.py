@@ -45,6 +45,6 @@ def free_cores() -> int:
     """
     try:
         busy = os.getloadavg()[0]
-    except OSError:
+    except (AttributeError, OSError):  # Windows has no load average
         busy = 0.0
     return max(1, int(available_cores() - busy + 0.5))

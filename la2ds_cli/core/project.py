@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import time
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -45,6 +46,7 @@ from la2ds_cli.core.video_list import VideoList, own_columns, read_videos
 PROJECT_FILE = "project.toml"
 _TICK = 10**8  # ns; two changes of a file within the clock tick of a file system look like one
 TABLES_WAIT = 10.0  # seconds for another to have written a table: of 100,000 clips it takes one
+_RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 DEFAULT_RUN = "default"
 BASE_RUN = "la2ds-base"  # stands for the base model where a run is named; no training has this name
 
@@ -79,7 +81,7 @@ class Project:
         if not path.is_file():
             raise UserError(
                 f"{root} is not a la2ds project (no {PROJECT_FILE})",
-                hint=f"la2ds init {root}, or name the project with --project DIR",
+                hint=f"la2ds init {shlex.quote(str(root))}, or name the project with --project DIR",
             )
         try:
             settings = tomllib.loads(path.read_text("utf-8"))
@@ -206,11 +208,20 @@ class Project:
 
     def run_dir(self, run: str) -> Path:
         """Checkpoint folder of a run; raises UserError (exit 2) for an invalid name."""
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", run):
+        if not _RUN_NAME.fullmatch(run):
             raise UserError(
                 f"'{run}' is not a run name", hint="use letters, digits, '.', '_' and '-'"
             )
         return self._folder("checkpoints", run)
+
+    def runs(self) -> list[str]:
+        """Names of the folders in checkpoints, sorted, without those that no run can have, such as
+        `default copy`."""
+        folder = self.root / "checkpoints"
+        folders = (
+            [path.name for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
+        )
+        return sorted(filter(_RUN_NAME.fullmatch, folders))
 
     def part_weights_path(self, run: str) -> Path:
         """How much the parts of the distance count for a run; see alignment/one_distance.py."""
@@ -316,8 +327,11 @@ class Project:
         filled in is kept if it is empty in the new row. Raises UserError (exit 5) for a row that
         could not be read back.
         """
+        new = list(added)
+        if not new and not removed:  # a new project gets no empty table
+            return
         with self.tables():
-            self._add_videos(list(added), removed, order)
+            self._add_videos(new, removed, order)
 
     def _add_videos(
         self, added: list[Video], removed: Collection[str], order: Sequence[str] | None
@@ -432,8 +446,13 @@ class Project:
         """The recipe and the facts of a clip's poses with their corrections, without the joints.
         Raises FileNotFoundError and ArtifactError as artifact.read_header does."""
         recipe, facts = artifact.read_header(self.pose_path(video))
-        found = self._corrections(video, recipe, facts.get("info", {}))
-        return corrected_recipe(recipe, found), facts
+        return self.with_corrections(video, recipe, facts), facts
+
+    def with_corrections(
+        self, video: str, recipe: artifact.Recipe, facts: Mapping[str, Any]
+    ) -> artifact.Recipe:
+        """The recipe of a clip's poses with their corrections, from the one in their file."""
+        return corrected_recipe(recipe, self._corrections(video, recipe, facts.get("info", {})))
 
     def _corrections(
         self, video: str, recipe: artifact.Recipe, info: Mapping[str, Any]

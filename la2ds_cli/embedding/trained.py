@@ -62,7 +62,8 @@ def has_model(project: Project, run: str = DEFAULT_RUN) -> bool:
 
 def trained_runs(project: Project) -> list[str]:
     """Names of the runs that have weights, sorted."""
-    return sorted(p.parent.name for p in project.root.glob("checkpoints/*/best.safetensors"))
+    folder = project.root / "checkpoints"
+    return [run for run in project.runs() if (folder / run / "best.safetensors").exists()]
 
 
 def weakness(project: Project, run: str) -> str:

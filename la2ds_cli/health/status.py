@@ -67,8 +67,7 @@ def project_status(project: Project, config: Config) -> ProjectStatus:
     """Compare every artifact with the recipe its step would use now. Writes nothing."""
     videos = project.videos()
     poses = _read_poses(project, config, videos)
-    folders = sorted(_folders(project, "checkpoints"))
-    runs = [_run_status(project, config, folder, poses) for folder in folders]
+    runs = [_run_status(project, config, run, poses) for run in project.runs()]
     steps = [_poses(project, videos, poses), _heatmaps(project, config, poses.keys)]
     steps += [_embeddings(project, run, poses.keys) for run in _readable(project, runs)]
     return ProjectStatus(
@@ -79,13 +78,13 @@ def project_status(project: Project, config: Config) -> ProjectStatus:
         labelled=len(project.phases()),
         steps=steps,
         runs=runs,
-        results={path.name: _files(project, path) for path in _folders(project, "results")},
+        results={path.name: _files(project, path) for path in _result_folders(project)},
         next=_next(steps, runs, project),
     )
 
 
-def _folders(project: Project, name: str) -> list[Path]:
-    folder = project.root / name
+def _result_folders(project: Project) -> list[Path]:
+    folder = project.root / "results"
     return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
 
 
@@ -96,7 +95,7 @@ def _files(project: Project, folder: Path) -> list[str]:
 @dataclass(frozen=True)
 class _Poses:
     """What the headers of all pose files say. reasons: why each clip's poses are stale, as
-    artifact.staleness; keys, skeletons: of clips with readable poses."""
+    artifact.staleness; keys (with corrections), skeletons: of clips with readable poses."""
 
     reasons: dict[str, str | None] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
@@ -121,7 +120,8 @@ def _read_poses(project: Project, config: Config, videos: Iterable[Video]) -> _P
             poses.reasons[name] = "damaged"
             continue
         key = stored.key
-        poses.keys[name], poses.skeletons[name] = key, facts.get("skeleton", "")
+        poses.keys[name] = project.with_corrections(name, stored, facts).key
+        poses.skeletons[name] = facts.get("skeleton", "")
         poses.reasons[name] = None
         if stored.step == "import":  # imported by the user: always current
             continue
@@ -192,7 +192,8 @@ def _embeddings(project: Project, run: str, pose_keys: dict[str, str]) -> StepSt
     return _compare("embeddings", reasons, f"la2ds embed --run {run}", run)
 
 
-def _run_status(project: Project, config: Config, folder: Path, poses: _Poses) -> RunStatus:
+def _run_status(project: Project, config: Config, run: str, poses: _Poses) -> RunStatus:
+    folder = project.run_dir(run)
     made_from = _recipe(folder)
     stale, settings = _drift(project, config, made_from, poses) if made_from else ("", "")
     reached, error = 0, None
@@ -203,7 +204,7 @@ def _run_status(project: Project, config: Config, folder: Path, poses: _Poses) -
             continue
         reached, error = max(reached, facts["step"]), facts["validation_error"]
     return RunStatus(
-        run=folder.name,
+        run=run,
         step=reached,
         steps=made_from.config.get("train.steps", 0) if made_from else 0,
         validation_error=error,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -268,10 +269,11 @@ def choose_targets(
 
 
 def _split(project: Project, names: Sequence[str]) -> list[str]:
-    """Single names; a name with a comma is not split if a clip has that name."""
+    """Single names; a name with a comma is not split if a clip or a file has that name."""
     parts: list[str] = []
     for name in names:
-        single = "," not in name or project.find(name)
+        # Path.is_file would raise for a list that is too long for a file name.
+        single = "," not in name or project.find(name) or os.path.isfile(name)  # noqa: PTH113
         parts += [name] if single else [part.strip() for part in name.split(",")]
     return [part for part in parts if part]
 

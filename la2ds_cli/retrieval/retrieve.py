@@ -141,6 +141,8 @@ def _parse(
 
     if query is not None:
         name, seconds = parse_query(query)
+        if seconds is not None and project.find(query) and not project.find(name):
+            name, seconds = query, None  # a clip whose own name ends in @60
         return ensure_pose(project, name, project.config().poses, device, progress), seconds
     for video in project.videos():
         if project.pose_path(video.id).exists():

@@ -65,6 +65,19 @@ def test_import_makes_a_project_and_names_the_next_step(tmp_path: Path):
     assert "next: la2ds" in result.stderr
 
 
+def test_an_import_without_a_clip_leaves_no_project_and_suggests_nothing(tmp_path: Path):
+    folder = tmp_path / "broken"
+    for name in ("a.json", "b.json"):
+        write_json(folder / name, {})
+    arguments = ["import", "coco-json", str(folder), "--project", str(tmp_path / "project")]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == ExitCode.UNUSABLE
+    assert "2 failed" in result.stdout
+    assert "no project was created" in result.stderr
+    assert "next:" not in result.stderr
+    assert not (tmp_path / "project").exists()
+
+
 def test_names_told_on_the_command_line(run: Run, project: Project, tmp_path: Path):
     joints = ["snout", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow"]
     joints += ["left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import metadata
@@ -9,6 +10,7 @@ from typing import Any
 import av
 import pytest
 
+from la2ds_cli.core import device
 from la2ds_cli.health import doctor
 from la2ds_cli.video import reader
 from la2ds_cli.video.reader import Frame
@@ -17,6 +19,12 @@ from la2ds_models import weight_files
 
 def test_the_decoder_check_decodes_what_it_wrote():
     assert doctor._decoder().startswith("reads back what it wrote (h264, libavcodec ")
+
+
+def test_cores_are_counted_without_a_load_average(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delattr(os, "getloadavg")  # as on Windows
+    monkeypatch.setattr(device, "available_cores", lambda: 6)
+    assert " in all, 6 free now" in doctor._cores()
 
 
 def _decoder_line() -> doctor.Check:

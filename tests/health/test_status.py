@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,8 +11,10 @@ from typer.testing import CliRunner
 
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
+from la2ds_cli.core.corrections import Correction, write_corrections
 from la2ds_cli.core.project import Project
 from la2ds_cli.embedding.embed import embed
+from la2ds_cli.embedding.trained import trained_runs
 from la2ds_cli.features.heatmap_cache import cache_heatmaps
 from la2ds_cli.health.status import StepStatus, project_status
 from la2ds_cli.main import app
@@ -114,6 +118,15 @@ def test_a_run_knows_its_clips_and_its_settings(project: Project):
     assert project_status(project, config).runs[0].stale == "input clips changed"
 
 
+def test_a_copy_of_a_run_made_by_hand_is_no_run(project: Project):
+    config = project.config(overrides=TINY)
+    train(project, config=config)
+    folder = project.run_dir("default")
+    shutil.copytree(folder, folder.with_name("default copy"))
+    assert [run.run for run in project_status(project, config).runs] == ["default"]
+    assert trained_runs(project) == ["default"]
+
+
 def test_embeddings_are_stale_when_the_model_or_the_poses_change(project: Project):
     config = project.config(overrides=TINY)
     train(project, config=config)
@@ -124,6 +137,25 @@ def test_embeddings_are_stale_when_the_model_or_the_poses_change(project: Projec
     stale = _step(project, "embeddings", *TINY)
     assert set(stale.stale.values()) == {"input model changed"}
     assert stale.command == "la2ds embed --run default"
+
+
+def test_corrected_joints_make_stale_what_was_made_of_the_others(project: Project):
+    config = project.config(overrides=TINY)
+    train(project, config=config)
+    cache_heatmaps(project, config.heatmap)
+    embed(project)
+    write_corrections(
+        project.corrections_path, [("clip-0", Correction(4, "left_wrist", (12.5, 30.0), ""))]
+    )
+    for name in ("heatmaps", "embeddings"):
+        assert _step(project, name, *TINY).stale == {"clip-0": "input poses changed"}
+    assert project_status(project, config).runs[0].stale == "input clips changed"
+    cache_heatmaps(project, config.heatmap)
+    embed(project)
+    for name in ("poses", "heatmaps", "embeddings"):
+        assert _step(project, name, *TINY).current == 3
+    train(project, config=config, overwrite=True)
+    assert project_status(project, config).runs[0].stale == ""
 
 
 def test_the_next_command_follows_the_work(project: Project):
@@ -146,6 +178,18 @@ def test_a_project_with_nothing_left_to_do_is_told_so_with_clips_of_its_own(proj
     result = CliRunner().invoke(app, ["status", "--project", str(project.root)])
     assert "nothing left to do; look at two clips: la2ds align clip-0 clip-1" in result.stderr
     assert "next:" not in result.stderr
+
+
+def test_a_project_with_a_space_in_its_name_is_quoted_in_commands(tmp_path: Path):
+    root = tmp_path / "it's mine"
+    hint = CliRunner().invoke(app, ["status", "--project", str(root)]).stderr.splitlines()[1]
+    made = hint.removeprefix("hint: ").partition(", or ")[0]
+    assert shlex.split(made) == ["la2ds", "init", str(root)]
+    result = CliRunner().invoke(app, shlex.split(made)[1:])
+    again = CliRunner().invoke(app, ["status", "--project", str(root)])
+    expected = ["la2ds", "extract-poses", "YOUR-VIDEOS", "--project", str(root)]
+    for said in (result.stderr, again.stderr):
+        assert shlex.split(said.removeprefix("next: ")) == expected
 
 
 def test_networks_are_identified_once_for_all_clips(project: Project, monkeypatch):

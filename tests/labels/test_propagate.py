@@ -16,6 +16,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.phase_table import read_phases
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
+from la2ds_cli.labels.inputs import choose_targets
 from la2ds_cli.labels.propagate import LEAST_CONFIDENCE, PropagationResult, propagate_labels
 from tests.labels.swings import HEADER, clip_phase, swings, true_starts
 from tests.movement import add_sequence, sequence, warped_phase
@@ -199,6 +200,13 @@ def test_lists_and_names_with_commas(tmp_path: Path):
     result = propagate(project, ["clip0,clip1"], ["a,b", "clip3, clip4"])
     assert result.sources == ("clip0", "clip1")
     assert list(result.clips) == ["a,b", "clip3", "clip4"]
+
+
+def test_a_new_file_with_a_comma_in_its_name_is_one_clip(tmp_path: Path):
+    project, new = swings(tmp_path / "project", labelled=1), tmp_path / "new, again.mp4"
+    new.write_bytes(b"no video")
+    names = ["clip1," * 100, str(new)]
+    assert choose_targets(project, names, project.phases()) == ["clip1", str(new)]
 
 
 def test_no_project_is_a_folder_for_the_tables(project: Project, tmp_path: Path):

@@ -56,6 +56,16 @@ def test_query_text(text: str, expected: tuple) -> None:
     assert parse_query(text) == expected
 
 
+def test_a_clip_whose_name_ends_like_a_time_is_found(project: Project) -> None:
+    video = replace(project.videos()[0], path="jump@60.mp4")
+    project.add_videos([video])
+    assert len(run(project, query="jump@60").queries) == 5
+    assert [query.time for query in run(project, query="jump@60@1").queries] == [1.0]
+    project.add_videos([replace(project.videos()[1], path="jump.mp4")])
+    with pytest.raises(UserError, match="60 s lies outside"):
+        run(project, query="jump@60")
+
+
 def test_query_rows() -> None:
     pose = sequence(np.linspace(0, 1, 41))  # 2 s at 20 frames per second
     assert query_rows(pose, 1.01) == [20]
