@@ -29,9 +29,6 @@ from la2ds_cli.embedding.trained import (
 EngineName = Literal["torch", "onnx", "ray", "light"]
 
 
-TEMPO = 2  # raised when `sampling_rate` samples the same clip otherwise; 2: rates that vary
-
-
 def embedding_recipe(
     model_key: str, pose_key: str, clip: str = "", frame_features: FrameFeatureSource | None = None
 ) -> artifact.Recipe:
@@ -43,7 +40,7 @@ def embedding_recipe(
     inputs = {"model": model_key, "poses": pose_key}
     if frame_features is not None:
         inputs["frames"] = frame_features.key(clip)
-    return artifact.Recipe("embedding", VERSION, {"tempo": TEMPO}, inputs)
+    return artifact.Recipe("embedding", VERSION, {}, inputs)
 
 
 def embed(
