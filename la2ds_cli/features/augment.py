@@ -37,12 +37,12 @@ def augment(
     xy: FloatArray,
     score: FloatArray,
     skeleton: Skeleton,
-    cell: float,
+    cell: FloatArray | float,
     config: AugmentConfig,
     rng: np.random.Generator,
 ) -> AugmentedCopy:
     """Draw one augmented copy of S. xy (M, K, 2) pixels, score (M, K); cell: pixels per heatmap
-    cell, the unit of the position noise."""
+    cell, the unit of the position noise, as (2,) if its width and height differ."""
     smooth, smooth_angle = config.noise == "smooth", config.noise != "independent"
     source = sample_frames(len(xy), config, rng)
     new_xy, new_score = at_positions(xy, source), at_positions(score, source)
@@ -105,9 +105,14 @@ def at_positions(value: FloatArray, position: FloatArray) -> FloatArray:
 
 
 def noise(
-    shape: tuple[int, ...], std: float, rng: np.random.Generator, *, smooth: bool = False
+    shape: tuple[int, ...],
+    std: FloatArray | float,
+    rng: np.random.Generator,
+    *,
+    smooth: bool = False,
 ) -> FloatArray:
-    """Draw N(0, std) of shape (T, ...), independent over frames or temporally smooth.
+    """Draw N(0, std) of shape (T, ...), independent over frames or temporally smooth. std: a number
+    or, for each entry of the last axis, its own.
 
     smooth: frames i and j have the correlation 1 - |i - j| / 2T, the covariance of CASA that the
     paper tried (sec. 3.2) and found no better; a draw thus drifts over the entire clip.

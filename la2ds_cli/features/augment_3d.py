@@ -34,7 +34,7 @@ def augment_3d(
     rng: np.random.Generator,
 ) -> AugmentedCopy:
     """Draw one augmented copy of S. xy (M, K, 2) pixels; world (M, K, 3) metres, facing the camera;
-    score (M, K); cell: pixels per heatmap cell, the unit of the position noise.
+    score (M, K); cell: pixels per heatmap cell on its longer side, the unit of the position noise.
 
     Like `augment`, and in addition the body is turned about the vertical and the camera is tilted,
     by angles that are constant over the clip. A joint without a position in metres is not seen in
