@@ -36,6 +36,7 @@ from la2ds_cli.experiments.runs import (
     same_weights,
     score_run,
     train_run,
+    training_clock,
 )
 from la2ds_cli.experiments.scores import Evaluation
 
@@ -209,6 +210,7 @@ def _noisy_joints(budget: Budget, seeds: Sequence[int], result: TableResult) -> 
             overwrite=budget.overwrite,
             device=budget.device,
             progress=budget.progress,
+            clock=training_clock(budget.device),
         )
 
     _sweep_rows(budget, seeds, result, rows, list(NOISY), sweep)

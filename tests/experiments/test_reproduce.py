@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from la2ds_cli.experiments import runs
 from la2ds_cli.experiments.ablations import ABLATIONS, Row, Table
 from la2ds_cli.experiments.reproduce import reproduce
 from la2ds_cli.experiments.result import TableResult
+from la2ds_cli.training import train as training
 from tests.small_runs import TINY, six_clips
 
 
@@ -124,6 +126,26 @@ def test_noisy_joints(project: Project) -> None:
         assert [row["run"] for row in part] == [runs[0]] * 2 + [runs[1]] * 2
         assert {row["steps"] for row in part} == {"2"}
     assert "68.59" in page
+
+
+def test_runs_on_clean_and_on_noisy_joints_have_the_same_clock(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clocks = {}
+    real = training.train
+
+    def watched(project: Project, **options: Any) -> training.TrainResult:
+        clocks[options["run"]] = options["clock"]
+        return real(project, **options)
+
+    monkeypatch.setattr(training, "train", watched)
+    _table(project, "table8", minutes=5)
+    assert set(clocks) == {
+        f"{name}-{missing}-s0"
+        for name in ("reproduce", "table8-noisy")
+        for missing in ("zero", "imputed")
+    }
+    assert set(clocks.values()) == {time.process_time}
 
 
 def test_a_finished_run_is_used_again(project: Project) -> None:
