@@ -134,7 +134,8 @@ def _one_run(budget: Budget, table: Table, row: Row, seed: int, result: TableRes
     def work() -> None:
         nonlocal outcome
         outcome = train_run(_reusing(budget, result, run), run, config)
-        baselines = () if result.baselines else tuple(BASELINES)
+        # Of the whole recipe alone: another row may have another network or alignment.
+        baselines = tuple(BASELINES) if row.full and not result.baselines else ()
         scored = score_run(budget, run, ("model", *baselines), config.align)
         outcome = _with_scores(outcome, scored)
         if baselines:

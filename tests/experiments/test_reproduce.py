@@ -185,6 +185,22 @@ def test_a_run_that_fails_does_not_take_the_others_along(
     assert rows[3]["row"] == "raw_pose"
 
 
+def test_baselines_are_those_of_the_whole_recipe(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = module.train_run
+
+    def failing(budget: Any, run: str, config: Any) -> Any:
+        if run == "reproduce-all-s0":
+            raise RuntimeError("out of memory")
+        return real(budget, run, config)
+
+    monkeypatch.setattr(module, "train_run", failing)
+    assert _table(project, "table5").baselines == []
+    rescued = _table(project, "table5", seeds=(0, 1))  # the second run of the recipe has them
+    assert [row.name for row in rescued.baselines] == list(module.BASELINES)
+
+
 def test_an_interrupted_table_keeps_what_it_has_and_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
