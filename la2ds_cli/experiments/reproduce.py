@@ -19,6 +19,7 @@ from la2ds_cli.experiments.ablations import (
     Row,
     Table,
     TableName,
+    ablation,
     changed_settings,
     choices_table,
     left_out,
@@ -82,9 +83,9 @@ def reproduce(
         result.title = SWEEPS[table]
         (_missing_joints if table == "table7" else _noisy_joints)(budget, seeds, result)
     else:
-        ablation = ABLATIONS[table] if table in ABLATIONS else choices_table(config)
-        result.title = ablation.title
-        _ablation(budget, ablation, seeds, result)
+        rows = ablation(table, config) if table in ABLATIONS else choices_table(config)
+        result.title = rows.title
+        _ablation(budget, rows, seeds, result)
     _write(budget, result)
     return result
 
