@@ -223,9 +223,10 @@ def _hold_out(clips: list[Clip], share: float) -> tuple[list[Clip], list[Clip]]:
 
 def held_out(videos: Sequence[str], share: float) -> tuple[list[str], list[str]]:
     """Ids of the clips that training holds out, and of all others: round(share * n) of them, chosen
-    by a hash of the ids; none of fewer than 7 clips."""
+    by a hash of the ids, but never all; none of fewer than 7 clips."""
     ordered = sorted(videos, key=lambda video: hashlib.sha256(video.encode()).hexdigest())
-    count = round(share * len(videos)) if len(videos) >= 7 else 0
+    most = len(videos) - 1
+    count = min(round(share * len(videos)), most) if len(videos) >= 7 else 0
     return ordered[:count], ordered[count:]
 
 

@@ -16,6 +16,7 @@ from la2ds_cli.training.data import (
     Clip,
     draw_batch,
     draw_copy,
+    held_out,
     limit_frames,
     load_training_set,
     some_training_videos,
@@ -118,6 +119,14 @@ def test_training_ignores_test_clips_and_holds_out_validation(tmp_path: Path) ->
     assert not trained & held_out
     assert not {"clip10", "clip11"} & (trained | held_out)
     assert len(training_videos(project)) == 10
+
+
+def test_a_clip_to_train_on_is_left_whatever_share_is_held_out() -> None:
+    names = [f"v{n}" for n in range(8)]
+    for share, count in ((0.0, 0), (0.15, 1), (0.95, 7), (1.0, 7)):
+        held, others = held_out(names, share)
+        assert len(held) == count
+        assert sorted(held + others) == names
 
 
 @pytest.mark.parametrize("without_poses", [(), ("clip00",), ("clip04",)])
