@@ -94,6 +94,16 @@ def stored_settings(section: str, settings: Any) -> dict[str, Any]:
     return {first.get((section, key), (section, key))[1]: values[key] for key in values}
 
 
+def as_when_made(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The nested settings of a file of a run, in which each setting of ADDED that a section lacks
+    gets the value that applied when the file was made, whatever a preset says today."""
+    nested = dict(settings)
+    for (section, key), value in ADDED.items():
+        if isinstance(nested.get(section), Mapping):
+            nested[section] = {key: value, **nested[section]}
+    return nested
+
+
 def preset_names() -> list[str]:
     """Names of the shipped presets."""
     folder = resources.files("la2ds_cli.core") / "presets"

@@ -58,6 +58,7 @@ _NO_POSITION = ("augment.position_probability=0.0",)
 _NO_ORIENTATION = ("augment.orientation_probability=0.0",)
 _NO_FLIP = ("augment.flip_probability=0.0",)
 _NO_ADDED = ("augment.trim=0.0", "augment.geometry=0.0", "augment.missing_probability=0.0")
+_NO_CAMERA = ("augment.turn=0.0", "augment.tilt=0.0")  # added as well, for joints3d alone
 _NONE = (*_NO_TEMPORAL, *_NO_ORIENTATION, *_NO_POSITION, *_NO_FLIP, *_NO_ADDED)
 
 
@@ -170,6 +171,21 @@ NOISY = {  # Table 8: joints in training, in test -> classification of LA2DS
     ("noisy", "clean"): 68.75,
     ("noisy", "noisy"): 68.23,
 }
+
+
+def ablation(name: str, base: Config) -> Table:
+    """The table of ABLATIONS for the recipe `base`: if it reads joints in metres, rows without
+    additions have no turn and tilt of the camera either."""
+    table = ABLATIONS[name]
+    if base.model.input != "joints3d":
+        return table
+    rows = [
+        replace(row, settings=(*row.settings, *_NO_CAMERA))
+        if set(_NO_ADDED) <= set(row.settings)
+        else row
+        for row in table.rows
+    ]
+    return replace(table, rows=tuple(rows))
 
 
 def left_out(row: Row, base: Config, varied: Config) -> str:

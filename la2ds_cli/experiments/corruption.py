@@ -80,7 +80,7 @@ def add_noise(
     """Add N(0, `cells` heatmap cells) to every coordinate of every joint (paper sec. 4.2.5).
 
     A cell is the longer side of the clip's crop box divided by the cells per side of `heatmap`
-    (None = the defaults), as in the position augmentation. Joints in metres get the same noise
+    (None = the defaults), also where the crop is stretched. Joints in metres get the same noise
     relative to the torso's length. Unseen joints stay unseen.
     """
     settings = heatmap or HeatmapConfig()

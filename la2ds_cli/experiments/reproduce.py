@@ -19,6 +19,7 @@ from la2ds_cli.experiments.ablations import (
     Row,
     Table,
     TableName,
+    ablation,
     changed_settings,
     choices_table,
     left_out,
@@ -36,6 +37,7 @@ from la2ds_cli.experiments.runs import (
     same_weights,
     score_run,
     train_run,
+    training_clock,
 )
 from la2ds_cli.experiments.scores import Evaluation
 
@@ -81,9 +83,9 @@ def reproduce(
         result.title = SWEEPS[table]
         (_missing_joints if table == "table7" else _noisy_joints)(budget, seeds, result)
     else:
-        ablation = ABLATIONS[table] if table in ABLATIONS else choices_table(config)
-        result.title = ablation.title
-        _ablation(budget, ablation, seeds, result)
+        rows = ablation(table, config) if table in ABLATIONS else choices_table(config)
+        result.title = rows.title
+        _ablation(budget, rows, seeds, result)
     _write(budget, result)
     return result
 
@@ -133,7 +135,8 @@ def _one_run(budget: Budget, table: Table, row: Row, seed: int, result: TableRes
     def work() -> None:
         nonlocal outcome
         outcome = train_run(_reusing(budget, result, run), run, config)
-        baselines = () if result.baselines else tuple(BASELINES)
+        # Of the whole recipe alone: another row may have another network or alignment.
+        baselines = tuple(BASELINES) if row.full and not result.baselines else ()
         scored = score_run(budget, run, ("model", *baselines), config.align)
         outcome = _with_scores(outcome, scored)
         if baselines:
@@ -209,6 +212,7 @@ def _noisy_joints(budget: Budget, seeds: Sequence[int], result: TableResult) -> 
             overwrite=budget.overwrite,
             device=budget.device,
             progress=budget.progress,
+            clock=training_clock(budget.device),
         )
 
     _sweep_rows(budget, seeds, result, rows, list(NOISY), sweep)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -79,12 +80,13 @@ class Sweep:
 
 @dataclass(frozen=True)
 class _Bench:
-    """The inputs that all conditions of a sweep share."""
+    """The inputs that all conditions of a sweep share. clock: of the runs that are trained here."""
 
     project: Project
     config: Config
     device: DeviceName
     progress: Progress
+    clock: Callable[[], float] = time.monotonic
 
     def score(self, project: Project, run: str, features: Sequence[str]) -> Evaluation:
         return evaluate_run(
@@ -149,15 +151,17 @@ def noise_sweep(
     overwrite: bool = False,
     device: DeviceName = "auto",
     progress: Progress | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Sweep:
     """Clean and noisy joints in all four combinations of training and test (paper Table 8).
 
     Training on noisy joints is a separate run (`noisy_run`, default RUN-noisy) with the settings of
-    `run`. It is trained here if it is missing or was interrupted (or again, with `overwrite`), for
-    `minutes`, by default as long as `run` was. Raises UserError (exit 4) if `run` has no model,
+    `run`, from the base model if `run` started from it. It is trained here if it is missing or was
+    interrupted (or again, with `overwrite`), for `minutes` by `clock`, by default as long as `run`
+    was. Raises UserError (exit 4) if `run` has no model,
     (exit 3) without `minutes` if its log cannot be read.
     """
-    bench = _Bench(project, config, device, progress or Progress())
+    bench = _Bench(project, config, device, progress or Progress(), clock)
     _check_reads_joints(project, run)
     treatment = _treatment(project, run)
     noise = JointNoise(cells, config.evaluate.seed, run_settings(project, run).heatmap)
@@ -265,12 +269,15 @@ def _train_like(
     minutes: float | None,
     overwrite: bool,
 ) -> TrainResult:
-    """Train `name` unless it is finished, for `minutes` or for as long as `run` was."""
+    """Train `name` from the same start as `run` unless it is finished, for `minutes` or for as long
+    as `run` was."""
+    from la2ds_cli.training.checkpoint import START
     from la2ds_cli.training.train import train
 
     # A run does not store its number of threads.
     threads = replace(config.train, threads=bench.config.train.threads)
     config = replace(config, train=threads)
+    recipe = artifact.read_header(bench.project.run_dir(run) / "best.safetensors")[0]
     bench.progress.note(f"training {name}")
     return train(
         project,
@@ -280,6 +287,8 @@ def _train_like(
         device=bench.device,
         overwrite=overwrite,
         progress=bench.progress,
+        from_base=START in recipe.inputs,
+        clock=bench.clock,
     )
 
 

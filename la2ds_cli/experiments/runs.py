@@ -87,7 +87,7 @@ def train_run(budget: Budget, run: str, config: Config) -> Outcome:
         device=budget.device,
         overwrite=budget.overwrite,
         progress=budget.progress,
-        clock=_clock(budget.device),
+        clock=training_clock(budget.device),
     )
     return Outcome(
         run,
@@ -100,7 +100,7 @@ def train_run(budget: Budget, run: str, config: Config) -> Outcome:
     )
 
 
-def _clock(device: DeviceName) -> Callable[[], float]:
+def training_clock(device: DeviceName) -> Callable[[], float]:
     """CPU time on a CPU: other processes must not shorten the budget of a run."""
     on_cpu = resolve_device(device).type == "cpu"
     return time.process_time if on_cpu else time.monotonic

@@ -13,6 +13,7 @@ import numpy as np
 from la2ds_cli.core.config_sections import AugmentConfig
 from la2ds_cli.core.skeleton import Skeleton
 from la2ds_cli.core.types import FloatArray
+from la2ds_cli.features.pose_features import fill_gaps
 
 MIN_FRAMES = 8  # an augmented copy is never shorter than this, or than a clip that is shorter
 _WARP_KNOT = 8  # frames between the knots of the smooth speed curve
@@ -37,12 +38,12 @@ def augment(
     xy: FloatArray,
     score: FloatArray,
     skeleton: Skeleton,
-    cell: float,
+    cell: FloatArray | float,
     config: AugmentConfig,
     rng: np.random.Generator,
 ) -> AugmentedCopy:
     """Draw one augmented copy of S. xy (M, K, 2) pixels, score (M, K); cell: pixels per heatmap
-    cell, the unit of the position noise."""
+    cell, the unit of the position noise, as (2,) if its width and height differ."""
     smooth, smooth_angle = config.noise == "smooth", config.noise != "independent"
     source = sample_frames(len(xy), config, rng)
     new_xy, new_score = at_positions(xy, source), at_positions(score, source)
@@ -105,9 +106,14 @@ def at_positions(value: FloatArray, position: FloatArray) -> FloatArray:
 
 
 def noise(
-    shape: tuple[int, ...], std: float, rng: np.random.Generator, *, smooth: bool = False
+    shape: tuple[int, ...],
+    std: FloatArray | float,
+    rng: np.random.Generator,
+    *,
+    smooth: bool = False,
 ) -> FloatArray:
-    """Draw N(0, std) of shape (T, ...), independent over frames or temporally smooth.
+    """Draw N(0, std) of shape (T, ...), independent over frames or temporally smooth. std: a number
+    or, for each entry of the last axis, its own.
 
     smooth: frames i and j have the correlation 1 - |i - j| / 2T, the covariance of CASA that the
     paper tried (sec. 3.2) and found no better; a draw thus drifts over the entire clip.
@@ -132,7 +138,8 @@ def rotate_limb(
     """Orientation augmentation: one limb turns about one of its joints by N(0, std) radians.
 
     The same kinematic chain is used for the entire clip. The angle is drawn independently for every
-    frame; with `smooth`, it drifts (see `noise`).
+    frame; with `smooth`, it drifts (see `noise`). In frames in which the joint is not seen, the
+    limb turns about its interpolated position.
     """
     names = sorted(skeleton.chains)
     chain = skeleton.chains[names[rng.integers(len(names))]]
@@ -140,7 +147,7 @@ def rotate_limb(
     moving = list(chain[pivot + 1 :])
     angle = noise((len(xy),), std, rng, smooth=smooth)
     turned = xy.copy()
-    turned[:, moving] = _turn(xy[:, moving], xy[:, [chain[pivot]]], angle)
+    turned[:, moving] = _turn(xy[:, moving], fill_gaps(xy)[:, [chain[pivot]]], angle)
     return turned
 
 
@@ -156,17 +163,18 @@ def change_geometry(
 ) -> FloatArray:
     """Another body seen by another camera, constant over the clip (not in the paper).
 
-    Each chain is scaled and turned about its pivot by a few per cent and degrees, then the entire
-    figure is sheared, stretched and tilted. strength 1: standard deviations of 10 % in limb
+    Each chain is scaled and turned about its pivot (where that is not seen, its interpolated
+    position) by a few per cent and degrees, then the entire figure is sheared, stretched and
+    tilted. strength 1: standard deviations of 10 % in limb
     length, 0.1 rad in limb angle, 10 % stretch, 0.1 shear, 0.05 rad tilt.
     """
-    changed = xy.copy()
+    changed, filled = xy.copy(), fill_gaps(xy)
     for name in sorted(skeleton.chains):
         pivot, *moving = skeleton.chains[name]
         factor = np.exp(rng.normal(0, 0.1 * strength))
         angle = np.full(len(xy), rng.normal(0, 0.1 * strength))
-        turned = _turn(xy[:, moving], xy[:, [pivot]], angle)
-        changed[:, moving] = xy[:, [pivot]] + factor * (turned - xy[:, [pivot]])
+        centre = filled[:, [pivot]]
+        changed[:, moving] = centre + factor * (_turn(xy[:, moving], centre, angle) - centre)
     tilt = rng.normal(0, 0.05 * strength)
     shear = rng.normal(0, 0.1 * strength)
     stretch = np.exp(rng.normal(0, 0.1 * strength))

@@ -34,7 +34,7 @@ def augment_3d(
     rng: np.random.Generator,
 ) -> AugmentedCopy:
     """Draw one augmented copy of S. xy (M, K, 2) pixels; world (M, K, 3) metres, facing the camera;
-    score (M, K); cell: pixels per heatmap cell, the unit of the position noise.
+    score (M, K); cell: pixels per heatmap cell on its longer side, the unit of the position noise.
 
     Like `augment`, and in addition the body is turned about the vertical and the camera is tilted,
     by angles that are constant over the clip. A joint without a position in metres is not seen in
@@ -96,7 +96,8 @@ def rotate_limb(
     moving = list(chain[pivot + 1 :])
     angle = noise((len(joints),), std, rng, smooth=smooth)
     moved = joints.copy()
-    moved[:, moving] = _about(joints[:, moving], joints[:, [chain[pivot]]], _axis(rng), angle)
+    centre = fill_gaps(joints)[:, [chain[pivot]]]
+    moved[:, moving] = _about(joints[:, moving], centre, _axis(rng), angle)
     return moved
 
 
@@ -107,12 +108,12 @@ def change_body(
     about its pivot, then the figure is stretched along each axis, including depth, which a camera
     shows least. joints (T, K, 3) relative to the root; strength 1: standard deviations of 10 % in
     length, 0.1 rad and 10 % of stretch."""
-    changed = joints.copy()
+    changed, filled = joints.copy(), fill_gaps(joints)
     for name in sorted(skeleton.chains):
         pivot, *moving = skeleton.chains[name]
         factor = np.exp(rng.normal(0, 0.1 * strength))
         angle = np.full(len(joints), rng.normal(0, 0.1 * strength))
-        centre = joints[:, [pivot]]
+        centre = filled[:, [pivot]]
         turned_limb = _about(joints[:, moving], centre, _axis(rng), angle)
         changed[:, moving] = centre + factor * (turned_limb - centre)
     return changed * np.exp(rng.normal(0, 0.1 * strength, 3))

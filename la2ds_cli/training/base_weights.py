@@ -93,7 +93,8 @@ def start_from_base(network: SequenceNetwork, config: Config, skeleton: Skeleton
 
 def _check_model(model: ModelConfig, base: ModelConfig) -> None:
     wanted, present = asdict(base), asdict(model)
-    differ = [name for name in wanted if wanted[name] != present[name]]
+    # What is read of joints that are not seen does not change the network.
+    differ = [name for name in wanted if wanted[name] != present[name] and name != "missing"]
     if differ:
         listed = ", ".join(f"model.{name}={present[name]}, not {wanted[name]}" for name in differ)
         raise UserError(

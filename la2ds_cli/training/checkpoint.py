@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import Recipe
-from la2ds_cli.core.config import ADDED, Config, stored_settings
+from la2ds_cli.core.config import Config, as_when_made, stored_settings
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.optional_package import optional_import
 from la2ds_cli.training.losses import HEAD
@@ -67,19 +67,12 @@ def training_recipe(config: Config, digest: str, frames: str = "", start: str = 
 
 
 def settings_of(recipe: Recipe) -> dict[str, dict[str, Any]]:
-    """Nested settings of a recipe, as config.load_config takes them.
-
-    Settings of config.ADDED that the recipe lacks get the value that applied when it was made,
-    whatever a preset says today.
-    """
+    """Nested settings of a recipe, as config.load_config takes them (config.as_when_made)."""
     nested: dict[str, dict[str, Any]] = {}
     for name, value in recipe.config.items():
         section, _, key = name.partition(".")
         nested.setdefault(section, {})[key] = value
-    for (section, key), value in ADDED.items():
-        if section in nested:
-            nested[section].setdefault(key, value)
-    return nested
+    return as_when_made(nested)
 
 
 # --- weights -------------------------------------------------------------------------------------

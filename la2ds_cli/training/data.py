@@ -30,7 +30,7 @@ from la2ds_cli.features.augment import (
     sample_frames,
 )
 from la2ds_cli.features.augment_3d import augment_3d
-from la2ds_cli.features.crop import clip_box
+from la2ds_cli.features.crop import cell_size, clip_box
 from la2ds_cli.features.network_input import NetworkInput, network_input
 from la2ds_cli.features.resample import resample_pose, time_grid
 from la2ds_cli.features.spatial import facing_joints, need_3d
@@ -223,9 +223,10 @@ def _hold_out(clips: list[Clip], share: float) -> tuple[list[Clip], list[Clip]]:
 
 def held_out(videos: Sequence[str], share: float) -> tuple[list[str], list[str]]:
     """Ids of the clips that training holds out, and of all others: round(share * n) of them, chosen
-    by a hash of the ids; none of fewer than 7 clips."""
+    by a hash of the ids, but never all; none of fewer than 7 clips."""
     ordered = sorted(videos, key=lambda video: hashlib.sha256(video.encode()).hexdigest())
-    count = round(share * len(videos)) if len(videos) >= 7 else 0
+    most = len(videos) - 1
+    count = min(round(share * len(videos)), most) if len(videos) >= 7 else 0
     return ordered[:count], ordered[count:]
 
 
@@ -257,9 +258,10 @@ def draw_copy(
         twin = twin.rows(np.round(thinned).astype(np.int64))
     shown = clip if twin is None else twin
     box = clip_box(shown.xy, config.heatmap.crop, config.heatmap.padding)
-    cell = float(max(box[2] - box[0], box[3] - box[1])) / config.heatmap.size
+    cell = cell_size(box, config.heatmap.size, config.heatmap.aspect)
     if config.model.input == "joints3d" and twin is None and clip.world is not None:
-        copy = augment_3d(clip.xy, clip.world, clip.score, skeleton, cell, config.augment, rng)
+        longer = float(cell.max())  # in space, one unit serves all three axes
+        copy = augment_3d(clip.xy, clip.world, clip.score, skeleton, longer, config.augment, rng)
     else:
         copy = augment(shown.xy, shown.score, skeleton, cell, config.augment, rng)
     if twin is not None:

@@ -386,6 +386,8 @@ def write_card(
     import torch
 
     held_out = data.validation is not data.train
+    slower = f"; fewer for slow clips (tempo {config.train.tempo:g})" * bool(config.train.tempo)
+    flat = config.model.input not in ("joints3d", "rgb")
     lines = [
         f"# Alignment model: run {run_dir.name}",
         "",
@@ -399,7 +401,7 @@ def write_card(
         *[f"| started from | the base model, sha256 {base_key()[:16]} |"] * from_base,
         f"| clips trained on | {len(data.train)} |",
         f"| clips held out for validation | {len(data.validation) if held_out else 0} |",
-        f"| frames per second | {config.train.fps:g} |",
+        f"| frames per second | {config.train.fps:g}{slower} |",
         f"| steps | {state.step} of {config.train.steps} |",
         f"| time | {state.seconds:.0f} s |",
         f"| drawing batches, in parallel | {100 * state.drawing_share():.0f} % of the time |",
@@ -417,8 +419,11 @@ def write_card(
         "## Limits",
         "",
         "- One action: clips of another movement can be embedded, but the result means nothing.",
-        "- Two-dimensional joints: turning the camera by more than some tens of degrees changes "
-        "what the network sees.",
+        *[
+            "- Two-dimensional joints: turning the camera by more than some tens of degrees "
+            "changes what the network sees."
+        ]
+        * flat,
         "- Repeated movements look alike: a frame of one repetition may match another repetition.",
         "- A run limited by `--max-minutes` depends on the speed of the machine and is not exactly "
         "reproducible; a run limited by steps is.",

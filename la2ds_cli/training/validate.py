@@ -91,8 +91,10 @@ class WarpedPairs:
 
 
 def validation_pairs(clips: Sequence[Clip], skeleton: Skeleton, config: Config) -> WarpedPairs:
-    """Seeded pairs, the same for every call with the same clips and settings."""
-    warped = replace(config, augment=replace(config.augment, warp=0.5, trim=0.5, drop=0.5))
+    """Seeded pairs, the same for every call with the same clips and settings. Every copy is warped,
+    whatever `augment.temporal_probability` is."""
+    strong = replace(config.augment, warp=0.5, trim=0.5, drop=0.5, temporal_probability=1.0)
+    warped = replace(config, augment=strong)
     drawn = [
         draw_copy(clip, skeleton, warped, np.random.default_rng([copy, number]))
         for number, clip in enumerate(clips[:MAX_CLIPS])

@@ -250,9 +250,11 @@ def match_probability(
 
 
 def expected_index(probability: Tensor) -> Tensor:
-    """Predicted frame index (B, M) of eq. 4, 0-based."""
+    """Predicted frame index (B, M) float32 of eq. 4, 0-based. Under autocast it is computed in
+    float32 as well: bfloat16 has 8 bits for a frame number, a quarter of a frame from 32 on."""
     index = torch.arange(probability.shape[1], device=probability.device, dtype=torch.float32)
-    return torch.einsum("bnm,n->bm", probability, index)
+    with torch.autocast(probability.device.type, enabled=False):
+        return torch.einsum("bnm,n->bm", probability.float(), index)
 
 
 def contrastive_regression(

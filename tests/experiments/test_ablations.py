@@ -7,7 +7,7 @@ from dataclasses import asdict
 import pytest
 
 from la2ds_cli.core.config import Config, load_config
-from la2ds_cli.experiments.ablations import ABLATIONS, MISSING, NOISY, Row, left_out
+from la2ds_cli.experiments.ablations import ABLATIONS, MISSING, NOISY, Row, ablation, left_out
 from la2ds_cli.experiments.metrics import METRICS
 
 PAPER = load_config(preset="paper-penn-casa")
@@ -88,6 +88,17 @@ def test_no_augmentation_leaves_the_clip_as_it_is() -> None:
             rng = np.random.default_rng(seed)
             copy = augment(xy, np.ones(xy.shape[:2]), get_skeleton("penn13"), 5.0, config, rng)
             np.testing.assert_allclose(copy.xy, xy, rtol=1e-6)
+
+
+def test_no_augmentation_turns_no_camera_about_joints_in_metres() -> None:
+    base = load_config(overrides=["model.input=joints3d"])
+    rows = {row.name: row for row in ablation("table6", base).rows}
+    for name in ("none", "no-added", "flip-alone"):
+        varied = load_config(overrides=["model.input=joints3d", *rows[name].settings]).augment
+        assert (varied.turn, varied.tilt) == (0.0, 0.0)
+    for name in ("all", "no-flip"):
+        assert rows[name] == _rows("table6")[name]
+    assert ablation("table6", load_config()) == ABLATIONS["table6"]
 
 
 def test_the_figures_are_those_the_paper_prints() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from la2ds_cli.experiments import runs
 from la2ds_cli.experiments.ablations import ABLATIONS, Row, Table
 from la2ds_cli.experiments.reproduce import reproduce
 from la2ds_cli.experiments.result import TableResult
+from la2ds_cli.training import train as training
 from tests.small_runs import TINY, six_clips
 
 
@@ -126,6 +128,26 @@ def test_noisy_joints(project: Project) -> None:
     assert "68.59" in page
 
 
+def test_runs_on_clean_and_on_noisy_joints_have_the_same_clock(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clocks = {}
+    real = training.train
+
+    def watched(project: Project, **options: Any) -> training.TrainResult:
+        clocks[options["run"]] = options["clock"]
+        return real(project, **options)
+
+    monkeypatch.setattr(training, "train", watched)
+    _table(project, "table8", minutes=5)
+    assert set(clocks) == {
+        f"{name}-{missing}-s0"
+        for name in ("reproduce", "table8-noisy")
+        for missing in ("zero", "imputed")
+    }
+    assert set(clocks.values()) == {time.process_time}
+
+
 def test_a_finished_run_is_used_again(project: Project) -> None:
     _table(project, "table5")
     before = {p: p.stat().st_mtime_ns for p in project.root.glob("checkpoints/table5-*/best.*")}
@@ -161,6 +183,22 @@ def test_a_run_that_fails_does_not_take_the_others_along(
     assert rows[2]["event_transfer_median"]
     assert "note: table5-limbs-s0: RuntimeError" in page
     assert rows[3]["row"] == "raw_pose"
+
+
+def test_baselines_are_those_of_the_whole_recipe(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = module.train_run
+
+    def failing(budget: Any, run: str, config: Any) -> Any:
+        if run == "reproduce-all-s0":
+            raise RuntimeError("out of memory")
+        return real(budget, run, config)
+
+    monkeypatch.setattr(module, "train_run", failing)
+    assert _table(project, "table5").baselines == []
+    rescued = _table(project, "table5", seeds=(0, 1))  # the second run of the recipe has them
+    assert [row.name for row in rescued.baselines] == list(module.BASELINES)
 
 
 def test_an_interrupted_table_keeps_what_it_has_and_goes_on(

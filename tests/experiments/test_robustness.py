@@ -159,6 +159,22 @@ def test_noise_has_four_combinations_and_trains_the_missing_run(
     assert paths[1].stat().st_mtime_ns == stamp
 
 
+def test_the_runs_beside_one_that_started_from_the_base_model_start_from_it(
+    tmp_path: Path,
+) -> None:
+    project = six_clips(tmp_path / "project")
+    short = ["train.steps=1", "train.batch_size=2", "train.validate_every=1", "evaluate.pairs=4"]
+    short += ["train.threads=1", "align.reference_clips=0", "evaluate.trim_draws=1"]
+    config = project.config(preset="base", overrides=short)
+    train(project, run="tuned", config=config, device="cpu", from_base=True)
+    options = {"config": config, "device": "cpu"}
+    noise_sweep(project, run="tuned", **options)
+    by_treatment(project, "tuned", ["zero"], lambda run: Sweep("", run, {}, [], {}), **options)
+    for run in ("tuned", "tuned-noisy", "tuned-zero"):
+        recipe = read_header(project.run_dir(run) / "best.safetensors")[0]
+        assert "start" in recipe.inputs, run
+
+
 @pytest.mark.parametrize("marked", [True, False])
 def test_parts_of_the_distance_are_weighed_by_the_joints_that_are_tested(
     tmp_path: Path, marked: bool

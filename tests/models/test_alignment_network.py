@@ -216,6 +216,27 @@ def test_matching_probability_by_hand() -> None:
     torch.testing.assert_close(expected_index(found[None, :, None])[0], expected[1:2])
 
 
+def test_bfloat16_around_the_loss_does_not_change_it() -> None:
+    torch.manual_seed(0)
+    first, second = torch.randn(2, 100, 16), torch.randn(2, 80, 16)
+    masks = torch.ones(2, 100).bool(), torch.ones(2, 80).bool()
+    truth = torch.rand(2, 80) * 99
+    losses = []
+    for enabled in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            probability = match_probability(first, second, masks[0], 0.1, "casa")
+            assert expected_index(probability).dtype == torch.float32
+            losses.append(
+                contrastive_regression(
+                    *(first, second, *masks, truth),
+                    temperature=0.1,
+                    scaling="casa",
+                    normalised=False,
+                )
+            )
+    torch.testing.assert_close(losses[1], losses[0])
+
+
 def test_casa_scaling_divides_by_width_to_the_power_of_three_halves() -> None:
     torch.manual_seed(0)
     first, second, mask = torch.randn(1, 6, 4), torch.randn(1, 5, 4), torch.ones(1, 6).bool()

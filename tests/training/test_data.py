@@ -15,6 +15,8 @@ from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.training.data import (
     Clip,
     draw_batch,
+    draw_copy,
+    held_out,
     limit_frames,
     load_training_set,
     some_training_videos,
@@ -63,6 +65,20 @@ def test_every_epoch_shows_every_clip_once() -> None:
     assert sorted(seen) == sorted(clip.video for clip in clips)
 
 
+@pytest.mark.parametrize(("aspect", "sides"), [("stretch", [2.0, 8.0]), ("keep", [8.0, 8.0])])
+def test_position_noise_is_one_cell_along_each_axis(aspect: str, sides: list[float]) -> None:
+    settings = [f"heatmap.aspect={aspect}", "heatmap.crop=smallest", "heatmap.padding=0.0"]
+    augment = ["trim=0.0", "drop=0.0", "geometry=0.0", "flip_probability=0.0"]
+    augment += ["orientation_probability=0.0", "position_probability=1.0"]
+    config = load_config(overrides=[*settings, *(f"augment.{one}" for one in augment)])
+    xy = np.random.default_rng(1).uniform([0, 0], [60, 240], (60, 13, 2))
+    xy[0, :2] = [0, 0], [60, 240]  # a crop of 30 cells of 2 x 8 pixels, if it is stretched
+    clip = Clip("tall", xy, np.ones((60, 13)))
+    original, copy = draw_copy(clip, PENN, config, np.random.default_rng(0))
+    moved = (copy.xy - original.xy).std(axis=(0, 1))
+    np.testing.assert_allclose(moved, sides, rtol=0.1)
+
+
 def test_truth_points_at_the_same_pose_of_the_original() -> None:
     """With geometry untouched, root-centred joints of S' equal those of S at the true index."""
     batch = draw_batch(_clips(3), PENN, NO_AUGMENT, 0, CPU)
@@ -103,6 +119,14 @@ def test_training_ignores_test_clips_and_holds_out_validation(tmp_path: Path) ->
     assert not trained & held_out
     assert not {"clip10", "clip11"} & (trained | held_out)
     assert len(training_videos(project)) == 10
+
+
+def test_a_clip_to_train_on_is_left_whatever_share_is_held_out() -> None:
+    names = [f"v{n}" for n in range(8)]
+    for share, count in ((0.0, 0), (0.15, 1), (0.95, 7), (1.0, 7)):
+        held, others = held_out(names, share)
+        assert len(held) == count
+        assert sorted(held + others) == names
 
 
 @pytest.mark.parametrize("without_poses", [(), ("clip00",), ("clip04",)])

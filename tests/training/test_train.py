@@ -49,6 +49,8 @@ def test_run_files_and_card_say_what_happened(project: Project) -> None:
     card = (folder / "CARD.md").read_text()
     assert "| clips trained on | 7 |" in card
     assert "only 8 clips" in card
+    assert "| frames per second | 20; fewer for slow clips (tempo 0.4) |" in card
+    assert "Two-dimensional joints" in card
     assert result.warnings
 
 

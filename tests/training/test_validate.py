@@ -47,6 +47,13 @@ def test_a_perfect_embedding_beats_a_constant_one() -> None:
     assert constant.rank == 0
 
 
+def test_every_copy_is_warped() -> None:
+    config = load_config(overrides=["model.input=joints", "augment.temporal_probability=0.0"])
+    clips = [to_clip(f"v{n}", sequence(warped_phase(40, n)), 20) for n in range(4)]
+    for _, _, source in validation_pairs(clips, get_skeleton("penn13"), config):
+        assert np.ptp(np.diff(source)) > 0  # frames pass at changing speed
+
+
 def test_centre_and_spread_by_hand() -> None:
     first, second = np.array([[1.0, 0], [3, 0]]), np.array([[0.0, 4], [0, 8], [0, 12], [0, 8]])
     pairs = [(clip, clip, np.arange(len(clip))) for clip in (first, second)]
