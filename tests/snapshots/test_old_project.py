@@ -61,7 +61,8 @@ def _digest(path: Path) -> str:
 
 def test_the_evaluation_gives_the_same_numbers(chain: Chain):
     """The best raw pose was chosen by its mean when this project was made, and of fewer variants;
-    each variant of then has the figures of then, and the lowest of all is now that of the best."""
+    each variant of then has the figures of then, and the lowest of all is now that of the best. The
+    untrained network was not centred, since so few clips are no reference clips."""
     found, kept = copy.deepcopy(chain.documents["evaluate"][0]), _kept("evaluate/default.json")
     best, then = (document["features"]["raw_pose_best"] for document in (found, kept))
     transfer = best["event_transfer"]
@@ -73,6 +74,7 @@ def test_the_evaluation_gives_the_same_numbers(chain: Chain):
     for document in (found, kept):
         rows = document["comparisons"]
         del document["features"]["raw_pose_best"]
+        del document["features"]["untrained"]["phase_classification"]
         document["comparisons"] = [row for row in rows if row["against"] in old]
     _assert_same(found, kept)
 
