@@ -16,7 +16,7 @@ from la2ds_cli.core.drawings import Drawing, checked_drawing
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.notes import NOTE_LONGEST, Note
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.studio.pages import posted
+from la2ds_cli.studio.pages import one_line, posted
 from la2ds_cli.studio.pair import asked_pair, frames_of
 from la2ds_cli.views.report.pair_data import notes_json
 
@@ -47,7 +47,7 @@ def note_from_json(given: Mapping[str, Any]) -> Note:
         raise UserError("a note must be at a frame of A, of B, or of both")
     if any(one is not None and (type(one) is not int or one < 0) for one in frames):
         raise UserError("a note must be at frames of the clips")
-    if not (isinstance(text, str) and text.strip() == text != "" and text.isprintable()):
+    if not (isinstance(text, str) and one_line(text)):
         raise UserError("a note must be one line of text")
     if len(text) > NOTE_LONGEST:
         raise UserError(f"a note can have at most {NOTE_LONGEST} characters")

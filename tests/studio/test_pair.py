@@ -325,6 +325,14 @@ def test_what_is_no_note_is_refused(project: Project, frames: Any, text: Any) ->
     assert not project.notes_path.exists()
 
 
+def test_a_note_can_be_of_any_language(project: Project) -> None:
+    texts = ["می\u200cپرد", "👩\u200d🦽 turns", "trop tôt\u00a0!"]
+    with asked(project) as client:
+        for text in texts:
+            assert note(client, [20, 15], text).status_code == 200
+    assert sorted(one.text for *_, one in read_notes(project.notes_path)) == sorted(texts)
+
+
 def test_one_note_is_not_written_twice_nor_removed_twice(project: Project) -> None:
     with asked(project) as client:
         note(client, [20, 15], "x")
