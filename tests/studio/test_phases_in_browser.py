@@ -167,6 +167,22 @@ def test_what_keeps_labels_from_being_saved_is_said(browser: Any, project: Proje
     assert spans(project) == [(0, 36, "down")]
 
 
+def test_pictures_that_did_not_come_are_asked_for_again(browser: Any, project: Project) -> None:
+    with browsed(browser, project) as seen:
+        seen.page.route("**/film/**", lambda route: route.abort())
+        open_phases(seen)
+        seen.wait_for("document.getElementById('stage-a').dataset.picture === '0'")
+        assert seen.grey("stage-a") > FIRST + 2 * SHADE  # without a picture
+        seen.page.unroute("**/film/**")
+        seen.page.wait_for_timeout(3500)
+        press(seen, "ArrowRight")
+        for _ in range(100):
+            if round((seen.grey("stage-a") - FIRST) / SHADE) == 1:
+                break
+            seen.page.wait_for_timeout(50)
+        assert round((seen.grey("stage-a") - FIRST) / SHADE) == 1
+
+
 def test_a_name_of_ones_own(browser: Any, project: Project) -> None:
     with browsed(browser, project) as seen:
         open_phases(seen)
