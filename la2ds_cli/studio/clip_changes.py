@@ -11,6 +11,7 @@ import re
 import shutil
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from glob import escape
 from itertools import count
@@ -143,7 +144,9 @@ async def refer(request: Request) -> Response:
     """Find the joints of files that stay where they are: {"path": ...}, a file or a folder."""
     typed = str((await posted(request)).get("path", "")).strip().strip("\"'")
     refuse_url(typed)
-    path = Path(typed).expanduser()
+    path = Path(typed)
+    with suppress(RuntimeError):  # the home of somebody who does not exist
+        path = path.expanduser()
     if not path.is_absolute():
         raise UserError(
             f"'{typed}' is not a full path", hint=f"write the full path, such as {Path.home()}"
@@ -156,7 +159,10 @@ async def refer(request: Request) -> Response:
 
 
 def _holds_clips(path: Path) -> bool:
-    return path.exists() and stands_for_clips(str(path))
+    try:
+        return path.exists() and stands_for_clips(str(path))
+    except OSError:  # a name that is too long, or a folder that may not be read
+        return False
 
 
 def _started(request: Request, names: Sequence[str], paths: Sequence[str]) -> Response:

@@ -139,7 +139,18 @@ def test_what_is_no_json_object_is_refused(page: TestClient, body: bytes):
     assert page.post("/clips/extract", content=body).status_code == 400
 
 
-@pytest.mark.parametrize("path", ["", "films", "/no/such/folder", "http://x/a.mp4", "/dev/video0"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "films",
+        "/no/such/folder",
+        "http://x/a.mp4",
+        "/dev/video0",
+        "~nobody-here/a",
+        "/x" * 3000,
+    ],
+)
 def test_only_a_path_that_exists_can_be_named(page: TestClient, path: str):
     answer = page.post("/clips/refer", json={"path": path})
     assert answer.status_code == 400
