@@ -57,7 +57,8 @@ def note_from_json(given: Mapping[str, Any]) -> Note:
 
 async def _draw(request: Request) -> Response:
     """Change what is drawn on a clip: {"a", "b", "side": "a" or "b", "old": {"kind", "points"} or
-    null, "new": the same}; without "old", "new" is added; without "new", "old" is removed."""
+    null, "new": the same, "turned": of the picture that the page shows}; without "old", "new" is
+    added; without "new", "old" is removed."""
     studio = request.app.state.studio
     content = await posted(request)
     asked = asked_pair(request, content)
@@ -69,6 +70,10 @@ async def _draw(request: Request) -> Response:
         held = studio.pairs.get(asked.a.id, asked.b.id)
         with held.lock:
             pose = held.pair.poses["ab".index(side)]
+            if content.get("turned") not in (None, turning_of(pose.info)):
+                raise UserError(
+                    "the clip has been rotated or mirrored meanwhile", hint="load the page again"
+                )
             was = None if old is None else drawing_from_json(old, pose)
             drawn = None if new is None else drawing_from_json(new, pose)
             if drawn is not None:

@@ -484,3 +484,15 @@ def test_drawings_hold_for_the_way_the_clip_is_turned(project: Project) -> None:
         for now, shown in ((turned, []), (pose, [LINE])):
             project.write_pose("a", now, recipe)
             assert client.get("/pair/data", params=PAIR).json()["drawings"]["a"] == shown
+
+
+def test_a_drawing_on_a_picture_that_is_turned_meanwhile_is_refused(project: Project) -> None:
+    with asked(project) as client:
+        turned = client.get("/pair/data", params=PAIR).json()["a"]["turned"]
+        assert draw(client, new=LINE, turned=turned).status_code == 200
+        pose, recipe = project.read_pose("a")
+        project.write_pose("a", replace(pose, info={**pose.info, "rotate": 180}), recipe)
+        answer = draw(client, new=OTHER, turned=turned)
+        assert answer.status_code == 400
+        assert "rotated or mirrored meanwhile" in answer.json()["error"]
+    assert len(read_drawings(project.drawings_path)) == 1
