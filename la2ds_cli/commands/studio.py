@@ -46,9 +46,15 @@ def studio(
     """
     from la2ds_cli.core.console import Console
     from la2ds_cli.core.project import Project
-    from la2ds_cli.studio.server import LOCAL, serve
+    from la2ds_cli.studio.server import ANY, LOCAL, serve
 
+    host = host.lower()  # as browsers send it
     with Console() as console:
+        if host in ANY:
+            raise UserError(
+                f"browsers cannot open the studio at '{host}'",
+                hint="give the address or the name by which other machines reach this one",
+            )
         if host not in LOCAL:
             danger = (
                 "whoever has the link can see and change the project from another machine, and "

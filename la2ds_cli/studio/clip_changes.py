@@ -11,6 +11,7 @@ import re
 import shutil
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from glob import escape
 from itertools import count
@@ -30,7 +31,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.poses.sources import stands_for_clips
 from la2ds_cli.poses.subjects import ClipSubjects
 from la2ds_cli.studio import earlier
-from la2ds_cli.studio.clips import VIDEOS, clip_of, is_copied, spans_of_repetitions
+from la2ds_cli.studio.clips import VIDEOS, clip_of, is_copied, spans_of_repetitions, unused_files
 from la2ds_cli.studio.handover import hand_over
 from la2ds_cli.studio.jobs import ENDED, Job
 from la2ds_cli.studio.pages import posted
@@ -130,8 +131,9 @@ async def extract(request: Request) -> Response:
     studio = request.app.state.studio
     names = [str(name) for name in list((await posted(request)).get("names") or [])]
     folder = videos_folder(studio.project)
+    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     for name in names:
-        if name != clean_name(name) or not (folder / name).is_file():
+        if name not in there or not (folder / name).is_file():
             raise UserError(f"the project has no file {name}", hint="load the page again")
     if not names:
         raise UserError("no file was chosen")
@@ -142,7 +144,9 @@ async def refer(request: Request) -> Response:
     """Find the joints of files that stay where they are: {"path": ...}, a file or a folder."""
     typed = str((await posted(request)).get("path", "")).strip().strip("\"'")
     refuse_url(typed)
-    path = Path(typed).expanduser()
+    path = Path(typed)
+    with suppress(RuntimeError):  # the home of somebody who does not exist
+        path = path.expanduser()
     if not path.is_absolute():
         raise UserError(
             f"'{typed}' is not a full path", hint=f"write the full path, such as {Path.home()}"
@@ -155,7 +159,10 @@ async def refer(request: Request) -> Response:
 
 
 def _holds_clips(path: Path) -> bool:
-    return path.exists() and stands_for_clips(str(path))
+    try:
+        return path.exists() and stands_for_clips(str(path))
+    except OSError:  # a name that is too long, or a folder that may not be read
+        return False
 
 
 def _started(request: Request, names: Sequence[str], paths: Sequence[str]) -> Response:
@@ -377,15 +384,24 @@ async def bring_back(request: Request) -> Response:
 
 
 async def mark(request: Request) -> Response:
-    """Set the split and the group of a clip: {"split": "train", "group": "anna"}."""
+    """Set the split, the group, or both of a clip: {"split": "train", "group": "anna"}. What is not
+    given stays as it is now, whatever the page shows."""
     project: Project = request.app.state.studio.project
-    video, said = clip_of(request), await posted(request)
-    chosen, group = str(said.get("split", "")), str(said.get("group", "")).strip()
-    if chosen not in ("", *SPLITS):
-        raise UserError(f"a clip can be for {' or '.join(SPLITS)}, or both, not for '{chosen}'")
+    said = await posted(request)
+    if said.get("split", "") not in ("", *SPLITS):
+        raise UserError(
+            f"a clip can be for {' or '.join(SPLITS)}, or both, not for '{said['split']}'"
+        )
 
-    await run_in_threadpool(project.mark_video, video.id, split=chosen, group=group)
-    return JSONResponse({"id": video.id, "split": chosen, "group": group})
+    def work() -> dict[str, str]:
+        with project.tables():
+            now = clip_of(request)
+            chosen = str(said.get("split", now.split))
+            group = str(said.get("group", now.group)).strip()
+            project.mark_video(now.id, split=chosen, group=group)
+        return {"id": now.id, "split": chosen, "group": group}
+
+    return JSONResponse(await run_in_threadpool(work))
 
 
 @dataclass(frozen=True)
@@ -417,13 +433,14 @@ def _bin(project: Project) -> Path:
 
 async def delete(request: Request) -> Response:
     """Remove a clip from the project; {"file": true}: with its copied file, if no other clip uses
-    it. The returned `number` brings it back until the studio ends."""
+    it. The returned `number` brings it back until the studio ends; `file`: whether the copy went,
+    too."""
     studio = request.app.state.studio
     project: Project = studio.project
     video, said = clip_of(request), await posted(request)
     _check_free(studio.jobs.jobs.values(), video)
 
-    def move() -> int:
+    def move() -> tuple[int, bool]:
         number = next(studio.bin.numbers)
         with project.lock(wait=WAIT):
             order = [row.id for row in project.videos()]
@@ -441,13 +458,14 @@ async def delete(request: Request) -> Response:
                 path.unlink(missing_ok=True)
             studio.bin.deleted[number] = Deleted(video, order, moved)
         studio.films.forget([video.id])
-        return number
+        return number, source in files
 
-    number = await run_in_threadpool(move)
+    number, file = await run_in_threadpool(move)
     exported = await run_in_threadpool(_exported, project, video.id)
     # The browser deletes the pictures, too.
     headers = {"clear-site-data": '"cache"'}
-    return JSONResponse({"number": number, "exported": exported}, headers=headers)
+    told = {"number": number, "file": file, "exported": exported}
+    return JSONResponse(told, headers=headers)
 
 
 def _exported(project: Project, video: str) -> list[str]:
@@ -465,13 +483,13 @@ async def delete_file(request: Request) -> Response:
     """Permanently delete a copied file that has no clip."""
     project: Project = request.app.state.studio.project
     name = request.path_params["name"]
-    path = videos_folder(project) / name
-    used = {project.source(video) for video in project.videos()}
-    if name != clean_name(name) or not path.is_file() or path in used:
+    videos_folder(project)  # raises if it is a link
+    unused = {path.name: path for path in unused_files(project, project.videos())}
+    if name not in unused:
         raise UserError(
             f"the project has no file {name} without a clip", hint="load the page again"
         )
-    path.unlink()
+    unused[name].unlink()
     return JSONResponse({"name": name})
 
 

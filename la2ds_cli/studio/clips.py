@@ -50,13 +50,14 @@ def show(request: Request) -> Response:
 
 
 def list_clips(request: Request) -> Response:
-    """All clips, and the copied files that have no joints yet."""
+    """All clips, the copied files that have no joints yet, and the deleted clips that can be
+    brought back, the latest first."""
     studio = request.app.state.studio
     project: Project = studio.project
     config = project.config()
     subjects = ClipSubjects.read(project)
     videos = project.videos()
-    said = _said_of_files([job.result for job in studio.jobs.jobs.values() if job.result])
+    said = _said_of_files([job.result for job in list(studio.jobs.jobs.values()) if job.result])
     return JSONResponse(
         {
             "project": project.root.name,
@@ -67,6 +68,10 @@ def list_clips(request: Request) -> Response:
             "files": [
                 {"name": path.name, "said": said.get(str(path), "")}
                 for path in unused_files(project, videos)
+            ],
+            "deleted": [
+                {"number": number, "name": gone.video.name}
+                for number, gone in reversed(list(studio.bin.deleted.items()))
             ],
         }
     )
@@ -272,7 +277,11 @@ def detail(request: Request) -> Response:
     video = clip_of(request)
     subject = ClipSubjects.read(project).of(video) or project.config().poses.subject
     said = about(project, video, subject)
-    strip = _strip_of(request, video)
+    try:
+        strip = _strip_of(request, video)
+    except UserError as error:  # the clip can still be marked and removed
+        strip = None
+        said["problem"] = said["problem"] or f"{error.message}: {error.hint}"
     try:
         pose, _ = project.read_pose(video.id)
     except UserError:

@@ -226,7 +226,7 @@ class _Reel:
             for number, pictures in self._decoded():
                 if self._closed:
                     return
-                if not self.path(number).exists():
+                if pictures is not None:
                     content = packed(pictures)
                     artifact.write_bytes(self.path(number), content)
                     self.written += len(content)
@@ -240,17 +240,18 @@ class _Reel:
                         return
         except UserError as error:
             self._failed = error
+        except Exception as error:  # or the request would start over again and again
+            self._failed = UserError(f"{self.source.path.name} cannot be shown: {error}")
         finally:
             with self._changed:
                 self._thread = None
                 self._changed.notify_all()
 
-    def _decoded(self) -> Iterator[tuple[int, list[bytes]]]:
-        """Each chunk with its pictures, which are empty if the video ends early or the chunk is
-        already on disk."""
+    def _decoded(self) -> Iterator[tuple[int, list[bytes] | None]]:
+        """Each chunk with its pictures, which are empty if the video ends early; None for a chunk
+        that was on disk when its turn came, even if it has been swept since."""
         number = 0
         pictures = self._blank(0)
-        there = self.path(0).exists()
         for frame in self.source.frames():
             row = self.row_of.get(frame.source)
             if row is None:
@@ -258,8 +259,8 @@ class _Reel:
             while row // CHUNK > number:
                 yield number, pictures
                 number += 1
-                pictures, there = self._blank(number), self.path(number).exists()
-            if not there:
+                pictures = self._blank(number)
+            if pictures is not None:
                 pictures[row % CHUNK] = encoded(frame.image)
             if row == self.count - 1:
                 break
@@ -268,7 +269,10 @@ class _Reel:
             number += 1
             pictures = self._blank(number)
 
-    def _blank(self, number: int) -> list[bytes]:
+    def _blank(self, number: int) -> list[bytes] | None:
+        """Empty pictures of a chunk; None if it is on disk."""
+        if self.path(number).exists():
+            return None
         return [b""] * min(CHUNK, self.count - number * CHUNK)
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -94,11 +94,8 @@ class Guard:
         return hmac.compare_digest(given.encode(), self.token.encode())
 
     def _has_cookie(self, headers: Headers) -> bool:
-        try:
-            given = SimpleCookie(headers.get("cookie", "")).get(self.cookie)
-        except CookieError:
-            return False
-        value = given.value if given else ""
+        # Not http.cookies: a cookie of another program that it cannot read would hide this one.
+        value = cookie_parser(headers.get("cookie", "")).get(self.cookie, "")
         return hmac.compare_digest(value.encode(), self.token.encode())
 
     def _welcome(self) -> Response:

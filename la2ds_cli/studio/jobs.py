@@ -12,6 +12,7 @@ import json
 import os
 import signal
 import sys
+import traceback
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -130,8 +131,12 @@ class Jobs:
         except (OSError, ValueError) as error:  # no process, or a line without an end
             state = "failed"
             job.error = f"the command could not be followed: {error}"
+        except Exception as error:  # in `then`: the queue must go on
+            traceback.print_exc()
+            state = "failed"
+            job.error = f"unexpected error: {type(error).__name__}: {error}"
         finally:
-            if job.state in ENDED:  # cancelled in the meantime
+            if job.state in ENDED and state != "done":  # cancelled, and nothing has followed
                 state = job.state
             if state != "done":
                 await self._call(job, job.otherwise)
@@ -147,9 +152,13 @@ class Jobs:
             await asyncio.to_thread(follows, job)
         except UserError as error:
             job.error = ". ".join(filter(None, (job.error, error.message, error.hint)))
+        except Exception as error:  # the queue must go on
+            traceback.print_exc()
+            job.error = ". ".join(filter(None, (job.error, f"{type(error).__name__}: {error}")))
 
     async def cancel(self, job: Job) -> None:
-        """Stop a job and wait for its end; what it has written stays."""
+        """Stop a job and wait for its end; what it has written stays. One whose command has
+        succeeded is not stopped: it ends as done when its `then` has run."""
         if job.state == "waiting":
             job.state = "cancelled"
             await self._call(job, job.after)

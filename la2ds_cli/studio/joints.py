@@ -23,7 +23,7 @@ from la2ds_cli.core.corrections import (
     reading_of,
     write_corrections,
 )
-from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
@@ -54,6 +54,7 @@ def _data(request: Request) -> Response:
     return JSONResponse(
         clip_data(studio, clip, pose)
         | {
+            "reading": reading,
             "joints": list(get_skeleton(pose.skeleton).joints),
             "corrections": [_told(one) for one in mine],
         }
@@ -65,8 +66,9 @@ def _told(one: Correction) -> dict[str, Any]:
 
 
 async def _save(request: Request) -> Response:
-    """Change corrections of a clip: {"clip", "changes": [{"frame", "joint", "at": [x, y] or null,
-    or "remove": true}]}. Either all changes are made or none."""
+    """Change corrections of a clip: {"clip", "reading", "changes": [{"frame", "joint", "at": [x, y]
+    or null, or "remove": true}]}. reading: that of the picture on which they were made; null = the
+    current one. Either all changes are made or none."""
     project: Project = request.app.state.studio.project
     given = await posted(request)
     changes = given.get("changes")
@@ -75,18 +77,27 @@ async def _save(request: Request) -> Response:
 
     def work() -> list[dict[str, Any]]:
         clip = posed_clip(project, str(given.get("clip", "")))
-        return [_told(one) for one in change(project, clip, changes)]
+        return [_told(one) for one in change(project, clip, changes, given.get("reading"))]
 
     return JSONResponse({"corrections": await run_in_threadpool(work)})
 
 
-def change(project: Project, clip: Video, changes: Sequence[Mapping[str, Any]]) -> list[Correction]:
-    """Change corrections of a clip as in `_save`; return those that then apply to it.
+def change(
+    project: Project, clip: Video, changes: Sequence[Mapping[str, Any]], known: Any = None
+) -> list[Correction]:
+    """Change corrections of a clip as in `_save`; return those that then apply to it. known: the
+    reading that the page shows.
 
-    Raises UserError (exit 2) for an invalid change.
+    Raises UserError (exit 2) for an invalid change, (exit 5) if the clip is read differently now.
     """
     pose, recipe = project.read_pose(clip.id, with_corrections=False)
     reading = reading_of(recipe, pose.info)
+    if known not in (None, reading):
+        raise UserError(
+            f"{clip.name} is read in another way now",
+            hint="load the page again",
+            exit_code=ExitCode.MISMATCH,
+        )
     now = datetime.now(UTC).isoformat(timespec="seconds")
     said = {}
     for one in changes:

@@ -8,6 +8,7 @@ change is logged in results/phases/history.csv.
 from __future__ import annotations
 
 import hashlib
+from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -35,11 +36,13 @@ from la2ds_cli.core.phase_table import (
 )
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
+from la2ds_cli.studio.pages import one_line
 
 WAIT = 2.0  # seconds to wait for another process that is writing a table
 HISTORY = ("time", "video", "change", "phase", "before", "after", "how")
 WAYS = ("label", "move", "remove", "accept", "undo")
-_LONGEST = 80  # characters of a phase's name
+KEPT = 500  # earlier versions of clips' labels; more than a page can undo
+_LONGEST = 80  # characters of a phase's name that a page gives
 _SHOWN = 40  # lines of a clip's history
 
 
@@ -64,11 +67,17 @@ class Label:
             ) from error
         if not (type(start) is type(end) is int and 0 <= start < end <= MOST_FRAMES):
             raise UserError("a label must begin before it ends, at frames of the clip")
-        if not (isinstance(name, str) and name.strip() == name != "" and name.isprintable()):
+        if not isinstance(name, str):
             raise UserError("a phase needs a name")
-        if len(name) > _LONGEST:
-            raise UserError(f"the name of a phase can have at most {_LONGEST} characters")
         return cls(start, end, name, checked)
+
+
+def _check_name(name: str) -> None:
+    """Raise UserError (exit 2) for a name that a page may not give to a phase."""
+    if not one_line(name):
+        raise UserError("a phase needs a name")
+    if len(name) > _LONGEST:
+        raise UserError(f"the name of a phase can have at most {_LONGEST} characters")
 
 
 def row_json(row: PhaseRow) -> dict[str, Any]:
@@ -113,12 +122,12 @@ def version(rows: Sequence[PhaseRow]) -> str:
 @dataclass
 class Labels:
     """The labels of a project, as changed on the page. phases.csv is backed up once, before the
-    first change; later changes are in the history. _earlier: for each clip, the rows that a change
-    replaced, by their version, so that an undone change leaves no trace in them."""
+    first change; later changes are in the history. _earlier: the rows that the last KEPT changes
+    replaced, by clip and version, so that an undone change leaves no trace in them."""
 
     project: Project
     _copied: bool = False
-    _earlier: dict[str, dict[str, list[PhaseRow]]] = field(default_factory=dict)
+    _earlier: OrderedDict[tuple[str, str], list[PhaseRow]] = field(default_factory=OrderedDict)
     _lock: Lock = field(default_factory=Lock)
 
     def save(
@@ -135,8 +144,9 @@ class Labels:
         known: version of the rows that the page had. how: one of WAYS. ends: frames at which the
         clip begins and ends; boundaries there need no check. base: version of the rows from which
         the labels were edited: an earlier one than `known` if changes have been undone since; empty
-        = `known`. Raises UserError (exit 2) if labels overlap, (exit 5) if the labels have changed
-        meanwhile or another process has been writing a table for more than WAIT seconds.
+        = `known`. Raises UserError (exit 2) if labels overlap or have a name of no use, (exit 5) if
+        the labels have changed meanwhile or another process has been writing a table for more than
+        WAIT seconds.
         """
         labels = sorted(labels, key=lambda label: label.start)
         for before, after in pairwise(labels):
@@ -147,15 +157,18 @@ class Labels:
         with self._lock, self.project.tables(wait=WAIT):
             old = self.project.phase_table()
             own = rows_by_clip(self.project, old).get(video.id, [])
-            earlier = self._earlier.setdefault(video.id, {})
-            earlier[version(own)] = own
-            if version(own) != known or (base or known) not in earlier:
+            self._keep(video.id, own)
+            was = self._earlier.get((video.id, base or known))
+            if version(own) != known or was is None:
                 raise UserError(
                     f"the labels of {video.name} have changed meanwhile",
                     hint="load the page again",
                     exit_code=ExitCode.MISMATCH,
                 )
-            was = earlier[base or known]
+            there = {row.phase.name for row in (*own, *was)}
+            for label in labels:
+                if label.name not in there:  # else the file has it, whoever wrote it
+                    _check_name(label.name)
             name = was[0].video if was else video.id
             new = [_row(name, label, was, ends) for label in labels]
             place = old.rows.index(own[0]) if own else len(old.rows)
@@ -166,6 +179,12 @@ class Labels:
             self._copied = True
             self._tell(video, PhaseTable(tuple(own)), PhaseTable(tuple(new)), how)
         return new
+
+    def _keep(self, video: str, rows: list[PhaseRow]) -> None:
+        self._earlier[video, version(rows)] = rows
+        self._earlier.move_to_end((video, version(rows)))
+        while len(self._earlier) > KEPT:
+            self._earlier.popitem(last=False)
 
     def history(self, video: Video) -> list[dict[str, str]]:
         """The last changes of a clip's labels, latest first, with the columns HISTORY."""

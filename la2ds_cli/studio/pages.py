@@ -22,6 +22,7 @@ NAVIGATION = (
     ("Train", "/train"),
 )
 _MOST = 1 << 20  # bytes of a request
+_ALSO = dict.fromkeys((0xA0, 0x200C, 0x200D), "x")  # which Python does not count as printable
 
 
 def page(template: str, title: str, *, here: str = "", **context: Any) -> str:
@@ -35,6 +36,12 @@ def page(template: str, title: str, *, here: str = "", **context: Any) -> str:
         here=here,
         **context,
     )
+
+
+def one_line(text: str) -> bool:
+    """Whether a person may write this as one line: no control characters, no space at its ends.
+    Hard spaces and what joins letters and emojis are allowed."""
+    return text.strip() == text != "" and text.translate(_ALSO).isprintable()
 
 
 async def posted(request: Request) -> dict[str, Any]:

@@ -377,9 +377,9 @@ def pair_data(held: HeldPair, films: Films) -> dict[str, Any]:
     report.
 
     For each clip: pictures, see Films.facts; window: (T, 4), the part of each frame that is shown,
-    in pixels; size: of the picture; flipped: whether it is shown mirrored; body: length of the
-    torso in pixels. For the skeleton: angles, as the joints before, at and after each; root, the
-    joints that locate the body.
+    in pixels; size: of the picture; flipped: whether it is shown mirrored; turned: how the clip is
+    read, see turning_of; body: length of the torso in pixels. For the skeleton: angles, as the
+    joints before, at and after each; root, the joints that locate the body.
     """
     try:
         result, problem = held.aligned(held.anchors), ""
@@ -423,6 +423,7 @@ def _picture(pose: PoseSequence, film: dict[str, Any] | None, *, flipped: bool) 
         "window": [rounded(row, 2) for row in windows(pose)],
         "size": list(pose.size),
         "flipped": flipped,
+        "turned": turning_of(pose.info),
         "body": float(body_frame(pose)[1]),
     }
 

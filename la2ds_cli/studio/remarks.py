@@ -16,7 +16,7 @@ from la2ds_cli.core.drawings import Drawing, checked_drawing
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.notes import NOTE_LONGEST, Note
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.studio.pages import posted
+from la2ds_cli.studio.pages import one_line, posted
 from la2ds_cli.studio.pair import asked_pair, frames_of
 from la2ds_cli.views.report.pair_data import notes_json
 
@@ -47,7 +47,7 @@ def note_from_json(given: Mapping[str, Any]) -> Note:
         raise UserError("a note must be at a frame of A, of B, or of both")
     if any(one is not None and (type(one) is not int or one < 0) for one in frames):
         raise UserError("a note must be at frames of the clips")
-    if not (isinstance(text, str) and text.strip() == text != "" and text.isprintable()):
+    if not (isinstance(text, str) and one_line(text)):
         raise UserError("a note must be one line of text")
     if len(text) > NOTE_LONGEST:
         raise UserError(f"a note can have at most {NOTE_LONGEST} characters")
@@ -57,7 +57,8 @@ def note_from_json(given: Mapping[str, Any]) -> Note:
 
 async def _draw(request: Request) -> Response:
     """Change what is drawn on a clip: {"a", "b", "side": "a" or "b", "old": {"kind", "points"} or
-    null, "new": the same}; without "old", "new" is added; without "new", "old" is removed."""
+    null, "new": the same, "turned": of the picture that the page shows}; without "old", "new" is
+    added; without "new", "old" is removed."""
     studio = request.app.state.studio
     content = await posted(request)
     asked = asked_pair(request, content)
@@ -69,6 +70,10 @@ async def _draw(request: Request) -> Response:
         held = studio.pairs.get(asked.a.id, asked.b.id)
         with held.lock:
             pose = held.pair.poses["ab".index(side)]
+            if content.get("turned") not in (None, turning_of(pose.info)):
+                raise UserError(
+                    "the clip has been rotated or mirrored meanwhile", hint="load the page again"
+                )
             was = None if old is None else drawing_from_json(old, pose)
             drawn = None if new is None else drawing_from_json(new, pose)
             if drawn is not None:

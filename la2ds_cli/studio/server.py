@@ -44,6 +44,7 @@ from la2ds_cli.studio.pages import page
 
 STATIC = Path(__file__).parent / "static"
 LOCAL = ("127.0.0.1", "localhost")
+ANY = ("", "0.0.0.0", "::")  # all addresses of a machine: no browser asks for a host of that name
 
 
 @dataclass

@@ -240,7 +240,7 @@ def _data(request: Request) -> Response:
             "learn": to_learn_from(project, state),
             "runs": [about_run(project, run, state, studio.jobs) for run in names],
             "evaluations": evaluations(project),
-            "name": _free_name(names),
+            "name": _free_name([*names, *_asked_for(studio.jobs)]),
         }
     )
 
@@ -303,6 +303,7 @@ async def _start(request: Request) -> Response:
     studio = request.app.state.studio
     given = await posted(request)
     runs, arguments = await run_in_threadpool(train_arguments, studio.project, given)
+    _check_free(studio.jobs, runs)
     return _asked(studio.jobs, f"training {_listed(runs)}", arguments, train=runs)
 
 
@@ -313,6 +314,7 @@ async def _go_on(request: Request) -> Response:
     run, project = str(given.get("run", "")), studio.project
     if not _begun(project, run) or (project.run_dir(run) / CARD).is_file():
         raise UserError("this run was not stopped", hint="load the page again")
+    _check_free(studio.jobs, [run])
     options = await run_in_threadpool(settings_of_run, project, run)
     arguments = ["train", f"--run={run}", *options, *_minutes(given), f"--project={project.root}"]
     return _asked(studio.jobs, f"training {run}", arguments, train=[run])
@@ -324,6 +326,22 @@ async def _embed(request: Request) -> Response:
     (run,) = _usable(studio.project, [(await posted(request)).get("run")])
     arguments = ["embed", f"--run={run}", f"--project={studio.project.root}"]
     return _asked(studio.jobs, f"embedding the clips by {run}", arguments, embed=run)
+
+
+def _asked_for(jobs: Jobs) -> list[str]:
+    """Runs whose training waits or is in progress as a job."""
+    open_ = (job for job in list(jobs.jobs.values()) if job.state not in ENDED)
+    return [run for job in open_ for run in job.about.get("train", ())]
+
+
+def _check_free(jobs: Jobs, runs: Sequence[str]) -> None:
+    """Raise UserError (exit 5) for a run that is asked for already."""
+    if there := [run for run in runs if run in _asked_for(jobs)]:
+        raise UserError(
+            f"training {there[0]} is already waiting or in progress",
+            hint="choose another name, or cancel it",
+            exit_code=ExitCode.MISMATCH,
+        )
 
 
 def _asked(jobs: Jobs, title: str, arguments: Sequence[str], **about: Any) -> Response:

@@ -144,6 +144,33 @@ def test_the_browser_forgets_the_pictures_of_a_clip_that_goes(browser: Any, tmp_
         assert [said for said in seen.errors if "ERR_CACHE_MISS" not in said] == []
 
 
+def test_what_a_person_does_with_clips_is_not_lost_when_the_page_is_left(
+    browser: Any, tmp_path: Path
+) -> None:
+    project = two_filmed(tmp_path)
+    leaving = "!dispatchEvent(new Event('beforeunload', { cancelable: true }))"
+    with browsed(browser, project) as seen:
+        seen.wait_for("document.body.dataset.ready === 'true'")
+        for clip in ("a", "b"):  # the second message takes the place of the first
+            seen.page.click(f".clip[data-id={clip}] button")
+            seen.page.click("text=Remove from the project")
+            seen.wait_for(f"!document.querySelector('.clip[data-id={clip}]')")
+        seen.go("/")
+        seen.page.click("text=Clips that were removed")
+        seen.page.click("#deleted li:last-child button")
+        seen.wait_for("Boolean(document.querySelector('.clip[data-id=a]'))")
+        assert [video.id for video in project.videos()] == ["a"]
+        seen.page.click(".clip[data-id=a] button")
+        project.mark_video("a", split="", group="anna")  # by hand, meanwhile
+        seen.page.select_option("#detail select >> nth=-1", "test")
+        seen.wait_for("/test · anna/.test(document.getElementById('clips').textContent)")
+        seen.page.keyboard.press("Escape")
+        assert not seen.page.evaluate(leaving)
+        seen.page.route("**/clips/files/*", lambda _: None)  # it takes long
+        seen.page.set_input_files("#files", tmp_path / "a.mp4")
+        assert seen.page.evaluate(leaving)
+
+
 def cached(seen: Seen, address: str) -> bool:
     """Whether the browser has what an address gave, without asking the studio."""
     return seen.page.evaluate(

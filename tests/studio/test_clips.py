@@ -139,7 +139,18 @@ def test_what_is_no_json_object_is_refused(page: TestClient, body: bytes):
     assert page.post("/clips/extract", content=body).status_code == 400
 
 
-@pytest.mark.parametrize("path", ["", "films", "/no/such/folder", "http://x/a.mp4", "/dev/video0"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "films",
+        "/no/such/folder",
+        "http://x/a.mp4",
+        "/dev/video0",
+        "~nobody-here/a",
+        "/x" * 3000,
+    ],
+)
 def test_only_a_path_that_exists_can_be_named(page: TestClient, path: str):
     answer = page.post("/clips/refer", json={"path": path})
     assert answer.status_code == 400
@@ -187,6 +198,22 @@ def test_a_file_without_a_person_says_why_and_can_be_deleted(page: TestClient, t
     assert page.delete("/clips/files/empty.mp4").status_code == 200
     assert page.get("/clips").json()["files"] == []
     assert page.delete("/clips/files/empty.mp4").status_code == 400
+
+
+def test_a_file_that_was_put_into_the_folder_keeps_its_name(
+    page: TestClient, project: Project, tmp_path: Path
+):
+    """As a camera names it, which the studio itself would have cleaned."""
+    folder = project.root / "videos"
+    name = "IMG 1?.MP4"
+    video(folder, "a.mp4", ONE).rename(folder / name)
+    shutil.copy(folder / name, folder / f"2 {name}")
+    assert extracted(page, name)["state"] == "done"
+    (clip,) = clips(page)
+    assert clip["file"] == name
+    assert page.delete("/clips/files/IMG%201%3F.MP4").status_code == 400  # it has a clip
+    assert page.delete("/clips/files/2%20IMG%201%3F.MP4").status_code == 200
+    assert [path.name for path in folder.iterdir()] == [name]
 
 
 # --- one clip ---------------------------------------------------------------------------------
@@ -332,6 +359,27 @@ def test_marks_are_set_and_taken_away(page: TestClient, two: dict[str, Any]):
     assert page.post(at, json={"split": "other"}).status_code == 400
 
 
+def test_a_mark_leaves_what_was_set_meanwhile(
+    page: TestClient, project: Project, two: dict[str, Any]
+):
+    """In another tab or by hand, while the page showed what was before."""
+    project.mark_video(two["id"], split="", group="anna")
+    page.post(f"/clips/{two['id']}/mark", json={"split": "test"})
+    (clip,) = clips(page)
+    assert (clip["split"], clip["group"]) == ("test", "anna")
+
+
+def test_a_clip_whose_video_is_damaged_can_be_opened_and_removed(
+    page: TestClient, project: Project, two: dict[str, Any]
+):
+    (project.root / "videos" / "two.mp4").write_bytes(b"damaged")
+    said = page.get(f"/clips/{two['id']}").json()
+    assert said["pictures"] == []
+    assert "not a readable video" in said["problem"]
+    page.post(f"/clips/{two['id']}/delete", json={})
+    assert clips(page) == []
+
+
 def test_another_command_that_writes_is_waited_for_and_then_named(
     page: TestClient, project: Project, two: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ):
@@ -380,16 +428,30 @@ def test_a_mark_waits_for_a_row_that_is_being_written(
 
 def test_a_clip_goes_and_comes_back(page: TestClient, project: Project, two: dict[str, Any]):
     copied = project.root / "videos" / "two.mp4"
-    number = page.post(f"/clips/{two['id']}/delete", json={"file": True}).json()["number"]
+    gone = page.post(f"/clips/{two['id']}/delete", json={"file": True}).json()
+    number = gone["number"]
+    assert gone["file"]
     assert clips(page) == []
+    assert page.get("/clips").json()["deleted"] == [{"number": number, "name": "two.mp4"}]
     assert not copied.exists()
     assert not project.pose_path(two["id"]).exists()
     assert page.post(f"/clips/deleted/{number}").status_code == 200
     assert clips(page) == [two]
     assert copied.exists()
     assert page.post(f"/clips/deleted/{number}").status_code == 400
-    page.post(f"/clips/{two['id']}/delete", json={})
+    assert page.get("/clips").json()["deleted"] == []
+    gone = page.post(f"/clips/{two['id']}/delete", json={}).json()
     assert copied.exists()  # it was not asked for
+    assert not gone["file"]
+
+
+def test_a_copy_that_another_clip_uses_is_not_said_to_be_gone(
+    page: TestClient, project: Project, two: dict[str, Any]
+):
+    project.add_videos([replace(project.videos()[0], id="part")])
+    gone = page.post(f"/clips/{two['id']}/delete", json={"file": True}).json()
+    assert not gone["file"]
+    assert (project.root / "videos" / "two.mp4").exists()
 
 
 def test_the_file_of_a_referenced_clip_stays(page: TestClient, tmp_path: Path):

@@ -96,10 +96,23 @@ def test_a_port_that_is_taken_is_refused(
 def test_beyond_this_machine_only_with_a_yes(
     start: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ):
-    process = start("--project", str(tmp_path / "project"), "--host", "0.0.0.0")
+    process = start("--project", str(tmp_path / "project"), "--host", "192.0.2.1")
     out, error = process.communicate(timeout=120)
     assert process.returncode == ExitCode.USAGE
     assert out == ""
     assert "can see and change the project from another machine" in error
     assert "hint: add --i-know" in error
     assert not (tmp_path / "project").exists()
+
+
+def test_a_host_is_one_that_browsers_ask_for(
+    start: Callable[..., subprocess.Popen[str]], tmp_path: Path
+):
+    process = start("--project", str(tmp_path / "all"), "--host", "0.0.0.0", "--i-know")
+    _, error = process.communicate(timeout=120)
+    assert process.returncode == ExitCode.USAGE
+    assert "hint: give the address or the name" in error
+    link = link_of(start("--project", str(tmp_path / "project"), "--host", "LocalHost"))
+    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
+    with opener.open(link.replace("LocalHost", "localhost"), timeout=120) as answer:
+        assert "la2ds studio" in answer.read().decode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,19 @@ def test_a_line_and_an_angle_are_drawn_kept_taken_back_and_removed(
         count(seen, "a", 1)
         assert colour(seen, "a", middle(drawn.points)) == YELLOW
         assert seen.errors == []
+
+
+def test_a_clip_that_is_turned_in_another_tab_is_not_drawn_on(browser: Any, tmp_path: Path) -> None:
+    project = two_filmed(tmp_path)
+    with browsed(browser, project) as seen:
+        open_pair(seen)
+        pose, recipe = project.read_pose("a")
+        project.write_pose("a", replace(pose, info={**pose.info, "rotate": 180}), recipe)
+        seen.page.keyboard.press("d")
+        drag(seen, "a", (0.3, 0.3), (0.6, 0.6))
+        seen.wait_for("/mirrored meanwhile/.test(document.getElementById('problem').textContent)")
+        assert seen.page.locator("#drawings li").count() == 0
+    assert not project.drawings_path.exists()
 
 
 def test_by_keyboard_alone(browser: Any, tmp_path: Path) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -144,6 +147,46 @@ def test_the_folder_is_bounded(clip: Project, monkeypatch: pytest.MonkeyPatch) -
     small = Films(clip, budget=whole // 2)
     assert all_frames(small) == list(range(COUNT))  # whatever is swept meanwhile
     assert size() < 0.75 * whole
+
+
+def test_pictures_that_are_swept_while_they_are_passed_over_are_not_replaced_by_empty_ones(
+    clip: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(film, "CHUNK", 4)
+    all_frames(Films(clip))
+    key = facts(Films(clip))["address"].rsplit("/", 1)[1]
+    folder = clip.film_dir("a") / key
+    (folder / "9.film").unlink()
+    frames = film.VideoFile.frames
+
+    def swept(self: film.VideoFile) -> Iterator[Any]:
+        for frame in frames(self):
+            if frame.source == 5:  # in the middle of chunk 1, which is not decoded again
+                (folder / "1.film").unlink()
+            yield frame
+
+    monkeypatch.setattr(film.VideoFile, "frames", swept)
+    films = Films(clip)
+    films.chunk("a", key, 9)
+    monkeypatch.setattr(film.VideoFile, "frames", frames)
+    assert all_frames(films) == list(range(COUNT))
+
+
+def test_an_unforeseen_fault_ends_the_request(
+    clip: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fault(_: film.VideoFile) -> Iterator[Any]:
+        raise RuntimeError("no decoder")
+
+    monkeypatch.setattr(film.VideoFile, "frames", fault)
+    films = Films(clip)
+    key = facts(films)["address"].rsplit("/", 1)[1]
+    with ThreadPoolExecutor(1) as thread:
+        asked = thread.submit(films.chunk, "a", key, 0)
+        wait([asked], 5)
+        films.forget(["a"])  # ends a request that would never end
+        with pytest.raises(UserError, match="no decoder"):
+            asked.result()
 
 
 def test_the_route_gives_the_chunk_and_nothing_else(clip: Project) -> None:

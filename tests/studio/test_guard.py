@@ -54,6 +54,13 @@ def test_a_wrong_cookie_is_none(client: TestClient, cookie: str):
     assert client.get("/", headers={b"cookie": header}).status_code == 403
 
 
+@pytest.mark.parametrize("other", ['shown={"x":1}', "a b=1", "said=two words", "=", "a"])
+def test_cookies_of_other_programs_on_this_machine_lock_nobody_out(page: TestClient, other: str):
+    own = f"la2ds-studio-{HOST.rpartition(':')[2]}={TOKEN}"
+    for header in (f"{other}; {own}", f"{own}; {other}"):
+        assert page.get("/", headers={"cookie": header}).status_code == 200
+
+
 @pytest.mark.parametrize(
     "host",
     ["attacker.example:8123", "attacker.example", "127.0.0.1", "127.0.0.1:80", "[::1]:8123", ""],

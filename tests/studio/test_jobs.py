@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -298,6 +299,46 @@ def test_what_follows_may_fail():
 
     job = done("pass", then=then)
     assert (job.state, job.error) == ("failed", "the project is locked. wait")
+
+
+def test_a_job_that_has_replaced_something_is_not_undone_by_cancelling_it():
+    """Cancelled while `then` works, which cannot be stopped: it is done, not half undone."""
+    called: list[str] = []
+    begun, go_on = Event(), Event()
+
+    def then(_: Job) -> None:
+        begun.set()
+        go_on.wait(10)
+        called.append("then")
+
+    async def one(queue: Jobs) -> Job:
+        job = queue.add("work", ["pass"], then=then, otherwise=lambda _: called.append("undone"))
+        await reached(begun.is_set)
+        asked = asyncio.create_task(queue.cancel(job))
+        await asyncio.sleep(0.05)
+        go_on.set()
+        await asked
+        return job
+
+    assert worked(one).state == "done"
+    assert called == ["then"]
+
+
+@pytest.mark.parametrize("step", ["then", "otherwise", "after"])
+def test_an_unforeseen_fault_fails_its_job_and_not_the_queue(step: str):
+    def fault(_: Job) -> None:
+        raise KeyError("subject")
+
+    async def two(queue: Jobs) -> tuple[Job, Job]:
+        text = "pass" if step == "then" else "sys.exit(3)"
+        first = queue.add("first", [text], **{step: fault})
+        second = queue.add("second", ["pass"])
+        await second.ended.wait()
+        return first, second
+
+    first, second = worked(two)
+    assert (first.state, second.state) == ("failed", "done")
+    assert "KeyError: 'subject'" in first.error
 
 
 def test_a_line_without_an_end_fails_its_job_and_not_the_queue(monkeypatch: pytest.MonkeyPatch):

@@ -85,6 +85,21 @@ def test_they_survive_another_extraction_and_follow_a_cut(
     assert project.read_pose(two)[0].xy[[2, 10], WRIST].tolist() == [[100, 50], [100, 50]]
 
 
+def test_joints_dragged_on_a_picture_that_is_turned_meanwhile_are_refused(
+    page: TestClient, project: Project, two: str
+) -> None:
+    reading = page.get("/joints/data", params={"clip": two}).json()["reading"]
+    changed = {"frame": 2, "joint": "left_wrist", "at": [100, 50]}
+    content = {"clip": two, "reading": reading, "changes": [changed]}
+    assert read(page, two, options={"rotate": 180})["state"] == "done"
+    answer = page.post("/joints/save", json=content)
+    assert answer.status_code == 409
+    assert "read in another way" in answer.json()["error"]
+    assert not project.corrections_path.exists()
+    assert read(page, two, options={})["state"] == "done"
+    assert page.post("/joints/save", json=content).status_code == 200
+
+
 # --- in a browser -------------------------------------------------------------------------------
 
 
@@ -167,3 +182,24 @@ def test_a_joint_is_not_to_be_trusted_and_frames_between_are_filled(
         seen.wait_for("document.body.dataset.ready === 'true'")
         assert seen.page.locator("#corrections li").count() == 3
         assert seen.errors == []
+
+
+def test_a_correction_is_kept_until_the_studio_answers(browser: Any, tmp_path: Path) -> None:
+    project = two_filmed(tmp_path)
+    with browsed(browser, project) as seen:
+        open_joints(seen)
+        seen.page.route("**/joints/save", lambda route: route.abort())
+        seen.page.keyboard.press("x")
+        seen.wait_for("!document.getElementById('problem').hidden")
+        assert seen.page.inner_text("#saved") == "not saved yet"
+        leaving = "!dispatchEvent(new Event('beforeunload', { cancelable: true }))"
+        assert seen.page.evaluate(leaving)
+        assert seen.page.locator("#corrections li").count() == 1
+        seen.page.unroute("**/joints/save")
+        with project.tables():  # now another command is writing
+            seen.wait_for("/another la2ds/.test(document.getElementById('problem').textContent)")
+        seen.wait_for(SAVED)
+        assert not seen.page.is_visible("#problem")
+    assert [(one.frame, one.at) for _, one in read_corrections(project.corrections_path)] == [
+        (0, None)
+    ]

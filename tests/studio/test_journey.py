@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -15,7 +17,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.demo.clips import write_demo_clips
 from la2ds_cli.studio.anchors import anchors_of
 from la2ds_cli.video.reader import probe
-from tests.studio.browsing import Seen, browsed, watched
+from tests.studio.browsing import TOKEN, Seen, browsed, served, watched
 from tests.studio.test_command import ROOT, link_of
 
 NAMES = ("raise", "turn", "rest")
@@ -99,6 +101,33 @@ def test_what_went_wrong_stays_on_the_page(browser: Any, tmp_path: Path) -> None
         seen.page.wait_for_timeout(1000)  # longer than the list of clips takes to be loaded again
         assert seen.page.is_visible("#problem")
         assert "broken.mp4" in seen.page.inner_text("#problem")
+
+
+def test_a_studio_that_has_ended_is_said_to_be_gone(browser: Any, tmp_path: Path) -> None:
+    with contextlib.ExitStack() as studio:
+        address = studio.enter_context(served(Project.create(tmp_path / "project")))
+        with watched(browser, address) as seen:
+            seen.go(f"/?token={TOKEN}")
+            seen.wait_for("document.body.dataset.ready === 'true'")
+            assert not seen.page.is_visible("#work")
+            studio.close()
+            seen.wait_for("/No connection/.test(document.getElementById('work').innerText)")
+
+
+def test_work_that_cannot_be_cancelled_says_why(browser: Any, tmp_path: Path) -> None:
+    told = {"number": 7, "title": "joints", "state": "running", "about": {}, "items": []}
+    told |= {"share": None, "task": "", "told": [], "error": "", "result": None}
+    with browsed(browser, Project.create(tmp_path / "project")) as seen:
+        seen.page.route(
+            "**/events",
+            lambda route: route.fulfill(
+                body=f"data: {json.dumps(told)}\n\n", content_type="text/event-stream"
+            ),
+        )
+        seen.go("/")
+        seen.page.click("#work button")
+        seen.wait_for("!document.getElementById('problem').hidden")
+        assert "this job has ended" in seen.page.inner_text("#problem")
 
 
 def sides(seen: Seen) -> list[str]:

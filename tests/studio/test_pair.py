@@ -325,6 +325,14 @@ def test_what_is_no_note_is_refused(project: Project, frames: Any, text: Any) ->
     assert not project.notes_path.exists()
 
 
+def test_a_note_can_be_of_any_language(project: Project) -> None:
+    texts = ["می\u200cپرد", "👩\u200d🦽 turns", "trop tôt\u00a0!"]
+    with asked(project) as client:
+        for text in texts:
+            assert note(client, [20, 15], text).status_code == 200
+    assert sorted(one.text for *_, one in read_notes(project.notes_path)) == sorted(texts)
+
+
 def test_one_note_is_not_written_twice_nor_removed_twice(project: Project) -> None:
     with asked(project) as client:
         note(client, [20, 15], "x")
@@ -476,3 +484,15 @@ def test_drawings_hold_for_the_way_the_clip_is_turned(project: Project) -> None:
         for now, shown in ((turned, []), (pose, [LINE])):
             project.write_pose("a", now, recipe)
             assert client.get("/pair/data", params=PAIR).json()["drawings"]["a"] == shown
+
+
+def test_a_drawing_on_a_picture_that_is_turned_meanwhile_is_refused(project: Project) -> None:
+    with asked(project) as client:
+        turned = client.get("/pair/data", params=PAIR).json()["a"]["turned"]
+        assert draw(client, new=LINE, turned=turned).status_code == 200
+        pose, recipe = project.read_pose("a")
+        project.write_pose("a", replace(pose, info={**pose.info, "rotate": 180}), recipe)
+        answer = draw(client, new=OTHER, turned=turned)
+        assert answer.status_code == 400
+        assert "rotated or mirrored meanwhile" in answer.json()["error"]
+    assert len(read_drawings(project.drawings_path)) == 1

@@ -13,6 +13,7 @@ from la2ds_cli.core.phase_table import CHECKED, PhaseRow
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
 from la2ds_cli.labels.propagate import merge_into_project
+from la2ds_cli.studio import labels
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import asked, finished
 
@@ -153,6 +154,42 @@ def test_labels_edited_from_what_the_studio_does_not_know_are_refused(project: P
         content = {"clip": "b", "rows": [], "version": known, "how": "undo", "base": "another"}
         assert client.post("/phases/save", json=content).status_code == 409
     assert len(project.phases(propagated=True)["b"]) == 1
+
+
+def test_the_rows_that_changes_replaced_are_not_kept_without_limit(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(labels, "KEPT", 5)
+    with asked(project) as client:
+        for clip in ("a", "b"):
+            first = rows_of(client, clip)["version"]
+            for end in range(1, 9):
+                save(client, clip, label(0, end, "x"))
+        kept = client.app.state.studio.labels._earlier  # type: ignore[attr-defined]
+        assert len(kept) == 5
+        content = {"clip": "b", "rows": [], "version": rows_of(client, "b")["version"]}
+        undone = client.post("/phases/save", json=content | {"how": "undo", "base": first})
+    assert undone.status_code == 409
+
+
+def test_a_name_can_be_of_any_language(project: Project) -> None:
+    with asked(project) as client:
+        for name in ("می\u200cپرد", "saut\u00a0!", "👩\u200d🦽 turn"):
+            assert save(client, "a", label(0, 9, name)).status_code == 200
+            assert rows_of(client, "a")["rows"][0]["phase"] == name
+        assert save(client, "a", label(0, 9, "a\u2028b")).status_code == 400
+
+
+def test_a_name_that_the_file_has_can_stay_beside_what_is_changed(project: Project) -> None:
+    """Written by hand, or by another tool."""
+    name = "sehr " * 20 + "lang\u200c"
+    write_text(project.phases_path, f"video,start,end,phase\na,0,9,{name}\na,9,20,up\n")
+    with asked(project) as client:
+        first, second = rows_of(client, "a")["rows"]
+        answer = save(client, "a", first, second | {"end": 25}, how="move")
+        assert answer.status_code == 200, answer.json()
+        assert save(client, "a", first | {"phase": name + "x"}).status_code == 400
+    assert project.phases()["a"] == [Phase(0, 9, name), Phase(9, 25, "up")]
 
 
 @pytest.mark.parametrize("column", ["origin", "mine"])

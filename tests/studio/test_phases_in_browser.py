@@ -105,6 +105,84 @@ def test_a_border_is_dragged(browser: Any, project: Project) -> None:
         assert spans(project, "b")[0] == (0, 10, "down")
 
 
+def test_a_border_that_was_clicked_is_not_dragged_later(browser: Any, project: Project) -> None:
+    """When a drag that began elsewhere crosses the line."""
+    with browsed(browser, project) as seen:
+        open_phases(seen, "b")
+        box = seen.page.locator("#line").bounding_box()
+        x = lambda frame: box["x"] + (frame + 0.01) / 30 * box["width"]  # noqa: E731
+        seen.page.mouse.click(x(10), box["y"] + 20)
+        seen.page.mouse.move(x(15), box["y"] - 4)
+        seen.page.mouse.down()
+        seen.page.mouse.move(x(15), box["y"] + 20)
+        seen.page.mouse.move(x(16), box["y"] + 20)
+        seen.page.mouse.move(x(16), box["y"] - 4)
+        seen.page.mouse.up()
+        press(seen, "End", "0")
+        seen.wait_for(SAVED)
+    assert spans(project, "b") == [(0, 10, "down"), (10, 20, "up"), (20, 29, "rest")]
+
+
+def test_labels_set_while_another_clip_is_loaded_are_saved(browser: Any, project: Project) -> None:
+    with browsed(browser, project) as seen:
+        open_phases(seen)
+
+        def slowly(route: Any) -> None:
+            press(seen, "1")  # the clip that is left is still shown
+            route.continue_()
+
+        seen.page.route("**/phases/data?clip=b", slowly)
+        seen.page.click("#clips a[href*='clip=b']")
+        seen.wait_for("document.body.dataset.clip === 'b'")
+        seen.wait_for("document.getElementById('rows').textContent.includes('rest')")
+    assert spans(project) == [(0, 36, "down")]
+    assert len(spans(project, "b")) == 3
+
+
+def test_a_clip_asked_for_last_is_shown(browser: Any, project: Project) -> None:
+    with browsed(browser, project) as seen:
+        open_phases(seen)
+        held: list[Any] = []
+        seen.page.route("**/phases/data?clip=b", lambda route: held.append(route))
+        seen.page.click("#clips a[href*='clip=b']")
+        seen.page.wait_for_timeout(200)
+        seen.page.click("#clips a[href*='clip=a']")
+        seen.page.wait_for_timeout(500)
+        held[0].continue_()
+        seen.page.wait_for_timeout(700)
+        assert seen.page.inner_text("#clip-name").startswith("a")
+        assert seen.page.evaluate("document.body.dataset.clip") == "a"
+
+
+def test_what_keeps_labels_from_being_saved_is_said(browser: Any, project: Project) -> None:
+    with browsed(browser, project) as seen:
+        open_phases(seen)
+        seen.page.route("**/phases/save", lambda route: route.abort())
+        press(seen, "1")
+        seen.wait_for("!document.getElementById('problem').hidden")
+        assert "does not answer" in seen.page.inner_text("#problem")
+        assert seen.page.inner_text("#saved") == "not saved yet"
+        seen.page.unroute("**/phases/save")
+        seen.wait_for(SAVED)
+    assert spans(project) == [(0, 36, "down")]
+
+
+def test_pictures_that_did_not_come_are_asked_for_again(browser: Any, project: Project) -> None:
+    with browsed(browser, project) as seen:
+        seen.page.route("**/film/**", lambda route: route.abort())
+        open_phases(seen)
+        seen.wait_for("document.getElementById('stage-a').dataset.picture === '0'")
+        assert seen.grey("stage-a") > FIRST + 2 * SHADE  # without a picture
+        seen.page.unroute("**/film/**")
+        seen.page.wait_for_timeout(3500)
+        press(seen, "ArrowRight")
+        for _ in range(100):
+            if round((seen.grey("stage-a") - FIRST) / SHADE) == 1:
+                break
+            seen.page.wait_for_timeout(50)
+        assert round((seen.grey("stage-a") - FIRST) / SHADE) == 1
+
+
 def test_a_name_of_ones_own(browser: Any, project: Project) -> None:
     with browsed(browser, project) as seen:
         open_phases(seen)

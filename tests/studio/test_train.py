@@ -454,3 +454,18 @@ def test_a_run_of_a_job_is_in_training_however_silent_it_is(clips: Project) -> N
     assert course(clips, "one", jobs).state == "training"
     job.state = "cancelled"
     assert course(clips, "one", jobs).state == "stopped"  # though it has just written
+
+
+def test_a_run_that_waits_is_not_asked_for_twice(clips: Project) -> None:
+    with asked(clips) as page:
+        content = {"run": "default", "preset": "demo", "seeds": ""}
+        page.post("/train/start", json=content | {"run": "before"})
+        assert page.post("/train/start", json=content).status_code == 200
+        assert page.get("/train/data").json()["name"] == "run-2"
+        again = page.post("/train/start", json=content | {"preset": "base"})
+        assert again.status_code == 409
+        assert "already waiting or in progress" in again.json()["error"]
+        for job in page.get("/jobs").json()[::-1]:
+            page.post(f"/jobs/{job['number']}/cancel")
+        assert page.post("/train/start", json=content).status_code == 200
+        page.post(f"/jobs/{page.get('/jobs').json()[-1]['number']}/cancel")

@@ -1,10 +1,12 @@
 // Requests to the studio's server: JSON in, JSON out, and errors with hints.
 
-/** What the server could not do; `hint` says what helps, "" if unknown. */
+/** What the server could not do; `hint` says what helps, "" if unknown; `passing`: whether the same
+ * request may succeed later. */
 export class Refused extends Error {
   constructor(message, hint = "") {
     super(message);
     this.hint = hint;
+    this.passing = /^another la2ds command/.test(message);
   }
 }
 
@@ -21,7 +23,7 @@ async function asked(path, options) {
   try {
     response = await fetch(path, options);
   } catch {
-    throw new Refused("the studio does not answer", "start it again: la2ds studio");
+    throw Object.assign(new Refused("the studio does not answer", "start it again: la2ds studio"), { passing: true });
   }
   return answered(response);
 }

@@ -7,7 +7,7 @@ import { ENDED, onWork } from "./work.js";
 
 const isOpen = (job) => job !== undefined && !ENDED.includes(job.state);
 const uploads = []; // files that are being copied: { name, state, said }
-let known = { clips: [], files: [] };
+let known = { clips: [], files: [], deleted: [] };
 let jobs = new Map(); // number -> job
 let shown = null; // id of the clip that is open
 let chosen = []; // ids, in the order they were chosen
@@ -53,6 +53,9 @@ async function take(files) {
   await load();
 }
 
+window.addEventListener("beforeunload", (event) => {
+  if (uploads.some((one) => one.state)) event.preventDefault(); // leaving ends the copying
+});
 at("choose").addEventListener("click", () => at("files").click());
 at("files").addEventListener("change", (event) => { take([...event.target.files]); event.target.value = ""; });
 at("refer").addEventListener("submit", async (event) => {
@@ -192,9 +195,23 @@ async function load() {
   known = next;
   at("clips").replaceChildren(...known.clips.map(card));
   offers();
+  binned();
   at("none").hidden = known.clips.length + known.files.length > 0;
   comings();
   document.body.dataset.ready = "true";
+}
+
+/** The clips that were deleted and can be brought back. */
+function binned() {
+  at("bin").hidden = !known.deleted.length;
+  at("deleted").replaceChildren(...known.deleted.map(({ number, name }) => {
+    const row = made("li", "", "line");
+    row.append(made("span", name), button("Bring back", async () => {
+      await tried(() => post(`/clips/deleted/${number}`));
+      await load();
+    }, { label: `Bring back ${name}` }));
+    return row;
+  }));
 }
 
 let due = 0;
@@ -327,12 +344,12 @@ function marks(clip, address) {
   split.value = clip.split;
   group.type = "text";
   group.value = clip.group;
-  const store = async () => {
-    await tried(() => post(`${address}/mark`, { split: split.value, group: group.value }));
+  const store = async (what) => { // and nothing else, which may have changed meanwhile
+    await tried(() => post(`${address}/mark`, what));
     await load();
   };
-  split.addEventListener("change", store);
-  group.addEventListener("change", store);
+  split.addEventListener("change", () => store({ split: split.value }));
+  group.addEventListener("change", () => store({ group: group.value }));
   const first = made("label", "used for"), second = made("label", "group, such as the performer");
   first.append(split);
   second.append(group);
@@ -390,7 +407,7 @@ function goes(clip, address) {
     if (!gone) return;
     at("detail").close();
     const left = gone.exported.length ? `; exported files of it remain: ${gone.exported.join(", ")}` : "";
-    toast(`${clip.name} was removed, with its pictures${file ? " and its copy" : ""}${left}`, () => post(`/clips/deleted/${gone.number}`));
+    toast(`${clip.name} was removed, with its pictures${gone.file ? " and its copy" : ""}${left}`, () => post(`/clips/deleted/${gone.number}`));
     await load();
   };
   if (clip.copied) line.append(button("Delete with its copy", go(true)));

@@ -170,7 +170,8 @@ export class Drawings {
 
   store(side, old, fresh) {
     this.due += 1;
-    const asked = { ...this.pair, side, old, new: fresh && structuredClone(fresh) };
+    const { turned } = this.stages[side].clip;
+    const asked = { ...this.pair, side, turned, old, new: fresh && structuredClone(fresh) };
     this.saving = this.saving.then(() => post("/pair/drawing", asked)).then(
       (found) => { this.due -= 1; this.saved(found); this.take(found.drawings); },
       (error) => { this.due -= 1; this.take(this.stored); trouble(error); },

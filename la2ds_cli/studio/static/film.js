@@ -2,6 +2,7 @@
 // before it.
 
 const CHUNKS = 12; // kept, of 16 pictures each
+const AGAIN_AFTER = 3000; // milliseconds until pictures that did not come are requested again
 const BITMAPS = 40; // decoded pictures kept: those of 720p take 4 MB each
 
 export class ServedFilm extends Film {
@@ -39,8 +40,16 @@ export class ServedFilm extends Film {
       if (!answer.ok) throw new Error(await answer.text());
       return unpackedChunk(await answer.arrayBuffer());
     });
-    asked.catch(() => this.chunks.delete(number)); // requested again when it is needed again
+    asked.catch(() => { // requested again when it is needed again, but not at once
+      this.chunks.delete(number);
+      setTimeout(() => this.mend(number), AGAIN_AFTER);
+    });
     return asked;
+  }
+
+  mend(number) {
+    const first = number * this.facts.chunk;
+    for (let index = first; index < first + this.facts.chunk; index += 1) this.broken.delete(index);
   }
 }
 

@@ -9,10 +9,11 @@ import { Player } from "./player.js";
 const NEAR = 16; // page pixels around a joint within which it can be grabbed
 const MOST_FILLED = 100; // frames between two corrections
 const MOST_LISTED = 200;
+const AGAIN_AFTER = 2000; // milliseconds
 const HUE = "#ff4fd8"; // of corrected joints
 const id = at("joints").dataset.clip;
 
-let clip = null, stage = null, names = [];
+let clip = null, stage = null, names = [], reading = "";
 let found = null; // what the network found: { joints, state }
 let corrections = new Map(); // "frame joint" -> [x, y] in pixels, null: not trusted
 let chosen = 0; // index of the joint in `names`
@@ -83,12 +84,26 @@ function change(changes, back = null) {
 }
 
 let saving = Promise.resolve(), due = 0;
+
+/** Send changes; try again if the studio does not answer or another command is writing. */
+async function sent(changes) {
+  for (;;) {
+    try {
+      return await post("/joints/save", { clip: id, reading, changes });
+    } catch (error) {
+      if (!error.passing) throw error;
+      trouble(error);
+    }
+    await new Promise((resolve) => { setTimeout(resolve, AGAIN_AFTER); });
+  }
+}
+
 function save(changes) {
   due += 1;
   at("saved").textContent = "not saved yet";
-  saving = saving.then(() => post("/joints/save", { clip: id, changes })).then(
-    () => { due -= 1; at("saved").textContent = due ? "not saved yet" : "saved"; },
-    async (error) => { due -= 1; trouble(error); at("saved").textContent = "not saved"; undo.length = 0; await load(); },
+  saving = saving.then(() => sent(changes)).then(
+    () => { trouble(null); due -= 1; at("saved").textContent = due ? "not saved yet" : "saved"; },
+    async (error) => { due -= 1; trouble(error); at("saved").textContent = "not saved"; undo.length = 0; await load().catch(trouble); },
   );
 }
 
@@ -260,7 +275,7 @@ function connect() {
 
 async function load() {
   const said = await get(`/joints/data?${new URLSearchParams({ clip: id })}`);
-  names = said.joints;
+  ({ joints: names, reading } = said);
   clip = unpacked(said.clip, new ServedFilm(said.clip.pictures));
   found = { joints: clip.joints.slice(), state: clip.state.slice() };
   corrections = new Map(said.corrections.map(({ frame, joint, at: right }) => [`${frame} ${joint}`, right]));

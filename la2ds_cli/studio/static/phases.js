@@ -13,6 +13,7 @@ const LINE_HIGH = 56;
 const SAVE_AFTER = 250; // milliseconds without another change
 const AGAIN_AFTER = 2000; // milliseconds, if another command is writing
 const MOST_REVIEWED = 12;
+const MOST_UNDONE = 200; // changes; fewer than the studio keeps, see KEPT in labels.py
 
 let clip = null, stage = null, ends = [0, 0];
 let labels = []; // in time order, see labels.js
@@ -35,9 +36,18 @@ const hue = (name) => overview.palette[Math.max(overview.names.indexOf(name), 0)
 
 // --- loading ---------------------------------------------------------------------------------------
 
+let opening = 0; // how many clips have been asked for
+
+/** Open a clip; does nothing if another is asked for meanwhile. */
 async function open(id, frame = null) {
-  await saved();
-  const found = await get(`/phases/data?${new URLSearchParams({ clip: id })}`);
+  opening += 1;
+  const mine = opening;
+  let found;
+  do { // again if labels change while it is loaded
+    await saved();
+    found = await get(`/phases/data?${new URLSearchParams({ clip: id })}`);
+    if (mine !== opening) return;
+  } while (saving.changes && !saving.stuck);
   opened = found.id;
   clip = unpacked(found.clip, new ServedFilm(found.clip.pictures));
   ends = found.ends;
@@ -75,6 +85,7 @@ async function look() {
 function change(next, how) {
   if (JSON.stringify(next) === JSON.stringify(labels)) return false;
   undo.push({ labels, base });
+  if (undo.length > MOST_UNDONE) undo.shift();
   labels = next;
   keep(how);
   return true;
@@ -120,8 +131,10 @@ async function sendAll() {
     if (!saving.changes) look();
   } catch (error) {
     saving.stuck = /changed meanwhile/.test(error.message);
-    if (!/another la2ds command/.test(error.message)) trouble(error);
-    at("saved").textContent = saving.stuck ? "not saved" : "not saved yet: another command is writing labels";
+    const waits = /another la2ds command/.test(error.message);
+    if (!waits) trouble(error);
+    at("saved").textContent = saving.stuck ? "not saved"
+      : waits ? "not saved yet: another command is writing labels" : "not saved yet";
     wait = AGAIN_AFTER;
   }
   saving.busy = null;
@@ -145,6 +158,7 @@ async function review(one) {
   try {
     if (one.clip !== opened) await open(one.clip, one.frame);
   } catch (error) { trouble(error); return; }
+  if (one.clip !== opened) return; // another clip was asked for meanwhile
   player.to(rowOf(one.frame));
   tell();
 }
@@ -443,13 +457,16 @@ function connectLine() {
     }
     player.go(row);
   });
-  canvas.addEventListener("pointerup", () => {
-    if (held === null || before === labels) return;
+  const letGo = (keeps) => () => {
+    if (held === null) return;
+    held = null;
+    if (before === labels) return;
     const moved = labels;
     labels = before;
-    change(moved, "move");
-    held = null;
-  });
+    if (keeps) change(moved, "move"); else tell();
+  };
+  canvas.addEventListener("pointerup", letGo(true));
+  canvas.addEventListener("pointercancel", letGo(false));
 }
 
 function connect() {

@@ -31,12 +31,19 @@ export async function followed(question, line = null) {
   return job;
 }
 
+let lost = 0; // timer, then true: the studio does not answer
+const PATIENCE = 5000; // milliseconds for the browser to connect again
+
 const running = () => [...jobs.values()].filter((job) => !ENDED.includes(job.state));
 
 function show() {
   const open = running();
-  line.hidden = open.length === 0;
+  line.hidden = open.length === 0 && lost !== true;
   if (line.hidden) return;
+  if (lost === true) {
+    line.textContent = "No connection to the studio. If it has ended, start it again and open its new link.";
+    return;
+  }
   const job = open[0];
   const bar = document.createElement("progress");
   bar.setAttribute("aria-label", job.title);
@@ -47,7 +54,7 @@ function show() {
   const stop = document.createElement("button");
   stop.type = "button";
   stop.textContent = "Cancel";
-  stop.addEventListener("click", () => post(`/jobs/${job.number}/cancel`));
+  stop.addEventListener("click", () => tried(() => post(`/jobs/${job.number}/cancel`)));
   line.replaceChildren(words, bar, stop);
 }
 
@@ -55,6 +62,14 @@ function show() {
 document.querySelector(".bar nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 
 const events = new EventSource("/events");
+events.addEventListener("error", () => {
+  if (!lost) lost = setTimeout(() => { lost = true; show(); }, PATIENCE);
+});
+events.addEventListener("open", () => {
+  clearTimeout(lost);
+  lost = 0;
+  show();
+});
 events.addEventListener("message", (event) => {
   const job = JSON.parse(event.data);
   jobs.set(job.number, job);
