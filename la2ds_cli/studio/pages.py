@@ -22,7 +22,9 @@ NAVIGATION = (
     ("Train", "/train"),
 )
 _MOST = 1 << 20  # bytes of a request
-_ALSO = dict.fromkeys((0xA0, 0x200C, 0x200D), "x")  # which Python does not count as printable
+_ALSO: dict[int, str] = dict.fromkeys(
+    (0xA0, 0x200C, 0x200D), "x"
+)  # which Python does not count as printable
 
 
 def page(template: str, title: str, *, here: str = "", **context: Any) -> str:

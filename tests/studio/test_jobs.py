@@ -331,7 +331,8 @@ def test_an_unforeseen_fault_fails_its_job_and_not_the_queue(step: str):
 
     async def two(queue: Jobs) -> tuple[Job, Job]:
         text = "pass" if step == "then" else "sys.exit(3)"
-        first = queue.add("first", [text], **{step: fault})
+        follows: dict[str, Any] = {step: fault}
+        first = queue.add("first", [text], **follows)
         second = queue.add("second", ["pass"])
         await second.ended.wait()
         return first, second
