@@ -13,7 +13,6 @@ import numpy as np
 from la2ds_cli.core.config_sections import AugmentConfig
 from la2ds_cli.core.skeleton import Skeleton
 from la2ds_cli.core.types import FloatArray
-from la2ds_cli.features.pose_features import fill_gaps
 
 MIN_FRAMES = 8  # an augmented copy is never shorter than this, or than a clip that is shorter
 _WARP_KNOT = 8  # frames between the knots of the smooth speed curve
@@ -138,8 +137,7 @@ def rotate_limb(
     """Orientation augmentation: one limb turns about one of its joints by N(0, std) radians.
 
     The same kinematic chain is used for the entire clip. The angle is drawn independently for every
-    frame; with `smooth`, it drifts (see `noise`). In frames in which the joint is not seen, the
-    limb turns about its interpolated position.
+    frame; with `smooth`, it drifts (see `noise`).
     """
     names = sorted(skeleton.chains)
     chain = skeleton.chains[names[rng.integers(len(names))]]
@@ -147,7 +145,7 @@ def rotate_limb(
     moving = list(chain[pivot + 1 :])
     angle = noise((len(xy),), std, rng, smooth=smooth)
     turned = xy.copy()
-    turned[:, moving] = _turn(xy[:, moving], fill_gaps(xy)[:, [chain[pivot]]], angle)
+    turned[:, moving] = _turn(xy[:, moving], xy[:, [chain[pivot]]], angle)
     return turned
 
 
@@ -163,18 +161,18 @@ def change_geometry(
 ) -> FloatArray:
     """Another body seen by another camera, constant over the clip (not in the paper).
 
-    Each chain is scaled and turned about its pivot (where that is not seen, its interpolated
-    position) by a few per cent and degrees, then the entire figure is sheared, stretched and
-    tilted. strength 1: standard deviations of 10 % in limb
-    length, 0.1 rad in limb angle, 10 % stretch, 0.1 shear, 0.05 rad tilt.
+    Each chain is scaled and turned about its pivot by a few per cent and degrees, then the entire
+    figure is sheared, stretched and tilted. strength 1: standard deviations of 10 % in limb
+    length, 0.1 rad in limb angle, 10 % stretch, 0.1 shear, 0.05 rad tilt. In frames in which the
+    pivot is not seen, the limb is not, either (why: docs/results/accuracy.md).
     """
-    changed, filled = xy.copy(), fill_gaps(xy)
+    changed = xy.copy()
     for name in sorted(skeleton.chains):
         pivot, *moving = skeleton.chains[name]
         factor = np.exp(rng.normal(0, 0.1 * strength))
         angle = np.full(len(xy), rng.normal(0, 0.1 * strength))
-        centre = filled[:, [pivot]]
-        changed[:, moving] = centre + factor * (_turn(xy[:, moving], centre, angle) - centre)
+        turned = _turn(xy[:, moving], xy[:, [pivot]], angle)
+        changed[:, moving] = xy[:, [pivot]] + factor * (turned - xy[:, [pivot]])
     tilt = rng.normal(0, 0.05 * strength)
     shear = rng.normal(0, 0.1 * strength)
     stretch = np.exp(rng.normal(0, 0.1 * strength))

@@ -96,8 +96,7 @@ def rotate_limb(
     moving = list(chain[pivot + 1 :])
     angle = noise((len(joints),), std, rng, smooth=smooth)
     moved = joints.copy()
-    centre = fill_gaps(joints)[:, [chain[pivot]]]
-    moved[:, moving] = _about(joints[:, moving], centre, _axis(rng), angle)
+    moved[:, moving] = _about(joints[:, moving], joints[:, [chain[pivot]]], _axis(rng), angle)
     return moved
 
 
@@ -108,12 +107,12 @@ def change_body(
     about its pivot, then the figure is stretched along each axis, including depth, which a camera
     shows least. joints (T, K, 3) relative to the root; strength 1: standard deviations of 10 % in
     length, 0.1 rad and 10 % of stretch."""
-    changed, filled = joints.copy(), fill_gaps(joints)
+    changed = joints.copy()
     for name in sorted(skeleton.chains):
         pivot, *moving = skeleton.chains[name]
         factor = np.exp(rng.normal(0, 0.1 * strength))
         angle = np.full(len(joints), rng.normal(0, 0.1 * strength))
-        centre = filled[:, [pivot]]
+        centre = joints[:, [pivot]]
         turned_limb = _about(joints[:, moving], centre, _axis(rng), angle)
         changed[:, moving] = centre + factor * (turned_limb - centre)
     return changed * np.exp(rng.normal(0, 0.1 * strength, 3))

@@ -161,20 +161,6 @@ def test_geometry_is_constant_over_the_clip_and_leaves_nan_alone(xy: np.ndarray)
     np.testing.assert_allclose(seen, np.repeat(seen[:1], 6, axis=0))
 
 
-@pytest.mark.parametrize("changes", [{"orientation_probability": 1}, {"geometry": 1.0}])
-def test_joints_are_seen_in_a_copy_whether_or_not_their_pivot_is(
-    xy: np.ndarray, changes: dict[str, float]
-) -> None:
-    gone = [chain[0] for chain in PENN.chains.values()]
-    xy[10:20, gone] = np.nan
-    score = np.where(np.isnan(xy).any(axis=-1), 0.0, 0.9)
-    for seed in range(8):
-        rng = np.random.default_rng(seed)
-        copy = augment(xy, score, PENN, 5.0, replace(OFF, **changes), rng)
-        np.testing.assert_array_equal(np.isnan(copy.xy), np.isnan(xy))
-        np.testing.assert_allclose(copy.score, score, rtol=1e-6)
-
-
 def test_dropped_limb_is_missing_and_scoreless(xy: np.ndarray) -> None:
     gone_xy, gone_score = drop_limb(xy, np.ones(xy.shape[:2]), PENN, np.random.default_rng(4))
     missing = np.asarray(np.isnan(gone_xy).any(axis=-1))
