@@ -215,7 +215,9 @@ def test_pictures_that_cannot_be_converted_are_said_so(
     [("00:01:02.500000000", 62.5), ("00:00:00.2400000.24", 0.0), ("1:2", 0.0), ("9" * 400, 0.0)],
 )
 def test_the_length_in_a_matroska_file_is_a_time_or_none(tag: str, seconds: float):
-    stream = SimpleNamespace(duration=None, time_base=None, metadata={"DURATION": tag})
+    stream = SimpleNamespace(
+        duration=None, start_time=None, time_base=None, metadata={"DURATION": tag}
+    )
     container = SimpleNamespace(streams=[stream, stream], duration=None)
     assert stream_duration(container, stream) == seconds
 

@@ -289,6 +289,9 @@ function tellReview() {
 }
 
 function tellClips() {
+  const shown = JSON.stringify([overview.clips, opened]);
+  if (at("clips").dataset.shown === shown) return; // a click on a link that is being replaced is lost
+  at("clips").dataset.shown = shown;
   at("clips").replaceChildren(...overview.clips.map(({ id, name, phases, carried }) => {
     const item = made("li"), link = made("a");
     link.href = `/phases?${new URLSearchParams({ clip: id })}`;
