@@ -226,9 +226,8 @@ def _match_candidates(
     """
     settings = request.settings
     cache = _cache_for(cache, pair)
-    if pair.choice.kind == "model":
-        _embed_references(project, pair, request, cache, progress)
-    references, rate, movement, mirrored, rows = _by_joints(project, pair, settings, cache)
+    references = _embedded_references(project, pair, request, cache, progress)
+    rate, movement, mirrored, rows = _by_joints(pair, references, settings, cache)
     anchors = anchored_frames(request.anchors, pair)
     if any(i not in rows.a or j not in rows.b for i, j in anchors):
         rows = all_rows(rows.length_a, rows.length_b)
@@ -297,7 +296,8 @@ def match_by_pose(
     """Match two clips by the movement of their joints, with B as filmed, or mirrored if that is
     nearer. cache: of other alignments to clip A."""
     cache = _cache_for(cache, pair)
-    references, rate, movement, mirrored, rows = _by_joints(project, pair, settings, cache)
+    references = _reference_clips(project, pair, settings, cache)
+    rate, movement, mirrored, rows = _by_joints(pair, references, settings, cache)
     modalities = [(value,) for value in movement]
     key = "pose", rate, rows.a.tobytes()
     match = _match(modalities, list(references), settings, rows, cache, key)
@@ -308,7 +308,6 @@ class _ByJoints(NamedTuple):
     """What the joints say about a pair, independent of the features that match it. rate:
     `velocity_rate`. movement, mirrored: see _movement. rows: those that both clips show."""
 
-    references: dict[str, PoseSequence]
     rate: float | None
     movement: list[FloatArray]
     mirrored: list[bool]
@@ -316,13 +315,15 @@ class _ByJoints(NamedTuple):
 
 
 def _by_joints(
-    project: Project, pair: PreparedPair, settings: AlignConfig, cache: AlignmentCache
+    pair: PreparedPair,
+    references: Mapping[str, PoseSequence],
+    settings: AlignConfig,
+    cache: AlignmentCache,
 ) -> _ByJoints:
-    references = _reference_clips(project, pair, settings, cache)
     rate = velocity_rate(pair.paced, pair.tempos)
     movement, mirrored = _movement(pair, references, rate, cache)
     rows = _rows(pair, movement, mirrored[1], settings)
-    return _ByJoints(references, rate, movement, mirrored, rows)
+    return _ByJoints(rate, movement, mirrored, rows)
 
 
 def _cache_for(cache: AlignmentCache | None, pair: PreparedPair) -> AlignmentCache:
@@ -365,20 +366,21 @@ def _reference_clips(
     return {video: cache.poses[video] for video in chosen}
 
 
-def _embed_references(
+def _embedded_references(
     project: Project,
     pair: PreparedPair,
     request: AlignRequest,
     cache: AlignmentCache,
     progress: Progress,
-) -> None:
-    """Embed the pair and its references by the run; clips that it cannot embed, such as those
-    without joints in 3D, are no references."""
+) -> dict[str, PoseSequence]:
+    """The reference clips. With a run, clips that it cannot embed, such as those without joints in
+    3D, are left out, and the others and the pair are embedded."""
     cached = cache.embeddings.setdefault(request.run, {})
-    while references := _reference_clips(project, pair, request.settings, cache):
+    while True:
+        references = _reference_clips(project, pair, request.settings, cache)
         new = [video for video in references if video not in cached]
-        if not new:
-            return
+        if pair.choice.kind != "model" or not new:
+            return references
         wanted = [*(video for video in pair.ids if video not in cached), *new]
         found, failed = possible_embeddings(project, request.run, wanted, request.device, progress)
         for video in pair.ids:

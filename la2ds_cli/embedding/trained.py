@@ -7,6 +7,7 @@ embedders of a trained and of an untrained network.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -95,19 +96,15 @@ def reads_3d(project: Project, run: str) -> bool:
 def run_spread(project: Project, run: str) -> float:
     """`Embedder.spread` of a run, from the header of its weights; 0 if they are missing or
     damaged."""
-    try:
-        return float(artifact.read_header(checkpoint_path(project, run))[1].get("spread", 0.0))
-    except (FileNotFoundError, artifact.ArtifactError, TypeError, ValueError):
-        return 0.0
+    with suppress(TypeError, ValueError):
+        return float(_run_header(project, run)[1].get("spread", 0.0))
+    return 0.0
 
 
 def run_skeleton(project: Project, run: str) -> str:
     """Name of the skeleton that a run reads, from the header of its weights; empty if they are
     missing or damaged."""
-    try:
-        return str(artifact.read_header(checkpoint_path(project, run))[1].get("skeleton", ""))
-    except (FileNotFoundError, artifact.ArtifactError):
-        return ""
+    return str(_run_header(project, run)[1].get("skeleton", ""))
 
 
 def run_clips(project: Project, run: str) -> tuple[list[str], list[str]]:
@@ -116,12 +113,21 @@ def run_clips(project: Project, run: str) -> tuple[list[str], list[str]]:
     from la2ds_cli.training import checkpoint
     from la2ds_cli.training.data import held_out
 
-    try:
-        recipe, facts = artifact.read_header(checkpoint_path(project, run))
+    recipe, facts = _run_header(project, run)
+    if recipe is None:
+        return [], []
+    with suppress(TypeError):
         share = load_config(checkpoint.settings_of(recipe)).train.validation_share
         return held_out([str(video) for video in facts.get("videos", [])], share)
-    except (FileNotFoundError, artifact.ArtifactError, TypeError):
-        return [], []
+    return [], []
+
+
+def _run_header(project: Project, run: str) -> tuple[artifact.Recipe | None, dict[str, Any]]:
+    """The recipe and the facts of a run's weights; None and none if they are missing or damaged."""
+    try:
+        return artifact.read_header(checkpoint_path(project, run))
+    except (FileNotFoundError, artifact.ArtifactError):
+        return None, {}
 
 
 # --- the network ---------------------------------------------------------------------------------

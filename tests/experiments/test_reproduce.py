@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -160,19 +161,24 @@ def test_a_finished_run_is_used_again(project: Project) -> None:
     assert [r.outcomes[0].scores for r in fresh.rows] == [r.outcomes[0].scores for r in again.rows]
 
 
+def _let_fail(monkeypatch: pytest.MonkeyPatch, errors: Mapping[str, Exception]) -> None:
+    """Training raises the error of a run that has one."""
+    real = module.train_run
+
+    def train_run(budget: Any, run: str, config: Any) -> Any:
+        if run in errors:
+            raise errors[run]
+        return real(budget, run, config)
+
+    monkeypatch.setattr(module, "train_run", train_run)
+
+
 def test_a_run_that_fails_does_not_take_the_others_along(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = module.train_run
-
-    def failing(budget: Any, run: str, config: Any) -> Any:
-        if run == "table5-limbs-s0":
-            raise RuntimeError("out of memory\nin a kernel")
-        if run == "table5-joints-s0":
-            raise UserError("the loss is not a number", hint="lower it")
-        return real(budget, run, config)
-
-    monkeypatch.setattr(module, "train_run", failing)
+    lower = UserError("the loss is not a number", hint="lower it")
+    memory = RuntimeError("out of memory\nin a kernel")
+    _let_fail(monkeypatch, {"table5-limbs-s0": memory, "table5-joints-s0": lower})
     result = _table(project, "table5")
     assert result.exit_code() == ExitCode.PARTIAL
     page, rows, _ = _files(project, "table5")
@@ -188,14 +194,7 @@ def test_a_run_that_fails_does_not_take_the_others_along(
 def test_baselines_are_those_of_the_whole_recipe(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = module.train_run
-
-    def failing(budget: Any, run: str, config: Any) -> Any:
-        if run == "reproduce-all-s0":
-            raise RuntimeError("out of memory")
-        return real(budget, run, config)
-
-    monkeypatch.setattr(module, "train_run", failing)
+    _let_fail(monkeypatch, {"reproduce-all-s0": RuntimeError("out of memory")})
     assert _table(project, "table5").baselines == []
     rescued = _table(project, "table5", seeds=(0, 1))  # the second run of the recipe has them
     assert [row.name for row in rescued.baselines] == list(module.BASELINES)
