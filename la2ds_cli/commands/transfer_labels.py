@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from la2ds_cli.labels.propagate import MergeResult, PropagationResult
 
 NAMES = {"carried": "transfer-labels", "equal_votes": "... with equal votes"}
+DRAWS = 5  # of each number of votes
 MOST_SHOWN = 20  # clips whose changes of phases.csv are printed
 SHOWN = {
     **{"median_percent": 2, "mean_percent": 2, "median_frames": 1, "median_seconds": 3},
@@ -90,15 +91,15 @@ def transfer_labels(
         ),
     ] = "",
     draws: Annotated[
-        int,
+        int | None,
         typer.Option(
             "--draws",
             metavar="N",
             min=1,
             max=10_000,
-            help="With --votes: how often they are drawn.",
+            help=f"With --votes: how often they are drawn; default {DRAWS}.",
         ),
-    ] = 5,
+    ] = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -129,6 +130,8 @@ def transfer_labels(
     counts = _counts(votes)
     if counts and not check:
         raise UserError("--votes is for --check", hint="all clips given with --from vote")
+    if draws is not None and not counts:
+        raise UserError("--draws needs --votes", hint="add --check --votes 1,3,5, or leave it out")
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_project(project)
         request = AlignRequest(opened.config(), run, features, method, device)
@@ -140,7 +143,7 @@ def transfer_labels(
                 targets or ["all"],
                 request,
                 votes=counts,
-                draws=draws,
+                draws=DRAWS if draws is None else draws,
                 progress=console.progress,
             )
             raise typer.Exit(_show_check(console, checked, opened, folder))

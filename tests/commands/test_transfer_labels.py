@@ -120,6 +120,7 @@ def test_nothing_but_bad_clips_ends_with_4(project: Project):
         (["--from", "clip0", "--features", "model"], ExitCode.UNUSABLE),
         (["--from", "clip0", "--overwrite"], ExitCode.USAGE),
         (["--from", "clip0", "--votes", "3"], ExitCode.USAGE),
+        (["--from", "labelled", "--check", "--draws", "3"], ExitCode.USAGE),
         (["--from", "labelled", "--check", "--write"], ExitCode.USAGE),
         (["--from", "labelled", "--check", "--votes", "none"], ExitCode.USAGE),
         (["--from", "clip0", "--to", "clip0", "--check"], ExitCode.UNUSABLE),
