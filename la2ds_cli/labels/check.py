@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from la2ds_cli.alignment.clip_features import common_rate
 from la2ds_cli.alignment.confidence import NEAR
 from la2ds_cli.alignment.request import AlignRequest, features_name
 from la2ds_cli.core import artifact
@@ -276,16 +277,17 @@ def _baseline(variant: Variant, poses: Mapping[str, PoseSequence]) -> Correspond
     def correspondence(a: str, b: str) -> Correspondence:
         if (a, b) not in cache:
             position = variant.aligner.match(prepared[a], prepared[b])
-            cache[a, b] = without_confidence(position, len(poses[b]))
+            step = common_rate([poses[b]]) / common_rate([poses[a]])
+            cache[a, b] = without_confidence(position, len(poses[b]), step)
         return cache[a, b]
 
     return correspondence
 
 
-def without_confidence(position: FloatArray, length: int) -> Correspondence:
+def without_confidence(position: FloatArray, length: int, step: float = 1.0) -> Correspondence:
     """A correspondence in which all frames count equally."""
     sure = np.where(np.isnan(position), 0.0, 1.0)
-    return Correspondence(position, position, position, sure, length)
+    return Correspondence(position, position, position, sure, length, step)
 
 
 def with_equal_votes(correspond: Correspond) -> Correspond:

@@ -176,7 +176,9 @@ class PairAlignments:
             estimates if len(others) >= FEWEST_REFERENCES else None,
         )
         sure = match.certainty
-        return Correspondence(match.position, sure.low, sure.high, sure.confidence, rows.length_b)
+        step = joints[b].rate / joints[a].rate
+        bounds = sure.low, sure.high
+        return Correspondence(match.position, *bounds, sure.confidence, rows.length_b, step)
 
     def _pairwise_paths(
         self, clip: str, modalities: Modalities, part: bool

@@ -27,8 +27,8 @@ from la2ds_cli.core.types import FloatArray, IntArray, Phase
 from la2ds_cli.evaluation.phase_labels import phase_order
 
 REST = 2.0
-"""Frames of B that a phase may go on for, beyond what both clips show, for each frame that it does
-so in the labelled clip: B may take twice as long."""
+"""Seconds of B that a phase may go on for, beyond what both clips show, for each second that it
+does so in the labelled clip: B may take twice as long."""
 LEAST_WEIGHT = 0.01  # of a vote without confidence: it still counts where there are no others
 
 
@@ -59,13 +59,15 @@ class Span:
 class Correspondence:
     """The position in B (`length` frames) of each frame of A. position, low, high: (N,) float64
     rows of B; the last two are the bounds of a 90 % interval; confidence: (N,) in [0, 1]. NaN, NaN,
-    NaN, 0 = no counterpart."""
+    NaN, 0 = no counterpart. step: frames of B in the time of one frame of A, 1 for clips of one
+    frame rate."""
 
     position: FloatArray
     low: FloatArray
     high: FloatArray
     confidence: FloatArray
     length: int
+    step: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -177,11 +179,11 @@ def propagate_spans(spans: Sequence[Span], along: Correspondence) -> PropagatedS
         first = float(matched[0])
         cut = not span.starts or span.start < first
         start = _estimate(along, matched, max(span.start, first), cut)
-        unmatched = REST * max(first - span.start, 0.0)
+        unmatched = REST * along.step * max(first - span.start, 0.0)
         start = replace(start, low=max(min(start.low, start.row - unmatched), 0.0))
         if span.end > matched[-1]:
             end = _estimate_behind(along, int(matched[-1]))
-            unmatched = REST * (span.end - end.source)
+            unmatched = REST * along.step * (span.end - end.source)
             high = min(max(end.high, end.row + unmatched), float(along.length))
             end = replace(end, high=high)
         else:
@@ -208,9 +210,12 @@ def _estimate(along: Correspondence, matched: IntArray, row: float, cut: bool) -
 
 
 def _estimate_behind(along: Correspondence, last: int) -> BoundaryEstimate:
-    """After the last row with a counterpart, all that is known is that the phase lasts this far."""
-    row = min(along.position[last] + 1, along.length)
-    low, high = min(along.low[last] + 1, row), max(min(along.high[last] + 1, along.length), row)
+    """After the last row with a counterpart, all that is known is that the phase lasts through that
+    frame of A, and through the frame of B that matches it."""
+    shown = max(along.step, 1.0)
+    row = min(along.position[last] + shown, along.length)
+    low = min(along.low[last] + shown, row)
+    high = max(min(along.high[last] + shown, along.length), row)
     return BoundaryEstimate(
         float(row), float(low), float(high), float(along.confidence[last]), last + 1.0, cut=True
     )

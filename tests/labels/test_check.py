@@ -30,6 +30,7 @@ from la2ds_cli.labels.vote import (
     PhaseKey,
     PropagatedPhase,
     labelled_spans,
+    propagate_spans,
 )
 from tests.labels.swings import swings
 from tests.movement import sequence
@@ -122,6 +123,22 @@ def test_every_figure_of_the_best_raw_pose_is_that_of_its_own_best_variant(proje
     assert row["best_variants"]["mean_percent"] == "steady"
     empty = check_json(replace(result, scores=[nothing]))["rows"][0]
     assert (empty["median_percent"], empty["mean_seconds"]) == (None, None)
+
+
+def test_every_aligner_knows_the_frame_rates(project: Project, monkeypatch: pytest.MonkeyPatch):
+    """The clips run at 20, 25, 30 and again 20 frames per second."""
+    steps = []
+
+    def noted(spans, along):
+        steps.append(round(along.step, 6))
+        return propagate_spans(spans, along)
+
+    monkeypatch.setattr("la2ds_cli.labels.check.propagate_spans", noted)
+    result = check(project)
+    of_each = np.array(steps).reshape(-1, 12)  # the pairs, of every variant of every row
+    assert len(of_each) >= len(result.scores)
+    assert (of_each == of_each[0]).all()
+    assert set(of_each[0]) == {1, 1.25, 0.8, 1.5, 1.2} | {round(1 / x, 6) for x in (1.5, 1.2)}
 
 
 def test_the_labels_of_the_clip_itself_do_not_enter(project: Project):

@@ -60,6 +60,12 @@ def test_velocities_are_at_the_lowest_rate_of_all_clips(project: Project):
     assert np.abs(position - alone.position).max() < 1.5
 
 
+def test_a_correspondence_knows_how_many_frames_of_b_pass_in_one_of_a(project: Project):
+    pairs = PairAlignments(features(project), CLIPS, project.config().align)
+    assert pairs.correspondence("clip0", "clip2").step == pytest.approx(30 / 20)
+    assert pairs.correspondence("clip2", "clip1").step == pytest.approx(25 / 30)
+
+
 def test_without_reference_clips_as_align_does_it(project: Project):
     (project.root / "project.toml").write_text('preset = "default"\n[align]\nreference_clips = 0\n')
     project = Project.open(project.root)

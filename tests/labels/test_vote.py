@@ -117,6 +117,32 @@ def test_what_a_phase_goes_on_for_in_the_labelled_clip_it_may_go_on_for_twice_as
     assert (second.end.row, second.end.high) == (12, 16)
 
 
+def test_at_unequal_rates_a_phase_goes_on_for_as_many_seconds():
+    """A at 30 and at 240 frames a second beside B at 60: 0.1 s at A's start and 0.2 s at its end
+    have no counterpart, so 0.2 s before second 0.5 of B and 0.4 s behind second 1 may belong."""
+    for fps_a in (30, 240):
+        time = np.arange(round(0.8 * fps_a)) / fps_a
+        matched = (time > 0.1 - 1e-9) & (time < 0.6 - 1e-9)
+        position = np.where(matched, 60 * (time + 0.4), NAN)
+        half = Phase(0, len(time) // 2, "a"), Phase(len(time) // 2, len(time), "b")
+        bounds = position - 0.5, position + 0.5, matched.astype(float)
+        along = Correspondence(position, *bounds, length=120, step=60 / fps_a)
+        first, second = propagate_spans(labelled_spans(np.arange(len(time)), half), along).spans
+        assert (first.start.row, first.start.low) == (pytest.approx(30), pytest.approx(18))
+        # The last frame of A is that of 0.6 s less one frame, and B's own frames last 1/60 s.
+        assert second.end.row == pytest.approx(60, abs=0.8)
+        assert second.end.high == pytest.approx(84, abs=0.8)
+
+
+def test_a_phase_lasts_through_the_longer_of_the_last_two_frames_that_match():
+    """Of an A at a quarter of B's rate, the last frame lasts four frames of B."""
+    position = np.arange(10.0)
+    spans = labelled_spans(np.arange(10), [A, B])
+    for step, row in ((4.0, 13), (1.0, 10), (0.25, 10)):
+        along = Correspondence(position, position, position, np.ones(10), length=20, step=step)
+        assert propagate_spans(spans, along).spans[1].end.row == row
+
+
 def test_nothing_matched_leaves_all_phases_outside():
     propagated = propagate_spans(labelled_spans(np.arange(10), [A, B]), along([NAN] * 10))
     assert propagated.spans == ()
