@@ -10,11 +10,13 @@ from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.pose_features import movement
 from la2ds_cli.features.resample import interpolate, resample_pose, time_grid
 from la2ds_cli.features.tempo import (
+    DIFFERENT,
     LEAST_FRAMES,
     paced_movement,
     peak_speed,
     sampling_rate,
     tempo_range,
+    travel,
 )
 from tests.movement import sequence, warped_phase
 
@@ -32,6 +34,23 @@ def test_peak_speed_depends_neither_on_the_camera_nor_much_on_the_frame_rate() -
     coarse = resample_pose(fine, time_grid(fine.time, 30.0))
     assert peak_speed(near) == pytest.approx(peak_speed(fine))
     assert peak_speed(coarse) == pytest.approx(peak_speed(fine), rel=0.1)
+
+
+def test_jitter_of_the_joints_is_no_tempo_at_a_high_frame_rate() -> None:
+    """One movement of 2 s at 30 and at 240 frames per second, whose joints jitter by 2 % of the
+    torso: the two differ by less than clips of which one is slow motion."""
+    ratios = []
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        phase = warped_phase(481, seed)
+        fine = sequence(phase, fps=240.0)
+        coarse = sequence(phase[::8], fps=30.0)
+        shaky = [replace(p, xy=p.xy + rng.normal(0, 1.2, p.xy.shape)) for p in (fine, coarse)]
+        ratios.append(peak_speed(shaky[0]) / peak_speed(shaky[1]))
+        assert tempo_range(shaky) < DIFFERENT
+        # How far it moves in all frames together is the same, too.
+        assert travel(shaky[0]).sum() == pytest.approx(travel(shaky[1]).sum(), rel=0.25)
+    assert np.median(ratios) == pytest.approx(1, abs=0.1)
 
 
 def test_one_movement_at_two_tempos_is_sampled_in_as_many_frames() -> None:
