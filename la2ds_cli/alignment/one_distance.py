@@ -223,9 +223,10 @@ def _stored(path: Path, key: str) -> dict[str, float] | None:
 def _clips(
     project: Project, run: str, distance: OneDistance, videos: Sequence[str], *, spatial: bool
 ) -> list[dict[str, FloatArray]]:
-    """The parts, without their weights, of those of the clips that can be compared. They may have
-    been extracted again with a skeleton of more joints than the run reads."""
-    from la2ds_cli.embedding.embed import ensure_embeddings
+    """The parts, without their weights, of those of the clips that can be embedded and compared;
+    none if no clip can be embedded. They may have been extracted again with a skeleton of more
+    joints than the run reads."""
+    from la2ds_cli.embedding.embed import possible_embeddings
 
     skeleton = run_skeleton(project, run)
     poses: dict[str, PoseSequence] = {}
@@ -235,10 +236,14 @@ def _clips(
             usable = holds(pose.skeleton, skeleton) and (not spatial or known_in_3d(pose))
             if usable and not np.isnan(pose.xy).all():
                 poses[video] = as_skeleton(pose, skeleton)
-    try:
-        embeddings = ensure_embeddings(project, run, list(poses), "cpu")
-        base = ensure_embeddings(project, BASE_RUN, list(poses), "cpu") if distance.base else None
-    except UserError as error:  # such as clips whose video frames are missing
+    try:  # a clip whose video frames are missing is left out
+        embeddings = possible_embeddings(project, run, list(poses), "cpu")[0]
+        base = (
+            possible_embeddings(project, BASE_RUN, list(embeddings), "cpu")[0]
+            if distance.base
+            else None
+        )
+    except UserError as error:  # such as a network that is not installed
         if error.exit_code == ExitCode.STORAGE:
             raise
         return []
@@ -251,10 +256,11 @@ def _clips(
     return [
         plain.parts(
             paced_movement(pose) if plain.movement else None,
-            embeddings[n].value,
-            None if base is None else base[n].value,
+            embeddings[video].value,
+            None if base is None else base[video].value,
         )
-        for n, pose in enumerate(poses.values())
+        for video, pose in poses.items()
+        if video in (embeddings if base is None else base)
     ]
 
 

@@ -14,7 +14,9 @@ from la2ds_cli.alignment import one_distance
 from la2ds_cli.alignment.one_distance import MOVEMENT_SPREAD, OneDistance
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.config_sections import AlignConfig
+from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import BASE_RUN, Project
+from la2ds_cli.embedding import embed
 from la2ds_cli.embedding.trained import run_clips
 from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.training.train import train
@@ -190,6 +192,29 @@ def test_clips_of_more_joints_than_the_run_reads_are_reduced_to_its_skeleton(
     distance_of(project)
     assert [len(one) for one in measured] == [4]  # the hand is none of them
     assert len({parts["movement"].shape[1] for parts in measured[0]}) == 1
+
+
+@pytest.mark.parametrize("network", ["mine", BASE_RUN])
+def test_a_clip_that_cannot_be_embedded_is_left_out_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, network: str
+) -> None:
+    """Such as one whose video frames, which the run reads, are missing."""
+    project, measured = trained(tmp_path, 5), seen(monkeypatch)
+    real = embed._embed_one
+
+    def embedded(project, run, video, *rest):
+        if (run, video) == (network, "clip2"):
+            raise UserError("the video of clip2 is gone", exit_code=ExitCode.UNREADABLE)
+        return real(project, run, video, *rest)
+
+    monkeypatch.setattr(embed, "_embed_one", embedded)
+    found = distance_of(project)
+    assert [len(one) for one in measured] == [4]
+    assert all(set(parts) == {"embedding", "base", "movement"} for parts in measured[0])
+    lengths = [len(project.read_pose(f"clip{n}")[0]) for n in (0, 1, 3, 4)]
+    for name in ("embedding", "base", "movement"):
+        assert [len(parts[name]) for parts in measured[0]] == lengths
+    assert found.embedding != 1
 
 
 def test_a_run_without_its_clips_has_equal_weights(tmp_path: Path) -> None:
