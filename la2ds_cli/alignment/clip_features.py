@@ -15,7 +15,14 @@ from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.pose_features import mirror, mirrored_movement, movement, raw_pose
 from la2ds_cli.features.resample import at_rate, interpolate
-from la2ds_cli.features.tempo import DIFFERENT, paced_movement, peak_speed, speed_range, tempo_range
+from la2ds_cli.features.tempo import (
+    DIFFERENT,
+    SPEED_RATE,
+    paced_movement,
+    peak_speed,
+    speed_range,
+    tempo_range,
+)
 
 # The mirror image of a symmetric movement may be nearer by chance, and a mirrored B is shown
 # flipped: B is mirrored only if that brings the distance below this share of the one as filmed.
@@ -53,10 +60,11 @@ def velocity_rate(
     poses: Sequence[PoseSequence], tempos: Sequence[float] | None = None
 ) -> float | None:
     """The number of frames per second at which velocities of the clips are compared: their
-    `common_rate`; None if one is slow motion compared with another, so that each is compared at its
-    own pace. tempos: their `peak_speed`, if that is known."""
+    `common_rate`, at most SPEED_RATE, since a velocity is a difference over a few frames; None if
+    one is slow motion compared with another, so that each is compared at its own pace. tempos:
+    their `peak_speed`, if that is known."""
     apart = tempo_range(poses) if tempos is None else speed_range(tempos)
-    return None if apart > DIFFERENT else common_rate(list(poses))
+    return None if apart > DIFFERENT else min(common_rate(list(poses)), SPEED_RATE)
 
 
 def pose_feature(pose: PoseSequence, fps: float | None, name: str) -> FloatArray:

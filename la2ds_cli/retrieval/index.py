@@ -26,6 +26,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import FloatArray, IntArray
+from la2ds_cli.features.tempo import SPEED_RATE
 from la2ds_cli.retrieval.search import Frames
 
 VERSION = 1  # also increased when pose_feature returns other values
@@ -386,14 +387,16 @@ def update_pose_index(
 ) -> IndexUpdate:
     """The index of the movement of the joints, for all clips of a skeleton.
 
-    Velocities are computed at the lowest frame rate of all clips; if it changes, every clip is
-    computed again. rate: that of a store; if it differs from the lowest rate, it is used instead,
-    and the index gets a separate name.
+    Velocities are computed at the lowest frame rate of all clips, at most SPEED_RATE; if it
+    changes, every clip is computed again. rate: that of a store; if it differs from this rate, it
+    is used instead, and the index gets a separate name.
     """
     clips = _clips(project, skeleton, "the query")
     name = f"pose-{skeleton}"
     old = read_index(project.index_path(name))
     fps = _lowest_rate(project, clips.pose, old)
+    if fps > SPEED_RATE * (1 + SAME_RATE):
+        fps = SPEED_RATE
     if rate is not None and not math.isclose(rate, fps, rel_tol=SAME_RATE):
         name, fps = f"{name}-{rate:g}fps", rate
 

@@ -38,6 +38,23 @@ def test_velocity_does_not_depend_on_the_frame_rate() -> None:
     assert np.abs(movement(fast)[::3] - reference).max() > spread
 
 
+@pytest.mark.parametrize("rates", [(240.0, 240.0), (120.0, 240.0)])
+def test_velocities_of_clips_at_high_rates_are_those_at_sixty(rates: tuple[float, float]) -> None:
+    """At 240 frames per second, the joints hardly move over the few frames of a velocity."""
+    phases = warped_phase(473, 4), warped_phase(389, 5)
+    coarse = [sequence(phase[::4], fps=60.0) for phase in phases]
+    fine = [
+        sequence(phase[:: round(240 / fps)], fps=fps)
+        for phase, fps in zip(phases, rates, strict=True)
+    ]
+    assert velocity_rate(coarse) == pytest.approx(60)
+    assert velocity_rate(fine) == pytest.approx(60)
+    for one, other, fps in zip(fine, coarse, rates, strict=True):
+        feature = pose_feature(one, velocity_rate(fine), "a")[:: round(fps / 60)]
+        reference = pose_feature(other, 60.0, "b")
+        np.testing.assert_allclose(feature, reference, atol=0.05 * float(reference.std()))
+
+
 def test_a_varying_rate_with_as_many_frames_as_a_regular_one_is_sampled_anew() -> None:
     """41 frames in 2 s, as many as at 20 per second: 10 in the first second and 31 in the other."""
     regular = sequence(np.linspace(0, 1, 41), fps=20.0)

@@ -243,6 +243,16 @@ def test_a_lower_frame_rate_makes_every_velocity_anew(project: Project) -> None:
     assert update_pose_index(project, "penn13").index.recipe.config["fps"] == pytest.approx(20)
 
 
+def test_velocities_of_clips_at_high_rates_are_those_at_sixty(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "fast")
+    add(project, "anna", 121, 1, fps=240.0)
+    add(project, "ben", 75, 2, fps=120.0)
+    assert update_pose_index(project, "penn13").index.recipe.config["fps"] == 60
+    add(project, "cleo", 40, 3, fps=59.94)
+    update = update_pose_index(project, "penn13")
+    assert update.index.recipe.config["fps"] == pytest.approx(59.94)
+
+
 def test_a_clip_without_joints_and_a_damaged_one_are_left_out(project: Project) -> None:
     pose = sequence(warped_phase(20, 1))
     add_sequence(project, "nobody", replace(pose, xy=np.full_like(pose.xy, np.nan)))

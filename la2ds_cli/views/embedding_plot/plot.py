@@ -22,6 +22,7 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
 from la2ds_cli.evaluation.phase_labels import phase_names
+from la2ds_cli.features.tempo import SPEED_RATE
 from la2ds_cli.views.embedding_plot.projection import (
     MethodName,
     Projection,
@@ -177,7 +178,7 @@ def plot_embeddings(
     if choice.kind != "pose":
         values = _embedded(project, ids, request, progress)
     else:
-        fps = common_rate(poses)
+        fps = min(common_rate(poses), SPEED_RATE)
         pairs = zip(poses, names, strict=True)
         values = [pose_feature(pose, fps, name) for pose, name in pairs]
     progress.begin("projecting")
