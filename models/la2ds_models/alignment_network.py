@@ -158,7 +158,7 @@ class AlignmentNetwork(SequenceNetwork):
         """
         frames = self.frame(maps, joints)  # (F, D)
         tokens = self.earlier(frames_of(frames, mask))  # (B, T, D)
-        tokens = self.position(tokens, generator)
+        tokens = self.position(tokens, mask, generator)
         key_mask = mask if is_padded(frames, mask) else None
         rotary = self._rotary(tokens, tokens)
         for block in self.temporal:
@@ -179,8 +179,8 @@ class AlignmentNetwork(SequenceNetwork):
         """
         if not self.cross_blocks:
             return first, second
-        first = self.cross_position(self.before_cross(first), generator)
-        second = self.cross_position(self.before_cross(second), generator)
+        first = self.cross_position(self.before_cross(first), first_mask, generator)
+        second = self.cross_position(self.before_cross(second), second_mask, generator)
         forth, back = self._rotary(first, second), self._rotary(second, first)
         for block in self.cross_blocks:
             first, second = (

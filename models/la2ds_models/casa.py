@@ -110,7 +110,7 @@ class CasaNetwork(SequenceNetwork):
             raise ValueError("this network reads joint features, and none were given")
         tokens = self.embedding(joints, mask)
         if self.position.kind != "sinusoid":
-            return self.position(tokens, generator)
+            return self.position(tokens, mask, generator)
         width = tokens.shape[-1]
         even = width + width % 2  # an odd width uses the code of the next width, less one cosine
         code = sinusoid(tokens.shape[1], even, tokens.device)[:, :width]

@@ -217,37 +217,37 @@ class TemporalPosition(nn.Module):
         table = kind in ("learned", "offset")
         self.table = nn.Parameter(torch.randn(max_frames, width) * 0.02) if table else None
 
-    def forward(self, tokens: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """tokens (B, T, D) plus the code; `generator` draws the offset in training."""
+    def forward(
+        self, tokens: Tensor, mask: Tensor, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """tokens (B, T, D) of clips with mask (B, T), plus the code. A clip has the code that it
+        has alone, whatever the length of the others; only the random start, which `generator`
+        draws in training, is common to all."""
         if self.kind == "sinusoid":
             width = tokens.shape[-1]
             return tokens * width**0.5 + sinusoid(tokens.shape[1], width, tokens.device)
         if self.table is None:
             return tokens
-        length = tokens.shape[1]
-        if type(length) is not int:  # in a graph exported for any length
-            return tokens + self._rows(length, tokens.device)
-        room = len(self.table) - length
-        if room < 0:
-            stretched = F.interpolate(
-                self.table.t()[None], size=length, mode="linear", align_corners=True
-            )
-            return tokens + stretched[0].t()
-        start = 0
-        if self.kind == "offset":
-            drawn = torch.randint(room + 1, (1,), generator=generator) if self.training else None
-            start = room // 2 if drawn is None else int(drawn)
-        return tokens + self.table[start : start + length]
+        frames = tokens.shape[1]
+        if type(frames) is int and frames <= len(self.table):  # else exported, for any length
+            if self.kind == "learned":
+                return tokens + self.table[:frames]
+            if self.training:
+                room = len(self.table) - frames
+                start = int(torch.randint(room + 1, (1,), generator=generator))
+                return tokens + self.table[start : start + frames]
+        return tokens + self._rows(mask)
 
-    def _rows(self, length: int, device: torch.device) -> Tensor:
-        """The inference code (T, D) as one formula for clips shorter or longer than the table."""
+    def _rows(self, mask: Tensor) -> Tensor:
+        """The inference code (B, T, D) as one formula for clips shorter or longer than the
+        table."""
         assert self.table is not None
-        index = torch.arange(length, device=device)
-        last, end = index[-1], len(self.table) - 1
+        index = torch.arange(mask.shape[1], device=mask.device)
+        last, end = mask.sum(dim=1, keepdim=True) - 1, len(self.table) - 1  # (B, 1) and a number
         start = (end - last).clamp(min=0) // 2 if self.kind == "offset" else 0
         step = (end / last.clamp(min=1)).clamp(max=1.0)  # below 1: stretched
         position = (start + index * step).clamp(max=end)
         low = position.floor()
         high = (low + 1).clamp(max=end)
-        share = (position - low)[:, None]
+        share = (position - low)[..., None]
         return (1 - share) * self.table[low.long()] + share * self.table[high.long()]

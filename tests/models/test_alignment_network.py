@@ -54,7 +54,7 @@ def _batch(*clips: tuple[torch.Tensor, torch.Tensor]):
     return torch.cat([c[0] for c in clips]), torch.cat([c[1] for c in clips]), mask
 
 
-@pytest.mark.parametrize("position", ["rotary", "learned", "sinusoid", "none"])
+@pytest.mark.parametrize("position", ["rotary", "learned", "offset", "sinusoid", "none"])
 @pytest.mark.parametrize("embed_at", ["temporal", "cross"])
 def test_padded_batch_equals_clips_one_by_one(position: str, embed_at: str) -> None:
     network = _network(temporal_position=position, embed_at=embed_at)

@@ -101,26 +101,46 @@ def test_indivisible_sizes_are_refused() -> None:
         SpatialTransformer(3, 30, 7, 12, 1, 3, 2, True)
 
 
+def _zeros(frames: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Tokens (1, T, 4) of a clip of its own, and its mask (1, T)."""
+    return torch.zeros(1, frames, 4), torch.ones(1, frames, dtype=torch.bool)
+
+
 def test_learned_position_stretches_beyond_its_table() -> None:
     position = TemporalPosition("learned", 10, 4)
-    zero = torch.zeros(1, 25, 4)
-    table = position(zero)[0]
+    table = position(*_zeros(25))[0]
     assert position.table is not None
     torch.testing.assert_close(table[0], position.table[0])
     torch.testing.assert_close(table[-1], position.table[-1])
     assert len(table) == 25
 
 
+@pytest.mark.parametrize("kind", ["learned", "offset"])
+@pytest.mark.parametrize("training", [False, True])
+def test_a_clip_beside_a_longer_one_has_the_positions_it_has_alone(
+    kind: str, training: bool
+) -> None:
+    if training and kind == "offset":
+        pytest.skip("the start of the table is drawn")
+    position = TemporalPosition(kind, 10, 4).train(training)
+    for length in (6, 10, 13):  # shorter than the table, as long, longer
+        tokens, mask = torch.zeros(2, 25, 4), torch.ones(2, 25, dtype=torch.bool)
+        mask[0, length:] = False
+        together = position(tokens, mask)
+        torch.testing.assert_close(together[0, :length], position(*_zeros(length))[0])
+        torch.testing.assert_close(together[1], position(*_zeros(25))[0])
+
+
 def test_offset_position_moves_in_training_and_rests_in_evaluation() -> None:
     position = TemporalPosition("offset", 100, 4)
-    zero = torch.zeros(1, 10, 4)
+    zero = _zeros(10)
     generator = torch.Generator().manual_seed(0)
-    drawn = [position(zero, generator) for _ in range(5)]
+    drawn = [position(*zero, generator) for _ in range(5)]
     assert any(not torch.equal(drawn[0], other) for other in drawn[1:])
     position.eval()
-    torch.testing.assert_close(position(zero), position(zero))
+    torch.testing.assert_close(position(*zero), position(*zero))
     assert position.table is not None
-    torch.testing.assert_close(position(zero)[0], position.table[45:55])
+    torch.testing.assert_close(position(*zero)[0], position.table[45:55])
 
 
 def _spatial(*, position: bool, pooling: str = "mean", layers: int = 2) -> SpatialTransformer:
@@ -173,4 +193,5 @@ def test_sinusoid_by_hand() -> None:
     position = TemporalPosition("sinusoid", 2, 4)  # longer clips than the table's length are fine
     assert not list(position.parameters())
     tokens = torch.rand(1, 3, 4)
-    torch.testing.assert_close(position(tokens), 2 * tokens + code)
+    mask = torch.ones(1, 3, dtype=torch.bool)
+    torch.testing.assert_close(position(tokens, mask), 2 * tokens + code)
