@@ -54,6 +54,7 @@ def embed(
     from la2ds_cli.core.batch import batch_exit_code
     from la2ds_cli.core.console import Console
     from la2ds_cli.embedding import embed as embedding
+    from la2ds_cli.embedding.trained import has_model
 
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_project(project)
@@ -70,6 +71,7 @@ def embed(
         console.items(results)
         document = {"project": opened.root, "run": run, "engine": engine, "items": results}
         console.document("embed", document)
-        if any(result.usable for result in results):
+        # A model lent by another project has no run here, which evaluate needs.
+        if any(result.usable for result in results) and has_model(opened, run):
             console.next(f"{on_project('la2ds evaluate', project)} --run {run}")
     raise typer.Exit(batch_exit_code(results))

@@ -16,6 +16,7 @@ from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
+from la2ds_cli.embedding.trained import weights_key
 from la2ds_cli.evaluation.clips import check_unseen, select_clips
 from la2ds_cli.evaluation.definitions import describe
 from la2ds_cli.evaluation.event_transfer import compare, draw_trims
@@ -115,6 +116,7 @@ def evaluate_all(
         "schema_version": SCHEMA_VERSION,
         "run": "+".join(runs),
         "runs": list(runs),
+        "weights": {s.run: weights_key(project, s.run) for s in sets if s.name == "model"},
         "split": "test" if inputs.fit_split else "all",
         "clips": len(inputs.clips),
         "training_clips": len(inputs.fit),

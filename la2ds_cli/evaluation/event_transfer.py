@@ -20,9 +20,11 @@ from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
 from la2ds_cli.evaluation.events import EvaluationClip
 from la2ds_cli.evaluation.features import Aligner, ViewFunction
 from la2ds_cli.evaluation.measure import (
+    LEAST_PAIRED_CLIPS,
     interval,
     resampled_averages,
     resampled_medians,
+    spread_over_clips,
     video_counts,
 )
 
@@ -104,16 +106,21 @@ def _transfer_error(
 
 
 def bootstrap_medians(errors: Sequence[TransferError], videos: int, seed: int) -> FloatArray:
-    """(R,) median percent in each resample of the videos, NaN where it contains no pair.
+    """(R,) median percent in each resample of the videos, NaN where it contains no pair, and
+    everywhere if all events are those of a single pair of clips.
 
     The resamples depend only on `videos` and `seed`, so that two feature sets compare pairwise.
     """
-    return resampled_medians(*_numbered(errors), video_counts(videos, seed))
+    percent, a, b = _numbered(errors)
+    resampled = resampled_medians(percent, a, b, video_counts(videos, seed))
+    return spread_over_clips(resampled, len(np.union1d(a, b)), LEAST_PAIRED_CLIPS)
 
 
 def bootstrap_means(errors: Sequence[TransferError], videos: int, seed: int) -> FloatArray:
-    """(R,) mean percent in the resamples of `bootstrap_medians`, NaN where one contains no pair."""
-    return resampled_averages(*_numbered(errors), video_counts(videos, seed))
+    """(R,) mean percent in the resamples of `bootstrap_medians`, NaN as there."""
+    percent, a, b = _numbered(errors)
+    resampled = resampled_averages(percent, a, b, video_counts(videos, seed))
+    return spread_over_clips(resampled, len(np.union1d(a, b)), LEAST_PAIRED_CLIPS)
 
 
 def _numbered(errors: Sequence[TransferError]) -> tuple[FloatArray, IntArray, IntArray]:
@@ -127,7 +134,7 @@ def summarise(errors: Sequence[TransferError], videos: int, seed: int) -> dict[s
     """Statistics over all events as plain JSON types, None if there is no event at all.
 
     videos: number of clips to which the errors' numbers refer. interval_percent: 95 % bootstrap
-    interval over videos of median_percent. draw_median_percent: the median of each draw.
+    interval over videos of median_percent, None for a single pair of them. draw_median_percent: the median of each draw.
     """
     percent = np.array([error.percent for error in errors])
     seconds = np.array([error.seconds for error in errors])
@@ -264,7 +271,8 @@ def compare(
     errors: of each feature set, one list per run, from the same trims and pairs; the median of
     several runs is the mean of their medians. In the rows, `ratio` is the opponent's median error
     divided by the subject's (None if that is 0), `difference_percent` the subject's median minus
-    the opponent's, and `interval_percent` its 95 % bootstrap interval over videos.
+    the opponent's, and `interval_percent` its 95 % bootstrap interval over videos, None if there
+    is no such interval.
     """
     subject = next((name for name in _SUBJECTS if name in errors), "raw_pose_best")
     if not _complete(errors, subject):

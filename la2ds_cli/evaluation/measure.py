@@ -155,6 +155,16 @@ def resampled_medians(value: FloatArray, a: IntArray, b: IntArray, counts: IntAr
     return medians
 
 
+LEAST_CLIPS, LEAST_PAIRED_CLIPS = 2, 3  # two clips are one pair
+
+
+def spread_over_clips(resampled: FloatArray, clips: int, least: int) -> FloatArray:
+    """The resamples (R,), or NaN everywhere if fewer than `least` of the clips contribute to the
+    figure. Every resample would then count them alike: an interval without width, which looks
+    certain. least: LEAST_CLIPS, or LEAST_PAIRED_CLIPS for a figure of pairs."""
+    return resampled if clips >= least else np.full(len(resampled), np.nan)
+
+
 def interval(statistics: FloatArray) -> tuple[float, float] | None:
     """95 % percentile interval of resampled statistics (R,); None if all are NaN."""
     defined = statistics[~np.isnan(statistics)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,8 @@ from la2ds_cli.evaluation.frame_retrieval import average_retrieval, retrieve_fra
 from la2ds_cli.evaluation.kendall import Tau, kendalls_tau
 from la2ds_cli.evaluation.measure import (
     RESAMPLES,
+    LEAST_CLIPS,
+    LEAST_PAIRED_CLIPS,
     Key,
     Measure,
     VideoValue,
@@ -31,6 +33,7 @@ from la2ds_cli.evaluation.measure import (
     mean_over_runs,
     nested,
     resampled_means,
+    spread_over_clips,
     undefined,
     video_counts,
 )
@@ -265,6 +268,9 @@ def measure_tau(
         if len(defined):
             by_video.append(VideoValue(video, float(defined.mean()), len(defined)))
     resampled = resampled_means(tau.by_pair, video_counts(len(videos), seed))
+    defined = np.isfinite(tau.by_pair)
+    paired = int((defined | defined.T).any(axis=1).sum())
+    resampled = spread_over_clips(resampled, paired, LEAST_PAIRED_CLIPS)
     return Measure(tau.value, resampled, facts, by_video)
 
 
@@ -309,7 +315,11 @@ def measure_phases(
         key = ("phase_classification", subset.name)
         measures[key] = _classification(fit, scored, labels, protocol, subset, seed, shared)
     measures["phase_progression", ""] = _progression(train, test, labels, protocol, seed)
-    return measures | _retrieval(scored, labels, protocol, seed)
+    measures |= _retrieval(scored, labels, protocol, seed)
+    for key, measure in measures.items():
+        resampled = spread_over_clips(measure.resampled, len(test), LEAST_CLIPS)
+        measures[key] = replace(measure, resampled=resampled)
+    return measures
 
 
 def _keys(protocol: Protocol) -> list[Key]:

@@ -147,7 +147,8 @@ def _sentence(comparison: Mapping[str, Any], rows: Mapping[str, Any]) -> str:
     verb = "beats" if mine < theirs else "loses to"
     low, high = sorted((mine, theirs))
     factor = f" by {high / low:.1f}x" if low > 0 else ""
-    return f"The {who} {verb} {whom}{factor} {medians})."
+    chance = "" if spread is not None else "; too few clips for an interval: it may be chance"
+    return f"The {who} {verb} {whom}{factor} {medians}{chance})."
 
 
 def notes(result: Mapping[str, Any]) -> list[str]:

@@ -264,9 +264,25 @@ def _next(steps: list[StepStatus], runs: list[RunStatus], project: Project) -> s
     trained = [run.run for run in runs if run.step]
     if not trained:
         return "la2ds train" if _can_train(project) else ""
-    if not (project.results_dir("evaluate") / f"{trained[0]}.json").exists():
+    if not _evaluated(project, trained[0]):
         return f"la2ds evaluate --run {trained[0]}"
     return ""
+
+
+def _evaluated(project: Project, run: str) -> bool:
+    """Whether the run has been evaluated, with the weights it has now if the document names them
+    (since la2ds 0.2)."""
+    from la2ds_cli.embedding.trained import weights_key
+
+    path = project.results_dir("evaluate") / f"{run}.json"
+    if not path.exists():
+        return False
+    scored = artifact.read_document(path).get("weights")
+    if not isinstance(scored, dict):
+        return True
+    with suppress(FileNotFoundError):
+        return scored.get(run) == weights_key(project, run)
+    return True
 
 
 def after_poses(project: Project) -> str:

@@ -27,7 +27,7 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.evaluation.features import Variant, baseline_sets
-from la2ds_cli.evaluation.measure import interval, resampled_medians, video_counts
+from la2ds_cli.evaluation.measure import LEAST_CLIPS, interval, resampled_medians, video_counts
 from la2ds_cli.features.resample import seconds_at
 from la2ds_cli.labels.clip_labels import ClipLabels, clip_labels, frame_confidence
 from la2ds_cli.labels.inputs import (
@@ -428,7 +428,9 @@ def _row(score: AlignerScore, check: CheckResult) -> dict[str, Any]:
 def _interval(
     percent: FloatArray, videos: Sequence[str], check: CheckResult
 ) -> tuple[float, float] | None:
-    """95 % bootstrap interval of the median over the target clips."""
+    """95 % bootstrap interval of the median over the target clips, None for one of them."""
+    if len(set(videos)) < LEAST_CLIPS:
+        return None
     counts = video_counts(len(check.videos), check.seed)
     always = np.hstack([counts, np.ones((len(counts), 1), counts.dtype)])
     clip = np.array([check.videos.index(video) for video in videos])

@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from la2ds_cli import __version__
 from la2ds_cli.core import artifact
@@ -27,6 +28,7 @@ from la2ds_cli.embedding.embedder import Embedder
 from la2ds_cli.embedding.model_export import export_model, exported, random_clip
 from la2ds_cli.embedding.onnx_model import ENTRY, open_model, read_model
 from la2ds_cli.embedding.trained import TrainedNetwork, checkpoint_path, load_embedder, load_network
+from la2ds_cli.main import app
 from la2ds_cli.training.network import build_network, collate
 from la2ds_models.sequence_network import SequenceNetwork, frames_of
 from la2ds_models.vivit import TemporalPosition
@@ -166,6 +168,10 @@ def test_a_file_is_enough(project: Project, model: Path, tmp_path: Path):
     found, _ = elsewhere.read_embedding("lent", "clip1")
     expected = load_embedder(project, "swing", "cpu")([elsewhere.read_pose("clip1")[0]])[0]
     np.testing.assert_allclose(found.value, expected, atol=1e-4)
+    arguments = ["embed", "--engine", "onnx", "--model", str(model), "--run", "lent"]
+    said = CliRunner().invoke(app, [*arguments, "--project", str(elsewhere.root)])
+    assert said.exit_code == 0
+    assert "next:" not in said.output  # evaluate would refuse: the run itself is elsewhere
 
 
 def test_what_a_file_says(project: Project, model: Path):

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from la2ds_cli.evaluation.event_transfer import TransferError, compare
+from la2ds_cli.evaluation.table import verdict
 
 VIDEOS = 10
+LEAD = {"model": 1.0, "time_only": 20.0}
 
 
 def errors(values: np.ndarray) -> list[TransferError]:
@@ -15,6 +17,17 @@ def errors(values: np.ndarray) -> list[TransferError]:
     return [
         TransferError(0, a, b, "top", v, v, v, False)
         for (a, b), v in zip(pairs, values.tolist(), strict=True)
+    ]
+
+
+def test_a_lead_on_one_pair_of_clips_may_be_chance() -> None:
+    by_name = {name: [[TransferError(0, 3, 7, "top", v, v, v, False)]] for name, v in LEAD.items()}
+    rows = compare(by_name, VIDEOS, seed=0)
+    features = {name: {"event_transfer": {"median_percent": v}} for name, v in LEAD.items()}
+    assert rows[0]["interval_percent"] is None
+    assert verdict({"comparisons": rows, "features": features}) == [
+        "The model beats time only by 20.0x (median error 1.00 % against 20.00 %; too few clips "
+        "for an interval: it may be chance)."
     ]
 
 

@@ -188,6 +188,13 @@ def test_interval_contains_the_median_and_shrinks_with_agreement() -> None:
     assert widths[0] < widths[1] < widths[2]
 
 
+def test_a_single_pair_of_clips_has_no_interval() -> None:
+    both_ways = [error(1.0), error(9.0, draw=1), error(4.0, a=1, b=0)]
+    assert summarise(both_ways, 10, 0)["interval_percent"] is None
+    low, high = summarise([*both_ways, error(30.0, b=2)], 10, 0)["interval_percent"]
+    assert low < high
+
+
 def test_nothing_to_carry_is_null_with_a_reason() -> None:
     found = summarise([], 3, 0)
     for key in ("median_percent", "mean_percent", "p90_percent", "interval_percent"):

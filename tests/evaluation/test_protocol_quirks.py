@@ -87,7 +87,7 @@ def test_the_first_videos_of_the_file_against_seeded_draws() -> None:
 
 
 def test_the_interval_holds_the_spread_over_draws_where_there_are_draws() -> None:
-    """One test clip, so that its resamples are all alike. One of ten training clips is labelled the
+    """Two equal test clips, so that their resamples are all alike. One of ten training clips is labelled the
     wrong way round and all of one draw in five is wrong. The number of wrong draws among five drawn
     again is binomial with p = 1/5: 0 with probability 0.328, at most 2 with 0.942, at most 3 with
     0.993. So the 2.5 and 97.5 percentiles of the share that is right are 2/5 and 1."""
@@ -95,11 +95,21 @@ def test_the_interval_holds_the_spread_over_draws_where_there_are_draws() -> Non
     wrong: Clip = (HALVES[0], [1 - y for y in HALVES[1]])
     train = [HALVES] * 10
     train[next(pick for pick in picks if picks.count(pick) == 1)] = wrong
-    ours = measures("la2ds", train, [HALVES])[TENTH].row()
+    ours = measures("la2ds", train, [HALVES] * 2)[TENTH].row()
     assert (ours["value"], ours["interval"]) == (pytest.approx(0.8), pytest.approx([0.4, 1.0]))
     train = [wrong, *[HALVES] * 9]
-    paper = measures("paper", train, [HALVES])[TENTH].row()
+    paper = measures("paper", train, [HALVES] * 2)[TENTH].row()
     assert (paper["value"], paper["interval"]) == (0.0, [0.0, 0.0])
+
+
+def test_one_test_clip_has_no_interval_over_clips_and_two_have_none_over_pairs() -> None:
+    found = measures("la2ds", [HALVES] * 10, [HALVES])
+    for key in (TENTH, ALL, "phase_progression"):
+        assert found[key].value is not None
+        assert found[key].row()["interval"] is None
+    clips = [np.arange(n) + np.sin(np.arange(n)) * 3 for n in (20, 31, 26)]
+    assert tau("la2ds", *clips[:2]).row()["interval"] is None
+    assert tau("la2ds", *clips).row()["interval"] is not None
 
 
 def test_what_becomes_of_a_clip_without_a_phase() -> None:

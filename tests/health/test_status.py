@@ -15,6 +15,7 @@ from la2ds_cli.core.corrections import Correction, write_corrections
 from la2ds_cli.core.project import Project
 from la2ds_cli.embedding.embed import embed
 from la2ds_cli.embedding.trained import trained_runs
+from la2ds_cli.evaluation.evaluate import evaluate
 from la2ds_cli.features.heatmap_cache import cache_heatmaps
 from la2ds_cli.health.status import StepStatus, project_status
 from la2ds_cli.main import app
@@ -172,6 +173,18 @@ def test_the_next_command_follows_the_work(project: Project):
     found = project_status(project, config)
     assert found.next == ""
     assert found.results == {"evaluate": ["results/evaluate/one.json"]}
+
+
+def test_an_evaluation_of_earlier_weights_is_not_done(project: Project):
+    for number in range(3, 10):
+        add_sequence(project, f"clip-{number}", sequence(warped_phase(30, seed=number)))
+    config = project.config(overrides=TINY)
+    train(project, run="one", config=config)
+    evaluate(project, run="one", config=config, features=["model"])
+    assert project_status(project, config).next == ""
+    again = project.config(overrides=[*TINY, "train.seed=7"])
+    train(project, run="one", config=again, overwrite=True)
+    assert project_status(project, config).next == "la2ds evaluate --run one"
 
 
 def test_a_project_with_nothing_left_to_do_is_told_so_with_clips_of_its_own(project: Project):

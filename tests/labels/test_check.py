@@ -121,6 +121,10 @@ def test_every_figure_of_the_best_raw_pose_is_that_of_its_own_best_variant(proje
     assert row["p90_percent"] == pytest.approx(5.8)
     assert row["best_variants"]["median_seconds"] == "mostly"
     assert row["best_variants"]["mean_percent"] == "steady"
+    assert row["interval_percent"] is None  # all errors are those of one clip
+    other = replace(best, errors=[*best.errors[:1], replace(one, video="clip3", percent=40.0)])
+    row = check_json(replace(result, scores=[replace(other, tried=())]))["rows"][0]
+    assert row["interval_percent"][1] == 40.0
     empty = check_json(replace(result, scores=[nothing]))["rows"][0]
     assert (empty["median_percent"], empty["mean_seconds"]) == (None, None)
 
