@@ -134,7 +134,8 @@ def summarise(errors: Sequence[TransferError], videos: int, seed: int) -> dict[s
     """Statistics over all events as plain JSON types, None if there is no event at all.
 
     videos: number of clips to which the errors' numbers refer. interval_percent: 95 % bootstrap
-    interval over videos of median_percent, None for a single pair of them. draw_median_percent: the median of each draw.
+    interval over videos of median_percent, None for a single pair of them. draw_median_percent: the
+    median of each draw.
     """
     percent = np.array([error.percent for error in errors])
     seconds = np.array([error.seconds for error in errors])

@@ -23,9 +23,9 @@ from la2ds_cli.evaluation.features import FeatureSet, Variant
 from la2ds_cli.evaluation.frame_retrieval import average_retrieval, retrieve_frames
 from la2ds_cli.evaluation.kendall import Tau, kendalls_tau
 from la2ds_cli.evaluation.measure import (
-    RESAMPLES,
     LEAST_CLIPS,
     LEAST_PAIRED_CLIPS,
+    RESAMPLES,
     Key,
     Measure,
     VideoValue,
