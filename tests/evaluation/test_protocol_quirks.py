@@ -90,7 +90,8 @@ def test_the_interval_holds_the_spread_over_draws_where_there_are_draws() -> Non
     """Two equal test clips, so that their resamples are all alike. One of ten training clips is
     labelled the wrong way round and all of one draw in five is wrong. The number of wrong draws
     among five drawn again is binomial with p = 1/5: 0 with probability 0.328, at most 2 with 0.942,
-    at most 3 with 0.993. So the 2.5 and 97.5 percentiles of the share that is right are 2/5 and 1."""
+    at most 3 with 0.993. So the 2.5 and 97.5 percentiles of the share that is right are 2/5 and
+    1."""
     picks = [random.Random(d).sample(range(10), 1)[0] for d in range(5)]
     wrong: Clip = (HALVES[0], [1 - y for y in HALVES[1]])
     train = [HALVES] * 10
