@@ -193,7 +193,8 @@ def _inputs(
         draws=draws,
         has_events=source is not None,
         fit=[selection.fit[video] for video in fit],
-        training=list(selection.fit.values()),
+        # By id, as align chooses among them, so that the order of videos.csv does not matter.
+        training=[selection.fit[video] for video in sorted(selection.fit)],
         fit_split=selection.split == "test",
         labels=labels,
         protocol=protocol,

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.project import Project
-from la2ds_cli.evaluation.evaluate import evaluate
+from la2ds_cli.evaluation.evaluate import evaluate, evaluate_all
 from la2ds_cli.evaluation.table import evaluation_table
 from tests.evaluation.labelled_project import labelled_project, relabel
 from tests.movement import add_sequence, sequence, warped_phase
@@ -42,6 +42,15 @@ def shown(result: dict[str, Any], width: int = 100, *, explain: bool = False) ->
     with console.capture() as capture:
         console.print(evaluation_table(result, explain=explain))
     return capture.get()
+
+
+def test_reference_clips_do_not_depend_on_the_order_of_videos_csv(tmp_path: Path) -> None:
+    project = labelled_project(tmp_path, train=3, test=2)
+    header, *rows = project.videos_path.read_text("utf-8").splitlines()
+    project.videos_path.write_text("\n".join([header, *reversed(rows)]) + "\n", "utf-8")
+    found = evaluate_all(project, runs=(), config=Config(), features=["time_only"]).inputs
+    assert [len(pose) for pose in found.fit] == [46, 43, 40]
+    assert [len(pose) for pose in found.training] == [40, 43, 46]
 
 
 def test_ours_adds_the_four_metrics_for_every_feature(
