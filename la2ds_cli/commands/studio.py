@@ -15,7 +15,11 @@ def studio(
     port: Annotated[
         int,
         typer.Option(
-            "--port", metavar="N", min=0, max=65535, help="Port to listen on; 0: any free one."
+            "--port",
+            metavar="N",
+            min=0,
+            max=65535,
+            help="Port to listen on, 1024 or higher; 0: any free one.",
         ),
     ] = 0,
     browser: Annotated[

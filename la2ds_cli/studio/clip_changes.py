@@ -129,7 +129,10 @@ def _keep(temporary: Path, folder: Path, name: str) -> str:
 async def extract(request: Request) -> Response:
     """Find the joints of files of the project's folder: {"names": [...]}."""
     studio = request.app.state.studio
-    names = [str(name) for name in list((await posted(request)).get("names") or [])]
+    names = (await posted(request)).get("names") or []
+    if not isinstance(names, list):
+        raise UserError("the names of the files must be a list")
+    names = [str(name) for name in names]
     folder = videos_folder(studio.project)
     there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     for name in names:
@@ -221,7 +224,7 @@ def _person(said: Mapping[str, Any]) -> tuple[str | None, list[float]]:
     return rank, box if len(box) == 4 else []
 
 
-def _options(said: Mapping[str, Any], old: ClipOptions) -> ClipOptions:
+def _options(said: Any, old: ClipOptions) -> ClipOptions:
     """Options sent by a page; the frame rate of an image folder is kept.
 
     Raises UserError for invalid values.
@@ -236,7 +239,7 @@ def _options(said: Mapping[str, Any], old: ClipOptions) -> ClipOptions:
             slowmo=float(said.get("slowmo") or 1.0),
             fps=old.fps,
         )
-    except (TypeError, ValueError) as error:
+    except (AttributeError, TypeError, ValueError) as error:
         raise UserError(f"the options of the clip must be numbers: {error}") from error
 
 

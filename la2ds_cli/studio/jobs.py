@@ -112,19 +112,20 @@ class Jobs:
         return next((job for job in mine if job.state not in ENDED), None)
 
     async def run(self) -> None:
-        """Run one job after another; when cancelled, stops the running one and those that wait."""
+        """Run one job after another; when cancelled, cancels all jobs as `cancel` does."""
         try:
             while True:
-                job = await self._queue.get()
-                if job.state == "waiting":  # not cancelled before its turn
-                    await self._work(job)
+                # In a task of its own: a `then` that has begun must not be interrupted.
+                work = asyncio.create_task(self._work(await self._queue.get()))
+                await asyncio.shield(work)
         finally:
             for job in list(self.jobs.values()):
-                if job.state == "waiting":
-                    await self.cancel(job)
+                await self.cancel(job)
 
     async def _work(self, job: Job) -> None:
         """Run a job to its end, and what follows it."""
+        if job.state != "waiting":  # cancelled before its turn
+            return
         state: State = "cancelled"
         try:
             state = await self._do(job)

@@ -47,19 +47,28 @@ def one_line(text: str) -> bool:
 
 
 async def posted(request: Request) -> dict[str, Any]:
-    """The JSON object that a script has sent. Raises UserError (exit 2) for anything else."""
+    """The JSON object that a script has sent. Raises UserError (exit 2) for anything else, and for
+    numbers and characters that no page sends: NaN, infinity, integers of 19 digits or more, halves
+    of characters."""
     content = b""
     async for part in request.stream():
         content += part
         if len(content) > _MOST:
             raise UserError("the request is too long")
     try:
-        question = json.loads(content)
+        question = json.loads(content, parse_int=_short_int)
+        json.dumps(question, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError):
         question = None
     if not isinstance(question, dict):
         raise UserError("a request to the studio must be JSON", hint="load the page again")
     return question
+
+
+def _short_int(digits: str) -> int:
+    if len(digits) > 18:  # a float, or an array, may have no room for it
+        raise ValueError(digits)
+    return int(digits)
 
 
 def named_to_command(clips: Iterable[str], marks: str = ",*?[") -> list[str]:

@@ -468,7 +468,8 @@ async def _changed(request: Request, change: Any) -> Response:
     studio = request.app.state.studio
     content = await posted(request)
     asked = asked_pair(request, content)
-    frames = tuple(content.get("frames", ()))
+    given = content.get("frames")
+    frames = tuple(given) if isinstance(given, list) else ()
     if change and not (len(frames) == 2 and all(type(one) is int and one >= 0 for one in frames)):
         raise UserError("an anchor needs a frame of A and a frame of B")
 

@@ -55,6 +55,13 @@ def read(page: TestClient, clip: str, **said: Any) -> dict[str, Any]:
     return finished(page, page.post(f"/clips/{clip}/read", json=said))
 
 
+@pytest.mark.parametrize("options", [None, 5, "x", [], {"start": []}, {"rotate": {}}])
+def test_options_that_are_none_are_refused(page: TestClient, two: str, options: Any):
+    answer = page.post(f"/clips/{two}/read", json={"options": options})
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("the options of the clip must be numbers")
+
+
 # --- pictures ---------------------------------------------------------------------------------
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import urllib.error
@@ -15,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from la2ds_cli.core.errors import ExitCode
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.studio.server import _listening
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX systems")
@@ -116,3 +119,38 @@ def test_a_host_is_one_that_browsers_ask_for(
     opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
     with opener.open(link.replace("LocalHost", "localhost"), timeout=120) as answer:
         assert "la2ds studio" in answer.read().decode()
+
+
+@pytest.mark.parametrize(
+    ("port", "said"),
+    [
+        (80, "port 80 is reserved for services of the system"),
+        (1023, "port 1023 is reserved for services of the system"),
+        (6000, "browsers refuse to open pages at port 6000"),
+    ],
+)
+def test_a_port_at_which_no_browser_could_open_it_is_refused(port: int, said: str):
+    with pytest.raises(UserError, match=said) as refused:
+        _listening("127.0.0.1", port)
+    assert refused.value.exit_code == ExitCode.USAGE == 2
+    assert refused.value.hint.startswith("choose another --port, from 1024 on")
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.EACCES, "this account may not use this port"),
+        (errno.EADDRINUSE, "another program uses this port"),
+    ],
+)
+def test_a_port_that_cannot_be_used_is_refused_in_words(
+    number: int, said: str, monkeypatch: pytest.MonkeyPatch
+):
+    def fails(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(socket, "create_server", fails)
+    with pytest.raises(UserError) as refused:
+        _listening("127.0.0.1", 8000)
+    assert refused.value.message == f"the studio cannot listen at 127.0.0.1:8000: {said}"
+    assert refused.value.exit_code == ExitCode.ENVIRONMENT

@@ -123,3 +123,34 @@ def test_tokens_are_long_and_differ():
     tokens = {new_token() for _ in range(20)}
     assert len(tokens) == 20
     assert min(map(len, tokens)) >= 43
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"\xff",
+        b'{"names": [NaN]}',
+        b'{"names": [1e999]}',
+        b'{"names": [1000000000000000000]}',
+        b'{"names": ["\\ud800"]}',
+        b"[" * 100_000,
+    ],
+)
+def test_a_request_that_is_no_json_of_a_page_is_refused_in_one_sentence(
+    page: TestClient, content: bytes
+):
+    answer = page.post("/clips/extract", content=content)
+    assert answer.status_code == 400
+    assert answer.json()["error"] == "a request to the studio must be JSON"
+
+
+@pytest.mark.parametrize("names", [5, True, "x", {"a": 1}])
+def test_the_names_of_files_must_be_a_list(page: TestClient, names: object):
+    answer = page.post("/clips/extract", json={"names": names})
+    assert (answer.status_code, answer.json()["error"]) == (
+        400,
+        "the names of the files must be a list",
+    )
