@@ -55,7 +55,7 @@ def read(page: TestClient, clip: str, **said: Any) -> dict[str, Any]:
     return finished(page, page.post(f"/clips/{clip}/read", json=said))
 
 
-@pytest.mark.parametrize("options", [None, 5, "x", [], {"start": []}, {"rotate": {}}])
+@pytest.mark.parametrize("options", [None, 5, "x", [], {"start": [1]}, {"rotate": {"x": 1}}])
 def test_options_that_are_none_are_refused(page: TestClient, two: str, options: Any):
     answer = page.post(f"/clips/{two}/read", json={"options": options})
     assert answer.status_code == 400
