@@ -17,7 +17,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from la2ds_cli.alignment.distance import squared_distance, thinned
-from la2ds_cli.alignment.methods.dtw import LEAST_COST
 from la2ds_cli.core.compiled import compiled, compiling_pays
 from la2ds_cli.core.types import BoolArray, FloatArray, IntArray
 from la2ds_cli.features.tempo import DIFFERENT, LEAST_FRAMES
@@ -27,6 +26,12 @@ LEAST = (2.5, 12.0)
 frames must look clearly unlike. Chosen on rendered performers with and without foreign spans, such
 that almost no pair of Penn Action clips has a gap."""
 CLEAR = (4.0, 20.0)  # the same for frames that are nothing like the other clip
+LEAST_UNIT = 0.03
+"""Least unit of these costs, as a share of the variance of the features. In two films of one
+performance, frames at rest are nearly equal, and by such a unit the fast frames, which lie between
+those of the other film, would look unlike. In 480 pairs of golf swings, squats and ski jumps by
+different people, the unit is 0.036 or above.
+"""
 SHORTEST = 0.3  # seconds
 MOVING = 0.5  # least spread of the frames of a gap, in the same unit
 STILL = 0.5
@@ -95,7 +100,7 @@ def shared_rows(
     cost = squared_distance(a[thin[0]], b[thin[1]])
     # The median, since a long gap would raise the mean, and with it its own price.
     unit = float(np.median(cost.min(axis=1)) + np.median(cost.min(axis=0))) / 2
-    unit = max(unit, LEAST_COST * float(a.var(axis=0).sum() + b.var(axis=0).sum()) / 2)
+    unit = max(unit, LEAST_UNIT * min(_spread(a), _spread(b)))  # a foreign span spreads its own clip
     if unit == 0:  # no frame differs from another
         return all_rows(len(a), len(b))
     path = path_with_gaps(cost, price[0] * unit, price[1] * unit)
