@@ -100,7 +100,8 @@ def shared_rows(
     cost = squared_distance(a[thin[0]], b[thin[1]])
     # The median, since a long gap would raise the mean, and with it its own price.
     unit = float(np.median(cost.min(axis=1)) + np.median(cost.min(axis=0))) / 2
-    unit = max(unit, LEAST_UNIT * min(_spread(a), _spread(b)))  # a foreign span spreads its own clip
+    # The lesser of both, since a foreign span spreads its own clip.
+    unit = max(unit, LEAST_UNIT * min(_spread(a), _spread(b)))
     if unit == 0:  # no frame differs from another
         return all_rows(len(a), len(b))
     path = path_with_gaps(cost, price[0] * unit, price[1] * unit)
