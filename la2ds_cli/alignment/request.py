@@ -231,7 +231,7 @@ def choose_features(
             hint=f"la2ds train --run {run} trains it; --features pose needs no model",
             exit_code=ExitCode.UNUSABLE,
         )
-    from la2ds_cli.alignment.agreement import check_base
+    from la2ds_cli.alignment.agreement import CLEARLY, check_base
 
     check = check_base(project, device, progress)
     if check is None:
@@ -241,6 +241,8 @@ def choose_features(
         return FeatureChoice(
             "base", f"no trained model: aligned on the base model (label-free check: {figures})"
         )
+    if check.base < check.pose:
+        figures += f"; it has to be {100 * (1 - CLEARLY):.0f} % lower"
     return FeatureChoice(
         "pose",
         f"no trained model: aligned on raw poses (label-free check of the base model: {figures})",

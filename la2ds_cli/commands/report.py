@@ -76,7 +76,13 @@ def report(
             "a pair needs two clips, but only one is named",
             hint="la2ds report A B for a pair, la2ds report for the project",
         )
-    of_pairs = {"--anchor": anchor, "--method": method, "--force": force}
+    of_pairs = {
+        "--run": run != "default",
+        "--features": features != "auto",
+        "--anchor": anchor,
+        "--method": method,
+        "--force": force,
+    }
     if a is None and (given := [name for name, value in of_pairs.items() if value]):
         raise UserError(
             f"{given[0]} is for a pair of clips, but none is named",

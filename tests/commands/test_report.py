@@ -74,6 +74,8 @@ def test_an_existing_page_is_replaced_whole(run: Run, tmp_path: Path) -> None:
         (["clip-0", "clip-1", "--out", "page.pdf"], ExitCode.USAGE),
         (["--out", "page"], ExitCode.USAGE),
         (["--anchor", "1=2"], ExitCode.USAGE),
+        (["--run", "wide"], ExitCode.USAGE),  # the page of the project shows all runs
+        (["--features", "base"], ExitCode.USAGE),
         (["--method", "dtw"], ExitCode.USAGE),
         (["clip-0", "missing.mp4"], ExitCode.UNREADABLE),
         (["clip-0", "clip"], ExitCode.MISMATCH),
