@@ -275,6 +275,8 @@ class RunCheck:
         )
         if self.best == "model":
             return f"run {run} is worth using on these clips: {figures}"
+        if self.best == "pose" and min(self.run, self.base) < self.pose:
+            figures += f"; a network has to be {100 * (1 - CLEARLY):.0f} % lower than raw movement"
         other = {"base": "the base model", "pose": "raw movement"}[self.best]
         return (
             f"run {run} is weak on these clips, and {other} is the better choice "

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from la2ds_cli.compare.differences import SURE
 from la2ds_cli.compare.findings import Finding, by_joint, span_at
 from la2ds_cli.compare.result import CompareResult, amount, joint_name
 from la2ds_cli.core.project import Project
@@ -114,18 +115,24 @@ def key_frames(result: CompareResult) -> list[KeyFrame]:
 
 
 def _middles(result: CompareResult) -> list[int]:
-    """Middle rows of at most MOST parts, among surely aligned rows if there are any."""
+    """Middles of the rows that can be judged, in at most MOST parts; of those that are surely
+    aligned, or else aligned at all, if the clip has none."""
     matched = ~np.isnan(result.aligned.alignment.position)
+    for known in (result.angles.sure, _surely_aligned(result), matched):
+        if known.any():
+            break
     rows = []
     for span in result.spans:
-        part = np.arange(span.first, span.stop)
-        known = part[result.angles.sure[part]]
-        known = known if len(known) else part[matched[part]]
-        if len(known):
-            rows.append(int(known[len(known) // 2]))
+        part = span.first + np.flatnonzero(known[span.first : span.stop])
+        if len(part):
+            rows.append(int(part[len(part) // 2]))
     if len(rows) > MOST:
         rows = [rows[k] for k in np.linspace(0, len(rows) - 1, MOST).round().astype(int)]
     return rows
+
+
+def _surely_aligned(result: CompareResult) -> BoolArray:
+    return np.asarray(result.aligned.alignment.confidence >= SURE)
 
 
 # --- pictures --------------------------------------------------------------------------------
@@ -141,7 +148,10 @@ def draw(
     privacy: bool,
 ) -> None:
     """One column per key frame: caption, both pictures, both skeletons."""
-    title = "Moments of the clearest differences" if result.findings else "The same moments in both"
+    title = (
+        "The same moments in both" if _surely_aligned(result).any() else "Perhaps the same moments"
+    )
+    title = "Moments of the clearest differences" if result.findings else title
     heading(figure, title, LEFT, band.top)
     _legend(figure, band.top - 0.12)
     columns = len(shown)

@@ -174,6 +174,7 @@ def test_a_run_has_to_be_as_good_as_the_base_model_and_clearly_better_than_movem
     text = check.verdict("mine")
     assert text.startswith("run mine is worth using" if best == "model" else "run mine is weak")
     assert (f"--features {best}" in text) == (best != "model")
+    assert ("20 % lower than raw movement" in text) == (best == "pose")
     for figure in (run, base, pose):
         assert f"{figure:.1f} %" in text
 

@@ -12,6 +12,7 @@ import pytest
 
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.compare.compare import compare
+from la2ds_cli.compare.differences import DOUBTS
 from la2ds_cli.compare.findings import Unjudged
 from la2ds_cli.compare.result import CompareResult
 from la2ds_cli.core.project import Project
@@ -280,6 +281,24 @@ def test_without_differences_the_middles_of_parts_are_shown(project: Project) ->
     assert "No joint differs by more than noise and camera explain." in texts(
         sheet.draw(project, twin)
     )
+
+
+def test_moments_that_are_not_sure_are_not_shown_as_the_same(project: Project) -> None:
+    """Of three parts, the last is not surely aligned; then none is."""
+    twin = compared(project, "twin")
+    confidence = twin.aligned.alignment.confidence.copy()
+    doubt = twin.angles.doubt.copy()
+    for first, title in (
+        (twin.spans[2].first, "The same moments in both"),
+        (0, "Perhaps the same moments"),
+    ):
+        confidence[first:] = 0.2
+        doubt[first:] = DOUBTS.index("the alignment is not sure")
+        alignment = replace(twin.aligned.alignment, confidence=confidence)
+        aligned = replace(twin.aligned, alignment=alignment)
+        unsure = replace(twin, aligned=aligned, angles=replace(twin.angles, doubt=doubt))
+        assert title in texts(sheet.draw(project, unsure))
+        assert len(key_frames(unsure)) == (2 if first else 3)
 
 
 def test_pictures_come_from_the_video_unless_privacy_is_asked_for(tmp_path: Path) -> None:
