@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from typer.main import get_command
 
 from la2ds_cli import __version__
-from la2ds_cli.core.config import load_config
+from la2ds_cli.core.config import RENAMED, load_config
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.main import app
 
@@ -216,16 +219,91 @@ def test_item_codes_are_documented():
     assert documented == used
 
 
+FILES = {"model.onnx", "model.safetensors", "train.py"}
 PAGES = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"]
 PAGES += [path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md")]
+
+
+USER_PAGES = ["README.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that GitHub gives the headings of a page."""
+    text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    found: set[str] = set()
+    for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE):
+        shown = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading)
+        shown = shown.replace("&lt;", "<").replace("&gt;", ">")
+        found.add(re.sub(r"[^\w\- ]", "", shown.lower()).replace(" ", "-"))
+    return found
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_links_to_other_pages_lead_somewhere(page: str):
     path = ROOT / page
     text = path.read_text("utf-8")
-    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
-        assert (path.parent / target).exists(), f"{page} links to {target}"
+    for target, anchor in re.findall(r"\]\(([^)#:\s]*)(#[^)\s]*)?\)", text):
+        there = path.parent / target if target else path
+        assert there.exists(), f"{page} links to {target}"
+        if anchor:
+            assert anchor[1:] in anchors(there), f"{page} links to {target}{anchor}"
+
+
+@pytest.mark.parametrize("page", USER_PAGES)
+def test_files_of_the_source_that_a_page_names_are_there(page: str):
+    roots = ROOT, ROOT / "la2ds_cli"
+    rooms = "|".join(path.name for root in roots for path in root.iterdir() if path.is_dir())
+    named = re.findall(rf"`((?:{rooms})/[\w./-]+)`", (ROOT / page).read_text("utf-8"))
+    # poses/partial and alignment/* of a Rerun recording lie in a project and in a recording.
+    elsewhere = {"poses/partial/", "alignment/time_b", "alignment/confidence"}
+    for file in set(named) - elsewhere:
+        assert re.search("NAME|NNNN", file) or any((root / file).exists() for root in roots), file
+
+
+def commands_on(page: str) -> Iterator[str]:
+    """The lines `la2ds ...` of the examples on a page, with continued lines joined."""
+    text = (ROOT / page).read_text("utf-8")
+    for block in re.findall(r"^ *```(?:sh|bash)\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL):
+        for line in block.replace("\\\n", " ").splitlines():
+            called = re.search(r"(?:^|[ /])la2ds (.*)", line)
+            if called and "=" not in line[: called.start()]:
+                yield called[1]
+
+
+def parsed(line: str) -> None:
+    """Raises an error of click if the command line is not one that la2ds accepts."""
+    words = shlex.split(line, comments=True)
+    words = words[: words.index("&&")] if "&&" in words else words
+    command: Any = get_command(app)
+    words = [word for word in words if word != "--offline"]
+    while hasattr(command, "commands"):
+        command = command.commands[words.pop(0)]
+    context = command.make_context(command.name, words, resilient_parsing=False)
+    assert context is not None
+
+
+@pytest.mark.parametrize("page", USER_PAGES)
+def test_the_examples_on_a_page_are_command_lines_that_la2ds_accepts(page: str):
+    for line in commands_on(page):
+        if "$s" in line:  # a loop of the shell
+            line = line.partition(";")[0].replace("$s", "0")
+        try:
+            parsed(line)
+        except Exception as error:
+            raise AssertionError(f"{page}: la2ds {line}: {error!r}") from error
+
+
+def test_examples_are_found():
+    assert sum(1 for page in USER_PAGES for _ in commands_on(page)) > 150
+
+
+@pytest.mark.parametrize("page", [*USER_PAGES, "CHANGELOG.md"])
+def test_settings_that_a_page_names_are_there(page: str):
+    sections = {k: v for k, v in load_config().to_dict().items() if isinstance(v, dict)}
+    text = (ROOT / page).read_text("utf-8")
+    for section, key in re.findall(rf"`({'|'.join(sections)})\.([a-z_0-9]+)\b", text):
+        former = (section, key) in RENAMED
+        assert former or key in sections[section] or f"{section}.{key}" in FILES, f"{section}.{key}"
 
 
 def test_the_index_lists_every_page():
