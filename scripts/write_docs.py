@@ -85,7 +85,11 @@ def _row(param: Any) -> str:
     names = ", ".join(f"`{name}`" for name in (*param.opts, *param.secondary_opts))
     takes = "" if param.is_flag else f" `{param.metavar}`"
     default = param.default
-    shown = "" if callable(default) or default in (None, False, ()) else f" Default: `{default}`."
+    if default is True and param.secondary_opts:
+        default = param.opts[0]
+    shown = (
+        "" if callable(default) or default in (None, False, (), "") else f" Default: `{default}`."
+    )
     variable = f" Environment: `{param.envvar}`." if param.envvar else ""
     text = f"{param.help}{shown}{variable}"
     return f"| {_cell(names + takes)} | {_cell(text)} |"

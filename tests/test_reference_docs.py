@@ -203,6 +203,13 @@ def test_every_option_and_argument_says_what_it_is(writer: ModuleType):
             assert param.metavar or not takes_value, f"{name} {param.name}"
 
 
+def test_options_that_may_be_given_several_times_say_so(writer: ModuleType):
+    for name, command in writer.walk(get_command(app), "la2ds"):
+        for param in command.params:
+            if param.param_type_name == "option" and param.multiple:
+                assert "repeatable" in param.help, f"{name} {param.name}"
+
+
 def test_exit_codes_are_documented():
     page = (ROOT / "docs" / "exit-codes.md").read_text("utf-8")
     documented = dict(re.findall(r"^\| (\d+) \| `(\w+)` \|", page, re.MULTILINE))

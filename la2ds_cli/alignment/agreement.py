@@ -140,9 +140,9 @@ class BaseCheck:
     def bar(self) -> str:
         """A sentence on how good a run has to be."""
         return (
-            f"without training, alignments of trimmed clips are off by {self.base:.1f} % with the "
-            f"base model and {self.pose:.1f} % with raw movement: a run has to be at least as good "
-            "as the base model, and clearly better than raw movement"
+            "without training, alignments of trimmed and of entire clips differ by "
+            f"{self.base:.1f} % with the base model and {self.pose:.1f} % with raw movement: a run "
+            "has to be at least as good as the base model, and clearly better than raw movement"
         )
 
 
@@ -269,7 +269,7 @@ class RunCheck:
     def verdict(self, run: str) -> str:
         """One sentence on whether the run is worth using, with its figures."""
         figures = (
-            f"alignments of trimmed clips are off by {self.run:.1f} % with the run, "
+            f"alignments of trimmed and of entire clips differ by {self.run:.1f} % with the run, "
             f"{self.base:.1f} % with the base model and {self.pose:.1f} % with raw movement "
             f"({self.clips} clips, no labels)"
         )

@@ -236,17 +236,15 @@ def choose_features(
     check = check_base(project, device, progress)
     if check is None:
         return FeatureChoice("pose", "no trained model: aligned on raw poses")
-    figures = f"{check.base:.1f} % against {check.pose:.1f} % for raw poses"
+    figures = (
+        f"label-free check: the base model contradicts itself by {check.base:.1f} % of a clip, raw "
+        f"poses by {check.pose:.1f} %"
+    )
     if check.passed:
-        return FeatureChoice(
-            "base", f"no trained model: aligned on the base model (label-free check: {figures})"
-        )
+        return FeatureChoice("base", f"no trained model: aligned on the base model ({figures})")
     if check.base < check.pose:
         figures += f"; it has to be {100 * (1 - CLEARLY):.0f} % lower"
-    return FeatureChoice(
-        "pose",
-        f"no trained model: aligned on raw poses (label-free check of the base model: {figures})",
-    )
+    return FeatureChoice("pose", f"no trained model: aligned on raw poses ({figures})")
 
 
 def wants_3d(project: Project, request: AlignRequest, kind: ChosenKind) -> bool:

@@ -46,7 +46,8 @@ def align(
     gaps: Annotated[
         bool | None,
         typer.Option(
-            "--gaps/--no-gaps", help="Leave out moments that only one clip shows, or none."
+            "--gaps/--no-gaps",
+            help="Leave out moments that only one clip shows, or none; default the project's.",
         ),
     ] = None,
     tempo: Annotated[
@@ -58,7 +59,9 @@ def align(
     anchor: AnchorOption = None,
     out: Annotated[
         list[Path] | None,
-        typer.Option("--out", metavar="FILE", help="Write .png, .svg, .pdf, .csv or .json."),
+        typer.Option(
+            "--out", metavar="FILE", help="Write .png, .svg, .pdf, .csv or .json; repeatable."
+        ),
     ] = None,
     repetition: Annotated[
         str | None,

@@ -14,6 +14,7 @@ from la2ds_cli.commands.options import (
     JsonOption,
     QuietOption,
     SeedsOption,
+    SetOption,
     open_project,
     seed_numbers,
 )
@@ -30,7 +31,7 @@ def benchmark(
             "--project",
             envvar="LA2DS_PROJECT",
             metavar="DIR",
-            help="Project directory; once for each column.  [default: .]",
+            help="Project directory, repeatable: a column for each. [default: .]",
         ),
     ] = None,
     methods: Annotated[
@@ -48,10 +49,7 @@ def benchmark(
             "--minutes", metavar="M", min=0.0, help="Longest training of each run, in minutes."
         ),
     ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a setting of every run."),
-    ] = None,
+    settings: SetOption = None,
     protocol: Annotated[
         str,
         typer.Option(

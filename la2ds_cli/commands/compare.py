@@ -53,7 +53,7 @@ def compare(
         typer.Option(
             "--attempts",
             metavar="VIDEO,...|PATTERN",
-            help="Instead of OTHER: several attempts, in order.",
+            help="Instead of OTHER: several attempts, in order; repeatable.",
         ),
     ] = None,
     by_date: Annotated[
@@ -65,7 +65,11 @@ def compare(
     ] = False,
     out: Annotated[
         list[Path] | None,
-        typer.Option("--out", metavar="FILE", help="Write .png, .svg, .pdf, .html, .csv or .json."),
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            help="Write .png, .svg, .pdf, .html, .csv or .json; repeatable.",
+        ),
     ] = None,
     force: ForceOption = False,
     device: DeviceOption = "auto",

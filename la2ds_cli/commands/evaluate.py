@@ -25,7 +25,7 @@ def evaluate(
         typer.Option(
             "--run",
             metavar="NAME",
-            help="Name of the training run; default `default`. Can be repeated, like --runs.",
+            help="Name of the training run; repeatable, as --runs. [default: default]",
         ),
     ] = None,
     runs: Annotated[
@@ -52,8 +52,8 @@ def evaluate(
 
     Measures event transfer on trimmed pairs and Kendall's tau. If phases.csv labels training and
     test clips, also measures phase classification, phase progression and frame retrieval. The
-    baselines are raw poses, the clock and the untrained network. Scores the clips that videos.csv
-    marks split=test, or all clips; classifiers are fitted on the others.
+    baselines are raw poses, the base model, a clock and the untrained network. Scores the clips
+    that videos.csv marks split=test, or all clips; classifiers are fitted on the others.
 
     \b
       la2ds evaluate --project swings

@@ -38,11 +38,19 @@ def extract_poses(
     project: ProjectOption = HERE,
     detector: Annotated[
         str | None,
-        typer.Option("--detector", metavar="NAME|FILE", help="Person detector to use."),
+        typer.Option(
+            "--detector",
+            metavar="NAME|FILE",
+            help="Person detector, such as fasterrcnn or FILE.onnx; default the project's.",
+        ),
     ] = None,
     pose: Annotated[
         str | None,
-        typer.Option("--pose", metavar="NAME|FILE", help="Pose network to use."),
+        typer.Option(
+            "--pose",
+            metavar="NAME|FILE",
+            help="Pose network, such as blazepose or FILE.onnx; default the project's.",
+        ),
     ] = None,
     subject: Annotated[
         str | None,
@@ -55,7 +63,9 @@ def extract_poses(
     ] = None,
     subjects: Annotated[
         int | None,
-        typer.Option("--subjects", metavar="N", min=1, help="Keep N people in each clip."),
+        typer.Option(
+            "--subjects", metavar="N", min=1, help="Keep N people in each clip. [default: 1]"
+        ),
     ] = None,
     time_range: Annotated[
         str | None,
@@ -77,7 +87,9 @@ def extract_poses(
     slowmo: Annotated[
         float | None,
         typer.Option(
-            "--slowmo", metavar="FACTOR", help="How many times the video was slowed down."
+            "--slowmo",
+            metavar="FACTOR",
+            help="The video plays this many times slower than life.",
         ),
     ] = None,
     fps: Annotated[

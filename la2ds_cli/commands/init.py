@@ -16,7 +16,11 @@ def init(
     ] = Path(),
     preset: Annotated[
         str | None,
-        typer.Option("--preset", metavar="NAME", help="Settings to start from: docs/concepts.md."),
+        typer.Option(
+            "--preset",
+            metavar="NAME",
+            help="Settings to start from, such as fused. [default: default]",
+        ),
     ] = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,

@@ -41,12 +41,16 @@ FeaturesOption = Annotated[
     typer.Option(
         "--features",
         metavar="auto|model|base|pose",
-        help="auto: the run's model if there is one, else the base model or raw poses.",
+        help="auto: the run's model, the base model or raw poses, by a check without labels.",
     ),
 ]
 MethodOption = Annotated[
     str | None,
-    typer.Option("--method", metavar="NAME", help="dtw, soft_dtw, nearest or linear."),
+    typer.Option(
+        "--method",
+        metavar="NAME",
+        help="dtw, soft_dtw, nearest or linear; default the project's, usually dtw.",
+    ),
 ]
 ForceOption = Annotated[
     bool,
@@ -55,7 +59,17 @@ ForceOption = Annotated[
 AnchorOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--anchor", metavar="A=B", help="Seconds of A and of B that show the same moment."
+        "--anchor",
+        metavar="A=B",
+        help="Seconds of A and of B that show the same moment; repeatable.",
+    ),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="SECTION.KEY=VALUE",
+        help="Change a setting, such as train.steps=4000; repeatable.",
     ),
 ]
 RunOption = Annotated[str, typer.Option("--run", metavar="NAME", help="Name of the training run.")]
@@ -155,17 +169,18 @@ def open_or_create_for(root: Path, names: Sequence[str], console: Console) -> Pr
 def open_for_clips(root: Path, names: Sequence[str], console: Console) -> Project:
     """The project at `root`, created if there is none and all clips are files.
 
-    Raises UserError (exit 3) if there is none and one clip is a file: another, which does not
-    exist, was then probably meant to be one.
+    Raises UserError (exit 3) if there is none and a clip does not exist that was probably meant to
+    be a file: another is one, or a name ends as those of videos do.
     """
     from la2ds_cli.core.project import PROJECT_FILE
-    from la2ds_cli.video.media_files import unreadable
+    from la2ds_cli.video.media_files import VIDEO_SUFFIXES, unreadable
 
     files = [name for name in names if _is(Path.is_file, name)]
     if len(files) == len(names):
         return open_or_create(root, console)
     gone = [name for name in names if not _is(Path.exists, name)]
-    if files and gone and not (root / PROJECT_FILE).exists():
+    meant = files or any(Path(name).suffix.lower() in VIDEO_SUFFIXES for name in gone)
+    if meant and gone and not (root / PROJECT_FILE).exists():
         raise unreadable(f"no such file: {gone[0]}", "check the spelling of the path", "V006")
     return open_project(root)
 

@@ -45,7 +45,9 @@ def plot_embeddings(
     ] = False,
     out: Annotated[
         list[Path] | None,
-        typer.Option("--out", metavar="FILE", help="Write .png, .svg, .pdf, .html or .json."),
+        typer.Option(
+            "--out", metavar="FILE", help="Write .png, .svg, .pdf, .html or .json; repeatable."
+        ),
     ] = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,

@@ -13,6 +13,7 @@ from la2ds_cli.commands.options import (
     ProjectOption,
     QuietOption,
     SeedsOption,
+    SetOption,
     open_project,
     seed_numbers,
 )
@@ -49,10 +50,7 @@ def reproduce(
             "table3.",
         ),
     ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a setting of every run."),
-    ] = None,
+    settings: SetOption = None,
     minutes: Annotated[
         float | None,
         typer.Option(

@@ -71,15 +71,11 @@ def retrieve(
     ] = None,
     group: Annotated[
         list[str] | None,
-        typer.Option(
-            "--group", metavar="NAME", help="With --store: this group only. May be repeated."
-        ),
+        typer.Option("--group", metavar="NAME", help="With --store: this group only; repeatable."),
     ] = None,
     phase: Annotated[
         list[str] | None,
-        typer.Option(
-            "--phase", metavar="NAME", help="With --store: this phase only. May be repeated."
-        ),
+        typer.Option("--phase", metavar="NAME", help="With --store: this phase only; repeatable."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Write .png, .svg, .pdf or .json.")
@@ -90,11 +86,11 @@ def retrieve(
 ) -> None:
     """Find the frames of other clips that are most alike.
 
-    By the trained run, or by raw poses where there is none. Draws a sheet with the query on the
-    left and its nearest frames beside it; with a phases.csv, frames of another phase stand in a red
-    box. Without --out a picture and a JSON file go to results/retrieve. The features of all clips
-    are kept in an index, so the next query reads new clips only. With --store they are also written
-    to a table that several projects share, all of which are searched; the result is JSON alone.
+    Draws a sheet with the query on the left and its nearest frames beside it. With a phases.csv,
+    frames of another phase have a red border. Without --out, a picture and a JSON file are written
+    to results/retrieve. The features of all clips are kept in an index, so the next query reads
+    only new clips. With --store, they are also written to a table that several projects share, all
+    of which are searched; the result is then JSON alone.
 
     \b
       la2ds retrieve --query anna@1.2 --per-video 1 --project swings --out sheet.png

@@ -13,6 +13,7 @@ from la2ds_cli.commands.options import (
     ProjectOption,
     QuietOption,
     RunOption,
+    SetOption,
     on_project,
     open_project,
     seed_numbers,
@@ -33,15 +34,15 @@ def train(
     run: RunOption = "default",
     method: Annotated[
         str | None,
-        typer.Option("--method", metavar="NAME", help="la2ds, or a competing method."),
+        typer.Option("--method", metavar="NAME", help="la2ds, or a competing method such as tcc."),
     ] = None,
     reads: Annotated[
         ModelInput | None,
         typer.Option(
             "--input",
             metavar="|".join(get_args(ModelInput)),
-            help="What the network reads. joints3d: joints in metres, if the clips have them; rgb: "
-            "frames, for gtcc, lav, sal, tcc, tcn, vaot, vava.",
+            help="What the network reads. both: joints and heatmaps; joints3d: joints in metres, "
+            "if the clips have them; rgb: video frames, for gtcc, lav, sal, tcc, tcn, vaot, vava.",
         ),
     ] = None,
     start: Annotated[
@@ -54,19 +55,29 @@ def train(
     ] = None,
     preset: Annotated[
         str | None,
-        typer.Option("--preset", metavar="NAME", help="Preset to use instead of the project's."),
+        typer.Option(
+            "--preset",
+            metavar="NAME",
+            help="Use this preset, such as fused, instead of the project's.",
+        ),
     ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a setting of this run."),
-    ] = None,
+    settings: SetOption = None,
     max_minutes: Annotated[
         float | None,
-        typer.Option("--max-minutes", metavar="M", min=0.0, help="Longest training, in minutes."),
+        typer.Option(
+            "--max-minutes",
+            metavar="M",
+            min=0.0,
+            help="Longest training, in minutes; default no limit.",
+        ),
     ] = None,
     seeds: Annotated[
         str,
-        typer.Option("--seeds", metavar="N,N,...", help="Train one run for each seed: RUN-s0, ..."),
+        typer.Option(
+            "--seeds",
+            metavar="N,N,...",
+            help="Train one run for each seed, called RUN-s0 and so on.",
+        ),
     ] = "",
     engine: Annotated[
         Literal["local", "ray"],

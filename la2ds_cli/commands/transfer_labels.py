@@ -43,13 +43,16 @@ def transfer_labels(
         typer.Option(
             "--from",
             metavar="VIDEO,...",
-            help="Labelled clips, which vote; or all labelled ones: labelled, train, test.",
+            help="Labelled clips, which vote, or: labelled (all of them), train, test; repeatable.",
         ),
     ],
     targets: Annotated[
         list[str] | None,
         typer.Option(
-            "--to", metavar="VIDEO,...", help="Clips to label; or all (others), train, test."
+            "--to",
+            metavar="VIDEO,...",
+            help="Clips to label, or: all (others), labelled, train, test; repeatable. "
+            "[default: all]",
         ),
     ] = None,
     project: ProjectOption = HERE,

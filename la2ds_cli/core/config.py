@@ -231,6 +231,14 @@ def _apply_section(section: Any, values: Mapping[str, Any], origin: str) -> Any:
         raise UserError(f"{origin} {error}") from error
 
 
+_KINDS = {
+    int: "a whole number",
+    float: "a number",
+    str: "a text in quotes",
+    bool: "true or false",
+}
+
+
 def _coerce(value: Any, hint: Any, where: str) -> Any:
     """The value, checked against its type hint or Literal choices; an int becomes a float."""
     choices = get_args(hint)
@@ -247,7 +255,7 @@ def _coerce(value: Any, hint: Any, where: str) -> Any:
         except OverflowError:  # more than 308 digits
             raise UserError(f"{where}: '{_short(value)}' is too large") from None
     if type(value) is not hint:
-        raise UserError(f"{where}: expected {hint.__name__}, got '{_short(value)}'")
+        raise UserError(f"{where}: '{_short(value)}' is not {_KINDS[hint]}")
     return value
 
 

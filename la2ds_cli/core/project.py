@@ -81,7 +81,8 @@ class Project:
         if not path.is_file():
             raise UserError(
                 f"{root} is not a la2ds project (no {PROJECT_FILE})",
-                hint=f"la2ds init {shlex.quote(str(root))}, or name the project with --project DIR",
+                hint="name the project with --project DIR; "
+                f"la2ds init {shlex.quote(str(root))} makes a new one",
             )
         try:
             settings = tomllib.loads(path.read_text("utf-8"))

@@ -167,7 +167,7 @@ def query_rows(pose: PoseSequence, seconds: float | None) -> list[int]:
     period = 1 / pose.fps
     if not first - period <= seconds <= last + period:
         raise UserError(
-            f"{seconds:g} s lies outside the clip", hint=f"it runs from {first:g} to {last:g} s"
+            f"{seconds:g} s lies outside the clip", hint=f"it runs from {first:.2f} to {last:.2f} s"
         )
     return [int(np.abs(pose.time - seconds).argmin())]
 
