@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -243,6 +244,22 @@ def anchors(page: Path) -> set[str]:
         shown = shown.replace("&lt;", "<").replace("&gt;", ">")
         found.add(re.sub(r"[^\w\- ]", "", shown.lower()).replace(" ", "-"))
     return found
+
+
+def test_the_picture_of_the_architecture_has_every_room():
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    (picture,) = [p for p in re.findall(r"```\n(.*?)```", page, re.DOTALL) if "commands" in p]
+    rooms = {p.name for p in (ROOT / "la2ds_cli").iterdir() if (p / "__init__.py").exists()}
+    assert rooms <= set(re.findall(r"\w+", picture))
+
+
+def test_the_accuracies_of_networks_are_those_of_the_list_of_weights():
+    page = (ROOT / "docs" / "pose-extraction.md").read_text("utf-8")
+    zoo = tomllib.loads((ROOT / "models" / "la2ds_models" / "zoo.toml").read_text("utf-8"))
+    published = [one["ap"] for one in zoo.values() if isinstance(one, dict) and "ap" in one]
+    assert len(published) > 10
+    for value in published:
+        assert f"{value:.3f}" in page
 
 
 @pytest.mark.parametrize("page", PAGES)
