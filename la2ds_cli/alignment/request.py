@@ -243,7 +243,7 @@ def choose_features(
     if check.passed:
         return FeatureChoice("base", f"no trained model: aligned on the base model ({figures})")
     if check.base < check.pose:
-        figures += f"; it has to be {100 * (1 - CLEARLY):.0f} % lower"
+        figures += f"; the base model would have to be {100 * (1 - CLEARLY):.0f} % lower"
     return FeatureChoice("pose", f"no trained model: aligned on raw poses ({figures})")
 
 
