@@ -16,6 +16,7 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError, first_line
 from la2ds_cli.core.types import FloatArray
+from la2ds_cli.poses.weights import existing_file
 
 # How an ONNX file names a file with weights: protobuf's entry "location", up to the length of the
 # name in one or two bytes. A Python package that reads ONNX files is not needed for this.
@@ -30,7 +31,7 @@ def onnx_identity(name: str) -> str:
 def model_digest(name: str) -> str:
     """The sha256 of an ONNX file, and, joined by `+`, that of each file beside it in which its
     weights are stored. Raises UserError (exit 3) if the file does not exist."""
-    path = existing(name)
+    path = existing_file(name)
     return "+".join(artifact.file_digest(file) for file in [path, *_weight_files(path)])
 
 
@@ -60,7 +61,7 @@ def open_session(name: str, device: DeviceName) -> Any:
     """
     import onnxruntime
 
-    path = existing(name)
+    path = existing_file(name)
     has_cuda = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
     if device == "cuda" and not has_cuda:
         raise _no_cuda()
@@ -154,18 +155,6 @@ def unfit(name: str, expected: str, actual: str) -> UserError:
         hint="docs/extending.md describes the models that la2ds reads",
         exit_code=ExitCode.MISMATCH,
     )
-
-
-def existing(name: str) -> Path:
-    """The path of a model file. Raises UserError (exit 3) if it does not exist."""
-    path = Path(name)
-    if not path.is_file():
-        raise UserError(
-            f"no such model file: {name}",
-            hint="check the spelling of the path",
-            exit_code=ExitCode.UNREADABLE,
-        )
-    return path
 
 
 def _no_cuda() -> UserError:

@@ -35,7 +35,7 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.errors import ExitCode, UserError, first_line
 from la2ds_cli.core.optional_package import optional_import, reason
 from la2ds_cli.core.plugins import check_trusted
-from la2ds_cli.poses.weights import fetch_weights, weights_identity
+from la2ds_cli.poses.weights import existing_file, fetch_weights, weights_identity
 
 Package = Literal["mmpose", "mmdet"]
 
@@ -115,7 +115,7 @@ def find_source(setting: str, package: Package) -> Source:
     _require_packages(package)
     path, zoo = _config_path(config, package)
     if checkpoint:
-        return Source(package, path, checkpoint=_existing(checkpoint, "checkpoint"))
+        return Source(package, path, checkpoint=existing_file(checkpoint, "checkpoint"))
     if not zoo:
         raise UserError(
             f"{setting} names no checkpoint, and la2ds does not know one for it",
@@ -141,7 +141,7 @@ def _config_path(config: str, package: Package) -> tuple[Path, str]:
 
     if config.endswith(".py"):
         check_trusted(os.path.abspath(config), "configuration")  # noqa: PTH100 (as `trust`)
-        return _existing(config, "configuration"), ""
+        return existing_file(config, "configuration"), ""
     folder = _config_folder(package)
     shipped = {
         path.relative_to(folder).with_suffix("").as_posix(): path
@@ -188,17 +188,6 @@ def _unknown_config(
         hint=(f"did you mean {' or '.join(near)}? " if near else "")
         + "your own file must end in .py",
     )
-
-
-def _existing(name: str, what: str) -> Path:
-    path = Path(name)
-    if not path.is_file():
-        raise UserError(
-            f"no such {what}: {name}",
-            hint="check the spelling of the path",
-            exit_code=ExitCode.UNREADABLE,
-        )
-    return path
 
 
 def _versions() -> str:

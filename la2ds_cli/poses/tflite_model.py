@@ -18,6 +18,7 @@ import numpy as np
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError, first_line
 from la2ds_cli.core.types import FloatArray
+from la2ds_cli.poses.weights import existing_file
 
 _NOISE = (r"INFO: Created TensorFlow Lite", r"WARNING: All log messages before absl")
 
@@ -74,12 +75,7 @@ def cpu_only(name: str, device: DeviceName) -> None:
 
 def _open(path: Path) -> tuple[Any, list[dict[str, Any]], list[dict[str, Any]]]:
     """The interpreter of a file, and the details of its inputs (at least one) and outputs."""
-    if not path.is_file():
-        raise UserError(
-            f"no such model file: {path}",
-            hint="check the spelling of the path",
-            exit_code=ExitCode.UNREADABLE,
-        )
+    existing_file(str(path))
     with without_lines(_NOISE):
         from ai_edge_litert.interpreter import Interpreter
 

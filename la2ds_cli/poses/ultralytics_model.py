@@ -32,7 +32,7 @@ from la2ds_cli.core.errors import ExitCode, UserError, first_line
 from la2ds_cli.core.optional_package import optional_import
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses.threads import Instances
-from la2ds_cli.poses.weights import fetch_weights, weights_identity
+from la2ds_cli.poses.weights import existing_file, fetch_weights, weights_identity
 
 NAME = "ultralytics"
 TRACKERS = ("bytetrack", "botsort")
@@ -81,7 +81,7 @@ def parse_setting(setting: str, default: str) -> Setting:
 def model_identity(setting: Setting) -> str:
     """`ultralytics:` and the digest of the file, or the name and digest of a zoo entry."""
     if setting.is_file:
-        return f"{NAME}:{artifact.file_digest(_existing(setting.model))}"
+        return f"{NAME}:{artifact.file_digest(existing_file(setting.model))}"
     return f"{NAME}:{weights_identity(_in_zoo(setting.model))}"
 
 
@@ -89,7 +89,7 @@ def model_path(setting: Setting) -> Path:
     """The checkpoint file. Raises UserError: missing (exit 3), unknown name (exit 2), offline (exit
     6)."""
     if setting.is_file:
-        return _existing(setting.model)
+        return existing_file(setting.model)
     return fetch_weights(_in_zoo(setting.model))
 
 
@@ -107,17 +107,6 @@ def _in_zoo(name: str) -> str:
             hint=f"known: {', '.join(zoo_names())}; or your own file, {NAME}:FILE.pt",
         )
     return name
-
-
-def _existing(name: str) -> Path:
-    path = Path(name)
-    if not path.is_file():
-        raise UserError(
-            f"no such model file: {name}",
-            hint="check the spelling of the path",
-            exit_code=ExitCode.UNREADABLE,
-        )
-    return path
 
 
 def import_part(part: str) -> Any:

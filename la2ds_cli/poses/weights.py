@@ -67,6 +67,18 @@ def obtain_weights(
         bar.end()
 
 
+def existing_file(name: str, what: str = "model file") -> Path:
+    """The path of a file that the user named. Raises UserError (exit 3) if it does not exist."""
+    path = Path(name)
+    if not path.is_file():
+        raise UserError(
+            f"no such {what}: {name}",
+            hint="check the spelling of the path",
+            exit_code=ExitCode.UNREADABLE,
+        )
+    return path
+
+
 def weights_identity(name: str) -> str:
     """The name and the start of the sha256 of a zoo entry, or all of it for a bundled file.
 

@@ -28,12 +28,11 @@ from la2ds_cli.poses.blazepose import (
     body_region,
     detected_axis,
 )
-from la2ds_cli.poses.onnx_session import existing
 from la2ds_cli.poses.rotated_crop import Region
 from la2ds_cli.poses.tflite_model import cpu_only
 from la2ds_cli.poses.threads import Instances
 from la2ds_cli.poses.tracking import MIN_IOU
-from la2ds_cli.poses.weights import fetch_weights, weights_identity
+from la2ds_cli.poses.weights import existing_file, fetch_weights, weights_identity
 from la2ds_cli.video.reader import Image
 
 NAMES = ("blazepose", "blazepose-lite", "blazepose-heavy")
@@ -52,7 +51,7 @@ def identity(name: str) -> str:
     if not file:
         detector = weights_identity(DETECTOR).partition(":")[2]
         return f"{weights_identity(name)}:{detector}:{_VERSION}"
-    landmarks = existing(file)
+    landmarks = existing_file(file)
     detector = _detector_beside(landmarks)
     known = artifact.file_digest(detector) if detector else weights_identity(DETECTOR)
     return f"{base}:{artifact.file_digest(landmarks)}:{known}:{_VERSION}"
@@ -72,7 +71,7 @@ def build(name: str, device: DeviceName, config: PosesConfig) -> BlazePoseBacken
 def open_networks(name: str = "blazepose") -> Instances[BlazePose]:
     """The networks of a setting for any number of threads, opened once to check them."""
     _, _, file = name.partition(":")
-    landmarks = existing(file) if file else fetch_weights(name)
+    landmarks = existing_file(file) if file else fetch_weights(name)
     detector = _detector_beside(landmarks) if file else None
     paths = detector or fetch_weights(DETECTOR), landmarks
     networks = Instances(lambda: BlazePose(*paths))

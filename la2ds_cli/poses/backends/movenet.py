@@ -18,7 +18,6 @@ from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses.onnx_session import (
-    existing,
     fixed,
     model_digest,
     open_session,
@@ -29,7 +28,7 @@ from la2ds_cli.poses.rotated_crop import Region
 from la2ds_cli.poses.tflite_model import TfliteModel, cpu_only
 from la2ds_cli.poses.threads import Instances
 from la2ds_cli.poses.top_down import PADDING
-from la2ds_cli.poses.weights import fetch_weights, weights_identity
+from la2ds_cli.poses.weights import existing_file, fetch_weights, weights_identity
 from la2ds_cli.video.reader import Image
 
 NAMES = ("movenet-thunder", "movenet")
@@ -68,7 +67,7 @@ def build(name: str, device: DeviceName, config: PosesConfig) -> MoveNetBackend:
     _, _, file = name.partition(":")
     if not file:
         _check_named(name)
-    path = existing(file) if file else fetch_weights(name)
+    path = existing_file(file) if file else fetch_weights(name)
     if path.suffix.lower() == ".onnx":
         return _of_onnx(path, device)
     cpu_only("a .tflite file", device)

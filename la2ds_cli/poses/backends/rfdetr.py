@@ -29,6 +29,7 @@ from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses.backends.ultralytics import best_match, to_crop
 from la2ds_cli.poses.top_down import crop_matrix, to_image
+from la2ds_cli.poses.weights import existing_file
 from la2ds_cli.video.reader import Image
 
 NAMES = ("rfdetr",)
@@ -134,13 +135,7 @@ def _file(name: str) -> Path:
     file = name.partition(":")[2]
     if not file:
         raise UserError("rfdetr needs a file of weights", hint="--pose rfdetr:FILE.pth")
-    if not Path(file).is_file():
-        raise UserError(
-            f"no such model file: {file}",
-            hint="check the spelling of the path",
-            exit_code=ExitCode.UNREADABLE,
-        )
-    return Path(file).absolute()
+    return existing_file(file).absolute()
 
 
 def _unfit(path: Path, what: str) -> UserError:
