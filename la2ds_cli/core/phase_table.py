@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,18 @@ def read_phase_table(path: Path) -> PhaseTable:
     columns: list[str] = []
     rows = read_rows(path, _parse, _HINT, columns.extend) if path.exists() else []
     return PhaseTable(tuple(rows), tuple(columns) or PHASE_COLUMNS)
+
+
+def in_time_order(phases: Iterable[Phase]) -> list[Phase]:
+    """Phases of one clip by their start. Raises ValueError if two share a frame."""
+    ordered = sorted(phases, key=lambda phase: phase.start)
+    for before, after in pairwise(ordered):
+        if after.start < before.end:
+            raise ValueError(
+                f"'{before.name}' ({before.start} to {before.end}) and '{after.name}' "
+                f"({after.start} to {after.end}) overlap"
+            )
+    return ordered
 
 
 def read_phases(path: Path) -> list[tuple[str, Phase]]:

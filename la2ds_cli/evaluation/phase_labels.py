@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.phase_table import in_time_order
 from la2ds_cli.core.types import IntArray, Phase, PoseSequence
 from la2ds_cli.evaluation.clips import Selection
 from la2ds_cli.evaluation.protocol import Protocol
@@ -36,14 +36,7 @@ def frame_phases(frame: IntArray, phases: Sequence[Phase], number: Mapping[str, 
     out. Raises ValueError if two phases share a frame.
     """
     label = np.full(len(frame), NO_PHASE, dtype=np.int64)
-    ordered = sorted(phases, key=lambda phase: phase.start)
-    for before, after in pairwise(ordered):
-        if after.start < before.end:
-            raise ValueError(
-                f"'{before.name}' ({before.start} to {before.end}) and '{after.name}' "
-                f"({after.start} to {after.end}) overlap"
-            )
-    for phase in ordered:
+    for phase in in_time_order(phases):
         if phase.name in number:
             label[(frame >= phase.start) & (frame < phase.end)] = number[phase.name]
     return label

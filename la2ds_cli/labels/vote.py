@@ -23,6 +23,7 @@ from itertools import pairwise
 import numpy as np
 
 from la2ds_cli.alignment.confidence import NEAR
+from la2ds_cli.core.phase_table import in_time_order
 from la2ds_cli.core.types import FloatArray, IntArray, Phase
 from la2ds_cli.evaluation.phase_labels import phase_order
 
@@ -147,13 +148,7 @@ def labelled_spans(frame: IntArray, phases: Sequence[Phase]) -> list[Span]:
 
     Phases outside these frames are left out. Raises ValueError if two phases overlap.
     """
-    ordered = sorted(phases, key=lambda phase: phase.start)
-    for before, after in pairwise(ordered):
-        if after.start < before.end:
-            raise ValueError(
-                f"'{before.name}' ({before.start} to {before.end}) and '{after.name}' "
-                f"({after.start} to {after.end}) overlap"
-            )
+    ordered = in_time_order(phases)
     rows = np.arange(len(frame))
     repeats: Counter[str] = Counter()
     spans = []
