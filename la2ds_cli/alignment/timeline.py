@@ -73,8 +73,7 @@ def clips_of(project: Project, group: str | None = None) -> list[str]:
 
     Raises UserError (exit 2) for a group that no clip belongs to.
     """
-    posed = project.posed()
-    videos = [video for video in project.videos() if video.id in posed]
+    videos = project.posed_videos()
     if group is None:
         return [video.id for video in videos]
     chosen = [video.id for video in videos if video.group == group]

@@ -73,12 +73,8 @@ def example_names(project: Project, selection: str, pair: tuple[str, str]) -> li
     than MOST clips, MOST are chosen, evenly spaced. Raises UserError (exit 4) if no clip is left.
     """
     if selection in ("all", "train"):
-        posed = project.posed()
-        names = [
-            video.id
-            for video in project.videos()
-            if video.id in posed and (selection == "all" or video.split == "train")
-        ]
+        videos = project.posed_videos()
+        names = [video.id for video in videos if selection == "all" or video.split == "train"]
     else:
         names = list(dict.fromkeys(name.strip() for name in selection.split(",") if name.strip()))
     known = project.video_list().find_each(names)

@@ -414,6 +414,11 @@ class Project:
         each file."""
         return artifact.files_in(self._folder("poses"))
 
+    def posed_videos(self) -> list[Video]:
+        """The rows of videos.csv that have a file of poses, in file order."""
+        posed = self.posed()
+        return [video for video in self.videos() if video.id in posed]
+
     # --- artifacts of one video ----------------------------------------------------------
 
     def files_of(self, video: str) -> list[Path]:

@@ -64,8 +64,8 @@ def embed(
     Raises UserError (exit 4) if there is no clip, and as load_embedder and onnx_embedder do.
     """
     progress = progress or Progress()
-    there, wanted = project.posed(), None if videos is None else set(videos)
-    posed = [v for v in project.videos() if v.id in there and (wanted is None or v.id in wanted)]
+    wanted = None if videos is None else set(videos)
+    posed = [v for v in project.posed_videos() if wanted is None or v.id in wanted]
     if not posed:
         raise UserError(
             "the project has no poses to embed",

@@ -43,8 +43,7 @@ def select_clips(project: Project, config: Config, warnings: list[str]) -> Selec
     """
     from la2ds_cli.training.data import training_videos
 
-    posed, phases = project.posed(), project.phases()
-    videos = [video for video in project.videos() if video.id in posed]
+    videos, phases = project.posed_videos(), project.phases()
     without = len(project.videos()) - len(videos)
     if without:
         warnings.append(f"videos without poses, left out: {without}")
@@ -189,8 +188,7 @@ def _check_digest(project: Project, run: str, seen: str | None, warnings: list[s
 
     if seen == _digest(project, training_videos(project)):
         return
-    posed = project.posed()
-    if seen == _digest(project, [video for video in project.videos() if video.id in posed]):
+    if seen == _digest(project, project.posed_videos()):
         raise _refusal(run, "on the test clips, too")
     warnings.append(
         f"run {run} was trained on other clips or poses than the current training clips; "

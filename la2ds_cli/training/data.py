@@ -115,8 +115,7 @@ class TrainingSet:
 def training_videos(project: Project) -> list[Video]:
     """Videos with poses to train on: those of the split `train` or, if there are none, all that are
     not in `test`."""
-    posed = project.posed()
-    videos = [video for video in project.videos() if video.id in posed]
+    videos = project.posed_videos()
     return [videos[row] for row in _to_train_on([video.split for video in videos])]
 
 
