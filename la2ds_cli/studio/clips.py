@@ -151,12 +151,6 @@ def clip_of(request: Request) -> Video:
     return found[0]
 
 
-def posed_clips(project: Project) -> list[Video]:
-    """The clips that have joints, in the order of videos.csv."""
-    posed = project.posed()
-    return [video for video in project.videos() if video.id in posed]
-
-
 def posed_clip(project: Project, name: str) -> Video:
     """The clip that a request names. Raises UserError (exit 2) if there is none, (exit 4) if it has
     no joints."""

@@ -20,7 +20,7 @@ from la2ds_cli.compare.result import and_again
 from la2ds_cli.compare.trend import LEAST_ATTEMPTS, Trend
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.studio.clips import posed_clip, posed_clips
+from la2ds_cli.studio.clips import posed_clip
 from la2ds_cli.studio.guard import POLICY
 from la2ds_cli.studio.pages import named_to_command, page, posted
 from la2ds_cli.studio.pair import asked_pair
@@ -129,7 +129,7 @@ def _pair_page(request: Request) -> Response:
 def _show(request: Request) -> Response:
     """The Attempts page: of the reference named in the address, else the latest comparison."""
     project: Project = request.app.state.studio.project
-    clips = posed_clips(project)
+    clips = project.posed_videos()
     names = {clip.id: clip.name for clip in clips}
     compared = [one for one in _compared(project) if one in names]
     reference = request.query_params.get("reference", "")

@@ -47,7 +47,7 @@ from la2ds_cli.features.joint_angles import angle_triples
 from la2ds_cli.features.pose_features import body_frame, mirror
 from la2ds_cli.studio.anchors import Anchor, anchors_among, anchors_of, write_anchors
 from la2ds_cli.studio.anchors import Row as AnchorRow
-from la2ds_cli.studio.clips import posed_clip, posed_clips
+from la2ds_cli.studio.clips import posed_clip
 from la2ds_cli.studio.film import Films
 from la2ds_cli.studio.pages import named_to_command, page, posted
 from la2ds_cli.views.report.frame_images import windows
@@ -336,7 +336,7 @@ def asked_pair(request: Request, content: Mapping[str, Any] | None = None) -> _A
 def _show(request: Request) -> Response:
     """The page of a pair; without two clips, the page to choose them."""
     project: Project = request.app.state.studio.project
-    clips = posed_clips(project)
+    clips = project.posed_videos()
     a, b = (request.query_params.get(side, "") for side in "ab")
     if not (a and b):
         return HTMLResponse(page("pair_choice.html", "Pair", here="/pair", clips=clips, a=a, b=b))

@@ -16,7 +16,7 @@ from la2ds_cli.core.phase_table import END, START, PhaseRow
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.studio.clips import posed_clip, posed_clips
+from la2ds_cli.studio.clips import posed_clip
 from la2ds_cli.studio.labels import Label, boundary_confidence, row_json, rows_by_clip, version
 from la2ds_cli.studio.pages import named_to_command, page, posted
 from la2ds_cli.views.figure import PHASE_COLOURS
@@ -29,7 +29,7 @@ _MOST = 1_000  # labels of a clip in one request
 def _show(request: Request) -> Response:
     """The page of the named clip, or else of the first."""
     project: Project = request.app.state.studio.project
-    clips = posed_clips(project)
+    clips = project.posed_videos()
     name = request.query_params.get("clip", "")
     clip = posed_clip(project, name) if name else (clips[0] if clips else None)
     return HTMLResponse(page("phases.html", "Phases", here="/phases", clip=clip))
@@ -104,7 +104,7 @@ def _overview(request: Request) -> Response:
     project: Project = request.app.state.studio.project
     table = project.phase_table()
     rows = rows_by_clip(project, table)
-    listed = posed_clips(project)
+    listed = project.posed_videos()
     clips = []
     for video in listed:
         own = rows.get(video.id, [])

@@ -24,7 +24,7 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.retrieval.retrieve import retrieve
-from la2ds_cli.studio.clips import FOR_EVER, THUMBNAIL, clip_of, posed_clip, posed_clips
+from la2ds_cli.studio.clips import FOR_EVER, THUMBNAIL, clip_of, posed_clip
 from la2ds_cli.studio.film import Films
 from la2ds_cli.studio.pages import page, posted
 from la2ds_cli.studio.phases import clip_data
@@ -57,7 +57,7 @@ class _Quick(Progress):
 def _show(request: Request) -> Response:
     """The page of the named clip, or else of the first."""
     project: Project = request.app.state.studio.project
-    clips = posed_clips(project)
+    clips = project.posed_videos()
     name = request.query_params.get("clip", "")
     clip = posed_clip(project, name) if name else (clips[0] if clips else None)
     return HTMLResponse(page("search.html", "Search", here="/search", clip=clip, clips=clips))
@@ -149,7 +149,7 @@ def found_json(project: Project, document: Mapping[str, Any]) -> dict[str, Any]:
     phase, and the address of its picture; the features, and how many frames and clips were
     searched."""
     (query,) = document["queries"]
-    clips = {video.id: video for video in posed_clips(project)}
+    clips = {video.id: video for video in project.posed_videos()}
     hits = []
     for hit in query["hits"]:
         video = clips.get(hit["video"])

@@ -23,7 +23,7 @@ from la2ds_cli.core.csv_tables import read_rows
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.features.pose_features import mirror
-from la2ds_cli.studio.clips import posed_clip, posed_clips
+from la2ds_cli.studio.clips import posed_clip
 from la2ds_cli.studio.pages import named_to_command, page, posted
 from la2ds_cli.studio.phases import clip_data
 from la2ds_cli.views.report.overview import timeline as told
@@ -40,7 +40,7 @@ _AGAIN = "put the clips on one timeline again"
 def _show(request: Request) -> Response:
     """The page: the named timeline, or else the newest, and the form to make another."""
     project: Project = request.app.state.studio.project
-    clips = posed_clips(project)
+    clips = project.posed_videos()
     listed = _listed(project)
     name = request.query_params.get("name", "")
     path = _document(project, name) if name else (listed[0] if listed else None)
@@ -162,7 +162,7 @@ def read_timeline(project: Project, path: Path) -> TimelineResult:
     for clip, frame, position, sure in read_rows(table, _parsed, _AGAIN):
         rows.setdefault(clip, []).append((frame, position, sure))
     placed, left_out = [], {}
-    videos = {video.id: video for video in posed_clips(project)}
+    videos = {video.id: video for video in project.posed_videos()}
     for name, about in clips.items():
         one = _placed(project, videos.get(name), about, rows.get(name, []))
         if one is None:
@@ -237,7 +237,7 @@ def make_arguments(project: Project, asked: Mapping[str, Any]) -> tuple[str, lis
         ids = named_to_command(posed_clip(project, str(one)).id for one in ids)
         which, name = ids, f"clips-{_digest(*ids)}"
     elif group is not None:
-        if group not in {clip.group for clip in posed_clips(project) if clip.group}:
+        if group not in {clip.group for clip in project.posed_videos() if clip.group}:
             raise UserError("there is no such group", hint="load the page again")
         which, name = [f"--group={group}"], f"group-{_plain(group)}"
     else:
