@@ -7,7 +7,7 @@ from __future__ import annotations
 import io
 import math
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from glob import escape
 from pathlib import Path
@@ -164,6 +164,19 @@ def posed_clip(project: Project, name: str) -> Video:
             exit_code=ExitCode.UNUSABLE,
         )
     return clip
+
+
+def asked_clip(request: Request, parameter: str = "clip") -> Video:
+    """The clip that the address of a request names; raises as posed_clip."""
+    name = request.query_params.get(parameter, "")
+    return posed_clip(request.app.state.studio.project, name)
+
+
+def asked_or_first_clip(request: Request, clips: Sequence[Video]) -> Video | None:
+    """The clip that the address of a request names, or else the first of `clips`, if any."""
+    if request.query_params.get("clip"):
+        return asked_clip(request)
+    return clips[0] if clips else None
 
 
 # --- pictures -----------------------------------------------------------------------------------

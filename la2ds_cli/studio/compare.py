@@ -20,7 +20,7 @@ from la2ds_cli.compare.result import and_again
 from la2ds_cli.compare.trend import LEAST_ATTEMPTS, Trend
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.studio.clips import posed_clip
+from la2ds_cli.studio.clips import asked_clip, posed_clip
 from la2ds_cli.studio.guard import POLICY
 from la2ds_cli.studio.pages import named_to_command, page, posted
 from la2ds_cli.studio.pair import asked_pair
@@ -233,15 +233,13 @@ async def _compare_attempts(request: Request) -> Response:
 
 
 def _attempts_page(request: Request) -> Response:
-    project: Project = request.app.state.studio.project
-    reference = posed_clip(project, request.query_params.get("reference", ""))
-    return _page(_folder(project) / f"{reference.id}{_ATTEMPTS}.html", ())
+    reference = asked_clip(request, "reference")
+    return _page(_folder(request.app.state.studio.project) / f"{reference.id}{_ATTEMPTS}.html", ())
 
 
 def _attempts_table(request: Request) -> Response:
-    project: Project = request.app.state.studio.project
-    reference = posed_clip(project, request.query_params.get("reference", ""))
-    path = _folder(project) / f"{reference.id}{_ATTEMPTS}.csv"
+    reference = asked_clip(request, "reference")
+    path = _folder(request.app.state.studio.project) / f"{reference.id}{_ATTEMPTS}.csv"
     if not path.is_file():
         raise UserError("this table does not exist", hint=_AGAIN)
     return FileResponse(path, filename=path.name)

@@ -17,9 +17,9 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.labels.files import WRITERS
+from la2ds_cli.studio.clips import asked_clip, posed_clip
 from la2ds_cli.studio.jobs import Job
 from la2ds_cli.studio.pages import named_to_command, posted
-from la2ds_cli.studio.phases import posed_clip
 
 MOST_BYTES = 50 << 20  # of an imported file
 _FORMATS = {
@@ -53,7 +53,7 @@ async def _export(request: Request) -> Response:
 def _exports(request: Request) -> Response:
     """Label files written for a clip: format, file and time in seconds since 1970."""
     project: Project = request.app.state.studio.project
-    clip = posed_clip(project, request.query_params.get("clip", ""))
+    clip = asked_clip(request)
     found = []
     for name in WRITERS:
         path = _path(project, clip, name)
@@ -64,7 +64,7 @@ def _exports(request: Request) -> Response:
 
 def _exported(request: Request) -> Response:
     project: Project = request.app.state.studio.project
-    clip = posed_clip(project, request.query_params.get("clip", ""))
+    clip = asked_clip(request)
     path = _path(project, clip, request.path_params["format"])
     if not path.is_file():
         raise UserError("this has not been exported yet", hint="export it on the Phases page")
@@ -76,7 +76,7 @@ async def _import(request: Request) -> Response:
     format. ?overwrite=1 replaces labels that a person has set."""
     studio = request.app.state.studio
     project: Project = studio.project
-    clip = posed_clip(project, request.query_params.get("clip", ""))
+    clip = asked_clip(request)
     suffix = Path(request.path_params["name"]).suffix.lower()
     format_name = _FORMATS.get(suffix)
     if format_name is None:

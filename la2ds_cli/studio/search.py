@@ -24,7 +24,14 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.retrieval.retrieve import retrieve
-from la2ds_cli.studio.clips import FOR_EVER, THUMBNAIL, clip_of, posed_clip
+from la2ds_cli.studio.clips import (
+    FOR_EVER,
+    THUMBNAIL,
+    asked_clip,
+    asked_or_first_clip,
+    clip_of,
+    posed_clip,
+)
 from la2ds_cli.studio.film import Films
 from la2ds_cli.studio.pages import page, posted
 from la2ds_cli.studio.phases import clip_data
@@ -56,17 +63,15 @@ class _Quick(Progress):
 
 def _show(request: Request) -> Response:
     """The page of the named clip, or else of the first."""
-    project: Project = request.app.state.studio.project
-    clips = project.posed_videos()
-    name = request.query_params.get("clip", "")
-    clip = posed_clip(project, name) if name else (clips[0] if clips else None)
+    clips = request.app.state.studio.project.posed_videos()
+    clip = asked_or_first_clip(request, clips)
     return HTMLResponse(page("search.html", "Search", here="/search", clip=clip, clips=clips))
 
 
 def _data(request: Request) -> Response:
     """A clip with its joints and its film."""
     studio = request.app.state.studio
-    clip = posed_clip(studio.project, request.query_params.get("clip", ""))
+    clip = asked_clip(request)
     return JSONResponse(clip_data(studio, clip, studio.project.read_pose(clip.id)[0]))
 
 
