@@ -287,15 +287,10 @@ def _frame_at(seconds: float, pose: PoseSequence, name: str) -> int:
     return int(np.abs(pose.time - seconds).argmin())
 
 
-def match_by_pose(
-    project: Project,
-    pair: PreparedPair,
-    settings: AlignConfig,
-    cache: AlignmentCache | None = None,
-) -> Match:
+def match_by_pose(project: Project, pair: PreparedPair, settings: AlignConfig) -> Match:
     """Match two clips by the movement of their joints, with B as filmed, or mirrored if that is
-    nearer. cache: of other alignments to clip A."""
-    cache = _cache_for(cache, pair)
+    nearer."""
+    cache = AlignmentCache()
     references = _reference_clips(project, pair, settings, cache)
     rate, movement, mirrored, rows = _by_joints(pair, references, settings, cache)
     modalities = [(value,) for value in movement]

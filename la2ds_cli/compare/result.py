@@ -28,6 +28,7 @@ from la2ds_cli.poses.trust import LEAST_TRUST
 SCHEMA_VERSION = 1
 _FEW = 20  # examples
 _NAMED = 3  # of the examples that were left out
+MOST_STRETCHES = 6  # that are named of a part that is not judged
 HOW_TO_READ = (
     "Angles are measured in the picture, so both clips must be filmed from the same side. A "
     "difference is stated if it exceeds what noise of the joints, a small turn of the camera and "
@@ -252,9 +253,9 @@ def unjudged_line(row: Unjudged) -> str:
     return f"{name}: {row.seconds:.2f} s not judged, {row.reason}"
 
 
-def stretches(row: Unjudged, most: int = 6) -> str:
-    """`0.40 to 0.80 s, 1.20 to 1.60 s`, in the reference; the `most` longest stretches."""
-    longest = sorted(row.spans, key=lambda span: span[0] - span[1])[:most]
+def stretches(row: Unjudged) -> str:
+    """`0.40 to 0.80 s, 1.20 to 1.60 s`, in the reference; the MOST_STRETCHES longest."""
+    longest = sorted(row.spans, key=lambda span: span[0] - span[1])[:MOST_STRETCHES]
     shown = ", ".join(f"{first:.2f} to {last:.2f} s" for first, last in sorted(longest))
     more = len(row.spans) - len(longest)
     return f"{shown} and {more} shorter" if more else shown

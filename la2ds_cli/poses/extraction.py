@@ -28,8 +28,8 @@ from la2ds_cli.poses.backends import (
     AUTO,
     BATCH_SIZE,
     PoseBackend,
+    automatic_backend,
     backend_identity,
-    backend_name,
     resolve_backend,
 )
 from la2ds_cli.poses.blazehand import BlazeHand
@@ -101,7 +101,7 @@ class Extraction:
         on."""
         if self.config.pose != "auto":
             return self.config.pose
-        return _network_of(self.project) or backend_name("auto", self.device)
+        return _network_of(self.project) or automatic_backend(self.device)
 
     @cached_property
     def _own_backend(self) -> PoseBackend:

@@ -27,8 +27,6 @@ _MOST_DEGREES, _MOST_WIDTH, _MOST_HAND, _LEAST_RANGE = 30.0, 0.8, 1.0, 0.1
 _UPSIDE_DOWN = 135.0  # degrees; beyond, a turned picture or a handstand
 _REACH = 0.5  # torso lengths of both hands beyond the shoulders, as those that carry the body
 
-Ends = tuple[FloatArray, FloatArray]  # left and right joint, (T, 2) each
-
 
 def turned_probability(pose: PoseSequence, seen: BoolArray, tilt: float) -> float | None:
     """Probability that the picture is rotated, rather than the person lying down, for a clip whose

@@ -97,9 +97,9 @@ def retired(name: str, option: str) -> UserError:
     )
 
 
-def backend_name(setting: str, device: DeviceName) -> str:
-    """What `auto` means on this device; any other setting is itself."""
-    return AUTO[resolve_device(device).type] if setting == "auto" else setting
+def automatic_backend(device: DeviceName) -> str:
+    """The name of the backend that `auto` means on this device."""
+    return AUTO[resolve_device(device).type]
 
 
 def backend_identities(setting: str) -> tuple[str, ...]:

@@ -194,12 +194,12 @@ def text_width(text: str, size: int, *, bold: bool = False) -> int:
     return _mask(text, size, bold).shape[1]
 
 
-def shortened(name: str, size: int, most: float, *, bold: bool = False) -> str:
+def shortened(name: str, size: int, most: float) -> str:
     """The name without unprintable characters, shortened in the middle to at most `most` pixels,
     but at least one character."""
     for longest in (len(name), *range(min(len(name) - 1, 200), 2, -1)):
         shown = _plain(name, longest)
-        if text_width(shown, size, bold=bold) <= most:
+        if text_width(shown, size) <= most:
             return shown
     return "…"
 
