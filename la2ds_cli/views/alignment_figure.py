@@ -23,7 +23,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, Phase, PoseSequence
 from la2ds_cli.features.resample import even_rows, frame_edges
 from la2ds_cli.video.reader import VideoFile, video_file
-from la2ds_cli.views.figure import BLUE, GREEN, GREY, ORANGE, RED, phase_colours, printable
+from la2ds_cli.views.figure import BLUE, GREEN, GREY, ORANGE, RED, phase_colours, printable, stacked
 from la2ds_cli.views.film_strip import aspect, pictures
 
 if TYPE_CHECKING:
@@ -72,11 +72,7 @@ def draw(project: Project, result: AlignResult) -> Figure:
     }
     total = sum(heights.values())
     figure = Figure(figsize=(WIDTH, total), dpi=DPI)
-    rows: dict[str, Row] = {}
-    top = total
-    for name, height in heights.items():
-        top -= height
-        rows[name] = (top, height)
+    rows = stacked(heights)
     _title(figure, result, a, b)
     strip(figure, rows["strip A"], a, colours, above=True)
     lines(figure, rows["lines"], result.alignment, a, b)

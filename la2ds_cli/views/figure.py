@@ -13,7 +13,9 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.progress import Progress
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from PIL.ImageFont import FreeTypeFont
 
 # Okabe and Ito's palette, distinct for colour-blind eyes, and a grey.
 BLUE, SKY, GREEN, ORANGE = "#0072B2", "#56B4E9", "#009E73", "#E69F00"
@@ -27,6 +29,23 @@ def phase_colours(names: Iterable[str]) -> dict[str, str]:
     """A colour for every phase name, in order of appearance; empty names (no phase) get none."""
     phases = dict.fromkeys(name for name in names if name)
     return {name: PHASE_COLOURS[k % len(PHASE_COLOURS)] for k, name in enumerate(phases)}
+
+
+def only_left_and_bottom(axes: Axes) -> None:
+    """No frame at the top and on the right; the grid behind what is drawn."""
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+
+
+def stacked(heights: Mapping[str, float]) -> dict[str, tuple[float, float]]:
+    """Bottom and height of each part of a figure, inches, the first at the top."""
+    bottoms = {}
+    bottom = sum(heights.values())
+    for name, height in heights.items():
+        bottom -= height
+        bottoms[name] = bottom, height
+    return bottoms
 
 
 def render(figure: Figure, kind: str) -> bytes:
@@ -72,6 +91,16 @@ def drawn_once(draw: Callable[[], Figure], progress: Progress) -> Callable[[], F
         return figure
 
     return drawn
+
+
+@cache
+def letters(size: int, *, bold: bool = False) -> FreeTypeFont:
+    """DejaVu Sans, which comes with matplotlib: it has Latin, Greek, Cyrillic and more."""
+    from matplotlib import font_manager
+    from PIL import ImageFont
+
+    name = font_manager.FontProperties(family="DejaVu Sans", weight="bold" if bold else "normal")
+    return ImageFont.truetype(font_manager.findfont(name), size)
 
 
 def printable(name: str, longest: int = 44) -> str:

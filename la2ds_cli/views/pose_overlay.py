@@ -25,7 +25,7 @@ from la2ds_cli.poses.quality import clip_facts
 from la2ds_cli.poses.trust import with_trust
 from la2ds_cli.poses.verdict import verdict
 from la2ds_cli.video.reader import Image, video_file, write_video
-from la2ds_cli.views.figure import printable
+from la2ds_cli.views.figure import letters, printable
 from la2ds_cli.views.film_strip import view_boxes
 from la2ds_cli.views.pose_drawing import (
     LEFT,
@@ -41,7 +41,6 @@ from la2ds_cli.views.pose_drawing import (
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
     from PIL.ImageDraw import ImageDraw
-    from PIL.ImageFont import FreeTypeFont
 
 _SIDE = 720  # pixels of the longer side of an overlay video
 _DRAWING = 3  # raised when the same poses are drawn in another way
@@ -276,7 +275,7 @@ def _page(rows: list[_Row], title: str, columns: int) -> Picture:
             left = _MARGIN + _TEXT + column * (_CELL[0] + _GAP)
             _paste(picture, pen, image, (left, top), seen)
             ink = _SOFT if seen else NOBODY
-            pen.text((left, top + _CELL[1] + 3), caption, font=_font(13), fill=ink)
+            pen.text((left, top + _CELL[1] + 3), caption, font=letters(13), fill=ink)
     return picture
 
 
@@ -284,14 +283,14 @@ def _legend(pen: ImageDraw, width: int, title: str) -> None:
     x = _MARGIN
     for text, colour in (("left side", LEFT), ("right side", RIGHT)):
         pen.rounded_rectangle((x, 15, x + 26, 21), 3, fill=colour)
-        pen.text((x + 34, 9), text, font=_font(14), fill=_INK)
-        x += 34 + round(pen.textlength(text, font=_font(14))) + 24
+        pen.text((x + 34, 9), text, font=letters(14), fill=_INK)
+        x += 34 + round(pen.textlength(text, font=letters(14))) + 24
     text = (
         "joints: dark = uncertain, hollow = not trusted     boxes: green = subject, grey = others"
     )
-    pen.text((x, 9), text, font=_font(14), fill=_SOFT)
+    pen.text((x, 9), text, font=letters(14), fill=_SOFT)
     if title:
-        pen.text((width - _MARGIN, 9), title, font=_font(14), fill=_SOFT, anchor="ra")
+        pen.text((width - _MARGIN, 9), title, font=letters(14), fill=_SOFT, anchor="ra")
 
 
 def _paste(
@@ -314,20 +313,20 @@ def _describe(pen: ImageDraw, row: _Row, top: int) -> None:
     judged = verdict(row.facts)
     y = top
     for line in _wrapped(printable(row.name, 64).replace(r"\$", "$"), 30, 2):
-        pen.text((_MARGIN, y), line, font=_font(17, bold=True), fill=_INK)
+        pen.text((_MARGIN, y), line, font=letters(17, bold=True), fill=_INK)
         y += 23
     colour = _BAD if judged.all else _GOOD
     pen.text(
-        (_MARGIN, y + 2), " ".join([judged.status, *judged.codes]), font=_font(15), fill=colour
+        (_MARGIN, y + 2), " ".join([judged.status, *judged.codes]), font=letters(15), fill=colour
     )
     y += 26
     for line in _wrapped(judged.message, 42, 4):
-        pen.text((_MARGIN, y), line, font=_font(13), fill=_BAD)
+        pen.text((_MARGIN, y), line, font=letters(13), fill=_BAD)
         y += _LINE
     y += 6
     for names, value in _key_facts(row.facts):
-        pen.text((_MARGIN, y), names, font=_font(13), fill=_SOFT)
-        pen.text((_MARGIN + 110, y), value, font=_font(13), fill=_INK)
+        pen.text((_MARGIN, y), names, font=letters(13), fill=_SOFT)
+        pen.text((_MARGIN + 110, y), value, font=letters(13), fill=_INK)
         y += _LINE
 
 
@@ -356,12 +355,3 @@ def _key_facts(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _wrapped(text: str, width: int, most: int) -> list[str]:
     return textwrap.wrap(text, width, max_lines=most, placeholder=" …") if text else []
-
-
-def _font(size: int, *, bold: bool = False) -> FreeTypeFont:
-    """DejaVu, which comes with matplotlib: it has Latin, Greek, Cyrillic and more."""
-    from matplotlib import font_manager
-    from PIL import ImageFont
-
-    name = font_manager.FontProperties(family="DejaVu Sans", weight="bold" if bold else "normal")
-    return ImageFont.truetype(font_manager.findfont(name), size)

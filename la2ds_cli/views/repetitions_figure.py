@@ -20,7 +20,16 @@ from la2ds_cli.views.alignment_figure import (
     picture_height,
     strip,
 )
-from la2ds_cli.views.figure import BLUE, GREEN, GREY, ORANGE, SKY, printable
+from la2ds_cli.views.figure import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    SKY,
+    only_left_and_bottom,
+    printable,
+    stacked,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,11 +63,7 @@ def draw(project: Project, result: RepetitionsResult) -> Figure:
     }
     total = sum(heights.values())
     figure = Figure(figsize=(WIDTH, total), dpi=DPI)
-    rows: dict[str, Row] = {}
-    top = total
-    for name, height in heights.items():
-        top -= height
-        rows[name] = (top, height)
+    rows = stacked(heights)
     _title(figure, result, total)
     strip(figure, rows["strip"], clip, {}, above=False)
     _numbers(_timeline(figure, rows["numbers"], clip, total), result)
@@ -84,9 +89,7 @@ def _timeline(figure: Figure, row: Row, clip: DrawnClip, height: float) -> Axes:
         (LEFT / WIDTH, row[0] / height, width, row[1] / height), xlim=clip.limits
     )
     axes.tick_params(labelsize=9)
-    axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    only_left_and_bottom(axes)
     return axes
 
 

@@ -19,7 +19,7 @@ from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.pose_features import fill_gaps
 from la2ds_cli.views import figure as figures
-from la2ds_cli.views.figure import BLUE, GREY, ORANGE, PURPLE, printable
+from la2ds_cli.views.figure import BLUE, GREY, ORANGE, PURPLE, only_left_and_bottom, printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -190,9 +190,7 @@ def _finish(axes: Axes, title: str) -> None:
     axes.set_xlim(0, 100)
     axes.tick_params(labelsize=9)
     axes.grid(color="#e4e4e4", linewidth=0.7)
-    axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    only_left_and_bottom(axes)
 
 
 def _stick_figures(

@@ -24,7 +24,7 @@ from la2ds_cli.views.embedding_plot.plot import (
     all_phases,
 )
 from la2ds_cli.views.embedding_plot.projection import LABELS
-from la2ds_cli.views.figure import GREY, printable
+from la2ds_cli.views.figure import GREY, only_left_and_bottom, printable
 from la2ds_cli.views.page import render_page
 
 if TYPE_CHECKING:
@@ -79,9 +79,7 @@ def draw(result: EmbeddingPlot) -> Figure:
     axes.set_aspect("equal", adjustable="datalim")
     axes.margins(0.06)
     axes.grid(color="#e6e6e6", linewidth=0.7)
-    axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    only_left_and_bottom(axes)
     labels = axis_labels(result)
     axes.set_xlabel(labels[0], fontsize=10.5)
     axes.set_ylabel(labels[1], fontsize=10.5)

@@ -6,7 +6,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,13 +13,10 @@ from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence
 from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.poses.trust import with_trust
 from la2ds_cli.video.reader import Image, VideoFile
-from la2ds_cli.views.figure import phase_colours, printable
+from la2ds_cli.views.figure import letters, phase_colours, printable
 from la2ds_cli.views.film_strip import view_boxes
 from la2ds_cli.views.pose_drawing import draw_pose
 from la2ds_cli.views.sync.timeline import Timeline, shown_frames
-
-if TYPE_CHECKING:
-    from PIL.ImageFont import FreeTypeFont
 
 Colour = tuple[int, int, int]
 
@@ -215,21 +211,11 @@ def _mask(text: str, size: int, bold: bool) -> np.ndarray:
     from PIL import Image as Pictures
     from PIL import ImageDraw
 
-    font = _font(size, bold)
+    font = letters(size, bold=bold)
     ascent, descent = font.getmetrics()
     picture = Pictures.new("L", (max(round(font.getlength(text)), 1), ascent + descent))
     ImageDraw.Draw(picture).text((0, 0), text, fill=255, font=font)
     return np.asarray(picture, np.float32) / 255
-
-
-@functools.cache
-def _font(size: int, bold: bool) -> FreeTypeFont:
-    """DejaVu Sans, which comes with matplotlib."""
-    from matplotlib import font_manager
-    from PIL import ImageFont
-
-    name = font_manager.FontProperties(family="DejaVu Sans", weight="bold" if bold else "normal")
-    return ImageFont.truetype(font_manager.findfont(name), size)
 
 
 # --- A and B beside each other -----------------------------------------------------------------
