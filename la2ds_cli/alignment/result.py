@@ -28,6 +28,7 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, IntArray, PoseSequence
+from la2ds_cli.features.pose_features import mirror
 
 SCHEMA_VERSION = 1
 COLUMNS = ("index_a", "index_b", "frame_a", "frame_b", "time_a", "time_b", "cost", "confidence")
@@ -75,6 +76,11 @@ class AlignResult:
     candidates: tuple[dict[str, Any], ...] = ()
     same_movement: Sameness | None = None
     anchors: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def shown_b(self) -> PoseSequence:
+        """The joints of B, mirrored if that is how it was compared."""
+        return mirror(self.pose_b) if self.alignment.mirrored else self.pose_b
 
     @property
     def references(self) -> int:

@@ -21,8 +21,7 @@ from la2ds_cli.compare.examples import Examples
 from la2ds_cli.compare.findings import Finding, JointSpan, Span, Unjudged, by_joint
 from la2ds_cli.compare.tempo import Tempo
 from la2ds_cli.compare.viewpoint import ViewDifference
-from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.features.pose_features import mirror
+from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses.trust import LEAST_TRUST
 
 SCHEMA_VERSION = 1
@@ -66,12 +65,6 @@ class CompareResult:
         """(N,) seconds of the other clip at each frame of the reference, NaN = no counterpart."""
         alignment = self.aligned.alignment
         return matched_time(alignment.position, alignment.time_b)
-
-    @property
-    def other_pose(self) -> PoseSequence:
-        """The joints of the other clip, mirrored if that is how it was compared."""
-        b = self.aligned.pose_b
-        return mirror(b) if self.aligned.alignment.mirrored else b
 
     def to_json(self) -> dict[str, Any]:
         """The entire result as JSON (docs/compare.md); None stands for "not known"."""

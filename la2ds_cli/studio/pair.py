@@ -44,7 +44,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.joint_angles import angle_triples
-from la2ds_cli.features.pose_features import body_frame, mirror
+from la2ds_cli.features.pose_features import body_frame
 from la2ds_cli.studio.anchors import Anchor, anchors_among, anchors_of, write_anchors
 from la2ds_cli.studio.anchors import Row as AnchorRow
 from la2ds_cli.studio.clips import posed_clip
@@ -387,7 +387,7 @@ def pair_data(held: HeldPair, films: Films) -> dict[str, Any]:
         result, problem = held.plain, f"{error.message}; {error.hint}"
     project, plain = held.project, held.plain
     mirrored = result.alignment.mirrored
-    poses = (result.pose_a, mirror(result.pose_b) if mirrored else result.pose_b)
+    poses = result.pose_a, result.shown_b
     phases = project.phases(propagated=True)
     clips = tuple(
         page_clip(project, letter, video, pose, phases.get(video.id, []))

@@ -176,7 +176,7 @@ def _card(
     j = angles.names.index(finding.joint)
     skeleton = get_skeleton(aligned.pose_a.skeleton)
     triple = angle_triples(skeleton)[finding.joint]
-    poses = (aligned.pose_a, result.other_pose)
+    poses = (aligned.pose_a, aligned.shown_b)
     other_rows = np.rint(aligned.alignment.position[rows]).astype(np.int64)
     bodies = [np.where(np.isnan(pose.xy), np.nan, body_frame(pose)[0]) for pose in poses]
     sizes = [

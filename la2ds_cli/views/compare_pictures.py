@@ -165,7 +165,7 @@ def draw(
     half, tall = _picture_size(result, (pictured - _BETWEEN) / 2, most)
     images = _images(project, result, shown, round(tall * DPI * 1.5), privacy=privacy)
     joints = overlay_joints(result, shown)
-    known = trusted(result.aligned.pose_a), trusted(result.other_pose)
+    known = trusted(result.aligned.pose_a), trusted(result.aligned.shown_b)
     reach = _reach(joints)
     skeleton = get_skeleton(result.aligned.pose_a.skeleton)
     for n, frame in enumerate(shown):
@@ -248,7 +248,7 @@ def _images(
         rings = [
             _rings(aligned.pose_a, frame.row, frame, sides[0][n], mirrored=False),
             _rings(
-                result.other_pose,
+                result.aligned.shown_b,
                 frame.other_row,
                 frame,
                 sides[1][n],
@@ -364,6 +364,6 @@ def overlay_joints(
     """For each key frame, the joints (K, 2) of the reference and of the other clip relative to
     their roots, in torso lengths, y down; NaN = not seen. A clip that was compared mirrored is
     mirrored here, too."""
-    a, b = result.aligned.pose_a, result.other_pose
+    a, b = result.aligned.pose_a, result.aligned.shown_b
     frames = [np.where(np.isnan(pose.xy), np.nan, body_frame(pose)[0]) for pose in (a, b)]
     return [(frames[0][frame.row], frames[1][frame.other_row]) for frame in shown]

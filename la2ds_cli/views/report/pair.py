@@ -17,7 +17,6 @@ from la2ds_cli.core.notes import Note, notes_of
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.video.reader import video_file
 from la2ds_cli.views.page import base64_text, render_page
 from la2ds_cli.views.report.frame_images import FrameImages, encode_frames
@@ -93,7 +92,7 @@ def write_pair(
     """
     progress = progress or Progress()
     mirrored = result.alignment.mirrored
-    poses = (result.pose_a, mirror(result.pose_b) if mirrored else result.pose_b)
+    poses = result.pose_a, result.shown_b
     phases = project.phases()
     clips = (
         page_clip(project, "A", result.a, poses[0], phases.get(result.a.id, [])),
