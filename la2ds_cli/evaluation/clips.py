@@ -9,6 +9,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config import Config
@@ -32,6 +34,12 @@ class Selection:
     fit: dict[str, PoseSequence]
     phases: dict[str, list[Phase]]
     split: Literal["test", "all"]
+
+
+def clip_generator(video: str, seed: int) -> np.random.Generator:
+    """The random generator of one clip; depends only on `video` and `seed`, not on other clips."""
+    digest = int.from_bytes(hashlib.sha256(video.encode()).digest()[:8], "big")
+    return np.random.default_rng([seed, digest])
 
 
 def select_clips(project: Project, config: Config, warnings: list[str]) -> Selection:

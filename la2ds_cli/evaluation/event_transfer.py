@@ -7,7 +7,6 @@ error is the distance in B between the position to which an event of A is mapped
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ import numpy as np
 
 from la2ds_cli.core.config import EvaluateConfig
 from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
+from la2ds_cli.evaluation.clips import clip_generator
 from la2ds_cli.evaluation.events import EvaluationClip
 from la2ds_cli.evaluation.features import Aligner, ViewFunction
 from la2ds_cli.evaluation.measure import (
@@ -215,8 +215,7 @@ def trim(length: int, max_trim: float, video: str, seed: int) -> Cut:
     The two shares are independent, rounded down to rows, and depend only on `video` and `seed`, not
     on other clips of the project. If fewer than two rows would be left, nothing is cut.
     """
-    digest = int.from_bytes(hashlib.sha256(video.encode()).digest()[:8], "big")
-    first, last = np.random.default_rng([seed, digest]).uniform(0, max_trim, 2) * length
+    first, last = clip_generator(video, seed).uniform(0, max_trim, 2) * length
     start, stop = int(first), length - int(last)
     return Cut(start, stop) if stop - start >= 2 else Cut(0, length)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import asdict, dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -17,17 +16,12 @@ from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
 from la2ds_cli.core.types import Phase, PoseSequence
+from la2ds_cli.evaluation.clips import clip_generator
 from la2ds_cli.evaluation.events import EvaluationClip, choose_events
 from la2ds_cli.features.crop import clip_box
 from la2ds_cli.features.pose_features import centre_and_scale, fill_gaps
 
 ANY = "any"  # instead of a limb's name: one of the limbs, drawn for every frame
-
-
-def clip_generator(video: str, seed: int) -> np.random.Generator:
-    """The random generator of one clip; depends only on `video` and `seed`, not on other clips."""
-    digest = int.from_bytes(hashlib.sha256(video.encode()).digest()[:8], "big")
-    return np.random.default_rng([seed, digest])
 
 
 def check_limb(limb: str, skeleton: Skeleton) -> None:

@@ -11,7 +11,8 @@ from la2ds_cli.core.config_sections import HeatmapConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.experiments.corruption import ANY, add_noise, clip_generator, drop_limb_at_test
+from la2ds_cli.evaluation.clips import clip_generator
+from la2ds_cli.experiments.corruption import ANY, add_noise, drop_limb_at_test
 from tests.movement import sequence
 
 PENN = get_skeleton("penn13")
