@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from la2ds_cli.core.compiled import compiled, compiling_pays
-from la2ds_cli.core.types import FloatArray, IntArray
+from la2ds_cli.core.types import BoolArray, FloatArray, IntArray
 
 SMOOTHING = 1.0  # frames of A, standard deviation
 BY_NUMPY = 3e-5  # seconds that numpy takes to smooth a path
@@ -53,6 +53,14 @@ def mean_match(path: IntArray, length: int) -> FloatArray:
     count = np.bincount(path[:, 0], minlength=length)
     total = np.bincount(path[:, 0], weights=path[:, 1], minlength=length)
     return np.divide(total, count, out=np.full(length, np.nan), where=count > 0)
+
+
+def nearest_rows(position: FloatArray, length: int) -> tuple[BoolArray, IntArray]:
+    """(N,) which positions are known, and (N,) the row of B nearest to each; 0 if unknown. length:
+    number of rows of B."""
+    known = ~np.isnan(position)
+    rows = np.clip(np.rint(np.where(known, position, 0)), 0, length - 1).astype(np.int64)
+    return known, rows
 
 
 def smooth_match(path: IntArray, length: int) -> FloatArray:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from la2ds_cli.alignment.path import nearest_rows
 from la2ds_cli.compare.viewpoint import ViewDifference
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, IntArray, PoseSequence
@@ -222,8 +223,7 @@ def _floor(
     LEAST. Angles in 3D do not change with the camera."""
     around = np.fmax(view.by_frame, view.turn)
     turn = np.where(around > SAME_VIEW, around, LEAST_TURN)[:, None]  # NaN: as if the same
-    matched = ~np.isnan(position)
-    row = np.clip(np.rint(np.where(matched, position, 0)), 0, len(b) - 1).astype(np.int64)
+    matched, row = nearest_rows(position, len(b))
     noise = np.hypot(angle_noise(a), angle_noise(b)[row])
     # A limb may be foreshortened in one clip only, which makes its angle uncertain.
     turned = np.fmax(turn_sensitivity(a), turn_sensitivity(b)[row]) * turn

@@ -34,6 +34,8 @@ HOW_TO_READ = (
     "the alignment can explain, for at least 0.1 s and three frames, and if all of its joints can "
     "be trusted in both clips. Times are those of the reference."
 )
+NO_JOINT_DIFFERS = "No joint differs by more than noise and camera explain."
+NO_TEMPO_DIFFERS = "No part of the movement is clearly slower or faster."
 _MORE = {"shoulder": "further from the trunk", "hip": "straighter"}
 _LESS = {"shoulder": "closer to the trunk", "hip": "more bent"}
 
@@ -221,7 +223,7 @@ def finding_lines(result: CompareResult, most: int) -> list[str]:
         return [result.no_findings]
     joints = list(by_joint(result.findings).values())
     if not joints:
-        return ["No joint differs by more than noise and camera explain."]
+        return [NO_JOINT_DIFFERS]
     lines = [sentence(first) + and_again(len(more)) for first, *more in joints[:most]]
     if len(joints) > most:
         names = ", ".join(joint_name(group[0].joint) for group in joints[most:])
@@ -237,7 +239,7 @@ def and_again(times: int) -> str:
 def tempo_lines(result: CompareResult) -> list[str]:
     """A sentence for each part whose tempo differs, or one that says that none does."""
     lines = [tempo_sentence(row) for row in result.tempo if row.verdict in ("slower", "faster")]
-    return lines or ["No part of the movement is clearly slower or faster."]
+    return lines or [NO_TEMPO_DIFFERS]
 
 
 def unjudged_line(row: Unjudged) -> str:

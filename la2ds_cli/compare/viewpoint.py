@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from la2ds_cli.alignment.path import nearest_rows
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.pose_features import mirror
@@ -54,8 +55,7 @@ def view_difference(
     """
     width_a, side_a = _width_and_side(a)
     width_b, side_b = _width_and_side(mirror(b) if mirrored else b)
-    matched = ~np.isnan(position)
-    row = np.clip(np.rint(np.where(matched, position, 0)), 0, len(b) - 1).astype(np.int64)
+    matched, row = nearest_rows(position, len(b))
     angle_a, angle_b = width_a * (side_a or 1), width_b[row] * (side_b or 1)
     # As unit vectors, since angles near 180 and -180 are neighbours.
     apart = np.where(matched, np.exp(1j * np.radians(angle_b - angle_a)), np.nan)

@@ -71,6 +71,15 @@ class ClipTask:
         """(W, H) of the frames in pixels."""
         return self.video.width, self.video.height
 
+    def decoded(self) -> ClipFrames:
+        """The frames of the clip, which are decoded as they are read."""
+        return ClipFrames(
+            lambda: read_frames(self.path, self.options),
+            self.size,
+            stop=self.stop,
+            declared=self.video.frames_declared,
+        )
+
     def frames(self, seconds: float) -> int:
         """A duration as a number of frames, at least 1."""
         return max(1, round(seconds * self.video.fps))
@@ -107,12 +116,7 @@ def pose_clip(
     nobody found, V026 fewer people than the subject's rank.
     """
     progress = progress or Progress()
-    frames = ClipFrames(
-        lambda: read_frames(task.path, task.options),
-        task.size,
-        stop=task.stop,
-        declared=task.video.frames_declared,
-    )
+    frames = task.decoded()
     detections = detect_people(
         frames,
         detector,

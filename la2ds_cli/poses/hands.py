@@ -24,7 +24,6 @@ from la2ds_cli.poses.blazehand import (
     Hand,
     hand_region,
 )
-from la2ds_cli.poses.chunks import ClipFrames
 from la2ds_cli.poses.clip import ClipTask, RawJoints, check_length, cleaned
 from la2ds_cli.poses.cuts import CutDetector
 from la2ds_cli.poses.passes import Detections
@@ -32,7 +31,7 @@ from la2ds_cli.poses.rotated_crop import Region
 from la2ds_cli.poses.tflite_model import cpu_only
 from la2ds_cli.poses.threads import Instances
 from la2ds_cli.poses.weights import fetch_weights, weights_identity
-from la2ds_cli.video.reader import Image, read_frames
+from la2ds_cli.video.reader import Image
 
 NETWORK, DETECTOR = "blazehand", "blazehand-detector"  # entries in the list of weights
 MOST_HANDS = 2
@@ -71,12 +70,7 @@ def pose_hands(
     Raises UserError (exit 4): V002 for a clip that is too short, V020 if no such hand is seen.
     """
     progress = progress or Progress()
-    frames = ClipFrames(
-        lambda: read_frames(task.path, task.options),
-        task.size,
-        stop=task.stop,
-        declared=task.video.frames_declared,
-    )
+    frames = task.decoded()
     cuts, times, sources = CutDetector(), [], []
     tracker = HandTracker()
     seen: list[list[TrackedHand]] = []

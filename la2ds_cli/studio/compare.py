@@ -16,7 +16,7 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Respon
 from starlette.routing import Route
 
 from la2ds_cli.compare.attempts import Series
-from la2ds_cli.compare.result import and_again
+from la2ds_cli.compare.result import NO_JOINT_DIFFERS, NO_TEMPO_DIFFERS, and_again
 from la2ds_cli.compare.trend import LEAST_ATTEMPTS, Trend
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
@@ -95,12 +95,12 @@ def findings(document: Mapping[str, Any]) -> dict[str, Any]:
         {"text": first["sentence"] + and_again(len(more)), "time": first["time"]}
         for first, *more in joints.values()
     ]
-    none = document["no_findings"] or "No joint differs by more than noise and camera explain."
+    none = document["no_findings"] or NO_JOINT_DIFFERS
     tempo = [one["sentence"] for one in document["tempo"] if one["verdict"] in ("slower", "faster")]
     return {
         "notes": list(document["notes"]),
         "differs": differs or [{"text": none, "time": None}],
-        "tempo": tempo or ["No part of the movement is clearly slower or faster."],
+        "tempo": tempo or [NO_TEMPO_DIFFERS],
         "unjudged": [one["sentence"] for one in document["unjudged"]],
     }
 
