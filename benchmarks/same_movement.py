@@ -21,7 +21,13 @@ import numpy as np
 from human_labels import SETS, make_folds
 from sklearn.linear_model import LogisticRegression
 
-from la2ds_cli.alignment.align import looks_mirrored
+from la2ds_cli.alignment.clip_features import (
+    CLEARLY_NEARER,
+    nearest_view,
+    pose_feature,
+    velocity_rate,
+    views_of_b,
+)
 from la2ds_cli.alignment.same_movement import (
     DOUBTED,
     INTERCEPT,
@@ -39,6 +45,12 @@ ACTIONS = ("baseball_swing", "bench_press", "bowl", "golf_swing", "jumping_jacks
 ACTIONS += ("pullup", "squat", "tennis_forehand")
 ALIKE = {"golf": "golf_swing", "pull_up": "pullup"}  # of people's clips, in words of Penn Action
 CLIPS = 40  # of an action and part, at most
+
+
+def looks_mirrored(a: PoseSequence, b: PoseSequence) -> bool:
+    """Whether the mirror image of clip B moves clearly more like clip A than B as filmed does."""
+    fps = velocity_rate([a, b])
+    return nearest_view(pose_feature(a, fps, "A"), views_of_b(b, fps, "B"), CLEARLY_NEARER) == 1
 
 
 @dataclass(frozen=True)

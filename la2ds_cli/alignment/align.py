@@ -1,10 +1,10 @@
 """Step: find which frame of one clip shows the same moment as which frame of another.
 
-Read this file from the top. Both clips are prepared (request.py) and their features computed. Spans
-that only one clip shows are set aside (gaps.py). The rest is matched (match.py) by a method
-(methods/) or, by several paths through reference clips, by consensus (consensus.py). Every frame of
-A then gets its confidence (confidence.py). If several kinds of features could be used, all of them
-match the pair, and the best is chosen (candidates.py).
+Read this file from the top. Both clips are prepared (request.py) and their features computed
+(pair_features.py). Spans that only one clip shows are set aside (gaps.py). The rest is matched
+(match.py) by a method (methods/) or, by several paths through reference clips, by consensus
+(consensus.py). Every frame of A then gets its confidence (confidence.py). If several kinds of
+features could be used, all of them match the pair, and the best is chosen (candidates.py).
 """
 
 from __future__ import annotations
@@ -13,41 +13,30 @@ import functools
 import itertools
 import math
 import shlex
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from la2ds_cli.alignment.candidates import Candidate, best, kinds_to_weigh, reason
-from la2ds_cli.alignment.clip_features import (
-    CLEARLY_NEARER,
-    JointFeatures,
-    joint_features,
-    nearest_view,
-    nearest_views,
-    pose_feature,
-    velocity_rate,
-    views_of_b,
-)
 from la2ds_cli.alignment.consensus import (
-    MOST_CANDIDATES,
     AlignmentCache,
     Consensus,
     Modalities,
-    choose_references,
 )
 from la2ds_cli.alignment.distance import pair_distance
 from la2ds_cli.alignment.gaps import (
-    CLEAR,
     SharedRows,
     all_rows,
-    frames_of_like_tempo,
-    shared_rows,
 )
 from la2ds_cli.alignment.match import match_features
-from la2ds_cli.alignment.one_distance import OneDistance
+from la2ds_cli.alignment.pair_features import (
+    embedded_references,
+    in_one_distance,
+    pair_movement,
+    reference_clips,
+)
 from la2ds_cli.alignment.path import is_monotone, speed_ratio
 from la2ds_cli.alignment.request import (
     AlignRequest,
@@ -58,17 +47,12 @@ from la2ds_cli.alignment.result import AlignResult, Match
 from la2ds_cli.alignment.same_movement import Sameness, check_same_movement, doubt, same_movement
 from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.config_sections import AlignConfig
-from la2ds_cli.core.device import DeviceName
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import Alignment, FloatArray, PoseSequence
-from la2ds_cli.embedding.embed import ensure_embeddings, possible_embeddings
-from la2ds_cli.embedding.trained import light_embedder
-from la2ds_cli.features.body_joints import as_skeleton, holds
 from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.features.resample import frame_period
-from la2ds_cli.features.spatial import known_in_3d
 from la2ds_cli.features.tempo import paced_movement, travel
 from la2ds_cli.video.media_files import VIDEO_SUFFIXES
 
@@ -226,8 +210,8 @@ def _match_candidates(
     """
     settings = request.settings
     cache = _cache_for(cache, pair)
-    references = _embedded_references(project, pair, request, cache, progress)
-    rate, movement, mirrored, rows = _by_joints(pair, references, settings, cache)
+    references = embedded_references(project, pair, request, cache, progress)
+    rate, movement, mirrored, rows = pair_movement(pair, references, settings, cache)
     anchors = anchored_frames(request.anchors, pair)
     if any(i not in rows.a or j not in rows.b for i, j in anchors):
         rows = all_rows(rows.length_a, rows.length_b)
@@ -245,7 +229,7 @@ def _match_candidates(
         if run:
             own = replace(request, run=run)
             which = list(references), mirrored, moving
-            features = _in_one_distance(project, pair, own, *which, progress, cache)
+            features = in_one_distance(project, pair, own, *which, progress, cache)
             modalities = [(value,) for value in features]
             if references and settings.pool:
                 modalities = list(zip(features, movement, strict=True))
@@ -291,34 +275,12 @@ def match_by_pose(project: Project, pair: PreparedPair, settings: AlignConfig) -
     """Match two clips by the movement of their joints, with B as filmed, or mirrored if that is
     nearer."""
     cache = AlignmentCache()
-    references = _reference_clips(project, pair, settings, cache)
-    rate, movement, mirrored, rows = _by_joints(pair, references, settings, cache)
+    references = reference_clips(project, pair, settings, cache)
+    rate, movement, mirrored, rows = pair_movement(pair, references, settings, cache)
     modalities = [(value,) for value in movement]
     key = "pose", rate, rows.a.tobytes()
     match = _match(modalities, list(references), settings, rows, cache, key)
     return replace(match, mirrored=mirrored[1])
-
-
-class _ByJoints(NamedTuple):
-    """What the joints say about a pair, independent of the features that match it. rate:
-    `velocity_rate`. movement, mirrored: see _movement. rows: those that both clips show."""
-
-    rate: float | None
-    movement: list[FloatArray]
-    mirrored: list[bool]
-    rows: SharedRows
-
-
-def _by_joints(
-    pair: PreparedPair,
-    references: Mapping[str, PoseSequence],
-    settings: AlignConfig,
-    cache: AlignmentCache,
-) -> _ByJoints:
-    rate = velocity_rate(pair.paced, pair.tempos)
-    movement, mirrored = _movement(pair, references, rate, cache)
-    rows = _rows(pair, movement, mirrored[1], settings)
-    return _ByJoints(rate, movement, mirrored, rows)
 
 
 def _cache_for(cache: AlignmentCache | None, pair: PreparedPair) -> AlignmentCache:
@@ -326,182 +288,6 @@ def _cache_for(cache: AlignmentCache | None, pair: PreparedPair) -> AlignmentCac
         return AlignmentCache()
     form = pair.poses[0].skeleton, pair.poses[0].spatial
     return cache.for_clip(pair.ids[0], part=pair.part, form=form)
-
-
-def _reference_clips(
-    project: Project, pair: PreparedPair, settings: AlignConfig, cache: AlignmentCache
-) -> dict[str, PoseSequence]:
-    """Poses of at most config.reference_clips clips that training uses, evenly spaced among their
-    ids, excluding the pair; none for methods other than DTW and for a clip aligned with itself. A
-    clip that cannot be read or compared is skipped. At most MOST_CANDIDATES clips are
-    considered."""
-    from la2ds_cli.training.data import some_training_videos
-
-    a, b = pair.ids
-    if not settings.uses_references or a == b:
-        return {}
-    listed = some_training_videos(project, MOST_CANDIDATES)
-    names = sorted(video.id for video in listed if video.id not in pair.ids)
-    skeleton, spatial = pair.poses[0].skeleton, pair.poses[0].spatial
-    poses: dict[str, PoseSequence] = {}
-    for video in names:
-        if video in cache.usable:
-            continue
-        try:
-            poses[video] = project.read_pose(video)[0]
-            seen = not np.isnan(poses[video].xy).all() and holds(poses[video].skeleton, skeleton)
-            cache.usable[video] = seen and (not spatial or known_in_3d(poses[video]))
-        except UserError:
-            cache.usable[video] = False
-    chosen = choose_references([video for video in names if cache.usable[video]], settings)
-    for video in chosen:  # poses of the other clips, which may be thousands, are not cached
-        if video not in cache.poses:
-            pose = poses[video] if video in poses else project.read_pose(video)[0]
-            cache.poses[video] = replace(as_skeleton(pose, skeleton), spatial=spatial)
-    return {video: cache.poses[video] for video in chosen}
-
-
-def _embedded_references(
-    project: Project,
-    pair: PreparedPair,
-    request: AlignRequest,
-    cache: AlignmentCache,
-    progress: Progress,
-) -> dict[str, PoseSequence]:
-    """The reference clips. With a run, clips that it cannot embed, such as those without joints in
-    3D, are left out, and the others and the pair are embedded."""
-    cached = cache.embeddings.setdefault(request.run, {})
-    while True:
-        references = _reference_clips(project, pair, request.settings, cache)
-        new = [video for video in references if video not in cached]
-        if pair.choice.kind != "model" or not new:
-            return references
-        wanted = [*(video for video in pair.ids if video not in cached), *new]
-        found, failed = possible_embeddings(project, request.run, wanted, request.device, progress)
-        for video in pair.ids:
-            if video in failed:
-                raise failed[video]
-        cached |= {video: found[video] for video in found if video != pair.ids[1]}
-        cache.usable |= dict.fromkeys(failed, False)
-
-
-def _embedded(
-    project: Project,
-    pair: PreparedPair,
-    run: str,
-    device: DeviceName,
-    references: Sequence[str],
-    progress: Progress,
-    cache: AlignmentCache,
-) -> list[FloatArray]:
-    """Embeddings (T, D) of A, of B and of the references by a run's model."""
-    videos = [*pair.ids, *references]
-    cached = cache.embeddings.setdefault(run, {})
-    new = [video for video in dict.fromkeys(videos) if video not in cached]
-    computed = dict(zip(new, ensure_embeddings(project, run, new, device, progress), strict=True))
-    embeddings = [(cached | computed)[video] for video in videos]
-    cached |= {video: computed[video] for video in new if video != pair.ids[1]}
-    if len({embedding.model for embedding in embeddings}) > 1:
-        raise UserError(
-            f"the embeddings of {pair.ids[0]} and {pair.ids[1]} come from different weights",
-            hint=f"la2ds embed --run {run} --overwrite",
-            exit_code=ExitCode.MISMATCH,
-        )
-    values = [embedding.value for embedding in embeddings]
-    if pair.part:
-        values[:2] = light_embedder(project, run, device)(pair.poses)
-    return values
-
-
-def _in_one_distance(
-    project: Project,
-    pair: PreparedPair,
-    request: AlignRequest,
-    references: Sequence[str],
-    mirrored: Sequence[bool],
-    moving: Callable[[int], FloatArray],
-    progress: Progress,
-    cache: AlignmentCache,
-) -> list[FloatArray]:
-    """Features (T, E) of A, of B and of the references: their embeddings combined in one distance
-    with those of the base model and with the movement. moving: returns the `paced_movement` of the
-    n-th clip, as filmed or mirrored."""
-    distance = OneDistance.of_run(project, request.run, pair.poses[0], request.settings)
-    others = request.device, references, progress, cache
-    embeddings = _embedded(project, pair, request.run, *others)
-    base = _embedded(project, pair, BASE_RUN, *others) if distance.base else None
-
-    def joined(n: int) -> FloatArray:
-        beside = None if base is None else base[n]
-        return distance.joined(moving(n) if distance.movement else None, embeddings[n], beside)
-
-    shared = {0: pair.ids[0]} | dict(enumerate(references, start=2))  # all but B
-    for n, video in shared.items():
-        key = request.run, video, mirrored[n]
-        if key not in cache.joined:
-            cache.joined[key] = joined(n)
-    features = {n: cache.joined[request.run, video, mirrored[n]] for n, video in shared.items()}
-    return [features[n] if n in features else joined(n) for n in range(len(embeddings))]
-
-
-def looks_mirrored(a: PoseSequence, b: PoseSequence) -> bool:
-    """Whether the mirror image of clip B moves clearly more like clip A than B as filmed does."""
-    fps = velocity_rate([a, b])
-    return nearest_view(pose_feature(a, fps, "A"), views_of_b(b, fps, "B"), CLEARLY_NEARER) == 1
-
-
-def _movement(
-    pair: PreparedPair,
-    references: Mapping[str, PoseSequence],
-    rate: float | None,
-    cache: AlignmentCache,
-) -> tuple[list[FloatArray], list[bool]]:
-    """Movement of A, of B and of the references, each as filmed or mirrored, whichever is nearer to
-    A, and which clips are mirrored. For B, the mirror image must be clearly nearer."""
-    a = pose_feature(pair.paced[0], rate, pair.names[0])
-    views = views_of_b(pair.paced[1], rate, pair.names[1])
-    mirrored = [False, nearest_view(a, views, CLEARLY_NEARER) == 1]
-    features = [a, views[mirrored[1]]]
-    new = {
-        video: views_of_b(pose, rate, "another clip")
-        for video, pose in references.items()
-        if (video, rate) not in cache.movements
-    }
-    nearest = nearest_views(a, list(new.values()))
-    for (video, views), chosen in zip(new.items(), nearest, strict=True):
-        cache.movements[video, rate] = views[chosen], chosen == 1
-    for video in references:
-        movement, flipped = cache.movements[video, rate]
-        features.append(movement)
-        mirrored.append(flipped)
-    return features, mirrored
-
-
-def _rows(
-    pair: PreparedPair, movement: Sequence[FloatArray], mirrored: bool, settings: AlignConfig
-) -> SharedRows:
-    flipped = False, mirrored
-    a, b = (
-        joint_features(pose, moving, mirrored=flip, tempo=tempo)
-        for pose, moving, flip, tempo in zip(
-            pair.paced, movement[:2], flipped, pair.tempos, strict=True
-        )
-    )
-    return rows_to_align(a, b, settings)
-
-
-def rows_to_align(a: JointFeatures, b: JointFeatures, settings: AlignConfig) -> SharedRows:
-    """The rows that both clips show; all rows if the settings turn gaps off.
-
-    Gaps are found by the movement and by the raw poses, since a foreign span may move so much that
-    the rest hardly seems to move in comparison.
-    """
-    if not settings.gaps or settings.method != "dtw":
-        return all_rows(len(a.movement), len(b.movement))
-    rates = a.rate, b.rate
-    most = frames_of_like_tempo((len(a.movement), len(b.movement)), rates, (a.tempo, b.tempo))
-    by_movement = shared_rows(a.movement, b.movement, rates, most=most)
-    return by_movement.common(shared_rows(a.raw, b.raw, rates, CLEAR, most))
 
 
 def _match(

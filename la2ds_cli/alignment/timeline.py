@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from la2ds_cli.alignment.align import rows_to_align
 from la2ds_cli.alignment.aligned_repetitions import cut_clip
 from la2ds_cli.alignment.clip_features import (
     CLEARLY_NEARER,
@@ -28,6 +27,7 @@ from la2ds_cli.alignment.clip_features import (
 from la2ds_cli.alignment.confidence import certainty
 from la2ds_cli.alignment.consensus import evenly_spaced
 from la2ds_cli.alignment.one_distance import OneDistance
+from la2ds_cli.alignment.pair_features import rows_to_align
 from la2ds_cli.alignment.prototype import (
     MOST_SAMPLED,
     Prototype,

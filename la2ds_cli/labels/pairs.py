@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from la2ds_cli.alignment.align import rows_to_align
 from la2ds_cli.alignment.clip_features import (
     CLEARLY_NEARER,
     JointFeatures,
@@ -29,6 +28,7 @@ from la2ds_cli.alignment.consensus import (
 )
 from la2ds_cli.alignment.match import match_features
 from la2ds_cli.alignment.one_distance import OneDistance
+from la2ds_cli.alignment.pair_features import rows_to_align
 from la2ds_cli.alignment.request import AlignRequest, ChosenKind, wants_3d
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.device import DeviceName
