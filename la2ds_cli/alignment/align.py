@@ -4,7 +4,7 @@ Read this file from the top. Both clips are prepared (request.py) and their feat
 (pair_features.py). Spans that only one clip shows are set aside (gaps.py). The rest is matched
 (match.py) by a method (methods/) or, by several paths through reference clips, by consensus
 (consensus.py). Every frame of A then gets its confidence (confidence.py). If several kinds of
-features could be used, all of them match the pair, and the best is chosen (candidates.py).
+features could be used, all of them match the pair, and the best is chosen (`best`).
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import itertools
 import math
 import shlex
 from collections.abc import Hashable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from la2ds_cli.alignment.candidates import Candidate, best, kinds_to_weigh, reason
 from la2ds_cli.alignment.consensus import (
     AlignmentCache,
     Consensus,
@@ -40,7 +40,9 @@ from la2ds_cli.alignment.pair_features import (
 from la2ds_cli.alignment.path import is_monotone, speed_ratio
 from la2ds_cli.alignment.request import (
     AlignRequest,
+    ChosenKind,
     PreparedPair,
+    features_name,
     prepare_pair,
 )
 from la2ds_cli.alignment.result import AlignResult, Match
@@ -49,12 +51,17 @@ from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import BASE_RUN, Project
+from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
 from la2ds_cli.core.types import Alignment, FloatArray, PoseSequence
+from la2ds_cli.features.body_joints import is_body
 from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.features.resample import frame_period
 from la2ds_cli.features.tempo import paced_movement, travel
 from la2ds_cli.video.media_files import VIDEO_SUFFIXES
+
+NEARER = 0.85
+"""A candidate replaces the preferred one only if its cycle is below this share of the preferred
+one's: choosing the smallest cycle alone would change the features of every other pair."""
 
 
 def find_alignment(
@@ -209,7 +216,11 @@ def _match_candidates(
     Raises UserError (exit 5) for embeddings of different weights.
     """
     settings = request.settings
-    cache = _cache_for(cache, pair)
+    if cache is None:
+        cache = AlignmentCache()
+    else:
+        form = pair.poses[0].skeleton, pair.poses[0].spatial
+        cache = cache.for_clip(pair.ids[0], part=pair.part, form=form)
     references = embedded_references(project, pair, request, cache, progress)
     rate, movement, mirrored, rows = pair_movement(pair, references, settings, cache)
     anchors = anchored_frames(request.anchors, pair)
@@ -283,13 +294,6 @@ def match_by_pose(project: Project, pair: PreparedPair, settings: AlignConfig) -
     return replace(match, mirrored=mirrored[1])
 
 
-def _cache_for(cache: AlignmentCache | None, pair: PreparedPair) -> AlignmentCache:
-    if cache is None:
-        return AlignmentCache()
-    form = pair.poses[0].skeleton, pair.poses[0].spatial
-    return cache.for_clip(pair.ids[0], part=pair.part, form=form)
-
-
 def _match(
     modalities: Sequence[Modalities],
     references: Sequence[str],
@@ -316,3 +320,77 @@ def _match(
         features_a, features_b, rows, settings, estimates if others else None, anchors
     )
     return replace(match, references=len(others))
+
+
+# --- the choice of features --------------------------------------------------------------------
+#
+# With reference clips, an alignment can be checked without labels: a moment of A is found in B
+# directly, and once more through every reference. Features that represent the movement give similar
+# results on all these paths. The distance between these results in % of B (`Match.cycle`) chooses
+# the candidate for this pair. The check on all clips of a project (agreement.py) says which
+# candidate is preferred. The measurements are in docs/decisions/0017-candidates.md.
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """features: the kind by which the clips were compared. run: the run of the embeddings, BASE_RUN
+    for the base model, empty for raw poses. gaps: whether spans were left out."""
+
+    features: ChosenKind
+    run: str
+    match: Match
+    gaps: bool
+
+    def to_json(self, chosen: Candidate) -> dict[str, Any]:
+        """The candidate and the evidence for it."""
+        cycle = self.match.cycle
+        return {
+            "features": self.features,
+            "run": self.run if self.features == "model" else None,
+            "mirrored": self.match.mirrored,
+            "gaps": self.gaps,
+            "cycle_percent": None if math.isnan(cycle) else round(cycle, 3),
+            "chosen": self is chosen,
+        }
+
+
+def kinds_to_weigh(
+    pair: PreparedPair, request: AlignRequest, references: int
+) -> tuple[ChosenKind, ...]:
+    """The kinds of features to align by, the preferred one first. It is the only one if features or
+    a run were requested, or if there are no references, because the choice needs references."""
+    preferred = pair.choice.kind
+    asked = request.features != "auto" or request.run not in (DEFAULT_RUN, BASE_RUN)
+    if asked or not references or request.settings.pool:
+        return (preferred,)
+    poses = pair.poses[0]
+    with_base = is_body(poses.skeleton) and not poses.spatial
+    others: tuple[ChosenKind, ...] = ("base", "pose") if with_base else ("pose",)
+    return (preferred, *(kind for kind in others if kind != preferred))
+
+
+def best(candidates: Sequence[Candidate]) -> Candidate:
+    """The preferred candidate, which is the first, unless the cycle of another one is clearly
+    lower."""
+    preferred = candidates[0]
+    nearest = min(candidates, key=lambda one: (math.isnan(one.match.cycle), one.match.cycle))
+    clearly = nearest.match.cycle < NEARER * preferred.match.cycle  # False for NaN
+    return nearest if clearly else preferred
+
+
+def reason(chosen: Candidate, candidates: Sequence[Candidate]) -> str:
+    """Why a candidate other than the preferred one was chosen, in one line; empty if the preferred
+    one was chosen."""
+    preferred = candidates[0]
+    if chosen is preferred:
+        return ""
+    return (
+        f"aligned on {_called(chosen)} rather than {_called(preferred)}: through "
+        f"{chosen.match.references} other clips, its matches agree to "
+        f"{chosen.match.cycle:.1f} % of B, against {preferred.match.cycle:.1f} %"
+    )
+
+
+def _called(candidate: Candidate) -> str:
+    name = features_name(candidate.features, candidate.run)
+    return name if candidate.features == "pose" else f"the {name}"

@@ -59,7 +59,7 @@ class AlignRequest:
 
     features: `auto` uses the model of `run` if it has one, and otherwise the base model or raw
     poses, by a label-free check; with reference clips, the choice is also checked for each pair
-    (candidates.py). method, gaps: override config.align. tempo: how many times as long B takes for
+    (align.best). method, gaps: override config.align. tempo: how many times as long B takes for
     the same movement, None = as filmed. anchors: seconds of A and of B that must match. same_only:
     reject clips that clearly show different movements. device: where the pose network and the
     embedding network run.

@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment.align import find_alignment
-from la2ds_cli.alignment.candidates import NEARER, Candidate, best, reason
+from la2ds_cli.alignment.align import NEARER, Candidate, best, find_alignment, reason
 from la2ds_cli.alignment.confidence import Certainty
 from la2ds_cli.alignment.consensus import AlignmentCache
 from la2ds_cli.alignment.request import AlignRequest
