@@ -2,7 +2,7 @@
 
 server.py assembles it; guard.py decides which requests are allowed; jobs.py runs long work as la2ds
 commands in separate processes. Each page has a file with its routes, a template and a script of the
-same name; remarks.py has the notes and drawings of the page of a pair.
+same name; held_pairs.py keeps the pairs of the page of a pair, remarks.py its notes and drawings.
 
 Imports any package below it except experiments and demo; uses Starlette and uvicorn.
 

@@ -16,8 +16,9 @@ from la2ds_cli.core.drawings import Drawing, checked_drawing
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.notes import NOTE_LONGEST, Note
 from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.studio.held_pairs import frames_of
 from la2ds_cli.studio.pages import one_line, posted
-from la2ds_cli.studio.pair import asked_pair, frames_of
+from la2ds_cli.studio.pair import asked_pair
 from la2ds_cli.views.report.pair_data import notes_json
 
 

@@ -39,6 +39,7 @@ from la2ds_cli.studio import (
     train,
 )
 from la2ds_cli.studio.guard import Guard, new_token
+from la2ds_cli.studio.held_pairs import HeldPairs
 from la2ds_cli.studio.jobs import Jobs
 from la2ds_cli.studio.labels import Labels
 from la2ds_cli.studio.pages import page
@@ -61,7 +62,7 @@ class Studio:
     project: Project
     jobs: Jobs
     films: film.Films
-    pairs: pair.HeldPairs
+    pairs: HeldPairs
     labels: Labels
     strips: clips.Strips = field(default_factory=clips.Strips)
     bin: clip_changes.Bin = field(default_factory=clip_changes.Bin)
@@ -69,7 +70,7 @@ class Studio:
 
 def studio_app(project: Project, *, hosts: frozenset[str], token: str) -> Starlette:
     """The studio of a project as an ASGI application. hosts, token: see Guard."""
-    studio = Studio(project, Jobs(), film.Films(project), pair.HeldPairs(project), Labels(project))
+    studio = Studio(project, Jobs(), film.Films(project), HeldPairs(project), Labels(project))
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

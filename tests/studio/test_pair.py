@@ -19,7 +19,8 @@ from la2ds_cli.core.drawings import Drawing, read_drawings, write_drawings
 from la2ds_cli.core.notes import Note, notes_of, read_notes, write_notes
 from la2ds_cli.core.project import Project
 from la2ds_cli.studio.anchors import Anchor, anchors_of, write_anchors
-from la2ds_cli.studio.pair import HeldPair, _asked, export_arguments
+from la2ds_cli.studio.held_pairs import HeldPair
+from la2ds_cli.studio.pair import _asked, export_arguments
 from la2ds_cli.views.report.pair import write_pair
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import asked, finished
