@@ -80,11 +80,16 @@ def mean_over_runs(measures: Mapping[str, Measure]) -> Measure:
     each = [measure.facts for measure in measures.values()]
     facts = {name: fact for name, fact in each[0].items() if all(f.get(name) == fact for f in each)}
     facts |= _combined(each) | {"by_run": values, "spread": None}
-    undefined_runs = {run: m for run, m in measures.items() if m.value is None}
+    undefined_runs = {run for run, value in values.items() if value is None}
     if undefined_runs:
-        return Measure(None, np.empty(0), facts | {"reason": _reason(undefined_runs, measures)})
+        # Not why single pairs of the other runs are undefined.
+        reasons = {
+            run: measure.facts["reason"] if run in undefined_runs else None
+            for run, measure in measures.items()
+        }
+        return Measure(None, np.empty(0), facts | {"reason": joined_reasons(reasons)})
     known = [measure.value for measure in measures.values() if measure.value is not None]
-    facts["reason"] = _reason(measures, measures)
+    facts["reason"] = joined_reasons({run: m.facts["reason"] for run, m in measures.items()})
     facts["spread"] = float(np.std(known, ddof=1)) if len(known) > 1 else None
     resampled = np.mean([measure.resampled for measure in measures.values()], axis=0)
     return Measure(float(np.mean(known)), resampled, facts)
@@ -104,15 +109,15 @@ def _combined(each: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return facts
 
 
-def _reason(chosen: Mapping[str, Measure], measures: Mapping[str, Measure]) -> str | None:
-    """Reasons of the runs `chosen`, each once; runs are named if the reason is not that of all."""
+def joined_reasons(reasons: Mapping[str, str | None]) -> str | None:
+    """The reasons of runs, by name, each once; runs are named if the reason is not that of all."""
     runs: dict[str, list[str]] = {}
-    for run, measure in chosen.items():
-        if measure.facts["reason"]:
-            runs.setdefault(measure.facts["reason"], []).append(run)
+    for run, reason in reasons.items():
+        if reason:
+            runs.setdefault(reason, []).append(run)
     return (
         "; ".join(
-            reason if len(names) == len(measures) else f"run {', '.join(names)}: {reason}"
+            reason if len(names) == len(reasons) else f"run {', '.join(names)}: {reason}"
             for reason, names in runs.items()
         )
         or None

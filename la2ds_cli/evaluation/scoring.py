@@ -30,6 +30,7 @@ from la2ds_cli.evaluation.measure import (
     Measure,
     VideoValue,
     interval,
+    joined_reasons,
     mean_over_runs,
     nested,
     resampled_means,
@@ -227,6 +228,9 @@ def _mean_transfer(by_run: Mapping[str, Scored], videos: int, seed: int) -> dict
         "by_event": {},
         "interval_percent": None,
         "unmatched": sum(summary["unmatched"] for summary in summaries),
+        "reason": joined_reasons(
+            {run: scored.row["event_transfer"]["reason"] for run, scored in by_run.items()}
+        ),
     }
     if any(median is None for median in medians):
         return row | {key: None for key in row if key.endswith(("_percent", "_seconds"))}

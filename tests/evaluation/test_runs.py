@@ -21,8 +21,10 @@ from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.embedding.embedder import Embedder
 from la2ds_cli.evaluation.clips import select_clips
 from la2ds_cli.evaluation.evaluate import evaluate, result_name
+from la2ds_cli.evaluation.event_transfer import TransferError, summarise
 from la2ds_cli.evaluation.features import FeatureRequest, feature_sets
 from la2ds_cli.evaluation.measure import Measure, mean_over_runs, undefined
+from la2ds_cli.evaluation.scoring import Scored, mean_row
 from la2ds_cli.evaluation.table import (
     evaluation_table,
     figure_cell,
@@ -240,6 +242,19 @@ def test_a_reason_is_told_once_and_names_the_runs_where_it_is_not_that_of_all() 
     assert told("ties", "ties", "ties") == "ties"
     assert told("ties", None, "ties") == "run a, c: ties"
     assert told("ties", "gaps", None) == "run a: ties; run b: gaps"
+
+
+@pytest.mark.parametrize("broken_first", [False, True])
+def test_a_run_without_event_transfer_says_why_the_mean_has_none(broken_first: bool) -> None:
+    def run(errors: list[TransferError], reason: str | None) -> Scored:
+        transfer = summarise(errors, 5, 0) | {"reason": reason}
+        return Scored({"event_transfer": transfer, "variant": "", "uses": {}}, {}, errors, [])
+
+    good = run([TransferError(0, 0, b, "top", 2.0, 4.0, 0.1, False) for b in (1, 2)], None)
+    runs = {"good": good, "broken": run([], "the features of some clip are not finite numbers")}
+    found = mean_row(dict(sorted(runs.items(), reverse=not broken_first)), 5, 0)["event_transfer"]
+    assert found["median_percent"] is None
+    assert found["reason"] == "run broken: the features of some clip are not finite numbers"
 
 
 def test_a_reason_is_told_once_for_all_figures_and_features_that_it_holds_for() -> None:
