@@ -76,15 +76,21 @@ def _foreign(name: str) -> Method:
 def align_features(method: str, a: FloatArray, b: FloatArray, config: AlignConfig) -> IntArray:
     """Pairs (P, 2) int64 of the frames of a (N, D) and b (M, D).
 
-    Raises UserError (exit 2) for an unknown method, and ValueError for features that do not fit
-    together and for a method that returns anything but such pairs.
+    Raises UserError (exit 2) for an unknown method, and for one that returns anything but such
+    pairs, ordered by A; ValueError for features that do not fit together.
     """
     path = np.asarray(get_method(method)(a, b, config))
     limit = np.array([len(a), len(b)])
     shaped = path.ndim == 2 and path.shape[1] == 2 and np.issubdtype(path.dtype, np.integer)
     if not shaped or not len(path) or (path < 0).any() or (path >= limit).any():
-        raise ValueError(
-            f"method {method}: expected (P, 2) integer pairs within {len(a)} and {len(b)} frames, "
-            f"got {path.dtype} {path.shape}"
-        )
-    return path.astype(np.int64)
+        found = f"{path.dtype} {path.shape}"
+        found += f" from {path.min()} to {path.max()}" if shaped and len(path) else ""
+    elif (np.diff(path[:, 0]) < 0).any():
+        found = "pairs in another order"
+    else:
+        return path.astype(np.int64)
+    raise UserError(
+        f"the alignment method {method} has to return integer pairs (P, 2) of the {len(a)} frames "
+        f"of A and the {len(b)} of B, ordered by A; it returned {found}",
+        hint="docs/extending.md has a complete method",
+    )

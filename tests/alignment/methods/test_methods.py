@@ -75,6 +75,14 @@ def test_unknown_name_gets_a_suggestion() -> None:
     assert caught.value.exit_code == ExitCode.USAGE
 
 
+RETURNED = {
+    "number": "3.5",
+    "fractions": "[[0.5, 1.0]]",
+    "outside": "[[0, 0], [2, 4]]",  # of 3 and 4 frames
+    "backwards": "[[1, 0], [0, 1]]",
+}
+
+
 def test_a_dotted_path_is_a_method(tmp_path, monkeypatch) -> None:
     package = tmp_path / "own_alignment"
     package.mkdir()
@@ -83,7 +91,8 @@ def test_a_dotted_path_is_a_method(tmp_path, monkeypatch) -> None:
         "import numpy as np\n\ndef align(a, b, config):\n    return np.zeros((1, 2), int)\n"
     )
     (package / "empty.py").write_text("")
-    (package / "broken.py").write_text("def align(a, b, config):\n    return 3.5\n")
+    for name, value in RETURNED.items():
+        (package / f"{name}.py").write_text(f"def align(a, b, config):\n    return {value}\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     a, b = walk(3, 0), walk(4, 0)
     assert align_features("own_alignment.first", a, b, AlignConfig()).tolist() == [[0, 0]]
@@ -91,8 +100,10 @@ def test_a_dotted_path_is_a_method(tmp_path, monkeypatch) -> None:
         get_method("own_alignment.empty")
     with pytest.raises(UserError, match="no module"):
         get_method("own_alignment.absent")
-    with pytest.raises(ValueError, match="integer pairs"):
-        align_features("own_alignment.broken", a, b, AlignConfig())
+    for name in RETURNED:
+        with pytest.raises(UserError, match="integer pairs") as caught:
+            align_features(f"own_alignment.{name}", a, b, AlignConfig())
+        assert caught.value.exit_code == ExitCode.USAGE
 
 
 def test_listing_imports_no_method() -> None:
