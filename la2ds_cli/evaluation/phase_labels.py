@@ -19,8 +19,9 @@ NO_PHASE = -1
 
 @dataclass(frozen=True)
 class Labels:
-    """phases: names in order. train: (T,) int64 of each training clip, in the order of videos.csv.
-    test: of each labelled test clip; test_row: its index among all test clips; video: its id."""
+    """phases: names in order. train: (T,) int64 of each training clip, in the order of videos.csv
+    if the protocol takes the first ones, else by id. test: of each labelled test clip; test_row:
+    its index among all test clips; video: its id."""
 
     phases: tuple[str, ...]
     train: list[IntArray]
@@ -102,7 +103,8 @@ def label_clips(
         wanted = {v: [p for p in rows if p.name != background] for v, rows in wanted.items()}
     names = phase_order(list(wanted.values()))
     number = {name: n for n, name in enumerate(names)}
-    fit = _labelled(selection.fit, wanted, number)
+    order = list(selection.fit) if protocol.takes_first else sorted(selection.fit)
+    fit = _labelled({video: selection.fit[video] for video in order}, wanted, number)
     test = _labelled(selection.test, wanted, number)
     if selection.split == "all" or not fit or not test:
         _refuse(selection, protocol, bool(fit), warnings)

@@ -30,7 +30,7 @@ class Subset:
 
     share: of the training videos, max(1, int(share * n)) of them; or videos: their number.
     draws: 0 uses the first ones in the order of videos.csv; otherwise that many seeded draws
-    without replacement, draw d with seed + d.
+    without replacement, draw d with seed + d, from the videos in the order of their ids.
     """
 
     name: str
@@ -72,6 +72,12 @@ class Protocol:
     average: Literal["frames", "videos"] = "frames"
     retrieval_stride: int = 1
     event_transfer: bool = False
+
+    @property
+    def takes_first(self) -> bool:
+        """Whether a classifier is fitted on the first training videos of videos.csv, so that the
+        order of its rows matters."""
+        return any(not subset.draws and subset.share < 1 for subset in self.subsets)
 
 
 SHARES = (("10 %", 0.1), ("50 %", 0.5), ("100 %", 1.0))

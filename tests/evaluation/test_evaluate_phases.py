@@ -44,13 +44,20 @@ def shown(result: dict[str, Any], width: int = 100, *, explain: bool = False) ->
     return capture.get()
 
 
-def test_reference_clips_do_not_depend_on_the_order_of_videos_csv(tmp_path: Path) -> None:
+def test_only_protocols_of_the_first_clips_depend_on_the_order_of_videos_csv(
+    tmp_path: Path,
+) -> None:
     project = labelled_project(tmp_path, train=3, test=2)
     header, *rows = project.videos_path.read_text("utf-8").splitlines()
     project.videos_path.write_text("\n".join([header, *reversed(rows)]) + "\n", "utf-8")
-    found = evaluate_all(project, runs=(), config=Config(), features=["time_only"]).inputs
-    assert [len(pose) for pose in found.fit] == [46, 43, 40]
-    assert [len(pose) for pose in found.training] == [40, 43, 46]
+    for protocol, lengths in (("la2ds", [40, 43, 46]), ("paper", [46, 43, 40])):
+        found = evaluate_all(
+            project, runs=(), protocol=protocol, config=Config(), features=["time_only"]
+        ).inputs
+        assert [len(pose) for pose in found.fit] == lengths
+        assert found.labels is not None
+        assert [len(label) for label in found.labels.train] == lengths
+        assert [len(pose) for pose in found.training] == [40, 43, 46]  # reference clips
 
 
 def test_ours_adds_the_four_metrics_for_every_feature(
