@@ -160,7 +160,8 @@ def resampled_medians(value: FloatArray, a: IntArray, b: IntArray, counts: IntAr
     return medians
 
 
-LEAST_CLIPS, LEAST_PAIRED_CLIPS = 2, 3  # two clips are one pair
+LEAST_CLIPS = 2
+LEAST_PAIRED_CLIPS = 3  # two clips are one pair
 
 
 def spread_over_clips(resampled: FloatArray, clips: int, least: int) -> FloatArray:

@@ -108,7 +108,7 @@ def test_one_test_clip_has_no_interval_over_clips_and_two_have_none_over_pairs()
     for key in (TENTH, ALL, "phase_progression"):
         assert found[key].value is not None
         assert found[key].row()["interval"] is None
-    clips = [np.arange(n) + np.sin(np.arange(n)) * 3 for n in (20, 31, 26)]
+    clips = [(np.arange(n) + np.sin(np.arange(n)) * 3).tolist() for n in (20, 31, 26)]
     assert tau("la2ds", *clips[:2]).row()["interval"] is None
     assert tau("la2ds", *clips).row()["interval"] is not None
 
