@@ -272,8 +272,8 @@ def measure_tau(
         if len(defined):
             by_video.append(VideoValue(video, float(defined.mean()), len(defined)))
     resampled = resampled_means(tau.by_pair, video_counts(len(videos), seed))
-    defined = np.isfinite(tau.by_pair)
-    paired = int((defined | defined.T).any(axis=1).sum())
+    known = np.isfinite(tau.by_pair)
+    paired = int((known | known.T).any(axis=1).sum())
     resampled = spread_over_clips(resampled, paired, LEAST_PAIRED_CLIPS)
     return Measure(tau.value, resampled, facts, by_video)
 
