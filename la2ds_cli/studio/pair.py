@@ -124,7 +124,7 @@ def pair_data(held: HeldPair, films: Films) -> dict[str, Any]:
     data["skeleton"]["root"] = list(skeleton.root)
     chosen = plain.alignment.features
     return data | {
-        "notes": [*held.notes, *([problem] if problem else [])],
+        "notes": _named(held, [*held.notes, *([problem] if problem else [])]),
         "features": features_name(chosen, plain.run),
         "method": plain.alignment.method,
         "references": plain.references,
@@ -134,6 +134,18 @@ def pair_data(held: HeldPair, films: Films) -> dict[str, Any]:
             for one in plain.candidates
         ],
     }
+
+
+def _named(held: HeldPair, notes: Sequence[str]) -> list[str]:
+    """Notes that begin with the name of a clip, which the page shows, in place of its id; without
+    the reason of the choice of features, which it shows as well."""
+    names = {clip.id: clip.name for clip in held.pair.clips}
+    shown = []
+    for note in notes:
+        clip, colon, rest = note.partition(": ")
+        if note != held.plain.reason:
+            shown.append(f"{names.get(clip, clip)}{colon}{rest}")
+    return shown
 
 
 def _picture(pose: PoseSequence, film: dict[str, Any] | None, *, flipped: bool) -> dict[str, Any]:

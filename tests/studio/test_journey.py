@@ -114,20 +114,76 @@ def test_a_studio_that_has_ended_is_said_to_be_gone(browser: Any, tmp_path: Path
             seen.wait_for("/No connection/.test(document.getElementById('work').innerText)")
 
 
+def told(number: int, state: str, **facts: Any) -> str:
+    """An event of a job."""
+    job = {"number": number, "title": "joints", "state": state, "about": {}, "items": []}
+    job |= {"share": None, "task": "", "told": [], "error": "", "result": None}
+    return f"data: {json.dumps(job | facts)}\n\n"
+
+
+def tell(seen: Seen, *events: str) -> None:
+    """Answer requests for events by these; the last stays."""
+    left = list(events)
+    seen.page.route(
+        "**/events",
+        lambda route: route.fulfill(
+            body=f"retry: 100\n{left.pop(0) if len(left) > 1 else left[0]}",
+            content_type="text/event-stream",
+        ),
+    )
+
+
 def test_work_that_cannot_be_cancelled_says_why(browser: Any, tmp_path: Path) -> None:
-    told = {"number": 7, "title": "joints", "state": "running", "about": {}, "items": []}
-    told |= {"share": None, "task": "", "told": [], "error": "", "result": None}
     with browsed(browser, Project.create(tmp_path / "project")) as seen:
-        seen.page.route(
-            "**/events",
-            lambda route: route.fulfill(
-                body=f"data: {json.dumps(told)}\n\n", content_type="text/event-stream"
-            ),
-        )
+        tell(seen, told(7, "running"))
         seen.go("/")
         seen.page.click("#work button")
         seen.wait_for("!document.getElementById('problem').hidden")
         assert "this job has ended" in seen.page.inner_text("#problem")
+
+
+def test_work_can_be_cancelled_by_keyboard_while_it_goes_on(browser: Any, tmp_path: Path) -> None:
+    with browsed(browser, Project.create(tmp_path / "project")) as seen:
+        tell(seen, told(7, "running", share=0.1), told(7, "running", share=0.9))
+        seen.go("/")
+        seen.wait_for("document.querySelector('#work progress')?.value === 0.1")
+        seen.page.focus("#work button")
+        seen.wait_for("document.querySelector('#work progress').value === 0.9")
+        assert seen.page.evaluate("document.activeElement.textContent") == "Cancel"
+
+
+def test_work_that_waits_is_listed_and_can_be_cancelled(browser: Any, tmp_path: Path) -> None:
+    waits = told(8, "waiting", title="training default")
+    with browsed(browser, Project.create(tmp_path / "project")) as seen:
+        tell(seen, told(7, "running") + waits)
+        seen.go("/")
+        seen.page.click("text=1 waiting")
+        with seen.page.expect_request("**/jobs/8/cancel"):
+            seen.page.click("#work li button")
+        tell(seen, told(7, "done"))
+        seen.wait_for("!document.querySelector('#work li')")
+        assert "training default" in seen.page.inner_text("#work")
+
+
+@pytest.mark.parametrize("width", [375, 1280])
+def test_work_with_a_long_name_leaves_the_bar_as_it_is(
+    browser: Any, width: int, tmp_path: Path
+) -> None:
+    name = f"{'in the garden ' * 9}.mp4"
+    work = told(7, "running", title=f"joints of {name}", task=name)
+    with browsed(browser, Project.create(tmp_path / "project"), width) as seen:
+        tell(seen, work + told(8, "waiting"))
+        seen.go("/")
+        seen.page.click("text=1 waiting")
+        words = seen.page.locator("#work span").first
+        assert words.text_content() == f"joints of {name}"
+        work_box, keys = (seen.page.locator(one).bounding_box() for one in ("#work", "#help"))
+        assert abs(work_box["y"] + work_box["height"] / 2 - keys["y"] - keys["height"] / 2) < 2
+        left = seen.page.evaluate(
+            "[...document.querySelectorAll('.bar *')].map((one) => one.getBoundingClientRect().left)"
+        )
+        assert min(left) >= 0
+        assert keys["x"] + keys["width"] <= width
 
 
 def sides(seen: Seen) -> list[str]:

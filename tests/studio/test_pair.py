@@ -19,8 +19,9 @@ from la2ds_cli.core.drawings import Drawing, read_drawings, write_drawings
 from la2ds_cli.core.notes import Note, notes_of, read_notes, write_notes
 from la2ds_cli.core.project import Project
 from la2ds_cli.studio.anchors import Anchor, anchors_of, write_anchors
+from la2ds_cli.studio.film import Films
 from la2ds_cli.studio.held_pairs import HeldPair
-from la2ds_cli.studio.pair import _asked, export_arguments
+from la2ds_cli.studio.pair import _asked, export_arguments, pair_data
 from la2ds_cli.views.report.pair import write_pair
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import asked, finished
@@ -49,6 +50,19 @@ def test_the_page_shows_what_a_command_finds(project: Project) -> None:
     assert [data[side]["pictures"]["count"] for side in "ab"] == [36, 30]
     assert data["anchors"] == []
     assert data["undo"] == 0
+
+
+def test_notes_name_the_clips_as_the_page_does_and_say_nothing_twice(project: Project) -> None:
+    project.add_videos([replace(project.find("a"), path="videos/Anna: try 1.mp4")])
+    held = HeldPair.prepared(project, "a", "b")
+    held.notes[:] = ["a: the joints tremble", held.plain.reason, "a: b", "no clip: b"]
+    told = pair_data(held, Films(project))
+    assert told["notes"] == [
+        "Anna: try 1.mp4: the joints tremble",
+        "Anna: try 1.mp4: b",
+        "no clip: b",
+    ]
+    assert told["reason"] == held.plain.reason
 
 
 def test_an_anchor_moves_the_match_as_the_option_of_the_command_does(project: Project) -> None:

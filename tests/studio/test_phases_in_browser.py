@@ -12,6 +12,7 @@ from la2ds_cli.core.phase_table import PhaseRow
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
 from la2ds_cli.labels.propagate import merge_into_project
+from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import Seen, browsed
 from tests.views.report.conftest import FIRST, SHADE, two_filmed
 
@@ -345,3 +346,47 @@ def test_labels_go_to_a_file_of_another_tool_and_come_back(
         seen.wait_for("/not a valid ELAN file/.test(document.getElementById('problem').innerText)")
         assert spans(project, "b")[0] == (0, 10, "down")
         assert seen.errors == []
+
+
+def test_a_picture_that_takes_long_leaves_no_other_frame_in_its_place(
+    browser: Any, project: Project
+) -> None:
+    with browsed(browser, project) as seen:
+        held: list[Any] = []
+        seen.page.route("**/film/*/*/1", lambda route: held.append(route), times=1)  # 16 to 31
+        open_phases(seen)
+        seen.wait_for("document.getElementById('stage-a').dataset.picture === '0'")
+        press(seen, "Shift+ArrowRight", "Shift+ArrowRight")
+        seen.wait_for("document.getElementById('moment').textContent.includes('frame 20')")
+        assert seen.page.evaluate("document.getElementById('stage-a').dataset.picture") == ""
+        for _ in range(100):
+            if abs(seen.grey("stage-a") - (0x20 + 0x26 + 0x2B) / 3) < 1:  # no frame has this grey
+                break
+            seen.page.wait_for_timeout(50)
+        else:
+            raise AssertionError(f"still a frame, of the grey {seen.grey('stage-a')}")
+        for route in held:
+            route.continue_()
+        seen.wait_for("document.getElementById('stage-a').dataset.picture === '20'")
+        assert round((seen.grey("stage-a") - FIRST) / SHADE) == 20
+        assert seen.errors == []
+
+
+def test_the_opened_clip_is_seen_in_a_long_list_of_clips(browser: Any, project: Project) -> None:
+    for k in range(12):
+        add_sequence(project, f"c{k}", sequence(warped_phase(20 + k, k), fps=15.0 + k))
+    project.phases_path.write_text("video,start,end,phase\nc11,0,10,down\n", "utf-8")
+    with browsed(browser, project) as seen:
+        open_phases(seen, "c11")
+        seen.wait_for("document.querySelectorAll('#clips li').length === 14")
+        frame, link = (
+            seen.page.locator(one).bounding_box() for one in ("#clips", "#clips [aria-current]")
+        )
+        assert frame["y"] <= link["y"]
+        assert link["y"] + link["height"] <= frame["y"] + frame["height"] + 1
+        assert seen.page.evaluate("window.scrollY") == 0
+        assert "1 phase by you" in seen.page.inner_text("#clips [aria-current]")
+        above = seen.page.evaluate("document.getElementById('clips').scrollTop")
+        press(seen, "End", "1")
+        seen.wait_for(SAVED)
+        assert seen.page.evaluate("document.getElementById('clips').scrollTop") == above > 0

@@ -292,11 +292,13 @@ function tellClips() {
   const shown = JSON.stringify([overview.clips, opened]);
   if (at("clips").dataset.shown === shown) return; // a click on a link that is being replaced is lost
   at("clips").dataset.shown = shown;
-  at("clips").replaceChildren(...overview.clips.map(({ id, name, phases, carried }) => {
+  const list = at("clips"), { scrollTop } = list;
+  list.replaceChildren(...overview.clips.map(({ id, name, phases, carried }) => {
     const item = made("li"), link = made("a");
     link.href = `/phases?${new URLSearchParams({ clip: id })}`;
     if (id === opened) link.setAttribute("aria-current", "page");
-    const said = !phases ? "no labels" : carried ? `${phases} phases, ${carried} propagated` : `${phases} phases by you`;
+    const count = phases === 1 ? "1 phase" : `${phases} phases`;
+    const said = !phases ? "no labels" : carried ? `${count}, ${carried} propagated` : `${count} by you`;
     link.append(made("span", name), made("span", said, "soft"));
     link.addEventListener("click", (event) => {
       if (event.ctrlKey || event.metaKey || event.shiftKey) return;
@@ -307,6 +309,11 @@ function tellClips() {
     item.append(link);
     return item;
   }));
+  const link = list.querySelector("[aria-current]"), frame = list.getBoundingClientRect();
+  list.scrollTop = scrollTop;
+  if (!link) return;
+  const box = link.getBoundingClientRect(); // not scrollIntoView, which scrolls the page as well
+  list.scrollTop += Math.max(box.bottom - frame.bottom, 0) + Math.min(box.top - frame.top, 0);
 }
 
 /** Which clips can be seen in step with this one. */

@@ -1,5 +1,6 @@
 // A player: a picture with the joints in it, greyed where the other clip has no such moment.
 
+const LATE = 400; // milliseconds that a picture may take while the previous one is shown
 const INK = { left: "#ff8c00", right: "#22a7f0", "": "#ececec" };
 
 /** The joints of a row of a clip. place: how they lie on the canvas, see Stage.place. ink: a colour
@@ -109,6 +110,8 @@ class Stage {
       film.ahead(index);
       if (!picture && !film.broken.has(index)) {
         this.canvas.dataset.picture = "";
+        clearTimeout(this.late);
+        this.late = setTimeout(() => this.canvas.dataset.picture || this.wait(), LATE);
         return; // what was shown stays for the few milliseconds that it takes
       }
       row = film.rows[index];
@@ -129,6 +132,19 @@ class Stage {
     if (!this.matched) this.grey();
     this.canvas.setAttribute("aria-label", `Clip ${this.side.toUpperCase()}, frame ${
       this.clip.frame[this.row]}${this.matched ? "" : ", no counterpart"}`);
+  }
+
+  /** A picture that takes long, as those far into a long video do: the joints without it, lest
+   * another frame be taken for this one. */
+  wait() {
+    const { context, width, height, row } = this;
+    context.fillStyle = "#20262b";
+    context.fillRect(0, 0, width, height);
+    drawSkeleton(context, this.joints, this.clip, row, this.place(row), Math.max(height / 130, 1.8));
+    context.fillStyle = INK[""];
+    context.textAlign = "center";
+    context.fillText("waiting for the picture", width / 2, height - 12);
+    context.textAlign = "start";
   }
 
   grey() {
