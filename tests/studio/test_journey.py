@@ -180,7 +180,7 @@ def test_work_with_a_long_name_leaves_the_bar_as_it_is(
         work_box, keys = (seen.page.locator(one).bounding_box() for one in ("#work", "#help"))
         assert abs(work_box["y"] + work_box["height"] / 2 - keys["y"] - keys["height"] / 2) < 2
         left = seen.page.evaluate(
-            "[...document.querySelectorAll('.bar *')].map((one) => one.getBoundingClientRect().left)"
+            "[...document.querySelectorAll('.bar *')].map(one => one.getBoundingClientRect().left)"
         )
         assert min(left) >= 0
         assert keys["x"] + keys["width"] <= width
