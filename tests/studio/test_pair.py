@@ -53,7 +53,7 @@ def test_the_page_shows_what_a_command_finds(project: Project) -> None:
 
 
 def test_notes_name_the_clips_as_the_page_does_and_say_nothing_twice(project: Project) -> None:
-    project.add_videos([replace(project.find("a"), path="videos/Anna: try 1.mp4")])
+    project.add_videos([replace(project.videos()[0], path="videos/Anna: try 1.mp4")])
     held = HeldPair.prepared(project, "a", "b")
     held.notes[:] = ["a: the joints tremble", held.plain.reason, "a: b", "no clip: b"]
     told = pair_data(held, Films(project))
