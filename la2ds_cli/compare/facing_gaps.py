@@ -18,7 +18,8 @@ from la2ds_cli.alignment.path import is_monotone
 from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.core.types import Alignment, BoolArray
 
-_APART = 3.0  # frames of B that two alignments may differ by at the edges of a gap
+_APART = 3.0  # moments of B that two alignments may differ by at the edges of a gap
+_MOMENT = 1 / 30  # seconds, or one frame of B if that is longer
 
 
 def with_facing_gaps(
@@ -34,12 +35,14 @@ def with_facing_gaps(
     other = without_gaps().alignment
     if other.mirrored != alignment.mirrored:
         return aligned, filled
+    moment = max(1.0, _MOMENT / float(np.median(np.diff(alignment.time_b))))  # frames of B
+    apart = _APART * moment
     values = {name: getattr(alignment, name).copy() for name in ("position", "low", "high")}
     confidence = alignment.confidence.copy()
     path, cost = alignment.path, alignment.cost
     for first, stop, before, after in facing:
         inside = other.position[first:stop]
-        if not (inside.min() >= before - _APART and inside.max() <= after + _APART):
+        if not (inside.min() >= before - apart and inside.max() <= after + apart):
             continue  # it matches other moments there
         inside = np.clip(inside, before, after)
         filled[first:stop] = True
@@ -48,7 +51,7 @@ def with_facing_gaps(
         # The interval of a frame beside a gap spans the gap, which is now filled.
         with np.errstate(invalid="ignore"):
             beside = (alignment.low <= after) & (alignment.high >= before)
-            beside &= np.abs(other.position - alignment.position) <= 1
+            beside &= np.abs(other.position - alignment.position) <= moment
         beside[first:stop] = True
         for name in ("low", "high"):
             values[name][beside] = getattr(other, name)[beside]
