@@ -58,8 +58,13 @@ def align_each(a: FloatArray, clips: Sequence[FloatArray], config: AlignConfig) 
 def _by_kernels(a: FloatArray, b: FloatArray, config: AlignConfig) -> IntArray:
     table = _Warping(a, b, *band_limits(len(a), len(b), config.band))
     if config.open_ends:
-        table.skip = config.skip_cost * table.unmatched_cost()
+        table.skip = _skip(table.unmatched_cost(), config)
     return table.path()
+
+
+def _skip(unmatched: float, config: AlignConfig) -> float:
+    """Cost of a frame left out; infinite with `_unmatched_cost`, even if skipping is free."""
+    return unmatched if math.isinf(unmatched) else config.skip_cost * unmatched
 
 
 def _unmatched_cost(
@@ -379,7 +384,7 @@ class _Together:
         )
         self.skip = np.full(count, math.inf)
         for k, (cost, unmatched) in enumerate(_costs(a, clips, open_ends=config.open_ends)):
-            self.skip[k] = config.skip_cost * unmatched if config.open_ends else math.inf
+            self.skip[k] = _skip(unmatched, config)
             if config.band:
                 low, high = band_limits(self.rows, self.lengths[k], config.band)
                 column = np.arange(self.lengths[k])

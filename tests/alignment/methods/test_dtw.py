@@ -138,9 +138,10 @@ def test_open_ends_match_all_of_a_copy() -> None:
     assert later == [[t + 2, t] for t in range(8)]
 
 
-def test_open_ends_leave_nothing_out_where_nothing_moves() -> None:
+@pytest.mark.parametrize("skip_cost", [1.0, 0.0])
+def test_open_ends_leave_nothing_out_where_nothing_moves(skip_cost: float) -> None:
     still = np.ones((5, 3))
-    path = dtw.align(still, still[:4], OPEN)
+    path = dtw.align(still, still[:4], AlignConfig(open_ends=True, skip_cost=skip_cost))
     assert path[0].tolist() == [0, 0]
     assert path[-1].tolist() == [4, 3]
 
