@@ -272,7 +272,7 @@ def _movement(pose: PoseSequence) -> FloatArray:
     parts = []
     for start, stop in pairwise(shots):
         if start < stop:
-            joints = fill_gaps(pose.xy[start:stop])
+            joints = fill_gaps(pose.xy[start:stop], pose.time[start:stop])
             about_root, torso = centre_and_scale(joints, get_skeleton(pose.skeleton))
             parts.append(both_movements(joints, about_root, torso))
     return np.concatenate(parts)

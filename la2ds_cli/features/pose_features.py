@@ -16,14 +16,15 @@ EXTENDED = 90  # percentile over the clip of the length of a limb segment
 LEAST_MOVEMENT = 0.1  # torso lengths, root of the summed squares of all joints
 
 
-def fill_gaps(xy: FloatArray) -> FloatArray:
+def fill_gaps(xy: FloatArray, time: FloatArray | None = None) -> FloatArray:
     """Fill NaN joints of xy (T, K, C) by linear interpolation in time, holding the ends.
 
-    C: 2 for positions; scores are passed as (T, K, 1). A joint that is never seen gets the mean of
+    C: 2 for positions; scores are passed as (T, K, 1). time: (T,) seconds, increasing; None = the
+    frames are evenly spaced. A joint that is never seen gets the mean of
     the other joints, after filling, in each frame (0 if none is seen).
     """
     filled = np.array(xy, dtype=np.float64)
-    clock = np.arange(len(xy))
+    clock = np.arange(len(xy)) if time is None else time
     seen = np.asarray(~np.isnan(filled).any(axis=-1))
     for k in range(filled.shape[1]):
         if seen[:, k].any() and not seen[:, k].all():
@@ -54,7 +55,7 @@ def centre_and_scale(xy: FloatArray, skeleton: Skeleton) -> tuple[FloatArray, fl
 
 def body_frame(pose: PoseSequence) -> tuple[FloatArray, float]:
     """`centre_and_scale` of a sequence whose gaps are filled; the torso length is in pixels."""
-    return centre_and_scale(fill_gaps(pose.xy), get_skeleton(pose.skeleton))
+    return centre_and_scale(fill_gaps(pose.xy, pose.time), get_skeleton(pose.skeleton))
 
 
 def value_range(value: FloatArray) -> FloatArray:
@@ -92,11 +93,11 @@ def joints_for_features(
     from every side, and joints (T, K, 3) relative to the root, facing the camera.
     """
     skeleton = get_skeleton(pose.skeleton)
-    joints = smooth(fill_gaps(pose.xy))
+    joints = smooth(fill_gaps(pose.xy, pose.time))
     about_root, torso = centre_and_scale(joints, skeleton)
     if not pose.spatial:
         return joints, about_root, torso
-    about_root, _ = centre_and_scale(smooth(fill_gaps(facing_joints(pose))), skeleton)
+    about_root, _ = centre_and_scale(smooth(fill_gaps(facing_joints(pose), pose.time)), skeleton)
     return joints[..., 1:], about_root, torso
 
 
@@ -161,7 +162,7 @@ def limb_extension(pose: PoseSequence) -> list[FloatArray]:
     The length is the sum of the segments at their longest (percentile EXTENDED), since projection
     only shortens them. Gaps are filled; a limb without any length gives 0.
     """
-    joints = fill_gaps(pose.xy)
+    joints = fill_gaps(pose.xy, pose.time)
     kinds: dict[str, list[FloatArray]] = {}
     for name, chain in get_skeleton(pose.skeleton).chains.items():
         segments = np.linalg.norm(np.diff(joints[:, list(chain)], axis=1), axis=-1)

@@ -198,7 +198,7 @@ def _stick_figures(
 ) -> None:
     """The reference at even positions, all of one size."""
     rows = np.rint(result.clock.row_at(np.linspace(0, 1, _FIGURES))).astype(int)
-    joints = fill_gaps(pose.xy)[rows]
+    joints = fill_gaps(pose.xy, pose.time)[rows]
     skeleton = get_skeleton(pose.skeleton)
     low, high = joints.min(axis=1), joints.max(axis=1)  # (F, 2)
     reach = float((high - low)[:, 1].max()) or 1.0

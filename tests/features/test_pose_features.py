@@ -62,6 +62,18 @@ def test_gaps_are_filled_linearly_and_ends_held():
     assert np.isnan(xy[0, 0, 0])  # the caller's array is left alone
 
 
+@pytest.mark.parametrize("feature", [raw_pose, movement, lambda pose: body_frame(pose)[0]])
+def test_gaps_of_unevenly_spaced_frames_are_filled_by_their_seconds(feature):
+    """A wrist rises at constant speed; the camera drops frames while it is not seen."""
+    time = np.array([0, 0.1, 0.2, 0.3, 0.9, 1.0, 1.3, 1.4])
+    xy = upright(len(time))
+    xy[:, PENN.index("left_wrist"), 1] -= 100 * time
+    whole = clip(xy, time=time)
+    hidden = replace(whole, xy=whole.xy.copy())
+    hidden.xy[3:7, PENN.index("left_wrist")] = np.nan
+    np.testing.assert_allclose(feature(hidden), feature(whole), atol=1e-4)
+
+
 def test_joint_never_seen_sits_at_the_centre_of_the_others():
     xy = np.zeros((2, 3, 2))
     xy[:, 0], xy[:, 1], xy[:, 2] = [[0, 0], [2, 0]], [[4, 2], [6, 2]], np.nan
