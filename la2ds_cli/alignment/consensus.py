@@ -25,6 +25,9 @@ from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.types import EmbeddingSequence, FloatArray, IntArray, PoseSequence
 
 FEWEST_REFERENCES = 4  # with fewer, a wrong one would not be outnumbered
+# Of the frames of either clip. With open ends, leaving out all frames but one pair may cost least,
+# if the reference has many more frames than the clip and shows something that the clip does not.
+LEAST_SHARED = 0.2
 T = TypeVar("T")
 Modalities = tuple[FloatArray, ...]
 """Features (T, D) of one clip, one array per modality (embedding, movement)."""
@@ -39,6 +42,13 @@ class PairwisePath:
     forward: FloatArray
     backward: FloatArray
     cost: float
+
+    @property
+    def shared(self) -> float:
+        """Share of the frames that have a counterpart, of the clip or of the reference, whichever
+        is larger."""
+        sides = self.forward, self.backward
+        return max(float((~np.isnan(side)).sum()) / max(len(side), 1) for side in sides)
 
 
 class Consensus:
@@ -198,11 +208,17 @@ def estimates_through(
     """For each of the nearer half of the references, (N,) positions in B of the frames of A.
 
     NaN where one of the two paths leaves a frame out. The paths of A and of B lead to the same
-    references in the same order.
+    references in the same order. A reference of which one path leaves out nearly everything
+    (LEAST_SHARED) does not count: its few pairs are as near as chance makes them.
     """
-    cost = [path_a.cost + path_b.cost for path_a, path_b in zip(paths_a, paths_b, strict=True)]
+    pairs = [
+        pair
+        for pair in zip(paths_a, paths_b, strict=True)
+        if all(path.shared >= LEAST_SHARED for path in pair)
+    ]
+    cost = [path_a.cost + path_b.cost for path_a, path_b in pairs]
     near = np.argsort(cost, kind="stable")[: (len(cost) + 1) // 2]
-    return [compose(paths_a[n].forward, paths_b[n].backward) for n in near]
+    return [compose(pairs[n][0].forward, pairs[n][1].backward) for n in near]
 
 
 def compose(forward: FloatArray, backward: FloatArray) -> FloatArray:

@@ -99,6 +99,28 @@ def test_an_estimate_needs_both_paths() -> None:
     np.testing.assert_array_equal(estimate, [NAN, NAN, 10, 25, NAN])
 
 
+def test_a_reference_of_which_nearly_all_is_left_out_does_not_count() -> None:
+    """A has 10 frames, B 80, and each of four references 40. Of two references, open ends have left
+    out all but one pair of frames, the first of A and the last of B, which is near by chance."""
+    whole = PairwisePath(4.0 * np.arange(10), np.arange(40) / 4, cost=2.0)
+    onto_b = PairwisePath(np.arange(80) / 2, 2.0 * np.arange(40), cost=2.0)
+    one_a, one_b = (
+        PairwisePath(np.full(length, NAN), np.full(40, NAN), cost=0.1) for length in (10, 80)
+    )
+    one_a.forward[0], one_a.backward[39] = 39, 0
+    one_b.forward[79], one_b.backward[39] = 39, 79
+    assert one_a.shared == pytest.approx(0.1)
+    estimates = estimates_through([one_a, whole, one_a, whole], [one_b, onto_b, one_b, onto_b])
+    np.testing.assert_allclose(estimates, [8.0 * np.arange(10)])
+    # Its one pair would move every frame of A to the end of B.
+    direct = 8.0 * np.arange(10)
+    position = consensus_position(direct, np.array([direct, *estimates]), 80)
+    np.testing.assert_allclose(position, direct)
+    # A part of a long reference is no such case.
+    part = PairwisePath(np.arange(10.0), np.where(np.arange(100) < 10, np.arange(100), NAN), 1.0)
+    assert part.shared == 1
+
+
 def test_the_nearer_half_of_the_references_counts() -> None:
     paths = [PairwisePath(np.full(3, float(n)), np.arange(5) + 10.0 * n, 0.0) for n in range(5)]
     priced = [
