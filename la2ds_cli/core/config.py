@@ -112,8 +112,11 @@ def preset_names() -> list[str]:
 
 def read_preset(name: str) -> dict[str, Any]:
     """The file of a shipped preset as a nested dict; UserError (exit 2) lists the known names."""
-    if name not in preset_names():
-        raise UserError(f"unknown preset '{name}'", hint=f"presets: {', '.join(preset_names())}")
+    known = preset_names()
+    if name not in known:
+        near = get_close_matches(name, known, n=1)
+        meant = f"did you mean '{near[0]}'? " if near else ""
+        raise UserError(f"unknown preset '{name}'", hint=f"{meant}presets: {', '.join(known)}")
     text = (resources.files("la2ds_cli.core") / "presets" / f"{name}.toml").read_text("utf-8")
     return tomllib.loads(text)
 

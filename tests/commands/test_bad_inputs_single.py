@@ -158,6 +158,19 @@ def test_weights_that_are_not_there(tmp_path: Path) -> None:
     assert batch(tmp_path / "p", a, networks=NETWORKS)["exit_code"] == ExitCode.OK
 
 
+def test_videos_that_do_not_exist_are_named_before_the_project_that_does_not(
+    tmp_path: Path,
+) -> None:
+    missing = tmp_path / "anna.mp4", tmp_path / "ben.MOV"
+    found = run("align", *missing, "--project", tmp_path / "p")
+    assert found.exit_code == ExitCode.UNREADABLE
+    assert error_of(found.stderr)["message"] == f"no such file: {missing[0]} (V006)"
+    assert not (tmp_path / "p").exists()
+    found = run("align", "anna", "ben", "--project", tmp_path / "p")  # names of clips
+    assert found.exit_code == ExitCode.USAGE
+    assert "is not a la2ds project" in error_of(found.stderr)["message"]
+
+
 def test_a_mistyped_clip_is_told_the_one_that_was_meant(tmp_path: Path) -> None:
     project = grey_project(tmp_path / "p")
     anna, bertha = good(tmp_path / "anna.mp4"), good(tmp_path / "bertha.mp4", start=60)
