@@ -26,7 +26,7 @@ SETTINGS_HEAD = """# Settings
 
 Written by `scripts/write_docs.py` from `la2ds_cli/core/config_sections.py`; change it there.
 
-A project's settings stand in its `project.toml`: the preset, and what differs from it.
+A project's settings are in its `project.toml`: the preset, and what differs from it.
 
 ```toml
 preset = "default"
@@ -37,11 +37,10 @@ gaps = false
 
 `la2ds train --set align.gaps=false` changes one for a single run, as does
 `settings={"align.gaps": False}` in [Python](python.md). Precedence, lowest first: the preset,
-`project.toml`, `--set`. An unknown name or a value that does not fit is refused with the nearest
-right one. A shipped preset is named by `preset` in `project.toml`, by `la2ds init --preset NAME`,
-or by `la2ds train --preset NAME`.
+`project.toml`, `--set`. An unknown name or a value that does not fit is refused. Choose a preset
+with `preset` in `project.toml`, `la2ds init --preset NAME` or `la2ds train --preset NAME`.
 
-The column *default* holds the value of the preset `default`, which a project has unless it names
+The column *default* is the value in the preset `default`, which a project has unless it names
 another. *Other presets* lists the presets in which the value differs.
 """
 BOUNDS = {"_share": "0 to 1", "_positive": "more than 0", "_not_negative": "at least 0"}

@@ -68,7 +68,7 @@ class PosesConfig:
     smooth: Literal["none", "savgol", "one-euro"] = "none"  # smoothing of the joints over time
     smooth_seconds: float = 0.3  # seconds; window of the smoothing
     min_frames: int = 8  # frames; shorter clips are skipped
-    max_duration: float = 600.0  # seconds; longer clips are skipped, or cut with --time-range
+    max_duration: float = 600.0  # seconds; of longer clips, --time-range must select a part
     batch_size: int = 0  # crops per forward pass; 0 = 4 on a CPU, 32 on CUDA
     flip_test: bool = False  # average with the mirrored crop: twice the cost
     # how heatmaps are read; auto: as the weights were made for
@@ -218,8 +218,8 @@ class AlignConfig:
     movement: float = 0.0
     # weight of the base model's embedding in one distance with a run's; 0 = without it
     base: float = 0.0
-    # measured: both weights are multiplied by what was measured for the run on clips without
-    # labels, as is that of its embedding; equal: they are not
+    # measured: the weights of embedding, base model and movement are multiplied by factors measured
+    # for the run on clips without labels; equal: they are not
     weights: Literal["measured", "equal"] = "measured"
     pool: bool = True  # consensus of a model: also paths by the movement of the joints
     # joints compared beside a run's embeddings, or without a run; 3d: in metres, where all clips
