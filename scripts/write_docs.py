@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-from collections.abc import Iterator
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -22,6 +24,8 @@ CLI_HEAD = """# Command line
 Written by `scripts/write_docs.py` from the commands; change it there. Results go to stdout;
 progress, notes and errors go to stderr. Exit codes: [exit-codes.md](exit-codes.md).
 """
+SHARED = 5  # commands from which an option stands in one table for all
+SHARED_HEAD = """These options are the same in all commands that name them."""
 SETTINGS_HEAD = """# Settings
 
 Written by `scripts/write_docs.py` from `la2ds_cli/core/config_sections.py`; change it there.
@@ -72,41 +76,68 @@ def _help(text: str) -> str:
     return "\n\n".join(blocks)
 
 
+def _name(argument: Any) -> str:
+    """An argument as in the usage of its command: in brackets if it may be left out."""
+    name = argument.metavar if argument.required else f"[{argument.metavar}]"
+    return name + "..." * (argument.nargs == -1)
+
+
 def _usage(path: str, command: Any) -> str:
-    arguments = [p for p in command.params if p.param_type_name == "argument"]
-    names = [p.metavar + ("..." if p.nargs == -1 else "") for p in arguments]
+    names = [_name(p) for p in command.params if p.param_type_name == "argument"]
     if hasattr(command, "commands"):
         names.append("COMMAND ...")
     return " ".join([path, "[OPTIONS]", *names])
 
 
 def _row(param: Any) -> str:
+    """An argument or option, what it means, and what applies without it."""
     names = ", ".join(f"`{name}`" for name in (*param.opts, *param.secondary_opts))
-    takes = "" if param.is_flag else f" `{param.metavar}`"
+    if param.param_type_name == "argument":
+        names, takes = f"`{param.metavar}`", ""
+    else:
+        takes = "" if param.is_flag else f" `{param.metavar}`"
     default = param.default
     if default is True and param.secondary_opts:
         default = param.opts[0]
-    shown = (
-        "" if callable(default) or default in (None, False, (), "") else f" Default: `{default}`."
-    )
+    plain = callable(default) or default in (None, False, (), "")
+    shown = "" if plain else f" Default: `{default}`."
     variable = f" Environment: `{param.envvar}`." if param.envvar else ""
-    text = f"{param.help}{shown}{variable}"
-    return f"| {_cell(names + takes)} | {_cell(text)} |"
+    meaning = re.sub(r"\s*\[default: ([^]]+)\]", r" Default: `\1`.", param.help)
+    return f"| {_cell(names + takes)} | {_cell(meaning + shown + variable)} |"
 
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("**", "\\*\\*")
 
 
+def _rows(command: Any) -> list[str]:
+    """A row for each argument and option of a command."""
+    hidden = ("install_completion", "show_completion")
+    return [_row(p) for p in command.params if p.name not in hidden]
+
+
+@cache
+def _shared() -> tuple[str, ...]:
+    """The rows that at least SHARED commands have, in the order in which they are met."""
+    counted = Counter(row for _, c in walk(get_command(app), "la2ds") for row in _rows(c))
+    return tuple(row for row, count in counted.items() if count >= SHARED)
+
+
+def _table(rows: Sequence[str]) -> str:
+    return "\n".join(["| argument or option | meaning |", "| --- | --- |", *rows]) if rows else ""
+
+
 def _options(command: Any) -> str:
-    options = [p for p in command.params if p.param_type_name == "option"]
-    rows = [_row(p) for p in options if p.name not in ("install_completion", "show_completion")]
-    return "\n".join(["| option | meaning |", "| --- | --- |", *rows]) if rows else ""
+    rows = _rows(command)
+    also = [row.split("|")[1].strip().split(" ")[0].strip(",") for row in rows if row in _shared()]
+    table = _table([row for row in rows if row not in _shared()])
+    more = f"[Also](#shared-options): {', '.join(also)}." if also else ""
+    return "\n\n".join(part for part in (table, more) if part)
 
 
 def cli_page() -> str:
     """docs/cli.md."""
-    sections = [CLI_HEAD]
+    sections = [CLI_HEAD, "## Shared options", SHARED_HEAD, _table(_shared())]
     for path, command in walk(get_command(app), "la2ds"):
         usage = f"```\n{_usage(path, command)}\n```"
         sections += [f"## {path}", usage, _help(command.help or ""), _options(command)]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def demo(
     folder: Annotated[
-        Path, typer.Argument(metavar="[DIR]", help="Where to create the demo project.")
+        Path, typer.Argument(metavar="DIR", help="Where to create the demo project.")
     ] = Path("la2ds-demo"),
     minutes: Annotated[
         float, typer.Option("--minutes", metavar="M", min=0.1, help="Longest training, in minutes.")

@@ -12,7 +12,7 @@ from la2ds_cli.commands.options import JsonOption, QuietOption, on_project
 
 def init(
     folder: Annotated[
-        Path, typer.Argument(metavar="[DIR]", envvar="LA2DS_PROJECT", help="Where to create it.")
+        Path, typer.Argument(metavar="DIR", envvar="LA2DS_PROJECT", help="Where to create it.")
     ] = Path(),
     preset: Annotated[
         str | None,
