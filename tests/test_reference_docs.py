@@ -15,7 +15,7 @@ import pytest
 from typer.main import get_command
 
 from la2ds_cli import __version__
-from la2ds_cli.core.config import RENAMED, load_config
+from la2ds_cli.core.config import RENAMED, load_config, preset_names
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.main import app
 
@@ -319,6 +319,16 @@ def test_the_examples_on_a_page_are_command_lines_that_la2ds_accepts(page: str):
 
 def test_examples_are_found():
     assert sum(1 for page in USER_PAGES for _ in commands_on(page)) > 150
+
+
+@pytest.mark.parametrize("page", USER_PAGES)
+def test_extras_and_presets_that_a_page_names_are_there(page: str):
+    text = (ROOT / page).read_text("utf-8")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    named = re.findall(r"la2ds\[([a-z]+)\]", text)
+    assert set(named) <= set(project["optional-dependencies"])
+    presets = re.findall(r"(?:--preset |preset = \"|preset `)([a-z][\w.-]*)", text)
+    assert set(presets) <= set(preset_names())
 
 
 @pytest.mark.parametrize("page", [*USER_PAGES, "CHANGELOG.md"])
