@@ -92,7 +92,7 @@ def test_a_missing_project_is_named_with_the_way_to_make_it(
     error, hint = result.stderr.splitlines()[-2:]
     assert error.startswith("error: ")
     assert "not a la2ds project" in error
-    assert hint.startswith("hint: la2ds init ")
+    assert hint.startswith("hint: name the project with --project DIR; la2ds init ")
 
 
 def test_the_project_can_be_named_by_the_environment(tmp_path: Path):
