@@ -28,7 +28,8 @@ from many_clips import performers, run
 from la2ds_cli.alignment.clip_features import velocity_rate, views_of_b
 from la2ds_cli.alignment.consensus import pairwise_path
 from la2ds_cli.alignment.request import AlignRequest, FeatureKind, choose_features
-from la2ds_cli.alignment.timeline import _Reader, align_all
+from la2ds_cli.alignment.timeline import align_all
+from la2ds_cli.alignment.timeline_model import ClipReader
 from la2ds_cli.alignment.timeline_result import PlacedClip, TimelineResult
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
@@ -160,7 +161,7 @@ def features_of(project: Project, request: AlignRequest, result: TimelineResult)
     mirrored = {clip.video.id: clip.mirrored for clip in result.clips}
     choice = choose_features(project, request.run, request.features)
     request = replace(request, run=choice.run(request.run))
-    reader = _Reader(project, request, choice, ids, Progress())
+    reader = ClipReader(project, request, choice, ids, Progress())
     clips = list(reader.clips(ids, {}))
     fps = velocity_rate([clip.pose for clip in clips])
     found = {}

@@ -4,8 +4,8 @@
 pair, `pair_features.py` computes what is compared, and `result.py` is what it returns. Below them:
 distances between frames, alignment methods, path arithmetic, gaps, consensus through reference
 clips and confidence. `aligned_repetitions.py` cuts a clip that repeats itself (`repetitions.py`)
-and aligns its repetitions one at a time. `timeline.py` puts many clips on one timeline, by a
-prototype of their movement (`prototype.py`).
+and aligns its repetitions one at a time. `timeline.py` puts many clips on one timeline, by a model
+of their movement (`timeline_model.py`).
 
 Imports core, poses, features, training (which clips are used for training) and embedding. A result
 is plain data: views/alignment_files.py writes it.

@@ -20,16 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.alignment.consensus import (
-    AlignmentCache,
-    Consensus,
-    Modalities,
-)
+from la2ds_cli.alignment.consensus import AlignmentCache, Consensus, Modalities
 from la2ds_cli.alignment.distance import pair_distance
-from la2ds_cli.alignment.gaps import (
-    SharedRows,
-    all_rows,
-)
+from la2ds_cli.alignment.gaps import SharedRows, all_rows
 from la2ds_cli.alignment.match import match_features
 from la2ds_cli.alignment.pair_features import (
     embedded_references,

@@ -23,11 +23,7 @@ from la2ds_cli.alignment.clip_features import (
     velocity_rate,
     views_of_b,
 )
-from la2ds_cli.alignment.consensus import (
-    MOST_CANDIDATES,
-    AlignmentCache,
-    choose_references,
-)
+from la2ds_cli.alignment.consensus import MOST_CANDIDATES, AlignmentCache, choose_references
 from la2ds_cli.alignment.gaps import (
     CLEAR,
     SharedRows,
@@ -36,10 +32,7 @@ from la2ds_cli.alignment.gaps import (
     shared_rows,
 )
 from la2ds_cli.alignment.one_distance import OneDistance
-from la2ds_cli.alignment.request import (
-    AlignRequest,
-    PreparedPair,
-)
+from la2ds_cli.alignment.request import AlignRequest, PreparedPair
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError

@@ -1,71 +1,24 @@
 """Step: bring many clips of one movement to one timeline, in O(N) alignments.
 
 The timeline is the clock of one clip, the reference: position 0 is its first frame, 1 its last.
-Read this file from the top. A sample of the clips is read, the reference is chosen unless the user
-named it, and the prototype of the movement is computed (prototype.py). Then each clip is checked
-for this movement (same_movement.py) and placed on the timeline. Only its positions and joint angles
-stay in memory.
+A sample of the clips is read, the reference is chosen unless the user named it, and the prototype
+of the movement is computed. Then each clip is checked for this movement and placed on the timeline
+(timeline_model.py). Only its positions and joint angles stay in memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
-import numpy as np
-
-from la2ds_cli.alignment.aligned_repetitions import cut_clip
-from la2ds_cli.alignment.clip_features import (
-    CLEARLY_NEARER,
-    JointFeatures,
-    joint_features,
-    nearest_view,
-    velocity_rate,
-    views_of_b,
-)
-from la2ds_cli.alignment.confidence import certainty
-from la2ds_cli.alignment.consensus import evenly_spaced
-from la2ds_cli.alignment.one_distance import OneDistance
-from la2ds_cli.alignment.pair_features import rows_to_align
-from la2ds_cli.alignment.prototype import (
-    MOST_SAMPLED,
-    Prototype,
-    by_centrality,
-    costs,
-    make_prototype,
-)
 from la2ds_cli.alignment.repetition_counts import repetition_counts
-from la2ds_cli.alignment.request import (
-    AlignRequest,
-    FeatureChoice,
-    choose_features,
-    wants_3d,
-)
-from la2ds_cli.alignment.same_movement import (
-    REFUSED,
-    Described,
-    describe,
-    sameness,
-)
-from la2ds_cli.alignment.timeline_result import GRID, PlacedClip, TimelineResult
-from la2ds_cli.core import artifact
-from la2ds_cli.core.clip import Video
+from la2ds_cli.alignment.request import AlignRequest, choose_features
+from la2ds_cli.alignment.timeline_model import ClipReader, MovementModel
+from la2ds_cli.alignment.timeline_result import PlacedClip, TimelineResult
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import BASE_RUN, Project
-from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
-from la2ds_cli.embedding.trained import run_skeleton
-from la2ds_cli.features.body_joints import as_skeleton, holds, shared_skeleton
+from la2ds_cli.core.project import Project
 from la2ds_cli.features.joint_angles import joint_angles
-from la2ds_cli.features.pose_features import mirror
-from la2ds_cli.features.spatial import known_in_3d
-
-JUDGES = 3  # clips whose median probability says whether another shows the same movement
-_CHUNK = 32  # clips that are embedded in one batch
-
-
-# --- which clips ----------------------------------------------------------------------------------
 
 
 def clips_of(project: Project, group: str | None = None) -> list[str]:
@@ -124,8 +77,8 @@ def align_all(
             hint="la2ds extract-poses adds clips to the project",
             exit_code=ExitCode.UNUSABLE,
         )
-    reader = _Reader(project, request, choice, ids, progress)
-    model = _Model(reader, ids, first, request, left_out)
+    reader = ClipReader(project, request, choice, ids, progress)
+    model = MovementModel(reader, ids, first, request, left_out)
     counts = repetition_counts(project, ids)
     placed = []
     progress.begin("aligning", len(ids))
@@ -176,330 +129,8 @@ def _ids(
     return list(dict.fromkeys(ids)), left_out
 
 
-# --- clips as they are compared -------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Clip:
-    """pose: in the skeleton that all clips share. embedding, base: (T, D) of the run and of the
-    base model, None if they are not used."""
-
-    video: Video
-    pose: PoseSequence
-    embedding: FloatArray | None
-    base: FloatArray | None
-
-
-class _Reader:
-    """Clips of the project with their features, a few in memory at a time."""
-
-    def __init__(
-        self,
-        project: Project,
-        request: AlignRequest,
-        choice: FeatureChoice,
-        ids: Sequence[str],
-        progress: Progress,
-    ) -> None:
-        self.project, self.request = project, request
-        self.kind, self.reason = choice.kind, choice.reason
-        self.read = run_skeleton(project, request.run) if choice.kind == "model" else ""
-        self.skeleton = self._shared(ids)
-        self._known_distance: OneDistance | None = None
-        self.spatial = wants_3d(project, request, choice.kind)
-        if self.spatial and not self._mostly_in_3d(ids):
-            self.spatial = False
-            progress.note("at most half of the clips have joints in 3D: all are compared in 2D")
-
-    def _mostly_in_3d(self, ids: Sequence[str]) -> bool:
-        """Whether more than half of a sample of the clips have joints in 3D, so that the others are
-        left out."""
-        known = []
-        for one in evenly_spaced(list(ids), MOST_SAMPLED):
-            with suppress(UserError):  # reading the clip will report why
-                known.append(known_in_3d(self.project.read_pose(one)[0]))
-        return 2 * sum(known) > len(known)
-
-    def _shared(self, ids: Sequence[str]) -> str:
-        """The largest skeleton whose joints all clips have, but for those that the run cannot read
-        and for files that cannot be read; reading such a clip will report why."""
-        names = set()
-        for one in ids:
-            with suppress(OSError, artifact.ArtifactError, KeyError):
-                names.add(str(artifact.read_header(self.project.pose_path(one))[1]["skeleton"]))
-        names = {name for name in names if not self.read or holds(name, self.read)} or names
-        shared = shared_skeleton(names)
-        if shared is None:
-            raise UserError(
-                f"the clips have skeletons that share no joints: {', '.join(sorted(names))}",
-                hint="name the clips of one skeleton, or extract all with the same pose network",
-                exit_code=ExitCode.MISMATCH,
-            )
-        return shared
-
-    def clips(self, ids: Sequence[str], left_out: dict[str, str]) -> Iterator[_Clip]:
-        """The clips that can be read; `left_out` receives the reasons for the others."""
-        for chunk in (ids[n : n + _CHUNK] for n in range(0, len(ids), _CHUNK)):
-            poses: dict[str, tuple[Video, PoseSequence]] = {}
-            for one in chunk:
-                video = self.project.find(one)
-                try:
-                    if video is None:
-                        raise UserError("videos.csv does not list it")
-                    poses[one] = video, self._pose(one)
-                except UserError as error:
-                    left_out[one] = error.message
-            if self.kind == "pose":
-                yield from (_Clip(video, pose, None, None) for video, pose in poses.values())
-                continue
-            own = self._embedded(list(poses), self.request.run, left_out)
-            beside: dict[str, FloatArray] = {}
-            if own and self._distance(poses[next(iter(own))][1]).base:
-                beside = self._embedded(list(own), BASE_RUN, left_out)
-            for one, value in own.items():
-                yield _Clip(*poses[one], value, beside.get(one))
-
-    def _pose(self, one: str) -> PoseSequence:
-        pose = self.project.read_pose(one)[0]
-        if self.read and not holds(pose.skeleton, self.read):
-            raise UserError(f"it has the skeleton {pose.skeleton}, the model reads {self.read}")
-        if not holds(pose.skeleton, self.skeleton):
-            raise UserError(f"it has the skeleton {pose.skeleton}, others {self.skeleton}")
-        if np.isnan(pose.xy).all():
-            raise UserError("no joint was seen in it")
-        if self.spatial and not known_in_3d(pose):
-            raise UserError("it has no joints in 3D, by which the others are compared")
-        return replace(as_skeleton(pose, self.skeleton), spatial=self.spatial)
-
-    def _embedded(
-        self, ids: Sequence[str], run: str, left_out: dict[str, str]
-    ) -> dict[str, FloatArray]:
-        """The embeddings in the order of the clips; `left_out` receives the reasons for clips that
-        cannot be embedded."""
-        from la2ds_cli.embedding.embed import possible_embeddings
-
-        found, failed = possible_embeddings(self.project, run, ids, self.request.device)
-        left_out |= {one: error.message for one, error in failed.items()}
-        return {one: found[one].value for one in ids if one in found}
-
-    def _distance(self, pose: PoseSequence) -> OneDistance:
-        """The distance for poses of the shared skeleton."""
-        if self._known_distance is None:
-            run, settings = self.request.run, self.request.settings
-            self._known_distance = OneDistance.of_run(self.project, run, pose, settings)
-        return self._known_distance
-
-    def features(self, clip: _Clip, movement: FloatArray, *, mirrored: bool) -> FloatArray:
-        """(T, D) float32 features by which a clip is placed. movement: of its joints, as filmed or
-        mirrored; for raw poses it is the feature itself."""
-        if clip.embedding is None:
-            return movement.astype(np.float32)
-        pose = mirror(clip.pose) if mirrored else clip.pose
-        return self._distance(clip.pose).features(pose, clip.embedding, clip.base)
-
-
-# --- the model of the movement, and a clip placed on it -------------------------------------------
-
-
-class _Model:
-    """The reference, the clips that decide whether a clip shows the movement, and the prototype."""
-
-    def __init__(
-        self,
-        reader: _Reader,
-        ids: Sequence[str],
-        reference: str | None,
-        request: AlignRequest,
-        left_out: dict[str, str],
-    ) -> None:
-        self.reader, self.request = reader, request
-        chosen = evenly_spaced(list(ids), MOST_SAMPLED)
-        if reference is not None and reference not in chosen:
-            chosen = [reference, *chosen[1:]]
-        sample = list(reader.clips(chosen, left_out))
-        if not sample or reference not in (None, *(clip.video.id for clip in sample)):
-            raise UserError(
-                "the reference cannot be compared" if sample else "no clip can be compared",
-                hint="; ".join(f"{name}: {why}" for name, why in left_out.items()),
-                exit_code=ExitCode.UNUSABLE,
-            )
-        self.fps = velocity_rate([clip.pose for clip in sample])
-        views = [self._views(clip) for clip in sample]
-        cost = costs([self._features(c, v[0]) for c, v in zip(sample, views, strict=True)],
-                     request.settings)  # fmt: skip
-        central = by_centrality(cost)
-        ids_sampled = [clip.video.id for clip in sample]
-        number = central[0] if reference is None else ids_sampled.index(reference)
-        self.clock = sample[number]
-        self.movement = views[number][0]
-        judges = [number, *(n for n in central if n != number)][:JUDGES]
-        self.judges, self.joints = self._judges(sample, views, judges)
-        if reference is not None:
-            self._check_reference()
-        fitting = [n for n in range(len(sample)) if n == number or self._fits(sample[n], views[n])]
-        self.prototype = self._prototype(sample, views, fitting, central, number)
-
-    def _views(self, clip: _Clip) -> tuple[FloatArray, FloatArray]:
-        """Movement of the joints, as filmed and mirrored."""
-        return views_of_b(clip.pose, self.fps, clip.video.name)
-
-    def _features(self, clip: _Clip, movement: FloatArray, *, mirrored: bool = False) -> FloatArray:
-        return self.reader.features(clip, movement, mirrored=mirrored)
-
-    def _mirrored(self, views: tuple[FloatArray, FloatArray]) -> bool:
-        return nearest_view(self.movement, views, CLEARLY_NEARER) == 1
-
-    def _judges(
-        self,
-        sample: Sequence[_Clip],
-        views: Sequence[tuple[FloatArray, FloatArray]],
-        numbers: Sequence[int],
-    ) -> tuple[list[Described | None], list[JointFeatures]]:
-        described, joints = [], []
-        for number in numbers:
-            pose, mirrored = sample[number].pose, self._mirrored(views[number])
-            described.append(describe(mirror(pose) if mirrored else pose))
-            joints.append(joint_features(pose, views[number][mirrored], mirrored=mirrored))
-        return described, joints
-
-    def _check_reference(self) -> None:
-        """Raises UserError (exit 10) for a named reference that the central clips do not show."""
-        judged = [sameness(self.judges[0], other) for other in self.judges[1:]]
-        known = [one.probability for one in judged if one is not None]
-        if self.request.same_only and known and float(np.median(known)) < REFUSED:
-            raise UserError(
-                f"{self.clock.video.name} does not show the movement of the other clips "
-                f"(probability {float(np.median(known)):.2f})",
-                hint="name another --reference, or leave it out; --force aligns them anyway",
-                exit_code=ExitCode.OTHER_MOVEMENT,
-            )
-
-    def _probability(self, pose: PoseSequence, *, mirrored: bool) -> float:
-        """The probability that a clip shows the movement: the median over the central clips, NaN if
-        it cannot be judged."""
-        described = describe(mirror(pose) if mirrored else pose)
-        judged = [sameness(judge, described) for judge in self.judges]
-        known = [one.probability for one in judged if one is not None]
-        return float(np.median(known)) if known else float("nan")
-
-    def _fits(self, clip: _Clip, views: tuple[FloatArray, FloatArray]) -> bool:
-        probability = self._probability(clip.pose, mirrored=self._mirrored(views))
-        return not probability < REFUSED or not self.request.same_only
-
-    def _prototype(
-        self,
-        sample: Sequence[_Clip],
-        views: Sequence[tuple[FloatArray, FloatArray]],
-        fitting: Sequence[int],
-        central: Sequence[int],
-        clock: int,
-    ) -> Prototype:
-        features = []
-        for number in fitting:
-            mirrored = number != clock and self._mirrored(views[number])
-            movement = views[number][mirrored]
-            features.append(self._features(sample[number], movement, mirrored=mirrored))
-        among = {number: n for n, number in enumerate(fitting)}
-        order = [among[number] for number in central if number in among]
-        return make_prototype(features, among[clock], order, self.request.settings)
-
-    def place(self, clip: _Clip, repetitions: int) -> PlacedClip:
-        """Place a clip on the timeline. repetitions: how many it holds.
-
-        Raises UserError (exit 10) for a clip that clearly shows another movement, and (exit 4) for
-        a clip that has no frame on the timeline.
-        """
-        views = self._views(clip)
-        itself = clip.video.id == self.clock.video.id
-        mirrored = not itself and self._mirrored(views)
-        pose = mirror(clip.pose) if mirrored else clip.pose
-        rows = np.arange(len(pose))
-        several = repetitions > 1 and not itself and not len(cut_clip(self.clock.pose)) > 1
-        features = self._features(clip, views[mirrored], mirrored=mirrored)
-        if several:
-            rows = self._nearest_repetition(clip.pose, features)
-        probability = self._probability(
-            clip.pose.cut(int(rows[0]), int(rows[-1]) + 1), mirrored=mirrored
-        )
-        if self.request.same_only and probability < REFUSED and not itself:
-            raise UserError(
-                f"it does not show the same movement (probability {probability:.2f})",
-                exit_code=ExitCode.OTHER_MOVEMENT,
-            )
-        joints = joint_features(clip.pose, views[mirrored], mirrored=mirrored)
-        position, confidence = self._placed(features, joints, rows, itself=itself)
-        if np.isnan(position).all():
-            raise UserError("none of its frames is on the timeline", exit_code=ExitCode.UNUSABLE)
-        clock = self.clock.pose.time
-        seconds = np.interp(position, np.arange(len(clock)), clock)
-        share = (seconds - clock[0]) / max(clock[-1] - clock[0], 1e-9)
-        placed = PlacedClip(
-            clip.video,
-            pose.frame,
-            pose.time,
-            np.where(np.isnan(position), np.nan, share),
-            confidence,
-            mirrored,
-            probability,
-            np.empty((0, 0)),
-            repetitions if several else 1,
-        )
-        return replace(placed, angles=_angles_on_grid(pose, placed))
-
-    def _placed(
-        self, features: FloatArray, joints: JointFeatures, rows: IntArray, *, itself: bool
-    ) -> tuple[FloatArray, FloatArray]:
-        """(T,) rows of the reference that match the frames of a clip, NaN = no counterpart, and the
-        confidence of each. Only `rows` of the clip are placed."""
-        position, confidence = np.full(len(features), np.nan), np.zeros(len(features))
-        shown, place = rows, rows.astype(np.float64)
-        if not itself:
-            part = replace(joints, movement=joints.movement[rows], raw=joints.raw[rows])
-            if self.request.gaps:
-                kept = [
-                    rows_to_align(judge, part, self.request.settings).b for judge in self.joints
-                ]
-                # A span that one clip lacks may still be part of the movement.
-                shown = rows[np.unique(np.concatenate(kept))]
-            place = self.prototype.locate(features[shown])
-        position[shown] = place
-        if not np.isnan(place).all():
-            among = np.interp(place, self.prototype.row, np.arange(len(self.prototype.row)))
-            among[np.isnan(place)] = np.nan
-            told = certainty(features[shown], self.prototype.value, among)
-            confidence[shown] = told.confidence
-        return position, confidence
-
-    def _nearest_repetition(self, pose: PoseSequence, features: FloatArray) -> IntArray:
-        """Rows of the repetition of a clip that is nearest to the prototype."""
-        spans = cut_clip(pose, self.clock.pose) or cut_clip(pose)
-        if not spans:
-            return np.arange(len(pose))
-        settings = replace(self.request.settings, open_ends=False)
-
-        def unlike(start: int, stop: int) -> float:
-            return costs([self.prototype.value, features[start:stop]], settings)[0, 1]
-
-        best = min(spans, key=lambda span: unlike(span.start, span.stop))
-        return np.arange(best.start, best.stop)
-
-
-def _angles_on_grid(pose: PoseSequence, placed: PlacedClip) -> FloatArray:
-    """(G, J) angles of a clip's joints, interpolated at the positions GRID; NaN where a joint is
-    not seen or the clip does not show the position."""
-    _, angles = joint_angles(pose)
-    row = placed.row_at(GRID)
-    shown = ~np.isnan(row)
-    at = np.where(shown, row, 0.0)
-    low = np.floor(at).astype(np.int64)
-    high = np.minimum(low + 1, len(angles) - 1)
-    share = (at - low)[:, None]
-    between = np.where(share == 0, angles[low], (1 - share) * angles[low] + share * angles[high])
-    return np.where(shown[:, None], between, np.nan).astype(np.float32)
-
-
 def _result(
-    model: _Model, placed: Sequence[PlacedClip], left_out: dict[str, str], *, named: bool
+    model: MovementModel, placed: Sequence[PlacedClip], left_out: dict[str, str], *, named: bool
 ) -> TimelineResult:
     if len(placed) < 2:
         name = model.clock.video.name

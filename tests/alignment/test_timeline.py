@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from la2ds_cli.alignment import prototype, timeline
+from la2ds_cli.alignment import prototype, timeline_model
 from la2ds_cli.alignment.consensus import evenly_spaced
 from la2ds_cli.alignment.prototype import by_centrality, make_prototype
 from la2ds_cli.alignment.request import AlignRequest
@@ -227,7 +227,7 @@ def test_how_many_clips_the_model_of_the_movement_is_made_of(monkeypatch, tmp_pa
         add_sequence(project, f"clip{number:02}", sequence(phases(number)[:length], fps=fps))
     sizes: list[int] = []
     judged: list[int] = []
-    real_costs, real_sameness = timeline.costs, timeline.sameness
+    real_costs, real_sameness = timeline_model.costs, timeline_model.sameness
 
     def costs(sample, config):
         sizes.append(len(sample))
@@ -237,8 +237,8 @@ def test_how_many_clips_the_model_of_the_movement_is_made_of(monkeypatch, tmp_pa
         judged.append(1)
         return real_sameness(a, b)
 
-    monkeypatch.setattr(timeline, "costs", costs)
-    monkeypatch.setattr(timeline, "sameness", sameness)
+    monkeypatch.setattr(timeline_model, "costs", costs)
+    monkeypatch.setattr(timeline_model, "sameness", sameness)
     put(project)
     assert sizes == [24]
     assert len(judged) == 3 * (23 + 30)  # three judges: of the sample but the reference, of all
