@@ -38,8 +38,8 @@ class FrameConverter:
 
         self.matrix = display_matrix(first)
         sane = bool(aspect) and 1 / _MOST_ASPECT <= aspect <= _MOST_ASPECT
-        self.aspect = aspect if aspect and sane else Fraction(1)
-        self._size = max(round(first.width * self.aspect), 1), first.height
+        width = first.width * (aspect if aspect and sane else 1)
+        self._size = max(round(width), 1), first.height
         self._reformatter: Any = VideoReformatter()
 
     def image(self, frame: av.VideoFrame) -> Image:

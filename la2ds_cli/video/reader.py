@@ -70,8 +70,8 @@ class VideoInfo:
     movement. frames_declared: 0 = not declared; of a cut clip, an estimate from the mean rate.
     duration: seconds of the real movement, 0 = unknown. rotation: degrees counter-clockwise of the
     display matrix. codec: FFmpeg's name. hdr: `PQ`, `HLG` or empty. bits: per colour channel in the
-    file. pixel_aspect: width of a stored pixel divided by its height. start: time of the first
-    frame in seconds, more than 0 in a file whose sound begins before its picture.
+    file. start: time of the first frame in seconds, more than 0 in a file whose sound begins before
+    its picture.
     """
 
     width: int
@@ -83,7 +83,6 @@ class VideoInfo:
     codec: str
     hdr: str = ""
     bits: int = 8
-    pixel_aspect: float = 1.0
     start: float = 0.0
 
 
@@ -183,7 +182,6 @@ def _probe_video(path: str | os.PathLike[str]) -> VideoInfo:
             codec=stream.codec_context.name,
             hdr=hdr_name(first),
             bits=first.format.components[0].bits,
-            pixel_aspect=float(converter.aspect),
             start=max(_stamp(container, first) or 0.0, 0.0),
         )
 
