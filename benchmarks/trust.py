@@ -22,6 +22,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from obstacles import KINDS as OBSTACLES
+from obstacles import covered, obstacle
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
@@ -31,8 +33,6 @@ from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.demo.clips import FPS, JOINTS, camera_at, drawn_frames, random_phase
 from la2ds_cli.demo.movement import movement, random_style
-from la2ds_cli.demo.obstacles import KINDS as OBSTACLES
-from la2ds_cli.demo.obstacles import covered, obstacle
 from la2ds_cli.demo.performer import forward_kinematics, random_body
 from la2ds_cli.demo.pose_errors import KINDS, errors_of, with_error
 from la2ds_cli.features.body_joints import as_skeleton

@@ -1,4 +1,4 @@
-"""Obstacles between the camera and a performer, which hide joints whose true position is known."""
+"""Obstacles for trust.py: they hide joints of rendered performers whose true position is known."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from la2ds_cli.core.types import BoolArray, FloatArray
+from la2ds_cli.core.types import FloatArray
 from la2ds_cli.demo.performer import COCO17
 from la2ds_cli.video.reader import Image
 
@@ -48,13 +48,6 @@ def obstacle(rng: np.random.Generator, xy: FloatArray, kind: str) -> FloatArray:
             middle = np.broadcast_to(np.median(middle, axis=0), middle.shape)
         boxes[rows] = np.concatenate([middle - half, middle + half], axis=1)
     return boxes
-
-
-def behind(xy: FloatArray, boxes: FloatArray) -> BoolArray:
-    """(T, K) whether the boxes (T, 4) hide each of the joints xy (T, K, 2)."""
-    with np.errstate(invalid="ignore"):
-        inside = (xy >= boxes[:, None, :2]) & (xy <= boxes[:, None, 2:])
-    return np.asarray(inside.all(axis=-1))
 
 
 def covered(
