@@ -13,6 +13,8 @@ from la2ds_cli.commands.options import (
     EngineOption,
     JsonOption,
     QuietOption,
+    RetrainOption,
+    RunMinutesOption,
     SeedsOption,
     SetOption,
     open_project,
@@ -43,12 +45,7 @@ def benchmark(
         ),
     ] = None,
     seeds: SeedsOption = "0",
-    minutes: Annotated[
-        float | None,
-        typer.Option(
-            "--minutes", metavar="M", min=0.0, help="Longest training of each run, in minutes."
-        ),
-    ] = None,
+    minutes: RunMinutesOption = None,
     settings: SetOption = None,
     protocol: Annotated[
         str,
@@ -81,9 +78,7 @@ def benchmark(
             "--out", metavar="DIR", help="Folder; default results/benchmark of the first project."
         ),
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Train every run from the start again.")
-    ] = False,
+    overwrite: RetrainOption = False,
     engine: EngineOption = "local",
     device: DeviceOption = "auto",
     as_json: JsonOption = False,

@@ -84,6 +84,15 @@ EngineOption = Annotated[
         help="Where the runs are computed: here, or on a Ray cluster.",
     ),
 ]
+RunMinutesOption = Annotated[
+    float | None,
+    typer.Option(
+        "--minutes", metavar="M", min=0.0, help="Longest training of each run, in minutes."
+    ),
+]
+RetrainOption = Annotated[
+    bool, typer.Option("--overwrite", help="Train every run from the start again.")
+]
 ExportedArgument = Annotated[
     list[str] | None,
     typer.Argument(metavar="VIDEO", help="Clips by file or id; default all."),

@@ -12,6 +12,8 @@ from la2ds_cli.commands.options import (
     JsonOption,
     ProjectOption,
     QuietOption,
+    RetrainOption,
+    RunMinutesOption,
     SeedsOption,
     SetOption,
     open_project,
@@ -51,16 +53,9 @@ def reproduce(
         ),
     ] = None,
     settings: SetOption = None,
-    minutes: Annotated[
-        float | None,
-        typer.Option(
-            "--minutes", metavar="M", min=0.0, help="Longest training of each run, in minutes."
-        ),
-    ] = None,
+    minutes: RunMinutesOption = None,
     seeds: SeedsOption = "0",
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Train every run from the start again.")
-    ] = False,
+    overwrite: RetrainOption = False,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
     quiet: QuietOption = False,
