@@ -166,16 +166,16 @@ def posed_clip(project: Project, name: str) -> Video:
     return clip
 
 
-def asked_clip(request: Request, parameter: str = "clip") -> Video:
+def requested_clip(request: Request, parameter: str = "clip") -> Video:
     """The clip that the address of a request names; raises as posed_clip."""
     name = request.query_params.get(parameter, "")
     return posed_clip(request.app.state.studio.project, name)
 
 
-def asked_or_first_clip(request: Request, clips: Sequence[Video]) -> Video | None:
+def requested_or_first_clip(request: Request, clips: Sequence[Video]) -> Video | None:
     """The clip that the address of a request names, or else the first of `clips`, if any."""
     if request.query_params.get("clip"):
-        return asked_clip(request)
+        return requested_clip(request)
     return clips[0] if clips else None
 
 

@@ -20,10 +20,10 @@ from la2ds_cli.compare.result import NO_JOINT_DIFFERS, NO_TEMPO_DIFFERS, and_aga
 from la2ds_cli.compare.trend import LEAST_ATTEMPTS, Trend
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.studio.clips import asked_clip, posed_clip
+from la2ds_cli.studio.clips import posed_clip, requested_clip
 from la2ds_cli.studio.guard import POLICY
 from la2ds_cli.studio.pages import named_to_command, page, posted
-from la2ds_cli.studio.pair import asked_pair
+from la2ds_cli.studio.pair import requested_pair
 from la2ds_cli.views import compare_page
 from la2ds_cli.views.attempts_files import series_row, trend_chart
 from la2ds_cli.views.page import page_policy
@@ -78,7 +78,7 @@ def _page(path: Path, scripts: Sequence[str]) -> Response:
 def _found(request: Request) -> Response:
     """The findings of a pair, see `findings`; null if it has not been compared."""
     project: Project = request.app.state.studio.project
-    a, b = asked_pair(request)
+    a, b = requested_pair(request)
     path = _folder(project) / f"{a.id}--{b.id}.json"
     if not path.is_file():
         return JSONResponse(None)
@@ -109,7 +109,7 @@ async def _compare(request: Request) -> Response:
     """Put the comparison of a pair in the queue."""
     studio = request.app.state.studio
     content = await posted(request)
-    a, b = asked_pair(request, content)
+    a, b = requested_pair(request, content)
     ids = named_to_command([a.id, b.id])
     # --force: the page already shows the alignment and its doubts, so the command need not ask.
     arguments = ["compare", *ids, "--force", f"--project={studio.project.root}"]
@@ -118,7 +118,7 @@ async def _compare(request: Request) -> Response:
 
 
 def _pair_page(request: Request) -> Response:
-    a, b = asked_pair(request)
+    a, b = requested_pair(request)
     path = _folder(request.app.state.studio.project) / f"{a.id}--{b.id}.html"
     return _page(path, compare_page.SCRIPTS)
 
@@ -233,12 +233,12 @@ async def _compare_attempts(request: Request) -> Response:
 
 
 def _attempts_page(request: Request) -> Response:
-    reference = asked_clip(request, "reference")
+    reference = requested_clip(request, "reference")
     return _page(_folder(request.app.state.studio.project) / f"{reference.id}{_ATTEMPTS}.html", ())
 
 
 def _attempts_table(request: Request) -> Response:
-    reference = asked_clip(request, "reference")
+    reference = requested_clip(request, "reference")
     path = _folder(request.app.state.studio.project) / f"{reference.id}{_ATTEMPTS}.csv"
     if not path.is_file():
         raise UserError("this table does not exist", hint=_AGAIN)

@@ -27,7 +27,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.studio.clips import asked_clip, posed_clip
+from la2ds_cli.studio.clips import posed_clip, requested_clip
 from la2ds_cli.studio.pages import page, posted
 from la2ds_cli.studio.phases import clip_data
 
@@ -37,7 +37,7 @@ _BEYOND = 1.0  # how far a joint may lie outside the picture, in side lengths of
 
 def _show(request: Request) -> Response:
     """The page of a clip's joints."""
-    clip = asked_clip(request)
+    clip = requested_clip(request)
     return HTMLResponse(page("joints.html", f"Joints of {clip.name}", here="/", clip=clip))
 
 
@@ -45,7 +45,7 @@ def _data(request: Request) -> Response:
     """The clip with the joints found by the network, and the corrections."""
     studio = request.app.state.studio
     project: Project = studio.project
-    clip = asked_clip(request)
+    clip = requested_clip(request)
     pose, recipe = project.read_pose(clip.id, with_corrections=False)
     reading = reading_of(recipe, pose.info)
     rows = read_corrections(project.corrections_path)

@@ -17,7 +17,7 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.labels.files import WRITERS
-from la2ds_cli.studio.clips import asked_clip, posed_clip
+from la2ds_cli.studio.clips import posed_clip, requested_clip
 from la2ds_cli.studio.jobs import Job
 from la2ds_cli.studio.pages import named_to_command, posted
 
@@ -53,7 +53,7 @@ async def _export(request: Request) -> Response:
 def _exports(request: Request) -> Response:
     """Label files written for a clip: format, file and time in seconds since 1970."""
     project: Project = request.app.state.studio.project
-    clip = asked_clip(request)
+    clip = requested_clip(request)
     found = []
     for name in WRITERS:
         path = _path(project, clip, name)
@@ -64,7 +64,7 @@ def _exports(request: Request) -> Response:
 
 def _exported(request: Request) -> Response:
     project: Project = request.app.state.studio.project
-    clip = asked_clip(request)
+    clip = requested_clip(request)
     path = _path(project, clip, request.path_params["format"])
     if not path.is_file():
         raise UserError("this has not been exported yet", hint="export it on the Phases page")
@@ -76,7 +76,7 @@ async def _import(request: Request) -> Response:
     format. ?overwrite=1 replaces labels that a person has set."""
     studio = request.app.state.studio
     project: Project = studio.project
-    clip = asked_clip(request)
+    clip = requested_clip(request)
     suffix = Path(request.path_params["name"]).suffix.lower()
     format_name = _FORMATS.get(suffix)
     if format_name is None:

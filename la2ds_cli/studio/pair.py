@@ -32,26 +32,28 @@ from la2ds_cli.views.report.frame_images import windows
 from la2ds_cli.views.report.pair_data import page_clip, pair_json
 
 
-class _Asked(NamedTuple):
+class ClipPair(NamedTuple):
     a: Video
     b: Video
 
 
-def _asked(project: Project, a: str, b: str) -> _Asked:
+def _checked_pair(project: Project, a: str, b: str) -> ClipPair:
     """The two clips of a request. Raises UserError (exit 2) if they are not a pair of clips, (exit
     4) if one has no joints."""
     if not (a and b):
         raise UserError("choose two clips of the project", hint="go back to the list of pairs")
-    asked = _Asked(posed_clip(project, a), posed_clip(project, b))
-    if asked.a.id == asked.b.id:
+    requested = ClipPair(posed_clip(project, a), posed_clip(project, b))
+    if requested.a.id == requested.b.id:
         raise UserError("a pair needs two different clips", hint="choose another clip for B")
-    return asked
+    return requested
 
 
-def asked_pair(request: Request, content: Mapping[str, Any] | None = None) -> _Asked:
-    """The two clips named in the address or in `content`; raises what _asked raises."""
+def requested_pair(request: Request, content: Mapping[str, Any] | None = None) -> ClipPair:
+    """The two clips named in the address or in `content`; raises what _checked_pair raises."""
     given = request.query_params if content is None else content
-    return _asked(request.app.state.studio.project, *(str(given.get(side, "")) for side in "ab"))
+    return _checked_pair(
+        request.app.state.studio.project, *(str(given.get(side, "")) for side in "ab")
+    )
 
 
 def _show(request: Request) -> Response:
@@ -61,17 +63,17 @@ def _show(request: Request) -> Response:
     a, b = (request.query_params.get(side, "") for side in "ab")
     if not (a and b):
         return HTMLResponse(page("pair_choice.html", "Pair", here="/pair", clips=clips, a=a, b=b))
-    asked = _asked(project, a, b)
+    requested = _checked_pair(project, a, b)
     return HTMLResponse(
         page(
             "pair.html",
-            f"{asked.a.name} and {asked.b.name}",
+            f"{requested.a.name} and {requested.b.name}",
             here="/pair",
             clips=clips,
-            a=asked.a,
-            b=asked.b,
-            name_a=asked.a.name,
-            name_b=asked.b.name,
+            a=requested.a,
+            b=requested.b,
+            name_a=requested.a.name,
+            name_b=requested.b.name,
             mirrored=False,
             curves=[
                 {"name": "the alignment", "colour": "#ffa41b", "dash": ""},
@@ -87,8 +89,8 @@ def _show(request: Request) -> Response:
 def _data(request: Request) -> Response:
     """Everything that the page of a pair shows."""
     studio = request.app.state.studio
-    asked = asked_pair(request)
-    held = studio.pairs.get(asked.a.id, asked.b.id)
+    requested = requested_pair(request)
+    held = studio.pairs.get(requested.a.id, requested.b.id)
     with held.lock:
         return JSONResponse(pair_data(held, studio.films))
 
@@ -200,14 +202,14 @@ async def _changed(request: Request, change: Any) -> Response:
     the last change."""
     studio = request.app.state.studio
     content = await posted(request)
-    asked = asked_pair(request, content)
+    requested = requested_pair(request, content)
     given = content.get("frames")
     frames = tuple(given) if isinstance(given, list) else ()
     if change and not (len(frames) == 2 and all(type(one) is int and one >= 0 for one in frames)):
         raise UserError("an anchor needs a frame of A and a frame of B")
 
     def work() -> dict[str, Any]:
-        held = studio.pairs.get(asked.a.id, asked.b.id)
+        held = studio.pairs.get(requested.a.id, requested.b.id)
         with held.lock:
             done = held.change(change(held, frames)) if change else held.take_back()
             return held.changed(done)
@@ -240,14 +242,14 @@ EXPORTS = {
 }
 
 
-def _export_path(project: Project, asked: _Asked, kind: str) -> Path:
+def _export_path(project: Project, requested: ClipPair, kind: str) -> Path:
     export = EXPORTS.get(kind)
     if export is None:
         raise UserError(f"unknown kind of export: {kind[:40]!a}")
-    return project.results_dir("studio") / f"{asked.a.id}--{asked.b.id}{export.suffix}"
+    return project.results_dir("studio") / f"{requested.a.id}--{requested.b.id}{export.suffix}"
 
 
-def export_arguments(held: HeldPair, asked: _Asked, kind: str) -> list[str]:
+def export_arguments(held: HeldPair, requested: ClipPair, kind: str) -> list[str]:
     """The command that writes what the page shows, with its anchors."""
     export, project = EXPORTS[kind], held.project
     # --force: the page already shows the alignment and its doubts, so the command need not ask.
@@ -255,8 +257,8 @@ def export_arguments(held: HeldPair, asked: _Asked, kind: str) -> list[str]:
     if export.anchored and (anchors := held.seconds(held.anchors)):
         options.append(f"--features={held.plain.alignment.features}")
         options += [f"--anchor={a!r}={b!r}" for a, b in anchors]
-    options.append(f"--out={_export_path(project, asked, kind)}")
-    ids = named_to_command((asked.a.id, asked.b.id), "")
+    options.append(f"--out={_export_path(project, requested, kind)}")
+    ids = named_to_command((requested.a.id, requested.b.id), "")
     return [export.command, *ids, *options]
 
 
@@ -264,16 +266,16 @@ async def _export(request: Request) -> Response:
     """Queue the command that writes a file about the pair."""
     studio = request.app.state.studio
     content = await posted(request)
-    asked = asked_pair(request, content)
+    requested = requested_pair(request, content)
     kind = str(content.get("kind", ""))
-    _export_path(studio.project, asked, kind)
+    _export_path(studio.project, requested, kind)
 
     def arguments() -> list[str]:
-        held = studio.pairs.get(asked.a.id, asked.b.id)
+        held = studio.pairs.get(requested.a.id, requested.b.id)
         with held.lock:
-            return export_arguments(held, asked, kind)
+            return export_arguments(held, requested, kind)
 
-    title = f"{EXPORTS[kind].name} of {asked.a.name} and {asked.b.name}"
+    title = f"{EXPORTS[kind].name} of {requested.a.name} and {requested.b.name}"
     job = studio.jobs.add(title, await run_in_threadpool(arguments))
     return JSONResponse({"number": job.number})
 
@@ -281,10 +283,10 @@ async def _export(request: Request) -> Response:
 def _exports(request: Request) -> Response:
     """What has been exported of a pair: kind, bytes and time in seconds since 1970."""
     project: Project = request.app.state.studio.project
-    asked = asked_pair(request)
+    requested = requested_pair(request)
     found = []
     for kind, export in EXPORTS.items():
-        path = _export_path(project, asked, kind)
+        path = _export_path(project, requested, kind)
         if path.is_file():
             status = path.stat()
             facts = {"kind": kind, "name": export.name, "file": path.name}
@@ -294,8 +296,8 @@ def _exports(request: Request) -> Response:
 
 def _exported(request: Request) -> Response:
     project: Project = request.app.state.studio.project
-    asked = asked_pair(request)
-    path = _export_path(project, asked, request.path_params["kind"])
+    requested = requested_pair(request)
+    path = _export_path(project, requested, request.path_params["kind"])
     if not path.is_file():
         raise UserError("this has not been exported yet", hint="export it on the Pair page")
     return FileResponse(path, filename=path.name)

@@ -16,7 +16,7 @@ from la2ds_cli.core.phase_table import END, START, PhaseRow
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.studio.clips import asked_clip, asked_or_first_clip, posed_clip
+from la2ds_cli.studio.clips import posed_clip, requested_clip, requested_or_first_clip
 from la2ds_cli.studio.labels import Label, boundary_confidence, row_json, rows_by_clip, version
 from la2ds_cli.studio.pages import named_to_command, page, posted
 from la2ds_cli.views.figure import PHASE_COLOURS
@@ -29,7 +29,7 @@ _MOST = 1_000  # labels of a clip in one request
 def _show(request: Request) -> Response:
     """The page of the named clip, or else of the first."""
     project: Project = request.app.state.studio.project
-    clip = asked_or_first_clip(request, project.posed_videos())
+    clip = requested_or_first_clip(request, project.posed_videos())
     return HTMLResponse(page("phases.html", "Phases", here="/phases", clip=clip))
 
 
@@ -37,7 +37,7 @@ def _data(request: Request) -> Response:
     """A clip with its joints, its film and its labels."""
     studio = request.app.state.studio
     project: Project = studio.project
-    clip = asked_clip(request)
+    clip = requested_clip(request)
     pose = project.read_pose(clip.id)[0]
     rows = rows_by_clip(project, project.phase_table()).get(clip.id, [])
     return JSONResponse(

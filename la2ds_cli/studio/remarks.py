@@ -18,7 +18,7 @@ from la2ds_cli.core.notes import NOTE_LONGEST, Note
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.studio.held_pairs import frames_of
 from la2ds_cli.studio.pages import one_line, posted
-from la2ds_cli.studio.pair import asked_pair
+from la2ds_cli.studio.pair import requested_pair
 from la2ds_cli.views.report.pair_data import notes_json
 
 
@@ -26,11 +26,11 @@ async def _note(request: Request) -> Response:
     """Write or remove a note: {"a", "b", "frames": [of A, of B or null], "text", "remove"}."""
     studio = request.app.state.studio
     content = await posted(request)
-    asked = asked_pair(request, content)
+    requested = requested_pair(request, content)
     remove, note = content.get("remove") is True, note_from_json(content)
 
     def work() -> dict[str, Any]:
-        held = studio.pairs.get(asked.a.id, asked.b.id)
+        held = studio.pairs.get(requested.a.id, requested.b.id)
         with held.lock:
             for frame, pose in zip(frames_of(note), held.pair.poses, strict=True):
                 if not remove and frame is not None and frame not in pose.frame:
@@ -62,13 +62,13 @@ async def _draw(request: Request) -> Response:
     added; without "new", "old" is removed."""
     studio = request.app.state.studio
     content = await posted(request)
-    asked = asked_pair(request, content)
+    requested = requested_pair(request, content)
     side, old, new = (content.get(name) for name in ("side", "old", "new"))
     if side not in ("a", "b") or (old is None and new is None):
         raise UserError("a drawing must be on clip A or on clip B")
 
     def work() -> dict[str, Any]:
-        held = studio.pairs.get(asked.a.id, asked.b.id)
+        held = studio.pairs.get(requested.a.id, requested.b.id)
         with held.lock:
             pose = held.pair.poses["ab".index(side)]
             if content.get("turned") not in (None, turning_of(pose.info)):

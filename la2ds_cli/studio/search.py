@@ -27,10 +27,10 @@ from la2ds_cli.retrieval.retrieve import retrieve
 from la2ds_cli.studio.clips import (
     FOR_EVER,
     THUMBNAIL,
-    asked_clip,
-    asked_or_first_clip,
     clip_of,
     posed_clip,
+    requested_clip,
+    requested_or_first_clip,
 )
 from la2ds_cli.studio.film import Films
 from la2ds_cli.studio.pages import page, posted
@@ -64,14 +64,14 @@ class _Quick(Progress):
 def _show(request: Request) -> Response:
     """The page of the named clip, or else of the first."""
     clips = request.app.state.studio.project.posed_videos()
-    clip = asked_or_first_clip(request, clips)
+    clip = requested_or_first_clip(request, clips)
     return HTMLResponse(page("search.html", "Search", here="/search", clip=clip, clips=clips))
 
 
 def _data(request: Request) -> Response:
     """A clip with its joints and its film."""
     studio = request.app.state.studio
-    clip = asked_clip(request)
+    clip = requested_clip(request)
     return JSONResponse(clip_data(studio, clip, studio.project.read_pose(clip.id)[0]))
 
 

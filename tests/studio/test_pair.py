@@ -21,7 +21,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.studio.anchors import Anchor, anchors_of, write_anchors
 from la2ds_cli.studio.film import Films
 from la2ds_cli.studio.held_pairs import HeldPair
-from la2ds_cli.studio.pair import _asked, export_arguments, pair_data
+from la2ds_cli.studio.pair import _checked_pair, export_arguments, pair_data
 from la2ds_cli.views.report.pair import write_pair
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import asked, finished
@@ -188,7 +188,7 @@ def test_a_clip_that_changed_is_prepared_again(project: Project) -> None:
 
 def test_exports_are_commands_with_the_anchors(project: Project) -> None:
     held = HeldPair.prepared(project, "a", "b")
-    pair = _asked(project, "a", "b")
+    pair = _checked_pair(project, "a", "b")
     assert not any("--anchor" in one for one in export_arguments(held, pair, "video"))
     held.change([Anchor.now(18, 15)])
     command = export_arguments(held, pair, "video")
@@ -204,7 +204,7 @@ def test_a_sheet_of_key_positions_takes_no_anchors(
 ) -> None:
     """`la2ds compare` has none: the page says so where there are some."""
     write_anchors(project, "a", "b", [Anchor(18, 20)])
-    held, pair = HeldPair.prepared(project, "a", "b"), _asked(project, "a", "b")
+    held, pair = HeldPair.prepared(project, "a", "b"), _checked_pair(project, "a", "b")
     command = export_arguments(held, pair, kind)
     assert command[:3] == ["compare", "a", "b"]
     assert not any("--anchor" in one or "--features" in one for one in command)
