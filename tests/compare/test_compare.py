@@ -14,9 +14,8 @@ from la2ds_cli.alignment.confidence import Certainty
 from la2ds_cli.alignment.consensus import path_through
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import AlignResult, Match
-from la2ds_cli.compare.compare import _notes, compare
+from la2ds_cli.compare.compare import _notes, compare, with_facing_gaps
 from la2ds_cli.compare.differences import differences, held_ends
-from la2ds_cli.compare.facing_gaps import with_facing_gaps
 from la2ds_cli.compare.findings import find_differences
 from la2ds_cli.compare.result import CompareResult, sentence
 from la2ds_cli.compare.viewpoint import view_difference
