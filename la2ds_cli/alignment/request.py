@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -22,6 +23,7 @@ from la2ds_cli.core.types import MOST_FPS, PoseSequence
 from la2ds_cli.features.body_joints import as_skeleton, shared_skeleton
 from la2ds_cli.features.spatial import in_3d, known_in_3d
 from la2ds_cli.features.tempo import peak_speed
+from la2ds_cli.video.reader import has_changed
 
 ChosenKind = Literal["model", "base", "pose"]
 FeatureKind = Literal["auto", "model", "base", "pose"]
@@ -156,8 +158,14 @@ def prepare_pair(
     ids = [with_poses(project, name, poses_config, device, progress) for name in (a, b)]
     clips = [clip_of(project, video) for video in ids]
     poses = [project.read_pose(video)[0] for video in ids]
-    for name, pose in zip((a, b), poses, strict=True):
+    for name, clip, pose in zip((a, b), clips, poses, strict=True):
         note_weakness(progress, name, pose.info)
+        if has_changed(project, clip):
+            file = project.source(clip)
+            progress.note(
+                f"{name}: {file.name} has changed since its joints were found, so they are drawn "
+                f"without pictures; la2ds extract-poses {shlex.quote(str(file))} makes a new clip"
+            )
     poses = in_one_skeleton(poses, (a, b), progress)
     if wants_3d(project, request, choice.kind):
         poses = in_3d(poses)

@@ -28,9 +28,9 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
 from la2ds_cli.features.resample import interpolate, resample_pose, time_grid
-from la2ds_cli.poses.sources import content_digest
 from la2ds_cli.poses.weights import fetch_weights, weights_identity
-from la2ds_cli.video.reader import Frame, VideoFile, read_ahead, video_file
+from la2ds_cli.video.media_files import content_digest
+from la2ds_cli.video.reader import Frame, VideoFile, has_changed, read_ahead, video_file
 
 if TYPE_CHECKING:
     from la2ds_models.resnet import Conv4c
@@ -171,14 +171,14 @@ class FrameFeatureReader:
                 exit_code=ExitCode.UNREADABLE,
             )
         file = video_file(self._project, video)
-        if file is None:
+        if file is None and not has_changed(self._project, video):
             raise UserError(
                 f"{clip} has no video frames: its joints come from {path.name}",
                 hint="import it again with --video, or extract-poses from its video; or use "
                 "--input joints",
                 exit_code=ExitCode.UNUSABLE,
             )
-        if content_digest(path) != video.sha256:
+        if file is None or content_digest(path) != video.sha256:
             raise UserError(
                 f"the video of {clip} has changed since its poses were extracted: {path}",
                 hint="put the old file back, or run la2ds extract-poses on the new one",

@@ -53,7 +53,7 @@ def find_clip(project: Project, path_or_id: str) -> tuple[Video | None, Path | N
             return None, None
     except UserError:  # several clips of this name or file, of which one may have the content
         pass
-    from la2ds_cli.poses.sources import content_digest
+    from la2ds_cli.video.media_files import content_digest
 
     with suppress(OSError):  # as in is_current
         return listed.find(path_or_id, content_digest(file)), None
@@ -81,7 +81,7 @@ def is_current(project: Project, config: PosesConfig, video: Video, file: Path |
         return False
     if recipe.step != STEP:
         return True
-    from la2ds_cli.poses.sources import content_digest
+    from la2ds_cli.video.media_files import content_digest
 
     try:
         if file is not None and content_digest(file) != video.sha256:

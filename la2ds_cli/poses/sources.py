@@ -5,7 +5,6 @@ after its file was probed.
 from __future__ import annotations
 
 import glob
-import hashlib
 import os
 import re
 import shlex
@@ -16,12 +15,12 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import FLAGS, ClipOptions, Video, video_id
 from la2ds_cli.core.csv_tables import read_rows
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.video.media_files import (
+    content_digest,
     image_files,
     is_image_folder,
     is_video_file,
@@ -363,13 +362,3 @@ def _hint_of_missing(project: Project, name: str) -> str:
         return ""
     listed = "videos.csv lists the clips of the project"
     return f"did you mean '{near[0]}'? {listed}" if near else f"check the spelling; {listed}"
-
-
-def content_digest(path: Path) -> str:
-    """SHA-256 of a file, or of the names and contents of a folder of images."""
-    if path.is_file():
-        return artifact.file_digest(path)
-    digest = hashlib.sha256()
-    for file in image_files(path):
-        digest.update(os.fsencode(f"{file.name}\0{artifact.file_digest(file)}\0"))
-    return digest.hexdigest()

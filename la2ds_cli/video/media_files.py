@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from la2ds_cli.core import artifact
 from la2ds_cli.core.errors import ExitCode, UserError
 
 VIDEO_SUFFIXES = frozenset(
@@ -48,6 +50,16 @@ def image_files(folder: Path) -> list[Path]:
     """The images directly in a folder, in natural order."""
     names = [entry.name for entry in folder.iterdir() if is_image_file(entry)]
     return [folder / name for name in natural_order(names)]
+
+
+def content_digest(path: Path) -> str:
+    """SHA-256 of a file, or of the names and contents of a folder of images."""
+    if path.is_file():
+        return artifact.file_digest(path)
+    digest = hashlib.sha256()
+    for file in image_files(path):
+        digest.update(os.fsencode(f"{file.name}\0{artifact.file_digest(file)}\0"))
+    return digest.hexdigest()
 
 
 def is_image_folder(path: str | os.PathLike[str]) -> bool:

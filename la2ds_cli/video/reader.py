@@ -12,12 +12,15 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from math import inf
 from pathlib import Path
 from queue import Full, Queue
 from threading import Event, Thread
 from typing import Any, TypeVar
 
+from la2ds_cli.core import artifact
+from la2ds_cli.core.artifact import ArtifactError
 from la2ds_cli.core.clip import ClipOptions, Video
 from la2ds_cli.core.errors import ExitCode, UserError, first_line
 from la2ds_cli.core.project import Project
@@ -32,6 +35,7 @@ from la2ds_cli.video.image_sequence import (
 )
 from la2ds_cli.video.media_files import (
     VIDEO_SUFFIXES,
+    content_digest,
     image_files,
     is_animated_webp,
     is_image_folder,
@@ -314,12 +318,33 @@ class VideoFile:
 
 
 def video_file(project: Project, video: Video) -> VideoFile | None:
-    """The file with a clip's frames; None if it no longer exists, or if the poses came from a file
-    without pictures."""
+    """The file with a clip's frames; None if it no longer exists, has changed, or has no pictures,
+    such as the file that the poses were imported from."""
     path = project.source(video)
-    if not (is_video_file(path) or is_image_folder(path)):
+    if not (is_video_file(path) or is_image_folder(path)) or has_changed(project, video):
         return None
     return VideoFile(path, ClipOptions.from_text(video.options))
+
+
+def has_changed(project: Project, video: Video) -> bool:
+    """Whether a clip's video exists with another content than its poses were made from. Hashed only
+    if it is newer than the poses."""
+    path, poses = project.source(video), project.pose_path(video.id)
+    try:
+        state = path.stat()
+        touched = max(state.st_mtime_ns, state.st_ctime_ns)  # a copy may keep the older st_mtime
+        if touched <= poses.stat().st_mtime_ns:
+            return False
+        if artifact.read_header(poses)[0].inputs.get("video") != video.sha256:
+            return False  # imported: the digest may be that of the pose file
+        return _digest_of(path, touched) != video.sha256
+    except (OSError, ArtifactError, UserError):  # reading it will say what is wrong
+        return False
+
+
+@lru_cache(maxsize=256)
+def _digest_of(path: Path, touched: int) -> str:
+    return content_digest(path)
 
 
 # --- decoding in a thread while the consumer works -----------------------------------------------

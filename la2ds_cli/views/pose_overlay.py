@@ -118,8 +118,8 @@ def clip_frames(
     file = video_file(project, _video(project, video))
     if file is None:
         raise UserError(
-            f"the video of {video} is gone",
-            hint="put the file back in its place",
+            f"the video of {video} is gone or has changed",
+            hint="put the file back in its place, or run la2ds extract-poses on the new one",
             exit_code=ExitCode.UNREADABLE,
             code="V006",
         )
