@@ -18,7 +18,7 @@ const counterpart = (row) => {
   return position === null ? null : clamp(Math.round(position), 0, B.count - 1);
 };
 
-/** Spans in seconds of A's frames without a counterpart, and of what lies outside of B's match. */
+/** Spans in seconds of A's and of B's frames without a counterpart. */
 let unmatchedA, unmatchedB;
 
 /** What follows from the positions, which may change. */
@@ -28,6 +28,7 @@ function findUnmatched() {
   const known = data.position.filter((p) => p !== null);
   if (!known.length) { unmatchedB = [[B.start, B.end]]; return; }
   const first = Math.floor(Math.min(...known)), last = Math.ceil(Math.max(...known));
-  unmatchedB = [[B.start, B.edges[first]], [B.edges[last + 1], B.end]].filter(([low, high]) => high > low);
+  const gaps = data.gaps_b.map(([low, high]) => [B.edges[low], B.edges[high + 1]]);
+  unmatchedB = [[B.start, B.edges[first]], ...gaps, [B.edges[last + 1], B.end]].filter(([low, high]) => high > low);
 }
 findUnmatched();

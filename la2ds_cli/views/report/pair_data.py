@@ -4,6 +4,7 @@ distance matrix, and the baselines, which match without a trained model."""
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 from la2ds_cli.alignment.align import match_by_pose
 from la2ds_cli.alignment.confidence import certainty_words, seconds_within
 from la2ds_cli.alignment.distance import squared_distance
+from la2ds_cli.alignment.gaps import SHORTEST
 from la2ds_cli.alignment.path import is_monotone, matched_time
 from la2ds_cli.alignment.request import FeatureChoice, PreparedPair
 from la2ds_cli.alignment.result import AlignResult, rounded
@@ -20,7 +22,7 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.notes import Note
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton, joint_side
-from la2ds_cli.core.types import FloatArray, Phase, PoseSequence
+from la2ds_cli.core.types import Alignment, FloatArray, Phase, PoseSequence
 from la2ds_cli.features.joint_angles import angle_difference
 from la2ds_cli.features.resample import even_rows, frame_edges
 from la2ds_cli.poses.quality import clip_facts
@@ -176,8 +178,9 @@ def pair_json(
 
 def match_json(result: AlignResult) -> dict[str, Any]:
     """position, confidence, certainty (a word), within (seconds), ratio: one for each frame of A,
-    None = no counterpart. low, high: interval of the positions. angles: degrees of B minus A, a
-    list for each joint."""
+    None = no counterpart. low, high: interval of the positions. gaps_b: first and last frame of the
+    spans inside B's match that A does not show. angles: degrees of B minus A, a list for each
+    joint."""
     alignment = result.alignment
     names, degrees = angle_difference(
         result.pose_a, result.pose_b, alignment.position, mirrored=alignment.mirrored
@@ -185,6 +188,7 @@ def match_json(result: AlignResult) -> dict[str, Any]:
     matched = ~np.isnan(alignment.position)
     return {
         "position": rounded(alignment.position, 3),
+        "gaps_b": _gaps_of_b(alignment),
         "low": rounded(alignment.low, 2),
         "high": rounded(alignment.high, 2),
         "confidence": rounded(np.where(matched, alignment.confidence, np.nan), 3),
@@ -198,6 +202,18 @@ def match_json(result: AlignResult) -> dict[str, Any]:
             "degrees": [rounded(column, 1) for column in degrees.T],
         },
     }
+
+
+def _gaps_of_b(alignment: Alignment) -> list[list[int]]:
+    """First and last frame of the runs of unmatched frames between matched ones of B, of SHORTEST
+    seconds or more: single frames are passed over where B has more frames than A."""
+    met = np.flatnonzero(alignment.matched_b)
+    time = alignment.time_b
+    return [
+        [int(low) + 1, int(high) - 1]
+        for low, high in itertools.pairwise(met)
+        if high > low + 1 and time[high] - time[low + 1] >= SHORTEST
+    ]
 
 
 def scale_limit(degrees: FloatArray) -> int:

@@ -20,6 +20,7 @@ from la2ds_cli.views.report.pair_data import (
     baselines,
     constant_speed,
     distance_image,
+    match_json,
     packed_joints,
     scale_limit,
 )
@@ -104,3 +105,18 @@ def test_the_model_stands_beside_raw_poses_and_a_clock(tmp_path: Path) -> None:
     # Made by raw poses itself, it lies where they lie.
     np.testing.assert_allclose(pose.position, made.result.alignment.position)
     assert pose.mean == 0
+
+
+def test_spans_of_b_that_a_does_not_show_are_named(tmp_path: Path) -> None:
+    """Inside of what both show, and of 0.3 s or longer, by the rate of B; its ends follow from the
+    positions."""
+    project = two_filmed(tmp_path)
+    result = report_pair(project, "a", "b", method="linear").result
+    alignment = result.alignment
+    length, rate = len(alignment.time_b), 1 / float(np.diff(alignment.time_b)[0])
+    long = round(0.3 * rate) + 1
+    gone = [*range(3), *range(8, 8 + long), *range(9 + long, 7 + 2 * long)]
+    met = np.setdiff1d(np.arange(length), gone)
+    path = np.stack([np.linspace(0, len(alignment.time_a) - 1, len(met)).astype(int), met], axis=1)
+    cut = replace(alignment, path=path, cost=np.zeros(len(path)))
+    assert match_json(replace(result, alignment=cut))["gaps_b"] == [[8, 7 + long]]
