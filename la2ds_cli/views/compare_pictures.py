@@ -132,7 +132,8 @@ def _middles(result: CompareResult) -> list[int]:
 
 
 def _surely_aligned(result: CompareResult) -> BoolArray:
-    return np.asarray(result.aligned.alignment.confidence >= SURE)
+    found = result.aligned.alignment
+    return np.asarray((found.confidence >= SURE) & ~np.isnan(found.position))
 
 
 # --- pictures --------------------------------------------------------------------------------
