@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -139,8 +139,8 @@ def pair_data(held: HeldPair, films: Films) -> dict[str, Any]:
 
 
 def _named(held: HeldPair, notes: Sequence[str]) -> list[str]:
-    """Notes that begin with the name of a clip, which the page shows, in place of its id; without
-    the reason of the choice of features, which it shows as well."""
+    """The notes, with the names of clips instead of their ids, and without the reason of the choice
+    of features, which the page shows elsewhere."""
     names = {clip.id: clip.name for clip in held.pair.clips}
     shown = []
     for note in notes:
