@@ -173,7 +173,7 @@ def test_settings_and_methods_are_for_one_call(pair: la2ds.Project):
     assert la2ds.align(pair, "anna", "ben").method == "dtw"
     with pytest.raises(la2ds.UserError, match="unknown setting 'gap'"):
         la2ds.align(pair, "anna", "ben", settings={"align.gap": False})
-    with pytest.raises(la2ds.UserError, match="got '7'"):
+    with pytest.raises(la2ds.UserError, match="'7' is not a text"):
         la2ds.align(pair, "anna", "ben", settings={"align.method": 7})
 
 
