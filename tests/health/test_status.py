@@ -196,7 +196,7 @@ def test_a_project_with_nothing_left_to_do_is_told_so_with_clips_of_its_own(proj
 def test_a_project_with_a_space_in_its_name_is_quoted_in_commands(tmp_path: Path):
     root = tmp_path / "it's mine"
     hint = CliRunner().invoke(app, ["status", "--project", str(root)]).stderr.splitlines()[1]
-    made = hint.removeprefix("hint: ").partition(", or ")[0]
+    made = hint.partition("; ")[2].removesuffix(" makes a new one")
     assert shlex.split(made) == ["la2ds", "init", str(root)]
     result = CliRunner().invoke(app, shlex.split(made)[1:])
     again = CliRunner().invoke(app, ["status", "--project", str(root)])

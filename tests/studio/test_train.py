@@ -375,6 +375,9 @@ def test_names_of_somebody_elses_run_are_not_handed_on(clips: Project, line: str
 
 
 def test_an_evaluation_is_shown_as_the_command_says_it(trained: Project) -> None:
+    # A third test clip: figures of one pair have no interval.
+    add_sequence(trained, "clip8", sequence(warped_phase(30, 8), fps=20.0))
+    trained.mark_video("clip8", split="test", group="")
     result = evaluate(trained, run="one", config=trained.config(), device="cpu")
     with asked(trained) as page:
         shown = page.get("/train/results/one").json()
