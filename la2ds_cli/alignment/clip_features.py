@@ -56,15 +56,19 @@ def common_rate(poses: list[PoseSequence]) -> float:
     return min(rates, default=poses[0].fps)
 
 
+def common_speed_rate(poses: Sequence[PoseSequence]) -> float:
+    """`common_rate`, at most SPEED_RATE, since a velocity is a difference over a few frames."""
+    return min(common_rate(list(poses)), SPEED_RATE)
+
+
 def velocity_rate(
     poses: Sequence[PoseSequence], tempos: Sequence[float] | None = None
 ) -> float | None:
     """The number of frames per second at which velocities of the clips are compared: their
-    `common_rate`, at most SPEED_RATE, since a velocity is a difference over a few frames; None if
-    one is slow motion compared with another, so that each is compared at its own pace. tempos:
-    their `peak_speed`, if that is known."""
+    `common_speed_rate`; None if one is slow motion compared with another, so that each is compared
+    at its own pace. tempos: their `peak_speed`, if that is known."""
     apart = tempo_range(poses) if tempos is None else speed_range(tempos)
-    return None if apart > DIFFERENT else min(common_rate(list(poses)), SPEED_RATE)
+    return None if apart > DIFFERENT else common_speed_rate(poses)
 
 
 def pose_feature(pose: PoseSequence, fps: float | None, name: str) -> FloatArray:

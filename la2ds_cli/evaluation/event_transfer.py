@@ -111,23 +111,24 @@ def bootstrap_medians(errors: Sequence[TransferError], videos: int, seed: int) -
 
     The resamples depend only on `videos` and `seed`, so that two feature sets compare pairwise.
     """
-    percent, a, b = _numbered(errors)
-    resampled = resampled_medians(percent, a, b, video_counts(videos, seed))
-    return spread_over_clips(resampled, len(np.union1d(a, b)), LEAST_PAIRED_CLIPS)
+    return _bootstrap(resampled_medians, errors, videos, seed)
 
 
 def bootstrap_means(errors: Sequence[TransferError], videos: int, seed: int) -> FloatArray:
     """(R,) mean percent in the resamples of `bootstrap_medians`, NaN as there."""
-    percent, a, b = _numbered(errors)
-    resampled = resampled_averages(percent, a, b, video_counts(videos, seed))
-    return spread_over_clips(resampled, len(np.union1d(a, b)), LEAST_PAIRED_CLIPS)
+    return _bootstrap(resampled_averages, errors, videos, seed)
 
 
-def _numbered(errors: Sequence[TransferError]) -> tuple[FloatArray, IntArray, IntArray]:
-    """percent, a and b of the errors, (E,) each."""
+def _bootstrap(
+    statistic: Callable[[FloatArray, IntArray, IntArray, IntArray], FloatArray],
+    errors: Sequence[TransferError],
+    videos: int,
+    seed: int,
+) -> FloatArray:
     percent = np.array([error.percent for error in errors])
     a, b = (np.array([getattr(e, side) for e in errors], np.int64) for side in ("a", "b"))
-    return percent, a, b
+    resampled = statistic(percent, a, b, video_counts(videos, seed))
+    return spread_over_clips(resampled, len(np.union1d(a, b)), LEAST_PAIRED_CLIPS)
 
 
 def summarise(errors: Sequence[TransferError], videos: int, seed: int) -> dict[str, Any]:

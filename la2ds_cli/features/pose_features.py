@@ -20,8 +20,8 @@ def fill_gaps(xy: FloatArray, time: FloatArray | None = None) -> FloatArray:
     """Fill NaN joints of xy (T, K, C) by linear interpolation in time, holding the ends.
 
     C: 2 for positions; scores are passed as (T, K, 1). time: (T,) seconds, increasing; None = the
-    frames are evenly spaced. A joint that is never seen gets the mean of
-    the other joints, after filling, in each frame (0 if none is seen).
+    frames are evenly spaced. A joint that is never seen gets the mean of the other joints, after
+    filling, in each frame (0 if none is seen).
     """
     filled = np.array(xy, dtype=np.float64)
     clock = np.arange(len(xy)) if time is None else time

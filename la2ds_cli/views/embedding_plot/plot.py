@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.alignment.clip_features import common_rate, pose_feature
+from la2ds_cli.alignment.clip_features import common_speed_rate, pose_feature
 from la2ds_cli.alignment.request import (
     AlignRequest,
     check_skeletons,
@@ -22,7 +22,6 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
 from la2ds_cli.evaluation.phase_labels import phase_names
-from la2ds_cli.features.tempo import SPEED_RATE
 from la2ds_cli.views.embedding_plot.projection import (
     MethodName,
     Projection,
@@ -178,7 +177,7 @@ def plot_embeddings(
     if choice.kind != "pose":
         values = _embedded(project, ids, request, progress)
     else:
-        fps = min(common_rate(poses), SPEED_RATE)
+        fps = common_speed_rate(poses)
         pairs = zip(poses, names, strict=True)
         values = [pose_feature(pose, fps, name) for pose, name in pairs]
     progress.begin("projecting")

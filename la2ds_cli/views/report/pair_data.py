@@ -4,7 +4,6 @@ distance matrix, and the baselines, which match without a trained model."""
 from __future__ import annotations
 
 import io
-import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ from la2ds_cli.alignment.gaps import SHORTEST
 from la2ds_cli.alignment.path import is_monotone, matched_time
 from la2ds_cli.alignment.request import FeatureChoice, PreparedPair
 from la2ds_cli.alignment.result import AlignResult, rounded
+from la2ds_cli.compare.findings import runs_of
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.notes import Note
 from la2ds_cli.core.project import Project
@@ -207,12 +207,11 @@ def match_json(result: AlignResult) -> dict[str, Any]:
 def _gaps_of_b(alignment: Alignment) -> list[list[int]]:
     """First and last frame of the runs of unmatched frames between matched ones of B, of SHORTEST
     seconds or more: single frames are passed over where B has more frames than A."""
-    met = np.flatnonzero(alignment.matched_b)
     time = alignment.time_b
     return [
-        [int(low) + 1, int(high) - 1]
-        for low, high in itertools.pairwise(met)
-        if high > low + 1 and time[high] - time[low + 1] >= SHORTEST
+        [first, stop - 1]
+        for first, stop in runs_of(~alignment.matched_b)
+        if first > 0 and stop < len(time) and time[stop] - time[first] >= SHORTEST
     ]
 
 
