@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.skeleton import SKELETONS, get_skeleton
-from la2ds_cli.core.types import MOST_FPS, MOST_PIXELS, PoseSequence
+from la2ds_cli.core.types import MOST_FPS, MOST_PIXELS, MOST_SECONDS, PoseSequence
 
 # What ends a row or a cell, begins a formula, turns the direction of the text or escapes something.
 _PIECES = ["\n", "\r", "\r\n", "\t", ",", ";", '"', "'", "=", "+", "-", "@", "%41", "file:", "#2"]
@@ -78,7 +78,6 @@ def poses(
     *,
     farthest: float = 2.0**100,
     skeletons: tuple[str, ...] = tuple(sorted(SKELETONS)),
-    seconds: float = 1e9,
     first: int = 10**6,
     plain: bool = False,
 ) -> PoseSequence:
@@ -87,8 +86,8 @@ def poses(
     that is seen has both coordinates, and the first one is seen."""
     skeleton = draw(st.sampled_from(skeletons))
     length, joints = draw(st.integers(2 if plain else 1, 5)), len(get_skeleton(skeleton).joints)
-    steps = st.lists(st.floats(1e-3, seconds / 8), min_size=length, max_size=length)
-    time = np.cumsum(draw(steps)) + draw(st.floats(0, seconds / 8))
+    steps = st.lists(st.floats(1e-3, MOST_SECONDS / 8), min_size=length, max_size=length)
+    time = np.cumsum(draw(steps)) + draw(st.floats(0, MOST_SECONDS / 8))
     xy = draw(_float32(-farthest, farthest, (length, joints, 2)))
     if plain:
         xy = np.where(np.isnan(xy).any(axis=2, keepdims=True), np.nan, xy)

@@ -19,6 +19,7 @@ _MOST = {
     **dict.fromkeys(("width", "size", "batch_size", "trim_draws", "subset_draws"), 16_384),
     **dict.fromkeys(("frames", "max_frames", "context", "pairs"), 1e6),
     "seed": 2**32 - 1,  # of numpy's older generators
+    "max_duration": 1e5,  # MOST_SECONDS of core.types, which imports numpy
 }
 
 

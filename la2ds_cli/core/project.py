@@ -34,7 +34,13 @@ from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.errors import ExitCode, UserError, first_line
 from la2ds_cli.core.phase_table import PhaseTable, read_phase_table, read_phases, write_phase_table
 from la2ds_cli.core.project_folder import ProjectFolder, real_path
-from la2ds_cli.core.types import EmbeddingSequence, FloatArray, Phase, PoseSequence
+from la2ds_cli.core.types import (
+    MOST_SECONDS,
+    EmbeddingSequence,
+    FloatArray,
+    Phase,
+    PoseSequence,
+)
 from la2ds_cli.core.video_list import VideoList, own_columns, read_videos
 
 PROJECT_FILE = "project.toml"
@@ -237,6 +243,8 @@ class Project(ProjectFolder):
             pose = PoseSequence.from_arrays(arrays, facts, video)
             if not len(pose):
                 raise ValueError("no frames")
+            if pose.time[-1] - pose.time[0] > MOST_SECONDS:  # even times would fill the memory
+                raise ValueError(f"its frames are more than {MOST_SECONDS:,.0f} s apart")
         if with_corrections and (found := self._corrections(video, recipe, pose.info)):
             return corrected(pose, found), corrected_recipe(recipe, found)
         return pose, recipe

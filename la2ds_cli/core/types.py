@@ -25,6 +25,7 @@ IntArray = NDArray[Any]
 
 MOST_FPS = 1e6  # frames per second
 MOST_PIXELS = 10**6  # of a side of a frame
+MOST_SECONDS = 1e5  # from the first frame of a clip to its last, 28 hours
 
 
 def _check_shape(

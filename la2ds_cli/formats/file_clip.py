@@ -11,7 +11,15 @@ import numpy as np
 
 from la2ds_cli.core.artifact import file_digest
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.types import MOST_FPS, MOST_PIXELS, FloatArray, IntArray, Phase, PoseSequence
+from la2ds_cli.core.types import (
+    MOST_FPS,
+    MOST_PIXELS,
+    MOST_SECONDS,
+    FloatArray,
+    IntArray,
+    Phase,
+    PoseSequence,
+)
 from la2ds_cli.formats.checks import FramesError, MissingFactError, PoseFileError, VideoError
 from la2ds_cli.formats.joints import JointOrder
 from la2ds_cli.poses.subjects import choose_subject, follow_cuts, rank_people
@@ -293,6 +301,11 @@ def _check_range(rows: _Rows, size: tuple[int, int]) -> None:
         raise PoseFileError(
             f"at {rate:g} frames per second, the times of its frames are no numbers that increase",
             "correct the file, or add --fps N",
+        )
+    if rows.time[-1] - rows.time[0] > MOST_SECONDS:
+        raise PoseFileError(
+            f"its times span {rows.time[-1] - rows.time[0]:.3g} s, more than {MOST_SECONDS:,.0f}",
+            "times are in seconds: correct the file, or add --fps N",
         )
     if not (0 <= width <= MOST_PIXELS and 0 <= height <= MOST_PIXELS):
         raise PoseFileError(

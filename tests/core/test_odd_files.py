@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from la2ds_cli.training.checkpoint import load_resume
 from la2ds_cli.video.media_files import is_image_folder
 from la2ds_cli.video.reader import probe
 from la2ds_cli.video.writer import write_video
-from tests.movement import sequence, warped_phase
+from tests.movement import add_sequence, sequence, warped_phase
 
 Change = Callable[[dict[str, np.ndarray], dict[str, Any]], None]
 
@@ -74,6 +75,16 @@ def test_poses_of_odd_content_are_damaged(project: Project, name: str):
         done = CliRunner().invoke(app, [*command, "--project", str(project.root)])
         assert isinstance(done.exception, SystemExit | None), done.exception
         assert done.exit_code in (0, *range(2, 9)), done.output
+
+
+def test_poses_whose_frames_are_years_apart_are_damaged(project: Project):
+    """Times in nanoseconds, for which even times in seconds would take all memory."""
+    pose = sequence(warped_phase(20, seed=0))
+    add_sequence(project, "far", replace(pose, time=1e9 * pose.time))
+    with pytest.raises(UserError, match="damaged: its frames are more than 100,000 s apart"):
+        project.read_pose("far")
+    done = CliRunner().invoke(app, ["align", "clip-0", "clip-1", "--project", str(project.root)])
+    assert done.exit_code == ExitCode.OK, done.output
 
 
 def test_poses_without_frames_are_damaged(project: Project):

@@ -188,6 +188,7 @@ def test_what_is_no_document_of_the_format(name: str, content: bytes, said: str,
         ({"width": -5}, "-5 x 480 pixels"),
         ({"time": 1e-9}, "frame rate is 1e\\+09"),
         ({"time": 1e-320}, "frame rate is inf"),
+        ({"time": 4e7}, "its times span 2e\\+08 s, more than 100,000"),  # of nanoseconds
     ],
 )
 def test_a_rate_a_size_or_times_out_of_range_are_named(
