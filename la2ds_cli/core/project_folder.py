@@ -140,9 +140,11 @@ class ProjectFolder:
         """Features of the video frames of a clip."""
         return self._artifact(video, "features")
 
-    def film_dir(self, video: str | None = None) -> Path:
-        """Folder of the pictures of a clip that the studio shows; None: of all clips."""
-        return self._folder("film", *([] if video is None else [self._artifact(video).stem]))
+    def film_dir(self, video: str | None = None, version: str = "") -> Path:
+        """Folder of the pictures of a clip that the studio shows, or of one version of them; None:
+        of all clips."""
+        below = [] if video is None else [self._artifact(video).stem]
+        return self._folder("film", *below, *([version] if version else []))
 
     def run_dir(self, run: str) -> Path:
         """Checkpoint folder of a run; raises UserError (exit 2) for an invalid name."""

@@ -138,7 +138,8 @@ class Films:
                 for old in folder.glob("*"):  # of earlier versions of the clip
                     if old.name != key:
                         shutil.rmtree(old, ignore_errors=True)
-                reel = self._reels[video.id] = _Reel(folder / key, key, source, frame)
+                place = self.project.film_dir(video.id, key)
+                reel = self._reels[video.id] = _Reel(place, key, source, frame)
             return reel
 
     def _sweep(self) -> None:

@@ -76,6 +76,19 @@ def test_each_row_has_the_picture_of_its_frame(clip: Project) -> None:
     assert size.size == (320, 240)
 
 
+def test_pictures_do_not_go_through_a_link_out_of_the_project(
+    clip: Project, tmp_path: Path
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    folder = clip.film_dir("a") / facts(Films(clip))["address"].rsplit("/", 1)[1]
+    folder.parent.mkdir(parents=True)
+    folder.symlink_to(outside)
+    with pytest.raises(UserError, match="outside the project"):
+        facts(Films(Project.open(clip.root)))
+    assert not list(outside.iterdir())
+
+
 def test_a_far_chunk_can_be_asked_for_first_and_swept_ones_are_made_again(
     clip: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
