@@ -9,7 +9,6 @@ favour those whose errors are alike.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -209,7 +208,7 @@ def _stored_base_check(project: Project, recipe: artifact.Recipe) -> BaseCheck |
         return None
     try:
         return BaseCheck(float(stored["base"]), float(stored["pose"]))
-    except (KeyError, TypeError, ValueError):  # not written by la2ds
+    except artifact.FOREIGN:
         return None
 
 
@@ -325,11 +324,11 @@ def read_run_check(project: Project, run: str) -> RunCheck | None:
     """The result of check_run for the current weights of the run, without computing anything; None
     if there is none."""
     try:
-        stored = json.loads((project.run_dir(run) / RUN_CHECK).read_text("utf-8"))
+        stored = artifact.read_document(project.run_dir(run) / RUN_CHECK)
         current = (weights_key(project, run), VERSION)
         if (stored["model"], stored["version"]) != current:
             return None
         figures = (float(stored[name]) for name in ("run", "base", "pose"))
         return RunCheck(*figures, clips=int(stored["clips"]))
-    except (OSError, ValueError, KeyError, TypeError):  # absent, or not written by la2ds
+    except artifact.FOREIGN:  # absent, or not written by la2ds
         return None

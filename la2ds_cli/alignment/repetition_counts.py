@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
@@ -45,14 +44,14 @@ def repetition_counts(project: Project, clips: Iterable[str]) -> dict[str, int]:
 def _read(path: Any) -> dict[str, Any]:
     """The counts of an earlier run; empty if there are none of this version."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = artifact.read_document(path)
         if document["version"] != VERSION:
             return {}
         return {
             str(clip): {"poses": str(row["poses"]), "count": int(row["count"])}
             for clip, row in document["clips"].items()
         }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except artifact.FOREIGN:
         return {}
 
 

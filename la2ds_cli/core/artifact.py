@@ -322,11 +322,18 @@ def read_recipe(path: Path) -> Recipe:
         return _recipe_of(json.loads(path.read_text("utf-8")), path)
 
 
+# What can be raised if a JSON document is read and used that la2ds did not write.
+FOREIGN = (
+    *(OSError, ArithmeticError, AttributeError, LookupError, RecursionError),
+    *(StopIteration, TypeError, ValueError),
+)
+
+
 def read_document(path: Path) -> dict[str, Any]:
     """A JSON document that la2ds keeps as a cache; empty if it is missing or damaged."""
     try:
         document = json.loads(path.read_text("utf-8"))
-    except (OSError, RecursionError, ValueError):
+    except FOREIGN:
         return {}
     return document if isinstance(document, dict) else {}
 

@@ -145,7 +145,7 @@ def load_config(
     chosen = preset or settings.get("preset", "default")
     if not isinstance(chosen, str):
         raise UserError(
-            f"project.toml: preset must be a name in quotes, not {str(chosen)[:40]}",
+            f"project.toml: preset must be a name in quotes, not {_short(chosen)}",
             hint=f"presets: {', '.join(preset_names())}",
         )
     config = _preset_config(chosen)
@@ -175,7 +175,7 @@ def _parse_override(text: str) -> dict[str, Any]:
         )
     try:
         value = tomllib.loads(f"value = {raw.strip()}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         value = raw.strip()  # an unquoted value is a string
     trust(value)
     return {section: {key: value}}
@@ -263,7 +263,10 @@ def _coerce(value: Any, hint: Any, where: str) -> Any:
 
 
 def _short(value: Any) -> str:
-    text = str(value)
+    try:
+        text = str(value)
+    except ValueError:
+        return "a number of thousands of digits"
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 

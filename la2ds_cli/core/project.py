@@ -82,8 +82,8 @@ class Project(ProjectFolder):
                 f"la2ds init {shlex.quote(str(root))} makes a new one",
             )
         try:
-            settings = tomllib.loads(path.read_text("utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+            settings = tomllib.loads(path.read_text("utf-8-sig"))
+        except (ValueError, RecursionError) as error:  # also of numbers of thousands of digits
             raise UserError(f"{path} is not valid TOML: {error}") from error
         except OSError as error:
             raise artifact.cannot_read(path, error) from error

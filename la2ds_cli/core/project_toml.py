@@ -51,7 +51,7 @@ class Choice:
 
     def _text(self) -> str:
         try:
-            return self._path.read_text("utf-8")
+            return self._path.read_text("utf-8-sig")
         except OSError as error:
             raise artifact.cannot_read(self._path, error) from error
 

@@ -336,7 +336,7 @@ def _minutes_of(project: Project, run: str, config: Config) -> float | None:
     try:
         last = json.loads(path.read_text("utf-8").splitlines()[-1])
         return last["seconds"] / 60 if last["step"] < config.train.steps else None
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except artifact.FOREIGN as error:
         raise UserError(
             f"how long run '{run}' was trained is unknown, because {path} is missing or cannot be "
             "read",

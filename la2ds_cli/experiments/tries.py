@@ -86,7 +86,7 @@ def read_rates(path: Path) -> dict[str, Choice]:
     try:
         document = json.loads(path.read_text("utf-8"))
         chosen = list(document["learning_rates"].values())
-    except (OSError, ValueError, RecursionError, LookupError, TypeError, AttributeError):
+    except artifact.FOREIGN:
         raise UserError(f"{path} has no learning rates of a benchmark", hint=hint) from None
     if len(chosen) != 1:
         raise UserError(
@@ -101,7 +101,7 @@ def read_rates(path: Path) -> dict[str, Choice]:
             )
             for name, choice in chosen[0].items()
         }
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except artifact.FOREIGN:
         raise UserError(f"the learning rates of {path} cannot be read", hint=hint) from None
 
 

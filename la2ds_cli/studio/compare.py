@@ -18,6 +18,7 @@ from starlette.routing import Route
 from la2ds_cli.compare.attempts import Series
 from la2ds_cli.compare.result import NO_JOINT_DIFFERS, NO_TEMPO_DIFFERS, and_again
 from la2ds_cli.compare.trend import LEAST_ATTEMPTS, Trend
+from la2ds_cli.core import artifact
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.studio.clips import posed_clip, requested_clip
@@ -43,7 +44,7 @@ def _read(path: Path, parse: Callable[[Mapping[str, Any]], Found]) -> Found:
     """The content of a document of `compare`. Raises UserError (exit 5) if it cannot be read."""
     try:
         return parse(json.loads(path.read_text("utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except artifact.FOREIGN as error:
         raise UserError(
             f"{path.name} is not a comparison: {type(error).__name__}",
             hint=_AGAIN,

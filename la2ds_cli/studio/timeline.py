@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from la2ds_cli.alignment.same_movement import DOUBTED
 from la2ds_cli.alignment.timeline_result import GRID, PlacedClip, TimelineResult
+from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.csv_tables import read_rows
 from la2ds_cli.core.errors import ExitCode, UserError
@@ -145,7 +146,7 @@ def read_timeline(project: Project, path: Path) -> TimelineResult:
         reference, listed = document["reference"]["video"], document["clips"]
         named, facts = bool(document["reference"]["named"]), (document["features"], document["run"])
         clips = {str(clip["video"]): clip for clip in listed}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except artifact.FOREIGN as error:
         raise UserError(
             f"{path.name} is not a timeline: {type(error).__name__}",
             hint=_AGAIN,

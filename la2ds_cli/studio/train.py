@@ -465,7 +465,7 @@ def _result(request: Request) -> Response:
     path = project.results_dir("evaluate") / f"{name}.json"
     try:
         shown = evaluation_json(json.loads(path.read_text("utf-8")))
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+    except artifact.FOREIGN as error:
         raise UserError(
             f"{path.name} is not a result of la2ds evaluate",
             hint="evaluate again",

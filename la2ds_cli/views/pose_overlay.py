@@ -6,7 +6,6 @@ A sheet has a row for each clip: facts about it, and frames with its joints.
 from __future__ import annotations
 
 import io
-import json
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -97,11 +96,7 @@ def _drawn_from(project: Project, video: str) -> dict[str, str | int]:
 
 
 def _is_stale(project: Project, video: str) -> bool:
-    try:
-        note = json.loads(_note(project, video).read_text("utf-8"))
-    except (OSError, ValueError):
-        return True
-    return note != _drawn_from(project, video)
+    return artifact.read_document(_note(project, video)) != _drawn_from(project, video)
 
 
 def _drawn(project: Project, video: str, pose: PoseSequence) -> Iterator[Image]:

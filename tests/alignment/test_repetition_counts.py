@@ -55,7 +55,13 @@ def test_new_poses_and_another_version_are_counted_again(project: Project, monke
     assert sorted(counted) == [50, 60, 60]
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"version": 1, "clips": {"three": 3}}', "{"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "[]", '{"version": 1, "clips": {"three": 3}}', "{", "[" * 100_000),
+        '{"version": 1, "clips": {"three": {"poses": "", "count": 1e999}}}',
+    ],
+)
 def test_a_damaged_file_of_counts_is_made_anew(project: Project, text: str) -> None:
     path = project.log_path(step.FILE)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -308,6 +308,26 @@ def test_a_video_that_cannot_be_written_leaves_nothing(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f"[train]\nseed = {'9' * 5000}", "not valid TOML: Exceeds the limit"),
+        (f"[train]\nmethod = 0x{'f' * 5000}", "'a number of thousands of digits' is not a text"),
+        (f"[align]\nskip_cost = 0x{'f' * 5000}", "'a number of thousands of digits' is too large"),
+        (f"preset = 0x{'f' * 5000}", "not a number of thousands of digits"),
+    ],
+)
+def test_numbers_of_thousands_of_digits_in_project_toml_are_refused(
+    project: Project, text: str, said: str
+):
+    (project.root / "project.toml").write_text(text)
+    done = CliRunner().invoke(app, ["status", "--project", str(project.root)])
+    assert done.exit_code == ExitCode.USAGE, done.output
+    assert said in done.stderr
+    with pytest.raises(UserError, match="seed: '9"):
+        project.config(overrides=[f"train.seed={'9' * 5000}"])
+
+
+@pytest.mark.parametrize(
     "setting",
     [
         *("train.fps=1e9", "train.fps=inf", "train.seed=100000000000000000000"),

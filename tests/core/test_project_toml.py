@@ -31,6 +31,18 @@ def test_a_setting_is_set_in_any_layout_and_the_others_stay(text: str):
     assert after == expected
 
 
+def test_a_byte_order_mark_is_no_setting(tmp_path: Path):
+    """Some editors of Windows write one."""
+    Project.create(tmp_path)
+    path = tmp_path / "project.toml"
+    path.write_text("# mine\n[poses]\nmin_frames = 9\n", "utf-8-sig")
+    project = Project.open(tmp_path)
+    assert project.config().poses.min_frames == 9
+    Choice(project, "poses", {"pose": "hrnet-demo"}).keep()
+    assert path.read_text("utf-8").startswith("# mine\n[poses]\n")
+    assert Project.open(tmp_path).config().poses.pose == "hrnet-demo"
+
+
 def test_comments_and_order_survive():
     text = '# my project\npreset = "demo"\n\n[poses]\nmin_frames = 9  # short clips\n'
     edited = set_values(text, "poses", {"pose": "hrnet-demo"})

@@ -151,7 +151,7 @@ def _read_project(path: Path, layer: str) -> list[LabelFile]:
                 for event in one["events"]
             ]
             found.append(_labels(str(media[0]) if media else name, events, states, layer, path))
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         if isinstance(error, LabelError):
             raise
         raise LabelError(f"{path.name} is not a BORIS project: {error!r}") from error

@@ -117,7 +117,7 @@ def read(path: Path, layer: str = "") -> list[LabelFile]:
 def _seconds(slot: ElementTree.Element, path: Path) -> float:
     try:
         return int(str(slot.get("TIME_VALUE"))) / 1000
-    except ValueError as error:
+    except (OverflowError, ValueError) as error:
         raise LabelError(f"{path.name}: a time is {slot.get('TIME_VALUE')!a}") from error
 
 

@@ -131,7 +131,7 @@ def read(path: Path, layer: str = "") -> list[LabelFile]:
     root = xml_of(path, "KinoveaVideoAnalysis", "Kinovea")
     stamps = _number(root, "AverageTimeStampsPerFrame", path)
     rate = _number(root, "UserFramerate", path) or _number(root, "CaptureFramerate", path)
-    if not (stamps and stamps > 0 and rate and rate > 0):
+    if not (stamps and stamps > 0 and rate and rate > 0 and 0 < stamps * rate < math.inf):
         raise LabelError(f"{path.name} does not give its stamps per frame and frames per second")
     per_second = stamps * rate
     # Kinovea rounds the stamps of a frame to a whole number: 33 at 29.97 in milliseconds. Of 1 it

@@ -92,7 +92,7 @@ def read(path: Path, layer: str = "") -> list[LabelFile]:
             name = _value(attributes, key, one.get("av") or {})
             if name:
                 labels.spans.append(Span(float(one["z"][0]), float(one["z"][1]), name))
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise LabelError(f"{path.name} is not a VIA 3 project: {error!r}") from error
     return [
         LabelFile(labels.media, labels.spans, skipped=skipped[vid])

@@ -300,7 +300,7 @@ def timeline(path: Path) -> dict[str, Any]:
     was written with it, and its clips; or the problem with it."""
     try:
         one = _timeline(path, json.loads(path.read_text("utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except artifact.FOREIGN as error:
         # As for evaluations: a file of another kind or version must not end the page.
         one = {"problem": f"{type(error).__name__}: {error}"}
     return {"name": path.stem, "problem": "", **one}
@@ -371,7 +371,7 @@ def evaluations(project: Project) -> list[dict[str, Any]]:
     for path in sorted(project.results_dir("evaluate").glob("*.json")):
         try:
             table = _evaluation(json.loads(path.read_text("utf-8")))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration) as error:
+        except artifact.FOREIGN as error:
             # The folder is the user's: a file of another kind or version must not end the page.
             table = {"problem": f"{type(error).__name__}: {error}"}
         tables.append({"name": path.stem, "problem": "", **table})

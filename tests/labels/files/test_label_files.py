@@ -365,6 +365,13 @@ def test_tables_of_boris_are_read(tmp_path: Path, name: str, text: str, span: tu
     assert labels.name == "a.mp4"
 
 
+ELAN = """<ANNOTATION_DOCUMENT><TIME_ORDER><TIME_SLOT TIME_SLOT_ID="a" TIME_VALUE="{time}"/>
+</TIME_ORDER></ANNOTATION_DOCUMENT>"""
+VIA = """{{"attribute": {{"1": {{"aname": "phase", "anchor_id": "FILE1_Z2_XY0", "options": {{}}}}}},
+"file": {{"1": {{"fname": "a.mp4"}}}}, "view": {{"1": {{"fid_list": ["1"]}}}},
+"metadata": {{"a": {{"vid": "1", "z": [0, {time}], "av": {{"1": "down"}}}}}}}}"""
+
+
 def broken(changes: dict[str, Any]) -> str:
     content = json.loads(json.dumps(PROJECT))
     content["observations"]["first"] |= changes
@@ -394,6 +401,16 @@ def kva(more: str) -> str:
         ("via3", "x.json", "{}", "not a VIA 3 project"),
         ("via3", "x.json", "[" * 100_000, "not JSON"),
         ("via3", "x.json", "\xff", "not UTF-8"),
+        ("elan", "x.eaf", ELAN.format(time="9" * 400), "a time is"),
+        ("boris", "x.boris", broken({"time offset": 10**400}), "not a BORIS project"),
+        ("boris", "x.boris", broken({"events": [[10**400, "", "down"]]}), "not a BORIS project"),
+        ("via3", "x.json", VIA.format(time="9" * 400), "not a VIA 3 project"),
+        (
+            "kinovea",
+            "x.kva",
+            kva("").replace(">1001<", ">1e-323<").replace(">29.97", ">0.01"),
+            "stamps per frame",
+        ),
     ],
 )
 def test_a_broken_file_is_named_and_leaves_the_others(

@@ -146,8 +146,12 @@ def test_what_cannot_be_read_is_told_in_its_place(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "broken.json").write_text("{")
     (folder / "other.json").write_text(json.dumps({"features": ["<b>"]}))
+    (folder / "deep.json").write_text("[" * 100_000)
+    timelines = project.results_dir("timeline")
+    timelines.mkdir()
+    (timelines / "deep.json").write_text("[" * 100_000)
     html = write_overview(project).file.read_text("utf-8")
-    assert html.count("cannot be shown") == 2
+    assert html.count("cannot be shown") == 4
     assert "b.mp4" in html
     assert "b.safetensors is damaged" in html
     assert len(thumbnails(html)) == 1
