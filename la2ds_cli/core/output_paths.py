@@ -20,17 +20,31 @@ def check_suffix(path: Path, what: str, suffixes: Sequence[str]) -> None:
         )
 
 
+# Folders whose files commands read again, and in which no result belongs.
+_OWN = ("poses", "heatmaps", "features", "film", "checkpoints", "embeddings", "index", "aside")
+_OWN = (*_OWN, "logs", "results/phases")
+
+
 def spare_project(project: Project, paths: Iterable[Path]) -> None:
     """Raise UserError (exit 2) for a path that is a clip, a label file or a table of the project,
-    because writing to it would replace that file."""
+    or lies in a folder of images that is a clip, or among what the project has computed. Writing
+    to it would replace or change what the project needs."""
     tables = {project.videos_path, project.phases_path, project.subjects_path}
     tables |= {project.anchors_path, project.corrections_path}
     tables |= {project.notes_path, project.drawings_path}
+    clips = project.video_list()
     for path in paths:
-        if path.resolve() in tables or project.video_list().of_source(path):
+        if path.resolve() in tables or clips.of_source(path):
             raise UserError(
                 f"{path} belongs to the project and would be lost",
                 hint="write to another file",
+            )
+        folder = path.parent.resolve()
+        own = any(folder.is_relative_to(project.root / name) for name in _OWN)
+        if own or clips.of_source(folder):
+            raise UserError(
+                f"{folder} belongs to the project, which reads its files",
+                hint="write to another folder",
             )
 
 

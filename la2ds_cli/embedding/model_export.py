@@ -19,7 +19,7 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.optional_package import optional_import
-from la2ds_cli.core.output_paths import checked_outputs
+from la2ds_cli.core.output_paths import check_suffix
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
@@ -90,12 +90,13 @@ def export_model(
     """Write the embedder of a run as an ONNX file; an existing one is replaced.
 
     out: the file, by default model.onnx in the folder of the run. Raises UserError if the suffix is
-    not .onnx or `out` is a file of the project (exit 2), if the network cannot be exported (exit
-    4), if onnx or onnxscript is missing or the exported network differs from torch by more than
-    TOLERANCE (exit 6), and as load_network does.
+    not .onnx (exit 2), if the network cannot be exported (exit 4), if onnx or onnxscript is missing
+    or the exported network differs from torch by more than TOLERANCE (exit 6), and as load_network
+    does.
     """
     progress = progress or Progress()
-    (path,) = checked_outputs(project, [out or exported_path(project, run)], "a model", (SUFFIX,))
+    path = out or exported_path(project, run)
+    check_suffix(path, "a model", (SUFFIX,))
     trained = load_network(project, run)
     progress.begin("exporting", 2)
     content, check = exported(trained, run, progress)
