@@ -200,9 +200,9 @@ def _run_status(project: Project, config: Config, run: str, poses: _Poses) -> Ru
     for name in ("last", "best"):  # the error is that of the best step, the count that of the last
         try:
             facts = artifact.read_header(folder / f"{name}.safetensors")[1]
-        except (FileNotFoundError, ArtifactError):
+            reached, error = max(reached, int(facts["step"])), facts["validation_error"]
+        except (*artifact.FOREIGN, ArtifactError):
             continue
-        reached, error = max(reached, facts["step"]), facts["validation_error"]
     return RunStatus(
         run=run,
         step=reached,

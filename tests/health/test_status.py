@@ -6,10 +6,11 @@ import shlex
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from la2ds_cli.core.artifact import Recipe
+from la2ds_cli.core.artifact import Recipe, write_arrays
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.corrections import Correction, write_corrections
 from la2ds_cli.core.project import Project
@@ -51,6 +52,15 @@ def test_an_empty_project_asks_for_videos(tmp_path: Path):
     assert found.videos == 0
     assert found.next.startswith("la2ds extract-poses")
     assert not found.runs
+
+
+@pytest.mark.parametrize("facts", [{}, {"step": "x", "validation_error": 1.0}, {"step": None}])
+def test_weights_that_do_not_say_their_step_are_no_trained_run(project: Project, facts: dict):
+    """As in a project from somebody else."""
+    recipe, path = Recipe("train", 1, {}, {}), project.run_dir("odd") / "last.safetensors"
+    write_arrays(path, {"a": np.zeros(1)}, recipe, facts)
+    found = project_status(project, project.config())
+    assert [(run.run, run.step) for run in found.runs] == [("odd", 0)]
 
 
 def test_imported_poses_are_always_current(project: Project):
