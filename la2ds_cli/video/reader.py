@@ -24,6 +24,7 @@ from la2ds_cli.core.artifact import ArtifactError
 from la2ds_cli.core.clip import ClipOptions, Video
 from la2ds_cli.core.errors import ExitCode, UserError, first_line
 from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import MOST_SECONDS
 from la2ds_cli.video.container import decode, frame_rate, open_container, stream_duration
 from la2ds_cli.video.frame_conversion import FrameConverter, hdr_name
 from la2ds_cli.video.image_sequence import (
@@ -275,7 +276,8 @@ class FrameClock:
 
     A missing stamp becomes one frame after the last; a stamp that is repeated or slightly too early
     becomes half a frame after it, so that the next good stamp fits again; a jump back of more than
-    a second (joined recordings) shifts all stamps that follow.
+    a second (joined recordings), or ahead by more than a clip may last (damaged stamps), shifts all
+    stamps that follow.
     """
 
     def __init__(self, fps: float) -> None:
@@ -289,7 +291,7 @@ class FrameClock:
             self.last = 0.0 if stamp is None else stamp
             return self.last
         time = self.last + self.period if stamp is None else stamp + self.shift
-        if time < self.last - 1:
+        if not -1 <= time - self.last <= MOST_SECONDS:
             self.shift += self.last + self.period - time
             time = self.last + self.period
         if time <= self.last:
