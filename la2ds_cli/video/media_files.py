@@ -72,11 +72,13 @@ def is_image_folder(path: str | os.PathLike[str]) -> bool:
 
 
 def natural_order(names: Iterable[str]) -> list[str]:
-    """Sorted with numbers by value: clip2 before clip10."""
+    """Sorted with numbers by value: clip2 before clip10. Names that differ only in case or zeros
+    are in the order of their letters, whatever order the file system lists them in."""
 
-    def key(name: str) -> list[tuple[bool, int, str]]:
+    def key(name: str) -> tuple[list[tuple[bool, int, str]], str]:
         parts = re.findall(r"\d+|\D+", name)
-        return [(False, int(p), "") if p.isdecimal() else (True, 0, p.lower()) for p in parts]
+        values = [(False, int(p), "") if p.isdecimal() else (True, 0, p.lower()) for p in parts]
+        return values, name
 
     return sorted(names, key=key)
 

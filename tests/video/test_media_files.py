@@ -16,6 +16,8 @@ from la2ds_cli.video.media_files import (
 def test_numbers_sort_by_value() -> None:
     assert natural_order(["a10", "a2", "B1", "a1b", "a1"]) == ["a1", "a1b", "a2", "a10", "B1"]
     assert natural_order(["10", "9", "x"]) == ["9", "10", "x"]
+    for names in (["01", "1", "A", "a"], ["a", "A", "1", "01"]):  # as a folder may list them
+        assert natural_order(names) == ["01", "1", "A", "a"]
 
 
 def test_images_of_a_folder(tmp_path: Path) -> None:
