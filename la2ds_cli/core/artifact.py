@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -133,10 +134,7 @@ def write_bytes(path: Path, content: bytes) -> None:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY, suffix=path.suffix)
         with os.fdopen(handle, "wb") as stream:
             _hold(stream.fileno())
-            # mkstemp gives 0600, which nobody else can read. The umask is read by setting it.
-            mask = os.umask(0)
-            os.umask(mask)
-            Path(temporary).chmod(0o666 & ~mask)
+            Path(temporary).chmod(_permissions())
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
@@ -153,6 +151,15 @@ def write_bytes(path: Path, content: bytes) -> None:
         if temporary:
             with suppress(OSError):  # what stays is swept later
                 Path(temporary).unlink(missing_ok=True)
+
+
+@cache
+def _permissions() -> int:
+    """Those of a new file; mkstemp gives 0600, which nobody else can read. The umask is read by
+    setting it, so only once: what other threads create meanwhile could be written by anybody."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
 
 
 def replace_by(written: Path, path: Path) -> None:
@@ -209,9 +216,7 @@ def temporary_beside(path: Path) -> Iterator[Path]:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY, suffix=path.suffix)
     try:
         _hold(handle)
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(name).chmod(0o666 & ~mask)
+        Path(name).chmod(_permissions())
         yield Path(name)
     finally:
         os.close(handle)

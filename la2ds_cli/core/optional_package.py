@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode, UserError, first_line
 
 
 @contextmanager
@@ -33,14 +33,9 @@ def optional_import(
         raise _broken(modules[0], error, repair or hint) from error
 
 
-def reason(error: Exception) -> str:
-    """The first line of an exception's message, or its class if the message is empty."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
-
-
 def _broken(package: str, error: Exception, hint: str) -> UserError:
     return UserError(
-        f"the package {package} is installed but cannot be imported: {reason(error)}",
+        f"the package {package} is installed but cannot be imported: {first_line(error)}",
         hint=hint,
         exit_code=ExitCode.ENVIRONMENT,
     )

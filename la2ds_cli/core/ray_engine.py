@@ -17,8 +17,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from la2ds_cli.core.device import DeviceName
-from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.optional_package import optional_import, reason
+from la2ds_cli.core.errors import ExitCode, UserError, first_line
+from la2ds_cli.core.optional_package import optional_import
 
 Item = Mapping[str, Any]
 """JSON values by name; floats keep their value, including NaN."""
@@ -112,7 +112,7 @@ def _connect(ray: Any) -> None:
         ray.init(address)
     except (OSError, RuntimeError, ValueError) as error:
         raise UserError(
-            f"no Ray cluster answers at RAY_ADDRESS={address}: {reason(error)}",
+            f"no Ray cluster answers at RAY_ADDRESS={address}: {first_line(error)}",
             hint="check the address and the token, or unset RAY_ADDRESS to use this machine",
             exit_code=ExitCode.ENVIRONMENT,
         ) from error

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.core.batch import ItemResult
+from la2ds_cli.core.clip import SPLITS
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
@@ -35,7 +36,6 @@ from la2ds_cli.formats.plain_pickle import numbers_of, read_object
 PLANES = {"xy": (0, 1), "xz": (0, 2), "yz": (1, 2)}
 # Axis and sign of the depth behind each plane, so that the axes stay right-handed.
 _DEPTH = {"xy": (2, 1), "xz": (1, -1), "yz": (0, 1)}
-SPLITS = ("train", "test")
 # numbers of a frame -> the body model whose parameters they are
 _PARAMETERS = {72: "SMPL", 69: "SMPL", 102: "MANO", 51: "MANO"}
 _SUFFIX = re.compile(r"(.*)_(train|val|test)")

@@ -33,7 +33,7 @@ from typing import Any, Literal
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.errors import ExitCode, UserError, first_line
-from la2ds_cli.core.optional_package import optional_import, reason
+from la2ds_cli.core.optional_package import optional_import
 from la2ds_cli.core.plugins import check_trusted
 from la2ds_cli.poses.weights import existing_file, fetch_weights, weights_identity
 
@@ -217,7 +217,7 @@ def building(package: Package) -> Iterator[None]:
             importlib.import_module("mmpose.datasets")
         except (ImportError, AssertionError, AttributeError, ValueError) as error:
             raise UserError(
-                f"the installed {package} cannot be used: {reason(error)}",
+                f"the installed {package} cannot be used: {first_line(error)}",
                 hint=f"{INSTALL} installs compatible versions",
                 exit_code=ExitCode.ENVIRONMENT,
             ) from error

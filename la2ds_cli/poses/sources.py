@@ -15,7 +15,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from la2ds_cli.core.clip import FLAGS, ClipOptions, Video, video_id
+from la2ds_cli.core.clip import FLAGS, SPLITS, ClipOptions, Video, video_id
 from la2ds_cli.core.csv_tables import read_rows
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
@@ -31,7 +31,6 @@ from la2ds_cli.video.media_files import (
 from la2ds_cli.video.reader import VideoInfo, probe
 
 _LEAST_IMAGES = 2  # in a folder found on the way down; a single one is a cover or a thumbnail
-SPLITS = ("train", "test")  # of videos.csv
 
 
 @dataclass(frozen=True)

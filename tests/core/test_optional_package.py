@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.optional_package import optional_import, reason
+from la2ds_cli.core.optional_package import optional_import
 from la2ds_cli.formats.sleap import sleap_io
 from la2ds_cli.poses.openmmlab import Source
 from la2ds_cli.poses.ultralytics_model import import_part
@@ -97,11 +97,6 @@ def test_a_missing_package_is_named(package: str, monkeypatch, tmp_path: Path) -
     assert package.replace("_io", "-io") in caught.value.message
     assert "pip install 'la2ds[" in caught.value.hint
     assert caught.value.exit_code == ExitCode.ENVIRONMENT
-
-
-def test_the_reason_is_one_line() -> None:
-    assert reason(ValueError("one\ntwo")) == "one"
-    assert reason(AssertionError()) == "AssertionError"
 
 
 def test_what_works_is_left_alone() -> None:

@@ -23,8 +23,8 @@ import numpy as np
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.device import DeviceName, resolve_device
-from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.optional_package import optional_import, reason
+from la2ds_cli.core.errors import ExitCode, UserError, first_line
+from la2ds_cli.core.optional_package import optional_import
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses.backends.ultralytics import best_match, to_crop
@@ -61,7 +61,7 @@ def build(name: str, device: DeviceName, config: PosesConfig) -> RfdetrBackend:
     try:
         network = RFDETRKeypointPreview.from_checkpoint(path, device=where.type)
     except (ValueError, RuntimeError, OSError, KeyError, EOFError, UnpicklingError) as error:
-        raise _unfit(path, reason(error)) from error
+        raise _unfit(path, first_line(error)) from error
     if not isinstance(network, RFDETRKeypointPreview):
         raise _unfit(path, f"it is a {type(network).__name__}, which finds no joints")
     joints = list(network.model_config.num_keypoints_per_class)

@@ -24,8 +24,8 @@ from safetensors import SafetensorError
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.device import DeviceName, resolve_device
-from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.optional_package import optional_import, reason
+from la2ds_cli.core.errors import ExitCode, UserError, first_line
+from la2ds_cli.core.optional_package import optional_import
 from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.poses.backends.hrnet import Forward
 from la2ds_cli.poses.backends.mmpose import match_skeleton
@@ -82,7 +82,7 @@ def build(name: str, device: DeviceName, config: PosesConfig) -> TopDownBackend:
             output_loading_info=True,
         )  # fmt: skip
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise _unfit(folder, reason(error)) from error
+        raise _unfit(folder, first_line(error)) from error
     if report["missing_keys"]:
         raise _unfit(folder, f"it lacks {min(report['missing_keys'])}")
     names = [_joint(facts.id2label[k]) for k in range(facts.num_labels)]
@@ -183,7 +183,7 @@ def _folder(model: str) -> Path:
                 local_files_only=here,
             )
         except (OSError, ValueError, RuntimeError) as error:
-            why = offline_reason() or reason(error)
+            why = offline_reason() or first_line(error)
         else:
             if _complete(Path(folder)):
                 return Path(folder)
