@@ -159,8 +159,8 @@ def _usable(order: JointOrder) -> bool:
 
 
 def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:12])
-    return shown if len(names) <= 12 else f"{shown} and {len(names) - 12} more"
+    first = ", ".join(name[:40] for name in names[:12])
+    return first if len(names) <= 12 else f"{first} and {len(names) - 12} more"
 
 
 # --- tables of one person per row group, for the CSV formats and TRC -----------------------------

@@ -182,7 +182,7 @@ def _label_people(paths: dict[int, Path], options: ImportOptions) -> dict[int, S
     extra = [row[5 + width * count :] for frame_rows in rows.values() for row in frame_rows]
     # A single extra number is the confidence, or the identity, which is an integer from 1 on.
     single = [row[0] for row in extra if len(row) == 1]
-    identities = bool(single) and all(value >= 1 and value == int(value) for value in single)
+    identities = bool(single) and all(value >= 1 and float(value).is_integer() for value in single)
     return {
         frame: [_label_person(row, count, width, identities) for row in frame_rows]
         for frame, frame_rows in rows.items()

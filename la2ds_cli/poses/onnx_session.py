@@ -131,8 +131,7 @@ def run_images(
     try:
         answers = session.run(outputs, {given.name: images.astype(_FLOATS[given.type])})
     except Exception as error:  # onnxruntime raises its own classes straight below Exception
-        reason = str(error).strip().partition("\n")[0]
-        actual = f"no answer to an image {images.shape}: {reason}"
+        actual = f"no answer to an image {images.shape}: {first_line(error)}"
         raise unfit(name, "a network that runs", actual) from error
     arrays = []
     for answer in answers:

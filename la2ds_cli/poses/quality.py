@@ -199,7 +199,7 @@ def _jitter(
     for k in range(seen.shape[1]):
         values = [
             _third_differences(pose, seen[:, k], shot, rows, k)
-            for phase in range(step)
+            for phase in range(min(step, len(pose)))
             for rows in _overlapping(np.arange(phase, len(pose), step))
         ]
         noise.append(_median(np.abs(np.concatenate(values)).ravel()))

@@ -4,6 +4,7 @@ subjects.csv, which overrides the automatic choice.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -87,7 +88,7 @@ def check_policy(policy: str) -> None:
 
 def _rank(policy: str) -> int:
     """The number of the person that the policy names, 0 if it names none."""
-    return int(policy) if policy.isascii() and policy.isdecimal() else 0
+    return int(policy) if re.fullmatch(r"[0-9]{1,9}", policy) else 0
 
 
 def choose_subject(

@@ -59,7 +59,7 @@ def test_zero_is_missing_and_other_classes_are_left_out(read: Read, tmp_path: Pa
     np.testing.assert_allclose(pose.xy[2, 8], joints(2)[8])
 
 
-@pytest.mark.parametrize("ending", ["", " 0.9", " 3", " 0.9 3"])
+@pytest.mark.parametrize("ending", ["", " 0.9", " 3", " 0.9 3", " inf"])
 def test_label_files(project: Project, tmp_path: Path, ending: str):
     folder = write_labels(tmp_path / "labels", ending=ending)
     (folder / "walk_3.txt").unlink()  # no file where there is nobody

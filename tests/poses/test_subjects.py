@@ -213,7 +213,7 @@ def test_a_rank_beyond_the_people_is_named() -> None:
         rank_people(pair[:1], SIZE, 50, "2")
 
 
-@pytest.mark.parametrize("policy", ["biggest", "0", "-1", "1.5", "", "²"])
+@pytest.mark.parametrize("policy", ["biggest", "0", "-1", "1.5", "", "²", "9" * 5000])
 def test_an_unknown_policy_is_refused(policy: str) -> None:
     with pytest.raises(UserError, match="unknown subject") as caught:
         check_policy(policy)
