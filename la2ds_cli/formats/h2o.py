@@ -32,7 +32,6 @@ from la2ds_cli.formats.checks import (
 from la2ds_cli.formats.file_clip import FileClip, ImportOptions, Person, no_box
 from la2ds_cli.formats.importing import PoseFormat, import_files
 from la2ds_cli.formats.joints import JointOrder
-from la2ds_cli.formats.phase_labels import phases_of_labels
 from la2ds_cli.video.media_files import natural_order
 
 FPS = 30.0  # of the data set and of the paper (LA2DS, Table 9); the files hold no times
@@ -330,10 +329,14 @@ def frame_labels(folder: Path) -> list[Phase]:
         value = frame_number(read_text(path), f"{folder.name}/{path.name}")
         _action_of(value)
         numbers[frame] = value
-    labels = np.zeros(max(numbers, default=-1) + 1, np.int64)
-    labels[list(numbers)] = list(numbers.values())
-    runs = phases_of_labels(np.where(labels > 0, labels, -1)) if len(labels) else []
-    return [Phase(run.start, run.end, ACTIONS[labels[run.start]]) for run in runs]
+    phases: list[Phase] = []
+    for frame, action in sorted(numbers.items()):
+        last = phases[-1] if phases else None
+        if last and (last.end, last.name) == (frame, ACTIONS[action]):
+            phases[-1] = replace(last, end=frame + 1)
+        elif action:
+            phases.append(Phase(frame, frame + 1, ACTIONS[action]))
+    return phases
 
 
 def _action_of(number: int) -> str:
@@ -348,7 +351,7 @@ def action_name(text: str) -> str:
     Raises UserError (exit 2) for an unknown action.
     """
     plain = re.sub(r"[\s_-]+", " ", text.strip().lower())
-    if plain.isdigit() and 0 < int(plain) < len(ACTIONS):
+    if re.fullmatch("[0-9]{1,4}", plain) and 0 < int(plain) < len(ACTIONS):
         return ACTIONS[int(plain)]
     if plain in ACTIONS[1:]:
         return plain

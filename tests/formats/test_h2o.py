@@ -10,7 +10,7 @@ import pytest
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
-from la2ds_cli.formats.h2o import ACTIONS, import_h2o
+from la2ds_cli.formats.h2o import ACTIONS, action_name, frame_labels, import_h2o
 from tests.formats.data_set_samples import (
     SIZE,
     hand_line,
@@ -117,6 +117,19 @@ def test_labels_of_single_frames_serve_where_a_list_has_none(root: Path, project
     results = import_h2o(project, root)
     assert [r.status for r in results] == ["cached"] * 3 + ["failed"]
     assert "action_label/000003.txt" in results[3].message
+
+
+def test_labels_of_single_frames_take_the_memory_of_their_files(tmp_path: Path):
+    for frame, label in {4: 0, 5: 5, 999_999_998: 5, 999_999_999: 5}.items():
+        (tmp_path / f"{frame:06d}.txt").write_text(f"{label}\n")
+    last = Phase(999_999_998, 10**9, "grab milk")
+    assert frame_labels(tmp_path) == [Phase(5, 6, "grab milk"), last]
+
+
+@pytest.mark.parametrize("action", ["²", "9" * 5000])
+def test_numbers_that_are_no_action_are_refused(action: str):
+    with pytest.raises(UserError, match="H2O has no action"):
+        action_name(action)
 
 
 @pytest.mark.parametrize("action", ["pour milk", "Pour_Milk", "23"])
