@@ -40,7 +40,7 @@ from la2ds_cli.alignment.request import (
 )
 from la2ds_cli.alignment.result import AlignResult, Match
 from la2ds_cli.alignment.same_movement import Sameness, check_same_movement, doubt, same_movement
-from la2ds_cli.core.clip import ClipOptions
+from la2ds_cli.core.clip import VIDEO_SUFFIXES, ClipOptions
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
@@ -50,7 +50,6 @@ from la2ds_cli.features.body_joints import is_body
 from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.features.resample import frame_period
 from la2ds_cli.features.tempo import paced_movement, travel
-from la2ds_cli.video.media_files import VIDEO_SUFFIXES
 
 NEARER = 0.85
 """A candidate replaces the preferred one only if its cycle is below this share of the preferred

@@ -181,8 +181,9 @@ def open_for_clips(root: Path, names: Sequence[str], console: Console) -> Projec
     Raises UserError (exit 3) if there is none and a clip does not exist that was probably meant to
     be a file: another is one, or a name ends as those of videos do.
     """
+    from la2ds_cli.core.clip import VIDEO_SUFFIXES
     from la2ds_cli.core.project import PROJECT_FILE
-    from la2ds_cli.video.media_files import VIDEO_SUFFIXES, unreadable
+    from la2ds_cli.video.media_files import unreadable
 
     files = [name for name in names if _is(Path.is_file, name)]
     if len(files) == len(names):

@@ -16,6 +16,11 @@ from typing import Any
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.untrusted_text import cell_of_path, path_of_cell
 
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"}
+    | {".wmv", ".flv", ".3gp", ".ogv", ".gif"}
+)
+
 
 def check_id(name: str) -> None:
     """Raise ValueError for an id that cannot be a file name: ids name the files and results of a
@@ -84,8 +89,9 @@ class Video:
 
 
 def _is_clearer(own: str, path: Path) -> bool:
-    """Whether the readable part of an id describes a clip better than its path."""
-    if own == slug(f"{path.parent.name}-{path.stem}"):
+    """Whether the readable part of an id describes a clip better than its path, which may be a file
+    with many clips. That of a renamed video does not."""
+    if own == slug(f"{path.parent.name}-{path.stem}") or path.suffix.lower() in VIDEO_SUFFIXES:
         return False
     return own == slug("-".join(path.parts[-4:])) or not own.endswith(slug(path.stem))
 
@@ -212,10 +218,23 @@ def video_id(path: Path, digest: str, *, part: str = "", person: int = 1) -> str
     number of the person, which is part of the id from 2 on.
     """
     source = path.resolve()
-    parts = [slug(f"{source.parent.name}-{source.stem}"), digest[:8]]
-    parts += [f"t{part}"] if part else []
-    parts += [f"p{person}"] if person > 1 else []
-    return "-".join(parts)
+    return id_within(slug(f"{source.parent.name}-{source.stem}") + f"-{digest[:8]}", part, person)
+
+
+def id_within(file: str, part: str = "", person: int = 1) -> str:
+    """The id of a person in a part of a file. file: the id of its first person in all of it."""
+    return file + (f"-t{part}" if part else "") + (f"-p{person}" if person > 1 else "")
+
+
+# An id from video_id: the file, the time range in seconds, the person.
+_ID = re.compile(r"(.+-[0-9a-f]{8})(?:-t[0-9.e+]*-[0-9.e+]*)?(?:-p([1-9]\d*))?")
+
+
+def family(video: str) -> tuple[str, str]:
+    """The file and person of an id, which stay the same when a clip is read with other options. An
+    id of another form is its own family."""
+    match = _ID.fullmatch(video)
+    return (match[1], match[2] or "1") if match else (video, "1")
 
 
 # --- how a file is read: its part, its orientation and its speed ---------------------------------

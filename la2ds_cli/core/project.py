@@ -208,6 +208,11 @@ class Project(ProjectFolder):
         """Absolute path of the source file."""
         return real_path(self.root / video.path)
 
+    def path_cell(self, path: Path) -> str:
+        """A resolved path as videos.csv has it: relative to the project if it lies inside."""
+        inside = path.is_relative_to(self.root)
+        return (path.relative_to(self.root) if inside else path).as_posix()
+
     def posed(self) -> dict[str, str]:
         """Ids that have a file of poses, with its path; lists the folder once instead of checking
         each file."""

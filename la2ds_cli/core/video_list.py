@@ -275,6 +275,28 @@ class VideoList:
         """The clips whose source is this file, under any name."""
         return [self.rows[row] for row in self._rows_of_source(path)]
 
+    def of_content(
+        self, path: Path, digest: str, is_there: Callable[[str], bool] = os.path.lexists
+    ) -> list[Video]:
+        """The clips with the content of a file: those listed with its path, or else those of a file
+        that is gone, as after it was renamed or moved; of several such files, the one of the same
+        name. digest: SHA-256 of the content; is_there: whether a resolved path is not gone."""
+        rows = self._by_digest.get(digest, ())
+        here = os.path.realpath(path)
+        sources = {row: self._source(self.rows.paths[row]) for row in rows}
+        if here not in sources.values():
+            gone = sorted(file for file in set(sources.values()) if not is_there(file))
+            named = [file for file in gone if os.path.basename(file) == os.path.basename(here)]
+            here = next(iter(named + gone), here)
+        return [self.rows[row] for row in rows if sources[row] == here]
+
+    @cached_property
+    def _by_digest(self) -> dict[str, list[int]]:
+        rows: dict[str, list[int]] = {}
+        for row, digest in enumerate(self.rows.digests):
+            rows.setdefault(digest, []).append(row)
+        return rows
+
     def _rows_of_source(self, path: Path) -> Sequence[int]:
         target = os.path.realpath(path)
         if "_by_source" in vars(self) or os.path.lexists(target):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.core.artifact import file_digest
+from la2ds_cli.core.clip import VIDEO_SUFFIXES
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.types import (
     MOST_FPS,
@@ -25,7 +26,6 @@ from la2ds_cli.formats.joints import JointOrder
 from la2ds_cli.poses.subjects import choose_subject, follow_cuts, rank_people
 from la2ds_cli.poses.tracking import link_detections
 from la2ds_cli.poses.tracks import LEAST_PIECE, MAX_GAP
-from la2ds_cli.video.media_files import VIDEO_SUFFIXES
 from la2ds_cli.video.reader import probe, read_frames
 
 _SPARSE = 20  # frame numbers may span this many times the number of listed frames ...

@@ -25,6 +25,7 @@ from la2ds_cli.formats.file_clip import (
     to_sequence,
 )
 from la2ds_cli.formats.phase_labels import Labels, fitted_phases, merge_phases
+from la2ds_cli.poses.moved import follow_files, listed_as
 from la2ds_cli.poses.trust import with_trust
 from la2ds_cli.poses.verdict import item_result
 from la2ds_cli.video.media_files import natural_order
@@ -202,14 +203,17 @@ class _Import:
     def _row(self, clip: FileClip, pose: PoseSequence, video: SourceVideo | None) -> Video:
         digest = video.digest if video is not None else self._digests_of(clip)
         path = video.path if video is not None else clip.path.resolve()
-        if video is not None or clip.name == clip.path.stem:
+        if video is not None:
+            if note := follow_files(self.project, [(path, digest)]):
+                self.progress.note(note)
+            name = listed_as(self.project, path, digest) or video_id(path, digest)
+        elif clip.name == clip.path.stem:
             name = video_id(path, digest)
         else:  # one of several clips of a file
             name = f"{slug(clip.name)}-{digest[:8]}"
-        inside = path.is_relative_to(self.project.root)
         return Video(
             id=name,
-            path=(path.relative_to(self.project.root) if inside else path).as_posix(),
+            path=self.project.path_cell(path),
             sha256=digest,
             frames=len(pose),
             fps=round(pose.fps, 6),

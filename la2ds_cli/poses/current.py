@@ -6,6 +6,7 @@ Separate from the extraction, so that a command on existing poses does not load 
 from __future__ import annotations
 
 import itertools
+import os
 import re
 from contextlib import suppress
 from pathlib import Path
@@ -27,13 +28,15 @@ _SETTINGS = (
 
 
 def current_clip(project: Project, path_or_id: str, config: PosesConfig) -> str | None:
-    """Id of a clip of the project whose poses are current; None if they must be extracted.
+    """Id of a clip of the project whose poses are current; None if they must be extracted, or its
+    file was moved.
 
     path_or_id: as find_clip, whose errors it raises.
     """
     video, file = find_clip(project, path_or_id)
-    current = video is not None and is_current(project, config, video, file)
-    return video.id if video is not None and current else None
+    if video is None or moved_to(project, video, path_or_id) is not None:
+        return None
+    return video.id if is_current(project, config, video, file) else None
 
 
 def find_clip(project: Project, path_or_id: str) -> tuple[Video | None, Path | None]:
@@ -42,22 +45,36 @@ def find_clip(project: Project, path_or_id: str) -> tuple[Video | None, Path | N
 
     path_or_id: a video file, a folder of images, or any name that Project.find understands. A file
     that exists stands for its content: a clip of the same name from another folder is another clip,
-    unless the content is the same. Raises UserError (exit 5) if several clips fit.
+    unless the content is the same, and a renamed file is the clip that it was. Raises UserError
+    (exit 5) if several clips fit.
     """
     listed = project.video_list()
     file = None if path_or_id in listed.rows.ids else _file_of(path_or_id)
     if file is None or len({video.sha256 for video in listed.of_source(file)}) == 1:
         return listed.find(path_or_id), file
-    try:
-        if listed.find(path_or_id) is None:  # nothing to compare the content with
-            return None, None
-    except UserError:  # several clips of this name or file, of which one may have the content
-        pass
+    if not len(listed.rows):  # nothing to compare the content with
+        return None, None
     from la2ds_cli.video.media_files import content_digest
 
     with suppress(OSError):  # as in is_current
-        return listed.find(path_or_id, content_digest(file)), None
+        digest = content_digest(file)
+        if (named := listed.find(path_or_id, digest)) is not None:
+            return named, None
+        person = re.fullmatch(r".+#([1-9]\d*)", path_or_id)
+        wanted = int(person[1]) if person and not Path(path_or_id).exists() else 1
+        same = [row for row in listed.of_content(file, digest) if row.person == wanted]
+        if len(same) > 1:  # parts of the file, which the error names
+            return listed.find(same[0].path), None
+        return next(iter(same), None), None
     return None, None
+
+
+def moved_to(project: Project, video: Video, path_or_id: str) -> Path | None:
+    """The file of this name with the content of a clip, whose own file is gone; None if `find_clip`
+    did not find the clip by its content, or its file is where it was."""
+    file = None if video.id == path_or_id else _file_of(path_or_id)
+    there = file is None or os.path.lexists(project.source(video))
+    return None if there or file is None else file.resolve()
 
 
 def _file_of(name: str) -> Path | None:

@@ -3,7 +3,6 @@ once."""
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,8 +20,9 @@ from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress, SharedProgress
 from la2ds_cli.core.project import Project
-from la2ds_cli.poses.current import find_clip, is_current
+from la2ds_cli.poses.current import find_clip, is_current, moved_to
 from la2ds_cli.poses.extraction import ClipOutcome, Extraction, failure, stored_options
+from la2ds_cli.poses.moved import follow_files
 from la2ds_cli.poses.quality import FACTS, clip_facts
 from la2ds_cli.poses.sources import (
     ClipSource,
@@ -34,6 +34,7 @@ from la2ds_cli.poses.sources import (
 from la2ds_cli.poses.subjects import ClipSubjects
 from la2ds_cli.poses.threads import ordered_map
 from la2ds_cli.poses.verdict import item_result, verdict
+from la2ds_cli.video.media_files import content_digest
 from la2ds_cli.video.reader import VideoInfo
 
 Engine = Literal["local", "ray"]
@@ -190,11 +191,20 @@ def _probe_all(
     if options.shard is not None:
         number, parts = options.shard
         entries = entries[number - 1 :: parts]
+    names = dict.fromkeys(entry.name for entry in entries)
+    run.progress.begin("checking files", 2 * len(names))
+    digests = {name: _digest(run, name) for name in names}
+    files = [(Path(name).resolve(), digest) for name, digest in digests.items() if digest]
+    with _rows_lock(run.project, options.shard):
+        if note := follow_files(run.project, files):
+            run.progress.note(note)
     if options.clip is None:
-        entries = list(_as_stored(run.project, entries, listed))
+        entries = list(_as_stored(run.project, entries, listed, digests))
     subjects = ClipSubjects.read(run.project)
-    run.progress.begin("checking files", len(entries))
-    probed = [_probe(run, entry, subjects) for entry in entries]
+    probed = []
+    for entry in entries:
+        probed.append(_probe(run, entry, subjects, digests[entry.name]))
+        run.progress.advance(len(names) / len(entries))
     run.progress.end()
     _note_unknown(run, subjects, probed)
     named = {
@@ -209,35 +219,43 @@ def _probe_all(
 
 
 def _as_stored(
-    project: Project, entries: Sequence[Entry], listed: Mapping[Path, int]
+    project: Project,
+    entries: Sequence[Entry],
+    listed: Mapping[Path, int],
+    digests: Mapping[str, str],
 ) -> Iterator[Entry]:
     """The entries, those that do not say how their file is read once for each part of it that the
-    project knows. listed: how often each file is in the whole list."""
+    project knows. listed: how often each file is in the whole list; digests: by name."""
     for entry in entries:
         ways = [entry.options]
         if not entry.says_how and entry.options == ClipOptions():
-            ways = stored_options(project, Path(entry.name)) or ways
+            ways = stored_options(project, Path(entry.name), digests[entry.name]) or ways
             if listed[Path(entry.name).resolve()] > 1:  # other entries name its parts
                 ways = [way for way in ways if not way.is_cut] or [entry.options]
         yield from (replace(entry, options=way) for way in ways)
 
 
-def _probe(run: Extraction, entry: Entry, subjects: ClipSubjects) -> ClipSource | ItemResult:
+def _digest(run: Extraction, name: str) -> str:
+    """SHA-256 of the content of a file; empty if it cannot be read, as its probe will say."""
     try:
-        source = load_source(
-            entry.name,
-            entry.options,
-            max_duration=run.config.max_duration,
-            group=entry.group,
-            split=entry.split,
-        )
+        return content_digest(Path(name).resolve())
+    except (OSError, ValueError):
+        return ""
+    finally:
+        run.progress.advance()
+
+
+def _probe(
+    run: Extraction, entry: Entry, subjects: ClipSubjects, digest: str
+) -> ClipSource | ItemResult:
+    try:
+        limit = run.config.max_duration
+        source = load_source(run.project, entry, max_duration=limit, digest=digest)
         return replace(source, subject=entry.subject or subjects.of(source.row(run.project, 1, 0)))
     except UserError as error:
         return failure(entry.name, error)
     except Exception as error:
         return unexpected(run.project, entry.name, error)
-    finally:
-        run.progress.advance()
 
 
 def _note_unknown(
@@ -414,11 +432,13 @@ def ensure_pose(
     run = Extraction(project, config, device, SharedProgress(progress or Progress()))
     video, file = find_clip(project, path_or_id)
     if video is not None:
+        if place := moved_to(project, video, path_or_id):
+            with project.lock():
+                run.progress.note(follow_files(project, [(place, video.sha256)]))
         if is_current(project, config, video, file):
             return video.id
-        kept, options = project.source(video), ClipOptions.from_text(video.options)
-        moved = os.path.lexists(path_or_id) and not kept.exists()  # its content was found elsewhere
-        name = path_or_id if moved else str(kept)
+        name = str(place or project.source(video))
+        options = ClipOptions.from_text(video.options)
     else:
         name, options = path_or_id, ClipOptions()
     source = load_single(project, name, options, max_duration=config.max_duration)

@@ -372,8 +372,9 @@ def _with_facts(pose: PoseSequence, source: ClipSource, names: dict[str, str]) -
     return replace(pose, info={**facts, **pose.info})
 
 
-def stored_options(project: Project, path: Path) -> list[ClipOptions]:
+def stored_options(project: Project, path: Path, digest: str) -> list[ClipOptions]:
     """How the project reads one of its files, for each of its parts in order; empty for a file that
-    it does not know."""
-    rows = project.video_list().of_source(path)
+    it does not know. digest: of its content; a file with new content is read as before."""
+    listed = project.video_list()
+    rows = listed.of_content(path, digest) or listed.of_source(path)
     return [ClipOptions.from_text(text) for text in dict.fromkeys(row.options for row in rows)]

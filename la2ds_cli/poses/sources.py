@@ -15,10 +15,11 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from la2ds_cli.core.clip import FLAGS, SPLITS, ClipOptions, Video, video_id
+from la2ds_cli.core.clip import FLAGS, SPLITS, ClipOptions, Video, id_within, video_id
 from la2ds_cli.core.csv_tables import read_rows
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
+from la2ds_cli.poses.moved import listed_as
 from la2ds_cli.video.media_files import (
     content_digest,
     image_files,
@@ -248,7 +249,8 @@ def _mismatch(message: str, hint: str) -> UserError:
 @dataclass(frozen=True)
 class ClipSource:
     """A file that passed the probe. name: as the user gave it. subject: policy or rank only for
-    this clip, empty = that of the settings. group, split: for videos.csv, empty = unchanged."""
+    this clip, empty = that of the settings. group, split: for videos.csv, empty = unchanged.
+    listed_as: the id of the file in the project, empty = that of its name and content."""
 
     name: str
     path: Path
@@ -258,10 +260,12 @@ class ClipSource:
     subject: str = ""
     group: str = ""
     split: str = ""
+    listed_as: str = ""
 
     def id(self, person: int = 1) -> str:
         """Project id of a person in this clip."""
-        return video_id(self.path, self.digest, part=self.options.part, person=person)
+        file = self.listed_as or video_id(self.path, self.digest)
+        return id_within(file, self.options.part, person)
 
     @property
     def content(self) -> tuple[str, str, str]:
@@ -270,10 +274,9 @@ class ClipSource:
 
     def row(self, project: Project, person: int, frames: int) -> Video:
         """The row of videos.csv for a person in this clip."""
-        inside = self.path.is_relative_to(project.root)
         return Video(
             id=self.id(person),
-            path=(self.path.relative_to(project.root) if inside else self.path).as_posix(),
+            path=project.path_cell(self.path),
             sha256=self.digest,
             frames=frames,
             fps=round(self.info.fps, 6),
@@ -287,18 +290,14 @@ class ClipSource:
 
 
 def load_source(
-    name: str,
-    options: ClipOptions,
-    *,
-    max_duration: float,
-    subject: str = "",
-    group: str = "",
-    split: str = "",
+    project: Project, entry: Entry, *, max_duration: float, digest: str = ""
 ) -> ClipSource:
     """Probe and hash a file; raises UserError with the code of the problem.
 
-    V032 (exit 4): the part to be read is longer than `max_duration` seconds.
+    digest: of its content, if it is known already. V032 (exit 4): the part to be read is longer
+    than `max_duration` seconds.
     """
+    name, options = entry.name, entry.options
     info = probe(name, options)
     if info.duration > max_duration:
         raise UserError(
@@ -310,7 +309,10 @@ def load_source(
             code="V032",
         )
     path = Path(name).resolve()
-    return ClipSource(name, path, info, content_digest(path), options, subject, group, split)
+    digest = digest or content_digest(path)
+    known = listed_as(project, path, digest)
+    about = (entry.subject, entry.group, entry.split)
+    return ClipSource(name, path, info, digest, options, *about, listed_as=known)
 
 
 def load_single(
@@ -334,7 +336,7 @@ def load_single(
                 code="V026",
             )
     try:
-        return load_source(name, options, max_duration=max_duration)
+        return load_source(project, Entry(name, options), max_duration=max_duration)
     except UserError as error:
         if error.code == "V010":
             error.hint = (

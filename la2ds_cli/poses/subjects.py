@@ -404,6 +404,20 @@ class ClipSubjects:
         if rows != self._rows:
             self._write(rows)
 
+    def follow(self, before: Sequence[Video], after: Sequence[Video]) -> None:
+        """Keep the choices for clips whose files were renamed, by their ids. before, after: all
+        clips of the project, in the same order; names that meant only renamed ones are dropped."""
+        if not self._rows:
+            return
+        rows = dict(self._rows)
+        for old, new in zip(before, after, strict=True):
+            if (chosen := self.of(old)) and self.of(new) != chosen:
+                rows[new.id] = chosen
+        gone = set(self.unknown(after)) - set(self.unknown(before))
+        rows = {name: chosen for name, chosen in rows.items() if name not in gone}
+        if rows != self._rows:
+            self._write(rows)
+
     def own(self, video: str) -> str:
         """The choice stored for the id of a clip, empty if there is none."""
         return self._rows.get(video, "")

@@ -24,7 +24,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from la2ds_cli.core import artifact
-from la2ds_cli.core.clip import SPLITS, ClipOptions, Video
+from la2ds_cli.core.clip import SPLITS, VIDEO_SUFFIXES, ClipOptions, Video
 from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
@@ -35,7 +35,7 @@ from la2ds_cli.studio.clips import VIDEOS, clip_of, is_copied, spans_of_repetiti
 from la2ds_cli.studio.handover import hand_over
 from la2ds_cli.studio.jobs import ENDED, Job
 from la2ds_cli.studio.pages import posted
-from la2ds_cli.video.media_files import VIDEO_SUFFIXES, refuse_url
+from la2ds_cli.video.media_files import refuse_url
 
 MOST_BYTES = 8 << 30  # of an uploaded file
 LONGEST_NAME = 100  # bytes, without the file extension

@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from la2ds_cli.core import artifact
-from la2ds_cli.core.clip import Video
+from la2ds_cli.core.clip import Video, family
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.current import STEP
 from la2ds_cli.poses.subjects import ClipSubjects
-from la2ds_cli.studio.handover import family
 
 
 def read_together(project: Project, video: Video) -> list[Video]:

@@ -9,14 +9,13 @@ set for the new clip itself, since it may have been a clip of the project before
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from la2ds_cli.core import artifact
-from la2ds_cli.core.clip import Video
+from la2ds_cli.core.clip import Video, family
 from la2ds_cli.core.corrections import Correction, read_corrections, write_corrections
 from la2ds_cli.core.drawings import Drawing, read_drawings, write_drawings
 from la2ds_cli.core.errors import UserError
@@ -26,16 +25,6 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
 from la2ds_cli.core.video_list import VideoList
 from la2ds_cli.studio.anchors import Anchor, read_anchors, write_table
-
-# An id from clip.video_id: the file, the time range in seconds, the person.
-_ID = re.compile(r"(.+-[0-9a-f]{8})(?:-t[0-9.e+]*-[0-9.e+]*)?(?:-p([1-9]\d*))?")
-
-
-def family(video: str) -> tuple[str, str]:
-    """The file and person of an id, which stay the same when a clip is read with other options. An
-    id of another form is its own family."""
-    match = _ID.fullmatch(video)
-    return (match[1], match[2] or "1") if match else (video, "1")
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from la2ds_cli.core import artifact
+from la2ds_cli.core.clip import VIDEO_SUFFIXES
 from la2ds_cli.core.errors import ExitCode, UserError
 
-VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"}
-    | {".wmv", ".flv", ".3gp", ".ogv", ".gif"}
-)
 MOST_PIXELS = 1 << 27  # of a frame: 16384 x 8192, 400 MB as RGB; four times an 8K video
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 

@@ -35,7 +35,6 @@ from la2ds_cli.video.image_sequence import (
     require_fps,
 )
 from la2ds_cli.video.media_files import (
-    VIDEO_SUFFIXES,
     content_digest,
     image_files,
     is_animated_webp,
@@ -48,7 +47,6 @@ from la2ds_cli.video.orientation import Image, orient, turn
 from la2ds_cli.video.writer import write_video
 
 __all__ = [
-    "VIDEO_SUFFIXES",
     "ClipOptions",
     "Frame",
     "Image",

@@ -21,7 +21,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.poses import extract
 from la2ds_cli.poses.extract import ExtractOptions, extract_poses
 from la2ds_cli.poses.extraction import Extraction
-from la2ds_cli.poses.sources import load_source
+from la2ds_cli.poses.sources import Entry, load_source
 from tests.poses import grey_people
 from tests.poses.grey_people import film
 from tests.poses.test_extract import CONFIG, walk
@@ -75,8 +75,8 @@ def test_a_worker_does_what_a_local_run_does(tmp_path: Path) -> None:
     run = Extraction(project, CONFIG, "cpu", Progress())
     worker = extract.ClipWorker(str(project.root), CONFIG, "cpu", False)
     for name in ("a.mp4", "nobody.mp4"):
-        options = ClipOptions(start=0.2)
-        source = load_source(str(tmp_path / name), options, max_duration=600)
+        entry = Entry(str(tmp_path / name), ClipOptions(start=0.2))
+        source = load_source(project, entry, max_duration=600)
         item = json.loads(json.dumps(extract.source_item(source)))
         assert extract.source_of(item) == source
         made = json.loads(json.dumps(worker(item)))
@@ -96,7 +96,7 @@ def test_what_ends_a_run_travels_back(tmp_path: Path, monkeypatch) -> None:
         raise UserError("no GPU", hint="buy one", exit_code=ExitCode.ENVIRONMENT, code="V099")
 
     monkeypatch.setattr(grey_people, "build", refuse)
-    source = load_source(str(tmp_path / "a.mp4"), ClipOptions(), max_duration=600)
+    source = load_source(project, Entry(str(tmp_path / "a.mp4")), max_duration=600)
     with pytest.raises(UserError, match="no GPU") as caught:
         ray_engine._result(actor({"index": 0, "item": json.dumps(extract.source_item(source))}))
     assert (caught.value.exit_code, caught.value.hint) == (ExitCode.ENVIRONMENT, "buy one")

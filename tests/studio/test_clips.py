@@ -13,12 +13,11 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.poses.extract import extract_poses
-from la2ds_cli.poses.sources import load_source
+from la2ds_cli.poses.sources import Entry, load_source
 from la2ds_cli.studio import clip_changes
 from la2ds_cli.studio.anchors import Anchor, write_anchors
 from la2ds_cli.studio.clip_changes import clean_name
@@ -479,7 +478,7 @@ def test_what_went_is_gone_when_the_studio_ends(stranger: Any, project: Project,
 def test_a_name_is_text(page: TestClient, project: Project, tmp_path: Path):
     """What a name holds reaches the page as JSON alone, whose script shows it as text."""
     path = video(tmp_path, "<img src=x onerror=alert(1)>.mp4", ONE)
-    source = load_source(str(path), ClipOptions(), max_duration=60)
+    source = load_source(project, Entry(str(path)), max_duration=60)
     project.add_videos([source.row(project, 1, 24)])
     assert "<img" not in page.get("/").text
     (clip,) = clips(page)

@@ -1,0 +1,218 @@
+"""Videos that are renamed, moved or replaced while a project is used: which clip a file is then,
+and what happens to the names that people wrote."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from la2ds_cli.core.clip import ClipOptions
+from la2ds_cli.core.config_sections import PosesConfig
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
+from la2ds_cli.formats import load_exporter, load_importer
+from la2ds_cli.formats.file_clip import ImportOptions
+from la2ds_cli.poses import extract
+from la2ds_cli.poses.current import current_clip
+from la2ds_cli.poses.extract import ExtractOptions, ensure_pose
+from tests.movement import sequence, warped_phase
+from tests.poses.grey_people import film
+from tests.poses.test_extract import CONFIG, clips, no_networks, project, walk
+from tests.told import Notes
+
+__all__ = ["clips", "project"]  # fixtures
+DUET = [{100: (180, 70, 200, 120), 200: (60 + t, 20, 110 + t, 150)} for t in range(24)]
+
+
+def extracted(
+    project: Project, *paths: Path, config: PosesConfig = CONFIG, **options: Any
+) -> tuple[list[str], list[str]]:
+    """The status and id of each clip, and the notes."""
+    told = Notes()
+    results = extract.extract_poses(
+        project, [str(p) for p in paths], config, ExtractOptions(**options), progress=told
+    )
+    return [f"{result.status} {result.video}" for result in results], told.lines
+
+
+def rows(project: Project) -> dict[str, tuple[str, str, str]]:
+    """id -> file, group and options of each clip."""
+    return {v.id: (Path(v.path).name, v.group, v.options) for v in project.videos()}
+
+
+def test_a_renamed_video_is_the_clip_that_it_was(project: Project, clips: Path, monkeypatch):
+    anna = clips / "anna" / "clip.mp4"
+    options = ClipOptions(start=0.2, rotate=180)
+    extracted(project, anna, clip=options, subject="1")
+    (old,) = project.videos()
+    project.mark_video(old.id, split="test", group="Anna")
+    no_networks(monkeypatch)
+    anna.rename(clips / "anna" / "first try.mp4")
+    found, notes = extracted(project, clips / "anna")
+    assert found == [f"cached {old.id}"]
+    assert notes == [f"renamed or moved: {old.id} is now first try.mp4"]
+    assert rows(project) == {old.id: ("first try.mp4", "Anna", options.to_text())}
+    assert project.videos()[0].name == "first try.mp4"
+    assert extracted(project, clips / "anna") == ([f"cached {old.id}"], [])
+
+
+def test_the_parts_and_people_of_a_moved_video_stay_with_it(project: Project, tmp_path: Path):
+    path = tmp_path / "two.mp4"
+    film(path, DUET)
+    two = replace(CONFIG, subjects=2)
+    for start in (0.0, 0.2):
+        extracted(project, path, config=two, clip=ClipOptions(start=start))
+    ids = [video.id for video in project.videos()]
+    assert len(ids) == 4
+    (tmp_path / "new").mkdir()
+    path.rename(tmp_path / "new" / "2.mp4")
+    found, notes = extracted(project, tmp_path / "new", config=two)
+    assert sorted(found) == sorted(f"cached {name}" for name in ids)
+    assert {file for file, *_ in rows(project).values()} == {"2.mp4"}
+    assert len(notes) == 1
+    # Another part of the renamed file has an id of the same file.
+    (third,), _ = extracted(project, tmp_path / "new", config=CONFIG, clip=ClipOptions(start=0.4))
+    assert third == f"ok {ids[0]}-t0.4-"
+
+
+def test_a_copy_of_a_video_that_is_still_there_is_another_clip(project: Project, clips: Path):
+    anna = clips / "anna" / "clip.mp4"
+    extracted(project, anna)
+    (clips / "anna" / "copy.mp4").write_bytes(anna.read_bytes())
+    found, notes = extracted(project, clips / "anna")
+    assert (len(set(found)), notes) == (2, [])
+    # Of two copies that both appear for one that is gone, one is that clip.
+    first = project.videos()[0].id
+    anna.rename(clips / "anna" / "b.mp4")
+    (clips / "anna" / "a.mp4").write_bytes((clips / "anna" / "b.mp4").read_bytes())
+    found, notes = extracted(project, clips / "anna")
+    assert len(set(found)) == 3
+    assert notes == [f"renamed or moved: {first} is now a.mp4"]
+
+
+def test_a_moved_folder_keeps_files_of_one_name_apart(project: Project, clips: Path):
+    """Also two of the same content."""
+    ben = clips / "ben" / "clip.mp4"
+    (clips / "anna" / "other.mp4").write_bytes(ben.read_bytes())
+    extracted(project, clips)
+    before = {video.id: Path(video.path).name for video in project.videos()}
+    clips.rename(clips.with_name("moved"))
+    found, _ = extracted(project, clips.with_name("moved"))
+    assert sorted(found) == sorted(f"cached {name}" for name in before)
+    assert {name: file for name, (file, *_) in rows(project).items()} == before
+
+
+PHASES = "video,start,end,phase,by\nclip,0,8,up,me\nclip.mp4,8,12,down,\n{ben},0,5,up,\n"
+
+
+def test_names_in_tables_follow_a_renamed_video(project: Project, clips: Path, monkeypatch):
+    anna, ben = clips / "anna" / "clip.mp4", clips / "ben" / "clip.mp4"
+    ben = ben.rename(clips / "ben.mp4")
+    project.subjects_path.write_text("video,subject\nclip,largest\nben,central\n")
+    extracted(project, anna, ben)
+    project.phases_path.write_text(PHASES.format(ben="ben"))
+    phases = project.phases()
+    anna.rename(clips / "ben" / "ben.mp4")  # the second of this name
+    no_networks(monkeypatch)
+    found, _ = extracted(project, clips)
+    assert {text.partition(" ")[0] for text in found} == {"cached"}
+    assert project.phases() == phases
+    a, b = (video.id for video in project.videos())
+    assert project.phases_path.read_text() == PHASES.replace("clip.mp4", "clip").replace(
+        "clip", a
+    ).format(ben=b)
+    assert project.subjects_path.read_text() == f"video,subject\nben,central\n{a},largest\n"
+    assert list(project.results_dir("phases").glob("before-*.csv"))
+
+
+def test_a_replaced_video_leaves_the_labels_to_the_clip_that_they_were_set_for(
+    project: Project, clips: Path
+):
+    anna = clips / "anna" / "clip.mp4"
+    extracted(project, anna)
+    project.phases_path.write_text("video,start,end,phase\nclip,0,8,up\nother,0,8,up\n")
+    phases = project.phases()
+    film(anna, walk(15, start=70))
+    (old,) = project.videos()
+    found, notes = extracted(project, anna)
+    assert found != [f"ok {old.id}"]
+    assert notes == [f"replaced by another video: {old.id} (la2ds remove takes a clip out)"]
+    assert project.phases() == phases
+    assert "other,0" in project.phases_path.read_text()
+    assert extracted(project, anna)[1] == []
+
+
+def test_two_files_that_exchange_their_names(project: Project, clips: Path, monkeypatch):
+    anna, ben = clips / "anna" / "clip.mp4", clips / "ben" / "clip.mp4"
+    extracted(project, anna, clip=ClipOptions(rotate=180))
+    extracted(project, ben)
+    before = rows(project)
+    project.phases_path.write_text("video,start,end,phase\n" + f"{next(iter(before))},0,8,up\n")
+    anna.rename(clips / "aside")
+    ben.rename(anna)
+    (clips / "aside").rename(ben)
+    no_networks(monkeypatch)
+    found, _ = extracted(project, clips)
+    assert sorted(found) == sorted(f"cached {name}" for name in before)
+    assert rows(project) == before
+    assert {v.id: project.source(v) for v in project.videos()} == dict(
+        zip(before, (ben, anna), strict=True)
+    )
+
+
+@pytest.mark.parametrize("name", ["b.mp4", "b.mp4#2"])
+def test_a_command_for_single_clips_finds_a_renamed_video(
+    project: Project, tmp_path: Path, monkeypatch, name: str
+):
+    path = tmp_path / "a.mp4"
+    film(path, DUET)
+    two = replace(CONFIG, subjects=2)
+    extracted(project, path, config=two, clip=ClipOptions(slowmo=4))
+    first, second = (video.id for video in project.videos())
+    path.rename(tmp_path / "b.mp4")
+    no_networks(monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    assert current_clip(project, name, two) is None  # its row must be written
+    assert ensure_pose(project, name, two) == (second if "#" in name else first)
+    assert {file for file, *_ in rows(project).values()} == {"b.mp4"}
+    assert current_clip(project, name, two) == (second if "#" in name else first)
+
+
+def test_imported_poses_follow_their_renamed_video(project: Project, tmp_path: Path):
+    film(tmp_path / "a.mp4", walk(20))
+    export, suffix = load_exporter("wide-csv")
+    export(sequence(warped_phase(20, seed=1)), "a", tmp_path / f"a{suffix}")
+    load_importer("wide-csv")(
+        project, tmp_path / f"a{suffix}", ImportOptions(video=tmp_path / "a.mp4")
+    )
+    (old,) = project.videos()
+    (tmp_path / "a.mp4").rename(tmp_path / "b.mp4")
+    assert extracted(project, tmp_path / "b.mp4")[0] == [f"cached {old.id}"]
+    assert rows(project) == {old.id: ("b.mp4", "", "")}
+    (tmp_path / "b.mp4").rename(tmp_path / "c.mp4")
+    load_importer("wide-csv")(
+        project, tmp_path / f"a{suffix}", ImportOptions(video=tmp_path / "c.mp4")
+    )
+    assert rows(project) == {old.id: ("c.mp4", "", "")}
+
+
+def test_progress_of_files_ends_at_all_of_them(project: Project, clips: Path):
+    """Also where one file is read as several clips."""
+
+    class Counted(Progress):
+        done = 0.0
+
+        def begin(self, label: str, total: float | None = None) -> None:
+            self.total, self.done = total, 0.0
+
+        def advance(self, amount: float = 1) -> None:
+            self.done += amount
+
+    for start in (0.0, 0.2):
+        extracted(project, clips / "anna", clip=ClipOptions(start=start))
+    told = Counted()
+    extract.extract_poses(project, [str(clips / "anna")], CONFIG, progress=told)
+    assert told.done == pytest.approx(told.total)
