@@ -33,6 +33,7 @@ from la2ds_cli.commands import (
     label_files,
     models,
     plot_embeddings,
+    remove,
     report,
     reproduce,
     retrieve,
@@ -167,6 +168,7 @@ app.add_typer(robustness.app, name="robustness")
 app.command("benchmark")(benchmark.benchmark)
 app.command("reproduce")(reproduce.reproduce)
 app.command("status")(status.status)
+app.command("remove")(remove.remove)
 app.command("doctor")(doctor.doctor)
 app.add_typer(models.app, name="models")
 app.add_typer(datasets.app, name="datasets")

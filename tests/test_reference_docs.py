@@ -46,6 +46,7 @@ OPTIONS = {
         )
     },
     "la2ds export": {"--out", "--overwrite"} | COMMON,
+    "la2ds remove": COMMON,
     "la2ds cache-heatmaps": {"--overwrite", "--sheet"} | COMMON,
     "la2ds train": {
         *("--device", "--input", "--max-minutes", "--method", "--overwrite", "--preset"),

@@ -30,7 +30,7 @@ from la2ds_cli.core.corrections import (
     read_corrections,
     reading_of,
 )
-from la2ds_cli.core.csv_tables import table_text
+from la2ds_cli.core.csv_tables import read_rows, table_text
 from la2ds_cli.core.errors import ExitCode, UserError, first_line
 from la2ds_cli.core.phase_table import PhaseTable, read_phase_table, read_phases, write_phase_table
 from la2ds_cli.core.project_folder import ProjectFolder, real_path
@@ -119,7 +119,8 @@ class Project(ProjectFolder):
         removed: Collection[str] = (),
         order: Sequence[str] | None = None,
     ) -> None:
-        """Insert rows, or replace those with the same id. Rows of the ids `removed` are deleted.
+        """Insert rows, or replace those with the same id. Rows of the ids `removed` are deleted;
+        what people have written into them is kept in `aside` and comes back with the clip.
 
         Old rows keep their order. A new row goes before the nearest clip that follows it in
         `order`, the ids of the processed list (None = those of `added`), or else to the end, so
@@ -138,11 +139,11 @@ class Project(ProjectFolder):
     ) -> None:
         rows = {video.id: video for video in self.videos()}
         old_ids = list(rows)
+        back = self._rows_aside() if any(video.id not in rows for video in added) else {}
         for video in added:
             values = asdict(video)
-            if video.id in rows:
-                old = asdict(rows[video.id])
-                values |= {k: old[k] for k in ("split", "group") if not values[k]}
+            old = asdict(rows[video.id]) if video.id in rows else back.get(video.id, {})
+            values |= {k: old[k] for k in ("split", "group") if not values[k] and k in old}
             new = rows[video.id] = Video(**values)
             try:
                 check_row(new)
@@ -152,7 +153,30 @@ class Project(ProjectFolder):
                     exit_code=ExitCode.MISMATCH,
                 ) from error
         listed = _placed(old_ids, rows.keys() - set(old_ids), order or [v.id for v in added])
-        self._write_videos([rows[name] for name in listed if name not in removed])
+        self._set_aside([rows[name] for name in removed if name in rows])
+        new = {name: cells for name, cells in back.items() if name not in old_ids}
+        self._write_videos([rows[name] for name in listed if name not in removed], back=new)
+
+    def _set_aside(self, rows: Sequence[Video]) -> None:
+        """Keep the rows that hold something of a person in `aside`, with the user's columns."""
+        names, own = own_columns(self.videos_path)
+        cells = {row.id: dict(zip(names, own.get(row.id, ()), strict=False)) for row in rows}
+        kept = {
+            row.id: row_of(row) | cells[row.id]
+            for row in rows
+            if row.split or row.group or any(cells[row.id].values())
+        }
+        if kept:
+            kept = self._rows_aside() | kept
+            columns = list(dict.fromkeys(name for row in kept.values() for name in row))
+            table = ([row.get(name, "") for name in columns] for row in kept.values())
+            artifact.write_text(self.aside("videos.csv"), table_text(columns, table))
+
+    def _rows_aside(self) -> dict[str, dict[str, str]]:
+        """id -> column -> text of the rows in `aside`."""
+        path = self.aside("videos.csv")
+        rows = read_rows(path, dict, "delete it if you do not need it") if path.exists() else []
+        return {row["id"]: row for row in rows if row.get("id")}
 
     def replace_videos(self, gone: Collection[str], new: Sequence[str]) -> None:
         """Remove the clips `gone` from the list, and move those of `new`, which are listed, to the
@@ -183,10 +207,18 @@ class Project(ProjectFolder):
                 raise UserError(f"{video}: {error}", exit_code=ExitCode.MISMATCH) from error
             self._write_videos(list((marked | {video: new}).values()))
 
-    def _write_videos(self, rows: list[Video], heirs: Mapping[str, str] | None = None) -> None:
+    def _write_videos(
+        self,
+        rows: list[Video],
+        heirs: Mapping[str, str] | None = None,
+        back: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> None:
         """Write videos.csv, with the columns that a user has added behind those of la2ds. heirs:
-        clips that take over these cells of another, unless they have some of their own."""
+        clips that take over these cells of another, unless they have some of their own. back: rows
+        of clips that return, column -> text."""
         names, own = own_columns(self.videos_path)
+        for new, old in (back or {}).items():
+            own[new] = [old.get(name, "") for name in names]
         for new, old in (heirs or {}).items():
             if not any(own.get(new, ())) and old in own:
                 own[new] = own[old]

@@ -13,7 +13,6 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from glob import escape
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from la2ds_cli.core.clip import SPLITS, VIDEO_SUFFIXES, ClipOptions, Video
 from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
+from la2ds_cli.core.removal import Moved, exported, move, pictures_of, removed_folder, take_out
 from la2ds_cli.poses.sources import stands_for_clips
 from la2ds_cli.poses.subjects import ClipSubjects
 from la2ds_cli.studio import earlier
@@ -337,16 +337,10 @@ def _replace(studio: Any, old: Video, new: Sequence[str]) -> list[str]:
         told = hand_over(project, gone, new)
         project.replace_videos([video.id for video in gone], new)
         for video in gone:
-            for path in [*project.files_of(video.id), *_made_of(project, video.id)]:
+            for path in [*project.files_of(video.id), *pictures_of(project, video.id)]:
                 path.unlink(missing_ok=True)
     studio.films.forget(video.id for video in gone)
     return told
-
-
-def _made_of(project: Project, video: str) -> list[Path]:
-    """Files that the studio made of a clip, besides its film: thumbnails and manifest."""
-    folder = project.results_dir("studio")
-    return [*(folder / "thumbnails").glob(f"{escape(video)}.*.webp"), folder / f"{video}.csv"]
 
 
 def _check_followed(project: Project, video: str, box: Sequence[float], name: str) -> None:
@@ -414,7 +408,7 @@ class Deleted:
 
     video: Video
     order: list[str]
-    moved: list[tuple[Path, Path]]
+    moved: Moved
 
 
 @dataclass
@@ -427,11 +421,7 @@ class Bin:
     @staticmethod
     def empty(project: Project) -> None:
         """Delete the contents of the bin permanently."""
-        shutil.rmtree(_bin(project), ignore_errors=True)
-
-
-def _bin(project: Project) -> Path:
-    return project.results_dir("studio/deleted")
+        shutil.rmtree(removed_folder(project), ignore_errors=True)
 
 
 async def delete(request: Request) -> Response:
@@ -449,37 +439,18 @@ async def delete(request: Request) -> Response:
             order = [row.id for row in project.videos()]
             source = project.source(video)
             alone = sum(project.source(row) == source for row in project.videos()) == 1
-            files = project.files_of(video.id)
-            files += earlier.files_of(project, video.id)
-            if said.get("file") and is_copied(project, video) and alone:
-                files.append(source)
-            folder = _bin(project) / str(number)
-            moved = [(path, folder / path.relative_to(project.root)) for path in files]
-            project.add_videos([], [video.id])
-            _move(moved)
-            for path in _made_of(project, video.id):
-                path.unlink(missing_ok=True)
+            also = [source] if said.get("file") and is_copied(project, video) and alone else []
+            moved = take_out(project, video.id, removed_folder(project) / str(number), also)
             studio.bin.deleted[number] = Deleted(video, order, moved)
         studio.films.forget([video.id])
-        return number, source in files
+        return number, bool(also)
 
     number, file = await run_in_threadpool(move)
-    exported = await run_in_threadpool(_exported, project, video.id)
+    files = await run_in_threadpool(exported, project, video.id)
     # The browser deletes the pictures, too.
     headers = {"clear-site-data": '"cache"'}
-    told = {"number": number, "file": file, "exported": exported}
+    told = {"number": number, "file": file, "exported": files}
     return JSONResponse(told, headers=headers)
-
-
-def _exported(project: Project, video: str) -> list[str]:
-    """Exported files in `results` that show a clip, found by their names."""
-    folder = project.results_dir("studio").parent
-    hidden = _bin(project)
-    return sorted(
-        path.relative_to(project.root).as_posix()
-        for path in folder.rglob(f"*{escape(video)}*")
-        if path.is_file() and not path.is_relative_to(hidden)
-    )
 
 
 async def delete_file(request: Request) -> Response:
@@ -506,21 +477,12 @@ async def undelete(request: Request) -> Response:
 
     def back() -> None:
         with project.lock(wait=WAIT):
-            _move([(to, path) for path, to in deleted.moved if not path.exists()])
+            move([(to, path) for path, to in deleted.moved if not path.exists()])
             project.add_videos([deleted.video], order=deleted.order)
         del studio.bin.deleted[request.path_params["number"]]
 
     await run_in_threadpool(back)
     return JSONResponse({"id": deleted.video.id})
-
-
-def _move(moved: Sequence[tuple[Path, Path]]) -> None:
-    for path, to in moved:
-        try:
-            to.parent.mkdir(parents=True, exist_ok=True)
-            path.replace(to)
-        except OSError as error:
-            raise artifact.cannot_write(to, error) from error
 
 
 ROUTES = [

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from la2ds_cli.core import artifact
-from la2ds_cli.core.clip import Video, family
+from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.current import STEP
@@ -72,14 +72,6 @@ def earlier(project: Project, video: str) -> list[dict[str, Any]]:
             }
         )
     return told
-
-
-def files_of(project: Project, video: str) -> list[Path]:
-    """The files with kept joints of a clip, and of earlier readings of its file."""
-    listed = {each.id for each in project.videos()} - {video}
-    folders = [path for path in project.aside("poses").glob("*") if path.name not in listed]
-    mine = [path for path in folders if family(path.name) == family(video)]
-    return [path for folder in mine for path in folder.glob("*.safetensors")]
 
 
 def bring_back(project: Project, video: Video, number: int) -> None:

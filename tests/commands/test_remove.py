@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from la2ds_cli.core.artifact import Recipe
+from la2ds_cli.core.corrections import Correction, write_corrections
+from la2ds_cli.core.project import Project
+from la2ds_cli.main import app
+from la2ds_cli.poses.extract import extract_poses
+from tests.poses.test_extract import CONFIG, clips, project
+
+__all__ = ["clips", "project"]  # fixtures
+
+
+def remove(project: Project, *names: str):
+    return CliRunner().invoke(app, ["remove", *names, "--project", str(project.root)])
+
+
+def files(folder: Path, name: str) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob(f"*{name}*"))
+
+
+def test_a_clip_leaves_and_what_people_set_for_it_comes_back_with_it(project: Project, clips: Path):
+    anna, ben = (result.video for result in extract_poses(project, [str(clips)], CONFIG))
+    text = project.videos_path.read_text().splitlines()
+    text = [line + cell for line, cell in zip(text, (",coach", ",Mia", ",Lee"), strict=True)]
+    project.videos_path.write_text("\n".join(text) + "\n")
+    project.mark_video(anna, split="test", group="Anna")
+    project.phases_path.write_text(f"video,start,end,phase\n{anna},0,8,up\n")
+    write_corrections(
+        project.corrections_path, [(anna, Correction(3, "nose", (1.0, 2.0), "auto", ""))]
+    )
+    before = project.videos_path.read_text()
+    labels = {path: path.read_text() for path in (project.phases_path, project.corrections_path)}
+    for path in (project.heatmap_path(anna), project.embedding_path("run", anna)):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"x")
+    for folder in (project.film_dir(anna), project.earlier_poses(anna)):
+        folder.mkdir(parents=True)
+        (folder / "1.safetensors").write_bytes(b"x")
+    project.results_dir("align").mkdir(parents=True)
+    (project.results_dir("align") / f"{anna}--{ben}.csv").write_text("")
+
+    result = remove(project, anna)
+    assert result.exit_code == 0
+    assert result.stdout == f"removed {anna}\n"
+    assert f"files that you made of it stay: results/align/{anna}--{ben}.csv" in result.stderr
+    assert "extract-poses brings a clip back" in result.stderr
+    assert [video.id for video in project.videos()] == [ben]
+    assert files(project.root, anna) == [f"aside/poses/{anna}", f"results/align/{anna}--{ben}.csv"]
+    assert not list(project.earlier_poses(anna).iterdir())
+    assert (clips / "anna" / "clip.mp4").exists()
+    assert {path: path.read_text() for path in labels} == labels
+
+    extract_poses(project, [str(clips)], CONFIG)
+    assert project.videos_path.read_text() == before
+    assert list(project.phases()) == [anna]
+
+
+def test_what_has_been_set_since_is_not_replaced(project: Project, clips: Path):
+    """Also not by a row that was removed earlier."""
+    anna, _ = (result.video for result in extract_poses(project, [str(clips)], CONFIG))
+    for group in ("first", "second"):
+        project.mark_video(anna, split="", group=group)
+        assert remove(project, anna).exit_code == 0
+        extract_poses(project, [str(clips)], CONFIG)
+        assert {v.id: v.group for v in project.videos()}[anna] == group
+
+
+def test_a_name_that_no_clip_has_removes_none(project: Project, clips: Path):
+    anna, _ = (result.video for result in extract_poses(project, [str(clips)], CONFIG))
+    result = remove(project, anna, "carla")
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert "the project has no clip carla; nothing was removed" in result.stderr
+    assert remove(project, "clip.mp4").exit_code == 5  # two clips have this name
+    assert len(project.videos()) == 2
+
+
+def test_the_document_names_a_clip_once(project: Project, clips: Path):
+    anna, _ = (result.video for result in extract_poses(project, [str(clips)], CONFIG))
+    arguments = ["remove", anna, anna, "--json", "--project", str(project.root)]
+    result = CliRunner().invoke(app, arguments)
+    said = json.loads(result.stdout)
+    assert (said["command"], said["removed"], said["exported"]) == ("remove", [anna], [])
+
+
+def test_another_command_that_writes_keeps_it_from_starting(project: Project, clips: Path):
+    anna, _ = (result.video for result in extract_poses(project, [str(clips)], CONFIG))
+    with project.lock():
+        assert remove(project, anna).exit_code == 5
+    assert project.pose_path(anna).exists()
+
+
+@pytest.mark.parametrize("step", ["poses", "import"])
+def test_imported_and_extracted_joints_go(project: Project, clips: Path, step: str):
+    anna, _ = (result.video for result in extract_poses(project, [str(clips)], CONFIG))
+    pose, recipe = project.read_pose(anna)
+    project.write_pose(anna, pose, Recipe(step, 1, recipe.config, recipe.inputs))
+    assert remove(project, anna).exit_code == 0
+    assert not project.pose_path(anna).exists()
