@@ -49,6 +49,7 @@ _MOST_CONTENDERS = 3
 _LOST_SHARE = 0.5  # of the clip's usual joint score, below which a frame shows nobody
 _CUT_OFF = 0.5  # of the declared frames, below which a clip that is too short was cut off
 _REPORTED = 6  # people described in the facts of a clip
+_LEAST_SCORE = 0.1  # of a box that may be a person
 
 
 @dataclass(frozen=True)
@@ -196,14 +197,25 @@ def _tracks(task: ClipTask, detections: Detections) -> list[Track]:
         cuts=detections.cuts,
     )
     if not tracks:
-        best = max((box[:, 4].max() for box in clipped if len(box)), default=0.0)
+        best = float(max((box[:, 4].max() for box in clipped if len(box)), default=0.0))
         raise UserError(
             f"no person found in the {len(clipped)} frames of {task.path} (best score {best:.2f})",
-            hint="check the clip, or set detect_threshold = 0.2 under [poses] in project.toml",
+            hint=_hint_of_nobody(best),
             exit_code=ExitCode.UNUSABLE,
             code="V020",
         )
     return [_interpolated(track, task.detect_every, detections.cuts) for track in tracks]
+
+
+def _hint_of_nobody(best: float) -> str:
+    """What may help if nobody was found. best: the highest score of a box, 0 without any."""
+    if best < _LEAST_SCORE:  # no threshold finds what the detector did not see
+        return (
+            "check that the clip shows a whole person, not too small; if the picture is turned, "
+            "use --rotate 90 or 270; or try another network with --detector"
+        )
+    lower = int(20 * best) / 20
+    return f"check the clip, or set detect_threshold = {lower:g} under [poses] in project.toml"
 
 
 def _interpolated(track: Track, every: int, cuts: Sequence[int]) -> Track:

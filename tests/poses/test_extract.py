@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import wave
 from dataclasses import replace
 from pathlib import Path
@@ -275,6 +276,16 @@ def test_the_best_score_is_told_when_nobody_is_found(project: Project, clips: Pa
     assert result.code == "V020"
     assert "20 frames" in result.message
     assert "0.90" in result.message
+    # A limit that the clip then meets, and no advice to lower it where there is nothing to find.
+    limit = re.search(r"detect_threshold = ([0-9.]+) ", result.hint)
+    assert limit
+    lower = replace(CONFIG, detect_threshold=float(limit[1]))
+    assert extract_poses(project, [str(clips / "anna")], lower)[0].usable
+    film(clips / "nobody.mp4", [{}] * 12)
+    (nobody,) = extract_poses(project, [str(clips / "nobody.mp4")], CONFIG)
+    assert "best score 0.00" in nobody.message
+    assert "detect_threshold" not in nobody.hint
+    assert "--detector" in nobody.hint
 
 
 def test_a_truncated_file_gives_what_is_left(project: Project, tmp_path: Path) -> None:
