@@ -16,7 +16,7 @@ import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -149,20 +149,35 @@ def run_weights(
 
     They are measured on at most MOST_CLIPS clips that were held out of the run's training: on those
     that it was trained on, its embedding looks better than it is. The result is stored beside the
-    run's weights, and measured again only for other weights, settings and poses of these clips.
+    run's weights, and measured again only for other weights, settings and poses of these clips, and
+    once a clip that could not be embedded then can be.
     """
     path = project.part_weights_path(run)
     chosen = _chosen(project, run)
     key = _key(project, run, settings, distance, chosen, spatial=spatial)
-    stored = _stored(path, key)
-    if stored is None:
-        clips = _clips(project, run, distance, list(chosen), spatial=spatial)
-        if len(clips) < 2:
-            return {}
-        stored = measure_weights(clips, settings)
-        content = {"key": key, "weights": stored, "clips": len(clips)}
-        artifact.write_json(path, content)
-    return stored
+    document = artifact.read_document(path)
+    stored = _stored(document, key)
+    if stored is not None:
+        left_out = _left_out(document, list(chosen))
+        if not (left_out and _clips(project, run, distance, left_out, spatial=spatial)):
+            return stored
+    clips = _clips(project, run, distance, list(chosen), spatial=spatial)
+    if len(clips) < 2:
+        return {}
+    weights = measure_weights(list(clips.values()), settings)
+    content = {"key": key, "weights": weights, "clips": len(clips)}
+    content |= {"left_out": [video for video in chosen if video not in clips]}
+    artifact.write_json(path, content)
+    return weights
+
+
+def _left_out(document: Mapping[str, object], chosen: Sequence[str]) -> list[str]:
+    """Those of the chosen clips that did not count in stored weights; all of them if the file does
+    not say which, as those of earlier versions do."""
+    if document.get("clips") == len(chosen):
+        return []
+    names = document.get("left_out")
+    return [video for video in chosen if not isinstance(names, list) or video in names]
 
 
 def _chosen(project: Project, run: str) -> dict[str, str]:
@@ -207,9 +222,8 @@ def _key(
     return artifact.Recipe("part_weights", VERSION, used, inputs).key
 
 
-def _stored(path: Path, key: str) -> dict[str, float] | None:
+def _stored(document: Mapping[str, Any], key: str) -> dict[str, float] | None:
     """The weights in the file, None if there are none for this key, or none that la2ds wrote."""
-    document = artifact.read_document(path)
     if document.get("key") != key:
         return None
     try:
@@ -222,9 +236,9 @@ def _stored(path: Path, key: str) -> dict[str, float] | None:
 
 def _clips(
     project: Project, run: str, distance: OneDistance, videos: Sequence[str], *, spatial: bool
-) -> list[dict[str, FloatArray]]:
-    """The parts, without their weights, of those of the clips that can be embedded and compared;
-    none if no clip can be embedded. They may have been extracted again with a skeleton of more
+) -> dict[str, dict[str, FloatArray]]:
+    """The parts, without their weights, of those of the clips that can be embedded and compared, by
+    id; none if no clip can be embedded. They may have been extracted again with a skeleton of more
     joints than the run reads."""
     from la2ds_cli.embedding.embed import possible_embeddings
 
@@ -246,22 +260,22 @@ def _clips(
     except UserError as error:  # such as a network that is not installed
         if error.exit_code == ExitCode.STORAGE:
             raise
-        return []
+        return {}
     plain = replace(
         distance,
         embedding=1.0,
         base=float(distance.base > 0),
         movement=float(distance.movement > 0),
     )
-    return [
-        plain.parts(
+    return {
+        video: plain.parts(
             paced_movement(pose) if plain.movement else None,
             embeddings[video].value,
             None if base is None else base[video].value,
         )
         for video, pose in poses.items()
         if video in (embeddings if base is None else base)
-    ]
+    }
 
 
 # --- how they are measured: arrays in, numbers out ------------------------------------------------
