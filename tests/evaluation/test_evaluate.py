@@ -218,7 +218,7 @@ def test_without_labels_events_are_kinematic_and_flagged(tmp_path: Path) -> None
 def test_motionless_clips_are_null_with_reasons_and_still_written(tmp_path: Path) -> None:
     project = Project.create(tmp_path)
     for n in range(3):
-        add_sequence(project, f"clip{n}", sequence(np.zeros(30)))
+        add_sequence(project, f"clip{n}", sequence(np.zeros(30 + n)))
     result = evaluate(project, config=Config(), features=BASELINES)
     raw = result["features"]["raw_pose"]
     assert result["events"] is None
