@@ -8,7 +8,7 @@ from typing import Any
 
 from la2ds_cli.core.config import EvaluateConfig
 from la2ds_cli.evaluation.features import FeatureSet
-from la2ds_cli.evaluation.measure import RESAMPLES
+from la2ds_cli.evaluation.measure import RESAMPLES, said_of_runs
 from la2ds_cli.evaluation.protocol import Protocol
 
 _EVENTS = {
@@ -133,14 +133,15 @@ def _every(stride: int) -> str:
 
 def _features(sets: Sequence[FeatureSet], aligned: bool) -> dict[str, str]:
     """Description of each set and how it aligns; a model of several runs is described once."""
-    runs = [feature_set.run for feature_set in sets if feature_set.name == "model"]
+    runs = {one.run: one.alignment for one in sets if one.name == "model"}
     descriptions = {}
     for feature_set in sets:
-        text = feature_set.description
+        text, alignment = feature_set.description, feature_set.alignment
         if feature_set.name == "model" and len(runs) > 1:
+            alignment = said_of_runs(runs)
             text = (
                 f"mean over the networks of the runs {', '.join(runs)}; ± is the standard "
                 f"deviation over runs (n - 1)"
             )
-        descriptions[feature_set.name] = f"{text}; {feature_set.alignment}" if aligned else text
+        descriptions[feature_set.name] = f"{text}; {alignment}" if aligned else text
     return descriptions

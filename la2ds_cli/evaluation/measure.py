@@ -69,6 +69,13 @@ def undefined(reason: str, **facts: Any) -> Measure:
     return Measure(None, np.empty(0), {**facts, "reason": reason})
 
 
+def said_of_runs(texts: Mapping[str, str]) -> str:
+    """What holds for several runs: once if it is the same for all, otherwise for each by name."""
+    if len(set(texts.values())) == 1:
+        return next(iter(texts.values()))
+    return "; ".join(f"{run}: {text}" for run, text in texts.items())
+
+
 def mean_over_runs(measures: Mapping[str, Measure]) -> Measure:
     """Mean over several training runs, by run name; undefined if one of them is.
 

@@ -34,6 +34,7 @@ from la2ds_cli.evaluation.measure import (
     mean_over_runs,
     nested,
     resampled_means,
+    said_of_runs,
     spread_over_clips,
     undefined,
     video_counts,
@@ -213,7 +214,9 @@ def mean_row(by_run: Mapping[str, Scored], videos: int, seed: int) -> dict[str, 
     row = nested(rows)
     if "event_transfer" in by_run[runs[0]].row:
         row["event_transfer"] = _mean_transfer(by_run, videos, seed)
-        row |= {key: by_run[runs[0]].row[key] for key in ("variant", "uses")}
+        row["variant"] = said_of_runs({run: one.row["variant"] for run, one in by_run.items()})
+        uses = [one.row["uses"] for one in by_run.values()]
+        row |= {"uses": uses[0]} if all(one == uses[0] for one in uses) else {}
     return row
 
 

@@ -6,6 +6,7 @@ import csv
 import re
 import shutil
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,26 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from la2ds_cli.core.config import load_config
+from la2ds_cli.core.config import AlignConfig, EvaluateConfig, load_config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.table import Cell
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.embedding.embedder import Embedder
 from la2ds_cli.evaluation.clips import select_clips
+from la2ds_cli.evaluation.definitions import describe
 from la2ds_cli.evaluation.evaluate import evaluate, result_name
 from la2ds_cli.evaluation.event_transfer import TransferError, summarise
-from la2ds_cli.evaluation.features import FeatureRequest, feature_sets
+from la2ds_cli.evaluation.features import (
+    FeatureRequest,
+    FeatureSet,
+    Uses,
+    Variant,
+    align_views,
+    feature_sets,
+)
 from la2ds_cli.evaluation.measure import Measure, mean_over_runs, undefined
+from la2ds_cli.evaluation.protocol import get_protocol
 from la2ds_cli.evaluation.scoring import Scored, mean_row
 from la2ds_cli.evaluation.table import (
     evaluation_table,
@@ -231,6 +241,36 @@ def test_an_undefined_run_leaves_the_mean_undefined_and_is_named() -> None:
     assert lacking.value is None
     assert lacking.row()["interval"] is None
     assert lacking.facts["reason"] == "run b: no frames"
+
+
+@pytest.mark.parametrize("same", [False, True])
+def test_several_runs_say_how_each_was_aligned(same: bool) -> None:
+    """The weights of the one distance are measured for each run."""
+    said = {"a": "weights: network 0.50", "b": "weights: network " + ("0.50" if same else "2.00")}
+    uses = Uses("network", True, 4, True)
+    errors = [TransferError(0, 0, b, "top", 2.0, 4.0, 0.1, False) for b in (1, 2)]
+    transfer = summarise(errors, 5, 0)
+    rows = {
+        run: {"event_transfer": transfer, "variant": text, "uses": asdict(uses)}
+        for run, text in said.items()
+    }
+    row = mean_row({run: Scored(row, {}, errors, []) for run, row in rows.items()}, 5, 0)
+    expected = said["a"] if same else f"a: {said['a']}; b: {said['b']}"
+    assert (row["variant"], row["uses"]) == (expected, asdict(uses))
+
+    def feature_set(run: str) -> FeatureSet:
+        variant = Variant("", lambda _: [], align_views(AlignConfig()), "", uses)
+        return FeatureSet("model", "a network", said[run], (variant,), run)
+
+    sets = [feature_set("a"), feature_set("b")]
+    chosen = get_protocol("la2ds", EvaluateConfig())
+    described = describe(chosen, EvaluateConfig(), sets, None)["features"]["model"]
+    assert described.endswith(f"(n - 1); {expected}")
+
+    # What an alignment uses is left out if the runs differ in it.
+    rows["b"]["uses"] = asdict(replace(uses, movement=False))
+    row = mean_row({run: Scored(row, {}, errors, []) for run, row in rows.items()}, 5, 0)
+    assert "uses" not in row
 
 
 def test_a_reason_is_told_once_and_names_the_runs_where_it_is_not_that_of_all() -> None:
