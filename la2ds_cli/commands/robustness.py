@@ -224,12 +224,12 @@ def _treatments(text: str | None) -> list[MissingJoints]:
 
 def _show(console: Console, project: Project, sweep: Sweep, name: str) -> None:
     from la2ds_cli.core.table import terminal
-    from la2ds_cli.experiments.robustness import sweep_table, write_sweep
+    from la2ds_cli.experiments.robustness import clipped_notes, sweep_table, write_sweep
 
     paths = write_sweep(sweep, project.results_dir("robustness"), name)
     console.document(f"robustness {sweep.kind}", {"project": project.root, **sweep.to_json()})
     console.rendered(terminal(sweep_table(sweep)))
     console.line(f"event transfer of the model: {sweep.facts['protocol']['features']['model']}")
-    for text in sweep.warnings:
+    for text in [*clipped_notes(sweep), *sweep.warnings]:
         console.line(f"note: {text}", "yellow")
     console.note(f"in full: {', '.join(str(path) for path in paths)}")

@@ -32,7 +32,7 @@ from la2ds_cli.experiments.corruption import (
     JointNoise,
     check_limb,
 )
-from la2ds_cli.experiments.metrics import HEADLINE, METRICS, Scores
+from la2ds_cli.experiments.metrics import HEADLINE, METRICS, PROGRESSION, Scores
 from la2ds_cli.experiments.scores import Evaluation, evaluate_run
 
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ class Condition:
     """One line of the result. features: `model` or `raw_pose`. train, test: the joints in training
     and in test. interval: 95 %, of the median transfer error over the scored clips. ratio: that
     error divided by the one of the clean condition. missing: `model.missing` of the run; raw poses
-    interpolate gaps in time, which is `imputed`."""
+    interpolate gaps in time, which is `imputed`. clipped: number of phases whose R squared counts
+    as the floor in its progression."""
 
     features: str
     train: str
@@ -59,6 +60,7 @@ class Condition:
     interval: list[float] | None
     ratio: float | None
     missing: str
+    clipped: int
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,7 @@ def limb_sweep(
             entry.intervals[features],
             _ratio(entry.scores[features], evaluations[0.0].scores[features]),
             treatment[features],
+            entry.clipped[features],
         )
         for features in FEATURES
         for probability, entry in evaluations.items()
@@ -186,6 +189,7 @@ def noise_sweep(
             entry.intervals[features],
             _ratio(entry.scores[features], clean.scores[features]),
             treatment[features],
+            entry.clipped[features],
         )
         for features in FEATURES
         for (source, target), entry in evaluations.items()
@@ -351,18 +355,29 @@ def _ratio(scores: Scores, clean: Scores) -> float | None:
 
 
 def sweep_table(sweep: Sweep) -> Table:
-    """The table for a terminal; `growth` is the median error divided by that of clean joints."""
+    """The table for a terminal; `growth` is the median error divided by that of clean joints, and *
+    marks a progression that was clipped."""
     shown = [m for m in METRICS if any(c.scores.get(m.name) is not None for c in sweep.conditions)]
     headings = [m.short for m in shown]
     headings = [*headings[:1], "95 %", "growth", *headings[1:]]
     rows = []
     for c in sweep.conditions:
-        figures = [m.shown(c.scores.get(m.name)) for m in shown]
+        figures = [
+            m.shown(c.scores.get(m.name)) + "*" * (m.name == PROGRESSION and c.clipped > 0)
+            for m in shown
+        ]
         growth = "–" if c.ratio is None else f"{c.ratio:.2f}"
         low_high = "" if c.interval is None else f"{c.interval[0]:.2f}–{c.interval[1]:.2f}"
         cells = [_label(c), *figures[:1], low_high, growth, *figures[1:]]
         rows.append(Row([Cell(text) for text in cells]))
     return Table([Column("", kind="name", wrap=True), *map(Column, headings)], rows)
+
+
+def clipped_notes(sweep: Sweep) -> list[str]:
+    """What * in the table means; empty if nothing was clipped."""
+    total = sum(condition.clipped for condition in sweep.conditions)
+    said = f"progression: * phases whose R squared is counted as the floor: {total} in all lines"
+    return [said] if total else []
 
 
 def _label(condition: Condition) -> str:

@@ -20,8 +20,10 @@ from la2ds_cli.core.table import terminal
 from la2ds_cli.experiments.corruption import CorruptedProject, JointNoise
 from la2ds_cli.experiments.robustness import (
     TREATMENTS,
+    Condition,
     Sweep,
     by_treatment,
+    clipped_notes,
     limb_sweep,
     noise_sweep,
     sweep_csv,
@@ -85,6 +87,26 @@ def test_limbs_go_missing_for_the_model_and_the_raw_pose_alike(
     assert "growth" in printed
     assert f"{less:.2f}" in printed
     assert "raw pose, 100%" in printed
+    figures = project.root / "results" / "robustness"
+    for condition, label in zip(sweep.conditions, ("0", "100") * 2, strict=True):
+        document = json.loads((figures / f"left_arm-{label}" / "mine.json").read_text())
+        told = document["features"][condition.features]["phase_progression"]
+        assert condition.clipped == told["clipped"]
+
+
+@pytest.mark.parametrize("clipped", [0, 3])
+def test_a_clipped_progression_has_a_star(clipped: int) -> None:
+    scores = {"event_transfer_median": 2.0, "progression": 0.1234}
+    conditions = [
+        Condition("model", "clean", test, scores, None, 1.0, "mixed", n)
+        for test, n in (("0% missing", 0), ("25% missing", clipped))
+    ]
+    sweep = Sweep("limbs", "mine", {}, conditions, {})
+    cells = [[cell.text for cell in row.cells][-1] for row in sweep_table(sweep).rows]
+    assert cells == ["0.1234", "0.1234*" if clipped else "0.1234"]
+    notes = clipped_notes(sweep)
+    assert len(notes) == (clipped > 0)
+    assert all("* phases" in note and "3 in all lines" in note for note in notes)
 
 
 def test_each_treatment_of_missing_joints_is_a_run_that_is_tested_as_it_was_trained(
