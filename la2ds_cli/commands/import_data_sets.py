@@ -14,7 +14,7 @@ from la2ds_cli.commands.options import (
     ProjectOption,
     QuietOption,
     on_project,
-    project_for_import,
+    open_or_create,
 )
 
 if TYPE_CHECKING:
@@ -37,10 +37,8 @@ def import_into(
     from la2ds_cli.core.console import Console
     from la2ds_cli.health.status import after_poses
 
-    with (
-        Console(as_json=as_json, quiet=quiet) as console,
-        project_for_import(project, console) as opened,
-    ):
+    with Console(as_json=as_json, quiet=quiet) as console:
+        opened = open_or_create(project, console)
         with opened.lock():
             results = importer(opened, console.progress)
         console.items(results)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
@@ -120,39 +120,45 @@ def open_project(root: Path) -> Project:
 
 
 def open_or_create(root: Path, console: Console) -> Project:
-    """The project at `root`; created there, with a note, if there is none."""
+    """The project at `root`; created there, with a note, if there is none. A new project is removed
+    if the command ends without having put anything into it, such as one that fails on its other
+    arguments, so that a mistyped folder does not become an empty project."""
     from la2ds_cli.core.project import PROJECT_FILE, Project
 
-    if not (root / PROJECT_FILE).exists():
-        console.note(f"new project in {root.resolve()}")
-    return Project.create(root)
+    if (root / PROJECT_FILE).exists():
+        return Project.open(root)
+    console.note(f"new project in {root.resolve()}")
+    before = {path.name for path in root.iterdir()} if root.is_dir() else None
+    project = Project.create(root)
+
+    def end() -> None:
+        if _take_back(project.root, PROJECT_FILE, before):
+            console.note("no project was created, since nothing was added to it")
+
+    console.at_end(end)
+    return project
 
 
-@contextmanager
-def project_for_import(root: Path, console: Console) -> Iterator[Project]:
-    """open_or_create, but a new project is removed if no clip is imported into it, so that a
-    mistyped folder does not become an empty project."""
-    from la2ds_cli.core.project import PROJECT_FILE
+def _take_back(root: Path, project_file: str, before: set[str] | None) -> bool:
+    """Remove what Project.create and its locks wrote, unless something else was made or another
+    command uses it; whether that was done. before: what was in the folder, None if it is new."""
+    from filelock import FileLock
 
-    new, new_folder = not (root / PROJECT_FILE).exists(), not root.exists()
-    project = open_or_create(root, console)
-    try:
-        yield project
-    finally:
-        if new and not project.videos_path.exists():
-            _take_back(project.root, PROJECT_FILE, folder=new_folder)
-            console.note("no project was created, since no clip was imported")
-
-
-def _take_back(root: Path, project_file: str, *, folder: bool) -> None:
-    """Remove what Project.create and its lock wrote, and folders that are then empty."""
-    with suppress(OSError):
-        (root / project_file).unlink()
-        for name in ("lock", "tables.lock"):
-            (root / "logs" / name).unlink(missing_ok=True)
-        (root / "logs").rmdir()
-        if folder:
-            root.rmdir()
+    with suppress(OSError):  # a lock that another command holds is one, too
+        made = {path.name for path in root.iterdir()} - (before or set())
+        locks = list((root / "logs").iterdir()) if "logs" in made else []
+        if not made <= {project_file, "logs"} or any("lock" not in path.name for path in locks):
+            return False
+        for path in locks:
+            with FileLock(path, timeout=0):
+                pass
+        for path in (*locks, root / project_file):
+            path.unlink(missing_ok=True)
+        folders = ["logs"] * ("logs" in made) + [""] * (before is None)
+        for folder in folders:
+            (root / folder).rmdir()
+        return True
+    return False
 
 
 def open_or_create_for(root: Path, names: Sequence[str], console: Console) -> Project:

@@ -131,6 +131,7 @@ class Console:
         self.quiet = quiet
         self.progress: Progress = Progress() if quiet else _stderr_progress()
         self._noted: set[str] = set()  # warnings that were shown
+        self._at_end: list[Callable[[], None]] = []
 
     def __enter__(self) -> Console:
         self._show_warning = warnings.showwarning
@@ -140,6 +141,12 @@ class Console:
     def __exit__(self, *_: object) -> None:
         warnings.showwarning = self._show_warning
         self.progress.end()
+        for call in self._at_end:
+            call()
+
+    def at_end(self, call: Callable[[], None]) -> None:
+        """Call a function when the command has ended, also by an error."""
+        self._at_end.append(call)
 
     def _warning(self, message: Warning | str, category: type[Warning], *origin: Any) -> None:
         """Print the old name of a setting as a note, once; other warnings are shown as usual."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.main import app
 from la2ds_cli.poses.extract import ExtractOptions
 from la2ds_cli.poses.sources import stands_for_clips
+from tests.poses.grey_people import film
+from tests.poses.test_extract import walk
 
 RUNNER = CliRunner()
 
@@ -29,6 +32,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         made.append({"project": project, "paths": paths, "config": config, **vars(options)})
         if config.detector == "nonsense":
             raise UserError("unknown detector 'nonsense'", hint="known: full-frame")
+        project.results_dir("extract").mkdir(parents=True, exist_ok=True)  # for the report
         failed = ItemResult(paths[-1], "", "failed", 0, "V001", "not a readable video", "copy it")
         return [*(ItemResult(path, f"id-{path}", "ok", 9) for path in paths[:-1]), failed]
 
@@ -72,6 +76,7 @@ def test_the_choice_of_networks_is_kept_for_later_steps(
 
 
 def test_an_unknown_network_is_not_kept(calls: list[dict[str, Any]], tmp_path: Path):
+    Project.create(tmp_path)
     arguments = ["extract-poses", "a.mp4", "--detector", "nonsense", "--project", str(tmp_path)]
     result = RUNNER.invoke(app, arguments)
     assert result.exit_code == ExitCode.USAGE
@@ -107,6 +112,51 @@ def test_a_mistyped_folder_makes_no_project(
     assert "V006" in result.stderr
     assert "no project was created" in result.stderr
     assert not (tmp_path / "p").exists()
+
+
+@pytest.mark.parametrize("existed", [False, True])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["extract-poses", "a.mp4", "--detector", "nope"],
+        ["extract-poses", "a.mp4", "--subject", "nobody"],
+        ["extract-poses", "a.mp4", "--pose", "nope.onnx", "--shard", "1/2"],
+        ["align", "a.mp4", "b.mp4", "--method", "nope"],
+        ["sync", "a.mp4", "b.mp4", "--out", "x.txt"],
+    ],
+)
+def test_arguments_that_are_refused_make_no_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], existed: bool
+):
+    monkeypatch.chdir(tmp_path)
+    for n, name in enumerate(("a.mp4", "b.mp4")):
+        film(tmp_path / name, walk(12 + n))
+    if existed:
+        (tmp_path / "p").mkdir()
+        (tmp_path / "p" / "mine.txt").touch()
+    before = sorted(tmp_path.rglob("*"))
+    result = RUNNER.invoke(app, [*arguments, "--project", "p", "--device", "cpu"])
+    assert result.exit_code in (ExitCode.USAGE, ExitCode.UNREADABLE)
+    assert "no project was created" in result.stderr
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_new_project_that_another_command_uses_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    film(tmp_path / "a.mp4", walk(12))
+
+    def extract_poses(project: Project, *_: object, **__: object):
+        held.enter_context(project.shard_lock(2, 2))
+        raise UserError("no")
+
+    monkeypatch.setattr("la2ds_cli.poses.extract.extract_poses", extract_poses)
+    with ExitStack() as held:
+        arguments = ["extract-poses", str(tmp_path / "a.mp4"), "--shard", "1/2"]
+        result = RUNNER.invoke(app, [*arguments, "--project", str(tmp_path / "p")])
+    assert result.exit_code == ExitCode.USAGE
+    assert "no project was created" not in result.stderr
+    assert (tmp_path / "p" / "project.toml").exists()
 
 
 def test_what_stands_for_clips(tmp_path: Path):
