@@ -135,8 +135,8 @@ def summarise(errors: Sequence[TransferError], videos: int, seed: int) -> dict[s
     """Statistics over all events as plain JSON types, None if there is no event at all.
 
     videos: number of clips to which the errors' numbers refer. interval_percent: 95 % bootstrap
-    interval over videos of median_percent, None for a single pair of them. draw_median_percent: the
-    median of each draw.
+    interval over videos of median_percent, None for a single pair of them. clips: the number of
+    clips that the events are of. draw_median_percent: the median of each draw.
     """
     percent = np.array([error.percent for error in errors])
     seconds = np.array([error.seconds for error in errors])
@@ -153,6 +153,7 @@ def summarise(errors: Sequence[TransferError], videos: int, seed: int) -> dict[s
             float(np.median([e.percent for e in errors if e.draw == draw])) for draw in draws
         ],
         "by_event": _by_event(errors),
+        "clips": len({clip for error in errors for clip in (error.a, error.b)}),
         "pairs": len({(e.draw, e.a, e.b) for e in errors}),
         "events": len(errors),
         "unmatched": sum(error.unmatched for error in errors),

@@ -39,11 +39,13 @@ class Measure:
     by_video: Sequence[VideoValue] = field(default=())
 
     def row(self) -> dict[str, Any]:
-        """Value, interval (95 %, over videos) and facts as plain JSON types."""
+        """Value, interval (95 %, over videos), the number of videos behind both, and facts as plain
+        JSON types."""
         spread = interval(self.resampled) if self.value is not None else None
         return {
             "value": self.value,
             "interval": list(spread) if spread else None,
+            "clips": len(self.by_video),
             **self.facts,
         }
 
@@ -87,6 +89,7 @@ def mean_over_runs(measures: Mapping[str, Measure]) -> Measure:
     each = [measure.facts for measure in measures.values()]
     facts = {name: fact for name, fact in each[0].items() if all(f.get(name) == fact for f in each)}
     facts |= _combined(each) | {"by_run": values, "spread": None}
+    facts["clips"] = min(len(measure.by_video) for measure in measures.values())
     undefined_runs = {run for run, value in values.items() if value is None}
     if undefined_runs:
         # Not why single pairs of the other runs are undefined.

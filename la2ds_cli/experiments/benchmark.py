@@ -233,7 +233,7 @@ def _add_baseline(
 ) -> None:
     row = ResultRow(name, label, {}, outcomes=[Outcome("", features, scored.scores[features])])
     into.table.baselines.append(row)
-    into.add_sample(row, scored.resampled[features])
+    into.add_sample(row, scored.resampled[features], scored.clips)
 
 
 def _one_run(
@@ -274,7 +274,7 @@ def _one_run(
             into.networks.append(_network(config))
             name, label = f"{UNTRAINED}-{method.name}", f"untrained, {method.label}"
             _add_baseline(into, name, label, UNTRAINED, scored)
-        into.add_sample(row, scored.resampled["model"])
+        into.add_sample(row, scored.resampled["model"], scored.clips)
         _add_news(into, scored)
 
     error = attempt(budget.project, run, work)

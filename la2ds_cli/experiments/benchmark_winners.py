@@ -150,7 +150,7 @@ def _differences(
     differences = {}
     for first, second in itertools.combinations(known, 2):
         each = [
-            difference(samples[first], samples[second], project.table.facts.get("clips", 2))
+            difference(samples[first], samples[second], project.clips_behind(metric))
             for samples, project in zip(by_project, projects, strict=True)
         ]
         one = mean_difference(each)

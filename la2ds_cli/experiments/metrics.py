@@ -37,6 +37,14 @@ class Metric:
             value = value.get(key) if isinstance(value, Mapping) else None
         return None if value is None else self.factor * float(value)
 
+    def clips(self, row: Mapping[str, Any]) -> int | None:
+        """The number of clips behind the metric, from the row of a feature set; None if this
+        evaluation does not provide the metric."""
+        entry: Any = row
+        for key in self.path[:-1]:
+            entry = entry.get(key) if isinstance(entry, Mapping) else None
+        return None if entry is None else int(entry["clips"])
+
     def shown(self, value: float | None) -> str:
         """The value with the digits of the metric, or a dash."""
         return "–" if value is None else f"{value:.{self.digits}f}"

@@ -6,7 +6,7 @@ They are plain data, which `ablation_table` and `benchmark_pages` write to files
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -126,24 +126,35 @@ class Choice:
 @dataclass
 class ProjectResult:
     """One project: a row for each method and baseline. source: where its clips come from.
-    resampled: row -> resamples of each of its scored runs. networks: those whose untrained weights
+    resampled: row -> resamples of each of its scored runs. clips: metric -> the number of clips
+    behind it, without those that have no label for it. networks: those whose untrained weights
     were scored. rates: method -> its learning rate, if several were tried. shares_runs: its runs
     are those of the previous project, of which it shows other pairs."""
 
     table: TableResult
     source: Source
     resampled: dict[str, list[Resamples]] = field(default_factory=dict)
+    clips: dict[str, int] = field(default_factory=dict)
     networks: list[Any] = field(default_factory=list)
     rates: dict[str, Choice] = field(default_factory=dict)
     shares_runs: bool = False
+
+    def clips_behind(self, metric: str) -> int:
+        """The number of clips behind a metric, of all scored clips if it is not known."""
+        return self.clips.get(metric) or int(self.table.facts.get("clips", 2))
 
     def row(self, name: str) -> ResultRow | None:
         """The row of a method or baseline; None if there is none."""
         rows = [*self.table.rows, *self.table.baselines]
         return next((row for row in rows if row.name == name), None)
 
-    def add_sample(self, row: ResultRow, sample: Resamples) -> None:
-        """Add the resamples of another run, and update the intervals of its row."""
+    def add_sample(
+        self, row: ResultRow, sample: Resamples, clips: Mapping[str, int] | None = None
+    ) -> None:
+        """Add the resamples of another run, and update the intervals of its row. clips: metric ->
+        the number of clips behind it."""
+        for metric, count in (clips or {}).items():
+            self.clips[metric] = min(count, self.clips.get(metric, count))
         runs = self.resampled.setdefault(row.name, [])
         runs.append(sample)
         row.intervals = {

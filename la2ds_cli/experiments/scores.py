@@ -81,12 +81,14 @@ def evaluate_run(
 
 @dataclass(frozen=True)
 class Scored:
-    """scores, resampled: by feature set. facts: split, clips, phases, events, protocol. warnings:
+    """scores, resampled: by feature set. clips: the number of clips behind each metric, the lowest
+    of all feature sets. facts: split, clips, phases, events, protocol. warnings:
     of the evaluation. uses: what the event transfer of each feature set uses, in words; empty if
     the protocol has none."""
 
     scores: dict[str, Scores]
     resampled: dict[str, Resamples]
+    clips: dict[str, int]
     facts: dict[str, Any]
     warnings: list[str]
     uses: dict[str, str]
@@ -170,10 +172,22 @@ def _scored(document: Mapping[str, Any], arrays: Mapping[str, FloatArray]) -> Sc
     return Scored(
         {name: {m.name: m.value(row) for m in ALL_METRICS} for name, row in rows.items()},
         resampled,
+        _clips_behind(rows),
         {key: document[key] for key in ("split", "clips", "phases", "events", "protocol")},
         list(document["warnings"]),
         {name: str(Uses(**row["uses"])) for name, row in rows.items() if "uses" in row},
     )
+
+
+def _clips_behind(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
+    """Metric -> the number of clips behind it, the lowest of all rows."""
+    counts: dict[str, int] = {}
+    for row in rows.values():
+        for metric in ALL_METRICS:
+            clips = metric.clips(row)
+            if clips is not None and metric.value(row) is not None:
+                counts[metric.name] = min(clips, counts.get(metric.name, clips))
+    return counts
 
 
 def _recipe(

@@ -65,13 +65,15 @@ class Difference:
 
 
 def difference(first: Sample, second: Sample, clips: int) -> Difference:
-    """The difference of two rows measured on the same clips (or people). clips: their number.
+    """The difference of two rows measured on the same clips (or people). clips: the number of those
+    that contribute to the figure; a clip without a label for it is no observation.
 
-    A row with one seed has no variance over seeds: p then covers only other clips."""
+    A row with one seed has no variance over seeds: p then covers only other clips. The variance
+    over n resampled clips is multiplied by n / (n - 1), as that of seeds in `nested_resamples`."""
     paired = first.resampled - second.resampled
     paired = paired[~np.isnan(paired)]
-    variance = float(paired.var(ddof=1)) if len(paired) > 1 else math.nan
-    parts = [(variance, float(max(clips - 1, 1)))]
+    variance = float(paired.var(ddof=1)) if len(paired) > 1 and clips > 1 else math.nan
+    parts = [(variance * clips / max(clips - 1, 1), float(max(clips - 1, 1)))]
     for sample in (first, second):
         seeds = len(sample.values)
         if seeds > 1:

@@ -23,6 +23,7 @@ from tests.movement import add_sequence, sequence, warped_phase
 SHARED = Path(os.environ.get("LA2DS_SHARED", Path(__file__).parents[3] / "shared")) / "data"
 PENN = SHARED / "penn_action"
 TRANSFER_KEYS = {
+    "clips",
     "median_percent",
     "mean_percent",
     "p90_percent",
@@ -104,7 +105,7 @@ def test_document_has_its_keys_and_is_what_was_written(
     assert list(result["features"]) == ["base", *BASELINES]
     for row in result["features"].values():
         assert set(row["event_transfer"]) == TRANSFER_KEYS
-        keys = {"value", "pairs", "nan", "interval", "reason"}
+        keys = {"value", "pairs", "nan", "interval", "clips", "reason"}
         assert set(row["kendalls_tau"]) - {"variant"} == keys
         assert row["kendalls_tau"]["pairs"] == 30
     written = json.loads((project.results_dir("evaluate") / "default.json").read_text())

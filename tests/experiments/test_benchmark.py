@@ -184,6 +184,23 @@ def test_scores_without_short_clips_are_not_those_with_them(tmp_path: Path) -> N
     assert [clips(), clips("poses.min_frames=34"), clips("poses.min_frames=8")] == [3, 2, 3]
 
 
+def test_a_figure_counts_the_clips_that_contribute_to_it(tmp_path: Path) -> None:
+    """One of three test clips has no phases: two clips are left for figures of phases."""
+    project = six_clips(tmp_path / "swings")
+    unlabelled = next(video.id for video in project.videos() if video.split == "test")
+    lines = project.phases_path.read_text().splitlines()
+    kept = [line for line in lines if not line.startswith(f"{unlabelled},")]
+    write_text(project.phases_path, "\n".join(kept) + "\n")
+    config = project.config(overrides=SETTINGS)
+    for _ in ("scored", "cached"):
+        scored = cached_scores(
+            project, "poses", config, ["raw_pose"], protocol="la2ds", device="cpu"
+        )
+        phases = ("classification", "progression", "precision_at_10", "event_transfer_median")
+        assert {scored.clips[metric] for metric in phases} == {2}
+        assert (scored.clips["kendalls_tau"], scored.facts["clips"]) == (3, 3)
+
+
 def test_more_seeds_go_into_the_same_table(copied: Project) -> None:
     more = _run([copied], copied.root / "out", seeds=(0, 1, 2), methods=["tcc"])
     row = more.projects[0].table.rows[0]

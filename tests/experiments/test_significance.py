@@ -51,6 +51,17 @@ def test_of_one_training_p_is_nearly_that_of_a_paired_t_test() -> None:
         assert math.log(found.p) == pytest.approx(math.log(expected), rel=0.15, abs=0.15)
 
 
+@pytest.mark.parametrize("clips", [3, 6, 20])
+def test_of_few_clips_p_is_that_of_a_paired_t_test(clips: int) -> None:
+    """Resamples of n clips vary (n - 1) / n times as much as other clips would."""
+    counts = video_counts(clips, seed=0, resamples=100_000)
+    rng = np.random.default_rng(clips)
+    first, second = rng.normal(5, 2, (2, clips))
+    one, other = (Sample.of([x.mean()], [counts @ x / clips]) for x in (first, second))
+    expected = ttest_rel(first, second).pvalue
+    assert difference(one, other, clips).p == pytest.approx(expected, rel=0.01)
+
+
 def test_over_seeds_alone_p_is_that_of_welch() -> None:
     """Resamples that do not differ leave the seeds: a t-test of unequal variances."""
     first, second = np.array([1.0, 1.2, 1.1]), np.array([1.5, 1.9, 1.4, 1.6])

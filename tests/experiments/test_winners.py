@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_rel
 
 from la2ds_cli.core.artifact import write_json
 from la2ds_cli.evaluation.measure import video_counts
@@ -124,6 +125,22 @@ def test_higher_is_better_where_it_is() -> None:
     (winner,) = winners(result)
     assert (winner.metric, winner.name, winner.tied()) == ("kendalls_tau", "best", [])
     assert winner.others[0].difference < 0
+
+
+def test_clips_without_a_label_are_no_degrees_of_freedom() -> None:
+    """Of 40 scored clips, 5 are behind the figure: p is that of a paired t-test of 5."""
+    rng = np.random.default_rng(3)
+    of_clip = {name: rng.normal(level, 1, 5) for name, level in (("best", 2.0), ("far", 4.0))}
+    counts = video_counts(5, seed=0, resamples=100_000)
+    project = ProjectResult(TableResult("swings", "swings", {"clips": 40}), Source())
+    for name, errors in of_clip.items():
+        outcome = Outcome("run", "model", {MEDIAN: float(errors.mean())}, seed=0)
+        row = ResultRow(name, name, {}, outcomes=[outcome])
+        project.table.rows.append(row)
+        project.add_sample(row, {MEDIAN: counts @ errors / 5}, {MEDIAN: 5})
+    (winner,) = winners(_result(project))
+    expected = ttest_rel(of_clip["best"], of_clip["far"]).pvalue
+    assert winner.others[0].p == pytest.approx(expected, rel=0.01)
 
 
 def test_rows_that_differ_by_chance_all_win() -> None:
