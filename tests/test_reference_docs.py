@@ -101,7 +101,15 @@ OPTIONS = {
     }
     | COMMON,
     "la2ds studio": {"--browser", "--host", "--i-know", "--port", "--project"},
-    "la2ds evaluate": {"--device", "--engine", "--explain", "--protocol", "--run", "--runs"}
+    "la2ds evaluate": {
+        "--device",
+        "--engine",
+        "--embeddings",
+        "--explain",
+        "--protocol",
+        "--run",
+        "--runs",
+    }
     | COMMON,
     "la2ds robustness": set(),
     "la2ds robustness limbs": {"--device", "--limb", "--minutes", "--missing", "--overwrite", "--p"}

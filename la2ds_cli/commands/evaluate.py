@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -32,6 +33,15 @@ def evaluate(
         str,
         typer.Option("--runs", metavar="A,B,C", help="Several runs: their mean and spread."),
     ] = "",
+    embeddings: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--embeddings",
+            metavar="DIR",
+            help="Folder of embeddings by other code, CLIP.npy for each clip; repeatable, once for "
+            "each of its training runs.",
+        ),
+    ] = None,
     protocol: Annotated[
         str,
         typer.Option(
@@ -59,6 +69,7 @@ def evaluate(
       la2ds evaluate --project swings
       la2ds evaluate --project swings --protocol paper --runs seed0,seed1,seed2
       la2ds evaluate --project swings --runs seed0,seed1,seed2 --engine ray
+      la2ds evaluate --project swings --embeddings theirs/seed0 --embeddings theirs/seed1
     """
     from la2ds_cli.alignment.repetition_counts import note_on_repetitions
     from la2ds_cli.core.console import Console
@@ -73,6 +84,7 @@ def evaluate(
             runs=names,
             protocol=protocol,
             config=opened.config(),
+            embeddings=embeddings or (),
             device=device,
             engine=engine,
             progress=console.progress,
@@ -80,10 +92,9 @@ def evaluate(
         result = evaluated.document
         console.document("evaluate", {"project": opened.root, **result})
         console.rendered(evaluation_table(result, explain=explain))
-        stem = step.result_name(result["runs"], protocol)
         if repeated := note_on_repetitions(opened, [clip.id for clip in evaluated.inputs.clips]):
             console.note(repeated)
-        console.note(f"in full: {opened.results_dir('evaluate') / stem}.json")
+        console.note(f"in full: {opened.results_dir('evaluate') / evaluated.name}.json")
 
 
 def _names(run: list[str], runs: str) -> list[str]:

@@ -132,15 +132,16 @@ def _every(stride: int) -> str:
 
 
 def _features(sets: Sequence[FeatureSet], aligned: bool) -> dict[str, str]:
-    """Description of each set and how it aligns; a model of several runs is described once."""
-    runs = {one.run: one.alignment for one in sets if one.name == "model"}
+    """Description of each set and how it aligns; one of several runs is described once."""
     descriptions = {}
     for feature_set in sets:
         text, alignment = feature_set.description, feature_set.alignment
-        if feature_set.name == "model" and len(runs) > 1:
+        runs = {one.run: one.alignment for one in sets if one.name == feature_set.name}
+        if len(runs) > 1:
             alignment = said_of_runs(runs)
+            what = "networks of the runs" if feature_set.name == "model" else "files in"
             text = (
-                f"mean over the networks of the runs {', '.join(runs)}; ± is the standard "
+                f"mean over the {what} {', '.join(runs)}; ± is the standard "
                 f"deviation over runs (n - 1)"
             )
         descriptions[feature_set.name] = f"{text}; {alignment}" if aligned else text

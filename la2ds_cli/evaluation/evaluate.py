@@ -19,6 +19,8 @@ from la2ds_cli.core.project import DEFAULT_RUN, Project
 from la2ds_cli.embedding.trained import weights_key
 from la2ds_cli.evaluation.clips import check_unseen, select_clips
 from la2ds_cli.evaluation.definitions import describe
+from la2ds_cli.evaluation.embedding_files import NAME as EMBEDDINGS
+from la2ds_cli.evaluation.embedding_files import embedding_sets, folder_name
 from la2ds_cli.evaluation.event_transfer import compare, draw_trims
 from la2ds_cli.evaluation.events import EvaluationClip, choose_events
 from la2ds_cli.evaluation.features import (
@@ -41,11 +43,12 @@ _LONGEST = 150
 @dataclass(frozen=True)
 class Evaluated:
     """document: what `evaluate` writes. scored: feature set -> run ("" for a baseline) -> figures
-    with their resamples. inputs: shared by all of them."""
+    with their resamples. inputs: shared by all of them. name: stem of the files."""
 
     document: dict[str, Any]
     scored: dict[str, dict[str, Scored]]
     inputs: Inputs
+    name: str
 
 
 def evaluate(
@@ -57,6 +60,7 @@ def evaluate(
     config: Config,
     device: DeviceName = "auto",
     features: Sequence[str] | None = None,
+    embeddings: Sequence[Path] = (),
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Score the model of `run`, or the mean of `runs`, beside baselines; returns what it writes.
@@ -66,11 +70,13 @@ def evaluate(
 
     Scores the clips of split `test`, or all clips if there is no such split; phase classifiers are
     fitted on the other clips. protocol: a name of la2ds_cli.evaluation.protocol. features: names of
-    la2ds_cli.evaluation.features.FEATURE_NAMES, None = all. Writes results/evaluate/NAME.json,
-    NAME-videos.csv and, if events were transferred, NAME-events.csv; NAME is `result_name`. Raises
-    UserError: exit 4 for fewer than two usable clips, missing labels that the protocol needs, or a
-    requested run without a model; 5 for clips of different skeletons, one source in both splits, or
-    a run that was trained on test clips; 2 for an unknown name.
+    la2ds_cli.evaluation.features.FEATURE_NAMES, None = all. embeddings: folders of embeddings that
+    other code computed (`embedding_files`), one for each of its trainings; they get a row, too.
+    Writes results/evaluate/NAME.json, NAME-videos.csv and, if events were transferred,
+    NAME-events.csv; NAME is `result_name`. Raises UserError: exit 4 for fewer than two usable
+    clips, missing labels that the protocol needs, or a requested run without a model; 5 for clips
+    of different skeletons, one source in both splits, or a run that was trained on test clips; 2
+    for an unknown name; and as `embedding_sets` does.
     """
     evaluated = evaluate_all(
         project,
@@ -79,6 +85,7 @@ def evaluate(
         config=config,
         device=device,
         features=features,
+        embeddings=embeddings,
         progress=progress,
     )
     return evaluated.document
@@ -92,6 +99,7 @@ def evaluate_all(
     config: Config,
     device: DeviceName = "auto",
     features: Sequence[str] | None = None,
+    embeddings: Sequence[Path] = (),
     engine: Literal["local", "ray"] = "local",
     progress: Progress | None = None,
 ) -> Evaluated:
@@ -102,10 +110,12 @@ def evaluate_all(
     """
     progress = progress or Progress()
     check_names(features or ())
-    request = _Request(project, tuple(runs), protocol, config, device, features)
+    folders = tuple(folder.resolve() for folder in embeddings)
+    request = _Request(project, tuple(runs), protocol, config, device, features, folders)
     chosen, runs = request.protocol_of(), check_runs(project, runs or (DEFAULT_RUN,))
+    name = result_name(runs, chosen.name, [folder_name(folder) for folder in folders])
     warnings: list[str] = []
-    inputs, source, sets = request.prepared(warnings)
+    inputs, source, sets, digests = request.prepared(warnings)
     if inputs.fit_split:
         check_unseen(project, [s.run for s in sets if s.name == "model"], warnings)
     if engine == "ray":
@@ -117,6 +127,7 @@ def evaluate_all(
         "run": "+".join(runs),
         "runs": list(runs),
         "weights": {s.run: weights_key(project, s.run) for s in sets if s.name == "model"},
+        "embeddings": digests,
         "split": "test" if inputs.fit_split else "all",
         "clips": len(inputs.clips),
         "training_clips": len(inputs.fit),
@@ -127,8 +138,8 @@ def evaluate_all(
         **_rows(scored, inputs),
         "warnings": warnings,
     }
-    _write(project, result_name(runs, chosen.name), document, scored, inputs)
-    return Evaluated(document, scored, inputs)
+    _write(project, name, document, scored, inputs)
+    return Evaluated(document, scored, inputs, name)
 
 
 @dataclass(frozen=True)
@@ -141,12 +152,16 @@ class _Request:
     config: Config
     device: DeviceName
     features: Sequence[str] | None
+    embeddings: tuple[Path, ...]
 
     def protocol_of(self) -> Protocol:
         return get_protocol(self.protocol, self.config.evaluate)
 
-    def prepared(self, warnings: list[str]) -> tuple[Inputs, str | None, list[FeatureSet]]:
-        """The inputs that all sets share, the source of the events, and the sets in order."""
+    def prepared(
+        self, warnings: list[str]
+    ) -> tuple[Inputs, str | None, list[FeatureSet], dict[str, str]]:
+        """The inputs that all sets share, the source of the events, the sets in order, and the
+        digests of imported embeddings by folder."""
         inputs, source = _inputs(self.project, self.config, self.protocol_of(), warnings)
         features = FeatureRequest(
             self.project,
@@ -157,20 +172,27 @@ class _Request:
             inputs.clips[0].pose,
             inputs.training,
             optional=not self.runs,
+            beside=bool(self.embeddings),
         )
-        return inputs, source, feature_sets(features, warnings)
+        scored = [*(clip.pose for clip in inputs.clips), *inputs.fit]
+        imported, digests = embedding_sets(
+            self.embeddings, scored, inputs.training, features.align, warnings
+        )
+        return inputs, source, [*imported, *feature_sets(features, warnings)], digests
 
 
-def result_name(runs: Sequence[str], protocol: str) -> str:
-    """Stem of the result files: the runs, and the protocol if it is not `la2ds`.
+def result_name(runs: Sequence[str], protocol: str, embeddings: Sequence[str] = ()) -> str:
+    """Stem of the result files: the runs, the names of folders of embeddings, and the protocol if
+    it is not `la2ds`.
 
     If the names of several runs are too long together, it has the first one, the number of the
     others, and a digest of all names.
     """
-    stem = "+".join(runs)
-    if len(runs) > 1 and len(stem) > _LONGEST:
+    names = [*runs, *(f"{EMBEDDINGS}-{name}" for name in embeddings)]
+    stem = "+".join(names)
+    if len(names) > 1 and len(stem) > _LONGEST:
         digest = hashlib.sha256(stem.encode()).hexdigest()[:8]
-        stem = f"{runs[0][:_LONGEST]}+{len(runs) - 1}-{digest}"
+        stem = f"{names[0][:_LONGEST]}+{len(names) - 1}-{digest}"
     return stem + ("" if protocol == "la2ds" else f"-{protocol}")
 
 
@@ -225,7 +247,7 @@ def _score_spread(
     from la2ds_cli.core.ray_engine import ray_map
 
     fields = (request.runs, request.protocol, request.config, request.device, request.features)
-    arguments = (str(request.project.root), *fields)
+    arguments = (str(request.project.root), *fields, request.embeddings)
     items = [{"number": number} for number in range(len(sets))]
     scored: dict[str, dict[str, Scored]] = {}
     progress.begin("evaluate", len(sets))
@@ -248,10 +270,11 @@ class ScoreWorker:
         config: Config,
         device: DeviceName,
         features: Sequence[str] | None,
+        embeddings: tuple[Path, ...],
     ) -> None:
         project = Project.open(Path(root))
-        request = _Request(project, runs, protocol, config, device, features)
-        self._inputs, _, self._sets = request.prepared([])
+        request = _Request(project, runs, protocol, config, device, features, embeddings)
+        self._inputs, _, self._sets, _ = request.prepared([])
 
     def __call__(self, item: Mapping[str, Any]) -> dict[str, Any]:
         return score(self._sets[item["number"]], self._inputs, Progress()).to_json()
@@ -260,11 +283,12 @@ class ScoreWorker:
 def _rows(scored: Mapping[str, Mapping[str, Scored]], inputs: Inputs) -> dict[str, Any]:
     """The rows of the feature sets and of each of several runs, and the comparisons."""
     seed, count = inputs.config.evaluate.seed, len(inputs.clips)
-    rows, by_run = {}, {}
+    rows: dict[str, Any] = {}
+    by_run: dict[str, Any] = {}
     for name, runs in scored.items():
         if len(runs) > 1:
             rows[name] = mean_row(runs, count, seed)
-            by_run = {run: one.row for run, one in runs.items()}
+            by_run |= {_run_key(name, run): one.row for run, one in runs.items()}
         else:
             rows[name] = next(iter(runs.values())).row
     errors = {name: [one.errors for one in runs.values()] for name, runs in scored.items()}
@@ -273,6 +297,12 @@ def _rows(scored: Mapping[str, Mapping[str, Scored]], inputs: Inputs) -> dict[st
         "by_run": by_run,
         "comparisons": compare(errors, count, seed),
     }
+
+
+def _run_key(feature: str, run: str) -> str:
+    """The key of one of several runs of a feature set: the run, or of imported embeddings the
+    folder, which may have the name of a run."""
+    return run if feature == "model" else f"{feature}:{run}"
 
 
 def _write(

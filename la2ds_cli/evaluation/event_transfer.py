@@ -260,15 +260,15 @@ def _pairs_sharing_events(clips: Sequence[EvaluationClip], allowed: PairFilter |
     return np.array(pairs, dtype=np.int64).reshape(-1, 2)
 
 
-_SUBJECTS = ("model", "base", "raw_pose_best")
-_OPPONENTS = ("time_only", "raw_pose_best", "base", "untrained")
+_SUBJECTS = ("embeddings", "model", "base", "raw_pose_best")
+_OPPONENTS = ("model", "time_only", "raw_pose_best", "base", "untrained")
 
 
 def compare(
     errors: Mapping[str, Sequence[Sequence[TransferError]]], videos: int, seed: int
 ) -> list[dict[str, Any]]:
-    """Compare the model with the baselines; if there is no model, compare the base model or else
-    the best raw pose.
+    """Compare imported embeddings, else the model, else the base model, else the best raw pose with
+    the others.
 
     errors: of each feature set, one list per run, from the same trims and pairs; the median of
     several runs is the mean of their medians. In the rows, `ratio` is the opponent's median error

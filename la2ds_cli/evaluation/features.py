@@ -366,7 +366,7 @@ class FeatureRequest:
     """Which feature sets are wanted. names: of FEATURE_NAMES, None = all. runs: those of the
     feature set `model`. pose: of a clip under test; all have its skeleton, and are compared in 3D
     if it is `spatial`. training: poses of all training clips. optional: a single run without
-    weights is left out with a warning."""
+    weights is left out with a warning. beside: whether other features are evaluated, too."""
 
     project: Project
     names: Sequence[str] | None
@@ -376,6 +376,7 @@ class FeatureRequest:
     pose: PoseSequence
     training: Sequence[PoseSequence]
     optional: bool = False
+    beside: bool = False
 
     def wants(self, *names: str) -> bool:
         return self.names is None or not set(names).isdisjoint(self.names)
@@ -432,7 +433,8 @@ def _network_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureS
     else:
         trained = trained_runs(project)
         hint = f"; --run NAME selects another: {', '.join(trained)}" if trained else ""
-        warnings.append(f"run {runs[0]} has no model: only baselines were evaluated{hint}")
+        left = "it was left out" if request.beside else "only baselines were evaluated"
+        warnings.append(f"run {runs[0]} has no model: {left}{hint}")
     references = request.references
     base = request.base if request.align.base and is_body(request.pose.skeleton) else None
     sets = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -68,7 +69,7 @@ def feature_columns(result: Mapping[str, Any]) -> list[Column]:
         label = str(LABELS.get(name, name))
         # Five columns and their spread have to fit a terminal of 80 columns.
         heading = label.replace(" ", "\n", 1) if len(label) > 9 else label
-        columns.append(Column(heading, bold=name == "model"))
+        columns.append(Column(heading, bold=name in ("embeddings", "model")))
     return columns
 
 
@@ -120,7 +121,7 @@ def transfer_uses(result: Mapping[str, Any]) -> list[str]:
     return [
         f"{LABELS[name]} = {Uses(**row['uses'])}"
         for name, row in result["features"].items()
-        if name in ("model", "base", "raw_pose_best", "untrained") and "uses" in row
+        if name not in ("raw_pose", "time_only") and "uses" in row
     ]
 
 
@@ -154,6 +155,12 @@ def _sentence(comparison: Mapping[str, Any], rows: Mapping[str, Any]) -> str:
 def notes(result: Mapping[str, Any]) -> list[str]:
     """Notes on the figures: warnings, missing figures and why, baselines that do as well."""
     said = list(result["warnings"])
+    imported = result.get("embeddings", {})
+    if 0 < len(imported) < ENOUGH_RUNS:
+        said.append(
+            f"imported embeddings of {len(imported)} of at least {ENOUGH_RUNS} training runs: what "
+            "another seed would change is not in the intervals; give a folder for each run"
+        )
     if "model" in result["features"] and len(result["runs"]) < ENOUGH_RUNS:
         said.append(
             f"{len(result['runs'])} of at least {ENOUGH_RUNS} training runs: what another seed "
@@ -167,18 +174,32 @@ def notes(result: Mapping[str, Any]) -> list[str]:
     said += missing_notes(rows, shown)
     said += phase_notes(result)
     clock = rows.get("time_only", {}).get("kendalls_tau", {}).get("value")
-    tau = rows.get("model", {}).get("kendalls_tau", {}).get("value")
-    if clock is not None and tau is not None and tau > clock - TAU_NEAR:
-        said.append(
-            f"tau of the model ({tau:.3f}) is close to that of time only ({clock:.3f}): elapsed "
-            "time scores as well, so this tau says little; judge by event transfer"
-        )
+    for name in _judged(rows):
+        tau = rows[name].get("kendalls_tau", {}).get("value")
+        if clock is not None and tau is not None and tau > clock - TAU_NEAR:
+            said.append(
+                f"tau of the {LABELS[name]} ({tau:.3f}) is close to that of time only "
+                f"({clock:.3f}): elapsed time scores as well, so this tau says little; judge by "
+                "event transfer"
+            )
     return said
+
+
+def _judged(rows: Mapping[str, Any]) -> list[str]:
+    """The rows that baselines are held against."""
+    return [name for name in ("embeddings", "model") if name in rows]
 
 
 def _title(result: Mapping[str, Any]) -> str:
     split = "test clips" if result["split"] == "test" else "clips, no test split"
-    return f"Event transfer on trimmed pairs, run {result['run']}, {result['clips']} {split}"
+    return f"Event transfer on trimmed pairs, {_evaluated(result)}, {result['clips']} {split}"
+
+
+def _evaluated(result: Mapping[str, Any]) -> str:
+    """What is evaluated: the run, or the folders of imported embeddings."""
+    imported = ", ".join(result.get("embeddings", {}))
+    runs = f"run {result['run']}" if "model" in result["features"] or not imported else ""
+    return " and ".join(part for part in (imported and f"embeddings {imported}", runs) if part)
 
 
 def definitions(result: Mapping[str, Any]) -> list[str]:
@@ -217,6 +238,7 @@ def _chosen(row: Mapping[str, Any]) -> str:
 
 
 LABELS = {
+    "embeddings": "imported embedding",
     "model": "model",
     "base": "base model",
     "raw_pose": "raw pose",
@@ -255,20 +277,22 @@ def figure(row: Mapping[str, Any], metric: str, part: str) -> Mapping[str, Any]:
 def phase_title(result: Mapping[str, Any]) -> str:
     """The title of the table of phases."""
     fitted = f"fitted on {result['training_clips']} clips, scored on {result['labelled_clips']}"
-    return f"Phases, protocol {result['protocol']['name']}, run {result['run']}, {fitted}"
+    return f"Phases, protocol {result['protocol']['name']}, {_evaluated(result)}, {fitted}"
 
 
 def phase_notes(result: Mapping[str, Any]) -> Iterator[str]:
-    """Notes: baselines that do as well as the model, clipped figures."""
+    """Notes: baselines that do as well as the model or the imported embedding, clipped figures."""
     rows, shown = result["features"], figures(result)
-    for name in ("time_only", "raw_pose_best", "base", "untrained"):
+    baselines = [n for n in ("time_only", "raw_pose_best", "base", "untrained") if n in rows]
+    for judged, name in itertools.product(_judged(rows), baselines):
         ahead = [
             heading
             for heading, metric, part in shown
-            if "model" in rows and name in rows and _beaten(rows["model"], rows[name], metric, part)
+            if _beaten(rows[judged], rows[name], metric, part)
         ]
         if ahead:
-            yield f"{LABELS[name]} does as well as the model or better in: {', '.join(ahead)}"
+            what = f"{LABELS[name]} does as well as the {LABELS[judged]} or better"
+            yield f"{what} in: {', '.join(ahead)}"
     yield from _clipped(result)
 
 

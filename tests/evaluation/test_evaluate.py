@@ -88,6 +88,7 @@ def test_document_has_its_keys_and_is_what_was_written(
         "run",
         "runs",
         "weights",
+        "embeddings",
         "split",
         "clips",
         "training_clips",
