@@ -14,13 +14,16 @@ files come from other people.
 from __future__ import annotations
 
 import ast
+import hashlib
 import importlib
 import importlib.util
 import os
 import re
 import shlex
+import sys
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from types import ModuleType
 
 from la2ds_cli.core.errors import UserError
@@ -61,7 +64,7 @@ def load_plugin(package: str, setting: str, *, what: str, hint: str) -> ModuleTy
     Raises UserError (exit 2) that lists the known names, and as `check_trusted`. what: the kind of
     plugin in the message, e.g. `pose network`; hint: added to the list.
     """
-    names = plugin_names(package)
+    names, missing = plugin_names(package), ""
     name = setting.partition(":")[0]
     if name in names:
         return importlib.import_module(names[name])
@@ -72,10 +75,12 @@ def load_plugin(package: str, setting: str, *, what: str, hint: str) -> ModuleTy
         check_trusted(setting, what)
         if _importable(setting):
             return importlib.import_module(setting)
+        missing = f"{NOT_FOUND}; "
     known = ", ".join(sorted(names))
-    raise UserError(f"unknown {what} '{setting}'", hint=f"known: {known}; {hint}")
+    raise UserError(f"unknown {what} '{setting}'", hint=f"{missing}known: {known}; {hint}")
 
 
+NOT_FOUND = "Python finds no such module: install it, or put the folder above it into PYTHONPATH"
 _VARIABLE = "LA2DS_PLUGINS"
 
 
@@ -112,6 +117,17 @@ def check_trusted(name: str, what: str) -> None:
             hint=f"if you trust it, set {_VARIABLE}={name} for this and later commands (several "
             "are separated by commas), or name it on the command line",
         )
+
+
+def code_digests(*names: str) -> dict[str, str]:
+    """Dotted name -> digest of its source file, for the user's modules among the names, which must
+    have been imported. Modules that they import in turn are not included."""
+    files = {name: getattr(sys.modules.get(name), "__file__", None) for name in names}
+    return {
+        name: hashlib.sha256(Path(file).read_bytes()).hexdigest()
+        for name, file in files.items()
+        if file
+    }
 
 
 def _listed() -> list[str]:

@@ -44,16 +44,24 @@ VALUES_OF_OLD_RUNS = {
 }
 FRAMES = "frames"  # recipe input: the identity of model.rgb_weights
 START = "start"  # recipe input: the identity of the weights that a run starts from
+CODE = "code of "  # recipe input, with a dotted name: the user's own method or encoder
 SPEED_ONLY = {("train", "threads"), ("train", "compile")}  # these change only rounding
 LOSS_EVERY = 10  # steps between two lines of loss.jsonl
 SAVE_SECONDS = 60.0  # between two resume states; saving one takes some hundredths of a second
 
 
-def training_recipe(config: Config, digest: str, frames: str = "", start: str = "") -> Recipe:
+def training_recipe(
+    config: Config,
+    digest: str,
+    frames: str = "",
+    start: str = "",
+    code: Mapping[str, str] | None = None,
+) -> Recipe:
     """Recipe of a run: every setting that affects the weights, and the digest of its clips.
 
     frames: identity of the weights that read video frames, empty if the run reads none. start:
-    identity of the weights that the run starts from, empty for random ones.
+    identity of the weights that the run starts from, empty for random ones. code: digests of the
+    user's own modules that the run uses, by name (plugins.code_digests).
     """
     settings = {
         f"{section}.{key}": value
@@ -63,6 +71,7 @@ def training_recipe(config: Config, digest: str, frames: str = "", start: str = 
     }
     inputs = {"clips": digest} | ({FRAMES: frames} if frames else {})
     inputs |= {START: start} if start else {}
+    inputs |= {f"{CODE}{name}": value for name, value in (code or {}).items()}
     return Recipe("train", VERSION, settings, inputs)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from la2ds_cli.core.config_sections import HeatmapConfig, ModelConfig
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.plugins import check_trusted
+from la2ds_cli.core.plugins import NOT_FOUND, check_trusted
 from la2ds_cli.core.skeleton import Skeleton
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.features.network_input import NetworkInput, joint_blocks, joint_width, map_channels
@@ -123,9 +123,11 @@ def _encoder(name: str) -> ModuleType:
     except (ModuleNotFoundError, ValueError):
         spec = None
     if spec is None:
+        found = f"{NOT_FOUND}; " if "." in name else ""
         raise UserError(
             f"unknown encoder '{name}'",
-            hint=f"known: {', '.join(ENCODERS)}; or the dotted path of a module with build(...)",
+            hint=f"{found}known: {', '.join(ENCODERS)}; or the dotted path of a module with "
+            "build(...)",
         )
     return importlib.import_module(path)
 

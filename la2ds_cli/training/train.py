@@ -15,6 +15,7 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.device import DeviceName, resolve_device
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.plugins import code_digests
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
 from la2ds_cli.features.frame_features import FrameFeatureReader, frame_feature_reader
@@ -209,6 +210,7 @@ def _train(
         data.digest,
         frames.weights if frames else "",
         base_key() if from_base else "",
+        code_digests(*(n for n in (config.train.method, config.model.encoder) if "." in n)),
     )
     count = len({clip.video for clip in (*data.train, *data.validation)})
     _check_share(processes, batch_size(config.train, len(data.train)))
@@ -299,6 +301,10 @@ def _prepare_folder(
                 hint="choose another name with --run NAME, or replace the run with --overwrite",
                 exit_code=ExitCode.UNREADABLE,
             ) from error
+        if not any(name.startswith(checkpoint.CODE) for name in old.inputs):
+            # A run of a version that did not record the code of own modules.
+            known = {k: v for k, v in recipe.inputs.items() if not k.startswith(checkpoint.CODE)}
+            recipe = replace(recipe, inputs=known)
         if old.key != recipe.key:
             raise UserError(
                 f"run '{run_dir.name}' was trained differently "

@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import write_text
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import ExitCode
@@ -65,6 +67,46 @@ def _call(project: Project, *arguments: str) -> dict:
     found = CliRunner().invoke(app, [*arguments, "--project", str(project.root), "--json"])
     assert found.exit_code == 0, found.stderr
     return json.loads(found.stdout)
+
+
+def test_a_run_of_changed_code_is_refused_and_never_passes_for_its_result(
+    module: str, project: Project, tmp_path: Path
+) -> None:
+    sets = ["model.width=24", "train.steps=2", "train.batch_size=2", "train.threads=1"]
+    arguments = ["train", "--method", module, "--run", "mine", "--device", "cpu"]
+    arguments += [part for setting in sets for part in ("--set", setting)]
+    _call(project, *arguments)
+    assert _call(project, *arguments)["already_finished"]
+    path = tmp_path / "mypackage" / "moments.py"
+    write_text(path, path.read_text("utf-8").replace(".mean()", ".mean() ** 2"))
+    again = [*arguments, "--project", str(project.root)]
+    refused = CliRunner().invoke(app, again)
+    assert refused.exit_code == ExitCode.MISMATCH
+    assert f"trained differently (input code of {module} changed)" in refused.stderr
+    assert not _call(project, *arguments, "--overwrite")["already_finished"]
+
+
+def test_a_run_that_did_not_record_its_code_stays_current(module: str, project: Project) -> None:
+    sets = ["model.width=24", "train.steps=2", "train.batch_size=2", "train.threads=1"]
+    arguments = ["train", "--method", module, "--run", "mine", "--device", "cpu"]
+    arguments += [part for setting in sets for part in ("--set", setting)]
+    _call(project, *arguments)
+    path = project.run_dir("mine") / "recipe.json"
+    recipe = artifact.read_recipe(path)
+    assert f"code of {module}" in recipe.inputs
+    artifact.write_json(path, replace(recipe, inputs={"clips": recipe.inputs["clips"]}).to_json())
+    assert _call(project, *arguments)["already_finished"]
+
+
+@pytest.mark.parametrize("option", ["--method=", "--set=model.encoder="])
+def test_a_module_that_python_does_not_find_is_said_to_be_missing(
+    option: str, module: str, project: Project
+) -> None:
+    arguments = ["train", f"{option}{module}s", "--project", str(project.root)]
+    found = CliRunner().invoke(app, arguments)
+    assert found.exit_code == ExitCode.USAGE
+    assert f"'{module}s'" in found.stderr
+    assert "put the folder above it into PYTHONPATH" in found.stderr
 
 
 def _moment_error(features: list[np.ndarray], phases: list[np.ndarray]) -> float:
