@@ -210,10 +210,20 @@ def latex(result: BenchmarkResult) -> str:
         names = [name for name, _ in table.groups()]
         for number, part in enumerate(table.fitting(names, room, _latex_width)):
             label = f"{result.name}-{part.name}" + (f"-{number + 1}" if number else "")
-            caption = f"{part.title}. {result.facts['budget']}."
+            caption = f"{part.title}. {result.facts['budget']}.{_caption(result, part)}"
             lines += ["", *latex_table(page_table(part), label, caption)]
     lines += ["", "% Notes:", *(f"% - {' '.join(text.split())}" for text in all_notes(result))]
     return "\n".join(lines) + "\n"
+
+
+def _caption(result: BenchmarkResult, table: TaskTable) -> str:
+    """What the figures of a printed table are, as a caption stands alone; empty for costs."""
+    if table.name == "cost":
+        return ""
+    seeds = len(result.facts["seeds"])
+    over = f"Mean and standard deviation (n - 1) over {seeds} seeds" if seeds > 1 else "One seed"
+    inside = "clips and seeds" if seeds > 1 else "clips"
+    return f" {over}; in brackets the 95 % interval over {inside}. Baselines are not ranked."
 
 
 def _latex_width(group: TaskTable) -> float:

@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -52,14 +53,19 @@ def check_seeds(seeds: Sequence[int]) -> None:
 
 
 def machine_facts(device: DeviceName) -> dict[str, Any]:
-    """The hardware and software on which the times of a table depend."""
+    """The hardware and software on which the times of a table depend, and the last digits of its
+    figures."""
     import torch
 
+    chosen = resolve_device(device).type
+    facts = {"processor": platform.machine(), "cores": available_cores(), "device": chosen}
+    if chosen == "cuda":
+        facts |= {"gpu": torch.cuda.get_device_name(), "cuda": str(torch.version.cuda)}
     return {
-        "processor": platform.machine(),
-        "cores": available_cores(),
-        "device": resolve_device(device).type,
-        "torch": torch.__version__,
+        **facts,
+        "system": platform.system(),
+        "python": platform.python_version(),
+        **{name: metadata.version(name) for name in ("torch", "numpy", "scikit-learn")},
         "la2ds": __version__,
     }
 

@@ -172,6 +172,21 @@ def _from_latex(page: str, tables: list[TaskTable]) -> dict[tuple[str, str], lis
     return found
 
 
+@pytest.mark.parametrize(
+    ("seeds", "said"),
+    [
+        (3, r"over 3 seeds; in brackets the 95 \% interval over clips and seeds"),
+        (1, r"One seed; in brackets the 95 \% interval over clips."),
+    ],
+)
+def test_a_caption_says_what_the_printed_figures_are(seeds: int, said: str) -> None:
+    captions = re.findall(r"\\caption\{(.*)\}", latex(_result(seeds=seeds)))
+    assert len(captions) > 2
+    assert all(said in caption for caption in captions[:-1])
+    assert "Cost of training" in captions[-1]
+    assert "interval" not in captions[-1]
+
+
 def test_numbers_agree_in_all_formats(tmp_path: Path) -> None:
     result = _result()
     paths = {path.suffix: path for path in write_benchmark(result, tmp_path)}

@@ -76,7 +76,9 @@ def test_components(project: Project) -> None:
     assert document["rows"][0]["spread"]["kendalls_tau"] == pytest.approx(
         abs(both[0] - both[1]) / 2**0.5
     )
-    assert document["facts"]["machine"]["device"] == "cpu"
+    machine = document["facts"]["machine"]
+    assert machine["device"] == "cpu"
+    assert {"system", "python", "torch", "numpy", "scikit-learn", "la2ds"} < machine.keys()
 
 
 def test_heatmaps_and_augmentations_share_the_whole_recipe(project: Project) -> None:
