@@ -429,10 +429,16 @@ def _retrieval(
     step = protocol.retrieval_stride
     metric = retrieval_metric(protocol)
     clips = [LabelledFrames(clip.feature[::step], clip.label[::step]) for clip in test]
-    result = retrieve_frames(clips, protocol.neighbours, protocol.ranked)
+    frames = [len(clip.label) for clip in clips]
+    possible = [k for k in protocol.neighbours if k <= sum(frames) - max(frames)]
+    result = retrieve_frames(clips, possible, protocol.ranked) if possible else None
+    too_few = {
+        (metric, str(k)): undefined(f"fewer than {k} labelled frames in the other test clips")
+        for k in protocol.neighbours
+        if k not in possible
+    }
     if result is None:
-        reason = f"fewer than {max(protocol.neighbours)} labelled frames in the other test clips"
-        return {(metric, str(k)): undefined(reason) for k in protocol.neighbours}
+        return too_few
     once = np.ones((1, len(clips)), np.int64)
     value = average_retrieval(result, once, protocol.average)[0]
     resampled = average_retrieval(result, video_counts(len(clips), seed), protocol.average)
@@ -445,8 +451,8 @@ def _retrieval(
             facts,
             _by_video(labels, alone[:, e], result.frames.tolist()),
         )
-        for e, k in enumerate(protocol.neighbours)
-    }
+        for e, k in enumerate(possible)
+    } | too_few
 
 
 def _by_video(labels: Labels, value: FloatArray, frames: Sequence[int]) -> list[VideoValue]:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from la2ds_cli.core.config_sections import EvaluateConfig
 from la2ds_cli.evaluation import frame_retrieval
 from la2ds_cli.evaluation.frame_retrieval import average_retrieval, retrieve_frames
 from la2ds_cli.evaluation.phase_classification import LabelledFrames
+from la2ds_cli.evaluation.phase_labels import Labels
+from la2ds_cli.evaluation.protocol import get_protocol
+from la2ds_cli.evaluation.scoring import measure_phases
 
 
 def clip(values: list[float], labels: list[int]) -> LabelledFrames:
@@ -104,3 +108,22 @@ def test_a_constant_embedding_retrieves_the_first_frames_and_not_what_rounding_s
 def test_too_few_frames_elsewhere_have_no_answer() -> None:
     assert retrieve_frames(ONE, (4,)) is None
     assert retrieve_frames(ONE, (3,)) is not None
+
+
+def test_a_k_that_the_other_clips_have_frames_for_has_a_value() -> None:
+    """Clips of 12 and 7 frames: the shorter one has 12 frames to search, the longer one 7."""
+    rng = np.random.default_rng(0)
+    feature = [rng.normal(size=(frames, 2)) for frames in (12, 7)]
+    label = [np.arange(frames) // 6 for frames in (12, 7)]
+    labels = Labels(("a", "b"), label, label, [0, 1], ["first", "second"])
+    protocol = get_protocol("la2ds", EvaluateConfig())
+    found = measure_phases(feature, feature, labels, protocol, 0)
+    clips = [LabelledFrames(f, of) for f, of in zip(feature, label, strict=True)]
+    total = np.array(plain_loop(clips, 5, ranked=False))
+    assert found["precision_at_k", "5"].value == pytest.approx((total / [12, 7]).mean())
+    for k in ("10", "15"):
+        missing = found["precision_at_k", k]
+        assert missing.value is None
+        said = f"fewer than {k} labelled frames in the other test clips"
+        assert missing.facts["reason"] == said
+    assert [part for metric, part in found if metric == "precision_at_k"] == ["5", "10", "15"]
