@@ -83,6 +83,10 @@ def select_clips(project: Project, config: Config, warnings: list[str]) -> Selec
             "no clip is marked split=test in videos.csv: all clips were used, and a model trained "
             "in this project has seen them"
         )
+    warnings += _performer_warnings(
+        [video for video in test_or_all if video.id in scored],
+        [video for video in fit if video.id in fitted],
+    )
     labels = {video: phases[video] for video in (*scored, *fitted) if video in phases}
     return Selection(scored, fitted, labels, "test" if test else "all")
 
@@ -206,6 +210,27 @@ def _apart(xy: FloatArray, others: FloatArray) -> FloatArray:
         body = float(np.nanmedian(np.hypot(*(high - low).T)))
         apart = np.linalg.norm(others - xy, axis=-1).reshape(len(others), -1)
         return np.nan_to_num(np.nanpercentile(apart, 75, axis=1) / body, nan=np.inf)
+
+
+def _performer_warnings(scored: Sequence[Video], fit: Sequence[Video]) -> list[str]:
+    """What groups (performers or sessions, as videos.csv has them) mean for the figures, as far as
+    they are filled in."""
+    groups = [video.group for video in scored if video.group]
+    different = len(set(groups))
+    notes = []
+    if different < len(groups):
+        notes.append(
+            f"{len(groups)} scored clips are of {different} performers (group in videos.csv): "
+            "intervals resample clips as if each showed another one, and are too narrow"
+        )
+    both = sorted(set(groups) & {video.group for video in fit})
+    if both:
+        more = f" and {len(both) - 3} more" if len(both) > 3 else ""
+        notes.append(
+            f"performers (group in videos.csv) of test clips who are in training clips, too: "
+            f"{', '.join(both[:3])}{more}; the figures do not say how it is with new performers"
+        )
+    return notes
 
 
 def _check(poses: Mapping[str, PoseSequence]) -> None:

@@ -64,6 +64,24 @@ def test_two_people_of_one_video_in_one_split_are_fine(tmp_path: Path) -> None:
     assert evaluate(project, config=Config(), features=["time_only"])["clips"] == 4
 
 
+def test_clips_of_one_performer_are_no_independent_clips(tmp_path: Path) -> None:
+    project = labelled_project(tmp_path)
+
+    def said() -> str:
+        found = evaluate(project, config=Config(), features=["time_only"])["warnings"]
+        return " ".join(line for line in found if "performers" in line)
+
+    for name, group in (("test0", "anna"), ("test1", "ben"), ("train0", "cleo")):
+        change(project, name, group=group)
+    assert said() == ""
+    change(project, "test2", group="ben")
+    assert "3 scored clips are of 2 performers" in said()
+    assert "are too narrow" in said()
+    assert "in training clips" not in said()
+    change(project, "train1", group="anna")
+    assert "of test clips who are in training clips, too: anna; " in said()
+
+
 @pytest.mark.parametrize(
     ("train", "test", "says"),
     [
