@@ -237,6 +237,19 @@ def test_evaluate(trained: la2ds.Project):
         evaluated.value("tau")
 
 
+def test_embeddings_of_other_code_are_evaluated(trained: la2ds.Project, tmp_path: Path):
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    for video, embedding in la2ds.embed(trained, device="cpu").clips.items():
+        np.save(folder / f"{video}.npy", embedding.value)
+    small = {"evaluate.trim_draws": 1, "evaluate.pairs": 6, "align.reference_clips": 0}
+    evaluated = la2ds.evaluate(
+        trained, features=["model"], embeddings=folder, settings=small, device="cpu"
+    )
+    tau = evaluated.value("kendalls_tau", "embeddings")
+    assert tau == evaluated.value("kendalls_tau", "model")
+
+
 def test_progress_is_printed_only_when_asked(
     pair: la2ds.Project, capsys: pytest.CaptureFixture[str]
 ):
