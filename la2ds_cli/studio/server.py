@@ -13,6 +13,7 @@ import webbrowser
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 from starlette.applications import Starlette
@@ -183,9 +184,17 @@ def serve(
         announce(link)
         if browser:
             webbrowser.open(link)
-        for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises them again at its end
+        for number in (signal.SIGINT, signal.SIGTERM):  # again, when uvicorn has ended
             signal.signal(number, lambda *_: None)
-        uvicorn.Server(config).run(sockets=[listening])
+        _Server(config).run(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    """Ends in one way, however often it is asked to: at a second Ctrl-C, uvicorn would not wait for
+    the jobs, and interrupt what follows a command that has succeeded."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.should_exit = True
 
 
 def _listening(host: str, port: int) -> socket.socket:

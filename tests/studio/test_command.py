@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -154,3 +155,48 @@ def test_a_port_that_cannot_be_used_is_refused_in_words(
         _listening("127.0.0.1", 8000)
     assert refused.value.message == f"the studio cannot listen at 127.0.0.1:8000: {said}"
     assert refused.value.exit_code == ExitCode.ENVIRONMENT
+
+
+TWICE = """
+import sys, time
+from pathlib import Path
+from la2ds_cli.core.project import Project
+from la2ds_cli.studio import jobs, server
+
+jobs.COMMAND = (sys.executable, "-c", "")
+
+def then(_):
+    print("begun", flush=True)
+    time.sleep(4)
+    print("then", flush=True)
+
+class WithWork(server.Jobs):
+    async def run(self):
+        self.add("work", [], then=then, otherwise=lambda _: print("undone", flush=True))
+        await super().run()
+
+server.Jobs = WithWork
+project = Project.create(Path(sys.argv[1]))
+server.serve(project, browser=False, announce=lambda link: print(link, flush=True))
+"""
+
+
+def test_a_second_ctrl_c_does_not_interrupt_what_follows_a_command(tmp_path: Path):
+    words = [sys.executable, "-c", TWICE, str(tmp_path / "project")]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            said = {process.stdout.readline().strip() for _ in range(2)}
+            (link,) = said - {"begun"}
+            opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
+            opener.open(link, timeout=120).close()
+            events = link.partition("?")[0] + "events"
+            with opener.open(events, timeout=120):  # an open page: its stream has to be ended
+                for _ in range(3):
+                    process.send_signal(signal.SIGINT)
+                    time.sleep(0.3)
+                rest = process.stdout.read().split()
+                process.wait(120)
+        finally:
+            process.kill()
+    assert (process.returncode, rest) == (0, ["then"])
