@@ -9,6 +9,7 @@ import pytest
 
 from la2ds_cli.core.project import Project
 from la2ds_cli.retrieval.retrieve import retrieve
+from la2ds_cli.studio import jobs
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import Seen, browsed
 from tests.views.report.conftest import FIRST, SHADE, two_filmed
@@ -137,4 +138,23 @@ def test_both_moments_are_seen_in_step(browser: Any, indexed: Project) -> None:
         seen.wait_for(f"{READY} && typeof state === 'object'")
         assert seen.page.evaluate("[state.row, state.rowB, state.free]") == [9, row + 3, row + 3]
         assert seen.page.is_visible("#same")
+        assert seen.errors == []
+
+
+def test_a_search_says_which_work_it_waits_for(
+    browser: Any, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_go = tmp_path / "let-go"
+    held = f"import os, time\nwhile not os.path.exists({str(let_go)!r}): time.sleep(0.05)\n"
+    *python, command = jobs.COMMAND
+    monkeypatch.setattr(jobs, "COMMAND", (*python, held + command))
+    with browsed(browser, project) as seen:
+        asking = "{ method: 'POST', body: JSON.stringify({ a: 'a', b: 'b' }) }"
+        seen.page.evaluate(f"fetch('/compare', {asking}).then((answer) => answer.text())")
+        seen.go("/search?clip=a&row=20")
+        seen.wait_for("document.getElementById('said').textContent.includes('Waiting until')")
+        assert "comparing b.mp4 with a.mp4" in seen.page.inner_text("#said")
+        let_go.touch()
+        asked(seen, "a", 20)
+        assert "Waiting until" not in seen.page.inner_text("#said")
         assert seen.errors == []

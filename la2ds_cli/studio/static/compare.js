@@ -11,7 +11,7 @@ export function connectComparison(pair, go) {
   const query = new URLSearchParams(pair);
   at("compare").addEventListener("click", async () => {
     at("compare").disabled = true;
-    await followed(() => post("/compare", pair));
+    await followed(() => post("/compare", pair), at("compared"));
     at("compare").disabled = false;
     await look();
   });

@@ -297,7 +297,7 @@ function drawAngles(stage, row) {
 
 async function exportAs(kind, pressed) {
   pressed.disabled = true;
-  const job = await followed(() => post("/pair/export", { ...pair, kind }));
+  const job = await followed(() => post("/pair/export", { ...pair, kind }), at("exporting"));
   pressed.disabled = false;
   if (job) listExports();
 }

@@ -190,8 +190,8 @@ function acceptAll() {
   tell();
 }
 
-/** Start a job on labels once they are saved, and follow it to its end. */
-const worked = (question) => followed(async () => { await saved(); return question(); });
+/** Start a job on labels once they are saved, and follow it to its end. line: as of `followed`. */
+const worked = (question, line) => followed(async () => { await saved(); return question(); }, line);
 
 /** Reload labels that have changed on disk; the shown moment stays. */
 async function reopen() {
@@ -205,7 +205,7 @@ async function reopen() {
 async function carry() {
   at("carry").disabled = true;
   at("carried").textContent = "";
-  const job = await worked(() => post("/phases/carry"));
+  const job = await worked(() => post("/phases/carry"), at("carried"));
   at("carry").disabled = false;
   const merged = job?.result?.merged;
   if (merged) {
@@ -231,7 +231,7 @@ async function listFiles() {
 
 async function exportFile(format, pressed) {
   pressed.disabled = true;
-  const job = await worked(() => post("/phases/files/export", { clip: opened, format }));
+  const job = await worked(() => post("/phases/files/export", { clip: opened, format }), at("brought-in"));
   pressed.disabled = false;
   if (job?.state === "done") await listFiles().catch(trouble);
 }
@@ -242,7 +242,7 @@ async function bringIn(file) {
     if (labels.length && !window.confirm(`Replace the labels of this clip with those of ${file.name}?`)) return null;
     const query = new URLSearchParams({ clip: id, ...(labels.length ? { overwrite: "1" } : {}) });
     return send(`/phases/files/import/${encodeURIComponent(file.name)}?${query}`, file);
-  });
+  }, at("brought-in"));
   if (job?.state !== "done") return;
   await (opened === id ? reopen() : look()).catch(trouble);
   const count = (job.result?.items || []).reduce((sum, item) => sum + item.frames, 0);

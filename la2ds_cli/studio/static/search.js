@@ -78,8 +78,7 @@ async function ask() {
     trouble(null);
     let { found, number } = await post("/search/near", question);
     if (!found) {
-      at("said").textContent = "Reading the clips before the first search…";
-      const job = await over(number);
+      const job = await over(number, at("said"), "Reading the clips before the first search…");
       if (job.state !== "done") throw new Error(job.state === "failed" ? job.error : "the search was cancelled: move to another moment to search again");
       ({ found } = await get(`/search/found/${number}`));
       // The job may have been started for another moment, but now the index exists.

@@ -14,19 +14,29 @@ export function onWork(listener) {
   for (const job of jobs.values()) listener(job);
 }
 
-/** Resolves with a job when it has ended. */
-export const over = (number) => new Promise((resolve) => {
-  onWork((job) => { if (job.number === number && ENDED.includes(job.state)) resolve(job); });
+/** Resolves with a job when it has ended. Until then, the element `line` shows what the job waits
+ * for, and `words` while it runs. */
+export const over = (number, line, words) => new Promise((resolve) => {
+  const listener = () => {
+    const job = jobs.get(number), [first] = running();
+    if (!job) return; // its first event is still to come
+    const ended = ENDED.includes(job.state), waits = job.state === "waiting" && first.number !== number;
+    const told = ended ? "" : waits ? `Waiting until other work is done, see the bar at the top: ${first.title}.` : words;
+    if (line.textContent !== told) line.textContent = told; // or each event would be read aloud
+    if (!ended) return;
+    listeners.delete(listener);
+    resolve(job);
+  };
+  onWork(listener);
+  listener();
 });
 
 /** Start a job by a request and follow it to its end; returns the job, null if it was refused. Shows
- * why it was refused or failed. line: element for a message while the job runs. */
-export async function followed(question, line = null) {
+ * why it was refused or failed. line: element for a message until then. */
+export async function followed(question, line) {
   const begun = await tried(question);
   if (!begun) return null;
-  if (line) line.textContent = "In progress, see the bar at the top; this page shows the result when it is done.";
-  const job = await over(begun.number);
-  if (line) line.textContent = "";
+  const job = await over(begun.number, line, "In progress, see the bar at the top; this page shows the result when it is done.");
   if (job.state === "failed") trouble(new Error(job.error));
   return job;
 }
