@@ -173,8 +173,9 @@ def _tell(
     check = _check(project, result.run, device, console.progress)
     verdict = check and {"best": check.best, **vars(check), "text": check.verdict(result.run)}
     already = "already finished, " if result.already_finished else ""
+    ended = f"ended by {result.ended}, " if result.ended else ""
     console.line(
-        f"run {result.run}: {already}{result.steps} steps in {seconds(result.seconds)}, "
+        f"run {result.run}: {already}{result.steps} steps in {seconds(result.seconds)}, {ended}"
         f"validation error {result.validation_error:.2f} %"
     )
     if math.isfinite(result.raw_pose_error):

@@ -41,7 +41,7 @@ from la2ds_cli.evaluation.table import (
 from la2ds_cli.health.status import ProjectStatus, project_status
 from la2ds_cli.studio.jobs import ENDED, Job, Jobs
 from la2ds_cli.studio.pages import page, posted
-from la2ds_cli.training.checkpoint import SECTIONS, SPEED_ONLY, START
+from la2ds_cli.training.checkpoint import SECTIONS, SPEED_ONLY, START, early_end
 from la2ds_cli.training.data import training_videos
 from la2ds_cli.training.losses import method_names
 from la2ds_cli.training.network import ENCODERS
@@ -63,12 +63,13 @@ State = Literal["waiting", "training", "finished", "stopped"]
 
 @dataclass(frozen=True)
 class Course:
-    """The progress of a run. steps: planned steps, 0 = unknown. when: time of its last write, in
-    seconds since 1970. loss: [step, mean loss since the previous point]; validation: [step, % of
-    the clip length]. collapsed: at its last validation."""
+    """The progress of a run. ended: see checkpoint.early_end. steps: planned steps, 0 = unknown.
+    when: time of its last write, in seconds since 1970. loss: [step, mean loss since the previous
+    point]; validation: [step, % of the clip length]. collapsed: at its last validation."""
 
     run: str
     state: State
+    ended: str
     step: int
     steps: int
     seconds: float
@@ -101,11 +102,18 @@ def course(project: Project, run: str, jobs: Jobs | None = None) -> Course:
     validations = _rows(folder / "metrics.jsonl")
     losses = _rows(folder / "loss.jsonl") or validations  # older versions wrote no loss.jsonl
     last = max((*validations[-1:], *losses[-1:]), key=lambda row: row["step"], default={})
+    state, step, steps = (
+        _state(folder, run, jobs),
+        int(last.get("step", 0)),
+        _planned(folder, "steps"),
+    )
+    ended = early_end(step, steps, _idle(validations), _planned(folder, "patience"))
     return Course(
         run=run,
-        state=_state(folder, run, jobs),
-        step=int(last.get("step", 0)),
-        steps=_steps(folder),
+        state=state,
+        ended=ended if state == "finished" else "",
+        step=step,
+        steps=steps,
         seconds=float(last.get("seconds", 0.0)),
         when=_touched(folder),
         loss=_points(losses, "loss"),
@@ -142,12 +150,20 @@ def _points(rows: Sequence[Mapping[str, Any]], key: str) -> list[list[float]]:
     return points[(len(points) - 1) % every :: every]
 
 
-def _steps(folder: Path) -> int:
+def _idle(validations: Sequence[Mapping[str, Any]]) -> int:
+    """Validations since the one with the lowest error."""
+    errors = [row.get("validation_error") for row in validations]
+    known = [error if _is_number(error) else math.inf for error in errors]
+    return len(known) - 1 - known.index(min(known)) if known else 0
+
+
+def _planned(folder: Path, setting: str) -> int:
+    """The recipe's `train.steps` or `train.patience`; 0 if it is unknown."""
     try:
-        steps = artifact.read_recipe(folder / "recipe.json").config.get("train.steps", 0)
+        value = artifact.read_recipe(folder / "recipe.json").config.get(f"train.{setting}", 0)
     except (OSError, artifact.ArtifactError):
         return 0
-    return int(steps) if _is_number(steps) else 0
+    return int(value) if _is_number(value) else 0
 
 
 _FILES = ("recipe.json", "loss.jsonl", "metrics.jsonl", "resume.pt", CARD)

@@ -223,6 +223,18 @@ class LoopState:
         return True
 
 
+def early_end(step: int, steps: int, idle: int, patience: int) -> str:
+    """What ended a finished run before its planned steps, in words; empty if it took all of them.
+
+    idle: consecutive validations without improvement; patience: that of the run, 0 = none.
+    """
+    if step >= steps:
+        return ""
+    return (
+        f"{patience} validations without improvement" * (0 < patience <= idle) or "its time limit"
+    )
+
+
 def _share(part: float, total: float) -> float:
     return round(part / total, 4) if total else 0.0
 

@@ -47,8 +47,9 @@ class TrainResult:
 
     validation_error: % of the clip length on synthetic warps of held-out clips
     (la2ds_cli.training.validate). raw_pose_error: the same error of raw poses, NaN = not measured.
-    seconds: training time over all resumed parts. data_share, drawing_share: shares of the step
-    time in which the network waited for batches and in which a second thread drew them.
+    seconds: training time over all resumed parts. ended: see checkpoint.early_end. data_share,
+    drawing_share: shares of the step time in which the network waited for batches and in which a
+    second thread drew them.
     """
 
     run: str
@@ -59,6 +60,7 @@ class TrainResult:
     best_step: int
     checkpoint: Path
     already_finished: bool = False
+    ended: str = ""
     raw_pose_error: float = math.nan
     data_share: float = 0.0
     drawing_share: float = 0.0
@@ -239,6 +241,7 @@ def _train(
         best_step=state.best_step,
         checkpoint=run_dir / "best.safetensors",
         already_finished=bool(saved and saved["state"]["finished"]),
+        ended=_early_end(state, config),
         raw_pose_error=state.raw_pose_error,
         data_share=state.data_share(),
         drawing_share=state.drawing_share(),
@@ -374,6 +377,10 @@ def _warnings(count: int, state: LoopState) -> list[str]:
 _WARNINGS = "## Warnings"
 
 
+def _early_end(state: checkpoint.LoopState, config: Config) -> str:
+    return checkpoint.early_end(state.step, config.train.steps, state.idle, config.train.patience)
+
+
 def _percent(error: float) -> str:
     return f"{error:.2f} %" if math.isfinite(error) else "not measured"
 
@@ -394,6 +401,7 @@ def write_card(
     held_out = data.validation is not data.train
     slower = f"; fewer for slow clips (tempo {config.train.tempo:g})" * bool(config.train.tempo)
     flat = config.model.input not in ("joints3d", "rgb")
+    ended = _early_end(state, config)
     lines = [
         f"# Alignment model: run {run_dir.name}",
         "",
@@ -408,7 +416,7 @@ def write_card(
         f"| clips trained on | {len(data.train)} |",
         f"| clips held out for validation | {len(data.validation) if held_out else 0} |",
         f"| frames per second | {config.train.fps:g}{slower} |",
-        f"| steps | {state.step} of {config.train.steps} |",
+        f"| steps | {state.step} of {config.train.steps}{f', ended by {ended}' * bool(ended)} |",
         f"| time | {state.seconds:.0f} s |",
         f"| drawing batches, in parallel | {100 * state.drawing_share():.0f} % of the time |",
         f"| waiting for batches | {100 * state.data_share():.0f} % of the time |",

@@ -110,7 +110,9 @@ def test_training_ends_by_the_clock_that_it_is_given(project: Project) -> None:
         max_minutes=1,
         clock=lambda: float(next(ticks)),
     )
-    assert (result.steps, result.seconds) == (3, 60.0)
+    assert (result.steps, result.seconds, result.ended) == (3, 60.0, "its time limit")
+    card = (project.run_dir("default") / "CARD.md").read_text()
+    assert "| steps | 3 of 50, ended by its time limit |" in card
 
 
 @pytest.mark.parametrize("minutes", [0.0, -1.0, float("nan")])
@@ -175,6 +177,7 @@ def test_a_run_that_gets_no_better_ends_early(project: Project) -> None:
     result = train(project, config=project.config(overrides=still), device="cpu")
     assert result.steps == 15  # the first validation is the best, then two more
     assert result.best_step == 5
+    assert result.ended == "2 validations without improvement"
     assert train(project, config=project.config(overrides=still), device="cpu").already_finished
 
 

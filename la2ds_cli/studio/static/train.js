@@ -10,7 +10,7 @@ import { ENDED, onWork } from "./work.js";
 const HIGH = { loss: 170, validation: 110 }; // page pixels
 const EDGE = { left: 46, right: 10, top: 8, bottom: 22 };
 const GUESSING = 33; // % validation error, as docs/training.md says
-const STATES = { waiting: "waiting", training: "training", finished: "finished", stopped: "stopped" };
+const stateOf = ({ state, ended }) => (ended ? `ended by ${ended}` : state);
 
 let known = { runs: [], evaluations: [] };
 const courses = new Map(); // run -> its course, from the events
@@ -113,7 +113,7 @@ function card(run) {
   box.disabled = !run.usable;
   box.setAttribute("aria-label", `choose ${run.run}`);
   box.addEventListener("change", () => { if (box.checked) chosen.add(run.run); else chosen.delete(run.run); tellChosen(); });
-  head.append(box, made("span", run.run), made("span", STATES[run.state], run.state === "training" ? "state good" : "state soft"));
+  head.append(box, made("span", run.run), made("span", stateOf(run), run.state === "training" ? "state good" : "state soft"));
   const actions = made("div", "", "buttons");
   actions.append(button("Curves", () => show(run.run), { label: `Curves of ${run.run}` }));
   if (run.state === "stopped") actions.append(button("Resume", () => ask("/train/go-on", { run: run.run, minutes: minutes() }), { label: `Resume ${run.run}` }));
@@ -164,8 +164,8 @@ function tellCourse() {
   if (!course) return;
   at("curves-heading").textContent = `Curves of ${course.run}`;
   at("course").textContent = course.step
-    ? `${STATES[course.state]}: step ${course.step}${course.steps ? ` of ${course.steps}` : ""}, ${lasting(course.seconds)}`
-    : `${STATES[course.state]}: no step yet`;
+    ? `${stateOf(course)}: step ${course.step}${course.steps ? ` of ${course.steps}` : ""}, ${lasting(course.seconds)}`
+    : `${stateOf(course)}: no step yet`;
   draw("loss", course.loss, course);
   draw("validation", course.validation, course, [GUESSING]);
   document.body.dataset.points = `${course.loss.length} ${course.validation.length}`;
