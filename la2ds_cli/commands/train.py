@@ -168,14 +168,14 @@ def _tell(
     import math
 
     from la2ds_cli.alignment.agreement import FEWEST_CLIPS
-    from la2ds_cli.core.console import seconds
+    from la2ds_cli.core.progress import duration
 
     check = _check(project, result.run, device, console.progress)
     verdict = check and {"best": check.best, **vars(check), "text": check.verdict(result.run)}
     already = "already finished, " if result.already_finished else ""
     ended = f"ended by {result.ended}, " if result.ended else ""
     console.line(
-        f"run {result.run}: {already}{result.steps} steps in {seconds(result.seconds)}, {ended}"
+        f"run {result.run}: {already}{result.steps} steps in {duration(result.seconds)}, {ended}"
         f"validation error {result.validation_error:.2f} %"
     )
     if math.isfinite(result.raw_pose_error):

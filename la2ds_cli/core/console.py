@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from la2ds_cli.core.config import RenamedSetting
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.progress import Progress, duration
 from la2ds_cli.core.untrusted_text import UNSAFE, printable
 
 if TYPE_CHECKING:
@@ -249,16 +249,6 @@ def summary(results: Sequence[ItemResult]) -> str:
     return ", ".join(parts) or "nothing to do"
 
 
-def seconds(value: float) -> str:
-    """A readable duration: `8 s`, `3 min 20 s`, `2 h 05 min`."""
-    total = round(value)
-    if total < 60:
-        return f"{total} s"
-    if total < 3600:
-        return f"{total // 60} min {total % 60:02d} s"
-    return f"{total // 3600} h {total % 3600 // 60:02d} min"
-
-
 def _stderr_progress() -> Progress:
     if _for_programs():
         return EventProgress()
@@ -295,7 +285,7 @@ class LineProgress(Progress):
             return
         self._tenth, self._printed = tenth, now
         left = (now - self._started) * (self._total - self._done) / self._done
-        self._write(f"{self._label}: {10 * tenth} %, about {seconds(left)} left")
+        self._write(f"{self._label}: {10 * tenth} %, about {duration(left)} left")
 
     def end(self) -> None:
         self._label = ""

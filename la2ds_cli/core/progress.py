@@ -1,4 +1,4 @@
-"""Progress of a step. Steps report it; the command line draws it on stderr."""
+"""Progress of a step: steps report it, the command line draws it on stderr. Durations in words."""
 
 from __future__ import annotations
 
@@ -54,3 +54,13 @@ class SharedProgress(Progress):
     def note_once(self, text: str) -> None:
         with self._lock:
             self._shown.note_once(text)
+
+
+def duration(value: float, digits: int = 0) -> str:
+    """A readable duration: `8 s`, `3 min 20 s`, `2 h 05 min`. digits: decimals below a minute."""
+    total = round(value)
+    if round(value, digits) < 60:
+        return f"{value:.{digits}f} s"
+    if total < 3600:
+        return f"{total // 60} min {total % 60:02d} s"
+    return f"{total // 3600} h {total % 3600 // 60:02d} min"

@@ -16,7 +16,7 @@ from la2ds_cli.core.config import Config
 from la2ds_cli.core.device import DeviceName, resolve_device
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.plugins import code_digests
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.progress import Progress, duration
 from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
 from la2ds_cli.features.frame_features import FrameFeatureReader, frame_feature_reader
 from la2ds_cli.training import checkpoint
@@ -417,7 +417,7 @@ def write_card(
         f"| clips held out for validation | {len(data.validation) if held_out else 0} |",
         f"| frames per second | {config.train.fps:g}{slower} |",
         f"| steps | {state.step} of {config.train.steps}{f', ended by {ended}' * bool(ended)} |",
-        f"| time | {state.seconds:.0f} s |",
+        f"| time | {duration(state.seconds)} |",
         f"| drawing batches, in parallel | {100 * state.drawing_share():.0f} % of the time |",
         f"| waiting for batches | {100 * state.data_share():.0f} % of the time |",
         f"| validation error (synthetic warps, best at step {state.best_step}) | "

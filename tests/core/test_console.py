@@ -13,6 +13,7 @@ from la2ds_cli.core import console
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.progress import duration
 from la2ds_cli.core.table import Cell, Column, Row, Table, terminal
 
 
@@ -60,8 +61,15 @@ def test_progress_of_unknown_length_does_not_divide_by_it():
 @pytest.mark.parametrize(
     ("value", "text"), [(0.4, "0 s"), (59, "59 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")]
 )
-def test_seconds(value: float, text: str):
-    assert console.seconds(value) == text
+def test_a_duration(value: float, text: str):
+    assert duration(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(8.254, "8.25 s"), (59.994, "59.99 s"), (59.996, "1 min 00 s")]
+)
+def test_a_duration_with_decimals_below_a_minute(value: float, text: str):
+    assert duration(value, 2) == text
 
 
 @dataclass

@@ -1,8 +1,10 @@
 // The strip of a file: where its handles may go, and which seconds are read.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import test from "node:test";
-import { Trim, bounded, seconds } from "../../la2ds_cli/studio/static/trim.js";
+import vm from "node:vm";
+import { Trim, bounded, briefly } from "../../la2ds_cli/studio/static/trim.js";
 
 /** As much of an element as the strip uses; `fire` calls its listeners. */
 class Element {
@@ -16,6 +18,9 @@ class Element {
   focus() {}
   fire(kind, event) { this.listeners[kind]({ target: this, preventDefault() {}, ...event }); }
 }
+const film = new URL("../../la2ds_cli/views/report/film.js", import.meta.url);
+vm.runInThisContext(readFileSync(film, "utf-8"));
+const { seconds } = globalThis;
 globalThis.document = { createElement: () => new Element() };
 
 const pictures = [0, 2, 4, 6].map((time) => ({ time }));
@@ -75,7 +80,8 @@ test("parts are marked where they are", () => {
   assert.deepEqual(trim.element.children.slice(before).map(({ style }) => style), [{ left: "25%", width: "25%" }]);
 });
 
-test("seconds in as many digits as are read", () => {
-  assert.equal(seconds(1.234), "1.23 s");
-  assert.equal(seconds(12.34), "12.3 s");
+test("times in minutes where they are long, and in as many digits as are read", () => {
+  assert.deepEqual([0, 8.254, 59.99, 59.996, 599.97, 600].map((value) => seconds(value)),
+    ["0.00 s", "8.25 s", "59.99 s", "1 min 0.00 s", "9 min 59.97 s", "10 min 0.00 s"]);
+  assert.deepEqual([1.234, 12.34, 59.97, 599.97].map(briefly), ["1.23 s", "12.3 s", "1 min 0.0 s", "10 min 0.0 s"]);
 });

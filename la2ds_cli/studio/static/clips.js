@@ -2,7 +2,7 @@
 
 import { get, post, remove, send } from "./ask.js";
 import { at, button, fetched, made, tried, trouble } from "./page.js";
-import { Trim, seconds } from "./trim.js";
+import { Trim, briefly } from "./trim.js";
 import { ENDED, onWork } from "./work.js";
 
 const isOpen = (job) => job !== undefined && !ENDED.includes(job.state);
@@ -128,7 +128,7 @@ function card(clip) {
   picture.loading = "lazy";
   if (clip.version) picture.src = `/clips/${encodeURIComponent(clip.id)}/picture?v=${clip.version}`;
   const words = made("span", "", "words");
-  words.append(made("span", clip.name, "name"), made("span", `${seconds(clip.seconds)}, ${clip.frames} frames · ${clip.copied ? "copied" : "referenced"}`, "soft"));
+  words.append(made("span", clip.name, "name"), made("span", `${briefly(clip.seconds)}, ${clip.frames} frames · ${clip.copied ? "copied" : "referenced"}`, "soft"));
   words.append(judged(clip));
   const marks = [clip.split, clip.group].filter(Boolean).join(" · ");
   if (marks) words.append(made("span", marks, "soft"));

@@ -171,7 +171,7 @@ function tell() {
   }).sort((a, b) => a.frame - b.frame || names.indexOf(a.joint) - names.indexOf(b.joint)).slice(0, MOST_LISTED);
   at("corrections").replaceChildren(...listed.map(({ frame, joint, right }) => {
     const row = lastUpTo(clip.frame, frame), item = made("li", "", "line");
-    const text = `${clip.time[row].toFixed(2)} s, ${words(joint)}: ${right ? "corrected" : "not trusted"}`;
+    const text = `${seconds(clip.time[row])}, ${words(joint)}: ${right ? "corrected" : "not trusted"}`;
     item.append(
       button(text, () => { choose(names.indexOf(joint)); player.to(row); }),
       button("Remove", () => change([{ frame, joint, remove: true }], [{ frame, joint, at: right }]), { label: `Remove: ${text}` }),
@@ -180,7 +180,7 @@ function tell() {
   }));
   const right = corrections.get(key(player.row, chosen));
   const how = right ? "corrected" : right === null ? "not trusted" : ["not seen", "unsure", "found"][clip.state[index(player.row, chosen)]];
-  at("moment").textContent = `${clip.time[player.row].toFixed(2)} s · frame ${clip.frame[player.row]} · ${words(names[chosen])}: ${how}`;
+  at("moment").textContent = `${seconds(clip.time[player.row])} · frame ${clip.frame[player.row]} · ${words(names[chosen])}: ${how}`;
   stage.draw();
 }
 

@@ -115,10 +115,8 @@ async function same() {
 
 // --- text on the page ------------------------------------------------------------------------------
 
-const short = (value) => value.toFixed(2);
-
 function tell() {
-  const times = data.overall === null ? "" : ` B takes ${short(data.overall)} times as long as A.`;
+  const times = data.overall === null ? "" : ` B takes ${data.overall.toFixed(2)} times as long as A.`;
   at("said").textContent = `${data.sureness}.${times}`;
   at("undo").hidden = !data.undo;
   tellAnchors();
@@ -133,7 +131,7 @@ function tellAnchors() {
   at("sheet-note").hidden = !data.anchors.length;
   at("anchors").replaceChildren(...data.anchors.map(({ frames, seconds: both }) => {
     const item = made("li");
-    const words = both ? `A ${short(both[0])} s is B ${short(both[1])} s`
+    const words = both ? `A ${seconds(both[0])} is B ${seconds(both[1])}`
       : `A frame ${frames[0]} is B frame ${frames[1]}: no longer in the clip`;
     item.append(
       both ? button(words, () => { play(false); seek(rowAt(A, both[0])); }) : made("span", words),
@@ -189,7 +187,7 @@ function tellUnsure() {
   at("unsure").replaceChildren(...found.map(({ first, last, worst }) => {
     const item = made("li");
     const sure = Math.round(100 * data.confidence[worst]);
-    const span = first === last ? `${short(A.time[first])} s` : `${short(A.time[first])} to ${short(A.time[last])} s`;
+    const span = first === last ? seconds(A.time[first]) : `${seconds(A.time[first])} to ${seconds(A.time[last])}`;
     item.append(button(`${span}: ${sure} % sure, ±${data.within[worst]} s`, () => { play(false); seek(worst); }));
     return item;
   }));

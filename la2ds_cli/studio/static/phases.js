@@ -329,7 +329,7 @@ function tellOnward() {
 }
 
 function tellRows() {
-  const time = (frame) => (clip ? `${Math.max(timeOf(frame), 0).toFixed(2)} s` : "");
+  const time = (frame) => (clip ? seconds(Math.max(timeOf(frame), 0)) : "");
   at("rows").tBodies[0].replaceChildren(...labels.map((one) => {
     const row = made("tr");
     const by = one.carried ? "propagated" : "you";
@@ -344,7 +344,7 @@ function tellRows() {
 
 function tellMoment() {
   const found = labels.find((one) => one.start <= here() && here() < one.end);
-  at("moment").textContent = [`${clip.time[player.row].toFixed(2)} s`, `frame ${here()}`, found ? found.phase : "no phase"].join(" · ");
+  at("moment").textContent = [seconds(clip.time[player.row]), `frame ${here()}`, found ? found.phase : "no phase"].join(" · ");
 }
 
 // --- drawing ---------------------------------------------------------------------------------------

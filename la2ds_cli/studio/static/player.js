@@ -40,7 +40,7 @@ export class Player {
     this.state.clock = passed === null ? this.clip.time[this.row] : passed;
     if (scrub) {
       scrub.value = String(this.row);
-      scrub.setAttribute("aria-valuetext", `${this.clip.time[this.row].toFixed(2)} s`);
+      scrub.setAttribute("aria-valuetext", seconds(this.clip.time[this.row]));
     }
     document.body.dataset.row = String(this.row);
     this.show(this.row);

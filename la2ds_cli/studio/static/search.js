@@ -18,7 +18,7 @@ let due = 0, asking = false, again = false;
 const player = new Player((row) => {
   stage.show(row, true, { skeleton: at("show-skeleton").checked, film: true, whole: at("show-whole").checked });
   const { clip } = player;
-  at("moment").textContent = `${clip.time[row].toFixed(2)} s · frame ${clip.frame[row]}`;
+  at("moment").textContent = `${seconds(clip.time[row])} · frame ${clip.frame[row]}`;
   soon();
 });
 
@@ -110,7 +110,7 @@ function tell(found) {
 }
 
 function card(hit, n, found) {
-  const item = made("li", "", "clip"), when = `${hit.seconds.toFixed(2)} s`;
+  const item = made("li", "", "clip"), when = seconds(hit.seconds);
   const phase = hit.phase === null ? "" : hit.same_phase === false ? `${hit.phase}, another phase` : hit.phase;
   const open = button("", () => follow(hit.clip, hit.row));
   open.dataset.hit = String(n);

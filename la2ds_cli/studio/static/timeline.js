@@ -23,11 +23,11 @@ function show(row) {
   for (const { rows, near, stage, moment } of cells) {
     const matched = rows[row] !== null;
     stage.show(matched ? rows[row] : near[row], matched, how);
-    moment.textContent = matched ? `${stage.clip.time[rows[row]].toFixed(2)} s` : "–";
+    moment.textContent = matched ? seconds(stage.clip.time[rows[row]]) : "–";
   }
   const { clip } = player;
   const share = clip.count > 1 ? (clip.time[row] - clip.time[0]) / (clip.time[clip.count - 1] - clip.time[0]) : 0;
-  at("moment").textContent = `${Math.round(100 * share)} % of the timeline · ${clip.time[row].toFixed(2)} s of ${clip.name}, the reference`;
+  at("moment").textContent = `${Math.round(100 * share)} % of the timeline · ${seconds(clip.time[row])} of ${clip.name}, the reference`;
 }
 
 /** Whether every picture is loaded; the clock waits for it, so that no clip falls behind. */

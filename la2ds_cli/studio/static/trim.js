@@ -1,6 +1,8 @@
-// The strip of a file with two handles that set the time range of a clip.
+// The strip of a file with two handles that set the time range of a clip. A page loads the report's
+// film.js before it.
 
-export const seconds = (value) => `${value.toFixed(value < 10 ? 2 : 1)} s`;
+/** A time in words, in as many digits as are read. */
+export const briefly = (value) => seconds(value, value < 10 ? 2 : 1);
 
 /** Limit a handle to the file, and to at least `least` seconds from the other one. */
 export function bounded(which, value, range, total, least = 0.1) {
@@ -22,7 +24,7 @@ export class Trim {
       image.src = picture(number);
       image.alt = "";
       image.draggable = false;
-      image.title = seconds(one.time);
+      image.title = briefly(one.time);
       image.addEventListener("click", () => show(number));
       this.element.append(image);
     });
@@ -80,9 +82,9 @@ export class Trim {
     for (const which of ["start", "end"]) {
       this.handles[which].style.left = share(this.ends[which]);
       this.handles[which].setAttribute("aria-valuenow", this.ends[which].toFixed(2));
-      this.handles[which].setAttribute("aria-valuetext", seconds(this.ends[which]));
+      this.handles[which].setAttribute("aria-valuetext", briefly(this.ends[which]));
     }
-    this.words.textContent = `From ${seconds(start)} to ${seconds(end)} of ${seconds(this.total)}; drag the two ends.`;
+    this.words.textContent = `From ${briefly(start)} to ${briefly(end)} of ${briefly(this.total)}; drag the two ends.`;
   }
 
   /** Mark the position of the shown picture. */

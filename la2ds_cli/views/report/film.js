@@ -21,6 +21,12 @@ function integers(base64) {
 
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
+/** A time in words: 8.25 s, 9 min 59.97 s. */
+function seconds(value, digits = 2) {
+  const total = Number(value.toFixed(digits)), minutes = Math.floor(total / 60);
+  return `${minutes ? `${minutes} min ` : ""}${(total - 60 * minutes).toFixed(digits)} s`;
+}
+
 /** Index of the last value that is not above `wanted`, 0 where all are; values increase. */
 function lastUpTo(values, wanted) {
   let low = 0, high = values.length;

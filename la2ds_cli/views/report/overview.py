@@ -18,7 +18,7 @@ from la2ds_cli.alignment.request import features_name
 from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.progress import Progress, duration
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.table import Cell, Column, Row, Table, html
 from la2ds_cli.core.types import Phase, PoseSequence
@@ -190,10 +190,10 @@ class ClipRow:
 
     @property
     def length(self) -> str:
-        """Seconds, the last frame included."""
+        """How long it lasts, the last frame included."""
         if self.pose is None:
             return ""
-        return f"{float(self.pose.time[-1] - self.pose.time[0]) + 1 / self.pose.fps:.1f}"
+        return duration(float(self.pose.time[-1] - self.pose.time[0]) + 1 / self.pose.fps, 1)
 
     @property
     def fps(self) -> str:

@@ -8,7 +8,6 @@ const BESIDE_FROM = 981; // page pixels from which the panels lie beside the pla
 // that is shown whatever fits A, null where the alignment says it.
 const state = { row: -1, rowB: -1, matched: true, leader: "a", free: null, playing: false, rate: 1, clock: A.time[0], last: 0 };
 const control = (id) => document.getElementById(id);
-const seconds = (value) => `${value.toFixed(2)} s`;
 
 const stages = { a: new Stage("a", A, data.skeleton), b: new Stage("b", B, data.skeleton) };
 

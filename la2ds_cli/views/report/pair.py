@@ -14,7 +14,7 @@ from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.notes import Note, notes_of
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.progress import Progress, duration
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.video.reader import video_file
@@ -151,8 +151,8 @@ def pair_page(
         by_model=by_model,
         features=("the " * by_model) + features_name(alignment.features, result.run),
         references=result.references,
-        seconds_a=_seconds(float(alignment.time_a[last[0]] - alignment.time_a[first[0]])),
-        seconds_b=_seconds(float(alignment.time_b[last[1]] - alignment.time_b[first[1]])),
+        seconds_a=duration(float(alignment.time_a[last[0]] - alignment.time_a[first[0]]), 2),
+        seconds_b=duration(float(alignment.time_b[last[1]] - alignment.time_b[first[1]]), 2),
         ratio=f"{result.overall_ratio:.2f}" if np.isfinite(result.overall_ratio) else None,
         sureness=result.sureness,
         near=f"{NEAR:.0%}",
@@ -172,10 +172,6 @@ def pair_page(
     )
 
 
-def _seconds(value: float) -> str:
-    return f"{value:.2f}"
-
-
 def _baseline_line(result: AlignResult, baseline: Baseline) -> dict[str, Any]:
     """What the page says about a baseline; its distance from the alignment is not an error of
     either."""
@@ -183,9 +179,9 @@ def _baseline_line(result: AlignResult, baseline: Baseline) -> dict[str, Any]:
     if baseline.mean is not None and baseline.worst is not None and baseline.at is not None:
         line |= {
             "same": baseline.worst < _SAME,
-            "mean": _seconds(baseline.mean),
-            "worst": _seconds(baseline.worst),
-            "at": _seconds(float(result.alignment.time_a[baseline.at])),
+            "mean": duration(baseline.mean, 2),
+            "worst": duration(baseline.worst, 2),
+            "at": duration(float(result.alignment.time_a[baseline.at]), 2),
         }
     return line
 

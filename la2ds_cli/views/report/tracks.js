@@ -156,7 +156,7 @@ function drawAxis(context, x, width) {
   context.fillStyle = colour("soft");
   context.textBaseline = "top";
   for (let k = Math.ceil(A.start / step - 1e-6); k * step <= A.end; k += 1) {
-    const at = x(k * step), text = `${+(k * step).toFixed(2)} s`;
+    const at = x(k * step), text = step < 60 ? `${+(k * step).toFixed(2)} s` : `${k * step / 60} min`;
     const half = context.measureText(text).width / 2;
     context.fillRect(at - 0.5, 0, 1, 4);
     context.textAlign = "center";
