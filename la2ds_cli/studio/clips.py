@@ -30,6 +30,7 @@ from la2ds_cli.poses.subjects import HANDS, ClipSubjects, ranks
 from la2ds_cli.poses.verdict import verdict
 from la2ds_cli.studio.earlier import earlier
 from la2ds_cli.studio.handover import set_aside, words_of
+from la2ds_cli.studio.jobs import with_hint
 from la2ds_cli.studio.pages import page
 from la2ds_cli.video.media_files import is_image_folder, is_video_file, natural_order
 from la2ds_cli.video.reader import Image, probe, read_frames, video_file
@@ -122,7 +123,9 @@ def _said_of_files(results: list[Mapping[str, Any]]) -> dict[str, str]:
     for result in results:
         for item in result.get("items") or []:
             if item.get("status") in ("failed", "skipped"):
-                said[item["path"]] = ". ".join(filter(None, (item["message"], item["hint"])))
+                path = item["path"]  # which the page shows by its name
+                message = item["message"].replace(path, Path(path).name)
+                said[path] = with_hint(message, item["hint"])
     return said
 
 

@@ -152,7 +152,7 @@ class Jobs:
         try:
             await asyncio.to_thread(follows, job)
         except UserError as error:
-            job.error = ". ".join(filter(None, (job.error, error.message, error.hint)))
+            job.error = ". ".join(filter(None, (job.error, with_hint(error.message, error.hint))))
         except Exception as error:  # the queue must go on
             traceback.print_exc()
             job.error = ". ".join(filter(None, (job.error, f"{type(error).__name__}: {error}")))
@@ -228,7 +228,7 @@ class Jobs:
             if job.then is not None:
                 await asyncio.to_thread(job.then, job)
         except UserError as error:
-            job.error = ". ".join(filter(None, (error.message, error.hint)))
+            job.error = with_hint(error.message, error.hint)
             return "failed"
         return "done"
 
@@ -244,12 +244,17 @@ class Jobs:
             job.task = str(event.get("task", job.task))
             job.share = event.get("share", job.share)
             if "error" in event:
-                job.error = ". ".join(filter(None, (event["error"], event.get("hint", ""))))
+                job.error = with_hint(event["error"], event.get("hint", ""))
             if isinstance(event.get("item"), dict):
                 job.items.append(event["item"])
             if "note" in event:
                 job.notes = [*job.notes, str(event["note"])][-NOTES:]
             self._changed(job)
+
+
+def with_hint(message: str, hint: str) -> str:
+    """An error and what helps, on one line."""
+    return "; ".join(filter(None, (message, hint)))
 
 
 def _why(job: Job, code: int) -> str:
@@ -258,7 +263,7 @@ def _why(job: Job, code: int) -> str:
     items = (job.result or {}).get("items") or []
     for item in items:
         if item.get("message"):
-            return ". ".join(filter(None, (item["message"], item.get("hint", ""))))
+            return with_hint(item["message"], item.get("hint", ""))
     return f"la2ds ended with exit code {code}: {' '.join(job.said[-3:])}"
 
 

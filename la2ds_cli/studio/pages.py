@@ -8,6 +8,7 @@ from typing import Any
 
 from starlette.requests import Request
 
+from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.views.page import template_text
 
@@ -69,6 +70,13 @@ def _short_int(digits: str) -> int:
     if len(digits) > 18:  # a float, or an array, may have no room for it
         raise ValueError(digits)
     return int(digits)
+
+
+def with_names(notes: Iterable[str], clips: Iterable[Video]) -> list[str]:
+    """Notes of a command, each with the name of a clip in place of the id at its beginning."""
+    names = {clip.id: clip.name for clip in clips}
+    split = (note.partition(": ") for note in notes)
+    return [f"{names.get(clip, clip)}{colon}{rest}" for clip, colon, rest in split]
 
 
 def named_to_command(clips: Iterable[str], marks: str = ",*?[") -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,7 +27,7 @@ from la2ds_cli.studio.anchors import Anchor
 from la2ds_cli.studio.clips import posed_clip
 from la2ds_cli.studio.film import Films
 from la2ds_cli.studio.held_pairs import HeldPair
-from la2ds_cli.studio.pages import named_to_command, page, posted
+from la2ds_cli.studio.pages import named_to_command, page, posted, with_names
 from la2ds_cli.views.report.frame_images import windows
 from la2ds_cli.views.report.pair_data import page_clip, pair_json
 
@@ -125,8 +125,10 @@ def pair_data(held: HeldPair, films: Films) -> dict[str, Any]:
     data["skeleton"]["angles"] = [list(triple) for triple in triples.values()]
     data["skeleton"]["root"] = list(skeleton.root)
     chosen = plain.alignment.features
+    notes = [note for note in held.notes if note != plain.reason]  # the page shows it elsewhere
+    notes += [problem] if problem else []
     return data | {
-        "notes": _named(held, [*held.notes, *([problem] if problem else [])]),
+        "notes": with_names(notes, held.pair.clips),
         "features": features_name(chosen, plain.run),
         "method": plain.alignment.method,
         "references": plain.references,
@@ -136,18 +138,6 @@ def pair_data(held: HeldPair, films: Films) -> dict[str, Any]:
             for one in plain.candidates
         ],
     }
-
-
-def _named(held: HeldPair, notes: Sequence[str]) -> list[str]:
-    """The notes, with the names of clips instead of their ids, and without the reason of the choice
-    of features, which the page shows elsewhere."""
-    names = {clip.id: clip.name for clip in held.pair.clips}
-    shown = []
-    for note in notes:
-        clip, colon, rest = note.partition(": ")
-        if note != held.plain.reason:
-            shown.append(f"{names.get(clip, clip)}{colon}{rest}")
-    return shown
 
 
 def _picture(pose: PoseSequence, film: dict[str, Any] | None, *, flipped: bool) -> dict[str, Any]:

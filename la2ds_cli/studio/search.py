@@ -7,7 +7,7 @@ If the index is current, a request is answered at once; otherwise that command r
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from threading import Lock
 from typing import Any
 from urllib.parse import quote
@@ -33,7 +33,7 @@ from la2ds_cli.studio.clips import (
     requested_or_first_clip,
 )
 from la2ds_cli.studio.film import Films
-from la2ds_cli.studio.pages import page, posted
+from la2ds_cli.studio.pages import page, posted, with_names
 from la2ds_cli.studio.phases import clip_data
 from la2ds_cli.views.film_strip import aspect, cut_out, view_boxes
 from la2ds_cli.views.report.overview import small_webp, with_joints
@@ -132,7 +132,7 @@ def _found_at_once(
             result = retrieve(project, query=f"{clip.id}@{second!r}", progress=said, **options)
     except _TakesLong:
         return None
-    return found_json(project, result.to_json()) | {"notes": said.notes}
+    return found_json(project, result.to_json(), said.notes)
 
 
 def _arguments(
@@ -148,7 +148,9 @@ def _arguments(
     return ["retrieve", f"--query={clip.id}@{second!r}", *given, out, f"--project={project.root}"]
 
 
-def found_json(project: Project, document: Mapping[str, Any]) -> dict[str, Any]:
+def found_json(
+    project: Project, document: Mapping[str, Any], notes: Sequence[str]
+) -> dict[str, Any]:
     """What the page shows from a document of `retrieve`: `clip` and `row` of the query; `hits`,
     each with id and name of the clip, row, seconds, distance, phase, whether it is the query's
     phase, and the address of its picture; the features, and how many frames and clips were
@@ -182,7 +184,7 @@ def found_json(project: Project, document: Mapping[str, Any]) -> dict[str, Any]:
         "frames": document["searched"]["frames"],
         "clips": document["searched"]["clips"],
         "left_out": len(document["left_out"]),
-        "notes": [],
+        "notes": with_names(notes, clips.values()),
     }
 
 
@@ -192,8 +194,7 @@ def _answer(request: Request) -> Response:
     job = studio.jobs.jobs.get(request.path_params["number"])
     if job is None or job.about.get("kind") != _KIND or not job.result:
         raise UserError("this search is no longer available", hint="search again")
-    notes = {"notes": job.notes[-5:]}
-    return JSONResponse({"found": found_json(studio.project, job.result) | notes})
+    return JSONResponse({"found": found_json(studio.project, job.result, job.notes[-5:])})
 
 
 # --- pictures -------------------------------------------------------------------------------------

@@ -194,6 +194,11 @@ def test_a_file_without_a_person_says_why_and_can_be_deleted(page: TestClient, t
     assert "no person found" in job["error"]
     (file,) = page.get("/clips").json()["files"]
     assert "no person found" in file["said"]
+    page.put("/clips/files/text.mp4", content=b"no film")
+    extracted(page, "text.mp4")
+    text = page.get("/clips").json()["files"][1]
+    assert text["said"].startswith("text.mp4 is not a readable video")  # by its name, not its path
+    assert page.delete("/clips/files/text.mp4").status_code == 200
     assert page.delete("/clips/files/empty.mp4").status_code == 200
     assert page.get("/clips").json()["files"] == []
     assert page.delete("/clips/files/empty.mp4").status_code == 400

@@ -120,13 +120,13 @@ def test_who_comes_late_hears_of_the_jobs_that_there_are():
 def test_a_failed_job_says_why_and_what_helps():
     job = done("tell(error='no such file: x', hint='check its name', code='V006'); sys.exit(3)")
     assert job.state == "failed"
-    assert job.error == "no such file: x. check its name"
+    assert job.error == "no such file: x; check its name"
 
 
 def test_a_batch_of_no_use_says_what_was_wrong_with_its_first_item():
     item = {"path": "x.mp4", "status": "skipped", "message": "no person found", "hint": "film on"}
     job = done(f"print(json.dumps({{'items': [{item!r}]}})); sys.exit(4)")
-    assert job.error == "no person found. film on"
+    assert job.error == "no person found; film on"
 
 
 def test_a_fault_says_what_the_command_wrote_last():
@@ -298,7 +298,7 @@ def test_what_follows_may_fail():
         raise UserError("the project is locked", hint="wait")
 
     job = done("pass", then=then)
-    assert (job.state, job.error) == ("failed", "the project is locked. wait")
+    assert (job.state, job.error) == ("failed", "the project is locked; wait")
 
 
 @pytest.mark.parametrize("by", ["cancel", "the end of the studio"])

@@ -19,6 +19,7 @@ from la2ds_cli.studio.anchors import anchors_of
 from la2ds_cli.video.reader import probe
 from tests.studio.browsing import TOKEN, Seen, browsed, served, watched
 from tests.studio.test_command import ROOT, link_of
+from tests.views.report.conftest import two_filmed
 
 NAMES = ("raise", "turn", "rest")
 
@@ -163,6 +164,30 @@ def test_work_that_waits_is_listed_and_can_be_cancelled(browser: Any, tmp_path: 
         tell(seen, told(7, "done"))
         seen.wait_for("!document.querySelector('#work li')")
         assert "training default" in seen.page.inner_text("#work")
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [("done", "joints: done"), ("cancelled", "joints: cancelled"), ("failed", None)],
+)
+def test_a_change_of_a_clip_is_in_progress_until_it_ends(
+    browser: Any, tmp_path: Path, state: str, said: str | None
+) -> None:
+    with browsed(browser, two_filmed(tmp_path)) as seen:
+        seen.page.route(
+            "**/read", lambda route: route.fulfill(json={"number": 7, "title": "joints"})
+        )
+        tell(seen, told(7, "running"))
+        seen.go("/")
+        seen.page.click(".clip[data-id=a] button")
+        seen.page.click("text=Read it like this")
+        seen.wait_for("document.getElementById('toast').textContent === 'joints: in progress'")
+        tell(seen, told(7, state, error="no person found"))
+        if said is None:
+            seen.wait_for("document.getElementById('toast').hidden")
+            assert "no person found" in seen.page.inner_text("#problem")
+        else:
+            seen.wait_for(f"document.getElementById('toast').textContent === '{said}'")
 
 
 @pytest.mark.parametrize("width", [375, 1280])

@@ -11,9 +11,11 @@ let known = { clips: [], files: [], deleted: [] };
 let jobs = new Map(); // number -> job
 let shown = null; // id of the clip that is open
 let chosen = []; // ids, in the order they were chosen
+let changing = 0; // number of the job that the toast says is in progress
 
 function toast(text, undo = null) {
   const line = at("toast");
+  changing = 0;
   line.replaceChildren(made("span", text));
   if (undo) line.append(button("Undo", async () => { line.hidden = true; await tried(undo); await load(); }));
   line.hidden = false;
@@ -221,8 +223,7 @@ const items = new Map(); // job -> number of clips it has reported
 onWork((job) => {
   const before = jobs.get(job.number);
   jobs.set(job.number, job);
-  if (job.state === "failed" && isOpen(before)) trouble(new Error(`${job.title}: ${job.error}`));
-  if (job.state === "done" && isOpen(before) && job.told.length) toast(`${job.title}: ${job.told.join("; ")}`);
+  if (isOpen(before) && !isOpen(job)) ended(job);
   if (before?.state !== job.state || items.get(job.number) !== job.items.length) soon();
   items.set(job.number, job.items.length);
   comings();
@@ -247,7 +248,21 @@ async function look(id) {
   if (!dialog.open) dialog.showModal();
 }
 
-const changed = (job) => { if (job) { at("detail").close(); toast(`${job.title}: in progress`); } };
+/** Say that the open clip is being changed, until it is. */
+function changed(job) {
+  if (!job) return;
+  at("detail").close();
+  toast(`${job.title}: in progress`);
+  changing = job.number;
+}
+
+/** Say how a job has ended, if it has something to tell or the page still says that it is in progress. */
+function ended(job) {
+  if (job.state === "failed") trouble(new Error(`${job.title}: ${job.error}`));
+  if (job.number === changing) at("toast").hidden = true;
+  if (job.state === "done" && job.told.length) toast(`${job.title}: ${job.told.join("; ")}`);
+  else if (job.number === changing && job.state !== "failed") toast(`${job.title}: ${job.state}`);
+}
 
 function looks(clip, address, picture) {
   const stage = made("div", "", "stage"), image = made("img");
