@@ -87,6 +87,17 @@ class Video:
         name = own[1] if own and _is_clearer(own[1], path) else path.name
         return f"{name}#{self.person}" if self.person > 1 else name
 
+    @property
+    def title(self) -> str:
+        """The name and, for a part of a file, its seconds: `squats.mp4, 2.70 to 5.83 s`. For
+        reading only: parts of a file have one name."""
+        if not self.options:
+            return self.name
+        options = ClipOptions.from_text(self.options)
+        if options.end < inf:
+            return f"{self.name}, {options.start:.2f} to {options.end:.2f} s"
+        return f"{self.name}, from {options.start:.2f} s" if options.is_cut else self.name
+
 
 def _is_clearer(own: str, path: Path) -> bool:
     """Whether the readable part of an id describes a clip better than its path, which may be a file

@@ -204,13 +204,13 @@ async def read_again(request: Request) -> Response:
     def then(job: Job) -> None:
         new = _usable(job)
         if box:
-            _check_followed(project, new[0], box, video.name)
+            _check_followed(project, new[0], box, video.title)
         job.told += _replace(studio, video, new)
 
     def otherwise(job: Job) -> None:
         earlier.as_before(project, listed, job.about["kept"], was)
 
-    title = f"joints of {video.name}"
+    title = f"joints of {video.title}"
     return await _from_manifest(request, title, video, [row], then, otherwise)
 
 
@@ -274,7 +274,7 @@ async def split(request: Request) -> Response:
     def then(job: Job) -> None:
         job.told += _replace(studio, video, _usable(job))
 
-    title = f"{len(rows)} repetitions of {video.name}"
+    title = f"{len(rows)} repetitions of {video.title}"
     return await _from_manifest(request, title, video, rows, then)
 
 
@@ -309,7 +309,7 @@ def _check_free(jobs: Any, video: Video) -> None:
     for job in jobs:
         if job.about.get("clip") == video.id and job.state not in ENDED:
             raise UserError(
-                f"{video.name} is being processed",
+                f"{video.title} is being processed",
                 hint="wait until that is done, or cancel it",
                 exit_code=ExitCode.MISMATCH,
             )

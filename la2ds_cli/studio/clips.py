@@ -71,7 +71,7 @@ def list_clips(request: Request) -> Response:
                 for path in unused_files(project, videos)
             ],
             "deleted": [
-                {"number": number, "name": gone.video.name}
+                {"number": number, "name": gone.video.title}
                 for number, gone in reversed(list(studio.bin.deleted.items()))
             ],
         }
@@ -83,7 +83,7 @@ def about(project: Project, video: Video, subject: str) -> dict[str, Any]:
     options = ClipOptions.from_text(video.options)
     said: dict[str, Any] = {
         "id": video.id,
-        "name": video.name,
+        "name": video.title,
         "file": Path(video.path).name,
         "copied": is_copied(project, video),
         "split": video.split,
@@ -162,7 +162,7 @@ def posed_clip(project: Project, name: str) -> Video:
         raise UserError("choose a clip of the project")
     if not project.pose_path(clip.id).exists():
         raise UserError(
-            f"{clip.name} has no joints yet",
+            f"{clip.title} has no joints yet",
             hint="find its joints on the Clips page",
             exit_code=ExitCode.UNUSABLE,
         )
@@ -352,7 +352,7 @@ def spans_of_repetitions(project: Project, video: Video) -> list[dict[str, float
     found = cut_clip(pose)
     if len(found) < 2:
         raise UserError(
-            f"{video.name} does not repeat a movement",
+            f"{video.title} does not repeat a movement",
             hint="cut it by dragging the ends of its strip",
             exit_code=ExitCode.UNUSABLE,
         )

@@ -114,7 +114,7 @@ async def _compare(request: Request) -> Response:
     ids = named_to_command([a.id, b.id])
     # --force: the page already shows the alignment and its doubts, so the command need not ask.
     arguments = ["compare", *ids, "--force", f"--project={studio.project.root}"]
-    job = studio.jobs.add(f"comparing {b.name} with {a.name}", arguments)
+    job = studio.jobs.add(f"comparing {b.title} with {a.title}", arguments)
     return JSONResponse({"number": job.number})
 
 
@@ -131,7 +131,7 @@ def _show(request: Request) -> Response:
     """The Attempts page: of the reference named in the address, else the latest comparison."""
     project: Project = request.app.state.studio.project
     clips = project.posed_videos()
-    names = {clip.id: clip.name for clip in clips}
+    names = {clip.id: clip.title for clip in clips}
     compared = [one for one in _compared(project) if one in names]
     reference = request.query_params.get("reference", "")
     if reference:
@@ -229,7 +229,7 @@ async def _compare_attempts(request: Request) -> Response:
     options = ["--by-date"] if asked.get("by_date") is True else []
     options += ["--force", f"--project={studio.project.root}"]
     arguments = ["compare", first, f"--attempts={','.join(ids)}", *options]
-    job = studio.jobs.add(f"comparing {len(ids)} attempts with {reference.name}", arguments)
+    job = studio.jobs.add(f"comparing {len(ids)} attempts with {reference.title}", arguments)
     return JSONResponse({"number": job.number})
 
 

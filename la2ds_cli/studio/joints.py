@@ -38,7 +38,7 @@ _BEYOND = 1.0  # how far a joint may lie outside the picture, in side lengths of
 def _show(request: Request) -> Response:
     """The page of a clip's joints."""
     clip = requested_clip(request)
-    return HTMLResponse(page("joints.html", f"Joints of {clip.name}", here="/", clip=clip))
+    return HTMLResponse(page("joints.html", f"Joints of {clip.title}", here="/", clip=clip))
 
 
 def _data(request: Request) -> Response:
@@ -93,7 +93,7 @@ def change(
     reading = reading_of(recipe, pose.info)
     if known not in (None, reading):
         raise UserError(
-            f"{clip.name} is read in another way now",
+            f"{clip.title} is read in another way now",
             hint="load the page again",
             exit_code=ExitCode.MISMATCH,
         )

@@ -46,7 +46,7 @@ async def _export(request: Request) -> Response:
     folder = _path(project, clip, format_name).parent
     options = [f"--out={folder}", "--overwrite", f"--project={project.root}"]
     arguments = ["export-labels", format_name, *named_to_command([clip.id], ""), *options]
-    job = studio.jobs.add(f"labels of {clip.name} for {format_name}", arguments)
+    job = studio.jobs.add(f"labels of {clip.title} for {format_name}", arguments)
     return JSONResponse({"number": job.number})
 
 
@@ -102,7 +102,7 @@ async def _import(request: Request) -> Response:
         options.append(f"--layer={layer}")
     about: dict[str, Any] = {"labels": clip.id}
     arguments = ["import-labels", format_name, str(path), *options]
-    title = f"labels of {clip.name} from {format_name}"
+    title = f"labels of {clip.title} from {format_name}"
     job = studio.jobs.add(title, arguments, about=about, after=after)
     return JSONResponse({"number": job.number})
 

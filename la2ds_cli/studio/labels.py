@@ -161,7 +161,7 @@ class Labels:
             was = self._earlier.get((video.id, base or known))
             if version(own) != known or was is None:
                 raise UserError(
-                    f"the labels of {video.name} have changed meanwhile",
+                    f"the labels of {video.title} have changed meanwhile",
                     hint="load the page again",
                     exit_code=ExitCode.MISMATCH,
                 )

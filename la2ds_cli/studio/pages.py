@@ -74,7 +74,7 @@ def _short_int(digits: str) -> int:
 
 def with_names(notes: Iterable[str], clips: Iterable[Video]) -> list[str]:
     """Notes of a command, each with the name of a clip in place of the id at its beginning."""
-    names = {clip.id: clip.name for clip in clips}
+    names = {clip.id: clip.title for clip in clips}
     split = (note.partition(": ") for note in notes)
     return [f"{names.get(clip, clip)}{colon}{rest}" for clip, colon, rest in split]
 

@@ -67,13 +67,13 @@ def _show(request: Request) -> Response:
     return HTMLResponse(
         page(
             "pair.html",
-            f"{requested.a.name} and {requested.b.name}",
+            f"{requested.a.title} and {requested.b.title}",
             here="/pair",
             clips=clips,
             a=requested.a,
             b=requested.b,
-            name_a=requested.a.name,
-            name_b=requested.b.name,
+            name_a=requested.a.title,
+            name_b=requested.b.title,
             mirrored=False,
             curves=[
                 {"name": "the alignment", "colour": "#ffa41b", "dash": ""},
@@ -265,7 +265,7 @@ async def _export(request: Request) -> Response:
         with held.lock:
             return export_arguments(held, requested, kind)
 
-    title = f"{EXPORTS[kind].name} of {requested.a.name} and {requested.b.name}"
+    title = f"{EXPORTS[kind].name} of {requested.a.title} and {requested.b.title}"
     job = studio.jobs.add(title, await run_in_threadpool(arguments))
     return JSONResponse({"number": job.number})
 

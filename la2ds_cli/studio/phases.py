@@ -106,7 +106,7 @@ def _overview(request: Request) -> Response:
     clips = []
     for video in listed:
         own = rows.get(video.id, [])
-        facts = {"id": video.id, "name": video.name, "phases": len(own)}
+        facts = {"id": video.id, "name": video.title, "phases": len(own)}
         clips.append(facts | {"carried": sum(row.phase.propagated for row in own)})
     names = list(dict.fromkeys(row.phase.name for row in table.rows))
     return JSONResponse(
@@ -144,7 +144,7 @@ def review_queue(
             queue.append(
                 {
                     "clip": video.id,
-                    "name": video.name,
+                    "name": video.title,
                     "frame": frame,
                     "before": before,
                     "after": after,

@@ -166,7 +166,7 @@ def found_json(
         hits.append(
             {
                 "clip": video.id,
-                "name": video.name,
+                "name": video.title,
                 "row": hit["index"],
                 "seconds": round(hit["time"], 4),
                 "distance": hit["distance"],

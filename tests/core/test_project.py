@@ -286,6 +286,23 @@ def test_find_by_id_prefix_path_name_and_stem(project, tmp_path, monkeypatch):
     assert project.find("jump") is None
 
 
+@pytest.mark.parametrize(
+    ("options", "title"),
+    [
+        *(("", "run.mp4#2"), ("rotate=90", "run.mp4#2")),
+        *(
+            ("end=2.7 rotate=90", "run.mp4#2, 0.00 to 2.70 s"),
+            ("start=8", "run.mp4#2, from 8.00 s"),
+        ),
+        ("start=2.7 end=61.056", "run.mp4#2, 2.70 to 61.06 s"),
+    ],
+)
+def test_parts_of_a_file_have_titles_of_their_own(options, title):
+    assert (
+        Video("films-run-1a2b3c4d", "films/run.mp4", "x", person=2, options=options).title == title
+    )
+
+
 def test_find_prefers_the_exact_id(project):
     exact, longer = Video("a", "x/one.mp4", "1"), Video("a-b", "x/two.mp4", "2")
     project.add_videos([exact, longer])

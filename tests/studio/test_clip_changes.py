@@ -251,6 +251,11 @@ def test_the_parts_of_a_split_clip_have_its_phases_and_anchors(
     job = finished(page, page.post(f"/clips/{whole}/split"))
     assert (job["state"], job["told"]) == ("done", [])
     parts = [clip["id"] for clip in clips(page) if clip["id"] != "other"]
+    names = [clip["name"] for clip in clips(page) if clip["id"] != "other"]
+    assert len(set(names)) == len(parts)
+    assert all(name.startswith("squats.mp4, ") for name in names)
+    choice = page.get("/pair").text
+    assert all(f">{name}</option>" in choice for name in names)
     frames = [project.read_pose(part)[0].frame for part in parts]
     labelled = [span for part in parts for span in spans(project, part)]
     assert [name for _, _, name in labelled] == ["down", "down", "up", "up"]

@@ -326,7 +326,8 @@ def _timeline(path: Path, document: Mapping[str, Any]) -> dict[str, Any]:
             _remarks(clip),
         )
         rows.append(Row([Cell(text) for text in texts]))
-    about = f"{len(clips)} clips on the timeline of {reference['video']} ({how}), aligned on {by}"
+    clock = Path(str(reference["path"])).name
+    about = f"{len(clips)} clips on the timeline of {clock} ({how}), aligned on {by}"
     return {
         "about": about,
         "figure": _figure(path, document["files"]),

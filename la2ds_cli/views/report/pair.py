@@ -142,11 +142,11 @@ def pair_page(
     kinds = ("path", *(baseline.kind for baseline in beside))
     return render_page(
         f"{_HERE}pair.html",
-        f"{result.a.name} and {result.b.name} · la2ds",
+        f"{result.a.title} and {result.b.title} · la2ds",
         styles=[_HERE + name for name in _STYLES],
         scripts=[_HERE + name for name in _SCRIPTS],
-        name_a=result.a.name,
-        name_b=result.b.name,
+        name_a=result.a.title,
+        name_b=result.b.title,
         method=alignment.method,
         by_model=by_model,
         features=("the " * by_model) + features_name(alignment.features, result.run),

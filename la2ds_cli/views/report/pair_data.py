@@ -59,7 +59,7 @@ class PageClip:
         size = window[0, 2:] - window[0, :2]
         joints, state = packed_joints(self.pose, window)
         return {
-            "name": self.video.name,
+            "name": self.video.title,
             "time": rounded(self.pose.time, 4),
             "edges": rounded(edges, 4),
             "frame": self.pose.frame.tolist(),

@@ -107,7 +107,7 @@ def test_a_timeline_is_shown_with_its_figure_and_its_clips(tmp_path: Path, open_
     assert [figure.evaluate("image => image.naturalWidth") for figure in figures] == [1800]
     part = opened.page.locator("section[aria-labelledby=timelines]")
     text = part.inner_text()
-    assert f"3 clips on the timeline of {result.clock.video.id}" in text
+    assert f"3 clips on the timeline of {result.clock.video.name} (" in text
     assert "damaged" in text
     assert "cannot be shown (KeyError: 'reference')" in text
     shown = part.locator("table").first.locator("tbody tr").all_text_contents()
