@@ -190,6 +190,25 @@ def test_a_change_of_a_clip_is_in_progress_until_it_ends(
             seen.wait_for(f"document.getElementById('toast').textContent === '{said}'")
 
 
+@pytest.mark.parametrize(
+    "focused", [".clip[data-id=b] > button", "[aria-label='Delete the file: new.mp4']"]
+)
+def test_news_of_work_leave_the_focus_where_it_is(
+    browser: Any, tmp_path: Path, focused: str
+) -> None:
+    project = two_filmed(tmp_path)
+    (project.root / "videos").mkdir(exist_ok=True)
+    (project.root / "videos" / "new.mp4").write_bytes(b"no film")
+    with browsed(browser, project) as seen:
+        tell(seen, told(7, "running"), told(7, "running", share=0.5), told(7, "done"))
+        seen.go("/")
+        seen.wait_for("document.querySelectorAll('.clip').length === 2")
+        seen.page.focus(focused)
+        project.mark_video("a", split="test", group="ann")
+        seen.wait_for("/ann/.test(document.querySelector('.clip[data-id=a]').innerText)")
+        assert seen.page.evaluate("(it) => document.activeElement.matches(it)", focused)
+
+
 @pytest.mark.parametrize("width", [375, 1280])
 def test_work_with_a_long_name_leaves_the_bar_as_it_is(
     browser: Any, width: int, tmp_path: Path

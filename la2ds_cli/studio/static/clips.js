@@ -1,12 +1,13 @@
 // The Clips page: add files, find their joints, and view and change each clip.
 
 import { get, post, remove, send } from "./ask.js";
-import { at, button, fetched, made, tried, trouble } from "./page.js";
+import { at, button, fetched, made, relist, tried, trouble } from "./page.js";
 import { Trim, briefly } from "./trim.js";
 import { ENDED, onWork } from "./work.js";
 
 const isOpen = (job) => job !== undefined && !ENDED.includes(job.state);
-const uploads = []; // files that are being copied: { name, state, said }
+const uploads = []; // files that are being copied: { number, name, state, said }
+let uploaded = 0; // number of the latest of them
 let known = { clips: [], files: [], deleted: [] };
 let jobs = new Map(); // number -> job
 let shown = null; // id of the clip that is open
@@ -36,14 +37,14 @@ async function filesOf(entry) {
 
 async function take(files) {
   trouble(null);
-  const list = files.map((file) => ({ file, name: file.name, state: "waiting to be copied", said: "" }));
+  const list = files.map((content) => ({ number: uploaded += 1, content, name: content.name, state: "waiting to be copied", said: "" }));
   uploads.push(...list);
   const names = [];
   for (const one of list) {
     one.state = "being copied";
     comings();
     try {
-      names.push((await send(`/clips/files/${encodeURIComponent(one.name)}`, one.file)).name);
+      names.push((await send(`/clips/files/${encodeURIComponent(one.name)}`, one.content)).name);
       uploads.splice(uploads.indexOf(one), 1);
     } catch (error) {
       one.state = "";
@@ -81,33 +82,44 @@ document.addEventListener("drop", async (event) => {
 /** The job that is processing a copied file, if any. */
 const jobOf = (name) => [...jobs.values()].find((job) => isOpen(job) && job.about.files?.includes(name));
 
+const offered = (name, label, action) => button(label, action, { label: `${label}: ${name}` });
+
 function comings() {
-  const rows = uploads.map((one) => {
-    const row = made("li");
-    row.append(made("strong", one.name), made("span", one.said || one.state, one.said ? "warning" : "soft"));
-    if (one.said) row.append(button("Dismiss", () => { uploads.splice(uploads.indexOf(one), 1); comings(); }));
-    return row;
-  });
-  for (const file of known.files) {
-    const row = made("li"), job = jobOf(file.name);
-    row.append(made("strong", file.name));
-    if (job) {
-      const bar = made("progress");
-      bar.setAttribute("aria-label", `joints of ${file.name}`);
-      if (job.state === "running" && job.about.files.length === 1 && job.share !== null) bar.value = job.share;
-      row.append(bar, made("span", job.state === "running" ? "copied; its joints are being found" : "copied; waiting", "soft"));
-    } else {
-      row.append(made("span", file.said || "copied; it has no joints yet", file.said ? "warning" : "soft"));
-      row.append(button("Find its joints", () => tried(() => post("/clips/extract", { names: [file.name] }))));
-      row.append(button("Delete the file", async () => {
-        if (!window.confirm(`Permanently delete the copy of ${file.name}?`)) return;
-        await tried(() => remove(`/clips/files/${encodeURIComponent(file.name)}`));
-        await load();
-      }));
-    }
-    rows.push(row);
+  const rows = [...uploads, ...known.files.map((file) => ({ file, job: jobOf(file.name) }))];
+  relist(at("coming"), rows, (row) => JSON.stringify([row.number, row.name, row.state, row.said, row.file, row.job?.state]),
+    (row) => (row.file ? copied(row) : uploading(row)));
+  for (const [k, { job }] of rows.entries()) {
+    const bar = at("coming").children[k].querySelector("progress");
+    if (job?.state === "running" && job.about.files.length === 1 && job.share !== null) bar.value = job.share; else bar?.removeAttribute("value");
   }
-  at("coming").replaceChildren(...rows);
+}
+
+/** A file that is being copied, or why it was not. */
+function uploading(one) {
+  const row = made("li");
+  row.append(made("strong", one.name), made("span", one.said || one.state, one.said ? "warning" : "soft"));
+  if (one.said) row.append(offered(one.name, "Dismiss", () => { uploads.splice(uploads.indexOf(one), 1); comings(); }));
+  return row;
+}
+
+/** A copied file that has no joints yet. */
+function copied({ file, job }) {
+  const row = made("li");
+  row.append(made("strong", file.name));
+  if (job) {
+    const bar = made("progress");
+    bar.setAttribute("aria-label", `joints of ${file.name}`);
+    row.append(bar, made("span", job.state === "running" ? "copied; its joints are being found" : "copied; waiting", "soft"));
+    return row;
+  }
+  row.append(made("span", file.said || "copied; it has no joints yet", file.said ? "warning" : "soft"));
+  row.append(offered(file.name, "Find its joints", () => tried(() => post("/clips/extract", { names: [file.name] }))));
+  row.append(offered(file.name, "Delete the file", async () => {
+    if (!window.confirm(`Permanently delete the copy of ${file.name}?`)) return;
+    await tried(() => remove(`/clips/files/${encodeURIComponent(file.name)}`));
+    await load();
+  }));
+  return row;
 }
 
 // --- the grid ------------------------------------------------------------------------------------
@@ -195,7 +207,8 @@ async function load() {
   const next = await fetched(() => get("/clips"));
   if (!next) return;
   known = next;
-  at("clips").replaceChildren(...known.clips.map(card));
+  relist(at("clips"), known.clips, JSON.stringify, card);
+  for (const box of document.querySelectorAll("#clips .pick input")) box.checked = chosen.includes(box.closest(".clip").dataset.id);
   offers();
   binned();
   at("none").hidden = known.clips.length + known.files.length > 0;

@@ -17,6 +17,19 @@ export function button(text, action, { name = "", label = "" } = {}) {
   return element;
 }
 
+/** Fill a list with an element of each item. Those that show the same as before stay as they are, so
+ * that no click and no focus is lost. key(item): text that differs wherever its element would. */
+export function relist(list, items, key, make) {
+  const before = new Map([...list.children].map((element) => [element.shows, element]));
+  const elements = items.map((item) => {
+    const shows = key(item), element = before.get(shows) ?? make(item);
+    element.shows = shows;
+    return element;
+  });
+  for (const element of [...list.children]) if (!elements.includes(element)) element.remove();
+  elements.forEach((element, k) => { if (list.children[k] !== element) list.insertBefore(element, list.children[k] ?? null); });
+}
+
 /** Show an error with its hint; null hides it. */
 export function trouble(error) {
   at("problem").hidden = !error;
