@@ -152,9 +152,9 @@ def _points(rows: Sequence[Mapping[str, Any]], key: str) -> list[list[float]]:
 
 def _idle(validations: Sequence[Mapping[str, Any]]) -> int:
     """Validations since the one with the lowest error."""
-    errors = [row.get("validation_error") for row in validations]
-    known = [error if _is_number(error) else math.inf for error in errors]
-    return len(known) - 1 - known.index(min(known)) if known else 0
+    key = "validation_error"
+    errors = [float(row[key]) if _is_number(row.get(key)) else math.inf for row in validations]
+    return len(errors) - 1 - errors.index(min(errors)) if errors else 0
 
 
 def _planned(folder: Path, setting: str) -> int:
