@@ -36,7 +36,7 @@ SHORTEST = 0.3  # seconds
 MOVING = 0.5  # least spread of the frames of a gap, in the same unit
 STILL = 0.5
 """Seconds of the other clip per second of a piece next to a gap; below this, the piece is left out,
-too."""
+too. A gap that takes at least so much time in the other clip is none (_facing_filled)."""
 
 # Seconds that numpy takes: for a diagonal of the table, and for a cell.
 _DIAGONAL, _CELL = 40e-6, 40e-9
@@ -105,7 +105,7 @@ def shared_rows(
     if unit == 0:  # no frame differs from another
         return all_rows(len(a), len(b))
     path = path_with_gaps(cost, price[0] * unit, price[1] * unit)
-    path = np.stack([thin[0][path[:, 0]], thin[1][path[:, 1]]], axis=1)
+    path = _facing_filled(np.stack([thin[0][path[:, 0]], thin[1][path[:, 1]]], axis=1), rates)
     shared = [
         np.flatnonzero(
             ~_left_out(path[:, [side, 1 - side]], clip, unit, rates[side], rates[1 - side])
@@ -134,6 +134,24 @@ def frames_of_like_tempo(
         share = other / own if own > DIFFERENT * other else 1.0
         most.append(min(length, max(LEAST_FRAMES, round(share * length))))
     return most[0], most[1]
+
+
+def _facing_filled(path: IntArray, rates: tuple[float, float]) -> IntArray:
+    """The path (P, 2) with gaps of A that face a gap of B filled by a straight line, if the longer
+    takes at most 1 / STILL times as long as the other.
+
+    In such a place, both people do something for about as long, and it merely looks different, as a
+    downswing does at 12 and at 30 frames per second: nothing is missing from either clip.
+    """
+    steps = np.diff(path, axis=0)
+    seconds = steps / np.array(rates)
+    facing = seconds.min(axis=1) >= STILL * seconds.max(axis=1)
+    pieces = [path[:1]]
+    for n in range(len(steps)):
+        count = steps[n].max() if facing[n] and seconds[n].max() >= SHORTEST else 1
+        share = np.arange(1, count + 1)[:, None] / count
+        pieces.append(np.round(path[n] + share * steps[n]).astype(np.int64))
+    return np.concatenate(pieces)
 
 
 def _left_out(

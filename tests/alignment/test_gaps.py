@@ -81,6 +81,7 @@ def test_frames_between_those_of_real_speed_are_no_gap(monkeypatch) -> None:
     slow = np.stack([np.interp(np.arange(320) / 8, np.arange(40), x) for x in fast.T], axis=1)
     slow += 0.3 * random.normal(size=slow.shape)
     monkeypatch.setattr(gaps, "LEAST_UNIT", 1e-3)  # the noise is too little to find a gap otherwise
+    monkeypatch.setattr(gaps, "_facing_filled", lambda path, _: path)  # slow motion faces no gap
     everything = shared_rows(slow, fast, (240.0, 30.0))
     alike = shared_rows(slow, fast, (240.0, 30.0), most=(40, 40))
     assert len(everything.a) < 320
@@ -99,6 +100,20 @@ def test_what_stands_still_beside_a_gap_is_shorter_than_half_in_the_other_clip(
     path = np.array(before + [(20 + k, met + 1 + 2 * k) for k in range(20)])
     found = _left_out(path, clip, 1.0, rate=10.0, other_rate=20.0)
     assert np.flatnonzero(found).tolist() == list(range(0 if goes else 10, 20))
+
+
+@pytest.mark.parametrize(("other", "gap"), [(26, False), (13, False), (11, True)])
+def test_what_both_do_for_about_as_long_is_no_gap(other: int, gap: bool) -> None:
+    """A second that looks different in both clips, 20 frames of A and `other` of B. From the frame
+    before it to the one after, 21 frames of A take 1.05 s, 14 of B 0.54 s and 12 of B 0.46 s."""
+    a, b = walks(20, seed=1)
+    random = np.random.default_rng(4)
+    away = b[30] - 25 + np.cumsum(random.normal(size=(other, 5)), axis=0)
+    b = np.concatenate([b[:30], away, b[30:]])
+    rates = 20.0, 26.0
+    for rows in (rows_of(a, b, rates).a, rows_of(b, a, rates[::-1]).b):
+        assert len(rows) == (60 if gap else 80)
+    assert gap or len(rows_of(a, b, rates).b) == 60 + other
 
 
 @pytest.mark.parametrize("away", [0.0, 25.0])
