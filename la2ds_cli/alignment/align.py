@@ -150,7 +150,7 @@ def align_pair(
     request = replace(request, run=pair.choice.run(request.run))
     candidates = _match_candidates(project, pair, request, progress, cache)
     chosen = best(candidates)
-    why = reason(chosen, candidates)
+    why = reason(chosen, candidates) or pair.choice.reason
     if why:
         progress.note(why)
     match = chosen.match
@@ -182,7 +182,7 @@ def align_pair(
         match,
         tempo,
         chosen.run or request.run,
-        why or pair.choice.reason,
+        why,
         request.settings,
         candidates=tuple(one.to_json(chosen) for one in candidates),
         same_movement=same_movement(*pair.paced, mirrored=match.mirrored),

@@ -213,6 +213,8 @@ def align_repetitions(
     progress = progress or Progress()
     repetition = _checked(repetition)
     pair = prepare_pair(project, a, b, request, progress)
+    if pair.choice.reason:
+        progress.note(pair.choice.reason)
     span_a, of_a = _repetition_of_a(pair, repetition_of_a, progress)
     pose_a, pose_b = pair.poses
     part_a = pose_a.cut(span_a.start, span_a.stop)

@@ -172,8 +172,6 @@ def prepare_pair(
         if not poses[0].spatial:
             flat = next(n for n, p in zip((a, b), poses, strict=True) if not known_in_3d(p))
             progress.note(f"{flat} has no joints in 3D: aligned by the joints in the image")
-    if choice.reason:
-        progress.note(choice.reason)
     return PreparedPair(
         (clips[0], clips[1]), (poses[0], poses[1]), (a, b), choice, tempo=request.tempo or 1.0
     )

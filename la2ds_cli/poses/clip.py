@@ -211,8 +211,9 @@ def _hint_of_nobody(best: float) -> str:
     """What may help if nobody was found. best: the highest score of a box, 0 without any."""
     if best < _LEAST_SCORE:  # no threshold finds what the detector did not see
         return (
-            "check that the clip shows a whole person, not too small; if the picture is turned, "
-            "use --rotate 90 or 270; or try another network with --detector"
+            "check that the clip shows a whole person with the head, not too small and in good "
+            "light; if the picture is turned, use --rotate 90 or 270; or try another network with "
+            "--detector"
         )
     lower = int(20 * best) / 20
     return f"check the clip, or set detect_threshold = {lower:g} under [poses] in project.toml"

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from la2ds_cli.alignment import request
 from la2ds_cli.alignment.align import NEARER, Candidate, best, find_alignment, reason
 from la2ds_cli.alignment.confidence import Certainty
 from la2ds_cli.alignment.consensus import AlignmentCache
-from la2ds_cli.alignment.request import AlignRequest
+from la2ds_cli.alignment.request import AlignRequest, FeatureChoice
 from la2ds_cli.alignment.result import Match
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
@@ -83,6 +84,26 @@ def test_a_model_that_knows_nothing_is_not_used_for_a_pair(swings: Project) -> N
     assert any("aligned on raw poses rather than the model of run default" in n for n in notes)
     truth = np.interp(warped_phase(30, 0), warped_phase(51, 3), np.arange(51))
     assert np.nanmean(np.abs(result.alignment.position - truth)) < 1.5
+
+
+@pytest.mark.parametrize("other", ["clip3", "clip0"])
+def test_one_note_says_which_features_were_used(
+    swings: Project, other: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Noise, which the project prefers, loses for a pair; a clip and itself have no candidates."""
+    choice = FeatureChoice("model", "aligned on what the project prefers")
+    monkeypatch.setattr(request, "choose_features", lambda *_: choice)
+    config = swings.config(overrides=["align.movement=0", "align.base=0"])
+    notes: list[str] = []
+
+    class Heard(Progress):
+        def note(self, text: str) -> None:
+            notes.append(text)
+
+    result = find_alignment(swings, "clip0", other, AlignRequest(config), Heard())
+    said = [note for note in notes if note.startswith("aligned on")]
+    assert said == [result.reason]
+    assert (result.reason == choice.reason) == (other == "clip0")
 
 
 def test_features_that_are_asked_for_are_the_only_candidate(swings: Project) -> None:

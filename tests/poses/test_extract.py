@@ -479,6 +479,11 @@ def test_ensure_pose_tells_what_stands_in_the_way(project: Project, tmp_path: Pa
     with pytest.raises(UserError) as caught:
         ensure_pose(project, str(tmp_path / "nobody.mp4"), CONFIG)
     assert (caught.value.code, caught.value.exit_code) == ("V020", ExitCode.UNUSABLE)
+    assert "--detector" in caught.value.hint
+    film(tmp_path / "faint.mp4", walk(12))
+    with pytest.raises(UserError, match=r"best score 0\.[5-9]") as caught:
+        ensure_pose(project, str(tmp_path / "faint.mp4"), replace(CONFIG, detect_threshold=1.0))
+    assert "detect_threshold = 0." in caught.value.hint
     with pytest.raises(UserError, match="nowhere") as caught:
         ensure_pose(project, "nowhere", CONFIG)
     assert caught.value.exit_code == ExitCode.UNREADABLE
