@@ -220,8 +220,9 @@ def _performer_warnings(scored: Sequence[Video], fit: Sequence[Video]) -> list[s
     notes = []
     if different < len(groups):
         notes.append(
-            f"{len(groups)} scored clips are of {different} performers (group in videos.csv): "
-            "intervals resample clips as if each showed another one, and are too narrow"
+            f"{len(groups)} scored clips show {different} performer{'s' * (different > 1)} (group "
+            "in videos.csv): intervals resample clips as if each showed another one, and are too "
+            "narrow"
         )
     both = sorted(set(groups) & {video.group for video in fit})
     if both:

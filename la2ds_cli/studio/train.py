@@ -102,11 +102,8 @@ def course(project: Project, run: str, jobs: Jobs | None = None) -> Course:
     validations = _rows(folder / "metrics.jsonl")
     losses = _rows(folder / "loss.jsonl") or validations  # older versions wrote no loss.jsonl
     last = max((*validations[-1:], *losses[-1:]), key=lambda row: row["step"], default={})
-    state, step, steps = (
-        _state(folder, run, jobs),
-        int(last.get("step", 0)),
-        _planned(folder, "steps"),
-    )
+    state, step = _state(folder, run, jobs), int(last.get("step", 0))
+    steps = _planned(folder, "steps")
     ended = early_end(step, steps, _idle(validations), _planned(folder, "patience"))
     return Course(
         run=run,

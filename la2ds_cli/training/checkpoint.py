@@ -230,9 +230,9 @@ def early_end(step: int, steps: int, idle: int, patience: int) -> str:
     """
     if step >= steps:
         return ""
-    return (
-        f"{patience} validations without improvement" * (0 < patience <= idle) or "its time limit"
-    )
+    if 0 < patience <= idle:
+        return f"{patience} validations without improvement"
+    return "its time limit"
 
 
 def _share(part: float, total: float) -> float:

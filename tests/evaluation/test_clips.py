@@ -75,7 +75,7 @@ def test_clips_of_one_performer_are_no_independent_clips(tmp_path: Path) -> None
         change(project, name, group=group)
     assert said() == ""
     change(project, "test2", group="ben")
-    assert "3 scored clips are of 2 performers" in said()
+    assert "3 scored clips show 2 performers" in said()
     assert "are too narrow" in said()
     assert "in training clips" not in said()
     change(project, "train1", group="anna")
