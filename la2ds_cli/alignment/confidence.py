@@ -22,9 +22,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from la2ds_cli.alignment.distance import mean_nearest_squared, squared_distance, thinned
+from la2ds_cli.alignment.distance import mean_nearest_squared, squared_distance
 from la2ds_cli.alignment.gaps import SharedRows
 from la2ds_cli.alignment.path import matched_time
+from la2ds_cli.alignment.sampling import thinned
 from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, IntArray
 
 NOMINAL = 0.9

@@ -18,9 +18,11 @@ from typing import TypeVar
 
 import numpy as np
 
-from la2ds_cli.alignment.distance import mean_pair_squared, thinned
+from la2ds_cli.alignment.distance import mean_pair_squared
+from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.alignment.methods.dtw import align_each
 from la2ds_cli.alignment.path import invert, smooth_match
+from la2ds_cli.alignment.sampling import at_rows, compared_rows
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.types import EmbeddingSequence, FloatArray, IntArray, PoseSequence
 
@@ -166,7 +168,7 @@ def evenly_spaced(items: Sequence[T], count: int) -> list[T]:
 
 
 def pairwise_path(a: FloatArray, b: FloatArray, config: AlignConfig) -> PairwisePath:
-    """The path from a (N, D) to b (M, D) by DTW; clips longer than MAX_FRAMES are thinned."""
+    """The path from a (N, D) to b (M, D) by DTW, at their `compared_rows`."""
     return pairwise_paths(a, [b], config)[0]
 
 
@@ -174,29 +176,41 @@ def pairwise_paths(
     a: FloatArray, clips: Sequence[FloatArray], config: AlignConfig
 ) -> list[PairwisePath]:
     """`pairwise_path` of a (N, D) and each of the clips."""
-    row, columns = thinned(len(a)), [thinned(len(clip)) for clip in clips]
-    a, clips = (
-        a[row],
-        [
-            clip if len(clip) == len(column) else clip[column]
-            for clip, column in zip(clips, columns, strict=True)
-        ],
-    )
-    found = []
-    for b, column, path in zip(clips, columns, align_each(a, clips, config), strict=True):
-        cost = mean_pair_squared(a, b, path)
-        forward = _at_all_frames(smooth_match(path, len(row)), row, column)
-        backward = _at_all_frames(smooth_match(invert(path), len(column)), column, row)
-        found.append(PairwisePath(forward, backward, cost))
-    return found
+    rows = compared_rows(a, clips, config)
+    together: dict[bytes, list[int]] = {}  # numbers of the clips by the rows of A
+    for n, (row, _) in enumerate(rows):
+        together.setdefault(row.tobytes(), []).append(n)
+    found: dict[int, PairwisePath] = {}
+    for numbers in together.values():
+        row = rows[numbers[0]][0]
+        own, others = at_rows(a, row), [at_rows(clips[n], rows[n][1]) for n in numbers]
+        paths = align_each(own, others, config)
+        for n, other, path in zip(numbers, others, paths, strict=True):
+            column = rows[n][1]
+            cost = mean_pair_squared(own, other, path)
+            forward = _at_all_frames(smooth_match(path, len(row)), row, column)
+            backward = _at_all_frames(smooth_match(invert(path), len(column)), column, row)
+            found[n] = PairwisePath(forward, backward, cost)
+    return [found[n] for n in range(len(clips))]
 
 
-def _at_all_frames(position: FloatArray, row: IntArray, column: IntArray) -> FloatArray:
-    """Convert positions (n,) of the thinned frames `row` among the thinned frames `column` to
-    positions of every frame up to row[-1] among all frames. NaN between a matched and an unmatched
-    frame."""
-    if len(row) > row[-1] and len(column) > column[-1]:
-        return position  # neither is thinned
+def direct_match(a: FloatArray, b: FloatArray, config: AlignConfig) -> tuple[IntArray, FloatArray]:
+    """The path (P, 2) between two clips (N, D), (M, D) by the method of `config`, and the position
+    (N,) in B of each frame of A. DTW compares their `compared_rows`."""
+    if config.method == "dtw":
+        row = compared_rows(a, [b], config)[0][0]
+        if np.issubdtype(row.dtype, np.floating):
+            position = pairwise_path(a, b, config).forward
+            return path_through(position), position
+    path = align_features(config.method, a, b, config)
+    return path, smooth_match(path, len(a))
+
+
+def _at_all_frames(position: FloatArray, row: FloatArray, column: FloatArray) -> FloatArray:
+    """Convert positions (n,) of the rows `row` among the rows `column` to positions of every frame
+    up to row[-1] among all frames. NaN between a matched and an unmatched row."""
+    if len(row) == row[-1] + 1 and len(column) == column[-1] + 1:
+        return position  # all frames of both
     among_all = np.interp(position, np.arange(len(column)), column.astype(float))
     among_all[np.isnan(position)] = np.nan
     return np.interp(np.arange(row[-1] + 1), row, among_all)

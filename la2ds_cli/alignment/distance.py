@@ -11,16 +11,6 @@ from la2ds_cli.core.types import FloatArray, IntArray
 
 BLOCK_ROWS = 256  # rows per product: 256 x 1000 float32 costs stay in the second-level cache
 BY_NUMPY = 5e-5  # seconds that numpy takes for the distances along a path
-MAX_FRAMES = 1500  # longer clips are thinned: the cost matrix grows with the product of lengths
-
-
-def thinned(length: int, most: int | None = None) -> IntArray:
-    """Rows (n,) int64 of a clip for a DTW cost matrix: at most `most` and at most MAX_FRAMES,
-    evenly spaced, including the first and the last."""
-    rows = min(length, MAX_FRAMES, length if most is None else most)
-    if rows == length:
-        return np.arange(length)
-    return np.rint(np.linspace(0, length - 1, rows)).astype(np.int64)
 
 
 def as_features(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:

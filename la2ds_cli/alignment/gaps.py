@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from la2ds_cli.alignment.distance import squared_distance, thinned
+from la2ds_cli.alignment.distance import squared_distance
+from la2ds_cli.alignment.sampling import thinned
 from la2ds_cli.core.compiled import compiled, compiling_pays
 from la2ds_cli.core.types import BoolArray, FloatArray, IntArray
 from la2ds_cli.features.tempo import DIFFERENT, LEAST_FRAMES

@@ -16,11 +16,10 @@ from la2ds_cli.alignment.confidence import certainty
 from la2ds_cli.alignment.consensus import (
     Modalities,
     consensus_position,
+    direct_match,
     path_through,
 )
 from la2ds_cli.alignment.gaps import SharedRows
-from la2ds_cli.alignment.methods import align_features
-from la2ds_cli.alignment.path import smooth_match
 from la2ds_cli.alignment.result import Match
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.types import FloatArray, IntArray
@@ -71,8 +70,7 @@ def _locate(
 ) -> _Located:
     """Match by consensus of the estimates, or without any, by the path of the first modality."""
     if estimates is None:
-        path = align_features(settings.method, a[0], b[0], settings)
-        return _Located(path, smooth_match(path, len(a[0])))
+        return _Located(*direct_match(a[0], b[0], settings))
     positions = estimates(a, b)
     position = consensus_position(positions[0], positions, len(b[0]))
     apart = np.abs(positions[1:] - position)

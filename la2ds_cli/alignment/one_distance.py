@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.alignment.consensus import evenly_spaced, pairwise_paths
-from la2ds_cli.alignment.distance import thinned
+from la2ds_cli.alignment.sampling import thinned
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError

@@ -24,8 +24,8 @@ from la2ds_cli.alignment.consensus import (
     consensus_of_most,
     pairwise_path,
 )
-from la2ds_cli.alignment.distance import thinned
 from la2ds_cli.alignment.methods import align_features
+from la2ds_cli.alignment.sampling import thinned
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.types import FloatArray, IntArray
 

@@ -19,8 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.alignment.distance import mean_pair_squared, thinned
+from la2ds_cli.alignment.distance import mean_pair_squared
 from la2ds_cli.alignment.methods.dtw import align_each
+from la2ds_cli.alignment.sampling import thinned
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.types import FloatArray, PoseSequence

@@ -21,18 +21,17 @@ from la2ds_cli.alignment.consensus import (
     Modalities,
     PairwisePath,
     choose_references,
+    direct_match,
     evenly_spaced,
 )
-from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.alignment.one_distance import OneDistance
-from la2ds_cli.alignment.path import smooth_match
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
+from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.embedding.embedder import Moments
 from la2ds_cli.features import pose_features
 from la2ds_cli.features.body_joints import is_body
@@ -49,8 +48,9 @@ Views = tuple[FloatArray, ...]
 """Features (T, D) of one clip. For `Direct`, they are alternative views of the clip (mirrored): it
 uses the first of A and any of B. For `ByConsensus`, they are modalities that are used together."""
 ViewFunction = Callable[[Sequence[PoseSequence]], list[Views]]
-PathFunction = Callable[[FloatArray, Views], IntArray]
-"""Path (P, 2) from the first view of A (N, D) to the views of B, each (M, D)."""
+PositionFunction = Callable[[FloatArray, Views], FloatArray]
+"""Position (N,) of each frame of A, by its first view (N, D), among those of B, by its views, each
+(M, D); NaN = no counterpart."""
 
 
 class Aligner(Protocol):
@@ -63,16 +63,16 @@ class Aligner(Protocol):
 
 
 class Direct:
-    """The path between the two clips, smoothed to fractions of a frame."""
+    """The two clips alone."""
 
-    def __init__(self, path: PathFunction) -> None:
-        self.path = path
+    def __init__(self, position: PositionFunction) -> None:
+        self.position = position
 
     def prepare(self, clip: Views) -> Views:
         return clip
 
     def match(self, a: Views, b: Views) -> FloatArray:
-        return smooth_match(self.path(a[0], b), len(a[0]))
+        return self.position(a[0], b)
 
 
 class ByConsensus:
@@ -96,13 +96,13 @@ class ByConsensus:
 
 
 def align_views(config: AlignConfig) -> Direct:
-    """The path by the method of `config`, to the nearest of several views of B."""
+    """By the method of `config`, to the nearest of several views of B."""
 
-    def path(a: FloatArray, views: Views) -> IntArray:
+    def position(a: FloatArray, views: Views) -> FloatArray:
         b = views[0] if len(views) == 1 else views[nearest_view(a, views)]
-        return align_features(config.method, a, b, config)
+        return direct_match(a, b, config)[1]
 
-    return Direct(path)
+    return Direct(position)
 
 
 CENTRED_ON = 40  # training clips, at most, about whose mean frame an untrained network is centred

@@ -8,7 +8,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment import distance
+from la2ds_cli.alignment import sampling
 from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.confidence import (
     NEAR,
@@ -151,7 +151,7 @@ def test_long_clips_are_thinned_without_a_change_of_meaning(monkeypatch) -> None
     a, b = noisy_pair(5)
     path = align_features("dtw", a, b, CLOSED)
     whole = sure(a, b, path).high
-    monkeypatch.setattr(distance, "MAX_FRAMES", 70)
+    monkeypatch.setattr(sampling, "MAX_FRAMES", 70)
     thinned = sure(a, b, path).high
     apart = np.abs(whole - thinned)
     assert apart[:36].max() < 2

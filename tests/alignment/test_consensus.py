@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment import distance
+from la2ds_cli.alignment import sampling
 from la2ds_cli.alignment.consensus import (
     Consensus,
     PairwisePath,
@@ -86,7 +86,7 @@ def test_a_pairwise_path_maps_forward_and_backward() -> None:
 
 def test_long_clips_are_thinned_and_placed_among_all_frames(monkeypatch) -> None:
     phase_a, phase_b = np.linspace(0, 1, 401), np.linspace(0, 1, 301) ** 1.3
-    monkeypatch.setattr(distance, "MAX_FRAMES", 101)
+    monkeypatch.setattr(sampling, "MAX_FRAMES", 101)
     path = pairwise_path(feature(phase_a), feature(phase_b), DTW)
     assert np.abs(path.forward - truth(phase_a, phase_b)).max() < 3
     assert np.abs(path.backward - truth(phase_b, phase_a)).max() < 4

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment import distance, gaps
+from la2ds_cli.alignment import gaps, sampling
 from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.distance import mean_nearest_squared
 from la2ds_cli.alignment.gaps import (
@@ -133,7 +133,7 @@ def test_the_ends_are_not_for_gaps_to_cut(seed: int) -> None:
 
 def test_long_clips_are_thinned(monkeypatch) -> None:
     a, b = walks(20)
-    monkeypatch.setattr(distance, "MAX_FRAMES", 40)
+    monkeypatch.setattr(sampling, "MAX_FRAMES", 40)
     kept = rows_of(a, b).a
     assert np.isin(np.arange(28), kept).all()
     assert not np.isin(np.arange(33, 47), kept).any()

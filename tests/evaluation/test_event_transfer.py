@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
+from la2ds_cli.alignment.path import smooth_match
 from la2ds_cli.core.config import EvaluateConfig
 from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
 from la2ds_cli.evaluation.event_transfer import (
@@ -46,6 +47,10 @@ def shifted(offset: int) -> Callable[[FloatArray, Views], IntArray]:
     return path
 
 
+def by_path(path: Callable[[FloatArray, Views], IntArray]) -> Direct:
+    return Direct(lambda a, views: smooth_match(path(a, views), len(a)))
+
+
 def one_draw(*cuts: Cut) -> list[Draw]:
     return [Draw(0, cuts, np.array([[0, 1]]))]
 
@@ -53,7 +58,7 @@ def one_draw(*cuts: Cut) -> list[Draw]:
 def test_identical_clips_have_no_error_whatever_the_trims() -> None:
     pair = [clip("a", 60, top=25, end=35), clip("b", 55, top=25, end=35)]
     draws = draw_trims(pair, EvaluateConfig(trim_draws=5))
-    errors = transfer_events(pair, draws, source_frames, Direct(shifted(0)))
+    errors = transfer_events(pair, draws, source_frames, by_path(shifted(0)))
     assert len(errors) == 5 * 2 * 2
     assert {error.frames for error in errors} == {0.0}
     assert not any(error.unmatched for error in errors)
@@ -63,7 +68,7 @@ def test_a_constant_offset_gives_its_share_of_the_untrimmed_clip() -> None:
     pair = [clip("a", 60, top=30), clip("b", 75, top=30)]
     draws = draw_trims(pair, EvaluateConfig(trim_draws=4))
     assert any(cut != Cut(0, 60) for draw in draws for cut in draw.cuts)
-    errors = transfer_events(pair, draws, source_frames, Direct(shifted(3)))
+    errors = transfer_events(pair, draws, source_frames, by_path(shifted(3)))
     assert len(errors) == 8
     for error in errors:
         assert error.frames == 3
@@ -74,7 +79,7 @@ def test_a_constant_offset_gives_its_share_of_the_untrimmed_clip() -> None:
 def test_percent_is_of_clip_b() -> None:
     pair = [clip("a", 80, top=30), clip("b", 40, top=25)]
     errors = transfer_events(
-        pair, one_draw(Cut(0, 80), Cut(5, 40)), source_frames, Direct(shifted(-3))
+        pair, one_draw(Cut(0, 80), Cut(5, 40)), source_frames, by_path(shifted(-3))
     )
     assert errors[0].frames == 2  # 30 lands at 27, the event is at 25
     assert errors[0].percent == pytest.approx(5.0)
@@ -99,7 +104,7 @@ def test_a_pair_without_a_shared_event_is_not_aligned() -> None:
         pair,
         one_draw(Cut(10, 60), Cut(0, 70)),
         source_frames,
-        Direct(path),
+        by_path(path),
         lambda: steps.append(1),
     )
     assert errors == []
@@ -113,7 +118,7 @@ def test_an_unmatched_event_counts_with_its_nearest_matched_frame() -> None:
         return np.column_stack([np.arange(10, 60), np.arange(10, 60)])
 
     errors = transfer_events(
-        pair, one_draw(Cut(0, 60), Cut(0, 65)), source_frames, Direct(skips_ten)
+        pair, one_draw(Cut(0, 60), Cut(0, 65)), source_frames, by_path(skips_ten)
     )
     early, top = errors
     assert (early.event, early.unmatched, early.frames) == ("early", True, 6.0)
@@ -127,7 +132,7 @@ def test_several_matches_of_a_frame_are_averaged() -> None:
     def path(a: FloatArray, views: Views) -> IntArray:
         return np.array([[10, 10], [10, 11], [10, 12], [10, 13]])
 
-    errors = transfer_events(pair, one_draw(Cut(0, 20), Cut(0, 30)), source_frames, Direct(path))
+    errors = transfer_events(pair, one_draw(Cut(0, 20), Cut(0, 30)), source_frames, by_path(path))
     assert errors[0].frames == 1.5
 
 
@@ -140,7 +145,7 @@ def test_features_are_computed_once_per_trimmed_clip_and_on_nothing_else() -> No
         seen.append([(int(p.frame[0]), int(p.frame[-1]) + 1) for p in poses])
         return source_frames(poses)
 
-    transfer_events(trio, draws, views, Direct(shifted(0)))
+    transfer_events(trio, draws, views, by_path(shifted(0)))
     assert seen == [[(cut.start, cut.stop) for cut in draw.cuts] for draw in draws]
 
 
@@ -217,7 +222,7 @@ def test_variable_frame_rate_counts_seconds_by_time_stamps() -> None:
     )
     pair = [EvaluationClip("a", even, {"top": 12}), EvaluationClip("b", uneven, {"top": 12})]
     errors = transfer_events(
-        pair, one_draw(Cut(0, 20), Cut(0, 25)), source_frames, Direct(shifted(2))
+        pair, one_draw(Cut(0, 20), Cut(0, 25)), source_frames, by_path(shifted(2))
     )
     assert errors[0].seconds == pytest.approx(1.0)
     assert errors[0].percent == pytest.approx(8.0)
