@@ -110,10 +110,9 @@ def test_what_both_do_for_about_as_long_is_no_gap(other: int, gap: bool) -> None
     random = np.random.default_rng(4)
     away = b[30] - 25 + np.cumsum(random.normal(size=(other, 5)), axis=0)
     b = np.concatenate([b[:30], away, b[30:]])
-    rates = 20.0, 26.0
-    for rows in (rows_of(a, b, rates).a, rows_of(b, a, rates[::-1]).b):
-        assert len(rows) == (60 if gap else 80)
-    assert gap or len(rows_of(a, b, rates).b) == 60 + other
+    there, back = rows_of(a, b, (20.0, 26.0)), rows_of(b, a, (26.0, 20.0))
+    assert len(there.a) == len(back.b) == (60 if gap else 80)
+    assert gap or len(there.b) == 60 + other
 
 
 @pytest.mark.parametrize("away", [0.0, 25.0])

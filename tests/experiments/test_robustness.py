@@ -18,6 +18,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.table import terminal
 from la2ds_cli.experiments.corruption import CorruptedProject, JointNoise
+from la2ds_cli.experiments.metrics import Scores
 from la2ds_cli.experiments.robustness import (
     TREATMENTS,
     Condition,
@@ -96,7 +97,7 @@ def test_limbs_go_missing_for_the_model_and_the_raw_pose_alike(
 
 @pytest.mark.parametrize("clipped", [0, 3])
 def test_a_clipped_progression_has_a_star(clipped: int) -> None:
-    scores = {"event_transfer_median": 2.0, "progression": 0.1234}
+    scores: Scores = {"event_transfer_median": 2.0, "progression": 0.1234}
     conditions = [
         Condition("model", "clean", test, scores, None, 1.0, "mixed", n)
         for test, n in (("0% missing", 0), ("25% missing", clipped))
