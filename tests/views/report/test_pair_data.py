@@ -108,13 +108,13 @@ def test_the_model_stands_beside_raw_poses_and_a_clock(tmp_path: Path) -> None:
 
 
 def test_spans_of_b_that_a_does_not_show_are_named(tmp_path: Path) -> None:
-    """Inside of what both show, and of 0.3 s or longer, by the rate of B; its ends follow from the
+    """Inside of what both show, and of 0.5 s or longer, by the rate of B; its ends follow from the
     positions."""
     project = two_filmed(tmp_path)
     result = report_pair(project, "a", "b", method="linear").result
     alignment = result.alignment
     length, rate = len(alignment.time_b), 1 / float(np.diff(alignment.time_b)[0])
-    long = round(0.3 * rate) + 1
+    long = round(0.5 * rate) + 1
     gone = [*range(3), *range(8, 8 + long), *range(9 + long, 7 + 2 * long)]
     met = np.setdiff1d(np.arange(length), gone)
     path = np.stack([np.linspace(0, len(alignment.time_a) - 1, len(met)).astype(int), met], axis=1)
