@@ -28,6 +28,7 @@ from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.alignment.sampling import thinned
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.types import FloatArray, IntArray
+from la2ds_cli.features.augment import at_positions
 
 MOST_SAMPLED = 24  # clips from which the medoid and the mean are computed
 REFERENCES = 8  # clips that a clip is aligned with, in addition to the prototype
@@ -167,7 +168,4 @@ def _finer(clip: FloatArray, times: int) -> FloatArray:
     if times == 1:
         return np.asarray(clip, np.float32)
     at = np.arange(times * (len(clip) - 1) + 1) / times
-    low = np.minimum(at.astype(np.int64), max(len(clip) - 2, 0))
-    high = np.minimum(low + 1, len(clip) - 1)
-    share = (at - low)[:, None]
-    return ((1 - share) * clip[low] + share * clip[high]).astype(np.float32)
+    return at_positions(clip, at).astype(np.float32)

@@ -17,6 +17,7 @@ from la2ds_cli.alignment.distance import square_norm
 from la2ds_cli.alignment.methods.dtw import align_each
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.types import FloatArray, IntArray
+from la2ds_cli.features.augment import at_positions
 
 MAX_FRAMES = 1500  # longer clips are thinned: the cost matrix grows with the product of lengths
 UNLIKE = 2.5
@@ -135,7 +136,4 @@ def at_rows(feature: FloatArray, row: FloatArray) -> FloatArray:
     """Features (n, D) at the rows (n,) of a clip (T, D), interpolated between frames."""
     if np.issubdtype(row.dtype, np.integer):
         return feature if len(row) == len(feature) else feature[row]
-    low = np.minimum(row.astype(np.int64), max(len(feature) - 2, 0))
-    share = (row - low)[:, None].astype(feature.dtype)
-    after = feature[np.minimum(low + 1, len(feature) - 1)]
-    return feature[low] * (1 - share) + after * share
+    return at_positions(feature, row).astype(feature.dtype, copy=False)
