@@ -176,7 +176,16 @@ def pairwise_paths(
     a: FloatArray, clips: Sequence[FloatArray], config: AlignConfig
 ) -> list[PairwisePath]:
     """`pairwise_path` of a (N, D) and each of the clips."""
-    rows = compared_rows(a, clips, config)
+    return _paths_at(compared_rows(a, clips, config), a, clips, config)
+
+
+def _paths_at(
+    rows: Sequence[tuple[FloatArray, FloatArray]],
+    a: FloatArray,
+    clips: Sequence[FloatArray],
+    config: AlignConfig,
+) -> list[PairwisePath]:
+    """`pairwise_paths`, at known `compared_rows`."""
     together: dict[bytes, list[int]] = {}  # numbers of the clips by the rows of A
     for n, (row, _) in enumerate(rows):
         together.setdefault(row.tobytes(), []).append(n)
@@ -198,9 +207,9 @@ def direct_match(a: FloatArray, b: FloatArray, config: AlignConfig) -> tuple[Int
     """The path (P, 2) between two clips (N, D), (M, D) by the method of `config`, and the position
     (N,) in B of each frame of A. DTW compares their `compared_rows`."""
     if config.method == "dtw":
-        row = compared_rows(a, [b], config)[0][0]
-        if np.issubdtype(row.dtype, np.floating):
-            position = pairwise_path(a, b, config).forward
+        rows = compared_rows(a, [b], config)
+        if np.issubdtype(rows[0][0].dtype, np.floating):
+            position = _paths_at(rows, a, [b], config)[0].forward
             return path_through(position), position
     path = align_features(config.method, a, b, config)
     return path, smooth_match(path, len(a))

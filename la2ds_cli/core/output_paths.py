@@ -21,8 +21,10 @@ def check_suffix(path: Path, what: str, suffixes: Sequence[str]) -> None:
 
 
 # Folders whose files commands read again, and in which no result belongs.
-_OWN = ("poses", "heatmaps", "features", "film", "checkpoints", "embeddings", "index", "aside")
-_OWN = (*_OWN, "logs", "results/phases")
+_OWN = (
+    *("poses", "heatmaps", "features", "film", "checkpoints", "embeddings", "index", "aside"),
+    *("logs", "results/phases"),
+)
 
 
 def spare_project(project: Project, paths: Iterable[Path]) -> None:

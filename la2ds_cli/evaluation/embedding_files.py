@@ -27,6 +27,7 @@ from la2ds_cli.evaluation.features import (
     Variant,
     align_views,
     single_view,
+    through_clips,
 )
 
 NAME = "embeddings"  # of the feature set
@@ -91,7 +92,7 @@ def _feature_set(
     ends = "open" if align.open_ends else "closed"
     aligned = f"{align.method}, {ends} ends"
     if references:
-        aligned += f", directly and by way of {len(references)} training clips"
+        aligned += f", {through_clips(references)}"
         aligner = ByConsensus(lambda: views(references), align)
     else:
         aligner = align_views(align)

@@ -238,11 +238,13 @@ def raw_variants(
         view, holds = views[name], _HOLDS[name]
         consensus = ByConsensus(lambda view=view: view(references), align)
         uses = Uses(holds, other_clips=len(references))
-        variants.append(Variant(f"{name}, {_through(references)}", view, consensus, holds, uses))
+        said = f"{name}, {through_clips(references)}"
+        variants.append(Variant(said, view, consensus, holds, uses))
     return tuple(variants)
 
 
-def _through(references: Sequence[PoseSequence]) -> str:
+def through_clips(references: Sequence[PoseSequence]) -> str:
+    """How clips are aligned by consensus, in words."""
     return f"directly and by way of {len(references)} training clips"
 
 
@@ -271,7 +273,7 @@ def baseline_sets(
             "raw pose plain, raw pose with velocity, or the joints' movement, whichever does "
             "best on these very clips, chosen for each figure by itself",
             "for event transfer also to B or to its mirror image, with closed and with open ends"
-            + (f", and {_through(references)}" if references else ""),
+            + (f", and {through_clips(references)}" if references else ""),
             variants,
         ),
         FeatureSet(
@@ -328,7 +330,7 @@ def embedder_set(
             aligned += f" ({weights})"
     aligner: Aligner = align_views(align)
     if references:
-        aligned += f", {_through(references)}" + " by the joints' movement too" * pooled
+        aligned += f", {through_clips(references)}" + " by the joints' movement too" * pooled
         aligner = ByConsensus(lambda: views(references), align)
     movement = pooled or bool(distance.movement)
     uses = Uses("network", movement, len(references), bool(distance.base))
