@@ -1,4 +1,4 @@
-"""Features of a clip's joints by which two clips are compared, as filmed and mirrored."""
+"""By what clips are compared: their movement, or a network's embeddings, of any view of a clip."""
 
 from __future__ import annotations
 
@@ -7,77 +7,57 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from la2ds_cli.alignment.distance import pair_distance
-from la2ds_cli.alignment.methods.dtw import align_each
-from la2ds_cli.core.config_sections import AlignConfig
+from la2ds_cli.alignment.one_distance import OneDistance
+from la2ds_cli.alignment.request import AlignRequest, ChosenKind
+from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.features.pose_features import mirror, mirrored_movement, movement, raw_pose
-from la2ds_cli.features.resample import at_rate, interpolate
-from la2ds_cli.features.tempo import (
-    DIFFERENT,
-    SPEED_RATE,
-    paced_movement,
-    peak_speed,
-    speed_range,
-    tempo_range,
-)
-
-# The mirror image of a symmetric movement may be nearer by chance, and a mirrored B is shown
-# flipped: B is mirrored only if that brings the distance below this share of the one as filmed.
-CLEARLY_NEARER = 0.9
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import BASE_RUN, Project
+from la2ds_cli.core.types import EmbeddingSequence, FloatArray, PoseSequence, View
+from la2ds_cli.embedding.embed import possible_embeddings
+from la2ds_cli.embedding.embedder import Embedder
+from la2ds_cli.embedding.trained import light_embedder, run_input
+from la2ds_cli.features.pose_features import raw_pose
+from la2ds_cli.features.resample import frame_period
+from la2ds_cli.features.tempo import peak_speed
+from la2ds_cli.features.viewpoint import seen
 
 
 @dataclass(frozen=True)
 class JointFeatures:
-    """Features of a clip's joints, as filmed or mirrored. movement: (T, 8K), see pose_feature;
-    raw: (T, F) raw poses; rate: frames per second; tempo: `peak_speed`."""
+    """What the joints of a clip in one view show, whatever features it is compared by.
+
+    movement: (T, 8K) `paced_movement`.
+    raw: (T, F) raw poses.
+    rate: frames per second.
+    tempo: `peak_speed`.
+    """
 
     movement: FloatArray
     raw: FloatArray
     rate: float
     tempo: float
 
+    @classmethod
+    def of(
+        cls, pose: PoseSequence, movement: FloatArray, tempo: float | None = None
+    ) -> JointFeatures:
+        """Those of a clip in a view (`seen`), whose movement is known, and its tempo if given."""
+        tempo = peak_speed(pose) if tempo is None else tempo
+        return cls(movement, raw_pose(pose), frame_rate(pose), tempo)
 
-def joint_features(
-    pose: PoseSequence, movement: FloatArray, *, mirrored: bool, tempo: float | None = None
-) -> JointFeatures:
-    """Features of the joints of a clip whose `movement`, as filmed or mirrored, is known; tempo:
-    its `peak_speed`, if that is known, too."""
-    raw = raw_pose(mirror(pose) if mirrored else pose)
-    tempo = peak_speed(pose) if tempo is None else tempo
-    return JointFeatures(movement, raw, common_rate([pose]), tempo)
-
-
-def common_rate(poses: list[PoseSequence]) -> float:
-    """The lowest median frame rate of the clips, frames per second."""
-    rates = [1 / float(np.median(np.diff(p.time))) for p in poses if len(p) > 1]
-    return min(rates, default=poses[0].fps)
+    def cut(self, rows: np.ndarray) -> JointFeatures:
+        """Those of the rows (n,) of the clip."""
+        return JointFeatures(self.movement[rows], self.raw[rows], self.rate, self.tempo)
 
 
-def common_speed_rate(poses: Sequence[PoseSequence]) -> float:
-    """`common_rate`, at most SPEED_RATE, since a velocity is a difference over a few frames."""
-    return min(common_rate(list(poses)), SPEED_RATE)
+def frame_rate(pose: PoseSequence) -> float:
+    """The median frame rate of a clip, frames per second."""
+    return 1 / frame_period(pose.time, pose.fps)
 
 
-def velocity_rate(
-    poses: Sequence[PoseSequence], tempos: Sequence[float] | None = None
-) -> float | None:
-    """The number of frames per second at which velocities of the clips are compared: their
-    `common_speed_rate`; None if one is slow motion compared with another, so that each is compared
-    at its own pace. tempos: their `peak_speed`, if that is known."""
-    apart = tempo_range(poses) if tempos is None else speed_range(tempos)
-    return None if apart > DIFFERENT else common_speed_rate(poses)
-
-
-def pose_feature(pose: PoseSequence, fps: float | None, name: str) -> FloatArray:
-    """(T, 8K) float64: movement and its velocity at every frame, the velocity at `fps` frames per
-    second, so that clips of different frame rates can be compared; None = at the clip's own pace
-    (`paced_movement`). Gaps are interpolated.
-
-    Raises UserError (exit 4) for a clip in which no joint was ever seen.
-    """
+def check_seen(pose: PoseSequence, name: str) -> None:
+    """Raises UserError (exit 4) for a clip in which no joint was ever seen."""
     if np.isnan(pose.xy).all():
         raise UserError(
             f"no joint was seen in {name}",
@@ -85,44 +65,92 @@ def pose_feature(pose: PoseSequence, fps: float | None, name: str) -> FloatArray
             "lower joint_threshold under [poses] in project.toml, may see more",
             exit_code=ExitCode.UNUSABLE,
         )
-    if fps is None:
-        return paced_movement(pose)
-    sampled = at_rate(pose, fps)
-    return interpolate(movement(sampled), sampled.time, pose.time)
 
 
-def views_of_b(b: PoseSequence, fps: float | None, name: str) -> tuple[FloatArray, FloatArray]:
-    """Pose features of a clip and of its mirror image, because a left-hander may do the same
-    movement."""
-    filmed = pose_feature(b, fps, name)
-    if b.spatial:
-        return filmed, pose_feature(mirror(b), fps, name)
-    return filmed, mirrored_movement(filmed, get_skeleton(b.skeleton))
+MOST_KEPT = 512  # embeddings in memory; a project may have 100,000 clips
 
 
-def nearest_view(a: FloatArray, views: Sequence[FloatArray], margin: float = 1.0) -> int:
-    """Index of the view of B with the lowest mean distance to A along the DTW path; the first one
-    if no other is below `margin` times its distance."""
-    return nearest_views(a, [views], margin)[0]
+class FeatureSource:
+    """Features of clips: their movement, or for a network, its embeddings in one distance with
+    those of the base model and with the movement.
 
-
-def nearest_views(
-    a: FloatArray, views: Sequence[Sequence[FloatArray]], margin: float = 1.0
-) -> list[int]:
-    """`nearest_view` of several clips.
-
-    The ends are closed here: with open ends the mean would favour the view that leaves out more
-    frames.
+    Embeddings of whole clips as filmed are read from the project, and stored there once computed.
+    Those of other views are computed from the joints; a network that reads video frames sees every
+    clip as filmed.
     """
-    closed = AlignConfig(method="dtw", open_ends=False)
-    every = [view for of_clip in views for view in of_clip]
-    paths = align_each(a, every, closed)
-    mean = iter(
-        pair_distance(a, view, path).mean() for view, path in zip(every, paths, strict=True)
-    )
-    chosen = []
-    for of_clip in views:
-        means = [next(mean) for _ in of_clip]
-        best = int(np.argmin(means))
-        chosen.append(best if means[best] < margin * means[0] else 0)
-    return chosen
+
+    def __init__(
+        self, project: Project, request: AlignRequest, kind: ChosenKind, pose: PoseSequence
+    ) -> None:
+        """kind: of the features. pose: any of the clips, all of which have its skeleton."""
+        self.project, self.run = project, request.run
+        self.device: DeviceName = request.device
+        self.distance = None
+        if kind != "pose":
+            self.distance = OneDistance.of_run(project, self.run, pose, request.settings)
+        self._sees_frames = kind == "model" and run_input(project, self.run) == "rgb"
+        self._stored: dict[tuple[str, str], EmbeddingSequence] = {}
+        self._embedders: dict[str, Embedder] = {}
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """The runs whose embeddings are part of the features."""
+        if self.distance is None:
+            return ()
+        return (self.run, BASE_RUN) if self.distance.base else (self.run,)
+
+    def load(self, clips: Sequence[str], progress: Progress | None = None) -> dict[str, UserError]:
+        """Compute and keep the embeddings of clips as filmed; the errors of those that cannot be
+        embedded, by id. Raises UserError (exit 5) for embeddings of different weights, and what
+        `possible_embeddings` raises."""
+        failed: dict[str, UserError] = {}
+        for run in self.runs:
+            new = [one for one in clips if one not in failed and (run, one) not in self._stored]
+            found, problems = possible_embeddings(self.project, run, new, self.device, progress)
+            failed |= problems
+            self._stored |= {(run, one): value for one, value in found.items()}
+            for key in list(self._stored)[: -max(MOST_KEPT, len(found))]:
+                del self._stored[key]
+            if len({value.model for key, value in self._stored.items() if key[0] == run}) > 1:
+                raise UserError(
+                    f"the embeddings of run {run} come from different weights",
+                    hint=f"la2ds embed --run {run} --overwrite",
+                    exit_code=ExitCode.MISMATCH,
+                )
+        return failed
+
+    def features(
+        self,
+        pose: PoseSequence,
+        movement: FloatArray,
+        view: View = "filmed",
+        towards: PoseSequence | None = None,
+        *,
+        part: bool = False,
+    ) -> FloatArray:
+        """(T, E) float32 features of a clip in a view.
+
+        movement: (T, 8K) its `paced_movement` in that view.
+        towards: the clip that it is turned to (`seen`).
+        part: the poses are a part of a clip, which is embedded without the rest.
+        """
+        if self.distance is None:
+            return movement.astype(np.float32)
+        embeddings = [self._embedding(run, pose, view, towards, part) for run in self.runs]
+        base = embeddings[1] if len(embeddings) > 1 else None
+        return self.distance.joined(movement, embeddings[0], base).astype(np.float32)
+
+    def _embedding(
+        self, run: str, pose: PoseSequence, view: View, towards: PoseSequence | None, part: bool
+    ) -> FloatArray:
+        as_filmed = view == "filmed" or (self._sees_frames and run == self.run)
+        if pose.clip and as_filmed and not part:
+            if (run, pose.clip) not in self._stored:
+                for error in self.load([pose.clip]).values():
+                    raise error
+            return self._stored[run, pose.clip].value
+        if run not in self._embedders:
+            self._embedders[run] = light_embedder(self.project, run, self.device)
+        if pose.clip and not part:  # with all joints: `pose` has those that the clips share
+            pose = self.project.read_pose(pose.clip)[0]
+        return self._embedders[run]([pose if as_filmed else seen(pose, view, towards)])[0]

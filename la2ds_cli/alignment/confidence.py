@@ -1,16 +1,18 @@
 """How sure an alignment is of every frame of clip A: calibrated intervals, probabilities, words.
 
-The interval of a match extends as far as clip B looks like the match: on either side, until RUN
+The interval of a match depends on how far clip B looks like the match: on either side, until RUN
 frames of B in a row are unlike the frame of A. A frame is unlike if its squared distance exceeds
 that of the match by more than FLAT units, where a unit is the mean squared distance of a frame to
-the nearest frame of the other clip. The interval is therefore short where the movement is fast, and
-as long as the rest where somebody stands still, and it may be longer on one side than on the other.
-It is then widened by STEP frames, since frames are discrete, and by TIMING of B's length, since
-people who mark a moment disagree.
+the nearest frame of the other clip. The interval is the share SHARP of that span, widened by STEP
+frames, since frames are discrete, and by TIMING of B's length, since people who mark a moment
+disagree. It is short where the movement is fast, and long where somebody stands still, and it may
+be longer on one side than on the other. A match whose interval reaches an end of B is not sure:
+the moment may lie beyond.
 
-FLAT was fitted so that the interval of NOMINAL covers the moments that people labelled in golf
-swings, ski jumps, squats, push-ups and pull-ups. One number serves all features, and direct and
-consensus alignments; docs/results/confidence.md gives its coverage for each. On either side of the
+SHARP was fitted so that the interval of NOMINAL covers the events of golf swings, ski jumps,
+walks, repetitions, Penn Action and rendered performers on average, two clips alone, by the base
+model. The lattice of all paths, the agreement of parts of the features, and the distance of the
+clips do not sharpen it further; docs/results/confidence.md has the figures. On either side of the
 match the error is assumed to be normal. All this is meant for the method `dtw`; for other methods
 it is a rough guide.
 """
@@ -26,23 +28,27 @@ from la2ds_cli.alignment.distance import mean_nearest_squared, squared_distance
 from la2ds_cli.alignment.gaps import SharedRows
 from la2ds_cli.alignment.path import matched_time
 from la2ds_cli.alignment.sampling import thinned
-from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, IntArray
+from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, IntArray, PoseSequence
+from la2ds_cli.features.resample import frame_period
 
 NOMINAL = 0.9
 NEAR = 0.05  # share of B's length on each side of the match within which it counts as right
+NEAR_SECONDS = 0.1  # the same in seconds, for short clips
 FLAT = 1.4  # mean squared nearest-neighbour distances
+SHARP = 0.7
 RUN = 3  # frames; fewer unlike frames are noise of the joints and do not end the interval
 SMOOTHED = 5  # frames of A
 STEP = 1.0  # frames
 TIMING = 0.005  # share of B's length
+DOUBTFUL = 0.5  # most that the confidence can be in a match that cannot be sure
 SURE, UNSURE, MISSING = WORDS = ("sure", "unsure", "no counterpart")
 NORMAL = 1.6449  # standard deviations within which 90 % of a normal distribution lie
 
 
 @dataclass(frozen=True)
 class Certainty:
-    """confidence: (N,) float32, probability that the true moment lies within NEAR of B's length
-    of the match, 0 without a match. low, high: (N,) float64, the interval of NOMINAL in frames of
+    """confidence: (N,) float32, probability that the true moment lies within the tolerance of the
+    match, 0 without a match. low, high: (N,) float64, the interval of NOMINAL in frames of
     B, clipped to B; NaN without a match."""
 
     confidence: FloatArray
@@ -56,16 +62,30 @@ class Certainty:
         return Certainty(confidence, rows.position(self.low), rows.position(self.high))
 
 
-def certainty(a: FloatArray, b: FloatArray, position: FloatArray) -> Certainty:
+def certainty(
+    a: FloatArray, b: FloatArray, position: FloatArray, tolerance: float | None = None
+) -> Certainty:
     """Certainty of the match `position` (N,) of clips with features a (N, D) and b (M, D).
-    position: in frames of B, NaN = no counterpart."""
+
+    position: in frames of B, NaN = no counterpart.
+    tolerance: frames of B by which a match may be off and still be right (`tolerance_of`); None =
+    NEAR of the frames of `b`.
+    """
     low, high = interval(a, b, position)
     confidence = np.zeros(len(position), np.float32)
-    reach = max(NEAR * len(b), 1.0)
+    reach = max(NEAR * len(b) if tolerance is None else tolerance, 1.0)
     for n in np.flatnonzero(~np.isnan(position)):
         sides = position[n] - low[n], high[n] - position[n]
         confidence[n] = sum(_share_within(reach, side) for side in sides) / 2
+        if low[n] <= 0 or high[n] >= len(b) - 1:
+            confidence[n] = min(confidence[n], DOUBTFUL)
     return Certainty(confidence, low, high)
+
+
+def tolerance_of(pose: PoseSequence) -> float:
+    """Frames of clip B by which a match may be off and still be right: the larger of NEAR of the
+    clip and NEAR_SECONDS."""
+    return max(NEAR * len(pose), NEAR_SECONDS / frame_period(pose.time, pose.fps))
 
 
 def _share_within(reach: float, side: float) -> float:
@@ -98,10 +118,10 @@ def interval(
     ends = _alike(cost <= limit[:, None], np.rint(place).astype(np.int64))
     widened = STEP + TIMING * len(b)
     low, high = (
-        np.interp(np.arange(len(a)), row, column[_running_median(end)]) + side * widened
-        for end, side in zip(ends, (-1, 1), strict=True)
+        np.interp(np.arange(len(a)), row, column[_running_median(end)]) - position for end in ends
     )
-    low, high = np.minimum(low, position - widened), np.maximum(high, position + widened)
+    low = position + SHARP * np.minimum(low, 0) - widened
+    high = position + SHARP * np.maximum(high, 0) + widened
     return np.maximum(low, 0), np.minimum(high, len(b) - 1)
 
 
@@ -131,7 +151,7 @@ def _running_median(value: IntArray) -> IntArray:
 
 def certainty_words(alignment: Alignment) -> list[str]:
     """One of WORDS for each frame of A: SURE if its confidence, the probability of being right to
-    within NEAR of B's length, is NOMINAL or more; UNSURE if it is less; MISSING if there is no
+    within the tolerance, is NOMINAL or more; UNSURE if it is less; MISSING if there is no
     counterpart."""
     least = np.float32(NOMINAL)
     return [

@@ -12,8 +12,8 @@ without the two that are aligned.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -24,15 +24,13 @@ from la2ds_cli.alignment.methods.dtw import align_each
 from la2ds_cli.alignment.path import invert, smooth_match
 from la2ds_cli.alignment.sampling import at_rows, compared_rows
 from la2ds_cli.core.config_sections import AlignConfig
-from la2ds_cli.core.types import EmbeddingSequence, FloatArray, IntArray, PoseSequence
+from la2ds_cli.core.types import FloatArray, IntArray
 
 FEWEST_REFERENCES = 4  # with fewer, a wrong one would not be outnumbered
 # Of the frames of either clip. With open ends, leaving out all frames but one pair may cost least,
 # if the reference has many more frames than the clip and shows something that the clip does not.
 LEAST_SHARED = 0.2
 T = TypeVar("T")
-Modalities = tuple[FloatArray, ...]
-"""Features (T, D) of one clip, one array per modality (embedding, movement)."""
 
 
 @dataclass(frozen=True)
@@ -53,102 +51,18 @@ class PairwisePath:
         return max(float((~np.isnan(side)).sum()) / max(len(side), 1) for side in sides)
 
 
-class Consensus:
-    """Alignment through reference clips. references: the features of each, in the same modalities
-    and order as those of the clips to align. config: settings of DTW."""
-
-    def __init__(self, references: Sequence[Modalities], config: AlignConfig) -> None:
-        self.references = references
-        self.config = config
-
-    def pairwise_paths(self, clip: Modalities) -> list[list[PairwisePath]]:
-        """For each modality, the paths from the clip to all references."""
-        return [
-            pairwise_paths(feature, [reference[n] for reference in self.references], self.config)
-            for n, feature in enumerate(clip)
-        ]
-
-    def match(
-        self,
-        a: Modalities,
-        paths_a: list[list[PairwisePath]],
-        b: Modalities,
-        paths_b: list[list[PairwisePath]],
-    ) -> FloatArray:
-        """(N,) position in B of each frame of A, by all modalities together.
-
-        NaN where the direct path of the first modality leaves a frame of A out.
-        """
-        estimates = self.estimates(a, paths_a, b, paths_b)
-        return consensus_position(estimates[0], estimates, len(b[0]))
-
-    def estimates(
-        self,
-        a: Modalities,
-        paths_a: list[list[PairwisePath]],
-        b: Modalities,
-        paths_b: list[list[PairwisePath]],
-    ) -> FloatArray:
-        """(V, N) estimates of the position in B of each frame of A, NaN where an estimate leaves it
-        out: first the direct ones, one per modality; then those through the references."""
-        estimates = [pairwise_path(x, y, self.config).forward for x, y in zip(a, b, strict=True)]
-        for modality_a, modality_b in zip(paths_a, paths_b, strict=True):
-            estimates += estimates_through(modality_a, modality_b)
-        return np.array(estimates)
-
-
-@dataclass
-class AlignmentCache:
-    """What alignments to the same entire clip A share, computed once, for clips of one project, one
-    run and the same settings. It does not change any result.
-
-    usable: id -> whether the clip may be a reference for A. poses: of the references. embeddings:
-    of A and the references, by run and id. movements: of the references, as filmed or mirrored,
-    whichever is nearer to A, and whether it is mirrored, by id and frames per second. joined:
-    embeddings of A and of the references combined with the other parts of the distance, by run, id
-    and whether it is mirrored. paths: from A to the references, by modality, id, and whatever else
-    they depend on. form: the skeleton that the aligned pair shares, and whether joints are in 3D;
-    everything stored about joints is in this form.
-    """
-
-    a: str = ""
-    form: Hashable = None
-    usable: dict[str, bool] = field(default_factory=dict)
-    poses: dict[str, PoseSequence] = field(default_factory=dict)
-    embeddings: dict[str, dict[str, EmbeddingSequence]] = field(default_factory=dict)
-    movements: dict[tuple[str, float | None], tuple[FloatArray, bool]] = field(default_factory=dict)
-    joined: dict[tuple[str, str, bool], FloatArray] = field(default_factory=dict)
-    paths: dict[tuple[int, str, Hashable], PairwisePath] = field(default_factory=dict)
-
-    def for_clip(self, a: str, *, part: bool, form: Hashable = None) -> AlignmentCache:
-        """The cache itself, for the next alignment to clip `a`, after dropping entries in another
-        form.
-
-        Raises ValueError if it belongs to another clip, or if only a part of `a` is aligned.
-        """
-        if part or self.a not in ("", a):
-            owner = self.a or "an entire clip"
-            raise ValueError(f"the cache is of {owner}, not of {a}" + " in part" * part)
-        self.a = a
-        if form != self.form:
-            self.form = form
-            for kept in (self.usable, self.poses, self.movements, self.joined, self.paths):
-                kept.clear()
-        return self
-
-    def paths_from_a(
-        self,
-        a: Modalities,
-        references: Mapping[str, Modalities],
-        key: Hashable,
-        config: AlignConfig,
-    ) -> list[list[PairwisePath]]:
-        """Consensus.pairwise_paths of A; key: which rows of A, at which rate of the features."""
-        for n, feature in enumerate(a):
-            new = [video for video in references if (n, video, key) not in self.paths]
-            paths = pairwise_paths(feature, [references[video][n] for video in new], config)
-            self.paths |= {(n, video, key): path for video, path in zip(new, paths, strict=True)}
-        return [[self.paths[n, video, key] for video in references] for n in range(len(a))]
+def consensus_estimates(
+    a: FloatArray,
+    paths_a: Sequence[PairwisePath],
+    b: FloatArray,
+    paths_b: Sequence[PairwisePath],
+    config: AlignConfig,
+) -> FloatArray:
+    """(V, N) estimates of the position in b (M, D) of each frame of a (N, D), NaN where an estimate
+    leaves it out: the direct one, then those through the references, to which the paths of A and of
+    B lead in the same order."""
+    direct = pairwise_path(a, b, config).forward
+    return np.array([direct, *estimates_through(paths_a, paths_b)])
 
 
 MOST_CANDIDATES = 400  # clips that are read to choose references among; a project may have 100,000

@@ -6,15 +6,13 @@ With anchors (moments that the user declares equal), each part between them is m
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from la2ds_cli.alignment.confidence import certainty
+from la2ds_cli.alignment.confidence import DOUBTFUL, Certainty, certainty
 from la2ds_cli.alignment.consensus import (
-    Modalities,
     consensus_position,
     direct_match,
     path_through,
@@ -24,84 +22,79 @@ from la2ds_cli.alignment.result import Match
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.types import FloatArray, IntArray
 
-Estimates = Callable[[Modalities, Modalities], FloatArray]
+Estimates = Callable[[FloatArray, FloatArray], FloatArray]
+"""Of the position in B of each frame of A, (V, N), from the features of rows of both."""
 
 
 def match_features(
-    features_a: Modalities,
-    features_b: Modalities,
+    features_a: FloatArray,
+    features_b: FloatArray,
     rows: SharedRows,
     settings: AlignConfig,
     estimates: Estimates | None,
     anchors: Sequence[tuple[int, int]] = (),
+    tolerance: float | None = None,
 ) -> Match:
-    """Match the `rows` of two clips. estimates: computes the estimates through reference clips for
-    rows of A and B (Consensus.estimates); None for a direct alignment. anchors: frames of A and of
-    B, among the rows, that must match, in order."""
-    a, b = tuple(x[rows.a] for x in features_a), tuple(x[rows.b] for x in features_b)
+    """Match the `rows` of two clips.
+
+    features_a: (N, D). features_b: (M, D).
+    estimates: computes the estimates through reference clips, None for a direct alignment.
+    anchors: frames of A and of B, among the rows, that must match, in order.
+    tolerance: see `certainty`.
+    """
+    a, b = features_a[rows.a], features_b[rows.b]
     if anchors:
         among = [(int(np.searchsorted(rows.a, i)), int(np.searchsorted(rows.b, j)))
                  for i, j in anchors]  # fmt: skip
-        located = _locate_between(a, b, settings, estimates, among)
+        path, position = _locate_between(a, b, settings, estimates, among)
     else:
-        located = _locate(a, b, settings, estimates)
-    position = located.position
+        path, position = _locate(a, b, settings, estimates)
     return Match(
-        a=features_a[0],
-        b=features_b[0],
-        path=rows.path(located.path),
+        a=features_a,
+        b=features_b,
+        path=rows.path(path),
         position=rows.position(position),
-        certainty=certainty(a[0], b[0], position).over(rows),
-        cycle=located.cycle,
+        certainty=certainty(a, b, position, tolerance).over(rows),
     )
 
 
-@dataclass(frozen=True)
-class _Located:
-    """The position in B of each frame of A. path (P, 2), position (N,), cycle: see Match."""
-
-    path: IntArray
-    position: FloatArray
-    cycle: float = math.nan
+Located = tuple[IntArray, FloatArray]
+"""The path (P, 2) and the position (N,) in B of each frame of A, as in Match."""
 
 
 def _locate(
-    a: Modalities, b: Modalities, settings: AlignConfig, estimates: Estimates | None
-) -> _Located:
-    """Match by consensus of the estimates, or without any, by the path of the first modality."""
+    a: FloatArray, b: FloatArray, settings: AlignConfig, estimates: Estimates | None
+) -> Located:
+    """Match by consensus of the estimates, or without any, directly."""
     if estimates is None:
-        return _Located(*direct_match(a[0], b[0], settings))
+        return direct_match(a, b, settings)
     positions = estimates(a, b)
-    position = consensus_position(positions[0], positions, len(b[0]))
-    apart = np.abs(positions[1:] - position)
-    cycle = 100 * float(np.nanmean(apart)) / len(b[0]) if not np.isnan(apart).all() else math.nan
-    return _Located(path_through(position), position, cycle)
+    position = consensus_position(positions[0], positions, len(b))
+    return path_through(position), position
 
 
 SHORTEST_PART = 8  # frames; shorter ones between two anchors are aligned without reference clips
 
 
 def _locate_between(
-    a: Modalities,
-    b: Modalities,
+    a: FloatArray,
+    b: FloatArray,
     settings: AlignConfig,
     estimates: Estimates | None,
     anchors: Sequence[tuple[int, int]],
-) -> _Located:
+) -> Located:
     """Match each part between the anchors separately; the ends of the clips stay open if the
     settings say so."""
-    last = len(a[0]) - 1, len(b[0]) - 1
-    position = np.full(len(a[0]), np.nan)
+    last = len(a) - 1, len(b) - 1
+    position = np.full(len(a), np.nan)
     outer = anchors[0][0] > 0, anchors[-1][0] < last[0]
     bounds = [(0, 0)] * outer[0] + list(anchors) + [last] * outer[1]
     for n, ((i, j), (i_end, j_end)) in enumerate(itertools.pairwise(bounds)):
-        part_a = tuple(x[i : i_end + 1] for x in a)
-        part_b = tuple(x[j : j_end + 1] for x in b)
+        part_a, part_b = a[i : i_end + 1], b[j : j_end + 1]
         at_end = (outer[0] and n == 0) or (outer[1] and n == len(bounds) - 2)
         own = settings if at_end else replace(settings, open_ends=False)
-        enough = min(len(part_a[0]), len(part_b[0])) >= SHORTEST_PART
-        part = _locate(part_a, part_b, own, estimates if enough else None)
-        position[i : i_end + 1] = part.position + j
+        enough = min(len(part_a), len(part_b)) >= SHORTEST_PART
+        position[i : i_end + 1] = _locate(part_a, part_b, own, estimates if enough else None)[1] + j
     for i, j in anchors:
         position[i] = j
     known = np.flatnonzero(~np.isnan(position))
@@ -112,4 +105,43 @@ def _locate_between(
     after = np.concatenate([columns, [last[1]]])[np.searchsorted(rows, frames, side="left")]
     between = np.clip(np.interp(frames, known, position[known]), before, after)
     position[frames] = np.maximum.accumulate(between)
-    return _Located(path_through(position), position)
+    return path_through(position), position
+
+
+# --- rival views ----------------------------------------------------------------------------------
+
+UNCLEAR = 0.25  # share of A's matched frames from which a rival view leaves nothing sure
+
+
+def doubted(match: Match, other: Match, tolerance: float) -> Match:
+    """The match, unsure where another one of the same clips finds another moment.
+
+    Where they lie farther apart than the tolerance, in frames of B, the interval holds both.
+    """
+    sure = match.certainty
+    apart = np.abs(other.position - match.position) > tolerance  # False for NaN
+    low = np.where(apart, np.fmin(sure.low, other.position), sure.low)
+    high = np.where(apart, np.fmax(sure.high, other.position), sure.high)
+    confidence = np.where(apart, np.minimum(sure.confidence, DOUBTFUL), sure.confidence)
+    return replace(match, certainty=Certainty(confidence.astype(np.float32), low, high))
+
+
+def with_rivals(match: Match, rivals: Sequence[Match], tolerance: float) -> Match:
+    """The match, with what is unknown because B may have to be compared in another view.
+
+    rivals: B in views that are about as near. Where they find other moments, the match is
+    `doubted`; if one does so in the share UNCLEAR of the frames, nothing is sure, and the view is
+    `unclear`.
+    """
+    known = ~np.isnan(match.position)
+    unclear = []
+    for rival in rivals:
+        apart = np.abs(rival.position - match.position) > tolerance  # False for NaN
+        if apart.sum() >= UNCLEAR * known.sum():
+            unclear.append(rival.view)
+        match = doubted(match, rival, tolerance)
+    if not unclear:
+        return match
+    sure = match.certainty
+    nothing = replace(sure, confidence=np.minimum(sure.confidence, np.float32(DOUBTFUL)))
+    return replace(match, certainty=nothing, unclear=tuple(unclear))

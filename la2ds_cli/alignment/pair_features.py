@@ -1,29 +1,21 @@
-"""The features by which a pair is matched, and those of its reference clips.
+"""A pair and its reference clips as they are compared: in which views, at which rows, by what.
 
-The movement of the joints decides which clips are mirrored and which rows of the pair are matched.
-A run's embeddings are combined in one distance with those of the base model and with the movement
-(one_distance.py). What several alignments to A share is kept in their AlignmentCache.
+The movement of the joints decides in which view B and every reference clip is compared with A
+(viewpoint.py), and which rows of the pair are matched (gaps.py). The features come from a
+FeatureSource (clip_features.py). What several alignments to A share is kept in their
+AlignmentCache.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from la2ds_cli.alignment.clip_features import (
-    CLEARLY_NEARER,
-    JointFeatures,
-    joint_features,
-    nearest_view,
-    nearest_views,
-    pose_feature,
-    velocity_rate,
-    views_of_b,
-)
-from la2ds_cli.alignment.consensus import MOST_CANDIDATES, AlignmentCache, choose_references
+from la2ds_cli.alignment.cache import AlignmentCache
+from la2ds_cli.alignment.clip_features import FeatureSource, JointFeatures, check_seen
+from la2ds_cli.alignment.consensus import MOST_CANDIDATES, choose_references
 from la2ds_cli.alignment.gaps import (
     CLEAR,
     SharedRows,
@@ -31,41 +23,97 @@ from la2ds_cli.alignment.gaps import (
     frames_of_like_tempo,
     shared_rows,
 )
-from la2ds_cli.alignment.one_distance import OneDistance
 from la2ds_cli.alignment.request import AlignRequest, PreparedPair
+from la2ds_cli.alignment.viewpoint import ViewChoice, choose_view, choose_views
 from la2ds_cli.core.config_sections import AlignConfig
-from la2ds_cli.core.device import DeviceName
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import BASE_RUN, Project
-from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.embedding.embed import ensure_embeddings, possible_embeddings
-from la2ds_cli.embedding.trained import light_embedder
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import FloatArray, PoseSequence, View
 from la2ds_cli.features.body_joints import as_skeleton, holds
 from la2ds_cli.features.spatial import known_in_3d
+from la2ds_cli.features.tempo import paced_movement
+from la2ds_cli.features.viewpoint import movements, possible_views, seen
 
 
-class PairMovement(NamedTuple):
-    """What the joints alone decide about a pair, whatever features match it. rate: `velocity_rate`.
-    movement, mirrored: see _movement. rows: those that both clips show."""
+@dataclass(frozen=True)
+class SeenPair:
+    """A pair, and B in each of the views in which it may be compared.
 
-    rate: float | None
-    movement: list[FloatArray]
-    mirrored: list[bool]
-    rows: SharedRows
+    pair: the clips.
+    choice: the view of B that is compared, and its rivals.
+    a: (N, 8K) `paced_movement` of A.
+    b: that of B, (M, 8K), in each view.
+    """
+
+    pair: PreparedPair
+    choice: ViewChoice
+    a: FloatArray
+    b: Mapping[View, FloatArray]
+
+    @classmethod
+    def of(cls, pair: PreparedPair, request: AlignRequest) -> SeenPair:
+        """The pair with the nearest view of B, or the requested one.
+
+        Raises UserError (exit 4) for a clip without joints, and (exit 5) for a requested view that
+        the clips cannot be compared in.
+        """
+        for pose, name in zip(pair.poses, pair.names, strict=True):
+            check_seen(pose, name)
+        pose_a, pose_b = pair.paced
+        a = paced_movement(pose_a)
+        if request.view != "auto":
+            views = (request.view,)
+            return cls(pair, ViewChoice(request.view), a, movements(pose_b, views, pose_a))
+        if pair.ids[0] == pair.ids[1]:  # a clip, or parts of it, by one camera
+            return cls(pair, ViewChoice(), a, movements(pose_b, ("filmed",)))
+        b = movements(pose_b, possible_views(pose_b, pose_a), pose_a)
+        return cls(pair, choose_view(a, b), a, b)
+
+    @property
+    def shown_b(self) -> PoseSequence:
+        """B at its tempo, in the view that is compared."""
+        pose_a, pose_b = self.pair.paced
+        return seen(pose_b, self.choice.view, pose_a)
+
+    def rows(self, settings: AlignConfig) -> SharedRows:
+        """The rows that both clips show."""
+        a, b = (
+            JointFeatures.of(pose, moving, tempo)
+            for pose, moving, tempo in zip(
+                (self.pair.paced[0], self.shown_b),
+                (self.a, self.b[self.choice.view]),
+                self.pair.tempos,
+                strict=True,
+            )
+        )
+        return rows_to_align(a, b, settings)
+
+    def features_of_b(self, source: FeatureSource, view: View) -> FloatArray:
+        """Features (M, E) of B in a view."""
+        pose_a, pose_b = self.pair.poses
+        return source.features(pose_b, self.b[view], view, pose_a, part=self.pair.part)
+
+    def features_of_a(self, source: FeatureSource) -> FloatArray:
+        """Features (N, E) of A."""
+        return source.features(self.pair.poses[0], self.a, part=self.pair.part)
 
 
-def pair_movement(
-    pair: PreparedPair,
-    references: Mapping[str, PoseSequence],
-    settings: AlignConfig,
-    cache: AlignmentCache,
-) -> PairMovement:
-    """The movement of the pair and of its reference clips."""
-    rate = velocity_rate(pair.paced, pair.tempos)
-    movement, mirrored = _movement(pair, references, rate, cache)
-    rows = _rows(pair, movement, mirrored[1], settings)
-    return PairMovement(rate, movement, mirrored, rows)
+def rows_to_align(a: JointFeatures, b: JointFeatures, settings: AlignConfig) -> SharedRows:
+    """The rows that both clips show; all rows if the settings turn gaps off.
+
+    Gaps are found by the movement and by the raw poses, since a foreign span may move so much that
+    the rest hardly seems to move in comparison.
+    """
+    if not settings.gaps or settings.method != "dtw":
+        return all_rows(len(a.movement), len(b.movement))
+    rates = a.rate, b.rate
+    most = frames_of_like_tempo((len(a.movement), len(b.movement)), rates, (a.tempo, b.tempo))
+    by_movement = shared_rows(a.movement, b.movement, rates, most=most)
+    return by_movement.common(shared_rows(a.raw, b.raw, rates, CLEAR, most))
+
+
+# --- reference clips ------------------------------------------------------------------------------
 
 
 def reference_clips(
@@ -89,8 +137,8 @@ def reference_clips(
             continue
         try:
             poses[video] = project.read_pose(video)[0]
-            seen = not np.isnan(poses[video].xy).all() and holds(poses[video].skeleton, skeleton)
-            cache.usable[video] = seen and (not spatial or known_in_3d(poses[video]))
+            shown = not np.isnan(poses[video].xy).all() and holds(poses[video].skeleton, skeleton)
+            cache.usable[video] = shown and (not spatial or known_in_3d(poses[video]))
         except UserError:
             cache.usable[video] = False
     chosen = choose_references([video for video in names if cache.usable[video]], settings)
@@ -101,138 +149,44 @@ def reference_clips(
     return {video: cache.poses[video] for video in chosen}
 
 
-def embedded_references(
+def load_features(
     project: Project,
     pair: PreparedPair,
-    request: AlignRequest,
+    source: FeatureSource,
+    settings: AlignConfig,
     cache: AlignmentCache,
     progress: Progress,
 ) -> dict[str, PoseSequence]:
-    """The reference clips. With a run, clips that it cannot embed, such as those without joints in
-    3D, are left out, and the others and the pair are embedded."""
-    cached = cache.embeddings.setdefault(request.run, {})
+    """The reference clips, once what the features of the pair and of them need is computed.
+    References that cannot be embedded are left out and replaced by others.
+
+    Raises UserError if a clip of the pair cannot be embedded.
+    """
+    failed = source.load(() if pair.part else pair.ids, progress)
+    for error in failed.values():
+        raise error
     while True:
-        references = reference_clips(project, pair, request.settings, cache)
-        new = [video for video in references if video not in cached]
-        if pair.choice.kind != "model" or not new:
+        references = reference_clips(project, pair, settings, cache)
+        failed = source.load(list(references), progress)
+        if not failed:
             return references
-        wanted = [*(video for video in pair.ids if video not in cached), *new]
-        found, failed = possible_embeddings(project, request.run, wanted, request.device, progress)
-        for video in pair.ids:
-            if video in failed:
-                raise failed[video]
-        cached |= {video: found[video] for video in found if video != pair.ids[1]}
         cache.usable |= dict.fromkeys(failed, False)
 
 
-def _embedded(
-    project: Project,
-    pair: PreparedPair,
-    run: str,
-    device: DeviceName,
-    references: Sequence[str],
-    progress: Progress,
-    cache: AlignmentCache,
-) -> list[FloatArray]:
-    """Embeddings (T, D) of A, of B and of the references by a run's model."""
-    videos = [*pair.ids, *references]
-    cached = cache.embeddings.setdefault(run, {})
-    new = [video for video in dict.fromkeys(videos) if video not in cached]
-    computed = dict(zip(new, ensure_embeddings(project, run, new, device, progress), strict=True))
-    embeddings = [(cached | computed)[video] for video in videos]
-    cached |= {video: computed[video] for video in new if video != pair.ids[1]}
-    if len({embedding.model for embedding in embeddings}) > 1:
-        raise UserError(
-            f"the embeddings of {pair.ids[0]} and {pair.ids[1]} come from different weights",
-            hint=f"la2ds embed --run {run} --overwrite",
-            exit_code=ExitCode.MISMATCH,
-        )
-    values = [embedding.value for embedding in embeddings]
-    if pair.part:
-        values[:2] = light_embedder(project, run, device)(pair.poses)
-    return values
-
-
-def in_one_distance(
-    project: Project,
-    pair: PreparedPair,
-    request: AlignRequest,
-    references: Sequence[str],
-    mirrored: Sequence[bool],
-    moving: Callable[[int], FloatArray],
-    progress: Progress,
-    cache: AlignmentCache,
-) -> list[FloatArray]:
-    """Features (T, E) of A, of B and of the references: their embeddings combined in one distance
-    with those of the base model and with the movement. moving: returns the `paced_movement` of the
-    n-th clip, as filmed or mirrored."""
-    distance = OneDistance.of_run(project, request.run, pair.poses[0], request.settings)
-    others = request.device, references, progress, cache
-    embeddings = _embedded(project, pair, request.run, *others)
-    base = _embedded(project, pair, BASE_RUN, *others) if distance.base else None
-
-    def joined(n: int) -> FloatArray:
-        beside = None if base is None else base[n]
-        return distance.joined(moving(n) if distance.movement else None, embeddings[n], beside)
-
-    shared = {0: pair.ids[0]} | dict(enumerate(references, start=2))  # all but B
-    for n, video in shared.items():
-        key = request.run, video, mirrored[n]
-        if key not in cache.joined:
-            cache.joined[key] = joined(n)
-    features = {n: cache.joined[request.run, video, mirrored[n]] for n, video in shared.items()}
-    return [features[n] if n in features else joined(n) for n in range(len(embeddings))]
-
-
-def _movement(
-    pair: PreparedPair,
+def reference_features(
+    seen_pair: SeenPair,
     references: Mapping[str, PoseSequence],
-    rate: float | None,
+    source: FeatureSource,
     cache: AlignmentCache,
-) -> tuple[list[FloatArray], list[bool]]:
-    """Movement of A, of B and of the references, each as filmed or mirrored, whichever is nearer to
-    A, and which clips are mirrored. For B, the mirror image must be clearly nearer."""
-    a = pose_feature(pair.paced[0], rate, pair.names[0])
-    views = views_of_b(pair.paced[1], rate, pair.names[1])
-    mirrored = [False, nearest_view(a, views, CLEARLY_NEARER) == 1]
-    features = [a, views[mirrored[1]]]
-    new = {
-        video: views_of_b(pose, rate, "another clip")
-        for video, pose in references.items()
-        if (video, rate) not in cache.movements
-    }
-    nearest = nearest_views(a, list(new.values()))
-    for (video, views), chosen in zip(new.items(), nearest, strict=True):
-        cache.movements[video, rate] = views[chosen], chosen == 1
-    for video in references:
-        movement, flipped = cache.movements[video, rate]
-        features.append(movement)
-        mirrored.append(flipped)
-    return features, mirrored
-
-
-def _rows(
-    pair: PreparedPair, movement: Sequence[FloatArray], mirrored: bool, settings: AlignConfig
-) -> SharedRows:
-    flipped = False, mirrored
-    a, b = (
-        joint_features(pose, moving, mirrored=flip, tempo=tempo)
-        for pose, moving, flip, tempo in zip(
-            pair.paced, movement[:2], flipped, pair.tempos, strict=True
-        )
-    )
-    return rows_to_align(a, b, settings)
-
-
-def rows_to_align(a: JointFeatures, b: JointFeatures, settings: AlignConfig) -> SharedRows:
-    """The rows that both clips show; all rows if the settings turn gaps off.
-
-    Gaps are found by the movement and by the raw poses, since a foreign span may move so much that
-    the rest hardly seems to move in comparison.
-    """
-    if not settings.gaps or settings.method != "dtw":
-        return all_rows(len(a.movement), len(b.movement))
-    rates = a.rate, b.rate
-    most = frames_of_like_tempo((len(a.movement), len(b.movement)), rates, (a.tempo, b.tempo))
-    by_movement = shared_rows(a.movement, b.movement, rates, most=most)
-    return by_movement.common(shared_rows(a.raw, b.raw, rates, CLEAR, most))
+) -> list[FloatArray]:
+    """Features (T, E) of the reference clips, each in the view that is nearest to A."""
+    a, towards = seen_pair.a, seen_pair.pair.poses[0]
+    new = [video for video in references if video not in cache.features]
+    views = [
+        movements(references[video], possible_views(references[video], towards), towards)
+        for video in new
+    ]
+    for video, moving, choice in zip(new, views, choose_views(a, views), strict=True):
+        pose, view = references[video], choice.view
+        cache.features[video] = source.features(pose, moving[view], view, towards)
+    return [cache.features[video] for video in references]

@@ -5,7 +5,6 @@ This module writes no files; la2ds_cli/views/alignment_files.py does.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +23,12 @@ from la2ds_cli.alignment.confidence import (
 )
 from la2ds_cli.alignment.path import is_monotone, matched_time
 from la2ds_cli.alignment.same_movement import Sameness
+from la2ds_cli.alignment.viewpoint import unclear_view
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.csv_tables import table_text
-from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, IntArray, PoseSequence
-from la2ds_cli.features.pose_features import mirror
+from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, IntArray, PoseSequence, View
+from la2ds_cli.features.viewpoint import shown
 
 SCHEMA_VERSION = 1
 COLUMNS = ("index_a", "index_b", "frame_a", "frame_b", "time_a", "time_b", "cost", "confidence")
@@ -39,28 +39,27 @@ INTERVAL_COLUMNS = ("time_b_low", "time_b_high", "within")
 class Match:
     """The position in clip B of each frame of clip A. a (N, D), b (M, D): features as they were
     compared. path: (P, 2) whole frames. position: (N,) frames of B, NaN = no counterpart.
-    certainty: of every frame of A. references: number of reference clips used. cycle: mean distance
-    of the estimates through the references from the consensus, in % of B, NaN without them."""
+    certainty: of every frame of A. view: in which B was compared. unclear: other views in which it
+    may have to be compared. references: number of reference clips used."""
 
     a: FloatArray
     b: FloatArray
     path: IntArray
     position: FloatArray
     certainty: Certainty
-    mirrored: bool = False
+    view: View = "filmed"
+    unclear: tuple[View, ...] = ()
     references: int = 0
-    cycle: float = math.nan
 
 
 @dataclass(frozen=True)
 class AlignResult:
     """alignment: the dense correspondence. a, b: rows of videos.csv. pose_a, pose_b: the clips'
     joints. match: with the features as they were compared. speed_ratio: (N,) seconds of B per
-    second of A, NaN where unmatched and for paths that are not monotone. reason: why raw poses
-    were used, empty if they were requested or a model was used. settings: of the alignment. files:
-    written, in order. candidates: the kinds of features that were tried, the preferred one first,
-    as JSON (Candidate.to_json). same_movement: whether both show the same movement, None = it
-    cannot be judged. anchors: seconds of A and B that were forced to match."""
+    second of A, NaN where unmatched and for paths that are not monotone. reason: why the base model
+    or raw poses were used, empty if they were requested or a run was used. settings: of the
+    alignment. files: written, in order. same_movement: whether both show the same movement, None =
+    it cannot be judged. anchors: seconds of A and B that were forced to match."""
 
     a: Video
     b: Video
@@ -73,14 +72,18 @@ class AlignResult:
     reason: str
     settings: AlignConfig
     files: tuple[Path, ...] = ()
-    candidates: tuple[dict[str, Any], ...] = ()
     same_movement: Sameness | None = None
     anchors: tuple[tuple[float, float], ...] = ()
 
     @property
     def shown_b(self) -> PoseSequence:
-        """The joints of B, mirrored if that is how it was compared."""
-        return mirror(self.pose_b) if self.alignment.mirrored else self.pose_b
+        """The joints of B as its picture is shown, flipped if that is how it was compared."""
+        return shown(self.pose_b, self.alignment.view)
+
+    @property
+    def unclear(self) -> str:
+        """A sentence if it is not clear in which view B has to be compared, empty if it is."""
+        return unclear_view(self.b.name, self.match.view, self.match.unclear)
 
     @property
     def references(self) -> int:
@@ -148,6 +151,8 @@ class AlignResult:
             "band": self.settings.band,
             "gaps": self.settings.gaps and alignment.method == "dtw",
             "others": self.references,
+            "view": alignment.view,
+            "unclear_views": list(self.match.unclear),
             "mirrored": alignment.mirrored,
             "mean_cost": float(alignment.cost.mean()),
             "mean_confidence": self.mean_confidence,
@@ -156,7 +161,6 @@ class AlignResult:
             "within": rounded([self.within])[0],
             "certainty": {word.replace(" ", "_"): count for word, count in self.certainty.items()},
             "speed_ratio": rounded([self.overall_ratio])[0],
-            "candidates": list(self.candidates),
             "same_movement": self.same_movement and self.same_movement.to_json(),
             "anchors": [list(anchor) for anchor in self.anchors],
             "path": {name: rounded(column) for name, column in path_columns(alignment).items()},

@@ -26,7 +26,7 @@ from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.body_joints import body_joints, is_body
-from la2ds_cli.features.pose_features import LEAST_MOVEMENT, mirror, raw_pose, value_range
+from la2ds_cli.features.pose_features import LEAST_MOVEMENT, raw_pose, value_range
 from la2ds_cli.features.tempo import paced_movement
 
 STRANGERS = Path(__file__).parent / "strangers.safetensors"
@@ -94,11 +94,13 @@ def check_same_movement(sameness: Sameness | None, names: tuple[str, str]) -> No
         )
 
 
-def same_movement(a: PoseSequence, b: PoseSequence, *, mirrored: bool) -> Sameness | None:
-    """How sure it is that two clips show the same movement. mirrored: B is compared as its mirror
-    image. None if it cannot be judged: for skeletons other than those of a body, for clips of fewer
-    than FEWEST_FRAMES frames, and for those in which no joint is seen or none moves."""
-    return sameness(*_described(a, b, mirrored=mirrored))
+def same_movement(a: PoseSequence, b: PoseSequence) -> Sameness | None:
+    """How sure it is that two clips show the same movement, B in the view that is compared.
+
+    None if it cannot be judged: for skeletons other than those of a body, for clips of fewer than
+    FEWEST_FRAMES frames, and for those in which no joint is seen or none moves.
+    """
+    return sameness(describe(a), describe(b))
 
 
 def sameness(a: Described | None, b: Described | None) -> Sameness | None:
@@ -113,18 +115,12 @@ def sameness(a: Described | None, b: Described | None) -> Sameness | None:
     return Sameness(1 / (1 + math.exp(-weighed)), found)
 
 
-def evidence(a: PoseSequence, b: PoseSequence, *, mirrored: bool) -> Evidence | None:
+def evidence(a: PoseSequence, b: PoseSequence) -> Evidence | None:
     """The evidence that `same_movement` weighs; None in the same cases."""
-    described = _described(a, b, mirrored=mirrored)
+    described = describe(a), describe(b)
     if described[0] is None or described[1] is None:
         return None
     return _between(described[0], described[1])
-
-
-def _described(
-    a: PoseSequence, b: PoseSequence, *, mirrored: bool
-) -> tuple[Described | None, Described | None]:
-    return describe(a), describe(mirror(b) if mirrored else b)
 
 
 def describe(pose: PoseSequence) -> Described | None:

@@ -13,21 +13,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from la2ds_cli.alignment.aligned_repetitions import cut_clip
-from la2ds_cli.alignment.clip_features import (
-    CLEARLY_NEARER,
-    JointFeatures,
-    joint_features,
-    nearest_view,
-    velocity_rate,
-    views_of_b,
-)
+from la2ds_cli.alignment.clip_features import FeatureSource, JointFeatures
 from la2ds_cli.alignment.confidence import certainty
 from la2ds_cli.alignment.consensus import evenly_spaced
-from la2ds_cli.alignment.one_distance import OneDistance
 from la2ds_cli.alignment.pair_features import rows_to_align
 from la2ds_cli.alignment.prototype import (
     MOST_SAMPLED,
-    Prototype,
     by_centrality,
     costs,
     make_prototype,
@@ -35,22 +26,23 @@ from la2ds_cli.alignment.prototype import (
 from la2ds_cli.alignment.request import AlignRequest, FeatureChoice, wants_3d
 from la2ds_cli.alignment.same_movement import (
     REFUSED,
-    Described,
     describe,
     sameness,
 )
 from la2ds_cli.alignment.timeline_result import GRID, PlacedClip
+from la2ds_cli.alignment.viewpoint import choose_view
 from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import BASE_RUN, Project
-from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence, View
 from la2ds_cli.embedding.trained import run_skeleton
 from la2ds_cli.features.body_joints import as_skeleton, holds, shared_skeleton
 from la2ds_cli.features.joint_angles import joint_angles
-from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.features.spatial import known_in_3d
+from la2ds_cli.features.tempo import paced_movement
+from la2ds_cli.features.viewpoint import movements, possible_views, seen
 
 JUDGES = 3  # clips whose median probability says whether another shows the same movement
 _CHUNK = 32  # clips that are embedded in one batch
@@ -58,13 +50,20 @@ _CHUNK = 32  # clips that are embedded in one batch
 
 @dataclass(frozen=True)
 class TimelineClip:
-    """pose: in the skeleton that all clips share. embedding, base: (T, D) of the run and of the
-    base model, None if they are not used."""
+    """video: its row in videos.csv. pose: in the skeleton that all clips share."""
 
     video: Video
     pose: PoseSequence
-    embedding: FloatArray | None
-    base: FloatArray | None
+
+
+@dataclass(frozen=True)
+class SeenClip:
+    """A clip in the view that is nearest to the reference. movement: (T, 8K) in that view."""
+
+    clip: TimelineClip
+    view: View
+    pose: PoseSequence
+    movement: FloatArray
 
 
 class ClipReader:
@@ -78,15 +77,19 @@ class ClipReader:
         ids: Sequence[str],
         progress: Progress,
     ) -> None:
-        self.project, self.request = project, request
-        self.kind, self.reason = choice.kind, choice.reason
+        self.project = project
         self.read = run_skeleton(project, request.run) if choice.kind == "model" else ""
         self.skeleton = self._shared(ids)
-        self._known_distance: OneDistance | None = None
+        self._known_source: FeatureSource | None = None
         self.spatial = wants_3d(project, request, choice.kind)
         if self.spatial and not self._mostly_in_3d(ids):
             self.spatial = False
             progress.note("at most half of the clips have joints in 3D: all are compared in 2D")
+        choice = choice.on(self.skeleton, spatial=self.spatial)
+        self.kind, self.reason = choice.kind, choice.reason
+        self.request = replace(request, run=choice.run(request.run))
+        if self.reason:
+            progress.note(self.reason)
 
     def _mostly_in_3d(self, ids: Sequence[str]) -> bool:
         """Whether more than half of a sample of the clips have joints in 3D, so that the others are
@@ -126,15 +129,13 @@ class ClipReader:
                     poses[one] = video, self._pose(one)
                 except UserError as error:
                     left_out[one] = error.message
-            if self.kind == "pose":
-                yield from (TimelineClip(video, pose, None, None) for video, pose in poses.values())
-                continue
-            own = self._embedded(list(poses), self.request.run, left_out)
-            beside: dict[str, FloatArray] = {}
-            if own and self._distance(poses[next(iter(own))][1]).base:
-                beside = self._embedded(list(own), BASE_RUN, left_out)
-            for one, value in own.items():
-                yield TimelineClip(*poses[one], value, beside.get(one))
+            failed: dict[str, UserError] = {}
+            if poses:
+                failed = self.source(next(iter(poses.values()))[1]).load(list(poses))
+            left_out |= {one: error.message for one, error in failed.items()}
+            for one, (video, pose) in poses.items():
+                if one not in failed:
+                    yield TimelineClip(video, pose)
 
     def _pose(self, one: str) -> PoseSequence:
         pose = self.project.read_pose(one)[0]
@@ -148,31 +149,16 @@ class ClipReader:
             raise UserError("it has no joints in 3D, by which the others are compared")
         return replace(as_skeleton(pose, self.skeleton), spatial=self.spatial)
 
-    def _embedded(
-        self, ids: Sequence[str], run: str, left_out: dict[str, str]
-    ) -> dict[str, FloatArray]:
-        """The embeddings in the order of the clips; `left_out` receives the reasons for clips that
-        cannot be embedded."""
-        from la2ds_cli.embedding.embed import possible_embeddings
+    def source(self, pose: PoseSequence) -> FeatureSource:
+        """The source of the features of poses of the shared skeleton."""
+        if self._known_source is None:
+            self._known_source = FeatureSource(self.project, self.request, self.kind, pose)
+        return self._known_source
 
-        found, failed = possible_embeddings(self.project, run, ids, self.request.device)
-        left_out |= {one: error.message for one, error in failed.items()}
-        return {one: found[one].value for one in ids if one in found}
-
-    def _distance(self, pose: PoseSequence) -> OneDistance:
-        """The distance for poses of the shared skeleton."""
-        if self._known_distance is None:
-            run, settings = self.request.run, self.request.settings
-            self._known_distance = OneDistance.of_run(self.project, run, pose, settings)
-        return self._known_distance
-
-    def features(self, clip: TimelineClip, movement: FloatArray, *, mirrored: bool) -> FloatArray:
-        """(T, D) float32 features by which a clip is placed. movement: of its joints, as filmed or
-        mirrored; for raw poses it is the feature itself."""
-        if clip.embedding is None:
-            return movement.astype(np.float32)
-        pose = mirror(clip.pose) if mirrored else clip.pose
-        return self._distance(clip.pose).features(pose, clip.embedding, clip.base)
+    def features(self, clip: SeenClip, towards: PoseSequence) -> FloatArray:
+        """(T, D) float32 features by which a clip is placed; towards: the reference."""
+        source = self.source(clip.clip.pose)
+        return source.features(clip.clip.pose, clip.movement, clip.view, towards)
 
 
 # --- the model of the movement, and a clip placed on it -------------------------------------------
@@ -200,46 +186,36 @@ class MovementModel:
                 hint="; ".join(f"{name}: {why}" for name, why in left_out.items()),
                 exit_code=ExitCode.UNUSABLE,
             )
-        self.fps = velocity_rate([clip.pose for clip in sample])
-        views = [self._views(clip) for clip in sample]
-        cost = costs([self._features(c, v[0]) for c, v in zip(sample, views, strict=True)],
-                     request.settings)  # fmt: skip
+        filmed = [self._as_filmed(clip) for clip in sample]
+        cost = costs([reader.features(clip, clip.pose) for clip in filmed], request.settings)
         central = by_centrality(cost)
         ids_sampled = [clip.video.id for clip in sample]
         number = central[0] if reference is None else ids_sampled.index(reference)
         self.clock = sample[number]
-        self.movement = views[number][0]
+        self.movement = filmed[number].movement
+        seen_clips = [self._seen(clip) for clip in sample]
         judges = [number, *(n for n in central if n != number)][:JUDGES]
-        self.judges, self.joints = self._judges(sample, views, judges)
+        self.judges = [describe(seen_clips[n].pose) for n in judges]
+        self.joints = [JointFeatures.of(seen_clips[n].pose, seen_clips[n].movement) for n in judges]
         if reference is not None:
             self._check_reference()
-        fitting = [n for n in range(len(sample)) if n == number or self._fits(sample[n], views[n])]
-        self.prototype = self._prototype(sample, views, fitting, central, number)
+        fitting = [n for n in range(len(sample)) if n == number or self._fits(seen_clips[n])]
+        among = {number: n for n, number in enumerate(fitting)}
+        order = [among[number] for number in central if number in among]
+        features = [reader.features(seen_clips[n], self.clock.pose) for n in fitting]
+        self.prototype = make_prototype(features, among[number], order, request.settings)
 
-    def _views(self, clip: TimelineClip) -> tuple[FloatArray, FloatArray]:
-        """Movement of the joints, as filmed and mirrored."""
-        return views_of_b(clip.pose, self.fps, clip.video.name)
+    def _as_filmed(self, clip: TimelineClip) -> SeenClip:
+        return SeenClip(clip, "filmed", clip.pose, paced_movement(clip.pose))
 
-    def _features(
-        self, clip: TimelineClip, movement: FloatArray, *, mirrored: bool = False
-    ) -> FloatArray:
-        return self.reader.features(clip, movement, mirrored=mirrored)
-
-    def _mirrored(self, views: tuple[FloatArray, FloatArray]) -> bool:
-        return nearest_view(self.movement, views, CLEARLY_NEARER) == 1
-
-    def _judges(
-        self,
-        sample: Sequence[TimelineClip],
-        views: Sequence[tuple[FloatArray, FloatArray]],
-        numbers: Sequence[int],
-    ) -> tuple[list[Described | None], list[JointFeatures]]:
-        described, joints = [], []
-        for number in numbers:
-            pose, mirrored = sample[number].pose, self._mirrored(views[number])
-            described.append(describe(mirror(pose) if mirrored else pose))
-            joints.append(joint_features(pose, views[number][mirrored], mirrored=mirrored))
-        return described, joints
+    def _seen(self, clip: TimelineClip) -> SeenClip:
+        """The clip in the view that is nearest to the reference."""
+        reference = self.clock.pose
+        if clip.video.id == self.clock.video.id:
+            return self._as_filmed(clip)
+        views = movements(clip.pose, possible_views(clip.pose, reference), reference)
+        view = choose_view(self.movement, views).view
+        return SeenClip(clip, view, seen(clip.pose, view, reference), views[view])
 
     def _check_reference(self) -> None:
         """Raises UserError (exit 10) for a named reference that the central clips do not show."""
@@ -253,34 +229,16 @@ class MovementModel:
                 exit_code=ExitCode.OTHER_MOVEMENT,
             )
 
-    def _probability(self, pose: PoseSequence, *, mirrored: bool) -> float:
+    def _probability(self, pose: PoseSequence) -> float:
         """The probability that a clip shows the movement: the median over the central clips, NaN if
         it cannot be judged."""
-        described = describe(mirror(pose) if mirrored else pose)
+        described = describe(pose)
         judged = [sameness(judge, described) for judge in self.judges]
         known = [one.probability for one in judged if one is not None]
         return float(np.median(known)) if known else float("nan")
 
-    def _fits(self, clip: TimelineClip, views: tuple[FloatArray, FloatArray]) -> bool:
-        probability = self._probability(clip.pose, mirrored=self._mirrored(views))
-        return not probability < REFUSED or not self.request.same_only
-
-    def _prototype(
-        self,
-        sample: Sequence[TimelineClip],
-        views: Sequence[tuple[FloatArray, FloatArray]],
-        fitting: Sequence[int],
-        central: Sequence[int],
-        clock: int,
-    ) -> Prototype:
-        features = []
-        for number in fitting:
-            mirrored = number != clock and self._mirrored(views[number])
-            movement = views[number][mirrored]
-            features.append(self._features(sample[number], movement, mirrored=mirrored))
-        among = {number: n for n, number in enumerate(fitting)}
-        order = [among[number] for number in central if number in among]
-        return make_prototype(features, among[clock], order, self.request.settings)
+    def _fits(self, clip: SeenClip) -> bool:
+        return not self._probability(clip.pose) < REFUSED or not self.request.same_only
 
     def place(self, clip: TimelineClip, repetitions: int) -> PlacedClip:
         """Place a clip on the timeline. repetitions: how many it holds.
@@ -288,24 +246,21 @@ class MovementModel:
         Raises UserError (exit 10) for a clip that clearly shows another movement, and (exit 4) for
         a clip that has no frame on the timeline.
         """
-        views = self._views(clip)
         itself = clip.video.id == self.clock.video.id
-        mirrored = not itself and self._mirrored(views)
-        pose = mirror(clip.pose) if mirrored else clip.pose
+        viewed = self._seen(clip)
+        pose = viewed.pose
         rows = np.arange(len(pose))
         several = repetitions > 1 and not itself and not len(cut_clip(self.clock.pose)) > 1
-        features = self._features(clip, views[mirrored], mirrored=mirrored)
+        features = self.reader.features(viewed, self.clock.pose)
         if several:
             rows = self._nearest_repetition(clip.pose, features)
-        probability = self._probability(
-            clip.pose.cut(int(rows[0]), int(rows[-1]) + 1), mirrored=mirrored
-        )
+        probability = self._probability(pose.cut(int(rows[0]), int(rows[-1]) + 1))
         if self.request.same_only and probability < REFUSED and not itself:
             raise UserError(
                 f"it does not show the same movement (probability {probability:.2f})",
                 exit_code=ExitCode.OTHER_MOVEMENT,
             )
-        joints = joint_features(clip.pose, views[mirrored], mirrored=mirrored)
+        joints = JointFeatures.of(pose, viewed.movement)
         position, confidence = self._placed(features, joints, rows, itself=itself)
         if np.isnan(position).all():
             raise UserError("none of its frames is on the timeline", exit_code=ExitCode.UNUSABLE)
@@ -318,7 +273,7 @@ class MovementModel:
             pose.time,
             np.where(np.isnan(position), np.nan, share),
             confidence,
-            mirrored,
+            viewed.view,
             probability,
             np.empty((0, 0)),
             repetitions if several else 1,
@@ -333,7 +288,7 @@ class MovementModel:
         position, confidence = np.full(len(features), np.nan), np.zeros(len(features))
         shown, place = rows, rows.astype(np.float64)
         if not itself:
-            part = replace(joints, movement=joints.movement[rows], raw=joints.raw[rows])
+            part = joints.cut(rows)
             if self.request.gaps:
                 kept = [
                     rows_to_align(judge, part, self.request.settings).b for judge in self.joints

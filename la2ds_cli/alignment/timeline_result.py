@@ -14,7 +14,7 @@ from la2ds_cli.alignment.result import rounded
 from la2ds_cli.alignment.same_movement import DOUBTED
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.csv_tables import table_text
-from la2ds_cli.core.types import FloatArray, IntArray
+from la2ds_cli.core.types import FLIPPED, FloatArray, IntArray, View
 
 SCHEMA_VERSION = 1
 GRID = np.linspace(0.0, 1.0, 101)  # positions at which joint angles are compared
@@ -28,7 +28,7 @@ COLUMNS = (
 class PlacedClip:
     """A clip on the timeline. frame, time: (T,) of its poses. position: (T,) in [0, 1], never
     decreasing, NaN = not on the timeline. confidence: (T,) probability that the position is right
-    to within 0.05. mirrored: compared as its mirror image. probability: that it shows the movement,
+    to within 0.05. view: in which it was compared. probability: that it shows the movement,
     NaN if it cannot be judged. angles: (G, J) degrees at GRID, NaN = not seen. repetitions: how
     many the clip holds if the nearest of several was placed, else 1."""
 
@@ -37,10 +37,15 @@ class PlacedClip:
     time: FloatArray
     position: FloatArray
     confidence: FloatArray
-    mirrored: bool
+    view: View
     probability: float
     angles: FloatArray
     repetitions: int = 1
+
+    @property
+    def mirrored(self) -> bool:
+        """Whether its picture is shown flipped."""
+        return self.view in FLIPPED
 
     def row_at(self, position: FloatArray) -> FloatArray:
         """(G,) fractional rows of the clip that show the positions (G,); NaN where the clip does
@@ -162,6 +167,7 @@ class TimelineResult:
             "end": rounded([end])[0],
             "times_as_long": rounded([self.times_as_long(clip)], 4)[0],
             "mean_confidence": rounded([clip.mean_confidence], 4)[0],
+            "view": clip.view,
             "mirrored": clip.mirrored,
             "same_movement": rounded([clip.probability], 4)[0],
             "doubtful": clip.probability < DOUBTED,

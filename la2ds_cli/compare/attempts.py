@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.alignment.consensus import AlignmentCache
+from la2ds_cli.alignment.cache import AlignmentCache
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import rounded
 from la2ds_cli.compare.compare import compare_aligned

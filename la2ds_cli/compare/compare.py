@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from la2ds_cli.alignment.align import find_alignment
-from la2ds_cli.alignment.consensus import AlignmentCache
+from la2ds_cli.alignment.cache import AlignmentCache
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.compare.differences import OTHER_VIEW, SAME_VIEW, Differences, differences
@@ -76,12 +76,12 @@ def compare_aligned(
 
 def _compared(project: Project, aligned: AlignResult) -> CompareResult:
     alignment = aligned.alignment
-    a, b = aligned.pose_a, aligned.pose_b
+    a, b = aligned.pose_a, aligned.shown_b
     matched = ~np.isnan(alignment.position)
     phases = project.phases(propagated=True)
     spans = spans_of(a, phases.get(aligned.a.id, []), matched)
     entire = whole_movement(matched)
-    view = view_difference(a, b, alignment.position, mirrored=alignment.mirrored)
+    view = view_difference(a, b, alignment.position)
     angles = differences(a, b, alignment, view)
     reason = _no_findings(view, angles, a)
     labelled = _labelled(project, aligned)
@@ -164,10 +164,17 @@ def _view_notes(reference: PoseSequence, view: ViewDifference) -> list[str]:
 
 def _notes(aligned: AlignResult, view: ViewDifference, angles: Differences) -> list[str]:
     notes = _view_notes(aligned.pose_a, view)
-    if aligned.alignment.mirrored:
+    if aligned.alignment.view == "mirrored":
         notes.append(
             "The other clip fits better mirrored: its left is compared with the reference's right."
         )
+    elif aligned.alignment.view == "other":
+        notes.append(
+            "The other clip is seen from the other side, so its pictures are shown flipped; left "
+            "is compared with left."
+        )
+    if aligned.unclear:
+        notes.append(aligned.unclear[0].upper() + aligned.unclear[1:] + ".")
     share = float(angles.sure.mean())
     if share < _MOSTLY:
         notes.append(f"Only {share:.0%} of the reference can be judged.")

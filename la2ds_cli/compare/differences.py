@@ -19,7 +19,6 @@ from la2ds_cli.features.joint_angles import (
     in_plane,
     joint_angles,
 )
-from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.poses.quality import assess
 from la2ds_cli.poses.trust import LEAST_TRUST, trust_of
 
@@ -99,11 +98,9 @@ class Differences:
 def differences(
     a: PoseSequence, b: PoseSequence, alignment: Alignment, view: ViewDifference
 ) -> Differences:
-    """Differences of B from the reference A along their alignment. Raises ValueError for clips of
-    different skeletons."""
+    """Differences of B, as it is shown, from the reference A along their alignment. Raises
+    ValueError for clips of different skeletons."""
     position = alignment.position
-    if alignment.mirrored:
-        b = mirror(b)
     names, raw = angle_difference(a, b, position)
     _, angle_a = joint_angles(a)
     _, angle_b = joint_angles(b)

@@ -122,7 +122,7 @@ def measure_examples(
                 example.pose_a,
                 example.pose_b,
                 example.alignment.position,
-                mirrored=example.alignment.mirrored,
+                view=example.alignment.view,
             ).turn
             if example.b.id in used:  # a file by another path
                 left_out[name] = "it is already one of the examples"
@@ -162,9 +162,7 @@ def _feature_values(result: AlignResult, spans: Sequence[Span]) -> FloatArray:
     """(N, F) differences of the angles from the reference, and the logarithm of each span's tempo
     ratio in the rows of the span; NaN where the alignment is not sure."""
     alignment = result.alignment
-    _, angle = angle_difference(
-        result.pose_a, result.pose_b, alignment.position, mirrored=alignment.mirrored
-    )
+    _, angle = angle_difference(result.pose_a, result.shown_b, alignment.position)
     angle = np.where((alignment.confidence >= SURE)[:, None], angle, np.nan)
     pace = np.full((len(angle), len(spans)), np.nan)
     for k, row in enumerate(tempo(alignment, spans, {})):

@@ -15,7 +15,6 @@ import numpy as np
 from la2ds_cli.alignment.path import nearest_rows
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.features.pose_features import mirror
 
 # Distances between the joint centres of adults, relative to the length from hips to shoulders.
 SHOULDERS, HIPS = 0.72, 0.37
@@ -43,9 +42,7 @@ class ViewDifference:
     by_frame: FloatArray
 
 
-def view_difference(
-    a: PoseSequence, b: PoseSequence, position: FloatArray, *, mirrored: bool = False
-) -> ViewDifference:
+def view_difference(a: PoseSequence, b: PoseSequence, position: FloatArray) -> ViewDifference:
     """How far the cameras of two aligned clips stand apart; position (N,) of A's frames in B.
 
     The angle comes from the width of shoulders and hips relative to the length of the torso, and
@@ -54,7 +51,7 @@ def view_difference(
     hips.
     """
     width_a, side_a = _width_and_side(a)
-    width_b, side_b = _width_and_side(mirror(b) if mirrored else b)
+    width_b, side_b = _width_and_side(b)
     matched, row = nearest_rows(position, len(b))
     angle_a, angle_b = width_a * (side_a or 1), width_b[row] * (side_b or 1)
     # As unit vectors, since angles near 180 and -180 are neighbours.

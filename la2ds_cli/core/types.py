@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,11 @@ FloatArray = NDArray[Any]
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[Any]
 
+
+View = Literal["filmed", "mirrored", "other", "turned"]
+"""How a clip is compared with another, see features/viewpoint.py."""
+VIEWS: tuple[View, ...] = get_args(View)
+FLIPPED: tuple[View, ...] = ("mirrored", "other")  # views in which the picture is shown flipped
 
 MOST_FPS = 1e6  # frames per second
 MOST_PIXELS = 10**6  # of a side of a frame
@@ -223,7 +228,7 @@ class Alignment:
     (alignment/confidence.py), 0 = no counterpart. low, high: (N,) float64, interval in frames of B
     that contains the true moment of a frame of A in 90 % of cases, NaN = no counterpart. time_a,
     frame_a: (N,); time_b, frame_b: (M,): seconds and source frame indices. features: `model`,
-    `base` or `pose`. method: name of the alignment method. mirrored: B was mirrored.
+    `base` or `pose`. method: name of the alignment method. view: in which B was compared.
     """
 
     path: IntArray
@@ -238,7 +243,7 @@ class Alignment:
     frame_b: IntArray
     features: str
     method: str
-    mirrored: bool = False
+    view: View = "filmed"
 
     def __post_init__(self) -> None:
         path = _set(self, "path", self.path, np.int64)
@@ -260,6 +265,11 @@ class Alignment:
             dtype = np.float32 if name == "confidence" else np.float64
             value = _set(self, name, getattr(self, name), dtype)
             _check_shape("Alignment", name, value, (len(self.time_a),))
+
+    @property
+    def mirrored(self) -> bool:
+        """Whether B's picture is shown flipped, so that both look alike."""
+        return self.view in FLIPPED
 
     @property
     def matched_a(self) -> BoolArray:

@@ -82,15 +82,13 @@ def weakness(project: Project, run: str) -> str:
     )
 
 
-def reads_3d(project: Project, run: str) -> bool:
-    """Whether the run reads joints in metres, from the header of its weights."""
+def run_input(project: Project, run: str) -> str:
+    """What the network of a run reads (`model.input`), from the header of its weights; empty if
+    they are missing or damaged."""
     from la2ds_cli.training import checkpoint
 
-    try:
-        recipe, _ = artifact.read_header(checkpoint_path(project, run))
-    except (FileNotFoundError, artifact.ArtifactError):
-        return False
-    return load_config(checkpoint.settings_of(recipe)).model.input == "joints3d"
+    recipe, _ = _run_header(project, run)
+    return "" if recipe is None else load_config(checkpoint.settings_of(recipe)).model.input
 
 
 def run_spread(project: Project, run: str) -> float:

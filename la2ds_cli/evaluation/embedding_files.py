@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,13 +19,12 @@ from la2ds_cli.core.clip import check_id
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.evaluation.aligners import Aligner, Direct, ThroughClips
 from la2ds_cli.evaluation.features import (
-    ByConsensus,
     FeatureSet,
     Uses,
     Variant,
-    align_views,
-    single_view,
+    each,
     through_clips,
 )
 
@@ -86,17 +84,16 @@ def folder_name(folder: Path) -> str:
 def _feature_set(
     name: str, files: EmbeddingFiles, references: Sequence[PoseSequence], align: AlignConfig
 ) -> FeatureSet:
-    align = replace(align, pool=False)  # no paths by the joints' movement
-    views = single_view(files)
+    views = each(files)
     uses = Uses("embeddings of the files", other_clips=len(references))
     ends = "open" if align.open_ends else "closed"
     aligned = f"{align.method}, {ends} ends"
     if references:
         aligned += f", {through_clips(references)}"
-        aligner = ByConsensus(lambda: views(references), align)
+        aligner: Aligner = ThroughClips(lambda: views(references), align)
     else:
-        aligner = align_views(align)
-    variant = Variant(aligned, views, aligner, f"{NAME} {name}", uses)
+        aligner = Direct(align)
+    variant = Variant(aligned, views, aligner, f"{NAME} {name}", uses, views)
     description = f"embeddings of the files in {name}, rows of trimmed clips out of whole clips"
     return FeatureSet(NAME, description, f"{uses}; aligned by {aligned}", (variant,), name)
 

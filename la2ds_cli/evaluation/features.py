@@ -11,19 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
-from la2ds_cli.alignment.clip_features import nearest_view
-from la2ds_cli.alignment.consensus import (
-    Consensus,
-    Modalities,
-    PairwisePath,
-    choose_references,
-    direct_match,
-    evenly_spaced,
-)
+from la2ds_cli.alignment.consensus import choose_references, evenly_spaced
 from la2ds_cli.alignment.one_distance import OneDistance
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config
@@ -33,6 +25,14 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.embedding.embedder import Moments
+from la2ds_cli.evaluation.aligners import (
+    Aligner,
+    Direct,
+    InNearestView,
+    InOneView,
+    SeenClip,
+    ThroughClips,
+)
 from la2ds_cli.features import pose_features
 from la2ds_cli.features.body_joints import is_body
 from la2ds_cli.features.frame_features import frame_feature_reader
@@ -44,65 +44,8 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
-Views = tuple[FloatArray, ...]
-"""Features (T, D) of one clip. For `Direct`, they are alternative views of the clip (mirrored): it
-uses the first of A and any of B. For `ByConsensus`, they are modalities that are used together."""
-ViewFunction = Callable[[Sequence[PoseSequence]], list[Views]]
-PositionFunction = Callable[[FloatArray, Views], FloatArray]
-"""Position (N,) of each frame of A, by its first view (N, D), among those of B, by its views, each
-(M, D); NaN = no counterpart."""
-
-
-class Aligner(Protocol):
-    """prepare: computes what is needed of one clip, once for all its pairs. match: from that, the
-    position (N,) float64 of each frame of A among B's frames, NaN = no counterpart."""
-
-    def prepare(self, clip: Views) -> Any: ...
-
-    def match(self, a: Any, b: Any) -> FloatArray: ...
-
-
-class Direct:
-    """The two clips alone."""
-
-    def __init__(self, position: PositionFunction) -> None:
-        self.position = position
-
-    def prepare(self, clip: Views) -> Views:
-        return clip
-
-    def match(self, a: Views, b: Views) -> FloatArray:
-        return self.position(a[0], b)
-
-
-class ByConsensus:
-    """The direct path and paths through reference clips, which are computed when first needed."""
-
-    def __init__(self, references: Callable[[], Sequence[Modalities]], config: AlignConfig) -> None:
-        self._references = references
-        self._config = config
-
-    @cached_property
-    def _consensus(self) -> Consensus:
-        return Consensus(self._references(), self._config)
-
-    def prepare(self, clip: Views) -> tuple[Views, list[list[PairwisePath]]]:
-        return clip, self._consensus.pairwise_paths(clip)
-
-    def match(
-        self, a: tuple[Views, list[list[PairwisePath]]], b: tuple[Views, list[list[PairwisePath]]]
-    ) -> FloatArray:
-        return self._consensus.match(*a, *b)
-
-
-def align_views(config: AlignConfig) -> Direct:
-    """By the method of `config`, to the nearest of several views of B."""
-
-    def position(a: FloatArray, views: Views) -> FloatArray:
-        b = views[0] if len(views) == 1 else views[nearest_view(a, views)]
-        return direct_match(a, b, config)[1]
-
-    return Direct(position)
+ViewFunction = Callable[[Sequence[PoseSequence]], list[Any]]
+"""What an aligner prepares of clips: features (T, D), or SeenClips."""
 
 
 CENTRED_ON = 40  # training clips, at most, about whose mean frame an untrained network is centred
@@ -130,16 +73,17 @@ class Uses:
 
 @dataclass(frozen=True)
 class Variant:
-    """views: features of clips. aligner: aligns two clips by them. name: describes both. feature:
-    the content of the first view; variants of one feature differ only in how they align. by_frame:
-    the features for metrics without alignment, if they differ."""
+    """name: describes the features and the aligner. views: what the aligner prepares of clips.
+    aligner: aligns two clips by them. feature: the content of the features; variants of one feature
+    differ only in how they align. by_frame: features (T, D) as filmed, for metrics without
+    alignment."""
 
     name: str
     views: ViewFunction
     aligner: Aligner
     feature: str
     uses: Uses
-    by_frame: ViewFunction | None = None
+    by_frame: Callable[[Sequence[PoseSequence]], list[FloatArray]]
 
 
 @dataclass(frozen=True)
@@ -191,15 +135,14 @@ class EmbedsOnce(OncePerClip[FloatArray]):
         self._embed.moments = Moments(centre)
 
 
-def single_view(feature: Callable[[PoseSequence], FloatArray]) -> ViewFunction:
-    """The views of a feature that is computed clip by clip."""
-    return lambda poses: [(feature(pose),) for pose in poses]
+def each(feature: Callable[[PoseSequence], FloatArray]) -> ViewFunction:
+    """A feature that is computed clip by clip."""
+    return lambda poses: [feature(pose) for pose in poses]
 
 
-def with_mirror(poses: Sequence[PoseSequence]) -> list[Views]:
-    """Raw pose of each clip and of the mirrored person."""
-    raw, mirror = pose_features.raw_pose, pose_features.mirror
-    return [(raw(pose), raw(mirror(pose))) for pose in poses]
+def in_any_view(feature: Callable[[PoseSequence], FloatArray]) -> ViewFunction:
+    """A feature that is computed clip by clip, in any view."""
+    return lambda poses: [SeenClip(pose, feature) for pose in poses]
 
 
 _HOLDS = {
@@ -207,39 +150,46 @@ _HOLDS = {
     "movement": "movement of the joints",
     "paced": "movement of the joints at its own pace",
 }
+_IN_VIEWS = {"view": pose_features.raw_pose, "paced": paced_movement}
+_AS_FILMED = {
+    "plain": pose_features.raw_pose,
+    "velocity": pose_features.raw_pose_velocity,
+    "movement": pose_features.movement,
+}
 
 
 def raw_variants(
     references: Sequence[PoseSequence] = (), align: AlignConfig = OPEN
 ) -> tuple[Variant, ...]:
-    """Raw pose plain, with velocity, with mirror, as movement and as movement at its own pace, each
-    with closed and with open ends. With reference clips, also both kinds of movement aligned
-    through them; the first is what `align` does without a model."""
-    functions = {
-        "plain": single_view(pose_features.raw_pose),
-        "velocity": single_view(pose_features.raw_pose_velocity),
-        "mirror": with_mirror,
-        "movement": single_view(pose_features.movement),
-        "paced": single_view(paced_movement),
+    """Raw pose plain, with velocity, in the nearest view, as movement and as movement at its own
+    pace, each with closed and with open ends. With reference clips, also both kinds of movement
+    aligned through them; the last is what `align` does without a network."""
+    by_frame = {
+        name: OncePerClip(each(feature)) for name, feature in (_AS_FILMED | _IN_VIEWS).items()
     }
-    views = {name: OncePerClip(function) for name, function in functions.items()}
+    views: dict[str, ViewFunction] = dict(by_frame)
+    views |= {name: OncePerClip(in_any_view(feature)) for name, feature in _IN_VIEWS.items()}
     variants = [
         Variant(
             f"{name}, {ends} ends",
             view,
-            align_views(config),
+            InNearestView(config) if name in _IN_VIEWS else Direct(config),
             _HOLDS.get(name, "raw pose"),
             Uses(_HOLDS.get(name, "raw pose")),
+            by_frame[name],
         )
         for name, view in views.items()
         for ends, config in (("closed", CLOSED), ("open", OPEN))
     ]
     for name in ("movement", "paced") if references else ():
         view, holds = views[name], _HOLDS[name]
-        consensus = ByConsensus(lambda view=view: view(references), align)
-        uses = Uses(holds, other_clips=len(references))
-        said = f"{name}, {through_clips(references)}"
-        variants.append(Variant(said, view, consensus, holds, uses))
+        kind = InOneView if name in _IN_VIEWS else ThroughClips
+        aligner = kind(lambda view=view: view(references), align)
+        said, uses = (
+            f"{name}, {through_clips(references)}",
+            Uses(holds, other_clips=len(references)),
+        )
+        variants.append(Variant(said, view, aligner, holds, uses, by_frame[name]))
     return tuple(variants)
 
 
@@ -256,10 +206,11 @@ def baseline_sets(
     variants = raw_variants(references, align)
     clock = Variant(
         "linear",
-        single_view(pose_features.time_only),
-        align_views(AlignConfig(method="linear")),
+        each(pose_features.time_only),
+        Direct(AlignConfig(method="linear")),
         "time only",
         Uses("clock"),
+        each(pose_features.time_only),
     )
     return [
         FeatureSet(
@@ -272,7 +223,7 @@ def baseline_sets(
             "raw_pose_best",
             "raw pose plain, raw pose with velocity, or the joints' movement, whichever does "
             "best on these very clips, chosen for each figure by itself",
-            "for event transfer also to B or to its mirror image, with closed and with open ends"
+            "for event transfer also to B in the nearest view, with closed and with open ends"
             + (f", and {through_clips(references)}" if references else ""),
             variants,
         ),
@@ -298,7 +249,6 @@ def embedder_set(
     """The set of a network, aligned by the project's settings, also through `references`. base: the
     embedder of the base model, which may be combined with the network in one distance. project: the
     one whose run `run` the network is, for the weights of its parts; None = equal weights."""
-    pooled = bool(references) and align.pool
     spatial = align.joints == "auto" and embed.config.model.input == "joints3d"
     in_space = spatial or align.joints == "3d"
     base = None if in_space else base  # it reads joints in the image
@@ -306,21 +256,17 @@ def embedder_set(
     if project is not None:
         distance = distance.measured(project, run, align, spatial=in_space)
 
-    def views(poses: Sequence[PoseSequence]) -> list[Views]:
-        embedded = embed(poses)
-        beside = base(poses) if base is not None and distance.base else [None] * len(poses)
+    def feature(pose: PoseSequence) -> FloatArray:
+        beside = base([pose])[0] if base is not None and distance.base else None
+        return distance.features(pose, embed([pose])[0], beside)
+
+    def views(poses: Sequence[PoseSequence]) -> list[Any]:
         poses = in_3d(poses) if spatial else poses
-        features = [
-            distance.features(pose, value, other)
-            for pose, value, other in zip(poses, embedded, beside, strict=True)
-        ]
-        if not pooled:
-            return [(feature,) for feature in features]
-        return [(f, pose_features.movement(p)) for f, p in zip(features, poses, strict=True)]
+        if sees_frames:
+            return [feature(pose) for pose in poses]
+        return [SeenClip(pose, feature) for pose in poses]
 
-    def embeddings(poses: Sequence[PoseSequence]) -> list[Views]:
-        return [(value,) for value in embed(poses)]
-
+    sees_frames = embed.config.model.input == "rgb"  # it sees every clip as filmed
     ends = "open" if align.open_ends else "closed"
     aligned = f"{align.method}, {ends} ends"
     besides = ["the base model"] * bool(distance.base) + ["the movement"] * bool(distance.movement)
@@ -328,13 +274,13 @@ def embedder_set(
         aligned += f", one distance with {' and '.join(besides)}"
         if weights := distance.weights_in_words():
             aligned += f" ({weights})"
-    aligner: Aligner = align_views(align)
+    aligner: Aligner = Direct(align) if sees_frames else InNearestView(align)
     if references:
-        aligned += f", {through_clips(references)}" + " by the joints' movement too" * pooled
-        aligner = ByConsensus(lambda: views(references), align)
-    movement = pooled or bool(distance.movement)
-    uses = Uses("network", movement, len(references), bool(distance.base))
-    variant = Variant(aligned, views, aligner, f"{name} {run}".strip(), uses, embeddings)
+        aligned += f", {through_clips(references)}"
+        kind = ThroughClips if sees_frames else InOneView
+        aligner = kind(lambda: views(references), align)
+    uses = Uses("network", bool(distance.movement), len(references), bool(distance.base))
+    variant = Variant(aligned, views, aligner, f"{name} {run}".strip(), uses, embed)
     return FeatureSet(name, description, f"{uses}; aligned by {aligned}", (variant,), run)
 
 

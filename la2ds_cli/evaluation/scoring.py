@@ -146,16 +146,15 @@ def score(feature_set: FeatureSet, inputs: Inputs, progress: Progress) -> Scored
 
 
 def _measure(variant: Variant, inputs: Inputs) -> Measures:
-    """Figures of the first view (a mirrored view is only for alignment, not another feature)."""
+    """Figures of the features frame by frame, as filmed."""
     if variant.feature in inputs.measured:
         return inputs.measured[variant.feature]
     protocol, seed = inputs.protocol, inputs.config.evaluate.seed
-    features = variant.by_frame or variant.views
-    test = [views[0] for views in features([clip.pose for clip in inputs.clips])]
+    test = variant.by_frame([clip.pose for clip in inputs.clips])
     videos = [clip.id for clip in inputs.clips]
     measures: dict[Key, Measure] = {}
     if inputs.labels is not None:
-        fit = [views[0] for views in features(inputs.fit)]
+        fit = variant.by_frame(inputs.fit)
         measures |= measure_phases(fit, test, inputs.labels, protocol, seed, inputs.memory)
     measures["kendalls_tau", ""] = measure_tau(test, videos, protocol.tau_stride, seed)
     inputs.measured[variant.feature] = measures
@@ -185,9 +184,7 @@ def _transfer(
     if not inputs.has_events:
         reason = "no two clips share an event"
     elif not all(
-        np.isfinite(value).all()
-        for views in variant.views([clip.pose for clip in clips])
-        for value in views
+        np.isfinite(value).all() for value in variant.by_frame([clip.pose for clip in clips])
     ):
         reason = "the features of some clip are not finite numbers"
     else:

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.alignment.align import find_alignment
+from la2ds_cli.alignment.cache import AlignmentCache
 from la2ds_cli.alignment.confidence import FLAT
-from la2ds_cli.alignment.consensus import AlignmentCache
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config, stored_settings

@@ -7,7 +7,6 @@ import numpy as np
 
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.features.pose_features import mirror
 
 # Angle -> the joint before it, the joint itself, the joint after it; {side} is left or right.
 _BODY = {
@@ -79,18 +78,18 @@ def in_plane(first: FloatArray, second: FloatArray) -> tuple[FloatArray, FloatAr
 
 
 def angle_difference(
-    a: PoseSequence, b: PoseSequence, position: FloatArray, *, mirrored: bool = False
+    a: PoseSequence, b: PoseSequence, position: FloatArray
 ) -> tuple[tuple[str, ...], FloatArray]:
     """Names (J,) and angles of B minus those of A, (N, J) degrees, at the frames of A.
 
     position: (N,) position of each frame of A among B's frames; angles of B are interpolated. NaN
-    if there is no counterpart or a joint is missing. mirrored: B is mirrored first, so that its
-    left is compared with A's right. Raises ValueError for clips of different skeletons.
+    if there is no counterpart or a joint is missing. b: in the view that is compared, so that left
+    is compared with left. Raises ValueError for clips of different skeletons.
     """
     if a.skeleton != b.skeleton:
         raise ValueError(f"skeletons differ: {a.skeleton} and {b.skeleton}")
     names, angle_a = joint_angles(a)
-    _, angle_b = joint_angles(mirror(b) if mirrored else b)
+    _, angle_b = joint_angles(b)
     matched = ~np.isnan(position)
     frame_b = np.where(matched, position, 0)
     low = np.clip(np.floor(frame_b).astype(np.int64), 0, len(angle_b) - 1)

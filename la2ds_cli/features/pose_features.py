@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
-from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
 from la2ds_cli.features.spatial import facing_joints
 
 RANGE = (1, 99)  # percentiles, so that single wrong joints do not count
@@ -141,13 +141,6 @@ def with_velocity(position: FloatArray, weight: float, reach: int) -> FloatArray
     return np.concatenate([position, weight * velocity], axis=1)
 
 
-def mirrored_movement(value: FloatArray, skeleton: Skeleton) -> FloatArray:
-    """The `movement` of the mirror image (`mirror`), from the `movement` (T, 8K) of a clip in the
-    image."""
-    blocks = value.reshape(len(value), 4, len(skeleton.joints), 2)
-    return (blocks[:, :, list(skeleton.flip)] * np.array([-1.0, 1.0])).reshape(value.shape)
-
-
 def time_only(pose: PoseSequence) -> FloatArray:
     """(T, 1) float64: normalised time in [0, 1], the baseline that every method must beat."""
     span = pose.time[-1] - pose.time[0]
@@ -174,19 +167,24 @@ def limb_extension(pose: PoseSequence) -> list[FloatArray]:
 
 
 def mirror(pose: PoseSequence) -> PoseSequence:
-    """The sequence of the mirrored person: x mirrored, left and right joints swapped.
+    """The sequence of the mirrored person: `flipped`, with left and right joints exchanged."""
+    return flipped(pose, np.array(get_skeleton(pose.skeleton).flip))
 
+
+def flipped(pose: PoseSequence, joints: IntArray) -> PoseSequence:
+    """The sequence with x mirrored.
+
+    joints: (K,) which joint each becomes: in their order if left and right keep their names.
     x is mirrored about the frame's vertical centre line, or about 0 if the size is unknown; in 3D
     about 0.
     """
-    flip = list(get_skeleton(pose.skeleton).flip)
     width = float(pose.size[0] - 1) if pose.size[0] else 0.0
-    xy = pose.xy[:, flip].copy()
+    xy = pose.xy[:, joints].copy()
     xy[..., 0] = width - xy[..., 0]
     box = pose.box.copy()
     box[:, [0, 2]] = width - pose.box[:, [2, 0]]
-    world = None if pose.world is None else pose.world[:, flip] * np.array([-1, 1, 1])
-    trust = None if pose.trust is None else pose.trust[:, flip]
+    world = None if pose.world is None else pose.world[:, joints] * np.array([-1, 1, 1])
+    trust = None if pose.trust is None else pose.trust[:, joints]
     return replace(
-        pose, xy=xy, score=pose.score[:, flip], box=box, clip="", world=world, trust=trust
+        pose, xy=xy, score=pose.score[:, joints], box=box, clip="", world=world, trust=trust
     )

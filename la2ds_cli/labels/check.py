@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.alignment.clip_features import common_rate
+from la2ds_cli.alignment.clip_features import frame_rate
 from la2ds_cli.alignment.confidence import NEAR
 from la2ds_cli.alignment.request import AlignRequest, features_name
 from la2ds_cli.core import artifact
@@ -277,7 +277,7 @@ def _baseline(variant: Variant, poses: Mapping[str, PoseSequence]) -> Correspond
     def correspondence(a: str, b: str) -> Correspondence:
         if (a, b) not in cache:
             position = variant.aligner.match(prepared[a], prepared[b])
-            step = common_rate([poses[b]]) / common_rate([poses[a]])
+            step = frame_rate(poses[b]) / frame_rate(poses[a])
             cache[a, b] = without_confidence(position, len(poses[b]), step)
         return cache[a, b]
 

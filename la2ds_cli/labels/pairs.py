@@ -1,9 +1,8 @@
 """Aligns many clips with many: features, and the paths to references, are computed once per clip.
 
-The result is that of `align` for each pair, except for three things that make it cheap: the
-reference clips are chosen once for all pairs, without the pair itself; a mirrored clip is
-recognised by comparing it with one clip instead of each of its partners; and velocities are at the
-lowest frame rate of all clips, or each at its own pace, not as for the pair alone.
+The result is that of `align` for each pair, except for two things that make it cheap: the
+reference clips are chosen once for all pairs, without the pair itself; and the view of a clip is
+chosen by comparing it with one clip instead of each of its partners.
 """
 
 from __future__ import annotations
@@ -11,48 +10,44 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from la2ds_cli.alignment.clip_features import (
-    CLEARLY_NEARER,
-    JointFeatures,
-    joint_features,
-    nearest_view,
-    velocity_rate,
-    views_of_b,
-)
+from la2ds_cli.alignment.clip_features import FeatureSource, JointFeatures
 from la2ds_cli.alignment.consensus import (
     FEWEST_REFERENCES,
-    Consensus,
-    Modalities,
     PairwisePath,
     choose_references,
+    consensus_estimates,
+    pairwise_paths,
 )
 from la2ds_cli.alignment.match import match_features
-from la2ds_cli.alignment.one_distance import OneDistance
 from la2ds_cli.alignment.pair_features import rows_to_align
 from la2ds_cli.alignment.request import AlignRequest, ChosenKind, wants_3d
+from la2ds_cli.alignment.viewpoint import choose_view
 from la2ds_cli.core.config_sections import AlignConfig
-from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import BASE_RUN, Project
-from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.embedding.embed import ensure_embeddings
-from la2ds_cli.features.pose_features import mirror
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import FloatArray, PoseSequence, View
 from la2ds_cli.features.spatial import in_3d
+from la2ds_cli.features.tempo import paced_movement
+from la2ds_cli.features.viewpoint import movements, possible_views, seen
 from la2ds_cli.labels.vote import Correspondence
 
 
 @dataclass(frozen=True)
 class ClipFeatures:
-    """By id of the clip. kind: of the first modality. modalities: features (T, D), frame by frame,
-    used to compare clips. joints: used to decide what two clips both show. mirrored: clips that fit
-    the first one clearly better as their mirror image. problems: clips whose features could not be
-    computed."""
+    """What clips are compared by, by id of the clip.
+
+    kind: of the features.
+    features: (T, D), each clip in the view that is nearest to the first one.
+    joints: by which is decided what two clips both show.
+    views: those views.
+    problems: clips whose features could not be computed.
+    """
 
     kind: ChosenKind
-    modalities: dict[str, Modalities]
+    features: dict[str, FloatArray]
     joints: dict[str, JointFeatures]
-    mirrored: frozenset[str]
+    views: dict[str, View]
     problems: dict[str, UserError]
 
 
@@ -63,63 +58,26 @@ def compute_features(
     request: AlignRequest,
     progress: Progress,
 ) -> ClipFeatures:
-    """Features of the clips `poses` (id -> joints, one skeleton, each with at least one joint): the
-    embeddings of a run with the additional features of the settings, or only the movement. Other
-    clips may be mirrored to match the first one. Missing embeddings are computed and stored."""
-    settings = request.settings
+    """Features of the clips `poses` (id -> joints, one skeleton, each with at least one joint).
+    Missing embeddings are computed and stored."""
     if wants_3d(project, request, kind):
         poses = dict(zip(poses, in_3d(list(poses.values())), strict=True))
-    problems: dict[str, UserError] = {}
-    modalities: dict[str, Modalities] = {}
-    distance = OneDistance(0.0)
-    base: dict[str, Modalities] = {}
-    if kind != "pose":
-        run, device = request.run, request.device
-        modalities, problems = _embeddings(project, run, list(poses), device, progress)
-        distance = OneDistance.of_run(project, run, next(iter(poses.values())), settings)
-        if distance.base:
-            base, failed = _embeddings(project, BASE_RUN, list(modalities), device, progress)
-            problems |= failed
-            modalities = {clip: modalities[clip] for clip in base}
-    pooled = settings.uses_references and settings.pool
-    fps = velocity_rate(list(poses.values()))
-    reference = next(iter(poses))
-    first = views_of_b(poses[reference], fps, reference)[0]
-    joints: dict[str, JointFeatures] = {}
-    mirrored = set()
+    reference = next(iter(poses.values()))
+    source = FeatureSource(project, request, kind, reference)
+    problems = source.load(list(poses), progress)
+    if problems and len(problems) == len(poses):  # it is the run
+        raise next(iter(problems.values()))
+    first = paced_movement(reference)
+    found = ClipFeatures(kind, {}, {}, {}, problems)
     for clip, pose in poses.items():
-        views = views_of_b(pose, fps, clip)
-        chosen = 0 if clip == reference else nearest_view(first, views, CLEARLY_NEARER)
-        if chosen:
-            mirrored.add(clip)
-        joints[clip] = joint_features(pose, views[chosen], mirrored=bool(chosen))
-        if kind == "pose":
-            modalities[clip] = (views[chosen],)
-        elif clip in modalities:
-            shown = mirror(pose) if chosen else pose
-            beside = base[clip][0] if distance.base else None
-            feature = distance.features(shown, modalities[clip][0], beside)
-            modalities[clip] = (feature, views[chosen]) if pooled else (feature,)
-    return ClipFeatures(kind, modalities, joints, frozenset(mirrored), problems)
-
-
-def _embeddings(
-    project: Project, run: str, clips: Sequence[str], device: DeviceName, progress: Progress
-) -> tuple[dict[str, Modalities], dict[str, UserError]]:
-    try:
-        embeddings = ensure_embeddings(project, run, clips, device, progress)
-        return {clip: (one.value,) for clip, one in zip(clips, embeddings, strict=True)}, {}
-    except UserError:  # one by one, so that a clip that cannot be embedded costs itself only
-        values: dict[str, Modalities] = {}
-        problems: dict[str, UserError] = {}
-        for clip in clips:
-            try:
-                values[clip] = (ensure_embeddings(project, run, [clip], device)[0].value,)
-            except UserError as problem:
-                problems[clip] = problem
-        if not values:  # it is the run
-            raise
-        return values, problems
+        possible = ("filmed",) if pose is reference else possible_views(pose, reference)
+        moving = movements(pose, possible, reference)
+        view = choose_view(first, moving).view
+        found.views[clip] = view
+        found.joints[clip] = JointFeatures.of(seen(pose, view, reference), moving[view])
+        if clip not in problems:
+            found.features[clip] = source.features(pose, moving[view], view, reference)
+    return found
 
 
 class PairAlignments:
@@ -133,12 +91,9 @@ class PairAlignments:
     ) -> None:
         self.features = features
         self.settings = settings
-        usable = [clip for clip in references if clip in features.modalities]
+        usable = [clip for clip in references if clip in features.features]
         self.references = choose_references(usable, settings)
-        self._consensus = Consensus(
-            [features.modalities[clip] for clip in self.references], settings
-        )
-        self._paths: dict[str, list[list[PairwisePath]]] = {}
+        self._paths: dict[str, list[PairwisePath]] = {}
         self._correspondences: dict[tuple[str, str], Correspondence] = {}
 
     def correspondence(self, a: str, b: str) -> Correspondence:
@@ -159,18 +114,15 @@ class PairAlignments:
         rows = rows_to_align(joints[a], joints[b], self.settings)
         others = [n for n, clip in enumerate(self.references) if clip not in (a, b)]
 
-        def estimates(modalities_a: Modalities, modalities_b: Modalities) -> FloatArray:
-            paths_a = self._pairwise_paths(a, modalities_a, len(rows.a) < rows.length_a)
-            paths_b = self._pairwise_paths(b, modalities_b, len(rows.b) < rows.length_b)
-            paths_a, paths_b = (
-                [[modality[n] for n in others] for modality in paths]
-                for paths in (paths_a, paths_b)
-            )
-            return self._consensus.estimates(modalities_a, paths_a, modalities_b, paths_b)
+        def estimates(own: FloatArray, other: FloatArray) -> FloatArray:
+            paths_a = self._pairwise_paths(a, own, len(rows.a) < rows.length_a)
+            paths_b = self._pairwise_paths(b, other, len(rows.b) < rows.length_b)
+            through = ([paths[n] for n in others] for paths in (paths_a, paths_b))
+            return consensus_estimates(own, next(through), other, next(through), self.settings)
 
         match = match_features(
-            self.features.modalities[a],
-            self.features.modalities[b],
+            self.features.features[a],
+            self.features.features[b],
             rows,
             self.settings,
             estimates if len(others) >= FEWEST_REFERENCES else None,
@@ -180,12 +132,12 @@ class PairAlignments:
         bounds = sure.low, sure.high
         return Correspondence(match.position, *bounds, sure.confidence, rows.length_b, step)
 
-    def _pairwise_paths(
-        self, clip: str, modalities: Modalities, part: bool
-    ) -> list[list[PairwisePath]]:
+    def _pairwise_paths(self, clip: str, feature: FloatArray, part: bool) -> list[PairwisePath]:
         """To all references; cached if the clip is aligned in full."""
-        if part:
-            return self._consensus.pairwise_paths(modalities)
-        if clip not in self._paths:
-            self._paths[clip] = self._consensus.pairwise_paths(modalities)
-        return self._paths[clip]
+        if clip in self._paths and not part:
+            return self._paths[clip]
+        clips = [self.features.features[one] for one in self.references]
+        paths = pairwise_paths(feature, clips, self.settings)
+        if not part:
+            self._paths[clip] = paths
+        return paths

@@ -24,6 +24,7 @@ from la2ds_cli.core.phase_table import (
 )
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import PROJECT_FILE, Project
+from la2ds_cli.core.types import View
 from la2ds_cli.labels.clip_labels import (
     ClipLabels,
     boundaries_csv,
@@ -79,8 +80,8 @@ class PropagationResult:
     """sources: ids of the labelled clips that were used. items: result for each clip, in order;
     labelled clips only if they could not be used. clips: their new labels, by id. withheld: id ->
     why the labels are not fit for phases.csv. features, run, reason: as of an alignment.
-    references: how many reference clips the consensus has. mirrored: clips compared as their mirror
-    image. files: written, in order. merged: into phases.csv, None = not requested."""
+    references: how many reference clips the consensus has. views: in which the clips were compared,
+    by id. files: written, in order. merged: into phases.csv, None = not requested."""
 
     sources: tuple[str, ...]
     items: tuple[ItemResult, ...]
@@ -90,7 +91,7 @@ class PropagationResult:
     run: str
     reason: str
     references: int
-    mirrored: tuple[str, ...]
+    views: dict[str, View]
     files: tuple[Path, ...] = ()
     merged: MergeResult | None = None
 
@@ -102,7 +103,7 @@ class PropagationResult:
             "run": self.run if self.features == "model" else None,
             "reason": self.reason,
             "others": self.references,
-            "mirrored": list(self.mirrored),
+            "views": self.views,
             "items": [item.to_json() for item in self.items],
             "clips": [
                 _clip_json(clip) | {"withheld": self.withheld.get(clip.video)}
@@ -191,7 +192,7 @@ def propagate_labels(
         request.run,
         inputs.reason,
         len(inputs.alignments.references),
-        tuple(sorted(features.mirrored)),
+        dict(sorted(features.views.items())),
     )
     if not clips:  # as by a mistyped clip: the tables of another time stay
         return result

@@ -13,8 +13,8 @@ from threading import Lock
 from typing import Any, cast
 
 from la2ds_cli.alignment.align import align_pair, hint_of_slow_motion
+from la2ds_cli.alignment.cache import AlignmentCache
 from la2ds_cli.alignment.confidence import NEAR
-from la2ds_cli.alignment.consensus import AlignmentCache
 from la2ds_cli.alignment.request import (
     AlignRequest,
     ChosenKind,

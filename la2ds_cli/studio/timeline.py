@@ -23,7 +23,8 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.csv_tables import read_rows
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.features.pose_features import mirror
+from la2ds_cli.core.types import VIEWS, View
+from la2ds_cli.features.viewpoint import shown
 from la2ds_cli.studio.clips import posed_clip
 from la2ds_cli.studio.pages import named_to_command, page, posted
 from la2ds_cli.studio.phases import clip_data
@@ -103,11 +104,11 @@ def players_json(studio: Any, result: TimelineResult) -> dict[str, Any]:
     clip_data: rows, one for each frame of the reference, None where it does not show the moment;
     remarks, in words; doubtful, whether it may show another movement. more: how many clips are not
     shown. changed: ids of clips that have changed since they were placed."""
-    shown = shown_clips(result)
+    placed = shown_clips(result)
     clips = []
-    for clip in shown:
+    for clip in placed:
         pose = studio.project.read_pose(clip.video.id)[0]
-        pose = mirror(pose) if clip.mirrored else pose
+        pose = shown(pose, clip.view)
         rows = np.rint(rows_of_clock(result, clip))
         clips.append(
             clip_data(studio, clip.video, pose, flipped=clip.mirrored)
@@ -119,7 +120,7 @@ def players_json(studio: Any, result: TimelineResult) -> dict[str, Any]:
         )
     return {
         "clips": clips,
-        "more": len(result.clips) - len(shown),
+        "more": len(result.clips) - len(placed),
         "changed": sorted(result.left_out),
     }
 
@@ -210,11 +211,16 @@ def _placed(
         pose.time,
         position,
         confidence,
-        bool(about.get("mirrored")),
+        _view(about.get("view")),
         math.nan if same is None else float(same),
         np.full((len(GRID), 0), np.nan),
         int(about.get("repetitions", 1)),
     )
+
+
+def _view(name: object) -> View:
+    """The view of that name; as filmed if there is none."""
+    return next((view for view in VIEWS if view == name), "filmed")
 
 
 # --- commands -------------------------------------------------------------------------------------

@@ -18,9 +18,10 @@ from la2ds_cli.alignment.confidence import (
 from la2ds_cli.alignment.distance import squared_distance
 from la2ds_cli.alignment.path import is_monotone, matched_time
 from la2ds_cli.alignment.request import features_name
+from la2ds_cli.alignment.viewpoint import IN_WORDS
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, Phase, PoseSequence
+from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, Phase, PoseSequence, View
 from la2ds_cli.features.resample import even_rows, frame_edges
 from la2ds_cli.video.reader import VideoFile, video_file
 from la2ds_cli.views.figure import BLUE, GREEN, GREY, ORANGE, RED, phase_colours, printable, stacked
@@ -52,12 +53,11 @@ def draw(project: Project, result: AlignResult) -> Figure:
     from matplotlib.figure import Figure
 
     phases = project.phases()
-    a, b = (
-        drawn_clip(project, letter, video, pose, matched, phases.get(video.id, []), mirrored)
-        for letter, video, pose, matched, mirrored in (
-            ("A", result.a, result.pose_a, result.alignment.matched_a, False),
-            ("B", result.b, result.pose_b, result.alignment.matched_b, result.alignment.mirrored),
-        )
+    alignment = result.alignment
+    named_a, named_b = (phases.get(clip.id, []) for clip in (result.a, result.b))
+    a = drawn_clip(project, "A", result.a, result.pose_a, alignment.matched_a, named_a)
+    b = drawn_clip(
+        project, "B", result.b, result.pose_b, alignment.matched_b, named_b, alignment.view
     )
     colours = phase_colours(name for clip in (a, b) for _, _, name in clip.phases)
     heights = {
@@ -103,8 +103,8 @@ def summary(result: AlignResult) -> str:
     by = features_name(alignment.features, result.run)
     missing = " (no trained model)" if result.reason else ""
     parts = [f"{alignment.method} on {by}{missing}"]
-    if alignment.mirrored:
-        parts.append("B mirrored")
+    if alignment.view != "filmed":
+        parts.append(f"B {IN_WORDS[alignment.view]}")
     if result.references:
         parts.append(f"through {result.references} reference clips")
     parts.append(result.sureness)
@@ -120,7 +120,7 @@ class DrawnClip:
 
     letter: A or B. edges: (T + 1,) seconds at which its frames begin and end. matched: (T,) which
     of them have a counterpart. phases: (start, end, name), in seconds. source: the video file, None
-    if only joints are known. mirrored: whether its pictures are flipped; pose is as filmed.
+    if only joints are known. view: in which it is compared; pose is as filmed.
     """
 
     letter: str
@@ -130,7 +130,7 @@ class DrawnClip:
     edges: FloatArray
     matched: BoolArray
     phases: list[tuple[float, float, str]]
-    mirrored: bool = False
+    view: View = "filmed"
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -153,7 +153,7 @@ def drawn_clip(
     pose: PoseSequence,
     matched: BoolArray,
     phases: list[Phase],
-    mirrored: bool = False,
+    view: View = "filmed",
 ) -> DrawnClip:
     """A project clip, or the part of it that `pose` (T frames) holds, for the figure; matched: (T,)
     rows that have a counterpart."""
@@ -174,7 +174,7 @@ def drawn_clip(
             for p in phases
             if p.end > pose.frame[0] and p.start <= pose.frame[-1]
         ],
-        mirrored,
+        view,
     )
 
 
@@ -205,7 +205,7 @@ def strip(figure: Figure, row: Row, clip: DrawnClip, colours: Colours, *, above:
     moment = (borders[1:] + borders[:-1]) / 2
     shown = np.abs(clip.pose.time[None] - moment[:, None]).argmin(axis=1)
     height = round(row[1] * DPI)
-    images = pictures(clip.source, clip.pose, shown.tolist(), height, mirrored=clip.mirrored)
+    images = pictures(clip.source, clip.pose, shown.tolist(), height, view=clip.view)
     for k, image in enumerate(images):
         axes.imshow(image, extent=(borders[k], borders[k + 1], 0, 1), aspect="auto")
     axes.vlines(borders[1:-1], 0, 1, color="white", linewidth=1.5)

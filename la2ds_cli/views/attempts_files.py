@@ -27,7 +27,7 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.csv_tables import number_cell, table_text
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.core.types import FloatArray, PoseSequence, View
 from la2ds_cli.features.resample import frame_edges
 from la2ds_cli.video.reader import video_file
 from la2ds_cli.views.compare_page import (
@@ -184,11 +184,11 @@ def _strips(
     strips: list[list[dict]] = [[] for _ in shown]
 
     def add(
-        video: Video, pose: PoseSequence, wanted: list[int | None], name: str, *, mirrored: bool
+        video: Video, pose: PoseSequence, wanted: list[int | None], name: str, *, view: View
     ) -> None:
         source = None if privacy else video_file(project, video)
         known = sorted({row for row in wanted if row is not None})
-        shown = pictures(source, pose, known, _HIGH, mirrored=mirrored)
+        shown = pictures(source, pose, known, _HIGH, view=view)
         images = dict(zip(known, shown, strict=True))
         for strip, row in zip(strips, wanted, strict=True):
             if row is not None:
@@ -202,13 +202,13 @@ def _strips(
                     }
                 )
 
-    add(first.a, first.pose_a, list(rows), "reference", mirrored=False)
+    add(first.a, first.pose_a, list(rows), "reference", view="filmed")
     spread = np.linspace(0, len(result.attempts) - 1, min(len(result.attempts), _MOST_PICTURES))
     for n in np.unique(spread.round().astype(int)).tolist():
         aligned = result.attempts[n].aligned
         position = aligned.alignment.position[rows]
         wanted = [None if math.isnan(at) else round(float(at)) for at in position]
-        add(aligned.b, aligned.pose_b, wanted, str(n + 1), mirrored=aligned.alignment.mirrored)
+        add(aligned.b, aligned.pose_b, wanted, str(n + 1), view=aligned.alignment.view)
     return strips
 
 

@@ -30,7 +30,7 @@ from la2ds_cli.compare.result import (
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.core.types import FloatArray, IntArray
+from la2ds_cli.core.types import FloatArray, IntArray, View
 from la2ds_cli.features.joint_angles import angle_triples
 from la2ds_cli.features.pose_features import body_frame
 from la2ds_cli.features.resample import frame_edges
@@ -134,20 +134,20 @@ def _cards(
     if not groups:
         return []
     aligned, position = result.aligned, result.aligned.alignment.position
-    mirrored = (False, aligned.alignment.mirrored)
+    views: tuple[View, View] = ("filmed", aligned.alignment.view)
     rows = [_player_rows(result, group[0]) for group in groups]
     wanted = np.concatenate(rows)
     shown: list[dict[int, Image]] = []
-    for video, pose, of_clip, flipped in zip(
+    for video, pose, of_clip, view in zip(
         (aligned.a, aligned.b),
         (aligned.pose_a, aligned.pose_b),
         (wanted, np.rint(position[wanted]).astype(np.int64)),
-        mirrored,
+        views,
         strict=True,
     ):
         source = None if privacy else video_file(project, video)
         unique = sorted(set(of_clip.tolist()))
-        images = pictures(source, pose, unique, _HEIGHT, mirrored=flipped)
+        images = pictures(source, pose, unique, _HEIGHT, view=view)
         shown.append(dict(zip(unique, images, strict=True)))
     return [
         _card(result, group, of_player, shown)
@@ -190,8 +190,7 @@ def _card(
         frame: dict[str, str] = {}
         for side, at, pose in (("a", row, poses[0]), ("b", other_row, poses[1])):
             image = shown[side == "b"][at]
-            mirrored = side == "b" and aligned.alignment.mirrored
-            points = picture_points(pose, at, triple, image, mirrored=mirrored)
+            points = picture_points(pose, at, triple, image)
             value = (angles.reference if side == "a" else angles.other)[row, j]
             frame |= _marks(side, points, image.shape[1], value)
             frame[f"{side}-image"] = data_url(image)

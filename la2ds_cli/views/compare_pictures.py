@@ -12,11 +12,12 @@ import numpy as np
 from la2ds_cli.compare.differences import SURE
 from la2ds_cli.compare.findings import Finding, by_joint, span_at
 from la2ds_cli.compare.result import CompareResult, amount, joint_name
+from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
-from la2ds_cli.core.types import BoolArray, FloatArray, PoseSequence
+from la2ds_cli.core.types import BoolArray, FloatArray, PoseSequence, View
 from la2ds_cli.features.joint_angles import angle_triples
-from la2ds_cli.features.pose_features import body_frame, mirror
+from la2ds_cli.features.pose_features import body_frame
 from la2ds_cli.poses.trust import trusted
 from la2ds_cli.video.reader import Image, video_file
 from la2ds_cli.views.figure import GREEN, GREY, printable
@@ -233,58 +234,41 @@ def _images(
     picture."""
     aligned = result.aligned
     sides = []
-    for video, pose, rows, mirrored in (
-        (aligned.a, aligned.pose_a, [frame.row for frame in shown], False),
+    of_clips: list[tuple[Video, PoseSequence, list[int], View]] = [
+        (aligned.a, aligned.pose_a, [frame.row for frame in shown], "filmed"),
         (
             aligned.b,
             aligned.pose_b,
             [frame.other_row for frame in shown],
-            aligned.alignment.mirrored,
+            aligned.alignment.view,
         ),
-    ):
+    ]
+    for video, pose, rows, view in of_clips:
         source = None if privacy else video_file(project, video)
-        sides.append(pictures(source, pose, rows, height, mirrored=mirrored))
+        sides.append(pictures(source, pose, rows, height, view=view))
     columns = []
     for n, frame in enumerate(shown):
         rings = [
-            _rings(aligned.pose_a, frame.row, frame, sides[0][n], mirrored=False),
-            _rings(
-                result.aligned.shown_b,
-                frame.other_row,
-                frame,
-                sides[1][n],
-                mirrored=aligned.alignment.mirrored,
-            ),
+            _rings(aligned.pose_a, frame.row, frame, sides[0][n]),
+            _rings(aligned.shown_b, frame.other_row, frame, sides[1][n]),
         ]
         columns.append([(sides[side][n], rings[side]) for side in (0, 1)])
     return columns
 
 
-def _rings(
-    pose: PoseSequence, row: int, frame: KeyFrame, image: Image, *, mirrored: bool
-) -> FloatArray:
-    """(R, 2) pixels of the picture: positions of the joints that differ. pose: as it was
-    compared."""
+def _rings(pose: PoseSequence, row: int, frame: KeyFrame, image: Image) -> FloatArray:
+    """(R, 2) pixels of the picture: positions of the joints that differ. pose: as it is shown."""
     triples = angle_triples(get_skeleton(pose.skeleton))
     at = [triples[finding.joint][1] for finding in frame.findings]
-    return picture_points(pose, row, at, image, mirrored=mirrored)
+    return picture_points(pose, row, at, image)
 
 
-def picture_points(
-    pose: PoseSequence, row: int, joints: Sequence[int], image: Image, *, mirrored: bool
-) -> FloatArray:
+def picture_points(pose: PoseSequence, row: int, joints: Sequence[int], image: Image) -> FloatArray:
     """(R, 2) pixels of a picture of film_strip.pictures: positions of joints of a row. pose: as it
-    was compared; mirrored: the picture shows the clip mirrored."""
-    box = view_boxes(mirror(pose) if mirrored else pose)[row]
-    xy = pose.xy[row, list(joints)].astype(np.float64)
+    is shown."""
+    box = view_boxes(pose)[row]
     scale = image.shape[0] / (box[3] - box[1])
-    if mirrored:
-        width = float(pose.size[0] - 1) if pose.size[0] else 0.0
-        xy[:, 0] = width - xy[:, 0]
-    pixels = (xy - box[:2]) * scale
-    if mirrored:
-        pixels[:, 0] = image.shape[1] - 1 - pixels[:, 0]
-    return pixels
+    return (pose.xy[row, list(joints)].astype(np.float64) - box[:2]) * scale
 
 
 def _picture(axes: Axes, image: Image, rings: FloatArray, colour: str, label: str) -> None:
@@ -363,8 +347,8 @@ def overlay_joints(
     result: CompareResult, shown: Sequence[KeyFrame]
 ) -> list[tuple[FloatArray, FloatArray]]:
     """For each key frame, the joints (K, 2) of the reference and of the other clip relative to
-    their roots, in torso lengths, y down; NaN = not seen. A clip that was compared mirrored is
-    mirrored here, too."""
+    their roots, in torso lengths, y down; NaN = not seen. The other clip is as it is
+    shown, flipped or not."""
     a, b = result.aligned.pose_a, result.aligned.shown_b
     frames = [np.where(np.isnan(pose.xy), np.nan, body_frame(pose)[0]) for pose in (a, b)]
     return [(frames[0][frame.row], frames[1][frame.other_row]) for frame in shown]

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton, joint_side
-from la2ds_cli.core.types import BoolArray, FloatArray, PoseSequence
+from la2ds_cli.core.types import FLIPPED, BoolArray, FloatArray, PoseSequence, View
 from la2ds_cli.features.crop import clip_box
-from la2ds_cli.features.pose_features import mirror
+from la2ds_cli.features.viewpoint import shown
 from la2ds_cli.poses.trust import trusted
 from la2ds_cli.video.reader import Image, VideoFile
 
@@ -66,15 +66,16 @@ def pictures(
     rows: Sequence[int],
     height: int,
     *,
-    mirrored: bool = False,
+    view: View = "filmed",
 ) -> list[Image]:
     """One RGB picture (height, W, 3) for each row of `pose`, all with the clip's aspect.
 
-    pose: as filmed, also if the pictures are to be `mirrored`; drawn joints then have the colours
-    of the sides that they are compared as. source: the video, read once up to the last requested
-    frame, or None for drawings of the joints. A frame that is no longer in the file is drawn, too.
+    pose: as filmed; view: in which the clip is compared, so that the pictures may be flipped, and
+    drawn joints have the colours of the sides that they are compared as. source: the video, read
+    once up to the last requested frame, or None for drawings of the joints. A frame that is no
+    longer in the file is drawn, too.
     """
-    boxes = view_boxes(pose)
+    flip, boxes = view in FLIPPED, view_boxes(pose)
     width = max(round(height * aspect(pose)), 1)
     wanted = {int(pose.frame[row]) for row in rows}
     cut: dict[int, Image] = {}
@@ -84,12 +85,11 @@ def pictures(
             if frame.source in wanted:
                 box = boxes[row_of[frame.source]]
                 image = cut_out(frame.image, box, width, height)
-                cut[frame.source] = np.ascontiguousarray(image[:, ::-1]) if mirrored else image
+                cut[frame.source] = np.ascontiguousarray(image[:, ::-1]) if flip else image
             if frame.source >= max(wanted):
                 break
-    if mirrored:
-        pose = mirror(pose)
-        boxes = view_boxes(pose)
+    pose = shown(pose, view)
+    boxes = view_boxes(pose)
     skeleton, sure = get_skeleton(pose.skeleton), trusted(pose)
     return [
         cut[int(pose.frame[row])]

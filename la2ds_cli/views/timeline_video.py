@@ -125,7 +125,7 @@ class _Grid:
             shown, poses, sources, sizes, shapes, strict=True
         ):
             high = 2 * int(min(self.height, self.width / shape) / 2)
-            panel = make_panel(pose, source, size, high, mirrored=clip.mirrored, skeleton=True)
+            panel = make_panel(pose, source, size, high, view=clip.view, skeleton=True)
             rows = rows_of_clock(result, clip)
             timeline = make_timeline(clock.time, poses[0].fps, rows, len(pose))
             self.cells.append(_Cell(clip, panel, timeline))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.alignment.clip_features import common_speed_rate, pose_feature
+from la2ds_cli.alignment.clip_features import check_seen
 from la2ds_cli.alignment.request import (
     AlignRequest,
     check_skeletons,
@@ -22,6 +22,7 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
 from la2ds_cli.evaluation.phase_labels import phase_names
+from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.views.embedding_plot.projection import (
     MethodName,
     Projection,
@@ -160,8 +161,7 @@ def plot_embeddings(
     progress = progress or Progress()
     _check_count(names)
     check_method(method)
-    choice = choose_features(project, request.run, request.features, request.device, progress)
-    request = replace(request, run=choice.run(request.run))
+    choice = choose_features(project, request.run, request.features)
     if choice.warning:
         progress.note(choice.warning)
     settings = request.config.poses
@@ -171,15 +171,17 @@ def plot_embeddings(
     for name, pose in zip(names, poses, strict=True):
         note_weakness(progress, name, pose.info)
         check_skeletons(poses[0], pose, (names[0], name))
+    choice = choice.on(poses[0].skeleton, spatial=False)
+    request = replace(request, run=choice.run(request.run))
     reason = choice.reason.replace("aligned", "drawn")
     if reason:
         progress.note(reason)
     if choice.kind != "pose":
         values = _embedded(project, ids, request, progress)
     else:
-        fps = common_speed_rate(poses)
-        pairs = zip(poses, names, strict=True)
-        values = [pose_feature(pose, fps, name) for pose, name in pairs]
+        for pose, name in zip(poses, names, strict=True):
+            check_seen(pose, name)
+        values = [paced_movement(pose) for pose in poses]
     progress.begin("projecting")
     projection = project_frames(np.concatenate(values), method)
     progress.end()

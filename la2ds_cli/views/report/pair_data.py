@@ -5,21 +5,22 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from la2ds_cli.alignment.align import match_by_pose
+from la2ds_cli.alignment.align import match_pair
 from la2ds_cli.alignment.confidence import certainty_words, seconds_within
 from la2ds_cli.alignment.distance import squared_distance
 from la2ds_cli.alignment.gaps import SHORTEST
 from la2ds_cli.alignment.path import is_monotone, matched_time
-from la2ds_cli.alignment.request import FeatureChoice, PreparedPair
+from la2ds_cli.alignment.request import AlignRequest, FeatureChoice, PreparedPair
 from la2ds_cli.alignment.result import AlignResult, rounded
 from la2ds_cli.compare.findings import runs_of
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.notes import Note
+from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton, joint_side
 from la2ds_cli.core.types import Alignment, FloatArray, Phase, PoseSequence
@@ -130,7 +131,10 @@ def baselines(project: Project, result: AlignResult) -> list[Baseline]:
             (result.a.name, result.b.name),
             FeatureChoice("pose", ""),
         )
-        others.append(("pose", match_by_pose(project, pair, result.settings).position))
+        request = AlignRequest(
+            replace(project.config(), align=result.settings), view=alignment.view
+        )
+        others.append(("pose", match_pair(project, pair, request, Progress()).position))
     others.append(("clock", constant_speed(alignment.time_a, alignment.time_b)))
     return [_baseline(kind, position, result) for kind, position in others]
 
@@ -182,9 +186,7 @@ def match_json(result: AlignResult) -> dict[str, Any]:
     spans inside B's match that A does not show. angles: degrees of B minus A, a list for each
     joint."""
     alignment = result.alignment
-    names, degrees = angle_difference(
-        result.pose_a, result.pose_b, alignment.position, mirrored=alignment.mirrored
-    )
+    names, degrees = angle_difference(result.pose_a, result.shown_b, alignment.position)
     matched = ~np.isnan(alignment.position)
     return {
         "position": rounded(alignment.position, 3),

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence
-from la2ds_cli.features.pose_features import mirror
+from la2ds_cli.core.types import FLIPPED, BoolArray, FloatArray, IntArray, PoseSequence, View
+from la2ds_cli.features.viewpoint import shown
 from la2ds_cli.poses.trust import with_trust
 from la2ds_cli.video.reader import Image, VideoFile
 from la2ds_cli.views.figure import letters, phase_colours, printable
@@ -35,7 +35,7 @@ _SURE: Colour = (205, 205, 208)
 class Panel:
     """How the frames of a clip are shown.
 
-    pose: as drawn, mirrored if `mirrored`. source: where the frames are read from, None = only the
+    pose: as drawn, flipped if `mirrored`. source: where the frames are read from, None = only the
     joints are drawn. width, height: of the picture in pixels, even. scale: pixels of the picture
     per pixel of the video. corner: (T, 2) pixels of the video at the picture's upper left.
     skeleton: whether joints are drawn; they always are without a source.
@@ -88,14 +88,15 @@ def make_panel(
     size: tuple[int, int],
     height: int,
     *,
-    mirrored: bool,
+    view: View,
     skeleton: bool,
 ) -> Panel:
     """A clip in a picture of at most `height` rows.
 
     size: (width, height) of the source's frames; without a source, the picture follows the body.
     """
-    drawn = _drawn(pose, mirrored=mirrored)
+    drawn = _drawn(pose, view)
+    mirrored = view in FLIPPED
     if source is None:
         box = view_boxes(drawn)
         width, high = (box[0, 2:] - box[0, :2]).tolist()
@@ -112,22 +113,22 @@ def full_panel(
     source: VideoFile | None,
     size: tuple[int, int],
     *,
-    mirrored: bool,
+    view: View,
     skeleton: bool,
 ) -> Panel:
     """A clip in its own resolution, size = (width, height); (0, 0), unknown, is 720 rows around the
     body."""
     if not (size[0] and size[1]):
-        return make_panel(pose, None, size, 720, mirrored=mirrored, skeleton=True)
-    drawn = _drawn(pose, mirrored=mirrored)
+        return make_panel(pose, None, size, 720, view=view, skeleton=True)
+    drawn = _drawn(pose, view)
+    mirrored = view in FLIPPED
     return Panel(drawn, source, *size, 1.0, np.zeros((len(pose), 2)), mirrored, skeleton)
 
 
-def _drawn(pose: PoseSequence, *, mirrored: bool) -> PoseSequence:
+def _drawn(pose: PoseSequence, view: View) -> PoseSequence:
     """The sequence with trust and without boxes, as a panel draws it."""
     known = with_trust(pose)  # before `info`, which knows the cuts
-    known = mirror(known) if mirrored else known
-    return replace(known, box=np.full_like(pose.box, np.nan), info={})
+    return replace(shown(known, view), box=np.full_like(pose.box, np.nan), info={})
 
 
 def greyed(image: Image) -> Image:

@@ -17,7 +17,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.output_paths import check_suffix, spare_project
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import BoolArray, IntArray, PoseSequence
+from la2ds_cli.core.types import BoolArray, IntArray, PoseSequence, View
 from la2ds_cli.evaluation.phase_labels import phase_names
 from la2ds_cli.video.reader import Image, VideoFile, probe, video_file
 from la2ds_cli.video.writer import write_video
@@ -206,7 +206,10 @@ def frame_size(pose: PoseSequence, source: VideoFile | None) -> tuple[int, int]:
 def _side_by_side(
     project: Project, result: AlignResult, timeline: Timeline, appearance: Appearance
 ) -> SideBySide:
-    pairs = ((result.a, result.pose_a, False), (result.b, result.pose_b, result.alignment.mirrored))
+    pairs: tuple[tuple[Video, PoseSequence, View], ...] = (
+        (result.a, result.pose_a, "filmed"),
+        (result.b, result.pose_b, result.alignment.view),
+    )
     sources = [_source(project, video, appearance) for video, _, _ in pairs]
     sizes = [frame_size(pose, s) for (_, pose, _), s in zip(pairs, sources, strict=True)]
     tallest = [
@@ -218,11 +221,11 @@ def _side_by_side(
     a, b = (
         Side(
             video.name,
-            make_panel(pose, source, size, height, mirrored=mirrored, skeleton=appearance.skeleton),
+            make_panel(pose, source, size, height, view=view, skeleton=appearance.skeleton),
             pose.time,
             phase_names(pose.frame, phases.get(video.id, [])),
         )
-        for (video, pose, mirrored), source, size in zip(pairs, sources, sizes, strict=True)
+        for (video, pose, view), source, size in zip(pairs, sources, sizes, strict=True)
     )
     alignment = result.alignment
     said = [
@@ -242,24 +245,24 @@ def _recorded(
     phases = project.phases()
 
     def recorded(
-        video: Video, pose: PoseSequence, row: IntArray, matched: BoolArray, mirrored: bool
+        video: Video, pose: PoseSequence, row: IntArray, matched: BoolArray, view: View
     ) -> RecordedClip:
         source = _source(project, video, appearance)
         size = frame_size(pose, source)
-        panel = full_panel(pose, source, size, mirrored=mirrored, skeleton=False)
+        panel = full_panel(pose, source, size, view=view, skeleton=False)
         phase = phase_names(pose.frame, phases.get(video.id, []))
         return RecordedClip(video.id, panel, row, matched, phase)
 
     rows = np.arange(len(pose_a))
     every = np.ones(len(pose_a), bool)
     return (
-        recorded(result.a, pose_a, rows, every, False),
-        recorded(result.b, result.pose_b, row_b, matched, result.alignment.mirrored),
+        recorded(result.a, pose_a, rows, every, "filmed"),
+        recorded(result.b, result.pose_b, row_b, matched, result.alignment.view),
     )
 
 
 def _retimed(project: Project, result: AlignResult, appearance: Appearance) -> Panel:
     source = _source(project, result.b, appearance)
     size = frame_size(result.pose_b, source)
-    mirrored = result.alignment.mirrored
-    return full_panel(result.pose_b, source, size, mirrored=mirrored, skeleton=appearance.skeleton)
+    view = result.alignment.view
+    return full_panel(result.pose_b, source, size, view=view, skeleton=appearance.skeleton)

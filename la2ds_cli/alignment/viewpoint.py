@@ -1,0 +1,92 @@
+"""In which view a clip is compared with another: as filmed, mirrored, from the other side, turned.
+
+DTW matches any two clips, and with the camera on the other side it matches a left step with a right
+one, half a stride too late. Every view of clip B is therefore aligned with A by the movement of the
+joints, with closed ends, and the nearest one is taken. The view as filmed has the advantage that
+another must be clearly nearer (MARGIN). A view that is about as near as the chosen one (RIVAL) is a
+rival; where rivals match other moments, nobody knows which is right.
+
+The numbers were chosen on rendered performers from eight sides, walkers from 24 sides, golfers and
+their mirror images, and training clips of Penn Action; docs/results/camera.md has the errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from la2ds_cli.alignment.distance import mean_pair_squared
+from la2ds_cli.alignment.methods.dtw import align_each
+from la2ds_cli.core.config_sections import AlignConfig
+from la2ds_cli.core.types import FloatArray, View
+
+MARGIN: Mapping[View, float] = {"filmed": 1.0, "mirrored": 0.77, "other": 0.88, "turned": 0.8}
+"""Share of the distance as filmed below which a view is taken instead."""
+RIVAL = 1.3
+"""Ratio of distances below which another view may be the right one: of 2,700 pairs of walkers whose
+views match other moments, 1 in 1,000 of those beyond it was wrong, and 1 in 15 of those below."""
+_CLOSED = AlignConfig(method="dtw", open_ends=False)
+
+
+@dataclass(frozen=True)
+class ViewChoice:
+    """view: the nearest one. rivals: views that are about as near, the nearest first."""
+
+    view: View = "filmed"
+    rivals: tuple[View, ...] = ()
+
+
+AS_FILMED = ViewChoice()
+
+
+def choose_view(a: FloatArray, views: Mapping[View, FloatArray]) -> ViewChoice:
+    """The view of a clip that is nearest to clip A.
+
+    a: (N, D) movement of A. views: (M, D) movement of the other clip in each view.
+    """
+    return choose_views(a, [views])[0]
+
+
+def choose_views(a: FloatArray, clips: Sequence[Mapping[View, FloatArray]]) -> list[ViewChoice]:
+    """`choose_view` of several clips.
+
+    The ends are closed here: with open ends the mean would favour the view that leaves out more
+    frames.
+    """
+    every = [value for views in clips for value in views.values()]
+    paths = align_each(a, every, _CLOSED)
+    found = iter(
+        mean_pair_squared(a, value, path) for value, path in zip(every, paths, strict=True)
+    )
+    return [_nearest({view: next(found) for view in views}) for views in clips]
+
+
+def _nearest(distance: Mapping[View, float]) -> ViewChoice:
+    """The choice by the mean squared distances of the views."""
+    weighed: dict[View, float] = {view: value / MARGIN[view] for view, value in distance.items()}
+    order = sorted(weighed.items(), key=lambda item: item[1])  # stable: the first among equals
+    best, least = order[0]
+    return ViewChoice(best, tuple(view for view, value in order[1:] if value < RIVAL * least))
+
+
+IN_WORDS: Mapping[View, str] = {
+    "filmed": "as filmed",
+    "mirrored": "as the mirrored person (left and right exchanged)",
+    "other": "as seen from the other side",
+    "turned": "turned to the camera of the other clip",
+}
+
+
+def unclear_view(name: str, view: View, rivals: Sequence[View]) -> str:
+    """A sentence that says in which views a clip may have to be compared; empty if that is clear.
+
+    name: of the clip. view: the chosen one. rivals: others that match other moments.
+    """
+    if not rivals:
+        return ""
+    ways = [IN_WORDS[one] for one in (view, *rivals)]
+    options = " or ".join(f"--view {one}" for one in (view, *rivals))
+    return (
+        f"no match is sure, since {name} may have to be compared {', '.join(ways[:-1])} or "
+        f"{ways[-1]}: {options} says which"
+    )

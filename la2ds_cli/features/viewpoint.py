@@ -1,0 +1,103 @@
+"""A clip as it would look from another camera, or done by the mirrored person.
+
+Four views of a clip are compared with another clip. *filmed*: as it is. *mirrored*: the mirror
+image of the person, since a left-hander may do the movement; x is mirrored, left and right joints
+are exchanged. *other*: the same person seen from the other side; x is mirrored, left and right
+joints stay what they are. *turned*: the joints in metres turned about the vertical until the body
+heads as in the other clip, and seen from there; only for clips with joints in metres.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from la2ds_cli.core.skeleton import Skeleton, get_skeleton
+from la2ds_cli.core.types import FLIPPED, VIEWS, FloatArray, PoseSequence, View
+from la2ds_cli.features.pose_features import centre_and_scale, fill_gaps, flipped, mirror
+from la2ds_cli.features.spatial import heading, known_in_3d, turned
+from la2ds_cli.features.tempo import paced_movement
+
+
+def seen(pose: PoseSequence, view: View, towards: PoseSequence | None = None) -> PoseSequence:
+    """A clip in a view; the clip itself as filmed.
+
+    towards: the clip that it is turned to, for the view `turned`.
+    Raises ValueError for `turned` without a clip to turn to, or without joints in metres.
+    """
+    if view == "filmed":
+        return pose
+    if view == "mirrored":
+        return mirror(pose)
+    if view == "other":
+        return flipped(pose, np.arange(pose.xy.shape[1]))
+    if towards is None:
+        raise ValueError("the view `turned` needs the clip that it is turned to")
+    return _turned_to(pose, towards)
+
+
+def shown(pose: PoseSequence, view: View) -> PoseSequence:
+    """The joints of a clip as its picture is shown in a view: flipped or not, since a picture
+    cannot be turned."""
+    return seen(pose, view) if view in FLIPPED else pose
+
+
+def possible_views(pose: PoseSequence, towards: PoseSequence) -> tuple[View, ...]:
+    """The views of a clip that can be compared with `towards`, `filmed` first."""
+    if pose.spatial:  # joints in 3D face the camera whatever side was filmed
+        return ("filmed", "mirrored")
+    both = known_in_3d(pose) and known_in_3d(towards)
+    return VIEWS if both and _heads(pose) and _heads(towards) else VIEWS[:3]
+
+
+def movements(
+    pose: PoseSequence, views: tuple[View, ...], towards: PoseSequence | None = None
+) -> dict[View, FloatArray]:
+    """`paced_movement` (T, 8K) of a clip in each of the views.
+
+    towards: see `seen`.
+    """
+    filmed = paced_movement(pose)
+    found: dict[View, FloatArray] = {}
+    for view in views:
+        if view == "filmed":
+            found[view] = filmed
+        elif view in FLIPPED and not pose.spatial:
+            skeleton = get_skeleton(pose.skeleton)
+            found[view] = _flipped_movement(filmed, skeleton, exchanged=view == "mirrored")
+        else:
+            found[view] = paced_movement(seen(pose, view, towards))
+    return found
+
+
+def _flipped_movement(value: FloatArray, skeleton: Skeleton, *, exchanged: bool) -> FloatArray:
+    """The movement (T, 8K) of a flipped clip from that of the clip, with left and right joints
+    exchanged or not."""
+    blocks = value.reshape(len(value), 4, len(skeleton.joints), 2)
+    if exchanged:
+        blocks = blocks[:, :, list(skeleton.flip)]
+    return (blocks * np.array([-1.0, 1.0])).reshape(value.shape)
+
+
+def _heads(pose: PoseSequence) -> bool:
+    """Whether the joints in metres tell where the body heads."""
+    world = pose.world
+    return world is not None and heading(world, get_skeleton(pose.skeleton)) != 0.0
+
+
+def _turned_to(pose: PoseSequence, towards: PoseSequence) -> PoseSequence:
+    """The joints in metres, turned and projected along parallel lines onto the picture, about the
+    place of the body there, in the size that it has there."""
+    if pose.world is None or towards.world is None:
+        raise ValueError("the view `turned` needs joints in metres of both clips")
+    skeleton = get_skeleton(pose.skeleton)
+    angle = heading(towards.world, get_skeleton(towards.skeleton)) - heading(pose.world, skeleton)
+    joints = fill_gaps(pose.xy, pose.time)
+    about_root, _ = centre_and_scale(turned(fill_gaps(pose.world, pose.time), angle), skeleton)
+    _, torso = centre_and_scale(joints, skeleton)
+    root = joints[:, list(skeleton.root)].mean(axis=1, keepdims=True)
+    if np.cos(angle) < 0:  # the body crosses the picture the other way
+        root = root * [-1.0, 1.0] + [float(max(pose.size[0] - 1, 0)), 0.0]
+    xy = np.where(np.isnan(pose.xy), np.nan, root + torso * about_root[..., :2])
+    return replace(pose, xy=xy, box=np.full_like(pose.box, np.nan), clip="")
