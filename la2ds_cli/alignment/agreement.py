@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -30,7 +29,6 @@ from la2ds_cli.alignment.consensus import (
 )
 from la2ds_cli.alignment.one_distance import OneDistance
 from la2ds_cli.core import artifact
-from la2ds_cli.core.config import stored_settings
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import UserError
@@ -40,7 +38,6 @@ from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.embedding.trained import light_embedder, weights_key
 from la2ds_cli.features.body_joints import joint_sources
 from la2ds_cli.features.pose_features import movement
-from la2ds_cli.training.base_weights import base_key
 
 Feature = Callable[[PoseSequence], FloatArray]
 """Features (T, D) of a clip or of a part of it."""
@@ -119,97 +116,7 @@ def _speed(pose: PoseSequence) -> FloatArray:
     return np.linalg.norm(np.gradient(moved, axis=0), axis=1) if len(moved) > 1 else np.zeros(1)
 
 
-# --- the base model against the movement of the joints, on the clips of a project -----------------
-
-
-@dataclass(frozen=True)
-class BaseCheck:
-    """Agreement of the base model and of the joints' movement on the clips of a project, in %."""
-
-    base: float
-    pose: float
-
-    @property
-    def passed(self) -> bool:
-        """Whether the base model is clearly better: it agrees with itself more easily than with
-        the truth."""
-        return self.base <= CLEARLY * self.pose
-
-    @property
-    def bar(self) -> str:
-        """A sentence on how good a run has to be."""
-        return (
-            "without training, alignments of trimmed and of entire clips differ by "
-            f"{self.base:.1f} % with the base model and {self.pose:.1f} % with raw movement: a run "
-            "has to be at least as good as the base model, and clearly better than raw movement"
-        )
-
-
-def check_base(
-    project: Project, device: DeviceName = "auto", progress: Progress | None = None
-) -> BaseCheck | None:
-    """Check how well the base model and raw movement agree on the project's clips. Returns None if
-    there are fewer than FEWEST_CLIPS of one skeleton of a body. The result is computed once for the
-    same clips, weights and settings, and stored in results/agreement/base.json. Raises UserError
-    (exit 3) for damaged weights."""
-    videos = _checked_videos(project)
-    if len(videos) < FEWEST_CLIPS:
-        return None
-    config, recipe = _base_recipe(project, videos)
-    if known := _stored_base_check(project, recipe):
-        return known
-    poses = _poses(project, videos)
-    if len(poses) < FEWEST_CLIPS:
-        return None
-    progress = progress or Progress()
-    progress.begin(f"comparing the base model with raw poses on {len(poses)} clips")
-    rate, embed = velocity_rate(poses), light_embedder(project, BASE_RUN, device)
-    distance = OneDistance.of(embed.spread, config)
-
-    def base(pose: PoseSequence) -> FloatArray:  # as `align` uses it
-        return distance.features(pose, embed([pose])[0])
-
-    check = BaseCheck(
-        agreement(poses, base, config),
-        agreement(poses, lambda pose: pose_feature(pose, rate, "a clip"), config),
-    )
-    progress.end()
-    if math.isnan(check.base) or math.isnan(check.pose):
-        return None
-    content = {"key": recipe.key, "base": check.base, "pose": check.pose}
-    artifact.write_json(_base_path(project), content)
-    return check
-
-
-def read_base_check(project: Project) -> BaseCheck | None:
-    """The stored result of check_base for the current clips of the project, without computing
-    anything; None if there is none."""
-    videos = _checked_videos(project)
-    if len(videos) < FEWEST_CLIPS:
-        return None
-    return _stored_base_check(project, _base_recipe(project, videos)[1])
-
-
-def _base_path(project: Project) -> Path:
-    return project.results_dir("agreement") / "base.json"
-
-
-def _base_recipe(project: Project, videos: Sequence[str]) -> tuple[AlignConfig, artifact.Recipe]:
-    """The alignment settings of the check on these clips, and the recipe of its result."""
-    config = replace(project.config().align, method="dtw")
-    keys = {video: project.pose_header(video)[0].key for video in videos}
-    settings = stored_settings("align", config)
-    return config, artifact.Recipe("agreement", VERSION, settings, {"model": base_key()} | keys)
-
-
-def _stored_base_check(project: Project, recipe: artifact.Recipe) -> BaseCheck | None:
-    stored = artifact.read_document(_base_path(project))
-    if stored.get("key") != recipe.key:
-        return None
-    try:
-        return BaseCheck(float(stored["base"]), float(stored["pose"]))
-    except artifact.FOREIGN:
-        return None
+# --- the clips of a project ----------------------------------------------------------------------
 
 
 def _checked_videos(project: Project) -> list[str]:
@@ -260,10 +167,10 @@ class RunCheck:
     @property
     def best(self) -> Literal["model", "base", "pose"]:
         """The features that are the best choice. The model has to be at least as good as the base
-        model, and either has to be clearly better than the movement, as in BaseCheck."""
+        model, and either has to be clearly better than the movement."""
         if self.run <= self.base and self.run <= CLEARLY * self.pose:
             return "model"
-        return "base" if BaseCheck(self.base, self.pose).passed else "pose"
+        return "base" if self.base <= CLEARLY * self.pose else "pose"
 
     def verdict(self, run: str) -> str:
         """One sentence on whether the run is worth using, with its figures."""
@@ -290,30 +197,37 @@ def check_run(
     and raw movement on the same clips and trims. The result is stored beside the run's weights for
     `read_run_check`.
 
-    Returns None when check_base does, and for a run that reads video frames or joints in metres.
+    Returns None for fewer than FEWEST_CLIPS of one skeleton of a body, and for a run that reads
+    video frames or joints in metres.
     Raises UserError as load_network does, and (exit 5) if the clips lack joints of the model.
     """
-    beside = check_base(project, device, progress)
-    if beside is None:
+    poses = _poses(project, _checked_videos(project))
+    if len(poses) < FEWEST_CLIPS:
         return None
     embed = light_embedder(project, run, device)
     if embed.config.model.input in ("rgb", "joints3d"):
         return None
-    poses = _poses(project, _checked_videos(project))
     if progress is not None:
-        progress.note(f"comparing run {run} with both on {len(poses)} clips")
+        progress.note(f"comparing run {run} with the base model on {len(poses)} clips")
     config = replace(project.config().align, method="dtw")
+    embed_base = light_embedder(project, BASE_RUN, device)
     distance = OneDistance.of_run(project, run, poses[0], config)
-    embed_base = light_embedder(project, BASE_RUN, device) if distance.base else None
+    base_distance, rate = OneDistance.of(embed_base.spread, config), velocity_rate(poses)
 
     def joined(pose: PoseSequence) -> FloatArray:  # as `align` uses it
-        base = embed_base([pose])[0] if embed_base else None
+        base = embed_base([pose])[0] if distance.base else None
         return distance.features(pose, embed([pose])[0], base)
 
-    own = agreement(poses, joined, config)
-    if math.isnan(own):
+    def base(pose: PoseSequence) -> FloatArray:
+        return base_distance.features(pose, embed_base([pose])[0])
+
+    def moving(pose: PoseSequence) -> FloatArray:
+        return pose_feature(pose, rate, "a clip")
+
+    figures = [agreement(poses, feature, config) for feature in (joined, base, moving)]
+    if any(map(math.isnan, figures)):
         return None
-    check = RunCheck(own, beside.base, beside.pose, len(poses))
+    check = RunCheck(*figures, clips=len(poses))
     artifact.write_json(
         project.run_dir(run) / RUN_CHECK, {"model": embed.key, "version": VERSION} | asdict(check)
     )

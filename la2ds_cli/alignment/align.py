@@ -3,20 +3,17 @@
 Read this file from the top. Both clips are prepared (request.py) and their features computed
 (pair_features.py). Spans that only one clip shows are set aside (gaps.py). The rest is matched
 (match.py) by a method (methods/) or, by several paths through reference clips, by consensus
-(consensus.py). Every frame of A then gets its confidence (confidence.py). If several kinds of
-features could be used, all of them match the pair, and the best is chosen (`best`).
+(consensus.py). Every frame of A then gets its confidence (confidence.py).
 """
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
 import shlex
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -33,9 +30,7 @@ from la2ds_cli.alignment.pair_features import (
 from la2ds_cli.alignment.path import is_monotone, speed_ratio
 from la2ds_cli.alignment.request import (
     AlignRequest,
-    ChosenKind,
     PreparedPair,
-    features_name,
     prepare_pair,
 )
 from la2ds_cli.alignment.result import AlignResult, Match
@@ -44,16 +39,10 @@ from la2ds_cli.core.clip import VIDEO_SUFFIXES, ClipOptions
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
+from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Alignment, FloatArray, PoseSequence
-from la2ds_cli.features.body_joints import is_body
-from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.features.resample import frame_period
-from la2ds_cli.features.tempo import paced_movement, travel
-
-NEARER = 0.85
-"""A candidate replaces the preferred one only if its cycle is below this share of the preferred
-one's: choosing the smallest cycle alone would change the features of every other pair."""
+from la2ds_cli.features.tempo import travel
 
 
 def find_alignment(
@@ -148,12 +137,9 @@ def align_pair(
     """Align two prepared clips, or parts of them; see find_alignment."""
     progress = progress or Progress()
     request = replace(request, run=pair.choice.run(request.run))
-    candidates = _match_candidates(project, pair, request, progress, cache)
-    chosen = best(candidates)
-    why = reason(chosen, candidates) or pair.choice.reason
-    if why:
-        progress.note(why)
-    match = chosen.match
+    if pair.choice.reason:
+        progress.note(pair.choice.reason)
+    match = _match_pair(project, pair, request, progress, cache)
     if match.mirrored:
         progress.note(f"{pair.names[1]} fits better mirrored (left and right swapped)")
     pose_a, pose_b = pair.poses
@@ -168,7 +154,7 @@ def align_pair(
         time_b=pose_b.time,
         frame_a=pose_a.frame,
         frame_b=pose_b.frame,
-        features=chosen.features,
+        features=pair.choice.kind,
         method=request.settings.method,
         mirrored=match.mirrored,
     )
@@ -181,23 +167,22 @@ def align_pair(
         alignment,
         match,
         tempo,
-        chosen.run or request.run,
-        why,
+        request.run,
+        pair.choice.reason,
         request.settings,
-        candidates=tuple(one.to_json(chosen) for one in candidates),
         same_movement=same_movement(*pair.paced, mirrored=match.mirrored),
         anchors=request.anchors,
     )
 
 
-def _match_candidates(
+def _match_pair(
     project: Project,
     pair: PreparedPair,
     request: AlignRequest,
     progress: Progress,
     cache: AlignmentCache | None,
-) -> list[Candidate]:
-    """Match the pair by each kind of features that is compared; shared parts are computed once.
+) -> Match:
+    """Match the pair by the chosen features.
 
     The movement of the joints decides whether B is mirrored and which spans only one clip shows.
     Embeddings are computed from the clips as filmed, since networks trained on flipped copies do
@@ -218,28 +203,16 @@ def _match_candidates(
     anchors = anchored_frames(request.anchors, pair)
     if any(i not in rows.a or j not in rows.b for i, j in anchors):
         rows = all_rows(rows.length_a, rows.length_b)
-    left_out = len(rows.a) < rows.length_a or len(rows.b) < rows.length_b
-    poses = [*pair.paced, *references.values()]
-
-    @functools.cache
-    def moving(n: int) -> FloatArray:
-        return paced_movement(mirror(poses[n]) if mirrored[n] else poses[n])
-
-    candidates = []
-    for kind in kinds_to_weigh(pair, request, len(references)):
-        run = {"model": request.run, "base": BASE_RUN}.get(kind, "")
-        modalities: list[Modalities] = [(value,) for value in movement]
-        if run:
-            own = replace(request, run=run)
-            which = list(references), mirrored, moving
-            features = in_one_distance(project, pair, own, *which, progress, cache)
-            modalities = [(value,) for value in features]
-            if references and settings.pool:
-                modalities = list(zip(features, movement, strict=True))
-        key = kind, rate, rows.a.tobytes()
-        match = _match(modalities, list(references), settings, rows, cache, key, anchors)
-        candidates.append(Candidate(kind, run, replace(match, mirrored=mirrored[1]), left_out))
-    return candidates
+    modalities: list[Modalities] = [(value,) for value in movement]
+    if pair.choice.kind != "pose":
+        which = references, mirrored
+        features = in_one_distance(project, pair, request, *which, progress, cache)
+        modalities = [(value,) for value in features]
+        if references and settings.pool:
+            modalities = list(zip(features, movement, strict=True))
+    key = pair.choice.kind, rate, rows.a.tobytes()
+    match = _match(modalities, list(references), settings, rows, cache, key, anchors)
+    return replace(match, mirrored=mirrored[1])
 
 
 def anchored_frames(
@@ -312,77 +285,3 @@ def _match(
         features_a, features_b, rows, settings, estimates if others else None, anchors
     )
     return replace(match, references=len(others))
-
-
-# --- the choice of features --------------------------------------------------------------------
-#
-# With reference clips, an alignment can be checked without labels: a moment of A is found in B
-# directly, and once more through every reference. Features that represent the movement give similar
-# results on all these paths. The distance between these results in % of B (`Match.cycle`) chooses
-# the candidate for this pair. The check on all clips of a project (agreement.py) says which
-# candidate is preferred. The measurements are in docs/decisions/0017-candidates.md.
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """features: the kind by which the clips were compared. run: the run of the embeddings, BASE_RUN
-    for the base model, empty for raw poses. gaps: whether spans were left out."""
-
-    features: ChosenKind
-    run: str
-    match: Match
-    gaps: bool
-
-    def to_json(self, chosen: Candidate) -> dict[str, Any]:
-        """The candidate and the evidence for it."""
-        cycle = self.match.cycle
-        return {
-            "features": self.features,
-            "run": self.run if self.features == "model" else None,
-            "mirrored": self.match.mirrored,
-            "gaps": self.gaps,
-            "cycle_percent": None if math.isnan(cycle) else round(cycle, 3),
-            "chosen": self is chosen,
-        }
-
-
-def kinds_to_weigh(
-    pair: PreparedPair, request: AlignRequest, references: int
-) -> tuple[ChosenKind, ...]:
-    """The kinds of features to align by, the preferred one first. It is the only one if features or
-    a run were requested, or if there are no references, because the choice needs references."""
-    preferred = pair.choice.kind
-    asked = request.features != "auto" or request.run not in (DEFAULT_RUN, BASE_RUN)
-    if asked or not references or request.settings.pool:
-        return (preferred,)
-    poses = pair.poses[0]
-    with_base = is_body(poses.skeleton) and not poses.spatial
-    others: tuple[ChosenKind, ...] = ("base", "pose") if with_base else ("pose",)
-    return (preferred, *(kind for kind in others if kind != preferred))
-
-
-def best(candidates: Sequence[Candidate]) -> Candidate:
-    """The preferred candidate, which is the first, unless the cycle of another one is clearly
-    lower."""
-    preferred = candidates[0]
-    nearest = min(candidates, key=lambda one: (math.isnan(one.match.cycle), one.match.cycle))
-    clearly = nearest.match.cycle < NEARER * preferred.match.cycle  # False for NaN
-    return nearest if clearly else preferred
-
-
-def reason(chosen: Candidate, candidates: Sequence[Candidate]) -> str:
-    """Why a candidate other than the preferred one was chosen, in one line; empty if the preferred
-    one was chosen."""
-    preferred = candidates[0]
-    if chosen is preferred:
-        return ""
-    return (
-        f"aligned on {_called(chosen)} rather than {_called(preferred)}: through "
-        f"{chosen.match.references} other clips, its matches agree to "
-        f"{chosen.match.cycle:.1f} % of B, against {preferred.match.cycle:.1f} %"
-    )
-
-
-def _called(candidate: Candidate) -> str:
-    name = features_name(candidate.features, candidate.run)
-    return name if candidate.features == "pose" else f"the {name}"

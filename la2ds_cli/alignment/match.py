@@ -6,7 +6,6 @@ With anchors (moments that the user declares equal), each part between them is m
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -52,17 +51,15 @@ def match_features(
         path=rows.path(located.path),
         position=rows.position(position),
         certainty=certainty(a[0], b[0], position).over(rows),
-        cycle=located.cycle,
     )
 
 
 @dataclass(frozen=True)
 class _Located:
-    """The position in B of each frame of A. path (P, 2), position (N,), cycle: see Match."""
+    """The position in B of each frame of A. path (P, 2), position (N,): see Match."""
 
     path: IntArray
     position: FloatArray
-    cycle: float = math.nan
 
 
 def _locate(
@@ -73,9 +70,7 @@ def _locate(
         return _Located(*direct_match(a[0], b[0], settings))
     positions = estimates(a, b)
     position = consensus_position(positions[0], positions, len(b[0]))
-    apart = np.abs(positions[1:] - position)
-    cycle = 100 * float(np.nanmean(apart)) / len(b[0]) if not np.isnan(apart).all() else math.nan
-    return _Located(path_through(position), position, cycle)
+    return _Located(path_through(position), position)
 
 
 SHORTEST_PART = 8  # frames; shorter ones between two anchors are aligned without reference clips

@@ -7,7 +7,7 @@ A run's embeddings are combined in one distance with those of the base model and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -42,6 +42,7 @@ from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.embedding.embed import ensure_embeddings, possible_embeddings
 from la2ds_cli.embedding.trained import light_embedder
 from la2ds_cli.features.body_joints import as_skeleton, holds
+from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.features.spatial import known_in_3d
 
 
@@ -109,14 +110,15 @@ def embedded_references(
     progress: Progress,
 ) -> dict[str, PoseSequence]:
     """The reference clips. With a run, clips that it cannot embed, such as those without joints in
-    3D, are left out, and the others and the pair are embedded."""
+    3D, are left out, and the others are embedded, as is the pair if its clips are entire."""
     cached = cache.embeddings.setdefault(request.run, {})
     while True:
         references = reference_clips(project, pair, request.settings, cache)
         new = [video for video in references if video not in cached]
         if pair.choice.kind != "model" or not new:
             return references
-        wanted = [*(video for video in pair.ids if video not in cached), *new]
+        entire = () if pair.part else pair.ids
+        wanted = [*(video for video in entire if video not in cached), *new]
         found, failed = possible_embeddings(project, request.run, wanted, request.device, progress)
         for video in pair.ids:
             if video in failed:
@@ -135,7 +137,7 @@ def _embedded(
     cache: AlignmentCache,
 ) -> list[FloatArray]:
     """Embeddings (T, D) of A, of B and of the references by a run's model."""
-    videos = [*pair.ids, *references]
+    videos = [*(() if pair.part else pair.ids), *references]
     cached = cache.embeddings.setdefault(run, {})
     new = [video for video in dict.fromkeys(videos) if video not in cached]
     computed = dict(zip(new, ensure_embeddings(project, run, new, device, progress), strict=True))
@@ -147,33 +149,31 @@ def _embedded(
             hint=f"la2ds embed --run {run} --overwrite",
             exit_code=ExitCode.MISMATCH,
         )
-    values = [embedding.value for embedding in embeddings]
-    if pair.part:
-        values[:2] = light_embedder(project, run, device)(pair.poses)
-    return values
+    parts = light_embedder(project, run, device)(pair.poses) if pair.part else []
+    return [*parts, *(embedding.value for embedding in embeddings)]
 
 
 def in_one_distance(
     project: Project,
     pair: PreparedPair,
     request: AlignRequest,
-    references: Sequence[str],
+    references: Mapping[str, PoseSequence],
     mirrored: Sequence[bool],
-    moving: Callable[[int], FloatArray],
     progress: Progress,
     cache: AlignmentCache,
 ) -> list[FloatArray]:
     """Features (T, E) of A, of B and of the references: their embeddings combined in one distance
-    with those of the base model and with the movement. moving: returns the `paced_movement` of the
-    n-th clip, as filmed or mirrored."""
+    with those of the base model and with the movement. mirrored: which of these clips are."""
     distance = OneDistance.of_run(project, request.run, pair.poses[0], request.settings)
-    others = request.device, references, progress, cache
+    others = request.device, list(references), progress, cache
+    poses = [*pair.paced, *references.values()]
     embeddings = _embedded(project, pair, request.run, *others)
     base = _embedded(project, pair, BASE_RUN, *others) if distance.base else None
 
     def joined(n: int) -> FloatArray:
         beside = None if base is None else base[n]
-        return distance.joined(moving(n) if distance.movement else None, embeddings[n], beside)
+        pose = mirror(poses[n]) if mirrored[n] else poses[n]
+        return distance.features(pose, embeddings[n], beside)
 
     shared = {0: pair.ids[0]} | dict(enumerate(references, start=2))  # all but B
     for n, video in shared.items():

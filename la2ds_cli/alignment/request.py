@@ -20,7 +20,7 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import MOST_FPS, PoseSequence
-from la2ds_cli.features.body_joints import as_skeleton, shared_skeleton
+from la2ds_cli.features.body_joints import as_skeleton, is_body, shared_skeleton
 from la2ds_cli.features.spatial import in_3d, known_in_3d
 from la2ds_cli.features.tempo import peak_speed
 from la2ds_cli.video.reader import has_changed
@@ -59,12 +59,10 @@ def features_name(features: str, run: str) -> str:
 class AlignRequest:
     """How clips are aligned: the options of `la2ds align`, for any number of pairs.
 
-    features: `auto` uses the model of `run` if it has one, and otherwise the base model or raw
-    poses, by a label-free check; with reference clips, the choice is also checked for each pair
-    (align.best). method, gaps: override config.align. tempo: how many times as long B takes for
-    the same movement, None = as filmed. anchors: seconds of A and of B that must match. same_only:
-    reject clips that clearly show different movements. device: where the pose network and the
-    embedding network run.
+    features: see choose_features. method, gaps: override config.align. tempo: how many times as
+    long B takes for the same movement, None = as filmed. anchors: seconds of A and of B that must
+    match. same_only: reject clips that clearly show different movements. device: where the pose
+    network and the embedding network run.
     """
 
     config: Config
@@ -102,6 +100,14 @@ class FeatureChoice:
     kind: ChosenKind
     reason: str
     warning: str = ""
+
+    def on(self, skeleton: str, *, spatial: bool) -> FeatureChoice:
+        """The choice for clips of this skeleton: raw poses where the base model, unless it was
+        requested, cannot read their joints. spatial: whether joints are compared in 3D."""
+        if self.kind != "base" or not self.reason or (is_body(skeleton) and not spatial):
+            return self
+        joints = "joints in 3D" if spatial else f"the joints of {skeleton}"
+        return FeatureChoice("pose", f"aligned on raw poses: the base model does not read {joints}")
 
     def run(self, run: str) -> str:
         """The run whose embeddings are used: `run`, or BASE_RUN for the base model."""
@@ -151,7 +157,7 @@ def prepare_pair(
     from la2ds_cli.poses.verdict import note_weakness
 
     get_method(request.settings.method)
-    choice = choose_features(project, request.run, request.features, request.device, progress)
+    choice = choose_features(project, request.run, request.features)
     if choice.warning:
         progress.note(choice.warning)
     poses_config, device = request.config.poses, request.device
@@ -172,6 +178,7 @@ def prepare_pair(
         if not poses[0].spatial:
             flat = next(n for n, p in zip((a, b), poses, strict=True) if not known_in_3d(p))
             progress.note(f"{flat} has no joints in 3D: aligned by the joints in the image")
+    choice = choice.on(poses[0].skeleton, spatial=poses[0].spatial)
     return PreparedPair(
         (clips[0], clips[1]), (poses[0], poses[1]), (a, b), choice, tempo=request.tempo or 1.0
     )
@@ -203,16 +210,10 @@ def clip_of(project: Project, video_id: str) -> Video:
     return clip
 
 
-def choose_features(
-    project: Project,
-    run: str,
-    wanted: FeatureKind,
-    device: DeviceName = "auto",
-    progress: Progress | None = None,
-) -> FeatureChoice:
-    """The features that `wanted` means. `auto` uses the model if the run has one, and otherwise the
-    base model if a check on the clips of the project allows it. The default run is not used if the
-    check at the end of its training found it weak.
+def choose_features(project: Project, run: str, wanted: FeatureKind) -> FeatureChoice:
+    """The features that `wanted` means, for clips that they can read (FeatureChoice.on). `auto`
+    uses the model if the run has one, and otherwise the base model. The default run is not used if
+    the check at the end of its training found it weak.
 
     Raises UserError (exit 4) for a missing model that was requested, and for a run other than the
     default one that does not exist.
@@ -237,20 +238,7 @@ def choose_features(
             hint=f"la2ds train --run {run} trains it; --features pose needs no model",
             exit_code=ExitCode.UNUSABLE,
         )
-    from la2ds_cli.alignment.agreement import CLEARLY, check_base
-
-    check = check_base(project, device, progress)
-    if check is None:
-        return FeatureChoice("pose", "no trained model: aligned on raw poses")
-    figures = (
-        f"label-free check: the base model contradicts itself by {check.base:.1f} % of a clip, raw "
-        f"poses by {check.pose:.1f} %"
-    )
-    if check.passed:
-        return FeatureChoice("base", f"no trained model: aligned on the base model ({figures})")
-    if check.base < check.pose:
-        figures += f"; the base model would have to be {100 * (1 - CLEARLY):.0f} % lower"
-    return FeatureChoice("pose", f"no trained model: aligned on raw poses ({figures})")
+    return FeatureChoice("base", "no trained model: aligned on the base model")
 
 
 def wants_3d(project: Project, request: AlignRequest, kind: ChosenKind) -> bool:

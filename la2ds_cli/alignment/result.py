@@ -5,7 +5,6 @@ This module writes no files; la2ds_cli/views/alignment_files.py does.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,8 +38,7 @@ INTERVAL_COLUMNS = ("time_b_low", "time_b_high", "within")
 class Match:
     """The position in clip B of each frame of clip A. a (N, D), b (M, D): features as they were
     compared. path: (P, 2) whole frames. position: (N,) frames of B, NaN = no counterpart.
-    certainty: of every frame of A. references: number of reference clips used. cycle: mean distance
-    of the estimates through the references from the consensus, in % of B, NaN without them."""
+    certainty: of every frame of A. references: number of reference clips used."""
 
     a: FloatArray
     b: FloatArray
@@ -49,18 +47,16 @@ class Match:
     certainty: Certainty
     mirrored: bool = False
     references: int = 0
-    cycle: float = math.nan
 
 
 @dataclass(frozen=True)
 class AlignResult:
     """alignment: the dense correspondence. a, b: rows of videos.csv. pose_a, pose_b: the clips'
     joints. match: with the features as they were compared. speed_ratio: (N,) seconds of B per
-    second of A, NaN where unmatched and for paths that are not monotone. reason: why raw poses
-    were used, empty if they were requested or a model was used. settings: of the alignment. files:
-    written, in order. candidates: the kinds of features that were tried, the preferred one first,
-    as JSON (Candidate.to_json). same_movement: whether both show the same movement, None = it
-    cannot be judged. anchors: seconds of A and B that were forced to match."""
+    second of A, NaN where unmatched and for paths that are not monotone. reason: why the base model
+    or raw poses were used, empty if they were requested or a run was used. settings: of the
+    alignment. files: written, in order. same_movement: whether both show the same movement, None =
+    it cannot be judged. anchors: seconds of A and B that were forced to match."""
 
     a: Video
     b: Video
@@ -73,7 +69,6 @@ class AlignResult:
     reason: str
     settings: AlignConfig
     files: tuple[Path, ...] = ()
-    candidates: tuple[dict[str, Any], ...] = ()
     same_movement: Sameness | None = None
     anchors: tuple[tuple[float, float], ...] = ()
 
@@ -156,7 +151,6 @@ class AlignResult:
             "within": rounded([self.within])[0],
             "certainty": {word.replace(" ", "_"): count for word, count in self.certainty.items()},
             "speed_ratio": rounded([self.overall_ratio])[0],
-            "candidates": list(self.candidates),
             "same_movement": self.same_movement and self.same_movement.to_json(),
             "anchors": [list(anchor) for anchor in self.anchors],
             "path": {name: rounded(column) for name, column in path_columns(alignment).items()},

@@ -9,7 +9,6 @@ of the movement is computed. Then each clip is checked for this movement and pla
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from la2ds_cli.alignment.repetition_counts import repetition_counts
 from la2ds_cli.alignment.request import AlignRequest, choose_features
@@ -61,10 +60,9 @@ def align_all(
     """
     progress = progress or Progress()
     _check_request(request)
-    choice = choose_features(project, request.run, request.features, request.device, progress)
-    request = replace(request, run=choice.run(request.run))
-    for note in filter(None, (choice.warning, choice.reason)):
-        progress.note(note)
+    choice = choose_features(project, request.run, request.features)
+    if choice.warning:
+        progress.note(choice.warning)
     ids, left_out = _ids(project, names, request, progress)
     first = _ids(project, [reference], request, progress, strict=True)[0][0] if reference else None
     if first is not None and first not in ids:
@@ -141,14 +139,13 @@ def _result(
             exit_code=ExitCode.OTHER_MOVEMENT,
         )
     reference = [clip.video.id for clip in placed].index(model.clock.video.id)
-    request, kind = model.request, model.reader.kind
     return TimelineResult(
         tuple(placed),
         reference,
         named,
         left_out,
-        kind,
-        request.run,
+        model.reader.kind,
+        model.reader.request.run,
         model.reader.reason,
         joint_angles(model.clock.pose)[0],
     )

@@ -78,8 +78,7 @@ class ClipReader:
         ids: Sequence[str],
         progress: Progress,
     ) -> None:
-        self.project, self.request = project, request
-        self.kind, self.reason = choice.kind, choice.reason
+        self.project = project
         self.read = run_skeleton(project, request.run) if choice.kind == "model" else ""
         self.skeleton = self._shared(ids)
         self._known_distance: OneDistance | None = None
@@ -87,6 +86,11 @@ class ClipReader:
         if self.spatial and not self._mostly_in_3d(ids):
             self.spatial = False
             progress.note("at most half of the clips have joints in 3D: all are compared in 2D")
+        choice = choice.on(self.skeleton, spatial=self.spatial)
+        self.kind, self.reason = choice.kind, choice.reason
+        self.request = replace(request, run=choice.run(request.run))
+        if self.reason:
+            progress.note(self.reason)
 
     def _mostly_in_3d(self, ids: Sequence[str]) -> bool:
         """Whether more than half of a sample of the clips have joints in 3D, so that the others are

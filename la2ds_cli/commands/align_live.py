@@ -93,7 +93,7 @@ def run_live(
     request, targets = request_for(project), alignment_targets(project, out)
     if targets and (request.features == "model" or request.run != DEFAULT_RUN):
         # A missing run is said now: after the performance, what was seen would be lost.
-        choose_features(project, request.run, request.features, request.device)
+        choose_features(project, request.run, request.features)
     player = open_player(source, every_frame=every_frame)
     settings, progress = request.config.poses, console.progress
     clip = clip_of(project, with_poses(project, a, settings, request.device, progress))
@@ -221,10 +221,10 @@ def in_hindsight(
 
     a, source = clips
     progress = console.progress
-    chosen = request.run, request.features, request.device
-    choice = choose_features(project, *chosen, progress)
+    choice = choose_features(project, request.run, request.features)
     id_a = with_poses(project, a, request.config.poses, request.device, progress)
     poses = in_one_skeleton([project.read_pose(id_a)[0], shown], clips, progress)
+    choice = choice.on(poses[0].skeleton, spatial=poses[0].spatial)
     path = source if source.startswith("camera:") else str(Path(source).resolve())
     row = Video(slug(Path(source).stem) or "source", path, "", len(shown), shown.fps, *shown.size)
     # A part: the clip of SOURCE is not in the project, and is embedded by its joints alone.

@@ -41,7 +41,7 @@ FeaturesOption = Annotated[
     typer.Option(
         "--features",
         metavar="auto|model|base|pose",
-        help="auto: the run's model, the base model or raw poses, by a check without labels.",
+        help="auto: the run's model, else the base model, or raw poses of what it does not read.",
     ),
 ]
 MethodOption = Annotated[

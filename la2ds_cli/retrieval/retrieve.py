@@ -66,13 +66,13 @@ def retrieve(
     limits = Limits(k, k if per_video is None else per_video, min_gap)
     _check(limits)
     opened = None if store is None else Store.open(store)
-    choice = choose_features(project, run, features, device, progress)
-    run = choice.run(run)
+    choice = choose_features(project, run, features)
     if choice.warning:
         progress.note(choice.warning)
-    reason = choice.reason.replace("aligned", "compared")
     video, seconds = _parse(project, query, device, progress)
     pose = project.read_pose(video)[0]
+    choice = choice.on(pose.skeleton, spatial=False)
+    run, reason = choice.run(run), choice.reason.replace("aligned", "compared")
     if query is not None:
         note_weakness(progress, video, pose.info)
     rows = query_rows(pose, seconds)

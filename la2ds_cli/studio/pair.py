@@ -129,14 +129,11 @@ def pair_data(held: HeldPair, films: Films) -> dict[str, Any]:
     notes += [problem] if problem else []
     return data | {
         "notes": with_names(notes, held.pair.clips),
+        "kind": chosen,
         "features": features_name(chosen, plain.run),
         "method": plain.alignment.method,
         "references": plain.references,
         "reason": plain.reason,
-        "candidates": [
-            one | {"name": features_name(one["features"], one["run"] or "")}
-            for one in plain.candidates
-        ],
     }
 
 

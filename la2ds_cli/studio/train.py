@@ -24,7 +24,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from la2ds_cli.alignment.agreement import read_base_check, read_run_check
+from la2ds_cli.alignment.agreement import read_run_check
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import ADDED, Config, preset_names
 from la2ds_cli.core.errors import ExitCode, UserError
@@ -260,16 +260,13 @@ def _data(request: Request) -> Response:
 
 def to_learn_from(project: Project, state: ProjectStatus) -> dict[str, Any]:
     """How many clips training would use, and whether it is likely to help, in words; the clips by
-    split, and those with phases, which some metrics of an evaluation need. bar: what a run has to
-    beat, if that was measured."""
+    split, and those with phases, which some metrics of an evaluation need."""
     clips = len(training_videos(project))
     pays, words = outlook(clips)
-    with_base = read_base_check(project)
     return {
         "clips": clips,
         "pays": pays,
         "words": words,
-        "bar": with_base.bar if with_base else "",
         "test": state.splits.get("test", 0),
         "labelled": state.labelled,
         "listed": state.videos,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +10,8 @@ import pytest
 from la2ds_cli.alignment import agreement as module
 from la2ds_cli.alignment.agreement import (
     FEWEST_CLIPS,
-    BaseCheck,
     RunCheck,
     agreement,
-    check_base,
     check_run,
     read_run_check,
 )
@@ -22,6 +19,7 @@ from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.alignment.path import smooth_match
 from la2ds_cli.alignment.request import AlignRequest, FeatureChoice, choose_features
+from la2ds_cli.alignment.timeline import align_all
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
@@ -86,46 +84,32 @@ def filled(root: Path, clips: int) -> Project:
     return project
 
 
-def test_too_few_clips_are_not_checked(tmp_path: Path) -> None:
-    project = filled(tmp_path, FEWEST_CLIPS - 1)
-    assert check_base(project, "cpu") is None
-    assert choose_features(project, "default", "auto", "cpu").kind == "pose"
-
-
-def test_the_check_is_computed_once_for_the_same_clips(tmp_path: Path, monkeypatch) -> None:
-    project = filled(tmp_path, FEWEST_CLIPS)
-    first = check_base(project, "cpu")
-    assert first is not None
-    assert first.base < 5
-    assert first.pose < 5
-    calls = []
-
-    def counted(*args: object) -> float:
-        calls.append(args)
-        return 1.0
-
-    monkeypatch.setattr(module, "agreement", counted)
-    assert check_base(project, "cpu") == first
-    assert not calls
-    add_sequence(project, "new", POSES[FEWEST_CLIPS])
-    assert check_base(project, "cpu") == BaseCheck(1.0, 1.0)
-    assert len(calls) == 2
-    stored = json.loads((project.results_dir("agreement") / "base.json").read_text())
-    assert (stored["base"], stored["pose"]) == (1.0, 1.0)
-
-
-@pytest.mark.parametrize(("base", "kind"), [(1.0, "base"), (1.6, "base"), (1.7, "pose")])
-def test_auto_takes_the_base_model_where_it_agrees_clearly_better(
-    tmp_path: Path, monkeypatch, base: float, kind: str
+@pytest.mark.parametrize(
+    ("skeleton", "spatial", "kind"),
+    [("penn13", False, "base"), ("coco17", False, "base"), ("hand21", False, "pose"),
+     ("mediapipe33", True, "pose")],
+)  # fmt: skip
+def test_auto_takes_the_base_model_wherever_it_reads_the_joints(
+    tmp_path: Path, skeleton: str, spatial: bool, kind: str
 ) -> None:
-    monkeypatch.setattr(module, "check_base", lambda *_: BaseCheck(base, 2.0))
-    choice = choose_features(Project.create(tmp_path), "default", "auto")
-    assert choice.kind == kind
-    named = {"base": "the base model", "pose": "raw poses"}[kind]
-    assert choice.reason.startswith(f"no trained model: aligned on {named} (label-free check")
-    assert f"itself by {base:.1f} % of a clip, raw poses by 2.0 %" in choice.reason
-    assert ("would have to be 20 % lower" in choice.reason) == (kind == "pose")
-    assert "\n" not in choice.reason
+    project = Project.create(tmp_path)
+    choice = choose_features(project, "default", "auto").on(skeleton, spatial=spatial)
+    assert (choice.kind, choice.run("default")) == (kind, BASE_RUN if kind == "base" else "default")
+    assert ("aligned on the base model" in choice.reason) == (kind == "base")
+    assert ("aligned on raw poses" in choice.reason) == (kind == "pose")
+    asked = choose_features(project, "default", "base")
+    assert asked.on(skeleton, spatial=spatial) == FeatureChoice("base", "")
+
+
+@pytest.mark.parametrize("clips", [2, FEWEST_CLIPS])
+def test_two_clips_are_aligned_on_the_base_model_as_many_are(tmp_path: Path, clips: int) -> None:
+    project = filled(tmp_path, clips)
+    request = AlignRequest(project.config(), device="cpu")
+    result = find_alignment(project, "clip0", "clip1", request)
+    assert result.alignment.features == "base"
+    assert result.reason == "no trained model: aligned on the base model"
+    assert align_all(project, ["clip0", "clip1"], request).features == "base"
+    assert retrieve(project, query="clip0@1", device="cpu", k=2).features == "base"
 
 
 def test_a_run_that_was_named_is_not_replaced(tmp_path: Path) -> None:
@@ -186,11 +170,10 @@ def test_the_check_of_a_run_is_kept_beside_its_weights(tmp_path: Path) -> None:
     train(project, run="mine", config=config)
     assert read_run_check(project, "mine") is None
     found = check_run(project, "mine", "cpu")
-    beside = check_base(project, "cpu")
     assert found is not None
-    assert beside is not None
-    assert (found.base, found.pose, found.clips) == (beside.base, beside.pose, FEWEST_CLIPS)
-    assert 0 < found.run < 50
+    assert found.clips == FEWEST_CLIPS
+    assert min(found.run, found.base, found.pose) > 0
+    assert max(found.run, found.base, found.pose) < 50
     assert read_run_check(project, "mine") == found
 
     train(

@@ -49,7 +49,7 @@ def test_matched_frames_show_the_same_phase(project: Project) -> None:
     result = run(project)
     assert phase_error(result, PHASE_A, PHASE_B).max() < 0.05
     found = result.alignment
-    assert (found.features, found.method, found.mirrored) == ("pose", "dtw", False)
+    assert (found.features, found.method, found.mirrored) == ("base", "dtw", False)
     assert found.path[0].tolist() == [0, 0]
     assert found.path[-1].tolist() == [40, 60]
     np.testing.assert_allclose(found.time_b, np.arange(61) / 25.0)
@@ -61,11 +61,11 @@ def test_matched_frames_show_the_same_phase(project: Project) -> None:
 def test_says_that_no_model_was_used(project: Project) -> None:
     progress = Notes()
     result = run(project, progress=progress)
-    assert progress.lines == [result.reason]
+    assert progress.lines == [result.reason, "embedding anna, ben"]
     assert "no trained model" in result.reason
     asked = run(project, features="pose", progress=progress)
     assert asked.reason == ""
-    assert len(progress.lines) == 1
+    assert len(progress.lines) == 2
 
 
 def test_a_model_that_was_asked_for_must_exist(project: Project) -> None:
@@ -111,7 +111,7 @@ def with_others(project: Project, count: int) -> dict[str, np.ndarray]:
 
 def test_reference_clips_are_used(project: Project) -> None:
     with_others(project, 6)
-    result = run(project)
+    result = run(project, features="pose")
     assert (result.references, result.to_json()["others"]) == (6, 6)
     truth = np.interp(PHASE_A, PHASE_B, np.arange(len(PHASE_B)))
     assert np.abs(result.alignment.position - truth).max() < 1.5
@@ -314,7 +314,7 @@ def test_json_holds_everything(project: Project, tmp_path: Path) -> None:
     data = json.loads(target.read_text())
     assert data["schema_version"] == 1
     assert data["method"] == "soft_dtw"
-    assert data["features"] == "pose"
+    assert data["features"] == "base"
     assert data["run"] is None
     assert data["a"]["video"] == "anna"
     assert data["b"]["frames"] == 61

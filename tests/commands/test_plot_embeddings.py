@@ -18,7 +18,7 @@ def test_draws_and_tells(run: Run, tmp_path: Path) -> None:
     picture, sheet = tmp_path / "p.png", tmp_path / "p.html"
     result = run("plot-embeddings", "clip-0", "clip-1", "--out", str(picture), "--out", str(sheet))
     assert result.exit_code == 0, result.stderr
-    assert "no trained model: drawn on raw poses" in result.stderr
+    assert "no trained model: drawn on the base model" in result.stderr
     assert "of the variance" in result.stdout
     assert result.stdout.splitlines()[-2:] == [str(picture), str(sheet)]
     assert picture.stat().st_size > 10_000

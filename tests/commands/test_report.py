@@ -35,7 +35,7 @@ def test_a_pair_as_json(document: Document, tmp_path: Path) -> None:
     assert found["file"] == str(out)
     assert found["bytes"] == out.stat().st_size
     assert found["a"] == {"video": "clip-0", "pictures": 0, "every": None, "height": None}
-    assert found["features"] == "pose"
+    assert found["features"] == "base"
     assert found["baselines"]["clock"]["mean_seconds"] > 0
 
 

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import Result
 
 from la2ds_cli.core.errors import ExitCode
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.project import BASE_RUN, Project
 
 Run = Callable[..., Result]
 Document = Callable[..., dict[str, Any]]
@@ -55,7 +55,7 @@ def test_the_index_is_told(
     assert "searched 120 frames of 3 clips, exactly, index: 0 clips added, 1 dropped" in (
         result.stdout
     )
-    assert project.index_path("pose-penn13").exists()
+    assert project.index_path(f"model-{BASE_RUN}").exists()
 
 
 @pytest.mark.parametrize("name", ["approximate", "faiss"])  # the second: as it was called

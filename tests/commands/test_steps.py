@@ -56,11 +56,11 @@ def test_a_run_name_with_a_path_in_it_is_refused(run: Run):
     assert run("embed", "--run", "../x").exit_code == ExitCode.USAGE
 
 
-def test_align_without_a_model_uses_poses_and_says_so(run: Run, tmp_path: Path):
+def test_align_without_a_run_uses_the_base_model_and_says_so(run: Run, tmp_path: Path):
     table = tmp_path / "ab.csv"
     result = run("align", "clip-0", "clip-1", "--out", str(table))
     assert result.exit_code == 0
-    assert "aligned by dtw on raw poses" in result.stdout
+    assert "aligned by dtw on base model" in result.stdout
     assert "no trained model" in result.stderr
     assert result.stdout.splitlines()[-1] == str(table)
     assert len(table.read_text().splitlines()) > 40
@@ -105,7 +105,7 @@ def test_retrieve_lists_what_it_found_and_draws_a_sheet(run: Run, tmp_path: Path
     assert lines[0].split() == ["query", "found", "distance", "phase"]
     assert all(line.startswith("clip-0@0.50  clip-") for line in lines[1:4])
     assert not any("  clip-0@" in line for line in lines[1:4])
-    assert "compared by raw poses" in result.stdout
+    assert "compared by base model" in result.stdout
     assert lines[-1] == str(sheet)
     assert sheet.read_bytes().startswith(b"\x89PNG")
 

@@ -26,7 +26,7 @@ def test_it_writes_what_is_named_and_says_where(run: Run, tmp_path: Path):
     assert result.exit_code == 0, result.stderr
     assert result.stdout.splitlines()[-3:] == [str(file) for file in files]
     assert "clip-1 at the speed of clip-0" in result.stdout
-    assert "aligned by dtw on raw poses" in result.stdout
+    assert "aligned by dtw on base model" in result.stdout
     assert "40 frames at 20 per second" in result.stdout
     assert [file.is_file() for file in files] == [True] * 3
     assert probe(files[0]).frames_declared == 40
@@ -50,7 +50,7 @@ def test_the_document_holds_what_was_made(document: Document, tmp_path: Path):
     assert found["command"] == "sync"
     assert found["files"] == [out, cuts]
     assert (found["a"]["video"], found["b"]["video"]) == ("clip-0", "clip-1")
-    assert (found["method"], found["features"], found["run"]) == ("linear", "pose", None)
+    assert (found["method"], found["features"], found["run"]) == ("linear", "base", None)
     assert (found["frames"], found["fps"], found["frames_without_counterpart"]) == (40, 20.0, 0)
     assert found["segments"] == 1
     assert found["privacy"] is True

@@ -38,7 +38,7 @@ def test_one_clip_to_all_others(project: Project):
     assert "6 ok" in lines
     assert "24 boundaries" not in result.stdout  # the clips' own ends are none
     assert "12 boundaries; look at these first:" in lines
-    assert "propagated from 1 labelled clip by raw poses" in lines
+    assert "propagated from 1 labelled clip by base model" in lines
     folder = project.results_dir("transfer")
     assert lines[-3:] == [str(folder / f"{n}.csv") for n in ("phases", "boundaries", "frames")]
     assert "no trained model" in result.stderr

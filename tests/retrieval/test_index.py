@@ -228,7 +228,7 @@ def test_only_new_and_changed_clips_are_read(
     pose_index(project)
     assert read == []
     assert {file: file.stat().st_mtime_ns for file in folder.iterdir()} == before  # nor written
-    retrieve(project, query="anna@1.0", k=2)
+    retrieve(project, query="anna@1.0", k=2, features="pose")
     assert set(read) == {"anna"}
 
 
@@ -381,12 +381,13 @@ def test_embeddings_are_indexed_and_a_second_query_needs_no_network(
     assert same(extended, fresh(trained, "model-default", make))
     monkeypatch.setattr(embedding, "embed", None)
     monkeypatch.setattr(embedding, "light_embedder", None)
-    result = found(trained)
+    result = found(trained, features="auto")
     assert result.features == "model"
     assert (result.searched.kept, result.searched.clips) == (4, 4)
 
 
 def found(project: Project, **options: Any) -> RetrievalResult:
+    options.setdefault("features", "pose")
     return retrieve(project, query="anna@1.0", k=2, **options)
 
 

@@ -118,8 +118,8 @@ def test_default_query_is_the_middle_of_the_first_clip(project: Project) -> None
 def test_says_that_no_model_was_used(project: Project) -> None:
     progress = Notes()
     result = run(project, progress=progress)
-    assert result.features == "pose"
-    assert progress.lines == ["no trained model: compared on raw poses"]
+    assert result.features == "base"
+    assert progress.lines[0] == "no trained model: compared on the base model"
     assert result.reason == progress.lines[0]
 
 

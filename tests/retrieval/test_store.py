@@ -65,7 +65,9 @@ def uri(tmp_path: Path) -> str:
 
 
 def ask(project: Project, uri: str, **options: Any) -> RetrievalResult:
+    """The answer of the store, by raw poses unless other features are asked for."""
     known = {name: options.pop(name, ()) for name in ("groups", "phases")}
+    options.setdefault("features", "pose")
     return retrieve(project, store=StoreQuery(uri, **known), **options)
 
 
@@ -114,7 +116,7 @@ def test_one_project_has_the_answers_of_exact_search(
     project: Project, uri: str, options: dict[str, Any]
 ) -> None:
     for query in ("anna", "ben@1.0"):
-        exact = retrieve(project, query=query, **options)
+        exact = retrieve(project, query=query, features="pose", **options)
         stored = ask(project, uri, query=query, **options)
         assert places(stored) == places(exact)
         np.testing.assert_allclose(distances(stored), distances(exact), rtol=1e-6)
@@ -144,6 +146,7 @@ def test_limits_are_met_by_looking_further(project: Project, uri: str) -> None:
     moving = replace(held, xy=held.xy + np.random.default_rng(0).normal(0, 0.1, held.xy.shape))
     add_sequence(project, "held", moving)
     options: dict[str, Any] = {"query": "anna@1.0", "k": 6, "per_video": 2, "min_gap": 0.5}
+    options["features"] = "pose"
     exact, stored = retrieve(project, **options), ask(project, uri, **options)
     assert len(stored.queries[0].hits) == 6
     assert places(stored) == places(exact)
@@ -187,7 +190,7 @@ def test_the_rate_of_the_first_project_stays(project: Project, other: Project, u
     ask(project, uri)
     assert json.loads(table(uri).schema.metadata[b"la2ds"])["fps"] == pytest.approx(50)
     assert project.index_path("pose-penn13-50fps").exists()
-    retrieve(project)  # and the index of the project is still at its own
+    retrieve(project, features="pose")  # and the index of the project is still at its own
     index = json.loads((project.index_path("pose-penn13") / "recipe.json").read_text())
     assert index["config"]["fps"] == pytest.approx(20)
 
@@ -222,7 +225,7 @@ def test_group_and_phase(project: Project, other: Project, uri: str) -> None:
 def test_the_phase_of_a_hit_is_compared_with_the_querys(project: Project, uri: str) -> None:
     label(project, anna=((0, 41, "up"),), ben=((0, 61, "up"),), cleo=((0, 20, "down"),))
     result = ask(project, uri, query="anna@1.0", k=12)
-    exact = retrieve(project, query="anna@1.0", k=12)
+    exact = retrieve(project, query="anna@1.0", k=12, features="pose")
     assert [(h.phase, h.same_phase) for h in result.queries[0].hits] == [
         (h.phase, h.same_phase) for h in exact.queries[0].hits
     ]
@@ -377,7 +380,7 @@ def test_small_files_are_joined(
 ) -> None:
     monkeypatch.setattr(frame_table, "_SMALL_FILES", 3)
     monkeypatch.setattr("la2ds_cli.retrieval.index.PART_BYTES", 1)
-    exact = retrieve(project, query="ben")
+    exact = retrieve(project, query="ben", features="pose")
     assert places(ask(project, uri, query="ben")) == places(exact)
     assert table(uri).stats()["fragment_stats"]["num_fragments"] == 1
 

@@ -74,7 +74,7 @@ def test_an_anchor_moves_the_match_as_the_option_of_the_command_does(project: Pr
     assert found["position"] != plain["position"]
     assert found["anchors"][0]["frames"] == [18, wrong]
     assert found["anchors"][0]["seconds"] == pytest.approx([18 / 20, wrong / 25])
-    by_option = AlignRequest(project.config(), features="pose", anchors=((18 / 20, wrong / 25),))
+    by_option = AlignRequest(project.config(), features="base", anchors=((18 / 20, wrong / 25),))
     result = find_alignment(project, "a", "b", by_option)
     assert found["position"] == pytest.approx(result.alignment.position.tolist(), abs=2e-3)
 
@@ -194,7 +194,7 @@ def test_exports_are_commands_with_the_anchors(project: Project) -> None:
     command = export_arguments(held, pair, "video")
     assert command[:3] == ["sync", "a", "b"]
     assert "--anchor=0.9=0.6" in command
-    assert "--features=pose" in command
+    assert "--features=base" in command
     assert command[-1] == f"--out={project.root}/results/studio/a--b.mp4"
 
 

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 import tomli_w
 
-from la2ds_cli.alignment.agreement import check_base
 from la2ds_cli.core.artifact import write_text
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
@@ -105,18 +104,6 @@ def test_the_page_says_how_many_clips_are_for_training(clips: Project) -> None:
     learn = data_of(clips)["learn"]
     assert (learn["clips"], learn["test"], learn["listed"]) == (6, 2, 8)
     assert learn["words"] == outlook(6)[1]
-
-
-def test_what_a_run_has_to_beat_is_told_where_it_was_measured(clips: Project) -> None:
-    assert data_of(clips)["learn"]["bar"] == ""
-    check = check_base(clips, "cpu")
-    assert check is not None
-    said = data_of(clips)["learn"]["bar"]
-    assert (
-        f"{check.base:.1f} % with the base model and {check.pose:.1f} % with raw movement" in said
-    )
-    clips.mark_video("clip6", split="train", group="")  # of other clips nobody knows
-    assert data_of(clips)["learn"]["bar"] == ""
 
 
 def test_an_empty_project_has_nothing_to_train_on(tmp_path: Path) -> None:

@@ -206,15 +206,6 @@ function tellHow() {
   const through = data.references ? `, through ${data.references} other clips` : "";
   at("how").textContent = `Aligned by ${data.method} on ${data.features}${through}${
     data.mirrored ? "; B is shown mirrored" : ""}.${data.reason ? ` ${data.reason}.` : ""}`;
-  const several = data.candidates.length > 1;
-  at("candidates").hidden = at("candidates-note").hidden = !several;
-  at("candidates").tBodies[0].replaceChildren(...data.candidates.map((one) => {
-    const row = made("tr");
-    row.append(made("td", one.name),
-      made("td", one.cycle_percent === null ? "–" : `${one.cycle_percent.toFixed(1)} %`, "number"),
-      made("td", one.chosen ? "✓ chosen" : ""));
-    return row;
-  }));
   at("notes").replaceChildren(...data.notes.map((note) => {
     const item = made("li");
     item.append(made("span", note, "warning"));
@@ -223,7 +214,7 @@ function tellHow() {
   const quoted = (text) => (/^[\w.:/=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
   const anchors = data.anchors.filter((one) => one.seconds)
     .map(({ seconds: [a, b] }) => ` --anchor ${a.toFixed(4)}=${b.toFixed(4)}`).join("");
-  const kind = anchors ? ` --features ${data.candidates.find((one) => one.chosen).features}` : "";
+  const kind = anchors ? ` --features ${data.kind}` : "";
   at("command").textContent = `la2ds align ${quoted(pair.a)} ${quoted(pair.b)}${kind}${anchors}`;
 }
 

@@ -67,10 +67,9 @@ onWork((job) => {
 const several = (count, one, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;
 
 function tellLearn() {
-  const { words, pays, bar, clips, test, labelled, listed } = known.learn;
+  const { words, pays, clips, test, labelled, listed } = known.learn;
   const sentence = (text) => (text ? `${text[0].toUpperCase()}${text.slice(1)}.` : "");
   at("outlook").textContent = sentence(words);
-  at("bar").textContent = sentence(bar);
   at("outlook").className = pays === "likely" ? "good" : "";
   at("clips-by-split").textContent = `${several(clips, "clip")} of ${listed} for training, ${test} kept for test, ${labelled} with phases.`
     + (test ? "" : " None is kept for test, so an evaluation scores all clips, including those trained on.");

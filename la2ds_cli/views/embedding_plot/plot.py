@@ -160,8 +160,7 @@ def plot_embeddings(
     progress = progress or Progress()
     _check_count(names)
     check_method(method)
-    choice = choose_features(project, request.run, request.features, request.device, progress)
-    request = replace(request, run=choice.run(request.run))
+    choice = choose_features(project, request.run, request.features)
     if choice.warning:
         progress.note(choice.warning)
     settings = request.config.poses
@@ -171,6 +170,8 @@ def plot_embeddings(
     for name, pose in zip(names, poses, strict=True):
         note_weakness(progress, name, pose.info)
         check_skeletons(poses[0], pose, (names[0], name))
+    choice = choice.on(poses[0].skeleton, spatial=False)
+    request = replace(request, run=choice.run(request.run))
     reason = choice.reason.replace("aligned", "drawn")
     if reason:
         progress.note(reason)
