@@ -160,7 +160,6 @@ def features_of(project: Project, request: AlignRequest, result: TimelineResult)
     ids = [clip.video.id for clip in result.clips]
     mirrored = {clip.video.id: clip.mirrored for clip in result.clips}
     choice = choose_features(project, request.run, request.features)
-    request = replace(request, run=choice.run(request.run))
     reader = ClipReader(project, request, choice, ids, Progress())
     clips = list(reader.clips(ids, {}))
     fps = velocity_rate([clip.pose for clip in clips])

@@ -11,7 +11,12 @@ import numpy as np
 
 from la2ds_cli.alignment.consensus import choose_references
 from la2ds_cli.alignment.methods import get_method
-from la2ds_cli.alignment.request import AlignRequest, check_skeletons, choose_features
+from la2ds_cli.alignment.request import (
+    AlignRequest,
+    check_skeletons,
+    choose_features,
+    wants_3d,
+)
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode, UserError
@@ -19,6 +24,7 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase, PoseSequence
 from la2ds_cli.evaluation.phase_labels import overlap_error
+from la2ds_cli.features.spatial import known_in_3d
 from la2ds_cli.labels.pairs import PairAlignments, compute_features
 from la2ds_cli.labels.vote import PropagatedSpans, Span, labelled_spans, propagate_spans
 
@@ -31,7 +37,7 @@ marked test)."""
 class PropagationInputs:
     """spans: phases of each labelled clip, in rows. targets: ids of the clips to label. poses: of
     all of them. paths: id -> source file. alignments: between any two of them. problems: clips that
-    cannot be used. reason: why raw poses are used."""
+    cannot be used. reason: why the base model or raw poses are used."""
 
     spans: dict[str, list[Span]]
     targets: list[str]
@@ -62,22 +68,20 @@ def load_inputs(
     """
     settings = request.settings
     get_method(settings.method)
-    choice = choose_features(project, request.run, request.features, request.device, progress)
-    request = replace(request, run=choice.run(request.run))
-    for note in (choice.warning, choice.reason):
-        if note:
-            progress.note(note)
+    choice = choose_features(project, request.run, request.features)
+    if choice.warning:
+        progress.note(choice.warning)
     clips = _Clips(project, request, progress)
     spans = _read_spans(clips, sources, phases)
     targets = list(dict.fromkeys(id for name in targets if (id := clips.resolve(name))))
     references = _read_references(project, clips, request)
-    features = compute_features(
-        project,
-        {clip: clips.poses[clip] for clip in dict.fromkeys([*spans, *targets, *references])},
-        choice.kind,
-        request,
-        progress,
-    )
+    poses = {clip: clips.poses[clip] for clip in dict.fromkeys([*spans, *targets, *references])}
+    spatial = wants_3d(project, request, choice.kind) and all(map(known_in_3d, poses.values()))
+    choice = choice.on(next(iter(poses.values())).skeleton, spatial=spatial)
+    if choice.reason:
+        progress.note(choice.reason)
+    request = replace(request, run=choice.run(request.run))
+    features = compute_features(project, poses, choice.kind, request, progress)
     for clip in dict.fromkeys([*spans, *targets]):
         if clip in features.problems:
             clips.refuse(clip, features.problems[clip])

@@ -387,7 +387,8 @@ def test_embeddings_are_indexed_and_a_second_query_needs_no_network(
 
 
 def found(project: Project, **options: Any) -> RetrievalResult:
-    return retrieve(project, query="anna@1.0", k=2, **({"features": "pose"} | options))
+    options.setdefault("features", "pose")
+    return retrieve(project, query="anna@1.0", k=2, **options)
 
 
 def test_other_weights_start_a_new_index(trained: Project) -> None:

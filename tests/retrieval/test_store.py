@@ -67,7 +67,8 @@ def uri(tmp_path: Path) -> str:
 def ask(project: Project, uri: str, **options: Any) -> RetrievalResult:
     """The answer of the store, by raw poses unless other features are asked for."""
     known = {name: options.pop(name, ()) for name in ("groups", "phases")}
-    return retrieve(project, store=StoreQuery(uri, **known), **({"features": "pose"} | options))
+    options.setdefault("features", "pose")
+    return retrieve(project, store=StoreQuery(uri, **known), **options)
 
 
 def places(result: RetrievalResult) -> list[list[tuple[str, int]]]:
