@@ -1,13 +1,14 @@
 """Make the tables of docs/results/human-labels.md: events that people set, people never trained on.
 
     python benchmarks/human_labels.py --data HUMAN_EVENTS --work DIR [--preset default] [--set K=V]
-        [--seeds 0,1,2] [--sets golf,skijump,squat,push_up,pull_up] [--baselines]
+        [--seeds 0,1,2] [--sets golf,skijump,squat,push_up,pull_up,walk] [--baselines]
 
-HUMAN_EVENTS: a folder with golf, skijump and repetitions. Imports each data set into two projects
-below --work, one for each half of the people: it tests that half and trains on the joints of the
-other. Trains every preset there for each seed, measures it beside the baselines, and replaces what
-stands between the two marks of the page. The same command goes on after an interruption: nothing is
-trained or scored twice. --sets makes a part of the work, as for two processes beside each other.
+HUMAN_EVENTS: a folder with golf, skijump and repetitions; the walks are in one beside it, gait.
+Imports each data set into two projects below --work, one for each half of the people: it tests that
+half and trains on the joints of the other. Trains every preset there for each seed, measures it
+beside the baselines, and replaces what stands between the two marks of the page. The same command
+goes on after an interruption: nothing is trained or scored twice. --sets makes a part of the work,
+as for two processes beside each other.
 """
 
 from __future__ import annotations
@@ -85,6 +86,11 @@ def repetition_pair(a: Info, b: Info) -> str:
     return "all" if usual and a["source_video"] != b["source_video"] else ""
 
 
+def walk_pair(a: Info, b: Info) -> str:
+    """Walks of children and of adults have other events; both are filmed from the side."""
+    return "all" if a["set"] == b["set"] and a["person"] != b["person"] else ""
+
+
 @dataclass(frozen=True)
 class DataSet:
     """folder: with clips.csv and phases.csv. clips: the folder of its joints below it. person:
@@ -119,6 +125,7 @@ SETS = {
         ),
         DataSet("skijump", "skijump", "clips", "penn13", (1280, 720), "athlete", jump_pair),
         *map(_repetitions, ("squat", "push_up", "pull_up")),
+        DataSet("walk", "../gait", "side", "penn13", (1280, 720), "person", walk_pair),
     )
 }
 

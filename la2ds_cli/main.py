@@ -61,6 +61,17 @@ _OF_THE_SYSTEM = frozenset(
 )
 
 
+def _say_that_it_is_an_argument(error: Any) -> None:
+    """Of `export --format coco-json`: FORMAT is given without a name; the option that is spelled
+    most alike is another one."""
+    command = error.ctx.command if error.ctx else None
+    for given in command.params if command else ():
+        place = given.metavar if given.param_type_name == "argument" else None
+        if place == error.option_name.lstrip("-").upper():
+            error.possibilities = None
+            error.message = f"{error.option_name} is no option: give {place} without a name"
+
+
 class Commands(TyperGroup):
     """Turns a UserError into two lines and its exit code; bugs keep their traceback."""
 
@@ -91,6 +102,10 @@ class Commands(TyperGroup):
             problem = UserError(said, hint=hint, exit_code=ExitCode.STORAGE)
             console.error(problem)
             raise typer.Exit(problem.exit_code) from error
+        except Exception as error:
+            if hasattr(error, "possibilities"):  # NoSuchOption, which Typer keeps to itself
+                _say_that_it_is_an_argument(error)
+            raise
 
     def list_commands(self, ctx: Any) -> list[str]:
         """In the order of use; Typer itself puts groups last."""

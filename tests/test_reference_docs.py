@@ -327,6 +327,13 @@ def test_the_examples_on_a_page_are_command_lines_that_la2ds_accepts(page: str):
             raise AssertionError(f"{page}: la2ds {line}: {error!r}") from error
 
 
+@pytest.mark.parametrize("page", USER_PAGES)
+def test_examples_of_a_width_fit_the_heads(page: str):
+    heads = load_config().model.heads
+    for width in re.findall(r"--set model\.width=(\d+)", (ROOT / page).read_text("utf-8")):
+        assert int(width) % (2 * heads) == 0, f"{page}: model.width={width}"
+
+
 def test_examples_are_found():
     assert sum(1 for page in USER_PAGES for _ in commands_on(page)) > 150
 

@@ -64,6 +64,14 @@ def refuse_beside_live(options: Sequence[str]) -> None:
         )
 
 
+def _file_of(project: Project, source: str) -> str:
+    """The video of SOURCE, if it is the name of a clip of the project; else SOURCE."""
+    if source.startswith("camera:") or Path(source).exists():
+        return source
+    clip = project.find(source)
+    return source if clip is None else str(project.source(clip))
+
+
 def run_live(
     console: Console,
     root: Path,
@@ -94,7 +102,7 @@ def run_live(
     if targets and (request.features == "model" or request.run != DEFAULT_RUN):
         # A missing run is said now: after the performance, what was seen would be lost.
         choose_features(project, request.run, request.features)
-    player = open_player(source, every_frame=every_frame)
+    player = open_player(_file_of(project, source), every_frame=every_frame)
     settings, progress = request.config.poses, console.progress
     clip = clip_of(project, with_poses(project, a, settings, request.device, progress))
     pose = project.read_pose(clip.id)[0]

@@ -149,7 +149,7 @@ def pose_file_command(format_name: str) -> Callable[..., None]:
             typer.Option(
                 "--video",
                 metavar="FILE|DIR",
-                help="The video of the poses, or a folder with one for each clip.",
+                help="The video of the poses, or a clip's name; or a folder of one for each.",
             ),
         ] = None,
         joint_map: Annotated[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from typing import Annotated
 
 import typer
@@ -15,6 +16,8 @@ from la2ds_cli.commands.options import (
     open_project,
 )
 from la2ds_cli.core.errors import ExitCode, UserError
+
+_MOST_NAMED = 5  # files
 
 
 def remove(
@@ -61,4 +64,15 @@ def remove(
                 "extract-poses brings a clip back if its video is in a folder that it is given"
             )
         if left:
-            console.note(f"files that you made of it stay: {', '.join(left)}")
+            console.note(f"files that you made of it stay: {_named(left)}")
+
+
+def _named(files: list[str]) -> str:
+    """The files or, of many, how many there are in which folders."""
+    if len(files) <= _MOST_NAMED:
+        return ", ".join(files)
+    folders = Counter(file.rpartition("/")[0] for file in files)
+    return ", ".join(
+        f"1 file in {folder}" if count == 1 else f"{count} files in {folder}"
+        for folder, count in folders.items()
+    )

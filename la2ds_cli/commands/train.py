@@ -102,7 +102,7 @@ def train(
 
     \b
       la2ds train --project swings --max-minutes 30
-      la2ds train --run wide --set model.width=256 --set train.steps=4000
+      la2ds train --run wide --set model.width=384 --set train.steps=4000
       la2ds train --from base --max-minutes 1
       la2ds train --seeds 0,1,2 --engine ray
       la2ds train --run frames --method tcc --input rgb

@@ -148,7 +148,7 @@ class ModelConfig:
     missing: MissingJoints = "mixed"
     joints: JointKind = "position"  # as they lie, as deviations from the clip's mean, or both
     width: int = 192  # features of a token and of the embedding
-    heads: int = 3  # attention heads; they divide the width
+    heads: int = 3  # attention heads; the width is an even multiple of them
     spatial_layers: int = 2  # within a frame; 0: one linear layer on the flattened map
     temporal_layers: int = 4  # over the frames of a clip
     cross_layers: int = 0  # between the two clips of a pair, in training

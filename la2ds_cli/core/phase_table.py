@@ -22,6 +22,7 @@ ORIGIN = "origin"  # optional: PERSON or PROPAGATED; empty, or without the colum
 PERSON, PROPAGATED = "person", "carried"
 ORIGIN_CLIPS = "origin_clips"  # of propagated rows: ids of the labelled clips, a space between two
 ORIGIN_TIME = "origin_time"  # of propagated rows: when they were written, UTC, ISO 8601
+ORIGIN_CONFIDENCE = "origin_confidence"  # of propagated rows: of the start and of the end, 0 to 1
 CHECKED = "checked"  # of propagated rows: which of START, END a person has looked at, or moved
 START, END = "start", "end"
 _HINT = "columns: video,start,end,phase (frame numbers, end exclusive)"

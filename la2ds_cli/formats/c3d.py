@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,7 +19,7 @@ import numpy as np
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import FloatArray
+from la2ds_cli.core.types import MOST_FPS, MOST_SECONDS, FloatArray, Phase
 from la2ds_cli.formats.checks import JointsError, PoseFileError, shown
 from la2ds_cli.formats.file_clip import FileClip, ImportOptions, person_in_space
 from la2ds_cli.formats.importing import PoseFormat, import_files
@@ -32,6 +33,8 @@ _TO_CAMERA = {
     "X": np.array([[0, 1, 0], [-1, 0, 0], [0, 0, 1]]),
 }
 _UPWARD = "Z"  # of most laboratories, where the file does not say
+_NO_SIDE = "general"  # the context of an event that belongs to neither side
+_BEFORE = "background"  # the phase before the first event, which is thereby an event for evaluate
 
 
 def import_c3d(
@@ -45,8 +48,9 @@ def import_c3d(
     Reads the 3D points by their labels (the part behind a colon, as in `Anna:LKNE`), the rate and
     the units (m, cm or mm). A point with a negative residual is missing; the others have score 1.
     Up is the axis that POINT:Y_SCREEN names, else Z. The joints in the image are an orthographic
-    view. Markers on the skin are not joints: --map says which marker to use for which joint. Drops
-    analogue channels and events.
+    view. Markers on the skin are not joints: --map says which marker to use for which joint. A
+    phase begins at every event of the group EVENT and has its name, such as `left foot strike`.
+    Drops analogue channels and events of the header.
     """
     pose_format = PoseFormat("c3d", (".c3d",), read_clips)
     return import_files(project, root, pose_format, options or ImportOptions(), progress)
@@ -56,17 +60,19 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
     """The clip of one file; raises PoseFileError and OSError."""
     with path.open("rb") as handle:
         file = _open(handle)
-        names = [label.rpartition(":")[2].strip() for label in file.labels()[: file.points]]
+        labels = file.texts("POINT:LABELS")[: file.points]
+        names = [label.rpartition(":")[2].strip() for label in labels]
         if not names:
             raise JointsError("it has no labelled points")
         order = joint_order(names, len(names), options.skeleton, options.renamed)
         units = file.text("POINT:UNITS") or "mm"
         if units not in UNITS:
             raise PoseFileError(f"its units are {shown(units)}, not {', '.join(UNITS)}")
+        phases = _phases(file, file.rate or options.fps or 0.0)
         points = file.read_points(handle)[:, : len(names)]
     world = UNITS[units] * points @ _axes(file.text("POINT:Y_SCREEN")).T
     people = {t: [person_in_space(frame)] for t, frame in enumerate(world)}
-    return [FileClip(path.stem, path, people, order, first=0, fps=file.rate)]
+    return [FileClip(path.stem, path, people, order, first=0, fps=file.rate, phases=phases)]
 
 
 def _axes(vertical: str) -> FloatArray:
@@ -78,13 +84,66 @@ def _axes(vertical: str) -> FloatArray:
     return turn
 
 
+def _phases(file: _File, rate: float) -> tuple[Phase, ...]:
+    """The clip as phases that begin at its events, each until the next, in frames of the clip.
+
+    Names of several events in one frame are joined. Events after the last frame are left out; those
+    before the first frame say which phase the clip begins in. Raises PoseFileError.
+    """
+    events = _events(file, rate)
+    begun = max((frame for frame, _ in events if frame <= 0), default=0)
+    names: dict[int, list[str]] = {}
+    for frame, name in sorted(set(events)):
+        if begun <= frame < file.frames:
+            names.setdefault(max(frame, 0), []).append(name)
+    if names and min(names) > 0:
+        names = {0: [_BEFORE], **names}
+    return tuple(
+        Phase(start, end, " and ".join(names[start]))
+        for start, end in pairwise([*names, file.frames])
+    )
+
+
+def _events(file: _File, rate: float) -> list[tuple[int, str]]:
+    """Frame in the clip, negative before it, and name of every event. Seconds count from frame 1,
+    even if the clip begins later."""
+    labels, contexts = file.texts("EVENT:LABELS"), file.texts("EVENT:CONTEXTS")
+    times = file.numbers("EVENT:TIMES")
+    seconds = times[: len(times) // 2 * 2].reshape(-1, 2) @ (60, 1)
+    used = _number(file.parameters, "EVENT:USED", len(labels))
+    if not 0 <= used <= min(len(labels), len(seconds)):
+        raise PoseFileError(
+            f"it has {len(labels)} labels and {len(seconds)} times for {used:g} events",
+            "write the file again with its events, or with 0 in EVENT:USED",
+        )
+    seconds = seconds[: int(used)]
+    if not (np.abs(seconds) <= MOST_SECONDS).all():
+        raise PoseFileError(
+            f"the times of its events are not numbers of up to {MOST_SECONDS:,.0f} seconds",
+            "write the file again with its events, or with 0 in EVENT:USED",
+        )
+    frames = np.rint(seconds * min(rate, MOST_FPS)) - (file.first - 1)
+    contexts += [""] * len(labels)
+    return [
+        (int(frame), _event_name(context, label))
+        for frame, label, context in zip(frames, labels, contexts, strict=False)
+    ]
+
+
+def _event_name(context: str, label: str) -> str:
+    """`left foot strike` for the context Left and the label Foot Strike."""
+    side, event = (" ".join(text.split()).casefold() for text in (context, label))
+    known = side == _NO_SIDE or event.startswith(side)
+    return (event if known else f"{side} {event}").strip() or "event"
+
+
 # --- the format -----------------------------------------------------------------------------------
 
 _BLOCK = 512
 _MAGIC = 0x50  # the second byte of every file
 _INTEL, _DEC, _MIPS = 84, 85, 86  # processors: the order of bytes, and DEC's own floats
 _CHARACTERS, _BYTES, _WORDS, _FLOATS = -1, 1, 2, 4  # types of parameters: the bytes of a value
-_READ_GROUPS = ("POINT", "TRIAL")
+_READ_GROUPS = ("POINT", "TRIAL", "EVENT")
 _LAST_FRAME = 0xFFFF  # the header counts no further
 _MOST_BYTES = 1 << 20  # of parameters; the format has a number for 128 KiB
 
@@ -93,29 +152,35 @@ Values = list[str] | FloatArray
 
 @dataclass(frozen=True)
 class _File:
-    """The facts in the header and the parameters. points, analogue: numbers of each frame. scale:
-    of integers, 0 for points as floats. start: of the first frame in the file, in bytes."""
+    """The facts in the header and the parameters. points, analogue: numbers of each frame. first:
+    number of the first frame. scale: of integers, 0 for points as floats. start: of the first frame
+    in the file, in bytes."""
 
     processor: int
     parameters: Mapping[str, Values]
     points: int
     analogue: int
+    first: int
     frames: int
     scale: float
     rate: float
     start: int
 
-    def labels(self) -> list[str]:
-        """POINT:LABELS and what follows in LABELS2, LABELS3, ..., of 255 names at most each."""
-        names, number = list(self.texts("POINT:LABELS")), 2
-        while more := self.texts(f"POINT:LABELS{number}"):
-            names += more
-            number += 1
-        return names
-
     def texts(self, name: str) -> list[str]:
-        values = self.parameters.get(name, [])
-        return values if isinstance(values, list) else []
+        """The texts of a parameter, and of `name`2, `name`3, ..., as one holds 255 at most."""
+        values = (self.parameters[part] for part in self._parts(name))
+        return [text for part in values if isinstance(part, list) for text in part]
+
+    def numbers(self, name: str) -> FloatArray:
+        """The numbers of a parameter, flat, and of those that continue it."""
+        values = [self.parameters[part] for part in self._parts(name)]
+        return np.concatenate([np.zeros(0), *(v for v in values if isinstance(v, np.ndarray))])
+
+    def _parts(self, name: str) -> list[str]:
+        parts = [name]
+        while f"{name}{len(parts) + 1}" in self.parameters:
+            parts.append(f"{name}{len(parts) + 1}")
+        return [part for part in parts if part in self.parameters]
 
     def text(self, name: str) -> str:
         """The first text of a parameter without blanks, empty if it has none."""
@@ -168,7 +233,7 @@ def _open(handle: BinaryIO) -> _File:
         raise PoseFileError(f"its header has {points:.0f} points, but its parameters {used:g}")
     if not math.isfinite(scale) or scale == 0:
         raise PoseFileError(f"its scale is {scale:g}, not a number other than 0")
-    frames = _frames(parameters, first, last)
+    first, frames = _first_and_number(parameters, first, last)
     value = 2 if scale > 0 else 4  # bytes
     there = (size - data) // max(1, value * int(4 * points + analogue))
     if not 0 < frames <= there:
@@ -180,6 +245,7 @@ def _open(handle: BinaryIO) -> _File:
         parameters,
         points=int(points),
         analogue=int(analogue),
+        first=int(first),
         frames=int(frames),
         scale=max(scale, 0.0),
         rate=rate if 0 < rate < math.inf else 0.0,
@@ -193,17 +259,19 @@ def _number(parameters: Mapping[str, Values], name: str, otherwise: float) -> fl
     return float(values[0]) if isinstance(values, np.ndarray) and len(values) else otherwise
 
 
-def _frames(parameters: Mapping[str, Values], first: float, last: float) -> float:
-    """The number of frames: from the header or, if they are too many for it, from parameters with a
-    larger range."""
+def _first_and_number(
+    parameters: Mapping[str, Values], first: float, last: float
+) -> tuple[float, float]:
+    """The number of the first frame, and how many there are: from the header or, if they are too
+    many for it, from parameters with a larger range."""
     if last != _LAST_FRAME:
-        return last - first + 1
+        return first, last - first + 1
     ends = [parameters.get(f"TRIAL:ACTUAL_{end}_FIELD", []) for end in ("START", "END")]
     if all(isinstance(words, np.ndarray) and len(words) == 2 for words in ends):
         low, high = np.array(ends, np.float64).T % 2**16
         start, end = low + 2**16 * high
-        return end - start + 1
-    return _number(parameters, "POINT:LONG_FRAMES", last - first + 1)
+        return float(start), float(end - start + 1)
+    return first, _number(parameters, "POINT:LONG_FRAMES", last - first + 1)
 
 
 def _parameters(content: bytes, processor: int) -> dict[str, Values]:

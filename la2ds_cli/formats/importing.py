@@ -58,8 +58,9 @@ def import_files(
     failed row and the others are imported; the error of a single clip is raised. The poses of a
     clip with a video get the id that extraction would give them, so that every command finds them
     by the video. Raises UserError if the file does not exist (exit 3), and for options that
-    contradict each other (exit 2).
+    contradict each other (exit 2). The video may be named as a clip of the project.
     """
+    options = _with_file(project, options)
     options.check()
     progress = progress or Progress()
     paths = list(sources) if sources is not None else _files(root, pose_format)
@@ -78,6 +79,14 @@ def import_files(
     if run.labels:
         merge_phases(project, run.labels, progress)
     return run.results
+
+
+def _with_file(project: Project, options: ImportOptions) -> ImportOptions:
+    """The options with the video's path, if the name of a clip of the project was given."""
+    if options.video is None or options.video.exists():
+        return options
+    clip = project.find(str(options.video))
+    return options if clip is None else replace(options, video=project.source(clip))
 
 
 def _files(root: Path, pose_format: PoseFormat) -> list[Path]:

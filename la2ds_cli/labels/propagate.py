@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.phase_table import (
     ORIGIN_CLIPS,
+    ORIGIN_CONFIDENCE,
     ORIGIN_TIME,
     PhaseChange,
     PhaseRow,
@@ -39,7 +40,7 @@ from la2ds_cli.labels.inputs import (
     labelled_clips,
     load_inputs,
 )
-from la2ds_cli.labels.vote import vote
+from la2ds_cli.labels.vote import PhaseKey, vote
 
 LEAST_CONFIDENCE = 0.2
 """Mean confidence of a clip's boundaries below which its labels are withheld from phases.csv.
@@ -215,28 +216,40 @@ def _labels_of(inputs: PropagationInputs, clip: str) -> ClipLabels | None:
 
 
 def _why_withheld(inputs: PropagationInputs, labels: ClipLabels) -> str:
-    """Why the labels of a clip are not fit for phases.csv, empty if they are: one phase over the
-    whole clip although the labelled clips have several, a missing phase that at least half of them
-    have, or boundaries with a mean confidence below LEAST_CONFIDENCE."""
-    others = [{span.key for span in inputs.spans[s]} for s in inputs.spans if s != labels.video]
+    """Why the labels of a clip are not fit for phases.csv, empty if they are: a phase that at least
+    half of the labelled clips have is missing between others, or all boundaries are with it, or
+    they have a mean confidence below LEAST_CONFIDENCE. A clip that begins later or ends earlier
+    lacks phases at its ends; the others are right."""
+    sources = [inputs.spans[source] for source in inputs.spans if source != labels.video]
+    others = [[span.key for span in spans] for spans in sources]
     present = [phase.key for phase, _, _ in labels.rows]
     expected = [
         key for key in set().union(*others) if 2 * sum(key in o for o in others) >= len(others)
     ]
-    missing = sorted(str(key) for key in expected if key not in present)
+    missing = {key for key in expected if key not in present}
+    confidence = [row["confidence"] for row in boundary_rows(labels) if not row["cut"]]
     (first, start, end), *more = labels.rows
     reasons = []
     if missing and not more and (start, end) == (0, len(labels.pose)):
         reasons.append(f"one phase, '{first.key}', over the whole clip")
-    for phase in missing:
+    elif confidence:
+        missing = {key for key in missing if any(_is_between(key, present, o) for o in others)}
+    for phase in sorted(map(str, missing)):
         why = labels.left_out.get(phase)
         reasons.append(f"'{phase}' is missing" + (f" ({why})" if why else ""))
-    confidence = [row["confidence"] for row in boundary_rows(labels) if not row["cut"]]
     if confidence and (mean := float(np.mean(confidence))) < LEAST_CONFIDENCE:
         reasons.append(
             f"its boundaries have a mean confidence of {mean:.2f}, below {LEAST_CONFIDENCE:g}"
         )
     return "; ".join(reasons)
+
+
+def _is_between(key: PhaseKey, present: Collection[PhaseKey], order: Sequence[PhaseKey]) -> bool:
+    """Whether phases before and after `key` in a labelled clip are present."""
+    if key not in order:
+        return False
+    at = order.index(key)
+    return any(k in present for k in order[:at]) and any(k in present for k in order[at + 1 :])
 
 
 def _item(
@@ -266,13 +279,23 @@ Rows = dict[str, list[PhaseRow]]
 
 
 def _rows(sources: Sequence[str], clips: Mapping[str, ClipLabels]) -> Rows:
-    """The new labels with their origin: the labelled clips that voted, and the current time."""
+    """The new labels with their origin: the labelled clips that voted, the current time, and the
+    confidences of both ends."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     rows = {}
     for clip, labels in clips.items():
         voted = " ".join(source for source in sources if source != clip)
         origin = {ORIGIN_CLIPS: voted, ORIGIN_TIME: now}
-        rows[clip] = [PhaseRow(clip, phase, origin) for phase in labels.phases]
+        rows[clip] = [
+            PhaseRow(
+                clip,
+                phase,
+                origin | {ORIGIN_CONFIDENCE: " ".join(f"{end.confidence:.4f}" for end in ends)},
+            )
+            for phase, ends in zip(
+                labels.phases, [(p.start, p.end) for p, _, _ in labels.rows], strict=True
+            )
+        ]
     return rows
 
 

@@ -409,10 +409,13 @@ def _licence(name: str, role: str) -> Licence:
     if role == "joints":
         terms = ("the terms of the data set or program that the joints were imported from",)
         return Licence(name, role, _PYTHON, "none", "imported, not estimated here", terms)
-    known = {(licence.name, licence.role): licence for licence in all_licences()}
+    listed = all_licences()
+    # A network that finds joints may serve as the detector, too, as BlazePose does.
+    known = {licence.name: licence for licence in listed}
+    known |= {licence.name: licence for licence in listed if licence.role == role}
     for called in (name, *name.split(":"), *_entries_of_file(name)):
-        if (called, role) in known:
-            return replace(known[called, role], name=name)
+        if called in known:
+            return replace(known[called], name=name, role=role)
     code = next((c for key, c in _RUNNERS.items() if _runs(key, name)), _PYTHON)
     own = "your own model: la2ds does not know its terms"
     terms = (_AGPL, own) if code == _ULTRALYTICS else (own,)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -27,6 +26,7 @@ from la2ds_cli.core.phase_table import (
     END,
     ORIGIN,
     ORIGIN_CLIPS,
+    ORIGIN_CONFIDENCE,
     ORIGIN_TIME,
     PERSON,
     START,
@@ -246,17 +246,10 @@ def _row(name: str, label: Label, own: Sequence[PhaseRow], ends: tuple[int, int]
     return PhaseRow(name, Phase(label.start, label.end, label.name, propagated=carried), other)
 
 
-def boundary_confidence(project: Project) -> dict[tuple[str, int], dict[str, float]]:
-    """For the boundaries that transfer-labels found last, by clip and frame: confidence, time_low
-    and time_high, in seconds; empty if its table is missing or cannot be read."""
-    path = project.results_dir("transfer") / "boundaries.csv"
-    if not path.exists():
-        return {}
-    names = ("confidence", "time_low", "time_high")
-
-    def parse(cells: dict[str, str]) -> tuple[tuple[str, int], dict[str, float]]:
-        return (cells["video"], int(cells["frame"])), {name: float(cells[name]) for name in names}
-
-    with suppress(UserError):  # the queue works without it
-        return dict(read_rows(path, parse, "run la2ds transfer-labels again"))
-    return {}
+def end_confidence(row: PhaseRow) -> tuple[float | None, float | None]:
+    """Of the start and of the end of a propagated phase, 0 to 1; None = unknown."""
+    try:
+        start, end = map(float, row.other.get(ORIGIN_CONFIDENCE, "").split())
+    except ValueError:
+        return None, None
+    return (start, end) if 0 <= start <= 1 and 0 <= end <= 1 else (None, None)

@@ -17,7 +17,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.studio.clips import posed_clip, requested_clip, requested_or_first_clip
-from la2ds_cli.studio.labels import Label, boundary_confidence, row_json, rows_by_clip, version
+from la2ds_cli.studio.labels import Label, end_confidence, row_json, rows_by_clip, version
 from la2ds_cli.studio.pages import named_to_command, page, posted
 from la2ds_cli.views.figure import PHASE_COLOURS
 from la2ds_cli.views.report.frame_images import windows
@@ -125,22 +125,23 @@ def review_queue(
     """The boundaries of propagated labels that nobody has checked, the least sure first.
 
     clip, name: of the clip; frame: where `after` begins, or where `before` ends if nothing follows
-    directly; confidence: 0 to 1, None = unknown, sorted first; low, high: seconds.
+    directly; confidence: 0 to 1, None = unknown, sorted first.
     """
-    confidence = boundary_confidence(project)
     queue = []
     for video in clips:
         borders: dict[int, list[str]] = {}
+        confidence: dict[int, float | None] = {}
         carried = [row for row in rows.get(video.id, []) if row.phase.propagated]
         ends = _ends(project.read_pose(video.id)[0]) if carried else (0, 0)
         for row in carried:
-            for side, frame in ((START, row.phase.start), (END, row.phase.end)):
+            sides = (START, row.phase.start), (END, row.phase.end)
+            for (side, frame), known in zip(sides, end_confidence(row), strict=True):
                 inside = ends[0] < frame < ends[1]
                 if inside and side not in row.checked:
                     names = borders.setdefault(frame, ["", ""])
                     names[side == START] = row.phase.name
+                    confidence[frame] = known
         for frame, (before, after) in borders.items():
-            known = confidence.get((video.id, frame), {})
             queue.append(
                 {
                     "clip": video.id,
@@ -148,9 +149,7 @@ def review_queue(
                     "frame": frame,
                     "before": before,
                     "after": after,
-                    "confidence": known.get("confidence"),
-                    "low": known.get("time_low"),
-                    "high": known.get("time_high"),
+                    "confidence": confidence[frame],
                 }
             )
     return sorted(queue, key=lambda one: -1 if one["confidence"] is None else one["confidence"])

@@ -1,8 +1,10 @@
-"""The alignment figure: film strips joined by lines (paper Fig. 4), the distance matrix with the
-path, local speed ratio and certainty. All axes are in seconds."""
+"""The alignment figure: pictures of A and below them those of B that they match, the two time axes
+joined by lines (paper Fig. 4), the distance matrix with the path, local speed ratio and certainty.
+All axes are in seconds."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +28,7 @@ from la2ds_cli.features.resample import even_rows, frame_edges
 from la2ds_cli.video.reader import VideoFile, video_file
 from la2ds_cli.views.figure import BLUE, GREEN, GREY, ORANGE, RED, phase_colours, printable, stacked
 from la2ds_cli.views.film_strip import aspect, pictures
+from la2ds_cli.views.moments import moments
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,6 +47,7 @@ _PICTURE = 1.45  # wanted height of a picture, inches
 _LINES = 45  # joining lines
 _CELLS = 700  # longest side of the drawn distance matrix
 _PHASE_BAR = 0.09  # inches
+_BAR = 0.16  # inches
 _TICKS = (0.25, 0.5, 1, 2, 4)
 _LONGEST = 140  # characters that fit in one line at the usual size
 
@@ -60,13 +64,19 @@ def draw(project: Project, result: AlignResult) -> Figure:
         project, "B", result.b, result.pose_b, alignment.matched_b, named_b, alignment.view
     )
     colours = phase_colours(name for clip in (a, b) for _, _, name in clip.phases)
+    width = picture_width(a, b)
+    shown = moments(result.alignment, a.pose, b.pose, round((RIGHT - LEFT) / width))
+    shown_a, shown_b = zip(*shown, strict=True)
     heights = {
         "title": 0.8,
+        "strip A": width / aspect(a.pose),
+        "between": 0.05,
+        "strip B": width / aspect(b.pose),
         "times of A": 0.4,
-        "strip A": picture_height(a),
-        "lines": 1.3,
-        "strip B": picture_height(b),
-        "times of B": 0.85,
+        "bar A": _BAR,
+        "lines": 0.9,
+        "bar B": _BAR,
+        "times of B": 0.75,
         "matrix and curves": 4.2,
         "foot": 0.95 if colours else 0.6,
     }
@@ -74,9 +84,11 @@ def draw(project: Project, result: AlignResult) -> Figure:
     figure = Figure(figsize=(WIDTH, total), dpi=DPI)
     rows = stacked(heights)
     _title(figure, result, a, b)
-    strip(figure, rows["strip A"], a, colours, above=True)
+    strip(figure, rows["strip A"], a, shown_a)
+    strip(figure, rows["strip B"], b, shown_b)
+    time_bar(figure, rows["bar A"], a, shown_a, colours, above=True)
     lines(figure, rows["lines"], result.alignment, a, b)
-    strip(figure, rows["strip B"], b, colours, above=False)
+    time_bar(figure, rows["bar B"], b, shown_b, colours, above=False)
     matrix(figure, rows["matrix and curves"], result, a, b)
     bottom, height = rows["matrix and curves"]
     middle = bottom + height / 2
@@ -185,41 +197,59 @@ def _axes(figure: Figure, row: Row, left: float = LEFT, right: float = RIGHT) ->
     return axes
 
 
-def _picture_count(clip: DrawnClip) -> int:
-    # A clip of fewer frames shows some of them twice rather than stretched.
-    return max(round((RIGHT - LEFT) / (_PICTURE * aspect(clip.pose))), 3)
+def picture_width(*clips: DrawnClip) -> float:
+    """Inches, the same for all clips of a figure, so that pictures below each other belong
+    together. They fill the strip and are as high as wanted on average."""
+    shape = float(np.exp(np.mean([np.log(aspect(clip.pose)) for clip in clips])))
+    return (RIGHT - LEFT) / max(round((RIGHT - LEFT) / (_PICTURE * shape)), 3)
 
 
-def picture_height(clip: DrawnClip) -> float:
-    """Inches; the pictures fill the strip and keep their proportions."""
-    width = (RIGHT - LEFT) / _picture_count(clip)
-    return width / aspect(clip.pose)
-
-
-def strip(figure: Figure, row: Row, clip: DrawnClip, colours: Colours, *, above: bool) -> None:
-    """Evenly spaced frames on the clip's time axis; each shows the moment at its own centre."""
+def strip(figure: Figure, row: Row, clip: DrawnClip, shown: Sequence[int | None]) -> Axes:
+    """The pictures of these rows beside each other, each with its time; None = an empty place."""
     axes = _axes(figure, row)
-    start, end = clip.limits
-    count = _picture_count(clip)
-    borders = np.linspace(start, end, count + 1)
-    moment = (borders[1:] + borders[:-1]) / 2
-    shown = np.abs(clip.pose.time[None] - moment[:, None]).argmin(axis=1)
+    rows = [each for each in shown if each is not None]
     height = round(row[1] * DPI)
-    images = pictures(clip.source, clip.pose, shown.tolist(), height, view=clip.view)
-    for k, image in enumerate(images):
-        axes.imshow(image, extent=(borders[k], borders[k + 1], 0, 1), aspect="auto")
-    axes.vlines(borders[1:-1], 0, 1, color="white", linewidth=1.5)
+    images = iter(pictures(clip.source, clip.pose, rows, height, view=clip.view))
+    for k, each in enumerate(shown):
+        if each is None:
+            box = {"facecolor": "#f0f0f0", "edgecolor": GREY, "hatch": "//", "linewidth": 0}
+            axes.axvspan(k, k + 1, **box)
+            continue
+        axes.imshow(next(images), extent=(k, k + 1, 0, 1), aspect="auto")
+        time = f"{clip.pose.time[each]:.2f} s"
+        paper = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.2}
+        axes.text(k + 0.04, 0.98, time, fontsize=7.5, va="top", bbox=paper)
+    axes.vlines(range(1, len(shown)), 0, 1, color="white", linewidth=1.5)
+    axes.set(xlim=(0, len(shown)), ylim=(0, 1), xticks=[], yticks=[])
+    axes.set_ylabel(clip.letter, rotation=0, fontsize=18, weight="bold", va="center", labelpad=18)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    return axes
+
+
+def time_bar(
+    figure: Figure,
+    row: Row,
+    clip: DrawnClip,
+    shown: Sequence[int | None],
+    colours: Colours,
+    *,
+    above: bool,
+) -> None:
+    """The clip's time axis with its phases, what has no counterpart, and where pictures are
+    from."""
+    axes = _axes(figure, row)
+    axes.set_facecolor("#f4f4f4")
+    _phase_bar(axes, clip, colours, 0, 1)
     for low, high in clip.unmatched():
         axes.axvspan(low, high, color="#e4e4e4", alpha=0.75, linewidth=0)
-        axes.axvspan(low, high, facecolor="none", edgecolor=GREY, hatch="//", linewidth=0)
-    # Phases stand on the side of the joining lines.
-    bar = _PHASE_BAR / row[1]
-    _phase_bar(axes, clip, colours, -bar if above else 1.0, bar)
-    axes.set(xlim=(start, end), ylim=(0, 1), yticks=[])
+        axes.axvspan(low, high, facecolor="none", edgecolor=GREY, hatch="////", linewidth=0)
+    axes.vlines([clip.pose.time[each] for each in shown if each is not None], 0, 1, color="black")
+    axes.set(xlim=clip.limits, ylim=(0, 1), yticks=[])
     axes.xaxis.set_major_formatter("{x:g} s")
     if above:
         axes.xaxis.tick_top()
-    axes.set_ylabel(clip.letter, rotation=0, fontsize=18, weight="bold", va="center", labelpad=18)
+    axes.set_ylabel(clip.letter, rotation=0, fontsize=11, weight="bold", va="center", labelpad=10)
     for spine in axes.spines.values():
         spine.set_visible(False)
 
@@ -233,7 +263,7 @@ def _phase_bar(axes: Axes, clip: DrawnClip, colours: Colours, bottom: float, hei
 
 def lines(figure: Figure, row: Row, alignment: Alignment, a: DrawnClip, b: DrawnClip) -> None:
     """Lines between matched frames; darker = surer (paper Fig. 4)."""
-    axes = _axes(figure, (row[0] + 0.14, row[1] - 0.28))
+    axes = _axes(figure, (row[0] + 0.04, row[1] - 0.08))
     # Every n-th pair, not frame: a frame that is held while the other clip goes on shows as a fan.
     for i, j in alignment.path[:: -(-len(alignment.path) // _LINES)]:
         sure = float(alignment.confidence[i])

@@ -17,8 +17,9 @@ from la2ds_cli.views.alignment_figure import (
     DrawnClip,
     Row,
     drawn_clip,
-    picture_height,
+    picture_width,
     strip,
+    time_bar,
 )
 from la2ds_cli.views.figure import (
     BLUE,
@@ -30,6 +31,7 @@ from la2ds_cli.views.figure import (
     printable,
     stacked,
 )
+from la2ds_cli.views.film_strip import aspect
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,9 +52,12 @@ def draw(project: Project, result: RepetitionsResult) -> Figure:
     for each in result.repetitions:
         matched[each.span.start : each.span.stop] = True
     clip = drawn_clip(project, "B", result.b, result.pose_b, matched, [])
+    width = picture_width(clip)
+    shown = _evenly_spaced(clip, round((RIGHT - LEFT) / width))
     heights = {
         "title": 0.85,
-        "strip": picture_height(clip),
+        "strip": width / aspect(clip.pose),
+        "bar": 0.16,
         "times": 0.4,
         "numbers": 0.5,
         "gap": 0.55,
@@ -65,11 +70,20 @@ def draw(project: Project, result: RepetitionsResult) -> Figure:
     figure = Figure(figsize=(WIDTH, total), dpi=DPI)
     rows = stacked(heights)
     _title(figure, result, total)
-    strip(figure, rows["strip"], clip, {}, above=False)
+    strip(figure, rows["strip"], clip, shown)
+    time_bar(figure, rows["bar"], clip, shown, {}, above=False)
     _numbers(_timeline(figure, rows["numbers"], clip, total), result)
     _seconds(_timeline(figure, rows["seconds"], clip, total), result)
     _cost(_timeline(figure, rows["cost"], clip, total), result)
     return figure
+
+
+def _evenly_spaced(clip: DrawnClip, count: int) -> list[int]:
+    """The frame in the middle of each of `count` equal parts of the clip, so that a picture stands
+    above its time."""
+    borders = np.linspace(*clip.limits, count + 1)
+    middle = (borders[1:] + borders[:-1]) / 2
+    return np.abs(clip.pose.time[None] - middle[:, None]).argmin(axis=1).tolist()
 
 
 def _title(figure: Figure, result: RepetitionsResult, height: float) -> None:

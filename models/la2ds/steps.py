@@ -111,10 +111,10 @@ def align(
     rate: moments are compared in seconds. Poses and embeddings that are missing are computed first.
     No file of results is written; `Aligned.save` writes them.
 
-    features: `model` compares embeddings of `run`, `pose` the joints; `auto` takes the model where
-    the run has one. method: `dtw`, `soft_dtw`, `nearest`, `linear`, or the dotted path of a module
-    of your own; None = as project.toml says. settings: values by `section.key` for this call, such
-    as {"align.gaps": False} (docs/settings.md).
+    features: `model` compares embeddings of `run`, `base` those of the base model, `pose` the
+    joints; `auto` takes the model where the run has one. method: `dtw`, `soft_dtw`, `nearest`,
+    `linear`, or the dotted path of a module of your own; None = as project.toml says. settings:
+    values by `section.key` for this call, such as {"align.gaps": False} (docs/settings.md).
 
     Raises UserError for an unknown method or setting (exit 2), a name that is neither a file nor a
     clip (exit 3), a clip without joints or a run without a model (exit 4), and clips of different
@@ -228,7 +228,7 @@ def train(
     settings and clips is left alone; one of other settings or clips is replaced only with
     `overwrite`. method: `la2ds`, or a competing method (docs/methods.md). preset: one to use
     instead of the project's. settings: values by `section.key` for this run, such as
-    {"train.steps": 4000, "model.width": 256}. max_minutes: the longest training.
+    {"train.steps": 4000, "model.width": 384}. max_minutes: the longest training.
 
     Raises UserError for an unknown name or value (exit 2), a project without usable clips (exit
     4), a run of other settings, or another command that writes to the project (exit 5), and a

@@ -98,6 +98,14 @@ def test_people_read_a_summary_and_files_hold_the_alignment_in_hindsight(call: C
     assert [video.id for video in project.videos()] == [found["a"]["video"]]  # SOURCE is no clip
 
 
+def test_the_source_may_be_named_as_a_clip_of_the_project(call: Call, folder: Path):
+    assert call("a.mp4", "--json", "--every-frame").exit_code == 0  # it is a clip now
+    line = ["align", "a", "a", "--live", "--json", "--every-frame"]
+    result = CliRunner().invoke(app, [*line, "--project", str(folder / "project")])
+    assert result.exit_code == 0, result.stderr
+    assert len(lines(result)[0]) == 50
+
+
 def test_a_file_plays_at_its_pace(call: Call):
     result = call("source.mp4", "--json")
     assert result.exit_code == 0, result.stderr

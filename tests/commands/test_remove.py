@@ -88,6 +88,18 @@ def test_the_document_names_a_clip_once(project: Project, clips: Path):
     assert (said["command"], said["removed"], said["exported"]) == ("remove", [anna], [])
 
 
+def test_many_exported_files_are_counted_by_folder(project: Project, clips: Path):
+    anna, _ = (result.video for result in extract_poses(project, [str(clips)], CONFIG))
+    folder = project.results_dir("export") / "openpose_json" / anna
+    folder.mkdir(parents=True)
+    for frame in range(40):
+        (folder / f"{anna}_{frame:012}_keypoints.json").write_text("{}")
+    (folder.parent.parent / f"{anna}.csv").write_text("")
+    note = next(line for line in remove(project, anna).stderr.splitlines() if "stay" in line)
+    inside = f"40 files in results/export/openpose_json/{anna}"
+    assert note.endswith(f"that you made of it stay: 1 file in results/export, {inside}")
+
+
 def test_another_command_that_writes_keeps_it_from_starting(project: Project, clips: Path):
     anna, _ = (result.video for result in extract_poses(project, [str(clips)], CONFIG))
     with project.lock():

@@ -64,7 +64,9 @@ def test_write_tells_whose_labels_stayed(project: Project):
     assert "phases.csv: added propagated phases of 5 clips, marked" in result.stdout
     assert "clips that kept their labels: clip1" in result.stdout
     text = project.phases_path.read_text()
-    assert text.startswith("video,start,end,phase,origin,origin_clips,origin_time\n")
+    assert text.startswith(
+        "video,start,end,phase,origin,origin_clips,origin_time,origin_confidence\n"
+    )
     assert text.count(",carried,clip0,") == 15
 
 

@@ -89,7 +89,8 @@ class C3dFile:
             return b"\xff\x02" + bytes([width, len(value)]) + text.encode() + b"\0"
         words = value.dtype.kind in "iu"
         numbers = self._words(value) if words else self._floats(value)
-        return bytes([2 if words else 4, 1, len(value)]) + numbers + b"\0"
+        kind = bytes([2 if words else 4, value.ndim, *value.shape[::-1]])  # columns come first
+        return kind + numbers + b"\0"
 
     def _words(self, values: object) -> bytes:
         order = ">" if self.processor == MIPS else "<"
@@ -100,3 +101,15 @@ class C3dFile:
         if self.processor == DEC:  # the words exchanged, and four times the number in IEEE's terms
             return (4 * numbers).astype("<f4").view("<u2").reshape(-1, 2)[:, ::-1].tobytes()
         return numbers.astype(">f4" if self.processor == MIPS else "<f4").tobytes()
+
+
+def event_group(*events: tuple[str, str, float]) -> dict[str, Value]:
+    """Parameters of the group EVENT. events: context, label and seconds of each."""
+    contexts, labels, seconds = zip(*events, strict=True)
+    minutes = [[s // 60, s % 60] for s in seconds]
+    return {
+        "EVENT:USED": np.array([len(events)]),
+        "EVENT:CONTEXTS": list(contexts),
+        "EVENT:LABELS": list(labels),
+        "EVENT:TIMES": np.array(minutes, np.float32),
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,8 +19,9 @@ from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.spatial import heading
 from la2ds_cli.formats import load_importer
 from la2ds_cli.formats.c3d import read_clips
+from la2ds_cli.formats.checks import PoseFileError
 from la2ds_cli.formats.file_clip import ImportOptions
-from tests.formats.c3d_files import DEC, INTEL, MIPS, C3dFile
+from tests.formats.c3d_files import DEC, INTEL, MIPS, C3dFile, event_group
 from tests.formats.pose_samples import person_in_metres
 
 Read = Callable[..., PoseSequence]
@@ -185,16 +187,112 @@ def test_a_file_without_labels_has_other_joints(tmp_path: Path, project: Project
     assert caught.value.code == "I002"
 
 
+# --- events -------------------------------------------------------------------------------------
+
+WALK = event_group(
+    ("Right", "Foot Off", 0.04),
+    ("Left", "Foot Strike", 0.02),
+    ("Left", "Foot Strike", 0.05),
+    ("General", "Clap", 0.05),
+)
+
+
+def events_of(first: int = 1, **other: object) -> list[tuple[int, int, str]]:
+    """Phases of a file of six frames at 100 Hz with the events of WALK; other: of its group."""
+    more = WALK | {f"EVENT:{name}": value for name, value in other.items()}
+    file = C3dFile(laboratory(), LABELS, first=first, parameters=more)  # pyright: ignore
+    with tempfile.TemporaryDirectory() as folder:
+        (clip,) = read_clips(file.write(Path(folder) / "a.c3d"), ImportOptions())
+    return [(phase.start, phase.end, phase.name) for phase in clip.phases]
+
+
+STRIKE, OFF = "left foot strike", "right foot off"
+
+
+@pytest.mark.parametrize(
+    ("told", "phases"),
+    [
+        (
+            {},
+            [(0, 2, "background"), (2, 4, STRIKE), (4, 5, OFF), (5, 6, f"clap and {STRIKE}")],
+        ),
+        # The clip begins at 0.04 s, with an event, or a frame after it, or before all events.
+        ({"first": 5}, [(0, 1, OFF), (1, 6, f"clap and {STRIKE}")]),
+        ({"first": 6}, [(0, 6, f"clap and {STRIKE}")]),
+        ({"first": 4}, [(0, 1, STRIKE), (1, 2, OFF), (2, 6, f"clap and {STRIKE}")]),
+        ({"TIMES": np.array([[1, 0.02]] * 4, np.float32)}, []),  # a minute after the last frame
+        (
+            {"TIMES": np.zeros((4, 2), np.float32), "first": 1},
+            [(0, 6, f"clap and {STRIKE} and {OFF}")],
+        ),
+        ({"USED": np.array([1])}, [(0, 4, "background"), (4, 6, OFF)]),
+        ({"USED": np.array([0])}, []),
+        (
+            {"CONTEXTS": []},
+            [
+                (0, 2, "background"),
+                (2, 4, "foot strike"),
+                (4, 5, "foot off"),
+                (5, 6, "clap and foot strike"),
+            ],
+        ),
+    ],
+)
+def test_a_phase_begins_at_each_event(told: dict[str, object], phases: list[object]):
+    assert events_of(**told) == phases  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({"USED": np.array([5])}, "it has 4 labels and 4 times for 5 events"),
+        ({"USED": np.array([-1])}, "4 times for -1 events"),
+        ({"USED": np.array([np.nan], np.float32)}, "4 times for nan events"),
+        ({"TIMES": np.zeros((3, 2), np.float32)}, "it has 4 labels and 3 times for 4 events"),
+        ({"LABELS": ["Foot Off"]}, "it has 1 labels and 4 times for 4 events"),
+        ({"TIMES": np.full((4, 2), np.nan, np.float32)}, "the times of its events are not numbers"),
+        ({"TIMES": np.full((4, 2), 3e38, np.float32)}, "the times of its events are not numbers"),
+    ],
+)
+def test_damaged_events_are_said_in_a_sentence(told: dict[str, object], said: str):
+    with pytest.raises(PoseFileError, match=said) as caught:
+        events_of(**told)  # pyright: ignore[reportArgumentType]
+    assert "EVENT:USED" in caught.value.hint
+
+
+def test_more_events_than_one_parameter_holds():
+    """300 claps, of which the last is in the fourth frame."""
+    other = {
+        "USED": np.array([300]),
+        "CONTEXTS": [],
+        **{"LABELS": ["clap"] * 255, "LABELS2": ["clap"] * 44 + ["bow"]},
+        **{"TIMES": np.zeros((255, 2), np.float32)},
+        "TIMES2": np.array([[0, 0]] * 44 + [[0, 0.03]], np.float32),
+    }
+    assert events_of(**other) == [(0, 3, "clap"), (3, 6, "bow")]  # pyright: ignore
+
+
+def test_events_are_in_phases_csv_unless_a_person_set_others(tmp_path: Path, project: Project):
+    path = C3dFile(laboratory(), LABELS, parameters=WALK).write(tmp_path / "a.c3d")
+    (result,) = load_importer("c3d")(project, path)
+    assert [phase.name for phase in project.phases()[result.video]][1:3] == [STRIKE, OFF]
+    project.phases_path.write_text(f"video,start,end,phase\n{result.video},1,3,mine\n")
+    load_importer("c3d")(project, path)
+    assert [phase.name for phase in project.phases()[result.video]] == ["mine"]
+
+
 # --- ezc3d, in a process of its own: it ends that of a test where it meets what it does not expect
 
 
-def ezc3d(script: str, *arguments: Path) -> None:
+def ezc3d(script: str, *arguments: Path) -> str:
+    """What the script prints."""
     done = subprocess.run(
         [sys.executable, "-c", f"import sys, ezc3d, numpy as np\n{script}", *map(str, arguments)],
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 WRITE = """
@@ -247,3 +345,31 @@ def test_ezc3d_reads_the_same(tmp_path: Path, processor: int, scale: float, anal
     theirs = np.load(tmp_path / "read.npy") @ np.array(AXES["+Z"], float) / 1000
     assert np.isnan(theirs[2, 3]).all()
     np.testing.assert_allclose(np.array(ours), theirs, atol=1e-6)
+
+
+EVENTS = """
+file = ezc3d.c3d(sys.argv[1])
+event = file["parameters"]["EVENT"]
+times, contexts, labels = (event[name]["value"] for name in ("TIMES", "CONTEXTS", "LABELS"))
+first = file["header"]["points"]["first_frame"]  # 0 for frame 1
+frames = np.rint(np.array([60, 1]) @ times * 100).astype(int) - first
+for frame, side, label in sorted(zip(frames, contexts, labels)):
+    print(frame, side.lower(), label.lower())
+"""
+WALKS = Path(__file__).parents[3] / "shared" / "data" / "gait" / "c3d"
+
+
+@WITH_EZC3D
+@pytest.mark.skipif(not WALKS.is_dir(), reason="needs recordings of walks of a laboratory")
+@pytest.mark.parametrize("name", ["HC030A05", "HC030A22", "HC032A03"])
+def test_events_of_a_laboratory_are_those_that_ezc3d_reads(name: str):
+    path = WALKS / f"{name}.c3d"
+    ends = {"SHO": "shoulder", "ELB": "elbow", "WRA": "wrist", "HJC": "hip", "KNE": "knee"}
+    markers = {
+        f"{side}{marker}": f"{name}_{joint}"
+        for side, name in (("L", "left"), ("R", "right"))
+        for marker, joint in (ends | {"ANK": "ankle"}).items()
+    }
+    (clip,) = read_clips(path, ImportOptions(skeleton="penn13", renamed=markers | {"C7": "head"}))
+    ours = [f"{p.start} {p.name}" for p in clip.phases if p.name != "background"]
+    assert ours == ezc3d(EVENTS, path).splitlines()

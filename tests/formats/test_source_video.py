@@ -51,6 +51,14 @@ def test_the_row_is_that_of_the_video(project: Project, tmp_path: Path):
     assert again[0].status == "cached"
 
 
+def test_the_video_may_be_named_as_a_clip_of_the_project(project: Project, tmp_path: Path):
+    video = film(tmp_path / "clips" / "anna.mp4", 6)
+    path = write_json(tmp_path / "poses.json", mmpose_frames(6))
+    (result,) = load_importer("mmpose-json")(project, path, ImportOptions(video=video))
+    again = load_importer("mmpose-json")(project, path, ImportOptions(video=Path("anna")))
+    assert [(one.video, one.status) for one in again] == [(result.video, "cached")]
+
+
 def test_other_commands_take_the_imported_poses_of_the_video(project: Project, tmp_path: Path):
     from la2ds_cli.poses.extract import ensure_pose
 

@@ -25,7 +25,7 @@ from la2ds_cli.formats import load_exporter, load_importer
 from la2ds_cli.formats.file_clip import ImportOptions
 from tests.formats import data_set_samples as sets
 from tests.formats import file_samples as samples
-from tests.formats.c3d_files import DEC, MIPS, C3dFile
+from tests.formats.c3d_files import DEC, MIPS, C3dFile, event_group
 from tests.formats.pose_samples import person_in_metres, sample
 from tests.fuzz.harness import (
     Mutate,
@@ -140,12 +140,13 @@ def _penn(folder: Path) -> Parser:
 
 
 def _c3d(**told: Any) -> Any:
-    """Six frames of 17 markers and 4 analogue channels."""
+    """Six frames of 17 markers and 4 analogue channels, and an event."""
 
     def write(path: Path) -> None:
         labels = list(get_skeleton("coco17").joints)
         points = 1000 * person_in_metres(frames=6)
-        C3dFile(points, labels, analogue=4, parameters={"POINT:Y_SCREEN": "+X"}, **told).write(path)
+        more = {"POINT:Y_SCREEN": "+X", **event_group(("Left", "Foot Strike", 0.03))}
+        C3dFile(points, labels, analogue=4, parameters=more, **told).write(path)
 
     return _imported("c3d", "a.c3d", of_bytes_in_place, write)
 

@@ -98,10 +98,28 @@ def test_a_clip_without_the_first_phase_does_not_get_it(project: Project):
     assert [phase.name for phase in result.clips["late"].phases] == ["middle", "end"]
     assert result.clips["late"].phases[0].start == 0
     (item,) = result.items
-    assert (item.status, item.code) == ("degraded", "L004")
-    assert item.message.startswith("not for phases.csv: 'begin' is missing (")
+    assert (item.status, item.code) == ("degraded", "L001")
+    assert item.message.startswith("left out begin: ")
     rows = table(project, "boundaries.csv")
     assert [(row["after"], row["cut"]) for row in rows[:2]] == [("middle", "yes"), ("end", "")]
+    written = propagate(project, targets=["late"], write=True).merged
+    assert written is not None
+    assert (written.written, written.withheld) == (["late"], [])
+    assert [phase.name for phase in project.phases(propagated=True)["late"]] == ["middle", "end"]
+
+
+def test_a_phase_missing_between_others_is_withheld(project: Project):
+    """The phase of clip0 that lasts a third of a frame is shorter than one in every other clip."""
+    text = project.phases_path.read_text()
+    first = true_starts(clip_phase(0))[0]
+    wrong = text.replace(f"clip0,{first},", f"clip0,{first},{first + 1},blink\nclip0,{first + 1},")
+    assert wrong != text
+    write_text(project.phases_path, wrong)
+    add_sequence(project, "quick", sequence(warped_phase(12, 9)))
+    result = propagate(project, targets=["quick"], write=True)
+    (item,) = result.items
+    assert (item.status, item.code) == ("skipped", "L004")
+    assert "'blink' is missing (shorter than a frame here)" in item.message
 
 
 def test_a_clip_does_not_vote_on_itself(tmp_path: Path):

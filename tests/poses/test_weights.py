@@ -229,6 +229,15 @@ def test_known_restrictions_follow_from_data_and_licence() -> None:
     assert "Flickr" not in terms["hrnet-demo"]
 
 
+@pytest.mark.parametrize("role", ["detector", "pose"])
+def test_the_default_of_a_cpu_is_nobodys_own_model(tmp_path: Path, role: str) -> None:
+    project = Project.create(tmp_path / "p")
+    add(project, "a", detector="blazepose", pose="blazepose")
+    (part,) = [part for part in project_licences(project) if part.role == role]
+    assert part.weights == "Apache-2.0"
+    assert "your own model" not in " ".join(part.terms)
+
+
 def test_a_project_names_what_it_used(tmp_path: Path) -> None:
     project = Project.create(tmp_path / "p")
     add(project, "a", detector="fasterrcnn", pose="hrnet-w32")

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.artifact import write_text
 from la2ds_cli.core.phase_table import CHECKED, PhaseRow
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
-from la2ds_cli.labels.propagate import merge_into_project
+from la2ds_cli.labels.propagate import merge_into_project, propagate_labels
 from la2ds_cli.studio import labels
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import asked, finished
@@ -253,15 +254,45 @@ def test_a_border_that_a_person_has_checked_keeps_a_clip_from_being_carried_to_a
     assert [p.start for p in project.phases(propagated=True)["b"]] == [2, 8]
 
 
-def test_the_least_sure_border_comes_first(project: Project) -> None:
-    carried_to(project, "b", (0, 8, "down"), (8, 20, "up"), (20, 30, "rest"))
-    write_text(
-        project.results_dir("transfer") / "boundaries.csv",
-        "video,frame,confidence,time_low,time_high\nb,8,0.9,0.3,0.4\nb,20,0.2,0.7,0.9\n",
-    )
+@pytest.mark.parametrize(
+    ("cells", "queue"),
+    [
+        (("0.9 0.9", "0.9 0.2", "0.2 0.1"), [(20, 0.2), (8, 0.9)]),
+        (("0.9 0.9", "0.9 0.5 0.5", ""), [(8, None), (20, None)]),
+        (("0.9 0.9", "2 nan", "0.2 0.1"), [(8, None), (20, 0.2)]),
+    ],
+)
+def test_the_least_sure_border_comes_first(
+    project: Project, cells: tuple[str, ...], queue: list[tuple[int, float | None]]
+) -> None:
+    spans = ((0, 8, "down"), (8, 20, "up"), (20, 30, "rest"))
+    rows = [
+        PhaseRow("b", Phase(*span, propagated=True), CARRIED | {"origin_confidence": cell})
+        for span, cell in zip(spans, cells, strict=True)
+    ]
+    merge_into_project(project, {"b": rows}, {}, overwrite=True)
     with asked(project) as client:
-        queue = client.get("/phases/overview").json()["queue"]
-    assert [(one["frame"], one["confidence"]) for one in queue] == [(20, 0.2), (8, 0.9)]
+        found = client.get("/phases/overview").json()["queue"]
+    assert [(one["frame"], one["confidence"]) for one in found] == queue
+
+
+def test_the_order_of_review_outlives_a_dry_run(project: Project) -> None:
+    """The dry run is from other labels, so its boundaries are in other frames."""
+    write_text(project.phases_path, "video,start,end,phase\na,0,15,down\na,15,40,up\n")
+    request = AlignRequest(project.config(), features="pose", device="cpu")
+    propagate_labels(project, ["a"], ["b"], request, write=True)
+
+    def queue() -> list[tuple[int, float | None]]:
+        with asked(project) as client:
+            found = client.get("/phases/overview").json()["queue"]
+        return [(one["frame"], one["confidence"]) for one in found]
+
+    before = queue()
+    assert [confidence is None for _, confidence in before] == [False]
+    written = project.phases_path.read_text()
+    write_text(project.phases_path, written.replace("a,0,15,", "a,0,24,").replace("15,40", "24,40"))
+    propagate_labels(project, ["a"], ["b"], request)
+    assert queue() == before
 
 
 def test_nothing_to_carry_is_said(project: Project) -> None:

@@ -199,14 +199,14 @@ def test_a_name_of_ones_own(browser: Any, project: Project) -> None:
 def test_the_review_goes_from_the_least_sure_on(browser: Any, project: Project) -> None:
     origin = {"origin": "carried", "origin_clips": "b", "origin_time": "2026-01-01T00:00:00+00:00"}
     rows = [
-        PhaseRow("a", Phase(start, end, name, propagated=True), origin)
-        for start, end, name in ((0, 12, "down"), (12, 24, "up"), (24, 36, "rest"))
+        PhaseRow(
+            "a", Phase(start, end, name, propagated=True), origin | {"origin_confidence": sure}
+        )
+        for start, end, name, sure in (
+            *((0, 12, "down", "0.9 0.9"), (12, 24, "up", "0.9 0.3"), (24, 36, "rest", "0.3 0.9")),
+        )
     ]
     merge_into_project(project, {"a": rows}, {}, overwrite=False)
-    write_text(
-        project.results_dir("transfer") / "boundaries.csv",
-        "video,frame,confidence,time_low,time_high\na,12,0.9,0.5,0.7\na,24,0.3,1,1.4\n",
-    )
     with browsed(browser, project) as seen:
         open_phases(seen, "b")
         assert "30 % sure" in seen.page.inner_text("#review li:first-child")
