@@ -96,7 +96,8 @@ def run_live(
         choose_features(project, request.run, request.features, request.device)
     player = open_player(source, every_frame=every_frame)
     settings, progress = request.config.poses, console.progress
-    clip = clip_of(project, with_poses(project, a, settings, request.device, progress))
+    (id_a,) = with_poses(project, [a], settings, request.device, progress)
+    clip = clip_of(project, id_a)
     pose = project.read_pose(clip.id)[0]
     try:
         reference = LiveReference(pose)
@@ -223,7 +224,7 @@ def in_hindsight(
     progress = console.progress
     chosen = request.run, request.features, request.device
     choice = choose_features(project, *chosen, progress)
-    id_a = with_poses(project, a, request.config.poses, request.device, progress)
+    (id_a,) = with_poses(project, [a], request.config.poses, request.device, progress)
     poses = in_one_skeleton([project.read_pose(id_a)[0], shown], clips, progress)
     path = source if source.startswith("camera:") else str(Path(source).resolve())
     row = Video(slug(Path(source).stem) or "source", path, "", len(shown), shown.fps, *shown.size)

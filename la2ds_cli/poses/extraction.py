@@ -33,7 +33,7 @@ from la2ds_cli.poses.backends import (
     resolve_backend,
 )
 from la2ds_cli.poses.blazehand import BlazeHand
-from la2ds_cli.poses.chunks import Partial, Stopped
+from la2ds_cli.poses.chunks import CLIP_MEMORY, Partial, Stopped
 from la2ds_cli.poses.clip import ClipTask, pose_clip
 from la2ds_cli.poses.current import STEP, networks_of, pose_recipe
 from la2ds_cli.poses.detectors import (
@@ -52,6 +52,7 @@ from la2ds_cli.poses.weights import report_to
 _COMPLETE = 0.97  # share of the declared frames and seconds; containers round both
 _VARIABLE = 0.1  # of the usual frame time, by which frames of a variable rate differ
 _ALL = 1 << 20  # crops; the batches are formed below the backend
+_MEMORY = 4 * CLIP_MEMORY  # for the decoded frames of all clips in progress
 RUN_ENDS_WITH = (ExitCode.USAGE, ExitCode.ENVIRONMENT, ExitCode.STORAGE)
 
 
@@ -92,6 +93,7 @@ class Extraction:
         self._networks_of = cache(partial(networks_of, config))
         self._networks_of(config.subject)  # unknown names are an error of the run
         self.body = True  # whether bodies are to be found at all
+        self._sources = 1  # that the networks were opened for
         self.order: list[str] = []  # ids of all clips of the list, where there is one
         self._lock = Lock()
 
@@ -152,6 +154,7 @@ class Extraction:
             if any(self.subject_of(source) in HANDS for source in sources):
                 _ = self.hands
         self.body = any(self.subject_of(source) not in HANDS for source in sources)
+        self._sources = len(sources)
         with self._opened() if self.body else nullcontext():
             yield
 
@@ -177,21 +180,36 @@ class Extraction:
 
     @property
     def workers(self) -> int:
-        """Threads that work on one clip: as many as requested, otherwise one per core, or two to
-        keep a GPU busy."""
+        """Threads that work on one clip: as many as requested, otherwise its share of the cores, or
+        two to keep a GPU busy."""
         if self._workers:
             return self._workers
-        return 2 if self.body and self.backend.device == "cuda" else available_cores()
+        if self.body and self.backend.device == "cuda":
+            return 2
+        return max(1, available_cores() // self._clips) if self._follows else available_cores()
 
     @property
     def clips_at_once(self) -> int:
-        """Number of clips processed at once, so that the end of one and the start of the next
+        """Number of clips processed at once: one for each core if the joints of a clip are found
+        frame after frame, otherwise so many that the end of one and the start of the next
         overlap."""
         if not self.body:
             return available_cores()
         if getattr(self.detector, "sequential", False):
             return 1
+        if self._follows:
+            return available_cores()
         return 4 if self.backend.device == "cuda" else 2
+
+    @property
+    def _follows(self) -> bool:
+        """Whether joints are found one frame after the other."""
+        return not self.body or hasattr(self._own_backend, "tracker")
+
+    @property
+    def _clips(self) -> int:
+        """Number of clips in progress at once."""
+        return min(self._sources, self.clips_at_once)
 
     def recipe(self, pose: str, detector: str, source: ClipSource, person: int = 1) -> Recipe:
         """The recipe of the poses of one person of a source; pose, detector: identities."""
@@ -267,6 +285,7 @@ class Extraction:
             subject=self.subject_of(source),
             persons=self.config.subjects,
             workers=self.workers,
+            memory=min(CLIP_MEMORY, _MEMORY // self._clips),
             stop=self.stop,
         )
         if of_hands:

@@ -159,11 +159,12 @@ def _distance_and_ratio(a: FloatArray, b: FloatArray) -> tuple[FloatArray, Float
 
 def assign(value: FloatArray) -> list[tuple[int, int]]:
     """Pairs (row, column) of value (n, m) >= 0 with the largest total; pairs of 0 are left out."""
-    from scipy.optimize import linear_sum_assignment
+    if 1 in value.shape:  # as most often; loading scipy takes half a second
+        pairs = [np.unravel_index(value.argmax(), value.shape)]
+    else:
+        from scipy.optimize import linear_sum_assignment
 
-    if value.shape == (1, 1):
-        return [(0, 0)] if value[0, 0] > 0 else []
-    pairs = zip(*linear_sum_assignment(value, maximize=True), strict=True)
+        pairs = zip(*linear_sum_assignment(value, maximize=True), strict=True)
     return [(int(i), int(n)) for i, n in pairs if value[i, n] > 0]
 
 

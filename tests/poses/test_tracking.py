@@ -94,6 +94,8 @@ def test_the_best_pairs_together_win_over_the_best_single_pair() -> None:
     assert assign(value) == [(0, 0), (1, 1)]
     assert assign(np.array([[0.0, 0.5], [0.0, 0.4]])) == [(0, 1)]
     assert assign(np.zeros((1, 1))) == []
+    assert assign(np.array([[0.2, 0.5, 0.5]])) == [(0, 1)]
+    assert assign(np.array([[0.2], [0.5]])) == [(1, 0)]
 
 
 def test_where_one_box_fits_two_people_both_keep_one() -> None:
