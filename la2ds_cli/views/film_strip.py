@@ -80,13 +80,9 @@ def pictures(
     cut: dict[int, Image] = {}
     if source is not None and wanted:
         row_of = {int(frame): row for row, frame in enumerate(pose.frame)}
-        for frame in source.frames():
-            if frame.source in wanted:
-                box = boxes[row_of[frame.source]]
-                image = cut_out(frame.image, box, width, height)
-                cut[frame.source] = np.ascontiguousarray(image[:, ::-1]) if mirrored else image
-            if frame.source >= max(wanted):
-                break
+        for frame in source.frames(wanted):
+            image = cut_out(frame.image, boxes[row_of[frame.source]], width, height)
+            cut[frame.source] = np.ascontiguousarray(image[:, ::-1]) if mirrored else image
     if mirrored:
         pose = mirror(pose)
         boxes = view_boxes(pose)
