@@ -176,13 +176,23 @@ def _fewer_people(info: Mapping[str, Any]) -> Weakness | None:
 
 
 def _seldom_seen(info: Mapping[str, Any]) -> Weakness | None:
-    coverage, gap = _number(info, "coverage"), _number(info, "longest_gap") or 0.0
-    if coverage is None or (coverage >= _COVERAGE and gap < _LOST):
+    coverage = _number(info, "coverage")
+    if coverage is None or coverage >= _COVERAGE:
         return None
-    lost = f", nobody is followed for {gap:.1f} s" if gap >= _LOST else ""
+    return _missing(coverage, "")
+
+
+def _lost(info: Mapping[str, Any]) -> Weakness | None:
+    coverage, gap = _number(info, "coverage"), _number(info, "longest_gap")
+    if coverage is None or coverage < _COVERAGE or gap is None or gap < _LOST:
+        return None
+    return _missing(coverage, f", nobody is followed for {gap:.1f} s")
+
+
+def _missing(coverage: float, more: str) -> Weakness:
     return Weakness(
         "V022",
-        f"the subject is seen in {coverage:.0%} of the frames{lost}",
+        f"the subject is seen in {coverage:.0%} of the frames{more}",
         "cut the clip to the movement, or film with the whole body in the picture",
     )
 
@@ -295,6 +305,7 @@ _CHECKS: tuple[Callable[[Mapping[str, Any]], Weakness | None], ...] = (
     _small,
     _swapped,
     _cuts,
+    _lost,
     _doubtful,
     _jittery,
     _perhaps_rotated,
