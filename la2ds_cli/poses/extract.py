@@ -45,7 +45,7 @@ _SPARE_BYTES = 10_000_000
 # Facts of a row beside those of quality.assess.
 _ABOUT = (
     *("margin", "people", "persons", "cuts", "fps", "variable_rate", "width", "height", "hdr"),
-    *("duplicate_of", "skeleton", "detector", "pose"),
+    *("skeleton", "detector", "pose"),
 )
 _ROWS_PAUSE = 10  # times as long as writing rows took, others wait before they are written
 LOCK_WAIT = 120.0  # seconds that a shard waits for another to write its rows
@@ -118,7 +118,8 @@ def extract_poses(
     progress.end()
     results = [outcome.result for outcome in outcomes]
     suffix = "-shard-{}-of-{}".format(*options.shard) if options.shard else ""
-    write_report(project, results, [outcome.seconds for outcome in outcomes], suffix)
+    if project.videos():  # a new project to which nothing was added is removed again
+        write_report(project, results, [outcome.seconds for outcome in outcomes], suffix)
     return results
 
 
@@ -139,9 +140,10 @@ class _Rows:
         self._next = 0.0  # when they are written at the earliest
 
     def add(self, source: ClipSource, persons: int, results: list[ItemResult]) -> None:
-        """List a clip whose poses are written, now or soon. results: of its persons, to
-        announce."""
-        self._waiting.append((source, persons))
+        """List a clip whose poses are written, now or soon. persons: 0 if it is listed already.
+        results: of its persons, to announce."""
+        if persons:
+            self._waiting.append((source, persons))
         self._results += results
         if time.monotonic() >= self._next:
             self._write()
@@ -279,8 +281,7 @@ def _rows_lock(project: Project, shard: Shard | None):
 def _outcomes(
     run: Extraction, probed: Sequence[ClipSource | ItemResult], engine: Engine
 ) -> Iterator[tuple[int, ClipOutcome]]:
-    """(index, outcome) of every clip, in the order given; equal content is processed once, unless
-    its poses were imported: these belong to one clip."""
+    """(index, outcome) of every clip, in the order given; files with equal content are one clip."""
     outcomes: dict[int, ClipOutcome] = {}
     first: dict[tuple[str, str, str], int] = {}  # content -> index
     todo: dict[int, ClipSource] = {}
@@ -290,18 +291,20 @@ def _outcomes(
             continue
         if (cached := _cached(run, source)) is not None:
             outcomes[index] = cached
-            if run.is_imported(source):
-                continue
-        elif source.content not in first:
-            todo[index] = source
-        first.setdefault(source.content, index)
+            if not run.is_imported(source):  # such poses belong to one clip
+                first.setdefault(source.content, index)
+    for index, source in enumerate(probed):
+        if isinstance(source, ClipSource) and index not in outcomes:
+            if source.content not in first:
+                todo[index] = source
+            first.setdefault(source.content, index)
     extracted = _extracted(run, list(todo.values()), engine) if todo else iter(())
     for index, source in enumerate(probed):
         if index in todo:
             outcomes[index] = next(extracted)
         elif index not in outcomes and isinstance(source, ClipSource):
             twin = first[source.content]
-            outcomes[index] = _copied(run, source, probed[twin], outcomes[twin])
+            outcomes[index] = _same_film(source, outcomes[twin])
         yield index, outcomes[index]
 
 
@@ -377,11 +380,14 @@ def source_of(item: Mapping[str, Any]) -> ClipSource:
     return ClipSource(**{**item, "path": path, "options": options, "info": info})
 
 
-def _copied(run: Extraction, source: ClipSource, twin: object, outcome: ClipOutcome) -> ClipOutcome:
-    """The outcome of a source with the same content as an earlier one in the same run."""
-    if outcome.result.usable and isinstance(twin, ClipSource):
-        return run.attempt(source, twin)
-    return ClipOutcome(replace(outcome.result, path=source.name), 0, 0.0)
+def _same_film(source: ClipSource, twin: ClipOutcome) -> ClipOutcome:
+    """The outcome of a source with the same content as an earlier one in the same run: no clip of
+    its own."""
+    result = replace(twin.result, path=source.name)
+    if result.usable:
+        told = f"the same film as {twin.result.path}: both are one clip"
+        result = replace(result, status="cached", code="", message=told, hint="")
+    return ClipOutcome(result, 0, 0.0)
 
 
 def _others(project: Project, source: ClipSource, first: ClipOutcome) -> Iterator[ClipOutcome]:

@@ -251,12 +251,12 @@ class Extraction:
         """Whether the poses of a source, which exist, were not made by this step."""
         return artifact.read_header(self.project.pose_path(source.id()))[0].step != STEP
 
-    def attempt(self, source: ClipSource, twin: ClipSource | None = None) -> ClipOutcome:
-        """Poses of a source, extracted or copied from an identical file. Problems of the clip,
-        expected or not, become a result; errors that end the run are raised."""
+    def attempt(self, source: ClipSource) -> ClipOutcome:
+        """Extract the poses of a source. Problems of the clip, expected or not, become a result;
+        errors that end the run are raised."""
         start = time.perf_counter()
         try:
-            pose = self.copy(twin, source) if twin is not None else self.extract(source)
+            pose = self.extract(source)
             result = item_result(source.name, source.id(), pose.info, cached=False)
             return ClipOutcome(result, int(pose.info["persons"]), time.perf_counter() - start)
         except UserError as error:
@@ -306,16 +306,6 @@ class Extraction:
     def _body_networks(self) -> tuple[str, str]:
         """Identities of the pose network and the detector for bodies."""
         return backend_identity(self.pose_name), detector_identities(self.detector_name)[0]
-
-    def copy(self, twin: ClipSource, source: ClipSource) -> PoseSequence:
-        """Copy the poses of another file with the same content to the names of `source`."""
-        read = partial(self.project.read_pose, with_corrections=False)
-        persons = int(read(twin.id())[0].info.get("persons", 1))
-        for person in range(persons, 0, -1):
-            pose, recipe = read(twin.id(person))
-            pose = replace(pose, info={**pose.info, "duplicate_of": twin.id(person)})
-            self.project.write_pose(source.id(person), pose, recipe)
-        return self.project.read_pose(source.id())[0]
 
     def add_rows(self, sources: list[tuple[ClipSource, int]]) -> None:
         """Add rows to videos.csv for sources that have poses, each with its number of persons; rows

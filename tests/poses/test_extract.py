@@ -85,7 +85,9 @@ def test_one_name_in_two_folders_gives_two_clips(project: Project, clips: Path) 
     np.testing.assert_allclose(apart[..., 0], 20, atol=1.6)
 
 
-def test_the_same_content_is_worked_on_once(project: Project, clips: Path, monkeypatch) -> None:
+def test_two_files_with_the_same_content_are_one_clip(
+    project: Project, clips: Path, monkeypatch
+) -> None:
     copy = clips / "anna" / "copy.mp4"
     copy.write_bytes((clips / "anna" / "clip.mp4").read_bytes())
     calls = []
@@ -93,10 +95,9 @@ def test_the_same_content_is_worked_on_once(project: Project, clips: Path, monke
     monkeypatch.setattr(extraction, "pose_clip", lambda *a: (calls.append(a), original(*a))[1])
     one, two = extract_poses(project, [str(clips / "anna")], CONFIG)
     assert len(calls) == 1
-    assert one.video != two.video
-    poses = [project.read_pose(result.video)[0] for result in (one, two)]
-    np.testing.assert_array_equal(poses[0].xy, poses[1].xy)
-    assert poses[1].info["duplicate_of"] == one.video
+    assert [video.id for video in project.videos()] == [one.video] == [two.video]
+    assert (one.status, two.status) == ("ok", "cached")
+    assert two.message == f"the same film as {clips / 'anna' / 'clip.mp4'}: both are one clip"
 
 
 class Follower(grey_people.GreyPose):

@@ -222,6 +222,20 @@ def test_leave_and_return_is_one_person() -> None:
     assert track.frame.tolist() == [*range(15), *range(55, 70)]
 
 
+def test_a_lifter_lost_at_the_bottom_and_found_upright_is_one_person() -> None:
+    """And not one who is usually much taller, or who stands elsewhere."""
+
+    def lifter(x: float, heights: list[float], first: int) -> Track:
+        feet = 350.0
+        box = np.array([[x - 40, feet - height, x + 40, feet] for height in heights])
+        return make_track(np.arange(first, first + len(heights)), box, np.ones(len(heights)))
+
+    down, upright = [200.0] * 20 + [150, 110, 100], [200.0] * 20
+    assert join(lifter(300, down, 0), lifter(310, upright, 60)) == [[0, 79]]
+    assert len(join(lifter(300, down, 0), lifter(310, [310.0] * 20, 60))) == 2
+    assert len(join(lifter(300, down, 0), lifter(380, upright, 60))) == 2
+
+
 def test_someone_else_elsewhere_is_another_person() -> None:
     assert join(standing(150, 0, 10), standing(450, 30, 40)) == [[0, 9], [30, 39]]
 
