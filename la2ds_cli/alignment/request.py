@@ -164,7 +164,7 @@ def prepare_pair(
     if choice.warning:
         progress.note(choice.warning)
     poses_config, device = request.config.poses, request.device
-    ids = [with_poses(project, name, poses_config, device, progress) for name in (a, b)]
+    ids = with_poses(project, (a, b), poses_config, device, progress)
     clips = [clip_of(project, video) for video in ids]
     poses = [project.read_pose(video)[0] for video in ids]
     for name, clip, pose in zip((a, b), clips, poses, strict=True):
@@ -188,17 +188,22 @@ def prepare_pair(
 
 
 def with_poses(
-    project: Project, name: str, config: PosesConfig, device: DeviceName, progress: Progress
-) -> str:
-    """Id of a clip with current poses, which are extracted first if necessary."""
+    project: Project,
+    names: Sequence[str],
+    config: PosesConfig,
+    device: DeviceName,
+    progress: Progress,
+) -> list[str]:
+    """Ids of clips with current poses, which are extracted first if necessary."""
     from la2ds_cli.poses.current import current_clip
 
-    current = current_clip(project, name, config)
-    if current is not None:
-        return current
-    from la2ds_cli.poses.extract import ensure_pose
+    current = [current_clip(project, name, config) for name in names]
+    known = [clip for clip in current if clip is not None]
+    if len(known) == len(names):
+        return known
+    from la2ds_cli.poses.extract import ensure_poses
 
-    return ensure_pose(project, name, config, device, progress)
+    return ensure_poses(project, names, config, device, progress)
 
 
 def clip_of(project: Project, video_id: str) -> Video:

@@ -104,7 +104,8 @@ def run_live(
         choose_features(project, request.run, request.features)
     player = open_player(_file_of(project, source), every_frame=every_frame)
     settings, progress = request.config.poses, console.progress
-    clip = clip_of(project, with_poses(project, a, settings, request.device, progress))
+    (id_a,) = with_poses(project, [a], settings, request.device, progress)
+    clip = clip_of(project, id_a)
     pose = project.read_pose(clip.id)[0]
     try:
         reference = LiveReference(pose)
@@ -230,7 +231,7 @@ def in_hindsight(
     a, source = clips
     progress = console.progress
     choice = choose_features(project, request.run, request.features)
-    id_a = with_poses(project, a, request.config.poses, request.device, progress)
+    (id_a,) = with_poses(project, [a], request.config.poses, request.device, progress)
     poses = in_one_skeleton([project.read_pose(id_a)[0], shown], clips, progress)
     choice = choice.on(poses[0].skeleton, spatial=poses[0].spatial)
     path = source if source.startswith("camera:") else str(Path(source).resolve())

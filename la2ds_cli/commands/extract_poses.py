@@ -138,7 +138,7 @@ def extract_poses(
     from la2ds_cli.core.batch import batch_exit_code
     from la2ds_cli.core.console import Console
     from la2ds_cli.core.project_toml import Choice
-    from la2ds_cli.health.status import after_poses
+    from la2ds_cli.health.status import an_alignment
     from la2ds_cli.poses import extract
     from la2ds_cli.views.pose_overlay import check_sheet_path, refresh_overlay, refresh_sheet
 
@@ -192,7 +192,7 @@ def extract_poses(
         if overlay_videos:
             console.note(f"overlays: {opened.results_dir('overlay')}")
         if any(result.usable for result in results):
-            console.next(on_project(after_poses(opened), project))
+            console.next(on_project(an_alignment(opened), project))
     if part and not results:  # more jobs than clips, and none for this one
         return
     raise typer.Exit(batch_exit_code(results, strict=strict))

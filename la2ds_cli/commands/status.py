@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from la2ds_cli.health.status import ProjectStatus
 
 
+_NAMED = 5  # clips
+
+
 def status(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
     """Show what is done, what is out of date and why.
 
@@ -46,6 +49,13 @@ def _show(console: Console, state: ProjectStatus) -> None:
     for step in state.steps:
         for reason, count in Counter(step.stale.values()).most_common():
             console.line(f"{step.step} {step.run}".strip() + f": {count} stale: {reason}", "yellow")
+    if state.gone:
+        names = ", ".join(state.gone[:_NAMED]) + ", ..." * (len(state.gone) > _NAMED)
+        console.line(
+            f"{len(state.gone)} without their video: {names}; put the files back, or run la2ds "
+            "extract-poses on them where they are now",
+            "yellow",
+        )
     for run in state.runs:
         error = "" if run.validation_error is None else f", error {run.validation_error:.2f} %"
         console.line(f"run {run.run}: step {run.step} of {run.steps}{error}")

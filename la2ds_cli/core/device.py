@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from la2ds_cli.core.errors import ExitCode, UserError
@@ -14,21 +17,42 @@ DeviceName = Literal["auto", "cpu", "cuda"]
 
 
 def resolve_device(name: DeviceName) -> torch.device:
-    """The torch device; `auto` is CUDA if it works and the CPU otherwise.
+    """The torch device, as `device_type`."""
+    import torch
+
+    return torch.device(device_type(name))
+
+
+def device_type(name: DeviceName) -> Literal["cpu", "cuda"]:
+    """What a device name means here; `auto` is CUDA if it works and the CPU otherwise.
 
     Raises UserError (exit 6) if `cuda` was named and cannot be used.
     """
+    if name == "cpu" or (name == "auto" and not _has_gpu_driver()):
+        return "cpu"
     import torch
 
-    if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
-        return torch.device("cpu")
-    if not torch.cuda.is_available():
-        raise UserError(
-            "CUDA was requested, but this machine or torch build does not have it",
-            hint="use --device auto or --device cpu; la2ds doctor shows what is installed",
-            exit_code=ExitCode.ENVIRONMENT,
-        )
-    return torch.device("cuda")
+    if torch.cuda.is_available():
+        return "cuda"
+    if name == "auto":
+        return "cpu"
+    raise UserError(
+        "CUDA was requested, but this machine or torch build does not have it",
+        hint="use --device auto or --device cpu; la2ds doctor shows what is installed",
+        exit_code=ExitCode.ENVIRONMENT,
+    )
+
+
+def _has_gpu_driver() -> bool:
+    """Whether torch may find a GPU. It needs a second to load, for nothing where there is no
+    driver."""
+    if "torch" in sys.modules or Path("/dev/kfd").exists():  # the latter is AMD's
+        return True
+    try:
+        ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
+    except OSError:
+        return False
+    return True
 
 
 def available_cores() -> int:

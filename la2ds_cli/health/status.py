@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -50,7 +51,7 @@ class RunStatus:
 @dataclass(frozen=True)
 class ProjectStatus:
     """The answer of `la2ds status`. results: kind -> files, relative to the project. next: a
-    command, empty if nothing is left to do."""
+    command, empty if nothing is left to do. gone: ids of clips whose video is not where it was."""
 
     project: Path
     preset: str
@@ -61,6 +62,7 @@ class ProjectStatus:
     runs: list[RunStatus]
     results: dict[str, list[str]] = field(default_factory=dict)
     next: str = ""
+    gone: list[str] = field(default_factory=list)
 
 
 def project_status(project: Project, config: Config) -> ProjectStatus:
@@ -80,6 +82,7 @@ def project_status(project: Project, config: Config) -> ProjectStatus:
         runs=runs,
         results={path.name: _files(project, path) for path in _result_folders(project)},
         next=_next(steps, runs, project),
+        gone=poses.gone,
     )
 
 
@@ -95,11 +98,13 @@ def _files(project: Project, folder: Path) -> list[str]:
 @dataclass(frozen=True)
 class _Poses:
     """What the headers of all pose files say. reasons: why each clip's poses are stale, as
-    artifact.staleness; keys (with corrections), skeletons: of clips with readable poses."""
+    artifact.staleness; keys (with corrections), skeletons: of clips with readable poses. gone:
+    clips extracted from a video that is not where it was."""
 
     reasons: dict[str, str | None] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
     skeletons: dict[str, str] = field(default_factory=dict)
+    gone: list[str] = field(default_factory=list)
 
 
 def _read_poses(project: Project, config: Config, videos: Iterable[Video]) -> _Poses:
@@ -125,6 +130,8 @@ def _read_poses(project: Project, config: Config, videos: Iterable[Video]) -> _P
         poses.reasons[name] = None
         if stored.step == "import":  # imported by the user: always current
             continue
+        if not os.path.lexists(project.source(video)):
+            poses.gone.append(name)
         try:
             current = recipes.of(video)
         except UserError as error:  # a model file named in project.toml is gone
@@ -297,7 +304,11 @@ def _can_train(project: Project) -> bool:
 
 
 def an_alignment(project: Project) -> str:
-    """The command that aligns the first two clips."""
+    """The command that aligns two clips, the first two of one folder if there are any."""
     videos = project.videos()
-    names = [video.id for video in videos[:2]] if len(videos) > 1 else ["A", "B"]
+    folders = Counter(Path(video.path).parent for video in videos)
+    alike = [v for v in videos if folders[Path(v.path).parent] > 1 and v.person == 1]
+    pair = [v for v in alike if Path(v.path).parent == Path(alike[0].path).parent][:2]
+    pair = pair if len(pair) > 1 else videos[:2]
+    names = [video.id for video in pair] if len(pair) > 1 else ["A", "B"]
     return f"la2ds align {' '.join(names)}"

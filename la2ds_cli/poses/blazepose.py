@@ -57,13 +57,13 @@ class Person:
 class BlazePose:
     """The two networks, from their files; one call at a time."""
 
-    def __init__(self, detector: Path, landmarks: Path) -> None:
-        """Raises UserError as TfliteModel does."""
+    def __init__(self, detector: Path, landmarks: Path, threads: int = 1) -> None:
+        """threads: of a call. Raises UserError as TfliteModel does."""
         anchors = len(_ANCHORS)
-        self._detector = TfliteModel(detector, _DETECTOR_SIZE, [(1, anchors, 12), (1, anchors, 1)])
-        self._landmarks = TfliteModel(
-            landmarks, _SIZE, [(1, 5 * _ALL), (1, 1), (1, _CELLS, _CELLS, _ALL), (1, 3 * _ALL)]
-        )
+        boxes = [(1, anchors, 12), (1, anchors, 1)]
+        self._detector = TfliteModel(detector, _DETECTOR_SIZE, boxes, threads)
+        joints = [(1, 5 * _ALL), (1, 1), (1, _CELLS, _CELLS, _ALL), (1, 3 * _ALL)]
+        self._landmarks = TfliteModel(landmarks, _SIZE, joints, threads)
 
     def detect(self, image: Image, within: Region | None = None) -> list[Detection]:
         """People in an image (H, W, 3) uint8 RGB, or in a square of it, best first.

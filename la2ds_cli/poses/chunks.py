@@ -26,7 +26,7 @@ from la2ds_cli.video.reader import Frame, read_ahead
 
 _CHUNK_FRAMES = 16
 _CHUNK_BYTES = 48 << 20  # of decoded frames in one chunk; at least one frame
-_MEMORY_BYTES = 256 << 20  # a clip of at most this size is decoded once
+CLIP_MEMORY = 256 << 20  # a clip of at most this size is decoded once
 
 Chunk = dict[str, np.ndarray]  # the result of a chunk
 _STEP, _VERSION = "poses-partial", 1
@@ -57,7 +57,7 @@ class ClipFrames:
         self,
         read: Callable[[], Iterator[Frame]],
         size: tuple[int, int],
-        memory_bytes: int = _MEMORY_BYTES,
+        memory_bytes: int = CLIP_MEMORY,
         stop: Event | None = None,
         declared: int = 0,
     ) -> None:

@@ -24,7 +24,7 @@ from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.poses import boxes
 from la2ds_cli.poses.backends import PoseBackend
-from la2ds_cli.poses.chunks import ClipFrames, Partial
+from la2ds_cli.poses.chunks import CLIP_MEMORY, ClipFrames, Partial
 from la2ds_cli.poses.cleaning import interpolate_gaps, smooth
 from la2ds_cli.poses.detectors import Detector
 from la2ds_cli.poses.identity import correct_identities
@@ -55,7 +55,8 @@ _LEAST_SCORE = 0.1  # of a box that may be a person
 @dataclass(frozen=True)
 class ClipTask:
     """One clip to process. subject: policy or rank (poses.subjects); persons: how many to keep;
-    workers: threads; stop: set when the run must end early."""
+    workers: threads; memory: bytes of decoded frames that are kept; stop: set when the run must end
+    early."""
 
     path: Path
     video: VideoInfo
@@ -65,6 +66,7 @@ class ClipTask:
     subject: str = "auto"
     persons: int = 1
     workers: int = 1
+    memory: int = CLIP_MEMORY
     stop: Event = field(default_factory=Event)
 
     @property
@@ -77,6 +79,7 @@ class ClipTask:
         return ClipFrames(
             lambda: read_frames(self.path, self.options),
             self.size,
+            self.memory,
             stop=self.stop,
             declared=self.video.frames_declared,
         )

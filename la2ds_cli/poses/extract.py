@@ -45,7 +45,7 @@ _SPARE_BYTES = 10_000_000
 # Facts of a row beside those of quality.assess.
 _ABOUT = (
     *("margin", "people", "persons", "cuts", "fps", "variable_rate", "width", "height", "hdr"),
-    *("duplicate_of", "skeleton", "detector", "pose"),
+    *("skeleton", "detector", "pose"),
 )
 _ROWS_PAUSE = 10  # times as long as writing rows took, others wait before they are written
 LOCK_WAIT = 120.0  # seconds that a shard waits for another to write its rows
@@ -118,7 +118,8 @@ def extract_poses(
     progress.end()
     results = [outcome.result for outcome in outcomes]
     suffix = "-shard-{}-of-{}".format(*options.shard) if options.shard else ""
-    write_report(project, results, [outcome.seconds for outcome in outcomes], suffix)
+    if project.videos():  # a new project to which nothing was added is removed again
+        write_report(project, results, [outcome.seconds for outcome in outcomes], suffix)
     return results
 
 
@@ -139,9 +140,10 @@ class _Rows:
         self._next = 0.0  # when they are written at the earliest
 
     def add(self, source: ClipSource, persons: int, results: list[ItemResult]) -> None:
-        """List a clip whose poses are written, now or soon. results: of its persons, to
-        announce."""
-        self._waiting.append((source, persons))
+        """List a clip whose poses are written, now or soon. persons: 0 if it is listed already.
+        results: of its persons, to announce."""
+        if persons:
+            self._waiting.append((source, persons))
         self._results += results
         if time.monotonic() >= self._next:
             self._write()
@@ -279,8 +281,7 @@ def _rows_lock(project: Project, shard: Shard | None):
 def _outcomes(
     run: Extraction, probed: Sequence[ClipSource | ItemResult], engine: Engine
 ) -> Iterator[tuple[int, ClipOutcome]]:
-    """(index, outcome) of every clip, in the order given; equal content is processed once, unless
-    its poses were imported: these belong to one clip."""
+    """(index, outcome) of every clip, in the order given; files with equal content are one clip."""
     outcomes: dict[int, ClipOutcome] = {}
     first: dict[tuple[str, str, str], int] = {}  # content -> index
     todo: dict[int, ClipSource] = {}
@@ -290,18 +291,20 @@ def _outcomes(
             continue
         if (cached := _cached(run, source)) is not None:
             outcomes[index] = cached
-            if run.is_imported(source):
-                continue
-        elif source.content not in first:
-            todo[index] = source
-        first.setdefault(source.content, index)
+            if not run.is_imported(source):  # such poses belong to one clip
+                first.setdefault(source.content, index)
+    for index, source in enumerate(probed):
+        if isinstance(source, ClipSource) and index not in outcomes:
+            if source.content not in first:
+                todo[index] = source
+            first.setdefault(source.content, index)
     extracted = _extracted(run, list(todo.values()), engine) if todo else iter(())
     for index, source in enumerate(probed):
         if index in todo:
             outcomes[index] = next(extracted)
         elif index not in outcomes and isinstance(source, ClipSource):
             twin = first[source.content]
-            outcomes[index] = _copied(run, source, probed[twin], outcomes[twin])
+            outcomes[index] = _same_film(source, outcomes[twin])
         yield index, outcomes[index]
 
 
@@ -320,16 +323,21 @@ def _cached(run: Extraction, source: ClipSource) -> ClipOutcome | None:
 
 def _extracted(run: Extraction, sources: list[ClipSource], engine: Engine) -> Iterator[ClipOutcome]:
     frames = sum(source.info.frames_declared for source in sources)
-    known = all(source.info.frames_declared for source in sources)
     artifact.check_space(run.project.root, _SPARE_BYTES + 2 * _FRAME_BYTES * frames)
-    names = [Path(source.name).name for source in sources]
-    label = names[0] if len(names) == 1 else f"{len(names)} clips"
-    run.progress.begin(label, 2 * frames if known else None)
+    _begin(run, sources)
     if engine == "ray":
         yield from _ray_outcomes(run, sources)
         return
     with run.networks(sources):
         yield from ordered_map(run.attempt, sources, run.clips_at_once, run.stop)
+
+
+def _begin(run: Extraction, sources: Sequence[ClipSource]) -> None:
+    """Begin the progress of sources, each of which is read in two passes."""
+    frames = [source.info.frames_declared for source in sources]
+    names = [Path(source.name).name for source in sources]
+    label = names[0] if len(names) == 1 else f"{len(names)} clips"
+    run.progress.begin(label, 2 * sum(frames) if all(frames) else None)
 
 
 def _ray_outcomes(run: Extraction, sources: list[ClipSource]) -> Iterator[ClipOutcome]:
@@ -372,11 +380,14 @@ def source_of(item: Mapping[str, Any]) -> ClipSource:
     return ClipSource(**{**item, "path": path, "options": options, "info": info})
 
 
-def _copied(run: Extraction, source: ClipSource, twin: object, outcome: ClipOutcome) -> ClipOutcome:
-    """The outcome of a source with the same content as an earlier one in the same run."""
-    if outcome.result.usable and isinstance(twin, ClipSource):
-        return run.attempt(source, twin)
-    return ClipOutcome(replace(outcome.result, path=source.name), 0, 0.0)
+def _same_film(source: ClipSource, twin: ClipOutcome) -> ClipOutcome:
+    """The outcome of a source with the same content as an earlier one in the same run: no clip of
+    its own."""
+    result = replace(twin.result, path=source.name)
+    if result.usable:
+        told = f"the same film as {twin.result.path}: both are one clip"
+        result = replace(result, status="cached", code="", message=told, hint="")
+    return ClipOutcome(result, 0, 0.0)
 
 
 def _others(project: Project, source: ClipSource, first: ClipOutcome) -> Iterator[ClipOutcome]:
@@ -415,6 +426,39 @@ def _doubts(row: Mapping[str, Any]) -> str:
     return "; ".join(f"{limb} {start}-{end}" for limb, start, end in row["doubts"] or [])
 
 
+def ensure_poses(
+    project: Project,
+    names: Sequence[str],
+    config: PosesConfig,
+    device: DeviceName = "auto",
+    progress: Progress | None = None,
+) -> list[str]:
+    """Ids of clips with current poses, of which those that are missing are extracted first, side by
+    side; all names are checked before the first is extracted. Two files with the same content are
+    one clip.
+
+    names: as find_clip, `NAME#2` for the second person. A clip whose source file is gone keeps its
+    poses if these are current. Raises UserError with the code and exit code of the problem: exit 3
+    for a name that is neither, exit 5 if poses must be extracted while another command is writing
+    to the project.
+    """
+    run = Extraction(project, config, device, SharedProgress(progress or Progress()))
+    ids: list[str] = []
+    missing: dict[tuple[str, str, str], ClipSource] = {}
+    for name in names:
+        video, source = _wanted(run, name)
+        if source is not None:
+            same = missing.setdefault(source.content, source)
+            if same.path != source.path:
+                run.progress.note(f"{name} is the same film as {same.name}: both are one clip")
+                video = same.id()
+        ids.append(video)
+    if missing:
+        with project.lock():
+            _extract_missing(run, list(missing.values()))
+    return ids
+
+
 def ensure_pose(
     project: Project,
     path_or_id: str,
@@ -422,38 +466,53 @@ def ensure_pose(
     device: DeviceName = "auto",
     progress: Progress | None = None,
 ) -> str:
-    """Id of a clip with current poses, which are extracted first if necessary.
+    """Id of one clip with current poses, as `ensure_poses`."""
+    return ensure_poses(project, [path_or_id], config, device, progress)[0]
 
-    path_or_id: as find_clip, `NAME#2` for the second person. A clip whose source file is gone keeps
-    its poses if these are current. Raises UserError with the code and exit code of the problem:
-    exit 3 for a name that is neither, exit 5 if poses must be extracted while another command is
-    writing to the project.
-    """
-    run = Extraction(project, config, device, SharedProgress(progress or Progress()))
-    video, file = find_clip(project, path_or_id)
+
+def _wanted(run: Extraction, name: str) -> tuple[str, ClipSource | None]:
+    """The id of a clip, and its source if its poses must be extracted."""
+    project, config = run.project, run.config
+    video, file = find_clip(project, name)
+    path, options, person = name, ClipOptions(), 1
     if video is not None:
-        if place := moved_to(project, video, path_or_id):
+        if place := moved_to(project, video, name):
             with project.lock():
                 run.progress.note(follow_files(project, [(place, video.sha256)]))
         if is_current(project, config, video, file):
-            return video.id
-        name = str(place or project.source(video))
+            return video.id, None
+        path, person = str(place or project.source(video)), video.person
         options = ClipOptions.from_text(video.options)
-    else:
-        name, options = path_or_id, ClipOptions()
-    source = load_single(project, name, options, max_duration=config.max_duration)
+    source = load_single(project, path, options, max_duration=config.max_duration)
     source = replace(source, subject=ClipSubjects.read(project).of(source.row(project, 1, 0)))
-    with project.lock():
-        facts = run.current(source)
-        if facts is None:
+    return video.id if video is not None and person > 1 else source.id(), source
+
+
+def _extract_missing(run: Extraction, sources: Sequence[ClipSource]) -> None:
+    """Extract and list sources whose poses are not current."""
+    facts = {source.id(): run.current(source) for source in sources}
+    known = [source for source in sources if facts[source.id()] is not None]
+    run.add_rows([(source, _persons(facts[source.id()])) for source in known])
+    todo = [source for source in sources if facts[source.id()] is None]
+    if not todo:
+        return
+
+    def extract(source: ClipSource) -> int:
+        try:
+            return _persons({"info": run.extract(source).info})
+        except UserError as error:  # one of several clips: an item code says that it is this
             short = Path(source.name).name
-            run.progress.begin(short, 2 * source.info.frames_declared or None)
-            try:
-                with run.networks([source]):
-                    facts = {"info": run.extract(source).info}
-            except UserError as error:  # one of several clips: an item code says that it is this
-                raise (error.about(short) if error.code.startswith("V") else error) from None
-            finally:
-                run.progress.end()
-        run.add_rows([(source, int(facts["info"].get("persons", 1)))])
-    return video.id if video is not None and video.person > 1 else source.id()
+            raise (error.about(short) if error.code.startswith("V") else error) from None
+
+    _begin(run, todo)
+    try:
+        with run.networks(todo):
+            persons = ordered_map(extract, todo, run.clips_at_once, run.stop)
+            for source, kept in zip(todo, persons, strict=True):
+                run.add_rows([(source, kept)])
+    finally:
+        run.progress.end()
+
+
+def _persons(facts: Mapping[str, Any] | None) -> int:
+    return int((facts or {})["info"].get("persons", 1))

@@ -33,7 +33,7 @@ from la2ds_cli.poses.backends import (
     resolve_backend,
 )
 from la2ds_cli.poses.blazehand import BlazeHand
-from la2ds_cli.poses.chunks import Partial, Stopped
+from la2ds_cli.poses.chunks import CLIP_MEMORY, Partial, Stopped
 from la2ds_cli.poses.clip import ClipTask, pose_clip
 from la2ds_cli.poses.current import STEP, networks_of, pose_recipe
 from la2ds_cli.poses.detectors import (
@@ -52,6 +52,7 @@ from la2ds_cli.poses.weights import report_to
 _COMPLETE = 0.97  # share of the declared frames and seconds; containers round both
 _VARIABLE = 0.1  # of the usual frame time, by which frames of a variable rate differ
 _ALL = 1 << 20  # crops; the batches are formed below the backend
+_MEMORY = 4 * CLIP_MEMORY  # for the decoded frames of all clips in progress
 RUN_ENDS_WITH = (ExitCode.USAGE, ExitCode.ENVIRONMENT, ExitCode.STORAGE)
 
 
@@ -92,6 +93,7 @@ class Extraction:
         self._networks_of = cache(partial(networks_of, config))
         self._networks_of(config.subject)  # unknown names are an error of the run
         self.body = True  # whether bodies are to be found at all
+        self._sources = 1  # that the networks were opened for
         self.order: list[str] = []  # ids of all clips of the list, where there is one
         self._lock = Lock()
 
@@ -152,6 +154,7 @@ class Extraction:
             if any(self.subject_of(source) in HANDS for source in sources):
                 _ = self.hands
         self.body = any(self.subject_of(source) not in HANDS for source in sources)
+        self._sources = len(sources)
         with self._opened() if self.body else nullcontext():
             yield
 
@@ -177,21 +180,36 @@ class Extraction:
 
     @property
     def workers(self) -> int:
-        """Threads that work on one clip: as many as requested, otherwise one per core, or two to
-        keep a GPU busy."""
+        """Threads that work on one clip: as many as requested, otherwise its share of the cores, or
+        two to keep a GPU busy."""
         if self._workers:
             return self._workers
-        return 2 if self.body and self.backend.device == "cuda" else available_cores()
+        if self.body and self.backend.device == "cuda":
+            return 2
+        return max(1, available_cores() // self._clips) if self._follows else available_cores()
 
     @property
     def clips_at_once(self) -> int:
-        """Number of clips processed at once, so that the end of one and the start of the next
+        """Number of clips processed at once: one for each core if the joints of a clip are found
+        frame after frame, otherwise so many that the end of one and the start of the next
         overlap."""
         if not self.body:
             return available_cores()
         if getattr(self.detector, "sequential", False):
             return 1
+        if self._follows:
+            return available_cores()
         return 4 if self.backend.device == "cuda" else 2
+
+    @property
+    def _follows(self) -> bool:
+        """Whether joints are found one frame after the other."""
+        return not self.body or hasattr(self._own_backend, "tracker")
+
+    @property
+    def _clips(self) -> int:
+        """Number of clips in progress at once."""
+        return min(self._sources, self.clips_at_once)
 
     def recipe(self, pose: str, detector: str, source: ClipSource, person: int = 1) -> Recipe:
         """The recipe of the poses of one person of a source; pose, detector: identities."""
@@ -233,12 +251,12 @@ class Extraction:
         """Whether the poses of a source, which exist, were not made by this step."""
         return artifact.read_header(self.project.pose_path(source.id()))[0].step != STEP
 
-    def attempt(self, source: ClipSource, twin: ClipSource | None = None) -> ClipOutcome:
-        """Poses of a source, extracted or copied from an identical file. Problems of the clip,
-        expected or not, become a result; errors that end the run are raised."""
+    def attempt(self, source: ClipSource) -> ClipOutcome:
+        """Extract the poses of a source. Problems of the clip, expected or not, become a result;
+        errors that end the run are raised."""
         start = time.perf_counter()
         try:
-            pose = self.copy(twin, source) if twin is not None else self.extract(source)
+            pose = self.extract(source)
             result = item_result(source.name, source.id(), pose.info, cached=False)
             return ClipOutcome(result, int(pose.info["persons"]), time.perf_counter() - start)
         except UserError as error:
@@ -267,6 +285,7 @@ class Extraction:
             subject=self.subject_of(source),
             persons=self.config.subjects,
             workers=self.workers,
+            memory=min(CLIP_MEMORY, _MEMORY // self._clips),
             stop=self.stop,
         )
         if of_hands:
@@ -287,16 +306,6 @@ class Extraction:
     def _body_networks(self) -> tuple[str, str]:
         """Identities of the pose network and the detector for bodies."""
         return backend_identity(self.pose_name), detector_identities(self.detector_name)[0]
-
-    def copy(self, twin: ClipSource, source: ClipSource) -> PoseSequence:
-        """Copy the poses of another file with the same content to the names of `source`."""
-        read = partial(self.project.read_pose, with_corrections=False)
-        persons = int(read(twin.id())[0].info.get("persons", 1))
-        for person in range(persons, 0, -1):
-            pose, recipe = read(twin.id(person))
-            pose = replace(pose, info={**pose.info, "duplicate_of": twin.id(person)})
-            self.project.write_pose(source.id(person), pose, recipe)
-        return self.project.read_pose(source.id())[0]
 
     def add_rows(self, sources: list[tuple[ClipSource, int]]) -> None:
         """Add rows to videos.csv for sources that have poses, each with its number of persons; rows

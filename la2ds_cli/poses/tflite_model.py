@@ -1,4 +1,4 @@
-"""TensorFlow Lite networks that read one image, run by LiteRT on one CPU thread."""
+"""TensorFlow Lite networks that read one image, run by LiteRT on the CPU."""
 
 from __future__ import annotations
 
@@ -31,14 +31,15 @@ class TfliteModel:
     size: of its square input, pixels.
     """
 
-    def __init__(self, path: Path, size: int, outputs: Sequence[Shape]) -> None:
+    def __init__(self, path: Path, size: int, outputs: Sequence[Shape], threads: int = 1) -> None:
         """Open a file that reads (1, size, size, 3) and returns tensors of the shapes `outputs`.
 
-        size: 0 = whatever the file has. Tensors of equal shape are taken in the file's order; other
-        outputs are ignored. Raises UserError: exit 3 for a missing file or one that is not such a
-        network, exit 5 for other shapes.
+        size: 0 = whatever the file has. threads: of a call; its output is the same with any number,
+        since they divide the work and no sum. Tensors of equal shape are taken in the file's order;
+        other outputs are ignored. Raises UserError: exit 3 for a missing file or one that is not
+        such a network, exit 5 for other shapes.
         """
-        self._interpreter, given_details, returned = _open(path)
+        self._interpreter, given_details, returned = _open(path, threads)
         (entry, *more) = given_details
         side = _shape(entry)[1] if not size and len(_shape(entry)) == 4 else size
         given = (1, side, side, 3)
@@ -73,7 +74,7 @@ def cpu_only(name: str, device: DeviceName) -> None:
         )
 
 
-def _open(path: Path) -> tuple[Any, list[dict[str, Any]], list[dict[str, Any]]]:
+def _open(path: Path, threads: int) -> tuple[Any, list[dict[str, Any]], list[dict[str, Any]]]:
     """The interpreter of a file, and the details of its inputs (at least one) and outputs."""
     existing_file(str(path))
     with without_lines(_NOISE):
@@ -81,7 +82,7 @@ def _open(path: Path) -> tuple[Any, list[dict[str, Any]], list[dict[str, Any]]]:
 
         try:
             check_structure(path.read_bytes())
-            interpreter = Interpreter(model_path=str(path), num_threads=1)
+            interpreter = Interpreter(model_path=str(path), num_threads=threads)
             interpreter.allocate_tensors()
             details = interpreter.get_input_details(), interpreter.get_output_details()
             if not details[0]:

@@ -16,12 +16,14 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from queue import Empty, Queue
 from threading import Event, Lock, Thread
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from la2ds_cli.core.device import available_cores
 from la2ds_cli.core.types import FloatArray
 
 Item = TypeVar("Item")
@@ -104,6 +106,31 @@ class Instances(Generic[Item]):
         yield item
         with self._lock:
             self._free.append(item)
+
+
+class SharedCores(Generic[Item]):
+    """Instances of a network whose calls share the cores: one that runs alone uses several threads.
+
+    make: an instance that uses this many threads. Its output must not depend on their number.
+    """
+
+    def __init__(self, make: Callable[[int], Item]) -> None:
+        self._instances = {threads: Instances(partial(make, threads)) for threads in (4, 2, 1)}
+        self._lent = 0
+        self._lock = Lock()
+
+    @contextmanager
+    def borrow(self) -> Iterator[Item]:
+        """As Instances.borrow, with the threads that the other calls leave."""
+        with self._lock:
+            self._lent += 1
+            share = max(1, available_cores() // self._lent)
+        try:
+            with next(self._instances[n] for n in (4, 2, 1) if n <= share).borrow() as item:
+                yield item
+        finally:
+            with self._lock:
+                self._lent -= 1
 
 
 Forward = Callable[[FloatArray], Any]  # (n, 3, H, W) to (n, ...), or to a tuple of such

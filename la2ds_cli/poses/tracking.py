@@ -159,11 +159,12 @@ def _distance_and_ratio(a: FloatArray, b: FloatArray) -> tuple[FloatArray, Float
 
 def assign(value: FloatArray) -> list[tuple[int, int]]:
     """Pairs (row, column) of value (n, m) >= 0 with the largest total; pairs of 0 are left out."""
-    from scipy.optimize import linear_sum_assignment
+    if 1 in value.shape:  # as most often; loading scipy takes half a second
+        pairs = [np.unravel_index(value.argmax(), value.shape)]
+    else:
+        from scipy.optimize import linear_sum_assignment
 
-    if value.shape == (1, 1):
-        return [(0, 0)] if value[0, 0] > 0 else []
-    pairs = zip(*linear_sum_assignment(value, maximize=True), strict=True)
+        pairs = zip(*linear_sum_assignment(value, maximize=True), strict=True)
     return [(int(i), int(n)) for i, n in pairs if value[i, n] > 0]
 
 
@@ -262,6 +263,7 @@ def _breaks(track: Track, max_gap: int, edges: np.ndarray) -> np.ndarray:
 
 _RETURN_SIZE = 1.5  # ratio of heights up to which somebody who comes back may be the same
 _CLEARLY = 0.1  # difference in log height that tells two people apart
+_FEET = 0.1  # of the usual height, within which feet are in the same place
 _UNMOVED = 0.7  # IoU over a supposed cut that shows that there was none
 
 
@@ -299,7 +301,7 @@ def _predecessor(
             unmoved = first - last <= max_gap and boxes.iou(old.box[-1], track.box[0]) >= _UNMOVED
             fit = (0, 0.0) if unmoved else None
         else:
-            fit = _fit(old.box[-1].tolist(), track.box[0].tolist(), size)
+            fit = _fit(old.box[-1].tolist(), track.box[0].tolist(), size) or _stood_up(old, track)
         if fit is not None:
             fits.append((*fit, -last, i))
     if not fits:
@@ -330,6 +332,18 @@ def _fit(
     if not out or not back:
         return None
     return (1 if out & back else 2), off
+
+
+def _stood_up(old: Track, track: Track) -> tuple[int, float] | None:
+    """As _fit, for somebody lost in one posture and found in another, as in a squat: the feet are
+    in the same place, and the usual heights are alike."""
+    before, after = old.box[-1], track.box[0]
+    usual = [float(np.median(each.box[:, 3] - each.box[:, 1])) for each in (old, track)]
+    off = abs(math.log(max(usual[0], 1e-6) / max(usual[1], 1e-6)))
+    aside = abs(float(before[0] + before[2] - after[0] - after[2])) / 2
+    lower = abs(float(before[3] - after[3]))
+    in_place = aside < min(usual) / 4 and lower < _FEET * min(usual)
+    return (0, off) if in_place and off < math.log(_RETURN_SIZE) else None
 
 
 def _borders(box: list[float], size: tuple[int, int]) -> set[str]:

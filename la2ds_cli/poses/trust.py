@@ -10,6 +10,9 @@ long: its limb is longer than this person's limbs are in this clip. Limbs that p
 become shorter, but none becomes longer; a person who comes nearer grows in all limbs.
 exchanged: left and right change places between two frames, and change back later.
 crossed: elbows or knees are nearer to the other side's shoulder or hip than to their own.
+copied: the limb lies on the other side's for a while, from the elbow or knee on, although shoulders
+or hips are apart. In a true side view these lie on each other, too, and nothing is doubted. If one
+of the two scores clearly less, only that one is doubted.
 
 A logistic regression combines them into one probability. Its weights were fitted to BlazePose's
 joints of rendered performers behind obstacles and to errors put into hand-labelled joints, and
@@ -43,6 +46,7 @@ _WEIGHT = {
     "long": 5.0,  # fitted 3, at which a limb of three times its length still passes
     "exchanged": 6.0,  # fitted 3.6, at which a limb that rests meanwhile still passes
     "crossed": 3.0,
+    "copied": 6.5,  # set by hand: real clips of the training data have none
 }
 EVIDENCE = tuple(_WEIGHT)
 _LEAST_USUAL_SCORE = 0.5  # a clip whose joints score less is doubtful throughout
@@ -58,6 +62,11 @@ _LIMB = {"elbow": (0.5, 0.75), "wrist": (0.42, 0.65), "knee": (0.75, 1.0), "ankl
 _LEG = 0.9  # of the torso; thighs and shins are shorter than that
 _FIT, _APART = 0.5, 0.25  # of an exchange: share of the distance, and torso lengths between sides
 _SWAP, _END = 2.0, 0.7  # seconds
+# Torso lengths: two limbs in one place, of shoulders or hips that are apart. Legs of a side view
+# come as near as 0.09 with hips 0.24 apart.
+_ONE_PLACE, _ROOTS = 0.1, 0.3
+_NEARER = 0.25  # of the distance of shoulders or hips; elbows of folded hands are further apart
+_CLEARLY_LESS = 0.1  # score by which the copy is told from the limb
 _PIECE = 4096  # frames that are worked on at once
 _SLACK = 1e-9  # seconds
 _OPEN = 0.8  # evidence at which right and wrong are about as likely
@@ -153,7 +162,23 @@ class _Clip:
             "long": _of_limb(_too_long(joints, self._lengths, self.skeleton), self.skeleton),
             "exchanged": exchanged,
             "crossed": _crossed(joints, self.skeleton),
+            "copied": self._mean_around(self._copied(wide), wide, _AROUND)[inside],
         }
+
+    def _copied(self, rows: slice) -> FloatArray:
+        """(n, K) 1 where two limbs are in one place; the score is that of a moment."""
+        joints, doubt = self.joints(rows), self.doubt(rows)
+        copied = np.zeros(doubt.shape)
+        for chain in self.skeleton.chains.values():
+            own = list(chain[:3])
+            other = [self.skeleton.flip[k] for k in own]
+            apart = np.linalg.norm(joints[:, own] - joints[:, other], axis=-1)
+            one_place = apart[:, 1:].max(axis=1) < np.minimum(_NEARER * apart[:, 0], _ONE_PLACE)
+            is_copy = doubt[:, own[1:]].mean(axis=1) > (
+                doubt[:, other[1:]].mean(axis=1) - _CLEARLY_LESS
+            )
+            copied[:, list(chain[1:])] = (one_place & (apart[:, 0] > _ROOTS) & is_copy)[:, None]
+        return copied
 
     def joints(self, rows: slice, of: Sequence[int] | slice = slice(None)) -> FloatArray:
         """(n, K, 2) joints in torso lengths, NaN = not seen; all NaN if no torso is ever seen. of:

@@ -22,8 +22,8 @@ _CROP = 0.25  # clean clips 0.01 at most, clips cut at the thighs 0.6 to 1
 _HEIGHT = 64.0  # pixels; networks look at 192 or more, so that smaller people are mostly blur
 _JITTER = 0.03  # torso lengths, 1.5 cm; clean clips 0.016 at most, hand labels 0.025
 _SWAPS = 0.05  # of the frames; clean clips and hand labels 0 but for two of 0.03 and 0.047
-_DOUBT = 0.5  # seconds of a limb; clean yoga clips have none, an arm behind the trunk lasts
-_LIMBS = 2  # named at most
+_LOST = 1.5  # seconds without the person; a movement of interest is missing
+_DOUBT = 0.25  # of the clip, that a limb is doubtful; less hardly changes an alignment
 # Turned pictures reach the first in 62 to 100 % of the clips of a movement, lying people in none.
 _SURELY_TURNED, _PERHAPS_TURNED = 0.85, 0.5
 _TURNED_SCORE = 0.7  # clips turned by hand 0.32 to 0.72 of a small network
@@ -179,9 +179,20 @@ def _seldom_seen(info: Mapping[str, Any]) -> Weakness | None:
     coverage = _number(info, "coverage")
     if coverage is None or coverage >= _COVERAGE:
         return None
+    return _missing(coverage, "")
+
+
+def _lost(info: Mapping[str, Any]) -> Weakness | None:
+    coverage, gap = _number(info, "coverage"), _number(info, "longest_gap")
+    if coverage is None or coverage < _COVERAGE or gap is None or gap < _LOST:
+        return None
+    return _missing(coverage, f", nobody is followed for {gap:.1f} s")
+
+
+def _missing(coverage: float, more: str) -> Weakness:
     return Weakness(
         "V022",
-        f"the subject is seen in {coverage:.0%} of the frames",
+        f"the subject is seen in {coverage:.0%} of the frames{more}",
         "cut the clip to the movement, or film with the whole body in the picture",
     )
 
@@ -258,30 +269,21 @@ def _jittery(info: Mapping[str, Any]) -> Weakness | None:
 
 
 def _doubtful(info: Mapping[str, Any]) -> Weakness | None:
-    """The limbs that are doubtful for longest, each with its longest period."""
-    by_limb: dict[str, list[tuple[float, float]]] = {}
+    """The limbs that are doubtful for a large part of the clip."""
+    seconds = _number(info, "seconds") or float(info["frames"]) / float(info["fps"])
+    spent: dict[str, float] = {}
     for limb, start, end in info.get("doubts") or []:
-        if end - start >= _DOUBT:
-            by_limb.setdefault(limb, []).append((start, end))
-    if not by_limb:
+        spent[limb] = spent.get(limb, 0.0) + end - start
+    told = sorted(
+        (limb for limb in spent if spent[limb] >= _DOUBT * seconds), key=lambda k: -spent[k]
+    )
+    if not told:
         return None
-    order = sorted(by_limb, key=lambda limb: -sum(end - start for start, end in by_limb[limb]))
-    told = [f"{limb} {_times(by_limb[limb])}" for limb in order[:_LIMBS]]
-    more = len(order) - len(told)
-    others = f", and {more} more limb{'s' if more > 1 else ''}" if more > 0 else ""
     return Weakness(
         "V033",
-        f"not to be trusted: {' and '.join(told)}{others}",
-        "hidden or wrong joints: they are hollow in the overlay, and compare does not use them; "
-        "if the limb matters, film from where it is visible",
+        f"{' and '.join(told)} doubtful for {min(spent[told[0]] / seconds, 1):.0%} of the clip",
+        "hollow in the overlay; if it matters, film from where it shows",
     )
-
-
-def _times(spans: list[tuple[float, float]]) -> str:
-    start, end = max(spans, key=lambda span: span[1] - span[0])
-    more = len(spans) - 1
-    others = f" and {more} more time{'s' if more > 1 else ''}" if more else ""
-    return f"from {start:.1f} to {end:.1f} s{others}"
 
 
 def _number(info: Mapping[str, Any], name: str) -> float | None:
@@ -303,6 +305,7 @@ _CHECKS: tuple[Callable[[Mapping[str, Any]], Weakness | None], ...] = (
     _small,
     _swapped,
     _cuts,
+    _lost,
     _doubtful,
     _jittery,
     _perhaps_rotated,

@@ -10,7 +10,7 @@ slow-motion factor of the options.
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator, Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from math import inf
@@ -121,45 +121,57 @@ def probe(path: str | os.PathLike[str], options: ClipOptions = _DEFAULTS) -> Vid
     return _with_options(path, info, options)
 
 
-def read_frames(path: str | os.PathLike[str], options: ClipOptions = _DEFAULTS) -> Iterator[Frame]:
+def read_frames(
+    path: str | os.PathLike[str],
+    options: ClipOptions = _DEFAULTS,
+    wanted: Collection[int] | None = None,
+) -> Iterator[Frame]:
     """Upright RGB frames in presentation order, one in memory at a time.
 
-    A damaged or truncated clip yields the frames that can be decoded. Raises UserError as `probe`,
-    and V002 if no frame can be decoded.
+    wanted: yield only these, by Frame.source. The others are not converted to images, which takes
+    about as long as to decode them. A damaged or truncated clip yields the frames that can be
+    decoded. Raises UserError as `probe`, and V002 if no frame can be decoded.
     """
     index, source, time = 0, -1, 0.0
-    for source, (time, image) in enumerate(_stamped(path, options)):
-        if time >= options.end - _TOLERANCE:
+    last = inf if wanted is None else max(wanted, default=-1)
+    for source, (time, image) in enumerate(_stamped(path, options, wanted)):
+        if time >= options.end - _TOLERANCE or source > last:
             break
-        if image is not None:
+        if image is not None and (wanted is None or source in wanted):
             image = turn(image, options.rotate, options.mirror)
             yield Frame(index, time / options.slowmo, image, source)
-            index += 1
+        index += time >= options.start - _TOLERANCE
     if source < 0:
         raise _empty(path)
-    if index == 0:
+    if index == 0 and source <= last:
         raise _nothing_left(path, options)
 
 
-def _stamped(path: str | os.PathLike[str], options: ClipOptions) -> _Stamped:
-    """Seconds and images of all frames; None instead of an image before `options.start`."""
+def _stamped(
+    path: str | os.PathLike[str], options: ClipOptions, wanted: Collection[int] | None
+) -> _Stamped:
+    """Seconds and images of all frames; None instead of an image before `options.start`, and of
+    some that are not wanted."""
     refuse_url(os.fspath(path))
     start = options.start - _TOLERANCE
     if is_image_folder(path):
         return read_images(path, require_fps(path, options.fps), start)
     if is_animated_webp(Path(path)):
         return read_animation(path, start)
-    return _read_video(path, start)
+    return _read_video(path, start, wanted)
 
 
-def _read_video(path: str | os.PathLike[str], start: float) -> _Stamped:
+def _read_video(
+    path: str | os.PathLike[str], start: float, wanted: Collection[int] | None
+) -> _Stamped:
     with open_container(path) as (container, stream):
         clock = FrameClock(frame_rate(stream))
         converter: FrameConverter | None = None
-        for frame in decode(container, stream, path):
+        for source, frame in enumerate(decode(container, stream, path)):
             converter = converter or FrameConverter(frame, stream.sample_aspect_ratio)
             time = clock.tick(_stamp(container, frame))
-            yield time, _image(converter, frame, path) if time >= start else None
+            shown = time >= start and (wanted is None or source in wanted)
+            yield time, _image(converter, frame, path) if shown else None
 
 
 def _stamp(container: Any, frame: Any) -> float | None:
@@ -312,9 +324,9 @@ class VideoFile:
     path: Path
     options: ClipOptions = field(default_factory=ClipOptions)
 
-    def frames(self) -> Iterator[Frame]:
-        """Upright frames of the clip, one in memory at a time."""
-        return read_frames(self.path, self.options)
+    def frames(self, wanted: Collection[int] | None = None) -> Iterator[Frame]:
+        """Upright frames of the clip, one in memory at a time; wanted: as for read_frames."""
+        return read_frames(self.path, self.options, wanted)
 
 
 def video_file(project: Project, video: Video) -> VideoFile | None:

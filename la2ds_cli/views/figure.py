@@ -55,7 +55,9 @@ def render(figure: Figure, kind: str) -> bytes:
     dates: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
     buffer = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": "la2ds"}):
-        figure.savefig(buffer, format=kind, metadata=dates.get(kind))
+        # A third of the time of zlib's default, for a file that is 7 % larger.
+        packed: dict[str, Any] = {"pil_kwargs": {"compress_level": 2}} if kind == "png" else {}
+        figure.savefig(buffer, format=kind, metadata=dates.get(kind), **packed)
     return buffer.getvalue()
 
 

@@ -81,13 +81,9 @@ def pictures(
     cut: dict[int, Image] = {}
     if source is not None and wanted:
         row_of = {int(frame): row for row, frame in enumerate(pose.frame)}
-        for frame in source.frames():
-            if frame.source in wanted:
-                box = boxes[row_of[frame.source]]
-                image = cut_out(frame.image, box, width, height)
-                cut[frame.source] = np.ascontiguousarray(image[:, ::-1]) if flip else image
-            if frame.source >= max(wanted):
-                break
+        for frame in source.frames(wanted):
+            image = cut_out(frame.image, boxes[row_of[frame.source]], width, height)
+            cut[frame.source] = np.ascontiguousarray(image[:, ::-1]) if flip else image
     pose = shown(pose, view)
     boxes = view_boxes(pose)
     skeleton, sure = get_skeleton(pose.skeleton), trusted(pose)

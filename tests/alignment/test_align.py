@@ -277,7 +277,7 @@ def test_wrong_names_are_refused_before_any_work(project: Project, monkeypatch) 
     def must_not_run(*_: object) -> str:
         raise AssertionError("poses were asked for")
 
-    monkeypatch.setattr(extract, "ensure_pose", must_not_run)
+    monkeypatch.setattr(extract, "ensure_poses", must_not_run)
     with pytest.raises(UserError, match="dwt") as caught:
         run(project, method="dwt")
     assert caught.value.exit_code == ExitCode.USAGE

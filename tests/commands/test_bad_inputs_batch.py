@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
+from la2ds_cli.main import app
 from tests.commands.bad_input_drawing import good, images, pictures
 from tests.commands.bad_input_files import ROWS, duet, zero_bytes
 from tests.commands.bad_input_runs import (
@@ -169,10 +171,10 @@ def test_one_content_twice(tmp_path: Path) -> None:
     (tmp_path / "clips" / "b.mp4").write_bytes(one.read_bytes())
     found = batch(tmp_path / "p", tmp_path / "clips")
     first, second = found["items"]
-    assert [first["status"], second["status"]] == ["ok", "ok"]
-    rows = report(tmp_path / "p")
-    assert rows[first["path"]]["duplicate_of"] is None
-    assert rows[second["path"]]["duplicate_of"] == first["video"]
+    assert [first["status"], second["status"]] == ["ok", "cached"]
+    assert first["video"] == second["video"]
+    assert second["message"] == f"the same film as {first['path']}: both are one clip"
+    assert len(Project.open(tmp_path / "p").videos()) == 1
 
 
 def test_clips_of_two_rates(tmp_path: Path) -> None:
@@ -191,3 +193,13 @@ def test_a_batch_of_nothing_but_bad_files(tmp_path: Path) -> None:
 def test_strict_takes_no_weakness(tmp_path: Path) -> None:
     found = batch(tmp_path / "p", duet(tmp_path), "--strict")
     assert found["exit_code"] == ExitCode.PARTIAL
+
+
+def test_a_run_without_a_usable_file_leaves_no_new_project(tmp_path: Path) -> None:
+    (tmp_path / "bad.mp4").write_text("no video")
+    result = CliRunner().invoke(
+        app, ["extract-poses", str(tmp_path / "bad.mp4"), "--project", str(tmp_path / "new")]
+    )
+    assert result.exit_code == ExitCode.UNUSABLE, result.output
+    assert "V001" in result.output
+    assert not (tmp_path / "new").exists()

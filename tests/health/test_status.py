@@ -232,3 +232,23 @@ def test_networks_are_identified_once_for_all_clips(project: Project, monkeypatc
     )
     assert _step(project, "poses", *names).current == 7
     assert len(calls) == 1
+
+
+def test_a_video_that_is_gone_is_named(tmp_path: Path):
+    """Its poses stay current, so nothing else would say it."""
+    from la2ds_cli.core.config_sections import PosesConfig
+    from la2ds_cli.poses.extract import extract_poses
+    from tests.poses.grey_people import film
+
+    project = Project.create(tmp_path / "project")
+    for name in ("here", "gone"):
+        film(tmp_path / f"{name}.mp4", [{200: (60, 30, 110, 140)}] * (20 + len(name)))
+    grey = PosesConfig(detector="tests.poses.grey_people", pose="tests.poses.grey_people")
+    extract_poses(project, [str(tmp_path / "here.mp4"), str(tmp_path / "gone.mp4")], grey)
+    add_sequence(project, "imported", sequence(warped_phase(30)))
+    assert project_status(project, project.config()).gone == []
+    (tmp_path / "gone.mp4").unlink()
+    (gone,) = project_status(project, project.config()).gone
+    assert gone in {video.id for video in project.videos() if video.path.endswith("gone.mp4")}
+    shown = CliRunner().invoke(app, ["status", "--project", str(project.root)])
+    assert f"1 without their video: {gone}; put the files back" in shown.output

@@ -6,6 +6,7 @@ import re
 import wave
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.main import app
 from la2ds_cli.poses import extraction
 from la2ds_cli.poses.current import current_clip, networks_of, pose_recipes
-from la2ds_cli.poses.extract import ExtractOptions, ensure_pose, extract_poses
+from la2ds_cli.poses.extract import ExtractOptions, ensure_pose, ensure_poses, extract_poses
 from la2ds_cli.poses.extraction import Extraction
 from la2ds_cli.video.reader import write_video
 from tests.poses import grey_people
@@ -84,7 +85,9 @@ def test_one_name_in_two_folders_gives_two_clips(project: Project, clips: Path) 
     np.testing.assert_allclose(apart[..., 0], 20, atol=1.6)
 
 
-def test_the_same_content_is_worked_on_once(project: Project, clips: Path, monkeypatch) -> None:
+def test_two_files_with_the_same_content_are_one_clip(
+    project: Project, clips: Path, monkeypatch
+) -> None:
     copy = clips / "anna" / "copy.mp4"
     copy.write_bytes((clips / "anna" / "clip.mp4").read_bytes())
     calls = []
@@ -92,10 +95,74 @@ def test_the_same_content_is_worked_on_once(project: Project, clips: Path, monke
     monkeypatch.setattr(extraction, "pose_clip", lambda *a: (calls.append(a), original(*a))[1])
     one, two = extract_poses(project, [str(clips / "anna")], CONFIG)
     assert len(calls) == 1
-    assert one.video != two.video
-    poses = [project.read_pose(result.video)[0] for result in (one, two)]
-    np.testing.assert_array_equal(poses[0].xy, poses[1].xy)
-    assert poses[1].info["duplicate_of"] == one.video
+    assert [video.id for video in project.videos()] == [one.video] == [two.video]
+    assert (one.status, two.status) == ("ok", "cached")
+    assert two.message == f"the same film as {clips / 'anna' / 'clip.mp4'}: both are one clip"
+
+
+class Follower(grey_people.GreyPose):
+    """Follows people from frame to frame, as BlazePose does, and waits until as many clips as there
+    are seats do so at the same time."""
+
+    def __init__(self, seats: int) -> None:
+        self.together = Barrier(seats)
+
+    def tracker(self) -> Follower:
+        self.together.wait(timeout=30)
+        return self
+
+    def reset(self) -> None:
+        pass
+
+    def estimate_world(self, images, boxes):
+        return *self.estimate(images, boxes), np.zeros((len(boxes), 0, 3), np.float32)
+
+
+@pytest.mark.parametrize("command", ["extract-poses", "align"])
+def test_clips_are_worked_on_side_by_side(
+    tmp_path: Path, clips: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """One for each core, with the same bytes as one after the other."""
+    film(clips / "carl.mp4", walk(20, start=50))
+    names = [str(clips / name) for name in ("anna/clip.mp4", "ben/clip.mp4", "carl.mp4")]
+    made = []
+    for cores in (1, 3):
+        monkeypatch.setattr(extraction, "available_cores", lambda cores=cores: cores)
+        monkeypatch.setattr(extraction, "resolve_backend", lambda *_, n=cores: Follower(n))
+        project = Project.create(tmp_path / str(cores))
+        if command == "align":
+            ids = ensure_poses(project, names, CONFIG)
+        else:
+            ids = [result.video for result in extract_poses(project, names, CONFIG)]
+        made.append([project.pose_path(video).read_bytes() for video in ids])
+        assert [video.id for video in project.videos()] == ids
+    assert made[0] == made[1]
+
+
+def test_all_names_are_checked_before_the_first_clip_is_extracted(
+    project: Project, clips: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_networks(monkeypatch)
+    with pytest.raises(UserError, match=r"nowhere\.mp4") as caught:
+        ensure_poses(project, [str(clips / "anna" / "clip.mp4"), "nowhere.mp4"], CONFIG)
+    assert caught.value.exit_code == ExitCode.UNREADABLE
+
+
+def test_two_files_of_one_film_are_one_clip(project: Project, clips: Path) -> None:
+    names = [str(clips / "anna" / "clip.mp4"), str(clips / "anna" / "copy.mp4")]
+    Path(names[1]).write_bytes(Path(names[0]).read_bytes())
+    one, two = ensure_poses(project, names, CONFIG)
+    assert one == two
+    assert [video.id for video in project.videos()] == [one]
+
+
+def test_a_clip_that_is_done_stays_where_the_other_fails(project: Project, clips: Path) -> None:
+    film(clips / "nobody.mp4", [{}] * 20)
+    anna = str(clips / "anna" / "clip.mp4")
+    with pytest.raises(UserError, match=r"nobody\.mp4") as caught:
+        ensure_poses(project, [anna, str(clips / "nobody.mp4")], CONFIG)
+    assert caught.value.code == "V020"
+    assert [video.id for video in project.videos()] == [ensure_pose(project, anna, CONFIG)]
 
 
 def test_paths_inside_the_project_are_relative(project: Project) -> None:

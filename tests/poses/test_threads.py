@@ -11,10 +11,12 @@ from threading import Barrier
 import numpy as np
 import pytest
 
+from la2ds_cli.poses import threads
 from la2ds_cli.poses.threads import (
     FullBatches,
     Instances,
     MergedBatches,
+    SharedCores,
     one_thread_each,
     ordered_map,
 )
@@ -89,9 +91,9 @@ def test_calls_at_the_same_time_do_not() -> None:
             together.wait(timeout=30)
             return number
 
-    with ThreadPoolExecutor(3) as threads:
+    with ThreadPoolExecutor(3) as callers:
         for _ in range(2):
-            numbers = [threads.submit(call) for _ in range(3)]
+            numbers = [callers.submit(call) for _ in range(3)]
             assert sorted(number.result() for number in numbers) == [0, 1, 2]
 
 
@@ -101,6 +103,20 @@ def test_an_instance_that_failed_is_not_used_again() -> None:
         raise ValueError("broken")
     with pool.borrow() as number:
         assert number == 1
+
+
+def test_a_call_uses_the_threads_that_the_other_calls_leave(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(threads, "available_cores", lambda: 4)
+    pool = SharedCores(lambda threads: [threads])
+    with pool.borrow() as alone, pool.borrow() as second, pool.borrow() as third:
+        assert [*alone, *second, *third] == [4, 2, 1]
+    with pytest.raises(ValueError, match="broken"), pool.borrow():
+        raise ValueError("broken")
+    with pool.borrow() as again:
+        assert again == [4]
+        assert again is not alone  # the one that failed
 
 
 def crops(*values: float) -> np.ndarray:

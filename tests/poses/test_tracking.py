@@ -94,6 +94,8 @@ def test_the_best_pairs_together_win_over_the_best_single_pair() -> None:
     assert assign(value) == [(0, 0), (1, 1)]
     assert assign(np.array([[0.0, 0.5], [0.0, 0.4]])) == [(0, 1)]
     assert assign(np.zeros((1, 1))) == []
+    assert assign(np.array([[0.2, 0.5, 0.5]])) == [(0, 1)]
+    assert assign(np.array([[0.2], [0.5]])) == [(1, 0)]
 
 
 def test_where_one_box_fits_two_people_both_keep_one() -> None:
@@ -218,6 +220,20 @@ def test_leave_and_return_is_one_person() -> None:
     rows += [[person(612 - 8 * t)] for t in range(15)]
     (track,) = link_detections(frames(*rows), **SETTINGS)
     assert track.frame.tolist() == [*range(15), *range(55, 70)]
+
+
+def test_a_lifter_lost_at_the_bottom_and_found_upright_is_one_person() -> None:
+    """And not one who is usually much taller, or who stands elsewhere."""
+
+    def lifter(x: float, heights: list[float], first: int) -> Track:
+        feet = 350.0
+        box = np.array([[x - 40, feet - height, x + 40, feet] for height in heights])
+        return make_track(np.arange(first, first + len(heights)), box, np.ones(len(heights)))
+
+    down, upright = [200.0] * 20 + [150, 110, 100], [200.0] * 20
+    assert join(lifter(300, down, 0), lifter(310, upright, 60)) == [[0, 79]]
+    assert len(join(lifter(300, down, 0), lifter(310, [310.0] * 20, 60))) == 2
+    assert len(join(lifter(300, down, 0), lifter(380, upright, 60))) == 2
 
 
 def test_someone_else_elsewhere_is_another_person() -> None:

@@ -156,6 +156,32 @@ def test_sides_that_stay_exchanged_are_doubted_where_they_change():
     assert (trust[:35] >= LEAST_TRUST).all()
 
 
+@pytest.mark.parametrize(
+    ("scores", "doubted"),
+    [((0.9, 0.9), {"left arm", "right arm"}), ((0.65, 0.9), {"left arm"})],
+)
+def test_two_limbs_in_one_place_are_not_two_limbs(scores: tuple[float, float], doubted: set[str]):
+    pose = moving(xy=figure(np.full(90, 1.0)))
+    arms = [ELBOW, WRIST]
+    others = [SKELETON.flip[k] for k in arms]
+    xy, score = pose.xy.copy(), pose.score.copy()
+    jitter = np.random.default_rng(5).normal(0, 0.6, (30, 2, 2))
+    xy[30:60, arms] = xy[30:60][:, others] + jitter
+    score[30:60, arms], score[30:60, others] = scores
+    copied = replace(pose, xy=xy, score=score)
+    found = doubts(copied)
+    assert {doubt.limb for doubt in found} == doubted
+    for doubt in found:
+        assert (doubt.start, doubt.end) == pytest.approx((1.0, 2.0), abs=0.15)
+    # Seen from the side, shoulders lie on each other, too: nothing speaks against the joints.
+    everywhere = pose.xy.copy()
+    shoulders = [SKELETON.index("left_shoulder"), SKELETON.index("right_shoulder")]
+    left, right = [shoulders[0], *arms], [shoulders[1], *others]
+    everywhere[:, left] = everywhere[:, right] + np.random.default_rng(6).normal(0, 0.6, (90, 3, 2))
+    assert "copied" in trust.EVIDENCE
+    assert not trust.evidence(replace(pose, xy=everywhere))["copied"].any()
+
+
 def test_nothing_is_known_across_a_cut():
     pose = moving()
     xy = pose.xy.copy()

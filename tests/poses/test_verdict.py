@@ -17,7 +17,7 @@ GOOD: dict[str, Any] = {
     "coverage": 0.5,
     "joint_coverage": 1.0,
     "mean_score": 0.7,
-    "longest_gap": 0.0,
+    "longest_gap": 1.4,
     "interpolated": 0.0,
     "jitter": 0.03,
     "swaps": 5,
@@ -25,11 +25,11 @@ GOOD: dict[str, Any] = {
     "crop_share": 0.25,
     "person_height": 64.0,
     "tilt": 59.0,
-    "doubts": [["left leg", 3.0, 3.49]],
+    "doubts": [["left leg", 3.0, 3.49], ["left leg", 1.0, 1.3]],
 }
 # The facts that make each weakness, the most serious first.
 WEAK: dict[str, dict[str, Any]] = {
-    "V003": {"truncated": True, "seconds": 1.5},
+    "V003": {"truncated": True, "seconds": 3.5},
     "V031": {"tilt": 61.0, "turned": 0.85},
     "V021": {"ambiguous": True, "margin": 0.1},
     "V022": {"coverage": 0.49},
@@ -38,7 +38,7 @@ WEAK: dict[str, dict[str, Any]] = {
     "V027": {"person_height": 63.0},
     "V029": {"swaps": 6},
     "V023": {"cuts": 1},
-    "V033": {"doubts": [["right arm", 1.2, 1.7]]},
+    "V033": {"doubts": [["right arm", 1.2, 1.7], ["right arm", 2.5, 3.0]]},
     "V028": {"jitter": 0.031},
 }
 
@@ -68,26 +68,29 @@ def test_the_most_serious_comes_first_and_all_are_named() -> None:
 
 def test_messages_say_what_was_measured() -> None:
     found = {w.code: w for code in WEAK for w in verdict({**GOOD, **WEAK[code]}).all}
-    assert found["V003"].message.startswith("decoded 100 frames, 1.5 s of the 4.0 s")
+    assert found["V003"].message.startswith("decoded 100 frames, 3.5 s of the 4.0 s")
     assert "49%" in found["V022"].message
     assert "26%" in found["V025"].message
     assert "63 pixels" in found["V027"].message
     assert "6 of 100 frames" in found["V029"].message
     assert "2 pieces" in found["V023"].message
     assert "3.1% of the torso" in found["V028"].message
-    assert found["V033"].message == "not to be trusted: right arm from 1.2 to 1.7 s"
+    assert found["V033"].message == "right arm doubtful for 25% of the clip"
 
 
-def test_two_limbs_are_named_and_the_others_counted() -> None:
-    arm, leg = ["left arm", 1.0, 4.0], ["right leg", 2.0, 3.0]
-    facts = {"doubts": [arm, leg, ["left arm", 6, 7], ["right arm", 0, 0.4]]}
+def test_limbs_in_doubt_are_named_in_one_short_line() -> None:
+    facts = {"doubts": [["right leg", 2.0, 3.2], ["left arm", 1.0, 3.8], ["right arm", 0, 0.4]]}
     (weakness,) = verdict({**GOOD, **facts}).all
+    assert weakness.message == "left arm and right leg doubtful for 70% of the clip"
+    assert len(f"anna.mp4: {weakness.message} (V033); {weakness.hint}") < 140
+
+
+def test_a_person_who_is_lost_for_long_is_said() -> None:
+    (weakness,) = verdict({**GOOD, "coverage": 0.69, "longest_gap": 4.5}).all
+    assert weakness.code == "V022"
     assert weakness.message == (
-        "not to be trusted: left arm from 1.0 to 4.0 s and 1 more time and right leg "
-        "from 2.0 to 3.0 s"
+        "the subject is seen in 69% of the frames, nobody is followed for 4.5 s"
     )
-    facts["doubts"].append(["left leg", 5, 5.6])
-    assert verdict({**GOOD, **facts}).all[0].message.endswith("3.0 s, and 1 more limb")
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 
 from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.video.frame_conversion import FrameConverter
 from la2ds_cli.video.reader import Frame, probe, read_frames, write_video
 from tests.drawn_clips import (
     BLUE,
@@ -50,6 +51,20 @@ def test_a_part_keeps_the_times_of_the_file(clip: Path) -> None:
     assert [frame.source for frame in whole] == list(range(20))
     for frame in part:
         np.testing.assert_array_equal(frame.image, whole[frame.source].image)
+
+
+def test_only_the_wanted_frames_are_converted(clip: Path, monkeypatch) -> None:
+    whole = read(clip)
+    converted = []
+    original = FrameConverter.image
+    monkeypatch.setattr(FrameConverter, "image", lambda *a: (converted.append(a), original(*a))[1])
+    options = ClipOptions(start=0.5)
+    chosen = list(read_frames(clip, options, {2, 7, 11, 40}))
+    assert [(frame.source, frame.index) for frame in chosen] == [(7, 2), (11, 6)]
+    assert len(converted) == 2
+    for frame in chosen:
+        np.testing.assert_array_equal(frame.image, whole[frame.source].image)
+    assert list(read_frames(clip, options, ())) == list(read_frames(clip, options, {2})) == []
 
 
 @pytest.mark.parametrize("first", range(1, 19))

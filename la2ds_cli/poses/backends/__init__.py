@@ -21,7 +21,7 @@ from types import ModuleType
 from typing import Protocol
 
 from la2ds_cli.core.config_sections import PosesConfig
-from la2ds_cli.core.device import DeviceName, resolve_device
+from la2ds_cli.core.device import DeviceName, device_type
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.plugins import load_plugin
 from la2ds_cli.core.types import FloatArray
@@ -99,7 +99,7 @@ def retired(name: str, option: str) -> UserError:
 
 def automatic_backend(device: DeviceName) -> str:
     """The name of the backend that `auto` means on this device."""
-    return AUTO[resolve_device(device).type]
+    return AUTO[device_type(device)]
 
 
 def backend_identities(setting: str) -> tuple[str, ...]:

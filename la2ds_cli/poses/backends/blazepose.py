@@ -9,6 +9,7 @@ models`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ from la2ds_cli.poses.blazepose import (
 )
 from la2ds_cli.poses.rotated_crop import Region
 from la2ds_cli.poses.tflite_model import cpu_only
-from la2ds_cli.poses.threads import Instances
+from la2ds_cli.poses.threads import SharedCores
 from la2ds_cli.poses.tracking import MIN_IOU
 from la2ds_cli.poses.weights import existing_file, fetch_weights, weights_identity
 from la2ds_cli.video.reader import Image
@@ -68,13 +69,13 @@ def build(name: str, device: DeviceName, config: PosesConfig) -> BlazePoseBacken
     return BlazePoseBackend(open_networks(name))
 
 
-def open_networks(name: str = "blazepose") -> Instances[BlazePose]:
+def open_networks(name: str = "blazepose") -> SharedCores[BlazePose]:
     """The networks of a setting for any number of threads, opened once to check them."""
     _, _, file = name.partition(":")
     landmarks = existing_file(file) if file else fetch_weights(name)
     detector = _detector_beside(landmarks) if file else None
     paths = detector or fetch_weights(DETECTOR), landmarks
-    networks = Instances(lambda: BlazePose(*paths))
+    networks = SharedCores(partial(BlazePose, *paths))
     with networks.borrow():
         return networks
 
@@ -90,7 +91,7 @@ class BlazePoseBackend:
     skeleton = "mediapipe33"
     device = "cpu"
 
-    def __init__(self, networks: Instances[BlazePose]) -> None:
+    def __init__(self, networks: SharedCores[BlazePose]) -> None:
         self.networks = networks
 
     def estimate(self, images: Sequence[Image], boxes: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -113,7 +114,7 @@ class BlazePoseTracker:
     """Looks for the person where the landmarks of the previous frame were. If these are outside the
     box of the frame, or show nobody, it looks for the person in the box."""
 
-    def __init__(self, networks: Instances[BlazePose]) -> None:
+    def __init__(self, networks: SharedCores[BlazePose]) -> None:
         self._networks = networks
         self.reset()
 

@@ -21,7 +21,7 @@ from types import ModuleType
 from typing import Protocol
 
 from la2ds_cli.core.config_sections import PosesConfig
-from la2ds_cli.core.device import DeviceName, resolve_device
+from la2ds_cli.core.device import DeviceName, device_type
 from la2ds_cli.core.plugins import load_plugin
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses.backends import RETIRED, PoseBackend, retired
@@ -50,7 +50,7 @@ def detector_name(setting: str, device: DeviceName, pose: str) -> str:
     if setting != "auto":
         return setting
     own = [name for start, name in AUTO_WITH.items() if pose.startswith(start)]
-    return own[0] if own else AUTO[resolve_device(device).type]
+    return own[0] if own else AUTO[device_type(device)]
 
 
 def detector_identities(setting: str) -> tuple[str, ...]:

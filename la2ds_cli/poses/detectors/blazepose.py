@@ -16,7 +16,7 @@ from la2ds_cli.poses import boxes
 from la2ds_cli.poses.backends import PoseBackend
 from la2ds_cli.poses.backends import blazepose as joints
 from la2ds_cli.poses.blazepose import LEAST_PRESENCE, BlazePose, body_region, detected_axis
-from la2ds_cli.poses.threads import Instances
+from la2ds_cli.poses.threads import SharedCores
 from la2ds_cli.video.reader import Image
 
 NAMES = ("blazepose",)
@@ -45,7 +45,7 @@ def build(
 class BlazePoseDetector:
     """Boxes around the visible landmarks of each person, with the score of the detection."""
 
-    def __init__(self, networks: Instances[BlazePose]) -> None:
+    def __init__(self, networks: SharedCores[BlazePose]) -> None:
         self.networks = networks
 
     def detect(self, images: Sequence[Image]) -> list[FloatArray]:

@@ -155,7 +155,7 @@ def plot_embeddings(
     joints, 5 for clips of different skeletons or weights, 6 if umap is not installed, and whatever
     extracting poses or embedding raises.
     """
-    from la2ds_cli.poses.extract import ensure_pose
+    from la2ds_cli.poses.extract import ensure_poses
     from la2ds_cli.poses.verdict import note_weakness
 
     progress = progress or Progress()
@@ -165,7 +165,7 @@ def plot_embeddings(
     if choice.warning:
         progress.note(choice.warning)
     settings = request.config.poses
-    ids = [ensure_pose(project, name, settings, request.device, progress) for name in names]
+    ids = ensure_poses(project, names, settings, request.device, progress)
     _check_different(ids, names)
     poses = [project.read_pose(video)[0] for video in ids]
     for name, pose in zip(names, poses, strict=True):

@@ -91,12 +91,8 @@ def encode_frames(
 
 
 def _frames(source: VideoFile, row_of: dict[int, int]) -> Iterator[tuple[int, Image]]:
-    last = max(row_of, default=-1)
-    for frame in source.frames():
-        if frame.source in row_of:
-            yield row_of[frame.source], frame.image
-        if frame.source >= last:
-            return
+    for frame in source.frames(row_of):
+        yield row_of[frame.source], frame.image
 
 
 def _plan(count: int, window: FloatArray, budget: int) -> tuple[tuple[int, int], int]:

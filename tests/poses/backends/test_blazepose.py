@@ -16,7 +16,7 @@ from la2ds_cli.poses.backends.blazepose import BlazePoseBackend, find
 from la2ds_cli.poses.blazepose import Person, body_region
 from la2ds_cli.poses.rotated_crop import Region
 from la2ds_cli.poses.ssd import Detection
-from la2ds_cli.poses.threads import Instances
+from la2ds_cli.poses.threads import SharedCores
 from tests.poses.blazepose_models import write_detector, write_landmarks
 
 REACH = 40.0
@@ -76,7 +76,7 @@ def network() -> SpotFinder:
 
 @pytest.fixture
 def backend(network: SpotFinder) -> BlazePoseBackend:
-    networks: Instances[Any] = Instances(lambda: network)
+    networks: SharedCores[Any] = SharedCores(lambda threads: network)
     return BlazePoseBackend(networks)
 
 
