@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import shutil
 from collections.abc import Callable
 from fractions import Fraction
@@ -462,41 +461,6 @@ def _read_index(project: Project) -> None:
     read_index(project.index_path("pose-penn13"))
 
 
-def _write_lists(project: Project) -> None:
-    """Of the poses of two clips, by one thread: the threads of a process are not in its forks."""
-    import faiss
-
-    from la2ds_cli.core.progress import Progress
-    from la2ds_cli.retrieval.index import read_index, update_pose_index
-    from la2ds_cli.retrieval.ivf import ensure_ivf
-
-    faiss.omp_set_num_threads(1)
-    update_pose_index(project, "penn13", Progress())
-    index = read_index(project.index_path("pose-penn13"))
-    assert index is not None
-    ensure_ivf(project, index, "pose-penn13")
-
-
-def _of_arrays(content: bytes, draw: random.Random) -> bytes:
-    """As of_safetensors; in every other case the bytes of the arrays, and none of the header."""
-    if draw.random() < 0.5:
-        return of_safetensors(content, draw)
-    begin = 8 + int.from_bytes(content[:8], "little")
-    return content[:begin] + of_bytes_in_place(content[begin:], draw)
-
-
-def _search_lists(project: Project) -> None:
-    """Not by ensure_ivf, which makes lists anew that cannot be read."""
-    from la2ds_cli.retrieval.index import read_index
-    from la2ds_cli.retrieval.ivf import _read, recall
-
-    index = read_index(project.index_path("pose-penn13"))
-    assert index is not None
-    lists = _read(project.lists_path("pose-penn13"), index)
-    if lists is not None and not lists.built:
-        recall(index.frames, lists.file.finder(), lists.sample, 3)
-
-
 def _documents(project: Project) -> None:
     for name in ("recipe.json",):
         path = project.run_dir("default") / name
@@ -703,5 +667,4 @@ MAKERS: dict[str, Callable[[Path], Parser]] = {
         "checkpoints/default/best.safetensors", of_safetensors, _read_weights, _small_weights
     ),
     "index": _replacing("index/pose-penn13/part-*", of_safetensors, _read_index, _write_index),
-    "lists": _replacing("index/ivf-*", _of_arrays, _search_lists, _write_lists),
 }
