@@ -42,7 +42,7 @@ OPTIONS = {
         f"la2ds import {name}": {"--fps", "--map", "--size", "--skeleton", "--video"} | COMMON
         for name in (
             *("coco-json", "openpose-json", "mmpose-json", "ultralytics", "wide-csv"),
-            *("dlc-csv", "sleap", "trc", "c3d", "h3wb"),
+            *("dlc-csv", "sleap", "trc", "c3d"),
         )
     },
     "la2ds export": {"--out", "--overwrite"} | COMMON,
