@@ -24,7 +24,6 @@ _EXTRAS = {
     "lance": "lancedb",
     "mmpose": "mmpose",
     "ray": "ray",
-    "rfdetr": "rfdetr",
     "rerun": "rerun-sdk",
     "sleap": "sleap-io",
     "tensorboard": "tensorboard",
