@@ -75,8 +75,8 @@ OPTIONS = {
     "la2ds sync": {
         "--force",
         "--anchor",
-        *("--device", "--edit-list", "--features", "--height", "--method", "--out"),
-        *("--privacy", "--retimed", "--run", "--skeleton"),
+        *("--device", "--features", "--height", "--method", "--out"),
+        *("--privacy", "--run", "--skeleton"),
     }
     | COMMON,
     "la2ds retrieve": {
