@@ -91,8 +91,8 @@ OPTIONS = {
     "la2ds export-labels": {"--carried", "--out", "--overwrite"} | COMMON,
     "la2ds import-labels": {"--clip", "--layer", "--overwrite"} | COMMON,
     "la2ds transfer-labels": {
-        *("--check", "--device", "--draws", "--features", "--from", "--method", "--out"),
-        *("--overwrite", "--run", "--to", "--votes", "--write"),
+        *("--device", "--features", "--from", "--method", "--out"),
+        *("--overwrite", "--run", "--to", "--write"),
     }
     | COMMON,
     "la2ds report": {

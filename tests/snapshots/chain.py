@@ -109,7 +109,6 @@ def _look(chain: Chain) -> None:
     chain.run("compare", "clip0", *attempts, *CPU)
     chain.run("sync", "clip0", "clip1", "--height", "64", *CPU)
     chain.run("plot-embeddings", "clip0", "clip1", "--link", *_outs(out, "plot.json"), *CPU)
-    chain.run("transfer-labels", "--from", "labelled", "--check", *CPU)
     chain.run("report", "clip0", "clip1", *CPU)
     chain.run("report", *CPU)
 
