@@ -68,7 +68,7 @@ OPTIONS = {
     | COMMON,
     "la2ds compare": {
         "--force",
-        *("--attempts", "--by-date", "--device", "--examples", "--features", "--method"),
+        *("--attempts", "--device", "--features", "--method"),
         *("--out", "--privacy", "--run"),
     }
     | COMMON,

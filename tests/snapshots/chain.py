@@ -104,7 +104,7 @@ def _measure(chain: Chain) -> None:
 def _look(chain: Chain) -> None:
     out = chain.project / "out"
     chain.run("align", "clip0", "clip3", *_outs(out, "align.csv"), *CPU)
-    chain.run("compare", "clip0", "clip1", "--examples", "clip2", *_outs(out, "compare.csv"), *CPU)
+    chain.run("compare", "clip0", "clip1", *_outs(out, "compare.csv"), *CPU)
     attempts = ["--attempts", "clip1,clip2", *_outs(out, "attempts.csv")]
     chain.run("compare", "clip0", *attempts, *CPU)
     chain.run("sync", "clip0", "clip1", "--height", "64", *CPU)
