@@ -1,8 +1,7 @@
-"""Frame retrieval: exact and approximate search against others, and an index of ten million frames.
+"""Frame retrieval: exact search against scikit-learn, and the store of several projects.
 
     OMP_NUM_THREADS=1 python benchmarks/retrieve.py [--frames 100000 1000000] [--data movement ...]
     OMP_NUM_THREADS=1 python benchmarks/retrieve.py --project P [--run default]
-    python benchmarks/retrieve.py --large DIR [--frames 10000000]
     python benchmarks/retrieve.py --store DIR [--frames 1000000] [--data noisy]
 
 Frames have 128 features, 200 a clip, or with --project are those of its index. Data: `movement`,
@@ -12,15 +11,8 @@ numbers, in which there is nothing to find.
 
 Each contender answers the same queries, frames of one clip; they take turns. Figures are medians
 over the rounds of process CPU time. la2ds answers under the limits of a retrieval (k 7, 0.25 s
-apart), the others give the 8 k nearest of all frames and know no limits: `flat`, faiss's exact
-index with its own settings, `flat, set`, with the threshold that la2ds sets, and `sklearn`, brute
-force. `products` are those of the queries with all frames, and nothing else: the limit of exact
-search. Recall is the share of the 7 nearest frames of other clips, by exact search, on up to 200
-frames that the lists were not tuned on.
-
---large writes an index to DIR (7 GB for ten million frames, removed in the end), and measures in
-new processes: 200 queries one by one, the files of the index not in the cache of the system and
-then in it, wall time of each and the most resident memory; and then 100,000 frames more.
+apart), `sklearn`, brute force, gives the 8 k nearest of all frames and knows no limits. `products`
+are those of the queries with all frames, and nothing else: the limit of exact search.
 
 --store writes the frames of one project to a store of LanceDB in DIR (removed in the end), and
 measures in new processes: 20 queries one by one, of frames of 20 clips, exactly and by the index.
@@ -40,26 +32,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 
-if "--large" not in sys.argv:
+if "--store" not in sys.argv:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy loads its BLAS
 
-import faiss
 import numpy as np
 
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.retrieval import index as frame_index
-from la2ds_cli.retrieval import ivf
 from la2ds_cli.retrieval.frame_table import FrameTable, clip_condition, project_name
 from la2ds_cli.retrieval.index import ClipRows, FrameIndex
-from la2ds_cli.retrieval.search import (
-    CANDIDATES,
-    Finder,
-    Limits,
-    exact_finder,
-    faiss_settings,
-    search,
-)
+from la2ds_cli.retrieval.search import CANDIDATES, Limits, search
 from la2ds_cli.retrieval.store import Store, StoreQuery
 
 WIDTH, LENGTH, RATE = 128, 200, 20.0
@@ -107,52 +90,25 @@ def cpu(work: Callable[[], object]) -> float:
 # --- contenders, in turn -------------------------------------------------------------------------
 
 
-def flat(value: np.ndarray, query: np.ndarray, *, own: bool) -> Callable[[], object]:
-    index = faiss.IndexFlatL2(value.shape[1])
-    index.add(value)
-
-    def work() -> None:
-        if own:
-            index.search(query, CANDIDATES * LIMITS.k)
-            return
-        with faiss_settings():
-            index.search(query, CANDIDATES * LIMITS.k)
-
-    return work
-
-
 def measure(project: Project, name: str, label: str, rounds: int) -> None:
     from sklearn.neighbors import NearestNeighbors
 
     index = frame_index.read_index(project.index_path(name))
     if index is None:
         raise SystemExit(f"no index {name}: la2ds retrieve makes it")
-    building = time.process_time()
-    stored = ivf.ensure_ivf(project, index, name)
-    building = time.process_time() - building
-    frames, file = index.frames, stored.file
+    frames = index.frames
     value = np.concatenate(frames.value)
     clip = int(np.diff(frames.start).argmax())
     first, end = frames.own(clip)
-    share = ivf.recall(frames, file.finder(), stored.sample, LIMITS.k)
-    print(
-        f"{label}: {len(frames)} frames of {len(index.clips)} clips; {file.nprobe} of {file.lists} "
-        f"lists, {file.widen} times as many frames; made in {building:.1f} s; recall {share:.4f}"
-    )
+    print(f"{label}: {len(frames)} frames of {len(index.clips)} clips")
     random = np.random.default_rng(1)
     brute = NearestNeighbors(n_neighbors=CANDIDATES * LIMITS.k, algorithm="brute").fit(value)
     for count in (200, 5):
         rows = np.sort(random.choice(end - first, min(count, end - first), replace=False))
         query = frames.values(first + rows)
 
-        def answer(find: Finder, rows: np.ndarray = rows) -> None:
-            search(frames, find, clip, rows.tolist(), LIMITS)
-
         contenders: dict[str, Callable[[], object]] = {
-            "exact": lambda answer=answer: answer(exact_finder(frames)),
-            "approximate": lambda answer=answer: answer(file.finder()),
-            "flat, set": flat(value, query, own=False),
-            "flat": flat(value, query, own=True),
+            "exact": lambda rows=rows: search(frames, clip, rows.tolist(), LIMITS),
             "products": lambda query=query: value @ query.T,
             "sklearn": lambda query=query: brute.kneighbors(query, return_distance=False),
         }
@@ -170,68 +126,6 @@ def measure(project: Project, name: str, label: str, rounds: int) -> None:
             )
 
 
-# --- an index that is larger than memory should be -----------------------------------------------
-
-
-def large(folder: Path, frames: int, data: str) -> None:
-    project = Project.create(folder)
-    clips = frames // LENGTH
-
-    def step(name: str, *arguments: object) -> None:
-        command = [sys.executable, __file__, "--large", str(folder), "--step", name]
-        subprocess.run([*command, *map(str, arguments), "--data", data], check=True)
-
-    step("write", clips)
-    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    print(f"  {size / 1e9:.1f} GB in files", flush=True)
-    step("query", "cold")
-    step("query", "warm")
-    step("write", clips + 100_000 // LENGTH)
-    step("query", "warm")
-    shutil.rmtree(project.root)
-
-
-def step_of_large(project: Project, name: str, argument: str, data: str) -> None:
-    begun, spent = time.time(), time.process_time()
-    if name == "write":
-        clips = range(int(argument))
-        index = write_synthetic(project, clips, data)
-        print(f"index of {len(index.frames)} frames: {_told(begun, spent)}", flush=True)
-        begun, spent = time.time(), time.process_time()
-        stored = ivf.ensure_ivf(project, index, NAME)
-        print(
-            f"{stored.file.nprobe} of {stored.file.lists} lists, {stored.file.widen} times as many "
-            f"frames: {_told(begun, spent)}",
-            flush=True,
-        )
-        return
-    if argument == "cold":
-        for path in project.root.rglob("*.safetensors"):
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-    index = frame_index.read_index(project.index_path(NAME))
-    assert index is not None
-    stored = ivf.ensure_ivf(project, index, NAME)
-    assert not stored.built
-    print(f"{argument}, opened: {_told(begun, spent)}", flush=True)
-    random = np.random.default_rng(2)
-    clips = random.choice(len(index.clips), 200, replace=False).tolist()
-    find, wall = stored.file.finder(), []
-    for clip in clips:
-        begun = time.time()
-        search(index.frames, find, clip, [int(random.integers(LENGTH))], LIMITS)
-        wall.append(1000 * (time.time() - begun))
-    p50, p95 = np.percentile(wall, [50, 95])
-    print(
-        f"{argument}, 200 queries: median {p50:.1f} ms, p95 {p95:.1f} ms, most {max(wall):.1f} ms; "
-        f"{_memory()}",
-        flush=True,
-    )
-    share = ivf.recall(index.frames, find, stored.sample, LIMITS.k)
-    print(f"recall {share:.4f} of {len(stored.sample.row)} queries; {_memory()}", flush=True)
-
-
 # --- a store of several projects ------------------------------------------------------------------
 
 
@@ -239,7 +133,7 @@ def measure_store(folder: Path, frames: int, data: str) -> None:
     project = Project.create(folder)
     write_synthetic(project, range(frames // LENGTH), data)
     for name in ("write", "exact", "index", "approximate"):
-        command = [sys.executable, __file__, "--store", str(folder), "--step", name, ""]
+        command = [sys.executable, __file__, "--store", str(folder), "--step", name]
         subprocess.run([*command, "--data", data], check=True)
     shutil.rmtree(project.root)
 
@@ -292,18 +186,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--project", type=Path)
     parser.add_argument("--run", default="default")
-    parser.add_argument("--large", type=Path, metavar="DIR")
     parser.add_argument("--store", type=Path, metavar="DIR")
-    parser.add_argument("--step", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--step", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.step:
-        name, argument = options.step
-        if options.store:
-            step_of_store(Project.open(options.store), name, options.data[0])
-            return
-        step_of_large(Project.open(options.large), name, argument, options.data[0])
-    elif options.large:
-        large(options.large, (options.frames or [10_000_000])[0], options.data[0])
+        step_of_store(Project.open(options.store), options.step, options.data[0])
     elif options.store:
         measure_store(options.store, (options.frames or [1_000_000])[0], options.data[0])
     elif options.project:

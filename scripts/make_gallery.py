@@ -38,15 +38,7 @@ A, B = "performer-02", "performer-05"
 # Picture -> arguments of la2ds; {out} is the file that is written.
 FIGURES = {
     "align": ("align", A, B, "--out", "{out}.png"),
-    "compare": (
-        "compare",
-        "performer-07",
-        "performer-08",
-        "--examples",
-        "train",
-        "--out",
-        "{out}.png",
-    ),
+    "compare": ("compare", "performer-07", "performer-08", "--out", "{out}.png"),
     "retrieve": ("retrieve", "--query", A, "--k", "7", "--out", "{out}.png"),
     "embeddings": ("plot-embeddings", A, B, "--out", "{out}.png"),
 }

@@ -42,7 +42,7 @@ OPTIONS = {
         f"la2ds import {name}": {"--fps", "--map", "--size", "--skeleton", "--video"} | COMMON
         for name in (
             *("coco-json", "openpose-json", "mmpose-json", "ultralytics", "wide-csv"),
-            *("dlc-csv", "sleap", "trc", "c3d", "h3wb"),
+            *("dlc-csv", "sleap", "trc", "c3d"),
         )
     },
     "la2ds export": {"--out", "--overwrite"} | COMMON,
@@ -68,15 +68,15 @@ OPTIONS = {
     | COMMON,
     "la2ds compare": {
         "--force",
-        *("--attempts", "--by-date", "--device", "--examples", "--features", "--method"),
+        *("--attempts", "--device", "--features", "--method"),
         *("--out", "--privacy", "--run"),
     }
     | COMMON,
     "la2ds sync": {
         "--force",
         "--anchor",
-        *("--device", "--edit-list", "--features", "--height", "--method", "--out"),
-        *("--privacy", "--retimed", "--run", "--skeleton"),
+        *("--device", "--features", "--height", "--method", "--out"),
+        *("--privacy", "--run", "--skeleton"),
     }
     | COMMON,
     "la2ds retrieve": {
@@ -91,8 +91,8 @@ OPTIONS = {
     "la2ds export-labels": {"--carried", "--out", "--overwrite"} | COMMON,
     "la2ds import-labels": {"--clip", "--layer", "--overwrite"} | COMMON,
     "la2ds transfer-labels": {
-        *("--check", "--device", "--draws", "--features", "--from", "--method", "--out"),
-        *("--overwrite", "--run", "--to", "--votes", "--write"),
+        *("--device", "--features", "--from", "--method", "--out"),
+        *("--overwrite", "--run", "--to", "--write"),
     }
     | COMMON,
     "la2ds report": {

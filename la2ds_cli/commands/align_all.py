@@ -58,7 +58,7 @@ def run_all(
     project = open_for_clips(root, [*clips, *filter(None, [options.reference])] or ["."], console)
     targets = timeline_figure.timeline_targets(project, out)
     timeline_video.check_video(project, options.video)
-    names = attempt_names(project, clips, by_date=False) or clips_of(project, options.group)
+    names = attempt_names(project, clips) or clips_of(project, options.group)
     progress = console.progress
     result = align_all(
         project, names, request_for(project), reference=options.reference, progress=progress

@@ -40,14 +40,6 @@ def compare(
     run: RunOption = "default",
     features: FeaturesOption = "auto",
     method: MethodOption = None,
-    examples: Annotated[
-        str | None,
-        typer.Option(
-            "--examples",
-            metavar="VIDEO,...|all|train",
-            help="Good clips: report how unusual OTHER is among them.",
-        ),
-    ] = None,
     attempts: Annotated[
         list[str] | None,
         typer.Option(
@@ -56,10 +48,6 @@ def compare(
             help="Instead of OTHER: several attempts, in order; repeatable.",
         ),
     ] = None,
-    by_date: Annotated[
-        bool,
-        typer.Option("--by-date", help="Sort the attempts by recording date."),
-    ] = False,
     privacy: Annotated[
         bool, typer.Option("--privacy", help="Draw stick figures instead of video pictures.")
     ] = False,
@@ -104,12 +92,6 @@ def compare(
             "compare takes either one clip OTHER or several --attempts",
             hint="la2ds compare REFERENCE OTHER, or la2ds compare REFERENCE --attempts 'me-*.mp4'",
         )
-    if by_date and not attempts:
-        raise UserError("--by-date needs --attempts", hint="leave it out")
-    if attempts and examples:
-        raise UserError(
-            "--examples cannot be combined with --attempts", hint="leave out one of the two"
-        )
 
     def request(opened: Project) -> AlignRequest:
         config = opened.config()
@@ -119,7 +101,7 @@ def compare(
         if attempts:
             opened = open_for_clips(project, (reference,), console)
             targets = checked_outputs(opened, out or [], "attempts", attempts_files.SUFFIXES)
-            names = attempt_names(opened, attempts, by_date=by_date)
+            names = attempt_names(opened, attempts)
             found = compare_attempts(opened, reference, names, request(opened), console.progress)
             found = attempts_files.write(opened, found, targets, console.progress, privacy=privacy)
             console.document("compare", found.to_json())
@@ -130,14 +112,7 @@ def compare(
         assert other is not None
         opened = open_for_clips(project, (reference, other), console)
         targets = checked_outputs(opened, out or [], "a comparison", compare_files.SUFFIXES)
-        result = step.compare(
-            opened,
-            reference,
-            other,
-            request(opened),
-            examples=examples,
-            progress=console.progress,
-        )
+        result = step.compare(opened, reference, other, request(opened), console.progress)
         result = compare_files.write(opened, result, targets, console.progress, privacy=privacy)
         console.document("compare", result.to_json())
         _show(console, result)
@@ -166,7 +141,7 @@ def _show_attempts(console: Console, result: AttemptsResult) -> None:
 
 
 def _show(console: Console, result: CompareResult) -> None:
-    from la2ds_cli.compare.result import finding_lines, score_lines, tempo_lines, unjudged_line
+    from la2ds_cli.compare.result import finding_lines, tempo_lines, unjudged_line
 
     console.line(f"reference: {result.aligned.a.name}")
     console.line(f"other:     {result.aligned.b.name}")
@@ -175,8 +150,6 @@ def _show(console: Console, result: CompareResult) -> None:
     for line in finding_lines(result, _LISTED):
         console.line(line)
     for line in tempo_lines(result):
-        console.line(line)
-    for line in score_lines(result):
         console.line(line)
     for row in result.unjudged:
         console.line(unjudged_line(row), "yellow")

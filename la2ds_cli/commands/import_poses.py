@@ -105,13 +105,6 @@ POSE_FILES = {
     \b
       la2ds import c3d trials/ --map LKNE=left_knee --map RKNE=right_knee --project gait
     """,
-    "h3wb": f"""JSON of COCO-WholeBody in 3D, the data set H3WB.
-
-    {_NOTE}
-
-    \b
-      la2ds import h3wb 2Dto3D_train.json --project h3wb
-    """,
 }
 
 

@@ -49,7 +49,7 @@ MethodOption = Annotated[
     typer.Option(
         "--method",
         metavar="NAME",
-        help="dtw, soft_dtw, nearest or linear; default the project's, usually dtw.",
+        help="dtw, nearest or linear; default the project's, usually dtw.",
     ),
 ]
 ForceOption = Annotated[

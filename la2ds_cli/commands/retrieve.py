@@ -54,11 +54,12 @@ def retrieve(
     run: RunOption = "default",
     features: FeaturesOption = "auto",
     index: Annotated[
-        Literal["exact", "approximate", "faiss"],
+        Literal["exact", "approximate"],
         typer.Option(
             "--index",
             metavar="exact|approximate",
-            help="approximate: search near lists only, for millions of frames; reports its recall.",
+            help="approximate, with --store: search near lists only, for millions of frames; "
+            "reports its recall.",
         ),
     ] = "exact",
     store: Annotated[

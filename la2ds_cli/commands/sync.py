@@ -42,20 +42,6 @@ def sync(
             help="Video of both side by side, .mp4, or a Rerun recording, .rrd.",
         ),
     ] = None,
-    retimed: Annotated[
-        Path | None,
-        typer.Option(
-            "--retimed", metavar="FILE", help="Video of B alone with the timing of A, .mp4."
-        ),
-    ] = None,
-    edit_list: Annotated[
-        Path | None,
-        typer.Option(
-            "--edit-list",
-            metavar="FILE",
-            help="List of cuts of constant speed for a video editor, .csv.",
-        ),
-    ] = None,
     height: Annotated[
         int,
         typer.Option(
@@ -77,24 +63,22 @@ def sync(
     """Show two clips side by side, moment by moment.
 
     Aligns B to A as `la2ds align` does. A plays at its own speed. B speeds up and slows down to
-    follow it, and is grey where a moment of A has no counterpart. Without --out, --retimed and
-    --edit-list, the video is written to results/sync.
+    follow it, and is grey where a moment of A has no counterpart. Without --out, the video is
+    written to results/sync.
 
     \b
       la2ds sync anna.mp4 ben.mp4 --project swings --out side.mp4
       la2ds sync anna ben --project swings --out pair.rrd
-      la2ds sync anna ben --project swings --retimed ben-as-anna.mp4 --edit-list cuts.csv
     """
     from la2ds_cli.alignment.align import find_alignment
     from la2ds_cli.alignment.request import AlignRequest, parsed_anchors
     from la2ds_cli.core.console import Console
-    from la2ds_cli.views.sync.sync import Appearance, Targets, check_targets, write_sync
+    from la2ds_cli.views.sync.sync import Appearance, check_output, write_sync
 
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_for_clips(project, (a, b), console)
-        targets = Targets(out, retimed, edit_list)
         appearance = Appearance(height, skeleton, privacy)
-        check_targets(targets, appearance)
+        check_output(out, appearance)
         request = AlignRequest(
             opened.config(),
             run,
@@ -108,7 +92,7 @@ def sync(
         result = write_sync(
             opened,
             aligned,
-            targets=targets,
+            out=out,
             appearance=appearance,
             progress=console.progress,
         )
@@ -128,7 +112,4 @@ def _show(console: Console, result: SyncResult) -> None:
     lost = int((~timeline.matched).sum())
     if lost:
         console.line(f"{lost} of them have no counterpart in B")
-    if result.segments:
-        console.line(f"{len(result.segments)} segments in the edit list")
-    for file in result.files:
-        console.line(str(file))
+    console.line(str(result.file))

@@ -4,8 +4,7 @@
 several clips with one reference. These modules are pure (arrays in, arrays out): `viewpoint` (the
 side from which a clip is filmed), `differences` (angles along an alignment, and how reliable they
 are), `findings` (parts of the movement, the differences that are reported, and what is not judged),
-`tempo`, and `trend` (what changes over attempts). `examples` measures how unusual a clip is
-compared with good ones.
+`tempo`, and `trend` (what changes over attempts).
 
 Imports: core, poses, features and alignment. It draws and writes nothing; views/compare_* do.
 To add a measure, give it a file or a section here, a field of CompareResult with its key in

@@ -15,7 +15,6 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ import numpy as np
 from la2ds_cli.alignment.cache import AlignmentCache
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import rounded
-from la2ds_cli.compare.compare import compare_aligned
+from la2ds_cli.compare.compare import compare
 from la2ds_cli.compare.differences import LEAST
 from la2ds_cli.compare.findings import (
     Span,
@@ -51,8 +50,7 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import BoolArray, FloatArray, IntArray
 from la2ds_cli.poses.sources import collect_entries
-from la2ds_cli.video.container import recorded_at
-from la2ds_cli.video.media_files import is_video_file, natural_order, unreadable
+from la2ds_cli.video.media_files import natural_order, unreadable
 
 SCHEMA_VERSION = 1
 BAND = (10.0, 90.0)  # percentiles of the attempts
@@ -199,7 +197,7 @@ def compare_attempts(
     for name in names:
         try:
             # Notes on every attempt would bury the result, which contains them.
-            result = compare_aligned(project, reference, name, request, Progress(), cache)
+            result = compare(project, reference, name, request, Progress(), cache)
         except UserError as error:
             left_out[name] = error.message
             failed = failed or error
@@ -240,25 +238,21 @@ def _form(result: CompareResult) -> tuple[str, bool]:
 # --- which clips -------------------------------------------------------------------------------
 
 
-def attempt_names(project: Project, selection: Sequence[str], *, by_date: bool) -> list[str]:
+def attempt_names(project: Project, selection: Sequence[str]) -> list[str]:
     """Clips and video files that `--attempts` names, the first attempt first.
 
     selection: names, folders and patterns; each text may hold several, separated by commas. A
     pattern matches clips of the project by id or file name, or files if no clip matches. Matches
-    are sorted by name, numbers by value. by_date: sort all by the time of recording.
+    are sorted by name, numbers by value.
 
-    Raises UserError: exit 3 for a pattern without a match, exit 4 with by_date for a file that
-    does not say when it was recorded.
+    Raises UserError (exit 3) for a pattern without a match.
     """
     videos = project.videos()
     names: list[str] = []
     for text in selection:
         for token in [text] if os.path.lexists(text) else text.split(","):
             names += _matches(videos, token.strip()) if token.strip() else []
-    names = list(dict.fromkeys(names))
-    if not by_date:
-        return names
-    return sorted(names, key=lambda name: _recorded(project, name))
+    return list(dict.fromkeys(names))
 
 
 def _matches(videos: Sequence[Video], token: str) -> list[str]:
@@ -279,19 +273,6 @@ def _matches(videos: Sequence[Video], token: str) -> list[str]:
             "V006",
         )
     return files
-
-
-def _recorded(project: Project, name: str) -> datetime:
-    video = project.find(name)
-    path = project.source(video) if video else Path(name)
-    found = recorded_at(path) if is_video_file(path) else None
-    if found is None:
-        raise UserError(
-            f"{name} does not say when it was recorded",
-            hint="list the attempts in order, without --by-date",
-            exit_code=ExitCode.UNUSABLE,
-        )
-    return found
 
 
 # --- series ------------------------------------------------------------------------------------

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
-
 import numpy as np
 
 from la2ds_cli.alignment.align import find_alignment
@@ -12,7 +9,6 @@ from la2ds_cli.alignment.cache import AlignmentCache
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.compare.differences import OTHER_VIEW, SAME_VIEW, Differences, differences
-from la2ds_cli.compare.examples import Examples, example_names, measure_examples
 from la2ds_cli.compare.findings import (
     find_differences,
     find_unjudged,
@@ -36,45 +32,15 @@ def compare(
     reference: str,
     other: str,
     request: AlignRequest,
-    *,
-    examples: str | None = None,
     progress: Progress | None = None,
+    cache: AlignmentCache | None = None,
 ) -> CompareResult:
     """Compare clip `other` with clip `reference`; views.compare_files writes the result.
 
-    examples: `all`, `train` or names separated by commas, of clips that show the movement done
-    well. The clips are aligned as `la2ds align` aligns them. Raises UserError (exit 4) if the
-    examples leave no clip, and what find_alignment raises.
+    The clips are aligned as `la2ds align` aligns them. cache: of other alignments to the reference.
+    Raises what find_alignment raises.
     """
-    progress = progress or Progress()
-    cache = AlignmentCache()  # all clips are aligned to the reference
-    result = compare_aligned(project, reference, other, request, progress, cache)
-    if examples is not None:
-
-        def align(name: str) -> AlignResult:
-            # Notes on every single example would bury the result.
-            any_clip = replace(request, same_only=False)
-            return find_alignment(project, reference, name, any_clip, Progress(), cache)
-
-        measured = _examples(project, result, examples, align, progress)
-        result = replace(result, examples=measured)
-    return result
-
-
-def compare_aligned(
-    project: Project,
-    reference: str,
-    other: str,
-    request: AlignRequest,
-    progress: Progress,
-    cache: AlignmentCache,
-) -> CompareResult:
-    """`compare` without examples; cache: of other alignments to the reference."""
     aligned = find_alignment(project, reference, other, request, progress, cache)
-    return _compared(project, aligned)
-
-
-def _compared(project: Project, aligned: AlignResult) -> CompareResult:
     alignment = aligned.alignment
     a, b = aligned.pose_a, aligned.shown_b
     matched = ~np.isnan(alignment.position)
@@ -179,18 +145,3 @@ def _notes(aligned: AlignResult, view: ViewDifference, angles: Differences) -> l
     if share < _MOSTLY:
         notes.append(f"Only {share:.0%} of the reference can be judged.")
     return notes
-
-
-def _examples(
-    project: Project,
-    result: CompareResult,
-    selection: str,
-    align: Callable[[str], AlignResult],
-    progress: Progress,
-) -> Examples:
-    pair = (result.aligned.a.id, result.aligned.b.id)
-    names = example_names(project, selection, pair)
-    if result.no_findings:
-        reason = "the angles of the two clips cannot be compared with each other or with examples"
-        return Examples((), {}, None, reason)
-    return measure_examples(names, result.aligned, result.spans, align, progress)

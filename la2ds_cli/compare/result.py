@@ -17,7 +17,6 @@ from la2ds_cli.compare.differences import (
     SURE,
     Differences,
 )
-from la2ds_cli.compare.examples import Examples
 from la2ds_cli.compare.findings import Finding, JointSpan, Span, Unjudged, by_joint
 from la2ds_cli.compare.tempo import Tempo
 from la2ds_cli.compare.viewpoint import ViewDifference
@@ -25,8 +24,6 @@ from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses.trust import LEAST_TRUST
 
 SCHEMA_VERSION = 1
-_FEW = 20  # examples
-_NAMED = 3  # of the examples that were left out
 MOST_STRETCHES = 6  # that are named of a part that is not judged
 HOW_TO_READ = (
     "Angles are measured in the picture, so both clips must be filmed from the same side. A "
@@ -59,7 +56,6 @@ class CompareResult:
     tempo: tuple[Tempo, ...]
     unjudged: tuple[Unjudged, ...]
     notes: tuple[str, ...]
-    examples: Examples | None = None
     files: tuple[Path, ...] = ()
 
     @property
@@ -102,7 +98,6 @@ class CompareResult:
             "joints": [plain(asdict(row)) for row in self.joints],
             "tempo": [{**plain(asdict(t)), "sentence": tempo_sentence(t)} for t in self.tempo],
             "unjudged": [{**plain(asdict(u)), "sentence": unjudged_line(u)} for u in self.unjudged],
-            "examples": None if self.examples is None else _examples_json(self.examples),
             "frames": {
                 "index": list(range(len(angles.time))),
                 "frame": alignment.frame_a.tolist(),
@@ -126,32 +121,6 @@ class CompareResult:
             },
             "files": [str(file) for file in self.files],
         }
-
-
-def _examples_json(examples: Examples) -> dict[str, Any]:
-    anomaly = examples.anomaly
-    start = {
-        "used": list(examples.used),
-        "left_out": dict(examples.left_out),
-        "reason": examples.reason,
-    }
-    if anomaly is None:
-        return {**start, "score": None}
-    return {
-        **start,
-        "score": plain_number(anomaly.score),
-        "example_scores": dict(zip(examples.used, rounded(anomaly.examples, 3), strict=True)),
-        "share_below": plain_number(anomaly.share_below),
-        "driver": anomaly.driver,
-        "row": anomaly.row,
-        "features": {
-            name: {
-                "score": plain_number(float(anomaly.by_feature[j])),
-                "unusual": rounded(anomaly.unusual[:, j], 2),
-            }
-            for j, name in enumerate(anomaly.features)
-        },
-    }
 
 
 def plain(values: dict[str, Any]) -> dict[str, Any]:
@@ -254,40 +223,3 @@ def stretches(row: Unjudged) -> str:
     shown = ", ".join(f"{first:.2f} to {last:.2f} s" for first, last in sorted(longest))
     more = len(row.spans) - len(longest)
     return f"{shown} and {more} shorter" if more else shown
-
-
-def score_lines(result: CompareResult) -> list[str]:
-    """How unusual the clip is compared with the good examples, and how to read that number."""
-    examples = result.examples
-    if examples is None:
-        return []
-    lines = []
-    anomaly = examples.anomaly
-    if anomaly is None:
-        lines.append(f"No score: {examples.reason}.")
-    elif np.isnan(anomaly.score):
-        lines.append("No score: the alignment is not sure enough anywhere.")
-    else:
-        count = len(examples.used)
-        lines.append(
-            f"Unusual by {anomaly.score:.2f}, where 1.00 is the most unusual of {count} good "
-            f"examples; {anomaly.share_below:.0%} of them are less unusual than this clip."
-        )
-        time = result.angles.time[anomaly.row]
-        lines.append(f"{feature_name(anomaly.driver)} is the most unusual, most at {time:.2f} s.")
-        if count < _FEW:
-            lines.append(
-                f"With {count} examples, up to one good clip in {count + 1} exceeds 1.00 by chance."
-            )
-    if examples.left_out:
-        reasons = [f"{name}: {why}" for name, why in examples.left_out.items()]
-        more = f"; and {len(reasons) - _NAMED} more" if len(reasons) > _NAMED else ""
-        lines.append(f"{len(reasons)} left out: {'; '.join(reasons[:_NAMED])}{more}")
-    return lines
-
-
-def feature_name(feature: str) -> str:
-    """A joint or the tempo of a part, as the beginning of a sentence."""
-    if feature.startswith("tempo of "):
-        return f"The tempo of '{feature.removeprefix('tempo of ')}'"
-    return joint_name(feature)

@@ -210,7 +210,7 @@ class TrainConfig:
 class AlignConfig:
     """Alignment of two clips."""
 
-    method: str = "dtw"  # dtw, soft_dtw, nearest, linear, or the dotted path of a module
+    method: str = "dtw"  # dtw, nearest, linear, or the dotted path of a module
     open_ends: bool = False  # dtw: the clips may start and end at different moments
     skip_cost: float = 1.5  # cost of an unmatched end frame, in mean nearest-frame costs
     band: float = 0.0  # Sakoe-Chiba half width, share of the longer clip; 0 = none

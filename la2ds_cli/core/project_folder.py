@@ -174,10 +174,6 @@ class ProjectFolder:
         """The folder of an index of `retrieve`: `model-RUN` or `pose-SKELETON`."""
         return self._folder("index", name)
 
-    def lists_path(self, name: str) -> Path:
-        """The file of the inverted lists of an index of `retrieve`."""
-        return self._folder("index") / f"ivf-{name}.safetensors"
-
     @property
     def store_name_path(self) -> Path:
         """The name of the project in the stores of `retrieve`."""

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
 import struct
-import subprocess
-import sys
 import tempfile
-import threading
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +22,7 @@ from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.formats.checks import FormatError, JointsError, PoseFileError
 from la2ds_cli.formats.file_clip import FileClip, ImportOptions, Person, no_box
 from la2ds_cli.formats.importing import PoseFormat, import_files
-from la2ds_cli.formats.joints import JointOrder, joint_order
+from la2ds_cli.formats.joints import joint_order
 
 # Errors of sleap-io and h5py on truncated or foreign files.
 _UNREADABLE = (
@@ -77,158 +72,34 @@ def sleap_io() -> Any:
 
 def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
     """One clip for each video of the file; raises PoseFileError."""
-    labels = _READER.read(path)
-    skeletons = {tuple(names) for names in labels["skeletons"]}
+    try:
+        labels = _load(path)
+        skeletons = {tuple(map(str, skeleton.node_names)) for skeleton in labels.skeletons}
+        clips: dict[int, dict[int, Sequence[Person]]] = defaultdict(dict)
+        for frame in labels.labeled_frames:
+            clips[labels.videos.index(frame.video)][int(frame.frame_idx)] = _people(frame)
+        videos = [_video(video) for video in labels.videos]
+    except _UNREADABLE as error:
+        raise PoseFileError(f"sleap-io cannot read it: {error}") from error
     if len(skeletons) != 1:
         raise JointsError(f"it has {len(skeletons)} skeletons, which have different nodes")
     names = list(skeletons.pop())
     order = joint_order(names, len(names), options.skeleton, options.renamed)
-    clips: dict[int, dict[int, Sequence[Person]]] = defaultdict(dict)
-    for number, frame, people in labels["frames"]:
-        clips[number][frame] = [_person(*facts) for facts in people]
     return [
-        _clip(path, labels["videos"][number], people, order, only=len(clips) == 1)
+        FileClip(
+            path.stem.removesuffix(".analysis") if len(clips) == 1 else videos[number].stem,
+            path,
+            people,
+            order,
+            complete=False,
+            first=0,
+            part=True,
+            frames=videos[number].frames,
+            fps=videos[number].fps,
+            size=videos[number].size,
+        )
         for number, people in clips.items()
     ]
-
-
-def _clip(
-    path: Path,
-    video: dict[str, Any],
-    people: dict[int, Sequence[Person]],
-    order: JointOrder,
-    *,
-    only: bool,
-) -> FileClip:
-    return FileClip(
-        path.stem.removesuffix(".analysis") if only else video["stem"],
-        path,
-        people,
-        order,
-        complete=False,
-        first=0,
-        part=True,
-        frames=video["frames"],
-        fps=video["fps"],
-        size=(video["size"][0], video["size"][1]),
-    )
-
-
-def _person(xy: list[list[float]], score: list[float], track: str | None) -> Person:
-    return Person(np.array(xy, np.float64), np.array(score, np.float64), no_box(), track=track)
-
-
-# --- sleap-io in a process of its own -------------------------------------------------------------
-# The library below it, HDF5, never returns from some damaged files, and nothing can stop it but the
-# end of its process. That one has a limit of processor time for each file, and of memory.
-
-_SECONDS, _BYTES = 5, 1 << 30  # for a file, and for each megabyte of it:
-_MORE_SECONDS, _MORE_BYTES = 2, 64 << 20
-_SERVE = "from la2ds_cli.formats.sleap import serve; serve()"
-
-
-class _Reader:
-    """Asks a separate process, started with the first file and again after a file that ended it."""
-
-    def __init__(self) -> None:
-        self._process: subprocess.Popen[str] | None = None
-        self._owner = 0  # a fork of the owner must not ask in its place
-        self._one_at_a_time = threading.Lock()
-
-    def read(self, path: Path) -> Any:
-        """The result of `_contents` for a file; raises PoseFileError."""
-        megabytes = path.stat().st_size / 2**20
-        seconds = _SECONDS + _MORE_SECONDS * megabytes
-        question = [str(path.absolute()), seconds, int(_BYTES + _MORE_BYTES * megabytes)]
-        with self._one_at_a_time:
-            process = self._started()
-            assert process.stdin is not None
-            assert process.stdout is not None
-            try:
-                process.stdin.write(json.dumps(question) + "\n")
-                process.stdin.flush()
-                answer = process.stdout.readline()
-            except BrokenPipeError:
-                answer = ""
-            except BaseException:  # its answer would be taken for that to the next question
-                process.kill()
-                self._process = None
-                raise
-            if not answer.endswith("\n"):
-                self._process = None
-                ended = process.wait()
-        if not answer.endswith("\n"):
-            timed_out = ended == -getattr(signal, "SIGPROF", 0)
-            how = f"it takes more than {seconds:.0f} s" if timed_out else "it ends its process"
-            raise PoseFileError(f"sleap-io cannot read it: {how}")
-        labels = json.loads(answer)
-        if "error" in labels:
-            raise PoseFileError(labels["error"], labels["hint"])
-        return labels
-
-    def _started(self) -> subprocess.Popen[str]:
-        if self._process is None or self._owner != os.getpid():
-            settings = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-            settings |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-            self._owner = os.getpid()
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", _SERVE],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                text=True,
-                encoding="ascii",
-                env=os.environ | settings,
-            )
-        return self._process
-
-
-_READER = _Reader()
-
-
-def serve() -> None:
-    """Answer the requests of a _Reader, each with a line of JSON: the contents of a file, or an
-    error."""
-    answers = os.fdopen(os.dup(1), "w", encoding="ascii")
-    os.dup2(2, 1)  # what libraries print
-    sleap_io()
-    for line in sys.stdin:
-        path, seconds, most_bytes = json.loads(line)
-        _limit(seconds, most_bytes)
-        try:
-            answer = _contents(Path(path))
-        except PoseFileError as error:
-            answer = {"error": str(error), "hint": error.hint}
-        except _UNREADABLE as error:
-            answer = {"error": f"sleap-io cannot read it: {error}", "hint": ""}
-        answers.write(json.dumps(answer) + "\n")
-        answers.flush()
-        _limit(0, most_bytes)
-
-
-def _limit(seconds: float, most_bytes: int) -> None:
-    """End this process after this much more processor time, 0 = never; not on Windows."""
-    if not hasattr(signal, "setitimer"):
-        return
-    import resource
-
-    signal.setitimer(signal.ITIMER_PROF, seconds)
-    _, most = resource.getrlimit(resource.RLIMIT_DATA)
-    wanted = most_bytes if most == resource.RLIM_INFINITY else min(most, most_bytes)
-    resource.setrlimit(resource.RLIMIT_DATA, (wanted, most))
-
-
-def _contents(path: Path) -> dict[str, Any]:
-    """Videos, the node names of each skeleton, and the people of each frame, as JSON."""
-    labels = _load(path)
-    return {
-        "videos": [_video(video) for video in labels.videos],
-        "skeletons": [[str(name) for name in skeleton.node_names] for skeleton in labels.skeletons],
-        "frames": [
-            (labels.videos.index(frame.video), int(frame.frame_idx), _people(frame))
-            for frame in labels.labeled_frames
-        ],
-    }
 
 
 def _load(path: Path) -> Any:
@@ -248,29 +119,38 @@ def _load(path: Path) -> Any:
     return package.load_analysis_h5(str(path))
 
 
-def _video(video: Any) -> dict[str, Any]:
-    """Name, number of frames, size and rate of a video according to the file; 0 = unknown."""
+@dataclass(frozen=True)
+class _Video:
+    """Facts of a video in a file; frames, fps or size are 0 if the file lacks them."""
+
+    stem: str
+    frames: int
+    fps: float
+    size: tuple[int, int]
+
+
+def _video(video: Any) -> _Video:
     name = video.filename[0] if isinstance(video.filename, list) else video.filename
     shape = video.shape or (0, 0, 0, 0)
     rate = (video.backend_metadata or {}).get("fps")
-    return {
-        "stem": Path(str(name).replace("\\", "/")).stem,
-        "frames": int(shape[0] or 0),
-        "size": [int(shape[2] or 0), int(shape[1] or 0)],
-        "fps": float(rate) if isinstance(rate, (int, float)) and rate > 0 else 0.0,
-    }
+    return _Video(
+        Path(str(name).replace("\\", "/")).stem,
+        int(shape[0] or 0),
+        float(rate) if isinstance(rate, (int, float)) and rate > 0 else 0.0,
+        (int(shape[2] or 0), int(shape[1] or 0)),
+    )
 
 
-def _people(frame: Any) -> list[tuple[list[Any], list[Any], str | None]]:
+def _people(frame: Any) -> list[Person]:
     """Joints, scores and track of each person; instances corrected by hand take precedence over
     predicted ones."""
     people = []
     for instance in list(frame.user_instances) or frame.predicted_instances:
-        xy = np.asarray(instance.numpy(), np.float64)
+        xy = np.array(instance.numpy(), np.float64)
         predicted = "score" in (instance.points.dtype.names or ())
-        score = np.asarray(instance.points["score"], np.float64) if predicted else np.ones(len(xy))
+        score = np.array(instance.points["score"], np.float64) if predicted else np.ones(len(xy))
         track = None if instance.track is None else str(instance.track.name)
-        people.append((xy.tolist(), score.tolist(), track))
+        people.append(Person(xy, score, no_box(), track=track))
     return people
 
 

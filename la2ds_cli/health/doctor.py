@@ -24,7 +24,6 @@ _EXTRAS = {
     "lance": "lancedb",
     "mmpose": "mmpose",
     "ray": "ray",
-    "rfdetr": "rfdetr",
     "rerun": "rerun-sdk",
     "sleap": "sleap-io",
     "tensorboard": "tensorboard",
@@ -34,7 +33,7 @@ _EXTRAS = {
 }
 _PACKAGES = (
     *("torch", "torchvision", "numpy", "opencv-python", "av", "onnxruntime", "ai-edge-litert"),
-    *("timm", "numba", "faiss-cpu"),
+    *("timm", "numba"),
 )
 _IN_PLACE = {"onnxruntime": ("onnxruntime-gpu",)}  # which la2ds asks for to use CUDA
 

@@ -6,8 +6,8 @@ begins at the row of its first frame and ends at the row of the first frame afte
 
 * A phase is there if at least half of the labelled clips have it in B. One that lies where B has no
   counterpart, or that a labelled clip lacks, counts against it.
-* A boundary is the weighted median of the estimates by the labelled clips, the weight being the
-  confidence of the alignment there: one alignment gone astray moves it little.
+* A boundary is the median of the estimates by the labelled clips, so that one alignment gone astray
+  moves it little. Weights by the confidence of the alignments gained nothing.
 * Only clips vote on a boundary in which the same phases, or no phase, lie on its two sides.
 * A phase that is cut off lasts to the end of the clip where that lies within the interval.
 * Boundaries never change their order: where medians would, they meet (isotonic regression).
@@ -30,7 +30,6 @@ from la2ds_cli.evaluation.phase_labels import phase_order
 REST = 2.0
 """Seconds of B that a phase may go on for, beyond what both clips show, for each second that it
 does so in the labelled clip: B may take twice as long."""
-LEAST_WEIGHT = 0.01  # of a vote without confidence: it still counts where there are no others
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,7 @@ class PropagatedSpans:
 class Boundary:
     """An end of a phase in clip B, by the vote of all labelled clips.
 
-    row: may be between two frames; low, high: weighted medians of the votes' 90 % intervals.
+    row: may be between two frames; low, high: medians of the votes' 90 % intervals.
     confidence: in [0, 1], mean of the votes' confidences, with 0 for votes further away than NEAR
     of B's length. cut: no boundary was seen; the phase continues where there is no counterpart.
     votes: the clips that voted. spread: mean distance of the votes from `row`, in frames, None for
@@ -316,9 +315,8 @@ def _boundary(estimates: Sequence[BoundaryEstimate], length: int) -> Boundary:
     that the phase lasts this far; it counts only if most are of that kind."""
     cut = 2 * sum(estimate.cut for estimate in estimates) > len(estimates)
     votes = [estimate for estimate in estimates if estimate.cut == cut]
-    weights = [max(estimate.confidence, LEAST_WEIGHT) for estimate in votes]
     row, low, high = (
-        weighted_median([getattr(estimate, name) for estimate in votes], weights)
+        float(np.median([getattr(estimate, name) for estimate in votes]))
         for name in ("row", "low", "high")
     )
     distance = np.array([abs(estimate.row - row) for estimate in votes])
@@ -334,23 +332,15 @@ def _boundary(estimates: Sequence[BoundaryEstimate], length: int) -> Boundary:
     )
 
 
-def weighted_median(values: Sequence[float], weights: Sequence[float]) -> float:
-    """The value at which half of the weight is reached; the mean of two if it is between them."""
-    order = np.argsort(values, kind="stable")
-    value, running = np.asarray(values, float)[order], np.cumsum(np.asarray(weights, float)[order])
-    half = running[-1] / 2
-    first = int(np.searchsorted(running, half * (1 - 1e-12)))
-    last = int(np.searchsorted(running, half * (1 + 1e-12)))
-    return float((value[first] + value[min(last, len(value) - 1)]) / 2)
-
-
 def _in_order(phases: Sequence[PropagatedPhase]) -> list[PropagatedPhase]:
     """The phases with boundaries that never go back in time."""
+    from scipy.optimize import isotonic_regression
+
     boundaries = [b for phase in phases for b in (phase.start, phase.end)]
     if not boundaries:
         return []
-    weight = [max(b.confidence, LEAST_WEIGHT) * b.votes for b in boundaries]
-    rows = isotonic(np.array([b.row for b in boundaries]), np.array(weight))
+    votes = [float(b.votes) for b in boundaries]
+    rows = isotonic_regression([b.row for b in boundaries], weights=votes).x
     moved = [
         replace(b, row=row, low=min(b.low, row), high=max(b.high, row))
         for b, row in zip(boundaries, rows.tolist(), strict=True)
@@ -358,19 +348,6 @@ def _in_order(phases: Sequence[PropagatedPhase]) -> list[PropagatedPhase]:
     return [
         PropagatedPhase(phase.key, moved[2 * n], moved[2 * n + 1]) for n, phase in enumerate(phases)
     ]
-
-
-def isotonic(values: FloatArray, weights: FloatArray) -> FloatArray:
-    """(E,) the non-decreasing values nearest to `values` (E,) in weighted squares (pool adjacent
-    violators)."""
-    pools: list[tuple[float, float, int]] = []
-    for value, weight in zip(values.tolist(), weights.tolist(), strict=True):
-        pools.append((value, weight, 1))
-        while len(pools) > 1 and pools[-2][0] > pools[-1][0]:
-            (a, weight_a, count_a), (b, weight_b, count_b) = pools[-2:]
-            total = weight_a + weight_b
-            pools[-2:] = [((a * weight_a + b * weight_b) / total, total, count_a + count_b)]
-    return np.repeat([pool[0] for pool in pools], [pool[2] for pool in pools])
 
 
 def _to_the_ends(phases: list[PropagatedPhase], length: int) -> list[PropagatedPhase]:

@@ -366,7 +366,6 @@ _RUNNERS = {
     "mmpose": "mmpose (Apache-2.0)",
     "mmdet": "mmdet (Apache-2.0)",
     "vitpose": "transformers (Apache-2.0)",
-    "rfdetr": "rfdetr (Apache-2.0)",
     ".onnx": "onnxruntime (MIT)",
 }
 

@@ -230,7 +230,7 @@ def _show(folder: Path, recipe: artifact.Recipe) -> None:
     artifact.write_json(path, recipe.to_json())
     named = {part_name(key) for name, key in recipe.inputs.items() if name.startswith(_PART)}
     old = [file for file in folder.glob("part-*.safetensors") if file.name not in named]
-    for file in (*old, _single_file(folder)):
+    for file in old:
         with suppress(OSError):  # a remaining file is removed with the next change
             file.unlink(missing_ok=True)
 
@@ -240,12 +240,11 @@ _RECIPE = "recipe.json"
 
 def read_index(folder: Path) -> FrameIndex | None:
     """The index in a folder, memory-mapped; None if it is missing or damaged, so that it is
-    rebuilt. The single file of an earlier version is read as an index of one part."""
+    rebuilt."""
     try:
         recipe = artifact.read_recipe(folder / _RECIPE)
     except (artifact.ArtifactError, FileNotFoundError):
-        part = _read_part(_single_file(folder))
-        return None if part is None else FrameIndex((part,), part.recipe)
+        return None
     keys = [key for name, key in recipe.inputs.items() if name.startswith(_PART)]
     if recipe.step != "index" or not all(isinstance(key, str) for key in keys):
         return None
@@ -259,16 +258,11 @@ def read_index(folder: Path) -> FrameIndex | None:
     return index if len(set(index.clips)) == len(index.clips) else None
 
 
-def _single_file(folder: Path) -> Path:
-    """The file in which an earlier version stored the entire index."""
-    return folder.with_name(f"{folder.name}.safetensors")
-
-
-def _read_part(path: Path, key: str | None = None) -> Part | None:
+def _read_part(path: Path, key: str) -> Part | None:
     """The part in a file; None if it is missing, damaged or has another key."""
     try:
         arrays, recipe, facts = artifact.map_arrays(path)
-        if key not in (None, recipe.key):
+        if key != recipe.key:
             return None
         part = Part(
             tuple(facts["clips"]),

@@ -14,7 +14,6 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
 from la2ds_cli.core.types import FloatArray, IntArray, Neighbour, Phase, PoseSequence
-from la2ds_cli.retrieval import ivf
 from la2ds_cli.retrieval.frame_table import NPROBE, FrameTable, clip_condition
 from la2ds_cli.retrieval.index import FrameIndex, IndexUpdate, update_model_index, update_pose_index
 from la2ds_cli.retrieval.result import (
@@ -25,10 +24,10 @@ from la2ds_cli.retrieval.result import (
     Searched,
     SearchedStore,
 )
-from la2ds_cli.retrieval.search import Limits, exact_finder, search
+from la2ds_cli.retrieval.search import Limits, search
 from la2ds_cli.retrieval.store import Store, StoreQuery
 
-IndexKind = Literal["exact", "approximate", "faiss"]  # faiss: the old name of approximate
+IndexKind = Literal["exact", "approximate"]
 QUERY_FRAMES = 5  # of a clip that is named without a time
 LOW_RECALL = 0.95  # below this a note reports the missed frames
 
@@ -52,19 +51,24 @@ def retrieve(
     query: `VIDEO@SECONDS` for one frame, `VIDEO` for QUERY_FRAMES evenly spaced ones, None for the
     middle of the first clip; VIDEO is a clip of the project or a video file. per_video: most hits
     per clip, None = k. min_gap: seconds between two hits of one clip, None = by its length
-    (search.spread_gap). features: as in align. index: `approximate` searches only the nearest lists
-    of an inverted file, for large collections. store: a store of frames of several projects, which
-    is searched instead of the project after the project's frames are written to it.
+    (search.spread_gap). features: as in align. store: a store of frames of several projects, which
+    is searched instead of the project after the project's frames are written to it. index:
+    `approximate` searches only the nearest lists of the store's index.
     views.retrieval_sheet writes the result.
 
-    Raises UserError if a number or time is invalid (exit 2), if there is no other clip or the query
-    has no features (exit 4), and as the extraction of poses, embedding and Store do.
+    Raises UserError if a number or time is invalid or approximate search has no store (exit 2), if
+    there is no other clip or the query has no features (exit 4), and as the extraction of poses,
+    embedding and Store do.
     """
     from la2ds_cli.poses.verdict import note_weakness
 
     progress = progress or Progress()
     limits = Limits(k, k if per_video is None else per_video, min_gap)
     _check(limits)
+    if store is None and index != "exact":
+        raise UserError(
+            "approximate search needs a store, whose index it searches", hint="--store FOLDER"
+        )
     opened = None if store is None else Store.open(store)
     choice = choose_features(project, run, features)
     if choice.warning:
@@ -86,7 +90,7 @@ def retrieve(
     _check_query(update, video)
     phases, looked_up = project.phases(), None
     if opened is None:
-        neighbours, searched = _search(project, update, video, rows, limits, index, progress)
+        neighbours, searched = _search(update, video, rows, limits)
         queries = tuple(
             _labelled(video, row, update.index, hits, phases)
             for row, hits in zip(rows, neighbours, strict=True)
@@ -186,13 +190,7 @@ def _check_query(update: IndexUpdate, video: str) -> None:
 
 
 def _search(
-    project: Project,
-    update: IndexUpdate,
-    video: str,
-    rows: Sequence[int],
-    limits: Limits,
-    kind: IndexKind,
-    progress: Progress,
+    update: IndexUpdate, video: str, rows: Sequence[int], limits: Limits
 ) -> tuple[list[list[Neighbour]], Searched]:
     """Neighbours of each row of the query's clip, and a description of the search."""
     index = update.index
@@ -205,18 +203,7 @@ def _search(
     frames = index.frames
     changes = update.reused, update.added, update.dropped
     searched = Searched("exact", len(frames), len(index.clips), *changes)
-    if kind != "exact":
-        inverted = ivf.ensure_ivf(project, index, update.name, progress)
-        find = inverted.file.finder()
-        depth = min(limits.k, ivf.TRUTH)
-        share = ivf.recall(frames, find, inverted.sample, depth)
-        recall = Recall(share, depth, len(inverted.sample.row))
-        _note_recall(recall, progress)
-        lists, nprobe = inverted.file.lists, inverted.file.nprobe
-        searched = replace(searched, index="approximate", lists=lists, nprobe=nprobe, recall=recall)
-    else:
-        find = exact_finder(frames)
-    nearest = search(frames, find, index.number[video], rows, limits)
+    nearest = search(frames, index.number[video], rows, limits)
     return [_neighbours(index, row, distance) for row, distance in nearest], searched
 
 

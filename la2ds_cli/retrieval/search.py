@@ -1,30 +1,21 @@
 """Nearest frames under the limits of a retrieval: arrays in, rows out.
 
-`search` applies the limits. A Finder returns the requested number of candidates, by exact search
-(`exact_finder`) or by the lists of an inverted file (la2ds_cli.retrieval.ivf).
+`search` applies the limits to the candidates that `nearest_rows` finds among all frames.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from la2ds_cli.core import artifact
-from la2ds_cli.core.device import free_cores
 from la2ds_cli.core.types import FloatArray, IntArray
 
-# (query (Q, D), own, count) -> rows (Q, C): at least the `count` frames nearest to each query, or
-# fewer if there are not so many, -1 = none. Rows own[0]..own[1] (end exclusive) are never among
-# them.
-Finder = Callable[[FloatArray, tuple[int, int], int], IntArray]
-
-CANDIDATES = 8  # times k: number of frames that is first requested from a finder
-_BLAS_FROM = 400  # queries times dimensions: see faiss_settings
+CANDIDATES = 8  # times k: number of frames that are first compared exactly
+_AT_ONCE = 1 << 22  # distances computed at once
 _BLOCK = 1 << 11  # rows whose exact distances are computed at once
 _KEPT = 1 << 30  # bytes of features that may stay in memory after a search
 _FAR = 100  # ratio of the squared mean to the variance from which data are centred
@@ -99,26 +90,6 @@ class Frames:
         return mean.astype(np.float32) if np.square(mean).sum() > _FAR * spread else None
 
 
-@contextmanager
-def faiss_settings() -> Iterator[Any]:
-    """faiss with settings for few threads, which are restored afterwards.
-
-    faiss 1.15 uses matrix products only from 128 000 queries times dimensions, tuned for many
-    threads; with one or two threads they pay off from four queries. Threads that wait for busy
-    cores cost more than they save.
-    """
-    import faiss
-
-    threads, threshold = faiss.omp_get_max_threads(), faiss.cvar.distance_compute_blas_threshold
-    faiss.omp_set_num_threads(min(threads, free_cores()))
-    faiss.cvar.distance_compute_blas_threshold = _BLAS_FROM
-    try:
-        yield faiss
-    finally:
-        faiss.omp_set_num_threads(threads)
-        faiss.cvar.distance_compute_blas_threshold = threshold
-
-
 @dataclass(frozen=True)
 class Limits:
     """Limits of a retrieval. k: frames per query. per_video: most frames from one clip. min_gap:
@@ -141,7 +112,7 @@ def spread_gap(seconds: FloatArray) -> FloatArray:
 
 
 def search(
-    frames: Frames, find: Finder, clip: int, rows: Sequence[int], limits: Limits
+    frames: Frames, clip: int, rows: Sequence[int], limits: Limits
 ) -> list[tuple[IntArray, FloatArray]]:
     """The k nearest frames of all other clips, for each row of `clip` (counted from its first).
 
@@ -160,7 +131,7 @@ def search(
     wanted = min(CANDIDATES * limits.k, available)
     while pending and wanted:
         asked = query[pending]
-        distance, row = sorted_by_distance(asked, frames, find(asked, own, wanted))
+        distance, row = sorted_by_distance(asked, frames, nearest_rows(frames, asked, own, wanted))
         clips, times, gaps = _facts(frames, row, limits)
         short = []
         for place, number in enumerate(pending):
@@ -233,72 +204,34 @@ def sorted_by_distance(
     return np.take_along_axis(distance, order, axis=1), np.take_along_axis(row, order, axis=1)
 
 
-def nearest_of_these(frames: Frames, query: FloatArray, row: IntArray, count: int) -> IntArray:
-    """The `count` rows (Q, C) of row (Q, R) that are nearest to query (Q, D), unsorted; -1 = none
-    in both."""
-    if row.shape[1] <= count:
-        return row
-    query, distance = np.ascontiguousarray(query), np.full(row.shape, np.inf, np.float32)
-    parts = np.searchsorted(frames.begin, row, side="right") - 1
-    with faiss_settings() as faiss:
-        for part in np.unique(parts[row >= 0]).tolist():
-            value, here = frames.value[part], np.empty_like(distance)
-            place = np.where(parts == part, row - frames.begin[part], -1)
-            pointers = (faiss.swig_ptr(array) for array in (here, query, value, place))
-            faiss.fvec_L2sqr_by_idx(*pointers, frames.width, *row.shape)
-            np.minimum(distance, here, out=distance)
-            frames.release(part)
-    best = np.argpartition(distance, count - 1, axis=1)[:, :count]
-    return np.take_along_axis(row, best, axis=1)
+def nearest_rows(frames: Frames, query: FloatArray, own: tuple[int, int], count: int) -> IntArray:
+    """The frames that are nearest to each query, by comparison with every frame.
 
-
-# --- exact search by the flat index of faiss, one part after another -----------------------------
-
-
-def exact_finder(frames: Frames) -> Finder:
-    """A finder that compares a query with every frame."""
-
-    def find(query: FloatArray, own: tuple[int, int], count: int) -> IntArray:
-        return nearest_of_all(frames, query, np.tile(own, (len(query), 1)), count)
-
-    return find
-
-
-def nearest_of_all(frames: Frames, query: FloatArray, own: IntArray, count: int) -> IntArray:
-    """Rows (Q, C) of the frames that are nearest to query (Q, D), unsorted; -1 if there are no
-    more. own: (Q, 2) range of rows to exclude for each query, end exclusive."""
-    centre = frames.far_centre
-    count = min(count, len(frames) - int((own[:, 1] - own[:, 0]).min(initial=len(frames))))
+    query: (Q, D). own: the rows to exclude, end exclusive. Returns rows (Q, C), unsorted, in which
+    C is `count`, or the number of other frames if there are fewer.
+    """
+    count = min(count, len(frames) - (own[1] - own[0]))
     distance = np.full((len(query), count), np.inf, np.float32)
     row = np.full((len(query), count), -1, np.int64)
-    with faiss_settings() as faiss:
-        for part, (begin, value) in enumerate(
-            zip(frames.begin[:-1].tolist(), frames.value, strict=True)
-        ):
-            for who, first, piece in _pieces(own, begin, value):
-                asked, piece = query[who], value[piece]
-                if centre is not None:
-                    asked, piece = asked - centre, piece - centre
-                gap, near = faiss.knn(asked, piece, min(count, len(piece)))
-                gap[near < 0] = np.inf
-                near[near >= 0] += first
-                gap, near = np.hstack([distance[who], gap]), np.hstack([row[who], near])
-                best = np.argpartition(gap, count - 1, axis=1)[:, :count]
-                distance[who] = np.take_along_axis(gap, best, axis=1)
-                row[who] = np.take_along_axis(near, best, axis=1)
-            frames.release(part)
+    centre = 0 if frames.far_centre is None else frames.far_centre
+    asked = -2 * (query - centre)
+    step = max(1, _AT_ONCE // max(1, len(query)))
+    for part, begin in enumerate(frames.begin[:-1].tolist()):
+        value = frames.value[part]
+        for first in range(0, len(value), step):
+            piece = value[first : first + step] - centre
+            # |a - b|^2 without |a|^2, which is the same for all frames of a query
+            found = asked @ piece.T + np.einsum("nd,nd->n", piece, piece)
+            place = np.arange(begin + first, begin + first + len(piece))
+            found[:, (place >= own[0]) & (place < own[1])] = np.inf
+            if count < len(piece):
+                near = np.argpartition(found, count - 1, axis=1)[:, :count]
+                found, place = np.take_along_axis(found, near, axis=1), place[near]
+            else:
+                place = np.broadcast_to(place, found.shape)
+            distance, row = np.hstack([distance, found]), np.hstack([row, place])
+            best = np.argpartition(distance, count - 1, axis=1)[:, :count]
+            distance = np.take_along_axis(distance, best, axis=1)
+            row = np.take_along_axis(row, best, axis=1)
+        frames.release(part)
     return row
-
-
-def _pieces(own: IntArray, begin: int, value: FloatArray) -> Iterator[tuple[IntArray, int, slice]]:
-    """Which queries are compared with which rows of a part (all, or those before and after the rows
-    to exclude): numbers of queries, the first row, and the slice of the part."""
-    end = begin + len(value)
-    beside = (own[:, 1] <= begin) | (own[:, 0] >= end) | (own[:, 0] == own[:, 1])
-    if beside.any():
-        yield np.flatnonzero(beside), begin, slice(0, len(value))
-    for low, high in np.unique(own[~beside], axis=0).tolist():
-        who = np.flatnonzero((own == (low, high)).all(axis=1))
-        for first, stop in ((begin, low), (high, end)):
-            if first < stop:
-                yield who, first, slice(first - begin, stop - begin)

@@ -214,8 +214,7 @@ def _number(value: float | None) -> float:
 
 
 async def _compare_attempts(request: Request) -> Response:
-    """Compare attempts, in the given order, with a reference. by_date: sort them by recording date
-    instead."""
+    """Compare attempts, in the given order, with a reference."""
     studio = request.app.state.studio
     asked = await posted(request)
     reference = posed_clip(studio.project, str(asked.get("reference", "")))
@@ -226,8 +225,7 @@ async def _compare_attempts(request: Request) -> Response:
     if len(clips) < 2 or any(clip.id == reference.id for clip in clips):
         raise UserError("choose at least two attempts, without the reference")
     first, *ids = named_to_command([reference.id, *(clip.id for clip in clips)])
-    options = ["--by-date"] if asked.get("by_date") is True else []
-    options += ["--force", f"--project={studio.project.root}"]
+    options = ["--force", f"--project={studio.project.root}"]
     arguments = ["compare", first, f"--attempts={','.join(ids)}", *options]
     job = studio.jobs.add(f"comparing {len(ids)} attempts with {reference.title}", arguments)
     return JSONResponse({"number": job.number})

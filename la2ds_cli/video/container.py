@@ -8,7 +8,6 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,19 +59,6 @@ def open_container(path: str | os.PathLike[str]) -> Iterator[tuple[Any, Any]]:
         ) from error
     with container:
         yield container, _video_stream(container, name)
-
-
-def recorded_at(path: str | os.PathLike[str]) -> datetime | None:
-    """When a video was recorded, as stored by cameras and phones, in UTC; None if the file does not
-    say. Raises UserError (exit 3) as open_container does."""
-    with open_container(path) as (container, stream):
-        for metadata in (container.metadata, stream.metadata):
-            try:
-                found = datetime.fromisoformat(metadata.get("creation_time", ""))
-            except ValueError:
-                continue
-            return found if found.tzinfo else found.replace(tzinfo=UTC)
-    return None
 
 
 def _metadata_errors(version: str) -> dict[str, Any]:

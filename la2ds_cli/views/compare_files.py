@@ -16,7 +16,7 @@ from la2ds_cli.views import compare_page, compare_sheet, figure
 SUFFIXES = (*figure.SUFFIXES, ".html", ".csv", ".json")
 COLUMNS = (
     *("index", "frame", "time", "other_time", "span", "joint", "reference", "other"),
-    *("difference", "floor", "beyond", "trust", "confidence", "judged", "unusual"),
+    *("difference", "floor", "beyond", "trust", "confidence", "judged"),
 )
 
 
@@ -54,7 +54,6 @@ def csv_text(result: CompareResult) -> str:
     """Columns as in docs/compare.md; an empty cell = not known."""
     angles, alignment = result.angles, result.aligned.alignment
     other_time = result.other_time
-    anomaly = result.examples.anomaly if result.examples else None
     difference, trust, judged = angles.difference, angles.trust, angles.judged
     rows = []
     for n in range(len(angles.time)):
@@ -75,7 +74,6 @@ def csv_text(result: CompareResult) -> str:
                     number_cell(trust[n, j], 3),
                     number_cell(alignment.confidence[n], 4),
                     int(judged[n, j]),
-                    number_cell(anomaly.unusual[n, j], 2) if anomaly else "",
                 )
             )
     return table_text(COLUMNS, rows)

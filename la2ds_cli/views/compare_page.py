@@ -20,10 +20,8 @@ from la2ds_cli.compare.result import (
     CompareResult,
     amount,
     durations,
-    feature_name,
     finding_lines,
     joint_name,
-    score_lines,
     sentence,
     stretches,
 )
@@ -99,8 +97,6 @@ def page(
         tempo_rows=_tempo_rows(result),
         bars=_bars(result),
         unjudged_rows=_unjudged_rows(result),
-        score=score_lines(result),
-        score_rows=_score_rows(result),
         finding_rows=[_finding_row(finding) for finding in result.findings],
         joint_rows=_joint_rows(result),
         how_to_read=HOW_TO_READ,
@@ -493,22 +489,6 @@ def _unjudged_rows(result: CompareResult) -> list[TableRow]:
             ),
         )
         for row in result.unjudged
-    ]
-
-
-def _score_rows(result: CompareResult) -> list[TableRow]:
-    anomaly = result.examples.anomaly if result.examples else None
-    if anomaly is None:
-        return []
-    scores = [score if math.isfinite(score) else -1 for score in anomaly.by_feature]
-    order = sorted(range(len(anomaly.features)), key=lambda k: -scores[k])
-    return [
-        TableRow(
-            "clear" if scores[k] > 1 else "pale",
-            feature_name(anomaly.features[k]),
-            (Cell("unusual", text_of(float(anomaly.by_feature[k])), number=True),),
-        )
-        for k in order
     ]
 
 

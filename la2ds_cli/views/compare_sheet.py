@@ -1,5 +1,5 @@
 """One page for a trainee: sentences, pictures of both clips at the key frames, both skeletons on
-top of each other, angles over time, tempo, and the examples."""
+top of each other, angles over time, and tempo."""
 
 from __future__ import annotations
 
@@ -13,10 +13,8 @@ from la2ds_cli.compare.result import (
     HOW_TO_READ,
     CompareResult,
     durations,
-    feature_name,
     finding_lines,
     joint_name,
-    score_lines,
     tempo_sentence,
 )
 from la2ds_cli.compare.tempo import Tempo
@@ -44,7 +42,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_SENTENCES, _TEMPOS, _SCORES = 5, 3, 2  # lines
+_SENTENCES, _TEMPOS = 5, 3  # lines
 _LINE = 0.2  # inches
 _WRAP = 104  # letters of a sentence of 9 points in a line
 _SMALL_WRAP, _SMALL_LINE = 127, 0.16  # letters and inches of a line of the small print
@@ -74,15 +72,13 @@ def draw(project: Project, result: CompareResult, *, privacy: bool = False) -> F
     foot = 0.28 + _SMALL_LINE * len(small)
     angles = _map_height(result)
     parts = _tempos_that_fit(result, top - foot - angles - _LEAST_PICTURES)
-    tempo = _tempo_height(result, parts)
+    tempo = _TEMPO_REST + _TEMPO_ROW * len(parts)
     middle = top - foot - tempo - angles
     upper = Row(top - middle, middle)
     compare_pictures.draw(figure, upper, project, result, shown, privacy=privacy)
     top -= middle
     _angle_map(figure, Row(top - angles, angles), result, shown)
     _tempo(figure, Row(foot, tempo), result, parts)
-    if result.examples is not None:
-        _examples(figure, Row(foot, tempo), result)
     for n, line in enumerate(small):
         y = foot - 0.18 - _SMALL_LINE * n
         _text(figure, printable(line, 200), y, fontsize=8, color=GREY)
@@ -102,8 +98,6 @@ def _title(figure: Figure, result: CompareResult) -> float:
     tempos = [tempo_sentence(row) for row in result.tempo if row.verdict in ("slower", "faster")]
     for line in finding_lines(result, _SENTENCES) + tempos[:_TEMPOS]:
         y = _wrapped(figure, line, y, fontsize=10.5, color="black")
-    for line in score_lines(result)[:_SCORES]:
-        y = _wrapped(figure, line, y, fontsize=9, color="#404040")
     return y + 0.05
 
 
@@ -153,12 +147,6 @@ def _tempos_that_fit(result: CompareResult, room: float) -> list[Tempo]:
         result.tempo, key=lambda row: (row.verdict not in ("slower", "faster"), bool(row.cut))
     )
     return [row for row in result.tempo if row in clearest[:most]]
-
-
-def _tempo_height(result: CompareResult, rows: list[Tempo]) -> float:
-    """Inches."""
-    least = 1.85 if result.examples is not None else 0.0  # down to its last line
-    return max(_TEMPO_REST + _TEMPO_ROW * len(rows), least)
 
 
 def _angle_map(figure: Figure, band: Row, result: CompareResult, shown: list[KeyFrame]) -> None:
@@ -281,18 +269,17 @@ def _tempo(figure: Figure, band: Row, result: CompareResult, rows: list[Tempo]) 
     if not rows:
         return
     height = _TEMPO_ROW * len(rows)
-    right = RIGHT if result.examples is None else 4.7
     bottom = band.top - 0.3 - height
-    axes = axes_at(figure, LEFT + _NAMES, bottom, right - LEFT - _NAMES, height)
+    axes = axes_at(figure, LEFT + _NAMES, bottom, RIGHT - LEFT - _NAMES, height)
     seconds = [durations(row) for row in rows]
     longest = max([v for pair in seconds for v in pair[:2] if np.isfinite(v)], default=1.0)
-    room = 2.2 if result.examples is not None else 1.6
+    room = 1.6
     for n, (row, (reference, other, ratio)) in enumerate(zip(rows, seconds, strict=True)):
         clear = row.verdict in ("slower", "faster")
         alpha = 0.35 if row.verdict == "unclear" else 1.0
         text = _tempo_text(row, reference, other, ratio)
         start = np.nanmax([reference, other, 0]) + 0.015 * longest
-        width = (right - LEFT - _NAMES) * (1 - start / (longest * room))
+        width = (RIGHT - LEFT - _NAMES) * (1 - start / (longest * room))
         axes.barh(n + 0.32, np.nan_to_num(reference), 0.3, color=REFERENCE, alpha=alpha)
         axes.barh(n + 0.66, np.nan_to_num(other), 0.3, color=OTHER, alpha=alpha)
         axes.text(
@@ -323,33 +310,3 @@ def _tempo_text(row: Tempo, reference: float, other: float, ratio: float) -> str
         return f"no tempo: {row.cut}"
     shown = {"slower": f"{ratio:.2f}× as long", "faster": f"{ratio:.2f}× as long", "same": "same"}
     return f"{reference:.2f} s, {other:.2f} s: {shown.get(row.verdict, 'unclear')}"
-
-
-def _examples(figure: Figure, band: Row, result: CompareResult) -> None:
-    """Scores of the examples and of the clip, and what is most unusual about the clip."""
-    examples = result.examples
-    left = 5.15
-    heading(figure, "Beside good examples", left - 0.2, band.top)
-    if examples is None or examples.anomaly is None or not np.isfinite(examples.anomaly.score):
-        axes = axes_at(figure, left - 0.2, band.bottom, RIGHT - left, band.height - 0.3)
-        axes.axis("off")
-        text = "no score"
-        if examples and not result.no_findings:
-            text = f"{len(examples.used)} usable examples:\n{text}"
-        axes.text(0, 1, text, fontsize=9, va="top", color=GREY)
-        return
-    anomaly = examples.anomaly
-    axes = axes_at(figure, left, band.top - 0.95, RIGHT - left, 0.6)
-    own = anomaly.examples[np.isfinite(anomaly.examples)]
-    axes.plot(own, np.zeros(len(own)), "o", ms=6, color=REFERENCE, alpha=0.5, clip_on=False)
-    axes.plot(anomaly.score, 0, "D", ms=9, color=OTHER, mec="black", mew=0.8, clip_on=False)
-    axes.axvline(1, color="black", lw=1, ls=(0, (3, 2)))
-    axes.set(xlim=(0, max(1.3, 1.08 * anomaly.score)), ylim=(-1, 1), yticks=[])
-    axes.text(anomaly.score, 0.35, f"{anomaly.score:.2f}", fontsize=9, ha="center", weight="bold")
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
-    axes.set_xlabel("unusual; 1 = most unusual good example", fontsize=8, labelpad=1)
-    score = np.nan_to_num(anomaly.by_feature, nan=-1.0)
-    best = np.argsort(-score)[:3]
-    text = "\n".join(f"{feature_name(anomaly.features[k])}: {score[k]:.2f}" for k in best)
-    axes.text(0, -2.6, text, fontsize=8.5, va="top", transform=axes.transData, linespacing=1.4)

@@ -112,8 +112,8 @@ def align(
     No file of results is written; `Aligned.save` writes them.
 
     features: `model` compares embeddings of `run`, `base` those of the base model, `pose` the
-    joints; `auto` takes the model where the run has one. method: `dtw`, `soft_dtw`, `nearest`,
-    `linear`, or the dotted path of a module of your own; None = as project.toml says. settings:
+    joints; `auto` takes the model where the run has one. method: `dtw`, `nearest`, `linear`,
+    or the dotted path of a module of your own; None = as project.toml says. settings:
     values by `section.key` for this call, such as {"align.gaps": False} (docs/settings.md).
 
     Raises UserError for an unknown method or setting (exit 2), a name that is neither a file nor a

@@ -161,7 +161,7 @@ def test_no_references_of_test_clips_few_clips_other_methods_and_oneself(project
     assert run(project).references == 0
     with_others(project, 4)
     assert run(project).references == 4
-    assert run(project, method="soft_dtw").references == 0
+    assert run(project, method="linear").references == 0
     assert run(project, "anna", "anna").references == 0
     add_sequence(project, "held-out", sequence(PHASE_B), split="test")
     assert run(project).references == 4
@@ -310,10 +310,10 @@ def test_csv_holds_the_path(project: Project, tmp_path: Path) -> None:
 
 def test_json_holds_everything(project: Project, tmp_path: Path) -> None:
     target = tmp_path / "path.json"
-    result = run(project, out=[target], method="soft_dtw")
+    result = run(project, out=[target], method="linear")
     data = json.loads(target.read_text())
     assert data["schema_version"] == 1
-    assert data["method"] == "soft_dtw"
+    assert data["method"] == "linear"
     assert data["features"] == "base"
     assert data["run"] is None
     assert data["a"]["video"] == "anna"

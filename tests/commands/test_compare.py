@@ -48,18 +48,7 @@ def test_json_is_one_document_with_everything(document: Document, tmp_path: Path
     found = document("compare", "clip-0", "clip-1", "--out", str(tmp_path / "c.csv"))
     assert found["command"] == "compare"
     assert {"findings", "joints", "tempo", "view", "frames", "notes"} <= set(found)
-    assert found["examples"] is None
     assert len(found["frames"]["time"]) == len(found["frames"]["joints"]["left_knee"]["floor"])
-
-
-def test_with_examples_there_is_a_score_or_the_reason_for_none(
-    document: Document, tmp_path: Path
-) -> None:
-    table = str(tmp_path / "c.csv")
-    found = document("compare", "clip-0", "clip-1", "--examples", "all", "--out", table)
-    assert found["examples"]["score"] is None
-    assert "4 are needed" in found["examples"]["reason"]
-    assert len(found["examples"]["used"]) == 2
 
 
 @pytest.mark.parametrize(
@@ -69,18 +58,13 @@ def test_with_examples_there_is_a_score_or_the_reason_for_none(
         (["clip-0", "clip-1", "--out", "ab.docx"], ExitCode.USAGE),
         (["clip-0", "clip-1", "--method", "dwt"], ExitCode.USAGE),
         (["clip-0", "clip-1", "--features", "model"], ExitCode.UNUSABLE),
-        (["clip-0", "clip-1", "--examples", "clip-0"], ExitCode.UNUSABLE),
-        (["clip-0", "clip-1", "--examples", ","], ExitCode.UNUSABLE),
         (["clip-0", "clip"], ExitCode.MISMATCH),
         (["clip-0"], ExitCode.USAGE),
         (["clip-0", "clip-1", "--attempts", "clip-2"], ExitCode.USAGE),
-        (["clip-0", "clip-1", "--by-date"], ExitCode.USAGE),
-        (["clip-0", "--attempts", "clip-1", "--examples", "all"], ExitCode.USAGE),
         (["clip-0", "--attempts", "clip-1,clip-2", "--out", "ab.png"], ExitCode.USAGE),
         (["clip-0", "--attempts", "clip-1,clip-2", "--method", "dwt"], ExitCode.USAGE),
         (["clip-0", "--attempts", "you-*"], ExitCode.UNREADABLE),
         (["clip-0", "--attempts", "clip-1"], ExitCode.UNUSABLE),
-        (["clip-0", "--attempts", "clip-*", "--by-date"], ExitCode.UNUSABLE),
         (["gone.mp4", "--attempts", "clip-*"], ExitCode.UNREADABLE),
     ],
 )
@@ -120,12 +104,6 @@ def test_attempts_as_one_document_in_the_order_they_are_named(
     assert [one["video"] for one in found["attempts"]] == ["clip-2", "clip-1"]
     assert {"series", "bands", "tempo", "left_out"} <= set(found)
     assert found["files"] == [table]
-
-
-def test_an_example_that_cannot_be_read_is_left_out(document: Document, tmp_path: Path) -> None:
-    table = str(tmp_path / "c.csv")
-    found = document("compare", "clip-0", "clip-1", "--examples", "clip-2,gone.mp4", "--out", table)
-    assert list(found["examples"]["left_out"]) == ["gone.mp4"]
 
 
 def test_a_fault_is_found_from_the_videos_on(tmp_path: Path) -> None:

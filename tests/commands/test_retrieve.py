@@ -58,22 +58,6 @@ def test_the_index_is_told(
     assert project.index_path(f"model-{BASE_RUN}").exists()
 
 
-@pytest.mark.parametrize("name", ["approximate", "faiss"])  # the second: as it was called
-def test_approximate_search_tells_its_recall(
-    run: Run, document: Document, out: tuple[str, ...], name: str
-) -> None:
-    found = document("retrieve", "--index", name, "--k", "3", *out)
-    searched = found["searched"]
-    assert (searched["index"], searched["lists"]) == ("approximate", 4)
-    recall = searched["recall"]
-    assert (recall["k"], recall["queries"]) == (3, 72)
-    assert recall["value"] > 0.95
-    exact = document("retrieve", "--k", "3", *out)
-    assert found["queries"] == exact["queries"]
-    line = f"in {searched['nprobe']} of 4 lists, which finds {recall['value']:.1%} of the 3 nearest"
-    assert line in run("retrieve", "--index", name, "--k", "3", *out).stdout
-
-
 def test_a_store(run: Run, document: Document, out: tuple[str, ...], tmp_path: Path) -> None:
     pytest.importorskip("lancedb", reason="lancedb is not installed (extra lance)")
     store = ("--store", str(tmp_path / "store"))
@@ -104,6 +88,7 @@ def test_a_store(run: Run, document: Document, out: tuple[str, ...], tmp_path: P
         ["--min-gap", "nan"],
         ["--min-gap", "inf"],
         ["--index", "hnsw"],
+        ["--index", "approximate"],
         ["--features", "video"],
         ["--query", "clip-0@99"],
         ["--group", "team"],

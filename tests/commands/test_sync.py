@@ -20,17 +20,14 @@ Document = Callable[..., dict[str, Any]]
 
 
 def test_it_writes_what_is_named_and_says_where(run: Run, tmp_path: Path):
-    files = [tmp_path / name for name in ("side.mp4", "b.mp4", "cuts.csv")]
-    options = zip(("--out", "--retimed", "--edit-list"), map(str, files), strict=True)
-    result = run("sync", "clip-0", "clip-1", *(word for pair in options for word in pair))
+    out = tmp_path / "side.mp4"
+    result = run("sync", "clip-0", "clip-1", "--out", str(out))
     assert result.exit_code == 0, result.stderr
-    assert result.stdout.splitlines()[-3:] == [str(file) for file in files]
+    assert result.stdout.splitlines()[-1] == str(out)
     assert "clip-1 at the speed of clip-0" in result.stdout
     assert "aligned by dtw on base model" in result.stdout
     assert "40 frames at 20 per second" in result.stdout
-    assert [file.is_file() for file in files] == [True] * 3
-    assert probe(files[0]).frames_declared == 40
-    assert files[2].read_text().startswith("segment,a_start,a_end,b_start,b_end,b_speed_percent")
+    assert probe(out).frames_declared == 40
 
 
 def test_without_a_name_it_goes_to_the_results(run: Run, project: Project):
@@ -42,17 +39,16 @@ def test_without_a_name_it_goes_to_the_results(run: Run, project: Project):
 
 
 def test_the_document_holds_what_was_made(document: Document, tmp_path: Path):
-    out, cuts = str(tmp_path / "s.mp4"), str(tmp_path / "cuts.csv")
+    out = str(tmp_path / "s.mp4")
     found = document(
         *("sync", "clip-0", "clip-1", "--privacy", "--method", "linear"),
-        *("--out", out, "--edit-list", cuts, "--height", "200"),
+        *("--out", out, "--height", "200"),
     )
     assert found["command"] == "sync"
-    assert found["files"] == [out, cuts]
+    assert found["files"] == [out]
     assert (found["a"]["video"], found["b"]["video"]) == ("clip-0", "clip-1")
     assert (found["method"], found["features"], found["run"]) == ("linear", "base", None)
     assert (found["frames"], found["fps"], found["frames_without_counterpart"]) == (40, 20.0, 0)
-    assert found["segments"] == 1
     assert found["privacy"] is True
     assert 200 < probe(out).height < 280
 
@@ -69,7 +65,6 @@ def test_quiet_says_nothing_on_the_side(run: Run, tmp_path: Path):
         (["clip-0", "missing.mp4"], ExitCode.UNREADABLE, "missing.mp4"),
         (["clip-0", "clip"], ExitCode.MISMATCH, "fits 4 videos"),
         (["clip-0", "clip-1", "--out", "ab.gif"], ExitCode.USAGE, "cannot write a video"),
-        (["clip-0", "clip-1", "--edit-list", "ab"], ExitCode.USAGE, "cannot write an edit list"),
         (["clip-0", "clip-1", "--method", "dwt"], ExitCode.USAGE, "dwt"),
         (["clip-0", "clip-1", "--features", "model"], ExitCode.UNUSABLE, "train"),
         (["clip-0", "clip-1", "--privacy", "--no-skeleton"], ExitCode.USAGE, "nothing"),
@@ -88,10 +83,9 @@ def test_bad_input_leaves_with_its_code(
 
 def test_a_folder_that_cannot_be_written_is_told(run: Run, tmp_path: Path):
     (tmp_path / "file").write_text("")
-    for option, name in (("--out", "s.mp4"), ("--edit-list", "cuts.csv")):
-        result = run("sync", "clip-0", "clip-1", option, str(tmp_path / "file" / name))
-        assert result.exit_code == ExitCode.STORAGE
-        assert "cannot write" in result.stderr
+    result = run("sync", "clip-0", "clip-1", "--out", str(tmp_path / "file" / "s.mp4"))
+    assert result.exit_code == ExitCode.STORAGE
+    assert "cannot write" in result.stderr
 
 
 def test_a_folder_in_the_place_of_the_file_is_told(run: Run, tmp_path: Path):

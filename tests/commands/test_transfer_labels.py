@@ -121,11 +121,6 @@ def test_nothing_but_bad_clips_ends_with_4(project: Project):
         (["--from", "clip0", "--method", "dwt"], ExitCode.USAGE),
         (["--from", "clip0", "--features", "model"], ExitCode.UNUSABLE),
         (["--from", "clip0", "--overwrite"], ExitCode.USAGE),
-        (["--from", "clip0", "--votes", "3"], ExitCode.USAGE),
-        (["--from", "labelled", "--check", "--draws", "3"], ExitCode.USAGE),
-        (["--from", "labelled", "--check", "--write"], ExitCode.USAGE),
-        (["--from", "labelled", "--check", "--votes", "none"], ExitCode.USAGE),
-        (["--from", "clip0", "--to", "clip0", "--check"], ExitCode.UNUSABLE),
         ([], ExitCode.USAGE),
     ],
 )
@@ -146,24 +141,6 @@ def test_an_empty_phases_csv(project: Project, text: str):
     result = run(project, "--from", "labelled")
     assert result.exit_code == ExitCode.UNUSABLE
     assert "no clip of the project has phases" in result.stderr
-
-
-def test_check_prints_errors_beside_baselines(project: Project):
-    result = run(project, "--from", "labelled", "--check")
-    assert result.exit_code == 0
-    first = [line.split()[1] for line in result.stdout.splitlines() if line.startswith("1 ")]
-    assert first == ["transfer-labels", "raw_pose", "raw_pose_best", "time_only"]
-    folder = project.results_dir("transfer")
-    assert (folder / "check.json").exists()
-    assert (folder / "check-boundaries.csv").exists()
-    assert not (folder / "phases.csv").exists()
-
-
-def test_check_as_json(project: Project):
-    output = document(project, "--from", "labelled", "--check")["check"]
-    assert output["videos"] == 2
-    assert output["rows"][0]["name"] == "carried"
-    assert output["rows"][0]["median_frames"] <= 1
 
 
 def test_a_mistyped_clip_leaves_the_tables_of_another_time(project: Project):

@@ -236,7 +236,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 def test_names_and_patterns_keep_their_order(
     project: Project, selection: list[str], names: list[str]
 ) -> None:
-    assert attempt_names(project, selection, by_date=False) == names
+    assert attempt_names(project, selection) == names
 
 
 def test_clips_of_one_file_name_are_attempts_each(tmp_path: Path) -> None:
@@ -244,13 +244,13 @@ def test_clips_of_one_file_name_are_attempts_each(tmp_path: Path) -> None:
     rows = [Video(f"{day}-swing", f"films/{day}/swing.mp4", day) for day in ("d10", "d9")]
     project.add_videos([*rows, Video("d1-other", "films/d1/other.mp4", "d1")])
     for pattern in ("swing*", "*swing*"):
-        assert attempt_names(project, [pattern], by_date=False) == ["d9-swing", "d10-swing"]
+        assert attempt_names(project, [pattern]) == ["d9-swing", "d10-swing"]
 
 
 def test_a_list_that_is_longer_than_a_file_name_may_be(project: Project) -> None:
     names = [f"swing-of-anna-{n:03d}" for n in range(400)]
-    assert attempt_names(project, [",".join(names)], by_date=False) == names
-    assert attempt_names(project, ["n" * 300 + ",coach"], by_date=False) == ["n" * 300, "coach"]
+    assert attempt_names(project, [",".join(names)]) == names
+    assert attempt_names(project, ["n" * 300 + ",coach"]) == ["n" * 300, "coach"]
 
 
 def test_patterns_and_folders_find_files_that_are_new(project: Project, tmp_path: Path) -> None:
@@ -260,34 +260,8 @@ def test_patterns_and_folders_find_files_that_are_new(project: Project, tmp_path
     for file in files:
         file.write_bytes(b"")
     expected = [str(file) for file in files[:2]]
-    assert attempt_names(project, [str(folder / "*.mp4")], by_date=False) == expected
-    assert attempt_names(project, [str(folder)], by_date=False) == expected
+    assert attempt_names(project, [str(folder / "*.mp4")]) == expected
+    assert attempt_names(project, [str(folder)]) == expected
     with pytest.raises(UserError, match="no clip of the project and no file") as caught:
-        attempt_names(project, [str(folder / "b*.mp4")], by_date=False)
+        attempt_names(project, [str(folder / "b*.mp4")])
     assert caught.value.exit_code == ExitCode.UNREADABLE
-
-
-def test_by_date_means_when_the_camera_says(project: Project, tmp_path: Path) -> None:
-    import av
-
-    def film(name: str, recorded: str) -> str:
-        path = tmp_path / name
-        with av.open(str(path), "w") as container:
-            if recorded:
-                container.metadata["creation_time"] = recorded
-            stream = container.add_stream("mpeg4", rate=10)
-            stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
-            frame = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
-            container.mux(stream.encode(frame))
-            container.mux(stream.encode())
-        return str(path)
-
-    late = film("1.mp4", "2026-05-03T10:00:00Z")
-    early = film("2.mp4", "2026-05-01T10:00:00Z")
-    assert attempt_names(project, [late, early], by_date=True) == [early, late]
-    assert attempt_names(project, [late, early], by_date=False) == [late, early]
-    silent = film("3.mp4", "")
-    for name in (silent, "me-1"):
-        with pytest.raises(UserError, match="does not say when it was recorded") as caught:
-            attempt_names(project, [late, name], by_date=True)
-        assert caught.value.exit_code == ExitCode.UNUSABLE

@@ -149,14 +149,11 @@ def test_clips_filmed_from_different_sides_are_warned_of_and_not_judged(tmp_path
     assert "filmed from sides that lie about" in found.no_findings
 
 
-def in_space(
-    root: Path, reference: PoseSequence, other: PoseSequence, **examples: PoseSequence
-) -> CompareResult:
-    project = project_of(root / "project", coach=reference, trainee=other, **examples)
+def in_space(root: Path, reference: PoseSequence, other: PoseSequence) -> CompareResult:
+    project = project_of(root / "project", coach=reference, trainee=other)
     config = load_config({"preset": "demo"}, overrides=['align.joints="3d"'])
-    listed = ",".join(examples) or None
     request = AlignRequest(config, features="pose")
-    return compare(project, "coach", "trainee", request, examples=listed)
+    return compare(project, "coach", "trainee", request)
 
 
 def test_angles_in_space_are_compared_from_any_side(tmp_path: Path) -> None:
@@ -172,15 +169,6 @@ def test_angles_in_space_are_compared_from_any_side(tmp_path: Path) -> None:
     first, *_ = in_space(tmp_path / "changed", reference, changed).findings
     assert first.joint == "right_knee"
     assert abs(first.difference) == pytest.approx(35, rel=0.2)
-
-
-def test_examples_without_3d_are_left_out_in_space(tmp_path: Path) -> None:
-    flat = performance(PHASE, seed=4)
-    found = in_space(tmp_path, performance(PHASE, deep=True), trainee(deep=True), flat=flat)
-    assert found.examples is not None
-    assert list(found.examples.left_out.values()) == [
-        "its angles are known in the image alone, unlike those compared"
-    ]
 
 
 def test_a_small_turn_of_the_camera_raises_the_floor(tmp_path: Path) -> None:

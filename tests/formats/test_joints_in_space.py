@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.formats import load_exporter, load_importer
+from la2ds_cli.formats import load_exporter
 from la2ds_cli.formats.casa_npy import import_casa_npy
 from la2ds_cli.formats.exporting import export_poses
 from la2ds_cli.formats.file_clip import PIXELS, ImportOptions
@@ -125,50 +122,3 @@ def test_recipes_of_records_without_3d_are_as_before(tmp_path: Path, project: Pr
 
 
 # --- COCO-WholeBody in 3D -------------------------------------------------------------------------
-
-
-def wholebody(frames: list[int], video: str = "S1/Images/Directions.5413") -> dict[str, Any]:
-    samples = {}
-    for n, frame in enumerate(frames):
-        joints = np.zeros((133, 3))
-        joints[:17] = 1000 * person_in_metres(len(frames))[n]
-        samples[f"{video}-{frame}"] = {
-            "image_path": f"{video}/frame_{frame:04d}.jpg",
-            "keypoints_3d": {
-                str(k): dict(zip("xyz", p, strict=True)) for k, p in enumerate(joints)
-            },
-            "keypoints_2d": {str(k): {"x": 10.0 + k, "y": 20.0 + frame} for k in range(133)},
-        }
-    return samples
-
-
-def test_h3wb_groups_images_by_video(tmp_path: Path, project: Project):
-    document = wholebody([1, 2, 3, 6]) | wholebody([4, 5], "S5/Images/Eating.5413")
-    (tmp_path / "train.json").write_text(json.dumps(document))
-    results = load_importer("h3wb")(project, tmp_path / "train.json")
-    assert [r.frames for r in results] == [6, 6]
-    pose, _ = project.read_pose(results[0].video)
-    assert (pose.skeleton, pose.fps) == ("coco17", 50)
-    world = world_of(pose)
-    assert np.isnan(world[3:5]).all()
-    np.testing.assert_allclose(world[[0, 1, 2, 5]], person_in_metres(4), atol=1e-5)
-    np.testing.assert_allclose(pose.xy[5, :, 1], 26.0)
-
-
-@pytest.mark.parametrize(
-    ("change", "code", "said"),
-    [
-        (lambda s: s.pop("image_path"), "I001", "has no 'image_path'"),
-        (lambda s: s["keypoints_3d"].pop("132"), "I002", "are 132 joints, not 133"),
-        (lambda s: s["keypoints_2d"]["7"].update(x="left"), "I001", "joint 7 of the keypoints_2d"),
-    ],
-)
-def test_wrong_samples_are_named(
-    tmp_path: Path, project: Project, change: Callable, code: str, said: str
-):
-    document = wholebody([1, 2])
-    change(next(iter(document.values())))
-    (tmp_path / "train.json").write_text(json.dumps(document))
-    with pytest.raises(UserError, match=said) as caught:
-        load_importer("h3wb")(project, tmp_path / "train.json")
-    assert caught.value.code == code

@@ -15,7 +15,6 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.formats import sleap
 from la2ds_cli.formats.file_clip import ImportOptions
 from la2ds_cli.formats.sleap import import_sleap
 from tests.formats.file_samples import joints
@@ -123,35 +122,6 @@ def test_damaged_files(project: Project, tmp_path: Path, name: str):
         with pytest.raises(UserError, match="sleap-io cannot read it") as caught:
             import_sleap(project, path, ImportOptions(fps=25))
         assert caught.value.code == "I001"
-
-
-@needs_sleap_io
-@pytest.mark.parametrize(
-    ("does", "said"),
-    [("while True: pass", "it takes more than 1 s"), ("os.abort()", "it ends its process")],
-)
-def test_a_library_that_does_not_return(
-    read: Read,
-    project: Project,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    does: str,
-    said: str,
-):
-    """As HDF5 with some damaged files; the next file is read by another process."""
-    path = save(tmp_path / "anna.slp", labels())
-    stand_in = "import os, resource\nfrom la2ds_cli.formats import sleap\n"
-    stand_in += f"resource.setrlimit(resource.RLIMIT_CORE, (0, 0))\ndef load(path):\n {does}\n"
-    with monkeypatch.context() as patched:
-        patched.setattr(sleap, "_READER", sleap._Reader())
-        patched.setattr(sleap, "_SECONDS", 1)
-        patched.setattr(sleap, "_MORE_SECONDS", 0)
-        patched.setattr(sleap, "_SERVE", f"{stand_in}sleap._load = load\nsleap.serve()")
-        with pytest.raises(UserError, match=said) as caught:
-            import_sleap(project, path, ImportOptions(fps=25))
-        assert caught.value.code == "I001"
-        patched.setattr(sleap, "_SERVE", "from la2ds_cli.formats.sleap import serve; serve()")
-        assert len(read("sleap", path)) == 10
 
 
 @needs_sleap_io

@@ -81,7 +81,6 @@ def test_the_listed_weights() -> None:
     blaze |= {"blazehand", "blazehand-detector"}
     assert set(zoo()) == hrnet | msra | yolo | blaze | {
         *(
-            "movenet-thunder",
             "base",
             "hrnet-demo",
             "fasterrcnn",
@@ -111,7 +110,7 @@ def test_an_entry_says_all_that_is_needed(entry: WeightFile) -> None:
     assert whole or entry.digest_text == f"{entry.sha256}... (the first {len(entry.sha256)} digits)"
     if not whole:  # not published whole: then it is in the name
         assert entry.sha256[:8] in entry.file
-    google = entry.name.startswith(("blaze", "movenet"))  # publishes no average precision on COCO
+    google = entry.name.startswith("blaze")  # publishes no average precision on COCO
     assert 0.2 < entry.ap < 0.8 or ((entry.kind == "frames" or google) and not entry.ap)
     assert entry.urls
     for url in entry.urls:

@@ -20,11 +20,9 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.embedding import embed as embedding
 from la2ds_cli.embedding.trained import checkpoint_path
 from la2ds_cli.retrieval import index as frame_index
-from la2ds_cli.retrieval import ivf
 from la2ds_cli.retrieval.index import ClipRows, FrameIndex, update_model_index, update_pose_index
 from la2ds_cli.retrieval.result import RetrievalResult
 from la2ds_cli.retrieval.retrieve import retrieve
-from la2ds_cli.retrieval.search import Limits, search
 from la2ds_cli.training.train import train
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.told import Notes
@@ -186,24 +184,6 @@ def test_a_part_has_64_mib_of_features_or_a_little_more() -> None:
     clip = frame_index.ClipRows("a", value, np.arange(9000), np.arange(9000) / 20, 20.0)
     rows = ((f"clip-{number}", clip) for number in range(20))
     assert [len(part) for part in frame_index._in_parts(rows)] == [8, 8, 4]
-
-
-def test_the_single_file_of_an_earlier_version_is_a_part(project: Project) -> None:
-    whole = pose_index(project)
-    content = content_of(project)
-    folder = project.index_path("pose-penn13")
-    old = folder.with_name("pose-penn13.safetensors")
-    next(folder.glob("part-*")).rename(old)
-    shutil.rmtree(folder)
-    update = update_pose_index(project, "penn13")
-    assert (update.reused, update.added) == (3, 0)
-    assert same(update.index, whole)
-    assert content_of(project) == content
-    assert not old.exists()
-    shutil.rmtree(folder)
-    artifact.write_arrays(old, {"value": np.zeros(3)}, Recipe("index", 1, {}, {}))
-    assert update_pose_index(project, "penn13").added == 3  # one that cannot be read
-    assert not old.exists()
 
 
 def test_only_new_and_changed_clips_are_read(
@@ -427,60 +407,3 @@ def test_a_query_whose_skeleton_the_model_does_not_read(trained: Project) -> Non
     with pytest.raises(UserError, match="has the skeleton coco17, the model penn13") as caught:
         retrieve(trained, query="coco")
     assert caught.value.exit_code == ExitCode.UNUSABLE
-
-
-def test_approximate_search_answers_as_exact_search_and_keeps_its_lists(project: Project) -> None:
-    path = project.lists_path("pose-penn13")
-    exact, by_lists = found(project), found(project, index="approximate")
-    assert exact.searched.recall is None
-    assert by_lists.queries == exact.queries
-    recall = by_lists.searched.recall
-    assert recall is not None
-    assert (recall.value, recall.k) == (pytest.approx(1, abs=0.02), 2)
-    assert by_lists.searched.lists == 3
-    data = by_lists.to_json()["searched"]
-    assert data["recall"] == {"value": recall.value, "k": 2, "queries": recall.queries}
-    assert data["index"] == "approximate"
-    content = path.read_bytes()
-    assert found(project, index="faiss").to_json() == by_lists.to_json()  # as it was called
-    assert path.read_bytes() == content
-    path.unlink()
-    path.write_bytes(content[:-9])
-    assert found(project, index="approximate").queries == exact.queries
-    assert path.read_bytes() == content
-    add(project, "dora", 50, 7)
-    assert found(project, index="approximate").queries == found(project).queries
-    assert path.read_bytes() != content  # lists of other rows are not taken
-
-
-def test_lists_that_cannot_be_saved_answer_all_the_same(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    exact = found(project)
-    index = update_pose_index(project, "penn13").index
-    folder = project.lists_path("pose-penn13").parent
-    original = artifact.temporary_beside
-
-    def full(path: Path) -> Any:
-        if path.parent == folder:
-            raise OSError(28, "No space left on device")
-        return original(path)
-
-    monkeypatch.setattr(artifact, "temporary_beside", full)
-    progress = Notes()
-    stored = ivf.ensure_ivf(project, index, "pose-penn13", progress)
-    assert "the inverted file was not saved" in progress.lines[0]
-    assert not project.lists_path("pose-penn13").exists()
-    ((row, _),) = search(index.frames, stored.file.finder(), 0, [20], Limits(2, 2, None))
-    times = [hit.neighbour.time for hit in exact.queries[0].hits]
-    assert index.frames.times(row).tolist() == times
-
-
-def test_a_low_recall_is_said(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    progress = Notes()
-    told = "approximate search misses 20% of the 2 nearest frames; --index exact finds all"
-    for share, said in ((0.95, False), (0.8, True)):
-        monkeypatch.setattr(ivf, "recall", lambda *_, share=share: share)
-        progress.lines.clear()
-        found(project, index="approximate", progress=progress)
-        assert (told in progress.lines) is said

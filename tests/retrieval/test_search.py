@@ -10,9 +10,7 @@ from la2ds_cli.retrieval.search import (
     Frames,
     Limits,
     apply_limits,
-    exact_finder,
-    nearest_of_all,
-    nearest_of_these,
+    nearest_rows,
     search,
     sorted_by_distance,
     spread_gap,
@@ -52,18 +50,22 @@ FRAMES = frames_of(CLIPS)
 
 
 def known(rows: list[int], limits: Limits, frames: Frames = FRAMES) -> list[list[int]]:
-    found = search(frames, exact_finder(frames), 0, rows, limits)
+    found = search(frames, 0, rows, limits)
     return [row.tolist() for row, _ in found]
 
 
 def found_by(frames: Frames, query: np.ndarray, own: tuple[int, int], count: int) -> list:
     """Rows that exact search finds, in order of their exact distance."""
-    return sorted_by_distance(query, frames, exact_finder(frames)(query, own, count))[1].tolist()
+    return sorted_by_distance(query, frames, nearest_rows(frames, query, own, count))[1].tolist()
 
 
 @pytest.mark.parametrize("cuts", [(), (40,), (60, 100, 260)])
-@pytest.mark.parametrize("queries", [1, 7])  # by differences, and by matrix products
-def test_exact_rows_equal_plain_sorting(cuts: tuple[int, ...], queries: int) -> None:
+@pytest.mark.parametrize("queries", [1, 7])
+@pytest.mark.parametrize("at_once", [1 << 22, 200])
+def test_exact_rows_equal_plain_sorting(
+    monkeypatch: pytest.MonkeyPatch, cuts: tuple[int, ...], queries: int, at_once: int
+) -> None:
+    monkeypatch.setattr(frame_search, "_AT_ONCE", at_once)
     random = np.random.default_rng(0)
     base = random.normal(size=(300, 80)).astype(np.float32)
     query = random.normal(size=(queries, 80)).astype(np.float32)
@@ -76,25 +78,11 @@ def test_exact_rows_equal_plain_sorting(cuts: tuple[int, ...], queries: int) -> 
     assert found_by(frames, query, (50, 150), 999) == others
 
 
-@pytest.mark.parametrize("cuts", [(), (40, 90)])
-def test_each_query_may_have_a_clip_of_its_own(cuts: tuple[int, ...]) -> None:
-    random = np.random.default_rng(3)
-    base = random.normal(size=(120, 5)).astype(np.float32)
-    frames = in_parts(one_part(base, lengths=[30, 50, 40]), *cuts)
-    own = np.array([(0, 30), (80, 120), (0, 30), (30, 80)])
-    query = base[[3, 100, 20, 50]]
-    _, rows = sorted_by_distance(query, frames, nearest_of_all(frames, query, own, 85))
-    for one, (low, high), row in zip(query, own, rows, strict=True):
-        far = np.linalg.norm(base.astype(float) - one, axis=1)
-        plain = [n for n in far.argsort() if not low <= n < high][:85]
-        assert row[row >= 0].tolist() == plain
-
-
 def test_a_large_common_mean_does_no_harm() -> None:
     random = np.random.default_rng(1)
     base = random.normal(size=(300, 120)).astype(np.float32) + np.float32(1000)
     query = base[:4] + np.float32(0.01)
-    assert exact_finder(one_part(base))(query, NOBODY, 1)[:, 0].tolist() == [0, 1, 2, 3]
+    assert nearest_rows(one_part(base), query, NOBODY, 1)[:, 0].tolist() == [0, 1, 2, 3]
 
 
 def test_features_are_moved_only_where_their_mean_is_far() -> None:
@@ -119,12 +107,11 @@ def test_memory_of_a_large_index_is_let_go_part_by_part(monkeypatch: pytest.Monk
     monkeypatch.setattr(frame_search.artifact, "release", released.append)
     base = np.random.default_rng(1).normal(size=(30, 2)).astype(np.float32)
     frames = in_parts(one_part(base), 10, 20)
-    row = np.array([[3, 25, 8, 29]])
+    row = np.array([3, 25, 8, 29])
 
     def use() -> None:
-        exact_finder(frames)(base[:1], NOBODY, 1)
-        nearest_of_these(frames, base[:1], row, 2)
-        frames.values(row[0])
+        nearest_rows(frames, base[:1], NOBODY, 1)
+        frames.values(row)
 
     use()
     assert released == []
@@ -132,17 +119,7 @@ def test_memory_of_a_large_index_is_let_go_part_by_part(monkeypatch: pytest.Monk
     monkeypatch.setattr(frame_search, "_KEPT", 30 * 2 * 4 - 1)
     use()
     of = [next(n for n, value in enumerate(frames.value) if value is part) for part in released]
-    assert of == [0, 1, 2, 0, 2, 0, 2]
-
-
-def test_settings_of_faiss_are_put_back() -> None:
-    import faiss
-
-    before = faiss.cvar.distance_compute_blas_threshold, faiss.omp_get_max_threads()
-    with frame_search.faiss_settings():
-        assert faiss.cvar.distance_compute_blas_threshold == 400
-    exact_finder(FRAMES)(np.zeros((5, 1), np.float32), NOBODY, 1)
-    assert (faiss.cvar.distance_compute_blas_threshold, faiss.omp_get_max_threads()) == before
+    assert of == [0, 1, 2, 0, 2]
 
 
 def test_distances_are_those_of_differences_and_equals_go_by_row() -> None:
@@ -167,7 +144,7 @@ def test_spread_keeps_distance_in_time_and_a_limit_per_clip() -> None:
 
 
 def test_known_neighbours() -> None:
-    (first, gap), (second, _) = search(FRAMES, exact_finder(FRAMES), 0, [0, 1], Limits(2, 2, 0.25))
+    (first, gap), (second, _) = search(FRAMES, 0, [0, 1], Limits(2, 2, 0.25))
     assert first.tolist() == [3, 5]  # x at 0.5, y at 1.0
     assert gap.tolist() == [0.5, 1.0]
     assert second.tolist() == [6, 4]
@@ -199,7 +176,7 @@ def test_hits_of_a_slow_clip_lie_further_apart_than_those_of_a_fast_one() -> Non
     slow = [1 + 1e-4 * n for n in range(61)], [0.1 * n for n in range(61)]
     fast = [2 + 1e-4 * n for n in range(31)], [0.05 * n for n in range(31)]
     frames = frames_of({"q": ([0.0], [0.0]), "slow": slow, "fast": fast})
-    ((row, _),) = search(frames, exact_finder(frames), 0, [0], Limits(99, 99, None))
+    ((row, _),) = search(frames, 0, [0], Limits(99, 99, None))
     times = {clip: frames.times(row[frames.clip_of(row) == clip]) for clip in (1, 2)}
     assert np.diff(np.sort(times[1])) == pytest.approx(0.6)
     assert len(times[1]) == 11

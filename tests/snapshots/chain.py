@@ -104,14 +104,11 @@ def _measure(chain: Chain) -> None:
 def _look(chain: Chain) -> None:
     out = chain.project / "out"
     chain.run("align", "clip0", "clip3", *_outs(out, "align.csv"), *CPU)
-    chain.run("compare", "clip0", "clip1", "--examples", "clip2", *_outs(out, "compare.csv"), *CPU)
+    chain.run("compare", "clip0", "clip1", *_outs(out, "compare.csv"), *CPU)
     attempts = ["--attempts", "clip1,clip2", *_outs(out, "attempts.csv")]
     chain.run("compare", "clip0", *attempts, *CPU)
     chain.run("sync", "clip0", "clip1", "--height", "64", *CPU)
-    cuts = ["--retimed", str(out / "retimed.mp4"), "--edit-list", str(out / "cuts.csv")]
-    chain.run("sync", "clip0", "clip1", "--height", "64", *cuts, *CPU)
     chain.run("plot-embeddings", "clip0", "clip1", "--link", *_outs(out, "plot.json"), *CPU)
-    chain.run("transfer-labels", "--from", "labelled", "--check", *CPU)
     chain.run("report", "clip0", "clip1", *CPU)
     chain.run("report", *CPU)
 

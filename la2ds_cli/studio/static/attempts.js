@@ -9,13 +9,13 @@ let chosen = []; // ids, in the order in which they were chosen
 
 /** Show the number of each attempt; the reference has none. */
 function tell() {
-  const reference = at("reference").value, dated = at("by-date").checked;
+  const reference = at("reference").value;
   chosen = chosen.filter((id) => id !== reference);
   for (const box of boxes) {
     const number = chosen.indexOf(box.value) + 1;
     box.disabled = box.value === reference;
     box.checked = number > 0;
-    box.closest("label").querySelector(".number").textContent = number && !dated ? `${number}.` : "";
+    box.closest("label").querySelector(".number").textContent = number ? `${number}.` : "";
   }
   at("compare-them").disabled = chosen.length < 2;
   at("chosen-count").textContent = `${chosen.length} chosen${chosen.length < 2 ? "; at least two are needed" : ""}`;
@@ -35,12 +35,11 @@ function connect() {
   });
   at("none").addEventListener("click", () => { chosen = []; tell(); });
   at("reference").addEventListener("change", tell);
-  at("by-date").addEventListener("change", tell);
   at("choose").addEventListener("submit", async (event) => {
     event.preventDefault();
     at("compare-them").disabled = true;
     const reference = at("reference").value;
-    const question = { reference, attempts: chosen, by_date: at("by-date").checked };
+    const question = { reference, attempts: chosen };
     const job = await followed(() => post("/attempts/compare", question), at("comparing"));
     if (job?.state === "done") location.assign(`/attempts?${new URLSearchParams({ reference })}`);
     else tell();

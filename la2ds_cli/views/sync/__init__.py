@@ -1,5 +1,5 @@
-"""Two aligned clips on one time axis: side by side, B alone, or as a list of cuts.
+"""Two aligned clips side by side on one time axis, as a video or a recording.
 
-`sync` writes, `timeline` says which frames are shown when, `side_by_side` draws them, `edit_list`
-turns the alignment into cuts of constant speed.
+`sync` writes, `timeline` says which frames are shown when, `side_by_side` draws them, `recording`
+is that of Rerun.
 """

@@ -1,4 +1,4 @@
-"""Two clips as one video that shows the same moments at the same time, and as an edit list."""
+"""Two clips as one video that shows the same moments at the same time."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import numpy as np
 
 from la2ds_cli.alignment.confidence import certainty_words, seconds_within, within_text
 from la2ds_cli.alignment.result import AlignResult
-from la2ds_cli.core import artifact
-from la2ds_cli.core.clip import ClipOptions, Video
+from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.output_paths import check_suffix, spare_project
 from la2ds_cli.core.progress import Progress
@@ -21,11 +20,9 @@ from la2ds_cli.core.types import BoolArray, IntArray, PoseSequence, View
 from la2ds_cli.evaluation.phase_labels import phase_names
 from la2ds_cli.video.reader import Image, VideoFile, probe, video_file
 from la2ds_cli.video.writer import write_video
-from la2ds_cli.views.sync.edit_list import Segment, csv_text, edit_segments
 from la2ds_cli.views.sync.recording import RecordedClip, rerun_sdk, write_recording
 from la2ds_cli.views.sync.side_by_side import (
     UPSCALED,
-    Panel,
     Side,
     SideBySide,
     full_panel,
@@ -50,29 +47,13 @@ class Appearance:
 
 
 @dataclass(frozen=True)
-class Targets:
-    """Files to write, None = not this one; see write_sync. `out` may be a Rerun recording."""
-
-    out: Path | None = None
-    retimed: Path | None = None
-    edit_list: Path | None = None
-
-    @property
-    def named(self) -> list[Path]:
-        """The files to write."""
-        return [path for path in (self.out, self.retimed, self.edit_list) if path]
-
-
-@dataclass(frozen=True)
 class SyncResult:
-    """alignment: of the two clips. timeline: which frames are shown. segments: of the edit list,
-    empty if none was requested. files: written, in order."""
+    """alignment: of the two clips. timeline: which frames are shown. file: written."""
 
     alignment: AlignResult
     timeline: Timeline
     appearance: Appearance
-    segments: tuple[Segment, ...]
-    files: tuple[Path, ...]
+    file: Path
 
     def to_json(self) -> dict[str, Any]:
         """Plain dict for `--json`."""
@@ -93,24 +74,17 @@ class SyncResult:
             "fps": self.timeline.fps,
             "frames": len(self.timeline),
             "frames_without_counterpart": int((~self.timeline.matched).sum()),
-            "segments": len(self.segments),
-            "files": [str(file) for file in self.files],
+            "files": [str(self.file)],
         }
 
 
-def check_targets(targets: Targets, appearance: Appearance) -> None:
-    """Raises UserError (exit 2) for a file with another suffix, for two files with the same name,
-    and for privacy without skeletons; exit 6 for a recording without rerun-sdk."""
-    if targets.out and targets.out.suffix.lower() == RECORDING:
+def check_output(out: Path | None, appearance: Appearance) -> None:
+    """Raises UserError (exit 2) for a file with another suffix and for privacy without skeletons;
+    exit 6 for a recording without rerun-sdk."""
+    if out and out.suffix.lower() == RECORDING:
         rerun_sdk()
-    elif targets.out:
-        check_suffix(targets.out, "a video", (*VIDEOS, RECORDING))
-    if targets.retimed:
-        check_suffix(targets.retimed, "a video", VIDEOS)
-    if targets.edit_list:
-        check_suffix(targets.edit_list, "an edit list", (".csv",))
-    if len({path.resolve() for path in targets.named}) < len(targets.named):
-        raise UserError("two outputs have the same name", hint="give each file its own name")
+    elif out:
+        check_suffix(out, "a video", (*VIDEOS, RECORDING))
     if appearance.privacy and not appearance.skeleton:
         raise UserError(
             "nothing is left to show: --privacy leaves out the pictures, --no-skeleton the joints",
@@ -122,27 +96,23 @@ def write_sync(
     project: Project,
     result: AlignResult,
     *,
-    targets: Targets = Targets(),
+    out: Path | None = None,
     appearance: Appearance = Appearance(),
     progress: Progress | None = None,
 ) -> SyncResult:
     """Write two aligned clips on the time of A.
 
-    targets.out: a video of both side by side, A at its own speed and B at that of A, or a recording
-    (recording.py); in results/sync if no file is named at all. targets.retimed: a video of B alone
-    with the timing of A, in its own resolution and without text. targets.edit_list: CSV, see
-    edit_list. Existing files are replaced; each is written completely or not at all.
+    out: a video of both side by side, A at its own speed and B at that of A, or a recording
+    (recording.py); None = a video in results/sync. An existing file is replaced; it is written
+    completely or not at all.
 
-    Raises UserError: exit 2 for what check_targets refuses, for a target that is a clip or a table
-    of the project, and for an edit list if B runs backwards in the alignment; 4 if no frame has a
-    counterpart; and whatever reading the videos raises.
+    Raises UserError: exit 2 for what check_output refuses and for a clip or a table of the project;
+    4 if no frame has a counterpart; and whatever reading the videos raises.
     """
     progress = progress or Progress()
-    check_targets(targets, appearance)
-    if not targets.named:
-        folder = project.results_dir("sync")
-        targets = Targets(out=folder / f"{result.a.id}--{result.b.id}.mp4")
-    spare_project(project, targets.named)
+    check_output(out, appearance)
+    out = out or project.results_dir("sync") / f"{result.a.id}--{result.b.id}.mp4"
+    spare_project(project, [out])
     position = result.alignment.position
     if np.isnan(position).all():
         raise UserError(
@@ -151,44 +121,24 @@ def write_sync(
             exit_code=ExitCode.UNUSABLE,
         )
     timeline = make_timeline(result.pose_a.time, result.pose_a.fps, position, len(result.pose_b))
-    segments = _segments(result) if targets.edit_list else []
-    if targets.out and targets.out.suffix.lower() == RECORDING:
+    if out.suffix.lower() == RECORDING:
         a, b = _recorded(project, result, appearance)
-        write_recording(targets.out, a, b, result.alignment, progress)
-    elif targets.out:
+        write_recording(out, a, b, result.alignment, progress)
+    else:
         both = _side_by_side(project, result, timeline, appearance)
-        _write(targets.out, both.frames(), timeline, "side by side", progress)
-    if targets.retimed:
-        frames = _retimed(project, result, appearance).pictures(timeline.row_b, timeline.matched)
-        _write(targets.retimed, frames, timeline, "B with the timing of A", progress)
-    if targets.edit_list:
-        slowmo = [ClipOptions.from_text(video.options).slowmo for video in (result.a, result.b)]
-        text = csv_text(segments, result.pose_a, result.pose_b, (slowmo[0], slowmo[1]))
-        artifact.write_text(targets.edit_list, text)
-    return SyncResult(result, timeline, appearance, tuple(segments), tuple(targets.named))
+        _write(out, both.frames(), timeline, progress)
+    return SyncResult(result, timeline, appearance, out)
 
 
-def _write(
-    path: Path, frames: Iterator[Image], timeline: Timeline, label: str, progress: Progress
-) -> None:
+def _write(path: Path, frames: Iterator[Image], timeline: Timeline, progress: Progress) -> None:
     def counted() -> Iterator[Image]:
         for frame in frames:
             yield frame
             progress.advance()
 
-    progress.begin(label, len(timeline))
+    progress.begin("side by side", len(timeline))
     write_video(path, counted(), timeline.fps)
     progress.end()
-
-
-def _segments(result: AlignResult) -> list[Segment]:
-    try:
-        return edit_segments(result.pose_a, result.pose_b, result.alignment.position)
-    except ValueError as error:
-        raise UserError(
-            f"this alignment has no edit list: {error}",
-            hint="use a method that keeps the order: --method dtw",
-        ) from error
 
 
 def _source(project: Project, video: Video, appearance: Appearance) -> VideoFile | None:
@@ -259,10 +209,3 @@ def _recorded(
         recorded(result.a, pose_a, rows, every, "filmed"),
         recorded(result.b, result.pose_b, row_b, matched, result.alignment.view),
     )
-
-
-def _retimed(project: Project, result: AlignResult, appearance: Appearance) -> Panel:
-    source = _source(project, result.b, appearance)
-    size = frame_size(result.pose_b, source)
-    view = result.alignment.view
-    return full_panel(result.pose_b, source, size, view=view, skeleton=appearance.skeleton)

@@ -18,7 +18,7 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Alignment, PoseSequence
 from la2ds_cli.video.reader import Image, read_frames, write_video
-from la2ds_cli.views.sync.sync import Appearance, SyncResult, Targets, check_targets, write_sync
+from la2ds_cli.views.sync.sync import Appearance, SyncResult, check_output, write_sync
 from tests.movement import sequence
 
 STEP, DARKEST = 28, 16  # of brightness: coarse, so that two codings do not blur it
@@ -119,15 +119,15 @@ def aligned(
 def synchronised(
     project: Project,
     names: tuple[str, str],
-    targets: Targets,
+    out: Path | None,
     appearance: Appearance,
     method: str | None = None,
 ) -> SyncResult:
     """As the command does it."""
-    check_targets(targets, appearance)
+    check_output(out, appearance)
     request = AlignRequest(project.config(), method=method)
     result = find_alignment(project, *names, request)
-    return write_sync(project, result, targets=targets, appearance=appearance)
+    return write_sync(project, result, out=out, appearance=appearance)
 
 
 def decoded(path: Path) -> list[Image]:

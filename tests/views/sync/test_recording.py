@@ -16,7 +16,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.views.sync import recording
-from la2ds_cli.views.sync.sync import Appearance, Targets, check_targets, write_sync
+from la2ds_cli.views.sync.sync import Appearance, check_output, write_sync
 from tests.views.sync.synced import add_film, aligned, grey_frames, number, still_pose
 
 LABELS = "video,start,end,phase\nanna,0,12,down\nanna,20,30,up\nben,0,25,down\nben,25,50,up\n"
@@ -60,7 +60,7 @@ def columns_of(path: Path, entity: str) -> list[tuple[float, dict[str, Any]]]:
 def test_joints_and_phases_are_those_of_the_moment(pair: Project, tmp_path: Path, mirrored: bool):
     result = aligned(pair, ("anna", "ben"), position().tolist(), mirrored)
     path = tmp_path / "pair.rrd"
-    write_sync(pair, result, targets=Targets(path), appearance=Appearance(privacy=True))
+    write_sync(pair, result, out=path, appearance=Appearance(privacy=True))
     pose_b = mirror(result.pose_b) if mirrored else result.pose_b
     for side, pose in (("a", result.pose_a), ("b", pose_b)):
         rows = columns_of(path, f"{side}/joints")
@@ -89,7 +89,7 @@ def test_joints_and_phases_are_those_of_the_moment(pair: Project, tmp_path: Path
 def test_the_names_and_bones_of_the_skeleton_go_along(pair: Project, tmp_path: Path):
     result = aligned(pair, ("anna", "ben"), position().tolist())
     path = tmp_path / "pair.rrd"
-    write_sync(pair, result, targets=Targets(path), appearance=Appearance(privacy=True))
+    write_sync(pair, result, out=path, appearance=Appearance(privacy=True))
     ((_, values),) = [row for row in columns_of(path, "") if "context" in row[1]]
     skeleton = get_skeleton(result.pose_a.skeleton)
     for entry, label in zip(values["context"][0], "AB", strict=True):
@@ -104,8 +104,8 @@ def test_the_names_and_bones_of_the_skeleton_go_along(pair: Project, tmp_path: P
 def test_pictures_are_those_of_the_frames(pair: Project, tmp_path: Path):
     result = aligned(pair, ("anna", "ben"), position().tolist())
     path = tmp_path / "pair.rrd"
-    done = write_sync(pair, result, targets=Targets(path))
-    assert done.files == (path,)
+    done = write_sync(pair, result, out=path)
+    assert done.file == path
     for side in "ab":
         shown = columns_of(path, f"{side}/picture")
         assert len(shown) >= 27
@@ -128,7 +128,7 @@ def test_pictures_beyond_the_memory_are_refused(
     monkeypatch.setattr(recording, "MEMORY", 10_000)
     result = aligned(pair, ("anna", "ben"), position().tolist())
     with pytest.raises(UserError, match="the pictures of this pair") as caught:
-        write_sync(pair, result, targets=Targets(tmp_path / "pair.rrd"))
+        write_sync(pair, result, out=tmp_path / "pair.rrd")
     assert caught.value.exit_code == ExitCode.UNUSABLE
     assert not (tmp_path / "pair.rrd").exists()
 
@@ -139,7 +139,7 @@ def test_a_package_that_is_switched_off_is_said(
     monkeypatch.setenv("RERUN", "off")
     result = aligned(pair, ("anna", "ben"), position().tolist())
     with pytest.raises(UserError, match="switched off") as caught:
-        write_sync(pair, result, targets=Targets(tmp_path / "pair.rrd"))
+        write_sync(pair, result, out=tmp_path / "pair.rrd")
     assert caught.value.exit_code == ExitCode.ENVIRONMENT
 
 
@@ -153,8 +153,6 @@ def test_without_the_package_nothing_is_aligned(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(builtins, "__import__", absent)
     with pytest.raises(UserError, match="rerun-sdk") as caught:
-        check_targets(Targets(Path("pair.rrd")), Appearance())
+        check_output(Path("pair.rrd"), Appearance())
     assert caught.value.exit_code == ExitCode.ENVIRONMENT
     assert "la2ds[rerun]" in caught.value.hint
-    with pytest.raises(UserError, match="unknown file type"):
-        check_targets(Targets(retimed=Path("pair.rrd")), Appearance())
