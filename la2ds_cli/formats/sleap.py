@@ -28,6 +28,7 @@ from la2ds_cli.formats.checks import FormatError, JointsError, PoseFileError
 from la2ds_cli.formats.file_clip import FileClip, ImportOptions, Person, no_box
 from la2ds_cli.formats.importing import PoseFormat, import_files
 from la2ds_cli.formats.joints import JointOrder, joint_order
+from la2ds_models.startup import FOLDER, python
 
 # Errors of sleap-io and h5py on truncated or foreign files.
 _UNREADABLE = (
@@ -168,11 +169,12 @@ class _Reader:
 
     def _started(self) -> subprocess.Popen[str]:
         if self._process is None or self._owner != os.getpid():
-            settings = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+            settings = {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, filter(None, sys.path)))}
             settings |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
             self._owner = os.getpid()
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _SERVE],
+                python("-c", _SERVE),
+                cwd=FOLDER,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
