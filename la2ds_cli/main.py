@@ -46,6 +46,7 @@ from la2ds_cli.commands import (
 )
 from la2ds_cli.core import console
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_models.startup import own_process
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -203,9 +204,7 @@ def _app_for(arguments: Sequence[str]) -> typer.Typer:
 
 def main() -> None:
     """Entry point of the console script."""
-    # OpenMP threads spin while they wait for each other. Where other programs want the cores, too,
-    # that made pose extraction 18 times slower than sleeping; read when torch is first imported.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    own_process()
     for stream in (sys.stdout, sys.stderr):  # whatever their encoding, a name does not end the run
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError, first_line
 from la2ds_cli.core.optional_package import optional_import
+from la2ds_models.startup import own_folder
 
 Item = Mapping[str, Any]
 """JSON values by name; floats keep their value, including NaN."""
@@ -105,11 +106,13 @@ def _connect(ray: Any) -> None:
     """
     address = os.environ.get("RAY_ADDRESS")
     if address is None:
-        ray.init("local", log_to_driver=False, include_dashboard=False)
+        with own_folder():  # where its workers start, too, and import modules from
+            ray.init("local", log_to_driver=False, include_dashboard=False)
         return
     try:
         _check_answer(address)
-        ray.init(address)
+        with own_folder():
+            ray.init(address)
     except (OSError, RuntimeError, ValueError) as error:
         raise UserError(
             f"no Ray cluster answers at RAY_ADDRESS={address}: {first_line(error)}",

@@ -11,7 +11,6 @@ import asyncio
 import json
 import os
 import signal
-import sys
 import traceback
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
@@ -20,6 +19,7 @@ from itertools import count
 from typing import Any, Literal
 
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_models.startup import FOLDER, python
 
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
 ENDED: tuple[State, ...] = ("done", "failed", "cancelled")
@@ -29,8 +29,7 @@ PATIENCE = 15.0  # seconds between asking a job to stop and ending its process
 LONGEST_LINE = 1 << 20  # bytes of one event
 # A studio that a script starts with & ignores SIGINT, and its children would inherit that.
 HEARS = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-# -P: nothing is imported from the folder in which the studio was started.
-COMMAND = (sys.executable, "-P", "-c", f"{HEARS}; from la2ds_cli.main import main; main()")
+COMMAND = python("-c", f"{HEARS}; from la2ds_cli.main import main; main()")
 
 
 @dataclass
@@ -201,6 +200,7 @@ class Jobs:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             env=os.environ | {"LA2DS_PROGRESS": "json"},
+            cwd=FOLDER,
             limit=LONGEST_LINE,
             process_group=0,  # Ctrl-C in the terminal reaches only the studio; it stops its child
         )

@@ -7,11 +7,12 @@ Python version do not matter.
 
 import importlib.util
 import subprocess
-import sys
 import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+
+from la2ds_models.startup import FOLDER, python
 
 # Requested in this order; the models in all of them are the same.
 PLATFORMS = ("manylinux_2_28_x86_64", "macosx_11_0_universal2", "win_amd64")
@@ -56,7 +57,7 @@ def _download(requirement: str, folder: Path) -> Path:
     reason = ""
     for platform in PLATFORMS:
         command = [
-            *(sys.executable, "-m", "pip", "download", requirement),
+            *python("-m", "pip", "download", requirement),
             *("--no-deps", "--only-binary", ":all:", "--platform", platform),
             *("--python-version", _PYTHON, "--implementation", "cp", "--dest", str(folder)),
             *("--no-input", "--disable-pip-version-check", "--quiet", "--retries", "1"),
@@ -64,8 +65,9 @@ def _download(requirement: str, folder: Path) -> Path:
         ]
         try:
             done = subprocess.run(
-                command, capture_output=True, stdin=subprocess.DEVNULL, timeout=TIMEOUT, check=False
-            )
+                command, capture_output=True, stdin=subprocess.DEVNULL, timeout=TIMEOUT,
+                check=False, cwd=FOLDER,
+            )  # fmt: skip
         except subprocess.TimeoutExpired as error:
             raise NoWheel(f"pip took more than {TIMEOUT:.0f} s for {requirement}") from error
         except OSError as error:

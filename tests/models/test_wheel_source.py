@@ -61,7 +61,7 @@ def test_members_of_the_right_size_are_read_by_name(use) -> None:
     )
     assert from_wheel("package==1.0", MEMBERS) == {"package/models/one.tflite": b"1234"}
     (command,) = pip.asked
-    assert command[:5] == [sys.executable, "-m", "pip", "download", "package==1.0"]
+    assert command[:6] == [sys.executable, "-P", "-m", "pip", "download", "package==1.0"]
     assert {"--no-deps", ":all:", "--no-input"} <= set(command)
     assert "--index-url" not in command  # the user's own settings decide
     assert not Path(command[command.index("--dest") + 1]).exists()

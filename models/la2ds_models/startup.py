@@ -1,0 +1,168 @@
+"""How every process of la2ds starts: nothing is loaded, run or obeyed because it lies in the
+current folder, which is a folder of clips and may come from a stranger.
+
+Packages look there more often than one thinks: a library whose search path has an empty part (one
+of those that PyTorch needs for CUDA) loads any `libcuda.so.1`, numba obeys `.numba_config.yaml`,
+matplotlib `matplotlibrc`, and `python -m` and `python -c` import from there. So
+
+* the packages of GUARDED are imported while the process is in FOLDER, which has nothing of the
+  kind, and is then back where it was (`install`, at the import of la2ds_models);
+* a process of a command ignores the settings of others for its figures, and so do its children
+  (`own_process`);
+* a child runs in FOLDER and imports nothing from there (`python`, `own_folder`).
+
+The folder is one of the whole process: while a package is imported, other threads are in FOLDER,
+too, so threads need absolute paths. An entry of sys.path that is the current folder, as that of an
+interactive interpreter, is the user's own, and so is what was imported before la2ds.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ExtensionFileLoader, ModuleSpec, PathFinder, SourceFileLoader
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+FOLDER = Path(__file__).resolve().parent / "started_in"
+FIGURES = FOLDER / "figures.rc"
+
+# What la2ds imports, and what those packages import that is large or reads settings.
+GUARDED = frozenset(
+    (
+        *("ai_edge_litert", "av", "cv2", "faiss", "filelock", "google", "h5py"),
+        *("huggingface_hub", "jinja2", "joblib", "lance_namespace", "lancedb", "llvmlite"),
+        *("markupsafe", "matplotlib", "mmcv", "mmdet", "mmengine", "mmpose", "numba", "numpy"),
+        *("nvidia", "OneEuroFilter", "onnx", "onnx_ir", "onnxruntime", "onnxscript", "pandas"),
+        *("PIL", "platformdirs", "pyarrow", "pynndescent", "ray", "rerun", "rfdetr", "rich"),
+        *("safetensors", "scipy", "sklearn", "sleap_io", "starlette", "tensorboard"),
+        *("threadpoolctl", "timm", "tomli_w", "torch", "torchvision", "transformers", "triton"),
+        *("typer", "ultralytics", "umap", "uvicorn", "xtcocotools", "yaml", "zstandard"),
+    )
+)
+
+# Folders and lists of folders: an empty part of them means the current folder.
+_LISTS = ("DYLD_LIBRARY_PATH", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH")
+_FOLDERS = ("LA2DS_HOME", "MPLCONFIGDIR", "NUMBA_CACHE_DIR", "TORCH_HOME", "XDG_CACHE_HOME")
+
+
+def install() -> None:
+    """Import the packages of GUARDED in FOLDER from now on; the second call does nothing."""
+    if not any(isinstance(finder, _Guard) for finder in sys.meta_path):
+        # Before the finder of files, and after those of others, such as pytest's for its tests.
+        files = sys.meta_path.index(PathFinder) if PathFinder in sys.meta_path else 0
+        sys.meta_path.insert(files, _Guard())
+    _own_numba_settings()
+
+
+def own_process() -> None:
+    """Set the environment of a process that la2ds has for itself, which its children inherit. Call
+    it before the first large import."""
+    # OpenMP threads spin while they wait for each other. Where other programs want the cores, too,
+    # that made pose extraction 18 times slower than sleeping; read when torch is first imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ["PYTHONSAFEPATH"] = "1"  # as -P, for the children of other packages as well
+    os.environ["MATPLOTLIBRC"] = str(FIGURES)
+    for name in (*_LISTS, *_FOLDERS):
+        if text := os.environ.get(name):
+            parts = text.split(os.pathsep) if name in _LISTS else [text]
+            os.environ[name] = os.pathsep.join(map(os.path.abspath, filter(None, parts)))
+
+
+def python(*arguments: str) -> Sequence[str]:
+    """The command of a child that is this Python, with nothing from its current folder in sys.path.
+    Start it in FOLDER."""
+    return (sys.executable, "-P", *arguments)
+
+
+@contextmanager
+def own_folder() -> Iterator[None]:
+    """FOLDER as the current folder of the process, and then the one before; can be nested, and
+    entered by several threads."""
+    global _users, _before
+    with _changing:
+        if not _users:
+            _before = _leave()
+        _users += 1
+    depth = getattr(_thread, "depth", 0)
+    _thread.depth = depth + 1
+    try:
+        yield
+    finally:
+        _thread.depth = depth
+        with _changing:
+            _users -= 1
+            if not _users:
+                _return(_before)
+                _own_numba_settings()
+
+
+_thread = threading.local()  # depth: how often it has entered FOLDER
+_changing = threading.Lock()
+_users = 0
+_before: int | str | None = None
+
+
+def _leave() -> int | str | None:
+    """Enter FOLDER; the folder before, open or by name, None if it can no longer be entered."""
+    for relative in (part for part in sys.path if part and not Path(part).is_absolute()):
+        import pkgutil
+
+        # Python remembers what such an entry leads to when it first looks, which must not be here.
+        pkgutil.get_importer(relative)
+    before: int | str | None = None
+    try:
+        if hasattr(os, "fchdir"):  # by name, it may have been moved or deleted meanwhile
+            before = os.open(".", getattr(os, "O_PATH", os.O_RDONLY))
+        else:
+            before = os.getcwd()  # noqa: PTH109
+    except OSError:
+        pass
+    os.chdir(FOLDER)
+    return before
+
+
+def _return(before: int | str | None) -> None:
+    if isinstance(before, int):
+        try:
+            os.fchdir(before)
+        finally:
+            os.close(before)
+    elif before is not None:
+        os.chdir(before)
+
+
+class _Guard(MetaPathFinder):
+    """Finds the packages of GUARDED as Python does; their code runs in FOLDER."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if getattr(_thread, "depth", 0) or fullname.partition(".")[0] not in GUARDED:
+            return None
+        spec = PathFinder.find_spec(fullname, path, target)
+        loader: Any = None if spec is None else spec.loader
+        if type(loader) in (SourceFileLoader, ExtensionFileLoader):
+            # A loader belongs to one module. Libraries are loaded when a module is created.
+            loader.create_module = _in_own_folder(loader.create_module)
+            loader.exec_module = _in_own_folder(loader.exec_module)
+        return spec
+
+
+def _in_own_folder(step: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def run(given: Any) -> Any:
+        with own_folder():
+            return step(given)
+
+    return run
+
+
+def _own_numba_settings() -> None:
+    # numba reads its settings again whenever it compiles, in whatever folder the process is then.
+    if config := sys.modules.get("numba.core.config"):
+        config._config_fname = str(FOLDER / "numba.yaml")  # pyright: ignore[reportAttributeAccessIssue]

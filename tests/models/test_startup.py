@@ -1,0 +1,127 @@
+"""The folder in which packages are imported, and the way back."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from la2ds_models.startup import FIGURES, FOLDER, own_folder, own_process, python
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path.resolve()
+
+
+def test_it_has_nothing_that_a_package_would_obey():
+    assert [path.name for path in FOLDER.iterdir()] == [FIGURES.name]
+
+
+def test_the_way_back(here: Path):
+    with own_folder():
+        assert Path.cwd() == FOLDER
+        with own_folder():
+            assert Path.cwd() == FOLDER
+        assert Path.cwd() == FOLDER
+    assert Path.cwd() == here
+    with pytest.raises(ValueError, match="x"), own_folder():
+        raise ValueError("x")
+    assert Path.cwd() == here
+
+
+def test_a_folder_that_was_moved_meanwhile(here: Path, monkeypatch: pytest.MonkeyPatch):
+    (here / "old").mkdir()
+    monkeypatch.chdir(here / "old")
+    with own_folder():
+        (here / "old").rename(here / "new")
+    assert Path.cwd() == here / "new"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a folder in use stays")
+def test_a_folder_that_is_gone(here: Path, monkeypatch: pytest.MonkeyPatch):
+    (here / "gone").mkdir()
+    monkeypatch.chdir(here / "gone")
+    (here / "gone").rmdir()
+    with own_folder():
+        assert Path.cwd() == FOLDER
+    with pytest.raises(FileNotFoundError):
+        Path.cwd()
+
+
+def test_several_threads(here: Path):
+    """One that leaves does not take the folder from those that are still in it."""
+    first, second, seen = threading.Event(), threading.Event(), []
+
+    def stay() -> None:
+        with own_folder():
+            first.set()
+            second.wait(60)
+            seen.append(Path.cwd())
+
+    thread = threading.Thread(target=stay)
+    thread.start()
+    first.wait(60)
+    with own_folder():
+        pass
+    second.set()
+    thread.join()
+    assert (seen, Path.cwd()) == ([FOLDER], here)
+
+
+def test_packages_are_imported_there_and_modules_of_the_user_are_not(here: Path):
+    """Both by a script of the user, whose relative folder of modules is found before and after."""
+    for folder, name in (("site", "timm"), ("lib", "own")):
+        (here / folder).mkdir(exist_ok=True)
+        (here / folder / f"{name}.py").write_text("import os\nseen = os.getcwd()\n")
+    (here / "site" / "timm.py").write_text(
+        "import os\nseen = os.getcwd()\ntry:\n    import nowhere\nexcept ImportError:\n    pass\n"
+    )
+    (here / "script.py").write_text(
+        "import json, sys\n"
+        "sys.path.insert(0, 'site')\n"
+        "sys.path.append('lib')\n"
+        "import la2ds_models, timm, own\n"
+        "print(json.dumps([timm.seen, own.seen]))\n"
+        "print(timm.__file__)\n"
+    )
+    path = str(Path(__file__).parents[2] / "models")
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=here, env=os.environ | {"PYTHONPATH": path},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    seen, file = done.stdout.splitlines()
+    assert json.loads(seen) == [str(FOLDER), str(here)]
+    assert file == str(here / "site" / "timm.py")
+
+
+def test_the_environment_of_a_process(here: Path, monkeypatch: pytest.MonkeyPatch):
+    given = {"LD_LIBRARY_PATH": f":/usr/local/lib{os.pathsep}", "PYTHONPATH": f"src{os.pathsep}"}
+    given |= {"LA2DS_HOME": "weights", "OMP_WAIT_POLICY": "ACTIVE", "MATPLOTLIBRC": "own"}
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    for name in ("PATH", "PYTHONSAFEPATH"):
+        monkeypatch.setenv(name, os.environ.get(name, ""))
+    own_process()
+    assert os.environ["LD_LIBRARY_PATH"] == "/usr/local/lib"
+    assert os.environ["PYTHONPATH"] == str(here / "src")
+    assert os.environ["LA2DS_HOME"] == str(here / "weights")
+    assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
+    assert os.environ["MATPLOTLIBRC"] == str(FIGURES)
+
+
+@pytest.mark.parametrize("arguments", [["-c", "import json"], ["-m", "json.tool", "--help"]])
+def test_a_child_imports_nothing_from_its_folder(here: Path, arguments: list[str]):
+    (here / "json").mkdir()
+    (here / "json" / "__init__.py").write_text("raise SystemExit(3)")
+    (here / "json" / "tool.py").write_text("raise SystemExit(3)")
+    run = {"cwd": here, "capture_output": True, "check": False}
+    assert subprocess.run([sys.executable, *arguments], **run).returncode == 3
+    assert subprocess.run(python(*arguments), **run).returncode == 0
