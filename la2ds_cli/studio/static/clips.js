@@ -143,6 +143,7 @@ function card(clip) {
   if (clip.version) picture.src = `/clips/${encodeURIComponent(clip.id)}/picture?v=${clip.version}`;
   const words = made("span", "", "words");
   words.append(made("span", clip.name, "name"), made("span", `${briefly(clip.seconds)}, ${clip.frames} frames · ${clip.copied ? "copied" : "referenced"}`, "soft"));
+  if (clip.lost) words.append(made("span", clip.lost, "warning"));
   words.append(judged(clip));
   const marks = [clip.split, clip.group].filter(Boolean).join(" · ");
   if (marks) words.append(made("span", marks, "soft"));
