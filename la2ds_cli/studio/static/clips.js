@@ -44,7 +44,9 @@ async function take(files) {
     one.state = "being copied";
     comings();
     try {
-      names.push((await send(`/clips/files/${encodeURIComponent(one.name)}`, one.content)).name);
+      const kept = (await send(`/clips/files/${encodeURIComponent(one.name)}`, one.content)).name;
+      if (names.includes(kept) || known.clips.some((clip) => clip.copied && clip.file === kept)) toast(`${one.name} is here already, as ${kept}`);
+      names.push(kept);
       uploads.splice(uploads.indexOf(one), 1);
     } catch (error) {
       one.state = "";

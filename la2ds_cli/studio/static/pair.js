@@ -204,7 +204,7 @@ function nextUnsure() {
 function tellHow() {
   const through = data.references ? `, through ${data.references} other clips` : "";
   at("how").textContent = `Aligned by ${data.method} on ${data.features}${through}${
-    data.mirrored ? "; B is shown mirrored" : ""}.${data.reason ? ` ${data.reason}.` : ""}`;
+    data.mirrored ? "; B is shown mirrored" : ""}.${data.reason ? ` ${data.reason[0].toUpperCase()}${data.reason.slice(1)}.` : ""}`;
   const several = data.candidates.length > 1;
   at("candidates").hidden = at("candidates-note").hidden = !several;
   at("candidates").tBodies[0].replaceChildren(...data.candidates.map((one) => {
