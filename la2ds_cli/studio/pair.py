@@ -161,7 +161,7 @@ def pair_data(held: HeldPair, films: Films) -> dict[str, Any]:
     notes = [note for note in held.notes if note != plain.reason]  # the page shows it elsewhere
     notes += [problem] if problem else []
     lost = [
-        f"{clip.title}: {found}; its joints are drawn without pictures."
+        f"{found[0].upper()}{found[1:]}: the joints are drawn without pictures."
         for clip in held.pair.clips
         if (found := lost_file(project, clip))
     ]

@@ -288,7 +288,7 @@ def test_a_video_that_is_gone_is_named(browser: Any, tmp_path: Path) -> None:
         assert ["the file b.mp4 is gone" in one for one in told] == [False, True]
         open_pair(seen)
         assert seen.page.locator("#banners > *").all_inner_texts() == [
-            "b.mp4: the file b.mp4 is gone; its joints are drawn without pictures."
+            "The file b.mp4 is gone: the joints are drawn without pictures."
         ]
         assert drawn(seen, "b") > 50
 
