@@ -83,11 +83,6 @@ class _Undo:
     there: bool = False
 
 
-def requested_view(project: Project, view: str) -> AlignRequest:
-    """How the studio aligns a pair, B in a view of studio.pair.VIEWS."""
-    return AlignRequest(project.config())
-
-
 def frames_of(note: Note) -> tuple[int | None, int | None]:
     """Of A and of B."""
     return note.frame_a, note.frame_b
@@ -116,9 +111,10 @@ class HeldPair:
 
     @classmethod
     def prepared(cls, project: Project, a: str, b: str, view: str = "auto") -> HeldPair:
-        """Prepare and align two clips, B as it was filmed. Raises what find_alignment raises."""
+        """Prepare and align two clips. view: of B, see studio.pair.VIEWS. Raises what
+        find_alignment raises."""
         said, cache = _Notes(), AlignmentCache()
-        request = requested_view(project, view)
+        request = AlignRequest(project.config())  # view=view, once a request has one
         pair = prepare_pair(project, a, b, request, said)
         pair = replace(pair, names=(pair.clips[0].title, pair.clips[1].title))
         plain = align_pair(project, pair, request, said, cache)

@@ -223,7 +223,8 @@ function tellHow() {
   const anchors = data.anchors.filter((one) => one.seconds)
     .map(({ seconds: [a, b] }) => ` --anchor ${a.toFixed(4)}=${b.toFixed(4)}`).join("");
   const kind = anchors ? ` --features ${data.candidates.find((one) => one.chosen).features}` : "";
-  at("command").textContent = `la2ds align ${quoted(pair.a)} ${quoted(pair.b)}${kind}${anchors}`;
+  const view = `${pair.view === "auto" ? "" : ` --view ${pair.view}`}${pair.force && " --force"}`;
+  at("command").textContent = `la2ds align ${quoted(pair.a)} ${quoted(pair.b)}${view}${kind}${anchors}`;
 }
 
 // --- drawing on the pictures -----------------------------------------------------------------------
