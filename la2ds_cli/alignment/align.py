@@ -30,7 +30,7 @@ from la2ds_cli.alignment.request import AlignRequest, PreparedPair, prepare_pair
 from la2ds_cli.alignment.result import AlignResult, Match
 from la2ds_cli.alignment.same_movement import Sameness, check_same_movement, doubt, same_movement
 from la2ds_cli.alignment.viewpoint import IN_WORDS
-from la2ds_cli.core.clip import VIDEO_SUFFIXES, ClipOptions
+from la2ds_cli.core.clip import VIDEO_SUFFIXES, ClipOptions, Video
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
@@ -87,26 +87,33 @@ pull-ups (some people take their time) differ by so much; of golf swings at real
 slow motion, half do."""
 
 
-def hint_of_slow_motion(result: AlignResult, names: tuple[str, str]) -> str:
-    """A sentence if one clip seems to be slow motion compared with the other and the options of the
-    clips do not say so; otherwise empty. names: of A and of B."""
+def slow_motion(result: AlignResult, names: tuple[str, str]) -> tuple[Video, str] | None:
+    """The clip that seems to be slow motion compared with the other, if its options do not say so,
+    and the beginning of a sentence about it; None if there is none. names: of A and of B."""
     ratio = moving_ratio(result)
     if np.isnan(ratio) or 1 / SLOW_MOTION < ratio < SLOW_MOTION:
-        return ""
+        return None
     slow = 1 if ratio > 1 else 0
     clip = (result.a, result.b)[slow]
     if ClipOptions.from_text(clip.options).slowmo != 1:
+        return None
+    than = f"{max(ratio, 1 / ratio):.1f} times slower than {names[1 - slow]}"
+    return clip, f"{names[slow]} moves {than}: if it was filmed in slow motion, "
+
+
+def hint_of_slow_motion(result: AlignResult, names: tuple[str, str]) -> str:
+    """A sentence with a command if one clip seems to be slow motion (`slow_motion`); otherwise
+    empty. names: of A and of B."""
+    found = slow_motion(result, names)
+    if found is None:
         return ""
-    times = max(ratio, 1 / ratio)
-    said = f"{names[slow]} moves {times:.1f} times slower than {names[1 - slow]}: if it was filmed "
+    (clip, said), ratio = found, moving_ratio(result)
     if Path(clip.path).suffix.lower() in ("", ".webp", *VIDEO_SUFFIXES):
-        source = shlex.quote(clip.path)
-        return (
-            f"{said}in slow motion, la2ds extract-poses {source} --slowmo {times:.2g} --overwrite "
-            "gives its true times"
-        )
+        source, times = shlex.quote(clip.path), max(ratio, 1 / ratio)
+        extract = f"la2ds extract-poses {source} --slowmo {times:.2g} --overwrite"
+        return f"{said}{extract} gives its true times"
     pair = " ".join(map(shlex.quote, names))  # imported poses: there is no video to extract again
-    return f"{said}in slow motion, la2ds align {pair} --tempo {ratio:.2g} compares both at one pace"
+    return f"{said}la2ds align {pair} --tempo {ratio:.2g} compares both at one pace"
 
 
 def moving_ratio(result: AlignResult) -> float:

@@ -35,7 +35,7 @@ from la2ds_cli.studio.clips import VIDEOS, clip_of, is_copied, spans_of_repetiti
 from la2ds_cli.studio.handover import hand_over
 from la2ds_cli.studio.jobs import ENDED, Job
 from la2ds_cli.studio.pages import posted
-from la2ds_cli.video.media_files import refuse_url
+from la2ds_cli.video.media_files import is_video_file, refuse_url
 
 MOST_BYTES = 8 << 30  # of an uploaded file
 LONGEST_NAME = 100  # bytes, without the file extension
@@ -111,15 +111,18 @@ def videos_folder(project: Project) -> Path:
 
 
 def _keep(temporary: Path, folder: Path, name: str) -> str:
-    """Give a received file the first name that is free or already names the same file."""
-    digest = artifact.file_digest(temporary)
+    """Give a received file the first name that is free, unless the folder has the same video, under
+    any name: then that is the file. Returns its name."""
+    size, digest = temporary.stat().st_size, artifact.file_digest(temporary)
+    for path in folder.iterdir():
+        alike = is_video_file(path) and path.stat().st_size == size
+        if alike and artifact.file_digest(path) == digest:
+            return path.name
     for number in count(1):
         path = folder / (name if number == 1 else f"{Path(name).stem}-{number}{Path(name).suffix}")
         try:
             path.open("xb").close()  # reserves the name
         except FileExistsError:
-            if path.is_file() and artifact.file_digest(path) == digest:
-                return path.name
             continue
         artifact.replace_by(temporary, path)
         return path.name

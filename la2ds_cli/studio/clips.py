@@ -21,7 +21,7 @@ from starlette.routing import Route
 
 from la2ds_cli.alignment.aligned_repetitions import cut_clip
 from la2ds_cli.core import artifact
-from la2ds_cli.core.clip import ClipOptions, Video
+from la2ds_cli.core.clip import VIDEO_SUFFIXES, ClipOptions, Video
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
@@ -33,7 +33,7 @@ from la2ds_cli.studio.handover import set_aside, words_of
 from la2ds_cli.studio.jobs import with_hint
 from la2ds_cli.studio.pages import page
 from la2ds_cli.video.media_files import is_image_folder, is_video_file, natural_order
-from la2ds_cli.video.reader import Image, probe, read_frames, video_file
+from la2ds_cli.video.reader import Image, has_changed, probe, read_frames, video_file
 from la2ds_cli.views.pose_drawing import resize
 from la2ds_cli.views.report.overview import thumbnail
 
@@ -90,7 +90,7 @@ def about(project: Project, video: Video, subject: str) -> dict[str, Any]:
         "group": video.group,
         "options": options.to_json(),
         "subject": subject,
-        "there": video_file(project, video) is not None,
+        "lost": lost_file(project, video),
         "frames": video.frames,
         "fps": video.fps,
         "seconds": video.frames / video.fps if video.fps else 0.0,
@@ -115,6 +115,19 @@ def about(project: Project, video: Video, subject: str) -> dict[str, Any]:
             ],
         },
     }
+
+
+def lost_file(project: Project, video: Video) -> str:
+    """A sentence if the video or the folder of pictures of a clip is gone or has changed; empty if
+    it is there, or if the clip never had one."""
+    path = project.source(video)
+    if path.suffix.lower() not in ("", ".webp", *VIDEO_SUFFIXES):
+        return ""  # imported poses
+    if not path.exists():
+        return f"the file {path.name} is gone"
+    if has_changed(project, video):
+        return f"the file {path.name} has changed since its joints were found"
+    return ""
 
 
 def _said_of_files(results: list[Mapping[str, Any]]) -> dict[str, str]:

@@ -79,7 +79,7 @@ def _page(path: Path, scripts: Sequence[str]) -> Response:
 def _found(request: Request) -> Response:
     """The findings of a pair, see `findings`; null if it has not been compared."""
     project: Project = request.app.state.studio.project
-    a, b = requested_pair(request)
+    a, b, *_ = requested_pair(request)
     path = _folder(project) / f"{a.id}--{b.id}.json"
     if not path.is_file():
         return JSONResponse(None)
@@ -110,16 +110,15 @@ async def _compare(request: Request) -> Response:
     """Put the comparison of a pair in the queue."""
     studio = request.app.state.studio
     content = await posted(request)
-    a, b = requested_pair(request, content)
+    a, b, *_ = requested = requested_pair(request, content)
     ids = named_to_command([a.id, b.id])
-    # --force: the page already shows the alignment and its doubts, so the command need not ask.
-    arguments = ["compare", *ids, "--force", f"--project={studio.project.root}"]
+    arguments = ["compare", *ids, *requested.options, f"--project={studio.project.root}"]
     job = studio.jobs.add(f"comparing {b.title} with {a.title}", arguments)
     return JSONResponse({"number": job.number})
 
 
 def _pair_page(request: Request) -> Response:
-    a, b = requested_pair(request)
+    a, b, *_ = requested_pair(request)
     path = _folder(request.app.state.studio.project) / f"{a.id}--{b.id}.html"
     return _page(path, compare_page.SCRIPTS)
 

@@ -12,9 +12,17 @@ from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Any, cast
 
-from la2ds_cli.alignment.align import align_pair, hint_of_slow_motion
+import numpy as np
+
+from la2ds_cli.alignment.align import align_pair, slow_motion
 from la2ds_cli.alignment.cache import AlignmentCache
-from la2ds_cli.alignment.confidence import NEAR
+from la2ds_cli.alignment.confidence import (
+    MISSING,
+    SURE,
+    certainty_words,
+    seconds_within,
+    within_text,
+)
 from la2ds_cli.alignment.request import (
     AlignRequest,
     ChosenKind,
@@ -22,8 +30,8 @@ from la2ds_cli.alignment.request import (
     PreparedPair,
     prepare_pair,
 )
-from la2ds_cli.alignment.result import AlignResult, rounded
-from la2ds_cli.alignment.same_movement import doubt
+from la2ds_cli.alignment.result import AlignResult
+from la2ds_cli.alignment.same_movement import check_same_movement, doubt
 from la2ds_cli.core.corrections import turning_of
 from la2ds_cli.core.drawings import (
     MOST_DRAWINGS,
@@ -37,7 +45,7 @@ from la2ds_cli.core.notes import Note, notes_of, read_notes, write_notes
 from la2ds_cli.core.notes import Row as NoteRow
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.core.types import BoolArray, PoseSequence
 from la2ds_cli.studio.anchors import Anchor, anchors_among, anchors_of, write_anchors
 from la2ds_cli.studio.anchors import Row as AnchorRow
 from la2ds_cli.views.report.pair_data import (
@@ -48,6 +56,7 @@ from la2ds_cli.views.report.pair_data import (
 )
 
 HELD = 6  # pairs in memory, with their features and those of the reference clips
+_ALIKE = 1.05  # ratio of durations, below which two clips are as fast
 
 
 class _Notes(Progress):
@@ -84,6 +93,7 @@ class HeldPair:
     """Two prepared clips, with everything needed to align them again.
 
     plain: their alignment without anchors, which chose the features. beside: baseline alignments.
+    warnings: sentences about the alignment that must not be overlooked; notes: other sentences.
     undo: how to undo each of the user's changes, the latest one last. lock: held while one is made
     or undone. Both are shared with the pair of B and A (HeldPairs).
     """
@@ -94,22 +104,28 @@ class HeldPair:
     cache: AlignmentCache
     plain: AlignResult
     beside: list[Baseline]
+    warnings: list[str]
     notes: list[str]
     undo: list[_Undo] = field(default_factory=list)
     lock: Lock = field(default_factory=Lock)
 
     @classmethod
-    def prepared(cls, project: Project, a: str, b: str) -> HeldPair:
-        """Prepare and align two clips. Raises what find_alignment raises."""
+    def prepared(cls, project: Project, a: str, b: str, view: str = "auto") -> HeldPair:
+        """Prepare and align two clips. view: of B, see studio.pair.VIEWS. Raises what
+        find_alignment raises."""
         said, cache = _Notes(), AlignmentCache()
-        request = AlignRequest(project.config())
+        request = AlignRequest(project.config())  # view=view, once a request has one
         pair = prepare_pair(project, a, b, request, said)
-        pair = replace(pair, names=(pair.clips[0].name, pair.clips[1].name))
+        pair = replace(pair, names=(pair.clips[0].title, pair.clips[1].title))
         plain = align_pair(project, pair, request, said, cache)
-        hints = doubt(plain.same_movement, pair.names), hint_of_slow_motion(plain, pair.names)
-        said.notes += [hint for hint in hints if hint]
+        doubts = doubt(plain.same_movement, pair.names), getattr(plain, "unclear", "")
+        warnings = [f"{each}." for each in doubts if each]
+        if slow := slow_motion(plain, pair.names):
+            said.note(
+                f"{slow[1]}open it on the Clips page and say by which factor it was slowed down"
+            )
         beside = baselines(project, plain)
-        return cls(project, request, pair, cache, plain, beside, said.notes)
+        return cls(project, request, pair, cache, plain, beside, warnings, said.notes)
 
     @property
     def anchors(self) -> list[Anchor]:
@@ -246,7 +262,7 @@ class HeldPair:
         """What the page shows about an alignment of the pair, besides the clips themselves."""
         poses = self.pair.poses
         return match_json(result) | {
-            "sureness": f"{result.sureness}. Sure means correct to within {NEAR:.0%} of B’s length",
+            "sureness": sureness(result),
             "anchors": [
                 {
                     "frames": [anchor.frame_a, anchor.frame_b],
@@ -258,8 +274,31 @@ class HeldPair:
             "written": notes_json(self.written),
             "drawings": self.drawings_json(),
             "undo": len(self.undo),
-            "overall": rounded([result.overall_ratio])[0],
         }
+
+
+def sureness(result: AlignResult) -> str:
+    """How sure the match is, and how fast B is, for people who count neither frames nor shares."""
+    alignment, ratio = result.alignment, result.overall_ratio
+    words, within = np.array(certainty_words(alignment)), seconds_within(alignment)
+    sure, gone = words == SURE, words == MISSING
+    told = []
+    if sure.any():
+        near = within_text(float(np.median(within[sure])))
+        told.append(f"Sure for {_share(sure)} of A, {near}.")
+    if not (sure | gone).all():
+        told.append("Unsure elsewhere: look at these moments first." if told else "Nowhere sure.")
+    if gone.any():
+        told.append(f"B does not show {_share(gone)} of A.")
+    if ratio < 1 / _ALIKE:
+        told.append(f"B is {1 / ratio:.1f} times as fast as A.")
+    elif ratio > _ALIKE:
+        told.append(f"A is {ratio:.1f} times as fast as B.")
+    return " ".join(told)
+
+
+def _share(rows: BoolArray) -> str:
+    return "all" if rows.all() else f"{max(round(100 * float(rows.mean())), 1)} %"
 
 
 class HeldPairs:
@@ -268,24 +307,27 @@ class HeldPairs:
 
     def __init__(self, project: Project) -> None:
         self.project = project
-        self._held: OrderedDict[tuple[str, str], tuple[object, HeldPair]] = OrderedDict()
+        self._held: OrderedDict[tuple[str, str, str], tuple[object, HeldPair]] = OrderedDict()
         self._shared: dict[frozenset[str], tuple[list[_Undo], Lock]] = {}
         self._lock = Lock()
 
-    def get(self, a: str, b: str) -> HeldPair:
-        """The pair, prepared if it is new or if its clips or the settings have changed."""
+    def get(self, a: str, b: str, view: str = "auto", *, force: bool = False) -> HeldPair:
+        """The pair, prepared if it is new or if its clips or the settings have changed. Raises
+        UserError (exit 10), without `force`, for clips that clearly show different movements."""
         stamp = self._stamp(a, b)
         with self._lock:  # one at a time: preparing a pair uses all cores
-            known = self._held.get((a, b))
+            known = self._held.get((a, b, view))
             if known is None or known[0] != stamp:
-                held = HeldPair.prepared(self.project, a, b)
+                held = HeldPair.prepared(self.project, a, b, view)
                 shared = self._shared.setdefault(frozenset((a, b)), (held.undo, held.lock))
                 held.undo, held.lock = shared
-                self._held[a, b] = self._stamp(a, b), held
-            self._held.move_to_end((a, b))
+                self._held[a, b, view] = known = self._stamp(a, b), held
+            self._held.move_to_end((a, b, view))
             while len(self._held) > HELD:
                 self._held.popitem(last=False)
-            return self._held[a, b][1]
+        if not force:
+            check_same_movement(known[1].plain.same_movement, known[1].pair.names)
+        return known[1]
 
     def _stamp(self, a: str, b: str) -> object:
         project = self.project

@@ -24,36 +24,64 @@ from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.joint_angles import angle_triples
 from la2ds_cli.features.pose_features import body_frame
 from la2ds_cli.studio.anchors import Anchor
-from la2ds_cli.studio.clips import posed_clip
+from la2ds_cli.studio.clips import lost_file, posed_clip
 from la2ds_cli.studio.film import Films
-from la2ds_cli.studio.held_pairs import HeldPair
+from la2ds_cli.studio.held_pairs import HeldPair, HeldPairs
 from la2ds_cli.studio.pages import named_to_command, page, posted, with_names
 from la2ds_cli.views.report.frame_images import windows
 from la2ds_cli.views.report.pair_data import page_clip, pair_json
 
+VIEWS = {
+    "auto": "view: find out",
+    "filmed": "as filmed",
+    "mirrored": "mirrored",
+    "other": "seen from the other side",
+}
+"""How B was filmed, seen from A -> in words."""
+
 
 class ClipPair(NamedTuple):
+    """A pair that a page asks for. view: of VIEWS. force: align it even if its clips show different
+    movements."""
+
     a: Video
     b: Video
+    view: str = "auto"
+    force: bool = False
+
+    @property
+    def options(self) -> list[str]:
+        """Of the commands that align it. --force: the page already shows the alignment and its
+        doubts, so the command need not ask."""
+        return ["--force", *([f"--view={self.view}"] if self.view != "auto" else [])]
+
+    def held(self, pairs: HeldPairs) -> HeldPair:
+        """The pair, aligned. Raises what HeldPairs.get raises."""
+        return pairs.get(self.a.id, self.b.id, self.view, force=self.force)
 
 
-def _checked_pair(project: Project, a: str, b: str) -> ClipPair:
-    """The two clips of a request. Raises UserError (exit 2) if they are not a pair of clips, (exit
-    4) if one has no joints."""
+def _checked_pair(
+    project: Project, a: str, b: str, view: str = "", *, force: bool = False
+) -> ClipPair:
+    """The pair of a request. Raises UserError (exit 2) if it is not a pair of clips or there is no
+    such view, (exit 4) if a clip has no joints."""
     if not (a and b):
         raise UserError("choose two clips of the project", hint="go back to the list of pairs")
-    requested = ClipPair(posed_clip(project, a), posed_clip(project, b))
+    view = view or "auto"
+    if view not in VIEWS:
+        raise UserError(f"unknown view {view[:40]!a}", hint=f"one of {', '.join(VIEWS)}")
+    requested = ClipPair(posed_clip(project, a), posed_clip(project, b), view, force)
     if requested.a.id == requested.b.id:
         raise UserError("a pair needs two different clips", hint="choose another clip for B")
     return requested
 
 
 def requested_pair(request: Request, content: Mapping[str, Any] | None = None) -> ClipPair:
-    """The two clips named in the address or in `content`; raises what _checked_pair raises."""
+    """The pair that the address or `content` names; raises what _checked_pair raises."""
     given = request.query_params if content is None else content
-    return _checked_pair(
-        request.app.state.studio.project, *(str(given.get(side, "")) for side in "ab")
-    )
+    names = (str(given.get(name) or "") for name in ("a", "b", "view"))
+    force = str(given.get("force", "")) == "1"
+    return _checked_pair(request.app.state.studio.project, *names, force=force)
 
 
 def _show(request: Request) -> Response:
@@ -63,7 +91,7 @@ def _show(request: Request) -> Response:
     a, b = (request.query_params.get(side, "") for side in "ab")
     if not (a and b):
         return HTMLResponse(page("pair_choice.html", "Pair", here="/pair", clips=clips, a=a, b=b))
-    requested = _checked_pair(project, a, b)
+    requested = requested_pair(request)
     return HTMLResponse(
         page(
             "pair.html",
@@ -75,6 +103,9 @@ def _show(request: Request) -> Response:
             name_a=requested.a.title,
             name_b=requested.b.title,
             mirrored=False,
+            views=VIEWS,
+            view=requested.view,
+            force="1" if requested.force else "",
             curves=[
                 {"name": "the alignment", "colour": "#ffa41b", "dash": ""},
                 {"name": "raw poses", "colour": "#ffb3e6", "dash": "6 4"},
@@ -90,7 +121,7 @@ def _data(request: Request) -> Response:
     """Everything that the page of a pair shows."""
     studio = request.app.state.studio
     requested = requested_pair(request)
-    held = studio.pairs.get(requested.a.id, requested.b.id)
+    held = requested.held(studio.pairs)
     with held.lock:
         return JSONResponse(pair_data(held, studio.films))
 
@@ -98,6 +129,8 @@ def _data(request: Request) -> Response:
 def pair_data(held: HeldPair, films: Films) -> dict[str, Any]:
     """pair_json of the alignment with its anchors, and what the studio shows in addition to a
     report.
+
+    warnings: sentences that are shown above everything else.
 
     For each clip: pictures, see Films.facts; window: (T, 4), the part of each frame that is shown,
     in pixels; size: of the picture; flipped: whether it is shown mirrored; turned: how the clip is
@@ -127,7 +160,13 @@ def pair_data(held: HeldPair, films: Films) -> dict[str, Any]:
     chosen = plain.alignment.features
     notes = [note for note in held.notes if note != plain.reason]  # the page shows it elsewhere
     notes += [problem] if problem else []
+    lost = [
+        f"{found[0].upper()}{found[1:]}: the joints are drawn without pictures."
+        for clip in held.pair.clips
+        if (found := lost_file(project, clip))
+    ]
     return data | {
+        "warnings": held.warnings + lost,
         "notes": with_names(notes, held.pair.clips),
         "kind": chosen,
         "features": features_name(chosen, plain.run),
@@ -196,7 +235,7 @@ async def _changed(request: Request, change: Any) -> Response:
         raise UserError("an anchor needs a frame of A and a frame of B")
 
     def work() -> dict[str, Any]:
-        held = studio.pairs.get(requested.a.id, requested.b.id)
+        held = requested.held(studio.pairs)
         with held.lock:
             done = held.change(change(held, frames)) if change else held.take_back()
             return held.changed(done)
@@ -239,8 +278,7 @@ def _export_path(project: Project, requested: ClipPair, kind: str) -> Path:
 def export_arguments(held: HeldPair, requested: ClipPair, kind: str) -> list[str]:
     """The command that writes what the page shows, with its anchors."""
     export, project = EXPORTS[kind], held.project
-    # --force: the page already shows the alignment and its doubts, so the command need not ask.
-    options = [*export.options, "--force", f"--project={project.root}"]
+    options = [*export.options, *requested.options, f"--project={project.root}"]
     if export.anchored and (anchors := held.seconds(held.anchors)):
         options.append(f"--features={held.plain.alignment.features}")
         options += [f"--anchor={a!r}={b!r}" for a, b in anchors]
@@ -258,7 +296,7 @@ async def _export(request: Request) -> Response:
     _export_path(studio.project, requested, kind)
 
     def arguments() -> list[str]:
-        held = studio.pairs.get(requested.a.id, requested.b.id)
+        held = requested.held(studio.pairs)
         with held.lock:
             return export_arguments(held, requested, kind)
 

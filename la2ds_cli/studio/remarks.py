@@ -30,7 +30,7 @@ async def _note(request: Request) -> Response:
     remove, note = content.get("remove") is True, note_from_json(content)
 
     def work() -> dict[str, Any]:
-        held = studio.pairs.get(requested.a.id, requested.b.id)
+        held = requested.held(studio.pairs)
         with held.lock:
             for frame, pose in zip(frames_of(note), held.pair.poses, strict=True):
                 if not remove and frame is not None and frame not in pose.frame:
@@ -68,7 +68,7 @@ async def _draw(request: Request) -> Response:
         raise UserError("a drawing must be on clip A or on clip B")
 
     def work() -> dict[str, Any]:
-        held = studio.pairs.get(requested.a.id, requested.b.id)
+        held = requested.held(studio.pairs)
         with held.lock:
             pose = held.pair.poses["ab".index(side)]
             if content.get("turned") not in (None, turning_of(pose.info)):

@@ -146,6 +146,7 @@ async def _user_error(request: Request, error: Exception) -> Response:
         content = page("message.html", "Not possible", message=error.message, hint=error.hint)
         return HTMLResponse(content, status)
     said = {"error": error.message, "hint": error.hint, "code": error.code}
+    said["kind"] = error.exit_code.name
     return JSONResponse(said, status)
 
 

@@ -26,7 +26,7 @@ from starlette.routing import Route
 
 from la2ds_cli.alignment.agreement import read_run_check
 from la2ds_cli.core import artifact
-from la2ds_cli.core.config import ADDED, Config, preset_names
+from la2ds_cli.core.config import ADDED, Config, load_config, preset_names
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
 from la2ds_cli.core.table import Table
@@ -237,8 +237,17 @@ def _recipe_words(folder: Path) -> str:
 def _show(request: Request) -> Response:
     project: Project = request.app.state.studio.project
     own = project.config().preset
-    others = [name for name in preset_names() if name not in (own, FROM_BASE)]
-    return HTMLResponse(page("train.html", "Train", here="/train", own=own, others=others))
+    plain = load_config()
+    groups: dict[str, list[str]] = {"variants of la2ds": [], "competing methods": []}
+    for name in preset_names():
+        config = load_config(preset=name)
+        ours = (config.train.method, config.model.encoder) == (
+            plain.train.method,
+            plain.model.encoder,
+        )
+        if name not in (own, FROM_BASE):
+            groups["variants of la2ds" if ours else "competing methods"].append(name)
+    return HTMLResponse(page("train.html", "Train", here="/train", own=own, groups=groups))
 
 
 def _data(request: Request) -> Response:

@@ -89,6 +89,7 @@ def test_a_file_is_copied_and_a_second_of_the_same_name_gets_another(
     two = video(tmp_path, "two.mp4", TWO)
     assert send(page, one, "clip.mp4") == "clip.mp4"
     assert send(page, one, "clip.mp4") == "clip.mp4"  # it is there already
+    assert send(page, one, "copy.mp4") == "clip.mp4"  # and under another name, too
     assert send(page, two, "clip.mp4") == "clip-2.mp4"
     folder = project.root / "videos"
     assert (folder / "clip.mp4").read_bytes() == one.read_bytes()

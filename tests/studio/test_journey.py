@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,9 +18,10 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.demo.clips import write_demo_clips
 from la2ds_cli.studio.anchors import anchors_of
 from la2ds_cli.video.reader import probe
+from tests.movement import sequence, warped_phase
 from tests.studio.browsing import TOKEN, Seen, browsed, served, watched
 from tests.studio.test_command import ROOT, link_of
-from tests.views.report.conftest import two_filmed
+from tests.views.report.conftest import add_filmed, shaded_video, two_filmed
 
 NAMES = ("raise", "turn", "rest")
 
@@ -134,6 +136,23 @@ def tell(seen: Seen, *events: str) -> None:
     )
 
 
+def test_a_clip_is_shown_as_soon_as_it_has_joints(browser: Any, tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project")
+    (project.root / "videos").mkdir()
+    for name in ("a", "b"):
+        shutil.copy(shaded_video(tmp_path / f"{name}.mp4", 12), project.root / "videos")
+    about = {"files": ["a.mp4", "b.mp4"]}
+    with browsed(browser, project) as seen:
+        tell(seen, told(7, "running", about=about))
+        seen.go("/")
+        seen.wait_for("document.querySelectorAll('#coming li progress').length === 2")
+        add_filmed(project, project.root / "videos" / "a.mp4", sequence(warped_phase(12, 1)))
+        tell(seen, told(7, "running", about=about, items=[{"path": "a.mp4", "status": "ok"}]))
+        seen.wait_for("document.querySelectorAll('.clip').length === 1")
+        seen.wait_for("document.querySelectorAll('#coming li progress').length === 1")
+        assert "b.mp4" in seen.page.inner_text("#coming")
+
+
 def test_work_that_cannot_be_cancelled_says_why(browser: Any, tmp_path: Path) -> None:
     with browsed(browser, Project.create(tmp_path / "project")) as seen:
         tell(seen, told(7, "running"))
@@ -231,7 +250,8 @@ def test_work_with_a_long_name_leaves_the_bar_as_it_is(
 
 
 def sides(seen: Seen) -> list[str]:
-    return seen.page.evaluate("Object.values(document.getElementById('pair-work').dataset)")
+    work = "document.getElementById('pair-work').dataset"
+    return seen.page.evaluate(f"['a', 'b'].map((side) => {work}[side])")
 
 
 def correct(seen: Seen, row: int) -> int:

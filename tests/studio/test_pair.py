@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
+import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
 from la2ds_cli.alignment import consensus
 from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.request import AlignRequest
+from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.core import artifact
 from la2ds_cli.core.drawings import Drawing, read_drawings, write_drawings
 from la2ds_cli.core.notes import Note, notes_of, read_notes, write_notes
 from la2ds_cli.core.project import Project
 from la2ds_cli.studio.anchors import Anchor, anchors_of, write_anchors
 from la2ds_cli.studio.film import Films
-from la2ds_cli.studio.held_pairs import HeldPair
-from la2ds_cli.studio.pair import _checked_pair, export_arguments, pair_data
+from la2ds_cli.studio.held_pairs import HeldPair, HeldPairs, sureness
+from la2ds_cli.studio.pair import VIEWS, _checked_pair, export_arguments, pair_data
 from la2ds_cli.views.report.pair import write_pair
+from tests.alignment.test_same_movement import kicking
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import asked, finished
 from tests.views.report.conftest import two_filmed
@@ -522,3 +527,70 @@ def test_a_drawing_on_a_picture_that_is_turned_meanwhile_is_refused(project: Pro
         assert answer.status_code == 400
         assert "rotated or mirrored meanwhile" in answer.json()["error"]
     assert len(read_drawings(project.drawings_path)) == 1
+
+
+def test_another_movement_is_refused_until_it_is_forced(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project")
+    add_sequence(project, "a", sequence(warped_phase(60, 1)))
+    add_sequence(project, "b", kicking(85))
+    with asked(project) as client:
+        for force in ("", "1", ""):  # also when it is held
+            answer = client.get("/pair/data", params=PAIR | {"force": force})
+            said = answer.json()
+            if force:
+                assert "do not show the same movement" in said["warnings"][0]
+            else:
+                assert answer.status_code == 400
+                assert said["kind"] == "OTHER_MOVEMENT"
+                assert said["error"].startswith("a.mat and b.mat do not show the same movement")
+
+
+def test_a_view_is_one_of_those_and_reaches_what_is_asked(project: Project) -> None:
+    with asked(project) as client:
+        wrong = client.get("/pair/data", params=PAIR | {"view": "behind"})
+        assert wrong.status_code == 400
+        assert "unknown view 'behind'" in wrong.json()["error"]
+        assert client.get("/pair", params=PAIR | {"view": "behind"}).status_code == 400
+        for view in VIEWS:
+            assert client.get("/pair/data", params=PAIR | {"view": view}).status_code == 200
+        held = client.app.state.studio.pairs  # type: ignore[attr-defined]
+        assert list(held._held) == [("a", "b", view) for view in VIEWS]
+    pair = _checked_pair(project, "a", "b", "other")
+    written = export_arguments(pair.held(HeldPairs(project)), pair, "table")
+    assert "--view=other" in written
+
+
+@pytest.mark.parametrize(
+    ("confidence", "gone", "ratio", "said"),
+    [
+        ([0.95] * 4, 0, 1.02, "Sure for all of A, to within 0.1 s."),
+        ([0.95] * 2 + [0.2] * 2, 0, 0.5, "Sure for 50 % of A, to within 0.1 s. Unsure elsewhere: "
+         "look at these moments first. B is 2.0 times as fast as A."),
+        ([0.2] * 4, 0, 1.5, "Nowhere sure. A is 1.5 times as fast as B."),
+        ([0.95] * 4, 1, math.nan, "Sure for 75 % of A, to within 0.1 s. "
+         "B does not show 25 % of A."),
+    ],
+)  # fmt: skip
+def test_how_sure_it_is_in_plain_words(
+    confidence: list[float], gone: int, ratio: float, said: str
+) -> None:
+    position = np.arange(4.0) * 10
+    position[:gone] = np.nan
+    alignment = SimpleNamespace(
+        confidence=np.array(confidence),
+        position=position,
+        low=position - 1,
+        high=position + 1,
+        time_b=np.arange(31) / 10,
+    )
+    result = SimpleNamespace(alignment=alignment, overall_ratio=ratio)
+    assert sureness(cast(AlignResult, result)) == said
+
+
+def test_slow_motion_is_told_with_what_to_do_in_the_studio(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project")
+    for name, count in (("a", 40), ("b", 160)):
+        add_sequence(project, name, sequence(warped_phase(count, 1), fps=20.0))
+    (note,) = [each for each in HeldPair.prepared(project, "a", "b").notes if "slow" in each]
+    assert note.startswith("b.mat moves 4.0 times slower than a.mat: ")
+    assert "Clips page" in note

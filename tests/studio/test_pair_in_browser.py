@@ -10,6 +10,7 @@ import pytest
 from la2ds_cli.core.project import Project
 from la2ds_cli.studio.anchors import anchors_of
 from la2ds_cli.video.reader import probe
+from tests.alignment.test_same_movement import kicking
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import Seen, browsed
 from tests.views.report.conftest import FIRST, SHADE, add_filmed, shaded_video, two_filmed
@@ -20,6 +21,7 @@ READY = "document.body.dataset.ready === 'true' && !document.getElementById('pai
 def open_pair(seen: Seen) -> None:
     seen.go("/pair?a=a&b=b")
     seen.wait_for(READY)
+    seen.page.evaluate("document.getElementById('more').open = true")  # folded in narrow windows
     seen.page.uncheck("#show-skeleton")
 
 
@@ -219,6 +221,99 @@ def test_nothing_is_wider_than_the_window(browser: Any, tmp_path: Path, width: i
             ".filter((e) => e.offsetParent && e.offsetHeight < 40).map((e) => e.outerHTML)"
         )
         assert small == []
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (1920, 1080), (760, 1000)])
+def test_films_and_controls_are_in_sight_and_the_controls_stay_there(
+    browser: Any, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    width, height = size
+    with browsed(browser, two_filmed(tmp_path)) as seen:
+        seen.page.set_viewport_size({"width": width, "height": height})
+        open_pair(seen)
+        seen.page.evaluate(f"document.getElementById('more').open = {str(width > 980).lower()}")
+        edge = seen.page.locator("#transport").bounding_box()["y"]
+        films = seen.page.evaluate("Object.values(stages).map((one) => one.width)")
+        assert sum(films) > 0.6 * width
+        for name in ("stage-a", "stage-b", "band-a", "band-b", "moment-a", "moment-b"):
+            box = seen.page.locator(f"#{name}").bounding_box()
+            assert box["y"] >= 0, name
+            assert box["y"] + box["height"] <= edge, name
+        for where in (0, 100_000):
+            seen.page.evaluate(f"window.scrollTo(0, {where})")
+            for name in ("play", "scrub", "correct"):
+                box = seen.page.locator(f"#{name}").bounding_box()
+                assert 0 <= box["y"] <= height - box["height"], name
+        seen.page.click("#correct")
+        box = seen.page.locator("#same").bounding_box()
+        assert 0 <= box["y"] <= height - box["height"]
+        assert seen.errors == []
+
+
+def test_clips_of_two_movements_are_aligned_only_if_the_user_wants_it(
+    browser: Any, tmp_path: Path
+) -> None:
+    project = Project.create(tmp_path / "project")
+    add_sequence(project, "a", sequence(warped_phase(60, 1)))
+    add_sequence(project, "b", kicking(85))
+    with browsed(browser, project) as seen:
+        seen.go("/pair?a=a&b=b&row_a=7")
+        seen.wait_for("document.querySelector('#banners button') !== null")
+        assert "do not show the same movement" in seen.page.inner_text("#banners")
+        assert seen.page.is_visible("#choose-b")  # another clip can be chosen
+        assert not seen.page.is_visible("#play")
+        assert seen.page.evaluate("typeof data") == "undefined"
+        for again in (False, True):
+            if again:
+                seen.page.reload()
+            else:
+                seen.page.click("#banners button")
+            seen.wait_for("document.body.dataset.ready === 'true'")
+            assert seen.page.evaluate("state.row") == 7
+            assert seen.page.is_visible("#play")
+            assert "do not show the same movement" in seen.page.inner_text("#banners")
+            assert seen.page.locator("#banners button").count() == 0
+        seen.page.click("#correct")  # what is changed later needs no other consent
+        seen.page.click("#same")
+        seen.wait_for("data.anchors.length === 1")
+        assert not [error for error in seen.errors if "400" not in error]
+
+
+def test_a_video_that_is_gone_is_named(browser: Any, tmp_path: Path) -> None:
+    project = two_filmed(tmp_path)
+    (tmp_path / "b.mp4").unlink()
+    with browsed(browser, project) as seen:
+        seen.wait_for("document.querySelectorAll('.clip').length === 2")
+        told = [one.inner_text() for one in seen.page.locator(".clip").all()]
+        assert ["the file b.mp4 is gone" in one for one in told] == [False, True]
+        open_pair(seen)
+        assert seen.page.locator("#banners > *").all_inner_texts() == [
+            "The file b.mp4 is gone: the joints are drawn without pictures."
+        ]
+        assert drawn(seen, "b") > 50
+
+
+def test_a_view_of_b_can_be_chosen_and_is_part_of_every_request(
+    browser: Any, tmp_path: Path
+) -> None:
+    with browsed(browser, two_filmed(tmp_path)) as seen:
+        open_pair(seen)
+        assert seen.page.input_value("#view") == "auto"
+        asked: list[str] = []
+        seen.page.on("request", lambda one: asked.append(f"{one.url} {one.post_data}"))
+        seen.page.select_option("#view", "other")
+        seen.page.wait_for_url("**view=other**")
+        seen.wait_for("document.body.dataset.ready === 'true'")
+        assert seen.page.input_value("#view") == "other"
+        seen.page.click("#correct")
+        seen.page.click("#same")
+        seen.wait_for("data.anchors.length === 1")
+        for path, said in (("/pair/data?", "view=other"), ("/pair/anchor ", '"view":"other"')):
+            assert [said in one for one in asked if path in one] == [True]
+        seen.page.click("#swap")
+        seen.wait_for("document.body.dataset.ready === 'true' && A.name === 'b.mp4'")
+        assert seen.page.input_value("#view") == "other"
+        assert seen.errors == []
 
 
 def test_an_export_is_a_click_and_then_a_link(browser: Any, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import time
 from itertools import pairwise
@@ -14,6 +15,7 @@ import pytest
 import tomli_w
 
 from la2ds_cli.core.artifact import write_text
+from la2ds_cli.core.config import preset_names
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.evaluation.evaluate import evaluate
@@ -479,3 +481,15 @@ def test_a_run_that_waits_is_not_asked_for_twice(clips: Project) -> None:
             page.post(f"/jobs/{job['number']}/cancel")
         assert page.post("/train/start", json=content).status_code == 200
         page.post(f"/jobs/{page.get('/jobs').json()[-1]['number']}/cancel")
+
+
+def test_the_presets_are_in_groups_and_the_own_one_comes_first(tmp_path: Path) -> None:
+    with asked(Project.create(tmp_path / "project")) as client:
+        shown = client.get("/train").text
+    listed = re.findall(r'<option value="([^"]+)"|<optgroup label="([^"]+)"', shown)
+    order = [name or group for name, group in listed]
+    assert order[:3] == ["default", "base", "variants of la2ds"]
+    methods = order[order.index("competing methods") :]
+    assert {"tcc", "casa", "stgcn-casa"} < set(methods)
+    assert not {"heatmap", "default-0.1", "demo"} & set(methods)
+    assert sorted(name for name, _ in listed if name) == sorted({*preset_names(), "base"})

@@ -1,11 +1,11 @@
 // Requests to the studio's server: JSON in, JSON out, and errors with hints.
 
-/** What the server could not do; `hint` says what helps, "" if unknown; `passing`: whether the same
- * request may succeed later. */
+/** What the server could not do; `hint` says what helps, "" if unknown; `kind`: the name of its exit
+ * code; `passing`: whether the same request may succeed later. */
 export class Refused extends Error {
-  constructor(message, hint = "") {
+  constructor(message, hint = "", kind = "") {
     super(message);
-    this.hint = hint;
+    Object.assign(this, { hint, kind });
     this.passing = /^another la2ds command/.test(message);
   }
 }
@@ -14,7 +14,7 @@ async function answered(response) {
   const kind = response.headers.get("content-type") || "";
   const body = kind.startsWith("application/json") ? await response.json() : await response.text();
   if (response.ok) return body;
-  if (typeof body === "object") throw new Refused(body.error, body.hint);
+  if (typeof body === "object") throw new Refused(body.error, body.hint, body.kind);
   throw new Refused(response.status === 403 ? body.trim() : "the studio had an internal error; see its terminal");
 }
 

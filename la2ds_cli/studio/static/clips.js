@@ -44,7 +44,9 @@ async function take(files) {
     one.state = "being copied";
     comings();
     try {
-      names.push((await send(`/clips/files/${encodeURIComponent(one.name)}`, one.content)).name);
+      const kept = (await send(`/clips/files/${encodeURIComponent(one.name)}`, one.content)).name;
+      if (names.includes(kept) || known.clips.some((clip) => clip.copied && clip.file === kept)) toast(`${one.name} is here already, as ${kept}`);
+      names.push(kept);
       uploads.splice(uploads.indexOf(one), 1);
     } catch (error) {
       one.state = "";
@@ -143,6 +145,7 @@ function card(clip) {
   if (clip.version) picture.src = `/clips/${encodeURIComponent(clip.id)}/picture?v=${clip.version}`;
   const words = made("span", "", "words");
   words.append(made("span", clip.name, "name"), made("span", `${briefly(clip.seconds)}, ${clip.frames} frames · ${clip.copied ? "copied" : "referenced"}`, "soft"));
+  if (clip.lost) words.append(made("span", clip.lost, "warning"));
   words.append(judged(clip));
   const marks = [clip.split, clip.group].filter(Boolean).join(" · ");
   if (marks) words.append(made("span", marks, "soft"));

@@ -6,7 +6,7 @@ import { followed } from "./work.js";
 
 const MOST = 8; // listed joints; the page with pictures has all
 
-/** pair: ids of both clips. go(time): go to this second of A. */
+/** pair: as every request names it. go(time): go to this second of A. */
 export function connectComparison(pair, go) {
   const query = new URLSearchParams(pair);
   at("compare").addEventListener("click", async () => {

@@ -4,7 +4,7 @@
 import { get, post } from "./ask.js";
 import { ServedFilm } from "./film.js";
 import { at, button, made, trouble } from "./page.js";
-import { Player } from "./player.js";
+import { layStage, Player } from "./player.js";
 
 const NEAR = 16; // page pixels around a joint within which it can be grabbed
 const MOST_FILLED = 100; // frames between two corrections
@@ -210,11 +210,7 @@ function choose(joint) {
   tell();
 }
 
-function lay() {
-  const box = at("stage-a").parentElement;
-  const high = Math.floor(clamp(Math.min(window.innerHeight * 0.62, box.clientWidth / stage.aspect), 120, 1100));
-  stage.resize(Math.round(high * stage.aspect), high);
-}
+const lay = () => layStage(stage, 0.62);
 
 function show(row) {
   stage.show(row, true, { skeleton: true, film: true, whole: true });

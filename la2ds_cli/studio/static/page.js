@@ -30,6 +30,13 @@ export function relist(list, items, key, make) {
   elements.forEach((element, k) => { if (list.children[k] !== element) list.insertBefore(element, list.children[k] ?? null); });
 }
 
+/** Warn above everything else. actions: buttons. */
+export function warn(text, ...actions) {
+  const line = made("div", "", "warning banner");
+  line.append(made("span", text), ...actions);
+  at("banners").append(line);
+}
+
 /** Show an error with its hint; null hides it. */
 export function trouble(error) {
   at("problem").hidden = !error;

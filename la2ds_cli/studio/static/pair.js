@@ -6,12 +6,12 @@ import { connectComparison } from "./compare.js";
 import { ServedFilm } from "./film.js";
 import { degreesAt, Drawings } from "./drawings.js";
 import { helping } from "./keys.js";
-import { at, button, fetched, made, tried, trouble } from "./page.js";
+import { at, button, fetched, made, tried, trouble, warn } from "./page.js";
 import { followed } from "./work.js";
 
 const work = at("pair-work");
-const pair = { a: work.dataset.a, b: work.dataset.b };
-const query = new URLSearchParams(pair);
+const pair = { ...work.dataset }; // a, b: ids; view: of B; force: 1 = align also what shows different movements
+const queried = () => new URLSearchParams(pair);
 const OVER = "#ff4fd8"; // the joints of B over A
 const MOST_UNSURE = 12;
 let drawings = null; // what a person draws on the pictures
@@ -34,15 +34,16 @@ const loaded = (name) => new Promise((resolve, reject) => {
 });
 
 async function open() {
-  const content = await get(`/pair/data?${query}`);
+  const content = await get(`/pair/data?${queried()}`);
   embed("data", content);
   embed("film-a", null);
   embed("film-b", null);
   at("waiting").hidden = true;
-  work.hidden = false;
+  at("in-step").classList.add("aligned");
+  for (const text of content.warnings) warn(text);
   for (const name of ["clips.js", "tracks.js", "matrix.js", "clock.js", "pair.js"]) await loaded(name);
   for (const clip of [A, B]) clip.film = new ServedFilm(clip.pictures);
-  for (const id of ["film-choice", "film-key"]) at(id).hidden = A.film.empty && B.film.empty;
+  at("film-choice").hidden = A.film.empty && B.film.empty;
   drawings = new Drawings(stages, pair, {
     pause: () => play(false), leads: () => state.leader,
     saved: (found) => { Object.assign(data, found); at("undo").hidden = !data.undo; },
@@ -88,7 +89,7 @@ function correct(on) {
     if (state.leader === "b") lead("a");
     state.free = state.rowB;
   } else state.free = null;
-  at("correct").hidden = on;
+  at("correct").hidden = at("more").hidden = on;
   at("correcting").hidden = !on;
   again();
   at(on ? "free" : "correct").focus();
@@ -116,8 +117,7 @@ async function same() {
 // --- text on the page ------------------------------------------------------------------------------
 
 function tell() {
-  const times = data.overall === null ? "" : ` B takes ${data.overall.toFixed(2)} times as long as A.`;
-  at("said").textContent = `${data.sureness}.${times}`;
+  at("said").textContent = data.sureness;
   at("undo").hidden = !data.undo;
   tellAnchors();
   writtenNotes();
@@ -183,7 +183,6 @@ function unsure() {
 
 function tellUnsure() {
   const found = unsure();
-  at("no-unsure").hidden = found.length > 0;
   at("unsure").replaceChildren(...found.map(({ first, last, worst }) => {
     const item = made("li");
     const sure = Math.round(100 * data.confidence[worst]);
@@ -205,7 +204,7 @@ function nextUnsure() {
 function tellHow() {
   const through = data.references ? `, through ${data.references} other clips` : "";
   at("how").textContent = `Aligned by ${data.method} on ${data.features}${through}${
-    data.mirrored ? "; B is shown mirrored" : ""}.${data.reason ? ` ${data.reason}.` : ""}`;
+    data.mirrored ? "; B is shown mirrored" : ""}.${data.reason ? ` ${data.reason[0].toUpperCase()}${data.reason.slice(1)}.` : ""}`;
   at("notes").replaceChildren(...data.notes.map((note) => {
     const item = made("li");
     item.append(made("span", note, "warning"));
@@ -215,7 +214,8 @@ function tellHow() {
   const anchors = data.anchors.filter((one) => one.seconds)
     .map(({ seconds: [a, b] }) => ` --anchor ${a.toFixed(4)}=${b.toFixed(4)}`).join("");
   const kind = anchors ? ` --features ${data.kind}` : "";
-  at("command").textContent = `la2ds align ${quoted(pair.a)} ${quoted(pair.b)}${kind}${anchors}`;
+  const view = `${pair.view === "auto" ? "" : ` --view ${pair.view}`}${pair.force && " --force"}`;
+  at("command").textContent = `la2ds align ${quoted(pair.a)} ${quoted(pair.b)}${view}${kind}${anchors}`;
 }
 
 // --- drawing on the pictures -----------------------------------------------------------------------
@@ -292,11 +292,11 @@ async function exportAs(kind, pressed) {
 }
 
 async function listExports() {
-  const found = await fetched(() => get(`/pair/exports?${query}`));
+  const found = await fetched(() => get(`/pair/exports?${queried()}`));
   at("exported").replaceChildren(...(found || []).map(({ kind, file, bytes: size, time }) => {
     const item = made("li");
     const link = made("a", file);
-    link.href = `/pair/exported/${kind}?${query}`;
+    link.href = `/pair/exported/${kind}?${queried()}`;
     link.download = file;
     const megabytes = size / 1e6;
     const large = megabytes >= 0.1 ? `${megabytes.toFixed(1)} MB` : `${Math.ceil(size / 1e3)} kB`;
@@ -391,20 +391,31 @@ function connectPair() {
 }
 
 function connectChoice() {
-  const [a, b] = [at("choose-a"), at("choose-b")];
+  const choices = [at("choose-a"), at("choose-b"), at("view")];
   at("swap").addEventListener("click", () => {
-    location.search = new URLSearchParams({ a: pair.b, b: pair.a });
+    location.search = new URLSearchParams({ a: pair.b, b: pair.a, view: pair.view });
   });
-  for (const choice of [a, b]) {
-    choice.addEventListener("change", () => {
-      at("choose").hidden = a.value === b.value || (a.value === pair.a && b.value === pair.b);
-    });
+  for (const choice of choices) {
+    choice.addEventListener("change", () => { if (choices[0].value !== choices[1].value) at("choice").submit(); });
   }
 }
 
+/** Align the clips; those that show different movements only if the user wants it. */
+function begin() {
+  at("waiting").hidden = false;
+  open().catch((error) => {
+    at("waiting").hidden = true;
+    if (error.kind !== "OTHER_MOVEMENT") { trouble(error); throw error; }
+    warn(`${error.message}.`, button("Align them anyway", () => {
+      pair.force = "1";
+      const address = new URL(location.href);
+      address.searchParams.set("force", pair.force); // also when the page is loaded again
+      window.history.replaceState(null, "", address);
+      at("banners").replaceChildren();
+      begin();
+    }));
+  });
+}
+
 connectChoice();
-open().catch((error) => {
-  at("waiting").hidden = true;
-  trouble(error);
-  throw error;
-});
+begin();

@@ -5,7 +5,7 @@ import { get, post, send } from "./ask.js";
 import { ServedFilm } from "./film.js";
 import { edited } from "./labels.js";
 import { at, button, made, trouble } from "./page.js";
-import { Player } from "./player.js";
+import { layStage, Player } from "./player.js";
 import { followed } from "./work.js";
 
 const GRIP = 14; // page pixels around a boundary within which it can be grabbed
@@ -352,9 +352,7 @@ function tellMoment() {
 const line = { x: (time) => ((time - clip.start) / (clip.end - clip.start)) * line.wide };
 
 function lay() {
-  const box = at("stage-a").parentElement;
-  const high = Math.floor(clamp(Math.min(window.innerHeight * 0.5, box.clientWidth / stage.aspect), 120, 900));
-  stage.resize(Math.round(high * stage.aspect), high);
+  layStage(stage, 0.5);
   line.wide = at("line").parentElement.clientWidth - 28;
   line.context = sized(at("line"), line.wide, LINE_HIGH);
   drawLine();

@@ -7,6 +7,15 @@ import { at } from "./page.js";
 
 const scrub = document.getElementById("scrub"); // null if the page has none
 
+const HIGH = [120, 1000]; // page pixels of a picture, the least and the most
+
+/** The picture of a page with one clip, as large as its card allows. share: of the window's height. */
+export function layStage(stage, share) {
+  const wide = stage.canvas.parentElement.clientWidth;
+  const high = Math.floor(clamp(Math.min(window.innerHeight * share, wide / stage.aspect), ...HIGH));
+  stage.resize(Math.round(high * stage.aspect), high);
+}
+
 export class Player {
   /** show(row): show a row of the leading clip. ready(): whether it is shown, so that the clock may
    * continue. */

@@ -3,11 +3,10 @@
 import { get, post } from "./ask.js";
 import { ServedFilm } from "./film.js";
 import { at, button, made, trouble } from "./page.js";
-import { Player } from "./player.js";
+import { layStage, Player } from "./player.js";
 import { over } from "./work.js";
 
 const SETTLES = 250; // milliseconds at one frame until the search starts
-const STAGE = { share: 0.56, narrow: 0.42, least: 120, most: 900 }; // of the window's height; page pixels
 const BESIDE_FROM = 981; // page width in pixels from which the hits are beside the player, as in pair.css
 
 let id = "", stage = null;
@@ -22,12 +21,7 @@ const player = new Player((row) => {
   soon();
 });
 
-function lay() {
-  const box = at("stage-a").parentElement;
-  const share = window.innerWidth >= BESIDE_FROM ? STAGE.share : STAGE.narrow;
-  const high = clamp(Math.min(window.innerHeight * share, box.clientWidth / stage.aspect), STAGE.least, STAGE.most);
-  stage.resize(Math.round(Math.floor(high) * stage.aspect), Math.floor(high));
-}
+const lay = () => layStage(stage, window.innerWidth >= BESIDE_FROM ? 0.56 : 0.42);
 
 const addressOf = (clip, row) => `/search?${new URLSearchParams({ clip, row })}`;
 

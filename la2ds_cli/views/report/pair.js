@@ -1,9 +1,12 @@
 // One clock, that of the clip that leads, A at first: everything on the page follows it.
 
 const STAGE_HIGH = [180, 900]; // page pixels, the least and the most
-const STAGE_SHARE = { wide: 0.6, narrow: 0.42, phone: 0.3 }; // of the window's height
-const PHONE = 600; // page pixels, the widest, as in pair.css
-const BESIDE_FROM = 981; // page pixels from which the panels lie beside the players, as in pair.css
+const FOLDED = 980; // page pixels, the widest window in which the second line of controls is folded, as in pair.css
+const PHONE = { wide: 600, share: 0.3 }; // page pixels, the widest, as in pair.css; of its height, so that the pictures stay in sight
+const HEAD_ROOM = 170; // page pixels above the pictures, at most, for which they are smaller
+const PANEL = 420; // page pixels that a panel beside the pictures needs, as in pair.css
+const SMALLER = 0.8; // of their height, from which on the pictures have panels beside them
+const LEFT = 0.25; // of the window's height: with less left for panels below, the pictures move out of sight with them
 // row: of A, that is shown. rowB: that of B. matched: whether both show the same moment. leader: whose frames the clock counts. free: a row of B
 // that is shown whatever fits A, null where the alignment says it.
 const state = { row: -1, rowB: -1, matched: true, leader: "a", free: null, playing: false, rate: 1, clock: A.time[0], last: 0 };
@@ -11,24 +14,37 @@ const control = (id) => document.getElementById(id);
 
 const stages = { a: new Stage("a", A, data.skeleton), b: new Stage("b", B, data.skeleton) };
 
-/** Both pictures of one height and without a margin, as large as the card and the window allow. */
+/** The height that the window leaves for the pictures between what is above, their words and the controls. */
+function roomForStages(card) {
+  if (window.innerWidth <= PHONE.wide) return window.innerHeight * PHONE.share;
+  const above = Math.min(card.getBoundingClientRect().top + window.scrollY, HEAD_ROOM);
+  const words = card.offsetHeight - stages.a.canvas.parentElement.offsetHeight;
+  return window.innerHeight - above - words - control("transport").offsetHeight - 12;
+}
+
+/** Both pictures of one height and without a margin, as large as the window allows; the panels lie
+ * beside them unless that makes them much smaller. */
 function layStages() {
-  const box = document.querySelector(".players");
+  const card = control("players-card"), box = card.querySelector(".players"), work = card.parentElement;
   const gap = parseFloat(getComputedStyle(box).columnGap);
-  const wide = window.innerWidth;
-  const share = STAGE_SHARE[wide >= BESIDE_FROM ? "wide" : wide > PHONE ? "narrow" : "phone"];
-  const most = clamp(window.innerHeight * share, ...STAGE_HIGH);
-  const height = Math.floor(Math.min(most, (box.clientWidth - gap) / (stages.a.aspect + stages.b.aspect)));
-  const least = Math.min(180, Math.floor((box.clientWidth - gap) / 2)); // room for the words below
-  const columns = [];
-  for (const stage of Object.values(stages)) {
-    const width = Math.round(height * stage.aspect);
-    columns.push(`${Math.max(width, least)}px`);
-    stage.resize(width, height);
-  }
-  const needed = columns.reduce((sum, column) => sum + parseInt(column, 10), gap);
-  box.style.gridTemplateColumns = needed <= box.clientWidth ? columns.join(" ")
+  const frame = card.offsetWidth - box.clientWidth; // the card's own edges
+  const all = work.clientWidth - frame, most = clamp(roomForStages(card), ...STAGE_HIGH);
+  const fitting = (room) => Math.floor(Math.min(most, (room - gap) / (stages.a.aspect + stages.b.aspect)));
+  const besides = all - PANEL - parseFloat(getComputedStyle(work).columnGap);
+  const beside = fitting(besides) >= SMALLER * fitting(all), room = beside ? besides : all;
+  const height = fitting(room);
+  const least = Math.min(280, Math.floor((room - gap) / 2)); // room for the words
+  const columns = Object.values(stages).map((stage) => Math.max(Math.round(height * stage.aspect), least));
+  const needed = columns[0] + columns[1] + gap;
+  work.style.gridTemplateColumns = beside ? `${Math.min(needed, room) + frame}px minmax(0, 1fr)` : "minmax(0, 1fr)";
+  box.style.gridTemplateColumns = needed <= room ? columns.map((column) => `${column}px`).join(" ")
     : "minmax(0, 1fr) minmax(0, 1fr)";
+  for (const stage of Object.values(stages)) stage.resize(Math.round(height * stage.aspect), height);
+  const below = control("transport").offsetHeight, left = window.innerHeight - card.offsetHeight - below;
+  const passing = left < LEFT * window.innerHeight;
+  work.classList.toggle("passing", !beside && passing);
+  work.style.setProperty("--above", `${beside || passing ? 0 : card.offsetHeight + 8}px`);
+  work.style.setProperty("--below", `${below + 8}px`);
 }
 
 function shown() {
@@ -248,7 +264,7 @@ function connect() {
   for (const id of ["show-skeleton", "show-film"]) {
     control(id).addEventListener("change", again);
   }
-  for (const id of ["film-choice", "film-key"]) control(id).hidden = A.film.empty && B.film.empty;
+  control("film-choice").hidden = A.film.empty && B.film.empty;
 }
 
 /** The notes, each with what leads to its moment. more(note): further elements of its line. */
@@ -271,9 +287,10 @@ function tellNotes(more = () => []) {
   }));
 }
 
-let laid = 0;
+let laid = "";
+const size = () => `${window.innerWidth} ${window.innerWidth > PHONE.wide && window.innerHeight}`; // a phone's bars come and go
 function lay() {
-  laid = window.innerWidth;
+  laid = size();
   layStages();
   layTracks();
   layMatrix();
@@ -282,11 +299,12 @@ function lay() {
   go(Math.max(leading().row, 0));
 }
 
+control("more").open = window.innerWidth > FOLDED;
 buildTracks();
 connect();
 tellNotes();
 lay();
-window.addEventListener("resize", () => { if (window.innerWidth !== laid) lay(); });
+window.addEventListener("resize", () => { if (size() !== laid) lay(); });
 for (const change of ["(prefers-color-scheme: dark)", "print"]) {
   window.matchMedia(change).addEventListener("change", lay); // what is drawn follows the colours
 }
