@@ -16,7 +16,6 @@ from typing import Literal
 
 import numpy as np
 
-from la2ds_cli.alignment.clip_features import pose_feature, velocity_rate
 from la2ds_cli.alignment.consensus import (
     FEWEST_REFERENCES,
     MOST_CANDIDATES,
@@ -38,6 +37,7 @@ from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.embedding.trained import light_embedder, weights_key
 from la2ds_cli.features.body_joints import joint_sources
 from la2ds_cli.features.pose_features import movement
+from la2ds_cli.features.tempo import paced_movement
 
 Feature = Callable[[PoseSequence], FloatArray]
 """Features (T, D) of a clip or of a part of it."""
@@ -212,7 +212,7 @@ def check_run(
     config = replace(project.config().align, method="dtw")
     embed_base = light_embedder(project, BASE_RUN, device)
     distance = OneDistance.of_run(project, run, poses[0], config)
-    base_distance, rate = OneDistance.of(embed_base.spread, config), velocity_rate(poses)
+    base_distance = OneDistance.of(embed_base.spread, config)
 
     def joined(pose: PoseSequence) -> FloatArray:  # as `align` uses it
         base = embed_base([pose])[0] if distance.base else None
@@ -221,10 +221,7 @@ def check_run(
     def base(pose: PoseSequence) -> FloatArray:
         return base_distance.features(pose, embed_base([pose])[0])
 
-    def moving(pose: PoseSequence) -> FloatArray:
-        return pose_feature(pose, rate, "a clip")
-
-    figures = [agreement(poses, feature, config) for feature in (joined, base, moving)]
+    figures = [agreement(poses, feature, config) for feature in (joined, base, paced_movement)]
     if any(map(math.isnan, figures)):
         return None
     check = RunCheck(*figures, clips=len(poses))

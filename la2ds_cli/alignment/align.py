@@ -34,7 +34,8 @@ from la2ds_cli.core.clip import VIDEO_SUFFIXES, ClipOptions, Video
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import Alignment, FloatArray, PoseSequence, View
+from la2ds_cli.core.types import Alignment, FloatArray, PoseSequence
+from la2ds_cli.core.view import View
 from la2ds_cli.features.resample import frame_period
 from la2ds_cli.features.tempo import travel
 from la2ds_cli.features.viewpoint import seen
@@ -63,6 +64,8 @@ def find_alignment(
     pair = prepare_pair(project, a, b, request, progress)
     result = align_pair(project, pair, request, progress, cache)
     judge_movement(result.same_movement, pair.names, request, progress)
+    if result.unclear:
+        progress.note(result.unclear)
     hint = hint_of_slow_motion(result, pair.names) if request.tempo is None else ""
     if hint:
         progress.note(hint)

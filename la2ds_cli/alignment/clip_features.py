@@ -13,7 +13,8 @@ from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import BASE_RUN, Project
-from la2ds_cli.core.types import EmbeddingSequence, FloatArray, PoseSequence, View
+from la2ds_cli.core.types import EmbeddingSequence, FloatArray, PoseSequence
+from la2ds_cli.core.view import View
 from la2ds_cli.embedding.embed import possible_embeddings
 from la2ds_cli.embedding.embedder import Embedder
 from la2ds_cli.embedding.trained import light_embedder, run_input

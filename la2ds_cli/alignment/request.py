@@ -19,7 +19,8 @@ from la2ds_cli.core.plugins import trust
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.core.types import MOST_FPS, VIEWS, PoseSequence, View
+from la2ds_cli.core.types import MOST_FPS, PoseSequence
+from la2ds_cli.core.view import VIEWS, ViewName
 from la2ds_cli.features.body_joints import as_skeleton, is_body, shared_skeleton
 from la2ds_cli.features.spatial import in_3d, known_in_3d
 from la2ds_cli.features.tempo import peak_speed
@@ -73,7 +74,7 @@ class AlignRequest:
     gaps: bool | None = None
     tempo: float | None = None
     anchors: tuple[tuple[float, float], ...] = ()
-    view: View | Literal["auto"] = "auto"
+    view: ViewName = "auto"
     same_only: bool = False
 
     def __post_init__(self) -> None:

@@ -27,7 +27,8 @@ from la2ds_cli.alignment.viewpoint import unclear_view
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.csv_tables import table_text
-from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, IntArray, PoseSequence, View
+from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, IntArray, PoseSequence
+from la2ds_cli.core.view import View
 from la2ds_cli.features.viewpoint import shown
 
 SCHEMA_VERSION = 1

@@ -23,7 +23,7 @@ from la2ds_cli.alignment.prototype import (
     costs,
     make_prototype,
 )
-from la2ds_cli.alignment.request import AlignRequest, FeatureChoice, wants_3d
+from la2ds_cli.alignment.request import AlignRequest, ChosenKind, FeatureChoice, wants_3d
 from la2ds_cli.alignment.same_movement import (
     REFUSED,
     describe,
@@ -36,7 +36,8 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence, View
+from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
+from la2ds_cli.core.view import View
 from la2ds_cli.embedding.trained import run_skeleton
 from la2ds_cli.features.body_joints import as_skeleton, holds, shared_skeleton
 from la2ds_cli.features.joint_angles import joint_angles
@@ -86,7 +87,8 @@ class ClipReader:
             self.spatial = False
             progress.note("at most half of the clips have joints in 3D: all are compared in 2D")
         choice = choice.on(self.skeleton, spatial=self.spatial)
-        self.kind, self.reason = choice.kind, choice.reason
+        self.kind: ChosenKind = choice.kind
+        self.reason = choice.reason
         self.request = replace(request, run=choice.run(request.run))
         if self.reason:
             progress.note(self.reason)

@@ -14,7 +14,8 @@ from la2ds_cli.alignment.result import rounded
 from la2ds_cli.alignment.same_movement import DOUBTED
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.csv_tables import table_text
-from la2ds_cli.core.types import FLIPPED, FloatArray, IntArray, View
+from la2ds_cli.core.types import FloatArray, IntArray
+from la2ds_cli.core.view import FLIPPED, View
 
 SCHEMA_VERSION = 1
 GRID = np.linspace(0.0, 1.0, 101)  # positions at which joint angles are compared

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from la2ds_cli.alignment.distance import mean_pair_squared
 from la2ds_cli.alignment.methods.dtw import align_each
 from la2ds_cli.core.config_sections import AlignConfig
-from la2ds_cli.core.types import FloatArray, View
+from la2ds_cli.core.types import FloatArray
+from la2ds_cli.core.view import View
 
 MARGIN: Mapping[View, float] = {"filmed": 1.0, "mirrored": 0.77, "other": 0.88, "turned": 0.8}
 """Share of the distance as filmed below which a view is taken instead."""

@@ -18,6 +18,7 @@ from la2ds_cli.commands.options import (
     ProjectOption,
     QuietOption,
     RunOption,
+    ViewOption,
     open_for_clips,
 )
 
@@ -57,6 +58,7 @@ def align(
         ),
     ] = None,
     anchor: AnchorOption = None,
+    view: ViewOption = "auto",
     out: Annotated[
         list[Path] | None,
         typer.Option(
@@ -156,6 +158,7 @@ def align(
             gaps=gaps,
             tempo=tempo,
             anchors=parsed_anchors(anchor),
+            view=view,
             same_only=not force,
         )
 
@@ -163,6 +166,7 @@ def align(
     if live:
         refused = {"--all": everything, "--repetition": repetition, "--anchor": anchor}
         refused |= {"--repetition-of-a": repetition_of_a, "--method": method, "--tempo": tempo}
+        refused["--view"] = view != "auto"
         refused |= {"--reference": reference, "--group": group, "--video": video, "--force": force}
         refused["--gaps"] = gaps is not None
         refuse_beside_live([name for name, given in refused.items() if given])
@@ -220,12 +224,14 @@ def align(
 
 def _show(console: Console, result: AlignResult) -> None:
     from la2ds_cli.alignment.request import features_name
+    from la2ds_cli.alignment.viewpoint import IN_WORDS
 
     alignment = result.alignment
     by = features_name(alignment.features, result.run)
     console.line(f"A: {result.a.id}, {len(alignment.time_a)} frames")
     console.line(f"B: {result.b.id}, {len(alignment.time_b)} frames")
-    console.line(f"aligned by {alignment.method} on {by}" + (", B mirrored" * alignment.mirrored))
+    seen = "" if alignment.view == "filmed" else f", B {IN_WORDS[alignment.view]}"
+    console.line(f"aligned by {alignment.method} on {by}{seen}")
     if result.references:
         console.line(
             f"consensus through {result.references} reference clips (align.reference_clips)"

@@ -17,6 +17,7 @@ from la2ds_cli.commands.options import (
     ProjectOption,
     QuietOption,
     RunOption,
+    ViewOption,
     open_for_clips,
 )
 
@@ -59,6 +60,7 @@ def compare(
             help="Write .png, .svg, .pdf, .html, .csv or .json; repeatable.",
         ),
     ] = None,
+    view: ViewOption = "auto",
     force: ForceOption = False,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
@@ -95,7 +97,7 @@ def compare(
 
     def request(opened: Project) -> AlignRequest:
         config = opened.config()
-        return AlignRequest(config, run, features, method, device, same_only=not force)
+        return AlignRequest(config, run, features, method, device, view=view, same_only=not force)
 
     with Console(as_json=as_json, quiet=quiet) as console:
         if attempts:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 import typer
 
 from la2ds_cli.core.device import DeviceName
+from la2ds_cli.core.view import ViewName
 
 if TYPE_CHECKING:
     from la2ds_cli.core.console import Console
@@ -62,6 +63,14 @@ AnchorOption = Annotated[
         "--anchor",
         metavar="A=B",
         help="Seconds of A and of B that show the same moment; repeatable.",
+    ),
+]
+ViewOption = Annotated[
+    ViewName,
+    typer.Option(
+        "--view",
+        help="How B is compared: as filmed, mirrored (a left-hander), seen from the other side, or "
+        "turned (by joints in metres); auto takes the nearest.",
     ),
 ]
 SetOption = Annotated[

@@ -18,6 +18,7 @@ from la2ds_cli.commands.options import (
     ProjectOption,
     QuietOption,
     RunOption,
+    ViewOption,
     open_for_clips,
     open_project,
 )
@@ -40,6 +41,7 @@ def report(
     features: FeaturesOption = "auto",
     method: MethodOption = None,
     anchor: AnchorOption = None,
+    view: ViewOption = "auto",
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="FILE.html", help="Where to write the page."),
@@ -110,6 +112,7 @@ def report(
             method,
             device,
             anchors=parsed_anchors(anchor),
+            view=view,
             same_only=not force,
         )
         result = find_alignment(opened, a, b, request, console.progress)

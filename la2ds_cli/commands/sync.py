@@ -18,6 +18,7 @@ from la2ds_cli.commands.options import (
     ProjectOption,
     QuietOption,
     RunOption,
+    ViewOption,
     open_for_clips,
 )
 
@@ -34,6 +35,7 @@ def sync(
     features: FeaturesOption = "auto",
     method: MethodOption = None,
     anchor: AnchorOption = None,
+    view: ViewOption = "auto",
     out: Annotated[
         Path | None,
         typer.Option(
@@ -86,6 +88,7 @@ def sync(
             method,
             device,
             anchors=parsed_anchors(anchor),
+            view=view,
             same_only=not force,
         )
         aligned = find_alignment(opened, a, b, request, console.progress)

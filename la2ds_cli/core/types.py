@@ -10,23 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.view import FLIPPED, View
 
 Json = Any
 FloatArray = NDArray[Any]
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[Any]
 
-
-View = Literal["filmed", "mirrored", "other", "turned"]
-"""How a clip is compared with another, see features/viewpoint.py."""
-VIEWS: tuple[View, ...] = get_args(View)
-FLIPPED: tuple[View, ...] = ("mirrored", "other")  # views in which the picture is shown flipped
 
 MOST_FPS = 1e6  # frames per second
 MOST_PIXELS = 10**6  # of a side of a frame

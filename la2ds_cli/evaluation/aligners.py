@@ -18,7 +18,8 @@ from la2ds_cli.alignment.consensus import (
 )
 from la2ds_cli.alignment.viewpoint import choose_view
 from la2ds_cli.core.config_sections import AlignConfig
-from la2ds_cli.core.types import FloatArray, PoseSequence, View
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.core.view import View
 from la2ds_cli.features.viewpoint import movements, possible_views, seen
 
 

@@ -14,7 +14,8 @@ from dataclasses import replace
 import numpy as np
 
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
-from la2ds_cli.core.types import FLIPPED, VIEWS, FloatArray, PoseSequence, View
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.core.view import FLIPPED, VIEWS, View
 from la2ds_cli.features.pose_features import centre_and_scale, fill_gaps, flipped, mirror
 from la2ds_cli.features.spatial import heading, known_in_3d, turned
 from la2ds_cli.features.tempo import paced_movement

@@ -26,7 +26,8 @@ from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import FloatArray, PoseSequence, View
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.core.view import View
 from la2ds_cli.features.spatial import in_3d
 from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.features.viewpoint import movements, possible_views, seen

@@ -25,7 +25,7 @@ from la2ds_cli.core.phase_table import (
 )
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import PROJECT_FILE, Project
-from la2ds_cli.core.types import View
+from la2ds_cli.core.view import View
 from la2ds_cli.labels.clip_labels import (
     ClipLabels,
     boundaries_csv,

@@ -9,7 +9,6 @@ updates it, one part at a time.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,18 +18,16 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.alignment.clip_features import pose_feature
 from la2ds_cli.core import artifact
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import FloatArray, IntArray
-from la2ds_cli.features.tempo import SPEED_RATE
+from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.retrieval.search import Frames
 
-VERSION = 1  # also increased when pose_feature returns other values
-SAME_RATE = 0.01  # relative difference of two equal frame rates, as in resample.time_grid
+VERSION = 1  # also increased when paced_movement returns other values
 PART_BYTES = 64 << 20  # of features; a part that has reached this size takes no further clip
 _CLIP = "clip "  # prefix of the ids in the inputs of a part's recipe
 _PART = "part "  # prefix of the numbers in the inputs of the index's recipe
@@ -41,14 +38,13 @@ class ClipRows:
     """The rows of one clip in the index.
 
     key: of the poses or the embedding behind them. value: (T, D) float32. frame: (T,) int64. time:
-    (T,) float64 seconds. rate: median frames per second, None for a single frame.
+    (T,) float64 seconds.
     """
 
     key: str
     value: FloatArray
     frame: IntArray
     time: FloatArray
-    rate: float | None
 
 
 @dataclass(frozen=True)
@@ -56,8 +52,7 @@ class Part:
     """Rows of consecutive clips.
 
     clips: ids in the order of the rows. start: (C + 1,) int64, the first row of each clip, then R.
-    value: (R, D) float32. frame: (R,) int64, in the source. time: (R,) float64 seconds. rate: one
-    per clip, as in ClipRows.
+    value: (R, D) float32. frame: (R,) int64, in the source. time: (R,) float64 seconds.
     """
 
     clips: tuple[str, ...]
@@ -65,7 +60,6 @@ class Part:
     value: FloatArray
     frame: IntArray
     time: FloatArray
-    rate: tuple[float | None, ...]
     recipe: artifact.Recipe
 
     def rows(self, number: int) -> ClipRows:
@@ -73,7 +67,7 @@ class Part:
         rows = slice(self.start[number], self.start[number + 1])
         key = self.recipe.inputs[_CLIP + self.clips[number]]
         value, frame, time = (array[rows] for array in (self.value, self.frame, self.time))
-        return ClipRows(key, value, frame, time, self.rate[number])
+        return ClipRows(key, value, frame, time)
 
 
 @dataclass(frozen=True)
@@ -110,11 +104,6 @@ class FrameIndex:
         if clip not in self._where:
             return None
         return self._where[clip][0].recipe.inputs[_CLIP + clip]
-
-    def rate(self, clip: str) -> float | None:
-        """Median frames per second of a clip of `clips`."""
-        part, number = self._where[clip]
-        return part.rate[number]
 
     def rows(self, clip: str) -> ClipRows:
         """Views of the rows of a clip of `clips`."""
@@ -190,7 +179,7 @@ def part_name(key: str) -> str:
 
 
 def _write_part(path: Path, recipe: artifact.Recipe, clips: Mapping[str, ClipRows]) -> None:
-    start, rates = _start(clips), [clip.rate for clip in clips.values()]
+    start = _start(clips)
     rows, width = int(start[-1]), next(iter(clips.values())).value.shape[1]
     arrays = {
         "start": ("<i8", start.shape),
@@ -198,7 +187,7 @@ def _write_part(path: Path, recipe: artifact.Recipe, clips: Mapping[str, ClipRow
         "frame": ("<i8", (rows,)),
         "time": ("<f8", (rows,)),
     }
-    facts = {"clips": list(clips), "rate": rates}
+    facts = {"clips": list(clips)}
     with artifact.open_arrays(path, arrays, recipe, facts) as file:
         file.write("start", 0, start)
         for first, clip in zip(start.tolist(), clips.values(), strict=False):
@@ -217,8 +206,7 @@ def _assembled(recipe: artifact.Recipe, clips: Mapping[str, ClipRows]) -> Part:
     value = np.concatenate([clip.value for clip in clips.values()], dtype=np.float32)
     frame = np.concatenate([clip.frame for clip in clips.values()], dtype=np.int64)
     time = np.concatenate([clip.time for clip in clips.values()], dtype=np.float64)
-    rates = tuple(clip.rate for clip in clips.values())
-    return Part(tuple(clips), _start(clips), value, frame, time, rates, recipe)
+    return Part(tuple(clips), _start(clips), value, frame, time, recipe)
 
 
 def _show(folder: Path, recipe: artifact.Recipe) -> None:
@@ -270,7 +258,6 @@ def _read_part(path: Path, key: str) -> Part | None:
             arrays["value"],
             arrays["frame"],
             arrays["time"],
-            tuple(facts["rate"]),
             recipe,
         )
     except (artifact.ArtifactError, FileNotFoundError, KeyError, TypeError):
@@ -283,11 +270,10 @@ def _fits_together(part: Part) -> bool:
     named = {name for name in part.recipe.inputs if name.startswith(_CLIP)}
     return bool(
         all(isinstance(name, str) for name in part.clips)
-        and all(rate is None or (isinstance(rate, float) and rate > 0) for rate in part.rate)
         and part.recipe.step == "index"
         and value.ndim == 2
         and value.dtype == np.float32
-        and len(start) == len(part.clips) + 1 == len(part.rate) + 1
+        and len(start) == len(part.clips) + 1
         and start[0] == 0
         and (np.diff(start) > 0).all()
         and start[-1] == len(value) == len(part.frame) == len(part.time)
@@ -355,7 +341,7 @@ def update_model_index(
                 hint=f"la2ds embed --run {run} --overwrite",
                 exit_code=ExitCode.MISMATCH,
             )
-        return ClipRows(recipe.key, value.value, value.frame, value.time, _rate(value.time))
+        return ClipRows(recipe.key, value.value, value.frame, value.time)
 
     config = {"features": "model", "skeleton": skeleton}
     wanted = _WantedRows(config, model, keys, clips.left_out, compute, prepare)
@@ -373,53 +359,21 @@ def _skeleton_of(project: Project, run: str, device: DeviceName) -> str:
 
 
 def update_pose_index(
-    project: Project,
-    skeleton: str,
-    progress: Progress | None = None,
-    *,
-    rate: float | None = None,
+    project: Project, skeleton: str, progress: Progress | None = None
 ) -> IndexUpdate:
-    """The index of the movement of the joints, for all clips of a skeleton.
-
-    Velocities are computed at the lowest frame rate of all clips, at most SPEED_RATE; if it
-    changes, every clip is computed again. rate: that of a store; if it differs from this rate, it
-    is used instead, and the index gets a separate name.
-    """
+    """The index of the movement of the joints (`paced_movement`), for all clips of a skeleton."""
     clips = _clips(project, skeleton, "the query")
-    name = f"pose-{skeleton}"
-    old = read_index(project.index_path(name))
-    fps = _lowest_rate(project, clips.pose, old)
-    if fps > SPEED_RATE * (1 + SAME_RATE):
-        fps = SPEED_RATE
-    if rate is not None and not math.isclose(rate, fps, rel_tol=SAME_RATE):
-        name, fps = f"{name}-{rate:g}fps", rate
 
     def compute(video: str) -> Outcome:
         pose = project.read_pose(video)[0]
-        try:
-            value = pose_feature(pose, fps, video).astype(np.float32)
-        except UserError as error:
-            return error.message
-        return ClipRows(clips.pose[video], value, pose.frame, pose.time, _rate(pose.time))
+        if np.isnan(pose.xy).all():
+            return f"no joint was seen in {video}"
+        value = paced_movement(pose).astype(np.float32)
+        return ClipRows(clips.pose[video], value, pose.frame, pose.time)
 
-    config = {"features": "pose", "skeleton": skeleton, "fps": fps}
+    config = {"features": "pose", "skeleton": skeleton}
     wanted = _WantedRows(config, "", clips.pose, clips.left_out, compute)
-    return _update(project, name, wanted, progress)
-
-
-def _lowest_rate(project: Project, keys: Mapping[str, str], old: FrameIndex | None) -> float:
-    """The lowest frame rate of the clips; 1 if no clip has one. keys: of their poses."""
-    lowest = np.inf
-    for video, key in keys.items():
-        if old is not None and old.key(video) == key:
-            rate = old.rate(video)
-        else:
-            rate = _rate(project.pose_times(video))
-        lowest = min(lowest, rate or np.inf)
-    return float(lowest) if np.isfinite(lowest) else 1.0
-
-
-# --- shared by both -------------------------------------------------------------------------
+    return _update(project, f"pose-{skeleton}", wanted, progress)
 
 
 @dataclass(frozen=True)
@@ -446,10 +400,6 @@ def _clips(project: Project, skeleton: str, owner: str) -> _Clips:
         else:
             left_out[video.id] = f"has the skeleton {facts['skeleton']}, {owner} {skeleton}"
     return _Clips(pose, left_out)
-
-
-def _rate(time: FloatArray) -> float | None:
-    return 1 / float(np.median(np.diff(time))) if len(time) > 1 else None
 
 
 @dataclass(frozen=True)

@@ -85,8 +85,7 @@ def retrieve(
     if choice.kind != "pose":
         update = update_model_index(project, run, device, progress, skeleton=pose.skeleton)
     else:
-        rate = None if opened is None else opened.pose_rate(pose.skeleton)
-        update = update_pose_index(project, pose.skeleton, progress, rate=rate)
+        update = update_pose_index(project, pose.skeleton, progress)
     _check_query(update, video)
     phases, looked_up = project.phases(), None
     if opened is None:

@@ -8,7 +8,6 @@ From top to bottom: the query of a store, the store, and its errors.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -19,8 +18,7 @@ from filelock import FileLock
 
 from la2ds_cli.core.errors import ExitCode, UserError, first_line
 from la2ds_cli.core.optional_package import optional_import
-from la2ds_cli.core.types import MOST_FPS
-from la2ds_cli.retrieval.index import SAME_RATE, VERSION, FrameIndex
+from la2ds_cli.retrieval.index import VERSION, FrameIndex
 
 FACTS = b"la2ds"  # the one key of metadata, of a table and of its vectors
 
@@ -84,39 +82,21 @@ class Store:
         with reported(uri):
             return cls(asked, lancedb.connect(uri))
 
-    def pose_rate(self, skeleton: str) -> float | None:
-        """The frame rate at which velocities of the joints are computed in this store; None if it
-        has no such clips."""
-        table = self._opened(_table_name("pose", skeleton, ""))
-        if table is None:
-            return None
-        rate = _facts(self.uri, table).get("fps")
-        if not isinstance(rate, float) or not 0 < rate <= MOST_FPS:
-            raise unfit(self.uri)
-        return rate
-
     def table(self, index: FrameIndex) -> tuple[str, Any]:
         """The name of the table for the rows of an index, and the table, which is created if it
-        does not exist. Raises UserError: exit 3 for a table that la2ds did not create, 5 if another
-        project has just created it with velocities at another rate, 7 if it cannot be written."""
+        does not exist. Raises UserError: exit 3 for a table that la2ds did not create, 7 if it
+        cannot be written."""
         config, model = index.recipe.config, str(index.recipe.inputs["model"])
         name = _table_name(config["features"], config["skeleton"], model)
-        schema = _schema(index.frames.width, {"model": model, "fps": config.get("fps")})
+        schema = _schema(index.frames.width, {"model": model})
         table = self._opened(name)
         if table is None:
             table = self._made(name, schema)
         # Other metadata of a schema can name functions for lancedb to call.
         if not table.schema.equals(schema) or set(table.schema.metadata or {}) != {FACTS}:
             raise unfit(self.uri)
-        facts, fps = _facts(self.uri, table), config.get("fps")
-        if facts.get("model") != model:
+        if _facts(self.uri, table).get("model") != model:
             raise unfit(self.uri)
-        if fps is not None and not math.isclose(facts["fps"], fps, rel_tol=SAME_RATE):
-            raise UserError(
-                f"another project has just been the first to write to the store {self.uri}",
-                hint="run the same command again",
-                exit_code=ExitCode.MISMATCH,
-            )
         return name, table
 
     def _made(self, name: str, schema: Any) -> Any:
@@ -165,7 +145,7 @@ def _table_name(features: str, skeleton: str, model: str) -> str:
 
 def _schema(width: int, facts: Mapping[str, Any]) -> Any:
     """The columns of a table, with metadata that apply to all rows: `model`, the digest of the
-    weights, empty for raw poses; and `fps`, None except for raw poses."""
+    weights, empty for raw poses."""
     import pyarrow as pa
 
     text, seconds = pa.string(), pa.float64()

@@ -46,6 +46,7 @@ from la2ds_cli.core.notes import Row as NoteRow
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import BoolArray, PoseSequence
+from la2ds_cli.core.view import ViewName
 from la2ds_cli.studio.anchors import Anchor, anchors_among, anchors_of, write_anchors
 from la2ds_cli.studio.anchors import Row as AnchorRow
 from la2ds_cli.views.report.pair_data import (
@@ -110,15 +111,15 @@ class HeldPair:
     lock: Lock = field(default_factory=Lock)
 
     @classmethod
-    def prepared(cls, project: Project, a: str, b: str, view: str = "auto") -> HeldPair:
+    def prepared(cls, project: Project, a: str, b: str, view: ViewName = "auto") -> HeldPair:
         """Prepare and align two clips. view: of B, see studio.pair.VIEWS. Raises what
         find_alignment raises."""
         said, cache = _Notes(), AlignmentCache()
-        request = AlignRequest(project.config())  # view=view, once a request has one
+        request = AlignRequest(project.config(), view=view)
         pair = prepare_pair(project, a, b, request, said)
         pair = replace(pair, names=(pair.clips[0].title, pair.clips[1].title))
         plain = align_pair(project, pair, request, said, cache)
-        doubts = doubt(plain.same_movement, pair.names), getattr(plain, "unclear", "")
+        doubts = doubt(plain.same_movement, pair.names), plain.unclear
         warnings = [f"{each}." for each in doubts if each]
         if slow := slow_motion(plain, pair.names):
             said.note(

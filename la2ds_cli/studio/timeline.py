@@ -23,7 +23,7 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.csv_tables import read_rows
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import VIEWS, View
+from la2ds_cli.core.view import VIEWS, View
 from la2ds_cli.features.viewpoint import shown
 from la2ds_cli.studio.clips import posed_clip
 from la2ds_cli.studio.pages import named_to_command, page, posted
@@ -220,7 +220,8 @@ def _placed(
 
 def _view(name: object) -> View:
     """The view of that name; as filmed if there is none."""
-    return next((view for view in VIEWS if view == name), "filmed")
+    views: dict[object, View] = {view: view for view in VIEWS}
+    return views.get(name, "filmed")
 
 
 # --- commands -------------------------------------------------------------------------------------

@@ -23,7 +23,8 @@ from la2ds_cli.alignment.request import features_name
 from la2ds_cli.alignment.viewpoint import IN_WORDS
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, Phase, PoseSequence, View
+from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, Phase, PoseSequence
+from la2ds_cli.core.view import View
 from la2ds_cli.features.resample import even_rows, frame_edges
 from la2ds_cli.video.reader import VideoFile, video_file
 from la2ds_cli.views.figure import BLUE, GREEN, GREY, ORANGE, RED, phase_colours, printable, stacked

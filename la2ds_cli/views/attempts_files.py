@@ -27,7 +27,8 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.csv_tables import number_cell, table_text
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import FloatArray, PoseSequence, View
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.core.view import View
 from la2ds_cli.features.resample import frame_edges
 from la2ds_cli.video.reader import video_file
 from la2ds_cli.views.compare_page import (

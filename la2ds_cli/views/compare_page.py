@@ -28,7 +28,8 @@ from la2ds_cli.compare.result import (
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.core.types import FloatArray, IntArray, View
+from la2ds_cli.core.types import FloatArray, IntArray
+from la2ds_cli.core.view import View
 from la2ds_cli.features.joint_angles import angle_triples
 from la2ds_cli.features.pose_features import body_frame
 from la2ds_cli.features.resample import frame_edges

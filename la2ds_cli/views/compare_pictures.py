@@ -15,7 +15,8 @@ from la2ds_cli.compare.result import CompareResult, amount, joint_name
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
-from la2ds_cli.core.types import BoolArray, FloatArray, PoseSequence, View
+from la2ds_cli.core.types import BoolArray, FloatArray, PoseSequence
+from la2ds_cli.core.view import View
 from la2ds_cli.features.joint_angles import angle_triples
 from la2ds_cli.features.pose_features import body_frame
 from la2ds_cli.poses.trust import trusted

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton, joint_side
-from la2ds_cli.core.types import FLIPPED, BoolArray, FloatArray, PoseSequence, View
+from la2ds_cli.core.types import BoolArray, FloatArray, PoseSequence
+from la2ds_cli.core.view import FLIPPED, View
 from la2ds_cli.features.crop import clip_box
 from la2ds_cli.features.viewpoint import shown
 from la2ds_cli.poses.trust import trusted

@@ -101,6 +101,7 @@ def align(
     run: str = "default",
     features: Literal["auto", "model", "base", "pose"] = "auto",
     method: str | None = None,
+    view: Literal["auto", "filmed", "mirrored", "other", "turned"] = "auto",
     settings: Mapping[str, Any] | None = None,
     device: DeviceName = "auto",
     verbose: bool = False,
@@ -113,7 +114,9 @@ def align(
 
     features: `model` compares embeddings of `run`, `base` those of the base model, `pose` the
     joints; `auto` takes the model where the run has one. method: `dtw`, `nearest`, `linear`,
-    or the dotted path of a module of your own; None = as project.toml says. settings:
+    or the dotted path of a module of your own; None = as project.toml says. view: how B is
+    compared: `filmed`, as the `mirrored` person, from the `other` side, `turned` to A's camera by
+    its joints in metres, or `auto`, whichever is nearest. settings:
     values by `section.key` for this call, such as {"align.gaps": False} (docs/settings.md).
 
     Raises UserError for an unknown method or setting (exit 2), a name that is neither a file nor a
@@ -125,7 +128,8 @@ def align(
     from la2ds_cli.alignment.path import matched_time
     from la2ds_cli.alignment.request import AlignRequest
 
-    request = AlignRequest(merged_config(project, settings), run, features, method, device)
+    config = merged_config(project, settings)
+    request = AlignRequest(config, run, features, method, device, view=view)
     with _progress(verbose) as progress:
         result = find_alignment(project._stored, str(a), str(b), request, progress)
     alignment = result.alignment
@@ -145,7 +149,8 @@ def align(
         cost=alignment.cost,
         features=alignment.features,
         method=alignment.method,
-        mirrored=alignment.mirrored,
+        view=alignment.view,
+        unclear=result.unclear,
         references=result.references,
         mean_confidence=result.mean_confidence,
         _project=project._stored,

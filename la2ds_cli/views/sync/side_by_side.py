@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from la2ds_cli.core.types import FLIPPED, BoolArray, FloatArray, IntArray, PoseSequence, View
+from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence
+from la2ds_cli.core.view import FLIPPED, View
 from la2ds_cli.features.viewpoint import shown
 from la2ds_cli.poses.trust import with_trust
 from la2ds_cli.video.reader import Image, VideoFile

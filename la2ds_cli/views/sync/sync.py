@@ -16,7 +16,8 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.output_paths import check_suffix, spare_project
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import BoolArray, IntArray, PoseSequence, View
+from la2ds_cli.core.types import BoolArray, IntArray, PoseSequence
+from la2ds_cli.core.view import View
 from la2ds_cli.evaluation.phase_labels import phase_names
 from la2ds_cli.video.reader import Image, VideoFile, probe, video_file
 from la2ds_cli.video.writer import write_video

@@ -1,0 +1,10 @@
+"""The views in which a clip is compared with another; features/viewpoint.py says what they are."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+View = Literal["filmed", "mirrored", "other", "turned"]
+VIEWS: tuple[View, ...] = get_args(View)
+FLIPPED: tuple[View, ...] = ("mirrored", "other")  # views in which the picture is shown flipped
+ViewName = Literal["auto", "filmed", "mirrored", "other", "turned"]  # auto: the nearest view
