@@ -21,6 +21,7 @@ from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.core.view import ViewName
 from la2ds_cli.features.joint_angles import angle_triples
 from la2ds_cli.features.pose_features import body_frame
 from la2ds_cli.studio.anchors import Anchor
@@ -31,7 +32,7 @@ from la2ds_cli.studio.pages import named_to_command, page, posted, with_names
 from la2ds_cli.views.report.frame_images import windows
 from la2ds_cli.views.report.pair_data import page_clip, pair_json
 
-VIEWS = {
+VIEWS: dict[ViewName, str] = {
     "auto": "view: find out",
     "filmed": "as filmed",
     "mirrored": "mirrored",
@@ -46,7 +47,7 @@ class ClipPair(NamedTuple):
 
     a: Video
     b: Video
-    view: str = "auto"
+    view: ViewName = "auto"
     force: bool = False
 
     @property
@@ -67,10 +68,10 @@ def _checked_pair(
     such view, (exit 4) if a clip has no joints."""
     if not (a and b):
         raise UserError("choose two clips of the project", hint="go back to the list of pairs")
-    view = view or "auto"
-    if view not in VIEWS:
+    named = next((known for known in VIEWS if known == (view or "auto")), None)
+    if named is None:
         raise UserError(f"unknown view {view[:40]!a}", hint=f"one of {', '.join(VIEWS)}")
-    requested = ClipPair(posed_clip(project, a), posed_clip(project, b), view, force)
+    requested = ClipPair(posed_clip(project, a), posed_clip(project, b), named, force)
     if requested.a.id == requested.b.id:
         raise UserError("a pair needs two different clips", hint="choose another clip for B")
     return requested

@@ -63,15 +63,15 @@ class Aligned:
     counterpart. time_b_low, time_b_high: (N,) float64, the interval that holds the true moment in
     90 % of cases. within: (N,) float64, seconds from the match to the farther of the two.
     certainty: for each frame of A `sure`, `unsure` or `no counterpart`. confidence: (N,) float32,
-    the probability that the match is right to within 5 % of B's length or 0.1 s, 0 where there is no
-    counterpart. speed_ratio: (N,) float64, seconds of B for a second of A; 2 means that B takes
+    the probability that the match is right to within 5 % of B's length or 0.1 s, 0 where there is
+    no counterpart. speed_ratio: (N,) float64, seconds of B for a second of A; 2 means that B takes
     twice as long; NaN where unmatched. path: (P, 2) int64, pairs of rows of A and B. cost: (P,)
     float32, the distance of the features of each pair.
 
-    features: `model`, `base` or `pose`. method: how they were aligned. view: in which B
-    was compared (`align`). unclear: a sentence if B may have to be compared in another view, which
-    leaves nothing sure; else empty. references: the number of reference clips of the consensus, 0 for a direct alignment.
-    mean_confidence: over the matched frames of A.
+    features: `model`, `base` or `pose`. method: how they were aligned. view: in which B was
+    compared (`align`). unclear: a sentence if B may have to be compared in another view, which
+    leaves nothing sure; else empty. references: the number of reference clips of the consensus, 0
+    for a direct alignment. mean_confidence: over the matched frames of A.
     """
 
     a: str
