@@ -241,14 +241,14 @@ def test_a_video_that_is_gone_is_named(tmp_path: Path):
     from tests.poses.grey_people import film
 
     project = Project.create(tmp_path / "project")
-    for name in ("here", "gone"):
-        film(tmp_path / f"{name}.mp4", [{200: (60, 30, 110, 140)}] * (20 + len(name)))
+    for name, length in (("here", 20), ("gone", 25)):
+        film(tmp_path / f"{name}.mp4", [{200: (60, 30, 110, 140)}] * length)
     grey = PosesConfig(detector="tests.poses.grey_people", pose="tests.poses.grey_people")
     extract_poses(project, [str(tmp_path / "here.mp4"), str(tmp_path / "gone.mp4")], grey)
-    add_sequence(project, "imported", sequence(warped_phase(30)))
+    add_sequence(project, "imported", sequence(warped_phase(30, seed=9)))
     assert project_status(project, project.config()).gone == []
     (tmp_path / "gone.mp4").unlink()
     (gone,) = project_status(project, project.config()).gone
     assert gone in {video.id for video in project.videos() if video.path.endswith("gone.mp4")}
     shown = CliRunner().invoke(app, ["status", "--project", str(project.root)])
-    assert f"1 without their video: {gone}; put the files back" in shown.output
+    assert f"1 without their video: {gone}; put" in " ".join(shown.output.split())
