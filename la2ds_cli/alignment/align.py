@@ -22,15 +22,17 @@ from la2ds_cli.alignment.clip_features import FeatureSource
 from la2ds_cli.alignment.confidence import tolerance_of
 from la2ds_cli.alignment.consensus import consensus_estimates, pairwise_paths
 from la2ds_cli.alignment.distance import pair_distance
-from la2ds_cli.alignment.gaps import all_rows
-from la2ds_cli.alignment.match import Estimates, doubted, match_features, with_rivals
+from la2ds_cli.alignment.gaps import SharedRows, all_rows
+from la2ds_cli.alignment.match import UNCLEAR, Estimates, doubted, match_features, with_rivals
 from la2ds_cli.alignment.pair_features import SeenPair, load_features, reference_features
 from la2ds_cli.alignment.path import is_monotone, speed_ratio
+from la2ds_cli.alignment.period import a_repetition_away, period
 from la2ds_cli.alignment.request import AlignRequest, PreparedPair, prepare_pair
 from la2ds_cli.alignment.result import AlignResult, Match
 from la2ds_cli.alignment.same_movement import Sameness, check_same_movement, doubt, same_movement
 from la2ds_cli.alignment.viewpoint import IN_WORDS
 from la2ds_cli.core.clip import VIDEO_SUFFIXES, ClipOptions, Video
+from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
@@ -233,9 +235,27 @@ def match_pair(
     if pair.choice.kind != "pose":  # a second opinion: by the movement alone
         moving = seen_pair.a, seen_pair.b[choice.view]
         alone = match_features(*moving, rows, settings, None, anchors, tolerance)
-        chosen = doubted(chosen, alone, tolerance)
+        chosen = doubted(chosen, alone.position, tolerance)
+    chosen = _repeating(chosen, pair, rows, settings, tolerance)
     rivals = [match(view, None) for view in choice.rivals]
     return with_rivals(chosen, rivals, tolerance)
+
+
+def _repeating(
+    match: Match, pair: PreparedPair, rows: SharedRows, settings: AlignConfig, tolerance: float
+) -> Match:
+    """The match, with the doubt that it could be a repetition earlier or later, such as a step."""
+    pose = pair.paced[1]
+    seconds = period(pose)
+    if seconds is None or settings.method != "dtw" or not settings.open_ends:
+        return match
+    frames = max(1, round(seconds / frame_period(pose.time, pose.fps)))
+    known = ~np.isnan(match.position)
+    for place in a_repetition_away(match.a[rows.a], match.b[rows.b], frames, settings):
+        other = rows.position(place)
+        if (np.abs(other - match.position) > tolerance).sum() >= UNCLEAR * known.sum():
+            match = replace(doubted(match, other, tolerance), repeats=seconds)
+    return match
 
 
 def anchored_frames(

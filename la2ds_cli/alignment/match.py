@@ -113,15 +113,16 @@ def _locate_between(
 UNCLEAR = 0.25  # share of A's matched frames from which a rival view leaves nothing sure
 
 
-def doubted(match: Match, other: Match, tolerance: float) -> Match:
+def doubted(match: Match, other: FloatArray, tolerance: float) -> Match:
     """The match, unsure where another one of the same clips finds another moment.
 
-    Where they lie farther apart than the tolerance, in frames of B, the interval holds both.
+    other: (N,) position in B of each frame of A. Where it lies farther from the match than the
+    tolerance, in frames of B, the interval holds both.
     """
     sure = match.certainty
-    apart = np.abs(other.position - match.position) > tolerance  # False for NaN
-    low = np.where(apart, np.fmin(sure.low, other.position), sure.low)
-    high = np.where(apart, np.fmax(sure.high, other.position), sure.high)
+    apart = np.abs(other - match.position) > tolerance  # False for NaN
+    low = np.where(apart, np.fmin(sure.low, other), sure.low)
+    high = np.where(apart, np.fmax(sure.high, other), sure.high)
     confidence = np.where(apart, np.minimum(sure.confidence, DOUBTFUL), sure.confidence)
     return replace(match, certainty=Certainty(confidence.astype(np.float32), low, high))
 
@@ -139,7 +140,7 @@ def with_rivals(match: Match, rivals: Sequence[Match], tolerance: float) -> Matc
         apart = np.abs(rival.position - match.position) > tolerance  # False for NaN
         if apart.sum() >= UNCLEAR * known.sum():
             unclear.append(rival.view)
-        match = doubted(match, rival, tolerance)
+        match = doubted(match, rival.position, tolerance)
     if not unclear:
         return match
     sure = match.certainty

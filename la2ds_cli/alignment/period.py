@@ -1,9 +1,15 @@
-"""Whether a clip's movement repeats within it, as steps do, and after how many seconds."""
+"""Whether a clip's movement repeats within it, as steps do, and whether its matches could be a
+repetition earlier or later."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
+from la2ds_cli.alignment.consensus import PairwisePath, pairwise_path
+from la2ds_cli.alignment.distance import mean_nearest_squared
+from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.resample import interpolate, time_grid
 from la2ds_cli.features.tempo import HIGHEST_RATE, paced_movement
@@ -59,3 +65,34 @@ def self_correlation(value: FloatArray, longest: int) -> FloatArray:
             product = float((value[: len(value) - lag] * value[lag:]).sum())
             alike[lag] = product / np.sqrt(before * after)
     return alike
+
+
+AS_GOOD = 1.3
+"""Ratio of costs below which a match a repetition away may be the right one. Walks of equally many
+steps have 1.34 or more in 95 % of pairs; where one of them lacks a stride, 1.0 to 1.25."""
+FEWEST_FRAMES = 8  # that must be left of B without a repetition
+
+
+def a_repetition_away(
+    a: FloatArray, b: FloatArray, frames: int, config: AlignConfig
+) -> Iterator[FloatArray]:
+    """Positions (N,) in B of each frame of A, NaN = no counterpart, if B began a repetition later
+    or ended one earlier, where that costs about as little.
+
+    a: (N, D). b: (M, D). frames: of B, the period of its movement.
+    The cost is that of the path with open ends, those of frames left out included.
+    """
+    unit = config.skip_cost * mean_nearest_squared(a, b)
+
+    def cost(path: PairwisePath) -> float:
+        matched_a, matched_b = ((~np.isnan(side)).sum() for side in (path.forward, path.backward))
+        left_out = len(a) - matched_a + len(path.backward) - matched_b
+        return float(path.cost * max(matched_a, matched_b) + unit * left_out)
+
+    usual = cost(pairwise_path(a, b, config))
+    for part in (slice(frames, None), slice(0, len(b) - frames)):
+        if len(b) - frames < FEWEST_FRAMES:
+            return
+        path = pairwise_path(a, b[part], config)
+        if cost(path) < AS_GOOD * usual:
+            yield path.forward + (part.start or 0)

@@ -41,7 +41,8 @@ class Match:
     """The position in clip B of each frame of clip A. a (N, D), b (M, D): features as they were
     compared. path: (P, 2) whole frames. position: (N,) frames of B, NaN = no counterpart.
     certainty: of every frame of A. view: in which B was compared. unclear: other views in which it
-    may have to be compared. references: number of reference clips used."""
+    may have to be compared. repeats: seconds after which B repeats itself, if the match could be a
+    repetition earlier or later. references: number of reference clips used."""
 
     a: FloatArray
     b: FloatArray
@@ -50,6 +51,7 @@ class Match:
     certainty: Certainty
     view: View = "filmed"
     unclear: tuple[View, ...] = ()
+    repeats: float | None = None
     references: int = 0
 
 
@@ -83,8 +85,15 @@ class AlignResult:
 
     @property
     def unclear(self) -> str:
-        """A sentence if it is not clear in which view B has to be compared, empty if it is."""
-        return unclear_view(self.b.name, self.match.view, self.match.unclear)
+        """A sentence if it is not clear in which view B has to be compared, or which of its
+        repetitions, such as steps, A shows; else empty."""
+        said = [unclear_view(self.b.name, self.match.view, self.match.unclear)]
+        if self.match.repeats is not None:
+            said.append(
+                f"{self.b.name} repeats itself every {self.match.repeats:.2f} s, and the matches "
+                "could be one repetition earlier or later: --anchor says where one belongs"
+            )
+        return "; ".join(filter(None, said))
 
     @property
     def references(self) -> int:
@@ -154,6 +163,7 @@ class AlignResult:
             "others": self.references,
             "view": alignment.view,
             "unclear_views": list(self.match.unclear),
+            "repeats_every": self.match.repeats and round(self.match.repeats, 3),
             "mirrored": alignment.mirrored,
             "mean_cost": float(alignment.cost.mean()),
             "mean_confidence": self.mean_confidence,

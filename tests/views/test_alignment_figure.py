@@ -272,7 +272,9 @@ def test_lines_join_matched_moments_and_are_darker_where_surer(drawn) -> None:
     ends = np.stack([path.vertices for path in lines.get_paths()])
     np.testing.assert_allclose(ends[:, 0, 0], (i + 0.5) / len(found.time_a), atol=1e-6)
     np.testing.assert_allclose(ends[:, 1, 0], (j + 0.5) / len(found.time_b), atol=1e-6)
-    np.testing.assert_allclose(np.array(lines.get_alpha(), float), 0.12 + 0.88 * found.confidence[i])
+    np.testing.assert_allclose(
+        np.array(lines.get_alpha(), float), 0.12 + 0.88 * found.confidence[i]
+    )
 
 
 def test_what_is_cut_off_or_dotted_says_so_and_no_phase_is_a_formula(project: Project) -> None:
