@@ -236,7 +236,8 @@ def match_pair(
         moving = seen_pair.a, seen_pair.b[choice.view]
         alone = match_features(*moving, rows, settings, None, anchors, tolerance)
         chosen = doubted(chosen, alone.position, tolerance)
-    chosen = _repeating(chosen, pair, rows, settings, tolerance)
+    if not anchors:
+        chosen = _repeating(chosen, pair, rows, settings, tolerance)
     rivals = [match(view, None) for view in choice.rivals]
     return with_rivals(chosen, rivals, tolerance)
 
