@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_models.startup import own_folder
 
 if TYPE_CHECKING:
     import torch
@@ -48,10 +49,11 @@ def _has_gpu_driver() -> bool:
     driver."""
     if "torch" in sys.modules or Path("/dev/kfd").exists():  # the latter is AMD's
         return True
-    try:
-        ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
-    except OSError:
-        return False
+    with own_folder():  # a search path with an empty part would look in the current one
+        try:
+            ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
+        except OSError:
+            return False
     return True
 
 
