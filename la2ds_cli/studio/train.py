@@ -25,7 +25,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from la2ds_cli.alignment.agreement import read_run_check
-from la2ds_cli.core import artifact
+from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.config import ADDED, Config, load_config, preset_names
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
@@ -122,9 +122,7 @@ def course(project: Project, run: str, jobs: Jobs | None = None) -> Course:
 def _rows(path: Path) -> list[dict[str, Any]]:
     """The complete lines of a file of curves, in the order of their steps."""
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            return []
-        lines = path.read_text("utf-8", "replace").splitlines()
+        lines = regular_file.content(path, _MOST_BYTES).decode("utf-8", "replace").splitlines()
     except OSError:
         return []
     rows = []
@@ -215,7 +213,7 @@ def about_run(project: Project, run: str, state: ProjectStatus, jobs: Jobs) -> d
 def _stored(folder: Path) -> dict[str, Any]:
     """The settings of a run, empty if they cannot be read."""
     try:
-        return tomllib.loads((folder / "config.toml").read_text("utf-8"))
+        return tomllib.loads(regular_file.text(folder / "config.toml"))
     except (OSError, ValueError, RecursionError):
         return {}
 
@@ -483,7 +481,7 @@ def _result(request: Request) -> Response:
         raise UserError("there is no such evaluation", hint="load the page again")
     path = project.results_dir("evaluate") / f"{name}.json"
     try:
-        shown = evaluation_json(json.loads(path.read_text("utf-8")))
+        shown = evaluation_json(json.loads(regular_file.text(path)))
     except artifact.FOREIGN as error:
         raise UserError(
             f"{path.name} is not a result of la2ds evaluate",
