@@ -15,7 +15,7 @@ import time
 import tomllib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
 
@@ -26,7 +26,7 @@ from starlette.routing import Route
 
 from la2ds_cli.alignment.agreement import read_run_check
 from la2ds_cli.core import artifact, regular_file
-from la2ds_cli.core.config import ADDED, Config, load_config, preset_names
+from la2ds_cli.core.config import ADDED, RENAMED, Config, load_config, preset_names
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
 from la2ds_cli.core.table import Table
@@ -404,7 +404,8 @@ def _minutes(given: Mapping[str, Any]) -> list[str]:
 
 def settings_of_run(project: Project, run: str) -> list[str]:
     """The options that continue a run with its original settings. Raises UserError (exit 5) if they
-    name modules or files outside la2ds, which the author of a foreign project could have chosen."""
+    name modules or files outside la2ds, which the author of a foreign project could have chosen, or
+    have names that are no settings."""
     stored, folder = _stored(project.run_dir(run)), project.run_dir(run)
     preset = str(stored.get("preset", ""))
     own = UserError(
@@ -419,7 +420,11 @@ def settings_of_run(project: Project, run: str) -> list[str]:
     for section in SECTIONS:
         values, settings = stored.get(section, {}), getattr(config, section)
         unsaid = {key: value for (name, key), value in ADDED.items() if name == section}
+        known = {one.name for one in fields(settings)}
+        known |= {old for name, old in RENAMED if name == section}
         for key, value in (unsaid | values).items() if isinstance(values, dict) else ():
+            if key not in known:  # any text, which could end the setting and begin another
+                raise own
             if value == getattr(settings, key, None) or (section, key) in SPEED_ONLY:
                 continue
             if not (isinstance(value, bool) or _is_number(value) or _is_word(settings, key, value)):
