@@ -52,6 +52,8 @@ class Faults:
             name = self._name(path)
             if name is not None and flags & _WRITES:
                 self.count("create", name, path)
+            elif name is not None and flags & getattr(os, "O_NONBLOCK", 0):  # regular_file
+                self.count("read: open", name, path)
             result = open_handle(path, flags, *rest, **named)
             if name is not None:
                 self._names[result] = name

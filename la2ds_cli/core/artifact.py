@@ -23,6 +23,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from la2ds_cli.core import regular_file
 from la2ds_cli.core.errors import ExitCode, UserError, first_line
 
 try:
@@ -81,7 +82,7 @@ def _canonical(data: Any) -> str:
 
 def file_digest(path: Path) -> str:
     """SHA-256 hex digest of a file's content, read in blocks."""
-    with path.open("rb") as handle:
+    with regular_file.opened(path, most=None, links=True) as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
@@ -324,7 +325,7 @@ def _recipe_of(content: Any, path: Path | str) -> Recipe:
 def read_recipe(path: Path) -> Recipe:
     """The recipe stored in a JSON document. Raises ArtifactError, FileNotFoundError."""
     with _readable(path):
-        return _recipe_of(json.loads(path.read_text("utf-8")), path)
+        return _recipe_of(json.loads(regular_file.text(path)), path)
 
 
 # What can be raised if a JSON document is read and used that la2ds did not write.
@@ -337,7 +338,7 @@ FOREIGN = (
 def read_document(path: Path) -> dict[str, Any]:
     """A JSON document that la2ds keeps as a cache; empty if it is missing or damaged."""
     try:
-        document = json.loads(path.read_text("utf-8"))
+        document = json.loads(regular_file.text(path))
     except FOREIGN:
         return {}
     return document if isinstance(document, dict) else {}
@@ -373,7 +374,7 @@ def _unreadable(path: Path | str, error: Exception) -> Exception:
 def read_header(path: Path | str) -> tuple[Recipe, dict[str, Any]]:
     """Recipe and facts without reading the arrays. Raises ArtifactError, FileNotFoundError."""
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        handle = regular_file.descriptor(path, most=None)
         try:
             return _parse_header(path, _metadata(handle))
         finally:
@@ -420,8 +421,8 @@ def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], Recipe, dict[str, An
     """Arrays, recipe and facts. Raises ArtifactError, FileNotFoundError."""
     from safetensors import safe_open
 
-    with _readable(path):
-        path.stat()  # safe_open names no reason
+    # safe_open takes names alone, and gives no reason.
+    with _readable(path), regular_file.opened(path, most=None):
         with safe_open(path, framework="numpy") as handle:
             recipe, facts = _parse_header(path, handle.metadata())
             # safe_open is not iterable; keys() is its only listing.
@@ -433,7 +434,7 @@ def map_arrays(path: Path) -> tuple[dict[str, np.ndarray], Recipe, dict[str, Any
     """As read_arrays, but the arrays are read-only views of the file, which the system reads when
     they are used. Only for files that are replaced as a whole. Raises ArtifactError,
     FileNotFoundError."""
-    with _readable(path), path.open("rb") as stream:
+    with _readable(path), regular_file.opened(path, most=None) as stream:
         metadata, layout, begin = _layout(stream.fileno())
         recipe, facts = _parse_header(path, metadata)
         content = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from la2ds_cli.core import regular_file
 from la2ds_cli.core.artifact import cannot_read
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.untrusted_text import inert, without_mark
@@ -84,7 +85,7 @@ def read_table(
     """
     line = 1
     try:
-        with path.open(newline="", encoding="utf-8-sig") as handle:
+        with regular_file.opened_text(path, "utf-8-sig", newline="") as handle:
             reader = csv.reader(handle)
             columns = [without_mark(name) for name in next(reader, ())]
             parse = parser(columns)

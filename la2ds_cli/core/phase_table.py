@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from la2ds_cli.core import artifact
+from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.clip import MOST_FRAMES
 from la2ds_cli.core.csv_tables import heading, read_rows, table_text
 from la2ds_cli.core.types import Phase
@@ -190,7 +190,7 @@ def write_phase_table(path: Path, table: PhaseTable, backups: Path | None) -> Pa
     Raises UserError (exit 7) if either cannot be written.
     """
     content = artifact.encoded(table.text())
-    old = path.read_bytes() if path.exists() else None
+    old = regular_file.content(path) if path.exists() else None
     if old == content:
         return None
     copy = None if old is None or backups is None else _back_up(old, backups)

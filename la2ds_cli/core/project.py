@@ -15,7 +15,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from la2ds_cli.core import artifact
+from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.clip import (
     VIDEO_COLUMNS,
     Video,
@@ -75,14 +75,14 @@ class Project(ProjectFolder):
         """Open an existing project; raises UserError (exit 2) without a readable project.toml."""
         root = root.resolve()
         path = root / PROJECT_FILE
-        if not path.is_file():
+        if not path.exists():
             raise UserError(
                 f"{root} is not a la2ds project (no {PROJECT_FILE})",
                 hint="name the project with --project DIR; "
                 f"la2ds init {shlex.quote(str(root))} makes a new one",
             )
         try:
-            settings = tomllib.loads(path.read_text("utf-8-sig"))
+            settings = tomllib.loads(regular_file.text(path, "utf-8-sig"))
         except (ValueError, RecursionError) as error:  # also of numbers of thousands of digits
             raise UserError(f"{path} is not valid TOML: {error}") from error
         except OSError as error:
@@ -291,6 +291,14 @@ class Project(ProjectFolder):
         Raises FileNotFoundError and ArtifactError as artifact.read_header does."""
         recipe, facts = artifact.read_header(self.pose_path(video))
         return self.with_corrections(video, recipe, facts), facts
+
+    def checked_pose_header(self, video: str) -> tuple[artifact.Recipe, dict[str, Any]]:
+        """As pose_header, but raises UserError as read_pose does."""
+
+        def read(_: Path) -> tuple[artifact.Recipe, dict[str, Any]]:
+            return self.pose_header(video)
+
+        return self._read(self.pose_path(video), f"no poses for {video}", read)
 
     def with_corrections(
         self, video: str, recipe: artifact.Recipe, facts: Mapping[str, Any]

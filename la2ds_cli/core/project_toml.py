@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
-from la2ds_cli.core import artifact
+from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.artifact import encoded
 from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.errors import UserError
@@ -51,7 +51,7 @@ class Choice:
 
     def _text(self) -> str:
         try:
-            return self._path.read_text("utf-8-sig")
+            return regular_file.text(self._path, "utf-8-sig")
         except OSError as error:
             raise artifact.cannot_read(self._path, error) from error
 

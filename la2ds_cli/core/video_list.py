@@ -16,6 +16,7 @@ from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import Any, overload
 
+from la2ds_cli.core import regular_file
 from la2ds_cli.core.clip import VIDEO_COLUMNS, Video, are_plain_ids, check_columns, video_parser
 from la2ds_cli.core.csv_tables import read_table
 from la2ds_cli.core.errors import ExitCode, UserError
@@ -84,7 +85,7 @@ def own_columns(path: Path) -> tuple[list[str], dict[str, list[str]]]:
         return keep
 
     if path.exists():
-        with path.open(encoding="utf-8-sig") as handle:
+        with regular_file.opened_text(path, "utf-8-sig") as handle:
             written = handle.readline().rstrip("\r\n").split(",")
         if not set(written) <= set(VIDEO_COLUMNS):  # which is rare, and the table may be long
             read_table(path, parser, "")
@@ -119,7 +120,7 @@ def _plain_rows(path: Path) -> Videos | None:
     text is checked once.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = regular_file.content(path).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError):
         return None
     # Cells in quotes, other ends of lines, marks of formulas, encoded paths: see csv_tables.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from la2ds_cli.core import regular_file
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.device import DeviceName
@@ -228,7 +229,7 @@ def check_truth(project: Project, result: AlignResult) -> TruthCheck:
 def read_truth(path: Path) -> dict[str, FloatArray]:
     """Phase (T,) float64 in [0, 1] of every frame, by file name, from truth.csv."""
     phase: dict[str, list[float]] = {}
-    with path.open(newline="", encoding="utf-8") as handle:
+    with regular_file.opened_text(path, newline="") as handle:
         for row in csv.DictReader(handle):
             phase.setdefault(row["video"], []).append(float(row["phase_value"]))
     return {video: np.array(values) for video, values in phase.items()}

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from la2ds_cli.core import artifact
+from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.config import Config, as_when_made, load_config
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError, first_line
@@ -140,7 +140,7 @@ def open_model(path: Path) -> OnnxModel:
     version of the step or skeleton differs from those of this la2ds.
     """
     try:
-        content = path.read_bytes()
+        content = regular_file.content(path, most=None, links=True)
     except OSError as error:
         raise UserError(
             f"cannot read {path}: {error.strerror or error}",

@@ -312,4 +312,4 @@ def _refusal(run: str, what: str) -> UserError:
 def _digest(project: Project, videos: Sequence[Video]) -> str:
     from la2ds_cli.training.data import clips_digest
 
-    return clips_digest({v.id: project.pose_header(v.id)[0].key for v in videos})
+    return clips_digest({v.id: project.checked_pose_header(v.id)[0].key for v in videos})

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from la2ds_cli.core import artifact
+from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.config_sections import MissingJoints
 from la2ds_cli.core.csv_tables import table_text
@@ -338,7 +338,7 @@ def _minutes_of(project: Project, run: str, config: Config) -> float | None:
     """
     path = project.run_dir(run) / "metrics.jsonl"
     try:
-        last = json.loads(path.read_text("utf-8").splitlines()[-1])
+        last = json.loads(regular_file.text(path).splitlines()[-1])
         return last["seconds"] / 60 if last["step"] < config.train.steps else None
     except artifact.FOREIGN as error:
         raise UserError(

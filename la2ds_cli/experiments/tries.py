@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from la2ds_cli.core import artifact
+from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
@@ -84,7 +84,7 @@ def read_rates(path: Path) -> dict[str, Choice]:
     """
     hint = "name the benchmark.json of `la2ds benchmark --tries N`"
     try:
-        document = json.loads(path.read_text("utf-8"))
+        document = json.loads(regular_file.text(path))
         chosen = list(document["learning_rates"].values())
     except artifact.FOREIGN:
         raise UserError(f"{path} has no learning rates of a benchmark", hint=hint) from None
@@ -133,9 +133,9 @@ def held_out_project(project: Project) -> Project:
     videos = training_videos(project)
     held_out = _held_out(videos)
     for video in videos:
-        content = project.pose_path(video.id).read_bytes()
+        content = regular_file.content(project.pose_path(video.id), most=None)
         target = inner.pose_path(video.id)
-        if not target.exists() or target.read_bytes() != content:
+        if not target.exists() or regular_file.content(target, most=None) != content:
             artifact.write_bytes(target, content)
     gone = {video.id for video in inner.videos()} - {video.id for video in videos}
     inner.add_videos(
@@ -154,7 +154,7 @@ def held_out_project(project: Project) -> Project:
         (project.corrections_path, inner.corrections_path),
     ):
         if table.exists():
-            artifact.write_text(copy, table.read_text("utf-8"))
+            artifact.write_text(copy, regular_file.text(table))
     return inner
 
 

@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from la2ds_cli.core import regular_file
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
@@ -58,7 +59,7 @@ def import_c3d(
 
 def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
     """The clip of one file; raises PoseFileError and OSError."""
-    with path.open("rb") as handle:
+    with regular_file.opened(path, regular_file.MOST_IMPORTED, links=True) as handle:
         file = _open(handle)
         labels = file.texts("POINT:LABELS")[: file.points]
         names = [label.rpartition(":")[2].strip() for label in labels]

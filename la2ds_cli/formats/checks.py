@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from la2ds_cli.core import regular_file
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.types import FloatArray
@@ -82,7 +83,8 @@ _MOST_FRAME = 10**9  # more than a year of video: not a frame number, but a time
 def read_text(path: Path) -> str:
     """UTF-8 text of a file, with or without a byte-order mark."""
     try:
-        return path.read_text("utf-8-sig")
+        most = regular_file.MOST_IMPORTED
+        return regular_file.text(path, "utf-8-sig", most=most, links=True)
     except UnicodeDecodeError as error:
         raise PoseFileError("it is not a text file") from error
     except OSError as error:

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
+from la2ds_cli.core import regular_file
+
 _HEADER = 128
 _COMPRESSED, _MATRIX = 15, 14
 _TEXT, _NUMBERS = 4, range(6, 16)  # classes of arrays; the others are left out
@@ -34,7 +36,7 @@ def read_mat(path: Path, most_bytes: int) -> dict[str, np.ndarray | str]:
     Other variables are left out. Raises ValueError for a file that is damaged, has another version,
     or takes more than `most_bytes` unpacked, and OSError.
     """
-    content = path.read_bytes()
+    content = regular_file.content(path, regular_file.MOST_IMPORTED, links=True)
     order = _ORDERS.get(content[126:128])
     if len(content) < _HEADER or order is None:
         raise ValueError("not a MATLAB file of version 5 to 7")

@@ -20,6 +20,7 @@ from typing import IO, Any, NoReturn
 import numpy as np
 from numpy.lib import format as npy_format
 
+from la2ds_cli.core import regular_file
 from la2ds_cli.formats.checks import PoseFileError, shown
 
 _NUMBERS = re.compile(r"[<>=|]?([fiu][1248]|b1)")  # dtypes of plain numbers
@@ -137,7 +138,7 @@ def read_object(path: Path) -> Any:
     Raises PoseFileError for any other file, and for one that needs more than numpy arrays.
     """
     try:
-        with path.open("rb") as handle:
+        with regular_file.opened(path, regular_file.MOST_IMPORTED, links=True) as handle:
             version = npy_format.read_magic(handle)
             if version not in ((1, 0), (2, 0)):
                 raise PoseFileError(f"its .npy version {version[0]}.{version[1]} is not known")

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.core import artifact
 from la2ds_cli.core.project import Project, well_formed
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
 from la2ds_cli.core.types import BoolArray, FloatArray, PoseSequence
@@ -94,8 +93,9 @@ def assess(pose: PoseSequence) -> dict[str, Any]:
 
 
 def clip_facts(project: Project, video: str) -> dict[str, Any]:
-    """Facts of a clip's poses; measured here if none were stored, as for imported joints."""
-    _, header = artifact.read_header(project.pose_path(video))
+    """Facts of a clip's poses; measured here if none were stored, as for imported joints. Raises
+    UserError as Project.read_pose does."""
+    _, header = project.checked_pose_header(video)
     with well_formed(project.pose_path(video)):
         width, height = header["size"]
         names = ("fps", "skeleton")

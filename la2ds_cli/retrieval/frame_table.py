@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.core import artifact
+from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
@@ -323,7 +323,7 @@ def project_name(project: Project) -> str:
                 name = f"{project.root.name}-{secrets.token_hex(4)}"
                 artifact.write_text(path, name + "\n")
     try:
-        name = path.read_text("utf-8").removesuffix("\n")
+        name = regular_file.text(path).removesuffix("\n")
     except (OSError, UnicodeDecodeError):
         name = ""
     if not re.fullmatch(r".{0,255}-[0-9a-f]{8}", name):

@@ -20,7 +20,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from la2ds_cli.alignment.aligned_repetitions import cut_clip
-from la2ds_cli.core import artifact
+from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.clip import VIDEO_SUFFIXES, ClipOptions, Video
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
@@ -211,7 +211,7 @@ def picture(request: Request) -> Response:
         for old in folder.glob(f"{escape(video.id)}.*.webp"):
             old.unlink(missing_ok=True)
         artifact.write_bytes(path, content)
-    return Response(path.read_bytes(), media_type="image/webp", headers=FOR_EVER)
+    return Response(regular_file.content(path), media_type="image/webp", headers=FOR_EVER)
 
 
 @dataclass(frozen=True)

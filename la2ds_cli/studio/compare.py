@@ -18,7 +18,7 @@ from starlette.routing import Route
 from la2ds_cli.compare.attempts import Series
 from la2ds_cli.compare.result import NO_JOINT_DIFFERS, NO_TEMPO_DIFFERS, and_again
 from la2ds_cli.compare.trend import LEAST_ATTEMPTS, Trend
-from la2ds_cli.core import artifact
+from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.studio.clips import posed_clip, requested_clip
@@ -43,7 +43,7 @@ def _folder(project: Project) -> Path:
 def _read(path: Path, parse: Callable[[Mapping[str, Any]], Found]) -> Found:
     """The content of a document of `compare`. Raises UserError (exit 5) if it cannot be read."""
     try:
-        return parse(json.loads(path.read_text("utf-8")))
+        return parse(json.loads(regular_file.text(path)))
     except artifact.FOREIGN as error:
         raise UserError(
             f"{path.name} is not a comparison: {type(error).__name__}",
@@ -67,10 +67,12 @@ def _page(path: Path, scripts: Sequence[str]) -> Response:
     if not path.is_file():
         raise UserError("this page does not exist", hint=_AGAIN)
     policy = page_policy(compare_page.STYLES, scripts)
-    if not all(part in path.read_text("utf-8", "replace") for part in policy.split("'")[1::2]):
+    content = regular_file.content(path)
+    text = content.decode("utf-8", "replace")
+    if not all(part in text for part in policy.split("'")[1::2]):
         return FileResponse(path, filename=path.name)
     allowed = f"sandbox allow-scripts; {policy}; frame-ancestors 'none'"
-    return HTMLResponse(path.read_bytes(), headers={POLICY: allowed})
+    return HTMLResponse(content, headers={POLICY: allowed})
 
 
 # --- two clips ------------------------------------------------------------------------------------

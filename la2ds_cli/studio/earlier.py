@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from la2ds_cli.core import artifact
+from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
@@ -33,15 +33,16 @@ def keep(project: Project, video: Video) -> int:
     clips = [one for one in read_together(project, video) if project.pose_path(one.id).is_file()]
     if not clips:
         return 0
-    contents = {one.id: project.pose_path(one.id).read_bytes() for one in clips}
+    contents = {one.id: _content(project.pose_path(one.id)) for one in clips}
     numbers = _numbers(project, video.id)
     for number in numbers:
         paths = {name: _path(project, name, number) for name in contents}
-        if all(path.is_file() and path.read_bytes() == contents[n] for n, path in paths.items()):
+        if all(_content(path) == contents[name] for name, path in paths.items()):
             return number
     last = max((n for one in clips for n in _numbers(project, one.id)), default=0)
     for name, content in contents.items():
-        artifact.write_bytes(_path(project, name, last + 1), content)
+        if content is not None:
+            artifact.write_bytes(_path(project, name, last + 1), content)
     return last + 1
 
 
@@ -126,6 +127,6 @@ def _numbers(project: Project, video: str) -> list[int]:
 
 def _content(path: Path) -> bytes | None:
     try:
-        return path.read_bytes()
+        return regular_file.content(path, most=None)
     except FileNotFoundError:
         return None

@@ -26,7 +26,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from la2ds_cli.core import artifact
+from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
@@ -196,7 +196,7 @@ class _Reel:
             self._changed.notify_all()
             while True:
                 with suppress(OSError):  # not made yet, or swept
-                    content = path.read_bytes()
+                    content = regular_file.content(path)
                     os.utime(path)
                     return content
                 if self._closed:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
+import time
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -31,6 +32,9 @@ HEADERS = {
 }
 
 
+ONE_USE_SECONDS = 300.0  # for which a link for one use is good; a first start of a browser is slow
+
+
 def new_token() -> str:
     """256 random bits as URL-safe text."""
     return secrets.token_urlsafe(32)
@@ -39,14 +43,26 @@ def new_token() -> str:
 class Guard:
     """ASGI middleware that answers 403 to requests without access.
 
-    hosts: allowed values of the Host header, with the port. token: that of the first link; with it
-    `/` sets the cookie and redirects, so that the token stays in no browser history.
+    hosts: allowed values of the Host header, with the port. token: that of the printed link; with
+    it `/` sets the cookie and redirects, so that the token stays in no browser history. once: a
+    token that does so once, soon after the start: other users of the machine can read the command
+    line of a browser, so the link in it must not be good for long.
+
+    The cookie is a secret of this process, not the token. It is for this host alone (no Domain)
+    and hidden from scripts and other sites, but browsers send it to all ports of the host. Its name
+    has no prefix `__Host-`: that needs Secure, which Safari does not accept from http://127.0.0.1
+    and no browser from another address without TLS.
     """
 
-    def __init__(self, app: ASGIApp, *, hosts: frozenset[str], token: str) -> None:
+    def __init__(
+        self, app: ASGIApp, *, hosts: frozenset[str], token: str, once: str | None = None
+    ) -> None:
         self.app = app
         self.hosts = hosts
         self.token = token
+        self._once = once
+        self._until = time.monotonic() + ONE_USE_SECONDS
+        self._session = new_token()
         # All ports of a host share cookies: two studios must not overwrite each other's.
         port = next(iter(hosts)).rpartition(":")[2]
         self.cookie = f"la2ds-studio-{port}"
@@ -90,15 +106,23 @@ class Guard:
         return None
 
     def _has_token(self, scope: Scope) -> bool:
-        given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
-        return hmac.compare_digest(given.encode(), self.token.encode())
+        given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0].encode()
+        if hmac.compare_digest(given, self.token.encode()):
+            return True
+        once = self._once if time.monotonic() < self._until else None
+        if once is None or scope["method"] != "GET":
+            return False
+        if not hmac.compare_digest(given, once.encode()):
+            return False
+        self._once = None
+        return True
 
     def _has_cookie(self, headers: Headers) -> bool:
         # Not http.cookies: a cookie of another program that it cannot read would hide this one.
         value = cookie_parser(headers.get("cookie", "")).get(self.cookie, "")
-        return hmac.compare_digest(value.encode(), self.token.encode())
+        return hmac.compare_digest(value.encode(), self._session.encode())
 
     def _welcome(self) -> Response:
         answer = RedirectResponse("/", 303, HEADERS | {"cache-control": "no-store"})
-        answer.set_cookie(self.cookie, self.token, httponly=True, samesite="strict", path="/")
+        answer.set_cookie(self.cookie, self._session, httponly=True, samesite="strict", path="/")
         return answer

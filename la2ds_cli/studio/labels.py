@@ -17,7 +17,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from la2ds_cli.core import artifact
+from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.clip import MOST_FRAMES, Video
 from la2ds_cli.core.csv_tables import read_rows, table_text
 from la2ds_cli.core.errors import ExitCode, UserError
@@ -208,7 +208,7 @@ class Labels:
             return
         text = table_text(HISTORY, lines)
         if self._history.exists():
-            text = self._history.read_text("utf-8") + text.split("\n", 1)[1]
+            text = regular_file.text(self._history) + text.split("\n", 1)[1]
         artifact.write_text(self._history, text)
 
 

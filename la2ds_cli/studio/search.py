@@ -162,7 +162,7 @@ def found_json(
         video = clips.get(hit["video"])
         if video is None:  # removed since
             continue
-        version = project.pose_header(video.id)[0].key[:12]
+        version = project.checked_pose_header(video.id)[0].key[:12]
         hits.append(
             {
                 "clip": video.id,

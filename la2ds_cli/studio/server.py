@@ -69,8 +69,10 @@ class Studio:
     bin: clip_changes.Bin = field(default_factory=clip_changes.Bin)
 
 
-def studio_app(project: Project, *, hosts: frozenset[str], token: str) -> Starlette:
-    """The studio of a project as an ASGI application. hosts, token: see Guard."""
+def studio_app(
+    project: Project, *, hosts: frozenset[str], token: str, once: str | None = None
+) -> Starlette:
+    """The studio of a project as an ASGI application. hosts, token, once: see Guard."""
     studio = Studio(project, Jobs(), film.Films(project), HeldPairs(project), Labels(project))
 
     @contextlib.asynccontextmanager
@@ -107,7 +109,7 @@ def studio_app(project: Project, *, hosts: frozenset[str], token: str) -> Starle
             # Scripts and styles shared with the report's pages.
             Mount("/views", StaticFiles(directory=STATIC.parents[1] / "views")),
         ],
-        middleware=[Middleware(Guard, hosts=hosts, token=token)],
+        middleware=[Middleware(Guard, hosts=hosts, token=token, once=once)],
         exception_handlers={UserError: _user_error, 404: _not_found},
         lifespan=lifespan,
     )
@@ -173,7 +175,10 @@ def serve(
         port = listening.getsockname()[1]
         token = new_token()
         names = LOCAL if host in LOCAL else (host,)
-        app = studio_app(project, hosts=frozenset(f"{n}:{port}" for n in names), token=token)
+        once = new_token() if browser else None
+        app = studio_app(
+            project, hosts=frozenset(f"{n}:{port}" for n in names), token=token, once=once
+        )
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -181,10 +186,10 @@ def serve(
             server_header=False,
             timeout_graceful_shutdown=1,  # event streams would keep it open forever
         )
-        link = f"http://{host}:{port}/?token={token}"
-        announce(link)
-        if browser:
-            webbrowser.open(link)
+        link = f"http://{host}:{port}/?token="
+        announce(f"{link}{token}")
+        if once is not None:
+            webbrowser.open(f"{link}{once}")
         for number in (signal.SIGINT, signal.SIGTERM):  # again, when uvicorn has ended
             signal.signal(number, lambda *_: None)
         _Server(config).run(sockets=[listening])

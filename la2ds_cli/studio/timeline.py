@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from la2ds_cli.alignment.same_movement import DOUBTED
 from la2ds_cli.alignment.timeline_result import GRID, PlacedClip, TimelineResult
-from la2ds_cli.core import artifact
+from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.csv_tables import read_rows
 from la2ds_cli.core.errors import ExitCode, UserError
@@ -143,7 +143,7 @@ def read_timeline(project: Project, path: Path) -> TimelineResult:
     the table cannot be read, or if the reference is left out.
     """
     try:
-        document = json.loads(path.read_text("utf-8"))
+        document = json.loads(regular_file.text(path))
         reference, listed = document["reference"]["video"], document["clips"]
         named, facts = bool(document["reference"]["named"]), (document["features"], document["run"])
         clips = {str(clip["video"]): clip for clip in listed}

@@ -15,7 +15,7 @@ import time
 import tomllib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
 
@@ -25,8 +25,8 @@ from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from la2ds_cli.alignment.agreement import read_run_check
-from la2ds_cli.core import artifact
-from la2ds_cli.core.config import ADDED, Config, load_config, preset_names
+from la2ds_cli.core import artifact, regular_file
+from la2ds_cli.core.config import ADDED, RENAMED, Config, load_config, preset_names
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
 from la2ds_cli.core.table import Table
@@ -122,9 +122,7 @@ def course(project: Project, run: str, jobs: Jobs | None = None) -> Course:
 def _rows(path: Path) -> list[dict[str, Any]]:
     """The complete lines of a file of curves, in the order of their steps."""
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            return []
-        lines = path.read_text("utf-8", "replace").splitlines()
+        lines = regular_file.content(path, _MOST_BYTES).decode("utf-8", "replace").splitlines()
     except OSError:
         return []
     rows = []
@@ -215,7 +213,7 @@ def about_run(project: Project, run: str, state: ProjectStatus, jobs: Jobs) -> d
 def _stored(folder: Path) -> dict[str, Any]:
     """The settings of a run, empty if they cannot be read."""
     try:
-        return tomllib.loads((folder / "config.toml").read_text("utf-8"))
+        return tomllib.loads(regular_file.text(folder / "config.toml"))
     except (OSError, ValueError, RecursionError):
         return {}
 
@@ -406,7 +404,8 @@ def _minutes(given: Mapping[str, Any]) -> list[str]:
 
 def settings_of_run(project: Project, run: str) -> list[str]:
     """The options that continue a run with its original settings. Raises UserError (exit 5) if they
-    name modules or files outside la2ds, which the author of a foreign project could have chosen."""
+    name modules or files outside la2ds, which the author of a foreign project could have chosen, or
+    have names that are no settings."""
     stored, folder = _stored(project.run_dir(run)), project.run_dir(run)
     preset = str(stored.get("preset", ""))
     own = UserError(
@@ -421,7 +420,11 @@ def settings_of_run(project: Project, run: str) -> list[str]:
     for section in SECTIONS:
         values, settings = stored.get(section, {}), getattr(config, section)
         unsaid = {key: value for (name, key), value in ADDED.items() if name == section}
+        known = {one.name for one in fields(settings)}
+        known |= {old for name, old in RENAMED if name == section}
         for key, value in (unsaid | values).items() if isinstance(values, dict) else ():
+            if key not in known:  # any text, which could end the setting and begin another
+                raise own
             if value == getattr(settings, key, None) or (section, key) in SPEED_ONLY:
                 continue
             if not (isinstance(value, bool) or _is_number(value) or _is_word(settings, key, value)):
@@ -483,7 +486,7 @@ def _result(request: Request) -> Response:
         raise UserError("there is no such evaluation", hint="load the page again")
     path = project.results_dir("evaluate") / f"{name}.json"
     try:
-        shown = evaluation_json(json.loads(path.read_text("utf-8")))
+        shown = evaluation_json(json.loads(regular_file.text(path)))
     except artifact.FOREIGN as error:
         raise UserError(
             f"{path.name} is not a result of la2ds evaluate",

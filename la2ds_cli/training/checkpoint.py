@@ -18,7 +18,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from la2ds_cli.core import artifact
+from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.config import Config, as_when_made, stored_settings
 from la2ds_cli.core.errors import ExitCode, UserError
@@ -138,7 +138,8 @@ def load_resume(path: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with regular_file.opened(path, most=None) as stream:
+            return torch.load(stream, map_location="cpu", weights_only=True)
     except DAMAGE:
         return None
 
@@ -379,7 +380,7 @@ def _cut(path: Path, step: int) -> None:
     if path.is_symlink():
         path.unlink()  # rows are appended, which would follow the link
     if path.exists():
-        lines = path.read_text("utf-8", "replace").splitlines()
+        lines = regular_file.text(path, errors="replace").splitlines()
         earlier = [line for line in lines if _is_metrics_until(line, step)]
         artifact.write_text(path, "".join(f"{line}\n" for line in earlier))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from la2ds_cli import __version__
-from la2ds_cli.core import artifact
+from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.device import DeviceName, resolve_device
 from la2ds_cli.core.errors import ExitCode, UserError
@@ -450,7 +450,7 @@ def write_card(
 def card_warnings(run_dir: Path) -> list[str]:
     """The warnings in the card of a finished run; none without a card."""
     try:
-        lines = (run_dir / CARD).read_text("utf-8", "replace").splitlines()
+        lines = regular_file.text(run_dir / CARD, errors="replace").splitlines()
     except OSError:
         return []
     if _WARNINGS not in lines:

@@ -226,7 +226,9 @@ class Trained:
         The columns are the keys of metrics.jsonl (docs/training.md), such as `step`, `loss` and
         `validation_error`. Raises UserError (exit 6) if pandas is not installed.
         """
-        lines = (self.checkpoint.parent / "metrics.jsonl").read_text("utf-8").splitlines()
+        from la2ds_cli.core import regular_file
+
+        lines = regular_file.text(self.checkpoint.parent / "metrics.jsonl").splitlines()
         rows = [json.loads(line) for line in lines]
         names = dict.fromkeys(name for row in rows for name in row)
         return data_frame({name: [row.get(name) for row in rows] for name in names})

@@ -204,14 +204,14 @@ def test_names_longer_than_the_system_allows_are_errors_of_one_sentence(tmp_path
 def test_a_table_that_may_not_be_read_is_an_error_of_one_sentence(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ):
-    real = Path.open
+    real = os.open
 
-    def forbidden(self: Path, *rest: Any, **named: Any) -> Any:
-        if self.name == "videos.csv":
-            raise PermissionError(errno.EACCES, "Permission denied", str(self))
-        return real(self, *rest, **named)
+    def forbidden(path: Any, *rest: Any, **named: Any) -> int:
+        if os.fspath(path) == str(project.videos_path):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path, *rest, **named)
 
-    monkeypatch.setattr(Path, "open", forbidden)
+    monkeypatch.setattr(os, "open", forbidden)
     done = CliRunner().invoke(app, ["status", "--project", str(project.root)])
     assert done.exit_code == ExitCode.UNREADABLE
     assert f"cannot read {project.videos_path}: Permission denied" in done.stderr
@@ -221,10 +221,10 @@ def test_a_table_that_may_not_be_read_is_an_error_of_one_sentence(
 def test_what_the_system_refuses_is_never_a_traceback(
     project: Project, monkeypatch: pytest.MonkeyPatch, number: int
 ):
-    def refused(self: Path) -> bool:
+    def refused(self: Path, **_: Any) -> bool:
         raise OSError(number, os.strerror(number), str(self))
 
-    monkeypatch.setattr(Path, "is_file", refused)
+    monkeypatch.setattr(Path, "exists", refused)
     done = CliRunner().invoke(app, ["status", "--project", str(project.root)])
     assert done.exit_code == ExitCode.STORAGE
     assert f"{project.root / 'project.toml'}: {os.strerror(number)}" in done.stderr
@@ -238,7 +238,7 @@ def test_a_disk_that_fails_under_an_open_file_is_no_fault_of_la2ds(
     def broken(self: Path, *rest: Any, **named: Any) -> str:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(Path, "is_file", broken)
+    monkeypatch.setattr(Path, "exists", broken)
     done = CliRunner().invoke(app, ["status", "--project", str(project.root)])
     assert done.exit_code == ExitCode.STORAGE
     assert f"the system says: {os.strerror(errno.EIO)}" in done.stderr

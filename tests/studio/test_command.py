@@ -85,6 +85,44 @@ def test_it_says_one_line_serves_one_project_and_ends_when_told_to(
     assert (process.returncode, out, error) == (0, "", "")
 
 
+def test_the_command_line_of_the_browser_has_no_link_for_long(tmp_path: Path):
+    """Other users of the machine can read it."""
+    seen = tmp_path / "seen.txt"
+    browser = tmp_path / "browser.sh"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {seen}.new\nmv {seen}.new {seen}\n')
+    browser.chmod(0o700)
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-c", "from la2ds_cli.main import main; main()"),
+            *("studio", "--project", str(tmp_path / "project")),
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ
+        | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "models")])}
+        | {"BROWSER": f"{browser} %s"},
+    )
+    try:
+        printed = link_of(process)
+        for _ in range(600):
+            if seen.exists():
+                break
+            time.sleep(0.1)
+        link = seen.read_text().strip()
+        assert link.partition("?")[0] == printed.partition("?")[0]
+        assert link != printed
+        opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
+        with opener.open(link, timeout=120) as answer:
+            assert "la2ds studio" in answer.read().decode()
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(link, timeout=120)
+        other = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
+        other.open(printed, timeout=120).close()
+    finally:
+        process.terminate()
+        process.communicate()
+
+
 def test_a_port_that_is_taken_is_refused(
     start: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -9,7 +10,8 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from la2ds_cli.core.project import Project
-from la2ds_cli.studio.guard import new_token
+from la2ds_cli.studio.guard import ONE_USE_SECONDS, new_token
+from la2ds_cli.studio.server import studio_app
 from tests.studio.browsing import HOST, ORIGIN, TOKEN
 
 
@@ -47,7 +49,37 @@ def test_the_token_opens_the_first_page_alone(client: TestClient):
     assert client.get("/jobs", params={"token": TOKEN}).status_code == 403
 
 
-@pytest.mark.parametrize("cookie", ["wrong", TOKEN[:-1], "", 'a="', "é"])
+def test_the_cookie_is_no_token_and_the_token_no_cookie(client: TestClient):
+    cookie = client.get("/", params={"token": TOKEN}).headers["set-cookie"]
+    name, _, rest = cookie.partition("=")
+    value = rest.partition(";")[0]
+    assert TOKEN not in cookie
+    assert len(value) >= 43
+    assert "domain" not in cookie.lower()  # for this host alone
+    client.cookies.clear()
+    assert client.get("/", params={"token": value}).status_code == 403
+    assert client.get("/", headers={"cookie": f"{name}={TOKEN}"}).status_code == 403
+    assert client.get("/", headers={"cookie": f"{name}={value}"}).status_code == 200
+
+
+def test_a_link_for_one_use_opens_once_and_soon(project: Project, monkeypatch: pytest.MonkeyPatch):
+    for late in (False, True):
+        app = studio_app(project, hosts=frozenset({HOST}), token=TOKEN, once="for-one-use")
+        client = TestClient(app, base_url=f"http://{HOST}", follow_redirects=False)
+        assert client.head("/", params={"token": "for-one-use"}).status_code == 403
+        if late:
+            end = time.monotonic() + ONE_USE_SECONDS + 1
+            monkeypatch.setattr(time, "monotonic", lambda end=end: end)
+        first = client.get("/", params={"token": "for-one-use"})
+        assert first.status_code == (403 if late else 303)
+        client.cookies.clear()
+        again = client.get("/", params={"token": "for-one-use"})
+        assert again.status_code == 403
+        assert "set-cookie" not in again.headers
+        assert client.get("/", params={"token": TOKEN}).status_code == 303
+
+
+@pytest.mark.parametrize("cookie", ["wrong", TOKEN, TOKEN[:-1], "", 'a="', "é"])
 def test_a_wrong_cookie_is_none(client: TestClient, cookie: str):
     name = f"la2ds-studio-{HOST.rpartition(':')[2]}"
     header = f"{name}={cookie}".encode()
@@ -56,7 +88,8 @@ def test_a_wrong_cookie_is_none(client: TestClient, cookie: str):
 
 @pytest.mark.parametrize("other", ['shown={"x":1}', "a b=1", "said=two words", "=", "a"])
 def test_cookies_of_other_programs_on_this_machine_lock_nobody_out(page: TestClient, other: str):
-    own = f"la2ds-studio-{HOST.rpartition(':')[2]}={TOKEN}"
+    ((name, value),) = page.cookies.items()
+    own = f"{name}={value}"
     for header in (f"{other}; {own}", f"{own}; {other}"):
         assert page.get("/", headers={"cookie": header}).status_code == 200
 

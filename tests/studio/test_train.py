@@ -367,7 +367,9 @@ def test_a_run_with_other_words_of_la2ds_goes_on_too(
         *('preset = "../evil"', "]["),
         *(f"train.method = {name}" for name in ('"evil"', '"evil.module"', '["tcc"]')),
         *('model.encoder = "evil.module"', 'model.rgb_weights = "evil.pt"'),
-        *('train.schedule = "evil"', 'train.evil = "cosine"'),
+        *('train.schedule = "evil"', 'train.evil = "cosine"', "train.evil = 1"),
+        # A name that would end the setting, and make a comment of the rest.
+        *("""train.'method="json.tool" #' = 1""", """train.'method = "json.tool" #' = true"""),
     ],
 )
 def test_names_of_somebody_elses_run_are_not_handed_on(clips: Project, line: str) -> None:

@@ -22,6 +22,7 @@ from typing import Any
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
+from la2ds_cli.core import regular_file
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.types import FloatArray
 
@@ -116,7 +117,7 @@ def text_of(path: Path) -> str:
     if path.stat().st_size > _MOST:
         raise LabelError(f"{path.name} has more than {_MOST // 10**6} MB, too many for labels")
     try:
-        return path.read_text("utf-8-sig")
+        return regular_file.text(path, "utf-8-sig", links=True)
     except UnicodeDecodeError as error:
         raise LabelError(f"{path.name} is not UTF-8 text") from error
 

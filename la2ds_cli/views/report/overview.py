@@ -15,7 +15,7 @@ from urllib.parse import quote
 import numpy as np
 
 from la2ds_cli.alignment.request import features_name
-from la2ds_cli.core import artifact
+from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress, duration
@@ -299,7 +299,7 @@ def timeline(path: Path) -> dict[str, Any]:
     """What views/report/timeline.html says about a document of `align --all`: its figure, if a PNG
     was written with it, and its clips; or the problem with it."""
     try:
-        one = _timeline(path, json.loads(path.read_text("utf-8")))
+        one = _timeline(path, json.loads(regular_file.text(path)))
     except artifact.FOREIGN as error:
         # As for evaluations: a file of another kind or version must not end the page.
         one = {"problem": f"{type(error).__name__}: {error}"}
@@ -358,7 +358,7 @@ def _figure(document: Path, files: Sequence[str]) -> str:
         for name in names:
             picture = document.with_name(name)
             if picture.suffix.lower() == ".png" and picture.is_file():
-                content = picture.read_bytes()
+                content = regular_file.content(picture)
                 return base64_text(content) if content.startswith(_PNG) else ""
     return ""
 
@@ -371,7 +371,7 @@ def evaluations(project: Project) -> list[dict[str, Any]]:
     tables = []
     for path in sorted(project.results_dir("evaluate").glob("*.json")):
         try:
-            table = _evaluation(json.loads(path.read_text("utf-8")))
+            table = _evaluation(json.loads(regular_file.text(path)))
         except artifact.FOREIGN as error:
             # The folder is the user's: a file of another kind or version must not end the page.
             table = {"problem": f"{type(error).__name__}: {error}"}

@@ -1,0 +1,210 @@
+"""Files of a project that are pipes, devices, links out of it, or too large: each reader refuses
+them at once, in words."""
+
+from __future__ import annotations
+
+import ast
+import os
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from la2ds_cli.core import artifact, regular_file
+from la2ds_cli.core.corrections import read_corrections
+from la2ds_cli.core.drawings import read_drawings
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.notes import read_notes
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.project_toml import Choice
+from la2ds_cli.poses.subjects import ClipSubjects
+from la2ds_cli.retrieval.frame_table import project_name
+from la2ds_cli.studio import train as studio_train
+from la2ds_cli.studio.anchors import read_anchors
+from la2ds_cli.training.checkpoint import load_resume, read_weights
+from la2ds_cli.training.train import card_warnings
+from la2ds_cli.views.report import overview
+
+ROOT = Path(__file__).parents[2]
+pytestmark = [
+    pytest.mark.skipif(os.name == "nt", reason="pipes and devices of POSIX systems"),
+    pytest.mark.timeout(60),  # a reader that waits for a pipe waits for ever
+]
+RUN = "checkpoints/run"
+
+
+def _toml(project: Project) -> object:
+    return Choice(project, "poses", {"smooth": 1})
+
+
+# What reads a file, and what it returns where a file that cannot be read counts as missing.
+READERS: dict[str, tuple[Callable[[Project], Any], Any]] = {
+    "project.toml": (lambda p: Project.open(p.root), UserError),
+    "project.toml, edited": (_toml, UserError),
+    "videos.csv": (lambda p: p.videos(), UserError),
+    "phases.csv": (lambda p: p.phases(), UserError),
+    "phases.csv, written": (lambda p: p.write_phase_table(p.phase_table()), UserError),
+    "subjects.csv": (ClipSubjects.read, UserError),
+    "anchors.csv": (lambda p: read_anchors(p.anchors_path), UserError),
+    "notes.csv": (lambda p: read_notes(p.notes_path), UserError),
+    "drawings.csv": (lambda p: read_drawings(p.drawings_path), UserError),
+    "corrections.csv": (lambda p: read_corrections(p.corrections_path), UserError),
+    "store-name.txt": (project_name, UserError),
+    "poses/a.safetensors": (lambda p: p.read_pose("a"), UserError),
+    "poses/a.safetensors, header": (lambda p: p.checked_pose_header("a"), UserError),
+    "poses/a.safetensors, times": (lambda p: p.pose_times("a"), UserError),
+    "embeddings/run/a.safetensors": (lambda p: p.read_embedding("run", "a"), UserError),
+    f"{RUN}/best.safetensors": (
+        lambda p: read_weights(p.run_dir("run") / "best.safetensors"),
+        UserError,
+    ),
+    f"{RUN}/resume.pt": (lambda p: load_resume(p.run_dir("run") / "resume.pt"), None),
+    f"{RUN}/recipe.json": (
+        lambda p: artifact.read_recipe(p.run_dir("run") / "recipe.json"),
+        artifact.ArtifactError,
+    ),
+    f"{RUN}/config.toml": (lambda p: studio_train._stored(p.run_dir("run")), {}),
+    f"{RUN}/metrics.jsonl": (
+        lambda p: studio_train._rows(p.run_dir("run") / "metrics.jsonl"),
+        [],
+    ),
+    f"{RUN}/CARD.md": (lambda p: card_warnings(p.run_dir("run")), []),
+    "results/agreement/base.json": (
+        lambda p: artifact.read_document(p.results_dir("agreement") / "base.json"),
+        {},
+    ),
+    "results/evaluate/table.json": (
+        lambda p: "Error: " in overview.evaluations(p)[0]["problem"],
+        True,
+    ),
+    "results/timeline/all.json": (
+        lambda p: "Error: " in overview.timelines(p)[0]["problem"],
+        True,
+    ),
+}
+
+
+def _pipe(path: Path, _: Path) -> str:
+    os.mkfifo(path)
+    return "it is a pipe, not a file"
+
+
+def _endless(path: Path, _: Path) -> str:
+    path.symlink_to("/dev/zero")
+    return "it is a link to /dev/zero, outside its folder"
+
+
+def _outside(path: Path, outside: Path) -> str:
+    outside.write_text("secret")
+    path.symlink_to(outside)
+    return f"it is a link to {outside}, outside its folder"
+
+
+def _socket(path: Path, _: Path) -> str:
+    here = Path.cwd()
+    os.chdir(path.parent)  # the names of sockets are short
+    try:
+        socket.socket(socket.AF_UNIX).bind(path.name)
+    finally:
+        os.chdir(here)
+    return ""  # the system itself does not open it
+
+
+@pytest.mark.parametrize("put", [_pipe, _endless, _outside, _socket])
+@pytest.mark.parametrize("name", READERS)
+def test_what_is_no_file_of_the_project_is_refused(
+    project: Project, tmp_path: Path, name: str, put: Callable[[Path, Path], str]
+):
+    read, expected = READERS[name]
+    path = project.root / name.partition(",")[0]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    said = put(path, tmp_path / "outside.txt")
+    import torch  # noqa: F401 (reading a state imports it, which takes seconds)
+
+    start = time.process_time()
+    if isinstance(expected, type):
+        with pytest.raises(expected) as caught:
+            read(project)
+        words = str(caught.value)
+        assert str(path) in words
+        assert said in words or name == "store-name.txt"  # which must hold a name of its own kind
+        assert "secret" not in words
+    else:
+        assert read(project) == expected
+    assert time.process_time() - start < 1
+    assert path.is_symlink() or not path.is_file()
+
+
+@pytest.mark.parametrize("links", [False, True])
+def test_a_link_that_stays_in_the_folder(tmp_path: Path, links: bool):
+    (tmp_path / "real.csv").write_text("a")
+    (tmp_path / "link.csv").symlink_to("real.csv")
+    assert regular_file.text(tmp_path / "link.csv", links=links) == "a"
+
+
+def test_a_link_that_a_person_names_may_lead_anywhere(tmp_path: Path):
+    (tmp_path / "real.csv").write_text("a")
+    (tmp_path / "folder").mkdir()
+    link = tmp_path / "folder" / "link.csv"
+    link.symlink_to(tmp_path / "real.csv")
+    assert regular_file.content(link, links=True) == b"a"
+    with pytest.raises(PermissionError, match="outside its folder"):
+        regular_file.content(link)
+    link.unlink()
+    link.symlink_to("/dev/zero")
+    with pytest.raises(PermissionError, match="it is a device, not a file"):
+        regular_file.content(link, links=True)
+
+
+def test_a_file_of_a_size_that_no_table_has(project: Project):
+    with project.phases_path.open("wb") as stream:
+        stream.truncate(regular_file.MOST_BYTES + 1)  # without taking space
+    with pytest.raises(UserError, match="at most 268,435,456 are read"):
+        project.phases()
+
+
+# --- the one way ---------------------------------------------------------------------------------
+
+# Modules that open files in another way, and why they may.
+OTHER_WAYS = {
+    "core.artifact": "writes",
+    "core.config": "presets that come with la2ds",
+    "core.plugins": "modules of la2ds and of the user",
+    "formats.datasets": "comes with la2ds",
+    "formats.__init__": "modules of la2ds",
+    "experiments.methods": "comes with la2ds",
+    "experiments.scores": "modules of la2ds",
+    "views.page": "comes with la2ds",
+    "formats.sleap": "a file that it has written",
+    "studio.clip_changes": "writes what is uploaded",
+    "training.checkpoint": "writes curves",
+    "poses.onnx_session": "a model that the user has named",
+    "poses.backends.vitpose": "a model that the user has named",
+    "poses.tflite_model": "a model that the user has named",
+    "video.container": "a video, which is a file (_check_file)",
+    "video.media_files": "a picture, which is a file (is_file)",
+    "video.image_sequence": "a picture, which is a file (is_file)",
+}
+
+
+def test_files_are_opened_in_one_way():
+    found = set()
+    for path in sorted((ROOT / "la2ds_cli").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and _opens(node.func):
+                name = path.relative_to(ROOT / "la2ds_cli").with_suffix("").as_posix()
+                found.add(name.replace("/", "."))
+    assert found == set(OTHER_WAYS)
+
+
+def _opens(function: ast.expr) -> bool:
+    if isinstance(function, ast.Attribute):
+        if function.attr in ("read_text", "read_bytes"):
+            return True
+        of_others = ("os", "Project", "av", "webbrowser", "Store", "PillowImage", "Pillow", "cls")
+        return function.attr == "open" and ast.unparse(function.value) not in of_others
+    return isinstance(function, ast.Name) and function.id == "open"
