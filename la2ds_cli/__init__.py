@@ -3,8 +3,4 @@
 The rooms and the flow between them: docs/architecture.md.
 """
 
-from la2ds_cli.core.old_names import install
-
 __version__ = "0.2.0.dev0"
-
-install()

@@ -30,7 +30,6 @@ from la2ds_cli.alignment.consensus import (
 )
 from la2ds_cli.alignment.one_distance import OneDistance
 from la2ds_cli.core import artifact
-from la2ds_cli.core.config import stored_settings
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import UserError
@@ -198,7 +197,7 @@ def _base_recipe(project: Project, videos: Sequence[str]) -> tuple[AlignConfig, 
     """The alignment settings of the check on these clips, and the recipe of its result."""
     config = replace(project.config().align, method="dtw")
     keys = {video: project.pose_header(video)[0].key for video in videos}
-    settings = stored_settings("align", config)
+    settings = asdict(config)
     return config, artifact.Recipe("agreement", VERSION, settings, {"model": base_key()} | keys)
 
 
