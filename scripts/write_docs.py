@@ -15,7 +15,7 @@ from typing import Any, get_args, get_type_hints
 from typer.main import get_command
 
 from la2ds_cli.core import config_sections
-from la2ds_cli.core.config import RENAMED, Config, load_config, preset_names
+from la2ds_cli.core.config import Config, load_config, preset_names
 from la2ds_cli.main import app
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -180,7 +180,7 @@ def _settings_table(section: str, kind: type) -> str:
             f"`{section}.{key}`",
             _values(hints[key], bounds.get(key, "")),
             f"`{_toml(getattr(getattr(_config(), section), key))}`",
-            meanings[key] + _old_name(section, key),
+            meanings[key],
             _in_presets(section, key),
         )
         rows.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
@@ -221,11 +221,6 @@ def _values(hint: Any, bounds: str) -> str:
 
 def _toml(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _old_name(section: str, key: str) -> str:
-    old = [f"`{'.'.join(one)}`" for one, new in RENAMED.items() if new == (section, key)]
-    return f" (old name: {', '.join(old)})" if old else ""
 
 
 def _in_presets(section: str, key: str) -> str:

@@ -15,7 +15,7 @@ import pytest
 from typer.main import get_command
 
 from la2ds_cli import __version__
-from la2ds_cli.core.config import RENAMED, load_config, preset_names
+from la2ds_cli.core.config import load_config, preset_names
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.main import app
 
@@ -182,7 +182,6 @@ def test_the_reference_of_settings_on_lines_known_by_hand(writer: ModuleType):
     page = (ROOT / "docs" / "settings.md").read_text("utf-8")
     (row,) = [line for line in page.splitlines() if line.startswith("| `align.reference_clips` |")]
     assert "| whole number, at least 0 | `40` |" in row
-    assert "(old name: `align.routes`)" in row
     assert "`0`: casa-compat, paper-h2o, paper-ikea, paper-penn, paper-penn-casa" in row
     (row,) = [line for line in page.splitlines() if line.startswith("| `evaluate.max_trim` |")]
     assert "| number, 0 to 0.49 | `0.3` |" in row
@@ -348,13 +347,12 @@ def test_extras_and_presets_that_a_page_names_are_there(page: str):
     assert set(presets) <= set(preset_names())
 
 
-@pytest.mark.parametrize("page", [*USER_PAGES, "CHANGELOG.md"])
+@pytest.mark.parametrize("page", USER_PAGES)
 def test_settings_that_a_page_names_are_there(page: str):
     sections = {k: v for k, v in load_config().to_dict().items() if isinstance(v, dict)}
     text = (ROOT / page).read_text("utf-8")
     for section, key in re.findall(rf"`({'|'.join(sections)})\.([a-z_0-9]+)\b", text):
-        former = (section, key) in RENAMED
-        assert former or key in sections[section] or f"{section}.{key}" in FILES, f"{section}.{key}"
+        assert key in sections[section] or f"{section}.{key}" in FILES, f"{section}.{key}"
 
 
 def test_the_index_lists_every_page():

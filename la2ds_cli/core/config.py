@@ -2,15 +2,13 @@
 
 Precedence, lowest first: the defaults below, the preset (la2ds_cli/core/presets/NAME.toml), the
 project's project.toml, `--set section.key=value`. Numbers that define a training recipe are in the
-presets and here, never in the network or the loop. The old name of a renamed setting is read with
-a note.
+presets and here, never in the network or the loop.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import tomllib
-import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -30,28 +28,6 @@ from la2ds_cli.core.config_sections import (
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.plugins import trust
 
-# Settings that were renamed: (section, old key) -> (section, key). Old names are read with a note,
-# and files of a project keep them (`stored_settings`).
-RENAMED = {("align", "routes"): ("align", "reference_clips")}
-
-# Settings that were added after version 0.1.0. Files without one of them were made with this value,
-# and `stored_settings` leaves it out.
-ADDED = {
-    ("heatmap", "sigma_unit"): "cells",
-    ("heatmap", "confidence"): "score",
-    ("model", "missing"): "mixed",
-    ("train", "tempo"): 0.0,
-    ("align", "movement"): 0.0,
-    ("align", "base"): 0.0,
-    ("align", "joints"): "auto",
-    ("augment", "turn"): 0.3,
-    ("augment", "tilt"): 0.1,
-}
-
-
-class RenamedSetting(FutureWarning):
-    """A setting was given by its old name; the command line shows it as a note."""
-
 
 @dataclass(frozen=True)
 class Config:
@@ -69,39 +45,6 @@ class Config:
     def to_dict(self) -> dict[str, Any]:
         """Nested plain dict, ready for TOML or JSON."""
         return dataclasses.asdict(self)
-
-    def to_stored(self) -> dict[str, Any]:
-        """As to_dict, with the names in the config.toml of a run (`stored_settings`)."""
-        sections = [field.name for field in dataclasses.fields(self) if field.name != "preset"]
-        return {"preset": self.preset} | {
-            name: stored_settings(name, getattr(self, name)) for name in sections
-        }
-
-
-def stored_settings(section: str, settings: Any) -> dict[str, Any]:
-    """The settings of a section as stored in the files of a project (recipes, config.toml of a run,
-    JSON documents): under their original names, and without those in ADDED that have the value
-    given there. New names and new settings thus leave keys and files unchanged.
-
-    section: its name, such as `align`; settings: its dataclass.
-    """
-    first = {new: old for old, new in RENAMED.items()}
-    values = {
-        key: value
-        for key, value in dataclasses.asdict(settings).items()
-        if ADDED.get((section, key)) != value
-    }
-    return {first.get((section, key), (section, key))[1]: values[key] for key in values}
-
-
-def as_when_made(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The nested settings of a file of a run, in which each setting of ADDED that a section lacks
-    gets the value that applied when the file was made, whatever a preset says today."""
-    nested = dict(settings)
-    for (section, key), value in ADDED.items():
-        if isinstance(nested.get(section), Mapping):
-            nested[section] = {key: value, **nested[section]}
-    return nested
 
 
 def preset_names() -> list[str]:
@@ -183,37 +126,13 @@ def _parse_override(text: str) -> dict[str, Any]:
 
 def _apply(config: Config, settings: Mapping[str, Any], origin: str) -> Config:
     sections = {f.name: getattr(config, f.name) for f in dataclasses.fields(config)}
-    for name, values in _renamed(settings, origin).items():
+    for name, values in settings.items():
         if name not in sections or name == "preset":
             raise _unknown(name, [s for s in sections if s != "preset"], origin, "section")
         if not isinstance(values, Mapping):
             raise UserError(f"{origin}: [{name}] must be a table of settings")
         sections[name] = _apply_section(sections[name], values, f"{origin}: [{name}]")
     return Config(**sections)
-
-
-def _renamed(settings: Mapping[str, Any], origin: str) -> dict[str, Any]:
-    """A copy of the settings with old names replaced by current ones, each with a RenamedSetting
-    warning. Raises UserError if a setting is given by both names."""
-    current = dict(settings)
-    for (section, old), (new_section, new) in RENAMED.items():
-        values = current.get(section)
-        if not isinstance(values, Mapping) or old not in values:
-            continue
-        current[section] = {key: value for key, value in values.items() if key != old}
-        target = current.get(new_section, {})
-        if new in target:
-            raise UserError(
-                f"{origin}: {new_section}.{new} is set twice, once by its old name {section}.{old}",
-                hint=f"keep {new_section}.{new} and delete {section}.{old}",
-            )
-        current[new_section] = {**target, new: values[old]}
-        warnings.warn(
-            f"{origin}: {section}.{old} is now {new_section}.{new}; the old name still works",
-            RenamedSetting,
-            stacklevel=1,
-        )
-    return current
 
 
 @cache

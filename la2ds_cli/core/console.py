@@ -12,14 +12,12 @@ import math
 import os
 import sys
 import time
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from la2ds_cli.core.config import RenamedSetting
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress, duration
 from la2ds_cli.core.untrusted_text import UNSAFE, printable
@@ -130,16 +128,12 @@ class Console:
         self.as_json = as_json
         self.quiet = quiet
         self.progress: Progress = Progress() if quiet else _stderr_progress()
-        self._noted: set[str] = set()  # warnings that were shown
         self._at_end: list[Callable[[], None]] = []
 
     def __enter__(self) -> Console:
-        self._show_warning = warnings.showwarning
-        warnings.showwarning = self._warning
         return self
 
     def __exit__(self, *_: object) -> None:
-        warnings.showwarning = self._show_warning
         self.progress.end()
         for call in self._at_end:
             call()
@@ -147,14 +141,6 @@ class Console:
     def at_end(self, call: Callable[[], None]) -> None:
         """Call a function when the command has ended, also by an error."""
         self._at_end.append(call)
-
-    def _warning(self, message: Warning | str, category: type[Warning], *origin: Any) -> None:
-        """Print the old name of a setting as a note, once; other warnings are shown as usual."""
-        if not issubclass(category, RenamedSetting):
-            self._show_warning(message, category, *origin)
-        elif str(message) not in self._noted:
-            self._noted.add(str(message))
-            self.note(f"note: {message}")
 
     def note(self, text: str) -> None:
         """One line on stderr, unless --quiet."""

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from la2ds_cli.core import artifact, regular_file
-from la2ds_cli.core.config import Config, as_when_made, load_config
+from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError, first_line
 from la2ds_cli.core.project import Project
@@ -155,7 +155,7 @@ def read_model(content: bytes, path: Path) -> OnnxModel:
     session = _session(content, path)
     header = _header(session, content, path)
     try:
-        config = load_config(as_when_made(header["settings"]))
+        config = load_config(header["settings"])
     except UserError as error:
         raise _refused(path, f"its settings are unknown: {error.message}") from error
     skeleton = get_skeleton(header["skeleton"]["name"])

@@ -21,7 +21,7 @@ from la2ds_cli.alignment.cache import AlignmentCache
 from la2ds_cli.alignment.confidence import FLAT
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core import artifact
-from la2ds_cli.core.config import Config, stored_settings
+from la2ds_cli.core.config import Config
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
@@ -250,7 +250,7 @@ def _recipe(
 ) -> artifact.Recipe:
     settings = {
         "features": list(features),
-        "align": stored_settings("align", config.align),
+        "align": asdict(config.align),
         "evaluate": asdict(config.evaluate),
     }
     inputs = scored_inputs(project, config) | {"pairs": pairs}

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from la2ds_cli.core.config import Config, stored_settings
+from la2ds_cli.core.config import Config
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
@@ -180,7 +180,7 @@ def _facts(
         "presets": {name: config.preset for name, config in configs.items()},
         "protocol": plan.protocol,
         "learning rates": _tried(plan),
-        "alignment": stored_settings("align", next(iter(configs.values())).align),
+        "alignment": asdict(next(iter(configs.values())).align),
         "machine": machine_facts(device),
     }
 

@@ -10,7 +10,6 @@ from typing import Any, Protocol
 import numpy as np
 
 from la2ds_cli.core.artifact import Recipe
-from la2ds_cli.core.config import stored_settings
 from la2ds_cli.core.config_sections import HeatmapConfig
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
@@ -130,7 +129,7 @@ class JointNoise:
         return add_noise(pose, self.cells, clip_generator(video, self.seed), self.heatmap)
 
     def recipe(self, source: str) -> Recipe:
-        settings = asdict(self) | {"heatmap": stored_settings("heatmap", self.heatmap)}
+        settings = asdict(self) | {"heatmap": asdict(self.heatmap)}
         return Recipe("joint-noise", 1, settings, {"poses": source})
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.core import artifact
-from la2ds_cli.core.config import Config, stored_settings
+from la2ds_cli.core.config import Config
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.progress import Progress
@@ -199,7 +199,7 @@ def _recipe(
     settings = {
         "protocol": protocol,
         "features": list(features),
-        "align": stored_settings("align", config.align),
+        "align": asdict(config.align),
         "evaluate": asdict(config.evaluate),
     }
     inputs = scored_inputs(project, config)

@@ -11,6 +11,7 @@ import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,6 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import ArtifactError, Recipe
 from la2ds_cli.core.batch import ItemResult, unexpected
 from la2ds_cli.core.clip import MOST_FRAMES, Video
-from la2ds_cli.core.config import stored_settings
 from la2ds_cli.core.config_sections import HeatmapConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
@@ -39,7 +39,7 @@ _SAMPLES = 8  # clips whose first chunk is compressed to estimate the size
 
 def heatmap_recipe(config: HeatmapConfig, pose_key: str) -> Recipe:
     """Recipe of a clip's cached heatmaps; pose_key is the key of its poses' recipe."""
-    return Recipe(STEP, VERSION, stored_settings("heatmap", config), {"poses": pose_key})
+    return Recipe(STEP, VERSION, asdict(config), {"poses": pose_key})
 
 
 def cache_heatmaps(

@@ -351,14 +351,8 @@ class Licence:
     videos: int = 0
 
 
-# The mediapipe package made poses in la2ds 0.1; BlazePose's files are in the list of weights.
-_GOOGLE = ("mediapipe (Apache-2.0)", "Apache-2.0", "images that Google has not published")
 # Parts without an entry in the list of weights.
-_OTHERS = (
-    Licence("full-frame", "detector", _PYTHON, "none", "nothing"),
-    Licence("mediapipe", "pose", *_GOOGLE),
-    Licence("mediapipe", "detector", *_GOOGLE),
-)
+_OTHERS = (Licence("full-frame", "detector", _PYTHON, "none", "nothing"),)
 # What runs a model that is in no list, by the start of its name or the end of its file name.
 _RUNNERS = {
     "yolo": _ULTRALYTICS,

@@ -26,7 +26,7 @@ from starlette.routing import Route
 
 from la2ds_cli.alignment.agreement import read_run_check
 from la2ds_cli.core import artifact, regular_file
-from la2ds_cli.core.config import ADDED, RENAMED, Config, load_config, preset_names
+from la2ds_cli.core.config import Config, load_config, preset_names
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
 from la2ds_cli.core.table import Table
@@ -419,10 +419,8 @@ def settings_of_run(project: Project, run: str) -> list[str]:
     config: Config = project.config(preset=preset)
     for section in SECTIONS:
         values, settings = stored.get(section, {}), getattr(config, section)
-        unsaid = {key: value for (name, key), value in ADDED.items() if name == section}
         known = {one.name for one in fields(settings)}
-        known |= {old for name, old in RENAMED if name == section}
-        for key, value in (unsaid | values).items() if isinstance(values, dict) else ():
+        for key, value in values.items() if isinstance(values, dict) else ():
             if key not in known:  # any text, which could end the setting and begin another
                 raise own
             if value == getattr(settings, key, None) or (section, key) in SPEED_ONLY:

@@ -14,13 +14,13 @@ import json
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.artifact import Recipe
-from la2ds_cli.core.config import Config, as_when_made, stored_settings
+from la2ds_cli.core.config import Config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.optional_package import optional_import
 from la2ds_cli.training.losses import HEAD
@@ -34,14 +34,6 @@ if TYPE_CHECKING:
 
 VERSION = 1
 SECTIONS = ("heatmap", "augment", "model", "train")
-# Settings that were added up to version 0.1.0; config.ADDED lists later ones. A run whose recipe
-# lacks one was trained with this value.
-VALUES_OF_OLD_RUNS = {
-    ("train", "method"): "la2ds",
-    ("model", "encoder"): "vivit",
-    ("model", "context"): 0,
-    ("model", "rgb_weights"): "resnet50-imagenet",
-}
 FRAMES = "frames"  # recipe input: the identity of model.rgb_weights
 START = "start"  # recipe input: the identity of the weights that a run starts from
 CODE = "code of "  # recipe input, with a dotted name: the user's own method or encoder
@@ -66,8 +58,8 @@ def training_recipe(
     settings = {
         f"{section}.{key}": value
         for section in SECTIONS
-        for key, value in stored_settings(section, getattr(config, section)).items()
-        if (section, key) not in SPEED_ONLY and VALUES_OF_OLD_RUNS.get((section, key)) != value
+        for key, value in asdict(getattr(config, section)).items()
+        if (section, key) not in SPEED_ONLY
     }
     inputs = {"clips": digest} | ({FRAMES: frames} if frames else {})
     inputs |= {START: start} if start else {}
@@ -76,12 +68,12 @@ def training_recipe(
 
 
 def settings_of(recipe: Recipe) -> dict[str, dict[str, Any]]:
-    """Nested settings of a recipe, as config.load_config takes them (config.as_when_made)."""
+    """Nested settings of a recipe, as config.load_config takes them."""
     nested: dict[str, dict[str, Any]] = {}
     for name, value in recipe.config.items():
         section, _, key = name.partition(".")
         nested.setdefault(section, {})[key] = value
-    return as_when_made(nested)
+    return nested
 
 
 # --- weights -------------------------------------------------------------------------------------

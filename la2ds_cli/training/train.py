@@ -315,7 +315,7 @@ def _prepare_folder(
                 hint="choose another name with --run NAME, or replace it with --overwrite",
                 exit_code=ExitCode.MISMATCH,
             )
-    artifact.write_text(run_dir / "config.toml", tomli_w.dumps(config.to_stored()))
+    artifact.write_text(run_dir / "config.toml", tomli_w.dumps(config.to_dict()))
     artifact.write_json(path, recipe.to_json())
 
 

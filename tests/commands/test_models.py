@@ -204,9 +204,7 @@ def test_verify_shows_a_download_that_broke_off(server: FileServer) -> None:
 
 def test_licences_of_all_and_of_a_project(project: Project, run: Callable[..., Result]) -> None:
     parts = document("licences")["licences"]
-    assert {part["name"] for part in parts} == {
-        *("a", "b", "hrnet-demo", "full-frame", "mediapipe")
-    }
+    assert {part["name"] for part in parts} == {*("a", "b", "hrnet-demo", "full-frame")}
     result = run("models", "licences")
     assert result.exit_code == 0
     assert "(4 clips)" in result.stdout

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import ClipOptions, Video, check_id, video_id
-from la2ds_cli.core.config import ADDED, Config, load_config
+from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.csv_tables import read_rows, table_text
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.phase_table import PHASE_COLUMNS, PhaseRow, PhaseTable, read_phase_table
@@ -34,8 +34,6 @@ from la2ds_cli.core.types import EmbeddingSequence, Phase, PoseSequence
 from la2ds_cli.core.untrusted_text import printable
 from la2ds_cli.poses.subjects import ClipSubjects
 from tests.any_values import cells, clip_options, file_names, json_values, poses, texts
-
-pytestmark = pytest.mark.filterwarnings("ignore::la2ds_cli.core.config.RenamedSetting")
 
 
 @pytest.fixture(autouse=True)
@@ -278,11 +276,8 @@ SETTINGS = [
 
 
 def read_stored(config: Config) -> dict[str, Any]:
-    """The settings in the config.toml of a run; what is not there had the value of ADDED."""
-    stored = tomllib.loads(tomli_w.dumps(config.to_stored()))
-    for (section, key), value in ADDED.items():
-        stored[section].setdefault(key, value)
-    return stored
+    """The settings in the config.toml of a run."""
+    return tomllib.loads(tomli_w.dumps(config.to_dict()))
 
 
 def values_of(hint: Any) -> st.SearchStrategy[Any]:

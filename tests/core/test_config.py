@@ -10,14 +10,10 @@ import pytest
 import tomli_w
 
 from la2ds_cli.core.config import (
-    ADDED,
-    RENAMED,
     Config,
-    RenamedSetting,
     load_config,
     preset_names,
     read_preset,
-    stored_settings,
 )
 from la2ds_cli.core.config_sections import AugmentConfig, HeatmapConfig
 from la2ds_cli.core.errors import ExitCode, UserError
@@ -220,47 +216,3 @@ def test_override_errors_name_their_origin():
 def test_values_out_of_range_are_refused(setting: str, message: str) -> None:
     with pytest.raises(UserError, match=re.escape(message)):
         load_config(overrides=[setting])
-
-
-def test_old_names_of_settings_are_read_with_a_note():
-    new = load_config({"align": {"reference_clips": 5, "gaps": True}})
-    settings = {"align": {"routes": 5, "gaps": True}}
-    with pytest.warns(RenamedSetting, match=r"project\.toml: align\.routes is now align\.refere"):
-        assert load_config(settings) == new
-    assert settings == {"align": {"routes": 5, "gaps": True}}
-    with pytest.warns(RenamedSetting, match=r"--set: align\.routes"):
-        assert load_config({"align": {"gaps": True}}, overrides=["align.routes=5"]) == new
-
-
-def test_a_setting_by_both_of_its_names_is_refused():
-    with pytest.raises(UserError, match="reference_clips is set twice") as caught:
-        load_config({"align": {"routes": 5, "reference_clips": 5}})
-    assert "delete align.routes" in caught.value.hint
-
-
-def test_what_is_stored_keeps_the_first_names_of_settings():
-    align = load_config(preset="default").align
-    stored = stored_settings("align", align)
-    assert stored["routes"] == align.reference_clips == 40
-    assert "reference_clips" not in stored
-    assert "joints" not in stored  # added later, and it has the value of then
-    assert len(stored) == len(load_config().to_dict()["align"]) - 1
-    assert load_config().to_stored()["align"] == stored_settings("align", load_config().align)
-    train = load_config().train
-    assert stored_settings("train", train) == load_config().to_dict()["train"]
-
-
-def test_a_new_setting_is_stored_where_it_changes_something():
-    plain, pixels = HeatmapConfig(), HeatmapConfig(sigma_unit="pixels")
-    old = {"size", "sigma", "channels", "distance", "crop", "aspect", "padding"}
-    assert set(stored_settings("heatmap", plain)) == old
-    assert set(stored_settings("heatmap", pixels)) == old | {"sigma_unit"}
-    for (section, key), value in ADDED.items():
-        assert getattr(getattr(Config(), section), key) == value
-
-
-def test_new_names_exist_and_old_ones_are_free():
-    known = load_config().to_dict()
-    for (section, old), (new_section, new) in RENAMED.items():
-        assert new in known[new_section]
-        assert old not in known[section]

@@ -11,7 +11,6 @@ import pytest
 from la2ds_cli import main
 from la2ds_cli.core import console
 from la2ds_cli.core.batch import ItemResult
-from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import duration
 from la2ds_cli.core.table import Cell, Column, Row, Table, terminal
@@ -175,17 +174,6 @@ def test_bar_progress_draws_on_stderr_and_can_end_twice(capsys: pytest.CaptureFi
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "kept line" in captured.err
-
-
-def test_old_names_of_settings_are_noted_once(capsys: pytest.CaptureFixture[str]):
-    note = "note: --set: align.routes is now align.reference_clips"
-    with console.Console():
-        for _ in range(2):
-            load_config(overrides=["align.routes=5"])
-    assert capsys.readouterr().err.count(note) == 1
-    with console.Console(quiet=True):
-        load_config(overrides=["align.routes=5"])
-    assert capsys.readouterr().err == ""
 
 
 def test_other_warnings_are_left_alone():

@@ -35,7 +35,7 @@ def both(config: Config, drop: str = ""):
     return network, numpy_forward(config.model, joint_width(PENN, config.model), weights)
 
 
-@pytest.mark.parametrize("preset", ["default", "base", "default-0.1"])
+@pytest.mark.parametrize("preset", ["default", "base"])
 @pytest.mark.parametrize("length", [1, 2, 63, 128])
 def test_it_equals_torch(preset: str, length: int) -> None:
     config = load_config({"preset": preset})

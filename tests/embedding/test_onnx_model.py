@@ -11,7 +11,6 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from la2ds_cli.core.config import ADDED
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.embedding.onnx_model import open_model, pack
@@ -87,22 +86,6 @@ def _custom(path: Path) -> Path:
     foreign = helper.make_model(graph, opset_imports=opsets, ir_version=8)
     path.write_bytes(pack(foreign, json.loads(onnx.load(path).metadata_props[0].value)))
     return path
-
-
-def test_a_file_without_the_settings_added_since_embeds_as_its_run(model: Path) -> None:
-    """Files of 0.1 know no train.tempo, which the default preset of today has."""
-    header = dict(open_model(model).header)
-    settings = {name: dict(values) for name, values in header["settings"].items()}
-    for (section, key), value in ADDED.items():
-        if section in settings:
-            settings[section][key] = value
-    then = open_model(_again(model, settings=settings)).config
-    for section, key in ADDED:
-        settings.get(section, {}).pop(key, None)
-    config = open_model(_again(model, settings=settings)).config
-    assert (config.train, config.model) == (then.train, then.model)
-    assert (config.heatmap, config.augment) == (then.heatmap, then.augment)
-    assert config.train.tempo == 0
 
 
 _OTHER = {"name": "penn13", "joints": ["nose"], "limbs": []}

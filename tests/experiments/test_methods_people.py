@@ -59,12 +59,12 @@ def _runs(module: Any, methods: tuple[str, ...]) -> Any:
 
 
 def test_rows_are_those_of_the_labels_of_people(people: Any, tmp_path: Path) -> None:
-    runs = _runs(people, ("la2ds", "casa-trimmed"))
+    runs = _runs(people, ("la2ds", "casa-compat"))
     runs = people.Runs(runs.methods, runs.seeds, (*runs.settings, "model.heads=2"), 1.0, 1)
     result = people.result(tmp_path / "data", tmp_path / "work", runs, FACTS)
     (project,) = result.projects
     labels = {row.name: row.label for row in (*project.table.rows, *project.table.baselines)}
-    assert labels["casa-trimmed"] == "casa-trimmed"
+    assert labels["casa-compat"] == "casa-compat"
     assert labels["time_only"] == "clock"
     for row in project.table.rows:
         values = row.values("event_transfer_median")
@@ -121,7 +121,7 @@ def test_kinds_of_pairs_have_no_mean_and_one_cost(
 
 
 def test_every_row_of_the_plan_exists(scripts: dict[str, ModuleType]) -> None:
-    assert len(find_methods(scripts["methods"].METHODS)) == 17
+    assert len(find_methods(scripts["methods"].METHODS)) == 14
 
 
 def test_a_page_becomes_a_part_of_another(scripts: dict[str, ModuleType], tmp_path: Path) -> None:

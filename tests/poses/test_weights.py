@@ -211,7 +211,7 @@ def add(project: Project, name: str, step: str = "poses", **info: str) -> None:
 
 def test_everything_that_la2ds_can_use_is_covered() -> None:
     parts = [(part.name, part.role) for part in all_licences()]
-    assert {name for name, _ in parts} == {*zoo(), "full-frame", "mediapipe"}
+    assert {name for name, _ in parts} == {*zoo(), "full-frame"}
     assert len(parts) == len(set(parts))
     for part in all_licences():
         assert part.code
@@ -242,14 +242,14 @@ def test_a_project_names_what_it_used(tmp_path: Path) -> None:
     project = Project.create(tmp_path / "p")
     add(project, "a", detector="fasterrcnn", pose="hrnet-w32")
     add(project, "b", detector="fasterrcnn", pose="hrnet-w32")
-    add(project, "c", detector="full-frame", pose="mediapipe")
+    add(project, "c", detector="full-frame", pose="blazepose")
     add(project, "d", step="import")
     found = {(part.name, part.role): part for part in project_licences(project)}
     assert {key: part.videos for key, part in found.items()} == {
         ("fasterrcnn", "detector"): 2,
         ("hrnet-w32", "pose"): 2,
         ("full-frame", "detector"): 1,
-        ("mediapipe", "pose"): 1,
+        ("blazepose", "pose"): 1,
         ("penn-action", "joints"): 1,
     }
     assert found["hrnet-w32", "pose"].weights == "Apache-2.0"

@@ -1,10 +1,9 @@
-"""Every command once, as it is typed, on a copy of the old project and on what it exports."""
+"""Every command once, as it is typed, on a project of six clips and on what it exports."""
 
 from __future__ import annotations
 
 import csv
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +15,26 @@ from typer.testing import CliRunner
 from la2ds_cli.main import app
 from tests.drawn_clips import write_stamped
 from tests.poses.onnx_models import write_pose
+from tests.small_runs import six_clips
 
-OLD_PROJECT = Path(__file__).parent / "old_project"
+SETTINGS = """
+[model]
+width = 12
+heads = 2
+spatial_layers = 1
+temporal_layers = 1
+
+[train]
+steps = 20
+batch_size = 4
+frames = 24
+validate_every = 10
+threads = 1
+
+[evaluate]
+trim_draws = 2
+pairs = 20
+"""
 QUICK = [
     *("--set", "train.steps=2", "--set", "train.validate_every=2", "--set", "train.batch_size=2"),
     *("--set", "evaluate.trim_draws=1", "--set", "evaluate.pairs=4"),
@@ -54,21 +71,13 @@ class Chain:
         return " ".join(arguments).replace(f"{self.root}/", "")
 
 
-def open_old_project(folder: Path, preset: str = "default-0.1") -> Path:
-    """A copy of the old project in `folder`, which may be written to. preset: what its project.toml
-    names; it was made with `default`, which has other settings since."""
-    project = folder / "project"
-    shutil.copytree(OLD_PROJECT, project)
-    settings = project / "project.toml"
-    text = settings.read_text("utf-8").replace('preset = "default"', f'preset = "{preset}"')
-    settings.write_text(text, "utf-8")
-    return project
-
-
 def run_chain(root: Path) -> Chain:
     """From poses to results, then the ways in and out, then what is no part of a project."""
-    chain = Chain(root, open_old_project(root))
-    _again(chain)
+    project = six_clips(root / "project").root
+    with (project / "project.toml").open("a", encoding="utf-8") as file:
+        file.write(SETTINGS)
+    chain = Chain(root, project)
+    _from_poses(chain)
     _measure(chain)
     _look(chain)
     _in_and_out(chain)
@@ -78,8 +87,7 @@ def run_chain(root: Path) -> Chain:
     return chain
 
 
-def _again(chain: Chain) -> None:
-    """What was done to make the old project, once more, before anything else is done to it."""
+def _from_poses(chain: Chain) -> None:
     chain.run("status")
     chain.run("train", *CPU)
     chain.run("embed", *CPU)

@@ -1,4 +1,4 @@
-"""What other programs and old projects rely on, kept as text: keys, files, names and options.
+"""What other programs rely on, kept as text: keys, files, names and options.
 
 The text of docs/cli.md, which tests/test_reference_docs.py compares with the commands, has every
 command, option, default and help; what it leaves out is in commands.txt.

@@ -350,11 +350,10 @@ def test_a_stopped_run_goes_on_as_it_was_begun(clips: Project) -> None:
 def test_a_run_with_other_words_of_la2ds_goes_on_too(
     clips: Project, method: str | None, changed: dict[str, Any]
 ) -> None:
-    """Also with those that its files leave out, because they are from before the setting."""
     preset, own = method_recipe(method)
     settings = [f"{name}={json.dumps(value)}" for name, value in changed.items()]
     config = clips.config(preset=preset, overrides=[*own, *settings])
-    write_text(clips.run_dir("one") / "config.toml", tomli_w.dumps(config.to_stored()))
+    write_text(clips.run_dir("one") / "config.toml", tomli_w.dumps(config.to_dict()))
     preset, *options = settings_of_run(clips, "one")
     given = [option.removeprefix("--set=") for option in options]
     again = clips.config(preset=preset.removeprefix("--preset="), overrides=given)

@@ -123,7 +123,7 @@ def test_the_presets_hold_the_settings_of_casa() -> None:
         assert (model.input, model.temporal_position, model.motion) == ("joints", "sinusoid", 0)
         assert (augment.trim, augment.geometry, augment.drop) == (0, 0, 0.5)
         assert (augment.temporal_probability, augment.flip_probability) == (1, 0.3)
-        default = load_config(preset="default-0.1").train
+        default = load_config(preset="single-frame").train
         assert (train.steps, train.batch_size) == (default.steps, default.batch_size)
     assert (load_config(preset="casa").model.width, load_config(preset="casa").model.heads) == (
         75,

@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from la2ds_cli.core.artifact import Recipe
-from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.embedding.trained import load_embedder, untrained_embedder
@@ -189,11 +187,3 @@ def test_training_on_cuda_learns_what_it_learns_on_the_cpu(project: Project) -> 
     assert on_cuda.validation_error == pytest.approx(on_cpu.validation_error, abs=1)
     for cpu, cuda in zip(metrics(project, "cpu"), metrics(project, "cuda"), strict=True):
         assert cuda["loss"] == pytest.approx(cpu["loss"], rel=0.01)
-
-
-def test_settings_added_later_keep_their_value_of_then_in_older_weights() -> None:
-    """A preset of today must not change what weights of yesterday read."""
-    stored = {"train.fps": 20.0, "train.scaling": "casa", "model.width": 8}
-    config = load_config(checkpoint.settings_of(Recipe("train", 1, stored, {})))
-    assert (config.train.tempo, config.model.missing) == (0.0, "mixed")
-    assert load_config({}).train.tempo > 0

@@ -22,7 +22,6 @@ from typing import Protocol
 
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.device import DeviceName, device_type
-from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.plugins import load_plugin
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.video.reader import Image
@@ -82,21 +81,6 @@ class PoseTracker(Protocol):
         ...
 
 
-# Names of 0.1 that nothing stands behind any more: cache identity, and what takes their place.
-# Their poses stay current, so that projects made with them are still of use.
-RETIRED = {"mediapipe": ("mediapipe:e9a5c5cb17f736fa:1", "blazepose")}
-
-
-def retired(name: str, option: str) -> UserError:
-    """The error (exit 2) of a name in RETIRED; option: such as `--pose`."""
-    return UserError(
-        f"'{name}' is no longer part of la2ds; {RETIRED[name][1]} runs the same networks without "
-        "the package mediapipe",
-        hint=f"use {option} {RETIRED[name][1]}, with --overwrite to extract all clips again: its "
-        "joints are mediapipe33, not coco17",
-    )
-
-
 def automatic_backend(device: DeviceName) -> str:
     """The name of the backend that `auto` means on this device."""
     return AUTO[device_type(device)]
@@ -111,8 +95,6 @@ def backend_identities(setting: str) -> tuple[str, ...]:
 
 def backend_identity(name_or_file: str) -> str:
     """Cache identity of a backend name or ONNX file; UserError as `resolve_backend`."""
-    if name_or_file in RETIRED:
-        return RETIRED[name_or_file][0]
     return _plugin(name_or_file).identity(name_or_file)
 
 
@@ -124,8 +106,6 @@ def resolve_backend(
     Raises UserError: unknown name (exit 2) with the known ones, missing file (exit 3), a model of
     another interface (exit 5), missing weights or device (exit 6).
     """
-    if name_or_file in RETIRED:
-        raise retired(name_or_file, "--pose")
     config = config or PosesConfig()
     if not config.batch_size:
         config = replace(config, batch_size=BATCH_SIZE["cpu"])

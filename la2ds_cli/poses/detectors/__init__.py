@@ -24,7 +24,7 @@ from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.device import DeviceName, device_type
 from la2ds_cli.core.plugins import load_plugin
 from la2ds_cli.core.types import FloatArray
-from la2ds_cli.poses.backends import RETIRED, PoseBackend, retired
+from la2ds_cli.poses.backends import PoseBackend
 from la2ds_cli.video.reader import Image
 
 AUTO = {"cuda": "fasterrcnn", "cpu": "fasterrcnn-mobilenet"}  # with most pose networks
@@ -71,13 +71,11 @@ def resolve_detector(
     Raises UserError: unknown name (exit 2) with the known ones, missing file (exit 3), a model of
     another interface (exit 5), missing weights or device (exit 6).
     """
-    if name_or_file in RETIRED:
-        raise retired(name_or_file, "--detector")
     return _plugin(name_or_file).build(name_or_file, device, config or PosesConfig(), pose)
 
 
 def _identity(name: str) -> str:
-    return RETIRED[name][0] if name in RETIRED else _plugin(name).identity(name)
+    return _plugin(name).identity(name)
 
 
 def _plugin(name_or_file: str) -> ModuleType:

@@ -208,11 +208,3 @@ class TestFiles:
             resolve_backend("blazepose-lite", "cpu")
         assert caught.value.exit_code == ExitCode.ENVIRONMENT
         assert "la2ds models pull blazepose-lite" in caught.value.hint
-
-
-def test_the_name_of_la2ds_0_1_is_explained_and_its_poses_stay_current() -> None:
-    assert backend_identity("mediapipe") == "mediapipe:e9a5c5cb17f736fa:1"
-    with pytest.raises(UserError, match="no longer part of la2ds; blazepose runs") as caught:
-        resolve_backend("mediapipe", "cpu")
-    assert caught.value.exit_code == ExitCode.USAGE
-    assert "--pose blazepose" in caught.value.hint

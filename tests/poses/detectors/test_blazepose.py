@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.poses.backends import resolve_backend
 from la2ds_cli.poses.backends.blazepose import BlazePoseBackend, person_box
 from la2ds_cli.poses.blazepose import Person
@@ -98,11 +97,3 @@ def test_from_files(tmp_path: Path) -> None:
         assert y2 - y1 == pytest.approx(1.1 * 140 * 192 / 256, abs=1)
         assert score == pytest.approx(1 / (1 + np.exp(-3)))
     assert detector_identities(name) != detector_identities("blazepose")
-
-
-def test_the_name_of_la2ds_0_1_is_explained() -> None:
-    assert detector_identities("mediapipe") == ("mediapipe:e9a5c5cb17f736fa:1",)
-    with pytest.raises(UserError, match="no longer part of la2ds") as caught:
-        resolve_detector("mediapipe", "cpu", POSE)
-    assert caught.value.exit_code == ExitCode.USAGE
-    assert "--detector blazepose" in caught.value.hint
