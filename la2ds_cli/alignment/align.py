@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from la2ds_cli.alignment.consensus import AlignmentCache, Consensus, Modalities
+from la2ds_cli.alignment.consensus import AlignmentCache, Consensus
 from la2ds_cli.alignment.distance import pair_distance
 from la2ds_cli.alignment.gaps import SharedRows, all_rows
 from la2ds_cli.alignment.match import match_features
@@ -187,8 +187,7 @@ def _match_pair(
     The movement of the joints decides whether B is mirrored and which spans only one clip shows.
     Embeddings are computed from the clips as filmed, since networks trained on flipped copies do
     not need mirroring. A run's embeddings are combined in one distance with those of the base model
-    (`align.base`) and with the movement (`align.movement`). With `pool`, the movement also gets its
-    own paths through the references. cache: of other alignments to A.
+    (`align.base`) and with the movement (`align.movement`). cache: of other alignments to A.
 
     Raises UserError (exit 5) for embeddings of different weights.
     """
@@ -203,15 +202,12 @@ def _match_pair(
     anchors = anchored_frames(request.anchors, pair)
     if any(i not in rows.a or j not in rows.b for i, j in anchors):
         rows = all_rows(rows.length_a, rows.length_b)
-    modalities: list[Modalities] = [(value,) for value in movement]
+    features = movement
     if pair.choice.kind != "pose":
         which = references, mirrored
         features = in_one_distance(project, pair, request, *which, progress, cache)
-        modalities = [(value,) for value in features]
-        if references and settings.pool:
-            modalities = list(zip(features, movement, strict=True))
     key = pair.choice.kind, rate, rows.a.tobytes()
-    match = _match(modalities, list(references), settings, rows, cache, key, anchors)
+    match = _match(features, list(references), settings, rows, cache, key, anchors)
     return replace(match, mirrored=mirrored[1])
 
 
@@ -253,14 +249,13 @@ def match_by_pose(project: Project, pair: PreparedPair, settings: AlignConfig) -
     cache = AlignmentCache()
     references = reference_clips(project, pair, settings, cache)
     rate, movement, mirrored, rows = pair_movement(pair, references, settings, cache)
-    modalities = [(value,) for value in movement]
     key = "pose", rate, rows.a.tobytes()
-    match = _match(modalities, list(references), settings, rows, cache, key)
+    match = _match(movement, list(references), settings, rows, cache, key)
     return replace(match, mirrored=mirrored[1])
 
 
 def _match(
-    modalities: Sequence[Modalities],
+    features: Sequence[FloatArray],
     references: Sequence[str],
     settings: AlignConfig,
     rows: SharedRows,
@@ -268,12 +263,12 @@ def _match(
     key: Hashable,
     anchors: Sequence[tuple[int, int]] = (),
 ) -> Match:
-    """Match the pair. modalities: of A, of B and of the reference clips, which have the ids
+    """Match the pair. features: of A, of B and of the reference clips, which have the ids
     `references`. key: everything else that the paths from A to the references depend on."""
-    features_a, features_b, *others = modalities
+    features_a, features_b, *others = features
     consensus = Consensus(others, settings)
 
-    def estimates(a: Modalities, b: Modalities) -> FloatArray:
+    def estimates(a: FloatArray, b: FloatArray) -> FloatArray:
         if anchors:  # a part of A, whose paths are not cached
             paths_a = consensus.pairwise_paths(a)
         else:

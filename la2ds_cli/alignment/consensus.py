@@ -31,8 +31,6 @@ FEWEST_REFERENCES = 4  # with fewer, a wrong one would not be outnumbered
 # if the reference has many more frames than the clip and shows something that the clip does not.
 LEAST_SHARED = 0.2
 T = TypeVar("T")
-Modalities = tuple[FloatArray, ...]
-"""Features (T, D) of one clip, one array per modality (embedding, movement)."""
 
 
 @dataclass(frozen=True)
@@ -54,47 +52,39 @@ class PairwisePath:
 
 
 class Consensus:
-    """Alignment through reference clips. references: the features of each, in the same modalities
-    and order as those of the clips to align. config: settings of DTW."""
+    """Alignment through reference clips. references: the features (T, D) of each. config: settings
+    of DTW."""
 
-    def __init__(self, references: Sequence[Modalities], config: AlignConfig) -> None:
+    def __init__(self, references: Sequence[FloatArray], config: AlignConfig) -> None:
         self.references = references
         self.config = config
 
-    def pairwise_paths(self, clip: Modalities) -> list[list[PairwisePath]]:
-        """For each modality, the paths from the clip to all references."""
-        return [
-            pairwise_paths(feature, [reference[n] for reference in self.references], self.config)
-            for n, feature in enumerate(clip)
-        ]
+    def pairwise_paths(self, clip: FloatArray) -> list[PairwisePath]:
+        """The paths from the clip to all references."""
+        return pairwise_paths(clip, self.references, self.config)
 
     def match(
         self,
-        a: Modalities,
-        paths_a: list[list[PairwisePath]],
-        b: Modalities,
-        paths_b: list[list[PairwisePath]],
+        a: FloatArray,
+        paths_a: Sequence[PairwisePath],
+        b: FloatArray,
+        paths_b: Sequence[PairwisePath],
     ) -> FloatArray:
-        """(N,) position in B of each frame of A, by all modalities together.
-
-        NaN where the direct path of the first modality leaves a frame of A out.
-        """
+        """(N,) position in B of each frame of A; NaN where the direct path leaves a frame out."""
         estimates = self.estimates(a, paths_a, b, paths_b)
-        return consensus_position(estimates[0], estimates, len(b[0]))
+        return consensus_position(estimates[0], estimates, len(b))
 
     def estimates(
         self,
-        a: Modalities,
-        paths_a: list[list[PairwisePath]],
-        b: Modalities,
-        paths_b: list[list[PairwisePath]],
+        a: FloatArray,
+        paths_a: Sequence[PairwisePath],
+        b: FloatArray,
+        paths_b: Sequence[PairwisePath],
     ) -> FloatArray:
         """(V, N) estimates of the position in B of each frame of A, NaN where an estimate leaves it
-        out: first the direct ones, one per modality; then those through the references."""
-        estimates = [pairwise_path(x, y, self.config).forward for x, y in zip(a, b, strict=True)]
-        for modality_a, modality_b in zip(paths_a, paths_b, strict=True):
-            estimates += estimates_through(modality_a, modality_b)
-        return np.array(estimates)
+        out: first the direct one, then those through the references."""
+        direct = pairwise_path(a, b, self.config).forward
+        return np.array([direct, *estimates_through(paths_a, paths_b)])
 
 
 @dataclass
@@ -106,8 +96,8 @@ class AlignmentCache:
     of A and the references, by run and id. movements: of the references, as filmed or mirrored,
     whichever is nearer to A, and whether it is mirrored, by id and frames per second. joined:
     embeddings of A and of the references combined with the other parts of the distance, by run, id
-    and whether it is mirrored. paths: from A to the references, by modality, id, and whatever else
-    they depend on. form: the skeleton that the aligned pair shares, and whether joints are in 3D;
+    and whether it is mirrored. paths: from A to the references, by id and whatever else they depend
+    on. form: the skeleton that the aligned pair shares, and whether joints are in 3D;
     everything stored about joints is in this form.
     """
 
@@ -118,7 +108,7 @@ class AlignmentCache:
     embeddings: dict[str, dict[str, EmbeddingSequence]] = field(default_factory=dict)
     movements: dict[tuple[str, float | None], tuple[FloatArray, bool]] = field(default_factory=dict)
     joined: dict[tuple[str, str, bool], FloatArray] = field(default_factory=dict)
-    paths: dict[tuple[int, str, Hashable], PairwisePath] = field(default_factory=dict)
+    paths: dict[tuple[str, Hashable], PairwisePath] = field(default_factory=dict)
 
     def for_clip(self, a: str, *, part: bool, form: Hashable = None) -> AlignmentCache:
         """The cache itself, for the next alignment to clip `a`, after dropping entries in another
@@ -138,17 +128,16 @@ class AlignmentCache:
 
     def paths_from_a(
         self,
-        a: Modalities,
-        references: Mapping[str, Modalities],
+        a: FloatArray,
+        references: Mapping[str, FloatArray],
         key: Hashable,
         config: AlignConfig,
-    ) -> list[list[PairwisePath]]:
+    ) -> list[PairwisePath]:
         """Consensus.pairwise_paths of A; key: which rows of A, at which rate of the features."""
-        for n, feature in enumerate(a):
-            new = [video for video in references if (n, video, key) not in self.paths]
-            paths = pairwise_paths(feature, [references[video][n] for video in new], config)
-            self.paths |= {(n, video, key): path for video, path in zip(new, paths, strict=True)}
-        return [[self.paths[n, video, key] for video in references] for n in range(len(a))]
+        new = [video for video in references if (video, key) not in self.paths]
+        paths = pairwise_paths(a, [references[video] for video in new], config)
+        self.paths |= {(video, key): path for video, path in zip(new, paths, strict=True)}
+        return [self.paths[video, key] for video in references]
 
 
 MOST_CANDIDATES = 400  # clips that are read to choose references among; a project may have 100,000

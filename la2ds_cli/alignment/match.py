@@ -13,7 +13,6 @@ import numpy as np
 
 from la2ds_cli.alignment.confidence import certainty
 from la2ds_cli.alignment.consensus import (
-    Modalities,
     consensus_position,
     direct_match,
     path_through,
@@ -23,12 +22,12 @@ from la2ds_cli.alignment.result import Match
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.types import FloatArray, IntArray
 
-Estimates = Callable[[Modalities, Modalities], FloatArray]
+Estimates = Callable[[FloatArray, FloatArray], FloatArray]
 
 
 def match_features(
-    features_a: Modalities,
-    features_b: Modalities,
+    features_a: FloatArray,
+    features_b: FloatArray,
     rows: SharedRows,
     settings: AlignConfig,
     estimates: Estimates | None,
@@ -37,7 +36,7 @@ def match_features(
     """Match the `rows` of two clips. estimates: computes the estimates through reference clips for
     rows of A and B (Consensus.estimates); None for a direct alignment. anchors: frames of A and of
     B, among the rows, that must match, in order."""
-    a, b = tuple(x[rows.a] for x in features_a), tuple(x[rows.b] for x in features_b)
+    a, b = features_a[rows.a], features_b[rows.b]
     if anchors:
         among = [(int(np.searchsorted(rows.a, i)), int(np.searchsorted(rows.b, j)))
                  for i, j in anchors]  # fmt: skip
@@ -46,11 +45,11 @@ def match_features(
         located = _locate(a, b, settings, estimates)
     position = located.position
     return Match(
-        a=features_a[0],
-        b=features_b[0],
+        a=features_a,
+        b=features_b,
         path=rows.path(located.path),
         position=rows.position(position),
-        certainty=certainty(a[0], b[0], position).over(rows),
+        certainty=certainty(a, b, position).over(rows),
     )
 
 
@@ -63,13 +62,13 @@ class _Located:
 
 
 def _locate(
-    a: Modalities, b: Modalities, settings: AlignConfig, estimates: Estimates | None
+    a: FloatArray, b: FloatArray, settings: AlignConfig, estimates: Estimates | None
 ) -> _Located:
-    """Match by consensus of the estimates, or without any, by the path of the first modality."""
+    """Match by consensus of the estimates, or without any, directly."""
     if estimates is None:
-        return _Located(*direct_match(a[0], b[0], settings))
+        return _Located(*direct_match(a, b, settings))
     positions = estimates(a, b)
-    position = consensus_position(positions[0], positions, len(b[0]))
+    position = consensus_position(positions[0], positions, len(b))
     return _Located(path_through(position), position)
 
 
@@ -77,24 +76,23 @@ SHORTEST_PART = 8  # frames; shorter ones between two anchors are aligned withou
 
 
 def _locate_between(
-    a: Modalities,
-    b: Modalities,
+    a: FloatArray,
+    b: FloatArray,
     settings: AlignConfig,
     estimates: Estimates | None,
     anchors: Sequence[tuple[int, int]],
 ) -> _Located:
     """Match each part between the anchors separately; the ends of the clips stay open if the
     settings say so."""
-    last = len(a[0]) - 1, len(b[0]) - 1
-    position = np.full(len(a[0]), np.nan)
+    last = len(a) - 1, len(b) - 1
+    position = np.full(len(a), np.nan)
     outer = anchors[0][0] > 0, anchors[-1][0] < last[0]
     bounds = [(0, 0)] * outer[0] + list(anchors) + [last] * outer[1]
     for n, ((i, j), (i_end, j_end)) in enumerate(itertools.pairwise(bounds)):
-        part_a = tuple(x[i : i_end + 1] for x in a)
-        part_b = tuple(x[j : j_end + 1] for x in b)
+        part_a, part_b = a[i : i_end + 1], b[j : j_end + 1]
         at_end = (outer[0] and n == 0) or (outer[1] and n == len(bounds) - 2)
         own = settings if at_end else replace(settings, open_ends=False)
-        enough = min(len(part_a[0]), len(part_b[0])) >= SHORTEST_PART
+        enough = min(len(part_a), len(part_b)) >= SHORTEST_PART
         part = _locate(part_a, part_b, own, estimates if enough else None)
         position[i : i_end + 1] = part.position + j
     for i, j in anchors:

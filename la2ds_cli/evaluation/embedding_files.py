@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +85,6 @@ def folder_name(folder: Path) -> str:
 def _feature_set(
     name: str, files: EmbeddingFiles, references: Sequence[PoseSequence], align: AlignConfig
 ) -> FeatureSet:
-    align = replace(align, pool=False)  # no paths by the joints' movement
     views = single_view(files)
     uses = Uses("embeddings of the files", other_clips=len(references))
     ends = "open" if align.open_ends else "closed"

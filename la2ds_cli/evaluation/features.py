@@ -18,7 +18,6 @@ import numpy as np
 from la2ds_cli.alignment.clip_features import nearest_view
 from la2ds_cli.alignment.consensus import (
     Consensus,
-    Modalities,
     PairwisePath,
     choose_references,
     direct_match,
@@ -46,7 +45,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Views = tuple[FloatArray, ...]
 """Features (T, D) of one clip. For `Direct`, they are alternative views of the clip (mirrored): it
-uses the first of A and any of B. For `ByConsensus`, they are modalities that are used together."""
+uses the first of A and any of B. `ByConsensus` uses the first."""
 ViewFunction = Callable[[Sequence[PoseSequence]], list[Views]]
 PositionFunction = Callable[[FloatArray, Views], FloatArray]
 """Position (N,) of each frame of A, by its first view (N, D), among those of B, by its views, each
@@ -78,19 +77,19 @@ class Direct:
 class ByConsensus:
     """The direct path and paths through reference clips, which are computed when first needed."""
 
-    def __init__(self, references: Callable[[], Sequence[Modalities]], config: AlignConfig) -> None:
+    def __init__(self, references: Callable[[], Sequence[Views]], config: AlignConfig) -> None:
         self._references = references
         self._config = config
 
     @cached_property
     def _consensus(self) -> Consensus:
-        return Consensus(self._references(), self._config)
+        return Consensus([views[0] for views in self._references()], self._config)
 
-    def prepare(self, clip: Views) -> tuple[Views, list[list[PairwisePath]]]:
-        return clip, self._consensus.pairwise_paths(clip)
+    def prepare(self, clip: Views) -> tuple[FloatArray, list[PairwisePath]]:
+        return clip[0], self._consensus.pairwise_paths(clip[0])
 
     def match(
-        self, a: tuple[Views, list[list[PairwisePath]]], b: tuple[Views, list[list[PairwisePath]]]
+        self, a: tuple[FloatArray, list[PairwisePath]], b: tuple[FloatArray, list[PairwisePath]]
     ) -> FloatArray:
         return self._consensus.match(*a, *b)
 
@@ -113,8 +112,8 @@ OPEN = AlignConfig(method="dtw", open_ends=True)
 @dataclass(frozen=True)
 class Uses:
     """What an event transfer uses. features: the features of the two clips, in words. base: whether
-    the base model's embeddings are used. movement: whether the joints' movement is used, in one
-    distance or with separate paths. other_clips: number of reference clips used."""
+    the base model's embeddings are used. movement: whether the joints' movement is used.
+    other_clips: number of reference clips used."""
 
     features: str
     movement: bool = False
@@ -298,7 +297,6 @@ def embedder_set(
     """The set of a network, aligned by the project's settings, also through `references`. base: the
     embedder of the base model, which may be combined with the network in one distance. project: the
     one whose run `run` the network is, for the weights of its parts; None = equal weights."""
-    pooled = bool(references) and align.pool
     spatial = align.joints == "auto" and embed.config.model.input == "joints3d"
     in_space = spatial or align.joints == "3d"
     base = None if in_space else base  # it reads joints in the image
@@ -310,13 +308,10 @@ def embedder_set(
         embedded = embed(poses)
         beside = base(poses) if base is not None and distance.base else [None] * len(poses)
         poses = in_3d(poses) if spatial else poses
-        features = [
-            distance.features(pose, value, other)
+        return [
+            (distance.features(pose, value, other),)
             for pose, value, other in zip(poses, embedded, beside, strict=True)
         ]
-        if not pooled:
-            return [(feature,) for feature in features]
-        return [(f, pose_features.movement(p)) for f, p in zip(features, poses, strict=True)]
 
     def embeddings(poses: Sequence[PoseSequence]) -> list[Views]:
         return [(value,) for value in embed(poses)]
@@ -330,10 +325,9 @@ def embedder_set(
             aligned += f" ({weights})"
     aligner: Aligner = align_views(align)
     if references:
-        aligned += f", {through_clips(references)}" + " by the joints' movement too" * pooled
+        aligned += f", {through_clips(references)}"
         aligner = ByConsensus(lambda: views(references), align)
-    movement = pooled or bool(distance.movement)
-    uses = Uses("network", movement, len(references), bool(distance.base))
+    uses = Uses("network", bool(distance.movement), len(references), bool(distance.base))
     variant = Variant(aligned, views, aligner, f"{name} {run}".strip(), uses, embeddings)
     return FeatureSet(name, description, f"{uses}; aligned by {aligned}", (variant,), run)
 
@@ -484,12 +478,11 @@ def _untrained_set(request: FeatureRequest, trained: EmbedsOnce | None) -> Featu
         device=request.device,
         frame_features=frame_features,
     )
-    align = replace(request.align, pool=False)  # the joints' movement would dominate
     description = f"{network} with random weights"
     embed = EmbedsOnce(untrained)
     # Whatever the settings of the alignment are, since metrics without alignment depend on it.
     embed.centre_on(evenly_spaced(request.training, CENTRED_ON))
-    return embedder_set("untrained", description, embed, align, request.references)
+    return embedder_set("untrained", description, embed, request.align, request.references)
 
 
 def _differences(project: Project, runs: Sequence[str]) -> list[str]:

@@ -86,8 +86,8 @@ def load_inputs(
         if clip in features.problems:
             clips.refuse(clip, features.problems[clip])
     return PropagationInputs(
-        {clip: rows for clip, rows in spans.items() if clip in features.modalities},
-        [clip for clip in targets if clip in features.modalities],
+        {clip: rows for clip, rows in spans.items() if clip in features.values},
+        [clip for clip in targets if clip in features.values],
         clips.poses,
         clips.paths,
         PairAlignments(features, references, settings),

@@ -22,7 +22,6 @@ from la2ds_cli.alignment.clip_features import (
 from la2ds_cli.alignment.consensus import (
     FEWEST_REFERENCES,
     Consensus,
-    Modalities,
     PairwisePath,
     choose_references,
 )
@@ -44,13 +43,13 @@ from la2ds_cli.labels.vote import Correspondence
 
 @dataclass(frozen=True)
 class ClipFeatures:
-    """By id of the clip. kind: of the first modality. modalities: features (T, D), frame by frame,
+    """By id of the clip. kind: of the features. values: features (T, D), frame by frame,
     used to compare clips. joints: used to decide what two clips both show. mirrored: clips that fit
     the first one clearly better as their mirror image. problems: clips whose features could not be
     computed."""
 
     kind: ChosenKind
-    modalities: dict[str, Modalities]
+    values: dict[str, FloatArray]
     joints: dict[str, JointFeatures]
     mirrored: frozenset[str]
     problems: dict[str, UserError]
@@ -70,18 +69,17 @@ def compute_features(
     if wants_3d(project, request, kind):
         poses = dict(zip(poses, in_3d(list(poses.values())), strict=True))
     problems: dict[str, UserError] = {}
-    modalities: dict[str, Modalities] = {}
+    values: dict[str, FloatArray] = {}
     distance = OneDistance(0.0)
-    base: dict[str, Modalities] = {}
+    base: dict[str, FloatArray] = {}
     if kind != "pose":
         run, device = request.run, request.device
-        modalities, problems = _embeddings(project, run, list(poses), device, progress)
+        values, problems = _embeddings(project, run, list(poses), device, progress)
         distance = OneDistance.of_run(project, run, next(iter(poses.values())), settings)
         if distance.base:
-            base, failed = _embeddings(project, BASE_RUN, list(modalities), device, progress)
+            base, failed = _embeddings(project, BASE_RUN, list(values), device, progress)
             problems |= failed
-            modalities = {clip: modalities[clip] for clip in base}
-    pooled = settings.uses_references and settings.pool
+            values = {clip: values[clip] for clip in base}
     fps = velocity_rate(list(poses.values()))
     reference = next(iter(poses))
     first = views_of_b(poses[reference], fps, reference)[0]
@@ -94,27 +92,26 @@ def compute_features(
             mirrored.add(clip)
         joints[clip] = joint_features(pose, views[chosen], mirrored=bool(chosen))
         if kind == "pose":
-            modalities[clip] = (views[chosen],)
-        elif clip in modalities:
+            values[clip] = views[chosen]
+        elif clip in values:
             shown = mirror(pose) if chosen else pose
-            beside = base[clip][0] if distance.base else None
-            feature = distance.features(shown, modalities[clip][0], beside)
-            modalities[clip] = (feature, views[chosen]) if pooled else (feature,)
-    return ClipFeatures(kind, modalities, joints, frozenset(mirrored), problems)
+            beside = base[clip] if distance.base else None
+            values[clip] = distance.features(shown, values[clip], beside)
+    return ClipFeatures(kind, values, joints, frozenset(mirrored), problems)
 
 
 def _embeddings(
     project: Project, run: str, clips: Sequence[str], device: DeviceName, progress: Progress
-) -> tuple[dict[str, Modalities], dict[str, UserError]]:
+) -> tuple[dict[str, FloatArray], dict[str, UserError]]:
     try:
         embeddings = ensure_embeddings(project, run, clips, device, progress)
-        return {clip: (one.value,) for clip, one in zip(clips, embeddings, strict=True)}, {}
+        return {clip: one.value for clip, one in zip(clips, embeddings, strict=True)}, {}
     except UserError:  # one by one, so that a clip that cannot be embedded costs itself only
-        values: dict[str, Modalities] = {}
+        values: dict[str, FloatArray] = {}
         problems: dict[str, UserError] = {}
         for clip in clips:
             try:
-                values[clip] = (ensure_embeddings(project, run, [clip], device)[0].value,)
+                values[clip] = ensure_embeddings(project, run, [clip], device)[0].value
             except UserError as problem:
                 problems[clip] = problem
         if not values:  # it is the run
@@ -133,12 +130,10 @@ class PairAlignments:
     ) -> None:
         self.features = features
         self.settings = settings
-        usable = [clip for clip in references if clip in features.modalities]
+        usable = [clip for clip in references if clip in features.values]
         self.references = choose_references(usable, settings)
-        self._consensus = Consensus(
-            [features.modalities[clip] for clip in self.references], settings
-        )
-        self._paths: dict[str, list[list[PairwisePath]]] = {}
+        self._consensus = Consensus([features.values[clip] for clip in self.references], settings)
+        self._paths: dict[str, list[PairwisePath]] = {}
         self._correspondences: dict[tuple[str, str], Correspondence] = {}
 
     def correspondence(self, a: str, b: str) -> Correspondence:
@@ -159,18 +154,15 @@ class PairAlignments:
         rows = rows_to_align(joints[a], joints[b], self.settings)
         others = [n for n, clip in enumerate(self.references) if clip not in (a, b)]
 
-        def estimates(modalities_a: Modalities, modalities_b: Modalities) -> FloatArray:
-            paths_a = self._pairwise_paths(a, modalities_a, len(rows.a) < rows.length_a)
-            paths_b = self._pairwise_paths(b, modalities_b, len(rows.b) < rows.length_b)
-            paths_a, paths_b = (
-                [[modality[n] for n in others] for modality in paths]
-                for paths in (paths_a, paths_b)
-            )
-            return self._consensus.estimates(modalities_a, paths_a, modalities_b, paths_b)
+        def estimates(values_a: FloatArray, values_b: FloatArray) -> FloatArray:
+            paths_a = self._pairwise_paths(a, values_a, len(rows.a) < rows.length_a)
+            paths_b = self._pairwise_paths(b, values_b, len(rows.b) < rows.length_b)
+            paths_a, paths_b = ([paths[n] for n in others] for paths in (paths_a, paths_b))
+            return self._consensus.estimates(values_a, paths_a, values_b, paths_b)
 
         match = match_features(
-            self.features.modalities[a],
-            self.features.modalities[b],
+            self.features.values[a],
+            self.features.values[b],
             rows,
             self.settings,
             estimates if len(others) >= FEWEST_REFERENCES else None,
@@ -180,12 +172,10 @@ class PairAlignments:
         bounds = sure.low, sure.high
         return Correspondence(match.position, *bounds, sure.confidence, rows.length_b, step)
 
-    def _pairwise_paths(
-        self, clip: str, modalities: Modalities, part: bool
-    ) -> list[list[PairwisePath]]:
+    def _pairwise_paths(self, clip: str, values: FloatArray, part: bool) -> list[PairwisePath]:
         """To all references; cached if the clip is aligned in full."""
         if part:
-            return self._consensus.pairwise_paths(modalities)
+            return self._consensus.pairwise_paths(values)
         if clip not in self._paths:
-            self._paths[clip] = self._consensus.pairwise_paths(modalities)
+            self._paths[clip] = self._consensus.pairwise_paths(values)
         return self._paths[clip]
