@@ -222,7 +222,6 @@ class AlignConfig:
     # measured: the weights of embedding, base model and movement are multiplied by factors measured
     # for the run on clips without labels; equal: they are not
     weights: Literal["measured", "equal"] = "measured"
-    pool: bool = True  # consensus of a model: also paths by the movement of the joints
     # joints compared beside a run's embeddings, or without a run; 3d: in metres, where all clips
     # have them; auto: 3d beside a run that reads joints3d, else 2d
     joints: Literal["auto", "2d", "3d"] = "auto"

@@ -458,7 +458,7 @@ def _protocol_notes(result: BenchmarkResult) -> Iterator[str]:
     for uses, names in by_uses.items():
         where = "" if len(names) == len(result.projects) else f" ({', '.join(names)})"
         yield f"event transfer of a method{where} = {uses}"
-    if not result.facts["alignment"]["pool"]:
+    if not any(result.facts["alignment"].get(part) for part in ("movement", "base")):
         yield (
             "event transfer of a method leaves out the joints' movement and the base model, which "
             "la2ds align uses (align.movement, align.base), so that they do not hide what a method "

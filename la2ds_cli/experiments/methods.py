@@ -140,7 +140,7 @@ def same_input(method: str, reads: str) -> bool:
 
 
 # The joints' movement and the base model, if combined with an embedding, hide what was learned.
-ALONE = ("align.pool=false", "align.movement=0", "align.base=0")
+ALONE = ("align.movement=0", "align.base=0")
 
 
 @dataclass(frozen=True)

@@ -141,21 +141,6 @@ def test_clips_that_a_run_cannot_embed_are_no_reference_clips(tmp_path: Path) ->
         run(project, "clip0", "clip2b", **options)
 
 
-def test_the_movement_of_joints_is_used_beside_a_model_that_is_wrong(
-    project: Project, monkeypatch
-) -> None:
-    phases = with_others(project, 6)
-    late = {name: np.minimum(phase + 0.2, 1) for name, phase in phases.items()}
-    with_phases_as_embedding(monkeypatch, {"anna": PHASE_A, "ben": PHASE_B + 0.2} | late)
-    voting = replace(CONFIG, align=replace(CONFIG.align, pool=True))
-    pooled = run(project, run="tuned", config=voting).alignment
-    model = run(project, run="tuned").alignment
-    truth = np.interp(PHASE_A, PHASE_B, np.arange(len(PHASE_B)))
-    middle = slice(12, 40)
-    errors = [np.abs(found.position - truth)[middle].mean() for found in (pooled, model)]
-    assert errors[0] < 0.7 * errors[1]
-
-
 def test_no_references_of_test_clips_few_clips_other_methods_and_oneself(project: Project) -> None:
     with_others(project, 3)
     assert run(project).references == 0

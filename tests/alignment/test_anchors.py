@@ -67,7 +67,7 @@ def test_between_two_anchors_nothing_passes_them() -> None:
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(30, 3)), rng.normal(size=(50, 3))
     settings = AlignConfig(open_ends=True)
-    match = match_features((a,), (b,), all_rows(30, 50), settings, None, [(10, 20), (12, 40)])
+    match = match_features(a, b, all_rows(30, 50), settings, None, [(10, 20), (12, 40)])
     inside = match.position[10:13]
     assert (inside[0], inside[2]) == (20, 40)
     assert 20 <= inside[1] <= 40

@@ -107,15 +107,15 @@ def test_work_on_a_and_the_references_is_done_once(
     poses = project.read_pose
     monkeypatch.setattr(project, "read_pose", lambda video: [read.append(video), poses(video)][1])
     cache = AlignmentCache()
-    config = replace(CONFIG, align=replace(CONFIG.align, gaps=False, pool=True))
+    config = replace(CONFIG, align=replace(CONFIG.align, gaps=False))
     # Of one rate and of like tempo: features do not change with the pair.
     alike = [n for n in (2, 3, 5, 6) if velocity_rate([poses(name(0))[0], poses(name(n))[0]])]
     assert len(alike) == 3
     for n in alike:
         arrays(project, name(n), config, "model", cache)
     known = len(LENGTHS) - 1
-    # Two modalities: each reference once, and the direct paths of the three alignments.
-    assert len(from_a) == 2 * known + 2 * 3
+    # Each reference once, and the direct paths of the three alignments.
+    assert len(from_a) == known + 3
     assert read.count("nobody") == 1
     assert tuned.count(name(0)) == 1
     assert len(cache.poses) == known

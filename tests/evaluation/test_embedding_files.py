@@ -25,7 +25,7 @@ from tests.evaluation.test_runs import TINY, add_run
 from tests.movement import warped_phase
 
 CLIPS = [(f"train{n}", n) for n in range(6)] + [(f"test{n}", 6 + n) for n in range(4)]
-ALONE = ["align.movement=0", "align.base=0", "align.pool=false"]
+ALONE = ["align.movement=0", "align.base=0"]
 
 
 @pytest.fixture(scope="module")

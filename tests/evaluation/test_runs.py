@@ -107,7 +107,7 @@ def test_each_clip_is_embedded_once_by_each_network(
 
     kept: list[object] = []
     monkeypatch.setattr(Embedder, "__call__", counted)
-    beside = [*TINY, "align.base=1", "align.reference_clips=4", "align.pool=false"]
+    beside = [*TINY, "align.base=1", "align.reference_clips=4"]
     sets = ["model", "base", "untrained"]
     evaluate(
         project, runs=("a", "b"), config=load_config(overrides=beside), device="cpu", features=sets

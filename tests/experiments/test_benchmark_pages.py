@@ -44,7 +44,7 @@ def _result(projects: tuple[str, ...] = PROJECTS, seeds: int = 2) -> BenchmarkRe
         "steps": 2,
         "seeds": list(range(seeds)),
         "protocol": "la2ds",
-        "alignment": {"pool": False},
+        "alignment": {},
         "settings": ["model.encoder=<x>"],
     }
     found = BenchmarkResult("benchmark", "Methods", tuple(TASKS.values()), facts)

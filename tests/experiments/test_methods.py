@@ -28,9 +28,9 @@ def test_all_methods_get_the_same_steps_and_alignment(tmp_path: Path) -> None:
     for name in shipped_methods():
         config = find_methods([name])[0].config(project, settings, 7)
         assert (config.train.steps, config.train.batch_size, config.train.seed) == (400, 3, 7)
-        assert (config.align.band, config.align.pool) == (0.25, False)
-    given = find_methods(["lav"])[0].config(project, ["train.steps=9", "align.pool=true"], 0)
-    assert (given.train.steps, given.align.pool) == (9, True)
+        assert (config.align.band, config.align.movement, config.align.base) == (0.25, 0, 0)
+    given = find_methods(["lav"])[0].config(project, ["train.steps=9", "align.movement=1"], 0)
+    assert (given.train.steps, given.align.movement) == (9, 1)
 
 
 def test_la2ds_is_the_default_where_the_project_has_the_preset_of_another_method(

@@ -28,7 +28,7 @@ FACTS = {
     "steps": 2,
     "seeds": [0, 1],
     "protocol": "la2ds",
-    "alignment": {"pool": False},
+    "alignment": {},
 }
 
 

@@ -129,8 +129,7 @@ def test_it_trains_embeds_and_evaluates_by_its_dotted_name(module: str, project:
     assert len(embedding.value) == 40
     write_text(
         project.root / "project.toml",
-        'preset = "default"\n[evaluate]\ntrim_draws = 1\n'
-        "[align]\nreference_clips = 0\npool = false\n",
+        'preset = "default"\n[evaluate]\ntrim_draws = 1\n[align]\nreference_clips = 0\n',
     )
     project = Project.open(project.root)
     found = _call(project, "evaluate", "--run", "mine", "--device", "cpu")

@@ -142,7 +142,7 @@ def test_only_heatmaps_of_la2ds_are_what_the_paper_reads() -> None:
 
 def _result(sources: list[Source], protocol: str, reads: str) -> BenchmarkResult:
     facts = {"protocol": protocol, "budget": "", "minutes": None, "steps": 1, "seeds": [0]}
-    facts["alignment"] = {"pool": False}
+    facts["alignment"] = {}
     found = BenchmarkResult("b", "B", (TASKS["classification"],), facts, [], {"la2ds": reads})
     for n, source in enumerate(sources):
         figures = paper_data()[source.data].figures["la2ds"] if source.data else {}

@@ -22,7 +22,7 @@ from la2ds_cli.experiments.tries import choose_rate, held_out_project, rates, re
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.small_runs import TINY
 
-SETTINGS = (*TINY, "model.input=joints", "align.reference_clips=0", "align.pool=false")
+SETTINGS = (*TINY, "model.input=joints", "align.reference_clips=0")
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ def _result(*projects: ProjectResult) -> BenchmarkResult:
         "steps": 2,
         "seeds": list(SEEDS),
         "protocol": "la2ds",
-        "alignment": {"pool": False},
+        "alignment": {},
     }
     tasks = (TASKS["transfer"],)
     return BenchmarkResult("benchmark", "Methods", tasks, facts, list(projects))
