@@ -41,7 +41,8 @@ class Match:
     """The position in clip B of each frame of clip A. a (N, D), b (M, D): features as they were
     compared. path: (P, 2) whole frames. position: (N,) frames of B, NaN = no counterpart.
     certainty: of every frame of A. view: in which B was compared. unclear: other views in which it
-    may have to be compared. references: number of reference clips used."""
+    may have to be compared. references: number of reference clips used. strangers: of those left
+    out, since they clearly show another movement than A."""
 
     a: FloatArray
     b: FloatArray
@@ -51,6 +52,7 @@ class Match:
     view: View = "filmed"
     unclear: tuple[View, ...] = ()
     references: int = 0
+    strangers: int = 0
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,7 @@ class AlignResult:
             "band": self.settings.band,
             "gaps": self.settings.gaps and alignment.method == "dtw",
             "others": self.references,
+            "others_left_out": self.match.strangers,
             "view": alignment.view,
             "unclear_views": list(self.match.unclear),
             "mirrored": alignment.mirrored,
