@@ -1,8 +1,11 @@
 """How often is it told rightly whether two clips show the same movement?
 
-    python benchmarks/same_movement.py PENN HUMAN_EVENTS --work DIR [--pairs 120] [--seed 0]
+    python benchmarks/same_movement.py PENN HUMAN_EVENTS --work DIR [--gait GAIT] [--footage PROJECT]
+        [--pairs 70] [--seed 0]
 
-PENN: a folder with labels/*.mat. HUMAN_EVENTS: see benchmarks/human_labels.py. Pairs of one
+PENN: a folder with labels/*.mat. HUMAN_EVENTS: see benchmarks/human_labels.py. GAIT: a folder of
+walks, with clips.csv and a folder of each view. PROJECT: of videos whose poses were extracted, in
+one folder for each movement; every other one is judged. No pair shows one person twice. Pairs of one
 movement and pairs of two, as many of each movement, from the training clips and one half of the
 people, and from the test clips and the other half. Fits the weights of
 la2ds_cli/alignment/same_movement.py on the former, and prints them; then how often the weights that
@@ -13,6 +16,8 @@ not; and the errors of weights that were fitted without the movement that is jud
 from __future__ import annotations
 
 import argparse
+import csv
+import hashlib
 from collections import defaultdict
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -21,13 +26,6 @@ import numpy as np
 from human_labels import SETS, make_folds
 from sklearn.linear_model import LogisticRegression
 
-from la2ds_cli.alignment.clip_features import (
-    CLEARLY_NEARER,
-    nearest_view,
-    pose_feature,
-    velocity_rate,
-    views_of_b,
-)
 from la2ds_cli.alignment.same_movement import (
     DOUBTED,
     INTERCEPT,
@@ -36,21 +34,27 @@ from la2ds_cli.alignment.same_movement import (
     Evidence,
     evidence,
 )
+from la2ds_cli.alignment.viewpoint import choose_view
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.body_joints import body_joints
+from la2ds_cli.formats.file_clip import ImportOptions, to_sequence
 from la2ds_cli.formats.penn_action import import_penn_action
+from la2ds_cli.features.tempo import paced_movement
+from la2ds_cli.features.viewpoint import movements, possible_views, seen
+from la2ds_cli.formats.wide_csv import read_clips
 
 ACTIONS = ("baseball_swing", "bench_press", "bowl", "golf_swing", "jumping_jacks")
 ACTIONS += ("pullup", "squat", "tennis_forehand")
 ALIKE = {"golf": "golf_swing", "pull_up": "pullup"}  # of people's clips, in words of Penn Action
-CLIPS = 40  # of an action and part, at most
+FOLDERS = {"golf": "golf_swing"}  # of footage, in words of Penn Action
+CLIPS = 30  # of an action and part, at most
 
 
-def looks_mirrored(a: PoseSequence, b: PoseSequence) -> bool:
-    """Whether the mirror image of clip B moves clearly more like clip A than B as filmed does."""
-    fps = velocity_rate([a, b])
-    return nearest_view(pose_feature(a, fps, "A"), views_of_b(b, fps, "B"), CLEARLY_NEARER) == 1
+def shown(a: PoseSequence, b: PoseSequence) -> PoseSequence:
+    """Clip B in the view that is nearest to clip A."""
+    moving = movements(b, possible_views(b, a), a)
+    return seen(b, choose_view(paced_movement(a), moving).view, a)
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ class Clip:
     movement: str
     source: str
     judged: bool
+    person: str
     pose: PoseSequence
 
 
@@ -80,8 +85,9 @@ def penn_clips(penn: Path, action: str, work: Path) -> list[Clip]:
     for split in ("train", "test"):
         ids = sorted(video.id for video in project.videos() if video.split == split)
         chosen = np.unique(np.linspace(0, len(ids) - 1, CLIPS).astype(int))
-        poses = [body_joints(project.read_pose(ids[n])[0]) for n in chosen]
-        clips += [Clip(action, "penn", split == "test", pose) for pose in poses]
+        for n in chosen:
+            pose = body_joints(project.read_pose(ids[n])[0])
+            clips.append(Clip(action, "penn", split == "test", ids[n], pose))
     return clips
 
 
@@ -89,8 +95,35 @@ def people_clips(data: Path, name: str, work: Path) -> list[Clip]:
     clips = []
     for number, fold in enumerate(make_folds(SETS[name], data, work / "people", 0)):
         ids = sorted(video.id for video in fold.project.videos() if video.split == "test")
-        poses = [body_joints(fold.project.read_pose(video)[0]) for video in ids]
-        clips += [Clip(ALIKE.get(name, name), "people", number == 1, pose) for pose in poses]
+        for video in ids:
+            pose = body_joints(fold.project.read_pose(video)[0])
+            person = fold.person(video)
+            clips.append(Clip(ALIKE.get(name, name), "people", number == 1, person, pose))
+    return clips
+
+
+def walks(gait: Path) -> list[Clip]:
+    """Walks from all views, divided by the hash of the person."""
+    options = ImportOptions(fps=30.0, size=(1280, 720), skeleton="penn13")
+    with (gait / "clips.csv").open(newline="") as table:
+        people = {row["video"]: row["person"] for row in csv.DictReader(table)}
+    clips = []
+    for path in sorted(gait.glob("*/*.csv")):
+        if path.stem in people:
+            pose = to_sequence(read_clips(path, options)[0], options, None)
+            person = people[path.stem]
+            judged = int(hashlib.sha256(person.encode()).hexdigest(), 16) % 2 == 1
+            clips.append(Clip("walking", "gait", judged, person, pose))
+    return clips
+
+
+def footage(project: Project) -> list[Clip]:
+    clips = []
+    for number, video in enumerate(sorted(project.posed_videos(), key=lambda video: video.id)):
+        movement = Path(video.path).parent.name
+        pose = body_joints(project.read_pose(video.id)[0])
+        name = FOLDERS.get(movement, movement)
+        clips.append(Clip(name, "footage", number % 2 == 1, video.id, pose))
     return clips
 
 
@@ -103,12 +136,13 @@ def drawn_pairs(clips: list[Clip], each: int, rng: np.random.Generator) -> list[
     for (movement, source), own in sorted(groups.items()):
         others = [key for key in sorted(groups) if key[0] != movement]
         for n in range(each):
-            a, b = (own[int(i)] for i in rng.choice(len(own), 2, replace=False))
+            a = own[int(rng.integers(len(own)))]
+            mates = [clip for clip in own if clip.person != a.person]
             other = groups[others[n % len(others)]]
-            c = other[int(rng.integers(len(other)))]
-            for first, second in ((a, b), (a, c)):
-                mirrored = looks_mirrored(first.pose, second.pose)
-                found = evidence(first.pose, second.pose, mirrored=mirrored)
+            drawn = [mates[int(rng.integers(len(mates)))]] if mates else []
+            drawn += [other[int(rng.integers(len(other)))]]
+            for first, second in [(a, b) for b in drawn]:
+                found = evidence(first.pose, shown(first.pose, second.pose))
                 if found is not None:
                     pairs.append(Pair(first, second, found))
         print(f"  {movement} ({source}), {len(own)} clips", flush=True)
@@ -120,7 +154,7 @@ def numbers(pairs: list[Pair]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def fitted(pairs: list[Pair]) -> tuple[np.ndarray, float]:
-    model = LogisticRegression(C=1.0, max_iter=1000).fit(*numbers(pairs))
+    model = LogisticRegression(C=1.0, max_iter=1000, class_weight="balanced").fit(*numbers(pairs))
     return model.coef_[0], float(model.intercept_[0])
 
 
@@ -151,12 +185,16 @@ def main() -> None:
     parser.add_argument("penn", type=Path)
     parser.add_argument("people", type=Path)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--pairs", type=int, default=120)
+    parser.add_argument("--gait", type=Path)
+    parser.add_argument("--footage", type=Path)
+    parser.add_argument("--pairs", type=int, default=70)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     rng = np.random.default_rng(given.seed)
     clips = [clip for action in ACTIONS for clip in penn_clips(given.penn, action, given.work)]
     clips += [clip for name in SETS for clip in people_clips(given.people, name, given.work)]
+    clips += walks(given.gait) if given.gait else []
+    clips += footage(Project.open(given.footage)) if given.footage else []
     fitting, judged = (
         drawn_pairs([clip for clip in clips if clip.judged == part], given.pairs, rng)
         for part in (False, True)
@@ -174,7 +212,7 @@ def main() -> None:
               "of the others")  # fmt: skip
     print("| pairs | same | refused, % | doubted, % | different | refused, % | doubted, % |")
     print("|---|---|---|---|---|---|---|")
-    for source in ("penn", "people"):
+    for source in sorted({clip.source for clip in clips}):
         part = [p for p in judged if p.a.source == p.b.source == source]
         print(row(f"{source}, held out", part, probability(part, own, INTERCEPT)))
     print(row("all, held out", judged, held_out))

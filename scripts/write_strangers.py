@@ -15,21 +15,27 @@ from safetensors.numpy import save
 
 from la2ds_cli.alignment.same_movement import STRANGERS, Described
 from la2ds_cli.core import artifact
+from la2ds_cli.training.base_weights import base_key
 
 SEED = 99  # train_base.py begins at 0
 NUMBER = 24
+DIRECTIONS = 16  # of the embeddings, in which 99.7 % of their variance lies
 
 
 def main() -> None:
-    clips = [
-        Described.of(performances(SEED, number, performers=1)[0].pose) for number in range(NUMBER)
-    ]
+    poses = [performances(SEED, number, performers=1)[0].pose for number in range(NUMBER)]
+    embedded = np.concatenate([Described.by(pose, None).embedding for pose in poses])
+    directions = np.linalg.svd(embedded - embedded.mean(axis=0), full_matrices=False)[2]
+    projection = np.ascontiguousarray(directions[:DIRECTIONS].T, np.float32)
+    clips = [Described.by(pose, projection) for pose in poses]
+    parts = zip(*(clip.compared for clip in clips), strict=True)
     content = {
-        "movement": np.concatenate([clip.movement for clip in clips]).astype(np.float16),
-        "posture": np.concatenate([clip.posture for clip in clips]).astype(np.float16),
-        "frames": np.array([len(clip.posture) for clip in clips], np.int64),
+        name: np.concatenate(part).astype(np.float16)
+        for name, part in zip(("movement", "posture", "embedding"), parts, strict=True)
     }
-    artifact.write_bytes(STRANGERS, save(content))
+    content["projection"] = projection
+    content["frames"] = np.array([len(clip.posture) for clip in clips], np.int64)
+    artifact.write_bytes(STRANGERS, save(content, {"base": base_key()}))
     print(f"{STRANGERS}: {NUMBER} clips, {STRANGERS.stat().st_size / 1e3:.0f} kB")
 
 

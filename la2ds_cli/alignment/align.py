@@ -29,7 +29,13 @@ from la2ds_cli.alignment.path import is_monotone, speed_ratio
 from la2ds_cli.alignment.period import a_repetition_away, period
 from la2ds_cli.alignment.request import AlignRequest, PreparedPair, prepare_pair
 from la2ds_cli.alignment.result import AlignResult, Match
-from la2ds_cli.alignment.same_movement import Sameness, check_same_movement, doubt, same_movement
+from la2ds_cli.alignment.same_movement import (
+    Sameness,
+    check_same_movement,
+    doubt,
+    if_same,
+    same_movement,
+)
 from la2ds_cli.alignment.viewpoint import IN_WORDS
 from la2ds_cli.core.clip import VIDEO_SUFFIXES, ClipOptions, Video
 from la2ds_cli.core.config_sections import AlignConfig
@@ -150,13 +156,16 @@ def align_pair(
     if match.view != "filmed" and request.view == "auto":
         progress.note(f"{pair.names[1]} is compared {IN_WORDS[match.view]}")
     pose_a, pose_b = pair.poses
+    paced_a, paced_b = pair.paced
+    sameness = same_movement(paced_a, seen(paced_b, match.view, paced_a))
+    certainty = if_same(match.certainty, sameness)
     alignment = Alignment(
         path=match.path,
         position=match.position,
         cost=pair_distance(match.a, match.b, match.path),
-        confidence=match.certainty.confidence,
-        low=match.certainty.low,
-        high=match.certainty.high,
+        confidence=certainty.confidence,
+        low=certainty.low,
+        high=certainty.high,
         time_a=pose_a.time,
         time_b=pose_b.time,
         frame_a=pose_a.frame,
@@ -177,7 +186,7 @@ def align_pair(
         request.run,
         pair.choice.reason,
         request.settings,
-        same_movement=same_movement(pair.paced[0], seen(pair.paced[1], match.view, pair.paced[0])),
+        same_movement=sameness,
         anchors=request.anchors,
     )
 
@@ -228,7 +237,8 @@ def match_pair(
     def match(view: View, through: Estimates | None) -> Match:
         b = seen_pair.features_of_b(source, view)
         found = match_features(a, b, rows, settings, through, anchors, tolerance)
-        return replace(found, view=view, references=len(others))
+        left_out = len(cache.strangers - set(pair.ids))
+        return replace(found, view=view, references=len(others), strangers=left_out)
 
     choice = seen_pair.choice
     chosen = match(choice.view, estimates if others else None)

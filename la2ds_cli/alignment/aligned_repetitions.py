@@ -31,10 +31,13 @@ from la2ds_cli.features.pose_features import (
     centre_and_scale,
     fill_gaps,
     limb_extension,
+    raw_pose,
+    value_range,
 )
 from la2ds_cli.features.resample import seconds_at
 
 BEST, ALL = "best", "all"
+LEAST_REACH = 0.2  # torso lengths; push-ups that people marked reach 0.25, a held pose 0.1
 _REPEATED = ("schema_version", "a", "b", "files")  # stated once for all repetitions
 
 
@@ -258,12 +261,21 @@ def align_repetitions(
 
 
 def cut_clip(pose: PoseSequence, example: PoseSequence | None = None) -> list[Repetition]:
-    """The repetitions of a clip by the movement of its joints; none if it does not repeat.
+    """The repetitions of a clip by the movement of its joints; none if it does not repeat, or holds
+    a pose: then what repeats is sway and jitter.
 
     example: a clip of one repetition that shows at which moment of the movement to cut.
     """
     model = None if example is None else (_movement(example), example.time)
-    return find_repetitions(_movement(pose), pose.time, model, limb_extension(pose))
+    found = find_repetitions(_movement(pose), pose.time, model, limb_extension(pose))
+    posture = raw_pose(replace(pose, spatial=False)) if found else None
+    moving = [each for each in found if _reach(posture[each.start : each.stop]) >= LEAST_REACH]
+    return moving if len(moving) > 1 else []
+
+
+def _reach(posture: FloatArray) -> float:
+    """Root mean square over the joints of how far each moves, torso lengths. posture: (T, 2K)."""
+    return float(np.sqrt((value_range(posture) ** 2).sum() / (posture.shape[1] / 2)))
 
 
 def _movement(pose: PoseSequence) -> FloatArray:

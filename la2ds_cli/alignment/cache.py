@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from la2ds_cli.alignment.clip_features import FeatureSource
 from la2ds_cli.alignment.consensus import PairwisePath, pairwise_paths
+from la2ds_cli.alignment.same_movement import Described
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.types import FloatArray, PoseSequence
 
@@ -16,7 +17,9 @@ class AlignmentCache:
     """What alignments to the same entire clip A share, computed once, for clips of one project and
     one request. It does not change any result.
 
-    usable: id -> whether the clip may be a reference for A.
+    usable: id -> whether the clip can be compared with A.
+    judges: A in each possible view, as its movement is judged.
+    shows: id -> whether the clip may show the movement of A.
     poses: of the references.
     source: computes the features of clips.
     features: of the references, each in the view that is nearest to A, by id.
@@ -28,6 +31,8 @@ class AlignmentCache:
     a: str = ""
     form: Hashable = None
     usable: dict[str, bool] = field(default_factory=dict)
+    judges: list[Described | None] = field(default_factory=list)
+    shows: dict[str, bool] = field(default_factory=dict)
     poses: dict[str, PoseSequence] = field(default_factory=dict)
     source: FeatureSource | None = None
     features: dict[str, FloatArray] = field(default_factory=dict)
@@ -45,9 +50,15 @@ class AlignmentCache:
         self.a = a
         if form != self.form:
             self.form, self.source = form, None
-            for kept in (self.usable, self.poses, self.features, self.paths):
+            self.judges.clear()
+            for kept in (self.usable, self.shows, self.poses, self.features, self.paths):
                 kept.clear()
         return self
+
+    @property
+    def strangers(self) -> set[str]:
+        """Ids of the clips that clearly show another movement than A."""
+        return {video for video, same in self.shows.items() if not same}
 
     def paths_from_a(
         self,

@@ -8,14 +8,19 @@ AlignmentCache.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from la2ds_cli.alignment.cache import AlignmentCache
 from la2ds_cli.alignment.clip_features import FeatureSource, JointFeatures, check_seen
-from la2ds_cli.alignment.consensus import MOST_CANDIDATES, choose_references
+from la2ds_cli.alignment.consensus import (
+    FEWEST_REFERENCES,
+    MOST_CANDIDATES,
+    choose_references,
+    evenly_spaced,
+)
 from la2ds_cli.alignment.gaps import (
     CLEAR,
     SharedRows,
@@ -24,6 +29,7 @@ from la2ds_cli.alignment.gaps import (
     shared_rows,
 )
 from la2ds_cli.alignment.request import AlignRequest, PreparedPair
+from la2ds_cli.alignment.same_movement import Described, describe, likeliest, sameness
 from la2ds_cli.alignment.viewpoint import ViewChoice, choose_view, choose_views
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import UserError
@@ -121,9 +127,10 @@ def reference_clips(
     project: Project, pair: PreparedPair, settings: AlignConfig, cache: AlignmentCache
 ) -> dict[str, PoseSequence]:
     """Poses of at most config.reference_clips clips that training uses, evenly spaced among their
-    ids, excluding the pair; none for methods other than DTW and for a clip aligned with itself. A
-    clip that cannot be read or compared is skipped. At most MOST_CANDIDATES clips are
-    considered."""
+    ids, excluding the pair and clips that clearly show another movement than A; none for methods
+    other than DTW and for a clip aligned with itself. A clip that cannot be read or compared is
+    skipped. At most MOST_CANDIDATES clips are considered, and at most JUDGED times as many judged
+    as are used."""
     from la2ds_cli.training.data import some_training_videos
 
     a, b = pair.ids
@@ -132,22 +139,55 @@ def reference_clips(
     listed = some_training_videos(project, MOST_CANDIDATES)
     names = sorted(video.id for video in listed if video.id not in pair.ids)
     skeleton, spatial = pair.poses[0].skeleton, pair.poses[0].spatial
-    poses: dict[str, PoseSequence] = {}
+    read: dict[str, PoseSequence] = {}  # poses of the clips that are not used are not cached
+
+    def pose_of(video: str) -> PoseSequence:
+        if video not in read:
+            read[video] = project.read_pose(video)[0]
+        return read[video]
+
     for video in names:
         if video in cache.usable:
             continue
         try:
-            poses[video] = project.read_pose(video)[0]
-            shown = not np.isnan(poses[video].xy).all() and holds(poses[video].skeleton, skeleton)
-            cache.usable[video] = shown and (not spatial or known_in_3d(poses[video]))
+            pose = pose_of(video)
+            shown = not np.isnan(pose.xy).all() and holds(pose.skeleton, skeleton)
+            cache.usable[video] = shown and (not spatial or known_in_3d(pose))
         except UserError:
             cache.usable[video] = False
-    chosen = choose_references([video for video in names if cache.usable[video]], settings)
-    for video in chosen:  # poses of the other clips, which may be thousands, are not cached
+    usable = [video for video in names if cache.usable[video]]
+    if len(usable) < FEWEST_REFERENCES:
+        return {}
+    if not cache.judges:
+        own = pair.poses[0]
+        cache.judges = [describe(seen(own, view, own)) for view in possible_views(own, own)]
+
+    def of_the_movement(count: int) -> list[str]:
+        judged = evenly_spaced(usable, count)
+        for video in judged:
+            if video not in cache.shows:
+                cache.shows[video] = _may_show(cache.judges, pose_of(video))
+        return [video for video in judged if cache.shows[video]]
+
+    fitting = of_the_movement(settings.reference_clips)
+    if len(fitting) < settings.reference_clips:
+        fitting = of_the_movement(JUDGED * settings.reference_clips)
+    chosen = choose_references(fitting, settings)
+    for video in chosen:
         if video not in cache.poses:
-            pose = poses[video] if video in poses else project.read_pose(video)[0]
-            cache.poses[video] = replace(as_skeleton(pose, skeleton), spatial=spatial)
+            cache.poses[video] = replace(as_skeleton(pose_of(video), skeleton), spatial=spatial)
     return {video: cache.poses[video] for video in chosen}
+
+
+JUDGED = 2
+
+
+def _may_show(judges: Sequence[Described | None], pose: PoseSequence) -> bool:
+    """Whether a clip may show the movement of a clip that was described in several views; True if
+    that cannot be judged."""
+    described = describe(pose)
+    found = likeliest(sameness(judge, described) for judge in judges)
+    return found is None or not found.refused
 
 
 def load_features(

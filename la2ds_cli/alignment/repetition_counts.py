@@ -11,7 +11,7 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 
-VERSION = 1  # raised when the same poses give another count
+VERSION = 2  # raised when the same poses give another count
 FILE = "repetitions.json"  # in logs/
 
 
@@ -75,10 +75,15 @@ def note_on_repetitions(project: Project, clips: Iterable[str] | None = None) ->
 
 
 def hint_of_repetitions(project: Project, clips: tuple[str, str], names: tuple[str, str]) -> str:
-    """A sentence if one of two clips (ids) seems to hold several repetitions and the other does
-    not, otherwise an empty string. names: of the clips, as the user gave them."""
+    """A sentence if one or both of two clips (ids) seem to hold several repetitions, otherwise an
+    empty string. names: of the clips, as the user gave them."""
     counts = repetition_counts(project, dict.fromkeys(clips))
     several = [max(counts.get(clip, 1), 1) for clip in clips]
+    if min(several) > 1 and clips[0] != clips[1]:
+        return (
+            f"{names[0]} and {names[1]} seem to hold {several[0]} and {several[1]} repetitions: "
+            "--repetition all aligns each one of B with the most typical one of A"
+        )
     if several[0] == 1 < several[1]:
         return (
             f"{names[1]} seems to hold {several[1]} repetitions: --repetition all aligns each of "

@@ -74,6 +74,9 @@ PAUSED = 2.5  # a longer time between extended poses is a pause; in repetitions
 CLEARLY = 0.8  # share of the present distance to an example below which another cut is used
 EXAMPLE_AS_GOOD = 0.9  # least share of the present score for such a cut
 
+LEAST_SECONDS = 0.45  # of a repetition; the fastest push-ups that people marked take 0.6 s
+LEAST_SHARE = 0.5  # of a repetition, relative to the median, of two to the longer one
+
 LEAST_KNEE = 0.15  # depth of the bend where a rest ends, share of the height
 PAUSE = 0.4  # a rest longer than this share of a repetition is a pause
 
@@ -122,7 +125,7 @@ def find_repetitions(
         _check(*example)
         like = _like(signal, sets, matches, Signal.of(*example))
         cut_at, matches = (EXAMPLE, like) if like is not None else (cut_at, matches)
-    return _spans(signal, matches, time, cut_at)
+    return _plausible(_spans(signal, matches, time, cut_at), time)
 
 
 def _check(value: FloatArray, time: FloatArray) -> None:
@@ -389,6 +392,15 @@ def _spans(
         Repetition(int(start), int(max(stop, start + 1)), match.score, cut_at)
         for (start, stop), match in zip(rows, matches, strict=True)
     ]
+
+
+def _plausible(spans: Sequence[Repetition], time: FloatArray) -> list[Repetition]:
+    """The repetitions without those that are too short to be one; none if only one is left."""
+    seconds = np.array([time[each.stop - 1] - time[each.start] for each in spans])
+    usual = float(np.percentile(seconds, 50, method="higher")) if len(seconds) else 0.0
+    least = max(LEAST_SECONDS, LEAST_SHARE * usual)
+    kept = [each for each, length in zip(spans, seconds, strict=True) if length >= least]
+    return kept if len(kept) > 1 else []
 
 
 def _moving(pose: FloatArray, match: Match) -> tuple[int, int]:

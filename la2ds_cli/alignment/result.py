@@ -42,7 +42,8 @@ class Match:
     compared. path: (P, 2) whole frames. position: (N,) frames of B, NaN = no counterpart.
     certainty: of every frame of A. view: in which B was compared. unclear: other views in which it
     may have to be compared. repeats: seconds after which B repeats itself, if the match could be a
-    repetition earlier or later. references: number of reference clips used."""
+    repetition earlier or later. references: number of reference clips used. strangers: of those
+    left out, since they clearly show another movement than A."""
 
     a: FloatArray
     b: FloatArray
@@ -53,6 +54,7 @@ class Match:
     unclear: tuple[View, ...] = ()
     repeats: float | None = None
     references: int = 0
+    strangers: int = 0
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,7 @@ class AlignResult:
             "band": self.settings.band,
             "gaps": self.settings.gaps and alignment.method == "dtw",
             "others": self.references,
+            "others_left_out": self.match.strangers,
             "view": alignment.view,
             "unclear_views": list(self.match.unclear),
             "repeats_every": self.match.repeats and round(self.match.repeats, 3),

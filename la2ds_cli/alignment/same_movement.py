@@ -1,9 +1,10 @@
-"""Whether two clips show the same movement, by their joints alone.
+"""Whether two clips show the same movement, by their joints alone: the one check that everybody
+asks who compares clips.
 
 DTW aligns anything with anything. This module weighs what distinguishes a pair that shows one
-movement from a pair that does not: how near the two clips are to each other, compared with how near
-strangers are to them; whether the same joints move; and whether one clip has to stand still for the
-other. The strangers are rendered performers of random movements (scripts/write_strangers.py). The
+movement from a pair that does not: how near the two clips are to each other, by their joints and to
+the base model, compared with how near strangers are to them; whether the same joints move; and
+whether one clip has to stand still for the other. The strangers are rendered performers of random movements (scripts/write_strangers.py). The
 weights are a logistic regression on pairs of Penn Action clips and of clips with labelled events
 (benchmarks/same_movement.py); docs/results/real-footage.md says how often it is wrong.
 """
@@ -11,20 +12,22 @@ weights are a logistic regression on pairs of Penn Action clips and of clips wit
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from la2ds_cli.alignment.confidence import Certainty
 from la2ds_cli.alignment.distance import mean_pair_squared
 from la2ds_cli.alignment.methods.dtw import align_each
 from la2ds_cli.alignment.sampling import thinned
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.embedding.trained import light_base
 from la2ds_cli.features.body_joints import body_joints, is_body
 from la2ds_cli.features.pose_features import LEAST_MOVEMENT, raw_pose, value_range
 from la2ds_cli.features.tempo import paced_movement
@@ -38,22 +41,23 @@ LEAST_COST = 1e-6  # of two identical clips
 
 @dataclass(frozen=True)
 class Evidence:
-    """The evidence that is weighed. movement, posture: log of the mean squared distance of the two
-    clips along their path, minus the log distance of the nearest strangers to one of the clips,
-    whichever is lower: for the movement, and for the joints relative to the hips. joints: cosine of
-    how far each joint moves in one clip and in the other, in [0, 1]. standing: share of the path's
-    steps in which one clip stands still."""
+    """The evidence that is weighed. movement, posture, embedding: log of the mean squared distance
+    of the two clips along their path, minus the log distance of the nearest strangers to one of the
+    clips, whichever is lower: for the movement, for the joints relative to the hips, and for the
+    base model's embeddings. joints: cosine of how far each joint moves in one clip and in the
+    other, in [0, 1]. standing: share of the path's steps in which one clip stands still."""
 
     movement: float
     posture: float
+    embedding: float
     joints: float
     standing: float
 
 
-WEIGHTS = Evidence(movement=-4.2, posture=-0.87, joints=6.0, standing=-2.5)
-INTERCEPT = -4.0
-REFUSED = 0.15  # probability below which the clips are rejected
-DOUBTED = 0.4  # probability below which a note says that they may not show the same movement
+WEIGHTS = Evidence(movement=-3.4, posture=-0.73, embedding=-2.6, joints=4.0, standing=-1.8)
+INTERCEPT = -1.8
+REFUSED = 0.18  # probability below which the clips are rejected
+DOUBTED = 0.6  # probability below which a note says that they may not show the same movement
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,16 @@ class Sameness:
 
     probability: float
     evidence: Evidence
+
+    @property
+    def refused(self) -> bool:
+        """Whether the clips clearly show different movements."""
+        return self.probability < REFUSED
+
+    @property
+    def doubted(self) -> bool:
+        """Whether the clips may show different movements, or clearly do."""
+        return self.probability < DOUBTED
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers."""
@@ -72,10 +86,10 @@ class Sameness:
 def doubt(sameness: Sameness | None, names: tuple[str, str]) -> str:
     """A sentence with the evidence if it is doubtful that two clips show the same movement; empty
     if it is not, or if it cannot be judged. names: of both clips."""
-    if sameness is None or sameness.probability >= DOUBTED:
+    if sameness is None or not sameness.doubted:
         return ""
     found = sameness.evidence
-    verb = "do not" if sameness.probability < REFUSED else "may not"
+    verb = "do not" if sameness.refused else "may not"
     return (
         f"{names[0]} and {names[1]} {verb} show the same movement (probability "
         f"{sameness.probability:.2f}): their distance is {math.exp(found.movement):.2g} times that "
@@ -86,12 +100,22 @@ def doubt(sameness: Sameness | None, names: tuple[str, str]) -> str:
 
 def check_same_movement(sameness: Sameness | None, names: tuple[str, str]) -> None:
     """Raises UserError (exit 10) for two clips that clearly show different movements."""
-    if sameness is not None and sameness.probability < REFUSED:
+    if sameness is not None and sameness.refused:
         raise UserError(
             doubt(sameness, names),
             hint="--force aligns them anyway",
             exit_code=ExitCode.OTHER_MOVEMENT,
         )
+
+
+def if_same(certainty: Certainty, sameness: Sameness | None) -> Certainty:
+    """The certainty of a match of two clips, no frame of which is sure if it is doubtful that they
+    show the same movement: a match can only be right if they do, so the confidence of each frame is
+    multiplied by that probability."""
+    if sameness is None or not sameness.doubted:
+        return certainty
+    confidence = (certainty.confidence * sameness.probability).astype(np.float32)
+    return replace(certainty, confidence=confidence)
 
 
 def same_movement(a: PoseSequence, b: PoseSequence) -> Sameness | None:
@@ -108,7 +132,16 @@ def sameness(a: Described | None, b: Described | None) -> Sameness | None:
     is None."""
     if a is None or b is None:
         return None
-    found = _between(a, b)
+    return _weighed(_between(a, b))
+
+
+def likeliest(judged: Iterable[Sameness | None]) -> Sameness | None:
+    """The one with the highest probability; None if none is known."""
+    known = (one for one in judged if one is not None)
+    return max(known, key=lambda one: one.probability, default=None)
+
+
+def _weighed(found: Evidence) -> Sameness:
     weighed = INTERCEPT + sum(
         getattr(WEIGHTS, each.name) * getattr(found, each.name) for each in fields(Evidence)
     )
@@ -132,33 +165,45 @@ def describe(pose: PoseSequence) -> Described | None:
 
 
 def _between(a: Described, b: Described) -> Evidence:
-    ((movement, standing),) = _costs(a.movement, [b.movement])
-    ((posture, _),) = _costs(a.posture, [b.posture])
+    costs = [_costs(own, [other])[0] for own, other in zip(a.compared, b.compared, strict=True)]
     others = np.minimum(a.against_strangers, b.against_strangers)
+    nearer = [cost - float(far) for (cost, _), far in zip(costs, others, strict=True)]
     alike = float(a.ranges @ b.ranges) / (a.size * b.size)
-    return Evidence(movement - float(others[0]), posture - float(others[1]), alike, standing)
+    return Evidence(*nearer, joints=alike, standing=costs[0][1])
 
 
 @dataclass(frozen=True)
 class Described:
-    """A clip as it is compared: movement (T, D) and posture (T, E) at MOST_FRAMES frames at most,
-    and ranges (E,) of the coordinates of its joints relative to the hips."""
+    """A clip as it is compared, at MOST_FRAMES frames at most: movement (T, D), posture (T, E), and
+    embedding (T, F) of the base model, reduced to the directions in which the strangers differ; and
+    the ranges (E,) of the coordinates of its joints relative to the hips."""
 
     movement: FloatArray
     posture: FloatArray
+    embedding: FloatArray
     ranges: FloatArray
 
     @classmethod
     def of(cls, pose: PoseSequence) -> Described:
         """The joints of a body in the image."""
+        return cls.by(pose, _strangers().projection)
+
+    @classmethod
+    def by(cls, pose: PoseSequence, projection: FloatArray | None) -> Described:
+        """`of` with the directions (D, F) of the embeddings; None = the embeddings as they are."""
         body = replace(body_joints(pose), spatial=False)
         posture = raw_pose(body)
         rows = thinned(len(posture), MOST_FRAMES)
-        movement = paced_movement(body)
-        single = np.float32
-        return cls(
-            movement[rows].astype(single), posture[rows].astype(single), value_range(posture)
-        )
+        (embedding,) = light_base()([body])
+        embedding = embedding[rows] if projection is None else embedding[rows] @ projection
+        movement = paced_movement(body)[rows]
+        compared = (each.astype(np.float32) for each in (movement, posture[rows], embedding))
+        return cls(*compared, value_range(posture))
+
+    @property
+    def compared(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Movement, posture and embedding."""
+        return self.movement, self.posture, self.embedding
 
     @property
     def size(self) -> float:
@@ -166,14 +211,14 @@ class Described:
         return float(np.linalg.norm(self.ranges))
 
     @cached_property
-    def against_strangers(self) -> tuple[float, float]:
-        """Mean over the NEAREST strangers of the log of the distance to them, by movement and by
-        posture."""
-        movements, postures = zip(*_strangers(), strict=True)
-        pairs = (self.movement, movements), (self.posture, postures)
-        costs = [[cost for cost, _ in _costs(own, others)] for own, others in pairs]
-        movement, posture = (float(np.sort(cost)[:NEAREST].mean()) for cost in costs)
-        return movement, posture
+    def against_strangers(self) -> tuple[float, ...]:
+        """Mean over the NEAREST strangers of the log of the distance to them, by movement, by
+        posture and by embedding."""
+        nearest = []
+        for own, others in zip(self.compared, _strangers().compared, strict=True):
+            costs = [cost for cost, _ in _costs(own, others)]
+            nearest.append(float(np.sort(costs)[:NEAREST].mean()))
+        return tuple(nearest)
 
 
 def _costs(a: FloatArray, clips: Sequence[FloatArray]) -> list[tuple[float, float]]:
@@ -187,12 +232,22 @@ def _costs(a: FloatArray, clips: Sequence[FloatArray]) -> list[tuple[float, floa
     return costs
 
 
+class _Strangers(NamedTuple):
+    """compared: for movement, posture and embedding, that of each stranger; projection (D, F): to
+    the directions in which their embeddings differ."""
+
+    compared: tuple[list[FloatArray], ...]
+    projection: FloatArray
+
+
 @cache
-def _strangers() -> list[tuple[FloatArray, FloatArray]]:
-    """Movement and posture of each."""
+def _strangers() -> _Strangers:
     from safetensors.numpy import load_file
 
     stored = load_file(STRANGERS)
-    movement, posture = (stored[name].astype(np.float32) for name in ("movement", "posture"))
     bounds = np.cumsum(stored["frames"])[:-1]
-    return list(zip(np.split(movement, bounds), np.split(posture, bounds), strict=True))
+    compared = tuple(
+        np.split(stored[name].astype(np.float32), bounds)
+        for name in ("movement", "posture", "embedding")
+    )
+    return _Strangers(compared, stored["projection"])

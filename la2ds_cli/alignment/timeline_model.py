@@ -25,6 +25,7 @@ from la2ds_cli.alignment.prototype import (
 )
 from la2ds_cli.alignment.request import AlignRequest, ChosenKind, FeatureChoice, wants_3d
 from la2ds_cli.alignment.same_movement import (
+    DOUBTED,
     REFUSED,
     describe,
     sameness,
@@ -274,7 +275,7 @@ class MovementModel:
             pose.frame,
             pose.time,
             np.where(np.isnan(position), np.nan, share),
-            confidence,
+            confidence * probability if probability < DOUBTED else confidence,
             viewed.view,
             probability,
             np.empty((0, 0)),

@@ -232,9 +232,11 @@ def _show(console: Console, result: AlignResult) -> None:
     console.line(f"B: {result.b.id}, {len(alignment.time_b)} frames")
     seen = "" if alignment.view == "filmed" else f", B {IN_WORDS[alignment.view]}"
     console.line(f"aligned by {alignment.method} on {by}{seen}")
-    if result.references:
+    strangers = result.match.strangers
+    if result.references or strangers:
         console.line(
             f"consensus through {result.references} reference clips (align.reference_clips)"
+            + f"; {strangers} of other movements left out" * bool(strangers)
         )
     if not alignment.matched_b.all():
         console.line(f"{(~alignment.matched_b).sum()} frames of B have no counterpart")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -290,10 +290,12 @@ def light_embedder(
 ) -> Embedder:
     """Like load_embedder, for commands that embed a few clips: without torch and on the CPU if
     numpy_network supports the network."""
-    light = None
     if device != "cuda":
-        light = _light_base() if run == BASE_RUN else _light(project, run)
-    return light or load_embedder(project, run, device)
+        if run == BASE_RUN:
+            return light_base()
+        if light := _light(project, run):
+            return light
+    return load_embedder(project, run, device)
 
 
 def _light(project: Project, run: str) -> Embedder | None:
@@ -311,13 +313,15 @@ def _light(project: Project, run: str) -> Embedder | None:
     return Embedder(forward, config, skeleton.name, artifact.file_digest(path), moments=moments)
 
 
-def _light_base() -> Embedder | None:
+@cache
+def light_base() -> Embedder:
+    """The embedder of the base model without torch, which its network allows."""
     from la2ds_cli.training.base_weights import base_key, read_base
 
     weights, config, facts = read_base()
     forward = numpy_forward(config.model, joint_width(get_skeleton(BODY), config.model), weights)
-    if forward is None:
-        return None
+    if forward is None:  # another network than the one in the package
+        return base_embedder(device="cpu")
     moments = Moments.of(facts, config.model.width)
     return BaseEmbedder(forward, config, BODY, base_key(), moments=moments)
 

@@ -430,12 +430,11 @@ def _untrained_set(request: FeatureRequest, trained: EmbedsOnce | None) -> Featu
         device=request.device,
         frame_features=frame_features,
     )
-    align = replace(request.align, pool=False)  # the joints' movement would dominate
     description = f"{network} with random weights"
     embed = EmbedsOnce(untrained)
     # Whatever the settings of the alignment are, since metrics without alignment depend on it.
     embed.centre_on(evenly_spaced(request.training, CENTRED_ON))
-    return embedder_set("untrained", description, embed, align, request.references)
+    return embedder_set("untrained", description, embed, request.align, request.references)
 
 
 def _differences(project: Project, runs: Sequence[str]) -> list[str]:

@@ -17,6 +17,7 @@ from la2ds_cli.alignment.request import (
     choose_features,
     wants_3d,
 )
+from la2ds_cli.alignment.same_movement import Sameness, likeliest
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode, UserError
@@ -46,6 +47,18 @@ class PropagationInputs:
     alignments: PairAlignments
     problems: list[ItemResult]
     reason: str
+
+    def voters(self, clip: str) -> tuple[list[str], Sameness | None]:
+        """The other labelled clips that may vote on the phases of a clip, which are those that do
+        not clearly show another movement, and how sure it is that the likeliest of all labelled
+        clips shows the same one."""
+        judged = {
+            source: self.alignments.sameness(source, clip)
+            for source in self.spans
+            if source != clip
+        }
+        voting = [source for source, same in judged.items() if same is None or not same.refused]
+        return voting, likeliest(judged.values())
 
     def propagated(self, source: str, target: str) -> PropagatedSpans:
         """The phases of one labelled clip, mapped onto another clip."""

@@ -1,7 +1,8 @@
 """Aligns many clips with many: features, and the paths to references, are computed once per clip.
 
 The result is that of `align` for each pair, except for two things that make it cheap: the
-reference clips are chosen once for all pairs, without the pair itself; and the view of a clip is
+reference clips are chosen once for all pairs, without the pair itself and those that clearly show
+another movement than A; and the view of a clip is
 chosen by comparing it with one clip instead of each of its partners.
 """
 
@@ -21,6 +22,7 @@ from la2ds_cli.alignment.consensus import (
 from la2ds_cli.alignment.match import match_features
 from la2ds_cli.alignment.pair_features import rows_to_align
 from la2ds_cli.alignment.request import AlignRequest, ChosenKind, wants_3d
+from la2ds_cli.alignment.same_movement import Described, Sameness, describe, if_same, sameness
 from la2ds_cli.alignment.viewpoint import choose_view
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import UserError
@@ -41,6 +43,7 @@ class ClipFeatures:
     kind: of the features.
     features: (T, D), each clip in the view that is nearest to the first one.
     joints: by which is decided what two clips both show.
+    described: by which is judged whether they show the same movement, None = that is not known.
     views: those views.
     problems: clips whose features could not be computed.
     """
@@ -48,6 +51,7 @@ class ClipFeatures:
     kind: ChosenKind
     features: dict[str, FloatArray]
     joints: dict[str, JointFeatures]
+    described: dict[str, Described | None]
     views: dict[str, View]
     problems: dict[str, UserError]
 
@@ -69,13 +73,15 @@ def compute_features(
     if problems and len(problems) == len(poses):  # it is the run
         raise next(iter(problems.values()))
     first = paced_movement(reference)
-    found = ClipFeatures(kind, {}, {}, {}, problems)
+    found = ClipFeatures(kind, {}, {}, {}, {}, problems)
     for clip, pose in poses.items():
         possible = ("filmed",) if pose is reference else possible_views(pose, reference)
         moving = movements(pose, possible, reference)
         view = choose_view(first, moving).view
         found.views[clip] = view
-        found.joints[clip] = JointFeatures.of(seen(pose, view, reference), moving[view])
+        shown = seen(pose, view, reference)
+        found.joints[clip] = JointFeatures.of(shown, moving[view])
+        found.described[clip] = describe(shown)
         if clip not in problems:
             found.features[clip] = source.features(pose, moving[view], view, reference)
     return found
@@ -96,6 +102,15 @@ class PairAlignments:
         self.references = choose_references(usable, settings)
         self._paths: dict[str, list[PairwisePath]] = {}
         self._correspondences: dict[tuple[str, str], Correspondence] = {}
+        self._sameness: dict[tuple[str, str], Sameness | None] = {}
+
+    def sameness(self, a: str, b: str) -> Sameness | None:
+        """How sure it is that two clips show the same movement, None = it cannot be judged."""
+        pair = min(a, b), max(a, b)
+        if pair not in self._sameness:
+            described = self.features.described
+            self._sameness[pair] = sameness(described[a], described[b])
+        return self._sameness[pair]
 
     def correspondence(self, a: str, b: str) -> Correspondence:
         """The position in clip `b` of each frame of clip `a`."""
@@ -113,7 +128,11 @@ class PairAlignments:
     def _align(self, a: str, b: str) -> Correspondence:
         joints = self.features.joints
         rows = rows_to_align(joints[a], joints[b], self.settings)
-        others = [n for n, clip in enumerate(self.references) if clip not in (a, b)]
+        others = [
+            n
+            for n, clip in enumerate(self.references)
+            if clip not in (a, b) and not ((same := self.sameness(a, clip)) and same.refused)
+        ]
 
         def estimates(own: FloatArray, other: FloatArray) -> FloatArray:
             paths_a = self._pairwise_paths(a, own, len(rows.a) < rows.length_a)
@@ -128,7 +147,7 @@ class PairAlignments:
             self.settings,
             estimates if len(others) >= FEWEST_REFERENCES else None,
         )
-        sure = match.certainty
+        sure = if_same(match.certainty, self.sameness(a, b))
         step = joints[b].rate / joints[a].rate
         bounds = sure.low, sure.high
         return Correspondence(match.position, *bounds, sure.confidence, rows.length_b, step)

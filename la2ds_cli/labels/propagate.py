@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.alignment.request import AlignRequest
+from la2ds_cli.alignment.same_movement import Sameness
 from la2ds_cli.core import artifact
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.errors import ExitCode, UserError
@@ -169,14 +170,19 @@ def propagate_labels(
     inputs = load_inputs(project, source_ids, target_ids, phases, request, progress)
     items = list(inputs.problems)
     clips: dict[str, ClipLabels] = {}
+    voters: dict[str, list[str]] = {}
     withheld: dict[str, str] = {}
     progress.begin("propagating phases", len(inputs.targets))
     for clip in inputs.targets:
-        labels = _labels_of(inputs, clip)
-        why = _why_withheld(inputs, labels) if labels is not None and labels.rows else ""
-        items.append(_item(inputs, clip, labels, why, write=write))
-        if labels is not None and labels.rows:
-            clips[clip] = labels
+        voting, same = inputs.voters(clip)
+        labels = _labels_of(inputs, clip, voting)
+        why = _why_withheld(inputs, labels, voting, same) if labels and labels.rows else ""
+        if labels is None:
+            items.append(_refused(inputs, clip, same))
+        else:
+            items.append(_item(inputs, clip, labels, why, write=write))
+            if labels.rows:
+                clips[clip], voters[clip] = labels, voting
         if why:
             withheld[clip] = why
         if clip not in inputs.spans:
@@ -197,7 +203,7 @@ def propagate_labels(
     )
     if not clips:  # as by a mistyped clip: the tables of another time stay
         return result
-    rows = _rows(result.sources, clips)
+    rows = _rows(voters, clips)
     result = replace(result, files=_write_tables(list(clips.values()), rows, folder))
     if not write:
         return result
@@ -205,23 +211,24 @@ def propagate_labels(
     return replace(result, files=(*result.files, project.phases_path), merged=merged)
 
 
-def _labels_of(inputs: PropagationInputs, clip: str) -> ClipLabels | None:
-    """None if the clip is the only labelled one."""
-    others = [source for source in inputs.spans if source != clip]
-    if not others:
+def _labels_of(inputs: PropagationInputs, clip: str, voting: Sequence[str]) -> ClipLabels | None:
+    """None if no labelled clip may vote."""
+    if not voting:
         return None
     pose = inputs.poses[clip]
-    propagated = [inputs.propagated(source, clip) for source in others]
+    propagated = [inputs.propagated(source, clip) for source in voting]
     return clip_labels(clip, pose, vote(propagated, len(pose)))
 
 
-def _why_withheld(inputs: PropagationInputs, labels: ClipLabels) -> str:
-    """Why the labels of a clip are not fit for phases.csv, empty if they are: a phase that at least
-    half of the labelled clips have is missing between others, or all boundaries are with it, or
-    they have a mean confidence below LEAST_CONFIDENCE. A clip that begins later or ends earlier
-    lacks phases at its ends; the others are right."""
-    sources = [inputs.spans[source] for source in inputs.spans if source != labels.video]
-    others = [[span.key for span in spans] for spans in sources]
+def _why_withheld(
+    inputs: PropagationInputs, labels: ClipLabels, voting: Sequence[str], same: Sameness | None
+) -> str:
+    """Why the labels of a clip are not fit for phases.csv, empty if they are: it may show another
+    movement than all labelled clips, a phase that at least half of the voting clips have is missing
+    between others, or all boundaries are with it, or they have a mean confidence below
+    LEAST_CONFIDENCE. A clip that begins later or ends earlier lacks phases at its ends; the others
+    are right. voting, same: see PropagationInputs.voters."""
+    others = [[span.key for span in inputs.spans[source]] for source in voting]
     present = [phase.key for phase, _, _ in labels.rows]
     expected = [
         key for key in set().union(*others) if 2 * sum(key in o for o in others) >= len(others)
@@ -230,6 +237,11 @@ def _why_withheld(inputs: PropagationInputs, labels: ClipLabels) -> str:
     confidence = [row["confidence"] for row in boundary_rows(labels) if not row["cut"]]
     (first, start, end), *more = labels.rows
     reasons = []
+    if same is not None and same.doubted:
+        reasons.append(
+            "it may not show the movement of the labelled clips (probability "
+            f"{same.probability:.2f})"
+        )
     if missing and not more and (start, end) == (0, len(labels.pose)):
         reasons.append(f"one phase, '{first.key}', over the whole clip")
     elif confidence:
@@ -252,14 +264,24 @@ def _is_between(key: PhaseKey, present: Collection[PhaseKey], order: Sequence[Ph
     return any(k in present for k in order[:at]) and any(k in present for k in order[at + 1 :])
 
 
+def _refused(inputs: PropagationInputs, clip: str, same: Sameness | None) -> ItemResult:
+    """The result for a clip on which no labelled clip may vote. same: of the likeliest."""
+    path, frames = inputs.paths[clip], len(inputs.poses[clip])
+    if same is None:
+        message = "it is the only labelled clip, and clips do not vote on their own labels"
+        return ItemResult(path, clip, "failed", frames, "L002", message, "label another clip")
+    message = (
+        f"it does not show the movement of the labelled clips (probability {same.probability:.2f})"
+    )
+    hint = "label it by hand, or name labelled clips of its movement with --from"
+    return ItemResult(path, clip, "failed", frames, "L005", message, hint)
+
+
 def _item(
-    inputs: PropagationInputs, clip: str, labels: ClipLabels | None, why: str, *, write: bool
+    inputs: PropagationInputs, clip: str, labels: ClipLabels, why: str, *, write: bool
 ) -> ItemResult:
     """why: the labels are withheld from phases.csv."""
     path, frames = inputs.paths[clip], len(inputs.poses[clip])
-    if labels is None:
-        message = "it is the only labelled clip, and clips do not vote on their own labels"
-        return ItemResult(path, clip, "failed", frames, "L002", message, "label another clip")
     if not labels.rows:
         message = "no phase has a counterpart in it"
         hint = "check with la2ds align that it shows the same movement"
@@ -278,14 +300,13 @@ Rows = dict[str, list[PhaseRow]]
 """Rows of phases.csv by clip."""
 
 
-def _rows(sources: Sequence[str], clips: Mapping[str, ClipLabels]) -> Rows:
+def _rows(voters: Mapping[str, Sequence[str]], clips: Mapping[str, ClipLabels]) -> Rows:
     """The new labels with their origin: the labelled clips that voted, the current time, and the
     confidences of both ends."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     rows = {}
     for clip, labels in clips.items():
-        voted = " ".join(source for source in sources if source != clip)
-        origin = {ORIGIN_CLIPS: voted, ORIGIN_TIME: now}
+        origin = {ORIGIN_CLIPS: " ".join(voters[clip]), ORIGIN_TIME: now}
         rows[clip] = [
             PhaseRow(
                 clip,

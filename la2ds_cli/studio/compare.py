@@ -226,7 +226,7 @@ async def _compare_attempts(request: Request) -> Response:
     if len(clips) < 2 or any(clip.id == reference.id for clip in clips):
         raise UserError("choose at least two attempts, without the reference")
     first, *ids = named_to_command([reference.id, *(clip.id for clip in clips)])
-    options = ["--force", f"--project={studio.project.root}"]
+    options = [f"--project={studio.project.root}"]
     arguments = ["compare", first, f"--attempts={','.join(ids)}", *options]
     job = studio.jobs.add(f"comparing {len(ids)} attempts with {reference.title}", arguments)
     return JSONResponse({"number": job.number})

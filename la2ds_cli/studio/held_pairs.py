@@ -23,6 +23,7 @@ from la2ds_cli.alignment.confidence import (
     seconds_within,
     within_text,
 )
+from la2ds_cli.alignment.repetition_counts import hint_of_repetitions
 from la2ds_cli.alignment.request import (
     AlignRequest,
     ChosenKind,
@@ -125,6 +126,8 @@ class HeldPair:
             said.note(
                 f"{slow[1]}open it on the Clips page and say by which factor it was slowed down"
             )
+        if several := hint_of_repetitions(project, pair.ids, pair.names):
+            said.note(several)
         beside = baselines(project, plain)
         return cls(project, request, pair, cache, plain, beside, warnings, said.notes)
 

@@ -15,7 +15,11 @@ from la2ds_cli.alignment.aligned_repetitions import RepetitionsResult, cut_clip
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
+from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.features.resample import seconds_at
+from la2ds_cli.formats.file_clip import ImportOptions, to_sequence
+from la2ds_cli.formats.wide_csv import read_clips
 from la2ds_cli.views import repetitions_figure as plot_repetitions
 from la2ds_cli.views.figure import GREEN
 from tests.alignment.test_same_movement import kicking
@@ -276,6 +280,45 @@ def test_align_hints_at_repetitions(project: Project) -> None:
     ]
     assert notes("one", "again") == []
     assert notes("many", "many") == []
+
+
+@pytest.mark.parametrize(("sway", "count"), [(0.3, 0), (2.0, 6)])
+def test_a_held_pose_that_sways_does_not_repeat(sway: float, count: int) -> None:
+    """Six breaths of 1.5 s move the arms by a tenth of the torso; six waves by six times that."""
+    pose = sequence(np.zeros(180))
+    arms = [get_skeleton("penn13").joints.index(f"{side}_wrist") for side in ("left", "right")]
+    xy = pose.xy.copy()
+    xy[:, arms, 1] -= sway * 60 * phase(np.arange(180) / 30)[:, None]
+    assert len(cut_clip(replace(pose, xy=xy))) == count
+
+
+def test_align_hints_at_repetitions_of_both(project: Project) -> None:
+    add_sequence(project, "more", several(35, 45))
+    notes = Notes()
+    align(project, "many", "more", config=CONFIG, progress=notes)
+    assert (
+        "many and more seem to hold 3 and 2 repetitions: --repetition all aligns each one of B "
+        "with the most typical one of A"
+    ) in notes.lines
+
+
+SHARED = Path(__file__).parents[3] / "shared" / "data" / "human_events"
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="needs the data set human_events")
+def test_no_golf_swing_repeats_and_no_piece_is_too_short() -> None:
+    options = ImportOptions(fps=30.0, size=(160, 160), skeleton="mediapipe33")
+
+    def cut(path: Path) -> list[float]:
+        pose = to_sequence(read_clips(path, options)[0], options, None)
+        return [seconds_at(pose, r.stop) - seconds_at(pose, r.start) for r in cut_clip(pose)]
+
+    golf = [len(cut(path)) for path in sorted((SHARED / "golf" / "clips").glob("*.csv"))[::6]]
+    assert sum(count > 0 for count in golf) <= 1
+    whole = sorted((SHARED / "repetitions" / "whole").glob("*.csv"))[::7]
+    seconds = [cut(path) for path in whole]
+    assert sum(map(len, seconds)) > 30
+    assert min(min(each) for each in seconds if each) >= 0.45
 
 
 def test_a_camera_that_stands_elsewhere_after_a_cut_does_no_harm() -> None:

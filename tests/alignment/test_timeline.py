@@ -14,6 +14,7 @@ from la2ds_cli.alignment import prototype, timeline_model
 from la2ds_cli.alignment.consensus import evenly_spaced
 from la2ds_cli.alignment.prototype import by_centrality, make_prototype
 from la2ds_cli.alignment.request import AlignRequest
+from la2ds_cli.alignment.same_movement import DOUBTED
 from la2ds_cli.alignment.timeline import align_all, clips_of
 from la2ds_cli.alignment.timeline_result import COLUMNS, GRID, TimelineResult
 from la2ds_cli.core.config_sections import AlignConfig
@@ -86,7 +87,7 @@ def test_what_is_slow_and_what_is_doubtful(project: Project):
         changed = replace(last, time=last.time * times / ratio, probability=probability)
         return replace(result, clips=(*others, changed))
 
-    below, above = told(2.4, 0.41), told(2.6, 0.39)
+    below, above = told(2.4, DOUBTED + 0.01), told(2.6, DOUBTED - 0.01)
     assert (below.slow, below.doubtful) == ([], [])
     assert [clip.video.id for clip in above.slow] == ["clip5"]
     assert [clip.video.id for clip in above.doubtful] == ["clip5"]

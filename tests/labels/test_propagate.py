@@ -16,8 +16,10 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.phase_table import read_phases
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
+from la2ds_cli.labels import pairs
 from la2ds_cli.labels.inputs import choose_targets
 from la2ds_cli.labels.propagate import LEAST_CONFIDENCE, PropagationResult, propagate_labels
+from tests.alignment.test_same_movement import kicking
 from tests.labels.swings import HEADER, clip_phase, swings, true_starts
 from tests.movement import add_sequence, sequence, warped_phase
 
@@ -51,6 +53,32 @@ def test_one_labelled_clip_labels_all_others_to_a_frame(project: Project):
         starts = [phase.start for phase in phases[1:]]
         assert starts == pytest.approx(true_starts(clip_phase(n)), abs=1)
         assert [phase.end for phase in phases[:-1]] == starts
+
+
+def test_strangers_get_no_labels_and_are_named(tmp_path: Path):
+    """A clip of another movement among the targets: nothing is written for it, and the others are
+    as they would be without it."""
+    plain = swings(tmp_path / "plain")
+    mixed = swings(tmp_path / "mixed")
+    add_sequence(mixed, "kick", kicking(70))
+    without, result = (propagate(project, write=True) for project in (plain, mixed))
+    assert [labels.phases for labels in result.clips.values()] == [
+        labels.phases for labels in without.clips.values()
+    ]
+    (item,) = [item for item in result.items if item.video == "kick"]
+    assert (item.status, item.code) == ("failed", "L005")
+    assert "does not show the movement of the labelled clips (probability 0.0" in item.message
+    assert "kick" not in mixed.phases(propagated=True)
+
+
+def test_labelled_strangers_do_not_vote(tmp_path: Path):
+    project = swings(tmp_path)
+    add_sequence(project, "kick", kicking(70))
+    with project.phases_path.open("a") as file:
+        file.write("kick,0,30,raise\nkick,30,70,lower\n")
+    result = propagate(project, ["labelled"], ["clip3"])
+    assert [phase.name for phase in result.clips["clip3"].phases] == ["begin", "middle", "end"]
+    assert result.clips["clip3"].consensus.labelled_clips == 1
 
 
 def test_the_files_hold_the_same(project: Project):
@@ -330,9 +358,10 @@ def test_one_phase_over_the_whole_clip_is_withheld(project: Project):
     assert table(project, "phases.csv")[0]["video"] == "early"  # of results/transfer
 
 
-def test_boundaries_of_low_confidence_are_withheld(project: Project):
-    """The joints of one clip are noise, so nothing in it is the movement."""
+def test_boundaries_of_low_confidence_are_withheld(project: Project, monkeypatch):
+    """The joints of one clip are noise, and nobody can say that it shows another movement."""
     assert LEAST_CONFIDENCE == 0.2
+    monkeypatch.setattr(pairs, "sameness", lambda a, b: None)
     pose = sequence(clip_phase(4))
     noise = np.random.default_rng(0).normal(0, 300, pose.xy.shape)
     add_sequence(project, "noise", replace(pose, xy=noise))

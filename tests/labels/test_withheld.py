@@ -35,5 +35,8 @@ def test_labels_of_golf_swings_reach_swings_and_no_squats(tmp_path: Path) -> Non
     result = propagate_labels(project, sources, [*swings, *squats], request, write=True)
     assert result.merged is not None
     assert result.merged.written == swings
-    assert result.merged.withheld == squats
+    assert result.merged.withheld == []
+    assert {item.video: item.code for item in result.items if item.code} == dict.fromkeys(
+        squats, "L005"
+    )
     assert set(project.phases()) == set(sources)
