@@ -170,9 +170,12 @@ def seconds_within(alignment: Alignment) -> FloatArray:
     return np.maximum(high - middle, middle - low)
 
 
-def certainty_text(alignment: Alignment) -> str:
-    """`40 frames of A are sure, to within 0.1 s; 5 are unsure, to within 0.4 s; 2 have no
-    counterpart`: the seconds are medians."""
+def certainty_text(alignment: Alignment, resting: BoolArray) -> str:
+    """`40 frames of A are sure, to within 0.1 s; 5 are unsure, to within 0.4 s (3 show a rest); 2
+    have no counterpart`: the seconds are medians.
+
+    resting: (N,) whether A rests in a frame (`features.tempo.resting`).
+    """
     words, within = np.array(certainty_words(alignment)), seconds_within(alignment)
     parts = []
     for word in WORDS:
@@ -184,9 +187,10 @@ def certainty_text(alignment: Alignment) -> str:
         if word == MISSING:
             told = f"{'has' if one else 'have'} {word}"
         else:
-            told = (
-                f"{'is' if one else 'are'} {word}, {within_text(np.median(within[words == word]))}"
-            )
+            rests = int((resting & (words == word)).sum()) if word == UNSURE else 0
+            shown = f" ({rests} show{'s' * (rests == 1)} a rest)" if rests else ""
+            seconds = within_text(np.median(within[words == word]))
+            told = f"{'is' if one else 'are'} {word}, {seconds}{shown}"
         parts.append(f"{count}{frames} {told}")
     return "; ".join(parts)
 

@@ -29,6 +29,7 @@ from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, IntArray, PoseSequence
 from la2ds_cli.core.view import View
+from la2ds_cli.features.tempo import resting
 from la2ds_cli.features.viewpoint import shown
 
 SCHEMA_VERSION = 1
@@ -121,7 +122,7 @@ class AlignResult:
     @property
     def sureness(self) -> str:
         """`certainty_text` of the alignment."""
-        return certainty_text(self.alignment)
+        return certainty_text(self.alignment, resting(self.pose_a))
 
     @property
     def overall_ratio(self) -> float:

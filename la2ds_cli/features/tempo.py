@@ -14,7 +14,7 @@ import numpy as np
 
 from la2ds_cli.core.config_sections import TrainConfig
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.core.types import BoolArray, FloatArray, PoseSequence
 from la2ds_cli.features.pose_features import (
     amplitude,
     joints_for_features,
@@ -55,6 +55,17 @@ def travel(pose: PoseSequence) -> FloatArray:
         return moved
     speed = interpolate(moved / np.gradient(sampled.time), sampled.time, pose.time)
     return speed * np.gradient(pose.time)
+
+
+REST = 0.1  # of the tempo; slower is a rest
+
+
+def resting(pose: PoseSequence) -> BoolArray:
+    """(T,) bool: whether the clip moves slower than the share REST of its tempo."""
+    if len(pose) < 2:
+        return np.zeros(len(pose), bool)
+    speed = travel(pose) / np.gradient(pose.time)
+    return np.asarray(speed < REST * np.percentile(speed, FAST))
 
 
 def sampling_rate(pose: PoseSequence, train: TrainConfig) -> float:
