@@ -27,13 +27,15 @@ class Hit:
 
 @dataclass(frozen=True)
 class Query:
-    """A query frame and its hits, nearest first."""
+    """A query frame and its hits, nearest first. alike: whether the nearest of them is as near as
+    is usual between clips (search.usual_distance), None if that was not measured."""
 
     video: str
     index: int
     time: float
     phase: str | None
     hits: tuple[Hit, ...]
+    alike: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,7 @@ class RetrievalResult:
                     "index": query.index,
                     "time": query.time,
                     "phase": query.phase,
+                    "alike": query.alike,
                     "hits": [hit_json(hit) for hit in query.hits],
                 }
                 for query in self.queries

@@ -24,7 +24,7 @@ from la2ds_cli.retrieval.result import (
     Searched,
     SearchedStore,
 )
-from la2ds_cli.retrieval.search import Limits, search
+from la2ds_cli.retrieval.search import USUAL, Limits, search, usual_distance
 from la2ds_cli.retrieval.store import Store, StoreQuery
 
 IndexKind = Literal["exact", "approximate"]
@@ -94,6 +94,8 @@ def retrieve(
             _labelled(video, row, update.index, hits, phases)
             for row, hits in zip(rows, neighbours, strict=True)
         )
+        queries = _judged(queries, usual_distance(update.index.frames, update.index.number[video]))
+        _note_strange(queries, progress)
     else:
         queries, searched, looked_up = _search_store(
             project, opened, update, video, rows, limits, index, progress
@@ -286,6 +288,26 @@ def _labelled(
     query_phase = label(video, row)
     hits = [_hit(query_phase, n, label(n.video, n.index)) for n in neighbours]
     return Query(video, row, float(index.rows(video).time[row]), query_phase, tuple(hits))
+
+
+def _judged(queries: Sequence[Query], usual: float) -> tuple[Query, ...]:
+    """The queries, with whether their nearest frames are as near as is usual; NaN: not known."""
+    if np.isnan(usual):
+        return tuple(queries)
+    return tuple(
+        replace(query, alike=query.hits[0].neighbour.distance <= usual) if query.hits else query
+        for query in queries
+    )
+
+
+def _note_strange(queries: Sequence[Query], progress: Progress) -> None:
+    """Say of which query frames nothing alike was found."""
+    strange = [f"{query.time:.2f} s" for query in queries if query.alike is False]
+    if strange:
+        progress.note(
+            f"nothing like {queries[0].video} at {', '.join(strange)} was found: the nearest frame "
+            f"is farther away than for {USUAL:.0%} of the frames of the other clips"
+        )
 
 
 def _hit(

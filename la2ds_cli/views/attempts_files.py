@@ -22,7 +22,6 @@ from la2ds_cli.compare.attempts import (
 )
 from la2ds_cli.compare.result import HOW_TO_READ, joint_name
 from la2ds_cli.compare.trend import CHANCE, LEAST_ATTEMPTS
-from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.csv_tables import number_cell, table_text
 from la2ds_cli.core.progress import Progress
@@ -31,6 +30,7 @@ from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.core.view import View
 from la2ds_cli.features.resample import frame_edges
 from la2ds_cli.video.reader import video_file
+from la2ds_cli.views import attempts_figure, figure
 from la2ds_cli.views.compare_page import (
     STYLES,
     Cell,
@@ -45,7 +45,7 @@ from la2ds_cli.views.compare_page import (
 from la2ds_cli.views.film_strip import aspect, pictures
 from la2ds_cli.views.page import render_page
 
-SUFFIXES = (".html", ".csv", ".json")
+SUFFIXES = (*figure.SUFFIXES, ".html", ".csv", ".json")
 COLUMNS = (
     *("attempt", "video", "kind", "joint", "part", "start", "end", "value"),
     *("slope", "p", "p_adjusted", "verdict"),
@@ -67,22 +67,21 @@ def write(
     *,
     privacy: bool = False,
 ) -> AttemptsResult:
-    """Write files by suffix (SUFFIXES); existing ones are replaced. Without targets all three go to
-    results/compare. Returns the result with its `files`. privacy: draw the joints instead of
-    showing pictures from the videos."""
+    """Write files by suffix (SUFFIXES); existing ones are replaced. Without targets a page, a table
+    and JSON go to results/compare. Returns the result with its `files`. privacy: draw the joints on
+    the page instead of showing pictures from the videos."""
     if not targets:
         folder = project.results_dir("compare")
         name = f"{result.attempts[0].aligned.a.id}--attempts"
         targets = [folder / f"{name}{kind}" for kind in (".html", ".json", ".csv")]
     result = replace(result, files=tuple(targets))
-    for path in targets:
-        kind = path.suffix.lower()
-        if kind == ".html":
-            artifact.write_bytes(path, page(project, result, progress, privacy=privacy))
-        elif kind == ".csv":
-            artifact.write_text(path, csv_text(result))
-        else:
-            artifact.write_json(path, result.to_json())
+    contents = {
+        ".html": lambda: page(project, result, progress, privacy=privacy),
+        ".csv": lambda: csv_text(result),
+        ".json": result.to_json,
+    }
+    draw = figure.drawn_once(lambda: attempts_figure.draw(result), progress)
+    figure.write_outputs(targets, contents, draw)
     return result
 
 

@@ -109,6 +109,26 @@ def test_rules_hold_for_every_query(project: Project) -> None:
             assert all(np.diff(times) >= 0.3 - 1e-6)
 
 
+def test_a_query_that_is_like_nothing_is_said_to_be(project: Project) -> None:
+    """Upside down and shaking; the others show one movement."""
+    pose = sequence(warped_phase(30, 4), tilt=np.pi)
+    shaken = pose.xy + np.random.default_rng(0).normal(0, 40, pose.xy.shape)
+    add_sequence(project, "odd", replace(pose, xy=shaken))
+    few = Notes()
+    assert run(project, query="anna@1", progress=few).queries[0].alike is not False
+    notes = Notes()
+    result = run(project, query="odd", progress=notes)
+    assert [query.alike for query in result.queries] == [False] * 5
+    assert [query["alike"] for query in result.to_json()["queries"]] == [False] * 5
+    (said,) = [line for line in notes.lines if line.startswith("nothing like odd at 0.15 s, ")]
+    assert "farther away than for 99% of the frames" in said
+    assert not [line for line in few.lines if "nothing like" in line]
+
+
+def test_two_other_clips_are_too_few_to_say_what_is_alike(project: Project) -> None:
+    assert [query.alike for query in run(project, query="ben").queries] == [None] * 5
+
+
 def test_default_query_is_the_middle_of_the_first_clip(project: Project) -> None:
     (query,) = run(project).queries
     assert (query.video, query.index) == ("anna", 20)

@@ -11,13 +11,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from la2ds_cli.alignment.request import AlignRequest
-from la2ds_cli.compare.attempts import AttemptsResult, compare_attempts, series_sentence
+from la2ds_cli.compare.attempts import (
+    AttemptsResult,
+    compare_attempts,
+    series_name,
+    series_sentence,
+)
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.views import attempts_files
+from la2ds_cli.views import attempts_figure, attempts_files
 from tests.compare.performers import film, label, performance, project_of, slowed, steady
 
 PHASE = steady()
@@ -71,6 +77,23 @@ def test_the_page_says_every_series_once_and_in_its_table(
     assert len(re.findall(r"<th scope=\"row\">\d  try-\d", page)) == len(DEGREES)
     assert "style=" not in text
     assert not re.search(r"https?:", text)
+
+
+def test_a_picture_has_a_chart_of_each_series(project: Project, result: AttemptsResult) -> None:
+    drawn = attempts_figure.draw(result)
+    charts = {axes.get_title(loc="left"): axes for axes in drawn.axes if axes.axison}
+    assert list(charts) == [series_name(series) for series in result.series]
+    for axes, series in zip(charts.values(), result.series, strict=True):
+        curve, trend = (np.asarray(line.get_xydata()) for line in axes.lines[1:])
+        np.testing.assert_allclose(curve[:, 1], series.value[~np.isnan(series.value)])
+        assert len(trend) == 2
+    targets = [project.root / f"attempts{kind}" for kind in (".png", ".svg", ".pdf")]
+    attempts_files.write(project, result, targets, Progress())
+    for target, start in zip(targets, (b"\x89PNG", b"<?xml", b"%PDF"), strict=True):
+        assert target.read_bytes().startswith(start)
+    none = attempts_figure.draw(replace(result, series=()))
+    assert not none.axes
+    assert len(none.texts) == 2
 
 
 def test_every_attempt_has_its_picture_beside_the_reference(
