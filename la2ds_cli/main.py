@@ -37,7 +37,6 @@ from la2ds_cli.commands import (
     report,
     reproduce,
     retrieve,
-    robustness,
     status,
     studio,
     sync,
@@ -110,9 +109,8 @@ class Commands(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         """In the order of use; Typer itself puts groups last."""
-        names = [name for name in self.commands if name not in ("import", "robustness")]
+        names = [name for name in self.commands if name != "import"]
         names.insert(names.index("extract-poses") + 1, "import")
-        names.insert(names.index("cache-heatmaps") + 1, "robustness")
         return names
 
 
@@ -180,7 +178,6 @@ app.command("embed")(embed.embed)
 app.command("export")(export_poses.export_poses)
 app.command("export-model")(export_model.export_model)
 app.command("cache-heatmaps")(cache_heatmaps.cache_heatmaps)
-app.add_typer(robustness.app, name="robustness")
 app.command("benchmark")(benchmark.benchmark)
 app.command("reproduce")(reproduce.reproduce)
 app.command("status")(status.status)

@@ -111,13 +111,6 @@ OPTIONS = {
         "--runs",
     }
     | COMMON,
-    "la2ds robustness": set(),
-    "la2ds robustness limbs": {"--device", "--limb", "--minutes", "--missing", "--overwrite", "--p"}
-    | {"--run"}
-    | COMMON,
-    "la2ds robustness noise": {"--cells", "--device", "--minutes", "--missing", "--overwrite"}
-    | {"--run"}
-    | COMMON,
     "la2ds benchmark": {
         *(
             "--device",

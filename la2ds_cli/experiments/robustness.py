@@ -10,20 +10,17 @@ import itertools
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.config_sections import MissingJoints
-from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.core.table import Cell, Column, Row, Table
 from la2ds_cli.embedding.trained import has_model
 from la2ds_cli.experiments.corruption import (
     ANY,
@@ -32,7 +29,7 @@ from la2ds_cli.experiments.corruption import (
     JointNoise,
     check_limb,
 )
-from la2ds_cli.experiments.metrics import HEADLINE, METRICS, PROGRESSION, Scores
+from la2ds_cli.experiments.metrics import Scores
 from la2ds_cli.experiments.scores import Evaluation, evaluate_run
 
 if TYPE_CHECKING:
@@ -42,42 +39,29 @@ if TYPE_CHECKING:
 PROBABILITIES = (0.0, 0.25, 0.5, 0.75, 1.0)
 TREATMENTS: tuple[MissingJoints, ...] = ("zero", "imputed")  # the same for heatmaps and joints
 FEATURES = ("model", "raw_pose")
-SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True)
 class Condition:
     """One line of the result. features: `model` or `raw_pose`. train, test: the joints in training
-    and in test. interval: 95 %, of the median transfer error over the scored clips. ratio: that
-    error divided by the one of the clean condition. missing: `model.missing` of the run; raw poses
-    interpolate gaps in time, which is `imputed`. clipped: number of phases whose R squared counts
-    as the floor in its progression."""
+    and in test. interval: 95 %, of the median transfer error over the scored clips."""
 
     features: str
     train: str
     test: str
     scores: Scores
     interval: list[float] | None
-    ratio: float | None
-    missing: str
-    clipped: int
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """All conditions of a run. kind: `limbs` or `noise`; settings: its strength and seed; facts:
-    what the numbers refer to."""
+    """All conditions of a run. settings: its strength and seed; facts: what the numbers refer
+    to."""
 
-    kind: str
-    run: str
     settings: dict[str, Any]
     conditions: list[Condition]
     facts: dict[str, Any]
     warnings: list[str] = field(default_factory=list)
-
-    def to_json(self) -> dict[str, Any]:
-        """The JSON document of the sweep."""
-        return {"schema_version": SCHEMA_VERSION} | asdict(self)
 
 
 @dataclass(frozen=True)
@@ -114,7 +98,6 @@ def limb_sweep(
     bench = _Bench(project, config, device, progress or Progress())
     _check_reads_joints(project, run)
     check_limb(limb, get_skeleton(_model_facts(project, run)["skeleton"]))
-    treatment = _treatment(project, run)
     seed = config.evaluate.seed
     evaluations = {}
     for probability in sorted({0.0, *probabilities}):
@@ -130,17 +113,12 @@ def limb_sweep(
             f"{probability:.0%} missing",
             entry.scores[features],
             entry.intervals[features],
-            _ratio(entry.scores[features], evaluations[0.0].scores[features]),
-            treatment[features],
-            entry.clipped[features],
         )
         for features in FEATURES
         for probability, entry in evaluations.items()
     ]
     settings = {"limb": limb, "probabilities": list(evaluations), "seed": seed}
-    return Sweep(
-        "limbs", run, settings, conditions, evaluations[0.0].facts, evaluations[0.0].warnings
-    )
+    return Sweep(settings, conditions, evaluations[0.0].facts, evaluations[0.0].warnings)
 
 
 def noise_sweep(
@@ -166,7 +144,6 @@ def noise_sweep(
     """
     bench = _Bench(project, config, device, progress or Progress(), clock)
     _check_reads_joints(project, run)
-    treatment = _treatment(project, run)
     noise = JointNoise(cells, config.evaluate.seed, run_settings(project, run).heatmap)
     trained = {"clean": run, "noisy": noisy_run or f"{run}-noisy"}
     training = train_noisy(
@@ -187,9 +164,6 @@ def noise_sweep(
             target,
             entry.scores[features],
             entry.intervals[features],
-            _ratio(entry.scores[features], clean.scores[features]),
-            treatment[features],
-            entry.clipped[features],
         )
         for features in FEATURES
         for (source, target), entry in evaluations.items()
@@ -201,52 +175,7 @@ def noise_sweep(
         "noisy_steps": training.steps,
         "noisy_seconds": training.seconds,
     }
-    return Sweep("noise", run, settings, conditions, clean.facts, clean.warnings)
-
-
-def by_treatment(
-    project: Project,
-    run: str,
-    treatments: Sequence[MissingJoints],
-    sweep: Callable[[str], Sweep],
-    *,
-    config: Config,
-    minutes: float | None = None,
-    overwrite: bool = False,
-    device: DeviceName = "auto",
-    progress: Progress | None = None,
-) -> Sweep:
-    """`sweep` of a run for each treatment of missing joints, in one result; raw poses appear once.
-
-    The run of a treatment is `run` itself if it was trained with it, else RUN-TREATMENT with the
-    settings of `run`, which is trained here if it is missing or was interrupted (or again, with
-    `overwrite`), for `minutes`, by default as long as `run` was. Without treatments, only `run` is
-    used. Raises UserError (exit 4) if `run` has no model, (exit 3) without `minutes` if its log
-    cannot be read.
-    """
-    if not treatments:
-        return sweep(run)
-    bench = _Bench(project, config, device, progress or Progress())
-    settings, runs = run_settings(project, run), {}
-    for missing in treatments:
-        runs[missing] = run
-        if settings.model.missing != missing:
-            runs[missing] = f"{run}-{missing}"
-            model = replace(settings.model, missing=missing)
-            treated = replace(settings, model=model)
-            _train_like(bench, project, run, runs[missing], treated, minutes, overwrite)
-    sweeps = [sweep(name) for name in runs.values()]
-    conditions = [c for one in sweeps for c in one.conditions if c.features == "model"]
-    conditions += [c for c in sweeps[0].conditions if c.features != "model"]
-    facts = {"runs": runs, "by_run": [one.settings for one in sweeps]}
-    warnings = list(dict.fromkeys(text for one in sweeps for text in one.warnings))
-    return replace(
-        sweeps[0],
-        run=run,
-        settings=sweeps[0].settings | facts,
-        conditions=conditions,
-        warnings=warnings,
-    )
+    return Sweep(settings, conditions, clean.facts, clean.warnings)
 
 
 def train_noisy(
@@ -296,11 +225,6 @@ def _train_like(
     )
 
 
-def _treatment(project: Project, run: str) -> dict[str, str]:
-    """Feature set -> treatment of joints that are not seen."""
-    return {"model": run_settings(project, run).model.missing, "raw_pose": "imputed"}
-
-
 def run_settings(project: Project, run: str) -> Config:
     """The settings a run was trained with, from its weights. UserError (exit 4) if it has none."""
     from la2ds_cli.training.checkpoint import settings_of
@@ -347,65 +271,3 @@ def _minutes_of(project: Project, run: str, config: Config) -> float | None:
             hint="say with --minutes how long to train the run beside it",
             exit_code=ExitCode.UNREADABLE,
         ) from error
-
-
-def _ratio(scores: Scores, clean: Scores) -> float | None:
-    mine, base = scores[HEADLINE], clean[HEADLINE]
-    return mine / base if mine is not None and base else None
-
-
-def sweep_table(sweep: Sweep) -> Table:
-    """The table for a terminal; `growth` is the median error divided by that of clean joints, and *
-    marks a progression that was clipped."""
-    shown = [m for m in METRICS if any(c.scores.get(m.name) is not None for c in sweep.conditions)]
-    headings = [m.short for m in shown]
-    headings = [*headings[:1], "95 %", "growth", *headings[1:]]
-    rows = []
-    for c in sweep.conditions:
-        figures = [
-            m.shown(c.scores.get(m.name)) + "*" * (m.name == PROGRESSION and c.clipped > 0)
-            for m in shown
-        ]
-        growth = "–" if c.ratio is None else f"{c.ratio:.2f}"
-        low_high = "" if c.interval is None else f"{c.interval[0]:.2f}–{c.interval[1]:.2f}"
-        cells = [_label(c), *figures[:1], low_high, growth, *figures[1:]]
-        rows.append(Row([Cell(text) for text in cells]))
-    return Table([Column("", kind="name", wrap=True), *map(Column, headings)], rows)
-
-
-def clipped_notes(sweep: Sweep) -> list[str]:
-    """What * in the table means; empty if nothing was clipped."""
-    total = sum(condition.clipped for condition in sweep.conditions)
-    said = f"progression: * phases whose R squared is counted as the floor: {total} in all lines"
-    return [said] if total else []
-
-
-def _label(condition: Condition) -> str:
-    name = condition.features.replace("_", " ")
-    if condition.features == "model":
-        name += f" ({condition.missing})"
-    if "missing" in condition.test:
-        return f"{name}, {condition.test}"
-    return f"{name}, {condition.train} → {condition.test}"
-
-
-def sweep_csv(sweep: Sweep) -> str:
-    """One line per condition with every metric, empty if undefined."""
-    names = [metric.name for metric in METRICS]
-    ends = [f"{HEADLINE}_low", f"{HEADLINE}_high"]
-    rows = [
-        [sweep.kind, sweep.run, c.features, c.train, c.test]
-        + [c.scores.get(name) for name in names]
-        + [*(c.interval or (None, None)), c.ratio, c.missing]
-        for c in sweep.conditions
-    ]
-    head = ["kind", "run", "features", "train", "test", *names, *ends, "ratio", "missing"]
-    return table_text(head, rows)
-
-
-def write_sweep(sweep: Sweep, folder: Path, name: str) -> list[Path]:
-    """Write NAME.csv and NAME.json; returns their paths."""
-    paths = [folder / f"{name}.csv", folder / f"{name}.json"]
-    artifact.write_text(paths[0], sweep_csv(sweep))
-    artifact.write_json(paths[1], sweep.to_json())
-    return paths

@@ -346,7 +346,6 @@ def test_absurd_settings_are_refused_with_their_limit(project: Project, setting:
     "command",
     [
         ["retrieve", "--query", "clip-0@0.1", "--k", str(10**30)],
-        ["robustness", "noise", "--cells", "inf"],
         ["import", "coco-json", "a.json", "--fps", "inf"],
         ["extract-poses", "images", "--fps", "inf"],
         ["extract-poses", "a.mp4", "--slowmo", "1e300"],

@@ -103,8 +103,6 @@ def _measure(chain: Chain) -> None:
     chain.run("cache-heatmaps")
     chain.run("embed", "--run", "second", *CPU)
     chain.run("evaluate", "--runs", "default,second", "--protocol", "paper", *CPU)
-    chain.run("robustness limbs", "--limb", "left_arm", "--p", "1", *CPU)
-    chain.run("robustness noise", "--run", "second", "--cells", "0.5", *CPU)
     chain.run("benchmark", "--methods", "la2ds", *QUICK, *CPU)
     chain.run("reproduce", "table5", *QUICK, *CPU)
 
