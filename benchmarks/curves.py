@@ -20,12 +20,12 @@ import numpy as np
 from many_clips import performers
 from timeline import make_project, of_length
 
-from la2ds_cli.alignment.clip_features import views_of_b
 from la2ds_cli.alignment.consensus import pairwise_path
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.timeline import align_all, clips_of
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.embedding.trained import base_embedder
+from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.views.figure import BLUE, GREY, ORANGE
 
 CLIPS = (12, 25, 50, 100, 200)
@@ -70,7 +70,7 @@ def by_length(rounds: int) -> list[float]:
     seconds = []
     for length in LENGTHS:
         a, b = (of_length(pose, length, rng) for pose in performers()[:2])
-        feature = [views_of_b(pose, pose.fps, "")[0].astype(np.float32) for pose in (a, b)]
+        feature = [paced_movement(pose).astype(np.float32) for pose in (a, b)]
         calls = max(1, 4000 // length)
 
         def align(feature: Sequence[np.ndarray] = feature, calls: int = calls) -> None:

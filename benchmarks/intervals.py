@@ -27,7 +27,7 @@ from page import put_into
 
 from la2ds_cli.alignment import confidence
 from la2ds_cli.alignment.align import find_alignment
-from la2ds_cli.alignment.consensus import AlignmentCache
+from la2ds_cli.alignment.cache import AlignmentCache
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config

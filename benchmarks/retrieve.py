@@ -72,7 +72,7 @@ def synthetic(clips: range, data: str) -> Iterator[tuple[str, ClipRows]]:
                 own = random.standard_normal((2, WIDTH), np.float32) * 0.2
                 value += own[0] * np.sin(2 * np.pi * phase) + own[1] * np.cos(2 * np.pi * phase)
                 value += 0.01 * noise
-        yield f"c{clip}", ClipRows(f"{clip:064x}", value, frame, seconds, RATE)
+        yield f"c{clip}", ClipRows(f"{clip:064x}", value, frame, seconds)
 
 
 def write_synthetic(project: Project, clips: range, data: str) -> FrameIndex:

@@ -25,17 +25,18 @@ from pathlib import Path
 import numpy as np
 from many_clips import performers, run
 
-from la2ds_cli.alignment.clip_features import velocity_rate, views_of_b
 from la2ds_cli.alignment.consensus import pairwise_path
 from la2ds_cli.alignment.request import AlignRequest, FeatureKind, choose_features
 from la2ds_cli.alignment.timeline import align_all
-from la2ds_cli.alignment.timeline_model import ClipReader
+from la2ds_cli.alignment.timeline_model import ClipReader, SeenClip
 from la2ds_cli.alignment.timeline_result import PlacedClip, TimelineResult
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.features.tempo import paced_movement
+from la2ds_cli.features.viewpoint import movements, seen
 from la2ds_cli.formats.penn_action import import_penn_action
 
 ACTIONS = ("golf_swing", "squat", "pullup")
@@ -84,7 +85,7 @@ def make_project(root: Path, clips: int, frames: int) -> Project:
 def seconds_of_a_path(project: Project, frames: int) -> float:
     """CPU seconds of one path of two clips by raw poses, the mean of SAMPLED."""
     poses = [project.read_pose(name)[0] for name in sorted(project.posed())[:20]]
-    features = [views_of_b(pose, poses[0].fps, "")[0].astype(np.float32) for pose in poses]
+    features = [paced_movement(pose).astype(np.float32) for pose in poses]
     settings = project.config().align
     pairs = [(n % 20, (7 * n + 1 + n // 20) % 20) for n in range(SAMPLED)]
     pairwise_path(features[0], features[1], settings)  # compiles
@@ -158,16 +159,17 @@ def directly(forward: FloatArray, row: int) -> float:
 def features_of(project: Project, request: AlignRequest, result: TimelineResult) -> dict:
     """id -> (T, D) features of a clip as they were placed."""
     ids = [clip.video.id for clip in result.clips]
-    mirrored = {clip.video.id: clip.mirrored for clip in result.clips}
+    views = {clip.video.id: clip.view for clip in result.clips}
     choice = choose_features(project, request.run, request.features)
     reader = ClipReader(project, request, choice, ids, Progress())
     clips = list(reader.clips(ids, {}))
-    fps = velocity_rate([clip.pose for clip in clips])
+    clock = next(clip.pose for clip in clips if clip.video.id == result.clock.video.id)
     found = {}
     for clip in clips:
-        turned = mirrored[clip.video.id]
-        movement = views_of_b(clip.pose, fps, clip.video.id)[turned]
-        found[clip.video.id] = reader.features(clip, movement, mirrored=turned)
+        view = views[clip.video.id]
+        moving = movements(clip.pose, (view,), clock)[view]
+        viewed = SeenClip(clip, view, seen(clip.pose, view, clock), moving)
+        found[clip.video.id] = reader.features(viewed, clock)
     return found
 
 

@@ -69,6 +69,7 @@ ViewOption = Annotated[
     ViewName,
     typer.Option(
         "--view",
+        metavar="auto|filmed|mirrored|other|turned",
         help="How B is compared: as filmed, mirrored (a left-hander), seen from the other side, or "
         "turned (by joints in metres); auto takes the nearest.",
     ),

@@ -331,7 +331,7 @@ def test_a_camera_that_stands_elsewhere_after_a_cut_does_no_harm() -> None:
 
 
 def test_a_model_sees_each_repetition_alone(project: Project, monkeypatch) -> None:
-    from la2ds_cli.alignment import pair_features
+    from la2ds_cli.alignment import clip_features
     from la2ds_cli.core.types import EmbeddingSequence
     from la2ds_cli.embedding import embed as stored
     from la2ds_cli.embedding import trained
@@ -352,7 +352,7 @@ def test_a_model_sees_each_repetition_alone(project: Project, monkeypatch) -> No
 
     monkeypatch.setattr(trained, "has_model", lambda project, run: run == "tuned")
     monkeypatch.setattr(stored, "_current_embeddings", embeddings)
-    monkeypatch.setattr(pair_features, "light_embedder", embedder)
+    monkeypatch.setattr(clip_features, "light_embedder", embedder)
     result = run(project, run="tuned", repetition="2")
     part = result.repetitions[1].part
     assert part is not None

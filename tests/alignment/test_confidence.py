@@ -11,8 +11,10 @@ import pytest
 from la2ds_cli.alignment import sampling
 from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.confidence import (
+    DOUBTFUL,
     NEAR,
     NOMINAL,
+    SHARP,
     Certainty,
     certainty,
     certainty_text,
@@ -71,7 +73,7 @@ def test_distinct_frames_are_surer_than_frames_that_look_alike() -> None:
     assert found.confidence[distinct].min() > 0.95 > 0.6 > found.confidence[alike].max()
     width = found.high - found.low
     assert width[distinct].max() < 6
-    assert width[alike].min() > 70  # B rests for 70 frames
+    assert width[alike].min() > SHARP * 70  # B rests for 70 frames
 
 
 def test_the_numbers_of_the_interval_by_hand() -> None:
@@ -80,18 +82,20 @@ def test_the_numbers_of_the_interval_by_hand() -> None:
     0.0103. The match costs 0.01, so what costs up to 0.01 + 1.4 units = 0.0244 is alike.
 
     Before the match 20 frames are alike, then come the three at 0.16 (0.0256). After it 8 are
-    alike, two are not, 5 are again, and then the clip moves on. On either side the interval is
-    wider by a frame and 0.5 % of 200, which are 2. 5 % of B are 10 frames.
+    alike, two are not, 5 are again, and then the clip moves on: 15. The interval is 0.7 of that, 14
+    and 10.5 frames, and on either side wider by a frame and 0.5 % of 200, which are 2. 5 % of B are
+    10 frames.
     """
     b = np.zeros(200)
     b[:77], b[77:80], b[109:111], b[116:] = -9.9, -0.06, 0.3, 10.1
     a = np.repeat([-10.0, 0.1, 10.0], [4, 5, 4])
     position = np.interp(np.arange(13), [0, 3, 4, 6, 8, 9, 12], [0, 76, 98, 100, 102, 120, 199])
     found = certainty(a[:, None], b[:, None], position)
-    assert (found.low[6], found.high[6]) == (80 - 2, 115 + 2)
+    assert (found.low[6], found.high[6]) == (100 - 14 - 2, 100 + 10.5 + 2)
     assert (found.low[0], found.high[12]) == (0, 199)
+    assert max(found.confidence[0], found.confidence[12]) <= DOUBTFUL  # it may lie beyond
     quantile = NormalDist().inv_cdf((1 + NOMINAL) / 2)
-    shares = [2 * NormalDist(0, side / quantile).cdf(10) - 1 for side in (22, 17)]
+    shares = [2 * NormalDist(0, side / quantile).cdf(10) - 1 for side in (16, 12.5)]
     assert found.confidence[6] == pytest.approx(np.mean(shares), abs=1e-4)
 
 
@@ -108,7 +112,8 @@ def test_a_single_frame_of_a_that_is_off_does_not_shake_the_interval() -> None:
 def test_identical_clips_are_certain() -> None:
     walk = np.cumsum(np.random.default_rng(1).normal(size=(80, 4)), axis=0)
     found = sure(walk, walk, align_features("dtw", walk, walk, CLOSED))
-    assert found.confidence.min() > 0.95
+    assert found.confidence[2:-2].min() > 0.95
+    assert found.confidence[[0, 1, -2, -1]].max() <= DOUBTFUL  # at the ends of B it may lie beyond
 
 
 def test_clips_of_one_constant_frame_have_no_more_than_chance() -> None:
@@ -126,7 +131,7 @@ def test_frames_without_a_counterpart_have_none() -> None:
     for ends in (slice(0, 14), slice(51, None)):
         assert (found.confidence[ends] == 0).all()
         assert np.isnan(found.low[ends]).all()
-    assert found.confidence[16:49].min() > 0.5
+    assert found.confidence[17:48].min() > 0.9
 
 
 def test_a_wrong_path_is_less_sure_than_the_right_one() -> None:
@@ -199,13 +204,15 @@ def test_a_moment_is_sure_from_a_probability_of_90_percent() -> None:
 def test_how_sure_an_alignment_is_in_one_sentence() -> None:
     nan = np.nan
     two = stated([0.9, 0.95, 0.5, 0.0], [1.0, 2, 3.5, nan], [2.5, 4.0, 8.0, nan])
-    assert certainty_text(two) == (
+    awake = np.zeros(4, bool)
+    assert certainty_text(two, awake) == (
         "2 frames of A are sure, to within 0.1 s; 1 is unsure, to within 0.4 s; "
         "1 has no counterpart"
     )
+    assert "1 is unsure, to within 0.4 s (1 shows a rest)" in certainty_text(two, ~awake)
     none = stated([0.0, 0.0], [nan, nan], [nan, nan])
-    assert certainty_text(none) == "2 frames of A have no counterpart"
-    assert certainty_text(stated([0.5], [1.0], [3.0])) == (
+    assert certainty_text(none, awake[:2]) == "2 frames of A have no counterpart"
+    assert certainty_text(stated([0.5], [1.0], [3.0]), awake[:1]) == (
         "1 frame of A is unsure, to within 0.1 s"
     )
 

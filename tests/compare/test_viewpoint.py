@@ -10,6 +10,7 @@ import pytest
 from la2ds_cli.compare.viewpoint import view_difference
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.features.pose_features import mirror
+from la2ds_cli.features.viewpoint import seen
 from tests.compare.performers import body, performance, steady
 
 PHASE = steady(61)
@@ -49,7 +50,7 @@ def test_left_and_right_side_lie_far_apart() -> None:
 
 def test_a_mirrored_clip_is_seen_from_the_same_side_once_it_is_turned_round() -> None:
     clip, other = performance(PHASE), mirror(performance(PHASE_B, fps=FPS_B))
-    assert view_difference(clip, other, IN_B, mirrored=True).turn < 1
+    assert view_difference(clip, seen(other, "mirrored"), IN_B).turn < 1
     assert view_difference(clip, other, IN_B).turn > 90
 
 

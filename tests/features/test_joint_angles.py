@@ -11,6 +11,7 @@ from la2ds_cli.core.skeleton import SKELETONS, get_skeleton
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.joint_angles import angle_difference, angle_triples, joint_angles
 from la2ds_cli.features.pose_features import mirror
+from la2ds_cli.features.viewpoint import seen
 
 SKELETON = get_skeleton("coco17")
 
@@ -104,9 +105,10 @@ def test_a_frame_that_is_met_exactly_needs_no_neighbour() -> None:
 
 def test_a_mirrored_clip_is_compared_side_by_side() -> None:
     a = pose([10, 50])
-    _, found = angle_difference(a, mirror(a), np.array([0.0, 1]), mirrored=True)
+    b = mirror(a)
+    _, found = angle_difference(a, seen(b, "mirrored"), np.array([0.0, 1]))
     np.testing.assert_allclose(found, 0, atol=1e-3)
-    names, plain = angle_difference(a, mirror(a), np.array([0.0, 1]))
+    names, plain = angle_difference(a, b, np.array([0.0, 1]))
     assert abs(plain[0, names.index("left_elbow")]) > 1
 
 

@@ -74,7 +74,7 @@ def same(a: FrameIndex, b: FrameIndex) -> bool:
     arrays = ("start", "value", "frame", "time")
     equal = all(
         np.array_equal(getattr(one, name), getattr(other, name))
-        and (one.clips, one.rate, one.recipe) == (other.clips, other.rate, other.recipe)
+        and (one.clips, one.recipe) == (other.clips, other.recipe)
         for one, other in zip(a.parts, b.parts, strict=True)
         for name in arrays
     )
@@ -181,7 +181,7 @@ def _owner(array: np.ndarray) -> Any:
 def test_a_part_has_64_mib_of_features_or_a_little_more() -> None:
     random = np.random.default_rng(0)
     value = random.standard_normal((9000, 256), np.float32)  # 8.8 MiB
-    clip = frame_index.ClipRows("a", value, np.arange(9000), np.arange(9000) / 20, 20.0)
+    clip = frame_index.ClipRows("a", value, np.arange(9000), np.arange(9000) / 20)
     rows = ((f"clip-{number}", clip) for number in range(20))
     assert [len(part) for part in frame_index._in_parts(rows)] == [8, 8, 4]
 
@@ -212,25 +212,17 @@ def test_only_new_and_changed_clips_are_read(
     assert set(read) == {"anna"}
 
 
-def test_a_lower_frame_rate_makes_every_velocity_anew(project: Project) -> None:
-    pose_index(project)
-    add(project, "slow", 30, 3, fps=10.0)
+@pytest.mark.parametrize("fps", [10.0, 240.0])
+def test_a_clip_of_another_frame_rate_leaves_the_rows_of_others_as_they_are(
+    project: Project, fps: float
+) -> None:
+    before = pose_index(project)
+    add(project, "another", 60, 3, fps=fps)
     update = update_pose_index(project, "penn13")
-    assert update.index.recipe.config["fps"] == pytest.approx(10)
-    assert (update.reused, update.added) == (0, 4)
+    assert (update.reused, update.added) == (3, 1)
+    for clip in before.clips:
+        np.testing.assert_array_equal(update.index.rows(clip).value, before.rows(clip).value)
     assert same(update.index, fresh(project, "pose-penn13", lambda: pose_index(project)))
-    remove(project, "slow")
-    assert update_pose_index(project, "penn13").index.recipe.config["fps"] == pytest.approx(20)
-
-
-def test_velocities_of_clips_at_high_rates_are_those_at_sixty(tmp_path: Path) -> None:
-    project = Project.create(tmp_path / "fast")
-    add(project, "anna", 121, 1, fps=240.0)
-    add(project, "ben", 75, 2, fps=120.0)
-    assert update_pose_index(project, "penn13").index.recipe.config["fps"] == 60
-    add(project, "cleo", 40, 3, fps=59.94)
-    update = update_pose_index(project, "penn13")
-    assert update.index.recipe.config["fps"] == pytest.approx(59.94)
 
 
 def test_a_clip_without_joints_and_a_damaged_one_are_left_out(project: Project) -> None:
@@ -265,17 +257,16 @@ def test_half_an_index_is_never_taken_for_whole(
     assert content_of(project) == content
 
 
-@pytest.mark.parametrize("broken", ["start", "value", "time", "rate", "clips", "type"])
+@pytest.mark.parametrize("broken", ["start", "value", "time", "clips", "type"])
 def test_arrays_that_do_not_fit_together_are_no_index(project: Project, broken: str) -> None:
     (part,) = pose_index(project).parts
     arrays = {name: np.array(getattr(part, name)) for name in ("start", "value", "frame", "time")}
-    facts = {"clips": list(part.clips), "rate": list(part.rate)}
+    facts = {"clips": list(part.clips)}
     changes: dict[str, Callable[[], Any]] = {
         "start": lambda: arrays.update(start=part.start + 1),
         "value": lambda: arrays.update(value=part.value[:-1]),
         "time": lambda: arrays.update(time=part.time[1:]),
         "type": lambda: arrays.update(value=part.value.astype(np.float64)),
-        "rate": lambda: facts.update(rate=facts["rate"][1:]),
         "clips": lambda: facts.update(clips=["anna", "ben", "eve"]),
     }
     folder = project.index_path("pose-penn13")

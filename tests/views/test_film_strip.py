@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.features.pose_features import mirror
+from la2ds_cli.core.view import FLIPPED, View
+from la2ds_cli.features.viewpoint import seen
 from la2ds_cli.video.reader import VideoFile, write_video
 from la2ds_cli.views import film_strip
 from tests.movement import sequence
@@ -89,19 +90,20 @@ def test_pictures_are_cut_from_the_right_frames(tmp_path: Path) -> None:
     np.testing.assert_allclose(middle, [160, 40, 160, 100], atol=8)
 
 
-def test_mirrored_pictures_are_flipped_and_drawn_in_the_colours_of_the_other_side(
-    tmp_path: Path,
+@pytest.mark.parametrize("view", FLIPPED)
+def test_pictures_are_flipped_and_drawn_in_the_colours_of_the_view(
+    tmp_path: Path, view: View
 ) -> None:
-    """As a clip that was filmed mirrored looks: its left side is what was the right side."""
+    """In the mirrored person, the left side is what was the right side; from the other side of the
+    same person, it is not."""
     pose = sequence(np.linspace(0, 1, 6), fps=10.0)
     filmed = VideoFile(coloured_video(tmp_path / "clip.mp4"))
     plain, flipped = (
-        film_strip.pictures(filmed, pose, [3], 90, mirrored=mirrored)[0]
-        for mirrored in (False, True)
+        film_strip.pictures(filmed, pose, [3], 90, view=one)[0] for one in ("filmed", view)
     )
     assert np.array_equal(flipped, plain[:, ::-1])
-    drawn = film_strip.pictures(None, pose, [3], 90, mirrored=True)[0]
-    expected = film_strip.pictures(None, mirror(pose), [3], 90)[0]
+    drawn = film_strip.pictures(None, pose, [3], 90, view=view)[0]
+    expected = film_strip.pictures(None, seen(pose, view), [3], 90)[0]
     assert np.array_equal(drawn, expected)
 
 

@@ -17,6 +17,7 @@ from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Alignment, PoseSequence
+from la2ds_cli.core.view import View
 from la2ds_cli.video.reader import Image, read_frames, write_video
 from la2ds_cli.views.sync.sync import Appearance, SyncResult, check_output, write_sync
 from tests.movement import sequence
@@ -77,7 +78,7 @@ def add_film(
 
 
 def aligned(
-    project: Project, names: tuple[str, str], position: Sequence[float], mirrored: bool = False
+    project: Project, names: tuple[str, str], position: Sequence[float], view: View = "filmed"
 ) -> AlignResult:
     """An AlignResult of two clips with this position (N,) of the frames of A."""
     rows_of = {video.id: video for video in project.videos()}
@@ -97,7 +98,7 @@ def aligned(
         frame_b=poses[1].frame,
         features="pose",
         method="dtw",
-        mirrored=mirrored,
+        view=view,
         low=places,
         high=places,
     )

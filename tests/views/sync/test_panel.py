@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.features.pose_features import mirror
+from la2ds_cli.core.view import VIEWS, View
+from la2ds_cli.features.viewpoint import shown
 from la2ds_cli.video.reader import VideoFile
 from la2ds_cli.views.pose_drawing import LEFT, RIGHT
 from la2ds_cli.views.sync.side_by_side import PLAIN, full_panel, greyed, make_panel
 from tests.views.sync.synced import still_pose
 
 FILE = VideoFile(Path("none.mp4"))
-AS_IT_IS = {"mirrored": False, "skeleton": False}
+AS_IT_IS: dict[str, Any] = {"view": "filmed", "skeleton": False}
 
 
 @pytest.mark.parametrize(
@@ -37,7 +39,7 @@ def test_size_of_the_picture(size: tuple[int, int], height: int, shape: tuple[in
 
 def test_joints_lie_where_they_lie_in_the_video():
     pose = still_pose(3, trust=np.ones((3, 13)))
-    panel = make_panel(pose, FILE, (320, 240), 480, mirrored=False, skeleton=True)
+    panel = make_panel(pose, FILE, (320, 240), 480, view="filmed", skeleton=True)
     picture = panel.picture(0, np.zeros((240, 320, 3), np.uint8))
     for joint, colour in (("left_wrist", LEFT), ("right_wrist", RIGHT)):
         x, y = pose.xy[0, get_skeleton("penn13").index(joint)]
@@ -57,23 +59,25 @@ def test_boxes_and_other_people_are_not_drawn():
     pose = still_pose(3)
     boxed = replace(pose, box=np.tile([2.0, 2, 300, 200], (3, 1)), info=crowd)
     images = [
-        make_panel(p, None, p.size, 200, mirrored=False, skeleton=True).picture(1, None)
+        make_panel(p, None, p.size, 200, view="filmed", skeleton=True).picture(1, None)
         for p in (pose, boxed)
     ]
     assert np.array_equal(images[0], images[1])
 
 
-def test_a_mirrored_clip_is_flipped_with_its_joints():
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_clip_is_flipped_with_its_joints_as_it_was_compared(view: View):
     pose = still_pose(3)
     image = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
-    panel = full_panel(pose, FILE, (320, 240), mirrored=True, skeleton=False)
-    assert np.array_equal(panel.picture(0, image), image[:, ::-1])
-    assert np.array_equal(panel.pose.xy, mirror(pose).xy)
+    panel = full_panel(pose, FILE, (320, 240), view=view, skeleton=False)
+    expected = image[:, ::-1] if view in ("mirrored", "other") else image
+    assert np.array_equal(panel.picture(0, image), expected)
+    assert np.array_equal(panel.pose.xy, shown(pose, view).xy)
 
 
 def test_joints_alone_are_seen_whole_on_plain_ground():
     pose = still_pose(9)
-    panel = make_panel(pose, None, (0, 0), 200, mirrored=False, skeleton=False)
+    panel = make_panel(pose, None, (0, 0), 200, view="filmed", skeleton=False)
     picture = panel.picture(4, None)
     assert picture.shape == (200, panel.width, 3)
     assert (picture[0] == PLAIN).all()
@@ -85,7 +89,7 @@ def test_joints_alone_are_seen_whole_on_plain_ground():
 
 def test_a_clip_of_unknown_size_is_drawn_around_the_body():
     pose = still_pose(9, size=(0, 0))
-    panel = full_panel(pose, None, (0, 0), mirrored=True, skeleton=True)
+    panel = full_panel(pose, None, (0, 0), view="mirrored", skeleton=True)
     assert panel.height == 720
     assert (panel.picture(0, None) != PLAIN).any()
 
@@ -93,7 +97,7 @@ def test_a_clip_of_unknown_size_is_drawn_around_the_body():
 def test_nobody_seen_is_plain_ground():
     pose = still_pose(4)
     blind = replace(pose, xy=np.full_like(pose.xy, np.nan))
-    panel = make_panel(blind, None, blind.size, 120, mirrored=False, skeleton=True)
+    panel = make_panel(blind, None, blind.size, 120, view="filmed", skeleton=True)
     assert (panel.picture(0, None) == PLAIN).all()
 
 
@@ -108,7 +112,7 @@ def test_grey_has_no_colour_and_less_contrast():
 
 
 def test_what_does_not_change_is_drawn_once():
-    panel = make_panel(still_pose(5), None, (320, 240), 120, mirrored=False, skeleton=True)
+    panel = make_panel(still_pose(5), None, (320, 240), 120, view="filmed", skeleton=True)
     row, found = np.array([0, 0, 1, 1, 1]), np.array([True, True, True, False, False])
     pictures = list(panel.pictures(row, found))
     assert pictures[0] is pictures[1]

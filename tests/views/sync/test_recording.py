@@ -14,7 +14,8 @@ import pytest
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.features.pose_features import mirror
+from la2ds_cli.core.view import VIEWS, View
+from la2ds_cli.features.viewpoint import shown
 from la2ds_cli.views.sync import recording
 from la2ds_cli.views.sync.sync import Appearance, check_output, write_sync
 from tests.views.sync.synced import add_film, aligned, grey_frames, number, still_pose
@@ -56,13 +57,12 @@ def columns_of(path: Path, entity: str) -> list[tuple[float, dict[str, Any]]]:
     return sorted(rows, key=lambda row: row[0])
 
 
-@pytest.mark.parametrize("mirrored", [False, True])
-def test_joints_and_phases_are_those_of_the_moment(pair: Project, tmp_path: Path, mirrored: bool):
-    result = aligned(pair, ("anna", "ben"), position().tolist(), mirrored)
+@pytest.mark.parametrize("view", VIEWS)
+def test_joints_and_phases_are_those_of_the_moment(pair: Project, tmp_path: Path, view: View):
+    result = aligned(pair, ("anna", "ben"), position().tolist(), view)
     path = tmp_path / "pair.rrd"
     write_sync(pair, result, out=path, appearance=Appearance(privacy=True))
-    pose_b = mirror(result.pose_b) if mirrored else result.pose_b
-    for side, pose in (("a", result.pose_a), ("b", pose_b)):
+    for side, pose in (("a", result.pose_a), ("b", shown(result.pose_b, view))):
         rows = columns_of(path, f"{side}/joints")
         assert len(rows) == 30
         for t, (seconds, values) in enumerate(rows):

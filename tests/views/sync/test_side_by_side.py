@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.types import Phase
+from la2ds_cli.core.view import View
 from la2ds_cli.evaluation.phase_labels import phase_names
 from la2ds_cli.views.sync import side_by_side
 from la2ds_cli.views.sync.side_by_side import (
@@ -37,20 +38,20 @@ def drawn(timeline: Timeline) -> SideBySide:
     return make(timeline)
 
 
-def make(timeline: Timeline, *, phases: bool = True, mirrored: bool = False) -> SideBySide:
+def make(timeline: Timeline, *, phases: bool = True, view: View = "filmed") -> SideBySide:
     a, b = still_pose(10, 10.0), still_pose(12, 10.0, time=2 + np.arange(12) / 10)
     of_a = [Phase(0, 5, "down"), Phase(5, 10, "up")] if phases else []
     of_b = [Phase(0, 4, "down"), Phase(6, 12, "up")] if phases else []
     sides = [
         Side(
             name,
-            make_panel(pose, None, pose.size, 160, mirrored=flip, skeleton=True),
+            make_panel(pose, None, pose.size, 160, view=seen_in, skeleton=True),
             pose.time,
             phase_names(pose.frame, spans),
         )
-        for name, pose, spans, flip in (
-            ("anna.mp4", a, of_a, False),
-            ("ben with a long name.mp4", b, of_b, mirrored),
+        for name, pose, spans, seen_in in (
+            ("anna.mp4", a, of_a, "filmed"),
+            ("ben with a long name.mp4", b, of_b, view),
         )
     ]
     tempo = np.array([NAN, NAN, 1, 1, 1.5, 2, 1, 0, NAN, 1])
@@ -182,14 +183,14 @@ def test_a_mirrored_clip_is_marked_in_every_frame(
 ):
     list(make(timeline).frames())
     assert not [text for text, _ in words if MIRRORED in text]
-    list(make(timeline, mirrored=True).frames())
+    list(make(timeline, view="mirrored").frames())
     assert len([text for text, _ in words if text.endswith(MIRRORED)]) == 10
 
 
 def test_names_leave_room_for_the_seconds(
     timeline: Timeline, words: list[tuple[str, tuple[float, float]]]
 ):
-    drawn = make(timeline, mirrored=True)
+    drawn = make(timeline, view="mirrored")
     text, (x, _) = next((t, at) for t, at in words if t.startswith("ben"))
     ends = x + side_by_side.text_width(text, drawn.font)
     seconds = side_by_side.text_width("3.10 s", drawn.font)
@@ -198,7 +199,7 @@ def test_names_leave_room_for_the_seconds(
 
 def test_a_small_picture_is_centred_beside_a_large_one(timeline: Timeline):
     large, small = make(timeline).a, make(timeline).b
-    panel = make_panel(still_pose(12), None, (320, 240), 80, mirrored=False, skeleton=True)
+    panel = make_panel(still_pose(12), None, (320, 240), 80, view="filmed", skeleton=True)
     both = SideBySide(
         large, replace(small, panel=panel), timeline, np.ones(10), np.ones(10), ["sure"] * 10
     )
