@@ -1,13 +1,14 @@
 """How often is it told rightly whether two clips show the same movement?
 
-    python benchmarks/same_movement.py PENN HUMAN_EVENTS --work DIR [--gait GAIT] [--footage PROJECT]
-        [--pairs 70] [--seed 0]
+    python benchmarks/same_movement.py PENN HUMAN_EVENTS --work DIR [--gait GAIT]
+        [--footage PROJECT] [--pairs 70] [--seed 0]
 
 PENN: a folder with labels/*.mat. HUMAN_EVENTS: see benchmarks/human_labels.py. GAIT: a folder of
 walks, with clips.csv and a folder of each view. PROJECT: of videos whose poses were extracted, in
-one folder for each movement; every other one is judged. No pair shows one person twice. Pairs of one
-movement and pairs of two, as many of each movement, from the training clips and one half of the
-people, and from the test clips and the other half. Fits the weights of
+one folder for each movement; every other one is judged. No pair shows one person twice.
+
+Pairs of one movement and pairs of two, as many of each movement, from the training clips and one
+half of the people, and from the test clips and the other half. Fits the weights of
 la2ds_cli/alignment/same_movement.py on the former, and prints them; then how often the weights that
 the package has refuse or doubt pairs of the latter that show the same, and let pass those that do
 not; and the errors of weights that were fitted without the movement that is judged.

@@ -29,7 +29,7 @@ def main() -> None:
     projection = np.ascontiguousarray(directions[:DIRECTIONS].T, np.float32)
     clips = [Described.by(pose, projection) for pose in poses]
     parts = zip(*(clip.compared for clip in clips), strict=True)
-    content = {
+    content: dict[str, np.ndarray] = {
         name: np.concatenate(part).astype(np.float16)
         for name, part in zip(("movement", "posture", "embedding"), parts, strict=True)
     }

@@ -6,7 +6,7 @@ movement from a pair that does not: how near the two clips are to each other, by
 the base model, compared with how near strangers are to them; whether the same joints move; and
 whether one clip has to stand still for the other. The strangers are rendered performers of random
 movements (scripts/write_strangers.py). The weights are a logistic regression on pairs of Penn
-Action clips and of clips with labelled events (benchmarks/same_movement.py);
+Action clips, of clips of people, of walks and of real videos (benchmarks/same_movement.py);
 docs/results/real-footage.md says how often it is wrong.
 """
 
