@@ -82,9 +82,11 @@ def _flipped_movement(value: FloatArray, skeleton: Skeleton, *, exchanged: bool)
 
 
 def _heads(pose: PoseSequence) -> bool:
-    """Whether the joints in metres tell where the body heads."""
-    world = pose.world
-    return world is not None and heading(world, get_skeleton(pose.skeleton)) != 0.0
+    """Whether the joints in metres tell where the body heads: if it turns, so does its heading."""
+    if pose.world is None:
+        return False
+    skeleton = get_skeleton(pose.skeleton)
+    return heading(turned(pose.world, 1.0), skeleton) != heading(pose.world, skeleton)
 
 
 def _turned_to(pose: PoseSequence, towards: PoseSequence) -> PoseSequence:

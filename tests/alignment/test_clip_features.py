@@ -1,102 +1,168 @@
-"""Features of clips: frame rates, mirrors, choice of model or poses."""
+"""By what clips are compared: frame rates, and features of stored and of other views."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment.clip_features import (
-    common_rate,
-    nearest_view,
-    pose_feature,
-    velocity_rate,
-    views_of_b,
-)
-from la2ds_cli.features.pose_features import mirror, movement
-from la2ds_cli.features.resample import interpolate, resample_pose
-from la2ds_cli.features.tempo import paced_movement
-from tests.movement import sequence, warped_phase
+from la2ds_cli.alignment import clip_features
+from la2ds_cli.alignment.clip_features import FeatureSource, JointFeatures, check_seen, frame_rate
+from la2ds_cli.alignment.request import AlignRequest
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import BASE_RUN, Project
+from la2ds_cli.core.types import EmbeddingSequence, FloatArray, PoseSequence
+from la2ds_cli.core.view import VIEWS, View
+from la2ds_cli.embedding import embed
+from la2ds_cli.embedding.trained import light_base
+from la2ds_cli.features.body_joints import as_skeleton
+from la2ds_cli.features.pose_features import mirror, raw_pose
+from la2ds_cli.features.tempo import paced_movement, peak_speed
+from la2ds_cli.features.viewpoint import movements, seen
+from tests.movement import add_sequence, in_skeleton, in_space, sequence, warped_phase
+
+A, B = in_space(warped_phase(40, 1)), in_space(warped_phase(50, 2), turn=0.9, fps=25.0)
 
 
-def test_a_clip_at_the_common_rate_is_left_alone() -> None:
-    pose = sequence(np.linspace(0, 1, 41))
-    np.testing.assert_allclose(pose_feature(pose, 20.0, "a"), movement(pose))
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """Two clips from two sides, and one of more joints, of which the network reads all."""
+    project = Project.create(tmp_path)
+    add_sequence(project, "a", A)
+    add_sequence(project, "b", B)
+    add_sequence(project, "more", in_skeleton(sequence(warped_phase(30, 3)), "coco17", far=False))
+    return project
 
 
-def test_velocity_does_not_depend_on_the_frame_rate() -> None:
-    slow = sequence(np.linspace(0, 1, 41), fps=20.0)
-    fast = sequence(np.linspace(0, 1, 121), fps=60.0)
-    assert common_rate([slow, fast]) == pytest.approx(20.0)
-    feature = pose_feature(fast, 20.0, "fast")
-    assert feature.shape == (121, 104)
-    reference = pose_feature(slow, 20.0, "slow")
-    spread = float(reference.std())
-    np.testing.assert_allclose(feature[::3], reference, atol=0.05 * spread)
-    # Per frame of its own, the fast clip moves a third as far.
-    assert np.abs(movement(fast)[::3] - reference).max() > spread
+def source_of(project: Project, kind: str, pose: PoseSequence = A) -> FeatureSource:
+    run = BASE_RUN if kind == "base" else "default"
+    return FeatureSource(project, AlignRequest(project.config(), run), kind, pose)  # pyright: ignore[reportArgumentType]
 
 
-@pytest.mark.parametrize("rates", [(240.0, 240.0), (120.0, 240.0)])
-def test_velocities_of_clips_at_high_rates_are_those_at_sixty(rates: tuple[float, float]) -> None:
-    """At 240 frames per second, the joints hardly move over the few frames of a velocity."""
-    phases = warped_phase(473, 4), warped_phase(389, 5)
-    coarse = [sequence(phase[::4], fps=60.0) for phase in phases]
-    fine = [
-        sequence(phase[:: round(240 / fps)], fps=fps)
-        for phase, fps in zip(phases, rates, strict=True)
-    ]
-    assert velocity_rate(coarse) == pytest.approx(60)
-    assert velocity_rate(fine) == pytest.approx(60)
-    for one, other, fps in zip(fine, coarse, rates, strict=True):
-        feature = pose_feature(one, velocity_rate(fine), "a")[:: round(fps / 60)]
-        reference = pose_feature(other, 60.0, "b")
-        np.testing.assert_allclose(feature, reference, atol=0.05 * float(reference.std()))
-
-
-def test_a_varying_rate_with_as_many_frames_as_a_regular_one_is_sampled_anew() -> None:
-    """41 frames in 2 s, as many as at 20 per second: 10 in the first second and 31 in the other."""
-    regular = sequence(np.linspace(0, 1, 41), fps=20.0)
-    at = np.concatenate([np.arange(0, 1, 0.1), np.linspace(1, 2, 31)])
-    varying = resample_pose(regular, at)
-    true = interpolate(pose_feature(regular, 20.0, "a"), regular.time, at)
-    spread = float(true.std())
-    np.testing.assert_allclose(pose_feature(varying, 20.0, "b"), true, atol=0.5 * spread)
-
-
-def test_the_mirrored_view_undoes_a_mirror() -> None:
-    pose = sequence(np.linspace(0, 1, 30))
-    plain = pose_feature(pose, 20.0, "a")
-    as_filmed, mirrored = views_of_b(mirror(pose), 20.0, "b")
-    np.testing.assert_allclose(mirrored, plain, atol=1e-5)
-    assert np.abs(as_filmed - plain).max() > 0.5
-    assert nearest_view(plain, (as_filmed, mirrored)) == 1
-    assert nearest_view(plain, (plain, mirrored)) == 0
-
-
-def test_the_nearer_view_is_that_of_the_lower_mean_whatever_the_length_of_its_path() -> None:
-    a = 10.0 * np.arange(10)[:, None]
-    short, long = a + 1, np.repeat(a + 0.8, 2, axis=0)  # sums 10 and 16
-    assert nearest_view(a, (short, long)) == 1
-    assert nearest_view(a, (short, long), 0.75) == 0
+# --- what the joints show -------------------------------------------------------------------------
 
 
 def test_a_pause_of_the_camera_is_no_frame_rate() -> None:
     """Half of the frames come 10 s later; all others 1/20 s after the one before."""
     pose = sequence(np.linspace(0, 1, 40))
-    paused = replace(pose, time=pose.time + 10 * (np.arange(40) >= 20))
-    assert common_rate([paused, sequence(np.linspace(0, 1, 90), fps=30.0)]) == pytest.approx(20)
+    assert frame_rate(replace(pose, time=pose.time + 10 * (np.arange(40) >= 20))) == pytest.approx(
+        20
+    )
 
 
-def test_slow_motion_beside_real_speed_is_compared_at_its_own_pace() -> None:
-    real = sequence(warped_phase(60, 1), fps=30.0)
-    alike, slow = (replace(real, time=real.time * factor) for factor in (1.2, 4.0))
-    assert velocity_rate([real, alike]) == pytest.approx(25)
-    assert velocity_rate([real, slow]) is None
-    np.testing.assert_allclose(pose_feature(slow, None, "b"), paced_movement(slow))
-    np.testing.assert_allclose(pose_feature(slow, None, "b"), pose_feature(real, None, "a"))
+def test_a_single_frame_has_the_rate_of_its_file() -> None:
+    assert frame_rate(sequence(np.array([0.5]), fps=25.0)) == 25
 
 
-def test_single_frames_have_a_rate() -> None:
-    assert common_rate([sequence(np.array([0.5])), sequence(np.array([0.2]))]) == 20.0
+def test_joint_features_are_of_the_view_and_can_be_cut() -> None:
+    b, moving = seen(B, "mirrored"), movements(B, ("mirrored",))["mirrored"]
+    found = JointFeatures.of(b, moving)
+    assert (found.rate, found.tempo) == (pytest.approx(25), peak_speed(b))
+    np.testing.assert_array_equal(found.raw, raw_pose(mirror(B)))
+    part = found.cut(np.arange(10, 20))
+    np.testing.assert_array_equal(part.movement, moving[10:20])
+    np.testing.assert_array_equal(part.raw, found.raw[10:20])
+    assert (part.rate, part.tempo) == (found.rate, found.tempo)
+    assert JointFeatures.of(b, moving, 3.0).tempo == 3
+
+
+def test_a_clip_in_which_no_joint_was_seen_is_refused() -> None:
+    check_seen(A, "a")
+    with pytest.raises(UserError, match="no joint was seen in anna") as caught:
+        check_seen(replace(A, xy=np.full_like(A.xy, np.nan)), "anna")
+    assert caught.value.exit_code == ExitCode.UNUSABLE
+
+
+# --- features of a clip in a view -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_without_a_network_the_features_are_the_movement(project: Project, view: View) -> None:
+    source = source_of(project, "pose")
+    moving = movements(B, (view,), A)[view]
+    assert source.runs == ()
+    assert source.load(["a", "absent"]) == {}
+    found = source.features(B, moving, view, A)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, moving.astype(np.float32))
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("part", [False, True])
+def test_a_network_embeds_a_clip_as_it_is_seen(project: Project, view: View, part: bool) -> None:
+    """As filmed, the embedding of the whole clip is stored; it is that of the clip's joints."""
+    source = source_of(project, "base")
+    pose = replace(project.read_pose("b")[0])
+    moving = movements(pose, (view,), A)[view]
+    found = source.features(pose, moving, view, A, part=part)
+    assert source.distance is not None
+    (embedding,) = light_base()([seen(pose, view, A)])
+    expected = source.distance.joined(moving, embedding)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    stored = project.embedding_path(BASE_RUN, "b").exists()
+    assert stored == (view == "filmed" and not part)
+
+
+def test_a_part_of_a_clip_is_embedded_without_the_rest(project: Project) -> None:
+    source, pose = source_of(project, "base"), project.read_pose("b")[0]
+    part = pose.cut(10, 40)
+    found = source.features(part, paced_movement(part), part=True)
+    assert len(found) == 30
+    whole = source.features(pose, paced_movement(pose))[10:40]
+    assert np.abs(found - whole).max() > 0.01
+
+
+@pytest.mark.parametrize("view", ["filmed", "mirrored"])
+def test_a_network_sees_all_joints_of_a_clip_whatever_is_compared(
+    project: Project, view: View
+) -> None:
+    whole = project.read_pose("more")[0]
+    shared = as_skeleton(whole, "penn13")
+    source = source_of(project, "base", shared)
+    moving = movements(shared, (view,))[view]
+    found = source.features(shared, moving, view)
+    assert source.distance is not None
+    expected = source.distance.joined(moving, light_base()([seen(whole, view)])[0])
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_a_network_that_reads_frames_sees_every_clip_as_filmed(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its base model reads joints, and sees the view."""
+
+    def value(pose: PoseSequence) -> FloatArray:
+        return pose.xy[:, 6] / 100
+
+    def embeddings(project, run, videos) -> dict[str, EmbeddingSequence]:
+        poses = {video: project.read_pose(video)[0] for video in videos}
+        return {v: EmbeddingSequence(value(p), p.frame, p.time, run) for v, p in poses.items()}
+
+    monkeypatch.setattr(embed, "_current_embeddings", embeddings)
+    monkeypatch.setattr(clip_features, "run_input", lambda project, run: "rgb")
+    monkeypatch.setattr(
+        clip_features,
+        "light_embedder",
+        lambda project, run, device: lambda poses: [value(pose) for pose in poses],
+    )
+    source, pose = source_of(project, "model"), project.read_pose("b")[0]
+    asked = {
+        run: source._embedding(run, pose, "mirrored", None, False) for run in ("default", BASE_RUN)
+    }
+    np.testing.assert_array_equal(asked["default"], value(pose))
+    np.testing.assert_array_equal(asked[BASE_RUN], value(mirror(pose)))
+
+
+def test_embeddings_in_memory_are_few_and_read_again_when_needed(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clip_features, "MOST_KEPT", 1)
+    source = source_of(project, "base")
+    poses = {clip: project.read_pose(clip)[0] for clip in ("a", "b")}
+    moving = {clip: paced_movement(pose) for clip, pose in poses.items()}
+    first = {clip: source.features(poses[clip], moving[clip]) for clip in poses}
+    assert [clip for _, clip in source._stored] == ["b"]
+    np.testing.assert_array_equal(source.features(poses["a"], moving["a"]), first["a"])
+    assert list(source.load(["absent"])) == ["absent"]

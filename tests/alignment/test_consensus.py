@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
 from la2ds_cli.alignment import sampling
 from la2ds_cli.alignment.consensus import (
-    Consensus,
     PairwisePath,
+    consensus_estimates,
     consensus_position,
     estimates_through,
     evenly_spaced,
     pairwise_path,
+    pairwise_paths,
     path_through,
 )
 from la2ds_cli.alignment.path import is_monotone, smooth_match
@@ -34,18 +37,18 @@ def truth(phase_a: np.ndarray, phase_b: np.ndarray) -> np.ndarray:
     return np.interp(phase_a, phase_b, np.arange(len(phase_b)))
 
 
-def match(consensus: Consensus, *pair: np.ndarray) -> np.ndarray:
-    a, b = pair
-    return consensus.match(a, consensus.pairwise_paths(a), b, consensus.pairwise_paths(b))
+def match(a: np.ndarray, b: np.ndarray, references: Sequence[np.ndarray]) -> np.ndarray:
+    paths_a, paths_b = (pairwise_paths(clip, references, DTW) for clip in (a, b))
+    estimates = consensus_estimates(a, paths_a, b, paths_b, DTW)
+    return consensus_position(estimates[0], estimates, len(b))
 
 
 def test_many_noisy_clips_place_a_frame_better_than_the_direct_path() -> None:
     phases = [warped_phase(40 + 3 * n, n) for n in range(14)]
     clips = [feature(phase, 0.25, seed=n) for n, phase in enumerate(phases)]
-    consensus = Consensus(clips[2:], DTW)
     target = truth(phases[0], phases[1])
     direct = pairwise_path(clips[0], clips[1], DTW).forward
-    by_all = match(consensus, clips[0], clips[1])
+    by_all = match(clips[0], clips[1], clips[2:])
     assert np.abs(by_all - target).mean() < 0.8 * np.abs(direct - target).mean()
 
 
@@ -54,15 +57,14 @@ def test_clips_of_another_movement_do_not_count() -> None:
     phases = [warped_phase(40 + 3 * n, n) for n in range(7)]
     clips = [feature(phase, 0.02, seed=n) for n, phase in enumerate(phases)]
     backwards = [clip[::-1] + 5 for clip in clips[5:]]
-    consensus = Consensus(clips[2:5] + backwards, DTW)
-    found = match(consensus, clips[0], clips[1])
+    found = match(clips[0], clips[1], clips[2:5] + backwards)
     assert np.abs(found - truth(phases[0], phases[1])).max() < 1.5
 
 
 def test_without_references_the_direct_path_is_the_answer() -> None:
     a, b = feature(warped_phase(30, 1)), feature(warped_phase(41, 2))
     direct = pairwise_path(a, b, DTW)
-    np.testing.assert_array_equal(match(Consensus([], DTW), a, b), direct.forward)
+    np.testing.assert_array_equal(match(a, b, []), direct.forward)
 
 
 def test_a_pairwise_path_maps_forward_and_backward() -> None:

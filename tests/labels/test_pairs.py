@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from la2ds_cli.alignment.align import find_alignment
-from la2ds_cli.alignment.consensus import Consensus
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.features.pose_features import mirror
+from la2ds_cli.labels import pairs
 from la2ds_cli.labels.pairs import ClipFeatures, PairAlignments, compute_features
 from la2ds_cli.training.train import train
 from tests.labels.swings import clip_phase, swings
@@ -52,14 +52,6 @@ def test_by_pose_as_align_does_it(project: Project, pair: tuple[str, str]):
     same_as_align(project, pairs, *pair)
 
 
-def test_velocities_are_at_the_lowest_rate_of_all_clips(project: Project):
-    """Two clips at 30 frames a second beside others at 20: `align` compares the two at 30."""
-    pairs = PairAlignments(features(project), CLIPS, project.config().align)
-    alone = find_alignment(project, "clip5", "clip2", AlignRequest(project.config())).alignment
-    position = pairs.correspondence("clip5", "clip2").position
-    assert np.abs(position - alone.position).max() < 1.5
-
-
 def test_a_correspondence_knows_how_many_frames_of_b_pass_in_one_of_a(project: Project):
     pairs = PairAlignments(features(project), CLIPS, project.config().align)
     assert pairs.correspondence("clip0", "clip2").step == pytest.approx(30 / 20)
@@ -84,7 +76,7 @@ def test_a_mirrored_clip_is_recognised(project: Project):
     pose = replace(mirror(sequence(clip_phase(3))), frame=np.arange(49))
     add_sequence(project, "clip3", pose)
     clip_features = features(project)
-    assert clip_features.mirrored == {"clip3"}
+    assert clip_features.views == dict.fromkeys(CLIPS, "filmed") | {"clip3": "mirrored"}
     pairs = PairAlignments(clip_features, CLIPS, project.config().align)
     same_as_align(project, pairs, "clip0", "clip3")
 
@@ -94,20 +86,20 @@ def test_pairwise_paths_are_computed_once_per_clip(
 ):
     clip_features = features(project)
     calls = []
-    real = Consensus.pairwise_paths
+    real = pairs.pairwise_paths
 
-    def counted(self, clip):
+    def counted(*given):
         calls.append(1)
-        return real(self, clip)
+        return real(*given)
 
-    monkeypatch.setattr(Consensus, "pairwise_paths", counted)
-    pairs = PairAlignments(clip_features, CLIPS, replace(project.config().align, gaps=False))
+    monkeypatch.setattr(pairs, "pairwise_paths", counted)
+    found = PairAlignments(clip_features, CLIPS, replace(project.config().align, gaps=False))
     for a in ("clip0", "clip1"):
         for b in CLIPS[2:]:
-            assert pairs.correspondence(a, b) is pairs.correspondence(a, b)
+            assert found.correspondence(a, b) is found.correspondence(a, b)
     assert len(calls) == len(CLIPS)
-    pairs.forget("clip6")
-    pairs.correspondence("clip1", "clip5")
+    found.forget("clip6")
+    found.correspondence("clip1", "clip5")
     assert len(calls) == len(CLIPS)
-    pairs.correspondence("clip1", "clip6")
+    found.correspondence("clip1", "clip6")
     assert len(calls) == len(CLIPS) + 1
