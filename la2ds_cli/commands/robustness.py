@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from la2ds_cli.commands.options import (
-    HERE,
-    DeviceOption,
-    JsonOption,
-    ProjectOption,
-    QuietOption,
-    RunOption,
-    open_project,
-)
+from la2ds_cli.commands.command import Command
+from la2ds_cli.commands.options import DEVICE, RUN, Here, flag, option
+from la2ds_cli.core.device import DeviceName
 
 if TYPE_CHECKING:
     from la2ds_cli.core.config_sections import MissingJoints
@@ -23,15 +17,11 @@ if TYPE_CHECKING:
     from la2ds_cli.core.project import Project
     from la2ds_cli.experiments.robustness import Sweep
 
-MissingOption = Annotated[
-    str | None,
-    typer.Option(
-        "--missing",
-        metavar="NAME,NAME",
-        help="Compare ways to treat missing joints: zero, imputed or both. RUN-zero and "
-        "RUN-imputed are trained if they do not exist. Default: the run as it is.",
-    ),
-]
+MISSING = option(
+    "NAME,NAME",
+    "Compare ways to treat missing joints: zero, imputed or both. RUN-zero and RUN-imputed are "
+    "trained if they do not exist. Default: the run as it is.",
+)
 
 app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
 
@@ -49,54 +39,37 @@ def _group(ctx: typer.Context) -> None:
 
 
 @app.command("limbs")
+@Command
 def limbs(
-    project: ProjectOption = HERE,
-    run: RunOption = "default",
-    limb: Annotated[
-        str,
-        typer.Option(
-            "--limb",
-            metavar="NAME",
-            help="For example left_arm; any: a random limb in every frame.",
-        ),
-    ] = "any",
-    probabilities: Annotated[
-        str,
-        typer.Option("--p", metavar="P,P,...", help="Shares of the frames in which it is hidden."),
-    ] = "0,0.25,0.5,0.75,1",
-    missing: MissingOption = None,
-    minutes: Annotated[
-        float | None,
-        typer.Option(
-            "--minutes",
-            metavar="M",
-            min=0.0,
-            help="Longest training for --missing; default the time that the run took.",
-        ),
-    ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Train for --missing from the start again.")
-    ] = False,
-    device: DeviceOption = "auto",
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
+    run: str = RUN,
+    limb: str = option("NAME", "For example left_arm; any: a random limb in every frame.", "any"),
+    probabilities: str = option(
+        "P,P,...", "Shares of the frames in which it is hidden.", "0,0.25,0.5,0.75,1", "--p"
+    ),
+    missing: str | None = MISSING,
+    minutes: float | None = option(
+        "M", "Longest training for --missing; default the time that the run took.", min=0.0
+    ),
+    overwrite: bool = flag("--overwrite", "Train for --missing from the start again."),
+    device: DeviceName = DEVICE,
+    *,
+    here: Here,
 ) -> None:
     """Hide a limb or a finger in a share of the test frames.
-
-    Nothing is trained, except for --missing. The raw pose baseline loses the same joints and
-    interpolates over the gaps.
 
     \b
       la2ds robustness limbs --project swings --limb left_arm
       la2ds robustness limbs --project swings --limb right_leg --p 0.5,1
       la2ds robustness limbs --project swings --missing zero,imputed
+
+    Nothing is trained, except for --missing. The raw pose baseline loses the same joints and
+    interpolates over the gaps.
     """
-    from la2ds_cli.core.console import Console
     from la2ds_cli.experiments.robustness import by_treatment, limb_sweep
 
     shares = _shares(probabilities)
-    with Console(as_json=as_json, quiet=quiet) as console:
-        opened = open_project(project)
+    with here.console() as console:
+        opened = here.open()
 
         def sweep_of(name: str) -> Sweep:
             return limb_sweep(
@@ -126,49 +99,33 @@ def limbs(
 
 
 @app.command("noise")
+@Command
 def noise(
-    project: ProjectOption = HERE,
-    run: RunOption = "default",
-    cells: Annotated[
-        float,
-        typer.Option(
-            "--cells",
-            metavar="X",
-            min=0.0,
-            max=1000.0,
-            help="Standard deviation of the noise, in heatmap cells.",
-        ),
-    ] = 1.0,
-    minutes: Annotated[
-        float | None,
-        typer.Option(
-            "--minutes",
-            metavar="M",
-            min=0.0,
-            help="Longest training on noisy joints; default the time that the run took.",
-        ),
-    ] = None,
-    missing: MissingOption = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Train on noisy joints from the start again.")
-    ] = False,
-    device: DeviceOption = "auto",
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
+    run: str = RUN,
+    cells: float = option(
+        "X", "Standard deviation of the noise, in heatmap cells.", 1.0, min=0.0, max=1000.0
+    ),
+    minutes: float | None = option(
+        "M", "Longest training on noisy joints; default the time that the run took.", min=0.0
+    ),
+    missing: str | None = MISSING,
+    overwrite: bool = flag("--overwrite", "Train on noisy joints from the start again."),
+    device: DeviceName = DEVICE,
+    *,
+    here: Here,
 ) -> None:
     """Train and test on clean and on noisy joints.
 
-    Scores all four combinations. Training on noisy joints is a second run, RUN-noisy, with the
-    settings of the first; it is trained if it does not exist.
-
     \b
       la2ds robustness noise --project swings --run default
+
+    Scores all four combinations. Training on noisy joints is a second run, RUN-noisy, with the
+    settings of the first; it is trained if it does not exist.
     """
-    from la2ds_cli.core.console import Console
     from la2ds_cli.experiments.robustness import by_treatment, noise_sweep
 
-    with Console(as_json=as_json, quiet=quiet) as console:
-        opened = open_project(project)
+    with here.console() as console:
+        opened = here.open()
 
         def sweep_of(name: str) -> Sweep:
             return noise_sweep(
