@@ -51,9 +51,10 @@ def benchmark(
     """Train and score methods with one budget.
 
     \b
-      la2ds benchmark --project golf --project squat --minutes 3 --seeds 0,1,2 --out tables
+      la2ds benchmark --project golf --minutes 3 --seeds 0,1,2
+      la2ds benchmark --project golf --project squat --minutes 3 --out tables
       la2ds benchmark --project golf --methods la2ds,tcc,mypackage.mymethod
-      la2ds benchmark --project squat --rates golf/results/benchmark/benchmark.json
+      la2ds benchmark --project squat --rates golf/benchmark.json
       la2ds benchmark --project golf --seeds 0,1,2 --engine ray
 
     Tables 1 to 3 of the paper, event transfer and the cost of training, as Markdown, CSV, LaTeX,

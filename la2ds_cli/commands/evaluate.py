@@ -39,7 +39,7 @@ def evaluate(
       la2ds evaluate --project swings
       la2ds evaluate --project swings --protocol paper --runs seed0,seed1,seed2
       la2ds evaluate --project swings --runs seed0,seed1,seed2 --engine ray
-      la2ds evaluate --project swings --embeddings theirs/seed0 --embeddings theirs/seed1
+      la2ds evaluate --embeddings theirs/seed0 --embeddings theirs/seed1
 
     Measures event transfer on trimmed pairs and Kendall's tau. If phases.csv labels training and
     test clips, also measures phase classification, phase progression and frame retrieval. The

@@ -18,7 +18,8 @@ def export_model(
     """Write a trained model as an ONNX file.
 
     \b
-      la2ds export-model --run default --out swings.onnx --project swings
+      la2ds export-model --project swings
+      la2ds export-model --run wide --out wide.onnx --project swings
 
     The file holds everything needed to embed clips: la2ds embed --engine onnx uses it, without
     torch. Its output is checked against torch before it is written. Prints its path.

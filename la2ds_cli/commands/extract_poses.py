@@ -58,6 +58,7 @@ def extract_poses(
     """Find the person and the joints in videos.
 
     \b
+      la2ds extract-poses clips/ --project swings
       la2ds extract-poses clips/ --project swings --overlay sheet.png
       la2ds extract-poses a.mp4 --time-range 2:6.5 --rotate 90
       la2ds extract-poses a.mp4 --detector person.onnx --pose pose.onnx

@@ -78,7 +78,7 @@ def ikea_asm(
     """2D poses of IKEA ASM, with its split and its actions.
 
     \b
-      la2ds import ikea-asm ikea_asm --furniture kallax_shelf_drawer --project kallax
+      la2ds import ikea-asm ikea_asm --furniture kallax_shelf_drawer
 
     Creates the project if there is none. Actions come from gt_segments.json or, if it does not
     exist, from ikea_annotation_db_full and the lists in indexing_files.
@@ -134,7 +134,7 @@ def casa_npy(
     """Joints of CASA, and its labels as phases.
 
     \b
-      la2ds import casa-npy kallax_shelf_drawer_train.npy --split train --fps 30 --project kallax
+      la2ds import casa-npy kallax_train.npy --fps 30 --project kallax
 
     Creates the project if there is none. The file is pickled; a safe reader accepts only numbers,
     text and numpy arrays, and runs nothing. Records of SMPL and MANO parameters, such as those of

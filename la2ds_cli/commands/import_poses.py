@@ -32,7 +32,7 @@ def _group(ctx: typer.Context) -> None:
 
     \b
       la2ds import coco-json poses/ --fps 30 --project swings
-      la2ds import dlc-csv mouse.csv --video mouse.mp4 --map snout=nose --project runs
+      la2ds import dlc-csv mouse.csv --video mouse.mp4 --map snout=nose
       la2ds import penn-action Penn_Action --action golf_swing --project golf
     """
     if ctx.invoked_subcommand is None:
@@ -49,12 +49,12 @@ POSE_FILES = {
     "openpose-json": (
         "OpenPose folders of NAME_000000000000_keypoints.json files.",
         "PATH is the folder of one clip, or contains one folder for each clip.",
-        "output_json/ --fps 30 --size 1920x1080 --project swings",
+        "json/ --fps 30 --size 1920x1080 --project swings",
     ),
     "mmpose-json": (
         "Predictions that MMPoseInferencer saves for videos.",
         "",
-        "predictions/ --fps 25 --skeleton halpe26 --project swings",
+        "found/ --fps 25 --skeleton halpe26 --project swings",
     ),
     "ultralytics": (
         "Pose results of Ultralytics: JSON, or txt label files.",
@@ -69,7 +69,7 @@ POSE_FILES = {
     "dlc-csv": (
         "CSV of DeepLabCut, of one or several individuals.",
         "Body parts are matched by name; use --map for the others.",
-        "anna.csv --fps 60 --map hand_r=right_wrist --project runs",
+        "anna.csv --fps 60 --map hand=right_wrist",
     ),
     "sleap": (
         "SLEAP .slp and analysis .h5 files; needs sleap-io.",

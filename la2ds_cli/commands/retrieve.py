@@ -38,8 +38,9 @@ def retrieve(
     """Find the frames of other clips that are most alike.
 
     \b
-      la2ds retrieve --query anna@1.2 --per-video 1 --project swings --out sheet.png
-      la2ds retrieve --query anna@1.2 --store s3://bucket/frames --phase impact --project swings
+      la2ds retrieve --query anna@1.2 --project swings
+      la2ds retrieve --query anna@1.2 --per-video 1 --out sheet.png
+      la2ds retrieve --query anna@1.2 --store s3://bucket/frames --phase impact
 
     Draws a sheet with the query on the left and its nearest frames beside it. With a phases.csv,
     frames of another phase have a red border. Without --out, a picture and a JSON file are written

@@ -62,6 +62,7 @@ def train(
     """Train the alignment network on the clips.
 
     \b
+      la2ds train --project swings
       la2ds train --project swings --max-minutes 30
       la2ds train --run wide --set model.width=384 --set train.steps=4000
       la2ds train --from base --max-minutes 1
