@@ -5,7 +5,7 @@
     OMP_NUM_THREADS=1 python benchmarks/timeline.py accuracy --work DIR --penn PENN
         --phases PHASES.csv [--pairs 300]
 
-cost: CPU seconds of whole calls of `la2ds align --all` (user and system, least of the rounds) on
+cost: CPU seconds of whole calls of `la2ds timeline` (user and system, least of the rounds) on
 performers of the demo, each clip with noise of its own. `base, first` also computes the embeddings,
 `base, again` has them. The last column is what a path of every pair would take, by the time of 200
 of them in the same run. accuracy: events of the training clips of three actions of Penn Action,
@@ -102,7 +102,7 @@ def cost(work: Path, counts: list[int], frames: int, rounds: int) -> None:
     )
     for clips in counts:
         project = make_project(work / f"clips-{clips}-{frames}", clips, frames)
-        arguments = ["align", "--all", "--project", str(project.root), "--quiet"]
+        arguments = ["timeline", "--project", str(project.root), "--quiet"]
         arguments += ["--out", str(work / "timeline.csv"), "--features"]
         taken: dict[str, float] = {}
         highest = 0.0

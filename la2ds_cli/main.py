@@ -31,6 +31,7 @@ from la2ds_cli.commands import (
     import_poses,
     init,
     label_files,
+    live,
     models,
     plot_embeddings,
     remove,
@@ -40,15 +41,58 @@ from la2ds_cli.commands import (
     status,
     studio,
     sync,
+    timeline,
     train,
     transfer_labels,
 )
+from la2ds_cli.commands.command import Command
 from la2ds_cli.core import console
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_models.startup import own_process
 
-SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
+# The commands as `la2ds --help` lists them.
+COMMANDS = {
+    "First steps": {
+        "demo": demo.demo,
+        "init": init.init,
+        "extract-poses": extract_poses.extract_poses,
+        "align": align.align,
+        "studio": studio.studio,
+        "status": status.status,
+        "doctor": doctor.doctor,
+    },
+    "Look": {
+        "sync": sync.sync,
+        "report": report.report,
+        "compare": compare.compare,
+        "timeline": timeline.timeline,
+        "live": live.live,
+        "retrieve": retrieve.retrieve,
+        "plot-embeddings": plot_embeddings.plot_embeddings,
+    },
+    "Learn": {
+        "train": train.train,
+        "evaluate": evaluate.evaluate,
+        "embed": embed.embed,
+        "export-model": export_model.export_model,
+        "transfer-labels": transfer_labels.transfer_labels,
+    },
+    "Data": {
+        "import": import_poses.app,
+        "export": export_poses.export_poses,
+        "import-labels": label_files.import_labels,
+        "export-labels": label_files.export_labels,
+        "remove": remove.remove,
+        "models": models.app,
+        "datasets": datasets.app,
+    },
+    "Laboratory": {
+        "benchmark": benchmark.benchmark,
+        "reproduce": reproduce.reproduce,
+        "cache-heatmaps": cache_heatmaps.cache_heatmaps,
+    },
+}
 
 # What a file system says of its files and the user's rights: no fault of la2ds.
 _OF_THE_SYSTEM = frozenset(
@@ -108,10 +152,22 @@ class Commands(TyperGroup):
             raise
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """In the order of use; Typer itself puts groups last."""
-        names = [name for name in self.commands if name != "import"]
-        names.insert(names.index("extract-poses") + 1, "import")
-        return names
+        """In the order of COMMANDS; Typer itself puts groups last."""
+        return [name for group in COMMANDS.values() for name in group if name in self.commands]
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """A section for each group of COMMANDS; Typer itself makes them with rich alone, whose
+        import takes longer than the rest of the help."""
+        width = max(map(len, self.commands))
+        for title, group in COMMANDS.items():
+            rows = [
+                (f"{name:{width}}", self.commands[name].get_short_help_str(formatter.width))
+                for name in group
+                if name in self.commands
+            ]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
 
 
 app = typer.Typer(
@@ -158,33 +214,12 @@ def root(
         typer.echo(ctx.get_help())
 
 
-app.command("demo")(demo.demo)
-app.command("init")(init.init)
-app.command("extract-poses")(extract_poses.extract_poses)
-app.add_typer(import_poses.app, name="import")
-app.command("align")(align.align)
-app.command("sync")(sync.sync)
-app.command("report")(report.report)
-app.command("compare")(compare.compare)
-app.command("retrieve")(retrieve.retrieve)
-app.command("plot-embeddings")(plot_embeddings.plot_embeddings)
-app.command("transfer-labels")(transfer_labels.transfer_labels)
-app.command("import-labels")(label_files.import_labels)
-app.command("export-labels")(label_files.export_labels)
-app.command("studio")(studio.studio)
-app.command("train")(train.train)
-app.command("evaluate")(evaluate.evaluate)
-app.command("embed")(embed.embed)
-app.command("export")(export_poses.export_poses)
-app.command("export-model")(export_model.export_model)
-app.command("cache-heatmaps")(cache_heatmaps.cache_heatmaps)
-app.command("benchmark")(benchmark.benchmark)
-app.command("reproduce")(reproduce.reproduce)
-app.command("status")(status.status)
-app.command("remove")(remove.remove)
-app.command("doctor")(doctor.doctor)
-app.add_typer(models.app, name="models")
-app.add_typer(datasets.app, name="datasets")
+for _panel, _group in COMMANDS.items():
+    for _name, _command in _group.items():
+        if isinstance(_command, typer.Typer):
+            app.add_typer(_command, name=_name, rich_help_panel=_panel)
+        else:
+            app.command(_name, rich_help_panel=_panel)(Command(_command))
 
 
 def _app_for(arguments: Sequence[str]) -> typer.Typer:

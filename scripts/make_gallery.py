@@ -172,7 +172,7 @@ def change(project: Project) -> None:
 def studio_pictures(project: Path, wanted: list[str]) -> None:
     """Pages of the studio, after a first search and with all clips of the project on a timeline."""
     run(project, ("retrieve", "--query", A, "--out", "{out}.json"), project / "results" / "gallery")
-    run(project, ("align", "--all"), project)
+    run(project, ("timeline",), project)
     if "studio-pair" in wanted and not Project.open(project).drawings_path.exists():
         draw_on_pair(Project.open(project))
     if pages := [name for name in wanted if name in STUDIO]:

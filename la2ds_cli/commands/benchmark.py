@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from la2ds_cli.commands.options import (
+    ENGINE,
     HERE,
-    DeviceOption,
-    EngineOption,
-    JsonOption,
-    QuietOption,
-    RetrainOption,
-    RunMinutesOption,
-    SeedsOption,
-    SetOption,
-    open_project,
-    seed_numbers,
+    PROJECT,
+    PROTOCOL,
+    EngineName,
+    Output,
+    Runs,
+    option,
 )
+from la2ds_cli.commands.projects import open_project
 
 if TYPE_CHECKING:
     from la2ds_cli.core.console import Console
@@ -27,83 +25,49 @@ if TYPE_CHECKING:
 
 
 def benchmark(
-    projects: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--project",
-            envvar="LA2DS_PROJECT",
-            metavar="DIR",
-            help="Project directory, repeatable: a column for each. [default: .]",
-        ),
-    ] = None,
-    methods: Annotated[
-        str | None,
-        typer.Option(
-            "--methods",
-            metavar="A,B,C",
-            help="Shipped ones, presets or dotted paths; default all shipped.",
-        ),
-    ] = None,
-    seeds: SeedsOption = "0",
-    minutes: RunMinutesOption = None,
-    settings: SetOption = None,
-    protocol: Annotated[
-        str,
-        typer.Option(
-            "--protocol",
-            metavar="la2ds|paper|tcc|casa|ae2",
-            help="Whose definitions of the metrics.",
-        ),
-    ] = "la2ds",
-    tries: Annotated[
-        int,
-        typer.Option(
-            "--tries",
-            metavar="N",
-            min=1,
-            help="Learning rates to try for each method on held-out training clips.",
-        ),
-    ] = 1,
-    rates: Annotated[
-        Path | None,
-        typer.Option(
-            "--rates",
-            metavar="FILE",
-            help="Use the learning rates that an earlier benchmark.json chose.",
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", metavar="DIR", help="Folder; default results/benchmark of the first project."
-        ),
-    ] = None,
-    overwrite: RetrainOption = False,
-    engine: EngineOption = "local",
-    device: DeviceOption = "auto",
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
+    projects: list[Path] | None = option(
+        "DIR",
+        "Project directory, repeatable: a column for each. [default: .]",
+        None,
+        "--project",
+        envvar=PROJECT,
+    ),
+    methods: str | None = option(
+        "A,B,C", "Shipped ones, presets or dotted paths; default all shipped."
+    ),
+    protocol: str = PROTOCOL,
+    tries: int = option(
+        "N", "Learning rates to try for each method on held-out training clips.", 1, min=1
+    ),
+    rates: Path | None = option(
+        "FILE", "Use the learning rates that an earlier benchmark.json chose."
+    ),
+    out: Path | None = option("DIR", "Folder; default results/benchmark of the first project."),
+    engine: EngineName = ENGINE,
+    *,
+    training: Runs,
+    output: Output,
 ) -> None:
     """Train and score methods with one budget.
+
+    \b
+      la2ds benchmark --project golf --minutes 3 --seeds 0,1,2
+      la2ds benchmark --project golf --project squat --minutes 3 --out tables
+      la2ds benchmark --project golf --methods la2ds,tcc,mypackage.mymethod
+      la2ds benchmark --project squat --rates golf/benchmark.json
+      la2ds benchmark --project golf --seeds 0,1,2 --engine ray
 
     Tables 1 to 3 of the paper, event transfer and the cost of training, as Markdown, CSV, LaTeX,
     HTML and JSON. A finished run is reused and an interrupted one is resumed, so the same command
     continues a benchmark.
-
-    \b
-      la2ds benchmark --project golf --project squat --minutes 3 --seeds 0,1,2 --out tables
-      la2ds benchmark --project golf --methods la2ds,tcc,mypackage.mymethod
-      la2ds benchmark --project squat --rates golf/results/benchmark/benchmark.json
-      la2ds benchmark --project golf --seeds 0,1,2 --engine ray
     """
     from contextlib import ExitStack
 
-    from la2ds_cli.core.console import Console
     from la2ds_cli.experiments.benchmark import NAME, check_projects
     from la2ds_cli.experiments.benchmark import benchmark as step
     from la2ds_cli.experiments.tries import read_rates
 
-    with Console(as_json=as_json, quiet=quiet) as console, ExitStack() as locks:
+    with output.console() as console, ExitStack() as locks:
         opened = [open_project(root) for root in projects or [HERE]]
         check_projects(opened)
         for project in opened:
@@ -112,15 +76,11 @@ def benchmark(
         result = step(
             opened,
             methods=None if methods is None else [name.strip() for name in methods.split(",")],
-            seeds=seed_numbers(seeds),
-            minutes=minutes,
-            settings=settings or [],
+            **training.arguments(),
             protocol=protocol,
             tries=tries,
             rates=None if rates is None else read_rates(rates),
             out=folder,
-            device=device,
-            overwrite=overwrite,
             engine=engine,
             progress=console.progress,
         )

@@ -3,23 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from la2ds_cli.commands.options import (
-    HERE,
-    DeviceOption,
-    FeaturesOption,
-    ForceOption,
-    JsonOption,
-    MethodOption,
-    ProjectOption,
-    QuietOption,
-    RunOption,
-    ViewOption,
-    open_for_clips,
-)
+from la2ds_cli.commands.options import Here, PairAlignment, argument, flag, option
 
 if TYPE_CHECKING:
     from la2ds_cli.compare.attempts import AttemptsResult
@@ -31,42 +17,24 @@ _LISTED = 8
 
 
 def compare(
-    reference: Annotated[
-        str, typer.Argument(metavar="REFERENCE", help="The clip that shows how to do it.")
-    ],
-    other: Annotated[
-        str | None, typer.Argument(metavar="OTHER", help="The clip to compare with it.")
-    ] = None,
-    project: ProjectOption = HERE,
-    run: RunOption = "default",
-    features: FeaturesOption = "auto",
-    method: MethodOption = None,
-    attempts: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--attempts",
-            metavar="VIDEO,...|PATTERN",
-            help="Instead of OTHER: several attempts, in order; repeatable.",
-        ),
-    ] = None,
-    privacy: Annotated[
-        bool, typer.Option("--privacy", help="Draw stick figures instead of video pictures.")
-    ] = False,
-    out: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--out",
-            metavar="FILE",
-            help="Write .png, .svg, .pdf, .html, .csv or .json; repeatable.",
-        ),
-    ] = None,
-    view: ViewOption = "auto",
-    force: ForceOption = False,
-    device: DeviceOption = "auto",
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
+    reference: str = argument("REFERENCE", "The clip that shows how to do it."),
+    other: str | None = argument("OTHER", "The clip to compare with it.", None),
+    attempts: list[str] | None = option(
+        "VIDEO,...|PATTERN", "Instead of OTHER: several attempts, in order; repeatable."
+    ),
+    privacy: bool = flag("--privacy", "Draw stick figures instead of video pictures."),
+    out: list[Path] | None = option(
+        "FILE", "Write .png, .svg, .pdf, .html, .csv or .json; repeatable."
+    ),
+    *,
+    how: PairAlignment,
+    here: Here,
 ) -> None:
     """Show where and when OTHER differs from REFERENCE.
+
+    \b
+      la2ds compare coach.mp4 me.mp4 --project swings --out me.png --out me.html
+      la2ds compare coach.mp4 --attempts 'me-*.mp4' --project swings
 
     Aligns the two, then compares the angles at the joints and the time each phase takes. A
     difference is not reported if noise, another camera or an uncertain alignment can explain it.
@@ -76,35 +44,20 @@ def compare(
     --attempts compares each of several clips with REFERENCE, and says what all of them do, how
     much they vary, and which differences fade or grow by more than chance. It writes .html, .csv
     and .json.
-
-    \b
-      la2ds compare coach.mp4 me.mp4 --project swings --out me.png --out me.html
-      la2ds compare coach.mp4 --attempts 'me-*.mp4' --project swings
     """
-    from la2ds_cli.alignment.request import AlignRequest
     from la2ds_cli.compare import compare as step
     from la2ds_cli.compare.attempts import attempt_names, compare_attempts
-    from la2ds_cli.core.console import Console
-    from la2ds_cli.core.errors import UserError
     from la2ds_cli.core.output_paths import checked_outputs
     from la2ds_cli.views import attempts_files, compare_files
 
-    if (other is None) == (not attempts):
-        raise UserError(
-            "compare takes either one clip OTHER or several --attempts",
-            hint="la2ds compare REFERENCE OTHER, or la2ds compare REFERENCE --attempts 'me-*.mp4'",
-        )
-
-    def request(opened: Project) -> AlignRequest:
-        config = opened.config()
-        return AlignRequest(config, run, features, method, device, view=view, same_only=not force)
-
-    with Console(as_json=as_json, quiet=quiet) as console:
+    with here.console() as console:
         if attempts:
-            opened = open_for_clips(project, (reference,), console)
+            opened = here.clips((reference,), console)
             targets = checked_outputs(opened, out or [], "attempts", attempts_files.SUFFIXES)
             names = attempt_names(opened, attempts)
-            found = compare_attempts(opened, reference, names, request(opened), console.progress)
+            found = compare_attempts(
+                opened, reference, names, how.request(opened), console.progress
+            )
             found = attempts_files.write(opened, found, targets, console.progress, privacy=privacy)
             console.document("compare", found.to_json())
             _show_attempts(console, found)
@@ -112,9 +65,9 @@ def compare(
             _note_repetitions(console, opened, [clips[0].a.id, *(each.b.id for each in clips)])
             return
         assert other is not None
-        opened = open_for_clips(project, (reference, other), console)
+        opened = here.clips((reference, other), console)
         targets = checked_outputs(opened, out or [], "a comparison", compare_files.SUFFIXES)
-        result = step.compare(opened, reference, other, request(opened), console.progress)
+        result = step.compare(opened, reference, other, how.request(opened), console.progress)
         result = compare_files.write(opened, result, targets, console.progress, privacy=privacy)
         console.document("compare", result.to_json())
         _show(console, result)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from la2ds_cli.commands.options import JsonOption
+from la2ds_cli.commands.options import JSON
 
 if TYPE_CHECKING:
     from la2ds_cli.core.console import Console
@@ -29,14 +29,14 @@ def _group(ctx: typer.Context) -> None:
 
 
 @app.command("ls")
-def ls(as_json: JsonOption = False) -> None:
+def ls(as_json: bool = JSON) -> None:
     """List the data sets, where to get them, and on what terms.
-
-    Also names the command that reads each. Nothing is downloaded: the authors distribute their data
-    on their own terms.
 
     \b
       la2ds datasets ls
+
+    Also names the command that reads each. Nothing is downloaded: the authors distribute their data
+    on their own terms.
     """
     from la2ds_cli.core.console import Console
     from la2ds_cli.formats.datasets import data_sets

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from la2ds_cli.commands.options import DeviceOption, JsonOption, QuietOption, on_project
+from la2ds_cli.commands.options import DEVICE, Output, argument, option
+from la2ds_cli.commands.projects import on_project
+from la2ds_cli.core.device import DeviceName
 
 if TYPE_CHECKING:
     from la2ds_cli.core.console import Console
@@ -15,30 +15,25 @@ if TYPE_CHECKING:
 
 
 def demo(
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Where to create the demo project.")
-    ] = Path("la2ds-demo"),
-    minutes: Annotated[
-        float, typer.Option("--minutes", metavar="M", min=0.1, help="Longest training, in minutes.")
-    ] = 1.5,
-    device: DeviceOption = "auto",
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
+    folder: Path = argument("DIR", "Where to create the demo project.", Path("la2ds-demo")),
+    minutes: float = option("M", "Longest training, in minutes.", 1.5, min=0.1),
+    device: DeviceName = DEVICE,
+    *,
+    output: Output,
 ) -> None:
     """Run the whole pipeline on rendered clips.
+
+    \b
+      la2ds demo
 
     Takes a few minutes on a CPU, from video to joints, embedding, alignment, retrieval and
     evaluation, and downloads nothing. The clips are rendered, so the true alignment is known and
     the result is checked against it. Running it again continues from what is done.
-
-    \b
-      la2ds demo
     """
-    from la2ds_cli.core.console import Console
     from la2ds_cli.demo.run import run_demo
     from la2ds_cli.evaluation.table import evaluation_table
 
-    with Console(as_json=as_json, quiet=quiet) as console:
+    with output.console() as console:
         result = run_demo(folder, minutes=minutes, device=device, progress=console.progress)
         console.document("demo", result.to_json())
         console.rendered(evaluation_table(result.evaluation))

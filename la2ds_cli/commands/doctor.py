@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import typer
 
-from la2ds_cli.commands.options import JsonOption
+from la2ds_cli.commands.options import JSON
 
 
-def doctor(as_json: JsonOption = False) -> None:
+def doctor(as_json: bool = JSON) -> None:
     """Show what is installed and what works.
-
-    Versions, devices, weights, and a test of the video decoder.
 
     \b
       la2ds doctor
+
+    Versions, devices, weights, and a test of the video decoder.
     """
     from la2ds_cli.core.console import Console
     from la2ds_cli.core.errors import ExitCode

@@ -2,59 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
-from la2ds_cli.commands.options import (
-    HERE,
-    ExportedArgument,
-    ExportFolderOption,
-    JsonOption,
-    ProjectOption,
-    QuietOption,
-    ReplaceOption,
-    open_project,
-)
+from la2ds_cli.commands.options import Exported, Here, argument
+from la2ds_cli.commands.projects import show_batch
+
+_FORMATS = "coco-json, openpose-json, wide-csv, dlc-csv, trc, trc-3d, sleap, movement, or a dotted "
 
 
 def export_poses(
-    format_name: Annotated[
-        str,
-        typer.Argument(
-            metavar="FORMAT",
-            help="coco-json, openpose-json, wide-csv, dlc-csv, trc, trc-3d, sleap, movement, or a "
-            "dotted path.",
-        ),
-    ],
-    videos: ExportedArgument = None,
-    project: ProjectOption = HERE,
-    out: ExportFolderOption = None,
-    overwrite: ReplaceOption = False,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
+    format_name: str = argument("FORMAT", f"{_FORMATS}path."), *, what: Exported, here: Here
 ) -> None:
     """Write poses as files of other tools.
-
-    Writes one file per clip (for openpose-json one folder), named after its id.
-    docs/file-formats.md says what each format keeps. Prints the paths written.
 
     \b
       la2ds export coco-json --project swings --out poses/
       la2ds export trc anna.mp4 ben.mp4 --project swings --out trc/
+
+    Writes one file per clip (for openpose-json one folder), named after its id.
+    docs/file-formats.md says what each format keeps. Prints the paths written.
     """
     from la2ds_cli.core.batch import batch_exit_code
-    from la2ds_cli.core.console import Console
     from la2ds_cli.formats.exporting import export_poses as export
 
-    with Console(as_json=as_json, quiet=quiet) as console:
-        opened = open_project(project)
+    with here.console() as console:
+        opened = here.open()
         results = export(
-            opened, format_name, videos or [], out, overwrite=overwrite, progress=console.progress
+            opened,
+            format_name,
+            what.videos or [],
+            what.out,
+            overwrite=what.overwrite,
+            progress=console.progress,
         )
-        console.items(results)
-        for result in results:
-            if result.usable:
-                console.line(result.path)
-        console.document("export", {"project": opened.root, "items": results})
+        show_batch(console, "export", opened, results, paths=True)
     raise typer.Exit(batch_exit_code(results))

@@ -6,20 +6,13 @@ import re
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
-from la2ds_cli.commands.options import (
-    HERE,
-    DeviceOption,
-    JsonOption,
-    OverwriteOption,
-    ProjectOption,
-    QuietOption,
-    on_project,
-    open_or_create_for,
-)
+from la2ds_cli.commands.options import DEVICE, OVERWRITE, Here, argument, flag, option
+from la2ds_cli.commands.projects import on_project, open_or_create_for
+from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -28,115 +21,53 @@ if TYPE_CHECKING:
 
 
 def extract_poses(
-    paths: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="PATHS",
-            help="Videos, folders of videos or images, quoted patterns, CSV manifests.",
-        ),
-    ],
-    project: ProjectOption = HERE,
-    detector: Annotated[
-        str | None,
-        typer.Option(
-            "--detector",
-            metavar="NAME|FILE",
-            help="Person detector, such as fasterrcnn or FILE.onnx; default the project's.",
-        ),
-    ] = None,
-    pose: Annotated[
-        str | None,
-        typer.Option(
-            "--pose",
-            metavar="NAME|FILE",
-            help="Pose network, such as blazepose or FILE.onnx; default the project's.",
-        ),
-    ] = None,
-    subject: Annotated[
-        str | None,
-        typer.Option(
-            "--subject",
-            metavar="auto|largest|central|moving|first|N|hands|left-hand|right-hand",
-            help="Whom to follow: a rule, or the N-th best person for these clips only; or the "
-            "hands instead of a body.",
-        ),
-    ] = None,
-    subjects: Annotated[
-        int | None,
-        typer.Option(
-            "--subjects", metavar="N", min=1, help="Keep N people in each clip. [default: 1]"
-        ),
-    ] = None,
-    time_range: Annotated[
-        str | None,
-        typer.Option(
-            "--time-range",
-            metavar="START:END",
-            help="Only these seconds, such as 2:6.5, 2.5: or :8.",
-        ),
-    ] = None,
-    rotate: Annotated[
-        int | None,
-        typer.Option(
-            "--rotate", metavar="DEGREES", help="Rotate clockwise by 90, 180 or 270 degrees."
-        ),
-    ] = None,
-    mirror: Annotated[
-        bool | None, typer.Option("--mirror", help="Flip left and right (selfie camera).")
-    ] = None,
-    slowmo: Annotated[
-        float | None,
-        typer.Option(
-            "--slowmo",
-            metavar="FACTOR",
-            help="The video plays this many times slower than life.",
-        ),
-    ] = None,
-    fps: Annotated[
-        float | None,
-        typer.Option("--fps", metavar="N", help="Images per second, for folders of images."),
-    ] = None,
-    overlay: Annotated[
-        Path | None,
-        typer.Option(
-            "--overlay", metavar="FILE.png", help="Also write a sheet for checking the poses."
-        ),
-    ] = None,
-    overlay_videos: Annotated[
-        bool,
-        typer.Option("--overlay-videos", help="Also write the clips with the joints drawn in."),
-    ] = False,
-    shard: Annotated[
-        str | None,
-        typer.Option(
-            "--shard", metavar="I/N", help="Process only the I-th of N parts of the list."
-        ),
-    ] = None,
-    engine: Annotated[
-        Literal["local", "ray"],
-        typer.Option("--engine", metavar="local|ray", help="Where the clips are processed."),
-    ] = "local",
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Exit with 8 even if a clip is only degraded.")
-    ] = False,
-    overwrite: OverwriteOption = False,
-    device: DeviceOption = "auto",
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
+    paths: list[str] = argument(
+        "PATHS", "Videos, folders of videos or images, quoted patterns, CSV manifests."
+    ),
+    detector: str | None = option(
+        "NAME|FILE", "Person detector, such as fasterrcnn or FILE.onnx; default the project's."
+    ),
+    pose: str | None = option(
+        "NAME|FILE", "Pose network, such as blazepose or FILE.onnx; default the project's."
+    ),
+    subject: str | None = option(
+        "auto|largest|central|moving|first|N|hands|left-hand|right-hand",
+        "Whom to follow: a rule, or the N-th best person for these clips only; or the "
+        "hands instead of a body.",
+    ),
+    subjects: int | None = option("N", "Keep N people in each clip. [default: 1]", min=1),
+    time_range: str | None = option("START:END", "Only these seconds, such as 2:6.5, 2.5: or :8."),
+    rotate: int | None = option("DEGREES", "Rotate clockwise by 90, 180 or 270 degrees."),
+    mirror: bool | None = flag("--mirror", "Flip left and right (selfie camera).", None),
+    slowmo: float | None = option("FACTOR", "The video plays this many times slower than life."),
+    fps: float | None = option("N", "Images per second, for folders of images."),
+    overlay: Path | None = option("FILE.png", "Also write a sheet for checking the poses."),
+    overlay_videos: bool = flag(
+        "--overlay-videos", "Also write the clips with the joints drawn in."
+    ),
+    shard: str | None = option("I/N", "Process only the I-th of N parts of the list."),
+    engine: Literal["local", "ray"] = option(
+        "local|ray", "Where the clips are processed.", "local"
+    ),
+    strict: bool = flag("--strict", "Exit with 8 even if a clip is only degraded."),
+    overwrite: bool = OVERWRITE,
+    device: DeviceName = DEVICE,
+    *,
+    here: Here,
 ) -> None:
     """Find the person and the joints in videos.
+
+    \b
+      la2ds extract-poses clips/ --project swings
+      la2ds extract-poses clips/ --project swings --overlay sheet.png
+      la2ds extract-poses a.mp4 --time-range 2:6.5 --rotate 90
+      la2ds extract-poses a.mp4 --detector person.onnx --pose pose.onnx
 
     Creates the project if there is none. Finished clips are skipped, and a bad file does not stop
     the others. The detector, the pose network and the subject rule given here are stored in
     project.toml, the number of a person in subjects.csv.
-
-    \b
-      la2ds extract-poses clips/ --project swings --overlay sheet.png
-      la2ds extract-poses a.mp4 --time-range 2:6.5 --rotate 90
-      la2ds extract-poses a.mp4 --detector person.onnx --pose pose.onnx
     """
     from la2ds_cli.core.batch import batch_exit_code
-    from la2ds_cli.core.console import Console
     from la2ds_cli.core.project_toml import Choice
     from la2ds_cli.health.status import an_alignment
     from la2ds_cli.poses import extract
@@ -144,8 +75,8 @@ def extract_poses(
 
     options = _clip_options(time_range, rotate=rotate, mirror=mirror, slowmo=slowmo, fps=fps)
     part = _shard(shard)
-    with Console(as_json=as_json, quiet=quiet) as console:
-        opened = open_or_create_for(project, paths, console)
+    with here.console() as console:
+        opened = open_or_create_for(here.project, paths, console)
         number = subject if subject and subject.isdecimal() else None
         policy = None if number else subject
         chosen = {"detector": detector, "pose": pose, "subject": policy, "subjects": subjects}
@@ -192,7 +123,7 @@ def extract_poses(
         if overlay_videos:
             console.note(f"overlays: {opened.results_dir('overlay')}")
         if any(result.usable for result in results):
-            console.next(on_project(an_alignment(opened), project))
+            console.next(on_project(an_alignment(opened), here.project))
     if part and not results:  # more jobs than clips, and none for this one
         return
     raise typer.Exit(batch_exit_code(results, strict=strict))

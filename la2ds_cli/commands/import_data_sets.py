@@ -3,232 +3,154 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from la2ds_cli.commands.options import (
-    HERE,
-    JsonOption,
-    ProjectOption,
-    QuietOption,
-    on_project,
-    open_or_create,
-)
+from la2ds_cli.commands.options import Here, argument, option
+from la2ds_cli.commands.projects import on_project, open_or_create, show_batch
 
 if TYPE_CHECKING:
     from la2ds_cli.core.batch import ItemResult
-    from la2ds_cli.core.progress import Progress
-    from la2ds_cli.core.project import Project
 
 
-def import_into(
-    project: Path,
-    name: str,
-    importer: Callable[[Project, Progress], list[ItemResult]],
-    *,
-    as_json: bool,
-    quiet: bool,
-) -> None:
+def import_into(here: Here, name: str, importer: Callable[..., list[ItemResult]]) -> None:
     """Run an importer on the project, which is created if it does not exist, and show the results.
     name: of the sub-command."""
     from la2ds_cli.core.batch import batch_exit_code
-    from la2ds_cli.core.console import Console
     from la2ds_cli.health.status import after_poses
 
-    with Console(as_json=as_json, quiet=quiet) as console:
-        opened = open_or_create(project, console)
+    with here.console() as console:
+        opened = open_or_create(here.project, console)
         with opened.lock():
-            results = importer(opened, console.progress)
-        console.items(results)
-        console.document(f"import {name}", {"project": opened.root, "items": results})
-        if any(result.usable for result in results):
-            console.next(on_project(after_poses(opened), project))
+            results = importer(opened, progress=console.progress)
+        if show_batch(console, f"import {name}", opened, results):
+            console.next(on_project(after_poses(opened), here.project))
     raise typer.Exit(batch_exit_code(results))
 
 
 def penn_action(
-    root: Annotated[Path, typer.Argument(metavar="ROOT", help="Folder that holds labels/*.mat.")],
-    action: Annotated[
-        str | None, typer.Option("--action", metavar="NAME", help="Only clips of this action.")
-    ] = None,
-    phases: Annotated[
-        Path | None,
-        typer.Option("--phases", metavar="FILE.csv", help="Phases: video,start,end,phase."),
-    ] = None,
-    carl_labels: Annotated[
-        Path | None,
-        typer.Option(
-            "--carl-labels", metavar="DIR", help="Phases: CARL's {train,val}/ACTION/ID*.npy."
-        ),
-    ] = None,
-    project: ProjectOption = HERE,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
+    root: Path = argument("ROOT", "Folder that holds labels/*.mat."),
+    action: str | None = option("NAME", "Only clips of this action."),
+    phases: Path | None = option("FILE.csv", "Phases: video,start,end,phase."),
+    carl_labels: Path | None = option("DIR", "Phases: CARL's {train,val}/ACTION/ID*.npy."),
+    *,
+    here: Here,
 ) -> None:
     """The 13 hand-labelled joints of Penn Action, and its split.
 
-    Creates the project if there is none.
-
     \b
       la2ds import penn-action Penn_Action --action golf_swing --project golf
+
+    Creates the project if there is none.
     """
     from la2ds_cli.formats.penn_action import import_penn_action
 
-    def run(opened: Project, progress: Progress) -> list[ItemResult]:
-        return import_penn_action(
-            opened,
-            root,
-            action=action,
-            phases=phases,
-            progress=progress,
-            carl_labels=carl_labels,
-        )
-
-    import_into(project, "penn-action", run, as_json=as_json, quiet=quiet)
+    import_into(
+        here,
+        "penn-action",
+        partial(
+            import_penn_action, root=root, action=action, phases=phases, carl_labels=carl_labels
+        ),
+    )
 
 
 def ikea_asm(
-    root: Annotated[
-        Path,
-        typer.Argument(metavar="ROOT", help="Folder that holds Kallax_Shelf_Drawer and others."),
-    ],
-    furniture: Annotated[
-        str | None,
-        typer.Option("--furniture", metavar="NAME", help="Only scans of this furniture."),
-    ] = None,
-    poses: Annotated[
-        str,
-        typer.Option(
-            "--poses",
-            metavar="NAME",
-            help="A folder of predictions/pose2d, or ground-truth (one frame in a hundred).",
-        ),
-    ] = "keypoint_rcnn_ft",
-    camera: Annotated[
-        str, typer.Option("--camera", metavar="NAME", help="dev1, dev2 or dev3, the annotated one.")
-    ] = "dev3",
-    person: Annotated[
-        str,
-        typer.Option(
-            "--person",
-            metavar="score|centre|clip",
-            help="Which of several people: best scored, most central, or chosen over the whole "
-            "clip.",
-        ),
-    ] = "score",
-    fps: Annotated[
-        float, typer.Option("--fps", metavar="N", min=0.001, max=1e6, help="Frames per second.")
-    ] = 30.0,
-    project: ProjectOption = HERE,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
+    root: Path = argument("ROOT", "Folder that holds Kallax_Shelf_Drawer and others."),
+    furniture: str | None = option("NAME", "Only scans of this furniture."),
+    poses: str = option(
+        "NAME",
+        "A folder of predictions/pose2d, or ground-truth (one frame in a hundred).",
+        "keypoint_rcnn_ft",
+    ),
+    camera: str = option("NAME", "dev1, dev2 or dev3, the annotated one.", "dev3"),
+    person: str = option(
+        "score|centre|clip",
+        "Which of several people: best scored, most central, or chosen over the whole clip.",
+        "score",
+    ),
+    fps: float = option("N", "Frames per second.", 30.0, min=0.001, max=1e6),
+    *,
+    here: Here,
 ) -> None:
     """2D poses of IKEA ASM, with its split and its actions.
 
+    \b
+      la2ds import ikea-asm ikea_asm --furniture kallax_shelf_drawer
+
     Creates the project if there is none. Actions come from gt_segments.json or, if it does not
     exist, from ikea_annotation_db_full and the lists in indexing_files.
-
-    \b
-      la2ds import ikea-asm ikea_asm --furniture kallax_shelf_drawer --project kallax
     """
     from la2ds_cli.formats.ikea_asm import import_ikea_asm
 
-    def run(opened: Project, progress: Progress) -> list[ItemResult]:
-        return import_ikea_asm(
-            opened,
-            root,
+    import_into(
+        here,
+        "ikea-asm",
+        partial(
+            import_ikea_asm,
+            root=root,
             furniture=furniture,
             camera=camera,
             poses=poses,
             person=person,
             fps=fps,
-            progress=progress,
-        )
-
-    import_into(project, "ikea-asm", run, as_json=as_json, quiet=quiet)
+        ),
+    )
 
 
 def h2o(
-    root: Annotated[
-        Path, typer.Argument(metavar="ROOT", help="Folder that holds subject1, subject2, ...")
-    ],
-    action: Annotated[
-        str | None,
-        typer.Option("--action", metavar="NAME", help="Only recordings with this action, in full."),
-    ] = None,
-    camera: Annotated[
-        str,
-        typer.Option(
-            "--camera", metavar="NAME", help="cam0 to cam3, or cam4 on the head of the person."
-        ),
-    ] = "cam4",
-    project: ProjectOption = HERE,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
+    root: Path = argument("ROOT", "Folder that holds subject1, subject2, ..."),
+    action: str | None = option("NAME", "Only recordings with this action, in full."),
+    camera: str = option("NAME", "cam0 to cam3, or cam4 on the head of the person.", "cam4"),
+    *,
+    here: Here,
 ) -> None:
     """Both hands of H2O in 2D, with its split and its actions.
 
-    Creates the project if there is none. The 3D joints are projected with cam_intrinsics.txt.
-    Recordings of the validation list get no split.
-
     \b
       la2ds import h2o h2o --action "pour milk" --project milk
+
+    Creates the project if there is none. The 3D joints are projected with cam_intrinsics.txt.
+    Recordings of the validation list get no split.
     """
     from la2ds_cli.formats.h2o import import_h2o
 
-    def run(opened: Project, progress: Progress) -> list[ItemResult]:
-        return import_h2o(opened, root, camera=camera, action=action, progress=progress)
-
-    import_into(project, "h2o", run, as_json=as_json, quiet=quiet)
+    import_into(here, "h2o", partial(import_h2o, root=root, camera=camera, action=action))
 
 
 def casa_npy(
-    path: Annotated[Path, typer.Argument(metavar="FILE", help="NAME_train.npy or NAME_val.npy.")],
-    split: Annotated[
-        str | None,
-        typer.Option(
-            "--split",
-            metavar="train|test",
-            help="The split of the clips; default by the file name, with val as test.",
-        ),
-    ] = None,
-    fps: Annotated[
-        float | None,
-        typer.Option("--fps", metavar="N", min=0.001, max=1e6, help="Frames per second; required."),
-    ] = None,
-    skeleton: Annotated[
-        str | None, typer.Option("--skeleton", metavar="NAME", help="The order of the joints.")
-    ] = None,
-    plane: Annotated[
-        str,
-        typer.Option("--plane", metavar="xy|xz|yz", help="Which axes of 3D joints are kept."),
-    ] = "xy",
-    project: ProjectOption = HERE,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
+    path: Path = argument("FILE", "NAME_train.npy or NAME_val.npy."),
+    split: str | None = option(
+        "train|test", "The split of the clips; default by the file name, with val as test."
+    ),
+    fps: float | None = option("N", "Frames per second; required.", min=0.001, max=1e6),
+    skeleton: str | None = option("NAME", "The order of the joints."),
+    plane: str = option("xy|xz|yz", "Which axes of 3D joints are kept.", "xy"),
+    *,
+    here: Here,
 ) -> None:
     """Joints of CASA, and its labels as phases.
+
+    \b
+      la2ds import casa-npy kallax_train.npy --fps 30 --project kallax
 
     Creates the project if there is none. The file is pickled; a safe reader accepts only numbers,
     text and numpy arrays, and runs nothing. Records of SMPL and MANO parameters, such as those of
     Penn Action and H2O, hold no joints and are refused.
-
-    \b
-      la2ds import casa-npy kallax_shelf_drawer_train.npy --split train --fps 30 --project kallax
     """
     from la2ds_cli.formats.casa_npy import import_casa_npy
     from la2ds_cli.formats.file_clip import ImportOptions
 
-    def run(opened: Project, progress: Progress) -> list[ItemResult]:
-        return import_casa_npy(
-            opened,
-            path,
+    import_into(
+        here,
+        "casa-npy",
+        partial(
+            import_casa_npy,
+            root=path,
             split=split,
             options=ImportOptions(fps=fps, skeleton=skeleton),
             plane=plane,
-            progress=progress,
-        )
-
-    import_into(project, "casa-npy", run, as_json=as_json, quiet=quiet)
+        ),
+    )

@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from la2ds_cli.commands import import_data_sets
+from la2ds_cli.commands.command import Command
 from la2ds_cli.commands.import_data_sets import import_into
-from la2ds_cli.commands.options import HERE, JsonOption, ProjectOption, QuietOption
+from la2ds_cli.commands.options import Here, argument, option
 from la2ds_cli.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -31,80 +32,60 @@ def _group(ctx: typer.Context) -> None:
 
     \b
       la2ds import coco-json poses/ --fps 30 --project swings
-      la2ds import dlc-csv mouse.csv --video mouse.mp4 --map snout=nose --project runs
+      la2ds import dlc-csv mouse.csv --video mouse.mp4 --map snout=nose
       la2ds import penn-action Penn_Action --action golf_swing --project golf
     """
     if ctx.invoked_subcommand is None:
         typer.echo(ctx.get_help())
 
 
-_NOTE = "Creates the project if there is none."
-
-# Format -> what it is and an example; the help of the sub-command.
+# Format -> what it is, more on it, and an example: the help of the sub-command.
 POSE_FILES = {
-    "coco-json": f"""COCO keypoint JSON: a data set or results, also AlphaPose.
-
-    {_NOTE}
-
-    \b
-      la2ds import coco-json anna.json --video anna.mp4 --project swings
-    """,
-    "openpose-json": f"""OpenPose folders of NAME_000000000000_keypoints.json files.
-
-    {_NOTE} PATH is the folder of one clip, or contains one folder for each clip.
-
-    \b
-      la2ds import openpose-json output_json/ --fps 30 --size 1920x1080 --project swings
-    """,
-    "mmpose-json": f"""Predictions that MMPoseInferencer saves for videos.
-
-    {_NOTE}
-
-    \b
-      la2ds import mmpose-json predictions/ --fps 25 --skeleton halpe26 --project swings
-    """,
-    "ultralytics": f"""Pose results of Ultralytics: JSON, or txt label files.
-
-    {_NOTE}
-
-    \b
-      la2ds import ultralytics runs/pose/track/labels --video anna.mp4 --project swings
-    """,
-    "wide-csv": f"""CSV of <joint>_x,<joint>_y,<joint>_score, as exported.
-
-    {_NOTE}
-
-    \b
-      la2ds import wide-csv anna.csv --size 1920x1080 --project swings
-    """,
-    "dlc-csv": f"""CSV of DeepLabCut, of one or several individuals.
-
-    {_NOTE} Body parts are matched by name; use --map for the others.
-
-    \b
-      la2ds import dlc-csv annaDLC_resnet50.csv --fps 60 --map hand_r=right_wrist --project runs
-    """,
-    "sleap": f"""SLEAP .slp and analysis .h5 files; needs sleap-io.
-
-    {_NOTE}
-
-    \b
-      la2ds import sleap anna.slp --video anna.mp4 --project runs
-    """,
-    "trc": f"""TRC files, in pixels (Sports2D) or in space (OpenSim).
-
-    {_NOTE}
-
-    \b
-      la2ds import trc anna_px_person00.trc --size 1920x1080 --project swings
-    """,
-    "c3d": f"""C3D files of motion capture.
-
-    {_NOTE} Markers are matched by name; use --map for the others.
-
-    \b
-      la2ds import c3d trials/ --map LKNE=left_knee --map RKNE=right_knee --project gait
-    """,
+    "coco-json": (
+        "COCO keypoint JSON: a data set or results, also AlphaPose.",
+        "",
+        "anna.json --video anna.mp4 --project swings",
+    ),
+    "openpose-json": (
+        "OpenPose folders of NAME_000000000000_keypoints.json files.",
+        "PATH is the folder of one clip, or contains one folder for each clip.",
+        "json/ --fps 30 --size 1920x1080 --project swings",
+    ),
+    "mmpose-json": (
+        "Predictions that MMPoseInferencer saves for videos.",
+        "",
+        "found/ --fps 25 --skeleton halpe26 --project swings",
+    ),
+    "ultralytics": (
+        "Pose results of Ultralytics: JSON, or txt label files.",
+        "",
+        "labels/ --video anna.mp4 --project swings",
+    ),
+    "wide-csv": (
+        "CSV of <joint>_x,<joint>_y,<joint>_score, as exported.",
+        "",
+        "anna.csv --size 1920x1080 --project swings",
+    ),
+    "dlc-csv": (
+        "CSV of DeepLabCut, of one or several individuals.",
+        "Body parts are matched by name; use --map for the others.",
+        "anna.csv --fps 60 --map hand=right_wrist",
+    ),
+    "sleap": (
+        "SLEAP .slp and analysis .h5 files; needs sleap-io.",
+        "",
+        "anna.slp --video anna.mp4 --project runs",
+    ),
+    "trc": (
+        "TRC files, in pixels (Sports2D) or in space (OpenSim).",
+        "",
+        "anna_px_person00.trc --size 1920x1080 --project swings",
+    ),
+    "c3d": (
+        "C3D files of motion capture.",
+        "Markers are matched by name; use --map for the others.",
+        "trials/ --map LKNE=left_knee --project gait",
+    ),
 }
 
 
@@ -112,50 +93,20 @@ def pose_file_command(format_name: str) -> Callable[..., None]:
     """The function behind `la2ds import <format_name>`."""
 
     def run(
-        path: Annotated[
-            Path, typer.Argument(metavar="PATH", help="File, or folder of files, to import.")
-        ],
-        fps: Annotated[
-            float | None,
-            typer.Option(
-                "--fps",
-                metavar="N",
-                min=0.001,
-                max=1e6,
-                help="Frames per second, if PATH has no times.",
-            ),
-        ] = None,
-        size: Annotated[
-            str | None,
-            typer.Option("--size", metavar="WxH", help="Frame size in pixels, such as 1920x1080."),
-        ] = None,
-        skeleton: Annotated[
-            str | None,
-            typer.Option(
-                "--skeleton",
-                metavar="NAME",
-                help="The skeleton to fill, or the order of the joints.",
-            ),
-        ] = None,
-        video: Annotated[
-            Path | None,
-            typer.Option(
-                "--video",
-                metavar="FILE|DIR",
-                help="The video of the poses, or a clip's name; or a folder of one for each.",
-            ),
-        ] = None,
-        joint_map: Annotated[
-            list[str] | None,
-            typer.Option(
-                "--map",
-                metavar="THEIRS=OURS",
-                help="Their name of a joint, and ours; repeatable.",
-            ),
-        ] = None,
-        project: ProjectOption = HERE,
-        as_json: JsonOption = False,
-        quiet: QuietOption = False,
+        path: Path = argument("PATH", "File, or folder of files, to import."),
+        fps: float | None = option(
+            "N", "Frames per second, if PATH has no times.", min=0.001, max=1e6
+        ),
+        size: str | None = option("WxH", "Frame size in pixels, such as 1920x1080."),
+        skeleton: str | None = option("NAME", "The skeleton to fill, or the order of the joints."),
+        video: Path | None = option(
+            "FILE|DIR", "The video of the poses, or a clip's name; or a folder of one for each."
+        ),
+        joint_map: list[str] | None = option(
+            "THEIRS=OURS", "Their name of a joint, and ours; repeatable.", None, "--map"
+        ),
+        *,
+        here: Here,
     ) -> None:
         from la2ds_cli.formats import load_importer
         from la2ds_cli.formats.file_clip import ImportOptions
@@ -171,7 +122,7 @@ def pose_file_command(format_name: str) -> Callable[..., None]:
         def importer(opened: Project, progress: Progress) -> list[ItemResult]:
             return load_importer(format_name)(opened, path, options, progress=progress)
 
-        import_into(project, format_name, importer, as_json=as_json, quiet=quiet)
+        import_into(here, format_name, importer)
 
     return run
 
@@ -192,9 +143,14 @@ def _pair(text: str) -> tuple[str, str]:
     return theirs, ours
 
 
-for _name, _help in POSE_FILES.items():
-    app.command(_name, help=_help)(pose_file_command(_name))
-app.command("penn-action")(import_data_sets.penn_action)
-app.command("ikea-asm")(import_data_sets.ikea_asm)
-app.command("h2o")(import_data_sets.h2o)
-app.command("casa-npy")(import_data_sets.casa_npy)
+def _help(name: str) -> str:
+    what, more, example = POSE_FILES[name]
+    note = f"Creates the project if there is none. {more}"
+    return f"{what}\n\n\b\n  la2ds import {name} {example}\n\n{note.strip()}"
+
+
+for _name in POSE_FILES:
+    app.command(_name, help=_help(_name))(Command(pose_file_command(_name)))
+for _data_set in ("penn_action", "ikea_asm", "h2o", "casa_npy"):
+    _command = Command(getattr(import_data_sets, _data_set))
+    app.command(_data_set.replace("_", "-"))(_command)

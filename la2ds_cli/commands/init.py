@@ -3,41 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from la2ds_cli.commands.options import JsonOption, QuietOption, on_project
+from la2ds_cli.commands.options import PROJECT, Output, argument, option
+from la2ds_cli.commands.projects import on_project
 
 
 def init(
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", envvar="LA2DS_PROJECT", help="Where to create it.")
-    ] = Path(),
-    preset: Annotated[
-        str | None,
-        typer.Option(
-            "--preset",
-            metavar="NAME",
-            help="Settings to start from, such as fused. [default: default]",
-        ),
-    ] = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
+    folder: Path = argument("DIR", "Where to create it.", Path(), envvar=PROJECT),
+    preset: str | None = option(
+        "NAME", "Settings to start from, such as fused. [default: default]"
+    ),
+    *,
+    output: Output,
 ) -> None:
     """Create a project directory.
 
-    It holds project.toml and everything that la2ds makes. An existing project is left as it is.
-
     \b
       la2ds init swings
+
+    It holds project.toml and everything that la2ds makes. An existing project is left as it is.
     """
     from la2ds_cli.core.config import read_preset
-    from la2ds_cli.core.console import Console
     from la2ds_cli.core.errors import UserError
     from la2ds_cli.core.project import PROJECT_FILE, Project
 
-    with Console(as_json=as_json, quiet=quiet) as console:
+    with output.console() as console:
         existed = (folder / PROJECT_FILE).exists()
         if preset is not None:
             read_preset(preset)

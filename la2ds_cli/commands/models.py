@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from la2ds_cli.commands.options import JsonOption, QuietOption, open_project
+from la2ds_cli.commands.command import Command
+from la2ds_cli.commands.options import JSON, PROJECT, Output, argument, flag, option
+from la2ds_cli.commands.projects import open_project
 
 if TYPE_CHECKING:
     from la2ds_cli.core.console import Console
@@ -22,25 +24,25 @@ app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
 def _group(ctx: typer.Context) -> None:
     """List, download and check weight files; show licences.
 
-    You do not need this command: weights are downloaded when they are first used.
-
     \b
       la2ds models ls
       la2ds models pull hrnet-w32 fasterrcnn-mobilenet
+
+    You do not need this command: weights are downloaded when they are first used.
     """
     if ctx.invoked_subcommand is None:
         typer.echo(ctx.get_help())
 
 
 @app.command("ls")
-def ls(as_json: JsonOption = False) -> None:
+def ls(as_json: bool = JSON) -> None:
     """List all weights, and whether they are installed.
-
-    Size, accuracy, licence and training data of each. AP is the average precision on COCO val2017
-    as published: of joints for pose networks, of boxes for detectors.
 
     \b
       la2ds models ls
+
+    Size, accuracy, licence and training data of each. AP is the average precision on COCO val2017
+    as published: of joints for pose networks, of boxes for detectors.
     """
     from la2ds_cli.core.console import Console
     from la2ds_cli.poses import weights
@@ -54,36 +56,26 @@ def ls(as_json: JsonOption = False) -> None:
 
 
 @app.command("pull")
+@Command
 def pull(
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help="Names, as in `la2ds models ls`.")
-    ] = None,
-    everything: Annotated[
-        bool, typer.Option("--all", help="All weights that are not installed.")
-    ] = False,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Use no network: only report what is installed.")
-    ] = False,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
+    names: list[str] | None = argument("NAME", "Names, as in `la2ds models ls`.", None),
+    everything: bool = flag("--all", "All weights that are not installed."),
+    offline: bool = flag("--offline", "Use no network: only report what is installed."),
+    *,
+    output: Output,
 ) -> None:
     """Download weights before they are needed.
 
-    An interrupted download is resumed. Size and licence are shown first. For a machine without
-    network access, pull weights on another one and copy the folder that `la2ds models ls` names.
-
     \b
       la2ds models pull hrnet-w32 fasterrcnn-mobilenet
+
+    An interrupted download is resumed. Size and licence are shown first. For a machine without
+    network access, pull weights on another one and copy the folder that `la2ds models ls` names.
     """
-    from la2ds_cli.core.console import Console, summary
-    from la2ds_cli.core.errors import UserError
+    from la2ds_cli.core.console import summary
     from la2ds_cli.poses import weights
 
-    if bool(names) == everything:
-        raise UserError(
-            "name the weights to download, or give --all", hint="la2ds models ls shows the names"
-        )
-    with Console(as_json=as_json, quiet=quiet) as console:
+    with output.console() as console:
         chosen = [row.name for row in weights.list_weights()] if everything else names or []
         results = weights.pull(chosen, console.progress, offline=offline)
         console.document("models pull", {"items": results})
@@ -100,17 +92,15 @@ def pull(
 
 @app.command("verify")
 def verify(
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help="Which weights; default all.")
-    ] = None,
-    as_json: JsonOption = False,
+    names: list[str] | None = argument("NAME", "Which weights; default all.", None),
+    as_json: bool = JSON,
 ) -> None:
     """Check the weight files on this machine.
 
-    Compares the hash of every file with the published one.
-
     \b
       la2ds models verify
+
+    Compares the hash of every file with the published one.
     """
     from la2ds_cli.core.console import Console
     from la2ds_cli.core.errors import ExitCode
@@ -133,23 +123,17 @@ def verify(
 
 @app.command("licences")
 def licences(
-    project: Annotated[
-        Path | None,
-        typer.Option(
-            "--project",
-            envvar="LA2DS_PROJECT",
-            metavar="DIR",
-            help="Only those used for the poses of this project.",
-        ),
-    ] = None,
-    as_json: JsonOption = False,
+    project: Path | None = option(
+        "DIR", "Only those used for the poses of this project.", envvar=PROJECT
+    ),
+    as_json: bool = JSON,
 ) -> None:
     """Licences of code and weights, and known restrictions.
 
-    Repeats what the publishers state, including about training data. This is not legal advice.
-
     \b
       la2ds models licences --project swings
+
+    Repeats what the publishers state, including about training data. This is not legal advice.
     """
     from la2ds_cli.core.console import Console
     from la2ds_cli.poses import weights

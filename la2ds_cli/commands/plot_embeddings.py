@@ -3,20 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-import typer
-
-from la2ds_cli.commands.options import (
-    HERE,
-    DeviceOption,
-    FeaturesOption,
-    JsonOption,
-    ProjectOption,
-    QuietOption,
-    RunOption,
-    open_for_clips,
-)
+from la2ds_cli.commands.options import Features, Here, argument, flag, option
 
 if TYPE_CHECKING:
     from la2ds_cli.core.console import Console
@@ -24,58 +13,37 @@ if TYPE_CHECKING:
 
 
 def plot_embeddings(
-    clips: Annotated[
-        list[str],
-        typer.Argument(metavar="A B", help="Video files, or clips of the project."),
-    ],
-    project: ProjectOption = HERE,
-    run: RunOption = "default",
-    features: FeaturesOption = "auto",
-    method: Annotated[
-        Literal["pca", "tsne", "umap"],
-        typer.Option(
-            "--method",
-            metavar="pca|tsne|umap",
-            help="Projection to two dimensions; umap needs la2ds[umap].",
-        ),
-    ] = "pca",
-    link: Annotated[
-        bool,
-        typer.Option("--link", help="Draw lines between the frames of A and their counterparts."),
-    ] = False,
-    out: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--out", metavar="FILE", help="Write .png, .svg, .pdf, .html or .json; repeatable."
-        ),
-    ] = None,
-    device: DeviceOption = "auto",
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
+    clips: list[str] = argument("A B", "Video files, or clips of the project."),
+    method: Literal["pca", "tsne", "umap"] = option(
+        "pca|tsne|umap", "Projection to two dimensions; umap needs la2ds[umap].", "pca"
+    ),
+    link: bool = flag("--link", "Draw lines between the frames of A and their counterparts."),
+    out: list[Path] | None = option("FILE", "Write .png, .svg, .pdf, .html or .json; repeatable."),
+    *,
+    how: Features,
+    here: Here,
 ) -> None:
     """Draw clips as trajectories in the feature space.
-
-    One colour per clip, paler at its start; frames of the same phase are close together. All clips
-    are projected together. The .html page shows the clip, time and phase of each point, and works
-    offline. Without --out, a picture and a page are written to results/plot-embeddings.
 
     \b
       la2ds plot-embeddings anna ben --project swings --out ab.png --out ab.html
       la2ds plot-embeddings anna ben cleo --method tsne --project swings
+
+    One colour per clip, paler at its start; frames of the same phase are close together. All clips
+    are projected together. The .html page shows the clip, time and phase of each point, and works
+    offline. Without --out, a picture and a page are written to results/plot-embeddings.
     """
-    from la2ds_cli.alignment.request import AlignRequest
-    from la2ds_cli.core.console import Console
     from la2ds_cli.core.output_paths import checked_outputs
     from la2ds_cli.views.embedding_plot import drawing
     from la2ds_cli.views.embedding_plot import plot as step
 
-    with Console(as_json=as_json, quiet=quiet) as console:
-        opened = open_for_clips(project, clips, console)
+    with here.console() as console:
+        opened = here.clips(clips, console)
         targets = checked_outputs(opened, out or [], "a plot", drawing.SUFFIXES)
         result = step.plot_embeddings(
             opened,
             clips,
-            AlignRequest(opened.config(), run, features, device=device),
+            how.request(opened),
             method=method,
             link=link,
             progress=console.progress,

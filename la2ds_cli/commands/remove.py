@@ -4,44 +4,31 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from typing import Annotated
 
-import typer
-
-from la2ds_cli.commands.options import (
-    HERE,
-    JsonOption,
-    ProjectOption,
-    QuietOption,
-    open_project,
-)
+from la2ds_cli.commands.options import Here, argument
 from la2ds_cli.core.errors import ExitCode, UserError
 
 _MOST_NAMED = 5  # files
 
 
 def remove(
-    videos: Annotated[
-        list[str], typer.Argument(metavar="CLIP", help="Clips by file or id; NAME#2: one person.")
-    ],
-    project: ProjectOption = HERE,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
+    videos: list[str] = argument("CLIP", "Clips by file or id; NAME#2: one person."),
+    *,
+    here: Here,
 ) -> None:
     """Take clips out of the project.
+
+    \b
+      la2ds remove swings-anna-1a2b3c4d --project swings
 
     Deletes their joints and whatever else was computed for them. The videos stay. So does what
     people have set for the clips, such as phases, groups and corrected joints: it counts again if
     the same video is extracted again from the same place.
-
-    \b
-      la2ds remove swings-anna-1a2b3c4d --project swings
     """
-    from la2ds_cli.core.console import Console
     from la2ds_cli.core.removal import exported, take_out
 
-    with Console(as_json=as_json, quiet=quiet) as console:
-        opened = open_project(project)
+    with here.console() as console:
+        opened = here.open()
         with opened.lock():
             clips = {name: opened.find(name) for name in videos}
             for name, clip in clips.items():

@@ -2,147 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-import typer
-
-from la2ds_cli.commands.options import (
-    HERE,
-    DeviceOption,
-    FeaturesOption,
-    JsonOption,
-    ProjectOption,
-    QuietOption,
-    RunOption,
-    open_project,
-)
+from la2ds_cli.commands.options import Features, Here, option
 
 if TYPE_CHECKING:
     from la2ds_cli.core.console import Console
     from la2ds_cli.retrieval.result import RetrievalResult, Searched, SearchedStore
-    from la2ds_cli.retrieval.store import StoreQuery
 
 
 def retrieve(
-    project: ProjectOption = HERE,
-    query: Annotated[
-        str | None,
-        typer.Option(
-            "--query", metavar="VIDEO[@SECONDS]", help="A frame, or several spread over a clip."
-        ),
-    ] = None,
-    k: Annotated[
-        int, typer.Option("--k", metavar="N", min=1, max=100_000, help="Frames per query.")
-    ] = 7,
-    per_video: Annotated[
-        int | None,
-        typer.Option(
-            "--per-video", metavar="N", min=1, help="At most this many from one clip; default all."
-        ),
-    ] = None,
-    min_gap: Annotated[
-        float | None,
-        typer.Option(
-            "--min-gap",
-            metavar="SECONDS",
-            min=0,
-            help="Between two from one clip; default a tenth of the clip, 0.25 to 1 s.",
-        ),
-    ] = None,
-    run: RunOption = "default",
-    features: FeaturesOption = "auto",
-    index: Annotated[
-        Literal["exact", "approximate"],
-        typer.Option(
-            "--index",
-            metavar="exact|approximate",
-            help="approximate, with --store: search near lists only, for millions of frames; "
-            "reports its recall.",
-        ),
-    ] = "exact",
-    store: Annotated[
-        str | None,
-        typer.Option(
-            "--store",
-            metavar="FOLDER|URI",
-            help="Write the clips to this LanceDB and search those of all projects in it.",
-        ),
-    ] = None,
-    group: Annotated[
-        list[str] | None,
-        typer.Option("--group", metavar="NAME", help="With --store: this group only; repeatable."),
-    ] = None,
-    phase: Annotated[
-        list[str] | None,
-        typer.Option("--phase", metavar="NAME", help="With --store: this phase only; repeatable."),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Write .png, .svg, .pdf or .json.")
-    ] = None,
-    device: DeviceOption = "auto",
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
+    query: str | None = option("VIDEO[@SECONDS]", "A frame, or several spread over a clip."),
+    k: int = option("N", "Frames per query.", 7, min=1, max=100_000),
+    per_video: int | None = option("N", "At most this many from one clip; default all.", min=1),
+    min_gap: float | None = option(
+        "SECONDS", "Between two from one clip; default a tenth of the clip, 0.25 to 1 s.", min=0
+    ),
+    index: Literal["exact", "approximate"] = option(
+        "exact|approximate",
+        "approximate, with --store: search near lists only, for millions of frames; "
+        "reports its recall.",
+        "exact",
+    ),
+    store: str | None = option(
+        "FOLDER|URI", "Write the clips to this LanceDB and search those of all projects in it."
+    ),
+    group: list[str] | None = option("NAME", "With --store: this group only; repeatable."),
+    phase: list[str] | None = option("NAME", "With --store: this phase only; repeatable."),
+    out: Path | None = option("FILE", "Write .png, .svg, .pdf or .json."),
+    *,
+    how: Features,
+    here: Here,
 ) -> None:
     """Find the frames of other clips that are most alike.
+
+    \b
+      la2ds retrieve --query anna@1.2 --project swings
+      la2ds retrieve --query anna@1.2 --per-video 1 --out sheet.png
+      la2ds retrieve --query anna@1.2 --store s3://bucket/frames --phase impact
 
     Draws a sheet with the query on the left and its nearest frames beside it. With a phases.csv,
     frames of another phase have a red border. Without --out, a picture and a JSON file are written
     to results/retrieve. The features of all clips are kept in an index, so the next query reads
     only new clips. With --store, they are also written to a table that several projects share, all
     of which are searched; the result is then JSON alone.
-
-    \b
-      la2ds retrieve --query anna@1.2 --per-video 1 --project swings --out sheet.png
-      la2ds retrieve --query anna@1.2 --store s3://bucket/frames --phase impact --project swings
     """
-    from la2ds_cli.core.console import Console
     from la2ds_cli.core.output_paths import checked_outputs
     from la2ds_cli.retrieval import retrieve as retrieval
+    from la2ds_cli.retrieval.store import StoreQuery
     from la2ds_cli.views import retrieval_sheet
 
-    with Console(as_json=as_json, quiet=quiet) as console:
-        opened = open_project(project)
+    with here.console() as console:
+        opened = here.open()
         named = [out] if out else []
-        where = _store_query(store, group or (), phase or ())
+        where = StoreQuery(store, tuple(group or ()), tuple(phase or ())) if store else None
         suffixes, what = retrieval_sheet.SUFFIXES, "a contact sheet"
         if where is not None:
             suffixes, what = (".json",), "the frames of a store"
         targets = checked_outputs(opened, named, what, suffixes)
         result = retrieval.retrieve(
             opened,
-            run=run,
+            run=how.run,
             k=k,
             query=query,
             per_video=per_video,
             min_gap=min_gap,
-            features=features,
+            features=how.features,
             index=index,
             store=where,
-            device=device,
+            device=how.device,
             progress=console.progress,
         )
         result = retrieval_sheet.write(opened, result, targets, console.progress)
         console.document("retrieve", result.to_json())
         _show(console, result)
-
-
-def _store_query(
-    uri: str | None, groups: Sequence[str], phases: Sequence[str]
-) -> StoreQuery | None:
-    """Raises UserError (exit 2) for conditions without a store."""
-    from la2ds_cli.core.errors import UserError
-    from la2ds_cli.retrieval.store import StoreQuery
-
-    if uri:
-        return StoreQuery(uri, tuple(groups), tuple(phases))
-    if uri is not None or groups or phases:
-        raise UserError(
-            "--group and --phase say which frames of a store are searched, and no store is named",
-            hint="--store FOLDER",
-        )
-    return None
 
 
 def _show(console: Console, result: RetrievalResult) -> None:

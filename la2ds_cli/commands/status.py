@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from la2ds_cli.commands.options import HERE, JsonOption, ProjectOption, on_project, open_project
+from la2ds_cli.commands.options import JSON, PROJECT_OPTION
+from la2ds_cli.commands.projects import on_project, open_project
 
 if TYPE_CHECKING:
     from la2ds_cli.core.console import Console
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 _NAMED = 5  # clips
 
 
-def status(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
+def status(project: Path = PROJECT_OPTION, as_json: bool = JSON) -> None:
     """Show what is done, what is out of date and why.
 
     \b

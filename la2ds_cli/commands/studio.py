@@ -2,51 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
 
-import typer
-
-from la2ds_cli.commands.options import HERE, ProjectOption
+from la2ds_cli.commands.options import PROJECT_OPTION, flag, option
 from la2ds_cli.core.errors import UserError
 
 
 def studio(
-    project: ProjectOption = HERE,
-    port: Annotated[
-        int,
-        typer.Option(
-            "--port",
-            metavar="N",
-            min=0,
-            max=65535,
-            help="Port to listen on, 1024 or higher; 0: any free one.",
-        ),
-    ] = 0,
-    browser: Annotated[
-        bool, typer.Option("--browser/--no-browser", help="Open the page in your browser, or not.")
-    ] = True,
-    host: Annotated[
-        str,
-        typer.Option(
-            "--host",
-            metavar="ADDRESS",
-            help="Address to listen on, for other machines; needs --i-know.",
-        ),
-    ] = "127.0.0.1",
-    i_know: Annotated[
-        bool,
-        typer.Option(
-            "--i-know", help="With --host: accept that whoever has the link can do anything here."
-        ),
-    ] = False,
+    project: Path = PROJECT_OPTION,
+    port: int = option(
+        "N", "Port to listen on, 1024 or higher; 0: any free one.", 0, min=0, max=65535
+    ),
+    browser: bool = flag("--browser/--no-browser", "Open the page in your browser, or not.", True),
+    host: str = option(
+        "ADDRESS", "Address to listen on, for other machines; needs --i-know.", "127.0.0.1"
+    ),
+    i_know: bool = flag(
+        "--i-know", "With --host: accept that whoever has the link can do anything here."
+    ),
 ) -> None:
     """Open the page to work in: look, label, train, share.
 
-    Runs only on this machine, needs no network, and ends with Ctrl-C. The project is created if it
-    does not exist. You can use other commands at the same time.
-
     \b
       la2ds studio --project swings
+
+    Runs only on this machine, needs no network, and ends with Ctrl-C. The project is created if it
+    does not exist. You can use other commands at the same time.
     """
     from la2ds_cli.core.console import Console
     from la2ds_cli.core.project import Project

@@ -3,24 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from la2ds_cli.commands.options import (
-    HERE,
-    AnchorOption,
-    DeviceOption,
-    FeaturesOption,
-    ForceOption,
-    JsonOption,
-    MethodOption,
-    ProjectOption,
-    QuietOption,
-    RunOption,
-    ViewOption,
-    open_for_clips,
-)
+from la2ds_cli.commands.options import AnchoredAlignment, Here, argument, flag, option
 
 if TYPE_CHECKING:
     from la2ds_cli.core.console import Console
@@ -28,69 +13,36 @@ if TYPE_CHECKING:
 
 
 def sync(
-    a: Annotated[str, typer.Argument(metavar="A", help="A video file, or a clip of the project.")],
-    b: Annotated[str, typer.Argument(metavar="B", help="The clip to show at the speed of A.")],
-    project: ProjectOption = HERE,
-    run: RunOption = "default",
-    features: FeaturesOption = "auto",
-    method: MethodOption = None,
-    anchor: AnchorOption = None,
-    view: ViewOption = "auto",
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            metavar="FILE",
-            help="Video of both side by side, .mp4, or a Rerun recording, .rrd.",
-        ),
-    ] = None,
-    height: Annotated[
-        int,
-        typer.Option(
-            "--height", metavar="PIXELS", min=64, max=2160, help="Height of the pictures."
-        ),
-    ] = 480,
-    skeleton: Annotated[
-        bool, typer.Option("--skeleton/--no-skeleton", help="Draw the joints, or not.")
-    ] = True,
-    privacy: Annotated[
-        bool,
-        typer.Option("--privacy", help="Show the joints on a plain background, without pictures."),
-    ] = False,
-    force: ForceOption = False,
-    device: DeviceOption = "auto",
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
+    a: str = argument("A", "A video file, or a clip of the project."),
+    b: str = argument("B", "The clip to show at the speed of A."),
+    out: Path | None = option(
+        "FILE", "Video of both side by side, .mp4, or a Rerun recording, .rrd."
+    ),
+    height: int = option("PIXELS", "Height of the pictures.", 480, min=64, max=2160),
+    skeleton: bool = flag("--skeleton/--no-skeleton", "Draw the joints, or not.", True),
+    privacy: bool = flag("--privacy", "Show the joints on a plain background, without pictures."),
+    *,
+    how: AnchoredAlignment,
+    here: Here,
 ) -> None:
     """Show two clips side by side, moment by moment.
-
-    Aligns B to A as `la2ds align` does. A plays at its own speed. B speeds up and slows down to
-    follow it, and is grey where a moment of A has no counterpart. Without --out, the video is
-    written to results/sync.
 
     \b
       la2ds sync anna.mp4 ben.mp4 --project swings --out side.mp4
       la2ds sync anna ben --project swings --out pair.rrd
+
+    Aligns B to A as `la2ds align` does. A plays at its own speed. B speeds up and slows down to
+    follow it, and is grey where a moment of A has no counterpart. Without --out, the video is
+    written to results/sync.
     """
     from la2ds_cli.alignment.align import find_alignment
-    from la2ds_cli.alignment.request import AlignRequest, parsed_anchors
-    from la2ds_cli.core.console import Console
     from la2ds_cli.views.sync.sync import Appearance, check_output, write_sync
 
-    with Console(as_json=as_json, quiet=quiet) as console:
-        opened = open_for_clips(project, (a, b), console)
+    with here.console() as console:
+        opened = here.clips((a, b), console)
         appearance = Appearance(height, skeleton, privacy)
         check_output(out, appearance)
-        request = AlignRequest(
-            opened.config(),
-            run,
-            features,
-            method,
-            device,
-            anchors=parsed_anchors(anchor),
-            view=view,
-            same_only=not force,
-        )
+        request = how.request(opened)
         aligned = find_alignment(opened, a, b, request, console.progress)
         result = write_sync(
             opened,

@@ -2,111 +2,78 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import typer
 
 from la2ds_cli.commands.options import (
-    DeviceOption,
-    JsonOption,
-    ProjectOption,
-    QuietOption,
-    RunOption,
-    SetOption,
-    on_project,
-    open_project,
+    DEVICE,
+    RUN,
+    SETTINGS,
+    EngineName,
+    Here,
+    flag,
+    option,
     seed_numbers,
 )
+from la2ds_cli.commands.projects import on_project
 from la2ds_cli.core.config_sections import ModelInput
+from la2ds_cli.core.device import DeviceName
 
 if TYPE_CHECKING:
     from la2ds_cli.alignment.agreement import RunCheck
     from la2ds_cli.core.console import Console
-    from la2ds_cli.core.device import DeviceName
     from la2ds_cli.core.progress import Progress
     from la2ds_cli.core.project import Project
     from la2ds_cli.training.train import TrainResult
 
 
 def train(
-    project: ProjectOption = Path(),
-    run: RunOption = "default",
-    method: Annotated[
-        str | None,
-        typer.Option("--method", metavar="NAME", help="la2ds, or a competing method such as tcc."),
-    ] = None,
-    reads: Annotated[
-        ModelInput | None,
-        typer.Option(
-            "--input",
-            metavar="|".join(get_args(ModelInput)),
-            help="What the network reads. both: joints and heatmaps; joints3d: joints in metres, "
-            "if the clips have them; rgb: video frames, for gtcc, lav, sal, tcc, tcn, vaot, vava.",
-        ),
-    ] = None,
-    start: Annotated[
-        Literal["base"] | None,
-        typer.Option(
-            "--from",
-            metavar="base",
-            help="Start from the base model and the preset base, instead of random weights.",
-        ),
-    ] = None,
-    preset: Annotated[
-        str | None,
-        typer.Option(
-            "--preset",
-            metavar="NAME",
-            help="Use this preset, such as fused, instead of the project's.",
-        ),
-    ] = None,
-    settings: SetOption = None,
-    max_minutes: Annotated[
-        float | None,
-        typer.Option(
-            "--max-minutes",
-            metavar="M",
-            min=0.0,
-            help="Longest training, in minutes; default no limit.",
-        ),
-    ] = None,
-    seeds: Annotated[
-        str,
-        typer.Option(
-            "--seeds",
-            metavar="N,N,...",
-            help="Train one run for each seed, called RUN-s0 and so on.",
-        ),
-    ] = "",
-    engine: Annotated[
-        Literal["local", "ray"],
-        typer.Option("--engine", metavar="local|ray", help="Where the runs of --seeds train."),
-    ] = "local",
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Train the run from the start again.")
-    ] = False,
-    tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="Also write event files for TensorBoard.")
-    ] = False,
-    device: DeviceOption = "auto",
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
+    run: str = RUN,
+    method: str | None = option("NAME", "la2ds, or a competing method such as tcc."),
+    reads: ModelInput | None = option(
+        "|".join(get_args(ModelInput)),
+        "What the network reads. both: joints and heatmaps; joints3d: joints in metres, "
+        "if the clips have them; rgb: video frames, for gtcc, lav, sal, tcc, tcn, vaot, vava.",
+        None,
+        "--input",
+    ),
+    start: Literal["base"] | None = option(
+        "base",
+        "Start from the base model and the preset base, instead of random weights.",
+        None,
+        "--from",
+    ),
+    preset: str | None = option(
+        "NAME", "Use this preset, such as fused, instead of the project's."
+    ),
+    settings: list[str] | None = SETTINGS,
+    max_minutes: float | None = option(
+        "M", "Longest training, in minutes; default no limit.", min=0.0
+    ),
+    seeds: str = option("N,N,...", "Train one run for each seed, called RUN-s0 and so on.", ""),
+    engine: EngineName = option("local|ray", "Where the runs of --seeds train.", "local"),
+    overwrite: bool = flag("--overwrite", "Train the run from the start again."),
+    tensorboard: bool = flag("--tensorboard", "Also write event files for TensorBoard."),
+    device: DeviceName = DEVICE,
+    *,
+    here: Here,
 ) -> None:
     """Train the alignment network on the clips.
 
-    Needs no labels. An interrupted run resumes where it stopped. A run whose settings changed is
-    refused: choose another --run, or --overwrite. Under torchrun, the processes share every batch.
-    Ends with a verdict: whether the run is worth using on these clips, judged without labels by
-    comparing it with raw movement and the base model.
-
     \b
+      la2ds train --project swings
       la2ds train --project swings --max-minutes 30
       la2ds train --run wide --set model.width=384 --set train.steps=4000
       la2ds train --from base --max-minutes 1
       la2ds train --seeds 0,1,2 --engine ray
       la2ds train --run frames --method tcc --input rgb
       torchrun --nproc-per-node 2 --no-python la2ds train
+
+    Needs no labels. An interrupted run resumes where it stopped. A run whose settings changed is
+    refused: choose another --run, or --overwrite. Under torchrun, the processes share every batch.
+    Ends with a verdict: whether the run is worth using on these clips, judged without labels by
+    comparing it with raw movement and the base model.
     """
     from contextlib import nullcontext
 
@@ -120,12 +87,10 @@ def train(
 
     processes = Processes.from_environment()
     first = processes.first
-    with Console(as_json=as_json, quiet=quiet or not first) as console:
-        if engine == "ray" and not seeds:
-            raise UserError("--engine ray trains the runs of several seeds", hint="--seeds 0,1,2")
+    with Console(as_json=here.as_json, quiet=here.quiet or not first) as console:
         if seeds and processes.count > 1:
             raise UserError("--seeds does not run under torchrun", hint="train one --run at a time")
-        opened = open_project(project)
+        opened = here.open()
         preset, chosen = method_recipe(method, preset or start)
         if reads is not None:
             chosen = [*chosen, f"model.input={reads}"]
@@ -156,7 +121,7 @@ def train(
         if repeated := note_on_repetitions(opened):
             console.note(repeated)
         trained = ",".join(result.run for result in results)
-        evaluate = on_project("la2ds evaluate", project)
+        evaluate = on_project("la2ds evaluate", here.project)
         evaluate += f" --run{'s' * bool(seeds)} {trained}"
         console.next(in_later_commands(evaluate, shared["config"].model.encoder))
 

@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from la2ds_cli.commands.options import (
-    HERE,
-    DeviceOption,
-    FeaturesOption,
-    JsonOption,
-    MethodOption,
-    ProjectOption,
-    QuietOption,
-    RunOption,
-    open_project,
-)
+from la2ds_cli.commands.options import METHOD, Features, Here, flag, option
 
 if TYPE_CHECKING:
     from la2ds_cli.core.console import Console
@@ -28,73 +18,47 @@ MOST_SHOWN = 20  # clips whose changes of phases.csv are printed
 
 
 def transfer_labels(
-    sources: Annotated[
-        list[str],
-        typer.Option(
-            "--from",
-            metavar="VIDEO,...",
-            help="Labelled clips, which vote, or: labelled (all of them), train, test; repeatable.",
-        ),
-    ],
-    targets: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--to",
-            metavar="VIDEO,...",
-            help="Clips to label, or: all (others), labelled, train, test; repeatable. "
-            "[default: all]",
-        ),
-    ] = None,
-    project: ProjectOption = HERE,
-    run: RunOption = "default",
-    features: FeaturesOption = "auto",
-    method: MethodOption = None,
-    write: Annotated[
-        bool,
-        typer.Option(
-            "--write",
-            help="Also add them to the project's phases.csv, marked, and show the changes.",
-        ),
-    ] = False,
-    overwrite: Annotated[
-        bool,
-        typer.Option(
-            "--overwrite",
-            help="With --write: replace labels propagated earlier, never those set by people.",
-        ),
-    ] = False,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", metavar="DIR", help="Folder for the tables; default results/transfer."
-        ),
-    ] = None,
-    device: DeviceOption = "auto",
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
+    sources: list[str] = option(
+        "VIDEO,...",
+        "Labelled clips, which vote, or: labelled (all of them), train, test; repeatable.",
+        ...,
+        "--from",
+    ),
+    targets: list[str] | None = option(
+        "VIDEO,...",
+        "Clips to label, or: all (others), labelled, train, test; repeatable. [default: all]",
+        None,
+        "--to",
+    ),
+    method: str | None = METHOD,
+    write: bool = flag(
+        "--write", "Also add them to the project's phases.csv, marked, and show the changes."
+    ),
+    overwrite: bool = flag(
+        "--overwrite", "With --write: replace labels propagated earlier, never those set by people."
+    ),
+    out: Path | None = option("DIR", "Folder for the tables; default results/transfer."),
+    *,
+    how: Features,
+    here: Here,
 ) -> None:
     """Propagate the phases of labelled clips to other clips.
+
+    \b
+      la2ds transfer-labels --from anna --project swings
+      la2ds transfer-labels --from labelled --to all --write --project swings
 
     Each labelled clip is aligned with each other clip, which maps its phases onto it; several vote
     on every boundary. Writes phases.csv, boundaries.csv (time, interval, confidence, votes) and
     frames.csv to results/transfer. Propagated labels are marked, and never used as ground truth.
     --write keeps labels set by people, withholds degenerate ones, and backs up phases.csv.
-
-    \b
-      la2ds transfer-labels --from anna --project swings
-      la2ds transfer-labels --from labelled --to all --write --project swings
     """
-    from la2ds_cli.alignment.request import AlignRequest
     from la2ds_cli.core.batch import batch_exit_code
-    from la2ds_cli.core.console import Console
-    from la2ds_cli.core.errors import UserError
     from la2ds_cli.labels.propagate import propagate_labels
 
-    if overwrite and not write:
-        raise UserError("--overwrite replaces nothing without --write", hint="add --write")
-    with Console(as_json=as_json, quiet=quiet) as console:
-        opened = open_project(project)
-        request = AlignRequest(opened.config(), run, features, method, device)
+    with here.console() as console:
+        opened = here.open()
+        request = how.request(opened, method=method)
         folder = out or opened.results_dir("transfer")
         result = propagate_labels(
             opened,

@@ -60,7 +60,7 @@ def live_poses(
     """
     if config.subject in HANDS:
         raise UserError(
-            "--live follows a body, but poses.subject asks for a hand",
+            "la2ds live follows a body, but poses.subject asks for a hand",
             hint="choose another subject under [poses] in project.toml",
         )
     config = replace(_networks_of(config, reference), batch_size=1)

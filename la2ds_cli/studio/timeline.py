@@ -1,4 +1,4 @@
-"""The Timeline page: many clips on one timeline, made by `la2ds align --all`; up to sixteen of them
+"""The Timeline page: many clips on one timeline, made by `la2ds timeline`; up to sixteen of them
 play in step."""
 
 from __future__ import annotations
@@ -253,7 +253,7 @@ def make_arguments(project: Project, asked: Mapping[str, Any]) -> tuple[str, lis
     if first is not None:
         (first,) = named_to_command([posed_clip(project, str(first)).id])
         which, name = [*which, f"--reference={first}"], f"{name}-by-{_digest(first)}"
-    return name, ["align", "--all", *which, *_written(project, name)]
+    return name, ["timeline", *which, *_written(project, name)]
 
 
 def _written(project: Project, name: str) -> list[str]:
@@ -282,7 +282,7 @@ async def _video(request: Request) -> Response:
     if result.named:
         which.append(f"--reference={result.clock.video.id}")
     video = f"--video={path.with_suffix('.mp4')}"
-    arguments = ["align", "--all", *which, video, *_written(project, path.stem)]
+    arguments = ["timeline", *which, video, *_written(project, path.stem)]
     return _started(studio, path.stem, arguments, f"the video of the timeline {path.stem}")
 
 

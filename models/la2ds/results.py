@@ -162,7 +162,7 @@ class Timeline:
         return float(np.interp(row, np.arange(len(placed.time)), placed.time)[0])
 
     def save(self, *files: str | Path, video: str | Path | None = None) -> list[Path]:
-        """Write pictures and tables as `la2ds align --all --out` does, and a video as `--video`.
+        """Write pictures and tables as `la2ds timeline --out` does, and a video as `--video`.
 
         Returns the paths; without `files`, a picture, a table and a JSON file go to
         results/timeline of the project. Raises UserError (exit 2) for another ending, and for a
@@ -181,7 +181,7 @@ class Timeline:
         return list(write_timeline(self._project, result, targets, Progress()).files)
 
     def to_json(self) -> dict[str, Any]:
-        """The document that `la2ds align --all --json` prints."""
+        """The document that `la2ds timeline --json` prints."""
         return self._result.to_json()
 
     def to_frame(self) -> Any:

@@ -172,7 +172,7 @@ def align_all(
     device: DeviceName = "auto",
     verbose: bool = False,
 ) -> Timeline:
-    """Put many clips of one movement on one timeline, as `la2ds align --all` does.
+    """Put many clips of one movement on one timeline, as `la2ds timeline` does.
 
     clips: video files, or names of clips of the project, of any lengths and frame rates; None = all
     that have poses, or those of `group`, a value of the column `group` of videos.csv. reference:

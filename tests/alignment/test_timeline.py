@@ -355,7 +355,7 @@ def test_too_few_clips_and_other_methods_are_refused(project: Project, tmp_path:
 
 def test_the_command_writes_figure_table_and_json(project: Project, tmp_path: Path):
     out = [tmp_path / f"t{kind}" for kind in (".png", ".csv", ".json")]
-    arguments = ["align", "--all", "--project", str(project.root), "--features", "pose"]
+    arguments = ["timeline", "--project", str(project.root), "--features", "pose"]
     done = CliRunner().invoke(app, [*arguments, *(f"--out={path}" for path in out)])
     assert done.exit_code == 0, done.output
     assert "6 clips on the timeline of" in done.output
@@ -370,14 +370,16 @@ def test_the_command_writes_figure_table_and_json(project: Project, tmp_path: Pa
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["clip0", "clip1", "clip2"], "two clips"),
-        (["clip0"], "two clips"),
-        (["clip0", "clip1", "--group", "a"], "--group needs --all"),
-        (["--all", "--repetition", "all"], "cannot be combined with --all"),
-        (["--all", "clip0", "--group", "a"], "--group chooses the clips"),
+        (["align", "clip0", "clip1", "clip2"], "unexpected extra argument"),
+        (["align", "clip0"], "Missing argument 'B'"),
+        (["align", "clip0", "clip1", "--group", "a"], "No such option: --group"),
+        (["align", "--all"], "No such option: --all"),
+        (["timeline", "--repetition", "all"], "No such option: --repetition"),
+        (["timeline", "clip0", "--group", "a"], "--group cannot be combined with CLIP"),
+        (["timeline", "clip0", "clip1", "--method", "linear"], "by the method dtw only"),
     ],
 )
 def test_options_that_contradict_each_other(project: Project, arguments: list[str], message: str):
-    done = CliRunner().invoke(app, ["align", *arguments, "--project", str(project.root)])
+    done = CliRunner().invoke(app, [*arguments, "--project", str(project.root)])
     assert done.exit_code == ExitCode.USAGE
     assert message in " ".join(done.output.split())

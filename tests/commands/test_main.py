@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from la2ds_cli import __version__
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.main import _app_for, app
+from la2ds_cli.main import COMMANDS, _app_for, app
 
 ROOT = Path(__file__).parents[2]
 RUNNER = CliRunner()
@@ -200,11 +204,31 @@ def test_a_closed_pipe_is_no_error():
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("group", [[], ["import"], ["models"], ["datasets"]])
-def test_no_description_of_a_command_is_cut_on_a_terminal_of_80_columns(
-    group: list[str], monkeypatch
-):
-    result = RUNNER.invoke(app, [*group, "--help"], terminal_width=78)  # Click leaves two free
-    assert result.exit_code == 0
-    commands = result.output.split("Commands:")[1]
-    assert [line for line in commands.splitlines() if line.rstrip().endswith("...")] == []
+def _every_command(command: Any, path: list[str]) -> Iterator[tuple[list[str], Any]]:
+    yield path, command
+    for name, child in getattr(command, "commands", {}).items():
+        yield from _every_command(child, [*path, name])
+
+
+EVERY = dict((" ".join(path), command) for path, command in _every_command(get_command(app), []))
+
+
+@pytest.mark.parametrize("path", EVERY)
+def test_every_line_of_help_fits_80_columns_and_the_first_use_comes_first(path: str):
+    text = RUNNER.invoke(
+        app, [*path.split(), "--help"], prog_name="la2ds", env={"COLUMNS": "200"}
+    ).stdout
+    assert [line for line in text.splitlines() if len(line) > 80] == []
+    assert not re.search(r"^  [a-z].*\.\.\.$", text, re.MULTILINE)  # no description is cut off
+    paragraphs = EVERY[path].help.split("\n\n")
+    assert paragraphs[1].startswith("\b\n"), "after the first sentence, the most common use"
+    assert f"  la2ds {path}".rstrip() in paragraphs[1]
+
+
+def test_the_list_of_commands_has_every_command_in_its_group():
+    text = RUNNER.invoke(app, ["--help"]).stdout
+    headings = [f"{title}:" for title in COMMANDS]
+    assert [line for line in text.splitlines() if line in headings] == headings
+    for group in COMMANDS.values():
+        for name in group:
+            assert re.search(rf"^  {name} ", text, re.MULTILINE)

@@ -98,7 +98,7 @@ def test_a_hand_is_no_subject(tmp_path: Path):
     config = PosesConfig(subject="left-hand")
     a = sequence(np.linspace(0, 1, 20))
     with (
-        pytest.raises(UserError, match="--live") as error,
+        pytest.raises(UserError, match="la2ds live") as error,
         live_poses(project, config, a, "cpu", Progress()),
     ):
         pass

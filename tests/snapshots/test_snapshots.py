@@ -14,7 +14,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 from typer import Typer
 from typer.main import get_command
@@ -97,16 +97,14 @@ def _command_lines(group: Typer, path: str) -> Iterator[str]:
         params = _group(group).commands[command.name].params
         # The name in the code may change; that on the command line may not.
         shown = {p.name: p.opts[0] if p.opts[0].startswith("-") else p.metavar for p in params}
-        hints = get_type_hints(command.callback, include_extras=True)
-        defaults = inspect.signature(command.callback).parameters
-        for name in (name for name in hints if name != "return"):
-            kind, *extra = get_args(hints[name])
+        for name, given in inspect.signature(command.callback, eval_str=True).parameters.items():
+            kind, info = given.annotation, given.default
             text = kind.__name__ if isinstance(kind, type) else str(kind).replace("typing.", "")
             facts = [text.replace("pathlib._local.", "pathlib.")]  # the module in Python 3.13
-            facts += [type(info).__name__.removesuffix("Info").lower() for info in extra[:1]]
-            facts += ["required"] * (defaults[name].default is inspect.Parameter.empty)
+            facts += [type(info).__name__.removesuffix("Info").lower()]
+            facts += ["required"] * (info.default is ...)
             for limit in ("min", "max"):
-                value = getattr(extra[0], limit, None)
+                value = getattr(info, limit, None)
                 facts += [f"{limit}={value}"] * (value is not None)
             yield f"    {shown[name]}: {', '.join(facts)}"
     for child in group.registered_groups:
@@ -129,7 +127,7 @@ def test_the_groups_of_help():
         )
         lines += [
             f"== {' '.join(['la2ds', *group])}",
-            *text[text.index("Commands:") :].splitlines(),
+            *text[text.index("First steps:" if not group else "Commands:") :].splitlines(),
         ]
         lines.append("")
     assert not [line for line in lines if line.endswith("...")]  # no description is cut off

@@ -120,10 +120,10 @@ def test_the_commands_are_those_of_the_form(project: Project) -> None:
     project.videos_path.write_text("\n".join([text[0], *(",".join(row) for row in rows)]) + "\n")
     name, arguments = make_arguments(project, {})
     assert name == "timeline"
-    assert arguments[:2] == ["align", "--all"]
+    assert arguments[0] == "timeline"
     assert [a for a in arguments if a.startswith("--group")] == []
     name, arguments = make_arguments(project, {"group": "ben", "reference": "c"})
-    assert arguments[2:4] == ["--group=ben", "--reference=c"]
+    assert arguments[1:3] == ["--group=ben", "--reference=c"]
     assert name.startswith("group-ben-by-")
     plain = make_arguments(project, {"group": "anna b"})[0]
     assert plain.startswith("group-anna-b-")  # another name than that of a group `anna-b`

@@ -145,7 +145,7 @@ def test_of_many_clips_the_reference_and_some_others_are_shown(tmp_path: Path):
 
 def test_the_command_writes_the_video_beside_the_other_files(project: Project, tmp_path: Path):
     out, video = tmp_path / "t.csv", tmp_path / "grid.mp4"
-    arguments = ["align", "--all", "--project", str(project.root), "--features", "pose"]
+    arguments = ["timeline", "--project", str(project.root), "--features", "pose"]
     arguments += ["--reference", "ben", "--out", str(out), "--video", str(video)]
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, done.output
@@ -163,9 +163,6 @@ def test_names_that_are_refused(project: Project, tmp_path: Path):
     assert caught.value.exit_code == ExitCode.USAGE
     with pytest.raises(UserError, match="belongs to the project"):
         check_video(project, tmp_path / "anna.mp4")
-    done = CliRunner().invoke(app, ["align", "anna", "ben", "--video", "x.mp4"])
-    assert done.exit_code == ExitCode.USAGE
-    assert "--video needs --all" in done.output
 
 
 def test_a_video_that_cannot_be_written_is_one_error(project: Project, tmp_path: Path):

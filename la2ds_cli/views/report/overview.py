@@ -296,8 +296,8 @@ def timelines(project: Project) -> list[dict[str, Any]]:
 
 
 def timeline(path: Path) -> dict[str, Any]:
-    """What views/report/timeline.html says about a document of `align --all`: its figure, if a PNG
-    was written with it, and its clips; or the problem with it."""
+    """What views/report/timeline.html says about a document of `la2ds timeline`: its figure, if a
+    PNG was written with it, and its clips; or the problem with it."""
     try:
         one = _timeline(path, json.loads(regular_file.text(path)))
     except artifact.FOREIGN as error:

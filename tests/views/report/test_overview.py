@@ -93,7 +93,7 @@ def test_a_timeline_is_shown_with_its_figure_and_its_clips(tmp_path: Path, open_
     names = ("anna", "ben", "carl")
     for seed, (name, length, fps) in enumerate(zip(names, (40, 63, 52), (20, 30, 26), strict=True)):
         add_sequence(project, name, sequence(warped_phase(length, seed), fps=fps))
-    assert "la2ds align --all" in write_overview(project).file.read_text("utf-8")
+    assert "la2ds timeline" in write_overview(project).file.read_text("utf-8")
     result = align_all(project, names, AlignRequest(project.config(), features="pose"))
     result = write_timeline(project, result, [], Progress())
     folder = project.results_dir("timeline")

@@ -1,15 +1,15 @@
-"""`la2ds align --live`: where in A a live performer is."""
+"""`la2ds live`: where in A a live performer is."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from la2ds_cli.commands.options import open_for_clips
+from la2ds_cli.commands.options import CLIP_A, Features, Here, argument, flag, option
 
 if TYPE_CHECKING:
     from la2ds_cli.alignment.live import LiveEstimate, LiveFilter
@@ -53,15 +53,28 @@ class Followed:
         self.seen.append(joints is not None)
 
 
-def refuse_beside_live(options: Sequence[str]) -> None:
-    """Raises UserError (exit 2) for options that need two complete clips."""
-    from la2ds_cli.core.errors import UserError
+def live(
+    a: str = CLIP_A,
+    source: str = argument("SOURCE", "A video, a clip of the project, or camera:0."),
+    out: list[Path] | None = option("FILE", "Write .png, .svg, .pdf, .csv or .json; repeatable."),
+    every_frame: bool = flag("--every-frame", "Use every frame of a file, not in real time."),
+    *,
+    how: Features,
+    here: Here,
+) -> None:
+    """Follow a live performer through clip A.
 
-    if options:
-        raise UserError(
-            f"{options[0]} cannot be combined with --live",
-            hint="leave it out, or align the two clips once SOURCE is recorded",
-        )
+    \b
+      la2ds live anna.mp4 camera:0 --project swings
+      la2ds live anna.mp4 ben.mp4 --every-frame --json
+
+    Reports, for each frame of SOURCE as it plays, where in A the performer is and how sure that
+    is. --json prints a line of JSON for each frame, and a summary at the end. Ctrl-C ends it.
+    --out writes the alignment of A with all that was seen, by --run and --features.
+    """
+    with here.console() as console:
+        opened = here.clips((a,), console)
+        _run(console, opened, (a, source), how.request(opened), out or [], every_frame=every_frame)
 
 
 def _file_of(project: Project, source: str) -> str:
@@ -72,11 +85,11 @@ def _file_of(project: Project, source: str) -> str:
     return source if clip is None else str(project.source(clip))
 
 
-def run_live(
+def _run(
     console: Console,
-    root: Path,
+    project: Project,
     clips: tuple[str, str],
-    request_for: Callable[[Project], AlignRequest],
+    request: AlignRequest,
     out: Sequence[Path],
     *,
     every_frame: bool,
@@ -97,8 +110,7 @@ def run_live(
     from la2ds_cli.views.alignment_files import alignment_targets, write_alignment
 
     a, source = clips
-    project = open_for_clips(root, (a,), console)
-    request, targets = request_for(project), alignment_targets(project, out)
+    targets = alignment_targets(project, out)
     if targets and (request.features == "model" or request.run != DEFAULT_RUN):
         # A missing run is said now: after the performance, what was seen would be lost.
         choose_features(project, request.run, request.features)
@@ -112,8 +124,9 @@ def run_live(
     except ValueError as error:
         raise UserError(f"{a}: {error}", exit_code=ExitCode.UNUSABLE) from error
     with live_poses(project, settings, pose, request.device, progress) as poses:
-        live = LiveFilter(reference, poses.skeleton)
-        followed = follow(console, player, poses, live, keep=bool(targets))
+        followed = follow(
+            console, player, poses, LiveFilter(reference, poses.skeleton), keep=bool(targets)
+        )
     if player.cut_off:
         progress.note(player.cut_off)
     result = None
@@ -124,7 +137,7 @@ def run_live(
     elif targets:
         progress.note("no file was written: too few frames show a person")
     summary = summarise(clips, player, followed, result)
-    console.record({"schema_version": SCHEMA_VERSION, "command": "align", "summary": summary})
+    console.record({"schema_version": SCHEMA_VERSION, "command": "live", "summary": summary})
     show(console, summary)
     if not any(followed.seen):
         raise UserError(

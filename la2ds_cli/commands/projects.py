@@ -1,0 +1,134 @@
+"""How commands find or create the project, and what they print of it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from la2ds_cli.core.batch import ItemResult
+    from la2ds_cli.core.console import Console
+    from la2ds_cli.core.project import Project
+
+
+def on_project(command: str, root: Path) -> str:
+    """A command on the project at `root`, to be typed as it is."""
+    return f"{command} --project {shlex.quote(str(root))}"
+
+
+def open_project(root: Path) -> Project:
+    """The project at `root`. Raises UserError (exit 2) if there is none."""
+    from la2ds_cli.core.project import Project
+
+    return Project.open(root)
+
+
+def open_or_create(root: Path, console: Console) -> Project:
+    """The project at `root`; created there, with a note, if there is none. A new project is removed
+    if the command ends without having put anything into it, such as one that fails on its other
+    arguments, so that a mistyped folder does not become an empty project."""
+    from la2ds_cli.core.project import PROJECT_FILE, Project
+
+    if (root / PROJECT_FILE).exists():
+        return Project.open(root)
+    console.note(f"new project in {root.resolve()}")
+    before = {path.name for path in root.iterdir()} if root.is_dir() else None
+    project = Project.create(root)
+
+    def end() -> None:
+        if _take_back(project.root, PROJECT_FILE, before):
+            console.note("no project was created, since nothing was added to it")
+
+    console.at_end(end)
+    return project
+
+
+def _take_back(root: Path, project_file: str, before: set[str] | None) -> bool:
+    """Remove what Project.create and its locks wrote, unless something else was made or another
+    command uses it; whether that was done. before: what was in the folder, None if it is new."""
+    from filelock import FileLock
+
+    with suppress(OSError):  # a lock that another command holds is one, too
+        made = {path.name for path in root.iterdir()} - (before or set())
+        locks = list((root / "logs").iterdir()) if "logs" in made else []
+        if not made <= {project_file, "logs"} or any("lock" not in path.name for path in locks):
+            return False
+        for path in locks:
+            with FileLock(path, timeout=0):
+                pass
+        for path in (*locks, root / project_file):
+            path.unlink(missing_ok=True)
+        folders = ["logs"] * ("logs" in made) + [""] * (before is None)
+        for folder in folders:
+            (root / folder).rmdir()
+        return True
+    return False
+
+
+def open_or_create_for(root: Path, names: Sequence[str], console: Console) -> Project:
+    """open_or_create, but a new project needs at least one name that refers to something.
+
+    names: files, folders, patterns, lists or URLs. Raises UserError (exit 3) if there is no project
+    and none of them exists, so that a mistyped folder does not become an empty project.
+    """
+    from la2ds_cli.core.project import PROJECT_FILE
+
+    if names and not (root / PROJECT_FILE).exists():
+        from la2ds_cli.poses.sources import stands_for_clips
+        from la2ds_cli.video.media_files import unreadable
+
+        if not any(stands_for_clips(name) for name in names):
+            folder = _is(Path.is_dir, names[0])
+            what = "no video and no images in the folder" if folder else "no such file:"
+            hint = "check the spelling of the path; no project was created"
+            raise unreadable(f"{what} {names[0]}", hint, "V006")
+    return open_or_create(root, console)
+
+
+def open_for_clips(root: Path, names: Sequence[str], console: Console) -> Project:
+    """The project at `root`, created if there is none and all clips are files.
+
+    Raises UserError (exit 3) if there is none and a clip does not exist that was probably meant to
+    be a file: another is one, or a name ends as those of videos do.
+    """
+    from la2ds_cli.core.clip import VIDEO_SUFFIXES
+    from la2ds_cli.core.project import PROJECT_FILE
+    from la2ds_cli.video.media_files import unreadable
+
+    files = [name for name in names if _is(Path.is_file, name)]
+    if len(files) == len(names):
+        return open_or_create(root, console)
+    gone = [name for name in names if not _is(Path.exists, name)]
+    meant = files or any(Path(name).suffix.lower() in VIDEO_SUFFIXES for name in gone)
+    if meant and gone and not (root / PROJECT_FILE).exists():
+        raise unreadable(f"no such file: {gone[0]}", "check the spelling of the path", "V006")
+    return open_project(root)
+
+
+def _is(test: Callable[[Path], bool], name: str) -> bool:
+    try:
+        return test(Path(name))
+    except OSError:  # a name longer than the system allows; reading it will say so
+        return False
+
+
+def show_batch(
+    console: Console,
+    command: str,
+    project: Project,
+    results: Sequence[ItemResult],
+    *,
+    paths: bool = False,
+    **also: object,
+) -> bool:
+    """Print the outcome of a batch; whether anything is usable. paths: also print those written.
+    also: further keys of the JSON document."""
+    console.items(results)
+    usable = [result for result in results if result.usable]
+    for result in usable if paths else ():
+        console.line(result.path)
+    console.document(command, {"project": project.root, **also, "items": results})
+    return bool(usable)

@@ -1,0 +1,70 @@
+"""The table of options that need each other or exclude each other, on every command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from la2ds_cli.commands.conflicts import NEEDS, OR, RULES, Rule
+from la2ds_cli.core.errors import ExitCode
+from la2ds_cli.core.project import Project
+from la2ds_cli.main import app
+
+# What stands for the arguments that a command needs; the values are never looked at.
+WHOLE = {"align": ["a", "b"], "compare": ["a"], "reproduce": ["table4"], "pull": []}
+WHOLE |= {"transfer-labels": ["--from", "a"]}
+
+
+_VALUES = {"--features": "pose", "--view": "mirrored"}
+
+
+def command_of(rule: Rule) -> tuple[list[str], Any]:
+    """The words that call it, and the command."""
+    top: Any = get_command(app)
+    if rule.command == "pull":
+        return ["models", "pull"], top.commands["models"].commands["pull"]
+    return [rule.command], top.commands[rule.command]
+
+
+def _names(param: Any) -> list[str]:
+    return [param.metavar] if param.param_type_name == "argument" else param.opts
+
+
+def given(command: Any, term: str) -> list[str]:
+    """The words of a command line by which a term of a rule holds."""
+    name, _, value = term.partition("=")
+    (param,) = [p for p in command.params if name in _names(p)]
+    if param.param_type_name == "argument":
+        return [value or "x"]
+    if param.is_flag:
+        return [name]
+    return [name, value or _VALUES.get(name, "1")]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda r: f"{r.command} {r.first} {r.rule} {r.other}")
+def test_a_command_line_that_breaks_a_rule_is_one_sentence(
+    rule: Rule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    words, command = command_of(rule)
+    first, other = given(command, rule.first), given(command, rule.other)
+    own = [] if rule.other.startswith("TABLE=") else WHOLE.get(rule.command, [])
+    for broken in {NEEDS: [first], OR: [[], [*first, *other]]}.get(rule.rule, [[*first, *other]]):
+        result = CliRunner().invoke(app, [*words, *own, *broken])
+        assert result.exit_code == ExitCode.USAGE, result.output
+        error, hint = result.stderr.splitlines()
+        assert rule.first in error
+        assert rule.other.removeprefix("TABLE=") in error
+        assert hint == f"hint: {rule.hint}"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_value_that_is_the_default_counts_as_not_given(tmp_path: Path):
+    Project.create(tmp_path)
+    line = ["report", "--project", str(tmp_path), "--features"]
+    assert CliRunner().invoke(app, [*line, "auto"]).exit_code == ExitCode.OK
+    assert CliRunner().invoke(app, [*line, "pose"]).exit_code == ExitCode.USAGE
