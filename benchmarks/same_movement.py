@@ -38,10 +38,10 @@ from la2ds_cli.alignment.viewpoint import choose_view
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.body_joints import body_joints
-from la2ds_cli.formats.file_clip import ImportOptions, to_sequence
-from la2ds_cli.formats.penn_action import import_penn_action
 from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.features.viewpoint import movements, possible_views, seen
+from la2ds_cli.formats.file_clip import ImportOptions, to_sequence
+from la2ds_cli.formats.penn_action import import_penn_action
 from la2ds_cli.formats.wide_csv import read_clips
 
 ACTIONS = ("baseball_swing", "bench_press", "bowl", "golf_swing", "jumping_jacks")

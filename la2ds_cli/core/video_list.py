@@ -4,12 +4,9 @@
 
 from __future__ import annotations
 
-import csv
-import gc
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from operator import attrgetter, itemgetter
@@ -17,7 +14,7 @@ from pathlib import Path
 from typing import Any, overload
 
 from la2ds_cli.core import regular_file
-from la2ds_cli.core.clip import VIDEO_COLUMNS, Video, are_plain_ids, check_columns, video_parser
+from la2ds_cli.core.clip import VIDEO_COLUMNS, Video, check_columns, video_parser
 from la2ds_cli.core.csv_tables import read_table
 from la2ds_cli.core.errors import ExitCode, UserError
 
@@ -64,8 +61,7 @@ def read_videos(path: Path) -> Videos:
     line, and one whose id another clip has."""
     hint = "correct the line, or delete it and extract or import its clip again; columns: "
     hint += ",".join(VIDEO_COLUMNS)
-    with _many_objects():
-        return _plain_rows(path) or Videos.of(_different_rows(path, hint))
+    return Videos.of(_different_rows(path, hint))
 
 
 def own_columns(path: Path) -> tuple[list[str], dict[str, list[str]]]:
@@ -111,62 +107,9 @@ def _different_rows(path: Path, hint: str) -> list[Video]:
     return list(rows.values())
 
 
-def _plain_rows(path: Path) -> Videos | None:
-    """The rows of a table without quotes or anything else that must be decoded, as la2ds writes
-    most tables, in a fifth of the time; None for any other table, and for one with an invalid row
-    or an id in two rows.
-
-    A line is cut after its first three columns. The rest is the same for many clips, so each such
-    text is checked once.
-    """
-    try:
-        text = regular_file.content(path).decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError):
-        return None
-    # Cells in quotes, other ends of lines, marks of formulas, encoded paths: see csv_tables.
-    marked = "'" in text and (",'" in text or "\n'" in text)
-    if marked or '"' in text or "\r" in text or "\0" in text or ",file:" in text:
-        return None
-    header, *lines = text.removesuffix("\n").split("\n")
-    if max(map(len, lines), default=0) > csv.field_size_limit():
-        return None
-    columns = header.split(",")
-    cells = [line.split(",", _WRITTEN) for line in lines]
-    if columns[:_WRITTEN] != [*VIDEO_COLUMNS[:_WRITTEN]] or set(map(len, cells)) != {_WRITTEN + 1}:
-        return None
-    ids, paths, digests, rest = zip(*cells, strict=True)
-    if "" in paths or "" in digests or not are_plain_ids(ids) or len(set(ids)) < len(ids):
-        return None
-    try:
-        parse = _parser(columns)
-        values = {text: _values_of(text, parse, len(columns)) for text in set(rest)}
-    except (KeyError, ValueError):
-        return None
-    return Videos(ids, paths, digests, [values[text] for text in rest])
-
-
-def _values_of(text: str, parse: Callable[[Sequence[str]], Video], width: int) -> tuple[Any, ...]:
-    cells = ["-"] * _WRITTEN + text.split(",")
-    if len(cells) != width:
-        raise ValueError("a different number of cells")
-    return _values(parse(cells))
-
-
 def _parser(columns: Sequence[str]) -> Callable[[Sequence[str]], Video]:
     check_columns(columns)
     return video_parser(columns)
-
-
-@contextmanager
-def _many_objects() -> Iterator[None]:
-    """For creating very many long-lived objects: pauses garbage collection meanwhile."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 # --- finding a clip -------------------------------------------------------------------------------

@@ -11,8 +11,8 @@ import pytest
 from safetensors import safe_open
 
 from la2ds_cli.alignment.align import find_alignment
-from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.confidence import Certainty
+from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.same_movement import (
     DOUBTED,
     REFUSED,
