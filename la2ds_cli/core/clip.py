@@ -38,15 +38,7 @@ def check_id(name: str) -> None:
 
 
 _ID_BYTES = 120  # two ids and a few letters make the name of a result, of at most 255 bytes
-_PLAIN = rf"[A-Za-z0-9_-][A-Za-z0-9_.-]{{0,{_ID_BYTES - 1}}}"  # nearly all of them
-_PLAIN_ID, _PLAIN_LINES = re.compile(_PLAIN), re.compile(rf"(?:{_PLAIN}\n)*+")
-
-
-def are_plain_ids(names: Sequence[str]) -> bool:
-    """Whether check_id accepts each of very many names because they consist only of letters,
-    digits, hyphens, dots and underscores."""
-    lines = "\n".join([*names, ""])
-    return lines.count("\n") == len(names) and _PLAIN_LINES.fullmatch(lines) is not None
+_PLAIN_ID = re.compile(rf"[A-Za-z0-9_-][A-Za-z0-9_.-]{{0,{_ID_BYTES - 1}}}")  # nearly all of them
 
 
 @dataclass(frozen=True, slots=True)
