@@ -30,7 +30,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.table import Cell, Column, Row, Table, markdown
 
 DOCS = Path(__file__).parents[1] / "docs"
-PAGE, PICTURE = DOCS / "results" / "camera.md", DOCS / "images" / "camera.svg"
+PAGE, PICTURE = DOCS / "results" / "camera.md", DOCS / "images" / "camera.png"
 
 
 def measured(pair: Pair) -> dict[str, Any]:
@@ -86,18 +86,24 @@ def draw(rows: Mapping[str, Sequence[dict[str, Any]]], out: Path) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 3.2), layout="constrained")
-    panels = {"walking": (ANGLES, "{}°"), "rendered performers": (TURNS, "{}°, in the image")}
-    for number, (title, (angles, name)) in enumerate(panels.items()):
-        axes = figure.add_subplot(1, 2, number + 1, title=title, xlabel="angle between the cameras")
-        for view, label, colour in (
-            ("filmed", "as filmed", "#d95f02"),
-            ("auto", "nearest view", "#1f77b4"),
-        ):
-            error = [figures(rows[name.format(angle)], view)[0] for angle in angles]
-            axes.plot(angles, error, "o-", ms=3, color=colour, label=label)
+    panels = (
+        ("walking", ANGLES, {"": ("filmed", "auto")}),
+        (
+            "rendered performers",
+            TURNS,
+            {", in the image": ("filmed", "auto"), ", with joints in metres": ("auto",)},
+        ),
+    )
+    for number, (title, angles, lines) in enumerate(panels):
+        axes = figure.add_subplot(1, 2, number + 1, title=title, xlabel="degrees between cameras")
+        for name, views in lines.items():
+            for view in views:
+                error = [figures(rows[f"{angle}°{name}"], view)[0] for angle in angles]
+                label = ("nearest view" if view == "auto" else "as filmed") + name
+                axes.plot(angles, error, "o-", ms=3, label=label)
         axes.set(xticks=range(0, 181, 30), ylim=(0, None), ylabel="mean error, % of B")
         axes.grid(color="#e4e4e4")
-    figure.axes[0].legend(frameon=False)
+        axes.legend(frameon=False, fontsize=8)
     figure.savefig(out)
 
 

@@ -177,14 +177,14 @@ def values(pairs: Sequence[dict[str, Any]], name: str) -> FloatArray:
 
 
 def figures(rows: Sequence[dict[str, Any]]) -> FloatArray:
-    """Held, width, sure and wrong of sure by two clips alone, the same through references, and how
-    often a moment that B does not show is called sure: (9,), in %."""
+    """Held, width, sure, and sure but wrong by two clips alone, the same through references, and
+    how often a moment that B does not show is called sure: (9,), in %."""
     found = []
     for name in ("alone", "references"):
         every = values(rows, name)
         _, width, held, sure, wrong = every[np.isfinite(every[:, 0])].T
-        among = wrong[sure > 0].mean() if sure.any() else np.nan
-        found += [100 * held.mean(), np.median(width), 100 * sure.sum() / len(every), 100 * among]
+        both = [100 * one.sum() / len(every) for one in (sure, sure * wrong)]
+        found += [100 * held.mean(), np.median(width), *both]
     cut = [one for row in rows for one in row["outside"]]
     return np.array([*found, 100 * float(np.mean(cut)) if cut else np.nan])
 
@@ -193,22 +193,30 @@ def table(after: dict[str, Any], before: dict[str, Any]) -> list[str]:
     names = ("held", "width", "sure", "wrong of sure")
     columns = [Column("", kind="name"), Column("events")]
     columns += [Column(f"{how}: {n}") for how in ("alone", "references") for n in names]
-    columns += [Column("outside B, yet sure")]
+    columns += [Column("outside B"), Column("yet sure")]
     found = {title: figures(rows) for title, rows in after.items()}
     former = {title: figures(rows) for title, rows in before.items()}
-    lines = []
-    for title, values in found.items():
-        events = str(sum(len(row["alone"]) for row in after[title]))
-        lines.append((title, events, former.get(title), values))
-    means = [np.nanmean(list(one.values()), axis=0) if one else None for one in (former, found)]
-    lines.append(("mean of the rows", "", *means))
+    lines = [(title, former.get(title), one) for title, one in found.items()]
+    means = [np.nanmean(list(one.values()), axis=0) for one in (former or found, found)]
+    lines.append(("mean of the rows", means[0] if former else None, means[1]))
     rows = []
-    for title, events, old, new in lines:
-        cells = [shown(value) for value in new]
+    for title, old, new in lines:
+        counted = after.get(title, [row for pairs in after.values() for row in pairs])
+        cells = as_shown(new)
         if old is not None:
-            cells = [f"{shown(was)} → {text}" for was, text in zip(old, cells, strict=True)]
-        rows.append(Row([Cell(title), Cell(events), *map(Cell, cells)]))
+            cells = [f"{was} → {now}" for was, now in zip(as_shown(old), cells, strict=True)]
+        events, outside = (sum(len(row[of]) for row in counted) for of in ("alone", "outside"))
+        cells[-1:] = [str(outside), cells[-1]]
+        rows.append(Row([Cell(one) for one in (title, str(events), *cells)]))
     return markdown(Table(columns, rows))
+
+
+def as_shown(figures: FloatArray) -> list[str]:
+    """The cells of `figures`, with the wrong as a share of the sure."""
+    found = figures.copy()
+    for sure in (2, 6):
+        found[sure + 1] = 100 * found[sure + 1] / found[sure] if found[sure] else np.nan
+    return [shown(value) for value in found]
 
 
 def shown(value: float) -> str:
