@@ -1,268 +1,251 @@
-"""Fit how far the intervals of `align` reach, and measure how often they hold the events that
-people set.
+"""The table of docs/results/confidence.md: how often intervals hold, and how often `sure` is wrong.
 
-    python benchmarks/intervals.py --data HUMAN_EVENTS --work DIR [--pairs 20] [--sets golf,...]
+    python benchmarks/intervals.py DATA --work DIR [--pairs 20] [--before DIR] [--sets golf,...]
 
-The data sets and the two halves of their people are those of human_labels.py, and so are the runs
-(preset default, seed 0), which are trained where DIR does not have them. Whole clips are aligned by
-raw poses, the base model and the run's model, each directly and through reference clips. The factor
-(confidence.FLAT) is fitted to the people of one half, all sets and features together, and the
-intervals that it makes are judged by the people of the other half. Replaces what stands between the
-marks of docs/results/confidence.md, and prints the coverage of docs/results/human-labels.md.
+DATA: a folder with human_events, gait and penn_action. The data sets and the two halves of their
+people are those of human_labels.py; of Penn Action, clips of the test part are aligned, whose
+phases a rule finds in the joints; rendered performers come from la2ds_cli/demo. Every pair is
+aligned by the base model alone, through reference clips, and alone with B trimmed at random by up
+to 30 % at either end. What is measured stays in DIR; the same command goes on where it was stopped.
+
+--before: the DIR of another version of la2ds, beside which the table shows this one. It was made by
+the same script with the other version first in PYTHONPATH.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from human_labels import SETS, Fold, Plan, make_folds, numbered, trained, with_interval
+from human_labels import SETS, make_folds
 from page import put_into
 
-from la2ds_cli.alignment import confidence
 from la2ds_cli.alignment.align import find_alignment
-from la2ds_cli.alignment.cache import AlignmentCache
+from la2ds_cli.alignment.confidence import NOMINAL
 from la2ds_cli.alignment.request import AlignRequest
+from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.core import artifact
-from la2ds_cli.core.config import Config
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.artifact import Recipe
+from la2ds_cli.core.clip import Video
+from la2ds_cli.core.config import Config, load_config
+from la2ds_cli.core.project import Project
 from la2ds_cli.core.table import Cell, Column, Row, Table, markdown
-from la2ds_cli.experiments.across_people import Statistic, event_pairs, mean, pool
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.demo.clips import performed
+from la2ds_cli.experiments.across_people import event_pairs
+from la2ds_cli.formats.penn_action import import_penn_action
 
 PAGE = Path(__file__).parents[1] / "docs" / "results" / "confidence.md"
-GRID = tuple(round(0.2 * n, 1) for n in range(3, 13))
-AIM = 0.92  # of all sets together, so that few of the single ones fall below 0.88
-SLOW = ("address", "finish")  # events of golf at which somebody stands still
-FEATURES = {"pose": "raw poses", "base": "base model", "model": "model"}
-REFERENCES = {0: "directly", 40: "consensus"}
+ACTIONS = ("golf_swing", "squat", "pullup", "jumping_jacks")
+NAMES = (*SETS, *(f"penn {action}" for action in ACTIONS), "rendered")
+SHARE, SECONDS = 0.05, 0.1  # of B; a match within the larger one is right
+TRIM = 0.3  # most of B that is cut off at either end
+EVERY = 5  # frames of rendered performers
+MEASURES = ("error", "width", "held", "sure", "wrong")
 
 
 @dataclass(frozen=True)
-class Part:
-    """What was measured by one kind of features, with so many reference clips, on one half of the
-    people of a data set. document: see `measured`."""
+class Case:
+    """Two clips of a project. moments: frames of A, and the frames of B that show the same."""
 
-    fold: Fold
-    half: int
-    features: str
-    references: int
-    document: dict[str, Any]
-
-    @property
-    def events(self) -> list[list[str]]:
-        return self.document["events"]
-
-    def column(self, name: str, flat: float) -> np.ndarray:
-        """(E,) of `held` or `width` at a factor of GRID."""
-        return np.array(self.document[name], float).reshape(-1, len(GRID))[:, GRID.index(flat)]
-
-    def weights(self) -> np.ndarray:
-        """(E,) such that all people of a data set count alike."""
-        people = [[self.fold.person(row[side]) for row in self.events] for side in (1, 2)]
-        count = Counter(people[0]) + Counter(people[1])
-        weight = np.array([1 / count[a] + 1 / count[b] for a, b in zip(*people, strict=True)])
-        return weight / weight.sum()
+    project: Project
+    title: str
+    a: str
+    b: str
+    moments: list[tuple[int, float]]
 
 
-def measured(
-    fold: Fold, features: str, references: int, config: Config, run: str
-) -> dict[str, Any]:
-    """Intervals of whole clips at their events. `events`: rows [kind, a, b, event]; `held` and
-    `width` (% of B) at every factor of GRID; `confidence`; `near`, whether the match is right to
-    5 % of B; `unmatched`: the rows of events without a counterpart. Cached in results/people."""
-    config = replace(config, align=replace(config.align, reference_clips=references))
-    numbers = (confidence.RUN, confidence.SMOOTHED, confidence.STEP, confidence.TIMING, GRID)
-    text = repr([features, run * (features == "model"), config.align, config.evaluate, numbers])
-    key = hashlib.sha256(text.encode()).hexdigest()
-    path = fold.project.results_dir("people") / f"intervals-{features}-{references}.json"
-    document = artifact.read_document(path)
-    if document.get("key") == key:
-        return document
-    request = AlignRequest(config, run, features)  # type: ignore[arg-type]
-    document = {"key": key, **_measure(fold, request)}
-    artifact.write_json(path, document)
-    return document
-
-
-def _measure(fold: Fold, request: AlignRequest) -> dict[str, Any]:
-    names = ("events", "held", "width", "confidence", "near", "unmatched")
-    document: dict[str, Any] = {name: [] for name in names}
-    cache = AlignmentCache()
-    for a, b in event_pairs(fold.project, request.config, fold.kind):
-        cache = cache if cache.a == a.id else AlignmentCache()
-        result = find_alignment(fold.project, a.id, b.id, request, cache=cache)
-        found, length = result.alignment, len(b.pose)
-        bounds = [
-            confidence.interval(result.match.a, result.match.b, found.position, flat)
-            for flat in GRID
-        ]
-        for event in sorted(a.events.keys() & b.events.keys()):
-            frame, truth = a.events[event], b.events[event]
-            row = [fold.kind(a.id, b.id), a.id, b.id, event]
-            if np.isnan(found.position[frame]):
-                document["unmatched"].append(row)
-                continue
-            ends = [(low[frame], high[frame]) for low, high in bounds]
-            document["events"].append(row)
-            document["held"].append([int(low <= truth <= high) for low, high in ends])
-            document["width"].append([round(100 * (high - low) / length, 2) for low, high in ends])
-            document["confidence"].append(round(float(found.confidence[frame]), 4))
-            reach = max(confidence.NEAR * length, 1)
-            document["near"].append(int(abs(truth - found.position[frame]) <= reach))
-    return document
-
-
-def fitted(parts: Sequence[Part]) -> float:
-    """The least factor of GRID whose intervals hold AIM of the events; all parts count alike."""
-    for flat in GRID:
-        held = [np.average(p.column("held", flat), weights=p.weights()) for p in parts]
-        if np.mean(held) >= AIM:
-            return flat
-    return GRID[-1]
-
-
-def covered(
-    parts: Sequence[Part], factor: dict[int, float], kind: str, only: str = ""
-) -> tuple[Statistic, float, int, int]:
-    """Share held (%), with intervals over people, median width, events and unmatched events of the
-    two halves of a set; only: `slow` or `rest`, of golf."""
-    person, counts = numbered([part.fold for part in parts])
-    chosen = []
-    for part in parts:
-        flat = factor[part.half]
-        rows = [
-            (row, held, width)
-            for row, held, width in zip(
-                part.events, part.column("held", flat), part.column("width", flat), strict=True
-            )
-            if not only or (row[3] in SLOW) == (only == "slow")
-        ]
-        chosen.append(tuple(zip(*rows, strict=True)) if rows else ((), (), ()))
-    held = pool([(rows, [100 * one for one in h]) for rows, h, _ in chosen], kind, person)
-    width = pool([(rows, w) for rows, _, w in chosen], kind, person)
-    lost = sum(
-        row[0] == kind and (not only or (row[3] in SLOW) == (only == "slow"))
-        for part in parts
-        for row in part.document["unmatched"]
-    )
-    return mean(held, counts), float(np.median(width.value)), len(held.value), lost
-
-
-def rows_of(parts: Sequence[Part]) -> list[tuple[str, str, str, str]]:
-    """(title, set, kind, only) of the rows of the table."""
-    rows = []
-    for data in dict.fromkeys(part.fold.data for part in parts):
-        for kind in data.kinds:
-            rows.append((data.title(kind), data.name, kind, ""))
-            if data.name == "golf":
-                rows.append(("– address and finish", data.name, kind, "slow"))
+def judged(result: AlignResult, moments: Sequence[tuple[int, float]]) -> FloatArray:
+    """MEASURES of every moment, (E, 5): the error and the width of the interval in % of B, whether
+    the interval holds the truth, whether the match is sure, and whether it is wrong. NaN without a
+    counterpart."""
+    found, time = result.alignment, result.pose_b.time
+    frame, true = np.array(moments, float).reshape(-1, 2).T
+    at = frame.astype(np.int64)
+    position, low, high = (v[at] for v in (found.position, found.low, found.high))
+    off, length = np.abs(true - position), len(time)
+    right = max(SHARE * length, SECONDS / float(np.median(np.diff(time))))
+    sure = found.confidence[at] >= np.float32(NOMINAL)
+    held = (low <= true) & (true <= high)
+    share = 100 / length
+    rows = np.stack([share * off, share * (high - low), held, sure, off > right], axis=1)
+    rows[np.isnan(position)] = np.nan
     return rows
 
 
-def coverage(parts: Sequence[Part], factor: dict[int, float]) -> list[str]:
-    """Held and width by every kind of evidence."""
-    evidence = [(f, r) for f in FEATURES for r in REFERENCES]
-    columns = [Column("", kind="name")]
-    columns += [Column(f"{FEATURES[f]}, {REFERENCES[r]}") for f, r in evidence]
+# --- the data sets -------------------------------------------------------------------------------
+
+
+def cases(name: str, data: Path, work: Path, pairs: int) -> Iterator[Case]:
+    """Pairs of the clips of a set; its projects are made where they are not there yet."""
+    config = load_config(overrides=[f"evaluate.pairs={pairs}", "evaluate.trim_draws=1"])
+    if name in SETS:
+        for fold in make_folds(SETS[name], data / "human_events", work, 0):
+            yield from labelled(fold.project, config, fold.kind, SETS[name].title)
+    elif name == "rendered":
+        yield from rendered(work / name, 2 * pairs)
+    else:
+        action = name.partition(" ")[2]
+        project, penn = Project.create(work / action), data / "penn_action"
+        if not project.videos():
+            import_penn_action(project, penn, action, penn / "phases_kinematic.csv")
+        config = replace(config, evaluate=replace(config.evaluate, pairs=2 * pairs))
+        yield from labelled(project, config, lambda a, b: "all", lambda kind: f"Penn, {action}")
+
+
+def labelled(project: Project, config: Config, kind: Any, title: Any) -> Iterator[Case]:
+    for a, b in event_pairs(project, config, kind):
+        shared = sorted(a.events.keys() & b.events.keys())
+        moments = [(a.events[event], float(b.events[event])) for event in shared]
+        yield Case(project, title(kind(a.id, b.id)), a.id, b.id, moments)
+
+
+def rendered(folder: Path, pairs: int, clips: int = 40, seed: int = 100) -> Iterator[Case]:
+    """Performers of the demo's movement, of whom every second is a training clip."""
+    performers = {f"performer{n:02d}": performed(n, clips, seed, 1.5) for n in range(clips)}
+    project = Project.create(folder)
+    for n, (name, (pose, _)) in enumerate(performers.items()):
+        write(project, name, pose, ("train", "test")[n % 2])
+    tested = list(performers)[1::2]
+    both = [(a, b) for a in tested for b in tested if a != b]
+    for k in sorted(np.random.default_rng(seed).permutation(len(both))[:pairs]):
+        a, b = both[k]
+        phase_a, phase_b = performers[a][1], performers[b][1]
+        true = np.interp(phase_a, phase_b, np.arange(len(phase_b)), np.nan, np.nan)
+        moments = [(t, float(true[t])) for t in range(0, len(true), EVERY) if np.isfinite(true[t])]
+        yield Case(project, "rendered", a, b, moments)
+
+
+def write(project: Project, name: str, pose: PoseSequence, split: str = "test") -> None:
+    project.write_pose(name, pose, Recipe("benchmark", 1, {"clip": name}, {}))
+    row = Video(name, f"{name}.csv", name, len(pose), pose.fps, *pose.size, split)
+    project.add_videos([row])
+
+
+# --- measuring -----------------------------------------------------------------------------------
+
+
+def measured(case: Case, rng: np.random.Generator) -> dict[str, Any]:
+    """`alone` and `references`: MEASURES of every moment. `outside`: whether each moment that was
+    cut off B is called sure."""
+    alone, through = (
+        AlignRequest(load_config(overrides=[f"align.reference_clips={n}"]), features="base")
+        for n in (0, 40)
+    )
+    project, a, b = case.project, case.a, case.b
+    found = {
+        name: plain(judged(find_alignment(project, a, b, request), case.moments))
+        for name, request in (("alone", alone), ("references", through))
+    }
+    pose = project.read_pose(b)[0]
+    start, end = (round(len(pose) * rng.uniform(0, TRIM)) for _ in range(2))
+    stop = len(pose) - end
+    with TemporaryDirectory() as folder:
+        trimmed = Project.create(Path(folder) / "trimmed")
+        write(trimmed, "a", project.read_pose(a)[0])
+        write(trimmed, "b", pose.cut(start, stop))
+        result = find_alignment(trimmed, "a", "b", alone)
+    cut = [(i, j - start) for i, j in case.moments if not start <= j < stop]
+    outside = np.nan_to_num(judged(result, cut)[:, MEASURES.index("sure")]).tolist()
+    return {"title": case.title, **found, "outside": outside}
+
+
+def plain(rows: FloatArray) -> list[list[float | None]]:
+    """As JSON, None for NaN."""
+    return [[None if np.isnan(value) else float(value) for value in row] for row in rows]
+
+
+def stored(path: Path, pairs: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """The pairs by the title of their row. They are measured, and written to `path`, where it is
+    not there."""
+    if not path.exists():
+        artifact.write_json(path, {"pairs": list(pairs)})
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for pair in artifact.read_document(path)["pairs"]:
+        rows.setdefault(pair["title"], []).append(pair)
+    return rows
+
+
+def values(pairs: Sequence[dict[str, Any]], name: str) -> FloatArray:
+    """MEASURES of all moments of the pairs, (E, 5)."""
+    return np.array([moment for pair in pairs for moment in pair[name]], float)
+
+
+def figures(rows: Sequence[dict[str, Any]]) -> FloatArray:
+    """Held, width, sure, and sure but wrong by two clips alone, the same through references, and
+    how often a moment that B does not show is called sure: (9,), in %."""
+    found = []
+    for name in ("alone", "references"):
+        every = values(rows, name)
+        _, width, held, sure, wrong = every[np.isfinite(every[:, 0])].T
+        both = [100 * one.sum() / len(every) for one in (sure, sure * wrong)]
+        found += [100 * held.mean(), np.median(width), *both]
+    cut = [one for row in rows for one in row["outside"]]
+    return np.array([*found, 100 * float(np.mean(cut)) if cut else np.nan])
+
+
+def table(after: dict[str, Any], before: dict[str, Any]) -> list[str]:
+    names = ("held", "width", "sure", "wrong of sure")
+    columns = [Column("", kind="name"), Column("events")]
+    columns += [Column(f"{how}: {n}") for how in ("alone", "references") for n in names]
+    columns += [Column("outside B"), Column("yet sure")]
+    found = {title: figures(rows) for title, rows in after.items()}
+    former = {title: figures(rows) for title, rows in before.items()}
+    lines = [(title, former.get(title), one) for title, one in found.items()]
+    means = [np.nanmean(list(one.values()), axis=0) for one in (former or found, found)]
+    lines.append(("mean of the rows", means[0] if former else None, means[1]))
     rows = []
-    for title, name, kind, only in rows_of(parts):
-        cells = [Cell(title)]
-        for features, references in evidence:
-            own = chosen(parts, name, features, references)
-            held, width, _, _ = covered(own, factor, kind, only)
-            cells.append(Cell(f"{with_interval(held, 0)}; {width:.0f}"))
-        rows.append(Row(cells))
+    for title, old, new in lines:
+        counted = after.get(title, [row for pairs in after.values() for row in pairs])
+        cells = as_shown(new)
+        if old is not None:
+            cells = [f"{was} → {now}" for was, now in zip(as_shown(old), cells, strict=True)]
+        events, outside = (sum(len(row[of]) for row in counted) for of in ("alone", "outside"))
+        cells[-1:] = [str(outside), cells[-1]]
+        rows.append(Row([Cell(one) for one in (title, str(events), *cells)]))
     return markdown(Table(columns, rows))
 
 
-def chosen(parts: Sequence[Part], name: str, features: str, references: int) -> list[Part]:
-    wanted = name, features, references
-    return [p for p in parts if (p.fold.data.name, p.features, p.references) == wanted]
+def as_shown(figures: FloatArray) -> list[str]:
+    """The cells of `figures`, with the wrong as a share of the sure."""
+    found = figures.copy()
+    for sure in (2, 6):
+        found[sure + 1] = 100 * found[sure + 1] / found[sure] if found[sure] else np.nan
+    return [shown(value) for value in found]
 
 
-def words(parts: Sequence[Part]) -> list[str]:
-    """How often moments of each word are right to 5 % of B, and what confidence says of them."""
-    columns = [
-        Column("", kind="name"),
-        *(Column(name) for name in ("sure", "of them right", "unsure", "of them right")),
-        *(Column(name) for name in ("no counterpart", "mean confidence", "right")),
-    ]
-    rows = []
-    for features in FEATURES:
-        for references in REFERENCES:
-            own = [p for p in parts if (p.features, p.references) == (features, references)]
-            said, near = (
-                np.concatenate([p.document[name] for p in own]) for name in ("confidence", "near")
-            )
-            lost = sum(len(p.document["unmatched"]) for p in own)
-            sure = said >= confidence.NOMINAL
-            total = len(said) + lost
-            cells = [f"{FEATURES[features]}, {REFERENCES[references]}"]
-            for part in (sure, ~sure):
-                cells += [f"{part.sum() / total:.0%}", f"{near[part].mean():.0%}"]
-            cells += [f"{lost / total:.0%}", f"{said.mean():.2f}", f"{near.mean():.2f}"]
-            rows.append(Row([Cell(cell) for cell in cells]))
-    return markdown(Table(columns, rows))
-
-
-def labels_page(parts: Sequence[Part]) -> list[str]:
-    """Coverage by the factor that la2ds has, through reference clips, as in human-labels.md."""
-    shipped = {0: confidence.FLAT, 1: confidence.FLAT}
-    names = ("held, %", "width, % of B", "events", "unmatched")
-    columns = [Column(name, kind="text") for name in ("", "aligned by")]
-    columns += [Column(name) for name in names]
-    rows = []
-    for title, name, kind, only in rows_of(parts):
-        for features, label in (("pose", "poses alone"), ("model", "model, default")):
-            own = chosen(parts, name, features, 40)
-            held, width, events, lost = covered(own, shipped, kind, only)
-            cells = (title, label, with_interval(held, 1), f"{width:.1f}", str(events), str(lost))
-            if not only:
-                rows.append(Row([Cell(cell) for cell in cells]))
-    return markdown(Table(columns, rows))
+def shown(value: float) -> str:
+    """Two digits."""
+    return "–" if np.isnan(value) else f"{value:.1f}" if value < 10 else f"{value:.0f}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("data", type=Path)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--sets", default=",".join(SETS))
     parser.add_argument("--pairs", type=int, default=20, help="Of each kind and half, at most.")
-    parser.add_argument("--page", type=Path, default=PAGE)
+    parser.add_argument("--before", type=Path)
+    parser.add_argument("--sets", default=",".join(NAMES))
     given = parser.parse_args()
-    plan = Plan(("default",), (), (0,), 0, 300, Progress())
     names = given.sets.split(",")
-    parts = []
-    for data in (SETS[name] for name in names):
-        for half, fold in enumerate(make_folds(data, given.data, given.work, plan.split_seed)):
-            config, run = trained(fold, plan, "default", 0)
-            evaluate = replace(config.evaluate, pairs=given.pairs, trim_draws=1)
-            config = replace(config, evaluate=evaluate)
-            for features in FEATURES:
-                for references in REFERENCES:
-                    document = measured(fold, features, references, config, run)
-                    parts.append(Part(fold, half, features, references, document))
-            print(f"{data.name}, half {half + 1}: done", flush=True)
-    factor = {half: fitted([p for p in parts if p.half != half]) for half in (0, 1)}
-    text = [
-        f"Factors: {factor[1]} fitted to the first half of the people, {factor[0]} to the second; "
-        f"la2ds has {confidence.FLAT}.",
-        "",
-        *coverage(parts, factor),
-        "",
-        "By the factor that la2ds has, all sets together:",
-        "",
-        *words(parts),
-    ]
-    if names == list(SETS):
-        put_into(given.page, "\n".join(text))
-    print("\n".join([*text, "", *labels_page(parts)]))
+    after, before = {}, {}
+    for name in names:
+        rng = np.random.default_rng(0)
+        pairs = cases(name, given.data, given.work, given.pairs)
+        rows = stored(given.work / f"{name}.json", (measured(pair, rng) for pair in pairs))
+        after |= rows
+        if given.before:
+            before |= stored(given.before / f"{name}.json", ())
+        print(*(f"{title}: {len(pairs)} pairs" for title, pairs in rows.items()), flush=True)
+    text = "\n".join(table(after, before))
+    if names == list(NAMES) and before:
+        put_into(PAGE, text)
+    print(text)
 
 
 if __name__ == "__main__":
