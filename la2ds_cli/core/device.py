@@ -1,12 +1,14 @@
-"""Choice of the compute device, without silently replacing the one the user named."""
+"""The compute device, without silently replacing the one the user named, and its threads."""
 
 from __future__ import annotations
 
 import ctypes
 import os
 import sys
+from contextlib import AbstractContextManager
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_models.startup import own_folder
@@ -74,3 +76,16 @@ def free_cores() -> int:
     except (AttributeError, OSError):  # Windows has no load average
         busy = 0.0
     return max(1, int(available_cores() - busy + 0.5))
+
+
+def one_blas_thread() -> AbstractContextManager[Any]:
+    """A block in which numpy's matrix products use one thread: of small matrices, threads wait for
+    each other longer than they compute."""
+    return _blas().limit(limits=1)
+
+
+@cache
+def _blas() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(user_api="blas")

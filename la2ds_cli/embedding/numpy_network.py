@@ -14,6 +14,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from la2ds_cli.core.config_sections import ModelConfig
+from la2ds_cli.core.device import one_blas_thread
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.embedding.embedder import Forward
 from la2ds_cli.features.network_input import NetworkInput
@@ -48,7 +49,10 @@ def numpy_forward(model: ModelConfig, joint_width: int, weights: Weights) -> For
     def forward(item: NetworkInput) -> FloatArray:
         if item.joints is None:
             raise ValueError("this network reads joint features, but none were given")
-        x = item.joints
+        with one_blas_thread():
+            return layers(item.joints)
+
+    def layers(x: FloatArray) -> FloatArray:
         for layer in (0, 2, 4):
             x = _linear(x if layer == 0 else gelu(x), single, f"frame.joints.{layer}")
         angle = _angles(len(x), head_width) if rotary else None

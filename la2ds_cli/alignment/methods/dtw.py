@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from functools import cache
-from typing import Any
 
 import numpy as np
 
 from la2ds_cli.alignment.distance import BLOCK_ROWS, as_features, check_finite, square_norm
 from la2ds_cli.core.compiled import compiled, compiling_pays
 from la2ds_cli.core.config_sections import AlignConfig
+from la2ds_cli.core.device import one_blas_thread
 from la2ds_cli.core.types import FloatArray, IntArray
 
 DIRECTION_BYTES = 1 << 28
@@ -48,7 +47,8 @@ def align_each(a: FloatArray, clips: Sequence[FloatArray], config: AlignConfig) 
     """
     cells = [len(a) * len(clip) for clip in clips]
     steps = len(a) + max(map(len, clips), default=0)
-    with _one_blas_thread().limit(limits=1):
+    # Products of one block are too small for two threads: waiting at barriers costs more.
+    with one_blas_thread():
         if compiling_pays(STEP * steps + PAIR * len(clips) + CELL * sum(cells)):
             return [_by_kernels(a, clip, config) for clip in clips]
         tables = (_Together(a, clips[part], config) for part in _parts(cells))
@@ -86,14 +86,6 @@ def _unmatched_cost(
     spread = (square_a.sum() / rows + square_b.sum() / columns - square_mean) / 2
     nearest = (row.sum() / rows + column.sum() / columns) / 2
     return max(float(nearest), LEAST_COST * float(spread)) or math.inf
-
-
-@cache
-def _one_blas_thread() -> Any:
-    # Products of one block are too small for two threads: waiting at barriers costs more.
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController().select(user_api="blas")
 
 
 def centred(
