@@ -35,6 +35,7 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.core.view import View
 from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.features.viewpoint import movements, seen
 from la2ds_cli.formats.penn_action import import_penn_action
@@ -159,7 +160,7 @@ def directly(forward: FloatArray, row: int) -> float:
 def features_of(project: Project, request: AlignRequest, result: TimelineResult) -> dict:
     """id -> (T, D) features of a clip as they were placed."""
     ids = [clip.video.id for clip in result.clips]
-    views = {clip.video.id: clip.view for clip in result.clips}
+    views: dict[str, View] = {clip.video.id: clip.view for clip in result.clips}
     choice = choose_features(project, request.run, request.features)
     reader = ClipReader(project, request, choice, ids, Progress())
     clips = list(reader.clips(ids, {}))

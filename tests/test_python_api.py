@@ -13,6 +13,7 @@ import pytest
 
 import la2ds
 from la2ds_cli.core.project import Project as StoredProject
+from la2ds_cli.core.view import View
 from tests.movement import add_sequence, sequence
 from tests.poses.grey_people import film
 from tests.small_runs import TINY, six_clips
@@ -160,6 +161,14 @@ def test_align_all_puts_clips_of_other_length_and_rate_on_one_timeline(
         la2ds.align_all(pair, ["ben"], group="x")
     with pytest.raises(la2ds.UserError, match=r"unknown file type"):
         timeline.save(video=tmp_path / "t.gif")
+
+
+@pytest.mark.parametrize("view", ["filmed", "mirrored", "other"])
+def test_a_clip_is_compared_in_the_view_that_is_asked_for(pair: la2ds.Project, view: View):
+    assert la2ds.align(pair, "anna", "ben").view == "filmed"
+    assert la2ds.align(pair, "anna", "ben", view=view).view == view
+    with pytest.raises(la2ds.UserError, match="unknown view 'behind'"):
+        la2ds.align(pair, "anna", "ben", view="behind")  # pyright: ignore[reportArgumentType]
 
 
 def test_settings_and_methods_are_for_one_call(pair: la2ds.Project):

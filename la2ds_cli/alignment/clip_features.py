@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from la2ds_cli.alignment.confidence import tolerance_of
 from la2ds_cli.alignment.one_distance import OneDistance
 from la2ds_cli.alignment.request import AlignRequest, ChosenKind
 from la2ds_cli.core.device import DeviceName
@@ -32,12 +33,14 @@ class JointFeatures:
     raw: (T, F) raw poses.
     rate: frames per second.
     tempo: `peak_speed`.
+    tolerance: `tolerance_of` a match in the clip, frames.
     """
 
     movement: FloatArray
     raw: FloatArray
     rate: float
     tempo: float
+    tolerance: float
 
     @classmethod
     def of(
@@ -45,11 +48,11 @@ class JointFeatures:
     ) -> JointFeatures:
         """Those of a clip in a view (`seen`), whose movement is known, and its tempo if given."""
         tempo = peak_speed(pose) if tempo is None else tempo
-        return cls(movement, raw_pose(pose), frame_rate(pose), tempo)
+        return cls(movement, raw_pose(pose), frame_rate(pose), tempo, tolerance_of(pose))
 
     def cut(self, rows: np.ndarray) -> JointFeatures:
         """Those of the rows (n,) of the clip."""
-        return JointFeatures(self.movement[rows], self.raw[rows], self.rate, self.tempo)
+        return replace(self, movement=self.movement[rows], raw=self.raw[rows])
 
 
 def frame_rate(pose: PoseSequence) -> float:

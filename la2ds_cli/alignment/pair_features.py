@@ -30,9 +30,9 @@ from la2ds_cli.alignment.gaps import (
 )
 from la2ds_cli.alignment.request import AlignRequest, PreparedPair
 from la2ds_cli.alignment.same_movement import Described, describe, likeliest, sameness
-from la2ds_cli.alignment.viewpoint import ViewChoice, choose_view, choose_views
+from la2ds_cli.alignment.viewpoint import IN_WORDS, ViewChoice, choose_view, choose_views
 from la2ds_cli.core.config_sections import AlignConfig
-from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
@@ -70,6 +70,13 @@ class SeenPair:
         pose_a, pose_b = pair.paced
         a = paced_movement(pose_a)
         if request.view != "auto":
+            if request.view not in possible_views(pose_b, pose_a):
+                raise UserError(
+                    f"{pair.names[1]} cannot be compared {IN_WORDS[request.view]}",
+                    hint="turning needs joints in metres of both clips, and by joints in metres "
+                    "(align.joints) only --view filmed and mirrored differ",
+                    exit_code=ExitCode.MISMATCH,
+                )
             views = (request.view,)
             return cls(pair, ViewChoice(request.view), a, movements(pose_b, views, pose_a))
         if pair.ids[0] == pair.ids[1]:  # a clip, or parts of it, by one camera

@@ -19,7 +19,7 @@ from la2ds_cli.alignment.consensus import (
     consensus_estimates,
     pairwise_paths,
 )
-from la2ds_cli.alignment.match import match_features
+from la2ds_cli.alignment.match import doubted, match_features
 from la2ds_cli.alignment.pair_features import rows_to_align
 from la2ds_cli.alignment.request import AlignRequest, ChosenKind, wants_3d
 from la2ds_cli.alignment.same_movement import Described, Sameness, describe, if_same, sameness
@@ -146,7 +146,14 @@ class PairAlignments:
             rows,
             self.settings,
             estimates if len(others) >= FEWEST_REFERENCES else None,
+            tolerance=joints[b].tolerance,
         )
+        if self.features.kind != "pose":  # a second opinion, as in `align`
+            moving = joints[a].movement, joints[b].movement
+            alone = match_features(
+                *moving, rows, self.settings, None, tolerance=joints[b].tolerance
+            )
+            match = doubted(match, alone.position, joints[b].tolerance)
         sure = if_same(match.certainty, self.sameness(a, b))
         step = joints[b].rate / joints[a].rate
         bounds = sure.low, sure.high

@@ -77,9 +77,16 @@ def test_align_with_a_model(document: Document, tmp_path: Path):
     assert found["features"] == "pose"
 
 
+@pytest.mark.parametrize("view", ["filmed", "mirrored", "other"])
+def test_align_compares_the_view_that_is_asked_for(document: Document, tmp_path: Path, view: str):
+    found = document("align", "clip-0", "clip-1", "--view", view, "--out", str(tmp_path / "ab.csv"))
+    assert (found["view"], found["mirrored"]) == (view, view != "filmed")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
+        (["clip-0", "clip-1", "--view", "turned"], ExitCode.MISMATCH),
         (["clip-0", "missing.mp4"], ExitCode.UNREADABLE),
         (["clip-0", "clip-1", "--out", "ab.docx"], ExitCode.USAGE),
         (["clip-0", "clip-1", "--method", "dwt"], ExitCode.USAGE),

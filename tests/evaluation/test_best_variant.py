@@ -12,7 +12,7 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.evaluation.event_transfer import Cut, Draw, compare
 from la2ds_cli.evaluation.events import EvaluationClip
-from la2ds_cli.evaluation.features import FeatureSet, Uses, Variant, Views
+from la2ds_cli.evaluation.features import FeatureSet, Uses, Variant
 from la2ds_cli.evaluation.protocol import get_protocol
 from la2ds_cli.evaluation.scoring import Inputs, Scored, score
 from la2ds_cli.evaluation.table import _chosen
@@ -28,24 +28,24 @@ class Sends:
     def __init__(self, to: dict[int, int]) -> None:
         self.to = to
 
-    def prepare(self, clip: Views) -> Views:
+    def prepare(self, clip: FloatArray) -> FloatArray:
         return clip
 
-    def match(self, a: Views, b: Views) -> FloatArray:
-        position = np.full(len(a[0]), np.nan)
+    def match(self, a: FloatArray, b: FloatArray) -> FloatArray:
+        position = np.full(len(a), np.nan)
         position[list(self.to)] = list(self.to.values())
         return position
 
 
-def source_frames(poses: Sequence[PoseSequence]) -> list[Views]:
-    return [(pose.frame[:, None].astype(float),) for pose in poses]
+def source_frames(poses: Sequence[PoseSequence]) -> list[FloatArray]:
+    return [pose.frame[:, None].astype(float) for pose in poses]
 
 
 def variant(name: str, *errors: int) -> Variant:
     """Errors of the three events, in frames of B (200 frames): half of them in percent."""
     events = zip(EVENTS.values(), errors, strict=True)
     aligner = Sends({frame: frame + error for frame, error in events})
-    return Variant(name, source_frames, aligner, "frames", Uses("frames"))
+    return Variant(name, source_frames, aligner, "frames", Uses("frames"), source_frames)
 
 
 def scored(*variants: Variant) -> Scored:

@@ -20,7 +20,6 @@ from la2ds_cli.evaluation.event_transfer import (
     transfer_events,
 )
 from la2ds_cli.evaluation.events import EvaluationClip
-from la2ds_cli.evaluation.features import Direct, Views
 from tests.movement import sequence, warped_phase
 
 FPS = {"a": 20.0, "b": 25.0, "c": 30.0}
@@ -30,25 +29,34 @@ def clip(name: str, length: int, **events: int) -> EvaluationClip:
     return EvaluationClip(name, sequence(np.linspace(0, 1, length), fps=FPS[name]), events)
 
 
-def source_frames(poses: Sequence[PoseSequence]) -> list[Views]:
+def source_frames(poses: Sequence[PoseSequence]) -> list[FloatArray]:
     """The source frame number as a feature: the true correspondence of clips of one movement, of
     which one may go on for longer."""
-    return [(pose.frame[:, None].astype(float),) for pose in poses]
+    return [pose.frame[:, None].astype(float) for pose in poses]
 
 
-def shifted(offset: int) -> Callable[[FloatArray, Views], IntArray]:
+def shifted(offset: int) -> Callable[[FloatArray, FloatArray], IntArray]:
     """Sends source frame t of A to source frame t + offset of B, within the trimmed B."""
 
-    def path(a: FloatArray, views: Views) -> IntArray:
-        wanted = a[:, 0] + offset - views[0][0, 0]
-        j = np.clip(np.rint(wanted), 0, len(views[0]) - 1)
+    def path(a: FloatArray, b: FloatArray) -> IntArray:
+        wanted = a[:, 0] + offset - b[0, 0]
+        j = np.clip(np.rint(wanted), 0, len(b) - 1)
         return np.column_stack([np.arange(len(a)), j]).astype(np.int64)
 
     return path
 
 
-def by_path(path: Callable[[FloatArray, Views], IntArray]) -> Direct:
-    return Direct(lambda a, views: smooth_match(path(a, views), len(a)))
+class ByPath:
+    """Aligns by a given path."""
+
+    def __init__(self, path: Callable[[FloatArray, FloatArray], IntArray]) -> None:
+        self.path = path
+
+    def prepare(self, clip: FloatArray) -> FloatArray:
+        return clip
+
+    def match(self, a: FloatArray, b: FloatArray) -> FloatArray:
+        return smooth_match(self.path(a, b), len(a))
 
 
 def one_draw(*cuts: Cut) -> list[Draw]:
@@ -58,7 +66,7 @@ def one_draw(*cuts: Cut) -> list[Draw]:
 def test_identical_clips_have_no_error_whatever_the_trims() -> None:
     pair = [clip("a", 60, top=25, end=35), clip("b", 55, top=25, end=35)]
     draws = draw_trims(pair, EvaluateConfig(trim_draws=5))
-    errors = transfer_events(pair, draws, source_frames, by_path(shifted(0)))
+    errors = transfer_events(pair, draws, source_frames, ByPath(shifted(0)))
     assert len(errors) == 5 * 2 * 2
     assert {error.frames for error in errors} == {0.0}
     assert not any(error.unmatched for error in errors)
@@ -68,7 +76,7 @@ def test_a_constant_offset_gives_its_share_of_the_untrimmed_clip() -> None:
     pair = [clip("a", 60, top=30), clip("b", 75, top=30)]
     draws = draw_trims(pair, EvaluateConfig(trim_draws=4))
     assert any(cut != Cut(0, 60) for draw in draws for cut in draw.cuts)
-    errors = transfer_events(pair, draws, source_frames, by_path(shifted(3)))
+    errors = transfer_events(pair, draws, source_frames, ByPath(shifted(3)))
     assert len(errors) == 8
     for error in errors:
         assert error.frames == 3
@@ -79,7 +87,7 @@ def test_a_constant_offset_gives_its_share_of_the_untrimmed_clip() -> None:
 def test_percent_is_of_clip_b() -> None:
     pair = [clip("a", 80, top=30), clip("b", 40, top=25)]
     errors = transfer_events(
-        pair, one_draw(Cut(0, 80), Cut(5, 40)), source_frames, by_path(shifted(-3))
+        pair, one_draw(Cut(0, 80), Cut(5, 40)), source_frames, ByPath(shifted(-3))
     )
     assert errors[0].frames == 2  # 30 lands at 27, the event is at 25
     assert errors[0].percent == pytest.approx(5.0)
@@ -96,7 +104,7 @@ def test_events_outside_either_trimmed_clip_do_not_count() -> None:
 def test_a_pair_without_a_shared_event_is_not_aligned() -> None:
     pair = [clip("a", 60, top=2), clip("b", 70, top=30)]
 
-    def path(a: FloatArray, views: Views) -> IntArray:
+    def path(a: FloatArray, b: FloatArray) -> IntArray:
         raise AssertionError("no event to carry")
 
     steps = []
@@ -104,7 +112,7 @@ def test_a_pair_without_a_shared_event_is_not_aligned() -> None:
         pair,
         one_draw(Cut(10, 60), Cut(0, 70)),
         source_frames,
-        by_path(path),
+        ByPath(path),
         lambda: steps.append(1),
     )
     assert errors == []
@@ -114,11 +122,11 @@ def test_a_pair_without_a_shared_event_is_not_aligned() -> None:
 def test_an_unmatched_event_counts_with_its_nearest_matched_frame() -> None:
     pair = [clip("a", 60, early=4, top=30), clip("b", 65, early=4, top=30)]
 
-    def skips_ten(a: FloatArray, views: Views) -> IntArray:
+    def skips_ten(a: FloatArray, b: FloatArray) -> IntArray:
         return np.column_stack([np.arange(10, 60), np.arange(10, 60)])
 
     errors = transfer_events(
-        pair, one_draw(Cut(0, 60), Cut(0, 65)), source_frames, by_path(skips_ten)
+        pair, one_draw(Cut(0, 60), Cut(0, 65)), source_frames, ByPath(skips_ten)
     )
     early, top = errors
     assert (early.event, early.unmatched, early.frames) == ("early", True, 6.0)
@@ -129,10 +137,10 @@ def test_an_unmatched_event_counts_with_its_nearest_matched_frame() -> None:
 def test_several_matches_of_a_frame_are_averaged() -> None:
     pair = [clip("a", 20, top=10), clip("b", 30, top=10)]
 
-    def path(a: FloatArray, views: Views) -> IntArray:
+    def path(a: FloatArray, b: FloatArray) -> IntArray:
         return np.array([[10, 10], [10, 11], [10, 12], [10, 13]])
 
-    errors = transfer_events(pair, one_draw(Cut(0, 20), Cut(0, 30)), source_frames, by_path(path))
+    errors = transfer_events(pair, one_draw(Cut(0, 20), Cut(0, 30)), source_frames, ByPath(path))
     assert errors[0].frames == 1.5
 
 
@@ -141,11 +149,11 @@ def test_features_are_computed_once_per_trimmed_clip_and_on_nothing_else() -> No
     draws = draw_trims(trio, EvaluateConfig(trim_draws=2))
     seen = []
 
-    def views(poses: Sequence[PoseSequence]) -> list[Views]:
+    def views(poses: Sequence[PoseSequence]) -> list[FloatArray]:
         seen.append([(int(p.frame[0]), int(p.frame[-1]) + 1) for p in poses])
         return source_frames(poses)
 
-    transfer_events(trio, draws, views, by_path(shifted(0)))
+    transfer_events(trio, draws, views, ByPath(shifted(0)))
     assert seen == [[(cut.start, cut.stop) for cut in draw.cuts] for draw in draws]
 
 
@@ -222,7 +230,7 @@ def test_variable_frame_rate_counts_seconds_by_time_stamps() -> None:
     )
     pair = [EvaluationClip("a", even, {"top": 12}), EvaluationClip("b", uneven, {"top": 12})]
     errors = transfer_events(
-        pair, one_draw(Cut(0, 20), Cut(0, 25)), source_frames, by_path(shifted(2))
+        pair, one_draw(Cut(0, 20), Cut(0, 25)), source_frames, ByPath(shifted(2))
     )
     assert errors[0].seconds == pytest.approx(1.0)
     assert errors[0].percent == pytest.approx(8.0)

@@ -7,16 +7,19 @@ import pytest
 
 from la2ds_cli.core.config import AlignConfig
 from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.core.view import VIEWS
+from la2ds_cli.evaluation.aligners import Aligner, InNearestView, InOneView, SeenClip
 from la2ds_cli.evaluation.features import (
     FEATURE_NAMES,
-    Direct,
-    align_views,
     baseline_sets,
     check_names,
     raw_variants,
 )
 from la2ds_cli.features.pose_features import mirror, raw_pose
-from tests.movement import sequence, warped_phase
+from la2ds_cli.features.tempo import paced_movement
+from la2ds_cli.features.viewpoint import seen
+from tests.movement import in_space, sequence, warped_phase
 
 
 def variant(name: str):
@@ -26,7 +29,7 @@ def variant(name: str):
 def test_raw_variants_are_five_features_each_with_both_ends() -> None:
     assert [v.name for v in raw_variants()] == [
         f"{feature}, {ends} ends"
-        for feature in ("plain", "velocity", "mirror", "movement", "paced")
+        for feature in ("plain", "velocity", "movement", "view", "paced")
         for ends in ("closed", "open")
     ]
 
@@ -38,57 +41,68 @@ def test_baselines_that_need_no_model() -> None:
     assert len(sets["raw_pose_best"].variants) == 10
 
 
-def test_features_have_one_row_per_frame() -> None:
+@pytest.mark.parametrize(
+    ("name", "width"),
+    [("plain", 26), ("velocity", 52), ("view", 26), ("movement", 104), ("paced", 104)],
+)
+def test_features_have_one_row_per_frame(name: str, width: int) -> None:
     pose = sequence(warped_phase(31, 0))
-    widths = {
-        "plain, closed ends": [26],
-        "velocity, closed ends": [52],
-        "mirror, open ends": [26, 26],
-        "movement, open ends": [104],
-    }
-    for name, expected in widths.items():
-        views = variant(name).views([pose, pose.cut(0, 12)])
-        assert [v.shape for v in views[0]] == [(31, d) for d in expected]
-        assert [v.shape for v in views[1]] == [(12, d) for d in expected]
+    for ends in ("closed", "open"):
+        found = variant(f"{name}, {ends} ends")
+        clips = [pose, pose.cut(0, 12)]
+        assert [value.shape for value in found.by_frame(clips)] == [(31, width), (12, width)]
+        prepared = [found.aligner.prepare(clip) for clip in found.views(clips)]
+        assert found.aligner.match(*prepared).shape == (31,)
 
 
-def test_mirror_aligns_a_person_with_their_mirror_image_better_than_plain() -> None:
+def located(name: str, clips: list[PoseSequence]) -> FloatArray:
+    """The position in the second clip of each frame of the first."""
+    chosen = variant(name)
+    a, b = (chosen.aligner.prepare(clip) for clip in chosen.views(clips))
+    return chosen.aligner.match(a, b)
+
+
+def test_the_nearest_view_aligns_a_person_with_their_mirror_image_better_than_plain() -> None:
     phase_a, phase_b = warped_phase(40, 1), warped_phase(50, 2)
     clips = [sequence(phase_a), mirror(sequence(phase_b))]
     worst = {}
-    for name in ("mirror", "plain"):
-        chosen = variant(f"{name}, closed ends")
-        a, b = chosen.views(clips)
-        assert isinstance(chosen.aligner, Direct)
-        position = chosen.aligner.position(a[0], b)
+    for name in ("view", "plain"):
+        position = located(f"{name}, closed ends", clips)
         worst[name] = np.abs(phase_a - np.interp(position, np.arange(50), phase_b)).max()
-    assert worst["mirror"] < 0.05 < worst["plain"]
+    assert worst["view"] < 0.05 < worst["plain"]
 
 
-def test_of_several_views_the_nearer_one_is_aligned() -> None:
-    a = np.arange(10.0)[:, None]
-    near, far = a + 0.1, a[::-1] + 50
-    position = align_views(AlignConfig()).position
-    np.testing.assert_array_equal(position(a, (near, far)), position(a, (far, near)))
-    np.testing.assert_array_equal(position(a, (far, near)), position(a, (near,)))
+def clips_seen(*turns: float) -> list[SeenClip]:
+    """A front, one mirrored, and others from aside; features are the first joint's place."""
+    poses = [in_space(warped_phase(30 + 5 * n, n), turn=turn) for n, turn in enumerate(turns)]
+    poses[1] = mirror(poses[1])
+    return [SeenClip(pose, paced_movement) for pose in poses]
 
 
-def test_open_ends_do_not_favour_the_view_that_leaves_out_more() -> None:
-    moment = np.arange(3.0)
-    a = np.concatenate([moment, np.linspace(1000, 1016, 17)])[:, None]
-    near = a + 0.2
-    # Ends with what A begins with: with open ends these frames alone match, at no distance.
-    far = np.concatenate([np.linspace(-1016, -1000, 17), moment])[:, None]
-    position = align_views(AlignConfig(open_ends=True, skip_cost=1.0)).position
-    np.testing.assert_array_equal(position(a, (far,)), [17, 18, 19, *[np.nan] * 17])
-    np.testing.assert_array_equal(position(a, (far, near)), position(a, (near,)))
+def test_a_clip_is_seen_in_the_view_that_is_nearest_to_another() -> None:
+    front, mirrored, aside = clips_seen(0.1, 0.1, 1.4)
+    assert mirrored.view(front) == "mirrored"
+    assert aside.view(front) == "turned"
+    for view in VIEWS:
+        expected = paced_movement(seen(aside.pose, view, front.pose))
+        np.testing.assert_allclose(aside.features(view, front), expected, atol=1e-5)
+    assert mirrored.features("mirrored") is mirrored.features("mirrored")  # computed once
+
+
+@pytest.mark.parametrize("kind", ["nearest", "one"])
+def test_clips_are_aligned_in_the_view_that_is_nearest(kind: str) -> None:
+    front, mirrored, *others = clips_seen(0.1, 0.1, 0.2, 0.3, 0.4, 0.5)
+    nearest: Aligner = InNearestView(AlignConfig())
+    aligner = nearest if kind == "nearest" else InOneView(lambda: others, AlignConfig())
+    position = aligner.match(aligner.prepare(front), aligner.prepare(mirrored))
+    phase_a, phase_b = warped_phase(30, 0), warped_phase(35, 1)
+    assert np.abs(phase_a - np.interp(position, np.arange(35), phase_b)).max() < 0.06
 
 
 def test_time_only_stretches_one_clip_onto_the_other() -> None:
     clock = next(s for s in baseline_sets() if s.name == "time_only").variants[0]
     a, b = clock.views([sequence(warped_phase(21, 0)), sequence(warped_phase(41, 3))])
-    assert isinstance(clock.aligner, Direct)
-    position = clock.aligner.position(a[0], b)
+    position = clock.aligner.match(clock.aligner.prepare(a), clock.aligner.prepare(b))
     np.testing.assert_allclose(np.arange(21) / 20, position / 40, atol=0.026)
 
 
@@ -97,7 +111,7 @@ def test_missing_joints_are_filled_in_every_feature() -> None:
     pose.xy[5:9, 3] = np.nan
     pose.xy[:, 7] = np.nan
     for feature in raw_variants():
-        assert all(np.isfinite(view).all() for view in feature.views([pose])[0])
+        assert np.isfinite(feature.by_frame([pose])[0]).all()
     assert np.isfinite(raw_pose(pose)).all()
 
 

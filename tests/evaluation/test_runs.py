@@ -20,6 +20,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.table import Cell
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.embedding.embedder import Embedder
+from la2ds_cli.evaluation.aligners import Direct
 from la2ds_cli.evaluation.clips import select_clips
 from la2ds_cli.evaluation.definitions import describe
 from la2ds_cli.evaluation.evaluate import evaluate, result_name
@@ -29,7 +30,6 @@ from la2ds_cli.evaluation.features import (
     FeatureSet,
     Uses,
     Variant,
-    align_views,
     feature_sets,
 )
 from la2ds_cli.evaluation.measure import Measure, mean_over_runs, undefined
@@ -259,7 +259,7 @@ def test_several_runs_say_how_each_was_aligned(same: bool) -> None:
     assert (row["variant"], row["uses"]) == (expected, asdict(uses))
 
     def feature_set(run: str) -> FeatureSet:
-        variant = Variant("", lambda _: [], align_views(AlignConfig()), "", uses)
+        variant = Variant("", lambda _: [], Direct(AlignConfig()), "", uses, lambda _: [])
         return FeatureSet("model", "a network", said[run], (variant,), run)
 
     sets = [feature_set("a"), feature_set("b")]

@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 
 from la2ds_cli.alignment.align import find_alignment
+from la2ds_cli.alignment.confidence import DOUBTFUL
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import EmbeddingSequence
+from la2ds_cli.embedding import embed, trained
 from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.labels import pairs
 from la2ds_cli.labels.pairs import ClipFeatures, PairAlignments, compute_features
@@ -70,6 +73,35 @@ def test_by_model_as_align_does_it(project: Project):
     clip_features = features(project, "model")
     pairs = PairAlignments(clip_features, CLIPS, project.config().align)
     same_as_align(project, pairs, "clip0", "clip4", "model")
+
+
+def test_a_model_that_contradicts_the_movement_is_doubted_as_by_align(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+):
+    """Its embedding of a clip is the phase of another moment."""
+    phases = {clip: clip_phase(n) + 0.2 * (n == 4) for n, clip in enumerate(CLIPS)}
+
+    def embeddings(project, run, videos) -> dict[str, EmbeddingSequence]:
+        poses = {video: project.read_pose(video)[0] for video in videos}
+        return {
+            video: EmbeddingSequence(phases[video][:, None], pose.frame, pose.time, "weights")
+            for video, pose in poses.items()
+        }
+
+    monkeypatch.setattr(trained, "has_model", lambda project, run: True)
+    monkeypatch.setattr(embed, "_current_embeddings", embeddings)
+    found = PairAlignments(features(project, "model"), CLIPS, project.config().align)
+    same_as_align(project, found, "clip0", "clip4", "model")
+    assert found.correspondence("clip0", "clip4").confidence[10:-10].max() <= DOUBTFUL
+
+
+def test_short_clips_are_right_to_a_tenth_of_a_second_as_by_align(project: Project):
+    """At 100 frames per second, a tenth is more than 5 % of a clip."""
+    for n, clip in enumerate(CLIPS):
+        add_sequence(project, clip, sequence(clip_phase(n), fps=100.0))
+    same_as_align(
+        project, PairAlignments(features(project), CLIPS, project.config().align), "clip0", "clip4"
+    )
 
 
 def test_a_mirrored_clip_is_recognised(project: Project):

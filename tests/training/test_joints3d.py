@@ -154,11 +154,11 @@ def test_evaluation_and_labels_compare_in_3d_too(seen: Project) -> None:
     request = AlignRequest(asked, features="pose")
     poses = {name: seen.read_pose(name)[0] for name in ("clip1", "clip2")}
     features = compute_features(seen, poses, "pose", request, Progress())
-    assert features.values["clip2"].shape == (36, 8 * 13)
+    assert features.features["clip2"].shape == (36, 8 * 13)
     flat = compute_features(
         seen, poses, "pose", AlignRequest(load_config(), features="pose"), Progress()
     )
-    assert not np.allclose(flat.values["clip2"], features.values["clip2"], atol=0.05)
+    assert not np.allclose(flat.features["clip2"], features.features["clip2"], atol=0.05)
     add_sequence(seen, "flat", sequence(warped_phase(30, 60)))
     mixed = select_clips(seen, asked, warnings)
     assert not any(pose.spatial for pose in mixed.test.values())

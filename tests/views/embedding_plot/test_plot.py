@@ -13,11 +13,11 @@ from matplotlib.colors import to_rgba
 from sklearn.decomposition import PCA
 
 from la2ds_cli.alignment.align import find_alignment
-from la2ds_cli.alignment.clip_features import common_rate, pose_feature
 from la2ds_cli.alignment.request import AlignRequest, FeatureKind
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.embedding import embed as embedding
+from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.training.train import train
 from la2ds_cli.views.embedding_plot import drawing
 from la2ds_cli.views.embedding_plot import plot as plotted
@@ -59,7 +59,7 @@ def same_up_to_sign(found: list[np.ndarray], expected: list[np.ndarray]) -> None
 def test_points_are_the_joint_pca_of_the_poses(project: Project) -> None:
     result = plot(project)
     poses = [project.read_pose(name)[0] for name in NAMES]
-    values = [pose_feature(pose, common_rate(poses), "") for pose in poses]
+    values = [paced_movement(pose) for pose in poses]
     expected, shares = independent_pca(values)
     artists = drawn_points(result)
     assert list(artists) == NAMES

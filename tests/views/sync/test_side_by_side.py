@@ -42,6 +42,7 @@ def make(timeline: Timeline, *, phases: bool = True, view: View = "filmed") -> S
     a, b = still_pose(10, 10.0), still_pose(12, 10.0, time=2 + np.arange(12) / 10)
     of_a = [Phase(0, 5, "down"), Phase(5, 10, "up")] if phases else []
     of_b = [Phase(0, 4, "down"), Phase(6, 12, "up")] if phases else []
+    views: tuple[View, View] = ("filmed", view)
     sides = [
         Side(
             name,
@@ -49,9 +50,8 @@ def make(timeline: Timeline, *, phases: bool = True, view: View = "filmed") -> S
             pose.time,
             phase_names(pose.frame, spans),
         )
-        for name, pose, spans, seen_in in (
-            ("anna.mp4", a, of_a, "filmed"),
-            ("ben with a long name.mp4", b, of_b, view),
+        for name, pose, spans, seen_in in zip(
+            ("anna.mp4", "ben with a long name.mp4"), (a, b), (of_a, of_b), views, strict=True
         )
     ]
     tempo = np.array([NAN, NAN, 1, 1, 1.5, 2, 1, 0, NAN, 1])
