@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from across_people import Statistic, event_pairs, mean, pool
 from human_labels import SETS, Fold, Plan, make_folds, numbered, trained, with_interval
 from page import put_into
 
@@ -33,7 +34,6 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.table import Cell, Column, Row, Table, markdown
-from la2ds_cli.experiments.across_people import Statistic, event_pairs, mean, pool
 
 PAGE = Path(__file__).parents[1] / "docs" / "results" / "confidence.md"
 GRID = tuple(round(0.2 * n, 1) for n in range(3, 13))

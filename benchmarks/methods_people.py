@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from across_people import cached_transfers
 from human_labels import LABELS, SETS, Fold, Measured, figures, make_folds
 
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.experiments.across_people import cached_transfers
 from la2ds_cli.experiments.benchmark import NAME
 from la2ds_cli.experiments.methods import Method, Source, common_config, find_methods
 from la2ds_cli.experiments.metrics import TASKS

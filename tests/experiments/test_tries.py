@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -79,16 +80,21 @@ def test_a_clip_that_left_the_project_leaves_the_tries(project: Project) -> None
 def test_the_rate_with_the_lowest_error_is_chosen(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def transfers(_: Project, name: str, **__: Any) -> dict[str, Any]:
-        errors = {"try-tcc-0.00033-s0": [9.0, 1.0], "try-tcc-0.001-s0": [2.0, 2.0]}
-        return {"percent": {"model": [{"percent": errors.get(name, [8.0, 8.0])}]}}
+    def scored(_: Project, run: str, *__: Any, **___: Any) -> SimpleNamespace:
+        error = {"try-tcc-0.00033-s0": 5.0, "try-tcc-0.001-s0": 2.0}.get(run, 8.0)
+        scores = {"model": {"event_transfer_mean": error}}
+        return SimpleNamespace(scores=scores, facts={"events": events})
 
-    monkeypatch.setattr(tries, "cached_transfers", transfers)
+    monkeypatch.setattr(tries, "cached_scores", scored)
     monkeypatch.setattr(tries, "train_run", lambda *_: None)
+    events = "phases"
     choice = _choose(project)
     assert choice.rate == 1e-3
     assert choice.errors == {3.3e-4: 5.0, 1e-3: 2.0, 3e-3: 8.0}
     assert str(choice) == "0.001 (0.00033: 5.00 %, 0.001: 2.00 %, 0.003: 8.00 %)"
+    events = "kinematic"  # derived from the joints that a method reads
+    with pytest.raises(UserError, match="labels no event of two held-out training clips"):
+        _choose(project)
 
 
 def test_a_rate_that_fails_is_not_chosen_and_all_that_fail_are_told(
