@@ -93,22 +93,9 @@ def read_rates(path: Path) -> dict[str, Choice]:
             f"{path} has the learning rates of {len(chosen)} projects, not one", hint=hint
         )
     try:
-        return {
-            name: Choice(
-                _positive(choice["rate"]),
-                {_positive(rate): float(error) for rate, error in choice["errors"]},
-                {_positive(rate): str(reason) for rate, reason in choice["failed"]},
-            )
-            for name, choice in chosen[0].items()
-        }
+        return {name: Choice.from_json(choice) for name, choice in chosen[0].items()}
     except artifact.FOREIGN:
         raise UserError(f"the learning rates of {path} cannot be read", hint=hint) from None
-
-
-def _positive(rate: float) -> float:
-    if not 0 < float(rate) < float("inf"):
-        raise ValueError(f"a learning rate of {rate}")
-    return float(rate)
 
 
 def check_rates(methods: Sequence[Method], rates: Mapping[str, Choice] | None, tries: int) -> None:
