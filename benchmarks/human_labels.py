@@ -22,17 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from page import put_into
-
-from la2ds_cli.core import artifact
-from la2ds_cli.core.config import Config
-from la2ds_cli.core.csv_tables import table_text
-from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import Project
-from la2ds_cli.core.table import Cell, Column, Row, Table, markdown
-from la2ds_cli.evaluation.features import FEATURE_NAMES
-from la2ds_cli.evaluation.measure import video_counts
-from la2ds_cli.experiments.across_people import (
+from across_people import (
     Pooled,
     Statistic,
     cached_coverage,
@@ -44,6 +34,16 @@ from la2ds_cli.experiments.across_people import (
     over_runs,
     pool,
 )
+from page import put_into
+
+from la2ds_cli.core import artifact
+from la2ds_cli.core.config import Config
+from la2ds_cli.core.csv_tables import table_text
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.table import Cell, Column, Row, Table, markdown
+from la2ds_cli.evaluation.features import FEATURE_NAMES
+from la2ds_cli.evaluation.measure import video_counts
 from la2ds_cli.experiments.runs import Budget, train_run
 from la2ds_cli.formats.file_clip import ImportOptions
 from la2ds_cli.formats.wide_csv import import_wide_csv

@@ -22,6 +22,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from across_people import event_pairs
 from human_labels import SETS, make_folds
 from page import put_into
 
@@ -37,7 +38,6 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.table import Cell, Column, Row, Table, markdown
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.demo.clips import performed
-from la2ds_cli.experiments.across_people import event_pairs
 from la2ds_cli.formats.penn_action import import_penn_action
 
 PAGE = Path(__file__).parents[1] / "docs" / "results" / "confidence.md"

@@ -28,8 +28,8 @@ from page import below, put_into
 
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
-from la2ds_cli.experiments.benchmark import benchmark
-from la2ds_cli.experiments.benchmark_pages import markdown, write_benchmark
+from la2ds_cli.experiments.benchmark import Plan, benchmark
+from la2ds_cli.experiments.benchmark_tables import figures, markdown, write_benchmark
 from la2ds_cli.experiments.methods import paper_methods
 from la2ds_cli.formats.penn_action import import_penn_action
 
@@ -101,21 +101,18 @@ def tables(given: argparse.Namespace, work: Path, minutes: float) -> list[str]:
     rates, tries = methods_people.rates_and_tries(given)
     result = benchmark(
         [Project.open(work / action) for action in given.actions.split(",")],
-        methods=methods,
-        seeds=seeds,
-        minutes=minutes,
-        settings=settings,
-        tries=tries,
-        rates=rates,
+        Plan(methods, seeds, minutes, settings, tries=tries, rates=rates),
         out=work / "tables",
     )
     each = f"{minutes:g} minutes each"
-    parts = [below(f"Penn Action, {each}", markdown(result))]
+    parts = [below(f"Penn Action, {each}", markdown(result, figures(result)))]
     if given.people is not None:
         runs = methods_people.Runs(methods, seeds, settings, minutes, tries, rates)
         people = methods_people.result(given.people, work, runs, result.facts)
         write_benchmark(people, work / "tables")
-        parts.append(below(f"Golf, events that people set, {each}", markdown(people)))
+        parts.append(
+            below(f"Golf, events that people set, {each}", markdown(people, figures(people)))
+        )
     return parts
 
 

@@ -14,22 +14,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from across_people import cached_transfers
 from human_labels import LABELS, SETS, Fold, Measured, figures, make_folds
 
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.experiments.across_people import cached_transfers
 from la2ds_cli.experiments.benchmark import NAME
 from la2ds_cli.experiments.methods import Method, Source, common_config, find_methods
 from la2ds_cli.experiments.metrics import TASKS
 from la2ds_cli.experiments.result import (
     BenchmarkResult,
     Choice,
+    DataSet,
+    Entry,
     Outcome,
-    ProjectResult,
-    ResultRow,
-    TableResult,
 )
 from la2ds_cli.experiments.runs import Budget, attempt, run_name, train_run
 from la2ds_cli.experiments.tries import check_rates, choose_rate, read_rates
@@ -143,32 +142,33 @@ def result(data: Path, work: Path, runs: Runs, facts: dict[str, Any]) -> Benchma
     labels = {method.name: method.label for method in methods} | LABELS
     people = {fold.person(clip) for fold in both for clip in fold.info}
     made = BenchmarkResult("people", "Golf, events that people set", (TASKS["transfer"],), facts)
-    phases = sorted({p.name for rows in both[0].project.phases().values() for p in rows})
+    made.methods = {method.name: method.label for method in methods}
     made.reads = {m.name: m.config(both[0].project, runs.settings, 0).model.input for m in methods}
-    for number, kind in enumerate(DATA.kinds):
-        about = {"split": "people", "clips": len(people), "events": "set by people"}
-        table = TableResult(
-            *(DATA.title(kind), DATA.title(kind), {**about, "phases": phases, "protocol": {}})
-        )
-        into = ProjectResult(table, Source(), shares_runs=number > 0)
-        into.rates = {} if number else rates
-        # Rows without a run have no figures.
-        for figure in figures(both, measured, kind):
-            name = figure.label
-            row = ResultRow(name, labels[name], {}, outcomes=list(failed.get(name, [])))
-            (table.baselines if name in BASELINES else table.rows).append(row)
-            for outcome, (middle, mean) in zip(outcomes[name], figure.runs, strict=True):
-                scores = {"event_transfer_median": middle.value, "event_transfer_mean": mean.value}
-                row.outcomes.append(replace(outcome, scores=scores))
-                resampled = (middle.resampled, mean.resampled)
-                into.add_sample(row, dict(zip(scores, resampled, strict=True)))
-        shown = {row.name for row in table.rows}
-        table.rows += [
-            ResultRow(name, labels[name], {}, outcomes=known)
-            for name, known in failed.items()
-            if name not in shown
+    made.independent = False  # all kinds of pairs have the same clips and runs
+    phases = sorted({p.name for rows in both[0].project.phases().values() for p in rows})
+    about = {"split": "people", "clips": len(people), "events": "set by people"}
+    for kind in DATA.kinds:
+        name = DATA.title(kind)
+        facts = {**about, "phases": phases, "protocol": {}}
+        made.data.append(DataSet(name, Source(), facts, rates={} if made.data else rates))
+        made.entries += [
+            Entry(name, row, labels[row], outcome)
+            for row, known in failed.items()
+            for outcome in known
         ]
-        made.projects.append(into)
+        for figure in figures(both, measured, kind):
+            row = figure.label
+            for outcome, (middle, mean) in zip(outcomes[row], figure.runs, strict=True):
+                scores = {"event_transfer_median": middle.value, "event_transfer_mean": mean.value}
+                resampled = (middle.resampled, mean.resampled)
+                made.entries.append(
+                    Entry(
+                        *(name, row, labels[row], replace(outcome, scores=scores)),
+                        row in BASELINES,
+                        dict(zip(scores, resampled, strict=True)),
+                        dict.fromkeys(scores, len(people)),
+                    )
+                )
     return made
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def benchmark(
     projects: list[Path] | None = option(
         "DIR",
-        "Project directory, repeatable: a column for each. [default: .]",
+        "Project directory, repeatable: a table for each. [default: .]",
         None,
         "--project",
         envvar=PROJECT,
@@ -57,13 +57,13 @@ def benchmark(
       la2ds benchmark --project squat --rates golf/benchmark.json
       la2ds benchmark --project golf --seeds 0,1,2 --engine ray
 
-    Tables 1 to 3 of the paper, event transfer and the cost of training, as Markdown, CSV, LaTeX,
-    HTML and JSON. A finished run is reused and an interrupted one is resumed, so the same command
-    continues a benchmark.
+    Tables 1 to 3 of the paper, event transfer and the cost of training as Markdown, and every
+    figure of every run as CSV. A finished run is reused and an interrupted one is resumed, so the
+    same command continues a benchmark.
     """
     from contextlib import ExitStack
 
-    from la2ds_cli.experiments.benchmark import NAME, check_projects
+    from la2ds_cli.experiments.benchmark import NAME, Plan, check_projects
     from la2ds_cli.experiments.benchmark import benchmark as step
     from la2ds_cli.experiments.tries import read_rates
 
@@ -73,17 +73,15 @@ def benchmark(
         for project in opened:
             locks.enter_context(project.lock())
         folder = opened[0].results_dir(NAME) if out is None else out
-        result = step(
-            opened,
+        plan = Plan(
             methods=None if methods is None else [name.strip() for name in methods.split(",")],
-            **training.arguments(),
             protocol=protocol,
             tries=tries,
             rates=None if rates is None else read_rates(rates),
-            out=folder,
             engine=engine,
-            progress=console.progress,
+            **training.arguments(),
         )
+        result = step(opened, plan, out=folder, progress=console.progress)
         print_benchmark(console, "benchmark", result, folder)
     raise typer.Exit(result.exit_code())
 
@@ -91,22 +89,17 @@ def benchmark(
 def print_benchmark(console: Console, command: str, result: BenchmarkResult, folder: Path) -> None:
     """Print the JSON document, or the tables with their notes and the paths of the files."""
     from la2ds_cli.core.table import terminal
-    from la2ds_cli.experiments.ablation_table import effort
-    from la2ds_cli.experiments.benchmark_pages import document, screen_tables, winner_sentences
-    from la2ds_cli.experiments.benchmark_tables import all_notes
-    from la2ds_cli.experiments.benchmark_winners import winners
+    from la2ds_cli.experiments.benchmark_tables import all_notes, document, figures, tables
 
-    console.document(command, {"folder": folder.resolve(), **document(result)})
+    found = figures(result)
+    console.document(command, {"folder": folder.resolve(), **document(result, found)})
     console.line(f"{result.title}: {result.facts['budget']}")
-    for title, table in screen_tables(result):
+    for title, table in tables(result, found):
         console.line("")
         console.line(title)
         console.rendered(terminal(table))
     console.line("")
-    for text in winner_sentences(winners(result)):
-        console.line(text)
-    for project in result.projects:
-        console.line(f"{project.table.name}: {effort(project.table)}")
-    for text in all_notes(result):
+    console.line("* best row; = not significantly worse than it")
+    for text in all_notes(result, found):
         console.line(f"note: {text}", "yellow")
-    console.note(f"in full: {folder / result.name}.md, .csv, .tex, .html, .json")
+    console.note(f"in full: {folder / result.name}.md, .csv, .json")

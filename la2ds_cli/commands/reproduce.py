@@ -57,9 +57,10 @@ def reproduce(
 
 def _methods(console: Console, project: Project, table: str, options: dict[str, Any]) -> int:
     from la2ds_cli.commands.benchmark import print_benchmark
+    from la2ds_cli.experiments.benchmark import Plan
     from la2ds_cli.experiments.reproduce import compare_methods
 
-    result = compare_methods(project, table, progress=console.progress, **options)
+    result = compare_methods(project, table, Plan(**options), console.progress)
     print_benchmark(console, "reproduce", result, project.results_dir("reproduce"))
     return result.exit_code()
 

@@ -1,18 +1,16 @@
-"""One table, shown in a terminal, as Markdown, as LaTeX and as HTML; plain CSV is in `csv_tables`.
+"""One table, shown in a terminal, as Markdown and as HTML; plain CSV is in `csv_tables`.
 
 A step returns numbers; its command or view builds one `Table` from them and picks the format. Text
 is escaped in every format, since names of projects and methods may hold any character.
 
-The terminal uses rich. pandas' Styler was tried (docs/decisions): it does not escape headings, so
-that `10 %` comments out its line of LaTeX and a name is markup in HTML; a cell has no second line;
-there is no terminal and no Markdown; and importing pandas takes a second.
+The terminal uses rich. pandas' Styler was tried (docs/decisions): a name is markup in its HTML; a
+cell has no second line; there is no terminal and no Markdown; and importing pandas takes a second.
 """
 
 from __future__ import annotations
 
 import re
-import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import groupby
@@ -24,33 +22,6 @@ if TYPE_CHECKING:
     from markupsafe import Markup
     from rich.table import Table as RichTable
     from rich.text import Text
-
-# Points, in Computer Modern: the text width of a one-column article, a character of \footnotesize
-# and of \scriptsize, and the space beside a column.
-LATEX_TEXT = 345.0
-_CHAR, _SMALL_CHAR, _SEP = 4.4, 3.9, 4.0
-_TEX = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "$": r"\$",
-    "&": r"\&",
-    "%": r"\%",
-    "#": r"\#",
-    "_": r"\_",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    "±": r"$\pm$",
-    "†": r"$^\dagger$",
-    "–": "--",
-    "−": "$-$",
-    "≤": r"$\le$",
-    "≥": r"$\ge$",
-    "≈": r"$\approx$",
-}
 
 
 @dataclass(frozen=True)
@@ -202,97 +173,3 @@ def _html_cell(column: Column, cell: Cell, first: bool) -> str:
         return f'<th scope="row">{shown}</th>'
     kind = "soft" if column.kind == "text" else "number" + " first" * first
     return f'<td class="{kind}">{shown}</td>'
-
-
-def tex(text: str) -> str:
-    """Plain text escaped for LaTeX, on one line."""
-    return "".join(_TEX.get(char, char) for char in " ".join(text.split()))
-
-
-def latex_widths(table: Table) -> list[float]:
-    """Width of each column in points, with the space beside it and without its group."""
-    return [
-        2 * _SEP
-        + max(
-            _CHAR * len(column.heading),
-            *(_points(row.cells[n]) for row in table.rows),
-        )
-        for n, column in enumerate(table.columns)
-    ]
-
-
-def _points(cell: Cell) -> float:
-    figure = _CHAR * len(cell.text) + _SMALL_CHAR * len(cell.spread)
-    return max(figure, _SMALL_CHAR * len(" ".join(cell.below)))
-
-
-def latex(table: Table, label: str, caption: str) -> list[str]:
-    """Lines of a table environment, which needs booktabs; a rule precedes the quiet rows.
-
-    label: without `tab:`. caption: plain text.
-    """
-    letters = "".join("r" if column.kind == "number" else "l" for column in table.columns)
-    lines = [
-        r"\begin{table}",
-        r"\centering",
-        rf"\caption{{{tex(caption)}}}",
-        rf"\label{{tab:{label}}}",
-        r"\medskip",
-        r"\footnotesize",
-        rf"\setlength{{\tabcolsep}}{{{_SEP:g}pt}}",
-        # In a box of the width of the text, so that a wider table is centred as well.
-        rf"\makebox[\linewidth]{{\begin{{tabular}}{{{letters}}}",
-        r"\toprule",
-        *_latex_head(table),
-        r"\midrule",
-    ]
-    quiet = False
-    for n, row in enumerate(table.rows):
-        if row.quiet and not quiet:
-            quiet = True
-            lines.append(r"\midrule")
-        elif n:
-            lines.append(r"\addlinespace[2pt]")
-        lines.append(_latex_row(map(_latex_cell, row.cells)))
-        below = [_small(" ".join(cell.below)) for cell in row.cells]
-        if any(below):
-            lines.append(_latex_row(below))
-    return [*lines, r"\bottomrule", r"\end{tabular}}", r"\end{table}"]
-
-
-def _latex_head(table: Table) -> list[str]:
-    """Lines of the header: groups with a rule below each, then the headings of the columns."""
-    groups, rules, column_index = [], [], 0
-    widths = latex_widths(table)
-    for name, count in table.groups():
-        if name:
-            width = sum(widths[column_index : column_index + count]) - 2 * _SEP
-            groups.append(rf"\multicolumn{{{count}}}{{c}}{{{_stacked(name, width)}}}")
-            rules.append(rf"\cmidrule(lr){{{column_index + 1}-{column_index + count}}}")
-        else:
-            groups += [""] * count
-        column_index += count
-    headings = _latex_row(tex(column.heading) for column in table.columns)
-    return [_latex_row(groups), " ".join(rules), headings] if rules else [headings]
-
-
-def _stacked(name: str, width: float) -> str:
-    """A name wrapped at spaces to lines of at most `width` points, so that it widens no column."""
-    lines = textwrap.wrap(name, max(int(width / _CHAR), 1), break_long_words=False)
-    stack = r" \\ ".join(map(tex, lines))
-    return rf"\shortstack{{{stack}}}" if len(lines) > 1 else stack
-
-
-def _latex_row(cells: Iterable[str]) -> str:
-    return " & ".join(cells) + r" \\"
-
-
-def _latex_cell(cell: Cell) -> str:
-    mark = ("", r"\textbf", r"\underline")[cell.rank]
-    figure = f"{mark}{{{tex(cell.text)}}}" if mark else tex(cell.text)
-    return f"{figure} {_small(cell.spread)}" if cell.spread else figure
-
-
-def _small(text: str) -> str:
-    # In braces, because a line of a table that begins with a bracket is read as a length.
-    return rf"{{\scriptsize {tex(text)}}}" if text else ""

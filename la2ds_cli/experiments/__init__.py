@@ -3,8 +3,7 @@
 The steps are `benchmark` (comparison of methods: Tables 1 to 3) and `reproduce` (ablations of the
 method: Tables 4 to 8, the last two by `robustness`: a run on worse joints). They share `runs`
 (training one run), `scores` (scoring it), `metrics` (the columns) and `result` (the rows, filled
-run by run). `benchmark_tables` lays out a benchmark; `benchmark_pages` and `ablation_table` write
-files.
+run by run). `benchmark_tables` and `ablation_table` lay out tables and write files.
 
 Imports: every package up to views; nothing of demo or commands.
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.csv_tables import table_text
-from la2ds_cli.core.table import Cell, Column, Row, Table
+from la2ds_cli.core.table import Cell, Column, Row, Table, md
 from la2ds_cli.core.table import markdown as md_table
 from la2ds_cli.experiments.ablations import PAPER_DATA
 from la2ds_cli.experiments.metrics import HEADLINE, METRICS, Metric
@@ -124,16 +124,16 @@ def markdown(result: TableResult) -> str:
         "",
     ]
     facts = {key: value for key, value in result.facts.items() if key != "protocol"}
-    lines += [f"- {key}: {_plain(value)}" for key, value in facts.items()]
+    lines += [f"- {key}: {plain(value)}" for key, value in facts.items()]
     lines += [f"- note: {text}" for text in notes(result)]
-    lines += ["", *_definitions(result.facts.get("protocol", {}))]
+    lines += ["", *definitions(result.facts.get("protocol", {}))]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _definitions(protocol: Mapping[str, Any]) -> list[str]:
+def definitions(protocol: Mapping[str, Any]) -> list[str]:
     """Sentences of the protocol; its individual choices are in the JSON document."""
-    definitions = {**protocol, **protocol.get("features", {})}
-    lines = [f"- {key}: {text}" for key, text in definitions.items() if isinstance(text, str)]
+    every = {**protocol, **protocol.get("features", {})}
+    lines = [f"- {key}: {md(text)}" for key, text in every.items() if isinstance(text, str)]
     return ["## Definitions", "", *lines] if lines else []
 
 
@@ -146,11 +146,12 @@ def _label(name: str) -> str:
     return next(metric.label for metric in METRICS if metric.name == name)
 
 
-def _plain(value: Any) -> str:
+def plain(value: Any) -> str:
+    """A setting or fact on one line."""
     if isinstance(value, dict):
-        return "; ".join(f"{key} = {_plain(item)}" for key, item in value.items())
+        return "; ".join(f"{key} = {plain(item)}" for key, item in value.items())
     if isinstance(value, (list, tuple)):
-        return ", ".join(map(_plain, value)) or "none"
+        return ", ".join(map(plain, value)) or "none"
     return "none" if value is None else str(value)
 
 

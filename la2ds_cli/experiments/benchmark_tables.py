@@ -1,378 +1,275 @@
-"""The tables of a benchmark as numbers: the layout of figures, shared by all formats.
+"""The figures of a benchmark, its tables for a terminal and as Markdown, one tidy CSV, and JSON.
 
-A table has a group of columns for each project, one for their mean, and one for what the paper
-reports on the data set of the projects. `all_notes` are the sentences below the tables: what
-may not be compared, what failed, where a baseline is ahead.
+All rows of a column are compared, also baselines and untrained networks: if one of them is best, no
+method wins. The best row is chosen after seeing the figures, so comparing it with all others
+amounts to as many tests as there are pairs of rows: Holm's correction is over all pairs of rows in
+all columns of a table.
 """
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from la2ds_cli.core import artifact
+from la2ds_cli.core.csv_tables import table_text
+from la2ds_cli.core.table import Cell, Column, Row, Table, md
+from la2ds_cli.core.table import markdown as md_table
 from la2ds_cli.evaluation.measure import interval
+from la2ds_cli.experiments.ablation_table import definitions, plain
 from la2ds_cli.experiments.methods import departures, paper_data, paper_methods, same_input
-from la2ds_cli.experiments.metrics import Metric, Task
-from la2ds_cli.experiments.result import BenchmarkResult, Outcome, ProjectResult, ResultRow
-from la2ds_cli.experiments.significance import nested_resamples
+from la2ds_cli.experiments.metrics import COST, Metric, Task
+from la2ds_cli.experiments.result import SCHEMA_VERSION, BenchmarkResult, DataSet, Outcome
+from la2ds_cli.experiments.significance import LEVEL, by_seed, difference, holm, mean_interval
 
-PREFIX = {"classification": "phases ", "transfer": "event transfer "}  # before a heading
 _EARLY = 0.9  # of the minutes: a run that ended earlier had a smaller budget
 MARK = "†"
 MEAN = "mean over projects"
+FEW = 3  # projects, of which a terminal shows each
+SPLITS = {
+    "test": "test clips",
+    "all": "clips, no test split",
+    "people": "people, each tested by networks that were trained on others",
+}
+HOW_TO_READ = (
+    "Mean over seeds ± their standard deviation (n - 1); in brackets the 95 % interval of the mean "
+    "over the scored clips and the seeds. The best row of a column, a method or a baseline, is "
+    "bold, and rows that are not significantly worse than it are in italics: paired difference of "
+    "two rows over the same clips, with the variance over seeds of both; two-sided p of Student's "
+    f"t, Holm's correction over all pairs of rows in all columns of a task, level {LEVEL:g}. The "
+    "best raw pose is not available to a user: it is chosen on these clips."
+)
 
 
 @dataclass(frozen=True)
 class Figure:
-    """value: mean over seeds, or None. spread: standard deviation over seeds (n - 1). interval:
-    95 %, over the scored clips and the seeds. paper: the paper's figure, if it may be compared.
-    runs: number of seeds. rank: 1 for the best method of the column, 2 for the second, else 0."""
+    """A figure of a row in one data set, or in MEAN.
 
-    value: float | None = None
-    spread: float | None = None
-    interval: list[float] | None = None
-    paper: float | None = None
-    runs: int = 0
-    rank: int = 0
-    digits: int = 2
+    value: mean over seeds. spread: standard deviation over seeds (n - 1). interval: 95 %, over the
+    scored clips and the seeds. seeds: their number. paper: the paper's figure, if it may be
+    compared.
+    best: whether the row is the best of its column; difference: its figure minus that of the best.
+    p: of no difference to the best; adjusted: after Holm's correction over the task; None for the
+    best, or if unknown.
+    """
 
-    def shown(self) -> tuple[str, str]:
-        """`91.23` and `±0.40`, or a dash and an empty string."""
-        if self.value is None:
-            return "–", ""
-        spread = "" if self.spread is None else f"±{self.spread:.{self.digits}f}"
-        return f"{self.value:.{self.digits}f}", spread
-
-    def shown_interval(self) -> str:
-        """`[90.10, 92.00]`, or an empty string."""
-        if self.value is None or self.interval is None:
-            return ""
-        low, high = self.interval
-        return f"[{low:.{self.digits}f}, {high:.{self.digits}f}]"
-
-    def shown_paper(self) -> str:
-        """`92.63`, or an empty string."""
-        return "" if self.paper is None else f"{self.paper:.{self.digits}f}"
-
-
-@dataclass(frozen=True)
-class Column:
-    """group: a project, MEAN, or a data set of the paper. metric: name of its column in CSV."""
-
-    group: str
-    heading: str
+    task: str
+    data: str
     metric: str
-    lower_is_better: bool = False
+    row: str
+    value: float
+    spread: float | None
+    interval: tuple[float, float] | None
+    seeds: int
+    paper: float | None
+    best: bool = False
+    difference: float | None = None
+    p: float | None = None
+    adjusted: float | None = None
+
+    @property
+    def ties(self) -> bool:
+        """Whether the row is not significantly worse than the best one."""
+        return self.adjusted is not None and self.adjusted > LEVEL
 
 
-@dataclass(frozen=True)
-class Line:
-    """A method or a baseline. reads: what its network reads here."""
-
-    name: str
-    label: str
-    reads: str
-    baseline: bool
-    cells: list[Figure]
+def figures(result: BenchmarkResult) -> list[Figure]:
+    """Every figure of every row, by task, data set and metric; undefined ones are left out."""
+    found = [one for task in result.tasks for one in _of_task(result, task)]
+    return found + _of_task(result, COST, compared=False)
 
 
-@dataclass(frozen=True)
-class TaskTable:
-    """A table as it is shown. title: includes the number of the paper's table, if there is one."""
-
-    name: str
-    title: str
-    columns: list[Column]
-    lines: list[Line]
-
-    def groups(self) -> list[tuple[str, int]]:
-        """Groups of columns and how many columns each has."""
-        counts: dict[str, int] = {}
-        for column in self.columns:
-            counts[column.group] = counts.get(column.group, 0) + 1
-        return list(counts.items())
-
-    def parts(self, most: int) -> list[TaskTable]:
-        """The table in parts of at most `most` groups of columns, for pages that do not scroll."""
-        names = [name for name, _ in self.groups()]
-        return [self.only(names[start : start + most]) for start in range(0, len(names), most)]
-
-    def fitting(
-        self, names: Sequence[str], room: float, width: Callable[[TaskTable], float]
-    ) -> Iterator[TaskTable]:
-        """The groups `names` in parts that are no wider than `room`, with at least one group each.
-
-        width: width of the columns of a table, in the unit of `room`.
-        """
-        widths = {name: width(self.only([name])) for name in names}
-        chosen: list[str] = []
-        for name in names:
-            if chosen and sum(widths[n] for n in [*chosen, name]) > room:
-                yield self.only(chosen)
-                chosen = []
-            chosen.append(name)
-        yield self.only(chosen)
-
-    def only(self, groups: Sequence[str]) -> TaskTable:
-        """The columns of these groups."""
-        chosen = [n for n, column in enumerate(self.columns) if column.group in groups]
-        lines = [replace(line, cells=[line.cells[n] for n in chosen]) for line in self.lines]
-        if all(MARK in group for group in groups):
-            # The paper has none of our baselines, and its methods have the paper's input.
-            lines = [
-                replace(line, reads=paper_methods()[line.name].input)
-                for line in lines
-                if line.name in paper_methods()
-            ]
-        return replace(self, columns=[self.columns[n] for n in chosen], lines=lines)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain dict for the JSON document."""
-        return asdict(self)
+def groups(result: BenchmarkResult) -> dict[str, list[DataSet]]:
+    """The data sets by name, and their mean if there are several."""
+    by_name = {data.name: [data] for data in result.data}
+    return by_name | ({MEAN: result.data} if len(by_name) > 1 and result.independent else {})
 
 
-def layout(result: BenchmarkResult) -> list[TaskTable]:
-    """The tables of the tasks that this evaluation provides, and the cost."""
-    tables = [_task_table(result, task) for task in result.tasks]
-    return [table for table in tables if table is not None] + [_cost_table(result)]
+def _of_task(result: BenchmarkResult, task: Task, compared: bool = True) -> list[Figure]:
+    columns = [(name, metric) for name in groups(result) for metric in task.metrics]
+    samples = {
+        (name, metric.name): {
+            row: found
+            for row in result.rows()
+            if (found := result.samples(row, _names(result, name), metric.name))
+        }
+        for name, metric in columns
+    }
+    differences = {
+        (*column, *pair): difference(rows[pair[0]], rows[pair[1]])
+        for column, rows in samples.items()
+        for pair in itertools.combinations(rows if compared else (), 2)
+    }
+    differences = {key: one for key, one in differences.items() if not math.isnan(one[1])}
+    adjusted = dict(zip(differences, holm([p for _, p in differences.values()]), strict=True))
+    found = []
+    for name, metric in columns:
+        rows = samples[name, metric.name]
+        means = {row: float(np.mean([s.values.mean() for s in each])) for row, each in rows.items()}
+        sign = 1 if metric.lower_is_better else -1
+        best = min(means, key=lambda row: sign * means[row]) if means and compared else ""
+        for row, each in rows.items():
+            over = by_seed(each)
+            pairs = ((name, metric.name, *pair) for pair in ((row, best), (best, row)))
+            key = next((pair for pair in pairs if pair in adjusted), None)
+            found.append(
+                Figure(
+                    *(task.name, name, metric.name, row, means[row]),
+                    float(np.std(over, ddof=1)) if len(over) > 1 else None,
+                    mean_interval(each),
+                    len(over),
+                    _in_paper(result, name, row, metric.name),
+                    row == best,
+                    means[row] - means[best] if best else None,
+                    differences[key][1] if key else None,
+                    adjusted[key] if key else None,
+                )
+            )
+    return found
 
 
-def _task_table(result: BenchmarkResult, task: Task) -> TaskTable | None:
-    heads = list(zip(task.metrics, task.headings, strict=True))
-    rows = _rows(result)
-    if result.outcomes() and not any(
-        row.values(metric.name)
-        for project in result.projects
-        for row in (*project.table.rows, *project.table.baselines)
-        for metric in task.metrics
-    ):
-        return None  # the protocol has no such metric, or there are no labels
-    columns, cells = [], {name: [] for name, _ in rows}
-
-    def add(group: str, metric: Metric, heading: str, figures: dict[str, Figure]) -> None:
-        columns.append(Column(group, heading, metric.name, metric.lower_is_better))
-        ranked = _ranked(figures, {name for name, baseline in rows if not baseline}, metric)
-        for name in cells:
-            cells[name].append(ranked[name])
-
-    names = [name for name, _ in rows]
-    for project in result.projects:
-        for metric, heading in heads:
-            figures = {name: _project_figure(result, project, name, metric) for name in names}
-            add(project.table.name, metric, heading, figures)
-    if len(result.projects) > 1 and not any(p.shares_runs for p in result.projects):
-        for metric, heading in heads:
-            add(MEAN, metric, heading, {name: _mean_figure(result, name, metric) for name in names})
-    for data in _data_sets(result) if task.number else ():
-        label = f"in the paper: {paper_data()[data].label} {MARK}"
-        for metric, heading in heads:
-            add(label, metric, heading, {name: _paper_figure(data, name, metric) for name in names})
-    lines = [
-        Line(name, _label(result, name), result.reads.get(name, ""), baseline, cells[name])
-        for name, baseline in rows
-    ]
-    number = f" (the paper's Table {task.number})" if task.number else ""
-    return TaskTable(task.name, task.title + number, columns, lines)
+def _names(result: BenchmarkResult, group: str) -> list[str]:
+    return [data.name for data in groups(result)[group]]
 
 
-def _rows(result: BenchmarkResult) -> list[tuple[str, bool]]:
-    """Names of the methods and baselines of all projects, and whether each is a baseline."""
-    rows = {row.name: False for p in result.projects for row in p.table.rows}
-    rows |= {row.name: True for p in result.projects for row in p.table.baselines}
-    return list(rows.items())
+def _in_paper(result: BenchmarkResult, group: str, row: str, metric: str) -> float | None:
+    """The paper's figure of a method, if the experiment and the input are the same as there."""
+    sources = [data.source for data in groups(result)[group]]
+    if departures(sources, result.facts["protocol"]):
+        return None
+    if not same_input(row, result.reads.get(row, "")):
+        return None
+    return paper_data()[sources[0].data].figures.get(row, {}).get(metric)
 
 
-def _label(result: BenchmarkResult, name: str) -> str:
-    rows = (project.row(name) for project in result.projects)
-    return next(row.label for row in rows if row is not None)
+def tables(
+    result: BenchmarkResult, found: Sequence[Figure], *, full: bool = False
+) -> list[tuple[str, Table]]:
+    """Titles and tables: one for each task and data set, and beside them what the paper reports.
+
+    full: for a page, with what each method reads, intervals and the paper's figures. Otherwise for
+    a terminal of 80 columns, where `*` marks the best row and `=` those that are not significantly
+    worse; of more than FEW projects, it shows only the mean.
+    """
+    shown = list(groups(result))
+    if not full and MEAN in shown and len(result.data) > FEW:
+        shown = [MEAN]
+    made = []
+    for task in (*result.tasks, COST):
+        title = f"{task.title} (the paper's Table {task.number})" if task.number else task.title
+        for name in shown if task is not COST or result.independent else shown[:1]:
+            known = {(f.row, f.metric): f for f in found if (f.task, f.data) == (task.name, name)}
+            if known:
+                made.append((f"{title}: {name}", _table(result, task, known, full)))
+        for name in _data_sets(result) if task.number else ():
+            made.append((f"{title}: {_paper_label(name)}", _paper_table(result, task, name)))
+    return made
 
 
-def _project_figure(
-    result: BenchmarkResult, project: ProjectResult, name: str, metric: Metric
-) -> Figure:
-    row = project.row(name)
-    if row is None:
-        return Figure(digits=metric.digits)
-    values = row.values(metric.name)
-    paper = None
-    if not departures([project.source], result.facts["protocol"]):
-        paper = _comparable(result, row, metric)
-    return _summary(values, row.intervals.get(metric.name), paper, metric)
+def _table(
+    result: BenchmarkResult, task: Task, known: dict[tuple[str, str], Figure], full: bool
+) -> Table:
+    columns = [Column("method" if full else "", kind="name", wrap=True)]
+    columns += [Column("input", kind="text")] * full + [Column(text) for text in task.headings]
+    with_figures = {row for row, _ in known}
+    rows = []
+    for name, label in result.rows().items():
+        baseline = name not in result.methods
+        if baseline and name not in with_figures:
+            continue
+        cells = [Cell(label)] + [Cell(result.reads.get(name, ""))] * full
+        cells += [_cell(known.get((name, metric.name)), metric, full) for metric in task.metrics]
+        rows.append(Row(cells, baseline))
+    return Table(columns, rows)
 
 
-def _summary(
-    values: Sequence[float], interval: list[float] | None, paper: float | None, metric: Metric
-) -> Figure:
-    return Figure(
-        statistics.fmean(values) if values else None,
-        statistics.stdev(values) if len(values) > 1 else None,
-        interval,
-        paper,
-        len(values),
-        digits=metric.digits,
-    )
+def _cell(figure: Figure | None, metric: Metric, full: bool) -> Cell:
+    if figure is None:
+        return Cell("–")
+    digits = metric.digits
+    spread = "" if figure.spread is None else f"±{figure.spread:.{digits}f}"
+    rank = 1 if figure.best else 2 if figure.ties else 0
+    if not full:
+        return Cell(f"{('', '*', '=')[rank]}{figure.value:.{digits}f}", spread)
+    below = []
+    if figure.interval:
+        below.append("[{:.{d}f}, {:.{d}f}]".format(*figure.interval, d=digits))
+    if figure.paper is not None:
+        below.append(f"(paper {figure.paper:.{digits}f})")
+    return Cell(f"{figure.value:.{digits}f}", spread, tuple(below), rank)
 
 
-def _comparable(result: BenchmarkResult, row: ResultRow, metric: Metric) -> float | None:
-    """The paper's figure of a method, if its input is the same here as in the paper."""
-    reads = result.reads.get(row.name, "")
-    return row.paper.get(metric.name) if same_input(row.name, reads) else None
+def _paper_label(name: str) -> str:
+    return f"in the paper: {paper_data()[name].label} {MARK}"
 
 
-def _mean_figure(result: BenchmarkResult, name: str, metric: Metric) -> Figure:
-    """Mean over projects of their means; empty if one of them lacks the figure. The spread is over
-    the seeds that every project has."""
-    rows = [project.row(name) for project in result.projects]
-    per_project = [row.values(metric.name) if row else [] for row in rows]
-    if not all(per_project):
-        return Figure(digits=metric.digits)
-    by_seed = [
-        {o.seed: o.scores.get(metric.name) for o in row.outcomes} for row in rows if row is not None
-    ]
-    seeds = [s for s in by_seed[0] if all(scores.get(s) is not None for scores in by_seed)]
-    means = [statistics.fmean([scores[s] or 0.0 for scores in by_seed]) for s in seeds]
-    paper = None
-    if not departures([p.source for p in result.projects], result.facts["protocol"]):
-        paper = _comparable(result, next(row for row in rows if row), metric)
-    return Figure(
-        statistics.fmean(map(statistics.fmean, per_project)),
-        statistics.stdev(means) if len(means) > 1 else None,
-        _interval_of_projects(result, name, metric),
-        paper,
-        len(seeds),
-        digits=metric.digits,
-    )
-
-
-def _interval_of_projects(result: BenchmarkResult, name: str, metric: Metric) -> list[float] | None:
-    """95 % interval of the mean over projects, whose clips are drawn independently."""
-    samples = []
-    for number, project in enumerate(result.projects):
-        runs = [run[metric.name] for run in project.resampled.get(name, []) if metric.name in run]
-        if not runs:
-            return None
-        # Projects with equally many clips have the same draws in the same order: shuffle them.
-        order = np.random.default_rng(number).permutation(len(runs[0]))
-        samples.append(nested_resamples(runs, seed=number)[order])
-    ends = interval(np.mean(samples, axis=0)) if samples else None
-    return list(ends) if ends else None
+def _paper_table(result: BenchmarkResult, task: Task, data: str) -> Table:
+    """What the paper reports about the methods of the result."""
+    rows = []
+    for name, scores in paper_data()[data].figures.items():
+        if name in result.methods:
+            cells = [Cell(paper_methods()[name].label), Cell(paper_methods()[name].input)]
+            cells += [Cell(metric.shown(scores.get(metric.name))) for metric in task.metrics]
+            rows.append(Row(cells))
+    columns = [Column("method", kind="name", wrap=True), Column("input there", kind="text")]
+    return Table([*columns, *(Column(text) for text in task.headings)], rows)
 
 
 def _data_sets(result: BenchmarkResult) -> list[str]:
-    """Data sets of the paper among the projects; none if no method is from the paper."""
-    if not any(name in paper_methods() for name, _ in _rows(result)):
-        return []
-    return list(dict.fromkeys(p.source.data for p in result.projects if p.source.data))
+    """The data sets of the paper that the clips come from, if it has any of the methods."""
+    names = dict.fromkeys(data.source.data for data in result.data if data.source.data)
+    return [n for n in names if not result.methods.keys().isdisjoint(paper_data()[n].figures)]
 
 
-def _paper_figure(data: str, name: str, metric: Metric) -> Figure:
-    figure = paper_data()[data].figures.get(name, {}).get(metric.name)
-    return Figure(figure, runs=int(figure is not None), digits=metric.digits)
+# --- notes --------------------------------------------------------------------------------------
 
 
-def _ranked(figures: dict[str, Figure], methods: set[str], metric: Metric) -> dict[str, Figure]:
-    """Mark the best and the second method, as the paper does; equal figures share a rank."""
-    sign = 1 if metric.lower_is_better else -1
-    shown = {
-        name: sign * round(figure.value, figure.digits)
-        for name, figure in figures.items()
-        if name in methods and figure.value is not None
-    }
-    if len(shown) < 2:
-        return figures
-    places = sorted(set(shown.values()))[:2]
-    return {
-        name: replace(figure, rank=places.index(shown[name]) + 1)
-        if shown.get(name) in places
-        else figure
-        for name, figure in figures.items()
-    }
-
-
-def _cost_table(result: BenchmarkResult) -> TaskTable:
-    """Steps and seconds of training of each method in each project."""
-    columns, lines = [], []
-    projects = [project for project in result.projects if not project.shares_runs]
-    for project in projects:
-        columns += [
-            Column(project.table.name, "steps", "steps", True),
-            Column(project.table.name, "seconds", "seconds", True),
-        ]
-    for name, baseline in _rows(result):
-        if baseline:
-            continue
-        cells = []
-        for project in projects:
-            row = project.row(name)
-            runs = [o for o in row.outcomes if o.steps is not None] if row else []
-            for values, digits in (([o.steps for o in runs], 0), ([o.seconds for o in runs], 0)):
-                known = [float(value) for value in values if value is not None]
-                mean = statistics.fmean(known) if known else None
-                spread = statistics.stdev(known) if len(set(known)) > 1 else None
-                cells.append(Figure(mean, spread, runs=len(known), digits=digits))
-        lines.append(Line(name, _label(result, name), result.reads.get(name, ""), False, cells))
-    return TaskTable("cost", "Cost of training", columns, lines)
-
-
-def all_notes(result: BenchmarkResult) -> list[str]:
+def all_notes(result: BenchmarkResult, found: Sequence[Figure]) -> list[str]:
     """The notes below the tables, the most important ones first."""
-    return list(
-        dict.fromkeys(
-            [
-                *_failures(result),
-                *_paper_notes(result),
-                *_baselines_ahead(layout(result)),
-                *_budget_notes(result),
-                *_protocol_notes(result),
-                *(
-                    f"{project.table.name}: {text}"
-                    for project in result.projects
-                    for text in project.table.warnings
-                ),
-            ]
-        )
-    )
+    texts = [
+        *_failures(result),
+        *_paper_notes(result),
+        *_baselines_ahead(result, found),
+        *_budget_notes(result),
+        *_protocol_notes(result),
+        *(f"{data.name}: {text}" for data in result.data for text in data.warnings),
+    ]
+    return list(dict.fromkeys(texts))
 
 
 def _failures(result: BenchmarkResult) -> Iterator[str]:
     """Runs without figures, and runs whose network has collapsed."""
-    for project in result.projects:
-        for outcome in project.table.failures():
-            yield f"{project.table.name}, {outcome.run}: {outcome.error}"
-        for text in project.table.collapses():
-            yield f"{project.table.name}, {text}"
+    for one in result.entries:
+        run = f"{one.data}, {one.outcome.run}"
+        if one.outcome.error:
+            yield f"{run}: {one.outcome.error}"
+        elif one.outcome.collapse:
+            yield f"{run}: the embedding has collapsed, {one.outcome.collapse}"
 
 
 def _paper_notes(result: BenchmarkResult) -> Iterator[str]:
-    protocol = result.facts["protocol"]
-    data = _data_sets(result)
-    others = [p.table.name for p in result.projects if not p.source.data]
-    for name in data:
-        sources = [p.source for p in result.projects if p.source.data == name]
-        reasons = departures(sources, protocol)
+    known = _data_sets(result)
+    for name in known:
+        sources = [data.source for data in result.data if data.source.data == name]
+        reasons = departures(sources, result.facts["protocol"])
         label = f"{MARK} {paper_data()[name].label} in the paper"
         if reasons:
             yield f"{label} is not the same experiment: {'; '.join(reasons)}"
         else:
             yield f"{label}: the same clips, labels and definitions; its figures stand beside ours"
-    if others:
-        names = ", ".join(others)
-        yield f"{names}: data that the paper does not have, so it has no figures to compare with"
-    if data:
-        yield from _inputs(result)
-
-
-def _inputs(result: BenchmarkResult) -> Iterator[str]:
-    """Which methods have another input in the paper, grouped by that input."""
+    if others := ", ".join(data.name for data in result.data if not data.source.data):
+        yield f"{others}: data that the paper does not have, so it has no figures to compare with"
     by_input: dict[str, list[str]] = {}
     for name, reads in result.reads.items():
-        known = paper_methods().get(name)
-        if known is not None and not same_input(name, reads):
-            by_input.setdefault(known.input, []).append(known.label)
+        paper = paper_methods().get(name)
+        if known and paper is not None and not same_input(name, reads):
+            by_input.setdefault(paper.input, []).append(paper.label)
     if by_input:
         theirs = "; ".join(f"{', '.join(names)} {kind}" for kind, names in by_input.items())
         ours = []
@@ -384,42 +281,15 @@ def _inputs(result: BenchmarkResult) -> Iterator[str]:
         yield f"{MARK} in the paper these read something else: {theirs}; here {here}"
 
 
-def _baselines_ahead(tables: Sequence[TaskTable]) -> Iterator[str]:
-    """For each baseline, where it does as well as the best method."""
-    by_label: dict[str, list[str]] = {}
-    for table in tables:
-        headings = dict.fromkeys(column.heading for column in table.columns)
-        for heading in headings:
-            columns = [
-                (n, column)
-                for n, column in enumerate(table.columns)
-                if column.heading == heading and MARK not in column.group
-            ]
-            ahead: dict[str, list[str]] = {}
-            for n, column in columns:
-                for label in _ahead(table, n):
-                    ahead.setdefault(label, []).append(column.group)
-            for label, groups in ahead.items():
-                where = "" if len(groups) == len(columns) else f" ({', '.join(groups)})"
-                by_label.setdefault(label, []).append(
-                    f"{PREFIX.get(table.name, '')}{heading}{where}"
-                )
-    for label, columns in by_label.items():
-        yield f"{label} does as well as the best method, or better, in: {', '.join(columns)}"
-
-
-def _ahead(table: TaskTable, n: int) -> list[str]:
-    """Labels of the baselines that are no worse than the best method in column `n`."""
-    sign = 1 if table.columns[n].lower_is_better else -1
-    values = [
-        (line.label, line.baseline, sign * value)
-        for line in table.lines
-        if (value := line.cells[n].value) is not None
-    ]
-    best = min((value for _, baseline, value in values if not baseline), default=None)
-    if best is None:
-        return []
-    return [label for label, baseline, value in values if baseline and value <= best]
+def _baselines_ahead(result: BenchmarkResult, found: Sequence[Figure]) -> Iterator[str]:
+    """For each baseline, the columns in which it is best: no method wins there."""
+    headings = {m: f"{task.name} {text}" for task in result.tasks for m, text in task.columns()}
+    labels, ahead = result.rows(), {}
+    for one in found:
+        if one.best and one.row not in result.methods:
+            ahead.setdefault(labels[one.row], []).append(f"{headings[one.metric]} ({one.data})")
+    for label, columns in ahead.items():
+        yield f"no method wins where {label} is best: {', '.join(columns)}"
 
 
 def _budget_notes(result: BenchmarkResult) -> Iterator[str]:
@@ -452,11 +322,11 @@ def _was_given_less(outcome: Outcome, minutes: float | None, steps: int) -> bool
 
 def _protocol_notes(result: BenchmarkResult) -> Iterator[str]:
     by_uses: dict[str, list[str]] = {}
-    for project in result.projects:
-        if uses := project.table.facts.get("method_uses"):
-            by_uses.setdefault(uses, []).append(project.table.name)
+    for data in result.data:
+        if uses := data.facts.get("method_uses"):
+            by_uses.setdefault(uses, []).append(data.name)
     for uses, names in by_uses.items():
-        where = "" if len(names) == len(result.projects) else f" ({', '.join(names)})"
+        where = "" if len(names) == len(result.data) else f" ({', '.join(names)})"
         yield f"event transfer of a method{where} = {uses}"
     if not any(result.facts["alignment"].get(part) for part in ("movement", "base")):
         yield (
@@ -466,3 +336,87 @@ def _protocol_notes(result: BenchmarkResult) -> Iterator[str]:
         )
     if result.facts["protocol"] != "la2ds" and any(task.number == 0 for task in result.tasks):
         yield f"protocol {result.facts['protocol']} has no event transfer; --protocol la2ds has"
+
+
+# --- files --------------------------------------------------------------------------------------
+
+
+def _facts(result: BenchmarkResult) -> Iterator[tuple[str, str]]:
+    """What the numbers refer to, as (name, text); the budget comes first."""
+    for key, value in result.facts.items():
+        if value not in ([], None):
+            yield key, plain(value)
+    for data in result.data:
+        if about := data.facts:
+            phases = ", ".join(about["phases"]) or "none"
+            clips = f"{about['clips']} {SPLITS[about['split']]}"
+            yield data.name, f"{clips}; phases: {phases}; events: {about['events']}"
+        if data.rates:
+            text = "; ".join(f"{name} {choice}" for name, choice in data.rates.items())
+            yield f"{data.name}, learning rates", text
+
+
+def markdown(result: BenchmarkResult, found: Sequence[Figure]) -> str:
+    """Tables, notes, facts and definitions."""
+    lines = [f"# {md(result.title)}", "", f"Budget: {md(result.facts['budget'])}.", ""]
+    for title, table in tables(result, found, full=True):
+        lines += [f"## {md(title)}", "", *md_table(table), ""]
+    lines += [HOW_TO_READ, "", "## Notes", ""]
+    lines += [f"- {md(text)}" for text in all_notes(result, found)]
+    lines += ["", "## Facts", "", *(f"- {md(key)}: {md(text)}" for key, text in _facts(result))]
+    protocol = next((data.facts["protocol"] for data in result.data if data.facts), {})
+    lines += ["", *definitions(protocol)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def csv_table(result: BenchmarkResult) -> str:
+    """One line for each figure of each run, not rounded, with its 95 % interval over the clips; a
+    run that failed has one line, with its error."""
+    head = ["data", "method", "label", "input", "baseline", "run", "seed", "protocol", "split"]
+    lines = []
+    metrics = [m.name for task in (*result.tasks, COST) for m in task.metrics]
+    splits = {data.name: data.facts.get("split") for data in result.data}
+    for one in result.entries:
+        o = one.outcome
+        start = [one.data, one.row, one.label, result.reads.get(one.row), int(one.baseline), o.run]
+        start += [o.seed, result.facts["protocol"], splits[one.data]]
+        if o.error:
+            lines.append([*start, None, None, None, None, o.error])
+        for metric in metrics:
+            if (value := o.figure(metric)) is not None:
+                sample = one.resampled.get(metric)
+                ends = (interval(sample) if sample is not None else None) or (None, None)
+                lines.append([*start, metric, value, *ends, None])
+    return table_text([*head, "metric", "value", "low", "high", "error"], lines)
+
+
+def document(result: BenchmarkResult, found: Sequence[Figure]) -> dict[str, Any]:
+    """The JSON document: runs, figures with their p, and notes."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "benchmark": result.name,
+        "title": result.title,
+        "facts": result.facts,
+        "data": {data.name: data.facts for data in result.data},
+        "runs": [
+            {"data": one.data, "row": one.row, "baseline": one.baseline, **asdict(one.outcome)}
+            for one in result.entries
+        ],
+        "figures": [asdict(one) for one in found],
+        "notes": all_notes(result, found),
+        "learning_rates": {
+            data.name: {name: choice.to_json() for name, choice in data.rates.items()}
+            for data in result.data
+            if data.rates
+        },
+    }
+
+
+def write_benchmark(result: BenchmarkResult, folder: Path) -> list[Path]:
+    """Write NAME.md, .csv and .json; returns their paths."""
+    found = figures(result)
+    paths = [folder / f"{result.name}{end}" for end in (".md", ".csv", ".json")]
+    artifact.write_text(paths[0], markdown(result, found))
+    artifact.write_text(paths[1], csv_table(result))
+    artifact.write_json(paths[2], document(result, found))
+    return paths

@@ -27,7 +27,7 @@ class Metric:
 
     @property
     def lower_is_better(self) -> bool:
-        return self.path[0] == _TRANSFER
+        return _TRANSFER in self.path
 
     def value(self, row: Mapping[str, Any]) -> float | None:
         """The metric from the row of a feature set; None if this evaluation does not provide it, or
@@ -102,6 +102,10 @@ class Task:
     metrics: tuple[Metric, ...]
     headings: tuple[str, ...]
 
+    def columns(self) -> list[tuple[str, str]]:
+        """Name of each metric with its heading."""
+        return list(zip((metric.name for metric in self.metrics), self.headings, strict=True))
+
 
 def _task(name: str, title: str, number: int, **columns: str) -> Task:
     """columns: name of a metric -> its heading."""
@@ -145,5 +149,12 @@ TASKS = {
         ),
     )
 }
+COST = Task(
+    "cost",
+    "Cost of training",
+    0,
+    (Metric("steps", "steps", "steps", (), 0), Metric("seconds", "seconds", "seconds", (), 0)),
+    ("steps", "seconds"),
+)
 METHOD_TABLES = {f"table{task.number}": task for task in TASKS.values() if task.number}
 """Name in `la2ds reproduce` -> task."""

@@ -24,7 +24,7 @@ from la2ds_cli.experiments.ablations import (
     choices_table,
     left_out,
 )
-from la2ds_cli.experiments.benchmark import benchmark
+from la2ds_cli.experiments.benchmark import Plan, benchmark
 from la2ds_cli.experiments.metrics import METHOD_TABLES
 from la2ds_cli.experiments.result import BenchmarkResult, Outcome, ResultRow, TableResult
 from la2ds_cli.experiments.runs import (
@@ -297,19 +297,19 @@ def _treated_row(row: ResultRow, missing: str) -> ResultRow:
 PROTOCOL = "paper"
 
 
-def compare_methods(project: Project, table: str, **options: Any) -> BenchmarkResult:
+def compare_methods(
+    project: Project, table: str, plan: Plan, progress: Progress | None = None
+) -> BenchmarkResult:
     """A table of `benchmark` for one project, with the definitions of the paper.
 
-    table: a name in METHOD_TABLES. options: of `benchmark`. Writes TABLE.md, .csv, .tex, .html and
-    .json to results/reproduce; the runs are those of `benchmark`.
+    table: a name in METHOD_TABLES. Writes TABLE.md, .csv and .json to results/reproduce; the runs
+    are those of `benchmark`.
     """
-    task = METHOD_TABLES[table]
     return benchmark(
         [project],
-        protocol=PROTOCOL,
-        tasks=(task,),
+        replace(plan, protocol=PROTOCOL),
+        tasks=(METHOD_TABLES[table],),
         name=table,
-        title=task.title,
         out=project.results_dir("reproduce"),
-        **options,
+        progress=progress,
     )

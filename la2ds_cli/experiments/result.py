@@ -1,6 +1,6 @@
 """Results of experiments, filled run by run: runs, rows and tables.
 
-They are plain data, which `ablation_table` and `benchmark_pages` write to files.
+They are plain data, which `ablation_table` and `benchmark_tables` write to files.
 """
 
 from __future__ import annotations
@@ -10,10 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
+
 from la2ds_cli.core.errors import ExitCode
+from la2ds_cli.evaluation.measure import RESAMPLES
 from la2ds_cli.experiments.methods import Source
 from la2ds_cli.experiments.metrics import METRICS, Scores, Task
-from la2ds_cli.experiments.scores import Resamples, mean_interval
+from la2ds_cli.experiments.scores import Resamples
+from la2ds_cli.experiments.significance import Sample
 
 SCHEMA_VERSION = 1
 
@@ -35,6 +39,13 @@ class Outcome:
     reused: bool = False
     error: str = ""
     collapse: str = ""
+
+    def figure(self, metric: str) -> float | None:
+        """A score, or `steps` or `seconds` of training."""
+        if metric in ("steps", "seconds"):
+            cost = getattr(self, metric)
+            return None if cost is None or self.error else float(cost)
+        return self.scores.get(metric)
 
 
 @dataclass
@@ -122,65 +133,109 @@ class Choice:
         tried += [f"{rate:g}: failed" for rate in self.failed]
         return f"{self.rate:g} ({', '.join(tried)})"
 
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types; rates are no keys."""
+        pairs = {"errors": self.errors, "failed": self.failed}
+        return {"rate": self.rate} | {k: [list(one) for one in v.items()] for k, v in pairs.items()}
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> Choice:
+        """The inverse of to_json; ValueError and the like for anything else."""
+        return cls(
+            _positive(plain["rate"]),
+            {_positive(rate): float(error) for rate, error in plain["errors"]},
+            {_positive(rate): str(reason) for rate, reason in plain["failed"]},
+        )
+
+
+def _positive(rate: float) -> float:
+    if not 0 < float(rate) < float("inf"):
+        raise ValueError(f"a learning rate of {rate}")
+    return float(rate)
+
 
 @dataclass
-class ProjectResult:
-    """One project: a row for each method and baseline. source: where its clips come from.
-    resampled: row -> resamples of each of its scored runs. clips: metric -> the number of clips
-    behind it, without those that have no label for it. networks: those whose untrained weights
-    were scored. rates: method -> its learning rate, if several were tried. shares_runs: its runs
-    are those of the previous project, of which it shows other pairs."""
+class DataSet:
+    """The clips of a project. source: where they come from. facts: of their evaluation, empty
+    before it. rates: method -> its learning rate, if several were tried."""
 
-    table: TableResult
+    name: str
     source: Source
-    resampled: dict[str, list[Resamples]] = field(default_factory=dict)
-    clips: dict[str, int] = field(default_factory=dict)
-    networks: list[Any] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
     rates: dict[str, Choice] = field(default_factory=dict)
-    shares_runs: bool = False
 
-    def clips_behind(self, metric: str) -> int:
-        """The number of clips behind a metric, of all scored clips if it is not known."""
-        return self.clips.get(metric) or int(self.table.facts.get("clips", 2))
 
-    def row(self, name: str) -> ResultRow | None:
-        """The row of a method or baseline; None if there is none."""
-        rows = [*self.table.rows, *self.table.baselines]
-        return next((row for row in rows if row.name == name), None)
+@dataclass(frozen=True)
+class Entry:
+    """One run of a row in one data set.
 
-    def add_sample(
-        self, row: ResultRow, sample: Resamples, clips: Mapping[str, int] | None = None
-    ) -> None:
-        """Add the resamples of another run, and update the intervals of its row. clips: metric ->
-        the number of clips behind it."""
-        for metric, count in (clips or {}).items():
-            self.clips[metric] = min(count, self.clips.get(metric, count))
-        runs = self.resampled.setdefault(row.name, [])
-        runs.append(sample)
-        row.intervals = {
-            metric: ends
-            for metric in runs[0]
-            if all(metric in run for run in runs)
-            and (ends := mean_interval([run[metric] for run in runs])) is not None
-        }
+    row: name of a method or baseline.
+    resampled: of the outcome's scores; those that are undefined are missing.
+    clips: metric -> the number of clips behind it, without those that have no label for it.
+    """
+
+    data: str
+    row: str
+    label: str
+    outcome: Outcome
+    baseline: bool = False
+    resampled: Resamples = field(default_factory=dict)
+    clips: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass
 class BenchmarkResult:
-    """name: stem of its files. tasks: its tables. facts: budget, seeds, settings, machine.
-    reads: method -> model.input."""
+    """Runs of methods and baselines in one or several data sets.
+
+    name: stem of its files.
+    tasks: its tables.
+    facts: budget, seeds, settings, machine.
+    methods: name -> label, in the order of the rows.
+    reads: method -> model.input.
+    independent: whether every data set has clips and runs of its own; only then is there a mean.
+    """
 
     name: str
     title: str
     tasks: tuple[Task, ...]
     facts: dict[str, Any]
-    projects: list[ProjectResult] = field(default_factory=list)
+    methods: dict[str, str] = field(default_factory=dict)
     reads: dict[str, str] = field(default_factory=dict)
+    data: list[DataSet] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    independent: bool = True
+
+    def rows(self) -> dict[str, str]:
+        """Name -> label of the methods, then of the baselines."""
+        return self.methods | {one.row: one.label for one in self.entries}
 
     def outcomes(self) -> list[Outcome]:
         """The runs of all methods."""
-        return [o for p in self.projects for row in p.table.rows for o in row.outcomes]
+        return [one.outcome for one in self.entries if not one.baseline]
 
     def exit_code(self) -> ExitCode:
         """0 when every run has scores, 8 when some have, 4 when none has."""
         return exit_code(self.outcomes())
+
+    def samples(self, row: str, data: Sequence[str], metric: str) -> list[Sample]:
+        """The metric of a row in each of the data sets; empty if it is undefined in one of them."""
+        found = [self._sample(row, name, metric) for name in data]
+        return [one for one in found if one is not None] if None not in found else []
+
+    def _sample(self, row: str, data: str, metric: str) -> Sample | None:
+        runs = [
+            (one, value)
+            for one in self.entries
+            if one.row == row and one.data == data
+            if (value := one.outcome.figure(metric)) is not None
+        ]
+        if not runs:
+            return None
+        unknown = np.full(RESAMPLES, np.nan)
+        return Sample(
+            np.array([value for _, value in runs]),
+            np.array([one.resampled.get(metric, unknown) for one, _ in runs]),
+            min(one.clips.get(metric, 0) for one, _ in runs),
+            tuple(one.outcome.seed for one, _ in runs),
+        )

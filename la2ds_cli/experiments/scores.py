@@ -21,9 +21,7 @@ from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray
-from la2ds_cli.evaluation.measure import interval
 from la2ds_cli.experiments.metrics import ALL_METRICS, METRICS, Metric, Scores
-from la2ds_cli.experiments.significance import nested_resamples
 
 VERSION = 2  # 2: resamples of the mean error of event transfer
 FOLDER = "benchmark"
@@ -134,13 +132,6 @@ def cached_scores(
     }
     artifact.write_arrays(path, arrays, recipe, evaluated.document)
     return _scored(evaluated.document, arrays)
-
-
-def mean_interval(runs: Sequence[FloatArray]) -> list[float] | None:
-    """95 % interval of the mean over runs, over their clips and seeds. runs: (R,) each, under the
-    same resamples of the clips."""
-    ends = interval(nested_resamples(runs, seed=0)) if runs else None
-    return list(ends) if ends else None
 
 
 def _sample(metric: Metric, scored: Any, inputs: Any) -> FloatArray | None:

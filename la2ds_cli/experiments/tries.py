@@ -13,16 +13,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.experiments.across_people import cached_transfers
 from la2ds_cli.experiments.methods import Method
 from la2ds_cli.experiments.result import Choice
 from la2ds_cli.experiments.runs import Budget, attempt, run_name, train_run
+from la2ds_cli.experiments.scores import cached_scores
 from la2ds_cli.training.data import training_videos
 
 FOLDER = "held-out"
@@ -55,17 +53,19 @@ def choose_rate(budget: Budget, method: Method, seed: int, tries: int) -> Choice
             settings = (*budget.settings, f"train.learning_rate={rate:g}")
             config = method.config(inner.project, settings, seed)
             train_run(inner, run, config)
-            transfers = cached_transfers(
+            scored = cached_scores(
                 inner.project,
                 run,
-                config=config,
-                features=["model"],
-                kind=lambda a, b: "all",
-                run=run,
+                config,
+                ["model"],
+                protocol="la2ds",
                 device=budget.device,
                 progress=budget.progress,
             )
-            errors[rate] = min(float(np.mean(v["percent"])) for v in transfers["percent"]["model"])
+            error = scored.scores["model"]["event_transfer_mean"]
+            if scored.facts["events"] != "phases" or error is None:
+                raise UserError("phases.csv labels no event of two held-out training clips")
+            errors[rate] = error
 
         if reason := attempt(inner.project, run, work):
             failed[rate] = reason
@@ -93,22 +93,9 @@ def read_rates(path: Path) -> dict[str, Choice]:
             f"{path} has the learning rates of {len(chosen)} projects, not one", hint=hint
         )
     try:
-        return {
-            name: Choice(
-                _positive(choice["rate"]),
-                {_positive(rate): float(error) for rate, error in choice["errors"]},
-                {_positive(rate): str(reason) for rate, reason in choice["failed"]},
-            )
-            for name, choice in chosen[0].items()
-        }
+        return {name: Choice.from_json(choice) for name, choice in chosen[0].items()}
     except artifact.FOREIGN:
         raise UserError(f"the learning rates of {path} cannot be read", hint=hint) from None
-
-
-def _positive(rate: float) -> float:
-    if not 0 < float(rate) < float("inf"):
-        raise ValueError(f"a learning rate of {rate}")
-    return float(rate)
 
 
 def check_rates(methods: Sequence[Method], rates: Mapping[str, Choice] | None, tries: int) -> None:

@@ -29,7 +29,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.phase_table import PHASE_COLUMNS, PhaseRow, PhaseTable, read_phase_table
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.project_toml import set_values
-from la2ds_cli.core.table import Cell, Column, Row, Table, html, latex, markdown
+from la2ds_cli.core.table import Cell, Column, Row, Table, html, markdown
 from la2ds_cli.core.types import EmbeddingSequence, Phase, PoseSequence
 from la2ds_cli.core.untrusted_text import printable
 from la2ds_cli.poses.subjects import ClipSubjects
@@ -194,8 +194,6 @@ def test_a_table_of_any_text_keeps_its_form(row: list[str], rank: int):
     page = str(html(table))
     assert page.count("<td") == 1
     assert page.count("<tr") == (3 if row[0] else 2)
-    rows = [line for line in latex(table, "a", row[0]) if line.endswith(r"\\")]
-    assert all(line.replace(r"\&", "").count("&") >= 1 for line in rows)
 
 
 @given(st.one_of(texts, file_names, st.text()))

@@ -96,28 +96,18 @@ def test_a_benchmark_is_that_of_one_machine(
             worker = mortal(benchmarks.RunWorker, died, lambda item: item.get("seed") == 1)
             monkeypatch.setattr(benchmarks, "RunWorker", worker)
             monkeypatch.setattr(loop, "draw_batch", lambda *_: pytest.fail("trained here"))
-        results[engine] = benchmarks.benchmark(
-            [project],
-            methods=("la2ds", "tcc"),
-            seeds=(0, 1),
-            settings=SMALL,
-            tries=2,
-            out=tmp_path / engine / "out",
-            device="cpu",
-            engine=engine,
+        plan = benchmarks.Plan(
+            ("la2ds", "tcc"), (0, 1), settings=SMALL, tries=2, device="cpu", engine=engine
         )
-    errors = {engine: [o.error for o in one.outcomes()] for engine, one in results.items()}
-    assert errors == {"local": [""] * 4, "ray": [""] * 4}
+        results[engine] = benchmarks.benchmark([project], plan, out=tmp_path / engine / "out")
+    local, ray = results["local"], results["ray"]
+    assert [o.error for o in local.outcomes()] == [""] * 4
     assert died.exists()
-    local, ray = (results[engine].projects[0] for engine in ("local", "ray"))
-    assert ray.rates == local.rates
-    assert [row.name for row in ray.table.rows] == [row.name for row in local.table.rows]
-    for a, b in zip(local.table.rows, ray.table.rows, strict=True):
-        assert [o.scores for o in a.outcomes] == [o.scores for o in b.outcomes]
-        assert [o.run for o in a.outcomes] == [o.run for o in b.outcomes]
-        assert [o.reused for o in b.outcomes] == [False, False]
-    rows = ([row.outcomes[0].scores for row in p.table.baselines] for p in (local, ray))
-    assert next(rows) == next(rows)
+    assert ray.data[0].rates == local.data[0].rates
+    for a, b in zip(local.entries, ray.entries, strict=True):
+        assert (a.row, a.outcome.run, a.outcome.scores) == (b.row, b.outcome.run, b.outcome.scores)
+        assert not b.outcome.error
+    assert not any(o.reused for o in ray.outcomes())
 
 
 @pytest.mark.parametrize("seeds", [[], [1, 1], [-1, 2]])

@@ -1,4 +1,4 @@
-"""One table in four formats: every text is text, small lines stand below, quiet rows apart."""
+"""One table in three formats: every text is text, small lines stand below, quiet rows apart."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from rich.console import Console
 
-from la2ds_cli.core.table import Cell, Column, Row, Table, html, latex, markdown, terminal
+from la2ds_cli.core.table import Cell, Column, Row, Table, html, markdown, terminal
 
 NAMES = ("50% <b>|$#{~^\\}", "[bold]my_method[/bold]")
 TABLE = Table(
@@ -55,14 +55,3 @@ def test_html_escapes_names_and_stacks_groups_above_their_columns() -> None:
         '<table><thead><tr><th scope="col"><span class="hidden">figure</span></th>'
         '<th scope="col" class="number">a b</th></tr></thead><tbody></tbody></table>'
     )
-
-
-def test_latex_escapes_headings_too_and_divides_baselines_from_methods() -> None:
-    lines = latex(TABLE, "x", "50 % & more")
-    assert r"\caption{50 \% \& more}" in lines
-    assert r"\multicolumn{2}{c}" in lines[lines.index(r"\toprule") + 1]
-    assert r"method & 10 \% & tau \\" in lines
-    rows = lines[lines.index(r"\midrule") + 1 :]
-    assert rows[0] == (r"[bold]my\_method[/bold] & \textbf{91.2} {\scriptsize $\pm$0.4} & -- \\")
-    assert rows[1:3] == [r" & {\scriptsize [90.1, 92.0]} &  \\", r"\midrule"]
-    assert rows[3] == r"time only & \underline{80.0} & 0.99 \\"

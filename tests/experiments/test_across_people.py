@@ -8,11 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from la2ds_cli.core.artifact import write_text
-from la2ds_cli.core.project import Project
-from la2ds_cli.evaluation.measure import video_counts
-from la2ds_cli.experiments import across_people
-from la2ds_cli.experiments.across_people import (
+from benchmarks import across_people
+from benchmarks.across_people import (
     Pooled,
     Statistic,
     cached_coverage,
@@ -24,6 +21,9 @@ from la2ds_cli.experiments.across_people import (
     over_runs,
     pool,
 )
+from la2ds_cli.core.artifact import write_text
+from la2ds_cli.core.project import Project
+from la2ds_cli.evaluation.measure import video_counts
 from tests.movement import add_sequence, sequence
 
 # Clips of one movement that differ in how long its first pose is held and in their frame rate.

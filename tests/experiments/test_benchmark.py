@@ -18,8 +18,8 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.embedding.trained import checkpoint_path
 from la2ds_cli.evaluation import evaluate as evaluation
 from la2ds_cli.experiments import benchmark as module
-from la2ds_cli.experiments.benchmark import benchmark
-from la2ds_cli.experiments.benchmark_tables import MEAN, TaskTable, all_notes, layout
+from la2ds_cli.experiments.benchmark import Plan, benchmark
+from la2ds_cli.experiments.benchmark_tables import MEAN, Figure, all_notes, figures
 from la2ds_cli.experiments.methods import find_methods
 from la2ds_cli.experiments.metrics import ALL_METRICS
 from la2ds_cli.experiments.result import BenchmarkResult
@@ -34,7 +34,7 @@ SEEDS = (0, 1)
 
 def _run(projects: list[Project], out: Path, **options: Any) -> BenchmarkResult:
     chosen: dict[str, Any] = {"methods": METHODS, "seeds": SEEDS, "settings": SETTINGS, **options}
-    return benchmark(projects, out=out, device="cpu", **chosen)
+    return benchmark(projects, Plan(device="cpu", **chosen), out=out)
 
 
 @pytest.fixture(scope="module")
@@ -58,16 +58,17 @@ def _evaluated(project: Project, run: str) -> dict[str, Any]:
     return json.loads((project.results_dir("evaluate") / f"{run}.json").read_text())
 
 
-def _cells(tables: list[TaskTable], name: str, group: str) -> dict[str, Any]:
-    """Metric -> cell of a row in the columns of a group."""
-    return {
-        column.metric: cell
-        for table in tables
-        for line in table.lines
-        if line.name == name
-        for column, cell in zip(table.columns, line.cells, strict=True)
-        if column.group == group
-    }
+def _cells(result: BenchmarkResult, row: str, data: str = "swings") -> dict[str, Figure]:
+    """Metric -> figure of a row."""
+    return {one.metric: one for one in figures(result) if (one.row, one.data) == (row, data)}
+
+
+def _notes(result: BenchmarkResult) -> list[str]:
+    return all_notes(result, figures(result))
+
+
+def _scores(result: BenchmarkResult) -> list[Any]:
+    return [(one.data, one.row, one.outcome.seed, one.outcome.scores) for one in result.entries]
 
 
 def test_cells_are_the_means_of_the_evaluations(project: Project, result: BenchmarkResult) -> None:
@@ -77,18 +78,18 @@ def test_cells_are_the_means_of_the_evaluations(project: Project, result: Benchm
             _evaluated(project, f"benchmark-{method}-s{seed}")["features"]["model"]
             for seed in SEEDS
         ]
-        cells = _cells(layout(result), method, "swings")
+        cells = _cells(result, method)
         for metric in ALL_METRICS:
             values = [metric.value(row) or 0.0 for row in rows]
             assert cells[metric.name].value == pytest.approx(statistics.fmean(values))
             assert cells[metric.name].spread == pytest.approx(statistics.stdev(values))
-            assert cells[metric.name].runs == 2
+            assert cells[metric.name].seeds == 2
         assert cells["steps"].value == 2
         assert cells["seconds"].value > 0
     baselines = _evaluated(project, "benchmark-baselines")["features"]
     assert set(baselines) == {"time_only", "raw_pose", "raw_pose_best"}
     for name, row in baselines.items():
-        tau = _cells(layout(result), name, "swings")["kendalls_tau"]
+        tau = _cells(result, name)["kendalls_tau"]
         assert tau.value == row["kendalls_tau"]["value"]
         assert tau.spread is None
         assert tau.interval == pytest.approx(row["kendalls_tau"]["interval"])
@@ -100,7 +101,7 @@ def test_intervals_of_one_seed_are_those_of_its_evaluation(copied: Project) -> N
     row = evaluation.evaluate(copied, run=run, config=config, device="cpu", features=["model"])
     expected = row["features"]["model"]
     one = _run([copied], copied.root / "out", seeds=(0,))
-    cells = _cells(layout(one), "tcc", "swings")
+    cells = _cells(one, "tcc")
     assert cells["kendalls_tau"].interval == pytest.approx(expected["kendalls_tau"]["interval"])
     assert cells["precision_at_5"].interval == pytest.approx(
         [100 * end for end in expected["precision_at_k"]["5"]["interval"]]
@@ -108,13 +109,13 @@ def test_intervals_of_one_seed_are_those_of_its_evaluation(copied: Project) -> N
     assert cells["event_transfer_median"].interval == pytest.approx(
         expected["event_transfer"]["interval_percent"]
     )
-    low, high = cells["event_transfer_mean"].interval
+    low, high = cells["event_transfer_mean"].interval or (np.nan, np.nan)
     assert low <= expected["event_transfer"]["mean_percent"] <= high
 
 
 def test_intervals_are_over_clips_and_seeds(result: BenchmarkResult) -> None:
-    runs = [run["kendalls_tau"] for run in result.projects[0].resampled["tcc"]]
-    interval = _cells(layout(result), "tcc", "swings")["kendalls_tau"].interval
+    runs = [one.resampled["kendalls_tau"] for one in result.entries if one.row == "tcc"]
+    interval = _cells(result, "tcc")["kendalls_tau"].interval
     nested = nested_resamples(runs, seed=0)
     assert interval == pytest.approx(list(np.nanpercentile(nested, [2.5, 97.5])))
     assert np.nanstd(nested) > np.nanstd(np.mean(runs, axis=0))
@@ -122,29 +123,27 @@ def test_intervals_are_over_clips_and_seeds(result: BenchmarkResult) -> None:
 
 def test_a_note_says_what_event_transfer_is_made_of(result: BenchmarkResult) -> None:
     """Here align.reference_clips is 0."""
-    assert "event transfer of a method = network, no other clips" in all_notes(result)
-    facts = result.projects[0].table.facts | {"method_uses": "network + 40 other clips"}
-    table = replace(result.projects[0].table, name="more", facts=facts)
-    both = [*result.projects, replace(result.projects[0], table=table)]
-    notes = all_notes(replace(result, projects=both))
+    assert "event transfer of a method = network, no other clips" in _notes(result)
+    more = replace(result.data[0], name="more", facts={"method_uses": "network + 40 other clips"})
+    both = replace(result, data=[*result.data, more])
+    notes = all_notes(both, [])
     assert "event transfer of a method (swings) = network, no other clips" in notes
     assert "event transfer of a method (more) = network + 40 other clips" in notes
 
 
 def test_every_encoder_is_scored_untrained(project: Project, result: BenchmarkResult) -> None:
-    names = [row.name for row in result.projects[0].table.baselines]
+    names = [row for row in result.rows() if row not in result.methods]
     clock_and_poses = ["time_only", "raw_pose", "raw_pose_best"]
     assert names == [*clock_and_poses, "untrained-la2ds", "untrained-tcc"]
     untrained = _evaluated(project, "benchmark-la2ds-s0")["features"]["untrained"]
-    cells = _cells(layout(result), "untrained-la2ds", "swings")
+    cells = _cells(result, "untrained-la2ds")
     assert cells["kendalls_tau"].value == untrained["kendalls_tau"]["value"]
 
 
 def test_methods_of_one_encoder_share_its_untrained_figures(copied: Project) -> None:
     """A head that does not embed makes no difference."""
     found = _run([copied], copied.root / "out", methods=("tcn", "sal"), seeds=(0,))
-    names = [row.name for row in found.projects[0].table.baselines]
-    assert [name for name in names if name.startswith("untrained")] == ["untrained-tcn"]
+    assert [name for name in found.rows() if name.startswith("untrained")] == ["untrained-tcn"]
 
 
 def test_a_second_call_trains_and_scores_nothing(
@@ -156,21 +155,19 @@ def test_a_second_call_trains_and_scores_nothing(
     assert len(before) == 4
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in before.items())
     assert all(outcome.reused for outcome in again.outcomes())
-    assert layout(again) == layout(result)
+    assert figures(again) == figures(result)
 
 
 def test_changed_labels_or_settings_are_scored_again(copied: Project) -> None:
-    first = layout(_run([copied], copied.root / "out"))
+    first = _run([copied], copied.root / "out")
     lines = copied.phases_path.read_text().splitlines()
     write_text(copied.phases_path, "\n".join(line for line in lines if "middle" not in line))
-    labels = layout(_run([copied], copied.root / "out"))
-    strided = layout(
-        _run([copied], copied.root / "out", settings=[*SETTINGS, "evaluate.tau_stride=5"])
-    )
+    labels = _run([copied], copied.root / "out")
+    strided = _run([copied], copied.root / "out", settings=[*SETTINGS, "evaluate.tau_stride=5"])
     key, tau = "classification", "kendalls_tau"
-    old, new, last = (_cells(tables, "la2ds", "swings") for tables in (first, labels, strided))
-    assert old[key] != new[key]
-    assert old[tau] == new[tau] != last[tau]
+    old, new, last = (_cells(one, "la2ds") for one in (first, labels, strided))
+    assert old[key].value != new[key].value
+    assert old[tau].value == new[tau].value != last[tau].value
 
 
 def test_scores_without_short_clips_are_not_those_with_them(tmp_path: Path) -> None:
@@ -203,10 +200,9 @@ def test_a_figure_counts_the_clips_that_contribute_to_it(tmp_path: Path) -> None
 
 def test_more_seeds_go_into_the_same_table(copied: Project) -> None:
     more = _run([copied], copied.root / "out", seeds=(0, 1, 2), methods=["tcc"])
-    row = more.projects[0].table.rows[0]
-    assert [outcome.reused for outcome in row.outcomes] == [True, True, False]
-    mean = statistics.fmean(row.values("kendalls_tau"))
-    assert _cells(layout(more), "tcc", "swings")["kendalls_tau"].value == mean
+    assert [outcome.reused for outcome in more.outcomes()] == [True, True, False]
+    mean = statistics.fmean(o.scores["kendalls_tau"] or 0 for o in more.outcomes())
+    assert _cells(more, "tcc")["kendalls_tau"].value == pytest.approx(mean)
 
 
 def test_an_interrupted_benchmark_keeps_what_it_has_and_goes_on(
@@ -217,9 +213,7 @@ def test_an_interrupted_benchmark_keeps_what_it_has_and_goes_on(
     with interrupted_at(1):
         _run([project], out)
     document = json.loads((out / "benchmark.json").read_text())
-    rows = document["projects"][0]["baselines"]
-    assert [row["name"] for row in rows] == ["time_only", "raw_pose", "raw_pose_best"]
-    assert not document["projects"][0]["rows"][0]["outcomes"]
+    assert [run["row"] for run in document["runs"]] == ["time_only", "raw_pose", "raw_pose_best"]
     real = module.train_run
 
     def stop_at_tcc(budget: Any, run: str, config: Any) -> Any:
@@ -234,11 +228,10 @@ def test_an_interrupted_benchmark_keeps_what_it_has_and_goes_on(
     page = (out / "benchmark.md").read_text()
     assert page.count("| TCC | joints | – |") >= 1
     finished = _run([project], out)
-    assert [o.reused for o in finished.projects[0].table.rows[0].outcomes] == [True, False]
+    assert [o.reused for o in finished.outcomes() if "la2ds" in o.run] == [True, False]
     weights = checkpoint_path(project, "benchmark-la2ds-s0")
     assert read_header(weights)[0].config["train.steps"] == 2
-    for mine, whole in zip(layout(finished)[:-1], layout(result)[:-1], strict=True):
-        assert mine == whole
+    assert _scores(finished) == _scores(result)
 
 
 def _own_method(folder: Path, monkeypatch: pytest.MonkeyPatch, package: str, *body: str) -> None:
@@ -262,10 +255,9 @@ def test_a_method_that_fails_does_not_take_the_others_along(
     log = project.root / "logs" / "benchmark-failing_methods.one-s0.txt"
     assert "return {}" in log.read_text()
     note = f"swings, benchmark-failing_methods.one-s0: KeyError: 'x|y' ({log})"
-    assert all_notes(found)[0] == note
-    tables = layout(found)
-    assert _cells(tables, "failing_methods.one", "swings")["kendalls_tau"].shown() == ("–", "")
-    assert _cells(tables, "la2ds", "swings")["kendalls_tau"].value is not None
+    assert _notes(found)[0] == note
+    assert not _cells(found, "failing_methods.one")
+    assert "kendalls_tau" in _cells(found, "la2ds")
     alone = _run([project], tmp_path / "out", methods=methods[:1], seeds=(0,))
     assert alone.exit_code() == ExitCode.UNUSABLE
 
@@ -291,7 +283,7 @@ def test_a_method_that_collapses_does_not_do_so_in_silence(
         settings=settings,
     )
     assert found.exit_code() == ExitCode.OK
-    told = [text for text in all_notes(found) if "has collapsed" in text]
+    told = [text for text in _notes(found) if "has collapsed" in text]
     assert len(told) == 1
     assert told[0].startswith("swings, benchmark-flat_methods.one-s0: the embedding has collapsed")
 
@@ -311,53 +303,39 @@ def test_the_mean_over_projects(copied: Project, tmp_path: Path) -> None:
     labels = other.phases_path.read_text().splitlines()
     write_text(other.phases_path, "\n".join(labels[:-6]))
     found = _run([copied, other], tmp_path / "out")
-    tables = layout(found)
     first, second, mean = (
-        _cells(tables, "tcc", group)["classification"] for group in ("swings", "others", MEAN)
+        _cells(found, "tcc", group)["classification"] for group in ("swings", "others", MEAN)
     )
     assert first.value != second.value
     assert mean.value == pytest.approx((first.value + second.value) / 2)
     by_seed = np.array(
         [
-            [o.scores["classification"] for o in found.projects[p].table.rows[1].outcomes]
-            for p in (0, 1)
+            [
+                one.outcome.scores["classification"]
+                for one in found.entries
+                if (one.data, one.row) == (name, "tcc")
+            ]
+            for name in ("swings", "others")
         ]
     )
     assert mean.spread == pytest.approx(by_seed.mean(axis=0).std(ddof=1))
-    low, high = mean.interval
+    low, high = mean.interval or (np.nan, np.nan)
     assert low <= mean.value <= high
-    found.projects[1].table.rows[1].outcomes.clear()
-    assert _cells(layout(found), "tcc", MEAN)["classification"].value is None
-
-
-def test_the_best_two_methods_are_marked_and_baselines_are_not(result: BenchmarkResult) -> None:
-    for table in layout(result):
-        for n, column in enumerate(table.columns):
-            shown = [
-                (round(line.cells[n].value or 0, line.cells[n].digits), line.cells[n].rank)
-                for line in table.lines
-                if not line.baseline
-            ]
-            best = (min if column.lower_is_better else max)(value for value, _ in shown)
-            if table.name != "cost":
-                assert {rank for value, rank in shown if value == best} == {1}
-                assert all(rank == 2 for value, rank in shown if value != best)
-            assert not any(line.cells[n].rank for line in table.lines if line.baseline)
 
 
 def test_without_labels_event_transfer_and_tau_are_left(tmp_path: Path) -> None:
     project = six_clips(tmp_path / "swings", labels=False)
     found = _run([project], tmp_path / "out", seeds=(0,), methods=["la2ds"])
-    assert [table.name for table in layout(found)] == ["progression", "transfer", "cost"]
-    cells = _cells(layout(found), "la2ds", "swings")
-    assert cells["progression"].value is None
-    assert cells["kendalls_tau"].value is not None
+    assert {one.task for one in figures(found)} == {"progression", "transfer", "cost"}
+    cells = _cells(found, "la2ds")
+    assert "progression" not in cells
+    assert "kendalls_tau" in cells
 
 
 def test_a_run_that_was_given_less_is_told(copied: Project) -> None:
     found = _run([copied], copied.root / "out", minutes=60)
-    assert not any("less than this budget" in note for note in all_notes(found))
+    assert not any("less than this budget" in note for note in _notes(found))
     assert found.facts["budget"].startswith("at most 60 minutes of training and 2 steps")
     found.facts["steps"] = 3  # as if the clock had ended them
-    notes = [note for note in all_notes(found) if "less than this budget" in note]
+    notes = [note for note in _notes(found) if "less than this budget" in note]
     assert len(notes) == 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import importlib.util
 import os
 import sys
@@ -17,7 +18,6 @@ import pytest
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.evaluation.events import choose_events
-from la2ds_cli.experiments import across_people
 from tests.movement import sequence
 from tests.small_runs import TINY
 
@@ -182,6 +182,7 @@ def test_a_model_is_trained_once_for_each_seed_and_half(
     def refused(*args: object) -> None:
         raise AssertionError("it was measured before")
 
+    across_people = importlib.import_module("across_people")
     monkeypatch.setattr(across_people, "_transfers", refused)
     monkeypatch.setattr(across_people, "_coverage", refused)
     again = script.make_folds(data, tmp_path / "data", tmp_path / "work", 0)

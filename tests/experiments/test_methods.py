@@ -9,7 +9,7 @@ import pytest
 
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.experiments.benchmark import benchmark
+from la2ds_cli.experiments.benchmark import Plan, benchmark
 from la2ds_cli.experiments.methods import find_methods, paper_methods, shipped_methods
 from la2ds_cli.training.losses import get_method, method_names
 
@@ -72,7 +72,7 @@ def test_bad_requests_are_refused_before_any_work(
 ) -> None:
     project = Project.create(tmp_path / "p")
     with pytest.raises(UserError, match=message) as caught:
-        benchmark([project], out=tmp_path / "out", **options)
+        benchmark([project], Plan(**options), out=tmp_path / "out")
     assert caught.value.exit_code == ExitCode.USAGE
     assert not (tmp_path / "out").exists()
 
@@ -81,4 +81,4 @@ def test_projects_must_be_different(tmp_path: Path) -> None:
     project = Project.create(tmp_path / "p")
     for projects in ([], [project, Project.open(tmp_path / "p")]):
         with pytest.raises(UserError, match="project"):
-            benchmark(projects, out=tmp_path / "out")
+            benchmark(projects, Plan(), out=tmp_path / "out")

@@ -12,9 +12,13 @@ from typing import Any
 import pytest
 
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.experiments.benchmark_pages import document, markdown
-from la2ds_cli.experiments.benchmark_tables import MEAN, layout
-from la2ds_cli.experiments.benchmark_winners import winners
+from la2ds_cli.experiments.benchmark_tables import (
+    MEAN,
+    document,
+    figures,
+    markdown,
+    tables,
+)
 from la2ds_cli.experiments.methods import find_methods
 from la2ds_cli.experiments.tries import read_rates
 from tests.experiments.test_human_labels import made_set
@@ -62,21 +66,17 @@ def test_rows_are_those_of_the_labels_of_people(people: Any, tmp_path: Path) -> 
     runs = _runs(people, ("la2ds", "casa-compat"))
     runs = people.Runs(runs.methods, runs.seeds, (*runs.settings, "model.heads=2"), 1.0, 1)
     result = people.result(tmp_path / "data", tmp_path / "work", runs, FACTS)
-    (project,) = result.projects
-    labels = {row.name: row.label for row in (*project.table.rows, *project.table.baselines)}
-    assert labels["casa-compat"] == "casa-compat"
-    assert labels["time_only"] == "clock"
-    for row in project.table.rows:
-        values = row.values("event_transfer_median")
-        assert [outcome.seed for outcome in row.outcomes] == [0, 1]
-        assert len(values) == 2
-        low, high = row.intervals["event_transfer_median"]
-        assert low <= sum(values) / 2 <= high
-    best = project.row("raw_pose_best")
-    assert best is not None
-    assert best.values("event_transfer_median") == [0.0]
-    assert {winner.name for winner in winners(result)} <= {"raw_pose", "raw_pose_best"}
-    page = markdown(result)
+    assert result.methods["casa-compat"] == "casa-compat"
+    assert result.rows()["time_only"] == "clock"
+    found = [one for one in figures(result) if one.metric == "event_transfer_median"]
+    by_row = {one.row: one for one in found}
+    for name in result.methods:
+        low, high = by_row[name].interval or (1, 0)
+        assert low <= by_row[name].value <= high
+        assert by_row[name].seeds == 2
+    assert by_row["raw_pose_best"].value == 0.0
+    assert {one.row for one in found if one.best} <= {"raw_pose", "raw_pose_best"}
+    page = markdown(result, figures(result))
     assert "4 people, each tested by networks that were trained on others" in page
     assert "### Event transfer" not in page  # headings are one level below the title
 
@@ -94,11 +94,10 @@ def test_a_run_that_fails_is_told_and_the_others_stay(
     monkeypatch.setattr(people, "train_run", fails)
     runs = _runs(people, ("la2ds", "tcc"))
     result = people.result(tmp_path / "data", tmp_path / "work", runs, FACTS)
-    row = result.projects[0].row("tcc")
-    assert row is not None
-    assert len(row.values("event_transfer_mean")) == 1
+    found = figures(result)
+    assert {one.seeds for one in found if (one.row, one.task) == ("tcc", "transfer")} == {1}
     assert [outcome.error for outcome in result.outcomes()].count("no; no") == 1
-    assert document(result)["notes"][0].endswith("benchmark-tcc-s1: no; no")
+    assert document(result, found)["notes"][0].endswith("benchmark-tcc-s1: no; no")
 
 
 def test_kinds_of_pairs_have_no_mean_and_one_cost(
@@ -114,10 +113,14 @@ def test_kinds_of_pairs_have_no_mean_and_one_cost(
     result = people.result(
         tmp_path / "data", tmp_path / "work", _runs(people, ("tcc",)), {**FACTS, "seeds": [0]}
     )
-    transfer, cost = layout(result)
-    assert [name for name, _ in transfer.groups()] == ["ski jump, near", "ski jump, far"]
-    assert MEAN not in [name for name, _ in transfer.groups()]
-    assert [name for name, _ in cost.groups()] == ["ski jump, near"]
+    titles = [title for title, _ in tables(result, figures(result))]
+    assert [title.partition(": ")[2] for title in titles] == [
+        "ski jump, near",
+        "ski jump, far",
+        "ski jump, near",
+    ]
+    assert titles[2].startswith("Cost")
+    assert MEAN not in " ".join(titles)
 
 
 def test_every_row_of_the_plan_exists(scripts: dict[str, ModuleType]) -> None:
@@ -140,8 +143,8 @@ def test_rates_of_an_earlier_benchmark_are_those_of_both_halves(
     rates = read_rates(ROOT / "benchmarks" / "golf_rates.json")
     settings = (*TINY, "model.input=joints", "align.reference_clips=0")
     runs = people.Runs(("casa",), (0,), settings, 1.0, 1, rates)
-    (project,) = people.result(tmp_path / "data", tmp_path / "work", runs, FACTS).projects
-    assert project.rates == {f"casa, half {n}": rates["casa"] for n in (1, 2)}
+    (data,) = people.result(tmp_path / "data", tmp_path / "work", runs, FACTS).data
+    assert data.rates == {f"casa, half {n}": rates["casa"] for n in (1, 2)}
     for fold in people.folds(tmp_path / "data", tmp_path / "work"):
         written = fold.project.run_dir("benchmark-casa-s0") / "config.toml"
         assert "learning_rate = 0.0009" in written.read_text()

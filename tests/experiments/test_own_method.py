@@ -21,7 +21,7 @@ from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.embedding.trained import load_embedder, untrained_embedder
-from la2ds_cli.experiments.benchmark import benchmark
+from la2ds_cli.experiments.benchmark import Plan, benchmark
 from la2ds_cli.experiments.methods import find_methods
 from la2ds_cli.main import app
 from la2ds_cli.training.losses import method_recipe
@@ -169,15 +169,12 @@ def test_it_stands_in_a_benchmark_beside_the_shipped_ones(module: str, project: 
     settings = [*QUICK, "train.steps=4", "train.validate_every=4", "model.heads=2"]
     result = benchmark(
         [project],
-        methods=["la2ds", module],
-        settings=settings,
+        Plan(["la2ds", module], settings=settings, device="cpu"),
         out=project.root / "out",
-        device="cpu",
     )
     assert result.exit_code() == ExitCode.OK
-    table = result.projects[0].table
-    assert [row.label for row in table.rows] == ["LA2DS", module]
+    assert list(result.methods.values()) == ["LA2DS", module]
     # Two encoders, so two networks without training.
-    assert [row.name for row in table.baselines[3:]] == ["untrained-la2ds", f"untrained-{module}"]
+    assert list(result.rows())[-2:] == ["untrained-la2ds", f"untrained-{module}"]
     assert result.outcomes()[1].run == f"benchmark-{module}-s0"
     assert project.run_dir(f"benchmark-{module}-s0").is_dir()

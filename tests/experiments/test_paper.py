@@ -10,8 +10,15 @@ import pytest
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project
-from la2ds_cli.experiments.benchmark_pages import write_benchmark
-from la2ds_cli.experiments.benchmark_tables import MARK, MEAN, all_notes, layout
+from la2ds_cli.core.table import Table
+from la2ds_cli.experiments.benchmark_tables import (
+    MARK,
+    MEAN,
+    all_notes,
+    figures,
+    tables,
+    write_benchmark,
+)
 from la2ds_cli.experiments.methods import (
     Source,
     departures,
@@ -21,13 +28,7 @@ from la2ds_cli.experiments.methods import (
     same_input,
 )
 from la2ds_cli.experiments.metrics import ALL_METRICS, TASKS
-from la2ds_cli.experiments.result import (
-    BenchmarkResult,
-    Outcome,
-    ProjectResult,
-    ResultRow,
-    TableResult,
-)
+from la2ds_cli.experiments.result import BenchmarkResult, DataSet, Entry, Outcome
 from tests.movement import sequence, warped_phase
 
 PAPER = Path(__file__).parents[3] / "shared" / "docs" / "la2ds-paper.txt"
@@ -55,7 +56,7 @@ def test_every_figure_is_printed_in_the_paper() -> None:
     text = PAPER.read_text("utf-8")
     label = {"vivit-lav": "ViViT [2]+LAV", "stgcn-casa": "STGCN [83]+CASA", "la2ds": "LA2DS (Ours)"}
     for data in paper_data().values():
-        for method, figures in data.figures.items():
+        for method, known_figures in data.figures.items():
             known = label.get(method, paper_methods()[method].label)
             lines = [
                 line.replace("<u>", "").replace("</u>", "").split("\t")
@@ -67,7 +68,7 @@ def test_every_figure_is_printed_in_the_paper() -> None:
                 ("progression", "kendalls_tau"),
                 ("precision_at_5", "precision_at_10", "precision_at_15"),
             ):
-                wanted = [figures[name] for name in group if name in figures]
+                wanted = [known_figures[name] for name in group if name in known_figures]
                 if wanted:
                     assert any(_ends_with(line, wanted) for line in lines), (data.name, method)
 
@@ -143,24 +144,34 @@ def test_only_heatmaps_of_la2ds_are_what_the_paper_reads() -> None:
 def _result(sources: list[Source], protocol: str, reads: str) -> BenchmarkResult:
     facts = {"protocol": protocol, "budget": "", "minutes": None, "steps": 1, "seeds": [0]}
     facts["alignment"] = {}
-    found = BenchmarkResult("b", "B", (TASKS["classification"],), facts, [], {"la2ds": reads})
+    found = BenchmarkResult("b", "B", (TASKS["classification"],), facts)
+    found.methods, found.reads = {"la2ds": "LA2DS"}, {"la2ds": reads}
     for n, source in enumerate(sources):
-        figures = paper_data()[source.data].figures["la2ds"] if source.data else {}
         scores: dict[str, float | None] = {
             "classification": 50.0 + n,
             "classification_10": 40.0,
             "classification_50": 45.0,
         }
         outcome = Outcome("r", "model", scores, seed=0, steps=1, seconds=1.0)
-        row = ResultRow("la2ds", "LA2DS", figures, outcomes=[outcome])
-        found.projects.append(ProjectResult(TableResult(f"p{n}", "", {}, [row]), source))
+        found.data.append(DataSet(f"p{n}", source))
+        found.entries.append(Entry(f"p{n}", "la2ds", "LA2DS", outcome))
     return found
+
+
+def _notes(result: BenchmarkResult) -> list[str]:
+    return all_notes(result, figures(result))
+
+
+def _tables(result: BenchmarkResult) -> dict[str, Table]:
+    """By what follows the title of their task; without those of the cost."""
+    made = tables(result, figures(result), full=True)
+    return {title.partition(": ")[2]: table for title, table in made if "Cost" not in title}
 
 
 def test_a_note_says_that_pixels_are_read_through_a_frozen_network() -> None:
     result = _result([Source("ikea-asm", "kallax_shelf_drawer")], "paper", "rgb")
     result.reads = {"tcc": "rgb", "lav": "joints"}
-    (note,) = (text for text in all_notes(result) if "read something else" in text)
+    (note,) = (text for text in _notes(result) if "read something else" in text)
     assert "RGB frames" in note.split("here ")[0]
     assert note.endswith(
         "here 2D joints (joints) and RGB frames through a network that is not trained (rgb)"
@@ -168,11 +179,11 @@ def test_a_note_says_that_pixels_are_read_through_a_frozen_network() -> None:
 
 
 def _beside(result: BenchmarkResult) -> dict[str, list[float | None]]:
-    """Group of columns -> the paper's figures in the cells of LA2DS."""
-    table = layout(result)[0]
+    """Data set -> the paper's figures in the cells of LA2DS."""
     found: dict[str, list[float | None]] = {}
-    for column, cell in zip(table.columns, table.lines[0].cells, strict=True):
-        found.setdefault(column.group, []).append(cell.paper)
+    for one in figures(result):
+        if one.task != "cost":
+            found.setdefault(one.data, []).append(one.paper)
     return found
 
 
@@ -185,7 +196,7 @@ def test_the_figure_stands_in_the_cell_where_all_is_the_same() -> None:
         _result([Source("ikea-asm")], "paper", "heatmap"),
     ):
         assert _beside(result)["p0"] == [None] * 3
-        assert any(note.startswith(MARK) for note in all_notes(result))
+        assert any(note.startswith(MARK) for note in _notes(result))
 
 
 def test_penn_action_is_compared_by_the_mean_over_its_actions() -> None:
@@ -195,33 +206,29 @@ def test_penn_action_is_compared_by_the_mean_over_its_actions() -> None:
     assert found["p0"] == [None] * 3
 
 
-def test_the_papers_columns_stand_apart_and_say_so() -> None:
+def test_the_papers_figures_stand_apart_and_say_so() -> None:
     result = _result([Source("penn-action")], "la2ds", "joints")
-    table = layout(result)[0]
     group = f"in the paper: Penn Action {MARK}"
-    shown = [
-        cell.value
-        for column, cell in zip(table.columns, table.lines[0].cells, strict=True)
-        if column.group == group
-    ]
-    assert shown == [89.27, 92.30, 92.63]
-    assert [line.reads for line in table.only([group]).lines] == ["2D heatmaps"]
-    assert [line.reads for line in table.only(["p0"]).lines] == ["joints"]
-    text = "\n".join(all_notes(result))
+    found = _tables(result)
+    assert list(found) == ["p0", group]
+    ours, theirs = ([str(cell) for cell in found[name].rows[0].cells] for name in ("p0", group))
+    assert theirs == ["LA2DS", "2D heatmaps", "89.27", "92.30", "92.63"]
+    assert ours == ["LA2DS", "joints", "40.00", "45.00", "50.00"]
+    text = "\n".join(_notes(result))
     assert "Penn Action in the paper is not the same experiment" in text
     assert "LA2DS 2D heatmaps; here 2D joints (joints)" in text
     result.tasks = (TASKS["transfer"],)
-    result.projects[0].table.rows[0].outcomes[0].scores["event_transfer_median"] = 1.0
-    assert [name for name, _ in layout(result)[0].groups()] == ["p0"]  # the paper has no such thing
+    result.entries[0].outcome.scores["event_transfer_median"] = 1.0
+    assert list(_tables(result)) == ["p0"]  # the paper has no such thing
     other = _result([Source()], "la2ds", "joints")
-    assert [name for name, _ in layout(other)[0].groups()] == ["p0"]
-    assert any("data that the paper does not have" in note for note in all_notes(other))
+    assert list(_tables(other)) == ["p0"]
+    assert any("data that the paper does not have" in note for note in _notes(other))
 
 
-def test_methods_that_the_paper_lacks_have_no_columns_of_it(tmp_path: Path) -> None:
+def test_methods_that_the_paper_lacks_have_no_table_of_it(tmp_path: Path) -> None:
     result = _result([Source("penn-action")], "la2ds", "joints")
-    row = result.projects[0].table.rows[0]
-    result.projects[0].table.rows[0] = replace(row, name="gtcc", label="gtcc", paper={})
-    assert [name for name, _ in layout(result)[0].groups()] == ["p0"]
-    assert not any(text.startswith(MARK) for text in all_notes(result))
+    result.methods, result.reads = {"gtcc": "gtcc"}, {"gtcc": "joints"}
+    result.entries = [replace(one, row="gtcc", label="gtcc") for one in result.entries]
+    assert list(_tables(result)) == ["p0"]
+    assert not any(text.startswith(MARK) for text in _notes(result))
     write_benchmark(result, tmp_path)

@@ -6,21 +6,33 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.stats import ttest_ind, ttest_rel
 
 from la2ds_cli.evaluation.measure import video_counts
 from la2ds_cli.experiments.significance import (
     LEVEL,
-    Difference,
     Sample,
+    by_seed,
     difference,
     holm,
-    mean_difference,
+    mean_interval,
     nested_resamples,
 )
 
 CLIPS = 60
 COUNTS = video_counts(CLIPS, seed=0)
+
+
+def _sample(by_clip: np.ndarray, clips: int = CLIPS, counts: np.ndarray = COUNTS) -> Sample:
+    """The mean over clips of each run (S, clips)."""
+    runs = np.atleast_2d(by_clip)
+    resampled = np.array([counts @ run / clips for run in runs])
+    return Sample(runs.mean(axis=1), resampled, clips, tuple(range(len(runs))))
+
+
+def _p(first: Sample, second: Sample) -> float:
+    return difference([first], [second])[1]
 
 
 def _means(by_clip: np.ndarray) -> np.ndarray:
@@ -33,8 +45,9 @@ def test_holm_on_the_example_of_textbooks() -> None:
 
 
 def test_holm_is_never_above_one_and_keeps_the_order() -> None:
-    assert holm([0.9, 0.6, 0.5]) == [1.0, 1.0, 1.0]
+    assert holm([0.9, 0.6, 0.5]) == [1, 1, 1]
     assert holm([]) == []
+    assert holm([0.02, 0.02]) == [0.04, 0.04]
     adjusted = holm([0.001, 0.0012, 0.2])
     assert adjusted == pytest.approx([0.003, 0.003, 0.2])
 
@@ -44,11 +57,10 @@ def test_of_one_training_p_is_nearly_that_of_a_paired_t_test() -> None:
     first = rng.normal(5, 2, CLIPS)
     for shift in (0.0, 0.1, 0.3):
         second = first + rng.normal(shift, 0.5, CLIPS)
-        one, other = (Sample.of([x.mean()], [_means(x)]) for x in (first, second))
-        found = difference(one, other, CLIPS)
-        assert found.value == pytest.approx(first.mean() - second.mean())
+        value, p = difference([_sample(first)], [_sample(second)])
+        assert value == pytest.approx(first.mean() - second.mean())
         expected = ttest_rel(first, second).pvalue
-        assert math.log(found.p) == pytest.approx(math.log(expected), rel=0.15, abs=0.15)
+        assert math.log(p) == pytest.approx(math.log(expected), rel=0.15, abs=0.15)
 
 
 @pytest.mark.parametrize("clips", [3, 6, 20])
@@ -57,36 +69,66 @@ def test_of_few_clips_p_is_that_of_a_paired_t_test(clips: int) -> None:
     counts = video_counts(clips, seed=0, resamples=100_000)
     rng = np.random.default_rng(clips)
     first, second = rng.normal(5, 2, (2, clips))
-    one, other = (Sample.of([x.mean()], [counts @ x / clips]) for x in (first, second))
+    one, other = (_sample(x, clips, counts) for x in (first, second))
     expected = ttest_rel(first, second).pvalue
-    assert difference(one, other, clips).p == pytest.approx(expected, rel=0.01)
+    assert _p(one, other) == pytest.approx(expected, rel=0.01)
 
 
 def test_over_seeds_alone_p_is_that_of_welch() -> None:
     """Resamples that do not differ leave the seeds: a t-test of unequal variances."""
     first, second = np.array([1.0, 1.2, 1.1]), np.array([1.5, 1.9, 1.4, 1.6])
-    one, other = (Sample(x, np.full(1000, x.mean())) for x in (first, second))
+    one, other = (Sample(x, np.full((len(x), 1000), x.mean()), CLIPS) for x in (first, second))
     _, expected = ttest_ind(first, second, equal_var=False)
-    assert difference(one, other, CLIPS).p == pytest.approx(expected)
+    assert _p(one, other) == pytest.approx(expected)
 
 
 def test_equal_rows_do_not_differ_and_a_sure_difference_is_sure() -> None:
-    sample = Sample.of([2.0], [_means(np.full(CLIPS, 2.0))])
-    assert difference(sample, sample, CLIPS).p == 1
-    other = Sample.of([3.0], [_means(np.full(CLIPS, 3.0))])
-    assert difference(sample, other, CLIPS).p == 0
+    one, other = _sample(np.full(CLIPS, 2.0)), _sample(np.full(CLIPS, 3.0))
+    assert _p(one, one) == 1
+    assert _p(one, other) == 0
 
 
-def test_resamples_without_a_value_leave_p_unknown() -> None:
-    empty = Sample(np.array([1.0]), np.full(1000, np.nan))
-    assert math.isnan(difference(empty, empty, CLIPS).p)
+@pytest.mark.parametrize(("clips", "resampled"), [(CLIPS, np.nan), (1, 1.0), (0, 1.0)])
+def test_without_resamples_or_clips_p_is_unknown(clips: int, resampled: float) -> None:
+    varied = resampled + np.random.default_rng(0).random((1, 1000))
+    one, other = (Sample(np.array([value]), varied, clips) for value in (1.0, 2.0))
+    assert math.isnan(_p(one, other))
 
 
-def test_the_mean_over_two_data_sets_halves_the_standard_error() -> None:
-    one = Difference(1.0, ((4.0, 50.0),))
-    both = mean_difference([one, Difference(3.0, ((4.0, 50.0),))])
-    assert both.value == 2
-    assert sum(variance for variance, _ in both.parts) == 2
+def test_over_two_data_sets_p_is_that_of_both_variances() -> None:
+    """Equal variances and clips: half the variance of one, and twice its degrees of freedom."""
+    rng = np.random.default_rng(4)
+    first, second = rng.normal(5, 1, CLIPS), rng.normal(5.2, 1, CLIPS)
+    one, other = _sample(first), _sample(second)
+    value, p = difference([one, one], [other, other])
+    paired = first - second
+    t = paired.mean() / math.sqrt(one_variance(one, other) / 2)
+    assert value == pytest.approx(paired.mean())
+    assert p == pytest.approx(2 * stats.t.sf(abs(t), 2 * (CLIPS - 1)))
+
+
+def one_variance(one: Sample, other: Sample) -> float:
+    return float((one.resampled - other.resampled).var(ddof=1)) * CLIPS / (CLIPS - 1)
+
+
+def test_the_mean_over_data_sets_is_over_the_seeds_of_all() -> None:
+    empty = np.zeros((2, 9))
+    one = Sample(np.array([1.0, 3.0]), empty, 5, (0, 1))
+    other = Sample(np.array([7.0, 5.0]), empty, 5, (1, 2))
+    assert by_seed([one, other]) == [5.0]
+    assert by_seed([one]) == [1.0, 3.0]
+
+
+def test_the_interval_over_data_sets_is_narrower_than_that_of_one() -> None:
+    """Their clips are drawn independently, although equally many have the same draws."""
+    one = _sample(np.random.default_rng(0).normal(5, 1, CLIPS))
+    widths = []
+    for samples in ([one], [one, one]):
+        ends = mean_interval(samples)
+        assert ends is not None
+        widths.append(ends[1] - ends[0])
+    assert widths[1] / widths[0] == pytest.approx(math.sqrt(0.5), rel=0.1)
+    assert mean_interval([Sample(np.ones(1), np.full((1, 9), np.nan), 5)]) is None
 
 
 def test_where_nothing_differs_nothing_is_significant() -> None:
@@ -98,8 +140,8 @@ def test_where_nothing_differs_nothing_is_significant() -> None:
         samples = []
         for _ in range(8):
             runs = of_clip + rng.normal(0, 0.3, CLIPS) + rng.normal(0, 0.02, (3, 1))
-            samples.append(Sample.of(runs.mean(axis=1), [_means(run) for run in runs]))
-        pairs = [difference(a, b, CLIPS).p for n, a in enumerate(samples) for b in samples[:n]]
+            samples.append(_sample(runs))
+        pairs = [_p(a, b) for n, a in enumerate(samples) for b in samples[:n]]
         wrong += min(holm(pairs)) <= LEVEL
     assert wrong <= 4  # 5 % of 40 are expected
 

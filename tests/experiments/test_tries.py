@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.experiments import tries
-from la2ds_cli.experiments.benchmark import benchmark
+from la2ds_cli.experiments.benchmark import Plan, benchmark
 from la2ds_cli.experiments.methods import find_methods
 from la2ds_cli.experiments.result import Choice
 from la2ds_cli.experiments.runs import Budget
@@ -79,16 +80,21 @@ def test_a_clip_that_left_the_project_leaves_the_tries(project: Project) -> None
 def test_the_rate_with_the_lowest_error_is_chosen(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def transfers(_: Project, name: str, **__: Any) -> dict[str, Any]:
-        errors = {"try-tcc-0.00033-s0": [9.0, 1.0], "try-tcc-0.001-s0": [2.0, 2.0]}
-        return {"percent": {"model": [{"percent": errors.get(name, [8.0, 8.0])}]}}
+    def scored(_: Project, run: str, *__: Any, **___: Any) -> SimpleNamespace:
+        error = {"try-tcc-0.00033-s0": 5.0, "try-tcc-0.001-s0": 2.0}.get(run, 8.0)
+        scores = {"model": {"event_transfer_mean": error}}
+        return SimpleNamespace(scores=scores, facts={"events": events})
 
-    monkeypatch.setattr(tries, "cached_transfers", transfers)
+    monkeypatch.setattr(tries, "cached_scores", scored)
     monkeypatch.setattr(tries, "train_run", lambda *_: None)
+    events = "phases"
     choice = _choose(project)
     assert choice.rate == 1e-3
     assert choice.errors == {3.3e-4: 5.0, 1e-3: 2.0, 3e-3: 8.0}
     assert str(choice) == "0.001 (0.00033: 5.00 %, 0.001: 2.00 %, 0.003: 8.00 %)"
+    events = "kinematic"  # derived from the joints that a method reads
+    with pytest.raises(UserError, match="labels no event of two held-out training clips"):
+        _choose(project)
 
 
 def test_a_rate_that_fails_is_not_chosen_and_all_that_fail_are_told(
@@ -118,17 +124,13 @@ def test_a_benchmark_trains_with_the_chosen_rate_and_tries_once(
     def run() -> Any:
         return benchmark(
             [project],
-            methods=("la2ds", "tcc"),
-            seeds=(0, 1),
-            settings=SETTINGS,
-            tries=2,
+            Plan(("la2ds", "tcc"), (0, 1), settings=SETTINGS, tries=2, device="cpu"),
             out=project.root / "out",
-            device="cpu",
         )
 
     first = run()
     assert first.exit_code() == ExitCode.OK
-    chosen = first.projects[0].rates
+    chosen = first.data[0].rates
     assert set(chosen) == {"la2ds", "tcc"}
     for method, choice in chosen.items():
         assert set(choice.errors) == {3.3e-4, 1e-3}
@@ -144,7 +146,7 @@ def test_a_benchmark_trains_with_the_chosen_rate_and_tries_once(
     assert len(before) == 2 * 2 + 2 * 2
     again = run()
     assert {p: p.stat().st_mtime_ns for p in project.root.rglob("best.safetensors")} == before
-    assert again.projects[0].rates == chosen
+    assert again.data[0].rates == chosen
 
 
 def _written(folder: Path, rates: dict[str, Any]) -> Path:
@@ -161,11 +163,8 @@ def test_rates_of_an_earlier_benchmark_are_taken_without_a_try(
     assert rates["tcc"] == Choice(0.002, {0.002: 3.5, 0.006: 4.5}, {0.0006: "why"})
     result = benchmark(
         [project],
-        methods=("tcc",),
-        settings=SETTINGS,
-        rates=rates,
+        Plan(("tcc",), settings=SETTINGS, rates=rates, device="cpu"),
         out=project.root / "out",
-        device="cpu",
     )
     assert result.exit_code() == ExitCode.OK
     assert (
@@ -209,6 +208,6 @@ def test_a_file_without_rates_is_refused(tmp_path: Path, content: str, said: str
 def test_rates_and_tries_exclude_each_other_and_every_method_needs_one(project: Project) -> None:
     given = {"tcc": Choice(0.002, {})}
     with pytest.raises(UserError, match="--rates and --tries"):
-        benchmark([project], methods=("tcc",), rates=given, tries=2)
+        benchmark([project], Plan(("tcc",), rates=given, tries=2))
     with pytest.raises(UserError, match="none for la2ds, sal"):
-        benchmark([project], methods=("la2ds", "tcc", "sal"), rates=given)
+        benchmark([project], Plan(("la2ds", "tcc", "sal"), rates=given))
