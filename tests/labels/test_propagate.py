@@ -144,7 +144,8 @@ def test_a_phase_missing_between_others_is_withheld(project: Project):
     assert wrong != text
     write_text(project.phases_path, wrong)
     add_sequence(project, "quick", sequence(warped_phase(12, 9)))
-    result = propagate(project, targets=["quick"], write=True)
+    request = AlignRequest(project.config(), features="pose")
+    result = propagate_labels(project, ["clip0"], ["quick"], request, write=True)
     (item,) = result.items
     assert (item.status, item.code) == ("skipped", "L004")
     assert "'blink' is missing (shorter than a frame here)" in item.message
