@@ -49,10 +49,8 @@ def shown_table(result: TableResult, *, full: bool = False) -> Table:
 
 
 def _interval(row: ResultRow) -> str:
-    """The interval of the headline: that of the row, or else of its only run that has one."""
+    """The interval of the headline, of the only run that has one."""
     known = [o.interval for o in row.outcomes if o.interval is not None]
-    if HEADLINE in row.intervals:
-        known = [row.intervals[HEADLINE]]
     return f"{known[0][0]:.2f}–{known[0][1]:.2f}" if len(known) == 1 else ""
 
 

@@ -51,7 +51,6 @@ class Metric:
 
 
 _TRANSFER = "event_transfer"
-PROGRESSION = "progression"
 METRICS = (
     Metric(
         f"{_TRANSFER}_median", "transfer median %", "median\n%", (_TRANSFER, "median_percent"), 2
@@ -66,7 +65,7 @@ METRICS = (
         2,
         100,
     ),
-    Metric(PROGRESSION, "progression", "progr.", ("phase_progression", "value"), 4),
+    Metric("progression", "progression", "progr.", ("phase_progression", "value"), 4),
     Metric("precision_at_10", "AP@10 %", "AP@10\n%", ("precision_at_k", "10", "value"), 2, 100),
 )
 HEADLINE = METRICS[0].name  # the metric whose interval is shown

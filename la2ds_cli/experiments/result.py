@@ -51,8 +51,7 @@ class Outcome:
 @dataclass
 class ResultRow:
     """A row and its runs, one per seed. paper: metric -> the paper's figure. note: why there are
-    no runs, or what is unusual about them. intervals: metric -> 95 % interval of the mean over the
-    runs, over the scored clips and the seeds; empty if not computed."""
+    no runs, or what is unusual about them."""
 
     name: str
     label: str
@@ -60,7 +59,6 @@ class ResultRow:
     settings: list[str] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     note: str = ""
-    intervals: dict[str, list[float]] = field(default_factory=dict)
 
     def values(self, metric: str) -> list[float]:
         """The value of the metric in every run that has it."""

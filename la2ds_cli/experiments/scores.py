@@ -35,13 +35,11 @@ the metric, NaN where a resample has none. Metrics that are undefined are missin
 @dataclass(frozen=True)
 class Evaluation:
     """scores: feature set -> metric -> value, None if undefined. intervals: feature set -> 95 %
-    bootstrap interval of HEADLINE over the scored clips. clipped: feature set -> number of phases
-    whose R squared counts as the floor in its progression. facts: what the numbers refer to (split,
+    bootstrap interval of HEADLINE over the scored clips. facts: what the numbers refer to (split,
     clips, events, protocol). warnings: of the evaluation."""
 
     scores: dict[str, Scores]
     intervals: dict[str, list[float] | None]
-    clipped: dict[str, int]
     facts: dict[str, Any]
     warnings: list[str]
 
@@ -69,12 +67,8 @@ def evaluate_run(
         name: row.get("event_transfer", {}).get("interval_percent")
         for name, row in document["features"].items()
     }
-    clipped = {
-        name: int(row.get("phase_progression", {}).get("clipped") or 0)
-        for name, row in document["features"].items()
-    }
     facts = {key: document[key] for key in ("split", "clips", "events", "protocol")}
-    return Evaluation(scores, intervals, clipped, facts, list(document["warnings"]))
+    return Evaluation(scores, intervals, facts, list(document["warnings"]))
 
 
 @dataclass(frozen=True)
