@@ -176,11 +176,11 @@ def plot_embeddings(
     reason = choice.reason.replace("aligned", "drawn")
     if reason:
         progress.note(reason)
+    for pose, name in zip(poses, names, strict=True):
+        check_seen(pose, name)
     if choice.kind != "pose":
         values = _embedded(project, ids, request, progress)
     else:
-        for pose, name in zip(poses, names, strict=True):
-            check_seen(pose, name)
         values = [paced_movement(pose) for pose in poses]
     progress.begin("projecting")
     projection = project_frames(np.concatenate(values), method)

@@ -57,7 +57,7 @@ def same_up_to_sign(found: list[np.ndarray], expected: list[np.ndarray]) -> None
 
 
 def test_points_are_the_joint_pca_of_the_poses(project: Project) -> None:
-    result = plot(project)
+    result = plot(project, features="pose")
     poses = [project.read_pose(name)[0] for name in NAMES]
     values = [paced_movement(pose) for pose in poses]
     expected, shares = independent_pca(values)
@@ -177,8 +177,8 @@ def test_files_and_document(project: Project) -> None:
     assert out[1].read_bytes().startswith(b"%PDF")
     data = json.loads(out[2].read_text())
     assert data == json.loads(json.dumps(result.to_json()))
-    assert (data["method"], data["run"], data["features"]) == ("pca", None, "pose")
-    assert data["reason"] == "no trained model: drawn on raw poses"
+    assert (data["method"], data["run"], data["features"]) == ("pca", None, "base")
+    assert data["reason"] == "no trained model: drawn on the base model"
     ben = data["clips"][1]
     assert ben["phase"][3:7] == [None, None, "down", "down"]
     assert len(ben["x"]) == len(ben["y"]) == len(ben["frame"]) == len(ben["time"]) == 61
@@ -208,11 +208,12 @@ def test_bad_input(
     assert caught.value.exit_code == code
 
 
-def test_clips_of_other_skeletons_and_without_joints(project: Project) -> None:
+@pytest.mark.parametrize("features", ["pose", "base"])
+def test_a_clip_without_joints_is_refused(project: Project, features: FeatureKind) -> None:
     pose = sequence(warped_phase(20, 1))
     add_sequence(project, "nothing", replace(pose, xy=np.full_like(pose.xy, np.nan)))
     with pytest.raises(UserError, match="no joint") as caught:
-        plot(project, "anna", "nothing")
+        plot(project, "anna", "nothing", features=features)
     assert caught.value.exit_code == ExitCode.UNUSABLE
     xy, score = np.zeros((20, 17, 2)), np.ones((20, 17))
     add_sequence(project, "coco", replace(pose, xy=xy, score=score, skeleton="coco17"))
