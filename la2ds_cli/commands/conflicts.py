@@ -23,7 +23,7 @@ class Rule(NamedTuple):
 
 
 _OF_A_PAIR = "la2ds report A B for a pair, la2ds report for the project"
-_OWN_PRESETS = "each method has its own preset; --set changes a setting of all of them"
+_OWN_PRESETS = "leave --preset out: each method has its own; --set changes a setting of all"
 _ATTEMPTS = "la2ds compare REFERENCE OTHER, or la2ds compare REFERENCE --attempts 'me-*.mp4'"
 
 RULES = (

@@ -48,11 +48,14 @@ def retrieve(
     only new clips. With --store, they are also written to a table that several projects share, all
     of which are searched; the result is then JSON alone.
     """
+    from la2ds_cli.core.errors import UserError
     from la2ds_cli.core.output_paths import checked_outputs
     from la2ds_cli.retrieval import retrieve as retrieval
     from la2ds_cli.retrieval.store import StoreQuery
     from la2ds_cli.views import retrieval_sheet
 
+    if store == "":  # of an empty variable of the shell: the project alone is not what was meant
+        raise UserError("--store names no folder", hint="--store FOLDER")
     with here.console() as console:
         opened = here.open()
         named = [out] if out else []

@@ -373,7 +373,7 @@ def test_command_takes_runs_and_protocol(project: Project, tmp_path: Path) -> No
     assert (project.results_dir("evaluate") / "a+b-paper.json").exists()
     both = run("--runs", "a,b", "--run", "c")
     assert both.exit_code == ExitCode.USAGE
-    assert "--run and --runs are both given" in both.stderr
+    assert "--run cannot be combined with --runs" in both.stderr
     twice = run("--run", "a", "--run", "b", "--protocol", "paper")
     assert twice.exit_code == 0
     assert "protocol paper, run a+b" in twice.stdout
