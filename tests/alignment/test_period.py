@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment.period import period
+from la2ds_cli.alignment.period import a_repetition_away, period
+from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.formats.file_clip import ImportOptions
@@ -79,3 +80,23 @@ def test_two_steps_of_walkers_whose_contacts_were_measured(tmp_path: Path, view:
             found[video.id] = abs(30 * seconds - stride)
     assert len(found) >= 16
     assert max(found.values()) <= 3
+
+
+def steps(count: float, rate: float) -> np.ndarray:
+    """Features of so many strides of a second each, which slowly become longer."""
+    time = np.arange(0, count, 1 / rate)
+    turn = 2 * np.pi * time
+    return np.stack([np.sin(turn), np.cos(turn), np.sin(2 * turn), 0.05 * time], axis=1)
+
+
+@pytest.mark.parametrize(("strides", "doubtful"), [(3, False), (2, True)])
+def test_a_match_could_be_a_stride_away_where_one_clip_lacks_a_stride(
+    strides: int, doubtful: bool
+) -> None:
+    """With as many strides, a match a stride away leaves too many frames out."""
+    a, b = steps(strides, 30), steps(3, 25)
+    found = list(a_repetition_away(a, b, 25, AlignConfig(method="dtw", open_ends=True)))
+    assert bool(found) == doubtful
+    for place in found:
+        assert len(place) == len(a)
+        assert np.nanmax(place) <= len(b) - 1
