@@ -9,6 +9,7 @@ import numpy as np
 
 from la2ds_cli.alignment.consensus import PairwisePath, pairwise_path
 from la2ds_cli.alignment.distance import mean_nearest_squared
+from la2ds_cli.alignment.gaps import LEAST_UNIT
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.resample import interpolate, time_grid
@@ -82,7 +83,9 @@ def a_repetition_away(
     a: (N, D). b: (M, D). frames: of B, the period of its movement.
     The cost is that of the path with open ends, those of frames left out included.
     """
-    unit = config.skip_cost * mean_nearest_squared(a, b)
+    spread = min(float(clip.var(axis=0).sum()) for clip in (a, b))
+    # In two films of one performance nearly every frame has its equal.
+    unit = config.skip_cost * max(mean_nearest_squared(a, b), LEAST_UNIT * spread)
 
     def cost(path: PairwisePath) -> float:
         matched_a, matched_b = ((~np.isnan(side)).sum() for side in (path.forward, path.backward))
