@@ -140,6 +140,9 @@ def _sentence(comparison: Mapping[str, Any], rows: Mapping[str, Any]) -> str:
     if mine == theirs:
         return f"The {who} ties with {whom} {medians})."
     spread = comparison["interval_percent"]
+    if comparison["against"] == "base" and spread is not None and theirs > 0:
+        gain = Gain(*(-100 * value / theirs for value in (mine - theirs, spread[1], spread[0])))
+        return f"The {who} is {gain.words} {medians})."
     if spread is not None and spread[0] <= 0 <= spread[1]:
         return (
             f"The {who} and {whom} cannot be told apart on these clips {medians}; difference "

@@ -161,8 +161,6 @@ def plot_embeddings(
     _check_count(names)
     check_method(method)
     choice = choose_features(project, request.run, request.features)
-    if choice.warning:
-        progress.note(choice.warning)
     settings = request.config.poses
     ids = [ensure_pose(project, name, settings, request.device, progress) for name in names]
     _check_different(ids, names)
