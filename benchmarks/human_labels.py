@@ -2,6 +2,8 @@
 
     python benchmarks/human_labels.py --data HUMAN_EVENTS --work DIR [--preset default] [--set K=V]
         [--seeds 0,1,2] [--sets golf,skijump,squat,push_up,pull_up,walk] [--baselines]
+    python benchmarks/human_labels.py --data HUMAN_EVENTS --work DIR --defaults NAME
+        [--gait FOLDER] [--penn FOLDER] [--pairs 20]
 
 HUMAN_EVENTS: a folder with golf, skijump and repetitions; the walks are in one beside it, gait.
 Imports each data set into two projects below --work, one for each half of the people: it tests that
@@ -9,6 +11,10 @@ half and trains on the joints of the other. Trains every preset there for each s
 beside the baselines, and replaces what stands between the two marks of the page. The same command
 goes on after an interruption: nothing is trained or scored twice. --sets makes a part of the work,
 as for two processes beside each other.
+
+--defaults trains nothing: it measures what a user gets who names two clips and no option, in a
+project of these two and through the other half of the people, and keeps it under NAME in --work.
+With PYTHONPATH=OLDER_CHECKOUT, it measures that one. Prints a column for every NAME.
 """
 
 from __future__ import annotations
@@ -19,6 +25,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -27,6 +34,7 @@ from across_people import (
     Statistic,
     cached_coverage,
     cached_transfers,
+    event_pairs,
     halves,
     mark_test,
     mean,
@@ -36,6 +44,9 @@ from across_people import (
 )
 from page import put_into
 
+from la2ds_cli.alignment.align import find_alignment
+from la2ds_cli.alignment.cache import AlignmentCache
+from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.csv_tables import table_text
@@ -46,6 +57,7 @@ from la2ds_cli.evaluation.features import FEATURE_NAMES
 from la2ds_cli.evaluation.measure import video_counts
 from la2ds_cli.experiments.runs import Budget, train_run
 from la2ds_cli.formats.file_clip import ImportOptions
+from la2ds_cli.formats.penn_action import import_penn_action
 from la2ds_cli.formats.wide_csv import import_wide_csv
 from la2ds_cli.training.checkpoint import SPEED_ONLY, training_recipe
 
@@ -289,6 +301,96 @@ def scored(
         *(fold.project, f"{name}-coverage"), config=for_coverage(config), **common
     )
     return transfers, coverage
+
+
+# --- what two clips get by default ----------------------------------------------------------------
+
+WALKING = DataSet(
+    *("walking", "", "side", "penn13", (1280, 720), "person"),
+    lambda a, b: "all" if a["set"] == b["set"] and a["person"] != b["person"] else "",
+)
+PENN = ("golf_swing", "squat", "pullup", "jumping_jacks")
+Errors = dict[str, list[float]]  # "alone" and "through others" -> in % of B
+
+
+def penn_fold(penn: Path, action: str, work: Path) -> Fold:
+    """The clips of an action, by its own split; their events are found by joint rules."""
+    project = Project.create(work / action)
+    if not project.videos():
+        phases = penn / "phases_kinematic.csv"
+        import_penn_action(project, penn, action=action, phases=phases)
+    info = {video.id: {"video": video.id} for video in project.videos()}
+    folder = (penn.name, "labels", "penn13", (0, 0), "video")
+    return Fold(DataSet(action, *folder, lambda a, b: "all"), project, info)
+
+
+def by_default(fold: Fold, plan: Plan, work: Path) -> dict[str, Errors]:
+    """Errors of `align` without options, by kind of pair; no counterpart counts as half of B."""
+    config = plan.baselines(fold.project)
+    found: dict[str, Errors] = {}
+    cache = AlignmentCache()
+    for a, b in event_pairs(fold.project, config, fold.kind):
+        cache = cache if cache.a == a.id else AlignmentCache()
+        errors = found.setdefault(fold.kind(a.id, b.id), {"alone": [], "through others": []})
+        with TemporaryDirectory(dir=work) as folder:
+            pair = Project.create(Path(folder))
+            pair.add_videos(video for video in fold.project.videos() if video.id in (a.id, b.id))
+            for clip in (a.id, b.id):
+                pair.write_pose(clip, *fold.project.read_pose(clip))
+            request = AlignRequest(config, device="cpu")
+            both = {
+                "alone": find_alignment(pair, a.id, b.id, request),
+                "through others": find_alignment(fold.project, a.id, b.id, request, cache=cache),
+            }
+        for event in sorted(a.events.keys() & b.events.keys()):
+            for way, result in both.items():
+                off = abs(result.alignment.position[a.events[event]] - b.events[event])
+                share = 50.0 if np.isnan(off) else 100 * off / len(b.pose)
+                errors[way].append(round(float(share), 4))
+    return found
+
+
+def measure_defaults(given: argparse.Namespace, plan: Plan) -> None:
+    """Measure the installed package and print all columns of --work."""
+    work, path = given.work, given.work / "defaults.json"
+    named = [(SETS[name], given.data) for name in given.sets.split(",")]
+    if given.gait:
+        named.append((WALKING, given.gait))
+    sets = [(data, make_folds(data, source, work, plan.split_seed)) for data, source in named]
+    if given.penn:
+        folds = [penn_fold(given.penn, action, work) for action in PENN]
+        sets += [(fold.data, [fold]) for fold in folds]
+    for data, folds in sets:
+        for fold in folds:
+            known = artifact.read_document(path)
+            place = f"{given.defaults}/{fold.project.root.name}"
+            if place not in known:
+                known[place] = {data.title(k): v for k, v in by_default(fold, plan, work).items()}
+                artifact.write_json(path, known)
+                print(f"{place}: done", flush=True)
+    print("\n".join(defaults_table(artifact.read_document(path))))
+
+
+def defaults_table(known: Mapping[str, Any]) -> list[str]:
+    """Median / mean of every set, for two clips alone and through others, by NAME."""
+    pooled: dict[tuple[str, str, str], list[float]] = {}
+    for place, by_title in known.items():
+        for title, errors in by_title.items():
+            for way, values in errors.items():
+                pooled.setdefault((title, way, place.split("/")[0]), []).extend(values)
+    names = list(dict.fromkeys(name for _, _, name in pooled))
+    headings = [f"{way}, {name}" for way in ("alone", "through others") for name in names]
+    columns = [
+        Column("", kind="name"),
+        *(Column(heading) for heading in headings),
+        Column("events"),
+    ]
+    rows = []
+    for title in dict.fromkeys(title for title, _, _ in pooled):
+        both = [pooled[title, way, name] for way in ("alone", "through others") for name in names]
+        cells = [Cell(f"{np.median(one):.2f} / {np.mean(one):.2f}") for one in both]
+        rows.append(Row([Cell(title), *cells, Cell(str(len(both[0])))]))
+    return markdown(Table(columns, rows))
 
 
 # --- figures -------------------------------------------------------------------------------------
@@ -538,6 +640,9 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=300, help="Of each kind and draw, at most.")
     parser.add_argument("--baselines", action="store_true", help="Train nothing.")
     parser.add_argument("--page", type=Path, default=PAGE)
+    parser.add_argument("--defaults", metavar="NAME", help="Measure what two clips get; see above.")
+    parser.add_argument("--gait", type=Path, help="With clips.csv, phases.csv and side/.")
+    parser.add_argument("--penn", type=Path, help="With labels/ and phases_kinematic.csv.")
     given = parser.parse_args()
     plan = Plan(
         presets=() if given.baselines else tuple(given.preset or ["default"]),
@@ -547,6 +652,8 @@ def main() -> None:
         pairs=given.pairs,
         progress=Progress(),
     )
+    if given.defaults:
+        return measure_defaults(given, plan)
     names = given.sets.split(",")
     figured: dict[str, list[Figure]] = {}
     covered: dict[str, list[Coverage]] = {}

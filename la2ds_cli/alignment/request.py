@@ -29,6 +29,7 @@ from la2ds_cli.video.reader import has_changed
 ChosenKind = Literal["model", "base", "pose"]
 FeatureKind = Literal["auto", "model", "base", "pose"]
 MOST_TEMPO = 100.0
+ON_BASE = "aligned on the base model"
 
 
 def parsed_anchor(text: str) -> tuple[float, float]:
@@ -97,13 +98,11 @@ class AlignRequest:
 
 @dataclass(frozen=True)
 class FeatureChoice:
-    """The kind of features by which clips are compared. reason: a sentence for the user on why raw
-    poses or the base model are used; empty if they were requested or if the run's model is used.
-    warning: a sentence if the model is not reliable, else empty."""
+    """The kind of features by which clips are compared. reason: a sentence for the user on why the
+    base model or raw poses are used; empty if they were requested or if a run is used."""
 
     kind: ChosenKind
     reason: str
-    warning: str = ""
 
     def on(self, skeleton: str, *, spatial: bool) -> FeatureChoice:
         """The choice for clips of this skeleton: raw poses where the base model, unless it was
@@ -111,7 +110,8 @@ class FeatureChoice:
         if self.kind != "base" or not self.reason or (is_body(skeleton) and not spatial):
             return self
         joints = "joints in 3D" if spatial else f"the joints of {skeleton}"
-        return FeatureChoice("pose", f"aligned on raw poses: the base model does not read {joints}")
+        raw = f"aligned on raw poses, since the base model does not read {joints}"
+        return FeatureChoice("pose", self.reason.replace(ON_BASE, raw))
 
     def run(self, run: str) -> str:
         """The run whose embeddings are used: `run`, or BASE_RUN for the base model."""
@@ -162,8 +162,6 @@ def prepare_pair(
 
     get_method(request.settings.method)
     choice = choose_features(project, request.run, request.features)
-    if choice.warning:
-        progress.note(choice.warning)
     poses_config, device = request.config.poses, request.device
     ids = with_poses(project, (a, b), poses_config, device, progress)
     clips = [clip_of(project, video) for video in ids]
@@ -221,33 +219,37 @@ def clip_of(project: Project, video_id: str) -> Video:
 
 def choose_features(project: Project, run: str, wanted: FeatureKind) -> FeatureChoice:
     """The features that `wanted` means, for clips that they can read (FeatureChoice.on). `auto`
-    uses the model if the run has one, and otherwise the base model. The default run is not used if
-    the check at the end of its training found it weak.
+    uses a run that was named, or the default run if its verdict says that it is better than the
+    base model, and otherwise the base model.
 
     Raises UserError (exit 4) for a missing model that was requested, and for a run other than the
     default one that does not exist.
     """
-    from la2ds_cli.embedding.trained import has_model, weakness
+    from la2ds_cli.alignment.run_verdict import read_verdict
+    from la2ds_cli.embedding.trained import has_model
 
     if wanted in ("pose", "base"):
         return FeatureChoice(wanted, "")
     if has_model(project, run):
-        from la2ds_cli.alignment.agreement import read_run_check
-
-        unasked = wanted == "auto" and run == DEFAULT_RUN
-        check = read_run_check(project, run) if unasked else None
-        if check is None or check.best == "model":
-            return FeatureChoice("model", "", weakness(project, run))
+        if wanted == "model" or run != DEFAULT_RUN:
+            return FeatureChoice("model", "")
+        verdict = read_verdict(project, run)
+        if verdict is None:
+            return FeatureChoice(
+                "base", f"run {run} was not compared with the base model (la2ds train): {ON_BASE}"
+            )
+        if verdict.outcome == "better":
+            return FeatureChoice("model", "")
         return FeatureChoice(
-            check.best, f"{check.verdict(run)}; --features model uses the run anyway"
+            "base", f"run {run} is {verdict.words}: {ON_BASE}; --features model uses the run"
         )
     if wanted == "model" or run != DEFAULT_RUN:
         raise UserError(
             f"run '{run}' has no trained model",
-            hint=f"la2ds train --run {run} trains it; --features pose needs no model",
+            hint=f"la2ds train --run {run} trains it; --features base needs no training",
             exit_code=ExitCode.UNUSABLE,
         )
-    return FeatureChoice("base", "no trained model: aligned on the base model")
+    return FeatureChoice("base", f"no trained model: {ON_BASE}")
 
 
 def wants_3d(project: Project, request: AlignRequest, kind: ChosenKind) -> bool:

@@ -61,8 +61,6 @@ def align_all(
     progress = progress or Progress()
     _check_request(request)
     choice = choose_features(project, request.run, request.features)
-    if choice.warning:
-        progress.note(choice.warning)
     ids, left_out = _ids(project, names, request, progress)
     first = _ids(project, [reference], request, progress, strict=True)[0][0] if reference else None
     if first is not None and first not in ids:

@@ -21,7 +21,7 @@ from la2ds_cli.core.config_sections import ModelInput
 from la2ds_cli.core.device import DeviceName
 
 if TYPE_CHECKING:
-    from la2ds_cli.alignment.agreement import RunCheck
+    from la2ds_cli.alignment.run_verdict import Verdict
     from la2ds_cli.core.console import Console
     from la2ds_cli.core.progress import Progress
     from la2ds_cli.core.project import Project
@@ -72,8 +72,8 @@ def train(
 
     Needs no labels. An interrupted run resumes where it stopped. A run whose settings changed is
     refused: choose another --run, or --overwrite. Under torchrun, the processes share every batch.
-    Ends with a verdict: whether the run is worth using on these clips, judged without labels by
-    comparing it with raw movement and the base model.
+    Ends with a verdict: whether the run is better than the base model, not shown to help, or worse,
+    judged without labels by clips held out of training. Other commands use a run that is better.
     """
     from contextlib import nullcontext
 
@@ -132,11 +132,9 @@ def _tell(
     """Print the result of a run, and return it as JSON values."""
     import math
 
-    from la2ds_cli.alignment.agreement import FEWEST_CLIPS
     from la2ds_cli.core.progress import duration
 
-    check = _check(project, result.run, device, console.progress)
-    verdict = check and {"best": check.best, **vars(check), "text": check.verdict(result.run)}
+    verdict = _judge(project, result.run, device, console.progress)
     already = "already finished, " if result.already_finished else ""
     ended = f"ended by {result.ended}, " if result.ended else ""
     console.line(
@@ -152,24 +150,22 @@ def _tell(
     for warning in result.warnings:
         console.line(f"warning: {warning}", "yellow")
     console.line(f"checkpoint: {result.checkpoint}")
-    if verdict:
-        console.line(verdict["text"], None if verdict["best"] == "model" else "yellow")
-    else:
-        console.line(
-            f"no verdict on the run: a verdict needs {FEWEST_CLIPS} clips of a body, and a "
-            "network that reads joints in the image"
-        )
-    return {**result.to_json(), "verdict": verdict}
+    if verdict is not None:
+        console.line(verdict.sentence(result.run), "yellow" * (verdict.outcome == "worse") or None)
+    return {**result.to_json(), "verdict": verdict and verdict.to_json(result.run)}
 
 
-def _check(project: Project, run: str, device: DeviceName, progress: Progress) -> RunCheck | None:
-    """The label-free check of the run, computed if it does not exist yet. If it fails on a clip,
-    the training still counts as successful."""
-    from la2ds_cli.alignment.agreement import check_run, read_run_check
+def _judge(project: Project, run: str, device: DeviceName, progress: Progress) -> Verdict | None:
+    """The verdict on the run, which its card receives, computed if it does not exist yet. If that
+    fails, the training still counts as successful."""
+    from la2ds_cli.alignment.run_verdict import judge_run, read_verdict
     from la2ds_cli.core.errors import UserError
+    from la2ds_cli.training.train import put_verdict
 
     try:
-        return read_run_check(project, run) or check_run(project, run, device, progress)
+        verdict = read_verdict(project, run) or judge_run(project, run, device, progress)
+        put_verdict(project.run_dir(run), verdict.sentence(run))
+        return verdict
     except UserError as problem:
-        progress.note(f"the run was not checked: {problem.message}")
+        progress.note(f"the run was not compared with the base model: {problem.message}")
         return None

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
     from la2ds_models.sequence_network import SequenceNetwork
 
-WEAK = 10.0  # % synthetic warp error above which the user is warned; good runs reach 2 to 4
-
 
 def checkpoint_path(project: Project, run: str) -> Path:
     """The weights that compute the embeddings of a run; BASE_RUN is the base model."""
@@ -65,21 +63,6 @@ def trained_runs(project: Project) -> list[str]:
     """Names of the runs that have weights, sorted."""
     folder = project.root / "checkpoints"
     return [run for run in project.runs() if (folder / run / "best.safetensors").exists()]
-
-
-def weakness(project: Project, run: str) -> str:
-    """A warning if the run's model is bad at undoing synthetic warps, else an empty string."""
-    try:
-        facts = artifact.read_header(checkpoint_path(project, run))[1]
-    except (FileNotFoundError, artifact.ArtifactError):
-        return ""
-    error = float(facts.get("validation_error", 0.0))
-    if error <= WEAK:
-        return ""
-    return (
-        f"the model of run {run} is weak (its error on warped copies of its own clips is "
-        f"{error:.0f} % of their length): compare with --features pose"
-    )
 
 
 def run_input(project: Project, run: str) -> str:

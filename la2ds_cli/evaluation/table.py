@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from la2ds_cli.alignment.run_verdict import Gain
 from la2ds_cli.core.table import Cell, Column, Row, Table, terminal
 from la2ds_cli.evaluation.features import Uses
 
@@ -140,6 +141,9 @@ def _sentence(comparison: Mapping[str, Any], rows: Mapping[str, Any]) -> str:
     if mine == theirs:
         return f"The {who} ties with {whom} {medians})."
     spread = comparison["interval_percent"]
+    if comparison["against"] == "base" and spread is not None and theirs > 0:
+        gain = Gain(*(-100 * value / theirs for value in (mine - theirs, spread[1], spread[0])))
+        return f"The {who} is {gain.words} {medians})."
     if spread is not None and spread[0] <= 0 <= spread[1]:
         return (
             f"The {who} and {whom} cannot be told apart on these clips {medians}; difference "

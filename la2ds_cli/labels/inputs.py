@@ -82,8 +82,6 @@ def load_inputs(
     settings = request.settings
     get_method(settings.method)
     choice = choose_features(project, request.run, request.features)
-    if choice.warning:
-        progress.note(choice.warning)
     clips = _Clips(project, request, progress)
     spans = _read_spans(clips, sources, phases)
     targets = list(dict.fromkeys(id for name in targets if (id := clips.resolve(name))))

@@ -71,8 +71,6 @@ def retrieve(
         )
     opened = None if store is None else Store.open(store)
     choice = choose_features(project, run, features)
-    if choice.warning:
-        progress.note(choice.warning)
     video, seconds = _parse(project, query, device, progress)
     pose = project.read_pose(video)[0]
     choice = choice.on(pose.skeleton, spatial=False)

@@ -24,13 +24,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from la2ds_cli.alignment.agreement import read_run_check
+from la2ds_cli.alignment.run_verdict import read_verdict
 from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.config import Config, load_config, preset_names
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
 from la2ds_cli.core.table import Table
-from la2ds_cli.embedding.trained import weakness
 from la2ds_cli.evaluation.evaluate import result_name
 from la2ds_cli.evaluation.table import (
     definitions,
@@ -194,16 +193,14 @@ def about_run(project: Project, run: str, state: ProjectStatus, jobs: Jobs) -> d
     warnings = card_warnings(folder) if now.state == "finished" else []
     if now.collapsed and not any("collapsed" in text for text in warnings):
         warnings.append("the embedding has collapsed: it cannot tell frames apart")
-    with suppress(UserError):
-        warnings += filter(None, [weakness(project, run)])
     if known and known.stale:
         warnings.append(f"its clips have changed since: {known.stale}")
-    check = read_run_check(project, run) if now.state == "finished" else None
+    judged = read_verdict(project, run) if now.state == "finished" else None
     return now.to_json() | {
         "recipe": _recipe_words(folder),
         "settings": known.settings if known else "",
         "warnings": warnings,
-        "verdict": {"text": check.verdict(run), "best": check.best} if check else None,
+        "verdict": judged and judged.to_json(run),
         "usable": (folder / "best.safetensors").is_file(),
         "embedded": embedded.current if embedded else 0,
         "clips": embedded.current + len(embedded.stale) + len(embedded.missing) if embedded else 0,

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 CARD = "CARD.md"  # written when a run has finished
 FEW_CLIPS = 10  # with fewer clips the user is warned
-SMALL_SET = 20  # up to this many the user is advised to compare the model with raw poses
+SMALL_SET = 20  # up to this many nobody can say beforehand whether training helps
 COLLAPSED = 20.0  # % synthetic warp error; chance is about 33
 SAME_FRAMES = (
     "with --input rgb the copies show exactly the frames of their clip, or mirror images of them, "
@@ -345,23 +345,14 @@ def outlook(clips: int) -> tuple[Outlook, str]:
         said = f"only {clips} clips to learn from: training may or may not help"
         return "possible", f"{said}; the verdict of the run says which, an evaluation measures it"
     said = f"{clips} clips are enough to learn from"
-    return "likely", f"{said}; the verdict of the run says whether it beats the untrained methods"
+    return "likely", f"{said}; the verdict of the run says whether it is better than the base model"
 
 
 def _warnings(count: int, state: LoopState) -> list[str]:
     """What the user must know before trusting the model, as sentences."""
     warnings = []
-    comparison = (
-        f"{state.best_error:.2f} % against {state.raw_pose_error:.2f} % for raw poses on the same "
-        "warped clips"
-    )
     if count < FEW_CLIPS:
-        warnings.append(
-            f"only {count} clips to learn from ({comparison}): compare with --features pose before "
-            "trusting the model"
-        )
-    elif count <= SMALL_SET:
-        warnings.append(f"few clips to learn from ({comparison}): compare with --features pose")
+        warnings.append(f"only {count} clips to learn from")
     if state.collapse:
         warnings.append(f"the embedding has collapsed: {state.collapse}")
     elif state.best_error > COLLAPSED:
@@ -374,7 +365,7 @@ def _warnings(count: int, state: LoopState) -> list[str]:
 
 # --- the model card of a run ---------------------------------------------------------------------
 
-_WARNINGS = "## Warnings"
+_LIMITS, _VERDICT, _WARNINGS = "## Limits", "## Verdict", "## Warnings"
 
 
 def _early_end(state: checkpoint.LoopState, config: Config) -> str:
@@ -430,7 +421,7 @@ def write_card(
         + " It does not say how well different performers align. `la2ds evaluate` measures that, "
         "next to the baselines.",
         "",
-        "## Limits",
+        _LIMITS,
         "",
         "- One action: clips of another movement can be embedded, but the result means nothing.",
         *[
@@ -444,6 +435,20 @@ def write_card(
     ]
     if warnings:
         lines += ["", _WARNINGS, "", *(f"- {warning}" for warning in warnings)]
+    artifact.write_text(run_dir / CARD, "\n".join(lines) + "\n")
+
+
+def put_verdict(run_dir: Path, sentence: str) -> None:
+    """Write the verdict on a finished run into its card, in place of an earlier one."""
+    try:
+        lines = (run_dir / CARD).read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return
+    if _VERDICT in lines:
+        at = lines.index(_VERDICT)
+        del lines[at : at + 4]
+    at = lines.index(_LIMITS) if _LIMITS in lines else len(lines)
+    lines[at:at] = [_VERDICT, "", f"{sentence[0].upper()}{sentence[1:]}.", ""]
     artifact.write_text(run_dir / CARD, "\n".join(lines) + "\n")
 
 

@@ -242,19 +242,6 @@ def test_missing_and_wrong_checkpoints(project: Project) -> None:
         load_embedder(project)
 
 
-@pytest.mark.parametrize(("error", "warned"), [(9.9, False), (15.0, True)])
-def test_a_weak_model_is_called_weak(project: Project, error: float, warned: bool) -> None:
-    from la2ds_cli.alignment.request import choose_features
-
-    train(project, config=project.config(overrides=SMALL), device="cpu")
-    path = checkpoint_path(project, "default")
-    arrays, recipe, facts = artifact.read_arrays(path)
-    artifact.write_arrays(path, arrays, recipe, facts | {"validation_error": error})
-    choice = choose_features(project, "default", "auto")
-    assert choice.kind == "model"
-    assert ("compare with --features pose" in choice.warning) == warned
-
-
 def test_embeddings_of_a_run_lie_about_the_centre_of_its_training(project: Project) -> None:
     train(project, config=project.config(overrides=SMALL), device="cpu")
     facts = artifact.read_header(checkpoint_path(project, "default"))[1]

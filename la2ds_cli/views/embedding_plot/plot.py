@@ -162,8 +162,6 @@ def plot_embeddings(
     _check_count(names)
     check_method(method)
     choice = choose_features(project, request.run, request.features)
-    if choice.warning:
-        progress.note(choice.warning)
     settings = request.config.poses
     ids = ensure_poses(project, names, settings, request.device, progress)
     _check_different(ids, names)
