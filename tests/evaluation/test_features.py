@@ -92,8 +92,8 @@ def test_a_clip_is_seen_in_the_view_that_is_nearest_to_another() -> None:
 @pytest.mark.parametrize("kind", ["nearest", "one"])
 def test_clips_are_aligned_in_the_view_that_is_nearest(kind: str) -> None:
     front, mirrored, *others = clips_seen(0.1, 0.1, 0.2, 0.3, 0.4, 0.5)
-    nearest: Aligner = InNearestView(AlignConfig())
-    aligner = nearest if kind == "nearest" else InOneView(lambda: others, AlignConfig())
+    through = InOneView(lambda: others, AlignConfig())
+    aligner: Aligner = {"nearest": InNearestView(AlignConfig()), "one": through}[kind]
     position = aligner.match(aligner.prepare(front), aligner.prepare(mirrored))
     phase_a, phase_b = warped_phase(30, 0), warped_phase(35, 1)
     assert np.abs(phase_a - np.interp(position, np.arange(35), phase_b)).max() < 0.06
