@@ -22,7 +22,7 @@ from la2ds_cli.core.compiled import compiled, compiling_pays
 from la2ds_cli.core.types import BoolArray, FloatArray, IntArray
 from la2ds_cli.features.tempo import DIFFERENT, LEAST_FRAMES
 
-LEAST = (2.5, 12.0)
+LEAST = (3.75, 18.0)
 """Cost of a frame of a gap, and of opening one, in median squared nearest-neighbour distances: some
 frames must look clearly unlike. Chosen on rendered performers with and without foreign spans, such
 that almost no pair of Penn Action clips has a gap."""

@@ -82,8 +82,9 @@ def test_frames_between_those_of_real_speed_are_no_gap(monkeypatch) -> None:
     slow += 0.3 * random.normal(size=slow.shape)
     monkeypatch.setattr(gaps, "LEAST_UNIT", 1e-3)  # the noise is too little to find a gap otherwise
     monkeypatch.setattr(gaps, "_facing_filled", lambda path, _: path)  # slow motion faces no gap
-    everything = shared_rows(slow, fast, (120.0, 15.0))
-    alike = shared_rows(slow, fast, (120.0, 15.0), most=(40, 40))
+    cheap = (2.5, 12.0)
+    everything = shared_rows(slow, fast, (120.0, 15.0), cheap)
+    alike = shared_rows(slow, fast, (120.0, 15.0), cheap, most=(40, 40))
     assert len(everything.a) < 320
     assert (len(alike.a), len(alike.b)) == (320, 40)
 
