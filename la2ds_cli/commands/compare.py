@@ -42,8 +42,8 @@ def compare(
     and a JSON file are written to results/compare.
 
     --attempts compares each of several clips with REFERENCE, and says what all of them do, how
-    much they vary, and which differences fade or grow by more than chance. It writes .html, .csv
-    and .json.
+    much they vary, and which differences fade or grow by more than chance. It writes the same
+    kinds of files.
     """
     from la2ds_cli.compare import compare as step
     from la2ds_cli.compare.attempts import attempt_names, compare_attempts

@@ -61,7 +61,7 @@ def test_json_is_one_document_with_everything(document: Document, tmp_path: Path
         (["clip-0", "clip"], ExitCode.MISMATCH),
         (["clip-0"], ExitCode.USAGE),
         (["clip-0", "clip-1", "--attempts", "clip-2"], ExitCode.USAGE),
-        (["clip-0", "--attempts", "clip-1,clip-2", "--out", "ab.png"], ExitCode.USAGE),
+        (["clip-0", "--attempts", "clip-1,clip-2", "--out", "ab.docx"], ExitCode.USAGE),
         (["clip-0", "--attempts", "clip-1,clip-2", "--method", "dwt"], ExitCode.USAGE),
         (["clip-0", "--attempts", "you-*"], ExitCode.UNREADABLE),
         (["clip-0", "--attempts", "clip-1"], ExitCode.UNUSABLE),

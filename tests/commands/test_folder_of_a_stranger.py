@@ -40,11 +40,13 @@ def others(root: Path) -> dict[str, tuple[list[str], int]]:
     """The commands that `writing_commands` leaves out, and their exit codes."""
     project = ["--project", str(root / "project")]
     labels, out = str(root / "labels"), str(root / "out")
+    film, filmed = str(root / "films" / "square-0.mp4"), ["--project", str(root / "filmed")]
     return {
         "export-model": (["export-model", *project], ExitCode.OK),
         "export-labels": (["export-labels", "elan", *project, "--out", labels], ExitCode.PARTIAL),
         "import-labels": (["import-labels", "elan", labels, "--overwrite", *project], ExitCode.OK),
-        "robustness": (["robustness", "limbs", "--limb", "left_arm", *project], ExitCode.OK),
+        "timeline": (["timeline", *project, "--out", f"{out}/timeline.csv"], ExitCode.OK),
+        "live": (["live", film, film, "--every-frame", *filmed, "--device", "cpu"], ExitCode.OK),
         "benchmark": (
             ["benchmark", "--methods", "la2ds", *_SCORED, *project, "--out", out],
             ExitCode.OK,
