@@ -247,7 +247,7 @@ def test_the_overview_shows_what_was_measured(project: Project) -> None:
 
     result = run(project)
     figure = plot_repetitions.draw(project, result)
-    _, numbers, seconds, cost = figure.axes
+    *_, numbers, seconds, cost = figure.axes
     assert [text.get_text() for text in numbers.texts] == ["1", "2", "3"]
     for each, span in zip(result.repetitions, numbers.patches, strict=True):
         box = span.get_window_extent()
