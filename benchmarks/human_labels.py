@@ -307,14 +307,14 @@ Errors = dict[str, list[float]]  # "alone" and "through others" -> in % of B
 
 
 def penn_fold(penn: Path, action: str, work: Path) -> Fold:
-    """The clips of an action, by the data set's own split; their events are found by joint rules."""
+    """The clips of an action by the data set's own split, with events found by joint rules."""
     project = Project.create(work / action)
     if not project.videos():
         phases = penn / "phases_kinematic.csv"
         import_penn_action(project, penn, action=action, phases=phases)
     info = {video.id: {"video": video.id} for video in project.videos()}
     folder = (penn.name, "labels", "penn13", (0, 0), "video")
-    return Fold(DataSet(action, *folder, lambda a, b: "all"), project, info)
+    return Fold(DataSet(f"Penn {action}", *folder, lambda a, b: "all"), project, info)
 
 
 def by_default(fold: Fold, plan: Plan, work: Path) -> dict[str, Errors]:

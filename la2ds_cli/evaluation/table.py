@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from la2ds_cli.alignment.run_verdict import Gain
 from la2ds_cli.core.table import Cell, Column, Row, Table, terminal
 from la2ds_cli.evaluation.features import Uses
 
