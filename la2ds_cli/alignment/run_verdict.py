@@ -2,17 +2,19 @@
 
 Pairs of clips that training held out are trimmed at random at both ends and aligned directly, once
 by the run as `align` uses it and once by the base model as `align` uses it. Both results are
-compared with one reference, made from the entire clips: the mean of the run's and of the base
-model's consensus through all other clips. A reference of the run alone would favour the run, whose
-errors it shares, and one of the base model alone the base model. Elapsed time does not pass for
-knowledge, because trimmed clips start at other moments than entire ones.
+compared with one reference, in which the run has no part: the mean of two consensuses of the entire
+clips through all others, by the base model's embeddings and by the movement of the joints. A
+consensus of the run's own features would favour the run, which agrees with itself more than with
+people. This reference rather favours the base model, so a gain that it shows is one. Elapsed time
+does not pass for knowledge, because trimmed clips start at other moments than entire ones.
 
 The gain counts as shown only if its interval over clips lies above zero. What this finds beside
-events that were labelled is in docs/results/run-verdict.md.
+labelled events is in docs/decisions/0018-measured-weights.md.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -20,6 +22,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from la2ds_cli.alignment.clip_features import pose_feature, velocity_rate
 from la2ds_cli.alignment.consensus import (
     PairwisePath,
     consensus_of_most,
@@ -45,7 +48,7 @@ VERDICT = "verdict.json"  # beside the weights of the run
 FEWEST_HELD_OUT = 6
 MOST_HELD_OUT = 16
 MOST_OTHERS = 20  # training clips of the consensus
-PAIRS = 120
+PAIRS = 240  # trimmed ones; of few clips, a pair is trimmed several times
 LARGEST_TRIM = 0.3  # largest share of the clip that is cut off each end
 SHORTEST = 8  # frames; of a shorter clip too little remains once both ends are cut off
 DRAWS = 1000
@@ -87,8 +90,8 @@ class Gain:
         """The outcome with its figures: "better than the base model by 12 % (4 to 19 %)"."""
         if self.outcome == "not shown":
             return (
-                f"not shown to help (error {self.percent:.0f} % below that of the base model, 95 % "
-                f"interval {self.low:.0f} to {self.high:.0f} %)"
+                f"not shown to help (gain over the base model {self.percent:.0f} %, 95 % interval "
+                f"{self.low:.0f} to {self.high:.0f} %)"
             )
         ends = sorted((abs(self.low), abs(self.high)))
         return (
@@ -176,15 +179,22 @@ def _judged(project: Project, run: str, device: DeviceName, progress: Progress) 
     embed_base = light_embedder(project, BASE_RUN, device)
     distance = OneDistance.of_run(project, run, held_out[0], config)
     base_distance = OneDistance.of(embed_base.spread, config)
+    rate = velocity_rate([*held_out, *others])
+
+    def base(pose: PoseSequence) -> FloatArray:
+        return embed_base([pose])[0]
+
+    def moving(pose: PoseSequence) -> FloatArray:
+        return pose_feature(pose, rate, "a clip")
 
     def by_run(pose: PoseSequence) -> FloatArray:  # as `align` uses it
-        base = embed_base([pose])[0] if distance.base else None
-        return distance.features(pose, embed([pose])[0], base)
+        return distance.features(pose, embed([pose])[0], base(pose) if distance.base else None)
 
     def by_base(pose: PoseSequence) -> FloatArray:
-        return base_distance.features(pose, embed_base([pose])[0])
+        return base_distance.features(pose, base(pose))
 
-    gain = measured_gain(held_out, others, (by_run, by_base), config)
+    compared = (by_run, by_base), (base, moving)
+    gain = measured_gain(held_out, others, *compared, config)
     progress.end()
     return Verdict(few, gain, "" if gain else "its clips could not be compared")
 
@@ -210,22 +220,25 @@ def measured_gain(
     clips: Sequence[PoseSequence],
     others: Sequence[PoseSequence],
     features: tuple[Feature, Feature],
+    referees: Sequence[Feature],
     config: AlignConfig,
     seed: int = 0,
 ) -> Gain | None:
     """The gain of the first of two features over the second on pairs of `clips`; None if nothing
     can be compared.
 
-    others: more clips of the movement, for the consensus. config: settings of DTW. The errors are
-    the mean distances of the direct alignments of trimmed clips from the reference, in % of B, with
-    frames weighted by how fast A moves there. The interval is over clips: both clips of a pair are
-    resampled.
+    others: more clips of the movement, for the consensus. referees: features whose mean consensus
+    is the reference. config: settings of DTW. The errors are the mean distances of the direct
+    alignments of trimmed clips from the reference, in % of B, with frames weighted by how fast A
+    moves there. The interval is over clips: both clips of a pair are resampled.
     """
     rng = np.random.default_rng(seed)
     ordered = [(a, b) for a in range(len(clips)) for b in range(len(clips)) if a != b]
-    chosen = [ordered[n] for n in rng.permutation(len(ordered))[:PAIRS]]
+    rounds = math.ceil(PAIRS / len(ordered))
+    drawn = rng.permutation(rounds * len(ordered))[:PAIRS]
+    chosen = [ordered[n % len(ordered)] for n in drawn]
     paths = [
-        _paths([of(clip) for clip in (*clips, *others)], len(clips), config) for of in features
+        _paths([of(clip) for clip in (*clips, *others)], len(clips), config) for of in referees
     ]
     pairs, errors = [], []
     for a, b in chosen:

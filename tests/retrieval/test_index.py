@@ -352,7 +352,7 @@ def test_embeddings_are_indexed_and_a_second_query_needs_no_network(
     assert same(extended, fresh(trained, "model-default", make))
     monkeypatch.setattr(embedding, "embed", None)
     monkeypatch.setattr(embedding, "light_embedder", None)
-    result = found(trained, features="auto")
+    result = found(trained, features="model")
     assert result.features == "model"
     assert (result.searched.kept, result.searched.clips) == (4, 4)
 
@@ -396,5 +396,5 @@ def test_a_query_whose_skeleton_the_model_does_not_read(trained: Project) -> Non
     xy, score = np.zeros((20, 17, 2)), np.ones((20, 17))
     add_sequence(trained, "coco", replace(pose, xy=xy, score=score, skeleton="coco17"))
     with pytest.raises(UserError, match="has the skeleton coco17, the model penn13") as caught:
-        retrieve(trained, query="coco")
+        retrieve(trained, query="coco", features="model")
     assert caught.value.exit_code == ExitCode.UNUSABLE

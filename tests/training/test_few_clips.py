@@ -21,13 +21,7 @@ HUGE_BATCH = [*JOINTS, "train.batch_size=64", "train.steps=2"]
 
 @pytest.mark.parametrize(
     ("count", "pairs", "words"),
-    [
-        (2, 16, "only 2 clips"),
-        (3, 24, "only 3 clips"),
-        (5, 40, "only 5 clips"),
-        (15, 64, "few clips"),
-        (20, 64, "few clips"),
-    ],
+    [(2, 16, "only 2 clips"), (3, 24, "only 3 clips"), (5, 40, "only 5 clips"), (15, 64, "")],
 )
 def test_few_clips_train_beside_raw_poses_in_batches_that_fit(
     tmp_path: Path, count: int, pairs: int, words: str
@@ -37,9 +31,8 @@ def test_few_clips_train_beside_raw_poses_in_batches_that_fit(
     result = train(few, config=config, device="cpu", progress=notes)
     assert (result.steps, result.clips) == (2, count)
     assert 0 < result.raw_pose_error < 40
-    assert words in result.warnings[0]
-    assert f"against {result.raw_pose_error:.2f} % for raw poses" in result.warnings[0]
-    assert "--features pose" in result.warnings[0]
+    said = [warning for warning in result.warnings if "clips" in warning]
+    assert said == ([f"{words} to learn from"] if words else [])
     assert "raw poses, without training" in (few.run_dir("default") / "CARD.md").read_text()
     told = f"batches of {pairs} instead of 64"
     assert any(told in note for note in notes.lines) == (pairs < 64)
