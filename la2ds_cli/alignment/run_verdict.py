@@ -22,7 +22,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from la2ds_cli.alignment.clip_features import pose_feature, velocity_rate
 from la2ds_cli.alignment.consensus import (
     PairwisePath,
     consensus_of_most,
@@ -42,6 +41,7 @@ from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.embedding.trained import light_embedder, run_clips, run_skeleton, weights_key
 from la2ds_cli.features.body_joints import as_skeleton, holds, is_body
 from la2ds_cli.features.pose_features import movement
+from la2ds_cli.features.tempo import paced_movement
 
 VERSION = 4
 VERDICT = "verdict.json"  # beside the weights of the run
@@ -179,13 +179,9 @@ def _judged(project: Project, run: str, device: DeviceName, progress: Progress) 
     embed_base = light_embedder(project, BASE_RUN, device)
     distance = OneDistance.of_run(project, run, held_out[0], config)
     base_distance = OneDistance.of(embed_base.spread, config)
-    rate = velocity_rate([*held_out, *others])
 
     def base(pose: PoseSequence) -> FloatArray:
         return embed_base([pose])[0]
-
-    def moving(pose: PoseSequence) -> FloatArray:
-        return pose_feature(pose, rate, "a clip")
 
     def by_run(pose: PoseSequence) -> FloatArray:  # as `align` uses it
         return distance.features(pose, embed([pose])[0], base(pose) if distance.base else None)
@@ -193,8 +189,8 @@ def _judged(project: Project, run: str, device: DeviceName, progress: Progress) 
     def by_base(pose: PoseSequence) -> FloatArray:
         return base_distance.features(pose, base(pose))
 
-    compared = (by_run, by_base), (base, moving)
-    gain = measured_gain(held_out, others, *compared, config)
+    references = base, paced_movement
+    gain = measured_gain(held_out, others, (by_run, by_base), references, config)
     progress.end()
     return Verdict(few, gain, "" if gain else "its clips could not be compared")
 
