@@ -215,7 +215,10 @@ def test_train_and_embed(trained: la2ds.Project):
     np.testing.assert_array_equal(
         frame[frame.video == "clip4"].iloc[:, 3:], embedded.clips["clip4"].value
     )
-    assert la2ds.align(trained, "clip0", "clip1", device="cpu").features == "model"
+    model = la2ds.align(trained, "clip0", "clip1", features="model", device="cpu")
+    assert model.features == "model"
+    # Two steps are not better than the base model.
+    assert la2ds.align(trained, "clip0", "clip1", device="cpu").features == "base"
 
 
 def test_a_competing_method_is_trained_by_its_preset(tmp_path: Path):
@@ -267,7 +270,7 @@ def test_progress_is_printed_only_when_asked(
     la2ds.align(pair, "anna", "ben", verbose=True)
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert "no trained model: aligned on raw poses" in shown.err
+    assert "no trained model: aligned on the base model" in shown.err
 
 
 def test_data_frames_say_what_to_install(pair: la2ds.Project, monkeypatch: pytest.MonkeyPatch):

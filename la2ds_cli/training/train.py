@@ -441,7 +441,7 @@ def write_card(
 def put_verdict(run_dir: Path, sentence: str) -> None:
     """Write the verdict on a finished run into its card, in place of an earlier one."""
     try:
-        lines = (run_dir / CARD).read_text("utf-8", "replace").splitlines()
+        lines = regular_file.text(run_dir / CARD, errors="replace").splitlines()
     except OSError:
         return
     if _VERDICT in lines:

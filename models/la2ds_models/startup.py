@@ -100,6 +100,7 @@ def own_folder() -> Iterator[None]:
             if not _users:
                 _return(_before)
                 _own_numba_settings()
+                _own_library_paths()
 
 
 _thread = threading.local()  # depth: how often it has entered FOLDER
@@ -160,6 +161,16 @@ def _in_own_folder(step: Callable[[Any], Any]) -> Callable[[Any], Any]:
             return step(given)
 
     return run
+
+
+def _own_library_paths() -> None:
+    # OpenCV puts its own folder before the library path of children, and leaves an empty part.
+    for name in ("DYLD_LIBRARY_PATH", "LD_LIBRARY_PATH"):
+        if (text := os.environ.get(name)) is not None:
+            parts = [part for part in text.split(os.pathsep) if part]
+            os.environ[name] = os.pathsep.join(parts)
+            if not parts:
+                del os.environ[name]
 
 
 def _own_numba_settings() -> None:

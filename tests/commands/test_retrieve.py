@@ -38,7 +38,8 @@ def test_limits_of_a_clip(document: Document, out: tuple[str, ...]) -> None:
 def test_the_model_or_raw_poses(run: Run, document: Document, out: tuple[str, ...]) -> None:
     assert run("retrieve", "--features", "model", *out).exit_code == ExitCode.UNUSABLE
     assert run("train").exit_code == 0
-    assert document("retrieve", *out)["features"] == "model"
+    assert document("retrieve", "--features", "model", *out)["features"] == "model"
+    assert document("retrieve", *out)["features"] == "base"  # two steps are not better
     poses = document("retrieve", "--features", "pose", *out)
     assert (poses["features"], poses["run"], poses["reason"]) == ("pose", None, "")
 

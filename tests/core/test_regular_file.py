@@ -206,5 +206,6 @@ def _opens(function: ast.expr) -> bool:
         if function.attr in ("read_text", "read_bytes"):
             return True
         of_others = ("os", "Project", "av", "webbrowser", "Store", "PillowImage", "Pillow", "cls")
+        of_others += ("here",)  # the options of a command, which open its project
         return function.attr == "open" and ast.unparse(function.value) not in of_others
     return isinstance(function, ast.Name) and function.id == "open"

@@ -8,7 +8,6 @@ import pytest
 from la2ds_cli.core.config_sections import HeatmapConfig, JointKind, MissingJoints, ModelConfig
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.features.network_input import NetworkInput, joint_blocks, network_input
-from la2ds_cli.training.checkpoint import training_recipe
 from tests.movement import figure
 
 PENN = get_skeleton("penn13")
@@ -150,14 +149,3 @@ def test_joints_that_nobody_ever_saw_are_nothing() -> None:
     assert imputed.maps is not None
     assert np.isfinite(imputed.joints).all()
     assert not imputed.maps.any()
-
-
-def test_runs_of_before_are_those_of_mixed() -> None:
-    from la2ds_cli.core.config import load_config
-
-    keys = [
-        training_recipe(load_config(overrides=[f'model.missing="{missing}"']), "clips").config
-        for missing in ("mixed", "zero", "imputed")
-    ]
-    assert "model.missing" not in keys[0]
-    assert [key.get("model.missing") for key in keys[1:]] == ["zero", "imputed"]

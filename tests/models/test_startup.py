@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import subprocess
@@ -125,3 +126,18 @@ def test_a_child_imports_nothing_from_its_folder(here: Path, arguments: list[str
     run = {"cwd": here, "capture_output": True, "check": False}
     assert subprocess.run([sys.executable, *arguments], **run).returncode == 3
     assert subprocess.run(python(*arguments), **run).returncode == 0
+
+
+def test_opencv_leaves_no_empty_part_in_the_library_path_of_children() -> None:
+    """It sets the variable when it is imported; an empty part is the current folder."""
+    program = "import la2ds_models, cv2, os; print(repr(os.environ.get('LD_LIBRARY_PATH')))"
+    kept = {name: value for name, value in os.environ.items() if name != "LD_LIBRARY_PATH"}
+    done = subprocess.run(
+        python("-c", program),
+        env=kept | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    path = ast.literal_eval(done.stdout)
+    assert path is None or all(path.split(os.pathsep))

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.alignment.align import find_alignment
-from la2ds_cli.alignment.request import AlignRequest
+from la2ds_cli.alignment.request import AlignRequest, FeatureKind
 from la2ds_cli.core.artifact import Recipe, file_digest
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project
@@ -132,10 +132,16 @@ def open_page(browser: Any) -> Iterator[Callable[..., Opened]]:
 
 
 def report_pair(
-    project: Project, a: str, b: str, *, method: str | None = None, privacy: bool = False
+    project: Project,
+    a: str,
+    b: str,
+    *,
+    features: FeatureKind = "auto",
+    method: str | None = None,
+    privacy: bool = False,
 ) -> PairReport:
     """Align two clips and write the page about them."""
-    request = AlignRequest(project.config(), method=method)
+    request = AlignRequest(project.config(), features=features, method=method)
     result = find_alignment(project, a, b, request)
     return write_pair(project, result, privacy=privacy)
 

@@ -59,7 +59,7 @@ def test_constant_speed_goes_by_time_not_by_frames() -> None:
 
 
 def test_a_baseline_is_measured_in_seconds_of_b(pair: PairReport) -> None:
-    (clock,) = pair.baselines  # aligned on raw poses: they are no baseline of themselves
+    _, clock = pair.baselines
     found = pair.result.alignment
     apart = np.abs(
         np.interp(clock.position, np.arange(30), found.time_b)
@@ -74,7 +74,8 @@ def test_a_baseline_is_measured_in_seconds_of_b(pair: PairReport) -> None:
 def test_a_baseline_without_a_common_frame_has_no_figures(tmp_path: Path, pair: PairReport) -> None:
     found = pair.result.alignment
     empty = replace(found, position=np.full(36, np.nan))
-    (clock,) = baselines(Project.create(tmp_path / "p"), replace(pair.result, alignment=empty))
+    by_pose = replace(empty, features="pose")  # raw poses are no baseline of themselves
+    (clock,) = baselines(Project.create(tmp_path / "p"), replace(pair.result, alignment=by_pose))
     assert (clock.mean, clock.worst, clock.at) == (None, None, None)
 
 
@@ -98,7 +99,7 @@ def test_the_image_of_distances_is_dark_where_frames_are_alike(pair: PairReport)
 
 def test_the_model_stands_beside_raw_poses_and_a_clock(tmp_path: Path) -> None:
     project = two_filmed(tmp_path)
-    made = report_pair(project, "a", "b")
+    made = report_pair(project, "a", "b", features="pose")
     as_model = replace(made.result, alignment=replace(made.result.alignment, features="model"))
     pose, clock = baselines(project, as_model)
     assert (pose.kind, clock.kind) == ("pose", "clock")
