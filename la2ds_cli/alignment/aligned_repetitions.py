@@ -268,7 +268,9 @@ def cut_clip(pose: PoseSequence, example: PoseSequence | None = None) -> list[Re
     """
     model = None if example is None else (_movement(example), example.time)
     found = find_repetitions(_movement(pose), pose.time, model, limb_extension(pose))
-    posture = raw_pose(replace(pose, spatial=False)) if found else None
+    if not found:
+        return []
+    posture = raw_pose(replace(pose, spatial=False))
     moving = [each for each in found if _reach(posture[each.start : each.stop]) >= LEAST_REACH]
     return moving if len(moving) > 1 else []
 

@@ -198,8 +198,12 @@ class Described:
         (embedding,) = light_base()([body])
         embedding = embedding[rows] if projection is None else embedding[rows] @ projection
         movement = paced_movement(body)[rows]
-        compared = (each.astype(np.float32) for each in (movement, posture[rows], embedding))
-        return cls(*compared, value_range(posture))
+        return cls(
+            movement.astype(np.float32),
+            posture[rows].astype(np.float32),
+            embedding.astype(np.float32),
+            value_range(posture),
+        )
 
     @property
     def compared(self) -> tuple[FloatArray, FloatArray, FloatArray]:

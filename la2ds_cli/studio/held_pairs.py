@@ -311,11 +311,11 @@ class HeldPairs:
 
     def __init__(self, project: Project) -> None:
         self.project = project
-        self._held: OrderedDict[tuple[str, str, str], tuple[object, HeldPair]] = OrderedDict()
+        self._held: OrderedDict[tuple[str, str, ViewName], tuple[object, HeldPair]] = OrderedDict()
         self._shared: dict[frozenset[str], tuple[list[_Undo], Lock]] = {}
         self._lock = Lock()
 
-    def get(self, a: str, b: str, view: str = "auto", *, force: bool = False) -> HeldPair:
+    def get(self, a: str, b: str, view: ViewName = "auto", *, force: bool = False) -> HeldPair:
         """The pair, prepared if it is new or if its clips or the settings have changed. Raises
         UserError (exit 10), without `force`, for clips that clearly show different movements."""
         stamp = self._stamp(a, b)

@@ -68,7 +68,8 @@ def _checked_pair(
     such view, (exit 4) if a clip has no joints."""
     if not (a and b):
         raise UserError("choose two clips of the project", hint="go back to the list of pairs")
-    named = next((known for known in VIEWS if known == (view or "auto")), None)
+    views: dict[str, ViewName] = {known: known for known in VIEWS}
+    named = views.get(view or "auto")
     if named is None:
         raise UserError(f"unknown view {view[:40]!a}", hint=f"one of {', '.join(VIEWS)}")
     requested = ClipPair(posed_clip(project, a), posed_clip(project, b), named, force)
