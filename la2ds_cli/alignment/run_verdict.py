@@ -14,6 +14,7 @@ labelled events is in docs/decisions/0018-measured-weights.md.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -31,7 +32,7 @@ from la2ds_cli.alignment.consensus import (
     pairwise_paths,
 )
 from la2ds_cli.alignment.one_distance import OneDistance
-from la2ds_cli.core import artifact
+from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import UserError
@@ -148,15 +149,19 @@ def judge_run(
 
 def read_verdict(project: Project, run: str) -> Verdict | None:
     """The stored verdict on the current weights of the run, without computing anything; None if
-    there is none."""
+    there is none. Raises OSError if it cannot be read: a disk that fails is no verdict."""
     try:
-        stored = artifact.read_document(project.run_dir(run) / VERDICT)
+        stored = json.loads(regular_file.text(project.run_dir(run) / VERDICT))
         if (stored["model"], stored["version"]) != (weights_key(project, run), VERSION):
             return None
         known = stored["gain"]
         gain = known and Gain(*(float(known[name]) for name in ("percent", "low", "high")))
         return Verdict(int(stored["clips"]), gain, str(stored["why_not"]))
-    except artifact.FOREIGN:  # absent, or not written by la2ds
+    except OSError as error:
+        if isinstance(error, FileNotFoundError | NotADirectoryError):
+            return None
+        raise
+    except artifact.FOREIGN:  # not written by la2ds
         return None
 
 

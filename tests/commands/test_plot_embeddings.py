@@ -30,7 +30,8 @@ def test_document_of_a_trained_run(
 ) -> None:
     assert run("train").exit_code == 0
     out = str(tmp_path / "p.svg")
-    found = document("plot-embeddings", "clip-0", "clip-1", "clip-2", "--out", out)
+    clips = ("clip-0", "clip-1", "clip-2")
+    found = document("plot-embeddings", *clips, "--features", "model", "--out", out)
     assert (found["command"], found["features"], found["method"]) == (
         "plot-embeddings",
         "model",

@@ -41,7 +41,7 @@ def test_a_pair_as_json(document: Document, tmp_path: Path) -> None:
 
 def test_a_trained_run_stands_beside_raw_poses(run: Run, document: Document) -> None:
     assert run("train").exit_code == 0
-    found = document("report", "clip-0", "clip-1")
+    found = document("report", "clip-0", "clip-1", "--features", "model")
     assert found["features"] == "model"
     assert list(found["baselines"]) == ["pose", "clock"]
 

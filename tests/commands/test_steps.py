@@ -68,12 +68,12 @@ def test_align_without_a_run_uses_the_base_model_and_says_so(run: Run, tmp_path:
 
 @pytest.mark.usefixtures("trained")
 def test_align_with_a_model(document: Document, tmp_path: Path):
-    found = document("align", "clip-0", "clip-1", "--out", str(tmp_path / "ab.csv"))
+    out = ("--out", str(tmp_path / "ab.csv"))
+    assert document("align", "clip-0", "clip-1", *out)["features"] == "base"  # it is not better
+    found = document("align", "clip-0", "clip-1", "--features", "model", *out)
     assert found["features"] == "model"
     assert found["a"]["video"] == "clip-0"
-    found = document(
-        "align", "clip-0", "clip-1", "--features", "pose", "--out", str(tmp_path / "ab.csv")
-    )
+    found = document("align", "clip-0", "clip-1", "--features", "pose", *out)
     assert found["features"] == "pose"
 
 
@@ -119,7 +119,7 @@ def test_retrieve_lists_what_it_found_and_draws_a_sheet(run: Run, tmp_path: Path
 
 @pytest.mark.usefixtures("trained")
 def test_retrieve_as_json_by_the_model(document: Document):
-    found = document("retrieve", "--query", "clip-0")
+    found = document("retrieve", "--query", "clip-0", "--features", "model")
     assert found["features"] == "model"
     assert len(found["queries"]) == 5
     assert {hit["video"] for query in found["queries"] for hit in query["hits"]} <= {

@@ -75,7 +75,7 @@ def test_points_are_the_joint_pca_of_the_embeddings(project: Project) -> None:
     settings |= {"train": {"steps": 2, "batch_size": 2, "validate_every": 2}}
     trained = Project(project.root, {"preset": "default", **settings})
     train(trained, run="default", config=trained.config())
-    result = plot(trained)
+    result = plot(trained, features="model")
     assert (result.features, result.reason) == ("model", "")
     found = embedding.ensure_embeddings(trained, "default", NAMES)
     expected, _ = independent_pca([item.value for item in found])
