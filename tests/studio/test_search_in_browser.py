@@ -129,8 +129,10 @@ def test_both_moments_are_seen_in_step(browser: Any, indexed: Project) -> None:
         asked(seen, "a", 9)
         seen.page.select_option("#per-video", "1")
         seen.wait_for("document.querySelectorAll('#hits img').length === 2")
-        row = round(float(hits(seen)[1][1].split()[0]) * 25)
-        seen.page.click("#hits li:nth-child(2) a")
+        cards = [name for name, *_ in hits(seen)]
+        card = cards.index("b.mp4")
+        row = round(float(hits(seen)[card][1].split()[0]) * 25)
+        seen.page.click(f"#hits li:nth-child({card + 1}) a")
         seen.page.wait_for_url("**/pair?**")
         seen.wait_for(f"{READY} && typeof state === 'object'")
         assert seen.page.evaluate("[state.row, state.rowB]") == [9, row]
