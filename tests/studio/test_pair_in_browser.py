@@ -58,7 +58,7 @@ def test_the_frames_shown_are_those_of_the_alignment(
             assert frame(seen, "a") == row
             assert frame(seen, "b") == pytest.approx(position[row], abs=0.5)
         seen.page.select_option("#lead", "b")
-        for row in (3, 29):
+        for row in (3, int(position[-1])):  # the last frames of B may all fit A's last
             scrub(seen, "scrub", row)
             assert frame(seen, "b") == row
             nearest = min(range(36), key=lambda k: abs(position[k] - row))
