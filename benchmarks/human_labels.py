@@ -3,7 +3,7 @@
     python benchmarks/human_labels.py --data HUMAN_EVENTS --work DIR [--preset default] [--set K=V]
         [--seeds 0,1,2] [--sets golf,skijump,squat,push_up,pull_up,walk] [--baselines]
     python benchmarks/human_labels.py --data HUMAN_EVENTS --work DIR --defaults NAME
-        [--gait FOLDER] [--penn FOLDER] [--pairs 20]
+        [--penn FOLDER] [--pairs 40]
 
 HUMAN_EVENTS: a folder with golf, skijump and repetitions; the walks are in one beside it, gait.
 Imports each data set into two projects below --work, one for each half of the people: it tests that
@@ -305,10 +305,6 @@ def scored(
 
 # --- what two clips get by default ----------------------------------------------------------------
 
-WALKING = DataSet(
-    *("walking", "", "side", "penn13", (1280, 720), "person"),
-    lambda a, b: "all" if a["set"] == b["set"] and a["person"] != b["person"] else "",
-)
 PENN = ("golf_swing", "squat", "pullup", "jumping_jacks")
 Errors = dict[str, list[float]]  # "alone" and "through others" -> in % of B
 
@@ -321,7 +317,7 @@ def penn_fold(penn: Path, action: str, work: Path) -> Fold:
         import_penn_action(project, penn, action=action, phases=phases)
     info = {video.id: {"video": video.id} for video in project.videos()}
     folder = (penn.name, "labels", "penn13", (0, 0), "video")
-    return Fold(DataSet(action, *folder, lambda a, b: "all"), project, info)
+    return Fold(DataSet(f"Penn {action}", *folder, lambda a, b: "all"), project, info)
 
 
 def by_default(fold: Fold, plan: Plan, work: Path) -> dict[str, Errors]:
@@ -353,10 +349,8 @@ def by_default(fold: Fold, plan: Plan, work: Path) -> dict[str, Errors]:
 def measure_defaults(given: argparse.Namespace, plan: Plan) -> None:
     """Measure the installed package and print all columns of --work."""
     work, path = given.work, given.work / "defaults.json"
-    named = [(SETS[name], given.data) for name in given.sets.split(",")]
-    if given.gait:
-        named.append((WALKING, given.gait))
-    sets = [(data, make_folds(data, source, work, plan.split_seed)) for data, source in named]
+    data_sets = [SETS[name] for name in given.sets.split(",")]
+    sets = [(data, make_folds(data, given.data, work, plan.split_seed)) for data in data_sets]
     if given.penn:
         folds = [penn_fold(given.penn, action, work) for action in PENN]
         sets += [(fold.data, [fold]) for fold in folds]
@@ -641,7 +635,6 @@ def main() -> None:
     parser.add_argument("--baselines", action="store_true", help="Train nothing.")
     parser.add_argument("--page", type=Path, default=PAGE)
     parser.add_argument("--defaults", metavar="NAME", help="Measure what two clips get; see above.")
-    parser.add_argument("--gait", type=Path, help="With clips.csv, phases.csv and side/.")
     parser.add_argument("--penn", type=Path, help="With labels/ and phases_kinematic.csv.")
     given = parser.parse_args()
     plan = Plan(

@@ -91,8 +91,8 @@ class Gain:
         """The outcome with its figures: "better than the base model by 12 % (4 to 19 %)"."""
         if self.outcome == "not shown":
             return (
-                f"not shown to help (gain over the base model {self.percent:.0f} %, 95 % interval "
-                f"{self.low:.0f} to {self.high:.0f} %)"
+                f"not shown to help (gain over the base model {round(self.percent)} %, 95 % "
+                f"interval {round(self.low)} to {round(self.high)} %)"
             )
         ends = sorted((abs(self.low), abs(self.high)))
         return (
@@ -131,6 +131,22 @@ class Verdict:
 
 
 # --- judging a run --------------------------------------------------------------------------------
+
+
+def ensure_verdict(
+    project: Project, run: str, device: DeviceName, progress: Progress
+) -> Verdict | None:
+    """The verdict on a finished run, computed if it does not exist yet, and written into its card.
+    None, with a note, if that fails: the training still counts as successful."""
+    from la2ds_cli.training.train import put_verdict
+
+    try:
+        verdict = read_verdict(project, run) or judge_run(project, run, device, progress)
+        put_verdict(project.run_dir(run), verdict.sentence(run))
+        return verdict
+    except UserError as problem:
+        progress.note(f"run {run} was not compared with the base model: {problem.message}")
+        return None
 
 
 def judge_run(

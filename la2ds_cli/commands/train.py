@@ -21,9 +21,7 @@ from la2ds_cli.core.config_sections import ModelInput
 from la2ds_cli.core.device import DeviceName
 
 if TYPE_CHECKING:
-    from la2ds_cli.alignment.run_verdict import Verdict
     from la2ds_cli.core.console import Console
-    from la2ds_cli.core.progress import Progress
     from la2ds_cli.core.project import Project
     from la2ds_cli.training.train import TrainResult
 
@@ -132,9 +130,10 @@ def _tell(
     """Print the result of a run, and return it as JSON values."""
     import math
 
+    from la2ds_cli.alignment.run_verdict import ensure_verdict
     from la2ds_cli.core.progress import duration
 
-    verdict = _judge(project, result.run, device, console.progress)
+    verdict = ensure_verdict(project, result.run, device, console.progress)
     already = "already finished, " if result.already_finished else ""
     ended = f"ended by {result.ended}, " if result.ended else ""
     console.line(
@@ -153,19 +152,3 @@ def _tell(
     if verdict is not None:
         console.line(verdict.sentence(result.run), "yellow" * (verdict.outcome == "worse") or None)
     return {**result.to_json(), "verdict": verdict and verdict.to_json(result.run)}
-
-
-def _judge(project: Project, run: str, device: DeviceName, progress: Progress) -> Verdict | None:
-    """The verdict on the run, which its card receives, computed if it does not exist yet. If that
-    fails, the training still counts as successful."""
-    from la2ds_cli.alignment.run_verdict import judge_run, read_verdict
-    from la2ds_cli.core.errors import UserError
-    from la2ds_cli.training.train import put_verdict
-
-    try:
-        verdict = read_verdict(project, run) or judge_run(project, run, device, progress)
-        put_verdict(project.run_dir(run), verdict.sentence(run))
-        return verdict
-    except UserError as problem:
-        progress.note(f"the run was not compared with the base model: {problem.message}")
-        return None

@@ -113,11 +113,12 @@ def align(
     No file of results is written; `Aligned.save` writes them.
 
     features: `model` compares embeddings of `run`, `base` those of the base model, `pose` the
-    joints; `auto` takes the model where the run has one. method: `dtw`, `nearest`, `linear`,
-    or the dotted path of a module of your own; None = as project.toml says. view: how B is
-    compared: `filmed`, as the `mirrored` person, from the `other` side, `turned` to A's camera by
-    its joints in metres, or `auto`, whichever is nearest. settings:
-    values by `section.key` for this call, such as {"align.gaps": False} (docs/settings.md).
+    joints; `auto` takes a run that was named or is better than the base model, and otherwise the
+    base model. method: `dtw`, `nearest`, `linear`, or the dotted path of a module of your own; None
+    = as project.toml says. view: how B is compared: `filmed`, as the `mirrored` person, from the
+    `other` side, `turned` to A's camera by its joints in metres, or `auto`, whichever is nearest.
+    settings: values by `section.key` for this call, such as {"align.gaps": False}
+    (docs/settings.md).
 
     Raises UserError for an unknown method or setting (exit 2), a name that is neither a file nor a
     clip (exit 3), a clip without joints or a run without a model (exit 4), and clips of different
@@ -239,6 +240,7 @@ def train(
     4), a run of other settings, or another command that writes to the project (exit 5), and a
     device that is not there (exit 6).
     """
+    from la2ds_cli.alignment.run_verdict import ensure_verdict
     from la2ds_cli.training.losses import method_recipe
     from la2ds_cli.training.train import train as train_run
 
@@ -254,6 +256,7 @@ def train(
             overwrite=overwrite,
             progress=progress,
         )
+        verdict = ensure_verdict(stored, result.run, device, progress)
     return Trained(
         run=result.run,
         steps=result.steps,
@@ -265,6 +268,7 @@ def train(
         checkpoint=result.checkpoint,
         already_finished=result.already_finished,
         warnings=list(result.warnings),
+        verdict=verdict.sentence(result.run) if verdict else "",
     )
 
 
