@@ -123,7 +123,8 @@ def test_a_child_imports_nothing_from_its_folder(here: Path, arguments: list[str
     (here / "json").mkdir()
     (here / "json" / "__init__.py").write_text("raise SystemExit(3)")
     (here / "json" / "tool.py").write_text("raise SystemExit(3)")
-    run = {"cwd": here, "capture_output": True, "check": False}
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
+    run = {"cwd": here, "env": kept, "capture_output": True, "check": False}
     assert subprocess.run([sys.executable, *arguments], **run).returncode == 3
     assert subprocess.run(python(*arguments), **run).returncode == 0
 
