@@ -23,7 +23,14 @@ from la2ds_cli.alignment.confidence import tolerance_of
 from la2ds_cli.alignment.consensus import consensus_estimates, pairwise_paths
 from la2ds_cli.alignment.distance import pair_distance
 from la2ds_cli.alignment.gaps import SharedRows, all_rows
-from la2ds_cli.alignment.match import UNCLEAR, Estimates, doubted, match_features, with_rivals
+from la2ds_cli.alignment.match import (
+    Estimates,
+    checked_by_movement,
+    differs,
+    doubted,
+    match_features,
+    with_rivals,
+)
 from la2ds_cli.alignment.pair_features import SeenPair, load_features, reference_features
 from la2ds_cli.alignment.path import is_monotone, speed_ratio
 from la2ds_cli.alignment.period import a_repetition_away, period
@@ -242,10 +249,9 @@ def match_pair(
 
     choice = seen_pair.choice
     chosen = match(choice.view, estimates if others else None)
-    if pair.choice.kind != "pose":  # a second opinion: by the movement alone
+    if pair.choice.kind != "pose":
         moving = seen_pair.a, seen_pair.b[choice.view]
-        alone = match_features(*moving, rows, settings, None, anchors, tolerance)
-        chosen = doubted(chosen, alone.position, tolerance)
+        chosen = checked_by_movement(chosen, moving, rows, settings, tolerance, anchors)
     if not anchors:
         chosen = _repeating(chosen, pair, rows, settings, tolerance)
     rivals = [match(view, None) for view in choice.rivals]
@@ -261,10 +267,9 @@ def _repeating(
     if seconds is None or settings.method != "dtw" or not settings.open_ends:
         return match
     frames = max(1, round(seconds / frame_period(pose.time, pose.fps)))
-    known = ~np.isnan(match.position)
     for place in a_repetition_away(match.a[rows.a], match.b[rows.b], frames, settings):
         other = rows.position(place)
-        if (np.abs(other - match.position) > tolerance).sum() >= UNCLEAR * known.sum():
+        if differs(match, other, tolerance):
             match = replace(doubted(match, other, tolerance), repeats=seconds)
     return match
 

@@ -20,7 +20,7 @@ from la2ds_cli.alignment.consensus import (
 from la2ds_cli.alignment.gaps import SharedRows
 from la2ds_cli.alignment.result import Match
 from la2ds_cli.core.config_sections import AlignConfig
-from la2ds_cli.core.types import FloatArray, IntArray
+from la2ds_cli.core.types import BoolArray, FloatArray, IntArray
 
 Estimates = Callable[[FloatArray, FloatArray], FloatArray]
 """Of the position in B of each frame of A, (V, N), from the features of rows of both."""
@@ -108,9 +108,17 @@ def _locate_between(
     return path_through(position), position
 
 
-# --- rival views ----------------------------------------------------------------------------------
+# --- other matches of the same clips --------------------------------------------------------------
 
-UNCLEAR = 0.25  # share of A's matched frames from which a rival view leaves nothing sure
+UNCLEAR = 0.25  # share of A's matched frames from which another match finds other moments
+
+
+def differs(match: Match, other: FloatArray, tolerance: float) -> bool:
+    """Whether another match of the same clips finds other moments in the share UNCLEAR of A's
+    matched frames; see `doubted`."""
+    return bool(
+        _apart(match, other, tolerance).sum() >= UNCLEAR * (~np.isnan(match.position)).sum()
+    )
 
 
 def doubted(match: Match, other: FloatArray, tolerance: float) -> Match:
@@ -120,11 +128,31 @@ def doubted(match: Match, other: FloatArray, tolerance: float) -> Match:
     tolerance, in frames of B, the interval holds both.
     """
     sure = match.certainty
-    apart = np.abs(other - match.position) > tolerance  # False for NaN
+    apart = _apart(match, other, tolerance)
     low = np.where(apart, np.fmin(sure.low, other), sure.low)
     high = np.where(apart, np.fmax(sure.high, other), sure.high)
     confidence = np.where(apart, np.minimum(sure.confidence, DOUBTFUL), sure.confidence)
     return replace(match, certainty=Certainty(confidence.astype(np.float32), low, high))
+
+
+def _apart(match: Match, other: FloatArray, tolerance: float) -> BoolArray:
+    return np.abs(other - match.position) > tolerance  # False for NaN
+
+
+def checked_by_movement(
+    match: Match,
+    movement: tuple[FloatArray, FloatArray],
+    rows: SharedRows,
+    settings: AlignConfig,
+    tolerance: float,
+    anchors: Sequence[tuple[int, int]] = (),
+) -> Match:
+    """The match of embeddings, `doubted` by a second opinion: the match of the movement alone.
+
+    movement: of A (N, D) and of B (M, D). The rest as for `match_features`.
+    """
+    alone = match_features(*movement, rows, settings, None, anchors, tolerance)
+    return doubted(match, alone.position, tolerance)
 
 
 def with_rivals(match: Match, rivals: Sequence[Match], tolerance: float) -> Match:
@@ -134,12 +162,8 @@ def with_rivals(match: Match, rivals: Sequence[Match], tolerance: float) -> Matc
     `doubted`; if one does so in the share UNCLEAR of the frames, nothing is sure, and the view is
     `unclear`.
     """
-    known = ~np.isnan(match.position)
-    unclear = []
+    unclear = [rival.view for rival in rivals if differs(match, rival.position, tolerance)]
     for rival in rivals:
-        apart = np.abs(rival.position - match.position) > tolerance  # False for NaN
-        if apart.sum() >= UNCLEAR * known.sum():
-            unclear.append(rival.view)
         match = doubted(match, rival.position, tolerance)
     if not unclear:
         return match

@@ -173,9 +173,9 @@ def read_verdict(project: Project, run: str) -> Verdict | None:
         known = stored["gain"]
         gain = known and Gain(*(float(known[name]) for name in ("percent", "low", "high")))
         return Verdict(int(stored["clips"]), gain, str(stored["why_not"]))
-    except OSError as error:
-        if isinstance(error, FileNotFoundError | NotADirectoryError):
-            return None
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError:
         raise
     except artifact.FOREIGN:  # not written by la2ds
         return None

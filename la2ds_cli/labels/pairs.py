@@ -2,8 +2,8 @@
 
 The result is that of `align` for each pair, except for two things that make it cheap: the
 reference clips are chosen once for all pairs, without the pair itself and those that clearly show
-another movement than A; and the view of a clip is
-chosen by comparing it with one clip instead of each of its partners.
+another movement than A; and the view of a clip is chosen by comparing it with one clip instead of
+each of its partners.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from la2ds_cli.alignment.consensus import (
     consensus_estimates,
     pairwise_paths,
 )
-from la2ds_cli.alignment.match import doubted, match_features
+from la2ds_cli.alignment.match import checked_by_movement, match_features
 from la2ds_cli.alignment.pair_features import rows_to_align
 from la2ds_cli.alignment.request import AlignRequest, ChosenKind, wants_3d
 from la2ds_cli.alignment.same_movement import Described, Sameness, describe, if_same, sameness
@@ -137,8 +137,8 @@ class PairAlignments:
         def estimates(own: FloatArray, other: FloatArray) -> FloatArray:
             paths_a = self._pairwise_paths(a, own, len(rows.a) < rows.length_a)
             paths_b = self._pairwise_paths(b, other, len(rows.b) < rows.length_b)
-            through = ([paths[n] for n in others] for paths in (paths_a, paths_b))
-            return consensus_estimates(own, next(through), other, next(through), self.settings)
+            through_a, through_b = ([paths[n] for n in others] for paths in (paths_a, paths_b))
+            return consensus_estimates(own, through_a, other, through_b, self.settings)
 
         match = match_features(
             self.features.features[a],
@@ -148,12 +148,9 @@ class PairAlignments:
             estimates if len(others) >= FEWEST_REFERENCES else None,
             tolerance=joints[b].tolerance,
         )
-        if self.features.kind != "pose":  # a second opinion, as in `align`
+        if self.features.kind != "pose":
             moving = joints[a].movement, joints[b].movement
-            alone = match_features(
-                *moving, rows, self.settings, None, tolerance=joints[b].tolerance
-            )
-            match = doubted(match, alone.position, joints[b].tolerance)
+            match = checked_by_movement(match, moving, rows, self.settings, joints[b].tolerance)
         sure = if_same(match.certainty, self.sameness(a, b))
         step = joints[b].rate / joints[a].rate
         bounds = sure.low, sure.high
