@@ -195,8 +195,6 @@ class Extraction:
         overlap."""
         if not self.body:
             return available_cores()
-        if getattr(self.detector, "sequential", False):
-            return 1
         if self._follows:
             return available_cores()
         return 4 if self.backend.device == "cuda" else 2

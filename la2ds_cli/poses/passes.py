@@ -33,7 +33,7 @@ Estimates = tuple[FloatArray, FloatArray, FloatArray, FloatArray]  # box, xy, sc
 
 @dataclass(frozen=True)
 class Detections:
-    """Boxes (n_t, 5 or 6) of each of the T frames, empty if the detector did not run; time (T,)
+    """Boxes (n_t, 5) of each of the T frames, empty if the detector did not run; time (T,)
     seconds; source (T,): index in decoding order; cuts: rows at which a new shot begins."""
 
     boxes: list[FloatArray]
@@ -61,10 +61,6 @@ def detect_people(
     `stage` are not processed again; new ones are added to it.
     """
     cuts = CutDetector()
-    sequential = getattr(detector, "sequential", False)
-    if sequential:
-        detector.reset()  # pyright: ignore[reportAttributeAccessIssue]
-        every, workers = 1, 1  # its ids mean nothing without the frames before
 
     def watched() -> Iterator[FrameChunk]:
         for chunk in frames.chunks():
@@ -75,7 +71,7 @@ def detect_people(
     def work(chunk: FrameChunk) -> Chunk:
         return _detect(chunk, detector, every, threshold)
 
-    results = stage.run(work, watched(), workers=workers, progress=progress, again=sequential)
+    results = stage.run(work, watched(), workers=workers, progress=progress)
     if not results:
         return Detections([], np.zeros(0), np.zeros(0, np.int64), ())
     return Detections(
@@ -91,7 +87,7 @@ def detect_people(
 
 
 def _detect(chunk: FrameChunk, detector: Detector, every: int, threshold: float) -> Chunk:
-    """Boxes of all people in a chunk (sum of people, 5 or 6), and their number by frame."""
+    """Boxes of all people in a chunk (sum of people, 5), and their number by frame."""
     images = [frame.image for frame in chunk.frames]
     sampled = sorted({*range(0, len(images), every), len(images) - 1})
     detected = dict(zip(sampled, detector.detect([images[t] for t in sampled]), strict=True))
@@ -104,8 +100,7 @@ def _detect(chunk: FrameChunk, detector: Detector, every: int, threshold: float)
     if between:
         more = detector.detect([images[t] for t in between])
         detected.update(zip(between, more, strict=True))
-    width = next(iter(detected.values())).shape[1]
-    rows = [detected.get(t, np.zeros((0, width), np.float32)) for t in range(len(images))]
+    rows = [detected.get(t, np.zeros((0, 5), np.float32)) for t in range(len(images))]
     return {
         "box": np.concatenate(rows).astype(np.float32),
         "people": np.array([len(row) for row in rows]),

@@ -129,7 +129,7 @@ class _Linker:
         return [row for n, row in enumerate(rows) if n not in used]
 
     def _may_be(self, track: _OpenTrack, row: tuple[float, ...]) -> bool:
-        """Whether the detector's own tracker never saw both at the same time."""
+        """Whether the file never shows both at the same time."""
         number = _id(row)
         return number < 0 or not (track.ids & self.apart.get(number, set()))
 
@@ -179,7 +179,7 @@ def link_detections(
     """Tracks of the detections of every frame: x1 y1 x2 y2 score, in pixels, and optionally an id.
 
     detections: (n_t, 5) or (n_t, 6) for each frame; empty if the detector did not run. Column 6 is
-    the identity given by the detector's own tracker, -1 = none: detections of one identity within a
+    the identity that a file gives the person, -1 = none: detections of one identity within a
     shot are one track, and identities that were never seen at the same time may be one person, too.
 
     Boxes are predicted with constant velocity; the pairs of open track and detection with the

@@ -35,7 +35,6 @@ from la2ds_cli.poses.threads import Instances
 from la2ds_cli.poses.weights import existing_file, fetch_weights, weights_identity
 
 NAME = "ultralytics"
-TRACKERS = ("bytetrack", "botsort")
 NOTICE = (
     "ultralytics and its networks are AGPL-3.0 software: anybody who distributes or hosts a "
     "program that uses them must publish its source on the same terms, or buy a licence from "
@@ -48,49 +47,28 @@ _OVERLAP = 0.7  # IoU above which the lower of two boxes is dropped, Ultralytics
 _BATCH = 16
 
 
-@dataclass(frozen=True)
-class Setting:
-    """A parsed user setting: a model file or a name in the zoo, and a tracker or none."""
-
-    model: str
-    tracker: str = ""
-
-    @property
-    def is_file(self) -> bool:
-        return self.model.lower().endswith(".pt")
+def model_name(setting: str, default: str) -> str:
+    """The model of `FILE.pt`, `ultralytics:FILE.pt`, `ultralytics:NAME` or `ultralytics`, which is
+    the default."""
+    name, _, model = setting.partition(":")
+    return setting if name != NAME else model or default
 
 
-def parse_setting(setting: str, default: str) -> Setting:
-    """`FILE.pt`, `ultralytics`, `ultralytics:MODEL` or `ultralytics:MODEL,TRACKER`.
-
-    default: the model for `ultralytics` alone. Raises UserError (exit 2) for an unknown tracker.
-    """
-    name, colon, rest = setting.partition(":")
-    if name != NAME:
-        return Setting(setting)
-    if not colon or not rest:
-        return Setting(default)
-    model, comma, tracker = rest.rpartition(",")
-    if not comma or rest.lower().endswith(".pt"):
-        return Setting(rest)
-    if tracker not in TRACKERS:
-        raise UserError(f"unknown tracker '{tracker}'", hint=f"known: {', '.join(TRACKERS)}")
-    return Setting(model or default, tracker)
-
-
-def model_identity(setting: Setting) -> str:
+def model_identity(model: str) -> str:
     """`ultralytics:` and the digest of the file, or the name and digest of a zoo entry."""
-    if setting.is_file:
-        return f"{NAME}:{artifact.file_digest(existing_file(setting.model))}"
-    return f"{NAME}:{weights_identity(_in_zoo(setting.model))}"
+    if _is_file(model):
+        return f"{NAME}:{artifact.file_digest(existing_file(model))}"
+    return f"{NAME}:{weights_identity(_in_zoo(model))}"
 
 
-def model_path(setting: Setting) -> Path:
+def model_path(model: str) -> Path:
     """The checkpoint file. Raises UserError: missing (exit 3), unknown name (exit 2), offline (exit
     6)."""
-    if setting.is_file:
-        return existing_file(setting.model)
-    return fetch_weights(_in_zoo(setting.model))
+    return existing_file(model) if _is_file(model) else fetch_weights(_in_zoo(model))
+
+
+def _is_file(model: str) -> bool:
+    return model.lower().endswith(".pt")
 
 
 def zoo_names() -> list[str]:
@@ -121,7 +99,7 @@ def import_part(part: str) -> Any:
     os.environ["YOLO_VERBOSE"] = "false"
     os.environ["ULTRALYTICS_SAFE_LOAD"] = "true"  # build layers without eval
     missing = "the package {package} is not installed"
-    with optional_import([NAME, "lap"], missing, f"{INSTALL}; {NOTICE}", repair=INSTALL):
+    with optional_import([NAME], missing, f"{INSTALL}; {NOTICE}", repair=INSTALL):
         return _untouched(f"{NAME}.{part}")
 
 
@@ -197,15 +175,15 @@ class YoloModel:
         ]  # column 5 is the class
 
 
-def load_model(setting: Setting, device: DeviceName, batch_size: int) -> YoloModel:
-    """The network of a setting on a device.
+def load_model(model: str, device: DeviceName, batch_size: int) -> YoloModel:
+    """The network of a file or name on a device.
 
     Raises UserError: unknown name (exit 2), missing file (exit 3), a file that is refused or
     contains something else (exit 5), missing package, weights or device (exit 6).
     """
     tasks = import_part("nn.tasks")
     where = resolve_device(device)
-    path = model_path(setting)
+    path = model_path(model)
     checkpoint = read_checkpoint(path)
     people = [number for number, name in checkpoint.classes.items() if name == "person"]
     if len(people) != 1:

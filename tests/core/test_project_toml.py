@@ -91,7 +91,7 @@ def test_an_impossible_choice_is_refused_before_anything_is_written(tmp_path: Pa
     [
         ("hrnet-w32", "hrnet-w32"),
         ("pose.onnx", "{here}/pose.onnx"),
-        ("ultralytics:yolo.pt,bytetrack", "ultralytics:{here}/yolo.pt,bytetrack"),
+        ("ultralytics:yolo.pt", "ultralytics:{here}/yolo.pt"),
         ("mmpose:td-hm,last.pth", "mmpose:td-hm,{here}/last.pth"),
         ("ultralytics:yolo11n", "ultralytics:yolo11n"),
     ],

@@ -86,29 +86,6 @@ def test_cuts_of_the_film(tmp_path: Path, monkeypatch) -> None:
     assert detect([STANDING] * 20 + [other] * 20).cuts == (20,)
 
 
-def test_a_detector_that_follows_people_sees_every_frame_in_order(
-    tmp_path: Path, monkeypatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-
-    class Sequential(Counting):
-        sequential = True
-        resets = 0
-
-        def reset(self) -> None:
-            self.resets += 1
-
-        def detect(self, images):
-            return [np.append(b, np.full((len(b), 1), 7), axis=1) for b in super().detect(images)]
-
-    detector = Sequential()
-    detections = detect([STANDING] * 20, detector, every=5)
-    assert detected_frames(detections) == list(range(20))
-    assert detections.boxes[3].shape == (1, 6)
-    assert detections.boxes[3][0, 5] == 7
-    assert detector.resets == 1
-
-
 def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
     scenes = [{200: (40 + t, 40, 80 + t, 130)} for t in range(40)]
     first, second = Counting(), Counting()

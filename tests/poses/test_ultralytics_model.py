@@ -19,11 +19,10 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.poses import ultralytics_model
 from la2ds_cli.poses.ultralytics_model import (
-    Setting,
     import_part,
     load_model,
     model_identity,
-    parse_setting,
+    model_name,
     read_checkpoint,
     zoo_names,
 )
@@ -31,48 +30,37 @@ from tests.poses.yolo_files import LAYERS, DetectionModel, write_checkpoint
 
 
 @pytest.mark.parametrize(
-    ("setting", "model", "tracker"),
+    ("setting", "model"),
     [
-        ("person.pt", "person.pt", ""),
-        ("C:/models/Person.PT", "C:/models/Person.PT", ""),
-        ("ultralytics", "yolo11n", ""),
-        ("ultralytics:", "yolo11n", ""),
-        ("ultralytics:yolo26n", "yolo26n", ""),
-        ("ultralytics:a/b.pt", "a/b.pt", ""),
-        ("ultralytics:a,b.pt", "a,b.pt", ""),
-        ("ultralytics:yolo11n,bytetrack", "yolo11n", "bytetrack"),
-        ("ultralytics:a/b.pt,botsort", "a/b.pt", "botsort"),
-        ("ultralytics:,botsort", "yolo11n", "botsort"),
+        ("person.pt", "person.pt"),
+        ("C:/models/Person.PT", "C:/models/Person.PT"),
+        ("ultralytics", "yolo11n"),
+        ("ultralytics:", "yolo11n"),
+        ("ultralytics:yolo26n", "yolo26n"),
+        ("ultralytics:a,b.pt", "a,b.pt"),
     ],
 )
-def test_settings(setting: str, model: str, tracker: str) -> None:
-    assert parse_setting(setting, "yolo11n") == Setting(model, tracker)
-
-
-def test_an_unknown_tracker_lists_the_known_ones() -> None:
-    with pytest.raises(UserError, match="unknown tracker 'sort'") as caught:
-        parse_setting("ultralytics:yolo11n,sort", "yolo11n")
-    assert caught.value.exit_code == ExitCode.USAGE
-    assert caught.value.hint == "known: bytetrack, botsort"
+def test_settings(setting: str, model: str) -> None:
+    assert model_name(setting, "yolo11n") == model
 
 
 def test_identities(tmp_path: Path) -> None:
     path = tmp_path / "a.pt"
     path.write_bytes(b"weights")
     digest = artifact.file_digest(path)
-    assert model_identity(Setting(str(path))) == f"ultralytics:{digest}"
-    assert model_identity(Setting("yolo11n")).startswith("ultralytics:yolo11n:0ebbc80d")
+    assert model_identity(str(path)) == f"ultralytics:{digest}"
+    assert model_identity("yolo11n").startswith("ultralytics:yolo11n:0ebbc80d")
 
 
 def test_a_missing_file_is_not_looked_for_elsewhere(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no such model file: yolo11n\.pt") as caught:
-        model_identity(Setting("yolo11n.pt"))
+        model_identity("yolo11n.pt")
     assert caught.value.exit_code == ExitCode.UNREADABLE
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(UserError, match="unknown YOLO network 'yolo5'") as caught:
-        model_identity(Setting("yolo5"))
+        model_identity("yolo5")
     assert caught.value.exit_code == ExitCode.USAGE
     assert "yolo11n" in zoo_names()
     assert all(name in caught.value.hint for name in zoo_names())
@@ -83,7 +71,7 @@ def test_a_missing_package_is_named_with_its_extra_and_licence(monkeypatch, tmp_
     monkeypatch.setenv("LA2DS_HOME", str(tmp_path))
     monkeypatch.setitem(sys.modules, "ultralytics", None)
     with pytest.raises(UserError, match="package ultralytics is not installed") as caught:
-        load_model(Setting("yolo11n"), "cpu", 1)
+        load_model("yolo11n", "cpu", 1)
     assert caught.value.exit_code == ExitCode.ENVIRONMENT
     assert "pip install 'la2ds[ultralytics]'" in caught.value.hint
     assert "AGPL-3.0" in caught.value.hint
@@ -102,7 +90,7 @@ def test_missing_weights_are_explained(tmp_path: Path, monkeypatch) -> None:
         monkeypatch.setenv(variable, str(tmp_path))
     monkeypatch.setenv("LA2DS_OFFLINE", "1")
     with pytest.raises(UserError, match="yolo11n") as caught:
-        load_model(Setting("yolo11n"), "cpu", 1)
+        load_model("yolo11n", "cpu", 1)
     assert caught.value.exit_code == ExitCode.ENVIRONMENT
     assert "yolo11n.pt" in caught.value.hint
 
@@ -114,7 +102,7 @@ def test_a_network_without_people_is_refused(tmp_path, monkeypatch, names: Any, 
     with pytest.raises(
         UserError, match=f"does not detect people; its classes are {shown}"
     ) as caught:
-        load_model(Setting(str(path)), "cpu", 1)
+        load_model(str(path), "cpu", 1)
     assert caught.value.exit_code == ExitCode.MISMATCH
 
 
@@ -143,7 +131,7 @@ class TestWithThePackage:
     def test_a_network_is_built_again(self, tmp_path: Path, name: str) -> None:
         network, path = self.saved(tmp_path, name)
         state = torch.get_rng_state()
-        model = load_model(Setting(str(path)), "cpu", 8)
+        model = load_model(str(path), "cpu", 8)
         assert torch.equal(state, torch.get_rng_state())
         assert model.joints == ((17, 3) if "pose" in name else None)
         assert (model.device, model.batch_size, model.image_size) == ("cpu", 1, 640)
@@ -153,7 +141,7 @@ class TestWithThePackage:
 
     def test_people_whatever_the_company_and_the_thread(self, tmp_path: Path) -> None:
         _, path = self.saved(tmp_path, "yolo11n-pose")
-        model = load_model(Setting(str(path)), "cpu", 1)
+        model = load_model(str(path), "cpu", 1)
         random = np.random.default_rng(0)
         pictures = list(random.integers(0, 256, (3, 64, 96, 3), dtype=np.uint8))
         found = model.detect(pictures, 0.0)
@@ -171,7 +159,7 @@ class TestWithThePackage:
         layers = {**LAYERS, "head": [[[0, 1], 1, "Detect", ["nc"]]]}
         path = write_checkpoint(tmp_path / "a.pt", monkeypatch, layers=layers)
         with pytest.raises(UserError, match="does not fit the installed ultralytics") as caught:
-            load_model(Setting(str(path)), "cpu", 1)
+            load_model(str(path), "cpu", 1)
         assert caught.value.exit_code == ExitCode.MISMATCH
 
 

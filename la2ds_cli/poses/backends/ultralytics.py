@@ -23,7 +23,7 @@ from la2ds_cli.poses.ultralytics_model import (
     YoloModel,
     load_model,
     model_identity,
-    parse_setting,
+    model_name,
 )
 from la2ds_cli.video.reader import Image
 
@@ -41,27 +41,22 @@ _LEAST_OVERLAP = 0.1  # IoU with the given box below which it is somebody else
 
 def identity(name: str) -> str:
     """The digest of the weights."""
-    return model_identity(parse_setting(name, _DEFAULT))
+    return model_identity(model_name(name, _DEFAULT))
 
 
 def build(name: str, device: DeviceName, config: PosesConfig) -> UltralyticsBackend:
     """The backend; UserError as load_model, and exit 5 for a network without COCO's joints."""
-    setting = parse_setting(name, _DEFAULT)
-    if setting.tracker:
-        raise UserError(
-            f"a pose network does not take a tracker: '{name}'",
-            hint=f"give it to the detector: --detector {name}",
-        )
     if config.flip_test:
         raise UserError(
             "ultralytics has no flip test",
             hint="set flip_test = false under [poses] in project.toml",
         )
-    model = load_model(setting, device, config.batch_size)
+    called = model_name(name, _DEFAULT)
+    model = load_model(called, device, config.batch_size)
     if model.joints is None or model.joints[0] != _JOINTS:
         output = f"{model.joints[0]} joints" if model.joints else "only boxes"
         raise UserError(
-            f"{setting.model} finds {output}, but la2ds needs the {_JOINTS} joints of coco17",
+            f"{called} finds {output}, but la2ds needs the {_JOINTS} joints of coco17",
             hint=f"use a pose network, such as --pose ultralytics:{_DEFAULT}",
             exit_code=ExitCode.MISMATCH,
         )

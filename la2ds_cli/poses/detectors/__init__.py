@@ -38,9 +38,7 @@ class Detector(Protocol):
         """For each image (H, W, 3) uint8 RGB the boxes (n, 5) float32 of people: x1 y1 x2 y2 in
         pixels of the image and the score in [0, 1], low scores included.
 
-        Called from several threads at once. A detector that follows people itself sets
-        `sequential = True`: it then gets every frame of one clip in order, `reset()` before each
-        clip, and returns boxes (n, 6) whose last column is its id of the person, -1 = none.
+        Called from several threads at once.
         """
         ...
 

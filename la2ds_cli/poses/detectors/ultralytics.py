@@ -1,16 +1,11 @@
-"""YOLO detectors of Ultralytics (AGPL-3.0), with or without a tracker that follows people.
-
-`FILE.pt`, `ultralytics:FILE.pt` or `ultralytics:NAME`; with `,bytetrack` (Zhang et al., ECCV 2022)
-or `,botsort` (Aharon et al., 2022) appended, people keep their number from frame to frame. A pose
-network works as well: its boxes are used.
+"""YOLO detectors of Ultralytics (AGPL-3.0): `FILE.pt`, `ultralytics:FILE.pt` or
+`ultralytics:NAME`. A pose network works as well: its boxes are used.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
-from threading import Lock
-from typing import Any
 
 import numpy as np
 
@@ -22,10 +17,9 @@ from la2ds_cli.poses.detectors.onnx import letterbox
 from la2ds_cli.poses.ultralytics_model import (
     NOTICE,
     YoloModel,
-    import_part,
     load_model,
     model_identity,
-    parse_setting,
+    model_name,
 )
 from la2ds_cli.video.reader import Image
 
@@ -34,24 +28,18 @@ SUFFIXES = (".pt",)
 
 _DEFAULT = "yolo11n"
 _STRIDE = 32
-_SCALING = "linear"  # la2ds 0.1 averaged pixels, and found other boxes
 
 
 def identity(name: str) -> str:
-    """The digest of the weights, how pictures are scaled, and the tracker, if any."""
-    setting = parse_setting(name, _DEFAULT)
-    return ",".join(filter(None, (model_identity(setting), _SCALING, setting.tracker)))
+    """The digest of the weights, and how pictures are scaled."""
+    return f"{model_identity(model_name(name, _DEFAULT))},linear"
 
 
 def build(
     name: str, device: DeviceName, config: PosesConfig, pose: PoseBackend
 ) -> UltralyticsDetector:
     """The detector. Raises UserError as load_model."""
-    setting = parse_setting(name, _DEFAULT)
-    model = load_model(setting, device, config.batch_size)
-    if setting.tracker:
-        return TrackingDetector(model, setting.tracker)
-    return UltralyticsDetector(model)
+    return UltralyticsDetector(load_model(model_name(name, _DEFAULT), device, config.batch_size))
 
 
 class UltralyticsDetector:
@@ -80,46 +68,3 @@ def input_size(shape: tuple[int, int], longest: int) -> tuple[int, int]:
     scale = longest / max(shape)
     height, width = (-(-round(side * scale) // _STRIDE) * _STRIDE for side in shape)
     return max(height, _STRIDE), max(width, _STRIDE)
-
-
-class TrackingDetector(UltralyticsDetector):
-    """Adds the tracker's number of each person, -1 for boxes that it does not follow (yet)."""
-
-    sequential = True
-
-    def __init__(self, model: YoloModel, tracker: str) -> None:
-        super().__init__(model)
-        self.tracker: Any = make_tracker(tracker)
-        self.lock = Lock()
-
-    def reset(self) -> None:
-        """Forget everybody: the next frame begins a clip."""
-        with self.lock:
-            self.tracker.reset()
-
-    def detect(self, images: Sequence[Image]) -> list[FloatArray]:
-        boxes = super().detect(images)
-        with self.lock:
-            return [
-                follow(self.tracker, image, box) for image, box in zip(images, boxes, strict=True)
-            ]
-
-
-def make_tracker(name: str) -> Any:
-    """A tracker with Ultralytics' own settings, which need no further network."""
-    part = {"bytetrack": "trackers.byte_tracker", "botsort": "trackers.bot_sort"}[name]
-    cls = {"bytetrack": "BYTETracker", "botsort": "BOTSORT"}[name]
-    utils = import_part("utils")
-    settings = utils.YAML.load(utils.ROOT / "cfg" / "trackers" / f"{name}.yaml")
-    return getattr(import_part(part), cls)(utils.IterableSimpleNamespace(**settings))
-
-
-def follow(tracker: Any, image: Image, box: FloatArray) -> FloatArray:
-    """Boxes (n, 6) of the next frame: those given (n, 5) and the tracker's number of each."""
-    boxes = import_part("engine.results").Boxes
-    person = np.zeros((len(box), 1), np.float32)
-    given = boxes(np.concatenate([box, person], axis=1), image.shape[:2])
-    number = np.full((len(box), 1), -1, np.float32)
-    for track in tracker.update(given, np.ascontiguousarray(image[:, :, ::-1])):
-        number[int(track[7])] = track[4]
-    return np.concatenate([box, number], axis=1)

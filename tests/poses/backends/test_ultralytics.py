@@ -119,10 +119,7 @@ def test_other_joints_are_refused(monkeypatch, joints: Any, found: str) -> None:
     assert caught.value.exit_code == ExitCode.MISMATCH
 
 
-def test_what_it_cannot_do_is_refused() -> None:
-    with pytest.raises(UserError, match="does not take a tracker") as caught:
-        resolve_backend("ultralytics:yolo11n-pose,bytetrack", "cpu")
-    assert "--detector ultralytics:yolo11n-pose,bytetrack" in caught.value.hint
+def test_a_flip_test_is_refused() -> None:
     with pytest.raises(UserError, match="no flip test"):
         resolve_backend("ultralytics", "cpu", PosesConfig(flip_test=True))
 

@@ -1,10 +1,9 @@
-"""YOLO detectors: pictures in and boxes back, people numbered by a tracker."""
+"""YOLO detectors: pictures in and boxes back."""
 
 from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -15,13 +14,7 @@ import torch
 from la2ds_cli.core import artifact
 from la2ds_cli.poses.detectors import detector_identities, resolve_detector
 from la2ds_cli.poses.detectors import ultralytics as detectors
-from la2ds_cli.poses.detectors.ultralytics import (
-    TrackingDetector,
-    UltralyticsDetector,
-    follow,
-    input_size,
-    make_tracker,
-)
+from la2ds_cli.poses.detectors.ultralytics import UltralyticsDetector, input_size
 from la2ds_cli.poses.ultralytics_model import import_part
 
 POSE: Any = None
@@ -137,44 +130,18 @@ def test_boxes_are_those_of_ultralytics(tmp_path: Path, monkeypatch) -> None:
         np.testing.assert_allclose(found[:, 4], expected.conf.numpy(), rtol=0, atol=1e-4)
 
 
-def test_a_tracker_is_told_of_every_frame_and_numbers_the_boxes(monkeypatch) -> None:
-    calls = []
-
-    def numbered(tracker: Any, image: np.ndarray, box: np.ndarray) -> np.ndarray:
-        calls.append((tracker.name, image.shape, len(box)))
-        return np.concatenate([box, np.full((len(box), 1), 7, np.float32)], axis=1)
-
-    resets = []
-    tracker = SimpleNamespace(name="bytetrack", reset=lambda: resets.append(True))
-    monkeypatch.setattr(detectors, "make_tracker", lambda name: tracker)
-    monkeypatch.setattr(detectors, "follow", numbered)
-    finder: Any = SquareFinder()
-    detector = TrackingDetector(finder, "bytetrack")
-    assert detector.sequential
-    detector.reset()
-    assert resets == [True]
-    images = [bright((64, 64), 0, 0, 9, 9), np.zeros((64, 64, 3), np.uint8)]
-    found = detector.detect(images)
-    np.testing.assert_allclose(found[0], [[0, 0, 9, 9, 0.9, 7]], rtol=1e-6)
-    assert found[1].shape == (0, 6)
-    assert calls == [("bytetrack", (64, 64, 3), 1), ("bytetrack", (64, 64, 3), 0)]
-
-
 def test_what_is_built(monkeypatch) -> None:
     loaded = []
 
-    def load(setting: Any, device: str, batch_size: int) -> Any:
-        loaded.append((setting.model, device))
+    def load(model: str, device: str, batch_size: int) -> Any:
+        loaded.append((model, device))
         return SquareFinder()
 
     monkeypatch.setattr(detectors, "load_model", load)
-    monkeypatch.setattr(detectors, "make_tracker", lambda name: name)
     plain = resolve_detector("people.pt", "cpu", POSE)
-    tracking = resolve_detector("ultralytics:yolo26n,botsort", "cpu", POSE)
+    known = resolve_detector("ultralytics:yolo26n", "cpu", POSE)
     assert loaded == [("people.pt", "cpu"), ("yolo26n", "cpu")]
-    assert not getattr(plain, "sequential", False)
-    assert getattr(tracking, "tracker", None) == "botsort"
-    assert all("AGPL-3.0" in getattr(built, "notice", "") for built in (plain, tracking))
+    assert all("AGPL-3.0" in getattr(built, "notice", "") for built in (plain, known))
 
 
 def test_identities(tmp_path: Path) -> None:
@@ -182,32 +149,3 @@ def test_identities(tmp_path: Path) -> None:
     path.write_bytes(b"weights")
     digest = artifact.file_digest(path)
     assert detector_identities(str(path)) == (f"ultralytics:{digest},linear",)
-    assert detector_identities(f"ultralytics:{path},botsort") == (
-        f"ultralytics:{digest},linear,botsort",
-    )
-
-
-@pytest.mark.parametrize("name", ["bytetrack", "botsort"])
-def test_two_people_who_cross_keep_their_numbers(name: str, tmp_path, monkeypatch) -> None:
-    if importlib.util.find_spec("ultralytics") is None:
-        pytest.skip("needs la2ds[ultralytics]")
-    monkeypatch.setenv("LA2DS_HOME", str(tmp_path))
-    tracker = make_tracker(name)
-
-    def walk() -> np.ndarray:
-        numbers = []
-        image = np.random.default_rng(0).integers(0, 256, (200, 400, 3), dtype=np.uint8)
-        for t in range(20):
-            left, right = 20 + 15 * t, 320 - 15 * t  # of different height, passing at t = 10
-            box = [[left, 20, left + 50, 180, 0.9], [right, 60, right + 50, 170, 0.8]]
-            box = np.array([*box, [0, 0, 9, 9, 0.08]], np.float32)  # too weak to follow
-            found = follow(tracker, image, box)
-            np.testing.assert_array_equal(found[:, :5], box)
-            numbers.append(found[:, 5])
-        return np.array(numbers)
-
-    numbers = walk()
-    np.testing.assert_array_equal(numbers, np.tile([1, 2, -1], (20, 1)))
-    tracker.reset()
-    np.testing.assert_array_equal(walk(), numbers)
-    assert follow(tracker, np.zeros((200, 400, 3), np.uint8), np.zeros((0, 5))).shape == (0, 6)
