@@ -2,7 +2,7 @@
 
 First pass: boxes; the whole clip then decides who may be the subject and what the detector missed.
 Second pass: joints of those people only, on boxes made steady over time. Then the joints decide who
-is who and who the subject is. Short gaps of a sequence are interpolated, and its quality is
+the subject is. Short gaps of a sequence are interpolated, and its quality is
 measured.
 """
 
@@ -20,14 +20,12 @@ from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
 from la2ds_cli.poses import boxes
 from la2ds_cli.poses.backends import PoseBackend
 from la2ds_cli.poses.chunks import CLIP_MEMORY, ClipFrames, Partial
 from la2ds_cli.poses.cleaning import interpolate_gaps, smooth
 from la2ds_cli.poses.detectors import Detector
-from la2ds_cli.poses.identity import correct_identities
 from la2ds_cli.poses.passes import Detections, PersonBoxes, detect_people, estimate_people
 from la2ds_cli.poses.quality import assess
 from la2ds_cli.poses.subjects import (
@@ -141,27 +139,25 @@ def pose_clip(
         progress=progress,
         workers=task.workers,
     )
-    posed, switches = correct_identities(posed, get_skeleton(backend.skeleton), fps=task.video.fps)
     ranked, margin = _ranked(task, posed, candidates, len(detections))
     people = ranked[: task.persons]
-    everybody = [*ranked, *candidates.others]
+    everybody = [*(posed[i] for i in ranked), *candidates.others]
     info = {
         "people": len(everybody),
         "margin": round(margin, 3),
         "ambiguous": margin < AMBIGUOUS_MARGIN,
         "cuts": candidates.pieces,
         "cut_rows": list(detections.cuts),
-        "exchanges_mended": switches,
         "candidates": [
             describe(track, task.size, len(detections)) for track in everybody[:_REPORTED]
         ],
         "persons_wanted": task.persons,
     }
     sequences = []
-    for number, track in enumerate(people, start=1):
-        own = min(candidates.tracks, key=lambda detected, track=track: _distance(detected, track))
+    for number, i in enumerate(people, start=1):
         facts = {**info, "person": number, "persons": len(people)}
-        sequences.append(_sequence(task, track, own, detections, backend.skeleton, facts))
+        detected = candidates.tracks[i].frame
+        sequences.append(_sequence(task, posed[i], detected, detections, backend.skeleton, facts))
     return sequences
 
 
@@ -279,27 +275,21 @@ def _boxes_to_estimate(task: ClipTask, track: Track, detections: Detections) -> 
 
 def _ranked(
     task: ClipTask, posed: list[Track], candidates: _Candidates, length: int
-) -> tuple[list[Track], float]:
-    """The distinct people, the requested one first, and the margin of that choice: by the joints,
-    or by the boxes if only one person has joints."""
+) -> tuple[list[int], float]:
+    """The distinct people by index, the requested one first, and the margin of that choice: by the
+    joints, or by the boxes if only one person has joints."""
     order = rank_people(posed, task.size, length, task.policy)
     choice = choose_subject(posed, task.size, length, task.subject)
-    ranked = [posed[i] for i in (choice.index, *(i for i in order if i != choice.index))]
+    ranked = [choice.index, *(i for i in order if i != choice.index)]
     if len(posed) == 1:
         choice = choose_subject(candidates.tracks, task.size, length, "auto")
     return ranked, choice.margin
 
 
-def _distance(detected: Track, posed: Track) -> float:
-    """How far the boxes of a detected track are from those of a person with joints."""
-    _, i, j = np.intersect1d(detected.frame, posed.frame, return_indices=True)
-    return float(1 - boxes.iou(detected.box[i], posed.box[j]).mean()) if len(i) else 2.0
-
-
 def _sequence(
     task: ClipTask,
     posed: Track,
-    detected: Track,
+    detected: IntArray,
     detections: Detections,
     skeleton: str,
     info: dict[str, Any],
@@ -312,7 +302,7 @@ def _sequence(
     """
     length, joints = len(detections), posed.xy.shape[1]
     mean = posed.joint_score.mean(axis=1)
-    seen = np.isin(posed.frame, detected.frame)
+    seen = np.isin(posed.frame, detected)
     usual = float(np.median(mean[seen] if seen.any() else mean))
     shown = seen | (mean >= _LOST_SHARE * usual)
     rows = posed.frame[shown]

@@ -20,7 +20,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.poses.subjects import HANDS, ClipSubjects
 
 STEP = "poses"
-VERSION = 2  # raised when the same settings give other joints
+VERSION = 3  # raised when the same settings give other joints
 _SETTINGS = (
     *("flip_test", "decoder", "detect_threshold", "detect_rate", "joint_threshold", "subjects"),
     *("bridge", "smooth"),

@@ -99,7 +99,6 @@ def pose_hands(
         "ambiguous": False,
         "cuts": 0,
         "cut_rows": list(detections.cuts),
-        "exchanges_mended": 0,
         "candidates": [],
         "hands": {side: round(value, 4) for side, value in share.items()},
     }

@@ -8,11 +8,10 @@ import numpy as np
 
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray
-from la2ds_cli.poses.tracks import Track, arrays, make_track
+from la2ds_cli.poses.tracks import Track, make_track
 
 SIZE = (640, 480)
 COCO = get_skeleton("coco17")
-FPS = 30.0
 
 # A standing figure of height 1 about its middle, in the order of coco17.
 FIGURE = np.array(
@@ -63,27 +62,3 @@ def walker(
     middle = np.array([person(value, height, y=y)[:4] for value in x])
     track = make_track(at, middle, np.ones(len(x)))
     return with_joints(track, xy, np.full((len(x), 17), 0.8))
-
-
-def exchanged(a: Track, b: Track, t: int) -> tuple[Track, Track]:
-    """Two tracks of the same frames, their rows exchanged from frame t on."""
-    assert np.array_equal(a.frame, b.frame)
-    late = a.frame >= t
-
-    def tail_of(p: Track, q: Track) -> Track:
-        parts = [
-            np.concatenate([x[~late], y[late]]) for x, y in zip(arrays(p), arrays(q), strict=True)
-        ]
-        return Track(*parts)
-
-    return tail_of(a, b), tail_of(b, a)
-
-
-def shown_as(hidden: Track, front: Track, rows: np.ndarray) -> Track:
-    """The hidden person's track with the pose and box of the one in front in some frames: what a
-    pose network makes of a box with two people in it."""
-    at = np.isin(hidden.frame, rows)
-    there = np.searchsorted(front.frame, hidden.frame[at])
-    box, xy = hidden.box.copy(), hidden.xy.copy()
-    box[at], xy[at] = front.box[there], front.xy[there] + 0.5
-    return Track(hidden.frame, box, hidden.score, xy, hidden.joint_score)

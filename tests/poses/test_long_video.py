@@ -16,8 +16,8 @@ import pytest
 
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.poses.identity import correct_identities
 from la2ds_cli.poses.quality import assess
+from la2ds_cli.poses.tracks import same_person
 from la2ds_cli.poses.trust import trust_of, undone_changes
 from la2ds_cli.video.reader import Image, write_video
 from tests.poses.grey_people import PLACES
@@ -112,9 +112,9 @@ def test_people_side_by_side_take_no_more_than_their_joints():
     """240 bytes of each frame and person are its joints, scores and box."""
     grown = []
     for frames in (10_000, 30_000):
-        people = [walker(np.full(frames, 200.0 + 50 * n), phase=n) for n in range(3)]
-        grown.append(_grown(partial(correct_identities, people, COCO)))
-    assert (grown[1] - grown[0]) / 20_000 < 3 * 600
+        people = [walker(np.full(frames, 200.0 + 50 * n), phase=n) for n in range(2)]
+        grown.append(_grown(partial(same_person, *people)))
+    assert (grown[1] - grown[0]) / 20_000 < 2 * 600
 
 
 class _Counted:

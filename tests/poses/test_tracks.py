@@ -3,46 +3,22 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.poses.tracks import (
-    DEFAULT_SIGMA,
-    joint_sigmas,
-    make_track,
-    oks,
-    same_person,
-    side_by_side,
-)
-from tests.poses.simulated_people import moving, walker
+from la2ds_cli.poses.tracks import make_track, pose_oks, same_person, side_by_side
+from tests.poses.simulated_people import moving, walker, with_joints
 
 
-def test_equal_poses_are_1_and_the_distance_follows_the_definition() -> None:
-    """Two joints; the second is off by d with d^2 = 2 area (2 sigma)^2, so exp(-1)."""
-    sigma, area = np.array([0.05, 0.1]), 400.0
-    a = np.array([[10.0, 10.0], [50.0, 20.0]])
-    b = a + np.array([[0, 0], [np.sqrt(2 * area) * 0.2, 0]])
-    seen = np.ones(2)
-    assert oks(a, a, seen, seen, area, sigma) == pytest.approx(1)
-    assert oks(a, b, seen, seen, area, sigma) == pytest.approx((1 + np.exp(-1)) / 2)
-
-
-def test_only_joints_seen_in_both_count() -> None:
-    a = np.array([[[0.0, 0.0], [np.nan, 5.0], [7.0, 7.0]]] * 2)
-    b = np.array([[[0.0, 0.0], [5.0, 5.0], [900.0, 7.0]]] * 2)
-    score_a, score_b = np.ones((2, 3)), np.array([[1, 1, 0], [0, 1, 0]])
-    found = oks(a, b, score_a, score_b, np.array([100.0, 100.0]), 0.1)
-    assert found[0] == pytest.approx(1)
+def test_the_similarity_of_poses_follows_its_definition() -> None:
+    """Of three joints the second is off by d with d^2 = 2 area (2 sigma)^2, so exp(-1); the third
+    is seen in only one pose."""
+    a = moving(320, 300, 2, 0.0)
+    area = 0.53 * 100 * 300
+    xy, score = a.xy.copy(), a.joint_score.copy()
+    xy[0, 1, 0] += np.sqrt(2 * area) * 2 * 0.07
+    score[0, 2], score[1] = 0.1, 0
+    rows = np.arange(2)
+    found = pose_oks(a, with_joints(a, xy, score), rows, rows)
+    assert found[0] == pytest.approx((1 + np.exp(-1)) / 2)
     assert np.isnan(found[1])
-
-
-def test_sigmas_are_those_of_coco_and_a_mean_elsewhere() -> None:
-    coco = joint_sigmas(get_skeleton("coco17"))
-    assert coco[[0, 1, 3, 5, 7, 9, 11, 13, 15]].tolist() == [
-        *(0.026, 0.025, 0.035, 0.079, 0.072, 0.062, 0.107, 0.087, 0.089)
-    ]
-    np.testing.assert_array_equal(coco[1::2], coco[2::2])
-    assert coco.mean() == pytest.approx(DEFAULT_SIGMA, abs=0.004)
-    penn = joint_sigmas(get_skeleton("penn13"))
-    assert penn[:2].tolist() == [DEFAULT_SIGMA, 0.079]
 
 
 def test_a_part_of_a_person_is_that_person() -> None:
