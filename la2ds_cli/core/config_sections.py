@@ -66,8 +66,6 @@ class PosesConfig:
     subject: str = "auto"
     subjects: int = 1  # people kept from each clip
     bridge: float = 0.25  # seconds; shorter gaps of a joint are interpolated, with score 0
-    smooth: Literal["none", "savgol", "one-euro"] = "none"  # smoothing of the joints over time
-    smooth_seconds: float = 0.3  # seconds; window of the smoothing
     min_frames: int = 8  # frames; shorter clips are skipped
     max_duration: float = 600.0  # seconds; of longer clips, --time-range must select a part
     batch_size: int = 0  # crops per forward pass; 0 = 4 on a CPU, 32 on CUDA
@@ -77,7 +75,7 @@ class PosesConfig:
 
     def __post_init__(self) -> None:
         _share(self, "detect_threshold joint_threshold")
-        _positive(self, "min_frames subjects max_duration smooth_seconds")
+        _positive(self, "min_frames subjects max_duration")
         _not_negative(self, "detect_rate bridge batch_size")
 
 

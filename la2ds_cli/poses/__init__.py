@@ -3,7 +3,7 @@
 extract: the step, over a list of clips · extraction: one run of it, its networks · current: whether
 poses are up to date · clip: one clip from detection to verdict, in order · sources: the user's
 files as clips · subjects: who is followed · passes: boxes and joints of all frames, in chunks ·
-tracking, tracks, boxes, cuts: detections linked over time · cleaning: gaps and smoothing · trust:
+tracking, tracks, boxes, cuts: detections linked over time · cleaning: short gaps · trust:
 how far each joint can be trusted at each moment · quality, verdict: facts about the joints and what
 they mean · top_down: crops, decoders and any network for crops · weights: weight files and licences
 · threads: networks called by several threads · onnx_session, openmmlab, ultralytics_model: packages

@@ -24,7 +24,7 @@ from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
 from la2ds_cli.poses import boxes
 from la2ds_cli.poses.backends import PoseBackend
 from la2ds_cli.poses.chunks import CLIP_MEMORY, ClipFrames, Partial
-from la2ds_cli.poses.cleaning import interpolate_gaps, smooth
+from la2ds_cli.poses.cleaning import interpolate_gaps
 from la2ds_cli.poses.detectors import Detector
 from la2ds_cli.poses.passes import Detections, PersonBoxes, detect_people, estimate_people
 from la2ds_cli.poses.quality import assess
@@ -295,7 +295,7 @@ def _sequence(
     info: dict[str, Any],
 ) -> PoseSequence:
     """The sequence of a person: joints of the frames that show the person, with gaps interpolated,
-    smoothed as the settings say, and measured.
+    and measured.
 
     A frame shows the person if the detector saw them, or if the joints score at least half of what
     is usual in the clip.
@@ -338,17 +338,15 @@ class RawJoints:
 def cleaned(
     task: ClipTask, raw: RawJoints, detections: Detections, skeleton: str, info: dict[str, Any]
 ) -> PoseSequence:
-    """The sequence of the joints with sufficient scores, with gaps interpolated, smoothed as the
-    settings say, and measured; times and cuts are those of `detections`."""
+    """The sequence of the joints with sufficient scores, with gaps interpolated, and measured;
+    times and cuts are those of `detections`."""
     config, time, cuts = task.config, detections.time, detections.cuts
     xy, score, box, world = raw.xy, raw.score, raw.box, raw.world
     xy[(score < config.joint_threshold) | (score <= 0)] = np.nan
     if world is not None:
         world[np.isnan(xy).any(axis=-1)] = np.nan
         world, *_ = interpolate_gaps(world, score, time, box, config.bridge, cuts)
-        world = smooth(world, time, config.smooth, config.smooth_seconds, cuts)
     xy, score, box, _ = interpolate_gaps(xy, score, time, box, config.bridge, cuts)
-    xy = smooth(xy, time, config.smooth, config.smooth_seconds, cuts)
     pose = PoseSequence(
         xy=xy,
         score=score,

@@ -23,7 +23,7 @@ STEP = "poses"
 VERSION = 3  # raised when the same settings give other joints
 _SETTINGS = (
     *("flip_test", "decoder", "detect_threshold", "detect_rate", "joint_threshold", "subjects"),
-    *("bridge", "smooth"),
+    "bridge",
 )
 
 
@@ -161,7 +161,6 @@ def pose_recipe(
         **{name: getattr(config, name) for name in _SETTINGS},
         "subject": subject or config.subject,
     }
-    used |= {"smooth_seconds": config.smooth_seconds} if config.smooth != "none" else {}
     used |= {"options": options} if options else {}
     used |= {"person": person} if person > 1 else {}
     return Recipe(STEP, VERSION, used, {"video": digest})

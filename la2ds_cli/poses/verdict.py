@@ -263,8 +263,7 @@ def _jittery(info: Mapping[str, Any]) -> Weakness | None:
     return Weakness(
         "V028",
         f"the joints tremble by {jitter:.1%} of the torso from frame to frame",
-        "use a stronger --pose, film brighter, or set smooth = 'savgol' under [poses] in "
-        "project.toml",
+        "use a stronger --pose, or film brighter",
     )
 
 
