@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from la2ds_cli.commands.options import Features, Here, argument, flag, option
+from la2ds_cli.commands.options import Features, Here, argument, option
 
 if TYPE_CHECKING:
     from la2ds_cli.core.console import Console
@@ -17,8 +17,7 @@ def plot_embeddings(
     method: Literal["pca", "tsne", "umap"] = option(
         "pca|tsne|umap", "Projection to two dimensions; umap needs la2ds[umap].", "pca"
     ),
-    link: bool = flag("--link", "Draw lines between the frames of A and their counterparts."),
-    out: list[Path] | None = option("FILE", "Write .png, .svg, .pdf, .html or .json; repeatable."),
+    out: list[Path] | None = option("FILE", "Write .png, .svg, .pdf or .json; repeatable."),
     *,
     how: Features,
     here: Here,
@@ -26,12 +25,11 @@ def plot_embeddings(
     """Draw clips as trajectories in the feature space.
 
     \b
-      la2ds plot-embeddings anna ben --project swings --out ab.png --out ab.html
+      la2ds plot-embeddings anna ben --project swings --out ab.png
       la2ds plot-embeddings anna ben cleo --method tsne --project swings
 
     One colour per clip, paler at its start; frames of the same phase are close together. All clips
-    are projected together. The .html page shows the clip, time and phase of each point, and works
-    offline. Without --out, a picture and a page are written to results/plot-embeddings.
+    are projected together. Without --out, a picture is written to results/plot-embeddings.
     """
     from la2ds_cli.core.output_paths import checked_outputs
     from la2ds_cli.views.embedding_plot import drawing
@@ -45,7 +43,6 @@ def plot_embeddings(
             clips,
             how.request(opened),
             method=method,
-            link=link,
             progress=console.progress,
         )
         result = drawing.write(opened, result, targets, console.progress)

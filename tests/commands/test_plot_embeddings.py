@@ -15,14 +15,14 @@ Run = Callable[..., Result]
 
 
 def test_draws_and_tells(run: Run, tmp_path: Path) -> None:
-    picture, sheet = tmp_path / "p.png", tmp_path / "p.html"
-    result = run("plot-embeddings", "clip-0", "clip-1", "--out", str(picture), "--out", str(sheet))
+    picture, points = tmp_path / "p.png", tmp_path / "p.json"
+    result = run("plot-embeddings", "clip-0", "clip-1", "--out", str(picture), "--out", str(points))
     assert result.exit_code == 0, result.stderr
     assert "no trained model: drawn on the base model" in result.stderr
     assert "of the variance" in result.stdout
-    assert result.stdout.splitlines()[-2:] == [str(picture), str(sheet)]
+    assert result.stdout.splitlines()[-2:] == [str(picture), str(points)]
     assert picture.stat().st_size > 10_000
-    assert b"clip-1.mat" in sheet.read_bytes()
+    assert b"clip-1" in points.read_bytes()
 
 
 def test_document_of_a_trained_run(

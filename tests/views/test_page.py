@@ -17,16 +17,34 @@ from la2ds_cli.views.page import package_text, render_page
 EVIL = "</script><script>alert(1)</script><!--<img src=x onerror='alert(2)'>\u2028&\""
 
 
-PLOT = "views/embedding_plot/page.html"
+PAIR = "views/report/pair.html"
+WORDS = dict.fromkeys(
+    (
+        *(
+            "name_a",
+            "name_b",
+            "method",
+            "features",
+            "references",
+            "ratio",
+            "seconds_a",
+            "seconds_b",
+        ),
+        *("sureness", "near", "reason", "unmatched", "frames", "mirrored", "picture_note"),
+        *("nominal", "both_have_phases", "curves", "baselines", "by_model", "clips"),
+    ),
+    "",
+)
 
 
-def plot_page(data: object) -> str:
-    return render_page(PLOT, "t", styles=(), count=1, summary=EVIL, data=data).decode()
+def pair_page(data: object) -> str:
+    told = {**WORDS, "images_a": None, "images_b": None}
+    return render_page(PAIR, "t", styles=(), **told, data=data).decode()
 
 
 def test_json_in_a_page_cannot_end_its_element() -> None:
-    html = plot_page({"name": EVIL})
-    inner = re.search('<script type="application/json" id="plot">(.*?)</script>', html)
+    html = pair_page({"name": EVIL})
+    inner = re.search('<script type="application/json" id="data">(.*?)</script>', html)
     assert inner is not None
     assert not set("<>&") & set(inner[1])
     assert json.loads(inner[1]) == {"name": EVIL}
@@ -34,23 +52,24 @@ def test_json_in_a_page_cannot_end_its_element() -> None:
 
 def test_nan_is_refused_rather_than_written_as_no_json() -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
-        plot_page([float("nan")])
+        pair_page([float("nan")])
 
 
 def test_what_a_template_names_must_be_given() -> None:
-    with pytest.raises(UndefinedError, match="summary"):
-        render_page(PLOT, "t", styles=(), count=1, data={})
+    with pytest.raises(UndefinedError, match="name_a"):
+        render_page(PAIR, "t", styles=(), data={})
 
 
 def test_the_policy_names_the_digests_of_what_is_in_the_page() -> None:
     html = render_page(
-        PLOT,
+        PAIR,
         EVIL,
         styles=["views/report/page.css"],
         scripts=["views/report/film.js"],
-        count=EVIL,
-        summary="",
+        **{**WORDS, "name_a": EVIL},
         data={},
+        images_a=None,
+        images_b=None,
     ).decode()
     found = re.search(r'Content-Security-Policy" content="([^"]*)"', html)
     assert found is not None
@@ -62,11 +81,11 @@ def test_the_policy_names_the_digests_of_what_is_in_the_page() -> None:
         digest = base64.b64encode(hashlib.sha256(inner[1].encode()).digest()).decode()
         assert f"{tag}-src 'sha256-{digest}'" in policy
     assert "unsafe" not in policy
-    for tag, around in (("title", ""), ("h1", "Frames of {} clips in the feature space")):
+    for tag, around in (("title", "{}"), ("h1", "{} and ")):
         inner = re.search(f"<{tag}>(.*?)</{tag}>", html)
         assert inner is not None
         assert not set("<>\"'") & set(inner[1])
-        assert unescape(inner[1]) == (around.format(EVIL) or EVIL)
+        assert unescape(inner[1]) == around.format(EVIL)
 
 
 def test_a_page_without_script_allows_none() -> None:
@@ -78,11 +97,11 @@ def test_a_page_without_script_allows_none() -> None:
 def test_no_template_names_an_address_or_an_inline_style() -> None:
     kinds = {
         f"{folder}/{entry.name}": entry.read_text("utf-8")
-        for folder in ("views", "views/report", "views/embedding_plot", "experiments")
+        for folder in ("views", "views/report", "experiments")
         for entry in files("la2ds_cli").joinpath(folder).iterdir()
         if entry.name.endswith((".html", ".css", ".js"))
     }
-    assert len(kinds) >= 18
+    assert len(kinds) >= 14
     for name, content in kinds.items():
         assert not re.search(r"https?:|@import|url\(|fetch\(|XMLHttpRequest|innerHTML", content), (
             name

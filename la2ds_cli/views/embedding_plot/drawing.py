@@ -1,5 +1,5 @@
 """The files of an embedding plot: the figure (one colour per clip, opacity by time, phases, start
-and end), a browser page that shows the moment under the pointer, and JSON."""
+and end) and JSON."""
 
 from __future__ import annotations
 
@@ -12,51 +12,45 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from la2ds_cli.alignment.request import features_name
-from la2ds_cli.alignment.result import rounded
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.views import figure
 from la2ds_cli.views.embedding_plot.plot import (
-    DASHES,
     EmbeddingPlot,
-    Link,
     PlottedClip,
     all_phases,
 )
 from la2ds_cli.views.embedding_plot.projection import LABELS
 from la2ds_cli.views.figure import GREY, only_left_and_bottom, printable
-from la2ds_cli.views.page import render_page
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SUFFIXES = (*figure.SUFFIXES, ".html", ".json")
+SUFFIXES = (*figure.SUFFIXES, ".json")
 _WIDTH, _DPI = 12.0, 150  # inches; shown 1200 pixels wide, the small print is 12 pixels high
 _LEFT, _AXES, _SIDE = 0.85, 7.9, 9.0  # inches: left edge and width of the axes, the legend
 _TOP, _BOTTOM = 0.95, 0.65
 _LOWEST, _HIGHEST = 3.8, 7.2  # of the axes
 _ROW = 0.245  # of the legend
 _SIGNS = ("D", "^", "v", "P", "X", "*", "<", ">", "p", "h")  # of phases
-_INK, _LINK = "#404040", "#9a9a9a"
+_INK = "#404040"
 
 
 def write(
     project: Project, result: EmbeddingPlot, targets: Sequence[Path], progress: Progress
 ) -> EmbeddingPlot:
-    """Write files by suffix (SUFFIXES); existing ones are replaced. Without targets a picture and a
-    page go to results/plot-embeddings. Returns the result with its `files`."""
+    """Write files by suffix (SUFFIXES); existing ones are replaced. Without targets a picture goes
+    to results/plot-embeddings. Returns the result with its `files`."""
     if not targets:
         first, second = result.clips[0].video, result.clips[1].video
         more = len(result.clips) - 2
         name = f"{first}--{second}" + (f"--and-{more}-more" if more else "") + f"-{result.method}"
-        folder = project.results_dir("plot-embeddings")
-        targets = [folder / f"{name}.png", folder / f"{name}.html"]
+        targets = [project.results_dir("plot-embeddings") / f"{name}.png"]
     result = replace(result, files=tuple(targets))
     progress.begin("drawing")
-    contents = {".json": result.to_json, ".html": lambda: page(result)}
-    figure.write_outputs(targets, contents, cache(lambda: draw(result)))
+    figure.write_outputs(targets, {".json": result.to_json}, cache(lambda: draw(result)))
     progress.end()
     return result
 
@@ -70,8 +64,6 @@ def draw(result: EmbeddingPlot) -> Figure:
     total = _TOP + high + _BOTTOM
     figure = Figure(figsize=(_WIDTH, total), dpi=_DPI)
     axes = figure.add_axes((_LEFT / _WIDTH, _BOTTOM / total, _AXES / _WIDTH, high / total))
-    for link in result.links:
-        _link(axes, result.clips[link.a], result.clips[link.b], link)
     for clip in result.clips:
         _trajectory(axes, clip)
     for clip in result.clips:  # above every line
@@ -96,7 +88,7 @@ def _axes_height(result: EmbeddingPlot, signs: dict[str, str]) -> float:
     """Inches: by the aspect of the points, and at least the height of the legend."""
     width, height = np.ptp(result.projection.point, axis=0)
     wanted = _AXES * float(height / width) if width > 0 else _HIGHEST
-    rows = len(result.clips) + 5 + bool(result.links) + (len(signs) + 1 if signs else 0)
+    rows = len(result.clips) + 5 + (len(signs) + 1 if signs else 0)
     return max(float(np.clip(wanted, _LOWEST, _HIGHEST)), rows * _ROW)
 
 
@@ -144,15 +136,6 @@ def _trajectory(axes: Axes, clip: PlottedClip) -> None:
     axes.scatter(*clip.point.T, s=26, c=colour, linewidths=0, zorder=3, gid=f"points {clip.video}")
 
 
-def _link(axes: Axes, a: PlottedClip, b: PlottedClip, link: Link) -> None:
-    from matplotlib.collections import LineCollection
-
-    ends = np.stack([a.point[link.pair[:, 0]], b.point[link.pair[:, 1]]], axis=1)
-    lines = LineCollection(list(ends), colors=_LINK, linewidths=0.8, gid=f"link {b.video}")
-    lines.set_zorder(1.5)
-    axes.add_collection(lines)
-
-
 def _marks(axes: Axes, clip: PlottedClip, signs: dict[str, str]) -> None:
     """Where phases begin; a ring at the first frame and a square at the last."""
     for row, name in clip.phase_starts:
@@ -195,8 +178,6 @@ def _legend(figure: Figure, result: EmbeddingPlot, signs: dict[str, str]) -> Non
     rows.append((tuple(dot(opacity) for opacity in (0.2, 0.45, 0.7, 1.0)), "first to last frame"))
     first, last = (Line2D([], [], **{**style, "ms": 9, "mew": 2}) for style in _ends(GREY))
     rows += [(first, "start"), (last, "end")]
-    if result.links:
-        rows.append((Line2D([], [], color=_LINK, lw=1), "matched by align"))
     if signs:
         rows.append((heading(), "a phase begins"))
         rows += [(Line2D([], [], **_mark(s, GREY)), printable(n, 30)) for n, s in signs.items()]
@@ -218,42 +199,3 @@ def _legend(figure: Figure, result: EmbeddingPlot, signs: dict[str, str]) -> Non
     for (handle, label), text in zip(rows, legend.get_texts(), strict=True):
         if label in titles and isinstance(handle, Line2D) and handle.get_marker() == "None":
             text.set_fontweight("bold")
-
-
-def page(result: EmbeddingPlot) -> bytes:
-    """The page as UTF-8 HTML; all names from the user are plain text in it."""
-    return render_page(
-        "views/embedding_plot/page.html",
-        "Frames in the feature space: " + ", ".join(clip.name for clip in result.clips),
-        styles=["views/embedding_plot/page.css"],
-        scripts=["views/embedding_plot/marks.js", "views/embedding_plot/page.js"],
-        count=len(result.clips),
-        summary=summary(result),
-        data=_page_data(result),
-    )
-
-
-def _page_data(result: EmbeddingPlot) -> dict[str, Any]:
-    phases = all_phases(result.clips)
-    number = {name: n for n, name in enumerate(phases)}
-    return {
-        "labels": axis_labels(result),
-        "ticks": result.projection.explained is not None,
-        "phases": phases,
-        "links": [{"a": k.a, "b": k.b, "pairs": k.pair.tolist()} for k in result.links],
-        "clips": [
-            {
-                "name": clip.name,
-                "colour": clip.colour,
-                "dash": DASHES.index(clip.dash),
-                "frame": clip.frame.tolist(),
-                "time": rounded(clip.time, 4),
-                "phase": [number.get(name, -1) for name in clip.phase],
-                "opacity": rounded(clip.opacity, 3),
-                "x": rounded(clip.point[:, 0], 5),
-                "y": rounded(clip.point[:, 1], 5),
-                "starts": [[row, number[name]] for row, name in clip.phase_starts],
-            }
-            for clip in result.clips
-        ],
-    }

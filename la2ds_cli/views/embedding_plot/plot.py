@@ -32,7 +32,6 @@ from la2ds_cli.views.embedding_plot.projection import (
 from la2ds_cli.views.figure import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY
 
 SCHEMA_VERSION = 1
-LINKS = 45  # lines between two clips
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, RED, GREY)
 DASHES = ("solid", "dashed", "dotted")  # lines of clips that share a colour
 MOST = len(COLOURS) * len(DASHES)
@@ -68,15 +67,6 @@ class PlottedClip:
         return [(row, name) for row, (last, name) in enumerate(pairs) if name and name != last]
 
 
-@dataclass(frozen=True)
-class Link:
-    """Matched frames of two clips. a, b: their numbers. pair: (P, 2) rows of a and of b."""
-
-    a: int
-    b: int
-    pair: IntArray
-
-
 def style(number: int) -> tuple[str, str]:
     """Colour and dash of the clip with this number."""
     return COLOURS[number % len(COLOURS)], DASHES[number // len(COLOURS)]
@@ -91,8 +81,7 @@ def all_phases(clips: Sequence[PlottedClip]) -> list[str]:
 class EmbeddingPlot:
     """clips: in the order they were named, their points a part of the projection. features:
     `model`, `base` or `pose`; reason: why those were used, empty if they were requested or a
-    trained run was used. links: of the first clip with every other, if requested. files: written,
-    in order."""
+    trained run was used. files: written, in order."""
 
     clips: tuple[PlottedClip, ...]
     projection: Projection
@@ -100,7 +89,6 @@ class EmbeddingPlot:
     features: str
     run: str
     reason: str
-    links: tuple[Link, ...] = ()
     files: tuple[Path, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -124,14 +112,6 @@ class EmbeddingPlot:
                 }
                 for clip in self.clips
             ],
-            "links": [
-                {
-                    "a": self.clips[link.a].video,
-                    "b": self.clips[link.b].video,
-                    "pairs": link.pair.tolist(),
-                }
-                for link in self.links
-            ],
             "files": [str(file) for file in self.files],
         }
 
@@ -142,14 +122,12 @@ def plot_embeddings(
     request: AlignRequest,
     *,
     method: MethodName = "pca",
-    link: bool = False,
     progress: Progress | None = None,
 ) -> EmbeddingPlot:
     """Project the frames of the named clips; missing poses and embeddings are computed first.
 
     names: video files, or names of clips of the project, two or more. method: fitted on the frames
-    of all of them together. request: as for align, but nothing is mirrored. link: align the first
-    clip with every other and keep LINKS pairs of matched frames. `drawing.write` writes the result.
+    of all of them together. request: as for align, but nothing is mirrored.
 
     Raises UserError: exit 2 for too few or too many clips or one named twice, 4 for clips without
     joints, 5 for clips of different skeletons or weights, 6 if umap is not installed, and whatever
@@ -184,8 +162,7 @@ def plot_embeddings(
     projection = project_frames(np.concatenate(values), method)
     progress.end()
     clips = _clips(project, ids, poses, projection)
-    links = _links(project, ids, replace(request, features=choice.kind)) if link else ()
-    return EmbeddingPlot(clips, projection, method, choice.kind, request.run, reason, links)
+    return EmbeddingPlot(clips, projection, method, choice.kind, request.run, reason)
 
 
 def _check_count(names: Sequence[str]) -> None:
@@ -241,18 +218,6 @@ def _clips(
         )
         for number, (video, pose) in enumerate(zip(ids, poses, strict=True))
     )
-
-
-def _links(project: Project, ids: Sequence[str], request: AlignRequest) -> tuple[Link, ...]:
-    """Every n-th pair of the paths that align finds from the first clip to the others."""
-    from la2ds_cli.alignment.align import find_alignment
-
-    links = []
-    for number, video in enumerate(ids[1:], start=1):
-        result = find_alignment(project, ids[0], video, request)
-        path = result.alignment.path
-        links.append(Link(0, number, path[:: max(-(-len(path) // LINKS), 1)]))
-    return tuple(links)
 
 
 def _short_names(videos: Sequence[Video]) -> list[str]:

@@ -8,11 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgba
 from sklearn.decomposition import PCA
 
-from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.request import AlignRequest, FeatureKind
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
@@ -135,25 +133,6 @@ def test_the_legend_names_clips_and_phases(project: Project) -> None:
     assert [text.get_text() for text in legend.get_texts()][-1] == "end"
 
 
-def test_links_join_the_frames_that_align_matches(project: Project) -> None:
-    assert plot(project).links == ()
-    result = plot(project, link=True)
-    assert [(link.a, link.b) for link in result.links] == [(0, 1), (0, 2)]
-    axes = drawing.draw(result).axes[0]
-    drawn = {str(c.get_gid()): c for c in axes.collections if isinstance(c, LineCollection)}
-    for link, name in zip(result.links, ("ben", "cleo"), strict=True):
-        found = find_alignment(project, "anna", name, AlignRequest(project.config()))
-        path = {tuple(pair) for pair in found.alignment.path.tolist()}
-        assert {tuple(pair) for pair in link.pair.tolist()} <= path
-        assert 20 < len(link.pair) <= 45
-        ends = np.array(drawn[f"link {name}"].get_segments())
-        np.testing.assert_allclose(ends[:, 0], result.clips[0].point[link.pair[:, 0]])
-        np.testing.assert_allclose(ends[:, 1], result.clips[link.b].point[link.pair[:, 1]])
-    (legend,) = drawing.draw(result).legends
-    assert "matched by align" in [text.get_text() for text in legend.get_texts()]
-    assert result.to_json()["links"][1]["b"] == "cleo"
-
-
 def test_many_clips_are_told_apart_by_colour_and_dash() -> None:
     styles = [plotted.style(number) for number in range(plotted.MOST)]
     assert len(set(styles)) == plotted.MOST == 21
@@ -169,7 +148,7 @@ def test_a_movement_lies_on_itself_and_another_tempo_on_the_same_curve(project: 
 def test_files_and_document(project: Project) -> None:
     result = written(project, ["anna", "ben"])
     folder = project.root / "results" / "plot-embeddings"
-    assert result.files == (folder / "anna--ben-pca.png", folder / "anna--ben-pca.html")
+    assert result.files == (folder / "anna--ben-pca.png",)
     assert result.files[0].read_bytes().startswith(b"\x89PNG")
     out = [project.root / f"p.{kind}" for kind in ("svg", "pdf", "json")]
     result = written(project, NAMES, out=out)
