@@ -45,7 +45,6 @@ FIGURES = {
 PAGES = {
     "report": ("report", A, B, "--out", "{out}.html"),
     "report-private": ("report", A, B, "--privacy", "--out", "{out}.html"),
-    "project": ("report", "--out", "{out}.html"),
 }
 
 # Picture -> page of the studio, when it shows all, and the height of the window.

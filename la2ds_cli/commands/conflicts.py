@@ -22,7 +22,6 @@ class Rule(NamedTuple):
     hint: str
 
 
-_OF_A_PAIR = "la2ds report A B for a pair, la2ds report for the project"
 _OWN_PRESETS = "leave --preset out: each method has its own; --set changes a setting of all"
 _ATTEMPTS = "la2ds compare REFERENCE OTHER, or la2ds compare REFERENCE --attempts 'me-*.mp4'"
 
@@ -30,13 +29,6 @@ RULES = (
     Rule("align", "--repetition-of-a", NEEDS, "--repetition", "add --repetition best or all"),
     Rule("align", "--anchor", EXCLUDES, "--repetition", "align the two clips without it"),
     Rule("timeline", "--group", EXCLUDES, "CLIP", "leave out the clips or --group"),
-    Rule("report", "A", NEEDS, "B", _OF_A_PAIR),
-    Rule("report", "--run", NEEDS, "A", _OF_A_PAIR),
-    Rule("report", "--features", NEEDS, "A", _OF_A_PAIR),
-    Rule("report", "--anchor", NEEDS, "A", _OF_A_PAIR),
-    Rule("report", "--method", NEEDS, "A", _OF_A_PAIR),
-    Rule("report", "--view", NEEDS, "A", _OF_A_PAIR),
-    Rule("report", "--force", NEEDS, "A", _OF_A_PAIR),
     Rule("compare", "OTHER", OR, "--attempts", _ATTEMPTS),
     Rule("retrieve", "--group", NEEDS, "--store", "--store FOLDER"),
     Rule("retrieve", "--phase", NEEDS, "--store", "--store FOLDER"),

@@ -1,4 +1,4 @@
-"""`la2ds report`: HTML pages of a pair of clips or of the project."""
+"""`la2ds report`: the page of a pair of clips."""
 
 from __future__ import annotations
 
@@ -13,24 +13,22 @@ if TYPE_CHECKING:
 
 
 def report(
-    a: str | None = argument("A", "A video file, or a clip of the project.", None),
-    b: str | None = argument("B", "The clip to show beside it.", None),
+    a: str = argument("A", "A video file, or a clip of the project."),
+    b: str = argument("B", "The clip to show beside it."),
     out: Path | None = option("FILE.html", "Where to write the page."),
     privacy: bool = flag("--privacy", "Skeletons only: no pictures from the videos."),
     *,
     how: AnchoredAlignment,
     here: Here,
 ) -> None:
-    """Write a page of two clips in step, or of the project.
+    """Write a page of two clips in step.
 
     \b
       la2ds report anna.mp4 ben.mp4 --project swings
       la2ds report anna.mp4 ben.mp4 --project swings --privacy --out swings.html
-      la2ds report --project swings
 
     One file that opens in any browser, offline: both clips played in step, distance matrix, tempo,
-    differences of the joints, confidence, phases, baselines and weaknesses of the joints. Without
-    clips, the page shows the project: its clips, runs, results and links to the pages of pairs.
+    differences of the joints, confidence, phases, baselines and weaknesses of the joints.
     Without --out, it is written to results/report.
     """
     from la2ds_cli.alignment.align import find_alignment
@@ -38,18 +36,6 @@ def report(
     from la2ds_cli.views.report.pair import PAGE, write_pair
 
     with here.console() as console:
-        if a is None or b is None:
-            from la2ds_cli.views.report.overview import write_overview
-
-            opened = here.open()
-            checked_outputs(opened, [out] if out else [], *PAGE)
-            page = write_overview(opened, out=out, privacy=privacy, progress=console.progress)
-            console.document("report", page.to_json())
-            clips = "1 clip" if page.clips == 1 else f"{page.clips} clips"
-            pages = "1 page" if page.pairs == 1 else f"{page.pairs} pages"
-            console.line(f"{clips}, {pages} of pairs")
-            console.line(f"{page.file}")
-            return
         opened = here.clips((a, b), console)
         checked_outputs(opened, [out] if out else [], *PAGE)
         request = how.request(opened)

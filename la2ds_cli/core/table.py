@@ -1,10 +1,7 @@
-"""One table, shown in a terminal, as Markdown and as HTML; plain CSV is in `csv_tables`.
+"""One table, shown in a terminal and as Markdown; plain CSV is in `csv_tables`.
 
 A step returns numbers; its command or view builds one `Table` from them and picks the format. Text
 is escaped in every format, since names of projects and methods may hold any character.
-
-The terminal uses rich. pandas' Styler was tried (docs/decisions): a name is markup in its HTML; a
-cell has no second line; there is no terminal and no Markdown; and importing pandas takes a second.
 """
 
 from __future__ import annotations
@@ -12,14 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from itertools import groupby
 from typing import TYPE_CHECKING, Literal
 
 from la2ds_cli.core.untrusted_text import printable
 
 if TYPE_CHECKING:
-    from markupsafe import Markup
     from rich.table import Table as RichTable
     from rich.text import Text
 
@@ -117,59 +112,3 @@ def markdown(table: Table) -> list[str]:
             cells.append("<br>".join([f"{mark}{md(str(cell))}{mark}", *map(md, cell.below)]))
         lines.append(cells)
     return [f"| {' | '.join(cells)} |" for cells in lines]
-
-
-def html(table: Table) -> Markup:
-    """A table element, escaped, for a template. Columns without a group come first."""
-    from markupsafe import Markup
-
-    heads = [c for c in table.columns if not c.group]
-    rows = 2 if len(heads) < len(table.columns) else 1
-    span = ' rowspan="2"' if rows == 2 else ""
-    top = "".join(
-        f'<th{span} scope="col"{_class("number" * (c.kind == "number"))}>{_html_heading(c)}</th>'
-        for c in heads
-    )
-    top += "".join(
-        f'<th scope="colgroup" class="group" colspan="{count}">{escape(name)}</th>'
-        for name, count in table.groups()
-        if name
-    )
-    begins = _begins_group(table)
-    below = "".join(
-        f'<th scope="col" class="number{" first" * first}">{_html_heading(column)}</th>'
-        for column, first in zip(table.columns, begins, strict=True)
-        if column.group
-    )
-    body = "".join(
-        f"<tr{_class('baseline' * row.quiet)}>"
-        + "".join(map(_html_cell, table.columns, row.cells, begins))
-        + "</tr>"
-        for row in table.rows
-    )
-    head = f"<tr>{top}</tr>" + (f"<tr>{below}</tr>" if below else "")
-    return Markup(f"<table><thead>{head}</thead><tbody>{body}</tbody></table>")
-
-
-def _class(name: str) -> str:
-    return f' class="{name}"' if name else ""
-
-
-def _html_heading(column: Column) -> str:
-    heading = escape(" ".join(column.heading.split()))
-    return f'<span class="hidden">{heading}</span>' if column.hidden else heading
-
-
-def _begins_group(table: Table) -> list[bool]:
-    """Whether each column is the first of a group."""
-    return [n == 0 and bool(name) for name, count in table.groups() for n in range(count)]
-
-
-def _html_cell(column: Column, cell: Cell, first: bool) -> str:
-    shown = escape(str(cell))
-    shown = (shown, f"<b>{shown}</b>", f"<u>{shown}</u>")[cell.rank]
-    shown += "".join(f'<span class="hint">{escape(line)}</span>' for line in cell.below)
-    if column.kind == "name":
-        return f'<th scope="row">{shown}</th>'
-    kind = "soft" if column.kind == "text" else "number" + " first" * first
-    return f'<td class="{kind}">{shown}</td>'

@@ -35,7 +35,7 @@ from la2ds_cli.studio.pages import page
 from la2ds_cli.video.media_files import is_image_folder, is_video_file, natural_order
 from la2ds_cli.video.reader import Image, has_changed, probe, read_frames, video_file
 from la2ds_cli.views.pose_drawing import resize
-from la2ds_cli.views.report.overview import thumbnail
+from la2ds_cli.views.thumbnail import thumbnail
 
 VIDEOS = "videos"  # the project's folder for copied files
 THUMBNAIL = 216  # height in pixels, shown at half of it or more
@@ -207,7 +207,7 @@ def picture(request: Request) -> Response:
     path = folder / f"{video.id}.{recipe.key[:12]}.webp"
     if not path.is_file():
         pose, _ = project.read_pose(video.id)
-        content = thumbnail(video_file(project, video), pose, THUMBNAIL, joints=True)
+        content = thumbnail(video_file(project, video), pose, THUMBNAIL)
         for old in folder.glob(f"{escape(video.id)}.*.webp"):
             old.unlink(missing_ok=True)
         artifact.write_bytes(path, content)

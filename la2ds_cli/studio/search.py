@@ -36,7 +36,7 @@ from la2ds_cli.studio.film import Films
 from la2ds_cli.studio.pages import page, posted, with_names
 from la2ds_cli.studio.phases import clip_data
 from la2ds_cli.views.film_strip import aspect, cut_out, view_boxes
-from la2ds_cli.views.report.overview import small_webp, with_joints
+from la2ds_cli.views.thumbnail import small_webp, with_joints
 
 MOST = 60  # hits in one request
 QUICK = 1_000_000  # with more frames in all clips the search runs as a job

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from la2ds_cli.alignment.request import features_name
 from la2ds_cli.alignment.same_movement import DOUBTED
 from la2ds_cli.alignment.timeline_result import GRID, PlacedClip, TimelineResult
 from la2ds_cli.core import artifact, regular_file
@@ -28,7 +29,6 @@ from la2ds_cli.features.viewpoint import shown
 from la2ds_cli.studio.clips import posed_clip
 from la2ds_cli.studio.pages import named_to_command, page, posted
 from la2ds_cli.studio.phases import clip_data
-from la2ds_cli.views.report.overview import timeline as told
 from la2ds_cli.views.timeline_figure import FOLDER
 from la2ds_cli.views.timeline_video import rows_of_clock, shown_clips
 
@@ -78,6 +78,39 @@ def _document(project: Project, name: str) -> Path:
     raise UserError("there is no such timeline", hint=_AGAIN)
 
 
+def told(path: Path) -> dict[str, Any]:
+    """What the page says about a timeline: its name, a line about it, its clips, what was left out
+    and why; or the problem with its document."""
+    try:
+        return {"name": path.stem, "problem": "", **_told(json.loads(regular_file.text(path)))}
+    except artifact.FOREIGN as error:  # the folder is the user's
+        return {"name": path.stem, "problem": f"{type(error).__name__}: {error}"}
+
+
+def _told(document: Mapping[str, Any]) -> dict[str, Any]:
+    reference, clips = document["reference"], document["clips"]
+    how = "named" if reference["named"] else "the most typical of a sample"
+    by = features_name(document["features"], document["run"] or "")
+    clock = Path(str(reference["path"])).name
+    rows = []
+    for clip in clips:
+        numbers = (clip["times_as_long"], clip["mean_confidence"])
+        rows.append(
+            (
+                str(clip["video"]),
+                f"{clip['matched_frames']} of {clip['frames']}",
+                f"{clip['start']:.2f} to {clip['end']:.2f}",
+                *("–" if number is None else f"{number:.2f}" for number in numbers),
+                _remarks(clip["doubtful"], clip["mirrored"], clip["repetitions"]),
+            )
+        )
+    return {
+        "about": f"{len(clips)} clips on the timeline of {clock} ({how}), aligned on {by}",
+        "rows": rows,
+        "left_out": [(str(name), str(why)) for name, why in document["left_out"].items()],
+    }
+
+
 def _file(request: Request) -> Response:
     """A file of a timeline, as a download."""
     suffix = _FILES.get(request.path_params["kind"])
@@ -110,12 +143,14 @@ def players_json(studio: Any, result: TimelineResult) -> dict[str, Any]:
         pose = studio.project.read_pose(clip.video.id)[0]
         pose = shown(pose, clip.view)
         rows = np.rint(rows_of_clock(result, clip))
+        doubtful = clip.probability < DOUBTED
+        slow = any(clip is one for one in result.slow)
         clips.append(
             clip_data(studio, clip.video, pose, flipped=clip.mirrored)
             | {
                 "rows": [None if math.isnan(row) else int(row) for row in rows],
-                "remarks": _remarks(result, clip),
-                "doubtful": clip.probability < DOUBTED,
+                "remarks": _remarks(doubtful, clip.mirrored, clip.repetitions, slow),
+                "doubtful": doubtful,
             }
         )
     return {
@@ -125,12 +160,12 @@ def players_json(studio: Any, result: TimelineResult) -> dict[str, Any]:
     }
 
 
-def _remarks(result: TimelineResult, clip: PlacedClip) -> str:
+def _remarks(doubtful: bool, mirrored: bool, repetitions: int, slow: bool = False) -> str:
     said = {
-        "perhaps another movement": clip.probability < DOUBTED,
-        "mirrored": clip.mirrored,
-        "slow motion": any(clip is one for one in result.slow),
-        f"the nearest of {clip.repetitions} repetitions": clip.repetitions > 1,
+        "perhaps another movement": doubtful,
+        "mirrored": mirrored,
+        "slow motion": slow,
+        f"the nearest of {repetitions} repetitions": repetitions > 1,
     }
     return ", ".join(text for text, true in said.items() if true)
 

@@ -65,6 +65,6 @@ def test_a_command_line_that_breaks_a_rule_is_one_sentence(
 
 def test_a_value_that_is_the_default_counts_as_not_given(tmp_path: Path):
     Project.create(tmp_path)
-    line = ["report", "--project", str(tmp_path), "--features"]
-    assert CliRunner().invoke(app, [*line, "auto"]).exit_code == ExitCode.OK
-    assert CliRunner().invoke(app, [*line, "pose"]).exit_code == ExitCode.USAGE
+    line = ["train", "--project", str(tmp_path), "--engine"]
+    assert CliRunner().invoke(app, [*line, "local"]).exit_code == ExitCode.UNUSABLE
+    assert CliRunner().invoke(app, [*line, "ray"]).exit_code == ExitCode.USAGE

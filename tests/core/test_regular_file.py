@@ -24,9 +24,9 @@ from la2ds_cli.poses.subjects import ClipSubjects
 from la2ds_cli.retrieval.frame_table import project_name
 from la2ds_cli.studio import train as studio_train
 from la2ds_cli.studio.anchors import read_anchors
+from la2ds_cli.studio.timeline import told
 from la2ds_cli.training.checkpoint import load_resume, read_weights
 from la2ds_cli.training.train import card_warnings
-from la2ds_cli.views.report import overview
 
 ROOT = Path(__file__).parents[2]
 pytestmark = [
@@ -76,12 +76,8 @@ READERS: dict[str, tuple[Callable[[Project], Any], Any]] = {
         lambda p: artifact.read_document(p.results_dir("agreement") / "base.json"),
         {},
     ),
-    "results/evaluate/table.json": (
-        lambda p: "Error: " in overview.evaluations(p)[0]["problem"],
-        True,
-    ),
     "results/timeline/all.json": (
-        lambda p: "Error: " in overview.timelines(p)[0]["problem"],
+        lambda p: "Error: " in told(p.results_dir("timeline") / "all.json")["problem"],
         True,
     ),
 }

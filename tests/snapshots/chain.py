@@ -116,7 +116,6 @@ def _look(chain: Chain) -> None:
     chain.run("sync", "clip0", "clip1", "--height", "64", *CPU)
     chain.run("plot-embeddings", "clip0", "clip1", *_outs(out, "plot.json"), *CPU)
     chain.run("report", "clip0", "clip1", *CPU)
-    chain.run("report", *CPU)
 
 
 def _outs(folder: Path, *names: str) -> list[str]:

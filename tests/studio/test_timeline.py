@@ -69,6 +69,15 @@ def test_the_players_show_the_same_moment_as_the_video(project: Project) -> None
             assert phases["d"][at] == pytest.approx(phases["b"][row], abs=0.1)
 
 
+def test_a_document_that_is_no_timeline_is_told_in_its_place(project: Project) -> None:
+    folder = project.results_dir("timeline")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "damaged.json").write_text("{}")
+    with asked(project) as client:
+        page = client.get("/timeline", params={"name": "damaged"}).text
+    assert "cannot be shown (KeyError: &#39;reference&#39;)" in page
+
+
 def test_at_most_sixteen_are_shown(tmp_path: Path) -> None:
     project = Project.create(tmp_path / "project")
     names = [f"clip{n:02}" for n in range(20)]
@@ -95,6 +104,8 @@ def test_a_command_makes_it_and_its_video(project: Project) -> None:
         page = client.get("/timeline").text  # the newest
         assert f'data-name="{name}"' in page
         assert "Grid video" not in page
+        assert f"/timeline/file/{name}/figure" in page
+        assert page.count('<th scope="row">') == 3
         table = client.get(f"/timeline/file/{name}/table")
         assert table.text.startswith("clip,frame,seconds,position")
         assert client.get(f"/timeline/file/{name}/figure").content[:4] == b"\x89PNG"

@@ -122,8 +122,7 @@ def open_page(browser: Any) -> Iterator[Callable[..., Opened]]:
             ),
         )
         page.goto(address)
-        if "index" not in path.name:
-            opened.wait_for("document.body.dataset.ready === 'true'")
+        opened.wait_for("document.body.dataset.ready === 'true'")
         return opened
 
     yield call
