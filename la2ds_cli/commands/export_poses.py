@@ -7,7 +7,7 @@ import typer
 from la2ds_cli.commands.options import Exported, Here, argument
 from la2ds_cli.commands.projects import show_batch
 
-_FORMATS = "coco-json, openpose-json, wide-csv, dlc-csv, trc, trc-3d, sleap, movement, or a dotted "
+_FORMATS = "coco-json, openpose-json, wide-csv, dlc-csv, trc, trc-3d, sleap, or a dotted "
 
 
 def export_poses(

@@ -66,11 +66,6 @@ def ikea_asm(
         "keypoint_rcnn_ft",
     ),
     camera: str = option("NAME", "dev1, dev2 or dev3, the annotated one.", "dev3"),
-    person: str = option(
-        "score|centre|clip",
-        "Which of several people: best scored, most central, or chosen over the whole clip.",
-        "score",
-    ),
     fps: float = option("N", "Frames per second.", 30.0, min=0.001, max=1e6),
     *,
     here: Here,
@@ -80,8 +75,7 @@ def ikea_asm(
     \b
       la2ds import ikea-asm ikea_asm --furniture kallax_shelf_drawer
 
-    Creates the project if there is none. Actions come from gt_segments.json or, if it does not
-    exist, from ikea_annotation_db_full and the lists in indexing_files.
+    Creates the project if there is none. Actions come from gt_segments.json.
     """
     from la2ds_cli.formats.ikea_asm import import_ikea_asm
 
@@ -94,7 +88,6 @@ def ikea_asm(
             furniture=furniture,
             camera=camera,
             poses=poses,
-            person=person,
             fps=fps,
         ),
     )

@@ -57,7 +57,7 @@ POSE_FILES = {
         "found/ --fps 25 --skeleton halpe26 --project swings",
     ),
     "ultralytics": (
-        "Pose results of Ultralytics: JSON, or txt label files.",
+        "Pose results of Ultralytics: the txt files of save_txt.",
         "",
         "labels/ --video anna.mp4 --project swings",
     ),

@@ -3,14 +3,14 @@
 Layout: `Kallax_Shelf_Drawer/<scan>/dev3/pose2d/000000.json`, ground truth for about one frame in a
 hundred and only for dev3; `<scan>/dev1..3/predictions/pose2d/<network>/`, one file
 `scan_video_000000000000_keypoints.json` for each frame; next to the furniture or in indexing_files/
-are the lists train_cross_env.txt and test_cross_env.txt, and the actions as gt_segments.json or as
-ikea_annotation_db_full. The layout is that of the data set's own loaders.
+are the lists train_cross_env.txt and test_cross_env.txt, and the actions as gt_segments.json. The
+layout is that of the data set's own loaders.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,6 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.core.types import FloatArray
 from la2ds_cli.formats.checks import (
     FramesError,
     JointsError,
@@ -37,19 +36,16 @@ from la2ds_cli.formats.checks import (
     shown,
 )
 from la2ds_cli.formats.file_clip import FileClip, ImportOptions, Person, missing_where_zero, no_box
-from la2ds_cli.formats.ikea_labels import ANNOTATED, read_labels, read_splits, split_of
+from la2ds_cli.formats.ikea_labels import phases_of, read_labels, read_splits, split_of
 from la2ds_cli.formats.importing import PoseFormat, import_files
 from la2ds_cli.formats.joints import JointOrder, plain
 from la2ds_cli.video.media_files import natural_order
 
 FPS = 30.0  # that of the paper (LA2DS, Table 9); the files hold no times
-CAMERAS = ("dev1", "dev2", "dev3")
+CAMERAS = ("dev1", "dev2", "dev3")  # the last is annotated
 GROUND_TRUTH = "ground-truth"
 NETWORK = "keypoint_rcnn_ft"
-RULES = ("score", "centre", "clip")
 _SIZE = (1920, 1080)
-_CENTRE = np.array([960.0, 540.0])
-_LEAST_AREA = 20000.0  # square pixels: smaller people stand in the background or are children
 _CERTAIN = 3  # the highest confidence of the ground truth
 _FRAME = re.compile(r"(?:.*_)?(\d+)_keypoints\.json", re.IGNORECASE)
 _SKELETONS = {17: "coco17", 25: "body25"}
@@ -60,44 +56,39 @@ def import_ikea_asm(
     project: Project,
     root: Path,
     furniture: str | None = None,
-    camera: str = ANNOTATED,
+    camera: str = CAMERAS[-1],
     poses: str = NETWORK,
-    person: str = "score",
     fps: float = FPS,
     progress: Progress | None = None,
 ) -> list[ItemResult]:
     """Import the scans `root`/furniture/scan as seen by a camera, without pictures.
 
     poses: a folder of predictions/pose2d (17 joints: coco17, 25: body25), or `ground-truth`, of
-    which only the annotated frames become rows. person: which of several people in a frame is
-    taken, by the rules of the data set's code: `score`, the one with the highest mean score;
-    `centre`, the one nearest to the middle of the frame among those of at least 20000 square
-    pixels, else the nearest; `clip` tracks everybody and chooses one for the entire clip, as for
-    other formats. furniture: import only scans of it, in any spelling.
+    which only the annotated frames become rows. Of several people in a frame, the one with the
+    highest mean score is taken, as by the data set's code. furniture: import only scans of it, in
+    any spelling.
 
     The split is that of the lists (of gt_segments.json without lists); the phases are the actions
-    of gt_segments.json except `NA`, or those of ikea_annotation_db_full without gt_segments.json.
-    Raises UserError if the folder does not exist (exit 3), for unknown furniture, camera or rule
-    (exit 2), and if a list cannot be read (exit 3 or 5).
+    of gt_segments.json except `NA`. Raises UserError if the folder does not exist (exit 3), for
+    unknown furniture or camera (exit 2), and if a list cannot be read (exit 3 or 5).
     """
     progress = progress or Progress()
     _check("camera", camera, CAMERAS)
-    _check("rule", person, RULES)
     truth = poses == GROUND_TRUTH
     folders = _scan_folders(root, camera, "pose2d" if truth else f"predictions/pose2d/{poses}")
     if furniture is not None:
         folders = _of_furniture(folders, furniture)
     splits = read_splits(root)
-    labels = read_labels(root, camera, folders, progress)
+    labels = read_labels(root, progress)
     _note_missing(root, camera, folders, splits, furniture, progress)
-    if not splits and not labels.segments:
+    if not splits and not labels:
         progress.note("there is no train_cross_env.txt or test_cross_env.txt: no clip gets a split")
     scans = {root / scan: scan for scan in folders}
 
     def read(path: Path, _: ImportOptions) -> list[FileClip]:
         scan = scans[path]
         folder = folders[scan]
-        people, joints = _ground_truth(folder) if truth else _predictions(folder, _rule(person))
+        people, joints = _ground_truth(folder) if truth else _predictions(folder)
         return [
             FileClip(
                 name=path.name,
@@ -111,8 +102,8 @@ def import_ikea_asm(
                 size=_SIZE,
                 sources=(folder,),
                 split=split_of(scan, splits, labels),
-                phases=tuple(labels.phases(scan)),
-                settings={"poses": poses, "rate": fps} | ({} if truth else {"person": person}),
+                phases=tuple(phases_of(scan, labels)),
+                settings={"poses": poses, "rate": fps},
             )
         ]
 
@@ -178,41 +169,12 @@ def _note_missing(
         progress.note(f"scans in no list, which get no split: {unlisted}")
 
 
-Rule = Callable[[list[Person]], list[Person]]
-
-
-def _rule(name: str) -> Rule:
-    """The function that picks the people of a frame who are imported."""
-    if name == "clip":
-        return lambda people: people
-    choose = _best_scored if name == "score" else _most_central
-    return lambda people: [choose(people)] if people else []
-
-
 def _best_scored(people: list[Person]) -> Person:
+    """The person that the data set's code takes."""
     return max(people, key=lambda person: float(np.mean(np.nan_to_num(person.score))))
 
 
-def _most_central(people: list[Person]) -> Person:
-    """The most central person of sufficient area, else the most central of all.
-
-    The data set's code takes the last person if all are too small, against its own comment.
-    """
-    boxes = [_box(person) for person in people]
-    distance = [float(np.linalg.norm((box[:2] + box[2:]) / 2 - _CENTRE)) for box in boxes]
-    large = [float(np.prod(box[2:] - box[:2])) >= _LEAST_AREA for box in boxes]
-    usable = [n for n in range(len(people)) if large[n] or not any(large)]
-    return people[min(usable, key=lambda n: distance[n])]
-
-
-def _box(person: Person) -> FloatArray:
-    if np.isfinite(person.box).all():
-        return person.box
-    seen = person.xy[np.isfinite(person.xy).all(axis=1)]
-    return np.concatenate([seen.min(axis=0), seen.max(axis=0)])
-
-
-def _predictions(folder: Path, rule: Rule) -> tuple[dict[int, Sequence[Person]], int]:
+def _predictions(folder: Path) -> tuple[dict[int, Sequence[Person]], int]:
     """People of each frame, and the number of their joints."""
     people: dict[int, Sequence[Person]] = {}
     joints = 0
@@ -232,7 +194,8 @@ def _predictions(folder: Path, rule: Rule) -> tuple[dict[int, Sequence[Person]],
             raise type(error)(f"{path.name}: {error}", error.hint) from error
         joints = next(iter(counts), joints)
         # In a frame without a person all numbers are 0.
-        people[frame] = rule([p for p in persons if np.isfinite(p.xy).any()])
+        seen = [person for person in persons if np.isfinite(person.xy).any()]
+        people[frame] = [_best_scored(seen)] if seen else []
     if not people:
         raise PoseFileError("it contains no scan_video_000000000000_keypoints.json")
     if not joints:

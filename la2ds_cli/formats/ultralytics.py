@@ -1,12 +1,10 @@
-"""Ultralytics pose results: JSON of `Results.to_json()` per frame, or txt files of `save_txt`."""
+"""Ultralytics pose results: the txt files of `save_txt`."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,16 +18,10 @@ from la2ds_cli.formats.checks import (
     FramesError,
     JointsError,
     PoseFileError,
-    entry,
     frame_number,
-    mapping,
-    number,
-    numbers,
-    read_json,
     read_text,
-    sequence,
 )
-from la2ds_cli.formats.file_clip import FileClip, ImportOptions, Person, no_box
+from la2ds_cli.formats.file_clip import FileClip, ImportOptions, Person
 from la2ds_cli.formats.importing import PoseFormat, import_files
 from la2ds_cli.formats.joints import WHOLEBODY_JOINTS, joint_order
 from la2ds_cli.video.media_files import natural_order
@@ -44,22 +36,15 @@ def import_ultralytics(
     options: ImportOptions | None = None,
     progress: Progress | None = None,
 ) -> list[ItemResult]:
-    """Import a .json file or folder of them, or a `labels` folder of NAME_N.txt files.
+    """Import a `labels` folder of NAME_N.txt files, or all such folders in `root`.
 
-    JSON: a list with one entry per frame, each the list that Results.to_json() gives (or its text),
-    normalised or in pixels. txt: `class x y w h`, then x y (score) of each joint, then the
-    confidence and the identity if they were saved, as shares of the frame; frames count from 1.
-    Reads boxes, confidence, keypoints and track_id. A joint at (0, 0) is missing. Drops masks, and
-    objects other than class 0. The joints are those of --skeleton, else COCO's.
+    Lines are `class x y w h`, then x y (score) of each joint, then the confidence and the identity
+    if they were saved, as shares of the frame; frames count from 1. A joint at (0, 0) is missing.
+    Drops objects other than class 0. The joints are those of --skeleton, else COCO's.
     """
-    if root.is_dir() and not any(root.rglob("*.json")):
-        folders = _label_folders(root)
-        pose_format = PoseFormat("ultralytics", (".txt",), read_labels)
-        return import_files(
-            project, root, pose_format, options or ImportOptions(), progress, folders
-        )
-    pose_format = PoseFormat("ultralytics", (".json",), read_clips)
-    return import_files(project, root, pose_format, options or ImportOptions(), progress)
+    folders = _label_folders(root)
+    pose_format = PoseFormat("ultralytics", (".txt",), read_labels)
+    return import_files(project, root, pose_format, options or ImportOptions(), progress, folders)
 
 
 def _label_folders(root: Path) -> list[Path]:
@@ -67,78 +52,14 @@ def _label_folders(root: Path) -> list[Path]:
     if not folders:
         raise UserError(
             f"there are no results of Ultralytics in {root}",
-            hint="name a .json file, or the folder 'labels' with its NAME_1.txt, NAME_2.txt, ...",
+            hint="name the folder 'labels' with its NAME_1.txt, NAME_2.txt, ... (save_txt=True)",
             exit_code=ExitCode.UNREADABLE,
         )
     return [Path(name) for name in natural_order(str(folder) for folder in folders)]
 
 
-def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
-    """The clip of one JSON file; raises PoseFileError."""
-    frames = sequence(read_json(path), "the list of frames")
-    if frames and all(isinstance(item, dict) for item in frames):
-        raise PoseFileError(
-            "it has the people of one image, not one list for each frame",
-            "collect the frames: [json.loads(r.to_json()) for r in model(video, stream=True)]",
-        )
-    people: dict[int, Sequence[Person]] = {}
-    for t, value in enumerate(frames):
-        try:
-            items = json.loads(value) if isinstance(value, str) else value
-        except (ValueError, RecursionError) as error:
-            raise PoseFileError(f"a frame is text that is not JSON: {error}") from error
-        items = sequence(items, f"frame {t}")
-        persons = [_person(item, f"frame {t}, person {n}") for n, item in enumerate(items)]
-        people[t] = [person for person in persons if person is not None]
-    return [_clip(path.stem, path, people, options, complete=True, first=0)]
-
-
-def _person(value: Any, where: str) -> Person | None:
-    item = mapping(value, where)
-    if item.get("class", 0) != 0:
-        return None
-    keypoints = mapping(entry(item, "keypoints", where), f"the keypoints of {where}")
-    x = numbers(entry(keypoints, "x", where), f"the x of {where}")
-    y = numbers(entry(keypoints, "y", where), f"the y of {where}", len(x))
-    visible = keypoints.get("visible")
-    score = (
-        np.ones(len(x)) if visible is None else numbers(visible, f"the score of {where}", len(x))
-    )
-    box = mapping(item["box"], f"the box of {where}") if item.get("box") else {}
-    corners = [box.get(name) for name in ("x1", "y1", "x2", "y2")]
-    confidence, track = item.get("confidence"), item.get("track_id")
-    return Person(
-        _seen(np.column_stack([x, y])),
-        score,
-        numbers(corners, f"the box of {where}") if box else no_box(),
-        None if confidence is None else number(confidence, f"the confidence of {where}"),
-        None if track is None else str(track)[:200],
-    )
-
-
 def _seen(xy: FloatArray) -> FloatArray:
     return np.where((xy == _UNSEEN).all(axis=1)[:, None], np.nan, xy)
-
-
-def _clip(
-    name: str,
-    path: Path,
-    people: dict[int, Sequence[Person]],
-    options: ImportOptions,
-    *,
-    complete: bool,
-    first: int,
-) -> FileClip:
-    persons = [person for frame in people.values() for person in frame]
-    counts = sorted({len(person.xy) for person in persons})
-    if not counts:
-        raise PoseFileError("none of its frames has a person")
-    if len(counts) > 1:
-        raise JointsError(f"its people have different numbers of joints: {counts[:5]}")
-    order = joint_order(None, counts[0], options.skeleton, options.renamed)
-    largest = max(float(np.nanmax(p.xy, initial=0.0)) for p in persons)
-    unit = 0 < largest <= 2  # shares of the frame: no person in pixels is within 2 of its corner
-    return FileClip(name, path, people, order, complete=complete, first=first, unit=unit)
 
 
 def read_labels(folder: Path, options: ImportOptions) -> list[FileClip]:
@@ -151,10 +72,14 @@ def read_labels(folder: Path, options: ImportOptions) -> list[FileClip]:
             if frame in frames:
                 raise FramesError(f"frame {frame} appears twice: {path.name}")
             frames[frame] = path
-    return [
-        _clip(name, folder, _label_people(frames, options), options, complete=False, first=1)
-        for name, frames in clips.items()
-    ]
+    return [_clip(name, folder, frames, options) for name, frames in clips.items()]
+
+
+def _clip(name: str, folder: Path, paths: dict[int, Path], options: ImportOptions) -> FileClip:
+    people = _label_people(paths, options)
+    joints = next(len(person.xy) for frame in people.values() for person in frame)
+    order = joint_order(None, joints, options.skeleton, options.renamed)
+    return FileClip(name, folder, people, order, complete=False, first=1, unit=True)
 
 
 def _label_people(paths: dict[int, Path], options: ImportOptions) -> dict[int, Sequence[Person]]:

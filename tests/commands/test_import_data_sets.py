@@ -119,7 +119,6 @@ def test_one_bad_clip_does_not_end_the_batch(tmp_path: Path):
 def test_options_that_make_no_sense(tmp_path: Path):
     known = write_all(tmp_path)
     for name, more, said in (
-        ("ikea-asm", ["--person", "largest"], "there is no rule 'largest'"),
         ("ikea-asm", ["--camera", "dev9"], "there is no camera 'dev9'"),
         ("ikea-asm", ["--fps", "0"], "--fps"),
         ("h2o", ["--camera", "cam9"], "H2O has no camera 'cam9'"),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -119,67 +117,6 @@ def write_segments(
         for scan, segments in scans.items()
     }
     return write_json(root / "gt_segments.json", {"version": "VERSION 1.3", "database": database})
-
-
-IKEA_ACTIONS = {  # name -> numbers of action and object, in the order of the lists
-    "spin leg": (4, 2),
-    "pick up panel": (0, 7),
-    "flip table": (3, 11),
-}
-
-
-def write_ikea_lists(root: Path, actions: Mapping[str, tuple[int, int]] = IKEA_ACTIONS) -> Path:
-    folder = root / "indexing_files"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "atomic_action_list.txt").write_text("".join(f"{name}\n" for name in actions))
-    (folder / "action_object_relation_list.txt").write_text(
-        "".join(f"{action} {thing}\n" for action, thing in actions.values())
-    )
-    return folder
-
-
-def write_ikea_database(
-    root: Path,
-    scans: Mapping[str, Sequence[tuple[Any, Any, Any, Any]]],
-    frames: Any = 8,
-    cameras: Sequence[str] = ("dev3",),
-) -> Path:
-    """ikea_annotation_db_full; scan -> rows of action, object, first frame, frame after the last.
-
-    Of `cameras` only those are annotated; there is a row for each of the three.
-    """
-    root.mkdir(parents=True, exist_ok=True)
-    path = root / "ikea_annotation_db_full"
-    path.unlink(missing_ok=True)
-    with closing(sqlite3.connect(path)) as database:
-        database.execute(
-            "CREATE TABLE videos (id INTEGER PRIMARY KEY, video_path TEXT, camera TEXT, "
-            "annotated INTEGER, nframes INTEGER, video_name TEXT, furniture TEXT)"
-        )
-        database.execute(
-            "CREATE TABLE annotations (id INTEGER PRIMARY KEY, video_id INTEGER, "
-            "atomic_action_id INTEGER, object_id INTEGER, starting_frame INTEGER, "
-            "ending_frame INTEGER)"
-        )
-        # Annotators work on one clip and another in turn, so that rows of a video are not together.
-        rows = []
-        for scan, spans in scans.items():
-            furniture, name = scan.split("/")
-            for camera in ("dev1", "dev2", "dev3"):
-                cursor = database.execute(
-                    "INSERT INTO videos (video_path, camera, annotated, nframes, video_name, "
-                    "furniture) VALUES (?, ?, ?, ?, ?, ?)",
-                    (f"{scan}/{camera}/images", camera, camera in cameras, frames, name, furniture),
-                )
-                if camera in cameras:
-                    rows += [(n, (cursor.lastrowid, *span)) for n, span in enumerate(spans)]
-        database.executemany(
-            "INSERT INTO annotations (video_id, atomic_action_id, object_id, starting_frame, "
-            "ending_frame) VALUES (?, ?, ?, ?, ?)",
-            [row for _, row in sorted(rows, key=lambda row: row[0])],
-        )
-        database.commit()
-    return path
 
 
 def write_records(path: Path, records: Any) -> Path:

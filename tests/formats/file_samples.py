@@ -91,22 +91,6 @@ def mmpose_frames(frames: int = 6) -> list[dict[str, Any]]:
     return [{"frame_id": t, "instances": [mmpose_instance(joints(t))]} for t in range(frames)]
 
 
-def ultralytics_person(xy: np.ndarray, **more: Any) -> dict[str, Any]:
-    (x1, y1), (x2, y2) = xy.min(axis=0) - 5, xy.max(axis=0) + 5
-    return {
-        "name": "person",
-        "class": 0,
-        "confidence": 0.9,
-        "box": {"x1": float(x1), "y1": float(y1), "x2": float(x2), "y2": float(y2)},
-        "keypoints": {
-            "x": xy[:, 0].tolist(),
-            "y": xy[:, 1].tolist(),
-            "visible": [0.75] * len(xy),
-        },
-        **more,
-    }
-
-
 def write_labels(
     folder: Path, frames: int = 6, size: tuple[int, int] = (640, 480), ending: str = ""
 ) -> Path:

@@ -23,7 +23,6 @@ from tests.formats.file_samples import (
     joints,
     mmpose_frames,
     openpose_frame,
-    ultralytics_person,
     write_json,
     write_labels,
     write_openpose,
@@ -86,10 +85,6 @@ DOCUMENTS: dict[str, tuple[str, Callable[[], Any]]] = {
             "meta_info": {"keypoint_id2name": dict(enumerate(get_skeleton("coco17").joints))},
             "instance_info": mmpose_frames(),
         },
-    ),
-    "ultralytics": (
-        "ultralytics",
-        lambda: [[ultralytics_person(joints(t), track_id=1)] for t in range(6)],
     ),
 }
 
@@ -169,7 +164,7 @@ def test_cells_of_the_wrong_kind_and_damaged_bytes(name: str, tmp_path: Path):
         (b"[1, 2]", "should be"),
     ],
 )
-@pytest.mark.parametrize("name", ["coco_json", "mmpose_json", "ultralytics"])
+@pytest.mark.parametrize("name", ["coco_json", "mmpose_json"])
 def test_what_is_no_document_of_the_format(name: str, content: bytes, said: str, tmp_path: Path):
     path = tmp_path / "a.json"
     path.write_bytes(content)

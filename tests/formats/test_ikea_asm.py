@@ -109,58 +109,16 @@ def test_a_frame_without_a_person_is_all_zeros_in_the_files(root: Path, project:
     assert np.isfinite(pose.xy[[0, 1, 3, 5]]).all()
 
 
-def people_of_rules() -> dict[str, np.ndarray]:
-    """The best scored stands at the side, a child in the middle, the assembler beside it."""
-    return {
-        "side": joints(0, at=100, scale=5),
-        "child": joints(0, at=950)
-        + np.array([0, 400]),  # 30 x 80 pixels around the middle of the frame
-        "assembler": joints(0, at=1000, scale=5) + np.array([0, 200]),
-    }
-
-
-@pytest.mark.parametrize(("rule", "expected"), [("score", "side"), ("centre", "assembler")])
-def test_rules_for_several_people(root: Path, project: Project, rule: str, expected: str):
-    people = people_of_rules()
-    scores = {"side": 0.9, "child": 0.8, "assembler": 0.7}
+def test_of_several_people_the_best_scored_is_taken(root: Path, project: Project):
+    """In every frame anew, as the data set's code does."""
     for t in range(8):
-        found = [rcnn_person(xy, scores[name]) for name, xy in people.items()]
-        write_ikea_frame(folder_of(root), t, found)
-    import_ikea_asm(project, root, furniture="kallax_shelf_drawer", person=rule)
-    np.testing.assert_allclose(first_pose(project).xy[0], people[expected])
-
-
-def test_the_nearest_counts_where_all_people_are_small(root: Path, project: Project):
-    small = {"far": joints(0, at=100), "near": joints(0, at=950) + np.array([0, 400])}
-    for names in (("far", "near"), ("near", "far")):
-        write_ikea_frame(folder_of(root), 0, [rcnn_person(small[name]) for name in names])
-        import_ikea_asm(project, root, person="centre")
-        np.testing.assert_allclose(first_pose(project).xy[0], small["near"])
-
-
-def test_a_box_is_made_of_the_joints_where_openpose_gives_none(root: Path, project: Project):
-    people = people_of_rules()
-    write_ikea_frame(
-        folder_of(root), 0, [ikea_person(people["side"]), ikea_person(people["assembler"])]
-    )
-    import_ikea_asm(project, root, person="centre")
-    np.testing.assert_allclose(first_pose(project).xy[0], people["assembler"])
-
-
-def test_people_may_be_followed_over_the_clip(root: Path, project: Project):
-    """A frame in which the bystander scores best does not change the subject."""
-    for t in range(8):
-        main = joints(t, at=900, scale=5) + np.array([0, 300])
-        other = joints(0, at=100, scale=3) + np.array([0, 600])
+        main, other = joints(t, at=900, scale=5), joints(0, at=100, scale=3)
         best = 0.95 if t == 4 else 0.3
         write_ikea_frame(folder_of(root), t, [rcnn_person(other, best), rcnn_person(main, 0.8)])
-    import_ikea_asm(project, root, person="score")
-    assert first_pose(project).xy[4, 0, 0] == pytest.approx(100)
-    import_ikea_asm(project, root, person="clip")
-    assert len(project.videos()) == 3  # other poses of the same clip
+    import_ikea_asm(project, root)
     pose = first_pose(project)
-    np.testing.assert_allclose(pose.xy[4], joints(4, at=900, scale=5) + np.array([0, 300]))
-    assert pose.info["people"] == 2
+    np.testing.assert_allclose(pose.xy[4], joints(0, at=100, scale=3))
+    np.testing.assert_allclose(pose.xy[5], joints(5, at=900, scale=5))
 
 
 def test_ground_truth_has_the_annotated_frames_only(root: Path, project: Project):
@@ -184,14 +142,13 @@ def test_other_cameras_and_rates(root: Path, project: Project):
     assert (pose.fps, pose.time[5]) == (25, pytest.approx(0.2))
 
 
-def test_a_second_import_is_cached_and_another_rule_is_not(root: Path, project: Project):
+def test_a_second_import_is_cached_and_another_rate_is_not(root: Path, project: Project):
     import_ikea_asm(project, root)
     table = (project.root / "videos.csv").read_text()
     assert {r.status for r in import_ikea_asm(project, root)} == {"cached"}
     assert (project.root / "videos.csv").read_text() == table
-    assert {r.status for r in import_ikea_asm(project, root, person="centre")} == {"ok"}
-    assert len(project.videos()) == 3
     assert {r.status for r in import_ikea_asm(project, root, fps=25)} == {"ok"}
+    assert len(project.videos()) == 3
 
 
 def test_lists_in_indexing_files_and_subsets_where_there_are_none(root: Path, project: Project):
@@ -219,9 +176,7 @@ def test_without_labels_there_are_no_phases_and_that_is_said(root: Path, project
     (root / "gt_segments.json").unlink()
     notes = Notes()
     import_ikea_asm(project, root, progress=notes)
-    assert notes.lines == [
-        "there is no gt_segments.json and no ikea_annotation_db_full: no clip gets phases"
-    ]
+    assert notes.lines == ["there is no gt_segments.json: no clip gets phases"]
     assert project.phases() == {}
 
 
@@ -329,9 +284,6 @@ def test_folders_and_names_that_are_not_there(root: Path, project: Project, tmp_
     assert caught.value.exit_code == ExitCode.UNREADABLE
     with pytest.raises(UserError, match="no camera 'dev4'"):
         import_ikea_asm(project, root, camera="dev4")
-    with pytest.raises(UserError, match="no rule 'center'") as caught:
-        import_ikea_asm(project, root, person="center")
-    assert "did you mean 'centre'" in caught.value.hint
     with pytest.raises(UserError, match="there is no <furniture>") as caught:
         import_ikea_asm(project, tmp_path / "elsewhere")
     assert "name the folder that holds Kallax_Shelf_Drawer" in caught.value.hint

@@ -84,9 +84,8 @@ def assert_same(back: PoseSequence, pose: PoseSequence, kept: Kept) -> None:
 
 
 def test_every_exporter_has_an_importer_of_its_name():
-    """But trc_3d, which `import trc` reads (test_joints_in_space.py), and movement, which only its
-    own package reads (test_movement.py)."""
-    assert pairs() == sorted(set(exporter_names()) - {"movement", "trc_3d"}) == sorted(KEPT)
+    """But trc_3d, which `import trc` reads (test_joints_in_space.py)."""
+    assert pairs() == sorted(set(exporter_names()) - {"trc_3d"}) == sorted(KEPT)
 
 
 @pytest.mark.parametrize("name", pairs())

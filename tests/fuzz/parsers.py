@@ -329,30 +329,6 @@ def _yolo(folder: Path) -> Parser:
 # --- lists and labels of data sets ---------------------------------------------------------------
 
 
-def _ikea_actions(inner: str, mutate: Mutate = of_bytes) -> Any:
-    """A file of those that hold the actions of IKEA ASM."""
-
-    def maker(folder: Path) -> Parser:
-        from la2ds_cli.formats.ikea_labels import action_names, read_actions
-
-        root = folder / "ikea"
-        lists = sets.write_ikea_lists(root)
-        database = sets.write_ikea_database(root, {"shelf/a": [(4, 2, 0, 3), (0, 7, 3, 6)]})
-        target = root / inner
-        seed = target.read_bytes()
-        names = [lists / f"{name}_list.txt" for name in ("atomic_action", "action_object_relation")]
-
-        def parse(path: Path) -> None:
-            shutil.copyfile(path, target)
-            for phases in read_actions(database, action_names(*names), "dev3").values():
-                if isinstance(phases, Exception):
-                    raise phases
-
-        return Parser("input", seed, parse, mutate)
-
-    return maker
-
-
 def _ikea_segments(root: Path) -> None:
     sets.write_ikea(root, "shelf/0001_a", frames=4)
     sets.write_segments(root, {"shelf/0001_a": [("spin leg", 0, 2), ("flip table", 2, 4)]})
@@ -562,13 +538,7 @@ MAKERS: dict[str, Callable[[Path], Parser]] = {
     "coco": _imported("coco-json", "a.json", of_json, _json(samples.coco_document)),
     "coco results": _imported("coco-json", "a.json", of_json, _json(samples.coco_results)),
     "mmpose": _imported("mmpose-json", "a.json", of_json, _json(samples.mmpose_frames)),
-    "ultralytics": _imported(
-        "ultralytics",
-        "a.json",
-        of_json,
-        _json(lambda: [[samples.ultralytics_person(samples.joints(t))] for t in range(3)]),
-    ),
-    "ultralytics text": _in_folder(
+    "ultralytics": _in_folder(
         "ultralytics", "walk_3.txt", of_bytes, lambda root: samples.write_labels(root)
     ),
     "openpose": _in_folder(
@@ -612,9 +582,6 @@ MAKERS: dict[str, Callable[[Path], Parser]] = {
     "ikea segments": _in_folder(
         "ikea-asm", "gt_segments.json", of_json, _ikea_segments, progress=None
     ),
-    "ikea database": _ikea_actions("ikea_annotation_db_full"),
-    "ikea actions": _ikea_actions("indexing_files/atomic_action_list.txt"),
-    "ikea pairs": _ikea_actions("indexing_files/action_object_relation_list.txt"),
     "openmmlab weights": _openmmlab,
     "openmmlab weights of old": _openmmlab_old,
     "yolo checkpoint": _yolo,
