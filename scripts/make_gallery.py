@@ -23,8 +23,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from la2ds_cli.core.annotations import Annotation, Moment, drawing_value
+from la2ds_cli.core.clip import family
 from la2ds_cli.core.corrections import Correction, reading_of, turning_of, write_corrections
-from la2ds_cli.core.drawings import checked_drawing, write_drawings
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.demo import clips
@@ -139,13 +140,11 @@ def draw_on_pair(project: Project) -> None:
     names = get_skeleton(first.skeleton).joints
     leg = [first.xy[40, names.index(joint)] for joint in ("left_hip", "left_knee", "left_ankle")]
     x, y = second.xy[len(second) // 3, names.index("nose")]
-    turned = turning_of(first.info), turning_of(second.info)
-    drawings = [
-        (ids[0], checked_drawing("angle", leg, turned[0])),
-        (ids[1], checked_drawing("line", [(x, y), (x, second.size[1] - 1)], turned[1])),
-    ]
-    with project.tables():
-        write_drawings(project.drawings_path, drawings)
+    a, b = (Moment(file, int(person)) for file, person in map(family, ids))
+    plumb = drawing_value("line", [(x, y), (x, second.size[1] - 1)])
+    knee = Annotation("angle", a, None, drawing_value("angle", leg), turning_of(first.info))
+    head = Annotation("line", b, None, plumb, turning_of(second.info))
+    project.change_annotations([], [knee, head])
 
 
 def change(project: Project) -> None:
@@ -172,7 +171,7 @@ def studio_pictures(project: Path, wanted: list[str]) -> None:
     """Pages of the studio, after a first search and with all clips of the project on a timeline."""
     run(project, ("retrieve", "--query", A, "--out", "{out}.json"), project / "results" / "gallery")
     run(project, ("timeline",), project)
-    if "studio-pair" in wanted and not Project.open(project).drawings_path.exists():
+    if "studio-pair" in wanted and not Project.open(project).annotations_path.exists():
         draw_on_pair(Project.open(project))
     if pages := [name for name in wanted if name in STUDIO]:
         serve(project, pages)

@@ -16,6 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from la2ds_cli.core import artifact, regular_file
+from la2ds_cli.core.annotations import (
+    Annotation,
+    changed,
+    read_annotations,
+    write_annotations,
+)
 from la2ds_cli.core.clip import (
     VIDEO_COLUMNS,
     Video,
@@ -356,6 +362,24 @@ class Project(ProjectFolder):
             ) from error
         except artifact.ArtifactError as error:
             raise _damaged(str(error)) from error
+
+    # --- annotations.csv -----------------------------------------------------------------
+
+    def annotations(self) -> list[Annotation]:
+        """The rows of annotations.csv; none without the file. Raises UserError (exit 5) that names
+        an unreadable line."""
+        return read_annotations(self.annotations_path)
+
+    def change_annotations(
+        self,
+        gone: Collection[Annotation],
+        new: Sequence[Annotation],
+    ) -> None:
+        """Put rows in the place of others; all that has been set meanwhile stays. Raises UserError
+        as `annotations`, and (exit 7) if the table cannot be written."""
+        with self.tables():
+            rows = changed(self.annotations(), gone, new)
+            write_annotations(self.annotations_path, rows)
 
     # --- phases.csv ----------------------------------------------------------------------
 

@@ -1,8 +1,8 @@
 """The folder of a project: where everything lies in it, and who may write to it.
 
-project.toml · videos.csv · phases.csv · subjects.csv · anchors.csv · notes.csv · drawings.csv ·
-corrections.csv · store-name.txt · aside/ · poses/ · heatmaps/ · features/ · film/ ·
-checkpoints/<run>/ · embeddings/<run>/ · index/ · results/{align,retrieve,evaluate,...}/ · logs/
+project.toml · videos.csv · phases.csv · subjects.csv · annotations.csv · corrections.csv ·
+store-name.txt · aside/ · poses/ · heatmaps/ · features/ · film/ · checkpoints/<run>/ ·
+embeddings/<run>/ · index/ · results/{align,retrieve,evaluate,...}/ · logs/
 (docs/file-formats.md)
 """
 
@@ -54,8 +54,8 @@ class ProjectFolder:
     @contextmanager
     def tables(self, wait: float = TABLES_WAIT) -> Iterator[None]:
         """Exclusive use of the tables that people and commands change (videos.csv, phases.csv,
-        subjects.csv, anchors.csv, notes.csv, drawings.csv, corrections.csv, `aside`), only while
-        one is read, changed and written.
+        subjects.csv, annotations.csv, corrections.csv, `aside`), only while one is read, changed
+        and written.
 
         A command that holds `lock` for hours takes this lock only for moments, so that people can
         label and mark clips meanwhile. It can be taken again inside. Raises UserError (exit 5) as
@@ -196,19 +196,9 @@ class ProjectFolder:
         return self.root / "phases.csv"
 
     @property
-    def anchors_path(self) -> Path:
-        """Moments of two clips that a person has matched; see studio/anchors.py."""
-        return self.root / "anchors.csv"
-
-    @property
-    def notes_path(self) -> Path:
-        """A person's notes on moments of two clips; see core/notes.py."""
-        return self.root / "notes.csv"
-
-    @property
-    def drawings_path(self) -> Path:
-        """Lines and angles that a person has drawn on clips; see core/drawings.py."""
-        return self.root / "drawings.csv"
+    def annotations_path(self) -> Path:
+        """What a person has set for moments of files; see core/annotations.py."""
+        return self.root / "annotations.csv"
 
     @property
     def corrections_path(self) -> Path:

@@ -1,10 +1,10 @@
-"""Labels, anchors, corrections, notes and drawings follow their clip when it is read differently.
+"""Labels and corrections follow their clip when it is read differently.
 
-All but drawings name frames of a clip's file. A clip that is trimmed or split gets another id, so
-they are given the id of the clip that shows their frames now, and drawings those of all clips of
-the same person. What no clip shows any more is kept in the project's folder `aside` under its old
-id, and comes back when a clip shows the frames again. So is what contradicts that which people have
-set for the new clip itself, since it may have been a clip of the project before.
+They name frames of a clip's file. A clip that is trimmed or split gets another id, so they are
+given the id of the clip that shows their frames now. What no clip shows any more is kept in the
+project's folder `aside` under its old id, and comes back when a clip shows the frames again. So is
+what contradicts that which people have set for the new clip itself, since it may have been a clip
+of the project before.
 """
 
 from __future__ import annotations
@@ -17,14 +17,11 @@ from typing import Any, TypeVar
 from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import Video, family
 from la2ds_cli.core.corrections import Correction, read_corrections, write_corrections
-from la2ds_cli.core.drawings import Drawing, read_drawings, write_drawings
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.notes import Note, read_notes, write_notes
 from la2ds_cli.core.phase_table import PhaseRow, PhaseTable, read_phase_table
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
 from la2ds_cli.core.video_list import VideoList
-from la2ds_cli.studio.anchors import Anchor, read_anchors, write_table
 
 
 @dataclass(frozen=True)
@@ -65,15 +62,6 @@ def hand_over(project: Project, gone: Sequence[Video], new: Sequence[str]) -> li
     reading = _Reading(ids, spans, frozenset(v.id for v in project.videos()) - ids)
     before = VideoList(project.root, [v for v in project.videos() if v.id not in spans])
     phases = _hand_over_phases(project, reading, before)
-    anchors = _hand_over_rows(
-        project,
-        project.anchors_path,
-        reading,
-        read_anchors,
-        write_table,
-        _divided_match,
-        _contradicting_anchors,
-    )
     joints = _hand_over_rows(
         project,
         project.corrections_path,
@@ -83,13 +71,7 @@ def hand_over(project: Project, gone: Sequence[Video], new: Sequence[str]) -> li
         _divided_correction,
         _same_joint,
     )
-    notes = _hand_over_rows(
-        project, project.notes_path, reading, read_notes, write_notes, _divided_match
-    )
-    drawings = _hand_over_rows(
-        project, project.drawings_path, reading, read_drawings, write_drawings, _divided_drawing
-    )
-    lost, found, beside = zip(phases, anchors, joints, notes, drawings, strict=True)
+    lost, found, beside = zip(phases, joints, strict=True)
     told = []
     if aside := words_of(*lost):
         told.append(
@@ -107,27 +89,18 @@ def set_aside(project: Project, video: str) -> dict[str, int]:
     """Number of rows of a clip's file that are kept aside, by kind."""
     mine = family(video)
     phases = read_phase_table(project.aside("phases.csv")).rows
-    anchors = read_anchors(project.aside("anchors.csv"))
     joints = read_corrections(project.aside("corrections.csv"))
-    notes = read_notes(project.aside("notes.csv"))
-    drawings = read_drawings(project.aside("drawings.csv"))
     return {
         "phases": sum(family(row.video) == mine for row in phases),
-        "anchors": sum(mine in (family(a), family(b)) for a, b, _ in anchors),
         "joints": sum(family(clip) == mine for clip, _ in joints),
-        "notes": sum(mine in (family(a), family(b)) for a, b, _ in notes),
-        "drawings": sum(family(clip) == mine for clip, _ in drawings),
     }
 
 
-def words_of(phases: int, anchors: int, joints: int, notes: int, drawings: int) -> str:
-    """`2 phases and 1 corrected match`; empty for none."""
+def words_of(phases: int, joints: int) -> str:
+    """`2 phases and 1 corrected joint`; empty for none."""
     named = (
         (phases, "phase", "phases"),
-        (anchors, "corrected match", "corrected matches"),
         (joints, "corrected joint", "corrected joints"),
-        (notes, "note", "notes"),
-        (drawings, "drawing", "drawings"),
     )
     said = [f"{n} {one if n == 1 else many}" for n, one, many in named if n]
     return " and ".join(filter(None, (", ".join(said[:-1]), *said[-1:])))
@@ -261,9 +234,8 @@ def _write_aside(path: Path, table: PhaseTable) -> None:
         artifact.write_text(path, table.text())
 
 
-# --- rows of one clip or of two -----------------------------------------------------------------
+# --- rows of one clip ---------------------------------------------------------------------------
 
-_Match = TypeVar("_Match", Anchor, Note)
 _Row = TypeVar("_Row", bound=tuple[Any, ...])
 
 
@@ -316,26 +288,6 @@ def _hand_over_rows(
     return gone, back, beside
 
 
-def _divided_match(
-    row: tuple[str, str, _Match], reading: _Reading
-) -> tuple[list[tuple[str, str, _Match]], list[tuple[str, str, _Match]]]:
-    """Of a row that names a frame in each of two clips."""
-    a, b, match = row
-    new_a, a_there = _shows(a, match.frame_a, reading)
-    new_b, b_there = _shows(b, match.frame_b, reading)
-    new = [(new_a, new_b, match)]
-    return (new, []) if a_there and b_there and new_a != new_b else ([], new)
-
-
-def _contradicting_anchors(row: tuple[str, str, Anchor], other: tuple[str, str, Anchor]) -> bool:
-    """Whether time would run backwards, or stand still, from one anchor of two clips to another."""
-    a, b, one = row
-    if (a, b) != other[:2] and (b, a) != other[:2]:
-        return False
-    beside = other[2] if other[0] == a else other[2].exchanged
-    return (one.frame_a - beside.frame_a) * (one.frame_b - beside.frame_b) <= 0
-
-
 def _divided_correction(
     row: tuple[str, Correction], reading: _Reading
 ) -> tuple[list[tuple[str, Correction]], list[tuple[str, Correction]]]:
@@ -352,15 +304,6 @@ def _same_joint(row: tuple[str, Correction], other: tuple[str, Correction]) -> b
         return clip, one.frame, one.joint, one.reading
 
     return corrected(*row) == corrected(*other)
-
-
-def _divided_drawing(
-    row: tuple[str, Drawing], reading: _Reading
-) -> tuple[list[tuple[str, Drawing]], list[tuple[str, Drawing]]]:
-    """Of a row that holds for all frames: every new clip of the person gets it."""
-    video, drawing = row
-    shown = [(new, drawing) for new, _ in reading.shown(video)]
-    return shown, [] if shown else [row]
 
 
 def _shows(video: str, frame: int | None, reading: _Reading) -> tuple[str, bool]:

@@ -1,6 +1,6 @@
 """Pairs that the studio holds in memory, aligned again whenever a person changes something.
 
-Anchors, notes and drawings of a pair are written to the project's tables as they are made, and each
+Anchors, notes and drawings of a pair are written to annotations.csv as they are made, and each
 change can be undone.
 """
 
@@ -33,23 +33,23 @@ from la2ds_cli.alignment.request import (
 )
 from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.alignment.same_movement import check_same_movement, doubt
-from la2ds_cli.core.corrections import turning_of
-from la2ds_cli.core.drawings import (
-    MOST_DRAWINGS,
-    Drawing,
-    drawings_of,
-    read_drawings,
-    write_drawings,
+from la2ds_cli.core.annotations import (
+    ANCHOR,
+    NOTE,
+    Annotation,
+    Between,
+    ClipMoments,
+    between,
+    changed,
+    drawings_on,
+    points_of,
 )
+from la2ds_cli.core.corrections import turning_of
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.notes import Note, notes_of, read_notes, write_notes
-from la2ds_cli.core.notes import Row as NoteRow
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import BoolArray, PoseSequence
+from la2ds_cli.core.types import BoolArray
 from la2ds_cli.core.view import ViewName
-from la2ds_cli.studio.anchors import Anchor, anchors_among, anchors_of, write_anchors
-from la2ds_cli.studio.anchors import Row as AnchorRow
 from la2ds_cli.views.report.pair_data import (
     Baseline,
     baselines,
@@ -72,22 +72,8 @@ class _Notes(Progress):
             self.notes.append(text)
 
 
-@dataclass(frozen=True)
-class _Undo:
-    """How to undo a change: anchors to remove and those to restore, or a drawing of a clip and what
-    replaces it, or else notes to restore (`there`) or to remove. It leaves whatever else has been
-    set since, and holds for either order of the clips, because anchors and notes are rows with
-    their ids."""
-
-    anchors: tuple[Sequence[AnchorRow], Sequence[AnchorRow]] | None = None
-    drawing: tuple[str, Drawing | None, Drawing | None] | None = None
-    notes: Sequence[NoteRow] = ()
-    there: bool = False
-
-
-def frames_of(note: Note) -> tuple[int | None, int | None]:
-    """Of A and of B."""
-    return note.frame_a, note.frame_b
+Change = tuple[Sequence[Annotation], Sequence[Annotation]]
+"""Annotations that go, and those that take their place."""
 
 
 @dataclass
@@ -96,8 +82,9 @@ class HeldPair:
 
     plain: their alignment without anchors, which chose the features. beside: baseline alignments.
     warnings: sentences about the alignment that must not be overlooked; notes: other sentences.
-    undo: how to undo each of the user's changes, the latest one last. lock: held while one is made
-    or undone. Both are shared with the pair of B and A (HeldPairs).
+    undo: what undoes each of the user's changes, the latest one last, and leaves whatever else has
+    been set since. lock: held while one is made or undone. Both are shared with the pair of B and A
+    (HeldPairs).
     """
 
     project: Project
@@ -108,7 +95,7 @@ class HeldPair:
     beside: list[Baseline]
     warnings: list[str]
     notes: list[str]
-    undo: list[_Undo] = field(default_factory=list)
+    undo: list[Change] = field(default_factory=list)
     lock: Lock = field(default_factory=Lock)
 
     @classmethod
@@ -132,150 +119,88 @@ class HeldPair:
         return cls(project, request, pair, cache, plain, beside, warnings, said.notes)
 
     @property
-    def anchors(self) -> list[Anchor]:
-        return anchors_of(self.project, *self.pair.ids)
+    def moments(self) -> tuple[ClipMoments, ClipMoments]:
+        """Of A and of B."""
+        a, b = (
+            ClipMoments.of(clip.id, clip.options, pose)
+            for clip, pose in zip(self.pair.clips, self.pair.poses, strict=True)
+        )
+        return a, b
 
-    def seconds(self, anchors: Sequence[Anchor]) -> tuple[tuple[float, float], ...]:
-        """Times (A, B) of the anchors whose frames both clips have."""
-        found = (anchor.seconds(*self.pair.poses) for anchor in anchors)
-        return tuple(pair for pair in found if pair is not None)
+    @property
+    def anchors(self) -> list[Between]:
+        return between(self.project.annotations(), ANCHOR, *self.moments)
 
-    def aligned(self, anchors: Sequence[Anchor]) -> AlignResult:
+    @property
+    def notes_set(self) -> list[Between]:
+        return between(self.project.annotations(), NOTE, *self.moments)
+
+    def seconds(self, anchors: Sequence[Between]) -> tuple[tuple[float, float], ...]:
+        """Times (A, B) of anchors, in seconds of the clips."""
+        a, b = (
+            pose.time[
+                np.searchsorted(pose.frame, [one.frames[side] or 0 for one in anchors])
+            ].tolist()
+            for side, pose in enumerate(self.pair.poses)
+        )
+        return tuple(zip(a, b, strict=True))
+
+    def aligned(self, anchors: Sequence[Between]) -> AlignResult:
         """Align the clips with these anchors.
 
         The features chosen without anchors are kept, because a wrong match is no evidence for
         others. Raises UserError (exit 2) for anchors that run backwards in time.
         """
-        seconds = self.seconds(anchors)
-        if not seconds:
+        if not anchors:
             return self.plain
         kind = cast(ChosenKind, self.plain.alignment.features)
-        request = replace(self.request, features=kind, anchors=seconds)
+        request = replace(self.request, features=kind, anchors=self.seconds(anchors))
         pair = replace(self.pair, choice=FeatureChoice(kind, ""))
         return align_pair(self.project, pair, request, cache=self.cache)
 
-    @property
-    def written(self) -> list[Note]:
-        return notes_of(self.project.notes_path, *self.pair.ids)
+    def change(self, gone: Sequence[Annotation], new: Sequence[Annotation]) -> None:
+        """Put annotations in the place of others, which can be undone."""
+        self.project.change_annotations(gone, new)
+        self.undo.append((new, gone))
 
-    def change(self, anchors: Sequence[Anchor]) -> AlignResult:
-        """Align the clips with these anchors and store them."""
-        result = self.aligned(anchors)
-        a, b = self.pair.ids
-        old = self.anchors
-        new = [(a, b, anchor) for anchor in anchors if anchor not in old]
-        gone = [(a, b, anchor) for anchor in old if anchor not in anchors]
-        write_anchors(self.project, a, b, anchors)
-        self.undo.append(_Undo(anchors=(new, gone)))
-        return result
-
-    def note(self, note: Note, *, remove: bool = False) -> None:
-        """Write or remove a note. Raises UserError (exit 2) if it already exists, or does not exist
-        to be removed."""
-        wanted = (*frames_of(note), note.text)
-        same = [old for old in self.written if (*frames_of(old), old.text) == wanted]
-        if remove and not same:
-            raise UserError("this note has already been removed", hint="load the page again")
-        if same and not remove:
-            raise UserError("this moment already has this note")
-        a, b = self.pair.ids
-        rows = [(a, b, one) for one in (same if remove else [note])]
-        self._write(rows, there=not remove)
-        self.undo.append(_Undo(notes=rows, there=remove))
-
-    def _write(self, notes: Sequence[NoteRow], *, there: bool) -> None:
-        """Write these notes (`there`), or remove them."""
-        with self.project.tables():
-            rows = read_notes(self.project.notes_path)
-            if there:
-                rows += notes
-            else:
-                gone = {*notes, *((b, a, note.exchanged) for a, b, note in notes)}
-                rows = [row for row in rows if row not in gone]
-            write_notes(self.project.notes_path, rows)
-
-    def drawn(self, side: str) -> list[Drawing]:
-        """What clip `a` or `b` shows."""
-        video, pose = self._side(side)
-        return drawings_of(self.project.drawings_path, video, turning_of(pose.info))
-
-    def draw(self, side: str, old: Drawing | None, new: Drawing | None) -> None:
-        """Draw `new` on clip `a` or `b` in the place of `old`; None: nothing is replaced, or `old`
-        is removed.
-
-        Raises UserError (exit 2) if `old` is not there, `new` already is, or the clip has no room
-        for it.
-        """
-        video, _ = self._side(side)
-        with self.project.tables():
-            there = self.drawn(side)
-            if old is not None and old not in there:
-                raise UserError(
-                    "this drawing has been changed or removed", hint="load the page again"
-                )
-            if new is not None and new in there:
-                raise UserError("the clip already has this drawing")
-            if old is None and len(there) >= MOST_DRAWINGS:
-                raise UserError(
-                    f"a clip can have at most {MOST_DRAWINGS} drawings", hint="remove one first"
-                )
-            self._redraw(video, old, new)
-        self.undo.append(_Undo(drawing=(video, new, old)))
-
-    def _redraw(self, video: str, old: Drawing | None, new: Drawing | None) -> None:
-        """As `draw`, without its checks."""
-        with self.project.tables():
-            rows = read_drawings(self.project.drawings_path)
-            at = rows.index((video, old)) if old and (video, old) in rows else len(rows)
-            left = [row for row in rows if row != (video, old)]
-            left[at:at] = [(video, new)] if new and (video, new) not in left else []
-            write_drawings(self.project.drawings_path, left)
-
-    def _side(self, side: str) -> tuple[str, PoseSequence]:
-        at = "ab".index(side)
-        return self.pair.ids[at], self.pair.poses[at]
+    def realigned(self, gone: Sequence[Annotation], new: Sequence[Annotation]) -> AlignResult:
+        """The alignment with annotations in the place of others. Raises as `aligned`, and then
+        nothing is to be changed."""
+        rows = changed(self.project.annotations(), gone, new)
+        return self.aligned(between(rows, ANCHOR, *self.moments))
 
     def take_back(self) -> AlignResult:
         """Undo the last change. Raises UserError (exit 2) if there is none."""
         if not self.undo:
             raise UserError("there is nothing to undo")
-        last = self.undo[-1]
-        anchors = self.anchors
-        if last.anchors is not None:
-            gone, back = (anchors_among(rows, *self.pair.ids) for rows in last.anchors)
-            left = [anchor for anchor in anchors if anchor not in gone]
-            anchors = [*left, *(anchor for anchor in back if anchor not in left)]
-        result = self.aligned(anchors)
-        if last.drawing is not None:
-            self._redraw(*last.drawing)
-        elif last.anchors is None:
-            self._write(last.notes, there=last.there)
-        else:
-            write_anchors(self.project, *self.pair.ids, anchors)
+        result = self.realigned(*self.undo[-1])
+        self.project.change_annotations(*self.undo[-1])
         self.undo.pop()
         return result
+
+    def drawn(self, side: str) -> list[Annotation]:
+        """What clip `a` or `b` shows."""
+        at = "ab".index(side)
+        turned = turning_of(self.pair.poses[at].info)
+        return drawings_on(self.project.annotations(), self.moments[at], turned)
 
     def drawings_json(self) -> dict[str, Any]:
         """The drawings of either clip: kind, and points in pixels of its picture."""
         return {
-            side: [{"kind": one.kind, "points": one.points} for one in self.drawn(side)]
+            side: [{"kind": one.kind, "points": points_of(one)} for one in self.drawn(side)]
             for side in "ab"
         }
 
     def changed(self, result: AlignResult) -> dict[str, Any]:
         """What the page shows about an alignment of the pair, besides the clips themselves."""
-        poses = self.pair.poses
+        anchors = self.anchors
         return match_json(result) | {
             "sureness": sureness(result),
             "anchors": [
-                {
-                    "frames": [anchor.frame_a, anchor.frame_b],
-                    "seconds": anchor.seconds(*poses),
-                    "set": anchor.at,
-                }
-                for anchor in self.anchors
+                {"frames": one.frames, "seconds": seconds, "set": one.row.set}
+                for one, seconds in zip(anchors, self.seconds(anchors), strict=True)
             ],
-            "written": notes_json(self.written),
+            "written": notes_json(self.notes_set),
             "drawings": self.drawings_json(),
             "undo": len(self.undo),
         }
@@ -312,7 +237,7 @@ class HeldPairs:
     def __init__(self, project: Project) -> None:
         self.project = project
         self._held: OrderedDict[tuple[str, str, ViewName], tuple[object, HeldPair]] = OrderedDict()
-        self._shared: dict[frozenset[str], tuple[list[_Undo], Lock]] = {}
+        self._shared: dict[frozenset[str], tuple[list[Change], Lock]] = {}
         self._lock = Lock()
 
     def get(self, a: str, b: str, view: ViewName = "auto", *, force: bool = False) -> HeldPair:

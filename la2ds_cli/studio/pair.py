@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,9 +13,9 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from la2ds_cli.alignment.align import anchored_frames
 from la2ds_cli.alignment.request import features_name
 from la2ds_cli.alignment.result import rounded
+from la2ds_cli.core.annotations import ANCHOR, Annotation, now
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.corrections import turning_of
 from la2ds_cli.core.errors import UserError
@@ -24,10 +25,9 @@ from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.core.view import ViewName
 from la2ds_cli.features.joint_angles import angle_triples
 from la2ds_cli.features.pose_features import body_frame
-from la2ds_cli.studio.anchors import Anchor
 from la2ds_cli.studio.clips import lost_file, posed_clip
 from la2ds_cli.studio.film import Films
-from la2ds_cli.studio.held_pairs import HeldPair, HeldPairs
+from la2ds_cli.studio.held_pairs import Change, HeldPair, HeldPairs
 from la2ds_cli.studio.pages import named_to_command, page, posted, with_names
 from la2ds_cli.views.report.frame_images import windows
 from la2ds_cli.views.report.pair_data import page_clip, pair_json
@@ -207,40 +207,43 @@ async def _undo(request: Request) -> Response:
     return await _changed(request, None)
 
 
-def _with(held: HeldPair, frames: tuple[int, int]) -> list[Anchor]:
-    new = Anchor.now(*frames)
-    if new.seconds(*held.pair.poses) is None:
-        raise UserError("there is no such frame", hint="load the page again: a clip has changed")
-    others = [
-        anchor
-        for anchor in held.anchors
-        if anchor.frame_a != new.frame_a and anchor.frame_b != new.frame_b
-    ]
-    anchors = sorted([*others, new], key=lambda anchor: anchor.frame_a)
-    anchored_frames(held.seconds(anchors), held.pair)  # raises for those that run backwards
-    return anchors
+def _with(held: HeldPair, frames: tuple[int, int]) -> Change:
+    for frame, pose in zip(frames, held.pair.poses, strict=True):
+        if frame not in pose.frame:
+            raise UserError(
+                "there is no such frame", hint="load the page again: a clip has changed"
+            )
+    a, b = (clip.at(frame) for clip, frame in zip(held.moments, frames, strict=True))
+    same = [one.row for one in held.anchors if any(map(operator.eq, one.frames, frames))]
+    return same, [Annotation(ANCHOR, a, b, set=now())]
 
 
-def _without(held: HeldPair, frames: tuple[int, int]) -> list[Anchor]:
-    return [one for one in held.anchors if (one.frame_a, one.frame_b) != frames]
+def _without(held: HeldPair, frames: tuple[int, int]) -> Change:
+    return [one.row for one in held.anchors if one.frames == frames], []
 
 
-async def _changed(request: Request, change: Any) -> Response:
-    """The alignment after a change of its anchors. change: (pair, frames) -> anchors, None = undo
-    the last change."""
+async def _changed(
+    request: Request, change: Callable[[HeldPair, tuple[int, int]], Change] | None
+) -> Response:
+    """The alignment after a change of its anchors; None = undo the last change."""
     studio = request.app.state.studio
     content = await posted(request)
     requested = requested_pair(request, content)
-    given = content.get("frames")
-    frames = tuple(given) if isinstance(given, list) else ()
-    if change and not (len(frames) == 2 and all(type(one) is int and one >= 0 for one in frames)):
+    given: Any = content.get("frames") if change else [0, 0]
+    pair = isinstance(given, list) and len(given) == 2
+    if not pair or not all(type(one) is int and one >= 0 for one in given):
         raise UserError("an anchor needs a frame of A and a frame of B")
+    frames: tuple[int, int] = given[0], given[1]
 
     def work() -> dict[str, Any]:
         held = requested.held(studio.pairs)
         with held.lock:
-            done = held.change(change(held, frames)) if change else held.take_back()
-            return held.changed(done)
+            if change is None:
+                return held.changed(held.take_back())
+            gone, new = change(held, frames)
+            result = held.realigned(gone, new)
+            held.change(gone, new)
+            return held.changed(result)
 
     return JSONResponse(await run_in_threadpool(work))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -11,15 +10,24 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from la2ds_cli.core.annotations import (
+    MOST_DRAWINGS,
+    NOTE,
+    NOTE_LONGEST,
+    Annotation,
+    Moment,
+    drawing_value,
+    now,
+    points_of,
+)
 from la2ds_cli.core.corrections import turning_of
-from la2ds_cli.core.drawings import Drawing, checked_drawing
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.notes import NOTE_LONGEST, Note
-from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.studio.held_pairs import frames_of
+from la2ds_cli.studio.held_pairs import HeldPair
 from la2ds_cli.studio.pages import one_line, posted
 from la2ds_cli.studio.pair import requested_pair
 from la2ds_cli.views.report.pair_data import notes_json
+
+Frames = tuple[int | None, int | None]
 
 
 async def _note(request: Request) -> Response:
@@ -27,22 +35,41 @@ async def _note(request: Request) -> Response:
     studio = request.app.state.studio
     content = await posted(request)
     requested = requested_pair(request, content)
-    remove, note = content.get("remove") is True, note_from_json(content)
+    frames, text = _note_of(content)
 
     def work() -> dict[str, Any]:
         held = requested.held(studio.pairs)
         with held.lock:
-            for frame, pose in zip(frames_of(note), held.pair.poses, strict=True):
-                if not remove and frame is not None and frame not in pose.frame:
+            for frame, pose in zip(frames, held.pair.poses, strict=True):
+                if frame is not None and frame not in pose.frame:
                     raise UserError("there is no such frame", hint="load the page again")
-            held.note(note, remove=remove)
-            return {"written": notes_json(held.written), "undo": len(held.undo)}
+            with held.project.tables():
+                there = [
+                    one.row
+                    for one in held.notes_set
+                    if one.frames == frames and one.row.value == text
+                ]
+                _change_note(held, there, frames, text, remove=content.get("remove") is True)
+            return {"written": notes_json(held.notes_set), "undo": len(held.undo)}
 
     return JSONResponse(await run_in_threadpool(work))
 
 
-def note_from_json(given: Mapping[str, Any]) -> Note:
-    """Raises UserError (exit 2) for an invalid note."""
+def _change_note(
+    held: HeldPair, there: list[Annotation], frames: Frames, text: str, *, remove: bool
+) -> None:
+    """Write a note, or remove it. there: the same notes of these clips, of which either may be A.
+    Raises UserError (exit 2) if it already exists, or does not exist to be removed."""
+    if remove and not there:
+        raise UserError("this note has already been removed", hint="load the page again")
+    if there and not remove:
+        raise UserError("this moment already has this note")
+    a, b = (clip.at(frame) for clip, frame in zip(held.moments, frames, strict=True))
+    held.change(there, [] if remove else [Annotation(NOTE, a, b, text, set=now())])
+
+
+def _note_of(given: Mapping[str, Any]) -> tuple[Frames, str]:
+    """The frames and the text of a note. Raises UserError (exit 2) for an invalid one."""
     frames, text = given.get("frames"), given.get("text")
     if not (isinstance(frames, list) and len(frames) == 2 and frames != [None, None]):
         raise UserError("a note must be at a frame of A, of B, or of both")
@@ -52,8 +79,7 @@ def note_from_json(given: Mapping[str, Any]) -> Note:
         raise UserError("a note must be one line of text")
     if len(text) > NOTE_LONGEST:
         raise UserError(f"a note can have at most {NOTE_LONGEST} characters")
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    return Note(frames[0], frames[1], text, now)
+    return (frames[0], frames[1]), text
 
 
 async def _draw(request: Request) -> Response:
@@ -69,25 +95,43 @@ async def _draw(request: Request) -> Response:
 
     def work() -> dict[str, Any]:
         held = requested.held(studio.pairs)
+        at = "ab".index(side)
         with held.lock:
-            pose = held.pair.poses["ab".index(side)]
-            if content.get("turned") not in (None, turning_of(pose.info)):
+            pose = held.pair.poses[at]
+            turned = turning_of(pose.info)
+            if content.get("turned") not in (None, turned):
                 raise UserError(
                     "the clip has been rotated or mirrored meanwhile", hint="load the page again"
                 )
-            was = None if old is None else drawing_from_json(old, pose)
-            drawn = None if new is None else drawing_from_json(new, pose)
-            if drawn is not None:
-                check_inside(drawn, pose.size)
-            held.draw(side, was, drawn)
+            clip = held.moments[at].at()
+            gone, drawn = (
+                [] if given is None else [_drawing(given, clip, turned)] for given in (old, new)
+            )
+            for one in drawn:
+                check_inside(one, pose.size)
+            with held.project.tables():
+                _check_drawn(held.drawn(side), gone, drawn)
+                held.change(gone, drawn)
             return {"drawings": held.drawings_json(), "undo": len(held.undo)}
 
     return JSONResponse(await run_in_threadpool(work))
 
 
-def drawing_from_json(given: Any, pose: PoseSequence) -> Drawing:
-    """A drawing on the picture of a clip as it is turned now. Raises UserError (exit 2) for what is
-    none."""
+def _check_drawn(there: list[Annotation], gone: list[Annotation], new: list[Annotation]) -> None:
+    """Raise UserError (exit 2) if what goes is not there, what is new already is, or the clip has
+    no room for it."""
+    if any(one not in there for one in gone):
+        raise UserError("this drawing has been changed or removed", hint="load the page again")
+    if any(one in there for one in new):
+        raise UserError("the clip already has this drawing")
+    if not gone and len(there) >= MOST_DRAWINGS:
+        raise UserError(
+            f"a clip can have at most {MOST_DRAWINGS} drawings", hint="remove one first"
+        )
+
+
+def _drawing(given: Any, clip: Moment, turned: str) -> Annotation:
+    """A drawing on a clip as it is turned now. Raises UserError (exit 2) for what is none."""
     kind, points = (given.get("kind"), given.get("points")) if isinstance(given, dict) else (0, 0)
     if not isinstance(kind, str) or not isinstance(points, list):
         raise UserError("a drawing needs a kind and points")
@@ -95,17 +139,17 @@ def drawing_from_json(given: Any, pose: PoseSequence) -> Drawing:
         numbers = isinstance(point, list) and all(type(side) in (int, float) for side in point)
         if not numbers or len(point) != 2:
             raise UserError("a point of a drawing must be two numbers, in pixels")
-    now = datetime.now(UTC).isoformat(timespec="seconds")
     try:
-        return checked_drawing(kind, points, turning_of(pose.info), now)
+        value = drawing_value(kind, points)
     except ValueError as error:
         raise UserError(f"this cannot be drawn: {error}") from error
+    return Annotation(kind, clip, None, value, turned, now())
 
 
-def check_inside(drawing: Drawing, size: tuple[int, int]) -> None:
+def check_inside(drawing: Annotation, size: tuple[int, int]) -> None:
     """Raise UserError (exit 2) for a drawing that leaves the picture. size: of the picture, in
     pixels, whose centres are whole; 0 = unknown."""
-    for point in drawing.points:
+    for point in points_of(drawing):
         for side, length in zip(point, size, strict=True):
             if length and not -0.5 <= side <= length - 0.5:
                 raise UserError("a drawing must lie within the picture")

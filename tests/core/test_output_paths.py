@@ -37,7 +37,7 @@ def test_a_folder_of_images_that_is_a_clip_gets_no_other_image(tmp_path: Path, n
 
 
 @pytest.mark.parametrize(
-    "name", ["checkpoints/default/recipe.json", "aside/anchors.json", "results/phases/a.json"]
+    "name", ["checkpoints/default/recipe.json", "aside/videos.json", "results/phases/a.json"]
 )
 def test_results_do_not_replace_what_the_project_has_computed(tmp_path: Path, name: str) -> None:
     project = Project.create(tmp_path / "swings")

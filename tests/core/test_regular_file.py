@@ -15,15 +15,12 @@ import pytest
 
 from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.corrections import read_corrections
-from la2ds_cli.core.drawings import read_drawings
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.notes import read_notes
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.project_toml import Choice
 from la2ds_cli.poses.subjects import ClipSubjects
 from la2ds_cli.retrieval.frame_table import project_name
 from la2ds_cli.studio import train as studio_train
-from la2ds_cli.studio.anchors import read_anchors
 from la2ds_cli.studio.timeline import told
 from la2ds_cli.training.checkpoint import load_resume, read_weights
 from la2ds_cli.training.train import card_warnings
@@ -48,9 +45,8 @@ READERS: dict[str, tuple[Callable[[Project], Any], Any]] = {
     "phases.csv": (lambda p: p.phases(), UserError),
     "phases.csv, written": (lambda p: p.write_phase_table(p.phase_table()), UserError),
     "subjects.csv": (ClipSubjects.read, UserError),
-    "anchors.csv": (lambda p: read_anchors(p.anchors_path), UserError),
-    "notes.csv": (lambda p: read_notes(p.notes_path), UserError),
-    "drawings.csv": (lambda p: read_drawings(p.drawings_path), UserError),
+    "annotations.csv": (lambda p: p.annotations(), UserError),
+    "annotations.csv, changed": (lambda p: p.change_annotations([], []), UserError),
     "corrections.csv": (lambda p: read_corrections(p.corrections_path), UserError),
     "store-name.txt": (project_name, UserError),
     "poses/a.safetensors": (lambda p: p.read_pose("a"), UserError),

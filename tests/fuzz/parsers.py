@@ -16,8 +16,8 @@ import pytest
 from PIL import Image
 
 from la2ds_cli.core import artifact
+from la2ds_cli.core.annotations import Annotation, Moment, write_annotations
 from la2ds_cli.core.config import load_config
-from la2ds_cli.core.drawings import Drawing, read_drawings, write_drawings
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.formats import load_exporter, load_importer
@@ -452,10 +452,16 @@ def _write_subjects(project: Project) -> None:
     ClipSubjects.read(project).add({"clip-0": "2", "clip-1": "largest"})
 
 
-def _write_drawings(project: Project) -> None:
-    points = ((1.0, 2.5), (3.0, 4.0), (5.0, 1.0))
-    rows = [("clip-0", Drawing("line", points[:2])), ("clip-1", Drawing("angle", points))]
-    write_drawings(project.drawings_path, rows)
+def _write_annotations(project: Project) -> None:
+    first, second = Moment("clip-0", 1, 1.25), Moment("clip-1", 2, 0.04)
+    rows = [
+        Annotation("anchor", first, second),
+        Annotation("note", first, Moment("clip-1", 2), "hips first"),
+        Annotation(
+            "angle", Moment("clip-0", 1), None, "1.00 2.00 3.00 4.00 5.00 1.00", "rotate=90"
+        ),
+    ]
+    write_annotations(project.annotations_path, rows)
 
 
 def _write_settings(project: Project) -> None:
@@ -594,11 +600,8 @@ MAKERS: dict[str, Callable[[Path], Parser]] = {
     "videos.csv": _replacing("videos.csv", of_bytes, _rows, _unread),
     "phases.csv": _replacing("phases.csv", of_bytes, _labels, _unread),
     "subjects.csv": _replacing("subjects.csv", of_bytes, _subjects, _write_subjects),
-    "drawings.csv": _replacing(
-        "drawings.csv",
-        of_bytes,
-        lambda project: read_drawings(project.drawings_path),
-        _write_drawings,
+    "annotations.csv": _replacing(
+        "annotations.csv", of_bytes, lambda project: project.annotations(), _write_annotations
     ),
     "manifest": _manifest,
     "elan": _label_file("elan", of_bytes),

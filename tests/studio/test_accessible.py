@@ -17,7 +17,6 @@ import pytest
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.timeline import align_all
 from la2ds_cli.core.artifact import Recipe, write_arrays
-from la2ds_cli.core.drawings import Drawing, write_drawings
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.evaluation.evaluate import evaluate
@@ -25,6 +24,7 @@ from la2ds_cli.views.attempts_files import write
 from la2ds_cli.views.timeline_figure import write_timeline
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import Seen, browsed
+from tests.studio.marks import drawing
 from tests.studio.test_compare import compared
 from tests.views.report.conftest import two_filmed
 
@@ -33,8 +33,8 @@ FACTS = {"step": 20, "validation_error": 30.0}
 QUICK = ["evaluate.trim_draws=1", "evaluate.pairs=4"]
 LABELS = "video,start,end,phase,origin\na,0,12,down,\na,12,36,up,\nb,0,10,down,carried\n"
 DRAWINGS = [
-    ("a", Drawing("line", ((30.0, 20.0), (60.0, 200.0)))),
-    ("b", Drawing("angle", ((30.0, 20.0), (60.0, 200.0), (90.0, 40.0)))),
+    drawing("a", (30.0, 20.0), (60.0, 200.0)),
+    drawing("b", (30.0, 20.0), (60.0, 200.0), (90.0, 40.0)),
 ]
 RULES = "['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']"
 
@@ -63,7 +63,7 @@ def project(tmp_path: Path) -> Project:
     project = two_filmed(tmp_path)
     add_sequence(project, "c", sequence(warped_phase(24, 4), fps=20.0))
     project.phases_path.write_text(LABELS)
-    write_drawings(project.drawings_path, DRAWINGS)
+    project.change_annotations([], DRAWINGS)
     clips = align_all(project, list("abc"), AlignRequest(project.config()))
     write_timeline(project, clips, [], Progress())
     write_run(project)

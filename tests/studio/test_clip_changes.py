@@ -11,28 +11,19 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from la2ds_cli.core.annotations import ANCHOR, NOTE
 from la2ds_cli.core.corrections import Correction, read_corrections, write_corrections
-from la2ds_cli.core.drawings import Drawing, drawings_of, read_drawings, write_drawings
-from la2ds_cli.core.notes import Note, notes_of, read_notes, write_notes
 from la2ds_cli.core.phase_table import read_phase_table
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.extract import extract_poses
 from la2ds_cli.poses.subjects import ClipSubjects
-from la2ds_cli.studio.anchors import (
-    Anchor,
-    anchors_of,
-    read_anchors,
-    write_anchors,
-    write_table,
-)
-from la2ds_cli.studio.handover import hand_over, set_aside
+from la2ds_cli.studio.handover import hand_over
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import Seen, asked, browsed, finished
 from tests.studio.conftest import SETTINGS
+from tests.studio.marks import LINE, draw, drawn, put, shown
 from tests.studio.test_clips import TWO, clips, video
 from tests.views.report.conftest import two_filmed
-
-DRAWN = Drawing("line", ((1.0, 2.0), (3.0, 4.0)))
 
 
 @pytest.fixture(scope="module")
@@ -199,37 +190,32 @@ def test_trimming_keeps_what_was_set_of_other_frames_and_brings_it_back(
 ) -> None:
     rows = f"{two},0,3,down,x\ntwo.mp4,3,10,up,y\n{two},10,24,rest,z\nother,1,2,up,\n"
     project.phases_path.write_text(f"video,start,end,phase,note\n{rows}")
-    anchors = [Anchor(2, 4, "t1"), Anchor(8, 12, "t2"), Anchor(20, 30, "t3")]
-    write_anchors(project, "other", two, [Anchor(a.frame_b, a.frame_a, a.at) for a in anchors])
 
     job = read(page, two, options={"start": 0.2, "end": 0.72})  # frames 5 to 17
     assert job["state"] == "done", job
     assert job["told"] == [
-        "no longer shown in full: 3 phases and 2 corrected matches; what is not shown is kept "
-        "aside and comes back when the clip includes those frames again"
+        "no longer shown in full: 3 phases; what is not shown is kept aside and comes back when "
+        "the clip includes those frames again"
     ]
     clip = clips(page)[0]["id"]
     assert clip != two
     assert spans(project, clip) == [(5, 10, "up"), (10, 18, "rest")]
     assert spans(project, "other") == [(1, 2, "up")]
-    assert anchors_of(project, clip, "other") == [Anchor(8, 12, "t2")]
     aside = read_phase_table(project.aside("phases.csv")).rows
     assert [(r.video, r.phase.start, r.phase.end, r.other["note"]) for r in aside] == [
         (two, 0, 3, "x"), (two, 3, 5, "y"), (two, 18, 24, "z"),
     ]  # fmt: skip
-    assert [a.at for *_, a in read_anchors(project.aside("anchors.csv"))] == ["t1", "t3"]
     shown = page.get(f"/clips/{clip}").json()
-    assert shown["aside"] == "3 phases and 2 corrected matches"
+    assert shown["aside"] == "3 phases"
 
     job = read(page, clip, options={"start": 0.2})  # frames 5 to 23
-    assert job["told"] == ["restored from what was kept aside: 1 phase and 1 corrected match"]
+    assert job["told"] == ["restored from what was kept aside: 1 phase"]
     clip = clips(page)[0]["id"]
     assert spans(project, clip) == [(5, 10, "up"), (10, 24, "rest")]
     job = read(page, clip, options={})
     assert clips(page)[0]["id"] == two
     assert spans(project, two) == [(0, 3, "down"), (3, 10, "up"), (10, 24, "rest")]
     assert [row.other["note"] for row in project.phase_table().rows] == ["x", "y", "z", ""]
-    assert anchors_of(project, two, "other") == anchors
     assert read_phase_table(project.aside("phases.csv")).rows == ()
     assert page.get(f"/clips/{two}").json()["aside"] == ""
 
@@ -245,9 +231,11 @@ def test_the_parts_of_a_split_clip_have_its_phases_and_anchors(
     extract_poses(project, [str(path)], project.config().poses)
     add_sequence(project, "other", sequence(warped_phase(40, 3), fps=20.0))
     (whole,) = [row.id for row in project.videos() if row.id != "other"]
-    write_drawings(project.drawings_path, [(whole, DRAWN), ("other", DRAWN)])
+    draw(project, whole)
+    draw(project, "other")
     project.phases_path.write_text(f"video,start,end,phase\n{whole},0,36,down\n{whole},36,72,up\n")
-    write_anchors(project, whole, "other", [Anchor(4, 4), Anchor(40, 20), Anchor(70, 39)])
+    for frames in ((4, 4), (40, 20), (70, 39)):
+        put(project, ANCHOR, (whole, "other"), frames)
     job = finished(page, page.post(f"/clips/{whole}/split"))
     assert (job["state"], job["told"]) == ("done", [])
     parts = [clip["id"] for clip in clips(page) if clip["id"] != "other"]
@@ -263,76 +251,49 @@ def test_the_parts_of_a_split_clip_have_its_phases_and_anchors(
     assert labelled[-1][1] == 72
     assert all(a[1] == b[0] for a, b in pairwise(labelled))
     for part, frame in zip(parts, frames, strict=True):
-        assert drawings_of(project.drawings_path, part, "") == [DRAWN]
-        (anchor,) = anchors_of(project, part, "other")
-        assert frame[0] <= anchor.frame_a <= frame[-1]
+        assert drawn(project, part) == [("line", list(LINE))]
+        ((at, _),) = [one for one, _ in shown(project, ANCHOR, part, "other")]
+        assert at in frame
 
 
-def test_nothing_that_was_set_is_lost_where_no_frame_is_left(
+def test_phases_are_not_lost_where_no_frame_is_left(
     page: TestClient, project: Project, two: str
 ) -> None:
     project.phases_path.write_text(f"video,start,end,phase\n{two},0,3,down\n")
-    write_anchors(project, two, "other", [Anchor(2, 4, "t1")])
     read(page, two, options={"start": 0.5})
     assert project.phases() == {}
-    assert read_anchors(project.anchors_path) == []
     assert len(read_phase_table(project.aside("phases.csv")).rows) == 1
-    assert len(read_anchors(project.aside("anchors.csv"))) == 1
 
 
-def test_notes_follow_their_frames_too(page: TestClient, project: Project, two: str) -> None:
-    notes = [Note(4, 2, "t1"), Note(12, 8, "t2"), Note(None, 20, "t3"), Note(7, None, "t4")]
-    write_notes(project.notes_path, [("other", two, note) for note in notes])
+def test_what_is_set_for_moments_of_a_file_is_shown_by_each_clip_of_it_and_stays(
+    page: TestClient, project: Project, two: str
+) -> None:
+    for kind in (ANCHOR, NOTE):
+        for at, other in ((2, 4), (8, 12), (20, 30)):
+            put(project, kind, ("other", two), (other, at), "" if kind == ANCHOR else "x")
+    put(project, NOTE, (two, "other"), (7, None), "only A")
+    draw(project, two)
+    draw(project, two, (1.0, 2.0), (3.0, 4.0), (5.0, 1.0))
+    draw(project, "other")
+    table = project.annotations_path.read_bytes()
+
     job = read(page, two, options={"start": 0.2, "end": 0.72})  # frames 5 to 17
-    assert "shown in full: 2 notes; what is not" in job["told"][0]
-    clip = clips(page)[0]["id"]
-    assert notes_of(project.notes_path, "other", clip) == [notes[3], notes[1]]
-    assert [note.text for *_, note in read_notes(project.aside("notes.csv"))] == ["t1", "t3"]
-    assert page.get(f"/clips/{clip}").json()["aside"] == "2 notes"
-    job = read(page, clip, options={})
-    assert job["told"] == ["restored from what was kept aside: 2 notes"]
-    assert set(notes_of(project.notes_path, "other", two)) == set(notes)
-    assert read_notes(project.aside("notes.csv")) == []
-
-
-def test_drawings_follow_their_clip(page: TestClient, project: Project, two: str) -> None:
-    angle = Drawing("angle", ((1.0, 2.0), (3.0, 4.0), (5.0, 1.0)))
-    stays = [("other", DRAWN), ("unknown", DRAWN)]
-    write_drawings(project.drawings_path, [(two, DRAWN), *stays, (two, angle)])
-    assert read(page, two, options={"start": 0.2, "end": 0.72})["told"] == []
+    assert (job["state"], job["told"]) == ("done", [])
     clip = clips(page)[0]["id"]
     assert clip != two
-    assert read_drawings(project.drawings_path) == [(clip, DRAWN), *stays, (clip, angle)]
-    assert not project.aside("drawings.csv").exists()
-    read(page, clip, options={"rotate": 90})
-    assert drawings_of(project.drawings_path, two, "") == [DRAWN, angle]
+    assert shown(project, ANCHOR, clip, "other") == [((8, 12), "")]
+    assert shown(project, NOTE, clip, "other") == [((7, None), "only A"), ((8, 12), "x")]
+    assert [kind for kind, _ in drawn(project, clip)] == ["line", "angle"]
+    read(page, clip, options={"slowmo": 4})
+    assert shown(project, ANCHOR, two, "other") == [((2, 4), ""), ((8, 12), ""), ((20, 30), "")]
+    read(page, two, options={"rotate": 90})
     data = page.get("/pair/data", params={"a": two, "b": "other"}).json()
     assert data["drawings"] == {"a": [], "b": [{"kind": "line", "points": [[1, 2], [3, 4]]}]}
     read(page, two, options={})
-    data = page.get("/pair/data", params={"a": two, "b": "other"}).json()
-    assert [one["kind"] for one in data["drawings"]["a"]] == ["line", "angle"]
+    assert len(drawn(project, two)) == 2
     number = page.post(f"/clips/{two}/delete", json={}).json()["number"]
     page.post(f"/clips/deleted/{number}")
-    assert drawings_of(project.drawings_path, two, "") == [DRAWN, angle]
-
-
-def test_drawings_on_a_person_whom_no_clip_shows_are_kept_aside(tmp_path: Path) -> None:
-    project = Project.create(tmp_path / "project")
-    both, part = "two-0123abcd", "two-0123abcd-t0-1"
-    for name in (both, f"{both}-p2", part, f"{part}-p2"):
-        add_sequence(project, name, sequence(warped_phase(20, 1)))
-    videos = {video.id: video for video in project.videos()}
-    write_drawings(project.drawings_path, [(f"{both}-p2", DRAWN), (both, DRAWN)])
-    told = hand_over(project, [videos[both], videos[f"{both}-p2"]], [part])
-    assert "no longer shown in full: 1 drawing; what is not" in told[0]
-    assert read_drawings(project.drawings_path) == [(part, DRAWN)]
-    assert read_drawings(project.aside("drawings.csv")) == [(f"{both}-p2", DRAWN)]
-    assert set_aside(project, f"{part}-p2")["drawings"] == 1
-    project.replace_videos([f"{both}-p2"], [f"{part}-p2"])
-    told = hand_over(project, [], [f"{part}-p2"])
-    assert told == ["restored from what was kept aside: 1 drawing"]
-    assert drawings_of(project.drawings_path, f"{part}-p2", "") == [DRAWN]
-    assert read_drawings(project.aside("drawings.csv")) == []
+    assert project.annotations_path.read_bytes() == table
 
 
 # --- a clip that is read as a range that is a clip already ----------------------------------------
@@ -394,38 +355,14 @@ def test_phases_that_nobody_has_checked_give_way_to_those_of_a_person(both: Proj
     assert len(rows_of(both.aside("phases.csv"))) == 2
 
 
-def test_matches_joints_notes_and_drawings_that_clash_are_kept_aside_and_none_is_doubled(
-    both: Project,
-) -> None:
-    write_table(
-        both.anchors_path,
-        [
-            (PART, "other", Anchor(5, 7, "own")),
-            ("other", WHOLE, Anchor(7, 5, "own")),  # another way to say the same
-            (WHOLE, "other", Anchor(6, 4, "back in time")),
-            (WHOLE, "other", Anchor(12, 15, "fits")),
-        ],
-    )
+def test_joints_that_clash_are_kept_aside_and_none_is_doubled(both: Project) -> None:
     own = Correction(5, "nose", (1.0, 2.0), "auto", "own")
     others = [replace(own, at=None), replace(own, frame=6), replace(own, reading="2")]
     write_corrections(both.corrections_path, [(PART, own), *((WHOLE, one) for one in others)])
-    note = Note(5, 7, "hips", "t")
-    write_notes(both.notes_path, [(PART, "other", note), (WHOLE, "other", note)])
-    line = Drawing("line", ((1.0, 2.0), (9.0, 9.0)))
-    write_drawings(both.drawings_path, [(PART, DRAWN), (WHOLE, DRAWN), (WHOLE, line)])
-
     told = read_as(both, WHOLE, PART)
-    assert told == [
-        "kept aside, because the clip has others at the same place: 2 corrected matches and 1 "
-        "corrected joint"
-    ]
-    assert anchors_of(both, PART, "other") == [Anchor(5, 7, "own"), Anchor(12, 15, "fits")]
-    aside = [anchor.at for *_, anchor in read_anchors(both.aside("anchors.csv"))]
-    assert aside == ["own", "back in time"]
+    assert told == ["kept aside, because the clip has others at the same place: 1 corrected joint"]
     assert read_corrections(both.corrections_path) == [(PART, one) for one in (own, *others[1:])]
     assert read_corrections(both.aside("corrections.csv")) == [(WHOLE, others[0])]
-    assert read_notes(both.notes_path) == [(PART, "other", note)]
-    assert read_drawings(both.drawings_path) == [(PART, DRAWN), (PART, line)]
 
 
 # --- joints -------------------------------------------------------------------------------------

@@ -13,19 +13,20 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from la2ds_cli.core.annotations import ANCHOR
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.poses.extract import extract_poses
 from la2ds_cli.poses.sources import Entry, load_source
 from la2ds_cli.studio import clip_changes
-from la2ds_cli.studio.anchors import Anchor, write_anchors
 from la2ds_cli.studio.clip_changes import clean_name
 from la2ds_cli.studio.clips import people
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.poses.grey_people import film
 from tests.studio.browsing import ORIGIN, TOKEN, finished
 from tests.studio.conftest import SETTINGS
+from tests.studio.marks import put
 
 ONE = [{200: (40 + 2 * t, 40, 80 + 2 * t, 130)} for t in range(24)]
 # The larger moves; the smaller stands still and is the second.
@@ -407,7 +408,7 @@ def test_marks_labels_and_anchors_do_not_wait_for_a_command_that_holds_the_proje
     with project.lock():
         marked = page.post(f"/clips/{clip}/mark", json={"split": "test", "group": "anna"})
         labelled = page.post("/phases/save", json=saved)
-        write_anchors(project, clip, "other", [Anchor(3, 4)])
+        put(project, ANCHOR, (clip, "other"), (3, 4))
     assert (marked.status_code, labelled.status_code) == (200, 200)
     assert (project.videos()[0].split, project.videos()[0].group) == ("test", "anna")
     assert [phase.name for phase in project.phases()[clip]] == ["up"]

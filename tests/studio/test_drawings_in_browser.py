@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from la2ds_cli.core.drawings import Drawing, drawings_of, read_drawings, write_drawings
 from tests.studio.browsing import Seen, browsed
+from tests.studio.marks import Shape, draw, drawn
 from tests.studio.test_pair_in_browser import frame, open_pair, scrub
 from tests.views.report.conftest import two_filmed
 
@@ -62,13 +62,13 @@ def colour(seen: Seen, side: str, point: list[float]) -> list[int]:
     )
 
 
-def leaning(line: Drawing) -> int:
+def leaning(line: Shape) -> int:
     """Degrees from the vertical."""
     across, along = np.abs(np.diff(line.points, axis=0))[0]
     return round(float(np.degrees(np.arctan(across / along))))
 
 
-def opening(angle: Drawing) -> int:
+def opening(angle: Shape) -> int:
     end, vertex, other = np.array(angle.points)
     one, two = end - vertex, other - vertex
     cosine = one @ two / np.linalg.norm(one) / np.linalg.norm(two)
@@ -95,9 +95,9 @@ def test_a_line_and_an_angle_are_drawn_kept_taken_back_and_removed(
         drag(seen, "a", *line)
         count(seen, "a", 1)
         assert page.get_attribute("#draw-line", "aria-pressed") == "false"
-        ((clip, drawn),) = read_drawings(project.drawings_path)
-        assert (clip, drawn.kind) == ("a", "line")
-        for point, right in zip(drawn.points, wanted, strict=True):
+        (first,) = drawn(project, "a")
+        assert first.kind == "line"
+        for point, right in zip(first.points, wanted, strict=True):
             assert point == pytest.approx(right, abs=1)
         page.check("#show-whole")
         wanted = [in_picture(seen, "b", share) for share in angle]
@@ -106,12 +106,12 @@ def test_a_line_and_an_angle_are_drawn_kept_taken_back_and_removed(
         click(seen, "a", (0.5, 0.5))  # it lies on one clip
         click(seen, "b", *angle[1:])
         count(seen, "b", 1)
-        (other,) = drawings_of(project.drawings_path, "b", "")
+        (other,) = drawn(project, "b")
         assert other.kind == "angle"
         for point, right in zip(other.points, wanted, strict=True):
             assert point == pytest.approx(right, abs=1)
         said = page.inner_text("#drawings")
-        assert f"A: line, {leaning(drawn)}° from vertical" in said
+        assert f"A: line, {leaning(first)}° from vertical" in said
         assert f"B: angle, {opening(other)}°" in said
 
         open_pair(seen)  # another day
@@ -119,24 +119,24 @@ def test_a_line_and_an_angle_are_drawn_kept_taken_back_and_removed(
             scrub(seen, "scrub", row)
             for whole in (False, True):
                 page.set_checked("#show-whole", whole)
-                assert colour(seen, "a", middle(drawn.points)) == pytest.approx(YELLOW, abs=8)
+                assert colour(seen, "a", middle(first.points)) == pytest.approx(YELLOW, abs=8)
                 assert colour(seen, "b", middle(other.points)) == pytest.approx(YELLOW, abs=8)
                 assert colour(seen, "a", middle(other.points)) != YELLOW
         page.select_option("#overlay", "film")
-        assert colour(seen, "a", middle(drawn.points)) == pytest.approx(YELLOW, abs=8)
+        assert colour(seen, "a", middle(first.points)) == pytest.approx(YELLOW, abs=8)
         assert colour(seen, "a", middle(other.points)) != YELLOW
 
         page.keyboard.press("u")
         count(seen, "b", 0)
-        assert drawings_of(project.drawings_path, "b", "") == []
+        assert drawn(project, "b") == []
         assert colour(seen, "b", middle(other.points)) != YELLOW
         page.click("#drawings button[aria-label^='Remove: A: line']")
         count(seen, "a", 0)
-        assert read_drawings(project.drawings_path) == []
-        assert colour(seen, "a", middle(drawn.points)) != YELLOW
+        assert project.annotations() == []
+        assert colour(seen, "a", middle(first.points)) != YELLOW
         page.click("#undo")
         count(seen, "a", 1)
-        assert colour(seen, "a", middle(drawn.points)) == pytest.approx(YELLOW, abs=8)
+        assert colour(seen, "a", middle(first.points)) == pytest.approx(YELLOW, abs=8)
         assert seen.errors == []
 
 
@@ -150,7 +150,7 @@ def test_a_clip_that_is_turned_in_another_tab_is_not_drawn_on(browser: Any, tmp_
         drag(seen, "a", (0.3, 0.3), (0.6, 0.6))
         seen.wait_for("/mirrored meanwhile/.test(document.getElementById('problem').textContent)")
         assert seen.page.locator("#drawings li").count() == 0
-    assert not project.drawings_path.exists()
+    assert not project.annotations_path.exists()
 
 
 def test_by_keyboard_alone(browser: Any, tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_by_keyboard_alone(browser: Any, tmp_path: Path) -> None:
         for key in ("Shift+ArrowRight", "l", "d", "Enter"):  # on B, which leads
             press(key)
         count(seen, "b", 1)
-        (new,) = drawings_of(project.drawings_path, "b", "")
+        (new,) = drawn(project, "b")
         (x, high), (same, low) = new.points
         assert x == same
         assert high < low
@@ -171,7 +171,7 @@ def test_by_keyboard_alone(browser: Any, tmp_path: Path) -> None:
         seen.wait_for(
             f"data.drawings.b.length && data.drawings.b[0].points[1][0] === {round(x - 10, 2)}"
         )
-        (moved,) = drawings_of(project.drawings_path, "b", "")
+        (moved,) = drawn(project, "b")
         assert moved.points[0] == pytest.approx((x + 2, high - 1))
         assert moved.points[1] == pytest.approx((x - 10, low))
         assert seen.page.evaluate("state.rowB") == row
@@ -195,7 +195,7 @@ def test_by_keyboard_alone(browser: Any, tmp_path: Path) -> None:
         press("d")  # the list is open
         press("?")
         assert seen.page.get_attribute("#draw-line", "aria-pressed") == "false"
-        assert read_drawings(project.drawings_path) == []
+        assert project.annotations() == []
         assert seen.errors == []
 
 
@@ -203,7 +203,7 @@ def test_what_is_not_finished_is_cancelled_and_a_point_can_be_dragged(
     browser: Any, tmp_path: Path
 ) -> None:
     project = two_filmed(tmp_path)
-    write_drawings(project.drawings_path, [("b", Drawing("line", ((100.0, 60.0), (160.0, 180.0))))])
+    draw(project, "b", (100.0, 60.0), (160.0, 180.0))
     with browsed(browser, project) as seen:
         open_pair(seen)
         seen.page.check("#show-whole")
@@ -215,7 +215,7 @@ def test_what_is_not_finished_is_cancelled_and_a_point_can_be_dragged(
         end = (160.5 / 320, 180.5 / 240)
         drag(seen, "b", end, (0.75, 0.5))
         seen.wait_for("data.drawings.b[0].points[1][0] > 200")
-        (moved,) = drawings_of(project.drawings_path, "b", "")
+        (moved,) = drawn(project, "b")
         assert moved.points[0] == (100, 60)
         assert moved.points[1] == pytest.approx((239.5, 119.5), abs=1)
         drag(seen, "b", (0.75, 0.5), (1.4, 0.5))  # no further than the picture
@@ -234,23 +234,22 @@ def test_on_a_clip_that_is_shown_mirrored_it_lies_where_the_file_has_it(
         seen.page.keyboard.press("d")
         click(seen, "b", (0.25, 0.25), (0.5, 0.75))  # two clicks
         count(seen, "b", 1)
-        (drawn,) = drawings_of(project.drawings_path, "b", "")
-        assert drawn.points[0] == pytest.approx((319 - 79.5, 59.5), abs=1)
-        assert drawn.points[1] == pytest.approx((319 - 159.5, 179.5), abs=1)
-        x, y = middle(drawn.points)
+        (line,) = drawn(project, "b")
+        assert line.points[0] == pytest.approx((319 - 79.5, 59.5), abs=1)
+        assert line.points[1] == pytest.approx((319 - 159.5, 179.5), abs=1)
+        x, y = middle(line.points)
         assert colour(seen, "b", [319 - x, y]) == pytest.approx(YELLOW, abs=8)
         seen.page.click("#drawings button")
         seen.page.keyboard.press("ArrowRight")  # to the right on the screen
-        seen.wait_for(f"data.drawings.b[0].points[0][0] === {round(drawn.points[0][0] - 1, 2)}")
+        seen.wait_for(f"data.drawings.b[0].points[0][0] === {round(line.points[0][0] - 1, 2)}")
 
 
 def test_what_the_studio_refuses_is_not_shown(browser: Any, tmp_path: Path) -> None:
     project = two_filmed(tmp_path)
-    line = Drawing("line", ((100.0, 60.0), (160.0, 180.0)))
-    write_drawings(project.drawings_path, [("a", line)])
+    draw(project, "a", (100.0, 60.0), (160.0, 180.0))
     with browsed(browser, project) as seen:
         open_pair(seen)
-        write_drawings(project.drawings_path, [])  # by somebody else
+        project.change_annotations(project.annotations(), [])  # by somebody else
         seen.page.click("#drawings button[aria-label^=Remove]")
         seen.wait_for("!document.getElementById('problem').hidden")
         assert "changed or removed" in seen.page.inner_text("#problem")

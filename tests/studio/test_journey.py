@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 
+from la2ds_cli.core.annotations import ANCHOR
 from la2ds_cli.core.project import Project
 from la2ds_cli.demo.clips import write_demo_clips
-from la2ds_cli.studio.anchors import anchors_of
 from la2ds_cli.video.reader import probe
 from tests.movement import sequence, warped_phase
 from tests.studio.browsing import TOKEN, Seen, browsed, served, watched
+from tests.studio.marks import shown
 from tests.studio.test_command import ROOT, link_of
 from tests.views.report.conftest import add_filmed, shaded_video, two_filmed
 
@@ -86,8 +87,7 @@ def test_from_two_videos_to_one_side_by_side(browser: Any, studio: str, tmp_path
         assert seen.errors == []
 
     project = Project.open(tmp_path / "project")
-    (anchor,) = anchors_of(project, a, b)
-    assert (anchor.frame_a, anchor.frame_b) == (row, right)
+    assert shown(project, ANCHOR, a, b) == [((row, right), "")]
     assert [phase.name for phase in project.phases()[a]] == list(NAMES)
     assert [phase.name for phase in project.phases(propagated=True)[b]] == list(NAMES)
     assert probe(saved).width > 2 * probe(videos[0]).width

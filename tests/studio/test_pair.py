@@ -20,10 +20,8 @@ from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.core import artifact
-from la2ds_cli.core.drawings import Drawing, read_drawings, write_drawings
-from la2ds_cli.core.notes import Note, notes_of, read_notes, write_notes
+from la2ds_cli.core.annotations import ANCHOR, NOTE, Annotation, Moment
 from la2ds_cli.core.project import Project
-from la2ds_cli.studio.anchors import Anchor, anchors_of, write_anchors
 from la2ds_cli.studio.film import Films
 from la2ds_cli.studio.held_pairs import HeldPair, HeldPairs, sureness
 from la2ds_cli.studio.pair import VIEWS, _checked_pair, export_arguments, pair_data
@@ -31,6 +29,7 @@ from la2ds_cli.views.report.pair import write_pair
 from tests.alignment.test_same_movement import kicking
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import asked, finished
+from tests.studio.marks import drawing, drawn, put, shown
 from tests.views.report.conftest import two_filmed
 
 PAIR = {"a": "a", "b": "b"}
@@ -121,14 +120,14 @@ def test_what_runs_backwards_or_lies_outside_is_refused_and_nothing_is_kept(
 ) -> None:
     with asked(project) as client:
         set_anchor(client, 10, 8)
-        before = project.anchors_path.read_bytes()
+        before = project.annotations_path.read_bytes()
         answer = set_anchor(client, 20, 4)
         assert answer.status_code == 400
         assert "contradict" in answer.json()["error"]
         for frames in ([20, 400], [-1, 3], [1], ["x", 2], [True, 2]):
             answer = client.post("/pair/anchor", json=PAIR | {"frames": frames})
             assert answer.status_code == 400, frames
-        assert project.anchors_path.read_bytes() == before
+        assert project.annotations_path.read_bytes() == before
 
 
 @pytest.mark.parametrize("frames", [None, 5, True, 1.5, "01", [0], [0, 1.5], [0, -1], {"0": 1}])
@@ -142,15 +141,17 @@ def test_frames_that_are_no_two_numbers_are_refused(
     assert answer.json()["error"] == "an anchor needs a frame of A and a frame of B"
 
 
-def test_anchors_of_other_pairs_and_lost_frames_stay(project: Project) -> None:
-    write_anchors(project, "x", "y", [Anchor(1, 2, "then")])
-    write_anchors(project, "a", "b", [Anchor(500, 600, "then")])  # of an earlier, longer cut
+def test_anchors_of_other_pairs_and_of_frames_that_are_not_shown_stay(project: Project) -> None:
+    others = [
+        Annotation(ANCHOR, Moment("x", 1, 1.0), Moment("y", 1, 2.0)),
+        Annotation(ANCHOR, Moment("a", 1, 25.0), Moment("b", 1, 24.0)),  # of a longer cut
+    ]
+    project.change_annotations([], others)
     with asked(project) as client:
-        found = client.get("/pair/data", params=PAIR).json()
-        assert found["anchors"][0]["seconds"] is None
+        assert client.get("/pair/data", params=PAIR).json()["anchors"] == []
         set_anchor(client, 10, 8)
-    assert anchors_of(project, "x", "y") == [Anchor(1, 2, "then")]
-    assert [one.frame_a for one in anchors_of(project, "a", "b")] == [10, 500]
+    assert shown(project, ANCHOR, "a", "b") == [((10, 8), "")]
+    assert project.annotations()[:2] == others
 
 
 @pytest.mark.parametrize(
@@ -196,7 +197,7 @@ def test_exports_are_commands_with_the_anchors(project: Project) -> None:
     held = HeldPair.prepared(project, "a", "b")
     pair = _checked_pair(project, "a", "b")
     assert not any("--anchor" in one for one in export_arguments(held, pair, "video"))
-    held.change([Anchor.now(18, 15)])
+    put(project, ANCHOR, ("a", "b"), (18, 15))
     command = export_arguments(held, pair, "video")
     assert command[:3] == ["sync", "a", "b"]
     assert "--anchor=0.9=0.6" in command
@@ -209,7 +210,7 @@ def test_a_sheet_of_key_positions_takes_no_anchors(
     project: Project, kind: str, suffix: str
 ) -> None:
     """`la2ds compare` has none: the page says so where there are some."""
-    write_anchors(project, "a", "b", [Anchor(18, 20)])
+    put(project, ANCHOR, ("a", "b"), (18, 20))
     held, pair = HeldPair.prepared(project, "a", "b"), _checked_pair(project, "a", "b")
     command = export_arguments(held, pair, kind)
     assert command[:3] == ["compare", "a", "b"]
@@ -276,20 +277,19 @@ def test_undo_after_a_swap_leaves_what_was_set_before_and_after_it(project: Proj
         steps = []
         for pair in (PAIR, PAIR, swapped, PAIR, swapped):
             assert client.post("/pair/undo", json=pair).status_code == 200
-            frames = [(one.frame_a, one.frame_b) for one in anchors_of(project, "a", "b")]
-            steps.append((frames, [one.text for one in notes_of(project.notes_path, "a", "b")]))
+            frames = [one for one, _ in shown(project, ANCHOR, "a", "b")]
+            steps.append((frames, [text for _, text in shown(project, NOTE, "a", "b")]))
         assert client.post("/pair/undo", json=PAIR).status_code == 400
     both = [(10, 8), (30, 24)]
     assert steps == [(both, []), (both, ["one"]), (both, []), ([(10, 8)], []), ([], [])]
 
 
 def test_undo_leaves_anchors_that_were_set_otherwise(project: Project) -> None:
-    """A clip that is trimmed has another id for a while, under which anchors are set, too."""
     with asked(project) as client:
         set_anchor(client, 10, 8)
-        write_anchors(project, "a", "b", [*anchors_of(project, "a", "b"), Anchor(30, 24, "then")])
+        put(project, ANCHOR, ("a", "b"), (30, 24))
         client.post("/pair/undo", json=PAIR)
-    assert anchors_of(project, "a", "b") == [Anchor(30, 24, "then")]
+    assert shown(project, ANCHOR, "a", "b") == [((30, 24), "")]
 
 
 # --- notes ----------------------------------------------------------------------------------------
@@ -309,12 +309,12 @@ def test_notes_are_kept_and_hold_for_either_order(project: Project) -> None:
         assert [one["text"] for one in data["written"]] == ["only here", "hips <b>first</b>"]
         other = client.get("/pair/data", params={"a": "b", "b": "a"}).json()["written"]
     assert [one["frames"] for one in other] == [[15, 20], [None, 4]]
-    rows = read_notes(project.notes_path)
-    assert [(a, b, one.text) for a, b, one in rows] == [
-        ("a", "b", "hips <b>first</b>"),
-        ("a", "b", "only here"),
+    rows = project.annotations()
+    assert [(one.at.file, one.value) for one in rows] == [
+        ("a", "hips <b>first</b>"),
+        ("a", "only here"),
     ]
-    assert all(one.set.startswith("20") for *_, one in rows)
+    assert all(one.set.startswith("20") for one in rows)
 
 
 def test_notes_and_anchors_are_taken_back_in_their_order(project: Project) -> None:
@@ -333,14 +333,15 @@ def test_notes_and_anchors_are_taken_back_in_their_order(project: Project) -> No
 
 
 def test_a_note_is_removed_where_the_clips_are_exchanged_and_others_stay(project: Project) -> None:
-    kept = ("a", "c", Note(20, 15, "hips"))
-    write_notes(project.notes_path, [("b", "a", Note(15, 20, "hips")), kept])
+    put(project, NOTE, ("b", "a"), (15, 20), "hips")
+    kept = Annotation(NOTE, Moment("a", 1, 1.0), Moment("c", 1, 0.6), "hips")
+    project.change_annotations([], [kept])
     with asked(project) as client:
         assert note(client, [20, 15], "hips", remove=True).json()["written"] == []
-        assert read_notes(project.notes_path) == [kept]
+        assert project.annotations() == [kept]
         client.post("/pair/undo", json=PAIR)
-    assert sorted(one.text for *_, one in read_notes(project.notes_path)) == ["hips", "hips"]
-    assert notes_of(project.notes_path, "a", "b") == [Note(20, 15, "hips")]
+    assert len(project.annotations()) == 2
+    assert shown(project, NOTE, "a", "b") == [((20, 15), "hips")]
 
 
 @pytest.mark.parametrize(
@@ -354,7 +355,7 @@ def test_a_note_is_removed_where_the_clips_are_exchanged_and_others_stay(project
 def test_what_is_no_note_is_refused(project: Project, frames: Any, text: Any) -> None:
     with asked(project) as client:
         assert note(client, frames, text).status_code == 400
-    assert not project.notes_path.exists()
+    assert not project.annotations_path.exists()
 
 
 def test_a_note_can_be_of_any_language(project: Project) -> None:
@@ -362,7 +363,7 @@ def test_a_note_can_be_of_any_language(project: Project) -> None:
     with asked(project) as client:
         for text in texts:
             assert note(client, [20, 15], text).status_code == 200
-    assert sorted(one.text for *_, one in read_notes(project.notes_path)) == sorted(texts)
+    assert sorted(one.value for one in project.annotations()) == sorted(texts)
 
 
 def test_one_note_is_not_written_twice_nor_removed_twice(project: Project) -> None:
@@ -375,7 +376,7 @@ def test_one_note_is_not_written_twice_nor_removed_twice(project: Project) -> No
 
 
 def test_a_page_of_a_report_has_the_notes_but_not_with_privacy(project: Project) -> None:
-    write_notes(project.notes_path, [("b", "a", Note(15, 20, "</script><b>hips"))])
+    put(project, NOTE, ("b", "a"), (15, 20), "</script><b>hips")
     result = find_alignment(project, "a", "b", AlignRequest(project.config()))
     written = write_pair(project, result).file.read_text()
     assert (
@@ -407,16 +408,16 @@ def test_drawings_belong_to_a_clip_in_each_of_its_pairs(project: Project) -> Non
     with asked(project) as client:  # another day
         other = client.get("/pair/data", params={"a": "b", "b": "c"}).json()
         assert other["drawings"] == {"a": [ANGLE], "b": []}
-    rows = read_drawings(project.drawings_path)
-    assert [(video, one.kind) for video, one in rows] == [("a", "line"), ("b", "angle")]
-    assert all(one.set.startswith("20") for _, one in rows)
+    rows = project.annotations()
+    assert [(one.at.file, one.kind) for one in rows] == [("a", "line"), ("b", "angle")]
+    assert all(one.set.startswith("20") for one in rows)
 
 
 def test_drawings_are_moved_removed_and_taken_back_in_the_order_of_all_changes(
     project: Project,
 ) -> None:
-    far = ("c", Drawing("line", ((1.0, 2.0), (3.0, 4.0))))
-    write_drawings(project.drawings_path, [far])
+    far = drawing("c", (1.0, 2.0), (3.0, 4.0))
+    project.change_annotations([], [far])
     with asked(project) as client:
         draw(client, new=LINE)
         set_anchor(client, 10, 8)
@@ -430,7 +431,7 @@ def test_drawings_are_moved_removed_and_taken_back_in_the_order_of_all_changes(
             steps.append((back["drawings"]["a"], len(back["anchors"])))
         assert steps == [([OTHER, ANGLE], 1), ([LINE, ANGLE], 1), ([LINE], 1), ([LINE], 0), ([], 0)]
         assert client.post("/pair/undo", json=PAIR).status_code == 400
-    assert read_drawings(project.drawings_path) == [far]
+    assert project.annotations() == [far]
 
 
 def test_undo_draws_nothing_twice_that_another_pair_has_drawn_again(project: Project) -> None:
@@ -468,7 +469,7 @@ def test_what_cannot_be_drawn_is_refused(project: Project, new: Any, said: str) 
         answer = client.post("/pair/drawing", content=content, headers=headers)
         assert answer.status_code == 400
         assert said in answer.json()["error"]
-    assert not project.drawings_path.exists()
+    assert not project.annotations_path.exists()
 
 
 def test_drawings_of_an_unknown_clip_or_side_are_refused(project: Project) -> None:
@@ -476,7 +477,7 @@ def test_drawings_of_an_unknown_clip_or_side_are_refused(project: Project) -> No
         assert "a clip of the project" in draw(client, new=LINE, a="nobody").json()["error"]
         for side in ("c", "", None, 1, ["a"]):
             assert draw(client, side, new=LINE).status_code == 400
-    assert not project.drawings_path.exists()
+    assert not project.annotations_path.exists()
 
 
 def test_a_drawing_is_there_once_and_not_removed_twice(project: Project) -> None:
@@ -489,23 +490,23 @@ def test_a_drawing_is_there_once_and_not_removed_twice(project: Project) -> None
 
 
 def test_a_clip_has_at_most_a_hundred_drawings(project: Project) -> None:
-    lines = [Drawing("line", ((0.0, 0.0), (float(k), 9.0))) for k in range(100)]
-    write_drawings(project.drawings_path, [("a", one) for one in lines[:99]])
+    lines = [drawing("a", (0.0, 0.0), (float(k), 9.0)) for k in range(99)]
+    project.change_annotations([], lines)
     with asked(project) as client:
         assert draw(client, new=LINE).status_code == 200
         answer = draw(client, new=ANGLE)
         assert answer.json()["error"] == "a clip can have at most 100 drawings"
         assert draw(client, "b", new=ANGLE).status_code == 200
         assert draw(client, old=LINE, new=OTHER).status_code == 200  # none more
-    assert sum(video == "a" for video, _ in read_drawings(project.drawings_path)) == 100
+    assert len(drawn(project, "a")) == 100
 
 
-def test_a_table_of_drawings_that_cannot_be_read_is_named(project: Project) -> None:
-    project.drawings_path.write_text("video,kind\na,line\n")
+def test_a_table_that_cannot_be_read_is_named(project: Project) -> None:
+    project.annotations_path.write_text("file,kind\na,line\n")
     with asked(project) as client:
         answer = client.get("/pair/data", params=PAIR)
     assert answer.status_code == 409
-    assert "drawings.csv line 2 cannot be read" in answer.json()["error"]
+    assert "annotations.csv line 2 cannot be read" in answer.json()["error"]
 
 
 def test_drawings_hold_for_the_way_the_clip_is_turned(project: Project) -> None:
@@ -527,7 +528,7 @@ def test_a_drawing_on_a_picture_that_is_turned_meanwhile_is_refused(project: Pro
         answer = draw(client, new=OTHER, turned=turned)
         assert answer.status_code == 400
         assert "rotated or mirrored meanwhile" in answer.json()["error"]
-    assert len(read_drawings(project.drawings_path)) == 1
+    assert len(project.annotations()) == 1
 
 
 def test_another_movement_is_refused_until_it_is_forced(tmp_path: Path) -> None:

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from la2ds_cli.core.annotations import ANCHOR
 from la2ds_cli.core.project import Project
-from la2ds_cli.studio.anchors import anchors_of
 from la2ds_cli.video.reader import probe
 from tests.alignment.test_same_movement import kicking
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import Seen, browsed
+from tests.studio.marks import shown
 from tests.views.report.conftest import FIRST, SHADE, add_filmed, shaded_video, two_filmed
 
 READY = "document.body.dataset.ready === 'true' && !document.getElementById('pair-work').hidden"
@@ -98,7 +99,7 @@ def test_a_wrong_match_is_corrected_listed_and_taken_back(browser: Any, tmp_path
         assert after[17] <= right <= after[19]
         assert frame(seen, "b") == right
         assert "A 0.90 s is B" in page.inner_text("#anchors")
-        assert anchors_of(project, "a", "b")[0].frame_b == right
+        assert shown(project, ANCHOR, "a", "b") == [((18, right), "")]
         page.click("#undo")
         seen.wait_for("data.anchors.length === 0")
         assert page.evaluate("data.position") == before
@@ -113,13 +114,13 @@ def test_by_keyboard_alone(browser: Any, tmp_path: Path) -> None:
         for key in ("Shift+ArrowRight", "c", "ArrowRight", "ArrowRight", "ArrowLeft", "Escape"):
             press(key)
         assert seen.page.evaluate("[state.row, state.free]") == [10, None]
-        assert not project.anchors_path.exists()
+        assert not project.annotations_path.exists()
         press("c")
-        shown = seen.page.evaluate("state.rowB")
+        before = seen.page.evaluate("state.rowB")
         press("ArrowRight")
         press("Enter")
         seen.wait_for("data.anchors.length === 1 && state.free === null")
-        assert seen.page.evaluate("[state.row, state.rowB]") == [10, shown + 1]
+        assert seen.page.evaluate("[state.row, state.rowB]") == [10, before + 1]
         press("u")
         seen.wait_for("data.anchors.length === 0")
         for key in ("g", "w", "o", "o", "l"):

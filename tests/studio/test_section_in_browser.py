@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from la2ds_cli.core.notes import Note, notes_of, write_notes
+from la2ds_cli.core.annotations import NOTE
 from la2ds_cli.core.project import Project
 from tests.studio.browsing import Seen, browsed
+from tests.studio.marks import put, shown
 from tests.studio.test_pair_in_browser import open_pair
 from tests.views.report.conftest import two_filmed
 
@@ -126,7 +127,7 @@ def test_notes_are_written_listed_removed_and_taken_back(browser: Any, project: 
         press("Enter")
         seen.wait_for("data.written.length === 1")
         assert page.evaluate("document.activeElement.id") != "note-text"
-        assert notes_of(project.notes_path, "a", "b")[0].frame_b == other
+        assert shown(project, NOTE, "a", "b")[0][0] == (18, other)
         assert page.query_selector("#written b") is None
         page.evaluate("seek(3)")
         page.click("#written button:has-text('A 0.90 s')")
@@ -145,7 +146,7 @@ def test_notes_are_written_listed_removed_and_taken_back(browser: Any, project: 
 
 
 def test_the_page_of_a_report_has_both(browser: Any, project: Project, tmp_path: Path) -> None:
-    write_notes(project.notes_path, [("b", "a", Note(15, 18, "hips <b>first</b>"))])
+    put(project, NOTE, ("b", "a"), (15, 18), "hips <b>first</b>")
     with browsed(browser, project) as seen:
         open_pair(seen)
         seen.page.click("#exports button[data-kind=page]")

@@ -12,8 +12,8 @@ from la2ds_cli.alignment.confidence import NEAR, NOMINAL
 from la2ds_cli.alignment.request import features_name
 from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.core import artifact
+from la2ds_cli.core.annotations import NOTE, Between, ClipMoments, between
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.notes import Note, notes_of
 from la2ds_cli.core.progress import Progress, duration
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
@@ -103,7 +103,8 @@ def write_pair(
         None if privacy else _images(project, result.b, poses[1], progress, mirrored=mirrored),
     )
     beside = baselines(project, result)
-    notes = [] if privacy else notes_of(project.notes_path, result.a.id, result.b.id)
+    moments = [ClipMoments.of(clip.video.id, clip.video.options, clip.pose) for clip in clips]
+    notes = [] if privacy else between(project.annotations(), NOTE, *moments)
     content = pair_page(result, clips, images, beside, notes, privacy=privacy)
     target = out or project.results_dir(FOLDER) / f"{result.a.id}--{result.b.id}{SUFFIX}"
     artifact.write_bytes(target, content)
@@ -131,7 +132,7 @@ def pair_page(
     clips: tuple[PageClip, PageClip],
     images: tuple[FrameImages | None, FrameImages | None],
     beside: list[Baseline],
-    notes: list[Note],
+    notes: list[Between],
     *,
     privacy: bool,
 ) -> bytes:

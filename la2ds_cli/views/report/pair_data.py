@@ -18,8 +18,8 @@ from la2ds_cli.alignment.path import is_monotone, matched_time
 from la2ds_cli.alignment.request import AlignRequest, FeatureChoice, PreparedPair
 from la2ds_cli.alignment.result import AlignResult, rounded
 from la2ds_cli.compare.findings import runs_of
+from la2ds_cli.core.annotations import Between
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.notes import Note
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton, joint_side
@@ -242,6 +242,6 @@ def distance_image(result: AlignResult) -> str:
     return base64_text(buffer.getvalue())
 
 
-def notes_json(notes: Iterable[Note]) -> list[dict[str, Any]]:
+def notes_json(notes: Iterable[Between]) -> list[dict[str, Any]]:
     """Notes on a pair: frames of A and B (None = no such frame), and text."""
-    return [{"frames": [note.frame_a, note.frame_b], "text": note.text} for note in notes]
+    return [{"frames": list(note.frames), "text": note.row.value} for note in notes]

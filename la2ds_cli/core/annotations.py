@@ -1,0 +1,245 @@
+"""annotations.csv: what a person has set for moments of files: matches, notes, drawings, joints.
+
+A row names a file, a person in it and seconds of the file. It holds for every clip that shows this
+person at these seconds, however the clip is cut, and is not shown by any other. Only a person
+changes the table. Phases have a table of their own (phase_table.py), which other tools write, too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from la2ds_cli.core import artifact
+from la2ds_cli.core.clip import ClipOptions, check_id, family
+from la2ds_cli.core.csv_tables import read_rows, table_text
+from la2ds_cli.core.types import MOST_PIXELS, FloatArray, IntArray, PoseSequence
+
+ANCHOR, NOTE = "anchor", "note"
+POINTS = {"line": 2, "angle": 3}  # kind of a drawing -> its points
+MOST_DRAWINGS = 100  # of a clip
+NOTE_LONGEST = 500  # letters of a note
+COLUMNS = (
+    *("file", "person", "seconds", "with_file", "with_person", "with_seconds"),
+    *("kind", "value", "reading", "set"),
+)
+_DIGITS = 2  # of a position in a picture, in pixels
+_LATEST = 1e9  # seconds
+_ROUNDED = 1e-6  # of seconds, in the table
+_PERSON = re.compile(r"[1-9][0-9]{0,5}")
+_HINT = f"correct the line, or delete it; columns: {','.join(COLUMNS)}"
+
+Point = tuple[float, float]
+
+
+class Moment(NamedTuple):
+    """A person in a file at some second of it.
+
+    file: id of the clip that shows the first person in all of it (clip.family).
+    person: from 1.
+    seconds: as a player shows them, to the microsecond; None = at no moment.
+    """
+
+    file: str
+    person: int
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """A row of the table.
+
+    kind: `anchor` (`at` is the same moment as `other`), `note` (on `at` and `other`, of which one
+        may be without seconds), `line` or `angle` (drawn on all pictures of `at`).
+    value: text of a note; points of a drawing, see `points_of`.
+    reading: how the picture was turned when it was drawn on, see corrections.turning_of.
+    set: when, UTC, ISO 8601, which makes no difference between two annotations.
+    """
+
+    kind: str
+    at: Moment
+    other: Moment | None = None
+    value: str = ""
+    reading: str = ""
+    set: str = field(default="", compare=False)
+
+
+def now() -> str:
+    """The current time for `set`."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+# --- the table ------------------------------------------------------------------------------------
+
+
+def read_annotations(path: Path) -> list[Annotation]:
+    """The rows of the table; none without the file. Raises UserError (exit 5) that names a line."""
+    return read_rows(path, _parse, _HINT) if path.exists() else []
+
+
+def write_annotations(path: Path, rows: Iterable[Annotation]) -> None:
+    """Write the table; raises UserError (exit 7) if it cannot be written."""
+    cells = [
+        (*_cells(one.at), *_cells(one.other), one.kind, one.value, one.reading, one.set)
+        for one in rows
+    ]
+    artifact.write_text(path, table_text(COLUMNS, cells))
+
+
+def changed(
+    rows: Sequence[Annotation], gone: Collection[Annotation], new: Sequence[Annotation]
+) -> list[Annotation]:
+    """The rows with `new` in the place of `gone`; what is there already is not added again."""
+    left = [row for row in rows if row not in gone]
+    place = next((n for n, row in enumerate(rows) if row in gone), len(left))
+    left[place:place] = [row for row in new if row not in left]
+    return left
+
+
+def _cells(moment: Moment | None) -> tuple[str, str, str]:
+    if moment is None:
+        return "", "", ""
+    seconds = "" if moment.seconds is None else f"{moment.seconds:.6f}"
+    return moment.file, str(moment.person), seconds
+
+
+def _parse(cells: dict[str, str]) -> Annotation:
+    kind, value = cells["kind"].strip(), cells["value"]
+    other = _moment(cells, "with_") if cells["with_file"] else None
+    at, reading = _moment(cells), cells.get("reading", "").strip()
+    given = [moment for moment in (at, other) if moment and moment.seconds is not None]
+    if kind in POINTS:
+        value = drawing_value(kind, _points(value))
+    elif kind not in (ANCHOR, NOTE):
+        raise ValueError(f"{kind[:40]!a} is not a kind of annotation")
+    elif other is None or len(given) < (2 if kind == ANCHOR else 1):
+        raise ValueError(f"a row of kind '{kind}' needs the seconds of two files")
+    return Annotation(kind, at, other, value, reading, cells.get("set", ""))
+
+
+def _moment(cells: dict[str, str], prefix: str = "") -> Moment:
+    file, person, text = (cells[prefix + name].strip() for name in ("file", "person", "seconds"))
+    check_id(file)
+    if not _PERSON.fullmatch(person):
+        raise ValueError(f"{prefix}person is {person[:40]!a}, not a number from 1 on")
+    seconds = float(text) if text else None
+    if seconds is not None and not abs(seconds) <= _LATEST:  # NaN too
+        raise ValueError(f"{prefix}seconds are {text[:40]!a}, not seconds of a file")
+    return Moment(file, int(person), seconds)
+
+
+# --- drawings -------------------------------------------------------------------------------------
+
+
+def drawing_value(kind: str, points: Sequence[Sequence[float]]) -> str:
+    """The value of a drawing. kind: `line`, from end to end, or `angle`: end, vertex, end. points:
+    x, y in pixels of the upright picture. Raises ValueError for one that cannot be drawn."""
+    if kind not in POINTS:
+        raise ValueError(f"{kind[:40]!a} is neither a line nor an angle")
+    if len(points) != POINTS[kind]:
+        raise ValueError(f"its number of points must be {POINTS[kind]}, not {len(points)}")
+    if not all(abs(side) <= MOST_PIXELS for point in points for side in point):  # NaN too
+        raise ValueError("a point does not lie in a picture")
+    written = [" ".join(f"{float(side):.{_DIGITS}f}" for side in point) for point in points]
+    if any(one == other for one, other in pairwise(written)):
+        raise ValueError("two points that follow each other are the same")
+    return " ".join(written)
+
+
+def points_of(drawing: Annotation) -> list[Point]:
+    """The points x, y of a drawing."""
+    return _points(drawing.value)
+
+
+def _points(value: str) -> list[Point]:
+    sides = [float(side) for side in value.split()]
+    if len(sides) % 2:
+        raise ValueError("x and y of a point are given together")
+    return list(zip(sides[::2], sides[1::2], strict=True))
+
+
+# --- what a clip shows ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ClipMoments:
+    """The frames of a clip as moments of its file.
+
+    file, person: as in Moment.
+    frame: (T,), of the clip's poses.
+    seconds: (T,), of the file.
+    half: half the duration of a frame, in seconds of the file.
+    """
+
+    file: str
+    person: int
+    frame: IntArray
+    seconds: FloatArray
+    half: float
+
+    @classmethod
+    def of(cls, video: str, options: str, pose: PoseSequence) -> ClipMoments:
+        """video: id of the clip; options: how its file was read, as in videos.csv."""
+        file, person = family(video)
+        slowmo = ClipOptions.from_text(options).slowmo
+        return cls(file, int(person), pose.frame, pose.time * slowmo, 0.5 * slowmo / pose.fps)
+
+    def at(self, frame: int | None = None) -> Moment:
+        """The moment of a frame of the clip; None: at no moment."""
+        if frame is None:
+            return Moment(self.file, self.person)
+        row = int(np.searchsorted(self.frame, frame))
+        return Moment(self.file, self.person, round(float(self.seconds[row]), 6))
+
+    def row(self, moment: Moment) -> int | None:
+        """The row of the clip that shows a moment; None if there is none."""
+        if moment.seconds is None or moment[:2] != (self.file, self.person):
+            return None
+        row = int(np.abs(self.seconds - moment.seconds).argmin())
+        return row if abs(self.seconds[row] - moment.seconds) <= self.half + _ROUNDED else None
+
+    def shows(self, moment: Moment) -> bool:
+        """Whether it is of this person and, if it has seconds, at a frame of the clip."""
+        if moment.seconds is None:
+            return moment[:2] == (self.file, self.person)
+        return self.row(moment) is not None
+
+    def frame_at(self, moment: Moment) -> int | None:
+        """The number of the frame that shows a moment; None if there is none."""
+        row = self.row(moment)
+        return None if row is None else int(self.frame[row])
+
+
+class Between(NamedTuple):
+    """An annotation of two clips, and the frame of each; None = the clip has no such moment."""
+
+    row: Annotation
+    frames: tuple[int | None, int | None]
+
+
+def between(rows: Iterable[Annotation], kind: str, a: ClipMoments, b: ClipMoments) -> list[Between]:
+    """The annotations of this kind that two clips show, in the order of A's frames, whichever clip
+    was A when they were set."""
+    found = []
+    for row in rows:
+        if row.kind != kind or row.other is None:
+            continue
+        for first, second in ((row.at, row.other), (row.other, row.at)):
+            if a.shows(first) and b.shows(second):
+                found.append(Between(row, (a.frame_at(first), b.frame_at(second))))
+                break
+    return sorted(found, key=lambda one: (one.frames[0] is None, one.frames[0] or 0))
+
+
+def drawings_on(rows: Iterable[Annotation], clip: ClipMoments, turned: str) -> list[Annotation]:
+    """The drawings that a clip shows, in the order of the table. turned: as the clip is now, see
+    corrections.turning_of."""
+    mine = (row for row in rows if row.kind in POINTS and clip.shows(row.at))
+    return [row for row in mine if row.reading == turned]

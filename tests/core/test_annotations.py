@@ -1,0 +1,178 @@
+"""annotations.csv: matches, notes and drawings by file and seconds, whatever clips show of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from la2ds_cli.core.annotations import (
+    ANCHOR,
+    COLUMNS,
+    NOTE,
+    Annotation,
+    ClipMoments,
+    Moment,
+    between,
+    changed,
+    drawing_value,
+    drawings_on,
+    points_of,
+    read_annotations,
+    write_annotations,
+)
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.output_paths import spare_project
+from la2ds_cli.core.project import Project
+from tests.movement import sequence, warped_phase
+
+HEADER = ",".join(COLUMNS)
+A, B = Moment("a", 1, 1.25), Moment("b", 2, 0.04)
+ROWS = [
+    Annotation(ANCHOR, A, B, set="2026-01-01T00:00:00+00:00"),
+    Annotation(NOTE, A, B._replace(seconds=None), "hips first"),
+    Annotation("line", Moment("a", 1), None, "12.50 -0.50 30.25 140.00"),
+    Annotation("angle", Moment("a", 2), None, "1.00 2.00 3.00 4.00 5.00 1.00", "rotate=90"),
+]
+
+
+def clip(video: str, start: float, frames: int, *, fps: float = 20.0, slow: float = 1.0):
+    """The moments of a clip that begins at a second of its file."""
+    pose = sequence(warped_phase(frames, 1), fps=fps)
+    first = round(start * fps / slow)
+    pose = replace(pose, time=pose.time + start / slow, frame=pose.frame + first)
+    return ClipMoments.of(video, f"slowmo={slow:g}", pose)
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "annotations.csv"
+    assert read_annotations(path) == []
+    write_annotations(path, ROWS)
+    assert path.read_text().splitlines()[0] == HEADER
+    assert read_annotations(path) == ROWS
+    assert [row.set for row in read_annotations(path)] == [row.set for row in ROWS]
+
+
+def test_a_change_takes_the_place_of_what_goes_and_doubles_nothing() -> None:
+    first, second, third, fourth = ROWS
+    assert changed(ROWS, [second], [replace(second, value="x")])[1].value == "x"
+    assert changed(ROWS, [], [first]) == ROWS
+    assert changed(ROWS, [first, third], []) == [second, fourth]
+    assert changed([first], [second], [third]) == [first, third]  # gone meanwhile
+
+
+def test_a_clip_shows_the_moments_of_its_file_that_lie_within_it() -> None:
+    whole, part = clip("x-0123abcd", 0, 60), clip("x-0123abcd-t1-2", 1, 20)
+    slow = clip("x-0123abcd", 0, 60, slow=4)
+    for seconds, rows in ((0.6, [12, None, 3]), (1.4, [28, 8, 7]), (2.02, [40, None, 10])):
+        moment = Moment("x-0123abcd", 1, seconds)
+        assert [one.row(moment) for one in (whole, part, slow)] == rows
+    assert whole.row(Moment("x-0123abcd", 2, 1.5)) is None
+    assert whole.row(Moment("y-0123abcd", 1, 1.5)) is None
+    assert part.at(25) == whole.at(25) == Moment("x-0123abcd", 1, 1.25)
+    assert clip("x-0123abcd-t1-2-p3", 1, 20).at() == Moment("x-0123abcd", 3)
+
+
+def test_each_frame_is_found_again_at_its_second() -> None:
+    for fps in (23.976, 29.97, 240.0, 1e5):
+        moments = clip("a", 0, 50, fps=fps, slow=8)
+        assert [moments.frame_at(moments.at(n)) for n in range(50)] == list(range(50))
+    uneven = replace(moments, seconds=np.cumsum(np.linspace(0.01, 0.2, 50)), half=0.005)
+    assert [uneven.frame_at(uneven.at(n)) for n in range(50)] == list(range(50))
+
+
+def test_two_clips_show_what_lies_in_both_in_either_order() -> None:
+    a, b, other = clip("a", 0, 40), clip("b", 1, 40), clip("c", 0, 40)
+    notes = [(0.5, None), (1.0, 1.5), (None, 2.0), (3.0, 1.5), (1.0, 0.5)]
+    rows = [
+        Annotation(NOTE, Moment("a", 1, at), Moment("b", 1, other), str(n))
+        for n, (at, other) in enumerate(notes)
+    ]
+    rows[1] = replace(rows[1], at=rows[1].other, other=rows[1].at)
+    found = [("0", (10, None)), ("1", (20, 30)), ("2", (None, 40))]
+    assert [(one.row.value, one.frames) for one in between(rows, NOTE, a, b)] == found
+    turned = [(one.row.value, one.frames) for one in between(rows, NOTE, b, a)]
+    assert turned == [("1", (30, 20)), ("2", (40, None)), ("0", (None, 10))]
+    assert between(rows, NOTE, a, other) == between(rows, ANCHOR, a, b) == []
+
+
+def test_two_parts_of_one_file_can_be_matched() -> None:
+    first, second = clip("x-0123abcd-t0-1", 0, 20), clip("x-0123abcd-t1-2", 1, 20)
+    row = Annotation(ANCHOR, first.at(5), second.at(27))
+    assert between([row], ANCHOR, first, second)[0].frames == (5, 27)
+    assert between([row], ANCHOR, second, first)[0].frames == (27, 5)
+
+
+def test_a_clip_shows_its_own_that_were_drawn_as_it_is_turned() -> None:
+    assert drawings_on(ROWS, clip("a", 0, 5), "") == [ROWS[2]]
+    assert drawings_on(ROWS, clip("a", 0, 5), "rotate=90") == []
+    second = replace(clip("a", 0, 5), person=2)
+    assert drawings_on(ROWS, second, "rotate=90") == [ROWS[3]]
+    assert points_of(ROWS[2]) == [(12.5, -0.5), (30.25, 140.0)]
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+cmd", "@x", "-2+A1", "'quoted'", 'a, "b"; c', "ä→ß 🏌"])
+def test_no_text_is_a_formula_and_each_comes_back(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "annotations.csv"
+    write_annotations(path, [Annotation(NOTE, A, B, text)])
+    assert not any(cell.startswith(tuple("=+@-")) for cell in path.read_text().split(","))
+    assert read_annotations(path)[0].value == text
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("a,1,x,b,1,2,note,hi,,", "could not convert"),
+        ("a,1,nan,b,1,2,note,hi,,", "'nan', not seconds"),
+        ("a,1,1e300,b,1,2,note,hi,,", "'1e300', not seconds"),
+        ("a,1,1,b,1,inf,note,hi,,", "with_seconds are 'inf'"),
+        ("a,0,1,b,1,2,note,hi,,", "person is '0'"),
+        ("a,1,1,b," + "9" * 5000 + ",2,note,hi,,", "with_person is '9999"),
+        ("../a,1,1,b,1,2,note,hi,,", "id '../a' is not valid"),
+        (",1,1,b,1,2,note,hi,,", "id '' is not valid"),
+        ("a,1,,b,1,,note,hi,,", "needs the seconds"),
+        ("a,1,1,,,,note,hi,,", "needs the seconds"),
+        ("a,1,1,b,1,,anchor,,,", "needs the seconds"),
+        ("a,1,1,,,,circle,1 2 3 4,,", "'circle' is not a kind"),
+        ("a,1,,,,,line,1 2 3 x,,", "could not convert"),
+        ("a,1,,,,,line,1 2 3 nan,,", "not lie in a picture"),
+        ("a,1,,,,,line,1 2 3 1e9,,", "not lie in a picture"),
+        ("a,1,,,,,line,1 2,,", "points must be 2, not 1"),
+        ("a,1,,,,,angle,1 2 3 4,,", "points must be 3, not 2"),
+        ("a,1,,,,,line,1 2 3,,", "given together"),
+        ("a,1,,,,,line,1 2 1.001 2,,", "are the same"),
+        ("a,1,1,b,1,2,note", "fields"),
+    ],
+)
+def test_a_line_that_is_none_is_named(tmp_path: Path, line: str, why: str) -> None:
+    path = tmp_path / "annotations.csv"
+    path.write_text(f"{HEADER}\na,1,1,b,1,2,note,fine,,\n{line}\n")
+    with pytest.raises(UserError, match=why) as raised:
+        read_annotations(path)
+    assert raised.value.exit_code == ExitCode.MISMATCH
+    assert "line 3" in raised.value.message
+
+
+def test_a_table_by_hand_may_leave_out_the_last_columns(tmp_path: Path) -> None:
+    path = tmp_path / "annotations.csv"
+    path.write_text(f"{','.join(COLUMNS[:8])}\na,1,,,,,line,0.123456 2 3 4\n")
+    (row,) = read_annotations(path)
+    assert row.value == "0.12 2.00 3.00 4.00"
+    path.write_text("file,person,seconds\na,1,2\n")
+    with pytest.raises(UserError, match="column 'kind' is missing"):
+        read_annotations(path)
+
+
+@pytest.mark.parametrize("side", [math.nan, math.inf, -math.inf, 1e300, 10**400])
+def test_no_number_without_an_end_is_a_position(side: float) -> None:
+    with pytest.raises(ValueError, match="not lie in a picture"):
+        drawing_value("line", [[1, 2], [3, side]])
+
+
+def test_no_command_writes_over_the_table(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project")
+    with pytest.raises(UserError, match="would be lost"):
+        spare_project(project, [project.annotations_path])
