@@ -6,6 +6,7 @@ import copy
 import errno
 import io
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -131,6 +132,17 @@ class Commands(TyperGroup):
             console.warn("")
             console.warn("interrupted; run the same command again to go on")
             raise typer.Exit(ExitCode.INTERRUPTED) from error
+        except (MemoryError, ImportError) as error:
+            if not isinstance(error, MemoryError) and "failed to map" not in str(error):
+                raise  # a package that is broken, not one that finds no room
+            problem = UserError(
+                "there is not enough memory",
+                hint="close other programs, or raise the limit (ulimit -v); PyTorch alone needs "
+                "some gigabytes of address space. Finished items are kept",
+                exit_code=ExitCode.ENVIRONMENT,
+            )
+            console.error(problem)
+            raise typer.Exit(problem.exit_code) from error
         except BrokenPipeError as error:
             # The reader (`| head`) has seen enough; nothing more may be flushed at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -236,7 +248,12 @@ def _app_for(arguments: Sequence[str]) -> typer.Typer:
 
 def main() -> None:
     """Entry point of the console script."""
+    hidden = sys.stdout is None
     own_process()
+    # Saves what there is, as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if hidden:
+        console.warn("standard output is closed: results are not shown")
     for stream in (sys.stdout, sys.stderr):  # whatever their encoding, a name does not end the run
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -6,6 +6,7 @@ in its own header; the digest of the recipe is the cache key. File names are nev
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
@@ -86,6 +87,23 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
+_projects: set[Path] = set()  # roots of those in use
+
+
+def never_make(root: Path) -> None:
+    """Do not make the folder of a project again where it is gone: it has been moved or renamed, and
+    half a project at its old place would be all that it gets."""
+    _projects.add(root)
+
+
+def _make_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        for root in _projects:
+            if folder.is_relative_to(root) and not root.is_dir():
+                raise FileNotFoundError(errno.ENOENT, "the project has been moved or removed")
+    folder.mkdir(parents=True, exist_ok=True)
+
+
 def cannot_write(path: Path, error: OSError) -> UserError:
     """The UserError (exit 7) for a path that the operating system refuses to write."""
     if isinstance(error, FileExistsError | NotADirectoryError):
@@ -130,7 +148,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     """
     temporary = ""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
         sweep(path.parent)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY, suffix=path.suffix)
         with os.fdopen(handle, "wb") as stream:
@@ -212,7 +230,7 @@ def sweep(folder: Path) -> None:
 def temporary_beside(path: Path) -> Iterator[Path]:
     """An empty file in the folder of `path`, for a library that writes to a file name. Move it to
     `path`; if it still exists at the end, it is removed. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(path.parent)
     sweep(path.parent)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY, suffix=path.suffix)
     try:
@@ -228,7 +246,7 @@ def temporary_beside(path: Path) -> Iterator[Path]:
 @contextmanager
 def temporary_folder_beside(path: Path) -> Iterator[Path]:
     """An empty folder beside `path`, removed with its content at the end. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(path.parent)
     sweep(path.parent)
     folder = tempfile.mkdtemp(dir=path.parent, prefix=TEMPORARY)
     handle = os.open(folder, os.O_RDONLY) if fcntl is not None else None

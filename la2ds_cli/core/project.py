@@ -60,6 +60,7 @@ class Project(ProjectFolder):
 
     def __init__(self, root: Path, settings: dict[str, Any]) -> None:
         super().__init__(root)
+        artifact.never_make(root)
         self.settings = settings
         self._listed: tuple[tuple[int, ...], VideoList] | None = None
         self._corrected: tuple[tuple[int, ...], dict[str, list[Correction]]] | None = None
@@ -73,6 +74,10 @@ class Project(ProjectFolder):
 
             content = settings or {"preset": "default"}
             load_config(content)  # bad settings fail before they are written
+            try:
+                root.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise artifact.cannot_write(root, error) from error
             artifact.write_text(root / PROJECT_FILE, tomli_w.dumps(content))
         return cls.open(root)
 

@@ -63,6 +63,7 @@ def install() -> None:
 def own_process() -> None:
     """Set the environment of a process that la2ds has for itself, which its children inherit. Call
     it before the first large import."""
+    _open_standard_streams()
     # OpenMP threads spin while they wait for each other. Where other programs want the cores, too,
     # that made pose extraction 18 times slower than sleeping; read when torch is first imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -72,6 +73,17 @@ def own_process() -> None:
         if text := os.environ.get(name):
             parts = text.split(os.pathsep) if name in _LISTS else [text]
             os.environ[name] = os.pathsep.join(map(os.path.abspath, filter(None, parts)))
+
+
+def _open_standard_streams() -> None:
+    """Where a process was started without one of them (`2>&-`), what is written goes nowhere;
+    otherwise the next file that is opened would take its place, and messages would go into it."""
+    while (handle := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(handle, True)
+    os.close(handle)
+    for name, handle in (("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(handle, "w", encoding="utf-8", closefd=False))
 
 
 def python(*arguments: str) -> Sequence[str]:
