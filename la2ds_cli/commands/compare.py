@@ -42,8 +42,8 @@ def compare(
     and a JSON file are written to results/compare.
 
     --attempts compares each of several clips with REFERENCE, and says what all of them do, how
-    much they vary, and which differences fade or grow by more than chance. It writes the same
-    kinds of files.
+    much they vary, and which differences fade or grow by more than chance. It writes a figure, a
+    table and a JSON file.
     """
     from la2ds_cli.compare import compare as step
     from la2ds_cli.compare.attempts import attempt_names, compare_attempts
@@ -58,7 +58,7 @@ def compare(
             found = compare_attempts(
                 opened, reference, names, how.request(opened), console.progress
             )
-            found = attempts_files.write(opened, found, targets, console.progress, privacy=privacy)
+            found = attempts_files.write(opened, found, targets, console.progress)
             console.document("compare", found.to_json())
             _show_attempts(console, found)
             clips = [attempt.aligned for attempt in found.attempts]

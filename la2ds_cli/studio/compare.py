@@ -4,20 +4,17 @@ compare`. Its findings are shown in words, and its files are offered as they are
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from la2ds_cli.compare.attempts import Series
 from la2ds_cli.compare.result import NO_JOINT_DIFFERS, NO_TEMPO_DIFFERS, and_again
-from la2ds_cli.compare.trend import LEAST_ATTEMPTS, Trend
+from la2ds_cli.compare.trend import LEAST_ATTEMPTS
 from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
@@ -26,12 +23,10 @@ from la2ds_cli.studio.guard import POLICY
 from la2ds_cli.studio.pages import named_to_command, page, posted
 from la2ds_cli.studio.pair import requested_pair
 from la2ds_cli.views import compare_page
-from la2ds_cli.views.attempts_files import series_row, trend_chart
 from la2ds_cli.views.page import page_policy
 
 FOLDER = "compare"  # below results/, where the command writes without --out
 _ATTEMPTS = "--attempts"  # behind the reference, in the name of their files
-_CHARTS = 8  # series that are drawn; all are in the table
 _AGAIN = "compare them again"
 Found = TypeVar("Found")
 
@@ -61,12 +56,12 @@ def _made(project: Project, path: Path, clips: Sequence[str]) -> dict[str, Any]:
     return {"time": time, "stale": newer}
 
 
-def _page(path: Path, scripts: Sequence[str]) -> Response:
+def _page(path: Path) -> Response:
     """A page that the command wrote, sandboxed: its script cannot send requests to the studio. A
     page written by another version of la2ds is offered as a download."""
     if not path.is_file():
         raise UserError("this page does not exist", hint=_AGAIN)
-    policy = page_policy(compare_page.STYLES, scripts)
+    policy = page_policy(compare_page.STYLES, compare_page.SCRIPTS)
     content = regular_file.content(path)
     text = content.decode("utf-8", "replace")
     if not all(part in text for part in policy.split("'")[1::2]):
@@ -122,7 +117,7 @@ async def _compare(request: Request) -> Response:
 def _pair_page(request: Request) -> Response:
     a, b, *_ = requested_pair(request)
     path = _folder(request.app.state.studio.project) / f"{a.id}--{b.id}.html"
-    return _page(path, compare_page.SCRIPTS)
+    return _page(path)
 
 
 # --- attempts -------------------------------------------------------------------------------------
@@ -174,44 +169,13 @@ def _compared(project: Project) -> list[str]:
 
 
 def attempts(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The content of a comparison of attempts, for attempts.html: sentences and charts of the first
-    series, a row for every series, the attempts, and what is left out."""
-    count = len(document["attempts"])
-    series = [_series(one) for one in document["series"]]
+    """The content of a comparison of attempts, for attempts.html: a sentence for each series, the
+    attempts, and what is left out."""
     return {
-        "cards": [
-            {"sentence": told["sentence"], "chart": trend_chart(one)}
-            for one, told in zip(series[:_CHARTS], document["series"], strict=False)
-        ],
-        "rows": [series_row(one, count) for one in series],
+        "sentences": [str(one["sentence"]) for one in document["series"]],
         "attempts": [dict(one) for one in document["attempts"]],
         "left_out": dict(document["left_out"]),
     }
-
-
-def _series(told: Mapping[str, Any]) -> Series:
-    """A series from the document, which does not contain the rows of the reference."""
-    trend = told["trend"]
-    numbers = {name: value for name, value in trend.items() if name not in ("count", "verdict")}
-    return Series(
-        str(told["kind"]),
-        str(told["joint"]),
-        str(told["span"]),
-        np.array([_number(value) for value in told["values"]]),
-        int(told["stated"]),
-        _number(told["start"]),
-        _number(told["end"]),
-        np.zeros(0, np.int64),
-        Trend(
-            count=int(trend["count"]),
-            verdict=str(trend["verdict"]),
-            **{name: _number(value) for name, value in numbers.items()},
-        ),
-    )
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else float(value)
 
 
 async def _compare_attempts(request: Request) -> Response:
@@ -232,16 +196,13 @@ async def _compare_attempts(request: Request) -> Response:
     return JSONResponse({"number": job.number})
 
 
-def _attempts_page(request: Request) -> Response:
+def _attempts_file(request: Request) -> Response:
     reference = requested_clip(request, "reference")
-    return _page(_folder(request.app.state.studio.project) / f"{reference.id}{_ATTEMPTS}.html", ())
-
-
-def _attempts_table(request: Request) -> Response:
-    reference = requested_clip(request, "reference")
-    path = _folder(request.app.state.studio.project) / f"{reference.id}{_ATTEMPTS}.csv"
-    if not path.is_file():
-        raise UserError("this table does not exist", hint=_AGAIN)
+    suffix = {"table": ".csv", "figure": ".png"}.get(request.path_params["kind"], "")
+    folder = _folder(request.app.state.studio.project)
+    path = folder / f"{reference.id}{_ATTEMPTS}{suffix}"
+    if not suffix or not path.is_file():
+        raise UserError("this file does not exist", hint=_AGAIN)
     return FileResponse(path, filename=path.name)
 
 
@@ -251,6 +212,5 @@ ROUTES = [
     Route("/compare/page", _pair_page),
     Route("/attempts", _show),
     Route("/attempts/compare", _compare_attempts, methods=["POST"]),
-    Route("/attempts/page", _attempts_page),
-    Route("/attempts/table", _attempts_table),
+    Route("/attempts/{kind}", _attempts_file),
 ]

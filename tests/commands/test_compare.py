@@ -78,16 +78,16 @@ def test_what_cannot_be_compared_leaves_with_its_code(
     assert result.stdout == ""
 
 
-def test_attempts_give_a_page_a_table_and_json(run: Run, project: Project) -> None:
+def test_attempts_give_a_figure_a_table_and_json(run: Run, project: Project) -> None:
     result = run("compare", "clip-0", "--attempts", "clip-*")
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert lines[:2] == ["reference: clip-0.mat", "attempt 1: clip-1.mat"]
     assert "left out: clip-0: it is the reference" in lines
     folder = project.results_dir("compare")
-    files = [folder / f"clip-0--attempts{kind}" for kind in (".html", ".json", ".csv")]
+    files = [folder / f"clip-0--attempts{kind}" for kind in (".png", ".json", ".csv")]
     assert lines[-3:] == [str(file) for file in files]
-    assert files[0].read_text("utf-8").startswith("<!DOCTYPE html>")
+    assert files[0].read_bytes().startswith(b"\x89PNG")
     found = json.loads(files[1].read_text("utf-8"))
     assert [one["video"] for one in found["attempts"]] == ["clip-1", "clip-2", "clip-3"]
     assert files[2].read_text("utf-8").startswith("attempt,video,kind,")
