@@ -83,7 +83,7 @@ def _open_standard_streams() -> None:
     os.close(handle)
     for name, handle in (("stdout", 1), ("stderr", 2)):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(handle, "w", encoding="utf-8", closefd=False))
+            setattr(sys, name, os.fdopen(handle, "w", encoding="utf-8", closefd=False))
 
 
 def python(*arguments: str) -> Sequence[str]:
