@@ -1,7 +1,7 @@
 """Measure a pose backend on real footage: one row of docs/results/pose-extraction.md.
 
     python benchmarks/backends.py CLIP|DIR ... --pose NAME --detector NAME [--phases phases.csv]
-        [--subject largest] [--work DIR]
+        [--subject 2] [--work DIR]
 
 Extracts the clips anew and prints a Markdown row under its heading:
 

@@ -31,9 +31,9 @@ def extract_poses(
         "NAME|FILE", "Pose network, such as blazepose or FILE.onnx; default the project's."
     ),
     subject: str | None = option(
-        "auto|largest|central|moving|first|N|hands|left-hand|right-hand",
-        "Whom to follow: a rule, or the N-th best person for these clips only; or the "
-        "hands instead of a body.",
+        "auto|N|hands|left-hand|right-hand",
+        "Whom to follow: the best person, or the N-th best for these clips only; or the hands "
+        "instead of a body.",
     ),
     subjects: int | None = option("N", "Keep N people in each clip. [default: 1]", min=1),
     time_range: str | None = option("START:END", "Only these seconds, such as 2:6.5, 2.5: or :8."),
@@ -64,7 +64,7 @@ def extract_poses(
       la2ds extract-poses a.mp4 --detector person.onnx --pose pose.onnx
 
     Creates the project if there is none. Finished clips are skipped, and a bad file does not stop
-    the others. The detector, the pose network and the subject rule given here are stored in
+    the others. The detector, the pose network and the subject given here are stored in
     project.toml, the number of a person in subjects.csv.
     """
     from la2ds_cli.core.batch import batch_exit_code

@@ -23,7 +23,7 @@ from la2ds_cli.core.types import (
 )
 from la2ds_cli.formats.checks import FramesError, MissingFactError, PoseFileError, VideoError
 from la2ds_cli.formats.joints import JointOrder
-from la2ds_cli.poses.subjects import choose_subject, follow_cuts, rank_people
+from la2ds_cli.poses.subjects import AMBIGUOUS_MARGIN, choose_subject, follow_cuts, rank_people
 from la2ds_cli.poses.tracking import link_detections
 from la2ds_cli.poses.tracks import LEAST_PIECE, MAX_GAP
 from la2ds_cli.video.reader import probe, read_frames
@@ -134,7 +134,7 @@ def choose_people(
     return chosen, {
         "people": len(rank_people(tracks, frame_size, len(people))),
         "margin": round(first.margin, 3),
-        "ambiguous": first.ambiguous,
+        "ambiguous": first.margin < AMBIGUOUS_MARGIN,
         "cuts": cuts,
     }
 

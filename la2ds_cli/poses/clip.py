@@ -52,7 +52,7 @@ _LEAST_SCORE = 0.1  # of a box that may be a person
 
 @dataclass(frozen=True)
 class ClipTask:
-    """One clip to process. subject: policy or rank (poses.subjects); persons: how many to keep;
+    """One clip to process. subject: `auto` or a rank (poses.subjects); persons: how many to keep;
     workers: threads; memory: bytes of decoded frames that are kept; stop: set when the run must end
     early."""
 
@@ -94,13 +94,8 @@ class ClipTask:
 
     @property
     def rank(self) -> int:
-        """The number of the requested person; 1 if a policy chooses."""
+        """The number of the requested person; 1 for the best."""
         return int(self.subject) if self.subject.isdecimal() else 1
-
-    @property
-    def policy(self) -> str:
-        """The policy that ranks the people: a rank counts in the automatic order."""
-        return "auto" if self.subject.isdecimal() else self.subject
 
 
 def pose_clip(
@@ -249,8 +244,8 @@ def _candidates(task: ClipTask, detections: Detections, tracks: list[Track]) -> 
     least = task.frames(LEAST_PIECE)
     subject, pieces = follow_cuts(choice.index, tracks, least=least, cuts=detections.cuts)
     tracks = [subject, *(track for i, track in enumerate(tracks) if i != choice.index)]
-    order = rank_people(tracks, task.size, length, task.policy)
-    score = choose_subject(tracks, task.size, length, task.policy).score
+    order = rank_people(tracks, task.size, length)
+    score = choose_subject(tracks, task.size, length).score
     contenders = [i for i in order if score[i] >= _CONTENDER_SHARE * score[order[0]]]
     chosen = order[: max(task.persons, task.rank, len(contenders[:_MOST_CONTENDERS]))]
     if 0 not in chosen:
@@ -278,11 +273,11 @@ def _ranked(
 ) -> tuple[list[int], float]:
     """The distinct people by index, the requested one first, and the margin of that choice: by the
     joints, or by the boxes if only one person has joints."""
-    order = rank_people(posed, task.size, length, task.policy)
+    order = rank_people(posed, task.size, length)
     choice = choose_subject(posed, task.size, length, task.subject)
     ranked = [choice.index, *(i for i in order if i != choice.index)]
     if len(posed) == 1:
-        choice = choose_subject(candidates.tracks, task.size, length, "auto")
+        choice = choose_subject(candidates.tracks, task.size, length)
     return ranked, choice.margin
 
 

@@ -43,7 +43,7 @@ from la2ds_cli.poses.detectors import (
     resolve_detector,
 )
 from la2ds_cli.poses.sources import ClipSource
-from la2ds_cli.poses.subjects import HANDS, check_policy
+from la2ds_cli.poses.subjects import HANDS, check_subject
 from la2ds_cli.poses.threads import FullBatches, Instances, MergedBatches, one_thread_each
 from la2ds_cli.poses.top_down import TopDownBackend
 from la2ds_cli.poses.verdict import item_result
@@ -88,7 +88,7 @@ class Extraction:
         self.overwrite = overwrite
         self.stop = Event()
         self._workers = workers
-        check_policy(config.subject)  # before anything is computed
+        check_subject(config.subject)  # before anything is computed
         # Once in a run for each subject: the identity of a network is the digest of its file.
         self._networks_of = cache(partial(networks_of, config))
         self._networks_of(config.subject)  # unknown names are an error of the run
@@ -143,7 +143,7 @@ class Extraction:
         return hands.open_networks(self.device)
 
     def subject_of(self, source: ClipSource) -> str:
-        """The policy or rank of a source: its own, otherwise that of the settings."""
+        """Whom a source follows: its own, otherwise that of the settings."""
         return source.subject or self.config.subject
 
     @contextmanager

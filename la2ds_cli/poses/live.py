@@ -1,6 +1,6 @@
 """The joints of one person while a video plays, from the frames seen so far.
 
-Extraction looks at a whole clip before it decides whom to follow, and where. Here the rule of
+Extraction looks at a whole clip before it decides whom to follow, and where. Here
 `choose_subject` chooses among the people in one frame. That person is followed from box to box, and
 nobody else replaces them until they have been gone for a second.
 """
@@ -131,8 +131,7 @@ class LivePoses:
                 return False
             people = zip(box[sure], score[sure], strict=True)
             tracks = [make_track(np.zeros(1), b[None], s[None]) for b, s in people]
-            policy = "auto" if self.config.subject.isdecimal() else self.config.subject
-            chosen = box[sure][choose_subject(tracks, size, 1, policy).index]
+            chosen = box[sure][choose_subject(tracks, size, 1).index]
         else:
             overlap = boxes.iou(box, self._box)
             overlap[score < CONTINUE_SHARE * self.config.detect_threshold] = 0

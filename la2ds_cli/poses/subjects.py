@@ -1,5 +1,5 @@
-"""Who is the subject of a clip: one track chosen over all frames, by score or by a named rule; and
-subjects.csv, which overrides the automatic choice.
+"""Who is the subject of a clip: one track chosen over all frames; and subjects.csv, which overrides
+the automatic choice.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from la2ds_cli.core.types import FloatArray, IntArray, Json
 from la2ds_cli.poses import boxes
 from la2ds_cli.poses.tracks import Track, concatenate, same_person, select_rows, side_by_side
 
-POLICIES = ("auto", "largest", "central", "moving", "first")
 HANDS = ("hands", "left-hand", "right-hand")  # no person is chosen: poses/hands.py
 AMBIGUOUS_MARGIN = 0.25
 _CLOSE_UP = 0.5  # side of the box over that of the frame from which nobody counts as larger
@@ -28,8 +27,6 @@ _STILL = 0.3  # factor of a person who does not move at all
 _LIVELY = 0.05  # spread of the joints in body heights that makes 63 % of a moving person
 _SEEN = 0.3  # joints scored below this are not seen
 _PERSON = 0.1  # of the best score: who is a person of the clip at all
-_SETTLED = 0.5  # share of the frames from which a named rule asks no longer how long
-_LATE = 0.1  # of the clip: coming so much later makes 63 % of a newcomer
 _COMPARABLE = 0.3  # of the usual box area: what may be the subject in another view
 _TOGETHER = 0.2  # share of common frames above which two tracks are side by side
 
@@ -37,16 +34,11 @@ _TOGETHER = 0.2  # share of common frames above which two tracks are side by sid
 @dataclass(frozen=True)
 class Choice:
     """The chosen track, by index; margin over the runner-up in [0, 1] (0 = equal, 1 = no rival, or
-    named by the user); score: (n,) of every track under the policy."""
+    named by the user); score: (n,) of every track."""
 
     index: int
     margin: float
     score: FloatArray
-
-    @property
-    def ambiguous(self) -> bool:
-        """Whether another person would have been nearly as good a choice."""
-        return self.margin < AMBIGUOUS_MARGIN
 
 
 @dataclass(frozen=True)
@@ -74,25 +66,23 @@ class _Facts:
         )
 
 
-def check_policy(policy: str) -> None:
-    """Raises UserError (exit 2) unless the text is in POLICIES or HANDS or the rank of a person, 1,
-    2, ..."""
-    if policy in (*POLICIES, *HANDS) or _rank(policy):
-        return
-    raise UserError(
-        f"unknown subject '{policy}'",
-        hint=f"one of {', '.join((*POLICIES, *HANDS))}, or the number of the person: 1, 2, ...",
-        exit_code=ExitCode.USAGE,
-    )
+def check_subject(subject: str) -> None:
+    """Raises UserError (exit 2) unless the text is `auto`, one of HANDS, or a number."""
+    if subject not in ("auto", *HANDS) and not _rank(subject):
+        raise UserError(
+            f"unknown subject '{subject}'",
+            hint=f"one of auto, {', '.join(HANDS)}, or the number of the person: 1, 2, ...",
+            exit_code=ExitCode.USAGE,
+        )
 
 
-def _rank(policy: str) -> int:
-    """The number of the person that the policy names, 0 if it names none."""
-    return int(policy) if re.fullmatch(r"[0-9]{1,9}", policy) else 0
+def _rank(subject: str) -> int:
+    """The number of the person that is named, 0 if none is."""
+    return int(subject) if re.fullmatch(r"[0-9]{1,9}", subject) else 0
 
 
 def choose_subject(
-    tracks: Sequence[Track], size: tuple[int, int], length: int, policy: str = "auto"
+    tracks: Sequence[Track], size: tuple[int, int], length: int, subject: str = "auto"
 ) -> Choice:
     """The subject of a clip of `length` frames of size (width, height).
 
@@ -100,39 +90,27 @@ def choose_subject(
     the mean box relative to that of the frame, at most 0.5, so that a close-up does not win by
     size; time: share of the frames; centrality: 1 in the middle to 0.5 in a corner; motion: 0.3 for
     a person who stands still, approaching 1 for one whose joints move; confidence: mean score of
-    the joints, or of the boxes before joints are known.
+    the joints, or of the boxes before joints are known. Tracks that show a part of the chosen
+    person are not runners-up. "1", "2", ...: this rank in the order of `rank_people`, with margin
+    1, since the choice is certain.
 
-    largest, central, moving, first: by this alone, among the people of the clip; people seen in
-    less than half of the frames count for less (first: of two who appear together, the better one
-    by auto). "1", "2", ...: this rank in the order of `rank_people`, with margin 1, since the
-    choice is certain. Tracks that show a part of the chosen person are not runners-up.
-
-    Raises ValueError without tracks; UserError for an unknown policy (exit 2) and, with code
-    V026, for a rank that the clip does not have (exit 4).
+    Raises ValueError without tracks; UserError (exit 4, V026) for a rank that the clip does not
+    have.
     """
-    check_policy(policy)
-    facts = _all_facts(tracks, size, length)
-    auto = np.array([fact.score for fact in facts])
-    if policy == "auto":
-        best = int(auto.argmax())
-        others = [i for i in range(len(tracks)) if i != best]
-        rivals = [i for i in others if not same_person(tracks[i], tracks[best])]
-        return Choice(best, _margin(auto, best, rivals), auto)
-    persons = _distinct(tracks, auto)
-    if rank := _rank(policy):
+    if not tracks:
+        raise ValueError("choose_subject: no tracks")
+    score = np.array([_facts(track, size, length).score for track in tracks])
+    if rank := _rank(subject):
+        persons = _distinct(tracks, score)
         if rank > len(persons):
             raise _no_such_person(rank, len(persons))
-        return Choice(persons[rank - 1], 1.0, auto)
-    score = np.zeros(len(tracks))
-    score[persons] = _named_score([facts[i] for i in persons], auto[persons], length, policy)
-    best = max(persons, key=lambda i: score[i])
-    return Choice(best, _margin(score, best, [i for i in persons if i != best]), score)
-
-
-def _margin(score: FloatArray, best: int, rivals: Sequence[int]) -> float:
-    if not rivals:
-        return 1.0
-    return float(1 - score[rivals].max() / score[best]) if score[best] > 0 else 0.0
+        return Choice(persons[rank - 1], 1.0, score)
+    best = int(score.argmax())
+    rivals = [i for i, t in enumerate(tracks) if i != best and not same_person(t, tracks[best])]
+    margin = 1.0
+    if rivals:
+        margin = float(1 - score[rivals].max() / score[best]) if score[best] > 0 else 0.0
+    return Choice(best, margin, score)
 
 
 def _no_such_person(rank: int, number: int) -> UserError:
@@ -140,30 +118,10 @@ def _no_such_person(rank: int, number: int) -> UserError:
     numbers = "give 1" if number == 1 else f"give a number from 1 to {number}"
     return UserError(
         f"the clip shows {shown}; there is no person {rank}",
-        hint=f"{numbers}, or one of {', '.join(POLICIES)}",
+        hint=f"{numbers}, or auto",
         exit_code=ExitCode.UNUSABLE,
         code="V026",
     )
-
-
-def _named_score(facts: Sequence[_Facts], auto: FloatArray, length: int, policy: str) -> FloatArray:
-    settled = np.minimum([fact.share / _SETTLED for fact in facts], 1)
-    if policy == "first":
-        first = np.array([fact.first for fact in facts], np.float64)
-        late = (first - first.min()) / (_LATE * length)
-        return np.exp(-late) * (0.9 + 0.1 * auto / max(auto.max(), 1e-12))
-    rules = {
-        "largest": [fact.side for fact in facts],
-        "central": [fact.closeness for fact in facts],
-        "moving": [fact.motion * fact.confidence for fact in facts],
-    }
-    return settled * rules[policy]
-
-
-def _all_facts(tracks: Sequence[Track], size: tuple[int, int], length: int) -> list[_Facts]:
-    if not tracks:
-        raise ValueError("choose_subject: no tracks")
-    return [_facts(track, size, length) for track in tracks]
 
 
 def _facts(track: Track, size: tuple[int, int], length: int) -> _Facts:
@@ -199,25 +157,13 @@ def _motion(track: Track) -> float:
     return float((spread * weight).sum() / max(weight.sum(), 1e-6) / max(height, 1e-6))
 
 
-def rank_people(
-    tracks: Sequence[Track], size: tuple[int, int], length: int, policy: str = "auto"
-) -> list[int]:
+def rank_people(tracks: Sequence[Track], size: tuple[int, int], length: int) -> list[int]:
     """Indices of the tracks that are distinct people worth reporting, best first.
 
-    No two show parts of each other, and each has at least a tenth of the best score. The order is
-    that of the policy; with a rank, that person comes first and the others follow in the order of
-    auto. [] without tracks; raises as choose_subject.
+    No two show parts of each other, and each has at least a tenth of the best score. [] without
+    tracks.
     """
-    check_policy(policy)
-    if not tracks:
-        return []
-    auto = np.array([fact.score for fact in _all_facts(tracks, size, length)])
-    persons = _distinct(tracks, auto)
-    if policy == "auto":
-        return persons
-    choice = choose_subject(tracks, size, length, policy)
-    ordered = persons if _rank(policy) else sorted(persons, key=lambda i: -choice.score[i])
-    return [choice.index, *(i for i in ordered if i != choice.index)]
+    return _distinct(tracks, choose_subject(tracks, size, length).score) if tracks else []
 
 
 def _distinct(tracks: Sequence[Track], auto: FloatArray) -> list[int]:
@@ -251,32 +197,11 @@ def describe(track: Track, size: tuple[int, int], length: int) -> dict[str, Json
     }
 
 
-def ranks(people: Sequence[Mapping[str, Json]], subject: str) -> list[int]:
-    """The number by which `subject` selects each person described by `describe`, in order.
-
-    people: the candidates of a clip whose subject was chosen by `subject`, a policy or a rank. The
-    chosen person comes first, the others follow in the automatic order. Named rules other than auto
-    order them all, so the automatic order is computed from these descriptions.
-    """
-    count = len(people)
-    if chosen := _rank(subject):
-        others = [rank for rank in range(1, count + 1) if rank != min(chosen, count)]
-        return [chosen, *others]
-    if subject == "auto":
-        return list(range(1, count + 1))
-    score = [
-        _Facts(
-            share=float(person["share"]),
-            side=float(person["side"]),
-            closeness=float(person["centrality"]),
-            motion=float(person["motion"]),
-            confidence=float(person["mean_score"]),
-            first=int(person["first"]),
-        ).score
-        for person in people
-    ]
-    order = sorted(range(count), key=lambda i: -score[i])
-    return [order.index(i) + 1 for i in range(count)]
+def ranks(count: int, subject: str) -> list[int]:
+    """The number by which `subject` selects each of `count` people of a clip, who are described in
+    the order that this subject gave: the chosen person first, the others in the automatic order."""
+    chosen = min(max(_rank(subject), 1), count)
+    return [*([chosen] if count else []), *(i for i in range(1, count + 1) if i != chosen)]
 
 
 def follow_cuts(
@@ -324,48 +249,12 @@ def _share(frame: IntArray, other: IntArray) -> float:
 
 _HINT = (
     "columns video,subject: a video id, file name or stem, and one of "
-    f"{', '.join((*POLICIES, *HANDS))} or the number of the person"
+    f"{', '.join(('auto', *HANDS))} or the number of the person"
 )
 
 
-def read_subjects(path: Path) -> dict[str, str]:
-    """Video name -> subject of a CSV file; {} if the file does not exist.
-
-    Columns video (id, file name or file name without its ending) and subject (a policy or rank of
-    poses.subject). A UserError (exit 5) names the line of an empty or repeated video or an unknown
-    subject.
-    """
-    if not path.exists():
-        return {}
-    subjects: dict[str, str] = {}
-
-    def parse(row: dict[str, str]) -> None:
-        video, subject = row["video"].strip(), row["subject"].strip()
-        if not video:
-            raise ValueError("the video is empty")
-        if video in subjects:
-            raise ValueError(f"video '{video}' is listed twice")
-        try:
-            check_policy(subject)
-        except UserError as error:
-            raise ValueError(error.message) from error
-        subjects[video] = subject
-
-    read_rows(path, parse, _HINT)
-    return subjects
-
-
-def subject_of(subjects: Mapping[str, str], video: str, source: PurePath) -> str | None:
-    """The subject that the file names for a video id with this source file: by id, else by file
-    name, else by the name without ending; None if it names none."""
-    for name in (video, source.name, source.stem):
-        if name in subjects:
-            return subjects[name]
-    return None
-
-
 class ClipSubjects:
-    """The rows of subjects.csv: id, file name or stem of a clip -> policy or rank."""
+    """The rows of subjects.csv: id, file name or stem of a clip -> subject."""
 
     def __init__(self, path: Path, rows: dict[str, str]) -> None:
         self._path = path
@@ -373,14 +262,36 @@ class ClipSubjects:
 
     @classmethod
     def read(cls, project: Project) -> ClipSubjects:
-        """The rows of a project, none without subjects.csv. Raises UserError (exit 5) for an
-        invalid row."""
-        path = project.subjects_path
-        return cls(path, read_subjects(path))
+        """The rows of a project, none without subjects.csv.
+
+        A UserError (exit 5) names the line of an empty or repeated video or an unknown subject.
+        """
+        path, subjects = project.subjects_path, dict[str, str]()
+
+        def parse(row: dict[str, str]) -> None:
+            video, subject = row["video"].strip(), row["subject"].strip()
+            if not video:
+                raise ValueError("the video is empty")
+            if video in subjects:
+                raise ValueError(f"video '{video}' is listed twice")
+            try:
+                check_subject(subject)
+            except UserError as error:
+                raise ValueError(error.message) from error
+            subjects[video] = subject
+
+        if path.exists():
+            read_rows(path, parse, _HINT)
+        return cls(path, subjects)
 
     def of(self, video: Video) -> str:
-        """Whom to follow in a clip; empty if the settings decide."""
-        return subject_of(self._rows, video.id, Path(video.path)) or "" if self._rows else ""
+        """Whom to follow in a clip, by its id, else its file name, else that without its ending;
+        empty if the settings decide."""
+        if not self._rows:
+            return ""
+        path = PurePath(video.path)
+        names = (video.id, path.name, path.stem)
+        return next((self._rows[name] for name in names if name in self._rows), "")
 
     def unknown(self, videos: Iterable[Video]) -> list[str]:
         """Names in the file that match none of the videos."""
@@ -391,18 +302,8 @@ class ClipSubjects:
         return [name for name in self._rows if name not in known]
 
     def add(self, chosen: Mapping[str, str]) -> None:
-        """Store choices, by the id of the clip, for later steps."""
-        rows = {**self._rows, **chosen}
-        if rows == self._rows:
-            return
-        self._write(rows)
-
-    def set(self, video: str, subject: str) -> None:
-        """Store the choice for one clip, by its id; empty removes it."""
-        rows = {**self._rows, video: subject}
-        rows = {name: chosen for name, chosen in rows.items() if chosen}
-        if rows != self._rows:
-            self._write(rows)
+        """Store choices, by the id of the clip, for later steps; an empty one is removed."""
+        self._write({name: who for name, who in {**self._rows, **chosen}.items() if who})
 
     def follow(self, before: Sequence[Video], after: Sequence[Video]) -> None:
         """Keep the choices for clips whose files were renamed, by their ids. before, after: all
@@ -414,14 +315,13 @@ class ClipSubjects:
             if (chosen := self.of(old)) and self.of(new) != chosen:
                 rows[new.id] = chosen
         gone = set(self.unknown(after)) - set(self.unknown(before))
-        rows = {name: chosen for name, chosen in rows.items() if name not in gone}
-        if rows != self._rows:
-            self._write(rows)
+        self._write({name: chosen for name, chosen in rows.items() if name not in gone})
 
     def own(self, video: str) -> str:
         """The choice stored for the id of a clip, empty if there is none."""
         return self._rows.get(video, "")
 
     def _write(self, rows: dict[str, str]) -> None:
-        artifact.write_text(self._path, table_text(["video", "subject"], rows.items()))
-        self._rows = rows
+        if rows != self._rows:
+            artifact.write_text(self._path, table_text(["video", "subject"], rows.items()))
+            self._rows = rows

@@ -340,7 +340,7 @@ def people(pose: PoseSequence, time: float, subject: str) -> list[dict[str, Any]
     told = list(pose.info.get("candidates") or [])
     followed = int(pose.info.get("person", 1)) - 1
     shown = []
-    for number, (person, rank) in enumerate(zip(told, ranks(told, subject), strict=True)):
+    for number, (person, rank) in enumerate(zip(told, ranks(len(told), subject), strict=True)):
         is_followed = number == followed
         box = pose.box[row] if is_followed else np.asarray(person["box"], np.float64)
         there = is_followed or person["first"] <= row <= person["last"]

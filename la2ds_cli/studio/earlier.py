@@ -94,7 +94,7 @@ def as_before(project: Project, videos: Sequence[Video], number: int, subject: s
     with project.tables():
         if number:
             _put_back(project, videos, number)
-        ClipSubjects.read(project).set(videos[0].id, subject)
+        ClipSubjects.read(project).add({videos[0].id: subject})
 
 
 def _put_back(project: Project, videos: Sequence[Video], number: int) -> None:
@@ -112,7 +112,7 @@ def _put_back(project: Project, videos: Sequence[Video], number: int) -> None:
         options = str(recipe.config.get("options", ""))
         rows.append(replace(video, options=options, fps=round(pose.fps, 6), **size))
         if video.person == 1:
-            ClipSubjects.read(project).set(video.id, str(recipe.config["subject"]))
+            ClipSubjects.read(project).add({video.id: str(recipe.config["subject"])})
     project.add_videos(rows)
 
 

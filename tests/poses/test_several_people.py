@@ -41,9 +41,7 @@ def left_edge(project: Project, video: str) -> float:
     return float(project.read_pose(video)[0].xy[0, 0, 0])
 
 
-@pytest.mark.parametrize(
-    ("subject", "left"), [("auto", 60), ("largest", 60), ("moving", 60), ("2", 180)]
-)
+@pytest.mark.parametrize(("subject", "left"), [("auto", 60), ("2", 180)])
 def test_whom_the_setting_names(project: Project, duet: str, subject: str, left: float) -> None:
     (result,) = extract_poses(project, [duet], replace(CONFIG, subject=subject))
     assert left_edge(project, result.video) == pytest.approx(left, abs=2)

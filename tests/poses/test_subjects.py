@@ -7,15 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
 from la2ds_cli.poses.subjects import (
-    check_policy,
+    AMBIGUOUS_MARGIN,
+    ClipSubjects,
+    check_subject,
     choose_subject,
     describe,
     follow_cuts,
     rank_people,
-    read_subjects,
-    subject_of,
+    ranks,
 )
 from la2ds_cli.poses.tracks import Track, make_track
 from tests.poses.simulated_people import SIZE, moving, with_joints
@@ -30,7 +33,7 @@ def test_a_larger_bystander_for_a_fifth_of_the_clip_is_not_the_subject() -> None
     choice = choose_subject([bystander, subject], SIZE, 100)
     assert choice.index == 1
     assert choice.margin > 0.5
-    assert not choice.ambiguous
+    assert choice.margin > AMBIGUOUS_MARGIN
 
 
 def test_somebody_who_walks_by_right_before_the_camera_is_not_the_subject() -> None:
@@ -56,7 +59,7 @@ def test_a_coach_beside_the_athlete_is_not_the_subject() -> None:
     athlete, coach = moving(300, 200, 100, 0.15), moving(420, 220, 100, 0.015)
     choice = choose_subject([coach, athlete], SIZE, 100)
     assert choice.index == 1
-    assert not choice.ambiguous
+    assert choice.margin > AMBIGUOUS_MARGIN
 
 
 def test_a_track_with_few_joints_is_no_subject() -> None:
@@ -120,7 +123,7 @@ def test_half_of_the_joints_are_enough(seen: int, factor: float) -> None:
 def test_two_equal_people_are_ambiguous() -> None:
     choice = choose_subject([moving(220, 200, 50, 0.1), moving(420, 200, 50, 0.1)], SIZE, 50)
     assert choice.margin == pytest.approx(0, abs=1e-6)
-    assert choice.ambiguous
+    assert choice.margin < AMBIGUOUS_MARGIN
 
 
 def test_of_two_alike_the_one_who_moves_is_the_subject() -> None:
@@ -134,7 +137,7 @@ def test_some_frames_of_nonsense_are_not_movement() -> None:
     xy = still.xy.copy()
     xy[[10, 25, 40]] += 300
     still = with_joints(still, xy, still.joint_score)
-    assert choose_subject([still, athlete], SIZE, 50, "moving").index == 1
+    assert choose_subject([still, athlete], SIZE, 50).index == 1
 
 
 def test_of_two_alike_the_one_in_the_middle_is_the_subject() -> None:
@@ -160,7 +163,7 @@ def test_no_tracks_are_a_fault_of_the_caller() -> None:
 
 @pytest.fixture
 def crowd() -> list[Track]:
-    """Large at the left and still; central; moving at the right; early and small."""
+    """Large at the left; in the middle; lively at the right; small and early."""
     return [
         moving(120, 300, 60, 0.02, start=40),
         moving(320, 180, 60, 0.05, start=40),
@@ -169,39 +172,20 @@ def crowd() -> list[Track]:
     ]
 
 
-@pytest.mark.parametrize(
-    ("policy", "index"), [("largest", 0), ("central", 1), ("moving", 2), ("first", 3)]
-)
-def test_each_named_rule_has_its_person(crowd: list[Track], policy: str, index: int) -> None:
-    choice = choose_subject(crowd, SIZE, 100, policy)
-    assert choice.index == index
-    assert not choice.ambiguous
-    order = rank_people(crowd, SIZE, 100, policy)
-    assert order[0] == index
-    assert sorted(order) == [0, 1, 2, 3]
-    assert np.all(np.diff(choice.score[order]) <= 0)
-
-
-def test_largest_means_more_than_a_glimpse() -> None:
-    athlete, glimpse = moving(320, 200, 100, 0.1), moving(480, 300, 20, 0.1, start=40)
-    assert choose_subject([athlete, glimpse], SIZE, 100, "largest").index == 0
-
-
-def test_the_first_of_two_who_come_together_is_the_better_one() -> None:
-    pair = [moving(120, 150, 100, 0.05), moving(320, 200, 100, 0.1)]
-    choice = choose_subject(pair, SIZE, 100, "first")
-    assert choice.index == 1
-    assert choice.ambiguous
-
-
 def test_a_rank_is_that_of_the_people_and_leaves_nothing_open(crowd: list[Track]) -> None:
     order = rank_people(crowd, SIZE, 100)
     for rank, index in enumerate(order, start=1):
         choice = choose_subject(crowd, SIZE, 100, str(rank))
         assert choice.index == index
         assert choice.margin == 1
-    third = rank_people(crowd, SIZE, 100, "3")
-    assert third == [order[2], order[0], order[1], order[3]]
+
+
+@pytest.mark.parametrize(
+    ("count", "subject", "numbers"),
+    [(3, "auto", [1, 2, 3]), (3, "3", [3, 1, 2]), (0, "auto", []), (2, "2", [2, 1])],
+)
+def test_the_numbers_of_people_whom_a_subject_ordered(count, subject, numbers) -> None:
+    assert ranks(count, subject) == numbers
 
 
 def test_a_rank_beyond_the_people_is_named() -> None:
@@ -210,16 +194,14 @@ def test_a_rank_beyond_the_people_is_named() -> None:
         choose_subject(pair, SIZE, 50, "3")
     assert (caught.value.code, caught.value.exit_code) == ("V026", ExitCode.UNUSABLE)
     with pytest.raises(UserError, match="shows 1 person; there is no person 2"):
-        rank_people(pair[:1], SIZE, 50, "2")
+        choose_subject(pair[:1], SIZE, 50, "2")
 
 
-@pytest.mark.parametrize("policy", ["biggest", "0", "-1", "1.5", "", "²", "9" * 5000])
-def test_an_unknown_policy_is_refused(policy: str) -> None:
+@pytest.mark.parametrize("subject", ["biggest", "0", "-1", "1.5", "", "²", "9" * 5000])
+def test_an_unknown_subject_is_refused(subject: str) -> None:
     with pytest.raises(UserError, match="unknown subject") as caught:
-        check_policy(policy)
+        check_subject(subject)
     assert caught.value.exit_code == ExitCode.USAGE
-    with pytest.raises(UserError, match="unknown subject"):
-        rank_people([], SIZE, 50, policy)
 
 
 def test_what_is_hardly_there_is_no_person() -> None:
@@ -283,47 +265,56 @@ def test_a_dissolve_between_two_views_of_one_person_is_a_cut() -> None:
     assert (pieces, len(joined)) == (1, 80)
 
 
-def write(folder: Path, text: str) -> Path:
-    path = folder / "subjects.csv"
-    path.write_text(text, "utf-8")
-    return path
+def subjects(folder: Path, text: str) -> ClipSubjects:
+    project = Project.create(folder / "project")
+    project.subjects_path.write_text(text, "utf-8")
+    return ClipSubjects.read(project)
 
 
-def test_rows_are_read(tmp_path: Path) -> None:
-    path = write(tmp_path, "video,subject\nswing-a1b2,largest\n swing2.mp4 , 2\n")
-    assert read_subjects(path) == {"swing-a1b2": "largest", "swing2.mp4": "2"}
-
-
-def test_no_file_names_nobody(tmp_path: Path) -> None:
-    assert read_subjects(tmp_path / "subjects.csv") == {}
+def clip(video: str, path: str) -> Video:
+    return Video(video, path, "0" * 64, 10, 30.0, 640, 480)
 
 
 @pytest.mark.parametrize(
     ("rows", "problem"),
     [
-        ("a,largest\nb,biggest\n", "line 3 .*unknown subject 'biggest'"),
-        ("a,largest\na,first\n", "line 3 .*'a' is listed twice"),
-        (",first\n", "line 2 .*the video is empty"),
+        ("a,auto\nb,biggest\n", "line 3 .*unknown subject 'biggest'"),
+        ("a,auto\na,2\n", "line 3 .*'a' is listed twice"),
+        (",2\n", "line 2 .*the video is empty"),
         ("a,0\n", "line 2 .*unknown subject '0'"),
         ("a\n", "line 2 .*: it has 1 field, but the header has 2"),
     ],
 )
 def test_a_bad_row_is_named(tmp_path: Path, rows: str, problem: str) -> None:
     with pytest.raises(UserError, match=problem) as caught:
-        read_subjects(write(tmp_path, "video,subject\n" + rows))
+        subjects(tmp_path, "video,subject\n" + rows)
     assert caught.value.exit_code == ExitCode.MISMATCH
     assert "video,subject" in caught.value.hint
 
 
 def test_a_missing_column_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="'subject' is missing"):
-        read_subjects(write(tmp_path, "video,person\na,1\n"))
+        subjects(tmp_path, "video,person\na,1\n")
 
 
-def test_the_id_comes_before_the_file_name_and_that_before_the_stem() -> None:
-    source = Path("clips/swing.mp4")
-    rows = {"swing": "first", "swing.mp4": "central", "swing-1": "2"}
-    assert subject_of(rows, "swing-1", source) == "2"
-    assert subject_of(rows, "swing-9", source) == "central"
-    assert subject_of({"swing": "first"}, "swing-9", source) == "first"
-    assert subject_of({"other": "first"}, "swing-9", source) is None
+@pytest.mark.parametrize(
+    ("rows", "subject"),
+    [
+        ("swing-1,2\nswing.mp4,3\nswing,4\n", "2"),
+        (" swing.mp4 , 3\nswing,4\n", "3"),
+        ("swing,hands\n", "hands"),
+        ("other,2\n", ""),
+        ("", ""),
+    ],
+)
+def test_the_id_comes_before_the_file_name_and_that_before_the_stem(
+    tmp_path: Path, rows: str, subject: str
+) -> None:
+    known = subjects(tmp_path, "video,subject\n" + rows)
+    assert known.of(clip("swing-1", "clips/swing.mp4")) == subject
+
+
+def test_without_the_file_nobody_is_named(tmp_path: Path) -> None:
+    known = ClipSubjects.read(Project.create(tmp_path / "project"))
+    assert known.of(clip("swing-1", "clips/swing.mp4")) == ""
+    assert known.unknown([]) == []
