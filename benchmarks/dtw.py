@@ -3,13 +3,12 @@
     OMP_NUM_THREADS=1 python benchmarks/dtw.py [--rounds 5]
 
 Squared Euclidean costs, 128 features of type float32: one pair of 1000 frames, all 780 pairs of 40
-clips of 200 frames, and 100 of those in a band of a tenth, all with closed ends. Open ends at a
-price are la2ds's alone: the line tells what they add. `products alone` is the matrix product that
-all distances are made of: the limit of whatever finds a path by them. tslearn is measured twice:
-from arrays, and on the cost matrix that la2ds computes. `distances only` are calls for all pairs at
-once that give no paths. The contenders take turns; figures are medians over the rounds of process
-CPU time, compilation left out. Excess is the summed cost of a contender's paths over the lowest of
-all, in float64.
+clips of 200 frames, with closed ends. Open ends at a price are la2ds's alone: the line tells what
+they add. `products alone` is the matrix product that all distances are made of: the limit of
+whatever finds a path by them. tslearn is measured twice: from arrays, and on the cost matrix that
+la2ds computes. `distances only` are calls for all pairs at once that give no paths. The contenders
+take turns; figures are medians over the rounds of process CPU time, compilation left out. Excess is
+the summed cost of a contender's paths over the lowest of all, in float64.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ from la2ds_cli.core.config_sections import AlignConfig
 
 WIDTH, FRAMES = 128, 200
 Pairs = list[tuple[np.ndarray, np.ndarray]]
-Contender = Callable[[np.ndarray, np.ndarray, float], np.ndarray]  # a, b, band to path
+Contender = Callable[[np.ndarray, np.ndarray], np.ndarray]  # a, b to path
 
 
 def clips(count: int, frames: int) -> list[np.ndarray]:
@@ -50,49 +49,43 @@ def clips(count: int, frames: int) -> list[np.ndarray]:
     return made
 
 
-def la2ds(a: np.ndarray, b: np.ndarray, band: float) -> np.ndarray:
-    return align_features("dtw", a, b, AlignConfig(band=band))
+def la2ds(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return align_features("dtw", a, b, AlignConfig())
 
 
-def la2ds_open(a: np.ndarray, b: np.ndarray, band: float) -> np.ndarray:
-    return align_features("dtw", a, b, AlignConfig(band=band, open_ends=True))
+def la2ds_open(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return align_features("dtw", a, b, AlignConfig(open_ends=True))
 
 
-def products_alone(a: np.ndarray, b: np.ndarray, band: float) -> np.ndarray:
+def products_alone(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return a @ b.T
 
 
-def dtaidistance_path(a: np.ndarray, b: np.ndarray, band: float) -> np.ndarray:
+def dtaidistance_path(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     from dtaidistance import dtw
 
     # Its C code reads float64; the conversion belongs to the price of using it.
     a, b = a.astype(np.float64), b.astype(np.float64)
-    window = round(band * len(a)) + 1 if band else None  # 1 = the diagonal alone
-    return np.array(dtw.warping_path_fast(a, b, window=window, use_ndim=True))
+    return np.array(dtw.warping_path_fast(a, b, use_ndim=True))
 
 
-def tslearn_path(a: np.ndarray, b: np.ndarray, band: float) -> np.ndarray:
+def tslearn_path(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     from tslearn.metrics import dtw_path  # pyright: ignore[reportMissingImports]
 
-    if band:
-        radius = round(band * len(a))
-        return np.array(
-            dtw_path(a, b, global_constraint="sakoe_chiba", sakoe_chiba_radius=radius)[0]
-        )
     return np.array(dtw_path(a, b)[0])
 
 
-def tslearn_on_cost(a: np.ndarray, b: np.ndarray, band: float) -> np.ndarray:
+def tslearn_on_cost(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     from tslearn.metrics import dtw_path_from_metric  # pyright: ignore[reportMissingImports]
 
     cost = squared_distance(a, b).astype(np.float64)
     return np.array(dtw_path_from_metric(cost, metric="precomputed")[0])
 
 
-def aeon_path(a: np.ndarray, b: np.ndarray, band: float) -> np.ndarray:
+def aeon_path(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     from aeon.distances import dtw_alignment_path  # pyright: ignore[reportMissingImports]
 
-    return np.array(dtw_alignment_path(_channels(a), _channels(b), window=band or None)[0])
+    return np.array(dtw_alignment_path(_channels(a), _channels(b))[0])
 
 
 def aeon_distances(made: list[np.ndarray]) -> None:
@@ -112,15 +105,14 @@ def _channels(clip: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(clip.T, np.float64)
 
 
-def installed(banded: bool) -> dict[str, Contender]:
+def installed() -> dict[str, Contender]:
     """Every contender that is here, la2ds first."""
     found: dict[str, Contender] = {"la2ds": la2ds}
     if importlib.util.find_spec("dtaidistance"):
         found["dtaidistance"] = dtaidistance_path
     if importlib.util.find_spec("tslearn"):
         found["tslearn"] = tslearn_path
-        if not banded:
-            found["tslearn, our costs"] = tslearn_on_cost
+        found["tslearn, our costs"] = tslearn_on_cost
     if importlib.util.find_spec("aeon"):
         found["aeon"] = aeon_path
     return found
@@ -151,19 +143,18 @@ def excesses(found: dict[str, list[np.ndarray]], pairs: Pairs) -> dict[str, floa
     return {name: float(np.max(one / lowest - 1)) for name, one in cost.items()}
 
 
-def measure(pairs: Pairs, rounds: int, band: float = 0.0, whole: bool = False) -> None:
+def measure(pairs: Pairs, rounds: int, whole: bool = False) -> None:
     """Print CPU time, ratio to la2ds and cost excess of every contender."""
-    methods = installed(band > 0)
+    methods = installed()
 
     def run(method: Contender) -> list[np.ndarray]:
-        return [method(a, b, band) for a, b in pairs]
+        return [method(a, b) for a, b in pairs]
 
     excess = excesses({name: run(method) for name, method in methods.items()}, pairs)  # warms up
     runs: dict[str, Callable[[], object]] = {
         name: functools.partial(run, method) for name, method in methods.items()
     }
-    if not band:
-        runs["products alone"] = functools.partial(run, products_alone)
+    runs["products alone"] = functools.partial(run, products_alone)
     if whole:
         made = clips(40, FRAMES)
         for name, batch in batches().items():
@@ -201,8 +192,6 @@ def main() -> None:
     pairs = list(itertools.combinations(clips(40, FRAMES), 2))
     print(f"all {len(pairs)} pairs of 40 clips of {FRAMES} frames, with paths")
     measure(pairs, rounds, whole=True)
-    print("100 of these pairs, band of a tenth of the length")
-    measure(pairs[:100], rounds, band=0.1)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ FEWEST_REFERENCES = 4  # with fewer, a wrong one would not be outnumbered
 # Of the frames of either clip. With open ends, leaving out all frames but one pair may cost least,
 # if the reference has many more frames than the clip and shows something that the clip does not.
 LEAST_SHARED = 0.2
+MOST_CELLS = 1 << 28  # of a table: 256 MiB, two clips of nine minutes
 T = TypeVar("T")
 
 
@@ -119,10 +120,11 @@ def _paths_at(
 
 def direct_match(a: FloatArray, b: FloatArray, config: AlignConfig) -> tuple[IntArray, FloatArray]:
     """The path (P, 2) between two clips (N, D), (M, D) by the method of `config`, and the position
-    (N,) in B of each frame of A. DTW compares their `compared_rows`."""
+    (N,) in B of each frame of A. DTW compares their `compared_rows` if these are interpolated, or
+    if there are more than MOST_CELLS pairs of frames, and otherwise all frames."""
     if config.method == "dtw":
         rows = compared_rows(a, [b], config)
-        if np.issubdtype(rows[0][0].dtype, np.floating):
+        if np.issubdtype(rows[0][0].dtype, np.floating) or len(a) * len(b) > MOST_CELLS:
             position = _paths_at(rows, a, [b], config)[0].forward
             return path_through(position), position
     path = align_features(config.method, a, b, config)

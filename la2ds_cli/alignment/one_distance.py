@@ -215,7 +215,6 @@ def _key(
     used = {
         "open_ends": settings.open_ends,
         "skip_cost": settings.skip_cost,
-        "band": settings.band,
         "movement": bool(distance.movement),
         "spatial": spatial,
     }

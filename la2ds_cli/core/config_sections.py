@@ -211,7 +211,6 @@ class AlignConfig:
     method: str = "dtw"  # dtw, nearest, linear, or the dotted path of a module
     open_ends: bool = False  # dtw: the clips may start and end at different moments
     skip_cost: float = 1.5  # cost of an unmatched end frame, in mean nearest-frame costs
-    band: float = 0.0  # Sakoe-Chiba half width, share of the longer clip; 0 = none
     reference_clips: int = 0  # dtw: number of clips of a consensus; 0 = the direct path alone
     # weight of the joints' movement in one distance with a run's embedding; 0 = without it
     movement: float = 0.0
@@ -227,7 +226,6 @@ class AlignConfig:
 
     def __post_init__(self) -> None:
         _not_negative(self, "skip_cost reference_clips movement base")
-        _share(self, "band")
 
     @property
     def uses_references(self) -> bool:

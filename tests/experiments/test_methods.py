@@ -23,12 +23,12 @@ def test_the_methods_of_the_paper_come_first_and_none_is_missing() -> None:
 
 
 def test_all_methods_get_the_same_steps_and_alignment(tmp_path: Path) -> None:
-    project = Project.create(tmp_path / "p", {"preset": "default", "align": {"band": 0.25}})
+    project = Project.create(tmp_path / "p", {"preset": "default", "align": {"skip_cost": 0.25}})
     settings = ["train.batch_size=3"]
     for name in shipped_methods():
         config = find_methods([name])[0].config(project, settings, 7)
         assert (config.train.steps, config.train.batch_size, config.train.seed) == (400, 3, 7)
-        assert (config.align.band, config.align.movement, config.align.base) == (0.25, 0, 0)
+        assert (config.align.skip_cost, config.align.movement, config.align.base) == (0.25, 0, 0)
     given = find_methods(["lav"])[0].config(project, ["train.steps=9", "align.movement=1"], 0)
     assert (given.train.steps, given.align.movement) == (9, 1)
 

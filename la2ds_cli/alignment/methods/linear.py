@@ -1,6 +1,6 @@
 """Proportional time: one clip stretched evenly over the other, whatever they show.
 
-The baseline that every method must beat. Open ends, skip cost and band are ignored.
+The baseline that every method must beat. Open ends and skip cost are ignored.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Nearest neighbour: every frame of A takes its closest frame of B, in any order.
 
 The path is not monotone: it shows what the features alone say, without the order of time. Open
-ends, skip cost and band have no meaning here and are ignored.
+ends and skip cost have no meaning here and are ignored.
 """
 
 from __future__ import annotations
