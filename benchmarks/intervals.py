@@ -3,7 +3,7 @@
     python benchmarks/intervals.py DATA --work DIR [--pairs 20] [--before DIR] [--sets golf,...]
 
 DATA: a folder with human_events, gait and penn_action. The data sets and the two halves of their
-people are those of human_labels.py; of Penn Action, clips of the test part are aligned, whose
+people are those of people.py; of Penn Action, clips of the test part are aligned, whose
 phases a rule finds in the joints; rendered performers come from la2ds_cli/demo. Every pair is
 aligned by the base model alone, through reference clips, and alone with B trimmed at random by up
 to 30 % at either end. What is measured stays in DIR; the same command goes on where it was stopped.
@@ -22,9 +22,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from across_people import event_pairs
-from human_labels import SETS, make_folds
 from page import put_into
+from people import ACTIONS, SETS, make_folds, penn_project, whole_pairs
 
 from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.confidence import NOMINAL
@@ -38,10 +37,8 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.table import Cell, Column, Row, Table, markdown
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.demo.clips import performed
-from la2ds_cli.formats.penn_action import import_penn_action
 
 PAGE = Path(__file__).parents[1] / "docs" / "results" / "confidence.md"
-ACTIONS = ("golf_swing", "squat", "pullup", "jumping_jacks")
 NAMES = (*SETS, *(f"penn {action}" for action in ACTIONS), "rendered")
 SHARE, SECONDS = 0.05, 0.1  # of B; a match within the larger one is right
 TRIM = 0.3  # most of B that is cut off at either end
@@ -85,21 +82,20 @@ def cases(name: str, data: Path, work: Path, pairs: int) -> Iterator[Case]:
     """Pairs of the clips of a set; its projects are made where they are not there yet."""
     config = load_config(overrides=[f"evaluate.pairs={pairs}", "evaluate.trim_draws=1"])
     if name in SETS:
-        for fold in make_folds(SETS[name], data / "human_events", work, 0):
+        for fold in make_folds(SETS[name], data / "human_events", work):
             yield from labelled(fold.project, config, fold.kind, SETS[name].title)
     elif name == "rendered":
         yield from rendered(work / name, 2 * pairs)
     else:
         action = name.partition(" ")[2]
-        project, penn = Project.create(work / action), data / "penn_action"
-        if not project.videos():
-            import_penn_action(project, penn, action, penn / "phases_kinematic.csv")
+        penn = data / "penn_action"
+        project = penn_project(penn, action, work / action, penn / "phases_kinematic.csv")
         config = replace(config, evaluate=replace(config.evaluate, pairs=2 * pairs))
         yield from labelled(project, config, lambda a, b: "all", lambda kind: f"Penn, {action}")
 
 
 def labelled(project: Project, config: Config, kind: Any, title: Any) -> Iterator[Case]:
-    for a, b in event_pairs(project, config, kind):
+    for a, b in whole_pairs(project, config, kind):
         shared = sorted(a.events.keys() & b.events.keys())
         moments = [(a.events[event], float(b.events[event])) for event in shared]
         yield Case(project, title(kind(a.id, b.id)), a.id, b.id, moments)

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from people import penn_project
 
 from la2ds_cli.alignment import live
 from la2ds_cli.alignment.live import LiveFilter, LiveReference
@@ -38,7 +39,6 @@ from la2ds_cli.demo.pose_errors import KINDS, with_error
 from la2ds_cli.embedding.trained import light_embedder
 from la2ds_cli.evaluation.events import choose_events
 from la2ds_cli.features.tempo import paced_movement
-from la2ds_cli.formats.penn_action import import_penn_action
 
 PAIRS = {"golf_swing": 60, "squat": 30, "pullup": 30, "jumping_jacks": 30}
 RENDERED, WITH_ERRORS = 16, 12  # pairs; every frame of them counts
@@ -211,10 +211,8 @@ def main() -> None:
         sets.append(measured(rendered(seed, given.times * pairs, errors=errors), offline))
         print(row(name, sets[-1]), flush=True)
     for action, pairs in PAIRS.items():
-        root = given.work / action
-        if not (root / "project.toml").exists():
-            import_penn_action(Project.create(root), given.penn, action=action, phases=given.phases)
-        cut = labelled(Project.open(root), given.split, given.times * pairs, seed)
+        project = penn_project(given.penn, action, given.work / action, given.phases)
+        cut = labelled(project, given.split, given.times * pairs, seed)
         sets.append(measured(cut, offline))
         print(row(action, sets[-1]), flush=True)
     if given.fit:

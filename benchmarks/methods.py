@@ -5,10 +5,10 @@
 
 PENN: a folder with labels/*.mat; PHASES.csv: video,start,end,phase. HUMAN_EVENTS: a folder with
 golf, whose events people set. For each budget of minutes every method of METHODS is trained on two
-actions of Penn Action and on either half of the golfers, with the learning rate that does best of
---tries on held-out training clips, or with the one that an earlier benchmark chose (golf_rates.json
-has those of two minutes), on all training clips, for each seed, and its last weights are scored.
-What stands between the two marks of the page is replaced, if all of it was made. Each
+actions of Penn Action and on either half of the golfers, to be tested on the other half, with the
+learning rate that does best of --tries on held-out training clips, or with the one that an earlier
+benchmark chose (golf_rates.json has those of two minutes), on all training clips, for each seed,
+and its last weights are scored. What stands between the two marks of the page is replaced. Each
 project is a process of one thread, --processes of them at a time. The same command goes on after
 an interruption: nothing is trained or scored twice.
 """
@@ -20,18 +20,20 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import methods_people
 from page import below, put_into
+from people import SETS, make_folds, penn_project
 
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
-from la2ds_cli.experiments.benchmark import Plan, benchmark
-from la2ds_cli.experiments.benchmark_tables import figures, markdown, write_benchmark
+from la2ds_cli.experiments.benchmark import benchmark
 from la2ds_cli.experiments.methods import paper_methods
-from la2ds_cli.formats.penn_action import import_penn_action
+from la2ds_cli.experiments.runs import Plan
+from la2ds_cli.experiments.tables import figures, markdown
+from la2ds_cli.experiments.tries import read_rates
 
 ACTIONS = ("golf_swing", "squat")
 # Those of the paper, methods since, and the paper's own recipe.
@@ -51,38 +53,13 @@ SETTINGS = (
 )
 
 
-def imported(penn: Path, phases: Path, action: str, work: Path) -> Project:
-    root = work / action
-    if (root / "project.toml").exists():
-        return Project.open(root)
-    project = Project.create(root)
-    results = import_penn_action(project, penn, action=action, phases=phases)
-    refused = [item for item in results if not item.usable]
-    if refused:
-        print(f"{action}: {len(refused)} clips were not imported, such as {refused[0].message}")
-    return project
-
-
-def rates_options(given: argparse.Namespace) -> list[str]:
-    return ["--rates", str(given.rates)] if given.rates else ["--tries", str(given.tries)]
-
-
-def command(given: argparse.Namespace, project: Project, minutes: float) -> list[str]:
-    """Trains and scores on one action."""
+def command(given: argparse.Namespace, project: Project, minutes: str) -> list[str]:
+    """Trains and scores in one project."""
     # -P: the package of this process, and not one that lies in the current folder
     line = [sys.executable, "-P", "-c", "from la2ds_cli.main import main; main()", "benchmark"]
-    line += ["--project", str(project.root), "--minutes", f"{minutes:g}", "--seeds", given.seeds]
-    line += ["--methods", given.methods, *rates_options(given), "--quiet"]
-    for setting in (*SETTINGS, *given.settings):
-        line += ["--set", setting]
-    return line
-
-
-def people_command(given: argparse.Namespace, work: Path, minutes: float, fold: int) -> list[str]:
-    """Trains and scores on one half of the golfers."""
-    line = [sys.executable, methods_people.__file__, "--data", str(given.people)]
-    line += ["--work", str(work), "--minutes", f"{minutes:g}", "--seeds", given.seeds]
-    line += ["--methods", given.methods, *rates_options(given), "--fold", str(fold)]
+    line += ["--project", str(project.root), "--minutes", minutes, "--seeds", given.seeds]
+    line += ["--methods", given.methods, "--quiet"]
+    line += ["--rates", str(given.rates)] if given.rates else ["--tries", str(given.tries)]
     for setting in (*SETTINGS, *given.settings):
         line += ["--set", setting]
     return line
@@ -94,26 +71,18 @@ def run(line: list[str]) -> int:
     return subprocess.run(line, env=environment, stdout=subprocess.DEVNULL, check=False).returncode
 
 
-def tables(given: argparse.Namespace, work: Path, minutes: float) -> list[str]:
+def part(given: argparse.Namespace, title: str, projects: Sequence[Project], minutes: str) -> str:
     """Markdown of one budget, from the runs and scores that are there."""
-    methods, seeds = given.methods.split(","), [int(seed) for seed in given.seeds.split(",")]
-    settings = (*SETTINGS, *given.settings)
-    rates, tries = methods_people.rates_and_tries(given)
-    result = benchmark(
-        [Project.open(work / action) for action in given.actions.split(",")],
-        Plan(methods, seeds, minutes, settings, tries=tries, rates=rates),
-        out=work / "tables",
+    rates = read_rates(given.rates) if given.rates else None
+    plan = Plan(
+        [int(seed) for seed in given.seeds.split(",")],
+        float(minutes),
+        (*SETTINGS, *given.settings),
+        tries=1 if rates else given.tries,
+        rates=rates,
     )
-    each = f"{minutes:g} minutes each"
-    parts = [below(f"Penn Action, {each}", markdown(result, figures(result)))]
-    if given.people is not None:
-        runs = methods_people.Runs(methods, seeds, settings, minutes, tries, rates)
-        people = methods_people.result(given.people, work, runs, result.facts)
-        write_benchmark(people, work / "tables")
-        parts.append(
-            below(f"Golf, events that people set, {each}", markdown(people, figures(people)))
-        )
-    return parts
+    result = benchmark(projects, plan, given.methods.split(","), out=given.work / "tables")
+    return below(f"{title}, {minutes} minutes each", markdown(result, figures(result)))
 
 
 def main() -> None:
@@ -133,24 +102,23 @@ def main() -> None:
     parser.add_argument("--page", type=Path, default=PAGE)
     given = parser.parse_args()
     begun = time.monotonic()
-    budgets = {given.work / f"{m}min": float(m) for m in given.minutes.split(",")}
-    lines = []
-    for work, minutes in budgets.items():
-        for action in given.actions.split(","):
-            project = imported(given.penn, given.phases, action, work)
-            lines.append(command(given, project, minutes))
-        if given.people is None:
-            continue
-        methods_people.folds(given.people, work)  # before two processes would make them
-        for fold in (0, 1):
-            lines.append(people_command(given, work, minutes, fold))
+    groups: list[tuple[str, list[Project], str]] = []
+    for minutes in given.minutes.split(","):
+        work = given.work / f"{minutes}min"
+        names = given.actions.split(",")
+        actions = [penn_project(given.penn, name, work / name, given.phases) for name in names]
+        groups.append(("Penn Action", actions, minutes))
+        if given.people is not None:
+            folds = make_folds(SETS["golf"], given.people, work / "people")
+            projects = [fold.project for fold in folds]
+            groups.append(("Golf, events that people set", projects, minutes))
+    lines = [command(given, project, m) for _, projects, m in groups for project in projects]
     with ThreadPoolExecutor(given.processes) as pool:
         codes = list(pool.map(run, lines))
     if any(code not in (0, ExitCode.PARTIAL) for code in codes):
         sys.exit(f"the exit codes of the benchmarks are {codes}")
     print(f"trained and scored in {(time.monotonic() - begun) / 60:.0f} minutes")
-    parts = [part for work, minutes in budgets.items() for part in tables(given, work, minutes)]
-    put_into(given.page, "\n\n".join(parts))
+    put_into(given.page, "\n\n".join(part(given, *group) for group in groups))
 
 
 if __name__ == "__main__":

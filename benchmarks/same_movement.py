@@ -3,7 +3,7 @@
     python benchmarks/same_movement.py PENN HUMAN_EVENTS --work DIR [--gait GAIT]
         [--footage PROJECT] [--pairs 70] [--seed 0]
 
-PENN: a folder with labels/*.mat. HUMAN_EVENTS: see benchmarks/human_labels.py. GAIT: a folder of
+PENN: a folder with labels/*.mat. HUMAN_EVENTS: see human_labels.py. GAIT: a folder of
 walks, with clips.csv and a folder of each view. PROJECT: of videos whose poses were extracted, in
 one folder for each movement; every other one is judged. No pair shows one person twice.
 
@@ -24,7 +24,7 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 import numpy as np
-from human_labels import SETS, make_folds
+from people import SETS, make_folds, penn_project
 from sklearn.linear_model import LogisticRegression
 
 from la2ds_cli.alignment.same_movement import (
@@ -42,7 +42,6 @@ from la2ds_cli.features.body_joints import body_joints
 from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.features.viewpoint import movements, possible_views, seen
 from la2ds_cli.formats.file_clip import ImportOptions, to_sequence
-from la2ds_cli.formats.penn_action import import_penn_action
 from la2ds_cli.formats.wide_csv import read_clips
 
 ACTIONS = ("baseball_swing", "bench_press", "bowl", "golf_swing", "jumping_jacks")
@@ -79,10 +78,7 @@ class Pair:
 
 
 def penn_clips(penn: Path, action: str, work: Path) -> list[Clip]:
-    root = work / "same" / action
-    if not (root / "project.toml").exists():
-        import_penn_action(Project.create(root), penn, action=action)
-    project, clips = Project.open(root), []
+    project, clips = penn_project(penn, action, work / "same" / action), []
     for split in ("train", "test"):
         ids = sorted(video.id for video in project.videos() if video.split == split)
         chosen = np.unique(np.linspace(0, len(ids) - 1, CLIPS).astype(int))
@@ -94,7 +90,7 @@ def penn_clips(penn: Path, action: str, work: Path) -> list[Clip]:
 
 def people_clips(data: Path, name: str, work: Path) -> list[Clip]:
     clips = []
-    for number, fold in enumerate(make_folds(SETS[name], data, work / "people", 0)):
+    for number, fold in enumerate(make_folds(SETS[name], data, work / "people")):
         ids = sorted(video.id for video in fold.project.videos() if video.split == "test")
         for video in ids:
             pose = body_joints(fold.project.read_pose(video)[0])

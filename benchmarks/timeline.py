@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 from many_clips import performers, run
+from people import penn_project
 
 from la2ds_cli.alignment.consensus import pairwise_path
 from la2ds_cli.alignment.request import AlignRequest, FeatureKind, choose_features
@@ -38,7 +39,6 @@ from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.core.view import View
 from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.features.viewpoint import movements, seen
-from la2ds_cli.formats.penn_action import import_penn_action
 
 ACTIONS = ("golf_swing", "squat", "pullup")
 SUBSETS, SHARE = 3, 0.8
@@ -206,10 +206,7 @@ def accuracy(work: Path, penn: Path, phases: Path, pairs: int) -> None:
         + "|"
     )
     for action in ACTIONS:
-        root = work / action
-        if not (root / "project.toml").exists():
-            import_penn_action(Project.create(root), penn, action, phases)
-        project = Project.open(root)
+        project = penn_project(penn, action, work / action, phases)
         kinds: tuple[FeatureKind, ...] = ("base", "pose")
         for kind in kinds:
             found = [errors(project, kind, seed, pairs) for seed in range(SUBSETS)]

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from human_labels import RATE, SETS, walk_pair
-from intervals import ACTIONS, EVERY, cases
+from intervals import EVERY, cases
+from people import ACTIONS, RATE, SETS, walk_pair
 
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton

@@ -21,7 +21,7 @@ from la2ds_cli.commands.projects import open_project
 
 if TYPE_CHECKING:
     from la2ds_cli.core.console import Console
-    from la2ds_cli.experiments.result import BenchmarkResult
+    from la2ds_cli.experiments.result import Result
 
 
 def benchmark(
@@ -63,8 +63,9 @@ def benchmark(
     """
     from contextlib import ExitStack
 
-    from la2ds_cli.experiments.benchmark import NAME, Plan, check_projects
+    from la2ds_cli.experiments.benchmark import NAME, check_projects
     from la2ds_cli.experiments.benchmark import benchmark as step
+    from la2ds_cli.experiments.runs import Plan
     from la2ds_cli.experiments.tries import read_rates
 
     with output.console() as console, ExitStack() as locks:
@@ -74,22 +75,21 @@ def benchmark(
             locks.enter_context(project.lock())
         folder = opened[0].results_dir(NAME) if out is None else out
         plan = Plan(
-            methods=None if methods is None else [name.strip() for name in methods.split(",")],
             protocol=protocol,
             tries=tries,
             rates=None if rates is None else read_rates(rates),
-            engine=engine,
             **training.arguments(),
         )
-        result = step(opened, plan, out=folder, progress=console.progress)
-        print_benchmark(console, "benchmark", result, folder)
+        names = None if methods is None else [name.strip() for name in methods.split(",")]
+        result = step(opened, plan, names, out=folder, engine=engine, progress=console.progress)
+        print_result(console, "benchmark", result, folder)
     raise typer.Exit(result.exit_code())
 
 
-def print_benchmark(console: Console, command: str, result: BenchmarkResult, folder: Path) -> None:
+def print_result(console: Console, command: str, result: Result, folder: Path) -> None:
     """Print the JSON document, or the tables with their notes and the paths of the files."""
     from la2ds_cli.core.table import terminal
-    from la2ds_cli.experiments.benchmark_tables import all_notes, document, figures, tables
+    from la2ds_cli.experiments.tables import all_notes, document, figures, tables
 
     found = figures(result)
     console.document(command, {"folder": folder.resolve(), **document(result, found)})

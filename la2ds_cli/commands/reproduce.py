@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
 import typer
 
 from la2ds_cli.commands.options import Here, Runs, argument, option
 
-if TYPE_CHECKING:
-    from la2ds_cli.core.console import Console
-    from la2ds_cli.core.project import Project
-
 # As metrics.METHOD_TABLES and ablations.TableName of experiments
-Table = Literal[
-    "table1", "table2", "table3", "table4", "table5", "table6", "table7", "table8", "choices"
-]
+Table = Literal["table1", "table2", "table3", "table4", "table5", "table6", "table7", "table8"]
 METHODS = ("table1", "table2", "table3")  # compare methods, not parts of one
 
 
@@ -24,8 +18,7 @@ def reproduce(
         "TABLE",
         "table1, table2, table3: methods by phase classification, by progression and tau, "
         "by retrieval; table4, table5, table6, table7, table8: components, heatmaps, "
-        "augmentations, missing joints, noisy joints; choices: where la2ds departs from the "
-        "text.",
+        "augmentations, missing joints, noisy joints.",
     ),
     preset: str | None = option(
         "NAME",
@@ -45,41 +38,19 @@ def reproduce(
     to 3 are la2ds benchmark on one project, by the protocol of the paper.
     """
 
+    from la2ds_cli.commands.benchmark import print_result
+    from la2ds_cli.experiments import reproduce as tables
+    from la2ds_cli.experiments.runs import Plan
+
     with here.console() as console:
         opened = here.open()
+        plan = Plan(**training.arguments())
         with opened.lock():
             if table in METHODS:
-                code = _methods(console, opened, table, training.arguments())
+                result = tables.compare_methods(opened, table, plan, console.progress)
             else:
-                code = _ablation(console, opened, table, preset, training.arguments())
-    raise typer.Exit(code)
-
-
-def _methods(console: Console, project: Project, table: str, options: dict[str, Any]) -> int:
-    from la2ds_cli.commands.benchmark import print_benchmark
-    from la2ds_cli.experiments.benchmark import Plan
-    from la2ds_cli.experiments.reproduce import compare_methods
-
-    result = compare_methods(project, table, Plan(**options), console.progress)
-    print_benchmark(console, "reproduce", result, project.results_dir("reproduce"))
-    return result.exit_code()
-
-
-def _ablation(
-    console: Console, project: Project, table: Any, preset: str | None, options: dict[str, Any]
-) -> int:
-    from la2ds_cli.core.table import terminal
-    from la2ds_cli.experiments.ablation_table import effort, notes, shown_table
-    from la2ds_cli.experiments.reproduce import DEFAULT_PRESET
-    from la2ds_cli.experiments.reproduce import reproduce as step
-
-    preset = DEFAULT_PRESET if preset is None else preset
-    result = step(project, table, preset=preset, progress=console.progress, **options)
-    console.document("reproduce", {"project": project.root, **result.to_json()})
-    console.line(result.title)
-    console.rendered(terminal(shown_table(result)))
-    console.line(effort(result))
-    for text in notes(result):
-        console.line(f"note: {text}", "yellow")
-    console.note(f"in full: {project.results_dir('reproduce') / table}.md, .csv, .json")
-    return result.exit_code()
+                recipe = preset or tables.DEFAULT_PRESET
+                progress = console.progress
+                result = tables.reproduce(opened, table, plan, preset=recipe, progress=progress)
+            print_result(console, "reproduce", result, opened.results_dir("reproduce"))
+    raise typer.Exit(result.exit_code())

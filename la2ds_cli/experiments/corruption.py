@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,9 +10,8 @@ import numpy as np
 
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.config_sections import HeatmapConfig
-from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.skeleton import Skeleton, get_skeleton
+from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import Phase, PoseSequence
 from la2ds_cli.evaluation.clips import clip_generator
 from la2ds_cli.evaluation.events import EvaluationClip, choose_events
@@ -21,18 +19,6 @@ from la2ds_cli.features.crop import clip_box
 from la2ds_cli.features.pose_features import centre_and_scale, fill_gaps
 
 ANY = "any"  # instead of a limb's name: one of the limbs, drawn for every frame
-
-
-def check_limb(limb: str, skeleton: Skeleton) -> None:
-    """Raise UserError (exit 2) for a name that is neither a kinematic chain of the skeleton nor
-    ANY."""
-    known = [ANY, *sorted(skeleton.chains)]
-    if limb not in known:
-        near = get_close_matches(limb, known, n=1)
-        raise UserError(
-            f"skeleton {skeleton.name} has no limb '{limb}'",
-            hint=(f"did you mean '{near[0]}'? " if near else "") + f"limbs: {', '.join(known)}",
-        )
 
 
 def drop_limb_at_test(
@@ -43,10 +29,9 @@ def drop_limb_at_test(
     chain: name of a kinematic chain of the skeleton, or ANY. Its first joint (shoulder, hip,
     wrist) belongs to the body or to other fingers and stays. Dropped joints become NaN with score
     0. With the same seed, frames that lose a limb at a lower probability lose the same limb at a
-    higher one. Raises UserError (exit 2) for an unknown chain.
+    higher one. Raises ValueError for an unknown chain.
     """
     skeleton = get_skeleton(pose.skeleton)
-    check_limb(chain, skeleton)
     names = sorted(skeleton.chains)
     dropped = rng.random(len(pose)) < probability
     drawn = rng.integers(len(names), size=len(pose))
@@ -131,6 +116,31 @@ class JointNoise:
     def recipe(self, source: str) -> Recipe:
         settings = asdict(self) | {"heatmap": asdict(self.heatmap)}
         return Recipe("joint-noise", 1, settings, {"poses": source})
+
+
+@dataclass(frozen=True)
+class Joints:
+    """The joints on which a row of a table is trained and tested; None = as they are. label: names
+    the folder of its results."""
+
+    label: str = ""
+    train: Corruption | None = None
+    test: Corruption | None = None
+
+    def in_training(self, project: Project, run: str) -> Project:
+        """The project as the training of a run sees it."""
+        if self.train is None:
+            return project
+        return CorruptedProject(project, run, train=self.train, test=self.train)
+
+    def in_test(self, project: Project) -> Project:
+        """The project as the evaluation sees it."""
+        if not self.label:
+            return project
+        return CorruptedProject(project, self.label, train=self.train, test=self.test)
+
+
+CLEAN = Joints()
 
 
 class CorruptedProject(Project):

@@ -11,7 +11,7 @@ import re
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from pathlib import PurePath
 from typing import Any
@@ -21,6 +21,7 @@ from la2ds_cli.core.config import Config, preset_names
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.plugins import trust
 from la2ds_cli.core.project import Project
+from la2ds_cli.experiments.rows import Row
 from la2ds_cli.training.losses import get_method, method_names, method_recipe
 
 RECORDS = "casa-npy"  # the import format with the splits and labels of the paper
@@ -143,34 +144,26 @@ def same_input(method: str, reads: str) -> bool:
 ALONE = ("align.movement=0", "align.base=0")
 
 
-@dataclass(frozen=True)
-class Method:
-    """preset: of the method, None = that of the project. overrides: what its name stands for."""
+def method_config(
+    preset: str | None,
+    overrides: Sequence[str],
+    settings: Sequence[str],
+    project: Project,
+    seed: int,
+) -> Config:
+    """The settings of a method for training and scoring: its preset (None = that of the project)
+    with its overrides, and above them the settings of the table.
 
-    name: str
-    label: str
-    preset: str | None
-    overrides: tuple[str, ...]
-
-    def config(self, project: Project, settings: Sequence[str], seed: int) -> Config:
-        """The settings for training and scoring: the method's recipe, overridden by `settings`.
-
-        Steps, alignment and evaluation are those of the project, the same for all methods.
-        """
-        common = common_config(project, settings)
-        preset = self.preset
-        if preset is None and project.config().preset in shipped_methods():
-            preset = "default"  # the project's preset belongs to another method
-        config = project.config(
-            preset=preset,
-            overrides=[
-                f"train.steps={common.train.steps}",
-                *self.overrides,
-                *settings,
-                f"train.seed={seed}",
-            ],
-        )
-        return replace(config, align=common.align, evaluate=common.evaluate)
+    Steps, alignment and evaluation are those of the project, the same for all methods.
+    """
+    common = common_config(project, settings)
+    if preset is None and project.config().preset in shipped_methods():
+        preset = "default"  # the project's preset belongs to another method
+    steps = f"train.steps={common.train.steps}"
+    config = project.config(
+        preset=preset, overrides=[steps, *overrides, *settings, f"train.seed={seed}"]
+    )
+    return replace(config, align=common.align, evaluate=common.evaluate)
 
 
 def common_config(project: Project, settings: Sequence[str]) -> Config:
@@ -185,8 +178,9 @@ def shipped_methods() -> list[str]:
     return [*known, *(name for name in losses if name not in known)]
 
 
-def find_methods(names: Sequence[str]) -> list[Method]:
+def method_rows(names: Sequence[str], settings: Sequence[str] = ()) -> list[Row]:
     """The methods with these names: of `shipped_methods`, presets, or dotted paths of modules.
+    settings: overrides for all of them.
 
     Raises UserError (exit 2) for an unknown name, a duplicate, or no name.
     """
@@ -195,16 +189,17 @@ def find_methods(names: Sequence[str]) -> list[Method]:
             f"the methods must be different names, got {', '.join(names) or 'none'}",
             hint=f"methods: {', '.join(shipped_methods())}, presets, or dotted paths of modules",
         )
-    return [_find(name) for name in names]
+    return [_method_row(name, settings) for name in names]
 
 
-def _find(name: str) -> Method:
+def _method_row(name: str, settings: Sequence[str]) -> Row:
     if name not in (*shipped_methods(), *preset_names()):
         trust(name)  # the user has named it
         _check_module(name)
     preset, overrides = method_recipe(name)
     label = paper_methods()[name].label if name in paper_methods() else name
-    return Method(name, label, preset, tuple(overrides))
+    recipe = partial(method_config, preset, overrides, settings)
+    return Row(name, label, recipe, f"benchmark-{name}", f"untrained, {label}")
 
 
 def _check_module(name: str) -> None:

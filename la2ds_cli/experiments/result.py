@@ -1,13 +1,9 @@
-"""Results of experiments, filled run by run: runs, rows and tables.
-
-They are plain data, which `ablation_table` and `benchmark_tables` write to files.
-"""
+"""The result of an experiment, filled run by run: one entry for each run of a row on a project."""
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,7 +11,7 @@ import numpy as np
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.evaluation.measure import RESAMPLES
 from la2ds_cli.experiments.methods import Source
-from la2ds_cli.experiments.metrics import METRICS, Scores, Task
+from la2ds_cli.experiments.metrics import Scores, Task
 from la2ds_cli.experiments.scores import Resamples
 from la2ds_cli.experiments.significance import Sample
 
@@ -24,15 +20,13 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class Outcome:
-    """One run of a row. features: the scored feature set. interval: 95 %, of the headline over the
-    scored clips. seed, steps, seconds (of training): None if nothing was trained. reused: the run
-    existed before. error: why it has no scores, else empty. collapse: how the embedding has
-    collapsed, empty = it has not."""
+    """One run of a row. features: the scored feature set. seed, steps, seconds (of training): None
+    if nothing was trained. reused: the run existed before. error: why it has no scores, else empty.
+    collapse: how the embedding has collapsed, empty = it has not."""
 
     run: str
     features: str
     scores: Scores = field(default_factory=dict)
-    interval: list[float] | None = None
     seed: int | None = None
     steps: int | None = None
     seconds: float | None = None
@@ -48,114 +42,31 @@ class Outcome:
         return self.scores.get(metric)
 
 
-@dataclass
-class ResultRow:
-    """A row and its runs, one per seed. paper: metric -> the paper's figure. note: why there are
-    no runs, or what is unusual about them."""
-
-    name: str
-    label: str
-    paper: dict[str, float]
-    settings: list[str] = field(default_factory=list)
-    outcomes: list[Outcome] = field(default_factory=list)
-    note: str = ""
-
-    def values(self, metric: str) -> list[float]:
-        """The value of the metric in every run that has it."""
-        values = (outcome.scores.get(metric) for outcome in self.outcomes)
-        return [value for value in values if value is not None]
-
-
-@dataclass
-class TableResult:
-    """A table. facts: preset, overrides, minutes, seeds, machine, clips, events, protocol."""
-
-    name: str
-    title: str
-    facts: dict[str, Any]
-    rows: list[ResultRow] = field(default_factory=list)
-    baselines: list[ResultRow] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-
-    def failures(self) -> list[Outcome]:
-        return [o for row in (*self.rows, *self.baselines) for o in row.outcomes if o.error]
-
-    def collapses(self) -> list[str]:
-        """A sentence for each run whose embedding has collapsed."""
-        collapsed = (o for row in self.rows for o in row.outcomes if o.collapse)
-        sentences = (f"{o.run}: the embedding has collapsed, {o.collapse}" for o in collapsed)
-        return list(dict.fromkeys(sentences))
-
-    def exit_code(self) -> ExitCode:
-        """0 when every run has scores, 8 when some have, 4 when none has."""
-        return exit_code([outcome for row in self.rows for outcome in row.outcomes])
-
-    def to_json(self) -> dict[str, Any]:
-        """The JSON document: the rows, with mean and standard deviation over seeds."""
-        document = {"schema_version": SCHEMA_VERSION, "table": self.name} | asdict(self)
-        for kind in ("rows", "baselines"):
-            for plain, row in zip(document[kind], getattr(self, kind), strict=True):
-                values = {name: row.values(name) for name in _metrics(row)}
-                plain["mean"] = {k: statistics.fmean(v) if v else None for k, v in values.items()}
-                plain["spread"] = {
-                    k: statistics.stdev(v) if len(v) > 1 else None for k, v in values.items()
-                }
-        return document
-
-
-def exit_code(runs: Sequence[Outcome]) -> ExitCode:
-    """0 when every run has scores, 8 when some have, 4 when none has."""
-    failed = sum(bool(outcome.error) for outcome in runs)
-    if runs and not failed:
-        return ExitCode.OK
-    return ExitCode.PARTIAL if failed < len(runs) else ExitCode.UNUSABLE
-
-
-def _metrics(row: ResultRow) -> list[str]:
-    """METRICS, and the other metrics of the row's runs."""
-    scored = (name for outcome in row.outcomes for name in outcome.scores)
-    return list(dict.fromkeys([*(metric.name for metric in METRICS), *scored]))
-
-
 @dataclass(frozen=True)
 class Choice:
-    """The chosen learning rate of a method. errors: rate -> mean error of event transfer on
-    held-out training clips, in % of the clip. failed: rate -> why there is none."""
+    """The chosen learning rate of a row. errors: pairs of a rate and the mean error of event
+    transfer on held-out training clips, in % of the clip, None if the try failed."""
 
     rate: float
-    errors: dict[float, float]
-    failed: dict[float, str] = field(default_factory=dict)
+    errors: Sequence[tuple[float, float | None]]
 
     def __str__(self) -> str:
-        tried = [f"{rate:g}: {error:.2f} %" for rate, error in self.errors.items()]
-        tried += [f"{rate:g}: failed" for rate in self.failed]
+        tried = (f"{r:g}: {'failed' if e is None else f'{e:.2f} %'}" for r, e in self.errors)
         return f"{self.rate:g} ({', '.join(tried)})"
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON types; rates are no keys."""
-        pairs = {"errors": self.errors, "failed": self.failed}
-        return {"rate": self.rate} | {k: [list(one) for one in v.items()] for k, v in pairs.items()}
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> Choice:
-        """The inverse of to_json; ValueError and the like for anything else."""
-        return cls(
-            _positive(plain["rate"]),
-            {_positive(rate): float(error) for rate, error in plain["errors"]},
-            {_positive(rate): str(reason) for rate, reason in plain["failed"]},
-        )
-
-
-def _positive(rate: float) -> float:
-    if not 0 < float(rate) < float("inf"):
-        raise ValueError(f"a learning rate of {rate}")
-    return float(rate)
+        """From the fields as JSON has them; ValueError and the like for anything else."""
+        pairs = [(float(rate), None if e is None else float(e)) for rate, e in plain["errors"]]
+        if not 0 < float(plain["rate"]) < float("inf"):
+            raise ValueError(f"a learning rate of {plain['rate']}")
+        return cls(float(plain["rate"]), pairs)
 
 
 @dataclass
 class DataSet:
     """The clips of a project. source: where they come from. facts: of their evaluation, empty
-    before it. rates: method -> its learning rate, if several were tried."""
+    before it. rates: row -> its learning rate, if several were tried."""
 
     name: str
     source: Source
@@ -168,8 +79,7 @@ class DataSet:
 class Entry:
     """One run of a row in one data set.
 
-    row: name of a method or baseline.
-    resampled: of the outcome's scores; those that are undefined are missing.
+    row: its name. resampled: of the outcome's scores; those that are undefined are missing.
     clips: metric -> the number of clips behind it, without those that have no label for it.
     """
 
@@ -183,14 +93,16 @@ class Entry:
 
 
 @dataclass
-class BenchmarkResult:
-    """Runs of methods and baselines in one or several data sets.
+class Result:
+    """Runs of rows and baselines in one or several data sets.
 
     name: stem of its files.
     tasks: its tables.
     facts: budget, seeds, settings, machine.
-    methods: name -> label, in the order of the rows.
-    reads: method -> model.input.
+    labels: name of a row, but no baseline -> its label, in their order.
+    reads: row -> model.input.
+    paper: row -> metric -> the paper's figure, for rows that are no methods.
+    left_out: label of a row -> why it has no runs.
     independent: whether every data set has clips and runs of its own; only then is there a mean.
     """
 
@@ -198,23 +110,28 @@ class BenchmarkResult:
     title: str
     tasks: tuple[Task, ...]
     facts: dict[str, Any]
-    methods: dict[str, str] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
     reads: dict[str, str] = field(default_factory=dict)
+    paper: dict[str, Mapping[str, float]] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
     data: list[DataSet] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     independent: bool = True
 
     def rows(self) -> dict[str, str]:
-        """Name -> label of the methods, then of the baselines."""
-        return self.methods | {one.row: one.label for one in self.entries}
+        """Name -> label of the rows, then of the baselines."""
+        return self.labels | {one.row: one.label for one in self.entries}
 
     def outcomes(self) -> list[Outcome]:
-        """The runs of all methods."""
+        """The runs of all rows but the baselines."""
         return [one.outcome for one in self.entries if not one.baseline]
 
     def exit_code(self) -> ExitCode:
         """0 when every run has scores, 8 when some have, 4 when none has."""
-        return exit_code(self.outcomes())
+        failed = sum(bool(outcome.error) for outcome in self.outcomes())
+        if self.outcomes() and not failed:
+            return ExitCode.OK
+        return ExitCode.PARTIAL if failed < len(self.outcomes()) else ExitCode.UNUSABLE
 
     def samples(self, row: str, data: Sequence[str], metric: str) -> list[Sample]:
         """The metric of a row in each of the data sets; empty if it is undefined in one of them."""

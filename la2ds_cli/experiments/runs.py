@@ -5,43 +5,44 @@ from __future__ import annotations
 import platform
 import time
 import traceback
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from la2ds_cli import __version__
 from la2ds_cli.core import artifact
-from la2ds_cli.core.config import AlignConfig, Config
+from la2ds_cli.core.config import Config
 from la2ds_cli.core.device import DeviceName, available_cores, resolve_device
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.experiments.result import Outcome
-from la2ds_cli.experiments.scores import Evaluation, evaluate_run
-from la2ds_cli.training.checkpoint import SECTIONS
+from la2ds_cli.experiments.result import Choice, Outcome
 
-SHARED = "reproduce"  # name of runs of the full recipe, which all tables share
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
-class Budget:
-    """What the runs of a table share. settings: overrides of the recipe; minutes: longest training
-    of a run, None = its steps; overwrite: train existing runs again."""
+class Plan:
+    """How all runs of a table are trained and scored.
 
-    project: Project
-    preset: str
-    settings: tuple[str, ...]
-    minutes: float | None
-    device: DeviceName
-    overwrite: bool
-    progress: Progress
+    minutes: longest training of each run; None = limited only by steps.
+    settings: overrides for all rows.
+    tries: how many learning rates are tried for each row on held-out training clips of each project
+    (`tries.choose_rate`); 1 = only that of its recipe.
+    rates: the learning rate of each row as chosen by an earlier benchmark (`tries.read_rates`),
+    instead of tries.
+    overwrite: train runs again that exist.
+    """
 
-    def config(self, settings: tuple[str, ...], seed: int) -> Config:
-        """The recipe with more settings; the last one given wins."""
-        chosen = (*self.settings, *settings, f"train.seed={seed}")
-        return self.project.config(preset=self.preset, overrides=chosen)
+    seeds: Sequence[int] = (0,)
+    minutes: float | None = None
+    settings: Sequence[str] = ()
+    protocol: str = "la2ds"
+    tries: int = 1
+    rates: Mapping[str, Choice] | None = None
+    device: DeviceName = "auto"
+    overwrite: bool = False
 
 
 def check_seeds(seeds: Sequence[int]) -> None:
@@ -70,30 +71,24 @@ def machine_facts(device: DeviceName) -> dict[str, Any]:
     }
 
 
-def run_name(table: str, row: str, seed: int) -> str:
-    """The name of a run, such as table4-no-temporal-s0."""
-    return f"{table}-{row}-s{seed}"
-
-
-def same_weights(first: Config, second: Config) -> bool:
-    """Whether one training run serves both."""
-    return all(getattr(first, name) == getattr(second, name) for name in SECTIONS)
-
-
-def train_run(budget: Budget, run: str, config: Config) -> Outcome:
-    """Train, resume or reuse `run`; the outcome has no scores yet."""
+def train_run(
+    project: Project, run: str, config: Config, plan: Plan, progress: Progress
+) -> Outcome:
+    """Train, resume or reuse `run`; the outcome has no scores yet. A limit in minutes is in CPU
+    time on a CPU: other processes must not shorten the budget of a run."""
     from la2ds_cli.training.train import train
 
-    budget.progress.note(f"training {run}")
+    progress.note(f"training {run}")
+    on_cpu = resolve_device(plan.device).type == "cpu"
     trained = train(
-        budget.project,
+        project,
         run=run,
         config=config,
-        max_minutes=budget.minutes,
-        device=budget.device,
-        overwrite=budget.overwrite,
-        progress=budget.progress,
-        clock=training_clock(budget.device),
+        max_minutes=plan.minutes,
+        device=plan.device,
+        overwrite=plan.overwrite,
+        progress=progress,
+        clock=time.process_time if on_cpu else time.monotonic,
     )
     return Outcome(
         run,
@@ -106,49 +101,24 @@ def train_run(budget: Budget, run: str, config: Config) -> Outcome:
     )
 
 
-def training_clock(device: DeviceName) -> Callable[[], float]:
-    """CPU time on a CPU: other processes must not shorten the budget of a run."""
-    on_cpu = resolve_device(device).type == "cpu"
-    return time.process_time if on_cpu else time.monotonic
-
-
-def score_run(
-    budget: Budget, run: str, features: tuple[str, ...], align: AlignConfig | None = None
-) -> Evaluation:
-    """`evaluate_run` with the settings of the table; align: those of a row that aligns differently.
-
-    The files of `evaluate` for such a row do not replace those of the run."""
-    budget.progress.note(f"evaluating {run}")
-    config = budget.project.config(preset=budget.preset, overrides=budget.settings)
-    project = budget.project
-    if align is not None and align != config.align:
-        config, project = replace(config, align=align), _Aside(project.root, project.settings)
-    return evaluate_run(
-        project, run, config, features, device=budget.device, progress=budget.progress
-    )
-
-
-class _Aside(Project):
-    """The project, except that results of steps go to results/reproduce/STEP/."""
-
-    def results_dir(self, kind: str) -> Path:
-        return super().results_dir(f"reproduce/{kind}")
-
-
-def attempt(project: Project, run: str, work: Callable[[], Any]) -> str:
-    """Do the work of one run; returns the reason if it fails, else an empty string.
+def attempt(
+    project: Project, run: str, progress: Progress, work: Callable[[], Made]
+) -> tuple[Made | None, str]:
+    """What the work of one run makes and an empty string, or None and why it failed.
 
     Errors of memory, shapes, numbers and plugin methods only fail their run, so that they do not
     stop a long table; the traceback goes to logs/RUN.txt.
     """
     try:
-        work()
+        return work(), ""
     except UserError as error:
         drifted = error.exit_code == ExitCode.MISMATCH
         hint = "--overwrite trains it again" if drifted else error.hint
-        return f"{error.message} ({hint})" if hint else error.message
+        reason = f"{error.message} ({hint})" if hint else error.message
     except Exception as error:
         log = project.log_path(f"{run}.txt")
         artifact.write_text(log, traceback.format_exc())
-        return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''} ({log})"
-    return ""
+        first = str(error).splitlines()[0] if str(error) else ""
+        reason = f"{type(error).__name__}: {first} ({log})"
+    progress.note(f"{run} failed: {reason}")
+    return None, reason

@@ -1,13 +1,13 @@
 """Scores of single runs: the only place where experiments use the steps of `la2ds_cli.evaluation`.
 
-Evaluations of a benchmark are cached with their resamples, so that a resumed table scores no run
-twice, and the interval of a mean over seeds needs no further scoring.
+Evaluations are cached with their resamples, so that a resumed table scores no run twice, and the
+interval of a mean over seeds needs no further scoring.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,54 +21,15 @@ from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray
-from la2ds_cli.experiments.metrics import ALL_METRICS, METRICS, Metric, Scores
+from la2ds_cli.experiments.metrics import METRICS, Metric, Scores
 
-VERSION = 2  # 2: resamples of the mean error of event transfer
+VERSION = 3  # 3: the scores instead of the whole document of the evaluation
 FOLDER = "benchmark"
 _CODE = ("evaluation", "alignment")  # packages whose changes invalidate cached scores
 
 Resamples = dict[str, FloatArray]
 """Metric -> its value in each bootstrap resample of the scored clips, (R,) float64 in the unit of
 the metric, NaN where a resample has none. Metrics that are undefined are missing."""
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """scores: feature set -> metric -> value, None if undefined. intervals: feature set -> 95 %
-    bootstrap interval of HEADLINE over the scored clips. facts: what the numbers refer to (split,
-    clips, events, protocol). warnings: of the evaluation."""
-
-    scores: dict[str, Scores]
-    intervals: dict[str, list[float] | None]
-    facts: dict[str, Any]
-    warnings: list[str]
-
-
-def evaluate_run(
-    project: Project,
-    run: str,
-    config: Config,
-    features: Sequence[str],
-    *,
-    device: DeviceName = "auto",
-    progress: Progress | None = None,
-) -> Evaluation:
-    """Score feature sets (`model` is the network of `run`) with the settings of `config`."""
-    from la2ds_cli.evaluation.evaluate import evaluate
-
-    document = evaluate(
-        project, run=run, config=config, device=device, features=features, progress=progress
-    )
-    scores = {
-        name: {metric.name: metric.value(row) for metric in METRICS}
-        for name, row in document["features"].items()
-    }
-    intervals = {
-        name: row.get("event_transfer", {}).get("interval_percent")
-        for name, row in document["features"].items()
-    }
-    facts = {key: document[key] for key in ("split", "clips", "events", "protocol")}
-    return Evaluation(scores, intervals, facts, list(document["warnings"]))
 
 
 @dataclass(frozen=True)
@@ -105,8 +66,8 @@ def cached_scores(
     path = project.results_dir(FOLDER) / f"{run}-{protocol}.safetensors"
     recipe = _recipe(project, run, config, features, protocol)
     if artifact.staleness(path, recipe) is None:
-        arrays, _, document = artifact.read_arrays(path)
-        return _scored(document, arrays)
+        arrays, _, facts = artifact.read_arrays(path)
+        return Scored(resampled=_by_feature(arrays, facts["scores"]), **facts)
     from la2ds_cli.evaluation.evaluate import evaluate_all
 
     evaluated = evaluate_all(
@@ -121,11 +82,12 @@ def cached_scores(
     arrays = {
         f"{name}/{metric.name}": sample
         for name, by_run in evaluated.scored.items()
-        for metric in ALL_METRICS
+        for metric in METRICS.values()
         if (sample := _sample(metric, next(iter(by_run.values())), evaluated.inputs)) is not None
     }
-    artifact.write_arrays(path, arrays, recipe, evaluated.document)
-    return _scored(evaluated.document, arrays)
+    facts = _facts(evaluated.document)
+    artifact.write_arrays(path, arrays, recipe, facts)
+    return Scored(resampled=_by_feature(arrays, facts["scores"]), **facts)
 
 
 def _sample(metric: Metric, scored: Any, inputs: Any) -> FloatArray | None:
@@ -146,31 +108,38 @@ def _sample(metric: Metric, scored: Any, inputs: Any) -> FloatArray | None:
     return None
 
 
-def _scored(document: Mapping[str, Any], arrays: Mapping[str, FloatArray]) -> Scored:
-    from la2ds_cli.evaluation.features import Uses
-
-    rows = document["features"]
-    resampled: dict[str, Resamples] = {name: {} for name in rows}
+def _by_feature(arrays: Mapping[str, FloatArray], features: Iterable[str]) -> dict[str, Resamples]:
+    resampled: dict[str, Resamples] = {name: {} for name in features}
     for key, sample in arrays.items():
         name, _, metric = key.partition("/")
         resampled[name][metric] = sample
-    return Scored(
-        {name: {m.name: m.value(row) for m in ALL_METRICS} for name, row in rows.items()},
-        resampled,
-        _clips_behind(rows),
-        {key: document[key] for key in ("split", "clips", "phases", "events", "protocol")},
-        list(document["warnings"]),
-        {name: str(Uses(**row["uses"])) for name, row in rows.items() if "uses" in row},
-    )
+    return resampled
+
+
+def _facts(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The other fields of Scored, from the document of an evaluation."""
+    from la2ds_cli.evaluation.features import Uses
+
+    rows = document["features"]
+    return {
+        "scores": {
+            name: {metric.name: metric.value(row) for metric in METRICS.values()}
+            for name, row in rows.items()
+        },
+        "clips": _clips_behind(rows),
+        "facts": {key: document[key] for key in ("split", "clips", "phases", "events", "protocol")},
+        "warnings": list(document["warnings"]),
+        "uses": {n: str(Uses(**row["uses"])) for n, row in rows.items() if "uses" in row},
+    }
 
 
 def _clips_behind(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
     """Metric -> the number of clips behind it, the lowest of all rows."""
     counts: dict[str, int] = {}
     for row in rows.values():
-        for metric in ALL_METRICS:
-            clips = metric.clips(row)
-            if clips is not None and metric.value(row) is not None:
+        for metric in METRICS.values():
+            if metric.value(row) is not None:
+                clips = metric.clips(row)
                 counts[metric.name] = min(clips, counts.get(metric.name, clips))
     return counts
 

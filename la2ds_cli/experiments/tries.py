@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.clip import Video
+from la2ds_cli.core.config import Config
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.experiments.methods import Method
 from la2ds_cli.experiments.result import Choice
-from la2ds_cli.experiments.runs import Budget, attempt, run_name, train_run
+from la2ds_cli.experiments.rows import Row
+from la2ds_cli.experiments.runs import Plan, attempt, train_run
 from la2ds_cli.experiments.scores import cached_scores
 from la2ds_cli.training.data import training_videos
 
@@ -35,46 +37,47 @@ def rates(middle: float, tries: int) -> list[float]:
     return [float(f"{middle * FACTOR**step:.2g}") for step in steps]
 
 
-def choose_rate(budget: Budget, method: Method, seed: int, tries: int) -> Choice:
-    """The learning rate with which `method` does best on held-out training clips of the project.
+def choose_rate(project: Project, row: Row, plan: Plan, progress: Progress) -> Choice:
+    """The learning rate with which a row does best on held-out training clips of the project.
 
-    Trains one run per rate with the minutes and settings of `budget`, in
+    Trains one run per rate with the minutes and settings of the table and its first seed, in
     results/benchmark/held-out of the project; finished runs and their scores are reused. Raises
     UserError (exit 4) if all rates fail.
     """
-    inner = replace(budget, project=held_out_project(budget.project))
-    middle = method.config(inner.project, budget.settings, seed).train.learning_rate
-    errors: dict[float, float] = {}
-    failed: dict[float, str] = {}
-    for rate in rates(middle, tries):
-        run = run_name(NAME, f"{method.name}-{rate:g}", seed)
+    inner, seed = held_out_project(project), plan.seeds[0]
+    recipe = row.recipe(inner, seed)
+    errors: list[tuple[float, float | None]] = []
+    reasons = []
+    for rate in rates(recipe.train.learning_rate, plan.tries):
+        run = f"{NAME}-{row.name}-{rate:g}-s{seed}"
+        config = replace(recipe, train=replace(recipe.train, learning_rate=rate))
 
-        def work(rate: float = rate, run: str = run) -> None:
-            settings = (*budget.settings, f"train.learning_rate={rate:g}")
-            config = method.config(inner.project, settings, seed)
-            train_run(inner, run, config)
+        def work(run: str = run, config: Config = config) -> float:
+            train_run(inner, run, config, plan, progress)
             scored = cached_scores(
-                inner.project,
+                inner,
                 run,
                 config,
                 ["model"],
                 protocol="la2ds",
-                device=budget.device,
-                progress=budget.progress,
+                device=plan.device,
+                progress=progress,
             )
             error = scored.scores["model"]["event_transfer_mean"]
             if scored.facts["events"] != "phases" or error is None:
                 raise UserError("phases.csv labels no event of two held-out training clips")
-            errors[rate] = error
+            return error
 
-        if reason := attempt(inner.project, run, work):
-            failed[rate] = reason
-    if not errors:
+        error, reason = attempt(inner, run, progress, work)
+        errors.append((rate, error))
+        reasons.append(reason)
+    known = [(error, rate) for rate, error in errors if error is not None]
+    if not known:
         raise UserError(
-            f"no learning rate of {method.name} could be tried: {next(iter(failed.values()))}",
+            f"no learning rate of {row.name} could be tried: {reasons[0]}",
             exit_code=ExitCode.UNUSABLE,
         )
-    return Choice(min(errors, key=errors.__getitem__), errors, failed)
+    return Choice(min(known)[1], errors)
 
 
 def read_rates(path: Path) -> dict[str, Choice]:
@@ -98,18 +101,18 @@ def read_rates(path: Path) -> dict[str, Choice]:
         raise UserError(f"the learning rates of {path} cannot be read", hint=hint) from None
 
 
-def check_rates(methods: Sequence[Method], rates: Mapping[str, Choice] | None, tries: int) -> None:
-    """Raise UserError (exit 2) for tries together with given rates, and for a method without a
-    given rate."""
-    if rates is None:
+def check_rates(rows: Sequence[Row], plan: Plan) -> None:
+    """Raise UserError (exit 2) for tries together with given rates, and for a row without a given
+    rate."""
+    if plan.rates is None:
         return
-    if tries > 1:
+    if plan.tries > 1:
         raise UserError("--rates and --tries exclude each other", hint="leave one of them out")
-    missing = [method.name for method in methods if method.name not in rates]
+    missing = [row.name for row in rows if row.name not in plan.rates]
     if missing:
         raise UserError(
             f"the given learning rates have none for {', '.join(missing)}",
-            hint=f"they are for {', '.join(sorted(rates))}; select these with --methods",
+            hint=f"they are for {', '.join(sorted(plan.rates))}; select these with --methods",
         )
 
 

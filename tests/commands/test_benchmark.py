@@ -29,7 +29,7 @@ def test_tables_are_printed_and_files_are_named(run: Run, project: Project, tmp_
     result = run("benchmark", "--methods", "la2ds,tcc", *QUICK, "--out", str(out))
     assert result.exit_code == 0, result.stderr
     lines = result.stdout.splitlines()
-    assert lines[0] == "Methods side by side: 2 steps for every method"
+    assert lines[0] == "Methods side by side: 2 steps for every run"
     assert "Event transfer on trimmed pairs, error in % of the clip: project" in lines
     assert any(line.startswith("LA2DS ") for line in lines)
     assert "* best row; = not significantly worse than it" in lines

@@ -17,14 +17,15 @@ from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
 from la2ds_cli.embedding.trained import checkpoint_path
 from la2ds_cli.evaluation import evaluate as evaluation
-from la2ds_cli.experiments import benchmark as module
-from la2ds_cli.experiments.benchmark import Plan, benchmark
-from la2ds_cli.experiments.benchmark_tables import MEAN, Figure, all_notes, figures
-from la2ds_cli.experiments.methods import find_methods
-from la2ds_cli.experiments.metrics import ALL_METRICS
-from la2ds_cli.experiments.result import BenchmarkResult
+from la2ds_cli.experiments import runner
+from la2ds_cli.experiments.benchmark import benchmark
+from la2ds_cli.experiments.methods import method_rows
+from la2ds_cli.experiments.metrics import METRICS
+from la2ds_cli.experiments.result import Result
+from la2ds_cli.experiments.runs import Plan
 from la2ds_cli.experiments.scores import cached_scores
 from la2ds_cli.experiments.significance import nested_resamples
+from la2ds_cli.experiments.tables import MEAN, Figure, all_notes, figures
 from tests.small_runs import TINY, interrupted_at, six_clips
 
 SETTINGS = [*TINY, "model.input=joints", "align.reference_clips=0"]
@@ -32,9 +33,10 @@ METHODS = ("la2ds", "tcc")
 SEEDS = (0, 1)
 
 
-def _run(projects: list[Project], out: Path, **options: Any) -> BenchmarkResult:
-    chosen: dict[str, Any] = {"methods": METHODS, "seeds": SEEDS, "settings": SETTINGS, **options}
-    return benchmark(projects, Plan(device="cpu", **chosen), out=out)
+def _run(projects: list[Project], out: Path, **options: Any) -> Result:
+    chosen: dict[str, Any] = {"seeds": SEEDS, "settings": SETTINGS, **options}
+    methods = chosen.pop("methods", METHODS)
+    return benchmark(projects, Plan(device="cpu", **chosen), methods, out=out)
 
 
 @pytest.fixture(scope="module")
@@ -43,12 +45,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 @pytest.fixture(scope="module")
-def result(project: Project) -> BenchmarkResult:
+def result(project: Project) -> Result:
     return _run([project], project.root / "out")
 
 
 @pytest.fixture
-def copied(project: Project, result: BenchmarkResult, tmp_path: Path) -> Project:
+def copied(project: Project, result: Result, tmp_path: Path) -> Project:
     """The project with all runs done, to be changed."""
     shutil.copytree(project.root, tmp_path / "swings")
     return Project.open(tmp_path / "swings")
@@ -58,20 +60,20 @@ def _evaluated(project: Project, run: str) -> dict[str, Any]:
     return json.loads((project.results_dir("evaluate") / f"{run}.json").read_text())
 
 
-def _cells(result: BenchmarkResult, row: str, data: str = "swings") -> dict[str, Figure]:
+def _cells(result: Result, row: str, data: str = "swings") -> dict[str, Figure]:
     """Metric -> figure of a row."""
     return {one.metric: one for one in figures(result) if (one.row, one.data) == (row, data)}
 
 
-def _notes(result: BenchmarkResult) -> list[str]:
+def _notes(result: Result) -> list[str]:
     return all_notes(result, figures(result))
 
 
-def _scores(result: BenchmarkResult) -> list[Any]:
+def _scores(result: Result) -> list[Any]:
     return [(one.data, one.row, one.outcome.seed, one.outcome.scores) for one in result.entries]
 
 
-def test_cells_are_the_means_of_the_evaluations(project: Project, result: BenchmarkResult) -> None:
+def test_cells_are_the_means_of_the_evaluations(project: Project, result: Result) -> None:
     assert result.exit_code() == ExitCode.OK
     for method in METHODS:
         rows = [
@@ -79,7 +81,7 @@ def test_cells_are_the_means_of_the_evaluations(project: Project, result: Benchm
             for seed in SEEDS
         ]
         cells = _cells(result, method)
-        for metric in ALL_METRICS:
+        for metric in METRICS.values():
             values = [metric.value(row) or 0.0 for row in rows]
             assert cells[metric.name].value == pytest.approx(statistics.fmean(values))
             assert cells[metric.name].spread == pytest.approx(statistics.stdev(values))
@@ -96,7 +98,7 @@ def test_cells_are_the_means_of_the_evaluations(project: Project, result: Benchm
 
 
 def test_intervals_of_one_seed_are_those_of_its_evaluation(copied: Project) -> None:
-    config = find_methods(["tcc"])[0].config(copied, SETTINGS, 0)
+    config = method_rows(["tcc"], SETTINGS)[0].recipe(copied, 0)
     run = "benchmark-tcc-s0"
     row = evaluation.evaluate(copied, run=run, config=config, device="cpu", features=["model"])
     expected = row["features"]["model"]
@@ -113,7 +115,7 @@ def test_intervals_of_one_seed_are_those_of_its_evaluation(copied: Project) -> N
     assert low <= expected["event_transfer"]["mean_percent"] <= high
 
 
-def test_intervals_are_over_clips_and_seeds(result: BenchmarkResult) -> None:
+def test_intervals_are_over_clips_and_seeds(result: Result) -> None:
     runs = [one.resampled["kendalls_tau"] for one in result.entries if one.row == "tcc"]
     interval = _cells(result, "tcc")["kendalls_tau"].interval
     nested = nested_resamples(runs, seed=0)
@@ -121,7 +123,7 @@ def test_intervals_are_over_clips_and_seeds(result: BenchmarkResult) -> None:
     assert np.nanstd(nested) > np.nanstd(np.mean(runs, axis=0))
 
 
-def test_a_note_says_what_event_transfer_is_made_of(result: BenchmarkResult) -> None:
+def test_a_note_says_what_event_transfer_is_made_of(result: Result) -> None:
     """Here align.reference_clips is 0."""
     assert "event transfer of a method = network, no other clips" in _notes(result)
     more = replace(result.data[0], name="more", facts={"method_uses": "network + 40 other clips"})
@@ -131,8 +133,8 @@ def test_a_note_says_what_event_transfer_is_made_of(result: BenchmarkResult) -> 
     assert "event transfer of a method (more) = network + 40 other clips" in notes
 
 
-def test_every_encoder_is_scored_untrained(project: Project, result: BenchmarkResult) -> None:
-    names = [row for row in result.rows() if row not in result.methods]
+def test_every_encoder_is_scored_untrained(project: Project, result: Result) -> None:
+    names = [row for row in result.rows() if row not in result.labels]
     clock_and_poses = ["time_only", "raw_pose", "raw_pose_best"]
     assert names == [*clock_and_poses, "untrained-la2ds", "untrained-tcc"]
     untrained = _evaluated(project, "benchmark-la2ds-s0")["features"]["untrained"]
@@ -147,7 +149,7 @@ def test_methods_of_one_encoder_share_its_untrained_figures(copied: Project) -> 
 
 
 def test_a_second_call_trains_and_scores_nothing(
-    copied: Project, result: BenchmarkResult, monkeypatch: pytest.MonkeyPatch
+    copied: Project, result: Result, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(evaluation, "evaluate_all", lambda *_, **__: pytest.fail("scored again"))
     before = {p: p.stat().st_mtime_ns for p in copied.root.glob("checkpoints/*/best.*")}
@@ -206,7 +208,7 @@ def test_more_seeds_go_into_the_same_table(copied: Project) -> None:
 
 
 def test_an_interrupted_benchmark_keeps_what_it_has_and_goes_on(
-    tmp_path: Path, result: BenchmarkResult
+    tmp_path: Path, result: Result
 ) -> None:
     project = six_clips(tmp_path / "swings")
     out = tmp_path / "out"
@@ -214,15 +216,15 @@ def test_an_interrupted_benchmark_keeps_what_it_has_and_goes_on(
         _run([project], out)
     document = json.loads((out / "benchmark.json").read_text())
     assert [run["row"] for run in document["runs"]] == ["time_only", "raw_pose", "raw_pose_best"]
-    real = module.train_run
+    real = runner.train_run
 
-    def stop_at_tcc(budget: Any, run: str, config: Any) -> Any:
+    def stop_at_tcc(project: Project, run: str, *rest: Any) -> Any:
         if run == "benchmark-tcc-s0":
             raise KeyboardInterrupt
-        return real(budget, run, config)
+        return real(project, run, *rest)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "train_run", stop_at_tcc)
+        patch.setattr(runner, "train_run", stop_at_tcc)
         with pytest.raises(KeyboardInterrupt):
             _run([project], out)
     page = (out / "benchmark.md").read_text()

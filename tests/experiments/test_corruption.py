@@ -1,19 +1,32 @@
-"""Missing limbs and noisy joints: exactly those joints, exactly that much."""
+"""Worse joints: exactly those, exactly that much, and a project that is read through them."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from la2ds_cli.alignment.one_distance import OneDistance
 from la2ds_cli.core.config_sections import HeatmapConfig
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.evaluation.clips import clip_generator
-from la2ds_cli.experiments.corruption import ANY, add_noise, drop_limb_at_test
+from la2ds_cli.evaluation.events import choose_events
+from la2ds_cli.experiments.corruption import (
+    ANY,
+    CorruptedProject,
+    DroppedLimb,
+    JointNoise,
+    add_noise,
+    drop_limb_at_test,
+)
+from la2ds_cli.training.train import train
+from tests.evaluation.labelled_project import labelled_project
 from tests.movement import sequence
+from tests.small_runs import JOINTS, TINY, six_clips
 
 PENN = get_skeleton("penn13")
 POSE = sequence(np.linspace(0, 1, 400))
@@ -73,13 +86,6 @@ def test_a_finger_goes_and_the_wrist_stays() -> None:
     assert {hand.joints[k] for k in np.flatnonzero(gone)} == {f"index{n}" for n in (1, 2, 3, 4)}
 
 
-def test_an_unknown_limb_is_named_with_the_nearest() -> None:
-    with pytest.raises(UserError, match="has no limb 'left_am'") as caught:
-        drop_limb_at_test(POSE, "left_am", 1.0, np.random.default_rng(0))
-    assert "did you mean 'left_arm'?" in caught.value.hint
-    assert caught.value.exit_code == ExitCode.USAGE
-
-
 def test_noise_is_measured_in_cells_of_the_crop() -> None:
     xy = POSE.xy.copy()
     xy[:, 0] = [0, 0]
@@ -131,3 +137,106 @@ def test_joints_in_metres_lose_the_same_limbs_and_get_the_same_noise() -> None:
     assert noisy.world is not None
     pixels, metres = (noisy.xy - deep.xy).std(), (noisy.world - deep.world).std()
     assert metres == pytest.approx(pixels / 200, rel=0.03)
+
+
+# --- a project seen through worse joints ---------------------------------------------------------
+
+NOISE = JointNoise(1.0, 0, HeatmapConfig())
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return six_clips(tmp_path / "project", labels=False)
+
+
+def test_either_side_has_its_own_corruption_and_recipe(project: Project) -> None:
+    seen = CorruptedProject(project, "x", train=NOISE, test=None)
+    for video in project.videos():
+        clean, before = project.read_pose(video.id)
+        pose, after = seen.read_pose(video.id)
+        changed = video.split == "train"
+        assert np.array_equal(pose.xy, clean.xy) != changed
+        assert (after.key != before.key) == changed
+        assert seen.pose_header(video.id)[0].key == after.key
+    again = CorruptedProject(project, "y", train=NOISE, test=None).read_pose("clip0")[0]
+    np.testing.assert_array_equal(again.xy, seen.read_pose("clip0")[0].xy)
+
+
+def test_every_setting_of_a_corruption_is_in_its_recipe() -> None:
+    limbs = [
+        DroppedLimb("left_arm", 0.5, 0),
+        DroppedLimb("left_arm", 0.75, 0),
+        DroppedLimb("left_leg", 0.5, 0),
+        DroppedLimb("left_arm", 0.5, 1),
+    ]
+    noises = [NOISE, JointNoise(2.0, 0, HeatmapConfig()), JointNoise(1.0, 1, HeatmapConfig())]
+    keys = [corruption.recipe("poses").key for corruption in (*limbs, *noises)]
+    assert len(set(keys)) == len(keys)
+    assert NOISE.recipe("poses").key != NOISE.recipe("other poses").key
+
+
+def test_nothing_is_written_over_the_clean_project(project: Project) -> None:
+    seen = CorruptedProject(project, "some-label", train=None, test=NOISE)
+    assert seen.results_dir("evaluate") == project.root / "results" / "robustness" / "some-label"
+    assert seen.run_dir("default") == project.run_dir("default")
+    assert seen.pose_path("clip1") == project.pose_path("clip1")
+    folder = project.root / "results" / "robustness" / "some-label"
+    for video in project.videos():
+        path, clean = (one.embedding_path("default", video.id) for one in (seen, project))
+        inside = path.is_relative_to(folder)
+        assert inside if video.split == "test" else path == clean
+
+
+def test_events_without_labels_stay_those_of_the_clean_joints(project: Project) -> None:
+    noise = JointNoise(3.0, 0, HeatmapConfig())
+    seen = CorruptedProject(project, "x", train=noise, test=noise)
+    test = [v.id for v in project.videos() if v.split == "test"]
+    clean, kind, _ = choose_events({v: project.read_pose(v)[0] for v in test}, {})
+    assert kind == "kinematic"
+    found, kind, _ = choose_events({v: seen.read_pose(v)[0] for v in test}, seen.phases())
+    assert kind == "phases"
+    assert [dict(clip.events) for clip in found] == [dict(clip.events) for clip in clean]
+    assert any(clip.events for clip in clean)
+
+
+def test_labels_are_left_as_they_are(tmp_path: Path) -> None:
+    project = six_clips(tmp_path / "labelled")
+    assert CorruptedProject(project, "x", train=NOISE, test=NOISE).phases() == project.phases()
+
+
+def _clean_files(project: Project) -> dict[Path, int]:
+    """Files outside results/robustness/ and when they were written."""
+    files = [path for path in project.root.rglob("*") if path.is_file()]
+    return {p: p.stat().st_mtime_ns for p in files if "robustness" not in p.parts}
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_parts_of_the_distance_are_weighed_by_the_joints_that_are_tested(
+    tmp_path: Path, marked: bool
+) -> None:
+    """Stored embeddings of clean joints weigh nothing beside noisy ones, and weights that noisy
+    joints gave are not those of the project."""
+    project = labelled_project(tmp_path / "project", train=6, test=2 if marked else 0)
+    config = project.config(overrides=[*JOINTS, *TINY])
+    noise = JointNoise(3.0, 0, config.heatmap)
+    train(project, run="mine", config=config, device="cpu")
+
+    def weights(project: Project) -> OneDistance:
+        clip = project.read_pose(project.videos()[0].id)[0]
+        return OneDistance.of_run(project, "mine", clip, config.align)
+
+    first = CorruptedProject(project, "first", train=noise, test=noise)
+    alone, before = weights(first), _clean_files(project)
+    assert not list(project.root.glob("embeddings/*/*"))
+    clean = weights(project)
+    assert clean != alone
+    after = _clean_files(project)
+    assert before.items() <= after.items()
+    again = CorruptedProject(project, "again", train=noise, test=noise)
+    assert weights(again) == alone
+    assert weights(CorruptedProject(project, "again", train=None, test=None)) == clean
+    louder = JointNoise(6.0, 0, config.heatmap)
+    assert weights(CorruptedProject(project, "again", train=louder, test=louder)) != alone
+    only_test = CorruptedProject(project, "again", train=None, test=noise)
+    assert weights(only_test) == (clean if marked else alone)
+    assert _clean_files(project) == after

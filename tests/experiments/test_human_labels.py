@@ -1,10 +1,9 @@
-"""The script that judges by labels of people: its data sets, pairs and tables."""
+"""The scripts that judge by labels of people: halves of people, kinds of pairs, statistics."""
 
 from __future__ import annotations
 
 import csv
 import importlib
-import importlib.util
 import os
 import sys
 from collections.abc import Iterator
@@ -15,71 +14,76 @@ from typing import Any
 import numpy as np
 import pytest
 
-from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.evaluation.events import choose_events
+from la2ds_cli.evaluation.measure import interval, video_counts
+from la2ds_cli.experiments.methods import method_rows
+from la2ds_cli.experiments.tries import read_rates
 from tests.movement import sequence
 from tests.small_runs import TINY
 
 ROOT = Path(__file__).parents[2]
-DATA = (
-    Path(os.environ.get("LA2DS_SHARED", Path(__file__).parents[3] / "shared"))
-    / "data"
-    / "human_events"
-)
-SHARED = pytest.mark.skipif(not DATA.exists(), reason="the shared human events are absent")
+SHARED = Path(os.environ.get("LA2DS_SHARED", Path(__file__).parents[3] / "shared"))
+DATA = SHARED / "data" / "human_events"
+NAMES = ("people", "human_labels", "defaults", "methods", "page")
+needs_data = pytest.mark.skipif(not DATA.exists(), reason="the shared human events are absent")
 
 
 @pytest.fixture(scope="module")
-def script() -> Iterator[ModuleType]:
-    """benchmarks/human_labels.py as a module."""
-    folder = ROOT / "benchmarks"
-    spec = importlib.util.spec_from_file_location("human_labels", folder / "human_labels.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(folder))
-    sys.modules["human_labels"] = module
+def scripts() -> Iterator[dict[str, Any]]:
+    """The files of benchmarks/ as modules."""
+    sys.path.insert(0, str(ROOT / "benchmarks"))
     try:
-        spec.loader.exec_module(module)
-        yield module
+        yield {name: importlib.import_module(name) for name in NAMES}
     finally:
-        sys.path.remove(str(folder))
-        del sys.modules["human_labels"]
+        sys.path.remove(str(ROOT / "benchmarks"))
+        for name in NAMES:
+            sys.modules.pop(name, None)
 
 
-def rows(folder: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader((folder / "clips.csv").read_text("utf-8").splitlines()))
+@pytest.fixture(scope="module")
+def people(scripts: dict[str, Any]) -> Any:
+    return scripts["people"]
 
 
-def test_golf_pairs_are_of_two_videos_and_know_slow_motion(script: ModuleType) -> None:
-    real, slow = {"youtube_id": "x", "slow": "0"}, {"youtube_id": "x", "slow": "1"}
-    other = {"youtube_id": "y", "slow": "1"}
-    assert script.golf_pair(real, slow) == ""
-    assert script.golf_pair(slow, slow) == ""
-    assert script.golf_pair(slow, other) == "slow motion"
-    assert script.golf_pair(real, {**other, "slow": "0"}) == "real speed"
-    assert script.golf_pair(real, other) == script.golf_pair(other, real) == script.GOLF_MIXED
+@pytest.fixture(scope="module")
+def labels(scripts: dict[str, Any]) -> Any:
+    return scripts["human_labels"]
 
 
-def test_repetition_pairs_are_of_two_videos_and_usual_borders(script: ModuleType) -> None:
-    usual = {"source_video": "x", "usual_border": "1"}
-    assert script.repetition_pair(usual, usual) == ""
-    assert script.repetition_pair(usual, {**usual, "source_video": "y"}) == "all"
-    unusual = {"source_video": "y", "usual_border": "0"}
-    assert script.repetition_pair(usual, unusual) == script.repetition_pair(unusual, usual) == ""
+USUAL = {"source_video": "x", "usual_border": "1"}
+REAL, SLOW = {"youtube_id": "x", "slow": "0"}, {"youtube_id": "x", "slow": "1"}
 
 
-def made_set(script: ModuleType, root: Path, people: int = 6) -> Any:
+@pytest.mark.parametrize(
+    ("pair", "a", "b", "kind"),
+    [
+        ("golf_pair", REAL, SLOW, ""),
+        ("golf_pair", SLOW, {**SLOW, "youtube_id": "y"}, "slow motion"),
+        ("golf_pair", REAL, {**REAL, "youtube_id": "y"}, "real speed"),
+        ("golf_pair", REAL, {**SLOW, "youtube_id": "y"}, "real speed with slow motion"),
+        ("repetition_pair", USUAL, USUAL, ""),
+        ("repetition_pair", USUAL, {**USUAL, "source_video": "y"}, "all"),
+        ("repetition_pair", USUAL, {"source_video": "y", "usual_border": "0"}, ""),
+    ],
+)
+def test_pairs_are_of_two_videos_and_of_one_kind(
+    people: Any, pair: str, a: dict[str, str], b: dict[str, str], kind: str
+) -> None:
+    assert getattr(people, pair)(a, b) == getattr(people, pair)(b, a) == kind
+
+
+def made_set(people: Any, root: Path, count: int) -> Any:
     """Jumps of which each is held in its first pose for another time; two for each person."""
     folder = root / "skijump"
     (folder / "clips").mkdir(parents=True)
-    joints = ["head", *(f"{s}_{j}" for j in JOINTS for s in ("left", "right"))]
+    pairs = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+    joints = ["head", *(f"{s}_{j}" for j in pairs for s in ("left", "right"))]
+    order = [get_skeleton("penn13").index(name) for name in joints]
     clips, phases = ["video,athlete"], ["video,start,end,phase"]
-    for n in range(2 * people):
+    for n in range(2 * count):
         held = 3 * n
         pose = sequence(np.concatenate([np.zeros(held), np.linspace(0, 1, 60)]))
-        order = [SKELETON.index(name) for name in joints]
         lines = [",".join(["frame", *(f"{name}_{axis}" for name in joints for axis in "xy")])]
         lines += [
             ",".join([str(t), *(f"{v:.3f}" for v in pose.xy[t, order].ravel())])
@@ -93,42 +97,39 @@ def made_set(script: ModuleType, root: Path, people: int = 6) -> Any:
         phases.append(f"jump{n},{held + 40},{held + 60},landed")
     (folder / "clips.csv").write_text("\n".join(clips) + "\n", "utf-8")
     (folder / "phases.csv").write_text("\n".join(phases) + "\n", "utf-8")
-    return script.SETS["skijump"]
+    return people.SETS["skijump"]
 
 
-JOINTS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+def folds_of(people: Any, folder: Path, count: int = 4) -> list[Any]:
+    data = made_set(people, folder / "data", count)
+    return people.make_folds(data, folder / "data", folder / "work")
 
 
-def skeleton_joints() -> list[str]:
-    from la2ds_cli.core.skeleton import get_skeleton
+@pytest.mark.parametrize("count", [2, 9, 20])
+def test_no_person_is_in_both_halves_and_all_are_in_one(people: Any, count: int) -> None:
+    names = [f"person{n}" for n in range(count)]
+    first, second = people.halves(names + names, 3)
+    assert not set(first) & set(second)
+    assert sorted(first + second) == sorted(names)
+    assert 0 <= len(first) - len(second) <= 1
+    assert (first, second) == people.halves(reversed(names), 3)
+    assert count == 2 or any(people.halves(names, seed)[0] != first for seed in range(5))
 
-    return list(get_skeleton("penn13").joints)
 
-
-SKELETON = skeleton_joints()
-
-
-def test_each_fold_tests_the_people_that_the_other_trains_on(
-    script: ModuleType, tmp_path: Path
-) -> None:
-    data = made_set(script, tmp_path / "data")
-    folds = script.make_folds(data, tmp_path / "data", tmp_path / "work", 0)
-    split = []
-    for fold in folds:
-        people: dict[str, set[str]] = {"train": set(), "test": set()}
+def test_each_fold_tests_the_people_that_the_other_trains_on(people: Any, tmp_path: Path) -> None:
+    found = []
+    for fold in folds_of(people, tmp_path, 6):
+        split: dict[str, set[str]] = {"train": set(), "test": set()}
         for video in fold.project.videos():
-            people[video.split].add(video.group)
-        assert not people["train"] & people["test"]
-        assert len(people["train"]) == len(people["test"]) == 3
-        split.append(people)
-    assert split[0]["test"] == split[1]["train"]
+            split[video.split].add(video.group)
+        assert not split["train"] & split["test"]
+        assert len(split["train"]) == len(split["test"]) == 3
+        found.append(split)
+    assert found[0]["test"] == found[1]["train"]
 
 
-def test_a_label_that_is_the_first_of_its_clip_is_an_event(
-    script: ModuleType, tmp_path: Path
-) -> None:
-    data = made_set(script, tmp_path / "data")
-    fold = script.make_folds(data, tmp_path / "data", tmp_path / "work", 0)[0]
+def test_a_label_that_is_the_first_of_its_clip_is_an_event(people: Any, tmp_path: Path) -> None:
+    fold = folds_of(people, tmp_path)[0]
     poses = {video.id: fold.project.read_pose(video.id)[0] for video in fold.project.videos()}
     clips, source, _ = choose_events(poses, fold.project.phases())
     events = {fold.info[clip.id]["video"]: dict(clip.events) for clip in clips}
@@ -137,39 +138,80 @@ def test_a_label_that_is_the_first_of_its_clip_is_an_event(
     assert events["jump2"] == {"flight": 26, "landed": 46}
 
 
+def test_pairs_of_each_kind_are_drawn_by_themselves(people: Any, tmp_path: Path) -> None:
+    fold = folds_of(people, tmp_path)[0]
+
+    def kind(a: str, b: str) -> str:
+        if fold.person(a) == fold.person(b):
+            return ""
+        first, second = (int(fold.info[clip]["video"][4:]) for clip in (a, b))
+        return "near" if (first - second) % 2 == 0 else "far"
+
+    config = fold.project.config(overrides=["evaluate.pairs=2", "evaluate.trim_draws=1"])
+    pairs = people.drawn_pairs(fold.project, config, kind)
+    kinds = [kind(pairs.clips[a].id, pairs.clips[b].id) for a, b in pairs.draws[0].pair]
+    assert (kinds.count("near"), kinds.count("far"), len(kinds)) == (2, 2, 4)
+    whole = people.whole_pairs(fold.project, config, kind)
+    assert sorted(kind(a.id, b.id) for a, b in whole) == sorted(kinds)
+
+
+WHOLE = ("evaluate.max_trim=0", "evaluate.trim_draws=1")
+
+
 def test_copies_give_no_error_by_raw_poses_and_some_by_the_clock(
-    script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    people: Any, labels: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(script, "FEATURE_NAMES", ("raw_pose", "raw_pose_best", "time_only"))
-    data = made_set(script, tmp_path / "data", people=4)
-    folds = script.make_folds(data, tmp_path / "data", tmp_path / "work", 0)
-    plan = script.Plan((), (), (0,), 0, 8, Progress())
-    rows = script.measure(folds, plan)
-    shown = script.figures(folds, rows, "all")
+    monkeypatch.setattr(labels, "FEATURE_NAMES", ("raw_pose", "raw_pose_best", "time_only"))
+    folds = folds_of(people, tmp_path)
+    shown = labels.figures(folds, (), (0,), (), 8)["ski jump"]
     by_label = {figure.label: figure for figure in shown}
     assert by_label["best raw pose"].median.value == 0
-    assert by_label["clock"].median.value > 2
-    low, high = by_label["clock"].median.interval
-    assert low <= by_label["clock"].median.value <= high
-    assert by_label["clock"].pairs <= 2 * 3 * 8  # folds, draws, pairs of each
-    covered = script.coverages(folds, rows, "all")
-    assert [(c.label, c.held.value) for c in covered] == [("poses alone", 100)]
-    text = script.tables({"ski jump": shown}, {"ski jump": covered}, plan)
-    assert "| raw pose | **0.00 " in text
-    assert "| ski jump | poses alone | 100.0 " in text
+    clock = by_label["clock"]
+    low, high = interval(clock.median.resampled) or (9, 0)
+    assert clock.median.value > 2
+    assert low <= clock.median.value <= high
+    assert clock.pairs <= 2 * 3 * 8  # folds, draws, pairs of each
+    assert "| raw pose | **0.00 " in labels.tables({"ski jump": shown}, [0])
+
+
+def test_a_late_label_is_off_by_its_share_of_clip_b(
+    people: Any, labels: Any, tmp_path: Path
+) -> None:
+    (fold, _) = folds_of(people, tmp_path)
+    late = next(clip for clip in fold.info if fold.info[clip]["video"] in ("jump2", "jump3"))
+    for number, fold in enumerate(folds_of(people, tmp_path / "again")):
+        project = fold.project
+        text = project.phases_path.read_text()
+        lines = []
+        for line in text.splitlines():
+            video, start, end, *name = line.split(",")
+            if video == late and name == ["flight"]:
+                line = f"{video},{int(start) + 4},{end},flight"
+            elif video == late and name == ["in_run"]:
+                line = f"{video},{start},{int(end) + 4},in_run"
+            lines.append(line)
+        project.phases_path.write_text("\n".join(lines) + "\n")
+        config = project.config(overrides=[*WHOLE, "align.reference_clips=0"])
+        found = labels.transfers(fold, config, ["raw_pose"])
+        percent = found["percent"]["raw_pose"][0]["percent"]
+        length = {v.id: v.frames for v in project.videos()}
+        for (_, _, a, b, event), error in zip(found["events"], percent, strict=True):
+            off = 4 if (event == "flight" and late in (a, b)) else 0
+            assert error == pytest.approx(100 * off / length[b], abs=1e-4), number
 
 
 def test_a_model_is_trained_once_for_each_seed_and_half(
-    script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    people: Any, labels: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(script, "FEATURE_NAMES", ("raw_pose_best", "time_only"))
-    data = made_set(script, tmp_path / "data", people=4)
-    folds = script.make_folds(data, tmp_path / "data", tmp_path / "work", 0)
+    monkeypatch.setattr(labels, "FEATURE_NAMES", ("raw_pose_best", "time_only"))
+    folds = folds_of(people, tmp_path)
     # Networks of two steps would weigh next to nothing beside the movement.
     settings = (*TINY, "align.reference_clips=0", "align.weights=equal")
-    plan = script.Plan(("default",), settings, (0, 1), 0, 300, Progress())
-    shown = script.figures(folds, script.measure(folds, plan), "all")
-    best, clock, model = shown
+
+    def shown() -> Any:
+        return labels.figures(folds, ("default",), (0, 1), settings, 300)["ski jump"]
+
+    best, clock, model = shown()
     assert model.label.startswith("model, default, model.width=16")
     assert "threads" not in model.label  # it only makes a run faster
     assert len(model.by_seed) == 2
@@ -178,43 +220,94 @@ def test_a_model_is_trained_once_for_each_seed_and_half(
     assert (best.events, clock.events) == (model.events, model.events)
     for fold in folds:
         assert len(list((fold.project.root / "checkpoints").iterdir())) == 2
-
-    def refused(*args: object) -> None:
-        raise AssertionError("it was measured before")
-
-    across_people = importlib.import_module("across_people")
-    monkeypatch.setattr(across_people, "_transfers", refused)
-    monkeypatch.setattr(across_people, "_coverage", refused)
-    again = script.make_folds(data, tmp_path / "data", tmp_path / "work", 0)
-    assert script.figures(again, script.measure(again, plan), "all")[2].by_seed == model.by_seed
+    monkeypatch.setattr(labels, "transfer_events", lambda *_: pytest.fail("measured again"))
+    assert shown()[2].by_seed == model.by_seed
 
 
-@SHARED
-def test_the_shared_sets_have_folds_without_a_person_in_both(
-    script: ModuleType, tmp_path: Path
+def test_folds_are_pooled_by_person_and_people_are_resampled(labels: Any) -> None:
+    person = {"a": 0, "b": 1, "c": 2, "d": 2}
+    events = [["x", 0, "a", "b", "top"], ["x", 1, "a", "b", "top"], ["y", 0, "b", "a", "top"]]
+    other = [["x", 0, "c", "d", "top"], ["x", 0, "c", "d", "end"]]
+    found = labels.pool([(events, [1.0, 2.0, 3.0]), (other, [4.0, 5.0])], "x", person)
+    assert found.value.tolist() == [1, 2, 4, 5]
+    assert (found.a.tolist(), found.b.tolist()) == ([0, 0, 2, 2], [1, 1, 2, 2])
+    assert found.pairs == 3
+    pooled = labels.Pooled(np.array([1.0, 2.0, 9.0]), np.array([0, 0, 2]), np.array([1, 1, 1]), 3)
+    counts = np.array([[1, 1, 1], [2, 1, 0], [0, 1, 2], [3, 0, 0]])
+    middle, mean = pooled.statistics(counts)
+    assert (middle.value, mean.value) == (2, 4)
+    np.testing.assert_array_equal(middle.resampled, [2, 1.5, 9, np.nan])
+    np.testing.assert_array_equal(mean.resampled, [4, 1.5, 9, np.nan])
+
+
+def test_means_equal_those_of_the_repeated_values(labels: Any) -> None:
+    generator = np.random.default_rng(0)
+    value, (a, b) = generator.exponential(size=40), generator.integers(0, 5, (2, 40))
+    counts = video_counts(5, seed=0, resamples=50)
+    expected = [np.repeat(value, count[a] * count[b]).mean() for count in counts]
+    found = labels.Pooled(value, a, b, 40).statistics(counts)[1]
+    np.testing.assert_allclose(found.resampled, expected)
+
+
+def test_a_ratio_has_an_interval_of_its_own(labels: Any) -> None:
+    sample = np.arange(1.0, 101)
+    half = labels.Statistic(1.0, sample / 2).over(labels.Statistic(2.0, sample))
+    assert str(half) == "0.50 [0.50, 0.50]"  # both vary, their ratio does not
+
+
+def test_two_clips_get_by_default_what_align_gives(
+    people: Any, scripts: dict[str, Any], tmp_path: Path
 ) -> None:
-    for data in script.SETS.values():
-        folder = DATA / data.folder
-        people = {row[data.person] for row in rows(folder)}
-        first, second = script.halves(people, 0)
+    fold = folds_of(people, tmp_path)[0]
+    found = scripts["defaults"].by_default(fold, 2, tmp_path)
+    for errors in found["ski jump"].values():
+        assert len(errors) >= 2
+        assert np.median(errors) < 2
+    table = scripts["defaults"].table({"now/a": found, "then/a": found})
+    assert table[0].startswith("|  | alone, now | alone, then | through others, now |")
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader((folder / "clips.csv").read_text("utf-8").splitlines()))
+
+
+@needs_data
+def test_the_shared_sets_have_halves_and_their_kinds(people: Any) -> None:
+    for data in people.SETS.values():
+        clips = rows(DATA / data.folder)
+        first, second = people.halves({row[data.person] for row in clips}, 0)
         assert not set(first) & set(second)
+        pairs = [(a, b, data.pair(a, b)) for a in clips for b in clips]
+        assert {kind for *_, kind in pairs} - {""} == set(data.kinds)
+        if data.name == "golf":
+            assert all(a["youtube_id"] != b["youtube_id"] for a, b, kind in pairs if kind)
 
 
-@SHARED
-def test_the_squats_are_imported_with_one_event_each(script: ModuleType, tmp_path: Path) -> None:
-    folds = script.make_folds(script.SETS["squat"], DATA, tmp_path, 0)
-    for fold in folds:
-        project: Project = fold.project
-        phases = project.phases()
-        assert len(phases) == len(project.videos()) == 25
+@needs_data
+def test_the_squats_are_imported_with_one_event_each(people: Any, tmp_path: Path) -> None:
+    for fold in people.make_folds(people.SETS["squat"], DATA, tmp_path):
+        phases = fold.project.phases()
+        assert len(phases) == len(fold.project.videos()) == 25
         assert all(len(each) == 2 for each in phases.values())
         pairs = [(a, b) for a in fold.info for b in fold.info if fold.kind(a, b)]
         assert all(fold.person(a) != fold.person(b) for a, b in pairs)
 
 
-@SHARED
-def test_golf_has_no_pair_of_one_source_video(script: ModuleType) -> None:
-    clips = rows(DATA / "golf")
-    pairs = [(a, b, script.golf_pair(a, b)) for a in clips for b in clips]
-    assert all(a["youtube_id"] != b["youtube_id"] for a, b, kind in pairs if kind)
-    assert {kind for *_, kind in pairs} - {""} == set(script.SETS["golf"].kinds)
+def test_a_page_becomes_a_part_of_another_one(scripts: dict[str, Any], tmp_path: Path) -> None:
+    module: ModuleType = scripts["page"]
+    page = tmp_path / "page.md"
+    begin, end = module.BEGIN, module.END
+    page.write_text(f"before\n{begin}\nold\n{end}\nafter\n", "utf-8")
+    part = module.below("Two minutes", "# Title\n\nBudget.\n\n## Cost\n\n| # |\n")
+    assert part == "### Two minutes\n\nBudget.\n\n#### Cost\n\n| # |"
+    module.put_into(page, part)
+    assert page.read_text("utf-8") == f"before\n{begin}\n\n{part}\n\n{end}\nafter\n"
+
+
+def test_the_rates_on_file_are_of_all_methods_of_the_page(scripts: dict[str, Any]) -> None:
+    methods = scripts["methods"].METHODS
+    rates = read_rates(ROOT / "benchmarks" / "golf_rates.json")
+    assert [row.name for row in method_rows(methods)] == list(rates) == list(methods)
+    for choice in rates.values():
+        known = {rate: error for rate, error in choice.errors if error is not None}
+        assert known[choice.rate] == min(known.values())

@@ -9,16 +9,17 @@ import pytest
 
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.experiments.benchmark import Plan, benchmark
-from la2ds_cli.experiments.methods import find_methods, paper_methods, shipped_methods
+from la2ds_cli.experiments.benchmark import benchmark
+from la2ds_cli.experiments.methods import method_rows, paper_methods, shipped_methods
+from la2ds_cli.experiments.runs import Plan
 from la2ds_cli.training.losses import get_method, method_names
 
 
 def test_the_methods_of_the_paper_come_first_and_none_is_missing() -> None:
     assert shipped_methods()[: len(paper_methods())] == list(paper_methods())
     assert set(method_names()) <= set(shipped_methods())
-    for method in find_methods(shipped_methods()):
-        config = method.config(Project(Path(), {"preset": "default"}), [], 0)
+    for row in method_rows(shipped_methods()):
+        config = row.recipe(Project(Path(), {"preset": "default"}), 0)
         assert hasattr(get_method(config.train.method), "loss")
 
 
@@ -26,10 +27,10 @@ def test_all_methods_get_the_same_steps_and_alignment(tmp_path: Path) -> None:
     project = Project.create(tmp_path / "p", {"preset": "default", "align": {"skip_cost": 0.25}})
     settings = ["train.batch_size=3"]
     for name in shipped_methods():
-        config = find_methods([name])[0].config(project, settings, 7)
+        config = method_rows([name], settings)[0].recipe(project, 7)
         assert (config.train.steps, config.train.batch_size, config.train.seed) == (400, 3, 7)
         assert (config.align.skip_cost, config.align.movement, config.align.base) == (0.25, 0, 0)
-    given = find_methods(["lav"])[0].config(project, ["train.steps=9", "align.movement=1"], 0)
+    given = method_rows(["lav"], ["train.steps=9", "align.movement=1"])[0].recipe(project, 0)
     assert (given.train.steps, given.align.movement) == (9, 1)
 
 
@@ -37,18 +38,18 @@ def test_la2ds_is_the_default_where_the_project_has_the_preset_of_another_method
     tmp_path: Path,
 ) -> None:
     project = Project.create(tmp_path / "p", {"preset": "casa"})
-    config = find_methods(["la2ds"])[0].config(project, [], 0)
+    config = method_rows(["la2ds"])[0].recipe(project, 0)
     assert (config.train.method, config.model.encoder) == ("la2ds", "vivit")
     project = Project.create(tmp_path / "q", {"preset": "heatmap"})
-    assert find_methods(["la2ds"])[0].config(project, [], 0).model.input == "heatmap"
+    assert method_rows(["la2ds"])[0].recipe(project, 0).model.input == "heatmap"
 
 
 def test_a_preset_may_be_a_row(tmp_path: Path) -> None:
     project = Project.create(tmp_path / "p")
     names = ["casa", "casa-compat", "paper-penn"]
-    methods = find_methods(names)
+    methods = method_rows(names)
     assert [method.label for method in methods] == ["CASA", *names[1:]]
-    casa, compat, paper = (method.config(project, [], 0) for method in methods)
+    casa, compat, paper = (method.recipe(project, 0) for method in methods)
     assert (casa.model.encoder, compat.model.encoder) == ("casa", "vivit")
     assert (paper.model.input, paper.train.scaling) == ("heatmap", "plain")
     assert paper.train.steps == casa.train.steps
@@ -71,8 +72,9 @@ def test_bad_requests_are_refused_before_any_work(
     tmp_path: Path, options: dict[str, Any], message: str
 ) -> None:
     project = Project.create(tmp_path / "p")
+    methods = options.pop("methods", None)
     with pytest.raises(UserError, match=message) as caught:
-        benchmark([project], Plan(**options), out=tmp_path / "out")
+        benchmark([project], Plan(**options), methods, out=tmp_path / "out")
     assert caught.value.exit_code == ExitCode.USAGE
     assert not (tmp_path / "out").exists()
 

@@ -21,8 +21,9 @@ from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.embedding.trained import load_embedder, untrained_embedder
-from la2ds_cli.experiments.benchmark import Plan, benchmark
-from la2ds_cli.experiments.methods import find_methods
+from la2ds_cli.experiments.benchmark import benchmark
+from la2ds_cli.experiments.methods import method_rows
+from la2ds_cli.experiments.runs import Plan
 from la2ds_cli.main import app
 from la2ds_cli.training.losses import method_recipe
 from la2ds_cli.training.network import build_network
@@ -164,16 +165,17 @@ def test_padding_never_reaches_a_real_frame(module: str) -> None:
 
 
 def test_it_stands_in_a_benchmark_beside_the_shipped_ones(module: str, project: Project) -> None:
-    config = find_methods([module])[0].config(project, QUICK, 3)
+    config = method_rows([module], QUICK)[0].recipe(project, 3)
     assert (config.model.encoder, config.model.width, config.train.seed) == (module, 24, 3)
     settings = [*QUICK, "train.steps=4", "train.validate_every=4", "model.heads=2"]
     result = benchmark(
         [project],
-        Plan(["la2ds", module], settings=settings, device="cpu"),
+        Plan(settings=settings, device="cpu"),
+        ["la2ds", module],
         out=project.root / "out",
     )
     assert result.exit_code() == ExitCode.OK
-    assert list(result.methods.values()) == ["LA2DS", module]
+    assert list(result.labels.values()) == ["LA2DS", module]
     # Two encoders, so two networks without training.
     assert list(result.rows())[-2:] == ["untrained-la2ds", f"untrained-{module}"]
     assert result.outcomes()[1].run == f"benchmark-{module}-s0"

@@ -10,15 +10,6 @@ import pytest
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.table import Table
-from la2ds_cli.experiments.benchmark_tables import (
-    MARK,
-    MEAN,
-    all_notes,
-    figures,
-    tables,
-    write_benchmark,
-)
 from la2ds_cli.experiments.methods import (
     Source,
     departures,
@@ -27,8 +18,9 @@ from la2ds_cli.experiments.methods import (
     paper_methods,
     same_input,
 )
-from la2ds_cli.experiments.metrics import ALL_METRICS, TASKS
-from la2ds_cli.experiments.result import BenchmarkResult, DataSet, Entry, Outcome
+from la2ds_cli.experiments.metrics import METRICS, TASKS
+from la2ds_cli.experiments.result import DataSet, Entry, Outcome, Result
+from la2ds_cli.experiments.tables import MARK, MEAN, all_notes, figures, markdown
 from tests.movement import sequence, warped_phase
 
 PAPER = Path(__file__).parents[3] / "shared" / "docs" / "la2ds-paper.txt"
@@ -81,7 +73,7 @@ def _ends_with(cells: list[str], wanted: list[float]) -> bool:
 
 
 def test_the_columns_are_metrics_and_the_methods_are_known() -> None:
-    metrics = {metric.name for metric in ALL_METRICS}
+    metrics = set(METRICS)
     shown = {metric.name for task in TASKS.values() for metric in task.metrics}
     assert shown == metrics
     for data in paper_data().values():
@@ -141,11 +133,11 @@ def test_only_heatmaps_of_la2ds_are_what_the_paper_reads() -> None:
     assert not same_input("mypackage.method", "heatmap")
 
 
-def _result(sources: list[Source], protocol: str, reads: str) -> BenchmarkResult:
+def _result(sources: list[Source], protocol: str, reads: str) -> Result:
     facts = {"protocol": protocol, "budget": "", "minutes": None, "steps": 1, "seeds": [0]}
     facts["alignment"] = {}
-    found = BenchmarkResult("b", "B", (TASKS["classification"],), facts)
-    found.methods, found.reads = {"la2ds": "LA2DS"}, {"la2ds": reads}
+    found = Result("b", "B", (TASKS["classification"],), facts)
+    found.labels, found.reads = {"la2ds": "LA2DS"}, {"la2ds": reads}
     for n, source in enumerate(sources):
         scores: dict[str, float | None] = {
             "classification": 50.0 + n,
@@ -158,27 +150,21 @@ def _result(sources: list[Source], protocol: str, reads: str) -> BenchmarkResult
     return found
 
 
-def _notes(result: BenchmarkResult) -> list[str]:
+def _notes(result: Result) -> list[str]:
     return all_notes(result, figures(result))
 
 
-def _tables(result: BenchmarkResult) -> dict[str, Table]:
-    """By what follows the title of their task; without those of the cost."""
-    made = tables(result, figures(result), full=True)
-    return {title.partition(": ")[2]: table for title, table in made if "Cost" not in title}
-
-
-def test_a_note_says_that_pixels_are_read_through_a_frozen_network() -> None:
+def test_a_note_says_what_the_methods_read_here_and_there() -> None:
     result = _result([Source("ikea-asm", "kallax_shelf_drawer")], "paper", "rgb")
-    result.reads = {"tcc": "rgb", "lav": "joints"}
-    (note,) = (text for text in _notes(result) if "read something else" in text)
-    assert "RGB frames" in note.split("here ")[0]
-    assert note.endswith(
-        "here 2D joints (joints) and RGB frames through a network that is not trained (rgb)"
-    )
+    result.reads = {"tcc": "rgb", "lav": "joints", "sal": "joints"}
+    notes = [text for text in _notes(result) if "read something else" in text]
+    assert [note.partition("something else: ")[2] for note in notes] == [
+        "TCC (RGB frames there, rgb here)",
+        "LAV, SAL (RGB frames there, joints here)",
+    ]
 
 
-def _beside(result: BenchmarkResult) -> dict[str, list[float | None]]:
+def _beside(result: Result) -> dict[str, list[float | None]]:
     """Data set -> the paper's figures in the cells of LA2DS."""
     found: dict[str, list[float | None]] = {}
     for one in figures(result):
@@ -187,48 +173,44 @@ def _beside(result: BenchmarkResult) -> dict[str, list[float | None]]:
     return found
 
 
-def test_the_figure_stands_in_the_cell_where_all_is_the_same() -> None:
-    kallax = Source("ikea-asm", "kallax_shelf_drawer")
-    assert _beside(_result([kallax], "paper", "heatmap"))["p0"] == [26.43, 32.56, 34.73]
-    for result in (
-        _result([kallax], "la2ds", "heatmap"),
-        _result([kallax], "paper", "joints"),
-        _result([Source("ikea-asm")], "paper", "heatmap"),
-    ):
-        assert _beside(result)["p0"] == [None] * 3
-        assert any(note.startswith(MARK) for note in _notes(result))
+KALLAX = Source("ikea-asm", "kallax_shelf_drawer")
+
+
+@pytest.mark.parametrize(
+    ("source", "protocol", "reads", "said"),
+    [
+        (KALLAX, "paper", "heatmap", "the same clips, labels and definitions"),
+        (KALLAX, "la2ds", "heatmap", "not the same experiment: ours use the protocol la2ds"),
+        (KALLAX, "paper", "joints", "LA2DS (2D heatmaps there, joints here)"),
+        (Source("ikea-asm"), "paper", "heatmap", "not the same experiment: its splits"),
+    ],
+)
+def test_the_papers_figure_stands_in_the_cell_and_a_note_says_what_differs(
+    source: Source, protocol: str, reads: str, said: str
+) -> None:
+    result = _result([source], protocol, reads)
+    assert _beside(result)["p0"] == [26.43, 32.56, 34.73]
+    assert any(note.startswith(MARK) and said in note for note in _notes(result))
+    assert "| **40.00**<br>† 26.43 |" in markdown(result, figures(result))
 
 
 def test_penn_action_is_compared_by_the_mean_over_its_actions() -> None:
     names = paper_data()["penn-action"].records
     found = _beside(_result([Source("penn-action", n) for n in names], "paper", "heatmap"))
     assert found[MEAN] == [89.27, 92.30, 92.63]
-    assert found["p0"] == [None] * 3
 
 
-def test_the_papers_figures_stand_apart_and_say_so() -> None:
-    result = _result([Source("penn-action")], "la2ds", "joints")
-    group = f"in the paper: Penn Action {MARK}"
-    found = _tables(result)
-    assert list(found) == ["p0", group]
-    ours, theirs = ([str(cell) for cell in found[name].rows[0].cells] for name in ("p0", group))
-    assert theirs == ["LA2DS", "2D heatmaps", "89.27", "92.30", "92.63"]
-    assert ours == ["LA2DS", "joints", "40.00", "45.00", "50.00"]
-    text = "\n".join(_notes(result))
-    assert "Penn Action in the paper is not the same experiment" in text
-    assert "LA2DS 2D heatmaps; here 2D joints (joints)" in text
-    result.tasks = (TASKS["transfer"],)
-    result.entries[0].outcome.scores["event_transfer_median"] = 1.0
-    assert list(_tables(result)) == ["p0"]  # the paper has no such thing
+def test_other_data_have_no_figures_of_the_paper() -> None:
     other = _result([Source()], "la2ds", "joints")
-    assert list(_tables(other)) == ["p0"]
+    assert _beside(other)["p0"] == [None] * 3
     assert any("data that the paper does not have" in note for note in _notes(other))
+    mixed = _result([Source("penn-action"), Source()], "la2ds", "joints")
+    assert _beside(mixed)[MEAN] == [None] * 3
 
 
-def test_methods_that_the_paper_lacks_have_no_table_of_it(tmp_path: Path) -> None:
+def test_methods_that_the_paper_lacks_are_compared_with_none() -> None:
     result = _result([Source("penn-action")], "la2ds", "joints")
-    result.methods, result.reads = {"gtcc": "gtcc"}, {"gtcc": "joints"}
+    result.labels, result.reads = {"gtcc": "gtcc"}, {"gtcc": "joints"}
     result.entries = [replace(one, row="gtcc", label="gtcc") for one in result.entries]
-    assert list(_tables(result)) == ["p0"]
+    assert _beside(result)["p0"] == [None] * 3
     assert not any(text.startswith(MARK) for text in _notes(result))
-    write_benchmark(result, tmp_path)

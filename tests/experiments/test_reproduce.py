@@ -1,11 +1,10 @@
-"""Every table end to end on six clips, two steps a run: its files, resumption and failures."""
+"""Every table end to end on six clips, two steps a run: its rows, resumption and failures."""
 
 from __future__ import annotations
 
-import csv
 import json
-import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +13,10 @@ import pytest
 from la2ds_cli.core.artifact import read_header
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.experiments import reproduce as module
-from la2ds_cli.experiments import runs
-from la2ds_cli.experiments.ablations import ABLATIONS, Row, Table
+from la2ds_cli.experiments import runner
 from la2ds_cli.experiments.reproduce import reproduce
-from la2ds_cli.experiments.result import TableResult
-from la2ds_cli.training import train as training
+from la2ds_cli.experiments.result import Outcome, Result
+from la2ds_cli.experiments.runs import Plan
 from tests.small_runs import TINY, six_clips
 
 
@@ -28,127 +25,113 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return six_clips(tmp_path_factory.mktemp("reproduce") / "project")
 
 
-def _table(project: Project, table: Any, **options: Any) -> TableResult:
-    return reproduce(project, table, settings=TINY, device="cpu", **options)
+def _table(project: Project, table: Any, **options: Any) -> Result:
+    plan = {"settings": TINY, "device": "cpu", **options}
+    return reproduce(project, table, Plan(**plan))
 
 
-def _files(project: Project, table: str) -> tuple[str, list[dict[str, str]], dict[str, Any]]:
-    folder = project.results_dir("reproduce")
-    with (folder / f"{table}.csv").open(newline="") as handle:
-        rows = list(csv.DictReader(handle))
-    return (
-        (folder / f"{table}.md").read_text(),
-        rows,
-        json.loads((folder / f"{table}.json").read_text()),
-    )
+def _document(project: Project, table: str) -> dict[str, Any]:
+    return json.loads((project.results_dir("reproduce") / f"{table}.json").read_text())
 
 
-def test_components(project: Project) -> None:
+def _by_row(result: Result, features: str = "model") -> dict[str, Outcome]:
+    """The first run of each row, or of each baseline of a feature set."""
+    found: dict[str, Outcome] = {}
+    for one in result.entries:
+        if one.outcome.features == features:
+            found.setdefault(one.row, one.outcome)
+    return found
+
+
+def test_components_of_two_seeds(project: Project) -> None:
     result = _table(project, "table4", seeds=(0, 1))
     assert result.exit_code() == ExitCode.OK
-    page, rows, document = _files(project, "table4")
-    assert [row["run"] for row in rows[:12]] == [
+    runs = ("no-spatial", "no-temporal", "no-cross-attention", "no-position", "no-projection")
+    assert [o.run for o in result.outcomes()] == [
         f"{name}-s{seed}"
-        for name in (
-            *("table4-no-spatial", "table4-no-temporal", "table4-no-cross"),
-            *("table4-no-position", "table4-no-head", "reproduce-all"),
-        )
         for seed in (0, 1)
+        for name in (*(f"table4-{row}" for row in runs), "reproduce-all")
     ]
-    assert {row["steps"] for row in rows[:12]} == {"2"}
-    assert all(float(row["seconds"]) >= 0 for row in rows[:12])
-    assert all(row["event_transfer_median"] and row["kendalls_tau"] for row in rows)
-    assert rows[0]["paper_classification"] == "68.47"
-    assert [row["row"] for row in rows[12:]] == [
-        "raw_pose",
-        "raw_pose_best",
-        "time_only",
-        "untrained",
-    ]
-    assert "| w/o spatial transformer |" in page
-    assert "| *in the paper* |  |  |  | 0.9548 | 68.47 | 0.9039 |  |  |  |" in page
-    assert "| time only |" in page
-    assert document == json.loads(json.dumps(result.to_json()))
-    low, high = (float(rows[0][f"event_transfer_median_{end}"]) for end in ("low", "high"))
-    assert low <= float(rows[0]["event_transfer_median"]) <= high
-    both = [float(row["kendalls_tau"]) for row in rows[:2]]
-    assert document["rows"][0]["mean"]["kendalls_tau"] == pytest.approx(sum(both) / 2)
-    assert document["rows"][0]["spread"]["kendalls_tau"] == pytest.approx(
-        abs(both[0] - both[1]) / 2**0.5
-    )
+    assert {outcome.steps for outcome in result.outcomes()} == {2}
+    assert list(result.rows())[6:] == ["time_only", "raw_pose", "raw_pose_best", "untrained-all"]
+    document = _document(project, "table4")
+    figures = {(one["row"], one["metric"]): one for one in document["figures"]}
+    first = figures["no-spatial", "classification"]
+    assert (first["paper"], first["seeds"]) == (68.47, 2)
+    both = [o.figure("kendalls_tau") or 0 for o in result.outcomes() if "no-spatial" in o.run]
+    tau = figures["no-spatial", "kendalls_tau"]
+    assert tau["value"] == pytest.approx(sum(both) / 2)
+    assert tau["spread"] == pytest.approx(abs(both[0] - both[1]) / 2**0.5)
+    page = (project.results_dir("reproduce") / "table4.md").read_text()
+    assert "# Components of the model\n" in page
+    assert "† 68.47" in page
     machine = document["facts"]["machine"]
-    assert machine["device"] == "cpu"
     assert {"system", "python", "torch", "numpy", "scikit-learn", "la2ds"} < machine.keys()
 
 
 def test_heatmaps_and_augmentations_share_the_whole_recipe(project: Project) -> None:
-    _table(project, "table5")
-    _, rows, _ = _files(project, "table5")
+    heatmaps = _table(project, "table5")
     names = ["table5-limbs-s0", "table5-joints-s0", "reproduce-all-s0"]
-    assert [row["run"] for row in rows[:3]] == names
+    assert [outcome.run for outcome in heatmaps.outcomes()] == names
     result = _table(project, "table6")
-    _, rows, document = _files(project, "table6")
-    left_out = {row["name"]: row["note"] for row in document["rows"] if row["note"]}
-    assert left_out == {"no-added": "the recipe already does this"}
-    assert len([row for row in rows if row["run"]]) == len(ABLATIONS["table6"].rows) - 1
+    assert result.exit_code() == ExitCode.OK
+    assert result.outcomes()[-1].reused
     # The copies differ, so do the runs.
-    assert len({row["event_transfer_mean"] for row in rows if row["run"]}) > 5
-    assert result.rows[-1].outcomes[0].run == "reproduce-all-s0"
-    assert result.rows[-1].outcomes[0].reused
+    assert len({o.scores["event_transfer_mean"] for o in result.outcomes()}) > 5
+    settings = [*TINY, "augment.flip_probability=0.0"]
+    result = reproduce(project, "table6", Plan(settings=settings, device="cpu"))
+    assert result.left_out == {"w/o flip": "the recipe already does this"}
+    assert "flip_probability: 0.3 -> 0.0" in result.outcomes()[-1].error
 
 
 def test_missing_joints(project: Project) -> None:
     result = _table(project, "table7")
-    _, rows, _ = _files(project, "table7")
-    for missing, part in (("zero", rows[:5]), ("imputed", rows[5:10])):
-        names = [f"p{share}-{missing}" for share in (0, 25, 50, 75, 100)]
-        assert [row["row"] for row in part] == names
-        assert {row["run"] for row in part} == {f"reproduce-{missing}-s0"}
-        paper = [row["paper_classification"] for row in part]
-        assert paper == ["70.12", "69.54", "69.02", "", "68.94"]
-        header = read_header(project.run_dir(f"reproduce-{missing}-s0") / "best.safetensors")
+    rows = _by_row(result)
+    for missing in ("zero", "imputed"):
+        run = f"reproduce-{missing}-s0"
+        assert {rows[f"p{n}-{missing}"].run for n in (0, 25, 50, 75, 100)} == {run}
+        header = read_header(project.run_dir(run) / "best.safetensors")
         assert header[0].config["model.missing"] == missing
     # Where nothing is missing both are the same network, and not where a limb is.
-    figures = [[row["event_transfer_mean"] for row in part] for part in (rows[:5], rows[5:10])]
-    assert figures[0][0] == figures[1][0]
-    assert figures[0][4] != figures[1][4]
-    raw = [float(row["event_transfer_mean"]) for row in rows if row["features"] == "raw_pose"]
-    assert len(raw) == 5
-    assert len(set(raw)) > 1
-    assert result.facts["sweep"]["limb"] == "any"
+    same, differ = (
+        {rows[f"{p}-{m}"].scores["event_transfer_mean"] for m in ("zero", "imputed")}
+        for p in ("p0", "p100")
+    )
+    assert (len(same), len(differ)) == (1, 2)
+    raw = [o.scores["event_transfer_mean"] for o in _by_row(result, "raw_pose").values()]
+    assert (len(raw), len(set(raw)) > 1) == (5, True)
+    paper = [result.paper[f"p{n}-zero"].get("classification") for n in (0, 25, 50, 75, 100)]
+    assert paper == [70.12, 69.54, 69.02, None, 68.94]
 
 
 def test_noisy_joints(project: Project) -> None:
-    _table(project, "table8")
-    page, rows, _ = _files(project, "table8")
-    for missing, part in (("zero", rows[:4]), ("imputed", rows[4:8])):
-        assert [row["row"] for row in part] == [
-            f"{a}-to-{b}-{missing}" for a in ("clean", "noisy") for b in ("clean", "noisy")
-        ]
-        runs = [f"{name}-{missing}-s0" for name in ("reproduce", "table8-noisy")]
-        assert [row["run"] for row in part] == [runs[0]] * 2 + [runs[1]] * 2
-        assert {row["steps"] for row in part} == {"2"}
-    assert "68.59" in page
+    result = _table(project, "table8", minutes=5)
+    rows, raw = _by_row(result), _by_row(result, "raw_pose")
+    transfer = "event_transfer_mean"
+    for missing in ("zero", "imputed"):
+        for train, run in (("clean", "reproduce"), ("noisy", "table8-noisy")):
+            for test in ("clean", "noisy"):
+                outcome = rows[f"{train}-to-{test}-{missing}"]
+                assert (outcome.run, outcome.steps) == (f"{run}-{missing}-s0", 2)
+        paths = [project.run_dir(rows[f"{t}-to-clean-{missing}"].run) for t in ("clean", "noisy")]
+        first, second = (read_header(path / "best.safetensors")[0] for path in paths)
+        assert dict(first.config) == dict(second.config)
+        assert first.inputs != second.inputs
+        clean, noisy = (rows[f"{t}-to-clean-{missing}"].scores for t in ("clean", "noisy"))
+        assert clean != noisy
+    figures = {name.removeprefix("raw-pose-"): o.scores[transfer] for name, o in raw.items()}
+    assert figures["clean-to-clean"] == figures["noisy-to-clean"] != figures["clean-to-noisy"]
+    assert "68.59" in (project.results_dir("reproduce") / "table8.md").read_text()
 
 
-def test_runs_on_clean_and_on_noisy_joints_have_the_same_clock(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clocks = {}
-    real = training.train
-
-    def watched(project: Project, **options: Any) -> training.TrainResult:
-        clocks[options["run"]] = options["clock"]
-        return real(project, **options)
-
-    monkeypatch.setattr(training, "train", watched)
-    _table(project, "table8", minutes=5)
-    assert set(clocks) == {
-        f"{name}-{missing}-s0"
-        for name in ("reproduce", "table8-noisy")
-        for missing in ("zero", "imputed")
-    }
-    assert set(clocks.values()) == {time.process_time}
+def test_worse_joints_leave_the_clean_project_as_it_is(project: Project) -> None:
+    _table(project, "table5")
+    kept = ("poses", "embeddings", "phases.csv")
+    files = [path for path in project.root.rglob("*") if path.is_file()]
+    before = {p: p.read_bytes() for p in files if p.relative_to(project.root).parts[0] in kept}
+    _table(project, "table7")
+    assert before
+    assert all(path.read_bytes() == content for path, content in before.items())
 
 
 def test_a_finished_run_is_used_again(project: Project) -> None:
@@ -157,22 +140,22 @@ def test_a_finished_run_is_used_again(project: Project) -> None:
     again = _table(project, "table5")
     assert before
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in before.items())
-    assert all(outcome.reused for row in again.rows for outcome in row.outcomes)
+    assert all(outcome.reused for outcome in again.outcomes())
     fresh = _table(project, "table5", overwrite=True)
-    assert not any(outcome.reused for row in fresh.rows for outcome in row.outcomes)
-    assert [r.outcomes[0].scores for r in fresh.rows] == [r.outcomes[0].scores for r in again.rows]
+    assert not any(outcome.reused for outcome in fresh.outcomes())
+    assert [o.scores for o in fresh.outcomes()] == [o.scores for o in again.outcomes()]
 
 
-def _let_fail(monkeypatch: pytest.MonkeyPatch, errors: Mapping[str, Exception]) -> None:
+def _let_fail(monkeypatch: pytest.MonkeyPatch, errors: Mapping[str, BaseException]) -> None:
     """Training raises the error of a run that has one."""
-    real = module.train_run
+    real = runner.train_run
 
-    def train_run(budget: Any, run: str, config: Any) -> Any:
+    def train_run(project: Project, run: str, *rest: Any) -> Any:
         if run in errors:
             raise errors[run]
-        return real(budget, run, config)
+        return real(project, run, *rest)
 
-    monkeypatch.setattr(module, "train_run", train_run)
+    monkeypatch.setattr(runner, "train_run", train_run)
 
 
 def test_a_run_that_fails_does_not_take_the_others_along(
@@ -183,90 +166,58 @@ def test_a_run_that_fails_does_not_take_the_others_along(
     _let_fail(monkeypatch, {"table5-limbs-s0": memory, "table5-joints-s0": lower})
     result = _table(project, "table5")
     assert result.exit_code() == ExitCode.PARTIAL
-    page, rows, _ = _files(project, "table5")
     log = project.root / "logs" / "table5-limbs-s0.txt"
-    assert rows[0]["error"] == f"RuntimeError: out of memory ({log})"
+    rows = _by_row(result)
+    assert rows["limbs"].error == f"RuntimeError: out of memory ({log})"
     assert "in a kernel" in log.read_text()
-    assert rows[1]["error"] == "the loss is not a number (lower it)"
-    assert rows[2]["event_transfer_median"]
-    assert "note: table5-limbs-s0: RuntimeError" in page
-    assert rows[3]["row"] == "raw_pose"
-
-
-def test_baselines_are_those_of_the_whole_recipe(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _let_fail(monkeypatch, {"reproduce-all-s0": RuntimeError("out of memory")})
-    assert _table(project, "table5").baselines == []
-    rescued = _table(project, "table5", seeds=(0, 1))  # the second run of the recipe has them
-    assert [row.name for row in rescued.baselines] == list(module.BASELINES)
+    assert rows["joints"].error == "the loss is not a number (lower it)"
+    assert rows["both"].scores["event_transfer_median"] is not None
+    page = (project.results_dir("reproduce") / "table5.md").read_text()
+    assert "table5-limbs-s0: RuntimeError" in page
 
 
 def test_an_interrupted_table_keeps_what_it_has_and_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = six_clips(tmp_path / "project", labels=False)
-    real = runs.evaluate_run
-
-    def stop_at_joints(seen: Project, run: str, *rest: Any, **options: Any) -> Any:
-        if run == "table5-joints-s0":
-            raise KeyboardInterrupt
-        return real(seen, run, *rest, **options)
-
     with monkeypatch.context() as patch:
-        patch.setattr(runs, "evaluate_run", stop_at_joints)
+        _let_fail(patch, {"table5-joints-s0": KeyboardInterrupt()})
         with pytest.raises(KeyboardInterrupt):
             _table(project, "table5")
-    _, rows, _ = _files(project, "table5")
-    assert [row["run"] for row in rows if row["run"]] == ["table5-limbs-s0", "reproduce-all-s0"]
+    runs = [one["run"] for one in _document(project, "table5")["runs"] if not one["baseline"]]
+    assert runs == ["table5-limbs-s0"]
     result = _table(project, "table5")
-    assert [row.outcomes[0].reused for row in result.rows] == [True, True, True]
+    assert [outcome.reused for outcome in result.outcomes()] == [True, False, False]
 
 
 def test_other_settings_are_refused_run_by_run(project: Project) -> None:
     _table(project, "table5")
-    result = reproduce(project, "table5", settings=[*TINY, "heatmap.sigma=0.9"], device="cpu")
+    result = _table(project, "table5", settings=[*TINY, "heatmap.sigma=0.9"])
     assert result.exit_code() == ExitCode.UNUSABLE
-    for row in result.rows:
-        assert "heatmap.sigma: 0.6 -> 0.9" in row.outcomes[0].error
-        assert "--overwrite trains it again" in row.outcomes[0].error
-
-
-def test_a_setting_of_the_alignment_is_measured_on_the_run_of_the_whole_recipe(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rows = (
-        Row("open", "open ends", ("align.open_ends=true", "align.skip_cost=0.0")),
-        Row("decay", "decay", ("train.weight_decay=0.5",)),
-        Row("all", "all", full=True),
-    )
-    monkeypatch.setattr(module, "choices_table", lambda base: Table("choices", "Choices", rows))
-    result = _table(project, "choices")
-    found = {row.name: row.outcomes[0] for row in result.rows}
-    assert found["open"].run == found["all"].run == "reproduce-all-s0"
-    assert found["decay"].run == "choices-decay-s0"
-    whole = found["all"].scores
-    assert found["open"].scores["event_transfer_mean"] != whole["event_transfer_mean"]
-    assert found["open"].scores["kendalls_tau"] == whole["kendalls_tau"]
-    # Its files do not replace those of the run.
-    folder = project.root / "results"
-    for path, value in (("evaluate", "all"), ("reproduce/evaluate", "open")):
-        document = json.loads((folder / path / "reproduce-all-s0.json").read_text())
-        mean = document["features"]["model"]["event_transfer"]["mean_percent"]
-        assert mean == found[value].scores["event_transfer_mean"]
-    assert _files(project, "choices")[0].startswith("# Choices\n")
+    for outcome in result.outcomes():
+        assert "heatmap.sigma: 0.6 -> 0.9" in outcome.error
+        assert "--overwrite trains it again" in outcome.error
 
 
 def test_the_facts_hold_every_setting_that_is_not_the_presets(project: Project) -> None:
-    given = ["model.width=24", "train.steps=2", "train.seed=5"]
     seen = Project(project.root, {"preset": "default", "heatmap": {"sigma": 0.7}})
-    result = reproduce(seen, "table5", settings=[*TINY, *given], seeds=(7,), device="cpu")
-    assert {"heatmap.sigma=0.7", "model.width=24"} <= set(result.facts["overrides"])
-    assert not any(text.startswith("train.seed") for text in result.facts["overrides"])
-    assert result.facts["seeds"] == [7]
+    given = ["model.width=24", "train.steps=2", "train.seed=5"]
+    facts = _table(seen, "table5", settings=[*TINY, *given], seeds=(7,)).facts
+    assert {"heatmap.sigma=0.7", "model.width=24"} <= set(facts["overrides"])
+    assert not any(text.startswith("train.seed") for text in facts["overrides"])
+    assert (facts["preset"], facts["seeds"]) == ("paper-penn-casa", [7])
 
 
 @pytest.mark.parametrize("seeds", [(), (1, 1), (-1,)])
 def test_bad_seeds_are_refused(project: Project, seeds: tuple[int, ...]) -> None:
     with pytest.raises(UserError, match="the seeds must be"):
         _table(project, "table4", seeds=seeds)
+
+
+def test_a_clip_that_the_run_has_seen_is_not_scored(tmp_path: Path) -> None:
+    project = six_clips(tmp_path / "project")
+    _table(project, "table7")
+    seen = next(video for video in project.videos() if video.split == "train")
+    project.add_videos([replace(seen, split="test")])
+    for outcome in _table(project, "table7").outcomes():
+        assert "input clips changed" in outcome.error

@@ -15,10 +15,10 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.experiments import tries
-from la2ds_cli.experiments.benchmark import Plan, benchmark
-from la2ds_cli.experiments.methods import find_methods
+from la2ds_cli.experiments.benchmark import benchmark
+from la2ds_cli.experiments.methods import method_rows
 from la2ds_cli.experiments.result import Choice
-from la2ds_cli.experiments.runs import Budget
+from la2ds_cli.experiments.runs import Plan
 from la2ds_cli.experiments.tries import choose_rate, held_out_project, rates, read_rates
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.small_runs import TINY
@@ -43,12 +43,9 @@ def project(tmp_path: Path) -> Project:
     return Project.open(made.root)
 
 
-def _budget(project: Project) -> Budget:
-    return Budget(project, "", SETTINGS, None, "cpu", overwrite=False, progress=Progress())
-
-
-def _choose(project: Project, count: int = 3) -> Any:
-    return choose_rate(_budget(project), find_methods(["tcc"])[0], seed=0, tries=count)
+def _choose(project: Project) -> Choice:
+    plan = Plan(settings=SETTINGS, tries=3, device="cpu")
+    return choose_rate(project, method_rows(["tcc"], SETTINGS)[0], plan, Progress())
 
 
 def test_rates_lie_around_that_of_the_preset() -> None:
@@ -90,7 +87,7 @@ def test_the_rate_with_the_lowest_error_is_chosen(
     events = "phases"
     choice = _choose(project)
     assert choice.rate == 1e-3
-    assert choice.errors == {3.3e-4: 5.0, 1e-3: 2.0, 3e-3: 8.0}
+    assert choice.errors == [(3.3e-4, 5.0), (1e-3, 2.0), (3e-3, 8.0)]
     assert str(choice) == "0.001 (0.00033: 5.00 %, 0.001: 2.00 %, 0.003: 8.00 %)"
     events = "kinematic"  # derived from the joints that a method reads
     with pytest.raises(UserError, match="labels no event of two held-out training clips"):
@@ -102,15 +99,15 @@ def test_a_rate_that_fails_is_not_chosen_and_all_that_fail_are_told(
 ) -> None:
     real = tries.train_run
 
-    def diverges(budget: Budget, run: str, config: Any) -> Any:
+    def diverges(project: Project, run: str, config: Any, *rest: Any) -> Any:
         if config.train.learning_rate > broken:
             raise UserError("the loss is not a number")
-        return real(budget, run, config)
+        return real(project, run, config, *rest)
 
     monkeypatch.setattr(tries, "train_run", diverges)
     broken = 5e-4
     choice = _choose(project)
-    assert (choice.rate, set(choice.failed)) == (3.3e-4, {1e-3, 3e-3})
+    assert choice.rate == 3.3e-4
     assert str(choice).endswith("0.001: failed, 0.003: failed)")
     broken = 0.0
     with pytest.raises(UserError, match="tcc could be tried: the loss is not a number") as caught:
@@ -124,7 +121,8 @@ def test_a_benchmark_trains_with_the_chosen_rate_and_tries_once(
     def run() -> Any:
         return benchmark(
             [project],
-            Plan(("la2ds", "tcc"), (0, 1), settings=SETTINGS, tries=2, device="cpu"),
+            Plan((0, 1), settings=SETTINGS, tries=2, device="cpu"),
+            ("la2ds", "tcc"),
             out=project.root / "out",
         )
 
@@ -133,8 +131,9 @@ def test_a_benchmark_trains_with_the_chosen_rate_and_tries_once(
     chosen = first.data[0].rates
     assert set(chosen) == {"la2ds", "tcc"}
     for method, choice in chosen.items():
-        assert set(choice.errors) == {3.3e-4, 1e-3}
-        assert choice.errors[choice.rate] == min(choice.errors.values())
+        errors = dict(choice.errors)
+        assert set(errors) == {3.3e-4, 1e-3}
+        assert errors[choice.rate] == min(errors.values(), key=float)
         for seed in (0, 1):
             folder = project.run_dir(f"benchmark-{method}-s{seed}")
             assert f"learning_rate = {choice.rate}" in (folder / "config.toml").read_text()
@@ -158,12 +157,13 @@ def _written(folder: Path, rates: dict[str, Any]) -> Path:
 def test_rates_of_an_earlier_benchmark_are_taken_without_a_try(
     project: Project, tmp_path: Path
 ) -> None:
-    chosen = {"rate": 0.002, "errors": [[0.002, 3.5], [0.006, 4.5]], "failed": [[0.0006, "why"]]}
+    chosen = {"rate": 0.002, "errors": [[0.002, 3.5], [0.006, 4.5], [0.0006, None]]}
     rates = read_rates(_written(tmp_path, {"golf": {"la2ds": chosen, "tcc": chosen}}))
-    assert rates["tcc"] == Choice(0.002, {0.002: 3.5, 0.006: 4.5}, {0.0006: "why"})
+    assert rates["tcc"] == Choice(0.002, [(0.002, 3.5), (0.006, 4.5), (0.0006, None)])
     result = benchmark(
         [project],
-        Plan(("tcc",), settings=SETTINGS, rates=rates, device="cpu"),
+        Plan(settings=SETTINGS, rates=rates, device="cpu"),
+        ["tcc"],
         out=project.root / "out",
     )
     assert result.exit_code() == ExitCode.OK
@@ -185,14 +185,8 @@ def test_rates_of_an_earlier_benchmark_are_taken_without_a_try(
         ('{"learning_rates": {}}', "of 0 projects"),
         ('{"learning_rates": {"a": {}, "b": {}}}', "of 2 projects"),
         ('{"learning_rates": {"a": {"tcc": 1}}}', "cannot be read"),
-        (
-            '{"learning_rates": {"a": {"tcc": {"rate": -1, "errors": [], "failed": []}}}}',
-            "cannot be read",
-        ),
-        (
-            '{"learning_rates": {"a": {"tcc": {"rate": NaN, "errors": [], "failed": []}}}}',
-            "cannot be read",
-        ),
+        ('{"learning_rates": {"a": {"tcc": {"rate": -1, "errors": []}}}}', "cannot be read"),
+        ('{"learning_rates": {"a": {"tcc": {"rate": NaN, "errors": []}}}}', "cannot be read"),
     ],
 )
 def test_a_file_without_rates_is_refused(tmp_path: Path, content: str, said: str) -> None:
@@ -206,8 +200,8 @@ def test_a_file_without_rates_is_refused(tmp_path: Path, content: str, said: str
 
 
 def test_rates_and_tries_exclude_each_other_and_every_method_needs_one(project: Project) -> None:
-    given = {"tcc": Choice(0.002, {})}
+    given = {"tcc": Choice(0.002, [])}
     with pytest.raises(UserError, match="--rates and --tries"):
-        benchmark([project], Plan(("tcc",), rates=given, tries=2))
+        benchmark([project], Plan(rates=given, tries=2), ["tcc"])
     with pytest.raises(UserError, match="none for la2ds, sal"):
-        benchmark([project], Plan(("la2ds", "tcc", "sal"), rates=given))
+        benchmark([project], Plan(rates=given), ["la2ds", "tcc", "sal"])

@@ -13,7 +13,8 @@ from la2ds_cli.core.config_sections import AugmentConfig
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.embedding.trained import load_embedder, untrained_embedder
-from la2ds_cli.experiments.robustness import limb_sweep, noise_sweep
+from la2ds_cli.experiments.corruption import CLEAN, DroppedLimb, JointNoise, Joints
+from la2ds_cli.experiments.scores import cached_scores
 from la2ds_cli.features.augment import augment
 from la2ds_cli.features.network_input import joint_width
 from la2ds_cli.features.pose_features import time_only
@@ -202,12 +203,14 @@ def test_robustness_to_missing_limbs_and_noise_is_measured(method: str, tmp_path
     settings += ["evaluate.trim_draws=1", "evaluate.pairs=6", "align.reference_clips=0"]
     config = project.config(preset=method, overrides=settings)
     train(project, run="mine", config=config, device="cpu")
-    limbs = limb_sweep(
-        project, run="mine", config=config, limb="left_arm", probabilities=(0, 1), device="cpu"
-    )
-    noise = noise_sweep(project, run="mine", config=config, device="cpu")
-    for sweep, count in ((limbs, 2), (noise, 4)):
-        scores = [c.scores for c in sweep.conditions if c.features == "model"]
-        assert len(scores) == count
-        assert all(np.isfinite(found["event_transfer_median"] or np.nan) for found in scores)
-        assert scores[0] != scores[1]  # what is gone or noisy was read before
+    found = []
+    for joints in (
+        CLEAN,
+        Joints("arm", test=DroppedLimb("left_arm", 1.0, 0)),
+        Joints("noisy", test=JointNoise(1.0, 0, config.heatmap)),
+    ):
+        seen = joints.in_test(project)
+        scored = cached_scores(seen, "mine", config, ["model"], protocol="la2ds", device="cpu")
+        found.append(scored.scores["model"])
+        assert np.isfinite(found[-1]["event_transfer_median"] or np.nan)
+    assert found[0] != found[1] != found[2] != found[0]

@@ -19,7 +19,8 @@ from la2ds_cli.embedding.embed import embed
 from la2ds_cli.embedding.model_export import export_model
 from la2ds_cli.embedding.trained import load_embedder
 from la2ds_cli.evaluation.evaluate import evaluate
-from la2ds_cli.experiments.robustness import limb_sweep, noise_sweep
+from la2ds_cli.experiments.reproduce import reproduce
+from la2ds_cli.experiments.runs import Plan
 from la2ds_cli.features import frame_features
 from la2ds_cli.health.status import project_status
 from la2ds_cli.training import losses
@@ -214,9 +215,9 @@ def test_joints_alone_are_not_enough(tmp_path: Path, settings: list[str]) -> Non
     train(project, config=config, device="cpu")
     with pytest.raises(UserError, match="only joints are available"):
         load_embedder(project, device="cpu")([sequence(np.linspace(0, 1, 16))])
-    for sweep in (limb_sweep, noise_sweep):
+    for table in ("table7", "table8"):
         with pytest.raises(UserError, match="worse joints do not affect it") as caught:
-            sweep(project, run="default", config=config, device="cpu")
+            reproduce(project, table, Plan(settings=settings), preset="default")
         assert caught.value.exit_code == ExitCode.MISMATCH
     (project.root / "films" / "clip1.mp4").unlink()
     project.features_path("clip1").unlink()

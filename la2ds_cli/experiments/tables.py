@@ -1,4 +1,4 @@
-"""The figures of a benchmark, its tables for a terminal and as Markdown, one tidy CSV, and JSON.
+"""The figures of an experiment, its tables for a terminal and as Markdown, one tidy CSV, and JSON.
 
 All rows of a column are compared, also baselines and untrained networks: if one of them is best, no
 method wins. The best row is chosen after seeing the figures, so comparing it with all others
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,16 +22,15 @@ from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.table import Cell, Column, Row, Table, md
 from la2ds_cli.core.table import markdown as md_table
 from la2ds_cli.evaluation.measure import interval
-from la2ds_cli.experiments.ablation_table import definitions, plain
 from la2ds_cli.experiments.methods import departures, paper_data, paper_methods, same_input
-from la2ds_cli.experiments.metrics import COST, Metric, Task
-from la2ds_cli.experiments.result import SCHEMA_VERSION, BenchmarkResult, DataSet, Outcome
+from la2ds_cli.experiments.metrics import COST_TASK, Metric, Task
+from la2ds_cli.experiments.result import SCHEMA_VERSION, DataSet, Outcome, Result
 from la2ds_cli.experiments.significance import LEVEL, by_seed, difference, holm, mean_interval
 
 _EARLY = 0.9  # of the minutes: a run that ended earlier had a smaller budget
 MARK = "†"
 MEAN = "mean over projects"
-FEW = 3  # projects, of which a terminal shows each
+FEW = 3  # projects, of which a terminal shows each, and columns beside which a spread has room
 SPLITS = {
     "test": "test clips",
     "all": "clips, no test split",
@@ -79,19 +78,19 @@ class Figure:
         return self.adjusted is not None and self.adjusted > LEVEL
 
 
-def figures(result: BenchmarkResult) -> list[Figure]:
+def figures(result: Result) -> list[Figure]:
     """Every figure of every row, by task, data set and metric; undefined ones are left out."""
     found = [one for task in result.tasks for one in _of_task(result, task)]
-    return found + _of_task(result, COST, compared=False)
+    return found + _of_task(result, COST_TASK, compared=False)
 
 
-def groups(result: BenchmarkResult) -> dict[str, list[DataSet]]:
+def groups(result: Result) -> dict[str, list[DataSet]]:
     """The data sets by name, and their mean if there are several."""
     by_name = {data.name: [data] for data in result.data}
     return by_name | ({MEAN: result.data} if len(by_name) > 1 and result.independent else {})
 
 
-def _of_task(result: BenchmarkResult, task: Task, compared: bool = True) -> list[Figure]:
+def _of_task(result: Result, task: Task, compared: bool = True) -> list[Figure]:
     columns = [(name, metric) for name in groups(result) for metric in task.metrics]
     samples = {
         (name, metric.name): {
@@ -134,106 +133,83 @@ def _of_task(result: BenchmarkResult, task: Task, compared: bool = True) -> list
     return found
 
 
-def _names(result: BenchmarkResult, group: str) -> list[str]:
+def _names(result: Result, group: str) -> list[str]:
     return [data.name for data in groups(result)[group]]
 
 
-def _in_paper(result: BenchmarkResult, group: str, row: str, metric: str) -> float | None:
-    """The paper's figure of a method, if the experiment and the input are the same as there."""
-    sources = [data.source for data in groups(result)[group]]
-    if departures(sources, result.facts["protocol"]):
+def _in_paper(result: Result, group: str, row: str, metric: str) -> float | None:
+    """What the paper prints for a row; for a method, if all clips are of one of its data sets."""
+    if row in result.paper:
+        return result.paper[row].get(metric)
+    (name, *others) = {data.source.data for data in groups(result)[group]}
+    if others or not name:
         return None
-    if not same_input(row, result.reads.get(row, "")):
-        return None
-    return paper_data()[sources[0].data].figures.get(row, {}).get(metric)
+    return paper_data()[name].figures.get(row, {}).get(metric)
 
 
 def tables(
-    result: BenchmarkResult, found: Sequence[Figure], *, full: bool = False
+    result: Result, found: Sequence[Figure], *, full: bool = False
 ) -> list[tuple[str, Table]]:
-    """Titles and tables: one for each task and data set, and beside them what the paper reports.
+    """Titles and tables: one for each task and data set, with what the paper prints below ours.
 
-    full: for a page, with what each method reads, intervals and the paper's figures. Otherwise for
-    a terminal of 80 columns, where `*` marks the best row and `=` those that are not significantly
-    worse; of more than FEW projects, it shows only the mean.
+    full: for a page, with what each row reads, and intervals. Otherwise for a terminal of 80
+    columns, where `*` marks the best row and `=` those that are not significantly worse; of more
+    than FEW projects, it shows only the mean.
     """
     shown = list(groups(result))
     if not full and MEAN in shown and len(result.data) > FEW:
         shown = [MEAN]
     made = []
-    for task in (*result.tasks, COST):
+    for task in (*result.tasks, COST_TASK):
         title = f"{task.title} (the paper's Table {task.number})" if task.number else task.title
-        for name in shown if task is not COST or result.independent else shown[:1]:
+        for name in shown if task is not COST_TASK or result.independent else shown[:1]:
             known = {(f.row, f.metric): f for f in found if (f.task, f.data) == (task.name, name)}
             if known:
                 made.append((f"{title}: {name}", _table(result, task, known, full)))
-        for name in _data_sets(result) if task.number else ():
-            made.append((f"{title}: {_paper_label(name)}", _paper_table(result, task, name)))
     return made
 
 
-def _table(
-    result: BenchmarkResult, task: Task, known: dict[tuple[str, str], Figure], full: bool
-) -> Table:
+def _table(result: Result, task: Task, known: dict[tuple[str, str], Figure], full: bool) -> Table:
     columns = [Column("method" if full else "", kind="name", wrap=True)]
-    columns += [Column("input", kind="text")] * full + [Column(text) for text in task.headings]
+    columns += [Column("input", kind="text")] * full + [
+        Column(text) for text in task.headings.values()
+    ]
     with_figures = {row for row, _ in known}
     rows = []
     for name, label in result.rows().items():
-        baseline = name not in result.methods
+        baseline = name not in result.labels
         if baseline and name not in with_figures:
             continue
         cells = [Cell(label)] + [Cell(result.reads.get(name, ""))] * full
-        cells += [_cell(known.get((name, metric.name)), metric, full) for metric in task.metrics]
+        figured = [(known.get((name, metric.name)), metric) for metric in task.metrics]
+        cells += [_cell(figure, metric, full, len(figured) > FEW) for figure, metric in figured]
         rows.append(Row(cells, baseline))
     return Table(columns, rows)
 
 
-def _cell(figure: Figure | None, metric: Metric, full: bool) -> Cell:
+def _cell(figure: Figure | None, metric: Metric, full: bool, narrow: bool) -> Cell:
     if figure is None:
         return Cell("–")
     digits = metric.digits
     spread = "" if figure.spread is None else f"±{figure.spread:.{digits}f}"
     rank = 1 if figure.best else 2 if figure.ties else 0
+    paper = () if figure.paper is None else (f"{MARK} {figure.paper:.{digits}f}",)
     if not full:
-        return Cell(f"{('', '*', '=')[rank]}{figure.value:.{digits}f}", spread)
-    below = []
-    if figure.interval:
-        below.append("[{:.{d}f}, {:.{d}f}]".format(*figure.interval, d=digits))
-    if figure.paper is not None:
-        below.append(f"(paper {figure.paper:.{digits}f})")
-    return Cell(f"{figure.value:.{digits}f}", spread, tuple(below), rank)
-
-
-def _paper_label(name: str) -> str:
-    return f"in the paper: {paper_data()[name].label} {MARK}"
-
-
-def _paper_table(result: BenchmarkResult, task: Task, data: str) -> Table:
-    """What the paper reports about the methods of the result."""
-    rows = []
-    for name, scores in paper_data()[data].figures.items():
-        if name in result.methods:
-            cells = [Cell(paper_methods()[name].label), Cell(paper_methods()[name].input)]
-            cells += [Cell(metric.shown(scores.get(metric.name))) for metric in task.metrics]
-            rows.append(Row(cells))
-    columns = [Column("method", kind="name", wrap=True), Column("input there", kind="text")]
-    return Table([*columns, *(Column(text) for text in task.headings)], rows)
-
-
-def _data_sets(result: BenchmarkResult) -> list[str]:
-    """The data sets of the paper that the clips come from, if it has any of the methods."""
-    names = dict.fromkeys(data.source.data for data in result.data if data.source.data)
-    return [n for n in names if not result.methods.keys().isdisjoint(paper_data()[n].figures)]
+        text = f"{('', '*', '=')[rank]}{figure.value:.{digits}f}"
+        return Cell(text, "", (spread, *paper)) if narrow else Cell(text, spread, paper)
+    ends = figure.interval
+    below = () if ends is None else (f"[{ends[0]:.{digits}f}, {ends[1]:.{digits}f}]",)
+    return Cell(f"{figure.value:.{digits}f}", spread, (*below, *paper), rank)
 
 
 # --- notes --------------------------------------------------------------------------------------
 
 
-def all_notes(result: BenchmarkResult, found: Sequence[Figure]) -> list[str]:
+def all_notes(result: Result, found: Sequence[Figure]) -> list[str]:
     """The notes below the tables, the most important ones first."""
     texts = [
         *_failures(result),
+        *(f"{label} has no run: {reason}" for label, reason in result.left_out.items()),
         *_paper_notes(result),
         *_baselines_ahead(result, found),
         *_budget_notes(result),
@@ -243,7 +219,7 @@ def all_notes(result: BenchmarkResult, found: Sequence[Figure]) -> list[str]:
     return list(dict.fromkeys(texts))
 
 
-def _failures(result: BenchmarkResult) -> Iterator[str]:
+def _failures(result: Result) -> Iterator[str]:
     """Runs without figures, and runs whose network has collapsed."""
     for one in result.entries:
         run = f"{one.data}, {one.outcome.run}"
@@ -253,46 +229,48 @@ def _failures(result: BenchmarkResult) -> Iterator[str]:
             yield f"{run}: the embedding has collapsed, {one.outcome.collapse}"
 
 
-def _paper_notes(result: BenchmarkResult) -> Iterator[str]:
-    known = _data_sets(result)
+def _paper_notes(result: Result) -> Iterator[str]:
+    if printed := result.facts.get("in the paper"):
+        yield f"{MARK} in the paper: {printed}; other data, so compare the rows of one source"
+        return
+    names = dict.fromkeys(data.source.data for data in result.data if data.source.data)
+    known = [n for n in names if not result.labels.keys().isdisjoint(paper_data()[n].figures)]
     for name in known:
         sources = [data.source for data in result.data if data.source.data == name]
         reasons = departures(sources, result.facts["protocol"])
         label = f"{MARK} {paper_data()[name].label} in the paper"
-        if reasons:
-            yield f"{label} is not the same experiment: {'; '.join(reasons)}"
-        else:
-            yield f"{label}: the same clips, labels and definitions; its figures stand beside ours"
+        yield (
+            f"{label} is not the same experiment: {'; '.join(reasons)}"
+            if reasons
+            else f"{label}: the same clips, labels and definitions"
+        )
     if others := ", ".join(data.name for data in result.data if not data.source.data):
         yield f"{others}: data that the paper does not have, so it has no figures to compare with"
     by_input: dict[str, list[str]] = {}
     for name, reads in result.reads.items():
         paper = paper_methods().get(name)
         if known and paper is not None and not same_input(name, reads):
-            by_input.setdefault(paper.input, []).append(paper.label)
-    if by_input:
-        theirs = "; ".join(f"{', '.join(names)} {kind}" for kind, names in by_input.items())
-        ours = []
-        if joints := sorted(set(result.reads.values()) - {"rgb"}):
-            ours.append(f"2D joints ({', '.join(joints)})")
-        if "rgb" in result.reads.values():
-            ours.append("RGB frames through a network that is not trained (rgb)")
-        here = " and ".join(ours)
-        yield f"{MARK} in the paper these read something else: {theirs}; here {here}"
+            by_input.setdefault(f"{paper.input} there, {reads} here", []).append(paper.label)
+    for kind, labels in by_input.items():
+        yield f"{MARK} in the paper these read something else: {', '.join(labels)} ({kind})"
 
 
-def _baselines_ahead(result: BenchmarkResult, found: Sequence[Figure]) -> Iterator[str]:
+def _baselines_ahead(result: Result, found: Sequence[Figure]) -> Iterator[str]:
     """For each baseline, the columns in which it is best: no method wins there."""
-    headings = {m: f"{task.name} {text}" for task in result.tasks for m, text in task.columns()}
+    headings = {
+        metric: f"{task.name} {' '.join(text.split())}"
+        for task in result.tasks
+        for metric, text in task.headings.items()
+    }
     labels, ahead = result.rows(), {}
     for one in found:
-        if one.best and one.row not in result.methods:
+        if one.best and one.row not in result.labels:
             ahead.setdefault(labels[one.row], []).append(f"{headings[one.metric]} ({one.data})")
     for label, columns in ahead.items():
         yield f"no method wins where {label} is best: {', '.join(columns)}"
 
 
-def _budget_notes(result: BenchmarkResult) -> Iterator[str]:
+def _budget_notes(result: Result) -> Iterator[str]:
     done = [o for o in result.outcomes() if o.steps is not None and not o.error]
     if len({o.steps for o in done}) > 1:
         yield (
@@ -320,7 +298,7 @@ def _was_given_less(outcome: Outcome, minutes: float | None, steps: int) -> bool
     return outcome.steps < steps and (minutes is None or outcome.seconds < _EARLY * 60 * minutes)
 
 
-def _protocol_notes(result: BenchmarkResult) -> Iterator[str]:
+def _protocol_notes(result: Result) -> Iterator[str]:
     by_uses: dict[str, list[str]] = {}
     for data in result.data:
         if uses := data.facts.get("method_uses"):
@@ -341,7 +319,7 @@ def _protocol_notes(result: BenchmarkResult) -> Iterator[str]:
 # --- files --------------------------------------------------------------------------------------
 
 
-def _facts(result: BenchmarkResult) -> Iterator[tuple[str, str]]:
+def _facts(result: Result) -> Iterator[tuple[str, str]]:
     """What the numbers refer to, as (name, text); the budget comes first."""
     for key, value in result.facts.items():
         if value not in ([], None):
@@ -356,7 +334,7 @@ def _facts(result: BenchmarkResult) -> Iterator[tuple[str, str]]:
             yield f"{data.name}, learning rates", text
 
 
-def markdown(result: BenchmarkResult, found: Sequence[Figure]) -> str:
+def markdown(result: Result, found: Sequence[Figure]) -> str:
     """Tables, notes, facts and definitions."""
     lines = [f"# {md(result.title)}", "", f"Budget: {md(result.facts['budget'])}.", ""]
     for title, table in tables(result, found, full=True):
@@ -369,12 +347,28 @@ def markdown(result: BenchmarkResult, found: Sequence[Figure]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def csv_table(result: BenchmarkResult) -> str:
+def definitions(protocol: Mapping[str, Any]) -> list[str]:
+    """Sentences of the protocol; its individual choices are in the JSON document."""
+    every = {**protocol, **protocol.get("features", {})}
+    lines = [f"- {key}: {md(text)}" for key, text in every.items() if isinstance(text, str)]
+    return ["## Definitions", "", *lines] if lines else []
+
+
+def plain(value: Any) -> str:
+    """A setting or fact on one line."""
+    if isinstance(value, dict):
+        return "; ".join(f"{key} = {plain(item)}" for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(plain, value)) or "none"
+    return "none" if value is None else str(value)
+
+
+def csv_table(result: Result) -> str:
     """One line for each figure of each run, not rounded, with its 95 % interval over the clips; a
     run that failed has one line, with its error."""
-    head = ["data", "method", "label", "input", "baseline", "run", "seed", "protocol", "split"]
+    head = ["data", "row", "label", "input", "baseline", "run", "seed", "protocol", "split"]
     lines = []
-    metrics = [m.name for task in (*result.tasks, COST) for m in task.metrics]
+    metrics = [m.name for task in (*result.tasks, COST_TASK) for m in task.metrics]
     splits = {data.name: data.facts.get("split") for data in result.data}
     for one in result.entries:
         o = one.outcome
@@ -390,11 +384,11 @@ def csv_table(result: BenchmarkResult) -> str:
     return table_text([*head, "metric", "value", "low", "high", "error"], lines)
 
 
-def document(result: BenchmarkResult, found: Sequence[Figure]) -> dict[str, Any]:
+def document(result: Result, found: Sequence[Figure]) -> dict[str, Any]:
     """The JSON document: runs, figures with their p, and notes."""
     return {
         "schema_version": SCHEMA_VERSION,
-        "benchmark": result.name,
+        "table": result.name,
         "title": result.title,
         "facts": result.facts,
         "data": {data.name: data.facts for data in result.data},
@@ -405,14 +399,14 @@ def document(result: BenchmarkResult, found: Sequence[Figure]) -> dict[str, Any]
         "figures": [asdict(one) for one in found],
         "notes": all_notes(result, found),
         "learning_rates": {
-            data.name: {name: choice.to_json() for name, choice in data.rates.items()}
+            data.name: {name: asdict(choice) for name, choice in data.rates.items()}
             for data in result.data
             if data.rates
         },
     }
 
 
-def write_benchmark(result: BenchmarkResult, folder: Path) -> list[Path]:
+def write_result(result: Result, folder: Path) -> list[Path]:
     """Write NAME.md, .csv and .json; returns their paths."""
     found = figures(result)
     paths = [folder / f"{result.name}{end}" for end in (".md", ".csv", ".json")]

@@ -16,29 +16,30 @@ from scipy.stats import ttest_rel
 
 from la2ds_cli.core.table import terminal
 from la2ds_cli.evaluation.measure import interval, video_counts
-from la2ds_cli.experiments.benchmark_tables import (
+from la2ds_cli.experiments.ablations import ABLATIONS
+from la2ds_cli.experiments.methods import Source
+from la2ds_cli.experiments.metrics import METRICS, TASKS, ablation_task
+from la2ds_cli.experiments.result import Choice, DataSet, Entry, Outcome, Result
+from la2ds_cli.experiments.tables import (
     MEAN,
     Figure,
     all_notes,
     figures,
     markdown,
     tables,
-    write_benchmark,
+    write_result,
 )
-from la2ds_cli.experiments.methods import Source
-from la2ds_cli.experiments.metrics import TASKS
-from la2ds_cli.experiments.result import BenchmarkResult, Choice, DataSet, Entry, Outcome
 
 MEDIAN, MEAN_ERROR = "event_transfer_median", "event_transfer_mean"
 SEEDS = (0, 1, 2)
 ODD = "50% <b>|$#{~^\\}"  # a name that is markup wherever it is not escaped
 
 
-def result_of(levels: dict[str, dict[str, float]], clips: int = 40) -> BenchmarkResult:
+def result_of(levels: dict[str, dict[str, float]], clips: int = 40) -> Result:
     """Data set -> row -> level of its errors of clips; what begins with `pose` is a baseline."""
     facts = {"budget": "2 steps", "minutes": None, "steps": 2, "seeds": list(SEEDS)}
     facts |= {"protocol": "la2ds", "alignment": {}, "settings": ["model.encoder=<x>"]}
-    result = BenchmarkResult("benchmark", "Methods", (TASKS["transfer"],), facts)
+    result = Result("benchmark", "Methods", (TASKS["transfer"],), facts)
     for number, (name, rows) in enumerate(levels.items()):
         rng = np.random.default_rng(number)
         counts, of_clip = video_counts(clips, seed=0), rng.normal(0, 1, clips)
@@ -47,7 +48,7 @@ def result_of(levels: dict[str, dict[str, float]], clips: int = 40) -> Benchmark
         for row, level in rows.items():
             baseline = row.startswith("pose")
             if not baseline:
-                result.methods[row], result.reads[row] = row, "joints"
+                result.labels[row], result.reads[row] = row, "joints"
             for seed in (None,) if baseline else SEEDS:
                 errors = of_clip - of_clip.mean() + level + rng.normal(0, 0.05, clips)
                 value, resampled = float(errors.mean()), counts @ errors / clips
@@ -61,7 +62,7 @@ def result_of(levels: dict[str, dict[str, float]], clips: int = 40) -> Benchmark
 
 
 @pytest.fixture(scope="module")
-def two() -> BenchmarkResult:
+def two() -> Result:
     """Of swings `near` and `best` are alike; of squats the poses win."""
     return result_of(
         {
@@ -75,7 +76,7 @@ def column(found: Sequence[Figure], data: str, metric: str = MEDIAN) -> dict[str
     return {one.row: one for one in found if (one.data, one.metric) == (data, metric)}
 
 
-def test_the_best_row_wins_with_those_that_are_not_worse(two: BenchmarkResult) -> None:
+def test_the_best_row_wins_with_those_that_are_not_worse(two: Result) -> None:
     found = figures(two)
     assert {one.data for one in found} == {"swings", "squats", MEAN}
     swings = column(found, "swings")
@@ -86,7 +87,7 @@ def test_the_best_row_wins_with_those_that_are_not_worse(two: BenchmarkResult) -
     assert (swings[best].p, swings[best].adjusted, swings[best].ties) == (None, None, False)
 
 
-def test_a_baseline_wins_where_it_is_best(two: BenchmarkResult) -> None:
+def test_a_baseline_wins_where_it_is_best(two: Result) -> None:
     found = figures(two)
     squats = column(found, "squats")
     assert squats["pose"].best
@@ -96,7 +97,7 @@ def test_a_baseline_wins_where_it_is_best(two: BenchmarkResult) -> None:
     assert "swings" not in note
 
 
-def test_every_pair_of_every_column_is_counted(two: BenchmarkResult) -> None:
+def test_every_pair_of_every_column_is_counted(two: Result) -> None:
     """Six pairs of four rows, two figures, two projects and their mean: 36 comparisons."""
     found = [one for one in figures(two) if one.p is not None]
     assert len(found) == 3 * 2 * 3
@@ -144,7 +145,7 @@ def test_rows_that_differ_by_chance_all_tie_and_one_alone_is_compared_with_nothi
     assert (alone.best, alone.p) == (True, None)
 
 
-def test_the_mean_over_projects_needs_all_of_them(two: BenchmarkResult) -> None:
+def test_the_mean_over_projects_needs_all_of_them(two: Result) -> None:
     found = figures(two)
     for row in two.rows():
         each = [column(found, name)[row] for name in ("swings", "squats", MEAN)]
@@ -159,7 +160,7 @@ def test_the_mean_over_projects_needs_all_of_them(two: BenchmarkResult) -> None:
     ]
 
 
-def test_cost_is_the_mean_of_the_runs_and_ranks_nobody(two: BenchmarkResult) -> None:
+def test_cost_is_the_mean_of_the_runs_and_ranks_nobody(two: Result) -> None:
     cost = [one for one in figures(two) if one.task == "cost"]
     assert {one.metric for one in cost} == {"steps", "seconds"}
     assert {one.row for one in cost} == {"best", "near", "far"}
@@ -167,8 +168,8 @@ def test_cost_is_the_mean_of_the_runs_and_ranks_nobody(two: BenchmarkResult) -> 
     assert all(one.value == 2 and one.interval is None for one in cost if one.metric == "steps")
 
 
-def test_formats_hold_the_same_figures(two: BenchmarkResult, tmp_path: Path) -> None:
-    paths = {path.suffix: path for path in write_benchmark(two, tmp_path)}
+def test_formats_hold_the_same_figures(two: Result, tmp_path: Path) -> None:
+    paths = {path.suffix: path for path in write_result(two, tmp_path)}
     assert set(paths) == {".md", ".csv", ".json"}
     stored = json.loads(paths[".json"].read_text())
     found = figures(two)
@@ -181,7 +182,7 @@ def test_formats_hold_the_same_figures(two: BenchmarkResult, tmp_path: Path) -> 
         of_runs = [
             line
             for line in lines
-            if (line["data"], line["method"], line["metric"]) == (one.data, one.row, one.metric)
+            if (line["data"], line["row"], line["metric"]) == (one.data, one.row, one.metric)
         ]
         assert np.mean([float(line["value"]) for line in of_runs]) == pytest.approx(one.value)
         assert len(of_runs) == one.seeds
@@ -202,7 +203,7 @@ def test_a_failed_run_has_a_line_with_its_error(tmp_path: Path) -> None:
     found = figures(result)
     assert column(found, "swings")["best"].seeds == 3
     assert all_notes(result, found)[0] == "swings, r9: a|b <i> & 5 %"
-    _, path, _ = write_benchmark(result, tmp_path)
+    _, path, _ = write_result(result, tmp_path)
     last = list(csv.DictReader(io.StringIO(path.read_text())))[-1]
     assert (last["run"], last["metric"], last["error"]) == ("r9", "", "a|b <i> & 5 %")
     assert r"a\|b \<i\>" in markdown(result, found)
@@ -210,7 +211,7 @@ def test_a_failed_run_has_a_line_with_its_error(tmp_path: Path) -> None:
 
 def test_names_are_text_in_markdown() -> None:
     result = result_of({ODD: {"my.a&b<i>": 2.0, "b": 3.0}})
-    result.data[0].rates["b"] = Choice(0.1, {0.1: 2.0})
+    result.data[0].rates["b"] = Choice(0.1, [(0.1, 2.0)])
     page = markdown(result, figures(result))
     assert r"50% \<b\>\|$#{~^\\}" in page
     assert r"my.a&b\<i\>" in page
@@ -234,3 +235,32 @@ def test_a_terminal_is_80_wide_and_shows_few_projects(projects: int, shown: int)
     assert sum(title.startswith("Event transfer") for title, _ in found) == shown
     assert max(len(line.rstrip()) for line in capture.get().splitlines()) <= 80
     assert "*2.0" in capture.get()
+
+
+def test_an_ablation_shows_the_paper_below_its_figures_within_80_columns() -> None:
+    values = (12.345, 13.5, 0.98765, 91.234, -0.4567, 88.888)
+    task = ablation_task("table4", "Components")
+    result = result_of({"project": {}})
+    result.tasks, result.facts["in the paper"] = (task,), "H2O"
+    for row in ABLATIONS["table4"]:
+        result.labels[row.name], result.paper[row.name] = row.label, row.paper
+        scores: dict[str, float | None] = dict(zip(task.headings, values, strict=True))
+        for seed in SEEDS:
+            outcome = Outcome("run", "model", scores, seed=seed, steps=2 + seed, seconds=1.0)
+            result.entries.append(Entry("project", row.name, row.label, outcome))
+    console = Console(width=80, highlight=False)
+    found = figures(result)
+    with console.capture() as capture:
+        console.print(terminal(tables(result, found)[0][1]))
+    lines = capture.get().splitlines()
+    at = next(n for n, line in enumerate(lines) if "12.3" in line)
+    shown = " ".join(lines[at : at + 3])
+    for name, value, paper in zip(
+        task.headings, values, (None, None, 0.9548, 68.47, 0.9039, None), strict=True
+    ):
+        assert METRICS[name].shown(value) in shown
+        assert paper is None or f"† {METRICS[name].shown(paper)}" in shown
+    assert "…" not in capture.get()
+    notes = all_notes(result, found)
+    assert "† in the paper: H2O; other data, so compare the rows of one source" in notes
+    assert any("did not make the same number of steps" in note for note in notes)
