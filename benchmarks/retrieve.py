@@ -1,13 +1,12 @@
 """Frame retrieval: exact search against scikit-learn, and the store of several projects.
 
     OMP_NUM_THREADS=1 python benchmarks/retrieve.py [--frames 100000 1000000] [--data movement ...]
-    OMP_NUM_THREADS=1 python benchmarks/retrieve.py --project P [--run default]
     python benchmarks/retrieve.py --store DIR [--frames 1000000] [--data noisy]
 
-Frames have 128 features, 200 a clip, or with --project are those of its index. Data: `movement`,
-one movement at different tempos, each performer with a slow deviation of their own; `noisy`, the
-same with a constant offset for each performer and noise in each frame; `noise`, independent normal
-numbers, in which there is nothing to find.
+Frames have 128 features, 200 a clip. Data: `movement`, one movement at different tempos, each
+performer with a slow deviation of their own; `noisy`, the same with a constant offset for each
+performer and noise in each frame; `noise`, independent normal numbers, in which there is nothing to
+find.
 
 Each contender answers the same queries, frames of one clip; they take turns. Figures are medians
 over the rounds of process CPU time. la2ds answers under the limits of a retrieval (k 7, 0.25 s
@@ -26,7 +25,6 @@ import resource
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -39,15 +37,13 @@ import numpy as np
 
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.retrieval import index as frame_index
+from la2ds_cli.retrieval.clip_rows import ClipFeatures, ClipRows
 from la2ds_cli.retrieval.frame_table import FrameTable, clip_condition, project_name
-from la2ds_cli.retrieval.index import ClipRows, FrameIndex
-from la2ds_cli.retrieval.search import CANDIDATES, Limits, search
-from la2ds_cli.retrieval.store import Store, StoreQuery
+from la2ds_cli.retrieval.search import CANDIDATES, Frames, Limits, search
+from la2ds_cli.retrieval.store import Store
 
 WIDTH, LENGTH, RATE = 128, 200, 20.0
 LIMITS = Limits(7, 7, 0.25)
-NAME = "model-benchmark"
 
 
 def synthetic(clips: range, data: str) -> Iterator[tuple[str, ClipRows]]:
@@ -72,13 +68,18 @@ def synthetic(clips: range, data: str) -> Iterator[tuple[str, ClipRows]]:
                 own = random.standard_normal((2, WIDTH), np.float32) * 0.2
                 value += own[0] * np.sin(2 * np.pi * phase) + own[1] * np.cos(2 * np.pi * phase)
                 value += 0.01 * noise
-        yield f"c{clip}", ClipRows(f"{clip:064x}", value, frame, seconds)
+        yield f"c{clip}", ClipRows(value, frame, seconds)
 
 
-def write_synthetic(project: Project, clips: range, data: str) -> FrameIndex:
-    rows = synthetic(clips, data)
-    config = {"features": data, "skeleton": "none"}
-    return frame_index.write_index(project.index_path(NAME), config, "", rows)
+def features_of(clips: int, data: str) -> ClipFeatures:
+    """The clips as those of a project, made when they are read."""
+
+    def read(clip: str) -> ClipRows:
+        number = int(clip[1:])
+        return next(synthetic(range(number, number + 1), data))[1]
+
+    keys = {f"c{clip}": f"{clip:064x}" for clip in range(clips)}
+    return ClipFeatures("pose", data, "", keys, {}, lambda wanted: {}, read)
 
 
 def cpu(work: Callable[[], object]) -> float:
@@ -90,22 +91,18 @@ def cpu(work: Callable[[], object]) -> float:
 # --- contenders, in turn -------------------------------------------------------------------------
 
 
-def measure(project: Project, name: str, label: str, rounds: int) -> None:
+def measure(count: int, data: str, rounds: int) -> None:
     from sklearn.neighbors import NearestNeighbors
 
-    index = frame_index.read_index(project.index_path(name))
-    if index is None:
-        raise SystemExit(f"no index {name}: la2ds retrieve makes it")
-    frames = index.frames
-    value = np.concatenate(frames.value)
-    clip = int(np.diff(frames.start).argmax())
+    frames = Frames.of(dict(synthetic(range(count // LENGTH), data)))
+    value, clip = frames.value, 0
     first, end = frames.own(clip)
-    print(f"{label}: {len(frames)} frames of {len(index.clips)} clips")
+    print(f"{data}: {len(frames)} frames of {len(frames.clips)} clips")
     random = np.random.default_rng(1)
     brute = NearestNeighbors(n_neighbors=CANDIDATES * LIMITS.k, algorithm="brute").fit(value)
     for count in (200, 5):
         rows = np.sort(random.choice(end - first, min(count, end - first), replace=False))
-        query = frames.values(first + rows)
+        query = value[first + rows]
 
         contenders: dict[str, Callable[[], object]] = {
             "exact": lambda rows=rows: search(frames, clip, rows.tolist(), LIMITS),
@@ -131,39 +128,37 @@ def measure(project: Project, name: str, label: str, rounds: int) -> None:
 
 def measure_store(folder: Path, frames: int, data: str) -> None:
     project = Project.create(folder)
-    write_synthetic(project, range(frames // LENGTH), data)
     for name in ("write", "exact", "index", "approximate"):
         command = [sys.executable, __file__, "--store", str(folder), "--step", name]
-        subprocess.run([*command, "--data", data], check=True)
+        subprocess.run([*command, "--frames", str(frames), "--data", data], check=True)
     shutil.rmtree(project.root)
 
 
-def step_of_store(project: Project, name: str, data: str) -> None:
-    index = frame_index.read_index(project.index_path(NAME))
-    assert index is not None
+def step_of_store(project: Project, name: str, frames: int, data: str) -> None:
+    features = features_of(frames // LENGTH, data)
+    clips = list(features.keys)
     begun, spent = time.time(), time.process_time()
-    table = FrameTable.of(Store.open(StoreQuery(str(project.root / "store"))), index)
+    store = Store.open(str(project.root / "store"))
+    table = FrameTable(store.uri, store.table(features, WIDTH))
     if name == "write":
-        table.update(project, index, Progress())
+        table.update(project, features, Progress())
         size = sum(f.stat().st_size for f in (project.root / "store").rglob("*") if f.is_file())
-        told = f"{len(index.frames)} frames of {data}, {size / 1e6:.0f} MB"
+        told = f"{frames} frames of {data}, {size / 1e6:.0f} MB"
         print(f"{told}, written: {_told(begun, spent)}", flush=True)
         return
     if name == "index":
-        known = table.ensure_index(Progress())
-        assert known is not None
-        lists, recall = known
-        told = f"{lists} lists, recall {recall.value:.4f} of {recall.queries} queries"
-        print(f"{told}: {_told(begun, spent)}", flush=True)
+        assert table.ensure_index(Progress())
+        print(f"index: {_told(begun, spent)}", flush=True)
         return
     random = np.random.default_rng(2)
     wall, used = [], []
-    for number in random.choice(len(index.clips), 20, replace=False).tolist():
-        clip = index.clips[number]
-        own = clip_condition(project_name(project), clip)
-        query = np.array(index.rows(clip).value[random.integers(LENGTH, size=1)])
+    for number in random.choice(len(clips), 20, replace=False).tolist():
+        rows = features.read(clips[number])
+        assert isinstance(rows, ClipRows)
+        others = f"NOT ({clip_condition(project_name(project), clips[number])})"
+        query = rows.value[random.integers(LENGTH)]
         begun, spent = time.time(), time.process_time()
-        table.search(own, query, LIMITS, None, exact=name == "exact")
+        table.search(query, LIMITS, others, exact=name == "exact")
         wall.append(1000 * (time.time() - begun))
         used.append(1000 * (time.process_time() - spent))
     told = f"median {median(wall):.0f} ms, {median(used):.0f} CPU ms"
@@ -184,25 +179,18 @@ def main() -> None:
     parser.add_argument("--frames", type=int, nargs="+")
     parser.add_argument("--data", nargs="+", default=["movement", "noisy", "noise"])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--project", type=Path)
-    parser.add_argument("--run", default="default")
     parser.add_argument("--store", type=Path, metavar="DIR")
     parser.add_argument("--step", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.step:
-        step_of_store(Project.open(options.store), options.step, options.data[0])
+        project = Project.open(options.store)
+        step_of_store(project, options.step, options.frames[0], options.data[0])
     elif options.store:
         measure_store(options.store, (options.frames or [1_000_000])[0], options.data[0])
-    elif options.project:
-        project = Project.open(options.project)
-        measure(project, f"model-{options.run}", options.project.name, options.rounds)
     else:
         for count in options.frames or [100_000, 1_000_000]:
             for data in options.data:
-                with tempfile.TemporaryDirectory() as folder:
-                    project = Project.create(Path(folder))
-                    write_synthetic(project, range(count // LENGTH), data)
-                    measure(project, NAME, data, options.rounds)
+                measure(count, data, options.rounds)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ RULES = (
     Rule("timeline", "--group", EXCLUDES, "CLIP", "leave out the clips or --group"),
     Rule("compare", "OTHER", OR, "--attempts", _ATTEMPTS),
     Rule("retrieve", "--group", NEEDS, "--store", "--store FOLDER"),
+    Rule("retrieve", "--index=approximate", NEEDS, "--store", "--store FOLDER"),
     Rule("retrieve", "--phase", NEEDS, "--store", "--store FOLDER"),
     Rule("transfer-labels", "--overwrite", NEEDS, "--write", "add --write"),
     Rule("train", "--engine=ray", NEEDS, "--seeds", "--seeds 0,1,2"),

@@ -9,7 +9,7 @@ from la2ds_cli.commands.options import Features, Here, option
 
 if TYPE_CHECKING:
     from la2ds_cli.core.console import Console
-    from la2ds_cli.retrieval.result import RetrievalResult, Searched, SearchedStore
+    from la2ds_cli.retrieval.result import RetrievalResult
 
 
 def retrieve(
@@ -21,8 +21,7 @@ def retrieve(
     ),
     index: Literal["exact", "approximate"] = option(
         "exact|approximate",
-        "approximate, with --store: search near lists only, for millions of frames; "
-        "reports its recall.",
+        "approximate, with --store: search near lists only, for millions of frames.",
         "exact",
     ),
     store: str | None = option(
@@ -44,13 +43,13 @@ def retrieve(
 
     Draws a sheet with the query on the left and its nearest frames beside it. With a phases.csv,
     frames of another phase have a red border. Without --out, a picture and a JSON file are written
-    to results/retrieve. The features of all clips are kept in an index, so the next query reads
-    only new clips. With --store, they are also written to a table that several projects share, all
-    of which are searched; the result is then JSON alone.
+    to results/retrieve. With --store, the clips are written to a table that several projects share,
+    all of which are searched; the result is then JSON alone.
     """
     from la2ds_cli.core.errors import UserError
     from la2ds_cli.core.output_paths import checked_outputs
     from la2ds_cli.retrieval import retrieve as retrieval
+    from la2ds_cli.retrieval.search import Limits
     from la2ds_cli.retrieval.store import StoreQuery
     from la2ds_cli.views import retrieval_sheet
 
@@ -59,24 +58,15 @@ def retrieve(
     with here.console() as console:
         opened = here.open()
         named = [out] if out else []
-        where = StoreQuery(store, tuple(group or ()), tuple(phase or ())) if store else None
-        suffixes, what = retrieval_sheet.SUFFIXES, "a contact sheet"
-        if where is not None:
+        where, suffixes, what = None, retrieval_sheet.SUFFIXES, "a contact sheet"
+        if store is not None:
+            where = StoreQuery(store, tuple(group or ()), tuple(phase or ()), index != "exact")
             suffixes, what = (".json",), "the frames of a store"
         targets = checked_outputs(opened, named, what, suffixes)
-        result = retrieval.retrieve(
-            opened,
-            run=how.run,
-            k=k,
-            query=query,
-            per_video=per_video,
-            min_gap=min_gap,
-            features=how.features,
-            index=index,
-            store=where,
-            device=how.device,
-            progress=console.progress,
+        request = retrieval.RetrievalRequest(
+            query, Limits(k, per_video, min_gap), how.features, how.run, where, how.device
         )
+        result = retrieval.retrieve(opened, request, console.progress)
         result = retrieval_sheet.write(opened, result, targets, console.progress)
         console.document("retrieve", result.to_json())
         _show(console, result)
@@ -101,33 +91,18 @@ def _show(console: Console, result: RetrievalResult) -> None:
     console.table(("query", *project, "found", "distance", "phase"), rows)
     by = features_name(result.features, result.run)
     console.line(f"compared by {by}")
-    console.line(_searched(result.searched, store))
+    searched = f"searched {result.frames} frames of {result.clips} clips"
+    if store is None:
+        console.line(searched)
+    else:
+        changes = f"{store.changes.added} clips added, {store.changes.dropped} dropped"
+        console.line(
+            f"{searched} of {store.projects} project{'s' * (store.projects != 1)} in {store.table} "
+            f"of {store.uri}, {store.index} search, {changes} as {store.project}"
+        )
     if result.agreement is not None:
         console.line(f"{result.agreement:.0%} of the labelled frames have the phase of their query")
     for video, reason in result.left_out.items():
         console.line(f"left out {video}: {reason}", "yellow")
     for file in result.files:
         console.line(str(file))
-
-
-def _searched(searched: Searched, store: SearchedStore | None) -> str:
-    if store is None:
-        parts = [f"searched {searched.frames} frames of {searched.clips} clips"]
-    else:
-        of = f"{searched.clips} clips of {store.projects} project{'s' * (store.projects != 1)}"
-        parts = [f"searched {searched.frames} frames in {store.table} of {store.uri}, with {of}"]
-    if searched.recall is None:
-        parts.append("exactly")
-    else:
-        recall = searched.recall
-        parts += [
-            f"in {searched.nprobe} of {searched.lists} lists",
-            f"which finds {recall.value:.1%} of the {recall.k} nearest frames (recall measured on "
-            f"{recall.queries} queries)",
-        ]
-    if store is not None:
-        changes = f"{searched.added} clips added, {searched.dropped} dropped"
-        parts.append(f"{changes} as {store.project}")
-    elif searched.kept and (searched.added or searched.dropped):
-        parts.append(f"index: {searched.added} clips added, {searched.dropped} dropped")
-    return ", ".join(parts)

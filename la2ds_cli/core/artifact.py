@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -470,74 +470,6 @@ def _view(content: mmap.mmap, begin: int, entry: Mapping[str, Any]) -> np.ndarra
 
 
 _DTYPES = {"F64": "<f8", "I64": "<i8", "F32": "<f4", "I32": "<i4", "U8": "|u1"}
-_DTYPE_NAMES = {dtype: name for name, dtype in _DTYPES.items()}
-
-
-def release(array: np.ndarray) -> None:
-    """Free the memory that holds what was read of a mapped array; it is read again when it is used
-    again. Other arrays are not affected."""
-    base: Any = array
-    while isinstance(base, np.ndarray | memoryview):
-        base = base.base if isinstance(base, np.ndarray) else base.obj
-    if isinstance(base, mmap.mmap) and hasattr(base, "madvise"):
-        base.madvise(mmap.MADV_DONTNEED)
-
-
-class ArrayWriter:
-    """Arrays of a safetensors file that is written piece by piece."""
-
-    def __init__(
-        self,
-        stream: BinaryIO,
-        arrays: Mapping[str, tuple[str, tuple[int, ...]]],
-        header: Mapping[str, Any],
-    ) -> None:
-        self._stream = stream
-        layout: dict[str, Any] = {"__metadata__": {_HEADER: _canonical(header)}}
-        end = 0
-        # By size, so that each array begins at a multiple of it.
-        for name in sorted(arrays, key=lambda n: (-np.dtype(arrays[n][0]).itemsize, n)):
-            dtype, shape = np.dtype(arrays[name][0]), arrays[name][1]
-            first, end = end, end + math.prod(shape) * dtype.itemsize
-            kind = _DTYPE_NAMES[dtype.newbyteorder("<").str]
-            entry = {"dtype": kind, "shape": list(shape), "data_offsets": [first, end]}
-            layout[name] = entry
-        text = encoded(json.dumps(layout, separators=(",", ":"), ensure_ascii=False))
-        text += b" " * (-len(text) % 8)
-        self._put(len(text).to_bytes(8, "little") + text)
-        begin = 8 + len(text)
-        self._dtype = {name: np.dtype(dtype) for name, (dtype, _) in arrays.items()}
-        self._begin = {name: begin + layout[name]["data_offsets"][0] for name in arrays}
-        stream.truncate(begin + end)
-
-    def write(self, name: str, start: int, values: np.ndarray) -> None:
-        """Write values of the array `name`, starting at element `start` of its flat form."""
-        dtype = self._dtype[name]
-        self._stream.seek(self._begin[name] + start * dtype.itemsize)
-        self._put(np.ascontiguousarray(values, dtype.newbyteorder("<")).reshape(-1).data.cast("B"))
-
-    def _put(self, content: bytes | memoryview) -> None:
-        while len(content):  # the system may write a part
-            content = content[self._stream.write(content) :]
-
-
-@contextmanager
-def open_arrays(
-    path: Path,
-    arrays: Mapping[str, tuple[str, tuple[int, ...]]],
-    recipe: Recipe,
-    facts: Mapping[str, Any] | None = None,
-) -> Iterator[ArrayWriter]:
-    """write_arrays for arrays that need not be in memory: name -> (dtype, shape). The writer fills
-    them; the file gets its name when all are filled. Raises UserError (exit 7) as write_bytes."""
-    header = {"schema": SCHEMA, "key": recipe.key, "recipe": recipe.to_json(), "facts": facts or {}}
-    try:
-        with temporary_beside(path) as temporary:
-            with temporary.open("r+b", buffering=0) as stream:
-                yield ArrayWriter(stream, arrays, header)
-            replace_by(temporary, path)
-    except OSError as error:
-        raise cannot_write(path, error) from error
 
 
 def files_in(folder: Path) -> dict[str, str]:

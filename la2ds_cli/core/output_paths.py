@@ -22,7 +22,7 @@ def check_suffix(path: Path, what: str, suffixes: Sequence[str]) -> None:
 
 # Folders whose files commands read again, and in which no result belongs.
 _OWN = (
-    *("poses", "heatmaps", "features", "film", "checkpoints", "embeddings", "index", "aside"),
+    *("poses", "heatmaps", "features", "film", "checkpoints", "embeddings", "aside"),
     *("logs", "results/phases"),
 )
 

@@ -2,7 +2,7 @@
 
 project.toml · videos.csv · phases.csv · subjects.csv · annotations.csv · corrections.csv ·
 store-name.txt · aside/ · poses/ · heatmaps/ · features/ · film/ · checkpoints/<run>/ ·
-embeddings/<run>/ · index/ · results/{align,retrieve,evaluate,...}/ · logs/
+embeddings/<run>/ · results/{align,retrieve,evaluate,...}/ · logs/
 (docs/file-formats.md)
 """
 
@@ -169,10 +169,6 @@ class ProjectFolder:
 
     def embedding_path(self, run: str, video: str) -> Path:
         return self._artifact(video, "embeddings", self.run_dir(run).name)
-
-    def index_path(self, name: str) -> Path:
-        """The folder of an index of `retrieve`: `model-RUN` or `pose-SKELETON`."""
-        return self._folder("index", name)
 
     @property
     def store_name_path(self) -> Path:

@@ -152,7 +152,8 @@ def _learn_and_measure(
     from la2ds_cli.alignment.request import AlignRequest
     from la2ds_cli.embedding.embed import embed
     from la2ds_cli.evaluation.evaluate import evaluate
-    from la2ds_cli.retrieval.retrieve import retrieve
+    from la2ds_cli.retrieval.retrieve import RetrievalRequest, retrieve
+    from la2ds_cli.retrieval.search import Limits
     from la2ds_cli.views import retrieval_sheet
     from la2ds_cli.views.alignment_files import write_alignment
 
@@ -164,9 +165,8 @@ def _learn_and_measure(
     targets = [folder / f"demo{suffix}" for suffix in (".png", ".csv", ".json")]
     aligned = write_alignment(project, aligned, targets, progress)
     sheet = project.results_dir("retrieve") / "demo.png"
-    retrieval = retrieve(
-        project, run=trained.run, k=NEIGHBOURS, query=a, device=device, progress=progress
-    )
+    request = RetrievalRequest(a, Limits(NEIGHBOURS), run=trained.run, device=device)
+    retrieval = retrieve(project, request, progress)
     retrieval = retrieval_sheet.write(project, retrieval, [sheet], progress)
     return DemoResult(
         project=project.root,

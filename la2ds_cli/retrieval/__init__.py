@@ -1,8 +1,8 @@
 """Fine-grained frame retrieval: the most similar frames of other clips (paper sec. 4.1.3).
 
-retrieve: the step · result: its result · index: features of all frames in mapped files, and their
-update · search: exact search, and the limits of a retrieval · store, frame_table: several projects
-in one LanceDB, and approximate search in it.
+retrieve: the step · result: its result · clip_rows: the features of a project's clips · search:
+exact search in memory, and the limits of a retrieval · store, frame_table: several projects in one
+LanceDB, and approximate search in it.
 
 Imports core to alignment.
 To add a condition on the frames that are searched: store.StoreQuery holds those of a store.

@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from la2ds_cli.core.types import Neighbour
+from la2ds_cli.retrieval.search import Limits
 
 SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True)
 class Hit:
-    """A retrieved frame. phase: its label, None if it has none. same_phase: whether it equals the
-    query's phase, None if either has no label. project: name in the store, None without a store."""
+    """A retrieved frame.
+
+    phase: its label, None if it has none.
+    same_phase: whether it equals the query's phase, None if either has no label.
+    project: name in the store, None without a store.
+    """
 
     neighbour: Neighbour
     phase: str | None
@@ -38,64 +43,58 @@ class Query:
     alike: bool | None = None
 
 
-@dataclass(frozen=True)
-class Recall:
-    """value: share of the k frames nearest to a query, by exact search and without the limits of a
-    retrieval, that approximate search returns. queries: number of query frames measured."""
+class Changes(NamedTuple):
+    """Numbers of a project's clips that a store has kept, that are new or changed, and that were
+    removed."""
 
-    value: float
-    k: int
-    queries: int
-
-
-@dataclass(frozen=True)
-class Searched:
-    """The index that was searched, and how.
-
-    index: `exact` or `approximate`. frames, clips: numbers in the index. kept, added, dropped:
-    numbers of clips whose rows were reused, were new or changed, and were removed. lists: number of
-    inverted lists. nprobe: least number of lists searched. recall: measured by this call. The last
-    three are None for exact search. The field names are the JSON keys.
-    """
-
-    index: str
-    frames: int
-    clips: int
     kept: int
     added: int
     dropped: int
-    lists: int | None = None
-    nprobe: int | None = None
-    recall: Recall | None = None
 
 
 @dataclass(frozen=True)
 class SearchedStore:
-    """The store that was searched instead of the project. uri: as the user gave it. table: its name
-    in the store. project: the name of the project there. projects: number of projects in the table.
-    groups, phases: those to which the search was limited, empty = all. The field names are the JSON
-    keys."""
+    """The store that was searched instead of the project. The field names are the JSON keys.
+
+    uri: as the user gave it.
+    table: its name in the store.
+    index: `exact` or `approximate`.
+    project: the name of the project there.
+    projects: number of projects in the table.
+    changes: numbers of the project's clips that were kept, added and removed.
+    groups, phases: those to which the search was limited, empty = all.
+    """
 
     uri: str
     table: str
+    index: str
     project: str
     projects: int
+    changes: Changes
     groups: tuple[str, ...]
     phases: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"changes": self.changes._asdict()}
 
 
 @dataclass(frozen=True)
 class RetrievalResult:
-    """Result of `retrieve`. queries: one per query frame. features: `model`, `base` or
-    `pose`; reason: why those are used, empty if they were requested or a trained run is used.
-    left_out: video id -> why it was not searched. min_gap: seconds, None = by the length of each
-    clip. store: None unless several projects were searched. files: written, in order."""
+    """Result of `retrieve`.
+
+    queries: one per query frame.
+    frames, clips: numbers of those that were searched.
+    features: `model`, `base` or `pose`.
+    reason: why those are used, empty if they were requested or a trained run is used.
+    left_out: video id -> why it was not searched.
+    store: None unless several projects were searched.
+    files: written, in order.
+    """
 
     queries: tuple[Query, ...]
-    k: int
-    per_video: int
-    min_gap: float | None
-    searched: Searched
+    limits: Limits
+    frames: int
+    clips: int
     features: str
     run: str
     reason: str
@@ -122,11 +121,9 @@ class RetrievalResult:
             "features": self.features,
             "reason": self.reason,
             "run": self.run if self.features == "model" else None,
-            "k": self.k,
-            "per_video": self.per_video,
-            "min_gap": self.min_gap,
-            "searched": asdict(self.searched),
-            "store": None if self.store is None else asdict(self.store),
+            **asdict(self.limits),
+            "searched": {"frames": self.frames, "clips": self.clips},
+            "store": None if self.store is None else self.store.to_json(),
             "phase_agreement": self.agreement,
             "left_out": dict(self.left_out),
             "queries": [

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -13,47 +12,40 @@ from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
-from la2ds_cli.core.types import FloatArray, IntArray, Neighbour, Phase, PoseSequence
-from la2ds_cli.retrieval.frame_table import NPROBE, FrameTable, clip_condition
-from la2ds_cli.retrieval.index import FrameIndex, IndexUpdate, update_model_index, update_pose_index
-from la2ds_cli.retrieval.result import (
-    Hit,
-    Query,
-    Recall,
-    RetrievalResult,
-    Searched,
-    SearchedStore,
-)
-from la2ds_cli.retrieval.search import USUAL, Limits, search, usual_distance
+from la2ds_cli.core.types import Neighbour, Phase, PoseSequence
+from la2ds_cli.retrieval.clip_rows import ClipFeatures, model_features, pose_features
+from la2ds_cli.retrieval.frame_table import FrameTable, clip_condition, project_name
+from la2ds_cli.retrieval.result import Hit, Query, RetrievalResult, SearchedStore
+from la2ds_cli.retrieval.search import USUAL, Frames, Limits, search, usual_distance
 from la2ds_cli.retrieval.store import Store, StoreQuery
 
-IndexKind = Literal["exact", "approximate"]
 QUERY_FRAMES = 5  # of a clip that is named without a time
-LOW_RECALL = 0.95  # below this a note reports the missed frames
+
+
+@dataclass(frozen=True)
+class RetrievalRequest:
+    """What to search for, and where: the options of `la2ds retrieve`.
+
+    query: `VIDEO@SECONDS` for one frame, `VIDEO` for QUERY_FRAMES evenly spaced ones, None for the
+        middle of the first clip; VIDEO is a clip of the project or a video file.
+    features, run: as in AlignRequest.
+    store: a store of frames of several projects, which is searched instead of the project after
+        the project's frames are written to it.
+    device: where the pose network and the embedding network run.
+    """
+
+    query: str | None = None
+    limits: Limits = field(default_factory=Limits)
+    features: FeatureKind = "auto"
+    run: str = DEFAULT_RUN
+    store: StoreQuery | None = None
+    device: DeviceName = "auto"
 
 
 def retrieve(
-    project: Project,
-    *,
-    run: str = DEFAULT_RUN,
-    k: int = 7,
-    query: str | None = None,
-    per_video: int | None = None,
-    min_gap: float | None = None,
-    features: FeatureKind = "auto",
-    index: IndexKind = "exact",
-    store: StoreQuery | None = None,
-    device: DeviceName = "auto",
-    progress: Progress | None = None,
+    project: Project, request: RetrievalRequest, progress: Progress | None = None
 ) -> RetrievalResult:
-    """The `k` nearest frames, in the feature space, of all clips except the query's.
-
-    query: `VIDEO@SECONDS` for one frame, `VIDEO` for QUERY_FRAMES evenly spaced ones, None for the
-    middle of the first clip; VIDEO is a clip of the project or a video file. per_video: most hits
-    per clip, None = k. min_gap: seconds between two hits of one clip, None = by its length
-    (search.spread_gap). features: as in align. store: a store of frames of several projects, which
-    is searched instead of the project after the project's frames are written to it. index:
-    `approximate` searches only the nearest lists of the store's index.
+    """The nearest frames, in the feature space, of all clips except the query's.
     views.retrieval_sheet writes the result.
 
     Raises UserError if a number or time is invalid or approximate search has no store (exit 2), if
@@ -63,60 +55,44 @@ def retrieve(
     from la2ds_cli.poses.verdict import note_weakness
 
     progress = progress or Progress()
-    limits = Limits(k, k if per_video is None else per_video, min_gap)
-    _check(limits)
-    if store is None and index != "exact":
-        raise UserError(
-            "approximate search needs a store, whose index it searches", hint="--store FOLDER"
-        )
-    opened = None if store is None else Store.open(store)
-    choice = choose_features(project, run, features)
-    video, seconds = _parse(project, query, device, progress)
+    limits, device = request.limits, request.device
+    _check(request)
+    store = Store.open(request.store.uri) if request.store else None
+    choice = choose_features(project, request.run, request.features)
+    video, seconds = _parse(project, request.query, device, progress)
     pose = project.read_pose(video)[0]
     choice = choice.on(pose.skeleton, spatial=False)
-    run, reason = choice.run(run), choice.reason.replace("aligned", "compared")
-    if query is not None:
+    run, reason = choice.run(request.run), choice.reason.replace("aligned", "compared")
+    if request.query is not None:
         note_weakness(progress, video, pose.info)
     rows = query_rows(pose, seconds)
     if reason:
         progress.note(reason)
     if choice.kind != "pose":
-        update = update_model_index(project, run, device, progress, skeleton=pose.skeleton)
+        features = model_features(project, run, pose.skeleton, device, progress)
     else:
-        update = update_pose_index(project, pose.skeleton, progress)
-    _check_query(update, video)
-    phases, looked_up = project.phases(), None
-    if opened is None:
-        neighbours, searched = _search(update, video, rows, limits)
-        queries = tuple(
-            _labelled(video, row, update.index, hits, phases)
-            for row, hits in zip(rows, neighbours, strict=True)
-        )
-        queries = _judged(queries, usual_distance(update.index.frames, update.index.number[video]))
+        features = pose_features(project, pose.skeleton)
+    looked_up = None
+    if store is None:
+        queries, frames, clips = _search(project, features, video, rows, limits)
         _note_strange(queries, progress)
     else:
-        queries, searched, looked_up = _search_store(
-            project, opened, update, video, rows, limits, index, progress
+        queries, frames, clips, looked_up = _search_store(
+            project, store, features, video, rows, request, progress
         )
-    if min(len(query.hits) for query in queries) < k:
-        progress.note(f"fewer than {k} frames found: the clips are few or short, or limits apply")
+    if min(len(query.hits) for query in queries) < limits.k:
+        some = f"fewer than {limits.k} frames found"
+        progress.note(f"{some}: the clips are few or short, or limits apply")
+    left_out = features.left_out
     return RetrievalResult(
-        queries,
-        k,
-        limits.per_video,
-        min_gap,
-        searched,
-        choice.kind,
-        run,
-        reason,
-        update.left_out,
-        looked_up,
+        queries, limits, frames, clips, choice.kind, run, reason, left_out, looked_up
     )
 
 
-def _check(limits: Limits) -> None:
+def _check(request: RetrievalRequest) -> None:
     """Raises UserError (exit 2) for invalid limits."""
-    if limits.k < 1 or limits.per_video < 1:
+    limits = request.limits
+    if limits.k < 1 or (limits.per_video is not None and limits.per_video < 1):
         raise UserError("retrieval needs to return at least one frame", hint="--k 7")
     if limits.min_gap is not None and not 0 <= limits.min_gap < float("inf"):
         raise UserError(
@@ -178,91 +154,89 @@ def query_rows(pose: PoseSequence, seconds: float | None) -> list[int]:
 # --- the search -----------------------------------------------------------------------------
 
 
-def _check_query(update: IndexUpdate, video: str) -> None:
-    """Raises UserError (exit 4) if the query's clip has no features."""
-    if video not in update.index.number:
-        raise UserError(
-            f"{video} cannot be compared: {update.left_out.get(video, 'it has no poses')}",
-            hint="--features pose needs no model; la2ds status shows what each clip has",
-            exit_code=ExitCode.UNUSABLE,
-        )
+def _no_features(features: ClipFeatures, video: str) -> UserError:
+    return UserError(
+        f"{video} cannot be compared: {features.left_out.get(video, 'it has no poses')}",
+        hint="--features pose needs no model; la2ds status shows what each clip has",
+        exit_code=ExitCode.UNUSABLE,
+    )
 
 
 def _search(
-    update: IndexUpdate, video: str, rows: Sequence[int], limits: Limits
-) -> tuple[list[list[Neighbour]], Searched]:
-    """Neighbours of each row of the query's clip, and a description of the search."""
-    index = update.index
-    if len(index.clips) < 2:
+    project: Project, features: ClipFeatures, video: str, rows: Sequence[int], limits: Limits
+) -> tuple[tuple[Query, ...], int, int]:
+    """The nearest frames of the project's clips, and the numbers of frames and clips searched."""
+    of_clip = dict(features.rows(features.keys))
+    if video not in of_clip:
+        raise _no_features(features, video)
+    if len(of_clip) < 2:
         raise UserError(
             f"there is no other clip to search for frames of {video}",
             hint="add clips with la2ds extract-poses or la2ds import; videos.csv lists them",
             exit_code=ExitCode.UNUSABLE,
         )
-    frames = index.frames
-    changes = update.reused, update.added, update.dropped
-    searched = Searched("exact", len(frames), len(index.clips), *changes)
-    nearest = search(frames, index.number[video], rows, limits)
-    return [_neighbours(index, row, distance) for row, distance in nearest], searched
+    frames, phases = Frames.of(of_clip), project.phases()
+    clip = frames.clips.index(video)
 
+    def neighbour(row: int, distance: float) -> tuple[Neighbour, str | None]:
+        """A row of all frames as a frame of its clip, and its phase."""
+        number = int(frames.clip_of(np.array(row)))
+        name, place = frames.clips[number], row - int(frames.start[number])
+        phase = phase_at(phases.get(name, ()), int(frames.frame[row]))
+        return Neighbour(name, place, float(frames.time[row]), distance), phase
 
-def _note_recall(recall: Recall, progress: Progress) -> None:
-    if recall.value < LOW_RECALL:
-        share = f"{1 - recall.value:.0%} of the {recall.k} nearest frames"
-        progress.note(f"approximate search misses {share}; --index exact finds all")
+    usual = usual_distance(frames, clip)
+    queries = []
+    for row, found in zip(rows, search(frames, clip, rows, limits), strict=True):
+        own, phase = neighbour(int(frames.start[clip]) + row, 0.0)
+        near = [neighbour(*pair) for pair in zip(found[0].tolist(), found[1].tolist(), strict=True)]
+        hits = tuple(_hit(phase, frame, label) for frame, label in near)
+        alike = hits[0].neighbour.distance <= usual if hits and not np.isnan(usual) else None
+        queries.append(Query(video, row, own.time, phase, hits, alike))
+    return tuple(queries), len(frames), len(frames.clips)
 
 
 def _search_store(
     project: Project,
     store: Store,
-    update: IndexUpdate,
+    features: ClipFeatures,
     video: str,
     rows: Sequence[int],
-    limits: Limits,
-    kind: IndexKind,
+    request: RetrievalRequest,
     progress: Progress,
-) -> tuple[tuple[Query, ...], Searched, SearchedStore]:
-    """The frames of all projects of a store that are nearest to rows of the query's clip."""
-    asked, table, clip = store.asked, FrameTable.of(store, update.index), update.index.rows(video)
-    changes = table.update(project, update.index, progress)
-    known = None if kind == "exact" else table.ensure_index(progress)
+) -> tuple[tuple[Query, ...], int, int, SearchedStore]:
+    """The nearest frames of the clips of all projects in the store, as `_search` returns them, and
+    the store."""
+    asked = request.store or StoreQuery(store.uri)
+    clip = dict(features.rows([video] if video in features.keys else [])).get(video)
+    if clip is None:
+        raise _no_features(features, video)
+    table = FrameTable(store.uri, store.table(features, clip.value.shape[1]))
+    changes = table.update(project, features, progress)
+    exact = not (asked.approximate and table.ensure_index(progress))
     frames, clips, projects = table.size(asked.condition)
-    searched = Searched(
-        "exact", frames, clips, kept=changes.kept, added=changes.added, dropped=changes.dropped
-    )
-    if known is not None:
-        lists, recall = known
-        _note_recall(recall, progress)
-        nprobe = min(NPROBE, lists)
-        searched = replace(searched, index="approximate", lists=lists, nprobe=nprobe, recall=recall)
-    own, value = clip_condition(changes.project, video), clip.value[list(rows)]
-    nearest = table.search(own, value, limits, asked.condition, exact=known is None)
-    if not any(nearest):
+    name, phases = project_name(project), project.phases().get(video, ())
+    where = " AND ".join(filter(None, (f"NOT ({clip_condition(name, video)})", asked.condition)))
+    queries = []
+    for row in rows:
+        phase = phase_at(phases, int(clip.frame[row]))
+        found = table.search(clip.value[row], request.limits, where, exact=exact)
+        hits = [
+            _hit(phase, Neighbour(f.clip, f.row, f.time, f.distance), f.phase, f.project)
+            for f in found
+        ]
+        queries.append(Query(video, row, float(clip.time[row]), phase, tuple(hits)))
+    if not any(query.hits for query in queries):
         raise UserError(
             f"the store {asked.uri} has no frame of another clip that matches",
             hint="add clips to a project and search from there, or name another --group or --phase",
             exit_code=ExitCode.UNUSABLE,
         )
-    phases = project.phases().get(video, ())
-    queries = []
-    for row, found in zip(rows, nearest, strict=True):
-        phase = phase_at(phases, int(clip.frame[row]))
-        neighbours = (Neighbour(f.clip, f.row, f.time, f.distance) for f in found)
-        hits = [_hit(phase, n, f.phase, f.project) for n, f in zip(neighbours, found, strict=True)]
-        queries.append(Query(video, row, float(clip.time[row]), phase, tuple(hits)))
+    how, table_name = "exact" if exact else "approximate", table.table.name
     looked_up = SearchedStore(
-        asked.uri, table.name, changes.project, projects, asked.groups, asked.phases
+        asked.uri, table_name, how, name, projects, changes, asked.groups, asked.phases
     )
-    return tuple(queries), searched, looked_up
-
-
-def _neighbours(index: FrameIndex, row: IntArray, distance: FloatArray) -> list[Neighbour]:
-    clip, seconds = index.frames.clip_of(row), index.frames.times(row)
-    first = index.frames.start[clip]
-    return [
-        Neighbour(index.clips[c], int(r - f), float(t), float(d))
-        for c, r, f, t, d in zip(clip, row, first, seconds, distance, strict=True)
-    ]
+    return tuple(queries), frames, clips, looked_up
 
 
 # --- the phases of the result ---------------------------------------------------------------
@@ -273,29 +247,11 @@ def phase_at(phases: Sequence[Phase], frame: int) -> str | None:
     return next((p.name for p in phases if p.start <= frame < p.end), None)
 
 
-def _labelled(
-    video: str,
-    row: int,
-    index: FrameIndex,
-    neighbours: Sequence[Neighbour],
-    phases: Mapping[str, Sequence[Phase]],
-) -> Query:
-    def label(name: str, row: int) -> str | None:
-        return phase_at(phases.get(name, ()), int(index.rows(name).frame[row]))
-
-    query_phase = label(video, row)
-    hits = [_hit(query_phase, n, label(n.video, n.index)) for n in neighbours]
-    return Query(video, row, float(index.rows(video).time[row]), query_phase, tuple(hits))
-
-
-def _judged(queries: Sequence[Query], usual: float) -> tuple[Query, ...]:
-    """The queries, with whether their nearest frames are as near as is usual; NaN: not known."""
-    if np.isnan(usual):
-        return tuple(queries)
-    return tuple(
-        replace(query, alike=query.hits[0].neighbour.distance <= usual) if query.hits else query
-        for query in queries
-    )
+def _hit(
+    query_phase: str | None, neighbour: Neighbour, phase: str | None, project: str | None = None
+) -> Hit:
+    labelled = query_phase is not None and phase is not None
+    return Hit(neighbour, phase, phase == query_phase if labelled else None, project)
 
 
 def _note_strange(queries: Sequence[Query], progress: Progress) -> None:
@@ -306,10 +262,3 @@ def _note_strange(queries: Sequence[Query], progress: Progress) -> None:
             f"nothing like {queries[0].video} at {', '.join(strange)} was found: the nearest frame "
             f"is farther away than for {USUAL:.0%} of the frames of the other clips"
         )
-
-
-def _hit(
-    query_phase: str | None, neighbour: Neighbour, phase: str | None, project: str | None = None
-) -> Hit:
-    labelled = query_phase is not None and phase is not None
-    return Hit(neighbour, phase, phase == query_phase if labelled else None, project)

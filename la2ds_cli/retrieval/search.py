@@ -1,59 +1,55 @@
-"""Nearest frames under the limits of a retrieval: arrays in, rows out.
-
-`search` applies the limits to the candidates that `nearest_rows` finds among all frames.
-"""
+"""Exact search in memory, and the limits of a retrieval: arrays in, rows out."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from la2ds_cli.core import artifact
 from la2ds_cli.core.types import FloatArray, IntArray
+from la2ds_cli.retrieval.clip_rows import ClipRows
 
 CANDIDATES = 8  # times k: number of frames that are first compared exactly
 _AT_ONCE = 1 << 22  # distances computed at once
 _BLOCK = 1 << 11  # rows whose exact distances are computed at once
-_KEPT = 1 << 30  # bytes of features that may stay in memory after a search
-_FAR = 100  # ratio of the squared mean to the variance from which data are centred
 
 
 @dataclass(frozen=True)
 class Frames:
-    """All frames that can be searched, clip by clip, in consecutive parts.
+    """All frames that can be searched, clip by clip.
 
-    value: (R, D) float32 features of each part. time: (R,) seconds of each part. start: (C + 1,)
-    int64, the row at which each clip begins, then the number of all rows.
+    clips: ids.
+    value: (R, D) float32 features, about their mean.
+    frame: (R,) int64, in the video.
+    time: (R,) seconds.
+    start: (C + 1,) int64, the row at which each clip begins, then the number of all rows.
     """
 
-    value: tuple[FloatArray, ...]
-    time: tuple[FloatArray, ...]
+    clips: tuple[str, ...]
+    value: FloatArray
+    frame: IntArray
+    time: FloatArray
     start: IntArray
 
+    @classmethod
+    def of(cls, rows: Mapping[str, ClipRows]) -> Frames:
+        """The frames of these clips."""
+        clips = rows.values()
+        value = np.concatenate([clip.value for clip in clips], dtype=np.float32)
+        # A mean far from the origin would cost |a|^2 + |b|^2 - 2ab its digits.
+        value -= value[:: len(value) // 1000 + 1].mean(axis=0)
+        return cls(
+            tuple(rows),
+            value,
+            np.concatenate([clip.frame for clip in clips]),
+            np.concatenate([clip.time for clip in clips]),
+            np.cumsum([0, *(len(clip.value) for clip in clips)], dtype=np.int64),
+        )
+
     def __len__(self) -> int:
-        return int(self.start[-1])
-
-    @property
-    def width(self) -> int:
-        return self.value[0].shape[1]
-
-    @cached_property
-    def begin(self) -> IntArray:
-        """(P + 1,) the row at which each part begins, then the number of all rows."""
-        return np.cumsum([0, *map(len, self.value)])
-
-    def release(self, part: int) -> None:
-        """Free the memory of a part's features, which are read from a mapped file, if all features
-        together exceed _KEPT."""
-        if self._bytes > _KEPT:
-            artifact.release(self.value[part])
-
-    @cached_property
-    def _bytes(self) -> int:
-        return sum(value.nbytes for value in self.value)
+        return len(self.value)
 
     def own(self, clip: int) -> tuple[int, int]:
         """First row of a clip, and the row after its last."""
@@ -63,52 +59,41 @@ class Frames:
         """Clip numbers of rows."""
         return np.searchsorted(self.start, row, side="right") - 1
 
-    def values(self, row: IntArray) -> FloatArray:
-        """(N, D) features of rows (N,)."""
-        return self._of(self.value, row)
-
-    def times(self, row: IntArray) -> FloatArray:
-        """(N,) seconds of rows (N,)."""
-        return self._of(self.time, row)
-
-    def _of(self, parts: Sequence[FloatArray], row: IntArray) -> FloatArray:
-        part = np.searchsorted(self.begin, row, side="right") - 1
-        values = np.empty((len(row), *parts[0].shape[1:]), parts[0].dtype)
-        for number in np.unique(part).tolist():
-            here = part == number
-            values[here] = parts[number][row[here] - self.begin[number]]
-            self.release(number)
-        return values
+    @cached_property
+    def duration(self) -> FloatArray:
+        """(C,) seconds from the first to the last frame of each clip."""
+        return self.time[self.start[1:] - 1] - self.time[self.start[:-1]]
 
     @cached_property
-    def far_centre(self) -> FloatArray | None:
-        """(D,) mean, if it is so far from the origin that the matrix products of a search,
-        |a|^2 + |b|^2 - 2ab, would suffer from cancellation; None otherwise."""
-        some = self.values(np.linspace(0, len(self) - 1, min(len(self), 1000)).astype(np.int64))
-        mean = some.mean(axis=0, dtype=np.float64)
-        spread = np.square(some - mean).sum(axis=1).mean()
-        return mean.astype(np.float32) if np.square(mean).sum() > _FAR * spread else None
+    def square(self) -> FloatArray:
+        """(R,) squared lengths of the features."""
+        return np.einsum("nd,nd->n", self.value, self.value)
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of a retrieval. k: frames per query. per_video: most frames from one clip. min_gap:
-    least seconds between two frames of a clip, None = by the clip's length (spread_gap)."""
+    """Limits of a retrieval.
 
-    k: int
-    per_video: int
-    min_gap: float | None
+    k: frames per query.
+    per_video: most frames from one clip, None = k.
+    min_gap: least seconds between two frames of a clip, None = by its length (`gaps`).
+    """
+
+    k: int = 7
+    per_video: int | None = None
+    min_gap: float | None = None
+
+    def gaps(self, duration: FloatArray) -> FloatArray:
+        """Least seconds between two hits of clips that last `duration` seconds: a tenth, so that
+        slow motion and held poses do not fill the list with one moment, within bounds."""
+        if self.min_gap is not None:
+            return np.full(np.shape(duration), self.min_gap)
+        return np.clip(GAP_SHARE * duration, LEAST_GAP, MOST_GAP)
 
 
 LEAST_GAP, GAP_SHARE, MOST_GAP = 0.25, 0.1, 1.0
 # Half a microsecond, so that a gap of exactly the limit counts as far enough despite rounding.
 ROUNDING = 5e-7
-
-
-def spread_gap(seconds: FloatArray) -> FloatArray:
-    """Seconds between two hits of a clip that lasts `seconds`: a tenth of it, so that slow motion
-    and held poses do not fill the list with one moment, clipped to LEAST_GAP and MOST_GAP."""
-    return np.clip(GAP_SHARE * seconds, LEAST_GAP, MOST_GAP)
 
 
 def search(
@@ -122,23 +107,20 @@ def search(
     grows until then.
     """
     own = frames.own(clip)
-    query = frames.values(own[0] + np.asarray(rows))
+    query = frames.value[own[0] + np.asarray(rows)]
     available = len(frames) - (own[1] - own[0])
-    empty = np.zeros(0, np.int64), np.zeros(0)
-    nearest: list[tuple[IntArray, FloatArray]] = [empty for _ in rows]
+    gaps = limits.gaps(frames.duration)
+    nearest = [(np.zeros(0, np.int64), np.zeros(0)) for _ in rows]
     pending = list(range(len(rows)))
     # Usually few frames are skipped; only queries with too many get more candidates.
     wanted = min(CANDIDATES * limits.k, available)
     while pending and wanted:
         asked = query[pending]
         distance, row = sorted_by_distance(asked, frames, nearest_rows(frames, asked, own, wanted))
-        clips, times, gaps = _facts(frames, row, limits)
         short = []
         for place, number in enumerate(pending):
-            some = slice(0, np.count_nonzero(row[place] >= 0))
-            allowed = apply_limits(
-                clips[place, some], times[place, some], gaps[place, some], limits
-            )
+            of = frames.clip_of(row[place])
+            allowed = apply_limits(of, frames.time[row[place]], gaps[of], limits)
             nearest[number] = row[place, allowed], distance[place, allowed]
             if len(allowed) < limits.k:
                 short.append(number)
@@ -148,34 +130,20 @@ def search(
     return nearest
 
 
-def _facts(
-    frames: Frames, row: IntArray, limits: Limits
-) -> tuple[IntArray, FloatArray, FloatArray]:
-    """Clip, seconds, and least seconds to another hit of the clip, for rows (Q, C); -1 = none."""
-    flat = np.maximum(row.ravel(), 0)
-    clip, time = frames.clip_of(flat), frames.times(flat)
-    if limits.min_gap is not None:
-        gap = np.full(len(flat), limits.min_gap)
-    else:
-        each, which = np.unique(clip, return_inverse=True)
-        first, last = frames.start[each], frames.start[each + 1] - 1
-        gap = spread_gap(frames.times(last) - frames.times(first))[which]
-    return clip.reshape(row.shape), time.reshape(row.shape), gap.reshape(row.shape)
-
-
 def apply_limits(clip: IntArray, time: FloatArray, gap: FloatArray, limits: Limits) -> IntArray:
     """The first k of candidates sorted by distance, without those that the limits forbid.
 
     clip, time: (C,) clip number and seconds of each candidate. gap: (C,) least seconds to another
     hit of its clip. Returns indices of candidates, ascending.
     """
+    most = limits.k if limits.per_video is None else limits.per_video
     taken: dict[int, list[float]] = {}
     chosen = []
     candidates = zip(clip.tolist(), time.tolist(), gap.tolist(), strict=True)
     for n, (name, second, apart) in enumerate(candidates):
         before = taken.setdefault(name, [])
         near = any(abs(second - other) < apart - ROUNDING for other in before)
-        if len(before) < limits.per_video and not near:
+        if len(before) < most and not near:
             before.append(second)
             chosen.append(n)
             if len(chosen) == limits.k:
@@ -196,7 +164,7 @@ def sorted_by_distance(
     flat, of = row.ravel(), np.repeat(np.arange(len(row)), row.shape[1])
     distance = np.empty(len(flat))
     for block in (slice(n, n + _BLOCK) for n in range(0, len(flat), _BLOCK)):
-        gap = frames.values(np.maximum(flat[block], 0)) - query[of[block]].astype(np.float64)
+        gap = frames.value[flat[block]] - query[of[block]].astype(np.float64)
         distance[block] = np.sqrt(np.einsum("nd,nd->n", gap, gap))
     distance[flat < 0] = np.inf
     distance = distance.reshape(row.shape)
@@ -219,11 +187,11 @@ def usual_distance(frames: Frames, clip: int) -> float:
     """
     first, stop = frames.own(clip)
     others = np.concatenate([np.arange(first), np.arange(stop, len(frames))])
-    if len(frames.start) - 2 < FEWEST_CLIPS or not len(others):
+    if len(frames.clips) - 1 < FEWEST_CLIPS:
         return float("nan")
     row = others[np.linspace(0, len(others) - 1, min(SAMPLE, len(others))).astype(np.int64)]
     own = np.array([frames.own(int(number)) for number in frames.clip_of(row)])
-    value = frames.values(row)
+    value = frames.value[row]
     found = sorted_by_distance(value, frames, nearest_rows(frames, value, own, CANDIDATES))[0]
     return float(np.quantile(found[:, 0], USUAL))
 
@@ -238,28 +206,26 @@ def nearest_rows(
     fewer; -1 = none, where other queries exclude fewer rows.
     """
     begin_own, end_own = np.broadcast_to(own, (len(query), 2)).T[:, :, None]
-    count = min(count, len(frames) - int((end_own - begin_own).min(initial=len(frames))))
+    count = min(count, len(frames) - int((end_own - begin_own).min()))
     distance = np.full((len(query), count), np.inf, np.float32)
     row = np.full((len(query), count), -1, np.int64)
-    centre = 0 if frames.far_centre is None else frames.far_centre
-    asked = -2 * (query - centre)
-    step = max(1, _AT_ONCE // max(1, len(query)))
-    for part, begin in enumerate(frames.begin[:-1].tolist()):
-        value = frames.value[part]
-        for first in range(0, len(value), step):
-            piece = value[first : first + step] - centre
-            # |a - b|^2 without |a|^2, which is the same for all frames of a query
-            found = asked @ piece.T + np.einsum("nd,nd->n", piece, piece)
-            place = np.arange(begin + first, begin + first + len(piece))
-            found[(place >= begin_own) & (place < end_own)] = np.inf
-            if count < len(piece):
-                near = np.argpartition(found, count - 1, axis=1)[:, :count]
-                found, place = np.take_along_axis(found, near, axis=1), place[near]
-            else:
-                place = np.broadcast_to(place, found.shape)
-            distance, row = np.hstack([distance, found]), np.hstack([row, place])
-            best = np.argpartition(distance, count - 1, axis=1)[:, :count]
-            distance = np.take_along_axis(distance, best, axis=1)
-            row = np.take_along_axis(row, best, axis=1)
-        frames.release(part)
+    step = max(1, _AT_ONCE // len(query))
+    for first in range(0, len(frames), step):
+        piece = slice(first, first + step)
+        # |a - b|^2 without |a|^2, which is the same for all frames of a query
+        found = -2 * query @ frames.value[piece].T + frames.square[piece]
+        place = np.arange(first, first + found.shape[1])
+        found[(place >= begin_own) & (place < end_own)] = np.inf
+        near = _smallest(found, count)
+        distance = np.hstack([distance, np.take_along_axis(found, near, axis=1)])
+        row = np.hstack([row, place[near]])
+        best = _smallest(distance, count)
+        distance, row = (np.take_along_axis(of, best, axis=1) for of in (distance, row))
     return np.where(np.isinf(distance), -1, row)
+
+
+def _smallest(value: FloatArray, count: int) -> IntArray:
+    """Columns (Q, count) of the smallest values of each row (Q, N), unsorted; all if N is less."""
+    if count >= value.shape[1]:
+        return np.broadcast_to(np.arange(value.shape[1]), value.shape)
+    return np.argpartition(value, count - 1, axis=1)[:, :count]

@@ -8,7 +8,8 @@ From top to bottom: the query of a store, the store, and its errors.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,19 +19,25 @@ from filelock import FileLock
 
 from la2ds_cli.core.errors import ExitCode, UserError, first_line
 from la2ds_cli.core.optional_package import optional_import
-from la2ds_cli.retrieval.index import VERSION, FrameIndex
+from la2ds_cli.retrieval.clip_rows import ClipFeatures
 
-FACTS = b"la2ds"  # the one key of metadata, of a table and of its vectors
+VERSION = 2  # of the tables; also increased when paced_movement returns other values
+_FACTS = b"la2ds"  # the one key of a table's metadata
 
 
 @dataclass(frozen=True)
 class StoreQuery:
-    """The store to search instead of the project. uri: a folder, or a location in an object store.
-    groups, phases: if any are named, a frame must belong to one of them."""
+    """The store to search instead of the project.
+
+    uri: a folder, or a location in an object store.
+    groups, phases: if any are named, a frame must belong to one of them.
+    approximate: search the table's index instead of all frames.
+    """
 
     uri: str
     groups: tuple[str, ...] = ()
     phases: tuple[str, ...] = ()
+    approximate: bool = False
 
     @property
     def condition(self) -> str | None:
@@ -50,22 +57,17 @@ def quoted(text: str) -> str:
 
 @dataclass(frozen=True)
 class Store:
-    """A connection to the store of a query."""
+    """A connection to the store at `uri`."""
 
-    asked: StoreQuery
+    uri: str
     connection: Any
 
-    @property
-    def uri(self) -> str:
-        return self.asked.uri
-
     @classmethod
-    def open(cls, asked: StoreQuery) -> Store:
+    def open(cls, uri: str) -> Store:
         """Connect to the store. Raises UserError: exit 2 for the address of a service, 6 without
         lancedb, or if the store needs the network and la2ds is offline."""
         from la2ds_models.weight_files import offline_reason
 
-        uri = asked.uri
         if uri.startswith("db://"):
             raise UserError(
                 f"{uri} is a service, not a location for files",
@@ -80,30 +82,28 @@ class Store:
         ):
             import lancedb
         with reported(uri):
-            return cls(asked, lancedb.connect(uri))
+            return cls(uri, lancedb.connect(uri))
 
-    def table(self, index: FrameIndex) -> tuple[str, Any]:
-        """The name of the table for the rows of an index, and the table, which is created if it
-        does not exist. Raises UserError: exit 3 for a table that la2ds did not create, 7 if it
-        cannot be written."""
-        config, model = index.recipe.config, str(index.recipe.inputs["model"])
-        name = _table_name(config["features"], config["skeleton"], model)
-        schema = _schema(index.frames.width, {"model": model})
+    def table(self, features: ClipFeatures, width: int) -> Any:
+        """The table for features of this kind and width, which is created if it does not exist.
+        Raises UserError: exit 3 for a table that la2ds did not create, 7 if it cannot be
+        written."""
+        parts = features.kind, features.skeleton, features.model[:16], f"v{VERSION}"
+        name = "-".join(filter(None, parts))
+        schema = _schema(width, features.model)
         table = self._opened(name)
         if table is None:
             table = self._made(name, schema)
         # Other metadata of a schema can name functions for lancedb to call.
-        if not table.schema.equals(schema) or set(table.schema.metadata or {}) != {FACTS}:
-            raise unfit(self.uri)
-        if _facts(self.uri, table).get("model") != model:
-            raise unfit(self.uri)
-        return name, table
+        if not table.schema.equals(schema, check_metadata=True):
+            raise foreign(self.uri, name)
+        return table
 
     def _made(self, name: str, schema: Any) -> Any:
         """A new table, or the one that another project has created meanwhile. In a folder, a lock
         lets only one project at a time create a table: in lancedb, the second would replace the
         first."""
-        with reported(self.uri, ExitCode.STORAGE), self._lock():
+        with reported(self.uri, name, ExitCode.STORAGE), self._lock():
             if (table := self._opened(name)) is None:
                 table = self.connection.create_table(name, schema=schema)
         return table
@@ -125,7 +125,7 @@ class Store:
             for path in (folder, *(folder.iterdir() if folder.is_dir() else ())):
                 if path.is_symlink():  # a write would follow it
                     raise _link(path)
-        with reported(self.uri):
+        with reported(self.uri, name):
             if name not in self._names():
                 return None
             return self.connection.open_table(name)
@@ -139,13 +139,8 @@ class Store:
             yield from page.tables
 
 
-def _table_name(features: str, skeleton: str, model: str) -> str:
-    return "-".join(filter(None, (features, skeleton, model[:16], f"v{VERSION}")))
-
-
-def _schema(width: int, facts: Mapping[str, Any]) -> Any:
-    """The columns of a table, with metadata that apply to all rows: `model`, the digest of the
-    weights, empty for raw poses."""
+def _schema(width: int, model: str) -> Any:
+    """The columns of a table. model: digest of the weights, which applies to all rows."""
     import pyarrow as pa
 
     text, seconds = pa.string(), pa.float64()
@@ -156,23 +151,13 @@ def _schema(width: int, facts: Mapping[str, Any]) -> Any:
         "row": pa.int64(),
         "frame": pa.int64(),
         "time": seconds,
-        "seconds": seconds,
+        "start": seconds,
+        "end": seconds,
         "vector": pa.list_(pa.float32(), width),
     }
     fields = [pa.field(name, kind, nullable=False) for name, kind in required.items()]
     fields += [pa.field(name, text) for name in ("group", "phase")]
-    return pa.schema(fields, metadata={FACTS: json.dumps(facts)})
-
-
-def _facts(uri: str, table: Any) -> dict[str, Any]:
-    """The metadata that apply to all rows; see _schema."""
-    try:
-        facts = json.loads((table.schema.metadata or {})[FACTS])
-    except (KeyError, ValueError, RecursionError) as error:
-        raise unfit(uri) from error
-    if not isinstance(facts, dict):
-        raise unfit(uri)
-    return facts
+    return pa.schema(fields, metadata={_FACTS: json.dumps({"model": model})})
 
 
 # --- errors ----------------------------------------------------------------------------------
@@ -184,36 +169,41 @@ def _link(path: Path) -> UserError:
     )
 
 
-def unfit(uri: str) -> UserError:
+def _delete(uri: str, name: str) -> str:
+    where = f"{uri.rstrip('/')}/{name}.lance" if name else uri
+    return f"delete {where}; every project writes its clips to it again"
+
+
+def foreign(uri: str, name: str) -> UserError:
+    """The error for a table with contents that la2ds cannot have written."""
     return UserError(
-        f"the table of the store {uri} was not written by la2ds",
-        hint="name another --store; every project will write its clips to it again",
+        f"the table {name} of the store {uri} is damaged or was not written by la2ds",
+        hint=_delete(uri, name),
         exit_code=ExitCode.UNREADABLE,
     )
 
 
 @contextmanager
-def reported(uri: str, exit_code: ExitCode = ExitCode.UNREADABLE) -> Iterator[None]:
+def reported(
+    uri: str, table: str = "", exit_code: ExitCode = ExitCode.UNREADABLE
+) -> Iterator[None]:
     """Convert what lancedb raises (OSError, RuntimeError, ValueError and errors of pyarrow) to a
     UserError."""
     try:
         yield
     except UserError:
         raise
-    except Exception as error:
-        raise _failed(uri, error, exit_code) from error
     except BaseException as error:
-        if type(error).__name__ != "PanicException":  # its Rust code panics on damaged files
+        panic = type(error).__name__ == "PanicException"  # its Rust code panics on damaged files
+        if not isinstance(error, Exception) and not panic:
             raise
-        raise _failed(uri, error, exit_code) from error
-
-
-def _failed(uri: str, error: BaseException, exit_code: ExitCode) -> UserError:
-    written = exit_code == ExitCode.STORAGE
-    verb = "written" if written else "read"
-    hint = "clips already written are kept: run the same command again" if written else ""
-    return UserError(
-        f"the store {uri} cannot be {verb}: {first_line(error)}",
-        hint=hint or "check its name and your permission to read it",
-        exit_code=exit_code,
-    )
+        # without the lines of its source, such as /root/.cargo/registry/src/lance/dataset.rs:805:32
+        said = re.sub(r"[,:]?\s*\S+\.rs:\d+(:\d+)?", "", first_line(error))
+        written = exit_code == ExitCode.STORAGE
+        raise UserError(
+            f"the store {uri} cannot be {'written' if written else 'read'}: {said}",
+            hint="clips already written are kept: run the same command again"
+            if written
+            else f"check its name and your permission; if it is damaged, {_delete(uri, table)}",
+            exit_code=exit_code,
+        ) from error

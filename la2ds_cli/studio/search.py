@@ -1,7 +1,8 @@
 """The Search page: the same moment in other clips, that is the nearest frames that `la2ds retrieve`
 finds.
 
-If the index is current, a request is answered at once; otherwise that command runs as a job.
+A request is answered at once unless clips have to be embedded first or there are very many frames;
+then that command runs as a job.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.retrieval.retrieve import retrieve
+from la2ds_cli.retrieval.retrieve import RetrievalRequest, retrieve
+from la2ds_cli.retrieval.search import Limits
 from la2ds_cli.studio.clips import (
     FOR_EVER,
     THUMBNAIL,
@@ -39,13 +41,13 @@ from la2ds_cli.views.film_strip import aspect, cut_out, view_boxes
 from la2ds_cli.views.thumbnail import small_webp, with_joints
 
 MOST = 60  # hits in one request
-QUICK = 1_000_000  # with more frames in all clips the search runs as a job
+QUICK = 200_000  # with more frames in all clips the search runs as a job
 _KIND = "search"  # kind of its jobs
 _searching = Lock()
 
 
 class _TakesLong(Exception):
-    """A request needs more than a search in a current index."""
+    """A request needs more than a search."""
 
 
 class _Quick(Progress):
@@ -80,7 +82,7 @@ def _data(request: Request) -> Response:
 
 async def _near(request: Request) -> Response:
     """`found`, see found_json, or the `number` of the job after which the page should ask again:
-    the job updates the index or answers the request."""
+    the job embeds what is missing or answers the request."""
     studio = request.app.state.studio
     asked = await posted(request)
 
@@ -123,13 +125,14 @@ def _second(pose: PoseSequence, row: Any) -> float:
 def _found_at_once(
     project: Project, clip: Video, second: float, options: Mapping[str, Any]
 ) -> dict[str, Any] | None:
-    """The answer; None if it takes more than a search in a current index."""
+    """The answer; None if it takes more than a search."""
     if sum(video.frames for video in project.videos()) > QUICK:
         return None
     said = _Quick()
     try:
         with _searching:
-            result = retrieve(project, query=f"{clip.id}@{second!r}", progress=said, **options)
+            request = RetrievalRequest(f"{clip.id}@{second!r}", Limits(**options))
+            result = retrieve(project, request, said)
     except _TakesLong:
         return None
     return found_json(project, result.to_json(), said.notes)

@@ -146,13 +146,14 @@ def _title(sheet: Axes, result: RetrievalResult, first: float) -> None:
 
 
 def _limits(result: RetrievalResult) -> str:
-    parts = []
-    if result.per_video < result.k:
-        parts.append(f"at most {result.per_video} of one clip")
-    if result.per_video > 1 and result.min_gap is None:
+    parts, limits = [], result.limits
+    most = limits.per_video or limits.k
+    if most < limits.k:
+        parts.append(f"at most {most} of one clip")
+    if most > 1 and limits.min_gap is None:
         parts.append("a tenth of the clip apart")
-    elif result.per_video > 1 and result.min_gap:
-        parts.append(f"at least {result.min_gap:g} s apart")
+    elif most > 1 and limits.min_gap:
+        parts.append(f"at least {limits.min_gap:g} s apart")
     return "".join(f", {part}" for part in parts)
 
 

@@ -27,7 +27,8 @@ from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.embedding import trained
 from la2ds_cli.features.pose_features import movement, time_only
 from la2ds_cli.formats.penn_action import import_penn_action
-from la2ds_cli.retrieval.retrieve import retrieve
+from la2ds_cli.retrieval.retrieve import RetrievalRequest, retrieve
+from la2ds_cli.retrieval.search import Limits
 from la2ds_cli.training.train import train
 from tests.movement import add_sequence, sequence, warped_phase
 
@@ -142,7 +143,9 @@ def test_two_clips_are_aligned_on_the_base_model_as_many_are(tmp_path: Path, cli
     assert result.alignment.features == "base"
     assert result.reason == "no trained model: aligned on the base model"
     assert align_all(project, ["clip0", "clip1"], request).features == "base"
-    assert retrieve(project, query="clip0@1", device="cpu", k=2).features == "base"
+    assert (
+        retrieve(project, RetrievalRequest("clip0@1", Limits(2), device="cpu")).features == "base"
+    )
 
 
 def test_a_run_that_was_named_is_not_replaced(tmp_path: Path) -> None:
@@ -161,7 +164,7 @@ def test_the_base_model_aligns_and_retrieves_where_it_is_asked_for(tmp_path: Pat
     assert np.nanmean(np.abs(result.alignment.position - truth)) < 0.04 * len(truth)
     document = result.to_json()
     assert (document["features"], document["run"]) == ("base", None)
-    hits = retrieve(project, features="base", query="clip0@1", device="cpu", k=2)
+    hits = retrieve(project, RetrievalRequest("clip0@1", Limits(2), "base", device="cpu"))
     assert (hits.features, len(hits.queries[0].hits)) == ("base", 2)
 
 

@@ -19,7 +19,6 @@ from ai_edge_litert import schema_py_generated as schema
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import ExitCode, UserError, first_line
-from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.embedding.trained import load_network
 from la2ds_cli.features.heatmap_cache import cache_heatmaps, read_facts, read_heatmaps
@@ -27,7 +26,6 @@ from la2ds_cli.poses.onnx_session import open_session
 from la2ds_cli.poses.quality import clip_facts
 from la2ds_cli.poses.tflite_model import TfliteModel, check_structure
 from la2ds_cli.poses.verdict import verdict
-from la2ds_cli.retrieval.index import read_index, update_pose_index
 from la2ds_cli.training.checkpoint import load_resume
 from la2ds_cli.video.container import stream_duration
 from la2ds_cli.video.frame_conversion import FrameConverter
@@ -82,19 +80,6 @@ def test_a_recipe_of_an_odd_version_is_damaged(tmp_path: Path, version: str):
     path.write_text(f'{{"step": "a", "version": {version}, "config": {{}}, "inputs": {{}}}}')
     with pytest.raises(artifact.ArtifactError, match="recipe is not valid"):
         artifact.read_recipe(path)
-
-
-def test_an_index_of_odd_clips_is_made_anew(project: Project):
-    update_pose_index(project, "penn13", Progress())
-    folder = project.index_path("pose-penn13")
-    assert read_index(folder) is not None
-    (path,) = folder.glob("part-*")
-    content = path.read_bytes()
-    rewrite(path, lambda facts, _: facts["clips"].__setitem__(0, None))
-    assert read_index(folder) is None
-    path.unlink()
-    path.write_bytes(content)
-    assert read_index(folder) is not None
 
 
 @pytest.mark.parametrize(

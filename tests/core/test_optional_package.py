@@ -30,9 +30,9 @@ def _graph() -> None:
 
 
 def _store() -> None:
-    from la2ds_cli.retrieval.store import Store, StoreQuery
+    from la2ds_cli.retrieval.store import Store
 
-    Store.open(StoreQuery("any"))
+    Store.open("any")
 
 
 USERS: dict[str, Callable[[], object]] = {

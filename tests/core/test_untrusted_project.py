@@ -61,7 +61,7 @@ def test_every_command_refuses_a_video_list_with_such_an_id(
     assert [f for f in sorted(tmp_path.rglob("*")) if "logs" not in f.parts] == files
 
 
-@pytest.mark.parametrize("folder", ["poses", "heatmaps", "features", "index", "results", "logs"])
+@pytest.mark.parametrize("folder", ["poses", "heatmaps", "features", "results", "logs"])
 def test_no_link_of_a_folder_leads_out_of_the_project(tmp_path: Path, folder: str):
     project = Project.create(tmp_path / "project")
     outside = tmp_path / "outside"
@@ -74,7 +74,6 @@ def test_no_link_of_a_folder_leads_out_of_the_project(tmp_path: Path, folder: st
                 project.pose_path("a"),
                 project.heatmap_path("a"),
                 project.features_path("a"),
-                project.index_path("a"),
                 project.results_dir("align"),
             )
 

@@ -413,19 +413,6 @@ def _read_weights(project: Project) -> None:
     load_network(project, "default")
 
 
-def _write_index(project: Project) -> None:
-    from la2ds_cli.core.progress import Progress
-    from la2ds_cli.retrieval.index import update_pose_index
-
-    update_pose_index(project, "penn13", Progress())
-
-
-def _read_index(project: Project) -> None:
-    from la2ds_cli.retrieval.index import read_index
-
-    read_index(project.index_path("pose-penn13"))
-
-
 def _documents(project: Project) -> None:
     for name in ("recipe.json",):
         path = project.run_dir("default") / name
@@ -623,5 +610,4 @@ MAKERS: dict[str, Callable[[Path], Parser]] = {
     "weights": _replacing(
         "checkpoints/default/best.safetensors", of_safetensors, _read_weights, _small_weights
     ),
-    "index": _replacing("index/pose-penn13/part-*", of_safetensors, _read_index, _write_index),
 }

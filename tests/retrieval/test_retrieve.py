@@ -16,7 +16,14 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
 from la2ds_cli.retrieval.result import RetrievalResult
-from la2ds_cli.retrieval.retrieve import parse_query, phase_at, query_rows, retrieve
+from la2ds_cli.retrieval.retrieve import (
+    RetrievalRequest,
+    parse_query,
+    phase_at,
+    query_rows,
+    retrieve,
+)
+from la2ds_cli.retrieval.search import Limits
 from la2ds_cli.views import retrieval_sheet as contact_sheet
 from la2ds_cli.views.figure import GREEN
 from la2ds_cli.views.retrieval_sheet import RED
@@ -34,8 +41,9 @@ def project(tmp_path: Path) -> Project:
     return project
 
 
-def run(project: Project, **options: Any) -> RetrievalResult:
-    return retrieve(project, **options)
+def run(project: Project, progress: Progress | None = None, **options: Any) -> RetrievalResult:
+    limits = {name: options.pop(name) for name in ("k", "per_video", "min_gap") if name in options}
+    return retrieve(project, RetrievalRequest(limits=Limits(**limits), **options), progress)
 
 
 def written(project: Project, **options: Any) -> RetrievalResult:

@@ -1,5 +1,5 @@
-"""What the page of the search asks: the frames of other clips that are nearest to one, by the same
-index as the command."""
+"""What the page of the search asks: the frames of other clips that are nearest to one, as by the
+command."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from la2ds_cli.core.project import Project
-from la2ds_cli.retrieval.retrieve import retrieve
+from la2ds_cli.retrieval.retrieve import RetrievalRequest, retrieve
+from la2ds_cli.retrieval.search import Limits
 from la2ds_cli.studio import search
 from la2ds_cli.studio.search import found_json
 from tests.movement import add_sequence, sequence, warped_phase
@@ -31,7 +32,7 @@ def project(tmp_path: Path) -> Project:
 
 
 def near(client: TestClient, clip: str, row: int, **options: Any) -> dict[str, Any]:
-    """What is found, with the index made by the job if there is none."""
+    """What is found, which a job embeds first if it has to."""
     question = {"clip": clip, "row": row} | options
     answer = client.post("/search/near", json=question)
     if "number" in answer.json():
@@ -56,14 +57,14 @@ def test_what_is_found_is_what_the_command_finds(project: Project) -> None:
     options: dict[str, Any] = {"k": 5, "per_video": 3, "min_gap": 0.2}
     with asked(project) as client:
         found = near(client, "b", 7, **options)
-    (query,) = retrieve(project, query=f"b@{7 / 25}", **options).queries
+    (query,) = retrieve(project, RetrievalRequest(f"b@{7 / 25}", Limits(**options))).queries
     told = [(hit["clip"], hit["row"], hit["distance"]) for hit in found["hits"]]
     hits = [hit.neighbour for hit in query.hits]
     assert told == [(one.video, one.index, pytest.approx(one.distance)) for one in hits]
     assert len(told) == 5
 
 
-def test_the_first_question_makes_the_index_in_a_command(project: Project) -> None:
+def test_clips_are_embedded_by_a_command(project: Project) -> None:
     question = {"clip": "a", "row": 3, "k": 2}
     with asked(project) as client:
         started = client.post("/search/near", json=question)
@@ -73,14 +74,14 @@ def test_the_first_question_makes_the_index_in_a_command(project: Project) -> No
         answered = client.get(f"/search/found/{job['number']}").json()["found"]
         at_once = client.post("/search/near", json=question).json()["found"]
         assert answered["hits"] == at_once["hits"]
-        add_sequence(project, "d", sequence(warped_phase(40, 9)))  # the index lacks it
+        add_sequence(project, "d", sequence(warped_phase(40, 9)))  # not embedded
         assert set(client.post("/search/near", json=question).json()) == {"number"}
 
 
 def test_many_frames_are_searched_by_the_command(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert search.QUICK == 1_000_000  # as docs/studio.md says
+    assert search.QUICK == 200_000  # as docs/studio.md says
     with asked(project) as client:
         near(client, "a", 3)
         monkeypatch.setattr(search, "QUICK", 83)  # the clips have 84
@@ -91,7 +92,7 @@ def test_many_frames_are_searched_by_the_command(
     assert found["row"] == 5
 
 
-def test_only_one_command_makes_the_index(project: Project) -> None:
+def test_only_one_command_embeds(project: Project) -> None:
     with asked(project) as client:
         first, second = (
             client.post("/search/near", json={"clip": "a", "row": row}).json() for row in (3, 4)
@@ -171,7 +172,7 @@ def test_a_picture_is_of_its_frame(project: Project) -> None:
 
 def test_notes_name_clips_as_the_page_does(project: Project) -> None:
     clips = project.posed_videos()
-    result = retrieve(project, query="a@0.5", k=2).to_json()
+    result = retrieve(project, RetrievalRequest("a@0.5", Limits(2))).to_json()
     found = found_json(project, result, ["b: its joints tremble", "no clip: of this note"])
     assert {clip.id: clip.name for clip in clips}["b"] == "b.mp4"
     assert found["notes"] == ["b.mp4: its joints tremble", "no clip: of this note"]

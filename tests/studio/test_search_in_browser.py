@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from la2ds_cli.core.project import Project
-from la2ds_cli.retrieval.retrieve import retrieve
+from la2ds_cli.retrieval.retrieve import RetrievalRequest, retrieve
 from la2ds_cli.studio import jobs
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import Seen, browsed
@@ -28,7 +28,7 @@ def project(tmp_path: Path) -> Project:
 @pytest.fixture
 def indexed(project: Project) -> Project:
     """The same, after a first search."""
-    retrieve(project, query="a@0")
+    retrieve(project, RetrievalRequest("a@0"))
     return project
 
 

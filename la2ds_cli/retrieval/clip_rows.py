@@ -1,0 +1,149 @@
+"""The features of a project's clips by which frames are compared, a row for each frame: embeddings
+of a run, or the movement of the joints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from la2ds_cli.core import artifact
+from la2ds_cli.core.device import DeviceName
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import BASE_RUN, Project
+from la2ds_cli.core.types import FloatArray, IntArray
+from la2ds_cli.features.tempo import paced_movement
+
+
+@dataclass(frozen=True)
+class ClipRows:
+    """The rows of one clip.
+
+    value: (T, D) float32 features.
+    frame: (T,) int64, in the video.
+    time: (T,) float64 seconds.
+    """
+
+    value: FloatArray
+    frame: IntArray
+    time: FloatArray
+
+
+@dataclass(frozen=True)
+class ClipFeatures:
+    """Features of the clips of a project, read when they are needed.
+
+    kind: `model` or `pose`.
+    skeleton: of the clips that have features.
+    model: digest of the weights, empty for raw poses.
+    keys: for each clip, the key of the poses or the embedding behind its rows.
+    left_out: clips without features, with the reason; `rows` adds those it finds.
+    prepare: makes features of clips that can be read; returns the other clips, with the reason.
+    read: the rows of a clip, or the reason why it has none.
+    """
+
+    kind: str
+    skeleton: str
+    model: str
+    keys: Mapping[str, str]
+    left_out: dict[str, str]
+    prepare: Callable[[list[str]], Mapping[str, str]]
+    read: Callable[[str], ClipRows | str]
+
+    def rows(self, clips: Iterable[str]) -> Iterator[tuple[str, ClipRows]]:
+        """The clips that have features, each with its rows, in order."""
+        wanted = list(clips)
+        self.left_out.update(self.prepare(wanted))
+        for clip in wanted:
+            if clip in self.left_out:
+                continue
+            rows = self.read(clip)
+            if isinstance(rows, ClipRows):
+                yield clip, rows
+            else:
+                self.left_out[clip] = rows
+
+
+def pose_features(project: Project, skeleton: str) -> ClipFeatures:
+    """The movement of the joints (`paced_movement`) of all clips of a skeleton."""
+    keys, left_out = _posed(project, skeleton, "the query")
+
+    def read(clip: str) -> ClipRows | str:
+        pose = project.read_pose(clip)[0]
+        if np.isnan(pose.xy).all():
+            return f"no joint was seen in {clip}"
+        return ClipRows(paced_movement(pose).astype(np.float32), pose.frame, pose.time)
+
+    return ClipFeatures("pose", skeleton, "", keys, left_out, lambda clips: {}, read)
+
+
+def model_features(
+    project: Project, run: str, skeleton: str, device: DeviceName, progress: Progress
+) -> ClipFeatures:
+    """The embeddings of a run; those that are missing are computed first.
+
+    skeleton: of the query; used for the base model alone, which embeds clips of several skeletons.
+
+    Raises UserError (exit 5) if an embedding does not come from the run's weights, and as embed
+    does.
+    """
+    from la2ds_cli.embedding.embed import embed, embedding_recipe
+    from la2ds_cli.embedding.trained import checkpoint_path, load_embedder, run_frames, weights_key
+
+    if run != BASE_RUN:
+        try:
+            skeleton = str(artifact.read_header(checkpoint_path(project, run))[1]["skeleton"])
+        except (artifact.ArtifactError, KeyError):
+            skeleton = load_embedder(project, run, device).skeleton
+    poses, left_out = _posed(project, skeleton, "the model")
+    model, frames = weights_key(project, run), run_frames(project, run)
+    keys = {clip: embedding_recipe(model, key, clip, frames).key for clip, key in poses.items()}
+
+    def is_current(clip: str) -> bool:
+        try:
+            path = project.embedding_path(run, clip)
+            return artifact.read_header(path)[0].key == keys[clip]
+        except (FileNotFoundError, artifact.ArtifactError):
+            return False
+
+    def prepare(clips: list[str]) -> dict[str, str]:
+        missing = [clip for clip in clips if not is_current(clip)]
+        if not missing:
+            return {}
+        results = embed(
+            project, run=run, videos=missing, device=device, progress=progress, engine="light"
+        )
+        return {result.video: result.message for result in results if not result.usable}
+
+    def read(clip: str) -> ClipRows:
+        value, recipe = project.read_embedding(run, clip)
+        if value.model != model or recipe.key != keys[clip]:
+            raise UserError(
+                f"the embedding of {clip} does not come from the weights of run {run}",
+                hint=f"la2ds embed --run {run} --overwrite",
+                exit_code=ExitCode.MISMATCH,
+            )
+        return ClipRows(value.value, value.frame, value.time)
+
+    return ClipFeatures("model", skeleton, model, keys, left_out, prepare, read)
+
+
+def _posed(project: Project, skeleton: str, owner: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Key of the poses of every clip with this skeleton, in the order of videos.csv; and the other
+    clips with poses, with the reason."""
+    keys, left_out = {}, {}
+    for video in project.videos():
+        try:
+            recipe, facts = project.pose_header(video.id)
+        except FileNotFoundError:
+            continue
+        except artifact.ArtifactError as error:
+            left_out[video.id] = str(error)
+            continue
+        if facts["skeleton"] == skeleton:
+            keys[video.id] = recipe.key
+        else:
+            left_out[video.id] = f"has the skeleton {facts['skeleton']}, {owner} {skeleton}"
+    return keys, left_out

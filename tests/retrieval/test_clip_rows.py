@@ -1,0 +1,140 @@
+"""The features of clips: which clips have them, and never those of other weights."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
+from la2ds_cli.embedding import embed as embedding
+from la2ds_cli.retrieval.clip_rows import ClipFeatures, ClipRows, model_features, pose_features
+from la2ds_cli.retrieval.retrieve import RetrievalRequest, retrieve
+from la2ds_cli.training.train import train
+from tests.movement import add_sequence, sequence, warped_phase
+
+TINY = """
+preset = "default"
+[model]
+input = "joints"
+width = 16
+heads = 2
+temporal_layers = 1
+[train]
+steps = 2
+batch_size = 2
+validate_every = 2
+"""
+
+
+def add(project: Project, name: str, length: int, seed: int, fps: float = 20.0) -> None:
+    add_sequence(project, name, sequence(warped_phase(length, seed), fps=fps))
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    made = Project.create(tmp_path)
+    for number, name in enumerate(("anna", "ben", "cleo")):
+        add(made, name, 40 + number, number)
+    return made
+
+
+@pytest.fixture
+def trained(project: Project) -> Project:
+    (project.root / "project.toml").write_text(TINY)
+    opened = Project.open(project.root)
+    train(opened, run="default", config=opened.config())
+    return opened
+
+
+def rows_of(features: ClipFeatures) -> dict[str, ClipRows]:
+    return dict(features.rows(features.keys))
+
+
+def of_model(project: Project) -> ClipFeatures:
+    return model_features(project, "default", "penn13", "cpu", Progress())
+
+
+@pytest.mark.parametrize("fps", [10.0, 240.0])
+def test_a_clip_of_another_frame_rate_leaves_the_rows_of_others_as_they_are(
+    project: Project, fps: float
+) -> None:
+    before = rows_of(pose_features(project, "penn13"))
+    add(project, "another", 60, 3, fps)
+    after = rows_of(pose_features(project, "penn13"))
+    assert list(after) == ["anna", "ben", "cleo", "another"]
+    for clip, rows in before.items():
+        np.testing.assert_array_equal(after[clip].value, rows.value)
+
+
+def test_a_clip_without_joints_and_a_damaged_one_are_left_out(project: Project) -> None:
+    pose = sequence(warped_phase(20, 1))
+    add_sequence(project, "nobody", replace(pose, xy=np.full_like(pose.xy, np.nan)))
+    add(project, "broken", 30, 5)
+    path = project.pose_path("broken")
+    path.write_bytes(path.read_bytes()[:-50])
+    features = pose_features(project, "penn13")
+    assert list(rows_of(features)) == ["anna", "ben", "cleo"]
+    assert set(features.left_out) == {"nobody", "broken"}
+    assert "no joint" in features.left_out["nobody"]
+    assert "damaged" in features.left_out["broken"]
+
+
+def test_only_new_clips_are_embedded(trained: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    for clip, rows in rows_of(of_model(trained)).items():
+        stored = trained.read_embedding("default", clip)[0]
+        np.testing.assert_array_equal(rows.value, stored.value)
+        assert rows.time.tolist() == stored.time.tolist()
+    add(trained, "dora", 50, 7)
+    embedded: list[str] = []
+    original = embedding.embed
+
+    def counted(*args: Any, videos: list[str], **options: Any) -> Any:
+        embedded.extend(videos)
+        return original(*args, videos=videos, **options)
+
+    monkeypatch.setattr(embedding, "embed", counted)
+    assert len(rows_of(of_model(trained))) == 4
+    assert embedded == ["dora"]
+    monkeypatch.setattr(embedding, "embed", None)
+    assert len(rows_of(of_model(trained))) == 4
+
+
+def test_other_weights_give_other_rows(trained: Project) -> None:
+    before = of_model(trained)
+    rows = rows_of(before)
+    config = trained.config(overrides=["train.seed=5"])
+    train(trained, run="default", config=config, overwrite=True)
+    after = of_model(trained)
+    assert after.model != before.model
+    assert not set(after.keys.values()) & set(before.keys.values())
+    assert not np.allclose(rows_of(after)["anna"].value, rows["anna"].value)
+
+
+def test_an_embedding_of_other_weights_is_refused(
+    trained: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = embedding.Embedder.__call__
+
+    def swapped(self: embedding.Embedder, poses: Any) -> Any:
+        self.key = "other weights"  # as if the run were trained again while its clips are embedded
+        return original(self, poses)
+
+    monkeypatch.setattr(embedding.Embedder, "__call__", swapped)
+    with pytest.raises(UserError, match="does not come from the weights") as caught:
+        rows_of(of_model(trained))
+    assert caught.value.exit_code == ExitCode.MISMATCH
+
+
+def test_a_query_whose_skeleton_the_model_does_not_read(trained: Project) -> None:
+    pose = sequence(warped_phase(20, 1))
+    xy, score = np.zeros((20, 17, 2)), np.ones((20, 17))
+    add_sequence(trained, "coco", replace(pose, xy=xy, score=score, skeleton="coco17"))
+    with pytest.raises(UserError, match="has the skeleton coco17, the model penn13") as caught:
+        retrieve(trained, RetrievalRequest("coco", features="model"))
+    assert caught.value.exit_code == ExitCode.UNUSABLE
