@@ -11,7 +11,7 @@ from la2ds_cli.commands.projects import on_project
 def init(
     folder: Path = argument("DIR", "Where to create it.", Path(), envvar=PROJECT),
     preset: str | None = option(
-        "NAME", "Settings to start from, such as fused. [default: default]"
+        "NAME", "Settings to start from, such as heatmap. [default: default]"
     ),
     *,
     output: Output,

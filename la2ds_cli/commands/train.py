@@ -43,7 +43,7 @@ def train(
         "--from",
     ),
     preset: str | None = option(
-        "NAME", "Use this preset, such as fused, instead of the project's."
+        "NAME", "Use this preset, such as heatmap, instead of the project's."
     ),
     settings: list[str] | None = SETTINGS,
     max_minutes: float | None = option(

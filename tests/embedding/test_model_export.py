@@ -73,7 +73,7 @@ def _differs_by(preset: str, position: str) -> float:
 @pytest.mark.parametrize(
     ("preset", "position"),
     [
-        *(("default", "rotary"), ("default", "offset"), ("fused", "none")),
+        *(("default", "rotary"), ("default", "offset"), ("joints-heatmaps", "none")),
         *(("paper-penn-casa", "learned"), ("vivit-lav", "learned")),  # the last with a class token
     ],
 )

@@ -254,11 +254,11 @@ def test_loss_is_never_written_through_a_link(clips: Project, tmp_path: Path) ->
 
 
 def test_the_command_that_trains(clips: Project) -> None:
-    given = {"run": "a.b-1", "preset": "fused", "minutes": 2.5, "seeds": " 3, 4 "}
+    given = {"run": "a.b-1", "preset": "joints-heatmaps", "minutes": 2.5, "seeds": " 3, 4 "}
     runs, arguments = train_arguments(clips, given)
     assert runs == ["a.b-1-s3", "a.b-1-s4"]
     assert arguments == [
-        *("train", "--run=a.b-1", "--preset=fused", "--seeds=3,4", "--max-minutes=2.5"),
+        *("train", "--run=a.b-1", "--preset=joints-heatmaps", "--seeds=3,4", "--max-minutes=2.5"),
         f"--project={clips.root}",
     ]
     runs, arguments = train_arguments(clips, {"run": "tuned", "preset": "base", "minutes": None})
@@ -324,15 +324,15 @@ def test_runs_to_evaluate_are_a_list(trained: Project, runs: Any) -> None:
 
 
 def test_a_stopped_run_goes_on_as_it_was_begun(clips: Project) -> None:
-    config = clips.config(preset="fused", overrides=["train.seed=7", "train.clip_norm=2.5"])
+    config = clips.config(preset="joints-heatmaps", overrides=["train.seed=7", "train.clip_norm=2.5"])
     with interrupted_at(2):
         train(clips, run="one", config=config, device="cpu")
     options = settings_of_run(clips, "one")
-    assert options[0] == "--preset=fused"
+    assert options[0] == "--preset=joints-heatmaps"
     assert {"--set=train.seed=7", "--set=train.clip_norm=2.5"} == set(options[1:])
     given = [option.removeprefix("--set=") for option in options[1:]]
     result = train(
-        clips, run="one", config=clips.config(preset="fused", overrides=given), device="cpu"
+        clips, run="one", config=clips.config(preset="joints-heatmaps", overrides=given), device="cpu"
     )
     assert result.steps == 20
 

@@ -55,7 +55,7 @@ def _config(project: Project, method: str, *overrides: str):
         ("la2ds", (), "would learn nothing"),
         ("casa", (), "would learn nothing"),
         ("stgcn-casa", (), "would learn nothing"),
-        ("fused", (), "would learn nothing"),
+        ("joints-heatmaps", (), "would learn nothing"),
         ("vivit-lav", (), "pools the patches of heatmaps"),
         ("tcc", ("model.encoder=casa", "model.heads=4"), "does not read rgb"),
         ("tcc", ("model.encoder=stgcn",), "does not read rgb"),
