@@ -20,6 +20,12 @@ HOST = "127.0.0.1:8123"
 TOKEN = "a-token-of-the-tests"
 PATIENCE = 120_000
 """Milliseconds that a browser is waited for, on a crowded machine."""
+NAMES = """async () => {
+  if (document.body.dataset.ready !== "true" || !document.getElementById("pair-work")) return;
+  const names = ["clips", "film", "pair"].map((name) => import(`/views/report/${name}.js`));
+  Object.assign(window, ...await Promise.all(names));
+}"""
+"""Gives a test the names of the pair page's modules."""
 ORIGIN = {"origin": f"http://{HOST}"}
 
 
@@ -84,6 +90,7 @@ class Seen:
         """Wait until an expression holds; the page's policy forbids Playwright's own way."""
         for _ in range(PATIENCE // 50):
             if self.page.evaluate(condition):
+                self.page.evaluate(NAMES)
                 return
             self.page.wait_for_timeout(50)
         said = self.page.inner_text("body")[:600]

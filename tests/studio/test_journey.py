@@ -60,7 +60,7 @@ def test_from_two_videos_to_one_side_by_side(browser: Any, studio: str, tmp_path
 
         page.click("text=See them in step")
         page.wait_for_url("**/pair?**")
-        seen.wait_for("document.body.dataset.ready === 'true' && typeof data === 'object'")
+        seen.wait_for("document.body.dataset.ready === 'true'")
         a, b = sides(seen)
         assert a != b
         row, right = 40, correct(seen, 40)
@@ -76,7 +76,7 @@ def test_from_two_videos_to_one_side_by_side(browser: Any, studio: str, tmp_path
 
         page.select_option("#in-step", index=1)
         page.wait_for_url("**/pair?**")
-        seen.wait_for("document.body.dataset.ready === 'true' && typeof data === 'object'")
+        seen.wait_for("document.body.dataset.ready === 'true'")
         assert page.evaluate("data.anchors.length") == 1
         page.click("#exports button[data-kind=video]")
         seen.wait_for("document.querySelectorAll('#exported a').length === 1")

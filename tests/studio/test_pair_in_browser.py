@@ -312,7 +312,9 @@ def test_a_view_of_b_can_be_chosen_and_is_part_of_every_request(
         for path, said in (("/pair/data?", "view=other"), ("/pair/anchor ", '"view":"other"')):
             assert [said in one for one in asked if path in one] == [True]
         seen.page.click("#swap")
-        seen.wait_for("document.body.dataset.ready === 'true' && A.name === 'b.mp4'")
+        seen.page.wait_for_url("**a=b**")
+        seen.wait_for("document.body.dataset.ready === 'true'")
+        assert seen.page.input_value("#choose-a") == "b"
         assert seen.page.input_value("#view") == "other"
         assert seen.errors == []
 

@@ -134,10 +134,10 @@ def test_both_moments_are_seen_in_step(browser: Any, indexed: Project) -> None:
         row = round(float(hits(seen)[card][1].split()[0]) * 25)
         seen.page.click(f"#hits li:nth-child({card + 1}) a")
         seen.page.wait_for_url("**/pair?**")
-        seen.wait_for(f"{READY} && typeof state === 'object'")
+        seen.wait_for(READY)
         assert seen.page.evaluate("[state.row, state.rowB]") == [9, row]
         seen.go(f"/pair?a=a&b=b&row_a=9&row_b={row + 3}")  # not what the alignment shows
-        seen.wait_for(f"{READY} && typeof state === 'object'")
+        seen.wait_for(READY)
         assert seen.page.evaluate("[state.row, state.rowB, state.free]") == [9, row + 3, row + 3]
         assert seen.page.is_visible("#same")
         assert seen.errors == []

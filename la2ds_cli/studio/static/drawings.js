@@ -4,6 +4,7 @@
 
 import { post } from "./ask.js";
 import { at, button, made, trouble } from "./page.js";
+import { clamp } from "../../views/report/film.js";
 
 const POINTS = { line: 2, angle: 3 };
 const ACTIONS = { d: "line", a: "angle" }; // keys

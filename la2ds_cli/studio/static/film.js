@@ -1,5 +1,6 @@
-// Pictures of a clip from the server, in chunks (studio/film.py). A page loads the report's film.js
-// before it.
+// Pictures of a clip from the server, in chunks (studio/film.py).
+
+import { Film } from "../../views/report/film.js";
 
 const CHUNKS = 12; // kept, of 16 pictures each
 const AGAIN_AFTER = 3000; // milliseconds until pictures that did not come are requested again

@@ -5,6 +5,8 @@ import { get, post } from "./ask.js";
 import { ServedFilm } from "./film.js";
 import { at, button, made, trouble } from "./page.js";
 import { layStage, Player } from "./player.js";
+import { clamp, lastUpTo, seconds, UNIT, unpacked } from "../../views/report/film.js";
+import { Stage } from "../../views/report/stage.js";
 
 const NEAR = 16; // page pixels around a joint within which it can be grabbed
 const MOST_FILLED = 100; // frames between two corrections

@@ -1,21 +1,8 @@
 // What all pages' scripts share: find and create elements, and show errors.
 
-export const at = (id) => document.getElementById(id);
+import { at, made } from "../../views/report/elements.js";
 
-export function made(kind, text = "", name = "") {
-  const element = document.createElement(kind);
-  element.textContent = text;
-  if (name) element.className = name;
-  return element;
-}
-
-export function button(text, action, { name = "", label = "" } = {}) {
-  const element = made("button", text, name);
-  element.type = "button";
-  if (label) element.setAttribute("aria-label", label);
-  element.addEventListener("click", action);
-  return element;
-}
+export { at, button, made } from "../../views/report/elements.js";
 
 /** Fill a list with an element of each item. Those that show the same as before stay as they are, so
  * that no click and no focus is lost. key(item): text that differs wherever its element would. */

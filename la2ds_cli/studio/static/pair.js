@@ -1,13 +1,18 @@
 // The page of a pair: what the report's page shows, with film from the server, and corrected matches.
-// The report's scripts, which both pages share, are loaded once the clips are aligned.
 
 import { get, post } from "./ask.js";
 import { connectComparison } from "./compare.js";
 import { ServedFilm } from "./film.js";
 import { degreesAt, Drawings } from "./drawings.js";
-import { helping } from "./keys.js";
 import { at, button, fetched, made, tried, trouble, warn } from "./page.js";
 import { followed } from "./work.js";
+import { A, B, data, findUnmatched } from "../../views/report/clips.js";
+import { clamp, rowAt, runs, seconds, UNIT } from "../../views/report/film.js";
+import { helping } from "../../views/report/keys.js";
+import {
+  again, lay, lead, listeners, openPair, play, seek, shareOf, shown, stages, state, tellNotes, timeIn,
+} from "../../views/report/pair.js";
+import { drawSkeleton } from "../../views/report/stage.js";
 
 const work = at("pair-work");
 const pair = { ...work.dataset }; // a, b: ids; view: of B; force: 1 = align also what shows different movements
@@ -18,32 +23,12 @@ let drawings = null; // what a person draws on the pictures
 
 // --- loading -------------------------------------------------------------------------------------
 
-function embed(id, content) {
-  const element = made("script", JSON.stringify(content));
-  element.type = "application/json";
-  element.id = id;
-  document.body.append(element);
-}
-
-const loaded = (name) => new Promise((resolve, reject) => {
-  const script = made("script");
-  script.src = `/views/report/${name}`;
-  script.addEventListener("load", resolve);
-  script.addEventListener("error", () => reject(new Error(`${name} cannot be loaded`)));
-  document.body.append(script);
-});
-
 async function open() {
   const content = await get(`/pair/data?${queried()}`);
-  embed("data", content);
-  embed("film-a", null);
-  embed("film-b", null);
   at("waiting").hidden = true;
   at("in-step").classList.add("aligned");
   for (const text of content.warnings) warn(text);
-  for (const name of ["clips.js", "tracks.js", "matrix.js", "clock.js", "pair.js"]) await loaded(name);
-  for (const clip of [A, B]) clip.film = new ServedFilm(clip.pictures);
-  at("film-choice").hidden = A.film.empty && B.film.empty;
+  openPair(content, [content.a, content.b].map(({ pictures }) => new ServedFilm(pictures)));
   drawings = new Drawings(stages, pair, {
     pause: () => play(false), leads: () => state.leader,
     saved: (found) => { Object.assign(data, found); at("undo").hidden = !data.undo; },

@@ -7,6 +7,9 @@ import { edited } from "./labels.js";
 import { at, button, made, trouble } from "./page.js";
 import { layStage, Player } from "./player.js";
 import { followed } from "./work.js";
+import { clamp, colour, lastUpTo, rowAt, seconds, sized, unpacked } from "../../views/report/film.js";
+import { connectSection, dragSection, drawSection, sectionKeys } from "../../views/report/player.js";
+import { Stage } from "../../views/report/stage.js";
 
 const GRIP = 14; // page pixels around a boundary within which it can be grabbed
 const LINE_HIGH = 56;
@@ -436,7 +439,7 @@ const KEYS = {
   s: () => at("show-skeleton").click(),
 };
 for (const key of "123456789") KEYS[key] = () => { const name = overview.names[key - 1]; if (name) label(name); };
-for (const key of "iex") KEYS[key] = () => clock.sectionKey(key);
+Object.assign(KEYS, sectionKeys(clock));
 
 /** The line: drag a nearby boundary, or else go to that moment. */
 function connectLine() {

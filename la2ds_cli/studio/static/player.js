@@ -1,11 +1,8 @@
-// What every page with one clock shares: a leading clip plays, controlled by buttons, keys and, if the
-// page has one, a slider. A page loads the report's film.js and clock.js first and includes its
-// transport.html.
+// The player of a page that shows one clip.
 
-import { helping } from "./keys.js";
 import { at } from "./page.js";
-
-const scrub = document.getElementById("scrub"); // null if the page has none
+import { clamp, seconds } from "../../views/report/film.js";
+import { Clock, connectTransport } from "../../views/report/player.js";
 
 const HIGH = [120, 1000]; // page pixels of a picture, the least and the most
 
@@ -33,7 +30,7 @@ export class Player {
   take(clip, row = 0) {
     this.play(false);
     this.clip = clip;
-    if (scrub) scrub.max = String(clip.count - 1);
+    if (at("scrub")) at("scrub").max = String(clip.count - 1);
     this.go(row);
   }
 
@@ -47,9 +44,9 @@ export class Player {
   go(row, passed = null) {
     this.state.row = clamp(row, 0, this.clip.count - 1);
     this.state.clock = passed === null ? this.clip.time[this.row] : passed;
-    if (scrub) {
-      scrub.value = String(this.row);
-      scrub.setAttribute("aria-valuetext", seconds(this.clip.time[this.row]));
+    if (at("scrub")) {
+      at("scrub").value = String(this.row);
+      at("scrub").setAttribute("aria-valuetext", seconds(this.clip.time[this.row]));
     }
     document.body.dataset.row = String(this.row);
     this.show(this.row);
@@ -57,36 +54,5 @@ export class Player {
 
   to(row) { this.play(false); this.go(row); }
 
-  jump(count) { this.to(this.row + count); }
-
-  /** Connect the buttons and keys: those of every player, and `actions` by key. undo: action of
-   * Ctrl+Z. */
-  connect(actions = {}, undo = null) {
-    const keys = {
-      " ": () => this.play(!this.state.playing),
-      ArrowLeft: (event) => this.jump(event.shiftKey ? -10 : -1),
-      ArrowRight: (event) => this.jump(event.shiftKey ? 10 : 1),
-      Home: () => this.to(0), End: () => this.to(this.clip.count - 1),
-      "-": () => this.clock.faster(-1), "+": () => this.clock.faster(1), "=": () => this.clock.faster(1),
-      ...actions,
-    };
-    document.addEventListener("keydown", (event) => {
-      const on = event.target;
-      if (!this.clip || helping() || ["text", "number"].includes(on.type)) return;
-      const taken = undo && event.key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey);
-      if (taken) { undo(); event.preventDefault(); }
-      if (event.ctrlKey || event.altKey || event.metaKey) return;
-      const own = ["BUTTON", "A", "SUMMARY"].includes(on.tagName) || on.type === "checkbox";
-      if (own && (event.key === " " || event.key === "Enter")) return;
-      const action = keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-      if (!action) return;
-      action(event);
-      event.preventDefault();
-    });
-    at("play").addEventListener("click", () => this.play(!this.state.playing));
-    at("back").addEventListener("click", () => this.jump(-1));
-    at("forward").addEventListener("click", () => this.jump(1));
-    scrub?.addEventListener("input", (event) => this.to(Number(event.target.value)));
-    at("rate").addEventListener("change", (event) => this.clock.setRate(Number(event.target.value)));
-  }
+  connect(actions, undo) { connectTransport(this, actions, undo); }
 }

@@ -5,6 +5,8 @@ import { ServedFilm } from "./film.js";
 import { at, button, made, trouble } from "./page.js";
 import { layStage, Player } from "./player.js";
 import { over } from "./work.js";
+import { seconds, unpacked } from "../../views/report/film.js";
+import { Stage } from "../../views/report/stage.js";
 
 const SETTLES = 250; // milliseconds at one frame until the search starts
 const BESIDE_FROM = 981; // page width in pixels from which the hits are beside the player, as in pair.css

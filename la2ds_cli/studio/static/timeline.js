@@ -7,6 +7,8 @@ import { gridFor } from "./grid.js";
 import { at, made, trouble } from "./page.js";
 import { Player } from "./player.js";
 import { followed } from "./work.js";
+import { seconds, unpacked } from "../../views/report/film.js";
+import { Stage } from "../../views/report/stage.js";
 
 const SHARE = 0.68; // of the window's height, for all pictures
 

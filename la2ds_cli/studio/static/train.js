@@ -1,11 +1,11 @@
 // The Train page: the training clips, runs with their curves while they train, and their evaluations.
-// The report's film.js, which the page loads first, draws the lines.
 
 import { get, post } from "./ask.js";
 import { inWords, lasting, marks, range } from "./curves.js";
-import { helping } from "./keys.js";
 import { at, button, fetched, made, tried, trouble } from "./page.js";
 import { ENDED, onWork } from "./work.js";
+import { clamp, colour, curve, sized } from "../../views/report/film.js";
+import { helping } from "../../views/report/keys.js";
 
 const HIGH = { loss: 170, validation: 110 }; // page pixels
 const EDGE = { left: 46, right: 10, top: 8, bottom: 22 };

@@ -1,5 +1,6 @@
-// The strip of a file with two handles that set the time range of a clip. A page loads the report's
-// film.js before it.
+// The strip of a file with two handles that set the time range of a clip.
+
+import { seconds } from "../../views/report/film.js";
 
 /** A time in words, in as many digits as are read. */
 export const briefly = (value) => seconds(value, value < 10 ? 2 : 1);

@@ -2,6 +2,7 @@
 
 import { post } from "./ask.js";
 import { button, made, tried, trouble } from "./page.js";
+import { connectKeys } from "../../views/report/keys.js";
 
 const line = document.getElementById("work");
 const listeners = new Set();
@@ -97,6 +98,8 @@ function item(row) {
   element.append(row);
   return element;
 }
+
+connectKeys();
 
 // On a phone the navigation is wider than the bar.
 document.querySelector(".bar nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });

@@ -1,28 +1,34 @@
-"use strict";
-// The data of a pair, unpacked.
+// The data of the pair that a page shows, unpacked.
 
-const parsed = (id) => JSON.parse(document.getElementById(id).textContent);
-const data = parsed("data");
-const [A, B] = ["a", "b"].map((side) => unpacked(data[side], new Film(parsed(`film-${side}`))));
+import { clamp, runs, unpacked } from "./film.js";
+
+export let data, A, B;
+
+/** content: what pair_data.py says of the pair; films: of A and B. */
+export function takePair(content, films) {
+  data = content;
+  [A, B] = ["a", "b"].map((side, k) => unpacked(data[side], films[k]));
+  findUnmatched();
+}
 
 /** Seconds of B at a position between its frames; null without a counterpart. */
-function secondsB(position) {
+export function secondsB(position) {
   if (position === null || position === undefined) return null;
   const low = clamp(Math.floor(position), 0, B.count - 1);
   const high = Math.min(low + 1, B.count - 1);
   return B.time[low] + (B.time[high] - B.time[low]) * clamp(position - low, 0, 1);
 }
 
-const counterpart = (row) => {
+export const counterpart = (row) => {
   const position = data.position[row];
   return position === null ? null : clamp(Math.round(position), 0, B.count - 1);
 };
 
 /** Spans in seconds of A's and of B's frames without a counterpart. */
-let unmatchedA, unmatchedB;
+export let unmatchedA, unmatchedB;
 
 /** What follows from the positions, which may change. */
-function findUnmatched() {
+export function findUnmatched() {
   unmatchedA = runs(A.count, (k) => data.position[k] === null)
     .map(([first, last]) => [A.edges[first], A.edges[last + 1]]);
   const known = data.position.filter((p) => p !== null);
@@ -31,4 +37,3 @@ function findUnmatched() {
   const gaps = data.gaps_b.map(([low, high]) => [B.edges[low], B.edges[high + 1]]);
   unmatchedB = [[B.start, B.edges[first]], ...gaps, [B.edges[last + 1], B.end]].filter(([low, high]) => high > low);
 }
-findUnmatched();

@@ -1,11 +1,10 @@
-"use strict";
 // One clip: its data, unpacked, and its pictures, decoded only when they are due; and what every
 // drawing needs.
 
-const UNIT = 4096; // steps of a joint's position over the height of its window, as in pair_data.py
+export const UNIT = 4096; // steps of a joint's position over the height of its window, as in pair_data.py
 const KEPT = 96, AHEAD = 12; // decoded pictures kept, and decoded before they are due
 
-function bytes(base64) {
+export function bytes(base64) {
   const raw = atob(base64);
   const out = new Uint8Array(raw.length);
   for (let k = 0; k < raw.length; k += 1) out[k] = raw.charCodeAt(k);
@@ -19,16 +18,16 @@ function integers(base64) {
   return out;
 }
 
-const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
+export const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
 /** A time in words: 8.25 s, 9 min 59.97 s. */
-function seconds(value, digits = 2) {
+export function seconds(value, digits = 2) {
   const total = Number(value.toFixed(digits)), minutes = Math.floor(total / 60);
   return `${minutes ? `${minutes} min ` : ""}${(total - 60 * minutes).toFixed(digits)} s`;
 }
 
 /** Index of the last value that is not above `wanted`, 0 where all are; values increase. */
-function lastUpTo(values, wanted) {
+export function lastUpTo(values, wanted) {
   let low = 0, high = values.length;
   while (low < high) {
     const middle = (low + high) >> 1;
@@ -37,7 +36,7 @@ function lastUpTo(values, wanted) {
   return Math.max(low - 1, 0);
 }
 
-class Film {
+export class Film {
   /** film: rows of the clip and base64 pictures; null where the page holds none. */
   constructor(film) {
     this.rows = film ? film.rows : [];
@@ -106,7 +105,7 @@ class Film {
 }
 
 /** A clip as the page has it, with arrays in place of text, and its film. */
-function unpacked(clip, film) {
+export function unpacked(clip, film) {
   clip.joints = integers(clip.joints);
   clip.state = bytes(clip.state);
   clip.film = film;
@@ -117,10 +116,10 @@ function unpacked(clip, film) {
 }
 
 /** Row of the frame that is shown at a time of the clip. */
-const rowAt = (clip, time) => clamp(lastUpTo(clip.edges, time), 0, clip.count - 1);
+export const rowAt = (clip, time) => clamp(lastUpTo(clip.edges, time), 0, clip.count - 1);
 
 /** Runs [first row, last row] of the rows for which `test` holds. */
-function runs(count, test) {
+export function runs(count, test) {
   const found = [];
   for (let k = 0; k < count; k += 1) {
     if (!test(k)) continue;
@@ -130,13 +129,13 @@ function runs(count, test) {
   return found;
 }
 
-const phaseAt = (clip, time) => {
+export const phaseAt = (clip, time) => {
   const found = clip.phases.find(([low, high]) => low <= time && time < high);
   return found ? found[2] : "";
 };
 
 /** A canvas of `width` by `height` page pixels, sharp on this screen; its context is cleared. */
-function sized(canvas, width, height) {
+export function sized(canvas, width, height) {
   const ratio = window.devicePixelRatio || 1;
   canvas.width = Math.max(Math.round(width * ratio), 1);
   canvas.height = Math.max(Math.round(height * ratio), 1);
@@ -149,10 +148,10 @@ function sized(canvas, width, height) {
 }
 
 /** A colour of the page, light or dark, by its name in page.css. */
-const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+export const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
 /** A line through points [x, y] of a canvas, broken where one is null. */
-function curve(context, points) {
+export function curve(context, points) {
   context.beginPath();
   let pen = false;
   for (const point of points) {

@@ -1,16 +1,22 @@
 // The distance matrix with the paths in it, and the bar of each clip under its player.
 
-const matrix = {
-  box: document.getElementById("matrix-box"),
-  canvas: document.getElementById("matrix"),
-  overlay: document.getElementById("matrix-cursor"),
+import { A, B, data, secondsB, unmatchedA, unmatchedB } from "./clips.js";
+import { at } from "./elements.js";
+import { clamp, colour, sized } from "./film.js";
+import { drawSection } from "./player.js";
+import { bar, hatch } from "./tracks.js";
+
+export const matrix = {
+  box: at("matrix-box"),
+  canvas: at("matrix"),
+  overlay: at("matrix-cursor"),
   left: 54, bottom: 40, top: 6, right: 6, band: 9,
   image: null,
 };
 const BESIDE = { pose: { colour: "#ffb3e6", dash: [6, 4] }, clock: { colour: "#ffffff", dash: [2, 3] } };
 const PATH = "#ffa41b";
 
-const plot = {
+export const plot = {
   x: (time) => matrix.left + ((time - A.start) / (A.end - A.start)) * matrix.wide,
   y: (time) => matrix.top + (1 - (time - B.start) / (B.end - B.start)) * matrix.high,
 };
@@ -103,9 +109,9 @@ function rings(context) {
 
 /** A diamond where a person has said that two moments are the same. */
 function anchorMarks(context) {
-  for (const { seconds: at } of data.anchors || []) {
-    if (!at) continue;
-    const x = plot.x(at[0]), y = plot.y(at[1]);
+  for (const { seconds: both } of data.anchors || []) {
+    if (!both) continue;
+    const x = plot.x(both[0]), y = plot.y(both[1]);
     context.beginPath();
     for (const [dx, dy] of [[0, -8], [8, 0], [0, 8], [-8, 0]]) context.lineTo(x + dx, y + dy);
     context.closePath();
@@ -117,7 +123,7 @@ function anchorMarks(context) {
   }
 }
 
-function layMatrix() {
+export function layMatrix() {
   const width = matrix.box.clientWidth;
   const side = Math.min(width, 560);
   matrix.wide = side - matrix.left - matrix.right;
@@ -160,7 +166,7 @@ function layMatrix() {
   axes(context, side, height);
 }
 
-function markMatrix(row) {
+export function markMatrix(row) {
   const context = matrix.cursor;
   context.clearRect(0, 0, ...matrix.size);
   const time = secondsB(data.position[row]);
@@ -187,11 +193,11 @@ function markMatrix(row) {
   context.stroke();
 }
 
-const bands = {};
+export const bands = {};
 
 /** The whole of a clip as a bar: its phases and what has no counterpart. */
-function layBand(side, clip, unmatched) {
-  const canvas = document.getElementById(`band-${side}`);
+export function layBand(side, clip, unmatched) {
+  const canvas = at(`band-${side}`);
   const width = canvas.parentElement.clientWidth;
   const still = document.createElement("canvas");
   const context = sized(still, width, 22);
@@ -206,14 +212,14 @@ function layBand(side, clip, unmatched) {
 
 /** The mark of the frame that is shown, on the bar of its clip; null: none is. section: the rows of
  * this clip that are played, null: all; ends: whether they are those that can be dragged. */
-function markBand(side, row, section = null, ends = false) {
+export function markBand(side, row, section = null, ends = false) {
   const { clip, width, still, x, context } = bands[side];
   context.drawImage(still, 0, 0, width, 22);
   drawSection(context, clip, section, x, width, 22, ends);
   if (row === null) return;
-  const at = clamp(x(clip.time[row]), 2, width - 2);
+  const middle = clamp(x(clip.time[row]), 2, width - 2);
   context.fillStyle = "#fff";
-  context.fillRect(at - 3, 0, 6, 22);
+  context.fillRect(middle - 3, 0, 6, 22);
   context.fillStyle = "#000";
-  context.fillRect(at - 1.5, 0, 3, 22);
+  context.fillRect(middle - 1.5, 0, 3, 22);
 }

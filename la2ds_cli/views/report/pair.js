@@ -1,5 +1,13 @@
 // One clock, that of the clip that leads, A at first: everything on the page follows it.
 
+import { A, B, counterpart, data, secondsB, takePair, unmatchedA, unmatchedB } from "./clips.js";
+import { at, button, made } from "./elements.js";
+import { bytes, clamp, phaseAt, rowAt, seconds } from "./film.js";
+import { bands, layBand, layMatrix, markBand, markMatrix, matrix } from "./matrix.js";
+import { Clock, connectSection, connectTransport, dragSection, sectionKeys } from "./player.js";
+import { Stage } from "./stage.js";
+import { buildTracks, layTracks, markTracks, trackList } from "./tracks.js";
+
 const STAGE_HIGH = [180, 900]; // page pixels, the least and the most
 const FOLDED = 980; // page pixels, the widest window in which the second line of controls is folded, as in pair.css
 const PHONE = { wide: 600, share: 0.3 }; // page pixels, the widest, as in pair.css; of its height, so that the pictures stay in sight
@@ -9,23 +17,22 @@ const SMALLER = 0.8; // of their height, from which on the pictures have panels 
 const LEFT = 0.25; // of the window's height: with less left for panels below, the pictures move out of sight with them
 // row: of A, that is shown. rowB: that of B. matched: whether both show the same moment. leader: whose frames the clock counts. free: a row of B
 // that is shown whatever fits A, null where the alignment says it.
-const state = { row: -1, rowB: -1, matched: true, leader: "a", free: null, playing: false, rate: 1, clock: A.time[0], last: 0 };
-const control = (id) => document.getElementById(id);
+export const state = { row: -1, rowB: -1, matched: true, leader: "a", free: null, playing: false, rate: 1, clock: 0, last: 0 };
 
-const stages = { a: new Stage("a", A, data.skeleton), b: new Stage("b", B, data.skeleton) };
+export const stages = {}; // of A and B
 
 /** The height that the window leaves for the pictures between what is above, their words and the controls. */
 function roomForStages(card) {
   if (window.innerWidth <= PHONE.wide) return window.innerHeight * PHONE.share;
   const above = Math.min(card.getBoundingClientRect().top + window.scrollY, HEAD_ROOM);
   const words = card.offsetHeight - stages.a.canvas.parentElement.offsetHeight;
-  return window.innerHeight - above - words - control("transport").offsetHeight - 12;
+  return window.innerHeight - above - words - at("transport").offsetHeight - 12;
 }
 
 /** Both pictures of one height and without a margin, as large as the window allows; the panels lie
  * beside them unless that makes them much smaller. */
 function layStages() {
-  const card = control("players-card"), box = card.querySelector(".players"), work = card.parentElement;
+  const card = at("players-card"), box = card.querySelector(".players"), work = card.parentElement;
   const gap = parseFloat(getComputedStyle(box).columnGap);
   const frame = card.offsetWidth - box.clientWidth; // the card's own edges
   const all = work.clientWidth - frame, most = clamp(roomForStages(card), ...STAGE_HIGH);
@@ -40,17 +47,17 @@ function layStages() {
   box.style.gridTemplateColumns = needed <= room ? columns.map((column) => `${column}px`).join(" ")
     : "minmax(0, 1fr) minmax(0, 1fr)";
   for (const stage of Object.values(stages)) stage.resize(Math.round(height * stage.aspect), height);
-  const below = control("transport").offsetHeight, left = window.innerHeight - card.offsetHeight - below;
+  const below = at("transport").offsetHeight, left = window.innerHeight - card.offsetHeight - below;
   const passing = left < LEFT * window.innerHeight;
   work.classList.toggle("passing", !beside && passing);
   work.style.setProperty("--above", `${beside || passing ? 0 : card.offsetHeight + 8}px`);
   work.style.setProperty("--below", `${below + 8}px`);
 }
 
-function shown() {
-  const whole = control("show-whole");
+export function shown() {
+  const whole = at("show-whole");
   return {
-    skeleton: control("show-skeleton").checked, film: control("show-film").checked,
+    skeleton: at("show-skeleton").checked, film: at("show-film").checked,
     whole: Boolean(whole && whole.checked),
   };
 }
@@ -76,21 +83,21 @@ function nearestMatched(row) {
 }
 
 /** Show a row of A and what fits it. */
-function seek(row, { clock = null } = {}) {
-  const at = clamp(row, 0, A.count - 1);
-  const other = counterpart(at);
-  const near = other === null ? nearestMatched(at) : at;
-  present({ row: at, matched: true },
+export function seek(row, { clock = null } = {}) {
+  const shownA = clamp(row, 0, A.count - 1);
+  const other = counterpart(shownA);
+  const near = other === null ? nearestMatched(shownA) : shownA;
+  present({ row: shownA, matched: true },
     { row: near === null ? 0 : counterpart(near), matched: other !== null }, clock);
 }
 
 /** Show a row of B and what fits it. */
-function seekB(row, { clock = null } = {}) {
-  const at = clamp(row, 0, B.count - 1);
-  const time = B.time[at];
+export function seekB(row, { clock = null } = {}) {
+  const shownB = clamp(row, 0, B.count - 1);
+  const time = B.time[shownB];
   const near = rowForB(time);
   const matched = near !== null && !unmatchedB.some(([low, high]) => low <= time && time < high);
-  present({ row: near === null ? 0 : near, matched }, { row: at, matched: true }, clock);
+  present({ row: near === null ? 0 : near, matched }, { row: shownB, matched: true }, clock);
 }
 
 /** Show a row of the clip that leads. */
@@ -98,7 +105,7 @@ const go = (row, clock = {}) => (state.leader === "a" ? seek(row, clock) : seekB
 
 const leading = () => (state.leader === "a" ? { clip: A, row: state.row } : { clip: B, row: state.rowB });
 
-const listeners = []; // are called with each moment that is shown
+export const listeners = []; // are called with each moment that is shown
 
 /** Show a row of each clip, and where it lies on everything else. matched: whether the other clip
  * shows that moment. clock: seconds of the clip that leads, null: when its row begins. */
@@ -111,13 +118,13 @@ function present(a, b, clock = null) {
   const options = shown();
   stages.a.show(a.row, a.matched, options);
   stages.b.show(b.row, b.matched, options);
-  control("moment-a").textContent = a.matched ? moment(A, a.row, true)
+  at("moment-a").textContent = a.matched ? moment(A, a.row, true)
     : "no counterpart: A shows no such moment";
-  control("moment-b").textContent = b.matched ? moment(B, b.row, true)
+  at("moment-b").textContent = b.matched ? moment(B, b.row, true)
     : "no counterpart: B shows no such moment";
   markBands({ a: a.matched ? a.row : null, b: b.matched ? b.row : null });
   const first = leading();
-  const scrub = control("scrub");
+  const scrub = at("scrub");
   scrub.max = String(first.clip.count - 1);
   scrub.value = String(first.row);
   scrub.setAttribute("aria-label", `Frame of ${state.leader.toUpperCase()}`);
@@ -126,8 +133,8 @@ function present(a, b, clock = null) {
   document.body.dataset.row = String(a.row);
   document.body.dataset.rowB = b.matched ? String(b.row) : "";
   const phase = A.phases.findIndex(([low, high]) => low <= A.time[a.row] && A.time[a.row] < high);
-  control("phase").selectedIndex = phase;
-  control("lead").value = state.leader;
+  at("phase").selectedIndex = phase;
+  at("lead").value = state.leader;
   markTracks(a.row);
   markMatrix(a.row);
   for (const listener of listeners) listener();
@@ -149,7 +156,7 @@ function markBands(rows) {
 }
 
 /** Let the clip of a side lead from the moment that is shown. */
-function lead(side) {
+export function lead(side) {
   if (side === state.leader) return;
   const row = side === "a" ? state.row : state.rowB, section = followed(clock.section);
   state.leader = side;
@@ -157,67 +164,38 @@ function lead(side) {
   go(row);
 }
 
-const clock = new Clock(
-  state, leading, (row, passed) => go(row, { clock: passed }), () => control("loop").checked);
-const play = (on) => clock.play(on);
-
-function toggle(id) {
-  const box = control(id);
-  if (box.disabled || box.closest("[hidden]")) return;
-  box.checked = !box.checked;
-  again();
-}
+export const clock = new Clock(
+  state, leading, (row, passed) => go(row, { clock: passed }), () => at("loop").checked);
+export const play = (on) => clock.play(on);
 
 /** What is shown, anew: another option holds. */
-const again = () => go(leading().row);
+export const again = () => go(leading().row);
 
-/** What a key does; false for keys that are none of ours. */
-function act(event) {
-  const step = event.shiftKey ? 10 : 1;
-  const actions = {
-    " ": () => play(!state.playing),
-    ArrowLeft: () => go(leading().row - step),
-    ArrowRight: () => go(leading().row + step),
-    Home: () => go(0),
-    End: () => go(leading().clip.count - 1),
-    l: () => lead(state.leader === "a" ? "b" : "a"),
-    "-": () => clock.faster(-1),
-    "+": () => clock.faster(1),
-    "=": () => clock.faster(1),
-    s: () => toggle("show-skeleton"),
-    f: () => toggle("show-film"),
-  };
-  if (clock.sectionKey(event.key.toLowerCase())) return true;
-  const action = actions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-  if (!action) return false;
-  if (/^(Arrow|Home|End)/.test(event.key)) play(false);
-  action();
-  return true;
-}
+const toggle = (id) => { if (!at(id).closest("[hidden]")) at(id).click(); };
 
-document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.altKey || event.metaKey) return;
-  if (event.key === " " && (event.target.tagName === "BUTTON" || event.target.type === "checkbox")) return;
-  if (act(event)) event.preventDefault();
-});
+const KEYS = {
+  l: () => lead(state.leader === "a" ? "b" : "a"),
+  s: () => toggle("show-skeleton"),
+  f: () => toggle("show-film"),
+};
 
 /** Pointer down and drag over an element: seek to what lies under it. */
 function dragged(target, rowOf) {
-  const go = (event) => {
+  const follow = (event) => {
     const row = rowOf(event);
     if (row !== null) { play(false); seek(row); }
   };
   target.addEventListener("pointerdown", (event) => {
     target.setPointerCapture(event.pointerId);
-    go(event);
+    follow(event);
     event.preventDefault();
   });
-  target.addEventListener("pointermove", (event) => { if (event.buttons & 1) go(event); });
+  target.addEventListener("pointermove", (event) => { if (event.buttons & 1) follow(event); });
 }
 
-const shareOf = (event, canvas, left = 0, wide = canvas.clientWidth) =>
+export const shareOf = (event, canvas, left = 0, wide = canvas.clientWidth) =>
   clamp((event.clientX - canvas.getBoundingClientRect().left - left) / wide, 0, 1);
-const timeIn = (clip, share) => clip.start + share * (clip.end - clip.start);
+export const timeIn = (clip, share) => clip.start + share * (clip.end - clip.start);
 
 /** The frame of A whose counterpart is nearest to a time of B. */
 function rowForB(time) {
@@ -230,8 +208,10 @@ function rowForB(time) {
   return best;
 }
 
-function connect() {
-  const bandA = control("band-a"), bandB = control("band-b");
+function connectPlayers() {
+  const to = (row) => { play(false); go(row); };
+  connectTransport({ clock, play, to }, { ...sectionKeys(clock), ...KEYS });
+  const bandA = at("band-a"), bandB = at("band-b");
   connectSection(clock, again);
   for (const [side, band] of [["a", bandA], ["b", bandB]]) {
     dragSection(band, clock, () => (state.leader === side && state.free === null
@@ -244,52 +224,41 @@ function connect() {
   for (const { canvas } of trackList) {
     dragged(canvas, (event) => rowAt(A, timeIn(A, shareOf(event, canvas))));
   }
-  control("play").addEventListener("click", () => play(!state.playing));
-  control("back").addEventListener("click", () => { play(false); go(leading().row - 1); });
-  control("forward").addEventListener("click", () => { play(false); go(leading().row + 1); });
-  control("phase-choice").hidden = !A.phases.length;
+  at("phase-choice").hidden = !A.phases.length;
   A.phases.forEach(([low, , name], k) => {
-    const option = document.createElement("option");
+    const option = made("option", `${name}, ${seconds(Math.max(low, 0))}`);
     option.value = String(k);
-    option.textContent = `${name}, ${seconds(Math.max(low, 0))}`;
-    control("phase").append(option);
+    at("phase").append(option);
   });
-  control("phase").addEventListener("change", (event) => {
+  at("phase").addEventListener("change", (event) => {
     play(false);
     seek(rowAt(A, A.phases[Number(event.target.value)][0]));
   });
-  control("rate").addEventListener("change", (event) => clock.setRate(Number(event.target.value)));
-  control("lead").addEventListener("change", (event) => lead(event.target.value));
-  control("scrub").addEventListener("input", (event) => { play(false); go(Number(event.target.value)); });
+  at("lead").addEventListener("change", (event) => lead(event.target.value));
   for (const id of ["show-skeleton", "show-film"]) {
-    control(id).addEventListener("change", again);
+    at(id).addEventListener("change", again);
   }
-  control("film-choice").hidden = A.film.empty && B.film.empty;
+  at("film-choice").hidden = A.film.empty && B.film.empty;
 }
 
 /** The notes, each with what leads to its moment. more(note): further elements of its line. */
-function tellNotes(more = () => []) {
-  control("written-card").hidden = !data.written.length;
-  control("written").replaceChildren(...data.written.map((note) => {
-    const item = document.createElement("li"), text = document.createElement("span");
+export function tellNotes(more = () => []) {
+  at("written-card").hidden = !data.written.length;
+  at("written").replaceChildren(...data.written.map((note) => {
+    const item = made("li");
     const [a, b] = [A, B].map((clip, k) => clip.frame.indexOf(note.frames[k]));
     const when = a >= 0 ? `A ${seconds(A.time[a])}` : b >= 0 ? `B ${seconds(B.time[b])}` : "not in the clips any more";
-    const there = document.createElement(a >= 0 || b >= 0 ? "button" : "small");
-    there.textContent = when;
-    if (a >= 0 || b >= 0) {
-      there.type = "button";
-      there.setAttribute("aria-label", `${when}: ${note.text}`);
-      there.addEventListener("click", () => { play(false); if (a >= 0) seek(a); else seekB(b); });
-    }
-    text.textContent = note.text;
-    item.append(there, text, ...more(note));
+    const there = a >= 0 || b >= 0
+      ? button(when, () => { play(false); if (a >= 0) seek(a); else seekB(b); }, { label: `${when}: ${note.text}` })
+      : made("small", when);
+    item.append(there, made("span", note.text), ...more(note));
     return item;
   }));
 }
 
 let laid = "";
 const size = () => `${window.innerWidth} ${window.innerWidth > PHONE.wide && window.innerHeight}`; // a phone's bars come and go
-function lay() {
+export function lay() {
   laid = size();
   layStages();
   layTracks();
@@ -299,18 +268,23 @@ function lay() {
   go(Math.max(leading().row, 0));
 }
 
-control("more").open = window.innerWidth > FOLDED;
-buildTracks();
-connect();
-tellNotes();
-lay();
-window.addEventListener("resize", () => { if (size() !== laid) lay(); });
-for (const change of ["(prefers-color-scheme: dark)", "print"]) {
-  window.matchMedia(change).addEventListener("change", lay); // what is drawn follows the colours
+/** Show a pair; see takePair. */
+export function openPair(content, films) {
+  takePair(content, films);
+  for (const [side, clip] of [["a", A], ["b", B]]) stages[side] = new Stage(side, clip, data.skeleton);
+  at("more").open = window.innerWidth > FOLDED;
+  buildTracks();
+  connectPlayers();
+  tellNotes();
+  lay();
+  window.addEventListener("resize", () => { if (size() !== laid) lay(); });
+  for (const change of ["(prefers-color-scheme: dark)", "print"]) {
+    window.matchMedia(change).addEventListener("change", lay); // what is drawn follows the colours
+  }
+  createImageBitmap(new Blob([bytes(data.matrix)], { type: "image/png" })).then((image) => {
+    matrix.image = image;
+    layMatrix();
+    markMatrix(state.row);
+    document.body.dataset.ready = "true";
+  });
 }
-createImageBitmap(new Blob([bytes(data.matrix)], { type: "image/png" })).then((image) => {
-  matrix.image = image;
-  layMatrix();
-  markMatrix(state.row);
-  document.body.dataset.ready = "true";
-});

@@ -33,7 +33,10 @@ FOLDER = "report"  # of results/
 SUFFIX = ".html"
 PAGE = "a page", (SUFFIX,)  # for checked_outputs
 _STYLES = ("page.css", "pair.css")
-_SCRIPTS = ("film.js", "clips.js", "stage.js", "tracks.js", "matrix.js", "clock.js", "pair.js")
+_SCRIPTS = (
+    *("elements.js", "film.js", "keys.js", "player.js", "stage.js", "clips.js", "tracks.js"),
+    *("matrix.js", "pair.js", "offline.js"),
+)
 _HERE = "views/report/"
 _SAME = 0.005  # seconds, which two digits show as 0
 _CURVES = {  # name -> label, stroke, dashes, as matrix.js draws them

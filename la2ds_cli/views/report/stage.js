@@ -1,11 +1,14 @@
 // A player: a picture with the joints in it, greyed where the other clip has no such moment.
 
+import { at } from "./elements.js";
+import { sized, UNIT } from "./film.js";
+
 const LATE = 400; // milliseconds that a picture may take while the previous one is shown
 const INK = { left: "#ff8c00", right: "#22a7f0", "": "#ececec" };
 
 /** The joints of a row of a clip. place: how they lie on the canvas, see Stage.place. ink: a colour
  * for all of them, else that of their sides. */
-function drawSkeleton(context, { limbs, sides }, clip, row, place, thick, ink = null) {
+export function drawSkeleton(context, { limbs, sides }, clip, row, place, thick, ink = null) {
   const count = sides.length, first = row * count;
   const x = (k) => clip.joints[2 * (first + k)] * place.scale + place.x;
   const y = (k) => clip.joints[2 * (first + k) + 1] * place.scale + place.y;
@@ -34,13 +37,13 @@ function drawSkeleton(context, { limbs, sides }, clip, row, place, thick, ink = 
   }
 }
 
-class Stage {
+export class Stage {
   /** side: a or b, of the canvas. skeleton: limbs and sides of the joints. */
   constructor(side, clip, skeleton) {
     this.clip = clip;
     this.side = side;
     this.joints = skeleton;
-    this.canvas = document.getElementById(`stage-${side}`);
+    this.canvas = at(`stage-${side}`);
     this.row = 0;
     this.matched = true;
     this.options = { skeleton: true, film: true };

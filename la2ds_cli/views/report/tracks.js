@@ -1,19 +1,16 @@
 // What runs along the time of A: phases, tempo, how sure, differences of the joints.
 
+import { A, B, data, secondsB, unmatchedA } from "./clips.js";
+import { at, made } from "./elements.js";
+import { clamp, colour, curve, phaseAt, runs, sized } from "./film.js";
+
 const TEMPO = [0.25, 0.5, 1, 2, 4];
 const SLOWER = "#d55e00", FASTER = "#0072b2", SURE = "#009e73";
 // As in la2ds compare: more bent is orange, straighter blue.
 const BELOW = [179, 88, 6], ABOVE = [33, 102, 172], EVEN = [247, 247, 247];
 
-function element(kind, name, text = "") {
-  const made = document.createElement(kind);
-  if (name) made.className = name;
-  made.textContent = text;
-  return made;
-}
-
 /** Grey stripes on grey: nothing to compare there. */
-function hatch(context) {
+export function hatch(context) {
   const tile = document.createElement("canvas");
   tile.width = tile.height = 8;
   const pen = tile.getContext("2d");
@@ -41,7 +38,7 @@ const dark = (hex) => {
 };
 
 /** Spans [low, high, name] as a bar with their names, over low..high seconds of a width. */
-function bar(context, spans, x, height) {
+export function bar(context, spans, x, height) {
   context.textBaseline = "middle";
   context.textAlign = "center";
   for (const [low, high, name] of spans) {
@@ -156,16 +153,19 @@ function drawAxis(context, x, width) {
   context.fillStyle = colour("soft");
   context.textBaseline = "top";
   for (let k = Math.ceil(A.start / step - 1e-6); k * step <= A.end; k += 1) {
-    const at = x(k * step), text = step < 60 ? `${+(k * step).toFixed(2)} s` : `${k * step / 60} min`;
+    const middle = x(k * step), text = step < 60 ? `${+(k * step).toFixed(2)} s` : `${k * step / 60} min`;
     const half = context.measureText(text).width / 2;
-    context.fillRect(at - 0.5, 0, 1, 4);
+    context.fillRect(middle - 0.5, 0, 1, 4);
     context.textAlign = "center";
-    context.fillText(text, clamp(at, half, width - half), 6);
+    context.fillText(text, clamp(middle, half, width - half), 6);
   }
 }
 
-const rowHigh = clamp(Math.round(300 / Math.max(data.angles.names.length, 1)), 12, 19);
-const trackList = [
+export let trackList = [];
+const rowHigh = () => clamp(Math.round(300 / Math.max(data.angles.names.length, 1)), 12, 19);
+
+/** The tracks of the pair; those that it has nothing for are left out. */
+const allTracks = () => [
   data.a.phases.length && { id: "phases-a", label: "phases of A", high: 22, grey: false,
     draw: (c, x, w, h) => bar(c, A.phases, x, h), value: (k) => phaseAt(A, A.time[k]) },
   data.b.phases.length && { id: "phases-b", label: "phases of B", small: "where A shows them", high: 22,
@@ -184,28 +184,29 @@ const trackList = [
   { id: "confidence", label: "how sure", small: "right to 5 % of B", high: 56, draw: drawConfidence,
     value: (k) => (data.within[k] === null ? "–" : `${data.certainty[k]}, ±${data.within[k]} s`) },
   data.angles.names.length && { id: "angles", rows: data.angles.names,
-    high: rowHigh * data.angles.names.length, draw: drawAngles },
+    high: rowHigh() * data.angles.names.length, draw: drawAngles },
   { id: "axis", label: "", high: 22, draw: drawAxis, grey: false, bare: true },
 ].filter(Boolean);
 
-const tracks = { box: document.getElementById("tracks"), cursor: element("div", "cursor"), values: [] };
+const tracks = { box: at("tracks"), cursor: made("div", "", "cursor") };
 
 /** x of a time of A on a track, and the other way. */
 const across = (width) => (time) => ((time - A.start) / (A.end - A.start)) * width;
 
-function buildTracks() {
+export function buildTracks() {
+  trackList = allTracks();
   for (const track of trackList) {
-    const label = element("div", track.rows ? "label rows" : "label", track.label || "");
-    const value = element("div", track.rows ? "value rows" : "value");
-    if (track.small) label.append(element("small", "", track.small));
+    const label = made("div", track.label || "", track.rows ? "label rows" : "label");
+    const value = made("div", "", track.rows ? "value rows" : "value");
+    if (track.small) label.append(made("small", track.small));
     for (const name of track.rows || []) {
       for (const [cell, text] of [[label, name], [value, ""]]) {
-        const line = element("div", "", text);
-        line.style.height = line.style.lineHeight = `${rowHigh}px`;
+        const line = made("div", text);
+        line.style.height = line.style.lineHeight = `${rowHigh()}px`;
         cell.append(line);
       }
     }
-    track.canvas = element("canvas");
+    track.canvas = made("canvas");
     track.canvas.id = `track-${track.id}`;
     track.canvas.setAttribute("role", "img");
     if (!track.bare) track.canvas.tabIndex = 0; // the arrow keys move along it
@@ -218,7 +219,7 @@ function buildTracks() {
   buildLegends();
 }
 
-function layTracks() {
+export function layTracks() {
   // The cells of the middle column are as wide as the axis without its canvas would be.
   for (const track of trackList) track.canvas.style.width = "0px";
   const first = trackList[0].canvas;
@@ -242,7 +243,7 @@ function layTracks() {
   tracks.left = first.offsetLeft;
 }
 
-function markTracks(row) {
+export function markTracks(row) {
   tracks.cursor.style.left = `${tracks.left + across(tracks.width)(A.time[row]) - 1}px`;
   for (const track of trackList) {
     if (track.value) track.value_.textContent = track.value(row);
@@ -257,15 +258,15 @@ function markTracks(row) {
 }
 
 function buildLegends() {
-  const scale = document.getElementById("angle-scale");
+  const scale = at("angle-scale");
   const { limit, names } = data.angles;
   if (names.length) {
-    const colours = element("canvas");
-    const none = element("canvas");
-    const range = element("span", "pair"), nothing = element("span", "pair");
+    const colours = made("canvas");
+    const none = made("canvas");
+    const range = made("span", "", "pair"), nothing = made("span", "", "pair");
     range.append(`−${limit}° B more bent`, colours, `+${limit}° B straighter`);
     nothing.append(none, "nothing to compare");
-    scale.append(element("span", "", "joint angles, B less A:"), range, nothing);
+    scale.append(made("span", "joint angles, B less A:"), range, nothing);
     const context = sized(colours, 150, 12);
     for (let k = 0; k < 150; k += 1) {
       context.fillStyle = diverging(((k - 74.5) / 74.5) * limit, limit);
@@ -275,10 +276,10 @@ function buildLegends() {
     grey.fillStyle = hatch(grey);
     grey.fillRect(0, 0, 24, 12);
   }
-  const legend = document.getElementById("phase-legend");
+  const legend = at("phase-legend");
   for (const [name, hue] of Object.entries(data.colours)) {
-    const item = element("li");
-    const swatch = element("span", "swatch");
+    const item = made("li");
+    const swatch = made("span", "", "swatch");
     swatch.style.background = hue;
     item.append(swatch, name);
     legend.append(item);

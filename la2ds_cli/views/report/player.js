@@ -1,19 +1,22 @@
-// The clock of a page: it plays the frames of a clip at a rate, again and again a section of them
-// where one is marked, and the controls say so.
+// What plays a clip: a clock that shows its frames at a rate, again and again a section of them where
+// one is marked; the controls and keys of every player (transport.html, section.html).
+
+import { at } from "./elements.js";
+import { clamp, lastUpTo, rowAt, seconds } from "./film.js";
+import { helping } from "./keys.js";
 
 const RATES = [0.125, 0.25, 0.5, 0.75, 1, 1.5, 2];
 const SECTION_GRIP = 14; // page pixels around an end of a section in which it is taken hold of
-const SECTION_KEYS = { i: "first", e: "last" };
 
 /** A section [first, last] of `count` rows with a side of it, "first" or "last", at a row. The other
  * side goes to the end of the clip where there was none, or where the row lies beyond it. */
-function sectionWith(section, side, row, count) {
+export function sectionWith(section, side, row, count) {
   const [first, last] = section || [0, count - 1];
   if (side === "first") return [row, row > last ? count - 1 : last];
   return [row < first ? 0 : first, row];
 }
 
-class Clock {
+export class Clock {
   /**
    * state: of the page, in which `playing`, `rate`, `clock` (seconds of the clip) and `last` are the
    * clock's. shown(): the clip that plays, and its row. go(row, clock): show a row, as late as
@@ -33,9 +36,8 @@ class Clock {
     const [first, last] = on ? this.span(clip) : [row, row];
     if (on && (row >= last || row < first)) this.go(first, null);
     this.state.last = 0;
-    const button = document.getElementById("play");
-    button.textContent = on ? "Pause" : "Play";
-    button.setAttribute("aria-pressed", String(on));
+    at("play").textContent = on ? "Pause" : "Play";
+    at("play").setAttribute("aria-pressed", String(on));
     if (on) requestAnimationFrame(this.tick);
   }
 
@@ -73,17 +75,9 @@ class Clock {
     this.setSection(sectionWith(this.section, side, row, clip.count));
   }
 
-  /** What a key does to the section; false for other keys. */
-  sectionKey(key) {
-    if (key === "x") this.setSection(null);
-    else if (SECTION_KEYS[key]) this.mark(SECTION_KEYS[key]);
-    else return false;
-    return true;
-  }
-
   setRate(rate) {
     this.state.rate = rate;
-    document.getElementById("rate").value = String(rate);
+    at("rate").value = String(rate);
   }
 
   faster(step) {
@@ -92,18 +86,17 @@ class Clock {
 }
 
 /** The buttons and words of a section (section.html). redraw: show it in the bar. */
-function connectSection(clock, redraw) {
-  const control = (id) => document.getElementById(id);
-  control("from-here").addEventListener("click", () => clock.mark("first"));
-  control("to-here").addEventListener("click", () => clock.mark("last"));
-  control("no-section").addEventListener("click", () => {
+export function connectSection(clock, redraw) {
+  at("from-here").addEventListener("click", () => clock.mark("first"));
+  at("to-here").addEventListener("click", () => clock.mark("last"));
+  at("no-section").addEventListener("click", () => {
     clock.setSection(null);
-    control("from-here").focus(); // the button that had the focus is gone
+    at("from-here").focus(); // the button that had the focus is gone
   });
   clock.changed = () => {
     const { section } = clock, { clip } = clock.shown();
-    control("no-section").hidden = !section;
-    control("section-said").textContent = section
+    at("no-section").hidden = !section;
+    at("section-said").textContent = section
       ? `${section.map((row) => clip.time[row].toFixed(2)).join(" to ")} s` : "";
     document.body.dataset.section = section ? section.join(" ") : "";
     redraw();
@@ -112,7 +105,7 @@ function connectSection(clock, redraw) {
 
 /** A section in a bar: what lies outside is dark; ends: whether it can be taken hold of there.
  * x: page pixels of a time. */
-function drawSection(context, clip, section, x, wide, high, ends = true) {
+export function drawSection(context, clip, section, x, wide, high, ends = true) {
   if (!section) return;
   const [left, right] = [x(clip.edges[section[0]]), x(clip.edges[section[1] + 1])];
   context.fillStyle = "rgba(0, 0, 0, 0.55)";
@@ -134,7 +127,7 @@ function drawSection(context, clip, section, x, wide, high, ends = true) {
 
 /** In a bar, an end of the section that is near is dragged; with shift, a section is drawn anew.
  * place(): { clip, x, wide } of the bar, null where its clip does not play. */
-function dragSection(canvas, clock, place) {
+export function dragSection(canvas, clock, place) {
   let held = null; // "first" or "last", or the row where a new section was begun
   const offset = (event) => event.clientX - canvas.getBoundingClientRect().left;
   canvas.addEventListener("pointerdown", (event) => {
@@ -166,4 +159,43 @@ function dragSection(canvas, clock, place) {
     else clock.setSection([Math.min(held, row), Math.max(held, row)]);
     clock.go(row, null);
   }, true);
+}
+
+/** The keys of a section. */
+export const sectionKeys = (clock) => ({
+  i: () => clock.mark("first"), e: () => clock.mark("last"), x: () => clock.setSection(null),
+});
+
+/** The buttons, the slider if there is one, and the keys of every player, and `actions` by key.
+ * player: { clock, play(on), to(row) }. undo: action of Ctrl+Z. */
+export function connectTransport(player, actions = {}, undo = null) {
+  const { clock } = player;
+  const jump = (count) => player.to(clock.shown().row + count);
+  const toggle = () => player.play(!clock.state.playing);
+  const keys = {
+    " ": toggle,
+    ArrowLeft: (event) => jump(event.shiftKey ? -10 : -1),
+    ArrowRight: (event) => jump(event.shiftKey ? 10 : 1),
+    Home: () => player.to(0), End: () => player.to(clock.shown().clip.count - 1),
+    "-": () => clock.faster(-1), "+": () => clock.faster(1), "=": () => clock.faster(1),
+    ...actions,
+  };
+  document.addEventListener("keydown", (event) => {
+    const on = event.target;
+    if (!clock.shown().clip || helping() || ["text", "number"].includes(on.type)) return;
+    const taken = undo && event.key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey);
+    if (taken) { undo(); event.preventDefault(); }
+    if (event.ctrlKey || event.altKey || event.metaKey) return;
+    const own = ["BUTTON", "A", "SUMMARY"].includes(on.tagName) || on.type === "checkbox";
+    if (own && (event.key === " " || event.key === "Enter")) return;
+    const action = keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    if (!action) return;
+    action(event);
+    event.preventDefault();
+  });
+  at("play").addEventListener("click", toggle);
+  at("back").addEventListener("click", () => jump(-1));
+  at("forward").addEventListener("click", () => jump(1));
+  at("scrub")?.addEventListener("input", (event) => player.to(Number(event.target.value)));
+  at("rate").addEventListener("change", (event) => clock.setRate(Number(event.target.value)));
 }
