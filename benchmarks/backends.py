@@ -9,9 +9,8 @@ Extracts the clips anew and prints a Markdown row under its heading:
   time of all cores, which other work on the machine changes less;
 * `seen`: share of the frames with the subject;
 * `plausible`: share of all frames in which every joint of the limbs is plausible (`plausible`);
-* `jitter`: noise of the joints in torso lengths, median over the clips, and
-  `swaps`: share of the frames in which left and right are exchanged for a moment, both as
-  `extract-poses` measures them (la2ds_cli.poses.quality);
+* `jitter`: noise of the joints in torso lengths, median over the clips, as `extract-poses`
+  measures it (la2ds_cli.poses.quality);
 * `event error`: where the clips that --phases labels are aligned pair by pair by their raw poses
   (plain, closed ends) on trimmed clips, how far off the labelled events land: mean and median in %
   of a clip, by the protocol of `la2ds evaluate`, each pair trimmed 20 times. Labels of people
@@ -70,7 +69,6 @@ class Row:
     seen: float
     plausible: float
     jitter: float
-    swaps: float
     error: tuple[float, float] | None
     events: int
 
@@ -149,16 +147,15 @@ def measure(project: Project, clips: Sequence[str], config: PosesConfig, phases:
         seen=sum(f["coverage"] * len(p) for f, p in zip(facts, poses, strict=True)) / frames,
         plausible=float(np.concatenate([plausible(pose) for pose in poses]).mean()),
         jitter=float(np.median([f["jitter"] for f in facts if f["jitter"] is not None])),
-        swaps=sum(f["swaps"] for f in facts) / frames,
         error=(float(np.mean(errors)), float(np.median(errors))) if errors else None,
         events=len(errors),
     )
 
 
 HEAD = """\
-| detector, pose network | frames | s per frame (all cores) | seen | plausible | jitter | swaps \
+| detector, pose network | frames | s per frame (all cores) | seen | plausible | jitter \
 | event error, mean (median) |
-| --- | --- | --- | --- | --- | --- | --- | --- |"""
+| --- | --- | --- | --- | --- | --- | --- |"""
 
 
 def markdown(name: str, row: Row) -> str:
@@ -166,7 +163,7 @@ def markdown(name: str, row: Row) -> str:
     error = f"{row.error[0]:.1f} % ({row.error[1]:.1f} %)" if row.error else "–"
     return (
         f"| {name} | {row.frames} | {row.wall / row.frames:.3f} ({row.cpu / row.frames:.3f}) "
-        f"| {row.seen:.1%} | {row.plausible:.1%} | {row.jitter:.4f} | {row.swaps:.2%} | {error} |"
+        f"| {row.seen:.1%} | {row.plausible:.1%} | {row.jitter:.4f} | {error} |"
     )
 
 

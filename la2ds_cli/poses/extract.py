@@ -411,7 +411,7 @@ def write_report(
     for result, spent in zip(results, seconds, strict=True):
         facts = clip_facts(project, result.video) if result.usable else {}
         known = {name: facts.get(name) for name in (*FACTS, *_ABOUT)}
-        codes = verdict(facts).codes or [code for code in [result.code] if code]
+        codes = [found.code for found in verdict(facts)] or ([result.code] if result.code else [])
         rows.append({**result.to_json(), "codes": codes, **known, "seconds": round(spent, 2)})
     folder = project.results_dir("extract")
     artifact.write_json(folder / f"report{suffix}.json", {"schema_version": 1, "items": rows})

@@ -14,23 +14,11 @@ import numpy as np
 from la2ds_cli.core.project import Project, well_formed
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
 from la2ds_cli.core.types import BoolArray, FloatArray, PoseSequence
-from la2ds_cli.poses import boxes
-from la2ds_cli.poses.trust import doubts, undone_changes
+from la2ds_cli.poses.trust import doubts
 
 FACTS = (
-    "coverage",
-    "joint_coverage",
-    "mean_score",
-    "longest_gap",
-    "interpolated",
-    "jitter",
-    "swaps",
-    "jumps",
-    "crop_share",
-    "person_height",
-    "tilt",
-    "turned",
-    "doubts",
+    *("coverage", "mean_score", "longest_gap", "jitter"),
+    *("crop_share", "person_height", "tilt", "turned", "doubts"),
 )
 
 UPRIGHT = 60.0  # degrees; bodies of clean clips lean by 21 at most, turned pictures by 63 up
@@ -38,10 +26,6 @@ _FASTEST = 30.0  # frames per second at which jitter is measured; faster clips a
 _NEIGHBOUR = 0.2  # seconds; frames further apart say nothing about each other
 _GAUSS = 0.6745  # median of |x| for x ~ N(0, 1)
 _LEAST_TORSO = 0.15  # of the person's height: shorter when foreshortened, as in a bow to the camera
-_FIT = 0.5  # a swap brings left and right to half the distance from the frame before
-_APART = 0.25  # torso lengths between left and right, below which a swap cannot be told
-_SWAP = 1.0  # seconds
-_LEAP = 0.5  # body lengths that the middle of the box moves from one frame to the next
 _PIECE = 4096  # frames that are worked on at once
 _BORDER = 0.01  # of the picture's longer side: this near to the border is at it
 
@@ -49,18 +33,17 @@ _BORDER = 0.01  # of the picture's longer side: this near to the border is at it
 def assess(pose: PoseSequence) -> dict[str, Any]:
     """Facts about a clip, as JSON types; None if there is too little to measure.
 
-    coverage: share of the frames with the subject (one seen joint or more). joint_coverage: share
-    of the joints seen, over the frames with the subject. mean_score: mean score of the joints, over
-    the frames with the subject. longest_gap: seconds of the longest stretch without the subject.
-    interpolated: share of all joints of all frames that were interpolated. jitter: standard
-    deviation of the joints' noise from frame to frame, in torso lengths. swaps: frames in which
-    left and right limb joints are briefly exchanged. jumps: jumps of the box by half a body or more
-    between two frames. crop_share: share of the frames with the subject in which the border of the
-    picture cuts it off. person_height: median of the box's longer side, pixels. tilt: mean
-    direction from the ankles to the shoulders, degrees from upright, in (-180, 180]; 90 = head to
-    the right in the picture. turned: if tilt is UPRIGHT degrees or more, the probability that the
-    picture is rotated, rather than the person lying down; None also if the deciding joints are not
-    seen. doubts: [limb, start, end] of each limb that is not to be trusted for a while, in seconds.
+    coverage: share of the frames with the subject (one seen joint or more).
+    mean_score: mean score of the joints, over the frames with the subject.
+    longest_gap: seconds of the longest stretch without the subject.
+    jitter: standard deviation of the joints' noise from frame to frame, in torso lengths.
+    crop_share: share of the frames with the subject in which the border of the picture cuts it off.
+    person_height: median of the box's longer side, pixels.
+    tilt: mean direction from the ankles to the shoulders, degrees from upright, in (-180, 180]; 90
+        = head to the right in the picture.
+    turned: the probability that the picture is rotated, rather than the person lying down; None if
+        tilt is below UPRIGHT degrees, or the deciding joints are not seen.
+    doubts: [limb, start, end] of each limb that is not to be trusted for a while, in seconds.
 
     Rows at which a new shot begins are read from pose.info["cut_rows"], if given.
     """
@@ -72,24 +55,19 @@ def assess(pose: PoseSequence) -> dict[str, Any]:
     height = _median((box[:, 2:] - box[:, :2]).max(axis=1))
     torso = _torso_length(pose.xy, seen, skeleton, height)
     shot = _shots(pose)
-    tilt = _tilt(pose.xy, seen, skeleton)
-    lies = tilt is not None and abs(tilt) >= UPRIGHT
     facts = {
         "coverage": _share(subject),
-        "joint_coverage": _share(seen[subject]),
         "mean_score": float(pose.score[subject].mean()) if subject.any() else 0.0,
         "longest_gap": _longest_gap(subject, pose),
-        "interpolated": _share(finite & ~seen),
         "jitter": _jitter(pose, seen, shot, torso),
-        "swaps": _swaps(pose, seen, shot, torso, skeleton),
-        "jumps": _jumps(box, pose.time, shot),
         "crop_share": _share(_cut_off(pose, finite, box, skeleton)[subject]),
         "person_height": height,
-        "tilt": tilt,
-        "turned": turned_probability(pose, seen, tilt) if lies and tilt is not None else None,
+        "tilt": (tilt := _tilt(pose.xy, seen, skeleton)),
+        "turned": turned_probability(pose, seen, tilt),
     }
-    doubtful = [[d.limb, round(d.start, 2), round(d.end, 2)] for d in doubts(pose)]
-    return {name: _rounded(value) for name, value in facts.items()} | {"doubts": doubtful}
+    known = {name: value is not None and np.isfinite(value) for name, value in facts.items()}
+    rounded = {name: round(value, 4) if known[name] else None for name, value in facts.items()}
+    return rounded | {"doubts": doubts(pose)}
 
 
 def clip_facts(project: Project, video: str) -> dict[str, Any]:
@@ -105,12 +83,6 @@ def clip_facts(project: Project, video: str) -> dict[str, Any]:
         pose, _ = project.read_pose(video, with_corrections=False)
         info = {"frames": len(pose), **assess(pose), **info}
     return {**about, **info}
-
-
-def _rounded(value: float | None) -> float | int | None:
-    if value is None or isinstance(value, int):
-        return value
-    return round(value, 4) if np.isfinite(value) else None
 
 
 def _share(mask: np.ndarray) -> float:
@@ -138,19 +110,14 @@ def _boxes(pose: PoseSequence, seen: np.ndarray) -> FloatArray:
     return np.where(seen.any(axis=1, keepdims=True), box, np.nan)
 
 
-def _torso(xy: FloatArray, seen: np.ndarray, skeleton: Skeleton) -> FloatArray:
-    """(T, 2) pixels from the hips to the shoulders, mean over the sides; NaN = not seen."""
-    a, b = np.array(skeleton.torso).T
-    both = np.asarray((seen[:, a] & seen[:, b]).all(axis=1))
-    vector = (xy[:, a] - xy[:, b]).astype(np.float64).mean(axis=1)
-    return np.where(both[:, None], vector, np.nan)
-
-
 def _torso_length(
     xy: FloatArray, seen: np.ndarray, skeleton: Skeleton, height: float | None
 ) -> float | None:
-    """Median torso length of the clip in pixels."""
-    length = _median(np.linalg.norm(_torso(xy, seen, skeleton), axis=1))
+    """Median distance from the hips to the shoulders, pixels."""
+    a, b = np.array(skeleton.torso).T
+    both = (seen[:, a] & seen[:, b]).all(axis=1)
+    torso = (xy[both][:, a] - xy[both][:, b]).astype(np.float64).mean(axis=1)
+    length = _median(np.linalg.norm(torso, axis=1))
     known = [value for value in (length, height and _LEAST_TORSO * height) if value]
     return max(known) if known else None
 
@@ -230,50 +197,6 @@ def _third_differences(
     return (pose.xy[quads, k].astype(np.float64) * weight[..., None]).sum(axis=1)
 
 
-def _swaps(
-    pose: PoseSequence,
-    seen: np.ndarray,
-    shot: np.ndarray,
-    torso: float | None,
-    skeleton: Skeleton,
-) -> int:
-    """Frames in which a pair of limb joints has its names briefly swapped.
-
-    The names change if left and right are well apart and the swapped joints are less than half as
-    far from those of the previous frame; a swap is between two such changes. Names that do not
-    change back within _SWAP seconds mean a turn of the body, or cannot be judged.
-    """
-    swapped = np.zeros(len(pose), bool)
-    if not torso:
-        return 0
-    for pair in _pairs(skeleton):
-        rows = np.flatnonzero(seen[:, pair].all(axis=1))
-        xy, time = pose.xy[rows][:, pair].astype(np.float64), pose.time[rows]  # xy (n, 2, 2)
-        same = np.linalg.norm(xy[1:] - xy[:-1], axis=-1).mean(axis=1)
-        crossed = np.linalg.norm(xy[1:, ::-1] - xy[:-1], axis=-1).mean(axis=1)
-        apart = np.linalg.norm(xy[:, 0] - xy[:, 1], axis=-1) > _APART * torso
-        near = (np.diff(time) <= _NEIGHBOUR) & (np.diff(shot[rows]) == 0)
-        changes = near & apart[1:] & apart[:-1] & (crossed < _FIT * same)
-        for start, stop in undone_changes(np.flatnonzero(changes) + 1, time, _SWAP)[0]:
-            swapped[rows[start:stop]] = True
-    return int(swapped.sum())
-
-
-def _pairs(skeleton: Skeleton) -> list[list[int]]:
-    """Left and right joint of each pair in the limbs, without repetition."""
-    limbs = sorted({k for chain in skeleton.chains.values() for k in chain})
-    return [[k, skeleton.flip[k]] for k in limbs if k < skeleton.flip[k]]
-
-
-def _jumps(box: FloatArray, time: FloatArray, shot: np.ndarray) -> int:
-    rows = np.flatnonzero(np.isfinite(box).all(axis=1))
-    centre, side = boxes.centre(box[rows]), (box[rows, 2:] - box[rows, :2]).max(axis=1)
-    moved = np.linalg.norm(np.diff(centre, axis=0), axis=1)
-    leap = moved > _LEAP * np.maximum(side[1:], side[:-1])
-    near = (np.diff(time[rows]) <= _NEIGHBOUR) & (np.diff(shot[rows]) == 0)
-    return int((leap & near).sum())
-
-
 def _cut_off(
     pose: PoseSequence, finite: np.ndarray, box: FloatArray, skeleton: Skeleton
 ) -> np.ndarray:
@@ -315,10 +238,10 @@ _REACH = 0.5  # torso lengths of both hands beyond the shoulders, as those that 
 _DECIDING = ("shoulder", "hip", "ankle", "wrist")
 
 
-def turned_probability(pose: PoseSequence, seen: BoolArray, tilt: float) -> float | None:
+def turned_probability(pose: PoseSequence, seen: BoolArray, tilt: float | None) -> float | None:
     """Probability that the picture is rotated, rather than the person lying down, for a clip whose
-    body is tilted `tilt` degrees from upright, 60 or more; None if the deciding joints are never
-    seen.
+    body is tilted `tilt` degrees from upright; None if these are less than UPRIGHT, or the deciding
+    joints are never seen.
 
     seen: (T, K). If the body is upside down, the hands decide: the picture is rotated by 180
     degrees, unless the arms reach beyond the head in most frames, as in a handstand or a pull-up,
@@ -326,7 +249,7 @@ def turned_probability(pose: PoseSequence, seen: BoolArray, tilt: float) -> floa
     """
     skeleton = get_skeleton(pose.skeleton)
     names = [f"{side}_{joint}" for joint in _DECIDING for side in ("left", "right")]
-    if not set(names) <= set(skeleton.joints):
+    if tilt is None or abs(tilt) < UPRIGHT or not set(names) <= set(skeleton.joints):
         return None
     at = [skeleton.joints.index(name) for name in names]
     rows = seen[:, at].all(axis=1)

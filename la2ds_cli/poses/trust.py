@@ -21,11 +21,10 @@ measured on other performers and views (docs/results/real-footage.md).
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -375,42 +374,27 @@ def _between_changes(
 
 
 def undone_changes(
-    changes: IntArray, time: FloatArray, most: float, shot: IntArray | None = None
+    changes: IntArray, time: FloatArray, most: float, shot: IntArray
 ) -> tuple[list[tuple[int, int]], list[int]]:
-    """Pairs of changes that undo each other, those nearest in time first, and the remaining
-    changes: rows of a clip.
+    """Pairs of changes that undo each other, and the remaining changes: rows of a clip.
 
-    The nearest two consecutive changes are removed until none are within `most` seconds in one shot
-    (shot (T,): equal within one).
+    The nearest two consecutive changes are paired until none are within `most` seconds in one shot
+    (shot (T,): equal within one). Two are paired here as soon as neither has a nearer neighbour.
     """
-    after = {int(a): int(b) for a, b in itertools.pairwise(changes)}
-    before = {b: a for a, b in after.items()}
-    near: list[tuple[float, int, int]] = []
 
-    def neighbours(a: int, b: int) -> None:
-        if time[b] - time[a] <= most and (shot is None or shot[a] == shot[b]):
-            heapq.heappush(near, (float(time[b] - time[a]), a, b))
+    def gap(a: int, b: int) -> float:
+        near = shot[a] == shot[b] and time[b] - time[a] <= most
+        return float(time[b] - time[a]) if near else np.inf
 
-    for a, b in after.items():
-        neighbours(a, b)
-    gone: set[int] = set()
-    pairs = []
-    while near:
-        _, a, b = heapq.heappop(near)
-        if a in gone or b in gone:
-            continue
-        pairs.append((a, b))
-        gone |= {a, b}
-        left, right = before.pop(a, None), after.pop(b, None)
-        del after[a], before[b]
-        if left is not None:
-            after.pop(left)
-        if right is not None:
-            before.pop(right)
-        if left is not None and right is not None:
-            after[left], before[right] = right, left
-            neighbours(left, right)
-    return pairs, [int(row) for row in changes if int(row) not in gone]
+    pairs, left = [], []  # the gaps in `left` become smaller from each to the next
+    rows = [int(row) for row in changes]
+    for row, after in itertools.zip_longest(rows, rows[1:]):
+        left.append(row)
+        while len(left) > 1 and np.isfinite(own := gap(*left[-2:])):
+            if after is not None and gap(left[-1], after) < own:
+                break
+            pairs.append((left.pop(-2), left.pop()))
+    return pairs, left
 
 
 def _mean_distance(a: FloatArray, b: FloatArray) -> FloatArray:
@@ -456,33 +440,23 @@ def _of_next(value: FloatArray, skeleton: Skeleton) -> FloatArray:
 # --- what is told about it ---------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Doubt:
-    """A limb that is not to be trusted for a while. limb: a chain of the skeleton in words, such as
-    `right arm`; start, end: seconds."""
+def doubts(pose: PoseSequence, least: float = LASTING) -> list[tuple[str, float, float]]:
+    """(limb, start, end) of the limbs and times, seconds, that are not to be trusted, in order of
+    time.
 
-    limb: str
-    start: float
-    end: float
-
-
-def doubts(pose: PoseSequence, least: float = LASTING) -> list[Doubt]:
-    """The limbs and times that are not to be trusted, in order of time: one of the two joints after
-    a chain's first (for an arm, elbow or wrist) has a position but is not `trusted`, for `least`
-    seconds or longer. Missing joints are not doubts."""
+    limb: a chain of the skeleton in words, such as `right arm`. One of the two joints after its
+    first (for an arm, elbow or wrist) has a position but is not `trusted`, for `least` seconds or
+    longer. Missing joints are not doubts.
+    """
     skeleton = get_skeleton(pose.skeleton)
     doubtful = _finite(pose) & (trust_of(pose) < LEAST_TRUST)
     told = []
     for name, chain in sorted(skeleton.chains.items()):
-        joints = list(chain[1:3])
-        low = np.asarray(doubtful[:, joints].any(axis=1))
+        low = np.asarray(doubtful[:, list(chain[1:3])].any(axis=1))
         for start, stop in _lasting(low, pose, least):
-            told.append(Doubt(name.replace("_", " "), *_seconds(pose, start, stop)))
-    return sorted(told, key=lambda doubt: (doubt.start, doubt.limb))
-
-
-def _seconds(pose: PoseSequence, start: int, stop: int) -> tuple[float, float]:
-    return float(pose.time[start]), float(pose.time[stop - 1])
+            seconds = (round(float(pose.time[row]), 2) for row in (start, stop - 1))
+            told.append((name.replace("_", " "), *seconds))
+    return sorted(told, key=lambda doubt: (doubt[1], doubt[0]))
 
 
 def _lasting(low: BoolArray, pose: PoseSequence, least: float) -> Sequence[tuple[int, int]]:

@@ -108,10 +108,10 @@ def about(project: Project, video: Video, subject: str) -> dict[str, Any]:
     return said | {
         "version": recipe.key[:12],
         "verdict": {
-            "status": judged.status,
+            "status": "degraded" if judged else "ok",
             "all": [
                 {"code": weakness.code, "message": weakness.message, "hint": weakness.hint}
-                for weakness in judged.all
+                for weakness in judged
             ],
         },
     }

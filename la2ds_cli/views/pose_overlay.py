@@ -207,7 +207,7 @@ def _row(project: Project, video: str, columns: int) -> _Row:
     facts = clip_facts(project, video)
     rows = np.unique(((np.arange(columns) + 0.5) / columns * len(pose)).astype(int)).tolist()
     shown: dict[int, Image] = {}
-    box = _views(pose, verdict(facts).codes)
+    box = _views(pose, [weakness.code for weakness in verdict(facts)])
     if video_file(project, _video(project, video)) is not None:
         for t, image in clip_frames(project, video, pose, rows[-1]):
             if t in rows:
@@ -310,12 +310,11 @@ def _describe(pen: ImageDraw, row: _Row, top: int) -> None:
     for line in _wrapped(printable(row.name, 64).replace(r"\$", "$"), 30, 2):
         pen.text((_MARGIN, y), line, font=letters(17, bold=True), fill=_INK)
         y += 23
-    colour = _BAD if judged.all else _GOOD
-    pen.text(
-        (_MARGIN, y + 2), " ".join([judged.status, *judged.codes]), font=letters(15), fill=colour
-    )
+    status = ["degraded", *(found.code for found in judged)] if judged else ["ok"]
+    colour = _BAD if judged else _GOOD
+    pen.text((_MARGIN, y + 2), " ".join(status), font=letters(15), fill=colour)
     y += 26
-    for line in _wrapped(judged.message, 42, 4):
+    for line in _wrapped(judged[0].message if judged else "", 42, 4):
         pen.text((_MARGIN, y), line, font=letters(13), fill=_BAD)
         y += _LINE
     y += 6
@@ -337,12 +336,9 @@ def _key_facts(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("mean score", shown("mean_score", "{:.2f}")),
         ("people", shown("people", "{}") + shown("margin", ", margin {:.2f}")),
         ("trembling", shown("jitter", "{:.1%} of the torso")),
-        ("swaps, jumps", shown("swaps", "{}") + shown("jumps", ", {}")),
         ("height", shown("person_height", "{:.0f} px")),
         ("length", shown("frames", "{} frames") + shown("seconds", ", {:.1f} s")),
     ]
-    if facts.get("interpolated"):
-        lines.append(("interpolated", shown("interpolated", "{:.1%} of the joints")))
     if facts.get("crop_share"):
         lines.append(("cut off", shown("crop_share", "{:.0%} of the frames")))
     return [(name, value) for name, value in lines if value]

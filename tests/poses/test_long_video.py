@@ -134,12 +134,11 @@ def test_sides_that_are_exchanged_all_the_time_take_no_longer_with_every_minute(
     for count in (1_000, 8_000):
         rows = np.cumsum(np.random.default_rng(0).integers(1, 9, count))
         times = _Counted(np.arange(rows[-1] + 1) / 25)
-        pairs, left = undone_changes(rows, times, 0.5)  # pyright: ignore[reportArgumentType]
+        pairs, left = undone_changes(rows, times, 0.5, np.zeros(rows[-1] + 1))  # pyright: ignore[reportArgumentType]
         assert len(pairs) > count / 3
         assert 2 * len(pairs) + len(left) == count
         looks.append(times.looks)
     assert looks[1] < 9 * looks[0]
-    assert assess(_clip(2_000, exchanged=0.3))["swaps"] > 200
 
 
 @pytest.mark.heavy

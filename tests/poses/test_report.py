@@ -65,7 +65,7 @@ def test_every_row_has_its_outcome_and_its_facts(project: Project) -> None:
     with (folder / "report.csv").open(newline="") as handle:
         rows = list(csv.DictReader(handle))
     assert list(rows[0]) == list(good)
-    assert (rows[0]["codes"], rows[0]["coverage"], rows[0]["swaps"]) == ("V022 V028", "0.3", "0")
+    assert (rows[0]["codes"], rows[0]["coverage"], rows[0]["jitter"]) == ("V022 V028", "0.3", "0.1")
     assert (rows[1]["hint"], rows[1]["codes"], rows[1]["jitter"]) == ("copy it again", "V001", "")
 
 

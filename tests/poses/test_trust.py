@@ -71,10 +71,9 @@ def test_a_hidden_limb_is_named_with_its_seconds(fps: float, length: int):
     first, stop = length // 3, 2 * length // 3
     score[first:stop, ELBOW], score[first:stop, WRIST] = 0.45, 0.3
     pose = replace(pose, score=score)
-    (doubt,) = doubts(pose)
-    assert doubt.limb == "left arm"
-    assert doubt.start == pytest.approx(1.0, abs=0.15)
-    assert doubt.end == pytest.approx(2.0, abs=0.15)
+    ((limb, start, end),) = doubts(pose)
+    assert limb == "left arm"
+    assert (start, end) == pytest.approx((1.0, 2.0), abs=0.15)
     assert trusted(pose)[:, [OTHER_WRIST, KNEE]].all()
 
 
@@ -170,9 +169,9 @@ def test_two_limbs_in_one_place_are_not_two_limbs(scores: tuple[float, float], d
     score[30:60, arms], score[30:60, others] = scores
     copied = replace(pose, xy=xy, score=score)
     found = doubts(copied)
-    assert {doubt.limb for doubt in found} == doubted
-    for doubt in found:
-        assert (doubt.start, doubt.end) == pytest.approx((1.0, 2.0), abs=0.15)
+    assert {limb for limb, _, _ in found} == doubted
+    for _, *seconds in found:
+        assert seconds == pytest.approx([1.0, 2.0], abs=0.15)
     # Seen from the side, shoulders lie on each other, too: nothing speaks against the joints.
     everywhere = pose.xy.copy()
     shoulders = [SKELETON.index("left_shoulder"), SKELETON.index("right_shoulder")]
@@ -275,14 +274,14 @@ def test_pieces_of_a_long_clip_are_one(fps: float, length: int, monkeypatch: pyt
 
 def test_changes_that_undo_each_other():
     time = np.array([0.0, 1, 1.5, 4, 4.25, 4.5, 9])
-    pairs, left = undone_changes(np.arange(7), time, 2.0)
-    assert pairs == [(3, 4), (1, 2)]
+    pairs, left = undone_changes(np.arange(7), time, 2.0, np.zeros(7))
+    assert sorted(pairs) == [(1, 2), (3, 4)]
     assert left == [0, 5, 6]
-    pairs, left = undone_changes(np.arange(4), np.array([0.0, 0.75, 1, 1.75]), 2.0)
+    pairs, left = undone_changes(np.arange(4), np.array([0.0, 0.75, 1, 1.75]), 2.0, np.zeros(4))
     assert pairs == [(1, 2), (0, 3)]  # what lay between them is gone
     assert left == []
     pairs, _ = undone_changes(np.arange(7), time, 2.0, np.array([0, 0, 1, 1, 1, 1, 1]))
-    assert pairs == [(3, 4), (0, 1)]
+    assert sorted(pairs) == [(0, 1), (3, 4)]
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "drifting"])

@@ -80,7 +80,7 @@ def page_clip(
     """A clip of the project for a page; phases without any of its frames are left out."""
     begin, end = int(pose.frame[0]), int(pose.frame[-1])
     shown = [phase for phase in phases if phase.start <= end and phase.end > begin]
-    return PageClip(letter, video, pose, shown, verdict(clip_facts(project, video.id)).all)
+    return PageClip(letter, video, pose, shown, verdict(clip_facts(project, video.id)))
 
 
 def packed_joints(pose: PoseSequence, window: FloatArray) -> tuple[str, str]:
