@@ -23,9 +23,16 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from la2ds_cli.core.annotations import Annotation, Moment, drawing_value
+from la2ds_cli.core.annotations import (
+    JOINT,
+    Annotation,
+    ClipMoments,
+    Moment,
+    drawing_value,
+    joint_value,
+)
 from la2ds_cli.core.clip import family
-from la2ds_cli.core.corrections import Correction, reading_of, turning_of, write_corrections
+from la2ds_cli.core.corrections import reading_of, turning_of
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.demo import clips
@@ -155,11 +162,10 @@ def change(project: Project) -> None:
     pose, recipe = project.read_pose(clip.id)
     x, y = pose.xy[40, get_skeleton(pose.skeleton).joints.index("left_wrist")].tolist()
     reading = reading_of(recipe, pose.info)
-    rows = [
-        (clip.id, Correction(40, "left_wrist", (x - 6, y + 4), reading)),
-        (clip.id, Correction(40, "right_wrist", None, reading)),
-    ]
-    write_corrections(project.corrections_path, rows)
+    at = ClipMoments.of(clip.id, clip.options, pose).at(int(pose.frame[40]))
+    values = joint_value("left_wrist", (x - 6, y + 4)), joint_value("right_wrist", None)
+    rows = [Annotation(JOINT, at, None, value, reading) for value in values]
+    project.change_annotations([], rows)
     lines = project.phases_path.read_text("utf-8").splitlines(keepends=True)
     kept = [line for line in lines if not line.startswith((f"{A}.", f"{B}."))]
     project.phases_path.write_text("".join(kept), "utf-8")
@@ -171,7 +177,7 @@ def studio_pictures(project: Path, wanted: list[str]) -> None:
     """Pages of the studio, after a first search and with all clips of the project on a timeline."""
     run(project, ("retrieve", "--query", A, "--out", "{out}.json"), project / "results" / "gallery")
     run(project, ("timeline",), project)
-    if "studio-pair" in wanted and not Project.open(project).annotations_path.exists():
+    if "studio-pair" in wanted:
         draw_on_pair(Project.open(project))
     if pages := [name for name in wanted if name in STUDIO]:
         serve(project, pages)

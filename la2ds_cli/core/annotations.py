@@ -22,7 +22,7 @@ from la2ds_cli.core.clip import ClipOptions, check_id, family
 from la2ds_cli.core.csv_tables import read_rows, table_text
 from la2ds_cli.core.types import MOST_PIXELS, FloatArray, IntArray, PoseSequence
 
-ANCHOR, NOTE = "anchor", "note"
+ANCHOR, NOTE, JOINT = "anchor", "note", "joint"
 POINTS = {"line": 2, "angle": 3}  # kind of a drawing -> its points
 MOST_DRAWINGS = 100  # of a clip
 NOTE_LONGEST = 500  # letters of a note
@@ -57,9 +57,11 @@ class Annotation:
     """A row of the table.
 
     kind: `anchor` (`at` is the same moment as `other`), `note` (on `at` and `other`, of which one
-        may be without seconds), `line` or `angle` (drawn on all pictures of `at`).
-    value: text of a note; points of a drawing, see `points_of`.
-    reading: how the picture was turned when it was drawn on, see corrections.turning_of.
+        may be without seconds), `joint` (corrected at `at`), `line` or `angle` (drawn on all
+        pictures of `at`).
+    value: text of a note; the joint, see `joint_of`; points of a drawing, see `points_of`.
+    reading: how the picture was turned when it was drawn on, see corrections.turning_of; of a
+        joint, corrections.reading_of.
     set: when, UTC, ISO 8601, which makes no difference between two annotations.
     """
 
@@ -117,6 +119,10 @@ def _parse(cells: dict[str, str]) -> Annotation:
     given = [moment for moment in (at, other) if moment and moment.seconds is not None]
     if kind in POINTS:
         value = drawing_value(kind, _points(value))
+    elif kind == JOINT:
+        if at.seconds is None:
+            raise ValueError("a corrected joint needs the seconds of its file")
+        value = joint_value(*_joint(value))
     elif kind not in (ANCHOR, NOTE):
         raise ValueError(f"{kind[:40]!a} is not a kind of annotation")
     elif other is None or len(given) < (2 if kind == ANCHOR else 1):
@@ -163,6 +169,31 @@ def _points(value: str) -> list[Point]:
     if len(sides) % 2:
         raise ValueError("x and y of a point are given together")
     return list(zip(sides[::2], sides[1::2], strict=True))
+
+
+# --- corrected joints -----------------------------------------------------------------------------
+
+
+def joint_value(joint: str, at: Point | None) -> str:
+    """The value of a corrected joint. at: x, y in pixels of the upright picture; None = not to be
+    trusted, which counts as not seen. Raises ValueError for a position in no picture."""
+    if at is None:
+        return joint
+    if not all(abs(side) <= MOST_PIXELS for side in at):  # NaN too
+        raise ValueError(f"{at[0]}, {at[1]} is not a position in a picture")
+    return f"{joint} {at[0]:.{_DIGITS}f} {at[1]:.{_DIGITS}f}"
+
+
+def joint_of(row: Annotation) -> tuple[str, Point | None]:
+    """The name of a corrected joint, and where it is, as in joint_value."""
+    return _joint(row.value)
+
+
+def _joint(value: str) -> tuple[str, Point | None]:
+    name, *sides = value.split() or [""]
+    if not name or len(sides) not in (0, 2):
+        raise ValueError("a corrected joint is a name, with x and y or without both")
+    return name, (float(sides[0]), float(sides[1])) if sides else None
 
 
 # --- what a clip shows ----------------------------------------------------------------------------

@@ -32,7 +32,7 @@ def spare_project(project: Project, paths: Iterable[Path]) -> None:
     or lies in a folder of images that is a clip, or among what the project has computed. Writing
     to it would replace or change what the project needs."""
     tables = {project.videos_path, project.phases_path, project.subjects_path}
-    tables |= {project.annotations_path, project.corrections_path}
+    tables.add(project.annotations_path)
     clips = project.video_list()
     for path in paths:
         if path.resolve() in tables or clips.of_source(path):

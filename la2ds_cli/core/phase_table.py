@@ -6,7 +6,7 @@ Reading and writing keeps every column, including those that la2ds does not know
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -124,8 +124,7 @@ def _frame(cells: dict[str, str], column: str) -> int:
 
 @dataclass(frozen=True)
 class PhaseChange:
-    """A row that is added (`before` is None), removed (`after` is None) or changed. video: id, or
-    the name as written if no clip has it."""
+    """A row that is added (`before` is None), removed (`after` is None) or changed. video: id."""
 
     video: str
     before: Phase | None
@@ -150,32 +149,29 @@ class PhaseChange:
 
 
 def phase_changes(
-    old: PhaseTable, new: PhaseTable, clip: Callable[[str], str]
+    video: str, before: Iterable[PhaseRow], after: Iterable[PhaseRow]
 ) -> list[PhaseChange]:
-    """How the rows change, by clip and time. clip: name as written -> id.
+    """How the rows of a clip change, by time.
 
-    The k-th occurrence of a phase in a clip is compared with its k-th occurrence.
+    The k-th occurrence of a phase is compared with its k-th occurrence.
     """
-    before, after = _by_key(old.rows, clip), _by_key(new.rows, clip)
+    old, new = _by_key(before), _by_key(after)
     changes = [
-        PhaseChange(key[0], before.get(key), after.get(key))
-        for key in dict.fromkeys((*before, *after))
-        if before.get(key) != after.get(key)
+        PhaseChange(video, old.get(key), new.get(key))
+        for key in dict.fromkeys((*old, *new))
+        if old.get(key) != new.get(key)
     ]
-    order = {video: n for n, video in enumerate(dict.fromkeys(c.video for c in changes))}
-    return sorted(changes, key=lambda c: (order[c.video], _start(c.after or c.before)))
+    return sorted(changes, key=lambda c: _start(c.after or c.before))
 
 
-def _by_key(
-    rows: Iterable[PhaseRow], clip: Callable[[str], str]
-) -> dict[tuple[str, str, int], Phase]:
-    """(clip, phase, number of the occurrence) -> the phase."""
-    times: Counter[tuple[str, str]] = Counter()
+def _by_key(rows: Iterable[PhaseRow]) -> dict[tuple[str, int], Phase]:
+    """(phase, number of the occurrence) -> the phase."""
+    times: Counter[str] = Counter()
     phases = {}
     for row in sorted(rows, key=lambda row: row.phase.start):
-        name = (clip(row.video), row.phase.name)
+        name = row.phase.name
         times[name] += 1
-        phases[*name, times[name]] = row.phase
+        phases[name, times[name]] = row.phase
     return phases
 
 

@@ -5,40 +5,44 @@ project_folder.py says where all of it lies.
 
 from __future__ import annotations
 
+import math
 import shlex
 import time
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.annotations import (
+    JOINT,
     Annotation,
+    ClipMoments,
     changed,
     read_annotations,
     write_annotations,
 )
 from la2ds_cli.core.clip import (
     VIDEO_COLUMNS,
+    ClipOptions,
     Video,
     check_row,
+    family,
     row_of,
 )
+from la2ds_cli.core.clip_phases import ClipPhases, Frames
 from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.corrections import (
-    Correction,
     corrected,
     corrected_recipe,
-    read_corrections,
     reading_of,
 )
 from la2ds_cli.core.csv_tables import read_rows, table_text
 from la2ds_cli.core.errors import ExitCode, UserError, first_line
-from la2ds_cli.core.phase_table import PhaseTable, read_phase_table, read_phases, write_phase_table
+from la2ds_cli.core.phase_table import PhaseTable, read_phase_table, write_phase_table
 from la2ds_cli.core.project_folder import ProjectFolder, real_path
 from la2ds_cli.core.types import (
     MOST_SECONDS,
@@ -51,6 +55,7 @@ from la2ds_cli.core.video_list import VideoList, own_columns, read_videos
 
 PROJECT_FILE = "project.toml"
 _TICK = 10**8  # ns; two changes of a file within the clock tick of a file system look like one
+_EARLY = 1e-3  # seconds by which the first frame of a part may be before its start
 DEFAULT_RUN = "default"
 BASE_RUN = "la2ds-base"  # stands for the base model where a run is named; no training has this name
 
@@ -63,7 +68,9 @@ class Project(ProjectFolder):
         artifact.never_make(root)
         self.settings = settings
         self._listed: tuple[tuple[int, ...], VideoList] | None = None
-        self._corrected: tuple[tuple[int, ...], dict[str, list[Correction]]] | None = None
+        self._corrected: tuple[tuple[int, ...], dict[tuple[str, str], list[Annotation]]] | None = (
+            None
+        )
 
     @classmethod
     def create(cls, root: Path, settings: dict[str, Any] | None = None) -> Project:
@@ -282,8 +289,8 @@ class Project(ProjectFolder):
     ) -> tuple[PoseSequence, artifact.Recipe]:
         """Poses of a video id and their recipe; raises UserError (exit 4) if there are none.
 
-        with_corrections: with the joints that a person has corrected (corrections.csv), otherwise
-        as in the file.
+        with_corrections: with the joints that a person has corrected (core/corrections.py),
+        otherwise as in the file.
         """
         path = self.pose_path(video)
         arrays, recipe, facts = self._read(path, f"no poses for {video}")
@@ -294,7 +301,8 @@ class Project(ProjectFolder):
             if pose.time[-1] - pose.time[0] > MOST_SECONDS:  # even times would fill the memory
                 raise ValueError(f"its frames are more than {MOST_SECONDS:,.0f} s apart")
         if with_corrections and (found := self._corrections(video, recipe, pose.info)):
-            return corrected(pose, found), corrected_recipe(recipe, found)
+            moments = ClipMoments.of(video, _options(recipe), pose)
+            return corrected(pose, moments, found), corrected_recipe(recipe, found)
         return pose, recipe
 
     def pose_header(self, video: str) -> tuple[artifact.Recipe, dict[str, Any]]:
@@ -319,18 +327,26 @@ class Project(ProjectFolder):
 
     def _corrections(
         self, video: str, recipe: artifact.Recipe, info: Mapping[str, Any]
-    ) -> list[Correction]:
+    ) -> list[Annotation]:
         """The corrections that apply to a clip's current poses."""
-        state = _state(self.corrections_path)
+        state = _state(self.annotations_path)
         if state is None:
             return []
         if self._corrected is None or self._corrected[0] != state:
-            rows: dict[str, list[Correction]] = {}
-            for clip, one in read_corrections(self.corrections_path):
-                rows.setdefault(clip, []).append(one)
+            rows: dict[tuple[str, str], list[Annotation]] = {}
+            for row in self.annotations():
+                if row.kind == JOINT:
+                    rows.setdefault((row.at.file, str(row.at.person)), []).append(row)
             self._corrected = state, rows
-        reading = reading_of(recipe, info)
-        return [one for one in self._corrected[1].get(video, []) if one.reading == reading]
+        mine = self._corrected[1].get(family(video), [])
+        if not mine:
+            return []
+        reading, part = reading_of(recipe, info), ClipOptions.from_text(_options(recipe))
+        return [
+            one
+            for one in mine
+            if one.reading == reading and part.start <= (one.at.seconds or 0.0) + _EARLY < part.end
+        ]
 
     def pose_times(self, video: str) -> FloatArray:
         """(T,) seconds of the poses of a video id, without reading these; raises as read_pose."""
@@ -389,7 +405,8 @@ class Project(ProjectFolder):
     # --- phases.csv ----------------------------------------------------------------------
 
     def phases(self, *, propagated: bool = False) -> dict[str, list[Phase]]:
-        """Phases of each video id, in time order; empty without a phases.csv.
+        """Phases of each video id, in time order, as far as the clip shows them; empty without a
+        phases.csv.
 
         Only phases labelled by people, the ground truth; with `propagated`, also those written by
         `transfer-labels`. The `video` column holds an id, a file name or a stem; rows of videos
@@ -398,14 +415,28 @@ class Project(ProjectFolder):
         """
         if not self.phases_path.exists():
             return {}
-        rows = read_phases(self.phases_path)
-        by_name = self.video_list().find_each({name for name, _ in rows})
-        phases: dict[str, list[Phase]] = {}
-        for name, phase in rows:
-            video = by_name[name]
-            if video is not None and (propagated or not phase.propagated):
-                phases.setdefault(video.id, []).append(phase)
-        return {video: sorted(rows, key=lambda p: p.start) for video, rows in phases.items()}
+        found = {}
+        for video, rows in self.clip_phases().by_clip.items():
+            phases = [row.phase for row in rows if propagated or not row.phase.propagated]
+            if phases:
+                found[video] = phases
+        return found
+
+    def clip_phases(self) -> ClipPhases:
+        """phases.csv by clip; raises UserError as `phases`."""
+        return ClipPhases(self.phase_table(), self.video_list(), self._frames_shown)
+
+    def _frames_shown(self, video: Video) -> Frames | None:
+        """The first frame of its file that a clip shows, and the one after its last; None if a part
+        has no readable poses, which alone say where it begins."""
+        if not ClipOptions.from_text(video.options).is_cut:
+            return 0, math.inf
+        with suppress(UserError):
+            path = self.pose_path(video.id)
+            arrays, _, _ = self._read(path, f"no poses for {video.id}", artifact.map_arrays)
+            with well_formed(path):
+                return int(arrays["frame"][0]), int(arrays["frame"][-1]) + 1
+        return None
 
     def phase_table(self) -> PhaseTable:
         """phases.csv with all its rows and columns; empty without the file. Raises UserError (exit
@@ -417,6 +448,16 @@ class Project(ProjectFolder):
         Returns the path of that copy, None without `backup`."""
         folder = self.results_dir("phases") if backup else None
         return write_phase_table(self.phases_path, table, folder)
+
+
+def _options(recipe: artifact.Recipe) -> str:
+    """How the file of poses was read, as in videos.csv; none for what cannot have been read."""
+    text = str(recipe.config.get("options", ""))
+    try:
+        ClipOptions.from_text(text)
+    except (UserError, ValueError):
+        return ""
+    return text
 
 
 def _placed(old: Sequence[str], new: AbstractSet[str], order: Sequence[str]) -> list[str]:

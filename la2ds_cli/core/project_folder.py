@@ -1,7 +1,7 @@
 """The folder of a project: where everything lies in it, and who may write to it.
 
-project.toml · videos.csv · phases.csv · subjects.csv · annotations.csv · corrections.csv ·
-store-name.txt · aside/ · poses/ · heatmaps/ · features/ · film/ · checkpoints/<run>/ ·
+project.toml · videos.csv · phases.csv · subjects.csv · annotations.csv · store-name.txt ·
+aside/ · poses/ · heatmaps/ · features/ · film/ · checkpoints/<run>/ ·
 embeddings/<run>/ · results/{align,retrieve,evaluate,...}/ · logs/
 (docs/file-formats.md)
 """
@@ -54,8 +54,7 @@ class ProjectFolder:
     @contextmanager
     def tables(self, wait: float = TABLES_WAIT) -> Iterator[None]:
         """Exclusive use of the tables that people and commands change (videos.csv, phases.csv,
-        subjects.csv, annotations.csv, corrections.csv, `aside`), only while one is read, changed
-        and written.
+        subjects.csv, annotations.csv, `aside`), only while one is read, changed and written.
 
         A command that holds `lock` for hours takes this lock only for moments, so that people can
         label and mark clips meanwhile. It can be taken again inside. Raises UserError (exit 5) as
@@ -196,14 +195,8 @@ class ProjectFolder:
         """What a person has set for moments of files; see core/annotations.py."""
         return self.root / "annotations.csv"
 
-    @property
-    def corrections_path(self) -> Path:
-        """Joints that a person has corrected; see core/corrections.py."""
-        return self.root / "corrections.csv"
-
     def aside(self, name: str) -> Path:
-        """A table of what people have set for frames that no clip shows any more;
-        studio/handover.py."""
+        """What is kept of clips that were removed."""
         return self._folder("aside") / name
 
     def earlier_poses(self, video: str) -> Path:

@@ -1,7 +1,7 @@
 """A clip that a person takes out of a project, with `la2ds remove` or in the studio.
 
-Everything computed for it goes. What people have set for it stays in their tables and in `aside`,
-and counts again if the same video comes back.
+Everything computed for it goes. What people have set for it stays in their tables, and its row of
+videos.csv in `aside`; both count again if the same video comes back.
 """
 
 from __future__ import annotations

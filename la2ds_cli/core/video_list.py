@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, overload
 
 from la2ds_cli.core import regular_file
-from la2ds_cli.core.clip import VIDEO_COLUMNS, Video, check_columns, video_parser
+from la2ds_cli.core.clip import VIDEO_COLUMNS, Video, check_columns, family, video_parser
 from la2ds_cli.core.csv_tables import read_table
 from la2ds_cli.core.errors import ExitCode, UserError
 
@@ -143,13 +143,40 @@ class VideoList:
         """`find` for many names: each is looked up, and searched for only if that fails."""
         return {name: self._look_up(name) or self.find(name) for name in names}
 
+    def file_of(self, name: str) -> tuple[str, str] | None:
+        """The file and person (clip.family) of the clips that a name fits as in `find`, or of an id
+        that such a clip had when it was cut differently; None if there are none. Raises UserError
+        (exit 5) if clips of several files fit."""
+        if (own := family(name)) in self._files:
+            return own
+        rows = self._matches(name, self._near(name)) or self._matches(name, range(len(self.rows)))
+        files = {family(self.rows.ids[row]) for row in rows}
+        if len(files) > 1:
+            raise self._ambiguous(name, rows)
+        return next(iter(files), None)
+
+    def of_file(self, file: tuple[str, str]) -> list[Video]:
+        """The clips of a person in a file, see `file_of`."""
+        return [self.rows[row] for row in self._files.get(file, ())]
+
+    @cached_property
+    def _files(self) -> dict[tuple[str, str], list[int]]:
+        rows: dict[tuple[str, str], list[int]] = {}
+        for row, name in enumerate(self.rows.ids):
+            rows.setdefault(family(name), []).append(row)
+        return rows
+
     def _look_up(self, name: str) -> Video | None:
+        return self._find(name, self._near(name))
+
+    def _near(self, name: str) -> list[int]:
+        """Rows of which a name may be the id, the path, the file name or its stem."""
         person = re.fullmatch(r"(.+)#[1-9]\d*", name)
         keys = {name, name.rpartition("/")[2], person[1] if person else name}
         rows = {row for key in keys for row in self._by_name.get(key, ())}
         if os.path.lexists(name):
             rows.update(self._by_source.get(os.path.realpath(name), ()))
-        return self._find(name, sorted(rows))
+        return sorted(rows)
 
     @cached_property
     def _by_name(self) -> dict[str, list[int]]:
@@ -179,8 +206,22 @@ class VideoList:
         return set(self._persons) != {1}
 
     def _find(self, name: str, rows: Sequence[int]) -> Video | None:
+        matches = self._matches(name, rows)
+        if len(matches) > 1:
+            raise self._ambiguous(name, matches)
+        return self.rows[matches[0]] if matches else None
+
+    def _ambiguous(self, name: str, rows: Sequence[int]) -> UserError:
+        return UserError(
+            f"'{name}' fits {len(rows)} videos of the project",
+            hint=f"use one of the ids: {', '.join(self.rows.ids[row] for row in rows[:5])}",
+            exit_code=ExitCode.MISMATCH,
+        )
+
+    def _matches(self, name: str, rows: Sequence[int]) -> list[int]:
+        """Those of the rows that a name fits best."""
         if not name or "\0" in name:  # which no path holds
-            return None
+            return []
         ids, paths, persons = self.rows.ids, self.rows.paths, self._persons
         of_id = [row for row in rows if ids[row] == name]
         person = re.fullmatch(r"(.+)#([1-9]\d*)", name)
@@ -197,17 +238,7 @@ class VideoList:
             lambda: [row for row in near if Path(paths[row]).stem == name],
             lambda: [row for row in rows if name in ids[row] and ids[row].startswith(name)],
         )
-        for test in tests:
-            matches = test()
-            if len(matches) == 1:
-                return self.rows[matches[0]]
-            if matches:
-                raise UserError(
-                    f"'{name}' fits {len(matches)} videos of the project",
-                    hint=f"use one of the ids: {', '.join(ids[row] for row in matches[:5])}",
-                    exit_code=ExitCode.MISMATCH,
-                )
-        return None
+        return next((matches for test in tests if (matches := test())), [])
 
     def _of_path(self, name: str, rows: Sequence[int], near: Sequence[int]) -> list[int]:
         """Those whose path is `name`, as written or as the same file. near: the rows whose path

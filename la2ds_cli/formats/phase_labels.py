@@ -107,19 +107,19 @@ def merge_phases(project: Project, labels: Labels, progress: Progress) -> None:
     person has corrected since, so a note says how many clips have other labels than these.
     """
     with project.tables():
-        table = project.phase_table()
-        videos = project.video_list().find_each({row.video for row in table.rows})
-        by_clip: dict[str, list[PhaseRow]] = {}
-        for row in table.rows:
-            if (video := videos[row.video]) is not None and row.checked:
-                by_clip.setdefault(video.id, []).append(row)
-        new = {name: phases for name, phases in labels.items() if name not in by_clip}
-        rows = [row for row in table.rows if (v := videos[row.video]) is None or v.id not in new]
-        for name in sorted(new):
-            rows += [PhaseRow(name, p) for p in sorted(new[name], key=lambda p: p.start)]
+        phases = project.clip_phases()
+        labelled = {
+            name: checked
+            for name, rows in phases.by_clip.items()
+            if (checked := [row for row in rows if row.checked])
+        }
+        new = {
+            name: [PhaseRow(name, p) for p in sorted(labels[name], key=lambda p: p.start)]
+            for name in sorted(labels.keys() - labelled.keys())
+        }
         if new:
-            project.write_phase_table(replace(table, rows=tuple(rows)))
-    other = [name for name in sorted(labels) if _differ(by_clip.get(name, ()), labels[name])]
+            project.write_phase_table(phases.replaced(new))
+    other = [name for name in sorted(labels) if _differ(labelled.get(name, ()), labels[name])]
     if other:
         clips = "1 clip keeps" if len(other) == 1 else f"{len(other)} clips keep"
         example = other[0] if len(other) == 1 else f"such as {other[0]}"

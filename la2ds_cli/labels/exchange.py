@@ -6,8 +6,7 @@ video. Imported labels go to every clip of the video, and each clip takes those 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -237,17 +236,12 @@ def phases_of(labels: LabelFile, pose: PoseSequence, video: Video) -> list[Phase
     return phases
 
 
-def _merged(project: Project, video: Video, phases: Sequence[Phase], overwrite: bool) -> bool:
+def _merged(project: Project, video: Video, new: Sequence[Phase], overwrite: bool) -> bool:
     """Make these the labels of a clip; False if a person has set others."""
     with project.tables():
-        table = project.phase_table()
-        ids = project.video_list().find_each({row.video for row in table.rows})
-        is_own: Callable[[PhaseRow], bool] = lambda row: (  # noqa: E731
-            (found := ids[row.video]) is not None and found.id == video.id
-        )
-        if any(row.checked for row in table.rows if is_own(row)) and not overwrite:
+        phases = project.clip_phases()
+        if any(row.checked for row in phases.by_clip.get(video.id, ())) and not overwrite:
             return False
-        rows = [row for row in table.rows if not is_own(row)]
-        rows += [PhaseRow(video.id, phase) for phase in phases]
-        project.write_phase_table(replace(table, rows=tuple(rows)))
+        rows = [PhaseRow(video.id, phase) for phase in new]
+        project.write_phase_table(phases.replaced({video.id: rows}))
     return True

@@ -341,20 +341,20 @@ def merge_into_project(
     if another command keeps writing a table, or phases.csv cannot be read.
     """
     with project.tables():
-        old = project.phase_table()
-        labelled = project.phases(propagated=True)
+        old = project.clip_phases()
+        labelled = old.by_clip
         fit = [clip for clip in propagated if clip not in withheld]
-        ids = project.video_list().find_each({row.video for row in old.rows})
-        names = {name: video.id if video else name for name, video in ids.items()}
-        by_hand = {names[row.video] for row in old.rows if row.checked}
         unchanged = [
-            clip for clip in fit if clip in by_hand or (clip in labelled and not overwrite)
+            clip
+            for clip in fit
+            if any(row.checked or not overwrite for row in labelled.get(clip, ()))
         ]
-        written = [clip for clip in fit if clip not in unchanged]
-        rows = [row for row in old.rows if names[row.video] not in written]
-        rows += [row for clip in written for row in propagated[clip]]
-        new = replace(old, rows=tuple(rows)) if written else old
-        changes = phase_changes(old, new, lambda name: names.get(name, name))
-        backup = project.write_phase_table(new) if changes else None
+        written = {clip: propagated[clip] for clip in fit if clip not in unchanged}
+        changes = [
+            change
+            for clip, rows in written.items()
+            for change in phase_changes(clip, labelled.get(clip, ()), rows)
+        ]
+        backup = project.write_phase_table(old.replaced(written)) if changes else None
     replaced = [clip for clip in written if clip in labelled]
-    return MergeResult(written, unchanged, replaced, list(withheld), changes, backup)
+    return MergeResult(list(written), unchanged, replaced, list(withheld), changes, backup)

@@ -32,7 +32,6 @@ from la2ds_cli.poses.sources import stands_for_clips
 from la2ds_cli.poses.subjects import ClipSubjects
 from la2ds_cli.studio import earlier
 from la2ds_cli.studio.clips import VIDEOS, clip_of, is_copied, spans_of_repetitions, unused_files
-from la2ds_cli.studio.handover import hand_over
 from la2ds_cli.studio.jobs import ENDED, Job
 from la2ds_cli.studio.pages import posted
 from la2ds_cli.video.media_files import is_video_file, refuse_url
@@ -190,8 +189,8 @@ async def read_again(request: Request) -> Response:
     """Find the joints of a clip again, with other options: {"options": {...}}, where missing ones
     have their defaults, or for another person: {"rank": N, "box": [...]}.
 
-    The new clip replaces the old one and takes over its split, group, labels, anchors, notes and
-    drawings. The earlier joints are kept (earlier.py) and restored if this fails.
+    The new clip replaces the old one and takes over its split and group. The earlier joints are
+    kept (earlier.py) and restored if this fails.
     """
     studio = request.app.state.studio
     project: Project = studio.project
@@ -204,17 +203,17 @@ async def read_again(request: Request) -> Response:
     listed = earlier.read_together(project, video)
     was = ClipSubjects.read(project).own(listed[0].id)
 
-    def then(job: Job) -> None:
+    def on_success(job: Job) -> None:
         new = _usable(job)
         if box:
             _check_followed(project, new[0], box, video.title)
-        job.told += _replace(studio, video, new)
+        _replace(studio, video, new)
 
-    def otherwise(job: Job) -> None:
+    def on_failure(job: Job) -> None:
         earlier.as_before(project, listed, job.about["kept"], was)
 
     title = f"joints of {video.title}"
-    return await _from_manifest(request, title, video, [row], then, otherwise)
+    return await _from_manifest(request, title, video, [row], on_success, on_failure)
 
 
 def _person(said: Mapping[str, Any]) -> tuple[str | None, list[float]]:
@@ -274,11 +273,11 @@ async def split(request: Request) -> Response:
         part = ClipOptions(**{**vars_of(options), **span})
         rows.append(await run_in_threadpool(_row, project, video, part, None))
 
-    def then(job: Job) -> None:
-        job.told += _replace(studio, video, _usable(job))
+    def on_success(job: Job) -> None:
+        _replace(studio, video, _usable(job))
 
     title = f"{len(rows)} repetitions of {video.title}"
-    return await _from_manifest(request, title, video, rows, then)
+    return await _from_manifest(request, title, video, rows, on_success)
 
 
 def vars_of(options: ClipOptions) -> dict[str, Any]:
@@ -291,8 +290,8 @@ async def _from_manifest(
     title: str,
     video: Video,
     rows: Sequence[Mapping[str, str]],
-    then: Callable[[Job], None],
-    otherwise: Callable[[Job], None] | None = None,
+    on_success: Callable[[Job], None],
+    on_failure: Callable[[Job], None] | None = None,
 ) -> Response:
     studio = request.app.state.studio
     project: Project = studio.project
@@ -304,7 +303,9 @@ async def _from_manifest(
     # Passing an option makes the rows default to it, not to the options of the earlier reading.
     arguments = [*_extraction(project), "--rotate", "0", str(manifest)]
     about = {"clip": video.id, "kept": await run_in_threadpool(earlier.keep, project, video)}
-    job = studio.jobs.add(title, arguments, about=about, then=then, otherwise=otherwise)
+    job = studio.jobs.add(
+        title, arguments, about=about, on_success=on_success, on_failure=on_failure
+    )
     return JSONResponse(job.to_json())
 
 
@@ -327,23 +328,18 @@ def _usable(job: Job) -> list[str]:
     return [item["video"] for item in items]
 
 
-def _replace(studio: Any, old: Video, new: Sequence[str]) -> list[str]:
-    """Replace `old`, and the other clips of the same part of its file, by the clips `new`.
-
-    What people set for their frames is handed over. Returns what to tell the user about that.
-    """
+def _replace(studio: Any, old: Video, new: Sequence[str]) -> None:
+    """Replace `old`, and the other clips of the same part of its file, by the clips `new`."""
     project: Project = studio.project
     with project.lock(wait=WAIT), project.tables():
         gone = [video for video in earlier.read_together(project, old) if video.id not in new]
         if old.id in new or not gone:
-            return []
-        told = hand_over(project, gone, new)
+            return
         project.replace_videos([video.id for video in gone], new)
         for video in gone:
             for path in [*project.files_of(video.id), *pictures_of(project, video.id)]:
                 path.unlink(missing_ok=True)
     studio.films.forget(video.id for video in gone)
-    return told
 
 
 def _check_followed(project: Project, video: str, box: Sequence[float], name: str) -> None:

@@ -29,7 +29,6 @@ from la2ds_cli.poses.quality import clip_facts
 from la2ds_cli.poses.subjects import HANDS, ClipSubjects, ranks
 from la2ds_cli.poses.verdict import verdict
 from la2ds_cli.studio.earlier import earlier
-from la2ds_cli.studio.handover import set_aside, words_of
 from la2ds_cli.studio.jobs import with_hint
 from la2ds_cli.studio.pages import page
 from la2ds_cli.video.media_files import is_image_folder, is_video_file, natural_order
@@ -321,7 +320,6 @@ def detail(request: Request) -> Response:
             "size": strip.size if strip else (video.width, video.height),
             "file_seconds": strip.seconds if strip else 0.0,
             "earlier": earlier(project, video.id),
-            "aside": words_of(**set_aside(project, video.id)),
         }
     )
 

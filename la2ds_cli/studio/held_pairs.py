@@ -260,7 +260,7 @@ class HeldPairs:
 
     def _stamp(self, a: str, b: str) -> object:
         project = self.project
-        paths = [project.pose_path(a), project.pose_path(b)]
-        paths += [project.videos_path, project.corrections_path]
+        paths = [project.pose_path(a), project.pose_path(b), project.videos_path]
         times = [path.stat().st_mtime_ns if path.exists() else 0 for path in paths]
-        return times, str(self.project.settings)
+        recipes = [project.checked_pose_header(clip)[0].key for clip in (a, b)]  # with corrections
+        return times, recipes, str(self.project.settings)

@@ -34,22 +34,27 @@ COMMAND = python("-c", f"{HEARS}; from la2ds_cli.main import main; main()")
 
 @dataclass
 class Job:
-    """A job. title: what it does, in words. arguments: of the command `la2ds`. about: data that its
-    page needs later. then: called in a thread when the command has succeeded; its UserError becomes
-    that of the job. otherwise: called in a thread when the job has begun, and failed or was
-    cancelled. after: called in a thread when the job has ended, even before it began. told: what to
-    tell the user about the outcome. share: progress of the current task, 0 to 1, None if
-    its length is unknown. items: finished items of a batch, as in `--json`. result: the JSON
-    document of the command."""
+    """A la2ds command in the queue.
+
+    title: what it does, in words.
+    arguments: of the command `la2ds`.
+    about: data that its page needs later.
+    on_success: called in a thread when the command has succeeded; its UserError becomes that of the
+        job.
+    on_failure: called in a thread when the job has begun, and failed or was cancelled.
+    on_end: called in a thread when the job has ended, even before it began.
+    share: progress of the current task, 0 to 1, None if its length is unknown.
+    items: finished items of a batch, as in `--json`.
+    result: the JSON document of the command.
+    """
 
     number: int
     title: str
     arguments: tuple[str, ...]
     about: Mapping[str, Any] = field(default_factory=dict)
-    then: Callable[[Job], None] | None = None
-    otherwise: Callable[[Job], None] | None = None
-    after: Callable[[Job], None] | None = None
-    told: list[str] = field(default_factory=list)
+    on_success: Callable[[Job], None] | None = None
+    on_failure: Callable[[Job], None] | None = None
+    on_end: Callable[[Job], None] | None = None
     state: State = "waiting"
     task: str = ""
     share: float | None = None
@@ -71,7 +76,6 @@ class Job:
             "share": self.share,
             "notes": self.notes[-20:],
             "error": self.error,
-            "told": self.told,
             "items": self.items,
             "result": self.result if self.state in ENDED else None,
         }
@@ -92,12 +96,20 @@ class Jobs:
         arguments: Sequence[str],
         *,
         about: Mapping[str, Any] | None = None,
-        then: Callable[[Job], None] | None = None,
-        otherwise: Callable[[Job], None] | None = None,
-        after: Callable[[Job], None] | None = None,
+        on_success: Callable[[Job], None] | None = None,
+        on_failure: Callable[[Job], None] | None = None,
+        on_end: Callable[[Job], None] | None = None,
     ) -> Job:
-        """Add a la2ds command to the queue; about, then, otherwise, after: see Job."""
-        job = Job(next(self._numbers), title, tuple(arguments), about or {}, then, otherwise, after)
+        """Add a la2ds command to the queue; about, on_success, on_failure, on_end: see Job."""
+        job = Job(
+            next(self._numbers),
+            title,
+            tuple(arguments),
+            about or {},
+            on_success,
+            on_failure,
+            on_end,
+        )
         self.jobs[job.number] = job
         for old in [j.number for j in self.jobs.values() if j.state in ENDED][:-KEPT]:
             del self.jobs[old]
@@ -114,7 +126,7 @@ class Jobs:
         """Run one job after another; when cancelled, cancels all jobs as `cancel` does."""
         try:
             while True:
-                # In a task of its own: a `then` that has begun must not be interrupted.
+                # In a task of its own: an `on_success` that has begun must not be interrupted.
                 work = asyncio.create_task(self._work(await self._queue.get()))
                 await asyncio.shield(work)
         finally:
@@ -131,7 +143,7 @@ class Jobs:
         except (OSError, ValueError) as error:  # no process, or a line without an end
             state = "failed"
             job.error = f"the command could not be followed: {error}"
-        except Exception as error:  # in `then`: the queue must go on
+        except Exception as error:  # in `on_success`: the queue must go on
             traceback.print_exc()
             state = "failed"
             job.error = f"unexpected error: {type(error).__name__}: {error}"
@@ -139,13 +151,13 @@ class Jobs:
             if job.state in ENDED and state != "done":  # cancelled, and nothing has followed
                 state = job.state
             if state != "done":
-                await self._call(job, job.otherwise)
-            await self._call(job, job.after)
+                await self._call(job, job.on_failure)
+            await self._call(job, job.on_end)
             job.state = state
             self._end(job)
 
     async def _call(self, job: Job, follows: Callable[[Job], None] | None) -> None:
-        """Call `otherwise` or `after` of a job; its UserError is added to that of the job."""
+        """Call `on_failure` or `on_end` of a job; its UserError is added to that of the job."""
         if follows is None:
             return
         try:
@@ -158,10 +170,10 @@ class Jobs:
 
     async def cancel(self, job: Job) -> None:
         """Stop a job and wait for its end; what it has written stays. One whose command has
-        succeeded is not stopped: it ends as done when its `then` has run."""
+        succeeded is not stopped: it ends as done when its `on_success` has run."""
         if job.state == "waiting":
             job.state = "cancelled"
-            await self._call(job, job.after)
+            await self._call(job, job.on_end)
             self._end(job)
         elif job.state == "running":
             job.state = "cancelled"
@@ -191,7 +203,7 @@ class Jobs:
         self._changed(job)
 
     async def _do(self, job: Job) -> State:
-        """Run the command of a job and its `then`; return the final state."""
+        """Run the command of a job and its `on_success`; return the final state."""
         job.state = "running"
         self._changed(job)
         process = await asyncio.create_subprocess_exec(
@@ -225,8 +237,8 @@ class Jobs:
             job.error = job.error or _why(job, code)
             return "failed"
         try:
-            if job.then is not None:
-                await asyncio.to_thread(job.then, job)
+            if job.on_success is not None:
+                await asyncio.to_thread(job.on_success, job)
         except UserError as error:
             job.error = with_hint(error.message, error.hint)
             return "failed"

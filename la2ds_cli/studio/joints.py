@@ -1,6 +1,6 @@
 """Manual correction of a clip's joints: dragged to their true position, or marked as not trusted.
 
-Corrections are stored in corrections.csv (core/corrections.py), separate from the joints that the
+Corrections are stored in annotations.csv (core/corrections.py), separate from the joints that the
 network found, which this page shows as well.
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -16,13 +15,17 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from la2ds_cli.core.clip import Video
-from la2ds_cli.core.corrections import (
-    Correction,
-    read_corrections,
-    reading_of,
-    write_corrections,
+from la2ds_cli.core.annotations import (
+    JOINT,
+    Annotation,
+    ClipMoments,
+    Point,
+    joint_of,
+    joint_value,
+    now,
 )
+from la2ds_cli.core.clip import Video
+from la2ds_cli.core.corrections import reading_of
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
@@ -48,20 +51,39 @@ def _data(request: Request) -> Response:
     clip = requested_clip(request)
     pose, recipe = project.read_pose(clip.id, with_corrections=False)
     reading = reading_of(recipe, pose.info)
-    rows = read_corrections(project.corrections_path)
-    mine = [one for video, one in rows if video == clip.id and one.reading == reading]
     return JSONResponse(
         clip_data(studio, clip, pose)
         | {
             "reading": reading,
             "joints": list(get_skeleton(pose.skeleton).joints),
-            "corrections": [_told(one) for one in mine],
+            "corrections": corrections_json(project, clip, pose, reading),
         }
     )
 
 
-def _told(one: Correction) -> dict[str, Any]:
-    return {"frame": one.frame, "joint": one.joint, "at": one.at, "set": one.set}
+def corrections_json(
+    project: Project, clip: Video, pose: PoseSequence, reading: str
+) -> list[dict[str, Any]]:
+    """The corrections of a clip: frame, joint, position (None = not trusted) and when."""
+    told = [
+        {"frame": frame, "joint": joint, "at": at, "set": row.set}
+        for (frame, joint), (row, at) in _corrections(project, clip, pose, reading).items()
+    ]
+    return sorted(told, key=lambda one: (one["frame"], one["joint"]))
+
+
+def _corrections(
+    project: Project, clip: Video, pose: PoseSequence, reading: str
+) -> dict[tuple[int, str], tuple[Annotation, Point | None]]:
+    """The corrections of a clip by frame and joint, of several the last."""
+    moments = ClipMoments.of(clip.id, clip.options, pose)
+    found = {}
+    for row in project.annotations():
+        if row.kind == JOINT and row.reading == reading:
+            frame, (joint, at) = moments.frame_at(row.at), joint_of(row)
+            if frame is not None:
+                found[frame, joint] = row, at
+    return found
 
 
 async def _save(request: Request) -> Response:
@@ -76,14 +98,14 @@ async def _save(request: Request) -> Response:
 
     def work() -> list[dict[str, Any]]:
         clip = posed_clip(project, str(given.get("clip", "")))
-        return [_told(one) for one in change(project, clip, changes, given.get("reading"))]
+        return change(project, clip, changes, given.get("reading"))
 
     return JSONResponse({"corrections": await run_in_threadpool(work)})
 
 
 def change(
     project: Project, clip: Video, changes: Sequence[Mapping[str, Any]], known: Any = None
-) -> list[Correction]:
+) -> list[dict[str, Any]]:
     """Change corrections of a clip as in `_save`; return those that then apply to it. known: the
     reading that the page shows.
 
@@ -97,26 +119,22 @@ def change(
             hint="load the page again",
             exit_code=ExitCode.MISMATCH,
         )
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    said = {}
+    moments, time = ClipMoments.of(clip.id, clip.options, pose), now()
+    new = {}
     for one in changes:
-        new = _checked(one, pose, reading, now)
-        said[new.frame, new.joint] = None if one.get("remove") else new
+        frame, joint, at = _checked(one, pose)
+        value = joint_value(joint, at)
+        row = Annotation(JOINT, moments.at(frame), None, value, reading, time)
+        new[frame, joint] = None if one.get("remove") else row
     with project.tables():
-        rows = read_corrections(project.corrections_path)
-
-        def stays(video: str, one: Correction) -> bool:
-            mine = video == clip.id and one.reading == reading
-            return not (mine and (one.frame, one.joint) in said)
-
-        left = [row for row in rows if stays(*row)]
-        left += [(clip.id, new) for new in said.values() if new is not None]
-        write_corrections(project.corrections_path, left)
-    mine = [one for video, one in left if video == clip.id and one.reading == reading]
-    return sorted(mine, key=lambda one: (one.frame, one.joint))
+        there = _corrections(project, clip, pose, reading)
+        gone = [there[key][0] for key in new if key in there]
+        project.change_annotations(gone, [row for row in new.values() if row is not None])
+    return corrections_json(project, clip, pose, reading)
 
 
-def _checked(said: Any, pose: PoseSequence, reading: str, now: str) -> Correction:
+def _checked(said: Any, pose: PoseSequence) -> tuple[int, str, Point | None]:
+    """The frame, the joint and the position of a change."""
     try:
         frame, joint, at = said["frame"], said["joint"], said.get("at")
     except (AttributeError, KeyError, TypeError) as error:
@@ -126,14 +144,14 @@ def _checked(said: Any, pose: PoseSequence, reading: str, now: str) -> Correctio
     if joint not in get_skeleton(pose.skeleton).joints:
         raise UserError("there is no such joint", hint="load the page again")
     if at is None:
-        return Correction(frame, joint, None, reading, now)
+        return frame, joint, None
     numbers = isinstance(at, list) and len(at) == 2
     if not numbers or not all(type(side) in (int, float) and math.isfinite(side) for side in at):
         raise UserError("a position must be two numbers, in pixels")
     for side, length in zip(at, pose.size, strict=True):
         if length and not -_BEYOND * length <= side <= (1 + _BEYOND) * length:
             raise UserError("this position is far outside the picture")
-    return Correction(frame, joint, (float(at[0]), float(at[1])), reading, now)
+    return frame, joint, (float(at[0]), float(at[1]))
 
 
 ROUTES = [

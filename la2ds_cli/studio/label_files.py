@@ -93,7 +93,7 @@ async def _import(request: Request) -> Response:
     path = project.results_dir("studio/incoming") / f"{clip.id}-{token_hex(4)}{suffix}"
     await run_in_threadpool(artifact.write_bytes, path, content)
 
-    def after(_: Job) -> None:
+    def on_end(_: Job) -> None:
         path.unlink(missing_ok=True)
 
     options = [f"--clip={clip.id}", f"--project={project.root}"]
@@ -103,7 +103,7 @@ async def _import(request: Request) -> Response:
     about: dict[str, Any] = {"labels": clip.id}
     arguments = ["import-labels", format_name, str(path), *options]
     title = f"labels of {clip.title} from {format_name}"
-    job = studio.jobs.add(title, arguments, about=about, after=after)
+    job = studio.jobs.add(title, arguments, about=about, on_end=on_end)
     return JSONResponse({"number": job.number})
 
 

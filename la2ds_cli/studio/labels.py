@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -31,7 +31,6 @@ from la2ds_cli.core.phase_table import (
     PERSON,
     START,
     PhaseRow,
-    PhaseTable,
     phase_changes,
 )
 from la2ds_cli.core.project import Project
@@ -93,16 +92,6 @@ def row_json(row: PhaseRow) -> dict[str, Any]:
     }
 
 
-def rows_by_clip(project: Project, table: PhaseTable) -> dict[str, list[PhaseRow]]:
-    """Rows of the project's clips by id, in time order."""
-    ids = project.video_list().find_each({row.video for row in table.rows})
-    rows: dict[str, list[PhaseRow]] = {}
-    for row in table.rows:
-        if (video := ids[row.video]) is not None:
-            rows.setdefault(video.id, []).append(row)
-    return {clip: sorted(of, key=lambda row: row.phase.start) for clip, of in rows.items()}
-
-
 def version(rows: Sequence[PhaseRow]) -> str:
     """A hash that changes whenever the labels of a clip do.
 
@@ -155,8 +144,8 @@ class Labels:
         if how not in WAYS:
             raise UserError("labels can only be set, moved, removed, accepted or undone")
         with self._lock, self.project.tables(wait=WAIT):
-            old = self.project.phase_table()
-            own = rows_by_clip(self.project, old).get(video.id, [])
+            phases = self.project.clip_phases()
+            own = phases.by_clip.get(video.id, [])
             self._keep(video.id, own)
             was = self._earlier.get((video.id, base or known))
             if version(own) != known or was is None:
@@ -171,13 +160,10 @@ class Labels:
                     _check_name(label.name)
             name = was[0].video if was else video.id
             new = [_row(name, label, was, ends) for label in labels]
-            place = old.rows.index(own[0]) if own else len(old.rows)
-            left = [row for row in old.rows if row not in own]
-            at = sum(row not in own for row in old.rows[:place])
-            table = replace(old, rows=(*left[:at], *new, *left[at:]))
+            table = phases.replaced({video.id: new})
             self.project.write_phase_table(table, backup=not self._copied)
             self._copied = True
-            self._tell(video, PhaseTable(tuple(own)), PhaseTable(tuple(new)), how)
+            self._tell(video, own, new, how)
         return new
 
     def _keep(self, video: str, rows: list[PhaseRow]) -> None:
@@ -197,12 +183,14 @@ class Labels:
     def _history(self) -> Path:
         return self.project.results_dir("phases") / "history.csv"
 
-    def _tell(self, video: Video, old: PhaseTable, new: PhaseTable, how: str) -> None:
+    def _tell(
+        self, video: Video, old: Sequence[PhaseRow], new: Sequence[PhaseRow], how: str
+    ) -> None:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         lines = [
             (now, video.id, change.kind, (change.after or change.before or Phase(0, 1, "")).name,
              *map(_span, (change.before, change.after)), how)
-            for change in phase_changes(old, new, lambda _: video.id)
+            for change in phase_changes(video.id, old, new)
         ]  # fmt: skip
         if not lines:
             return

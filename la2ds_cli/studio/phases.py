@@ -17,7 +17,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.studio.clips import posed_clip, requested_clip, requested_or_first_clip
-from la2ds_cli.studio.labels import Label, end_confidence, row_json, rows_by_clip, version
+from la2ds_cli.studio.labels import Label, end_confidence, row_json, version
 from la2ds_cli.studio.pages import named_to_command, page, posted
 from la2ds_cli.views.figure import PHASE_COLOURS
 from la2ds_cli.views.report.frame_images import windows
@@ -39,7 +39,7 @@ def _data(request: Request) -> Response:
     project: Project = studio.project
     clip = requested_clip(request)
     pose = project.read_pose(clip.id)[0]
-    rows = rows_by_clip(project, project.phase_table()).get(clip.id, [])
+    rows = project.clip_phases().by_clip.get(clip.id, [])
     return JSONResponse(
         clip_data(studio, clip, pose) | {"ends": _ends(pose)} | _labels(studio, clip, rows)
     )
@@ -100,15 +100,15 @@ def _overview(request: Request) -> Response:
     """clips: number of phases of each, and how many are propagated; names: of the phases, in order
     of appearance; palette: their colours, in the same order; queue: see review_queue."""
     project: Project = request.app.state.studio.project
-    table = project.phase_table()
-    rows = rows_by_clip(project, table)
+    phases = project.clip_phases()
+    rows = phases.by_clip
     listed = project.posed_videos()
     clips = []
     for video in listed:
         own = rows.get(video.id, [])
         facts = {"id": video.id, "name": video.title, "phases": len(own)}
         clips.append(facts | {"carried": sum(row.phase.propagated for row in own)})
-    names = list(dict.fromkeys(row.phase.name for row in table.rows))
+    names = list(dict.fromkeys(row.phase.name for row in phases.table.rows))
     return JSONResponse(
         {
             "clips": clips,
@@ -159,7 +159,7 @@ async def _carry(request: Request) -> Response:
     """Propagate the labels of the clips that a person has labelled to all others."""
     studio = request.app.state.studio
     project: Project = studio.project
-    rows = await run_in_threadpool(lambda: rows_by_clip(project, project.phase_table()))
+    rows = await run_in_threadpool(lambda: project.clip_phases().by_clip)
     done = [clip for clip, own in rows.items() if not any(row.phase.propagated for row in own)]
     if not done:
         raise UserError(

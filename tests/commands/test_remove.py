@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from la2ds_cli.core.annotations import JOINT, Annotation, Moment
 from la2ds_cli.core.artifact import Recipe
-from la2ds_cli.core.corrections import Correction, write_corrections
 from la2ds_cli.core.project import Project
 from la2ds_cli.main import app
 from la2ds_cli.poses.extract import extract_poses
@@ -31,11 +31,10 @@ def test_a_clip_leaves_and_what_people_set_for_it_comes_back_with_it(project: Pr
     project.videos_path.write_text("\n".join(text) + "\n")
     project.mark_video(anna, split="test", group="Anna")
     project.phases_path.write_text(f"video,start,end,phase\n{anna},0,8,up\n")
-    write_corrections(
-        project.corrections_path, [(anna, Correction(3, "nose", (1.0, 2.0), "auto", ""))]
-    )
+    nose = Annotation(JOINT, Moment(anna, 1, 0.12), None, "nose 1.00 2.00", "auto")
+    project.change_annotations([], [nose])
     before = project.videos_path.read_text()
-    labels = {path: path.read_text() for path in (project.phases_path, project.corrections_path)}
+    labels = {path: path.read_text() for path in (project.phases_path, project.annotations_path)}
     for path in (project.heatmap_path(anna), project.embedding_path("run", anna)):
         path.parent.mkdir(parents=True)
         path.write_bytes(b"x")

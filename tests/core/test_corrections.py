@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,14 +11,16 @@ import pytest
 from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core import artifact
-from la2ds_cli.core.artifact import Recipe
-from la2ds_cli.core.corrections import (
-    Correction,
-    corrected_recipe,
-    read_corrections,
-    reading_of,
-    write_corrections,
+from la2ds_cli.core.annotations import (
+    COLUMNS,
+    JOINT,
+    Annotation,
+    Moment,
+    joint_value,
+    write_annotations,
 )
+from la2ds_cli.core.artifact import Recipe
+from la2ds_cli.core.corrections import reading_of
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.features.heatmap_cache import cache_heatmaps
@@ -36,19 +37,30 @@ def project(tmp_path: Path) -> Project:
     return project
 
 
-def put_right(project: Project, *rows: tuple[str, Correction]) -> None:
-    write_corrections(project.corrections_path, rows)
+FPS = {"a": 20.0, "b": 25.0}
+
+
+def right(
+    clip: str, frame: int, joint: str, at: tuple[float, float] | None, reading: str = READING
+) -> Annotation:
+    return Annotation(
+        JOINT, Moment(clip, 1, frame / FPS[clip]), None, joint_value(joint, at), reading
+    )
+
+
+def put_right(project: Project, *rows: Annotation) -> None:
+    write_annotations(project.annotations_path, rows)
 
 
 def test_they_are_laid_over_the_joints_and_nothing_else(project: Project):
     found, recipe = project.read_pose("a")
     put_right(
         project,
-        ("a", Correction(4, "head", (12.5, 30.0), READING)),
-        ("a", Correction(5, "left_wrist", None, READING)),
-        ("b", Correction(6, "head", (1.0, 2.0), READING)),
-        ("a", Correction(999, "head", (1.0, 2.0), READING)),  # no frame of the clip
-        ("a", Correction(4, "tail", (1.0, 2.0), READING)),
+        right("a", 4, "head", (12.5, 30.0)),
+        right("a", 5, "left_wrist", None),
+        right("b", 6, "head", (1.0, 2.0)),
+        right("a", 999, "head", (1.0, 2.0)),  # no frame of the clip
+        right("a", 4, "tail", (1.0, 2.0)),
     )
     pose, corrected = project.read_pose("a")
     wrist = 5
@@ -73,8 +85,8 @@ def test_trust_and_3d_go_with_the_place(project: Project):
     project.write_pose("a", replace(pose, world=full, trust=0.5 * full[..., 0]), recipe)
     put_right(
         project,
-        ("a", Correction(4, "head", (12.5, 30.0), READING)),
-        ("a", Correction(5, "head", None, READING)),
+        right("a", 4, "head", (12.5, 30.0)),
+        right("a", 5, "head", None),
     )
     pose = project.read_pose("a")[0]
     assert pose.trust is not None
@@ -86,7 +98,7 @@ def test_trust_and_3d_go_with_the_place(project: Project):
 
 def test_they_hold_for_the_reading_they_were_made_for(project: Project):
     pose, _ = project.read_pose("a")
-    put_right(project, ("a", Correction(4, "head", (12.5, 30.0), "auto rotate=90")))
+    put_right(project, right("a", 4, "head", (12.5, 30.0), "auto rotate=90"))
     for subject, rotate, holds in (("auto", 90, True), ("2", 90, False), ("auto", 0, False)):
         recipe = Recipe("poses", 2, {"subject": subject}, {"video": "x"})
         info = {"rotate": rotate} if rotate else {}
@@ -103,26 +115,25 @@ def test_what_was_made_of_the_joints_is_stale(project: Project):
 
     assert rendered() == ["ok", "ok"]
     assert rendered() == ["cached", "cached"]
-    put_right(project, ("a", Correction(4, "head", (12.5, 30.0), READING)))
+    put_right(project, right("a", 4, "head", (12.5, 30.0)))
     assert rendered() == ["ok", "cached"]
-    project.corrections_path.unlink()
+    project.annotations_path.unlink()
     assert rendered() == ["ok", "cached"]
 
 
 def test_an_alignment_uses_them(project: Project):
     before = find_alignment(project, "a", "b", AlignRequest(project.config()))
-    far = [Correction(t, "left_wrist", (0.0, 0.0), READING) for t in range(10, 30)]
-    put_right(project, *(("a", one) for one in far))
+    put_right(project, *(right("a", t, "left_wrist", (0.0, 0.0)) for t in range(10, 30)))
     after = find_alignment(project, "a", "b", AlignRequest(project.config()))
     assert after.pose_a.xy[12, 5].tolist() == [0, 0]
     assert after.alignment.cost.tolist() != before.alignment.cost.tolist()
 
 
 def test_of_several_for_one_joint_the_last_counts_and_the_recipe_says_so(project: Project):
-    first, last = (Correction(4, "head", (x, 30.0), READING) for x in (12.5, 99.0))
+    first, last = (right("a", 4, "head", (x, 30.0)) for x in (12.5, 99.0))
     read = {}
     for order in ((first, last), (last, first), (last,), (first,)):
-        put_right(project, *(("a", one) for one in order))
+        put_right(project, *order)
         pose, recipe = Project.open(project.root).read_pose("a")
         read[order] = (pose.xy[4, 0].tolist(), recipe.key)
     assert read[first, last] == read[last,]
@@ -130,29 +141,47 @@ def test_of_several_for_one_joint_the_last_counts_and_the_recipe_says_so(project
     assert read[first,][1] != read[last,][1]
 
 
-def test_the_key_of_corrections_of_different_joints_stays_that_of_earlier_versions():
-    recipe = Recipe("import", 1, {"format": "test"}, {"labels": "a"})
-    rows = [
-        Correction(5, "left_wrist", None, READING),
-        Correction(4, "head", (12.5, 30.0), READING),
-    ]
-    digest = hashlib.sha256(b"[(4, 'head', (12.5, 30.0)), (5, 'left_wrist', ())]").hexdigest()
-    assert corrected_recipe(recipe, rows).inputs["corrections"] == digest
+def test_they_hold_for_each_clip_of_the_file_that_shows_the_moment(project: Project):
+    whole, part = "x-0123abcd", "x-0123abcd-t1-2"
+    pose = sequence(warped_phase(60, 1), fps=20.0)
+    add_sequence(project, whole, pose)
+    rows = slice(20, 40)
+    cut = replace(
+        pose, **{n: getattr(pose, n)[rows] for n in ("xy", "score", "box", "frame", "time")}
+    )
+    add_sequence(project, part, cut)
+    recipe = Recipe("poses", 2, {"options": "start=1 end=2"}, {})
+    project.write_pose(part, cut, recipe)
+    for seconds, of_whole, of_part in (
+        (0.5, 10, None),
+        (1.0, 20, 0),
+        (1.95, 39, 19),
+        (2.0, 40, None),
+    ):
+        row = Annotation(JOINT, Moment(whole, 1, seconds), None, "head 7.00 8.00")
+        put_right(project, row)
+        for clip, at in ((whole, of_whole), (part, of_part)):
+            found = project.read_pose(clip)[0].xy[:, 0]
+            assert np.flatnonzero((found == [7, 8]).all(1)).tolist() == ([] if at is None else [at])
+        key = project.pose_header(part)[0].key
+        assert (key == recipe.key) is (of_part is None)
+        assert project.read_pose(part)[1].key == key
 
 
-def test_the_table_is_read_as_it_was_written(project: Project):
-    rows = [
-        ("a", Correction(4, "head", (12.5, -3.25), "auto", "2026-01-01")),
-        ("b", Correction(7, "left_hip", None, "2 rotate=90", "2026-01-02")),
-    ]
-    put_right(project, *rows)
-    assert read_corrections(project.corrections_path) == rows
+def test_options_of_a_recipe_that_no_clip_can_have_change_nothing(project: Project):
+    pose, _ = project.read_pose("a")
+    put_right(project, right("a", 4, "head", (12.5, 30.0)))
+    for options in ("start=x", "slowmo=-1", "what", 5):
+        project.write_pose("a", pose, Recipe("import", 1, {"options": options}, {}))
+        assert project.read_pose("a")[0].xy[4, 0].tolist() == [12.5, 30.0]
 
 
 @pytest.mark.parametrize(
-    "line", ["a,4,nose,1,,auto,", "a,-4,nose,1,2,auto,", "a,x,nose,1,2,auto,", "a,4,nose,nan,2,,"]
+    "value", ["nose 1", "nose 1 2 3", "nose 1 x", "nose nan 2", "nose 1e9 2", ""]
 )
-def test_a_wrong_line_is_named(project: Project, line: str):
-    artifact.write_text(project.corrections_path, f"video,frame,joint,x,y,reading,set\n{line}\n")
+def test_a_wrong_line_is_named(project: Project, value: str):
+    artifact.write_text(
+        project.annotations_path, f"{','.join(COLUMNS)}\na,1,0.2,,,,joint,{value},,\n"
+    )
     with pytest.raises(UserError, match="line 2"):
         project.read_pose("a")

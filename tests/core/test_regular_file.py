@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from la2ds_cli.core import artifact, regular_file
-from la2ds_cli.core.corrections import read_corrections
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.project_toml import Choice
@@ -47,7 +46,6 @@ READERS: dict[str, tuple[Callable[[Project], Any], Any]] = {
     "subjects.csv": (ClipSubjects.read, UserError),
     "annotations.csv": (lambda p: p.annotations(), UserError),
     "annotations.csv, changed": (lambda p: p.change_annotations([], []), UserError),
-    "corrections.csv": (lambda p: read_corrections(p.corrections_path), UserError),
     "store-name.txt": (project_name, UserError),
     "poses/a.safetensors": (lambda p: p.read_pose("a"), UserError),
     "poses/a.safetensors, header": (lambda p: p.checked_pose_header("a"), UserError),

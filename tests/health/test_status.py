@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from la2ds_cli.core.annotations import JOINT, Annotation, Moment
 from la2ds_cli.core.artifact import Recipe, write_arrays
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.corrections import Correction, write_corrections
 from la2ds_cli.core.project import Project
 from la2ds_cli.embedding.embed import embed
 from la2ds_cli.embedding.trained import trained_runs
@@ -155,9 +155,8 @@ def test_corrected_joints_make_stale_what_was_made_of_the_others(project: Projec
     train(project, config=config)
     cache_heatmaps(project, config.heatmap)
     embed(project)
-    write_corrections(
-        project.corrections_path, [("clip-0", Correction(4, "left_wrist", (12.5, 30.0), ""))]
-    )
+    right = Annotation(JOINT, Moment("clip-0", 1, 4 / 20), None, "left_wrist 12.50 30.00")
+    project.change_annotations([], [right])
     for name in ("heatmaps", "embeddings"):
         assert _step(project, name, *TINY).stale == {"clip-0": "input poses changed"}
     assert project_status(project, config).runs[0].stale == "input clips changed"

@@ -103,18 +103,18 @@ def test_a_change_leaves_a_numbered_copy_and_no_change_leaves_none(project: Proj
     assert project.write_phase_table(table) is None
 
 
-def test_changes_of_a_table_by_clip_and_time():
-    def table(*rows: tuple[str, int, int, str]) -> PhaseTable:
-        return PhaseTable(tuple(PhaseRow(v, Phase(s, e, name)) for v, s, e, name in rows))
+def test_changes_of_a_clip_by_time():
+    def rows(*phases: tuple[int, int, str]) -> list[PhaseRow]:
+        return [PhaseRow("a.mp4", Phase(*phase)) for phase in phases]
 
-    old = table(("a.mp4", 0, 5, "down"), ("a.mp4", 5, 9, "up"), ("b", 0, 4, "down"))
-    new = table(("a", 0, 6, "down"), ("a", 6, 9, "hold"), ("b", 0, 4, "down"), ("b", 6, 9, "down"))
-    changes = phase_changes(old, new, lambda name: name.removesuffix(".mp4"))
+    old = rows((0, 5, "down"), (5, 9, "up"), (20, 30, "down"))
+    new = rows((0, 6, "down"), (6, 9, "hold"), (20, 30, "down"), (40, 41, "down"))
+    changes = phase_changes("a", old, new)
     assert [change.to_json() for change in changes] == [
         {"video": "a", "change": "changed", "phase": "down", "before": [0, 5], "after": [0, 6]},
         {"video": "a", "change": "removed", "phase": "up", "before": [5, 9], "after": None},
         {"video": "a", "change": "added", "phase": "hold", "before": None, "after": [6, 9]},
-        {"video": "b", "change": "added", "phase": "down", "before": None, "after": [6, 9]},
+        {"video": "a", "change": "added", "phase": "down", "before": None, "after": [40, 41]},
     ]
 
 

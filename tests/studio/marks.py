@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from la2ds_cli.core.annotations import (
+    JOINT,
     POINTS,
     Annotation,
     ClipMoments,
@@ -12,6 +13,7 @@ from la2ds_cli.core.annotations import (
     between,
     drawing_value,
     drawings_on,
+    joint_of,
     points_of,
 )
 from la2ds_cli.core.clip import family
@@ -62,3 +64,16 @@ def drawn(project: Project, clip: str) -> list[Shape]:
     turned = turning_of(project.read_pose(clip)[0].info)
     rows = drawings_on(project.annotations(), moments(project, clip), turned)
     return [Shape(row.kind, points_of(row)) for row in rows]
+
+
+class Correction(NamedTuple):
+    frame: int | None
+    joint: str
+    at: tuple[float, float] | None
+
+
+def corrections(project: Project, clip: str) -> list[Correction]:
+    """The joints that have been corrected of a clip, in the order of the table."""
+    at = moments(project, clip)
+    rows = [row for row in project.annotations() if row.kind == JOINT]
+    return [Correction(at.frame_at(row.at), *joint_of(row)) for row in rows]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from la2ds_cli.core.annotations import ANCHOR, NOTE
-from la2ds_cli.core.corrections import Correction, read_corrections, write_corrections
-from la2ds_cli.core.phase_table import read_phase_table
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.extract import extract_poses
 from la2ds_cli.poses.subjects import ClipSubjects
-from la2ds_cli.studio.handover import hand_over
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import Seen, asked, browsed, finished
 from tests.studio.conftest import SETTINGS
@@ -185,39 +181,26 @@ def spans(project: Project, clip: str) -> list[tuple[int, int, str]]:
     return [(p.start, p.end, p.name) for p in project.phases().get(clip, [])]
 
 
-def test_trimming_keeps_what_was_set_of_other_frames_and_brings_it_back(
+def test_a_clip_that_is_trimmed_shows_the_phases_of_its_frames_and_none_moves(
     page: TestClient, project: Project, two: str
 ) -> None:
     rows = f"{two},0,3,down,x\ntwo.mp4,3,10,up,y\n{two},10,24,rest,z\nother,1,2,up,\n"
     project.phases_path.write_text(f"video,start,end,phase,note\n{rows}")
-
-    job = read(page, two, options={"start": 0.2, "end": 0.72})  # frames 5 to 17
-    assert job["state"] == "done", job
-    assert job["told"] == [
-        "no longer shown in full: 3 phases; what is not shown is kept aside and comes back when "
-        "the clip includes those frames again"
+    table = project.phases_path.read_bytes()
+    ranges = [
+        ({"start": 0.2, "end": 0.72}, [(5, 10, "up"), (10, 18, "rest")]),
+        ({"start": 0.2}, [(5, 10, "up"), (10, 24, "rest")]),
+        ({"start": 0.0, "end": 0.32}, [(0, 3, "down"), (3, 8, "up")]),
+        ({}, [(0, 3, "down"), (3, 10, "up"), (10, 24, "rest")]),
     ]
-    clip = clips(page)[0]["id"]
-    assert clip != two
-    assert spans(project, clip) == [(5, 10, "up"), (10, 18, "rest")]
+    clip = two
+    for options, expected in ranges:
+        assert read(page, clip, options=options)["state"] == "done"
+        clip = clips(page)[0]["id"]
+        assert spans(project, clip) == expected
+    assert clip == two
     assert spans(project, "other") == [(1, 2, "up")]
-    aside = read_phase_table(project.aside("phases.csv")).rows
-    assert [(r.video, r.phase.start, r.phase.end, r.other["note"]) for r in aside] == [
-        (two, 0, 3, "x"), (two, 3, 5, "y"), (two, 18, 24, "z"),
-    ]  # fmt: skip
-    shown = page.get(f"/clips/{clip}").json()
-    assert shown["aside"] == "3 phases"
-
-    job = read(page, clip, options={"start": 0.2})  # frames 5 to 23
-    assert job["told"] == ["restored from what was kept aside: 1 phase"]
-    clip = clips(page)[0]["id"]
-    assert spans(project, clip) == [(5, 10, "up"), (10, 24, "rest")]
-    job = read(page, clip, options={})
-    assert clips(page)[0]["id"] == two
-    assert spans(project, two) == [(0, 3, "down"), (3, 10, "up"), (10, 24, "rest")]
-    assert [row.other["note"] for row in project.phase_table().rows] == ["x", "y", "z", ""]
-    assert read_phase_table(project.aside("phases.csv")).rows == ()
-    assert page.get(f"/clips/{two}").json()["aside"] == ""
+    assert project.phases_path.read_bytes() == table
 
 
 def test_the_parts_of_a_split_clip_have_its_phases_and_anchors(
@@ -237,7 +220,7 @@ def test_the_parts_of_a_split_clip_have_its_phases_and_anchors(
     for frames in ((4, 4), (40, 20), (70, 39)):
         put(project, ANCHOR, (whole, "other"), frames)
     job = finished(page, page.post(f"/clips/{whole}/split"))
-    assert (job["state"], job["told"]) == ("done", [])
+    assert job["state"] == "done"
     parts = [clip["id"] for clip in clips(page) if clip["id"] != "other"]
     names = [clip["name"] for clip in clips(page) if clip["id"] != "other"]
     assert len(set(names)) == len(parts)
@@ -256,15 +239,6 @@ def test_the_parts_of_a_split_clip_have_its_phases_and_anchors(
         assert at in frame
 
 
-def test_phases_are_not_lost_where_no_frame_is_left(
-    page: TestClient, project: Project, two: str
-) -> None:
-    project.phases_path.write_text(f"video,start,end,phase\n{two},0,3,down\n")
-    read(page, two, options={"start": 0.5})
-    assert project.phases() == {}
-    assert len(read_phase_table(project.aside("phases.csv")).rows) == 1
-
-
 def test_what_is_set_for_moments_of_a_file_is_shown_by_each_clip_of_it_and_stays(
     page: TestClient, project: Project, two: str
 ) -> None:
@@ -278,7 +252,7 @@ def test_what_is_set_for_moments_of_a_file_is_shown_by_each_clip_of_it_and_stays
     table = project.annotations_path.read_bytes()
 
     job = read(page, two, options={"start": 0.2, "end": 0.72})  # frames 5 to 17
-    assert (job["state"], job["told"]) == ("done", [])
+    assert job["state"] == "done"
     clip = clips(page)[0]["id"]
     assert clip != two
     assert shown(project, ANCHOR, clip, "other") == [((8, 12), "")]
@@ -294,75 +268,6 @@ def test_what_is_set_for_moments_of_a_file_is_shown_by_each_clip_of_it_and_stays
     number = page.post(f"/clips/{two}/delete", json={}).json()["number"]
     page.post(f"/clips/deleted/{number}")
     assert project.annotations_path.read_bytes() == table
-
-
-# --- a clip that is read as a range that is a clip already ----------------------------------------
-
-WHOLE, PART = "anna-0123abcd", "anna-0123abcd-t0-1"
-
-
-@pytest.fixture
-def both(tmp_path: Path) -> Project:
-    """A project with a clip of 40 frames, a clip of its first 20, and another."""
-    project = Project.create(tmp_path / "project")
-    for name, length in ((WHOLE, 40), (PART, 20), ("other", 30)):
-        add_sequence(project, name, sequence(warped_phase(length, 1)))
-    return project
-
-
-def read_as(project: Project, old: str, new: str) -> list[str]:
-    """Hand over from one clip to the other, and remove the one."""
-    told = hand_over(project, [video for video in project.videos() if video.id == old], [new])
-    project.replace_videos([old], [new])
-    return told
-
-
-def rows_of(path: Path) -> list[str]:
-    return path.read_text().splitlines()[1:] if path.exists() else []
-
-
-def test_phases_that_overlap_those_of_the_clip_itself_are_kept_aside(both: Project) -> None:
-    own = [f"{PART},0,9,back", f"{PART},9,16,down"]
-    moved = [f"{WHOLE},0,9,back", f"{WHOLE},9,12,up", f"{WHOLE},16,30,rest"]
-    both.phases_path.write_text("\n".join(["video,start,end,phase", *own, *moved]))
-    told = read_as(both, WHOLE, PART)
-    assert [line.partition(":")[0] for line in told] == [
-        "no longer shown in full",
-        "kept aside, because the clip has others at the same place",
-    ]
-    assert [line.partition(": ")[2].partition(";")[0] for line in told] == ["1 phase", "1 phase"]
-    assert sorted(rows_of(both.phases_path)) == sorted([*own, f"{PART},16,20,rest"])
-    assert rows_of(both.aside("phases.csv")) == [f"{WHOLE},9,12,up", f"{WHOLE},20,30,rest"]
-    add_sequence(both, WHOLE, sequence(warped_phase(40, 1)))
-    told = read_as(both, PART, WHOLE)  # what overlaps stays aside
-    assert told == ["restored from what was kept aside: 1 phase"]
-    assert spans(both, WHOLE) == [(0, 9, "back"), (9, 16, "down"), (16, 30, "rest")]
-    assert rows_of(both.aside("phases.csv")) == [f"{WHOLE},9,12,up"]
-
-
-def test_phases_that_nobody_has_checked_give_way_to_those_of_a_person(both: Project) -> None:
-    rows = [
-        f"{PART},0,9,back,carried,",
-        f"{PART},9,14,down,carried,end",
-        f"{PART},14,20,up,carried,",
-        f"{WHOLE},0,10,back,person,",  # overlaps `down`, of which an end has been checked
-        f"{WHOLE},15,20,rest,person,",
-    ]
-    both.phases_path.write_text("\n".join(["video,start,end,phase,origin,checked", *rows]))
-    told = read_as(both, WHOLE, PART)
-    assert told == ["kept aside, because the clip has others at the same place: 2 phases"]
-    assert rows_of(both.phases_path) == [*rows[:2], f"{PART},15,20,rest,person,"]
-    assert len(rows_of(both.aside("phases.csv"))) == 2
-
-
-def test_joints_that_clash_are_kept_aside_and_none_is_doubled(both: Project) -> None:
-    own = Correction(5, "nose", (1.0, 2.0), "auto", "own")
-    others = [replace(own, at=None), replace(own, frame=6), replace(own, reading="2")]
-    write_corrections(both.corrections_path, [(PART, own), *((WHOLE, one) for one in others)])
-    told = read_as(both, WHOLE, PART)
-    assert told == ["kept aside, because the clip has others at the same place: 1 corrected joint"]
-    assert read_corrections(both.corrections_path) == [(PART, one) for one in (own, *others[1:])]
-    assert read_corrections(both.aside("corrections.csv")) == [(WHOLE, others[0])]
 
 
 # --- joints -------------------------------------------------------------------------------------

@@ -259,11 +259,11 @@ def test_the_child_ends_with_the_studio():
 def test_what_is_to_follow_runs_after_a_success_alone():
     followed: list[str] = []
 
-    def then(job: Job) -> None:
+    def on_success(job: Job) -> None:
         followed.append(job.state)
 
-    assert done("pass", then=then).state == "done"
-    assert done("sys.exit(3)", then=then).state == "failed"
+    assert done("pass", on_success=on_success).state == "done"
+    assert done("sys.exit(3)", on_success=on_success).state == "failed"
     assert followed == ["running"]
 
 
@@ -272,8 +272,8 @@ def test_what_comes_after_a_job_runs_even_if_the_job_never_began(ends: str):
     """But there is nothing to undo then."""
     called: list[str] = []
     following: dict[str, Any] = {
-        "otherwise": lambda job: called.append(f"otherwise {job.title}"),
-        "after": lambda job: called.append(f"after {job.title}"),
+        "on_failure": lambda job: called.append(f"undone {job.title}"),
+        "on_end": lambda job: called.append(f"ended {job.title}"),
     }
 
     async def two(queue: Jobs) -> None:
@@ -289,31 +289,33 @@ def test_what_comes_after_a_job_runs_even_if_the_job_never_began(ends: str):
             await second.ended.wait()
 
     worked(two)
-    undone = [] if ends == "done" else ["otherwise first"]
-    assert sorted(called) == ["after first", "after second", *undone]
+    undone = [] if ends == "done" else ["undone first"]
+    assert sorted(called) == ["ended first", "ended second", *undone]
 
 
 def test_what_follows_may_fail():
-    def then(_: Job) -> None:
+    def on_success(_: Job) -> None:
         raise UserError("the project is locked", hint="wait")
 
-    job = done("pass", then=then)
+    job = done("pass", on_success=on_success)
     assert (job.state, job.error) == ("failed", "the project is locked; wait")
 
 
 @pytest.mark.parametrize("by", ["cancel", "the end of the studio"])
 def test_a_job_that_has_replaced_something_is_not_undone_by_cancelling_it(by: str):
-    """Cancelled while `then` works, which cannot be stopped: it is done, not half undone."""
+    """Cancelled while `on_success` works, which cannot be stopped: it is done, not half undone."""
     called: list[str] = []
     begun, go_on = Event(), Event()
 
-    def then(_: Job) -> None:
+    def on_success(_: Job) -> None:
         begun.set()
         go_on.wait(10)
-        called.append("then")
+        called.append("done")
 
     async def one(queue: Jobs) -> Job:
-        job = queue.add("work", ["pass"], then=then, otherwise=lambda _: called.append("undone"))
+        job = queue.add(
+            "work", ["pass"], on_success=on_success, on_failure=lambda _: called.append("undone")
+        )
         await reached(begun.is_set)
         asyncio.get_running_loop().call_later(0.05, go_on.set)
         if by == "cancel":
@@ -321,16 +323,16 @@ def test_a_job_that_has_replaced_something_is_not_undone_by_cancelling_it(by: st
         return job
 
     assert worked(one).state == "done"
-    assert called == ["then"]
+    assert called == ["done"]
 
 
-@pytest.mark.parametrize("step", ["then", "otherwise", "after"])
+@pytest.mark.parametrize("step", ["on_success", "on_failure", "on_end"])
 def test_an_unforeseen_fault_fails_its_job_and_not_the_queue(step: str):
     def fault(_: Job) -> None:
         raise KeyError("subject")
 
     async def two(queue: Jobs) -> tuple[Job, Job]:
-        text = "pass" if step == "then" else "sys.exit(3)"
+        text = "pass" if step == "on_success" else "sys.exit(3)"
         follows: dict[str, Any] = {step: fault}
         first = queue.add("first", [text], **follows)
         second = queue.add("second", ["pass"])

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from la2ds_cli.core.corrections import read_corrections
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from tests.studio.browsing import Seen, asked, browsed
+from tests.studio.marks import corrections
 from tests.studio.test_clip_changes import clips, read, two, two_people
 from tests.views.report.conftest import two_filmed
 
@@ -39,7 +39,7 @@ def test_changes_are_kept_used_and_taken_back(tmp_path: Path) -> None:
         shown = client.get("/joints/data", params={"clip": "a"}).json()
         assert [one["frame"] for one in shown["corrections"]] == [4, 5]
         save(client, "a", {"frame": 4, "joint": "head", "remove": True})
-    assert [one.frame for _, one in read_corrections(project.corrections_path)] == [5]
+    assert [one.at.seconds for one in project.annotations()] == [5 / 20]
     assert project.pose_path("a").read_bytes() == before
 
 
@@ -63,7 +63,7 @@ def test_a_change_that_is_none_changes_nothing(tmp_path: Path, wrong: Any) -> No
             save(client, "a", {"frame": 4, "joint": "head", "at": [1, 2]}, wrong).status_code == 400
         )
         assert client.get("/joints?clip=none").status_code == 400
-    assert not project.corrections_path.exists()
+    assert not project.annotations_path.exists()
 
 
 def test_they_survive_another_extraction_and_follow_a_cut(
@@ -76,11 +76,11 @@ def test_they_survive_another_extraction_and_follow_a_cut(
     assert project.read_pose(two)[0].xy[10, WRIST].tolist() != [100, 50]
     assert read(page, two, options={})["state"] == "done"
     assert project.read_pose(two)[0].xy[10, WRIST].tolist() == [100, 50]
-    job = read(page, two, options={"start": 0.2})  # from frame 5 on
-    assert "1 corrected joint" in job["told"][0]
+    read(page, two, options={"start": 0.2})  # from frame 5 on
     clip = clips(page)[0]["id"]
     assert project.read_pose(clip)[0].xy[10 - 5, WRIST].tolist() == [100, 50]
-    assert page.get(f"/clips/{clip}").json()["aside"] == "1 corrected joint"
+    shown = page.get("/joints/data", params={"clip": clip}).json()["corrections"]
+    assert [one["frame"] for one in shown] == [10]
     read(page, clip, options={})
     assert project.read_pose(two)[0].xy[[2, 10], WRIST].tolist() == [[100, 50], [100, 50]]
 
@@ -95,7 +95,7 @@ def test_joints_dragged_on_a_picture_that_is_turned_meanwhile_are_refused(
     answer = page.post("/joints/save", json=content)
     assert answer.status_code == 409
     assert "read in another way" in answer.json()["error"]
-    assert not project.corrections_path.exists()
+    assert not project.annotations_path.exists()
     assert read(page, two, options={})["state"] == "done"
     assert page.post("/joints/save", json=content).status_code == 200
 
@@ -137,20 +137,20 @@ def test_a_joint_is_dragged_to_where_it_is(browser: Any, tmp_path: Path) -> None
             seen.page.mouse.move(*on_page(seen, (x + 40 * part, y - 20 * part), pose.size))
         seen.page.mouse.up()
         seen.wait_for(SAVED)
-        ((clip, right),) = read_corrections(project.corrections_path)
-        assert (clip, right.frame, right.joint) == ("a", 11, "left_wrist")
+        (right,) = corrections(project, "a")
+        assert (right.frame, right.joint) == (11, "left_wrist")
         assert right.at == pytest.approx((x + 40, y - 20), abs=1.5)
         assert "left wrist: corrected" in seen.page.inner_text("#corrections")
 
         for key in ("Shift+D", "w"):
             press(key)
         seen.wait_for(SAVED)
-        nudged = read_corrections(project.corrections_path)[0][1].at
+        nudged = corrections(project, "a")[0].at
         assert nudged == pytest.approx((x + 50, y - 21), abs=1.5)
         for _ in range(3):
             press("u")
         seen.wait_for(SAVED)
-        assert read_corrections(project.corrections_path) == []
+        assert project.annotations() == []
         assert seen.errors == []
 
 
@@ -168,14 +168,14 @@ def test_a_joint_is_not_to_be_trusted_and_frames_between_are_filled(
         for key in ("ArrowRight", "Shift+D", *4 * ("ArrowRight",), "Shift+D", "f"):
             press(key)
         seen.wait_for(SAVED)
-        rows = [one for _, one in read_corrections(project.corrections_path)]
-        assert sorted(one.frame for one in rows) == [0, 1, 2, 3, 4, 5]
+        rows = corrections(project, "b")
+        assert sorted(one.frame or 0 for one in rows) == [0, 1, 2, 3, 4, 5]
         places = {one.frame: one.at for one in rows}
         first, middle, last = (np.array(places[frame]) for frame in (1, 3, 5))
         assert middle == pytest.approx((first + last) / 2, abs=0.02)
         press("u")  # all of them at once
         seen.wait_for(SAVED)
-        assert len(read_corrections(project.corrections_path)) == 3
+        assert len(project.annotations()) == 3
         press("ArrowLeft")
         press("r")
         seen.go("/joints?clip=b")
@@ -200,6 +200,4 @@ def test_a_correction_is_kept_until_the_studio_answers(browser: Any, tmp_path: P
             seen.wait_for("/another la2ds/.test(document.getElementById('problem').textContent)")
         seen.wait_for(SAVED)
         assert not seen.page.is_visible("#problem")
-    assert [(one.frame, one.at) for _, one in read_corrections(project.corrections_path)] == [
-        (0, None)
-    ]
+    assert [(one.frame, one.at) for one in corrections(project, "a")] == [(0, None)]

@@ -120,7 +120,7 @@ def test_a_studio_that_has_ended_is_said_to_be_gone(browser: Any, tmp_path: Path
 def told(number: int, state: str, **facts: Any) -> str:
     """An event of a job."""
     job = {"number": number, "title": "joints", "state": state, "about": {}, "items": []}
-    job |= {"share": None, "task": "", "told": [], "error": "", "result": None}
+    job |= {"share": None, "task": "", "error": "", "result": None}
     return f"data: {json.dumps(job | facts)}\n\n"
 
 

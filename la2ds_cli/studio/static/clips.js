@@ -276,7 +276,6 @@ function changed(job) {
 function ended(job) {
   if (job.state === "failed") trouble(new Error(`${job.title}: ${job.error}`));
   if (job.number === changing) at("toast").hidden = true;
-  if (job.state === "done" && job.told.length) toast(`${job.title}: ${job.told.join("; ")}`);
   else if (job.number === changing && job.state !== "failed") toast(`${job.title}: ${job.state}`);
 }
 
@@ -411,7 +410,6 @@ function onward(clip) {
 /** What is kept from earlier readings of the clip: joints, and rows that name other frames. */
 function before(clip, address) {
   const parts = [];
-  if (clip.aside) parts.push(made("p", `Kept aside, because this clip does not show all of their frames: ${clip.aside}.`, "soft"));
   if (clip.earlier.length) {
     const part = made("section"), list = made("ul", "", "plain");
     part.append(made("h2", "Earlier joints"), list);
