@@ -3,10 +3,11 @@ with the same two ONNX files, and the time that the networks alone would take.
 
     python benchmarks/extract.py clips/*.mp4 --detector person.onnx --pose pose.onnx
 
-The detector gives (1, N, 6), the pose network heatmaps (docs/extending.md). rtmlib runs where it is
-installed (`pip install --no-deps rtmlib tqdm`). Every round runs all of them in turn, so that what
-else happens on the machine meets each; printed are the medians and the ratios of the rounds.
-`models` is what la2ds asked of the networks, run again with nothing around it, by as many threads.
+The detector gives (1, N, 6), the pose network heatmaps (docs/how-to/extend.md). rtmlib runs where
+it is installed (`pip install --no-deps rtmlib tqdm`). Every round runs all of them in turn, so
+that what else happens on the machine meets each; printed are the medians and the ratios of the
+rounds. `models` is what la2ds asked of the networks, run again with nothing around it, by as many
+threads.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Make the pictures of docs/gallery.md from rendered clips, with the commands that the page names,
-and those of its newer pages in docs/studio.md.
+"""Make the pictures of docs/tutorials/two-clips.md from rendered clips, with the commands that the
+page names, and those of its newer pages in docs/how-to/studio.md.
 
     la2ds demo la2ds-demo
     la2ds train --project la2ds-demo --run short --set train.steps=400 \\
@@ -265,7 +265,7 @@ def real_swings(golf: Path, project: Path) -> Image.Image:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="pictures of docs/gallery.md")
+    parser = argparse.ArgumentParser(description="pictures of docs/tutorials/two-clips.md")
     parser.add_argument("project", type=Path, help="made by la2ds demo")
     parser.add_argument("--footage", type=Path, help="folder of videos with golf/ in it")
     parser.add_argument("--only", nargs="*", default=None, help="names of pictures")

@@ -1,9 +1,10 @@
-"""Write docs/cli.md from the commands and docs/settings.md from the settings themselves:
-python scripts/write_docs.py"""
+"""Write docs/reference/cli.md from the commands and docs/reference/settings.md from the settings
+themselves: python scripts/write_docs.py"""
 
 from __future__ import annotations
 
 import ast
+import csv
 import dataclasses
 import re
 from collections import Counter
@@ -18,11 +19,12 @@ from la2ds_cli.core import config_sections
 from la2ds_cli.core.config import Config, load_config, preset_names
 from la2ds_cli.main import app
 
-DOCS = Path(__file__).parents[1] / "docs"
+REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
+RESULTS = REFERENCE.parent / "results"
 CLI_HEAD = """# Command line
 
 Written by `scripts/write_docs.py` from the commands; change it there. Results go to stdout;
-progress, notes and errors go to stderr. Exit codes: [exit-codes.md](exit-codes.md).
+progress, notes and errors go to stderr. Exit codes: [codes](codes.md).
 """
 SHARED = 5  # commands from which an option stands in one table for all
 SHARED_HEAD = """These options are the same in all commands that name them."""
@@ -50,7 +52,7 @@ another. *Other presets* lists the presets in which the value differs.
 BOUNDS = {"_share": "0 to 1", "_positive": "more than 0", "_not_negative": "at least 0"}
 
 
-# --- docs/cli.md ---------------------------------------------------------------------------------
+# --- docs/reference/cli.md ------------------------------------------------------------------------
 
 
 def walk(command: Any, path: str) -> Iterator[tuple[str, Any]]:
@@ -136,7 +138,7 @@ def _options(command: Any) -> str:
 
 
 def cli_page() -> str:
-    """docs/cli.md."""
+    """docs/reference/cli.md."""
     sections = [CLI_HEAD, "## Shared options", SHARED_HEAD, _table(_shared())]
     for path, command in walk(get_command(app), "la2ds"):
         usage = f"```\n{_usage(path, command)}\n```"
@@ -148,7 +150,7 @@ def _page(sections: list[str]) -> str:
     return "\n\n".join(section.strip() for section in sections if section) + "\n"
 
 
-# --- docs/settings.md ----------------------------------------------------------------------------
+# --- docs/reference/settings.md -------------------------------------------------------------------
 
 
 @cache
@@ -157,7 +159,7 @@ def _config(preset: str | None = None) -> Config:
 
 
 def settings_page() -> str:
-    """docs/settings.md."""
+    """docs/reference/settings.md."""
     sections = [SETTINGS_HEAD]
     for field in dataclasses.fields(_config()):
         if field.name == "preset":
@@ -248,8 +250,35 @@ def _presets_table() -> str:
     return "\n".join(rows)
 
 
+# --- docs/results --------------------------------------------------------------------------------
+
+
+def with_tables(text: str) -> str:
+    """A page of results with its tables as they are in the CSV files: what lies between the lines
+    `<!-- table NAME.csv -->`, or `<!-- table NAME.csv: column, column -->`, and `<!-- end -->`."""
+
+    def filled(found: re.Match[str]) -> str:
+        return f"{found[1]}\n{_csv_table(found[2], found[3] or '')}\n<!-- end -->"
+
+    pattern = r"(<!-- table ([\w-]+\.csv)(?:: ([^>]+?))? -->)\n.*?<!-- end -->"
+    return re.sub(pattern, filled, text, flags=re.DOTALL)
+
+
+def _csv_table(name: str, columns: str) -> str:
+    with (RESULTS / name).open(encoding="utf-8", newline="") as stream:
+        header, *rows = csv.reader(stream)
+    shown = (
+        [header.index(column) for column in columns.split(", ")] if columns else range(len(header))
+    )
+    lines = [[row[n].replace("|", "\\|") for n in shown] for row in (header, *rows)]
+    lines.insert(1, ["---"] * len(lines[0]))
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
 PAGES = {"cli.md": cli_page, "settings.md": settings_page}
 
 if __name__ == "__main__":
     for name, page in PAGES.items():
-        (DOCS / name).write_text(page(), encoding="utf-8")
+        (REFERENCE / name).write_text(page(), encoding="utf-8")
+    for path in RESULTS.glob("*.md"):
+        path.write_text(with_tables(path.read_text("utf-8")), encoding="utf-8")

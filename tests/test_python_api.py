@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import sys
 from pathlib import Path
@@ -18,7 +19,9 @@ from tests.movement import add_sequence, sequence
 from tests.poses.grey_people import film
 from tests.small_runs import TINY, six_clips
 
-PAGE = Path(__file__).parents[1] / "docs" / "python.md"
+DOCS = Path(__file__).parents[1] / "docs"
+PAGE = DOCS / "reference" / "python.md"
+NOTEBOOK = DOCS / "tutorials" / "notebook.ipynb"
 QUICK = {
     "model.input": "joints",
     **{name: int(value) for name, value in (text.split("=") for text in TINY) if value.isdigit()},
@@ -290,8 +293,7 @@ def test_everything_public_says_what_it_is():
             for part, member in vars(value).items():
                 if callable(member) and not part.startswith("_"):
                     assert inspect.getdoc(member), f"{name}.{part}"
-    page = PAGE.read_text("utf-8")
-    common = page.partition("## The functions")[2].partition("## What they return")[0]
+    page = common = PAGE.read_text("utf-8")
     for name in ("open", "extract", "align", "align_all", "train", "embed", "evaluate"):
         assert f"`la2ds.{name}(" in page
         function = getattr(la2ds, name)
@@ -302,23 +304,26 @@ def test_everything_public_says_what_it_is():
             assert number == 0 or named, f"{name}: {parameter} is not described"
 
 
-def test_the_worked_example_runs(
+def test_the_notebook_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     settings = tables_of(QUICK | {"evaluate.trim_draws": 1, "evaluate.pairs": 4})
     settings["poses"] = dict.fromkeys(("detector", "pose"), "tests.poses.grey_people")
-    StoredProject.create(tmp_path / "swings", {"preset": "default", **settings})
-    (tmp_path / "clips").mkdir()
-    for number, name in enumerate(("anna", "ben", "carl", "dora")):
-        film(tmp_path / "clips" / f"{name}.mp4", squat(20 + 4 * number), fps=25 + 5 * (number % 2))
+    for project in ("la2ds-demo", "swings"):
+        StoredProject.create(tmp_path / project, {"preset": "default", **settings})
+    videos = tmp_path / "la2ds-demo" / "videos"
+    videos.mkdir()
+    for number in (1, 2, 3, 5):
+        clip = videos / f"performer-{number:02}.mp4"
+        film(clip, squat(20 + 4 * number), fps=25 + 5 * (number % 2))
     monkeypatch.chdir(tmp_path)
-    examples = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
-    assert len(examples) == 5
+    la2ds.extract(la2ds.open("la2ds-demo"), videos)
     names: dict[str, Any] = {}
-    for example in examples:
-        exec(compile(example, str(PAGE), "exec"), names)
-    assert (tmp_path / "ab.png").is_file()
-    assert len(names["extracted"].clips) == len(names["embedded"].clips) == 4
+    for cell in json.loads(NOTEBOOK.read_text("utf-8"))["cells"]:
+        if cell["cell_type"] == "code":
+            exec(compile("".join(cell["source"]), str(NOTEBOOK), "exec"), names)
+    assert np.isfinite(names["moment"])
+    assert len(names["timeline"].clips) == len(names["embedded"].clips) == 4
     assert set(names["evaluated"].to_frame().features) >= {"model", "raw_pose", "time_only"}
     assert "nobody" in capsys.readouterr().out.splitlines()[-1]
 

@@ -34,12 +34,18 @@ def writer() -> ModuleType:
 
 @pytest.mark.parametrize("page", ["cli.md", "settings.md"])
 def test_the_reference_is_what_the_code_says(writer: ModuleType, page: str):
-    written = (ROOT / "docs" / page).read_text("utf-8")
+    written = (ROOT / "docs" / "reference" / page).read_text("utf-8")
     assert written == writer.PAGES[page](), "run: python scripts/write_docs.py"
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "docs" / "results").glob("*.md")), ids=str)
+def test_tables_of_results_are_those_of_their_csv_files(writer: ModuleType, path: Path):
+    written = path.read_text("utf-8")
+    assert written == writer.with_tables(written), "run: python scripts/write_docs.py"
+
+
 def test_every_setting_says_what_it_is(writer: ModuleType):
-    page = (ROOT / "docs" / "settings.md").read_text("utf-8")
+    page = (ROOT / "docs" / "reference" / "settings.md").read_text("utf-8")
     for section, values in load_config().to_dict().items():
         if section == "preset":
             continue
@@ -53,7 +59,7 @@ def test_every_setting_says_what_it_is(writer: ModuleType):
 
 
 def test_the_reference_of_settings_on_lines_known_by_hand(writer: ModuleType):
-    page = (ROOT / "docs" / "settings.md").read_text("utf-8")
+    page = (ROOT / "docs" / "reference" / "settings.md").read_text("utf-8")
     (row,) = [line for line in page.splitlines() if line.startswith("| `align.reference_clips` |")]
     assert "| whole number, at least 0 | `40` |" in row
     assert "`0`: casa-compat, paper-h2o, paper-ikea, paper-penn, paper-penn-casa" in row
@@ -62,7 +68,7 @@ def test_the_reference_of_settings_on_lines_known_by_hand(writer: ModuleType):
 
 
 def test_every_command_has_a_section(writer: ModuleType):
-    page = (ROOT / "docs" / "cli.md").read_text("utf-8")
+    page = (ROOT / "docs" / "reference" / "cli.md").read_text("utf-8")
     names = [name for name, _ in writer.walk(get_command(app), "la2ds")]
     assert len(names) >= 14
     for name in names:
@@ -86,13 +92,13 @@ def test_options_that_may_be_given_several_times_say_so(writer: ModuleType):
 
 
 def test_exit_codes_are_documented():
-    page = (ROOT / "docs" / "exit-codes.md").read_text("utf-8")
+    page = (ROOT / "docs" / "reference" / "codes.md").read_text("utf-8")
     documented = dict(re.findall(r"^\| (\d+) \| `(\w+)` \|", page, re.MULTILINE))
     assert documented == {str(int(code)): code.name for code in ExitCode}
 
 
 def test_item_codes_are_documented():
-    page = (ROOT / "docs" / "exit-codes.md").read_text("utf-8")
+    page = (ROOT / "docs" / "reference" / "codes.md").read_text("utf-8")
     documented = set(re.findall(r"^\| `([A-Z]\d{3})` \|", page, re.MULTILINE))
     used: set[str] = set()
     for path in (ROOT / "la2ds_cli").rglob("*.py"):
@@ -102,11 +108,12 @@ def test_item_codes_are_documented():
 
 
 FILES = {"model.onnx", "model.safetensors", "train.py"}
-PAGES = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"]
+PAGES = ["README.md"]
 PAGES += [path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md")]
 
 
-USER_PAGES = ["README.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
+PARTS = ("tutorials", "how-to", "reference", "explanation")
+USER_PAGES = [page for page in PAGES if page == "README.md" or page.split("/")[1] in PARTS]
 
 
 def anchors(page: Path) -> set[str]:
@@ -128,7 +135,7 @@ def test_the_picture_of_the_architecture_has_every_room():
 
 
 def test_the_accuracies_of_networks_are_those_of_the_list_of_weights():
-    page = (ROOT / "docs" / "pose-extraction.md").read_text("utf-8")
+    page = (ROOT / "docs" / "how-to" / "poses.md").read_text("utf-8")
     zoo = tomllib.loads((ROOT / "models" / "la2ds_models" / "zoo.toml").read_text("utf-8"))
     published = [one["ap"] for one in zoo.values() if isinstance(one, dict) and "ap" in one]
     assert len(published) > 10
@@ -221,16 +228,15 @@ def test_settings_that_a_page_names_are_there(page: str):
         assert key in sections[section] or f"{section}.{key}" in FILES, f"{section}.{key}"
 
 
-def test_the_index_lists_every_page():
-    index = (ROOT / "docs" / "README.md").read_text("utf-8")
-    pages = [*(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "results").glob("*.md")]
-    for page in pages:
-        path = page.relative_to(ROOT / "docs").as_posix()
-        assert path == "README.md" or f"]({path}" in index, path
+def test_the_menu_of_the_site_lists_every_page():
+    menu = (ROOT / "mkdocs.yml").read_text("utf-8")
+    for page in PAGES[1:]:
+        path = page.removeprefix("docs/")
+        assert f": {path}\n" in menu or path.startswith("decisions/"), path
 
 
 def test_the_changelog_names_the_version():
-    text = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    text = (ROOT / "docs" / "changelog.md").read_text("utf-8")
     assert f"## [{__version__.partition('.dev')[0]}]" in text
     citation = (ROOT / "CITATION.cff").read_text("utf-8")
     assert f"\nversion: {__version__}\n" in citation

@@ -11,7 +11,7 @@ filter along the paths that lead there estimates an offset and a gain for every 
 is likely where this estimate explains it.
 
 Only past frames are used, and no labels. This module needs only numpy; la2ds_cli/poses/live.py
-finds the joints. docs/live.md says how often the confidence holds.
+finds the joints. docs/how-to/live.md says how often the confidence holds.
 """
 
 from __future__ import annotations

@@ -131,7 +131,7 @@ class TimelineResult:
 
     def to_json(self) -> dict[str, Any]:
         """Everything except the positions of single frames, which are in the table
-        (docs/timeline.md)."""
+        (docs/how-to/many-clips.md)."""
         mean, spread, count = self.bands()
         reference = self.clock.video
         return {

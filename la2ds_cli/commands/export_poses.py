@@ -20,7 +20,7 @@ def export_poses(
       la2ds export trc anna.mp4 ben.mp4 --project swings --out trc/
 
     Writes one file per clip (for openpose-json one folder), named after its id.
-    docs/file-formats.md says what each format keeps. Prints the paths written.
+    docs/reference/file-formats.md says what each format keeps. Prints the paths written.
     """
     from la2ds_cli.core.batch import batch_exit_code
     from la2ds_cli.formats.exporting import export_poses as export

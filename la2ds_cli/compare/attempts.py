@@ -120,7 +120,7 @@ class AttemptsResult:
     files: tuple[Path, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """The entire result as JSON (docs/compare.md); None stands for "not known"."""
+        """The entire result as JSON (docs/how-to/compare.md); None stands for "not known"."""
         reference = self.attempts[0].aligned.a
         return {
             "schema_version": SCHEMA_VERSION,

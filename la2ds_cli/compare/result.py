@@ -65,7 +65,7 @@ class CompareResult:
         return matched_time(alignment.position, alignment.time_b)
 
     def to_json(self) -> dict[str, Any]:
-        """The entire result as JSON (docs/compare.md); None stands for "not known"."""
+        """The entire result as JSON (docs/how-to/compare.md); None stands for "not known"."""
         alignment, angles = self.aligned.alignment, self.angles
         return {
             "schema_version": SCHEMA_VERSION,

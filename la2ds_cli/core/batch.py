@@ -23,7 +23,7 @@ class ItemResult:
     """The outcome of one item.
 
     path: as the user named it; video: project id, empty if the item got none; code: stable code of
-    docs/exit-codes.md, empty without a problem; message, hint: one sentence each.
+    docs/reference/codes.md, empty without a problem; message, hint: one sentence each.
     """
 
     path: str

@@ -1,5 +1,5 @@
 """The settings of each step. Units and meaning are beside every field, or above it;
-scripts/write_docs.py turns them into docs/settings.md.
+scripts/write_docs.py turns them into docs/reference/settings.md.
 
 Fields are plain str, int, float, bool or Literal, so that each maps to one TOML value.
 """

@@ -1,4 +1,4 @@
-"""Errors a user can act on, and the exit codes of the command line (docs/exit-codes.md).
+"""Errors a user can act on, and the exit codes of the command line (docs/reference/codes.md).
 
 A `UserError` is printed as one sentence plus a hint; any other exception is a bug and keeps its
 traceback (exit code 1).
@@ -30,8 +30,8 @@ class UserError(Exception):
     """A problem the user can solve.
 
     message: one sentence that states the problem; hint: the next thing to type or do (may be
-    empty); code: stable short code of the item status, e.g. `V001` (docs/exit-codes.md), may be
-    empty.
+    empty); code: stable short code of the item status, e.g. `V001` (docs/reference/codes.md), may
+    be empty.
     """
 
     def __init__(

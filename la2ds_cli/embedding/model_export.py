@@ -1,7 +1,7 @@
 """Step: export the trained network of a run as a self-contained ONNX file.
 
 The exported network is first compared with torch; the file is not written if they differ
-(docs/export-model.md).
+(docs/how-to/extend.md).
 """
 
 from __future__ import annotations
@@ -204,6 +204,6 @@ def _graph(network: SequenceNetwork, shapes: Mapping[str, tuple[int, ...]], enco
             reason = str(error).strip().split("\n")[0]
             raise UserError(
                 f"the network '{encoder}' cannot be exported: {reason}",
-                hint="docs/export-model.md says which networks can be exported",
+                hint="docs/how-to/extend.md says which networks can be exported",
                 exit_code=ExitCode.UNUSABLE,
             ) from error

@@ -6,7 +6,7 @@ la2ds; `run`; `weights`, the digest of the checkpoint; `embedding`, the version 
 `skeleton` with its `name`, `joints` and `limbs`; `frames`, the identity of the weights that compute
 frame features, if the network reads them; `settings` of the run by section; `facts` of the
 checkpoint; `check`, the comparison with torch; and `graph`: `bytes` and `sha256` of everything
-before the entry. Nothing else is needed to embed. See docs/export-model.md.
+before the entry. Nothing else is needed to embed. See docs/how-to/extend.md.
 """
 
 from __future__ import annotations

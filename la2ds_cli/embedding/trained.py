@@ -311,7 +311,7 @@ def light_base() -> Embedder:
 
 class BaseEmbedder(Embedder):
     """Embeds poses of any body skeleton with the base model, an alignment network that ships with
-    la2ds (docs/base-model.md); see Embedder."""
+    la2ds (docs/explanation/alignment.md); see Embedder."""
 
     def _embed(self, pose: PoseSequence) -> FloatArray:
         return super()._embed(body_joints(pose))

@@ -147,7 +147,7 @@ class EmbeddingFiles:
 
 _HINT = (
     "write CLIP.npy for each clip of videos.csv with numpy.save: (frames, D) numbers, a row for "
-    "each frame of its poses (docs/evaluation.md)"
+    "each frame of its poses (docs/explanation/metrics.md)"
 )
 
 

@@ -8,6 +8,6 @@ run by run). `benchmark_tables` and `ablation_table` lay out tables and write fi
 Imports: every package up to views; nothing of demo or commands.
 
 To add a metric: add a line to METRICS in `metrics`, which makes it a column of every table. To add
-a row to an ablation: add a Row in `ablations`. To add a method: see docs/extending.md; `methods`
-finds it by its name.
+a row to an ablation: add a Row in `ablations`. To add a method: see docs/how-to/extend.md;
+`methods` finds it by its name.
 """

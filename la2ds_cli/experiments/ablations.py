@@ -1,4 +1,10 @@
-"""Tables 4 to 8 of the paper: what each row changes in the recipe, and its printed figures."""
+"""The rows of Tables 4 to 6 with the figures of the paper, and a row for every choice of la2ds.
+
+`choices_table` has a row for every point where la2ds departs from the text of the paper, one at a
+time: where the presets `default` and `paper-penn`, which follows the text to the letter, differ;
+and readings of the text that neither follows (PRINTED). docs/explanation/method-card.md gives the
+reasons.
+"""
 
 from __future__ import annotations
 

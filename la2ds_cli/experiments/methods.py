@@ -212,4 +212,6 @@ def _check_module(name: str) -> None:
         raise UserError(f"{name} cannot be imported: {type(error).__name__}: {error}") from error
     for part in ("PAIRS", "loss"):
         if not hasattr(module, part):
-            raise UserError(f"{name} has no {part}", hint="docs/extending.md says what it needs")
+            raise UserError(
+                f"{name} has no {part}", hint="docs/how-to/extend.md says what it needs"
+            )

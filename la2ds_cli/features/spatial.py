@@ -76,7 +76,7 @@ def need_3d(poses: Iterable[tuple[str, PoseSequence]]) -> None:
     others = f" and {len(flat) - 1} other clips have" if len(flat) > 1 else " has"
     raise UserError(
         f"{flat[0]}{others} no joints in 3D, which model.input=joints3d reads",
-        hint="extract or import the clips with a source of 3D joints (docs/pose-extraction.md), or "
+        hint="extract or import the clips with a source of 3D joints (docs/how-to/poses.md), or "
         "train with --input joints",
         exit_code=ExitCode.MISMATCH,
     )

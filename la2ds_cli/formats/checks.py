@@ -1,5 +1,5 @@
-"""Errors of a pose file, one exception per item code (docs/exit-codes.md), and checked values from
-files that other tools wrote."""
+"""Errors of a pose file, one exception per item code (docs/reference/codes.md), and checked values
+from files that other tools wrote."""
 
 from __future__ import annotations
 

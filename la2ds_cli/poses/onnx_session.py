@@ -151,7 +151,7 @@ def unfit(name: str, expected: str, actual: str) -> UserError:
     """The error for a model whose inputs or outputs are not those that la2ds reads."""
     return UserError(
         f"{name} has {actual}, expected {expected}",
-        hint="docs/extending.md describes the models that la2ds reads",
+        hint="docs/how-to/extend.md describes the models that la2ds reads",
         exit_code=ExitCode.MISMATCH,
     )
 

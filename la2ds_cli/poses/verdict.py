@@ -29,7 +29,7 @@ Info = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Weakness:
-    """A reason to look at a clip: code of docs/exit-codes.md, one sentence, and what to do."""
+    """A reason to look at a clip: code of docs/reference/codes.md, one sentence, and what to do."""
 
     code: str
     message: str

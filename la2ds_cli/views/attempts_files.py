@@ -47,9 +47,9 @@ def write(
 
 
 def csv_text(result: AttemptsResult) -> str:
-    """Columns as in docs/compare.md, one row for each series and attempt; an empty cell = not
-    known. The value of a tempo is how many times as long the part takes; its slope is that of the
-    logarithm."""
+    """Columns as in docs/how-to/compare.md, one row for each series and attempt; an empty cell =
+    not known. The value of a tempo is how many times as long the part takes; its slope is that of
+    the logarithm."""
     rows = []
     for series in result.series:
         trend = series.trend

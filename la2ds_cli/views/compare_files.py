@@ -51,7 +51,7 @@ def write(
 
 
 def csv_text(result: CompareResult) -> str:
-    """Columns as in docs/compare.md; an empty cell = not known."""
+    """Columns as in docs/how-to/compare.md; an empty cell = not known."""
     angles, alignment = result.angles, result.aligned.alignment
     other_time = result.other_time
     difference, trust, judged = angles.difference, angles.trust, angles.judged

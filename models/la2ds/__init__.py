@@ -7,9 +7,9 @@
     aligned = la2ds.align(project, "anna", "ben")
     aligned.time_in_b(1.2)
 
-These names are kept from version to version (docs/python.md); `la2ds_cli` is the implementation and
-may change. The functions do what the commands of the same names do, on the same project
-directories, and work may go back and forth between the two.
+These names are kept from version to version (docs/reference/python.md); `la2ds_cli` is the
+implementation and may change. The functions do what the commands of the same names do, on the same
+project directories, and work may go back and forth between the two.
 
 What the user can mend is raised as `UserError`, with a message, a hint and the exit code that the
 command line would end with. Importing this package loads neither numpy nor torch.

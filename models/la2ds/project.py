@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 def open(path: str | Path, create: bool = False, preset: str = "default") -> Project:
     """Open the project directory at `path`.
 
-    create: make it where it does not exist yet, with the settings of `preset` (docs/settings.md).
-    A project that exists keeps its own preset.
+    create: make it where it does not exist yet, with the settings of `preset`
+    (docs/reference/settings.md). A project that exists keeps its own preset.
 
     Raises UserError (exit 2) where there is no project and `create` is false, for an unknown preset
     and for a project.toml that cannot be read.
@@ -56,7 +56,7 @@ class Project:
         """The rows of videos.csv in the order of the file.
 
         Each has `id`, `name`, `path`, `frames`, `fps`, `width`, `height`, `split`, `group` and
-        `person` (docs/file-formats.md).
+        `person` (docs/reference/file-formats.md).
         """
         return self._stored.videos()
 

@@ -38,7 +38,7 @@ class Extracted:
 
     items: one for each clip, in order, with `path` (as it was named), `video` (its id in the
     project), `status` (`ok`, `cached`, `degraded`, `skipped` or `failed`), `frames`, `code`
-    (docs/exit-codes.md), `message` and `hint`.
+    (docs/reference/codes.md), `message` and `hint`.
     """
 
     items: tuple[ItemResult, ...]
@@ -226,8 +226,8 @@ class Trained:
     def to_frame(self) -> Any:
         """The course of the training as a pandas.DataFrame, one row for each validation.
 
-        The columns are the keys of metrics.jsonl (docs/training.md), such as `step`, `loss` and
-        `validation_error`. Raises UserError (exit 6) if pandas is not installed.
+        The columns are the keys of metrics.jsonl (docs/tutorials/train-and-evaluate.md), such as
+        `step`, `loss` and `validation_error`. Raises UserError (exit 6) if pandas is not installed.
         """
         from la2ds_cli.core import regular_file
 
@@ -287,7 +287,7 @@ class Figure:
 class Evaluated:
     """An evaluation: every feature set through every metric of a protocol.
 
-    document: all of it, as `la2ds evaluate --json` prints it (docs/evaluation.md).
+    document: all of it, as `la2ds evaluate --json` prints it (docs/explanation/metrics.md).
     """
 
     document: dict[str, Any]

@@ -118,7 +118,7 @@ def align(
     = as project.toml says. view: how B is compared: `filmed`, as the `mirrored` person, from the
     `other` side, `turned` to A's camera by its joints in metres, or `auto`, whichever is nearest.
     settings: values by `section.key` for this call, such as {"align.gaps": False}
-    (docs/settings.md).
+    (docs/reference/settings.md).
 
     Raises UserError for an unknown method or setting (exit 2), a name that is neither a file nor a
     clip (exit 3), a clip without joints or a run without a model (exit 4), and clips of different
@@ -232,8 +232,8 @@ def train(
 
     run: the name of the run. A run that was interrupted goes on; a finished one of the same
     settings and clips is left alone; one of other settings or clips is replaced only with
-    `overwrite`. method: `la2ds`, or a competing method (docs/methods.md). preset: one to use
-    instead of the project's. settings: values by `section.key` for this run, such as
+    `overwrite`. method: `la2ds`, or a competing method (docs/reference/methods.md). preset: one to
+    use instead of the project's. settings: values by `section.key` for this run, such as
     {"train.steps": 4000, "model.width": 384}. max_minutes: the longest training.
 
     Raises UserError for an unknown name or value (exit 2), a project without usable clips (exit
@@ -317,11 +317,11 @@ def evaluate(
 
     runs: one name, or several, of which the mean is taken. By default the run `default`; where it
     has no model, the baselines alone are measured. protocol: `la2ds`, `paper`, `tcc`, `casa` or
-    `ae2` (docs/evaluation.md). features: which of `model`, `raw_pose`, `raw_pose_best`,
+    `ae2` (docs/explanation/metrics.md). features: which of `model`, `raw_pose`, `raw_pose_best`,
     `time_only` and `untrained` to measure; None = all. embeddings: folders of embeddings that other
-    code computed (docs/evaluation.md), measured as `embeddings`; of several, the mean is taken.
-    settings: values by `section.key` for this call. Measured are the clips of the split `test`, or
-    all where there is none. The files of results/evaluate are written.
+    code computed (docs/explanation/metrics.md), measured as `embeddings`; of several, the mean is
+    taken. settings: values by `section.key` for this call. Measured are the clips of the split
+    `test`, or all where there is none. The files of results/evaluate are written.
 
     Raises UserError for an unknown name (exit 2), fewer than two usable clips, a run without a
     model or labels that the protocol needs (exit 4), and a run that was trained on the test clips

@@ -1,4 +1,5 @@
-"""The method of docs/extending.md, in a package outside of la2ds: trained, embedded, evaluated."""
+"""The method of docs/how-to/extend.md, in a package outside of la2ds: trained, embedded,
+evaluated."""
 
 from __future__ import annotations
 
@@ -30,7 +31,7 @@ from la2ds_cli.training.network import build_network
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.small_runs import clips
 
-DOCS = Path(__file__).parents[2] / "docs" / "extending.md"
+DOCS = Path(__file__).parents[2] / "docs" / "how-to" / "extend.md"
 QUICK = [
     *("model.width=24", "train.steps=150", "train.batch_size=4", "train.validate_every=150"),
     *("train.threads=1", "train.precision=fp32", "evaluate.trim_draws=1"),
@@ -41,7 +42,7 @@ QUICK = [
 @pytest.fixture
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The code of the page as a module of its own package; its dotted name."""
-    section = DOCS.read_text("utf-8").partition("## A new method in one file")[2]
+    section = DOCS.read_text("utf-8").partition("## A loss that trains")[2]
     code = re.search(r"```python\n(.*?)```", section, re.DOTALL)
     assert code is not None
     package = tmp_path / "mypackage"

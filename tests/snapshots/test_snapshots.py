@@ -1,7 +1,7 @@
 """What other programs rely on, kept as text: keys, files, names and options.
 
-The text of docs/cli.md, which tests/test_reference_docs.py compares with the commands, has every
-command, option, default and help; what it leaves out is in commands.txt.
+The text of docs/reference/cli.md, which tests/test_reference_docs.py compares with the commands,
+has every command, option, default and help; what it leaves out is in commands.txt.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def test_what_the_commands_take():
 
 
 def _command_lines(group: Typer, path: str) -> Iterator[str]:
-    """Of each parameter the type and the limits, which docs/cli.md does not say."""
+    """Of each parameter the type and the limits, which docs/reference/cli.md does not say."""
     for command in group.registered_commands:
         assert command.callback is not None
         assert command.name is not None
@@ -117,7 +117,7 @@ def _group(typer: Typer) -> Any:
 
 
 def test_the_groups_of_help():
-    """How each `--help` lists its commands, which is no part of docs/cli.md."""
+    """How each `--help` lists its commands, which is no part of docs/reference/cli.md."""
     lines = []
     for group in ([], ["import"], ["models"], ["datasets"]):
         text = (

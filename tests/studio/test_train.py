@@ -324,7 +324,9 @@ def test_runs_to_evaluate_are_a_list(trained: Project, runs: Any) -> None:
 
 
 def test_a_stopped_run_goes_on_as_it_was_begun(clips: Project) -> None:
-    config = clips.config(preset="joints-heatmaps", overrides=["train.seed=7", "train.clip_norm=2.5"])
+    config = clips.config(
+        preset="joints-heatmaps", overrides=["train.seed=7", "train.clip_norm=2.5"]
+    )
     with interrupted_at(2):
         train(clips, run="one", config=config, device="cpu")
     options = settings_of_run(clips, "one")
@@ -332,7 +334,10 @@ def test_a_stopped_run_goes_on_as_it_was_begun(clips: Project) -> None:
     assert {"--set=train.seed=7", "--set=train.clip_norm=2.5"} == set(options[1:])
     given = [option.removeprefix("--set=") for option in options[1:]]
     result = train(
-        clips, run="one", config=clips.config(preset="joints-heatmaps", overrides=given), device="cpu"
+        clips,
+        run="one",
+        config=clips.config(preset="joints-heatmaps", overrides=given),
+        device="cpu",
     )
     assert result.steps == 20
 

@@ -92,5 +92,5 @@ def align_features(method: str, a: FloatArray, b: FloatArray, config: AlignConfi
     raise UserError(
         f"the alignment method {method} has to return integer pairs (P, 2) of the {len(a)} frames "
         f"of A and the {len(b)} of B, ordered by A; it returned {found}",
-        hint="docs/extending.md has a complete method",
+        hint="docs/how-to/extend.md has a complete method",
     )

@@ -49,7 +49,7 @@ A module of your own has no preset; it lists the settings that it needs as a lit
 
     SETTINGS = ("model.encoder=mypackage.mymodule", "train.learning_rate=3e-4")
 
-which `--set` overrides (docs/extending.md, "A new method in one file").
+which `--set` overrides (docs/how-to/extend.md, "A loss that trains").
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ def loss(
 ) -> torch.Tensor:
     """Mean squared error of the frame index in the original predicted for each frame of the copy.
 
-    Deviations from the paper: train.scaling, train.index (docs/method-card.md).
+    Deviations from the paper: train.scaling, train.index (docs/explanation/method-card.md).
     """
     from la2ds_models.alignment_network import contrastive_regression
 
