@@ -1,19 +1,19 @@
-"""`la2ds models`: list, download and check weight files, and show their licences."""
+"""`la2ds models`: list, download and check weight files."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from la2ds_cli.commands.command import Command
-from la2ds_cli.commands.options import JSON, PROJECT, Output, argument, flag, option
-from la2ds_cli.commands.projects import open_project
+from la2ds_cli.commands.options import JSON, Output, argument, flag
 
 if TYPE_CHECKING:
     from la2ds_cli.core.console import Console
-    from la2ds_cli.poses.weights import Licence, WeightRow
+    from la2ds_models.weight_files import WeightFile
 
 _WIDTH = 96  # of wrapped text: fits a window of 100 columns
 
@@ -22,7 +22,7 @@ app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
 
 @app.callback()
 def _group(ctx: typer.Context) -> None:
-    """List, download and check weight files; show licences.
+    """List, download and check weight files.
 
     \b
       la2ds models ls
@@ -51,7 +51,8 @@ def ls(as_json: bool = JSON) -> None:
     with Console(as_json=as_json) as console:
         rows = weights.list_weights()
         folder = weights_dir()
-        console.document("models ls", {"folder": folder, "models": rows})
+        models = [_facts(entry, path) for entry, path in rows]
+        console.document("models ls", {"folder": folder, "models": models})
         _show_rows(console, rows, folder)
 
 
@@ -76,7 +77,7 @@ def pull(
     from la2ds_cli.poses import weights
 
     with output.console() as console:
-        chosen = [row.name for row in weights.list_weights()] if everything else names or []
+        chosen = [entry.name for entry, _ in weights.list_weights()] if everything else names or []
         results = weights.pull(chosen, console.progress, offline=offline)
         console.document("models pull", {"items": results})
         console.table(
@@ -121,90 +122,47 @@ def verify(
     raise typer.Exit(ExitCode.ENVIRONMENT if damaged else ExitCode.OK)
 
 
-@app.command("licences")
-def licences(
-    project: Path | None = option(
-        "DIR", "Only those used for the poses of this project.", envvar=PROJECT
-    ),
-    as_json: bool = JSON,
+def _facts(entry: WeightFile, path: Path | None) -> dict[str, Any]:
+    """One entry of the list. size: bytes, 0 = unknown. ap: COCO average precision as published, 0 =
+    none. sha256: the digest or the start of it. path: None = not on this machine."""
+    names = ("name", "kind", "ap", "licence", "code", "trained_on", "sha256", "urls")
+    size = path.stat().st_size if path else entry.size
+    known = {name: getattr(entry, name) for name in names}
+    return {**known, "file": Path(entry.file).name, "size": size, "path": path}
+
+
+def _show_rows(
+    console: Console, rows: Sequence[tuple[WeightFile, Path | None]], folder: Path
 ) -> None:
-    """Licences of code and weights, and known restrictions.
-
-    \b
-      la2ds models licences --project swings
-
-    Repeats what the publishers state, including about training data. This is not legal advice.
-    """
-    from la2ds_cli.core.console import Console
-    from la2ds_cli.poses import weights
-
-    with Console(as_json=as_json) as console:
-        opened = open_project(project) if project else None
-        parts = weights.project_licences(opened) if opened else weights.all_licences()
-        root = opened.root if opened else None
-        console.document("models licences", {"project": root, "licences": parts})
-        if opened and not parts:
-            console.line("no clip of the project has poses yet")
-        _show_licences(console, parts)
-
-
-def _show_rows(console: Console, rows: list[WeightRow], folder: Path) -> None:
     from la2ds_cli.poses.weights import megabytes
 
-    console.table(
-        ("name", "kind", "size", "AP", "licence", "here"),
-        [
-            (
-                row.name,
-                row.kind,
-                megabytes(row.size) if row.size else "not stated",
-                f"{row.ap:.3f}" if row.ap else "-",
-                row.licence,
-                "yes" if row.path else "no",
-            )
-            for row in rows
-        ],
-    )
+    table = []
+    for entry, path in rows:
+        size = path.stat().st_size if path else entry.size
+        row = entry.name, entry.kind, megabytes(size) if size else "not stated"
+        ap = f"{entry.ap:.3f}" if entry.ap else "-"
+        table.append((*row, ap, entry.licence, "yes" if path else "no"))
+    console.table(("name", "kind", "size", "AP", "licence", "here"), table)
     console.line()
     console.line(f"files, in {folder} unless another path is given")
-    elsewhere = {row.name: row.path for row in rows if row.path and row.path.parent != folder}
-    width = max(len(row.name) for row in rows)
-    for row in rows:
-        console.line(f"{row.name:<{width}}  {elsewhere.get(row.name, row.file)}")
-    console.line()
-    console.line("trained on")
-    for data in dict.fromkeys(row.trained_on for row in rows):
-        console.line(f"  {data}:")
-        _wrapped(console, "", ", ".join(row.name for row in rows if row.trained_on == data), 4)
-
-
-def _show_licences(console: Console, licences: list[Licence]) -> None:
-    """Print one block for all parts under the same terms."""
-    groups: dict[tuple, list[Licence]] = {}
-    for part in licences:
-        groups.setdefault(
-            (part.role, part.code, part.weights, part.trained_on, part.terms), []
-        ).append(part)
-    for (role, code, weights, trained_on, terms), parts in groups.items():
-        names = [
-            f"{p.name} ({p.videos} {'clip' if p.videos == 1 else 'clips'})" if p.videos else p.name
-            for p in parts
-        ]
-        _wrapped(console, role, ", ".join(names), style="bold")
-        _wrapped(console, "  code", code)
-        _wrapped(console, "  weights", weights)
-        _wrapped(console, "  trained on", trained_on)
-        for number, text in enumerate(terms):
-            _wrapped(console, "" if number else "  terms", text)
+    width = max(len(entry.name) for entry, _ in rows)
+    for entry, path in rows:
+        elsewhere = path and path.parent != folder
+        console.line(f"{entry.name:<{width}}  {path if elsewhere else Path(entry.file).name}")
+    for title, field in (("run by", "code"), ("trained on", "trained_on")):
         console.line()
+        console.line(title)
+        groups: dict[str, list[str]] = {}
+        for entry, _ in rows:
+            groups.setdefault(getattr(entry, field), []).append(entry.name)
+        for text, names in groups.items():
+            console.line(f"  {text}:")
+            _wrapped(console, ", ".join(names), 4)
 
 
-def _wrapped(
-    console: Console, label: str, text: str, indent: int = 14, style: str | None = None
-) -> None:
-    """`label  text`, with the text in a column of its own."""
+def _wrapped(console: Console, text: str, indent: int) -> None:
     import textwrap
 
     lines = textwrap.wrap(text, _WIDTH - indent, break_long_words=False, break_on_hyphens=False)
-    for number, line in enumerate(lines):
-        console.line(f"{'' if number else label:<{indent}}{line}", style)
+    for line in lines:
+        console.line(f"{'':<{indent}}{line}")

@@ -1,5 +1,5 @@
 """Weight files of la2ds_models: downloaded when a network needs them or before, listed, and
-checked; and the terms for the poses made with them.
+checked.
 
 Exceptions of la2ds_models become errors that a user can act on.
 """
@@ -7,22 +7,19 @@ Exceptions of la2ds_models become errors that a user can act on.
 from __future__ import annotations
 
 import shlex
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from la2ds_cli.core import artifact
-from la2ds_cli.core.artifact import ArtifactError
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 
 if TYPE_CHECKING:
-    from la2ds_cli.core.project import Project
     from la2ds_models.weight_files import WeightError, WeightFile
 
 _reporter = Progress()
@@ -165,25 +162,6 @@ def _labelled(label: str, values: tuple[str, ...] | list[str]) -> list[str]:
 
 
 @dataclass(frozen=True)
-class WeightRow:
-    """One entry of the list. size: bytes, 0 = unknown. path: None = not on this machine.
-
-    ap: COCO average precision as published, 0 = none. sha256: the digest or the start of it.
-    """
-
-    name: str
-    kind: str
-    file: str
-    size: int
-    ap: float
-    licence: str
-    trained_on: str
-    sha256: str
-    urls: tuple[str, ...]
-    path: Path | None
-
-
-@dataclass(frozen=True)
 class WeightState:
     """Result of checking one entry; part: bytes of an interrupted download."""
 
@@ -195,28 +173,11 @@ class WeightState:
     hint: str = ""
 
 
-def list_weights() -> list[WeightRow]:
-    """Every known weight file, and whether it is on this machine, without reading it."""
+def list_weights() -> list[tuple[WeightFile, Path | None]]:
+    """Every known weight file and its path, None if it is not on this machine; no file is read."""
     from la2ds_models.weight_files import present, zoo
 
-    rows = []
-    for entry in zoo().values():
-        path = present(entry)
-        rows.append(
-            WeightRow(
-                name=entry.name,
-                kind=entry.kind,
-                file=Path(entry.file).name,
-                size=path.stat().st_size if path else entry.size,
-                ap=entry.ap,
-                licence=entry.licence,
-                trained_on=entry.trained_on,
-                sha256=entry.sha256,
-                urls=entry.urls,
-                path=path,
-            )
-        )
-    return rows
+    return [(entry, present(entry)) for entry in zoo().values()]
 
 
 def pull(
@@ -316,119 +277,3 @@ def _entries(names: Iterable[str]) -> list[WeightFile]:
                 f"no weights are called '{name}'", hint=f"{guess}known: {', '.join(known)}"
             )
     return [known[name] for name in dict.fromkeys(names)]
-
-
-# Licences: what publishers say, and no legal advice. The terms of data sets are those of their own
-# web pages (cocodataset.org/#termsofuse, image-net.org/download.php).
-_DATA_TERMS = {
-    "COCO": "COCO: annotations CC BY 4.0; the photographs keep the terms of their Flickr owners",
-    "ImageNet": "ImageNet: its images are for non-commercial research and education",
-    "rendered": "none known: trained only on rendered figures",
-}
-_AGPL = (
-    "AGPL-3.0: anything distributed, or offered over a network, together with it falls under the "
-    "AGPL as a whole, unless a licence is bought from Ultralytics"
-)
-_PYTHON = "la2ds (Apache-2.0)"
-_ULTRALYTICS = "ultralytics (AGPL-3.0)"
-
-
-@dataclass(frozen=True)
-class Licence:
-    """One part of the pipeline from video to joints.
-
-    name: as in the project's settings; role: pose, detector or joints; code, weights: licences;
-    terms: known restrictions, a sentence each; videos: clips of the project made with it, 0 if no
-    project was given.
-    """
-
-    name: str
-    role: str
-    code: str
-    weights: str
-    trained_on: str
-    terms: tuple[str, ...] = ()
-    videos: int = 0
-
-
-# Parts without an entry in the list of weights.
-_OTHERS = (Licence("full-frame", "detector", _PYTHON, "none", "nothing"),)
-# What runs a model that is in no list, by the start of its name or the end of its file name.
-_RUNNERS = {
-    "yolo": _ULTRALYTICS,
-    ".pt": _ULTRALYTICS,
-    "mmpose": "mmpose (Apache-2.0)",
-    "mmdet": "mmdet (Apache-2.0)",
-    "vitpose": "transformers (Apache-2.0)",
-    ".onnx": "onnxruntime (MIT)",
-}
-
-
-def all_licences() -> list[Licence]:
-    """Every pose network and detector that la2ds knows."""
-    from la2ds_models.weight_files import zoo
-
-    listed = [_of_entry(entry) for entry in zoo().values()]
-    return [*listed, *_OTHERS]
-
-
-def project_licences(project: Project) -> list[Licence]:
-    """The parts that made the poses of a project, by the headers of its pose files; most clips
-    first.
-
-    Clips with missing or damaged poses are skipped.
-    """
-    videos: dict[tuple[str, str], int] = defaultdict(int)
-    for video in project.videos():
-        try:
-            recipe, facts = artifact.read_header(project.pose_path(video.id))
-        except (FileNotFoundError, ArtifactError):
-            continue
-        for part in _parts(recipe, facts):
-            videos[part] += 1
-    ordered = sorted(videos, key=lambda part: (-videos[part], part))
-    return [replace(_licence(name, role), videos=videos[name, role]) for name, role in ordered]
-
-
-def _parts(recipe: artifact.Recipe, facts: dict[str, Any]) -> list[tuple[str, str]]:
-    info = facts.get("info", {})
-    if recipe.step != "poses":
-        return [(str(recipe.config.get("format", recipe.step)), "joints")]
-    return [(str(info[role]), role) for role in ("detector", "pose") if info.get(role)]
-
-
-def _licence(name: str, role: str) -> Licence:
-    """The entry of a part by the name or file that the user gave for it."""
-    if role == "joints":
-        terms = ("the terms of the data set or program that the joints were imported from",)
-        return Licence(name, role, _PYTHON, "none", "imported, not estimated here", terms)
-    listed = all_licences()
-    # A network that finds joints may serve as the detector, too, as BlazePose does.
-    known = {licence.name: licence for licence in listed}
-    known |= {licence.name: licence for licence in listed if licence.role == role}
-    for called in (name, *name.split(":"), *_entries_of_file(name)):
-        if called in known:
-            return replace(known[called], name=name, role=role)
-    code = next((c for key, c in _RUNNERS.items() if _runs(key, name)), _PYTHON)
-    own = "your own model: la2ds does not know its terms"
-    terms = (_AGPL, own) if code == _ULTRALYTICS else (own,)
-    return Licence(name, role, code, "unknown", "unknown", terms)
-
-
-def _runs(key: str, name: str) -> bool:
-    return name.endswith(key) if key.startswith(".") else name.startswith(key)
-
-
-def _entries_of_file(name: str) -> list[str]:
-    from la2ds_models.weight_files import zoo
-
-    return [entry.name for entry in zoo().values() if Path(entry.file).name == Path(name).name]
-
-
-def _of_entry(entry: WeightFile) -> Licence:
-    terms = [text for data, text in _DATA_TERMS.items() if data in entry.trained_on]
-    if "AGPL" in f"{entry.licence} {entry.code}":
-        terms.insert(0, _AGPL)
-    return Licence(
-        entry.name, entry.kind, entry.code, entry.licence, entry.trained_on, tuple(terms)
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from la2ds_cli.core.errors import ExitCode
-from la2ds_cli.core.project import Project
 from la2ds_cli.main import app
 from la2ds_models import weight_files
 from la2ds_models.weight_files import WeightFile, bundled_path, weights_dir, zoo
@@ -79,12 +78,13 @@ def test_ls_says_what_is_here() -> None:
     assert lines[1].split() == ["a", "pose", "0.0", "MB", "0.500", "MIT", "yes"]
     assert lines[2].split() == ["b", "pose", "not", "stated", "0.500", "MIT", "no"]
     assert "  photographs:" in lines
+    assert "run by" in lines
 
 
 def test_ls_of_the_real_list_fits_a_window(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(weight_files, "zoo", lambda: REAL)
     paths = [str(weights_dir()), str(bundled_path(REAL["hrnet-demo"]))]
-    lines = models("ls").stdout.splitlines() + models("licences").stdout.splitlines()
+    lines = models("ls").stdout.splitlines()
     wide = [s for s in lines if len(s) > 100 and not any(path in s for path in paths)]
     assert wide == []
     assert {line.split()[0] for line in lines if line} >= set(REAL)
@@ -200,18 +200,3 @@ def test_verify_shows_a_download_that_broke_off(server: FileServer) -> None:
     weights_dir().mkdir(parents=True)
     (weights_dir() / "a.pth.part").write_bytes(bytes(2_500_000))
     assert "incomplete: 2.5 MB of it are here" in models("verify", "a").stdout
-
-
-def test_licences_of_all_and_of_a_project(project: Project, run: Callable[..., Result]) -> None:
-    parts = document("licences")["licences"]
-    assert {part["name"] for part in parts} == {*("a", "b", "hrnet-demo", "full-frame")}
-    result = run("models", "licences")
-    assert result.exit_code == 0
-    assert "(4 clips)" in result.stdout
-    assert "imported" in result.stdout
-    empty = Project.create(project.root.parent / "empty")
-    assert "no clip of the project" in models("licences", "--project", str(empty.root)).stdout
-
-
-def test_licences_of_what_is_no_project(tmp_path: Path) -> None:
-    assert models("licences", "--project", str(tmp_path)).exit_code == ExitCode.USAGE

@@ -1,25 +1,19 @@
-"""Weight files, and licences."""
+"""Weight files."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import Project
 from la2ds_cli.poses.weights import (
-    all_licences,
     fetch_weights,
     megabytes,
     missing_hint,
-    project_licences,
     pull,
     report_to,
     weights_identity,
@@ -27,7 +21,6 @@ from la2ds_cli.poses.weights import (
 from la2ds_models import weight_files
 from la2ds_models.weight_files import WeightFile, own_path, zoo
 from tests.file_server import FileServer, Served
-from tests.movement import add_sequence, sequence
 
 CONTENT = b"weights " * 50_000
 
@@ -198,83 +191,8 @@ def test_sizes_for_people() -> None:
     assert megabytes(114_721_619) == "114.7 MB"
 
 
-PHASE = np.linspace(0, 1, 12)
-
-
-def add(project: Project, name: str, step: str = "poses", **info: str) -> None:
-    """A clip whose pose file says how it was made."""
-    add_sequence(project, name, sequence(PHASE))
-    pose, _ = project.read_pose(name)
-    config = {"format": "penn-action"} if step == "import" else {}
-    project.write_pose(name, replace(pose, info=dict(info)), Recipe(step, 1, config, {}))
-
-
-def test_everything_that_la2ds_can_use_is_covered() -> None:
-    parts = [(part.name, part.role) for part in all_licences()]
-    assert {name for name, _ in parts} == {*zoo(), "full-frame"}
-    assert len(parts) == len(set(parts))
-    for part in all_licences():
-        assert part.code
-        assert part.weights
-        assert part.trained_on
-
-
-def test_known_restrictions_follow_from_data_and_licence() -> None:
-    terms = {part.name: " ".join(part.terms) for part in all_licences()}
-    assert "ImageNet" in terms["hrnet-w32"]
-    assert "Flickr" in terms["hrnet-w32"]
-    assert "AGPL" not in terms["hrnet-w32"]
-    assert "AGPL" in terms["yolo11n"]
-    assert "ImageNet" not in terms["yolo11n"]
-    assert "Flickr" not in terms["hrnet-demo"]
-
-
-@pytest.mark.parametrize("role", ["detector", "pose"])
-def test_the_default_of_a_cpu_is_nobodys_own_model(tmp_path: Path, role: str) -> None:
-    project = Project.create(tmp_path / "p")
-    add(project, "a", detector="blazepose", pose="blazepose")
-    (part,) = [part for part in project_licences(project) if part.role == role]
-    assert part.weights == "Apache-2.0"
-    assert "your own model" not in " ".join(part.terms)
-
-
-def test_a_project_names_what_it_used(tmp_path: Path) -> None:
-    project = Project.create(tmp_path / "p")
-    add(project, "a", detector="fasterrcnn", pose="hrnet-w32")
-    add(project, "b", detector="fasterrcnn", pose="hrnet-w32")
-    add(project, "c", detector="full-frame", pose="blazepose")
-    add(project, "d", step="import")
-    found = {(part.name, part.role): part for part in project_licences(project)}
-    assert {key: part.videos for key, part in found.items()} == {
-        ("fasterrcnn", "detector"): 2,
-        ("hrnet-w32", "pose"): 2,
-        ("full-frame", "detector"): 1,
-        ("blazepose", "pose"): 1,
-        ("penn-action", "joints"): 1,
-    }
-    assert found["hrnet-w32", "pose"].weights == "Apache-2.0"
-    assert "imported" in " ".join(found["penn-action", "joints"].terms)
-
-
-def test_names_with_more_and_files_are_recognised(tmp_path: Path) -> None:
-    project = Project.create(tmp_path / "p")
-    add(project, "a", detector="yolo:yolo11n", pose="/somewhere/yolo11n-pose.pt")
-    add(project, "b", detector="mine.onnx", pose="best.pt")
-    found = {part.name: part for part in project_licences(project)}
-    assert found["yolo:yolo11n"].weights == "AGPL-3.0"
-    assert found["/somewhere/yolo11n-pose.pt"].trained_on == "COCO 2017 keypoints"
-    assert found["mine.onnx"].weights == "unknown"
-    assert found["mine.onnx"].code == "onnxruntime (MIT)"
-    assert "your own model" in found["mine.onnx"].terms[0]
-    assert found["best.pt"].code == "ultralytics (AGPL-3.0)"
-    assert "AGPL" in found["best.pt"].terms[0]
-
-
-def test_clips_without_whole_poses_are_passed_over(tmp_path: Path) -> None:
-    project = Project.create(tmp_path / "p")
-    add(project, "a", detector="full-frame", pose="hrnet-demo")
-    add(project, "b", detector="full-frame", pose="hrnet-demo")
-    project.pose_path("a").write_bytes(b"damaged")
-    assert {part.videos for part in project_licences(project)} == {1}
-    project.pose_path("b").unlink()
-    assert project_licences(project) == []
+def test_every_file_of_the_list_says_its_terms() -> None:
+    for entry in zoo().values():
+        assert entry.code
+        assert entry.licence
+        assert entry.trained_on

@@ -164,7 +164,6 @@ def _film(chain: Chain) -> None:
     chain.run("extract-poses", str(film), *options, project=project)
     missing = str(chain.root / "missing.mp4")
     chain.run("extract-poses", str(film), missing, *options, project=project)
-    chain.run("models licences", "--project", str(project))
     chain.run("status", project=project)
 
 
