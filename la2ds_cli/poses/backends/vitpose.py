@@ -1,10 +1,8 @@
 """ViTPose (Xu et al., NeurIPS 2022) through the package transformers (Apache-2.0):
-`vitpose:FOLDER` with a model saved by that package, or `vitpose:OWNER/NAME@COMMIT` of its hub.
+`vitpose:FOLDER` with a model saved by that package.
 
-Only the configuration and the weights of one commit are downloaded from the hub, into our weights
-folder. Weights are safetensors, and code that comes with them is not run. Crops and decoding are
-ours and give what the package's own image processor gives: UDP's crop, and DARK on maps smoothed a
-little.
+Weights are safetensors, and code that comes with them is not run. Crops and decoding are ours and
+give what the package's own image processor gives: UDP's crop, and DARK on maps smoothed a little.
 """
 
 # pyright: reportMissingImports=false
@@ -42,32 +40,28 @@ NAMES = ("vitpose",)
 
 INSTALL = "pip install 'la2ds[vitpose]'"
 _CONFIG, _PROCESSOR, _WEIGHTS = "config.json", "preprocessor_config.json", "model.safetensors"
-_HUB = re.compile(r"([\w.-]+/[\w.-]+)@([0-9a-f]{40})")
-_MISSING = "the package {package} is not installed"
+_USAGE = "--pose vitpose:FOLDER; hf download OWNER/NAME --local-dir FOLDER gets a model of the hub"
 _SIGMA, _RADIUS = 0.8, 5  # cells; how transformers smooths a map before it is refined
 
 
 def identity(name: str) -> str:
-    """The commit of the hub, or the digests of the files in the folder."""
-    model = name.partition(":")[2]
-    if _HUB.fullmatch(model):
-        return f"vitpose:{model}"
-    folder = _local(model)
+    """The digests of the files in the folder."""
+    folder = _folder(name)
     files = [folder / file for file in (_CONFIG, _PROCESSOR, _WEIGHTS) if (folder / file).is_file()]
     return ":".join(["vitpose", *(artifact.file_digest(file)[:16] for file in files)])
 
 
 def build(name: str, device: DeviceName, config: PosesConfig) -> TopDownBackend:
-    """The network of a folder or of the hub.
+    """The network of a folder.
 
-    Raises UserError: no model named (exit 2), no such folder (exit 3), another network or joints of
-    no skeleton (exit 5), a missing package, or weights that cannot be downloaded (exit 6).
+    Raises UserError: no model named (exit 2), no model there (exit 3), another network or joints of
+    no skeleton (exit 5), a missing package (exit 6).
     """
     where = resolve_device(device)
-    with optional_import(["transformers"], _MISSING, INSTALL):
+    with optional_import(["transformers"], "the package {package} is not installed", INSTALL):
         from transformers import VitPoseConfig, VitPoseForPoseEstimation
         from transformers.utils import logging
-    folder = _folder(name.partition(":")[2])
+    folder = _folder(name)
     settings = json.loads((folder / _CONFIG).read_text("utf-8"))
     backbone = settings.get("backbone_config") or {}
     # Any other backbone might be fetched from somewhere else.
@@ -163,58 +157,18 @@ def _channels(folder: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return tuple(mean), tuple(std)
 
 
-def _folder(model: str) -> Path:
-    """The folder of a model, downloaded if it is on the hub and not yet here."""
-    from la2ds_models.weight_files import offline_reason, weights_dir
-
-    hub = _HUB.fullmatch(model)
-    if hub is None:
-        return _local(model)
-    with optional_import(["huggingface_hub"], _MISSING, INSTALL):
-        from huggingface_hub import snapshot_download
-    why = offline_reason()
-    for here in (True,) if why else (True, False):
-        try:
-            folder = snapshot_download(
-                hub[1],
-                revision=hub[2],
-                cache_dir=weights_dir() / "hub",
-                allow_patterns=[_CONFIG, _PROCESSOR, _WEIGHTS],
-                local_files_only=here,
-            )
-        except (OSError, ValueError, RuntimeError) as error:
-            why = offline_reason() or first_line(error)
-        else:
-            if _complete(Path(folder)):
-                return Path(folder)
-    raise UserError(
-        f"{model} is not on this machine and cannot be downloaded: {why}",
-        hint=f"copy {_CONFIG}, {_PROCESSOR} and {_WEIGHTS} of that commit into a folder, and "
-        "use --pose vitpose:FOLDER",
-        exit_code=ExitCode.ENVIRONMENT,
-    )
-
-
-def _complete(folder: Path) -> bool:
-    return (folder / _CONFIG).is_file() and (folder / _WEIGHTS).is_file()
-
-
-def _local(model: str) -> Path:
-    folder = Path(model)
-    if model and _complete(folder):
-        return folder
-    usage = "--pose vitpose:FOLDER, or vitpose:OWNER/NAME@COMMIT with all 40 digits of the commit"
-    if not model or not folder.exists():
+def _folder(name: str) -> Path:
+    """The folder that a setting names, if it holds a model."""
+    model = name.partition(":")[2]
+    if not model:
+        raise UserError("vitpose needs a model", hint=_USAGE)
+    if not all((Path(model) / file).is_file() for file in (_CONFIG, _WEIGHTS)):
         raise UserError(
-            f"no ViTPose model: {model}" if model else "vitpose needs a model",
-            hint=usage,
-            exit_code=ExitCode.UNREADABLE if model else ExitCode.USAGE,
+            f"{model} contains no ViTPose model: {_CONFIG} and {_WEIGHTS} are needed",
+            hint=_USAGE,
+            exit_code=ExitCode.UNREADABLE,
         )
-    raise UserError(
-        f"{folder} contains no model: {_CONFIG} and {_WEIGHTS} are needed",
-        hint=usage,
-        exit_code=ExitCode.UNREADABLE,
-    )
+    return Path(model)
 
 
 def _unfit(folder: Path, what: str) -> UserError:

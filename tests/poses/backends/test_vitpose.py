@@ -24,8 +24,6 @@ from la2ds_cli.poses.backends.vitpose import INSTALL, ViTPoseDecoder
 from la2ds_cli.poses.top_down import HeatmapDecoder, TopDownBackend
 from tests.poses.mmpose_reference import empty_heatmaps, seeded, seeded_heatmaps
 
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
-HUB = f"vitpose:owner/name@{COMMIT}"
 # As published models call COCO's joints.
 LABELS = {
     k: name.title().replace("Left_", "L_").replace("Right_", "R_")
@@ -104,9 +102,8 @@ def test_a_missing_package_is_explained(monkeypatch, tmp_path: Path) -> None:
     ("setting", "message", "code"),
     [
         ("vitpose", "needs a model", ExitCode.USAGE),
-        ("vitpose:nowhere", "no ViTPose model: nowhere", ExitCode.UNREADABLE),
-        ("vitpose:owner/name@main", "owner/name@main", ExitCode.UNREADABLE),  # not pinned
-        ("vitpose:.", "contains no model", ExitCode.UNREADABLE),
+        ("vitpose:nowhere", "nowhere contains no ViTPose model", ExitCode.UNREADABLE),
+        ("vitpose:.", "contains no ViTPose model", ExitCode.UNREADABLE),
     ],
 )
 def test_a_setting_that_names_no_model_says_what_to_write(
@@ -116,11 +113,10 @@ def test_a_setting_that_names_no_model_says_what_to_write(
     with pytest.raises(UserError, match=message) as caught:
         backend_identity(setting)
     assert caught.value.exit_code == code
-    assert "vitpose:OWNER/NAME@COMMIT" in caught.value.hint
+    assert "vitpose:FOLDER" in caught.value.hint
 
 
-def test_the_identity_is_the_commit_or_the_content(tmp_path: Path) -> None:
-    assert backend_identity(HUB) == HUB
+def test_the_identity_is_the_content(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "model.safetensors").write_bytes(b"weights")
     before = backend_identity(f"vitpose:{tmp_path}")
@@ -251,17 +247,3 @@ def test_weights_that_are_missing_or_damaged_are_refused(tmp_path: Path) -> None
     with pytest.raises(UserError, match="can use") as caught:
         resolve_backend(f"vitpose:{tmp_path}", "cpu")
     assert caught.value.exit_code == ExitCode.MISMATCH
-
-
-@needs_transformers
-def test_offline_only_what_is_here_is_used(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setenv("LA2DS_HOME", str(tmp_path))
-    monkeypatch.setenv("LA2DS_OFFLINE", "1")
-    with pytest.raises(UserError, match="LA2DS_OFFLINE is set") as caught:
-        resolve_backend(HUB, "cpu")
-    assert caught.value.exit_code == ExitCode.ENVIRONMENT
-    assert "vitpose:FOLDER" in caught.value.hint
-    # Where a download of that commit would lie.
-    save_model(tmp_path / "weights" / "hub" / "models--owner--name" / "snapshots" / COMMIT)
-    xy, score = resolve_backend(HUB, "cpu").estimate([picture()], BOXES[:1])
-    assert (xy.shape, score.shape) == ((1, 17, 2), (1, 17))
