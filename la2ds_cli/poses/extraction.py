@@ -26,7 +26,6 @@ from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.poses import hands
 from la2ds_cli.poses.backends import (
     AUTO,
-    BATCH_SIZE,
     PoseBackend,
     automatic_backend,
     backend_identity,
@@ -44,14 +43,12 @@ from la2ds_cli.poses.detectors import (
 )
 from la2ds_cli.poses.sources import ClipSource
 from la2ds_cli.poses.subjects import HANDS, check_subject
-from la2ds_cli.poses.threads import FullBatches, Instances, MergedBatches, one_thread_each
-from la2ds_cli.poses.top_down import TopDownBackend
+from la2ds_cli.poses.threads import Instances, one_thread_each
 from la2ds_cli.poses.verdict import item_result
 from la2ds_cli.poses.weights import report_to
 
 _COMPLETE = 0.97  # share of the declared frames and seconds; containers round both
 _VARIABLE = 0.1  # of the usual frame time, by which frames of a variable rate differ
-_ALL = 1 << 20  # crops; the batches are formed below the backend
 _MEMORY = 4 * CLIP_MEMORY  # for the decoded frames of all clips in progress
 RUN_ENDS_WITH = (ExitCode.USAGE, ExitCode.ENVIRONMENT, ExitCode.STORAGE)
 
@@ -107,28 +104,8 @@ class Extraction:
         return _network_of(self.project) or automatic_backend(self.device)
 
     @cached_property
-    def _own_backend(self) -> PoseBackend:
-        return resolve_backend(self.pose_name, self.device, self.config)
-
-    @cached_property
     def backend(self) -> PoseBackend:
-        """The pose network, with crops in full batches; on CUDA with those of all clips
-        together."""
-        backend = self._own_backend
-        if not isinstance(backend, TopDownBackend):
-            return backend
-        batches = MergedBatches if backend.device == "cuda" else FullBatches
-        size = backend.batch_size  # 1 where the network takes no more
-        if size > 1 and not self.config.batch_size:
-            size = BATCH_SIZE[backend.device]
-        forward = batches(backend.forward, size)
-        return replace(backend, forward=forward, batch_size=_ALL)
-
-    @property
-    def device_used(self) -> str:
-        """`cpu` or `cuda`; a network that ran out of memory may have left the GPU."""
-        now = getattr(getattr(self._own_backend, "forward", None), "device", None)
-        return str(getattr(now, "type", None) or self.backend.device)
+        return resolve_backend(self.pose_name, self.device, self.config)
 
     @cached_property
     def detector_name(self) -> str:
@@ -148,35 +125,22 @@ class Extraction:
 
     @contextmanager
     def networks(self, sources: Sequence[ClipSource]) -> Iterator[None]:
-        """The networks that the sources need, built before the threads need them, and closed at the
-        end."""
-        with report_to(self.progress):
-            if any(self.subject_of(source) in HANDS for source in sources):
-                _ = self.hands
-        self.body = any(self.subject_of(source) not in HANDS for source in sources)
-        self._sources = len(sources)
-        with self._opened() if self.body else nullcontext():
-            yield
-
-    @contextmanager
-    def _opened(self) -> Iterator[None]:
-        """The networks of bodies, likewise."""
-        if self.config.pose == "auto":
+        """The networks that the sources need, built before the threads need them."""
+        of_hands = [self.subject_of(source) in HANDS for source in sources]
+        self.body, self._sources = not all(of_hands), len(sources)
+        if self.body and self.config.pose == "auto":
             self.progress.note_once(
                 f"joints by {self.pose_name}, people by {self.detector_name}; la2ds extract-poses "
                 "--pose NAME chooses another network"
             )
         with report_to(self.progress):
-            for network in (self.backend, self.detector):
+            if any(of_hands):
+                _ = self.hands
+            for network in (self.backend, self.detector) if self.body else ():
                 if notice := getattr(network, "notice", ""):
                     self.progress.note_once(notice)
-        try:
-            with one_thread_each(self.workers):
-                yield
-        finally:
-            forward = getattr(self.backend, "forward", None)
-            if isinstance(forward, MergedBatches):
-                forward.close()
+        with one_thread_each(self.workers) if self.body else nullcontext():
+            yield
 
     @property
     def workers(self) -> int:
@@ -202,7 +166,7 @@ class Extraction:
     @property
     def _follows(self) -> bool:
         """Whether joints are found one frame after the other."""
-        return not self.body or hasattr(self._own_backend, "tracker")
+        return not self.body or hasattr(self.backend, "tracker")
 
     @property
     def _clips(self) -> int:
@@ -292,7 +256,7 @@ class Extraction:
         else:
             poses = pose_clip(task, self.detector, self.backend, self.progress)
             names = {"detector": self.detector_name, "pose": self.pose_name}
-            names |= {"device": self.device_used}
+            names |= {"device": self.backend.device}
         poses = [_with_facts(pose, source, names) for pose in poses]
         for person in range(len(poses), 0, -1):
             recipe = self.recipe(*made_by, source, person)

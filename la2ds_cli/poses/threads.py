@@ -2,10 +2,6 @@
 
 Decoding, ONNX Runtime and torch release Python's global lock while they compute, so threads use all
 cores; each network runs on one thread per call (`one_thread_each`).
-
-A batch is always full: it is padded with copies of its last crop. The last bits of a network's
-output depend on the shape of its batch; without padding, a crop's result would depend on the other
-crops, and an interrupted run would differ from an uninterrupted one (docs/decisions/0005).
 """
 
 from __future__ import annotations
@@ -15,16 +11,11 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
-from queue import Empty, Queue
-from threading import Event, Lock, Thread
+from threading import Event, Lock
 from typing import Any, Generic, TypeVar
 
-import numpy as np
-
 from la2ds_cli.core.device import available_cores
-from la2ds_cli.core.types import FloatArray
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -131,92 +122,3 @@ class SharedCores(Generic[Item]):
         finally:
             with self._lock:
                 self._lent -= 1
-
-
-Forward = Callable[[FloatArray], Any]  # (n, 3, H, W) to (n, ...), or to a tuple of such
-
-
-@dataclass(frozen=True)
-class FullBatches:
-    """`forward` on batches of exactly `size` crops; there must be at least one crop."""
-
-    forward: Forward
-    size: int
-
-    def __call__(self, crop: FloatArray) -> Any:
-        parts = []
-        for start in range(0, len(crop), self.size):
-            part = crop[start : start + self.size]
-            missing = self.size - len(part)
-            padded = np.concatenate([part, np.repeat(part[-1:], missing, axis=0)])
-            parts.append(_rows(self.forward(padded), 0, len(part)))
-        return _join(parts)
-
-
-class MergedBatches:
-    """`forward` run by one thread on the crops of all callers together, as a GPU needs it.
-
-    Frames of several clips share a batch. An exception of `forward` is raised in every caller whose
-    crops were in the batch. `close` ends the thread.
-    """
-
-    def __init__(self, forward: Forward, size: int) -> None:
-        self.full = FullBatches(forward, size)
-        self._waiting: Queue[tuple[FloatArray, Future[Any]] | None] = Queue()
-        self._thread: Thread | None = None
-        self._lock = Lock()
-
-    def __call__(self, crop: FloatArray) -> Any:
-        with self._lock:
-            if self._thread is None:
-                self._thread = Thread(target=self._work, name="networks", daemon=True)
-                self._thread.start()
-        future: Future[Any] = Future()
-        self._waiting.put((crop, future))
-        return future.result()
-
-    def close(self) -> None:
-        """End the thread once all crops submitted so far are done."""
-        with self._lock:
-            if self._thread is not None:
-                self._waiting.put(None)
-                self._thread.join()
-                self._thread = None
-
-    def _work(self) -> None:
-        while (job := self._waiting.get()) is not None:
-            jobs = [job]
-            while sum(len(crop) for crop, _ in jobs) % self.full.size:
-                try:
-                    job = self._waiting.get_nowait()
-                except Empty:
-                    break
-                if job is None:
-                    self._waiting.put(None)  # seen again once these jobs are done
-                    break
-                jobs.append(job)
-            self._run(jobs)
-
-    def _run(self, jobs: list[tuple[FloatArray, Future[Any]]]) -> None:
-        try:
-            output = self.full(np.concatenate([crop for crop, _ in jobs]))
-        except BaseException as error:  # raised again in the threads that wait
-            for _, future in jobs:
-                future.set_exception(error)
-            return
-        start = 0
-        for crop, future in jobs:
-            future.set_result(_rows(output, start, start + len(crop)))
-            start += len(crop)
-
-
-def _rows(output: Any, start: int, stop: int) -> Any:
-    if isinstance(output, tuple):
-        return tuple(part[start:stop] for part in output)
-    return output[start:stop]
-
-
-def _join(parts: list[Any]) -> Any:
-    if isinstance(parts[0], tuple):
-        return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    return np.concatenate(parts)

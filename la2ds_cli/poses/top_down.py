@@ -304,6 +304,10 @@ class TopDownBackend:
     H/s, W/s), or a tuple of profiles. input_size: (H, W). skeleton: name that orders the K joints.
     device: where it was built to run. batch_size: crops per forward pass. flip_test: average with
     the mirrored crop, twice the cost. mean, std: of the channels, RGB in [0, 1].
+
+    A batch is always full: it is padded with copies of its last crop. The last bits of a network's
+    output depend on the shape of its batch; without padding, a crop's result would depend on the
+    other crops, and an interrupted run would differ from another one (docs/decisions/0005).
     """
 
     forward: Callable[[FloatArray], Any]
@@ -329,9 +333,12 @@ class TopDownBackend:
             matrix = np.stack(
                 [crop_matrix(box, self.input_size, udp=self.decoder.udp) for box in boxes[part]]
             )
-            output = self._output(self._crops(images[part], matrix))
-            pixel, score[part] = self.decoder.joints(output, self.input_size)
-            xy[part] = to_image(pixel, matrix)
+            crop = self._crops(images[part], matrix)
+            padding = np.repeat(crop[-1:], self.batch_size - len(crop), axis=0)
+            output = self._output(np.concatenate([crop, padding]))
+            pixel, certain = self.decoder.joints(output, self.input_size)
+            xy[part] = to_image(pixel[: len(crop)], matrix)
+            score[part] = certain[: len(crop)]
         return xy, score
 
     def _output(self, crop: FloatArray) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.poses.top_down import (
@@ -18,6 +19,7 @@ from la2ds_cli.poses.top_down import (
     to_image,
     unflip,
 )
+from la2ds_models.pose import build_pose_network
 
 
 def test_the_centre_of_the_box_falls_on_the_middle_of_the_input() -> None:
@@ -311,3 +313,24 @@ def test_statistics_of_the_channels_are_those_given() -> None:
         network, (64, 48), "coco17", "cpu", mean=(0.5, 0.2, 0.0), std=(0.25, 1.0, 2.0)
     ).estimate([image], BOX)
     np.testing.assert_allclose(network.fed[0][0, :, 32, 24], [2, 0, 0], atol=1e-6)
+
+
+def test_batches_are_always_full() -> None:
+    """Bit for bit, on the real network: the last bits depend on the shape of a batch."""
+    torch.manual_seed(0)
+    network = build_pose_network("hrnet-demo", 17).eval()
+    sizes = []
+
+    def forward(crop: np.ndarray) -> np.ndarray:
+        sizes.append(len(crop))
+        with torch.inference_mode():
+            return network(torch.from_numpy(crop)).numpy()
+
+    backend = TopDownBackend(forward, (128, 96), "coco17", "cpu", batch_size=4)
+    image = np.random.default_rng(0).integers(0, 256, (150, 100, 3), dtype=np.uint8)
+    box = np.array([[5 * n, 10, 60 + 5 * n, 140] for n in range(7)], float)
+    together = backend.estimate([image] * 7, box)
+    alone = [backend.estimate([image], box[n : n + 1]) for n in range(7)]
+    for n, value in enumerate(together):
+        np.testing.assert_array_equal(value, np.concatenate([each[n] for each in alone]))
+    assert set(sizes) == {4}

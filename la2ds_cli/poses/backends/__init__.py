@@ -29,7 +29,8 @@ from la2ds_cli.video.reader import Image
 # What the setting `auto` means by the device. HRNet-W32 is the more accurate on COCO; without a GPU
 # BlazePose takes a tenth of its time: 10 against 113 ms of one core for a person of a frame.
 AUTO = {"cuda": "hrnet-w32", "cpu": "blazepose"}
-BATCH_SIZE = {"cpu": 4, "cuda": 32}  # crops, where none is set; a CPU gains nothing from more
+# Crops, where none is set: a CPU gains nothing from more, and a chunk has 16 frames (chunks.py).
+BATCH_SIZE = {"cpu": 4, "cuda": 16}
 
 
 class PoseBackend(Protocol):
@@ -108,7 +109,8 @@ def resolve_backend(
     """
     config = config or PosesConfig()
     if not config.batch_size:
-        config = replace(config, batch_size=BATCH_SIZE["cpu"])
+        where = device_type(device) if device == "auto" else device
+        config = replace(config, batch_size=BATCH_SIZE[where])
     return _plugin(name_or_file).build(name_or_file, device, config)
 
 

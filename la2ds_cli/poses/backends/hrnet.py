@@ -5,10 +5,7 @@
 
 from __future__ import annotations
 
-import warnings
-from contextlib import nullcontext
 from pickle import UnpicklingError
-from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -60,7 +57,7 @@ def build(name: str, device: DeviceName, config: PosesConfig) -> TopDownBackend:
         ) from error
     network.eval().to(where)
     return TopDownBackend(
-        forward=Forward(network, where, may_leave=device == "auto"),
+        forward=Forward(network, where),
         input_size=variant.input_size,
         skeleton=variant.skeleton,
         device=where.type,
@@ -75,63 +72,33 @@ def build(name: str, device: DeviceName, config: PosesConfig) -> TopDownBackend:
 
 
 class Forward:
-    """A torch network on arrays, in parts that fit into the memory of its device.
+    """A torch network on arrays, in halves if the GPU has no room for more.
 
-    network: (n, 3, H, W) to (n, K, h, w) tensors. may_leave: move to the CPU for good if the GPU
-    has no room for a single crop; otherwise that raises UserError (exit 6).
+    network: (n, 3, H, W) to (n, K, h, w) tensors. Raises UserError (exit 6) if there is no room for
+    a single crop.
     """
 
-    def __init__(self, network: Any, device: Any, *, may_leave: bool = False) -> None:
+    def __init__(self, network: Any, device: Any) -> None:
         self.network = network
         self.device = device
-        self.may_leave = may_leave
-        self.most: int | None = None  # crops that fit; None = no limit met so far
-        self.lock = RLock()
 
     def __call__(self, crop: FloatArray) -> FloatArray:
-        # One thread at a time on a GPU, so that none has crops there when the network leaves it.
-        with nullcontext() if self.device.type == "cpu" else self.lock:
-            return self._in_parts(crop)
-
-    def _in_parts(self, crop: FloatArray) -> FloatArray:
         import torch
 
-        done = []
-        start = 0
-        while start < len(crop):
-            part = crop[start : start + (self.most or len(crop))]
-            try:
-                done.append(self._run(part))
-                start += len(part)
-            except torch.OutOfMemoryError as error:
-                self._make_room(len(part), error)
-        return np.concatenate(done)
+        try:
+            return self._run(crop)
+        except torch.OutOfMemoryError as error:
+            if len(crop) == 1:
+                raise UserError(
+                    "the GPU has too little free memory for one crop",
+                    hint="close other programs that use the GPU, or use --device cpu",
+                    exit_code=ExitCode.ENVIRONMENT,
+                ) from error
+        torch.cuda.empty_cache()
+        return np.concatenate([self(part) for part in np.array_split(crop, 2)])
 
     def _run(self, crop: FloatArray) -> FloatArray:
         import torch
 
         with torch.inference_mode():
             return self.network(torch.from_numpy(crop).to(self.device)).float().cpu().numpy()
-
-    def _make_room(self, crops: int, error: Exception) -> None:
-        """After `crops` did not fit: use smaller parts from now on, or the CPU, or raise
-        UserError."""
-        import torch
-
-        if crops > 1:
-            self.most = crops // 2
-        elif self.may_leave and self.device.type != "cpu":
-            warnings.warn(
-                "the GPU has too little free memory for one crop; the pose network continues on "
-                "the CPU, more slowly",
-                stacklevel=2,
-            )
-            self.device, self.most = torch.device("cpu"), None
-            self.network.to(self.device)
-        else:
-            raise UserError(
-                "the GPU has too little free memory for one crop",
-                hint="close other programs that use the GPU, or use --device cpu",
-                exit_code=ExitCode.ENVIRONMENT,
-            ) from error
-        torch.cuda.empty_cache()

@@ -87,7 +87,6 @@ def build(name: str, device: DeviceName, config: PosesConfig) -> TopDownBackend:
         forward=_Forward(
             network.eval().to(where),
             where,
-            may_leave=device == "auto",
             order=order,
             experts=facts.backbone_config.num_experts > 1,
         ),
@@ -128,8 +127,8 @@ class ViTPoseDecoder(HeatmapDecoder):
 class _Forward(Forward):
     """order: of the joints. experts: a ViTPose+, whose experts for COCO are the first ones."""
 
-    def __init__(self, *network: Any, may_leave: bool, order: list[int], experts: bool) -> None:
-        super().__init__(*network, may_leave=may_leave)
+    def __init__(self, network: Any, device: Any, order: list[int], experts: bool) -> None:
+        super().__init__(network, device)
         self.order, self.experts = order, experts
 
     def _run(self, crop: FloatArray) -> FloatArray:

@@ -119,7 +119,7 @@ def test_crops_are_normalised_rgb() -> None:
 
     image = np.zeros((100, 120, 3), np.uint8)
     image[:, :, 0] = 255
-    TopDownBackend(forward, (64, 48), "coco17", "cpu").estimate([image], BOX)
+    TopDownBackend(forward, (64, 48), "coco17", "cpu", batch_size=1).estimate([image], BOX)
     red, green, blue = fed[0][0, :, 32, 24]
     assert fed[0].shape == (1, 3, 64, 48)
     assert red == pytest.approx((1 - 0.485) / 0.229, abs=1e-5)
