@@ -21,7 +21,7 @@ from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress, SharedProgress
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.current import find_clip, is_current, moved_to
-from la2ds_cli.poses.extraction import ClipOutcome, Extraction, failure, stored_options
+from la2ds_cli.poses.extraction import Extraction, failure, results_of, stored_options
 from la2ds_cli.poses.moved import follow_files
 from la2ds_cli.poses.quality import FACTS, clip_facts
 from la2ds_cli.poses.sources import (
@@ -33,7 +33,7 @@ from la2ds_cli.poses.sources import (
 )
 from la2ds_cli.poses.subjects import ClipSubjects
 from la2ds_cli.poses.threads import ordered_map
-from la2ds_cli.poses.verdict import item_result, verdict
+from la2ds_cli.poses.verdict import verdict
 from la2ds_cli.video.media_files import content_digest
 from la2ds_cli.video.reader import VideoInfo
 
@@ -99,27 +99,24 @@ def extract_poses(
     progress = SharedProgress(progress or Progress())
     run = Extraction(project, config, options.device, progress, options.overwrite)
     probed = _probe_all(run, paths, options)
-    outcomes: list[ClipOutcome] = []
-    run.order = [
-        source.id(person)
-        for source in probed
-        if isinstance(source, ClipSource)
-        for person in range(1, config.subjects + 1)
-    ]
+    results: list[ItemResult] = []
+    seconds: list[float] = []
     rows = _Rows(run, options.shard, on_clip)
-    with rows:
-        for index, outcome in _outcomes(run, probed, options.engine):
-            source = probed[index]
-            outcomes.append(outcome)
-            if outcome.result.usable and isinstance(source, ClipSource):
-                others = list(_others(project, source, outcome))
-                outcomes += others
-                rows.add(source, outcome.persons, [o.result for o in (outcome, *others)])
+    people = range(1, config.subjects + 1)
+    rows.order = [s.id(n) for s in probed if isinstance(s, ClipSource) for n in people]
+    try:
+        for source, made, spent in _outcomes(run, probed, options.engine):
+            results += made
+            seconds += [spent, *[0.0] * (len(made) - 1)]
+            if made[0].usable:
+                rows.add(source, made)
+    finally:
+        rows.write()
+    rows.tell()
     progress.end()
-    results = [outcome.result for outcome in outcomes]
     suffix = "-shard-{}-of-{}".format(*options.shard) if options.shard else ""
     if project.videos():  # a new project to which nothing was added is removed again
-        write_report(project, results, [outcome.seconds for outcome in outcomes], suffix)
+        write_report(project, results, seconds, suffix)
     return results
 
 
@@ -128,59 +125,48 @@ class _Rows:
 
     The table is written as a whole each time, which takes most of a second with 100,000 rows, so
     rows wait until that is a small share of the time. If the run is killed, their poses exist, and
-    the next run lists them.
+    the next run lists them. order: ids of all clips of the list.
     """
 
     def __init__(self, run: Extraction, shard: Shard | None, on_clip: ClipListener | None) -> None:
+        self.order: list[str] = []
         self._run = run
         self._shard = shard
-        self._on_clip = on_clip
+        self._on_clip = on_clip or (lambda result: None)
         self._waiting: list[tuple[ClipSource, int]] = []
         self._results: list[ItemResult] = []
         self._next = 0.0  # when they are written at the earliest
 
-    def add(self, source: ClipSource, persons: int, results: list[ItemResult]) -> None:
-        """List a clip whose poses are written, now or soon. persons: 0 if it is listed already.
-        results: of its persons, to announce."""
-        if persons:
-            self._waiting.append((source, persons))
+    def add(self, source: ClipSource | None, results: list[ItemResult]) -> None:
+        """List a clip whose poses are written, now or soon; None = it is listed already. results:
+        of its persons, to announce."""
+        self._waiting += [(source, len(results))] if source else []
         self._results += results
         if time.monotonic() >= self._next:
-            self._write()
-            self._tell()
+            self.write()
+            self.tell()
 
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, *rest: object) -> None:
-        self._write()
-        if kind is None:
-            self._tell()
-
-    def _write(self) -> None:
+    def write(self) -> None:
+        """Write the rows that wait."""
         start = time.monotonic()
         if self._waiting:
             with _rows_lock(self._run.project, self._shard):
-                self._run.add_rows(self._waiting)
+                self._run.add_rows(self._waiting, self.order)
         self._waiting = []
-        spent = time.monotonic() - start
-        self._next = start + spent * (1 + _ROWS_PAUSE)
+        self._next = time.monotonic() + _ROWS_PAUSE * (time.monotonic() - start)
 
-    def _tell(self) -> None:
+    def tell(self) -> None:
+        """Announce the results whose rows are written; a failure with a clip is noted, and the
+        batch continues."""
         results, self._results = self._results, []
-        if self._on_clip is not None:
-            for result in results:
-                _tell(self._run, self._on_clip, result)
-
-
-def _tell(run: Extraction, on_clip: ClipListener, result: ItemResult) -> None:
-    """Call a listener; a failure with this clip is noted, and the batch continues."""
-    try:
-        on_clip(result)
-    except UserError:
-        raise
-    except Exception as error:
-        run.progress.note(unexpected(run.project, result.path, error, result.video).message)
+        for result in results:
+            try:
+                self._on_clip(result)
+            except UserError:
+                raise
+            except Exception as error:
+                failed = unexpected(self._run.project, result.path, error, result.video)
+                self._run.progress.note(failed.message)
 
 
 def _probe_all(
@@ -280,48 +266,45 @@ def _rows_lock(project: Project, shard: Shard | None):
 
 def _outcomes(
     run: Extraction, probed: Sequence[ClipSource | ItemResult], engine: Engine
-) -> Iterator[tuple[int, ClipOutcome]]:
-    """(index, outcome) of every clip, in the order given; files with equal content are one clip."""
-    outcomes: dict[int, ClipOutcome] = {}
+) -> Iterator[tuple[ClipSource | None, list[ItemResult], float]]:
+    """For each clip, in the order given: its source, None if it is not to be listed; a result for
+    each person; the seconds it took. Files with equal content are one clip."""
+    clips = {i: source for i, source in enumerate(probed) if isinstance(source, ClipSource)}
+    done = {i: (known, 0.0) for i, source in clips.items() if (known := _cached(run, source))}
     first: dict[tuple[str, str, str], int] = {}  # content -> index
+    for index in done:
+        if not run.is_imported(clips[index]):  # such poses belong to one clip
+            first.setdefault(clips[index].content, index)
     todo: dict[int, ClipSource] = {}
-    for index, source in enumerate(probed):
-        if not isinstance(source, ClipSource):
-            outcomes[index] = ClipOutcome(source, 0, 0.0)
+    for index, source in clips.items():
+        if index not in done and first.setdefault(source.content, index) == index:
+            todo[index] = source
+    extracted = _extracted(run, list(todo.values()), engine)  # begins with the first of them
+    for index, found in enumerate(probed):
+        if isinstance(found, ItemResult):
+            yield None, [found], 0.0
             continue
-        if (cached := _cached(run, source)) is not None:
-            outcomes[index] = cached
-            if not run.is_imported(source):  # such poses belong to one clip
-                first.setdefault(source.content, index)
-    for index, source in enumerate(probed):
-        if isinstance(source, ClipSource) and index not in outcomes:
-            if source.content not in first:
-                todo[index] = source
-            first.setdefault(source.content, index)
-    extracted = _extracted(run, list(todo.values()), engine) if todo else iter(())
-    for index, source in enumerate(probed):
         if index in todo:
-            outcomes[index] = next(extracted)
-        elif index not in outcomes and isinstance(source, ClipSource):
-            twin = first[source.content]
-            outcomes[index] = _same_film(source, outcomes[twin])
-        yield index, outcomes[index]
+            done[index] = next(extracted)
+        if index in done:
+            yield found, *done[index]
+        else:
+            yield None, [_same_film(found, done[first[found.content]][0][0])], 0.0
 
 
-def _cached(run: Extraction, source: ClipSource) -> ClipOutcome | None:
-    """The outcome of a source whose poses are current; None also if their facts are not what
+def _cached(run: Extraction, source: ClipSource) -> list[ItemResult] | None:
+    """The results of a source whose poses are current; None also if their facts are not what
     extraction writes, so that they are extracted again."""
     try:
-        facts = run.current(source)
-        if facts is None:
-            return None
-        result = item_result(source.name, source.id(), facts["info"], cached=True)
-        return ClipOutcome(result, int(facts["info"].get("persons", 1)), 0.0)
+        infos = run.current(source)
+        return results_of(source, infos, cached=True) if infos else None
     except (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError):
         return None
 
 
-def _extracted(run: Extraction, sources: list[ClipSource], engine: Engine) -> Iterator[ClipOutcome]:
+def _extracted(
+    run: Extraction, sources: list[ClipSource], engine: Engine
+) -> Iterator[tuple[list[ItemResult], float]]:
     frames = sum(source.info.frames_declared for source in sources)
     artifact.check_space(run.project.root, _SPARE_BYTES + 2 * _FRAME_BYTES * frames)
     _begin(run, sources)
@@ -340,16 +323,18 @@ def _begin(run: Extraction, sources: Sequence[ClipSource]) -> None:
     run.progress.begin(label, 2 * sum(frames) if all(frames) else None)
 
 
-def _ray_outcomes(run: Extraction, sources: list[ClipSource]) -> Iterator[ClipOutcome]:
+def _ray_outcomes(
+    run: Extraction, sources: list[ClipSource]
+) -> Iterator[tuple[list[ItemResult], float]]:
     """Outcomes of the sources in order, by the actors of a Ray cluster."""
     from la2ds_cli.core.ray_engine import ray_map
 
     arguments = (str(run.project.root), run.config, run.device, run.overwrite)
     items = [source_item(source) for source in sources]
     for item in ray_map(ClipWorker, arguments, items, run.device, "use --shard I/N in N jobs"):
-        result = ItemResult(**item["result"])
-        run.progress.advance(2 * result.frames)
-        yield ClipOutcome(result, item["persons"], item["seconds"])
+        results = [ItemResult(**result) for result in item["results"]]
+        run.progress.advance(2 * results[0].frames)
+        yield results, item["seconds"]
 
 
 class ClipWorker:
@@ -362,9 +347,8 @@ class ClipWorker:
     def __call__(self, item: Mapping[str, Any]) -> dict[str, Any]:
         source = source_of(item)
         with self._run.networks([source]):
-            outcome = self._run.attempt(source)
-        counts = {"persons": outcome.persons, "seconds": outcome.seconds}
-        return {"result": outcome.result.to_json(), **counts}
+            results, seconds = self._run.attempt(source)
+        return {"results": [result.to_json() for result in results], "seconds": seconds}
 
 
 def source_item(source: ClipSource) -> dict[str, Any]:
@@ -380,23 +364,14 @@ def source_of(item: Mapping[str, Any]) -> ClipSource:
     return ClipSource(**{**item, "path": path, "options": options, "info": info})
 
 
-def _same_film(source: ClipSource, twin: ClipOutcome) -> ClipOutcome:
-    """The outcome of a source with the same content as an earlier one in the same run: no clip of
+def _same_film(source: ClipSource, twin: ItemResult) -> ItemResult:
+    """The result of a source with the same content as an earlier one in the same run: no clip of
     its own."""
-    result = replace(twin.result, path=source.name)
+    result = replace(twin, path=source.name)
     if result.usable:
-        told = f"the same film as {twin.result.path}: both are one clip"
+        told = f"the same film as {twin.path}: both are one clip"
         result = replace(result, status="cached", code="", message=told, hint="")
-    return ClipOutcome(result, 0, 0.0)
-
-
-def _others(project: Project, source: ClipSource, first: ClipOutcome) -> Iterator[ClipOutcome]:
-    """The outcome of the second and further persons, which are separate clips."""
-    cached = first.result.status == "cached"
-    for person in range(2, first.persons + 1):
-        video = source.id(person)
-        _, facts = artifact.read_header(project.pose_path(video))
-        yield ClipOutcome(item_result(source.name, video, facts["info"], cached=cached), 1, 0.0)
+    return result
 
 
 def write_report(
@@ -490,16 +465,15 @@ def _wanted(run: Extraction, name: str) -> tuple[str, ClipSource | None]:
 
 def _extract_missing(run: Extraction, sources: Sequence[ClipSource]) -> None:
     """Extract and list sources whose poses are not current."""
-    facts = {source.id(): run.current(source) for source in sources}
-    known = [source for source in sources if facts[source.id()] is not None]
-    run.add_rows([(source, _persons(facts[source.id()])) for source in known])
-    todo = [source for source in sources if facts[source.id()] is None]
+    known = [(source, run.current(source) or []) for source in sources]
+    run.add_rows((source, len(infos)) for source, infos in known if infos)
+    todo = [source for source, infos in known if not infos]
     if not todo:
         return
 
     def extract(source: ClipSource) -> int:
         try:
-            return _persons({"info": run.extract(source).info})
+            return len(run.extract(source))
         except UserError as error:  # one of several clips: an item code says that it is this
             short = Path(source.name).name
             raise (error.about(short) if error.code.startswith("V") else error) from None
@@ -512,7 +486,3 @@ def _extract_missing(run: Extraction, sources: Sequence[ClipSource]) -> None:
                 run.add_rows([(source, kept)])
     finally:
         run.progress.end()
-
-
-def _persons(facts: Mapping[str, Any] | None) -> int:
-    return int((facts or {})["info"].get("persons", 1))

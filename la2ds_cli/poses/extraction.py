@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, cached_property, partial
 from pathlib import Path
-from threading import Event, Lock
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -53,15 +54,6 @@ _MEMORY = 4 * CLIP_MEMORY  # for the decoded frames of all clips in progress
 RUN_ENDS_WITH = (ExitCode.USAGE, ExitCode.ENVIRONMENT, ExitCode.STORAGE)
 
 
-@dataclass(frozen=True)
-class ClipOutcome:
-    """The outcome for one source: its result, the persons kept, and the seconds it took."""
-
-    result: ItemResult
-    persons: int
-    seconds: float
-
-
 class Extraction:
     """Settings of a run, and its networks, built when the first clip needs them.
 
@@ -91,8 +83,6 @@ class Extraction:
         self._networks_of(config.subject)  # unknown names are an error of the run
         self.body = True  # whether bodies are to be found at all
         self._sources = 1  # that the networks were opened for
-        self.order: list[str] = []  # ids of all clips of the list, where there is one
-        self._lock = Lock()
 
     @cached_property
     def pose_name(self) -> str:
@@ -173,71 +163,64 @@ class Extraction:
         """Number of clips in progress at once."""
         return min(self._sources, self.clips_at_once)
 
-    def recipe(self, pose: str, detector: str, source: ClipSource, person: int = 1) -> Recipe:
-        """The recipe of the poses of one person of a source; pose, detector: identities."""
+    def recipe(self, networks: tuple[str, str], source: ClipSource, person: int = 1) -> Recipe:
+        """The recipe of the poses of one person of a source. networks: identities of the pose
+        network and the detector."""
         return pose_recipe(
             self.config,
-            pose,
-            detector,
+            *networks,
             source.digest,
             options=source.options.to_text(),
             subject=source.subject,
             person=person,
         )
 
-    def current(self, source: ClipSource) -> dict[str, Any] | None:
-        """Facts of the poses of a source if they are current, otherwise None.
+    def current(self, source: ClipSource) -> list[dict[str, Any]] | None:
+        """The info of the poses of each person of a source if all are current, otherwise None.
 
         Imported poses are the user's own and always current.
         """
-        facts = self.header(source, 1)
-        if facts is None:
-            return None
-        persons = int(facts["info"].get("persons", 1))
-        complete = all(self.header(source, p) is not None for p in range(2, persons + 1))
-        return facts if complete else None
-
-    def header(self, source: ClipSource, person: int) -> dict[str, Any] | None:
-        """Facts of the poses of one person of a source if they are current, otherwise None."""
-        try:
-            recipe, facts = artifact.read_header(self.project.pose_path(source.id(person)))
-        except (FileNotFoundError, ArtifactError):
-            return None
-        if recipe.step != STEP:
-            return facts
         made_by = self._networks_of(self.subject_of(source))
-        current = {self.recipe(*networks, source, person).key for networks in made_by}
-        return facts if recipe.key in current and not self.overwrite else None
+        infos: list[dict[str, Any]] = []
+        while not infos or len(infos) < int(infos[0].get("persons", 1)):
+            person = len(infos) + 1
+            try:
+                recipe, facts = artifact.read_header(self.project.pose_path(source.id(person)))
+            except (FileNotFoundError, ArtifactError):
+                return None
+            keys = {self.recipe(networks, source, person).key for networks in made_by}
+            if recipe.step == STEP and (recipe.key not in keys or self.overwrite):
+                return None
+            infos.append(facts["info"])
+        return infos
 
     def is_imported(self, source: ClipSource) -> bool:
         """Whether the poses of a source, which exist, were not made by this step."""
         return artifact.read_header(self.project.pose_path(source.id()))[0].step != STEP
 
-    def attempt(self, source: ClipSource) -> ClipOutcome:
-        """Extract the poses of a source. Problems of the clip, expected or not, become a result;
-        errors that end the run are raised."""
+    def attempt(self, source: ClipSource) -> tuple[list[ItemResult], float]:
+        """Extract the poses of a source: a result for each person, and the seconds it took.
+        Problems of the clip, expected or not, become a result; errors that end the run are
+        raised."""
         start = time.perf_counter()
         try:
-            pose = self.extract(source)
-            result = item_result(source.name, source.id(), pose.info, cached=False)
-            return ClipOutcome(result, int(pose.info["persons"]), time.perf_counter() - start)
+            results = results_of(source, self.extract(source), cached=False)
         except UserError as error:
             if error.exit_code in RUN_ENDS_WITH:
                 raise
-            return ClipOutcome(failure(source.name, error), 0, time.perf_counter() - start)
+            results = [failure(source.name, error)]
         except Stopped:
             raise
         except Exception as error:
-            result = unexpected(self.project, source.name, error)
-            return ClipOutcome(result, 0, time.perf_counter() - start)
+            results = [unexpected(self.project, source.name, error)]
+        return results, time.perf_counter() - start
 
-    def extract(self, source: ClipSource) -> PoseSequence:
+    def extract(self, source: ClipSource) -> list[dict[str, Any]]:
         """Extract the poses of a source and write them to the project, the subject last; returns
-        its sequence."""
+        the info of each person."""
         of_hands = self.subject_of(source) in HANDS
         made_by = self._networks_of(self.subject_of(source))[0] if of_hands else self._body_networks
-        folder = self.project.partial_poses(source.id())
-        partial = Partial(folder, self.recipe(*made_by, source).key)
+        partial = Partial(self.project.partial_poses(source.id()), self.recipe(made_by, source).key)
         task = ClipTask(
             path=source.path,
             video=source.info,
@@ -259,19 +242,21 @@ class Extraction:
             names |= {"device": self.backend.device}
         poses = [_with_facts(pose, source, names) for pose in poses]
         for person in range(len(poses), 0, -1):
-            recipe = self.recipe(*made_by, source, person)
+            recipe = self.recipe(made_by, source, person)
             self.project.write_pose(source.id(person), poses[person - 1], recipe)
         partial.clear()
-        return poses[0]
+        return [dict(pose.info) for pose in poses]
 
     @cached_property
     def _body_networks(self) -> tuple[str, str]:
         """Identities of the pose network and the detector for bodies."""
         return backend_identity(self.pose_name), detector_identities(self.detector_name)[0]
 
-    def add_rows(self, sources: list[tuple[ClipSource, int]]) -> None:
+    def add_rows(
+        self, sources: Iterable[tuple[ClipSource, int]], order: Sequence[str] = ()
+    ) -> None:
         """Add rows to videos.csv for sources that have poses, each with its number of persons; rows
-        and poses of persons that are no longer kept are removed."""
+        and poses of persons that are no longer kept are removed. order: ids of the whole list."""
         rows, removed = [], set()
         known = {video.id: video for video in self.project.videos()}
         for source, persons in sources:
@@ -279,13 +264,11 @@ class Extraction:
                 recipe, facts = artifact.read_header(self.project.pose_path(source.id(person)))
                 if recipe.step == STEP:
                     rows.append(source.row(self.project, person, facts["info"]["frames"]))
-            person = persons + 1
-            while source.id(person) in known:
-                removed.add(source.id(person))
-                person += 1
+            further = map(source.id, itertools.count(persons + 1))
+            removed |= set(itertools.takewhile(known.__contains__, further))
         changed = [row for row in rows if _differs(known.get(row.id), row)]
         if changed or removed:
-            self.project.add_videos(changed, removed, self.order)
+            self.project.add_videos(changed, removed, order)
         for video in removed:
             self.project.pose_path(video).unlink(missing_ok=True)
 
@@ -310,6 +293,16 @@ def _differs(old: Video | None, new: Video) -> bool:
         return True
     as_before = {name: getattr(old, name) for name in ("split", "group") if not getattr(new, name)}
     return replace(new, **as_before) != old
+
+
+def results_of(
+    source: ClipSource, infos: Sequence[dict[str, Any]], *, cached: bool
+) -> list[ItemResult]:
+    """A result for each person of a source, by the info of its poses."""
+    return [
+        item_result(source.name, source.id(person), info, cached=cached)
+        for person, info in enumerate(infos, start=1)
+    ]
 
 
 def failure(name: str, error: UserError) -> ItemResult:

@@ -81,9 +81,8 @@ def test_a_worker_does_what_a_local_run_does(tmp_path: Path) -> None:
         assert extract.source_of(item) == source
         made = json.loads(json.dumps(worker(item)))
         with run.networks([source]):
-            expected = run.attempt(source)
-        assert made["result"] == expected.result.to_json()
-        assert made["persons"] == expected.persons
+            expected, _ = run.attempt(source)
+        assert made["results"] == [result.to_json() for result in expected]
 
 
 def test_what_ends_a_run_travels_back(tmp_path: Path, monkeypatch) -> None:
