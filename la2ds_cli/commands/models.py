@@ -1,4 +1,4 @@
-"""`la2ds models`: list, download and check weight files."""
+"""`la2ds models`: list, check and download weight files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
 
 @app.callback()
 def _group(ctx: typer.Context) -> None:
-    """List, download and check weight files.
+    """List, check and download weight files.
 
     \b
       la2ds models ls
@@ -61,7 +61,7 @@ def ls(as_json: bool = JSON) -> None:
 def pull(
     names: list[str] | None = argument("NAME", "Names, as in `la2ds models ls`.", None),
     everything: bool = flag("--all", "All weights that are not installed."),
-    offline: bool = flag("--offline", "Use no network: only report what is installed."),
+    offline: bool = flag("--offline", "Use no network: only check what is installed."),
     *,
     output: Output,
 ) -> None:
@@ -70,6 +70,7 @@ def pull(
     \b
       la2ds models pull hrnet-w32 fasterrcnn-mobilenet
 
+    Files that are here are compared with their published hash; a damaged one is downloaded again.
     An interrupted download is resumed. Size and licence are shown first. For a machine without
     network access, pull weights on another one and copy the folder that `la2ds models ls` names.
     """
@@ -89,37 +90,6 @@ def pull(
                 console.note(f"{result.path}: {result.hint}")
         console.line(summary(results))
     raise typer.Exit(weights.pull_exit_code(results))
-
-
-@app.command("verify")
-def verify(
-    names: list[str] | None = argument("NAME", "Which weights; default all.", None),
-    as_json: bool = JSON,
-) -> None:
-    """Check the weight files on this machine.
-
-    \b
-      la2ds models verify
-
-    Compares the hash of every file with the published one.
-    """
-    from la2ds_cli.core.console import Console
-    from la2ds_cli.core.errors import ExitCode
-    from la2ds_cli.poses import weights
-
-    with Console(as_json=as_json) as console:
-        states = weights.verify(names or ())
-        damaged = any(state.state == "damaged" for state in states)
-        console.document("models verify", {"healthy": not damaged, "models": states})
-        console.table(
-            ("status", "name", "file"),
-            [(s.state, s.name, weights.describe_state(s)) for s in states],
-        )
-        if any(state.state == "missing" for state in states):
-            console.note(
-                "missing weights are downloaded at first use, or by la2ds models pull NAME"
-            )
-    raise typer.Exit(ExitCode.ENVIRONMENT if damaged else ExitCode.OK)
 
 
 def _facts(entry: WeightFile, path: Path | None) -> dict[str, Any]:

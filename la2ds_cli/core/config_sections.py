@@ -69,9 +69,6 @@ class PosesConfig:
     min_frames: int = 8  # frames; shorter clips are skipped
     max_duration: float = 600.0  # seconds; of longer clips, --time-range must select a part
     batch_size: int = 0  # crops per forward pass; 0 = 4 on a CPU, 16 on CUDA
-    flip_test: bool = False  # average with the mirrored crop: twice the cost
-    # how heatmaps are read; auto: as the weights were made for
-    decoder: Literal["auto", "quarter", "dark"] = "auto"
 
     def __post_init__(self) -> None:
         _share(self, "detect_threshold joint_threshold")

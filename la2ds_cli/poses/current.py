@@ -22,7 +22,7 @@ from la2ds_cli.poses.subjects import HANDS, ClipSubjects
 STEP = "poses"
 VERSION = 3  # raised when the same settings give other joints
 _SETTINGS = (
-    *("flip_test", "decoder", "detect_threshold", "detect_rate", "joint_threshold", "subjects"),
+    *("detect_threshold", "detect_rate", "joint_threshold", "subjects"),
     "bridge",
 )
 

@@ -37,17 +37,13 @@ class Decoder(Protocol):
         """xy (n, K, 2) in input pixels and score (n, K) in [0, 1]."""
         ...
 
-    def average(self, output: Any, mirrored: Any, flip: tuple[int, ...]) -> Any:
-        """Mean of the output for a crop and the unmirrored output for the mirrored crop."""
-        ...
-
 
 @dataclass(frozen=True)
 class HeatmapDecoder:
     """Output: heatmap (n, K, H/s, W/s).
 
-    refinement: how a joint is placed between cells. udp: the crop and cell convention, with which a
-    mirrored map needs no shift. kernel: cells, odd; side of DARK's Gaussian.
+    refinement: how a joint is placed between cells. udp: the crop and cell convention. kernel:
+    cells, odd; side of DARK's Gaussian.
     """
 
     refinement: Refinement = "quarter"
@@ -60,11 +56,6 @@ class HeatmapDecoder:
         xy, score = decode_heatmaps(output, self.refinement, udp=self.udp, kernel=self.kernel)
         height, width = output.shape[2:]
         return xy * cell_size(input_size, (height, width), udp=self.udp), score
-
-    def average(
-        self, output: FloatArray, mirrored: FloatArray, flip: tuple[int, ...]
-    ) -> FloatArray:
-        return (output + unflip(mirrored, flip, shift=not self.udp)) / 2
 
 
 def crop_matrix(
@@ -142,19 +133,6 @@ def _quarter_offset(maps: FloatArray, x: IntArray, y: IntArray) -> FloatArray:
     dx = np.where((x > 1) & (x < width - 1) & (y > 0), dx, 0)
     dy = np.where((y > 1) & (y < height - 1) & (x > 0), dy, 0)
     return 0.25 * np.stack([dx, dy], axis=-1)
-
-
-def unflip(heatmap: FloatArray, flip: tuple[int, ...], *, shift: bool = True) -> FloatArray:
-    """Heatmaps (n, K, H, W) of a mirrored crop, mirrored back.
-
-    Joints are swapped by `flip`. With `shift` the maps move right by one cell, since an even number
-    of input pixels is mirrored at a cell border, not a cell centre (the published `SHIFT_HEATMAP`);
-    if the last cell represents the last pixel (UDP), no shift is needed.
-    """
-    mirrored = heatmap[:, list(flip), :, ::-1].copy()
-    if shift:
-        mirrored[..., 1:] = mirrored[..., :-1].copy()
-    return mirrored
 
 
 # DARK: the joint between heatmap cells, from the Gaussian around the highest one (Zhang et al.,
@@ -282,12 +260,6 @@ class SimccDecoder:
         ratio = np.array([x.shape[-1] / width, y.shape[-1] / height])
         return bins / ratio, np.clip(score, 0, 1)
 
-    def average(self, output: Profiles, mirrored: Profiles, flip: tuple[int, ...]) -> Profiles:
-        """Joints are swapped by `flip` and the profile over x is reversed."""
-        order = list(flip)
-        x, y = mirrored
-        return (output[0] + x[:, order, ::-1]) / 2, (output[1] + y[:, order]) / 2
-
 
 # Channel statistics of ImageNet, RGB in [0, 1]; every published COCO pose network expects them.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -302,8 +274,8 @@ class TopDownBackend:
 
     forward: from (n, 3, H, W) float32, normalised RGB, to the input of `decoder`: heatmaps (n, K,
     H/s, W/s), or a tuple of profiles. input_size: (H, W). skeleton: name that orders the K joints.
-    device: where it was built to run. batch_size: crops per forward pass. flip_test: average with
-    the mirrored crop, twice the cost. mean, std: of the channels, RGB in [0, 1].
+    device: where it was built to run. batch_size: crops per forward pass. mean, std: of the
+    channels, RGB in [0, 1].
 
     A batch is always full: it is padded with copies of its last crop. The last bits of a network's
     output depend on the shape of its batch; without padding, a crop's result would depend on the
@@ -315,7 +287,6 @@ class TopDownBackend:
     skeleton: str
     device: str
     batch_size: int = 16
-    flip_test: bool = False
     decoder: Decoder = _QUARTER
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
@@ -335,18 +306,11 @@ class TopDownBackend:
             )
             crop = self._crops(images[part], matrix)
             padding = np.repeat(crop[-1:], self.batch_size - len(crop), axis=0)
-            output = self._output(np.concatenate([crop, padding]))
+            output = self.forward(np.concatenate([crop, padding]))
             pixel, certain = self.decoder.joints(output, self.input_size)
             xy[part] = to_image(pixel[: len(crop)], matrix)
             score[part] = certain[: len(crop)]
         return xy, score
-
-    def _output(self, crop: FloatArray) -> Any:
-        output = self.forward(crop)
-        if not self.flip_test:
-            return output
-        mirrored = self.forward(np.ascontiguousarray(crop[..., ::-1]))
-        return self.decoder.average(output, mirrored, get_skeleton(self.skeleton).flip)
 
     def _crops(self, images: Sequence[Image], matrix: FloatArray) -> FloatArray:
         """Normalised crops (n, 3, H, W) float32; pixels outside an image are black."""

@@ -9,10 +9,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.batch import ItemResult
@@ -161,18 +160,6 @@ def _labelled(label: str, values: tuple[str, ...] | list[str]) -> list[str]:
     return [f"  {label if i == 0 else '':<6}  {value}" for i, value in enumerate(values)]
 
 
-@dataclass(frozen=True)
-class WeightState:
-    """Result of checking one entry; part: bytes of an interrupted download."""
-
-    name: str
-    state: Literal["ok", "missing", "damaged"]
-    path: Path
-    sha256: str = ""
-    part: int = 0
-    hint: str = ""
-
-
 def list_weights() -> list[tuple[WeightFile, Path | None]]:
     """Every known weight file and its path, None if it is not on this machine; no file is read."""
     from la2ds_models.weight_files import present, zoo
@@ -220,48 +207,6 @@ def pull_exit_code(results: Sequence[ItemResult]) -> ExitCode:
     if usable == len(results):
         return ExitCode.OK
     return ExitCode.PARTIAL if usable else ExitCode.ENVIRONMENT
-
-
-def verify(names: Sequence[str] = ()) -> list[WeightState]:
-    """Hash the files of `names` (none = all) on this machine.
-
-    A wrong file in torch's cache belongs to somebody else, is never used, and counts as missing.
-    Raises UserError (exit 2) for an unknown name.
-    """
-    return [_verify(entry) for entry in _entries(names or _known())]
-
-
-def _verify(entry: WeightFile) -> WeightState:
-    from la2ds_models.weight_files import WeightsDamaged, digest, find, own_path
-
-    own = own_path(entry)
-    again = f"la2ds models pull {entry.name} downloads it again"
-    try:
-        path = find(entry)
-    except WeightsDamaged:
-        return WeightState(entry.name, "damaged", own, digest(own), hint=again)
-    if path is not None and entry.bundled:
-        actual = digest(path) if path.is_file() else ""
-        if not actual or not actual.startswith(entry.sha256):
-            return WeightState(entry.name, "damaged", path, actual, hint="reinstall la2ds")
-    if path is not None:
-        return WeightState(entry.name, "ok", path, digest(path))
-    part = own.with_name(f"{own.name}.part")
-    begun = part.stat().st_size if part.is_file() else 0
-    return WeightState(entry.name, "missing", own, part=begun)
-
-
-def describe_state(state: WeightState) -> str:
-    """The path, what is wrong with it, and what to do."""
-    if state.state == "missing":
-        return f"incomplete: {megabytes(state.part)} of it are here" if state.part else "not here"
-    return f"{state.path}; {state.hint}" if state.hint else str(state.path)
-
-
-def _known() -> list[str]:
-    from la2ds_models.weight_files import zoo
-
-    return list(zoo())
 
 
 def _entries(names: Iterable[str]) -> list[WeightFile]:

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.poses.top_down import (
     PADDING,
     HeatmapDecoder,
@@ -17,7 +16,6 @@ from la2ds_cli.poses.top_down import (
     crop_matrix,
     decode_heatmaps,
     to_image,
-    unflip,
 )
 from la2ds_models.pose import build_pose_network
 
@@ -171,28 +169,6 @@ def test_a_decoder_goes_to_input_pixels_by_its_convention() -> None:
     np.testing.assert_allclose(unbiased, [[[3 * 23 / 5, 4 * 31 / 7]]])
 
 
-def test_unflip_brings_a_mirrored_map_back() -> None:
-    """Cell 1 is pixel 4 of the 24 across; unmirrored that is pixel 19, nearest to cell 5."""
-    flip = get_skeleton("coco17").flip
-    maps = np.zeros((1, 17, 8, 6))
-    left, right = 5, 6  # shoulders
-    maps[0, right, 3, 1] = 1  # in the mirrored crop the left shoulder looks like a right one
-    back = unflip(maps, flip)
-    assert np.argwhere(back[0, left]).tolist() == [[3, 5]]
-    assert not back[0, right].any()
-
-
-def test_udp_mirrors_without_a_shift() -> None:
-    """Cell 1 of 6 is cell 4 from the other side, when the outer cells are the outer pixels."""
-    maps = np.zeros((1, 2, 8, 6))
-    maps[0, 0, 3, 1] = 1
-    assert np.argwhere(unflip(maps, (1, 0), shift=False)[0, 1]).tolist() == [[3, 4]]
-    decoder = HeatmapDecoder(udp=True)
-    mean = decoder.average(np.zeros_like(maps), maps, (1, 0))
-    assert np.argwhere(mean).tolist() == [[0, 1, 3, 4]]
-    assert mean.max() == 0.5
-
-
 def profiles(x: dict[int, float], y: dict[int, float]) -> tuple[np.ndarray, np.ndarray]:
     """Two bins per pixel of a 64 x 48 input, one joint."""
     over_x, over_y = np.zeros((1, 1, 96), np.float32), np.zeros((1, 1, 128), np.float32)
@@ -213,17 +189,6 @@ def test_scores_of_profiles_stay_in_their_range() -> None:
     assert score[0, 0] == 1
     x, y = profiles({}, {})
     assert SimccDecoder().joints((x - 1, y), (64, 48))[1][0, 0] == 0
-
-
-def test_a_mirrored_crop_is_brought_back() -> None:
-    """Bin 10 of 96 is bin 85 from the other side; y stays, and the joints change places."""
-    empty, mirrored = np.zeros((1, 2, 96), np.float32), np.zeros((1, 2, 96), np.float32)
-    low = np.zeros((1, 2, 128), np.float32)
-    mirrored[0, 0, 10], low[0, 0, 7] = 1, 1
-    x, y = SimccDecoder().average((empty, np.zeros_like(low)), (mirrored, low), (1, 0))
-    assert np.argwhere(x).tolist() == [[0, 1, 85]]
-    assert np.argwhere(y).tolist() == [[0, 1, 7]]
-    assert x.max() == y.max() == 0.5
 
 
 @pytest.mark.heavy
@@ -275,24 +240,21 @@ def blob(x: float, y: float) -> np.ndarray:
     return np.repeat(np.rint(soft).astype(np.uint8)[..., None], 3, axis=2)
 
 
-@pytest.mark.parametrize("flip_test", [False, True])
 @pytest.mark.parametrize("udp", [False, True])
-def test_dark_brings_a_blob_back_to_its_pixel(udp: bool, flip_test: bool) -> None:
+def test_dark_brings_a_blob_back_to_its_pixel(udp: bool) -> None:
     """Through crop, heatmap and back, both conventions are exact to a small part of a cell, which
-    is five image pixels; the biased flip is exact to its own rounding of half a cell."""
+    is five image pixels."""
     network = Brightest(udp)
     backend = TopDownBackend(
         network,
         (64, 48),
         "coco17",
         "cpu",
-        flip_test=flip_test,
         decoder=HeatmapDecoder("dark", udp=udp),
     )
     xy, _ = backend.estimate([blob(44.3, 41.8)], BOX)
-    biased_flip = flip_test and not udp
-    np.testing.assert_allclose(xy[0, 0], [44.3, 41.8], atol=2.5 if biased_flip else 0.25)
-    assert len(network.fed) == 1 + flip_test
+    np.testing.assert_allclose(xy[0, 0], [44.3, 41.8], atol=0.25)
+    assert len(network.fed) == 1
 
 
 def test_a_convention_the_network_was_not_trained_with_is_off() -> None:

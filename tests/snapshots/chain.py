@@ -173,5 +173,4 @@ def _apart(chain: Chain) -> None:
     chain.run("doctor")
     chain.run("datasets ls")
     chain.run("models ls")
-    chain.run("models verify")
     chain.run("models pull", "hrnet-demo", "--offline")

@@ -8,7 +8,7 @@ of the model files it reads, and two functions that get the user's setting uncha
         what the joints depend on (the name and the digest of its weights); part of the cache key,
         so it must be cheap and load no network
     build(name, device, config) -> PoseBackend
-        device is `auto`, `cpu` or `cuda`; config is a PosesConfig (batch size, flip test, decoder)
+        device is `auto`, `cpu` or `cuda`; config is a PosesConfig (batch size)
 
 Heavy imports go inside `build`. The same three in a module of your own work as a dotted name.
 """

@@ -17,7 +17,6 @@ import numpy as np
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.device import DeviceName
-from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses import boxes
 from la2ds_cli.poses.blazepose import (
@@ -59,12 +58,8 @@ def identity(name: str) -> str:
 
 
 def build(name: str, device: DeviceName, config: PosesConfig) -> BlazePoseBackend:
-    """The backend. Raises UserError: exit 2 for a flip test, 6 for missing weights or CUDA, and as
-    TfliteModel for a file that is not such a network."""
-    if config.flip_test:
-        raise UserError(
-            "blazepose has no flip test", hint="set flip_test = false under [poses] in project.toml"
-        )
+    """The backend. Raises UserError: exit 6 for missing weights or CUDA, and as TfliteModel for a
+    file that is not such a network."""
     cpu_only("blazepose", device)
     return BlazePoseBackend(open_networks(name))
 

@@ -62,12 +62,7 @@ def build(name: str, device: DeviceName, config: PosesConfig) -> TopDownBackend:
         skeleton=variant.skeleton,
         device=where.type,
         batch_size=config.batch_size,
-        flip_test=config.flip_test,
-        decoder=HeatmapDecoder(
-            refinement=variant.decoder if config.decoder == "auto" else config.decoder,
-            udp=variant.udp,
-            kernel=variant.kernel,
-        ),
+        decoder=HeatmapDecoder(variant.decoder, variant.udp, variant.kernel),
     )
 
 

@@ -1,7 +1,7 @@
 """Any top-down network of MMPose (Apache-2.0), as `--pose mmpose:CONFIG[,CHECKPOINT]`.
 
-Crops, network and decoding are MMPose's own, as configured; only flip test, decoder and batch size
-follow the settings of la2ds. The joints are matched to a skeleton by their names.
+Crops, network and decoding are MMPose's own, as configured, without its flip test; the batch size
+follows the settings of la2ds. The joints are matched to a skeleton by their names.
 """
 
 # pyright: reportMissingImports=false
@@ -78,8 +78,7 @@ def _build(source: Source, where: Any, config: PosesConfig) -> MmposeBackend:
     facts = load_weights(network, source).get("dataset_meta") or _dataset_facts(settings)
     names = [facts["keypoint_id2name"][k] for k in range(facts["num_keypoints"])]
     skeleton, order = match_skeleton(names, source.config.name)
-    network.test_cfg = {**(network.test_cfg or {}), "flip_test": config.flip_test}
-    _set_decoder(network, config.decoder, source.config.name)
+    network.test_cfg = {**(network.test_cfg or {}), "flip_test": False}
     return MmposeBackend(
         network.eval().to(where),
         Compose(settings.test_dataloader.dataset.pipeline),
@@ -126,21 +125,6 @@ def match_skeleton(names: Sequence[str], what: str) -> tuple[str, list[int]]:
 def _our_name(name: str) -> str:
     stem = name.rstrip("0123456789")
     return _RENAMED.get(stem, stem) + name[len(stem) :]
-
-
-def _set_decoder(network: Any, setting: str, what: str) -> None:
-    """`auto` keeps the decoder of the configuration."""
-    codec = network.head.decoder
-    kind = type(codec).__name__
-    if setting == "auto" or (kind == "UDPHeatmap" and setting == "dark"):
-        return
-    if kind != "MSRAHeatmap":
-        raise UserError(
-            f"{what} decodes with {kind}, which has no '{setting}' variant",
-            hint='the configuration decides: set decoder = "auto" under [poses] in project.toml',
-            exit_code=ExitCode.MISMATCH,
-        )
-    codec.unbiased = setting == "dark"
 
 
 class MmposeBackend:

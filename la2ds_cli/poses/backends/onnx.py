@@ -5,7 +5,7 @@ Input (B, 3, H, W) RGB, B 1 or free, H and W fixed. Output (B, K, H/s, W/s), or 
 
     skeleton   orders the K joints, else coco17; K must match, since an order of joints cannot be
                guessed from their number
-    decoder    `quarter` (else) or `dark`: how heatmaps are read where poses.decoder is `auto`
+    decoder    `quarter` (else) or `dark`: how heatmaps are read
     udp        `true` for a network trained with unbiased data processing, else `false`
     mean, std  of the channels, three numbers `r,g,b` each in pixel values 0 to 255, else those of
                ImageNet; `0,0,0` and `255,255,255` is an image in [0, 1]
@@ -80,8 +80,7 @@ def build(name: str, device: DeviceName, config: PosesConfig) -> TopDownBackend:
         skeleton=skeleton,
         device=where,
         batch_size=1 if fixed(shape[0]) == 1 else config.batch_size,
-        flip_test=config.flip_test,
-        decoder=_decoder(name, metadata, simcc=simcc, setting=config.decoder),
+        decoder=_decoder(name, metadata, simcc),
         mean=_channels(name, metadata, "mean", IMAGENET_MEAN),
         std=_channels(name, metadata, "std", IMAGENET_STD),
     )
@@ -95,11 +94,11 @@ def _check_bins(name: str, bins: tuple[int, ...], input_size: tuple[int, int]) -
         raise unfit(name, expected, f"profiles of {bins[0]} and {bins[1]} bins")
 
 
-def _decoder(name: str, metadata: dict[str, str], *, simcc: bool, setting: str) -> Decoder:
-    asked = metadata.get("decoder", "quarter") if setting == "auto" else setting
+def _decoder(name: str, metadata: dict[str, str], simcc: bool) -> Decoder:
+    asked = metadata.get("decoder", "quarter")
     udp = metadata.get("udp", "false").strip().lower()
     if simcc:
-        if setting != "auto" or "decoder" in metadata or udp != "false":
+        if "decoder" in metadata or udp != "false":
             raise unfit(name, "heatmaps, which a decoder or UDP is for", "SimCC profiles")
         return SimccDecoder()
     if asked not in ("quarter", "dark"):

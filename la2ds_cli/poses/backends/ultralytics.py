@@ -46,11 +46,6 @@ def identity(name: str) -> str:
 
 def build(name: str, device: DeviceName, config: PosesConfig) -> UltralyticsBackend:
     """The backend; UserError as load_model, and exit 5 for a network without COCO's joints."""
-    if config.flip_test:
-        raise UserError(
-            "ultralytics has no flip test",
-            hint="set flip_test = false under [poses] in project.toml",
-        )
     called = model_name(name, _DEFAULT)
     model = load_model(called, device, config.batch_size)
     if model.joints is None or model.joints[0] != _JOINTS:

@@ -94,10 +94,7 @@ def build(name: str, device: DeviceName, config: PosesConfig) -> TopDownBackend:
         skeleton=skeleton,
         device=where.type,
         batch_size=config.batch_size,
-        flip_test=config.flip_test,
-        decoder=ViTPoseDecoder()
-        if config.decoder == "auto"
-        else HeatmapDecoder(config.decoder, udp=True),
+        decoder=ViTPoseDecoder(),
         mean=mean,
         std=std,
     )

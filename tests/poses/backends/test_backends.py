@@ -10,7 +10,6 @@ import pytest
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.plugins import plugin_names
-from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.poses.backends import backend_identity, hrnet, resolve_backend
 from la2ds_cli.poses.top_down import TopDownBackend
 from la2ds_models.weight_files import zoo
@@ -125,25 +124,3 @@ def test_crops_are_normalised_rgb() -> None:
     assert red == pytest.approx((1 - 0.485) / 0.229, abs=1e-5)
     assert green == pytest.approx(-0.456 / 0.224, abs=1e-5)
     assert blue == pytest.approx(-0.406 / 0.225, abs=1e-5)
-
-
-def test_flip_test_swaps_sides_back() -> None:
-    """A network that marks the left shoulder at a bright dot finds it at the same place with the
-    mirrored crop averaged in, though there it is the right shoulder that is marked."""
-    left, right = (get_skeleton("coco17").index(f"{side}_shoulder") for side in ("left", "right"))
-    calls = []
-
-    def forward(crop: np.ndarray) -> np.ndarray:
-        calls.append(len(crop))
-        y, x = np.argwhere(crop[0, 0] > crop[0, 0].max() - 0.5).mean(axis=0) / 4
-        v, u = np.mgrid[:16, :12]
-        maps = np.zeros((1, 17, 16, 12), np.float32)
-        maps[0, left if len(calls) == 1 else right] = np.exp(-((u - x) ** 2 + (v - y) ** 2) / 2)
-        return maps
-
-    backend = TopDownBackend(forward, (64, 48), "coco17", "cpu", flip_test=True)
-    xy, score = backend.estimate([dot(50, 40)], BOX)
-    assert len(calls) == 2
-    np.testing.assert_allclose(xy[0, left], [50, 40], atol=2)
-    assert score[0, left] > 0.85  # the network answers in whole pixels
-    assert score[0, right] == 0

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.poses.backends import backend_identity, resolve_backend
 from la2ds_cli.poses.backends.blazepose import BlazePoseBackend, find
@@ -194,9 +193,6 @@ class TestFiles:
         assert backend_identity("blazepose-heavy") == "blazepose-heavy:59e42d71:9ba9dd3d:1"
 
     def test_what_it_cannot_do_is_refused(self, files: Path) -> None:
-        with pytest.raises(UserError, match="no flip test") as caught:
-            resolve_backend(f"blazepose:{files}", "cpu", PosesConfig(flip_test=True))
-        assert caught.value.exit_code == ExitCode.USAGE
         with pytest.raises(UserError, match="only on the CPU") as caught:
             resolve_backend(f"blazepose:{files}", "cuda")
         assert caught.value.exit_code == ExitCode.ENVIRONMENT

@@ -104,21 +104,13 @@ def test_every_name_has_its_variant() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "setting", "refinement"),
-    [
-        ("hrnet-w32", "auto", "quarter"),
-        ("hrnet-w32-dark", "auto", "dark"),
-        ("hrnet-w32-dark", "quarter", "quarter"),
-        ("hrnet-w32", "dark", "dark"),
-    ],
+    ("name", "refinement"), [("hrnet-w32", "quarter"), ("hrnet-w32-dark", "dark")]
 )
-def test_the_decoder_is_the_one_of_the_weights_unless_named(
-    monkeypatch, name: str, setting: Any, refinement: Any
-) -> None:
+def test_the_decoder_is_the_one_of_the_weights(monkeypatch, name: str, refinement: Any) -> None:
     monkeypatch.setattr("la2ds_cli.poses.backends.hrnet.fetch_weights", lambda name: name)
     monkeypatch.setattr("la2ds_models.pose.build_pose_network", lambda *_: torch.nn.Identity())
     monkeypatch.setattr("la2ds_models.pose.load_pose_weights", lambda *_: None)
-    backend = build(name, "cpu", PosesConfig(decoder=setting))
+    backend = build(name, "cpu", PosesConfig())
     assert backend.decoder == HeatmapDecoder(refinement, udp=False, kernel=11)
     assert backend.input_size == (256, 192)
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper, save
 
-from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.poses.backends import resolve_backend
 from la2ds_cli.poses.top_down import HeatmapDecoder, SimccDecoder, TopDownBackend
@@ -81,13 +79,6 @@ def test_a_simcc_model_finds_a_dot(tmp_path: Path, bins, batch, free: bool) -> N
     np.testing.assert_array_equal(score, 1)  # a white pixel is 2.2 after normalisation
 
 
-def test_the_flip_test_of_a_simcc_model_finds_the_dot(tmp_path: Path) -> None:
-    path = write_simcc(tmp_path / "s.onnx")
-    backend = resolve_backend(str(path), "cpu", PosesConfig(flip_test=True))
-    xy, _ = backend.estimate([dot(40, 30)], BOX)
-    np.testing.assert_allclose(xy[0], np.full((17, 2), (40, 30)), atol=2)
-
-
 @pytest.mark.parametrize("free", [False, True])
 def test_profiles_of_unequal_resolution_are_refused(tmp_path: Path, free: bool) -> None:
     path = write_simcc(tmp_path / "s.onnx", bins=(96, 64), free=free)
@@ -96,39 +87,33 @@ def test_profiles_of_unequal_resolution_are_refused(tmp_path: Path, free: bool) 
     assert caught.value.exit_code == ExitCode.MISMATCH
 
 
-@pytest.mark.parametrize(
-    ("setting", "metadata"),
-    [("dark", {}), ("auto", {"decoder": "dark"}), ("auto", {"udp": "true"})],
-)
+@pytest.mark.parametrize("metadata", [{"decoder": "dark"}, {"udp": "true"}])
 def test_a_heatmap_decoder_cannot_be_asked_of_profiles(
-    tmp_path: Path, setting: Any, metadata: dict[str, str]
+    tmp_path: Path, metadata: dict[str, str]
 ) -> None:
     path = write_simcc(tmp_path / "s.onnx", metadata=metadata)
     with pytest.raises(UserError, match="SimCC profiles") as caught:
-        resolve_backend(str(path), "cpu", PosesConfig(decoder=setting))
+        resolve_backend(str(path), "cpu")
     assert caught.value.exit_code == ExitCode.MISMATCH
 
 
-def built(path: Path, metadata: dict[str, str], setting: Any = "auto") -> TopDownBackend:
-    backend = resolve_backend(
-        str(write_pose(path, metadata=metadata)), "cpu", PosesConfig(decoder=setting)
-    )
+def built(path: Path, metadata: dict[str, str]) -> TopDownBackend:
+    backend = resolve_backend(str(write_pose(path, metadata=metadata)), "cpu")
     assert isinstance(backend, TopDownBackend)
     return backend
 
 
 @pytest.mark.parametrize(
-    ("metadata", "setting", "decoder"),
+    ("metadata", "decoder"),
     [
-        ({}, "auto", HeatmapDecoder("quarter")),
-        ({}, "dark", HeatmapDecoder("dark")),
-        ({"decoder": "dark"}, "auto", HeatmapDecoder("dark")),
-        ({"decoder": "dark", "udp": "true"}, "auto", HeatmapDecoder("dark", udp=True)),
-        ({"decoder": "dark", "udp": "false"}, "quarter", HeatmapDecoder("quarter")),
+        ({}, HeatmapDecoder("quarter")),
+        ({"decoder": "dark"}, HeatmapDecoder("dark")),
+        ({"decoder": "dark", "udp": "true"}, HeatmapDecoder("dark", udp=True)),
+        ({"decoder": "quarter", "udp": "false"}, HeatmapDecoder("quarter")),
     ],
 )
-def test_metadata_names_the_decoder(tmp_path: Path, metadata, setting, decoder) -> None:
-    assert built(tmp_path / "p.onnx", metadata, setting).decoder == decoder
+def test_metadata_names_the_decoder(tmp_path: Path, metadata, decoder) -> None:
+    assert built(tmp_path / "p.onnx", metadata).decoder == decoder
 
 
 def test_profiles_are_read_as_such(tmp_path: Path) -> None:

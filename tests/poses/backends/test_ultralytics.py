@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.poses.backends import backend_identity, resolve_backend
 from la2ds_cli.poses.backends import ultralytics as backends
@@ -117,11 +116,6 @@ def test_other_joints_are_refused(monkeypatch, joints: Any, found: str) -> None:
     ) as caught:
         resolve_backend("ultralytics:hand.pt", "cpu")
     assert caught.value.exit_code == ExitCode.MISMATCH
-
-
-def test_a_flip_test_is_refused() -> None:
-    with pytest.raises(UserError, match="no flip test"):
-        resolve_backend("ultralytics", "cpu", PosesConfig(flip_test=True))
 
 
 def test_the_identity_names_the_weights() -> None:
