@@ -21,7 +21,7 @@ from la2ds_cli.core.clip import check_id
 from la2ds_cli.core.errors import ExitCode, UserError
 
 TABLES_WAIT = 10.0  # seconds for another to have written a table: of 100,000 clips it takes one
-_RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # in names of files of at most 255 bytes
 
 
 class ProjectFolder:
@@ -149,7 +149,8 @@ class ProjectFolder:
         """Checkpoint folder of a run; raises UserError (exit 2) for an invalid name."""
         if not _RUN_NAME.fullmatch(run):
             raise UserError(
-                f"'{run}' is not a run name", hint="use letters, digits, '.', '_' and '-'"
+                f"'{run[:100]}' is not a run name",
+                hint="use letters, digits, '.', '_' and '-', at most 100 of them",
             )
         return self._folder("checkpoints", run)
 

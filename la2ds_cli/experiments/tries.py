@@ -141,7 +141,7 @@ def held_out_project(project: Project) -> Project:
     )
     for table, copy in (
         (project.phases_path, inner.phases_path),
-        (project.corrections_path, inner.corrections_path),
+        (project.annotations_path, inner.annotations_path),
     ):
         if table.exists():
             artifact.write_text(copy, regular_file.text(table))

@@ -40,6 +40,8 @@ MOST_BYTES = 8 << 30  # of an uploaded file
 LONGEST_NAME = 100  # bytes, without the file extension
 WAIT = 5.0  # seconds to wait for another command that is writing tables
 SUFFIXES = VIDEO_SUFFIXES | {".webp"}
+# Names that Windows keeps for devices, whatever follows their first dot.
+_DEVICE = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9¹²³])\s*(\.|$)", re.IGNORECASE)
 _READ_BY = ("start", "end", "rotate", "mirror", "slowmo", "fps")
 
 
@@ -61,7 +63,8 @@ def clean_name(name: str) -> str:
         )
     plain = "".join(c if c.isprintable() and c not in '<>:"|?*' else "-" for c in stem)
     short = plain.encode("utf-8", "replace")[:LONGEST_NAME].decode("utf-8", "ignore")
-    return (short.strip(" .-") or "clip") + suffix
+    short = short.strip(" .-") or "clip"
+    return ("clip-" if _DEVICE.match(short) else "") + short + suffix
 
 
 async def upload(request: Request) -> Response:

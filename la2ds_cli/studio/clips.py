@@ -204,13 +204,16 @@ def picture(request: Request) -> Response:
     recipe, _ = project.pose_header(video.id)
     folder = project.results_dir("studio/thumbnails")
     path = folder / f"{video.id}.{recipe.key[:12]}.webp"
-    if not path.is_file():
+    try:
+        content = regular_file.content(path)
+    except FileNotFoundError:
         pose, _ = project.read_pose(video.id)
         content = thumbnail(video_file(project, video), pose, THUMBNAIL)
-        for old in folder.glob(f"{escape(video.id)}.*.webp"):
-            old.unlink(missing_ok=True)
         artifact.write_bytes(path, content)
-    return Response(regular_file.content(path), media_type="image/webp", headers=FOR_EVER)
+        for old in folder.glob(f"{escape(video.id)}.*.webp"):
+            if old != path:  # which another request may be reading
+                old.unlink(missing_ok=True)
+    return Response(content, media_type="image/webp", headers=FOR_EVER)
 
 
 @dataclass(frozen=True)

@@ -18,13 +18,14 @@ from types import FrameType
 import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.project import PROJECT_FILE, Project
 from la2ds_cli.studio import (
     clip_changes,
     clips,
@@ -45,6 +46,7 @@ from la2ds_cli.studio.jobs import Jobs
 from la2ds_cli.studio.labels import Labels
 from la2ds_cli.studio.pages import page
 
+_WITHOUT_PROJECT = ("/static/", "/views/", "/jobs", "/events")
 STATIC = Path(__file__).parent / "static"
 LOCAL = ("127.0.0.1", "localhost")
 ANY = ("", "0.0.0.0", "::")  # all addresses of a machine: no browser asks for a host of that name
@@ -109,8 +111,15 @@ def studio_app(
             # Scripts and styles shared with the report's pages.
             Mount("/views", StaticFiles(directory=STATIC.parents[1] / "views")),
         ],
-        middleware=[Middleware(Guard, hosts=hosts, token=token, once=once)],
-        exception_handlers={UserError: _user_error, 404: _not_found},
+        middleware=[
+            Middleware(Guard, hosts=hosts, token=token, once=once),
+            Middleware(_ProjectThere, project=project),
+        ],
+        exception_handlers={
+            UserError: _user_error,
+            ClientDisconnect: _aborted,
+            404: _not_found,
+        },
         lifespan=lifespan,
     )
     app.state.studio = studio
@@ -150,6 +159,32 @@ async def _user_error(request: Request, error: Exception) -> Response:
     said = {"error": error.message, "hint": error.hint, "code": error.code}
     said["kind"] = error.exit_code.name
     return JSONResponse(said, status)
+
+
+class _ProjectThere:
+    """ASGI middleware that answers 409 to what needs the project where its folder has been moved or
+    removed, instead of showing a project without clips."""
+
+    def __init__(self, app: ASGIApp, *, project: Project) -> None:
+        self.app = app
+        self.root = project.root
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        needed = scope["type"] == "http" and not scope["path"].startswith(_WITHOUT_PROJECT)
+        if not needed or (self.root / PROJECT_FILE).is_file():
+            await self.app(scope, receive, send)
+            return
+        gone = UserError(
+            f"the project is no longer at {self.root}",
+            hint="move it back, or end this studio and start it where the project is now",
+            exit_code=ExitCode.MISMATCH,
+        )
+        await (await _user_error(Request(scope), gone))(scope, receive, send)
+
+
+async def _aborted(_: Request, __: Exception) -> Response:
+    """To nobody: the browser has gone before it had sent everything."""
+    return Response(status_code=400)
 
 
 async def _not_found(_: Request, error: Exception) -> Response:

@@ -280,7 +280,8 @@ def make_arguments(project: Project, asked: Mapping[str, Any]) -> tuple[str, lis
         ids = named_to_command(posed_clip(project, str(one)).id for one in ids)
         which, name = ids, f"clips-{_digest(*ids)}"
     elif group is not None:
-        if group not in {clip.group for clip in project.posed_videos() if clip.group}:
+        groups = [clip.group for clip in project.posed_videos() if clip.group]
+        if group not in groups:
             raise UserError("there is no such group", hint="load the page again")
         which, name = [f"--group={group}"], f"group-{_plain(group)}"
     else:

@@ -1,0 +1,133 @@
+"""Requests at a bad moment, or for what cannot be: an answer in words, never a fault."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier, Event
+from typing import Any
+
+import pytest
+
+from la2ds_cli.core.project import Project
+from la2ds_cli.studio import clips
+from tests.studio.browsing import TOKEN, asked, served
+from tests.views.report.conftest import two_filmed
+
+
+@pytest.fixture
+def filmed(tmp_path: Path) -> Project:
+    return two_filmed(tmp_path)
+
+
+def test_two_tabs_that_miss_one_thumbnail_both_get_it(
+    filmed: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both, written, waiting = Barrier(2), Event(), Event()
+    made, write = clips.thumbnail, clips.artifact.write_bytes
+    tabs = iter(("first", "second"))
+
+    def together(*arguments: Any, **options: Any) -> bytes:
+        both.wait(20)
+        if next(tabs) == "second":
+            written.wait(20)
+        return made(*arguments, **options)
+
+    def ordered(path: Path, content: bytes) -> None:
+        """The second tab is about to write when the first, which has written, goes on."""
+        if written.is_set():
+            waiting.set()
+            time.sleep(0.3)
+            write(path, content)
+        else:
+            write(path, content)
+            written.set()
+            waiting.wait(20)
+
+    monkeypatch.setattr(clips, "thumbnail", together)
+    monkeypatch.setattr(clips.artifact, "write_bytes", ordered)
+    with asked(filmed) as client, ThreadPoolExecutor(2) as threads:
+        answers = list(threads.map(lambda _: client.get("/clips/a/picture"), range(2)))
+        assert [answer.status_code for answer in answers] == [200, 200]
+        assert answers[0].content == answers[1].content
+        assert len(list(filmed.results_dir("studio/thumbnails").iterdir())) == 1
+
+
+LONG = "x" * 300
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "said"),
+    [
+        ("/train/start", {"run": LONG, "preset": "default"}, "is not a run name"),
+        ("/train/go-on", {"run": LONG}, "this run was not stopped"),
+        ("/train/embed", {"run": LONG}, "there is no such run"),
+        ("/train/evaluate", {"runs": [LONG]}, "there is no such run"),
+        ("/timeline/make", {"group": [{}]}, "there is no such group"),
+        ("/timeline/make", {"group": {"a": 1}}, "there is no such group"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_words(
+    filmed: Project, path: str, body: dict[str, Any], said: str
+) -> None:
+    with asked(filmed) as client:
+        answer = client.post(path, json=body)
+    assert answer.status_code == 400
+    assert said in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/clips", 409),
+        ("GET", "/", 409),
+        ("GET", "/pair/data?a=a&b=b", 409),
+        ("PUT", "/clips/files/new.mp4", 409),
+        ("POST", "/clips/a/mark", 409),
+        ("GET", "/jobs", 200),
+        ("GET", "/static/clips.js", 200),
+    ],
+)
+def test_a_project_that_was_moved_is_said_to_be_gone_and_is_not_made_again(
+    filmed: Project, method: str, path: str, status: int
+) -> None:
+    with asked(filmed) as client:
+        filmed.root.rename(filmed.root.with_name("moved"))
+        answer = client.request(method, path, content=b"{}")
+        assert answer.status_code == status
+        if status == 409:
+            assert answer.json()["error"] == f"the project is no longer at {filmed.root}"
+            page = client.get("/", headers={"accept": "text/html"})
+            assert "the project is no longer at" in page.text
+    assert not filmed.root.exists()
+
+
+def test_an_upload_that_is_aborted_leaves_nothing_and_no_traceback(
+    filmed: Project, caplog: pytest.LogCaptureFixture
+) -> None:
+    with served(filmed) as address, caplog.at_level(logging.ERROR):
+        host, port = address.removeprefix("http://").split(":")
+
+        def sent(text: str, *, answer: bool = True) -> str:
+            with socket.create_connection((host, int(port))) as connection:
+                connection.sendall(text.replace("\n", "\r\n").encode())
+                return connection.recv(4096).decode() if answer else ""
+
+        host_line = f"host: {host}:{port}\n"
+        welcome = sent(f"GET /?token={TOKEN} HTTP/1.1\n{host_line}\n")
+        cookie = welcome.lower().partition("set-cookie: ")[2].partition(";")[0]
+        name, _, _ = cookie.partition("=")
+        secret = welcome[welcome.lower().index(f"{name}=") :].partition(";")[0]
+        head = f"PUT /clips/files/a.mp4 HTTP/1.1\n{host_line}origin: {address}\ncookie: {secret}\n"
+        sent(f"{head}content-length: 100000\n\nthe first bytes", answer=False)
+        folder = filmed.root / "videos"
+        for _ in range(100):
+            time.sleep(0.05)
+            if folder.is_dir() and not list(folder.iterdir()):
+                break
+        assert list(folder.iterdir()) == []
+        assert "404" not in sent(f"GET /jobs HTTP/1.1\n{host_line}cookie: {secret}\n\n")
+    assert caplog.records == []
