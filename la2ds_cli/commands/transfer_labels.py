@@ -11,10 +11,7 @@ from la2ds_cli.commands.options import METHOD, Features, Here, flag, option
 
 if TYPE_CHECKING:
     from la2ds_cli.core.console import Console
-    from la2ds_cli.core.phase_table import PhaseChange
     from la2ds_cli.labels.propagate import MergeResult, PropagationResult
-
-MOST_SHOWN = 20  # clips whose changes of phases.csv are printed
 
 
 def transfer_labels(
@@ -31,9 +28,7 @@ def transfer_labels(
         "--to",
     ),
     method: str | None = METHOD,
-    write: bool = flag(
-        "--write", "Also add them to the project's phases.csv, marked, and show the changes."
-    ),
+    write: bool = flag("--write", "Also add them to the project's phases.csv, marked."),
     overwrite: bool = flag(
         "--overwrite", "With --write: replace labels propagated earlier, never those set by people."
     ),
@@ -49,8 +44,8 @@ def transfer_labels(
       la2ds transfer-labels --from labelled --to all --write --project swings
 
     Each labelled clip is aligned with each other clip, which maps its phases onto it; several vote
-    on every boundary. Writes phases.csv, boundaries.csv (time, interval, confidence, votes) and
-    frames.csv to results/transfer. Propagated labels are marked, and never used as ground truth.
+    on every boundary. Writes phases.csv and boundaries.csv (time, interval, confidence, votes) to
+    results/transfer. Propagated labels are marked, and never used as ground truth.
     --write keeps labels set by people, withholds degenerate ones, and backs up phases.csv.
     """
     from la2ds_cli.core.batch import batch_exit_code
@@ -111,16 +106,7 @@ def _show(console: Console, result: PropagationResult) -> None:
 
 
 def _show_merged(console: Console, merged: MergeResult) -> None:
-    """How phases.csv changed: a line for each clip whose rows change."""
-    if merged.changes:
-        console.line("phases.csv, frames (end exclusive); + added, - removed, ~ changed:")
-    by_clip: dict[str, list[str]] = {}
-    for change in merged.changes:
-        by_clip.setdefault(change.video, []).append(_change(change))
-    for clip, texts in list(by_clip.items())[:MOST_SHOWN]:
-        console.line(f"  {clip}  {'  '.join(texts)}")
-    if len(by_clip) > MOST_SHOWN:
-        console.line(f"  and {len(by_clip) - MOST_SHOWN} more clips (--json lists all)")
+    """How phases.csv changed."""
     console.line(f"phases.csv: added propagated phases of {len(merged.written)} clips, marked")
     if merged.unchanged:
         console.line(
@@ -131,12 +117,3 @@ def _show_merged(console: Console, merged: MergeResult) -> None:
         console.line(f"not written, see above: {', '.join(merged.withheld)}", "yellow")
     if merged.backup:
         console.line(f"backup of phases.csv: {merged.backup}")
-
-
-def _change(change: PhaseChange) -> str:
-    before, after = (p and f"{p.start}-{p.end}" for p in (change.before, change.after))
-    if change.before is None:
-        return f"+ {change.after.name if change.after else ''} {after}"
-    if change.after is None:
-        return f"- {change.before.name} {before}"
-    return f"~ {change.after.name} {after} (was {before})"

@@ -1,16 +1,14 @@
-"""phases.csv: named spans of frames, who set each of them, and what a change does to the file.
+"""phases.csv: named spans of frames, and who set each of them.
 
 Reading and writing keeps every column, including those that la2ds does not know.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.clip import MOST_FRAMES
@@ -117,66 +115,6 @@ def _frame(cells: dict[str, str], column: str) -> int:
             f"{column} is {text[:40]!a}, not a frame number of at most {MOST_FRAMES:,}"
         )
     return frame
-
-
-# --- changes of the file ---------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class PhaseChange:
-    """A row that is added (`before` is None), removed (`after` is None) or changed. video: id."""
-
-    video: str
-    before: Phase | None
-    after: Phase | None
-
-    @property
-    def kind(self) -> str:
-        if self.before is None:
-            return "added"
-        return "removed" if self.after is None else "changed"
-
-    def to_json(self) -> dict[str, Any]:
-        """Frames as [start, end]."""
-        either = self.after or self.before
-        sides = {"before": self.before, "after": self.after}
-        return {
-            "video": self.video,
-            "change": self.kind,
-            "phase": either.name if either else "",
-            **{name: phase and [phase.start, phase.end] for name, phase in sides.items()},
-        }
-
-
-def phase_changes(
-    video: str, before: Iterable[PhaseRow], after: Iterable[PhaseRow]
-) -> list[PhaseChange]:
-    """How the rows of a clip change, by time.
-
-    The k-th occurrence of a phase is compared with its k-th occurrence.
-    """
-    old, new = _by_key(before), _by_key(after)
-    changes = [
-        PhaseChange(video, old.get(key), new.get(key))
-        for key in dict.fromkeys((*old, *new))
-        if old.get(key) != new.get(key)
-    ]
-    return sorted(changes, key=lambda c: _start(c.after or c.before))
-
-
-def _by_key(rows: Iterable[PhaseRow]) -> dict[tuple[str, int], Phase]:
-    """(phase, number of the occurrence) -> the phase."""
-    times: Counter[str] = Counter()
-    phases = {}
-    for row in sorted(rows, key=lambda row: row.phase.start):
-        name = row.phase.name
-        times[name] += 1
-        phases[name, times[name]] = row.phase
-    return phases
-
-
-def _start(phase: Phase | None) -> int:
-    return phase.start if phase else 0
 
 
 def write_phase_table(path: Path, table: PhaseTable, backups: Path | None) -> Path | None:

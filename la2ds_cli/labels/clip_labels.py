@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -10,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.alignment.confidence import NORMAL
 from la2ds_cli.core.csv_tables import table_text
-from la2ds_cli.core.types import FloatArray, Phase, PoseSequence
+from la2ds_cli.core.types import Phase, PoseSequence
 from la2ds_cli.features.resample import frame_period, seconds_at
 from la2ds_cli.labels.vote import Boundary, PhaseConsensus, PropagatedPhase
 
@@ -20,7 +18,6 @@ BOUNDARY_COLUMNS = (
     *("video", "before", "after", "frame", "time", "time_low", "time_high", "confidence"),
     *("votes", "labelled_clips", "spread", "cut"),
 )
-FRAME_COLUMNS = ("video", "frame", "time", "phase", "confidence")
 
 
 @dataclass(frozen=True)
@@ -58,32 +55,6 @@ def clip_labels(video: str, pose: PoseSequence, consensus: PhaseConsensus) -> Cl
         else:
             left_out[str(phase.key)] = "shorter than a frame here"
     return ClipLabels(video, pose, consensus, tuple(rows), left_out)
-
-
-def frame_confidence(labels: ClipLabels) -> tuple[list[str], FloatArray]:
-    """For each frame of the clip its phase ("" = none), and (T,) the probability that this is
-    right, from the intervals of the phase's two boundaries; 0 if there is no phase.
-
-    A boundary is assumed to be normally distributed around its row, as wide on each side as its
-    interval says. A boundary at which a phase was cut off does not limit it.
-    """
-    names = [""] * len(labels.pose)
-    confidence = np.zeros(len(labels.pose))
-    for phase, start, end in labels.rows:
-        for row in range(start, end):
-            begun = 1.0 if phase.start.cut else _probability_before(phase.start, row + 0.5)
-            over = 0.0 if phase.end.cut else _probability_before(phase.end, row + 0.5)
-            names[row] = phase.key.name
-            confidence[row] = max(begun - over, 0.0)
-    return names, confidence
-
-
-def _probability_before(boundary: Boundary, row: float) -> float:
-    """Probability that a boundary is before a row."""
-    distance = row - boundary.row
-    reach = boundary.high - boundary.row if distance > 0 else boundary.row - boundary.low
-    deviation = max(reach / NORMAL, 1e-9)
-    return 0.5 * (1 + math.erf(distance / (math.sqrt(2) * deviation)))
 
 
 @dataclass(frozen=True)
@@ -148,16 +119,3 @@ def boundaries_csv(clips: Iterable[ClipLabels]) -> str:
             row["spread"] = "" if row["spread"] is None else row["spread"]
             rows.append([row[name] for name in BOUNDARY_COLUMNS])
     return table_text(BOUNDARY_COLUMNS, rows)
-
-
-def frames_csv(clips: Iterable[ClipLabels]) -> str:
-    """CSV of all frames, columns FRAME_COLUMNS."""
-    rows = []
-    for labels in clips:
-        names, confidence = frame_confidence(labels)
-        pose = labels.pose
-        for row, name in enumerate(names):
-            shown = f"{confidence[row]:.4f}" if name else ""
-            time = f"{pose.time[row]:.6f}"
-            rows.append([labels.video, int(pose.frame[row]), time, name, shown])
-    return table_text(FRAME_COLUMNS, rows)

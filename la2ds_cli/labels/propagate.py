@@ -19,10 +19,8 @@ from la2ds_cli.core.phase_table import (
     ORIGIN_CLIPS,
     ORIGIN_CONFIDENCE,
     ORIGIN_TIME,
-    PhaseChange,
     PhaseRow,
     PhaseTable,
-    phase_changes,
 )
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import PROJECT_FILE, Project
@@ -32,7 +30,6 @@ from la2ds_cli.labels.clip_labels import (
     boundaries_csv,
     boundary_rows,
     clip_labels,
-    frames_csv,
 )
 from la2ds_cli.labels.inputs import (
     PropagationInputs,
@@ -54,16 +51,19 @@ propagated to clips of the same action (36 labellings, 0.21 to 0.68) and to clip
 
 @dataclass(frozen=True)
 class MergeResult:
-    """Changes of phases.csv. Ids of clips: written, those whose propagated phases are now in it;
-    unchanged, those that kept their labels, set by a person or propagated before; replaced, those
-    whose earlier propagated labels were replaced; withheld, those whose labels are degenerate.
-    changes: of its rows. backup: the old file, None if it did not change or is new."""
+    """What happened to the phases of clips, by id.
+
+    written: the propagated ones are now in phases.csv.
+    unchanged: they were set by a person, or propagated before.
+    replaced: of those written, earlier propagated ones were replaced.
+    withheld: the propagated ones are degenerate.
+    backup: the old phases.csv, None if it did not change or is new.
+    """
 
     written: list[str]
     unchanged: list[str]
     replaced: list[str]
     withheld: list[str]
-    changes: list[PhaseChange]
     backup: Path | None
 
     def to_json(self) -> dict[str, Any]:
@@ -72,7 +72,6 @@ class MergeResult:
             "kept": self.unchanged,
             "replaced": self.replaced,
             "withheld": self.withheld,
-            "changes": [change.to_json() for change in self.changes],
             "backup": self.backup and str(self.backup),
         }
 
@@ -141,11 +140,13 @@ def propagate_labels(
     """Propagate the phases of `sources` to `targets`; no clip votes on its own labels.
 
     sources, targets: see inputs.choose_sources and choose_targets; a source is a target only if it
-    is named as one, not as part of a group. Writes phases.csv, boundaries.csv and frames.csv into
-    `out` (results/transfer), and with `write` also into the project's phases.csv: labels set by
-    people are always kept, earlier propagated labels are kept unless `overwrite`, and degenerate
-    ones (see _why_withheld) are withheld. Nothing is written if no clip got a phase. A clip that
-    cannot be used is an item of the result.
+        is named as one, not as part of a group.
+    write: also into the project's phases.csv. Labels set by people are always kept, earlier
+        propagated labels unless `overwrite`, and degenerate ones (see _why_withheld) are withheld.
+    out: folder of phases.csv and boundaries.csv; None = results/transfer. Nothing is written if no
+        clip got a phase.
+
+    A clip that cannot be used is an item of the result.
 
     Raises UserError if there is no labelled clip, or with `overwrite` none but labelled ones to
     write to (exit 4), for a source without labels or with overlapping ones (exit 5), an unknown one
@@ -324,7 +325,6 @@ def _write_tables(clips: Sequence[ClipLabels], rows: Rows, folder: Path) -> tupl
     files = {
         "phases.csv": PhaseTable(tuple(row for of in rows.values() for row in of)).text(),
         "boundaries.csv": boundaries_csv(clips),
-        "frames.csv": frames_csv(clips),
     }
     for name, text in files.items():
         artifact.write_text(folder / name, text)
@@ -350,11 +350,6 @@ def merge_into_project(
             if any(row.checked or not overwrite for row in labelled.get(clip, ()))
         ]
         written = {clip: propagated[clip] for clip in fit if clip not in unchanged}
-        changes = [
-            change
-            for clip, rows in written.items()
-            for change in phase_changes(clip, labelled.get(clip, ()), rows)
-        ]
-        backup = project.write_phase_table(old.replaced(written)) if changes else None
+        backup = project.write_phase_table(old.replaced(written)) if written else None
     replaced = [clip for clip in written if clip in labelled]
-    return MergeResult(list(written), unchanged, replaced, list(withheld), changes, backup)
+    return MergeResult(list(written), unchanged, replaced, list(withheld), backup)

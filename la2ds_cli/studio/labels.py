@@ -1,8 +1,7 @@
 """Phase labels as a person sets, moves and accepts them, one clip at a time.
 
 They are rows of phases.csv. A row that was propagated from other clips becomes a person's once both
-of its ends have been checked, moved or set; until then the row records which end has been. Each
-change is logged in results/phases/history.csv.
+of its ends have been checked, moved or set; until then the row records which end has been.
 """
 
 from __future__ import annotations
@@ -11,15 +10,11 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from itertools import pairwise
-from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.clip import MOST_FRAMES, Video
-from la2ds_cli.core.csv_tables import read_rows, table_text
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.phase_table import (
     CHECKED,
@@ -31,18 +26,14 @@ from la2ds_cli.core.phase_table import (
     PERSON,
     START,
     PhaseRow,
-    phase_changes,
 )
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
 from la2ds_cli.studio.pages import one_line
 
 WAIT = 2.0  # seconds to wait for another process that is writing a table
-HISTORY = ("time", "video", "change", "phase", "before", "after", "how")
-WAYS = ("label", "move", "remove", "accept", "undo")
 KEPT = 500  # earlier versions of clips' labels; more than a page can undo
 _LONGEST = 80  # characters of a phase's name that a page gives
-_SHOWN = 40  # lines of a clip's history
 
 
 @dataclass(frozen=True)
@@ -111,7 +102,7 @@ def version(rows: Sequence[PhaseRow]) -> str:
 @dataclass
 class Labels:
     """The labels of a project, as changed on the page. phases.csv is backed up once, before the
-    first change; later changes are in the history. _earlier: the rows that the last KEPT changes
+    first change. _earlier: the rows that the last KEPT changes
     replaced, by clip and version, so that an undone change leaves no trace in them."""
 
     project: Project
@@ -124,13 +115,12 @@ class Labels:
         video: Video,
         labels: Sequence[Label],
         known: str,
-        how: str,
         ends: tuple[int, int],
         base: str = "",
     ) -> list[PhaseRow]:
         """Replace the labels of a clip; return its new rows in time order.
 
-        known: version of the rows that the page had. how: one of WAYS. ends: frames at which the
+        known: version of the rows that the page had. ends: frames at which the
         clip begins and ends; boundaries there need no check. base: version of the rows from which
         the labels were edited: an earlier one than `known` if changes have been undone since; empty
         = `known`. Raises UserError (exit 2) if labels overlap or have a name of no use, (exit 5) if
@@ -141,8 +131,6 @@ class Labels:
         for before, after in pairwise(labels):
             if before.end > after.start:
                 raise UserError(f"{before.name} and {after.name} overlap")
-        if how not in WAYS:
-            raise UserError("labels can only be set, moved, removed, accepted or undone")
         with self._lock, self.project.tables(wait=WAIT):
             phases = self.project.clip_phases()
             own = phases.by_clip.get(video.id, [])
@@ -163,7 +151,6 @@ class Labels:
             table = phases.replaced({video.id: new})
             self.project.write_phase_table(table, backup=not self._copied)
             self._copied = True
-            self._tell(video, own, new, how)
         return new
 
     def _keep(self, video: str, rows: list[PhaseRow]) -> None:
@@ -171,38 +158,6 @@ class Labels:
         self._earlier.move_to_end((video, version(rows)))
         while len(self._earlier) > KEPT:
             self._earlier.popitem(last=False)
-
-    def history(self, video: Video) -> list[dict[str, str]]:
-        """The last changes of a clip's labels, latest first, with the columns HISTORY."""
-        if not self._history.exists():
-            return []
-        rows = read_rows(self._history, dict, f"columns: {','.join(HISTORY)}")
-        return [row for row in rows if row.get("video") == video.id][: -_SHOWN - 1 : -1]
-
-    @property
-    def _history(self) -> Path:
-        return self.project.results_dir("phases") / "history.csv"
-
-    def _tell(
-        self, video: Video, old: Sequence[PhaseRow], new: Sequence[PhaseRow], how: str
-    ) -> None:
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        lines = [
-            (now, video.id, change.kind, (change.after or change.before or Phase(0, 1, "")).name,
-             *map(_span, (change.before, change.after)), how)
-            for change in phase_changes(video.id, old, new)
-        ]  # fmt: skip
-        if not lines:
-            return
-        text = table_text(HISTORY, lines)
-        if self._history.exists():
-            text = regular_file.text(self._history) + text.split("\n", 1)[1]
-        artifact.write_text(self._history, text)
-
-
-def _span(phase: Phase | None) -> str:
-    """`12-40`, with a star if it is propagated; empty for None."""
-    return f"{phase.start}-{phase.end}{'*' * phase.propagated}" if phase else ""
 
 
 def _row(name: str, label: Label, own: Sequence[PhaseRow], ends: tuple[int, int]) -> PhaseRow:

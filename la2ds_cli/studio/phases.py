@@ -40,9 +40,7 @@ def _data(request: Request) -> Response:
     clip = requested_clip(request)
     pose = project.read_pose(clip.id)[0]
     rows = project.clip_phases().by_clip.get(clip.id, [])
-    return JSONResponse(
-        clip_data(studio, clip, pose) | {"ends": _ends(pose)} | _labels(studio, clip, rows)
-    )
+    return JSONResponse(clip_data(studio, clip, pose) | {"ends": _ends(pose)} | _labels(rows))
 
 
 def clip_data(
@@ -70,12 +68,8 @@ def _ends(pose: PoseSequence) -> tuple[int, int]:
     return int(pose.frame[0]), int(pose.frame[-1]) + 1
 
 
-def _labels(studio: Any, clip: Video, rows: list[PhaseRow]) -> dict[str, Any]:
-    return {
-        "rows": [row_json(row) for row in rows],
-        "version": version(rows),
-        "history": studio.labels.history(clip),
-    }
+def _labels(rows: list[PhaseRow]) -> dict[str, Any]:
+    return {"rows": [row_json(row) for row in rows], "version": version(rows)}
 
 
 async def _save(request: Request) -> Response:
@@ -90,8 +84,8 @@ async def _save(request: Request) -> Response:
     def work() -> dict[str, Any]:
         clip = posed_clip(studio.project, str(given.get("clip", "")))
         ends = _ends(studio.project.read_pose(clip.id)[0])
-        known, how, base = (str(given.get(key, "")) for key in ("version", "how", "base"))
-        return _labels(studio, clip, studio.labels.save(clip, labels, known, how, ends, base))
+        known, base = (str(given.get(key, "")) for key in ("version", "base"))
+        return _labels(studio.labels.save(clip, labels, known, ends, base))
 
     return JSONResponse(await run_in_threadpool(work))
 

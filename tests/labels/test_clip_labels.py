@@ -14,8 +14,6 @@ from la2ds_cli.labels.clip_labels import (
     BOUNDARY_COLUMNS,
     boundaries_csv,
     clip_labels,
-    frame_confidence,
-    frames_csv,
 )
 from la2ds_cli.labels.vote import Boundary, PhaseConsensus, PhaseKey, PropagatedPhase
 from tests.movement import sequence
@@ -75,25 +73,3 @@ def test_a_shared_boundary_is_one_row():
     assert (float(shared["time_low"]), float(shared["time_high"])) == (0.32, 0.52)
     assert (shared["confidence"], shared["votes"], shared["labelled_clips"]) == ("0.75", "3", "3")
     assert float(shared["spread"]) == pytest.approx(0.05)
-
-
-def test_the_probability_of_a_frame_is_that_of_lying_between_two_boundaries():
-    """A 90 % interval of 2 frames on each side is a normal with deviation 2 / 1.6449. The middle of
-    frame 7, at 7.5 in rows that count from its left, lies 0.9 frames before the boundary at 8.4."""
-    names, sure = frame_confidence(clip_labels("b", pose(), CONSENSUS))
-    assert names == ["down"] * 8 + ["up"] * 6 + [""] + ["down"] * 5
-    assert sure[0] == pytest.approx(1, abs=1e-6)  # cut off: nothing is bounded there
-    assert sure[7] == pytest.approx(0.770, abs=0.002)  # Phi(0.9 * 1.6449 / 2)
-    assert sure[10] == pytest.approx(0.956, abs=0.002)  # Phi(2.1 ...) - Phi(-3.5 ...)
-    assert sure[14] == 0
-    assert sure[19] == pytest.approx(1, abs=1e-3)
-
-
-def test_every_frame_has_a_row():
-    rows = list(csv.DictReader(io.StringIO(frames_csv([clip_labels("b", pose(), CONSENSUS)]))))
-    assert [row["frame"] for row in rows] == [str(100 + 2 * n) for n in range(20)]
-    assert rows[14] == {
-        "video": "b", "frame": "128", "time": "0.700000", "phase": "", "confidence": "",
-    }  # fmt: skip
-    assert rows[0]["phase"] == "down"
-    assert 0 < float(rows[7]["confidence"]) < 1

@@ -11,7 +11,6 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.phase_table import (
     PhaseRow,
     PhaseTable,
-    phase_changes,
     read_phase_table,
     read_phases,
 )
@@ -101,21 +100,6 @@ def test_a_change_leaves_a_numbered_copy_and_no_change_leaves_none(project: Proj
     assert again.read_text() == table.text()
     project.phases_path.unlink()
     assert project.write_phase_table(table) is None
-
-
-def test_changes_of_a_clip_by_time():
-    def rows(*phases: tuple[int, int, str]) -> list[PhaseRow]:
-        return [PhaseRow("a.mp4", Phase(*phase)) for phase in phases]
-
-    old = rows((0, 5, "down"), (5, 9, "up"), (20, 30, "down"))
-    new = rows((0, 6, "down"), (6, 9, "hold"), (20, 30, "down"), (40, 41, "down"))
-    changes = phase_changes("a", old, new)
-    assert [change.to_json() for change in changes] == [
-        {"video": "a", "change": "changed", "phase": "down", "before": [0, 5], "after": [0, 6]},
-        {"video": "a", "change": "removed", "phase": "up", "before": [5, 9], "after": None},
-        {"video": "a", "change": "added", "phase": "hold", "before": None, "after": [6, 9]},
-        {"video": "a", "change": "added", "phase": "down", "before": None, "after": [40, 41]},
-    ]
 
 
 def test_importing_labels_of_one_clip_keeps_the_mark_of_another(project: Project):

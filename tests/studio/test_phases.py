@@ -37,9 +37,9 @@ def label(start: int, end: int, phase: str, *checked: str) -> dict[str, Any]:
     return {"start": start, "end": end, "phase": phase, "checked": list(checked)}
 
 
-def save(client: TestClient, clip: str, *rows: dict[str, Any], how: str = "label") -> Any:
+def save(client: TestClient, clip: str, *rows: dict[str, Any]) -> Any:
     known = rows_of(client, clip)["version"]
-    content = {"clip": clip, "rows": rows, "version": known, "how": how}
+    content = {"clip": clip, "rows": rows, "version": known}
     return client.post("/phases/save", json=content)
 
 
@@ -51,19 +51,12 @@ def carried_to(project: Project, clip: str, *spans: tuple[int, int, str]) -> Non
     merge_into_project(project, {clip: rows}, {}, overwrite=True)
 
 
-def test_labels_are_rows_of_a_person_with_their_history(project: Project) -> None:
+def test_labels_are_rows_of_a_person(project: Project) -> None:
     with asked(project) as client:
         answer = save(client, "a", label(20, 40, "up", "start"), label(0, 20, "down"))
         assert [row["phase"] for row in answer.json()["rows"]] == ["down", "up"]
-        moved = save(client, "a", label(0, 22, "down"), label(22, 40, "up"), how="move").json()
+        save(client, "a", label(0, 22, "down"), label(22, 40, "up"))
     assert project.phases()["a"] == [Phase(0, 22, "down"), Phase(22, 40, "up")]
-    columns = ("phase", "before", "after", "how")
-    assert [tuple(line[name] for name in columns) for line in moved["history"]] == [
-        ("up", "20-40", "22-40", "move"),
-        ("down", "0-20", "0-22", "move"),
-        ("up", "", "20-40", "label"),
-        ("down", "", "0-20", "label"),
-    ]  # fmt: skip
 
 
 def test_other_clips_other_columns_and_their_order_stay(project: Project) -> None:
@@ -72,7 +65,7 @@ def test_other_clips_other_columns_and_their_order_stay(project: Project) -> Non
     )
     write_text(project.phases_path, text)
     with asked(project) as client:
-        save(client, "a", label(0, 10, "down"), label(10, 20, "up"), how="move")
+        save(client, "a", label(0, 10, "down"), label(10, 20, "up"))
     assert project.phases_path.read_text().splitlines() == [
         "video,start,end,phase,mine",
         "b,0,5,x,one",
@@ -87,7 +80,7 @@ def test_one_copy_is_made_before_the_first_change_not_one_a_key(project: Project
     write_text(project.phases_path, "video,start,end,phase\na,0,9,down\n")
     with asked(project) as client:
         for end in (10, 11, 12):
-            save(client, "a", label(0, end, "down"), how="move")
+            save(client, "a", label(0, end, "down"))
     assert len(list(project.results_dir("phases").glob("before-*.csv"))) == 1
 
 
@@ -107,7 +100,7 @@ def test_one_copy_is_made_before_the_first_change_not_one_a_key(project: Project
 def test_what_are_no_labels_is_refused(project: Project, wrong: Any) -> None:
     with asked(project) as client:
         known = rows_of(client, "a")["version"]
-        content = {"clip": "a", "rows": wrong, "version": known, "how": "label"}
+        content = {"clip": "a", "rows": wrong, "version": known}
         assert client.post("/phases/save", json=content).status_code == 400
     assert not project.phases_path.exists()
 
@@ -116,7 +109,7 @@ def test_labels_that_changed_meanwhile_are_not_replaced(project: Project) -> Non
     with asked(project) as client:
         known = rows_of(client, "a")["version"]
         write_text(project.phases_path, "video,start,end,phase\na,0,9,down\n")
-        content = {"clip": "a", "rows": [label(0, 3, "x")], "version": known, "how": "label"}
+        content = {"clip": "a", "rows": [label(0, 3, "x")], "version": known}
         answer = client.post("/phases/save", json=content)
     assert answer.status_code == 409
     assert "changed meanwhile" in answer.json()["error"]
@@ -140,8 +133,8 @@ def test_an_undone_change_leaves_every_row_as_it_was(project: Project, slip: str
             "remove": [],
             "move": [label(0, 9, "down", "end"), label(9, 30, "up", "end", "start")],
         }[slip]
-        changed = save(client, "b", *rows, how=slip).json()
-        content = {"clip": "b", "rows": before["rows"], "how": "undo", "base": before["version"]}
+        changed = save(client, "b", *rows).json()
+        content = {"clip": "b", "rows": before["rows"], "base": before["version"]}
         undone = client.post("/phases/save", json=content | {"version": changed["version"]})
     assert changed["version"] != before["version"]
     assert undone.json()["version"] == before["version"]
@@ -152,7 +145,7 @@ def test_labels_edited_from_what_the_studio_does_not_know_are_refused(project: P
     carried_to(project, "b", (0, 8, "down"))
     with asked(project) as client:
         known = rows_of(client, "b")["version"]
-        content = {"clip": "b", "rows": [], "version": known, "how": "undo", "base": "another"}
+        content = {"clip": "b", "rows": [], "version": known, "base": "another"}
         assert client.post("/phases/save", json=content).status_code == 409
     assert len(project.phases(propagated=True)["b"]) == 1
 
@@ -169,7 +162,7 @@ def test_the_rows_that_changes_replaced_are_not_kept_without_limit(
         kept = client.app.state.studio.labels._earlier  # type: ignore[attr-defined]
         assert len(kept) == 5
         content = {"clip": "b", "rows": [], "version": rows_of(client, "b")["version"]}
-        undone = client.post("/phases/save", json=content | {"how": "undo", "base": first})
+        undone = client.post("/phases/save", json=content | {"base": first})
     assert undone.status_code == 409
 
 
@@ -187,7 +180,7 @@ def test_a_name_that_the_file_has_can_stay_beside_what_is_changed(project: Proje
     write_text(project.phases_path, f"video,start,end,phase\na,0,9,{name}\na,9,20,up\n")
     with asked(project) as client:
         first, second = rows_of(client, "a")["rows"]
-        answer = save(client, "a", first, second | {"end": 25}, how="move")
+        answer = save(client, "a", first, second | {"end": 25})
         assert answer.status_code == 200, answer.json()
         assert save(client, "a", first | {"phase": name + "x"}).status_code == 400
     assert project.phases()["a"] == [Phase(0, 9, name), Phase(9, 25, "up")]
@@ -203,7 +196,7 @@ def test_a_new_label_can_be_changed_at_once_in_a_file_with_further_columns(
         version = rows_of(client, "a")["version"]
         for end in (8, 9, 10):
             content = {"clip": "a", "rows": [label(0, end, "x")], "version": version}
-            answer = client.post("/phases/save", json=content | {"how": "label"})
+            answer = client.post("/phases/save", json=content)
             assert answer.status_code == 200, answer.json()
             version = answer.json()["version"]
     assert project.phases()["a"] == [Phase(0, 10, "x")]
@@ -220,7 +213,6 @@ def test_what_was_carried_becomes_a_persons_when_both_ends_are_checked(project: 
         one = save(
             client, "b",
             label(0, 9, "down", "end"), label(9, 20, "up", "start"), label(20, 30, "rest"),
-            how="move",
         ).json()  # fmt: skip
         assert [row["carried"] for row in one["rows"]] == [False, True, True]
         assert one["rows"][0]["clips"] == "a"  # where it came from stays
@@ -233,12 +225,11 @@ def test_what_was_carried_becomes_a_persons_when_both_ends_are_checked(project: 
         both = save(
             client, "b",
             label(0, 9, "down", "end"), label(9, 20, "up", "end", "start"),
-            label(20, 30, "rest", "start"), how="accept",
+            label(20, 30, "rest", "start"),
         ).json()  # fmt: skip
         assert not any(row["carried"] for row in both["rows"])
         assert client.get("/phases/overview").json()["queue"] == []
     assert [phase.name for phase in project.phases()["b"]] == ["down", "up", "rest"]
-    assert "accept" in (project.results_dir("phases") / "history.csv").read_text()
 
 
 def test_a_border_that_a_person_has_checked_keeps_a_clip_from_being_carried_to_again(
@@ -247,7 +238,7 @@ def test_a_border_that_a_person_has_checked_keeps_a_clip_from_being_carried_to_a
     """Also where no row is a person's yet."""
     carried_to(project, "b", (2, 8, "down"), (8, 20, "up"))
     with asked(project) as client:
-        save(client, "b", label(2, 8, "down", "end"), label(8, 20, "up", "start"), how="accept")
+        save(client, "b", label(2, 8, "down", "end"), label(8, 20, "up", "start"))
     assert "b" not in project.phases()
     assert any(row.other.get(CHECKED) for row in project.phase_table().rows)
     carried_to(project, "b", (1, 5, "down"))

@@ -20,14 +20,14 @@ const MOST_UNDONE = 200; // changes; fewer than the studio keeps, see KEPT in la
 
 let clip = null, stage = null, ends = [0, 0];
 let labels = []; // in time order, see labels.js
-let version = "", history = [];
+let version = "";
 let base = ""; // version of the saved labels from which those shown were edited
 let undo = []; // { labels, base } before each change
 let overview = { clips: [], names: [], palette: ["#888888"], queue: [] };
 let reviewed = null; // the boundary of the queue that is being reviewed
 let opened = at("phases").dataset.clip; // the clip's id
 const player = new Player(show), { clock } = player;
-const saving = { due: 0, how: "", changes: 0, busy: null, stuck: false };
+const saving = { due: 0, changes: 0, busy: null, stuck: false };
 
 // --- times and frames ------------------------------------------------------------------------------
 
@@ -72,7 +72,7 @@ async function open(id, frame = null) {
 
 /** Take over the labels that the server has. */
 function take(found) {
-  ({ rows: labels, version, history } = found);
+  ({ rows: labels, version } = found);
   base = version;
 }
 
@@ -85,17 +85,16 @@ async function look() {
 // --- changing labels -------------------------------------------------------------------------------
 
 /** Replace the labels, and save them soon. */
-function change(next, how) {
+function change(next) {
   if (JSON.stringify(next) === JSON.stringify(labels)) return false;
   undo.push({ labels, base });
   if (undo.length > MOST_UNDONE) undo.shift();
   labels = next;
-  keep(how);
+  keep();
   return true;
 }
 
-function keep(how) {
-  saving.how = how;
+function keep() {
   saving.changes += 1;
   tell();
   clearTimeout(saving.due);
@@ -103,13 +102,13 @@ function keep(how) {
   at("saved").textContent = "not saved yet";
 }
 
-const label = (name) => change(edited.begin(labels, name, here(), ends), "label");
-const remove = () => change(edited.remove(labels, here()), "remove");
+const label = (name) => change(edited.begin(labels, name, here(), ends));
+const remove = () => change(edited.remove(labels, here()));
 
 function takeBack() {
   if (!undo.length) return;
   ({ labels, base } = undo.pop());
-  keep("undo");
+  keep();
 }
 
 /** Send what has changed, one request at a time; try again if another command is writing. */
@@ -125,10 +124,10 @@ async function sendAll() {
   const sent = saving.changes;
   let wait = 0;
   try {
-    const found = await post("/phases/save", { clip: opened, rows: labels, version, base, how: saving.how });
+    const found = await post("/phases/save", { clip: opened, rows: labels, version, base });
     trouble(null);
     saving.changes -= sent;
-    if (saving.changes) ({ version, history } = found); else take(found);
+    if (saving.changes) ({ version } = found); else take(found);
     tell();
     at("saved").textContent = saving.changes ? "not saved yet" : "saved";
     if (!saving.changes) look();
@@ -178,7 +177,7 @@ function accept() {
     : edited.borders(labels).includes(here()) ? here() : null;
   if (border === null) return;
   const frame = here();
-  change(edited.move(labels, border, frame), border === frame ? "accept" : "move");
+  change(edited.move(labels, border, frame));
   const where = Math.max(overview.queue.findIndex(isReviewed), 0);
   overview.queue = overview.queue.filter((one) => !(one.clip === opened && one.frame === border));
   reviewed = null;
@@ -187,7 +186,7 @@ function accept() {
 }
 
 function acceptAll() {
-  change(labels.map((one) => ({ ...one, checked: ["end", "start"] })), "accept");
+  change(labels.map((one) => ({ ...one, checked: ["end", "start"] })));
   overview.queue = overview.queue.filter((one) => one.clip !== opened);
   reviewed = null;
   tell();
@@ -341,8 +340,6 @@ function tellRows() {
       made("td", one.carried || !from ? `${by}${from}` : `you, first propagated${from}`));
     return row;
   }));
-  at("history").replaceChildren(...history.map((line) => made("li",
-    `${new Date(line.time).toLocaleString()}: ${line.phase} ${line.change}, ${line.before || "–"} → ${line.after || "–"} (${line.how})`)));
 }
 
 function tellMoment() {
@@ -425,7 +422,7 @@ function nudge(side) {
   const target = frameOf(clamp(rowOf(border) + side, 0, clip.count - 1));
   player.play(false);
   const moved = isReviewed({ clip: opened, frame: border }) // moves only when it is accepted
-    || change(edited.move(labels, border, target), "move");
+    || change(edited.move(labels, border, target));
   if (moved) player.go(rowOf(target));
 }
 
@@ -434,7 +431,7 @@ const KEYS = {
   "[": () => toBorder(-1), "]": () => toBorder(1),
   ",": () => nudge(-1), ".": () => nudge(1),
   Delete: remove, Backspace: remove,
-  0: () => change(edited.none(labels, here()), "remove"),
+  0: () => change(edited.none(labels, here())),
   n: next, u: takeBack,
   s: () => at("show-skeleton").click(),
 };
@@ -474,7 +471,7 @@ function connectLine() {
     if (before === labels) return;
     const moved = labels;
     labels = before;
-    if (keeps) change(moved, "move"); else tell();
+    if (keeps) change(moved); else tell();
   };
   canvas.addEventListener("pointerup", letGo(true));
   canvas.addEventListener("pointercancel", letGo(false));
