@@ -304,26 +304,39 @@ def test_phases_are_carried_to_all_clips(project: Project) -> None:
     assert all(phase.propagated for phase in project.phases(propagated=True)["b"])
 
 
-def test_a_label_file_that_is_not_imported_after_all_is_removed(project: Project) -> None:
-    """And each job has a file of its own, also those that wait for their turn."""
-    incoming = project.results_dir("studio/incoming")
+def test_labels_go_to_a_file_and_come_back(project: Project) -> None:
+    formats = {"elan": "x.eaf", "boris": "x.boris", "boris-csv": "x.csv", "via3": "x.json"}
     with asked(project) as client:
-        for name in ("x.csv", "x.csv", "x.eaf"):
-            assert client.put(f"/phases/files/import/{name}?clip=a", content=b"x").is_success
-        jobs = client.app.state.studio.jobs.jobs  # type: ignore[attr-defined]
-        assert len({job.arguments for job in jobs.values()}) == 3
-        client.post("/jobs/3/cancel")
-        assert list(incoming.glob("*.eaf")) == []
-    assert list(incoming.iterdir()) == []  # the studio has ended
+        for name, file in formats.items():
+            save(client, "a", label(0, 20, "down"), label(20, 40, "up"))
+            content = client.get(f"/phases/files/{name}?clip=a").content
+            save(client, "a", label(3, 9, "rest"))
+            kept = client.put(f"/phases/files/{file}?clip=a", content=content)
+            assert (kept.status_code, "a person has set" in kept.json()["error"]) == (400, True)
+            answer = client.put(f"/phases/files/{file}?clip=a&overwrite=1", content=content)
+            assert answer.json() == {"phases": 2}
+            assert project.phases()["a"] == [Phase(0, 20, "down"), Phase(20, 40, "up")]
+    assert not [path for path in project.results_dir("studio").rglob("*") if "tmp" in path.name]
 
 
-@pytest.mark.parametrize("name", ["x.txt", "x", "..%2F..%2Fx.exe"])
-def test_only_label_files_are_brought_in(project: Project, name: str) -> None:
+@pytest.mark.parametrize(
+    ("method", "name", "content", "said"),
+    [
+        ("PUT", "x.txt", b"x", "not a label file"),
+        ("PUT", "x", b"x", "not a label file"),
+        ("PUT", "x.eaf", b"<a/>", "x.eaf is not a valid ELAN file"),
+        ("PUT", "x.json", b"[]", "x.json contains no JSON object"),
+        ("GET", "elan", b"", "has no phases"),
+        ("GET", "unknown", b"", "unknown label format 'unknown'"),
+    ],
+)
+def test_what_is_no_label_file_or_has_no_labels_is_refused(
+    project: Project, method: str, name: str, content: bytes, said: str
+) -> None:
     with asked(project) as client:
-        answer = client.put(f"/phases/files/import/{name}?clip=a", content=b"x")
-        assert answer.status_code in (400, 404)
-        assert client.get("/phases/files/elan?clip=a").status_code == 400
-        wrong = client.post("/phases/files/export", json={"clip": "a", "format": "../x"})
-        assert wrong.status_code == 400
-        assert client.get("/jobs").json() == []
-    assert not project.results_dir("studio/incoming").exists()
+        answer = client.request(method, f"/phases/files/{name}?clip=a", content=content)
+        assert answer.status_code == 400
+        assert said in answer.json()["error"]
+        assert client.put("/phases/files/..%2F..%2Fx.eaf?clip=a", content=b"").status_code == 404
+    assert project.phases() == {}
+    assert list(project.root.parent.rglob("x.eaf")) == []

@@ -4,7 +4,7 @@
 import { get, post, send } from "./ask.js";
 import { ServedFilm } from "./film.js";
 import { edited } from "./labels.js";
-import { at, button, made, trouble } from "./page.js";
+import { at, button, made, tried, trouble } from "./page.js";
 import { layStage, Player } from "./player.js";
 import { followed } from "./work.js";
 import { clamp, colour, lastUpTo, rowAt, seconds, sized, unpacked } from "../../views/report/film.js";
@@ -67,7 +67,6 @@ async function open(id, frame = null) {
   tell();
   document.body.dataset.clip = opened;
   at("brought-in").textContent = "";
-  listFiles().catch(trouble);
 }
 
 /** Take over the labels that the server has. */
@@ -192,9 +191,6 @@ function acceptAll() {
   tell();
 }
 
-/** Start a job on labels once they are saved, and follow it to its end. line: as of `followed`. */
-const worked = (question, line) => followed(async () => { await saved(); return question(); }, line);
-
 /** Reload labels that have changed on disk; the shown moment stays. */
 async function reopen() {
   await look();
@@ -207,7 +203,7 @@ async function reopen() {
 async function carry() {
   at("carry").disabled = true;
   at("carried").textContent = "";
-  const job = await worked(() => post("/phases/carry"), at("carried"));
+  const job = await followed(async () => { await saved(); return post("/phases/carry"); }, at("carried"));
   at("carry").disabled = false;
   const merged = job?.result?.merged;
   if (merged) {
@@ -220,35 +216,31 @@ async function carry() {
 
 // --- files of other tools ----------------------------------------------------------------------------
 
-async function listFiles() {
-  const made_ = await get(`/phases/files?${new URLSearchParams({ clip: opened })}`);
-  at("label-files-made").replaceChildren(...made_.map(({ format, file }) => {
-    const item = made("li"), link = made("a", file);
-    link.href = `/phases/files/${format}?${new URLSearchParams({ clip: opened })}`;
-    link.download = file;
-    item.append(link);
-    return item;
-  }));
-}
-
-async function exportFile(format, pressed) {
-  pressed.disabled = true;
-  const job = await worked(() => post("/phases/files/export", { clip: opened, format }), at("brought-in"));
-  pressed.disabled = false;
-  if (job?.state === "done") await listFiles().catch(trouble);
+/** Save the labels of the clip as a file of another tool; ending: of its name. */
+async function exportFile(format, ending) {
+  const content = await tried(async () => {
+    await saved();
+    return get(`/phases/files/${format}?${new URLSearchParams({ clip: opened })}`);
+  });
+  if (content === null) return;
+  const link = made("a");
+  link.href = URL.createObjectURL(new Blob([content]));
+  link.download = `${opened}${ending}`;
+  link.click();
+  URL.revokeObjectURL(link.href);
 }
 
 async function bringIn(file) {
   const id = opened;
-  const job = await worked(async () => {
-    if (labels.length && !window.confirm(`Replace the labels of this clip with those of ${file.name}?`)) return null;
-    const query = new URLSearchParams({ clip: id, ...(labels.length ? { overwrite: "1" } : {}) });
-    return send(`/phases/files/import/${encodeURIComponent(file.name)}?${query}`, file);
-  }, at("brought-in"));
-  if (job?.state !== "done") return;
+  if (labels.length && !window.confirm(`Replace the labels of this clip with those of ${file.name}?`)) return;
+  const query = new URLSearchParams({ clip: id, ...(labels.length ? { overwrite: "1" } : {}) });
+  const found = await tried(async () => {
+    await saved();
+    return send(`/phases/files/${encodeURIComponent(file.name)}?${query}`, file);
+  });
+  if (!found) return;
   await (opened === id ? reopen() : look()).catch(trouble);
-  const count = (job.result?.items || []).reduce((sum, item) => sum + item.frames, 0);
-  at("brought-in").textContent = `imported ${count} phases of ${file.name}`;
+  at("brought-in").textContent = `imported ${found.phases} phases of ${file.name}`;
 }
 
 // --- text on the page ------------------------------------------------------------------------------
@@ -494,7 +486,7 @@ function connect() {
   at("accept-all").addEventListener("click", acceptAll);
   at("carry").addEventListener("click", carry);
   for (const pressed of at("label-files").querySelectorAll("[data-format]")) {
-    pressed.addEventListener("click", () => exportFile(pressed.dataset.format, pressed));
+    pressed.addEventListener("click", () => exportFile(pressed.dataset.format, pressed.dataset.ending));
   }
   at("bring-in").addEventListener("click", () => at("label-file").click());
   at("label-file").addEventListener("change", (event) => {
