@@ -1,9 +1,14 @@
 """Label files of other tools: one file per tool, reading and writing side by side.
 
-A tool's module has `SUFFIXES`, the endings of its files; `write(labels, path)`, which writes the
-labels of one video; and `read(path, layer) -> list[LabelFile]`, which raises LabelError for an
-invalid file. Times are seconds of the video file as a player shows them. Paths in such files come
-from other machines, so only the file name is used.
+A tool's module has
+
+* `TOOL`, its name, and `SUFFIXES`, the endings of its files;
+* `write(labels, path)`, which writes the labels of one video;
+* `read(path, layer) -> list[LabelFile]`. For an invalid file, it raises LabelError or what it met:
+  ValueError, LookupError, TypeError and the like, of which `reader` makes a LabelError.
+
+Times are seconds of the video file as a player shows them. Paths in such files come from other
+machines, so only the file name is used.
 
 To add a tool: a file here, its line in WRITERS and READERS, and tests/labels/files/test_NAME.py,
 which opens the written files with the tool's own reader, if there is one. ../exchange.py knows the
@@ -35,6 +40,7 @@ WRITERS = {
     "via3": ("via3", "write", ".json"),
 }
 READERS = ("boris", "elan", "kinovea", "via3")
+CARRIED = "carried, not checked"  # comment on labels that nobody has checked
 _MOST = 200_000_000  # bytes of a file
 
 
@@ -108,7 +114,16 @@ def reader(name: str) -> tuple[Read, tuple[str, ...]]:
     if name not in READERS:
         raise UserError(f"unknown label format '{name}'", hint=f"formats: {', '.join(READERS)}")
     module = import_module(f"{__name__}.{name}")
-    return module.read, module.SUFFIXES
+
+    def read(path: Path, layer: str) -> list[LabelFile]:
+        try:
+            return module.read(path, layer)
+        except LabelError:
+            raise
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            raise LabelError(f"{path.name} is not a file of {module.TOOL}: {error!r}") from error
+
+    return read, module.SUFFIXES
 
 
 def text_of(path: Path) -> str:
@@ -120,6 +135,11 @@ def text_of(path: Path) -> str:
         return regular_file.text(path, "utf-8-sig", links=True)
     except UnicodeDecodeError as error:
         raise LabelError(f"{path.name} is not UTF-8 text") from error
+
+
+def one_line(text: object) -> str:
+    """Text without line breaks and repeated spaces; empty for None."""
+    return " ".join(str(text or "").split())
 
 
 def json_of(path: Path) -> dict[str, Any]:

@@ -15,8 +15,9 @@ from pathlib import Path
 from la2ds_cli.core import artifact
 from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.untrusted_text import without_mark
-from la2ds_cli.labels.files import LabelError, LabelFile, Span, json_of, text_of
+from la2ds_cli.labels.files import CARRIED, LabelError, LabelFile, Span, json_of, text_of
 
+TOOL = "BORIS"
 SUFFIXES = (".boris", ".csv", ".tsv")
 _PLAYERS = 8
 _DIGITS = 3  # of a second, as BORIS has them
@@ -27,7 +28,6 @@ _COLUMNS = (
     *("Behavior type", "Time", "Media file name", "Image index", "Image file path", "Comment"),
 )
 _KEYS = "123456789abcdefghijklmnopqrstuvwxyz"
-_CARRIED = "carried, not checked"
 
 
 # --- writing ------------------------------------------------------------------------------------
@@ -98,7 +98,7 @@ def _events(spans: Iterable[Span]) -> list[tuple[float, str, str, str]]:
     starts."""
     events = []
     for span in spans:
-        comment = _CARRIED if span.carried else ""
+        comment = CARRIED if span.carried else ""
         events.append((round(span.start, _DIGITS), span.name, comment, "START"))
         events.append((round(span.end, _DIGITS), span.name, comment, "STOP"))
     return sorted(events, key=lambda one: (one[0], one[3] == "START"))
@@ -130,31 +130,25 @@ def read(path: Path, layer: str = "") -> list[LabelFile]:
 
 def _read_project(path: Path, layer: str) -> list[LabelFile]:
     content = json_of(path)
-    try:
-        states = {
-            str(one["code"])
-            for one in content["behaviors_conf"].values()
-            if "state" in str(one["type"]).lower()
-        }
-        found = []
-        for name, one in content["observations"].items():
-            files = one.get("file") or {}
-            media = list(files.get("1") or []) if isinstance(files, dict) else []
-            if len(media) > 1:
-                raise LabelError(
-                    f"{path.name}: observation {name} covers {len(media)} videos in a row; make "
-                    "one observation for each"
-                )
-            offset = float(one.get("time offset") or 0.0)
-            events = [
-                (float(event[0]) - offset, str(event[1]), str(event[2]), "")
-                for event in one["events"]
-            ]
-            found.append(_labels(str(media[0]) if media else name, events, states, layer, path))
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        if isinstance(error, LabelError):
-            raise
-        raise LabelError(f"{path.name} is not a BORIS project: {error!r}") from error
+    states = {
+        str(one["code"])
+        for one in content["behaviors_conf"].values()
+        if "state" in str(one["type"]).lower()
+    }
+    found = []
+    for name, one in content["observations"].items():
+        files = one.get("file") or {}
+        media = list(files.get("1") or []) if isinstance(files, dict) else []
+        if len(media) > 1:
+            raise LabelError(
+                f"{path.name}: observation {name} covers {len(media)} videos in a row; make one "
+                "observation for each"
+            )
+        offset = float(one.get("time offset") or 0.0)
+        events = [
+            (float(event[0]) - offset, str(event[1]), str(event[2]), "") for event in one["events"]
+        ]
+        found.append(_labels(str(media[0]) if media else name, events, states, layer, path))
     return found
 
 
@@ -167,23 +161,17 @@ def _read_table(path: Path, layer: str) -> list[LabelFile]:
         media = row.get("Media file name") or row.get("Media file path") or row.get("Source") or ""
         media = media.partition("player #1:")[2] or media
         by_media.setdefault(media or row.get("Observation id", ""), []).append(row)
-    try:
-        if "Start (s)" in columns:
-            return [_aggregated(media, mine, layer) for media, mine in by_media.items()]
-        kind = "Behavior type" if "Behavior type" in columns else "Status"
-        found = []
-        for media, mine in by_media.items():
-            events = [
-                (float(r["Time"]), r.get("Subject", ""), r["Behavior"], r[kind].upper())
-                for r in mine
-            ]
-            states = {name for _, _, name, what in events if what != "POINT"}
-            found.append(_labels(media, events, states, layer, path))
-        return found
-    except (KeyError, ValueError) as error:
-        if isinstance(error, LabelError):
-            raise
-        raise LabelError(f"{path.name} is not a table of BORIS events: {error!r}") from error
+    if "Start (s)" in columns:
+        return [_aggregated(media, mine, layer) for media, mine in by_media.items()]
+    kind = "Behavior type" if "Behavior type" in columns else "Status"
+    found = []
+    for media, mine in by_media.items():
+        events = [
+            (float(r["Time"]), r.get("Subject", ""), r["Behavior"], r[kind].upper()) for r in mine
+        ]
+        states = {name for _, _, name, what in events if what != "POINT"}
+        found.append(_labels(media, events, states, layer, path))
+    return found
 
 
 def _table(path: Path) -> tuple[list[str], list[dict[str, str]]]:

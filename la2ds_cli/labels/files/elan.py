@@ -9,8 +9,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from la2ds_cli.core import artifact
-from la2ds_cli.labels.files import LabelError, LabelFile, Span, xml_of, xml_text
+from la2ds_cli.labels.files import LabelError, LabelFile, Span, one_line, xml_of, xml_text
 
+TOOL = "ELAN"
 SUFFIXES = (".eaf",)
 TIER, CARRIED = "phases", "carried"
 _TYPE = "phase"
@@ -82,9 +83,9 @@ def _milliseconds(seconds: float) -> int:
 def read(path: Path, layer: str = "") -> list[LabelFile]:
     """The annotations with times of their own in a tier: `layer`, or else `phases`, or else the
     only one that has any. Dependent tiers are not read."""
-    root = xml_of(path, "ANNOTATION_DOCUMENT", "ELAN")
+    root = xml_of(path, "ANNOTATION_DOCUMENT", TOOL)
     times = {
-        str(slot.get("TIME_SLOT_ID")): _seconds(slot, path)
+        str(slot.get("TIME_SLOT_ID")): int(str(slot.get("TIME_VALUE"))) / 1000
         for slot in root.iterfind("TIME_ORDER/TIME_SLOT")
         if slot.get("TIME_VALUE") is not None
     }
@@ -106,19 +107,12 @@ def read(path: Path, layer: str = "") -> list[LabelFile]:
             )
         chosen = others[0] if others else ""
     spans = [
-        Span(*_ends(one, times, path), _value(one))
+        Span(*_ends(one, times, path), one_line(one.findtext("ANNOTATION_VALUE")))
         for one in (tiers[chosen].iterfind("ANNOTATION/ALIGNABLE_ANNOTATION") if chosen else ())
     ]
     media = root.find("HEADER/MEDIA_DESCRIPTOR")
     address = "" if media is None else str(media.get("MEDIA_URL") or "")
     return [LabelFile(address, [span for span in spans if span.name])]
-
-
-def _seconds(slot: ElementTree.Element, path: Path) -> float:
-    try:
-        return int(str(slot.get("TIME_VALUE"))) / 1000
-    except (OverflowError, ValueError) as error:
-        raise LabelError(f"{path.name}: a time is {slot.get('TIME_VALUE')!a}") from error
 
 
 def _ends(one: ElementTree.Element, times: dict[str, float], path: Path) -> tuple[float, float]:
@@ -127,7 +121,3 @@ def _ends(one: ElementTree.Element, times: dict[str, float], path: Path) -> tupl
         name = one.get("ANNOTATION_ID")
         raise LabelError(f"{path.name}: annotation {name} has no time; give it one in ELAN")
     return ends[0], ends[1]
-
-
-def _value(one: ElementTree.Element) -> str:
-    return " ".join((one.findtext("ANNOTATION_VALUE") or "").split())

@@ -22,12 +22,21 @@ import numpy as np
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.types import IntArray
-from la2ds_cli.labels.files import LabelError, LabelFile, Span, Tracks, xml_of, xml_text
+from la2ds_cli.labels.files import (
+    CARRIED,
+    LabelError,
+    LabelFile,
+    Span,
+    Tracks,
+    one_line,
+    xml_of,
+    xml_text,
+)
 
+TOOL = "Kinovea"
 SUFFIXES = (".kva",)
 STAMPS = 1000  # per frame, in what is written
 _END = "end of "
-_CARRIED = "carried, not checked"
 _TIMECODE = re.compile(r"[\d\s:.,;]+")  # what Kinovea writes for a key image without a name
 _TIME_BASES = (1000.0, 600.0)  # stamps per second, of Matroska and of older QuickTime films
 _COLOURS = {"left": "255;30;144;255", "right": "255;255;140;0", "": "255;144;238;144"}
@@ -85,7 +94,7 @@ def _moments(labels: LabelFile, stop: float) -> list[tuple[float, str, str]]:
     moments = []
     for span, after in pairwise([*spans, None]):
         assert span is not None
-        moments.append((span.start, span.name, _CARRIED if span.carried else ""))
+        moments.append((span.start, span.name, CARRIED if span.carried else ""))
         if span.end < (after.start if after else stop):
             moments.append((span.end, f"{_END}{span.name}", ""))
     return moments
@@ -128,9 +137,9 @@ def read(path: Path, layer: str = "") -> list[LabelFile]:
     """The key images that have a name, as phases: each lasts until the next one, the last one until
     the end of the selection. `end of NAME` ends the phase with this name and begins none. Key
     images without a name are skipped; drawings and trajectories are not read."""
-    root = xml_of(path, "KinoveaVideoAnalysis", "Kinovea")
-    stamps = _number(root, "AverageTimeStampsPerFrame", path)
-    rate = _number(root, "UserFramerate", path) or _number(root, "CaptureFramerate", path)
+    root = xml_of(path, "KinoveaVideoAnalysis", TOOL)
+    stamps = _number(root, "AverageTimeStampsPerFrame")
+    rate = _number(root, "UserFramerate") or _number(root, "CaptureFramerate")
     if not (stamps and stamps > 0 and rate and rate > 0 and 0 < stamps * rate < math.inf):
         raise LabelError(f"{path.name} does not give its stamps per frame and frames per second")
     per_second = stamps * rate
@@ -139,12 +148,12 @@ def read(path: Path, layer: str = "") -> list[LabelFile]:
     rounded = [base for base in _TIME_BASES if abs(base / rate - stamps) < 1]
     if rounded and stamps > 1:
         per_second = rounded[0]
-    first = _number(root, "FirstTimeStamp", path) or 0.0
+    first = _number(root, "FirstTimeStamp") or 0.0
     end = math.inf
-    if (selected := _number(root, "SelectionEnd", path)) is not None and selected > first:
+    if (selected := _number(root, "SelectionEnd")) is not None and selected > first:
         end = (selected - first) / per_second + 1 / rate
     images = [
-        (_stamp(image, path), " ".join((image.findtext("Title") or "").split()))
+        (_finite(image.findtext("Position")), one_line(image.findtext("Title")))
         for image in root.iterfind("Keyframes/Keyframe")
     ]
     named = sorted(one for one in images if one[1] and not _TIMECODE.fullmatch(one[1]))
@@ -163,20 +172,13 @@ def read(path: Path, layer: str = "") -> list[LabelFile]:
     return [LabelFile(media.strip(), spans, rate, skipped=len(images) - len(named))]
 
 
-def _number(root: Element, name: str, path: Path) -> float | None:
+def _number(root: Element, name: str) -> float | None:
     text = root.findtext(name)
-    return None if text is None else _finite(text, path)
+    return None if text is None else _finite(text)
 
 
-def _stamp(image: Element, path: Path) -> float:
-    return _finite(image.findtext("Position") or "", path)
-
-
-def _finite(text: str, path: Path) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
+def _finite(text: str | None) -> float:
+    value = float(text or "")
     if not math.isfinite(value):
-        raise LabelError(f"{path.name}: a number is {text[:40]!a}")
+        raise ValueError(f"a number is {value}")
     return value

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from la2ds_cli.core import artifact
-from la2ds_cli.labels.files import LabelError, LabelFile, Span, json_of
+from la2ds_cli.labels.files import LabelError, LabelFile, Span, json_of, one_line
 
+TOOL = "VIA 3"
 SUFFIXES = (".json",)
 NAME = "phase"  # of the attribute
 _SEGMENTS = "FILE1_Z2_XY0"  # what an attribute of temporal segments is anchored to
@@ -72,28 +73,25 @@ def read(path: Path, layer: str = "") -> list[LabelFile]:
     """The temporal segments of each video of a project: the values of the attribute `layer`, or
     else of the only one that they have. Segments that do not have exactly two times are skipped."""
     content = json_of(path)
-    try:
-        attributes = {
-            key: one for key, one in content["attribute"].items() if one["anchor_id"] == _SEGMENTS
-        }
-        key = _chosen(attributes, layer, path)
-        found = {}
-        for vid, view in content["view"].items():
-            files = [content["file"][str(fid)] for fid in view["fid_list"]]
-            found[vid] = LabelFile(str(files[0]["fname"]), []) if files else None
-        skipped = dict.fromkeys(found, 0)
-        for one in content["metadata"].values():
-            labels = found.get(str(one["vid"]))
-            if labels is None or one.get("xy"):
-                continue
-            if len(one["z"]) != 2:
-                skipped[str(one["vid"])] += bool(one["z"])
-                continue
-            name = _value(attributes, key, one.get("av") or {})
-            if name:
-                labels.spans.append(Span(float(one["z"][0]), float(one["z"][1]), name))
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise LabelError(f"{path.name} is not a VIA 3 project: {error!r}") from error
+    attributes = {
+        key: one for key, one in content["attribute"].items() if one["anchor_id"] == _SEGMENTS
+    }
+    key = _chosen(attributes, layer, path)
+    found = {}
+    for vid, view in content["view"].items():
+        files = [content["file"][str(fid)] for fid in view["fid_list"]]
+        found[vid] = LabelFile(str(files[0]["fname"]), []) if files else None
+    skipped = dict.fromkeys(found, 0)
+    for one in content["metadata"].values():
+        labels = found.get(str(one["vid"]))
+        if labels is None or one.get("xy"):
+            continue
+        if len(one["z"]) != 2:
+            skipped[str(one["vid"])] += bool(one["z"])
+            continue
+        name = _value(attributes, key, one.get("av") or {})
+        if name:
+            labels.spans.append(Span(float(one["z"][0]), float(one["z"][1]), name))
     return [
         LabelFile(labels.media, labels.spans, skipped=skipped[vid])
         for vid, labels in found.items()
@@ -115,4 +113,4 @@ def _chosen(attributes: dict[str, Any], layer: str, path: Path) -> str:
 def _value(attributes: dict[str, Any], key: str, values: dict[str, Any]) -> str:
     value = str(values.get(key, ""))
     options = attributes.get(key, {}).get("options") or {}
-    return " ".join(str(options.get(value, value)).split())
+    return one_line(options.get(value, value))
