@@ -21,9 +21,9 @@ from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.evaluation.clips import select_clips
 from la2ds_cli.evaluation.event_transfer import Draw, draw_trims
 from la2ds_cli.evaluation.events import EvaluationClip, choose_events
+from la2ds_cli.formats import load_importer
 from la2ds_cli.formats.file_clip import ImportOptions
 from la2ds_cli.formats.penn_action import import_penn_action
-from la2ds_cli.formats.wide_csv import import_wide_csv
 
 RATE = 30.0  # nominal
 ACTIONS = ("golf_swing", "squat", "pullup", "jumping_jacks")  # with phases of phases_kinematic.csv
@@ -140,7 +140,7 @@ def make_folds(data: DataSet, source: Path, work: Path, seed: int = 0) -> list[F
         project = Project.create(work / f"{data.name}-{number}")
         if not project.videos():
             options = ImportOptions(fps=RATE, size=data.size, skeleton=data.skeleton)
-            results = import_wide_csv(project, folder / data.clips, options)
+            results = load_importer("wide-csv")(project, folder / data.clips, options)
             refused = [item for item in results if not item.usable]
             if refused:
                 raise SystemExit(f"{data.name}: {refused[0].path} {refused[0].message}")

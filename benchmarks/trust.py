@@ -36,6 +36,7 @@ from la2ds_cli.demo.movement import movement, random_style
 from la2ds_cli.demo.performer import forward_kinematics, random_body
 from la2ds_cli.demo.pose_errors import KINDS, errors_of, with_error
 from la2ds_cli.features.body_joints import as_skeleton
+from la2ds_cli.formats.file_clip import ImportOptions, to_sequence
 from la2ds_cli.formats.penn_action import read_clip
 from la2ds_cli.poses.extract import extract_poses
 from la2ds_cli.poses.trust import EVIDENCE, LEAST_TRUST, WRONG, evidence, trust_of
@@ -95,8 +96,9 @@ def simulated(labels: Path, seed: int, split: str) -> Iterator[Joints]:
     by_action: dict[str, list[PoseSequence]] = {}
     for path in sorted(labels.glob("*.mat")):
         clip = read_clip(path)
-        if clip.split == split and np.isnan(clip.pose.xy[:, 1:]).mean() < 0.1:
-            by_action.setdefault(clip.action, []).append(clip.pose)
+        pose = to_sequence(clip, ImportOptions())
+        if clip.split == split and np.isnan(pose.xy[:, 1:]).mean() < 0.1:
+            by_action.setdefault(clip.info["action"], []).append(pose)
     rng = np.random.default_rng(seed)
     for poses in by_action.values():
         for number, index in enumerate(rng.permutation(len(poses))[:PER_ACTION]):

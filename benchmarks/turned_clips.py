@@ -21,8 +21,8 @@ from la2ds_cli.demo.movement import movement, random_style
 from la2ds_cli.demo.performer import forward_kinematics, random_body
 from la2ds_cli.evaluation.events import phase_events
 from la2ds_cli.features.pose_features import centre_and_scale, mirror
+from la2ds_cli.formats import load_importer
 from la2ds_cli.formats.file_clip import ImportOptions
-from la2ds_cli.formats.wide_csv import import_wide_csv
 
 PAIRS = 40  # a row
 SIDES = range(0, 360, 45)  # degrees, of A
@@ -83,7 +83,7 @@ def walking(data: Path, work: Path) -> Iterator[Pair]:
 def walks(folder: Path, root: Path) -> Project:
     project, data = Project.create(root), SETS["walk"]
     if not project.videos():
-        import_wide_csv(project, folder, ImportOptions(RATE, data.size, data.skeleton))
+        load_importer("wide-csv")(project, folder, ImportOptions(RATE, data.size, data.skeleton))
     return project
 
 

@@ -26,6 +26,7 @@ from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.features.resample import time_grid
 from la2ds_cli.features.tempo import sampling_rate
+from la2ds_cli.formats.file_clip import ImportOptions, to_sequence
 from la2ds_cli.formats.penn_action import read_clip
 from la2ds_cli.training.checkpoint import load_weights, training_recipe
 from la2ds_cli.training.data import Clip, TrainingSet, Twin, clips_digest, to_clip
@@ -86,9 +87,10 @@ def training_set(config: Config, movements: int, penn: Path | None, left_out: st
     keys = {clip.video: f"{seed}" for clip in train}
     for path in sorted((penn / "labels").glob("*.mat")) if penn else []:
         clip = read_clip(path)
-        if clip.split == "train" and clip.action != left_out:
-            rate = sampling_rate(clip.pose, config.train)
-            train.append(to_clip(f"penn-{path.stem}", clip.pose, rate))
+        if clip.split == "train" and clip.info["action"] != left_out:
+            pose = to_sequence(clip, ImportOptions())
+            rate = sampling_rate(pose, config.train)
+            train.append(to_clip(f"penn-{path.stem}", pose, rate))
             keys[f"penn-{path.stem}"] = artifact.file_digest(path)
     return TrainingSet(train, validation, get_skeleton(SKELETON), clips_digest(keys))
 

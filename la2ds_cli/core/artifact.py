@@ -15,7 +15,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -141,6 +141,11 @@ def check_space(folder: Path, needed: int) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file atomically; as `write_pieces`."""
+    write_pieces(path, [content])
+
+
+def write_pieces(path: Path, pieces: Iterable[bytes]) -> None:
     """Write a file atomically: temporary file in the same folder, fsync, rename, fsync of the
     folder.
 
@@ -154,7 +159,7 @@ def write_bytes(path: Path, content: bytes) -> None:
         with os.fdopen(handle, "wb") as stream:
             _hold(stream.fileno())
             Path(temporary).chmod(_permissions())
-            stream.write(content)
+            stream.writelines(pieces)
             stream.flush()
             os.fsync(stream.fileno())
             # Still held, so that nobody takes it for abandoned before it has its name.

@@ -2,38 +2,34 @@
 
 Imports core, video and poses. To add a format, write `formats/NAME.py` with one or both of
 
-* `import_NAME(project, root, ..., progress=None) -> list[ItemResult]`, an importer;
-* `SUFFIX` and `export_NAME(pose, name, path)`, an exporter.
+* `SUFFIXES` and `read_clips(path, options) -> list[FileClip]`, an importer;
+* `SUFFIX` and `write_clip(pose, name, path)`, an exporter.
 
-A module outside this package works as well: its dotted path is its name. What formats share:
-importing.py (a batch of files into a project), exporting.py (clips of a project to files),
-file_clip.py (people of a file to the PoseSequence of its subject), joints.py, checks.py (checked
-values and the errors of a pose file), phase_labels.py, plain_pickle.py; datasets.py lists the data
-sets.
+A module outside this package works as well: its dotted path is its name. Between a file and the
+poses of a project lies `FileClip` (file_clip.py): the frames that the file lists, the people in
+them (people.py), how their joints fill a skeleton (joints.py), and what the file knows of times and
+size. What formats share: importing.py (a batch of files into a project), exporting.py (clips of a
+project to files), source_video.py (--video), tables.py, frame_files.py, checks.py (checked values
+and the errors of a pose file), phase_labels.py, plain_pickle.py; datasets.py lists the data sets.
 
-An importer. Pose files of a tool need only `read_clips(path, options) -> list[FileClip]`, which
-returns the people of each frame and raises PoseFileError; `importing.import_files` does the rest:
-frames, times, the subject, the video, rows and failed files. dlc_csv.py is a short one to start
-from. In full:
+An importer. `SUFFIXES` are the endings of its files in a folder. `read_clips` gets one of them and
+returns its clips, or raises PoseFileError; importing.py does the rest: times, the subject, the
+video, rows and failed files. dlc_csv.py is a short one to start from.
 
-1. `root` is the file or folder as the source lays it out. The docstring states which files are
-   read and what is dropped.
-2. Read every clip into a `PoseSequence`: original pixels with (0, 0) at the centre of the first
-   pixel, NaN for a missing joint (never 0 or -1), scores in [0, 1], increasing seconds. A new joint
-   order goes into core/skeleton.py, by name.
-3. Write it with `project.write_pose` under a recipe of `step="import"`, the format and its choices
-   in `config`, and the sha256 of the source file in `inputs`, so that a second run finds it
-   current. Add all rows with one `project.add_videos` at the end: repeating a killed run is cheap.
-4. A file that cannot be read becomes a failed item (`ItemResult(status="failed")`) and the others
-   are imported. A wrong folder or an unknown choice raises `UserError`.
-5. Phase labels go through phase_labels.py, which checks them before anything is written. A data set
-   that gives split, group and phases with its clips sets them in FileClip, as h2o.py does. It
-   also gets an entry in datasets.toml.
-6. tests/formats/test_NAME.py writes a small file of the format and reads it back; the message
+1. If a clip is not simply a file, `sources(root)` returns the paths to read, as openpose_json.py.
+2. Pixels are those of the original, with (0, 0) at the centre of the first pixel, NaN for a missing
+   joint (never 0 or -1). A new joint order goes into core/skeleton.py, by name.
+3. The docstring states which files are read and what is dropped.
+4. tests/formats/test_NAME.py writes a small file of the format and reads it back; the message
    about a broken file names the problem and where in the file it is.
 
+A data set has a function `import_NAME(project, root, ..., progress)` and a command of its own, as
+h2o.py. It calls `importing.import_files` with the paths of its clips; split, group and phases are
+set in FileClip. It also gets an entry in datasets.toml. A wrong folder or an unknown choice raises
+UserError.
+
 An exporter. `SUFFIX` is the ending of the file that a clip becomes, such as `.json`, and empty for
-a folder. `export_NAME` writes the PoseSequence of the clip `name` to `path` atomically
+a folder. `write_clip` writes the PoseSequence of the clip `name` to `path` atomically
 (core.artifact.write_text or write_bytes). Its docstring states what is written, with which
 precision, and what is lost. It raises FormatError for poses that the format cannot hold.
 tests/formats/test_round_trip.py covers it where an importer has the same name.
@@ -50,97 +46,107 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Protocol
 
-from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.errors import UserError
 
 if TYPE_CHECKING:
+    from la2ds_cli.core.batch import ItemResult
+    from la2ds_cli.core.progress import Progress
+    from la2ds_cli.core.project import Project
     from la2ds_cli.core.types import PoseSequence
+    from la2ds_cli.formats.file_clip import ImportOptions
+
+Export = Callable[["PoseSequence", str, Path], None]
+"""Writes one clip: its poses, its name, the path."""
 
 
-class Export(Protocol):
-    """Writes one clip."""
+class Import(Protocol):
+    """Imports a file, or the files of a folder, as importing.import_files."""
 
-    def __call__(self, pose: PoseSequence, name: str, path: Path) -> None: ...
+    def __call__(
+        self,
+        project: Project,
+        root: Path,
+        options: ImportOptions | None = None,
+        progress: Progress | None = None,
+    ) -> list[ItemResult]: ...
 
 
 def importer_names() -> list[str]:
-    """Names of the shipped importers, sorted; imports none of them."""
-    return _formats_with("import")
+    """Names of the shipped importers but those of data sets, sorted; imports none of them."""
+    return _formats_with("read_clips")
 
 
 def exporter_names() -> list[str]:
     """Names of the shipped exporters, sorted; imports none of them."""
-    return _formats_with("export")
+    return _formats_with("write_clip")
 
 
 @cache
-def _formats_with(verb: str) -> list[str]:
-    """Names of the files in this folder that define `VERB_NAME`, NAME being that of the file."""
+def _formats_with(function: str) -> list[str]:
+    """Names of the files in this folder that define a function."""
     names = []
     for item in resources.files(__name__).iterdir():
-        name = item.name.removesuffix(".py")
-        if item.name.endswith(".py") and re.search(
-            rf"^def {verb}_{name}\(", item.read_text("utf-8"), re.MULTILINE
-        ):
-            names.append(name)
+        text = item.read_text("utf-8") if item.name.endswith(".py") else ""
+        if re.search(rf"^def {function}\(", text, re.MULTILINE):
+            names.append(item.name.removesuffix(".py"))
     return sorted(names)
 
 
-def load_importer(name: str) -> Callable[..., list[ItemResult]]:
-    """The function `import_NAME` of an importer, by name (`penn-action`) or by dotted path.
+def load_importer(name: str) -> Import:
+    """The importer of a format, by name (`coco-json`) or by dotted path.
 
     Raises UserError (exit 2) if no importer has that name.
     """
-    plain, known = name.replace("-", "_"), importer_names()
-    if plain not in known and "." not in plain:
-        near = get_close_matches(plain, known, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"importers: {', '.join(known)}"
-        raise UserError(f"unknown importer '{name}'", hint=hint)
-    module = _module(name, plain, known)
-    function = getattr(module, _function_name("import", module), None)
-    if function is None:
-        raise UserError(
-            f"{module.__name__} has no function {_function_name('import', module)}",
-            hint="la2ds_cli/formats/__init__.py lists what an importer needs",
-        )
-    return function
+    module = _load(name, "read_clips", "SUFFIXES")
+
+    def run(
+        project: Project,
+        root: Path,
+        options: ImportOptions | None = None,
+        progress: Progress | None = None,
+    ) -> list[ItemResult]:
+        from la2ds_cli.formats.file_clip import ImportOptions
+        from la2ds_cli.formats.importing import PoseFormat, import_files
+
+        own_name = module.__name__.rpartition(".")[2].replace("_", "-")
+        pose_format = PoseFormat(own_name, module.SUFFIXES, module.read_clips)
+        find = getattr(module, "sources", None)
+        paths = find(root) if find is not None else None
+        return import_files(project, root, pose_format, options or ImportOptions(), progress, paths)
+
+    return run
 
 
 def load_exporter(name: str) -> tuple[Export, str]:
-    """The function `export_NAME` and the SUFFIX of an exporter, by name or by dotted path.
+    """The function `write_clip` and the SUFFIX of an exporter, by name or by dotted path.
 
     Raises UserError (exit 2) if no exporter has that name.
     """
-    plain, known = name.replace("-", "_"), exporter_names()
+    module = _load(name, "write_clip", "SUFFIX")
+    return module.write_clip, module.SUFFIX
+
+
+def _load(name: str, function: str, constant: str) -> ModuleType:
+    """The module of a shipped format, or of a dotted path, which has the function and the constant.
+
+    Raises UserError (exit 2); an ImportError from inside the module is raised unchanged.
+    """
+    plain, known = name.replace("-", "_"), _formats_with(function)
     if plain not in known and "." not in plain:
-        shown = [n.replace("_", "-") for n in known]
+        shown = [one.replace("_", "-") for one in known]
         near = get_close_matches(name, shown, n=1)
         hint = f"did you mean '{near[0]}'? " if near else ""
         raise UserError(f"unknown format '{name}'", hint=f"{hint}formats: {', '.join(shown)}")
-    module = _module(name, plain, known)
-    function = getattr(module, _function_name("export", module), None)
-    suffix = getattr(module, "SUFFIX", None)
-    if function is None or not isinstance(suffix, str):
-        raise UserError(
-            f"{module.__name__} has no function {_function_name('export', module)} or no SUFFIX",
-            hint="la2ds_cli/formats/__init__.py lists what an exporter needs",
-        )
-    return function, suffix
-
-
-def _function_name(verb: str, module: ModuleType) -> str:
-    return f"{verb}_{module.__name__.rpartition('.')[2]}"
-
-
-def _module(name: str, plain: str, known: list[str]) -> ModuleType:
-    """The module of a shipped format, or of a dotted path; raises UserError if it does not exist.
-
-    An ImportError from inside the module is raised unchanged.
-    """
     path = f"{__name__}.{plain}" if plain in known else plain
     try:
-        return import_module(path)
+        module = import_module(path)
     except ModuleNotFoundError as error:
         if error.name is None or not path.startswith(error.name):
             raise
         raise UserError(f"cannot import '{name}': {error}", hint="check the dotted path") from error
+    if not (hasattr(module, function) and hasattr(module, constant)):
+        raise UserError(
+            f"{module.__name__} has no function {function} or no {constant}",
+            hint="la2ds_cli/formats/__init__.py says what a format needs",
+        )
+    return module

@@ -17,15 +17,14 @@ from typing import BinaryIO
 import numpy as np
 
 from la2ds_cli.core import regular_file
-from la2ds_cli.core.batch import ItemResult
-from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import MOST_FPS, MOST_SECONDS, FloatArray, Phase
 from la2ds_cli.formats.checks import JointsError, PoseFileError, shown
-from la2ds_cli.formats.file_clip import FileClip, ImportOptions, person_in_space
-from la2ds_cli.formats.importing import PoseFormat, import_files
+from la2ds_cli.formats.file_clip import FileClip, ImportOptions
 from la2ds_cli.formats.joints import joint_order
+from la2ds_cli.formats.people import Frames, orthographic
 from la2ds_cli.formats.trc import UNITS
+
+SUFFIXES = (".c3d",)
 
 # POINT:Y_SCREEN, the axis that points up on a screen -> their axes to x right, y down, z away.
 _TO_CAMERA = {
@@ -38,13 +37,8 @@ _NO_SIDE = "general"  # the context of an event that belongs to neither side
 _BEFORE = "background"  # the phase before the first event, which is thereby an event for evaluate
 
 
-def import_c3d(
-    project: Project,
-    root: Path,
-    options: ImportOptions | None = None,
-    progress: Progress | None = None,
-) -> list[ItemResult]:
-    """Import a .c3d file, or a folder of them.
+def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
+    """The clip of one file; raises PoseFileError and OSError.
 
     Reads the 3D points by their labels (the part behind a colon, as in `Anna:LKNE`), the rate and
     the units (m, cm or mm). A point with a negative residual is missing; the others have score 1.
@@ -53,27 +47,21 @@ def import_c3d(
     phase begins at every event of the group EVENT and has its name, such as `left foot strike`.
     Drops analogue channels and events of the header.
     """
-    pose_format = PoseFormat("c3d", (".c3d",), read_clips)
-    return import_files(project, root, pose_format, options or ImportOptions(), progress)
-
-
-def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
-    """The clip of one file; raises PoseFileError and OSError."""
     with regular_file.opened(path, regular_file.MOST_IMPORTED, links=True) as handle:
         file = _open(handle)
         labels = file.texts("POINT:LABELS")[: file.points]
         names = [label.rpartition(":")[2].strip() for label in labels]
         if not names:
             raise JointsError("it has no labelled points")
-        order = joint_order(names, len(names), options.skeleton, options.renamed)
+        order = joint_order(names, len(names), options)
         units = file.text("POINT:UNITS") or "mm"
         if units not in UNITS:
             raise PoseFileError(f"its units are {shown(units)}, not {', '.join(UNITS)}")
         phases = _phases(file, file.rate or options.fps or 0.0)
         points = file.read_points(handle)[:, : len(names)]
     world = UNITS[units] * points @ _axes(file.text("POINT:Y_SCREEN")).T
-    people = {t: [person_in_space(frame)] for t, frame in enumerate(world)}
-    return [FileClip(path.stem, path, people, order, first=0, fps=file.rate, phases=phases)]
+    frames = Frames.of_one(np.arange(len(world)), orthographic(world), world=world)
+    return [FileClip(path.stem, path, frames, order, first=0, fps=file.rate, phases=phases)]
 
 
 def _axes(vertical: str) -> FloatArray:

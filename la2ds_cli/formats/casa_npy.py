@@ -15,21 +15,14 @@ import numpy as np
 
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.clip import SPLITS
-from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, IntArray
-from la2ds_cli.formats.checks import FramesError, JointsError, PoseFileError, shown
-from la2ds_cli.formats.file_clip import (
-    PIXELS,
-    FileClip,
-    ImportOptions,
-    Person,
-    no_box,
-    person_in_space,
-)
+from la2ds_cli.formats.checks import FramesError, JointsError, PoseFileError, check_choice, shown
+from la2ds_cli.formats.file_clip import FileClip, ImportOptions
 from la2ds_cli.formats.importing import PoseFormat, import_files
 from la2ds_cli.formats.joints import order_by_count
+from la2ds_cli.formats.people import PIXELS, Frames, orthographic
 from la2ds_cli.formats.phase_labels import phases_of_labels
 from la2ds_cli.formats.plain_pickle import numbers_of, read_object
 
@@ -63,11 +56,8 @@ def import_casa_npy(
     other split or plane.
     """
     progress = progress or Progress()
-    for what, given, known in (("split", split or "train", SPLITS), ("plane", plane, PLANES)):
-        if given not in known:
-            raise UserError(
-                f"there is no {what} '{given}'", hint=f"choose one of {', '.join(known)}"
-            )
+    check_choice("split", split or "train", SPLITS)
+    check_choice("plane", plane, PLANES)
 
     def read(path: Path, options: ImportOptions) -> list[FileClip]:
         clips = _read_records(path, options, split, plane)
@@ -95,7 +85,8 @@ def _read_records(
     if split is None and named:
         split = "train" if named[2] == "train" else "test"
     settings = {"plane": plane}
-    order = order_by_count(17, "coco17")  # for unusable records
+    # For unusable records:
+    order, nothing = order_by_count(17, "coco17"), Frames.of_one([], np.zeros((0, 17, 2)))
     clips = []
     for name, record in records.items():
         try:
@@ -104,12 +95,12 @@ def _read_records(
             where = f"record {shown(name)}"
             pose, labels = _arrays(record, where)
             order = order_by_count(pose.shape[1], options.skeleton)
-            seen, info = _seen(pose, plane)
+            frames, info = _seen(pose, plane)
             clips.append(
                 FileClip(
                     name=name,
                     path=path,
-                    people=_people(seen),
+                    frames=frames,
                     order=order,
                     split=split or "",
                     phases=tuple(phases_of_labels(labels, background)),
@@ -118,7 +109,7 @@ def _read_records(
                 )
             )
         except PoseFileError as error:
-            clips.append(FileClip("", path, {}, order, problem=error))
+            clips.append(FileClip("", path, nothing, order, problem=error))
     problems = [clip.problem for clip in clips if clip.problem is not None]
     if len(problems) == len(clips):
         first = problems[0]
@@ -157,22 +148,13 @@ def _arrays(record: Any, where: str) -> tuple[FloatArray, IntArray]:
     return pose, np.clip(labels, -1, 1e9).astype(np.int64)
 
 
-def _seen(pose: FloatArray, plane: str) -> tuple[FloatArray, dict[str, Any]]:
-    """Joints (T, K, 2) in pixels, or (T, K, 3) in metres behind the plane of the image; and the
+def _seen(pose: FloatArray, plane: str) -> tuple[Frames, dict[str, Any]]:
+    """The person of a record, in pixels or in metres behind the plane of the image; and the
     projection of 3D joints, as facts of the clip."""
+    number = np.arange(len(pose))
     if pose.shape[2] == 2:
-        return pose, {}
+        return Frames.of_one(number, pose), {}
     axis, sign = _DEPTH[plane]
-    depth = sign * pose[:, :, [axis]]
-    behind = np.concatenate([pose[:, :, list(PLANES[plane])], depth], axis=2)
-    return behind, {"projection": f"orthographic {plane}"}
-
-
-def _people(joints: FloatArray) -> dict[int, list[Person]]:
-    people = {}
-    for t, frame in enumerate(joints):
-        score = np.where(np.isfinite(frame).all(axis=1), 1.0, 0.0)
-        in_space = frame.shape[1] == 3
-        person = person_in_space(frame) if in_space else Person(frame, score, no_box())
-        people[t] = [person] if score.any() else []
-    return people
+    world = np.concatenate([pose[..., list(PLANES[plane])], sign * pose[..., [axis]]], axis=2)
+    facts = {"projection": f"orthographic {plane}"}
+    return Frames.of_one(number, orthographic(world), world=world), facts

@@ -6,6 +6,9 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -75,20 +78,35 @@ class FormatError(ValueError):
     """A format of `la2ds export` cannot hold these poses; the message gives the reason."""
 
 
+def check_choice(what: str, given: str, known: Collection[str]) -> None:
+    """Raise UserError (exit 2) for an option of a data set that is none of the known ones."""
+    if given not in known:
+        near = get_close_matches(given, known, n=1)
+        hint = f"did you mean '{near[0]}'? " if near else ""
+        raise UserError(f"there is no {what} '{given}'", hint=f"{hint}known: {', '.join(known)}")
+
+
 # --- checked values; PoseFileError names the place of a wrong one --------------------------------
 
 _MOST_FRAME = 10**9  # more than a year of video: not a frame number, but a time stamp or an id
 
 
-def read_text(path: Path) -> str:
-    """UTF-8 text of a file, with or without a byte-order mark."""
+@contextmanager
+def unreadable_text() -> Iterator[None]:
+    """Turns the errors of opening a file and of reading its text into PoseFileError."""
     try:
-        most = regular_file.MOST_IMPORTED
-        return regular_file.text(path, "utf-8-sig", most=most, links=True)
+        yield
     except UnicodeDecodeError as error:
         raise PoseFileError("it is not a text file") from error
     except OSError as error:
         raise PoseFileError(f"it cannot be opened: {error.strerror or error}") from error
+
+
+def read_text(path: Path) -> str:
+    """UTF-8 text of a file, with or without a byte-order mark."""
+    with unreadable_text():
+        most = regular_file.MOST_IMPORTED
+        return regular_file.text(path, "utf-8-sig", most=most, links=True)
 
 
 def read_json(path: Path) -> Any:
@@ -165,6 +183,26 @@ def last_number(name: str, where: str) -> int:
     if not groups:
         raise FramesError(f"{where}: there is no frame number in the name {shown(name)}")
     return frame_number(groups[-1].lstrip("0") or "0", where)
+
+
+@contextmanager
+def naming(name: str) -> Iterator[None]:
+    """Puts the name of one of several files in front of the message of a PoseFileError."""
+    try:
+        yield
+    except PoseFileError as error:
+        raise type(error)(f"{name}: {error}", error.hint) from error
+
+
+def identity(value: Any) -> str | None:
+    """The identity of a person as text; None and -1 mean that there is none."""
+    return None if value is None or value == -1 else str(value)[:200]
+
+
+def confidence(item: dict[str, Any], key: str, where: str) -> float | None:
+    """item[key] as a finite number, None if it is missing or null."""
+    value = item.get(key)
+    return None if value is None else number(value, f"the {key} of {where}")
 
 
 def shown(value: Any) -> str:

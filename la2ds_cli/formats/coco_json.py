@@ -15,15 +15,13 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.core.artifact import write_text
-from la2ds_cli.core.batch import ItemResult
-from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.formats.checks import (
     FramesError,
     JointsError,
     PoseFileError,
+    confidence,
     entry,
     frame_number,
     last_number,
@@ -33,10 +31,12 @@ from la2ds_cli.formats.checks import (
     read_json,
     sequence,
 )
-from la2ds_cli.formats.file_clip import FileClip, ImportOptions, Person, missing_where_zero, no_box
-from la2ds_cli.formats.importing import PoseFormat, import_files
+from la2ds_cli.formats.file_clip import FileClip, ImportOptions, JointOrder
 from la2ds_cli.formats.joints import joint_order
+from la2ds_cli.formats.people import Frames, Person, joint_count, missing_where_zero
 
+SUFFIXES = (".json",)
+SUFFIX = ".json"
 HIDDEN_SCORE = 0.5  # of a joint labelled "not visible" (v = 1), as for Penn Action
 _IDENTITIES = ("track_id", "tracking_id", "instance_id", "idx")
 _FRAMES = ("frame_id", "frame")
@@ -44,27 +44,15 @@ _FRAMES = ("frame_id", "frame")
 _Entry = dict[str, Any]
 
 
-def import_coco_json(
-    project: Project,
-    root: Path,
-    options: ImportOptions | None = None,
-    progress: Progress | None = None,
-) -> list[ItemResult]:
-    """Import .json files in the COCO keypoint layout; `root` is a file or a folder of them.
+def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
+    """Clips of one file in the COCO keypoint layout; raises PoseFileError.
 
     Reads images (frame_id or the number in file_name, width, height, time), videos (name, fps),
     categories (joint names), annotations or results (keypoints, keypoint_scores, bbox, score,
     identity; keypoints_m, joints in metres as exported). Images of several video_ids or folders are
-    several clips. Drops segmentation,
-    crowds, categories other than the first with joints, the link to the images. Flags v = 2, 1, 0
-    become scores 1, 0.5 and NaN; any other third value is a score.
+    several clips. Drops segmentation, crowds, categories other than the first with joints, the link
+    to the images. Flags v = 2, 1, 0 become scores 1, 0.5 and NaN; any other third value is a score.
     """
-    pose_format = PoseFormat("coco-json", (".json",), read_clips)
-    return import_files(project, root, pose_format, options or ImportOptions(), progress)
-
-
-def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
-    """Clips of one file; raises PoseFileError."""
     document = read_json(path)
     if isinstance(document, list):
         return _results(path, document, options)
@@ -81,25 +69,26 @@ def _results(path: Path, document: list[Any], options: ImportOptions) -> list[Fi
     if not entries:
         raise PoseFileError("none of its results has 'keypoints'")
     people = _people(entries)
+    joints = joint_count({0: people})
     groups: dict[Any, dict[int, list[Person]]] = defaultdict(lambda: defaultdict(list))
     for n, (item, person) in enumerate(zip(entries, people, strict=True)):
-        frame = _result_frame(item, f"result {n}")
+        frame = _frame(item, "image_id", f"result {n}")
         groups[str(item.get("video_id", ""))][frame].append(person)
-    order = joint_order(None, len(people[0].xy), options.skeleton, options.renamed)
+    order = joint_order(None, joints, options)
     names = _clip_names(path, {key: key for key in groups})
     return [
-        FileClip(names[key], path, frames, order, complete=False) for key, frames in groups.items()
+        FileClip(names[key], path, Frames.of_people(frames, joints), order, complete=False)
+        for key, frames in groups.items()
     ]
 
 
-def _result_frame(item: _Entry, where: str) -> int:
+def _frame(item: _Entry, otherwise: str, where: str) -> int:
+    """The frame number of an entry, or else the one in its key `otherwise`, a number or a name."""
     for key in _FRAMES:
         if key in item:
             return frame_number(item[key], where)
-    image = entry(item, "image_id", where)
-    if isinstance(image, str):
-        return last_number(image, where)
-    return frame_number(image, where)
+    image = entry(item, otherwise, where)
+    return last_number(image, where) if isinstance(image, str) else frame_number(image, where)
 
 
 def _data_set(path: Path, document: _Entry, options: ImportOptions) -> list[FileClip]:
@@ -120,19 +109,14 @@ def _data_set(path: Path, document: _Entry, options: ImportOptions) -> list[File
         if image not in images:
             raise FramesError(f"annotation {n} belongs to image {image}, which is not listed")
         people[image].append(person)
-    order = joint_order(names, len(listed[0].xy), options.skeleton, options.renamed)
+    joints = joint_count({0: listed})
+    order = joint_order(names, joints, options)
     videos = _by_id(document.get("videos", []), "video")
     groups = _groups(images)
     video_names = {key: str(videos.get(key, {}).get("name", key)) for key in groups}
     clip_names = _clip_names(path, {k: PurePosixPath(name).stem for k, name in video_names.items()})
     return [
-        FileClip(
-            clip_names[key],
-            path,
-            order=order,
-            fps=_rate(videos.get(key, {})),
-            **_frames(group, people),
-        )
+        _clip(clip_names[key], path, group, people, order, _rate(videos.get(key, {})))
         for key, group in groups.items()
     ]
 
@@ -198,14 +182,21 @@ def _rate(video: _Entry) -> float:
     return max(rate, 0.0)
 
 
-def _frames(images: Mapping[str, _Entry], people: Mapping[str, list[Person]]) -> dict[str, Any]:
-    """Arguments of FileClip that come from the images of one video."""
+def _clip(
+    name: str,
+    path: Path,
+    images: Mapping[str, _Entry],
+    people: Mapping[str, list[Person]],
+    order: JointOrder,
+    fps: float,
+) -> FileClip:
+    """The clip of the images of one video."""
     frames: dict[int, list[Person]] = {}
     time: dict[int, float] = {}
     sizes = set()
     for key, image in images.items():
         where = f"image {key}"
-        frame = _image_frame(image, where)
+        frame = _frame(image, "file_name", where)
         if frame in frames:
             raise FramesError(f"{where}: frame {frame} appears twice")
         frames[frame] = people.get(key, [])
@@ -216,30 +207,23 @@ def _frames(images: Mapping[str, _Entry], people: Mapping[str, list[Person]]) ->
             sizes.add(tuple(int(side) for side in sides))
     if len(sizes) > 1:
         raise PoseFileError(f"its images have {len(sizes)} different sizes")
-    return {
-        "people": frames,
-        "time": time if len(time) == len(frames) else {},
-        "first": 0 if time else None,
-        "size": sizes.pop() if sizes else (0, 0),
-    }
-
-
-def _image_frame(image: _Entry, where: str) -> int:
-    for key in _FRAMES:
-        if key in image:
-            return frame_number(image[key], where)
-    return last_number(str(entry(image, "file_name", where)), where)
+    timed = len(time) == len(frames)
+    return FileClip(
+        name,
+        path,
+        Frames.of_people(frames, len(next(iter(people.values()))[0].xy)),
+        order,
+        first=0 if time else None,
+        time=np.array([time[frame] for frame in sorted(frames)]) if timed else None,
+        fps=fps,
+        size=sizes.pop() if sizes else (0, 0),
+    )
 
 
 def _people(entries: Iterable[_Entry]) -> list[Person]:
-    """Persons of annotations or results; all must have the same number of joints."""
+    """Persons of annotations or results."""
     items = list(entries)
     triples = [_triples(item, f"person {n}") for n, item in enumerate(items)]
-    for n, triple in enumerate(triples):
-        if len(triple) != len(triples[0]):
-            raise JointsError(
-                f"person {n} has {len(triple)} joints, the first one {len(triples[0])}"
-            )
     third = np.concatenate([triple[:, 2] for triple in triples])
     flags = bool(np.isin(third, (0, 1, 2)).all() and (third == 2).any())
     return [
@@ -273,12 +257,11 @@ def _person(item: _Entry, triple: FloatArray, flags: bool, where: str) -> Person
     else:
         score = third
         xy = missing_where_zero(xy, score)
-    confidence = item.get("score")
     return Person(
         xy,
         score,
         _box(item, where),
-        None if confidence is None else number(confidence, f"the score of {where}"),
+        confidence(item, "score", where),
         next((_key(item[key]) for key in _IDENTITIES if item.get(key) is not None), None),
         _metres(item, len(triple), where),
     )
@@ -291,20 +274,15 @@ def _metres(item: _Entry, joints: int, where: str) -> FloatArray | None:
     return numbers(item["keypoints_m"], f"the keypoints_m of {where}", 3 * joints).reshape(-1, 3)
 
 
-def _box(item: _Entry, where: str) -> FloatArray:
+def _box(item: _Entry, where: str) -> FloatArray | None:
     value = item.get("bbox", item.get("box"))
     if not value:
-        return no_box()
+        return None
     x, y, width, height = numbers(value, f"the box of {where}", 4)
     return np.array([x, y, x + width, y + height])
 
 
-# --- writing -------------------------------------------------------------------------------------
-
-SUFFIX = ".json"
-
-
-def export_coco_json(pose: PoseSequence, name: str, path: Path) -> None:
+def write_clip(pose: PoseSequence, name: str, path: Path) -> None:
     """Write images (file_name, frame_id, time), annotations, and joint names and limbs as category.
 
     keypoints hold x, y and the flag 2 (seen) or 0 (missing, x = y = 0), as in COCO; the scores are

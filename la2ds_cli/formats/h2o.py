@@ -9,9 +9,7 @@ in metres, in the camera frame.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -20,25 +18,25 @@ from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, Phase
 from la2ds_cli.formats.checks import (
     FramesError,
     PoseFileError,
+    check_choice,
     frame_number,
     last_number,
     read_text,
 )
-from la2ds_cli.formats.file_clip import FileClip, ImportOptions, Person, no_box
+from la2ds_cli.formats.file_clip import FileClip, ImportOptions, JointOrder
 from la2ds_cli.formats.importing import PoseFormat, import_files
-from la2ds_cli.formats.joints import JointOrder
-from la2ds_cli.video.media_files import natural_order
+from la2ds_cli.formats.people import Frames
+from la2ds_cli.video.media_files import ordered
 
 FPS = 30.0  # of the data set and of the paper (LA2DS, Table 9); the files hold no times
 CAMERAS = ("cam0", "cam1", "cam2", "cam3", "cam4")
 EGOCENTRIC = "cam4"
-_SKELETON = "hands42"
-_HAND = 1 + 21 * 3  # numbers of a hand: the flag, and x y z of each joint
+_JOINTS = 21  # of a hand
+_HAND = 1 + _JOINTS * 3  # numbers of a hand: the flag, and x y z of each joint
 _MANO = 124  # numbers of a line of hand_pose_MANO
 
 
@@ -62,10 +60,7 @@ def import_h2o(
     (exit 3), for an unknown camera or action (exit 2), and if a list cannot be read (exit 3 or 5).
     """
     progress = progress or Progress()
-    if camera not in CAMERAS:
-        near = get_close_matches(camera, CAMERAS, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"cameras: {', '.join(CAMERAS)}"
-        raise UserError(f"H2O has no camera '{camera}'", hint=hint)
+    check_choice("camera", camera, CAMERAS)
     wanted = action_name(action) if action is not None else None
     folders = _camera_folders(root, camera)
     recordings = {name: Recording() for name in folders} | read_lists(root)
@@ -98,8 +93,7 @@ def _camera_folders(root: Path, camera: str) -> dict[str, Path]:
             hint="name the folder that holds subject1, subject2, ... of H2O",
             exit_code=ExitCode.UNREADABLE,
         )
-    ordered = [Path(name) for name in natural_order(str(folder) for folder in folders)]
-    return {folder.parent.relative_to(root).as_posix(): folder for folder in ordered}
+    return {folder.parent.relative_to(root).as_posix(): folder for folder in ordered(folders)}
 
 
 def _note_lists(
@@ -165,19 +159,17 @@ def _with_action(
 def _read_recording(name: str, folder: Path) -> FileClip:
     """One recording as seen by one camera, without split and phases; raises PoseFileError."""
     focal, centre, size = _intrinsics(folder / "cam_intrinsics.txt")
-    people: dict[int, Sequence[Person]] = {}
-    for path in sorted((folder / "hand_pose").glob("*.txt")):
-        frame = frame_number(path.stem.lstrip("0") or "0", path.name)
-        hands = _hands(path)
-        xy = _project(hands, focal, centre)
-        score = np.where(np.isfinite(xy).all(axis=1), 1.0, 0.0)
-        people[frame] = [Person(xy, score, no_box(), world=hands)] if score.any() else []
-    order = JointOrder(_SKELETON, tuple(range(len(get_skeleton(_SKELETON).joints))))
+    paths = sorted((folder / "hand_pose").glob("*.txt"))
+    number = [frame_number(path.stem.lstrip("0") or "0", path.name) for path in paths]
+    world = np.array([_hands(path) for path in paths]).reshape(-1, 2 * _JOINTS, 3)
+    depth = np.where(world[..., 2:] > 0, world[..., 2:], np.nan)  # else behind the camera
+    xy = focal * world[..., :2] / depth + centre
+    score = np.asarray(np.isfinite(xy).all(axis=2), np.float64)
     return FileClip(
         name=re.sub("/", "-", f"{name}/{folder.name}"),
         path=folder,
-        people=people,
-        order=order,
+        frames=Frames.of_one(number, xy, score, world),
+        order=JointOrder("hands42", tuple(range(2 * _JOINTS))),
         first=0,
         fps=FPS,
         size=size,
@@ -221,12 +213,6 @@ def _hands(path: Path) -> FloatArray:
         )
     joints = np.where(hands[:, :1] == 1, hands[:, 1:], np.nan)
     return joints.reshape(-1, 3)
-
-
-def _project(joints: FloatArray, focal: FloatArray, centre: FloatArray) -> FloatArray:
-    """Pixels (42, 2) of joints (42, 3) in the camera frame; NaN for those behind the camera."""
-    depth = np.where(joints[:, 2:] > 0, joints[:, 2:], np.nan)
-    return focal * joints[:, :2] / depth + centre
 
 
 # --- the actions of H2O: names, lists of segments, labels of single frames -----------------------
@@ -353,10 +339,5 @@ def action_name(text: str) -> str:
     plain = re.sub(r"[\s_-]+", " ", text.strip().lower())
     if re.fullmatch("[0-9]{1,4}", plain) and 0 < int(plain) < len(ACTIONS):
         return ACTIONS[int(plain)]
-    if plain in ACTIONS[1:]:
-        return plain
-    near = get_close_matches(plain, ACTIONS[1:], n=1, cutoff=0.5)
-    raise UserError(
-        f"H2O has no action '{text}'",
-        hint=f"did you mean '{near[0]}'?" if near else f"actions: {', '.join(ACTIONS[1:])}",
-    )
+    check_choice("action", plain, ACTIONS[1:])
+    return plain

@@ -9,9 +9,7 @@ layout is that of the data set's own loaders.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from difflib import get_close_matches
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,24 +20,30 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.types import Phase
 from la2ds_cli.formats.checks import (
     FramesError,
     JointsError,
     PoseFileError,
+    check_choice,
     entry,
     frame_number,
     mapping,
+    naming,
     number,
     numbers,
     read_json,
+    read_text,
     sequence,
     shown,
 )
-from la2ds_cli.formats.file_clip import FileClip, ImportOptions, Person, missing_where_zero, no_box
-from la2ds_cli.formats.ikea_labels import phases_of, read_labels, read_splits, split_of
+from la2ds_cli.formats.file_clip import FileClip, ImportOptions, JointOrder
+from la2ds_cli.formats.frame_files import clips_of
 from la2ds_cli.formats.importing import PoseFormat, import_files
-from la2ds_cli.formats.joints import JointOrder, plain
-from la2ds_cli.video.media_files import natural_order
+from la2ds_cli.formats.joints import plain
+from la2ds_cli.formats.openpose_json import FILE, read_people
+from la2ds_cli.formats.people import Frames, Person, joint_count
+from la2ds_cli.video.media_files import ordered
 
 FPS = 30.0  # that of the paper (LA2DS, Table 9); the files hold no times
 CAMERAS = ("dev1", "dev2", "dev3")  # the last is annotated
@@ -47,8 +51,12 @@ GROUND_TRUTH = "ground-truth"
 NETWORK = "keypoint_rcnn_ft"
 _SIZE = (1920, 1080)
 _CERTAIN = 3  # the highest confidence of the ground truth
-_FRAME = re.compile(r"(?:.*_)?(\d+)_keypoints\.json", re.IGNORECASE)
 _SKELETONS = {17: "coco17", 25: "body25"}
+SEGMENTS = "gt_segments.json"
+BACKGROUND = "NA"  # the data set's name for frames without an action
+_FOLDERS = (".", "indexing_files")  # of the lists, in the data set and its downloads
+_LISTS = {"train": "train_cross_env.txt", "test": "test_cross_env.txt"}
+_SUBSETS = {"training": "train", "testing": "test"}
 _AT = {plain(joint): k for k, joint in enumerate(get_skeleton("coco17").joints)}
 
 
@@ -73,13 +81,13 @@ def import_ikea_asm(
     unknown furniture or camera (exit 2), and if a list cannot be read (exit 3 or 5).
     """
     progress = progress or Progress()
-    _check("camera", camera, CAMERAS)
+    check_choice("camera", camera, CAMERAS)
     truth = poses == GROUND_TRUTH
     folders = _scan_folders(root, camera, "pose2d" if truth else f"predictions/pose2d/{poses}")
     if furniture is not None:
         folders = _of_furniture(folders, furniture)
-    splits = read_splits(root)
-    labels = read_labels(root, progress)
+    splits = _splits(root)
+    labels = _labels(root, progress)
     _note_missing(root, camera, folders, splits, furniture, progress)
     if not splits and not labels:
         progress.note("there is no train_cross_env.txt or test_cross_env.txt: no clip gets a split")
@@ -89,35 +97,27 @@ def import_ikea_asm(
         scan = scans[path]
         folder = folders[scan]
         people, joints = _ground_truth(folder) if truth else _predictions(folder)
+        frames = Frames.of_people(people, joints)
         return [
             FileClip(
                 name=path.name,
                 path=path,
-                people=people,
+                frames=frames,
                 order=JointOrder(_SKELETONS[joints], tuple(range(joints))),
                 complete=not truth,
                 first=0,
-                time={frame: frame / fps for frame in people} if truth else {},
+                time=frames.number / fps if truth else None,
                 fps=fps,
                 size=_SIZE,
                 sources=(folder,),
-                split=split_of(scan, splits, labels),
-                phases=tuple(phases_of(scan, labels)),
+                split=_split(scan, splits, labels),
+                phases=tuple(_phases(scan, labels)),
                 settings={"poses": poses, "rate": fps},
             )
         ]
 
     pose_format = PoseFormat("ikea-asm", (".json",), read)
     return import_files(project, root, pose_format, ImportOptions(), progress, list(scans))
-
-
-def _check(what: str, given: str, known: Sequence[str]) -> None:
-    if given not in known:
-        near = get_close_matches(given, known, n=1)
-        raise UserError(
-            f"there is no {what} '{given}'",
-            hint=f"did you mean '{near[0]}'?" if near else f"choose one of {', '.join(known)}",
-        )
 
 
 def _scan_folders(root: Path, camera: str, inside: str) -> dict[str, Path]:
@@ -133,19 +133,13 @@ def _scan_folders(root: Path, camera: str, inside: str) -> dict[str, Path]:
             else "name the folder that holds Kallax_Shelf_Drawer and the other furniture",
             exit_code=ExitCode.UNREADABLE,
         )
-    ordered = [Path(name) for name in natural_order(str(folder) for folder in folders)]
-    return {"/".join(folder.relative_to(root).parts[:2]): folder for folder in ordered}
+    return {"/".join(folder.relative_to(root).parts[:2]): folder for folder in ordered(folders)}
 
 
 def _of_furniture(folders: dict[str, Path], furniture: str) -> dict[str, Path]:
     kinds = {plain(scan.split("/")[0]): scan.split("/")[0] for scan in folders}
     if plain(furniture) not in kinds:
-        near = get_close_matches(plain(furniture), kinds, n=1)
-        listed = f"furniture found: {', '.join(sorted(kinds.values()))}"
-        raise UserError(
-            f"there is no scan of the furniture '{furniture}'",
-            hint=f"did you mean '{kinds[near[0]]}'? {listed}" if near else listed,
-        )
+        check_choice("furniture", furniture, sorted(kinds.values()))
     wanted = kinds[plain(furniture)]
     return {scan: folder for scan, folder in folders.items() if scan.split("/")[0] == wanted}
 
@@ -169,77 +163,39 @@ def _note_missing(
         progress.note(f"scans in no list, which get no split: {unlisted}")
 
 
-def _best_scored(people: list[Person]) -> Person:
-    """The person that the data set's code takes."""
-    return max(people, key=lambda person: float(np.mean(np.nan_to_num(person.score))))
-
-
-def _predictions(folder: Path) -> tuple[dict[int, Sequence[Person]], int]:
-    """People of each frame, and the number of their joints."""
-    people: dict[int, Sequence[Person]] = {}
-    joints = 0
-    for path in sorted(folder.iterdir()):
-        match = _FRAME.fullmatch(path.name)
-        if match is None:
-            continue
-        try:
-            frame = frame_number(match[1].lstrip("0") or "0", "its name")
-            if frame in people:
-                raise FramesError(f"frame {frame} appears twice")
-            persons = _people(read_json(path))
-            counts = {len(person.xy) for person in persons} | ({joints} if joints else set())
-            if len(counts) > 1:
-                raise JointsError("it has different joints than the files before it")
-        except PoseFileError as error:
-            raise type(error)(f"{path.name}: {error}", error.hint) from error
-        joints = next(iter(counts), joints)
-        # In a frame without a person all numbers are 0.
-        seen = [person for person in persons if np.isfinite(person.xy).any()]
-        people[frame] = [_best_scored(seen)] if seen else []
+def _predictions(folder: Path) -> tuple[dict[int, list[Person]], int]:
+    """The best scored person of each frame, and the number of joints."""
+    people: dict[int, list[Person]] = {}
+    for paths in clips_of(folder, FILE).values():
+        for frame, path in paths.items():
+            with naming(path.name):
+                persons = read_people(path)
+                for person in persons:
+                    if len(person.xy) not in _SKELETONS:
+                        raise JointsError(
+                            f"it has {len(person.xy)} joints, neither 17 nor 25",
+                            "use a folder of keypoint_rcnn or of OpenPose BODY_25",
+                        )
+            # In a frame without a person all numbers are 0.
+            seen = [person for person in persons if np.isfinite(person.xy).any()]
+            people[frame] = [max(seen, key=_mean_score)] if seen else []
     if not people:
         raise PoseFileError("it contains no scan_video_000000000000_keypoints.json")
-    if not joints:
-        raise PoseFileError("none of its files has a person")
-    return people, joints
+    return people, joint_count(people)
 
 
-def _people(value: Any) -> list[Person]:
-    document = mapping(value, "the document")
-    items = sequence(entry(document, "people", "the document"), "'people'")
-    return [_person(item, f"person {n}") for n, item in enumerate(items)]
+def _mean_score(person: Person) -> float:
+    return float(np.mean(np.nan_to_num(person.score)))
 
 
-def _person(value: Any, where: str) -> Person:
-    item = mapping(value, where)
-    flat = numbers(entry(item, "pose_keypoints_2d", where), f"the keypoints of {where}")
-    if len(flat) not in [3 * joints for joints in _SKELETONS]:
-        raise JointsError(
-            f"the keypoints of {where} are {len(flat)} numbers, neither 3 x 17 nor 3 x 25",
-            "use a folder of keypoint_rcnn or of OpenPose BODY_25",
-        )
-    triple = flat.reshape(-1, 3)
-    xy = missing_where_zero(triple[:, :2], triple[:, 2])
-    box = item.get("boxes")
-    score = item.get("score")
-    return Person(
-        xy,
-        triple[:, 2],
-        no_box() if box is None else numbers(box, f"the box of {where}", 4),
-        None if score is None else number(score, f"the score of {where}"),
-    )
-
-
-def _ground_truth(folder: Path) -> tuple[dict[int, Sequence[Person]], int]:
+def _ground_truth(folder: Path) -> tuple[dict[int, list[Person]], int]:
     """The annotated frames; every joint has a position and a confidence of up to 3."""
-    people: dict[int, Sequence[Person]] = {}
+    people: dict[int, list[Person]] = {}
     for path in sorted(folder.glob("*.json")):
-        try:
+        with naming(path.name):
             frame = frame_number(path.stem.lstrip("0") or "0", "its name")
-            person = _annotated(mapping(read_json(path), "the document"))
-        except PoseFileError as error:
-            raise type(error)(f"{path.name}: {error}", error.hint) from error
-        people[frame] = [person]
-    return people, len(_AT)
+            people[frame] = [_annotated(mapping(read_json(path), "the document"))]
+    return people, joint_count(people)
 
 
 def _annotated(document: dict[str, Any]) -> Person:
@@ -252,4 +208,88 @@ def _annotated(document: dict[str, Any]) -> Person:
         xy[k] = numbers(entry(joint, "position", name), f"the position of {name}", 2)
         score[k] = number(entry(joint, "confidence", name), f"the confidence of {name}") / _CERTAIN
     xy[score <= 0] = np.nan
-    return Person(xy, score, no_box())
+    return Person(xy, score)
+
+
+# --- the split of each scan, and the actions in it ------------------------------------------------
+
+
+def _list_path(root: Path, name: str) -> Path | None:
+    return next((path for f in _FOLDERS if (path := root / f / name).is_file()), None)
+
+
+def _load(path: Path, read: Callable[[Path], Any]) -> Any:
+    try:
+        return read(path)
+    except PoseFileError as error:
+        raise error.user_error(path) from error
+
+
+def _splits(root: Path) -> dict[str, str]:
+    """`furniture/scan` -> `train` or `test`, by train_cross_env.txt and test_cross_env.txt.
+
+    Empty without lists. Raises UserError if a list is not text (exit 3), and if a scan is in both
+    (exit 5).
+    """
+    splits: dict[str, str] = {}
+    for split, name in _LISTS.items():
+        path = _list_path(root, name)
+        for line in _load(path, read_text).splitlines() if path is not None else ():
+            scan = line.strip().strip("/")
+            if scan and splits.setdefault(scan, split) != split:
+                raise UserError(
+                    f"{path}: {scan} is also in {_LISTS['train']}",
+                    hint="copy both lists again from the data set",
+                    exit_code=ExitCode.MISMATCH,
+                )
+    return splits
+
+
+def _labels(root: Path, progress: Progress) -> dict[str, Any]:
+    """Unchecked entries of gt_segments.json by `furniture/scan`, empty without the file. Raises
+    UserError (exit 3) if it is not such a list."""
+    path = _list_path(root, SEGMENTS)
+    if path is None:
+        progress.note(f"there is no {SEGMENTS}: no clip gets phases")
+        return {}
+    return _load(path, _read_segments)
+
+
+def _read_segments(path: Path) -> dict[str, Any]:
+    document = mapping(read_json(path), "the document")
+    return mapping(entry(document, "database", "the document"), "'database'")
+
+
+def _split(scan: str, splits: Mapping[str, str], labels: Mapping[str, Any]) -> str:
+    """The split of a scan by the lists or, without lists, by gt_segments.json."""
+    if splits:
+        return splits.get(scan, "")
+    item = labels.get(scan)
+    subset = item.get("subset") if isinstance(item, dict) else None
+    return _SUBSETS.get(subset, "") if isinstance(subset, str) else ""
+
+
+def _phases(scan: str, database: Mapping[str, Any]) -> list[Phase]:
+    """The actions of a scan without its background; segments are half-open, [start, end), as in the
+    data set's loader. Raises PoseFileError."""
+    if scan not in database:
+        return []
+    where = f"{SEGMENTS}, {scan}"
+    items = sequence(
+        entry(mapping(database[scan], where), "annotation", where), f"the annotation of {where}"
+    )
+    phases = [_phase(item, f"{where}, segment {n}") for n, item in enumerate(items)]
+    return [phase for phase in phases if phase.name != BACKGROUND]
+
+
+def _phase(value: Any, where: str) -> Phase:
+    item = mapping(value, where)
+    label, span = entry(item, "label", where), entry(item, "segment", where)
+    if not isinstance(label, str) or not label.strip():
+        raise PoseFileError(f"{where}: {shown(label)} is not the name of an action")
+    ends = [frame_number(end, where) for end in sequence(span, f"the segment of {where}")]
+    if len(ends) != 2 or ends[0] >= ends[1]:
+        raise FramesError(
+            f"{where}: {shown(span)} should be the first frame and the frame after the last"
+        )
+    return Phase(ends[0], ends[1], label.strip())

@@ -16,19 +16,13 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.formats.checks import FramesError, PoseFileError, shown
-from la2ds_cli.formats.file_clip import (
-    FileClip,
-    ImportOptions,
-    SourceVideo,
-    describe_joints,
-    source_of,
-    to_sequence,
-)
+from la2ds_cli.formats.file_clip import FileClip, ImportOptions, to_sequence
 from la2ds_cli.formats.phase_labels import Labels, fitted_phases, merge_phases
+from la2ds_cli.formats.source_video import SourceVideo, source_of
 from la2ds_cli.poses.moved import follow_files, listed_as
 from la2ds_cli.poses.trust import with_trust
 from la2ds_cli.poses.verdict import item_result
-from la2ds_cli.video.media_files import natural_order
+from la2ds_cli.video.media_files import ordered
 
 VERSION = 1  # raised when the same file gives different poses
 
@@ -103,7 +97,7 @@ def _files(root: Path, pose_format: PoseFormat) -> list[Path]:
             hint=f"name a file or a folder of the format {pose_format.name}",
             exit_code=ExitCode.UNREADABLE,
         )
-    return [Path(name) for name in natural_order(str(path) for path in paths)]
+    return ordered(paths)
 
 
 def _read(path: Path, run: _Import) -> list[FileClip]:
@@ -111,17 +105,6 @@ def _read(path: Path, run: _Import) -> list[FileClip]:
     if not clips:
         raise PoseFileError("it has no poses")
     return clips
-
-
-def _has_world(clip: FileClip) -> bool:
-    """Whether the poses have joints in metres, which older importers did not read."""
-    return any(person.world is not None for people in clip.people.values() for person in people)
-
-
-def _begins_late(clip: FileClip, video: SourceVideo | None, pose: PoseSequence) -> bool:
-    """Whether the clip begins late in its film by its frame numbers alone. Older importers read the
-    frames before as frames without a person, or refused the clip."""
-    return video is None and not clip.time and bool(pose.frame[0])
 
 
 class _Import:
@@ -171,15 +154,15 @@ class _Import:
         self._check_name(row.id, clip)
         end = int(pose.frame[-1]) + 1 if clip.complete else None
         phases, labelled = fitted_phases(clip.phases, end)
-        recipe = self._recipe(clip, video, pose)
+        recipe = self._recipe(clip, video)
         current = staleness(self.project.pose_path(row.id), recipe) is None
         if not current:
             self.project.write_pose(row.id, with_trust(pose), recipe)
         self.videos.append(row)
         if phases:
             self.labels[row.id] = phases
-        if note := describe_joints(clip):
-            self.progress.note(note)
+        if note := clip.order.note():
+            self.progress.note(f"{clip.name}: {note}")
         self.results.append(_result(clip, row.id, pose, current, labelled))
 
     def _check_name(self, name: str, clip: FileClip) -> None:
@@ -192,7 +175,7 @@ class _Import:
                 "give one of them another name",
             )
 
-    def _recipe(self, clip: FileClip, video: SourceVideo | None, pose: PoseSequence) -> Recipe:
+    def _recipe(self, clip: FileClip, video: SourceVideo | None) -> Recipe:
         config = {
             "format": self.format.name,
             "clip": clip.name,
@@ -201,8 +184,6 @@ class _Import:
             "skeleton": clip.order.skeleton,
             "column": list(clip.order.column),
             **clip.settings,
-            **({"world": True} if _has_world(clip) else {}),
-            **({"begin": int(pose.frame[0])} if _begins_late(clip, video, pose) else {}),
         }
         inputs = {"poses": self._digests_of(clip)}
         if video is not None:
@@ -216,9 +197,9 @@ class _Import:
             if note := follow_files(self.project, [(path, digest)]):
                 self.progress.note(note)
             name = listed_as(self.project, path, digest) or video_id(path, digest)
-        elif clip.name == clip.path.stem:
+        elif clip.name == clip.path.stem and not clip.unique:
             name = video_id(path, digest)
-        else:  # one of several clips of a file
+        else:  # also one of several clips of a file
             name = f"{slug(clip.name)}-{digest[:8]}"
         return Video(
             id=name,

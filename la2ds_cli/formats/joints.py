@@ -2,50 +2,27 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import math
 import re
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from pathlib import Path
-
-import numpy as np
 
 from la2ds_cli.core.skeleton import SKELETONS, Skeleton, get_skeleton
-from la2ds_cli.core.types import FloatArray
-from la2ds_cli.formats.checks import JointsError, PoseFileError, read_text, shown
+from la2ds_cli.formats.checks import JointsError
+from la2ds_cli.formats.file_clip import ImportOptions, JointOrder
 
 _ALSO = {"mid_hip": ("hip", "pelvis")}
 WHOLEBODY_JOINTS = 133  # COCO-WholeBody: the 17 of COCO first, then feet, face and hands
 
 
-@dataclass(frozen=True)
-class JointOrder:
-    """How the joints of a file fill a skeleton of K joints.
-
-    column: for each of the K joints its column in the file, -1 = missing. unused: names in the file
-    that have no joint in the skeleton. missing: joints of the skeleton without a column.
-    """
-
-    skeleton: str
-    column: tuple[int, ...]
-    unused: tuple[str, ...] = field(default=())
-    missing: tuple[str, ...] = field(default=())
-
-
-def joint_order(
-    names: Sequence[str] | None, count: int, skeleton: str | None, renamed: Mapping[str, str]
-) -> JointOrder:
+def joint_order(names: Sequence[str] | None, count: int, options: ImportOptions) -> JointOrder:
     """order_by_name if the file names its joints, else order_by_count."""
     if names is not None:
         if len(names) != count:
             raise JointsError(f"it names {len(names)} joints but has {count}")
-        return order_by_name(names, skeleton, renamed)
-    if renamed:
+        return order_by_name(names, options.skeleton, options.renamed)
+    if options.renamed:
         raise JointsError("its joints have no names, so --map cannot be used")
-    return order_by_count(count, skeleton)
+    return order_by_count(count, options.skeleton)
 
 
 def order_by_count(count: int, skeleton: str | None) -> JointOrder:
@@ -161,46 +138,3 @@ def _usable(order: JointOrder) -> bool:
 def _listed(names: Sequence[str]) -> str:
     first = ", ".join(name[:40] for name in names[:12])
     return first if len(names) <= 12 else f"{first} and {len(names) - 12} more"
-
-
-# --- tables of one person per row group, for the CSV formats and TRC -----------------------------
-
-
-def read_table(path: Path, delimiter: str = ",") -> list[list[str]]:
-    """Rows of cells, without blank lines; raises PoseFileError."""
-    try:
-        rows = list(csv.reader(io.StringIO(read_text(path), newline=""), delimiter=delimiter))
-    except csv.Error as error:
-        raise PoseFileError(f"it is not a table: {error}") from error
-    return [[cell.strip() for cell in row] for row in rows if any(cell.strip() for cell in row)]
-
-
-def cell_number(cell: str, where: str) -> float:
-    """The number in a cell; NaN if it is empty, nan or na."""
-    if not cell or cell.lower() in ("nan", "na"):
-        return math.nan
-    try:
-        return float(cell)
-    except ValueError as error:
-        raise PoseFileError(f"{where} should be a number, not {shown(cell)}") from error
-
-
-def cell_numbers(
-    rows: Sequence[Sequence[str]],
-    first_row: int,
-    width: int,
-    columns: Collection[int] | None = None,
-) -> FloatArray:
-    """Rows of text as (T, width) float64, NaN where a row is short.
-
-    first_row: line number of the first row, for messages. columns: those that hold numbers, None =
-    all; the others become NaN.
-    """
-    value = np.full((len(rows), width), np.nan)
-    for number, (row, values) in enumerate(zip(rows, value, strict=True), start=first_row):
-        if len(row) > width:
-            raise PoseFileError(f"row {number} has {len(row)} columns, but the header has {width}")
-        for c, cell in enumerate(row):
-            if columns is None or c in columns:
-                values[c] = cell_number(cell, f"row {number}, column {c + 1}")
-    return value

@@ -8,46 +8,35 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.core.batch import ItemResult
-from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.formats.checks import (
     FramesError,
     JointsError,
     PoseFileError,
+    confidence,
     entry,
     frame_number,
+    identity,
     mapping,
-    number,
     numbers,
     read_json,
     sequence,
 )
-from la2ds_cli.formats.file_clip import FileClip, ImportOptions, Person, no_box
-from la2ds_cli.formats.importing import PoseFormat, import_files
+from la2ds_cli.formats.file_clip import FileClip, ImportOptions
 from la2ds_cli.formats.joints import joint_order
+from la2ds_cli.formats.people import Frames, Person, joint_count
+
+SUFFIXES = (".json",)
 
 
-def import_mmpose_json(
-    project: Project,
-    root: Path,
-    options: ImportOptions | None = None,
-    progress: Progress | None = None,
-) -> list[ItemResult]:
-    """Import predictions/NAME.json of one video, or a folder of them.
+def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
+    """The clip of one file; raises PoseFileError.
 
     Reads a list of frames {frame_id, instances}, or the same under instance_info beside meta_info,
     whose keypoint_id2name names the joints; keypoints, keypoint_scores, bbox, bbox_score and
     track_id of the instances. Without names the joints are those of --skeleton, else COCO's; of
     COCO-WholeBody the body is used. Drops everything else in meta_info.
     """
-    pose_format = PoseFormat("mmpose-json", (".json",), read_clips)
-    return import_files(project, root, pose_format, options or ImportOptions(), progress)
-
-
-def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
-    """The clip of one file; raises PoseFileError."""
     document = read_json(path)
     names = None
     if isinstance(document, dict):
@@ -69,13 +58,9 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
             entry(item, "instances", f"frame {frame}"), f"the people of frame {frame}"
         )
         people[frame] = [_person(p, f"frame {frame}, person {k}") for k, p in enumerate(instances)]
-    counts = sorted({len(person.xy) for frame in people.values() for person in frame})
-    if len(counts) > 1:
-        raise JointsError(f"its people have different numbers of joints: {counts[:5]}")
-    if not counts:
-        raise PoseFileError("none of its frames has a person")
-    order = joint_order(names, counts[0], options.skeleton, options.renamed)
-    return [FileClip(path.stem, path, people, order)]
+    joints = joint_count(people)
+    order = joint_order(names, joints, options)
+    return [FileClip(path.stem, path, Frames.of_people(people, joints), order)]
 
 
 def _joint_names(meta: Any) -> list[str] | None:
@@ -96,21 +81,19 @@ def _person(value: Any, where: str) -> Person:
             f"the keypoints of {where} are not pairs x, y", "3D predictions cannot be imported"
         )
     scores = entry(item, "keypoint_scores", where)
-    confidence = item.get("bbox_score")
-    track = item.get("track_id")
     return Person(
         np.array(points),
         numbers(scores, f"the scores of {where}", len(points)),
         _box(item.get("bbox"), where),
-        None if confidence is None else number(confidence, f"the bbox_score of {where}"),
-        None if track is None or track == -1 else str(track)[:200],
+        confidence(item, "bbox_score", where),
+        identity(item.get("track_id")),
     )
 
 
-def _box(value: Any, where: str) -> FloatArray:
+def _box(value: Any, where: str) -> FloatArray | None:
     """The box (4,) xyxy, which MMPose wraps in a list of one."""
     if not value:
-        return no_box()
+        return None
     inner = sequence(value, f"the box of {where}")
     if len(inner) == 1:
         inner = inner[0]

@@ -21,13 +21,11 @@ from la2ds_cli.formats.checks import FramesError
 Labels = dict[str, list[Phase]]
 
 
-def check_phases(
-    path: Path, clips: Mapping[str, tuple[str, int]], elsewhere: Collection[str]
-) -> Labels:
-    """Phases of each video id from a `video,start,end,phase` CSV (frames, end exclusive).
+def check_phases(path: Path, clips: Mapping[str, int], elsewhere: Collection[str]) -> Labels:
+    """Phases of each clip from a `video,start,end,phase` CSV (frames, end exclusive).
 
-    clips: name in the CSV -> (project id, frames); elsewhere: names of the data set that are not
-    imported, whose rows are left out. Raises UserError that names the row of an unknown video, of a
+    clips: name in the CSV -> frames; elsewhere: names of the data set that are not imported, whose
+    rows are left out. Raises UserError that names the row of an unknown video, of a
     phase beyond the clip's end, or of one that overlaps another (exit 5), and if the file does not
     exist (exit 3).
     """
@@ -40,10 +38,9 @@ def check_phases(
     labels: Labels = {}
     for line, (name, phase) in enumerate(read_phases(path), start=2):
         if name in clips:
-            video, frames = clips[name]
-            if phase.end > frames:
-                raise _row_error(path, line, f"'{name}' has {frames} frames, not {phase.end}")
-            earlier = labels.setdefault(video, [])
+            if phase.end > clips[name]:
+                raise _row_error(path, line, f"'{name}' has {clips[name]} frames, not {phase.end}")
+            earlier = labels.setdefault(name, [])
             for other in earlier:
                 if phase.start < other.end and other.start < phase.end:
                     raise _row_error(

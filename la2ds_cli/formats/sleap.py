@@ -2,61 +2,25 @@
 
 from __future__ import annotations
 
-import struct
 import tempfile
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from la2ds_cli.core.artifact import write_bytes
-from la2ds_cli.core.batch import ItemResult
+from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.optional_package import optional_import
-from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.formats.checks import FormatError, JointsError, PoseFileError
-from la2ds_cli.formats.file_clip import FileClip, ImportOptions, Person, no_box
-from la2ds_cli.formats.importing import PoseFormat, import_files
+from la2ds_cli.formats.file_clip import FileClip, ImportOptions, JointOrder
 from la2ds_cli.formats.joints import joint_order
+from la2ds_cli.formats.people import Frames, Person
 
-# Errors of sleap-io and h5py on truncated or foreign files.
-_UNREADABLE = (
-    ArithmeticError,
-    AttributeError,
-    AssertionError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    NotImplementedError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    struct.error,
-)
-
-
-def import_sleap(
-    project: Project,
-    root: Path,
-    options: ImportOptions | None = None,
-    progress: Progress | None = None,
-) -> list[ItemResult]:
-    """Import a .slp or analysis .h5 file, or a folder of them.
-
-    Reads nodes by name, points and their scores (1 for points placed by hand), tracks, frame
-    numbers and the size, of each video of the file. If a frame has instances corrected by hand,
-    only these count. Drops edges, suggestions and embedded images. Raises UserError (exit 6)
-    without the package sleap-io.
-    """
-    sleap_io()
-    pose_format = PoseFormat("sleap", (".slp", ".h5"), read_clips)
-    return import_files(project, root, pose_format, options or ImportOptions(), progress)
+SUFFIXES = (".slp", ".h5")
+SUFFIX = ".slp"
 
 
 def sleap_io() -> Any:
@@ -71,35 +35,32 @@ def sleap_io() -> Any:
 
 
 def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
-    """One clip for each video of the file; raises PoseFileError."""
+    """One clip for each video of the file; raises PoseFileError, and UserError (exit 6) without the
+    package sleap-io.
+
+    Reads nodes by name, points and their scores (1 for points placed by hand), tracks, frame
+    numbers and the size, of each video of the file. If a frame has instances corrected by hand,
+    only these count. Drops edges, suggestions and embedded images.
+    """
     try:
         labels = _load(path)
         skeletons = {tuple(map(str, skeleton.node_names)) for skeleton in labels.skeletons}
-        clips: dict[int, dict[int, Sequence[Person]]] = defaultdict(dict)
+        if len(skeletons) != 1:
+            raise JointsError(f"it has {len(skeletons)} skeletons, which have different nodes")
+        names = list(skeletons.pop())
+        order = joint_order(names, len(names), options)
+        clips: dict[int, dict[int, list[Person]]] = defaultdict(dict)
         for frame in labels.labeled_frames:
             clips[labels.videos.index(frame.video)][int(frame.frame_idx)] = _people(frame)
-        videos = [_video(video) for video in labels.videos]
-    except _UNREADABLE as error:
+        only = path.stem.removesuffix(".analysis") if len(clips) == 1 else ""
+        return [
+            _clip(path, only, labels.videos[number], Frames.of_people(people, len(names)), order)
+            for number, people in clips.items()
+        ]
+    except (PoseFileError, UserError):
+        raise
+    except Exception as error:  # anything, from sleap-io and h5py on truncated or foreign files
         raise PoseFileError(f"sleap-io cannot read it: {error}") from error
-    if len(skeletons) != 1:
-        raise JointsError(f"it has {len(skeletons)} skeletons, which have different nodes")
-    names = list(skeletons.pop())
-    order = joint_order(names, len(names), options.skeleton, options.renamed)
-    return [
-        FileClip(
-            path.stem.removesuffix(".analysis") if len(clips) == 1 else videos[number].stem,
-            path,
-            people,
-            order,
-            complete=False,
-            first=0,
-            part=True,
-            frames=videos[number].frames,
-            fps=videos[number].fps,
-            size=videos[number].size,
-        )
-        for number, people in clips.items()
-    ]
 
 
 def _load(path: Path) -> Any:
@@ -119,25 +80,23 @@ def _load(path: Path) -> Any:
     return package.load_analysis_h5(str(path))
 
 
-@dataclass(frozen=True)
-class _Video:
-    """Facts of a video in a file; frames, fps or size are 0 if the file lacks them."""
-
-    stem: str
-    frames: int
-    fps: float
-    size: tuple[int, int]
-
-
-def _video(video: Any) -> _Video:
-    name = video.filename[0] if isinstance(video.filename, list) else video.filename
+def _clip(path: Path, name: str, video: Any, frames: Frames, order: JointOrder) -> FileClip:
+    """The clip of a video; name: empty = that of the video file. Of a file without them, the
+    length, rate and size are 0."""
+    file = video.filename[0] if isinstance(video.filename, list) else video.filename
     shape = video.shape or (0, 0, 0, 0)
     rate = (video.backend_metadata or {}).get("fps")
-    return _Video(
-        Path(str(name).replace("\\", "/")).stem,
-        int(shape[0] or 0),
-        float(rate) if isinstance(rate, (int, float)) and rate > 0 else 0.0,
-        (int(shape[2] or 0), int(shape[1] or 0)),
+    return FileClip(
+        name or Path(str(file).replace("\\", "/")).stem,
+        path,
+        frames,
+        order,
+        complete=False,
+        first=0,
+        part=True,
+        length=int(shape[0] or 0),
+        fps=float(rate) if isinstance(rate, (int, float)) and rate > 0 else 0.0,
+        size=(int(shape[2] or 0), int(shape[1] or 0)),
     )
 
 
@@ -150,16 +109,11 @@ def _people(frame: Any) -> list[Person]:
         predicted = "score" in (instance.points.dtype.names or ())
         score = np.array(instance.points["score"], np.float64) if predicted else np.ones(len(xy))
         track = None if instance.track is None else str(instance.track.name)
-        people.append(Person(xy, score, no_box(), track=track))
+        people.append(Person(xy, score, track=track))
     return people
 
 
-# --- writing -------------------------------------------------------------------------------------
-
-SUFFIX = ".slp"
-
-
-def export_sleap(pose: PoseSequence, name: str, path: Path) -> None:
+def write_clip(pose: PoseSequence, name: str, path: Path) -> None:
     """Write predicted instances of one track: points, scores, and a skeleton with named nodes.
 
     Points are exact. Frames without joints have no instance; only the first frame is listed even

@@ -3,40 +3,32 @@ in space, as OpenSim, Pose2Sim and motion capture write."""
 
 from __future__ import annotations
 
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
 
-from la2ds_cli.core.artifact import write_text
-from la2ds_cli.core.batch import ItemResult
-from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.formats.checks import FramesError, PoseFileError, frame_number
-from la2ds_cli.formats.file_clip import (
-    FileClip,
-    ImportOptions,
-    Person,
-    no_box,
-    person_in_space,
-)
-from la2ds_cli.formats.importing import PoseFormat, import_files
-from la2ds_cli.formats.joints import cell_numbers, joint_order, read_table
+from la2ds_cli.formats.file_clip import FileClip, ImportOptions
+from la2ds_cli.formats.joints import joint_order
+from la2ds_cli.formats.people import Frames, orthographic
+from la2ds_cli.formats.tables import Numbers, cell_number, joint_cells, rows_of, write_rows
 
-_FLAT = 1e-6  # a smaller range of Z means 2D joints
+SUFFIXES = (".trc",)
+SUFFIX = ".trc"
 UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001}  # metres
 Y_UP = np.array([1.0, -1.0, -1.0])  # axes x, y up, z towards the viewer to x, y down, z away
-_KEYS_ROW, _VALUES_ROW, _NAMES_ROW, _DATA_ROW = 1, 2, 3, 5
+_FLAT = 1e-6  # a smaller range of Z means 2D joints
+_HEAD = 5  # rows before the data, without blank ones
+_KEYS = (
+    "DataRate CameraRate NumFrames NumMarkers Units OrigDataRate OrigDataStartFrame OrigNumFrames"
+)
 
 
-def import_trc(
-    project: Project,
-    root: Path,
-    options: ImportOptions | None = None,
-    progress: Progress | None = None,
-) -> list[ItemResult]:
-    """Import a .trc file, or a folder of them.
+def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
+    """The clip of one file; raises PoseFileError.
 
     Reads the markers, matched by name, the time and the DataRate. Missing cells are missing joints;
     the others have score 1, since TRC has no scores. Frame numbers start at 1 in these files, or at
@@ -47,29 +39,45 @@ def import_trc(
     orthographic view along z. Files in lengths with constant Z are refused: they are 2D, but not in
     pixels.
     """
-    pose_format = PoseFormat("trc", (".trc",), read_clips)
-    return import_files(project, root, pose_format, options or ImportOptions(), progress)
-
-
-def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
-    """The clip of one file; raises PoseFileError."""
-    rows = read_table(path, "\t")
-    if not rows or not rows[0][0].startswith("PathFileType"):
+    rows = rows_of(path, "\t")
+    head = [cells for _, cells in islice(rows, _HEAD)]
+    if not head or not head[0][0].startswith("PathFileType"):
         raise PoseFileError("it does not begin with PathFileType")
-    if len(rows) <= _DATA_ROW:
+    first = next(rows, None)
+    if first is None:
         raise PoseFileError("it has no rows below its header")
-    head = dict(zip(rows[_KEYS_ROW], rows[_VALUES_ROW], strict=False))
+    facts = dict(zip(head[1], head[2], strict=False))
     # Sports2D writes m in the header even of its pixel files, but px in their names.
-    units = "px" if "_px" in path.stem else head.get("Units", "not given")
+    units = "px" if "_px" in path.stem else facts.get("Units", "not given")
     if units != "px" and units not in UNITS:
         raise PoseFileError(f"its units are '{units}', not px, {', '.join(UNITS)}")
-    names = [name for name in rows[_NAMES_ROW][2:] if name]
-    if not names or rows[_NAMES_ROW][:2] != ["Frame#", "Time"]:
+    names = [name for name in head[3][2:] if name]
+    if not names or head[3][:2] != ["Frame#", "Time"]:
         raise PoseFileError("its fourth row does not name Frame#, Time and the markers")
-    width = 2 + 3 * len(names)
-    value = cell_numbers([_cut(row, width) for row in rows[_DATA_ROW:]], _DATA_ROW + 1, width)
+    numbers, frames = Numbers(2 + 3 * len(names)), {}
+    for line, cells in chain([first], rows):
+        numbers.add((line, _cut(cells, numbers.width)))
+        frame = frame_number(cells[0], f"row {line}")
+        if frame in frames:
+            raise FramesError(f"row {line}: frame {frame} appears twice")
+        frames[frame] = len(frames)
+    value = numbers.table()[[frames[frame] for frame in sorted(frames)]]
     xyz = value[:, 2:].reshape(len(value), len(names), 3)
-    depth = xyz[:, :, 2]
+    _check_depth(xyz[:, :, 2], units)
+    listed = np.array(sorted(frames)) - min(1, *frames)
+    if units == "px":
+        people = Frames.of_one(listed, xyz[:, :, :2])
+    else:
+        world = UNITS[units] * xyz * Y_UP
+        people = Frames.of_one(listed, orthographic(world), world=world)
+    order = joint_order(names, len(names), options)
+    rate = cell_number(facts.get("DataRate", ""), "the DataRate")
+    fps = rate if rate > 0 else 0.0
+    return [FileClip(path.stem, path, people, order, first=0, time=value[:, 1], fps=fps)]
+
+
+def _check_depth(depth: FloatArray, units: str) -> None:
+    """Raise PoseFileError for Z (T, K) that changes in pixels, or does not change in space."""
     ranges = np.fmax.reduce(depth, axis=0) - np.fmin.reduce(depth, axis=0)  # fmax ignores NaN
     deep = np.nanmax(ranges, initial=0.0) > _FLAT
     if deep and units == "px":
@@ -79,23 +87,6 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
             f"it is 2D in {units}, not in pixels",
             "import the file in pixels, such as NAME_px_person00.trc of Sports2D",
         )
-    lines = range(_DATA_ROW + 1, len(rows) + 1)
-    numbers = [frame_number(rows[n - 1][0], f"row {n}") for n in lines]
-    first = min(1, *numbers)
-    people, time = {}, {}
-    for t, number in enumerate(numbers):
-        if number - first in people:
-            raise FramesError(f"row {lines[t]}: frame {number} appears twice")
-        if units == "px":
-            person = Person(xyz[t, :, :2], np.ones(len(names)), no_box())
-        else:
-            person = person_in_space(UNITS[units] * xyz[t] * Y_UP)
-        people[number - first] = [person]
-        time[number - first] = float(value[t, 1])
-    order = joint_order(names, len(names), options.skeleton, options.renamed)
-    rate = cell_numbers([[head.get("DataRate", "")]], _VALUES_ROW + 1, 1)[0, 0]
-    fps = float(rate) if rate > 0 else 0.0
-    return [FileClip(path.stem, path, people, order, first=0, time=time, fps=fps)]
 
 
 def _cut(row: list[str], width: int) -> list[str]:
@@ -103,15 +94,7 @@ def _cut(row: list[str], width: int) -> list[str]:
     return row[:width] if not any(row[width:]) else row
 
 
-# --- writing -------------------------------------------------------------------------------------
-
-SUFFIX = ".trc"
-_KEYS = (
-    "DataRate CameraRate NumFrames NumMarkers Units OrigDataRate OrigDataStartFrame OrigNumFrames"
-)
-
-
-def export_trc(pose: PoseSequence, name: str, path: Path) -> None:
+def write_clip(pose: PoseSequence, name: str, path: Path) -> None:
     """Write Frame# from 1, Time in seconds, X and Y in pixels (y down, as in the picture), Z = 0.
 
     Pixels have 4 decimals, times are exact. The cells of a missing joint contain nan, since OpenSim
@@ -124,22 +107,18 @@ def export_trc(pose: PoseSequence, name: str, path: Path) -> None:
 
 def write_markers(pose: PoseSequence, path: Path, xyz: FloatArray, units: str) -> None:
     """A TRC file of joints xyz (T, K, 3), NaN = missing, with the frames and times of the pose."""
+    xyz = np.where(np.isfinite(xyz).all(axis=2, keepdims=True), xyz, np.nan)
     joints = get_skeleton(pose.skeleton).joints
     count, length, rate = len(joints), len(pose), f"{pose.fps:.6f}"
     first = int(pose.frame[0]) + 1 if length else 1
-    values = [rate, rate, length, count, units, rate, first, length]
-    lines = [
-        f"PathFileType\t4\t(X/Y/Z)\t{path.name}",
-        _KEYS.replace(" ", "\t"),
-        "\t".join(map(str, values)),
-        "Frame#\tTime\t" + "\t\t\t".join(joints) + "\t\t",
-        "\t\t" + "\t".join(f"{axis}{k}" for k in range(1, count + 1) for axis in "XYZ"),
-        "",
+    header = [
+        ["PathFileType", "4", "(X/Y/Z)", path.name],
+        _KEYS.split(),
+        [*(rate, rate), str(length), str(count), units, rate, str(first), str(length)],
+        ["Frame#", "Time", *(cell for joint in joints for cell in (joint, "", ""))],
+        ["", "", *(f"{axis}{k}" for k in range(1, count + 1) for axis in "XYZ")],
+        [],
     ]
-    for t in range(length):
-        cells = [str(int(pose.frame[t]) + 1), repr(float(pose.time[t]))]
-        for joint in xyz[t]:
-            known = np.isfinite(joint).all()
-            cells += [f"{value:.4f}" for value in joint] if known else ["nan"] * 3
-        lines.append("\t".join(cells))
-    write_text(path, "\n".join(lines) + "\n")
+    cells = zip(pose.frame, pose.time, joint_cells(pose, xyz, missing="nan"), strict=True)
+    lines = ([str(int(n) + 1), repr(float(time)), *row] for n, time, row in cells)
+    write_rows(path, chain(header, lines), "\t")

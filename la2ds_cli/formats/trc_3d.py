@@ -12,7 +12,7 @@ from la2ds_cli.formats.trc import Y_UP, write_markers
 SUFFIX = ".trc"
 
 
-def export_trc_3d(pose: PoseSequence, name: str, path: Path) -> None:
+def write_clip(pose: PoseSequence, name: str, path: Path) -> None:
     """Write Frame# from 1, Time in seconds, X, Y (up) and Z (towards the camera) in metres.
 
     Metres have 4 decimals, times are exact; the cells of an unknown joint contain nan. The joints

@@ -80,6 +80,11 @@ def natural_order(names: Iterable[str]) -> list[str]:
     return sorted(names, key=key)
 
 
+def ordered(paths: Iterable[Path]) -> list[Path]:
+    """Paths in natural order."""
+    return [Path(name) for name in natural_order(map(str, paths))]
+
+
 def refuse_url(name: str) -> None:
     """Raise UserError (exit 2) for a URL, a camera or `-`, which la2ds does not read."""
     if (

@@ -14,8 +14,8 @@ from la2ds_cli.alignment.period import a_repetition_away, period
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.formats import load_importer
 from la2ds_cli.formats.file_clip import ImportOptions
-from la2ds_cli.formats.wide_csv import import_wide_csv
 from tests.movement import sequence, warped_phase
 
 SHARED = Path(os.environ.get("LA2DS_SHARED", Path(__file__).parents[3] / "shared")) / "data"
@@ -71,7 +71,7 @@ def test_two_steps_of_walkers_whose_contacts_were_measured(tmp_path: Path, view:
         starts.setdefault(row["video"], {})[row["phase"]] = int(row["start"])
     project = Project.create(tmp_path)
     options = ImportOptions(fps=30.0, size=(1280, 720), skeleton="penn13")
-    import_wide_csv(project, GAIT / view, options)
+    load_importer("wide-csv")(project, GAIT / view, options)
     found = {}
     for video in project.videos():
         start = starts[Path(video.path).stem]

@@ -9,7 +9,6 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from la2ds_cli.formats import importer_names
 from la2ds_cli.formats.datasets import DataSet, data_sets
 from la2ds_cli.main import app
 
@@ -19,7 +18,6 @@ OF_DATA_SETS = {"penn_action", "ikea_asm", "h2o", "casa_npy"}
 def test_every_importer_of_a_data_set_is_in_the_list():
     named = {data.importer.replace("-", "_") for data in data_sets()}
     assert named == OF_DATA_SETS
-    assert named <= set(importer_names())
 
 
 @pytest.mark.parametrize("data", data_sets(), ids=lambda data: data.name)

@@ -18,7 +18,8 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
 from la2ds_cli.formats.casa_npy import import_casa_npy
 from la2ds_cli.formats.checks import PoseFileError
-from la2ds_cli.formats.file_clip import PIXELS, ImportOptions
+from la2ds_cli.formats.file_clip import ImportOptions
+from la2ds_cli.formats.people import PIXELS
 from la2ds_cli.formats.plain_pickle import numbers_of, read_object
 from tests.formats.data_set_samples import record, write_records
 from tests.told import Notes

@@ -128,7 +128,7 @@ def test_labels_of_single_frames_take_the_memory_of_their_files(tmp_path: Path):
 
 @pytest.mark.parametrize("action", ["²", "9" * 5000])
 def test_numbers_that_are_no_action_are_refused(action: str):
-    with pytest.raises(UserError, match="H2O has no action"):
+    with pytest.raises(UserError, match="there is no action"):
         action_name(action)
 
 

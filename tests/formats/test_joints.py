@@ -6,6 +6,7 @@ import pytest
 
 from la2ds_cli.core.skeleton import SKELETONS, get_skeleton
 from la2ds_cli.formats.checks import JointsError
+from la2ds_cli.formats.file_clip import ImportOptions
 from la2ds_cli.formats.joints import joint_order, order_by_name
 
 COCO = get_skeleton("coco17").joints
@@ -63,15 +64,15 @@ def test_a_body_without_hips_cannot_be_used():
 
 
 def test_joints_without_names():
-    assert joint_order(None, 17, None, {}).skeleton == "coco17"
-    assert joint_order(None, 25, "body25", {}).skeleton == "body25"
-    assert joint_order(None, 133, None, {}).column == tuple(range(17))
+    assert joint_order(None, 17, ImportOptions()).skeleton == "coco17"
+    assert joint_order(None, 25, ImportOptions(skeleton="body25")).skeleton == "body25"
+    assert joint_order(None, 133, ImportOptions()).column == tuple(range(17))
     with pytest.raises(
         JointsError, match="it has 25 joints without names, but coco17 has 17"
     ) as caught:
-        joint_order(None, 25, None, {})
+        joint_order(None, 25, ImportOptions())
     assert caught.value.hint == "name their order with --skeleton body25"
     with pytest.raises(JointsError, match="no names, so --map cannot be used"):
-        joint_order(None, 17, None, {"a": "nose"})
+        joint_order(None, 17, ImportOptions(renamed={"a": "nose"}))
     with pytest.raises(JointsError, match="it names 3 joints but has 17"):
-        joint_order(["a", "b", "c"], 17, None, {})
+        joint_order(["a", "b", "c"], 17, ImportOptions())

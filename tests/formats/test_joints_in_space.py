@@ -15,8 +15,9 @@ from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.formats import load_exporter
 from la2ds_cli.formats.casa_npy import import_casa_npy
 from la2ds_cli.formats.exporting import export_poses
-from la2ds_cli.formats.file_clip import PIXELS, ImportOptions
+from la2ds_cli.formats.file_clip import ImportOptions
 from la2ds_cli.formats.h2o import import_h2o
+from la2ds_cli.formats.people import PIXELS
 from tests.formats.data_set_samples import hands, record, write_h2o, write_records
 from tests.formats.pose_samples import add, person_in_metres, sample
 
@@ -93,9 +94,8 @@ def test_a_clip_without_3d_cannot_become_a_trc_in_metres(tmp_path: Path):
 def test_h2o_keeps_the_hands_in_the_camera_frame(tmp_path: Path, project: Project):
     write_h2o(tmp_path / "h2o", "subject1/h1/1")
     import_h2o(project, tmp_path / "h2o")
-    pose, recipe = project.read_pose(project.videos()[0].id)
+    pose, _ = project.read_pose(project.videos()[0].id)
     np.testing.assert_allclose(world_of(pose)[5], hands(5).reshape(-1, 3), atol=1e-6)
-    assert recipe.config["world"] is True
 
 
 @pytest.mark.parametrize(
@@ -111,14 +111,6 @@ def test_casa_keeps_the_third_axis_as_depth(
     np.testing.assert_allclose(world_of(pose), expected, rtol=1e-6)
     turn = np.eye(3)[axes] * np.array([1, 1, sign])[:, None]
     assert np.linalg.det(turn) == pytest.approx(1)  # nobody is mirrored
-
-
-def test_recipes_of_records_without_3d_are_as_before(tmp_path: Path, project: Project):
-    path = write_records(tmp_path / "x_train.npy", {"a": record(axes=2)})
-    (result,) = import_casa_npy(project, path, options=ImportOptions(fps=30))
-    pose, recipe = project.read_pose(result.video)
-    assert pose.world is None
-    assert "world" not in recipe.config
 
 
 # --- COCO-WholeBody in 3D -------------------------------------------------------------------------

@@ -12,8 +12,8 @@ from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.formats import load_importer
 from la2ds_cli.formats.file_clip import ImportOptions
-from la2ds_cli.formats.mmpose_json import import_mmpose_json
 from tests.formats.file_samples import joints, mmpose_frames, mmpose_instance, write_json
 
 Read = Callable[..., PoseSequence]
@@ -58,7 +58,9 @@ def test_identities_are_believed_where_boxes_cross(project: Project, tmp_path: P
         ben = mmpose_instance(joints(0, at=500 - 10 * t, scale=1.2), track_id=7)
         frames.append({"frame_id": t, "instances": [anna, ben] if t % 3 else [ben, anna]})
     options = ImportOptions(fps=25, size=(640, 480))
-    (result,) = import_mmpose_json(project, write_json(tmp_path / "a.json", frames), options)
+    (result,) = load_importer("mmpose-json")(
+        project, write_json(tmp_path / "a.json", frames), options
+    )
     pose, _ = project.read_pose(result.video)
     steps = np.diff(pose.xy[:, 0, 0])
     assert (steps == steps[0]).all()
@@ -97,12 +99,12 @@ def test_what_is_wrong_is_said(
     document = mmpose_frames()
     change(document)
     with pytest.raises(UserError, match=said) as caught:
-        import_mmpose_json(project, write_json(tmp_path / "a.json", document), FPS)
+        load_importer("mmpose-json")(project, write_json(tmp_path / "a.json", document), FPS)
     assert caught.value.code == code
 
 
 def test_people_of_one_image_are_no_video(project: Project, tmp_path: Path):
     path = write_json(tmp_path / "a.json", [mmpose_instance(joints(0))])
     with pytest.raises(UserError, match="people of one image") as caught:
-        import_mmpose_json(project, path, FPS)
+        load_importer("mmpose-json")(project, path, FPS)
     assert "on the video itself" in caught.value.hint

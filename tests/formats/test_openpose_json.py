@@ -12,8 +12,8 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.formats import load_importer
 from la2ds_cli.formats.file_clip import ImportOptions
-from la2ds_cli.formats.openpose_json import import_openpose_json
 from tests.formats.file_samples import (
     joints,
     openpose_frame,
@@ -28,15 +28,17 @@ FPS = ImportOptions(fps=30)
 
 def test_a_folder_is_a_clip(project: Project, tmp_path: Path):
     folder = write_openpose(tmp_path / "anna")
-    (result,) = import_openpose_json(project, folder, FPS)
+    (result,) = load_importer("openpose-json")(project, folder, FPS)
     assert (result.status, result.frames) == ("ok", 6)
     pose, recipe = project.read_pose(result.video)
     assert (pose.skeleton, pose.size, pose.fps) == ("body25", (0, 0), 30)
     np.testing.assert_allclose(pose.xy[4], joints(4, count=25))
     np.testing.assert_allclose(pose.score, 0.75)
-    assert import_openpose_json(project, folder, FPS)[0].status == "cached"
+    assert load_importer("openpose-json")(project, folder, FPS)[0].status == "cached"
     write_json(folder / "clip_000000000005_keypoints.json", openpose_frame([joints(9, count=25)]))
-    assert import_openpose_json(project, folder, FPS)[0].status == "ok"  # its digest covers all
+    assert (
+        load_importer("openpose-json")(project, folder, FPS)[0].status == "ok"
+    )  # its digest covers all
     assert project.videos()[-1].id != result.video
     assert len(recipe.inputs["poses"]) == 64
 
@@ -44,14 +46,14 @@ def test_a_folder_is_a_clip(project: Project, tmp_path: Path):
 def test_a_folder_of_folders_is_a_batch(project: Project, tmp_path: Path):
     for name, frames in (("clip10", 4), ("clip2", 3)):
         write_openpose(tmp_path / "out" / name, frames=frames)
-    results = import_openpose_json(project, tmp_path / "out", FPS)
+    results = load_importer("openpose-json")(project, tmp_path / "out", FPS)
     assert [(Path(r.path).name, r.frames) for r in results] == [("clip2", 3), ("clip10", 4)]
 
 
 def test_two_clips_in_one_folder_are_told_apart_by_their_names(project: Project, tmp_path: Path):
     folder = write_openpose(tmp_path / "out", frames=3, clip="anna")
     write_openpose(folder, frames=5, clip="ben_2")
-    assert [r.frames for r in import_openpose_json(project, folder, FPS)] == [3, 5]
+    assert [r.frames for r in load_importer("openpose-json")(project, folder, FPS)] == [3, 5]
     assert [v.id.rpartition("-")[0] for v in project.videos()] == ["anna", "ben-2"]
 
 
@@ -95,7 +97,7 @@ def test_people_without_identities_are_followed(project: Project, tmp_path: Path
         people = [big, small] if t % 2 else [small, big]
         write_json(tmp_path / "anna" / f"a_{t:012d}_keypoints.json", openpose_frame(people))
     options = ImportOptions(fps=30, size=(640, 480))
-    (result,) = import_openpose_json(project, tmp_path / "anna", options)
+    (result,) = load_importer("openpose-json")(project, tmp_path / "anna", options)
     assert result.status == "ok"
     pose, _ = project.read_pose(result.video)
     for t in range(20):
@@ -106,7 +108,7 @@ def test_people_without_identities_are_followed(project: Project, tmp_path: Path
 def test_missing_files_are_reported(project: Project, tmp_path: Path):
     folder = write_openpose(tmp_path / "anna", frames=10)
     (folder / "clip_000000000004_keypoints.json").unlink()
-    (result,) = import_openpose_json(project, folder, FPS)
+    (result,) = load_importer("openpose-json")(project, folder, FPS)
     assert (result.status, result.code, result.frames) == ("degraded", "I003", 10)
     assert "1 of 10" in result.message
 
@@ -129,10 +131,10 @@ def test_what_is_wrong_is_said_with_the_file(
     write_openpose(tmp_path / "out" / "good")
     (folder / "clip_000000000003_keypoints.json").write_text(content)
     with pytest.raises(UserError, match=said) as caught:
-        import_openpose_json(project, folder, FPS)
+        load_importer("openpose-json")(project, folder, FPS)
     assert caught.value.code == code
     assert "clip_000000000003_keypoints.json" in caught.value.message
-    results = import_openpose_json(project, tmp_path / "out", FPS)
+    results = load_importer("openpose-json")(project, tmp_path / "out", FPS)
     assert {Path(r.path).name: r.status for r in results} == {"bad": "failed", "good": "ok"}
 
 
@@ -140,19 +142,19 @@ def test_frame_number_twice(project: Project, tmp_path: Path):
     folder = write_openpose(tmp_path / "anna")
     write_json(folder / "clip_3_keypoints.json", openpose_frame([]))
     with pytest.raises(UserError, match="frame 3 appears twice") as caught:
-        import_openpose_json(project, folder, FPS)
+        load_importer("openpose-json")(project, folder, FPS)
     assert caught.value.code == "I003"
 
 
 def test_folder_without_files_of_openpose(project: Project, tmp_path: Path):
     write_json(tmp_path / "out" / "a.json", {})
     with pytest.raises(UserError, match="no OpenPose files") as caught:
-        import_openpose_json(project, tmp_path / "out", FPS)
+        load_importer("openpose-json")(project, tmp_path / "out", FPS)
     assert caught.value.exit_code == ExitCode.UNREADABLE
 
 
 def test_frame_rate_is_asked_for(project: Project, tmp_path: Path):
     with pytest.raises(UserError, match="frame rate") as caught:
-        import_openpose_json(project, write_openpose(tmp_path / "anna"))
+        load_importer("openpose-json")(project, write_openpose(tmp_path / "anna"))
     assert caught.value.exit_code == ExitCode.USAGE
     assert "--fps N" in caught.value.hint

@@ -12,7 +12,9 @@ from scipy.io import loadmat, savemat
 from la2ds_cli.core.artifact import file_digest
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import Phase
+from la2ds_cli.core.types import Phase, PoseSequence
+from la2ds_cli.formats.checks import PoseFileError
+from la2ds_cli.formats.file_clip import ImportOptions, to_sequence
 from la2ds_cli.formats.mat_file import read_mat
 from la2ds_cli.formats.penn_action import HIDDEN_SCORE, import_penn_action, read_clip
 from tests.told import Notes
@@ -37,6 +39,10 @@ def write_mat(path: Path, *, action="golf_swing", frames=4, train=1, boxes=None,
     path.parent.mkdir(parents=True, exist_ok=True)
     savemat(path, fields | changed, do_compression=True)  # as the data set's files are
     return path
+
+
+def pose_of(path: Path) -> PoseSequence:
+    return to_sequence(read_clip(path), ImportOptions())
 
 
 @pytest.fixture
@@ -67,23 +73,23 @@ def test_clips_of_one_action_become_poses_and_rows(root, project):
 
     pose, recipe = project.read_pose(first.id)
     assert (pose.skeleton, pose.size, pose.fps) == ("penn13", (480, 360), 20.0)
-    assert pose.info == {"action": "golf_swing", "view": "left"}
+    assert pose.info.items() >= {"action": "golf_swing", "view": "left", "coverage": 1.0}.items()
     np.testing.assert_allclose(pose.time, [0, 0.05, 0.1, 0.15])
     np.testing.assert_allclose(pose.xy[2, 3], [100 + 30 + 2 - 1, 50 + 15 - 1])  # 1-based files
     np.testing.assert_allclose(pose.box[0], [90, 40, 240, 130])
     assert (pose.score == 1).all()
-    assert (recipe.step, recipe.inputs) == ("import", {"labels": digest})
+    assert (recipe.step, recipe.inputs) == ("import", {"poses": digest})
     assert recipe.config["format"] == "penn-action"
 
 
 def test_joint_never_annotated_is_missing_and_an_estimate_is_fainter(tmp_path):
     clip = write_mat(tmp_path / "a.mat")
-    x, y = read_clip(clip).pose.xy[..., 0] + 1, read_clip(clip).pose.xy[..., 1] + 1
+    x, y = pose_of(clip).xy[..., 0] + 1, pose_of(clip).xy[..., 1] + 1
     visible = np.ones((4, 13), dtype=np.uint8)
     visible[0, :4] = 0
     x[0, :3], y[0, :3] = [1, 0.75, 1.5], [1, 0.75, 1.5]  # (1, 1) in frames of three scales
     x[1, 0], y[1, 0] = 1, 1  # visible: believed
-    pose = read_clip(write_mat(clip, x=x, y=y, visibility=visible)).pose
+    pose = pose_of(write_mat(clip, x=x, y=y, visibility=visible))
     assert np.isnan(pose.xy[0, :3]).all()
     assert pose.score[0, :5].tolist() == [0, 0, 0, HIDDEN_SCORE, 1]
     np.testing.assert_allclose(pose.xy[0, 3], [129, 64])
@@ -94,13 +100,13 @@ def test_small_integer_types_do_not_wrap_around(tmp_path):
     x = np.full((4, 13), 200, dtype=np.uint8)
     x[0, 0] = 0
     y = np.full((4, 13), 100, dtype=np.uint8)
-    pose = read_clip(write_mat(tmp_path / "a.mat", x=x, y=y)).pose
+    pose = pose_of(write_mat(tmp_path / "a.mat", x=x, y=y))
     np.testing.assert_allclose(pose.xy[0, :2], [[-1, 99], [199, 99]])
 
 
 @pytest.mark.parametrize("boxes", [2, 3, 5, 6])
 def test_boxes_are_fitted_to_the_frames(tmp_path, boxes):
-    pose = read_clip(write_mat(tmp_path / "a.mat", frames=4, boxes=boxes)).pose
+    pose = pose_of(write_mat(tmp_path / "a.mat", frames=4, boxes=boxes))
     assert pose.box.shape == (4, 4)
     np.testing.assert_allclose(pose.box[-1], [90, 40, 240, 130])
 
@@ -108,7 +114,7 @@ def test_boxes_are_fitted_to_the_frames(tmp_path, boxes):
 def test_empty_box_is_not_detected(tmp_path):
     box = np.tile([91.0, 41, 241, 131], (4, 1))
     box[1] = [50, 50, 50, 90]
-    pose = read_clip(write_mat(tmp_path / "a.mat", bbox=box)).pose
+    pose = pose_of(write_mat(tmp_path / "a.mat", bbox=box))
     assert np.isnan(pose.box[1]).all()
     assert not np.isnan(pose.box[[0, 2, 3]]).any()
 
@@ -122,7 +128,7 @@ def test_empty_box_is_not_detected(tmp_path):
     ],
 )
 def test_fields_that_do_not_fit_are_named(tmp_path, changed, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(PoseFileError, match=message):
         read_clip(write_mat(tmp_path / "a.mat", **changed))
 
 
@@ -136,24 +142,24 @@ def test_fields_that_do_not_fit_are_named(tmp_path, changed, message):
         ({"dimensions": [480, 10**7, 4]}, "at most|to 1,000,000"),
         (
             dict.fromkeys(("x", "y", "visibility"), np.ones((100_001, 13), "u1")),
-            "more than 100,000",
+            "not 1 to 100,000",
         ),
         ({"other": np.zeros(65 << 20, np.uint8)}, "more than 67,"),
     ],
 )
 def test_numbers_without_end_are_refused(tmp_path, changed, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(PoseFileError, match=message):
         read_clip(write_mat(tmp_path / "0001.mat", **changed))
 
 
 def test_missing_field_is_named(tmp_path):
     savemat(tmp_path / "a.mat", {"action": "golf_swing"})
-    with pytest.raises(ValueError, match="'x'"):
+    with pytest.raises(PoseFileError, match="'x'"):
         read_clip(tmp_path / "a.mat")
 
 
-def test_damaged_bytes_raise_only_value_errors(tmp_path):
-    """Cuts and flipped bytes all over the file: read, or ValueError, never anything else."""
+def test_damaged_bytes_are_read_or_refused(tmp_path):
+    """Cuts and flipped bytes all over the file: read, or PoseFileError, never anything else."""
     content = write_mat(tmp_path / "a.mat").read_bytes()
     rng = np.random.default_rng(0)
     path = tmp_path / "b.mat"
@@ -168,7 +174,7 @@ def test_damaged_bytes_raise_only_value_errors(tmp_path):
         path.write_bytes(damaged)
         try:
             read_clip(path)
-        except ValueError:
+        except PoseFileError:
             refused += 1
     assert refused > 100
 

@@ -11,8 +11,8 @@ import pytest
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.formats import load_importer
 from la2ds_cli.formats.file_clip import ImportOptions
-from la2ds_cli.formats.ultralytics import import_ultralytics
 from tests.formats.file_samples import joints, write_labels
 
 Read = Callable[..., PoseSequence]
@@ -24,7 +24,7 @@ TOLD = ImportOptions(fps=25, size=SIZE)
 def test_label_files(project: Project, tmp_path: Path, ending: str):
     folder = write_labels(tmp_path / "labels", ending=ending)
     (folder / "walk_3.txt").unlink()  # no file where there is nobody
-    (result,) = import_ultralytics(project, folder, TOLD)
+    (result,) = load_importer("ultralytics")(project, folder, TOLD)
     assert (result.status, result.frames) == ("ok", 6)
     pose, _ = project.read_pose(result.video)
     np.testing.assert_allclose(pose.xy[3], joints(3), atol=0.01)
@@ -37,7 +37,7 @@ def test_label_files(project: Project, tmp_path: Path, ending: str):
 def test_shares_of_the_frame_need_the_size(project: Project, tmp_path: Path):
     folder = write_labels(tmp_path / "labels")
     with pytest.raises(UserError, match="shares of the frame") as caught:
-        import_ultralytics(project, folder, ImportOptions(fps=25))
+        load_importer("ultralytics")(project, folder, ImportOptions(fps=25))
     assert "--size" in caught.value.hint
 
 
@@ -53,7 +53,7 @@ def test_zero_is_missing_and_other_classes_are_left_out(read: Read, tmp_path: Pa
 
 def test_a_folder_without_results(project: Project, tmp_path: Path):
     with pytest.raises(UserError, match="no results of Ultralytics"):
-        import_ultralytics(project, tmp_path, TOLD)
+        load_importer("ultralytics")(project, tmp_path, TOLD)
 
 
 def test_label_files_without_scores(read: Read, tmp_path: Path):
@@ -71,8 +71,8 @@ def test_label_files_without_scores(read: Read, tmp_path: Path):
     ("text", "code", "said"),
     [
         ("0 0.5 0.5 0.1 0.1", "I002", "does not fit class x y w h and 17 joints"),
-        ("0 0.5 a", "I001", "walk_2.txt line 1 contains something other than numbers"),
-        ("1 0.5 0.5\n0 x", "I001", "walk_2.txt line 2"),
+        ("0 0.5 a", "I001", "walk_2.txt: line 1 contains something other than numbers"),
+        ("1 0.5 0.5\n0 x", "I001", "walk_2.txt: line 2"),
     ],
 )
 def test_label_files_that_are_wrong(
@@ -81,5 +81,5 @@ def test_label_files_that_are_wrong(
     folder = write_labels(tmp_path / "labels")
     (folder / "walk_2.txt").write_text(text)
     with pytest.raises(UserError, match=said) as caught:
-        import_ultralytics(project, folder, TOLD)
+        load_importer("ultralytics")(project, folder, TOLD)
     assert caught.value.code == code

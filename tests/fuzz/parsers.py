@@ -21,7 +21,11 @@ from la2ds_cli.core.config import load_config
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.formats import load_exporter, load_importer
+from la2ds_cli.formats.casa_npy import import_casa_npy
 from la2ds_cli.formats.file_clip import ImportOptions
+from la2ds_cli.formats.h2o import import_h2o
+from la2ds_cli.formats.ikea_asm import import_ikea_asm
+from la2ds_cli.formats.penn_action import import_penn_action
 from tests.formats import data_set_samples as sets
 from tests.formats import file_samples as samples
 from tests.formats.c3d_files import DEC, MIPS, C3dFile, event_group
@@ -36,6 +40,7 @@ from tests.fuzz.harness import (
 )
 from tests.movement import add_sequence, sequence, warped_phase
 
+DATA_SETS = {"casa-npy": import_casa_npy, "h2o": import_h2o, "ikea-asm": import_ikea_asm}
 OPTIONS = ImportOptions(fps=25, size=(640, 480))
 
 
@@ -51,6 +56,10 @@ def project_in(folder: Path) -> Project:
 # --- pose files of other tools, imported to the end ----------------------------------------------
 
 
+def _importer(name: str) -> Callable[..., list[Any]]:
+    return DATA_SETS.get(name) or load_importer(name)
+
+
 def _imported(
     name: str, file: str, mutate: Mutate, write: Callable[[Path], object], **told: Any
 ) -> Any:
@@ -62,7 +71,7 @@ def _imported(
 
         def parse(path: Path) -> None:
             options = told or {"options": OPTIONS}
-            _foreseen(project, load_importer(name)(project, path, **options))
+            _foreseen(project, _importer(name)(project, path, **options))
 
         return Parser(file, good.read_bytes(), parse, mutate)
 
@@ -95,7 +104,7 @@ def _in_folder(
         def parse(path: Path) -> None:
             shutil.copyfile(path, target)
             options = told or {"options": OPTIONS}
-            _foreseen(project, load_importer(name)(project, root, **options))
+            _foreseen(project, _importer(name)(project, root, **options))
 
         return Parser("input", seed, parse, mutate)
 
@@ -133,7 +142,7 @@ def _penn(folder: Path) -> Parser:
 
     def parse(path: Path) -> None:
         shutil.copyfile(path, good)
-        _foreseen(project, load_importer("penn-action")(project, folder / "root", None))
+        _foreseen(project, import_penn_action(project, folder / "root", None))
 
     return Parser("0001.mat", seed, parse, of_bytes)
 

@@ -21,7 +21,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.embedding import embed as embed_step
 from la2ds_cli.features import heatmap_cache
-from la2ds_cli.formats import coco_json, exporting, penn_action, wide_csv
+from la2ds_cli.formats import coco_json, exporting, load_importer, penn_action, wide_csv
 from la2ds_cli.formats.exporting import export_poses
 from la2ds_cli.main import app
 from la2ds_cli.poses import extract, extraction
@@ -231,7 +231,7 @@ def test_a_pose_file_that_may_not_be_read_is_a_row(tmp_path: Path, monkeypatch: 
     for name in ("a.json", "b.json"):
         (tmp_path / name).write_text("[]")
     project = Project.create(tmp_path / "p")
-    results = coco_json.import_coco_json(project, tmp_path)
+    results = load_importer("coco-json")(project, tmp_path)
     assert [(r.code, "Permission denied" in r.message) for r in results] == [("I001", True)] * 2
 
 

@@ -142,10 +142,13 @@ def test_the_names_of_the_plugins():
             if not path.name.startswith("_"):
                 lines.append(" ".join([path.stem, *_promises(path, PROMISED)]))
         lines.append("")
-    for verb, names in (("import", importer_names()), ("export", exporter_names())):
+    contracts = (
+        ("import", importer_names(), {"SUFFIXES", "read_clips", "sources"}),
+        ("export", exporter_names(), {"SUFFIX", "write_clip"}),
+    )
+    for verb, names, promised in contracts:
         lines.append(f"== {verb}")
         for name in names:
-            promised = {f"{verb}_{name}", *({"SUFFIX"} if verb == "export" else {"read_clips"})}
             path = ROOT / "la2ds_cli" / "formats" / f"{name}.py"
             lines.append(" ".join([name, *_promises(path, promised)]))
         lines.append("")

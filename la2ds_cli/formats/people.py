@@ -1,0 +1,200 @@
+"""The people in the frames of a pose file, and which of them is the subject."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from la2ds_cli.core.types import FloatArray, IntArray
+from la2ds_cli.formats.checks import JointsError, PoseFileError
+from la2ds_cli.poses.subjects import AMBIGUOUS_MARGIN, choose_subject, follow_cuts, rank_people
+from la2ds_cli.poses.tracking import link_detections
+from la2ds_cli.poses.tracks import LEAST_PIECE, MAX_GAP
+
+PIXELS = 200.0  # of a metre in 3D joints that no camera saw, so that a person is some 300 tall
+
+
+@dataclass(frozen=True)
+class Person:
+    """One person of one frame, in the pixels and the joint order of the file.
+
+    xy: (K, 2), NaN = missing.
+    score: (K,) as in the file.
+    box: (4,) xyxy, None = not given.
+    confidence: of the detection, None = not given.
+    track: the identity, None = not given.
+    world: (K, 3) metres, x right, y down, z away from the camera, None = not given.
+    """
+
+    xy: FloatArray
+    score: FloatArray
+    box: FloatArray | None = None
+    confidence: float | None = None
+    track: str | None = None
+    world: FloatArray | None = None
+
+
+@dataclass(frozen=True)
+class Frames:
+    """The frames that a file lists, and the N people in them, with K joints each.
+
+    number: (F,) numbers of the frames as in the file, increasing; also of those without people.
+    of: (N,) number of each person's frame, in order.
+    xy, score, world: (N, K, 2), (N, K) and (N, K, 3) or None, as of Person.
+    box: (N, 4), NaN = not given.
+    confidence: (N,), NaN = not given.
+    track: (N,) number of the identity, -1 = not given.
+    """
+
+    number: IntArray
+    of: IntArray
+    xy: FloatArray
+    score: FloatArray
+    box: FloatArray
+    confidence: FloatArray
+    track: IntArray
+    world: FloatArray | None = None
+
+    @classmethod
+    def of_one(
+        cls,
+        number: Sequence[int] | IntArray,
+        xy: FloatArray,
+        score: FloatArray | None = None,
+        world: FloatArray | None = None,
+    ) -> Frames:
+        """The same person in each of the F frames `number`, which may be in any order.
+
+        xy, score, world: (F, K, ...) as of Person; score None = 1 for each joint that is seen.
+        """
+        frame = np.asarray(number, np.int64)
+        if (np.diff(frame) < 0).any():  # else nothing is copied
+            order = np.argsort(frame)
+            frame, xy = frame[order], xy[order]
+            score = None if score is None else score[order]
+            world = None if world is None else world[order]
+        if score is None:
+            seen = np.isfinite(xy if world is None else world).all(axis=2)
+            score = np.asarray(seen, np.float64)
+        missing = np.full(len(frame), np.nan)
+        return cls(
+            number=frame,
+            of=frame,
+            xy=xy,
+            score=score,
+            box=np.full((len(frame), 4), np.nan),
+            confidence=missing,
+            track=np.full(len(frame), -1),
+            world=world,
+        )
+
+    @classmethod
+    def of_people(cls, people: Mapping[int, Sequence[Person]], joints: int) -> Frames:
+        """From people by frame number; joints: K, as `joint_count` says."""
+        number = np.array(sorted(people), np.int64)
+        persons = [person for frame in number for person in people[int(frame)]]
+        identities: dict[str, int] = {}
+        no_box, unknown = np.full(4, np.nan), np.full((joints, 3), np.nan)
+        world = [unknown if p.world is None else p.world for p in persons]
+        return cls(
+            number=number,
+            of=np.repeat(number, [len(people[int(frame)]) for frame in number]),
+            xy=np.array([p.xy for p in persons], np.float64).reshape(-1, joints, 2),
+            score=np.array([p.score for p in persons], np.float64).reshape(-1, joints),
+            box=np.array([no_box if p.box is None else p.box for p in persons], np.float64).reshape(
+                -1, 4
+            ),
+            confidence=np.array([p.confidence for p in persons], np.float64),
+            track=np.array(
+                [
+                    -1 if p.track is None else identities.setdefault(p.track, len(identities))
+                    for p in persons
+                ],
+                np.int64,
+            ),
+            world=np.array(world) if any(p.world is not None for p in persons) else None,
+        )
+
+    def scaled(self, size: tuple[int, int]) -> Frames:
+        """With pixels in place of shares of the size."""
+        return replace(self, xy=self.xy * size, box=self.box * np.tile(size, 2))
+
+
+def joint_count(people: Mapping[int, Sequence[Person]]) -> int:
+    """The number of joints of every person; raises PoseFileError if there is nobody, and
+    JointsError if they differ."""
+    counts = sorted({len(person.xy) for frame in people.values() for person in frame})
+    if not counts:
+        raise PoseFileError("none of its frames has a person")
+    if len(counts) > 1:
+        raise JointsError(f"its people have different numbers of joints: {counts[:5]}")
+    return counts[0]
+
+
+def orthographic(world: FloatArray) -> FloatArray:
+    """Pixels (..., 2) of joints (..., 3) in metres that no camera saw: a view along z, PIXELS to
+    the metre."""
+    return PIXELS * world[..., :2]
+
+
+def missing_where_zero(xy: FloatArray, score: FloatArray) -> FloatArray:
+    """xy (K, 2) with NaN where x, y and score are all 0, as many tools write a missing joint."""
+    zero = (xy == 0).all(axis=1) & (score == 0)
+    return np.where(zero[:, None], np.nan, xy)
+
+
+def choose_people(
+    frames: Frames, number: IntArray, fps: float, size: tuple[int, int]
+) -> tuple[IntArray, dict[str, Any]]:
+    """The person (T,) who is the subject in each of the T frames `number` of the file (-1 = not
+    listed), -1 = absent; and facts about the choice.
+
+    People are tracked by the identities of the file and, if it has none, by their boxes; one of
+    them is chosen for the entire clip, as in pose extraction. facts: people, margin, ambiguous,
+    cuts; empty if no frame has more than one person.
+    """
+    first, end = (np.searchsorted(frames.of, number, side) for side in ("left", "right"))
+    if (end - first <= 1).all():
+        return np.where(end > first, first, -1), {}
+    box = _extents(frames)
+    usable = np.asarray((box[:, 2:] > box[:, :2]).all(axis=1))
+    chosen = np.full(len(number), -1)
+    if not usable.any():
+        return chosen, {}
+    rows = [a + np.flatnonzero(usable[a:b]) for a, b in zip(first, end, strict=True)]
+    found = np.column_stack([box, _confidence(frames), frames.track])
+    if min(size) <= 0:  # the smallest frame that contains all boxes
+        width, height = np.maximum(np.ceil(box[usable, 2:].max(axis=0)), 1)
+        size = int(width), int(height)
+    max_gap, least = (max(1, round(seconds * fps)) for seconds in (MAX_GAP, LEAST_PIECE))
+    # The tool that wrote the file has applied its own threshold.
+    tracks = link_detections([found[at] for at in rows], threshold=0.0, max_gap=max_gap, size=size)
+    best = choose_subject(tracks, size, len(number))
+    subject, cuts = follow_cuts(best.index, tracks, least=least)
+    for t, extent in zip(subject.frame, subject.box, strict=True):
+        chosen[t] = next(row for row in rows[t] if np.array_equal(box[row], extent))
+    return chosen, {
+        "people": len(rank_people(tracks, size, len(number))),
+        "margin": round(best.margin, 3),
+        "ambiguous": best.margin < AMBIGUOUS_MARGIN,
+        "cuts": cuts,
+    }
+
+
+def _extents(frames: Frames) -> FloatArray:
+    """The box (N, 4) of each person, otherwise the one around the joints, without area if none is
+    seen."""
+    seen = np.asarray(np.isfinite(frames.xy).all(axis=2))[..., None]
+    low = np.where(seen, frames.xy, np.inf).min(axis=1)
+    high = np.where(seen, frames.xy, -np.inf).max(axis=1)
+    given = np.asarray(np.isfinite(frames.box).all(axis=1))[:, None]
+    return np.where(given, frames.box, np.concatenate([low, high], axis=1))
+
+
+def _confidence(frames: Frames) -> FloatArray:
+    mean = np.clip(np.nan_to_num(frames.score), 0, 1).mean(axis=1)
+    given = np.isfinite(frames.confidence)
+    return np.where(given, np.clip(frames.confidence, 0, 1), mean)
