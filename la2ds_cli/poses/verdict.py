@@ -77,6 +77,16 @@ def _truncated(info: Info) -> str:
     )
 
 
+def _untimed(info: Info) -> str:
+    declared, rate = info["seconds_declared"], info["frames"] / info["seconds"]
+    if info["frames"] <= 2 or not 0 < declared * rate < 1.5:
+        return ""
+    return (
+        f"its {info['frames']} frames all have the time of one; they count as {rate:.4g} per "
+        "second, the rate of the stream"
+    )
+
+
 def _rotated(info: Info) -> str:
     if info["turned"] < _TURNED:
         return ""
@@ -177,6 +187,7 @@ _CHECKS: tuple[tuple[str, Callable[[Info], str], str], ...] = (
         _truncated,
         "the file is cut off or damaged; copy or export it again if the rest matters",
     ),
+    ("V013", _untimed, "export the clip again with the times of its frames, if that is wrong"),
     (
         "V031",
         _rotated,

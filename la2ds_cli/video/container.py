@@ -150,9 +150,13 @@ def _flush(stream: Any) -> Iterator[av.VideoFrame]:
 
 
 def frame_rate(stream: Any) -> float:
-    """Nominal frames per second."""
-    rate = stream.average_rate or stream.guessed_rate or stream.base_rate
-    return float(rate) if rate else _FALLBACK_FPS
+    """Nominal frames per second: the mean rate of the container or, if all its frames lie within
+    one, that of the stream."""
+    own = stream.codec_context.framerate or stream.guessed_rate or stream.base_rate or _FALLBACK_FPS
+    lasts = float((stream.duration or 0) * (stream.time_base or 0))
+    if stream.frames > 2 and 0 < lasts * own < 1.5:
+        return float(own)
+    return float(stream.average_rate or own)
 
 
 def stream_duration(container: Any, stream: Any) -> float:

@@ -285,18 +285,23 @@ class FrameClock:
     """Makes time stamps strictly increasing, one frame at a time.
 
     A missing stamp becomes one frame after the last; a stamp that is repeated or slightly too early
-    becomes half a frame after it, so that the next good stamp fits again; a jump back of more than
-    a second (joined recordings), or ahead by more than a clip may last (damaged stamps), shifts all
-    stamps that follow.
+    becomes half a frame after it, so that the next good stamp fits again, and a whole frame if it
+    is repeated once more (one stamp for all); a jump back of more than a second (joined
+    recordings), or ahead by more than a clip may last (damaged stamps), shifts all stamps that
+    follow.
     """
 
     def __init__(self, fps: float) -> None:
         self.period = 1 / fps
         self.last: float | None = None
+        self.stamp: float | None = None
+        self.repeated = 0
         self.shift = 0.0
 
     def tick(self, stamp: float | None) -> float:
         """Seconds of the next frame, given its stamp in seconds (None = no stamp)."""
+        self.repeated = self.repeated + 1 if stamp is not None and stamp == self.stamp else 0
+        self.stamp = stamp
         if self.last is None:
             self.last = 0.0 if stamp is None else stamp
             return self.last
@@ -305,7 +310,7 @@ class FrameClock:
             self.shift += self.last + self.period - time
             time = self.last + self.period
         if time <= self.last:
-            time = self.last + self.period / 2
+            time = self.last + self.period / (1 if self.repeated > 1 else 2)
         self.last = time
         return time
 

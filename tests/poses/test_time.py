@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import av
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
@@ -86,6 +88,28 @@ def test_a_variable_rate(tmp_path: Path, rate: int, suffix: str) -> None:
     np.testing.assert_allclose(pose.time, time, atol=2e-3)
     assert np.std(np.diff(pose.time)) > 0.2 / rate
     assert_is_the_movement(pose, SECONDS - 4 / rate)
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+def test_frames_that_all_have_one_time_are_taken_at_the_rate_of_the_stream(
+    tmp_path: Path, suffix: str
+) -> None:
+    path = tmp_path / f"clip.{suffix}"
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream("libx264", rate=30)
+        (stream.width, stream.height), stream.pix_fmt = SIZE, "yuv420p"
+        stream.codec_context.max_b_frames = 0
+        images = [av.VideoFrame.from_ndarray(i, format="rgb24") for i in drawn(np.arange(60) / 30)]
+        for packet in [p for image in [*images, None] for p in stream.encode(image)]:
+            packet.pts = packet.dts = 0
+            container.mux(packet)
+    project = Project.create(tmp_path / "project")
+    (result,) = extract_poses(project, [str(path)], CONFIG, ExtractOptions())
+    assert (result.status, result.code) == ("degraded", "V013")
+    assert "60 frames all have the time of one; they count as 30" in result.message
+    pose, _ = project.read_pose(result.video)
+    assert pose.fps == 30
+    np.testing.assert_allclose(np.diff(pose.time)[1:], 1 / 30)
 
 
 def test_the_frame_number_would_be_wrong(tmp_path: Path) -> None:

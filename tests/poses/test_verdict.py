@@ -27,6 +27,7 @@ GOOD: dict[str, Any] = {
 # The facts that make each weakness, the most serious first.
 WEAK: dict[str, dict[str, Any]] = {
     "V003": {"truncated": True, "seconds": 3.5},
+    "V013": {"seconds_declared": 0.04},
     "V031": {"turned": 0.85},
     "V021": {"ambiguous": True, "margin": 0.1},
     "V022": {"coverage": 0.49},
