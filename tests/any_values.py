@@ -15,7 +15,24 @@ from la2ds_cli.core.skeleton import SKELETONS, get_skeleton
 from la2ds_cli.core.types import MOST_FPS, MOST_PIXELS, MOST_SECONDS, PoseSequence
 
 # What ends a row or a cell, begins a formula, turns the direction of the text or escapes something.
-_PIECES = ["\n", "\r", "\r\n", "\t", ",", ";", '"', "'", "=", "+", "-", "@", "%41", "file:", "#2"]
+_PIECES = [
+    "\n",
+    "\r",
+    "\r\n",
+    "\t",
+    ",",
+    ";",
+    '"',
+    "'",
+    "=",
+    "+",
+    "-",
+    "@",
+    "\uff1d",
+    "%41",
+    "file:",
+    "#2",
+]
 _PIECES += ["\x1b[2J", "\u202e", "\u200f", "\u2028", "\ufeff", "\x7f", "\x85", "\\", " ", ".", "é"]
 
 characters = st.characters(exclude_categories=["Cs"], exclude_characters="\0")

@@ -27,20 +27,25 @@ def _escape(character: str) -> str:
 
 # --- cells of CSV tables -------------------------------------------------------------------------
 
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+# Where a cell may begin: programs disagree on the separator, and some break a cell at its lines.
+_START = r"(?:^|(?<=[;\t\r\n]))"
+_FORMULA = r"(?='*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20])"  # also of full width
+_UNMARKED = re.compile(_START + _FORMULA)
+_MARK = re.compile(_START + "'" + _FORMULA)
 
 
 def inert(cell: Any) -> Any:
-    """Text that a spreadsheet would take for a formula, with an apostrophe in front, as people type
-    it there; numbers and other text unchanged. `read_rows` removes it again."""
-    if not isinstance(cell, str) or not _FORMULA.match(cell) or _is_number(cell):
+    """Text that a spreadsheet would take for a formula, or for several cells with one, with an
+    apostrophe in front of it, as people type it there; numbers and other text unchanged.
+    `read_rows` removes it again."""
+    if not isinstance(cell, str) or _is_number(cell):
         return cell
-    return f"'{cell}"
+    return _UNMARKED.sub("'", cell)
 
 
 def without_mark(cell: str) -> str:
     """Inverse of `inert` for text."""
-    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+    return _MARK.sub("", cell)
 
 
 def _is_number(text: str) -> bool:

@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+import re
 import tomllib
 import unicodedata
 from collections.abc import Callable
@@ -29,7 +30,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.phase_table import PHASE_COLUMNS, PhaseRow, PhaseTable, read_phase_table
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.project_toml import set_values
-from la2ds_cli.core.table import Cell, Column, Row, Table, html, markdown
+from la2ds_cli.core.table import Cell, Column, Row, Table, markdown
 from la2ds_cli.core.types import EmbeddingSequence, Phase, PoseSequence
 from la2ds_cli.core.untrusted_text import printable
 from la2ds_cli.poses.subjects import ClipSubjects
@@ -180,7 +181,8 @@ def test_cells_of_a_table(rows: list[list[str]]):
     # What a spreadsheet sees: as many cells, none of them a formula.
     seen = list(csv.reader(io.StringIO(content.decode(), newline="")))
     assert [len(row) for row in seen] == [3] * (len(rows) + 1)
-    assert not any(cell[:1] in ("=", "@", "\t", "\r") for row in seen for cell in row)
+    parts = [part for row in seen for cell in row for part in re.split("[;\t\r\n]", cell)]
+    assert not any(part[:1] in ("=", "@", "\uff1d") for part in parts)
 
 
 @given(st.lists(st.one_of(texts, file_names), min_size=2, max_size=2), st.integers(0, 2))
@@ -191,9 +193,6 @@ def test_a_table_of_any_text_keeps_its_form(row: list[str], rank: int):
     lines = markdown(table)
     assert len(lines) == 3
     assert all("\n" not in line and "\r" not in line for line in lines)
-    page = str(html(table))
-    assert page.count("<td") == 1
-    assert page.count("<tr") == (3 if row[0] else 2)
 
 
 @given(st.one_of(texts, file_names, st.text()))

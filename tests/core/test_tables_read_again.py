@@ -148,6 +148,9 @@ def test_phases_and_subjects_of_any_name_are_read_again(tmp_path: Path):
         ("-x", "'-x"),
         ("\tx", "'\tx"),
         ("'=x", "''=x"),
+        ("a;=x", "a;'=x"),  # another cell, where semicolons separate them
+        ("a\n@x;'+y", "a\n'@x;''+y"),
+        ("\uff1d1+1", "'\uff1d1+1"),  # of full width
         ("-0.53", "-0.53"),
         (-0.53, "-0.53"),
         ("'tis", "'tis"),
