@@ -124,13 +124,13 @@ def _header(path: Path) -> tuple[tuple[int, int], Matrix] | None:
 def read_animation(
     path: str | os.PathLike[str], start: float = 0.0
 ) -> Iterator[tuple[float, Image | None]]:
-    """Seconds and images of an animated WebP; None instead of an image before `start`.
+    """Seconds and images of an animated WebP or PNG; None instead of an image before `start`.
 
     Ends at the first frame that cannot be decoded.
     """
     time = 0.0
     with _animation(path) as animation:
-        for index in range(animation.n_frames):
+        for index in _shown(animation):
             try:
                 animation.seek(index)
                 animation.load()  # reads the delay
@@ -140,15 +140,15 @@ def read_animation(
             time += _delay(animation) / 1000
 
 
-def animation_facts(path: str | os.PathLike[str]) -> tuple[tuple[int, int], int, float]:
-    """Width and height, number of frames and seconds of an animated WebP.
+def animation_facts(path: str | os.PathLike[str]) -> tuple[str, tuple[int, int], int, float]:
+    """Format, width and height, number of frames and seconds of an animated WebP or PNG.
 
     Raises UserError V001 (exit 3) if it cannot be read. Decodes all frames, to read their delays.
     """
     seconds = 0.0
     with _animation(path) as animation:
         count = 0
-        for index in range(animation.n_frames):
+        for index in _shown(animation):
             try:
                 animation.seek(index)
                 animation.load()
@@ -156,10 +156,15 @@ def animation_facts(path: str | os.PathLike[str]) -> tuple[tuple[int, int], int,
                 break
             seconds += _delay(animation) / 1000
             count += 1
-        return animation.size, count, seconds
+        return animation.format.lower(), animation.size, count, seconds
 
 
-def _delay(animation: Any) -> int:
+def _shown(animation: Any) -> range:
+    """The frames that move; a PNG may begin with a picture for viewers that know no animation."""
+    return range(int(getattr(animation, "default_image", False)), animation.n_frames)
+
+
+def _delay(animation: Any) -> float:
     delay = animation.info.get("duration", 0)
     return delay if delay >= _LEAST_DELAY else _USUAL_DELAY
 

@@ -13,15 +13,16 @@ from la2ds_cli.core.clip import VIDEO_SUFFIXES
 from la2ds_cli.core.errors import ExitCode, UserError
 
 MOST_PIXELS = 1 << 27  # of a frame: 16384 x 8192, 400 MB as RGB; four times an 8K video
+_ANIMATED = {".webp", ".png"}  # still or animated
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 
 
 def is_video_file(path: Path) -> bool:
-    """Whether a path names a video, by its suffix and, for WebP, by being animated."""
+    """Whether a path names a video, by its suffix and, for WebP and PNG, by being animated."""
     suffix = path.suffix.lower()
-    if path.name.startswith(".") or suffix not in VIDEO_SUFFIXES | {".webp"}:
+    if path.name.startswith(".") or suffix not in VIDEO_SUFFIXES | _ANIMATED:
         return False
-    return path.is_file() and (suffix != ".webp" or is_animated_webp(path))
+    return path.is_file() and (suffix not in _ANIMATED or is_animation(path))
 
 
 def is_image_file(path: Path) -> bool:
@@ -29,17 +30,20 @@ def is_image_file(path: Path) -> bool:
     suffix = path.suffix.lower()
     if path.name.startswith(".") or suffix not in IMAGE_SUFFIXES:
         return False
-    return path.is_file() and not (suffix == ".webp" and is_animated_webp(path))
+    return path.is_file() and not (suffix in _ANIMATED and is_animation(path))
 
 
-def is_animated_webp(path: Path) -> bool:
-    """Whether a file is a WebP with its animation flag set, whatever its suffix."""
+def is_animation(path: Path) -> bool:
+    """Whether a file is an animated WebP (by its flag) or PNG (by its chunk acTL before the first
+    picture), whatever its suffix."""
     try:
         with path.open("rb") as handle:
-            head = handle.read(21)
+            head = handle.read(1 << 12)
     except OSError:
         return False
-    extended = head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and len(head) == 21
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return b"acTL" in head.partition(b"IDAT")[0]
+    extended = head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and len(head) > 20
     return extended and bool(head[20] & 2)
 
 

@@ -1,6 +1,6 @@
 """The only decoder: facts about a clip, and its upright frames with their times.
 
-A clip is a video file, an animated GIF or WebP, or a folder of images. Frames come out in
+A clip is a video file, an animated GIF, WebP or PNG, or a folder of images. Frames come out in
 presentation order, RGB, 8-bit sRGB (HDR tone-mapped), upright (display matrix or EXIF applied) and
 with square pixels (sample aspect ratio applied). Times are presentation time stamps in seconds
 from the start of the file, as a player shows them, made strictly increasing, and divided by the
@@ -37,7 +37,7 @@ from la2ds_cli.video.image_sequence import (
 from la2ds_cli.video.media_files import (
     content_digest,
     image_files,
-    is_animated_webp,
+    is_animation,
     is_image_folder,
     is_video_file,
     refuse_url,
@@ -114,7 +114,7 @@ def probe(path: str | os.PathLike[str], options: ClipOptions = _DEFAULTS) -> Vid
     refuse_url(os.fspath(path))
     if is_image_folder(path):
         info = _probe_images(path, options)
-    elif is_animated_webp(Path(path)):
+    elif is_animation(Path(path)):
         info = _probe_animation(path)
     else:
         info = _probe_video(path)
@@ -156,7 +156,7 @@ def _stamped(
     start = options.start - _TOLERANCE
     if is_image_folder(path):
         return read_images(path, require_fps(path, options.fps), start)
-    if is_animated_webp(Path(path)):
+    if is_animation(Path(path)):
         return read_animation(path, start)
     return _read_video(path, start, wanted)
 
@@ -227,10 +227,10 @@ def _probe_images(path: str | os.PathLike[str], options: ClipOptions) -> VideoIn
 
 
 def _probe_animation(path: str | os.PathLike[str]) -> VideoInfo:
-    (width, height), count, seconds = animation_facts(path)
+    codec, (width, height), count, seconds = animation_facts(path)
     if not count:
         raise _empty(path)
-    return VideoInfo(width, height, count / seconds, count, seconds, 0, "webp")
+    return VideoInfo(width, height, count / seconds, count, seconds, 0, codec)
 
 
 def _with_options(path: str | os.PathLike[str], info: VideoInfo, options: ClipOptions) -> VideoInfo:

@@ -178,10 +178,10 @@ def animate(path: Path, delays: list[int] | int, **options: Any) -> None:
     images[0].save(path, save_all=True, append_images=images[1:], duration=delays, **options)
 
 
-@pytest.mark.parametrize("name", ["a.gif", "a.webp", "renamed.mp4"])
+@pytest.mark.parametrize("name", ["a.gif", "a.webp", "a.png", "renamed.mp4"])
 def test_animations_keep_their_delays(tmp_path: Path, name: str) -> None:
     made = tmp_path / ("a.webp" if name == "renamed.mp4" else name)
-    animate(made, DELAYS, loop=0, **({} if name == "a.gif" else {"lossless": True}))
+    animate(made, DELAYS, loop=0, **({} if name in ("a.gif", "a.png") else {"lossless": True}))
     path = made.rename(tmp_path / name)
     frames = list(read_frames(path))
     np.testing.assert_allclose([f.time for f in frames], [0, 0.1, 0.3, 0.35, 0.65], atol=1e-6)
@@ -195,7 +195,7 @@ def test_animations_keep_their_delays(tmp_path: Path, name: str) -> None:
     np.testing.assert_allclose([frame.time for frame in part], [0.15, 0.175])
 
 
-@pytest.mark.parametrize("name", ["a.gif", "a.webp"])
+@pytest.mark.parametrize("name", ["a.gif", "a.webp", "a.png"])
 def test_animations_without_a_wanted_speed(tmp_path: Path, name: str) -> None:
     """Browsers show them at 10 frames per second."""
     animate(tmp_path / name, 0, loop=0)

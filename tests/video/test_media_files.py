@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from PIL import Image as PillowImage
 
 from la2ds_cli.video.media_files import (
     image_files,
-    is_animated_webp,
+    is_animation,
     is_image_file,
     is_video_file,
     natural_order,
@@ -27,15 +28,16 @@ def test_images_of_a_folder(tmp_path: Path) -> None:
     assert [path.name for path in image_files(tmp_path)] == ["9.jpg", "10.PNG", "11.tiff"]
 
 
-def test_webp_is_a_video_where_it_moves(tmp_path: Path) -> None:
-    still, moving = tmp_path / "still.webp", tmp_path / "moving.webp"
+@pytest.mark.parametrize("suffix", ["webp", "png"])
+def test_some_images_are_videos_where_they_move(tmp_path: Path, suffix: str) -> None:
+    still, moving = tmp_path / f"still.{suffix}", tmp_path / f"moving.{suffix}"
     frames = [PillowImage.new("RGB", (8, 8), (c, c, c)) for c in (0, 90, 180)]
     frames[0].save(still)
     frames[0].save(moving, save_all=True, append_images=frames[1:])
     assert (is_video_file(still), is_image_file(still)) == (False, True)
     assert (is_video_file(moving), is_image_file(moving)) == (True, False)
-    assert is_animated_webp(moving.rename(tmp_path / "moving.mp4"))
-    short = tmp_path / "short.webp"
+    assert is_animation(moving.rename(tmp_path / "moving.mp4"))
+    short = tmp_path / f"short.{suffix}"
     short.write_bytes((tmp_path / "moving.mp4").read_bytes()[:18])
-    assert not is_animated_webp(short)
-    assert not is_animated_webp(tmp_path / "gone.webp")
+    assert not is_animation(short)
+    assert not is_animation(tmp_path / "gone.webp")
