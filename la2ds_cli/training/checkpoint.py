@@ -13,10 +13,11 @@ import io
 import json
 import math
 import time
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.artifact import Recipe
@@ -131,9 +132,22 @@ def load_resume(path: Path) -> dict[str, Any] | None:
         return None
     try:
         with regular_file.opened(path, most=None) as stream:
+            if not _is_stored(stream):
+                return None
             return torch.load(stream, map_location="cpu", weights_only=True)
-    except DAMAGE:
+    except (*DAMAGE, zipfile.BadZipFile):
         return None
+
+
+def _is_stored(stream: BinaryIO) -> bool:
+    """Whether the members of a zip file are as large as in it, as torch.save writes them: packed
+    ones, or several in one place, could fill the memory. Raises BadZipFile."""
+    size = stream.seek(0, 2)
+    with zipfile.ZipFile(stream) as file:
+        members = file.infolist()
+    stream.seek(0)
+    plain = all(member.compress_type == zipfile.ZIP_STORED for member in members)
+    return plain and sum(member.file_size for member in members) <= size
 
 
 # --- the counters that a resumed run needs besides weights and optimiser -------------------------

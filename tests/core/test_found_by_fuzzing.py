@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from fractions import Fraction
@@ -227,9 +228,25 @@ def test_a_resume_state_of_odd_entries_is_none(tmp_path: Path, monkeypatch: pyte
     def odd(*rest: Any, **named: Any) -> None:
         raise AssertionError("saved_id must be a tuple, got int")
 
-    (tmp_path / "resume.pt").write_bytes(b"x")
+    torch.save({}, tmp_path / "resume.pt")
     monkeypatch.setattr(torch, "load", odd)
     assert load_resume(tmp_path / "resume.pt") is None
+
+
+def test_a_packed_resume_file_is_not_unpacked(tmp_path: Path):
+    """A hundred megabytes of zeros in a file of 100 kB; torch.save packs nothing."""
+    import torch
+
+    torch.save({"a": torch.zeros(25_000_000)}, tmp_path / "whole.pt")
+    assert load_resume(tmp_path / "whole.pt") is not None
+    with (
+        zipfile.ZipFile(tmp_path / "whole.pt") as whole,
+        zipfile.ZipFile(tmp_path / "packed.pt", "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
+        for name in whole.namelist():
+            packed.writestr(name, whole.read(name))
+    assert (tmp_path / "packed.pt").stat().st_size < 1e6
+    assert load_resume(tmp_path / "packed.pt") is None
 
 
 @pytest.mark.parametrize("schema", [[1] * 3000, "x" * 3000])
