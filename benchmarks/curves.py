@@ -24,7 +24,7 @@ from la2ds_cli.alignment.consensus import pairwise_path
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.timeline import align_all, clips_of
 from la2ds_cli.core.config_sections import AlignConfig
-from la2ds_cli.embedding.trained import base_embedder
+from la2ds_cli.embedding.trained import light_base
 from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.views.figure import BLUE, GREY, ORANGE
 
@@ -56,7 +56,7 @@ def by_clips(work: Path, rounds: int) -> list[float]:
 
 def by_frames(rounds: int) -> list[float]:
     """Embedding by the base model of clips of 100 frames, that many frames in all."""
-    embed, rng = base_embedder("coco17", "cpu"), np.random.default_rng(0)
+    embed, rng = light_base(), np.random.default_rng(0)
     clips = [of_length(pose, 100, rng) for pose in performers()]
     seconds = []
     for count in FRAMES:

@@ -18,7 +18,7 @@ from la2ds_cli.core.types import EmbeddingSequence, FloatArray, PoseSequence
 from la2ds_cli.core.view import View
 from la2ds_cli.embedding.embed import possible_embeddings
 from la2ds_cli.embedding.embedder import Embedder
-from la2ds_cli.embedding.trained import light_embedder, run_input
+from la2ds_cli.embedding.trained import light_embedder, run_header
 from la2ds_cli.features.pose_features import raw_pose
 from la2ds_cli.features.resample import frame_period
 from la2ds_cli.features.tempo import peak_speed
@@ -92,7 +92,7 @@ class FeatureSource:
         self.distance = None
         if kind != "pose":
             self.distance = OneDistance.of_run(project, self.run, pose, request.settings)
-        self._sees_frames = kind == "model" and run_input(project, self.run) == "rgb"
+        self._sees_frames = kind == "model" and run_header(project, self.run).input == "rgb"
         self._stored: dict[tuple[str, str], EmbeddingSequence] = {}
         self._embedders: dict[str, Embedder] = {}
 

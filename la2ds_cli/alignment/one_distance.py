@@ -27,7 +27,7 @@ from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.embedding.trained import run_clips, run_skeleton, run_spread, weights_key
+from la2ds_cli.embedding.trained import run_header, weights_key
 from la2ds_cli.features.augment import at_positions
 from la2ds_cli.features.body_joints import as_skeleton, holds, is_body
 from la2ds_cli.features.spatial import known_in_3d
@@ -70,8 +70,8 @@ class OneDistance:
         joints are compared in 3D, since it reads joints in the image."""
         with_base = settings.base and run != BASE_RUN and is_body(pose.skeleton)
         with_base = with_base and not pose.spatial
-        base_spread = run_spread(project, BASE_RUN) if with_base else 0.0
-        distance = cls.of(run_spread(project, run), settings, base_spread)
+        base_spread = run_header(project, BASE_RUN).spread if with_base else 0.0
+        distance = cls.of(run_header(project, run).spread, settings, base_spread)
         return distance.measured(project, run, settings, spatial=pose.spatial)
 
     def measured(
@@ -185,7 +185,8 @@ def _chosen(project: Project, run: str) -> dict[str, str]:
     the identities of their poses."""
     known = project.posed()
     held_out, trained_on = (
-        sorted(video for video in videos if video in known) for videos in run_clips(project, run)
+        sorted(video for video in videos if video in known)
+        for videos in run_header(project, run).split
     )
     enough = len(held_out) >= FEWEST_CLIPS
     keys: dict[str, str] = {}
@@ -241,7 +242,7 @@ def _clips(
     joints than the run reads."""
     from la2ds_cli.embedding.embed import possible_embeddings
 
-    skeleton = run_skeleton(project, run)
+    skeleton = run_header(project, run).skeleton
     poses: dict[str, PoseSequence] = {}
     for video in videos:
         with suppress(UserError):

@@ -255,11 +255,13 @@ def choose_features(project: Project, run: str, wanted: FeatureKind) -> FeatureC
 def wants_3d(project: Project, request: AlignRequest, kind: ChosenKind) -> bool:
     """Whether clips are to be compared by their joints in metres, provided all have them
     (`align.joints`). kind: of the features."""
-    from la2ds_cli.embedding.trained import run_input
+    from la2ds_cli.embedding.trained import run_header
 
     wanted = request.settings.joints
     return wanted == "3d" or (
-        wanted == "auto" and kind == "model" and run_input(project, request.run) == "joints3d"
+        wanted == "auto"
+        and kind == "model"
+        and run_header(project, request.run).input == "joints3d"
     )
 
 

@@ -39,7 +39,7 @@ from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.embedding.trained import light_embedder, run_clips, run_skeleton, weights_key
+from la2ds_cli.embedding.trained import light_embedder, run_header, weights_key
 from la2ds_cli.features.body_joints import as_skeleton, holds, is_body
 from la2ds_cli.features.pose_features import movement
 from la2ds_cli.features.tempo import paced_movement
@@ -182,14 +182,15 @@ def read_verdict(project: Project, run: str) -> Verdict | None:
 
 
 def _judged(project: Project, run: str, device: DeviceName, progress: Progress) -> Verdict:
-    embed, skeleton = light_embedder(project, run, device), run_skeleton(project, run)
+    embed, header = light_embedder(project, run, device), run_header(project, run)
+    skeleton = header.skeleton
     if embed.config.model.input in ("rgb", "joints3d"):
         return Verdict(0, why_not="only runs that read joints in the image are compared")
     if not is_body(skeleton):
         return Verdict(0, why_not=f"the base model does not read the joints of {skeleton}")
     held_out, others = (
         _poses(project, skeleton, sorted(ids), most)
-        for ids, most in zip(run_clips(project, run), (MOST_HELD_OUT, MOST_OTHERS), strict=True)
+        for ids, most in zip(header.split, (MOST_HELD_OUT, MOST_OTHERS), strict=True)
     )
     few = len(held_out)
     if few < FEWEST_HELD_OUT:

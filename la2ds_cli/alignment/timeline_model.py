@@ -39,7 +39,7 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
 from la2ds_cli.core.view import View
-from la2ds_cli.embedding.trained import run_skeleton
+from la2ds_cli.embedding.trained import run_header
 from la2ds_cli.features.body_joints import as_skeleton, holds, shared_skeleton
 from la2ds_cli.features.joint_angles import joint_angles
 from la2ds_cli.features.spatial import known_in_3d
@@ -80,7 +80,7 @@ class ClipReader:
         progress: Progress,
     ) -> None:
         self.project = project
-        self.read = run_skeleton(project, request.run) if choice.kind == "model" else ""
+        self.read = run_header(project, request.run).skeleton if choice.kind == "model" else ""
         self.skeleton = self._shared(ids)
         self._known_source: FeatureSource | None = None
         self.spatial = wants_3d(project, request, choice.kind)

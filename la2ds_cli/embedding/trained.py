@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache, lru_cache, partial
+from functools import cache, cached_property, lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config, load_config
@@ -22,13 +22,17 @@ from la2ds_cli.core.skeleton import SKELETONS, Skeleton, get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.embedding.embedder import UNKNOWN, Embedder, FrameFeatureSource, Moments
 from la2ds_cli.embedding.numpy_network import numpy_forward
-from la2ds_cli.features.body_joints import BODY, body_joints, joint_sources
+from la2ds_cli.features.body_joints import body_joints
 from la2ds_cli.features.network_input import joint_width
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
     from la2ds_models.sequence_network import SequenceNetwork
+
+
+T = TypeVar("T")
 
 
 def checkpoint_path(project: Project, run: str) -> Path:
@@ -41,17 +45,21 @@ def checkpoint_path(project: Project, run: str) -> Path:
 
 
 def weights_key(project: Project, run: str) -> str:
-    """SHA-256 of the weights of a run (`checkpoint_path`), which identifies them in recipes. It is
-    computed again only when the file has changed, since alignments of many pairs ask for each.
-    Raises OSError if the file is missing."""
-    path = checkpoint_path(project, run)
+    """SHA-256 of the weights of a run (`checkpoint_path`), which identifies them in recipes. Raises
+    OSError if the file is missing."""
+    return _of_file(artifact.file_digest, checkpoint_path(project, run))
+
+
+def _of_file(read: Callable[[Path], T], path: Path) -> T:
+    """What `read` finds in a file, read again only when the file has changed, since alignments of
+    many pairs ask for each. Raises OSError if the file is missing."""
     state = path.stat()
-    return _digest(path, state.st_ino, state.st_size, state.st_mtime_ns)
+    return _once(read, path, state.st_ino, state.st_size, state.st_mtime_ns)
 
 
-@lru_cache(maxsize=8)
-def _digest(path: Path, *_state: int) -> str:
-    return artifact.file_digest(path)
+@lru_cache(maxsize=32)
+def _once(read: Callable[[Path], Any], path: Path, *_state: int) -> Any:
+    return read(path)
 
 
 def has_model(project: Project, run: str = DEFAULT_RUN) -> bool:
@@ -65,50 +73,62 @@ def trained_runs(project: Project) -> list[str]:
     return [run for run in project.runs() if (folder / run / "best.safetensors").exists()]
 
 
-def run_input(project: Project, run: str) -> str:
-    """What the network of a run reads (`model.input`), from the header of its weights; empty if
-    they are missing or damaged."""
-    from la2ds_cli.training import checkpoint
+@dataclass(frozen=True)
+class RunHeader:
+    """What the header of a run's weights says about it.
 
-    recipe, _ = _run_header(project, run)
-    return "" if recipe is None else load_config(checkpoint.settings_of(recipe)).model.input
+    settings: of the run, None if its weights are missing or damaged.
+    skeleton: that it reads, empty if that is unknown.
+    spread: `Embedder.spread`, 0 if that is unknown.
+    clips: ids of those that its training knew.
+    frames: identity of the ResNet weights behind the frame features that it was trained on, empty
+    if it reads joints.
+    """
+
+    settings: Mapping[str, Any] | None = None
+    skeleton: str = ""
+    spread: float = 0.0
+    clips: tuple[str, ...] = ()
+    frames: str = ""
+
+    @classmethod
+    def of(cls, path: Path) -> RunHeader:
+        """From the file of the weights. Raises artifact.ArtifactError if it is damaged."""
+        from la2ds_cli.training import checkpoint
+
+        recipe, facts = artifact.read_header(path)
+        spread, clips = facts.get("spread", 0.0), facts.get("videos", [])
+        return cls(
+            checkpoint.settings_of(recipe),
+            str(facts.get("skeleton", "")),
+            float(spread) if isinstance(spread, int | float) else 0.0,
+            tuple(map(str, clips)) if isinstance(clips, list) else (),
+            recipe.inputs.get(checkpoint.FRAMES, ""),
+        )
+
+    @cached_property
+    def config(self) -> Config:
+        """The settings. Raises UserError (exit 2) for unknown ones."""
+        return load_config(dict(self.settings or {}))
+
+    @property
+    def input(self) -> str:
+        """What the network reads (`model.input`); empty if the weights are missing or damaged."""
+        return "" if self.settings is None else self.config.model.input
+
+    @property
+    def split(self) -> tuple[list[str], list[str]]:
+        """Ids of the clips that the training held out, and of those that it was trained on."""
+        from la2ds_cli.training.data import held_out
+
+        return held_out(list(self.clips), self.config.train.validation_share)
 
 
-def run_spread(project: Project, run: str) -> float:
-    """`Embedder.spread` of a run, from the header of its weights; 0 if they are missing or
-    damaged."""
-    with suppress(TypeError, ValueError):
-        return float(_run_header(project, run)[1].get("spread", 0.0))
-    return 0.0
-
-
-def run_skeleton(project: Project, run: str) -> str:
-    """Name of the skeleton that a run reads, from the header of its weights; empty if they are
-    missing or damaged."""
-    return str(_run_header(project, run)[1].get("skeleton", ""))
-
-
-def run_clips(project: Project, run: str) -> tuple[list[str], list[str]]:
-    """Ids of the clips that the training of a run held out, and of those that it was trained on,
-    from the header of its weights; none if they are missing or damaged."""
-    from la2ds_cli.training import checkpoint
-    from la2ds_cli.training.data import held_out
-
-    recipe, facts = _run_header(project, run)
-    if recipe is None:
-        return [], []
-    with suppress(TypeError):
-        share = load_config(checkpoint.settings_of(recipe)).train.validation_share
-        return held_out([str(video) for video in facts.get("videos", [])], share)
-    return [], []
-
-
-def _run_header(project: Project, run: str) -> tuple[artifact.Recipe | None, dict[str, Any]]:
-    """The recipe and the facts of a run's weights; None and none if they are missing or damaged."""
-    try:
-        return artifact.read_header(checkpoint_path(project, run))
-    except (FileNotFoundError, artifact.ArtifactError):
-        return None, {}
+def run_header(project: Project, run: str) -> RunHeader:
+    """The header of a run's weights; an empty one if they are missing or damaged."""
+    with suppress(FileNotFoundError, artifact.ArtifactError):
+        return _of_file(RunHeader.of, checkpoint_path(project, run))
+    return RunHeader()
 
 
 # --- the network ---------------------------------------------------------------------------------
@@ -141,13 +161,15 @@ def load_network(project: Project, run: str) -> TrainedNetwork:
     Raises UserError if the run has no weights (exit 4), if they are damaged (exit 3), or if the
     file is not a checkpoint or does not fit the network (exit 5).
     """
-    from la2ds_cli.training import checkpoint
+    import torch
+
     from la2ds_cli.training.network import build_network
 
     path = _existing(project, run)
-    weights, recipe, facts = checkpoint.load_weights(path)
-    skeleton, config = _skeleton(path, facts), load_config(checkpoint.settings_of(recipe))
-    settings = config.model, config.heatmap, skeleton, config.train.seed
+    stored = _stored(path)
+    config = stored.config
+    settings = config.model, config.heatmap, stored.skeleton, config.train.seed
+    weights = {name: torch.from_numpy(value).float() for name, value in stored.weights.items()}
     try:
         _check_shapes(build_network, settings, weights)
         network = build_network(*settings)
@@ -158,15 +180,47 @@ def load_network(project: Project, run: str) -> TrainedNetwork:
             hint="train again with --overwrite, or restore the file",
             exit_code=ExitCode.MISMATCH,
         ) from error
-    moments = _moments(path, facts, config)
+    return TrainedNetwork(network, config, stored.key, stored.facts, stored.frames, stored.moments)
+
+
+class _Stored(NamedTuple):
+    """What the file of a run's weights holds; key: its digest."""
+
+    weights: Mapping[str, np.ndarray]
+    config: Config
+    skeleton: Skeleton
+    key: str
+    facts: Mapping[str, Any]
+    frames: str
+    moments: Moments
+
+
+def _stored(path: Path) -> _Stored:
+    """Raises UserError as load_network does."""
+    from la2ds_cli.training import checkpoint
+
+    weights, recipe, facts = checkpoint.read_weights(path)
+    if facts.get("skeleton") not in list(SKELETONS):
+        raise _damaged(path, "its skeleton is missing or unknown")
+    config = load_config(checkpoint.settings_of(recipe))
+    try:
+        moments = Moments.of(facts, config.model.width)
+    except ValueError as error:
+        raise _damaged(path, str(error)) from error
     frames = recipe.inputs.get(checkpoint.FRAMES, "")
-    return TrainedNetwork(network, config, artifact.file_digest(path), facts, frames, moments)
+    skeleton, key = get_skeleton(facts["skeleton"]), artifact.file_digest(path)
+    return _Stored(weights, config, skeleton, key, facts, frames, moments)
 
 
 def _existing(project: Project, run: str) -> Path:
-    """The weights of a run; UserError (exit 4) if it has none."""
+    """The weights of a run; UserError (exit 4) if it has none, and (exit 3) if those of the base
+    model are damaged."""
     path = checkpoint_path(project, run)
-    if not path.exists():
+    if run == BASE_RUN:
+        from la2ds_cli.training.base_weights import base_key
+
+        base_key()
+    elif not path.exists():
         runs = trained_runs(project)
         others = f"trained runs: {', '.join(runs)}; " if runs else ""
         raise UserError(
@@ -175,21 +229,6 @@ def _existing(project: Project, run: str) -> Path:
             exit_code=ExitCode.UNUSABLE,
         )
     return path
-
-
-def _skeleton(path: Path, facts: Mapping[str, Any]) -> Skeleton:
-    """The skeleton that a checkpoint names; UserError (exit 3) if it is missing or unknown."""
-    if facts.get("skeleton") not in list(SKELETONS):
-        raise _damaged(path, "its skeleton is missing or unknown")
-    return get_skeleton(facts["skeleton"])
-
-
-def _moments(path: Path, facts: Mapping[str, Any], config: Config) -> Moments:
-    """The moments in the facts of a checkpoint; UserError (exit 3) for invalid values."""
-    try:
-        return Moments.of(facts, config.model.width)
-    except ValueError as error:
-        raise _damaged(path, str(error)) from error
 
 
 def _damaged(path: Path, reason: str) -> UserError:
@@ -250,14 +289,11 @@ def torch_embedder(
 def load_embedder(
     project: Project, run: str = DEFAULT_RUN, device: DeviceName = "auto"
 ) -> Embedder:
-    """The trained embedder of a run, in torch. Raises UserError as load_network does, and as
-    base_embedder for BASE_RUN."""
+    """The trained embedder of a run, in torch. Raises UserError as load_network does."""
     from la2ds_cli.features.frame_features import frame_feature_reader
 
-    if run == BASE_RUN:
-        return base_embedder(device=device)
     trained = load_network(project, run)
-    return torch_embedder(
+    embedder = torch_embedder(
         trained.network,
         trained.config,
         trained.skeleton,
@@ -266,6 +302,7 @@ def load_embedder(
         frame_feature_reader(project, trained.config, trained.frames, device),
         trained.moments,
     )
+    return _of_bodies(embedder) if run == BASE_RUN else embedder
 
 
 def light_embedder(
@@ -274,39 +311,33 @@ def light_embedder(
     """Like load_embedder, for commands that embed a few clips: without torch and on the CPU if
     numpy_network supports the network."""
     if device != "cuda":
-        if run == BASE_RUN:
-            return light_base()
-        if light := _light(project, run):
+        path = _existing(project, run)
+        if light := light_base() if run == BASE_RUN else _light(path):
             return light
     return load_embedder(project, run, device)
 
 
-def _light(project: Project, run: str) -> Embedder | None:
-    """The numpy embedder of a run; None if it is not supported, or if the weights do not fit, which
-    load_embedder reports."""
-    from la2ds_cli.training import checkpoint
-
-    path = _existing(project, run)
-    weights, recipe, facts = checkpoint.read_weights(path)
-    skeleton, config = _skeleton(path, facts), load_config(checkpoint.settings_of(recipe))
-    forward = numpy_forward(config.model, joint_width(skeleton, config.model), weights)
+def _light(path: Path) -> Embedder | None:
+    """The numpy embedder of a file of weights; None if its network is not supported, or if the
+    weights do not fit, which load_embedder reports."""
+    stored = _stored(path)
+    config, skeleton = stored.config, stored.skeleton
+    forward = numpy_forward(config.model, joint_width(skeleton, config.model), stored.weights)
     if forward is None:
         return None
-    moments = _moments(path, facts, config)
-    return Embedder(forward, config, skeleton.name, artifact.file_digest(path), moments=moments)
+    return Embedder(forward, config, skeleton.name, stored.key, moments=stored.moments)
 
 
 @cache
 def light_base() -> Embedder:
     """The embedder of the base model without torch, which its network allows."""
-    from la2ds_cli.training.base_weights import base_key, read_base
+    from la2ds_cli.training.base_weights import base_key, base_path
 
-    weights, config, facts = read_base()
-    forward = numpy_forward(config.model, joint_width(get_skeleton(BODY), config.model), weights)
-    if forward is None:  # another network than the one in the package
-        return base_embedder(device="cpu")
-    moments = Moments.of(facts, config.model.width)
-    return BaseEmbedder(forward, config, BODY, base_key(), moments=moments)
+    base_key()
+    light = _light(base_path())
+    if light is None:
+        raise ValueError("the network of the base model needs torch")
+    return _of_bodies(light)
 
 
 class BaseEmbedder(Embedder):
@@ -317,38 +348,20 @@ class BaseEmbedder(Embedder):
         return super()._embed(body_joints(pose))
 
 
-def base_embedder(skeleton: str = BODY, device: DeviceName = "auto") -> Embedder:
-    """The embedder of the base model in torch, which reads poses of any body skeleton.
-
-    skeleton: of the poses that will be embedded, checked here. Raises UserError if it is not a body
-    (exit 5), and if the weights are damaged (exit 3).
-    """
-    from la2ds_cli.training.base_weights import base_key, load_base
-    from la2ds_cli.training.network import build_network
-
-    joint_sources(skeleton)
-    weights, config, facts = load_base()
-    network = build_network(config.model, config.heatmap, get_skeleton(BODY), 0)
-    network.load_state_dict(weights)
-    plain = torch_embedder(network, config, BODY, base_key(), resolve_device(device))
-    moments = Moments.of(facts, config.model.width)
-    return BaseEmbedder(plain.forward, config, BODY, plain.key, moments=moments)
+def _of_bodies(plain: Embedder) -> BaseEmbedder:
+    return BaseEmbedder(
+        plain.forward, plain.config, plain.skeleton, plain.key, moments=plain.moments
+    )
 
 
 def run_frames(project: Project, run: str) -> FrameFeatureSource | None:
-    """The reader of frame features for a run, from the header of its checkpoint.
-
-    None if the run reads joints. Raises artifact.ArtifactError if the checkpoint is damaged.
-    """
-    from la2ds_cli.training import checkpoint
-
-    recipe, _ = artifact.read_header(checkpoint_path(project, run))
-    config = load_config(checkpoint.settings_of(recipe))
-    if config.model.input != "rgb":
+    """The reader of frame features for a run; None if the run reads joints, or has no weights."""
+    header = run_header(project, run)
+    if header.input != "rgb":
         return None
     from la2ds_cli.features.frame_features import frame_feature_reader
 
-    return frame_feature_reader(project, config, recipe.inputs.get(checkpoint.FRAMES, ""))
+    return frame_feature_reader(project, header.config, header.frames)
 
 
 def untrained_embedder(

@@ -22,7 +22,7 @@ from la2ds_cli.core.config import Config
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.embedding.embedder import Moments
 from la2ds_cli.evaluation.aligners import (
@@ -34,7 +34,7 @@ from la2ds_cli.evaluation.aligners import (
     ThroughClips,
 )
 from la2ds_cli.features import pose_features
-from la2ds_cli.features.body_joints import is_body
+from la2ds_cli.features.body_joints import is_body, joint_sources
 from la2ds_cli.features.frame_features import frame_feature_reader
 from la2ds_cli.features.spatial import in_3d
 from la2ds_cli.features.tempo import paced_movement
@@ -344,9 +344,10 @@ class FeatureRequest:
     def base(self) -> EmbedsOnce:
         """The base model, for its own row and for the networks of all runs. Raises UserError for a
         skeleton that it does not read."""
-        from la2ds_cli.embedding.trained import base_embedder
+        from la2ds_cli.embedding.trained import load_embedder
 
-        return EmbedsOnce(base_embedder(self.pose.skeleton, self.device))
+        joint_sources(self.pose.skeleton)
+        return EmbedsOnce(load_embedder(self.project, BASE_RUN, self.device))
 
 
 def feature_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureSet]:

@@ -18,7 +18,6 @@ from la2ds_cli.training import checkpoint
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
     import torch
 
     from la2ds_models.sequence_network import SequenceNetwork
@@ -59,20 +58,10 @@ def load_base() -> tuple[dict[str, torch.Tensor], Config, dict[str, Any]]:
 
     Raises UserError (exit 3) as base_key does.
     """
-    import torch
-
-    weights, config, facts = read_base()
-    return {name: torch.from_numpy(value).float() for name, value in weights.items()}, config, facts
-
-
-def read_base() -> tuple[dict[str, np.ndarray], Config, dict[str, Any]]:
-    """Arrays by name, the settings they were trained with, and the facts of the file.
-
-    Raises UserError (exit 3) as base_key does.
-    """
     base_key()
-    weights, recipe, facts = checkpoint.read_weights(base_path())
-    return weights, load_config(checkpoint.settings_of(recipe)), facts
+    weights, recipe, facts = checkpoint.load_weights(base_path())
+    config = load_config(checkpoint.settings_of(recipe))
+    return {name: value.float() for name, value in weights.items()}, config, facts
 
 
 def start_from_base(network: SequenceNetwork, config: Config, skeleton: Skeleton) -> None:

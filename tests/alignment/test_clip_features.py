@@ -16,7 +16,7 @@ from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import EmbeddingSequence, FloatArray, PoseSequence
 from la2ds_cli.core.view import VIEWS, View
 from la2ds_cli.embedding import embed
-from la2ds_cli.embedding.trained import light_base
+from la2ds_cli.embedding.trained import RunHeader, light_base
 from la2ds_cli.features.body_joints import as_skeleton
 from la2ds_cli.features.pose_features import mirror, raw_pose
 from la2ds_cli.features.tempo import paced_movement, peak_speed
@@ -141,7 +141,8 @@ def test_a_network_that_reads_frames_sees_every_clip_as_filmed(
         return {v: EmbeddingSequence(value(p), p.frame, p.time, run) for v, p in poses.items()}
 
     monkeypatch.setattr(embed, "_current_embeddings", embeddings)
-    monkeypatch.setattr(clip_features, "run_input", lambda project, run: "rgb")
+    header = RunHeader({"model": {"input": "rgb"}})
+    monkeypatch.setattr(clip_features, "run_header", lambda project, run: header)
     monkeypatch.setattr(
         clip_features,
         "light_embedder",

@@ -17,7 +17,7 @@ from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.embedding import embed
-from la2ds_cli.embedding.trained import run_clips
+from la2ds_cli.embedding.trained import RunHeader, run_header
 from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.training.train import train
 from tests.movement import in_skeleton, in_space, sequence, warped_phase
@@ -66,7 +66,7 @@ def test_the_base_model_stands_beside_other_runs_of_bodies(tmp_path: Path) -> No
 def test_the_base_model_which_reads_the_image_is_left_out_in_3d(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(one_distance, "run_spread", lambda project, run: 2.0)
+    monkeypatch.setattr(one_distance, "run_header", lambda project, run: RunHeader(spread=2.0))
     project = Project.create(tmp_path)
     settings = AlignConfig(movement=1.0, base=1.0, weights="equal")
     pose = in_space(warped_phase(30, 1))
@@ -136,7 +136,7 @@ def test_clips_held_out_of_the_training_weigh_the_parts(
 ) -> None:
     """On clips that it was trained on, an embedding looks better than it is."""
     project, measured = trained(tmp_path, 27), seen(monkeypatch)
-    held_out, trained_on = run_clips(project, "mine")
+    held_out, trained_on = run_header(project, "mine").split
     assert (len(held_out), len(trained_on)) == (4, 23)
     distance_of(project)
     poses = [project.read_pose(video)[0] for video in sorted(held_out)]

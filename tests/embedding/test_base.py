@@ -12,8 +12,9 @@ from la2ds_cli.alignment.path import smooth_match
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.skeleton import SKELETONS
-from la2ds_cli.embedding.trained import base_embedder
+from la2ds_cli.embedding.trained import light_base, light_embedder, load_embedder
 from la2ds_cli.features.body_joints import body_joints, joint_sources
 from la2ds_cli.training import base_weights
 from la2ds_cli.training.base_weights import base_path
@@ -32,7 +33,7 @@ def test_joints_are_taken_by_name_and_the_others_do_not_count(skeleton: str) -> 
     world = body_joints(replace(other, world=deep)).world
     assert world is not None
     np.testing.assert_array_equal(world[..., :2], pose.xy)
-    embed = base_embedder(skeleton, device="cpu")
+    embed = light_base()
     np.testing.assert_array_equal(embed([other])[0], embed([pose])[0])
 
 
@@ -48,7 +49,7 @@ def test_a_hand_is_refused(skeleton: str) -> None:
     with pytest.raises(
         UserError, match=f"the skeleton {skeleton} has . of its 13 joints"
     ) as caught:
-        base_embedder(skeleton, device="cpu")
+        light_base()([in_skeleton(sequence(warped_phase(20, 1)), skeleton, far=False)])
     assert caught.value.exit_code == ExitCode.MISMATCH
 
 
@@ -57,7 +58,7 @@ def test_joints_that_are_never_or_sometimes_not_seen_are_imputed() -> None:
     xy, score = pose.xy.copy(), pose.score.copy()
     xy[10:14, 5:7], score[10:14, 5:7] = np.nan, 0
     xy[:, 0], score[:, 0] = np.nan, 0
-    value = base_embedder(device="cpu")([replace(pose, xy=xy, score=score)])[0]
+    value = light_base()([replace(pose, xy=xy, score=score)])[0]
     assert value.shape[0] == 40
     assert np.isfinite(value).all()
 
@@ -67,7 +68,7 @@ def test_clips_of_other_lengths_rates_bodies_and_places_align() -> None:
     a, b = warped_phase(60, 3), warped_phase(110, 4)
     first = sequence(a, fps=25.0)
     second = sequence(b, fps=50.0, scale=35.0, tilt=0.1)
-    one, other = base_embedder(device="cpu")([first, second])
+    one, other = light_base()([first, second])
     assert (len(one), len(other)) == (60, 110)
     config = AlignConfig(method="dtw")
     position = smooth_match(align_features("dtw", one, other, config), 60)
@@ -87,7 +88,7 @@ def test_the_file_is_small_and_says_what_it_is() -> None:
 
 def test_its_centre_is_near_that_of_bodies_it_never_saw() -> None:
     clips = [sequence(warped_phase(n, n), fps=fps) for n, fps in ((40, 20), (90, 50))]
-    value = np.concatenate(base_embedder(device="cpu")(clips))
+    value = np.concatenate(light_base()(clips))
     value = value[:, : value.shape[1] // 2]  # without the motion
     spread = np.sqrt(value.var(axis=0).sum())
     assert np.linalg.norm(value.mean(axis=0)) < 1.5 * spread
@@ -102,15 +103,12 @@ def test_a_damaged_file_is_refused(tmp_path, monkeypatch) -> None:
     base_weights.base_key.cache_clear()
     try:
         with pytest.raises(UserError, match="are damaged") as caught:
-            base_embedder(device="cpu")
+            light_embedder(Project.create(tmp_path / "project"), BASE_RUN)
         assert caught.value.exit_code == ExitCode.UNREADABLE
     finally:
         base_weights.base_key.cache_clear()
 
 
 def test_the_name_of_the_base_is_a_run_name(tmp_path) -> None:
-    from la2ds_cli.core.project import BASE_RUN, Project
-    from la2ds_cli.embedding.trained import load_embedder
-
     project = Project.create(tmp_path)
     assert load_embedder(project, BASE_RUN, "cpu").key == base_weights.base_key()

@@ -140,7 +140,7 @@ def test_what_is_wrong_with_a_run_is_said_as_torch_says_it(project: Project) -> 
     assert caught.value.exit_code == ExitCode.UNREADABLE
     path.write_bytes(content)
     arrays, recipe, facts = artifact.read_arrays(path)
-    other = replace(recipe, config={**recipe.config, "model.width": 48})
+    other = replace(recipe, config={**recipe.config, "model.temporal_layers": 3})
     artifact.write_arrays(path, arrays, other, facts)
     with pytest.raises(UserError, match="does not fit the network") as caught:
         trained.light_embedder(project)
