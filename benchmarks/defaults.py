@@ -19,8 +19,7 @@ from typing import Any
 import numpy as np
 from people import ACTIONS, SETS, DataSet, Fold, make_folds, penn_project, whole_pairs
 
-from la2ds_cli.alignment.align import find_alignment
-from la2ds_cli.alignment.cache import AlignmentCache
+from la2ds_cli.alignment.align import PairAligner, find_alignment
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core import artifact
 from la2ds_cli.core.project import Project
@@ -42,9 +41,9 @@ def by_default(fold: Fold, pairs: int, work: Path) -> dict[str, dict[str, list[f
     counterpart counts as half of B."""
     config = fold.project.config(preset="default", overrides=[f"evaluate.pairs={pairs}"])
     found: dict[str, dict[str, list[float]]] = {}
-    cache = AlignmentCache()
+    request = AlignRequest(config, device="cpu")
+    through_others = PairAligner(fold.project, request)
     for a, b in whole_pairs(fold.project, config, fold.kind):
-        cache = cache if cache.a == a.id else AlignmentCache()
         title = fold.data.title(fold.kind(a.id, b.id))
         errors = found.setdefault(title, {way: [] for way in WAYS})
         with TemporaryDirectory(dir=work) as folder:
@@ -52,10 +51,9 @@ def by_default(fold: Fold, pairs: int, work: Path) -> dict[str, dict[str, list[f
             pair.add_videos(video for video in fold.project.videos() if video.id in (a.id, b.id))
             for clip in (a.id, b.id):
                 pair.write_pose(clip, *fold.project.read_pose(clip))
-            request = AlignRequest(config, device="cpu")
             results = (
                 find_alignment(pair, a.id, b.id, request),
-                find_alignment(fold.project, a.id, b.id, request, cache=cache),
+                through_others.find(a.id, b.id),
             )
         for event in sorted(a.events.keys() & b.events.keys()):
             for way, result in zip(WAYS, results, strict=True):

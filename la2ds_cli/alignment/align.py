@@ -1,14 +1,14 @@
 """Step: find which frame of one clip shows the same moment as which frame of another.
 
-Read this file from the top. Both clips are prepared (request.py) and their features computed
-(pair_features.py). Spans that only one clip shows are set aside (gaps.py). The rest is matched
-(match.py) by a method (methods/) or, by several paths through reference clips, by consensus
-(consensus.py). Every frame of A then gets its confidence (confidence.py).
+Read this file from the top. Both clips are prepared (pair.py), seen in the view that is nearest
+(pair_features.py) and given features (clip_features.py). Spans that only one clip shows are set
+aside (gaps.py). The rest is matched (match.py) by a method (methods/) or, by several paths through
+reference clips (references.py), by consensus (consensus.py). Every frame of A then gets its
+confidence (confidence.py).
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 import shlex
 from collections.abc import Sequence
@@ -17,24 +17,22 @@ from pathlib import Path
 
 import numpy as np
 
-from la2ds_cli.alignment.cache import AlignmentCache
 from la2ds_cli.alignment.clip_features import FeatureSource
 from la2ds_cli.alignment.confidence import tolerance_of
 from la2ds_cli.alignment.consensus import consensus_estimates, pairwise_paths
 from la2ds_cli.alignment.distance import pair_distance
-from la2ds_cli.alignment.gaps import SharedRows, all_rows
+from la2ds_cli.alignment.gaps import all_rows
 from la2ds_cli.alignment.match import (
-    Estimates,
     checked_by_movement,
-    differs,
-    doubted,
     match_features,
+    repeating,
     with_rivals,
 )
-from la2ds_cli.alignment.pair_features import SeenPair, load_features, reference_features
+from la2ds_cli.alignment.pair import PreparedPair, anchored_frames, prepare_pair
+from la2ds_cli.alignment.pair_features import SeenPair
 from la2ds_cli.alignment.path import is_monotone, speed_ratio
-from la2ds_cli.alignment.period import a_repetition_away, period
-from la2ds_cli.alignment.request import AlignRequest, PreparedPair, prepare_pair
+from la2ds_cli.alignment.references import References
+from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import AlignResult, Match
 from la2ds_cli.alignment.same_movement import (
     Sameness,
@@ -45,46 +43,174 @@ from la2ds_cli.alignment.same_movement import (
 )
 from la2ds_cli.alignment.viewpoint import IN_WORDS
 from la2ds_cli.core.clip import VIDEO_SUFFIXES, ClipOptions, Video
-from la2ds_cli.core.config_sections import AlignConfig
-from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import Alignment, FloatArray, PoseSequence
+from la2ds_cli.core.types import Alignment, FloatArray
 from la2ds_cli.core.view import View
-from la2ds_cli.features.resample import frame_period
 from la2ds_cli.features.tempo import travel
 from la2ds_cli.features.viewpoint import seen
 
 
 def find_alignment(
-    project: Project,
-    a: str,
-    b: str,
-    request: AlignRequest,
-    progress: Progress | None = None,
-    cache: AlignmentCache | None = None,
+    project: Project, a: str, b: str, request: AlignRequest, progress: Progress | None = None
 ) -> AlignResult:
-    """Align clip `b` to clip `a`; missing poses and embeddings are computed first.
+    """Align clip `b` to clip `a`; see PairAligner.find."""
+    return PairAligner(project, request, progress).find(a, b)
 
-    a, b: video files, or names of clips of the project. B is compared in the view that is nearest
-    to A (viewpoint.py), unless the request names one. cache: for several clips that are aligned to
-    `a` by the same request; it saves time and does not change the result.
 
-    Raises UserError (exit 2) for an unknown method and for impossible anchors, (exit 4) for a clip
-    without joints or a run without weights, (exit 5) for clips whose skeletons share no joints,
-    (exit 10) with `same_only` for clips that clearly show different movements, and the errors of
-    extracting poses.
+class PairAligner:
+    """Aligns pairs of clips by one request.
+
+    What the pairs share is computed once: the embeddings of clips and, as long as A stays the same,
+    its reference clips and the paths to them. No result depends on which pairs came before.
     """
-    progress = progress or Progress()
-    pair = prepare_pair(project, a, b, request, progress)
-    result = align_pair(project, pair, request, progress, cache)
-    judge_movement(result.same_movement, pair.names, request, progress)
-    if result.unclear:
-        progress.note(result.unclear)
-    hint = hint_of_slow_motion(result, pair.names) if request.tempo is None else ""
-    if hint:
-        progress.note(hint)
-    return result
+
+    def __init__(
+        self, project: Project | None, request: AlignRequest, progress: Progress | None = None
+    ) -> None:
+        """project: None = prepared pairs of clips in memory."""
+        self.project, self.request = project, request
+        self.progress = progress or Progress()
+        self._known: tuple[object, FeatureSource] | None = None
+        self._references: tuple[object, References] | None = None
+
+    def find(self, a: str, b: str) -> AlignResult:
+        """Align clip `b` to clip `a`; missing poses and embeddings are computed first.
+
+        a, b: video files, or names of clips of the project. B is compared in the view that is
+        nearest to A (viewpoint.py), unless the request names one.
+
+        Raises UserError (exit 2) for an unknown method and for impossible anchors, (exit 4) for a
+        clip without joints or a run without weights, (exit 5) for clips whose skeletons share no
+        joints, (exit 10) with `same_only` for clips that clearly show different movements, and the
+        errors of extracting poses.
+        """
+        if self.project is None:
+            raise ValueError("clips have names in a project alone")
+        request, progress = self.request, self.progress
+        pair = prepare_pair(self.project, a, b, request, progress)
+        result = self.align(pair, request.anchors)
+        judge_movement(result.same_movement, pair.names, request, progress)
+        if result.unclear:
+            progress.note(result.unclear)
+        hint = hint_of_slow_motion(result, pair.names) if request.tempo is None else ""
+        if hint:
+            progress.note(hint)
+        return result
+
+    def align(self, pair: PreparedPair, anchors: Sequence[tuple[float, float]] = ()) -> AlignResult:
+        """Align two prepared clips, or parts of them. anchors: seconds of A and of B that must
+        match. Raises UserError as `find` does."""
+        request, reason = self.request, pair.choice.reason
+        if reason:
+            self.progress.note(reason)
+        match = self.match(pair, anchors)
+        if match.view != "filmed" and request.view == "auto":
+            self.progress.note(f"{pair.names[1]} is compared {IN_WORDS[match.view]}")
+        pose_a, pose_b = pair.poses
+        paced_a, paced_b = pair.paced
+        sameness = same_movement(paced_a, seen(paced_b, match.view, paced_a))
+        certainty = if_same(match.certainty, sameness)
+        alignment = Alignment(
+            path=match.path,
+            position=match.position,
+            cost=pair_distance(match.a, match.b, match.path),
+            confidence=certainty.confidence,
+            low=certainty.low,
+            high=certainty.high,
+            time_a=pose_a.time,
+            time_b=pose_b.time,
+            frame_a=pose_a.frame,
+            frame_b=pose_b.frame,
+            features=pair.choice.kind,
+            method=request.settings.method,
+            view=match.view,
+        )
+        tempo = np.full(len(pose_a), np.nan)
+        if is_monotone(match.path):
+            tempo = speed_ratio(match.position, pose_a.time, pose_b.time)
+        return AlignResult(
+            a=pair.clips[0],
+            b=pair.clips[1],
+            pose_a=pose_a,
+            pose_b=pose_b,
+            alignment=alignment,
+            match=match,
+            speed_ratio=tempo,
+            run=pair.choice.run(request.run),
+            reason=reason,
+            settings=request.settings,
+            same_movement=sameness,
+            anchors=tuple(anchors),
+        )
+
+    def match(self, pair: PreparedPair, anchors: Sequence[tuple[float, float]] = ()) -> Match:
+        """Match the pair by the chosen features, with B in the view that is nearest (viewpoint.py).
+
+        Where a rival view matches other moments, nobody knows which are right: the intervals then
+        hold both, and if that concerns a good part of A, no match is sure.
+        """
+        settings = self.request.settings
+        source = self._source_of(pair)
+        failed = source.load(() if pair.part else pair.ids, self.progress)
+        for error in failed.values():
+            raise error
+        references = self._references_of(pair, source)
+        names = references.load(pair.ids, self.progress)
+        seen_pair = SeenPair.of(pair, self.request.view)
+        a = seen_pair.features_of_a(source)
+        others = references.features(names, seen_pair.a)
+        rows, forced = seen_pair.rows(settings), anchored_frames(anchors, pair)
+        if any(i not in rows.a or j not in rows.b for i, j in forced):
+            rows = all_rows(rows.length_a, rows.length_b)
+
+        def estimates(own: FloatArray, b: FloatArray) -> FloatArray:
+            clips = list(others.values())
+            if forced:  # a part of A
+                paths_a = pairwise_paths(own, clips, settings)
+            else:
+                paths_a = references.paths(own, others, rows.a.tobytes())
+            return consensus_estimates(
+                own, paths_a, b, pairwise_paths(b, clips, settings), settings
+            )
+
+        tolerance = tolerance_of(pair.poses[1])
+
+        def matched(view: View, through: bool) -> Match:
+            b = seen_pair.features_of_b(source, view)
+            way = estimates if through else None
+            return match_features(a, b, rows, settings, way, forced, tolerance)
+
+        choice = seen_pair.choice
+        chosen = matched(choice.view, bool(others))
+        if pair.choice.kind != "pose":
+            moving = seen_pair.a, seen_pair.b[choice.view]
+            chosen = checked_by_movement(chosen, moving, rows, settings, tolerance, forced)
+        if not forced:
+            chosen = repeating(chosen, pair.paced[1], rows, settings, tolerance)
+        rivals: dict[View, FloatArray] = {
+            view: matched(view, False).position for view in choice.rivals
+        }
+        left_out = references.strangers(pair.ids)
+        chosen = replace(chosen, view=choice.view, references=len(others), strangers=left_out)
+        return with_rivals(chosen, rivals, tolerance)
+
+    def _source_of(self, pair: PreparedPair) -> FeatureSource:
+        """The features of clips in the form of the pair."""
+        kind, pose = pair.choice.kind, pair.poses[0]
+        form = kind, pose.skeleton, pose.spatial
+        if self._known is None or self._known[0] != form:
+            self._known = form, FeatureSource(self.project, self.request, kind, pose)
+            self._references = None
+        return self._known[1]
+
+    def _references_of(self, pair: PreparedPair, source: FeatureSource) -> References:
+        """The reference clips of the pair's A."""
+        pose = pair.poses[0]
+        part = pair.ids[0], int(pose.frame[0]), int(pose.frame[-1])
+        if self._references is None or self._references[0] != part:
+            self._references = part, References(source, pose, self.request.settings)
+        return self._references[1]
 
 
 def judge_movement(
@@ -145,162 +271,3 @@ def moving_ratio(result: AlignResult) -> float:
     if not len(passed) or passed[-1] == 0:
         return math.nan
     return float(ratio[order][np.searchsorted(passed, passed[-1] / 2)])
-
-
-def align_pair(
-    project: Project,
-    pair: PreparedPair,
-    request: AlignRequest,
-    progress: Progress | None = None,
-    cache: AlignmentCache | None = None,
-) -> AlignResult:
-    """Align two prepared clips, or parts of them; see find_alignment."""
-    progress = progress or Progress()
-    request = replace(request, run=pair.choice.run(request.run))
-    if pair.choice.reason:
-        progress.note(pair.choice.reason)
-    match = match_pair(project, pair, request, progress, cache)
-    if match.view != "filmed" and request.view == "auto":
-        progress.note(f"{pair.names[1]} is compared {IN_WORDS[match.view]}")
-    pose_a, pose_b = pair.poses
-    paced_a, paced_b = pair.paced
-    sameness = same_movement(paced_a, seen(paced_b, match.view, paced_a))
-    certainty = if_same(match.certainty, sameness)
-    alignment = Alignment(
-        path=match.path,
-        position=match.position,
-        cost=pair_distance(match.a, match.b, match.path),
-        confidence=certainty.confidence,
-        low=certainty.low,
-        high=certainty.high,
-        time_a=pose_a.time,
-        time_b=pose_b.time,
-        frame_a=pose_a.frame,
-        frame_b=pose_b.frame,
-        features=pair.choice.kind,
-        method=request.settings.method,
-        view=match.view,
-    )
-    tempo = np.full(len(pose_a), np.nan)
-    if is_monotone(match.path):
-        tempo = speed_ratio(match.position, pose_a.time, pose_b.time)
-    return AlignResult(
-        *pair.clips,
-        *pair.poses,
-        alignment,
-        match,
-        tempo,
-        request.run,
-        pair.choice.reason,
-        request.settings,
-        same_movement=sameness,
-        anchors=request.anchors,
-    )
-
-
-def match_pair(
-    project: Project,
-    pair: PreparedPair,
-    request: AlignRequest,
-    progress: Progress,
-    cache: AlignmentCache | None = None,
-) -> Match:
-    """Match the pair by the chosen features, with B in the view that is nearest (viewpoint.py).
-
-    Where a rival view matches other moments, nobody knows which are right: the intervals then hold
-    both, and if that concerns a good part of A, no match is sure.
-    cache: of other alignments to A.
-    """
-    settings = request.settings
-    form = pair.poses[0].skeleton, pair.poses[0].spatial, pair.choice.kind
-    if cache is None:
-        cache = AlignmentCache(form=form)
-    else:
-        cache = cache.for_clip(pair.ids[0], part=pair.part, form=form)
-    if cache.source is None:
-        cache.source = FeatureSource(project, request, pair.choice.kind, pair.poses[0])
-    source = cache.source
-    references = load_features(project, pair, source, settings, cache, progress)
-    seen_pair = SeenPair.of(pair, request)
-    a = seen_pair.features_of_a(source)
-    others = dict(
-        zip(references, reference_features(seen_pair, references, source, cache), strict=True)
-    )
-    rows = seen_pair.rows(settings)
-    anchors = anchored_frames(request.anchors, pair)
-    if any(i not in rows.a or j not in rows.b for i, j in anchors):
-        rows = all_rows(rows.length_a, rows.length_b)
-
-    def estimates(own: FloatArray, b: FloatArray) -> FloatArray:
-        clips = list(others.values())
-        if anchors:  # a part of A, whose paths are not cached
-            paths_a = pairwise_paths(own, clips, settings)
-        else:
-            paths_a = cache.paths_from_a(own, others, rows.a.tobytes(), settings)
-        return consensus_estimates(own, paths_a, b, pairwise_paths(b, clips, settings), settings)
-
-    tolerance = tolerance_of(pair.poses[1])
-
-    def match(view: View, through: Estimates | None) -> Match:
-        b = seen_pair.features_of_b(source, view)
-        found = match_features(a, b, rows, settings, through, anchors, tolerance)
-        left_out = len(cache.strangers - set(pair.ids))
-        return replace(found, view=view, references=len(others), strangers=left_out)
-
-    choice = seen_pair.choice
-    chosen = match(choice.view, estimates if others else None)
-    if pair.choice.kind != "pose":
-        moving = seen_pair.a, seen_pair.b[choice.view]
-        chosen = checked_by_movement(chosen, moving, rows, settings, tolerance, anchors)
-    if not anchors:
-        chosen = _repeating(chosen, pair, rows, settings, tolerance)
-    rivals = [match(view, None) for view in choice.rivals]
-    return with_rivals(chosen, rivals, tolerance)
-
-
-def _repeating(
-    match: Match, pair: PreparedPair, rows: SharedRows, settings: AlignConfig, tolerance: float
-) -> Match:
-    """The match, with the doubt that it could be a repetition earlier or later, such as a step."""
-    pose = pair.paced[1]
-    seconds = period(pose)
-    if seconds is None or settings.method != "dtw" or not settings.open_ends:
-        return match
-    frames = max(1, round(seconds / frame_period(pose.time, pose.fps)))
-    for place in a_repetition_away(match.a[rows.a], match.b[rows.b], frames, settings):
-        other = rows.position(place)
-        if differs(match, other, tolerance):
-            match = replace(doubted(match, other, tolerance), repeats=seconds)
-    return match
-
-
-def anchored_frames(
-    anchors: Sequence[tuple[float, float]], pair: PreparedPair
-) -> list[tuple[int, int]]:
-    """The frames of A and of B nearest to the anchored seconds, in order.
-
-    Raises UserError (exit 2) for seconds outside a clip, and for anchors that run backwards.
-    """
-    frames = []
-    for seconds in sorted(anchors):
-        both = zip(seconds, pair.poses, pair.names, strict=True)
-        frames.append(tuple(_frame_at(at, pose, name) for at, pose, name in both))
-    frames = list(dict.fromkeys(frames))  # duplicates count once
-    for before, after in itertools.pairwise(frames):
-        if not (before[0] < after[0] and before[1] < after[1]):
-            raise UserError(
-                "the anchors contradict each other: a later moment of A must meet a later one of B",
-                hint="leave one of them out",
-            )
-    return [(int(i), int(j)) for i, j in frames]
-
-
-def _frame_at(seconds: float, pose: PoseSequence, name: str) -> int:
-    period = frame_period(pose.time, pose.fps)
-    if not pose.time[0] - period <= seconds <= pose.time[-1] + period:
-        raise UserError(
-            f"the anchor at {seconds:g} s lies outside {name}, which shows {pose.time[0]:.2f} to "
-            f"{pose.time[-1]:.2f} s",
-            hint="--anchor A=B takes seconds of A and of B, such as --anchor 1.20=0.85",
-        )
-    return int(np.abs(pose.time - seconds).argmin())

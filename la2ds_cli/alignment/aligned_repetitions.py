@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.alignment.align import align_pair, judge_movement
+from la2ds_cli.alignment.align import PairAligner, judge_movement
+from la2ds_cli.alignment.pair import PreparedPair, prepare_pair
 from la2ds_cli.alignment.repetitions import WHOLE, Repetition, find_repetitions
-from la2ds_cli.alignment.request import AlignRequest, PreparedPair, prepare_pair
+from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import SCHEMA_VERSION, AlignResult, rounded
 from la2ds_cli.alignment.result import csv_text as path_csv
 from la2ds_cli.core.clip import Video
@@ -237,10 +238,11 @@ def align_repetitions(
         for number, span in enumerate(spans, 1)
     ]
     wanted = [each for each in repetitions if repetition in (BEST, ALL, str(each.number))]
+    aligner = PairAligner(project, request)
     progress.begin(f"aligning {count_of(len(wanted))}", len(wanted))
     for each in wanted:
         part_b = pose_b.cut(each.span.start, each.span.stop)
-        part = align_pair(project, replace(pair, poses=(part_a, part_b), part=True), request)
+        part = aligner.align(replace(pair, poses=(part_a, part_b), part=True), request.anchors)
         repetitions[each.number - 1] = replace(each, part=part)
         progress.advance()
     progress.end()

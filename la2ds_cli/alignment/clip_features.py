@@ -18,7 +18,7 @@ from la2ds_cli.core.types import EmbeddingSequence, FloatArray, PoseSequence
 from la2ds_cli.core.view import View
 from la2ds_cli.embedding.embed import possible_embeddings
 from la2ds_cli.embedding.embedder import Embedder
-from la2ds_cli.embedding.trained import light_embedder, run_header
+from la2ds_cli.embedding.trained import light_base, light_embedder, run_header
 from la2ds_cli.features.pose_features import raw_pose
 from la2ds_cli.features.resample import frame_period
 from la2ds_cli.features.tempo import peak_speed
@@ -84,10 +84,11 @@ class FeatureSource:
     """
 
     def __init__(
-        self, project: Project, request: AlignRequest, kind: ChosenKind, pose: PoseSequence
+        self, project: Project | None, request: AlignRequest, kind: ChosenKind, pose: PoseSequence
     ) -> None:
-        """kind: of the features. pose: any of the clips, all of which have its skeleton."""
-        self.project, self.run = project, request.run
+        """project: None = clips in memory. kind: of the features. pose: any of the clips, all of
+        which have its skeleton."""
+        self.project, self.run = project, BASE_RUN if kind == "base" else request.run
         self.device: DeviceName = request.device
         self.distance = None
         if kind != "pose":
@@ -95,6 +96,7 @@ class FeatureSource:
         self._sees_frames = kind == "model" and run_header(project, self.run).input == "rgb"
         self._stored: dict[tuple[str, str], EmbeddingSequence] = {}
         self._embedders: dict[str, Embedder] = {}
+        self._last: PoseSequence | None = None
 
     @property
     def runs(self) -> tuple[str, ...]:
@@ -110,12 +112,15 @@ class FeatureSource:
         failed: dict[str, UserError] = {}
         for run in self.runs:
             new = [one for one in clips if one not in failed and (run, one) not in self._stored]
+            if self.project is None or not new:
+                continue
             found, problems = possible_embeddings(self.project, run, new, self.device, progress)
             failed |= problems
             self._stored |= {(run, one): value for one, value in found.items()}
-            for key in list(self._stored)[: -max(MOST_KEPT, len(found))]:
+            of_run = [key for key in self._stored if key[0] == run]
+            for key in of_run[: -max(MOST_KEPT, len(found))]:
                 del self._stored[key]
-            if len({value.model for key, value in self._stored.items() if key[0] == run}) > 1:
+            if len({self._stored[key].model for key in of_run if key in self._stored}) > 1:
                 raise UserError(
                     f"the embeddings of run {run} come from different weights",
                     hint=f"la2ds embed --run {run} --overwrite",
@@ -148,13 +153,23 @@ class FeatureSource:
         self, run: str, pose: PoseSequence, view: View, towards: PoseSequence | None, part: bool
     ) -> FloatArray:
         as_filmed = view == "filmed" or (self._sees_frames and run == self.run)
-        if pose.clip and as_filmed and not part:
+        if pose.clip and as_filmed and not part and self.project is not None:
             if (run, pose.clip) not in self._stored:
                 for error in self.load([pose.clip]).values():
                     raise error
             return self._stored[run, pose.clip].value
         if run not in self._embedders:
-            self._embedders[run] = light_embedder(self.project, run, self.device)
-        if pose.clip and not part:  # with all joints: `pose` has those that the clips share
-            pose = self.project.read_pose(pose.clip)[0]
+            project = self.project
+            self._embedders[run] = (
+                light_base() if project is None else light_embedder(project, run, self.device)
+            )
+        if pose.clip and not part and self.project is not None:
+            pose = self._whole(self.project, pose.clip)
         return self._embedders[run]([pose if as_filmed else seen(pose, view, towards)])[0]
+
+    def _whole(self, project: Project, clip: str) -> PoseSequence:
+        """A clip with all of its joints, of which others may not have all. The last one is kept,
+        since a pair is compared in several views."""
+        if self._last is None or self._last.clip != clip:
+            self._last = project.read_pose(clip)[0]
+        return self._last

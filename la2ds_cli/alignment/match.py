@@ -6,7 +6,7 @@ With anchors (moments that the user declares equal), each part between them is m
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -18,9 +18,12 @@ from la2ds_cli.alignment.consensus import (
     path_through,
 )
 from la2ds_cli.alignment.gaps import SharedRows
+from la2ds_cli.alignment.period import a_repetition_away, period
 from la2ds_cli.alignment.result import Match
 from la2ds_cli.core.config_sections import AlignConfig
-from la2ds_cli.core.types import BoolArray, FloatArray, IntArray
+from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence
+from la2ds_cli.core.view import View
+from la2ds_cli.features.resample import frame_period
 
 Estimates = Callable[[FloatArray, FloatArray], FloatArray]
 """Of the position in B of each frame of A, (V, N), from the features of rows of both."""
@@ -151,20 +154,43 @@ def checked_by_movement(
 
     movement: of A (N, D) and of B (M, D). The rest as for `match_features`.
     """
-    alone = match_features(*movement, rows, settings, None, anchors, tolerance)
+    moving_a, moving_b = movement
+    alone = match_features(moving_a, moving_b, rows, settings, None, anchors, tolerance)
     return doubted(match, alone.position, tolerance)
 
 
-def with_rivals(match: Match, rivals: Sequence[Match], tolerance: float) -> Match:
+def repeating(
+    match: Match,
+    pose: PoseSequence,
+    rows: SharedRows,
+    settings: AlignConfig,
+    tolerance: float,
+) -> Match:
+    """The match, `doubted` where it could be a repetition earlier or later, such as a step.
+
+    pose: B as it is compared.
+    """
+    seconds = period(pose)
+    if seconds is None or settings.method != "dtw" or not settings.open_ends:
+        return match
+    frames = max(1, round(seconds / frame_period(pose.time, pose.fps)))
+    for place in a_repetition_away(match.a[rows.a], match.b[rows.b], frames, settings):
+        other = rows.position(place)
+        if differs(match, other, tolerance):
+            match = replace(doubted(match, other, tolerance), repeats=seconds)
+    return match
+
+
+def with_rivals(match: Match, rivals: Mapping[View, FloatArray], tolerance: float) -> Match:
     """The match, with what is unknown because B may have to be compared in another view.
 
-    rivals: B in views that are about as near. Where they find other moments, the match is
-    `doubted`; if one does so in the share UNCLEAR of the frames, nothing is sure, and the view is
-    `unclear`.
+    rivals: (N,) positions by views that are about as near. Where they find other moments, the match
+    is `doubted`; if one does so in the share UNCLEAR of the frames, nothing is sure, and the view
+    is `unclear`.
     """
-    unclear = [rival.view for rival in rivals if differs(match, rival.position, tolerance)]
-    for rival in rivals:
-        match = doubted(match, rival.position, tolerance)
+    unclear = [view for view, other in rivals.items() if differs(match, other, tolerance)]
+    for other in rivals.values():
+        match = doubted(match, other, tolerance)
     if not unclear:
         return match
     sure = match.certainty

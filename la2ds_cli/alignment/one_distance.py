@@ -63,7 +63,7 @@ class OneDistance:
 
     @classmethod
     def of_run(
-        cls, project: Project, run: str, pose: PoseSequence, settings: AlignConfig
+        cls, project: Project | None, run: str, pose: PoseSequence, settings: AlignConfig
     ) -> OneDistance:
         """The distance that the settings ask for, with a run's embeddings of clips like `pose`. The
         base model is left out if it is the run itself, if it does not read the skeleton, and if
@@ -72,6 +72,8 @@ class OneDistance:
         with_base = with_base and not pose.spatial
         base_spread = run_header(project, BASE_RUN).spread if with_base else 0.0
         distance = cls.of(run_header(project, run).spread, settings, base_spread)
+        if project is None:
+            return distance
         return distance.measured(project, run, settings, spatial=pose.spatial)
 
     def measured(

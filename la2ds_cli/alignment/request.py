@@ -1,30 +1,20 @@
-"""The options of an alignment, and two clips prepared for it."""
+"""The options of an alignment, and the features that they mean for clips of a project."""
 
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Literal
 
-from la2ds_cli.alignment.methods import get_method
-from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config import Config
-from la2ds_cli.core.config_sections import AlignConfig, PosesConfig
+from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.plugins import trust
-from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
-from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.core.types import MOST_FPS, PoseSequence
 from la2ds_cli.core.view import VIEWS, ViewName
-from la2ds_cli.features.body_joints import as_skeleton, is_body, shared_skeleton
-from la2ds_cli.features.spatial import in_3d, known_in_3d
-from la2ds_cli.features.tempo import peak_speed
-from la2ds_cli.video.reader import has_changed
+from la2ds_cli.features.body_joints import is_body
 
 ChosenKind = Literal["model", "base", "pose"]
 FeatureKind = Literal["auto", "model", "base", "pose"]
@@ -118,109 +108,10 @@ class FeatureChoice:
         return BASE_RUN if self.kind == "base" else run
 
 
-@dataclass(frozen=True)
-class PreparedPair:
-    """Two clips with what is needed to align them. clips: rows of videos.csv. names: of the clips
-    as the user gave them, for messages. part: the poses are parts of the clips, and are embedded
-    without the rest. tempo: of the request, 1 = as filmed."""
-
-    clips: tuple[Video, Video]
-    poses: tuple[PoseSequence, PoseSequence]
-    names: tuple[str, str]
-    choice: FeatureChoice
-    part: bool = False
-    tempo: float = 1.0
-
-    @property
-    def paced(self) -> tuple[PoseSequence, PoseSequence]:
-        """The poses as they are compared: B at its tempo."""
-        a, b = self.poses
-        if self.tempo == 1:
-            return a, b
-        return a, replace(b, time=b.time / self.tempo, fps=min(b.fps * self.tempo, MOST_FPS))
-
-    @cached_property
-    def tempos(self) -> tuple[float, float]:
-        """The `peak_speed` of the poses as they are compared."""
-        a, b = self.paced
-        return peak_speed(a), peak_speed(b)
-
-    @property
-    def ids(self) -> tuple[str, str]:
-        """Ids of both clips."""
-        return self.clips[0].id, self.clips[1].id
-
-
-def prepare_pair(
-    project: Project, a: str, b: str, request: AlignRequest, progress: Progress
-) -> PreparedPair:
-    """Choose the features and extract the poses that are missing.
-
-    a, b: video files, or names of clips of the project. Raises as find_alignment does.
-    """
-    from la2ds_cli.poses.verdict import note_weakness
-
-    get_method(request.settings.method)
-    choice = choose_features(project, request.run, request.features)
-    poses_config, device = request.config.poses, request.device
-    ids = with_poses(project, (a, b), poses_config, device, progress)
-    clips = [clip_of(project, video) for video in ids]
-    poses = [project.read_pose(video)[0] for video in ids]
-    for name, clip, pose in zip((a, b), clips, poses, strict=True):
-        note_weakness(progress, name, pose.info)
-        if has_changed(project, clip):
-            file = project.source(clip)
-            progress.note(
-                f"{name}: {file.name} has changed since its joints were found, so they are drawn "
-                f"without pictures; la2ds extract-poses {shlex.quote(str(file))} makes a new clip"
-            )
-    poses = in_one_skeleton(poses, (a, b), progress)
-    if wants_3d(project, request, choice.kind):
-        poses = in_3d(poses)
-        if not poses[0].spatial:
-            flat = next(n for n, p in zip((a, b), poses, strict=True) if not known_in_3d(p))
-            progress.note(f"{flat} has no joints in 3D: aligned by the joints in the image")
-    choice = choice.on(poses[0].skeleton, spatial=poses[0].spatial)
-    return PreparedPair(
-        (clips[0], clips[1]), (poses[0], poses[1]), (a, b), choice, tempo=request.tempo or 1.0
-    )
-
-
-def with_poses(
-    project: Project,
-    names: Sequence[str],
-    config: PosesConfig,
-    device: DeviceName,
-    progress: Progress,
-) -> list[str]:
-    """Ids of clips with current poses, which are extracted first if necessary."""
-    from la2ds_cli.poses.current import current_clip
-
-    current = [current_clip(project, name, config) for name in names]
-    known = [clip for clip in current if clip is not None]
-    if len(known) == len(names):
-        return known
-    from la2ds_cli.poses.extract import ensure_poses
-
-    return ensure_poses(project, names, config, device, progress)
-
-
-def clip_of(project: Project, video_id: str) -> Video:
-    """The row of a clip in videos.csv. Raises UserError (exit 5) if it has none."""
-    clip = project.find(video_id)
-    if clip is None:
-        raise UserError(
-            f"videos.csv does not list {video_id}",
-            hint="extract or import the clip again",
-            exit_code=ExitCode.MISMATCH,
-        )
-    return clip
-
-
-def choose_features(project: Project, run: str, wanted: FeatureKind) -> FeatureChoice:
+def choose_features(project: Project | None, run: str, wanted: FeatureKind) -> FeatureChoice:
     """The features that `wanted` means, for clips that they can read (FeatureChoice.on). `auto`
     uses a run that was named, or the default run if its verdict says that it is better than the
-    base model, and otherwise the base model.
+    base model, and otherwise the base model. project: None = clips in memory, without runs.
 
     Raises UserError (exit 4) for a missing model that was requested, and for a run other than the
     default one that does not exist.
@@ -230,7 +121,7 @@ def choose_features(project: Project, run: str, wanted: FeatureKind) -> FeatureC
 
     if wanted in ("pose", "base"):
         return FeatureChoice(wanted, "")
-    if has_model(project, run):
+    if project is not None and has_model(project, run):
         if wanted == "model" or run != DEFAULT_RUN:
             return FeatureChoice("model", "")
         verdict = read_verdict(project, run)
@@ -252,48 +143,12 @@ def choose_features(project: Project, run: str, wanted: FeatureKind) -> FeatureC
     return FeatureChoice("base", f"no trained model: {ON_BASE}")
 
 
-def wants_3d(project: Project, request: AlignRequest, kind: ChosenKind) -> bool:
+def wants_3d(project: Project | None, request: AlignRequest, kind: ChosenKind) -> bool:
     """Whether clips are to be compared by their joints in metres, provided all have them
     (`align.joints`). kind: of the features."""
     from la2ds_cli.embedding.trained import run_header
 
     wanted = request.settings.joints
-    return wanted == "3d" or (
-        wanted == "auto"
-        and kind == "model"
-        and run_header(project, request.run).input == "joints3d"
-    )
-
-
-def in_one_skeleton(
-    poses: Sequence[PoseSequence], names: tuple[str, str], progress: Progress
-) -> list[PoseSequence]:
-    """Two clips reduced to the joints that both have; a message says so if their skeletons differ.
-
-    Raises UserError (exit 5) if no skeleton holds what they share.
-    """
-    a, b = poses
-    if a.skeleton == b.skeleton:
-        return [a, b]
-    shared = shared_skeleton({a.skeleton, b.skeleton})
-    if shared is None:
-        raise _different(a, b, names)
-    progress.note(
-        f"{names[0]} has the skeleton {a.skeleton} and {names[1]} has {b.skeleton}: aligned by the "
-        f"{len(get_skeleton(shared).joints)} joints of {shared}, which both have"
-    )
-    return [as_skeleton(a, shared), as_skeleton(b, shared)]
-
-
-def check_skeletons(a: PoseSequence, b: PoseSequence, names: tuple[str, str]) -> None:
-    """Raises UserError (exit 5) if two clips have different skeletons."""
-    if a.skeleton != b.skeleton:
-        raise _different(a, b, names)
-
-
-def _different(a: PoseSequence, b: PoseSequence, names: tuple[str, str]) -> UserError:
-    return UserError(
-        f"{names[0]} has the skeleton {a.skeleton} and {names[1]} has {b.skeleton}",
-        hint="extract or import both with the same skeleton",
-        exit_code=ExitCode.MISMATCH,
-    )
+    if wanted == "auto" and kind == "model" and project is not None:
+        return run_header(project, request.run).input == "joints3d"
+    return wanted == "3d"

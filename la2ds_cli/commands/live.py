@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,7 +102,8 @@ def _run(
     the summary, if nobody was seen.
     """
     from la2ds_cli.alignment.live import LiveFilter, LiveReference
-    from la2ds_cli.alignment.request import choose_features, clip_of, with_poses
+    from la2ds_cli.alignment.pair import clip_of, with_poses
+    from la2ds_cli.alignment.request import choose_features
     from la2ds_cli.core.errors import ExitCode, UserError
     from la2ds_cli.core.project import DEFAULT_RUN
     from la2ds_cli.poses.live import live_poses
@@ -231,29 +232,21 @@ def in_hindsight(
 ) -> AlignResult:
     """The alignment by `la2ds align` of A and all frames seen. Raises UserError as find_alignment
     does, except for different movements, which are aligned anyway."""
-    from la2ds_cli.alignment.align import align_pair
-    from la2ds_cli.alignment.request import (
-        PreparedPair,
-        choose_features,
-        clip_of,
-        in_one_skeleton,
-        with_poses,
-    )
+    from la2ds_cli.alignment.align import PairAligner
+    from la2ds_cli.alignment.pair import PreparedPair, clip_of, in_one_form, with_poses
+    from la2ds_cli.alignment.request import choose_features
     from la2ds_cli.core.clip import Video, slug
 
     a, source = clips
     progress = console.progress
     choice = choose_features(project, request.run, request.features)
     (id_a,) = with_poses(project, [a], request.config.poses, request.device, progress)
-    poses = in_one_skeleton([project.read_pose(id_a)[0], shown], clips, progress)
-    choice = choice.on(poses[0].skeleton, spatial=poses[0].spatial)
+    pose = project.read_pose(id_a)[0]
     path = source if source.startswith("camera:") else str(Path(source).resolve())
     row = Video(slug(Path(source).stem) or "source", path, "", len(shown), shown.fps, *shown.size)
     # A part: the clip of SOURCE is not in the project, and is embedded by its joints alone.
-    pair = PreparedPair(
-        (clip_of(project, id_a), row), (poses[0], poses[1]), clips, choice, part=True
-    )
-    return align_pair(project, pair, replace(request, anchors=()), progress)
+    pair = PreparedPair((clip_of(project, id_a), row), (pose, shown), clips, choice, part=True)
+    return PairAligner(project, request, progress).align(in_one_form(pair, False, progress))
 
 
 def summarise(

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.alignment.cache import AlignmentCache
+from la2ds_cli.alignment.align import PairAligner
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import rounded
 from la2ds_cli.compare.compare import compare
@@ -189,15 +189,15 @@ def compare_attempts(
     Raises UserError (exit 4) if only one attempt is left, and the first error if none is left.
     """
     progress = progress or Progress()
-    cache = AlignmentCache()
+    # Notes on every attempt would bury the result, which contains them.
+    aligner = PairAligner(project, request)
     done: list[CompareResult] = []
     left_out: dict[str, str] = {}
     failed: UserError | None = None
     progress.begin("comparing attempts", len(names))
     for name in names:
         try:
-            # Notes on every attempt would bury the result, which contains them.
-            result = compare(project, reference, name, request, Progress(), cache)
+            result = compare(project, reference, name, request, aligner=aligner)
         except UserError as error:
             left_out[name] = error.message
             failed = failed or error

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from la2ds_cli.alignment.align import find_alignment
-from la2ds_cli.alignment.cache import AlignmentCache
+from la2ds_cli.alignment.align import PairAligner
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.compare.differences import OTHER_VIEW, SAME_VIEW, Differences, differences
@@ -33,14 +32,15 @@ def compare(
     other: str,
     request: AlignRequest,
     progress: Progress | None = None,
-    cache: AlignmentCache | None = None,
+    aligner: PairAligner | None = None,
 ) -> CompareResult:
     """Compare clip `other` with clip `reference`; views.compare_files writes the result.
 
-    The clips are aligned as `la2ds align` aligns them. cache: of other alignments to the reference.
+    The clips are aligned as `la2ds align` aligns them. aligner: of other alignments by the request.
     Raises what find_alignment raises.
     """
-    aligned = find_alignment(project, reference, other, request, progress, cache)
+    aligner = aligner or PairAligner(project, request, progress)
+    aligned = aligner.find(reference, other)
     alignment = aligned.alignment
     a, b = aligned.pose_a, aligned.shown_b
     matched = ~np.isnan(alignment.position)

@@ -35,9 +35,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def checkpoint_path(project: Project, run: str) -> Path:
-    """The weights that compute the embeddings of a run; BASE_RUN is the base model."""
-    if run == BASE_RUN:
+def checkpoint_path(project: Project | None, run: str) -> Path:
+    """The weights that compute the embeddings of a run; BASE_RUN is the base model, the only one
+    without a project."""
+    if run == BASE_RUN or project is None:
         from la2ds_cli.training.base_weights import base_path
 
         return base_path()
@@ -124,7 +125,7 @@ class RunHeader:
         return held_out(list(self.clips), self.config.train.validation_share)
 
 
-def run_header(project: Project, run: str) -> RunHeader:
+def run_header(project: Project | None, run: str) -> RunHeader:
     """The header of a run's weights; an empty one if they are missing or damaged."""
     with suppress(FileNotFoundError, artifact.ArtifactError):
         return _of_file(RunHeader.of, checkpoint_path(project, run))

@@ -11,9 +11,9 @@ import numpy as np
 
 from la2ds_cli.alignment.consensus import choose_references
 from la2ds_cli.alignment.methods import get_method
+from la2ds_cli.alignment.pair import check_skeletons
 from la2ds_cli.alignment.request import (
     AlignRequest,
-    check_skeletons,
     choose_features,
     wants_3d,
 )

@@ -75,8 +75,9 @@ def compute_features(
     first = paced_movement(reference)
     found = ClipFeatures(kind, {}, {}, {}, {}, problems)
     for clip, pose in poses.items():
-        possible = ("filmed",) if pose is reference else possible_views(pose, reference)
-        moving = movements(pose, possible, reference)
+        moving: Mapping[View, FloatArray] = {"filmed": first}
+        if pose is not reference:
+            moving = movements(pose, possible_views(pose, reference), reference)
         view = choose_view(first, moving).view
         found.views[clip] = view
         shown = seen(pose, view, reference)

@@ -14,8 +14,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from la2ds_cli.alignment.align import align_pair, slow_motion
-from la2ds_cli.alignment.cache import AlignmentCache
+from la2ds_cli.alignment.align import PairAligner, slow_motion
 from la2ds_cli.alignment.confidence import (
     MISSING,
     SURE,
@@ -23,13 +22,12 @@ from la2ds_cli.alignment.confidence import (
     seconds_within,
     within_text,
 )
+from la2ds_cli.alignment.pair import PreparedPair, prepare_pair
 from la2ds_cli.alignment.repetition_counts import hint_of_repetitions
 from la2ds_cli.alignment.request import (
     AlignRequest,
     ChosenKind,
     FeatureChoice,
-    PreparedPair,
-    prepare_pair,
 )
 from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.alignment.same_movement import check_same_movement, doubt
@@ -88,9 +86,8 @@ class HeldPair:
     """
 
     project: Project
-    request: AlignRequest
     pair: PreparedPair
-    cache: AlignmentCache
+    aligner: PairAligner
     plain: AlignResult
     beside: list[Baseline]
     warnings: list[str]
@@ -102,11 +99,12 @@ class HeldPair:
     def prepared(cls, project: Project, a: str, b: str, view: ViewName = "auto") -> HeldPair:
         """Prepare and align two clips. view: of B, see studio.pair.VIEWS. Raises what
         find_alignment raises."""
-        said, cache = _Notes(), AlignmentCache()
+        said = _Notes()
         request = AlignRequest(project.config(), view=view)
         pair = prepare_pair(project, a, b, request, said)
         pair = replace(pair, names=(pair.clips[0].title, pair.clips[1].title))
-        plain = align_pair(project, pair, request, said, cache)
+        aligner = PairAligner(project, request, said)
+        plain = aligner.align(pair)
         doubts = doubt(plain.same_movement, pair.names), plain.unclear
         warnings = [f"{each}." for each in doubts if each]
         if slow := slow_motion(plain, pair.names):
@@ -116,7 +114,7 @@ class HeldPair:
         if several := hint_of_repetitions(project, pair.ids, pair.names):
             said.note(several)
         beside = baselines(project, plain)
-        return cls(project, request, pair, cache, plain, beside, warnings, said.notes)
+        return cls(project, pair, aligner, plain, beside, warnings, said.notes)
 
     @property
     def moments(self) -> tuple[ClipMoments, ClipMoments]:
@@ -154,9 +152,8 @@ class HeldPair:
         if not anchors:
             return self.plain
         kind = cast(ChosenKind, self.plain.alignment.features)
-        request = replace(self.request, features=kind, anchors=self.seconds(anchors))
         pair = replace(self.pair, choice=FeatureChoice(kind, ""))
-        return align_pair(self.project, pair, request, cache=self.cache)
+        return self.aligner.align(pair, self.seconds(anchors))
 
     def change(self, gone: Sequence[Annotation], new: Sequence[Annotation]) -> None:
         """Put annotations in the place of others, which can be undone."""

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.alignment.clip_features import check_seen
+from la2ds_cli.alignment.pair import check_skeletons
 from la2ds_cli.alignment.request import (
     AlignRequest,
-    check_skeletons,
     choose_features,
 )
 from la2ds_cli.alignment.result import rounded

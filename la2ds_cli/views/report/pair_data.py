@@ -10,17 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.alignment.align import match_pair
+from la2ds_cli.alignment.align import PairAligner
 from la2ds_cli.alignment.confidence import certainty_words, seconds_within
 from la2ds_cli.alignment.distance import squared_distance
 from la2ds_cli.alignment.gaps import SHORTEST
+from la2ds_cli.alignment.pair import PreparedPair
 from la2ds_cli.alignment.path import is_monotone, matched_time
-from la2ds_cli.alignment.request import AlignRequest, FeatureChoice, PreparedPair
+from la2ds_cli.alignment.request import AlignRequest, FeatureChoice
 from la2ds_cli.alignment.result import AlignResult, rounded
 from la2ds_cli.compare.findings import runs_of
 from la2ds_cli.core.annotations import Between
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton, joint_side
 from la2ds_cli.core.types import Alignment, FloatArray, Phase, PoseSequence
@@ -134,7 +134,7 @@ def baselines(project: Project, result: AlignResult) -> list[Baseline]:
         request = AlignRequest(
             replace(project.config(), align=result.settings), view=alignment.view
         )
-        others.append(("pose", match_pair(project, pair, request, Progress()).position))
+        others.append(("pose", PairAligner(project, request).match(pair).position))
     others.append(("clock", constant_speed(alignment.time_a, alignment.time_b)))
     return [_baseline(kind, position, result) for kind, position in others]
 

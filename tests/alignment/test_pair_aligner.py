@@ -1,4 +1,4 @@
-"""Alignments to one clip that share what they have in common are those that share nothing."""
+"""Pairs that one aligner aligns are those that are aligned alone."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment import cache as shared
-from la2ds_cli.alignment import clip_features
-from la2ds_cli.alignment.align import find_alignment
-from la2ds_cli.alignment.cache import AlignmentCache
+from la2ds_cli.alignment import clip_features, references
+from la2ds_cli.alignment.align import PairAligner
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.project import Project
@@ -67,11 +65,8 @@ def tuned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return asked
 
 
-def arrays(
-    project: Project, b: str, config: Any, kind: Any, cache: AlignmentCache | None
-) -> dict[str, Any]:
-    request = AlignRequest(config, "tuned", kind)
-    result = find_alignment(project, name(0), b, request, cache=cache)
+def arrays(aligner: PairAligner, a: str, b: str) -> dict[str, Any]:
+    result = aligner.find(a, b)
     alignment = vars(result.alignment)
     return {"references": result.references} | {k: v for k, v in alignment.items() if k != "info"}
 
@@ -79,51 +74,41 @@ def arrays(
 @pytest.mark.parametrize("kind", ["pose", "model"])
 @pytest.mark.parametrize("gaps", [True, False])
 @pytest.mark.parametrize("routes", [4, 40])
-def test_the_cache_changes_no_result(
-    project: Project, tuned: list[str], kind: str, gaps: bool, routes: int
+def test_no_result_depends_on_the_pairs_before(
+    project: Project, tuned: list[str], kind: Any, gaps: bool, routes: int
 ) -> None:
     config = replace(CONFIG, align=replace(CONFIG.align, gaps=gaps, reference_clips=routes))
-    cache = AlignmentCache()
-    # The reference itself, too, and clips that were others of an earlier alignment.
-    for b in [name(3), name(0), *(name(n) for n in range(1, len(LENGTHS))), name(3)]:
-        alone = arrays(project, b, config, kind, None)
-        together = arrays(project, b, config, kind, cache)
+    request = AlignRequest(config, "tuned", kind)
+    aligner = PairAligner(project, request)
+    # The clip itself, too, clips that were references of an earlier pair, and another A.
+    for a, b in ((0, 3), (0, 0), (0, 1), (0, 5), (0, 6), (2, 0), (0, 3)):
+        alone = arrays(PairAligner(project, request), name(a), name(b))
+        together = arrays(aligner, name(a), name(b))
         assert alone.keys() == together.keys()
         for key, value in alone.items():
-            np.testing.assert_array_equal(together[key], value, err_msg=f"{b}: {key}")
-        assert b == name(0) or alone["references"] == min(routes, len(LENGTHS) - 2)
-    assert cache.usable["nobody"] is False
+            np.testing.assert_array_equal(together[key], value, err_msg=f"{a}, {b}: {key}")
+        assert a == b or alone["references"] == min(routes, len(LENGTHS) - 2)
 
 
 def test_work_on_a_and_the_references_is_done_once(
     project: Project, tuned: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from_a: list[int] = []
-    original = shared.pairwise_paths
+    original = references.pairwise_paths
 
     def pairwise_paths(a, clips, *others):
         from_a.append(len(clips))
         return original(a, clips, *others)
 
-    monkeypatch.setattr(shared, "pairwise_paths", pairwise_paths)
+    monkeypatch.setattr(references, "pairwise_paths", pairwise_paths)
     read: list[str] = []
     poses = project.read_pose
     monkeypatch.setattr(project, "read_pose", lambda video: [read.append(video), poses(video)][1])
-    cache = AlignmentCache()
     config = replace(CONFIG, align=replace(CONFIG.align, gaps=False))
+    aligner = PairAligner(project, AlignRequest(config, "tuned", "model"))
     for n in (1, 2, 5, 6):  # of two rates, one of them mirrored
-        arrays(project, name(n), config, "model", cache)
+        arrays(aligner, name(0), name(n))
     known = len(LENGTHS) - 1
     assert sum(from_a) == known  # each reference once
     assert read.count("nobody") == 1
     assert tuned.count(name(0)) == 1
-    assert len(cache.poses) == known
-
-
-def test_a_cache_is_of_one_entire_clip(project: Project) -> None:
-    cache = AlignmentCache()
-    find_alignment(project, name(0), name(1), AlignRequest(CONFIG), cache=cache)
-    with pytest.raises(ValueError, match="cache is of clip0"):
-        find_alignment(project, name(1), name(0), AlignRequest(CONFIG), cache=cache)
-    with pytest.raises(ValueError, match="not of clip0 in part"):
-        cache.for_clip("clip0", part=True)

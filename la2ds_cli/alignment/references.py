@@ -1,0 +1,143 @@
+"""The reference clips of one clip A: which they are, in which views, and A's paths to them."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from la2ds_cli.alignment.clip_features import FeatureSource
+from la2ds_cli.alignment.consensus import (
+    FEWEST_REFERENCES,
+    MOST_CANDIDATES,
+    PairwisePath,
+    choose_references,
+    evenly_spaced,
+    pairwise_paths,
+)
+from la2ds_cli.alignment.same_movement import describe, likeliest, sameness
+from la2ds_cli.alignment.viewpoint import choose_views
+from la2ds_cli.core.config_sections import AlignConfig
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.features.body_joints import as_skeleton, holds
+from la2ds_cli.features.spatial import known_in_3d
+from la2ds_cli.features.viewpoint import movements, possible_views, seen
+
+JUDGED = 2
+
+
+class References:
+    """What alignments to one clip, or to one part of it, share; none of it changes a result."""
+
+    def __init__(self, source: FeatureSource, pose: PoseSequence, settings: AlignConfig) -> None:
+        """source: of features. pose: of A, in the form in which all clips are compared."""
+        self._source, self._pose, self._settings = source, pose, settings
+        self._usable: dict[str, bool] = {}  # whether a clip can be compared with A
+        self._shows: dict[str, bool] = {}  # whether it may show the movement of A
+        self._poses: dict[str, PoseSequence] = {}
+        self._features: dict[str, FloatArray] = {}  # each in the view that is nearest to A
+        self._paths: dict[tuple[str, Hashable], PairwisePath] = {}  # from A, by which rows of A
+        self._judges = None
+
+    def strangers(self, pair: Sequence[str]) -> int:
+        """How many clips other than the pair were left out, since they show another movement."""
+        return sum(not same for video, same in self._shows.items() if video not in pair)
+
+    def load(self, pair: tuple[str, str], progress: Progress) -> list[str]:
+        """Ids of the references of a pair, once their embeddings are computed. A clip that cannot
+        be embedded is replaced by another."""
+        while True:
+            chosen = self._chosen(pair)
+            failed = self._source.load(chosen, progress)
+            if not failed:
+                return chosen
+            self._usable |= dict.fromkeys(failed, False)
+
+    def _chosen(self, pair: tuple[str, str]) -> list[str]:
+        """At most config.reference_clips clips that training uses, evenly spaced among their ids,
+        excluding the pair and clips that clearly show another movement than A; none for methods
+        other than DTW and for a clip aligned with itself. A clip that cannot be read or compared is
+        skipped. At most MOST_CANDIDATES clips are considered, and at most JUDGED times as many
+        judged as are used."""
+        project, settings = self._source.project, self._settings
+        if project is None or not settings.uses_references or pair[0] == pair[1]:
+            return []
+        from la2ds_cli.training.data import some_training_videos
+
+        listed = some_training_videos(project, MOST_CANDIDATES)
+        names = sorted(video.id for video in listed if video.id not in pair)
+        read: dict[str, PoseSequence] = {}  # poses of the clips that are not used are not kept
+
+        def pose_of(video: str) -> PoseSequence:
+            if video not in read:
+                read[video] = project.read_pose(video)[0]
+            return read[video]
+
+        for video in names:
+            if video not in self._usable:
+                try:
+                    self._usable[video] = self._comparable(pose_of(video))
+                except UserError:
+                    self._usable[video] = False
+        usable = [video for video in names if self._usable[video]]
+        if len(usable) < FEWEST_REFERENCES:
+            return []
+
+        def of_the_movement(count: int) -> list[str]:
+            judged = evenly_spaced(usable, count)
+            for video in judged:
+                if video not in self._shows:
+                    self._shows[video] = self._may_show(pose_of(video))
+            return [video for video in judged if self._shows[video]]
+
+        fitting = of_the_movement(settings.reference_clips)
+        if len(fitting) < settings.reference_clips:
+            fitting = of_the_movement(JUDGED * settings.reference_clips)
+        chosen = choose_references(fitting, settings)
+        for video in chosen:
+            if video not in self._poses:
+                pose = as_skeleton(pose_of(video), self._pose.skeleton)
+                self._poses[video] = replace(pose, spatial=self._pose.spatial)
+        return chosen
+
+    def _comparable(self, pose: PoseSequence) -> bool:
+        shown = not np.isnan(pose.xy).all() and holds(pose.skeleton, self._pose.skeleton)
+        return shown and (not self._pose.spatial or known_in_3d(pose))
+
+    def _may_show(self, pose: PoseSequence) -> bool:
+        """Whether a clip may show the movement of A, in whatever view; True if that cannot be
+        judged."""
+        if self._judges is None:
+            own = self._pose
+            self._judges = [describe(seen(own, view, own)) for view in possible_views(own, own)]
+        described = describe(pose)
+        found = likeliest(sameness(judge, described) for judge in self._judges)
+        return found is None or not found.refused
+
+    def features(self, names: Sequence[str], movement: FloatArray) -> dict[str, FloatArray]:
+        """Features (T, E) of references, by id, each in the view that is nearest to A.
+
+        movement: (N, 8K) `paced_movement` of A.
+        """
+        new = [video for video in names if video not in self._features]
+        towards = self._pose
+        views = [
+            movements(self._poses[one], possible_views(self._poses[one], towards), towards)
+            for one in new
+        ]
+        for video, moving, choice in zip(new, views, choose_views(movement, views), strict=True):
+            pose, view = self._poses[video], choice.view
+            self._features[video] = self._source.features(pose, moving[view], view, towards)
+        return {video: self._features[video] for video in names}
+
+    def paths(
+        self, a: FloatArray, references: Mapping[str, FloatArray], key: Hashable
+    ) -> list[PairwisePath]:
+        """`pairwise_paths` of the rows `key` of A, with features a (n, E), to references."""
+        new = [video for video in references if (video, key) not in self._paths]
+        paths = pairwise_paths(a, [references[video] for video in new], self._settings)
+        self._paths |= {(video, key): path for video, path in zip(new, paths, strict=True)}
+        return [self._paths[video, key] for video in references]
