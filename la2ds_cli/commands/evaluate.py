@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from la2ds_cli.commands.options import (
     DEVICE,
     ENGINE,
@@ -21,11 +19,6 @@ def evaluate(
         "NAME", "Name of the training run; repeatable, as --runs. [default: default]"
     ),
     runs: str = option("A,B,C", "Several runs: their mean and spread.", ""),
-    embeddings: list[Path] | None = option(
-        "DIR",
-        "Folder of embeddings by other code, CLIP.npy for each clip; repeatable, once for "
-        "each of its training runs.",
-    ),
     protocol: str = PROTOCOL,
     explain: bool = flag("--explain", "Also print the definitions of the figures."),
     engine: EngineName = ENGINE,
@@ -39,7 +32,6 @@ def evaluate(
       la2ds evaluate --project swings
       la2ds evaluate --project swings --protocol paper --runs seed0,seed1,seed2
       la2ds evaluate --project swings --runs seed0,seed1,seed2 --engine ray
-      la2ds evaluate --embeddings theirs/seed0 --embeddings theirs/seed1
 
     Measures event transfer on trimmed pairs and Kendall's tau. If phases.csv labels training and
     test clips, also measures phase classification, phase progression and frame retrieval. The
@@ -52,19 +44,13 @@ def evaluate(
 
     with here.console() as console:
         opened = here.open()
-        evaluated = step.evaluate_all(
-            opened,
-            runs=[name.strip() for name in runs.split(",") if name.strip()] or run or [],
-            protocol=protocol,
-            config=opened.config(),
-            embeddings=embeddings or (),
-            device=device,
-            engine=engine,
-            progress=console.progress,
-        )
+        names = tuple(name.strip() for name in runs.split(",") if name.strip())
+        names = names or tuple(run or ())
+        request = step.Request(opened, opened.config(), names, protocol, device=device)
+        evaluated = step.evaluate(request, engine=engine, progress=console.progress)
         result = evaluated.document
         console.document("evaluate", {"project": opened.root, **result})
         console.rendered(evaluation_table(result, explain=explain))
         if repeated := note_on_repetitions(opened, [clip.id for clip in evaluated.inputs.clips]):
             console.note(repeated)
-        console.note(f"in full: {opened.results_dir('evaluate') / evaluated.name}.json")
+        console.note(f"in full: {opened.results_dir('evaluate') / request.name}.json")

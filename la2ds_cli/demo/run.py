@@ -151,7 +151,7 @@ def _learn_and_measure(
     from la2ds_cli.alignment.align import find_alignment
     from la2ds_cli.alignment.request import AlignRequest
     from la2ds_cli.embedding.embed import embed
-    from la2ds_cli.evaluation.evaluate import evaluate
+    from la2ds_cli.evaluation.evaluate import Request, evaluate
     from la2ds_cli.retrieval.retrieve import RetrievalRequest, retrieve
     from la2ds_cli.retrieval.search import Limits
     from la2ds_cli.views import retrieval_sheet
@@ -175,7 +175,7 @@ def _learn_and_measure(
         alignment=aligned,
         truth=check_truth(project, aligned),
         retrieval=retrieval,
-        evaluation=evaluate(project, config=config, device=device, progress=progress),
+        evaluation=evaluate(Request(project, config, device=device), progress=progress).document,
         pictures=[folder / "demo.png", sheet],
     )
 

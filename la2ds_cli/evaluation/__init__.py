@@ -10,7 +10,7 @@ nearly maximises), `phase_classification`, `phase_progression` and `frame_retrie
 Imports: core, poses, features, embedding, training and alignment; never labels or views, which
 use its `measure` and `table`.
 
-To add a metric: add a file with its arithmetic, a function in `scoring` that turns it into a
-`Measure`, its choices in `protocol` and its sentence in `definitions`; `table.figures` gives it a
-row. To add a feature set: `features.baseline_sets`.
+To add a metric: add a file with its arithmetic and a function that makes a `Measure`, a call in
+`scoring`, its choices in `protocol` and its sentence in `definitions`; `table` gives it a row. To
+add a feature set: `features.baseline_sets`.
 """

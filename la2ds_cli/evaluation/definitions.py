@@ -139,9 +139,8 @@ def _features(sets: Sequence[FeatureSet], aligned: bool) -> dict[str, str]:
         runs = {one.run: one.alignment for one in sets if one.name == feature_set.name}
         if len(runs) > 1:
             alignment = said_of_runs(runs)
-            what = "networks of the runs" if feature_set.name == "model" else "files in"
             text = (
-                f"mean over the {what} {', '.join(runs)}; ± is the standard "
+                f"mean over the networks of the runs {', '.join(runs)}; ± is the standard "
                 f"deviation over runs (n - 1)"
             )
         descriptions[feature_set.name] = f"{text}; {alignment}" if aligned else text

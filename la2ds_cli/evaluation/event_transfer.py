@@ -7,9 +7,9 @@ error is the distance in B between the position to which an event of A is mapped
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,10 +21,12 @@ from la2ds_cli.evaluation.events import EvaluationClip
 from la2ds_cli.evaluation.features import Aligner, ViewFunction
 from la2ds_cli.evaluation.measure import (
     LEAST_PAIRED_CLIPS,
+    Measure,
     interval,
     resampled_averages,
     resampled_medians,
     spread_over_clips,
+    undefined,
     video_counts,
 )
 
@@ -105,79 +107,49 @@ def _transfer_error(
     )
 
 
-def bootstrap_medians(errors: Sequence[TransferError], videos: int, seed: int) -> FloatArray:
-    """(R,) median percent in each resample of the videos, NaN where it contains no pair, and
-    everywhere if all events are those of a single pair of clips.
+STATISTICS: dict[str, tuple[str, Callable[[FloatArray], Any]]] = {
+    "median_percent": ("percent", np.median),
+    "mean_percent": ("percent", np.mean),
+    "p90_percent": ("percent", partial(np.percentile, q=90)),
+    "median_seconds": ("seconds", np.median),
+}
+_RESAMPLED = {"median_percent": resampled_medians, "mean_percent": resampled_averages}
 
-    The resamples depend only on `videos` and `seed`, so that two feature sets compare pairwise.
+
+def measure_transfer(
+    errors: Sequence[TransferError], videos: int, seed: int, reason: str = ""
+) -> dict[str, Measure]:
+    """STATISTICS over all events. videos: number of clips to which the errors' numbers refer.
+    reason: why there are no errors, if it is not that no event lies inside both clips of a pair.
+
+    The median and the mean have resamples, which depend only on `videos` and `seed`, so that two
+    feature sets compare pairwise; NaN where they contain no pair, and everywhere if all events are
+    those of a single pair of clips.
     """
-    return _bootstrap(resampled_medians, errors, videos, seed)
-
-
-def bootstrap_means(errors: Sequence[TransferError], videos: int, seed: int) -> FloatArray:
-    """(R,) mean percent in the resamples of `bootstrap_medians`, NaN as there."""
-    return _bootstrap(resampled_averages, errors, videos, seed)
-
-
-def _bootstrap(
-    statistic: Callable[[FloatArray, IntArray, IntArray, IntArray], FloatArray],
-    errors: Sequence[TransferError],
-    videos: int,
-    seed: int,
-) -> FloatArray:
-    percent = np.array([error.percent for error in errors])
+    if not errors:
+        lost = undefined(reason or "no event lies inside both clips of any trimmed pair")
+        return dict.fromkeys(STATISTICS, lost)
     a, b = (np.array([getattr(e, side) for e in errors], np.int64) for side in ("a", "b"))
-    resampled = statistic(percent, a, b, video_counts(videos, seed))
-    return spread_over_clips(resampled, len(np.union1d(a, b)), LEAST_PAIRED_CLIPS)
-
-
-def summarise(errors: Sequence[TransferError], videos: int, seed: int) -> dict[str, Any]:
-    """Statistics over all events as plain JSON types, None if there is no event at all.
-
-    videos: number of clips to which the errors' numbers refer. interval_percent: 95 % bootstrap
-    interval over videos of median_percent, None for a single pair of them. clips: the number of
-    clips that the events are of. draw_median_percent: the median of each draw.
-    """
-    percent = np.array([error.percent for error in errors])
-    seconds = np.array([error.seconds for error in errors])
-    spread = interval(bootstrap_medians(errors, videos, seed))
-    draws = sorted({error.draw for error in errors})
-    return {
-        "median_percent": _finite(np.median, percent),
-        "mean_percent": _finite(np.mean, percent),
-        "p90_percent": _finite(lambda x: np.percentile(x, 90), percent),
-        "interval_percent": list(spread) if spread else None,
-        "median_seconds": _finite(np.median, seconds),
-        "mean_seconds": _finite(np.mean, seconds),
-        "draw_median_percent": [
-            float(np.median([e.percent for e in errors if e.draw == draw])) for draw in draws
-        ],
-        "by_event": _by_event(errors),
-        "clips": len({clip for error in errors for clip in (error.a, error.b)}),
+    counts, clips = video_counts(videos, seed), len(np.union1d(a, b))
+    facts = {
         "pairs": len({(e.draw, e.a, e.b) for e in errors}),
         "events": len(errors),
         "unmatched": sum(error.unmatched for error in errors),
-        "reason": None if errors else "no event lies inside both clips of any trimmed pair",
+        "by_event": {
+            name: float(np.median([e.percent for e in errors if e.event == name]))
+            for name in sorted({error.event for error in errors})
+        },
+        "reason": None,
     }
-
-
-def _by_event(errors: Sequence[TransferError]) -> Mapping[str, dict[str, float]]:
-    groups: dict[str, list[float]] = {}
-    for error in errors:
-        groups.setdefault(error.event, []).append(error.percent)
-    return {
-        name: {
-            "median_percent": float(np.median(group)),
-            "mean_percent": float(np.mean(group)),
-            "events": len(group),
-        }
-        for name, group in sorted(groups.items())
-    }
-
-
-def _finite(statistic: Callable[[FloatArray], Any], values: FloatArray) -> float | None:
-    value = float(statistic(values)) if len(values) else math.nan
-    return value if math.isfinite(value) else None
+    measures = {}
+    for name, (unit, statistic) in STATISTICS.items():
+        value = np.array([getattr(error, unit) for error in errors])
+        resampled = np.full(len(counts), np.nan)
+        if name in _RESAMPLED:
+            resampled = _RESAMPLED[name](value, a, b, counts)
+            resampled = spread_over_clips(resampled, clips, LEAST_PAIRED_CLIPS)
+        measures[name] = Measure(float(statistic(value)), resampled, clips, facts)
+    return measures
 
 
 @dataclass(frozen=True)
@@ -260,51 +232,35 @@ def _pairs_sharing_events(clips: Sequence[EvaluationClip], allowed: PairFilter |
     return np.array(pairs, dtype=np.int64).reshape(-1, 2)
 
 
-_SUBJECTS = ("embeddings", "model", "base", "raw_pose_best")
-_OPPONENTS = ("model", "time_only", "raw_pose_best", "base", "untrained")
+_SUBJECTS = ("model", "base", "raw_pose_best")
+_OPPONENTS = ("time_only", "raw_pose_best", "base", "untrained")
 
 
-def compare(
-    errors: Mapping[str, Sequence[Sequence[TransferError]]], videos: int, seed: int
-) -> list[dict[str, Any]]:
-    """Compare imported embeddings, else the model, else the base model, else the best raw pose with
-    the others.
+def compare(medians: Mapping[str, Measure]) -> list[dict[str, Any]]:
+    """Compare the model, else the base model, else the best raw pose with the others.
 
-    errors: of each feature set, one list per run, from the same trims and pairs; the median of
-    several runs is the mean of their medians. In the rows, `ratio` is the opponent's median error
-    divided by the subject's (None if that is 0), `difference_percent` the subject's median minus
-    the opponent's, and `interval_percent` its 95 % bootstrap interval over videos, None if there
-    is no such interval.
+    medians: of each feature set, from the same trims and pairs; that of several runs is the mean of
+    their medians. In the rows, `ratio` is the opponent's median error divided by the subject's
+    (None if that is 0), `difference_percent` the subject's median minus the opponent's, and
+    `interval_percent` its 95 % bootstrap interval over videos, None if there is no such interval.
     """
-    subject = next((name for name in _SUBJECTS if name in errors), "raw_pose_best")
-    if not _complete(errors, subject):
+    known = {name: one for name, one in medians.items() if one.value is not None}
+    subject = next((name for name in _SUBJECTS if name in medians), "raw_pose_best")
+    if subject not in known:
         return []
-    mine = _median(errors[subject])
-    resampled = _resampled(errors[subject], videos, seed)
-    rows = []
-    for other in _OPPONENTS:
-        if other != subject and _complete(errors, other):
-            theirs = _median(errors[other])
-            spread = interval(resampled - _resampled(errors[other], videos, seed))
-            rows.append(
-                {
-                    "features": subject,
-                    "against": other,
-                    "ratio": theirs / mine if mine > 0 else None,
-                    "difference_percent": mine - theirs,
-                    "interval_percent": list(spread) if spread else None,
-                }
-            )
+    mine, rows = known[subject], []
+    for other in (name for name in _OPPONENTS if name != subject and name in known):
+        theirs = known[other]
+        assert mine.value is not None
+        assert theirs.value is not None
+        spread = interval(mine.resampled - theirs.resampled)
+        rows.append(
+            {
+                "features": subject,
+                "against": other,
+                "ratio": theirs.value / mine.value if mine.value > 0 else None,
+                "difference_percent": mine.value - theirs.value,
+                "interval_percent": list(spread) if spread else None,
+            }
+        )
     return rows
-
-
-def _complete(errors: Mapping[str, Sequence[Sequence[TransferError]]], name: str) -> bool:
-    return bool(errors.get(name)) and all(errors[name])
-
-
-def _median(runs: Sequence[Sequence[TransferError]]) -> float:
-    return float(np.mean([np.median([error.percent for error in run]) for run in runs]))
-
-
-def _resampled(runs: Sequence[Sequence[TransferError]], videos: int, seed: int) -> FloatArray:
-    return np.mean([bootstrap_medians(run, videos, seed) for run in runs], axis=0)

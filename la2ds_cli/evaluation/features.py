@@ -7,9 +7,8 @@ directly, or also through reference clips.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -288,16 +287,11 @@ FEATURE_NAMES = ("model", "base", "raw_pose", "raw_pose_best", "time_only", "unt
 
 
 def check_names(names: Sequence[str]) -> None:
-    """Raise UserError (exit 2) for a name that is not a feature set; the hint has the nearest known
-    one."""
+    """Raise UserError (exit 2) for a name that is not a feature set."""
     for name in names:
         if name not in FEATURE_NAMES:
-            near = get_close_matches(name, FEATURE_NAMES, n=1)
-            raise UserError(
-                f"unknown feature set '{name}'",
-                hint=(f"did you mean '{near[0]}'? " if near else "")
-                + f"feature sets: {', '.join(FEATURE_NAMES)}",
-            )
+            hint = f"feature sets: {', '.join(FEATURE_NAMES)}"
+            raise UserError(f"unknown feature set '{name}'", hint=hint)
 
 
 def check_runs(project: Project, runs: Sequence[str]) -> tuple[str, ...]:
@@ -314,7 +308,7 @@ class FeatureRequest:
     """Which feature sets are wanted. names: of FEATURE_NAMES, None = all. runs: those of the
     feature set `model`. pose: of a clip under test; all have its skeleton, and are compared in 3D
     if it is `spatial`. training: poses of all training clips. optional: a single run without
-    weights is left out with a warning. beside: whether other features are evaluated, too."""
+    weights is left out with a warning."""
 
     project: Project
     names: Sequence[str] | None
@@ -324,7 +318,6 @@ class FeatureRequest:
     pose: PoseSequence
     training: Sequence[PoseSequence]
     optional: bool = False
-    beside: bool = False
 
     def wants(self, *names: str) -> bool:
         return self.names is None or not set(names).isdisjoint(self.names)
@@ -382,8 +375,7 @@ def _network_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureS
     else:
         trained = trained_runs(project)
         hint = f"; --run NAME selects another: {', '.join(trained)}" if trained else ""
-        left = "it was left out" if request.beside else "only baselines were evaluated"
-        warnings.append(f"run {runs[0]} has no model: {left}{hint}")
+        warnings.append(f"run {runs[0]} has no model: only baselines were evaluated{hint}")
     references = request.references
     base = request.base if request.align.base and is_body(request.pose.skeleton) else None
     sets = [
@@ -443,25 +435,20 @@ def _differences(project: Project, runs: Sequence[str]) -> list[str]:
     differences, and about runs with the same seed, which do not show the spread over seeds."""
     from la2ds_cli.embedding.trained import checkpoint_path
 
+    notes, by_seed = [], {}
     recipes = {run: artifact.read_header(checkpoint_path(project, run))[0] for run in runs}
     first = recipes[runs[0]]
-    notes, by_seed = [], {}
     for run, recipe in recipes.items():
-        by_seed.setdefault(recipe.config.get("train.seed"), []).append(run)
-    for seed, same in by_seed.items():
-        if len(same) > 1:
-            notes.append(f"runs {', '.join(same)} have the same seed (train.seed={seed})")
-    for run in runs[1:]:
-        other = recipes[run]
-        names = [n for n in _changed(first.config, other.config) if n != "train.seed"]
-        clips = [recipe.inputs.get("clips") for recipe in (first, other)]
-        names += ["the training clips"] if clips[0] != clips[1] else []
+        settings = dict(recipe.config)
+        by_seed.setdefault(settings.pop("train.seed", None), []).append(run)
+        names = sorted(n for n, value in settings.items() if first.config.get(n) != value)
+        names += ["the training clips"] * (recipe.inputs.get("clips") != first.inputs.get("clips"))
         if names:
             notes.append(
                 f"runs {runs[0]} and {run} differ in more than the seed: {', '.join(names)}"
             )
-    return notes
-
-
-def _changed(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
-    return sorted(name for name in a.keys() | b.keys() if a.get(name) != b.get(name))
+    return notes + [
+        f"runs {', '.join(same)} have the same seed (train.seed={seed})"
+        for seed, same in by_seed.items()
+        if len(same) > 1
+    ]

@@ -16,7 +16,9 @@ import numpy as np
 from numba import njit
 
 from la2ds_cli.core.types import FloatArray, IntArray
-from la2ds_cli.evaluation.phase_classification import LabelledFrames
+from la2ds_cli.evaluation.measure import Key, Measure, undefined, video_counts
+from la2ds_cli.evaluation.phase_labels import LabelledFrames
+from la2ds_cli.evaluation.protocol import Protocol
 
 _BLOCK = 2**22  # float64 cells of the score matrix in memory at once (32 MB)
 
@@ -83,6 +85,40 @@ def average_retrieval(
         frames = np.minimum(frames, 1)
     with np.errstate(invalid="ignore", divide="ignore"):
         return (counts @ total) / (counts @ frames)[:, None]
+
+
+def retrieval_keys(protocol: Protocol) -> list[Key]:
+    """The key of each K; none in a protocol without retrieval."""
+    metric = "average_precision_at_k" if protocol.ranked else "precision_at_k"
+    return [(metric, str(k)) for k in protocol.neighbours]
+
+
+def measure_retrieval(
+    test: Sequence[LabelledFrames], protocol: Protocol, seed: int
+) -> dict[Key, Measure]:
+    """AP@K of each K of the protocol, with the test clips as queries and as support."""
+    step = protocol.retrieval_stride
+    keys = dict(zip(protocol.neighbours, retrieval_keys(protocol), strict=True))
+    clips = [LabelledFrames(clip.feature[::step], clip.label[::step]) for clip in test]
+    frames = [len(clip.label) for clip in clips]
+    possible = [k for k in keys if k <= sum(frames) - max(frames)]
+    found = {
+        keys[k]: undefined(f"fewer than {k} labelled frames in the other test clips")
+        for k in keys
+        if k not in possible
+    }
+    result = retrieve_frames(clips, possible, protocol.ranked) if possible else None
+    if result is None:
+        return found
+    once = np.ones((1, len(clips)), np.int64)
+    value = average_retrieval(result, once, protocol.average)[0]
+    resampled = average_retrieval(result, video_counts(len(clips), seed), protocol.average)
+    facts = {"queries": int(result.frames.sum()), "reason": None}
+    clips_with = int((result.frames > 0).sum())
+    return {
+        keys[k]: Measure(float(value[e]), resampled[:, e], clips_with, facts)
+        for e, k in enumerate(possible)
+    } | found
 
 
 @njit(cache=True)

@@ -16,6 +16,13 @@ import numpy as np
 from numba import njit
 
 from la2ds_cli.core.types import FloatArray
+from la2ds_cli.evaluation.measure import (
+    LEAST_PAIRED_CLIPS,
+    Measure,
+    resampled_means,
+    spread_over_clips,
+    video_counts,
+)
 
 _BLOCK = 2**21  # float64 cells of the score matrix in memory at once (16 MB)
 
@@ -56,6 +63,30 @@ def kendalls_tau(features: Sequence[FloatArray], stride: int = 1) -> Tau:
     defined = by_pair[np.isfinite(by_pair)]
     value = float(defined.mean()) if len(defined) else None
     return Tau(value, pairs, pairs - len(defined), by_pair)
+
+
+def measure_tau(features: Sequence[FloatArray], stride: int, seed: int) -> Measure:
+    """Kendall's tau over all test clips as a Measure; features (T, D) per clip."""
+    tau = kendalls_tau(features, stride)
+    known = np.isfinite(tau.by_pair)
+    resampled = resampled_means(tau.by_pair, video_counts(len(features), seed))
+    paired = int((known | known.T).any(axis=1).sum())
+    resampled = spread_over_clips(resampled, paired, LEAST_PAIRED_CLIPS)
+    facts = {"pairs": tau.pairs, "nan": tau.nan, "reason": _undefined_tau(features, stride, tau)}
+    return Measure(tau.value, resampled, int(known.any(axis=1).sum()), facts)
+
+
+def _undefined_tau(features: Sequence[FloatArray], stride: int, tau: Tau) -> str | None:
+    """Why some pairs have no tau. Their number is a separate fact, so that a reason that several
+    features share appears only once."""
+    broken = sum(not np.isfinite(feature[::stride]).all() for feature in features)
+    finite = len(features) - broken
+    reasons = []
+    if tau.nan > tau.pairs - finite * (finite - 1):
+        reasons.append("all frames of A have one and the same nearest frame in B")
+    if broken:
+        reasons.append(f"the features of {broken} clips are not finite")
+    return f"pairs undefined, since {', or '.join(reasons)}" if reasons else None
 
 
 def _all_pairs(clips: list[FloatArray]) -> FloatArray:

@@ -6,8 +6,8 @@ pair is how often A was drawn times how often B was drawn (Owen 2007, pigeonhole
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,56 +19,36 @@ Key = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class VideoValue:
-    """The figure of a single video, and the number of frames, pairs or events behind it."""
-
-    video: str
-    value: float
-    count: int
-
-
-@dataclass(frozen=True)
 class Measure:
-    """value: higher is better; None if undefined, and facts["reason"] then says why. resampled:
-    (R,) the value in each bootstrap resample of the test videos, NaN where undefined; (0,) without
-    a value. facts: details as plain JSON types. by_video: the videos for which it is defined."""
+    """value: None if undefined, and facts["reason"] then says why. resampled: (R,) the value in
+    each bootstrap resample of the test videos, NaN where undefined; (0,) without a value. clips:
+    the number of videos behind it. facts: details as plain JSON types."""
 
     value: float | None
     resampled: FloatArray
+    clips: int
     facts: Mapping[str, Any]
-    by_video: Sequence[VideoValue] = field(default=())
 
     def row(self) -> dict[str, Any]:
         """Value, interval (95 %, over videos), the number of videos behind both, and facts as plain
         JSON types."""
         spread = interval(self.resampled) if self.value is not None else None
-        return {
-            "value": self.value,
-            "interval": list(spread) if spread else None,
-            "clips": len(self.by_video),
-            **self.facts,
-        }
+        ends = list(spread) if spread else None
+        return {"value": self.value, "interval": ends, "clips": self.clips, **self.facts}
 
     def to_json(self) -> dict[str, Any]:
         """The measure as plain JSON types; floats keep their value."""
-        return {
-            "value": self.value,
-            "resampled": self.resampled.tolist(),
-            "facts": dict(self.facts),
-            "by_video": [asdict(one) for one in self.by_video],
-        }
+        return vars(self) | {"resampled": self.resampled.tolist()}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Measure:
         """The inverse of to_json."""
-        by_video = [VideoValue(**one) for one in document["by_video"]]
-        resampled = np.array(document["resampled"], np.float64)
-        return cls(document["value"], resampled, document["facts"], by_video)
+        return cls(**{**document, "resampled": np.array(document["resampled"], np.float64)})
 
 
 def undefined(reason: str, **facts: Any) -> Measure:
     """A measure without a value."""
-    return Measure(None, np.empty(0), {**facts, "reason": reason})
+    return Measure(None, np.empty(0), 0, {**facts, "reason": reason})
 
 
 def said_of_runs(texts: Mapping[str, str]) -> str:
@@ -83,40 +63,35 @@ def mean_over_runs(measures: Mapping[str, Measure]) -> Measure:
 
     The interval is that of the mean under the same resamples of videos. It does not include the
     spread over runs, which facts["spread"] gives as the standard deviation (n - 1). Facts in which
-    all runs agree are kept, counts of problems are summed, R squared is averaged.
+    all runs agree are kept, and counts of problems are summed.
     """
-    values = {run: measure.value for run, measure in measures.items()}
-    each = [measure.facts for measure in measures.values()]
-    facts = {name: fact for name, fact in each[0].items() if all(f.get(name) == fact for f in each)}
-    facts |= _combined(each) | {"by_run": values, "spread": None}
-    facts["clips"] = min(len(measure.by_video) for measure in measures.values())
-    undefined_runs = {run for run, value in values.items() if value is None}
-    if undefined_runs:
-        # Not why single pairs of the other runs are undefined.
-        reasons = {
-            run: measure.facts["reason"] if run in undefined_runs else None
-            for run, measure in measures.items()
+    each = list(measures.values())
+    facts: dict[str, Any] = {
+        name: fact
+        for name, fact in each[0].facts.items()
+        if all(measure.facts.get(name) == fact for measure in each)
+    }
+    # nan counts a part of the pairs.
+    counts = ["clipped", "unmatched", *(["nan", "pairs"] * any("nan" in m.facts for m in each))]
+    for key in counts:
+        if any(key in measure.facts for measure in each):
+            facts[key] = sum(measure.facts.get(key, 0) for measure in each)
+    facts |= {"by_run": {run: m.value for run, m in measures.items()}, "spread": None}
+    broken = {run: measure for run, measure in measures.items() if measure.value is None}
+    # Of an undefined mean, not why single pairs of the other runs are undefined.
+    facts["reason"] = joined_reasons(
+        {
+            run: m.facts["reason"] if run in (broken or measures) else None
+            for run, m in measures.items()
         }
-        return Measure(None, np.empty(0), facts | {"reason": joined_reasons(reasons)})
-    known = [measure.value for measure in measures.values() if measure.value is not None]
-    facts["reason"] = joined_reasons({run: m.facts["reason"] for run, m in measures.items()})
-    facts["spread"] = float(np.std(known, ddof=1)) if len(known) > 1 else None
-    resampled = np.mean([measure.resampled for measure in measures.values()], axis=0)
-    return Measure(float(np.mean(known)), resampled, facts)
-
-
-def _combined(each: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Facts that are combined over runs. `pairs` is summed with `nan`, which counts a part of
-    it."""
-    counts = [key for key in ("nan", "pairs", "clipped") if any(key in f for f in each)]
-    facts: dict[str, Any] = {key: sum(f.get(key, 0) for f in each) for key in counts}
-    if all("by_phase" in f for f in each):
-        facts["mean_unclipped"] = float(np.mean([f["mean_unclipped"] for f in each]))
-        facts["by_phase"] = {
-            phase: float(np.mean([f["by_phase"][phase] for f in each]))
-            for phase in each[0]["by_phase"]
-        }
-    return facts
+    )
+    if broken:
+        return Measure(None, np.empty(0), 0, facts)
+    values = [measure.value for measure in each if measure.value is not None]
+    facts["spread"] = float(np.std(values, ddof=1))
+    resampled = np.mean([measure.resampled for measure in each], axis=0)
+    clips = min(measure.clips for measure in each)
+    return Measure(float(np.mean(values)), resampled, clips, facts)
 
 
 def joined_reasons(reasons: Mapping[str, str | None]) -> str | None:

@@ -3,7 +3,6 @@ that was fitted on the frames of the training videos."""
 
 from __future__ import annotations
 
-import itertools
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,15 +12,9 @@ from typing import Any, Literal
 import numpy as np
 
 from la2ds_cli.core.types import FloatArray, IntArray
-from la2ds_cli.evaluation.protocol import Subset
-
-
-@dataclass(frozen=True)
-class LabelledFrames:
-    """Frames of one clip that have a phase. feature: (T, D) float. label: (T,) int64 >= 0."""
-
-    feature: FloatArray
-    label: IntArray
+from la2ds_cli.evaluation.measure import RESAMPLES, Measure, undefined, video_counts
+from la2ds_cli.evaluation.phase_labels import LabelledFrames
+from la2ds_cli.evaluation.protocol import Protocol, Subset
 
 
 @dataclass(frozen=True)
@@ -55,13 +48,11 @@ def classify_phases(
     phases: int,
     subset: Subset,
     classifier: Literal["svm", "logistic"],
-    shared: SharedDistances | None = None,
 ) -> Classification | None:
     """Fit on each draw of `subset` of the training videos and predict every test frame.
 
-    phases: K. shared: the distances of the frames of exactly these videos, which all SVMs may use.
-    A test frame of a phase that no training video shows counts as wrong. Returns None if there are
-    fewer training videos than the subset needs.
+    phases: K. A test frame of a phase that no training video shows counts as wrong. Returns None if
+    there are fewer training videos than the subset needs.
     """
     draws = choose_videos(len(train), subset)
     if not draws:
@@ -74,11 +65,7 @@ def classify_phases(
         x = np.concatenate([train[v].feature for v in chosen])
         y = np.concatenate([train[v].label for v in chosen])
         one_phase += len(np.unique(y)) == 1
-        # If all frames are equal, gamma is undefined, and `predict` handles it.
-        if shared is not None and classifier == "svm" and np.ptp(x) > 0:
-            guess = shared.svm(chosen, x, y)
-        else:
-            guess = predict(x, y, features, classifier)
+        guess = predict(x, y, features, classifier)
         for v, (clip, part) in enumerate(zip(test, np.split(guess, end[:-1]), strict=True)):
             np.add.at(confusion[d, v], (clip.label, part), 1)
     return Classification(confusion, len(draws[0]), one_phase)
@@ -110,8 +97,6 @@ def _logistic(x: FloatArray, y: IntArray, test: FloatArray, phases: int) -> IntA
 
 
 KERNEL_FRAMES = 8192  # training frames up to which the full kernel (512 MB) is computed
-SHARED_CELLS = 2**26  # float64 cells of distances that all SVMs of a feature share (512 MB)
-_ROWS = 32  # rows of a kernel that are computed at once
 _BLOCK = 2**24  # float64 cells of a kernel in memory at once during prediction (128 MB)
 
 
@@ -132,119 +117,6 @@ def _svm(x: FloatArray, y: IntArray, test: FloatArray) -> IntArray:
     return np.concatenate(parts)
 
 
-class Memory:
-    """Memory for one large array of each name, used again by the next one of that name: new memory
-    takes the system longer than filling it."""
-
-    def __init__(self) -> None:
-        self._held: dict[str, FloatArray] = {}
-
-    def array(self, name: str, rows: int, columns: int) -> FloatArray:
-        """An array (rows, columns) float64 with any content. The previous array of this name may
-        no longer be used."""
-        cells = rows * columns
-        if name not in self._held or self._held[name].size < cells:
-            self._held.pop(name, None)  # before the larger one is there
-            self._held[name] = np.empty(cells)
-        return self._held[name][:cells].reshape(rows, columns)
-
-
-class SharedDistances:
-    """Squared distances of the training frames of a feature to each other and to the test frames.
-
-    The SVMs of all draws and subsets share them: the kernel of each is computed from these
-    distances with its own gamma, and for the test frames only from its support vectors. Everything
-    large is in `memory`, which the distances of the next feature overwrite.
-    """
-
-    def __init__(
-        self, train: Sequence[LabelledFrames], test: Sequence[LabelledFrames], memory: Memory
-    ) -> None:
-        self._memory = memory
-        x, other = (
-            np.concatenate([clip.feature for clip in clips]).astype(np.float64)
-            for clips in (train, test)
-        )
-        self._among = memory.array("among", len(x), len(x))
-        self._to_test = memory.array("to test", len(x), len(other))
-        _squared_distances(x, x, self._among)
-        _squared_distances(x, other, self._to_test)
-        end = np.cumsum([len(clip.label) for clip in train]).tolist()
-        self._part = [slice(first, last) for first, last in zip([0, *end], end, strict=False)]
-
-    @classmethod
-    def of(
-        cls, train: Sequence[LabelledFrames], test: Sequence[LabelledFrames], memory: Memory
-    ) -> SharedDistances | None:
-        """The distances; None if they would take more than SHARED_CELLS."""
-        frames, others = (sum(len(clip.label) for clip in clips) for clips in (train, test))
-        return cls(train, test, memory) if 0 < frames * (frames + others) <= SHARED_CELLS else None
-
-    def svm(self, chosen: Sequence[int], x: FloatArray, y: IntArray) -> IntArray:
-        """(M,) labels of the test frames by `_svm`, fitted on the frames x (N, D), y (N,) of the
-        chosen training videos."""
-        from sklearn.svm import SVC
-
-        known = np.unique(y)
-        if len(known) == 1:
-            return np.full(self._to_test.shape[1], known[0])
-        x = np.asarray(x, dtype=np.float64)
-        width = -1 / (x.shape[1] * x.var())
-        parts = [self._part[video] for video in chosen]
-        rows = np.concatenate([np.arange(part.start, part.stop) for part in parts])
-        kernel = self._memory.array("kernel", len(rows), len(rows))
-        filled = 0
-        # Clip by clip, so that a block stays in the CPU cache: the full matrix would be read and
-        # written four times.
-        for part in parts:
-            block = kernel[filled : filled + part.stop - part.start]
-            np.concatenate([self._among[part, other] for other in parts], axis=1, out=block)
-            block *= width
-            np.exp(block, out=block)
-            filled += len(block)
-        model = SVC(C=1.0, kernel="precomputed").fit(kernel, y)
-        near = self._memory.array("near", len(model.support_), self._to_test.shape[1])
-        for first in range(0, len(near), _ROWS):
-            block = near[first : first + _ROWS]
-            support = rows[model.support_[first : first + _ROWS]]
-            np.multiply(self._to_test[support], width, out=block)
-            np.exp(block, out=block)
-        return known[_most_votes(model, near)]
-
-
-def _squared_distances(x: FloatArray, other: FloatArray, out: FloatArray) -> None:
-    """Write the squared distances of x (N, D) and other (M, D) into out (N, M), by the arithmetic
-    of scikit-learn's euclidean_distances."""
-    np.matmul(x, other.T, out=out)
-    square = np.einsum("md,md->m", other, other)
-    for first in range(0, len(x), _ROWS):
-        block, rows = out[first : first + _ROWS], x[first : first + _ROWS]
-        block *= -2
-        block += np.einsum("nd,nd->n", rows, rows)[:, None]
-        block += square
-        np.maximum(block, 0, out=block)
-    if other is x:
-        np.fill_diagonal(out, 0)
-
-
-def _most_votes(model: Any, kernel: FloatArray) -> IntArray:
-    """(M,) numbers of the classes that a fitted SVC predicts, from the kernel (S, M) of its support
-    vectors with M frames: the class with the most one-against-one votes, the first one if tied.
-    """
-    first = np.concatenate([[0], np.cumsum(model.n_support_)])
-    own = [slice(low, high) for low, high in itertools.pairwise(first.tolist())]
-    votes = np.zeros((len(own), kernel.shape[1]), np.int64)
-    sign = -1 if len(own) == 2 else 1  # for two classes, scikit-learn flips the sign of both
-    weights, constants = sign * model.dual_coef_, sign * model.intercept_
-    for (i, j), constant in zip(itertools.combinations(range(len(own)), 2), constants, strict=True):
-        # Row j - 1 holds the weights of class i against j, row i those of class j against i.
-        value = weights[j - 1, own[i]] @ kernel[own[i]] + weights[i, own[j]] @ kernel[own[j]]
-        wins = value + constant > 0
-        votes[i] += wins
-        votes[j] += ~wins
-    return votes.argmax(axis=0)
-
-
 def score_confusion(
     confusion: FloatArray | IntArray, score: Literal["accuracy", "weighted_f1"]
 ) -> FloatArray:
@@ -262,3 +134,36 @@ def score_confusion(
             return right.sum(axis=-1) / frames
         f1 = np.where(true + guessed > 0, 2 * right / (true + guessed), 0.0)
         return (f1 * true).sum(axis=-1) / frames
+
+
+def measure_classification(
+    train: Sequence[LabelledFrames],
+    test: Sequence[LabelledFrames],
+    phases: int,
+    protocol: Protocol,
+    subset: Subset,
+    seed: int,
+) -> Measure:
+    """The mean score over the draws of a subset of the training videos."""
+    result = classify_phases(train, test, phases, subset, protocol.classifier)
+    if result is None:
+        return undefined(f"{subset.name} needed, {len(train)} labelled training videos available")
+    draws = len(result.confusion)
+    by_draw = score_confusion(result.confusion.sum(axis=1), protocol.score)
+    # How often each draw of the training videos is drawn in each resample.
+    generator = np.random.default_rng([seed, draws, 1])
+    weight = generator.multinomial(draws, np.full(draws, 1 / draws), RESAMPLES)
+    counts = video_counts(len(test), seed)
+    resampled = np.zeros(len(counts))
+    for d in range(draws):
+        pooled = np.einsum("rv,vij->rij", counts, result.confusion[d])
+        resampled += weight[:, d] * score_confusion(pooled, protocol.score) / draws
+    facts = {
+        "score": protocol.score,
+        "videos": result.videos,
+        "draws": draws,
+        "draw_spread": float(np.std(by_draw, ddof=1)) if draws > 1 else None,
+        "one_phase_draws": result.one_phase,
+        "reason": None,
+    }
+    return Measure(float(by_draw.mean()), resampled, len(test), facts)

@@ -10,7 +10,7 @@ import numpy as np
 
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.phase_table import in_time_order
-from la2ds_cli.core.types import IntArray, Phase, PoseSequence
+from la2ds_cli.core.types import FloatArray, IntArray, Phase, PoseSequence
 from la2ds_cli.evaluation.clips import Selection
 from la2ds_cli.evaluation.protocol import Protocol
 
@@ -21,13 +21,28 @@ NO_PHASE = -1
 class Labels:
     """phases: names in order. train: (T,) int64 of each training clip, in the order of videos.csv
     if the protocol takes the first ones, else by id. test: of each labelled test clip; test_row:
-    its index among all test clips; video: its id."""
+    its index among all test clips."""
 
     phases: tuple[str, ...]
     train: list[IntArray]
     test: list[IntArray]
     test_row: list[int]
-    video: list[str]
+
+
+@dataclass(frozen=True)
+class LabelledFrames:
+    """Frames of one clip that have a phase. feature: (T, D) float. label: (T,) int64 >= 0."""
+
+    feature: FloatArray
+    label: IntArray
+
+
+def labelled_frames(
+    features: Sequence[FloatArray], label: Sequence[IntArray]
+) -> list[LabelledFrames]:
+    """Of each clip the frames that have a phase; features (T, D), labels (T,) int64."""
+    pairs = zip(features, label, strict=True)
+    return [LabelledFrames(f[of != NO_PHASE], of[of != NO_PHASE]) for f, of in pairs]
 
 
 def frame_phases(frame: IntArray, phases: Sequence[Phase], number: Mapping[str, int]) -> IntArray:
@@ -110,9 +125,7 @@ def label_clips(
         _refuse(selection, protocol, bool(fit), warnings)
         return None
     rows = {video: row for row, video in enumerate(selection.test)}
-    labels = Labels(
-        names, list(fit.values()), list(test.values()), [rows[v] for v in test], list(test)
-    )
+    labels = Labels(names, list(fit.values()), list(test.values()), [rows[v] for v in test])
     warnings += _label_warnings(selection, labels, wanted, len(fit))
     return labels, list(fit)
 

@@ -10,7 +10,9 @@ from typing import Literal
 import numpy as np
 
 from la2ds_cli.core.types import FloatArray, IntArray
-from la2ds_cli.evaluation.phase_labels import NO_PHASE
+from la2ds_cli.evaluation.measure import Measure, undefined, video_counts
+from la2ds_cli.evaluation.phase_labels import NO_PHASE, Labels
+from la2ds_cli.evaluation.protocol import Protocol
 
 MissingRule = Literal["refuse", "copy", "exclude"]
 
@@ -26,13 +28,11 @@ class MissingPhase(ValueError):
 @dataclass(frozen=True)
 class Progression:
     """r2: (E,) R squared of each boundary over all test frames, NaN if no clip has it. sums: (V, E,
-    4) per test video: frames, sum of targets, sum of squared targets, sum of squared errors. error:
-    (V,) mean absolute error over the boundaries, as a share of the clip's length. excluded: (E,)
-    number of training and test clips left out because they lack the phase."""
+    4) per test video: frames, sum of targets, sum of squared targets, sum of squared errors.
+    excluded: (E,) number of training and test clips left out because they lack the phase."""
 
     r2: FloatArray
     sums: FloatArray
-    error: FloatArray
     excluded: IntArray
 
 
@@ -85,7 +85,6 @@ def phase_progression(
     x = _labelled(train, train_label)
     y = _labelled(fit, train_label)
     sums = np.zeros((len(test), boundaries, 4))
-    absolute = np.zeros((len(test), boundaries))
     for e in range(boundaries):
         known = ~np.isnan(y[:, e])
         if not known.any():
@@ -97,12 +96,8 @@ def phase_progression(
                 target = truth[v][scored, e]
                 miss = model.predict(np.asarray(feature[scored], np.float64)) - target
                 sums[v, e] = len(target), target.sum(), (target**2).sum(), (miss**2).sum()
-                absolute[v, e] = np.abs(miss).sum()
-    frames = sums[:, :, 0].sum(axis=1)
-    with np.errstate(invalid="ignore"):
-        error = absolute.sum(axis=1) / np.where(frames > 0, frames, np.nan)
     excluded = np.sum([np.isnan(t).all(axis=0) for t in (*fit, *truth)], axis=0)
-    return Progression(r_squared(sums.sum(axis=0)), sums, error, excluded)
+    return Progression(r_squared(sums.sum(axis=0)), sums, excluded)
 
 
 def _labelled(values: Sequence[FloatArray], label: Sequence[IntArray]) -> FloatArray:
@@ -116,3 +111,40 @@ def r_squared(sums: FloatArray) -> FloatArray:
     with np.errstate(invalid="ignore", divide="ignore"):
         spread = square - total**2 / frames
         return np.where(spread > 1e-12 * square, 1 - error / spread, np.nan)
+
+
+def measure_progression(
+    train: Sequence[FloatArray],
+    test: Sequence[FloatArray],
+    labels: Labels,
+    protocol: Protocol,
+    seed: int,
+) -> Measure:
+    """The mean R squared over the boundaries; features (T, D) of the clips of `labels`."""
+    if len(labels.phases) < 2:
+        return undefined("fewer than two phases")
+    try:
+        result = phase_progression(
+            *(train, labels.train, test, labels.test, len(labels.phases)),
+            *(protocol.missing_phase, protocol.last_phase),
+        )
+    except MissingPhase as missing:
+        name = labels.phases[missing.phase]
+        return undefined(f"some clip has no phase '{name}', for which this protocol has no rule")
+    names = labels.phases[: len(result.r2)]
+    if np.isnan(result.r2).any():
+        name = names[int(np.isnan(result.r2).argmax())]
+        return undefined(f"no test clip has the phase '{name}'")
+    low = -np.inf if protocol.r2_floor is None else protocol.r2_floor
+    counts = video_counts(len(test), seed)
+    resampled = r_squared(np.einsum("rv,ves->res", counts, result.sums))
+    facts = {
+        "by_phase": dict(zip(names, result.r2.tolist(), strict=True)),
+        "mean_unclipped": float(result.r2.mean()),
+        "clipped": int((result.r2 < low).sum()),
+        "excluded": dict(zip(names, result.excluded.tolist(), strict=True)),
+        "reason": None,
+    }
+    value = float(np.maximum(result.r2, low).mean())
+    clips = int((result.sums[:, :, 0].max(axis=1) > 0).sum())
+    return Measure(value, np.maximum(resampled, low).mean(axis=1), clips, facts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,11 +14,40 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 ENOUGH_RUNS = 3  # fewer do not show the spread over seeds
-TRANSFER = {"median_percent": 2, "mean_percent": 2, "p90_percent": 2, "median_seconds": 3}
-"""Key of a figure of event transfer -> digits that are shown."""
 _WHERE_DEFINED = "what the figures mean: la2ds evaluate --explain"
-_HEADINGS = ("median %", "mean %", "90th centile %", "median s")
 TAU_NEAR = 0.05  # tau this close to time only says little about the movement
+LABELS = {
+    "model": "model",
+    "base": "base model",
+    "raw_pose": "raw pose",
+    "raw_pose_best": "best raw pose",
+    "time_only": "time only",
+    "untrained": "untrained network",
+}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A figure of every row. metric, part: its keys in the row of a feature set."""
+
+    heading: str
+    metric: str
+    part: str = ""
+    digits: int = 3
+
+    def of(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The entry of the figure in the row of a feature set."""
+        return row[self.metric][self.part] if self.part else row[self.metric]
+
+
+TRANSFER = (
+    Shown("median %", "event_transfer", "median_percent", 2),
+    Shown("mean %", "event_transfer", "mean_percent", 2),
+    Shown("90th centile %", "event_transfer", "p90_percent", 2),
+    Shown("median s", "event_transfer", "median_seconds"),
+)
+TAU = Shown("tau", "kendalls_tau")
+MEDIAN = TRANSFER[0]
 
 
 @dataclass(frozen=True)
@@ -34,15 +62,15 @@ class Part:
 def evaluation_parts(result: Mapping[str, Any]) -> list[Part]:
     """The tables of the document that `evaluate` returns: of event transfer and of phases, if it
     has them."""
-    parts = []
-    if "event_transfer" in result["protocol"]:
-        rows = transfer_rows(result, _HEADINGS)
-        rows += figure_rows("tau", result, "kendalls_tau")
-        table = Table(feature_columns(result), rows)
-        parts.append(Part(_title(result), table, transfer_uses(result)))
-    rows = [row for shown in figures(result) for row in figure_rows(shown[0], result, *shown[1:])]
-    if rows:
-        parts.append(Part(phase_title(result), Table(feature_columns(result), rows)))
+    parts, transferred = [], "event_transfer" in result["protocol"]
+    if transferred:
+        split = "test clips" if result["split"] == "test" else "clips, no test split"
+        title = f"Event transfer on trimmed pairs, {_evaluated(result)}, {result['clips']} {split}"
+        parts.append(Part(title, _table(result, (*TRANSFER, TAU)), transfer_uses(result)))
+    if shown := phase_figures(result):
+        fitted = f"fitted on {result['training_clips']} clips, scored on {result['labelled_clips']}"
+        title = f"Phases, protocol {result['protocol']['name']}, {_evaluated(result)}, {fitted}"
+        parts.append(Part(title, _table(result, shown)))
     return parts
 
 
@@ -63,66 +91,66 @@ def evaluation_table(result: Mapping[str, Any], *, explain: bool = False) -> Ren
     return Group(*parts)
 
 
-def feature_columns(result: Mapping[str, Any]) -> list[Column]:
-    """A column for the headings of the rows and one for each feature set."""
+def _evaluated(result: Mapping[str, Any]) -> str:
+    return f"run {result['run']}"
+
+
+def _table(result: Mapping[str, Any], shown: Sequence[Shown]) -> Table:
+    """A column for the headings of the rows and one for each feature set; a row with each figure,
+    and below it one with undefined pairs if there are any."""
     columns = [Column("figure", kind="name", hidden=True)]
     for name in result["features"]:
         label = str(LABELS.get(name, name))
         # Five columns and their spread have to fit a terminal of 80 columns.
         heading = label.replace(" ", "\n", 1) if len(label) > 9 else label
-        columns.append(Column(heading, bold=name in ("embeddings", "model")))
-    return columns
-
-
-def transfer_rows(result: Mapping[str, Any], headings: Sequence[str]) -> list[Row]:
-    """A row with its heading for each figure of TRANSFER; only the median has an interval and a
-    spread over runs."""
+        columns.append(Column(heading, bold=name == "model"))
     rows = []
-    for heading, (key, digits) in zip(headings, TRANSFER.items(), strict=True):
-        cells = [Cell(heading)]
-        for row in result["features"].values():
-            transfer = row["event_transfer"]
-            entry = {"value": transfer[key]}
-            if key == "median_percent":
-                entry["interval"] = transfer["interval_percent"]
-                entry["spread"] = transfer.get("spread")
-            cells.append(figure_cell(entry, digits))
-        rows.append(Row(cells))
-    return rows
+    for one in shown:
+        entries = [one.of(row) for row in result["features"].values()]
+        rows.append(Row([Cell(one.heading), *(_cell(entry, one.digits) for entry in entries)]))
+        if any(entry.get("nan") and entry.get("pairs") for entry in entries):
+            counts = (f"{e['nan']}/{e['pairs']}" if e.get("pairs") else "–" for e in entries)
+            rows.append(Row([Cell("  undefined"), *map(Cell, counts)]))
+    return Table(columns, rows)
 
 
-def figure_rows(heading: str, result: Mapping[str, Any], metric: str, part: str = "") -> list[Row]:
-    """A row with a figure of every feature set, and below it a row with undefined pairs if there
-    are any."""
-    entries = [figure(row, metric, part) for row in result["features"].values()]
-    rows = [Row([Cell(heading), *map(figure_cell, entries)])]
-    if any(entry.get("nan") and entry.get("pairs") for entry in entries):
-        counts = (f"{e['nan']}/{e['pairs']}" if e.get("pairs") else "–" for e in entries)
-        rows.append(Row([Cell("  undefined"), *map(Cell, counts)]))
-    return rows
-
-
-def figure_cell(entry: Mapping[str, Any], digits: int = 3) -> Cell:
+def _cell(entry: Mapping[str, Any], digits: int) -> Cell:
     """Value with its spread over runs, and the interval below it; * if it was clipped."""
     if entry["value"] is None:
         return Cell("–")
     text, spread = f"{entry['value']:.{digits}f}", entry.get("spread")
     star = "*" if entry.get("clipped") else ""
-    low_high = entry.get("interval")
+    ends = entry["interval"]
     return Cell(
         text + (star if spread is None else ""),
         "" if spread is None else f"±{spread:.{digits}f}{star}",
-        ("{:.2f}–{:.2f}".format(*low_high),) if low_high else (),
+        ("{:.2f}–{:.2f}".format(*ends),) if ends else (),
     )
 
 
+def phase_figures(result: Mapping[str, Any]) -> list[Shown]:
+    """The figures of phases; tau only if there is no table of event transfer."""
+    row = next(iter(result["features"].values()))
+    choices = result["protocol"]["choices"]
+    classifier = "SVM" if choices["classifier"] == "svm" else "logistic"
+    classifier += " F1" if choices["score"] == "weighted_f1" else ""
+    shown = [
+        Shown(f"{classifier}, {part}", "phase_classification", part)
+        for part in row.get("phase_classification", {})
+    ]
+    shown += [Shown("progress", "phase_progression")] * ("phase_progression" in row)
+    shown += [TAU] * ("event_transfer" not in row)
+    for metric in ("precision_at_k", "average_precision_at_k"):  # a protocol has one of them
+        shown += [Shown(f"AP@{part}", metric, part) for part in row.get(metric, {})]
+    return shown
+
+
 def transfer_uses(result: Mapping[str, Any]) -> list[str]:
-    """What each column of event transfer uses, except time only and the plain raw pose. Empty for
-    documents of versions that did not state it."""
+    """What each column of event transfer uses, except time only and the plain raw pose."""
     return [
         f"{LABELS[name]} = {Uses(**row['uses'])}"
         for name, row in result["features"].items()
-        if name not in ("raw_pose", "time_only") and "uses" in row
+        if name not in ("raw_pose", "time_only") and row.get("uses")
     ]
 
 
@@ -132,10 +160,7 @@ def verdict(result: Mapping[str, Any]) -> list[str]:
 
 
 def _sentence(comparison: Mapping[str, Any], rows: Mapping[str, Any]) -> str:
-    mine, theirs = (
-        rows[comparison[side]]["event_transfer"]["median_percent"]
-        for side in ("features", "against")
-    )
+    mine, theirs = (MEDIAN.of(rows[comparison[side]])["value"] for side in ("features", "against"))
     who, whom = LABELS[comparison["features"]], LABELS[comparison["against"]]
     medians = f"(median error {mine:.2f} % against {theirs:.2f} %"
     if mine == theirs:
@@ -158,52 +183,77 @@ def _sentence(comparison: Mapping[str, Any], rows: Mapping[str, Any]) -> str:
 
 def notes(result: Mapping[str, Any]) -> list[str]:
     """Notes on the figures: warnings, missing figures and why, baselines that do as well."""
-    said = list(result["warnings"])
-    imported = result.get("embeddings", {})
-    if 0 < len(imported) < ENOUGH_RUNS:
-        said.append(
-            f"imported embeddings of {len(imported)} of at least {ENOUGH_RUNS} training runs: what "
-            "another seed would change is not in the intervals; give a folder for each run"
-        )
-    if "model" in result["features"] and len(result["runs"]) < ENOUGH_RUNS:
+    rows, said = result["features"], list(result["warnings"])
+    if "model" in rows and len(result["runs"]) < ENOUGH_RUNS:
         said.append(
             f"{len(result['runs'])} of at least {ENOUGH_RUNS} training runs: what another seed "
             "would change is not in the intervals; la2ds train --run NAME --set train.seed=N, "
             "then la2ds evaluate --runs A,B,C"
         )
-    rows = result["features"]
-    shown = figures(result)
-    if "event_transfer" in result["protocol"]:
-        shown = [("event transfer", "event_transfer", ""), ("tau", "kendalls_tau", ""), *shown]
-    said += missing_notes(rows, shown)
-    said += phase_notes(result)
-    clock = rows.get("time_only", {}).get("kendalls_tau", {}).get("value")
-    for name in _judged(rows):
-        tau = rows[name].get("kendalls_tau", {}).get("value")
-        if clock is not None and tau is not None and tau > clock - TAU_NEAR:
-            said.append(
-                f"tau of the {LABELS[name]} ({tau:.3f}) is close to that of time only "
-                f"({clock:.3f}): elapsed time scores as well, so this tau says little; judge by "
-                "event transfer"
-            )
+    phases = phase_figures(result)
+    transfer = [Shown("event transfer", MEDIAN.metric, MEDIAN.part), TAU]
+    said += _missing(rows, [*(transfer if "event_transfer" in result["protocol"] else []), *phases])
+    said += _baselines_ahead(rows, phases)
+    said += _clipped(rows)
+    clock, tau = (
+        rows.get(name, {}).get(TAU.metric, {}).get("value") for name in ("time_only", "model")
+    )
+    if clock is not None and tau is not None and tau > clock - TAU_NEAR:
+        said.append(
+            f"tau of the model ({tau:.3f}) is close to that of time only ({clock:.3f}): elapsed "
+            "time scores as well, so this tau says little; judge by event transfer"
+        )
     return said
 
 
-def _judged(rows: Mapping[str, Any]) -> list[str]:
-    """The rows that baselines are held against."""
-    return [name for name in ("embeddings", "model") if name in rows]
+def _missing(rows: Mapping[str, Mapping[str, Any]], shown: Sequence[Shown]) -> Iterator[str]:
+    """Why figures are missing or based on fewer pairs; each reason once, with all its figures."""
+    by_reason: dict[str, dict[str, list[str]]] = {}
+    for name, row in rows.items():
+        for one in shown:
+            entry = one.of(row)
+            if entry["reason"]:
+                who = LABELS[name]
+                if entry.get("pairs") and entry.get("nan"):
+                    who += f" ({entry['nan']} of {entry['pairs']})"
+                by_reason.setdefault(entry["reason"], {}).setdefault(who, []).append(one.heading)
+    for reason, by_feature in by_reason.items():
+        same: dict[str, list[str]] = {}
+        for who, headings in by_feature.items():
+            same.setdefault(", ".join(headings), []).append(who)
+        for headings, names in same.items():
+            yield f"{headings}, {', '.join(names)}: {reason}"
 
 
-def _title(result: Mapping[str, Any]) -> str:
-    split = "test clips" if result["split"] == "test" else "clips, no test split"
-    return f"Event transfer on trimmed pairs, {_evaluated(result)}, {result['clips']} {split}"
+def _baselines_ahead(
+    rows: Mapping[str, Mapping[str, Any]], shown: Sequence[Shown]
+) -> Iterator[str]:
+    """Baselines that do as well as the model in figures of phases."""
+    for name in ("time_only", "raw_pose_best", "base", "untrained"):
+        if "model" not in rows or name not in rows:
+            continue
+        both = [(one, [one.of(rows[n])["value"] for n in ("model", name)]) for one in shown]
+        ahead = [
+            one.heading for one, values in both if None not in values and values[1] >= values[0]
+        ]
+        if ahead:
+            yield f"{LABELS[name]} does as well as the model or better in: {', '.join(ahead)}"
 
 
-def _evaluated(result: Mapping[str, Any]) -> str:
-    """What is evaluated: the run, or the folders of imported embeddings."""
-    imported = ", ".join(result.get("embeddings", {}))
-    runs = f"run {result['run']}" if "model" in result["features"] or not imported else ""
-    return " and ".join(part for part in (imported and f"embeddings {imported}", runs) if part)
+def _clipped(rows: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    for name, row in rows.items():
+        entry = row.get("phase_progression", {})
+        if entry.get("clipped"):
+            runs = " (all runs together)" if "by_run" in entry else ""
+            yield (
+                f"{LABELS[name]}, progress: * phases whose R squared is counted as the floor: "
+                f"{entry['clipped']}{runs}"
+            )
+        elif entry.get("value") is not None and entry["value"] < -1:
+            yield (
+                f"{LABELS[name]}, progress: far below 0, so worse than predicting the mean target "
+                "for every frame; a single phase can cause it (this protocol does not clip)"
+            )
 
 
 def definitions(result: Mapping[str, Any]) -> list[str]:
@@ -231,112 +281,12 @@ def definitions(result: Mapping[str, Any]) -> list[str]:
 
 def _chosen(row: Mapping[str, Any]) -> str:
     """The variants behind the figures of event transfer, if there was a choice."""
-    figures: dict[str, list[str]] = {}
-    for key, heading in zip(TRANSFER, _HEADINGS, strict=True):
-        if "best_variants" in row:
-            figures.setdefault(row["best_variants"][key], []).append(heading)
-    if len(figures) == 1:
-        return f" (here: {next(iter(figures))})"
-    texts = [f"{', '.join(headings)}: {name}" for name, headings in figures.items()]
-    return f" (here {'; '.join(texts)})" if texts else ""
-
-
-LABELS = {
-    "embeddings": "imported embedding",
-    "model": "model",
-    "base": "base model",
-    "raw_pose": "raw pose",
-    "raw_pose_best": "best raw pose",
-    "time_only": "time only",
-    "untrained": "untrained network",
-}
-_RETRIEVAL = ("precision_at_k", "average_precision_at_k")  # a protocol has one of them
-
-
-def figures(result: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """(heading, metric, part) of each figure in the rows of the document; tau only if there is no
-    table of event transfer."""
-    row = next(iter(result["features"].values()))
-    choices = result["protocol"]["choices"]
-    classifier = "SVM" if choices["classifier"] == "svm" else "logistic"
-    classifier += " F1" if choices["score"] == "weighted_f1" else ""
-    headings = [
-        (f"{classifier}, {part}", "phase_classification", part)
-        for part in row.get("phase_classification", {})
+    names: dict[str, list[str]] = {}
+    for one in TRANSFER if "event_transfer" in row else ():
+        if variant := one.of(row).get("variant"):
+            names.setdefault(variant, []).append(one.heading)
+    texts = [
+        f"{', '.join(headings)}: {name}" if len(names) > 1 else name
+        for name, headings in names.items()
     ]
-    if "phase_progression" in row:
-        headings.append(("progress", "phase_progression", ""))
-    if "event_transfer" not in row:
-        headings.append(("tau", "kendalls_tau", ""))
-    for metric in _RETRIEVAL:
-        headings += [(f"AP@{part}", metric, part) for part in row.get(metric, {})]
-    return headings
-
-
-def figure(row: Mapping[str, Any], metric: str, part: str) -> Mapping[str, Any]:
-    """The entry of one metric in the row of a feature set."""
-    return row[metric][part] if part else row[metric]
-
-
-def phase_title(result: Mapping[str, Any]) -> str:
-    """The title of the table of phases."""
-    fitted = f"fitted on {result['training_clips']} clips, scored on {result['labelled_clips']}"
-    return f"Phases, protocol {result['protocol']['name']}, {_evaluated(result)}, {fitted}"
-
-
-def phase_notes(result: Mapping[str, Any]) -> Iterator[str]:
-    """Notes: baselines that do as well as the model or the imported embedding, clipped figures."""
-    rows, shown = result["features"], figures(result)
-    baselines = [n for n in ("time_only", "raw_pose_best", "base", "untrained") if n in rows]
-    for judged, name in itertools.product(_judged(rows), baselines):
-        ahead = [
-            heading
-            for heading, metric, part in shown
-            if _beaten(rows[judged], rows[name], metric, part)
-        ]
-        if ahead:
-            what = f"{LABELS[name]} does as well as the {LABELS[judged]} or better"
-            yield f"{what} in: {', '.join(ahead)}"
-    yield from _clipped(result)
-
-
-def missing_notes(
-    rows: Mapping[str, Mapping[str, Any]], shown: Sequence[tuple[str, str, str]]
-) -> Iterator[str]:
-    """Why figures are missing or based on fewer pairs; each reason once, with all its figures."""
-    by_reason: dict[str, dict[str, list[str]]] = {}
-    for name, row in rows.items():
-        for heading, metric, part in shown:
-            entry = figure(row, metric, part)
-            if entry["reason"]:
-                who = LABELS[name]
-                if entry.get("pairs") and entry.get("nan"):
-                    who += f" ({entry['nan']} of {entry['pairs']})"
-                by_reason.setdefault(entry["reason"], {}).setdefault(who, []).append(heading)
-    for reason, by_feature in by_reason.items():
-        same: dict[str, list[str]] = {}
-        for who, headings in by_feature.items():
-            same.setdefault(", ".join(headings), []).append(who)
-        for headings, names in same.items():
-            yield f"{headings}, {', '.join(names)}: {reason}"
-
-
-def _beaten(model: Mapping[str, Any], other: Mapping[str, Any], metric: str, part: str) -> bool:
-    mine, theirs = (figure(row, metric, part)["value"] for row in (model, other))
-    return mine is not None and theirs is not None and theirs >= mine
-
-
-def _clipped(result: Mapping[str, Any]) -> Iterator[str]:
-    for name, row in result["features"].items():
-        entry = row.get("phase_progression", {})
-        if entry.get("clipped"):
-            runs = " (all runs together)" if "by_run" in entry else ""
-            yield (
-                f"{LABELS[name]}, progress: * phases whose R squared is counted as the floor: "
-                f"{entry['clipped']}{runs}; unclipped the mean is {entry['mean_unclipped']:.3g}"
-            )
-        elif entry.get("value") is not None and entry["value"] < -1:
-            yield (
-                f"{LABELS[name]}, progress: far below 0, so worse than predicting the mean target "
-                "for every frame; a single phase can cause it (this protocol does not clip)"
-            )
+    return f" (here {'; '.join(texts)})" if texts else ""

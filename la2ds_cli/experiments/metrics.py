@@ -49,8 +49,8 @@ class Metric:
 METRICS = {
     metric.name: metric
     for metric in (
-        Metric("event_transfer_median", ("event_transfer", "median_percent")),
-        Metric("event_transfer_mean", ("event_transfer", "mean_percent")),
+        Metric("event_transfer_median", ("event_transfer", "median_percent", "value")),
+        Metric("event_transfer_mean", ("event_transfer", "mean_percent", "value")),
         Metric("kendalls_tau", ("kendalls_tau", "value"), 4),
         Metric("classification_10", ("phase_classification", "10 %", "value"), factor=100),
         Metric("classification_50", ("phase_classification", "50 %", "value"), factor=100),

@@ -68,44 +68,28 @@ def cached_scores(
     if artifact.staleness(path, recipe) is None:
         arrays, _, facts = artifact.read_arrays(path)
         return Scored(resampled=_by_feature(arrays, facts["scores"]), **facts)
-    from la2ds_cli.evaluation.evaluate import evaluate_all
+    from la2ds_cli.evaluation.evaluate import Request, score_request
 
-    evaluated = evaluate_all(
-        project,
-        runs=[run],
-        protocol=protocol,
-        config=config,
-        device=device,
-        features=features,
-        progress=progress,
-    )
+    request = Request(project, config, (run,), protocol, features, device)
+    evaluated = score_request(request, progress=progress)
     arrays = {
         f"{name}/{metric.name}": sample
         for name, by_run in evaluated.scored.items()
         for metric in METRICS.values()
-        if (sample := _sample(metric, next(iter(by_run.values())), evaluated.inputs)) is not None
+        if (sample := _sample(metric, next(iter(by_run.values())).measures)) is not None
     }
     facts = _facts(evaluated.document)
     artifact.write_arrays(path, arrays, recipe, facts)
     return Scored(resampled=_by_feature(arrays, facts["scores"]), **facts)
 
 
-def _sample(metric: Metric, scored: Any, inputs: Any) -> FloatArray | None:
-    """The resamples of a metric; None if it is undefined or has none."""
-    from la2ds_cli.evaluation.event_transfer import bootstrap_means, bootstrap_medians
-
-    if metric.path[-1] == "value":
-        name, *part = metric.path[:-1]
-        measure = scored.measures.get((name, "".join(part)))
-        if measure is None or measure.value is None:
-            return None
-        return metric.factor * np.asarray(measure.resampled, np.float64)
-    clips, seed = len(inputs.clips), inputs.config.evaluate.seed
-    if metric.path[-1] == "median_percent" and scored.errors:
-        return bootstrap_medians(scored.errors, clips, seed)
-    if metric.path[-1] == "mean_percent" and scored.mean_errors:
-        return bootstrap_means(scored.mean_errors, clips, seed)
-    return None
+def _sample(metric: Metric, measures: Any) -> FloatArray | None:
+    """The resamples of a metric; None if it is undefined."""
+    name, part = (*metric.path[:-1], "")[:2]
+    measure = measures.get((name, part))
+    if measure is None or measure.value is None:
+        return None
+    return metric.factor * np.asarray(measure.resampled, np.float64)
 
 
 def _by_feature(arrays: Mapping[str, FloatArray], features: Iterable[str]) -> dict[str, Resamples]:

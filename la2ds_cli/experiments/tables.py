@@ -196,7 +196,11 @@ def _cell(figure: Figure | None, metric: Metric, full: bool, narrow: bool) -> Ce
     paper = () if figure.paper is None else (f"{MARK} {figure.paper:.{digits}f}",)
     if not full:
         text = f"{('', '*', '=')[rank]}{figure.value:.{digits}f}"
-        return Cell(text, "", (spread, *paper)) if narrow else Cell(text, spread, paper)
+        return (
+            Cell(text, "", tuple(filter(None, (spread, *paper))))
+            if narrow
+            else Cell(text, spread, paper)
+        )
     ends = figure.interval
     below = () if ends is None else (f"[{ends[0]:.{digits}f}, {ends[1]:.{digits}f}]",)
     return Cell(f"{figure.value:.{digits}f}", spread, (*below, *paper), rank)

@@ -331,10 +331,5 @@ def _figures(features: str, row: Mapping[str, Any], path: Sequence[str]) -> Iter
         name = ".".join((*path, key))
         if "value" in entry:
             yield Figure(features, name, entry["value"], *(entry["interval"] or (None, None)))
-        elif key == "event_transfer":
-            interval = entry["interval_percent"] or (None, None)
-            for part in ("median_percent", "mean_percent", "p90_percent", "median_seconds"):
-                ends = interval if part == "median_percent" else (None, None)
-                yield Figure(features, f"{name}.{part}", entry[part], *ends)
         else:
             yield from _figures(features, entry, (*path, key))

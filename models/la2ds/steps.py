@@ -308,7 +308,6 @@ def evaluate(
     *,
     protocol: str = "la2ds",
     features: Sequence[str] | None = None,
-    embeddings: str | Path | Sequence[str | Path] = (),
     settings: Mapping[str, Any] | None = None,
     device: DeviceName = "auto",
     verbose: bool = False,
@@ -318,27 +317,20 @@ def evaluate(
     runs: one name, or several, of which the mean is taken. By default the run `default`; where it
     has no model, the baselines alone are measured. protocol: `la2ds`, `paper`, `tcc`, `casa` or
     `ae2` (docs/explanation/metrics.md). features: which of `model`, `raw_pose`, `raw_pose_best`,
-    `time_only` and `untrained` to measure; None = all. embeddings: folders of embeddings that other
-    code computed (docs/explanation/metrics.md), measured as `embeddings`; of several, the mean is
-    taken. settings: values by `section.key` for this call. Measured are the clips of the split
-    `test`, or all where there is none. The files of results/evaluate are written.
+    `time_only` and `untrained` to measure; None = all. settings: values by `section.key` for this
+    call. Measured are the clips of the split `test`, or all where there is none. The files of
+    results/evaluate are written.
 
     Raises UserError for an unknown name (exit 2), fewer than two usable clips, a run without a
     model or labels that the protocol needs (exit 4), and a run that was trained on the test clips
     (exit 5).
     """
+    from la2ds_cli.evaluation.evaluate import Request
     from la2ds_cli.evaluation.evaluate import evaluate as evaluate_runs
 
-    folders = [embeddings] if isinstance(embeddings, (str, Path)) else embeddings
+    names = (runs,) if isinstance(runs, str) else tuple(runs)
+    config = merged_config(project, settings)
+    request = Request(project._stored, config, names, protocol, features, device)
     with _progress(verbose) as progress:
-        document = evaluate_runs(
-            project._stored,
-            runs=(runs,) if isinstance(runs, str) else tuple(runs),
-            protocol=protocol,
-            config=merged_config(project, settings),
-            device=device,
-            features=features,
-            embeddings=[Path(folder) for folder in folders],
-            progress=progress,
-        )
+        document = evaluate_runs(request, progress=progress).document
     return Evaluated(document)

@@ -66,19 +66,18 @@ def test_an_evaluation_is_that_of_one_machine(
     list(training.train_seeds(project, [0, 3], config=config, device="cpu"))
     folder = project.results_dir("evaluate")
     expected = []
-    runs: dict[str, Any] = {"runs": ["default-s0", "default-s3"]}
-    for options in (runs, {"runs": [], "features": ["raw_pose"]}):
-        document = evaluation.evaluate_all(project, config=config, device="cpu", **options).document
+    runs: dict[str, Any] = {"runs": ("default-s0", "default-s3")}
+    for options in (runs, {"features": ["raw_pose"]}):
+        request = evaluation.Request(project, config, device="cpu", **options)
+        document = evaluation.evaluate(request).document
         files = {path.name: path.read_bytes() for path in folder.iterdir()}
         shutil.rmtree(folder)
-        expected.append((options, document, files))
+        expected.append((request, document, files))
     died = tmp_path / "score-died"
     worker = mortal(evaluation.ScoreWorker, died, lambda item: item["number"] == 1)
     monkeypatch.setattr(evaluation, "ScoreWorker", worker)
-    for options, document, files in expected:
-        spread = evaluation.evaluate_all(
-            project, config=config, device="cpu", engine="ray", **options
-        ).document
+    for request, document, files in expected:
+        spread = evaluation.evaluate(request, engine="ray").document
         assert spread == document
         assert {path.name: path.read_bytes() for path in folder.iterdir()} == files
         assert died.exists()

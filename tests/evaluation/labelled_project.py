@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from la2ds_cli.core.artifact import write_text
+from la2ds_cli.core.config import Config
 from la2ds_cli.core.project import Project
+from la2ds_cli.evaluation.evaluate import Request, evaluate
 from tests.movement import add_sequence, sequence, warped_phase
 
 BOUNDS = (0.35, 0.65)
@@ -27,6 +30,11 @@ def labelled_project(root: Path, *, train: int = 6, test: int = 4) -> Project:
         rows += label_rows(name, phase)
     write_text(project.phases_path, "\n".join(rows) + "\n")
     return project
+
+
+def evaluated(project: Project, *runs: str, config: Config | None = None, **fields: Any) -> Any:
+    """The document of an evaluation; fields: of the request."""
+    return evaluate(Request(project, config or Config(), runs, **fields)).document
 
 
 def label_rows(name: str, phase: np.ndarray) -> list[str]:

@@ -14,8 +14,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.evaluation import clips
 from la2ds_cli.evaluation.clips import select_clips
-from la2ds_cli.evaluation.evaluate import evaluate
-from tests.evaluation.labelled_project import labelled_project, relabel
+from tests.evaluation.labelled_project import evaluated, labelled_project, relabel
 from tests.movement import add_sequence, sequence, warped_phase
 
 
@@ -27,7 +26,7 @@ def change(project: Project, name: str, **values: object) -> None:
 
 def refusal(project: Project, protocol: str = "la2ds") -> UserError:
     with pytest.raises(UserError) as caught:
-        evaluate(project, config=Config(), protocol=protocol, features=["time_only"])
+        evaluated(project, protocol=protocol, features=["time_only"])
     return caught.value
 
 
@@ -61,14 +60,14 @@ def test_two_people_of_one_video_in_both_splits_are_refused(tmp_path: Path) -> N
 def test_two_people_of_one_video_in_one_split_are_fine(tmp_path: Path) -> None:
     project = labelled_project(tmp_path)
     change(project, "test0", path="test1.mat", person=2)
-    assert evaluate(project, config=Config(), features=["time_only"])["clips"] == 4
+    assert evaluated(project, features=["time_only"])["clips"] == 4
 
 
 def test_clips_of_one_performer_are_no_independent_clips(tmp_path: Path) -> None:
     project = labelled_project(tmp_path)
 
     def said() -> str:
-        found = evaluate(project, config=Config(), features=["time_only"])["warnings"]
+        found = evaluated(project, features=["time_only"])["warnings"]
         return " ".join(line for line in found if "performers" in line)
 
     for name, group in (("test0", "anna"), ("test1", "ben"), ("train0", "cleo")):
@@ -97,7 +96,7 @@ def test_a_protocol_of_labels_refuses_to_score_what_it_fits(
     assert error.exit_code == ExitCode.MISMATCH
     assert says in error.message
     # Ours has event transfer and tau left, and warns.
-    result = evaluate(project, config=Config(), features=["time_only"])
+    result = evaluated(project, features=["time_only"])
     assert any(says in text for text in result["warnings"])
     assert result["phases"] == []
     keys = {"kendalls_tau", "event_transfer", "variant", "uses"}
@@ -174,7 +173,7 @@ def test_a_large_project_is_evaluated_on_the_clips_that_are_drawn(
     read = []
     original = Project.read_pose
     monkeypatch.setattr(Project, "read_pose", lambda p, v: read.append(v) or original(p, v))
-    result = evaluate(project, config=Config(), features=["time_only"])
+    result = evaluated(project, features=["time_only"])
     assert (result["clips"], result["training_clips"], result["labelled_clips"]) == (3, 3, 3)
     assert len(read) == 6
     assert (

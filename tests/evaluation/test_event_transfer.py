@@ -15,9 +15,10 @@ from la2ds_cli.evaluation.event_transfer import (
     Draw,
     TransferError,
     draw_trims,
+    measure_transfer,
     shared_events,
-    summarise,
     transfer_events,
+    trim,
 )
 from la2ds_cli.evaluation.events import EvaluationClip
 from tests.movement import sequence, warped_phase
@@ -131,7 +132,7 @@ def test_an_unmatched_event_counts_with_its_nearest_matched_frame() -> None:
     early, top = errors
     assert (early.event, early.unmatched, early.frames) == ("early", True, 6.0)
     assert (top.event, top.unmatched, top.frames) == ("top", False, 0.0)
-    assert summarise(errors, 2, 0)["unmatched"] == 1
+    assert measure_transfer(errors, 2, 0)["median_percent"].facts["unmatched"] == 1
 
 
 def test_several_matches_of_a_frame_are_averaged() -> None:
@@ -164,56 +165,34 @@ def error(
 
 
 def test_statistics_by_hand() -> None:
-    errors = [error(float(p), draw=p % 2) for p in range(1, 11)]
-    found = summarise(errors, 2, 0)
-    assert found["median_percent"] == 5.5
-    assert found["mean_percent"] == 5.5
-    assert found["p90_percent"] == pytest.approx(9.1)
-    assert found["median_seconds"] == pytest.approx(0.055)
-    assert found["mean_seconds"] == pytest.approx(0.055)
-    assert found["draw_median_percent"] == [6.0, 5.0]  # even, then odd
-    assert (found["events"], found["pairs"], found["reason"]) == (10, 2, None)
+    found = measure_transfer([error(float(p), draw=p % 2) for p in range(1, 11)], 2, 0)
+    values = {name: one.value for name, one in found.items()}
+    assert values == pytest.approx(
+        {"median_percent": 5.5, "mean_percent": 5.5, "p90_percent": 9.1, "median_seconds": 0.055}
+    )
+    facts = found["median_percent"].facts
+    assert (facts["events"], facts["pairs"], facts["reason"]) == (10, 2, None)
 
 
-def test_statistics_of_each_event() -> None:
+def test_medians_of_each_event() -> None:
     errors = [error(1.0), error(2.0), error(6.0), error(8.0, event="impact")]
-    assert summarise(errors, 2, 0)["by_event"] == {
-        "impact": {"median_percent": 8.0, "mean_percent": 8.0, "events": 1},
-        "top": {"median_percent": 2.0, "mean_percent": 3.0, "events": 3},
-    }
-
-
-def test_interval_contains_the_median_and_shrinks_with_agreement() -> None:
-    rng = np.random.default_rng(0)
-    widths = []
-    for spread in (0.0, 1.0, 4.0):
-        errors = [
-            error(10 + spread * float(rng.normal()), a=a, b=b)
-            for a in range(12)
-            for b in range(12)
-            if a != b
-        ]
-        found = summarise(errors, 12, 0)
-        low, high = found["interval_percent"]
-        assert low <= found["median_percent"] <= high
-        widths.append(high - low)
-    assert widths[0] == 0
-    assert widths[0] < widths[1] < widths[2]
+    facts = measure_transfer(errors, 2, 0)["median_percent"].facts
+    assert facts["by_event"] == {"impact": 8.0, "top": 2.0}
 
 
 def test_a_single_pair_of_clips_has_no_interval() -> None:
     both_ways = [error(1.0), error(9.0, draw=1), error(4.0, a=1, b=0)]
-    assert summarise(both_ways, 10, 0)["interval_percent"] is None
-    low, high = summarise([*both_ways, error(30.0, b=2)], 10, 0)["interval_percent"]
-    assert low < high
+    for name in ("median_percent", "mean_percent"):
+        assert measure_transfer(both_ways, 10, 0)[name].row()["interval"] is None
+        low, high = measure_transfer([*both_ways, error(30.0, b=2)], 10, 0)[name].row()["interval"]
+        assert low < high
 
 
 def test_nothing_to_carry_is_null_with_a_reason() -> None:
-    found = summarise([], 3, 0)
-    for key in ("median_percent", "mean_percent", "p90_percent", "interval_percent"):
-        assert found[key] is None
-    assert found["events"] == 0
-    assert "no event" in found["reason"]
+    for measure in measure_transfer([], 3, 0).values():
+        row = measure.row()
+        assert (row["value"], row["interval"], row["clips"]) == (None, None, 0)
+        assert "no event" in row["reason"]
 
 
 def test_variable_frame_rate_counts_seconds_by_time_stamps() -> None:
@@ -234,3 +213,92 @@ def test_variable_frame_rate_counts_seconds_by_time_stamps() -> None:
     )
     assert errors[0].seconds == pytest.approx(1.0)
     assert errors[0].percent == pytest.approx(8.0)
+
+
+# --- trims and pairs ------------------------------------------------------------------------------
+
+
+def equal_clips(*names: str) -> list[EvaluationClip]:
+    pose = sequence(warped_phase(60, 0))
+    return [EvaluationClip(name, pose, {"top": 30}) for name in names]
+
+
+def test_trims_repeat_and_do_not_depend_on_the_other_clips() -> None:
+    config = EvaluateConfig()
+    few, many = (
+        draw_trims(equal_clips("a", "c"), config),
+        draw_trims(equal_clips("a", "b", "c"), config),
+    )
+    for first, second in zip(few, many, strict=True):
+        assert first.cuts == (second.cuts[0], second.cuts[2])
+
+
+def test_every_draw_is_the_first_draw_of_its_own_seed() -> None:
+    three = draw_trims(equal_clips("a", "b"), EvaluateConfig(trim_draws=3, seed=5))
+    alone = draw_trims(equal_clips("a", "b"), EvaluateConfig(trim_draws=1, seed=7))
+    assert three[2].cuts == alone[0].cuts
+    assert len({draw.cuts for draw in three}) == 3
+
+
+def test_the_two_ends_are_uniform_and_independent() -> None:
+    length = 1000
+    cuts = [trim(length, 0.3, f"clip{n}", seed=0) for n in range(2000)]
+    start = np.array([cut.start for cut in cuts]) / length
+    end = 1 - np.array([cut.stop for cut in cuts]) / length
+    for share in (start, end):
+        assert share.min() >= 0
+        assert share.max() < 0.3
+        np.testing.assert_allclose(
+            np.quantile(share, [0.25, 0.5, 0.75]), [0.075, 0.15, 0.225], atol=0.01
+        )
+    assert abs(np.corrcoef(start, end)[0, 1]) < 0.05
+
+
+def test_no_trim_keeps_all_and_the_shortest_clip_keeps_two_rows() -> None:
+    assert trim(10, 0.0, "a", seed=0) == Cut(0, 10)
+    for seed in range(50):
+        cut = trim(3, 0.49, "a", seed)
+        assert cut.stop - cut.start >= 2
+
+
+def test_all_pairs_are_used_when_few_and_a_sample_when_many() -> None:
+    few = draw_trims(equal_clips("a", "b", "c"), EvaluateConfig(pairs=300, trim_draws=1))[0]
+    assert {tuple(pair) for pair in few.pair} == {
+        (i, j) for i in range(3) for j in range(3) if i != j
+    }
+    names = [f"clip{n}" for n in range(20)]
+    first, second = draw_trims(equal_clips(*names), EvaluateConfig(pairs=50, trim_draws=2))
+    assert len(np.unique(first.pair, axis=0)) == 50
+    assert (first.pair[:, 0] != first.pair[:, 1]).all()
+    assert (first.pair != second.pair).any()
+
+
+def test_only_clips_that_share_an_event_are_paired() -> None:
+    pose = sequence(warped_phase(60, 0))
+    unlike = [
+        EvaluationClip("a", pose, {"top": 30}),
+        EvaluationClip("b", pose, {"impact": 30}),
+        EvaluationClip("c", pose, {"impact": 30, "top": 20}),
+        EvaluationClip("d", pose, {}),
+    ]
+    pair = draw_trims(unlike, EvaluateConfig(trim_draws=1))[0].pair
+    assert {tuple(row) for row in pair} == {(0, 2), (2, 0), (1, 2), (2, 1)}
+
+
+def test_pairs_that_the_filter_refuses_are_neither_drawn_nor_change_the_trims() -> None:
+    names = [f"{person}{n}" for person in "abcd" for n in range(3)]
+
+    def other_person(a: str, b: str) -> bool:
+        return a[0] != b[0]
+
+    every = draw_trims(equal_clips(*names), EvaluateConfig(pairs=1000, trim_draws=2))
+    for plain, filtered in zip(
+        every,
+        draw_trims(equal_clips(*names), EvaluateConfig(pairs=1000, trim_draws=2), other_person),
+        strict=True,
+    ):
+        assert plain.cuts == filtered.cuts
+        assert len(filtered.pair) == 12 * 9
+        assert all(other_person(names[a], names[b]) for a, b in filtered.pair)
+    few = draw_trims(equal_clips(*names), EvaluateConfig(pairs=40, trim_draws=1), other_person)[0]
+    assert len(few.pair) == 40  # sampled among the pairs that are left, not before

@@ -8,8 +8,7 @@ import pytest
 from la2ds_cli.core.config_sections import EvaluateConfig
 from la2ds_cli.evaluation import frame_retrieval
 from la2ds_cli.evaluation.frame_retrieval import average_retrieval, retrieve_frames
-from la2ds_cli.evaluation.phase_classification import LabelledFrames
-from la2ds_cli.evaluation.phase_labels import Labels
+from la2ds_cli.evaluation.phase_labels import LabelledFrames, Labels
 from la2ds_cli.evaluation.protocol import get_protocol
 from la2ds_cli.evaluation.scoring import measure_phases
 
@@ -115,7 +114,7 @@ def test_a_k_that_the_other_clips_have_frames_for_has_a_value() -> None:
     rng = np.random.default_rng(0)
     feature = [rng.normal(size=(frames, 2)) for frames in (12, 7)]
     label = [np.arange(frames) // 6 for frames in (12, 7)]
-    labels = Labels(("a", "b"), label, label, [0, 1], ["first", "second"])
+    labels = Labels(("a", "b"), label, label, [0, 1])
     protocol = get_protocol("la2ds", EvaluateConfig())
     found = measure_phases(feature, feature, labels, protocol, 0)
     clips = [LabelledFrames(f, of) for f, of in zip(feature, label, strict=True)]

@@ -12,14 +12,12 @@ from sklearn.svm import SVC
 
 from la2ds_cli.evaluation import phase_classification
 from la2ds_cli.evaluation.phase_classification import (
-    LabelledFrames,
-    Memory,
-    SharedDistances,
     choose_videos,
     classify_phases,
     predict,
     score_confusion,
 )
+from la2ds_cli.evaluation.phase_labels import LabelledFrames
 from la2ds_cli.evaluation.protocol import Subset
 
 
@@ -119,41 +117,6 @@ def test_the_kernel_from_products_predicts_as_scikit_learns(phases: int, monkeyp
         monkeypatch.setattr(phase_classification, "_BLOCK", block)
         monkeypatch.setattr(phase_classification, "KERNEL_FRAMES", most)
         np.testing.assert_array_equal(predict(x, y, test, "svm"), expected)
-
-
-@pytest.mark.parametrize("phases", [1, 2, 3, 4])
-def test_shared_distances_predict_as_each_svm_for_itself(phases: int) -> None:
-    """Videos of unequal lengths; draws that lack a phase."""
-    rng = np.random.default_rng(phases)
-
-    def videos(count: int) -> list[LabelledFrames]:
-        made = []
-        for _ in range(count):
-            label = rng.integers(0, phases, rng.integers(3, 30))
-            centre = np.eye(7)[label] * 1.5
-            feature = (centre + rng.normal(size=(len(label), 7))).astype(np.float32)
-            made.append(LabelledFrames(feature, label))
-        return made
-
-    memory = Memory()  # of all features, first a larger one, then a smaller one, then a larger one
-    for train, test in ((videos(10), videos(6)), (videos(4), videos(3)), (videos(12), videos(7))):
-        shared = SharedDistances.of(train, test, memory)
-        assert shared is not None
-        for subset in (Subset("", 0.1, draws=9), Subset("", 0.5, draws=6, seed=3), Subset("", 1.0)):
-            alone = classify_phases(train, test, phases, subset, "svm")
-            together = classify_phases(train, test, phases, subset, "svm", shared)
-            assert alone is not None
-            assert together is not None
-            np.testing.assert_array_equal(together.confusion, alone.confusion)
-            assert together.one_phase == alone.one_phase
-
-
-def test_distances_that_are_too_many_are_not_shared(monkeypatch) -> None:
-    clips = [frames([0, 1], [0, 1])] * 2
-    assert SharedDistances.of(clips, clips, Memory()) is not None
-    monkeypatch.setattr(phase_classification, "SHARED_CELLS", 4 * 8 - 1)
-    assert SharedDistances.of(clips, clips, Memory()) is None
-    assert SharedDistances.of([], clips, Memory()) is None
 
 
 @pytest.mark.parametrize("phases", [2, 3])

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.config import EvaluateConfig
+from la2ds_cli.evaluation.kendall import measure_tau
 from la2ds_cli.evaluation.measure import Measure
 from la2ds_cli.evaluation.phase_labels import Labels
 from la2ds_cli.evaluation.protocol import get_protocol
-from la2ds_cli.evaluation.scoring import measure_phases, measure_tau
+from la2ds_cli.evaluation.scoring import measure_phases
 
 Clip = tuple[Sequence[float], Sequence[int]]
 """Feature (one column) and phase of each frame."""
@@ -27,7 +28,6 @@ def measures(
         [np.array(y) for _, y in train],
         [np.array(y) for _, y in test],
         list(range(len(test))),
-        [f"clip{n}" for n in range(len(test))],
     )
     fitted, scored = ([np.array(x, float)[:, None] for x, _ in clips] for clips in (train, test))
     found = measure_phases(fitted, scored, labels, get_protocol(name, EvaluateConfig()), 0)
@@ -37,7 +37,7 @@ def measures(
 def tau(name: str, *clips: Sequence[float]) -> Measure:
     features = [np.array(clip, float)[:, None] for clip in clips]
     stride = get_protocol(name, EvaluateConfig()).tau_stride
-    return measure_tau(features, [f"clip{n}" for n in range(len(clips))], stride, 0)
+    return measure_tau(features, stride, 0)
 
 
 ALL = "phase_classification 100 %"
@@ -196,17 +196,6 @@ def test_why_pairs_of_tau_are_undefined() -> None:
     assert (both["nan"], both["reason"]) == (6, f"pairs undefined, since {tied}, or {finite}")
     # The second frame is none of every second ones.
     assert tau("paper", moving, moving, broken).facts == {"pairs": 6, "nan": 0, "reason": None}
-
-
-def test_one_frame_in_five() -> None:
-    """Frames 0, 5 and 10: 0, 4, 10 against 0, 20, 10. There the neighbours are 0, 0, 2, here 0, 2,
-    2: each has two pairs in order and one tied, tau-b = 2 / sqrt(3 * 2)."""
-    a, b = np.arange(11.0), np.arange(11.0)
-    a[5], b[5] = 4, 20
-    for name in ("tcc", "ae2"):
-        assert tau(name, a.tolist(), b.tolist()).value == pytest.approx(2 / np.sqrt(6))
-    for name in ("paper", "casa"):  # every second frame: the fifth is not among them
-        assert tau(name, a.tolist(), b.tolist()).value == pytest.approx(1.0)
 
 
 def test_retrieval_by_frames_by_videos_and_by_ranks() -> None:

@@ -23,8 +23,7 @@ from la2ds_cli.embedding.embedder import Embedder
 from la2ds_cli.evaluation.aligners import Direct
 from la2ds_cli.evaluation.clips import select_clips
 from la2ds_cli.evaluation.definitions import describe
-from la2ds_cli.evaluation.evaluate import evaluate, result_name
-from la2ds_cli.evaluation.event_transfer import TransferError, summarise
+from la2ds_cli.evaluation.evaluate import result_name
 from la2ds_cli.evaluation.features import (
     FeatureRequest,
     FeatureSet,
@@ -34,17 +33,11 @@ from la2ds_cli.evaluation.features import (
 )
 from la2ds_cli.evaluation.measure import Measure, mean_over_runs, undefined
 from la2ds_cli.evaluation.protocol import get_protocol
-from la2ds_cli.evaluation.scoring import Scored, mean_row
-from la2ds_cli.evaluation.table import (
-    evaluation_table,
-    figure_cell,
-    missing_notes,
-    phase_notes,
-    verdict,
-)
+from la2ds_cli.evaluation.scoring import Scored, mean_of
+from la2ds_cli.evaluation.table import evaluation_parts, evaluation_table, notes, verdict
 from la2ds_cli.training.train import train
 from tests import small_runs
-from tests.evaluation.labelled_project import labelled_project
+from tests.evaluation.labelled_project import evaluated, labelled_project
 from tests.movement import add_sequence, in_space, sequence, warped_phase
 
 TINY = [
@@ -55,6 +48,9 @@ TINY = [
     "model.temporal_layers=1",
     "evaluate.trim_draws=1",
 ]
+
+
+UNDEFINED = {"value": None, "interval": None, "reason": None}
 
 
 def add_run(project: Project, run: str, seed: int, *overrides: str) -> None:
@@ -84,7 +80,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 def measured(project: Project, *runs: str, **options: Any) -> dict[str, Any]:
     config = load_config(overrides=TINY)
-    return evaluate(project, runs=runs, config=config, device="cpu", **options)
+    return evaluated(project, *runs, config=config, device="cpu", **options)
 
 
 @pytest.fixture(scope="module")
@@ -109,9 +105,8 @@ def test_each_clip_is_embedded_once_by_each_network(
     monkeypatch.setattr(Embedder, "__call__", counted)
     beside = [*TINY, "align.base=1", "align.reference_clips=4"]
     sets = ["model", "base", "untrained"]
-    evaluate(
-        project, runs=("a", "b"), config=load_config(overrides=beside), device="cpu", features=sets
-    )
+    config = load_config(overrides=beside)
+    evaluated(project, "a", "b", config=config, device="cpu", features=sets)
     assert len({network for network, _ in asked}) == 4
     assert len(asked) == len(set(asked))
 
@@ -133,13 +128,12 @@ def test_model_is_the_mean_of_the_runs_with_their_spread(
         assert entry["spread"] == pytest.approx(np.std(values, ddof=1))
         assert list(entry["by_run"].values()) == pytest.approx(values)
         assert entry["interval"][0] <= entry["value"] <= entry["interval"][1]
-    transfer = row["event_transfer"]
-    for key in ("median_percent", "mean_percent", "p90_percent", "median_seconds"):
-        values = [one["event_transfer"][key] for one in alone]
-        assert transfer[key] == pytest.approx(np.mean(values))
-    medians = [one["event_transfer"]["median_percent"] for one in alone]
-    assert transfer["spread"] == pytest.approx(np.std(medians, ddof=1))
-    assert transfer["events"] == alone[0]["event_transfer"]["events"]
+    for key, entry in row["event_transfer"].items():
+        each = [one["event_transfer"][key] for one in alone]
+        values = [one["value"] for one in each]
+        assert entry["value"] == pytest.approx(np.mean(values))
+        assert entry["spread"] == pytest.approx(np.std(values, ddof=1))
+        assert (entry["events"], entry["pairs"]) == (each[0]["events"], each[0]["pairs"])
     assert three["by_run"]["b"] == alone[1]
 
 
@@ -148,14 +142,13 @@ def test_document_and_files_hold_every_run(project: Project, three: dict[str, An
     assert list(three["features"]) == [
         *("model", "base", "raw_pose", "raw_pose_best", "time_only", "untrained")
     ]
-    for kind in ("videos", "events"):
-        path = project.results_dir("evaluate") / f"a+b+c-{kind}.csv"
-        with path.open(newline="") as handle:
-            features = {row["feature"] for row in csv.DictReader(handle)}
-        assert features == {
-            *("model:a", "model:b", "model:c"),
-            *("base", "raw_pose", "raw_pose_best", "time_only", "untrained"),
-        }
+    path = project.results_dir("evaluate") / "a+b+c-events.csv"
+    with path.open(newline="") as handle:
+        features = {row["feature"] for row in csv.DictReader(handle)}
+    assert features == {
+        *("model:a", "model:b", "model:c"),
+        *("base", "raw_pose", "raw_pose_best", "time_only", "untrained"),
+    }
 
 
 def shown(result: dict[str, Any]) -> str:
@@ -167,13 +160,15 @@ def shown(result: dict[str, Any]) -> str:
 
 def test_the_comparison_and_the_table_are_of_the_mean(three: dict[str, Any]) -> None:
     row = three["features"]
-    mine, clock = (row[n]["event_transfer"]["median_percent"] for n in ("model", "time_only"))
+    mine, clock = (
+        row[n]["event_transfer"]["median_percent"]["value"] for n in ("model", "time_only")
+    )
     first = three["comparisons"][0]
     assert first["against"] == "time_only"
     assert first["difference_percent"] == pytest.approx(mine - clock)
     assert f"median error {mine:.2f} %" in verdict(three)[0]
     text = shown(three)
-    assert f"±{row['model']['event_transfer']['spread']:.2f}" in text
+    assert f"±{row['model']['event_transfer']['median_percent']['spread']:.2f}" in text
     assert "mean over the networks of the runs a, b, c" in text
 
 
@@ -230,8 +225,8 @@ def test_a_run_is_aligned_in_2d_where_the_clips_have_no_joints_in_3d(
 
 def test_an_undefined_run_leaves_the_mean_undefined_and_is_named() -> None:
     facts = {"nan": 2, "pairs": 6, "reason": None}
-    good = Measure(0.5, np.array([0.4, 0.6]), facts)
-    mean = mean_over_runs({"a": good, "b": Measure(0.7, np.array([0.6, 0.8]), facts)})
+    good = Measure(0.5, np.array([0.4, 0.6]), 3, facts)
+    mean = mean_over_runs({"a": good, "b": Measure(0.7, np.array([0.6, 0.8]), 3, facts)})
     assert mean.value == pytest.approx(0.6)
     np.testing.assert_allclose(mean.resampled, [0.5, 0.7])
     assert mean.facts["spread"] == pytest.approx(0.1 * np.sqrt(2))
@@ -248,13 +243,8 @@ def test_several_runs_say_how_each_was_aligned(same: bool) -> None:
     """The weights of the one distance are measured for each run."""
     said = {"a": "weights: network 0.50", "b": "weights: network " + ("0.50" if same else "2.00")}
     uses = Uses("network", True, 4, True)
-    errors = [TransferError(0, 0, b, "top", 2.0, 4.0, 0.1, False) for b in (1, 2)]
-    transfer = summarise(errors, 5, 0)
-    rows = {
-        run: {"event_transfer": transfer, "variant": text, "uses": asdict(uses)}
-        for run, text in said.items()
-    }
-    row = mean_row({run: Scored(row, {}, errors, []) for run, row in rows.items()}, 5, 0)
+    runs = {run: Scored({}, [], text, asdict(uses)) for run, text in said.items()}
+    row = mean_of(runs).row()
     expected = said["a"] if same else f"a: {said['a']}; b: {said['b']}"
     assert (row["variant"], row["uses"]) == (expected, asdict(uses))
 
@@ -268,14 +258,13 @@ def test_several_runs_say_how_each_was_aligned(same: bool) -> None:
     assert described.endswith(f"(n - 1); {expected}")
 
     # What an alignment uses is left out if the runs differ in it.
-    rows["b"]["uses"] = asdict(replace(uses, movement=False))
-    row = mean_row({run: Scored(row, {}, errors, []) for run, row in rows.items()}, 5, 0)
-    assert "uses" not in row
+    runs["b"] = replace(runs["b"], uses=asdict(replace(uses, movement=False)))
+    assert not mean_of(runs).row()["uses"]
 
 
 def test_a_reason_is_told_once_and_names_the_runs_where_it_is_not_that_of_all() -> None:
     def told(*reasons: str | None) -> str | None:
-        found = [Measure(0.5, np.array([0.5]), {"reason": reason}) for reason in reasons]
+        found = [Measure(0.5, np.array([0.5]), 3, {"reason": reason}) for reason in reasons]
         return mean_over_runs(dict(zip("abc", found, strict=True))).facts["reason"]
 
     assert told(None, None, None) is None
@@ -284,22 +273,9 @@ def test_a_reason_is_told_once_and_names_the_runs_where_it_is_not_that_of_all() 
     assert told("ties", "gaps", None) == "run a: ties; run b: gaps"
 
 
-@pytest.mark.parametrize("broken_first", [False, True])
-def test_a_run_without_event_transfer_says_why_the_mean_has_none(broken_first: bool) -> None:
-    def run(errors: list[TransferError], reason: str | None) -> Scored:
-        transfer = summarise(errors, 5, 0) | {"reason": reason}
-        return Scored({"event_transfer": transfer, "variant": "", "uses": {}}, {}, errors, [])
-
-    good = run([TransferError(0, 0, b, "top", 2.0, 4.0, 0.1, False) for b in (1, 2)], None)
-    runs = {"good": good, "broken": run([], "the features of some clip are not finite numbers")}
-    found = mean_row(dict(sorted(runs.items(), reverse=not broken_first)), 5, 0)["event_transfer"]
-    assert found["median_percent"] is None
-    assert found["reason"] == "run broken: the features of some clip are not finite numbers"
-
-
 def test_a_reason_is_told_once_for_all_figures_and_features_that_it_holds_for() -> None:
-    tied = {"reason": "pairs undefined", "nan": 3, "pairs": 6}
-    few = {"reason": "fewer than 15 frames"}
+    tied = {"value": 0.5, "reason": "pairs undefined", "nan": 3, "pairs": 6}
+    few = {"value": None, "reason": "fewer than 15 frames"}
     rows = {
         "model": {"kendalls_tau": tied, "precision_at_k": {"5": few, "10": few}},
         "time_only": {
@@ -308,9 +284,11 @@ def test_a_reason_is_told_once_for_all_figures_and_features_that_it_holds_for() 
         },
         "untrained": {"kendalls_tau": tied | {"nan": 6}, "precision_at_k": {"5": few, "10": few}},
     }
-    shown = [("tau", "kendalls_tau", "")]
-    shown += [(f"AP@{k}", "precision_at_k", k) for k in ("5", "10")]
-    assert list(missing_notes(rows, shown)) == [
+    rows = {name: row | {"phase_classification": {}} for name, row in rows.items()}
+    choices = {"classifier": "svm", "score": "accuracy"}
+    protocol = {"choices": choices}
+    found = notes({"features": rows, "protocol": protocol, "warnings": [], "runs": ["a"] * 3})
+    assert found[:2] == [
         "tau, model (3 of 6), untrained network (6 of 6): pairs undefined",
         "AP@5, AP@10, model, time only, untrained network: fewer than 15 frames",
     ]
@@ -319,24 +297,22 @@ def test_a_reason_is_told_once_for_all_figures_and_features_that_it_holds_for() 
 def test_progression_keeps_what_was_clipped_in_any_run() -> None:
     """R squared 0.8 and -3 in run a, the second counted as -1; 0.6 and 0.4 in run b."""
 
-    def one(value: float, first: float, second: float, clipped: int) -> Measure:
-        facts = {"by_phase": {"x": first, "y": second}, "clipped": clipped, "reason": None}
-        return Measure(value, np.array([value]), facts | {"mean_unclipped": (first + second) / 2})
+    def one(value: float, clipped: int) -> Measure:
+        return Measure(value, np.array([value]), 3, {"clipped": clipped, "reason": None})
 
-    mean = mean_over_runs({"a": one(-0.1, 0.8, -3.0, 1), "b": one(0.5, 0.6, 0.4, 0)})
-    assert mean.value == pytest.approx(0.2)
-    assert mean.facts["clipped"] == 1
-    assert mean.facts["mean_unclipped"] == pytest.approx((-1.1 + 0.5) / 2)
-    assert mean.facts["by_phase"] == pytest.approx({"x": 0.7, "y": -1.3})
-    entry = mean.row()
-    rows = {"features": {"model": {"phase_progression": entry, "kendalls_tau": {"reason": None}}}}
-    choices = {"classifier": "svm", "score": "accuracy"}
-    notes = list(phase_notes(rows | {"protocol": {"choices": choices}}))
-    assert notes == [
-        "model, progress: * phases whose R squared is counted as the floor: 1 (all runs "
-        "together); unclipped the mean is -0.3"
-    ]
-    assert figure_cell(entry) == Cell("0.200", "±0.424*", ("0.20–0.20",))
+    entry = mean_over_runs({"a": one(-0.1, 1), "b": one(0.5, 0)}).row()
+    assert (entry["value"], entry["clipped"]) == (pytest.approx(0.2), 1)
+    result = {
+        "features": {"model": {"phase_progression": entry, "kendalls_tau": UNDEFINED}},
+        "protocol": {"name": "x", "choices": {"classifier": "svm", "score": "accuracy"}},
+        **{"warnings": [], "runs": ["a"] * 3, "run": "a", "training_clips": 1, "labelled_clips": 1},
+    }
+    said = (
+        "model, progress: * phases whose R squared is counted as the floor: 1 (all runs together)"
+    )
+    assert notes(result) == [said]
+    (part,) = evaluation_parts(result)
+    assert part.table.rows[0].cells[1] == Cell("0.200", "±0.424*", ("0.20–0.20",))
 
 
 def test_files_of_many_runs_have_a_short_name(project: Project, tmp_path: Path) -> None:
@@ -354,7 +330,7 @@ def test_files_of_many_runs_have_a_short_name(project: Project, tmp_path: Path) 
     document = measured(own, *long, features=["model"])
     stem = result_name(long, "la2ds")
     written = {path.name for path in own.results_dir("evaluate").iterdir()}
-    assert {f"{stem}.json", f"{stem}-videos.csv", f"{stem}-events.csv"} <= written
+    assert {f"{stem}.json", f"{stem}-events.csv"} <= written
     assert document["runs"] == long
 
 

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from la2ds_cli.core.config import Config, load_config
+from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.evaluation.evaluate import evaluate
-from tests.evaluation.labelled_project import labelled_project
+from tests.evaluation.labelled_project import evaluated, labelled_project
 
 TINY = [
     'model.input="joints"',
@@ -41,7 +40,7 @@ def train_run(project: Project, run: str = "default") -> None:
 
 
 def warnings_of(project: Project, features: list[str]) -> str:
-    result = evaluate(project, config=Config(), protocol="tcc", features=features, device="cpu")
+    result = evaluated(project, protocol="tcc", features=features, device="cpu")
     return "\n".join(result["warnings"])
 
 
@@ -72,7 +71,7 @@ def test_a_run_that_is_older_than_the_split_is_refused(tmp_path: Path, protocol:
     table.write_text(before)
     assert project.videos() == marked
     with pytest.raises(UserError, match="run default was trained on test clip test") as caught:
-        evaluate(project, config=Config(), protocol=protocol, features=["model"], device="cpu")
+        evaluated(project, protocol=protocol, features=["model"], device="cpu")
     assert caught.value.exit_code == ExitCode.MISMATCH
     assert "--overwrite" in caught.value.hint
     # The baselines have not been trained.

@@ -26,6 +26,7 @@ from la2ds_cli.experiments.runs import Plan
 from la2ds_cli.experiments.scores import cached_scores
 from la2ds_cli.experiments.significance import nested_resamples
 from la2ds_cli.experiments.tables import MEAN, Figure, all_notes, figures
+from tests.evaluation.labelled_project import evaluated
 from tests.small_runs import TINY, interrupted_at, six_clips
 
 SETTINGS = [*TINY, "model.input=joints", "align.reference_clips=0"]
@@ -56,8 +57,12 @@ def copied(project: Project, result: Result, tmp_path: Path) -> Project:
     return Project.open(tmp_path / "swings")
 
 
-def _evaluated(project: Project, run: str) -> dict[str, Any]:
-    return json.loads((project.results_dir("evaluate") / f"{run}.json").read_text())
+def _evaluated(project: Project, method: str, seed: int, *features: str) -> dict[str, Any]:
+    """The rows of `la2ds evaluate` with the settings of a method."""
+    config = method_rows([method], SETTINGS)[0].recipe(project, seed)
+    runs = [f"benchmark-{method}-s{seed}"] if "model" in features else []
+    found = evaluated(project, *runs, config=config, device="cpu", features=features)
+    return found["features"]
 
 
 def _cells(result: Result, row: str, data: str = "swings") -> dict[str, Figure]:
@@ -76,10 +81,7 @@ def _scores(result: Result) -> list[Any]:
 def test_cells_are_the_means_of_the_evaluations(project: Project, result: Result) -> None:
     assert result.exit_code() == ExitCode.OK
     for method in METHODS:
-        rows = [
-            _evaluated(project, f"benchmark-{method}-s{seed}")["features"]["model"]
-            for seed in SEEDS
-        ]
+        rows = [_evaluated(project, method, seed, "model")["model"] for seed in SEEDS]
         cells = _cells(result, method)
         for metric in METRICS.values():
             values = [metric.value(row) or 0.0 for row in rows]
@@ -88,9 +90,8 @@ def test_cells_are_the_means_of_the_evaluations(project: Project, result: Result
             assert cells[metric.name].seeds == 2
         assert cells["steps"].value == 2
         assert cells["seconds"].value > 0
-    baselines = _evaluated(project, "benchmark-baselines")["features"]
-    assert set(baselines) == {"time_only", "raw_pose", "raw_pose_best"}
-    for name, row in baselines.items():
+    baselines = ("time_only", "raw_pose", "raw_pose_best")
+    for name, row in _evaluated(project, "tcc", 0, *baselines).items():
         tau = _cells(result, name)["kendalls_tau"]
         assert tau.value == row["kendalls_tau"]["value"]
         assert tau.spread is None
@@ -98,21 +99,16 @@ def test_cells_are_the_means_of_the_evaluations(project: Project, result: Result
 
 
 def test_intervals_of_one_seed_are_those_of_its_evaluation(copied: Project) -> None:
-    config = method_rows(["tcc"], SETTINGS)[0].recipe(copied, 0)
-    run = "benchmark-tcc-s0"
-    row = evaluation.evaluate(copied, run=run, config=config, device="cpu", features=["model"])
-    expected = row["features"]["model"]
+    expected = _evaluated(copied, "tcc", 0, "model")["model"]
     one = _run([copied], copied.root / "out", seeds=(0,))
     cells = _cells(one, "tcc")
     assert cells["kendalls_tau"].interval == pytest.approx(expected["kendalls_tau"]["interval"])
     assert cells["precision_at_5"].interval == pytest.approx(
         [100 * end for end in expected["precision_at_k"]["5"]["interval"]]
     )
-    assert cells["event_transfer_median"].interval == pytest.approx(
-        expected["event_transfer"]["interval_percent"]
-    )
-    low, high = cells["event_transfer_mean"].interval or (np.nan, np.nan)
-    assert low <= expected["event_transfer"]["mean_percent"] <= high
+    for name in ("median", "mean"):
+        entry = expected["event_transfer"][f"{name}_percent"]
+        assert cells[f"event_transfer_{name}"].interval == pytest.approx(entry["interval"])
 
 
 def test_intervals_are_over_clips_and_seeds(result: Result) -> None:
@@ -137,7 +133,7 @@ def test_every_encoder_is_scored_untrained(project: Project, result: Result) -> 
     names = [row for row in result.rows() if row not in result.labels]
     clock_and_poses = ["time_only", "raw_pose", "raw_pose_best"]
     assert names == [*clock_and_poses, "untrained-la2ds", "untrained-tcc"]
-    untrained = _evaluated(project, "benchmark-la2ds-s0")["features"]["untrained"]
+    untrained = _evaluated(project, "la2ds", 0, "model", "untrained")["untrained"]
     cells = _cells(result, "untrained-la2ds")
     assert cells["kendalls_tau"].value == untrained["kendalls_tau"]["value"]
 
@@ -151,7 +147,7 @@ def test_methods_of_one_encoder_share_its_untrained_figures(copied: Project) -> 
 def test_a_second_call_trains_and_scores_nothing(
     copied: Project, result: Result, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluation, "evaluate_all", lambda *_, **__: pytest.fail("scored again"))
+    monkeypatch.setattr(evaluation, "score_request", lambda *_, **__: pytest.fail("scored again"))
     before = {p: p.stat().st_mtime_ns for p in copied.root.glob("checkpoints/*/best.*")}
     again = _run([copied], copied.root / "out")
     assert len(before) == 4

@@ -16,12 +16,12 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project
 from la2ds_cli.embedding.embed import embed
 from la2ds_cli.embedding.trained import trained_runs
-from la2ds_cli.evaluation.evaluate import evaluate
 from la2ds_cli.features.heatmap_cache import cache_heatmaps
 from la2ds_cli.health.status import StepStatus, project_status
 from la2ds_cli.main import app
 from la2ds_cli.poses.current import pose_recipes
 from la2ds_cli.training.train import train
+from tests.evaluation.labelled_project import evaluated
 from tests.movement import add_sequence, sequence, warped_phase
 
 TINY = (
@@ -189,7 +189,7 @@ def test_an_evaluation_of_earlier_weights_is_not_done(project: Project):
         add_sequence(project, f"clip-{number}", sequence(warped_phase(30, seed=number)))
     config = project.config(overrides=TINY)
     train(project, run="one", config=config)
-    evaluate(project, run="one", config=config, features=["model"])
+    evaluated(project, "one", config=config, features=["model"])
     assert project_status(project, config).next == ""
     again = project.config(overrides=[*TINY, "train.seed=7"])
     train(project, run="one", config=again, overwrite=True)

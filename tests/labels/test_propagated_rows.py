@@ -17,8 +17,8 @@ from la2ds_cli.core.phase_table import (
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
-from la2ds_cli.evaluation.evaluate import evaluate
 from la2ds_cli.formats.phase_labels import merge_phases
+from tests.evaluation.labelled_project import evaluated
 from tests.movement import add_sequence, sequence
 from tests.small_runs import six_clips
 from tests.told import Notes
@@ -132,6 +132,6 @@ def test_evaluation_does_not_take_propagated_labels_for_truth(tmp_path: Path):
         for name, p in read_phases(project.phases_path)
     ]
     project.phases_path.write_text(PhaseTable(tuple(rows)).text())
-    result = evaluate(project, config=project.config(), features=["raw_pose"])
+    result = evaluated(project, config=project.config(), features=["raw_pose"])
     assert result["events"] != "phases"
     assert result["labelled_clips"] == 0

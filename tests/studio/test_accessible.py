@@ -19,9 +19,9 @@ from la2ds_cli.alignment.timeline import align_all
 from la2ds_cli.core.artifact import Recipe, write_arrays
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.evaluation.evaluate import evaluate
 from la2ds_cli.views.attempts_files import write
 from la2ds_cli.views.timeline_figure import write_timeline
+from tests.evaluation.labelled_project import evaluated
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import Seen, browsed
 from tests.studio.marks import drawing
@@ -84,13 +84,13 @@ def write_run(project: Project) -> None:
         (folder / name).write_text(text)
     write_arrays(folder / "best.safetensors", {"x": np.zeros(1)}, recipe, FACTS)
     config = project.config(overrides=QUICK)
-    evaluate(project, config=config, device="cpu", features=["raw_pose", "time_only"])
+    evaluated(project, config=config, device="cpu", features=["raw_pose", "time_only"])
 
 
 def wrong(seen: Seen, axe: str) -> list[str]:
     """Each rule that the page breaks, with the elements that do."""
-    seen.page.evaluate(axe)
-    found = seen.page.evaluate(
+    seen.page.evaluated(axe)
+    found = seen.page.evaluated(
         f"axe.run({{ runOnly: {RULES} }}).then(({{ violations }}) => violations.map((rule) =>"
         " `${rule.id}: ${rule.nodes.slice(0, 4).map((n) => n.html.slice(0, 160)).join(' | ')}"
         " ${rule.nodes[0].any.map((one) => one.message).join(' ').slice(0, 160)}`))"
@@ -161,4 +161,4 @@ def test_nothing_is_wider_than_the_window(browser: Any, project: Project, width:
     with browsed(browser, project, width) as seen:
         for name in PAGES:
             open_page(seen, name)
-            assert seen.page.evaluate("document.documentElement.scrollWidth") <= width, name
+            assert seen.page.evaluated("document.documentElement.scrollWidth") <= width, name

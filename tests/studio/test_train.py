@@ -18,7 +18,6 @@ from la2ds_cli.core.artifact import write_text
 from la2ds_cli.core.config import preset_names
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.evaluation.evaluate import evaluate
 from la2ds_cli.evaluation.table import notes, verdict
 from la2ds_cli.studio.jobs import Jobs
 from la2ds_cli.studio.train import (
@@ -31,6 +30,7 @@ from la2ds_cli.studio.train import (
 )
 from la2ds_cli.training.losses import method_recipe
 from la2ds_cli.training.train import card_warnings, outlook, train
+from tests.evaluation.labelled_project import evaluated
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.small_runs import interrupted_at
 from tests.studio.browsing import asked, finished
@@ -393,7 +393,7 @@ def test_an_evaluation_is_shown_as_the_command_says_it(trained: Project) -> None
     # A third test clip: figures of one pair have no interval.
     add_sequence(trained, "clip8", sequence(warped_phase(30, 8), fps=20.0))
     trained.mark_video("clip8", split="test", group="")
-    result = evaluate(trained, run="one", config=trained.config(), device="cpu")
+    result = evaluated(trained, "one", config=trained.config(), device="cpu")
     with asked(trained) as page:
         shown = page.get("/train/results/one").json()
         assert [one["name"] for one in page.get("/train/data").json()["evaluations"]] == ["one"]
@@ -406,8 +406,8 @@ def test_an_evaluation_is_shown_as_the_command_says_it(trained: Project) -> None
     figures = dict((row[0]["text"], row[1:]) for row in part["rows"])
     for cell, (name, row) in zip(figures["median %"], result["features"].items(), strict=True):
         transfer = row["event_transfer"]
-        assert cell["text"] == f"{transfer['median_percent']:.2f}", name
-        low, high = transfer["interval_percent"]
+        assert cell["text"] == f"{transfer['median_percent']['value']:.2f}", name
+        low, high = transfer["median_percent"]["interval"]
         assert cell["below"] == [f"{low:.2f}–{high:.2f}"], name
     assert shown == evaluation_json(result) | {"name": "one"}
 

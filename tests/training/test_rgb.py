@@ -18,7 +18,6 @@ from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.embedding.embed import embed
 from la2ds_cli.embedding.model_export import export_model
 from la2ds_cli.embedding.trained import load_embedder
-from la2ds_cli.evaluation.evaluate import evaluate
 from la2ds_cli.experiments.reproduce import reproduce
 from la2ds_cli.experiments.runs import Plan
 from la2ds_cli.features import frame_features
@@ -28,6 +27,7 @@ from la2ds_cli.training.checkpoint import training_recipe
 from la2ds_cli.training.data import Clip, draw_copy, load_training_set, to_input
 from la2ds_cli.training.losses import check_input, method_recipe
 from la2ds_cli.training.train import train
+from tests.evaluation.labelled_project import evaluated
 from tests.filmed_clips import RGB, film, filmed, stripes, use_thumbnails
 from tests.movement import figure, sequence
 from tests.small_runs import TINY, clips
@@ -178,7 +178,7 @@ def test_train_embed_evaluate_align_and_export(
     assert [item.status for item in embed(project, device="cpu")] == ["cached"] * 4
     (state,) = (s for s in project_status(project, config).steps if s.step == "embeddings")
     assert (state.current, state.stale, state.missing) == (4, {}, [])
-    features = evaluate(project, config=config, device="cpu")["features"]
+    features = evaluated(project, config=config, device="cpu")["features"]
     for name in ("model", "untrained"):
         assert abs(features[name]["kendalls_tau"]["value"]) <= 1
     found = find_alignment(project, "clip0.mp4", "clip1.mp4", AlignRequest(config, device="cpu"))

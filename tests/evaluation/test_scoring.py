@@ -1,0 +1,203 @@
+"""Of several variants every figure takes its best, and feature sets compare on the same pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from la2ds_cli.core.config import Config
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.evaluation.event_transfer import (
+    Cut,
+    Draw,
+    TransferError,
+    compare,
+    measure_transfer,
+)
+from la2ds_cli.evaluation.events import EvaluationClip
+from la2ds_cli.evaluation.features import FeatureSet, Uses, Variant
+from la2ds_cli.evaluation.measure import Measure, mean_over_runs
+from la2ds_cli.evaluation.protocol import get_protocol
+from la2ds_cli.evaluation.scoring import MEDIAN, Inputs, Scored, score
+from la2ds_cli.evaluation.table import definitions, verdict
+from tests.movement import sequence
+
+LENGTHS, FPS = (100, 200), (20.0, 30.0)
+EVENTS = {"first": 20, "second": 40, "third": 60}
+
+
+class Sends:
+    """Sends frame n of A to frame to[n] of B, and no other frame anywhere."""
+
+    def __init__(self, to: dict[int, int]) -> None:
+        self.to = to
+
+    def prepare(self, clip: FloatArray) -> FloatArray:
+        return clip
+
+    def match(self, a: FloatArray, b: FloatArray) -> FloatArray:
+        position = np.full(len(a), np.nan)
+        position[list(self.to)] = list(self.to.values())
+        return position
+
+
+def source_frames(poses: Sequence[PoseSequence]) -> list[FloatArray]:
+    return [pose.frame[:, None].astype(float) for pose in poses]
+
+
+def variant(name: str, *errors: int) -> Variant:
+    """Errors of the three events, in frames of B (200 frames): half of them in percent."""
+    events = zip(EVENTS.values(), errors, strict=True)
+    aligner = Sends({frame: frame + error for frame, error in events})
+    return Variant(name, source_frames, aligner, "frames", Uses("frames"), source_frames)
+
+
+def scored(*variants: Variant) -> Scored:
+    clips = [
+        EvaluationClip(name, sequence(np.linspace(0, 1, length), fps=fps), EVENTS)
+        for name, length, fps in zip("ab", LENGTHS, FPS, strict=True)
+    ]
+    config = Config()
+    draw = Draw(0, (Cut(0, 100), Cut(0, 200)), np.array([[0, 1]]))
+    protocol = get_protocol("la2ds", config.evaluate)
+    inputs = Inputs(clips, [draw], True, [], [], False, None, protocol, config)
+    return score(FeatureSet("raw_pose_best", "", "", variants), inputs, Progress())
+
+
+STEADY = variant("steady", 10, 10, 12)  # median 5 %, mean 5.33 %, 90th centile 5.8 %
+MOSTLY = variant("mostly", 4, 4, 100)  # median 2 %, mean 18 %
+WORSE = variant("worse", 20, 20, 20)
+
+
+@pytest.fixture(scope="module")
+def best() -> Scored:
+    return scored(WORSE, STEADY, MOSTLY)
+
+
+@pytest.mark.parametrize(
+    ("figure", "value", "variant"),
+    [
+        ("median_percent", 2.0, "mostly"),
+        ("mean_percent", 16 / 3, "steady"),
+        ("p90_percent", 5.8, "steady"),
+        ("median_seconds", 4 / 30, "mostly"),
+    ],
+)
+def test_each_figure_is_of_the_variant_that_is_best_by_it(
+    best: Scored, figure: str, value: float, variant: str
+) -> None:
+    entry = best.row()["event_transfer"][figure]
+    assert (entry["value"], entry["variant"]) == (pytest.approx(value), variant)
+
+
+def test_errors_and_alignment_are_those_of_the_lowest_median(best: Scored) -> None:
+    assert best.row()["variant"] == "mostly"
+    assert [error.frames for error in best.errors] == [4, 4, 100]
+    assert Scored.from_json(best.to_json()).row() == best.row()
+
+
+@pytest.mark.parametrize(
+    ("variants", "said"),
+    [
+        (
+            (WORSE, STEADY, MOSTLY),
+            " (here median %, median s: mostly; mean %, 90th centile %: steady).",
+        ),
+        ((WORSE, STEADY), " (here steady)."),
+        ((STEADY,), "raw poses."),
+    ],
+)
+def test_the_definitions_name_the_variant_of_each_figure(
+    variants: tuple[Variant, ...], said: str
+) -> None:
+    protocol = {"name": "x", "source": "y", "kendalls_tau": "", "interval": ""}
+    row = scored(*variants).row()
+    result = {
+        "protocol": protocol | {"features": {"raw_pose_best": "raw poses"}},
+        "features": {"raw_pose_best": row},
+        "phases": [],
+    }
+    assert definitions(result)[-1].endswith(said)
+
+
+def test_what_a_row_is_made_of_is_said_in_words() -> None:
+    both = "network + raw movement of the joints + 40 other clips"
+    assert str(Uses("network", True, 40)) == both
+    assert str(Uses("network", other_clips=3)) == "network + 3 other clips"
+    assert str(Uses("network")) == "network, no other clips"
+
+
+# --- feature sets on the same pairs ---------------------------------------------------------------
+
+VIDEOS = 10
+HARD = np.random.default_rng(0).uniform(1, 20, VIDEOS * (VIDEOS - 1))
+"""Errors that differ far more between pairs than between features."""
+
+
+def median_of(values: Sequence[float] | FloatArray) -> Measure:
+    pairs = [(a, b) for a in range(VIDEOS) for b in range(VIDEOS) if a != b]
+    errors = [
+        TransferError(0, a, b, "top", v, v, v, False)
+        for (a, b), v in zip(pairs, list(values), strict=False)
+    ]
+    return measure_transfer(errors, VIDEOS, 0)["median_percent"]
+
+
+def test_a_model_is_compared_with_the_lowest_median(best: Scored) -> None:
+    """Its median of 3 % beats the 5 % of the variant with the lowest mean, and loses to 2 %."""
+    model = scored(variant("model", 6, 6, 6)).measures[MEDIAN]
+    (row,) = compare({"model": model, "raw_pose_best": best.measures[MEDIAN]})
+    assert row["ratio"] == pytest.approx(2 / 3)
+    assert row["difference_percent"] == pytest.approx(1.0)
+    assert row["interval_percent"] is None  # of one pair of clips
+
+
+def test_a_lead_on_one_pair_of_clips_may_be_chance() -> None:
+    medians = {"model": median_of([1.0]), "time_only": median_of([20.0])}
+    features = {
+        name: {"event_transfer": {"median_percent": one.row()}} for name, one in medians.items()
+    }
+    assert verdict({"comparisons": compare(medians), "features": features}) == [
+        "The model beats time only by 20.0x (median error 1.00 % against 20.00 %; too few clips "
+        "for an interval: it may be chance)."
+    ]
+
+
+def test_a_small_but_constant_lead_is_found_because_pairs_are_shared() -> None:
+    (row,) = compare({"model": median_of(HARD), "time_only": median_of(HARD + 0.5)})
+    assert (row["features"], row["against"]) == ("model", "time_only")
+    assert row["difference_percent"] == pytest.approx(-0.5)
+    assert row["interval_percent"] == pytest.approx([-0.5, -0.5])
+    assert row["ratio"] == pytest.approx((np.median(HARD) + 0.5) / np.median(HARD))
+
+
+def test_no_lead_has_an_interval_around_zero() -> None:
+    shuffled = np.random.default_rng(1).permutation(HARD)
+    (row,) = compare({"model": median_of(HARD), "time_only": median_of(shuffled)})
+    assert row["interval_percent"][0] < 0 < row["interval_percent"][1]
+
+
+def test_without_a_model_the_best_raw_pose_is_compared() -> None:
+    (row,) = compare({"raw_pose_best": median_of(HARD), "time_only": median_of(2 * HARD)})
+    assert (row["features"], row["against"]) == ("raw_pose_best", "time_only")
+    assert row["ratio"] == pytest.approx(2.0)
+
+
+def test_a_perfect_feature_has_no_ratio_and_nothing_compares_with_nothing() -> None:
+    hard = median_of(HARD)
+    assert compare({"model": median_of(0 * HARD), "time_only": hard})[0]["ratio"] is None
+    assert compare({"model": median_of([]), "time_only": hard}) == []
+    assert compare({"raw_pose": hard}) == []
+
+
+def test_several_runs_count_by_the_mean_of_their_medians() -> None:
+    runs = {"a": median_of(HARD), "b": median_of(HARD + 2.0)}
+    clock = median_of(HARD + 3.0)
+    (row,) = compare({"model": mean_over_runs(runs), "time_only": clock})
+    assert row["difference_percent"] == pytest.approx(-2.0)
+    assert row["interval_percent"] == pytest.approx([-2.0, -2.0])
+    broken = mean_over_runs(runs | {"c": median_of([])})
+    assert compare({"model": broken, "time_only": clock}) == []
