@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from la2ds_cli.core.annotations import JOINT, Annotation, Moment, joint_value
 from la2ds_cli.core.artifact import write_text
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
@@ -66,6 +67,13 @@ def test_no_test_clip_is_among_the_held_out_clips(project: Project) -> None:
     assert len([v for v in inner.videos() if v.split == "test"]) == 2
     assert set(inner.phases()) == ids
     assert inner.root.is_relative_to(project.root)
+
+
+def test_corrected_joints_go_with_the_clips(project: Project) -> None:
+    moment = Moment("clip0", 1, 0.5)
+    row = Annotation(JOINT, moment, value=joint_value("head", (3.0, 4.0)))
+    project.change_annotations([], [row])
+    assert held_out_project(project).annotations() == [row]
 
 
 def test_a_clip_that_left_the_project_leaves_the_tries(project: Project) -> None:
