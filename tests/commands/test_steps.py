@@ -173,7 +173,6 @@ def test_status_follows_the_work(run: Run, document: Document, project: Project)
     assert "run default has its own settings: model.width: 32 -> 16" in text
     assert document("status")["results"]["evaluate"] == [
         "results/evaluate/default-events.csv",
-        "results/evaluate/default-videos.csv",
         "results/evaluate/default.json",
     ]
 
