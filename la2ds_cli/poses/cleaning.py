@@ -31,38 +31,23 @@ def interpolate_gaps(
     bool marks it. Joints before the first and after the last sighting, and longer gaps, stay NaN.
     Inputs are not changed.
     """
-    seen = np.asarray(np.isfinite(xy).all(axis=-1))
-    bounds = _Bounds(time, box, max_gap, cuts)
-    new_xy, filled = bounds.fill(xy, seen)
-    detected = np.asarray(np.isfinite(box).all(axis=-1))
-    new_box, _ = bounds.fill(box[:, None], detected[:, None])
-    return new_xy, np.where(filled | ~seen, 0, score).astype(score.dtype), new_box[:, 0], filled
+    time = np.asarray(time, np.float64)
+    centre, side = boxes.centre(np.asarray(box, np.float64)), (box[:, 2:] - box[:, :2]).max(axis=1)
+    shot = np.searchsorted(np.sort(np.asarray(cuts, int)), np.arange(len(time)), "right")
 
-
-class _Bounds:
-    """Decides which two rows may bound a gap that is interpolated."""
-
-    def __init__(
-        self, time: FloatArray, box: FloatArray, max_gap: float, cuts: Sequence[int]
-    ) -> None:
-        self.time = np.asarray(time, np.float64)
-        self.max_gap = max_gap
-        self.centre = boxes.centre(np.asarray(box, np.float64))
-        self.side = (box[:, 2:] - box[:, :2]).max(axis=1)
-        self.shot = np.searchsorted(np.sort(np.asarray(cuts, int)), np.arange(len(time)), "right")
-
-    def fill(self, value: FloatArray, seen: np.ndarray) -> tuple[FloatArray, np.ndarray]:
+    def fill(value: FloatArray, seen: np.ndarray) -> tuple[FloatArray, np.ndarray]:
         """value (T, K, C) interpolated where seen (T, K) has short gaps; and (T, K) bool that marks
         these."""
-        length = len(value)
-        row = np.arange(length)[:, None]
+        row = np.arange(len(value))[:, None]
         before = np.maximum.accumulate(np.where(seen, row, -1), axis=0)
-        after = np.minimum.accumulate(np.where(seen, row, length)[::-1], axis=0)[::-1]
-        t, k = np.nonzero(~seen & (before >= 0) & (after < length))
+        after = np.minimum.accumulate(np.where(seen, row, len(value))[::-1], axis=0)[::-1]
+        t, k = np.nonzero(~seen & (before >= 0) & (after < len(value)))
         low, high = before[t, k], after[t, k]
-        short = self._may_bound(low, high)
+        apart = np.linalg.norm(centre[high] - centre[low], axis=1)
+        short = time[high] - time[low] <= max_gap + _ROUNDING
+        short &= ~(apart > _ELSEWHERE * np.fmax(side[low], side[high])) & (shot[low] == shot[high])
         t, k, low, high = t[short], k[short], low[short], high[short]
-        share = (self.time[t] - self.time[low]) / (self.time[high] - self.time[low])
+        share = (time[t] - time[low]) / (time[high] - time[low])
         filled = np.zeros(seen.shape, bool)
         filled[t, k] = True
         interpolated = np.array(value)
@@ -70,8 +55,8 @@ class _Bounds:
         interpolated[t, k] = start + share[:, None] * (end - start)
         return interpolated, filled
 
-    def _may_bound(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-        apart = np.linalg.norm(self.centre[high] - self.centre[low], axis=1)
-        elsewhere = apart > _ELSEWHERE * np.fmax(self.side[low], self.side[high])
-        short = self.time[high] - self.time[low] <= self.max_gap + _ROUNDING
-        return short & (self.shot[low] == self.shot[high]) & ~elsewhere
+    seen = np.asarray(np.isfinite(xy).all(axis=-1))
+    new_xy, filled = fill(xy, seen)
+    detected = np.asarray(np.isfinite(box).all(axis=-1))
+    new_box, _ = fill(box[:, None], detected[:, None])
+    return new_xy, np.where(filled | ~seen, 0, score).astype(score.dtype), new_box[:, 0], filled

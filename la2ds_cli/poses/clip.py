@@ -125,10 +125,10 @@ def pose_clip(
     )
     check_length(task, len(detections))
     tracks = _tracks(task, detections)
-    candidates = _candidates(task, detections, tracks)
+    candidates, others, pieces = _candidates(task, detections, tracks)
     posed = estimate_people(
         frames,
-        [_boxes_to_estimate(task, track, detections) for track in candidates.tracks],
+        [_boxes_to_estimate(task, track, detections) for track in candidates],
         backend,
         partial=task.partial,
         progress=progress,
@@ -136,12 +136,12 @@ def pose_clip(
     )
     ranked, margin = _ranked(task, posed, candidates, len(detections))
     people = ranked[: task.persons]
-    everybody = [*(posed[i] for i in ranked), *candidates.others]
+    everybody = [*(posed[i] for i in ranked), *others]
     info = {
         "people": len(everybody),
         "margin": round(margin, 3),
         "ambiguous": margin < AMBIGUOUS_MARGIN,
-        "cuts": candidates.pieces,
+        "cuts": pieces,
         "cut_rows": list(detections.cuts),
         "candidates": [
             describe(track, task.size, len(detections)) for track in everybody[:_REPORTED]
@@ -151,7 +151,7 @@ def pose_clip(
     sequences = []
     for number, i in enumerate(people, start=1):
         facts = {**info, "person": number, "persons": len(people)}
-        detected = candidates.tracks[i].frame
+        detected = candidates[i].frame
         sequences.append(_sequence(task, posed[i], detected, detections, backend.skeleton, facts))
     return sequences
 
@@ -227,18 +227,11 @@ def _interpolated(track: Track, every: int, cuts: Sequence[int]) -> Track:
     return make_track(row, dense[:, :4], dense[:, 4])
 
 
-@dataclass(frozen=True)
-class _Candidates:
-    """tracks: of the people whose joints are estimated, best first. others: of the other people.
-    pieces: number of pieces added to the subject over cuts of the film."""
-
-    tracks: list[Track]
-    others: list[Track]
-    pieces: int
-
-
-def _candidates(task: ClipTask, detections: Detections, tracks: list[Track]) -> _Candidates:
-    """The people who may be the subject, judged by their boxes alone."""
+def _candidates(
+    task: ClipTask, detections: Detections, tracks: list[Track]
+) -> tuple[list[Track], list[Track], int]:
+    """The people who may be the subject, judged by their boxes alone, best first; the other people;
+    and the number of pieces added to the subject over cuts of the film."""
     length = len(detections)
     choice = choose_subject(tracks, task.size, length, task.subject)
     least = task.frames(LEAST_PIECE)
@@ -250,11 +243,8 @@ def _candidates(task: ClipTask, detections: Detections, tracks: list[Track]) -> 
     chosen = order[: max(task.persons, task.rank, len(contenders[:_MOST_CONTENDERS]))]
     if 0 not in chosen:
         chosen = [0, *chosen]
-    return _Candidates(
-        tracks=[tracks[i] for i in chosen],
-        others=[tracks[i] for i in order if i not in chosen],
-        pieces=pieces,
-    )
+    others = [tracks[i] for i in order if i not in chosen]
+    return [tracks[i] for i in chosen], others, pieces
 
 
 def _boxes_to_estimate(task: ClipTask, track: Track, detections: Detections) -> PersonBoxes:
@@ -269,7 +259,7 @@ def _boxes_to_estimate(task: ClipTask, track: Track, detections: Detections) -> 
 
 
 def _ranked(
-    task: ClipTask, posed: list[Track], candidates: _Candidates, length: int
+    task: ClipTask, posed: list[Track], candidates: list[Track], length: int
 ) -> tuple[list[int], float]:
     """The distinct people by index, the requested one first, and the margin of that choice: by the
     joints, or by the boxes if only one person has joints."""
@@ -277,7 +267,7 @@ def _ranked(
     choice = choose_subject(posed, task.size, length, task.subject)
     ranked = [choice.index, *(i for i in order if i != choice.index)]
     if len(posed) == 1:
-        choice = choose_subject(candidates.tracks, task.size, length)
+        choice = choose_subject(candidates, task.size, length)
     return ranked, choice.margin
 
 

@@ -8,7 +8,7 @@ it is a left hand. A followed hand stays the same, so it is named by the mean of
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -110,12 +110,7 @@ def pose_hands(
     return replace(pose, info={**pose.info, "mean_score": mean})
 
 
-@dataclass(frozen=True)
-class TrackedHand:
-    """A hand in a frame; number: of the followed hand."""
-
-    number: int
-    hand: Hand
+TrackedHand = tuple[int, Hand]  # the number of a followed hand, and what is seen of it
 
 
 class HandTracker:
@@ -130,11 +125,11 @@ class HandTracker:
         found: list[TrackedHand] = []
         for number, region in self._candidates(network, image, found):
             hand = network.landmarks(image, region)
-            others = np.array([hand_box(other.hand.xy) for other in found]).reshape(-1, 4)
+            others = np.array([hand_box(other.xy) for _, other in found]).reshape(-1, 4)
             twice = (boxes.iou(others, hand_box(hand.xy)[None]) > _SAME).any()
             if hand.score >= LEAST_PRESENCE and not twice:
-                found.append(TrackedHand(number, hand))
-        self._regions = {tracked.number: hand_region(tracked.hand.xy) for tracked in found}
+                found.append((number, hand))
+        self._regions = {number: hand_region(hand.xy) for number, hand in found}
         return found
 
     def _candidates(
@@ -159,17 +154,15 @@ def by_side(seen: Sequence[Sequence[TrackedHand]]) -> dict[str, dict[int, Hand]]
     """
     votes: dict[int, list[float]] = {}
     for frame in seen:
-        for tracked in frame:
-            votes.setdefault(tracked.number, []).append(tracked.hand.left)
+        for number, hand in frame:
+            votes.setdefault(number, []).append(hand.left)
     left = {number: float(np.mean(values)) for number, values in votes.items()}
     hands: dict[str, dict[int, Hand]] = {side: {} for side in _SIDES}
     for row, frame in enumerate(seen):
-        ordered = sorted(frame, key=lambda tracked: -left[tracked.number])
-        if len(ordered) == 1:
-            side = "left" if left[ordered[0].number] >= 0.5 else "right"
-            hands[side][row] = ordered[0].hand
-        for side, tracked in zip(_SIDES, ordered if len(ordered) == 2 else [], strict=False):
-            hands[side][row] = tracked.hand
+        ordered = sorted(frame, key=lambda tracked: -left[tracked[0]])
+        sides = ("right",) if len(frame) == 1 and left[frame[0][0]] < 0.5 else _SIDES
+        for side, (_, hand) in zip(sides, ordered, strict=False):
+            hands[side][row] = hand
     return hands
 
 

@@ -18,7 +18,7 @@ from la2ds_cli.poses import hands
 from la2ds_cli.poses.blazehand import Hand
 from la2ds_cli.poses.current import pose_recipes
 from la2ds_cli.poses.extract import ExtractOptions, ensure_pose, extract_poses
-from la2ds_cli.poses.hands import HandTracker, TrackedHand, by_side
+from la2ds_cli.poses.hands import HandTracker, by_side
 from la2ds_cli.poses.rotated_crop import Region
 from la2ds_cli.poses.threads import Instances
 from la2ds_cli.video.reader import write_video
@@ -85,21 +85,21 @@ def network() -> Any:
 
 class TestSides:
     def test_one_doubtful_frame_changes_no_name(self) -> None:
-        seen = [[TrackedHand(1, hand(0, left))] for left in (0.9, 0.8, 0.3)]
+        seen = [[(1, hand(0, left))] for left in (0.9, 0.8, 0.3)]
         assert sorted(by_side(seen)["left"]) == [0, 1, 2]
         assert by_side(seen)["right"] == {}
 
     def test_of_two_hands_one_is_left_whatever_the_network_says(self) -> None:
-        seen = [[TrackedHand(1, hand(0, 0.6)), TrackedHand(2, hand(9, 0.8))]] * 2
+        seen = [[(1, hand(0, 0.6)), (2, hand(9, 0.8))]] * 2
         sides = by_side(seen)
         assert [h.xy[0, 0] for h in sides["left"].values()] == [9, 9]
         assert [h.xy[0, 0] for h in sides["right"].values()] == [0, 0]
 
     def test_a_hand_alone_goes_by_its_own_vote(self) -> None:
         seen = [
-            [TrackedHand(1, hand(0, 0.6)), TrackedHand(2, hand(9, 0.8))],
+            [(1, hand(0, 0.6)), (2, hand(9, 0.8))],
             [],
-            [TrackedHand(1, hand(0, 0.6))],
+            [(1, hand(0, 0.6))],
         ]
         sides = by_side(seen)
         assert sorted(sides["left"]) == [0, 2]
@@ -110,13 +110,13 @@ class TestTracker:
     def test_a_hand_keeps_its_number_and_palms_are_sought_for_the_second(self) -> None:
         seer, tracker = network(), HandTracker()
         first = [tracker.next(seer, picture(left=(40 + 3 * t, 60))) for t in range(3)]
-        assert [[tracked.number for tracked in frame] for frame in first] == [[1], [1], [1]]
+        assert [[number for number, _ in frame] for frame in first] == [[1], [1], [1]]
         both = tracker.next(seer, picture(left=(49, 60), right=(120, 60)))
-        assert both[0].number == 1
+        assert both[0][0] == 1
         assert len(both) == 2
         searches = seer.searches
         again = tracker.next(seer, picture(left=(52, 60), right=(118, 60)))
-        assert [t.number for t in again] == [t.number for t in both]
+        assert [number for number, _ in again] == [number for number, _ in both]
         assert seer.searches == searches  # two hands are enough
 
     def test_a_hand_that_goes_is_dropped_and_another_one_has_a_new_number(self) -> None:
@@ -124,7 +124,7 @@ class TestTracker:
         (first,) = tracker.next(seer, picture(left=(40, 60)))
         assert tracker.next(seer, picture()) == []
         (second,) = tracker.next(seer, picture(left=(110, 60)))
-        assert second.number != first.number
+        assert second[0] != first[0]
 
     def test_a_hand_is_not_seen_twice(self) -> None:
         seer, tracker = network(), HandTracker()
