@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import re
 import struct
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +18,8 @@ from la2ds_cli.core.errors import ExitCode, UserError, first_line
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses.weights import existing_file
 
-_NOISE = (r"INFO: Created TensorFlow Lite", r"WARNING: All log messages before absl")
+_STDERR = 2
+_LOCK = Lock()
 
 Shape = tuple[int, ...]
 
@@ -77,7 +76,7 @@ def cpu_only(name: str, device: DeviceName) -> None:
 def _open(path: Path, threads: int) -> tuple[Any, list[dict[str, Any]], list[dict[str, Any]]]:
     """The interpreter of a file, and the details of its inputs (at least one) and outputs."""
     existing_file(str(path))
-    with without_lines(_NOISE):
+    with _quiet():
         from ai_edge_litert.interpreter import Interpreter
 
         try:
@@ -150,35 +149,16 @@ def _shape(tensor: dict[str, Any]) -> Shape:
     return tuple(map(int, tensor["shape"]))
 
 
-# --- lines that native libraries write to the error stream, past any setting of theirs -----------
-
-_STDERR = 2
-_LOCK = Lock()
-
-
 @contextmanager
-def without_lines(patterns: Sequence[str]) -> Iterator[None]:
-    """Suppress lines of the error stream that begin with a match of one of the regular expressions.
-
-    Everything else written there in the meantime is printed when the block ends.
-    """
-    with _LOCK, tempfile.TemporaryFile() as caught:
+def _quiet() -> Iterator[None]:
+    """LiteRT announces its delegate on the error stream, past any setting; what fails is an
+    exception."""
+    with _LOCK, Path(os.devnull).open("wb") as nothing:
         sys.stderr.flush()
         real = os.dup(_STDERR)
-        os.dup2(caught.fileno(), _STDERR)
+        os.dup2(nothing.fileno(), _STDERR)
         try:
             yield
         finally:
-            sys.stderr.flush()
             os.dup2(real, _STDERR)
             os.close(real)
-            caught.seek(0)
-            rest = without(caught.read(), patterns)
-            if rest:
-                os.write(_STDERR, rest)
-
-
-def without(text: bytes, patterns: Sequence[str]) -> bytes:
-    """The text without the lines that begin with a match of one of the regular expressions."""
-    noise = re.compile("|".join(f"(?:{pattern})" for pattern in patterns).encode())
-    return b"".join(line for line in text.splitlines(keepends=True) if not noise.match(line))

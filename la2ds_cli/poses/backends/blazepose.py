@@ -1,20 +1,16 @@
 """BlazePose (Bazarevsky et al., CVPR workshops 2020): 33 joints, feet and hands among them, in
 pixels and in metres, on the CPU.
 
-`blazepose` is the full model, `blazepose-lite` and `blazepose-heavy` are the other two, and
-`blazepose:FILE.tflite` is your own file, with pose_detection.tflite beside it or from `la2ds
-models`.
+`blazepose` is the full model; `blazepose-lite` and `blazepose-heavy` are the other two.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
-from la2ds_cli.core import artifact
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.types import FloatArray
@@ -32,7 +28,7 @@ from la2ds_cli.poses.rotated_crop import Region
 from la2ds_cli.poses.tflite_model import cpu_only
 from la2ds_cli.poses.threads import SharedCores
 from la2ds_cli.poses.tracking import MIN_IOU
-from la2ds_cli.poses.weights import existing_file, fetch_weights, weights_identity
+from la2ds_cli.poses.weights import fetch_weights, weights_identity
 from la2ds_cli.video.reader import Image
 
 NAMES = ("blazepose", "blazepose-lite", "blazepose-heavy")
@@ -47,14 +43,8 @@ Estimate = tuple[FloatArray, FloatArray, FloatArray]
 
 def identity(name: str) -> str:
     """The name and the digests of the two networks."""
-    base, _, file = name.partition(":")
-    if not file:
-        detector = weights_identity(DETECTOR).partition(":")[2]
-        return f"{weights_identity(name)}:{detector}:{_VERSION}"
-    landmarks = existing_file(file)
-    detector = _detector_beside(landmarks)
-    known = artifact.file_digest(detector) if detector else weights_identity(DETECTOR)
-    return f"{base}:{artifact.file_digest(landmarks)}:{known}:{_VERSION}"
+    detector = weights_identity(DETECTOR).partition(":")[2]
+    return f"{weights_identity(name)}:{detector}:{_VERSION}"
 
 
 def build(name: str, device: DeviceName, config: PosesConfig) -> BlazePoseBackend:
@@ -66,18 +56,10 @@ def build(name: str, device: DeviceName, config: PosesConfig) -> BlazePoseBacken
 
 def open_networks(name: str = "blazepose") -> SharedCores[BlazePose]:
     """The networks of a setting for any number of threads, opened once to check them."""
-    _, _, file = name.partition(":")
-    landmarks = existing_file(file) if file else fetch_weights(name)
-    detector = _detector_beside(landmarks) if file else None
-    paths = detector or fetch_weights(DETECTOR), landmarks
-    networks = SharedCores(partial(BlazePose, *paths))
+    landmarks = fetch_weights(name)
+    networks = SharedCores(partial(BlazePose, fetch_weights(DETECTOR), landmarks))
     with networks.borrow():
         return networks
-
-
-def _detector_beside(landmarks: Path) -> Path | None:
-    path = landmarks.with_name("pose_detection.tflite")
-    return path if path.is_file() else None
 
 
 class BlazePoseBackend:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from la2ds_cli.poses.backends import resolve_backend
-from la2ds_cli.poses.backends.blazepose import BlazePoseBackend, person_box
+from la2ds_cli.poses.backends import blazepose, resolve_backend
+from la2ds_cli.poses.backends.blazepose import DETECTOR, BlazePoseBackend, person_box
 from la2ds_cli.poses.blazepose import Person
-from la2ds_cli.poses.detectors import detector_identities, resolve_detector
+from la2ds_cli.poses.detectors import resolve_detector
 from la2ds_cli.poses.detectors.blazepose import people_boxes
 from la2ds_cli.poses.rotated_crop import Region
 from la2ds_cli.poses.ssd import Detection
@@ -80,20 +80,20 @@ def test_at_most_five_people_are_looked_at() -> None:
     assert len(boxes_of(*((30 + 40 * n, 0.9) for n in range(7)))) == 5
 
 
-def test_from_files(tmp_path: Path) -> None:
-    write_detector(tmp_path / "pose_detection.tflite")
-    name = f"blazepose:{write_landmarks(tmp_path / 'mine.tflite')}"
+def test_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "blazepose"
+    files = {
+        DETECTOR: write_detector(tmp_path / "pose_detection.tflite"),
+        name: write_landmarks(tmp_path / "landmarks.tflite"),
+    }
+    monkeypatch.setattr(blazepose, "fetch_weights", files.__getitem__)
     image = np.zeros((224, 224, 3), np.uint8)
     pose = resolve_backend(name, "cpu")
     assert isinstance(pose, BlazePoseBackend)
-    for detector in (
-        resolve_detector(name, "cpu", POSE),
-        resolve_detector("blazepose", "cpu", pose),
-    ):
+    for detector in (resolve_detector(name, "cpu", POSE), resolve_detector(name, "cpu", pose)):
         (found,) = detector.detect([image])
         assert found.shape == (1, 5)
         (x1, y1, x2, y2, score) = found[0]
         assert (x1 + x2) / 2 == pytest.approx(112, abs=1)
         assert y2 - y1 == pytest.approx(1.1 * 140 * 192 / 256, abs=1)
         assert score == pytest.approx(1 / (1 + np.exp(-3)))
-    assert detector_identities(name) != detector_identities("blazepose")
