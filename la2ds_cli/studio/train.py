@@ -15,9 +15,9 @@ import time
 import tomllib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, Literal
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -26,7 +26,7 @@ from starlette.routing import Route
 
 from la2ds_cli.alignment.run_verdict import read_verdict
 from la2ds_cli.core import artifact, regular_file
-from la2ds_cli.core.config import Config, load_config, preset_names
+from la2ds_cli.core.config import load_config, preset_names
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
 from la2ds_cli.core.table import Table
@@ -42,8 +42,6 @@ from la2ds_cli.studio.jobs import ENDED, Job, Jobs
 from la2ds_cli.studio.pages import page, posted
 from la2ds_cli.training.checkpoint import SECTIONS, SPEED_ONLY, START, early_end
 from la2ds_cli.training.data import training_videos
-from la2ds_cli.training.losses import method_names
-from la2ds_cli.training.network import ENCODERS
 from la2ds_cli.training.train import CARD, card_warnings, outlook
 
 FROM_BASE = "base"  # the preset of `--from base`
@@ -400,43 +398,38 @@ def _minutes(given: Mapping[str, Any]) -> list[str]:
 
 
 def settings_of_run(project: Project, run: str) -> list[str]:
-    """The options that continue a run with its original settings. Raises UserError (exit 5) if they
-    name modules or files outside la2ds, which the author of a foreign project could have chosen, or
-    have names that are no settings."""
+    """The options that continue a run: its preset and seed. Raises UserError (exit 5) for a run
+    with any other setting than the project, which the author of a foreign project could have
+    chosen: only the person who gave it may give it again."""
     stored, folder = _stored(project.run_dir(run)), project.run_dir(run)
-    preset = str(stored.get("preset", ""))
-    own = UserError(
-        f"run {run} was started with settings that the studio cannot repeat",
-        hint=f"resume it with the command that started it: la2ds train --run {run} ...",
-        exit_code=ExitCode.MISMATCH,
-    )
-    if preset not in preset_names():
-        raise own
-    options = [f"--preset={preset}"]
-    config: Config = project.config(preset=preset)
-    for section in SECTIONS:
-        values, settings = stored.get(section, {}), getattr(config, section)
-        known = {one.name for one in fields(settings)}
-        for key, value in values.items() if isinstance(values, dict) else ():
-            if key not in known:  # any text, which could end the setting and begin another
-                raise own
-            if value == getattr(settings, key, None) or (section, key) in SPEED_ONLY:
-                continue
-            if not (isinstance(value, bool) or _is_number(value) or _is_word(settings, key, value)):
-                raise own
-            options.append(f"--set={section}.{key}={json.dumps(value)}")
+    preset, train = str(stored.get("preset", "")), stored.get("train")
+    seed = train.get("seed") if isinstance(train, dict) else None
+    repeated = preset in preset_names() and type(seed) is int
+    if repeated:
+        config = project.config(preset=preset, overrides=[f"train.seed={seed}"])
+        repeated = _deciding(stored) == _deciding(json.loads(json.dumps(config.to_dict())))
+    if not repeated:
+        raise UserError(
+            f"run {run} was started with settings that the studio cannot repeat",
+            hint=f"resume it with the command that started it: la2ds train --run {run} ...",
+            exit_code=ExitCode.MISMATCH,
+        )
+    options = [f"--preset={preset}", f"--set=train.seed={seed}"]
     with suppress(OSError, artifact.ArtifactError):
         if START in artifact.read_recipe(folder / "recipe.json").inputs:
             options[0] = "--from=base"
     return options
 
 
-def _is_word(settings: Any, key: str, value: Any) -> bool:
-    """Whether a value is one of the words that la2ds defines for a setting. settings: its section
-    of the configuration."""
-    names = {"method": method_names(), "encoder": ENCODERS}
-    words = names.get(key) or get_args(get_type_hints(type(settings)).get(key))
-    return isinstance(value, str) and value in words
+def _deciding(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that decide what a run learns, `section.key` -> value."""
+    return {
+        f"{section}.{key}": value
+        for section in SECTIONS
+        if isinstance(values := settings.get(section, {}), dict)
+        for key, value in values.items()
+        if (section, key) not in SPEED_ONLY
+    }
 
 
 # --- evaluating -----------------------------------------------------------------------------------

@@ -391,7 +391,12 @@ def kva(more: str) -> str:
         ("kinovea", "x.kva", "<a/>", "not a valid Kinovea file"),
         ("kinovea", "x.kva", "<!DOCTYPE x [<!ENTITY y 'z'>]><a/>", "document type"),
         ("kinovea", "x.kva", "<KinoveaVideoAnalysis/>", "stamps per frame"),
-        ("kinovea", "x.kva", kva("<Keyframe><Position>1e999</Position></Keyframe>"), "not a file of Kinovea"),
+        (
+            "kinovea",
+            "x.kva",
+            kva("<Keyframe><Position>1e999</Position></Keyframe>"),
+            "not a file of Kinovea",
+        ),
         ("kinovea", "x.kva", kva("<Keyframe/>"), "not a file of Kinovea"),
         ("boris", "x.boris", "[1]", "no JSON object"),
         ("boris", "x.boris", "{}", "not a file of BORIS"),
