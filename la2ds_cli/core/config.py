@@ -191,5 +191,8 @@ def _short(value: Any) -> str:
 
 def _unknown(name: str, known: list[str], origin: str, kind: str) -> UserError:
     near = get_close_matches(name, known, n=1)
-    hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(sorted(known))}"
-    return UserError(f"{origin}: unknown {kind} '{name}'", hint=hint)
+    hint = f"did you mean '{near[0]}'? else take it out" if near else "take it out"
+    return UserError(
+        f"{origin}: unknown {kind} '{name}': it is misspelt, or of an older version and went",
+        hint=f"{hint}; known: {', '.join(sorted(known))}",
+    )

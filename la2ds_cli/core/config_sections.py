@@ -16,7 +16,7 @@ _MOST = {
     **dict.fromkeys(("fps", "tempo", "detect_rate"), 1e5),
     **dict.fromkeys(("heads", "mlp_ratio", "patch", "subjects", "spatial_layers"), 256),
     **dict.fromkeys(("temporal_layers", "cross_layers", "threads", "reference_clips"), 1024),
-    **dict.fromkeys(("width", "size", "batch_size", "trim_draws", "subset_draws"), 16_384),
+    **dict.fromkeys(("width", "size", "batch_size", "trim_draws"), 16_384),
     **dict.fromkeys(("frames", "max_frames", "context", "pairs"), 1e6),
     "seed": 2**32 - 1,  # of numpy's older generators
     "max_duration": 1e5,  # MOST_SECONDS of core.types, which imports numpy
@@ -65,7 +65,6 @@ class PosesConfig:
     # whom to follow: auto, or hands, left-hand or right-hand
     subject: str = "auto"
     subjects: int = 1  # people kept from each clip
-    bridge: float = 0.25  # seconds; shorter gaps of a joint are interpolated, with score 0
     min_frames: int = 8  # frames; shorter clips are skipped
     max_duration: float = 600.0  # seconds; of longer clips, --time-range must select a part
     batch_size: int = 0  # crops per forward pass; 0 = 4 on a CPU, 16 on CUDA
@@ -73,7 +72,7 @@ class PosesConfig:
     def __post_init__(self) -> None:
         _share(self, "detect_threshold joint_threshold")
         _positive(self, "min_frames subjects max_duration")
-        _not_negative(self, "detect_rate bridge batch_size")
+        _not_negative(self, "detect_rate batch_size")
 
 
 @dataclass(frozen=True)
@@ -234,15 +233,13 @@ class AlignConfig:
 class EvaluateConfig:
     """Evaluation protocol."""
 
-    tau_stride: int = 1  # frames; Kendall's tau takes one frame in so many
     pairs: int = 300  # seeded sample of ordered pairs; fewer clips use all pairs
     max_trim: float = 0.3  # event transfer: largest share cut off each end, independently
     trim_draws: int = 3  # event transfer: how often each pair is trimmed anew
-    subset_draws: int = 5  # draws of the training videos that phase classification is fitted on
     background: str = "background"  # phase that stands for no phase; protocols may leave it out
     seed: int = 0  # of all samples and resamples
 
     def __post_init__(self) -> None:
-        _positive(self, "tau_stride pairs trim_draws subset_draws")
+        _positive(self, "pairs trim_draws")
         _not_negative(self, "seed")
         _check(self, low=0, high=0.49, names="max_trim", open_low=False)

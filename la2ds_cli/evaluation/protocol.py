@@ -147,7 +147,7 @@ LA2DS = Protocol(
     name="la2ds",
     source="this project",
     classifier="svm",
-    subsets=FIRST,
+    subsets=tuple(replace(subset, draws=5) for subset in FIRST),
     tau_stride=1,
     missing_phase="exclude",
     drop_background=True,
@@ -160,7 +160,7 @@ PROTOCOLS = {protocol.name: protocol for protocol in (LA2DS, PAPER, TCC, CASA, A
 
 
 def get_protocol(name: str, config: EvaluateConfig) -> Protocol:
-    """The protocol of that name; the project's settings affect only `la2ds`.
+    """The protocol of that name; the project's seed affects only `la2ds`.
 
     Raises UserError (exit 2) for an unknown name; the hint has the nearest known one.
     """
@@ -173,5 +173,5 @@ def get_protocol(name: str, config: EvaluateConfig) -> Protocol:
         )
     if name != LA2DS.name:
         return PROTOCOLS[name]
-    subsets = (replace(s, draws=config.subset_draws, seed=config.seed) for s in LA2DS.subsets)
-    return replace(LA2DS, tau_stride=config.tau_stride, subsets=tuple(subsets))
+    subsets = tuple(replace(s, seed=config.seed) for s in LA2DS.subsets)
+    return replace(LA2DS, subsets=subsets)

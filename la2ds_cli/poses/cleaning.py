@@ -11,6 +11,7 @@ from la2ds_cli.poses import boxes
 
 _ELSEWHERE = 0.5  # body lengths: crop.py's measure of a stray, which no interpolation may hide
 _ROUNDING = 1e-9  # seconds
+BRIDGE = 0.25  # seconds; shorter gaps of a joint are interpolated, with score 0
 
 
 def interpolate_gaps(

@@ -24,7 +24,7 @@ from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
 from la2ds_cli.poses import boxes
 from la2ds_cli.poses.backends import PoseBackend
 from la2ds_cli.poses.chunks import CLIP_MEMORY, ClipFrames, Partial
-from la2ds_cli.poses.cleaning import interpolate_gaps
+from la2ds_cli.poses.cleaning import BRIDGE, interpolate_gaps
 from la2ds_cli.poses.detectors import Detector
 from la2ds_cli.poses.passes import Detections, PersonBoxes, detect_people, estimate_people
 from la2ds_cli.poses.quality import assess
@@ -330,8 +330,8 @@ def cleaned(
     xy[(score < config.joint_threshold) | (score <= 0)] = np.nan
     if world is not None:
         world[np.isnan(xy).any(axis=-1)] = np.nan
-        world, *_ = interpolate_gaps(world, score, time, box, config.bridge, cuts)
-    xy, score, box, _ = interpolate_gaps(xy, score, time, box, config.bridge, cuts)
+        world, *_ = interpolate_gaps(world, score, time, box, BRIDGE, cuts)
+    xy, score, box, _ = interpolate_gaps(xy, score, time, box, BRIDGE, cuts)
     pose = PoseSequence(
         xy=xy,
         score=score,

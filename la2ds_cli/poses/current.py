@@ -21,10 +21,7 @@ from la2ds_cli.poses.subjects import HANDS, ClipSubjects
 
 STEP = "poses"
 VERSION = 3  # raised when the same settings give other joints
-_SETTINGS = (
-    *("detect_threshold", "detect_rate", "joint_threshold", "subjects"),
-    "bridge",
-)
+_SETTINGS = ("detect_threshold", "detect_rate", "joint_threshold", "subjects")
 
 
 def current_clip(project: Project, path_or_id: str, config: PosesConfig) -> str | None:

@@ -143,9 +143,9 @@ def test_round_trip_through_toml():
         ({"heatmaps": {}}, "unknown section 'heatmaps'", "did you mean 'heatmap'?"),
         ({"heatmap": {"sigm": 1.0}}, r"\[heatmap\]: unknown setting 'sigm'", "'sigma'"),
         (
-            {"heatmap": {"zzz": 1}},
-            "unknown setting 'zzz'",
-            "known: aspect, channels, confidence, crop",
+            {"align": {"pool": 3}},  # a setting of an older version
+            r"\[align\]: unknown setting 'pool': it is misspelt, or of an older version",
+            "take it out; known: base, gaps, joints, method",
         ),
         ({"heatmap": 3}, r"\[heatmap\] must be a table", ""),
         ({"heatmap": {"size": 30.0}}, "size: '30.0' is not a whole number", ""),

@@ -333,7 +333,7 @@ def test_numbers_of_thousands_of_digits_in_project_toml_are_refused(
         *("train.fps=1e9", "train.fps=inf", "train.seed=100000000000000000000"),
         *("train.steps=1000000000000", "train.learning_rate=inf", "model.width=1000003"),
         *("model.heads=9999", "model.motion=inf", "heatmap.size=100000", "heatmap.sigma=inf"),
-        *("poses.max_duration=inf", "poses.bridge=inf", "align.skip_cost=inf", "augment.warp=inf"),
+        *("poses.max_duration=inf", "align.skip_cost=inf", "augment.warp=inf"),
         "evaluate.pairs=10000000000",
     ],
 )
