@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import sys
 import time
@@ -117,27 +118,25 @@ def test_who_comes_late_hears_of_the_jobs_that_there_are():
     assert worked(late).state == "done"
 
 
-def test_a_failed_job_says_why_and_what_helps():
-    job = done("tell(error='no such file: x', hint='check its name', code='V006'); sys.exit(3)")
-    assert job.state == "failed"
-    assert job.error == "no such file: x; check its name"
+ITEM = {"path": "x.mp4", "status": "skipped", "message": "no person found", "hint": "film on"}
 
 
-def test_a_batch_of_no_use_says_what_was_wrong_with_its_first_item():
-    item = {"path": "x.mp4", "status": "skipped", "message": "no person found", "hint": "film on"}
-    job = done(f"print(json.dumps({{'items': [{item!r}]}})); sys.exit(4)")
-    assert job.error == "no person found; film on"
-
-
-def test_a_fault_says_what_the_command_wrote_last():
-    job = done("raise RuntimeError('a fault of la2ds')")
-    assert job.state == "failed"
-    assert "la2ds ended with exit code 1" in job.error
-    assert "RuntimeError: a fault of la2ds" in job.error
-
-
-def test_a_batch_that_is_usable_in_part_is_done():
-    assert done("sys.exit(8)").state == "done"
+@pytest.mark.parametrize(
+    ("text", "state", "said"),
+    [
+        ("tell(error='no file: x', hint='check its name'); sys.exit(3)",
+         "failed", "no file: x; check its name"),
+        (f"print(json.dumps({{'items': [{ITEM!r}]}})); sys.exit(4)",
+         "failed", "no person found; film on"),
+        ("raise RuntimeError('a fault of la2ds')",
+         "failed", "la2ds ended with exit code 1: .*RuntimeError: a fault of la2ds"),
+        ("sys.exit(8)", "done", ""),  # usable in part
+    ],
+)  # fmt: skip
+def test_how_a_job_ends_and_why(text: str, state: str, said: str):
+    job = done(text)
+    assert job.state == state
+    assert re.match(f"{said}$", job.error)
 
 
 def test_jobs_run_one_after_another(tmp_path: Path):

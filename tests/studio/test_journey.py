@@ -228,27 +228,6 @@ def test_news_of_work_leave_the_focus_where_it_is(
         assert seen.page.evaluate("(it) => document.activeElement.matches(it)", focused)
 
 
-@pytest.mark.parametrize("width", [375, 1280])
-def test_work_with_a_long_name_leaves_the_bar_as_it_is(
-    browser: Any, width: int, tmp_path: Path
-) -> None:
-    name = f"{'in the garden ' * 9}.mp4"
-    work = told(7, "running", title=f"joints of {name}", task=name)
-    with browsed(browser, Project.create(tmp_path / "project"), width) as seen:
-        tell(seen, work + told(8, "waiting"))
-        seen.go("/")
-        seen.page.click("text=1 waiting")
-        words = seen.page.locator("#work span").first
-        assert words.text_content() == f"joints of {name}"
-        work_box, keys = (seen.page.locator(one).bounding_box() for one in ("#work", "#help"))
-        assert abs(work_box["y"] + work_box["height"] / 2 - keys["y"] - keys["height"] / 2) < 2
-        left = seen.page.evaluate(
-            "[...document.querySelectorAll('.bar *')].map(one => one.getBoundingClientRect().left)"
-        )
-        assert min(left) >= 0
-        assert keys["x"] + keys["width"] <= width
-
-
 def sides(seen: Seen) -> list[str]:
     work = "document.getElementById('pair-work').dataset"
     return seen.page.evaluate(f"['a', 'b'].map((side) => {work}[side])")

@@ -210,20 +210,6 @@ def test_the_whole_picture_has_its_own_shape(browser: Any, tmp_path: Path) -> No
             assert seen.page.evaluate(shape) == pytest.approx(shapes, rel=0.01)
 
 
-@pytest.mark.parametrize("width", [390, 1440])
-def test_nothing_is_wider_than_the_window(browser: Any, tmp_path: Path, width: int) -> None:
-    with browsed(browser, two_filmed(tmp_path), width) as seen:
-        open_pair(seen)
-        assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
-        seen.page.click("#correct")
-        assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
-        small = seen.page.evaluate(
-            "[...document.querySelectorAll('button, select')]"
-            ".filter((e) => e.offsetParent && e.offsetHeight < 40).map((e) => e.outerHTML)"
-        )
-        assert small == []
-
-
 @pytest.mark.parametrize("size", [(1280, 800), (1920, 1080), (760, 1000)])
 def test_films_and_controls_are_in_sight_and_the_controls_stay_there(
     browser: Any, tmp_path: Path, size: tuple[int, int]

@@ -184,18 +184,6 @@ def test_pictures_that_did_not_come_are_asked_for_again(browser: Any, project: P
         assert round((seen.grey("stage-a") - FIRST) / SHADE) == 1
 
 
-def test_a_name_of_ones_own(browser: Any, project: Project) -> None:
-    with browsed(browser, project) as seen:
-        open_phases(seen)
-        seen.page.fill("#name", "jump 1 <b>")
-        seen.page.press("#name", "Enter")
-        press(seen, "4")
-        seen.wait_for(SAVED)
-        assert spans(project) == [(0, 36, "jump 1 <b>")]
-        assert "jump 1 <b>" in seen.page.inner_text("#names")
-        assert seen.errors == []
-
-
 def test_the_review_goes_from_the_least_sure_on(browser: Any, project: Project) -> None:
     origin = {"origin": "carried", "origin_clips": "b", "origin_time": "2026-01-01T00:00:00+00:00"}
     rows = [
@@ -263,63 +251,6 @@ def test_another_that_writes_a_table_is_waited_for(browser: Any, project: Projec
             assert spans(project) == []
         seen.wait_for(SAVED)
     assert spans(project) == [(0, 36, "down")]
-
-
-def test_keys_work_while_a_list_has_the_focus(browser: Any, project: Project) -> None:
-    with browsed(browser, project) as seen:
-        open_phases(seen)
-        seen.page.select_option("#rate", "0.5")
-        seen.page.focus("#rate")
-        press(seen, "1", "Shift+ArrowRight", "ArrowRight", "2")
-        seen.wait_for(SAVED)
-        assert spans(project) == [(0, 11, "down"), (11, 36, "up")]
-        assert seen.page.input_value("#rate") == "0.5"
-        press(seen, "End", " ")
-        seen.wait_for("document.getElementById('play').textContent === 'Pause'")
-        assert seen.page.input_value("#rate") == "0.5"
-
-
-def test_all_keys_are_listed(browser: Any, project: Project) -> None:
-    with browsed(browser, project) as seen:
-        open_phases(seen)
-        press(seen, "?")
-        assert seen.page.is_visible("#key-list")
-        listed = seen.page.inner_text("#key-list").lower()
-        for name in (
-            "1 to 9",
-            "0",
-            "space",
-            "← →",
-            "home end",
-            "− +",
-            "[ ]",
-            "comma dot",
-            "delete",
-        ):
-            assert f"{name}\t" in listed.replace("\u00a0", " "), name
-        for name in ("n", "enter", "u, ctrl+z", "s", "?"):
-            assert f"{name}\t" in listed, name
-        press(seen, "1", "2")  # they are not those of the page now
-        press(seen, "Escape")
-        assert not seen.page.is_visible("#key-list")
-        seen.page.fill("#name", "what?")
-        assert not seen.page.is_visible("#key-list")
-        seen.page.press("#name", "?")
-        assert not seen.page.is_visible("#key-list")
-        assert spans(project) == []
-        assert seen.errors == []
-
-
-@pytest.mark.parametrize("width", [390, 1440])
-def test_nothing_is_wider_than_the_window(browser: Any, project: Project, width: int) -> None:
-    with browsed(browser, project, width) as seen:
-        open_phases(seen)
-        assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
-        small = seen.page.evaluate(
-            "[...document.querySelectorAll('button, select, .clip-list a')]"
-            ".filter((e) => e.offsetParent && e.offsetHeight < 40).map((e) => e.outerHTML)"
-        )
-        assert small == []
 
 
 def test_labels_go_to_a_file_of_another_tool_and_come_back(
