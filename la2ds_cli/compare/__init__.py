@@ -8,5 +8,5 @@ are), `findings` (parts of the movement, the differences that are reported, and 
 
 Imports: core, poses, features and alignment. It draws and writes nothing; views/compare_* do.
 To add a measure, give it a file or a section here, a field of CompareResult with its key in
-`to_json`, a sentence in `result`, and a table in views/compare_page.html.
+`to_json`, and a sentence in `result`.
 """

@@ -13,17 +13,14 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from la2ds_cli.compare.result import NO_JOINT_DIFFERS, NO_TEMPO_DIFFERS, and_again
 from la2ds_cli.compare.trend import LEAST_ATTEMPTS
 from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.studio.clips import posed_clip, requested_clip
-from la2ds_cli.studio.guard import POLICY
 from la2ds_cli.studio.pages import named_to_command, page, posted
 from la2ds_cli.studio.pair import requested_pair
-from la2ds_cli.views import compare_page
-from la2ds_cli.views.page import page_policy
+from la2ds_cli.views.report.pair_data import findings
 
 FOLDER = "compare"  # below results/, where the command writes without --out
 _ATTEMPTS = "--attempts"  # behind the reference, in the name of their files
@@ -56,20 +53,6 @@ def _made(project: Project, path: Path, clips: Sequence[str]) -> dict[str, Any]:
     return {"time": time, "stale": newer}
 
 
-def _page(path: Path) -> Response:
-    """A page that the command wrote, sandboxed: its script cannot send requests to the studio. A
-    page written by another version of la2ds is offered as a download."""
-    if not path.is_file():
-        raise UserError("this page does not exist", hint=_AGAIN)
-    policy = page_policy(compare_page.STYLES, compare_page.SCRIPTS)
-    content = regular_file.content(path)
-    text = content.decode("utf-8", "replace")
-    if not all(part in text for part in policy.split("'")[1::2]):
-        return FileResponse(path, filename=path.name)
-    allowed = f"sandbox allow-scripts; {policy}; frame-ancestors 'none'"
-    return HTMLResponse(content, headers={POLICY: allowed})
-
-
 # --- two clips ------------------------------------------------------------------------------------
 
 
@@ -83,41 +66,16 @@ def _found(request: Request) -> Response:
     return JSONResponse(_read(path, findings) | _made(project, path, (a.id, b.id)))
 
 
-def findings(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The content of a comparison of two clips, as lines: notes, differences (each with the second
-    of the reference or None), tempo, and what could not be judged."""
-    joints: dict[str, list[Mapping[str, Any]]] = {}
-    for one in document["findings"]:
-        joints.setdefault(one["joint"], []).append(one)
-    differs = [
-        {"text": first["sentence"] + and_again(len(more)), "time": first["time"]}
-        for first, *more in joints.values()
-    ]
-    none = document["no_findings"] or NO_JOINT_DIFFERS
-    tempo = [one["sentence"] for one in document["tempo"] if one["verdict"] in ("slower", "faster")]
-    return {
-        "notes": list(document["notes"]),
-        "differs": differs or [{"text": none, "time": None}],
-        "tempo": tempo or [NO_TEMPO_DIFFERS],
-        "unjudged": [one["sentence"] for one in document["unjudged"]],
-    }
-
-
 async def _compare(request: Request) -> Response:
     """Put the comparison of a pair in the queue."""
     studio = request.app.state.studio
     content = await posted(request)
     a, b, *_ = requested = requested_pair(request, content)
     ids = named_to_command([a.id, b.id])
-    arguments = ["compare", *ids, *requested.options, f"--project={studio.project.root}"]
+    out = f"--out={_folder(studio.project) / f'{a.id}--{b.id}.json'}"
+    arguments = ["compare", *ids, *requested.options, f"--project={studio.project.root}", out]
     job = studio.jobs.add(f"comparing {b.title} with {a.title}", arguments)
     return JSONResponse({"number": job.number})
-
-
-def _pair_page(request: Request) -> Response:
-    a, b, *_ = requested_pair(request)
-    path = _folder(request.app.state.studio.project) / f"{a.id}--{b.id}.html"
-    return _page(path)
 
 
 # --- attempts -------------------------------------------------------------------------------------
@@ -209,7 +167,6 @@ def _attempts_file(request: Request) -> Response:
 ROUTES = [
     Route("/compare", _compare, methods=["POST"]),
     Route("/compare/found", _found),
-    Route("/compare/page", _pair_page),
     Route("/attempts", _show),
     Route("/attempts/compare", _compare_attempts, methods=["POST"]),
     Route("/attempts/{kind}", _attempts_file),

@@ -15,13 +15,6 @@ from typing import Any, cast
 import numpy as np
 
 from la2ds_cli.alignment.align import PairAligner, slow_motion
-from la2ds_cli.alignment.confidence import (
-    MISSING,
-    SURE,
-    certainty_words,
-    seconds_within,
-    within_text,
-)
 from la2ds_cli.alignment.pair import PreparedPair, prepare_pair
 from la2ds_cli.alignment.repetition_counts import hint_of_repetitions
 from la2ds_cli.alignment.request import (
@@ -46,17 +39,10 @@ from la2ds_cli.core.corrections import turning_of
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import BoolArray
 from la2ds_cli.core.view import ViewName
-from la2ds_cli.views.report.pair_data import (
-    Baseline,
-    baselines,
-    match_json,
-    notes_json,
-)
+from la2ds_cli.views.report.pair_data import match_json, notes_json
 
 HELD = 6  # pairs in memory, with their features and those of the reference clips
-_ALIKE = 1.05  # ratio of durations, below which two clips are as fast
 
 
 class _Notes(Progress):
@@ -78,8 +64,8 @@ Change = tuple[Sequence[Annotation], Sequence[Annotation]]
 class HeldPair:
     """Two prepared clips, with everything needed to align them again.
 
-    plain: their alignment without anchors, which chose the features. beside: baseline alignments.
-    warnings: sentences about the alignment that must not be overlooked; notes: other sentences.
+    plain: their alignment without anchors, which chose the features. warnings: sentences about the
+    alignment that must not be overlooked; notes: other sentences.
     undo: what undoes each of the user's changes, the latest one last, and leaves whatever else has
     been set since. lock: held while one is made or undone. Both are shared with the pair of B and A
     (HeldPairs).
@@ -89,7 +75,6 @@ class HeldPair:
     pair: PreparedPair
     aligner: PairAligner
     plain: AlignResult
-    beside: list[Baseline]
     warnings: list[str]
     notes: list[str]
     undo: list[Change] = field(default_factory=list)
@@ -113,8 +98,7 @@ class HeldPair:
             )
         if several := hint_of_repetitions(project, pair.ids, pair.names):
             said.note(several)
-        beside = baselines(project, plain)
-        return cls(project, pair, aligner, plain, beside, warnings, said.notes)
+        return cls(project, pair, aligner, plain, warnings, said.notes)
 
     @property
     def moments(self) -> tuple[ClipMoments, ClipMoments]:
@@ -192,7 +176,6 @@ class HeldPair:
         """What the page shows about an alignment of the pair, besides the clips themselves."""
         anchors = self.anchors
         return match_json(result) | {
-            "sureness": sureness(result),
             "anchors": [
                 {"frames": one.frames, "seconds": seconds, "set": one.row.set}
                 for one, seconds in zip(anchors, self.seconds(anchors), strict=True)
@@ -201,30 +184,6 @@ class HeldPair:
             "drawings": self.drawings_json(),
             "undo": len(self.undo),
         }
-
-
-def sureness(result: AlignResult) -> str:
-    """How sure the match is, and how fast B is, for people who count neither frames nor shares."""
-    alignment, ratio = result.alignment, result.overall_ratio
-    words, within = np.array(certainty_words(alignment)), seconds_within(alignment)
-    sure, gone = words == SURE, words == MISSING
-    told = []
-    if sure.any():
-        near = within_text(float(np.median(within[sure])))
-        told.append(f"Sure for {_share(sure)} of A, {near}.")
-    if not (sure | gone).all():
-        told.append("Unsure elsewhere: look at these moments first." if told else "Nowhere sure.")
-    if gone.any():
-        told.append(f"B does not show {_share(gone)} of A.")
-    if ratio < 1 / _ALIKE:
-        told.append(f"B is {1 / ratio:.1f} times as fast as A.")
-    elif ratio > _ALIKE:
-        told.append(f"A is {ratio:.1f} times as fast as B.")
-    return " ".join(told)
-
-
-def _share(rows: BoolArray) -> str:
-    return "all" if rows.all() else f"{max(round(100 * float(rows.mean())), 1)} %"
 
 
 class HeldPairs:

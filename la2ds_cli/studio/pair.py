@@ -13,24 +13,19 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from la2ds_cli.alignment.request import features_name
 from la2ds_cli.alignment.result import rounded
 from la2ds_cli.core.annotations import ANCHOR, Annotation, now
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.corrections import turning_of
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.core.view import ViewName
-from la2ds_cli.features.joint_angles import angle_triples
-from la2ds_cli.features.pose_features import body_frame
 from la2ds_cli.studio.clips import lost_file, posed_clip
 from la2ds_cli.studio.film import Films
 from la2ds_cli.studio.held_pairs import Change, HeldPair, HeldPairs
 from la2ds_cli.studio.pages import named_to_command, page, posted, with_names
 from la2ds_cli.views.report.frame_images import windows
-from la2ds_cli.views.report.pair_data import page_clip, pair_json
+from la2ds_cli.views.report.pair_data import pair_json
 
 VIEWS: dict[ViewName, str] = {
     "auto": "view: find out",
@@ -102,19 +97,9 @@ def _show(request: Request) -> Response:
             clips=clips,
             a=requested.a,
             b=requested.b,
-            name_a=requested.a.title,
-            name_b=requested.b.title,
-            mirrored=False,
             views=VIEWS,
             view=requested.view,
             force="1" if requested.force else "",
-            curves=[
-                {"name": "the alignment", "colour": "#ffa41b", "dash": ""},
-                {"name": "raw poses", "colour": "#ffb3e6", "dash": "6 4"},
-                {"name": "constant speed", "colour": "#ffffff", "dash": "2 3"},
-            ],
-            nominal="90%",
-            both_have_phases=True,
         )
     )
 
@@ -135,30 +120,23 @@ def pair_data(held: HeldPair, films: Films) -> dict[str, Any]:
     warnings: sentences that are shown above everything else.
 
     For each clip: pictures, see Films.facts; window: (T, 4), the part of each frame that is shown,
-    in pixels; size: of the picture; flipped: whether it is shown mirrored; turned: how the clip is
-    read, see turning_of; body: length of the torso in pixels. For the skeleton: angles, as the
-    joints before, at and after each; root, the joints that locate the body.
+    in pixels; size: of the picture; turned: how the clip is read, see turning_of.
     """
     try:
         result, problem = held.aligned(held.anchors), ""
     except UserError as error:  # the anchors were set in another version of the clips
         result, problem = held.plain, f"{error.message}; {error.hint}"
     project, plain = held.project, held.plain
-    mirrored = result.alignment.mirrored
+    data = pair_json(result, project.phases(propagated=True)) | held.changed(result)
     poses = result.pose_a, result.shown_b
-    phases = project.phases(propagated=True)
-    clips = tuple(
-        page_clip(project, letter, video, pose, phases.get(video.id, []))
-        for letter, video, pose in zip("AB", held.pair.clips, poses, strict=True)
-    )
-    data = pair_json(result, (clips[0], clips[1]), held.beside) | held.changed(result)
-    for side, clip, flipped in (("a", clips[0], False), ("b", clips[1], mirrored)):
-        film = films.facts(clip.video, clip.pose.frame)
-        data[side] |= _picture(clip.pose, film, flipped=flipped)
-    skeleton = get_skeleton(result.pose_a.skeleton)
-    triples = angle_triples(skeleton)
-    data["skeleton"]["angles"] = [list(triple) for triple in triples.values()]
-    data["skeleton"]["root"] = list(skeleton.root)
+    for side, clip, pose in zip("ab", held.pair.clips, poses, strict=True):
+        data[side] |= {
+            # Without a size, the joints have no place in the picture.
+            "pictures": films.facts(clip, pose.frame) if all(pose.size) else None,
+            "window": [rounded(row, 2) for row in windows(pose)],
+            "size": list(pose.size),
+            "turned": turning_of(pose.info),
+        }
     chosen = plain.alignment.features
     notes = [note for note in held.notes if note != plain.reason]  # the page shows it elsewhere
     notes += [problem] if problem else []
@@ -171,23 +149,7 @@ def pair_data(held: HeldPair, films: Films) -> dict[str, Any]:
         "warnings": held.warnings + lost,
         "notes": with_names(notes, held.pair.clips),
         "kind": chosen,
-        "features": features_name(chosen, plain.run),
-        "method": plain.alignment.method,
-        "references": plain.references,
         "reason": plain.reason,
-    }
-
-
-def _picture(pose: PoseSequence, film: dict[str, Any] | None, *, flipped: bool) -> dict[str, Any]:
-    return {
-        "pictures": film
-        if all(pose.size)
-        else None,  # else the joints have no place in the picture
-        "window": [rounded(row, 2) for row in windows(pose)],
-        "size": list(pose.size),
-        "flipped": flipped,
-        "turned": turning_of(pose.info),
-        "body": float(body_frame(pose)[1]),
     }
 
 

@@ -21,7 +21,7 @@ from la2ds_cli.studio.labels import Label, end_confidence, row_json, version
 from la2ds_cli.studio.pages import named_to_command, page, posted
 from la2ds_cli.views.figure import PHASE_COLOURS
 from la2ds_cli.views.report.frame_images import windows
-from la2ds_cli.views.report.pair_data import page_clip, skeleton_json
+from la2ds_cli.views.report.pair_data import clip_json, skeleton_json
 
 _MOST = 1_000  # labels of a clip in one request
 
@@ -48,16 +48,14 @@ def clip_data(
 ) -> dict[str, Any]:
     """What a page that plays one clip shows: the clip with its joints and film, see pair_data, and
     the limbs. flipped: its joints are mirrored, so its pictures must be mirrored too."""
-    shown = page_clip(studio.project, "A", clip, pose, [])
     film = studio.films.facts(clip, pose.frame)
     return {
         "id": clip.id,
-        "clip": shown.to_json()
+        "clip": clip_json(clip, pose, [], flipped=flipped)
         | {
             "pictures": film if all(pose.size) else None,
             "window": [rounded(row, 2) for row in windows(pose)],
             "size": list(pose.size),
-            "flipped": flipped,
         },
         "skeleton": skeleton_json(get_skeleton(pose.skeleton)),
     }

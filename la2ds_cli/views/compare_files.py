@@ -11,7 +11,8 @@ from la2ds_cli.compare.result import CompareResult
 from la2ds_cli.core.csv_tables import number_cell, table_text
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.views import compare_page, compare_sheet, figure
+from la2ds_cli.views import compare_sheet, figure
+from la2ds_cli.views.report.pair import pair_images, pair_page
 
 SUFFIXES = (*figure.SUFFIXES, ".html", ".csv", ".json")
 COLUMNS = (
@@ -44,7 +45,13 @@ def write(
     contents = {
         ".csv": lambda: csv_text(result),
         ".json": result.to_json,
-        ".html": lambda: compare_page.page(project, result, progress, privacy=privacy),
+        ".html": lambda: pair_page(
+            project,
+            result.aligned,
+            pair_images(project, result.aligned, progress, privacy=privacy),
+            result,
+            privacy=privacy,
+        ),
     }
     figure.write_outputs(targets, contents, drawn)
     return result

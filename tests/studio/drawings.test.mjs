@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import test from "node:test";
-import { degreesAt, degreesOf, inclination } from "../../la2ds_cli/studio/static/drawings.js";
+import { degreesOf, inclination } from "../../la2ds_cli/studio/static/drawings.js";
+import { degreesAt } from "../../la2ds_cli/views/report/film.js";
 
 const at = (degrees, length = 50) => {
   const turn = (degrees * Math.PI) / 180;

@@ -23,9 +23,10 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.annotations import ANCHOR, NOTE, Annotation, Moment
 from la2ds_cli.core.project import Project
 from la2ds_cli.studio.film import Films
-from la2ds_cli.studio.held_pairs import HeldPair, HeldPairs, sureness
+from la2ds_cli.studio.held_pairs import HeldPair, HeldPairs
 from la2ds_cli.studio.pair import VIEWS, _checked_pair, export_arguments, pair_data
 from la2ds_cli.views.report.pair import write_pair
+from la2ds_cli.views.report.pair_data import sureness
 from tests.alignment.test_same_movement import kicking
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import asked, finished

@@ -4,7 +4,7 @@
 
 import { post } from "./ask.js";
 import { at, button, made, trouble } from "./page.js";
-import { clamp } from "../../views/report/film.js";
+import { clamp, degreesAt } from "../../views/report/film.js";
 
 const POINTS = { line: 2, angle: 3 };
 const ACTIONS = { d: "line", a: "angle" }; // keys
@@ -14,13 +14,6 @@ const NEAR = { mouse: 14, touch: 26 }; // page pixels around a point within whic
 const APART = 5; // page pixels between two points of a new drawing, at least
 
 // --- geometry --------------------------------------------------------------------------------------
-
-/** Degrees at a vertex between the directions to two ends, 0 to 180. */
-export function degreesAt(end, vertex, other) {
-  const turn = ([x, y]) => Math.atan2(y - vertex[1], x - vertex[0]);
-  const between = Math.abs(turn(end) - turn(other));
-  return (Math.min(between, 2 * Math.PI - between) * 180) / Math.PI;
-}
 
 /** Degrees between a line and the vertical of the picture, 0 to 90. */
 export const inclination = ([x, y], [otherX, otherY]) =>

@@ -1,8 +1,8 @@
 // What all pages' scripts share: find and create elements, and show errors.
 
-import { at, made } from "../../views/report/elements.js";
+import { at } from "../../views/report/elements.js";
 
-export { at, button, made } from "../../views/report/elements.js";
+export { at, button, lines, made, warn } from "../../views/report/elements.js";
 
 /** Fill a list with an element of each item. Those that show the same as before stay as they are, so
  * that no click and no focus is lost. key(item): text that differs wherever its element would. */
@@ -15,13 +15,6 @@ export function relist(list, items, key, make) {
   });
   for (const element of [...list.children]) if (!elements.includes(element)) element.remove();
   elements.forEach((element, k) => { if (list.children[k] !== element) list.insertBefore(element, list.children[k] ?? null); });
-}
-
-/** Warn above everything else. actions: buttons. */
-export function warn(text, ...actions) {
-  const line = made("div", "", "warning banner");
-  line.append(made("span", text), ...actions);
-  at("banners").append(line);
 }
 
 /** Show an error with its hint; null hides it. */

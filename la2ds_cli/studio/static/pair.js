@@ -1,24 +1,21 @@
 // The page of a pair: what the report's page shows, with film from the server, and corrected matches.
 
 import { get, post } from "./ask.js";
-import { connectComparison } from "./compare.js";
 import { ServedFilm } from "./film.js";
-import { degreesAt, Drawings } from "./drawings.js";
+import { Drawings } from "./drawings.js";
 import { at, button, fetched, made, tried, trouble, warn } from "./page.js";
 import { followed } from "./work.js";
 import { A, B, data, findUnmatched } from "../../views/report/clips.js";
-import { clamp, rowAt, runs, seconds, UNIT } from "../../views/report/film.js";
+import { clamp, rowAt, seconds } from "../../views/report/film.js";
 import { helping } from "../../views/report/keys.js";
 import {
-  again, lay, lead, listeners, openPair, play, seek, shareOf, shown, stages, state, tellNotes, timeIn,
+  again, lay, lead, listeners, openPair, play, seek, shareOf, shown, stages, state, timeIn, visit, visitDifference,
 } from "../../views/report/pair.js";
-import { drawSkeleton } from "../../views/report/stage.js";
+import { tellAlignment, tellDifferences, tellNotes } from "../../views/report/words.js";
 
 const work = at("pair-work");
 const pair = { ...work.dataset }; // a, b: ids; view: of B; force: 1 = align also what shows different movements
 const queried = () => new URLSearchParams(pair);
-const OVER = "#ff4fd8"; // the joints of B over A
-const MOST_UNSURE = 12;
 let drawings = null; // what a person draws on the pictures
 
 // --- loading -------------------------------------------------------------------------------------
@@ -27,14 +24,12 @@ async function open() {
   const content = await get(`/pair/data?${queried()}`);
   at("waiting").hidden = true;
   at("in-step").classList.add("aligned");
-  for (const text of content.warnings) warn(text);
   openPair(content, [content.a, content.b].map(({ pictures }) => new ServedFilm(pictures)));
   drawings = new Drawings(stages, pair, {
     pause: () => play(false), leads: () => state.leader,
     saved: (found) => { Object.assign(data, found); at("undo").hidden = !data.undo; },
   });
-  stages.a.over.push(overlay);
-  for (const stage of [stages.a, stages.b]) stage.over.push(drawAngles, drawings.draw);
+  for (const stage of [stages.a, stages.b]) stage.over.push(drawings.draw);
   at("free").max = String(B.count - 1);
   connectPair();
   tell();
@@ -102,13 +97,12 @@ async function same() {
 // --- text on the page ------------------------------------------------------------------------------
 
 function tell() {
-  at("said").textContent = data.sureness;
+  tellAlignment((row) => visit("a", row));
   at("undo").hidden = !data.undo;
   tellAnchors();
   writtenNotes();
   drawings.take(data.drawings);
-  tellUnsure();
-  tellHow();
+  tellCommand();
 }
 
 function tellAnchors() {
@@ -119,7 +113,7 @@ function tellAnchors() {
     const words = both ? `A ${seconds(both[0])} is B ${seconds(both[1])}`
       : `A frame ${frames[0]} is B frame ${frames[1]}: no longer in the clip`;
     item.append(
-      both ? button(words, () => { play(false); seek(rowAt(A, both[0])); }) : made("span", words),
+      both ? button(words, () => visit("a", rowAt(A, both[0]))) : made("span", words),
       button("Remove", () => change("/pair/anchor/remove", { frames }), { label: `Remove: ${words}` }),
     );
     return item;
@@ -129,8 +123,7 @@ function tellAnchors() {
 // --- notes ------------------------------------------------------------------------------------------
 
 function writtenNotes() {
-  tellNotes((note) => [button("Remove", () => changeNote({ ...note, remove: true }), { label: `Remove: ${note.text}` })]);
-  at("written-card").hidden = false;
+  tellNotes(visit, (note) => [button("Remove", () => changeNote({ ...note, remove: true }), { label: `Remove: ${note.text}` })]);
 }
 
 async function changeNote(note) {
@@ -151,50 +144,7 @@ async function takeNote(event) {
   at("note-text").blur(); // keys control the players again
 }
 
-/** Runs of A's frames where the alignment is unsure, the least sure first, without those that have a
- * corrected match. */
-function unsure() {
-  const anchored = new Set(data.anchors.map(({ frames }) => A.frame.indexOf(frames[0])));
-  return runs(A.count, (k) => data.certainty[k] === "unsure")
-    .map(([first, last]) => {
-      let worst = first;
-      for (let k = first; k <= last; k += 1) if (data.confidence[k] < data.confidence[worst]) worst = k;
-      return { first, last, worst };
-    })
-    .filter(({ first, last }) => ![...anchored].some((row) => first <= row && row <= last))
-    .sort((x, y) => data.confidence[x.worst] - data.confidence[y.worst])
-    .slice(0, MOST_UNSURE);
-}
-
-function tellUnsure() {
-  const found = unsure();
-  at("unsure").replaceChildren(...found.map(({ first, last, worst }) => {
-    const item = made("li");
-    const sure = Math.round(100 * data.confidence[worst]);
-    const span = first === last ? seconds(A.time[first]) : `${seconds(A.time[first])} to ${seconds(A.time[last])}`;
-    item.append(button(`${span}: ${sure} % sure, ±${data.within[worst]} s`, () => { play(false); seek(worst); }));
-    return item;
-  }));
-}
-
-let visited = -1;
-function nextUnsure() {
-  const found = unsure();
-  if (!found.length) return;
-  visited = (visited + 1) % found.length;
-  play(false);
-  seek(found[visited].worst);
-}
-
-function tellHow() {
-  const through = data.references ? `, through ${data.references} other clips` : "";
-  at("how").textContent = `Aligned by ${data.method} on ${data.features}${through}${
-    data.mirrored ? "; B is shown mirrored" : ""}.${data.reason ? ` ${data.reason[0].toUpperCase()}${data.reason.slice(1)}.` : ""}`;
-  at("notes").replaceChildren(...data.notes.map((note) => {
-    const item = made("li");
-    item.append(made("span", note, "warning"));
-    return item;
-  }));
+function tellCommand() {
   const quoted = (text) => (/^[\w.:/=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
   const anchors = data.anchors.filter((one) => one.seconds)
     .map(({ seconds: [a, b] }) => ` --anchor ${a.toFixed(4)}=${b.toFixed(4)}`).join("");
@@ -203,68 +153,22 @@ function tellHow() {
   at("command").textContent = `la2ds align ${quoted(pair.a)} ${quoted(pair.b)}${view}${kind}${anchors}`;
 }
 
-// --- drawing on the pictures -----------------------------------------------------------------------
+// --- what B does differently -----------------------------------------------------------------------
 
-/** Position of the body in a row, in the units of its joints; null if it is not seen. */
-function root(clip, row) {
-  const first = row * data.skeleton.sides.length;
-  const seen = data.skeleton.root.map((k) => first + k).filter((k) => clip.state[k]);
-  if (!seen.length) return null;
-  const mean = (shift) => seen.reduce((sum, k) => sum + clip.joints[2 * k + shift], 0) / seen.length;
-  return { x: mean(0), y: mean(1) };
+async function compare() {
+  at("compare").disabled = true;
+  await followed(() => post("/compare", pair), at("compared"));
+  at("compare").disabled = false;
+  await lookAtDifferences();
 }
 
-/** Draw B over A, at the size of A and with the body in the same place. */
-function overlay(stage, row) {
-  const kind = at("overlay").value;
-  const rowB = state.rowB;
-  if (!kind || !state.matched) return;
-  const [rootA, rootB] = [root(A, row), root(B, rowB)];
-  if (!rootA || !rootB) return;
-  const { context } = stage;
-  const place = stage.place(row);
-  const high = ([, top, , bottom]) => bottom - top;
-  const size = A.body / B.body; // pixels of A for one of B
-  const unit = (place.scale * UNIT) / high(A.window[row]); // canvas pixels for a pixel of A
-  const scale = (size * unit * high(B.window[rowB])) / UNIT;
-  const centre = { x: rootA.x * place.scale + place.x, y: rootA.y * place.scale + place.y };
-  const over = { scale, x: centre.x - rootB.x * scale, y: centre.y - rootB.y * scale };
-  if (kind === "film" && !B.film.empty) {
-    const picture = B.film.get(rowB, () => { if (state.rowB === rowB) stage.draw(); });
-    if (!picture) return;
-    const [wide, tall] = B.size;
-    const pixel = size * unit;
-    // The window's corner is the origin of the joints.
-    const left = over.x - (B.window[rowB][0] + 0.5) * pixel, top = over.y - (B.window[rowB][1] + 0.5) * pixel;
-    context.save();
-    context.globalAlpha = 0.45;
-    if (B.flipped) { context.translate(2 * left + wide * pixel, 0); context.scale(-1, 1); }
-    context.drawImage(picture, left, top, wide * pixel, tall * pixel);
-    context.restore();
-  }
-  drawSkeleton(context, data.skeleton, B, rowB, over, Math.max(stage.height / 170, 1.4), OVER);
-}
-
-/** Write the joint angles, in degrees as the camera sees them, next to their joints. */
-function drawAngles(stage, row) {
-  if (!at("show-angles").checked) return;
-  const { context, clip } = stage;
-  const first = row * data.skeleton.sides.length;
-  const place = stage.place(row);
-  const point = (k) => [clip.joints[2 * (first + k)] * place.scale + place.x, clip.joints[2 * (first + k) + 1] * place.scale + place.y];
-  context.font = `600 ${clamp(stage.height / 28, 11, 18)}px system-ui, "DejaVu Sans", sans-serif`;
-  context.textAlign = "left";
-  context.textBaseline = "middle";
-  context.lineWidth = 3;
-  for (const triple of data.skeleton.angles) {
-    if (triple.some((k) => clip.state[first + k] !== 2)) continue;
-    const [before, joint, after] = triple.map(point);
-    const degrees = Math.round(degreesAt(before, joint, after));
-    context.strokeStyle = "rgba(0, 0, 0, 0.8)";
-    context.fillStyle = "#fff";
-    context.strokeText(`${degrees}°`, joint[0] + 8, joint[1]);
-    context.fillText(`${degrees}°`, joint[0] + 8, joint[1]);
-  }
+async function lookAtDifferences() {
+  const found = await fetched(() => get(`/compare/found?${queried()}`));
+  if (!found) return;
+  const when = new Date(1000 * found.time).toLocaleString();
+  at("compared").textContent = found.stale ? `Compared ${when}; joints have changed since, so compare again.` : `Compared ${when}.`;
+  at("compare").textContent = "Compare again";
+  tellDifferences(found, visitDifference);
 }
 
 // --- exports ---------------------------------------------------------------------------------------
@@ -300,15 +204,8 @@ async function undo() {
 const KEYS = {
   c: () => correct(!correcting()),
   u: undo,
-  n: nextUnsure,
   t: () => { play(false); at("note-text").focus(); },
-  g: () => at("show-angles").click(),
   w: () => at("show-whole").click(),
-  o: () => {
-    const choice = at("overlay");
-    choice.selectedIndex = (choice.selectedIndex + 1) % choice.options.length;
-    again();
-  },
 };
 
 /** Handle a key while B moves alone; returns false for other keys. */
@@ -366,13 +263,12 @@ function connectPair() {
     for (const stage of [stages.a, stages.b]) stage.options = shown(); // lay gives them its shape
     lay();
   });
-  at("show-angles").addEventListener("change", again);
-  at("overlay").addEventListener("change", again);
   for (const pressed of at("exports").querySelectorAll("button")) {
     pressed.addEventListener("click", () => exportAs(pressed.dataset.kind, pressed));
   }
   listExports();
-  connectComparison(pair, (time) => { play(false); seek(rowAt(A, time)); });
+  at("compare").addEventListener("click", compare);
+  lookAtDifferences();
 }
 
 function connectChoice() {

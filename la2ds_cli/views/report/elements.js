@@ -16,3 +16,19 @@ export function button(text, action, { name = "", label = "" } = {}) {
   element.addEventListener("click", action);
   return element;
 }
+
+/** Fill a list with lines. */
+export function lines(id, texts, kind = "") {
+  at(id).replaceChildren(...texts.map((text) => {
+    const item = made("li");
+    item.append(made("span", text, kind));
+    return item;
+  }));
+}
+
+/** Warn above everything else. actions: buttons. */
+export function warn(text, ...actions) {
+  const line = made("div", "", "warning banner");
+  line.append(made("span", text), ...actions);
+  at("banners").append(line);
+}

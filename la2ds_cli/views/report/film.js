@@ -161,3 +161,10 @@ export function curve(context, points) {
   }
   context.stroke();
 }
+
+/** Degrees at a vertex between the directions to two ends, 0 to 180. */
+export function degreesAt(end, vertex, other) {
+  const turn = ([x, y]) => Math.atan2(y - vertex[1], x - vertex[0]);
+  const between = Math.abs(turn(end) - turn(other));
+  return (Math.min(between, 2 * Math.PI - between) * 180) / Math.PI;
+}

@@ -2,7 +2,7 @@
 
 import { A, B, data, secondsB, unmatchedA, unmatchedB } from "./clips.js";
 import { at } from "./elements.js";
-import { clamp, colour, sized } from "./film.js";
+import { clamp, colour, curve, sized } from "./film.js";
 import { drawSection } from "./player.js";
 import { bar, hatch } from "./tracks.js";
 
@@ -13,7 +13,6 @@ export const matrix = {
   left: 54, bottom: 40, top: 6, right: 6, band: 9,
   image: null,
 };
-const BESIDE = { pose: { colour: "#ffb3e6", dash: [6, 4] }, clock: { colour: "#ffffff", dash: [2, 3] } };
 const PATH = "#ffa41b";
 
 export const plot = {
@@ -22,28 +21,20 @@ export const plot = {
 };
 
 /** A's frames against seconds of B as a line with a dark rim, broken without a counterpart. */
-function trace(context, positions, hue, width, dash = []) {
+function trace(context, positions) {
   context.lineJoin = "round";
-  for (const rim of [true, false]) {
-    context.strokeStyle = rim ? `rgba(0, 0, 0, ${dash.length ? 0.35 : 0.7})` : hue;
-    context.lineWidth = width + (rim ? 1.6 : 0);
-    context.setLineDash(rim ? [] : dash);
-    context.beginPath();
-    let pen = false;
-    positions.forEach((position, k) => {
+  for (const [hue, width] of [["rgba(0, 0, 0, 0.7)", 4.2], [PATH, 2.6]]) {
+    context.strokeStyle = hue;
+    context.lineWidth = width;
+    curve(context, positions.map((position, k) => {
       const time = secondsB(position);
-      if (time === null) { pen = false; return; }
-      if (pen) context.lineTo(plot.x(A.time[k]), plot.y(time));
-      else context.moveTo(plot.x(A.time[k]), plot.y(time));
-      pen = true;
-    });
-    context.stroke();
+      return time === null ? null : [plot.x(A.time[k]), plot.y(time)];
+    }));
   }
-  context.setLineDash([]);
 }
 
-function dots(context, positions, hue) {
-  context.fillStyle = hue;
+function dots(context, positions) {
+  context.fillStyle = PATH;
   positions.forEach((position, k) => {
     const time = secondsB(position);
     if (time !== null) context.fillRect(plot.x(A.time[k]) - 1.5, plot.y(time) - 1.5, 3, 3);
@@ -148,10 +139,12 @@ export function layMatrix() {
     context.fillRect(matrix.left, plot.y(high), matrix.wide, plot.y(low) - plot.y(high));
   }
   bounds(context);
-  for (const { kind, position } of data.baselines) {
-    trace(context, position, BESIDE[kind].colour, 1.5, BESIDE[kind].dash);
-  }
-  if (data.monotone) trace(context, data.position, PATH, 2.6); else dots(context, data.position, PATH);
+  context.strokeStyle = "#fff"; // constant speed
+  context.lineWidth = 1.5;
+  context.setLineDash([2, 3]);
+  curve(context, [[plot.x(A.time[0]), plot.y(B.time[0])], [plot.x(A.time[A.count - 1]), plot.y(B.time[B.count - 1])]]);
+  context.setLineDash([]);
+  if (data.monotone) trace(context, data.position); else dots(context, data.position);
   rings(context);
   anchorMarks(context);
   context.restore();

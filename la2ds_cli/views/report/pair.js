@@ -1,12 +1,14 @@
 // One clock, that of the clip that leads, A at first: everything on the page follows it.
 
 import { A, B, counterpart, data, secondsB, takePair, unmatchedA, unmatchedB } from "./clips.js";
-import { at, button, made } from "./elements.js";
+import { at, made, warn } from "./elements.js";
 import { bytes, clamp, phaseAt, rowAt, seconds } from "./film.js";
 import { bands, layBand, layMatrix, markBand, markMatrix, matrix } from "./matrix.js";
+import { drawOver, marked, writeAngles } from "./over.js";
 import { Clock, connectSection, connectTransport, dragSection, sectionKeys } from "./player.js";
 import { Stage } from "./stage.js";
 import { buildTracks, layTracks, markTracks, trackList } from "./tracks.js";
+import { tellAlignment, tellNotes, unsure } from "./words.js";
 
 const STAGE_HIGH = [180, 900]; // page pixels, the least and the most
 const FOLDED = 980; // page pixels, the widest window in which the second line of controls is folded, as in pair.css
@@ -171,12 +173,39 @@ export const play = (on) => clock.play(on);
 /** What is shown, anew: another option holds. */
 export const again = () => go(leading().row);
 
+/** Pause, and go to a row of a clip. */
+export function visit(side, row) {
+  play(false);
+  if (side === "a") seek(row); else seekB(row);
+}
+
+/** Go to a second of A where a joint differs, and mark its angle. */
+export function visitDifference(time, joint) {
+  marked.joint = joint || "";
+  visit("a", rowAt(A, time));
+}
+
+let visited = -1; // of the moments to look at
+function nextUnsure() {
+  const found = unsure();
+  if (!found.length) return;
+  visited = (visited + 1) % found.length;
+  visit("a", found[visited].worst);
+}
+
 const toggle = (id) => { if (!at(id).closest("[hidden]")) at(id).click(); };
 
 const KEYS = {
   l: () => lead(state.leader === "a" ? "b" : "a"),
   s: () => toggle("show-skeleton"),
   f: () => toggle("show-film"),
+  g: () => toggle("show-angles"),
+  n: nextUnsure,
+  o: () => {
+    const choice = at("overlay");
+    choice.selectedIndex = (choice.selectedIndex + 1) % choice.options.length;
+    again();
+  },
 };
 
 /** Pointer down and drag over an element: seek to what lies under it. */
@@ -235,25 +264,8 @@ function connectPlayers() {
     seek(rowAt(A, A.phases[Number(event.target.value)][0]));
   });
   at("lead").addEventListener("change", (event) => lead(event.target.value));
-  for (const id of ["show-skeleton", "show-film"]) {
-    at(id).addEventListener("change", again);
-  }
+  for (const id of ["show-skeleton", "show-film", "show-angles", "overlay"]) at(id).addEventListener("change", again);
   at("film-choice").hidden = A.film.empty && B.film.empty;
-}
-
-/** The notes, each with what leads to its moment. more(note): further elements of its line. */
-export function tellNotes(more = () => []) {
-  at("written-card").hidden = !data.written.length;
-  at("written").replaceChildren(...data.written.map((note) => {
-    const item = made("li");
-    const [a, b] = [A, B].map((clip, k) => clip.frame.indexOf(note.frames[k]));
-    const when = a >= 0 ? `A ${seconds(A.time[a])}` : b >= 0 ? `B ${seconds(B.time[b])}` : "not in the clips any more";
-    const there = a >= 0 || b >= 0
-      ? button(when, () => { play(false); if (a >= 0) seek(a); else seekB(b); }, { label: `${when}: ${note.text}` })
-      : made("small", when);
-    item.append(there, made("span", note.text), ...more(note));
-    return item;
-  }));
 }
 
 let laid = "";
@@ -273,14 +285,19 @@ export function openPair(content, films) {
   takePair(content, films);
   for (const [side, clip] of [["a", A], ["b", B]]) stages[side] = new Stage(side, clip, data.skeleton);
   at("more").open = window.innerWidth > FOLDED;
+  stages.a.over.push((stage, row) => {
+    const kind = at("overlay").value, { rowB } = state;
+    if (kind && state.matched) drawOver(stage, row, { kind, rowB, current: () => state.rowB === rowB });
+  });
+  for (const stage of Object.values(stages)) stage.over.push(writeAngles);
+  for (const text of data.warnings) warn(text);
   buildTracks();
   connectPlayers();
-  tellNotes();
+  tellAlignment((row) => visit("a", row));
+  tellNotes(visit);
   lay();
   window.addEventListener("resize", () => { if (size() !== laid) lay(); });
-  for (const change of ["(prefers-color-scheme: dark)", "print"]) {
-    window.matchMedia(change).addEventListener("change", lay); // what is drawn follows the colours
-  }
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", lay); // what is drawn follows the colours
   createImageBitmap(new Blob([bytes(data.matrix)], { type: "image/png" })).then((image) => {
     matrix.image = image;
     layMatrix();

@@ -1,4 +1,5 @@
-"""The page of a pair: both clips side by side, locked by their alignment."""
+"""The page of a pair as one file: both clips side by side, locked by their alignment, and what a
+comparison found."""
 
 from __future__ import annotations
 
@@ -6,54 +7,39 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from la2ds_cli.alignment.confidence import NEAR, NOMINAL
-from la2ds_cli.alignment.request import features_name
 from la2ds_cli.alignment.result import AlignResult
+from la2ds_cli.compare.result import CompareResult
 from la2ds_cli.core import artifact
-from la2ds_cli.core.annotations import NOTE, Between, ClipMoments, between
+from la2ds_cli.core.annotations import NOTE, ClipMoments, between
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.progress import Progress, duration
+from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.poses.quality import clip_facts
+from la2ds_cli.poses.verdict import verdict
 from la2ds_cli.video.reader import video_file
 from la2ds_cli.views.page import base64_text, render_page
 from la2ds_cli.views.report.frame_images import FrameImages, encode_frames
-from la2ds_cli.views.report.pair_data import (
-    Baseline,
-    PageClip,
-    baselines,
-    notes_json,
-    page_clip,
-    pair_json,
-)
+from la2ds_cli.views.report.pair_data import compared_angles, findings, notes_json, pair_json
 
 FOLDER = "report"  # of results/
 SUFFIX = ".html"
 PAGE = "a page", (SUFFIX,)  # for checked_outputs
 _STYLES = ("page.css", "pair.css")
-_SCRIPTS = (
+SCRIPTS = (
     *("elements.js", "film.js", "keys.js", "player.js", "stage.js", "clips.js", "tracks.js"),
-    *("matrix.js", "pair.js", "offline.js"),
+    *("matrix.js", "over.js", "words.js", "pair.js", "offline.js"),
 )
 _HERE = "views/report/"
-_SAME = 0.005  # seconds, which two digits show as 0
-_CURVES = {  # name -> label, stroke, dashes, as matrix.js draws them
-    "path": ("the alignment", "#ffa41b", ""),
-    "pose": ("raw poses", "#ffb3e6", "6 4"),
-    "clock": ("constant speed", "#ffffff", "2 3"),
-}
+Images = tuple[FrameImages | None, FrameImages | None]  # of A and B, None if joints are drawn
 
 
 @dataclass(frozen=True)
 class PairReport:
-    """A page that was written. result: what it shows. images: of the frames of A and B, None if
-    only joints are drawn. file, bytes: the page."""
+    """A page that was written. result: what it shows. file, bytes: the page."""
 
     result: AlignResult
-    images: tuple[FrameImages | None, FrameImages | None]
-    baselines: list[Baseline]
+    images: Images
     file: Path
     bytes: int
 
@@ -74,9 +60,6 @@ class PairReport:
             },
             "features": self.result.alignment.features,
             "mirrored": self.result.alignment.mirrored,
-            "baselines": {
-                b.kind: {"mean_seconds": b.mean, "worst_seconds": b.worst} for b in self.baselines
-            },
         }
 
 
@@ -93,25 +76,24 @@ def write_pair(
     out: the file, by default results/report/<a>--<b>.html; an existing one is replaced. privacy:
     only the joints, no pictures from the videos and no notes.
     """
-    progress = progress or Progress()
-    mirrored = result.alignment.mirrored
-    poses = result.pose_a, result.shown_b
-    phases = project.phases()
-    clips = (
-        page_clip(project, "A", result.a, poses[0], phases.get(result.a.id, [])),
-        page_clip(project, "B", result.b, poses[1], phases.get(result.b.id, [])),
-    )
-    images = (
-        None if privacy else _images(project, result.a, poses[0], progress),
-        None if privacy else _images(project, result.b, poses[1], progress, mirrored=mirrored),
-    )
-    beside = baselines(project, result)
-    moments = [ClipMoments.of(clip.video.id, clip.video.options, clip.pose) for clip in clips]
-    notes = [] if privacy else between(project.annotations(), NOTE, *moments)
-    content = pair_page(result, clips, images, beside, notes, privacy=privacy)
+    images = pair_images(project, result, progress or Progress(), privacy=privacy)
+    content = pair_page(project, result, images, privacy=privacy)
     target = out or project.results_dir(FOLDER) / f"{result.a.id}--{result.b.id}{SUFFIX}"
     artifact.write_bytes(target, content)
-    return PairReport(result, images, beside, target, len(content))
+    return PairReport(result, images, target, len(content))
+
+
+def pair_images(
+    project: Project, result: AlignResult, progress: Progress, *, privacy: bool
+) -> Images:
+    """The pictures of both clips; none with `privacy`."""
+    if privacy:
+        return None, None
+    mirrored = result.alignment.mirrored
+    return (
+        _images(project, result.a, result.pose_a, progress),
+        _images(project, result.b, result.shown_b, progress, mirrored=mirrored),
+    )
 
 
 def _images(
@@ -131,93 +113,68 @@ def _images(
 
 
 def pair_page(
+    project: Project,
     result: AlignResult,
-    clips: tuple[PageClip, PageClip],
-    images: tuple[FrameImages | None, FrameImages | None],
-    beside: list[Baseline],
-    notes: list[Between],
+    images: Images,
+    comparison: CompareResult | None = None,
     *,
     privacy: bool,
 ) -> bytes:
-    """The page as UTF-8 HTML; beside: the baselines; notes: a person's notes."""
-    alignment = result.alignment
-    by_model = alignment.features != "pose"
-    first, last = alignment.path[0], alignment.path[-1]
-    kinds = ("path", *(baseline.kind for baseline in beside))
+    """The page as UTF-8 HTML. comparison: of the same two clips, shown with it. privacy: without a
+    person's notes."""
+    sides = (result.a, result.pose_a), (result.b, result.shown_b)
+    a, b = (ClipMoments.of(video.id, video.options, pose) for video, pose in sides)
+    notes = [] if privacy else between(project.annotations(), NOTE, a, b)
+    data = pair_json(result, project.phases())
+    data |= {"written": notes_json(notes), "warnings": []}
+    data["notes"] = picture_notes(result, images, privacy=privacy) + weaknesses(project, result)
+    if comparison is not None:
+        data |= {"comparison": findings(comparison.to_json())}
+        data["angles"] = compared_angles(comparison)
+    names = result.a.title, result.b.title
     return render_page(
         f"{_HERE}pair.html",
-        f"{result.a.title} and {result.b.title} · la2ds",
+        f"{' and '.join(names)} · la2ds",
         styles=[_HERE + name for name in _STYLES],
-        scripts=[_HERE + name for name in _SCRIPTS],
-        name_a=result.a.title,
-        name_b=result.b.title,
-        method=alignment.method,
-        by_model=by_model,
-        features=("the " * by_model) + features_name(alignment.features, result.run),
-        references=result.references,
-        seconds_a=duration(float(alignment.time_a[last[0]] - alignment.time_a[first[0]]), 2),
-        seconds_b=duration(float(alignment.time_b[last[1]] - alignment.time_b[first[1]]), 2),
-        ratio=f"{result.overall_ratio:.2f}" if np.isfinite(result.overall_ratio) else None,
-        sureness=result.sureness,
-        near=f"{NEAR:.0%}",
-        nominal=f"{NOMINAL:.0%}",
-        reason=result.reason,
-        unmatched=int(np.isnan(alignment.position).sum()),
-        frames=len(alignment.position),
-        mirrored=alignment.mirrored,
-        picture_note=picture_note(clips, images, privacy=privacy),
-        curves=[dict(zip(("name", "colour", "dash"), _CURVES[k], strict=True)) for k in kinds],
-        both_have_phases=all(clip.phases for clip in clips),
-        baselines=[_baseline_line(result, baseline) for baseline in beside],
-        clips=clips,
-        data=pair_json(result, clips, beside) | {"written": notes_json(notes)},
+        scripts=[_HERE + name for name in SCRIPTS],
+        layout="views/page.html",
+        heading=" and ".join(names),
+        name_a=names[0],
+        name_b=names[1],
+        data=data,
         images_a=_images_json(images[0]),
         images_b=_images_json(images[1]),
     )
 
 
-def _baseline_line(result: AlignResult, baseline: Baseline) -> dict[str, Any]:
-    """What the page says about a baseline; its distance from the alignment is not an error of
-    either."""
-    line: dict[str, Any] = {"name": _CURVES[baseline.kind][0], "mean": None}
-    if baseline.mean is not None and baseline.worst is not None and baseline.at is not None:
-        line |= {
-            "same": baseline.worst < _SAME,
-            "mean": duration(baseline.mean, 2),
-            "worst": duration(baseline.worst, 2),
-            "at": duration(float(result.alignment.time_a[baseline.at]), 2),
-        }
-    return line
-
-
-def picture_note(
-    clips: tuple[PageClip, PageClip],
-    images: tuple[FrameImages | None, FrameImages | None],
-    *,
-    privacy: bool,
-) -> str:
-    """Which frames have no picture, and why; empty if all have one."""
+def picture_notes(result: AlignResult, images: Images, *, privacy: bool) -> list[str]:
+    """Which frames have no picture, and why; none if all have one."""
     if privacy:
-        return "Made with --privacy: the page shows only joints, no pictures from the videos."
-    if images == (None, None):
-        return "Neither clip has a video: their joints are drawn."
-    notes: dict[str, list[str]] = {}  # note -> letters of its clips
-    for clip, shown in zip(clips, images, strict=True):
+        return ["Made with --privacy: the page shows only joints, no pictures from the videos."]
+    notes = []
+    for letter, pose, shown in zip("AB", (result.pose_a, result.pose_b), images, strict=True):
         if shown is None:
-            note = "no video: the joints are drawn"
+            notes.append(f"{letter}: no video: the joints are drawn.")
         elif shown.every > 1:
-            rate = clip.pose.fps / shown.every
-            note = (
-                f"to keep the page small, one frame in {shown.every} has a picture ({rate:.1f} "
-                f"per second, {shown.size[1]} pixels high); positions and curves use all frames"
+            rate = pose.fps / shown.every
+            notes.append(
+                f"{letter}: to keep the page small, one frame in {shown.every} has a picture "
+                f"({rate:.1f} per second, {shown.size[1]} pixels high); positions and curves use "
+                "all frames."
             )
-        elif len(shown.pictures) < len(clip.pose):
-            missing = len(clip.pose) - len(shown.pictures)
-            note = f"{missing} of the frames are no longer in the video"
-        else:
-            continue
-        notes.setdefault(note, []).append(clip.letter)
-    return " ".join(f"{' and '.join(letters)}: {note}." for note, letters in notes.items())
+        elif len(shown.pictures) < len(pose):
+            missing = len(pose) - len(shown.pictures)
+            notes.append(f"{letter}: {missing} of the frames are no longer in the video.")
+    return notes
+
+
+def weaknesses(project: Project, result: AlignResult) -> list[str]:
+    """Of the joints of both clips, the most serious first, with what helps."""
+    return [
+        f"{letter}: {weakness.message} ({weakness.code}): {weakness.hint}"
+        for letter, video in (("A", result.a), ("B", result.b))
+        for weakness in verdict(clip_facts(project, video.id))
+    ]
 
 
 def _images_json(images: FrameImages | None) -> dict[str, Any] | None:

@@ -1,34 +1,41 @@
 """The data of a pair's page: both clips with their joints and phases, the alignment and its
-distance matrix, and the baselines, which match without a trained model."""
+distance matrix, and what a comparison found."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
-from la2ds_cli.alignment.align import PairAligner
-from la2ds_cli.alignment.confidence import certainty_words, seconds_within
+from la2ds_cli.alignment.confidence import (
+    MISSING,
+    SURE,
+    certainty_words,
+    seconds_within,
+    within_text,
+)
 from la2ds_cli.alignment.distance import squared_distance
 from la2ds_cli.alignment.gaps import SHORTEST
-from la2ds_cli.alignment.pair import PreparedPair
-from la2ds_cli.alignment.path import is_monotone, matched_time
-from la2ds_cli.alignment.request import AlignRequest, FeatureChoice
+from la2ds_cli.alignment.path import is_monotone
+from la2ds_cli.alignment.request import features_name
 from la2ds_cli.alignment.result import AlignResult, rounded
-from la2ds_cli.compare.findings import runs_of
+from la2ds_cli.compare.findings import WHOLE_MOVEMENT, in_episodes, runs_of
+from la2ds_cli.compare.result import (
+    NO_JOINT_DIFFERS,
+    NO_TEMPO_DIFFERS,
+    CompareResult,
+    and_again,
+)
 from la2ds_cli.core.annotations import Between
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton, joint_side
-from la2ds_cli.core.types import Alignment, FloatArray, Phase, PoseSequence
-from la2ds_cli.features.joint_angles import angle_difference
+from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, Phase, PoseSequence
+from la2ds_cli.features.joint_angles import angle_difference, angle_triples
+from la2ds_cli.features.pose_features import body_frame
 from la2ds_cli.features.resample import even_rows, frame_edges
-from la2ds_cli.poses.quality import clip_facts
 from la2ds_cli.poses.trust import trusted
-from la2ds_cli.poses.verdict import Weakness, verdict
 from la2ds_cli.views.figure import phase_colours
 from la2ds_cli.views.page import base64_text
 from la2ds_cli.views.report.frame_images import windows
@@ -37,50 +44,41 @@ UNIT = 4096  # steps of a stored joint over the height of the window
 UNSEEN = -(1 << 15)
 _CELLS = 480  # longest side of the distance matrix
 _LIMITS = (20, 30, 45, 60, 90)  # degrees at the ends of the colour scale
-NAMES = {"pose": "raw poses", "clock": "constant speed"}
+_ALIKE = 1.05  # ratio of durations, below which two clips are as fast
 
 
-@dataclass(frozen=True)
-class PageClip:
-    """One clip of a page. pose: as it is drawn: that of the mirrored clip if it was mirrored.
-    weaknesses: of its joints, the most serious first."""
+def clip_json(
+    video: Video, pose: PoseSequence, phases: Iterable[Phase], *, flipped: bool = False
+) -> dict[str, Any]:
+    """One clip of a page. pose: as it is drawn. phases: those without any of its frames are left
+    out. flipped: whether the pictures have to be mirrored.
 
-    letter: str
-    video: Video
-    pose: PoseSequence
-    phases: list[Phase]
-    weaknesses: tuple[Weakness, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """Times in seconds. edges: (T + 1,) beginnings of the frames, and the end of the last one.
-        joints, state: see packed_joints. phases: start and end in seconds, name. aspect: width over
-        height of the shown part of a frame."""
-        window = windows(self.pose)
-        edges = frame_edges(self.pose.time, self.pose.fps)
-        size = window[0, 2:] - window[0, :2]
-        joints, state = packed_joints(self.pose, window)
-        return {
-            "name": self.video.title,
-            "time": rounded(self.pose.time, 4),
-            "edges": rounded(edges, 4),
-            "frame": self.pose.frame.tolist(),
-            "aspect": round(float(size[0] / size[1]), 5),
-            "joints": joints,
-            "state": state,
-            "phases": [
-                [*rounded(edges[np.searchsorted(self.pose.frame, [p.start, p.end])], 4), p.name]
-                for p in self.phases
-            ],
-        }
-
-
-def page_clip(
-    project: Project, letter: str, video: Video, pose: PoseSequence, phases: list[Phase]
-) -> PageClip:
-    """A clip of the project for a page; phases without any of its frames are left out."""
+    Times in seconds. edges: (T + 1,) beginnings of the frames, and the end of the last one. joints,
+    state: see packed_joints. phases: start and end in seconds, name. aspect: width over height of
+    the shown part of a frame; high: its height in pixels; body: length of the torso in pixels.
+    """
+    window = windows(pose)
+    edges = frame_edges(pose.time, pose.fps)
+    size = window[0, 2:] - window[0, :2]
+    joints, state = packed_joints(pose, window)
     begin, end = int(pose.frame[0]), int(pose.frame[-1])
-    shown = [phase for phase in phases if phase.start <= end and phase.end > begin]
-    return PageClip(letter, video, pose, shown, verdict(clip_facts(project, video.id)))
+    return {
+        "name": video.title,
+        "time": rounded(pose.time, 4),
+        "edges": rounded(edges, 4),
+        "frame": pose.frame.tolist(),
+        "aspect": round(float(size[0] / size[1]), 5),
+        "high": round(float(size[1]), 2),
+        "body": float(body_frame(pose)[1]),
+        "joints": joints,
+        "state": state,
+        "flipped": flipped,
+        "phases": [
+            [*rounded(edges[np.searchsorted(pose.frame, [p.start, p.end])], 4), p.name]
+            for p in phases
+            if p.start <= end and p.end > begin
+        ],
+    }
 
 
 def packed_joints(pose: PoseSequence, window: FloatArray) -> tuple[str, str]:
@@ -101,82 +99,37 @@ def packed_joints(pose: PoseSequence, window: FloatArray) -> tuple[str, str]:
 
 
 def skeleton_json(skeleton: Skeleton) -> dict[str, Any]:
-    """limbs: index pairs; sides: left, right or empty, for every joint."""
-    sides = [joint_side(joint) for joint in skeleton.joints]
-    return {"limbs": [list(limb) for limb in skeleton.limbs], "sides": sides}
-
-
-@dataclass(frozen=True)
-class Baseline:
-    """kind: `pose` or `clock`. position: (N,) frames of B, NaN = no counterpart. mean, worst:
-    seconds of B between it and the alignment, over the frames of A that both match, None if there
-    are none; at: row of A of the worst."""
-
-    kind: str
-    position: FloatArray
-    mean: float | None
-    worst: float | None
-    at: int | None
-
-
-def baselines(project: Project, result: AlignResult) -> list[Baseline]:
-    """The baselines of an alignment: raw poses with the same settings, unless the alignment already
-    uses them, and a constant speed from the first frames to the last."""
-    alignment = result.alignment
-    others: list[tuple[str, FloatArray]] = []
-    if alignment.features != "pose":
-        pair = PreparedPair(
-            (result.a, result.b),
-            (result.pose_a, result.pose_b),
-            (result.a.name, result.b.name),
-            FeatureChoice("pose", ""),
-        )
-        request = AlignRequest(
-            replace(project.config(), align=result.settings), view=alignment.view
-        )
-        others.append(("pose", PairAligner(project, request).match(pair).position))
-    others.append(("clock", constant_speed(alignment.time_a, alignment.time_b)))
-    return [_baseline(kind, position, result) for kind, position in others]
-
-
-def constant_speed(time_a: FloatArray, time_b: FloatArray) -> FloatArray:
-    """(N,) float64 frames of B: A's first and last moment match B's, with even seconds in
-    between."""
-    span = time_a[-1] - time_a[0]
-    share = (time_a - time_a[0]) / span if span > 0 else np.zeros(len(time_a))
-    seconds = time_b[0] + share * (time_b[-1] - time_b[0])
-    return np.interp(seconds, time_b, np.arange(len(time_b)))
-
-
-def _baseline(kind: str, position: FloatArray, result: AlignResult) -> Baseline:
-    alignment = result.alignment
-    apart = np.abs(
-        matched_time(position, alignment.time_b)
-        - matched_time(alignment.position, alignment.time_b)
-    )
-    if np.isnan(apart).all():
-        return Baseline(kind, position, None, None, None)
-    at = int(np.nanargmax(apart))
-    return Baseline(kind, position, float(np.nanmean(apart)), float(apart[at]), at)
-
-
-def pair_json(
-    result: AlignResult, clips: tuple[PageClip, PageClip], beside: list[Baseline]
-) -> dict[str, Any]:
-    """Both clips, the values of match_json, and matrix: image of the distances and the share of
-    rows of B from the bottom."""
+    """limbs: index pairs; sides: left, right or empty, for every joint; angles: name -> the joints
+    before, at and after it; root: the joints that locate the body."""
     return {
-        "a": clips[0].to_json(),
-        "b": clips[1].to_json(),
+        "limbs": [list(limb) for limb in skeleton.limbs],
+        "sides": [joint_side(joint) for joint in skeleton.joints],
+        "angles": {name: list(triple) for name, triple in angle_triples(skeleton).items()},
+        "root": list(skeleton.root),
+    }
+
+
+def pair_json(result: AlignResult, phases: Mapping[str, list[Phase]]) -> dict[str, Any]:
+    """Both clips, the values of match_json, how they were aligned, and matrix: image of the
+    distances. phases: of every clip of the project."""
+    alignment = result.alignment
+    clips = {
+        "a": clip_json(result.a, result.pose_a, phases.get(result.a.id, [])),
+        "b": clip_json(
+            result.b, result.shown_b, phases.get(result.b.id, []), flipped=alignment.mirrored
+        ),
+    }
+    return {
+        **clips,
         "skeleton": skeleton_json(get_skeleton(result.pose_a.skeleton)),
-        "mirrored": result.alignment.mirrored,
+        "mirrored": alignment.mirrored,
+        "method": alignment.method,
+        "features": features_name(alignment.features, result.run),
+        "references": result.references,
+        "reason": result.reason,
         **match_json(result),
         "matrix": distance_image(result),
-        "baselines": [
-            {"kind": b.kind, "name": NAMES[b.kind], "position": rounded(b.position, 2)}
-            for b in beside
-        ],
-        "colours": phase_colours(phase.name for clip in clips for phase in clip.phases),
+        "colours": phase_colours(name for clip in clips.values() for _, _, name in clip["phases"]),
     }
 
 
@@ -198,6 +151,7 @@ def match_json(result: AlignResult) -> dict[str, Any]:
         "within": rounded(seconds_within(alignment), 2),
         "ratio": rounded(result.speed_ratio, 3),
         "monotone": is_monotone(alignment.path),
+        "sureness": sureness(result),
         "angles": {
             "names": [name.replace("_", " ") for name in names],
             "limit": scale_limit(degrees),
@@ -245,3 +199,65 @@ def distance_image(result: AlignResult) -> str:
 def notes_json(notes: Iterable[Between]) -> list[dict[str, Any]]:
     """Notes on a pair: frames of A and B (None = no such frame), and text."""
     return [{"frames": list(note.frames), "text": note.row.value} for note in notes]
+
+
+def sureness(result: AlignResult) -> str:
+    """How sure the match is, and how fast B is, for people who count neither frames nor shares."""
+    alignment, ratio = result.alignment, result.overall_ratio
+    words, within = np.array(certainty_words(alignment)), seconds_within(alignment)
+    sure, gone = words == SURE, words == MISSING
+    told = []
+    if sure.any():
+        near = within_text(float(np.median(within[sure])))
+        told.append(f"Sure for {_share(sure)} of A, {near}.")
+    if not (sure | gone).all():
+        told.append("Unsure elsewhere: look at these moments first." if told else "Nowhere sure.")
+    if gone.any():
+        told.append(f"B does not show {_share(gone)} of A.")
+    if 0 < ratio < 1 / _ALIKE:
+        told.append(f"B is {1 / ratio:.1f} times as fast as A.")
+    elif ratio > _ALIKE:
+        told.append(f"A is {ratio:.1f} times as fast as B.")
+    return " ".join(told)
+
+
+def _share(rows: BoolArray) -> str:
+    return "all" if rows.all() else f"{max(round(100 * float(rows.mean())), 1)} %"
+
+
+# --- a comparison -------------------------------------------------------------------------------
+
+
+def findings(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The document of a comparison as lines: notes, differences (each with the second of the
+    reference and the joint, or None), tempo, and what could not be judged."""
+    joints: dict[str, list[Mapping[str, Any]]] = {}
+    for one in document["findings"]:
+        joints.setdefault(one["joint"], []).append(one)
+    differs = [
+        {"text": first["sentence"] + and_again(len(more)), "time": first["time"], "joint": joint}
+        for joint, (first, *more) in joints.items()
+    ]
+    none = document["no_findings"] or NO_JOINT_DIFFERS
+    tempo = [one["sentence"] for one in document["tempo"] if one["verdict"] in ("slower", "faster")]
+    return {
+        "notes": list(document["notes"]),
+        "differs": differs or [{"text": none, "time": None, "joint": None}],
+        "tempo": tempo or [NO_TEMPO_DIFFERS],
+        "unjudged": [one["sentence"] for one in document["unjudged"]],
+    }
+
+
+def compared_angles(result: CompareResult) -> dict[str, Any]:
+    """`angles` of match_json, those that differ most first, where they are judged; stated: whether
+    noise, camera and timing do not explain a difference."""
+    angles = result.angles
+    order = [angles.names.index(row.joint) for row in result.joints if row.span == WHOLE_MOVEMENT]
+    degrees = np.where(angles.judged, angles.difference, np.nan)[:, order]
+    stated = in_episodes(angles)[:, order] & (not result.no_findings)
+    return {
+        "names": [angles.names[j].replace("_", " ") for j in order],
+        "limit": scale_limit(degrees),
+        "degrees": [rounded(column, 1) for column in degrees.T],
+        "stated": stated.T.astype(int).tolist(),
+    }

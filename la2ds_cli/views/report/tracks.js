@@ -4,6 +4,7 @@ import { A, B, data, secondsB, unmatchedA } from "./clips.js";
 import { at, made } from "./elements.js";
 import { clamp, colour, curve, phaseAt, runs, sized } from "./film.js";
 
+const PALE = 0.3; // of a difference that is not stated
 const TEMPO = [0.25, 0.5, 1, 2, 4];
 const SLOWER = "#d55e00", FASTER = "#0072b2", SURE = "#009e73";
 // As in la2ds compare: more bent is orange, straighter blue.
@@ -134,13 +135,13 @@ function drawConfidence(context, x, width, height) {
 }
 
 function drawAngles(context, x, width, height) {
-  const { degrees, limit } = data.angles;
+  const { degrees, limit, stated } = data.angles;
   const high = height / Math.max(degrees.length, 1);
   degrees.forEach((row, j) => {
     row.forEach((value, k) => {
       if (value === null) return;
       const left = Math.floor(x(A.edges[k])); // whole pixels, or hairlines show between frames
-      context.fillStyle = diverging(value, limit);
+      context.fillStyle = diverging(!stated || stated[j][k] ? value : PALE * value, limit);
       context.fillRect(left, j * high, Math.ceil(x(A.edges[k + 1])) - left, high - 1);
     });
   });
@@ -259,14 +260,15 @@ export function markTracks(row) {
 
 function buildLegends() {
   const scale = at("angle-scale");
-  const { limit, names } = data.angles;
+  const { limit, names, stated } = data.angles;
   if (names.length) {
     const colours = made("canvas");
     const none = made("canvas");
     const range = made("span", "", "pair"), nothing = made("span", "", "pair");
     range.append(`−${limit}° B more bent`, colours, `+${limit}° B straighter`);
-    nothing.append(none, "nothing to compare");
+    nothing.append(none, stated ? "not judged" : "nothing to compare");
     scale.append(made("span", "joint angles, B less A:"), range, nothing);
+    if (stated) scale.append(made("span", "pale: noise, camera or timing may explain it"));
     const context = sized(colours, 150, 12);
     for (let k = 0; k < 150; k += 1) {
       context.fillStyle = diverging(((k - 74.5) / 74.5) * limit, limit);

@@ -11,14 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from la2ds_cli.core.project import Project
 from la2ds_cli.views.report.frame_images import windows
 from la2ds_cli.views.report.pair import PairReport
 from la2ds_cli.views.report.pair_data import (
     UNIT,
     UNSEEN,
-    baselines,
-    constant_speed,
     distance_image,
     match_json,
     packed_joints,
@@ -51,34 +48,6 @@ def test_packed_joints_come_back_to_a_fraction_of_a_pixel() -> None:
     assert (states == 2).sum() == 8 * 13 - 3
 
 
-def test_constant_speed_goes_by_time_not_by_frames() -> None:
-    time_a = np.array([1.0, 1.5, 2.0])
-    time_b = np.array([0.0, 1.0, 4.0])
-    np.testing.assert_allclose(constant_speed(time_a, time_b), [0, 1 + 1 / 3, 2])
-    np.testing.assert_allclose(constant_speed(time_a[:1], time_b), [0])
-
-
-def test_a_baseline_is_measured_in_seconds_of_b(pair: PairReport) -> None:
-    _, clock = pair.baselines
-    found = pair.result.alignment
-    apart = np.abs(
-        np.interp(clock.position, np.arange(30), found.time_b)
-        - np.interp(found.position, np.arange(30), found.time_b)
-    )
-    assert clock.kind == "clock"
-    assert clock.mean == pytest.approx(apart.mean())
-    assert clock.worst == pytest.approx(apart.max())
-    assert clock.at == apart.argmax()
-
-
-def test_a_baseline_without_a_common_frame_has_no_figures(tmp_path: Path, pair: PairReport) -> None:
-    found = pair.result.alignment
-    empty = replace(found, position=np.full(36, np.nan))
-    by_pose = replace(empty, features="pose")  # raw poses are no baseline of themselves
-    (clock,) = baselines(Project.create(tmp_path / "p"), replace(pair.result, alignment=by_pose))
-    assert (clock.mean, clock.worst, clock.at) == (None, None, None)
-
-
 @pytest.mark.parametrize(
     ("degrees", "limit"), [([1, -2], 20), ([25] * 9, 30), ([-170] * 9, 90), ([np.nan], 20)]
 )
@@ -95,17 +64,6 @@ def test_the_image_of_distances_is_dark_where_frames_are_alike(pair: PairReport)
     on = image[29 - path[:, 1], path[:, 0]].mean()
     assert on < image.mean() - 20
     assert on < image[29 - path[::-1, 1], path[:, 0]].mean() - 20  # and not upside down
-
-
-def test_the_model_stands_beside_raw_poses_and_a_clock(tmp_path: Path) -> None:
-    project = two_filmed(tmp_path)
-    made = report_pair(project, "a", "b", features="pose")
-    as_model = replace(made.result, alignment=replace(made.result.alignment, features="model"))
-    pose, clock = baselines(project, as_model)
-    assert (pose.kind, clock.kind) == ("pose", "clock")
-    # Made by raw poses itself, it lies where they lie.
-    np.testing.assert_allclose(pose.position, made.result.alignment.position)
-    assert pose.mean == 0
 
 
 def test_spans_of_b_that_a_does_not_show_are_named(tmp_path: Path) -> None:

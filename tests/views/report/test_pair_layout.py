@@ -1,9 +1,8 @@
-"""The page of a pair on screens of several widths, in the dark, on paper and by keyboard."""
+"""The page of a pair on screens of several widths, in the dark and by keyboard."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
 
 import pytest
 
@@ -11,7 +10,6 @@ from la2ds_cli.views.report.pair import PairReport
 from tests.views.report.conftest import Opened
 
 Open = Callable[..., Opened]
-CANVASES = ("stage-a", "stage-b", "band-a", "band-b", "matrix", "track-tempo", "track-angles")
 
 
 @pytest.mark.parametrize("width", [360, 390, 1000, 1440, 2560])
@@ -27,7 +25,7 @@ def test_pictures_fill_their_place_and_nothing_is_wider_than_the_window(
         assert picture["height"] >= 0.99 * place["height"]
 
 
-@pytest.mark.parametrize("width", [390, 1440, 1920])
+@pytest.mark.parametrize("width", [390, 1920, 2560])
 def test_the_pictures_stay_in_sight_while_the_curves_are_used(
     pair: PairReport, open_page: Open, width: int
 ) -> None:
@@ -80,19 +78,3 @@ def test_in_the_dark_the_page_and_what_it_draws_are_dark(pair: PairReport, open_
     opened.page.wait_for_timeout(200)
     assert max(opened.pixel("track-tempo", 0.999, 0.99)) < 80 < min(light)
     opened.harmless()
-
-
-def test_on_paper_nothing_runs_off_or_covers_anything(pair: PairReport, open_page: Open) -> None:
-    page = open_page(pair.file, width=1440).page
-    page.evaluate("window.lay = () => {}")  # printers lay the page out without its script
-    page.emulate_media(media="print")
-    page.set_viewport_size({"width": 703, "height": 1000})  # A4 less its margins
-    page.wait_for_timeout(200)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 703
-    boxes = {name: page.locator(f"#{name}").bounding_box() for name in CANVASES}
-    assert all(box["x"] + box["width"] <= 703 for box in boxes.values())
-    flow = [page.locator(f"#{name}").bounding_box() for name in ("players-card", "matrix-card")]
-    flow.append(page.locator("#timeline-card").bounding_box())
-    for above, below in pairwise(flow):
-        assert above["y"] + above["height"] <= below["y"]
-    assert not page.locator("#play").is_visible()

@@ -1,0 +1,70 @@
+// What the page of a pair says: how sure the alignment is, where to look, and what B does differently.
+
+import { A, B, data } from "./clips.js";
+import { at, button, lines, made } from "./elements.js";
+import { runs, seconds } from "./film.js";
+
+const MOST_UNSURE = 12;
+const MOST_DIFFERENT = 8; // listed joints
+
+/** Runs of A's frames where the alignment is unsure, the least sure first, without those that have a
+ * corrected match. */
+export function unsure() {
+  const anchored = new Set((data.anchors || []).map(({ frames }) => A.frame.indexOf(frames[0])));
+  return runs(A.count, (k) => data.certainty[k] === "unsure")
+    .map(([first, last]) => {
+      let worst = first;
+      for (let k = first; k <= last; k += 1) if (data.confidence[k] < data.confidence[worst]) worst = k;
+      return { first, last, worst };
+    })
+    .filter(({ first, last }) => ![...anchored].some((row) => first <= row && row <= last))
+    .sort((x, y) => data.confidence[x.worst] - data.confidence[y.worst])
+    .slice(0, MOST_UNSURE);
+}
+
+/** How sure the alignment is, and how it was made. to(row): go to a row of A. */
+export function tellAlignment(to) {
+  at("said").textContent = data.sureness;
+  at("unsure").replaceChildren(...unsure().map(({ first, last, worst }) => {
+    const item = made("li");
+    const sure = Math.round(100 * data.confidence[worst]);
+    const span = first === last ? seconds(A.time[first]) : `${seconds(A.time[first])} to ${seconds(A.time[last])}`;
+    item.append(button(`${span}: ${sure} % sure, ±${data.within[worst]} s`, () => to(worst)));
+    return item;
+  }));
+  const through = data.references ? `, through ${data.references} other clips` : "";
+  at("how").textContent = `Aligned by ${data.method} on ${data.features}${through}${
+    data.mirrored ? "; B is shown mirrored: its left is compared with A’s right" : ""}.${
+    data.reason ? ` ${data.reason[0].toUpperCase()}${data.reason.slice(1)}.` : ""}`;
+  lines("notes", data.notes, "warning");
+}
+
+/** The notes, each with what leads to its moment. to(side, row): go to a row of a clip. more(note):
+ * further elements of its line. */
+export function tellNotes(to, more = () => []) {
+  at("written").replaceChildren(...data.written.map((note) => {
+    const item = made("li");
+    const [a, b] = [A, B].map((clip, k) => clip.frame.indexOf(note.frames[k]));
+    const when = a >= 0 ? `A ${seconds(A.time[a])}` : b >= 0 ? `B ${seconds(B.time[b])}` : "not in the clips any more";
+    const there = a >= 0 || b >= 0
+      ? button(when, () => (a >= 0 ? to("a", a) : to("b", b)), { label: `${when}: ${note.text}` })
+      : made("small", when);
+    item.append(there, made("span", note.text), ...more(note));
+    return item;
+  }));
+}
+
+/** What B does differently, as `compare` found it. to(time, joint): go to a second of A, and mark the
+ * angle of a joint. */
+export function tellDifferences(found, to) {
+  lines("compare-notes", found.notes, "warning");
+  at("differs").replaceChildren(...found.differs.slice(0, MOST_DIFFERENT).map(({ text, time, joint }) => {
+    const item = made("li");
+    item.append(time === null ? made("span", text) : button(text, () => to(time, joint)));
+    return item;
+  }));
+  const more = found.differs.length - MOST_DIFFERENT;
+  lines("tempo", [...(more > 0 ? [`${more} more joints differ less.`] : []), ...found.tempo]);
+  at("unjudged-part").hidden = !found.unjudged.length;
+  lines("unjudged", found.unjudged);
+}
