@@ -1,63 +1,72 @@
-"""One page for a trainee: sentences, pictures of both clips at the key frames, both skeletons on
-top of each other, angles over time, and tempo."""
+"""One page for a trainee: sentences, pictures of both clips at the key frames, angles over time,
+and tempo."""
 
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from la2ds_cli.compare.findings import WHOLE_MOVEMENT, JointSpan, in_episodes
+from la2ds_cli.compare.differences import SURE
+from la2ds_cli.compare.findings import WHOLE_MOVEMENT, Finding, by_joint, in_episodes, span_at
 from la2ds_cli.compare.result import (
     HOW_TO_READ,
     CompareResult,
+    amount,
     durations,
     finding_lines,
     joint_name,
     tempo_sentence,
 )
 from la2ds_cli.compare.tempo import Tempo
+from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.types import BoolArray, FloatArray, PoseSequence
+from la2ds_cli.core.view import View
+from la2ds_cli.features.joint_angles import angle_triples
 from la2ds_cli.features.resample import frame_edges
-from la2ds_cli.views import compare_pictures
-from la2ds_cli.views.compare_pictures import (
-    DPI,
-    HEIGHT,
-    LEFT,
-    OTHER,
-    REFERENCE,
-    RIGHT,
-    WIDTH,
-    KeyFrame,
-    Row,
-    axes_at,
-    fitted,
-    heading,
-    key_frames,
-)
-from la2ds_cli.views.figure import BLUE, GREY, RED, printable
+from la2ds_cli.video.reader import Image, video_file
+from la2ds_cli.views.figure import BLUE, GREEN, GREY, RED, printable
+from la2ds_cli.views.film_strip import aspect, pictures, view_boxes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+WIDTH, HEIGHT = 8.27, 11.69  # A4 upright
+DPI = 150
+# Blue and orange are the sides of the body in drawn pictures.
+REFERENCE, OTHER = "#4a4a4a", GREEN
+MOST = 3  # key frames
+_LEFT, _RIGHT = 0.5, 7.77
 _SENTENCES, _TEMPOS = 5, 3  # lines
 _LINE = 0.2  # inches
 _WRAP = 104  # letters of a sentence of 9 points in a line
 _SMALL_WRAP, _SMALL_LINE = 127, 0.16  # letters and inches of a line of the small print
-_COLOURS = "In the map, pale: noise, camera or timing may explain it; grey: not judged."
+_COLOURS = (
+    "In the map, blue: straighter, further out; red: more bent, closer; pale: noise, camera or "
+    "timing may explain it; grey: not judged."
+)
+_NAMES = 1.25  # inches for the names of joints and parts
 _ROW = 0.19  # inches per joint
 _MOST_JOINTS = 12
 _FULL = 45.0  # degrees of the strongest colour
-_NAMES = 1.25  # inches for the names of joints
-_BARS = 1.75
+_UNSURE = "#dedede"
+_PALE = 0.22  # of the colour of a difference that may be explained
+_LETTERS = 80  # that fit above the map
 _TEMPO_ROW = 0.26
 _TEMPO_REST = 0.55  # inches of the tempo's panel beside its rows
+_PER_FRAME = 2  # findings reported at one key frame
+_APART = 0.08  # of the reference's length, and at least:
+_LEAST_APART = 0.15  # seconds
+_RING = "#b00020"
+_HEAD, _CAPTION = 0.3, 0.52  # inches
+_GAP, _BETWEEN = 0.25, 0.06  # inches between key frames, and between the two pictures of one
 _LEAST_PICTURES = 2.0  # inches for the key frames, which come before the tempo of many parts
-_UNSURE = "#dedede"
-_LETTERS = 62  # that fit above the map
-_PALE = 0.22  # of the colour of a difference that may be explained
+_LEAST_HEIGHT = 0.4  # inches; where long notes leave less, there are no pictures
+_BADGE = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": "black", "lw": 0.8}
 
 
 def draw(project: Project, result: CompareResult, *, privacy: bool = False) -> Figure:
@@ -70,18 +79,15 @@ def draw(project: Project, result: CompareResult, *, privacy: bool = False) -> F
     small = [*_unjudged_lines(result), f"{HOW_TO_READ} {_COLOURS}"]
     small = [line for text in small for line in textwrap.wrap(text, _SMALL_WRAP)]
     foot = 0.28 + _SMALL_LINE * len(small)
-    angles = _map_height(result)
+    joints = [row.joint for row in result.joints if row.span == WHOLE_MOVEMENT][:_MOST_JOINTS]
+    angles = 0.95 + _ROW * max(len(joints), 1)
     parts = _tempos_that_fit(result, top - foot - angles - _LEAST_PICTURES)
     tempo = _TEMPO_REST + _TEMPO_ROW * len(parts)
-    middle = top - foot - tempo - angles
-    upper = Row(top - middle, middle)
-    compare_pictures.draw(figure, upper, project, result, shown, privacy=privacy)
-    top -= middle
-    _angle_map(figure, Row(top - angles, angles), result, shown)
-    _tempo(figure, Row(foot, tempo), result, parts)
+    _pictures(figure, (foot + tempo + angles, top), project, result, shown, privacy=privacy)
+    _angle_map(figure, foot + tempo + angles, result, joints, shown)
+    _tempo(figure, foot, result, parts)
     for n, line in enumerate(small):
-        y = foot - 0.18 - _SMALL_LINE * n
-        _text(figure, printable(line, 200), y, fontsize=8, color=GREY)
+        _text(figure, printable(line, 200), foot - 0.18 - _SMALL_LINE * n, fontsize=8, color=GREY)
     return figure
 
 
@@ -90,7 +96,7 @@ def _title(figure: Figure, result: CompareResult) -> float:
     a, b = (printable(video.name, 40) for video in (result.aligned.a, result.aligned.b))
     y = HEIGHT - 0.38
     title = f"{b}  compared with  {a}"
-    size = fitted(title, 14, RIGHT - LEFT, "bold")
+    size = _fitted(title, 14, _RIGHT - _LEFT, "bold")
     _text(figure, title, y, fontsize=size, fontweight="bold")
     y -= 0.3
     for note in result.notes:
@@ -102,7 +108,7 @@ def _title(figure: Figure, result: CompareResult) -> float:
 
 
 def _text(figure: Figure, text: str, y: float, **style: Any) -> None:
-    figure.text(LEFT / WIDTH, y / HEIGHT, text, va="center", **style)
+    figure.text(_LEFT / WIDTH, y / HEIGHT, text, va="center", **style)
 
 
 def _wrapped(figure: Figure, text: str, y: float, *, fontsize: float, color: str) -> float:
@@ -124,19 +130,179 @@ def _unjudged_lines(result: CompareResult) -> list[str]:
     return [f"Not judged: {', '.join(named)}."] if named else []
 
 
+# --- which frames ----------------------------------------------------------------------------
+
+
+class KeyFrame(NamedTuple):
+    """The rows shown of the reference and of the other clip, and the differences there; none if the
+    key frame stands for a part of the movement without differences."""
+
+    row: int
+    other_row: int
+    findings: tuple[Finding, ...]
+
+
+def key_frames(result: CompareResult) -> list[KeyFrame]:
+    """At most MOST, in time order: the clearest differences, with those near in time as one;
+    without differences, the middles of the parts of the movement."""
+    position = result.aligned.alignment.position
+    time = result.angles.time
+    apart = max(_APART * float(time[-1] - time[0]), _LEAST_APART)
+    groups: list[list[Finding]] = []
+    joints = by_joint(result.findings).values()
+    # The clearest of each joint comes before a second one of any.
+    for finding in [group[0] for group in joints] + [f for group in joints for f in group[1:]]:
+        near = [group for group in groups if abs(group[0].time - finding.time) < apart]
+        if near:
+            new = finding.joint not in {other.joint for other in near[0]}
+            if new and len(near[0]) < _PER_FRAME:
+                near[0].append(finding)
+        elif len(groups) < MOST:
+            groups.append([finding])
+    chosen = [(group[0].row, tuple(group)) for group in groups]
+    chosen = chosen or [(row, ()) for row in _middles(result)]
+    frames = [KeyFrame(row, round(float(position[row])), findings) for row, findings in chosen]
+    return sorted(frames, key=lambda frame: frame.row)
+
+
+def _middles(result: CompareResult) -> list[int]:
+    """Middles of the rows that can be judged, in at most MOST parts; of those that are surely
+    aligned, or else aligned at all, if the clip has none."""
+    matched = ~np.isnan(result.aligned.alignment.position)
+    for known in (result.angles.sure, _surely_aligned(result), matched):
+        if known.any():
+            break
+    rows = []
+    for span in result.spans:
+        part = span.first + np.flatnonzero(known[span.first : span.stop])
+        if len(part):
+            rows.append(int(part[len(part) // 2]))
+    if len(rows) > MOST:
+        rows = [rows[k] for k in np.linspace(0, len(rows) - 1, MOST).round().astype(int)]
+    return rows
+
+
+def _surely_aligned(result: CompareResult) -> BoolArray:
+    found = result.aligned.alignment
+    return np.asarray((found.confidence >= SURE) & ~np.isnan(found.position))
+
+
+# --- pictures --------------------------------------------------------------------------------
+
+
+def _pictures(
+    figure: Figure,
+    band: tuple[float, float],
+    project: Project,
+    result: CompareResult,
+    shown: list[KeyFrame],
+    *,
+    privacy: bool,
+) -> None:
+    """One column per key frame: caption and both pictures. band: bottom and top, inches."""
+    bottom, top = band
+    title = (
+        "The same moments in both" if _surely_aligned(result).any() else "Perhaps the same moments"
+    )
+    _heading(figure, "Moments of the clearest differences" if result.findings else title, top)
+    for text, colour, x in (("reference", REFERENCE, 6.1), ("other clip", OTHER, 6.95)):
+        style: dict[str, Any] = {"va": "center", "transform": figure.transFigure}
+        y = (top - 0.12) / HEIGHT
+        figure.text(x / WIDTH, y, "■", fontsize=11, color=colour, **style)
+        figure.text((x + 0.15) / WIDTH, y, text, fontsize=9, **style)
+    height = top - bottom - _HEAD - _CAPTION - 0.15
+    if not shown or height < _LEAST_HEIGHT:
+        return
+    width = (_RIGHT - _LEFT - (len(shown) - 1) * _GAP) / len(shown)
+    shapes = [aspect(pose) for pose in (result.aligned.pose_a, result.aligned.pose_b)]
+    tall = min(height, (width - _BETWEEN) / 2 / min(shapes))
+    half = min((width - _BETWEEN) / 2, tall * max(shapes))
+    images = key_images(project, result, shown, round(tall * DPI * 1.5), privacy=privacy)
+    for n, (frame, pair) in enumerate(zip(shown, images, strict=True)):
+        left = _LEFT + n * (width + _GAP)
+        _caption(figure, result, n + 1, frame, (left, top - _HEAD, width))
+        seconds = (result.angles.time[frame.row], result.aligned.pose_b.time[frame.other_row])
+        for side, (image, rings) in enumerate(pair):
+            box = (left + side * (half + _BETWEEN), top - _HEAD - _CAPTION - tall, half, tall)
+            axes = _axes_at(figure, *box)
+            _picture(axes, image, rings, (REFERENCE, OTHER)[side], f"{seconds[side]:.2f} s")
+
+
+def _caption(
+    figure: Figure,
+    result: CompareResult,
+    number: int,
+    frame: KeyFrame,
+    place: tuple[float, float, float],
+) -> None:
+    """place: left, top and width, inches."""
+    left, top, width = place
+    span = span_at(result.spans, frame.row)
+    lines = [
+        f"{number}   {result.angles.time[frame.row]:.2f} s"
+        + (f", {printable(span, 24)}" if span else "")
+    ]
+    lines += [f"{joint_name(f.joint)}: {amount(f.joint, f.difference)}" for f in frame.findings]
+    for n, text in enumerate(lines):
+        weight = "bold" if n == 0 else "normal"
+        figure.text(
+            left / WIDTH,
+            (top - 0.05 - 0.165 * n) / HEIGHT,
+            text,
+            fontsize=_fitted(text, 9.5 if n == 0 else 8, width, weight),
+            fontweight=weight,
+            va="center",
+        )
+
+
+def key_images(
+    project: Project, result: CompareResult, shown: list[KeyFrame], height: int, *, privacy: bool
+) -> list[list[tuple[Image, FloatArray]]]:
+    """For each key frame, the picture and the ringed joints (R, 2) of both clips, in pixels of the
+    picture."""
+    aligned = result.aligned
+    columns: list[list[tuple[Image, FloatArray]]] = [[] for _ in shown]
+    sides: list[tuple[Video, PoseSequence, PoseSequence, View, list[int]]] = [
+        (aligned.a, aligned.pose_a, aligned.pose_a, "filmed", [frame.row for frame in shown]),
+        (
+            *(aligned.b, aligned.pose_b, aligned.shown_b, aligned.alignment.view),
+            [frame.other_row for frame in shown],
+        ),
+    ]
+    for video, pose, as_shown, view, rows in sides:
+        source = None if privacy else video_file(project, video)
+        images = pictures(source, pose, rows, height, view=view)
+        for column, frame, row, image in zip(columns, shown, rows, images, strict=True):
+            column.append((image, _rings(as_shown, row, frame, image)))
+    return columns
+
+
+def _rings(pose: PoseSequence, row: int, frame: KeyFrame, image: Image) -> FloatArray:
+    """(R, 2) pixels of a picture of film_strip.pictures: positions of the joints that differ. pose:
+    as it is shown."""
+    triples = angle_triples(get_skeleton(pose.skeleton))
+    joints = [triples[finding.joint][1] for finding in frame.findings]
+    box = view_boxes(pose)[row]
+    scale = image.shape[0] / (box[3] - box[1])
+    return (pose.xy[row, joints].astype(np.float64) - box[:2]) * scale
+
+
+def _picture(axes: Axes, image: Image, rings: FloatArray, colour: str, label: str) -> None:
+    axes.imshow(image, aspect="equal")
+    if len(rings):
+        axes.plot(*rings.T, "o", ms=13, mfc="none", mec="white", mew=3.5)
+        axes.plot(*rings.T, "o", ms=13, mfc="none", mec=_RING, mew=2)
+    axes.set(
+        xticks=[], yticks=[], xlim=(-0.5, image.shape[1] - 0.5), ylim=(image.shape[0] - 0.5, -0.5)
+    )
+    box = {"facecolor": colour, "edgecolor": "none", "pad": 2}
+    axes.text(0.045, 0.03, label, transform=axes.transAxes, fontsize=8, color="white", bbox=box)
+    for spine in axes.spines.values():
+        spine.set_color(colour)
+        spine.set_linewidth(2)
+
+
 # --- the lower panels ------------------------------------------------------------------------
-
-
-def _shown_joints(result: CompareResult) -> list[JointSpan]:
-    """Joints of the map, from the top: the row for the whole movement of each, the clearest
-    first."""
-    rows = [row for row in result.joints if row.span == WHOLE_MOVEMENT]
-    return rows[:_MOST_JOINTS]
-
-
-def _map_height(result: CompareResult) -> float:
-    """Inches."""
-    return 0.95 + _ROW * max(len(_shown_joints(result)), 1)
 
 
 def _tempos_that_fit(result: CompareResult, room: float) -> list[Tempo]:
@@ -149,37 +315,30 @@ def _tempos_that_fit(result: CompareResult, room: float) -> list[Tempo]:
     return [row for row in result.tempo if row in clearest[:most]]
 
 
-def _angle_map(figure: Figure, band: Row, result: CompareResult, shown: list[KeyFrame]) -> None:
-    """Differences of each joint over the reference's time: blue straighter or further out, red more
-    bent or closer; pale where noise, camera or timing may explain it, grey where the alignment is
-    unsure."""
-    rows = _shown_joints(result)
-    heading(figure, "Angles over time: other clip minus reference", LEFT, band.top)
-    if not rows:
+def _angle_map(
+    figure: Figure, top: float, result: CompareResult, joints: list[str], shown: list[KeyFrame]
+) -> None:
+    """Differences of each joint over the reference's time, those that differ most first."""
+    _heading(figure, "Angles over time: other clip minus reference", top)
+    if not joints:
         return
-    height = _ROW * len(rows)
-    bottom = band.top - 0.55 - height
-    width = RIGHT - LEFT - _NAMES - _BARS
-    axes = axes_at(figure, LEFT + _NAMES, bottom, width, height)
+    rows, height = len(joints), _ROW * len(joints)
+    width = _RIGHT - _LEFT - _NAMES
+    axes = _axes_at(figure, _LEFT + _NAMES, top - 0.55 - height, width, height)
     edges = frame_edges(result.angles.time, result.aligned.pose_a.fps)
-    colour = map_colours(result, [row.joint for row in rows])
-    axes.pcolormesh(edges, np.arange(len(rows) + 1), colour, rasterized=True)
-    axes.set(xlim=(edges[0], edges[-1]), ylim=(len(rows), 0))
-    axes.set_yticks(np.arange(len(rows)) + 0.5, [joint_name(row.joint) for row in rows])
+    axes.pcolormesh(edges, np.arange(rows + 1), map_colours(result, joints), rasterized=True)
+    axes.set(xlim=(edges[0], edges[-1]), ylim=(rows, 0))
+    axes.set_yticks(np.arange(rows) + 0.5, [joint_name(joint) for joint in joints])
     axes.tick_params(axis="y", length=0, labelsize=9)
-    axes.hlines(np.arange(1, len(rows)), *edges[[0, -1]], color="white", lw=1.5)
+    axes.hlines(np.arange(1, rows), *edges[[0, -1]], color="white", lw=1.5)
     axes.xaxis.set_major_formatter("{x:g} s")
-    _span_names(axes, result, edges, len(rows))
+    _span_names(axes, result, edges, rows)
     for n, frame in enumerate(shown):
         time = result.angles.time[frame.row]
-        axes.vlines(time, 0, len(rows), color="black", lw=1, ls=(0, (2, 2)))
-        axes.text(time, len(rows), str(n + 1), fontsize=8, ha="center", va="center", bbox=_BADGE)
+        axes.vlines(time, 0, rows, color="black", lw=1, ls=(0, (2, 2)))
+        axes.text(time, rows, str(n + 1), fontsize=8, ha="center", va="center", bbox=_BADGE)
     for spine in axes.spines.values():
         spine.set_color(GREY)
-    _bars(axes_at(figure, RIGHT - _BARS + 0.1, bottom, _BARS - 0.1, height), rows, result)
-
-
-_BADGE = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": "black", "lw": 0.8}
 
 
 def map_colours(result: CompareResult, joints: list[str]) -> np.ndarray:
@@ -224,53 +383,16 @@ def _shortened(name: str, longest: int) -> str:
     return name if len(name) <= longest else name[: longest - 1] + "…"
 
 
-def _bars(axes: Axes, rows: list[JointSpan], result: CompareResult) -> None:
-    """The largest stated difference of each joint. Differences that noise, camera or timing may
-    explain are left out, because they would read like advice."""
-    stated = np.array([row.largest if row.beyond else np.nan for row in rows])
-    stated = np.where(bool(result.no_findings), np.nan, stated)
-    reach = max(float(np.abs(np.nan_to_num(stated)).max(initial=0)), 20.0) * 1.75
-    for at, (row, largest) in enumerate(zip(rows, stated.tolist(), strict=True)):
-        if np.isnan(largest):
-            text = "not judged" if np.isnan(row.largest) else "–"
-            axes.text(0.04 * reach, at + 0.5, text, fontsize=8, va="center", color=GREY)
-            continue
-        right = largest >= 0
-        axes.barh(at + 0.5, largest, 0.62, color=BLUE if right else RED)
-        axes.text(
-            largest + (0.03 if right else -0.03) * reach,
-            at + 0.5,
-            f"{largest:+.0f}°",
-            fontsize=8.5,
-            va="center",
-            ha="left" if right else "right",
-            fontweight="bold",
-        )
-    axes.axvline(0, color="black", lw=0.8)
-    axes.set(xlim=(-reach, reach), ylim=(len(rows), 0), yticks=[], xticks=[])
-    axes.set_title("largest", fontsize=8.5, pad=3)
-    axes.text(
-        0.02, -0.02, "bent, close", transform=axes.transAxes, fontsize=7.5, va="top", color=RED
-    )
-    axes.text(
-        0.98, -0.02, "straight, far", transform=axes.transAxes, fontsize=7.5, va="top", ha="right",
-        color=BLUE,
-    )  # fmt: skip
-    axes.axis("on")
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-
-
-def _tempo(figure: Figure, band: Row, result: CompareResult, rows: list[Tempo]) -> None:
+def _tempo(figure: Figure, foot: float, result: CompareResult, rows: list[Tempo]) -> None:
     """Seconds of each of these parts in both clips."""
     count = len(result.tempo)
     some = f" of {len(rows)} of {count} parts" if len(rows) < count else ""
-    heading(figure, f"Tempo{some}", LEFT, band.top)
+    _heading(figure, f"Tempo{some}", foot + _TEMPO_REST + _TEMPO_ROW * len(rows))
     if not rows:
         return
     height = _TEMPO_ROW * len(rows)
-    bottom = band.top - 0.3 - height
-    axes = axes_at(figure, LEFT + _NAMES, bottom, RIGHT - LEFT - _NAMES, height)
+    bottom = foot + _TEMPO_REST - 0.3
+    axes = _axes_at(figure, _LEFT + _NAMES, bottom, _RIGHT - _LEFT - _NAMES, height)
     seconds = [durations(row) for row in rows]
     longest = max([v for pair in seconds for v in pair[:2] if np.isfinite(v)], default=1.0)
     room = 1.6
@@ -279,14 +401,14 @@ def _tempo(figure: Figure, band: Row, result: CompareResult, rows: list[Tempo]) 
         alpha = 0.35 if row.verdict == "unclear" else 1.0
         text = _tempo_text(row, reference, other, ratio)
         start = np.nanmax([reference, other, 0]) + 0.015 * longest
-        width = (RIGHT - LEFT - _NAMES) * (1 - start / (longest * room))
+        width = (_RIGHT - _LEFT - _NAMES) * (1 - start / (longest * room))
         axes.barh(n + 0.32, np.nan_to_num(reference), 0.3, color=REFERENCE, alpha=alpha)
         axes.barh(n + 0.66, np.nan_to_num(other), 0.3, color=OTHER, alpha=alpha)
         axes.text(
             start,
             n + 0.5,
             text,
-            fontsize=fitted(text, 8.5, width, "bold" if clear else "normal"),
+            fontsize=_fitted(text, 8.5, width, "bold" if clear else "normal"),
             va="center",
             color="black" if clear else GREY,
             fontweight="bold" if clear else "normal",
@@ -310,3 +432,27 @@ def _tempo_text(row: Tempo, reference: float, other: float, ratio: float) -> str
         return f"no tempo: {row.cut}"
     shown = {"slower": f"{ratio:.2f}× as long", "faster": f"{ratio:.2f}× as long", "same": "same"}
     return f"{reference:.2f} s, {other:.2f} s: {shown.get(row.verdict, 'unclear')}"
+
+
+# --- text and axes ---------------------------------------------------------------------------
+
+
+def _axes_at(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
+    """Axes of this size at this position, in inches from the lower left corner."""
+    axes = figure.add_axes((left / WIDTH, bottom / HEIGHT, width / WIDTH, height / HEIGHT))
+    axes.tick_params(labelsize=8)
+    return axes
+
+
+def _fitted(text: str, size: float, width: float, weight: str = "normal") -> float:
+    """Font size, at most `size` points, at which `text` is at most `width` inches wide."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import TextPath
+
+    drawn = TextPath((0, 0), text, size=size, prop=FontProperties(weight=weight))
+    return size * min(1.0, 72 * width / max(float(drawn.get_extents().width), 1.0))
+
+
+def _heading(figure: Figure, text: str, top: float) -> None:
+    """A heading whose middle is a little below `top`."""
+    _text(figure, text, top - 0.12, fontsize=10.5, fontweight="bold")

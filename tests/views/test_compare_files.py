@@ -19,17 +19,16 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.views import compare_files, film_strip
 from la2ds_cli.views import compare_sheet as sheet
-from la2ds_cli.views.compare_pictures import (
+from la2ds_cli.views.compare_sheet import (
     DPI,
     HEIGHT,
     OTHER,
     REFERENCE,
     WIDTH,
-    _images,
     key_frames,
-    overlay_joints,
+    key_images,
 )
-from la2ds_cli.views.figure import BLUE, render
+from la2ds_cli.views.figure import render
 from tests.compare.performers import film, label, performance, project_of, slowed, steady
 
 PHASE = steady()
@@ -59,7 +58,7 @@ def test_a_drawn_mirror_image_has_its_sides_in_the_colours_of_the_reference(
     assert result.aligned.alignment.mirrored
     (shown,) = key_frames(result)
     assert shown.findings[0].joint == "right_knee"
-    for image, rings in _images(project, result, [shown], 200, privacy=True)[0]:
+    for image, rings in key_images(project, result, [shown], 200, privacy=True)[0]:
         x, y = rings[0].round().astype(int)
         around = image[y - 3 : y + 4, x - 3 : x + 4].reshape(-1, 3).tolist()
         assert list(film_strip._INK["right"]) in around
@@ -98,7 +97,6 @@ def test_the_page_is_a4_and_says_the_findings(project: Project, faulty: CompareR
     first = faulty.findings[0]
     assert any(text.startswith(f"Right knee: {first.difference:.0f}° straighter") for text in shown)
     assert "trainee.mat  compared with  coach.mat" in shown
-    assert f"{first.difference:+.0f}°" in shown
     assert any(text.endswith("× as long") for text in shown)
 
 
@@ -226,8 +224,6 @@ def test_where_nothing_may_be_told_nothing_is_strongly_coloured(project: Project
     aside = compared(project, "aside")
     assert aside.no_findings
     assert sheet.map_colours(aside, list(aside.angles.names)).min() > 0.6
-    bars = [b for ax in sheet.draw(project, aside).axes for b in ax.patches if b.get_alpha() == 1]
-    assert not [bar for bar in bars if _hex(bar.get_facecolor()) == BLUE.lower()]
 
 
 def _hex(colour: object) -> str:
@@ -251,18 +247,11 @@ def test_the_bars_of_tempo_are_as_long_as_the_parts(
         np.testing.assert_allclose(drawn, expected, atol=1e-6)
 
 
-def test_both_skeletons_hang_on_one_root_in_torso_lengths(faulty: CompareResult) -> None:
-    shown = key_frames(faulty)
-    assert [finding.joint for finding in shown[0].findings] == ["right_knee"]
-    assert shown[0].row == faulty.findings[0].row
-    assert shown[0].other_row == round(faulty.aligned.alignment.position[shown[0].row])
-    ((reference, other),) = overlay_joints(faulty, shown)
-    hips = [11, 12]
-    np.testing.assert_allclose(reference[hips].mean(axis=0), 0, atol=1e-6)
-    np.testing.assert_allclose(other[hips].mean(axis=0), 0, atol=1e-6)
-    far = np.linalg.norm(reference - other, axis=1)
-    assert far.argmax() == 16  # the right ankle, below the knee that differs
-    assert far[5] < 0.1  # the left shoulder
+def test_a_key_frame_is_the_moment_of_the_clearest_difference(faulty: CompareResult) -> None:
+    first = key_frames(faulty)[0]
+    assert [finding.joint for finding in first.findings] == ["right_knee"]
+    assert first.row == faulty.findings[0].row
+    assert first.other_row == round(faulty.aligned.alignment.position[first.row])
 
 
 def test_without_differences_the_middles_of_parts_are_shown(project: Project) -> None:
