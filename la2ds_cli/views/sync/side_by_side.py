@@ -1,10 +1,10 @@
-"""The pictures of a synchronised video: a clip's frames, or its joints on a plain background, the
-text, and A and B side by side."""
+"""The pictures of a video of several clips in step: a clip's frames, or its joints on a plain
+background; text; and the clips side by side or in a grid."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,10 +14,10 @@ from la2ds_cli.core.view import FLIPPED, View
 from la2ds_cli.features.viewpoint import shown
 from la2ds_cli.poses.trust import with_trust
 from la2ds_cli.video.reader import Image, VideoFile
-from la2ds_cli.views.figure import letters, phase_colours, printable
+from la2ds_cli.views.figure import letters, printable
 from la2ds_cli.views.film_strip import view_boxes
 from la2ds_cli.views.pose_drawing import draw_pose
-from la2ds_cli.views.sync.timeline import Timeline, shown_frames
+from la2ds_cli.views.sync.timeline import shown_frames
 
 Colour = tuple[int, int, int]
 
@@ -25,7 +25,7 @@ PLAIN = (38, 38, 42)  # RGB
 UPSCALED = 2.0  # pixels shown per pixel of a video, at most
 _ON_PICTURES, _ALONE = 160, 100  # shorter side of the picture by the thickness of a limb
 WIDEST = 2.4  # width by height; a wider picture is made smaller
-NO_COUNTERPART, MIRRORED = "no counterpart", "B mirrored"
+NO_COUNTERPART, MIRRORED = "no counterpart", "mirrored"
 # RGB.
 GROUND: Colour = (20, 20, 23)
 _INK, _SOFT, _EMPTY = (240, 240, 240), (165, 165, 170), (62, 62, 68)
@@ -167,14 +167,13 @@ def write_text(
     colour: Colour,
     *,
     align: float = 0.0,
-    bold: bool = False,
 ) -> None:
     """Write one line into image (H, W, 3) in place; what does not fit is cut off.
 
     at: x and the middle of the line's height, in pixels; align: which part of the text is at x, 0 =
     its left end, 0.5 its middle, 1 its right end. size: of the font in pixels.
     """
-    mask = _mask(text, size, bold)
+    mask = _mask(text, size)
     left = round(at[0] - align * mask.shape[1])
     top = round(at[1] - mask.shape[0] / 2)
     low_x, low_y = max(left, 0), max(top, 0)
@@ -187,9 +186,9 @@ def write_text(
     ground[:] = np.rint(ground * (1 - part) + np.array(colour) * part).astype(np.uint8)
 
 
-def text_width(text: str, size: int, *, bold: bool = False) -> int:
+def text_width(text: str, size: int) -> int:
     """Width of a text in pixels."""
-    return _mask(text, size, bold).shape[1]
+    return _mask(text, size).shape[1]
 
 
 def shortened(name: str, size: int, most: float) -> str:
@@ -207,31 +206,147 @@ def _plain(name: str, longest: int) -> str:
 
 
 @functools.lru_cache(maxsize=512)
-def _mask(text: str, size: int, bold: bool) -> np.ndarray:
+def _mask(text: str, size: int) -> np.ndarray:
     """(height, width) float32 in [0, 1]: how much of each pixel the letters cover; the height is
     the same for every text of a size."""
     from PIL import Image as Pictures
     from PIL import ImageDraw
 
-    font = letters(size, bold=bold)
+    font = letters(size)
     ascent, descent = font.getmetrics()
     picture = Pictures.new("L", (max(round(font.getlength(text)), 1), ascent + descent))
     ImageDraw.Draw(picture).text((0, 0), text, fill=255, font=font)
     return np.asarray(picture, np.float32) / 255
 
 
-# --- A and B beside each other -----------------------------------------------------------------
+# --- clips beside each other ---------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Side:
-    """One clip: name as written, its panel, seconds of its rows (T,), the phase of each of them
-    (empty = no label)."""
+class Cell:
+    """One clip. name: as written. time: (T,) seconds of its rows. row, matched: (F,) the row that
+    each frame of the video shows, and whether the clip shows that moment. phase: of each row, if
+    any is labelled."""
 
     name: str
     panel: Panel
     time: FloatArray
-    phase: list[str]
+    row: IntArray
+    matched: BoolArray
+    phase: Sequence[str] = ()
+
+    def said(self, k: int) -> str:
+        """Above the picture of frame k: its seconds, and the phase."""
+        if not self.matched[k]:
+            return "–"
+        row = int(self.row[k])
+        phase = self.phase[row] if self.phase else ""
+        return f"{self.time[row]:.2f} s" + (f" · {phase}" if phase else "")
+
+
+class Grid:
+    """Draws the F frames of a video of clips in step, row by row.
+
+    below: the words at the left and at the right below the pictures of a frame. level: (F,) height
+    of the bar below them in [0, 1], NaN = striped.
+    """
+
+    def __init__(
+        self,
+        cells: Sequence[Cell],
+        columns: int,
+        below: Callable[[int], tuple[str, str]],
+        level: FloatArray,
+    ) -> None:
+        self.cells, self.columns, self.below, self.level = cells, columns, below, level
+        tallest = max(cell.panel.height for cell in cells)
+        self.font = max(round(tallest / 27), 14)
+        self.line = 2 * round(0.85 * self.font)  # of text
+        self.gap = 2 * max(round(tallest / 100), 4)
+        narrow = 14 * self.font  # what is written must have room
+        self.widths = [
+            max(narrow, *(cell.panel.width for cell in cells[column::columns]))
+            for column in range(min(columns, len(cells)))
+        ]
+        rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
+        self.heights = [max(cell.panel.height for cell in row) for row in rows]
+        width = sum(self.widths) + (len(self.widths) + 1) * self.gap
+        above = sum(self.heights) + len(rows) * (self.line + self.gap)
+        self.bar = slice(above + self.line, above + 2 * self.line)
+        height = self.bar.stop + self.gap
+        self.base = np.full((height + height % 2, width + width % 2, 3), GROUND, np.uint8)
+        for number, cell in enumerate(cells):
+            self._name(number, cell)
+        self._bar()
+
+    def frames(self) -> Iterator[Image]:
+        """(H, W, 3) RGB."""
+        pictures = [cell.panel.pictures(cell.row, cell.matched) for cell in self.cells]
+        for k, images in enumerate(zip(*pictures, strict=True)):
+            frame = self.base.copy()
+            for number, (cell, image) in enumerate(zip(self.cells, images, strict=True)):
+                self._draw(frame, number, cell, image, k)
+            left, right = self.below(k)
+            middle = self.bar.start - self.line / 2
+            write_text(frame, left, (self.gap, middle), self.font, _INK)
+            write_text(frame, right, (self._end, middle), self.font, _SURE, align=1)
+            at = self.gap + round((k + 0.5) / len(self.level) * (self._end - self.gap))
+            frame[self.bar.start - 2 : self.bar.stop + 2, at - 1 : at + 1] = 255
+            yield frame
+
+    def region(self, number: int) -> tuple[slice, slice]:
+        """Rows and columns of a frame that the picture of a clip occupies."""
+        panel = self.cells[number].panel
+        top, left, width, height = self._place(number)
+        top += self.line + (height - panel.height) // 2
+        left += (width - panel.width) // 2
+        return slice(top, top + panel.height), slice(left, left + panel.width)
+
+    @property
+    def _end(self) -> int:
+        return self.base.shape[1] - self.gap
+
+    def _place(self, number: int) -> tuple[int, int, int, int]:
+        """Top and left of a cell, text included; width and height of the place for its picture."""
+        row, column = divmod(number, self.columns)
+        top = sum(self.heights[:row]) + row * (self.line + self.gap)
+        left = sum(self.widths[:column]) + (column + 1) * self.gap
+        return top, left, self.widths[column], self.heights[row]
+
+    def _name(self, number: int, cell: Cell) -> None:
+        top, left, width, _ = self._place(number)
+        phase = max(cell.phase, key=len, default="")
+        room = width - text_width(f"{cell.time[-1]:.2f} s · {phase}", self.font) - self.font
+        name = shortened(cell.name, self.font, room)
+        write_text(self.base, name, (left, top + self.line / 2), self.font, _SOFT)
+
+    def _bar(self) -> None:
+        """How sure each frame is, from below; striped where it has no counterpart."""
+        columns, high = np.arange(self._end - self.gap), self.bar.stop - self.bar.start
+        count = len(self.level)
+        level = self.level[np.minimum(columns * count // len(columns), count - 1)]
+        filled = np.arange(high)[::-1, None] < np.clip(np.nan_to_num(level), 0, 1) * high
+        part = self.base[self.bar, self.gap : self._end]
+        part[:] = np.where(filled[..., None], _SURE, _EMPTY)
+        stripes = (np.add.outer(np.arange(high), columns) // 4) % 2 == 0
+        part[stripes & np.isnan(level)] = GROUND
+
+    def _draw(self, frame: Image, number: int, cell: Cell, image: Image, k: int) -> None:
+        top, left, width, _ = self._place(number)
+        place = left + width, top + self.line / 2
+        write_text(frame, cell.said(k), place, self.font, _INK, align=1)
+        region = frame[self.region(number)]
+        region[:] = image
+        if not cell.matched[k]:
+            self._tag(region, NO_COUNTERPART, region.shape[0] / 2)
+        if cell.panel.mirrored:
+            self._tag(region, MIRRORED, region.shape[0] - self.line / 2)
+
+    def _tag(self, region: Image, text: str, middle: float) -> None:
+        """Write over a picture (h, w, 3), on a darker band."""
+        top = max(round(middle - self.line / 2), 0)
+        region[top : top + self.line] //= 3
+        write_text(region, text, (region.shape[1] / 2, middle), self.font, _INK, align=0.5)
 
 
 def tempo_label(ratio: float) -> str:
@@ -240,172 +355,5 @@ def tempo_label(ratio: float) -> str:
         return ""
     if ratio < 0.05:
         return "B stands still"
-    if 0.95 < ratio < 1.05:
-        return "same tempo"
     factor, direction = (ratio, "slower") if ratio > 1 else (1 / ratio, "faster")
     return f"B {factor:.1f}× {direction}" if factor >= 1.05 else "same tempo"
-
-
-class SideBySide:
-    """Draws the frames of a synchronised video.
-
-    tempo: (N,) seconds of B per second of A, NaN = unknown. confidence: (N,) in [0, 1]. certainty:
-    its text for each of the N frames.
-    """
-
-    def __init__(
-        self,
-        a: Side,
-        b: Side,
-        timeline: Timeline,
-        tempo: FloatArray,
-        confidence: FloatArray,
-        certainty: Sequence[str],
-    ) -> None:
-        self.a, self.b, self.timeline = a, b, timeline
-        self.tempo, self.confidence, self.certainty = tempo, confidence, certainty
-        picture = max(a.panel.height, b.panel.height)
-        self.font = max(round(picture / 27), 12)
-        self.line = 2 * round(0.85 * self.font)  # of text
-        self.gap = 2 * max(round(picture / 100), 2)
-        narrow = 14 * self.font  # what is written must have room
-        widths = [max(side.panel.width, 2 * (narrow // 2)) for side in (a, b)]
-        self.left = (self.gap, 2 * self.gap + widths[0])
-        self.widths = widths
-        self.top = self.line
-        self.picture = picture
-        self.colours = {
-            name: _rgb(colour) for name, colour in phase_colours([*a.phase, *b.phase]).items()
-        }
-        self.labels = self.line if self.colours else 0
-        self.width = sum(widths) + 3 * self.gap
-        self.bar_top = self.top + picture + self.labels + self.line
-        self.base = self._base()
-        self.height = len(self.base)
-
-    def frames(self) -> Iterator[Image]:
-        """(height, width, 3) RGB, one per frame of the timeline."""
-        rows = self.timeline
-        shown_a = self.a.panel.pictures(rows.row_a, np.ones(len(rows), bool))
-        shown_b = self.b.panel.pictures(rows.row_b, rows.matched)
-        for k, pictures in enumerate(zip(shown_a, shown_b, strict=True)):
-            yield self._frame(k, *pictures)
-
-    def region(self, side: int) -> tuple[slice, slice]:
-        """Rows and columns of a frame that the picture of A (0) or B (1) occupies."""
-        panel = (self.a, self.b)[side].panel
-        top = self.top + (self.picture - panel.height) // 2
-        left = self.left[side] + (self.widths[side] - panel.width) // 2
-        return slice(top, top + panel.height), slice(left, left + panel.width)
-
-    def _frame(self, k: int, picture_a: Image, picture_b: Image) -> Image:
-        image = self.base.copy()
-        image[self.region(0)] = picture_a
-        image[self.region(1)] = picture_b
-        matched = bool(self.timeline.matched[k])
-        rows = int(self.timeline.row_a[k]), int(self.timeline.row_b[k])
-        for side, (clip, row) in enumerate(zip((self.a, self.b), rows, strict=True)):
-            shown = side == 0 or matched
-            right = self.left[side] + self.widths[side]
-            seconds = f"{clip.time[row]:.2f} s" if shown else "–"
-            self._write(image, seconds, (right, self.line / 2), _INK, align=1)
-            if self.colours and shown and clip.phase[row]:
-                self._phase(image, side, clip.phase[row])
-        if not matched:
-            self._write_over_b(image)
-        self._below(image, rows[0], matched)
-        x, columns = self.bar_left, self.bar_width
-        at = x + round((k + 0.5) / len(self.timeline) * columns)
-        image[self.bar_top - 2 : self.height - self.gap + 2, at - 1 : at + 1] = 255
-        return image
-
-    def _write(
-        self,
-        image: Image,
-        text: str,
-        at: tuple[float, float],
-        colour: Colour,
-        *,
-        align: float = 0.0,
-        bold: bool = False,
-    ) -> None:
-        write_text(image, text, at, self.font, colour, align=align, bold=bold)
-
-    def _phase(self, image: Image, side: int, name: str) -> None:
-        top, left, chip = self.top + self.picture, self.left[side], round(self.font * 0.75)
-        middle = top + self.labels // 2
-        start = middle - chip // 2
-        image[start : start + chip, left : left + chip] = self.colours[name]
-        at = left + round(1.6 * chip)
-        shown = shortened(name, self.font, left + self.widths[side] - at)
-        self._write(image, shown, (at, middle), _INK)
-
-    def _write_over_b(self, image: Image) -> None:
-        rows, columns = self.region(1)
-        middle = (rows.start + rows.stop) // 2
-        half = self.line // 2
-        left, right = self.left[1], self.left[1] + self.widths[1]
-        band = image[max(middle - half, rows.start) : middle + half, columns]
-        band[:] = band // 3
-        self._write(image, NO_COUNTERPART, ((left + right) / 2, middle), _INK, align=0.5, bold=True)
-
-    def _below(self, image: Image, row: int, matched: bool) -> None:
-        middle = self.bar_top - self.line / 2
-        left = [tempo_label(self.tempo[row])] if matched else []
-        left += [MIRRORED] if self.b.panel.mirrored else []
-        self._write(image, " · ".join(filter(None, left)), (self.gap, middle), _INK)
-        if matched:
-            self._write(image, self.certainty[row], (self.width - self.gap, middle), _SURE, align=1)
-
-    @property
-    def bar_left(self) -> int:
-        return self.gap + round(1.2 * self.font)
-
-    @property
-    def bar_width(self) -> int:
-        return self.width - self.gap - self.bar_left
-
-    def _base(self) -> Image:
-        """What does not change: names and the bar."""
-        curve = 2 * round(0.7 * self.font)
-        band = max(round(0.6 * self.font), 4) if self.colours else 0
-        height = self.bar_top + curve + 2 * band + self.gap
-        image = np.full((height + height % 2, self.width, 3), GROUND, np.uint8)
-        for side, (letter, clip) in enumerate((("A", self.a), ("B", self.b))):
-            left, middle = self.left[side], self.line / 2
-            self._write(image, letter, (left, middle), _INK, bold=True)
-            seconds = text_width(f"{clip.time[-1]:.2f} s", self.font)
-            after = text_width(letter, self.font, bold=True) + self.font / 2
-            room = self.widths[side] - after - seconds - self.font
-            name = shortened(clip.name, self.font, room)
-            self._write(image, name, (left + after, middle), _SOFT)
-        self._bar(image, curve, band)
-        return image
-
-    def _bar(self, image: Image, curve: int, band: int) -> None:
-        rows, top = self.timeline, self.bar_top
-        columns = np.arange(self.bar_width)
-        k = np.minimum((columns * len(rows)) // self.bar_width, len(rows) - 1)
-        sure = np.where(rows.matched, np.nan_to_num(self.confidence[rows.row_a]), 0)[k]
-        filled = np.arange(curve)[::-1, None] < np.clip(sure, 0, 1) * curve
-        part = image[top : top + curve, self.bar_left : self.bar_left + self.bar_width]
-        part[:] = np.where(filled[..., None], _SURE, _EMPTY)
-        lost = ~rows.matched[k]
-        stripes = (np.add.outer(np.arange(curve), columns) // 4) % 2 == 0
-        part[stripes & lost] = GROUND
-        for side, (letter, clip) in enumerate((("A", self.a), ("B", self.b))):
-            if not band:
-                break
-            row = (rows.row_a, rows.row_b)[side][k]
-            inks = np.array([self.colours.get(clip.phase[r], _EMPTY) for r in row.tolist()])
-            if side == 1:
-                inks[lost] = GROUND
-            start = top + curve + side * band + 1
-            image[start : start + band - 1, self.bar_left : self.bar_left + self.bar_width] = inks
-            at = (self.gap, start + (band - 1) / 2)
-            write_text(image, letter, at, max(band, 9), _SOFT, bold=True)
-
-
-def _rgb(colour: str) -> Colour:
-    """`#0072B2` as red, green and blue."""
-    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)

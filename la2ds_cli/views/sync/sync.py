@@ -24,10 +24,11 @@ from la2ds_cli.video.writer import write_video
 from la2ds_cli.views.sync.recording import RecordedClip, rerun_sdk, write_recording
 from la2ds_cli.views.sync.side_by_side import (
     UPSCALED,
-    Side,
-    SideBySide,
+    Cell,
+    Grid,
     full_panel,
     make_panel,
+    tempo_label,
 )
 from la2ds_cli.views.sync.timeline import Timeline, make_timeline, shown_of_b
 
@@ -156,7 +157,7 @@ def frame_size(pose: PoseSequence, source: VideoFile | None) -> tuple[int, int]:
 
 def _side_by_side(
     project: Project, result: AlignResult, timeline: Timeline, appearance: Appearance
-) -> SideBySide:
+) -> Grid:
     pairs: tuple[tuple[Video, PoseSequence, View], ...] = (
         (result.a, result.pose_a, "filmed"),
         (result.b, result.pose_b, result.alignment.view),
@@ -169,21 +170,32 @@ def _side_by_side(
     ]
     height = 2 * round(min(appearance.height, max(tallest)) / 2)
     phases = project.phases()
-    a, b = (
-        Side(
-            video.name,
+    every = np.ones(len(timeline), bool)
+    shown = (timeline.row_a, every), (timeline.row_b, timeline.matched)
+    cells = [
+        Cell(
+            f"{letter}  {video.name}",
             make_panel(pose, source, size, height, view=view, skeleton=appearance.skeleton),
             pose.time,
+            row,
+            matched,
             phase_names(pose.frame, phases.get(video.id, [])),
         )
-        for (video, pose, view), source, size in zip(pairs, sources, sizes, strict=True)
-    )
-    alignment = result.alignment
-    said = [
-        f"{word}, {within_text(seconds)}"
-        for word, seconds in zip(certainty_words(alignment), seconds_within(alignment), strict=True)
+        for letter, (video, pose, view), source, size, (row, matched) in zip(
+            "AB", pairs, sources, sizes, shown, strict=True
+        )
     ]
-    return SideBySide(a, b, timeline, result.speed_ratio, alignment.confidence, said)
+    alignment = result.alignment
+    words, within = certainty_words(alignment), seconds_within(alignment)
+
+    def below(k: int) -> tuple[str, str]:
+        if not timeline.matched[k]:
+            return "", ""
+        row = int(timeline.row_a[k])
+        return tempo_label(result.speed_ratio[row]), f"{words[row]}, {within_text(within[row])}"
+
+    sure = alignment.confidence[timeline.row_a]
+    return Grid(cells, 2, below, np.where(timeline.matched, sure, np.nan))
 
 
 def _recorded(

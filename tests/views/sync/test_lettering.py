@@ -53,7 +53,7 @@ def test_what_does_not_fit_is_cut_off():
 
 def test_letters_have_their_colour():
     image = np.full((40, 100, 3), 10, np.uint8)
-    side_by_side.write_text(image, "I", (10, 20), 20, (200, 100, 10), bold=True)
+    side_by_side.write_text(image, "I", (10, 20), 20, (200, 100, 10))
     assert image[..., 0].max() == 200
     assert image[..., 1].max() == 100
     assert (image[..., 2] == 10).all()

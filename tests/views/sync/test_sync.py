@@ -251,15 +251,15 @@ def test_an_interrupted_run_leaves_the_old_file(
     out = tmp_path / "out" / "side.mp4"
     out.parent.mkdir()
     out.write_bytes(b"old")
-    real = step.SideBySide.frames
+    real = step.Grid.frames
 
-    def broken(self: step.SideBySide):
+    def broken(self: step.Grid):
         for k, frame in enumerate(real(self)):
             if k == 20:
                 raise KeyboardInterrupt
             yield frame
 
-    monkeypatch.setattr(step.SideBySide, "frames", broken)
+    monkeypatch.setattr(step.Grid, "frames", broken)
     with pytest.raises(KeyboardInterrupt):
         run(project, out=out)
     assert [path.name for path in out.parent.iterdir()] == ["side.mp4"]
@@ -322,7 +322,8 @@ def test_what_lies_between_the_pictures_is_plain(project: Project, tmp_path: Pat
     result = run(project, out=tmp_path / "side.mp4")
     drawn = step._side_by_side(project, result.alignment, result.timeline, result.appearance)
     image = decoded(tmp_path / "side.mp4")[3]
-    gap = image[drawn.top : drawn.top + drawn.picture, drawn.left[1] - 4 : drawn.left[1] - 2]
+    rows, columns = drawn.region(1)
+    gap = image[rows, columns.start - 4 : columns.start - 2]
     assert np.abs(gap.astype(int) - GROUND).max() < 12
 
 
