@@ -7,7 +7,7 @@ from pathlib import Path
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.embedding.model_export import export_model
-from la2ds_cli.training.train import train
+from la2ds_cli.training.train import TrainOptions, train
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.small_runs import TINY
 
@@ -18,7 +18,7 @@ def exported_project(root: Path) -> Project:
     for n, length in enumerate((20, 27, 70)):
         add_sequence(made, f"clip{n}", sequence(warped_phase(length, n)))
     settings = [*TINY, "model.input=joints", "model.motion=1.5"]
-    train(made, run="swing", config=made.config(overrides=settings), device="cpu")
+    train(made, run="swing", config=made.config(overrides=settings), options=TrainOptions("cpu"))
     export_model(made, run="swing")
     return made
 

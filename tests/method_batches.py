@@ -14,7 +14,7 @@ from la2ds_cli.embedding.embedder import Embedder
 from la2ds_cli.embedding.trained import load_embedder, untrained_embedder
 from la2ds_cli.training.data import PairBatch
 from la2ds_cli.training.network import ClipBatch
-from la2ds_cli.training.train import train
+from la2ds_cli.training.train import TrainOptions, train
 from la2ds_cli.training.validate import nearest_frame_error
 from la2ds_models.sequence_network import SequenceNetwork
 from tests.movement import sequence, warped_phase
@@ -95,7 +95,7 @@ def learn(project: Project, method: str, overrides: Sequence[str]) -> Learned:
             *overrides,
         ],
     )
-    train(project, config=config, device="cpu")
+    train(project, config=config, options=TrainOptions("cpu"))
     return Learned(
         _error(load_embedder(project, device="cpu")),
         _error(untrained_embedder(config, "penn13", device="cpu")),

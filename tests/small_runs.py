@@ -16,7 +16,7 @@ from la2ds_cli.core.artifact import write_text
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.project import Project
 from la2ds_cli.training import checkpoint, loop
-from la2ds_cli.training.train import train
+from la2ds_cli.training.train import TrainOptions, train
 from tests.movement import add_sequence, sequence, warped_phase
 
 TINY = [
@@ -74,12 +74,12 @@ def interrupted_at(step: int) -> Iterator[None]:
 def resumed_run_equals_whole(project: Project, config: Config) -> dict[str, Any]:
     """Trains the run `whole`, and `parts`, which is interrupted and goes on; the resume state of
     the first, after asserting that the second has its weights."""
-    train(project, run="whole", config=config, device="cpu")
+    train(project, run="whole", config=config, options=TrainOptions("cpu"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(checkpoint, "SAVE_SECONDS", 0)
         with interrupted_at(13):
-            train(project, run="parts", config=config, device="cpu")
-        train(project, run="parts", config=config, device="cpu")
+            train(project, run="parts", config=config, options=TrainOptions("cpu"))
+        train(project, run="parts", config=config, options=TrainOptions("cpu"))
     whole, parts = (
         checkpoint.load_resume(project.run_dir(run) / "resume.pt") for run in ("whole", "parts")
     )

@@ -232,11 +232,11 @@ def _loaded_by(arguments: list[str]) -> set[str]:
 def test_align_on_ready_poses_loads_nothing_that_trains_or_draws(tmp_path: Path):
     """With a run, whose network embeds the clips that are not embedded yet."""
     pytest.importorskip("torch", reason="training a run needs torch")
-    from la2ds_cli.training.train import train
+    from la2ds_cli.training.train import TrainOptions, train
     from tests import small_runs
 
     project = small_runs.clips(tmp_path / "project", count=6)
-    train(project, config=project.config(overrides=small_runs.JOINTS), device="cpu")
+    train(project, config=project.config(overrides=small_runs.JOINTS), options=TrainOptions("cpu"))
     arguments = ["align", "clip0", "clip1", "--project", str(project.root), "--features", "model"]
     arguments += ["--out", str(tmp_path / "path.json")]
     assert _loaded_by(arguments) == set()
@@ -253,9 +253,11 @@ def test_retrieve_on_ready_poses_loads_nothing_that_trains_or_draws(tmp_path: Pa
     project = small_runs.clips(tmp_path / "project", count=4)
     if kind == "model":
         pytest.importorskip("torch", reason="training a run needs torch")
-        from la2ds_cli.training.train import train
+        from la2ds_cli.training.train import TrainOptions, train
 
-        train(project, config=project.config(overrides=small_runs.JOINTS), device="cpu")
+        train(
+            project, config=project.config(overrides=small_runs.JOINTS), options=TrainOptions("cpu")
+        )
     arguments = ["retrieve", "--query", "clip0@0.5", "--project", str(project.root)]
     arguments += ["--features", kind, "--out", str(tmp_path / "found.json")]
     assert _loaded_by(arguments) == set()

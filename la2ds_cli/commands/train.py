@@ -52,7 +52,6 @@ def train(
     seeds: str = option("N,N,...", "Train one run for each seed, called RUN-s0 and so on.", ""),
     engine: EngineName = option("local|ray", "Where the runs of --seeds train.", "local"),
     overwrite: bool = flag("--overwrite", "Train the run from the start again."),
-    tensorboard: bool = flag("--tensorboard", "Also write event files for TensorBoard."),
     device: DeviceName = DEVICE,
     *,
     here: Here,
@@ -66,7 +65,7 @@ def train(
       la2ds train --from base --max-minutes 1
       la2ds train --seeds 0,1,2 --engine ray
       la2ds train --run frames --method tcc --input rgb
-      torchrun --nproc-per-node 2 --no-python la2ds train
+      torchrun --nproc-per-node 2 --no-python -- la2ds train
 
     Needs no labels. An interrupted run resumes where it stopped. A run whose settings changed is
     refused: choose another --run, or --overwrite. Under torchrun, the processes share every batch.
@@ -95,12 +94,8 @@ def train(
         shared: dict[str, Any] = {
             "run": run,
             "config": opened.config(preset=preset, overrides=[*chosen, *(settings or [])]),
-            "max_minutes": max_minutes,
-            "device": device,
-            "overwrite": overwrite,
+            "options": step.TrainOptions(device, max_minutes, overwrite, start is not None),
             "progress": console.progress,
-            "tensorboard": tensorboard,
-            "from_base": start is not None,
         }
         with opened.lock() if first else nullcontext():
             try:
@@ -142,10 +137,6 @@ def _tell(
     )
     if math.isfinite(result.raw_pose_error):
         console.line(f"raw poses, without training: {result.raw_pose_error:.2f} %")
-    console.line(
-        f"preparing batches took {100 * result.drawing_share:.0f} % of the time, in parallel with "
-        f"the network, which waited for them {100 * result.data_share:.0f} % of the time"
-    )
     for warning in result.warnings:
         console.line(f"warning: {warning}", "yellow")
     console.line(f"checkpoint: {result.checkpoint}")

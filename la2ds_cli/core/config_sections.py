@@ -188,15 +188,14 @@ class TrainConfig:
     validate_every: int = 200  # steps between validations
     validation_share: float = 0.15  # share of the clips held out for the synthetic warp error
     precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: bf16 where the hardware has it
-    threads: int = 0  # torch threads on CPU; 0 = measured at start
+    threads: int = 1  # torch threads on CPU; another number rounds otherwise
     bucket: bool = False  # batches of similar length: the same pairs, less padding
-    compile: Literal["auto", "on", "off"] = "auto"  # torch.compile; auto: where it pays, on CUDA
     patience: int = 0  # validations without improvement that end a run; 0 = run on
 
     def __post_init__(self) -> None:
         _positive(self, "fps frames steps batch_size learning_rate clip_norm temperature")
         _positive(self, "validate_every")
-        _not_negative(self, "tempo warmup weight_decay seed threads patience")
+        _not_negative(self, "tempo warmup weight_decay seed patience")
         _share(self, "validation_share")
 
 

@@ -116,7 +116,8 @@ def _connect(ray: Any) -> None:
     except (OSError, RuntimeError, ValueError) as error:
         raise UserError(
             f"no Ray cluster answers at RAY_ADDRESS={address}: {first_line(error)}",
-            hint="check the address and the token, or unset RAY_ADDRESS to use this machine",
+            hint="check the address, and the token of the cluster (RAY_AUTH_MODE=token and "
+            "RAY_AUTH_TOKEN), or unset RAY_ADDRESS to use this machine",
             exit_code=ExitCode.ENVIRONMENT,
         ) from error
 
@@ -144,6 +145,9 @@ def _check_answer(address: str) -> None:
 
 
 def _ray(without: str) -> Any:
+    if any(name in os.environ for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")):
+        # Ray sends a token only in this mode, which it reads when it is imported.
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     with optional_import(
         ["ray"],
         "--engine ray needs the package ray, which is not installed",

@@ -183,17 +183,18 @@ def _learn_and_measure(
 def _train(
     project: Project, config: Config, minutes: float, device: DeviceName, progress: Progress
 ) -> TrainResult:
-    from la2ds_cli.training.train import train
+    from la2ds_cli.training.train import TrainOptions, train
 
-    options: dict[str, Any] = {"max_minutes": minutes, "device": device, "progress": progress}
+    options = TrainOptions(device, minutes)
     try:
-        return train(project, config=config, **options)
+        return train(project, config=config, options=options, progress=progress)
     except UserError as error:
         if error.exit_code != ExitCode.MISMATCH:
             raise
         # Left by another version of la2ds; replacing the model of a demo loses no one's work.
         progress.note(f"{error.message}: training again")
-        return train(project, config=config, overwrite=True, **options)
+        options = replace(options, overwrite=True)
+        return train(project, config=config, options=options, progress=progress)
 
 
 def _least_alike(project: Project) -> tuple[str, str]:

@@ -76,19 +76,16 @@ def train_run(
 ) -> Outcome:
     """Train, resume or reuse `run`; the outcome has no scores yet. A limit in minutes is in CPU
     time on a CPU: other processes must not shorten the budget of a run."""
-    from la2ds_cli.training.train import train
+    from la2ds_cli.training.train import TrainOptions, train
 
     progress.note(f"training {run}")
-    on_cpu = resolve_device(plan.device).type == "cpu"
+    clock = time.process_time if resolve_device(plan.device).type == "cpu" else time.monotonic
     trained = train(
         project,
         run=run,
         config=config,
-        max_minutes=plan.minutes,
-        device=plan.device,
-        overwrite=plan.overwrite,
+        options=TrainOptions(plan.device, plan.minutes, plan.overwrite, clock=clock),
         progress=progress,
-        clock=time.process_time if on_cpu else time.monotonic,
     )
     return Outcome(
         run,

@@ -26,7 +26,6 @@ _EXTRAS = {
     "ray": "ray",
     "rerun": "rerun-sdk",
     "sleap": "sleap-io",
-    "tensorboard": "tensorboard",
     "ultralytics": "ultralytics",
     "umap": "umap-learn",
     "vitpose": "transformers",

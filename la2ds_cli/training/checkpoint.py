@@ -3,8 +3,7 @@
 checkpoints/<run>/ config.toml · metrics.jsonl · loss.jsonl · last.safetensors · best.safetensors ·
 resume.pt · CARD.md. Weights carry the recipe and the settings in their header, so one file is
 enough to embed clips. From top to bottom: the recipe, the weights, the counters of the loop
-(LoopState), everything that a run writes while it trains (Records), and the same metrics for
-TensorBoard (Curves).
+(LoopState), everything that a run writes while it trains (Records).
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import math
 import time
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -23,7 +22,6 @@ from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.optional_package import optional_import
 from la2ds_cli.training.losses import HEAD
 
 if TYPE_CHECKING:
@@ -38,7 +36,7 @@ SECTIONS = ("heatmap", "augment", "model", "train")
 FRAMES = "frames"  # recipe input: the identity of model.rgb_weights
 START = "start"  # recipe input: the identity of the weights that a run starts from
 CODE = "code of "  # recipe input, with a dotted name: the user's own method or encoder
-SPEED_ONLY = {("train", "threads"), ("train", "compile")}  # these change only rounding
+SPEED_ONLY = {("train", "threads")}  # changes only rounding
 LOSS_EVERY = 10  # steps between two lines of loss.jsonl
 SAVE_SECONDS = 60.0  # between two resume states; saving one takes some hundredths of a second
 
@@ -159,7 +157,7 @@ class LoopState:
 
     best_error, raw_pose_error: % of the clip length (training.validate). idle: consecutive
     validations without improvement. collapse: how the embedding has collapsed, empty if it has not.
-    threads, compiled: the choices at the start, so that a resumed run computes identically. The
+    threads: of torch, so that a resumed run computes identically; 0 before the first step. The
     field names are the keys in resume.pt.
     """
 
@@ -173,52 +171,12 @@ class LoopState:
     idle: int = 0
     collapse: str = ""
     threads: int = 0
-    compiled: bool | None = None
     loss_sum: float = 0.0
     losses: int = 0
-    stepped: float = 0.0  # seconds in steps since the last validation
-    waited: float = 0.0  # of these, seconds in which the network waited for a batch
-    drawing: float = 0.0  # seconds in which the drawing thread worked
-    frames: int = 0  # frames shown
-    padded: int = 0  # frames in batches, padding included
-    all_stepped: float = 0.0  # the three sums above over the whole run, up to the last validation
-    all_waited: float = 0.0
-    all_drawing: float = 0.0
-
-    @classmethod
-    def from_saved(cls, saved: dict[str, Any]) -> LoopState:
-        """State from a resume file; a file of an older version may lack some counters."""
-        names = {field.name for field in fields(cls)}
-        return cls(**{name: value for name, value in saved.items() if name in names})
 
     def clear_sums(self) -> None:
         """Reset the sums after a validation."""
-        self.all_stepped += self.stepped
-        self.all_waited += self.waited
-        self.all_drawing += self.drawing
-        self.loss_sum = self.stepped = self.waited = self.drawing = 0.0
-        self.losses = self.frames = self.padded = 0
-
-    def shares(self) -> dict[str, float]:
-        """Shares for metrics.jsonl, since the last validation.
-
-        data_share: share of the step time in which the network waited for data. drawing_share:
-        share in which the drawing thread worked (augmentation, crop, heatmaps, collation).
-        padding: share of the frames in batches that are padding.
-        """
-        return {
-            "data_share": _share(self.waited, self.stepped),
-            "drawing_share": _share(self.drawing, self.stepped),
-            "padding": _share(self.padded - self.frames, self.padded),
-        }
-
-    def data_share(self) -> float:
-        """`data_share` of the whole run."""
-        return _share(self.all_waited, self.all_stepped)
-
-    def drawing_share(self) -> float:
-        """`drawing_share` of the whole run."""
-        return _share(self.all_drawing, self.all_stepped)
+        self.loss_sum, self.losses = 0.0, 0
 
     def record(self, result: Validation) -> bool:
         """Record a validation; returns True if it is the best so far."""
@@ -240,10 +198,6 @@ def early_end(step: int, steps: int, idle: int, patience: int) -> str:
     if 0 < patience <= idle:
         return f"{patience} validations without improvement"
     return "its time limit"
-
-
-def _share(part: float, total: float) -> float:
-    return round(part / total, 4) if total else 0.0
 
 
 # --- everything that a run writes while it trains; of several processes only the first writes ----
@@ -268,7 +222,6 @@ class Records:
         self._run_dir, self._recipe, self._skeleton = run_dir, recipe, skeleton
         self._videos = list(videos)
         self._network, self._optimiser = network, optimiser
-        self._curves: Curves | None = None
         self._losses: list[float] = []  # since the last line of loss.jsonl
         self._saved = time.monotonic()
 
@@ -285,7 +238,7 @@ class Records:
                     raise TypeError("it is not a dictionary")
                 self._network.load_state_dict(saved["network"])
                 self._optimiser.load_state_dict(saved["optimiser"])
-                state = LoopState.from_saved(saved["state"])
+                state = LoopState(**saved["state"])
             except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
                 raise UserError(
                     f"{self._run_dir / 'resume.pt'} is not the state of this run: "
@@ -297,16 +250,6 @@ class Records:
             for name in ("metrics.jsonl", "loss.jsonl"):
                 _cut(self._run_dir / name, state.step)
         return state
-
-    def open_tensorboard(self, step: int) -> None:
-        """Also write every later row for TensorBoard.
-
-        Raises UserError (exit 6) if TensorBoard is not installed.
-        """
-        folder = self._run_dir / "tensorboard"
-        if folder.is_symlink():
-            folder.unlink()  # its files are written in place, which would follow the link
-        self._curves = Curves(folder, step)
 
     def add_loss(self, state: LoopState, loss: float) -> None:
         """Add the loss of a step, and write the mean to loss.jsonl every LOSS_EVERY steps.
@@ -344,12 +287,9 @@ class Records:
             "loss": state.loss_sum / max(state.losses, 1),
             "learning_rate": rate,
             "seconds": round(state.seconds, 2),
-            **state.shares(),
         }
         with (self._run_dir / "metrics.jsonl").open("a", encoding="utf-8") as handle:
             handle.write(json.dumps(row) + "\n")
-        if self._curves:
-            self._curves.add(row)
         state.clear_sums()
         self.save(state)
 
@@ -372,10 +312,6 @@ class Records:
         artifact.write_bytes(self._run_dir / "resume.pt", buffer.getvalue())
         self._saved = time.monotonic()
 
-    def close(self) -> None:
-        if self._curves:
-            self._curves.close()
-
     def _save_weights(self, name: str, facts: dict[str, object]) -> None:
         path = self._run_dir / f"{name}.safetensors"
         save_weights(path, self._network, self._recipe, facts | {"videos": self._videos})
@@ -397,30 +333,3 @@ def _is_metrics_until(line: str, step: int) -> bool:
         return json.loads(line)["step"] <= step
     except (KeyError, TypeError, ValueError):
         return False
-
-
-# --- metrics for TensorBoard (extra `tensorboard`) -----------------------------------------------
-
-
-class Curves:
-    """TensorBoard event files in a folder. step: the last valid step; TensorBoard hides later
-    events of an interrupted run."""
-
-    def __init__(self, folder: Path, step: int) -> None:
-        with optional_import(
-            ["tensorboard"],
-            "--tensorboard needs the package {package}, which is not installed",
-            "pip install 'la2ds[tensorboard]'; metrics.jsonl has the same numbers",
-        ):
-            from torch.utils.tensorboard import SummaryWriter
-        self._writer = SummaryWriter(str(folder), purge_step=step + 1)
-
-    def add(self, row: Mapping[str, Any]) -> None:
-        """Add the numbers of one line of metrics.jsonl."""
-        for name, value in row.items():
-            if name != "step" and isinstance(value, int | float):
-                self._writer.add_scalar(name, value, row["step"])
-        self._writer.flush()
-
-    def close(self) -> None:
-        self._writer.close()

@@ -26,7 +26,6 @@ from la2ds_cli.training.data import TrainingSet, draw_batch, draw_pairs_at
 from la2ds_cli.training.distributed import Processes
 from la2ds_cli.training.losses import Method, get_method, weight_of
 from la2ds_cli.training.network import PairBatch
-from la2ds_cli.training.tuning import choose_compiled, fastest_threads, uncompiled
 from la2ds_cli.training.validate import (
     Validation,
     WarpedPairs,
@@ -45,15 +44,13 @@ class LoopOptions:
     """How a run trains on this machine; none of this is part of the recipe.
 
     max_minutes: time limit over all resumed parts, None = no limit. processes: those that share the
-    work; all of them call `run_loop`. tensorboard: also write event files for TensorBoard. clock:
-    returns the current time in seconds.
+    work; all of them call `run_loop`. clock: returns the current time in seconds.
     """
 
     device: torch.device
     max_minutes: float | None = None
     progress: Progress = field(default_factory=Progress)
     processes: Processes = field(default_factory=Processes)
-    tensorboard: bool = False
     clock: Callable[[], float] = time.monotonic
 
 
@@ -83,20 +80,19 @@ def run_loop(
     state = records.resume(writes=processes.first)
     if state.finished:
         return state
-    if options.tensorboard:
-        processes.call_in_all(
-            lambda: records.open_tensorboard(state.step) if processes.first else None
-        )
+    # Sums of several threads are rounded otherwise; a resumed run keeps its number.
+    if not 0 < state.threads <= available_cores():
+        state.threads = train.threads
     run = _Run(network, data, config, run_dir, options, state)
+    before = torch.get_num_threads()
+    torch.set_num_threads(state.threads)
     try:
         # A network that draws random numbers draws the same ones in a resumed run.
         cuda = [options.device] if options.device.type == "cuda" else []
-        with torch.random.fork_rng(cuda):
-            run.prepare()
-            with run.prefetch() as batches:
-                _optimise(run, batches, optimiser, records)
+        with torch.random.fork_rng(cuda), run.prefetch() as batches:
+            _optimise(run, batches, optimiser, records)
     finally:
-        records.close()
+        torch.set_num_threads(before)
     return state
 
 
@@ -155,34 +151,6 @@ class _Run:
         loss.backward()
         return loss.detach()
 
-    def prepare(self) -> None:
-        """Choose threads and compilation by measurement; a resumed run keeps its first choice."""
-        import torch
-
-        state, train, options = self.state, self.config.train, self.options
-        on_cuda, setting = options.device.type == "cuda", train.compile
-        if state.compiled is not None:
-            setting = "on" if state.compiled else "off"
-        # Batches are drawn ahead as in training, because the drawing thread needs a core too.
-        with self.prefetch() as batches:
-
-            def run_step(step: int) -> float:
-                return float(self.forward_backward(batches.take(step), 0))
-
-            def seconds_left(step_seconds: float) -> float:
-                return min((train.steps - state.step) * step_seconds, self.limit - state.seconds)
-
-            if not on_cuda:
-                cores = max(1, available_cores() // options.processes.local_count)
-                state.threads = train.threads or min(state.threads, cores)
-                if state.threads:
-                    torch.set_num_threads(state.threads)
-                else:
-                    state.threads = fastest_threads(run_step, cores)
-            state.compiled = choose_compiled(
-                self.network, setting, on_cuda, run_step, seconds_left, options.progress.note
-            )
-
 
 def _optimise(
     run: _Run, batches: Prefetch[PairBatch], optimiser: torch.optim.Optimizer, records: Records
@@ -200,7 +168,6 @@ def _optimise(
     progress.advance(share)
     # A resumed run whose time is up takes one more step, so that it ends with weights.
     while not state.finished:
-        begun = time.perf_counter()
         rate = learning_rate(train, state.step, share)
         for group in optimiser.param_groups:
             group["lr"] = rate
@@ -214,7 +181,8 @@ def _optimise(
         optimiser.step()
 
         mean = float(loss)
-        _count(state, batch, batches, mean, time.perf_counter() - begun)
+        state.loss_sum += mean
+        state.losses += 1
         state.step += 1
         state.seconds = run.options.clock() - started
         if math.isfinite(run.limit):
@@ -228,20 +196,6 @@ def _optimise(
         elif processes.first:
             records.save_if_due(state)
     progress.end()
-
-
-def _count(
-    state: LoopState, batch: PairBatch, batches: Prefetch[PairBatch], loss: float, seconds: float
-) -> None:
-    """Add one step to the sums of the state."""
-    state.loss_sum += loss
-    state.losses += 1
-    state.stepped += seconds
-    state.waited += batches.waited
-    state.drawing += batches.busy
-    batches.reset()
-    state.frames += sum(batch.frames)
-    state.padded += batch.original.mask.numel() + batch.augmented.mask.numel()
 
 
 def _validate(run: _Run, pairs: WarpedPairs, records: Records, rate: float, *, last: bool) -> None:
@@ -274,10 +228,9 @@ def _measure(run: _Run, pairs: WarpedPairs) -> Validation:
     from la2ds_cli.training.network import embed_input
 
     run.network.eval()
-    with uncompiled():
-        return synthetic_warp_error(
-            lambda item: embed_input(run.network, item, run.options.device), pairs
-        )
+    return synthetic_warp_error(
+        lambda item: embed_input(run.network, item, run.options.device), pairs
+    )
 
 
 def _diverged(run: _Run, batch: PairBatch) -> UserError:
@@ -288,7 +241,7 @@ def _diverged(run: _Run, batch: PairBatch) -> UserError:
     data, step, processes = run.data, run.state.step, run.options.processes
     device = run.options.device
     videos = []
-    with torch.no_grad(), uncompiled():
+    with torch.no_grad():
         for position, video in zip(batch.positions, batch.videos, strict=True):
             single = draw_pairs_at(data.train, data.skeleton, run.config, [position], device)
             if not torch.isfinite(run.loss(single, step)):
@@ -361,36 +314,20 @@ class Prefetch(Generic[T]):
 
     Rendering heatmaps releases the GIL, so with a second core the network does not wait for
     batches. `draw` must depend on the step alone; `take` raises the exception of its step.
-
-    waited, busy: seconds since `reset` in which `take` waited and in which the thread worked.
     """
 
     def __init__(self, draw: Callable[[int], T]) -> None:
         self._draw = draw
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="la2ds-batch")
         self._ahead: tuple[int, Future[T]] | None = None
-        self.reset()
-
-    def reset(self) -> None:
-        """Set both clocks to zero."""
-        self.waited = self.busy = 0.0
 
     def take(self, step: int, last: bool = False) -> T:
         """The result of a step; unless it is the last, the thread starts step + 1."""
-        started = time.perf_counter()
         if self._ahead is None or self._ahead[0] != step:
-            self._ahead = (step, self._pool.submit(self._timed, step))
+            self._ahead = (step, self._pool.submit(self._draw, step))
         result = self._ahead[1].result()
-        self._ahead = None if last else (step + 1, self._pool.submit(self._timed, step + 1))
-        self.waited += time.perf_counter() - started
+        self._ahead = None if last else (step + 1, self._pool.submit(self._draw, step + 1))
         return result
-
-    def _timed(self, step: int) -> T:
-        started = time.perf_counter()
-        try:
-            return self._draw(step)
-        finally:
-            self.busy += time.perf_counter() - started
 
     def close(self) -> None:
         """End the thread once it has finished its current batch."""

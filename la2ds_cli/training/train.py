@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -47,9 +46,7 @@ class TrainResult:
 
     validation_error: % of the clip length on synthetic warps of held-out clips
     (la2ds_cli.training.validate). raw_pose_error: the same error of raw poses, NaN = not measured.
-    seconds: training time over all resumed parts. ended: see checkpoint.early_end. data_share,
-    drawing_share: shares of the step time in which the network waited for batches and in which a
-    second thread drew them.
+    seconds: training time over all resumed parts. ended: see checkpoint.early_end.
     """
 
     run: str
@@ -62,8 +59,6 @@ class TrainResult:
     already_finished: bool = False
     ended: str = ""
     raw_pose_error: float = math.nan
-    data_share: float = 0.0
-    drawing_share: float = 0.0
     collapse: str = ""
     warnings: list[str] = field(default_factory=list)
 
@@ -72,27 +67,37 @@ class TrainResult:
         return asdict(self) | {"checkpoint": str(self.checkpoint)}
 
 
+@dataclass(frozen=True)
+class TrainOptions:
+    """How a run is trained, besides its settings.
+
+    max_minutes: time limit over all resumed parts, None = no limit.
+    overwrite: replace a run with other settings or clips.
+    from_base: start from the weights of the base model instead of random ones.
+    clock: returns the current time in seconds, for `max_minutes` and the time of the run.
+    """
+
+    device: DeviceName = "auto"
+    max_minutes: float | None = None
+    overwrite: bool = False
+    from_base: bool = False
+    clock: Callable[[], float] = time.monotonic
+
+
 def train(
     project: Project,
     *,
     run: str = DEFAULT_RUN,
     config: Config,
-    max_minutes: float | None = None,
-    device: DeviceName = "auto",
-    overwrite: bool = False,
+    options: TrainOptions = TrainOptions(),
     progress: Progress | None = None,
-    tensorboard: bool = False,
-    from_base: bool = False,
-    clock: Callable[[], float] = time.monotonic,
 ) -> TrainResult:
     """Train run `run`, or resume it if it was interrupted.
 
-    from_base: start from the weights of the base model instead of random ones. clock: returns the
-    current time in seconds, for `max_minutes` and the time of the run.
     A finished run with the same settings and clips is left unchanged. Raises UserError (exit 5) if
     the run has other settings or clips, unless `overwrite`. Raises UserError (exit 2), before
     anything is written, if `max_minutes` is not more than 0 or the settings fit no network. Writes
-    the files of la2ds_cli.training.checkpoint and CARD.md, and with `tensorboard` event files.
+    the files of la2ds_cli.training.checkpoint and CARD.md.
     Under `torchrun` every process calls this, and only the first one writes.
     """
     processes = Processes.from_environment()
@@ -100,20 +105,21 @@ def train(
         raise processes.report_once(
             UserError(f"'{run}' stands for the base model", hint="choose another name with --run")
         )
-    target = processes.device(resolve_device(device))
+    target = processes.device(resolve_device(options.device))
     try:
         check_input(config)
     except UserError as error:
         raise processes.report_once(error) from error
-    if max_minutes is not None and not max_minutes > 0:
+    limit = options.max_minutes
+    if limit is not None and not limit > 0:
         raise processes.report_once(
-            UserError(f"the time limit must be more than 0 minutes, got {max_minutes:g}")
+            UserError(f"the time limit must be more than 0 minutes, got {limit:g}")
         )
     _check_share(processes, config.train.batch_size)
     shown = progress if progress and processes.first else Progress()
-    options = LoopOptions(target, max_minutes, shown, processes, tensorboard, clock)
+    here = LoopOptions(target, limit, shown, processes, options.clock)
     with process_group(processes, target):
-        return _train(project, run, config, overwrite, from_base, options)
+        return _train(project, run, config, options, here)
 
 
 def train_seeds(
@@ -122,18 +128,16 @@ def train_seeds(
     *,
     run: str = DEFAULT_RUN,
     config: Config,
+    options: TrainOptions = TrainOptions(),
     engine: Literal["local", "ray"] = "local",
-    device: DeviceName = "auto",
     progress: Progress | None = None,
-    **options: Any,
 ) -> Iterator[TrainResult]:
     """Train one run for each seed, named RUN-sSEED, and yield each as soon as it and those before
     it are finished.
 
-    options: max_minutes, overwrite, tensorboard and from_base of `train`. engine: `ray` trains them
-    in the actors of a Ray cluster that shares the project's folder, one core or GPU for each. If a
-    worker dies, another one continues its run. Raises UserError (exit 2) unless the seeds are
-    different whole numbers from 0 up, and as `train` does.
+    engine: `ray` trains them in the actors of a Ray cluster that shares the project's folder, one
+    core or GPU for each. If a worker dies, another one continues its run. Raises UserError (exit 2)
+    unless the seeds are different whole numbers from 0 up, and as `train` does.
     """
     if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
         raise UserError(
@@ -143,53 +147,42 @@ def train_seeds(
     items = [{"run": f"{run}-s{seed}", "seed": seed} for seed in seeds]
     if engine == "local":
         for item in items:
-            yield _train_seed(project, item, config, device, progress, options)
+            yield _train_seed(project, item, config, options, progress)
         return
     from la2ds_cli.core.ray_engine import ray_map
 
-    arguments = (str(project.root), config, device, options)
-    for result in ray_map(TrainWorker, arguments, items, device):
+    arguments = (str(project.root), config, options)
+    for result in ray_map(TrainWorker, arguments, items, options.device):
         yield TrainResult(**{**result, "checkpoint": Path(result["checkpoint"])})
 
 
 class TrainWorker:
     """Trains the run of one seed after another, for `ray_map`."""
 
-    def __init__(
-        self, root: str, config: Config, device: DeviceName, options: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, root: str, config: Config, options: TrainOptions) -> None:
         self._project = Project.open(Path(root))
         self._config, self._options = config, options
-        self._device: DeviceName = device
 
     def __call__(self, item: Mapping[str, Any]) -> dict[str, Any]:
-        result = _train_seed(self._project, item, self._config, self._device, None, self._options)
-        return result.to_json()
+        return _train_seed(self._project, item, self._config, self._options, None).to_json()
 
 
 def _train_seed(
     project: Project,
     item: Mapping[str, Any],
     config: Config,
-    device: DeviceName,
+    options: TrainOptions,
     progress: Progress | None,
-    options: Mapping[str, Any],
 ) -> TrainResult:
     seeded = replace(config, train=replace(config.train, seed=item["seed"]))
-    shared = {"device": device, "progress": progress, **options}
-    return train(project, run=item["run"], config=seeded, **shared)
+    return train(project, run=item["run"], config=seeded, options=options, progress=progress)
 
 
 def _train(
-    project: Project,
-    run: str,
-    config: Config,
-    overwrite: bool,
-    from_base: bool,
-    options: LoopOptions,
+    project: Project, run: str, config: Config, options: TrainOptions, here: LoopOptions
 ) -> TrainResult:
-    run_dir = project.run_dir(run)
-    device, processes, progress = options.device, options.processes, options.progress
+    run_dir, from_base = project.run_dir(run), options.from_base
+    device, processes, progress = here.device, here.processes, here.progress
     data = processes.call_in_all(lambda: load_training_set(project, config))
 
     def build() -> SequenceNetwork:
@@ -218,7 +211,9 @@ def _train(
     _check_share(processes, batch_size(config.train, len(data.train)))
     # No process reads the folder until the first one has prepared it.
     processes.call_in_all(
-        lambda: _prepare_folder(run_dir, config, recipe, overwrite) if processes.first else None
+        lambda: (
+            _prepare_folder(run_dir, config, recipe, options.overwrite) if processes.first else None
+        )
     )
     _note_few_clips(count, len(data.train), config, progress)
     if processes.several and getattr(get_method(config.train.method), "DRAWS", False):
@@ -227,7 +222,7 @@ def _train(
             f"{processes.count} processes draws its own: the run differs from that of one process"
         )
     saved = checkpoint.load_resume(run_dir / "resume.pt")
-    state = run_loop(network.to(device), data, config, run_dir, recipe, options)
+    state = run_loop(network.to(device), data, config, run_dir, recipe, here)
     warnings = [*_warnings(count, state), *([SAME_FRAMES] if frames else [])]
     if processes.first:
         write_card(run_dir, config, data, state, device.type, warnings, from_base=from_base)
@@ -243,8 +238,6 @@ def _train(
         already_finished=bool(saved and saved["state"]["finished"]),
         ended=_early_end(state, config),
         raw_pose_error=state.raw_pose_error,
-        data_share=state.data_share(),
-        drawing_share=state.drawing_share(),
         collapse=state.collapse,
         warnings=warnings,
     )
@@ -294,7 +287,6 @@ def _prepare_folder(
         weights = ("last.safetensors", "best.safetensors")
         for name in ("resume.pt", "recipe.json", CARD, *weights):
             (run_dir / name).unlink(missing_ok=True)
-        shutil.rmtree(run_dir / "tensorboard", ignore_errors=True)
     if path.exists():
         try:
             old = artifact.read_recipe(path)
@@ -304,10 +296,6 @@ def _prepare_folder(
                 hint="choose another name with --run NAME, or replace the run with --overwrite",
                 exit_code=ExitCode.UNREADABLE,
             ) from error
-        if not any(name.startswith(checkpoint.CODE) for name in old.inputs):
-            # A run of a version that did not record the code of own modules.
-            known = {k: v for k, v in recipe.inputs.items() if not k.startswith(checkpoint.CODE)}
-            recipe = replace(recipe, inputs=known)
         if old.key != recipe.key:
             raise UserError(
                 f"run '{run_dir.name}' was trained differently "
@@ -409,8 +397,7 @@ def write_card(
         f"| frames per second | {config.train.fps:g}{slower} |",
         f"| steps | {state.step} of {config.train.steps}{f', ended by {ended}' * bool(ended)} |",
         f"| time | {duration(state.seconds)} |",
-        f"| drawing batches, in parallel | {100 * state.drawing_share():.0f} % of the time |",
-        f"| waiting for batches | {100 * state.data_share():.0f} % of the time |",
+        f"| threads of torch | {state.threads} |",
         f"| validation error (synthetic warps, best at step {state.best_step}) | "
         f"{state.best_error:.2f} % of the clip length |",
         f"| the same error for raw poses, without training | {_percent(state.raw_pose_error)} |",
@@ -430,8 +417,9 @@ def write_card(
         ]
         * flat,
         "- Repeated movements look alike: a frame of one repetition may match another repetition.",
-        "- A run limited by `--max-minutes` depends on the speed of the machine and is not exactly "
-        "reproducible; a run limited by steps is.",
+        "- Trained again on the same machine with the same packages and number of threads "
+        f"(`train.threads={state.threads}`), a run limited by steps has the same weights. One "
+        "limited by `--max-minutes` depends on the speed of the machine.",
     ]
     if warnings:
         lines += ["", _WARNINGS, "", *(f"- {warning}" for warning in warnings)]

@@ -242,6 +242,7 @@ def train(
     """
     from la2ds_cli.alignment.run_verdict import ensure_verdict
     from la2ds_cli.training.losses import method_recipe
+    from la2ds_cli.training.train import TrainOptions
     from la2ds_cli.training.train import train as train_run
 
     stored = project._stored
@@ -251,9 +252,7 @@ def train(
             stored,
             run=run,
             config=merged_config(project, settings, preset, chosen),
-            max_minutes=max_minutes,
-            device=device,
-            overwrite=overwrite,
+            options=TrainOptions(device, max_minutes, overwrite),
             progress=progress,
         )
         verdict = ensure_verdict(stored, result.run, device, progress)

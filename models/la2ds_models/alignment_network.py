@@ -211,10 +211,6 @@ class AlignmentNetwork(SequenceNetwork):
             if position.kind == "learned" and position.table is not None:
                 position.table = nn.Parameter(position.table.detach()[:frames])
 
-    def compilable(self) -> list[nn.Module]:
-        """The frame encoder and every block."""
-        return [self.frame, *self.temporal, *self.cross_blocks]
-
     def _rotary(self, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor] | None:
         if self.position.kind != "rotary":
             return None

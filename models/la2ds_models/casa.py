@@ -148,10 +148,6 @@ class CasaNetwork(SequenceNetwork):
         if self.position.kind == "learned" and self.position.table is not None:
             self.position.table = nn.Parameter(self.position.table.detach()[:frames])
 
-    def compilable(self) -> list[nn.Module]:
-        """The attention layers."""
-        return [*self.layers]
-
 
 def with_attention(embedding: nn.Module, settings: dict[str, Any]) -> CasaNetwork:
     """CASA's attention on another frame embedding; settings: the keywords of `build`."""

@@ -53,10 +53,6 @@ class SequenceNetwork(nn.Module):
     def keep_shown_positions(self, frames: int) -> None:
         """Cut learned position tables to the `frames` positions that training used."""
 
-    def compilable(self) -> list[nn.Module]:
-        """The parts that torch.compile may compile one by one."""
-        return []
-
 
 def is_padded(frames: Tensor, mask: Tensor) -> bool:
     """Whether a batch of packed frames (F, ...) has padding: more entries in `mask` than frames.

@@ -40,7 +40,7 @@ GUARDED = frozenset(
         *("markupsafe", "matplotlib", "mmcv", "mmdet", "mmengine", "mmpose", "numba", "numpy"),
         *("nvidia", "onnx", "onnx_ir", "onnxruntime", "onnxscript", "pandas"),
         *("PIL", "platformdirs", "pyarrow", "pynndescent", "ray", "rerun", "rfdetr", "rich"),
-        *("safetensors", "scipy", "sklearn", "sleap_io", "starlette", "tensorboard"),
+        *("safetensors", "scipy", "sklearn", "sleap_io", "starlette"),
         *("threadpoolctl", "timm", "tomli_w", "torch", "torchvision", "transformers", "triton"),
         *("typer", "ultralytics", "umap", "uvicorn", "xtcocotools", "yaml", "zstandard"),
     )

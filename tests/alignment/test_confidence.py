@@ -288,9 +288,14 @@ def test_intervals_of_raw_poses_hold_on_rendered_performers(tmp_path: Path, rout
 @pytest.mark.heavy
 @pytest.mark.parametrize("routes", [0, 40])
 def test_intervals_of_a_model_hold_on_rendered_performers(tmp_path: Path, routes: int) -> None:
-    from la2ds_cli.training.train import train
+    from la2ds_cli.training.train import TrainOptions, train
 
     project, phase = rendered_project(tmp_path)
     overrides = ["train.steps=300", "train.threads=1"]
-    train(project, run="default", config=project.config(overrides=overrides), device="cpu")
+    train(
+        project,
+        run="default",
+        config=project.config(overrides=overrides),
+        options=TrainOptions("cpu"),
+    )
     check_coverage(project, phase, "model", f"align.reference_clips={routes}")

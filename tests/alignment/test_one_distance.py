@@ -19,7 +19,7 @@ from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.embedding import embed
 from la2ds_cli.embedding.trained import RunHeader, run_header
 from la2ds_cli.features.tempo import paced_movement
-from la2ds_cli.training.train import train
+from la2ds_cli.training.train import TrainOptions, train
 from tests.movement import in_skeleton, in_space, sequence, warped_phase
 from tests.small_runs import TINY, clips
 
@@ -165,7 +165,7 @@ def test_new_weights_of_the_network_are_weighed_anew(tmp_path: Path) -> None:
     project = trained(tmp_path, 4)
     found = distance_of(project)
     config = project.config(overrides=[*TINY, "train.seed=1"])
-    train(project, run="mine", config=config, overwrite=True)
+    train(project, run="mine", config=config, options=TrainOptions(overwrite=True))
     assert distance_of(project).embedding != found.embedding
 
 

@@ -29,7 +29,7 @@ from la2ds_cli.features.pose_features import movement, time_only
 from la2ds_cli.formats.penn_action import import_penn_action
 from la2ds_cli.retrieval.retrieve import RetrievalRequest, retrieve
 from la2ds_cli.retrieval.search import Limits
-from la2ds_cli.training.train import train
+from la2ds_cli.training.train import TrainOptions, train
 from tests.movement import add_sequence, sequence, warped_phase
 
 OPEN = AlignConfig(method="dtw", open_ends=True)
@@ -178,7 +178,9 @@ TINY = (
 
 def test_a_run_of_four_steps_is_never_better(tmp_path: Path) -> None:
     project = filled(tmp_path)
-    train(project, run="default", config=project.config(overrides=TINY), device="cpu")
+    train(
+        project, run="default", config=project.config(overrides=TINY), options=TrainOptions("cpu")
+    )
     found = judge_run(project, "default", "cpu")
     assert found.clips == FEWEST_HELD_OUT
     assert found.gain is not None
@@ -194,7 +196,7 @@ PENN = Path(__file__).parents[3] / "shared" / "data" / "penn_action"
 def test_a_run_of_four_steps_on_people_is_never_better(tmp_path: Path) -> None:
     project = Project.create(tmp_path)
     import_penn_action(project, PENN, action="golf_swing")
-    train(project, config=project.config(overrides=["train.steps=4"]), device="cpu")
+    train(project, config=project.config(overrides=["train.steps=4"]), options=TrainOptions("cpu"))
     found = judge_run(project, "default", "cpu")
     assert found.gain is not None
     assert found.outcome != "better"
@@ -208,7 +210,7 @@ def test_the_verdict_is_kept_beside_the_weights(tmp_path: Path) -> None:
     found = judge_run(project, "mine", "cpu")
     assert read_verdict(project, "mine") == found
     other = project.config(overrides=[*TINY, "train.seed=1"])
-    train(project, run="mine", config=other, overwrite=True)
+    train(project, run="mine", config=other, options=TrainOptions(overwrite=True))
     assert read_verdict(project, "mine") is None  # of weights that are gone
     assert judge_run(project, "mine", "cpu") != found
     (project.run_dir("mine") / module.VERDICT).write_text("{")

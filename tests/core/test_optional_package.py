@@ -17,12 +17,6 @@ from la2ds_cli.poses.ultralytics_model import import_part
 from la2ds_cli.views.embedding_plot.projection import check_method
 
 
-def _curves() -> None:
-    from la2ds_cli.training.checkpoint import Curves
-
-    Curves(Path("unused"), 0)
-
-
 def _graph() -> None:
     from la2ds_cli.embedding.model_export import _graph
 
@@ -40,7 +34,6 @@ USERS: dict[str, Callable[[], object]] = {
     "mmengine": lambda: Source("mmpose", Path("any.py")).read_config(),
     "onnxscript": _graph,
     "sleap_io": sleap_io,
-    "tensorboard": _curves,
     "ultralytics": lambda: import_part("nn.tasks"),
     "umap": lambda: check_method("umap"),
 }
@@ -53,9 +46,8 @@ def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, st
     def put(name: str, failure: str) -> None:
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text(f"raise {failure}\n")
-        heads = (name, "torch.utils.tensorboard") if name == "tensorboard" else (name,)
         for known in list(sys.modules):
-            if known in heads or known.startswith(tuple(f"{head}." for head in heads)):
+            if known == name or known.startswith(f"{name}."):
                 monkeypatch.delitem(sys.modules, known)
         monkeypatch.syspath_prepend(str(tmp_path))
 
@@ -90,8 +82,6 @@ def test_a_broken_package_is_not_called_missing(
 def test_a_missing_package_is_named(package: str, monkeypatch, tmp_path: Path) -> None:
     monkeypatch.setenv("LA2DS_HOME", str(tmp_path))
     monkeypatch.setitem(sys.modules, package, None)
-    if package == "tensorboard":
-        monkeypatch.delitem(sys.modules, "torch.utils.tensorboard", raising=False)
     with pytest.raises(UserError, match="is not installed") as caught:
         USERS[package]()
     assert package.replace("_io", "-io") in caught.value.message

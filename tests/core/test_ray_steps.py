@@ -21,6 +21,7 @@ from la2ds_cli.training import train as training
 from tests.ray_workers import mortal
 from tests.small_runs import JOINTS, TINY, clips, six_clips
 
+CPU = training.TrainOptions("cpu")
 SMALL = [*TINY, "model.input=joints", "align.reference_clips=2"]
 
 
@@ -30,11 +31,11 @@ def test_runs_and_embeddings_are_those_of_one_machine(
 ) -> None:
     config = load_config(overrides=[*TINY, *JOINTS])
     local, spread = clips(tmp_path / "local"), clips(tmp_path / "spread")
-    expected = list(training.train_seeds(local, [0, 3], config=config, device="cpu"))
+    expected = list(training.train_seeds(local, [0, 3], config=config, options=CPU))
     died = tmp_path / "train-died"
     worker = mortal(training.TrainWorker, died, lambda item: item["seed"] == 3)
     monkeypatch.setattr(training, "TrainWorker", worker)
-    found = list(training.train_seeds(spread, [0, 3], config=config, device="cpu", engine="ray"))
+    found = list(training.train_seeds(spread, [0, 3], config=config, options=CPU, engine="ray"))
     assert died.exists()
     assert [result.run for result in found] == ["default-s0", "default-s3"]
     assert [r.validation_error for r in found] == [r.validation_error for r in expected]
@@ -63,7 +64,7 @@ def test_an_evaluation_is_that_of_one_machine(
     """Clips of unequal lengths; two runs and all baselines, and raw poses without a run."""
     config = load_config(overrides=SMALL)
     project = six_clips(tmp_path / "six")
-    list(training.train_seeds(project, [0, 3], config=config, device="cpu"))
+    list(training.train_seeds(project, [0, 3], config=config, options=CPU))
     folder = project.results_dir("evaluate")
     expected = []
     runs: dict[str, Any] = {"runs": ("default-s0", "default-s3")}
@@ -119,7 +120,7 @@ def test_seeds_are_different_numbers(tmp_path: Path, seeds: list[int]) -> None:
 def test_seeds_train_runs_of_their_own(tmp_path: Path) -> None:
     project = clips(tmp_path)
     config = load_config(overrides=[*TINY, *JOINTS])
-    found = list(training.train_seeds(project, [2, 5], run="x", config=config, device="cpu"))
+    found = list(training.train_seeds(project, [2, 5], run="x", config=config, options=CPU))
     assert [result.run for result in found] == ["x-s2", "x-s5"]
     settings = [(project.run_dir(r.run) / "config.toml").read_text("utf-8") for r in found]
     assert ["seed = 2" in settings[0], "seed = 5" in settings[1]] == [True, True]

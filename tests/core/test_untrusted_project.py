@@ -146,7 +146,6 @@ def test_rows_of_a_run_do_not_go_through_a_link(project: Project, tmp_path: Path
     run = project.run_dir("default")
     run.mkdir(parents=True)
     (run / "metrics.jsonl").symlink_to(tmp_path / "mine.txt")
-    (run / "tensorboard").symlink_to(tmp_path / "elsewhere")
     command = ["train", "--set", "train.steps=2", "--set", "train.batch_size=2"]
     command += ["--set", "train.validate_every=1", "--project", str(project.root)]
     command += ["--input", "joints", "--device", "cpu"]

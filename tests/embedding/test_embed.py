@@ -30,7 +30,7 @@ from la2ds_cli.embedding.trained import (
 )
 from la2ds_cli.features.resample import resample_pose
 from la2ds_cli.training.network import build_network
-from la2ds_cli.training.train import train
+from la2ds_cli.training.train import TrainOptions, train
 from tests.movement import add_sequence, in_skeleton, sequence, warped_phase
 
 SMALL = [
@@ -202,15 +202,15 @@ def project(tmp_path: Path) -> Project:
 
 def test_embedding_step_is_cached_and_follows_the_model_and_the_poses(project: Project) -> None:
     config = project.config(overrides=SMALL)
-    train(project, config=config, device="cpu")
+    train(project, config=config, options=TrainOptions("cpu"))
     assert [r.status for r in embed(project, device="cpu")] == ["ok"] * 3
     assert [r.status for r in embed(project, device="cpu")] == ["cached"] * 3
     add_sequence(project, "clip1", sequence(warped_phase(20, 77)))
     pose, recipe = project.read_pose("clip1")
     project.write_pose("clip1", pose, artifact.Recipe("import", 1, {}, {"labels": "changed"}))
     assert [r.status for r in embed(project, device="cpu")] == ["cached", "ok", "cached"]
-    train(project, config=replace(config, train=replace(config.train, seed=5)), overwrite=True,
-          device="cpu")  # fmt: skip
+    other = replace(config, train=replace(config.train, seed=5))
+    train(project, config=other, options=TrainOptions("cpu", overwrite=True))
     assert [r.status for r in embed(project, device="cpu")] == ["ok"] * 3
     (sequence_of_clip,) = ensure_embeddings(project, "default", ["clip0"], "cpu")
     assert sequence_of_clip.model == load_embedder(project, device="cpu").key
@@ -218,7 +218,7 @@ def test_embedding_step_is_cached_and_follows_the_model_and_the_poses(project: P
 
 
 def test_one_damaged_clip_does_not_stop_the_batch(project: Project) -> None:
-    train(project, config=project.config(overrides=SMALL), device="cpu")
+    train(project, config=project.config(overrides=SMALL), options=TrainOptions("cpu"))
     path = project.pose_path("clip1")
     path.write_bytes(path.read_bytes()[:200])
     results = embed(project, device="cpu")
@@ -243,7 +243,7 @@ def test_missing_and_wrong_checkpoints(project: Project) -> None:
 
 
 def test_embeddings_of_a_run_lie_about_the_centre_of_its_training(project: Project) -> None:
-    train(project, config=project.config(overrides=SMALL), device="cpu")
+    train(project, config=project.config(overrides=SMALL), options=TrainOptions("cpu"))
     facts = artifact.read_header(checkpoint_path(project, "default"))[1]
     poses = [project.read_pose(video)[0] for video in facts["videos"]]
     for embedder in (load_embedder(project, device="cpu"), light_embedder(project, device="cpu")):
@@ -267,7 +267,7 @@ def test_embeddings_of_a_run_lie_about_the_centre_of_its_training(project: Proje
     ],
 )
 def test_moments_that_are_none_are_damage(project: Project, facts: dict[str, Any]) -> None:
-    train(project, config=project.config(overrides=SMALL), device="cpu")
+    train(project, config=project.config(overrides=SMALL), options=TrainOptions("cpu"))
     path = checkpoint_path(project, "default")
     arrays, recipe, kept = artifact.read_arrays(path)
     artifact.write_arrays(path, arrays, recipe, kept | facts)

@@ -21,7 +21,7 @@ from la2ds_cli.embedding.model_export import random_clip
 from la2ds_cli.embedding.numpy_network import gelu, numpy_forward
 from la2ds_cli.features.network_input import joint_width
 from la2ds_cli.training.network import build_network, embed_input
-from la2ds_cli.training.train import train
+from la2ds_cli.training.train import TrainOptions, train
 from tests.movement import sequence, warped_phase
 from tests.small_runs import JOINTS, clips
 
@@ -95,7 +95,7 @@ def test_gelu_by_the_definition() -> None:
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     made = clips(tmp_path / "project", count=3)
-    train(made, config=made.config(overrides=JOINTS), device="cpu")
+    train(made, config=made.config(overrides=JOINTS), options=TrainOptions("cpu"))
     return made
 
 
@@ -116,7 +116,7 @@ def test_a_light_embedder_is_the_embedder(project: Project, run: str) -> None:
 
 def test_where_numpy_does_not_know_the_network_torch_computes(project: Project) -> None:
     config = project.config(overrides=[*JOINTS, "model.temporal_position=learned"])
-    train(project, run="learned", config=config, device="cpu")
+    train(project, run="learned", config=config, options=TrainOptions("cpu"))
     light = trained.light_embedder(project, "learned", "cpu")
     exact = trained.load_embedder(project, "learned", "cpu")
     pose = sequence(warped_phase(30, 1))

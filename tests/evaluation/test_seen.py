@@ -54,9 +54,11 @@ def test_weights_that_name_no_clips_are_told(tmp_path: Path) -> None:
 
 def really_trained(project: Project) -> Project:
     """One step of training on the clips that are marked now."""
-    from la2ds_cli.training.train import train
+    from la2ds_cli.training.train import TrainOptions, train
 
-    train(project, config=load_config(overrides=[*TINY, "train.steps=1"]), device="cpu")
+    train(
+        project, config=load_config(overrides=[*TINY, "train.steps=1"]), options=TrainOptions("cpu")
+    )
     return project
 
 

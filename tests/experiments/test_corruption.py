@@ -23,7 +23,7 @@ from la2ds_cli.experiments.corruption import (
     add_noise,
     drop_limb_at_test,
 )
-from la2ds_cli.training.train import train
+from la2ds_cli.training.train import TrainOptions, train
 from tests.evaluation.labelled_project import labelled_project
 from tests.movement import sequence
 from tests.small_runs import JOINTS, TINY, six_clips
@@ -219,7 +219,7 @@ def test_parts_of_the_distance_are_weighed_by_the_joints_that_are_tested(
     project = labelled_project(tmp_path / "project", train=6, test=2 if marked else 0)
     config = project.config(overrides=[*JOINTS, *TINY])
     noise = JointNoise(3.0, 0, config.heatmap)
-    train(project, run="mine", config=config, device="cpu")
+    train(project, run="mine", config=config, options=TrainOptions("cpu"))
 
     def weights(project: Project) -> OneDistance:
         clip = project.read_pose(project.videos()[0].id)[0]

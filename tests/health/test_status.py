@@ -20,7 +20,7 @@ from la2ds_cli.features.heatmap_cache import cache_heatmaps
 from la2ds_cli.health.status import StepStatus, project_status
 from la2ds_cli.main import app
 from la2ds_cli.poses.current import pose_recipes
-from la2ds_cli.training.train import train
+from la2ds_cli.training.train import TrainOptions, train
 from tests.evaluation.labelled_project import evaluated
 from tests.movement import add_sequence, sequence, warped_phase
 
@@ -144,7 +144,11 @@ def test_embeddings_are_stale_when_the_model_or_the_poses_change(project: Projec
     assert len(_step(project, "embeddings", *TINY).missing) == 3
     embed(project)
     assert _step(project, "embeddings", *TINY).current == 3
-    train(project, config=project.config(overrides=[*TINY, "train.seed=1"]), overwrite=True)
+    train(
+        project,
+        config=project.config(overrides=[*TINY, "train.seed=1"]),
+        options=TrainOptions(overwrite=True),
+    )
     stale = _step(project, "embeddings", *TINY)
     assert set(stale.stale.values()) == {"input model changed"}
     assert stale.command == "la2ds embed --run default"
@@ -164,7 +168,7 @@ def test_corrected_joints_make_stale_what_was_made_of_the_others(project: Projec
     embed(project)
     for name in ("poses", "heatmaps", "embeddings"):
         assert _step(project, name, *TINY).current == 3
-    train(project, config=config, overwrite=True)
+    train(project, config=config, options=TrainOptions(overwrite=True))
     assert project_status(project, config).runs[0].stale == ""
 
 
@@ -192,7 +196,7 @@ def test_an_evaluation_of_earlier_weights_is_not_done(project: Project):
     evaluated(project, "one", config=config, features=["model"])
     assert project_status(project, config).next == ""
     again = project.config(overrides=[*TINY, "train.seed=7"])
-    train(project, run="one", config=again, overwrite=True)
+    train(project, run="one", config=again, options=TrainOptions(overwrite=True))
     assert project_status(project, config).next == "la2ds evaluate --run one"
 
 

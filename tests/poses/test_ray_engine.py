@@ -219,7 +219,29 @@ def test_an_address_of_something_else_ends_soon(
         error = refusal(tmp_path)
     assert error.message.startswith(f"no Ray cluster answers at RAY_ADDRESS={address}: ")
     assert words in error.message
-    assert "check the address" in error.hint
+    assert "RAY_AUTH_MODE=token" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("named", "mode"),
+    [
+        ({}, None),
+        ({"RAY_AUTH_TOKEN": "a"}, "token"),
+        ({"RAY_AUTH_TOKEN_PATH": "a"}, "token"),
+        ({"RAY_AUTH_TOKEN": "a", "RAY_AUTH_MODE": "disabled"}, "disabled"),
+    ],
+)
+def test_a_token_that_is_named_is_sent(
+    tmp_path: Path, monkeypatch, named: dict[str, str], mode: str | None
+) -> None:
+    """Ray reads the mode when it is imported, and sends no token without it."""
+    for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE"):
+        monkeypatch.setenv(name, "")  # so that it is restored in the end
+        monkeypatch.delenv(name)
+    for name, value in named.items():
+        monkeypatch.setenv(name, value)
+    fake_ray(tmp_path, monkeypatch, "import os\nMODE = os.environ.get('RAY_AUTH_MODE')\n")
+    assert mode == ray_engine._ray("").MODE
 
 
 def test_an_address_where_nothing_listens_ends_soon(tmp_path: Path, monkeypatch) -> None:

@@ -15,7 +15,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.embedding import embed as embedding
 from la2ds_cli.retrieval.clip_rows import ClipFeatures, ClipRows, model_features, pose_features
 from la2ds_cli.retrieval.retrieve import RetrievalRequest, retrieve
-from la2ds_cli.training.train import train
+from la2ds_cli.training.train import TrainOptions, train
 from tests.movement import add_sequence, sequence, warped_phase
 
 TINY = """
@@ -109,7 +109,7 @@ def test_other_weights_give_other_rows(trained: Project) -> None:
     before = of_model(trained)
     rows = rows_of(before)
     config = trained.config(overrides=["train.seed=5"])
-    train(trained, run="default", config=config, overwrite=True)
+    train(trained, run="default", config=config, options=TrainOptions(overwrite=True))
     after = of_model(trained)
     assert after.model != before.model
     assert not set(after.keys.values()) & set(before.keys.values())

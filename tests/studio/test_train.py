@@ -29,7 +29,7 @@ from la2ds_cli.studio.train import (
     settings_of_run,
     train_arguments,
 )
-from la2ds_cli.training.train import card_warnings, outlook, train
+from la2ds_cli.training.train import TrainOptions, card_warnings, outlook, train
 from tests.evaluation.labelled_project import evaluated
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.small_runs import interrupted_at
@@ -61,7 +61,7 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         project.mark_video(f"clip{n}", split="test", group="")
     shutil.copytree(project.root, folder / "trained")
     trained = Project.open(folder / "trained")
-    train(trained, run="one", config=trained.config(), device="cpu")
+    train(trained, run="one", config=trained.config(), options=TrainOptions("cpu"))
     return {"clips": project.root, "trained": trained.root}
 
 
@@ -137,16 +137,14 @@ def test_a_run_is_listed_with_its_curves(trained: Project) -> None:
 def test_what_ended_a_run_before_its_steps_is_said(trained: Project) -> None:
     still = ["train.learning_rate=1e-12", "train.steps=200", "train.patience=2"]
     config = trained.config(overrides=still)
-    train(trained, run="still", config=config, device="cpu")
+    train(trained, run="still", config=config, options=TrainOptions("cpu"))
     ticks = iter(range(0, 10_000, 20))
     for name, limit in {"short": [], "both": ["train.patience=2"]}.items():
         train(
             trained,
             run=name,
             config=trained.config(overrides=["train.steps=50", *limit]),
-            device="cpu",
-            max_minutes=1,
-            clock=lambda: float(next(ticks)),
+            options=TrainOptions("cpu", 1, clock=lambda: float(next(ticks))),
         )
     ended = {run["run"]: run["ended"] for run in data_of(trained)["runs"]}
     assert ended["one"] == ""
@@ -156,19 +154,21 @@ def test_what_ended_a_run_before_its_steps_is_said(trained: Project) -> None:
 
 def test_an_interrupted_run_goes_on_with_its_curve(clips: Project) -> None:
     with interrupted_at(15):
-        train(clips, run="one", config=clips.config(), device="cpu")
+        train(clips, run="one", config=clips.config(), options=TrainOptions("cpu"))
     folder = clips.run_dir("one")
     assert [step for step, _ in course(clips, "one").loss] == [10]
     with (folder / "loss.jsonl").open("a") as handle:
         handle.write('{"step": 15, "loss": 1}\n{"step": 1')  # of steps that are taken anew
     assert [step for step, _ in course(clips, "one").loss] == [10, 15]
-    train(clips, run="one", config=clips.config(), device="cpu")
+    train(clips, run="one", config=clips.config(), options=TrainOptions("cpu"))
     assert [step for step, _ in course(clips, "one").loss] == [10, 20]
 
 
 def test_training_a_run_anew_begins_a_new_curve(trained: Project) -> None:
     with interrupted_at(12):
-        train(trained, run="one", config=trained.config(), device="cpu", overwrite=True)
+        train(
+            trained, run="one", config=trained.config(), options=TrainOptions("cpu", overwrite=True)
+        )
     now = course(trained, "one")
     assert [step for step, _ in now.loss] == [10]
     assert now.state != "finished"  # the card of the old weights is gone
@@ -176,7 +176,7 @@ def test_training_a_run_anew_begins_a_new_curve(trained: Project) -> None:
 
 def test_a_run_that_another_command_trains_is_seen_until_it_is_silent(clips: Project) -> None:
     with interrupted_at(12):
-        train(clips, run="one", config=clips.config(), device="cpu")
+        train(clips, run="one", config=clips.config(), options=TrainOptions("cpu"))
     assert course(clips, "one").state == "training"  # it has just written
     for seconds, state in ((150, "training"), (200, "stopped")):  # three minutes
         then = time.time() - seconds
@@ -246,7 +246,7 @@ def test_loss_is_never_written_through_a_link(clips: Project, tmp_path: Path) ->
     folder = clips.run_dir("one")
     folder.mkdir(parents=True)
     (folder / "loss.jsonl").symlink_to(mine)
-    train(clips, run="one", config=clips.config(), device="cpu")
+    train(clips, run="one", config=clips.config(), options=TrainOptions("cpu"))
     assert mine.read_text() == "mine"
 
 
@@ -327,10 +327,10 @@ def test_runs_to_evaluate_are_a_list(trained: Project, runs: Any) -> None:
 def test_a_stopped_run_goes_on_as_it_was_begun(clips: Project, preset: str) -> None:
     config = clips.config(preset=preset, overrides=["train.seed=7"])
     with interrupted_at(2):
-        train(clips, run="one", config=config, device="cpu")
+        train(clips, run="one", config=config, options=TrainOptions("cpu"))
     options = settings_of_run(clips, "one")
     assert options == [f"--preset={preset}", "--set=train.seed=7"]
-    result = train(clips, run="one", config=config, device="cpu")
+    result = train(clips, run="one", config=config, options=TrainOptions("cpu"))
     assert result.steps == 20
 
 
@@ -348,7 +348,7 @@ def test_a_stopped_run_goes_on_as_it_was_begun(clips: Project, preset: str) -> N
 )
 def test_names_of_somebody_elses_run_are_not_handed_on(clips: Project, line: str) -> None:
     with interrupted_at(2):
-        train(clips, run="one", config=clips.config(), device="cpu")
+        train(clips, run="one", config=clips.config(), options=TrainOptions("cpu"))
     path = clips.run_dir("one") / "config.toml"
     stored = tomllib.loads(path.read_text())
     for key, value in (tomllib.loads(line) if "=" in line else {"preset": 3}).items():
@@ -416,7 +416,7 @@ def test_all_clips_are_embedded_by_the_command(trained: Project) -> None:
 def test_a_stopped_run_is_trained_to_its_end_by_the_command(clips: Project) -> None:
     config = clips.config(overrides=["train.seed=3"])
     with interrupted_at(15):
-        train(clips, run="one", config=config, device="cpu")
+        train(clips, run="one", config=config, options=TrainOptions("cpu"))
     with asked(clips) as page:
         job = finished(page, page.post("/train/go-on", json={"run": "one", "minutes": None}))
         assert job["state"] == "done", job["error"]
@@ -437,7 +437,7 @@ def test_a_job_says_which_runs_it_trains(clips: Project) -> None:
 
 def test_a_run_of_a_job_is_in_training_however_silent_it_is(clips: Project) -> None:
     with interrupted_at(12):
-        train(clips, run="one", config=clips.config(), device="cpu")
+        train(clips, run="one", config=clips.config(), options=TrainOptions("cpu"))
     jobs = Jobs()
     job = jobs.add("training one", [], about={"train": ["one"]})
     assert course(clips, "one", jobs).state == "waiting"

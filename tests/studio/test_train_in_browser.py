@@ -10,7 +10,7 @@ import pytest
 
 from la2ds_cli.core.project import Project
 from la2ds_cli.evaluation.table import verdict
-from la2ds_cli.training.train import train
+from la2ds_cli.training.train import TrainOptions, train
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.small_runs import interrupted_at
 from tests.studio.browsing import Seen, browsed
@@ -71,11 +71,11 @@ def test_a_run_of_the_command_line_is_watched(browser: Any, project: Project) ->
         open_train(seen)
         assert seen.page.is_visible("#no-runs")
         with interrupted_at(45):
-            train(project, run="other", config=project.config(), device="cpu")
+            train(project, run="other", config=project.config(), options=TrainOptions("cpu"))
         seen.wait_for("document.body.dataset.points === '4 2'")
         assert "Curves of other" in seen.page.inner_text("#curves-heading")
         assert "training: step 40 of 60" in seen.page.inner_text("#course")
-        train(project, run="other", config=project.config(), device="cpu")
+        train(project, run="other", config=project.config(), options=TrainOptions("cpu"))
         seen.wait_for("document.body.dataset.points === '6 3'")
         seen.wait_for("/finished/.test(document.querySelector('#runs li').textContent)")
         assert seen.errors == []
@@ -83,7 +83,7 @@ def test_a_run_of_the_command_line_is_watched(browser: Any, project: Project) ->
 
 def test_by_keyboard_alone(browser: Any, project: Project) -> None:
     for run in ("one", "two"):
-        train(project, run=run, config=project.config(), device="cpu")
+        train(project, run=run, config=project.config(), options=TrainOptions("cpu"))
     with browsed(browser, project) as seen:
         open_train(seen)
         press = seen.page.keyboard.press
@@ -119,7 +119,7 @@ def test_what_went_wrong_is_said_and_stays(browser: Any, project: Project) -> No
 
 
 def test_names_are_text(browser: Any, project: Project) -> None:
-    train(project, run="one", config=project.config(), device="cpu")
+    train(project, run="one", config=project.config(), options=TrainOptions("cpu"))
     folder = project.run_dir("one")
     named = (
         (folder / "config.toml")

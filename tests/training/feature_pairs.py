@@ -17,7 +17,7 @@ from la2ds_cli.training import checkpoint
 from la2ds_cli.training.data import PairBatch, draw_batch, load_training_set
 from la2ds_cli.training.losses import get_method
 from la2ds_cli.training.network import ClipBatch, build_network, embed_input
-from la2ds_cli.training.train import train
+from la2ds_cli.training.train import TrainOptions, train
 from la2ds_cli.training.validate import nearest_frame
 from la2ds_models.sequence_network import SequenceNetwork, frames_of
 from tests.movement import add_sequence, figure, sequence, warped_phase
@@ -113,7 +113,7 @@ def small(preset: str, *settings: str) -> Config:
 
 def trained_network(project: Project, config: Config) -> SequenceNetwork:
     """The network trained on `project`, ready to embed."""
-    train(project, run="trained", config=config, device="cpu")
+    train(project, run="trained", config=config, options=TrainOptions("cpu"))
     weights, _, _ = checkpoint.load_weights(project.run_dir("trained") / "best.safetensors")
     network = build_network(config.model, config.heatmap, PENN, config.train.seed).eval()
     network.load_state_dict(weights)

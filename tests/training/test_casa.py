@@ -21,7 +21,7 @@ from la2ds_cli.features.pose_features import time_only
 from la2ds_cli.training.data import PairBatch
 from la2ds_cli.training.losses import get_method
 from la2ds_cli.training.network import ClipBatch, build_network
-from la2ds_cli.training.train import train
+from la2ds_cli.training.train import TrainOptions, train
 from la2ds_models.sequence_network import SequenceNetwork
 from tests.movement import figure, sequence, warped_phase
 from tests.small_runs import six_clips
@@ -29,7 +29,7 @@ from tests.small_runs import six_clips
 METHODS = ("casa", "stgcn-casa")
 PENN = get_skeleton("penn13")
 SMALL = ["model.width=16", "model.heads=4", "model.spatial_layers=2", "model.temporal_layers=2"]
-SMALL += ["model.cross_layers=2", "train.threads=1", "train.precision=fp32", "train.compile=off"]
+SMALL += ["model.cross_layers=2", "train.threads=1", "train.precision=fp32"]
 
 
 def _config(method: str, *more: str) -> Config:
@@ -176,7 +176,7 @@ def test_learns_the_correspondences_of_trimmed_clips(method: str, tmp_path: Path
             "train.batch_size=4", "train.learning_rate=3e-3", "augment.trim=0.5",
         ],
     )  # fmt: skip
-    train(project, config=config, device="cpu")
+    train(project, config=config, options=TrainOptions("cpu"))
     trained = load_embedder(project, device="cpu")
     untrained = untrained_embedder(config, "penn13", device="cpu")
     errors = []
@@ -202,7 +202,7 @@ def test_robustness_to_missing_limbs_and_noise_is_measured(method: str, tmp_path
     settings = [*SMALL, "train.steps=2", "train.batch_size=2", "train.validate_every=2"]
     settings += ["evaluate.trim_draws=1", "evaluate.pairs=6", "align.reference_clips=0"]
     config = project.config(preset=method, overrides=settings)
-    train(project, run="mine", config=config, device="cpu")
+    train(project, run="mine", config=config, options=TrainOptions("cpu"))
     found = []
     for joints in (
         CLEAN,

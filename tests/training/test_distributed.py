@@ -25,7 +25,7 @@ from la2ds_cli.training.distributed import Processes, ReportedElsewhere
 from la2ds_cli.training.loop import step_generator
 from la2ds_cli.training.losses import get_method, method_recipe, weight_of
 from la2ds_cli.training.network import build_network
-from la2ds_cli.training.train import train
+from la2ds_cli.training.train import TrainOptions, train
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.small_runs import clips
 from tests.told import Notes
@@ -44,10 +44,10 @@ SMALL = [
 SCRIPT = """
 import sys; from pathlib import Path
 from la2ds_cli.core.project import Project
-from la2ds_cli.training.train import train
+from la2ds_cli.training.train import TrainOptions, train
 project = Project.open(Path(sys.argv[1]))
 config = project.config(overrides=sys.argv[3:])
-result = train(project, run=sys.argv[2], config=config, device="cpu")
+result = train(project, run=sys.argv[2], config=config, options=TrainOptions("cpu"))
 print(result.steps, result.best_step, result.validation_error)
 tasks = Path("/proc/self/task")
 names = [(task / "comm").read_text() for task in tasks.iterdir()] if tasks.exists() else []
@@ -95,7 +95,7 @@ def test_two_processes_equal_one(tmp_path: Path) -> None:
     said = [[t for t in out.splitlines() if not t.startswith("[Gloo]")] for out, _ in ended]
     assert said[0] == said[1]
     assert len(said[0]) == 1
-    train(project, run="one", config=project.config(overrides=SMALL), device="cpu")
+    train(project, run="one", config=project.config(overrides=SMALL), options=TrainOptions("cpu"))
     rows = [
         [json.loads(line) for line in (project.run_dir(run) / "metrics.jsonl").open()]
         for run in ("one", "two")
@@ -167,7 +167,13 @@ def test_methods_that_draw_say_that_each_process_draws_its_own(
         one = Processes(0, count)
         monkeypatch.setattr(Processes, "from_environment", lambda one=one: one)
         with pytest.raises(KeyboardInterrupt):
-            train(project, run=f"of-{count}", config=config, device="cpu", progress=told)
+            train(
+                project,
+                run=f"of-{count}",
+                config=config,
+                options=TrainOptions("cpu"),
+                progress=told,
+            )
     said = [line for line in told.lines if "processes" in line]
     assert len(said) == notes
     assert all("each of the 2 processes draws its own" in line for line in said)
@@ -176,10 +182,10 @@ def test_methods_that_draw_say_that_each_process_draws_its_own(
 def _torchrun(project: Project, *settings: str) -> subprocess.CompletedProcess[str]:
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"]
     la2ds = [sys.executable, "-c", "from la2ds_cli.main import main; main()"]
-    command = [*torchrun, "--standalone", "--no-python", *la2ds, "train", "--device", "cpu"]
+    command = [*torchrun, "--standalone", "--no-python", "--", *la2ds, "train"]
     changed = [part for text in (*SMALL, *settings) for part in ("--set", text)]
     return subprocess.run(
-        [*command, "--project", str(project.root), *changed],
+        [*command, "--run", "two", "--device", "cpu", "--project", str(project.root), *changed],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
@@ -188,16 +194,31 @@ def _torchrun(project: Project, *settings: str) -> subprocess.CompletedProcess[s
     )
 
 
+@pytest.mark.parametrize("page", ["docs/how-to/cluster.md", "docs/reference/cli.md"])
+def test_torchrun_leaves_the_options_of_the_documented_line_to_la2ds(page: str) -> None:
+    """Without `--`, it takes --run as an abbreviation of its own options."""
+    from torch.distributed.run import parse_args
+
+    text = (Path(__file__).parents[2] / page).read_text("utf-8")
+    (line,) = [line for line in text.splitlines() if line.startswith("torchrun")]
+    parsed = parse_args([*line.partition("#")[0].split()[1:], "--run", "two"])
+    script = [
+        part for part in (parsed.training_script, *parsed.training_script_args) if part != "--"
+    ]
+    assert script[:2] == ["la2ds", "train"]
+    assert script[-2:] == ["--run", "two"]
+
+
 @pytest.mark.heavy
 def test_torchrun_starts_the_command(tmp_path: Path) -> None:
     project = clips(tmp_path / "project")
     done = _torchrun(project)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("12 steps") == 1
-    assert (project.run_dir("default") / "best.safetensors").exists()
+    assert (project.run_dir("two") / "best.safetensors").exists()
     refused = _torchrun(project, "train.steps=13")
     assert refused.returncode != 0
-    assert refused.stderr.count("error: run 'default' was trained differently") == 1
+    assert refused.stderr.count("error: run 'two' was trained differently") == 1
     assert "RuntimeError" not in refused.stderr  # nobody waited for one who had gone
 
 
@@ -259,4 +280,4 @@ def test_more_processes_than_pairs_are_refused(
     monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
     config = load_config(overrides=["train.batch_size=8"])
     with pytest.raises(UserError, match="9 processes cannot share batches of 8"):
-        train(project, config=config, device="cpu")
+        train(project, config=config, options=TrainOptions("cpu"))

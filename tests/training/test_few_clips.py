@@ -11,7 +11,7 @@ import pytest
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.embedding.trained import load_embedder
-from la2ds_cli.training.train import train
+from la2ds_cli.training.train import TrainOptions, train
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.small_runs import JOINTS, clips, metrics
 from tests.told import Notes
@@ -28,7 +28,7 @@ def test_few_clips_train_beside_raw_poses_in_batches_that_fit(
 ) -> None:
     few, notes = clips(tmp_path / "few", count), Notes()
     config = few.config(overrides=HUGE_BATCH)
-    result = train(few, config=config, device="cpu", progress=notes)
+    result = train(few, config=config, options=TrainOptions("cpu"), progress=notes)
     assert (result.steps, result.clips) == (2, count)
     assert 0 < result.raw_pose_error < 40
     said = [warning for warning in result.warnings if "clips" in warning]
@@ -40,14 +40,14 @@ def test_few_clips_train_beside_raw_poses_in_batches_that_fit(
 
 def test_enough_clips_are_not_warned_about(tmp_path: Path) -> None:
     many = clips(tmp_path / "many", 21)
-    result = train(many, config=many.config(overrides=HUGE_BATCH), device="cpu")
+    result = train(many, config=many.config(overrides=HUGE_BATCH), options=TrainOptions("cpu"))
     assert not any("clips" in warning for warning in result.warnings)
 
 
 def test_one_clip_is_refused(tmp_path: Path) -> None:
     alone = clips(tmp_path / "alone", 1)
     with pytest.raises(UserError, match="at least 2 clips with poses, found 1") as caught:
-        train(alone, config=alone.config(overrides=JOINTS), device="cpu")
+        train(alone, config=alone.config(overrides=JOINTS), options=TrainOptions("cpu"))
     assert caught.value.exit_code == ExitCode.UNUSABLE
 
 
@@ -62,7 +62,7 @@ def test_clips_of_one_two_and_three_frames_train_and_embed(
     for pose in poses:
         add_sequence(short, f"short{len(pose)}", pose)
     settings = [*JOINTS, f"model.input={model_input}", "model.spatial_layers=1"]
-    train(short, config=short.config(overrides=settings), device="cpu")
+    train(short, config=short.config(overrides=settings), options=TrainOptions("cpu"))
     assert all(np.isfinite(row["loss"]) for row in metrics(short))
     embedded = load_embedder(short, device="cpu")(poses)
     assert [len(value) for value in embedded] == [1, 2, 3]
@@ -72,5 +72,5 @@ def test_clips_of_one_two_and_three_frames_train_and_embed(
 def test_a_clip_in_which_nobody_is_seen_does_not_stop_the_others(project: Project) -> None:
     pose = sequence(warped_phase(24, 0))
     add_sequence(project, "empty", replace(pose, xy=np.full_like(pose.xy, np.nan)))
-    train(project, config=project.config(overrides=JOINTS), device="cpu")
+    train(project, config=project.config(overrides=JOINTS), options=TrainOptions("cpu"))
     assert all(np.isfinite(row["loss"]) for row in metrics(project))

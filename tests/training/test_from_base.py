@@ -16,7 +16,7 @@ from la2ds_cli.features.network_input import network_input
 from la2ds_cli.training import checkpoint
 from la2ds_cli.training.base_weights import FIRST_LAYER, base_key, load_base, start_from_base
 from la2ds_cli.training.network import build_network, embed_input
-from la2ds_cli.training.train import train
+from la2ds_cli.training.train import TrainOptions, train
 from la2ds_models.sequence_network import SequenceNetwork
 from tests.movement import add_sequence, in_skeleton, sequence, warped_phase
 
@@ -81,9 +81,9 @@ def test_a_run_says_what_it_began_with(tmp_path: Path) -> None:
     project = Project.create(tmp_path)
     for n in range(3):
         add_sequence(project, f"clip{n}", sequence(warped_phase(40 + 7 * n, n), fps=20.0 + 5 * n))
-    result = train(project, run="tuned", config=BASE, device="cpu", from_base=True)
+    result = train(project, run="tuned", config=BASE, options=TrainOptions("cpu", from_base=True))
     recipe = checkpoint.load_weights(result.checkpoint)[1]
     assert recipe.inputs["start"] == base_key()
     assert "base model" in (project.run_dir("tuned") / "CARD.md").read_text()
     with pytest.raises(UserError, match="input start changed"):
-        train(project, run="tuned", config=BASE, device="cpu")
+        train(project, run="tuned", config=BASE, options=TrainOptions("cpu"))

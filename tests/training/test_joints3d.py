@@ -21,7 +21,7 @@ from la2ds_cli.evaluation.clips import select_clips
 from la2ds_cli.features.spatial import facing_joints
 from la2ds_cli.labels.pairs import compute_features
 from la2ds_cli.training.data import draw_copy, draw_pair, load_training_set, to_clip
-from la2ds_cli.training.train import train
+from la2ds_cli.training.train import TrainOptions, train
 from la2ds_cli.training.validate import nearest_frame_error, validation_pairs
 from tests.alignments import align
 from tests.movement import add_sequence, in_space, sequence, warped_phase
@@ -79,7 +79,7 @@ def test_the_warp_error_of_raw_poses_is_theirs_in_space(seen: Project) -> None:
 
 def test_training_learns_to_align_what_two_sides_show(seen: Project) -> None:
     config = seen.config(overrides=[*IN_3D, "model.width=48", "train.steps=120"])
-    train(seen, run="deep", config=config, device="cpu")
+    train(seen, run="deep", config=config, options=TrainOptions("cpu"))
     assert "Two-dimensional joints" not in (seen.run_dir("deep") / "CARD.md").read_text()
     first, second = warped_phase(30, 100), warped_phase(41, 101)
     poses = [in_space(first, turn=-0.5), in_space(second, turn=0.6, fps=30.0)]
@@ -91,7 +91,9 @@ def test_training_learns_to_align_what_two_sides_show(seen: Project) -> None:
 
 
 def test_a_run_in_3d_aligns_by_3d(seen: Project) -> None:
-    train(seen, run="deep", config=seen.config(overrides=[*TINY, *IN_3D]), device="cpu")
+    train(
+        seen, run="deep", config=seen.config(overrides=[*TINY, *IN_3D]), options=TrainOptions("cpu")
+    )
     add_sequence(seen, "front", in_space(warped_phase(33, 50)))
     add_sequence(seen, "side", in_space(warped_phase(52, 51), turn=1.2, fps=30.0))
     result = align(seen, "front", "side", config=load_config(), run="deep", features="model")
@@ -105,13 +107,13 @@ def test_a_run_in_3d_aligns_by_3d(seen: Project) -> None:
 
 def test_a_clip_without_3d_is_named(seen: Project) -> None:
     config = seen.config(overrides=[*TINY, *IN_3D])
-    train(seen, run="deep", config=config, device="cpu")
+    train(seen, run="deep", config=config, options=TrainOptions("cpu"))
     add_sequence(seen, "flat", sequence(warped_phase(30, 60)))
     with pytest.raises(UserError, match=r"^flat has no joints in 3D") as caught:
         ensure_embeddings(seen, "deep", ["flat"], device="cpu")
     assert caught.value.exit_code == ExitCode.MISMATCH
     with pytest.raises(UserError, match="has no joints in 3D"):
-        train(seen, run="other", config=config, device="cpu")
+        train(seen, run="other", config=config, options=TrainOptions("cpu"))
 
 
 def test_raw_poses_in_3d_where_they_were_asked_for(seen: Project) -> None:
@@ -139,7 +141,7 @@ def test_casa_reads_joints_in_metres(seen: Project, preset: str) -> None:
     small = ["train.steps=2", "train.validate_every=2", "model.temporal_layers=1"]
     small += ["model.cross_layers=1", "train.threads=1", "train.batch_size=2"]
     config = load_config(preset=preset, overrides=[*small, "model.input=joints3d"])
-    train(seen, run="casa", config=config, device="cpu")
+    train(seen, run="casa", config=config, options=TrainOptions("cpu"))
     pose = in_space(warped_phase(30, 3), turn=0.7)
     embed = load_embedder(seen, "casa", device="cpu")
     torch.manual_seed(0)

@@ -13,7 +13,7 @@ import pytest
 from la2ds_cli.core.project import Project
 from la2ds_cli.embedding.embedder import window_starts
 from la2ds_cli.embedding.trained import load_embedder
-from la2ds_cli.training.train import train
+from la2ds_cli.training.train import TrainOptions, train
 from la2ds_cli.training.validate import nearest_frame
 from la2ds_models.alignment_network import AlignmentNetwork
 from tests.movement import add_sequence, sequence, warped_phase
@@ -27,7 +27,7 @@ import sys; from pathlib import Path
 import numpy as np, torch
 from la2ds_cli.embedding.trained import untrained_embedder
 from la2ds_cli.core.project import Project
-from la2ds_cli.training.train import train
+from la2ds_cli.training.train import TrainOptions, train
 from tests.memory import highest_memory
 from tests.movement import add_sequence, sequence
 from tests.small_runs import JOINTS
@@ -42,7 +42,7 @@ def work(name, length):
     for n, pose in enumerate(poses):
         add_sequence(project, f"clip{n}", pose)
     config = project.config(overrides=SETTINGS)
-    train(project, config=config, device="cpu")
+    train(project, config=config, options=TrainOptions("cpu"))
     value = untrained_embedder(config, "penn13", device="cpu")(poses)[0]
     assert value.shape == (length, value.shape[1]) and np.isfinite(value).all()
 
@@ -99,7 +99,7 @@ def test_the_network_sees_long_clips_in_pieces(
     for n, pose in enumerate(poses):
         add_sequence(project, f"clip{n}", pose)
     settings = [*JOINTS, "train.frames=32", "train.steps=2"]
-    train(project, config=project.config(overrides=settings), device="cpu")
+    train(project, config=project.config(overrides=settings), options=TrainOptions("cpu"))
     assert max(shape[1] for shape in seen[True]) == 32
     assert max(shape[1] for shape in seen[False]) == 32
     seen[False].clear()
@@ -112,7 +112,7 @@ def test_a_long_clip_finds_its_phase_in_a_short_one_everywhere(tmp_path: Path) -
     project = clips(tmp_path / "project", 8, length=60)
     settings = ["model.width=48", "train.steps=300", "train.batch_size=8", "train.frames=32"]
     config = project.config(overrides=[*JOINTS, *settings, "model.motion=0"])
-    train(project, config=config, device="cpu")
+    train(project, config=config, options=TrainOptions("cpu"))
     embedder = load_embedder(project, device="cpu")
     short_phase = warped_phase(50, 100)
     speed = np.exp(np.interp(np.arange(LONG) / 60, np.arange(68), warped_phase(68, 7)))

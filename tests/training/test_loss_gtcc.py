@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from la2ds_cli.core.config import load_config
 from la2ds_cli.training.losses import add_head, gtcc
 from la2ds_cli.training.losses.gtcc import Pair
-from la2ds_cli.training.train import train
+from la2ds_cli.training.train import TrainOptions, train
 from tests.training.feature_pairs import (
     AsGiven,
     assert_gradients_are_those_of,
@@ -258,9 +258,7 @@ def test_the_drop_function_follows_the_run_to_its_end(
     train(
         figures(tmp_path / "p"),
         config=config,
-        device="cpu",
-        max_minutes=minutes,
-        clock=lambda: float(next(ticks)),
+        options=TrainOptions("cpu", minutes, clock=lambda: float(next(ticks))),
     )
     assert list(dict.fromkeys(seen)) == pytest.approx(shares)
 

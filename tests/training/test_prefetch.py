@@ -50,22 +50,3 @@ def test_an_error_is_raised_by_its_own_step() -> None:
         assert ahead.take(1) == 1
         with pytest.raises(ValueError, match="step 2"):
             ahead.take(2)
-
-
-def test_the_clocks_tell_waiting_from_work() -> None:
-    gate = threading.Event()
-
-    def make(step: int) -> int:
-        if step == 1:
-            gate.wait(10)
-        return step
-
-    with Prefetch(make) as ahead:
-        ahead.take(0)
-        ahead.reset()
-        gate.set()
-        ahead.take(1, last=True)
-        assert ahead.busy > 0
-        assert ahead.waited > 0
-        ahead.reset()
-        assert (ahead.busy, ahead.waited) == (0, 0)

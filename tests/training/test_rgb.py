@@ -26,7 +26,7 @@ from la2ds_cli.training import losses
 from la2ds_cli.training.checkpoint import training_recipe
 from la2ds_cli.training.data import Clip, draw_copy, load_training_set, to_input
 from la2ds_cli.training.losses import check_input, method_recipe
-from la2ds_cli.training.train import train
+from la2ds_cli.training.train import TrainOptions, train
 from tests.evaluation.labelled_project import evaluated
 from tests.filmed_clips import RGB, film, filmed, stripes, use_thumbnails
 from tests.movement import figure, sequence
@@ -66,7 +66,7 @@ def test_who_may_not_is_told_before_anything_is_made(
 ) -> None:
     project = clips(tmp_path / "project")
     with pytest.raises(UserError, match=said) as caught:
-        train(project, config=_config(project, method, *overrides), device="cpu")
+        train(project, config=_config(project, method, *overrides), options=TrainOptions("cpu"))
     assert caught.value.exit_code == ExitCode.USAGE
     assert not (project.root / "checkpoints").exists()
 
@@ -98,7 +98,7 @@ def test_a_clip_without_a_film_is_named_before_anything_is_made(
     project = filmed(tmp_path / "project", 3, 12)
     (project.root / "films" / "clip1.mp4").unlink()
     with pytest.raises(UserError, match="the video of clip1 is gone"):
-        train(project, config=project.config(overrides=settings), device="cpu")
+        train(project, config=project.config(overrides=settings), options=TrainOptions("cpu"))
     assert not (project.root / "checkpoints").exists()
     assert not (project.root / "features").exists()
 
@@ -163,7 +163,7 @@ def test_train_embed_evaluate_align_and_export(
     pytest.importorskip("onnxscript", reason="the extra `export` is not installed")
     project = filmed(tmp_path / "project", 4, 16, splits=True)
     config = project.config(overrides=settings)
-    result = train(project, config=config, device="cpu")
+    result = train(project, config=config, options=TrainOptions("cpu"))
     assert any("exactly the frames" in warning for warning in result.warnings)
     assert {p.stem for p in (project.root / "features").iterdir()} == {"clip0", "clip2"}
     assert [item.status for item in embed(project, device="cpu")] == ["ok"] * 4
@@ -173,7 +173,7 @@ def test_train_embed_evaluate_align_and_export(
         raise AssertionError("the features are there")
 
     monkeypatch.setattr(frame_features, "load_network", never)
-    again = train(project, config=config, device="cpu")
+    again = train(project, config=config, options=TrainOptions("cpu"))
     assert again.already_finished
     assert [item.status for item in embed(project, device="cpu")] == ["cached"] * 4
     (state,) = (s for s in project_status(project, config).steps if s.step == "embeddings")
@@ -200,7 +200,7 @@ def test_parts_of_clips_are_embedded_from_their_own_frames(
     images = stripes(np.linspace(0, 1, 24))
     film(project, "whole", images)
     film(project, "part", images[6:18])
-    train(project, config=project.config(overrides=settings), device="cpu")
+    train(project, config=project.config(overrides=settings), options=TrainOptions("cpu"))
     embedder = load_embedder(project, device="cpu")
     whole, part = (project.read_pose(name)[0] for name in ("whole", "part"))
     first, second = embedder([whole.cut(6, 18), part])
@@ -212,7 +212,7 @@ def test_parts_of_clips_are_embedded_from_their_own_frames(
 def test_joints_alone_are_not_enough(tmp_path: Path, settings: list[str]) -> None:
     project = filmed(tmp_path / "project", 2, 16)
     config = project.config(overrides=settings)
-    train(project, config=config, device="cpu")
+    train(project, config=config, options=TrainOptions("cpu"))
     with pytest.raises(UserError, match="only joints are available"):
         load_embedder(project, device="cpu")([sequence(np.linspace(0, 1, 16))])
     for table in ("table7", "table8"):
@@ -229,10 +229,10 @@ def test_joints_alone_are_not_enough(tmp_path: Path, settings: list[str]) -> Non
 def test_other_weights_make_another_run(tmp_path: Path, settings: list[str]) -> None:
     project = filmed(tmp_path / "project", 2, 16)
     config = project.config(overrides=settings)
-    train(project, config=config, device="cpu")
+    train(project, config=config, options=TrainOptions("cpu"))
     (tmp_path / "net.pth").write_bytes(b"other weights")
     with pytest.raises(UserError, match="input frames changed"):
-        train(project, config=config, device="cpu")
+        train(project, config=config, options=TrainOptions("cpu"))
     # What is there was made by the old ones and stays good; nothing new is made by other ones.
     assert [item.status for item in embed(project, device="cpu")] == ["ok", "ok"]
 
@@ -260,7 +260,7 @@ def test_rendered_people_through_a_real_resnet(tmp_path: Path) -> None:
     )
     weights = f'model.rgb_weights="{tmp_path / "resnet.pth"}"'
     config = project.config(overrides=[*TINY, *RGB, "train.fps=10", weights])
-    train(project, config=config, device="cpu")
+    train(project, config=config, options=TrainOptions("cpu"))
     a, b = (str(clip.path) for clip in clips[:2])
     request = AlignRequest(config, features="model", device="cpu")
     found = find_alignment(project, a, b, request)

@@ -10,7 +10,7 @@ from la2ds_cli.core.config_sections import TrainConfig
 from la2ds_cli.core.project import Project
 from la2ds_cli.training import checkpoint
 from la2ds_cli.training.loop import learning_rate, uses_bf16
-from la2ds_cli.training.train import train
+from la2ds_cli.training.train import TrainOptions, train
 from la2ds_models.vivit import Block
 from tests.small_runs import JOINTS, metrics
 
@@ -57,7 +57,7 @@ def test_bf16_computes_the_blocks_and_keeps_weights_and_loss_in_float32(
     for precision, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
         seen.clear()
         config = project.config(overrides=[*JOINTS, f"train.precision={precision}"])
-        train(project, run=precision, config=config, device="cpu")
+        train(project, run=precision, config=config, options=TrainOptions("cpu"))
         assert set(seen) == {dtype}
         losses[precision] = [row["loss"] for row in metrics(project, precision)]
         saved = checkpoint.load_resume(project.run_dir(precision) / "resume.pt")
@@ -78,7 +78,7 @@ def test_no_update_sees_a_longer_gradient_than_clip_norm(project: Project) -> No
     try:
         for run, limit in (("free", 1e9), ("clipped", 0.01)):
             config = project.config(overrides=[*JOINTS, f"train.clip_norm={limit}"])
-            train(project, run=run, config=config, device="cpu")
+            train(project, run=run, config=config, options=TrainOptions("cpu"))
     finally:
         hook.remove()
     free, clipped = norms[:20], norms[20:]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
@@ -11,7 +12,7 @@ from la2ds_cli.embedding.trained import load_embedder, untrained_embedder
 from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.training import checkpoint
 from la2ds_cli.training.losses import method_recipe
-from la2ds_cli.training.train import train
+from la2ds_cli.training.train import TrainOptions, train
 from la2ds_cli.training.validate import nearest_frame_error
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.small_runs import JOINTS, interrupted_at, metrics
@@ -22,7 +23,7 @@ def test_training_learns_to_align_mirrored_performances(project: Project) -> Non
     config = project.config(
         overrides=[*JOINTS, "model.width=48", "train.steps=250", "train.batch_size=8"]
     )
-    result = train(project, config=config, device="cpu")
+    result = train(project, config=config, options=TrainOptions("cpu"))
     assert result.steps == 250
     first_phase, second_phase = warped_phase(30, 100), warped_phase(36, 101)
     poses = [sequence(first_phase), mirror(sequence(second_phase, tilt=0.1, scale=70))]
@@ -39,7 +40,7 @@ def test_training_learns_to_align_mirrored_performances(project: Project) -> Non
 
 
 def test_run_files_and_card_say_what_happened(project: Project) -> None:
-    result = train(project, config=project.config(overrides=JOINTS), device="cpu")
+    result = train(project, config=project.config(overrides=JOINTS), options=TrainOptions("cpu"))
     folder, rows = project.run_dir("default"), metrics(project)
     assert [row["step"] for row in rows] == [5, 10, 15, 20]
     assert all(row["collapsed"] is False for row in rows)
@@ -52,51 +53,61 @@ def test_run_files_and_card_say_what_happened(project: Project) -> None:
     assert result.warnings
 
 
-def test_what_data_cost_is_told_by_part_and_for_the_run(project: Project) -> None:
-    result = train(project, config=project.config(overrides=JOINTS), device="cpu")
-    rows = metrics(project)
-    for row in rows:
-        assert 0 <= row["data_share"] <= 1
-        assert row["drawing_share"] > 0
-        assert 0 < row["padding"] < 0.8  # copies are trimmed and thinned to different lengths
-    # The whole is a mean of its parts.
-    for name in ("data_share", "drawing_share"):
-        parts = [row[name] for row in rows]
-        assert min(parts) <= getattr(result, name) <= max(parts)
-    percent = f"{100 * result.drawing_share:.0f} % of the time"
-    assert f"in parallel | {percent}" in (project.run_dir("default") / "CARD.md").read_text()
+def test_the_same_seed_gives_the_same_weights_whatever_the_machine_offers(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    before, weights = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            run = f"threads{threads}"
+            train(project, run=run, config=project.config(overrides=JOINTS))
+            assert torch.get_num_threads() == threads  # as before
+            saved = checkpoint.load_resume(project.run_dir(run) / "resume.pt")
+            assert saved is not None
+            assert saved["state"]["threads"] == 1
+            assert "| threads of torch | 1 |" in (project.run_dir(run) / "CARD.md").read_text()
+            weights.append(checkpoint.read_weights(project.run_dir(run) / "last.safetensors")[0])
+    finally:
+        torch.set_num_threads(before)
+    assert weights[0].keys() == weights[1].keys()
+    for name, value in weights[0].items():
+        assert value.tobytes() == weights[1][name].tobytes(), name
 
 
 def test_finished_run_is_left_alone_and_overwrite_retrains(project: Project) -> None:
     config = project.config(overrides=JOINTS)
-    first = train(project, config=config, device="cpu")
+    first = train(project, config=config, options=TrainOptions("cpu"))
     before = (project.run_dir("default") / "best.safetensors").stat().st_mtime_ns
-    again = train(project, config=config, device="cpu")
+    again = train(project, config=config, options=TrainOptions("cpu"))
     assert again.already_finished
-    assert again.drawing_share == first.drawing_share > 0
+    assert again.steps == first.steps
     assert (project.run_dir("default") / "best.safetensors").stat().st_mtime_ns == before
-    assert not train(project, config=config, device="cpu", overwrite=True).already_finished
+    assert not train(
+        project, config=config, options=TrainOptions("cpu", overwrite=True)
+    ).already_finished
 
 
 def test_changed_settings_or_clips_are_refused(project: Project) -> None:
-    train(project, config=project.config(overrides=JOINTS), device="cpu")
+    train(project, config=project.config(overrides=JOINTS), options=TrainOptions("cpu"))
     other = project.config(overrides=[*JOINTS, "heatmap.sigma=0.7"])
     with pytest.raises(UserError, match=r"heatmap.sigma: 0.6 -> 0.7") as caught:
-        train(project, config=other, device="cpu")
+        train(project, config=other, options=TrainOptions("cpu"))
     assert caught.value.exit_code == ExitCode.MISMATCH
-    assert train(project, run="other", config=other, device="cpu").steps == 20
+    assert train(project, run="other", config=other, options=TrainOptions("cpu")).steps == 20
     add_sequence(project, "new", sequence(warped_phase(24, 50)))
     with pytest.raises(UserError, match="input clips changed"):
-        train(project, config=project.config(overrides=JOINTS), device="cpu")
+        train(project, config=project.config(overrides=JOINTS), options=TrainOptions("cpu"))
 
 
 def test_time_limit_ends_the_run_and_its_schedule(project: Project) -> None:
     config = project.config(overrides=[*JOINTS, "train.steps=1000000"])
-    result = train(project, config=config, device="cpu", max_minutes=0.03)
+    result = train(project, config=config, options=TrainOptions("cpu", 0.03))
     assert 0 < result.steps < 1_000_000
     assert result.checkpoint.exists()
     assert metrics(project)[-1]["learning_rate"] < 1e-4  # of 1e-3: the cosine went with the clock
-    assert train(project, config=config, device="cpu").already_finished
+    assert train(project, config=config, options=TrainOptions("cpu")).already_finished
 
 
 def test_training_ends_by_the_clock_that_it_is_given(project: Project) -> None:
@@ -104,9 +115,7 @@ def test_training_ends_by_the_clock_that_it_is_given(project: Project) -> None:
     result = train(
         project,
         config=project.config(overrides=[*JOINTS, "train.steps=50"]),
-        device="cpu",
-        max_minutes=1,
-        clock=lambda: float(next(ticks)),
+        options=TrainOptions("cpu", 1, clock=lambda: float(next(ticks))),
     )
     assert (result.steps, result.seconds, result.ended) == (3, 60.0, "its time limit")
     card = (project.run_dir("default") / "CARD.md").read_text()
@@ -117,7 +126,7 @@ def test_training_ends_by_the_clock_that_it_is_given(project: Project) -> None:
 def test_no_time_at_all_is_refused(project: Project, minutes: float) -> None:
     config = project.config(overrides=JOINTS)
     with pytest.raises(UserError, match=f"more than 0 minutes, got {minutes:g}") as caught:
-        train(project, config=config, device="cpu", max_minutes=minutes)
+        train(project, config=config, options=TrainOptions("cpu", minutes))
     assert caught.value.exit_code == ExitCode.USAGE
     assert not project.run_dir("default").exists()
 
@@ -149,7 +158,7 @@ def test_settings_that_fit_no_network_write_nothing_and_replace_nothing(
     before = files_of(project)
     for run, overwrite in (("new", False), ("old", True)):
         with pytest.raises(UserError, match=said) as caught:
-            train(project, run=run, config=config, device="cpu", overwrite=overwrite)
+            train(project, run=run, config=config, options=TrainOptions("cpu", overwrite=overwrite))
         assert caught.value.exit_code == ExitCode.USAGE
     assert files_of(project) == before
     assert not project.run_dir("new").exists()
@@ -162,28 +171,30 @@ def test_a_run_that_is_resumed_with_less_time_than_it_had_ends_with_weights(
     monkeypatch.setattr(checkpoint, "SAVE_SECONDS", 0)
     config = project.config(overrides=[*JOINTS, "train.validate_every=1000"])
     with interrupted_at(13):
-        train(project, config=config, device="cpu")
-    result = train(project, config=config, device="cpu", max_minutes=1e-9)
+        train(project, config=config, options=TrainOptions("cpu"))
+    result = train(project, config=config, options=TrainOptions("cpu", 1e-9))
     assert (result.steps, result.best_step) == (14, 14)
     assert len(load_embedder(project, device="cpu")([sequence(warped_phase(24, 0))])[0]) == 24
-    assert train(project, config=config, device="cpu").already_finished
+    assert train(project, config=config, options=TrainOptions("cpu")).already_finished
 
 
 def test_a_run_that_gets_no_better_ends_early(project: Project) -> None:
     """A rate of almost nothing changes no nearest frame, so that no validation is better."""
     still = [*JOINTS, "train.learning_rate=1e-12", "train.steps=200", "train.patience=2"]
-    result = train(project, config=project.config(overrides=still), device="cpu")
+    result = train(project, config=project.config(overrides=still), options=TrainOptions("cpu"))
     assert result.steps == 15  # the first validation is the best, then two more
     assert result.best_step == 5
     assert result.ended == "2 validations without improvement"
-    assert train(project, config=project.config(overrides=still), device="cpu").already_finished
+    assert train(
+        project, config=project.config(overrides=still), options=TrainOptions("cpu")
+    ).already_finished
 
 
 @pytest.mark.gpu
 def test_training_on_cuda_learns_what_it_learns_on_the_cpu(project: Project) -> None:
-    config = project.config(overrides=[*JOINTS, "train.precision=fp32", "train.compile=off"])
-    on_cpu = train(project, run="cpu", config=config, device="cpu")
-    on_cuda = train(project, run="cuda", config=config, device="cuda")
+    config = project.config(overrides=[*JOINTS, "train.precision=fp32"])
+    on_cpu = train(project, run="cpu", config=config, options=TrainOptions("cpu"))
+    on_cuda = train(project, run="cuda", config=config, options=TrainOptions("cuda"))
     assert on_cuda.validation_error == pytest.approx(on_cpu.validation_error, abs=1)
     for cpu, cuda in zip(metrics(project, "cpu"), metrics(project, "cuda"), strict=True):
         assert cuda["loss"] == pytest.approx(cpu["loss"], rel=0.01)

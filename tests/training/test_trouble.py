@@ -9,7 +9,7 @@ from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.training import checkpoint
-from la2ds_cli.training.train import train
+from la2ds_cli.training.train import TrainOptions, train
 from tests.small_runs import JOINTS
 
 
@@ -26,7 +26,7 @@ def test_a_loss_that_is_not_a_number_names_the_one_clip(
 
     monkeypatch.setattr(la2ds, "loss", spoiled)
     with pytest.raises(UserError, match=r"loss is not finite at step \d, on the clips clip3$"):
-        train(project, config=project.config(overrides=JOINTS), device="cpu")
+        train(project, config=project.config(overrides=JOINTS), options=TrainOptions("cpu"))
 
 
 def test_a_gradient_that_is_not_a_number_names_all_of_the_batch(
@@ -38,7 +38,7 @@ def test_a_gradient_that_is_not_a_number_names_all_of_the_batch(
     real = la2ds.loss
     monkeypatch.setattr(la2ds, "loss", lambda *a: (real(*a) * 0).sqrt())
     with pytest.raises(UserError, match=r"gradient is not finite at step 0, .*(clip\d, ){3}"):
-        train(project, config=project.config(overrides=JOINTS), device="cpu")
+        train(project, config=project.config(overrides=JOINTS), options=TrainOptions("cpu"))
 
 
 def test_a_collapsed_network_is_told_once_and_marked(
@@ -54,7 +54,7 @@ def test_a_collapsed_network_is_told_once_and_marked(
             notes.append(text)
 
     config = project.config(overrides=JOINTS)
-    result = train(project, config=config, device="cpu", progress=Notes())
+    result = train(project, config=config, options=TrainOptions("cpu"), progress=Notes())
     told = [note for note in notes if "has collapsed at step 5" in note]
     assert len(told) == 1
     assert "Lower train.learning_rate" in told[0]
