@@ -17,7 +17,7 @@ command line would end with. Importing this package loads neither numpy nor torc
 
 from la2ds.project import Project, open
 from la2ds.results import Aligned, Embedded, Evaluated, Extracted, Figure, Timeline, Trained
-from la2ds.steps import align, align_all, embed, evaluate, extract, train
+from la2ds.steps import align, align_all, align_joints, embed, evaluate, extract, joints, train
 from la2ds_cli import __version__
 from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.errors import ExitCode, UserError
@@ -37,9 +37,11 @@ __all__ = [
     "__version__",
     "align",
     "align_all",
+    "align_joints",
     "embed",
     "evaluate",
     "extract",
+    "joints",
     "open",
     "train",
 ]

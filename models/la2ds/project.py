@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from la2ds.results import data_frame
 from la2ds_cli.core.clip import Video
+from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
 
 if TYPE_CHECKING:
@@ -18,11 +19,19 @@ if TYPE_CHECKING:
     from la2ds_cli.core.types import PoseSequence
 
 
-def open(path: str | Path, create: bool = False, preset: str = "default") -> Project:
+def open(
+    path: str | Path,
+    create: bool = False,
+    preset: str = "default",
+    device: DeviceName = "auto",
+    verbose: bool = False,
+) -> Project:
     """Open the project directory at `path`.
 
     create: make it where it does not exist yet, with the settings of `preset`
-    (docs/reference/settings.md). A project that exists keeps its own preset.
+    (docs/reference/settings.md). A project that exists keeps its own preset. device: where the
+    steps compute. verbose: whether they print progress and notes on stderr, as the command line
+    does.
 
     Raises UserError (exit 2) where there is no project and `create` is false, for an unknown preset
     and for a project.toml that cannot be read.
@@ -30,8 +39,10 @@ def open(path: str | Path, create: bool = False, preset: str = "default") -> Pro
     from la2ds_cli.core.project import Project as StoredProject
 
     if create:
-        return Project(StoredProject.create(Path(path), {"preset": preset}))
-    return Project(StoredProject.open(Path(path)))
+        stored = StoredProject.create(Path(path), {"preset": preset})
+    else:
+        stored = StoredProject.open(Path(path))
+    return Project(stored, device, verbose)
 
 
 class Project:
@@ -41,8 +52,11 @@ class Project:
     tells is read from the directory each time.
     """
 
-    def __init__(self, stored: StoredProject) -> None:
-        self._stored = stored
+    def __init__(
+        self, stored: StoredProject, device: DeviceName = "auto", verbose: bool = False
+    ) -> None:
+        self._stored, self._verbose = stored, verbose
+        self._device: DeviceName = device
 
     def __repr__(self) -> str:
         return f"la2ds.open({str(self.path)!r})"
@@ -99,17 +113,21 @@ class Project:
 
 
 def merged_config(
-    project: Project,
+    project: Project | None,
     settings: Mapping[str, Any] | None,
     preset: str | None = None,
     chosen: Sequence[str] = (),
 ) -> Config:
     """The settings of project.toml, changed by `chosen` and then by `settings`.
 
-    settings: values by `section.key`, such as {"align.gaps": False}. preset: one to use instead of
-    the project's. chosen: overrides as `--set` takes them. Raises UserError (exit 2) for an unknown
-    name or a value that does not fit, with the nearest right one.
+    project: None = those of the preset alone. settings: values by `section.key`, such as
+    {"align.gaps": False}. preset: one to use instead of the project's. chosen: overrides as `--set`
+    takes them. Raises UserError (exit 2) for an unknown name or a value that does not fit, with the
+    nearest right one.
     """
+    from la2ds_cli.core.config import load_config
+
     # JSON writes plain values as TOML does.
     own = [f"{name}={json.dumps(value)}" for name, value in (settings or {}).items()]
-    return project._stored.config(preset=preset, overrides=[*chosen, *own])
+    stored = {} if project is None else project._stored.settings
+    return load_config(stored, preset=preset, overrides=[*chosen, *own])

@@ -92,8 +92,42 @@ class Aligned:
     unclear: str
     references: int
     mean_confidence: float
-    _project: StoredProject = field(repr=False, compare=False)
+    _project: StoredProject | None = field(repr=False, compare=False)
     _result: AlignResult = field(repr=False, compare=False)
+
+    @classmethod
+    def of(cls, result: AlignResult, project: StoredProject | None) -> Aligned:
+        """An alignment of clips of a project, or None."""
+        from la2ds_cli.alignment.confidence import certainty_words, seconds_within
+        from la2ds_cli.alignment.path import matched_time
+
+        alignment = result.alignment
+        time_b, low, high = (
+            matched_time(place, alignment.time_b)
+            for place in (alignment.position, alignment.low, alignment.high)
+        )
+        return cls(
+            a=result.a.id,
+            b=result.b.id,
+            time_a=alignment.time_a,
+            time_b=time_b,
+            time_b_low=low,
+            time_b_high=high,
+            within=seconds_within(alignment),
+            certainty=certainty_words(alignment),
+            confidence=alignment.confidence,
+            speed_ratio=result.speed_ratio,
+            path=alignment.path,
+            cost=alignment.cost,
+            features=alignment.features,
+            method=alignment.method,
+            view=alignment.view,
+            unclear=result.unclear,
+            references=result.references,
+            mean_confidence=result.mean_confidence,
+            _project=project,
+            _result=result,
+        )
 
     def time_in_b(self, seconds: float) -> float:
         """The moment of B, in seconds, that shows what A shows at `seconds`.
@@ -108,11 +142,18 @@ class Aligned:
         """Write pictures (.png, .svg, .pdf) and tables (.csv, .json) as `la2ds align --out` does.
 
         Returns the paths; without `files`, a picture and a JSON file go to results/align of the
-        project. Raises UserError (exit 2) for another ending, and for a file of the project.
+        project. Raises UserError (exit 2) for another ending, for a file of the project, and for
+        clips in memory.
         """
+        from la2ds_cli.core.errors import UserError
         from la2ds_cli.core.progress import Progress
         from la2ds_cli.views.alignment_files import alignment_targets, write_alignment
 
+        if self._project is None:
+            raise UserError(
+                "clips in memory belong to no project in which their pictures lie",
+                hint="to_frame() and to_json() have the numbers",
+            )
         targets = alignment_targets(self._project, map(Path, files))
         return list(write_alignment(self._project, self._result, targets, Progress()).files)
 

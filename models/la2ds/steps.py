@@ -1,7 +1,7 @@
 """The steps of la2ds as functions: extract, align, align_all, train, embed, evaluate.
 
 Each takes a project, does what the command of its name does, and returns a value of results.py.
-`verbose` prints progress and notes on stderr as the command line does.
+`align_joints` aligns clips in memory, without a project.
 """
 
 from __future__ import annotations
@@ -14,20 +14,21 @@ from typing import TYPE_CHECKING, Any, Literal
 from la2ds.project import Project, merged_config
 from la2ds.results import Aligned, Embedded, Evaluated, Extracted, Timeline, Trained
 from la2ds_cli.core.clip import ClipOptions
-from la2ds_cli.core.device import DeviceName
-from la2ds_cli.core.errors import UserError
 
 if TYPE_CHECKING:
+    from la2ds_cli.alignment.request import FeatureKind
     from la2ds_cli.core.batch import ItemResult
     from la2ds_cli.core.progress import Progress
+    from la2ds_cli.core.types import FloatArray, PoseSequence
+    from la2ds_cli.core.view import ViewName
 
 
 @contextmanager
-def _progress(verbose: bool) -> Iterator[Progress]:
+def _progress(project: Project) -> Iterator[Progress]:
     from la2ds_cli.core.console import Console
     from la2ds_cli.core.progress import Progress
 
-    if not verbose:
+    if not project._verbose:
         yield Progress()
         return
     with Console() as console:
@@ -41,11 +42,8 @@ def extract(
     detector: str | None = None,
     pose: str | None = None,
     subject: str | None = None,
-    subjects: int | None = None,
     clip_options: ClipOptions | None = None,
     overwrite: bool = False,
-    device: DeviceName = "auto",
-    verbose: bool = False,
 ) -> Extracted:
     """Find the person and the joints in videos, as `la2ds extract-poses` does.
 
@@ -73,9 +71,10 @@ def extract(
         "detector": detector,
         "pose": pose,
         "subject": None if number else subject,
-        "subjects": subjects,
     }
-    options = ExtractOptions(clip=clip_options, subject=number, device=device, overwrite=overwrite)
+    options = ExtractOptions(
+        clip=clip_options, subject=number, device=project._device, overwrite=overwrite
+    )
     stored = project._stored
     choice = Choice(stored, "poses", chosen)
 
@@ -84,7 +83,7 @@ def extract(
             choice.keep()
 
     names = [str(path) for path in paths]
-    with _progress(verbose) as progress, stored.lock():
+    with _progress(project) as progress, stored.lock():
         items = extract_poses(
             stored, names, choice.config.poses, options, on_clip=keep, progress=progress
         )
@@ -99,12 +98,9 @@ def align(
     b: str | Path,
     *,
     run: str = "default",
-    features: Literal["auto", "model", "base", "pose"] = "auto",
-    method: str | None = None,
-    view: Literal["auto", "filmed", "mirrored", "other", "turned"] = "auto",
+    features: FeatureKind = "auto",
+    view: ViewName = "auto",
     settings: Mapping[str, Any] | None = None,
-    device: DeviceName = "auto",
-    verbose: bool = False,
 ) -> Aligned:
     """Find which moment of clip `b` is which moment of clip `a`, as `la2ds align` does.
 
@@ -114,97 +110,115 @@ def align(
 
     features: `model` compares embeddings of `run`, `base` those of the base model, `pose` the
     joints; `auto` takes a run that was named or is better than the base model, and otherwise the
-    base model. method: `dtw`, `nearest`, `linear`, or the dotted path of a module of your own; None
-    = as project.toml says. view: how B is compared: `filmed`, as the `mirrored` person, from the
-    `other` side, `turned` to A's camera by its joints in metres, or `auto`, whichever is nearest.
-    settings: values by `section.key` for this call, such as {"align.gaps": False}
-    (docs/reference/settings.md).
+    base model. view: how B is compared: `filmed`, as the `mirrored` person, from the `other` side,
+    `turned` to A's camera by its joints in metres, or `auto`, whichever is nearest. settings:
+    values by `section.key` for this call, such as {"align.method": "linear"}.
 
     Raises UserError for an unknown method or setting (exit 2), a name that is neither a file nor a
     clip (exit 3), a clip without joints or a run without a model (exit 4), and clips of different
     skeletons (exit 5).
     """
     from la2ds_cli.alignment.align import find_alignment
-    from la2ds_cli.alignment.confidence import certainty_words, seconds_within
-    from la2ds_cli.alignment.path import matched_time
     from la2ds_cli.alignment.request import AlignRequest
 
     config = merged_config(project, settings)
-    request = AlignRequest(config, run, features, method, device, view=view)
-    with _progress(verbose) as progress:
+    request = AlignRequest(config, run, features, None, project._device, view=view)
+    with _progress(project) as progress:
         result = find_alignment(project._stored, str(a), str(b), request, progress)
-    alignment = result.alignment
-    low, high = (matched_time(end, alignment.time_b) for end in (alignment.low, alignment.high))
-    return Aligned(
-        a=result.a.id,
-        b=result.b.id,
-        time_a=alignment.time_a,
-        time_b=matched_time(alignment.position, alignment.time_b),
-        time_b_low=low,
-        time_b_high=high,
-        within=seconds_within(alignment),
-        certainty=certainty_words(alignment),
-        confidence=alignment.confidence,
-        speed_ratio=result.speed_ratio,
-        path=alignment.path,
-        cost=alignment.cost,
-        features=alignment.features,
-        method=alignment.method,
-        view=alignment.view,
-        unclear=result.unclear,
-        references=result.references,
-        mean_confidence=result.mean_confidence,
-        _project=project._stored,
-        _result=result,
+    return Aligned.of(result, project._stored)
+
+
+def joints(
+    xy: FloatArray, fps: float, skeleton: str = "coco17", score: FloatArray | None = None
+) -> PoseSequence:
+    """The joints of a clip in memory.
+
+    xy: (T, K, 2) pixels, x to the right and y down, NaN = not seen. fps: frames per second.
+    skeleton: name of the set of K joints, such as `coco17`, `mediapipe33` or `penn13`. score:
+    (T, K) in [0, 1], None = 1 where a joint is seen.
+
+    Raises UserError (exit 2) for an unknown skeleton, and ValueError for arrays that do not fit it.
+    """
+    import numpy as np
+
+    from la2ds_cli.core.skeleton import get_skeleton
+    from la2ds_cli.core.types import PoseSequence
+
+    get_skeleton(skeleton)
+    length, seen = len(xy), np.asarray(np.isfinite(xy).all(axis=-1))
+    return PoseSequence(
+        xy=np.where(seen[..., None], xy, np.nan),
+        score=np.where(seen, 1.0 if score is None else score, 0.0),
+        box=np.full((length, 4), np.nan),
+        frame=np.arange(length),
+        time=np.arange(length) / fps,
+        fps=fps,
+        size=(0, 0),
+        skeleton=skeleton,
     )
+
+
+def align_joints(
+    a: PoseSequence,
+    b: PoseSequence,
+    *,
+    features: Literal["auto", "base", "pose"] = "auto",
+    view: ViewName = "auto",
+    settings: Mapping[str, Any] | None = None,
+) -> Aligned:
+    """Find which moment of clip `b` is which moment of clip `a`, by joints in memory (`joints`, or
+    `Project.poses`), without a project.
+
+    Both clips are aligned directly. features, view and settings are those of `align`.
+    `Aligned.save` needs a project. Raises UserError as `align` does.
+    """
+    from dataclasses import replace
+
+    from la2ds_cli.alignment.align import PairAligner
+    from la2ds_cli.alignment.pair import PreparedPair, in_one_form
+    from la2ds_cli.alignment.request import AlignRequest, choose_features, wants_3d
+    from la2ds_cli.core.clip import Video
+    from la2ds_cli.core.progress import Progress
+
+    request = AlignRequest(merged_config(None, settings), features=features, view=view)
+    rows = [Video(name, "", "", len(pose), pose.fps) for name, pose in (("a", a), ("b", b))]
+    poses = replace(a, clip="", trust=None), replace(b, clip="", trust=None)
+    choice = choose_features(None, request.run, features)
+    pair = PreparedPair((rows[0], rows[1]), poses, ("a", "b"), choice)
+    pair = in_one_form(pair, wants_3d(None, request, choice.kind), Progress())
+    return Aligned.of(PairAligner(None, request).align(pair), None)
 
 
 def align_all(
     project: Project,
     clips: Sequence[str | Path] | None = None,
     *,
-    group: str | None = None,
     reference: str | None = None,
     run: str = "default",
-    features: Literal["auto", "model", "base", "pose"] = "auto",
-    gaps: bool = False,
+    features: FeatureKind = "auto",
     settings: Mapping[str, Any] | None = None,
     force: bool = False,
-    device: DeviceName = "auto",
-    verbose: bool = False,
 ) -> Timeline:
     """Put many clips of one movement on one timeline, as `la2ds timeline` does.
 
     clips: video files, or names of clips of the project, of any lengths and frame rates; None = all
-    that have poses, or those of `group`, a value of the column `group` of videos.csv. reference:
-    the clip whose clock the timeline is; None = the most typical. Clips that clearly show another
-    movement are left out unless `force`. The time grows with the number of clips, not with their
-    pairs. gaps: whether frames that no central clip knows are left out. No file of results is
-    written; `Timeline.save` writes them. The other arguments are those of `align`.
+    that have poses. reference: the clip whose clock the timeline is; None = the most typical. Clips
+    that clearly show another movement are left out unless `force`. The time grows with the number
+    of clips, not with their pairs. No file of results is written; `Timeline.save` writes them. The
+    other arguments are those of `align`.
 
-    Raises UserError for an unknown group or setting, or clips together with a group (exit 2), a
-    name that is neither a file nor a clip (exit 3), fewer than two clips (exit 4), clips whose
-    skeletons share no joints (exit 5), and a reference whose movement no other clip shows (exit
-    10).
+    Raises UserError for an unknown setting (exit 2), a name that is neither a file nor a clip (exit
+    3), fewer than two clips (exit 4), clips whose skeletons share no joints (exit 5), and a
+    reference whose movement no other clip shows (exit 10).
     """
     from la2ds_cli.alignment.request import AlignRequest
     from la2ds_cli.alignment.timeline import align_all as place_all
     from la2ds_cli.alignment.timeline import clips_of
 
-    if clips is not None and group is not None:
-        raise UserError("a group chooses the clips", hint="leave out clips or group")
-    stored = project._stored
-    request = AlignRequest(
-        merged_config(project, settings),
-        run,
-        features,
-        "dtw",
-        device,
-        gaps=gaps,
-        same_only=not force,
-    )
-    names = clips_of(stored, group) if clips is None else [str(clip) for clip in clips]
-    with _progress(verbose) as progress:
+    stored, config = project._stored, merged_config(project, settings)
+    request = AlignRequest(config, run, features, "dtw", project._device, same_only=not force)
+    names = clips_of(stored) if clips is None else [str(clip) for clip in clips]
+    with _progress(project) as progress:
         result = place_all(stored, names, request, reference=reference, progress=progress)
     return Timeline(
         reference=result.clock.video.id,
@@ -225,8 +239,6 @@ def train(
     settings: Mapping[str, Any] | None = None,
     max_minutes: float | None = None,
     overwrite: bool = False,
-    device: DeviceName = "auto",
-    verbose: bool = False,
 ) -> Trained:
     """Train a network on the clips of the project, without labels, as `la2ds train` does.
 
@@ -247,15 +259,15 @@ def train(
 
     stored = project._stored
     preset, chosen = method_recipe(method, preset)
-    with _progress(verbose) as progress, stored.lock():
+    with _progress(project) as progress, stored.lock():
         result = train_run(
             stored,
             run=run,
             config=merged_config(project, settings, preset, chosen),
-            options=TrainOptions(device, max_minutes, overwrite),
+            options=TrainOptions(project._device, max_minutes, overwrite),
             progress=progress,
         )
-        verdict = ensure_verdict(stored, result.run, device, progress)
+        verdict = ensure_verdict(stored, result.run, project._device, progress)
     return Trained(
         run=result.run,
         steps=result.steps,
@@ -277,8 +289,6 @@ def embed(
     *,
     run: str = "default",
     overwrite: bool = False,
-    device: DeviceName = "auto",
-    verbose: bool = False,
 ) -> Embedded:
     """One vector for every frame of clips, from a trained run, as `la2ds embed` does.
 
@@ -292,9 +302,14 @@ def embed(
 
     stored = project._stored
     chosen = None if clips is None else [project.clip(name).id for name in clips]
-    with _progress(verbose) as progress, stored.lock():
+    with _progress(project) as progress, stored.lock():
         items = embed_clips(
-            stored, run=run, device=device, overwrite=overwrite, videos=chosen, progress=progress
+            stored,
+            run=run,
+            device=project._device,
+            overwrite=overwrite,
+            videos=chosen,
+            progress=progress,
         )
     usable = [item.video for item in items if item.usable]
     embeddings = {video: stored.read_embedding(run, video)[0] for video in usable}
@@ -308,8 +323,6 @@ def evaluate(
     protocol: str = "la2ds",
     features: Sequence[str] | None = None,
     settings: Mapping[str, Any] | None = None,
-    device: DeviceName = "auto",
-    verbose: bool = False,
 ) -> Evaluated:
     """Measure how well runs align, beside what needs no training, as `la2ds evaluate` does.
 
@@ -329,7 +342,7 @@ def evaluate(
 
     names = (runs,) if isinstance(runs, str) else tuple(runs)
     config = merged_config(project, settings)
-    request = Request(project._stored, config, names, protocol, features, device)
-    with _progress(verbose) as progress:
+    request = Request(project._stored, config, names, protocol, features, project._device)
+    with _progress(project) as progress:
         document = evaluate_runs(request, progress=progress).document
     return Evaluated(document)

@@ -161,7 +161,7 @@ def test_a_rival_that_finds_other_moments_in_a_good_part_leaves_nothing_sure() -
     place = np.arange(count) * 10.0
     for apart in range(count + 1):
         other = place + 9.0 * (np.arange(count) < apart)
-        found = with_rivals(match(list(place)), [match(list(other), view="other")], 5)
+        found = with_rivals(match(list(place)), {"other": other}, 5)
         unclear = apart >= max(UNCLEAR * count, 1)
         assert found.unclear == (("other",) if unclear else ())
         sure = count - apart if not unclear else 0
@@ -171,8 +171,8 @@ def test_a_rival_that_finds_other_moments_in_a_good_part_leaves_nothing_sure() -
 
 def test_rivals_that_find_the_same_moments_change_nothing() -> None:
     own = match([0, 10, 20, NAN])
-    same = [match([1, 12, 18, 40], view=view) for view in ("other", "mirrored")]
+    same: dict[View, np.ndarray] = dict.fromkeys(("other", "mirrored"), np.array([1.0, 12, 18, 40]))
     found = with_rivals(own, same, 5)
     assert found.unclear == ()
     np.testing.assert_allclose(found.certainty.confidence, own.certainty.confidence)
-    assert with_rivals(own, [], 5) is own
+    assert with_rivals(own, {}, 5) is own
