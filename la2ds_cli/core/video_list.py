@@ -7,11 +7,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from operator import attrgetter, itemgetter
 from pathlib import Path
-from typing import Any, overload
 
 from la2ds_cli.core import regular_file
 from la2ds_cli.core.clip import VIDEO_COLUMNS, Video, check_columns, family, video_parser
@@ -20,48 +17,28 @@ from la2ds_cli.core.errors import ExitCode, UserError
 
 # --- reading videos.csv ---------------------------------------------------------------------------
 
-_WRITTEN = 3  # columns that la2ds writes first, and that differ from clip to clip: id, path, sha256
-_values = attrgetter(*VIDEO_COLUMNS[_WRITTEN:])  # of the other columns
 
-
-@dataclass(frozen=True)
-class Videos(Sequence[Video]):
-    """Clips stored by column; a Video is made only for each clip that is looked at. values: of the
-    columns after sha256, in order."""
-
-    ids: Sequence[str]
-    paths: Sequence[str]
-    digests: Sequence[str]
-    values: Sequence[tuple[Any, ...]]
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    @overload
-    def __getitem__(self, row: int) -> Video: ...
-    @overload
-    def __getitem__(self, row: slice) -> list[Video]: ...
-    def __getitem__(self, row: int | slice) -> Video | list[Video]:
-        if isinstance(row, slice):
-            return [self[n] for n in range(len(self))[row]]
-        return Video(self.ids[row], self.paths[row], self.digests[row], *self.values[row])
-
-    def column(self, name: str) -> list[Any]:
-        """The values of a column after sha256."""
-        return list(map(itemgetter(VIDEO_COLUMNS.index(name) - _WRITTEN), self.values))
-
-    @classmethod
-    def of(cls, videos: Sequence[Video]) -> Videos:
-        ids, paths = [v.id for v in videos], [v.path for v in videos]
-        return cls(ids, paths, [v.sha256 for v in videos], [_values(v) for v in videos])
-
-
-def read_videos(path: Path) -> Videos:
+def read_videos(path: Path) -> list[Video]:
     """The rows of videos.csv, equal ones once; raises a UserError (exit 5) that names an unreadable
-    line, and one whose id another clip has."""
+    line, and one whose id another clip has: it would take the place of that clip as soon as the
+    table is written."""
     hint = "correct the line, or delete it and extract or import its clip again; columns: "
     hint += ",".join(VIDEO_COLUMNS)
-    return Videos.of(_different_rows(path, hint))
+    rows: dict[str, Video] = {}
+
+    def parser(columns: Sequence[str]) -> Callable[[Sequence[str]], None]:
+        check_columns(columns)
+        parse = video_parser(columns)
+
+        def keep(cells: Sequence[str]) -> None:
+            video = parse(cells)
+            if rows.setdefault(video.id, video) != video:
+                raise ValueError(f"another line has the id '{video.id}' as well")
+
+        return keep
+
+    read_table(path, parser, hint)
+    return list(rows.values())
 
 
 def own_columns(path: Path) -> tuple[list[str], dict[str, list[str]]]:
@@ -88,30 +65,6 @@ def own_columns(path: Path) -> tuple[list[str], dict[str, list[str]]]:
     return names, cells
 
 
-def _different_rows(path: Path, hint: str) -> list[Video]:
-    """The rows read one by one, of equal ones the first. A second clip of one id would take the
-    place of the first as soon as the table is written."""
-    rows: dict[str, Video] = {}
-
-    def parser(columns: Sequence[str]) -> Callable[[Sequence[str]], None]:
-        parse = _parser(columns)
-
-        def keep(cells: Sequence[str]) -> None:
-            video = parse(cells)
-            if rows.setdefault(video.id, video) != video:
-                raise ValueError(f"another line has the id '{video.id}' as well")
-
-        return keep
-
-    read_table(path, parser, hint)
-    return list(rows.values())
-
-
-def _parser(columns: Sequence[str]) -> Callable[[Sequence[str]], Video]:
-    check_columns(columns)
-    return video_parser(columns)
-
-
 # --- finding a clip -------------------------------------------------------------------------------
 
 
@@ -122,9 +75,7 @@ class VideoList:
     """
 
     def __init__(self, root: Path, rows: Sequence[Video]) -> None:
-        self.rows = rows if isinstance(rows, Videos) else Videos.of(rows)
-        if self.rows is not rows:
-            self.videos = tuple(rows)
+        self.videos = tuple(rows)
         self._root = os.fspath(root)
         self._folders: dict[str, str] = {}  # folder of a source as written -> resolved
 
@@ -135,9 +86,8 @@ class VideoList:
         whose source has this digest, empty = any. Raises UserError (exit 5) if several videos fit.
         """
         if not sha256:
-            return self._find(name, range(len(self.rows)))
-        digests = enumerate(self.rows.digests)
-        return self._find(name, [row for row, digest in digests if digest == sha256])
+            return self._find(name, range(len(self.videos)))
+        return self._find(name, self._by_digest.get(sha256, ()))
 
     def find_each(self, names: Iterable[str]) -> dict[str, Video | None]:
         """`find` for many names: each is looked up, and searched for only if that fails."""
@@ -149,21 +99,21 @@ class VideoList:
         (exit 5) if clips of several files fit."""
         if (own := family(name)) in self._files:
             return own
-        rows = self._matches(name, self._near(name)) or self._matches(name, range(len(self.rows)))
-        files = {family(self.rows.ids[row]) for row in rows}
+        rows = self._matches(name, self._near(name)) or self._matches(name, range(len(self.videos)))
+        files = {family(self.videos[row].id) for row in rows}
         if len(files) > 1:
             raise self._ambiguous(name, rows)
         return next(iter(files), None)
 
     def of_file(self, file: tuple[str, str]) -> list[Video]:
         """The clips of a person in a file, see `file_of`."""
-        return [self.rows[row] for row in self._files.get(file, ())]
+        return [self.videos[row] for row in self._files.get(file, ())]
 
     @cached_property
     def _files(self) -> dict[tuple[str, str], list[int]]:
         rows: dict[tuple[str, str], list[int]] = {}
-        for row, name in enumerate(self.rows.ids):
-            rows.setdefault(family(name), []).append(row)
+        for row, video in enumerate(self.videos):
+            rows.setdefault(family(video.id), []).append(row)
         return rows
 
     def _look_up(self, name: str) -> Video | None:
@@ -182,39 +132,26 @@ class VideoList:
     def _by_name(self) -> dict[str, list[int]]:
         """Rows by id, file name or stem."""
         rows: dict[str, list[int]] = {}
-        for row, written in enumerate(self.rows.paths):
-            path = Path(written)
-            for name in {self.rows.ids[row], path.name, path.stem}:
+        for row, video in enumerate(self.videos):
+            path = Path(video.path)
+            for name in {video.id, path.name, path.stem}:
                 rows.setdefault(name, []).append(row)
         return rows
 
     @cached_property
-    def videos(self) -> tuple[Video, ...]:
-        """All clips; `rows` makes only those that are looked at."""
-        return tuple(self.rows)
-
-    @cached_property
-    def splits(self) -> list[str]:
-        return self.rows.column("split")
-
-    @cached_property
-    def _persons(self) -> list[int]:
-        return self.rows.column("person")
-
-    @cached_property
     def _several_people(self) -> bool:
-        return set(self._persons) != {1}
+        return any(video.person != 1 for video in self.videos)
 
     def _find(self, name: str, rows: Sequence[int]) -> Video | None:
         matches = self._matches(name, rows)
         if len(matches) > 1:
             raise self._ambiguous(name, matches)
-        return self.rows[matches[0]] if matches else None
+        return self.videos[matches[0]] if matches else None
 
     def _ambiguous(self, name: str, rows: Sequence[int]) -> UserError:
         return UserError(
             f"'{name}' fits {len(rows)} videos of the project",
-            hint=f"use one of the ids: {', '.join(self.rows.ids[row] for row in rows[:5])}",
+            hint=f"use one of the ids: {', '.join(self.videos[row].id for row in rows[:5])}",
             exit_code=ExitCode.MISMATCH,
         )
 
@@ -222,21 +159,21 @@ class VideoList:
         """Those of the rows that a name fits best."""
         if not name or "\0" in name:  # which no path holds
             return []
-        ids, paths, persons = self.rows.ids, self.rows.paths, self._persons
-        of_id = [row for row in rows if ids[row] == name]
+        videos = self.videos
+        of_id = [row for row in rows if videos[row].id == name]
         person = re.fullmatch(r"(.+)#([1-9]\d*)", name)
-        if person and not of_id and not any(paths[row] == name for row in rows):
-            name, rows = person[1], [row for row in rows if persons[row] == int(person[2])]
-            of_id = [row for row in rows if ids[row] == name]
+        if person and not of_id and not any(videos[row].path == name for row in rows):
+            name, rows = person[1], [row for row in rows if videos[row].person == int(person[2])]
+            of_id = [row for row in rows if videos[row].id == name]
         elif not of_id and self._several_people:
-            rows = [row for row in rows if persons[row] == 1]
-        near = [] if of_id else [row for row in rows if name in paths[row]]
+            rows = [row for row in rows if videos[row].person == 1]
+        near = [] if of_id else [row for row in rows if name in videos[row].path]
         tests = (
             lambda: of_id,
             lambda: self._of_path(name, rows, near),
-            lambda: [row for row in near if Path(paths[row]).name == name],
-            lambda: [row for row in near if Path(paths[row]).stem == name],
-            lambda: [row for row in rows if name in ids[row] and ids[row].startswith(name)],
+            lambda: [row for row in near if Path(videos[row].path).name == name],
+            lambda: [row for row in near if Path(videos[row].path).stem == name],
+            lambda: [row for row in rows if videos[row].id.startswith(name)],
         )
         return next((matches for test in tests if (matches := test())), [])
 
@@ -244,11 +181,11 @@ class VideoList:
         """Those whose path is `name`, as written or as the same file. near: the rows whose path
         contains `name`."""
         same = {row for row in self._rows_of_source(Path(name)) if row in rows}
-        return sorted(same.union(row for row in near if self.rows.paths[row] == name))
+        return sorted(same.union(row for row in near if self.videos[row].path == name))
 
     def of_source(self, path: Path) -> list[Video]:
         """The clips whose source is this file, under any name."""
-        return [self.rows[row] for row in self._rows_of_source(path)]
+        return [self.videos[row] for row in self._rows_of_source(path)]
 
     def of_content(
         self, path: Path, digest: str, is_there: Callable[[str], bool] = os.path.lexists
@@ -258,18 +195,18 @@ class VideoList:
         name. digest: SHA-256 of the content; is_there: whether a resolved path is not gone."""
         rows = self._by_digest.get(digest, ())
         here = os.path.realpath(path)
-        sources = {row: self._source(self.rows.paths[row]) for row in rows}
+        sources = {row: self._source(self.videos[row].path) for row in rows}
         if here not in sources.values():
             gone = sorted(file for file in set(sources.values()) if not is_there(file))
             named = [file for file in gone if os.path.basename(file) == os.path.basename(here)]
             here = next(iter(named + gone), here)
-        return [self.rows[row] for row in rows if sources[row] == here]
+        return [self.videos[row] for row in rows if sources[row] == here]
 
     @cached_property
     def _by_digest(self) -> dict[str, list[int]]:
         rows: dict[str, list[int]] = {}
-        for row, digest in enumerate(self.rows.digests):
-            rows.setdefault(digest, []).append(row)
+        for row, video in enumerate(self.videos):
+            rows.setdefault(video.sha256, []).append(row)
         return rows
 
     def _rows_of_source(self, path: Path) -> Sequence[int]:
@@ -278,15 +215,15 @@ class VideoList:
             return self._by_source.get(target, ())
         # Nothing leads to a file that is not there but its own name.
         name = os.path.basename(target)
-        named = [path for path in enumerate(self.rows.paths) if name in path[1]]
-        return [row for row, path in named if self._source(path) == target]
+        named = [row for row in enumerate(self.videos) if name in row[1].path]
+        return [row for row, video in named if self._source(video.path) == target]
 
     @cached_property
     def _by_source(self) -> dict[str, list[int]]:
         """Rows of a resolved source."""
         rows: dict[str, list[int]] = {}
-        for row, path in enumerate(self.rows.paths):
-            rows.setdefault(self._source(path), []).append(row)
+        for row, video in enumerate(self.videos):
+            rows.setdefault(self._source(video.path), []).append(row)
         return rows
 
     def _source(self, written: str) -> str:

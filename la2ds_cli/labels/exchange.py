@@ -178,7 +178,7 @@ def _clips(project: Project, labels: LabelFile, path: Path, clip: str) -> list[V
         return [found]
     names = [clip] if clip else [labels.name, path.stem]
     for name in names:
-        mine = [v for v in listed.rows if v.person == 1 and name in (Path(v.path).name, v.id)]
+        mine = [v for v in listed.videos if v.person == 1 and name in (Path(v.path).name, v.id)]
         if len({project.source(video) for video in mine}) > 1:
             raise UserError(
                 f"the project has several videos called {name}",

@@ -46,10 +46,10 @@ def find_clip(project: Project, path_or_id: str) -> tuple[Video | None, Path | N
     (exit 5) if several clips fit.
     """
     listed = project.video_list()
-    file = None if path_or_id in listed.rows.ids else _file_of(path_or_id)
+    file = None if any(path_or_id == video.id for video in listed.videos) else _file_of(path_or_id)
     if file is None or len({video.sha256 for video in listed.of_source(file)}) == 1:
         return listed.find(path_or_id), file
-    if not len(listed.rows):  # nothing to compare the content with
+    if not listed.videos:  # nothing to compare the content with
         return None, None
     from la2ds_cli.video.media_files import content_digest
 

@@ -115,8 +115,7 @@ class TrainingSet:
 def training_videos(project: Project) -> list[Video]:
     """Videos with poses to train on: those of the split `train` or, if there are none, all that are
     not in `test`."""
-    videos = project.posed_videos()
-    return [videos[row] for row in _to_train_on([video.split for video in videos])]
+    return _to_train_on(project.posed_videos())
 
 
 def some_training_videos(project: Project, most: int) -> list[Video]:
@@ -124,31 +123,22 @@ def some_training_videos(project: Project, most: int) -> list[Video]:
 
     If all chosen clips have poses, the others are not examined, of which there may be 100,000.
     """
-    listed = project.video_list()
-    rows = _evenly_spaced(_to_train_on(listed.splits), most, listed.rows.ids)
-    chosen = [listed.rows[row] for row in rows]
+    chosen = _evenly_spaced(_to_train_on(project.videos()), most)
     if len(chosen) == most and all(project.pose_path(video.id).exists() for video in chosen):
         return chosen
-    videos = training_videos(project)
-    rows = _evenly_spaced(range(len(videos)), most, [video.id for video in videos])
-    return [videos[row] for row in rows]
+    return _evenly_spaced(training_videos(project), most)
 
 
-def _evenly_spaced(rows: Sequence[int], most: int, ids: Sequence[str]) -> Sequence[int]:
-    """At most `most` of the rows; if there are more, evenly spaced in the order of `ids`.
-
-    ids: of all clips.
-    """
-    if len(rows) <= most:
-        return rows
-    ordered = sorted(rows, key=ids.__getitem__)
+def _evenly_spaced(videos: list[Video], most: int) -> list[Video]:
+    """At most `most` of the clips; if there are more, evenly spaced in the order of their ids."""
+    if len(videos) <= most:
+        return videos
+    ordered = sorted(videos, key=lambda video: video.id)
     return [ordered[int(n)] for n in np.rint(np.linspace(0, len(ordered) - 1, most))]
 
 
-def _to_train_on(splits: Sequence[str]) -> list[int]:
-    """The rows of the clips to train on, given the split of every clip."""
-    marked = [row for row, split in enumerate(splits) if split == "train"]
-    return marked or [row for row, split in enumerate(splits) if split != "test"]
+def _to_train_on(videos: list[Video]) -> list[Video]:
+    return [v for v in videos if v.split == "train"] or [v for v in videos if v.split != "test"]
 
 
 def load_training_set(
