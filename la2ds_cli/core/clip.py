@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from difflib import get_close_matches
 from functools import lru_cache
@@ -102,8 +102,7 @@ def _is_clearer(own: str, path: Path) -> bool:
 SPLITS = ("train", "test")
 VIDEO_COLUMNS = tuple(field.name for field in fields(Video))
 _NEEDED = tuple(field.name for field in fields(Video) if field.default is MISSING)
-_DEFAULTS = {field.name: field.default for field in fields(Video) if field.default is not MISSING}
-_OPTIONAL = tuple(_DEFAULTS)
+_OPTIONAL = tuple(field.name for field in fields(Video) if field.default is not MISSING)
 _TYPES = {field.name: str(field.type) for field in fields(Video)}
 MOST_FRAMES = 10**9  # of a clip: more than a year of video
 _LARGEST = {"frames": MOST_FRAMES, "fps": 10**6, "width": 10**6, "height": 10**6, "person": 10**6}
@@ -147,16 +146,15 @@ def video_parser(columns: Sequence[str]) -> Callable[[Sequence[str]], Video]:
             texts = [_value(name, text) for name, text in zip(_NEEDED, texts, strict=True)]
         name, path, digest = texts
         rest = _optional_values(present, tuple([cells[place] for place in optional]))
-        return Video(name, path_of_cell(path), digest, *rest)
+        return Video(name, path_of_cell(path), digest, **rest)
 
     return parse
 
 
 @lru_cache(maxsize=1 << 14)  # in a large table, many rows agree in all of them
-def _optional_values(columns: tuple[str, ...], texts: tuple[str, ...]) -> tuple[Any, ...]:
-    """Values of the columns _OPTIONAL, in order; an empty or missing one has its default."""
-    values = {name: _value(name, text) for name, text in zip(columns, texts, strict=True) if text}
-    return tuple(values.get(name, _DEFAULTS[name]) for name in _OPTIONAL)
+def _optional_values(columns: tuple[str, ...], texts: tuple[str, ...]) -> Mapping[str, Any]:
+    """Values by name of the columns that are not empty."""
+    return {name: _value(name, text) for name, text in zip(columns, texts, strict=True) if text}
 
 
 def _value(column: str, text: str) -> Any:

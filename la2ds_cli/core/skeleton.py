@@ -194,7 +194,7 @@ def _registry() -> dict[str, Skeleton]:
             "left_hip right_hip",
             _BODY_TORSO,
         ),
-        _build("hand21", *single, "wrist", "wrist-middle1"),
+        _build("hand21", single[0], single[1], single[2], "wrist", "wrist-middle1"),
         _build(
             "hands42",
             f"{left[0]} {right[0]}",

@@ -24,7 +24,6 @@ from la2ds_cli.formats.checks import (
     PoseFileError,
     check_choice,
     frame_number,
-    last_number,
     read_text,
 )
 from la2ds_cli.formats.file_clip import FileClip, ImportOptions, JointOrder
@@ -55,9 +54,9 @@ def import_h2o(
     that contain this action (name or number), uncut.
 
     action_{train,val,test}.txt (in `root`, action_labels/ or label_split/) give the split, which is
-    empty for val, and the phases; without labels, as in the test list, the phases are those of
-    cam4/action_label/. The group is the subject. Raises UserError if the folder does not exist
-    (exit 3), for an unknown camera or action (exit 2), and if a list cannot be read (exit 3 or 5).
+    empty for val, and the phases, which the test list lacks. The group is the subject. Raises
+    UserError if the folder does not exist (exit 3), for an unknown camera or action (exit 2), and
+    if a list cannot be read (exit 3 or 5).
     """
     progress = progress or Progress()
     check_choice("camera", camera, CAMERAS)
@@ -65,20 +64,15 @@ def import_h2o(
     folders = _camera_folders(root, camera)
     recordings = {name: Recording() for name in folders} | read_lists(root)
     _note_lists(recordings, folders, progress)
-    labels = _labels(folders, recordings)
     if wanted is not None:
-        folders = _with_action(folders, labels, wanted, progress)
+        folders = _with_action(folders, recordings, wanted, progress)
 
     names = {folder: name for name, folder in folders.items()}
 
     def read(folder: Path, _: ImportOptions) -> list[FileClip]:
         name = names[folder]
-        clip = _read_recording(name, folder)
-        phases = labels[name]
-        if isinstance(phases, PoseFileError):
-            raise phases
-        split = LISTS.get(recordings[name].listed, "")
-        return [replace(clip, split=split, phases=tuple(phases))]
+        split, phases = LISTS.get(recordings[name].listed, ""), recordings[name].phases
+        return [replace(_read_recording(name, folder), split=split, phases=tuple(phases))]
 
     pose_format = PoseFormat("h2o", (".txt",), read)
     return import_files(project, root, pose_format, ImportOptions(), progress, list(names))
@@ -115,45 +109,19 @@ def _note_lists(
         progress.note(f"recordings in no list, which get no split: {unlisted}")
 
 
-def _labels(
-    folders: dict[str, Path], recordings: dict[str, Recording]
-) -> dict[str, list[Phase] | PoseFileError]:
-    """Phases of each recording, or the error in its labels of single frames."""
-    labels: dict[str, list[Phase] | PoseFileError] = {}
-    for name, folder in folders.items():
-        single = folder.parent / EGOCENTRIC / "action_label"
-        labels[name] = recordings[name].phases
-        if not labels[name] and single.is_dir():
-            try:
-                labels[name] = frame_labels(single)
-            except PoseFileError as error:
-                labels[name] = error
-    return labels
-
-
 def _with_action(
-    folders: dict[str, Path],
-    labels: dict[str, list[Phase] | PoseFileError],
-    wanted: str,
-    progress: Progress,
+    folders: dict[str, Path], recordings: dict[str, Recording], wanted: str, progress: Progress
 ) -> dict[str, Path]:
-    """The recordings that contain an action, and those with unreadable labels, which fail later."""
-    chosen, unlabelled, actions = {}, 0, set()
-    for name, folder in folders.items():
-        phases = labels[name]
-        names = {wanted} if isinstance(phases, PoseFileError) else {p.name for p in phases}
-        actions |= names
-        unlabelled += not names
-        if wanted in names:
-            chosen[name] = folder
-    if not chosen:
-        listed = f"actions found: {', '.join(sorted(actions)) or 'none'}"
-        raise UserError(f"no recording is labelled with '{wanted}'", hint=listed)
-    if unlabelled:
+    """The recordings that contain an action."""
+    labels = {name: {phase.name for phase in recordings[name].phases} for name in folders}
+    if unlabelled := sum(not actions for actions in labels.values()):
         progress.note(
             f"recordings without labels, left out: {unlabelled}; import them without --action"
         )
-    return chosen
+    if chosen := {name: folder for name, folder in folders.items() if wanted in labels[name]}:
+        return chosen
+    listed = f"actions found: {', '.join(sorted(set().union(*labels.values()))) or 'none'}"
+    raise UserError(f"no recording is labelled with '{wanted}'", hint=listed)
 
 
 def _read_recording(name: str, folder: Path) -> FileClip:
@@ -215,7 +183,7 @@ def _hands(path: Path) -> FloatArray:
     return joints.reshape(-1, 3)
 
 
-# --- the actions of H2O: names, lists of segments, labels of single frames -----------------------
+# --- the actions of H2O: names, and lists of segments --------------------------------------------
 
 # Actions by number, as in the data set's own list; 0 is the background.
 _OBJECTS = ("book", "espresso", "lotion", "spray", "milk", "cocoa", "chips", "cappuccino")
@@ -302,27 +270,6 @@ def _add_row(row: dict[str, str], listed: str, recordings: dict[str, Recording])
         action = _action_of(frame_number(row["action_label"], "action_label"))
         if action != ACTIONS[0]:
             recording.phases.append(Phase(start, end + 1, action))
-
-
-def frame_labels(folder: Path) -> list[Phase]:
-    """Phases from action_label/NNNNNN.txt, one number for each frame; raises PoseFileError.
-
-    Background frames and frames without a file have no phase.
-    """
-    numbers: dict[int, int] = {}
-    for path in folder.glob("*.txt"):
-        frame = last_number(path.name, folder.name)
-        value = frame_number(read_text(path), f"{folder.name}/{path.name}")
-        _action_of(value)
-        numbers[frame] = value
-    phases: list[Phase] = []
-    for frame, action in sorted(numbers.items()):
-        last = phases[-1] if phases else None
-        if last and (last.end, last.name) == (frame, ACTIONS[action]):
-            phases[-1] = replace(last, end=frame + 1)
-        elif action:
-            phases.append(Phase(frame, frame + 1, ACTIONS[action]))
-    return phases
 
 
 def _action_of(number: int) -> str:

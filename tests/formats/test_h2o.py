@@ -10,7 +10,7 @@ import pytest
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
-from la2ds_cli.formats.h2o import ACTIONS, action_name, frame_labels, import_h2o
+from la2ds_cli.formats.h2o import ACTIONS, action_name, import_h2o
 from tests.formats.data_set_samples import (
     SIZE,
     hand_line,
@@ -102,28 +102,6 @@ def test_lists_give_splits_groups_and_phases_with_the_last_frame(root: Path, pro
     assert phases[videos[2].id] == [Phase(1, 8, "pour milk")]
     assert videos[3].id not in phases
     assert any("action_val.txt, which get no split: 1" in line for line in notes.lines)
-
-
-def test_labels_of_single_frames_serve_where_a_list_has_none(root: Path, project: Project):
-    folder = root / "subject4/h1/1/cam4/action_label"
-    folder.mkdir()
-    for t, label in enumerate([0, 5, 5, 0, 23, 23, 23, 0]):
-        (folder / f"{t:06d}.txt").write_text(f"{label}\n")
-    import_h2o(project, root)
-    video = project.videos()[3].id
-    assert project.phases()[video] == [Phase(1, 3, "grab milk"), Phase(4, 7, "pour milk")]
-    assert {v.split for v in project.videos() if v.id == video} == {"test"}
-    (folder / "000003.txt").write_text("pour\n")
-    results = import_h2o(project, root)
-    assert [r.status for r in results] == ["cached"] * 3 + ["failed"]
-    assert "action_label/000003.txt" in results[3].message
-
-
-def test_labels_of_single_frames_take_the_memory_of_their_files(tmp_path: Path):
-    for frame, label in {4: 0, 5: 5, 999_999_998: 5, 999_999_999: 5}.items():
-        (tmp_path / f"{frame:06d}.txt").write_text(f"{label}\n")
-    last = Phase(999_999_998, 10**9, "grab milk")
-    assert frame_labels(tmp_path) == [Phase(5, 6, "grab milk"), last]
 
 
 @pytest.mark.parametrize("action", ["²", "9" * 5000])
