@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 from intervals import judged, plain, shown, stored, values, write
-from page import put_into
 from turned_clips import ANGLES, TURNS, Pair, harm, rendered, walking
 
 from la2ds_cli.alignment.align import find_alignment
@@ -29,8 +28,7 @@ from la2ds_cli.core.config import load_config
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.table import Cell, Column, Row, Table, markdown
 
-DOCS = Path(__file__).parents[1] / "docs"
-PAGE, PICTURE = DOCS / "results" / "camera.md", DOCS / "images" / "camera.png"
+PICTURE = Path(__file__).parents[1] / "docs" / "images" / "camera.png"
 
 
 def measured(pair: Pair) -> dict[str, Any]:
@@ -123,7 +121,6 @@ def main() -> None:
     print("\n".join(text))
     if given.parts == ",".join(PARTS):
         draw(rows, PICTURE)
-        put_into(PAGE, "\n".join(text).strip())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Make the tables of docs/results/human-labels.md: events that people set, people never trained on.
+"""The tables of docs/results/human-labels.md: events that people set, people never trained on.
 
     python benchmarks/human_labels.py --data HUMAN_EVENTS --work DIR [--preset default] [--set K=V]
         [--seeds 0,1,2] [--sets golf,skijump,squat,push_up,pull_up,walk] [--baselines]
@@ -6,10 +6,9 @@
 HUMAN_EVENTS: a folder with golf, skijump and repetitions; the walks are in one beside it, gait.
 Imports each data set into two projects below --work, one for each half of the people: it tests that
 half and trains on the joints of the other. Trains every preset there for each seed, measures it
-beside the baselines, and replaces what stands between the two marks of the page. The same command
-goes on after an interruption: nothing is trained or scored twice. --sets makes a part of the work,
-as for two processes beside each other. Intervals are over people, since clips of one person are not
-independent.
+beside the baselines, and prints Markdown. The same command goes on after an interruption: nothing
+is trained or scored twice. --sets makes a part of the work, as for two processes beside each other.
+Intervals are over people, since clips of one person are not independent.
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from page import put_into
 from people import SETS, Fold, drawn_pairs, make_folds
 
 from la2ds_cli.core import artifact
@@ -45,7 +43,6 @@ from la2ds_cli.experiments.scores import scored_inputs
 from la2ds_cli.training.base_weights import base_key
 from la2ds_cli.training.checkpoint import SPEED_ONLY, training_recipe
 
-PAGE = Path(__file__).parents[1] / "docs" / "results" / "human-labels.md"
 LABELS = {
     "raw_pose": "raw pose",
     "raw_pose_best": "best raw pose",
@@ -333,7 +330,6 @@ def main() -> None:
     parser.add_argument("--split-seed", type=int, default=0, help="Of the two halves.")
     parser.add_argument("--pairs", type=int, default=300, help="Of each kind and draw, at most.")
     parser.add_argument("--baselines", action="store_true", help="Train nothing.")
-    parser.add_argument("--page", type=Path, default=PAGE)
     given = parser.parse_args()
     presets = () if given.baselines else tuple(given.preset or ["default"])
     seeds = [int(seed) for seed in given.seeds.split(",")]
@@ -343,10 +339,7 @@ def main() -> None:
         folds = make_folds(SETS[name], given.data, given.work, given.split_seed)
         figured |= figures(folds, presets, seeds, given.settings, given.pairs)
         print(f"{name}: done", flush=True)
-    text = tables(figured, seeds)
-    if names == list(SETS):
-        put_into(given.page, text)
-    print(text)
+    print(tables(figured, seeds))
 
 
 if __name__ == "__main__":

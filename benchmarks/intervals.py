@@ -22,7 +22,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from page import put_into
 from people import ACTIONS, SETS, make_folds, penn_project, whole_pairs
 
 from la2ds_cli.alignment.align import find_alignment
@@ -38,7 +37,6 @@ from la2ds_cli.core.table import Cell, Column, Row, Table, markdown
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.demo.clips import performed
 
-PAGE = Path(__file__).parents[1] / "docs" / "results" / "confidence.md"
 NAMES = (*SETS, *(f"penn {action}" for action in ACTIONS), "rendered")
 SHARE, SECONDS = 0.05, 0.1  # of B; a match within the larger one is right
 TRIM = 0.3  # most of B that is cut off at either end
@@ -238,10 +236,7 @@ def main() -> None:
         if given.before:
             before |= stored(given.before / f"{name}.json", ())
         print(*(f"{title}: {len(pairs)} pairs" for title, pairs in rows.items()), flush=True)
-    text = "\n".join(table(after, before))
-    if names == list(NAMES) and before:
-        put_into(PAGE, text)
-    print(text)
+    print("\n".join(table(after, before)))
 
 
 if __name__ == "__main__":

@@ -1,16 +1,16 @@
-"""Make the tables of docs/results/benchmark.md: all methods, with one protocol for all of them.
+"""The tables of docs/results/benchmark.md: all methods, with one protocol for all of them.
 
     python benchmarks/methods.py PENN PHASES.csv --work DIR [--people HUMAN_EVENTS]
-        [--minutes 2,15] [--tries 3 | --rates FILE] [--seeds 0,1,2] [--processes 2] [--page FILE]
+        [--minutes 2,15] [--tries 3 | --rates FILE] [--seeds 0,1,2] [--processes 2]
 
 PENN: a folder with labels/*.mat; PHASES.csv: video,start,end,phase. HUMAN_EVENTS: a folder with
 golf, whose events people set. For each budget of minutes every method of METHODS is trained on two
 actions of Penn Action and on either half of the golfers, to be tested on the other half, with the
 learning rate that does best of --tries on held-out training clips, or with the one that an earlier
 benchmark chose (golf_rates.json has those of two minutes), on all training clips, for each seed,
-and its last weights are scored. What stands between the two marks of the page is replaced. Each
-project is a process of one thread, --processes of them at a time. The same command goes on after
-an interruption: nothing is trained or scored twice.
+and its last weights are scored. Each project is a process of one thread, --processes of them at a
+time. Prints Markdown; the same figures are in --work, as CSV. The same command goes on after an
+interruption: nothing is trained or scored twice.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from page import below, put_into
 from people import SETS, make_folds, penn_project
 
 from la2ds_cli.core.errors import ExitCode
@@ -42,7 +41,6 @@ METHODS = (
     *("tcn-npairs", "gtcc", "vaot"),
     *("paper-penn-casa", "paper-penn"),
 )
-PAGE = Path(__file__).parents[1] / "docs" / "results" / "benchmark.md"
 # Time alone ends a run, so that all methods learn equally long.
 TIMED = ("train.threads=1", "train.steps=100000")
 # The last weights of all methods; a validation would choose by the task of LA2DS. No clip is held
@@ -81,8 +79,10 @@ def part(given: argparse.Namespace, title: str, projects: Sequence[Project], min
         tries=1 if rates else given.tries,
         rates=rates,
     )
-    result = benchmark(projects, plan, given.methods.split(","), out=given.work / "tables")
-    return below(f"{title}, {minutes} minutes each", markdown(result, figures(result)))
+    out = given.work / f"{minutes}min" / "tables" / title
+    result = benchmark(projects, plan, given.methods.split(","), out=out)
+    result.title = f"{title}, {minutes} minutes each"
+    return markdown(result, figures(result))
 
 
 def main() -> None:
@@ -99,7 +99,6 @@ def main() -> None:
     parser.add_argument("--actions", default=",".join(ACTIONS))
     parser.add_argument("--set", action="append", default=[], dest="settings", metavar="K=V")
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--page", type=Path, default=PAGE)
     given = parser.parse_args()
     begun = time.monotonic()
     groups: list[tuple[str, list[Project], str]] = []
@@ -118,7 +117,8 @@ def main() -> None:
     if any(code not in (0, ExitCode.PARTIAL) for code in codes):
         sys.exit(f"the exit codes of the benchmarks are {codes}")
     print(f"trained and scored in {(time.monotonic() - begun) / 60:.0f} minutes")
-    put_into(given.page, "\n\n".join(part(given, *group) for group in groups))
+    for group in groups:
+        print(part(given, *group))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""Make the tables of docs/results/robustness.md: LA2DS and CASA on worse joints (Tables 7 and 8).
+"""The tables of docs/results/robustness.md: LA2DS and CASA on worse joints (Tables 7 and 8).
 
     python benchmarks/robustness.py --work DIR [--minutes 2] [--seeds 0,1,2] [--noisy-seeds 0]
 
 DIR: a folder of benchmarks/methods.py with its projects. Trained with its budget: LA2DS on
 heatmaps, which is what the paper's claim is about, LA2DS on joints, and CASA, each with missing
 joints as zeros and with missing joints imputed (model.missing), on clean and on noisy joints. A run
-is tested with the treatment that it was trained with. The same command goes on where it was
-stopped.
+is tested with the treatment that it was trained with. Prints Markdown; the same figures are in
+results/robustness of each project, as CSV. The same command goes on where it was stopped.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from functools import partial
 from pathlib import Path
 
 from methods import ACTIONS, TIMED
-from page import below, put_into
 
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
@@ -33,7 +32,6 @@ from la2ds_cli.experiments.runner import Bench, run_table, shared_facts
 from la2ds_cli.experiments.runs import Plan
 from la2ds_cli.experiments.tables import figures, markdown
 
-PAGE = Path(__file__).parents[1] / "docs" / "results" / "robustness.md"
 MISSING = ("p0", "p50", "p100")  # of the rows of Table 7
 METHODS = {"heatmap": "LA2DS, heatmaps", "default": "LA2DS, joints (default)", "casa": "CASA"}
 HEADINGS = {
@@ -74,9 +72,8 @@ def main() -> None:
     parser.add_argument("--noisy-seeds", default="0")
     parser.add_argument("--actions", default=",".join(ACTIONS))
     parser.add_argument("--set", action="append", default=[], dest="settings", metavar="K=V")
-    parser.add_argument("--page", type=Path, default=PAGE)
     given = parser.parse_args()
-    parts, settings = [], (*TIMED, *given.settings)
+    settings = (*TIMED, *given.settings)
     for title, text, table, limb in (
         ("One limb, drawn in each frame, missing", given.seeds, "table7", ANY),
         ("The left arm missing", given.seeds, "table7", "left_arm"),
@@ -91,8 +88,7 @@ def main() -> None:
             result = Result(f"{table}-{limb}", title, (task,), facts)
             bench = Bench(action, project, every, plan, Progress())
             run_table(result, [bench], project.results_dir("robustness"))
-            parts.append(below(f"{title}: {action}", markdown(result, figures(result))))
-    put_into(given.page, "\n\n".join(parts))
+            print(markdown(result, figures(result)))
 
 
 if __name__ == "__main__":

@@ -46,7 +46,11 @@ from la2ds_cli.formats.wide_csv import read_clips
 
 ACTIONS = ("baseball_swing", "bench_press", "bowl", "golf_swing", "jumping_jacks")
 ACTIONS += ("pullup", "squat", "tennis_forehand")
-ALIKE = {"golf": "golf_swing", "pull_up": "pullup"}  # of people's clips, in words of Penn Action
+ALIKE = {
+    "golf": "golf_swing",
+    "pull_up": "pullup",
+    "walk": "walking",
+}  # of people's clips, in words of Penn Action
 FOLDERS = {"golf": "golf_swing"}  # of footage, in words of Penn Action
 CLIPS = 30  # of an action and part, at most
 

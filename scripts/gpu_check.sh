@@ -24,12 +24,9 @@ la2ds=("$python" -c 'from la2ds_cli.main import main; main()')
     "$python" "benchmarks/$1.py" "${@:2}" || failed+=("$1")
   }
   benchmark train --project "$folder/demo"
-  benchmark embed --project "$folder/demo" --run default
   benchmark heatmaps
   benchmark dtw
-  benchmark tau
   benchmark timeline cost --work "$folder/timeline"
-  benchmark curves --out "$folder/cost.png"
   if ((${#failed[@]})); then
     echo "failed: ${failed[*]}"
     exit 1

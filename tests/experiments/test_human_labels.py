@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,7 @@ from tests.small_runs import TINY
 ROOT = Path(__file__).parents[2]
 SHARED = Path(os.environ.get("LA2DS_SHARED", Path(__file__).parents[3] / "shared"))
 DATA = SHARED / "data" / "human_events"
-NAMES = ("people", "human_labels", "defaults", "methods", "page")
+NAMES = ("people", "human_labels", "defaults", "methods")
 needs_data = pytest.mark.skipif(not DATA.exists(), reason="the shared human events are absent")
 
 
@@ -291,17 +290,6 @@ def test_the_squats_are_imported_with_one_event_each(people: Any, tmp_path: Path
         assert all(len(each) == 2 for each in phases.values())
         pairs = [(a, b) for a in fold.info for b in fold.info if fold.kind(a, b)]
         assert all(fold.person(a) != fold.person(b) for a, b in pairs)
-
-
-def test_a_page_becomes_a_part_of_another_one(scripts: dict[str, Any], tmp_path: Path) -> None:
-    module: ModuleType = scripts["page"]
-    page = tmp_path / "page.md"
-    begin, end = module.BEGIN, module.END
-    page.write_text(f"before\n{begin}\nold\n{end}\nafter\n", "utf-8")
-    part = module.below("Two minutes", "# Title\n\nBudget.\n\n## Cost\n\n| # |\n")
-    assert part == "### Two minutes\n\nBudget.\n\n#### Cost\n\n| # |"
-    module.put_into(page, part)
-    assert page.read_text("utf-8") == f"before\n{begin}\n\n{part}\n\n{end}\nafter\n"
 
 
 def test_the_rates_on_file_are_of_all_methods_of_the_page(scripts: dict[str, Any]) -> None:
