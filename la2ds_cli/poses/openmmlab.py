@@ -280,128 +280,104 @@ def _other_network(path: Path, source: Source, what: str) -> UserError:
     )
 
 
-def install_stand_ins() -> None:
-    """Make MMPose and MMDetection importable without missing compiled parts."""
-    install_operators()
-    install_coco()
-
-
 # A stand-in for `mmcv._ext`, the compiled operators of MMCV, which have no wheel for current torch.
 # MMPose and MMDetection import them by name whether a model uses them or not. Box detectors need
 # two of them, which torchvision has as well: non-maximum suppression and RoIAlign (He et al., "Mask
-# R-CNN", ICCV 2017). The others exist and say what is missing when they are called.
+# R-CNN", ICCV 2017). And one for xtcocotools, a reader of COCO's annotations, which MMPose's data
+# sets and metrics import by name; importing them is how its pipelines come into its registry.
 _OPERATORS = "mmcv._ext"
-
-
-def install_operators() -> bool:
-    """Make `import mmcv._ext` work, before MMPose or MMDetection is imported.
-
-    Returns False if MMCV has its own compiled operators or this was done before.
-    """
-    try:
-        importlib.import_module(_OPERATORS)
-    except ImportError:
-        module = _Operators(_OPERATORS)
-        # MMEngine looks the module up through the import system, which wants a spec.
-        module.__spec__ = ModuleSpec(_OPERATORS, loader=None)
-        sys.modules[_OPERATORS] = module
-        return True
-    return False
-
-
-class _Operators(ModuleType):
-    """A module that has every operator; those that torchvision lacks raise UserError (exit 6)."""
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        if name.startswith("__"):
-            raise AttributeError(name)
-
-        def missing(*_: Any, **__: Any) -> Any:
-            raise UserError(
-                f"this model needs the operator {name} of the compiled MMCV, which is missing",
-                hint="build it: pip install --no-build-isolation mmcv==2.1.0, with a C++ compiler; "
-                "or choose a model without it",
-                exit_code=ExitCode.ENVIRONMENT,
-            )
-
-        return missing
-
-    @staticmethod
-    def nms(boxes: Any, scores: Any, iou_threshold: float = 0.5, offset: int = 0) -> Any:
-        """Indices of the boxes (n, 4) xyxy to keep, best score (n,) first.
-
-        offset: added to the sides before areas are computed; 1 counts pixels including corners.
-        """
-        import torch
-        import torchvision
-
-        corners = torch.cat([boxes[:, :2], boxes[:, 2:] + offset], dim=1)
-        return torchvision.ops.nms(corners.float(), scores.float(), float(iou_threshold))
-
-    @staticmethod
-    def roi_align_forward(
-        feature: Any,
-        rois: Any,
-        output: Any,
-        argmax_y: Any,
-        argmax_x: Any,
-        aligned_height: int,
-        aligned_width: int,
-        spatial_scale: float,
-        sampling_ratio: int,
-        pool_mode: int,
-        aligned: bool,
-    ) -> None:
-        """RoIAlign of feature (B, D, H, W) at rois (n, 5) batch xyxy into output (n, D, h, w)."""
-        import torchvision
-
-        if pool_mode != 1:
-            raise UserError(
-                "this model pools regions by their maximum, which needs the compiled MMCV",
-                hint="choose a model with average pooling, MMDetection's default",
-                exit_code=ExitCode.ENVIRONMENT,
-            )
-        size = (aligned_height, aligned_width)
-        output.copy_(
-            torchvision.ops.roi_align(feature, rois, size, spatial_scale, sampling_ratio, aligned)
-        )
-
-
-# A stand-in for xtcocotools, a reader of COCO's annotations. MMPose's data sets and metrics import
-# it by name, and importing them is how its pipelines come into its registry; none of them is run.
 _COCO = ("xtcocotools", "xtcocotools.coco", "xtcocotools.cocoeval", "xtcocotools.mask")
 
 
-def install_coco() -> bool:
-    """Make `import xtcocotools` work, before MMPose is imported.
-
-    Returns False if the package can be imported, or this was done before.
-    """
+def install_stand_ins() -> None:
+    """Make MMPose and MMDetection importable without their compiled parts, where these are missing;
+    called before they are imported."""
+    try:
+        importlib.import_module(_OPERATORS)
+    except ImportError:
+        sys.modules[_OPERATORS] = operators()
     try:
         for name in _COCO:
             importlib.import_module(name)
     except (ImportError, ValueError):  # ValueError: built for another numpy
-        modules = {name: _Coco(name) for name in _COCO}
-        for name, module in modules.items():
-            module.__spec__ = ModuleSpec(name, loader=None)
-            setattr(modules[_COCO[0]], name.rpartition(".")[2], module)
-        sys.modules.update(modules)
-        return True
-    return False
+        what = "{} reads a data set in COCO's format, which needs the package xtcocotools"
+        hint = "la2ds only estimates joints; evaluate data sets with MMPose on Python 3.11"
+        package, *parts = (_StandIn(name, what, hint) for name in _COCO)
+        for part in parts:
+            setattr(package, part.__name__.rpartition(".")[2], part)
+        sys.modules.update({module.__name__: module for module in (package, *parts)})
 
 
-class _Coco(ModuleType):
-    """A module in which every name is a function that raises UserError (exit 6)."""
+class _StandIn(ModuleType):
+    """A module in which every name that it lacks is a function that raises UserError (exit 6).
+
+    what: the message, with {} for the name.
+    """
+
+    def __init__(self, name: str, what: str, hint: str) -> None:
+        super().__init__(name)
+        # MMEngine looks modules up through the import system, which wants a spec.
+        self.__spec__ = ModuleSpec(name, loader=None)
+        self._said = what, hint
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name.startswith("__"):
             raise AttributeError(name)
+        what, hint = self._said
 
         def missing(*_: Any, **__: Any) -> Any:
-            raise UserError(
-                f"{name} reads a data set in COCO's format, which needs the package xtcocotools",
-                hint="la2ds only estimates joints; evaluate data sets with MMPose on Python 3.11",
-                exit_code=ExitCode.ENVIRONMENT,
-            )
+            raise UserError(what.format(name), hint=hint, exit_code=ExitCode.ENVIRONMENT)
 
         return missing
+
+
+def operators() -> ModuleType:
+    """The operators of MMCV that torchvision has; the others say that they are missing."""
+    module = _StandIn(
+        _OPERATORS,
+        "this model needs the operator {} of the compiled MMCV, which is missing",
+        "build it: pip install --no-build-isolation mmcv==2.1.0, with a C++ compiler; or choose a "
+        "model without it",
+    )
+    vars(module).update(nms=_nms, roi_align_forward=_roi_align_forward)
+    return module
+
+
+def _nms(boxes: Any, scores: Any, iou_threshold: float = 0.5, offset: int = 0) -> Any:
+    """Indices of the boxes (n, 4) xyxy to keep, best score (n,) first.
+
+    offset: added to the sides before areas are computed; 1 counts pixels including corners.
+    """
+    import torch
+    import torchvision
+
+    corners = torch.cat([boxes[:, :2], boxes[:, 2:] + offset], dim=1)
+    return torchvision.ops.nms(corners.float(), scores.float(), float(iou_threshold))
+
+
+def _roi_align_forward(
+    feature: Any,
+    rois: Any,
+    output: Any,
+    argmax_y: Any,
+    argmax_x: Any,
+    aligned_height: int,
+    aligned_width: int,
+    spatial_scale: float,
+    sampling_ratio: int,
+    pool_mode: int,
+    aligned: bool,
+) -> None:
+    """RoIAlign of feature (B, D, H, W) at rois (n, 5) batch xyxy into output (n, D, h, w)."""
+    import torchvision
+
+    if pool_mode != 1:
+        raise UserError(
+            "this model pools regions by their maximum, which needs the compiled MMCV",
+            hint="choose a model with average pooling, MMDetection's default",
+            exit_code=ExitCode.ENVIRONMENT,
+        )
+    size = (aligned_height, aligned_width)
+    output.copy_(
+        torchvision.ops.roi_align(feature, rois, size, spatial_scale, sampling_ratio, aligned)
+    )

@@ -19,12 +19,6 @@ def test_empty_boxes_have_no_area_and_no_overlap() -> None:
     assert boxes.iou(inside_out, inside_out) == 0
 
 
-def test_clip_keeps_boxes_in_the_frame() -> None:
-    np.testing.assert_array_equal(
-        boxes.clip(np.array([-5, 10, 700, 500.0]), (640, 480)), [0, 10, 639, 479]
-    )
-
-
 def test_around_joints_adds_the_margin_and_leaves_out_weak_joints() -> None:
     xy = np.array([[[10, 10], [30, 10], [20, 50], [400, 400]]], float)
     score = np.array([[0.9, 0.9, 0.9, 0.1]])
@@ -36,12 +30,6 @@ def test_union_ignores_a_missing_box() -> None:
     a = np.array([[0, 0, 10, 10], [0, 0, 10, 10.0]])
     b = np.array([[5, -5, 8, 20], [np.nan] * 4])
     np.testing.assert_array_equal(boxes.union(a, b), [[0, -5, 10, 20], [0, 0, 10, 10]])
-
-
-def test_steady_leaves_a_still_box_alone() -> None:
-    still = np.tile([10, 20, 30, 80.0], (12, 1))
-    np.testing.assert_allclose(boxes.steady(still, 7), still)
-    np.testing.assert_allclose(boxes.steady(still[:1], 7), still[:1])
 
 
 def test_steady_drops_a_single_half_body() -> None:

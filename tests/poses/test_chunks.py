@@ -65,10 +65,6 @@ def test_large_frames_come_in_small_chunks() -> None:
     assert ClipFrames(Film(), (7680, 4320))._chunk == 1
 
 
-def test_a_clip_without_frames() -> None:
-    assert read(ClipFrames(Film(0), SIZE)) == []
-
-
 def test_reading_ends_when_the_run_does() -> None:
     stop = Event()
     chunks = ClipFrames(Film(), SIZE, stop=stop).chunks()
@@ -140,8 +136,3 @@ def test_a_damaged_or_missing_piece_ends_what_is_taken(tmp_path: Path) -> None:
     assert numbers(Partial(tmp_path / "clip", "key")) == [1, 2]
     first.unlink()
     assert numbers(Partial(tmp_path / "clip", "key")) == []
-
-
-def test_a_clip_that_is_done_leaves_nothing(tmp_path: Path) -> None:
-    begun(tmp_path / "clip", every=2).clear()
-    assert not (tmp_path / "clip").exists()

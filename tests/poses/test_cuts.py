@@ -71,10 +71,6 @@ def test_short_shots() -> None:
     assert rows(itertools.chain(*shots)) == [6, 12, 18, 24, 30]
 
 
-def test_a_cut_in_fast_movement() -> None:
-    assert rows([*shot(1, 20, 0, 14), *shot(2, 20, 0, 14)]) == [20]
-
-
 def test_the_rows_may_be_asked_for_at_any_time() -> None:
     detector = CutDetector()
     assert detector.rows() == []

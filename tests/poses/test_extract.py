@@ -198,12 +198,6 @@ def test_settings_without_influence_make_nothing_anew(project: Project, clips: P
     assert {r.status for r in extract_poses(project, [str(clips)], changed)} == {"cached"}
 
 
-def test_overwrite_makes_poses_anew(project: Project, clips: Path) -> None:
-    extract_poses(project, [str(clips)], CONFIG)
-    results = extract_poses(project, [str(clips)], CONFIG, ExtractOptions(overwrite=True))
-    assert [r.status for r in results] == ["ok", "ok"]
-
-
 def test_a_split_filled_in_by_hand_survives(project: Project, clips: Path) -> None:
     extract_poses(project, [str(clips)], CONFIG)
     project.add_videos([replace(v, split="train", group="g") for v in project.videos()])
@@ -392,30 +386,6 @@ def test_the_shortest_clips(project: Project, tmp_path: Path, count: int) -> Non
         assert ran.exit_code == 0, ran.output
 
 
-def test_two_equal_people_are_ambiguous(project: Project, tmp_path: Path) -> None:
-    path = tmp_path / "duet.mp4"
-    both = [{100: (40, 40, 80, 130), 200: (160, 40, 200, 130)}] * 15
-    film(path, both)
-    (result,) = extract_poses(project, [str(path)], CONFIG)
-    assert (result.status, result.code) == ("degraded", "V021")
-    assert result.usable
-    (again,) = extract_poses(project, [str(path)], CONFIG)
-    assert (again.status, again.code) == ("cached", "V021")
-
-
-def test_a_bystander_is_not_the_subject(project: Project, tmp_path: Path) -> None:
-    """Nearer and larger, but there for a fifth of the clip."""
-    path = tmp_path / "passer.mp4"
-    scenes = walk(50, step=1)
-    for t in range(20, 30):
-        scenes[t][100] = (170, 10, 235, 155)
-    film(path, scenes)
-    (result,) = extract_poses(project, [str(path)], CONFIG)
-    assert (result.status, result.code) == ("ok", "")
-    pose, _ = project.read_pose(result.video)
-    np.testing.assert_allclose(pose.xy[25, 0], [65, 40], atol=1.6)
-
-
 def test_frames_without_the_subject_are_nan(project: Project, tmp_path: Path) -> None:
     path = tmp_path / "away.mp4"
     scenes = [*walk(30, step=0), *[{}] * 60, *walk(30, step=0)]
@@ -525,12 +495,6 @@ def test_a_clip_whose_source_was_moved_is_found_by_its_content(
     assert current_clip(project, "clip.mp4", CONFIG) == ben
 
 
-def test_ensure_pose_makes_stale_poses_anew(project: Project, clips: Path) -> None:
-    made = ensure_pose(project, str(clips / "anna" / "clip.mp4"), CONFIG)
-    ensure_pose(project, made, replace(CONFIG, detect_threshold=0.5))
-    assert project.read_pose(made)[1].config["detect_threshold"] == 0.5
-
-
 def test_ensure_pose_without_the_source(project: Project, clips: Path) -> None:
     path = clips / "anna" / "clip.mp4"
     made = ensure_pose(project, str(path), CONFIG)
@@ -637,8 +601,3 @@ def test_joints_in_metres_are_kept_beside_the_others(
     np.testing.assert_allclose(pose.world[..., 2], pose.xy[..., 0] / 100, atol=1e-5)
     np.testing.assert_allclose(np.diff(pose.world[:, 5, 2]), 0.02, atol=0.01)
     np.testing.assert_array_equal(pose.world[..., 0], 0)
-
-
-def test_networks_without_depth_give_none(project: Project, clips: Path) -> None:
-    (result,) = extract_poses(project, [str(clips / "anna")], CONFIG)
-    assert project.read_pose(result.video)[0].world is None

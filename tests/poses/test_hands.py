@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -219,25 +218,3 @@ def test_a_clip_without_that_hand(project: Project, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no right hand found") as caught:
         ensure_pose(project, str(tmp_path / "n.mp4"), config)
     assert caught.value.exit_code == ExitCode.UNUSABLE
-
-
-def test_a_clip_that_is_too_short(project: Project, tmp_path: Path) -> None:
-    write_video(tmp_path / "s.mp4", [picture(left=(40, 60))] * 3, 25)
-    (result,) = extract_poses(project, [str(tmp_path / "s.mp4")], CONFIG)
-    assert (result.status, result.code) == ("skipped", "V002")
-
-
-def test_the_report_names_the_networks(project: Project, clip: Path) -> None:
-    extract_poses(project, [str(clip)], CONFIG)
-    report = json.loads((project.results_dir("extract") / "report.json").read_text())
-    assert report["items"][0]["pose"] == "blazehand"
-
-
-def test_missing_weights_are_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LA2DS_HOME", str(tmp_path))
-    monkeypatch.setenv("LA2DS_OFFLINE", "1")
-    monkeypatch.setattr("la2ds_models.weight_files.installed", lambda member: None)
-    with pytest.raises(UserError, match="blazehand-detector are not on this machine"):
-        hands.open_networks("cpu")
-    with pytest.raises(UserError, match="only on the CPU"):
-        hands.open_networks("cuda")

@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -39,12 +38,6 @@ def duet(tmp_path: Path) -> str:
 def left_edge(project: Project, video: str) -> float:
     """Where the first joint is in the first frame."""
     return float(project.read_pose(video)[0].xy[0, 0, 0])
-
-
-@pytest.mark.parametrize(("subject", "left"), [("auto", 60), ("2", 180)])
-def test_whom_the_setting_names(project: Project, duet: str, subject: str, left: float) -> None:
-    (result,) = extract_poses(project, [duet], replace(CONFIG, subject=subject))
-    assert left_edge(project, result.video) == pytest.approx(left, abs=2)
 
 
 def test_subjects_csv_has_the_last_word(project: Project, duet: str) -> None:
@@ -155,13 +148,3 @@ def test_a_person_no_longer_kept_is_removed(project: Project, duet: str) -> None
     (result,) = extract_poses(project, [duet], CONFIG)
     assert [video.id for video in project.videos()] == [result.video]
     assert not project.pose_path(f"{result.video}-p2").exists()
-
-
-def test_the_people_of_a_clip_are_described(project: Project, duet: str) -> None:
-    (result,) = extract_poses(project, [duet], CONFIG)
-    info = project.read_pose(result.video)[0].info
-    assert info["people"] == 2
-    large, small = info["candidates"]
-    assert large["side"] > small["side"]
-    assert large["share"] == small["share"] == 1
-    np.testing.assert_allclose(small["box"], [180, 70, 200, 120], atol=3)

@@ -8,33 +8,14 @@ import pytest
 import torch
 
 from la2ds_cli.poses.top_down import (
-    PADDING,
     HeatmapDecoder,
     SimccDecoder,
     TopDownBackend,
-    cell_size,
     crop_matrix,
     decode_heatmaps,
     to_image,
 )
 from la2ds_models.pose import build_pose_network
-
-
-def test_the_centre_of_the_box_falls_on_the_middle_of_the_input() -> None:
-    matrix = crop_matrix(np.array([100, 200, 300, 600.0]), (256, 192))
-    np.testing.assert_allclose(matrix @ [200, 400, 1], [96, 128])
-
-
-def test_a_tall_box_fills_the_height_less_the_padding() -> None:
-    matrix = crop_matrix(np.array([100, 200, 200, 600.0]), (256, 192))
-    top, bottom = matrix @ [150, 200, 1], matrix @ [150, 600, 1]
-    assert bottom[1] - top[1] == pytest.approx(256 / PADDING)
-
-
-def test_a_wide_box_fills_the_width_less_the_padding() -> None:
-    matrix = crop_matrix(np.array([0, 100, 400, 200.0]), (256, 192))
-    left, right = matrix @ [0, 150, 1], matrix @ [400, 150, 1]
-    assert right[0] - left[0] == pytest.approx(192 / PADDING)
 
 
 def test_udp_measures_between_pixel_centres() -> None:
@@ -43,22 +24,6 @@ def test_udp_measures_between_pixel_centres() -> None:
     np.testing.assert_allclose(matrix @ [100, 200, 1], [0, 0], atol=1e-9)
     np.testing.assert_allclose(matrix @ [292, 456, 1], [191, 255])
     np.testing.assert_allclose(matrix @ [196, 328, 1], [95.5, 127.5])
-
-
-@pytest.mark.parametrize(("udp", "size"), [(False, [4, 4]), (True, [191 / 47, 255 / 63])])
-def test_the_size_of_a_cell(udp: bool, size: list[float]) -> None:
-    """Biased: four pixels. UDP: the last cell is the last pixel."""
-    np.testing.assert_allclose(cell_size((256, 192), (64, 48), udp=udp), size)
-
-
-@pytest.mark.parametrize("udp", [False, True])
-def test_to_image_is_the_inverse(udp: bool) -> None:
-    rng = np.random.default_rng(0)
-    box = np.array([[10, 20, 110, 320.0], [200, 50, 500, 150.0]])
-    matrix = np.stack([crop_matrix(b, (256, 192), udp=udp) for b in box])
-    xy = rng.uniform(0, 500, (2, 17, 2))
-    forward = np.einsum("nij,nkj->nki", matrix[:, :, :2], xy) + matrix[:, None, :, 2]
-    np.testing.assert_allclose(to_image(forward, matrix), xy, atol=1e-9)
 
 
 def test_a_crop_and_back_finds_the_pixel_again() -> None:
@@ -182,13 +147,6 @@ def test_the_highest_bins_in_pixels_and_the_lower_value() -> None:
     xy, score = SimccDecoder().joints(profiles({31: 0.9, 10: 0.3}, {80: 0.6}), (64, 48))
     np.testing.assert_array_equal(xy, [[[15.5, 40]]])
     assert score[0, 0] == pytest.approx(0.6)
-
-
-def test_scores_of_profiles_stay_in_their_range() -> None:
-    _, score = SimccDecoder().joints(profiles({3: 1.7}, {4: 1.2}), (64, 48))
-    assert score[0, 0] == 1
-    x, y = profiles({}, {})
-    assert SimccDecoder().joints((x - 1, y), (64, 48))[1][0, 0] == 0
 
 
 @pytest.mark.heavy

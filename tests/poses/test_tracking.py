@@ -16,13 +16,6 @@ def centre(track: Track) -> np.ndarray:
     return track.box[:, [0, 2]].mean(axis=1)
 
 
-def test_two_people_give_two_tracks() -> None:
-    crossing = frames(*[[person(100 + t), person(500 - t)] for t in range(20)])
-    tracks = link_detections(crossing, **SETTINGS)
-    assert sorted(len(track) for track in tracks) == [20, 20]
-    assert all(np.abs(np.diff(centre(track))).max() < 2 for track in tracks)
-
-
 def test_a_gap_is_interpolated() -> None:
     rows = [[person(300)] if t not in (5, 6, 7) else [] for t in range(20)]
     (track,) = link_detections(frames(*rows), **SETTINGS)
@@ -50,10 +43,6 @@ def test_a_whole_body_wins_over_a_part_of_it() -> None:
     found = max(link_detections(frames(*rows), **SETTINGS), key=len)
     assert len(found) == 6
     assert np.ptp(found.box[:, 3] - found.box[:, 1]) == 0
-
-
-def test_nobody_gives_no_tracks() -> None:
-    assert link_detections(frames([], [], [person(100, score=0.1)]), **SETTINGS) == []
 
 
 @pytest.mark.parametrize("stride", [3, 6])
@@ -139,12 +128,6 @@ def test_identities_seen_at_the_same_time_are_two_people() -> None:
     assert sorted(len(track) for track in found) == [6, 6]
 
 
-def test_rows_without_an_identity_are_linked_by_place() -> None:
-    rows = [[with_id(300 + t, 4 if t % 3 else -1)] for t in range(12)]
-    (track,) = link_detections(frames(*rows), **SETTINGS)
-    assert len(track) == 12
-
-
 def test_an_identity_does_not_outlive_a_cut() -> None:
     rows = [[with_id(100, 4)]] * 10 + [[with_id(500, 4)]] * 10
     assert len(link_detections(frames(*rows), cuts=[10], **SETTINGS)) == 2
@@ -165,13 +148,6 @@ def test_gaps_are_filled_in_a_straight_line_and_ends_are_held() -> None:
     assert frame.tolist() == list(range(7, 18))
     middle = (filled[:, 0] + filled[:, 2]) / 2
     np.testing.assert_allclose(middle, [300] * 4 + [310, 320, 330] + [340] * 4)
-
-
-def test_long_absences_stay_open() -> None:
-    frame = np.array([*range(10), *range(60, 70)])
-    track = make_track(frame, np.array([person(300)[:4]] * 20), np.ones(20))
-    seen, _ = fill_boxes(track, 70, max_gap=10, hold=2, window=3)
-    assert seen.tolist() == [*range(12), *range(58, 70)]
 
 
 def test_a_jump_of_the_box_is_not_interpolated() -> None:
@@ -234,10 +210,6 @@ def test_a_lifter_lost_at_the_bottom_and_found_upright_is_one_person() -> None:
     assert join(lifter(300, down, 0), lifter(310, upright, 60)) == [[0, 79]]
     assert len(join(lifter(300, down, 0), lifter(310, [310.0] * 20, 60))) == 2
     assert len(join(lifter(300, down, 0), lifter(380, upright, 60))) == 2
-
-
-def test_someone_else_elsewhere_is_another_person() -> None:
-    assert join(standing(150, 0, 10), standing(450, 30, 40)) == [[0, 9], [30, 39]]
 
 
 def test_of_two_who_left_the_one_of_the_same_height_returns() -> None:

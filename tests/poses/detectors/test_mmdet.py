@@ -18,7 +18,7 @@ import torch
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.poses.detectors import detector_identities, resolve_detector
-from la2ds_cli.poses.openmmlab import INSTALL, _Operators, building, without_pretraining
+from la2ds_cli.poses.openmmlab import INSTALL, building, operators, without_pretraining
 from la2ds_cli.poses.threads import one_thread_each
 from tests.poses.mmpose_reference import seeded
 
@@ -54,12 +54,12 @@ def test_the_stand_in_suppresses_overlapping_boxes() -> None:
     """Boxes 0 and 1 overlap by 80 of 120 and 0 scores lower; box 2 lies apart."""
     box = torch.tensor([[0.0, 0, 10, 10], [0, 2, 10, 12], [50, 50, 60, 60]])
     score = torch.tensor([0.5, 0.9, 0.1])
-    operators = _Operators("mmcv._ext")
-    assert operators.nms(box, score, iou_threshold=0.6).tolist() == [1, 2]
-    assert operators.nms(box, score, iou_threshold=0.7).tolist() == [1, 0, 2]
+    stand_in: Any = operators()
+    assert stand_in.nms(box, score, iou_threshold=0.6).tolist() == [1, 2]
+    assert stand_in.nms(box, score, iou_threshold=0.7).tolist() == [1, 0, 2]
     # Counted in pixels, corners included, they overlap by 99 of 143 = 0.692, not 0.667.
-    assert operators.nms(box, score, iou_threshold=0.68, offset=0).tolist() == [1, 0, 2]
-    assert operators.nms(box, score, iou_threshold=0.68, offset=1).tolist() == [1, 2]
+    assert stand_in.nms(box, score, iou_threshold=0.68, offset=0).tolist() == [1, 0, 2]
+    assert stand_in.nms(box, score, iou_threshold=0.68, offset=1).tolist() == [1, 2]
 
 
 def test_the_stand_in_averages_regions() -> None:
@@ -68,17 +68,17 @@ def test_the_stand_in_averages_regions() -> None:
     rois = torch.tensor([[0.0, 0, 0, 4, 4]])
     output = torch.empty(1, 1, 2, 2)
     empty = torch.empty(0)
-    operators = _Operators("mmcv._ext")
-    operators.roi_align_forward(feature, rois, output, empty, empty, 2, 2, 1.0, 2, 1, True)
+    stand_in: Any = operators()
+    stand_in.roi_align_forward(feature, rois, output, empty, empty, 2, 2, 1.0, 2, 1, True)
     # Aligned: bins of two columns, 0..2 and 2..4, whose samples lie at 0, 1 and 2, 3.
     torch.testing.assert_close(output[0, 0], torch.tensor([[0.5, 2.5], [0.5, 2.5]]))
     with pytest.raises(UserError, match="maximum"):
-        operators.roi_align_forward(feature, rois, output, empty, empty, 2, 2, 1.0, 2, 0, True)
+        stand_in.roi_align_forward(feature, rois, output, empty, empty, 2, 2, 1.0, 2, 0, True)
 
 
 def test_other_operators_say_what_is_missing() -> None:
     with pytest.raises(UserError, match="modulated_deform_conv_forward") as caught:
-        _Operators("mmcv._ext").modulated_deform_conv_forward(1, two=2)
+        operators().modulated_deform_conv_forward(1, two=2)
     assert caught.value.exit_code == ExitCode.ENVIRONMENT
 
 
