@@ -9,9 +9,7 @@ DIR: a project with clips of one movement each (Penn Action), most of them one r
 * `repeated`: clips that end as they begin, performed 2 to 6 times, each time at another tempo (a
   factor of two between the slowest and the fastest), in an uneven rhythm and with noise on every
   joint: how often the count is right, and how far from a true border the borders lie, in % of a
-  repetition. Cut by the clip itself, and with another clip of the project as example. `pauses`
-  adds up to 1.5 seconds of rest between repetitions, `turned` an example that begins and ends half
-  way;
+  repetition. `pauses` adds up to 1.5 seconds of rest between repetitions;
 * `joined`: clips whose number follows on another, put behind it where its first pose is near the
   last one of that. Many are the next repetition of the same performer, some are another video.
 """
@@ -24,8 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from la2ds_cli.alignment.aligned_repetitions import cut_clip
-from la2ds_cli.alignment.repetitions import Repetition
+from la2ds_cli.alignment.repetitions import Repetition, cut_clip
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
@@ -55,6 +52,7 @@ def made_of(pose: PoseSequence, xy: FloatArray) -> PoseSequence:
         box=np.full((count, 4), np.nan),
         frame=np.arange(count),
         time=np.arange(count) / pose.fps,
+        trust=None,
     )
 
 
@@ -62,10 +60,7 @@ def performed(
     pose: PoseSequence,
     rng: np.random.Generator,
     count: int,
-    *,
-    start: float = 0.0,
-    stop: float | None = None,
-    pauses: float = 0.0,
+    pauses: float,
 ) -> tuple[PoseSequence, FloatArray]:
     """The clip `count` times, and how many repetitions have passed at every frame."""
     passed = []
@@ -77,7 +72,6 @@ def performed(
         rest = int(rng.integers(0, round(pauses * pose.fps) + 1))
         passed.append(np.full(rest, number + 1 - 1e-9))
     turn = np.concatenate(passed)
-    turn = turn[(turn >= start) & (turn < (count if stop is None else stop))]
     row = (turn % 1) * (len(pose) - 1)
     first = np.minimum(row.astype(int), len(pose) - 2)
     weight = (row - first)[:, None, None]
@@ -86,38 +80,30 @@ def performed(
     return made_of(pose, xy + rng.normal(0, NOISE * torso(pose), xy.shape)), turn
 
 
-def off_border(found: list[Repetition], turn: FloatArray, border: float) -> list[float]:
+def off_border(found: list[Repetition], turn: FloatArray) -> list[float]:
     """How far the borders lie from a true one, share of a repetition."""
     rows = [min(row, len(turn) - 1) for each in found for row in (each.start, each.stop)]
-    return [abs((turn[row] - border + 0.5) % 1 - 0.5) for row in rows]
+    return [abs((turn[row] + 0.5) % 1 - 0.5) for row in rows]
 
 
 def repeated(clips: list[PoseSequence], draws: int, seed: int) -> None:
     closed = [pose for pose in clips if gap(pose, pose) < NEAR]
     print(f"  repeated: {len(closed)} clips that end as they begin, {draws} draws")
-    for kind, pauses, border in (("even", 0.0, 0.0), ("pauses", 1.5, 0.0), ("turned", 0.0, 0.5)):
+    for kind, pauses in (("even", 0.0), ("pauses", 1.5)):
         rng = np.random.default_rng(seed)
-        rows: dict[str, list[tuple[int, int, list[float]]]] = {}
+        rows: list[tuple[int, int, list[float]]] = []
         for _ in range(draws):
-            first, second = rng.choice(len(closed), 2, replace=False)
             count = int(rng.integers(2, 7))
-            pose, turn = performed(closed[first], rng, count, pauses=pauses)
-            example, _ = performed(closed[second], rng, 2, start=border, stop=1 + border)
-            by = {
-                "itself": cut_clip(pose),
-                "itself and the example": cut_clip(pose, example),
-            }
-            for name, found in by.items():
-                off = off_border(found, turn, border)
-                rows.setdefault(name, []).append((len(found), count, off))
-        for name, row in rows.items():
-            right = sum(found == count for found, count, _ in row)
-            less = sum(found == count - 1 for found, count, _ in row)
-            off = [100 * x for *_, many in row for x in many] or [np.nan]
-            print(
-                f"    {kind:7} {name:23} count right {right:3} one less {less:3} of {len(row)}, "
-                f"borders off by {np.median(off):4.1f} % (90 %: {np.percentile(off, 90):4.1f})"
-            )
+            pose, turn = performed(closed[int(rng.integers(len(closed)))], rng, count, pauses)
+            found = cut_clip(pose)
+            rows.append((len(found), count, off_border(found, turn)))
+        right = sum(found == count for found, count, _ in rows)
+        less = sum(found == count - 1 for found, count, _ in rows)
+        off = [100 * x for *_, many in rows for x in many] or [np.nan]
+        print(
+            f"    {kind:7} count right {right:3} one less {less:3} of {len(rows)}, "
+            f"borders off by {np.median(off):4.1f} % (90 %: {np.percentile(off, 90):4.1f})"
+        )
 
 
 def joined(names: list[str], clips: list[PoseSequence]) -> None:

@@ -24,8 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from la2ds_cli.alignment.aligned_repetitions import cut_clip
-from la2ds_cli.alignment.repetitions import Repetition
+from la2ds_cli.alignment.repetitions import Repetition, cut_clip
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.formats.file_clip import ImportOptions, to_sequence
 from la2ds_cli.formats.wide_csv import read_clips

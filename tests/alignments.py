@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from la2ds_cli.alignment.align import find_alignment
-from la2ds_cli.alignment.aligned_repetitions import RepetitionsResult, align_repetitions
-from la2ds_cli.alignment.repetition_counts import hint_of_repetitions
+from la2ds_cli.alignment.aligned_repetitions import (
+    RepetitionsResult,
+    align_repetitions,
+    hint_of_repetitions,
+)
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.core.config import Config
@@ -31,7 +34,7 @@ def align(
     progress = progress or Progress()
     targets = alignment_targets(project, out)
     result = find_alignment(project, a, b, AlignRequest(config, **options), progress)
-    hint = hint_of_repetitions(project, (result.a.id, result.b.id), (a, b))
+    hint = hint_of_repetitions((result.pose_a, result.pose_b), (a, b))
     if hint:
         progress.note(hint)
     return write_alignment(project, result, targets, progress)

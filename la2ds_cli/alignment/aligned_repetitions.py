@@ -1,5 +1,5 @@
 """Step: align a clip that holds several repetitions, one repetition at a time, with one repetition
-of A.
+of A; and what says that clips seem to hold several.
 
 B is cut into repetitions. If A holds several, the requested one or its most typical one is used.
 Each repetition is aligned as if it were a separate clip: frames outside it have no counterpart.
@@ -7,9 +7,9 @@ Each repetition is aligned as if it were a separate clip: frames outside it have
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from la2ds_cli.alignment.align import PairAligner, judge_movement
 from la2ds_cli.alignment.pair import PreparedPair, prepare_pair
-from la2ds_cli.alignment.repetitions import WHOLE, Repetition, find_repetitions
+from la2ds_cli.alignment.repetitions import Repetition, cut_clip
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import SCHEMA_VERSION, AlignResult, rounded
 from la2ds_cli.alignment.result import csv_text as path_csv
@@ -25,20 +25,10 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.core.types import Alignment, FloatArray, PoseSequence
-from la2ds_cli.features.pose_features import (
-    both_movements,
-    centre_and_scale,
-    fill_gaps,
-    limb_extension,
-    raw_pose,
-    value_range,
-)
+from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.resample import seconds_at
 
 BEST, ALL = "best", "all"
-LEAST_REACH = 0.2  # torso lengths; push-ups that people marked reach 0.25, a held pose 0.1
 _REPEATED = ("schema_version", "a", "b", "files")  # stated once for all repetitions
 
 
@@ -93,21 +83,38 @@ class RepetitionsResult:
 
     def in_clips(self, each: AlignedRepetition) -> AlignResult:
         """The alignment of a repetition in rows of the entire clips; other frames have no
-        counterpart.
+        counterpart: NaN, confidence 0.
 
         Raises ValueError for a repetition that was not aligned.
         """
         if each.part is None:
             raise ValueError(f"repetition {each.number} was not aligned")
-        ratio = np.full(len(self.pose_a), np.nan)
-        ratio[self.span_a.start : self.span_a.stop] = each.part.speed_ratio
-        first = (self.span_a.start, each.span.start)
+        part = each.part.alignment
+        first_a, first_b = self.span_a.start, each.span.start
+
+        def entire(value: FloatArray, outside: float = np.nan) -> FloatArray:
+            rows = np.full(len(self.pose_a), outside)
+            rows[first_a : first_a + len(value)] = value
+            return rows
+
+        alignment = replace(
+            part,
+            path=part.path + np.array((first_a, first_b)),
+            position=entire(part.position + first_b),
+            low=entire(part.low + first_b),
+            high=entire(part.high + first_b),
+            confidence=entire(part.confidence, 0.0),
+            time_a=self.pose_a.time,
+            frame_a=self.pose_a.frame,
+            time_b=self.pose_b.time,
+            frame_b=self.pose_b.frame,
+        )
         return replace(
             each.part,
             pose_a=self.pose_a,
             pose_b=self.pose_b,
-            alignment=_in_clips(each.part.alignment, self.pose_a, self.pose_b, first),
-            speed_ratio=ratio,
+            alignment=alignment,
+            speed_ratio=entire(each.part.speed_ratio),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -148,7 +155,6 @@ class RepetitionsResult:
             "seconds": rounded([each.seconds])[0],
             "tempo": rounded([self.usual_seconds / each.seconds])[0],
             "score": rounded([each.span.score])[0],
-            "cut_at": each.span.cut_at,
         }
         if each.part is None:
             return {**facts, "mean_cost": None, "mean_confidence": None, "speed_ratio": None}
@@ -168,34 +174,6 @@ class RepetitionsResult:
             lines = lines or [f"repetition,{header}"]
             lines += [f"{each.number},{row}" for row in rows]
         return "\n".join(lines) + "\n"
-
-
-def _in_clips(
-    part: Alignment, pose_a: PoseSequence, pose_b: PoseSequence, first: tuple[int, int]
-) -> Alignment:
-    """The alignment of two parts in rows of the entire clips; first: rows where the parts begin.
-
-    Frames of A outside its part have no counterpart: NaN, confidence 0.
-    """
-    rows = slice(first[0], first[0] + len(part.time_a))
-
-    def extended(value: FloatArray, outside: float) -> FloatArray:
-        entire = np.full(len(pose_a), outside)
-        entire[rows] = value
-        return entire
-
-    return replace(
-        part,
-        path=part.path + np.array(first),
-        position=extended(part.position + first[1], np.nan),
-        low=extended(part.low + first[1], np.nan),
-        high=extended(part.high + first[1], np.nan),
-        confidence=extended(part.confidence, 0.0),
-        time_a=pose_a.time,
-        frame_a=pose_a.frame,
-        time_b=pose_b.time,
-        frame_b=pose_b.frame,
-    )
 
 
 def align_repetitions(
@@ -222,9 +200,8 @@ def align_repetitions(
     span_a, of_a = _repetition_of_a(pair, repetition_of_a, progress)
     pose_a, pose_b = pair.poses
     part_a = pose_a.cut(span_a.start, span_a.stop)
-    spans = cut_clip(pose_b, part_a)
-    if not spans:
-        spans = [Repetition(0, len(pose_b), 1.0, WHOLE)]
+    spans = _spans(pose_b)
+    if len(spans) == 1:
         progress.note(f"{b} does not repeat itself: it counts as one repetition")
     if repetition not in (BEST, ALL) and int(repetition) > len(spans):
         raise UserError(
@@ -262,38 +239,9 @@ def align_repetitions(
     )
 
 
-def cut_clip(pose: PoseSequence, example: PoseSequence | None = None) -> list[Repetition]:
-    """The repetitions of a clip by the movement of its joints; none if it does not repeat, or holds
-    a pose: then what repeats is sway and jitter.
-
-    example: a clip of one repetition that shows at which moment of the movement to cut.
-    """
-    model = None if example is None else (_movement(example), example.time)
-    found = find_repetitions(_movement(pose), pose.time, model, limb_extension(pose))
-    if not found:
-        return []
-    posture = raw_pose(replace(pose, spatial=False))
-    moving = [each for each in found if _reach(posture[each.start : each.stop]) >= LEAST_REACH]
-    return moving if len(moving) > 1 else []
-
-
-def _reach(posture: FloatArray) -> float:
-    """Root mean square over the joints of how far each moves, torso lengths. posture: (T, 2K)."""
-    return float(np.sqrt((value_range(posture) ** 2).sum() / (posture.shape[1] / 2)))
-
-
-def _movement(pose: PoseSequence) -> FloatArray:
-    """(T, 4K) movement of the joints, computed for each shot separately, so that a different camera
-    position does not count as movement."""
-    shots = [0, *sorted({int(row) for row in pose.info.get("cut_rows") or ()}), len(pose)]
-    shots = [row for row in shots if row <= len(pose)]
-    parts = []
-    for start, stop in pairwise(shots):
-        if start < stop:
-            joints = fill_gaps(pose.xy[start:stop], pose.time[start:stop])
-            about_root, torso = centre_and_scale(joints, get_skeleton(pose.skeleton))
-            parts.append(both_movements(joints, about_root, torso))
-    return np.concatenate(parts)
+def _spans(pose: PoseSequence) -> list[Repetition]:
+    """The repetitions of a clip; a clip that does not repeat itself is one."""
+    return cut_clip(pose) or [Repetition(0, len(pose), 1.0)]
 
 
 def _checked(repetition: str) -> str:
@@ -311,7 +259,7 @@ def _repetition_of_a(
     pair: PreparedPair, number: int | None, progress: Progress
 ) -> tuple[Repetition, tuple[int, int]]:
     """The span of A to align, its number (from 1), and how many repetitions A holds."""
-    spans = cut_clip(pair.poses[0]) or [Repetition(0, len(pair.poses[0]), 1.0, WHOLE)]
+    spans = _spans(pair.poses[0])
     name = pair.names[0]
     if number is None:
         number = 1 + int(np.argmax([span.score for span in spans]))
@@ -335,3 +283,53 @@ def count_of(number: int) -> str:
 def _nearest(repetitions: Sequence[AlignedRepetition]) -> int:
     cost = {e.number: float(e.part.alignment.cost.mean()) for e in repetitions if e.part}
     return min(cost, key=lambda number: cost[number])
+
+
+# --- clips that seem to hold several ----------------------------------------------------------
+
+
+def note_on_repetitions(project: Project, clips: Iterable[str] | None = None) -> str:
+    """A sentence if clips (ids, None = all that have poses) seem to hold several repetitions, with
+    the commands that show and cut them; otherwise an empty string.
+
+    Takes some 10 ms for a clip of a few seconds. Poses that cannot be read are left out; other
+    steps report why.
+    """
+    several = {}
+    for clip in sorted(project.posed()) if clips is None else clips:
+        with suppress(UserError):
+            several[clip] = len(cut_clip(project.read_pose(clip)[0]))
+    several = {clip: count for clip, count in several.items() if count}
+    if not several:
+        return ""
+    clip = max(several, key=lambda one: several[one])
+    video = project.find(clip)
+    name = video.name if video else clip
+    held = f"{name} seems to hold {several[clip]} repetitions"
+    if len(several) > 1:
+        held = f"{len(several)} clips seem to hold several repetitions, {name} {several[clip]}"
+    return (
+        f"{held}: la2ds align {name} {name} --repetition all lists them, extract-poses with "
+        "--time-range keeps one"
+    )
+
+
+def hint_of_repetitions(poses: tuple[PoseSequence, PoseSequence], names: tuple[str, str]) -> str:
+    """A sentence if one or both of two clips seem to hold several repetitions, otherwise an empty
+    string. names: of the clips, as the user gave them."""
+    if poses[0].clip and poses[0].clip == poses[1].clip:
+        return ""
+    a, b = (len(_spans(pose)) for pose in poses)
+    if a > 1 and b > 1:
+        return (
+            f"{names[0]} and {names[1]} seem to hold {a} and {b} repetitions: "
+            "--repetition all aligns each one of B with the most typical one of A"
+        )
+    if b > 1:
+        return f"{names[1]} seems to hold {b} repetitions: --repetition all aligns each of them"
+    if a > 1:
+        return (
+            f"{names[0]} seems to hold {a} repetitions: name {names[1]} first, and "
+            "--repetition all aligns each of them"
+        )
+    return ""

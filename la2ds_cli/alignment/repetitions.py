@@ -1,419 +1,367 @@
-"""Where a clip repeats one movement: from the features of its frames to one span per repetition.
+"""Where a clip repeats one movement: from its joints to one span for each repetition.
 
-A repetition ends in the pose in which it began. So every stretch whose two ends look alike is tried
-as a *pattern* (`recurrence.py`): DTW finds where it occurs again, at half to twice its tempo in
-every part. The pattern that explains the largest share of the remaining movement is the repetition.
-A pattern of twice that length explains less, since the pattern itself does not count. If all joints
-together say little, arms or legs are used alone: how far they are extended looks alike from every
-side. The rest of the clip may hold further sets of repetitions, filmed from another side or
-performed in another way.
+The movement is compared with itself. A stretch that ends in the pose in which it began is tried as
+a pattern, at every length, and DTW finds where it occurs again, at half to twice its tempo in every
+part. The pattern that explains most of the movement outside itself is the repetition; of those that
+explain about as much, a short one, since two repetitions together explain nearly as much as one.
+The rest of the clip may hold further sets. If arms or legs alone repeat more clearly than all
+joints together, because the camera moves or the film changes sides, they decide: how far a limb is
+extended looks alike from every side.
 
-A cycle can be cut at any of its moments. With an example (a clip of one repetition), the cut is at
-the moment that makes the repetitions most like it. Without one, it is at the pose in which arms and
-legs are extended most, where people cut, and if that is not informative, at the pose in which the
-clip spends most of its time. The span begins and ends in the middle of a short rest. Of a longer
-pause, each side gets a margin, and the remainder belongs to neither.
+A cycle can be cut at any of its moments. People cut where arms and legs are extended most.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
-from la2ds_cli.alignment.distance import pair_distance
-from la2ds_cli.alignment.methods import align_features
-from la2ds_cli.alignment.recurrence import (
-    FEWEST_FRAMES,
-    SHORTEST,
-    VELOCITY,
-    Candidate,
-    Match,
-    Pattern,
-    Signal,
-    candidates,
-    matched,
+from la2ds_cli.alignment.distance import squared_distance
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
+from la2ds_cli.features.pose_features import (
+    both_movements,
+    centre_and_scale,
+    fill_gaps,
+    limb_extension,
+    raw_pose,
+    value_range,
 )
-from la2ds_cli.core.config_sections import AlignConfig
-from la2ds_cli.core.types import BoolArray, FloatArray
+from la2ds_cli.features.resample import interpolate, smoothed
 
-EXTENDED, REST, EXAMPLE = "extended", "rest", "example"  # the pose at which a clip is cut
-WHOLE = "whole"  # a clip that does not repeat itself
+SHORTEST = 0.45  # seconds of a repetition; the fastest push-ups that people marked take 0.6 s
+CLOSED = 0.3  # largest squared distance of a pattern's ends, relative to twice its variance
+EXPLAINED = 0.4  # least share of an occurrence's movement that the pattern explains
+ALIKE = 0.7  # the same for the mean of three or more that cover little, for limbs and further sets
+COVERED = 0.45  # least share of the movement in repetitions that are less alike
+AS_GOOD = 0.85  # share of the most explained from which a shorter pattern is taken instead
+CLEARER = 0.07  # by how much more limbs alone must explain than all joints
+LEAST_REACH = 0.2  # torso or limb lengths; push-ups that people marked reach 0.25, a held pose 0.1
 
-SURE = 0.5  # explained share that at least one other repetition must reach
-COVERED = 0.45  # least share of the signal's movement in repetitions
-COVERED_BY_MANY = 0.12  # the same if there are MANY repetitions, as alike as those of a set
-MANY = 3
-SMALL = 0.15  # least amplitude of the pattern, relative to the spread of the signal
-SMALL_BUT_OFTEN = 8  # this many repetitions may be smaller if they cover enough
-AS_GOOD = 0.85  # share of the best rank from which a pattern counts as equally good
-ALIKE = 1.4  # factor within which patterns are equally long
-AT_MOST_LOST = 0.7  # repetitions by which a cut at rest may find fewer than another cut
 
-SET_SCORE = 0.7  # least explained share of the repetitions of a further set
-SET_TEMPO = 1.7  # largest factor between the length of its repetitions and the first set's
-SET_AMPLITUDE = 0.35  # least amplitude, relative to the first set's
-SET_ROOM = 2.5  # free space that it needs, in repetitions
-MOST_SETS = 6
-
-LIMB_SCORE = 0.7  # least explained share of the repetitions of arms or legs alone,
-LIMB_BETTER = 0.07  # and by how much it must exceed that of all joints,
-LIMB_MORE = 4.0  # or how many times as much of the movement they must explain
-LIMB_AMPLITUDE = 0.4  # least amplitude relative to the spread of the signal,
-LIMB_LEAST = 0.07  # and in limb lengths, standard deviation of all limbs of a kind
-
-AT_REST = 0.25  # distance from the pose of the ends, share of the farthest in the repetition
-REST_WEIGHT = 0.3  # of the time spent at rest, relative to how far the limbs are extended
-LEAST_EXTENSION = 0.08  # range of the extension within a repetition, share of a limb
-AT_TOP = 0.75  # share of that range from which the ends count as extended already
-NEARLY_EXTENDED = 0.35  # how far below the usual extension, share of that range
-KEPT = 0.9  # share of the repetitions, minus one, that a cut at the extended pose must keep
-PAUSED = 2.5  # a longer time between extended poses is a pause; in repetitions
-CLEARLY = 0.8  # share of the present distance to an example below which another cut is used
-EXAMPLE_AS_GOOD = 0.9  # least share of the present score for such a cut
-
-LEAST_SECONDS = 0.45  # of a repetition; the fastest push-ups that people marked take 0.6 s
-LEAST_SHARE = 0.5  # of a repetition, relative to the median, of two to the longer one
-
-LEAST_KNEE = 0.15  # depth of the bend where a rest ends, share of the height
-PAUSE = 0.4  # a rest longer than this share of a repetition is a pause
+RATE = 15.0  # rows per second at which repetitions are searched for
+MOST_ROWS = 4000  # a longer clip gets a lower rate: the distances grow with the square
+PATTERN_ROWS = 24  # a longer pattern is thinned to this many rows, or up to twice as many
+STEP = 1.5  # factor between the lengths that are tried
+TRIED = 100  # patterns of one length
+PARTS = 16  # principal components of the movement
+VELOCITY = 2.0  # root mean square of the velocities, relative to that of the movement
 
 
 @dataclass(frozen=True)
 class Repetition:
     """Rows start..stop of a clip, stop exclusive. score: share of its movement that the pattern
-    explains, in (0, 1]; 1 for the pattern itself. cut_at: the pose in which it begins and ends,
-    EXTENDED (arms and legs), REST (where the clip stays longest) or EXAMPLE; WHOLE for a clip that
-    is one repetition."""
+    explains, in (0, 1]; 1 for the pattern itself."""
 
     start: int
     stop: int
     score: float
-    cut_at: str = REST
 
 
-def find_repetitions(
-    value: FloatArray,
-    time: FloatArray,
-    example: tuple[FloatArray, FloatArray] | None = None,
-    limbs: Sequence[FloatArray] = (),
-) -> list[Repetition]:
-    """The repetitions of a clip in order, never overlapping; none if it does not repeat itself.
+class _Set(NamedTuple):
+    """Repetitions on the grid of times: first and last row (n, 2) in order, and score (n,).
+    explained: share of the path of all rows that the pattern explains outside itself, weighted
+    by the scores; covered: share of that path within repetitions. length: rows of the pattern."""
 
-    value: (T, D) features of its frames without velocity (`pose_features.movement_of`, an
-    embedding); time: (T,) seconds. example: features and time of a clip of one repetition, in the
-    same feature space. limbs: (T, n) how far each limb is extended, one array per kind of limb
-    (`pose_features.limb_extension`). Raises ValueError for features that are not finite or do not
-    fit together.
-    """
-    for features in (value, *limbs):
-        _check(features, time)
-    if len(value) < 2 * FEWEST_FRAMES or time[-1] - time[0] < 2 * SHORTEST:
+    rows: IntArray
+    score: FloatArray
+    explained: float
+    covered: float
+    length: int
+
+    @property
+    def usual(self) -> float:
+        """Median length of the repetitions in rows."""
+        return float(np.median(np.diff(self.rows)))
+
+
+def cut_clip(pose: PoseSequence) -> list[Repetition]:
+    """The repetitions of a clip in order, never overlapping; none if it does not repeat itself, or
+    holds a pose: then what repeats is sway and jitter."""
+    time = pose.time
+    seconds = float(time[-1] - time[0])
+    if seconds < 2 * SHORTEST:
         return []
-    signal = Signal.of(value, time)
-    parts = [Signal.of(limb, time) for limb in limbs]
-    extension = np.concatenate([part.pose for part in parts], axis=1) if parts else None
-    sets = _best_sets(signal, parts, extension)
-    if sets is None:
-        return []
-    cut_at, matches = REST, sets.matches
-    if extension is not None:
-        cut_at, matches = _at_extended(matches, extension)
-    if example is not None:
-        _check(*example)
-        like = _like(signal, sets, matches, Signal.of(*example))
-        cut_at, matches = (EXAMPLE, like) if like is not None else (cut_at, matches)
-    return _plausible(_spans(signal, matches, time, cut_at), time)
-
-
-def _check(value: FloatArray, time: FloatArray) -> None:
-    if value.ndim != 2 or len(value) != len(time) or not len(value):
-        raise ValueError(f"repetitions: expected (T, D) and (T,), got {value.shape}, {time.shape}")
-    if not np.isfinite(value).all():
-        raise ValueError("repetitions: expected finite features, got NaN or infinity")
-
-
-# --- which movement is repeated ------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Sets:
-    """The first pattern, all patterns that qualified, and all repetitions in order."""
-
-    first: Pattern
-    patterns: Sequence[Pattern]
-    matches: tuple[Match, ...]
-
-
-def _best_sets(
-    signal: Signal, limbs: Sequence[Signal], extension: FloatArray | None
-) -> _Sets | None:
-    """The sets by all joints, or by the kind of limb that explains most if its repetitions are
-    clearly more alike. Repetitions of a limb that are shorter than those of all joints are only
-    parts of a movement: in a star jump the legs bend twice."""
-    best = _sets(signal, extension, SMALL * signal.spread, fewest=2, often=SMALL_BUT_OFTEN)
-    joints = best.first if best else None
-
-    def clearly(limb: Pattern) -> bool:
-        better = joints is None or (
-            limb.length >= joints.length / ALIKE
-            and limb.score >= joints.score
-            and (
-                limb.score >= joints.score + LIMB_BETTER
-                or limb.explained >= LIMB_MORE * joints.explained
-            )
-        )
-        return better and limb.score >= LIMB_SCORE
-
-    rank = 0.0
+    count = round(seconds * min(RATE, MOST_ROWS / seconds)) + 1
+    limbs = [_on_grid(limb, time, count) for limb in limb_extension(pose)]
+    moved = _main_parts(_on_grid(_movement(pose), time, count))
+    found = _repeated(moved, seconds / count, 2)
+    joints = float(found.score.mean()) if found else ALIKE - CLEARER
     for limb in limbs:
-        size = max(LIMB_AMPLITUDE * limb.spread, LIMB_LEAST)
-        one = _sets(limb, extension, size, fewest=MANY)
-        if one and one.first.rank > rank and clearly(one.first):
-            best, rank = one, one.first.rank
-    return best
-
-
-def _sets(
-    signal: Signal,
-    extension: FloatArray | None,
-    small: float,
-    fewest: int,
-    often: int | None = None,
-) -> _Sets | None:
-    """The first set of repetitions and those before or after it; None if nothing repeats.
-
-    small: least amplitude; fewest: least number of repetitions; often: how many make up for a small
-    amplitude.
-    """
-    tried = candidates(signal)
-    free = np.ones(len(signal.time), bool)
-    patterns = [matched(one, signal, free) for one in tried]
-
-    def repeats(pattern: Pattern) -> bool:
-        count = len(pattern.matches)
-        covers = pattern.covered >= COVERED
-        large = pattern.candidate.amplitude >= small
-        alike = count >= MANY and pattern.score >= SET_SCORE
-        enough = covers or (alike and pattern.covered >= COVERED_BY_MANY)
-        large = large or (often is not None and count >= often and covers)
-        return pattern.surest >= SURE and count >= fewest and enough and large
-
-    patterns = [pattern for pattern in patterns if repeats(pattern)]
-    if not patterns:
-        return None
-    first = _at_rest(signal, extension, patterns)
-    matches = list(first.matches)
-    for _ in range(MOST_SETS):
-        _take(free, matches, SET_ROOM * first.length)
-        further = [matched(one, signal, free) for one in _other(tried, first)]
-        further = [one for one in further if _is_set(one, first)]
-        if not further:
-            break
-        matches += _at_rest(signal, extension, further).matches
-    return _Sets(first, patterns, tuple(sorted(matches, key=lambda match: match.first)))
-
-
-def _take(free: BoolArray, matches: Sequence[Match], room: float) -> None:
-    """Mark the rows of matches, and stretches of fewer than `room` rows between them, as taken."""
-    for match in matches:
-        free[match.first + 1 : match.last] = False
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], free.astype(int), [0]])))
-    for start, stop in edges.reshape(-1, 2):
-        if stop - start < room:
-            free[start:stop] = False
-
-
-def _other(tried: Sequence[Candidate], first: Pattern) -> list[Candidate]:
-    """The candidates whose tempo and amplitude allow another set."""
-    return [
-        one
-        for one in tried
-        if one.amplitude >= SET_AMPLITUDE * first.candidate.amplitude
-        and 0.5 / SET_TEMPO <= (one.last - one.first) / first.length <= 2 * SET_TEMPO
+        alone = _repeated(limb - limb.mean(axis=0), seconds / count, 4)
+        if alone is None or alone.score.mean() < joints + CLEARER:
+            continue
+        swing = np.median([np.ptp(limb[a : b + 1], axis=0).mean() for a, b in alone.rows])
+        if swing < LEAST_REACH:
+            continue
+        # In a star jump the legs bend twice, so what is shorter is only a part of the movement.
+        if found is None or (
+            alone.explained >= found.explained and STEP * alone.usual >= found.usual
+        ):
+            found = alone
+    if found is None:
+        return []
+    rows = _at_extended(found, np.concatenate(limbs, axis=1)) if limbs else found.rows
+    spans = _spans(rows, moved, time)
+    posture = raw_pose(replace(pose, spatial=False))
+    length = np.diff(rows)[:, 0]
+    least = max(SHORTEST * count / seconds, np.percentile(length, 50, method="higher") / 2)
+    kept = [
+        Repetition(start, stop, float(found.score[k]))
+        for k, (start, stop) in enumerate(spans.tolist())
+        if length[k] >= least and _reach(posture[start:stop]) >= LEAST_REACH
     ]
-
-
-def _is_set(one: Pattern, first: Pattern) -> bool:
-    return (
-        len(one.matches) >= MANY
-        and one.score >= SET_SCORE
-        and one.surest >= SURE
-        and 1 / SET_TEMPO <= one.length / first.length <= SET_TEMPO
-    )
-
-
-def _at_rest(signal: Signal, extension: FloatArray | None, patterns: Sequence[Pattern]) -> Pattern:
-    """Of the patterns that explain most, the shortest; and among those of about its length, the one
-    whose ends are most at rest.
-
-    What a pattern explains and how many repetitions it finds take priority: a cut at the turning
-    point of a movement that begins and ends at rest would lose one repetition. The shortest is
-    chosen because among many repetitions, two together explain nearly as much as one.
-    """
-    most = max(pattern.rank for pattern in patterns)
-    as_good = [pattern for pattern in patterns if pattern.rank >= AS_GOOD * most]
-    shortest = min(as_good, key=lambda one: one.candidate.last - one.candidate.first)
-    as_long = [pattern for pattern in as_good if pattern.as_long_as(shortest, ALIKE)]
-    fullest = max(as_long, key=lambda pattern: pattern.count)
-    least = fullest.count - AT_MOST_LOST * fullest.score
-
-    def rest(pattern: Pattern) -> float:
-        share = REST_WEIGHT * np.mean([_stays(signal.value, each) for each in pattern.matches])
-        if extension is not None:
-            total = extension.sum(axis=1)
-            share += np.mean([_rank_of_ends(total, each) for each in pattern.matches])
-        return float(share)
-
-    return max((pattern for pattern in as_long if pattern.count >= least), key=rest)
-
-
-def _stays(pose: FloatArray, match: Match) -> float:
-    """Share of a repetition spent near the pose of its ends."""
-    part = pose[match.first : match.last + 1]
-    far = np.linalg.norm(part - part[0], axis=1).max()
-    near = np.linalg.norm(part - (part[0] + part[-1]) / 2, axis=1) < AT_REST * far
-    return float(near.mean())
-
-
-def _rank_of_ends(extension: FloatArray, match: Match) -> float:
-    """Share of the rows of a repetition in which the limbs are less extended than at its ends."""
-    part = extension[match.first : match.last + 1]
-    return float((part < (part[0] + part[-1]) / 2).mean())
-
-
-# --- the pose at which it is cut -----------------------------------------------------------------
-
-
-def _at_extended(
-    matches: tuple[Match, ...], extension: FloatArray
-) -> tuple[str, tuple[Match, ...]]:
-    """The pose at which the repetitions are cut, and the repetitions from one extended pose to the
-    next.
-
-    extension: (G, n) of all limbs; those that move most count most. The repetitions stay as they
-    are if their ends are extended already, if no limb bends, or if too many would be lost.
-    """
-    inside = np.concatenate([extension[each.first : each.last + 1] for each in matches])
-    weight = inside.var(axis=0)
-    reach = extension @ (weight / max(float(weight.sum()), 1e-12))
-    parts = [reach[each.first : each.last + 1] for each in matches]
-    span = float(np.median([np.ptp(part) for part in parts]))
-    if span < LEAST_EXTENSION:
-        return REST, matches
-    ends = [((part[0] + part[-1]) / 2 - part.min()) / max(np.ptp(part), 1e-9) for part in parts]
-    if np.median(ends) >= AT_TOP:
-        return EXTENDED, matches
-    tops = [each.first + int(np.argmax(part)) for each, part in zip(matches, parts, strict=True)]
-    usual = float(np.median([each.last - each.first for each in matches]))
-    enough = float(np.median(reach[tops])) - NEARLY_EXTENDED * span
-    cut: list[Match] = []
-    for run in np.split(np.arange(len(tops)), np.flatnonzero(np.diff(tops) > PAUSED * usual) + 1):
-        first, last = matches[run[0]], matches[run[-1]]
-        rows = [tops[k] for k in run]
-        before = np.arange(max(first.first - round(usual), 0), first.first + 1)
-        after = np.arange(last.last, min(last.last + round(usual), len(reach) - 1) + 1)
-        for edge, side in ((before, 0), (after, len(rows))):
-            top = int(edge[np.argmax(reach[edge])])
-            bent = reach[first.first if side == 0 else last.last]
-            if reach[top] >= enough and reach[top] - bent > NEARLY_EXTENDED * span:
-                rows.insert(side if side == 0 else len(rows), top)
-        scores = [matches[k].score for k in run]
-        middle = float(np.median(scores))
-        cut += [Match(a, b, middle) for a, b in pairwise(rows) if b > a]
-    if len(cut) < max(KEPT * len(matches) - 1, 2):
-        return REST, matches
-    return EXTENDED, tuple(cut)
-
-
-def _like(
-    signal: Signal, sets: _Sets, chosen: Sequence[Match], example: Signal
-) -> tuple[Match, ...] | None:
-    """The matches of the pattern most like the example, at most one fewer than those chosen; None
-    if none is clearly more like it than the chosen ones are."""
-    usual = float(np.median([each.last - each.first for each in chosen]))
-    score = float(np.mean([each.score for each in chosen]))
-    rivals = [
-        pattern
-        for pattern in sets.patterns
-        if 1 / ALIKE <= pattern.length / usual <= ALIKE
-        and len(pattern.matches) >= max(len(chosen) - 1, 1)
-        and pattern.score >= EXAMPLE_AS_GOOD * score
-    ]
-    if not rivals:
-        return None
-    described, wanted = _with_velocity(signal.pose), _with_velocity(example.pose)
-
-    def distance(first: int, last: int) -> float:
-        """Mean distance of the pairs of a stretch and the example by DTW with closed ends."""
-        stretch = np.ascontiguousarray(described[first : last + 1])
-        path = align_features("dtw", wanted, stretch, AlignConfig(open_ends=False))
-        return float(pair_distance(wanted, stretch, path).mean())
-
-    def of(pattern: Pattern) -> float:
-        return distance(pattern.candidate.first, pattern.candidate.last)
-
-    best = min(rivals, key=of)
-    typical = max(chosen, key=lambda each: each.score)
-    if of(best) < CLEARLY * distance(typical.first, typical.last):
-        return best.matches
-    return None
-
-
-def _with_velocity(pose: FloatArray) -> FloatArray:
-    """(G, 2D) pose (G, D) and its velocity, scaled to VELOCITY times its root mean square."""
-    velocity = np.gradient(pose, axis=0) if len(pose) > 1 else np.zeros_like(pose)
-    size, speed = float((pose**2).sum()), float((velocity**2).sum())
-    velocity *= VELOCITY * np.sqrt(size / speed) if speed > 0 else 0.0
-    return np.concatenate([pose, velocity], axis=1)
-
-
-def _spans(
-    signal: Signal, matches: Sequence[Match], time: FloatArray, cut_at: str
-) -> list[Repetition]:
-    """Rows of the clip for matches on the grid, cut in the rest between two of them."""
-    moving = np.array([_moving(signal.value, match) for match in matches])
-    usual = float(np.median(moving[:, 1] - moving[:, 0]))
-    margin = PAUSE / 2 * usual
-    cuts = np.empty((len(matches), 2))
-    for k, (begin, end) in enumerate(moving):
-        before, after = 0.0, len(signal.time) - 1.0
-        if k:
-            before = (moving[k - 1, 1] + begin) / 2
-        if k + 1 < len(matches):
-            after = (end + moving[k + 1, 0]) / 2
-        cuts[k] = max(begin - margin, before), min(end + margin, after)
-    seconds = np.interp(cuts, np.arange(len(signal.time)), signal.time)
-    rows = np.searchsorted(time, seconds - 1e-9)
-    rows[:, 1] = np.where(cuts[:, 1] >= len(signal.time) - 1, len(time), rows[:, 1])
-    return [
-        Repetition(int(start), int(max(stop, start + 1)), match.score, cut_at)
-        for (start, stop), match in zip(rows, matches, strict=True)
-    ]
-
-
-def _plausible(spans: Sequence[Repetition], time: FloatArray) -> list[Repetition]:
-    """The repetitions without those that are too short to be one; none if only one is left."""
-    seconds = np.array([time[each.stop - 1] - time[each.start] for each in spans])
-    usual = float(np.percentile(seconds, 50, method="higher")) if len(seconds) else 0.0
-    least = max(LEAST_SECONDS, LEAST_SHARE * usual)
-    kept = [each for each, length in zip(spans, seconds, strict=True) if length >= least]
     return kept if len(kept) > 1 else []
 
 
-def _moving(pose: FloatArray, match: Match) -> tuple[int, int]:
-    """First and last row of a match between the rests at its ends."""
-    part = pose[match.first : match.last + 1]
-    return match.first + _onset(part), match.last - _onset(part[::-1])
+def _movement(pose: PoseSequence) -> FloatArray:
+    """(T, 4K) movement of the joints, computed for each shot separately, so that a different camera
+    position does not count as movement."""
+    shots = sorted({0, *(int(row) for row in pose.info.get("cut_rows") or ()), len(pose)})
+    parts = []
+    for start, stop in pairwise(row for row in shots if row <= len(pose)):
+        joints = fill_gaps(pose.xy[start:stop], pose.time[start:stop])
+        about_root, torso = centre_and_scale(joints, get_skeleton(pose.skeleton))
+        parts.append(both_movements(joints, about_root, torso))
+    return np.concatenate(parts)
+
+
+def _on_grid(value: FloatArray, time: FloatArray, count: int) -> FloatArray:
+    """(G, D) value (T, D) at `count` even times, smoothed at twice that rate to avoid aliasing."""
+    fine = np.linspace(time[0], time[-1], 2 * count - 1)
+    return smoothed(interpolate(np.asarray(value, np.float64), time, fine), 4)[::2]
+
+
+def _main_parts(value: FloatArray) -> FloatArray:
+    left, size, _ = np.linalg.svd(value - value.mean(axis=0), full_matrices=False)
+    return (left * size)[:, :PARTS]
+
+
+def _reach(posture: FloatArray) -> float:
+    """Root mean square over the joints of how far each moves, torso lengths. posture: (T, 2K)."""
+    return float(np.sqrt((value_range(posture) ** 2).sum() / (posture.shape[1] / 2)))
+
+
+# --- what is repeated ------------------------------------------------------------------------
+
+
+def _repeated(value: FloatArray, seconds: float, fewest: int) -> _Set | None:
+    """The first set of repetitions of value (G, D) and those before, between and after them; None
+    if fewer than `fewest` are found. seconds: of a row."""
+    first = _best(value, seconds, fewest)
+    if first is None:
+        return None
+    rows, score = [first.rows], [first.score]
+    free = np.concatenate([[0], first.rows.ravel(), [len(value) - 1]]).reshape(-1, 2)
+    for start, last in free.tolist():
+        if last - start >= 2 * first.usual:
+            more = _repeated(value[start : last + 1], seconds, 3)
+            if more and more.score.mean() >= ALIKE and 0.5 <= more.usual / first.usual <= 2:
+                rows.append(start + more.rows)
+                score.append(more.score)
+    every = np.concatenate(rows)
+    order = np.argsort(every[:, 0])
+    return first._replace(rows=every[order], score=np.concatenate(score)[order])
+
+
+def _best(value: FloatArray, seconds: float, fewest: int) -> _Set | None:
+    """The set whose pattern explains most, or one of a shorter pattern that is AS_GOOD."""
+    sets: list[_Set] = []
+    length = SHORTEST / seconds * math.sqrt(STEP)
+    while length < len(value) / 2 * math.sqrt(STEP):
+        sets += _of_length(value, length)
+        length *= STEP
+    sets = [
+        one
+        for one in sets
+        if len(one.rows) >= fewest
+        and (one.covered >= COVERED or (len(one.rows) >= 3 and one.score.mean() >= ALIKE))
+    ]
+    most = max((one.explained for one in sets), default=0.0)
+    good = [one for one in sets if one.explained >= AS_GOOD * most]
+    shortest = min((one.length for one in good), default=0)
+    short = [one for one in good if one.length <= STEP * shortest]
+    return max(short, key=lambda one: one.explained, default=None)
+
+
+def _of_length(value: FloatArray, length: float) -> list[_Set]:
+    """The sets of the patterns that have `length` rows, to within a factor of the square root of
+    STEP. Changes that are slower than a pattern are removed first, so that another camera, another
+    set or a step aside does no harm."""
+    thin = max(int(length / PATTERN_ROWS), 1)
+    length /= thin
+    pose = (smoothed(value, thin / 2) if thin > 1 else value)[::thin]
+    pose = pose - smoothed(pose, length / 2)
+    longest = int(min(length * math.sqrt(STEP), len(pose) / 2))
+    shortest = max(round(length / math.sqrt(STEP)), 4)
+    if longest < shortest:
+        return []
+    velocity = np.gradient(pose, axis=0)
+    speed = float((velocity**2).sum())
+    if speed < 1e-9:
+        return []
+    velocity *= VELOCITY * math.sqrt(float((pose**2).sum()) / speed)
+    feature = np.concatenate([pose, velocity], axis=1)
+    squared = squared_distance(feature, feature)
+    first, last = _closed(feature, squared, shortest, longest)
+    begin, total = _occurrences(squared, first, last - first)
+    # A much smaller movement would have a small difference by itself, so the difference is taken
+    # relative to the smaller of the two movements.
+    end = np.broadcast_to(np.arange(len(pose)), begin.shape)
+    own = np.maximum(_variance(feature, first, last)[:, None], 1e-12)
+    other = np.clip(_variance(feature, np.maximum(begin, 0), end), 1e-12, own)
+    score = 1 - total / (last - first + 1)[:, None] / other
+    step = np.linalg.norm(np.diff(value, axis=0), axis=1)
+    path = np.concatenate([[0.0], np.cumsum(step)])[::thin] / max(float(step.sum()), 1e-12)
+    share = path[end] - path[begin]
+    apart = (begin >= last[:, None]) | (end <= first[:, None])
+    gain = np.where((begin >= 0) & apart & (score >= EXPLAINED), score * share, 0.0)
+    sets = []
+    for k, ends in enumerate(_schedule(gain, begin)):
+        rows = np.array([[first[k], last[k]], *([begin[k, e], e] for e in ends)])
+        order = np.argsort(rows[:, 0])
+        sets.append(
+            _Set(
+                thin * rows[order],
+                np.array([1.0, *(score[k, e] for e in ends)])[order],
+                float(sum(gain[k, e] for e in ends)),
+                float((path[rows[:, 1]] - path[rows[:, 0]]).sum()),
+                int(thin * (last[k] - first[k])),
+            )
+        )
+    return sets
+
+
+def _closed(
+    feature: FloatArray, squared: FloatArray, shortest: int, longest: int
+) -> tuple[IntArray, IntArray]:
+    """First and last row (n,) of stretches of `shortest` to `longest` steps whose ends are nearer
+    to each other than those of the stretches that begin beside them; at most TRIED, evenly."""
+    count = len(feature)
+    first = np.arange(count - shortest)
+    last = first[:, None] + np.arange(shortest, longest + 1)
+    apart = squared[first[:, None], np.minimum(last, count - 1)]
+    apart[last >= count] = np.inf
+    nearest = apart.argmin(axis=1)
+    last, apart = first + shortest + nearest, apart[first, nearest]
+    beside = np.pad(apart, 1, constant_values=np.inf)
+    kept = (apart <= beside[:-2]) & (apart <= beside[2:])
+    kept &= apart < CLOSED * 2 * _variance(feature, first, last)
+    thinned = slice(None, None, max(1, math.ceil(kept.sum() / TRIED)))
+    return first[kept][thinned], last[kept][thinned]
+
+
+def _variance(feature: FloatArray, first: IntArray, last: IntArray) -> FloatArray:
+    """Variance of the rows first..last of feature (g, D), both arrays of one shape."""
+    total = np.concatenate([np.zeros((1, feature.shape[1])), np.cumsum(feature, axis=0)])
+    square = np.concatenate([[0.0], np.cumsum((feature**2).sum(axis=1))])
+    count = last + 1 - first
+    mean = (total[last + 1] - total[first]) / count[..., None]
+    return np.maximum((square[last + 1] - square[first]) / count - (mean**2).sum(axis=-1), 0.0)
+
+
+def _occurrences(
+    squared: FloatArray, first: IntArray, steps: IntArray
+) -> tuple[IntArray, FloatArray]:
+    """Where patterns (n,) of some rows of a clip occur in it: for each last row (n, g), the first
+    row of the best match that ends there, -1 if there is none, and its summed squared distance.
+
+    squared: (g, g). Subsequence DTW with the steps (1, 1), (1, 2) and (2, 1), so that no part of a
+    match is more than twice as fast or as slow as the pattern. Each row of the pattern adds one
+    distance, or the mean of two if it matches two rows.
+    """
+    shape = len(first), len(squared)
+    begin, total = np.full(shape, -1), np.full(shape, np.inf)
+    above, above_begin = squared[first], np.tile(np.arange(shape[1]), (shape[0], 1))
+    before, before_begin = np.full(shape, np.inf), np.full(shape, -1)
+    there = above
+    for step in range(1, int(steps.max(initial=0)) + 1):
+        here = squared[np.minimum(first + step, shape[1] - 1)]
+        best, best_begin = np.full(shape, np.inf), np.full(shape, -1)
+        best[:, 1:], best_begin[:, 1:] = above[:, :-1] + here[:, 1:], above_begin[:, :-1]
+        slow = above[:, :-2] + (here[:, 1:-1] + here[:, 2:]) / 2
+        less = slow < best[:, 2:]
+        best[:, 2:][less], best_begin[:, 2:][less] = slow[less], above_begin[:, :-2][less]
+        fast = before[:, :-1] + there[:, 1:] + here[:, 1:]
+        less = fast < best[:, 1:]
+        best[:, 1:][less], best_begin[:, 1:][less] = fast[less], before_begin[:, :-1][less]
+        before, before_begin, above, above_begin, there = above, above_begin, best, best_begin, here
+        whole = steps == step
+        begin[whole], total[whole] = best_begin[whole], best[whole]
+    begin[np.isinf(total)] = -1
+    return begin, total
+
+
+def _schedule(gain: FloatArray, begin: IntArray) -> list[list[int]]:
+    """For each pattern, the rows at which the matches of the set without overlap end that has the
+    highest summed gain. gain, begin: (n, g) of the match that ends at each row."""
+    pattern = np.arange(len(gain))
+    best, taken = np.zeros(gain.shape), np.zeros(gain.shape, bool)
+    for e in range(1, gain.shape[1]):
+        summed = best[pattern, np.maximum(begin[:, e], 0)] + gain[:, e]
+        taken[:, e] = (gain[:, e] > 0) & (summed > best[:, e - 1])
+        best[:, e] = np.where(taken[:, e], summed, best[:, e - 1])
+    chosen = []
+    for k in pattern:
+        ends, e = [], gain.shape[1] - 1
+        while e > 0:
+            if taken[k, e]:
+                ends.append(e)
+            e = int(begin[k, e]) if taken[k, e] else e - 1
+        chosen.append(ends)
+    return chosen
+
+
+# --- where it is cut -------------------------------------------------------------------------
+
+
+def _at_extended(found: _Set, extension: FloatArray) -> IntArray:
+    """The repetitions' rows (n, 2), all shifted by one share of a repetition to where the limbs are
+    extended most. extension: (G, m) of all limbs; those that move most count most. A row far
+    outside the clip counts as bent three times over, so that no repetition is lost without need."""
+    weight = extension.var(axis=0)
+    reach = extension @ (weight / max(float(weight.sum()), 1e-12))
+    half, near = round(found.usual / 2), round(found.usual / 8)
+    around = np.pad(reach, near, mode="edge")
+    around = np.pad(around, half - near, constant_values=reach.max() - 3 * float(np.ptp(reach)))
+    shifts = sorted(range(-half, half + 1), key=abs)  # the first among equals
+    best = max(shifts, key=lambda by: float(around[half + found.rows + by].mean()))
+    return np.clip(found.rows + best, 0, len(reach) - 1)
+
+
+def _spans(rows: IntArray, value: FloatArray, time: FloatArray) -> IntArray:
+    """Rows (n, 2) of the clip, stop exclusive, for rows of the grid, whose movement is `value`
+    (G, P). A short rest between two repetitions is cut in its middle; of a longer pause, each gets
+    a fifth of a repetition."""
+    count = len(value)
+    parts = [value[first : last + 1] for first, last in rows]
+    moving = rows + np.array([(_onset(part), -_onset(part[::-1])) for part in parts])
+    room = float(np.median(np.diff(moving))) / 5
+    start = np.maximum(rows[:, 0], moving[:, 0] - room)
+    stop = np.minimum(rows[:, 1], moving[:, 1] + room)
+    brief = stop - start < SHORTEST * count / (time[-1] - time[0])
+    start, stop = np.where(brief, rows.T, (start, stop))
+    short = np.maximum(start[1:] - stop[:-1], 0.0) <= room
+    middle = (start[1:] + stop[:-1]) / 2
+    start[1:] = np.where(short, middle, start[1:])
+    stop[:-1] = np.where(short, middle, stop[:-1])
+    start[0] = 0 if start[0] <= room else start[0]
+    stop[-1] = count - 1 if stop[-1] >= count - 1 - room else stop[-1]
+    seconds = time[0] + np.stack([start, stop], axis=1) / (count - 1) * (time[-1] - time[0])
+    spans = np.searchsorted(time, seconds - 1e-9)
+    spans[stop >= count - 1, 1] = len(time)
+    spans[:, 1] = np.maximum(spans[:, 1], spans[:, 0] + 1)
+    return np.minimum(spans, len(time))
 
 
 def _onset(part: FloatArray) -> int:
-    """Row at which the movement of part (n, D) leaves its initial rest: where the curve of the
-    distance from the first pose lies deepest below the straight line to half its height (so a slow
-    drift in the rest does no harm); 0 if the curve rises at once."""
-    away = np.sqrt(((part - part[0]) ** 2).sum(axis=1))
+    """Row at which the movement of part (n, P) leaves its initial rest: where the curve of the
+    distance from the first pose lies deepest below the straight line to half its height, so that a
+    slow drift in the rest does no harm."""
+    away = np.linalg.norm(part - part[0], axis=1)
     half = int(np.argmax(away >= away.max() / 2))
-    below = np.linspace(0, away[half], half + 1) - away[: half + 1]
-    return int(np.argmax(below)) if below.max() > LEAST_KNEE * away[half] else 0
+    return int(np.argmax(np.linspace(0, away[half], half + 1) - away[: half + 1]))

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from la2ds_cli.alignment.repetition_counts import repetition_counts
 from la2ds_cli.alignment.request import AlignRequest, choose_features
 from la2ds_cli.alignment.timeline_model import ClipReader, MovementModel
 from la2ds_cli.alignment.timeline_result import PlacedClip, TimelineResult
@@ -75,12 +74,11 @@ def align_all(
         )
     reader = ClipReader(project, request, choice, ids, progress)
     model = MovementModel(reader, ids, first, request, left_out)
-    counts = repetition_counts(project, ids)
     placed = []
     progress.begin("aligning", len(ids))
     for clip in reader.clips(ids, left_out):
         try:
-            placed.append(model.place(clip, counts.get(clip.video.id, 0)))
+            placed.append(model.place(clip))
         except UserError as error:
             left_out[clip.video.id] = error.message
         progress.advance()

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from la2ds_cli.alignment.aligned_repetitions import cut_clip
 from la2ds_cli.alignment.clip_features import FeatureSource, JointFeatures
 from la2ds_cli.alignment.confidence import certainty
 from la2ds_cli.alignment.consensus import evenly_spaced
@@ -23,6 +22,7 @@ from la2ds_cli.alignment.prototype import (
     costs,
     make_prototype,
 )
+from la2ds_cli.alignment.repetitions import Repetition, cut_clip
 from la2ds_cli.alignment.request import AlignRequest, ChosenKind, FeatureChoice, wants_3d
 from la2ds_cli.alignment.same_movement import (
     DOUBTED,
@@ -196,6 +196,7 @@ class MovementModel:
         number = central[0] if reference is None else ids_sampled.index(reference)
         self.clock = sample[number]
         self.movement = filmed[number].movement
+        self.repeats = bool(cut_clip(self.clock.pose))
         seen_clips = [self._seen(clip) for clip in sample]
         judges = [number, *(n for n in central if n != number)][:JUDGES]
         self.judges = [describe(seen_clips[n].pose) for n in judges]
@@ -243,8 +244,9 @@ class MovementModel:
     def _fits(self, clip: SeenClip) -> bool:
         return not self._probability(clip.pose) < REFUSED or not self.request.same_only
 
-    def place(self, clip: TimelineClip, repetitions: int) -> PlacedClip:
-        """Place a clip on the timeline. repetitions: how many it holds.
+    def place(self, clip: TimelineClip) -> PlacedClip:
+        """Place a clip on the timeline; of several repetitions the nearest, unless the reference
+        itself holds several.
 
         Raises UserError (exit 10) for a clip that clearly shows another movement, and (exit 4) for
         a clip that has no frame on the timeline.
@@ -253,10 +255,10 @@ class MovementModel:
         viewed = self._seen(clip)
         pose = viewed.pose
         rows = np.arange(len(pose))
-        several = repetitions > 1 and not itself and not len(cut_clip(self.clock.pose)) > 1
+        spans = [] if itself or self.repeats else cut_clip(clip.pose)
         features = self.reader.features(viewed, self.clock.pose)
-        if several:
-            rows = self._nearest_repetition(clip.pose, features)
+        if spans:
+            rows = self._nearest_repetition(spans, features)
         probability = self._probability(pose.cut(int(rows[0]), int(rows[-1]) + 1))
         if self.request.same_only and probability < REFUSED and not itself:
             raise UserError(
@@ -279,7 +281,7 @@ class MovementModel:
             viewed.view,
             probability,
             np.empty((0, 0)),
-            repetitions if several else 1,
+            len(spans) or 1,
         )
         return replace(placed, angles=_angles_on_grid(pose, placed))
 
@@ -307,11 +309,8 @@ class MovementModel:
             confidence[shown] = told.confidence
         return position, confidence
 
-    def _nearest_repetition(self, pose: PoseSequence, features: FloatArray) -> IntArray:
+    def _nearest_repetition(self, spans: Sequence[Repetition], features: FloatArray) -> IntArray:
         """Rows of the repetition of a clip that is nearest to the prototype."""
-        spans = cut_clip(pose, self.clock.pose) or cut_clip(pose)
-        if not spans:
-            return np.arange(len(pose))
         settings = replace(self.request.settings, open_ends=False)
 
         def unlike(start: int, stop: int) -> float:

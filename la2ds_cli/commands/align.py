@@ -49,7 +49,7 @@ def align(
     la2ds timeline aligns any number of clips; la2ds live follows a performer through A.
     """
     from la2ds_cli.alignment.align import find_alignment
-    from la2ds_cli.alignment.repetition_counts import hint_of_repetitions
+    from la2ds_cli.alignment.aligned_repetitions import align_repetitions, hint_of_repetitions
     from la2ds_cli.views import alignment_files
 
     with here.console() as console:
@@ -58,15 +58,13 @@ def align(
         request = how.request(opened, gaps=gaps, tempo=tempo)
         targets = alignment_files.alignment_targets(opened, out or [])
         if repetition is not None:
-            from la2ds_cli.alignment.aligned_repetitions import align_repetitions
-
             found = align_repetitions(opened, a, b, request, repetition, repetition_of_a, progress)
             found = alignment_files.write_repetitions(opened, found, targets, progress)
             console.document("align", found.to_json())
             _show_repetitions(console, found)
             return
         result = find_alignment(opened, a, b, request, progress)
-        if hint := hint_of_repetitions(opened, (result.a.id, result.b.id), (a, b)):
+        if hint := hint_of_repetitions((result.pose_a, result.pose_b), (a, b)):
             progress.note(hint)
         result = alignment_files.write_alignment(opened, result, targets, progress)
         console.document("align", result.to_json())
@@ -98,13 +96,6 @@ def _show(console: Console, result: AlignResult) -> None:
         console.line(str(file))
 
 
-_POSES = {  # in words, by Repetition.cut_at
-    "extended": "arms and legs are extended most",
-    "rest": "B stays longest",
-    "example": "A begins",
-}
-
-
 def _show_repetitions(console: Console, result: RepetitionsResult) -> None:
     from la2ds_cli.alignment.aligned_repetitions import count_of
 
@@ -112,8 +103,6 @@ def _show_repetitions(console: Console, result: RepetitionsResult) -> None:
     which = f", repetition {number} of {of}" if of > 1 else ""
     console.line(f"A: {result.a.id}{which}")
     console.line(f"B: {result.b.id}, {count_of(len(result.repetitions))}")
-    if at := _POSES.get(result.repetitions[0].span.cut_at):
-        console.line(f"cut where {at}")
     console.line("   from s      to s   seconds  B/A time  distance  to within s")
     for each in result.repetitions:
         facts = f"{each.number:2} {each.start:7.2f} {each.end:9.2f} {each.seconds:9.2f}"

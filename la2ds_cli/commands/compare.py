@@ -75,7 +75,7 @@ def compare(
 
 
 def _note_repetitions(console: Console, project: Project, clips: list[str]) -> None:
-    from la2ds_cli.alignment.repetition_counts import note_on_repetitions
+    from la2ds_cli.alignment.aligned_repetitions import note_on_repetitions
 
     if repeated := note_on_repetitions(project, clips):
         console.note(repeated)

@@ -38,7 +38,7 @@ def evaluate(
     baselines are raw poses, the base model, a clock and the untrained network. Scores the clips
     that videos.csv marks split=test, or all clips; classifiers are fitted on the others.
     """
-    from la2ds_cli.alignment.repetition_counts import note_on_repetitions
+    from la2ds_cli.alignment.aligned_repetitions import note_on_repetitions
     from la2ds_cli.evaluation import evaluate as step
     from la2ds_cli.evaluation.table import evaluation_table
 

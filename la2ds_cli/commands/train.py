@@ -74,7 +74,7 @@ def train(
     """
     from contextlib import nullcontext
 
-    from la2ds_cli.alignment.repetition_counts import note_on_repetitions
+    from la2ds_cli.alignment.aligned_repetitions import note_on_repetitions
     from la2ds_cli.core.console import Console
     from la2ds_cli.core.errors import UserError
     from la2ds_cli.core.plugins import in_later_commands

@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from la2ds_cli.alignment.aligned_repetitions import cut_clip
+from la2ds_cli.alignment.repetitions import cut_clip
 from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.clip import VIDEO_SUFFIXES, ClipOptions, Video
 from la2ds_cli.core.errors import ExitCode, UserError

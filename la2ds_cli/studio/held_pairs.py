@@ -15,8 +15,8 @@ from typing import Any, cast
 import numpy as np
 
 from la2ds_cli.alignment.align import PairAligner, slow_motion
+from la2ds_cli.alignment.aligned_repetitions import hint_of_repetitions
 from la2ds_cli.alignment.pair import PreparedPair, prepare_pair
-from la2ds_cli.alignment.repetition_counts import hint_of_repetitions
 from la2ds_cli.alignment.request import (
     AlignRequest,
     ChosenKind,
@@ -96,7 +96,7 @@ class HeldPair:
             said.note(
                 f"{slow[1]}open it on the Clips page and say by which factor it was slowed down"
             )
-        if several := hint_of_repetitions(project, pair.ids, pair.names):
+        if several := hint_of_repetitions(pair.poses, pair.names):
             said.note(several)
         return cls(project, pair, aligner, plain, warnings, said.notes)
 

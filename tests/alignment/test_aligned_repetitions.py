@@ -10,16 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
-from la2ds_cli.alignment.aligned_repetitions import RepetitionsResult, cut_clip
+from la2ds_cli.alignment.aligned_repetitions import RepetitionsResult, note_on_repetitions
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.features.resample import seconds_at
-from la2ds_cli.formats.file_clip import ImportOptions, to_sequence
-from la2ds_cli.formats.wide_csv import read_clips
+from la2ds_cli.main import app
 from la2ds_cli.views import repetitions_figure as plot_repetitions
 from la2ds_cli.views.figure import GREEN
 from tests.alignment.test_same_movement import kicking
@@ -201,8 +199,6 @@ def test_what_is_written_for_all(project: Project) -> None:
     assert document["repetition"] == "all"
     assert document["count"] == 3
     assert document["best"] == result.best
-    # A begins as its repetitions do.
-    assert {entry["cut_at"] for entry in document["repetitions"]} <= {"extended", "example"}
     assert document["a"]["repetition"] == {"number": 1, "of": 1, "start": 0.0, "end": 44 / 25}
     assert document["files"] == [str(file) for file in result.files]
     for each, entry in zip(result.repetitions, document["repetitions"], strict=True):
@@ -213,7 +209,6 @@ def test_what_is_written_for_all(project: Project) -> None:
         assert entry["tempo"] == pytest.approx(
             document["usual_seconds"] / entry["seconds"], abs=1e-5
         )
-        assert entry["cut_at"] == each.span.cut_at
         found = entry["alignment"]
         assert found["confidence_is"].endswith("of the repetition's length")
         mine = [row for row in rows if row["repetition"] == str(each.number)]
@@ -282,16 +277,6 @@ def test_align_hints_at_repetitions(project: Project) -> None:
     assert notes("many", "many") == []
 
 
-@pytest.mark.parametrize(("sway", "count"), [(0.3, 0), (2.0, 6)])
-def test_a_held_pose_that_sways_does_not_repeat(sway: float, count: int) -> None:
-    """Six breaths of 1.5 s move the arms by a tenth of the torso; six waves by six times that."""
-    pose = sequence(np.zeros(180))
-    arms = [get_skeleton("penn13").joints.index(f"{side}_wrist") for side in ("left", "right")]
-    xy = pose.xy.copy()
-    xy[:, arms, 1] -= sway * 60 * phase(np.arange(180) / 30)[:, None]
-    assert len(cut_clip(replace(pose, xy=xy))) == count
-
-
 def test_align_hints_at_repetitions_of_both(project: Project) -> None:
     add_sequence(project, "more", several(35, 45))
     notes = Notes()
@@ -300,34 +285,6 @@ def test_align_hints_at_repetitions_of_both(project: Project) -> None:
         "many and more seem to hold 3 and 2 repetitions: --repetition all aligns each one of B "
         "with the most typical one of A"
     ) in notes.lines
-
-
-SHARED = Path(__file__).parents[3] / "shared" / "data" / "human_events"
-
-
-@pytest.mark.skipif(not SHARED.exists(), reason="needs the data set human_events")
-def test_no_golf_swing_repeats_and_no_piece_is_too_short() -> None:
-    options = ImportOptions(fps=30.0, size=(160, 160), skeleton="mediapipe33")
-
-    def cut(path: Path) -> list[float]:
-        pose = to_sequence(read_clips(path, options)[0], options, None)
-        return [seconds_at(pose, r.stop) - seconds_at(pose, r.start) for r in cut_clip(pose)]
-
-    golf = [len(cut(path)) for path in sorted((SHARED / "golf" / "clips").glob("*.csv"))[::6]]
-    assert sum(count > 0 for count in golf) <= 1
-    whole = sorted((SHARED / "repetitions" / "whole").glob("*.csv"))[::7]
-    seconds = [cut(path) for path in whole]
-    assert sum(map(len, seconds)) > 30
-    assert min(min(each) for each in seconds if each) >= 0.45
-
-
-def test_a_camera_that_stands_elsewhere_after_a_cut_does_no_harm() -> None:
-    pose = several(40, 40, 40, 40)
-    xy = pose.xy.copy()
-    xy[80:] = xy[80:] * 0.5 + np.array([300, 20], np.float32)
-    moved = replace(pose, xy=xy, info={"cut_rows": [80]})
-    starts = [repetition.start for repetition in cut_clip(moved)]
-    np.testing.assert_allclose(starts, [0, 40, 80, 120], atol=3)
 
 
 def test_a_model_sees_each_repetition_alone(project: Project, monkeypatch) -> None:
@@ -371,3 +328,26 @@ def test_a_clip_of_one_frame_lasts_as_long_as_a_frame(project: Project) -> None:
     assert entry["seconds"] == pytest.approx(1 / FPS, abs=1e-6)
     assert entry["tempo"] == 1
     assert result.repetitions[0].seconds == pytest.approx(1 / FPS)
+
+
+def test_the_note_names_the_clip_and_the_command(project: Project) -> None:
+    assert note_on_repetitions(project, ["one", "absent"]) == ""
+    assert note_on_repetitions(project) == (
+        "many.mat seems to hold 3 repetitions: la2ds align many.mat many.mat --repetition all "
+        "lists them, extract-poses with --time-range keeps one"
+    )
+    add_sequence(project, "five", several(30, 40, 30, 36, 44))
+    project.pose_path("one").write_bytes(b"damaged")
+    assert note_on_repetitions(project).startswith(
+        "2 clips seem to hold several repetitions, five.mat 5: la2ds align five.mat five.mat"
+    )
+
+
+def test_compare_notices_repetitions(project: Project) -> None:
+    options = ["--project", str(project.root), "--features", "pose"]
+    out = ["--out", str(project.root / "c.json")]
+    result = CliRunner().invoke(app, ["compare", "one", "many", *options, *out])
+    assert result.exit_code == 0, result.output
+    assert "many.mat seems to hold 3 repetitions" in " ".join(result.output.split())
+    result = CliRunner().invoke(app, ["compare", "one", "one", *options, *out])
+    assert "repetitions" not in result.output
