@@ -64,8 +64,8 @@ class ClipPhases:
         files: dict[File, list[PhaseRow]] = {}
         for clip, rows in new.items():
             file = family(clip)
-            (video,) = [one for one in self._videos.of_file(file) if one.id == clip]
-            low, high = self._frames(video) or (0, 0)
+            listed = [one for one in self._videos.of_file(file) if one.id == clip]
+            low, high = (self._frames(listed[0]) or (0, 0)) if listed else (0, inf)
             left = files.get(file, self._by_file.get(file, []))
             left = [part for row in left for part in (*_cut(row, 0, low), *_cut(row, high, inf))]
             files[file] = _joined(sorted([*left, *rows], key=_start), (low, high))

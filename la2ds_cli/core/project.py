@@ -429,7 +429,7 @@ class Project(ProjectFolder):
     def _frames_shown(self, video: Video) -> Frames | None:
         """The first frame of its file that a clip shows, and the one after its last; None if a part
         has no readable poses, which alone say where it begins."""
-        if not ClipOptions.from_text(video.options).is_cut:
+        if not video.options or not ClipOptions.from_text(video.options).is_cut:
             return 0, math.inf
         with suppress(UserError):
             path = self.pose_path(video.id)

@@ -4,11 +4,10 @@ them are in clip_changes.py.
 
 from __future__ import annotations
 
-import io
 import math
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from glob import escape
 from pathlib import Path
 from threading import Lock
@@ -29,6 +28,7 @@ from la2ds_cli.poses.quality import clip_facts
 from la2ds_cli.poses.subjects import HANDS, ClipSubjects, ranks
 from la2ds_cli.poses.verdict import verdict
 from la2ds_cli.studio.earlier import earlier
+from la2ds_cli.studio.film import encoded
 from la2ds_cli.studio.jobs import with_hint
 from la2ds_cli.studio.pages import page
 from la2ds_cli.video.media_files import is_image_folder, is_video_file, natural_order
@@ -41,6 +41,7 @@ THUMBNAIL = 216  # height in pixels, shown at half of it or more
 STRIP = 16  # pictures of a whole file
 STRIP_HEIGHT = 540  # pixels at most
 STRIPS_KEPT = 8
+_one_strip = Lock()  # only one is made at a time
 FOR_EVER = {"cache-control": "private, max-age=31536000, immutable"}  # the address has the version
 
 
@@ -227,31 +228,11 @@ class Strip:
     seconds: float
 
 
-class Strips:
-    """The strips of the most recently viewed clips; only one is made at a time."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._strips: OrderedDict[tuple[Any, ...], Strip] = OrderedDict()
-
-    def of(self, path: Path, options: ClipOptions) -> Strip:
-        """The strip of a file, rotated and mirrored as in `options`. Raises UserError if it cannot
-        be read."""
-        whole = replace(options, start=0.0, end=math.inf, slowmo=1.0)
-        state = path.stat()
-        key = (path, state.st_mtime_ns, state.st_size, whole)
-        with self._lock:
-            if key not in self._strips:
-                self._strips[key] = _strip(path, whole)
-            self._strips.move_to_end(key)
-            while len(self._strips) > STRIPS_KEPT:
-                self._strips.popitem(last=False)
-            return self._strips[key]
-
-
-def _strip(path: Path, options: ClipOptions) -> Strip:
+@lru_cache(STRIPS_KEPT)
+def _strip(path: Path, options: ClipOptions, _: tuple[int, int]) -> Strip:
     """Decode every frame and keep every n-th one, doubling n whenever there are too many, so that a
-    file of unknown length gives between STRIP and twice as many pictures."""
+    file of unknown length gives between STRIP and twice as many pictures. The last argument changes
+    with the file."""
     info = probe(path, options)
     scale = min(1.0, STRIP_HEIGHT / info.height)
     step = max(1, math.ceil(info.frames_declared / STRIP))
@@ -263,30 +244,26 @@ def _strip(path: Path, options: ClipOptions) -> Strip:
             kept.append((time, resize(frame.image, scale)))
         if len(kept) > 2 * STRIP:
             kept, step = kept[::2], 2 * step
-    pictures = [_jpeg(image) for _, image in kept]
+    pictures = [encoded(image) for _, image in kept]
     return Strip(pictures, [t for t, _ in kept], (info.width, info.height), time + 1 / info.fps)
 
 
-def _jpeg(image: Image) -> bytes:
-    from PIL import Image as Pillow
-
-    buffer = io.BytesIO()
-    Pillow.fromarray(image).save(buffer, "JPEG", quality=80)
-    return buffer.getvalue()
-
-
-def _strip_of(request: Request, video: Video) -> Strip | None:
-    """The strip of a clip; None if it has no video or image folder."""
-    studio = request.app.state.studio
-    path = studio.project.source(video)
+def _strip_of(project: Project, video: Video) -> Strip | None:
+    """The strip of a clip; None if it has no video or image folder. Raises UserError if it cannot
+    be read."""
+    path = project.source(video)
     if not (is_video_file(path) or is_image_folder(path)):
         return None
-    return studio.strips.of(path, ClipOptions.from_text(video.options))
+    options = ClipOptions.from_text(video.options)
+    whole = replace(options, start=0.0, end=math.inf, slowmo=1.0)
+    state = path.stat()
+    with _one_strip:
+        return _strip(path, whole, (state.st_mtime_ns, state.st_size))
 
 
 def strip_picture(request: Request) -> Response:
     """A picture of the strip of a clip."""
-    strip = _strip_of(request, clip_of(request))
+    strip = _strip_of(request.app.state.studio.project, clip_of(request))
     number = request.path_params["number"]
     if strip is None or number >= len(strip.pictures):
         raise UserError("there is no such picture")
@@ -303,7 +280,7 @@ def detail(request: Request) -> Response:
     subject = ClipSubjects.read(project).of(video) or project.config().poses.subject
     said = about(project, video, subject)
     try:
-        strip = _strip_of(request, video)
+        strip = _strip_of(project, video)
     except UserError as error:  # the clip can still be marked and removed
         strip = None
         said["problem"] = said["problem"] or f"{error.message}: {error.hint}"

@@ -67,7 +67,6 @@ class Studio:
     films: film.Films
     pairs: HeldPairs
     labels: Labels
-    strips: clips.Strips = field(default_factory=clips.Strips)
     bin: clip_changes.Bin = field(default_factory=clip_changes.Bin)
 
 
