@@ -9,13 +9,11 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import math
-import mmap
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -409,14 +407,8 @@ def read_header(path: Path | str) -> tuple[Recipe, dict[str, Any]]:
 
 
 def _metadata(handle: int) -> Mapping[str, str]:
-    """The metadata of an open safetensors file; ValueError as _layout."""
-    return _layout(handle)[0]
-
-
-def _layout(handle: int) -> tuple[Mapping[str, str], dict[str, Any], int]:
-    """The metadata of an open safetensors file, its arrays, and the byte at which these begin (its
-    format: the length of a JSON header in eight bytes, the header, the arrays). Raises ValueError
-    for a damaged or truncated file.
+    """The metadata of an open safetensors file (its format: the length of a JSON header in eight
+    bytes, the header, the arrays). Raises ValueError for a damaged or truncated file.
 
     Several times as fast as safe_open, which maps the file; a project has very many files.
     """
@@ -433,15 +425,18 @@ def _layout(handle: int) -> tuple[Mapping[str, str], dict[str, Any], int]:
     end = max((array["data_offsets"][1] for array in header.values()), default=0)
     if size != 8 + length + end:
         raise ValueError(f"it has {size} bytes, but its header needs {8 + length + end}")
-    return metadata, header, 8 + length
+    return metadata
 
 
 _FIRST_BYTES = 8192  # the header of most files
 _LONGEST_HEADER = 10**8  # bytes, as in the library safetensors
 
 
-def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], Recipe, dict[str, Any]]:
-    """Arrays, recipe and facts. Raises ArtifactError, FileNotFoundError."""
+def read_arrays(
+    path: Path, names: Collection[str] | None = None
+) -> tuple[dict[str, np.ndarray], Recipe, dict[str, Any]]:
+    """Arrays, recipe and facts. names: of the arrays to read, if there are such; None = all. Raises
+    ArtifactError, FileNotFoundError."""
     from safetensors import safe_open
 
     # safe_open takes names alone, and gives no reason.
@@ -449,32 +444,9 @@ def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], Recipe, dict[str, An
         with safe_open(path, framework="numpy") as handle:
             recipe, facts = _parse_header(path, handle.metadata())
             # safe_open is not iterable; keys() is its only listing.
-            arrays = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
+            there = [n for n in handle.keys() if names is None or n in names]  # noqa: SIM118
+            arrays = {name: handle.get_tensor(name) for name in there}
         return arrays, recipe, facts
-
-
-def map_arrays(path: Path) -> tuple[dict[str, np.ndarray], Recipe, dict[str, Any]]:
-    """As read_arrays, but the arrays are read-only views of the file, which the system reads when
-    they are used. Only for files that are replaced as a whole. Raises ArtifactError,
-    FileNotFoundError."""
-    with _readable(path), regular_file.opened(path, most=None) as stream:
-        metadata, layout, begin = _layout(stream.fileno())
-        recipe, facts = _parse_header(path, metadata)
-        content = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-        return {n: _view(content, begin, entry) for n, entry in layout.items()}, recipe, facts
-
-
-def _view(content: mmap.mmap, begin: int, entry: Mapping[str, Any]) -> np.ndarray:
-    dtype, shape = np.dtype(_DTYPES[entry["dtype"]]), tuple(entry["shape"])
-    first, end = entry["data_offsets"]
-    if not all(type(n) is int and n >= 0 for n in (*shape, first)):
-        raise ValueError("its header names no arrays")
-    if end - first != math.prod(shape) * dtype.itemsize:
-        raise ValueError("its arrays do not match its header")
-    return np.frombuffer(content, dtype, math.prod(shape), begin + first).reshape(shape)
-
-
-_DTYPES = {"F64": "<f8", "I64": "<i8", "F32": "<f4", "I32": "<i4", "U8": "|u1"}
 
 
 def files_in(folder: Path) -> dict[str, str]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,6 @@ from la2ds_cli.core.project_folder import ProjectFolder, real_path
 from la2ds_cli.core.types import (
     MOST_SECONDS,
     EmbeddingSequence,
-    FloatArray,
     Phase,
     PoseSequence,
 )
@@ -348,13 +348,6 @@ class Project(ProjectFolder):
             if one.reading == reading and part.start <= (one.at.seconds or 0.0) + _EARLY < part.end
         ]
 
-    def pose_times(self, video: str) -> FloatArray:
-        """(T,) seconds of the poses of a video id, without reading these; raises as read_pose."""
-        path = self.pose_path(video)
-        arrays, _, _ = self._read(path, f"no poses for {video}", artifact.map_arrays)
-        with well_formed(path):
-            return arrays["time"]
-
     def write_pose(self, video: str, pose: PoseSequence, recipe: artifact.Recipe) -> None:
         arrays, facts = pose.to_arrays()
         artifact.write_arrays(self.pose_path(video), arrays, recipe, facts)
@@ -433,7 +426,8 @@ class Project(ProjectFolder):
             return 0, math.inf
         with suppress(UserError):
             path = self.pose_path(video.id)
-            arrays, _, _ = self._read(path, f"no poses for {video.id}", artifact.map_arrays)
+            read = partial(artifact.read_arrays, names=("frame",))
+            arrays, _, _ = self._read(path, f"no poses for {video.id}", read)
             with well_formed(path):
                 return int(arrays["frame"][0]), int(arrays["frame"][-1]) + 1
         return None

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -89,10 +89,6 @@ class VideoList:
             return self._find(name, range(len(self.videos)))
         return self._find(name, self._by_digest.get(sha256, ()))
 
-    def find_each(self, names: Iterable[str]) -> dict[str, Video | None]:
-        """`find` for many names: each is looked up, and searched for only if that fails."""
-        return {name: self._look_up(name) or self.find(name) for name in names}
-
     def file_of(self, name: str) -> tuple[str, str] | None:
         """The file and person (clip.family) of the clips that a name fits as in `find`, or of an id
         that such a clip had when it was cut differently; None if there are none. Raises UserError
@@ -115,9 +111,6 @@ class VideoList:
         for row, video in enumerate(self.videos):
             rows.setdefault(family(video.id), []).append(row)
         return rows
-
-    def _look_up(self, name: str) -> Video | None:
-        return self._find(name, self._near(name))
 
     def _near(self, name: str) -> list[int]:
         """Rows of which a name may be the id, the path, the file name or its stem."""

@@ -52,10 +52,9 @@ def _answer(find, name: str) -> str | None:
         ("", None),
     ],
 )
-def test_many_names_are_found_as_one_is(tmp_path: Path, name: str, expected: str | None):
+def test_a_clip_is_found_by_its_names(tmp_path: Path, name: str, expected: str | None):
     videos = VideoList(tmp_path, ROWS)
     assert _answer(videos.find, name) == expected
-    assert _answer(lambda each: videos.find_each([each])[each], name) == expected
 
 
 def test_a_source_is_found_under_every_name_of_its_file(tmp_path: Path, monkeypatch):
