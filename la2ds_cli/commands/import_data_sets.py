@@ -60,12 +60,8 @@ def penn_action(
 def ikea_asm(
     root: Path = argument("ROOT", "Folder that holds Kallax_Shelf_Drawer and others."),
     furniture: str | None = option("NAME", "Only scans of this furniture."),
-    poses: str = option(
-        "NAME",
-        "A folder of predictions/pose2d, or ground-truth (one frame in a hundred).",
-        "keypoint_rcnn_ft",
-    ),
-    camera: str = option("NAME", "dev1, dev2 or dev3, the annotated one.", "dev3"),
+    poses: str = option("NAME", "A folder of predictions/pose2d.", "keypoint_rcnn_ft"),
+    camera: str = option("NAME", "dev1, dev2 or dev3.", "dev3"),
     fps: float = option("N", "Frames per second.", 30.0, min=0.001, max=1e6),
     *,
     here: Here,

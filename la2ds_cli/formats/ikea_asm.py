@@ -1,7 +1,6 @@
 """IKEA ASM (Ben-Shabat et al., WACV 2021): 2D poses of people who assemble furniture.
 
-Layout: `Kallax_Shelf_Drawer/<scan>/dev3/pose2d/000000.json`, ground truth for about one frame in a
-hundred and only for dev3; `<scan>/dev1..3/predictions/pose2d/<network>/`, one file
+Layout: `Kallax_Shelf_Drawer/<scan>/dev1..3/predictions/pose2d/<network>/`, one file
 `scan_video_000000000000_keypoints.json` for each frame; next to the furniture or in indexing_files/
 are the lists train_cross_env.txt and test_cross_env.txt, and the actions as gt_segments.json. The
 layout is that of the data set's own loaders.
@@ -19,7 +18,6 @@ from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import Phase
 from la2ds_cli.formats.checks import (
     FramesError,
@@ -30,8 +28,6 @@ from la2ds_cli.formats.checks import (
     frame_number,
     mapping,
     naming,
-    number,
-    numbers,
     read_json,
     read_text,
     sequence,
@@ -46,18 +42,15 @@ from la2ds_cli.formats.people import Frames, Person, joint_count
 from la2ds_cli.video.media_files import ordered
 
 FPS = 30.0  # that of the paper (LA2DS, Table 9); the files hold no times
-CAMERAS = ("dev1", "dev2", "dev3")  # the last is annotated
-GROUND_TRUTH = "ground-truth"
+CAMERAS = ("dev1", "dev2", "dev3")
 NETWORK = "keypoint_rcnn_ft"
 _SIZE = (1920, 1080)
-_CERTAIN = 3  # the highest confidence of the ground truth
 _SKELETONS = {17: "coco17", 25: "body25"}
 SEGMENTS = "gt_segments.json"
 BACKGROUND = "NA"  # the data set's name for frames without an action
 _FOLDERS = (".", "indexing_files")  # of the lists, in the data set and its downloads
 _LISTS = {"train": "train_cross_env.txt", "test": "test_cross_env.txt"}
 _SUBSETS = {"training": "train", "testing": "test"}
-_AT = {plain(joint): k for k, joint in enumerate(get_skeleton("coco17").joints)}
 
 
 def import_ikea_asm(
@@ -71,10 +64,9 @@ def import_ikea_asm(
 ) -> list[ItemResult]:
     """Import the scans `root`/furniture/scan as seen by a camera, without pictures.
 
-    poses: a folder of predictions/pose2d (17 joints: coco17, 25: body25), or `ground-truth`, of
-    which only the annotated frames become rows. Of several people in a frame, the one with the
-    highest mean score is taken, as by the data set's code. furniture: import only scans of it, in
-    any spelling.
+    poses: a folder of predictions/pose2d (17 joints: coco17, 25: body25). Of several people in a
+    frame, the one with the highest mean score is taken, as by the data set's code. furniture:
+    import only scans of it, in any spelling.
 
     The split is that of the lists (of gt_segments.json without lists); the phases are the actions
     of gt_segments.json except `NA`. Raises UserError if the folder does not exist (exit 3), for
@@ -82,8 +74,7 @@ def import_ikea_asm(
     """
     progress = progress or Progress()
     check_choice("camera", camera, CAMERAS)
-    truth = poses == GROUND_TRUTH
-    folders = _scan_folders(root, camera, "pose2d" if truth else f"predictions/pose2d/{poses}")
+    folders = _scan_folders(root, camera, f"predictions/pose2d/{poses}")
     if furniture is not None:
         folders = _of_furniture(folders, furniture)
     splits = _splits(root)
@@ -96,17 +87,15 @@ def import_ikea_asm(
     def read(path: Path, _: ImportOptions) -> list[FileClip]:
         scan = scans[path]
         folder = folders[scan]
-        people, joints = _ground_truth(folder) if truth else _predictions(folder)
-        frames = Frames.of_people(people, joints)
+        people = _predictions(folder)
+        joints = joint_count(people)
         return [
             FileClip(
                 name=path.name,
                 path=path,
-                frames=frames,
+                frames=Frames.of_people(people, joints),
                 order=JointOrder(_SKELETONS[joints], tuple(range(joints))),
-                complete=not truth,
                 first=0,
-                time=frames.number / fps if truth else None,
                 fps=fps,
                 size=_SIZE,
                 sources=(folder,),
@@ -125,7 +114,6 @@ def _scan_folders(root: Path, camera: str, inside: str) -> dict[str, Path]:
     folders = [path for path in root.glob(f"*/*/{camera}/{inside}") if path.is_dir()]
     if not folders:
         available = {path.name for path in root.glob(f"*/*/{camera}/predictions/pose2d/*")}
-        available |= {GROUND_TRUTH} if any(root.glob(f"*/*/{camera}/pose2d")) else set()
         raise UserError(
             f"there is no <furniture>/<scan>/{camera}/{inside} in {root}",
             hint=f"poses of this camera: {', '.join(sorted(available))}"
@@ -163,8 +151,8 @@ def _note_missing(
         progress.note(f"scans in no list, which get no split: {unlisted}")
 
 
-def _predictions(folder: Path) -> tuple[dict[int, list[Person]], int]:
-    """The best scored person of each frame, and the number of joints."""
+def _predictions(folder: Path) -> dict[int, list[Person]]:
+    """The best scored person of each frame."""
     people: dict[int, list[Person]] = {}
     for paths in clips_of(folder, FILE).values():
         for frame, path in paths.items():
@@ -181,34 +169,11 @@ def _predictions(folder: Path) -> tuple[dict[int, list[Person]], int]:
             people[frame] = [max(seen, key=_mean_score)] if seen else []
     if not people:
         raise PoseFileError("it contains no scan_video_000000000000_keypoints.json")
-    return people, joint_count(people)
+    return people
 
 
 def _mean_score(person: Person) -> float:
     return float(np.mean(np.nan_to_num(person.score)))
-
-
-def _ground_truth(folder: Path) -> tuple[dict[int, list[Person]], int]:
-    """The annotated frames; every joint has a position and a confidence of up to 3."""
-    people: dict[int, list[Person]] = {}
-    for path in sorted(folder.glob("*.json")):
-        with naming(path.name):
-            frame = frame_number(path.stem.lstrip("0") or "0", "its name")
-            people[frame] = [_annotated(mapping(read_json(path), "the document"))]
-    return people, joint_count(people)
-
-
-def _annotated(document: dict[str, Any]) -> Person:
-    xy, score = np.full((len(_AT), 2), np.nan), np.zeros(len(_AT))
-    for name, value in document.items():
-        if plain(name) not in _AT:
-            raise JointsError(f"there is no joint {shown(name)} among the 17 of the data set")
-        joint = mapping(value, name)
-        k = _AT[plain(name)]
-        xy[k] = numbers(entry(joint, "position", name), f"the position of {name}", 2)
-        score[k] = number(entry(joint, "confidence", name), f"the confidence of {name}") / _CERTAIN
-    xy[score <= 0] = np.nan
-    return Person(xy, score)
 
 
 # --- the split of each scan, and the actions in it ------------------------------------------------

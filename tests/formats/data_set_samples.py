@@ -11,11 +11,6 @@ import numpy as np
 from tests.formats.file_samples import joints, triples, write_json
 
 FOCAL, CENTRE, SIZE = (600.0, 620.0), (640.0, 360.0), (1280, 720)
-IKEA_JOINTS = (
-    *("nose", "left eye", "right eye", "left ear", "right ear", "left shoulder"),
-    *("right shoulder", "left elbow", "right elbow", "left wrist", "right wrist", "left hip"),
-    *("right hip", "left knee", "right knee", "left ankle", "right ankle"),
-)
 
 
 def hands(t: int) -> np.ndarray:
@@ -90,18 +85,6 @@ def write_ikea(
     count = 25 if network == "openpose" else 17
     for t in range(frames):
         write_ikea_frame(folder, t, [rcnn_person(joints(t, at=900, scale=5, count=count))])
-    return folder
-
-
-def write_ikea_truth(root: Path, scan: str, frames: Mapping[int, np.ndarray]) -> Path:
-    """pose2d of dev3; frame -> (17, 2). The left ankle is a guess."""
-    folder = root / scan / "dev3" / "pose2d"
-    for frame, xy in frames.items():
-        document = {
-            name: {"position": [float(v) for v in xy[k]], "confidence": 1 if k == 15 else 3}
-            for k, name in enumerate(IKEA_JOINTS)
-        }
-        write_json(folder / f"{frame:06d}.json", document)
     return folder
 
 

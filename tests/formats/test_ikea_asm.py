@@ -16,7 +16,6 @@ from tests.formats.data_set_samples import (
     rcnn_person,
     write_ikea,
     write_ikea_frame,
-    write_ikea_truth,
     write_segments,
 )
 from tests.formats.file_samples import joints, write_json
@@ -119,20 +118,6 @@ def test_of_several_people_the_best_scored_is_taken(root: Path, project: Project
     pose = first_pose(project)
     np.testing.assert_allclose(pose.xy[4], joints(0, at=100, scale=3))
     np.testing.assert_allclose(pose.xy[5], joints(5, at=900, scale=5))
-
-
-def test_ground_truth_has_the_annotated_frames_only(root: Path, project: Project):
-    frames = {t: joints(t, at=500, scale=5) for t in (0, 100, 230)}
-    write_ikea_truth(root, FIRST, frames)
-    write_segments(root, {FIRST: [("pick up panel", 0, 60), ("spin leg", 60, 400)]})
-    (result,) = import_ikea_asm(project, root, poses="ground-truth")
-    assert (result.status, result.frames) == ("ok", 3)
-    pose, _ = project.read_pose(result.video)
-    assert pose.frame.tolist() == [0, 100, 230]
-    np.testing.assert_allclose(pose.time, np.array([0, 100, 230]) / 30)
-    np.testing.assert_allclose(pose.xy[1], frames[100])
-    assert pose.score[1].tolist() == pytest.approx([1.0] * 15 + [1 / 3, 1.0])
-    assert project.phases()[result.video][-1] == Phase(60, 400, "spin leg")
 
 
 def test_other_cameras_and_rates(root: Path, project: Project):
@@ -256,15 +241,6 @@ def test_files_of_two_networks_in_one_folder(root: Path, project: Project):
     results = import_ikea_asm(project, root)
     assert (results[1].status, results[1].code) == ("failed", "I002")
     assert "different numbers of joints: [17, 25]" in results[1].message
-
-
-def test_a_joint_that_the_ground_truth_does_not_have(root: Path, project: Project):
-    write_ikea_truth(root, FIRST, {0: joints(0), 9: joints(9)})
-    write_json(
-        root / FIRST / "dev3/pose2d/000009.json", {"tail": {"position": [1, 2], "confidence": 3}}
-    )
-    with pytest.raises(UserError, match=r"000009.json: there is no joint 'tail'"):
-        import_ikea_asm(project, root, poses="ground-truth")
 
 
 def test_frames_that_are_not_there_are_counted(root: Path, project: Project):
