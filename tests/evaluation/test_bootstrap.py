@@ -41,21 +41,6 @@ def test_the_interval_holds_the_middle_95_percent() -> None:
     assert interval(np.append(values, np.nan)) == (25, 975)
 
 
-def test_interval_contains_the_median_and_shrinks_with_agreement() -> None:
-    a, b = all_pairs(20)
-    noise = np.random.default_rng(1).normal(size=20)
-    counts = video_counts(20, seed=0)
-    widths = []
-    for spread in (0.0, 0.5, 2.0):
-        value = 10 + spread * (noise[a] + noise[b])
-        found = interval(resampled_medians(value, a, b, counts))
-        assert found is not None
-        assert found[0] <= np.median(value) <= found[1]
-        widths.append(found[1] - found[0])
-    assert widths[0] == 0
-    assert widths[0] < widths[1] < widths[2]
-
-
 def test_means_of_pairs_equal_the_loop_over_resamples() -> None:
     by_pair = np.random.default_rng(2).normal(size=(5, 5))
     np.fill_diagonal(by_pair, np.nan)

@@ -165,23 +165,6 @@ def test_of_very_many_clips_some_are_drawn_and_labelled_ones_first(
     assert len({tuple(select_clips(project, seed, []).test) for seed in seeds}) > 1
 
 
-def test_a_large_project_is_evaluated_on_the_clips_that_are_drawn(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    project = labelled_project(tmp_path)
-    monkeypatch.setattr(clips, "MOST_CLIPS", 3)
-    read = []
-    original = Project.read_pose
-    monkeypatch.setattr(Project, "read_pose", lambda p, v: read.append(v) or original(p, v))
-    result = evaluated(project, features=["time_only"])
-    assert (result["clips"], result["training_clips"], result["labelled_clips"]) == (3, 3, 3)
-    assert len(read) == 6
-    assert (
-        "3 of 6 training clips were drawn (evaluate.seed), labelled ones first"
-        in (result["warnings"])
-    )
-
-
 def test_a_copy_of_a_test_clip_is_left_out(tmp_path: Path) -> None:
     """Of two, the labelled one stays; other clips with as many frames stay."""
     project = labelled_project(tmp_path)

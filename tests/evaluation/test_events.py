@@ -24,13 +24,6 @@ def pose(length: int = 60) -> PoseSequence:
     return sequence(np.linspace(0, 1, length))
 
 
-def test_events_are_the_starts_of_all_phases_but_the_first() -> None:
-    phases = [Phase(0, 20, "up"), Phase(20, 45, "down"), Phase(45, 60, "hold")]
-    assert phase_events(pose(), phases) == {"down": 20, "hold": 45}
-    assert phase_events(pose(), phases[:1]) == {}
-    assert phase_events(pose(), []) == {}
-
-
 def test_phases_are_in_source_frames_and_events_in_rows() -> None:
     late = replace(pose(), frame=100 + 2 * np.arange(60))
     phases = [Phase(0, 110, "up"), Phase(110, 150, "down"), Phase(300, 310, "hold")]

@@ -26,21 +26,6 @@ def variant(name: str):
     return next(v for v in raw_variants() if v.name == name)
 
 
-def test_raw_variants_are_five_features_each_with_both_ends() -> None:
-    assert [v.name for v in raw_variants()] == [
-        f"{feature}, {ends} ends"
-        for feature in ("plain", "velocity", "movement", "view", "paced")
-        for ends in ("closed", "open")
-    ]
-
-
-def test_baselines_that_need_no_model() -> None:
-    sets = {s.name: s for s in baseline_sets()}
-    assert list(sets) == ["raw_pose", "raw_pose_best", "time_only"]
-    assert [v.name for v in sets["raw_pose"].variants] == ["plain, closed ends"]
-    assert len(sets["raw_pose_best"].variants) == 10
-
-
 @pytest.mark.parametrize(
     ("name", "width"),
     [("plain", 26), ("velocity", 52), ("view", 26), ("movement", 104), ("paced", 104)],

@@ -104,11 +104,6 @@ def test_a_constant_embedding_retrieves_the_first_frames_and_not_what_rounding_s
     np.testing.assert_array_equal(found.total[:, 0], [10, 10, 10])
 
 
-def test_too_few_frames_elsewhere_have_no_answer() -> None:
-    assert retrieve_frames(ONE, (4,)) is None
-    assert retrieve_frames(ONE, (3,)) is not None
-
-
 def test_a_k_that_the_other_clips_have_frames_for_has_a_value() -> None:
     """Clips of 12 and 7 frames: the shorter one has 12 frames to search, the longer one 7."""
     rng = np.random.default_rng(0)

@@ -80,22 +80,6 @@ def test_constant_embedding_is_counted_and_is_no_success() -> None:
     assert (tau.pairs, tau.nan) == (6, 6)
 
 
-def test_one_constant_clip_of_three_leaves_the_other_pairs() -> None:
-    moving = np.linspace(0, 1, 20)[:, None]
-    tau = kendalls_tau([moving, moving, np.full((20, 1), 0.3)])
-    # Into and out of the constant clip every frame has the same neighbour: 4 of 6 pairs.
-    assert tau.value == pytest.approx(1.0, abs=1e-12)
-    assert (tau.pairs, tau.nan) == (6, 4)
-
-
-def test_features_that_are_not_finite_make_their_pairs_undefined() -> None:
-    moving = np.linspace(0, 1, 20)[:, None]
-    broken = np.where(moving > 0.9, np.nan, moving)
-    tau = kendalls_tau([moving, moving, broken])
-    assert tau.value == pytest.approx(1.0, abs=1e-12)
-    assert tau.nan == 4
-
-
 @pytest.mark.parametrize(
     "clips",
     [

@@ -138,12 +138,6 @@ def test_every_encoder_is_scored_untrained(project: Project, result: Result) -> 
     assert cells["kendalls_tau"].value == untrained["kendalls_tau"]["value"]
 
 
-def test_methods_of_one_encoder_share_its_untrained_figures(copied: Project) -> None:
-    """A head that does not embed makes no difference."""
-    found = _run([copied], copied.root / "out", methods=("tcn", "sal"), seeds=(0,))
-    assert [name for name in found.rows() if name.startswith("untrained")] == ["untrained-tcn"]
-
-
 def test_a_second_call_trains_and_scores_nothing(
     copied: Project, result: Result, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,13 +189,6 @@ def test_a_figure_counts_the_clips_that_contribute_to_it(tmp_path: Path) -> None
         phases = ("classification", "progression", "precision_at_10", "event_transfer_median")
         assert {scored.clips[metric] for metric in phases} == {2}
         assert (scored.clips["kendalls_tau"], scored.facts["clips"]) == (3, 3)
-
-
-def test_more_seeds_go_into_the_same_table(copied: Project) -> None:
-    more = _run([copied], copied.root / "out", seeds=(0, 1, 2), methods=["tcc"])
-    assert [outcome.reused for outcome in more.outcomes()] == [True, True, False]
-    mean = statistics.fmean(o.scores["kendalls_tau"] or 0 for o in more.outcomes())
-    assert _cells(more, "tcc")["kendalls_tau"].value == pytest.approx(mean)
 
 
 def test_an_interrupted_benchmark_keeps_what_it_has_and_goes_on(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,6 @@ from la2ds_cli.experiments.methods import (
     find_source,
     paper_data,
     paper_methods,
-    same_input,
 )
 from la2ds_cli.experiments.metrics import METRICS, TASKS
 from la2ds_cli.experiments.result import DataSet, Entry, Outcome, Result
@@ -125,14 +123,6 @@ def test_why_figures_are_not_those_of_the_paper() -> None:
     assert departures([Source("penn-action", penn[0])] * 13, "paper")
 
 
-def test_only_heatmaps_of_la2ds_are_what_the_paper_reads() -> None:
-    assert same_input("la2ds", "heatmap")
-    assert not same_input("la2ds", "joints")
-    assert not same_input("casa", "joints")
-    assert not same_input("tcc", "rgb"), "the paper's are fine-tuned"
-    assert not same_input("mypackage.method", "heatmap")
-
-
 def _result(sources: list[Source], protocol: str, reads: str) -> Result:
     facts = {"protocol": protocol, "budget": "", "minutes": None, "steps": 1, "seeds": [0]}
     facts["alignment"] = {}
@@ -206,11 +196,3 @@ def test_other_data_have_no_figures_of_the_paper() -> None:
     assert any("data that the paper does not have" in note for note in _notes(other))
     mixed = _result([Source("penn-action"), Source()], "la2ds", "joints")
     assert _beside(mixed)[MEAN] == [None] * 3
-
-
-def test_methods_that_the_paper_lacks_are_compared_with_none() -> None:
-    result = _result([Source("penn-action")], "la2ds", "joints")
-    result.labels, result.reads = {"gtcc": "gtcc"}, {"gtcc": "joints"}
-    result.entries = [replace(one, row="gtcc", label="gtcc") for one in result.entries]
-    assert _beside(result)["p0"] == [None] * 3
-    assert not any(text.startswith(MARK) for text in _notes(result))
