@@ -71,7 +71,7 @@ def extract_poses(
     from la2ds_cli.core.project_toml import Choice
     from la2ds_cli.health.status import an_alignment
     from la2ds_cli.poses import extract
-    from la2ds_cli.views.pose_overlay import check_sheet_path, refresh_overlay, refresh_sheet
+    from la2ds_cli.views.pose_overlay import check_sheet_path, overlay_sheet, refresh_overlay
 
     options = _clip_options(time_range, rotate=rotate, mirror=mirror, slowmo=slowmo, fps=fps)
     part = _shard(shard)
@@ -115,7 +115,7 @@ def extract_poses(
             if any(result.usable for result in results):
                 keep()
             if overlay is not None:
-                refresh_sheet(opened, results, overlay, alone=part is None)
+                overlay_sheet(opened, [each.video for each in results if each.usable], overlay)
         console.items(results)
         console.document("extract-poses", {"project": opened.root, "items": results})
         if overlay is not None and any(result.usable for result in results):

@@ -140,29 +140,6 @@ class _Row:
     cells: list[tuple[Image, str, bool]]  # picture, caption, whether somebody is seen
 
 
-def refresh_sheet(
-    project: Project,
-    results: Sequence[ItemResult],
-    path: Path,
-    *,
-    alone: bool = True,
-) -> list[Path]:
-    """Contact sheet of the usable results at `path`, further pages beside it, and, unless other
-    runs write to the project as well (`alone`), the same pages as results/overlay/sheet.png. Pages
-    of an earlier run go once the new ones are written. Returns the files written; none if no result
-    is usable."""
-    videos = [result.video for result in results if result.usable]
-    if not alone:
-        return overlay_sheet(project, videos, path) if videos else []
-    folder = project.results_dir("overlay")
-    written = overlay_sheet(project, videos, folder / "sheet.png", also=[path])
-    new = {page.resolve() for page in written}
-    for old in folder.glob("sheet*.png"):
-        if old.resolve() not in new:
-            old.unlink()
-    return written
-
-
 def check_sheet_path(path: Path) -> None:
     """Raises UserError (exit 2) if the name is not that of a picture."""
     if path.suffix.lower() not in SUFFIXES:
@@ -177,27 +154,24 @@ def overlay_sheet(
     videos: Sequence[str],
     path: Path,
     columns: int = 8,
-    also: Sequence[Path] = (),
 ) -> list[Path]:
     """One row for each video id: name, verdict and facts, and `columns` evenly spaced frames.
 
-    More than ROWS clips go on further pages, `path` with -2, -3, ... before its suffix. also:
-    further paths for the same pages. Returns the files written, page by page. Raises UserError for
-    a suffix that is not a picture's (exit 2), and if poses are missing (exit 4).
+    More than ROWS clips go on further pages, `path` with -2, -3, ... before its suffix. Returns the
+    files written, page by page. Raises UserError for a suffix that is not a picture's (exit 2), and
+    if poses are missing (exit 4).
     """
-    for target in (path, *also):
-        check_sheet_path(target)
+    check_sheet_path(path)
     pages = [videos[start : start + ROWS] for start in range(0, len(videos), ROWS)]
     written = []
     for number, page in enumerate(pages, start=1):
         title = f"page {number} of {len(pages)}" if len(pages) > 1 else ""
         picture = _page([_row(project, video, columns) for video in page], title, columns)
-        for first in (path, *also):
-            buffer = io.BytesIO()
-            picture.save(buffer, SUFFIXES[first.suffix.lower()])
-            target = first if number == 1 else first.with_stem(f"{first.stem}-{number}")
-            artifact.write_bytes(target, buffer.getvalue())
-            written.append(target)
+        buffer = io.BytesIO()
+        picture.save(buffer, SUFFIXES[path.suffix.lower()])
+        target = path if number == 1 else path.with_stem(f"{path.stem}-{number}")
+        artifact.write_bytes(target, buffer.getvalue())
+        written.append(target)
     return written
 
 

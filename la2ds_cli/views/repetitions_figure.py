@@ -24,7 +24,6 @@ from la2ds_cli.views.alignment_figure import (
 from la2ds_cli.views.figure import (
     BLUE,
     GREEN,
-    GREY,
     ORANGE,
     SKY,
     only_left_and_bottom,
@@ -39,8 +38,6 @@ if TYPE_CHECKING:
 
     from la2ds_cli.alignment.aligned_repetitions import RepetitionsResult
 
-_COLOURS = (BLUE, SKY)  # in turn, so that neighbours are told apart
-_TITLE: dict[str, Any] = {"fontsize": 10.5, "loc": "left"}
 _MANY = 16  # repetitions above which only the numbers are written
 
 
@@ -73,8 +70,16 @@ def draw(project: Project, result: RepetitionsResult) -> Figure:
     strip(figure, rows["strip"], clip, shown)
     time_bar(figure, rows["bar"], clip, shown, {}, above=False)
     _numbers(_timeline(figure, rows["numbers"], clip, total), result)
-    _seconds(_timeline(figure, rows["seconds"], clip, total), result)
-    _cost(_timeline(figure, rows["cost"], clip, total), result)
+    usual = result.usual_seconds
+    axes = _timeline(figure, rows["seconds"], clip, total)
+    seconds = [each.seconds for each in result.repetitions]
+    _bars(axes, result, f"seconds of each (line: median, {usual:.2f} s)", seconds, "{:.1f} s")
+    axes.axhline(usual, color=ORANGE, linewidth=1.6)
+    axes = _timeline(figure, rows["cost"], clip, total)
+    parts = [each.part for each in result.repetitions]
+    cost = [float(part.alignment.cost.mean()) for part in parts if part is not None]
+    _bars(axes, result, "distance from A, mean over the pairs (green: nearest)", cost, "{:.2f}")
+    axes.xaxis.set_major_formatter("{x:g} s")
     return figure
 
 
@@ -110,9 +115,7 @@ def _timeline(figure: Figure, row: Row, clip: DrawnClip, height: float) -> Axes:
 def _numbers(axes: Axes, result: RepetitionsResult) -> None:
     size = max(11 * min(1.0, 20 / len(result.repetitions)), 4)
     for each in result.repetitions:
-        best = each.number == result.best
-        colour = GREEN if best else _COLOURS[each.number % 2]
-        axes.axvspan(each.start, each.end, color=colour, linewidth=0)
+        axes.axvspan(each.start, each.end, color=_colour(result, each.number), linewidth=0)
         text: dict[str, Any] = {"ha": "center", "va": "center", "color": "white", "weight": "bold"}
         axes.text((each.start + each.end) / 2, 0.5, str(each.number), fontsize=size, **text)
         if each.number > 1:
@@ -121,42 +124,22 @@ def _numbers(axes: Axes, result: RepetitionsResult) -> None:
     axes.axis("off")
 
 
-def _seconds(axes: Axes, result: RepetitionsResult) -> None:
-    """A bar for each repetition, above its position; the line is the median duration."""
-    usual = result.usual_seconds
-    _bars(axes, result, [each.seconds for each in result.repetitions], "{:.1f} s")
-    axes.axhline(usual, color=ORANGE, linewidth=1.6)
-    axes.tick_params(labelbottom=False)
-    axes.set_title(f"seconds of each repetition (line: median, {usual:.2f} s)", **_TITLE)
-    axes.set_ylim(0, 1.25 * max(each.seconds for each in result.repetitions))
-
-
-def _cost(axes: Axes, result: RepetitionsResult) -> None:
-    parts = [each.part for each in result.repetitions]
-    cost = [float(part.alignment.cost.mean()) for part in parts if part is not None]
-    _bars(axes, result, cost, "{:.2f}")
-    axes.set_title("distance from A, mean over the pairs (green: nearest)", **_TITLE)
-    axes.set_ylim(0, 1.25 * max(max(cost), 1e-9))
-    axes.xaxis.set_major_formatter("{x:g} s")
-
-
-def _bars(axes: Axes, result: RepetitionsResult, height: list[float], shown: str) -> None:
+def _bars(
+    axes: Axes, result: RepetitionsResult, title: str, height: list[float], shown: str
+) -> None:
+    """A bar for each repetition, above its position, with its value."""
+    few = len(result.repetitions) <= _MANY
     for each, value in zip(result.repetitions, height, strict=True):
-        best = each.number == result.best
         middle = (each.start + each.end) / 2
-        axes.bar(
-            middle, value, 0.9 * each.seconds, color=GREEN if best else _COLOURS[each.number % 2]
-        )
-        if len(result.repetitions) <= _MANY:
-            axes.annotate(
-                shown.format(value),
-                (middle, value),
-                (0, 4),
-                textcoords="offset points",
-                ha="center",
-                fontsize=9,
-                color="#333333",
-                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.3},
-            )
+        axes.bar(middle, value, 0.9 * each.seconds, color=_colour(result, each.number))
+        if few:
+            text = shown.format(value)
+            axes.text(middle, value, text, ha="center", va="bottom", fontsize=9, color="#333333")
+    axes.set_title(title, fontsize=10.5, loc="left")
+    axes.set_ylim(0, 1.25 * max(*height, 1e-9))
     axes.grid(axis="y", color="#e0e0e0", linewidth=0.7)
-    axes.spines["left"].set_color(GREY)
+
+
+def _colour(result: RepetitionsResult, number: int) -> str:
+    """Green for the one nearest to A; in turn for the others, so that neighbours differ."""
+    return GREEN if number == result.best else (BLUE, SKY)[number % 2]

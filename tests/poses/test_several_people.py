@@ -14,7 +14,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.extract import ExtractOptions, ensure_pose, extract_poses
-from la2ds_cli.views.pose_overlay import refresh_overlay, refresh_sheet
+from la2ds_cli.views.pose_overlay import overlay_sheet, refresh_overlay
 from tests.poses.grey_people import film
 from tests.poses.test_extract import CONFIG
 
@@ -109,7 +109,7 @@ def test_two_people_become_two_clips(project: Project, duet: str) -> None:
 
 def test_every_person_is_reported_and_drawn(project: Project, duet: str, tmp_path: Path) -> None:
     results = extract_poses(project, [duet], TWO, on_clip=partial(refresh_overlay, project))
-    refresh_sheet(project, results, tmp_path / "sheet.png")
+    overlay_sheet(project, [each.video for each in results], tmp_path / "sheet.png")
     report = json.loads((project.results_dir("extract") / "report.json").read_text())
     assert [row["video"] for row in report["items"]] == [r.video for r in results]
     assert report["items"][1]["person_height"] < report["items"][0]["person_height"]
@@ -117,7 +117,8 @@ def test_every_person_is_reported_and_drawn(project: Project, duet: str, tmp_pat
     assert films == {r.video for r in results}
     with Image.open(tmp_path / "sheet.png") as two_rows:
         high = two_rows.height
-    refresh_sheet(project, extract_poses(project, [duet], CONFIG), tmp_path / "sheet.png")
+    one = extract_poses(project, [duet], CONFIG)
+    overlay_sheet(project, [each.video for each in one], tmp_path / "sheet.png")
     with Image.open(tmp_path / "sheet.png") as one_row:
         assert one_row.height < high
 

@@ -14,7 +14,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.video.reader import probe, read_frames
 from la2ds_cli.views import pose_overlay as overlay
-from la2ds_cli.views.pose_overlay import overlay_path, refresh_overlay, refresh_sheet, write_overlay
+from la2ds_cli.views.pose_overlay import overlay_path, refresh_overlay, write_overlay
 from tests.poses.grey_people import PLACES, SIZE, film
 
 
@@ -130,40 +130,6 @@ def test_a_large_video_is_drawn_small(project: Project, monkeypatch) -> None:
     monkeypatch.setattr(overlay, "_SIDE", 120)
     info = probe(write_overlay(project, "a"))
     assert (info.width, info.height) == (120, 80)
-
-
-def test_the_sheet_shows_usable_clips_and_old_pages_go(project: Project, tmp_path: Path) -> None:
-    walker(project)
-    folder = project.results_dir("overlay")
-    folder.mkdir(parents=True)
-    (folder / "sheet-2.png").write_bytes(b"of an earlier run")
-    failed = ItemResult("b.mp4", "", "failed", code="V001")
-    wanted = tmp_path / "check" / "sheet.png"
-    assert refresh_sheet(project, [result("a"), failed], wanted) == [folder / "sheet.png", wanted]
-    assert [path.name for path in folder.glob("*.png")] == ["sheet.png"]
-    assert wanted.read_bytes() == (folder / "sheet.png").read_bytes()
-    assert refresh_sheet(project, [failed], wanted) == []
-    assert not list(folder.glob("*.png"))
-
-
-def test_old_pages_stay_when_the_new_ones_cannot_be_drawn(project: Project, tmp_path: Path) -> None:
-    walker(project)
-    folder = project.results_dir("overlay")
-    refresh_sheet(project, [result("a")], tmp_path / "sheet.png")
-    before = (folder / "sheet.png").read_bytes()
-    project.pose_path("a").write_bytes(b"damaged")
-    with pytest.raises(UserError):
-        refresh_sheet(project, [result("a")], tmp_path / "sheet.png")
-    assert (folder / "sheet.png").read_bytes() == before
-
-
-def test_a_shard_leaves_the_sheet_of_the_project_alone(project: Project, tmp_path: Path) -> None:
-    walker(project)
-    folder, wanted = project.results_dir("overlay"), tmp_path / "shard.png"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "sheet.png").write_bytes(b"of another shard")
-    assert refresh_sheet(project, [result("a")], wanted, alone=False) == [wanted]
-    assert (folder / "sheet.png").read_bytes() == b"of another shard"
 
 
 def test_the_same_poses_without_facts_are_drawn_too(project: Project) -> None:
