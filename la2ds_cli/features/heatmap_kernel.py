@@ -88,13 +88,15 @@ def fill_limbs(xy, score, limbs, sigma, squared, unit, first, maps):
             bx, by = xy[t, b, 0] * unit[0], xy[t, b, 1] * unit[1]
             if not (score[t, a] > 0 and score[t, b] > 0) or not math.isfinite(ax + ay + bx + by):
                 continue
-            _fill_segment(plane, ax, ay, bx - ax, by - ay, weight, scale, reach, squared, unit)
+            segment = ax, ay, bx - ax, by - ay
+            _fill_segment(plane, segment, weight, scale, reach, squared, unit)
 
 
 @njit(inline="always")
-def _fill_segment(plane, ax, ay, dx, dy, weight, scale, reach, squared, unit):
-    """Fill one limb from (ax, ay) along (dx, dy), both in the unit of `reach`, in the rows and
+def _fill_segment(plane, segment, weight, scale, reach, squared, unit):
+    """Fill one limb, a segment from (ax, ay) along (dx, dy) in the unit of `reach`, in the rows and
     columns that it reaches."""
+    ax, ay, dx, dy = segment
     size = plane.shape[0]
     wide, high = unit[0], unit[1]
     zero, one, most = np.float32(0), np.float32(1), np.float32(_CUTOFF + 2)

@@ -32,9 +32,9 @@ ENCODERS = {
     "stgcn": "la2ds_models.stgcn",
     "vivit": "la2ds_models.alignment_network",
 }
-"""model.encoder -> module. Its function `build` gets the keywords that `build_network` passes, may
-ignore some, and returns a la2ds_models.sequence_network.SequenceNetwork. A module that cannot read
-every `model.input` lists the ones it reads, as INPUTS = ("joints",)."""
+"""model.encoder -> module. Its function `build` gets the NetworkSettings and returns a
+SequenceNetwork, both of la2ds_models.sequence_network. A module that cannot read every
+`model.input` lists the ones it reads, as INPUTS = ("joints",)."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,8 @@ def build_network(
     """
     import torch
 
+    from la2ds_models.sequence_network import NetworkSettings
+
     module = _encoder(model.encoder)
     inputs = getattr(module, "INPUTS", (model.input,))
     if model.input not in inputs:
@@ -87,7 +89,7 @@ def build_network(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         try:
-            return module.build(
+            settings = NetworkSettings(
                 channels=map_channels(skeleton, heatmap, model),
                 joint_width=joint_width(skeleton, model),
                 joint_count=len(skeleton.joints),
@@ -109,6 +111,7 @@ def build_network(
                 embed_at=model.embed_at,
                 context=model.context,
             )
+            return module.build(settings)
         except ValueError as error:
             raise UserError(f"these settings fit no network: {error}") from error
 

@@ -7,13 +7,16 @@ real ones: a padded batch gives the same outputs as its clips one by one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
-from la2ds_models.sequence_network import SequenceNetwork, frames_of, is_padded, two_layers
+from la2ds_models.sequence_network import (
+    NetworkSettings,
+    SequenceNetwork,
+    frames_of,
+    is_padded,
+    two_layers,
+)
 from la2ds_models.vivit import (
     Block,
     FlatMap,
@@ -83,66 +86,32 @@ class AlignmentNetwork(SequenceNetwork):
     embedding of a clip never depends on another clip.
     """
 
-    def __init__(
-        self,
-        *,
-        channels: int,
-        joint_width: int,
-        size: int,
-        patch: int,
-        pooling: str,
-        width: int,
-        heads: int,
-        spatial_layers: int,
-        temporal_layers: int,
-        cross_layers: int,
-        mlp_ratio: int,
-        spatial_position: bool,
-        temporal_position: str,
-        max_frames: int,
-        projection_head: bool,
-        embed_at: str,
-        context: int = 0,
-    ) -> None:
-        """channels: 0 = no heatmap input; joint_width: 0 = no joint input; widths in features.
-
-        A component is switched off by 0 layers, "none" or False. Without spatial layers the frame
-        token is one linear layer on the flattened map. Without cross layers the MLP and the
-        position code before them are removed as well.
-        """
+    def __init__(self, settings: NetworkSettings) -> None:
+        """Without spatial layers the frame token is one linear layer on the flattened map. Without
+        cross layers the MLP and the position code before them are left out as well."""
         super().__init__()
+        width, heads, ratio = settings.width, settings.heads, settings.mlp_ratio
         spatial: SpatialTransformer | FlatMap | None = None
-        if channels and spatial_layers:
-            spatial = SpatialTransformer(
-                channels,
-                size,
-                patch,
-                width,
-                spatial_layers,
-                heads,
-                mlp_ratio,
-                spatial_position,
-                pooling,
-            )
-        elif channels:
-            spatial = FlatMap(channels, size, width)
+        if settings.channels and settings.spatial_layers:
+            spatial = SpatialTransformer(settings)
+        elif settings.channels:
+            spatial = FlatMap(settings.channels, settings.size, width)
         self.head_width = width // heads
-        self.embed_at = embed_at
-        self.frame = FrameEncoder(spatial, joint_width, width)
+        self.embed_at = settings.embed_at
+        self.frame = FrameEncoder(spatial, settings.joint_width, width)
+        context = settings.context
         self.earlier = EarlierFrame(context, width) if context else nn.Identity()
-        self.position = TemporalPosition(temporal_position, max_frames, width)
+        position, frames = settings.temporal_position, settings.max_frames
+        self.position = TemporalPosition(position, frames, width)
         self.temporal = nn.ModuleList(
-            Block(width, heads, mlp_ratio) for _ in range(temporal_layers)
+            Block(width, heads, ratio) for _ in range(settings.temporal_layers)
         )
         self.norm = nn.LayerNorm(width)
-        self.before_cross = two_layers(width, cross_layers)
-        self.cross_position = TemporalPosition(
-            temporal_position if cross_layers else "none", max_frames, width
-        )
-        self.cross_blocks = nn.ModuleList(
-            Block(width, heads, mlp_ratio) for _ in range(cross_layers)
-        )
-        self.head = two_layers(width, projection_head)
+        layers = settings.cross_layers
+        self.before_cross = two_layers(width, layers)
+        self.cross_position = TemporalPosition(position if layers else "none", frames, width)
+        self.cross_blocks = nn.ModuleList(Block(width, heads, ratio) for _ in range(layers))
+        self.head = two_layers(width, settings.projection_head)
 
     def encode(
         self,
@@ -220,15 +189,9 @@ class AlignmentNetwork(SequenceNetwork):
         )
 
 
-def build(
-    *,
-    joint_count: int,
-    joint_blocks: Sequence[int],
-    limbs: Sequence[tuple[int, int]],
-    **settings: Any,
-) -> AlignmentNetwork:
-    """Build the network of these settings; the arguments about joints and limbs are ignored."""
-    return AlignmentNetwork(**settings)
+def build(settings: NetworkSettings) -> AlignmentNetwork:
+    """Build the network of these settings."""
+    return AlignmentNetwork(settings)
 
 
 def match_probability(

@@ -22,14 +22,11 @@ Shape legend: B clips, T frames, F real frames of a batch, J joint features, D w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
 from la2ds_models.linear_attention import LinearAttentionLayer
-from la2ds_models.sequence_network import SequenceNetwork, frames_of, two_layers
+from la2ds_models.sequence_network import NetworkSettings, SequenceNetwork, frames_of, two_layers
 from la2ds_models.vivit import TemporalPosition, sinusoid
 
 INPUTS = ("joints", "joints3d")  # supported values of model.input
@@ -58,45 +55,36 @@ class CasaNetwork(SequenceNetwork):
     features before the projection head; model.embed_at is ignored.
     """
 
-    def __init__(
-        self,
-        embedding: nn.Module,
-        *,
-        width: int,
-        heads: int,
-        self_layers: int,
-        cross_layers: int,
-        mlp_ratio: int,
-        position: str,
-        max_frames: int,
-        projection_head: bool,
-    ) -> None:
+    def __init__(self, embedding: nn.Module, settings: NetworkSettings) -> None:
         """embedding: joints (F, J), mask (B, T) -> tokens (B, T, D).
 
-        Layers alternate, self first; the remaining layers of the larger number follow. Raises
-        ValueError for a position code not in POSITIONS.
+        The temporal layers are self-attention. Self and cross layers alternate, self first; the
+        remaining layers of the larger number follow. Raises ValueError for a position code not in
+        POSITIONS.
         """
         super().__init__()
+        position, width = settings.temporal_position, settings.width
         if position not in POSITIONS:
             raise ValueError(
                 f"linear attention has no position code '{position}': temporal_position must be "
                 f"one of {', '.join(POSITIONS)}"
             )
         self.embedding = embedding
-        self.position = TemporalPosition(position, max_frames, width)
+        self.position = TemporalPosition(position, settings.max_frames, width)
+        counts = {"self": settings.temporal_layers, "cross": settings.cross_layers}
         self.kinds = [
             kind
-            for depth in range(max(self_layers, cross_layers))
-            for kind, count in (("self", self_layers), ("cross", cross_layers))
+            for depth in range(max(counts.values()))
+            for kind, count in counts.items()
             if depth < count
         ]
         self.layers = nn.ModuleList(
-            LinearAttentionLayer(width, heads, mlp_ratio) for _ in self.kinds
+            LinearAttentionLayer(width, settings.heads, settings.mlp_ratio) for _ in self.kinds
         )
         for weight in self.layers.parameters():
             if weight.dim() > 1:
                 nn.init.xavier_uniform_(weight)
-        self.head = two_layers(width, projection_head)
+        self.head = two_layers(width, settings.projection_head)
 
     def encode(
         self,
@@ -149,40 +137,15 @@ class CasaNetwork(SequenceNetwork):
             self.position.table = nn.Parameter(self.position.table.detach()[:frames])
 
 
-def with_attention(embedding: nn.Module, settings: dict[str, Any]) -> CasaNetwork:
-    """CASA's attention on another frame embedding; settings: the keywords of `build`."""
-    return CasaNetwork(
-        embedding,
-        width=settings["width"],
-        heads=settings["heads"],
-        self_layers=settings["temporal_layers"],
-        cross_layers=settings["cross_layers"],
-        mlp_ratio=settings["mlp_ratio"],
-        position=settings["temporal_position"],
-        max_frames=settings["max_frames"],
-        projection_head=settings["projection_head"],
-    )
-
-
-def need_joints_alone(channels: int, joint_width: int) -> None:
+def need_joints_alone(settings: NetworkSettings) -> None:
     """Raises ValueError if the network would read heatmaps, or no joints."""
-    if channels or not joint_width:
+    if settings.channels or not settings.joint_width:
         raise ValueError(
             "this network reads joint coordinates only: model.input must be joints or joints3d"
         )
 
 
-def build(
-    *,
-    channels: int,
-    joint_width: int,
-    width: int,
-    joint_count: int,
-    joint_blocks: Sequence[int],
-    limbs: Sequence[tuple[int, int]],
-    **settings: Any,
-) -> CasaNetwork:
-    """Build the network from the keywords of training.network.build_network. temporal_layers is the
-    number of self-attention layers; heatmap settings and embed_at are ignored."""
-    need_joints_alone(channels, joint_width)
-    return with_attention(FrameEmbedding(joint_width, width), settings | {"width": width})
+def build(settings: NetworkSettings) -> CasaNetwork:
+    """Build the network of these settings; those of heatmaps and embed_at are ignored."""
+    need_joints_alone(settings)
+    return CasaNetwork(FrameEmbedding(settings.joint_width, settings.width), settings)

@@ -10,18 +10,26 @@ previous plan.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
 from la2ds_models.sinkhorn import sinkhorn
 
 
+class Space(NamedTuple):
+    """The frames of clips. structure: (B, N, N), symmetric relations. weight: (B, N); 0 marks
+    padding, which has mass 0 and may hold any finite number."""
+
+    structure: Tensor
+    weight: Tensor
+
+
 def fused_gromov_wasserstein(
     cost: Tensor,
-    first_structure: Tensor,
-    second_structure: Tensor,
-    first_weight: Tensor,
-    second_weight: Tensor,
+    first: Space,
+    second: Space,
     *,
     alpha: float,
     epsilon: float,
@@ -35,17 +43,16 @@ def fused_gromov_wasserstein(
     which need not be its minimum, because the second term is not convex. The search starts at the
     product of the marginals; KL is the divergence from it.
 
-    cost: (B, N, M). first_structure (B, N, N) and second_structure (B, M, M): symmetric; the cost
-    of mapping frames i and k to frames j and l is the product of their entries. first_weight
-    (B, N), second_weight (B, M): the marginals, with equal sums; weight 0 marks padding, which has
-    mass 0 and may hold any finite number. iterations: gradient steps; inner_iterations: iterations
-    of `sinkhorn` in each. float64 stays float64; any other type is computed in float32.
+    cost: (B, N, M). The cost of mapping frames i and k to frames j and l is the product of the
+    entries of the structures. The weights are the marginals, with equal sums. iterations: gradient
+    steps; inner_iterations: iterations of `sinkhorn` in each. float64 stays float64; any other type
+    is computed in float32.
     """
     with torch.autocast(cost.device.type, enabled=False):
         kind = torch.float64 if cost.dtype == torch.float64 else torch.float32
         cost, one, two, p, q = (
             value.to(kind)
-            for value in (cost, first_structure, second_structure, first_weight, second_weight)
+            for value in (cost, first.structure, second.structure, first.weight, second.weight)
         )
         plan = p[:, :, None] * q[:, None, :] / p.sum(dim=1)[:, None, None]
         for _ in range(iterations):

@@ -6,8 +6,46 @@ Masks are boolean (B, T), True = a real frame; padded frames never influence rea
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkSettings:
+    """What a network reads, and how it is built; a network ignores what it does not know.
+
+    channels: C of the heatmaps, 0 = it reads none. size: S.
+    joint_width: J, 0 = it reads no joints.
+    joint_count, joint_blocks: joints, and the numbers that each has in each block of J.
+    limbs: pairs of joints.
+    width: D. A component with 0 layers, "none" or False is left out.
+    max_frames: rows of a learned position code.
+    context: frames to the earlier frame that is joined to each, 0 = none.
+    """
+
+    width: int
+    heads: int
+    mlp_ratio: int
+    channels: int = 0
+    size: int = 0
+    joint_width: int = 0
+    joint_count: int = 0
+    joint_blocks: Sequence[int] = ()
+    limbs: Sequence[tuple[int, int]] = ()
+    patch: int = 1
+    pooling: str = "mean"
+    spatial_layers: int = 0
+    temporal_layers: int = 0
+    cross_layers: int = 0
+    spatial_position: bool = False
+    temporal_position: str = "none"
+    max_frames: int = 0
+    projection_head: bool = False
+    embed_at: str = "temporal"
+    context: int = 0
 
 
 class SequenceNetwork(nn.Module):

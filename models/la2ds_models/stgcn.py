@@ -28,13 +28,12 @@ Shape legend: B clips, T frames, F real frames, K joints, C channels, P = 3 subs
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from la2ds_models.casa import CasaNetwork, need_joints_alone, with_attention
-from la2ds_models.sequence_network import frames_of
+from la2ds_models.casa import CasaNetwork, need_joints_alone
+from la2ds_models.sequence_network import NetworkSettings, frames_of
 
 INPUTS = ("joints", "joints3d")  # supported values of model.input
 KERNEL = 9  # frames of the convolution over time
@@ -158,19 +157,15 @@ class StGcn(nn.Module):
         return torch.cat([part.unflatten(-1, (self.joint_count, -1)) for part in parts], dim=-1)
 
 
-def build(
-    *,
-    channels: int,
-    joint_width: int,
-    width: int,
-    joint_count: int,
-    joint_blocks: Sequence[int],
-    limbs: Sequence[tuple[int, int]],
-    spatial_layers: int,
-    **settings: Any,
-) -> CasaNetwork:
-    """Build the network from the keywords of training.network.build_network: spatial_layers blocks,
-    followed by CASA's attention layers, if there are any."""
-    need_joints_alone(channels, joint_width)
-    graph = StGcn(joint_count, limbs, joint_blocks, width, spatial_layers)
-    return with_attention(graph, settings | {"width": width})
+def build(settings: NetworkSettings) -> CasaNetwork:
+    """Build the network of these settings: spatial_layers blocks, followed by CASA's attention
+    layers, if there are any."""
+    need_joints_alone(settings)
+    graph = StGcn(
+        settings.joint_count,
+        settings.limbs,
+        settings.joint_blocks,
+        settings.width,
+        settings.spatial_layers,
+    )
+    return CasaNetwork(graph, settings)

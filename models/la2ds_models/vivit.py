@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from la2ds_models.sequence_network import NetworkSettings
+
 PLAIN_ON_CPU, PLAIN_ELSEWHERE = 256, 16  # most tokens for which `mix` uses plain products
 ROTARY_BASE = 100.0  # clips have tens to hundreds of frames, far fewer than texts have tokens
 
@@ -155,29 +157,24 @@ class SpatialTransformer(nn.Module):
     that takes part in the attention, as in ViViT.
     """
 
-    def __init__(
-        self,
-        channels: int,
-        size: int,
-        patch: int,
-        width: int,
-        layers: int,
-        heads: int,
-        mlp_ratio: int,
-        position: bool,
-        pooling: str = "mean",
-    ) -> None:
+    def __init__(self, settings: NetworkSettings) -> None:
         super().__init__()
-        if pooling not in ("mean", "cls"):
-            raise ValueError(f"pooling must be mean or cls, got {pooling}")
+        size, patch, width = settings.size, settings.patch, settings.width
+        if settings.pooling not in ("mean", "cls"):
+            raise ValueError(f"pooling must be mean or cls, got {settings.pooling}")
         if size % patch:
             raise ValueError(f"heatmap size {size} is not a multiple of the patch side {patch}")
-        self.embed = PatchEmbedding(channels, patch, width)
-        patches = (size // patch) ** 2
-        self.position = nn.Parameter(torch.randn(patches, width) * 0.02) if position else None
-        self.blocks = nn.ModuleList(Block(width, heads, mlp_ratio) for _ in range(layers))
+        self.embed = PatchEmbedding(settings.channels, patch, width)
+        table = (
+            torch.randn((size // patch) ** 2, width) * 0.02 if settings.spatial_position else None
+        )
+        self.position = None if table is None else nn.Parameter(table)
+        self.blocks = nn.ModuleList(
+            Block(width, settings.heads, settings.mlp_ratio) for _ in range(settings.spatial_layers)
+        )
         self.norm = nn.LayerNorm(width)
-        self.token = nn.Parameter(torch.randn(1, 1, width) * 0.02) if pooling == "cls" else None
+        token = torch.randn(1, 1, width) * 0.02 if settings.pooling == "cls" else None
+        self.token = None if token is None else nn.Parameter(token)
 
     def forward(self, maps: Tensor) -> Tensor:
         tokens = self.embed(maps)  # (F, P, D)

@@ -14,6 +14,7 @@ from la2ds_models.alignment_network import (
     expected_index,
     match_probability,
 )
+from la2ds_models.sequence_network import NetworkSettings
 
 SMALL: dict[str, Any] = dict(
     channels=5,
@@ -37,7 +38,7 @@ SMALL: dict[str, Any] = dict(
 
 def _network(**changes: Any) -> AlignmentNetwork:
     torch.manual_seed(0)
-    return AlignmentNetwork(**(SMALL | changes)).eval()
+    return AlignmentNetwork(NetworkSettings(**(SMALL | changes))).eval()
 
 
 def _clip(length: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:

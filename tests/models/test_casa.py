@@ -14,6 +14,7 @@ from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.training.network import build_network
 from la2ds_models.alignment_network import contrastive_regression
 from la2ds_models.casa import POSITIONS, CasaNetwork, build
+from la2ds_models.sequence_network import NetworkSettings
 
 SMALL: dict[str, Any] = dict(
     channels=0,
@@ -34,7 +35,7 @@ SMALL: dict[str, Any] = dict(
 
 def _network(**changes: Any) -> CasaNetwork:
     torch.manual_seed(0)
-    return build(**(SMALL | changes)).eval()
+    return build(NetworkSettings(**(SMALL | changes))).eval()
 
 
 def _clip(length: int, seed: int) -> Tensor:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from la2ds_models.gromov_wasserstein import fused_gromov_wasserstein
+from la2ds_models.gromov_wasserstein import Space, fused_gromov_wasserstein
 from la2ds_models.sinkhorn import sinkhorn, uniform_weight
 
 POT = pytest.importorskip("ot", reason="POT is not installed")
@@ -30,10 +30,8 @@ class Problem:
         """(N, M)."""
         return fused_gromov_wasserstein(
             self.cost,
-            self.one,
-            self.two,
-            self.p,
-            self.q,
+            Space(self.one, self.p),
+            Space(self.two, self.q),
             alpha=alpha,
             epsilon=epsilon,
             iterations=50,
@@ -162,15 +160,14 @@ def test_a_clip_has_the_plan_it_has_alone_whatever_the_padding_holds() -> None:
         tensor[~real] = 1e4
     weights = uniform_weight(a), uniform_weight(b)
     settings = {"alpha": ALPHA, "epsilon": 0.1, "iterations": 10, "inner_iterations": 20}
-    both = fused_gromov_wasserstein(cost, one, two, *weights, **settings)
+    spaces = map(Space, (one, two), weights)
+    both = fused_gromov_wasserstein(cost, *spaces, **settings)
     assert both.dtype == torch.float32
     for row, (n, m) in enumerate(lengths):
         alone = fused_gromov_wasserstein(
             cost[row : row + 1, :n, :m],
-            one[row : row + 1, :n, :n],
-            two[row : row + 1, :m, :m],
-            torch.full((1, n), 1 / n),
-            torch.full((1, m), 1 / m),
+            Space(one[row : row + 1, :n, :n], torch.full((1, n), 1 / n)),
+            Space(two[row : row + 1, :m, :m], torch.full((1, m), 1 / m)),
             **settings,
         )
         torch.testing.assert_close(both[row, :n, :m], alone[0], rtol=1e-4, atol=1e-7)

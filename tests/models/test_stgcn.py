@@ -14,6 +14,7 @@ from la2ds_cli.core.config_sections import JointKind
 from la2ds_cli.core.skeleton import SKELETONS, get_skeleton
 from la2ds_cli.features.network_input import joint_blocks, joint_features
 from la2ds_models.casa import CasaNetwork
+from la2ds_models.sequence_network import NetworkSettings
 from la2ds_models.stgcn import (
     Block,
     GraphConvolution,
@@ -47,7 +48,7 @@ SMALL: dict[str, Any] = dict(
 def _network(**changes: Any) -> CasaNetwork:
     """With masks M that differ from edge to edge, as learning leaves them."""
     torch.manual_seed(0)
-    network = build(**(SMALL | changes)).eval()
+    network = build(NetworkSettings(**(SMALL | changes))).eval()
     for name, parameter in network.named_parameters():
         if name.endswith("importance"):
             torch.nn.init.uniform_(parameter, 0.5, 1.5)

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from la2ds_models import vivit
+from la2ds_models.sequence_network import NetworkSettings
 from la2ds_models.vivit import (
     Attention,
     FlatMap,
@@ -98,7 +99,7 @@ def test_indivisible_sizes_are_refused() -> None:
     with pytest.raises(ValueError, match="multiple of heads"):
         Attention(10, 3)
     with pytest.raises(ValueError, match="patch side"):
-        SpatialTransformer(3, 30, 7, 12, 1, 3, 2, True)
+        _spatial(position=True, size=30, patch=7)
 
 
 def _zeros(frames: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -143,9 +144,23 @@ def test_offset_position_moves_in_training_and_rests_in_evaluation() -> None:
     torch.testing.assert_close(position(*zero)[0], position.table[45:55])
 
 
-def _spatial(*, position: bool, pooling: str = "mean", layers: int = 2) -> SpatialTransformer:
+def _spatial(
+    *, position: bool, pooling: str = "mean", layers: int = 2, size: int = 6, patch: int = 3
+) -> SpatialTransformer:
     torch.manual_seed(0)
-    return SpatialTransformer(1, 6, 3, 12, layers, 3, 2, position, pooling)
+    return SpatialTransformer(
+        NetworkSettings(
+            channels=1,
+            size=size,
+            patch=patch,
+            width=12,
+            spatial_layers=layers,
+            heads=3,
+            mlp_ratio=2,
+            spatial_position=position,
+            pooling=pooling,
+        )
+    )
 
 
 def _with_patches_swapped(maps: torch.Tensor) -> torch.Tensor:

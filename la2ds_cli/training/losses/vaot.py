@@ -104,17 +104,19 @@ def pseudo_labels(
     import torch
     from torch.nn.functional import pad
 
-    from la2ds_models.gromov_wasserstein import fused_gromov_wasserstein
+    from la2ds_models.gromov_wasserstein import Space, fused_gromov_wasserstein
     from la2ds_models.sinkhorn import uniform_weight
 
     n, m = (mask.sum(dim=1).to(alike.dtype)[:, None, None] for mask in (first_mask, second_mask))
     i = torch.arange(alike.shape[1], device=alike.device)[None, :, None] / n
     j = torch.arange(alike.shape[2], device=alike.device)[None, None, :] / m
     cost = pad(1 - alike + PRIOR * (i - j).abs(), (1, 0, 1, 0), value=SINGLE)
+    weights = (uniform_weight(pad(mask, (1, 0), value=True)) for mask in (first_mask, second_mask))
+    first, second = map(Space, structures(first_mask, second_mask), weights)
     plan = fused_gromov_wasserstein(
         cost,
-        *structures(first_mask, second_mask),
-        *(uniform_weight(pad(mask, (1, 0), value=True)) for mask in (first_mask, second_mask)),
+        first,
+        second,
         alpha=STRUCTURE,
         epsilon=ENTROPY,
         iterations=ITERATIONS,
