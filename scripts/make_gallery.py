@@ -1,14 +1,9 @@
-"""Make the pictures of docs/tutorials/two-clips.md from rendered clips, with the commands that the
-page names, and those of its newer pages in docs/how-to/studio.md.
+"""Make the pictures of the pages from rendered clips, with the commands that the pages name.
 
     la2ds demo la2ds-demo
-    la2ds train --project la2ds-demo --run short --set train.steps=400 \\
-        --set train.validate_every=50
     python scripts/make_gallery.py la2ds-demo
 
-With `--footage VIDEOS`, a folder with golf/swing1.mp4, golf/swing3.mp4 and golf/phases.csv,
-also the picture of real footage, which shows skeletons and none of its pixels. Needs chromium and
-the package playwright for the screenshots of pages.
+Needs chromium and the package playwright for the pages of the studio.
 """
 
 from __future__ import annotations
@@ -20,7 +15,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
 from la2ds_cli.core.annotations import (
@@ -35,10 +29,6 @@ from la2ds_cli.core.clip import family
 from la2ds_cli.core.corrections import reading_of, turning_of
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.demo import clips
-from la2ds_cli.demo.movement import movement, random_style
-from la2ds_cli.demo.performer import forward_kinematics, random_body
-from la2ds_cli.video.reader import write_video
 
 GALLERY = Path(__file__).parents[1] / "docs" / "gallery"
 WIDTH = 1200  # pixels
@@ -47,12 +37,6 @@ A, B = "performer-02", "performer-05"
 FIGURES = {
     "align": ("align", A, B, "--out", "{out}.png"),
     "compare": ("compare", "performer-07", "performer-08", "--out", "{out}.png"),
-    "retrieve": ("retrieve", "--query", A, "--k", "7", "--out", "{out}.png"),
-    "embeddings": ("plot-embeddings", A, B, "--out", "{out}.png"),
-}
-PAGES = {
-    "report": ("report", A, B, "--out", "{out}.html"),
-    "report-private": ("report", A, B, "--privacy", "--out", "{out}.html"),
 }
 
 # Picture -> page of the studio, when it shows all, and the height of the window.
@@ -63,12 +47,6 @@ STUDIO = {
         900,
     ),
     "studio-search": ("/search?row=40", "document.querySelectorAll('#hits img').length > 6", 820),
-    "studio-timeline": (
-        "/timeline?name=timeline",
-        "[...document.querySelectorAll('#stages canvas')].every((one) => one.dataset.picture)",
-        820,
-    ),
-    "studio-train": ("/train", "document.body.dataset.evaluation !== undefined", 1300),
     "studio-clips": ("/", "[...document.images].every((one) => one.complete)", 900),
 }
 # Those of a copy of the project, in which a person has corrected joints and propagated phases.
@@ -82,21 +60,6 @@ CLICKS = {
         f"[aria-label='choose {name}.mp4']" for name in ("performer-01", "performer-03")
     ]
 }
-
-
-def repeated(path: Path, times: int = 4) -> None:
-    """A film of one performer who does the movement `times` times, each at another speed."""
-    rng = np.random.default_rng(2)
-    body, style = random_body(rng), random_style(rng)
-    poses = []
-    for _ in range(times):
-        pose = movement(np.linspace(0, 0.9, int(rng.integers(50, 110))), style)
-        back = np.linspace(0, 1, 16)[1:-1, None]
-        back = back**2 * (3 - 2 * back)
-        poses += [pose, pose[-1] * (1 - back) + pose[0] * back]
-    world = forward_kinematics(body, np.concatenate(poses))
-    camera = clips.camera_for(rng, world, 0.45)
-    write_video(path, clips.drawn_frames(rng, world, body, camera), clips.FPS)
 
 
 def run(project: Path, arguments: tuple[str, ...], out: Path) -> None:
@@ -120,23 +83,6 @@ def keep(image: Image.Image, name: str) -> None:
         image = image.resize((WIDTH, height), Image.Resampling.LANCZOS)
     image.save(GALLERY / f"{name}.jpg", quality=86, optimize=True)
     print(GALLERY / f"{name}.jpg", image.size)
-
-
-def screenshot(page: Path, picture: Path, whole: bool) -> None:
-    """The page as a browser shows it, 40 frames into the clips; or its upper part."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        options = {"executable_path": "/usr/bin/chromium", "args": ["--no-sandbox"]}
-        browser = playwright.chromium.launch(**options)  # type: ignore[arg-type]
-        tab = browser.new_page(viewport={"width": WIDTH, "height": 1300})
-        tab.goto(page.as_uri())
-        tab.wait_for_timeout(1500)
-        for _ in range(40):
-            tab.keyboard.press("ArrowRight")
-        tab.wait_for_timeout(500)
-        tab.screenshot(path=str(picture), full_page=whole)
-        browser.close()
 
 
 def draw_on_pair(project: Project) -> None:
@@ -174,9 +120,8 @@ def change(project: Project) -> None:
 
 
 def studio_pictures(project: Path, wanted: list[str]) -> None:
-    """Pages of the studio, after a first search and with all clips of the project on a timeline."""
+    """Pages of the studio, after a first search."""
     run(project, ("retrieve", "--query", A, "--out", "{out}.json"), project / "results" / "gallery")
-    run(project, ("timeline",), project)
     if "studio-pair" in wanted:
         draw_on_pair(Project.open(project))
     if pages := [name for name in wanted if name in STUDIO]:
@@ -231,43 +176,9 @@ def screenshots(link: str, folder: Path, wanted: list[str]) -> None:
         browser.close()
 
 
-def moving(video: Path, name: str, rate: int = 10, width: int = 640) -> None:
-    """The video as an animated WebP, which pages of text can show."""
-    import av
-
-    with av.open(str(video)) as container:
-        stream = container.streams.video[0]
-        every = max(round(float(stream.average_rate or 30) / rate), 1)
-        frames = [f.to_image() for n, f in enumerate(container.decode(stream)) if n % every == 0]
-    size = (width, round(frames[0].height * width / frames[0].width))
-    small = [frame.resize(size, Image.Resampling.LANCZOS) for frame in frames]
-    small[0].save(
-        GALLERY / f"{name}.webp",
-        save_all=True,
-        append_images=small[1:],
-        duration=round(1000 / rate),
-        loop=0,
-        quality=70,
-    )
-    print(GALLERY / f"{name}.webp", size, len(small))
-
-
-def real_swings(golf: Path, project: Path) -> Image.Image:
-    """Two filmed golf swings compared, as skeletons."""
-    swings = [str(golf / name) for name in ("swing1.mp4", "swing3.mp4")]
-    out = project.with_suffix(".png")
-    Project.create(project)
-    for swing in swings:
-        run(project, ("extract-poses", swing), out)
-    shutil.copy(golf / "phases.csv", project / "phases.csv")
-    run(project, ("compare", *swings, "--privacy", "--out", str(out)), out)
-    return Image.open(out)
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description="pictures of docs/tutorials/two-clips.md")
+    parser = argparse.ArgumentParser(description="pictures of the pages")
     parser.add_argument("project", type=Path, help="made by la2ds demo")
-    parser.add_argument("--footage", type=Path, help="folder of videos with golf/ in it")
     parser.add_argument("--only", nargs="*", default=None, help="names of pictures")
     options = parser.parse_args()
 
@@ -281,29 +192,8 @@ def main() -> None:
                 out = Path(folder) / name
                 run(options.project, arguments, out)
                 keep(Image.open(out.with_suffix(".png")), name)
-        for name, arguments in PAGES.items():
-            if wanted(name):
-                out = Path(folder) / name
-                run(options.project, arguments, out)
-                screenshot(out.with_suffix(".html"), out.with_suffix(".png"), name != "project")
-                keep(Image.open(out.with_suffix(".png")), name)
-        for name, more in {"sync": (), "sync-private": ("--privacy",)}.items():
-            if wanted(name):
-                out = Path(folder) / name
-                run(options.project, ("sync", A, B, "--out", "{out}.mp4", *more), out)
-                moving(out.with_suffix(".mp4"), name)
-        if options.footage is not None and wanted("real-golf"):
-            keep(real_swings(options.footage / "golf", Path(folder) / "real"), "real-golf")
-        if pages := [name for name in STUDIO | CHANGED if wanted(name)]:
-            studio_pictures(options.project, pages)
-        if wanted("repetitions"):  # last: its film is a clip of the project from then on
-            film = Path(folder) / "repeated.mp4"
-            repeated(film)
-            run(options.project, ("extract-poses", str(film)), film)
-            out = film.with_suffix(".png")
-            words = ("align", A, str(film), "--repetition", "all", "--out", str(out))
-            run(options.project, words, out)
-            keep(Image.open(out), "repetitions")
+    if pages := [name for name in STUDIO | CHANGED if wanted(name)]:
+        studio_pictures(options.project, pages)
 
 
 if __name__ == "__main__":
