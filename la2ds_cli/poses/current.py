@@ -102,19 +102,12 @@ def is_current(project: Project, config: PosesConfig, video: Video, file: Path |
             return False
     except OSError:  # reading it for its poses will say what is wrong
         return False
-    return recipe.key in {current.key for current in pose_recipes(project, config, video)}
-
-
-def pose_recipes(project: Project, config: PosesConfig, video: Video) -> list[Recipe]:
-    """The recipes that current poses of a clip may have: `auto` may mean several networks.
-
-    Raises UserError as `extract_poses` for the detector and the pose network.
-    """
-    return PoseRecipes(project, config).of(video)
+    return recipe.key in {current.key for current in PoseRecipes(project, config).of(video)}
 
 
 class PoseRecipes:
-    """`pose_recipes` for many clips: subjects.csv and the files of the networks are read once."""
+    """The recipes that current poses of clips may have: `auto` may mean several networks. The files
+    of the networks and subjects.csv are read once."""
 
     def __init__(self, project: Project, config: PosesConfig) -> None:
         self._config = config
@@ -122,7 +115,7 @@ class PoseRecipes:
         self._made_by: dict[str, list[tuple[str, str]] | UserError] = {}
 
     def of(self, video: Video) -> list[Recipe]:
-        """The recipes of a clip; UserError as `pose_recipes`."""
+        """The recipes of a clip; UserError as `extract_poses` for the detector and the network."""
         subject = self._subjects.of(video)
         networks = self._networks(subject or self._config.subject)
         person = {"options": video.options, "subject": subject, "person": video.person}

@@ -310,9 +310,17 @@ def load_source(
         )
     path = Path(name).resolve()
     digest = digest or content_digest(path)
-    known = listed_as(project, path, digest)
-    about = (entry.subject, entry.group, entry.split)
-    return ClipSource(name, path, info, digest, options, *about, listed_as=known)
+    return ClipSource(
+        name=name,
+        path=path,
+        info=info,
+        digest=digest,
+        options=options,
+        subject=entry.subject,
+        group=entry.group,
+        split=entry.split,
+        listed_as=listed_as(project, path, digest),
+    )
 
 
 def load_single(

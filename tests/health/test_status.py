@@ -19,7 +19,7 @@ from la2ds_cli.embedding.trained import trained_runs
 from la2ds_cli.features.heatmap_cache import cache_heatmaps
 from la2ds_cli.health.status import StepStatus, project_status
 from la2ds_cli.main import app
-from la2ds_cli.poses.current import pose_recipes
+from la2ds_cli.poses.current import PoseRecipes
 from la2ds_cli.training.train import TrainOptions, train
 from tests.evaluation.labelled_project import evaluated
 from tests.movement import add_sequence, sequence, warped_phase
@@ -72,7 +72,7 @@ def test_extracted_poses_are_stale_when_their_settings_change(project: Project):
     names = ("poses.detector=full-frame", "poses.pose=hrnet-demo")
     config = project.config(overrides=names).poses
     video = Video("filmed-1", "films/one.mp4", "d" * 64, 30)
-    recipe = pose_recipes(project, config, video)[0]
+    recipe = PoseRecipes(project, config).of(video)[0]
     project.write_pose(video.id, sequence(warped_phase(30, seed=9)), recipe)
     project.add_videos([video])
     assert _step(project, "poses", *names).current == 4
@@ -225,7 +225,7 @@ def test_networks_are_identified_once_for_all_clips(project: Project, monkeypatc
     config = project.config(overrides=names).poses
     for number in range(4):
         video = Video(f"filmed-{number}", f"{number}.mp4", f"{number}" * 64, 30)
-        recipe = pose_recipes(project, config, video)[0]
+        recipe = PoseRecipes(project, config).of(video)[0]
         project.write_pose(video.id, sequence(warped_phase(30, seed=number)), recipe)
         project.add_videos([video])
     calls = []

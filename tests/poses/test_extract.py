@@ -21,7 +21,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.main import app
 from la2ds_cli.poses import extraction
-from la2ds_cli.poses.current import current_clip, networks_of, pose_recipes
+from la2ds_cli.poses.current import PoseRecipes, current_clip, networks_of
 from la2ds_cli.poses.extract import ExtractOptions, ensure_pose, ensure_poses, extract_poses
 from la2ds_cli.poses.extraction import Extraction
 from la2ds_cli.video.reader import write_video
@@ -225,9 +225,9 @@ def test_auto_is_content_with_any_of_its_networks(project: Project, clips: Path)
     (result,) = extract_poses(project, [str(clips / "anna")], CONFIG)
     pose, _ = project.read_pose(result.video)
     auto = replace(CONFIG, detector="auto", pose="auto")
-    recipes = pose_recipes(project, auto, project.videos()[0])
+    recipes = PoseRecipes(project, auto).of(project.videos()[0])
     assert len({recipe.key for recipe in recipes}) == 2 * 3
-    assert len(pose_recipes(project, replace(CONFIG, pose="auto"), project.videos()[0])) == 2
+    assert len(PoseRecipes(project, replace(CONFIG, pose="auto")).of(project.videos()[0])) == 2
     for recipe in recipes:
         project.write_pose(result.video, pose, recipe)
         assert [r.status for r in extract_poses(project, [str(clips / "anna")], auto)] == ["cached"]

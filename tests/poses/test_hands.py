@@ -15,7 +15,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.poses import hands
 from la2ds_cli.poses.blazehand import Hand
-from la2ds_cli.poses.current import pose_recipes
+from la2ds_cli.poses.current import PoseRecipes
 from la2ds_cli.poses.extract import ExtractOptions, ensure_pose, extract_poses
 from la2ds_cli.poses.hands import HandTracker, by_side
 from la2ds_cli.poses.rotated_crop import Region
@@ -190,7 +190,7 @@ def test_hands_are_current_until_another_subject_is_asked_for(project: Project, 
     assert [r.status for r in extract_poses(project, [str(clip)], CONFIG)] == ["cached"]
     other = replace(CONFIG, pose="hrnet-w32")  # has no part in it
     assert [r.status for r in extract_poses(project, [str(clip)], other)] == ["cached"]
-    (recipe,) = pose_recipes(project, CONFIG, project.videos()[0])
+    (recipe,) = PoseRecipes(project, CONFIG).of(project.videos()[0])
     assert recipe.config["pose"] == recipe.config["detector"] == hands.identity()
     left = replace(CONFIG, subject="left-hand")
     assert [r.status for r in extract_poses(project, [str(clip)], left)] != ["cached"]

@@ -133,14 +133,6 @@ def test_without_ray_the_pip_line_is_named(tmp_path: Path, monkeypatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "failure",
-    [
-        "ImportError('pyarrow requires NumPy 2.0 or newer, found 1.26.4')",
-        "AttributeError('_ARRAY_API not found')",
-        "ModuleNotFoundError(\"No module named 'pandas'\", name='pandas')",
-    ],
-)
-@pytest.mark.parametrize(
     ("versions", "hint"),
     [
         ({"numpy": "1.26.4", "pyarrow": "26.0.1"}, "pip install 'pyarrow<26', as pyarrow 26 "),
@@ -150,7 +142,7 @@ def test_without_ray_the_pip_line_is_named(tmp_path: Path, monkeypatch) -> None:
     ],
 )
 def test_a_ray_that_cannot_be_imported_is_not_called_missing(
-    tmp_path: Path, monkeypatch, failure: str, versions: dict[str, str], hint: str
+    tmp_path: Path, monkeypatch, versions: dict[str, str], hint: str
 ) -> None:
     def version(package: str) -> str:
         if package not in versions:
@@ -158,11 +150,12 @@ def test_a_ray_that_cannot_be_imported_is_not_called_missing(
         return versions[package]
 
     monkeypatch.setattr(metadata, "version", version)
-    fake_ray(tmp_path, monkeypatch, "", data=f"raise {failure}")
+    fake_ray(tmp_path, monkeypatch, "", data="raise ImportError('pyarrow requires NumPy 2.0')")
     with pytest.raises(UserError) as caught:
         ray_engine._ray("use --shard I/N in N jobs")
-    reason = str(eval(failure))
-    assert caught.value.message == f"the package ray is installed but cannot be imported: {reason}"
+    assert caught.value.message == (
+        "the package ray is installed but cannot be imported: pyarrow requires NumPy 2.0"
+    )
     assert caught.value.hint.startswith(hint)
     assert caught.value.hint.endswith(", or use --shard I/N in N jobs")
     assert caught.value.exit_code == ExitCode.ENVIRONMENT
