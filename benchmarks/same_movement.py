@@ -33,7 +33,7 @@ from la2ds_cli.alignment.same_movement import (
     REFUSED,
     WEIGHTS,
     Evidence,
-    evidence,
+    same_movement,
 )
 from la2ds_cli.alignment.viewpoint import choose_view
 from la2ds_cli.core.project import Project
@@ -143,9 +143,9 @@ def drawn_pairs(clips: list[Clip], each: int, rng: np.random.Generator) -> list[
             drawn = [mates[int(rng.integers(len(mates)))]] if mates else []
             drawn += [other[int(rng.integers(len(other)))]]
             for first, second in [(a, b) for b in drawn]:
-                found = evidence(first.pose, shown(first.pose, second.pose))
+                found = same_movement(first.pose, shown(first.pose, second.pose))
                 if found is not None:
-                    pairs.append(Pair(first, second, found))
+                    pairs.append(Pair(first, second, found.evidence))
         print(f"  {movement} ({source}), {len(own)} clips", flush=True)
     return pairs
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -204,16 +205,17 @@ def path_with_gaps(cost: FloatArray, skip: float, opening: float) -> IntArray:
     """
     cost = np.ascontiguousarray(cost, np.float64)
     if compiling_pays(_DIAGONAL * sum(cost.shape) + _CELL * cost.size):
-        tables = [np.empty(cost.shape, np.uint8) for _ in range(4)]
-        end = _fill(cost, float(skip), float(opening), *tables)
+        together = np.empty((4, *cost.shape), np.uint8)
+        i, j = _fill(cost, float(skip), float(opening), together)
+        tables = list(together)
     else:
-        end, tables = _filled_by_diagonals(cost, float(skip), float(opening))
-    return _walk_back(*end, *tables)
+        (i, j), tables = _filled_by_diagonals(cost, float(skip), float(opening))
+    return _walked_back(i, j, tables)
 
 
 def _filled_by_diagonals(
     cost: FloatArray, skip: float, opening: float
-) -> tuple[tuple[int, int], list[np.ndarray]]:
+) -> tuple[tuple[int, int], Sequence[np.ndarray]]:
     """`_fill` with numpy, and its tables: the cells of a diagonal do not depend on each other."""
     rows, columns = cost.shape
     count = rows + columns - 1
@@ -274,9 +276,10 @@ def _by_cell(diagonals: np.ndarray, columns: int) -> np.ndarray:
 
 
 @compiled()
-def _fill(cost, skip, opening, pair_from, pair_step, a_from, b_from):
-    """Fill the tables (N, M) uint8 of where each state's best path came from; returns the pair in
-    which the best path ends."""
+def _fill(cost, skip, opening, tables):
+    """Fill the tables (4, N, M) uint8 of where each state's best path came from; returns the pair
+    in which the best path ends."""
+    pair_from, pair_step, a_from, b_from = tables[0], tables[1], tables[2], tables[3]
     rows, columns = cost.shape
     above = np.full((columns, 3), math.inf)
     best_end, end_i, end_j = math.inf, 0, 0
@@ -314,7 +317,8 @@ def _fill(cost, skip, opening, pair_from, pair_step, a_from, b_from):
     return end_i, end_j
 
 
-def _walk_back(i, j, pair_from, pair_step, a_from, b_from):
+def _walked_back(i: int, j: int, tables: Sequence[np.ndarray]) -> IntArray:
+    pair_from, pair_step, a_from, b_from = tables
     path, state = [], _PAIR
     while state != _START:
         if state == _PAIR:

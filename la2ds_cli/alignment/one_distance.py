@@ -151,35 +151,20 @@ def run_weights(
 
     They are measured on at most MOST_CLIPS clips that were held out of the run's training: on those
     that it was trained on, its embedding looks better than it is. The result is stored beside the
-    run's weights, and measured again only for other weights, settings and poses of these clips, and
-    once a clip that could not be embedded then can be.
+    run's weights, and measured again only for other weights, settings and poses of these clips.
     """
     path = project.part_weights_path(run)
     chosen = _chosen(project, run)
     key = _key(project, run, settings, distance, chosen, spatial=spatial)
-    document = artifact.read_document(path)
-    stored = _stored(document, key)
+    stored = _stored(artifact.read_document(path), key)
     if stored is not None:
-        left_out = _left_out(document, list(chosen))
-        if not (left_out and _clips(project, run, distance, left_out, spatial=spatial)):
-            return stored
+        return stored
     clips = _clips(project, run, distance, list(chosen), spatial=spatial)
     if len(clips) < 2:
         return {}
     weights = measure_weights(list(clips.values()), settings)
-    content = {"key": key, "weights": weights, "clips": len(clips)}
-    content |= {"left_out": [video for video in chosen if video not in clips]}
-    artifact.write_json(path, content)
+    artifact.write_json(path, {"key": key, "weights": weights, "clips": len(clips)})
     return weights
-
-
-def _left_out(document: Mapping[str, object], chosen: Sequence[str]) -> list[str]:
-    """Those of the chosen clips that did not count in stored weights; all of them if the file does
-    not say which, as those of earlier versions do."""
-    if document.get("clips") == len(chosen):
-        return []
-    names = document.get("left_out")
-    return [video for video in chosen if not isinstance(names, list) or video in names]
 
 
 def _chosen(project: Project, run: str) -> dict[str, str]:

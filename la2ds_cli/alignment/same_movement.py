@@ -149,14 +149,6 @@ def _weighed(found: Evidence) -> Sameness:
     return Sameness(1 / (1 + math.exp(-weighed)), found)
 
 
-def evidence(a: PoseSequence, b: PoseSequence) -> Evidence | None:
-    """The evidence that `same_movement` weighs; None in the same cases."""
-    described = describe(a), describe(b)
-    if described[0] is None or described[1] is None:
-        return None
-    return _between(described[0], described[1])
-
-
 def describe(pose: PoseSequence) -> Described | None:
     """A clip as it is compared; None if its movement cannot be judged (see `same_movement`)."""
     if not is_body(pose.skeleton) or len(pose) < FEWEST_FRAMES or np.isnan(pose.xy).all():

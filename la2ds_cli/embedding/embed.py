@@ -121,8 +121,9 @@ class EmbedWorker:
         self._embedder = load_embedder(self._project, run, device)
 
     def __call__(self, item: Mapping[str, Any]) -> dict[str, Any]:
-        clip, embedder = (item["video"], item["path"]), self._embedder
-        return _attempt(self._project, self._run, *clip, embedder, self._overwrite).to_json()
+        return _attempt(
+            self._project, self._run, item["video"], item["path"], self._embedder, self._overwrite
+        ).to_json()
 
 
 def _attempt(

@@ -217,19 +217,6 @@ def test_a_clip_that_cannot_be_embedded_is_left_out_alone(
     assert found.embedding != 1
     assert distance_of(project) == found
     assert len(measured) == 1
-    # Once it can be embedded, it counts, also if a file of an earlier version does not name it.
-    path = project.part_weights_path("mine")
-    document = json.loads(path.read_text("utf-8"))
-    assert document.pop("left_out") == ["clip2"]
-    path.write_text(json.dumps(document))
-    monkeypatch.setattr(embed, "_embed_one", real)
-    anew = distance_of(project)
-    assert [len(one) for one in measured] == [4, 5]
-    assert distance_of(project) == anew
-    assert len(measured) == 2
-    path.write_text(json.dumps(document | {"left_out": ["clip2"]}))
-    assert distance_of(project) == anew
-    assert len(measured) == 3
 
 
 def test_a_run_without_its_clips_has_equal_weights(tmp_path: Path) -> None:

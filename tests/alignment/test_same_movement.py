@@ -23,7 +23,6 @@ from la2ds_cli.alignment.same_movement import (
     check_same_movement,
     describe,
     doubt,
-    evidence,
     if_same,
     same_movement,
     sameness,
@@ -72,10 +71,10 @@ def test_two_movements() -> None:
 def test_a_mirror_image_is_compared_as_one() -> None:
     a = sequence(warped_phase(60, 1))
     b = mirror(sequence(warped_phase(45, 2)))
-    as_mirrored, as_filmed = (evidence(a, shown) for shown in (mirror(b), b))
+    as_mirrored, as_filmed = (same_movement(a, shown) for shown in (mirror(b), b))
     assert as_mirrored is not None
     assert as_filmed is not None
-    assert as_mirrored.movement < as_filmed.movement
+    assert as_mirrored.evidence.movement < as_filmed.evidence.movement
 
 
 def test_skeletons_of_a_body_are_told_by_the_joints_that_they_share() -> None:
