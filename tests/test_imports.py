@@ -131,6 +131,16 @@ def test_the_core_and_the_video_room_import_nothing_heavy_at_start():
             assert not _heavy(imports(module, functions=False, types=False)), module
 
 
+def test_what_aligns_joints_knows_of_no_videos_at_start():
+    """Poses that are missing are extracted by the functions that find them missing."""
+    for module in MODULES:
+        if _room(module) in ("embedding", "alignment"):
+            outside = imports(module, functions=False, types=False)
+            assert not {_room(name) for name in _own(outside)} & {"video", "poses", "formats"}, (
+                module
+            )
+
+
 def test_plugins_know_no_project():
     for module in MODULES:
         if _within(module, PURE):

@@ -205,7 +205,7 @@ def path_with_gaps(cost: FloatArray, skip: float, opening: float) -> IntArray:
     """
     cost = np.ascontiguousarray(cost, np.float64)
     if compiling_pays(_DIAGONAL * sum(cost.shape) + _CELL * cost.size):
-        together = np.empty((4, *cost.shape), np.uint8)
+        together: np.ndarray = np.empty((4, *cost.shape), np.uint8)
         i, j = _fill(cost, float(skip), float(opening), together)
         tables = list(together)
     else:
