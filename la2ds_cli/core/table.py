@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import TYPE_CHECKING, Literal
 
 from la2ds_cli.core.untrusted_text import printable
@@ -38,14 +37,13 @@ class Cell:
 class Column:
     """One column. group: a heading above adjacent columns that share it. kind: `name` heads the
     row, `text` is left-aligned, `number` right-aligned. bold: in a terminal. wrap: text may take
-    several lines in a terminal. hidden: the heading is for screen readers alone."""
+    several lines in a terminal."""
 
     heading: str
     group: str = ""
     kind: Literal["name", "text", "number"] = "number"
     bold: bool = False
     wrap: bool = False
-    hidden: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,10 +59,6 @@ class Table:
     columns: Sequence[Column]
     rows: Sequence[Row]
 
-    def groups(self) -> list[tuple[str, int]]:
-        """Headings above the columns ("" = none), and the number of adjacent columns of each."""
-        return [(name, len(list(same))) for name, same in groupby(c.group for c in self.columns)]
-
 
 def terminal(table: Table) -> RichTable:
     """The table for rich. Numbers are never cut off; `below` is shown under the figure."""
@@ -72,12 +66,11 @@ def terminal(table: Table) -> RichTable:
 
     shown = RichTable(box=None, pad_edge=False)
     for column in table.columns:
-        heading = "" if column.hidden else column.heading
         if column.wrap:
-            shown.add_column(_shown(heading), overflow="fold", min_width=12)
+            shown.add_column(_shown(column.heading), overflow="fold", min_width=12)
         else:
             shown.add_column(
-                _shown(f"{column.group}\n{heading}" if column.group else heading),
+                _shown("\n".join(filter(None, [column.group, column.heading]))),
                 justify="right" if column.kind == "number" else "left",
                 style="bold" if column.bold else None,
                 no_wrap=True,
@@ -101,7 +94,7 @@ def md(text: str) -> str:
 
 def markdown(table: Table) -> list[str]:
     """Lines of a pipe table; the best is bold, the second and quiet names are in italics."""
-    head = ["" if c.hidden else md(c.heading) for c in table.columns]
+    head = [md(c.heading) for c in table.columns]
     above = [f"{md(c.group)}<br>" if c.group else "" for c in table.columns]
     rule = ["---:" if c.kind == "number" else "---" for c in table.columns]
     lines = [[f"{group}{name}" for group, name in zip(above, head, strict=True)], rule]

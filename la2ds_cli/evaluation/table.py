@@ -98,7 +98,7 @@ def _evaluated(result: Mapping[str, Any]) -> str:
 def _table(result: Mapping[str, Any], shown: Sequence[Shown]) -> Table:
     """A column for the headings of the rows and one for each feature set; a row with each figure,
     and below it one with undefined pairs if there are any."""
-    columns = [Column("figure", kind="name", hidden=True)]
+    columns = [Column("", kind="name")]
     for name in result["features"]:
         label = str(LABELS.get(name, name))
         # Five columns and their spread have to fit a terminal of 80 columns.

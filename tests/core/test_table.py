@@ -1,4 +1,4 @@
-"""One table in three formats: every text is text, small lines stand below, quiet rows apart."""
+"""One table in two formats: every text is text, small lines stand below, quiet rows apart."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from rich.console import Console
 
-from la2ds_cli.core.table import Cell, Column, Row, Table, html, markdown, terminal
+from la2ds_cli.core.table import Cell, Column, Row, Table, markdown, terminal
 
 NAMES = ("50% <b>|$#{~^\\}", "[bold]my_method[/bold]")
 TABLE = Table(
@@ -41,17 +41,3 @@ def test_markdown_has_as_many_cells_in_every_line_and_escapes_their_signs() -> N
     assert r"50% \<b\>\|$#{~^\\}<br>10 %" in head
     assert r"**91.2 ±0.4**<br>\[90.1, 92.0\]" in first
     assert quiet == "| *time only* | *80.0* | 0.99 |"
-
-
-def test_html_escapes_names_and_stacks_groups_above_their_columns() -> None:
-    page = html(TABLE)
-    assert "<b>|" not in page
-    assert '<th rowspan="2" scope="col">method</th>' in page
-    assert 'colspan="2">50% &lt;b&gt;|$#{~^\\}</th>' in page
-    assert '<b>91.2 ±0.4</b><span class="hint">[90.1, 92.0]</span>' in page
-    assert '<tr class="baseline"><th scope="row">time only</th>' in page
-    plain = html(Table([Column("figure", kind="name", hidden=True), Column("a\nb")], []))
-    assert plain == (
-        '<table><thead><tr><th scope="col"><span class="hidden">figure</span></th>'
-        '<th scope="col" class="number">a b</th></tr></thead><tbody></tbody></table>'
-    )

@@ -1,11 +1,9 @@
-"""The list of exporters, the batch around them, and what the files look like to other tools."""
+"""The batch around the exporters, and what the files look like to other tools."""
 
 from __future__ import annotations
 
 import csv
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +13,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.formats import exporter_names, load_exporter
+from la2ds_cli.formats import load_exporter
 from la2ds_cli.formats.exporting import export_poses
 from tests.formats.pose_samples import add, sample
 
@@ -28,50 +26,6 @@ def project(tmp_path: Path) -> Project:
     add(made, "anna-1", sample())
     add(made, "ben-2", sample(frames=7))
     return made
-
-
-def test_listing_finds_exporters_and_imports_none():
-    code = (
-        "import sys; from la2ds_cli.formats import exporter_names; "
-        "names = exporter_names(); "
-        "assert 'trc' in names and not any(n.startswith('_') for n in names), names; "
-        "loaded = [m for m in sys.modules if m.startswith('la2ds_cli.formats.')]; "
-        "assert not loaded, loaded"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
-
-
-def test_every_listed_exporter_follows_the_contract():
-    assert len(exporter_names()) >= 6
-    for name in exporter_names():
-        function, suffix = load_exporter(name)
-        assert function.__doc__
-        assert list(function.__annotations__) == ["pose", "name", "path", "return"]
-        assert suffix == "" or suffix.startswith(".")
-
-
-def test_exporter_outside_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    package = tmp_path / "mine"
-    package.mkdir()
-    (package / "count.py").write_text(
-        "SUFFIX = '.txt'\ndef write_clip(pose, name, path): path.write_text(str(len(pose)))\n"
-    )
-    (package / "empty.py").write_text("")
-    monkeypatch.syspath_prepend(tmp_path)
-    export, suffix = load_exporter("mine.count")
-    export(sample(frames=7), "a", tmp_path / f"a{suffix}")
-    assert (tmp_path / "a.txt").read_text() == "7"
-    with pytest.raises(UserError, match="no function write_clip or no SUFFIX"):
-        load_exporter("mine.empty")
-    with pytest.raises(UserError, match="cannot import"):
-        load_exporter("mine.absent")
-
-
-def test_unknown_format_suggests_the_nearest():
-    with pytest.raises(UserError, match="unknown format 'coco'") as caught:
-        load_exporter("coco")
-    assert "coco-json" in caught.value.hint
-    assert caught.value.exit_code == ExitCode.USAGE
 
 
 def test_nothing_is_overwritten_unless_asked_for(project: Project, tmp_path: Path):
