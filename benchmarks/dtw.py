@@ -1,21 +1,19 @@
-"""Dynamic time warping with path: la2ds against dtaidistance and, where installed, tslearn, aeon.
+"""Dynamic time warping with path: la2ds against dtaidistance.
 
     OMP_NUM_THREADS=1 python benchmarks/dtw.py [--rounds 5]
 
 Squared Euclidean costs, 128 features of type float32: one pair of 1000 frames, all 780 pairs of 40
 clips of 200 frames, with closed ends. Open ends at a price are la2ds's alone: the line tells what
 they add. `products alone` is the matrix product that all distances are made of: the limit of
-whatever finds a path by them. tslearn is measured twice: from arrays, and on the cost matrix that
-la2ds computes. `distances only` are calls for all pairs at once that give no paths. The contenders
-take turns; figures are medians over the rounds of process CPU time, compilation left out. Excess is
-the summed cost of a contender's paths over the lowest of all, in float64.
+whatever finds a path by them. The contenders take turns; figures are medians over the rounds of
+process CPU time, compilation left out. Excess is the summed cost of a contender's paths over the
+lowest of both, in float64.
 """
 
 from __future__ import annotations
 
 import argparse
 import functools
-import importlib.util
 import itertools
 import os
 import time
@@ -25,7 +23,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy loads its BLAS
 
 import numpy as np
 
-from la2ds_cli.alignment.distance import pair_distance, squared_distance
+from la2ds_cli.alignment.distance import pair_distance
 from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.core import compiled
 from la2ds_cli.core.config_sections import AlignConfig
@@ -69,63 +67,7 @@ def dtaidistance_path(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.array(dtw.warping_path_fast(a, b, use_ndim=True))
 
 
-def tslearn_path(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    from tslearn.metrics import dtw_path  # pyright: ignore[reportMissingImports]
-
-    return np.array(dtw_path(a, b)[0])
-
-
-def tslearn_on_cost(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    from tslearn.metrics import dtw_path_from_metric  # pyright: ignore[reportMissingImports]
-
-    cost = squared_distance(a, b).astype(np.float64)
-    return np.array(dtw_path_from_metric(cost, metric="precomputed")[0])
-
-
-def aeon_path(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    from aeon.distances import dtw_alignment_path  # pyright: ignore[reportMissingImports]
-
-    return np.array(dtw_alignment_path(_channels(a), _channels(b))[0])
-
-
-def aeon_distances(made: list[np.ndarray]) -> None:
-    from aeon.distances import dtw_pairwise_distance  # pyright: ignore[reportMissingImports]
-
-    dtw_pairwise_distance(np.stack([_channels(clip) for clip in made]))
-
-
-def dtaidistance_distances(made: list[np.ndarray]) -> None:
-    from dtaidistance import dtw_ndim
-
-    dtw_ndim.distance_matrix_fast([clip.astype(np.float64) for clip in made], parallel=False)
-
-
-def _channels(clip: np.ndarray) -> np.ndarray:
-    """(D, T) float64, as aeon reads series."""
-    return np.ascontiguousarray(clip.T, np.float64)
-
-
-def installed() -> dict[str, Contender]:
-    """Every contender that is here, la2ds first."""
-    found: dict[str, Contender] = {"la2ds": la2ds}
-    if importlib.util.find_spec("dtaidistance"):
-        found["dtaidistance"] = dtaidistance_path
-    if importlib.util.find_spec("tslearn"):
-        found["tslearn"] = tslearn_path
-        found["tslearn, our costs"] = tslearn_on_cost
-    if importlib.util.find_spec("aeon"):
-        found["aeon"] = aeon_path
-    return found
-
-
-def batches() -> dict[str, Callable[[list[np.ndarray]], None]]:
-    """Calls for all pairs at once, without paths."""
-    found: dict[str, Callable[[list[np.ndarray]], None]] = {}
-    if importlib.util.find_spec("dtaidistance"):
-        found["dtaidistance, distances only"] = dtaidistance_distances
-    if importlib.util.find_spec("aeon"):
-        found["aeon, distances only"] = aeon_distances
-    return found
+METHODS: dict[str, Contender] = {"la2ds": la2ds, "dtaidistance": dtaidistance_path}
 
 
 def excesses(found: dict[str, list[np.ndarray]], pairs: Pairs) -> dict[str, float]:
@@ -143,26 +85,15 @@ def excesses(found: dict[str, list[np.ndarray]], pairs: Pairs) -> dict[str, floa
     return {name: float(np.max(one / lowest - 1)) for name, one in cost.items()}
 
 
-def measure(pairs: Pairs, rounds: int, whole: bool = False) -> None:
+def measure(pairs: Pairs, rounds: int) -> None:
     """Print CPU time, ratio to la2ds and cost excess of every contender."""
-    methods = installed()
 
     def run(method: Contender) -> list[np.ndarray]:
         return [method(a, b) for a, b in pairs]
 
-    excess = excesses({name: run(method) for name, method in methods.items()}, pairs)  # warms up
-    runs: dict[str, Callable[[], object]] = {
-        name: functools.partial(run, method) for name, method in methods.items()
-    }
-    runs["products alone"] = functools.partial(run, products_alone)
-    if whole:
-        made = clips(40, FRAMES)
-        for name, batch in batches().items():
-            batch(made[:2])
-            runs[name] = functools.partial(batch, made)
-    else:
-        runs["la2ds, open ends"] = functools.partial(run, la2ds_open)
-    timed(runs, rounds, excess)
+    excess = excesses({name: run(method) for name, method in METHODS.items()}, pairs)  # warms up
+    every = METHODS | {"products alone": products_alone, "la2ds, open ends": la2ds_open}
+    timed({name: functools.partial(run, one) for name, one in every.items()}, rounds, excess)
 
 
 def timed(runs: dict[str, Callable[[], object]], rounds: int, excess: dict[str, float]) -> None:
@@ -191,7 +122,7 @@ def main() -> None:
     measure([(one, other)], rounds)
     pairs = list(itertools.combinations(clips(40, FRAMES), 2))
     print(f"all {len(pairs)} pairs of 40 clips of {FRAMES} frames, with paths")
-    measure(pairs, rounds, whole=True)
+    measure(pairs, rounds)
 
 
 if __name__ == "__main__":
