@@ -26,7 +26,7 @@ def _group(ctx: typer.Context) -> None:
 
     \b
       la2ds models ls
-      la2ds models pull hrnet-w32 fasterrcnn-mobilenet
+      la2ds models pull hrnet-w32-msra fasterrcnn-mobilenet
 
     You do not need this command: weights are downloaded when they are first used.
     """
@@ -68,7 +68,7 @@ def pull(
     """Download weights before they are needed.
 
     \b
-      la2ds models pull hrnet-w32 fasterrcnn-mobilenet
+      la2ds models pull hrnet-w32-msra fasterrcnn-mobilenet
 
     Files that are here are compared with their published hash; a damaged one is downloaded again.
     An interrupted download is resumed. Size and licence are shown first. For a machine without

@@ -56,7 +56,7 @@ class PosesConfig:
     # person detector: auto (blazepose with that pose network, else fasterrcnn on CUDA and
     # fasterrcnn-mobilenet on a CPU), a name, or a file
     detector: str = "auto"
-    # pose network: auto (that of the project's clips, else hrnet-w32 on CUDA and blazepose on a
+    # pose network: auto (that of the project's clips, else hrnet-w32-msra on CUDA, blazepose on a
     # CPU), a name of `la2ds models`, or a model file
     pose: str = "auto"
     detect_threshold: float = 0.3  # lowest detector score of a person's box, 0 to 1

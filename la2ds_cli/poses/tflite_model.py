@@ -68,7 +68,7 @@ def cpu_only(name: str, device: DeviceName) -> None:
     if device == "cuda":
         raise UserError(
             f"{name} runs only on the CPU",
-            hint="use --device auto or --device cpu, or --pose hrnet-w32 for the GPU",
+            hint="use --device auto or --device cpu, or --pose hrnet-w32-msra for the GPU",
             exit_code=ExitCode.ENVIRONMENT,
         )
 

@@ -145,7 +145,7 @@ def download(
 
     The caller must hold `exclusive`.
 
-    sha256: the digest in hex, or the start of it. size: bytes if known, to check the free space
+    sha256: the digest in hex. size: bytes if known, to check the free space
     before any request. progress: called with bytes done and total bytes (0 = unknown). note: gets
     one line for each further attempt.
 
@@ -288,7 +288,7 @@ def _continues(response: Any, offset: int, origin: _Origin) -> bool:
 def _check_content(url: str, part: _Part, sha256: str) -> None:
     with _storing(part.path), part.path.open("rb") as file:
         actual = hashlib.file_digest(file, "sha256").hexdigest()
-    if not actual.startswith(sha256):
+    if actual != sha256:
         part.discard()
         raise Refused(f"{url}: wrong content, sha256 {actual[:16]}… instead of {sha256}")
 

@@ -78,8 +78,7 @@ class _Errors(urllib.request.HTTPErrorProcessor):
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects only to http or https, and never from https to http: the start of a hash
-    does not prove where a file comes from."""
+    """Follows redirects only to http or https, and never from https to http."""
 
     def redirect_request(
         self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str

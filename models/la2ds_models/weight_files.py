@@ -52,7 +52,8 @@ DAMAGE = (
 class WeightFile:
     """One entry of zoo.toml.
 
-    sha256: the digest in hex, or the start of it. size: bytes, 0 = unknown until the server is
+    sha256: the digest in hex, or the start of it if no more is published: such a file is never
+    downloaded, since it could not be verified. size: bytes, 0 = unknown until the server is
     asked. ap: published COCO average precision, 0 = none. kind: frames = features of whole video
     frames; alignment = an alignment network. bundled: the file ships inside the package, and `file`
     is its path there. code: the software that runs the weights, and its licence. wheel:
@@ -80,8 +81,13 @@ class WeightFile:
     @property
     def digest_text(self) -> str:
         """The digest for messages, which say if it is only the start of one."""
-        whole = len(self.sha256) == 64
-        return self.sha256 if whole else f"{self.sha256}... (the first {len(self.sha256)} digits)"
+        start = f"{self.sha256}... (the first {len(self.sha256)} digits)"
+        return self.sha256 if self.verifiable else start
+
+    @property
+    def verifiable(self) -> bool:
+        """Whether the whole digest is known."""
+        return len(self.sha256) == 64
 
     def __post_init__(self) -> None:
         parts = self.file.split("/") if self.bundled else [self.file]
@@ -212,6 +218,8 @@ def obtain(
     entry = zoo()[name]
     urls = sources(entry)
     reason = "--offline" if offline else offline_reason()
+    if not reason and not (entry.verifiable or entry.bundled):
+        reason = f"only {len(entry.sha256)} of the 64 digits of its sha256 are published"
     if reason or not (urls or entry.wheel):
         path = find(entry)
         if path:

@@ -137,4 +137,5 @@ def test_it_says_which_networks_are_the_default_and_what_would_be_fetched(
         (tmp_path / "weights" / file).write_bytes(b"")
     assert doctor._default_networks() == "joints by blazepose, people by blazepose; all here"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert doctor._default_networks().startswith("joints by hrnet-w32, people by fasterrcnn; hrnet")
+    found = doctor._default_networks()
+    assert found.startswith("joints by hrnet-w32-msra, people by fasterrcnn; hrnet")

@@ -51,7 +51,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
-def listed(monkeypatch: pytest.MonkeyPatch, *urls: str, sha256: str = DIGEST[:8]) -> WeightFile:
+def listed(monkeypatch: pytest.MonkeyPatch, *urls: str, sha256: str = DIGEST) -> WeightFile:
     """Make `net` the only entry of the zoo."""
     entry = WeightFile("net", "net.pth", "MIT", "nothing", urls=urls, sha256=sha256)
     monkeypatch.setattr(weight_files, "zoo", lambda: {"net": entry})
@@ -106,7 +106,7 @@ def test_an_entry_says_all_that_is_needed(entry: WeightFile) -> None:
         return
     assert len(entry.sha256) >= 8
     assert set(entry.sha256) <= set("0123456789abcdef")
-    whole = len(entry.sha256) == 64
+    whole = entry.verifiable
     assert whole or entry.digest_text == f"{entry.sha256}... (the first {len(entry.sha256)} digits)"
     if not whole:  # not published whole: then it is in the name
         assert entry.sha256[:8] in entry.file
@@ -242,6 +242,19 @@ def test_what_cannot_be_fetched_is_explained(monkeypatch: pytest.MonkeyPatch) ->
         obtain("net", patience=NO_WAIT)
     for text in ("net.pth", DIGEST[:8], "http://127.0.0.1:9/b/net.pth", str(weights_dir())):
         assert text in caught.value.advice
+
+
+def test_a_file_of_which_a_part_of_the_digest_is_known_is_not_downloaded(
+    server: FileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.paths["/net.pth"] = Served(CONTENT)
+    listed(monkeypatch, f"{server.url}/net.pth", sha256=DIGEST[:8])
+    with pytest.raises(WeightsUnavailable, match="only 8 of the 64 digits") as caught:
+        obtain("net")
+    assert server.asked == []
+    assert f"{server.url}/net.pth" in caught.value.advice
+    put(CONTENT)  # fetched by hand, as advised
+    assert obtain("net")[1] == "in the weights folder"
 
 
 @pytest.mark.parametrize("way", ["variable", "argument"])

@@ -28,7 +28,7 @@ from la2ds_cli.video.reader import Image
 
 # What the setting `auto` means by the device. HRNet-W32 is the more accurate on COCO; without a GPU
 # BlazePose takes a tenth of its time: 10 against 113 ms of one core for a person of a frame.
-AUTO = {"cuda": "hrnet-w32", "cpu": "blazepose"}
+AUTO = {"cuda": "hrnet-w32-msra", "cpu": "blazepose"}
 # Crops, where none is set: a CPU gains nothing from more, and a chunk has 16 frames (chunks.py).
 BATCH_SIZE = {"cpu": 4, "cuda": 16}
 
