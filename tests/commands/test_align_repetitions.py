@@ -31,8 +31,7 @@ def test_all_are_listed_with_their_times(run: Run, tmp_path: Path) -> None:
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
     assert lines[:2] == ["A: one", "B: many, 3 repetitions"]
-    assert lines[2].startswith("cut where ")
-    rows = [line.split() for line in lines[4:7]]
+    rows = [line.split() for line in lines[3:6]]
     assert [row[0] for row in rows] == ["1", "2", "3"]
     np.testing.assert_allclose([float(row[1]) for row in rows], [0, 2, 4], atol=0.15)
     assert sum(row[-1] == "nearest" for row in rows) == 1
