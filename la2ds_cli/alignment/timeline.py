@@ -57,11 +57,15 @@ def align_all(
     movement, or if a named reference clearly does not show it; and the errors of choosing the
     features and extracting poses.
     """
+    from la2ds_cli.poses.extract import ensure_poses
+
     progress = progress or Progress()
     _check_request(request)
     choice = choose_features(project, request.run, request.features)
-    ids, left_out = _ids(project, names, request, progress)
-    first = _ids(project, [reference], request, progress, strict=True)[0][0] if reference else None
+    left_out: dict[str, str] = {}
+    poses, device = request.config.poses, request.device
+    first = ensure_poses(project, [reference], poses, device, progress)[0] if reference else None
+    ids = list(dict.fromkeys(ensure_poses(project, names, poses, device, progress, left_out)))
     if first is not None and first not in ids:
         ids = [first, *ids]
     if len(ids) < 2:
@@ -97,30 +101,6 @@ def _check_request(request: AlignRequest) -> None:
             "--tempo and --anchor are for two clips and do not go with --all",
             hint="extract-poses --slowmo gives a clip its true times",
         )
-
-
-def _ids(
-    project: Project,
-    names: Sequence[str],
-    request: AlignRequest,
-    progress: Progress,
-    *,
-    strict: bool = False,
-) -> tuple[list[str], dict[str, str]]:
-    """Ids of the clips, each once, and the reasons why others cannot be used; with `strict`, the
-    error is raised instead."""
-    from la2ds_cli.poses.extract import ensure_pose
-
-    ids: list[str] = []
-    left_out: dict[str, str] = {}
-    for name in names:
-        try:
-            ids.append(ensure_pose(project, name, request.config.poses, request.device, progress))
-        except UserError as error:
-            if strict or error.exit_code in (ExitCode.ENVIRONMENT, ExitCode.STORAGE):
-                raise
-            left_out[name] = error.message
-    return list(dict.fromkeys(ids)), left_out
 
 
 def _result(

@@ -17,7 +17,7 @@ from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.device import DeviceName
-from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress, SharedProgress
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.current import find_clip, is_current, moved_to
@@ -401,27 +401,38 @@ def _doubts(row: Mapping[str, Any]) -> str:
     return "; ".join(f"{limb} {start}-{end}" for limb, start, end in row["doubts"] or [])
 
 
+_OF_THE_RUN = (ExitCode.ENVIRONMENT, ExitCode.STORAGE)  # exit codes that no other clip avoids
+
+
 def ensure_poses(
     project: Project,
     names: Sequence[str],
     config: PosesConfig,
     device: DeviceName = "auto",
     progress: Progress | None = None,
+    left_out: dict[str, str] | None = None,
 ) -> list[str]:
     """Ids of clips with current poses, of which those that are missing are extracted first, side by
     side; all names are checked before the first is extracted. Two files with the same content are
     one clip.
 
     names: as find_clip, `NAME#2` for the second person. A clip whose source file is gone keeps its
-    poses if these are current. Raises UserError with the code and exit code of the problem: exit 3
-    for a name that is neither, exit 5 if poses must be extracted while another command is writing
-    to the project.
+    poses if these are current. left_out: receives the names that cannot be used, and why; their
+    ids are missing then. Raises UserError with the code and exit code of the problem: exit 5 if
+    poses must be extracted while another command is writing to the project; missing weights, a full
+    disk; and, without `left_out`, those of a name, such as exit 3 for one that is neither.
     """
     run = Extraction(project, config, device, SharedProgress(progress or Progress()))
     ids: list[str] = []
     missing: dict[tuple[str, str, str], ClipSource] = {}
     for name in names:
-        video, source = _wanted(run, name)
+        try:
+            video, source = _wanted(run, name)
+        except UserError as error:
+            if left_out is None or error.exit_code in _OF_THE_RUN:
+                raise
+            left_out[name] = error.message
+            continue
         if source is not None:
             same = missing.setdefault(source.content, source)
             if same.path != source.path:
@@ -430,7 +441,8 @@ def ensure_poses(
         ids.append(video)
     if missing:
         with project.lock():
-            _extract_missing(run, list(missing.values()))
+            failed = _extract_missing(run, list(missing.values()), left_out)
+        ids = [video for video in ids if video not in failed]
     return ids
 
 
@@ -463,18 +475,27 @@ def _wanted(run: Extraction, name: str) -> tuple[str, ClipSource | None]:
     return video.id if video is not None and person > 1 else source.id(), source
 
 
-def _extract_missing(run: Extraction, sources: Sequence[ClipSource]) -> None:
-    """Extract and list sources whose poses are not current."""
+def _extract_missing(
+    run: Extraction, sources: Sequence[ClipSource], left_out: dict[str, str] | None
+) -> set[str]:
+    """Extract and list sources whose poses are not current; the ids of those that failed, which
+    are added to `left_out`, or raise without it."""
+    failed: set[str] = set()
     known = [(source, run.current(source) or []) for source in sources]
     run.add_rows((source, len(infos)) for source, infos in known if infos)
     todo = [source for source, infos in known if not infos]
     if not todo:
-        return
+        return failed
 
     def extract(source: ClipSource) -> int:
         try:
             return len(run.extract(source))
-        except UserError as error:  # one of several clips: an item code says that it is this
+        except UserError as error:
+            if left_out is not None and error.exit_code not in _OF_THE_RUN:
+                left_out[source.name] = error.message
+                failed.add(source.id())
+                return 0
+            # One of several clips: an item code says that it is this.
             short = Path(source.name).name
             raise (error.about(short) if error.code.startswith("V") else error) from None
 
@@ -483,6 +504,8 @@ def _extract_missing(run: Extraction, sources: Sequence[ClipSource]) -> None:
         with run.networks(todo):
             persons = ordered_map(extract, todo, run.clips_at_once, run.stop)
             for source, kept in zip(todo, persons, strict=True):
-                run.add_rows([(source, kept)])
+                if kept:
+                    run.add_rows([(source, kept)])
     finally:
         run.progress.end()
+    return failed

@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import wave
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from threading import Barrier
@@ -12,6 +13,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from la2ds_cli.alignment.request import AlignRequest
+from la2ds_cli.alignment.timeline import align_all
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config_sections import PosesConfig
@@ -118,7 +121,7 @@ class Follower(grey_people.GreyPose):
         return *self.estimate(images, boxes), np.zeros((len(boxes), 0, 3), np.float32)
 
 
-@pytest.mark.parametrize("command", ["extract-poses", "align"])
+@pytest.mark.parametrize("command", ["extract-poses", "align", "timeline"])
 def test_clips_are_worked_on_side_by_side(
     tmp_path: Path, clips: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
@@ -132,6 +135,11 @@ def test_clips_are_worked_on_side_by_side(
         project = Project.create(tmp_path / str(cores))
         if command == "align":
             ids = ensure_poses(project, names, CONFIG)
+        elif command == "timeline":
+            request = AlignRequest(replace(project.config(), poses=CONFIG), features="pose")
+            with suppress(UserError):  # these people only walk past
+                align_all(project, names, request)
+            ids = [video.id for video in project.videos()]
         else:
             ids = [result.video for result in extract_poses(project, names, CONFIG)]
         made.append([project.pose_path(video).read_bytes() for video in ids])
@@ -163,6 +171,18 @@ def test_a_clip_that_is_done_stays_where_the_other_fails(project: Project, clips
         ensure_poses(project, [anna, str(clips / "nobody.mp4")], CONFIG)
     assert caught.value.code == "V020"
     assert [video.id for video in project.videos()] == [ensure_pose(project, anna, CONFIG)]
+
+
+def test_names_that_fail_are_left_out_of_many(project: Project, clips: Path) -> None:
+    film(clips / "nobody.mp4", [{}] * 20)
+    anna, ben, nobody = (
+        str(clips / name) for name in ("anna/clip.mp4", "ben/clip.mp4", "nobody.mp4")
+    )
+    left_out: dict[str, str] = {}
+    ids = ensure_poses(project, [anna, nobody, "nowhere.mp4", ben], CONFIG, left_out=left_out)
+    assert ids == [video.id for video in project.videos()]
+    assert len(ids) == 2
+    assert set(left_out) == {nobody, "nowhere.mp4"}
 
 
 def test_paths_inside_the_project_are_relative(project: Project) -> None:
