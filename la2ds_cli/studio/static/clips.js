@@ -272,11 +272,12 @@ function changed(job) {
   changing = job.number;
 }
 
-/** Say how a job has ended, if it has something to tell or the page still says that it is in progress. */
+/** Say how a job has ended, if it failed or the page still says that it is in progress. */
 function ended(job) {
   if (job.state === "failed") trouble(new Error(`${job.title}: ${job.error}`));
-  if (job.number === changing) at("toast").hidden = true;
-  else if (job.number === changing && job.state !== "failed") toast(`${job.title}: ${job.state}`);
+  if (job.number !== changing) return;
+  at("toast").hidden = true;
+  if (job.state !== "failed") toast(`${job.title}: ${job.state}`);
 }
 
 function looks(clip, address, picture) {
@@ -407,7 +408,7 @@ function onward(clip) {
   return line;
 }
 
-/** What is kept from earlier readings of the clip: joints, and rows that name other frames. */
+/** The joints that are kept from earlier readings of the clip. */
 function before(clip, address) {
   const parts = [];
   if (clip.earlier.length) {
