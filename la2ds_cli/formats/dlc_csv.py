@@ -15,7 +15,6 @@ from la2ds_cli.formats.checks import (
     JointsError,
     PoseFileError,
     frame_number,
-    last_number,
 )
 from la2ds_cli.formats.file_clip import FileClip, ImportOptions
 from la2ds_cli.formats.joints import joint_order
@@ -32,10 +31,10 @@ _SCORER = "la2ds"
 def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
     """The clip of one file; raises PoseFileError.
 
-    Reads x, y and likelihood (1 if a labelled file has none) of each body part, matched by name;
-    individuals as identities; frame numbers from the first column, or from its image names. Drops
-    the scorer, and the part of the file name from `DLC_` on. The files have no times and no size.
-    The *_filtered.csv files of a folder are separate clips.
+    Reads x, y and likelihood (1 if there is none) of each body part, matched by name; individuals
+    as identities; frame numbers from the first column. Drops the scorer, and the part of the file
+    name from `DLC_` on. The files have no times and no size. The *_filtered.csv files of a folder
+    are separate clips. Labels of single images are no clips (I003).
     """
     rows = rows_of(path)
     head: dict[str, list[str]] = {}
@@ -49,18 +48,16 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
         )
     if row is None:
         raise PoseFileError("it has no rows below its header")
-    # Labelled data: the image path takes one column, or three in newer files.
-    lead = next((c for c, name in enumerate(head["coords"]) if name), 0) + 1
-    parts, coords = head["bodyparts"][lead - 1 :], head["coords"][lead - 1 :]
-    owners = head.get("individuals", [])[lead - 1 :] or [""] * len(parts)
+    parts, coords = head["bodyparts"], head["coords"]
+    owners = head.get("individuals") or [""] * len(parts)
     if not len(parts) == len(coords) == len(owners):
         raise PoseFileError("its header rows have different lengths")
     table = _table(parts, coords, owners)
     names = list(dict.fromkeys(parts))
     numbers, frames = Numbers(len(parts)), {}
     for line, cells in chain([row], rows):
-        numbers.add((line, cells[lead:]))
-        frame = _frame(cells[:lead], f"row {line}")
+        numbers.add((line, cells[1:]))
+        frame = frame_number(cells[0], f"row {line}")
         if frame in frames:
             raise FramesError(f"frame {frame} appears twice")
         frames[frame] = len(frames)
@@ -91,14 +88,6 @@ def _table(
             raise JointsError(f"the body part '{part}' appears twice")
         table[owner][key] = column
     return table
-
-
-def _frame(cells: list[str], where: str) -> int:
-    text = cells[-1] if cells else ""
-    is_number = re.fullmatch(r"\d+(\.0*)?", text)
-    if "." in text[1:] and not is_number:  # the name of an image
-        return last_number(text, where)
-    return frame_number(text, where)
 
 
 def _person(

@@ -170,19 +170,6 @@ def test_dlc_individuals_are_people(project: Project, tmp_path: Path):
     assert pose.info["people"] == 2
 
 
-def test_dlc_labelled_images(read: Read, tmp_path: Path):
-    rows = dlc_rows(COCO)
-    kept = [c for c in range(len(rows[0])) if c == 0 or (c - 1) % 3 < 2]  # no likelihood
-    rows = [[row[c] for c in kept] for row in rows]
-    for t, row in enumerate(rows[3:]):
-        row[:1] = ["labeled-data", "walk", f"img{t:03d}.png"]
-    for row in rows[:3]:
-        row[:1] = [row[0], "", ""]
-    pose = read("dlc-csv", write_rows(tmp_path / "CollectedData_anna.csv", rows))
-    np.testing.assert_allclose(pose.xy[4], joints(4), atol=1e-3)
-    assert (pose.score == 1).all()
-
-
 def test_trc_of_sports2d(read: Read, tmp_path: Path):
     rows = trc_rows(first=0, units="m")
     rows[7][2:5] = ["", "", ""]
@@ -212,6 +199,7 @@ def _set(row: int, column: int, text: str) -> Callable[[list[list[str]]], object
         ("wide-csv", lambda rows: rows.__delitem__(slice(1, None)), "I001", "no rows below"),
         ("dlc-csv", _set(4, 0, "0"), "I003", "frame 0 appears twice"),
         ("dlc-csv", _set(4, 0, ""), "I003", "'' is not a frame number"),
+        ("dlc-csv", _set(3, 0, "labeled-data/a/img1.png"), "I003", "is not a frame number"),
         ("dlc-csv", _set(4, 3, "?"), "I001", "should be a number"),
         ("dlc-csv", _set(2, 3, "z"), "I001", "column 4 is 'z'"),
         ("dlc-csv", _set(1, 4, "nose"), "I002", "body part 'nose' appears twice"),
