@@ -277,19 +277,14 @@ def _next(steps: list[StepStatus], runs: list[RunStatus], project: Project) -> s
 
 
 def _evaluated(project: Project, run: str) -> bool:
-    """Whether the run has been evaluated, with the weights it has now if the document names them
-    (since la2ds 0.2)."""
+    """Whether the run has been evaluated with the weights that it has now."""
     from la2ds_cli.embedding.trained import weights_key
 
     path = project.results_dir("evaluate") / f"{run}.json"
-    if not path.exists():
-        return False
     scored = artifact.read_document(path).get("weights")
-    if not isinstance(scored, dict):
-        return True
     with suppress(FileNotFoundError):
-        return scored.get(run) == weights_key(project, run)
-    return True
+        return isinstance(scored, dict) and scored.get(run) == weights_key(project, run)
+    return False
 
 
 def after_poses(project: Project) -> str:

@@ -180,21 +180,10 @@ def test_the_next_command_follows_the_work(project: Project):
     assert project_status(project, config).next == "la2ds train"
     train(project, run="one", config=config)
     assert project_status(project, config).next == "la2ds evaluate --run one"
-    folder = project.results_dir("evaluate")
-    folder.mkdir(parents=True)
-    (folder / "one.json").write_text("{}")
+    evaluated(project, "one", config=config, features=["model"])
     found = project_status(project, config)
     assert found.next == ""
-    assert found.results == {"evaluate": ["results/evaluate/one.json"]}
-
-
-def test_an_evaluation_of_earlier_weights_is_not_done(project: Project):
-    for number in range(3, 10):
-        add_sequence(project, f"clip-{number}", sequence(warped_phase(30, seed=number)))
-    config = project.config(overrides=TINY)
-    train(project, run="one", config=config)
-    evaluated(project, "one", config=config, features=["model"])
-    assert project_status(project, config).next == ""
+    assert "results/evaluate/one.json" in found.results["evaluate"]
     again = project.config(overrides=[*TINY, "train.seed=7"])
     train(project, run="one", config=again, options=TrainOptions(overwrite=True))
     assert project_status(project, config).next == "la2ds evaluate --run one"
