@@ -24,7 +24,6 @@ from la2ds_cli.views.embedding_plot.projection import LABELS
 from la2ds_cli.views.figure import GREY, only_left_and_bottom, printable
 
 if TYPE_CHECKING:
-    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -88,7 +87,7 @@ def _axes_height(result: EmbeddingPlot, signs: dict[str, str]) -> float:
     """Inches: by the aspect of the points, and at least the height of the legend."""
     width, height = np.ptp(result.projection.point, axis=0)
     wanted = _AXES * float(height / width) if width > 0 else _HIGHEST
-    rows = len(result.clips) + 5 + (len(signs) + 1 if signs else 0)
+    rows = len(result.clips) + 2 + len(signs)
     return max(float(np.clip(wanted, _LOWEST, _HIGHEST)), rows * _ROW)
 
 
@@ -159,33 +158,22 @@ def _ends(colour: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _legend(figure: Figure, result: EmbeddingPlot, signs: dict[str, str]) -> None:
-    """Everything drawn beside the axes, in one column; the headings have no handle."""
-    from matplotlib.legend_handler import HandlerTuple
+    """Everything drawn beside the axes, in one column."""
     from matplotlib.lines import Line2D
 
-    def heading() -> Artist:
-        return Line2D([], [], linestyle="none")
-
-    def dot(opacity: float) -> Line2D:
-        return Line2D([], [], marker="o", ms=6, color=GREY, alpha=opacity, ls="none", mew=0)
-
-    rows: list[tuple[Any, str]] = [(heading(), "clips")]
+    rows = []
     for clip in result.clips:
         line = Line2D([], [], color=clip.colour, marker="o", ms=6, lw=2)
         line.set(linestyle=clip.dash)
-        rows.append((line, printable(clip.name, 30)))
-    rows.append((heading(), "time"))
-    rows.append((tuple(dot(opacity) for opacity in (0.2, 0.45, 0.7, 1.0)), "first to last frame"))
+        rows.append((line, clip.name))
     first, last = (Line2D([], [], **{**style, "ms": 9, "mew": 2}) for style in _ends(GREY))
-    rows += [(first, "start"), (last, "end")]
-    if signs:
-        rows.append((heading(), "a phase begins"))
-        rows += [(Line2D([], [], **_mark(s, GREY)), printable(n, 30)) for n, s in signs.items()]
+    rows += [(first, "start, pale"), (last, "end")]
+    rows += [(Line2D([], [], **_mark(s, GREY)), f"{n} begins") for n, s in signs.items()]
     handles, labels = zip(*rows, strict=True)
     top = 1 - _TOP / float(figure.get_figheight())
-    legend = figure.legend(
+    figure.legend(
         handles,
-        labels,
+        [printable(label, 30) for label in labels],
         loc="upper left",
         bbox_to_anchor=(_SIDE / _WIDTH, top),
         fontsize=9.5,
@@ -193,9 +181,4 @@ def _legend(figure: Figure, result: EmbeddingPlot, signs: dict[str, str]) -> Non
         borderaxespad=0,
         labelspacing=0.55,
         handlelength=2.6,
-        handler_map={tuple: HandlerTuple(ndivide=None, pad=0.2)},
     )
-    titles = {"clips", "time", "a phase begins"}
-    for (handle, label), text in zip(rows, legend.get_texts(), strict=True):
-        if label in titles and isinstance(handle, Line2D) and handle.get_marker() == "None":
-            text.set_fontweight("bold")

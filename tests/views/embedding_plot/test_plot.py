@@ -123,11 +123,11 @@ def test_the_legend_names_clips_and_phases(project: Project) -> None:
     (legend,) = drawing.draw(plot(project)).legends
     texts = [text.get_text() for text in legend.get_texts()]
     assert texts == [
-        *("clips", "anna.mat", "ben.mat", "cleo.mat"),
-        *("time", "first to last frame", "start", "end", "a phase begins", "down", "up"),
+        *("anna.mat", "ben.mat", "cleo.mat", "start, pale", "end"),
+        *("down begins", "up begins"),
     ]
     (legend,) = drawing.draw(plot(project, "cleo", "ben")).legends
-    assert [text.get_text() for text in legend.get_texts()][-3:] == ["a phase begins", "down", "up"]
+    assert [text.get_text() for text in legend.get_texts()][-2:] == ["down begins", "up begins"]
     project.phases_path.unlink()
     (legend,) = drawing.draw(plot(project)).legends
     assert [text.get_text() for text in legend.get_texts()][-1] == "end"
