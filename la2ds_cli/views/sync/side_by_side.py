@@ -121,9 +121,10 @@ def full_panel(
     body."""
     if not (size[0] and size[1]):
         return make_panel(pose, None, size, 720, view=view, skeleton=True)
-    drawn = _drawn(pose, view)
-    mirrored = view in FLIPPED
-    return Panel(drawn, source, *size, 1.0, np.zeros((len(pose), 2)), mirrored, skeleton)
+    width, height = size
+    corner = np.zeros((len(pose), 2))
+    drawn, mirrored = _drawn(pose, view), view in FLIPPED
+    return Panel(drawn, source, width, height, 1.0, corner, mirrored, skeleton)
 
 
 def _drawn(pose: PoseSequence, view: View) -> PoseSequence:
