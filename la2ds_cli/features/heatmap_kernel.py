@@ -70,11 +70,12 @@ def fill_joints(xy, score, sigma, unit, maps):
 
 
 @njit(cache=True, nogil=True)
-def fill_limbs(xy, score, limbs, sigma, squared, unit, first, maps):
-    """Write eq. 2 of limbs (L, 2) into maps[:, first : first + L].
+def fill_limbs(xy, score, limbs, sigma, squared, unit, maps):
+    """Write eq. 2 of limbs (L, 2) into the last L maps of each frame.
 
     unit (2,) float32: width and height of a cell in the unit of sigma and of the distances.
     """
+    first = maps.shape[1] - limbs.shape[0]
     # Eq. 2 with the plain distance decays as exp(-d), far slower than a Gaussian.
     reach = sigma * math.sqrt(2 * _CUTOFF) if squared else 2 * sigma * sigma * _CUTOFF
     scale = np.float32(1.0 / (2 * sigma * sigma))

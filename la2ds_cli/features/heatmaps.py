@@ -77,5 +77,5 @@ def render_heatmaps(
         fill_joints(joints, weight, heatmap.sigma, unit, maps)
     if "limbs" in heatmap.channels:
         squared = heatmap.distance == "squared"
-        fill_limbs(joints, weight, pairs, heatmap.sigma, squared, unit, first_limb, maps)
+        fill_limbs(joints, weight, pairs, heatmap.sigma, squared, unit, maps)
     return maps

@@ -217,10 +217,8 @@ def expected_index(probability: Tensor) -> Tensor:
 
 
 def contrastive_regression(
-    first: Tensor,
-    second: Tensor,
-    first_mask: Tensor,
-    second_mask: Tensor,
+    pair: tuple[Tensor, Tensor],
+    masks: tuple[Tensor, Tensor],
     truth: Tensor,
     *,
     temperature: float,
@@ -229,10 +227,12 @@ def contrastive_regression(
 ) -> Tensor:
     """Loss (eq. 5): mean squared error of the predicted frame index over all real frames.
 
+    pair: latent features `first` (B, N, D) and `second` (B, M, D), with their masks.
     truth: (B, M) float, true index in `first` of each frame of `second`. normalised: divide the
     indices by the length of `first` instead of using raw frame numbers.
     """
-    predicted = expected_index(match_probability(first, second, first_mask, temperature, scaling))
+    first_mask, second_mask = masks
+    predicted = expected_index(match_probability(*pair, first_mask, temperature, scaling))
     error = predicted - truth
     if normalised:
         error = error / first_mask.sum(dim=1, keepdim=True)

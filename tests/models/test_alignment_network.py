@@ -199,7 +199,7 @@ def test_all_parameters_receive_gradient() -> None:
     first, second = network.cross(network.encode(*u), network.encode(*v), u[2], v[2])
     truth = torch.arange(6.0).expand(2, 6)
     contrastive_regression(
-        network.project(first), network.project(second), u[2], v[2], truth,
+        (network.project(first), network.project(second)), (u[2], v[2]), truth,
         temperature=0.1, scaling="casa", normalised=False,
     ).backward()  # fmt: skip
     silent = [name for name, p in network.named_parameters() if p.grad is None]
@@ -229,7 +229,9 @@ def test_bfloat16_around_the_loss_does_not_change_it() -> None:
             assert expected_index(probability).dtype == torch.float32
             losses.append(
                 contrastive_regression(
-                    *(first, second, *masks, truth),
+                    (first, second),
+                    masks,
+                    truth,
                     temperature=0.1,
                     scaling="casa",
                     normalised=False,
@@ -255,10 +257,10 @@ def test_loss_by_hand_counts_real_frames_only() -> None:
     truth = torch.tensor([[1.0, 2.0, 99.0]])
     settings: dict[str, Any] = dict(temperature=0.1, scaling="plain")
     loss = contrastive_regression(
-        first, second, first_mask, second_mask, truth, normalised=False, **settings
+        (first, second), (first_mask, second_mask), truth, normalised=False, **settings
     )
     assert float(loss) == pytest.approx((1.0 + 0.0) / 2)
     loss = contrastive_regression(
-        first, second, first_mask, second_mask, truth, normalised=True, **settings
+        (first, second), (first_mask, second_mask), truth, normalised=True, **settings
     )
     assert float(loss) == pytest.approx((1 / 9 + 0.0) / 2)

@@ -163,7 +163,7 @@ def test_all_parameters_receive_gradient() -> None:
     u, v = _batch(_clip(5, 1), _clip(7, 2)), _batch(_clip(4, 3), _clip(6, 4))
     first, second = _pair(network, u, v)
     contrastive_regression(
-        network.project(first), network.project(second), u[2], v[2],
+        (network.project(first), network.project(second)), (u[2], v[2]),
         torch.arange(6.0).expand(2, 6), temperature=0.1, scaling="casa", normalised=False,
     ).backward()  # fmt: skip
     assert not [name for name, p in network.named_parameters() if p.grad is None]

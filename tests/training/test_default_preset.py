@@ -47,10 +47,8 @@ def _step(config: Config) -> tuple[float, float]:
     v = network.encode(second.maps, second.joints, second.mask)
     u, v = network.cross(u, v, first.mask, second.mask)
     loss = contrastive_regression(
-        network.project(u),
-        network.project(v),
-        first.mask,
-        second.mask,
+        (network.project(u), network.project(v)),
+        (first.mask, second.mask),
         truth,
         temperature=config.train.temperature,
         scaling=config.train.scaling,

@@ -28,9 +28,8 @@ def loss(
 
     train = config.train
     return contrastive_regression(
-        *projected_pair(network, batch, generator),
-        batch.original.mask,
-        batch.augmented.mask,
+        projected_pair(network, batch, generator),
+        (batch.original.mask, batch.augmented.mask),
         batch.truth,
         temperature=train.temperature,
         scaling=train.scaling,
