@@ -194,7 +194,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         _positive(self, "fps frames steps batch_size learning_rate clip_norm temperature")
-        _positive(self, "validate_every")
+        _positive(self, "validate_every threads")
         _not_negative(self, "tempo warmup weight_decay seed patience")
         _share(self, "validation_share")
 

@@ -210,6 +210,7 @@ def test_override_errors_name_their_origin():
         ("heatmap.size=-1", "size must be more than 0, got -1"),
         ("augment.trim=1.5", "trim must be at least 0 and at most 1, got 1.5"),
         ("train.steps=0", "steps must be more than 0, got 0"),
+        ("train.threads=0", "threads must be more than 0, got 0"),
         ("evaluate.max_trim=0.5", "max_trim must be at least 0 and at most 0.49, got 0.5"),
     ],
 )
