@@ -277,18 +277,6 @@ def test_the_skeleton_can_be_taken_away(pair: PairReport, open_page: Open) -> No
     assert drawn(opened, "a") == 0
 
 
-@pytest.mark.parametrize("width", [1200, 800])
-def test_nothing_is_wider_than_the_window(pair: PairReport, open_page: Open, width: int) -> None:
-    opened = open_page(pair.file, width=width)
-    assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
-    for name in ("stage-a", "stage-b", "matrix", "track-angles"):
-        box = opened.page.locator(f"#{name}").bounding_box()
-        assert box["x"] >= 0
-        assert box["x"] + box["width"] <= width
-    stages = [opened.page.locator(f"#stage-{side}").bounding_box() for side in "ab"]
-    assert stages[0]["y"] == stages[1]["y"]  # side by side at either width
-
-
 def test_controls_have_names_for_those_who_do_not_see_them(
     pair: PairReport, open_page: Open
 ) -> None:

@@ -23,6 +23,8 @@ def test_pictures_fill_their_place_and_nothing_is_wider_than_the_window(
         place = page.locator(f"#player-{side} .stage").bounding_box()
         assert picture["width"] >= 0.8 * place["width"]
         assert picture["height"] >= 0.99 * place["height"]
+    tops = [page.locator(f"#stage-{side}").bounding_box()["y"] for side in "ab"]
+    assert tops[0] == tops[1]
 
 
 @pytest.mark.parametrize("width", [390, 1920, 2560])
