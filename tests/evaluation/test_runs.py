@@ -324,7 +324,7 @@ def test_files_of_many_runs_have_a_short_name(project: Project, tmp_path: Path) 
     assert result_name(["x" * 200], "la2ds") == "x" * 200  # by which it is found
 
     own = Project.open(shutil.copytree(project.root, tmp_path / "own"))
-    long = [letter * 130 for letter in "ab"]
+    long = [letter * 90 for letter in "ab"]
     for letter, run in zip("ab", long, strict=True):
         own.run_dir(letter).rename(own.run_dir(run))
     document = measured(own, *long, features=["model"])
