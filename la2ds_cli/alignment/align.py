@@ -164,7 +164,7 @@ class PairAligner:
         if any(i not in rows.a or j not in rows.b for i, j in forced):
             rows = all_rows(rows.length_a, rows.length_b)
 
-        def estimates(own: FloatArray, b: FloatArray) -> FloatArray:
+        def estimates(own: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
             clips = list(others.values())
             if forced:  # a part of A
                 paths_a = pairwise_paths(own, clips, settings)

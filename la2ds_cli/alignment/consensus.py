@@ -58,12 +58,13 @@ def consensus_estimates(
     b: FloatArray,
     paths_b: Sequence[PairwisePath],
     config: AlignConfig,
-) -> FloatArray:
+) -> tuple[FloatArray, FloatArray]:
     """(V, N) estimates of the position in b (M, D) of each frame of a (N, D), NaN where an estimate
     leaves it out: the direct one, then those through the references, to which the paths of A and of
-    B lead in the same order."""
-    direct = pairwise_path(a, b, config).forward
-    return np.array([direct, *estimates_through(paths_a, paths_b)])
+    B lead in the same order. Then (M,) the direct position in a of each frame of b."""
+    direct = pairwise_path(a, b, config)
+    forward = direct.forward, *estimates_through(paths_a, paths_b)
+    return np.array(forward), direct.backward
 
 
 MOST_CANDIDATES = 400  # clips that are read to choose references among; a project may have 100,000

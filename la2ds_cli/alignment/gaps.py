@@ -57,6 +57,11 @@ class SharedRows:
     length_a: int
     length_b: int
 
+    @property
+    def swapped(self) -> SharedRows:
+        """Of B and of A."""
+        return SharedRows(self.b, self.a, self.length_b, self.length_a)
+
     def common(self, other: SharedRows) -> SharedRows:
         """The rows that are in both, for the same clips; this one if none would be left."""
         a, b = np.intersect1d(self.a, other.a), np.intersect1d(self.b, other.b)

@@ -25,8 +25,8 @@ from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence
 from la2ds_cli.core.view import View
 from la2ds_cli.features.resample import frame_period
 
-Estimates = Callable[[FloatArray, FloatArray], FloatArray]
-"""Of the position in B of each frame of A, (V, N), from the features of rows of both."""
+Estimates = Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]
+"""`consensus_estimates`, from the features of rows of both."""
 
 
 def match_features(
@@ -46,34 +46,34 @@ def match_features(
     tolerance: see `certainty`.
     """
     a, b = features_a[rows.a], features_b[rows.b]
+    direct = None
     if anchors:
         among = [(int(np.searchsorted(rows.a, i)), int(np.searchsorted(rows.b, j)))
                  for i, j in anchors]  # fmt: skip
         path, position = _locate_between(a, b, settings, estimates, among)
     else:
-        path, position = _locate(a, b, settings, estimates)
+        path, position, direct = _locate(a, b, settings, estimates)
     return Match(
         a=features_a,
         b=features_b,
         path=rows.path(path),
         position=rows.position(position),
+        direct=direct and (rows.position(direct[0]), rows.swapped.position(direct[1])),
         certainty=certainty(a, b, position, tolerance).over(rows),
     )
 
 
-Located = tuple[IntArray, FloatArray]
-"""The path (P, 2) and the position (N,) in B of each frame of A, as in Match."""
-
-
 def _locate(
     a: FloatArray, b: FloatArray, settings: AlignConfig, estimates: Estimates | None
-) -> Located:
-    """Match by consensus of the estimates, or without any, directly."""
+) -> tuple[IntArray, FloatArray, tuple[FloatArray, FloatArray] | None]:
+    """Match by consensus of the estimates, or without any, directly: path, position and direct as
+    in Match."""
     if estimates is None:
-        return direct_match(a, b, settings)
-    positions = estimates(a, b)
-    position = consensus_position(positions[0], positions, len(b))
-    return path_through(position), position
+        path, position = direct_match(a, b, settings)
+        return path, position, None
+    forward, backward = estimates(a, b)
+    position = consensus_position(forward[0], forward, len(b))
+    return path_through(position), position, (forward[0], backward)
 
 
 SHORTEST_PART = 8  # frames; shorter ones between two anchors are aligned without reference clips
@@ -85,7 +85,7 @@ def _locate_between(
     settings: AlignConfig,
     estimates: Estimates | None,
     anchors: Sequence[tuple[int, int]],
-) -> Located:
+) -> tuple[IntArray, FloatArray]:
     """Match each part between the anchors separately; the ends of the clips stay open if the
     settings say so."""
     last = len(a) - 1, len(b) - 1

@@ -5,6 +5,7 @@ This module writes no files; la2ds_cli/views/alignment_files.py does.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,18 +40,28 @@ INTERVAL_COLUMNS = ("time_b_low", "time_b_high", "within")
 
 @dataclass(frozen=True)
 class Match:
-    """The position in clip B of each frame of clip A. a (N, D), b (M, D): features as they were
-    compared. path: (P, 2) whole frames. position: (N,) frames of B, NaN = no counterpart.
-    certainty: of every frame of A. view: in which B was compared. unclear: other views in which it
-    may have to be compared. repeats: seconds after which B repeats itself, if the match could be a
-    repetition earlier or later. references: number of reference clips used. strangers: of those
-    left out, since they clearly show another movement than A."""
+    """The position in clip B of each frame of clip A.
+
+    a: (N, D), b: (M, D) features as they were compared.
+    path: (P, 2) whole frames.
+    position: (N,) frames of B, NaN = no counterpart.
+    certainty: of every frame of A.
+    direct: of a consensus, by the direct path, (N,) frames of B for each frame of A and (M,) frames
+    of A for each frame of B; None = the path is the direct one.
+    view: in which B was compared.
+    unclear: other views in which it may have to be compared.
+    repeats: seconds after which B repeats itself, if the match could be a repetition earlier or
+    later.
+    references: number of reference clips used.
+    strangers: of those left out, since they clearly show another movement than A.
+    """
 
     a: FloatArray
     b: FloatArray
     path: IntArray
     position: FloatArray
     certainty: Certainty
+    direct: tuple[FloatArray, FloatArray] | None = None
     view: View = "filmed"
     unclear: tuple[View, ...] = ()
     repeats: float | None = None
@@ -127,12 +138,21 @@ class AlignResult:
     @property
     def overall_ratio(self) -> float:
         """Seconds of B per second of A between the first and the last pair; NaN for one frame of A
-        and for paths that are not monotone."""
+        and for paths that are not monotone.
+
+        Of a consensus, these are the ends of the direct path, seen from both clips: a consensus of
+        the frames of B ends at other moments, but swapped clips must have the inverse ratio.
+        """
+        time_a, time_b = self.alignment.time_a, self.alignment.time_b
+        if self.match.direct is not None:
+            there = _ratio(self.match.direct[0], time_a, time_b)
+            back = _ratio(self.match.direct[1], time_b, time_a)
+            return math.sqrt(there / back) if there > 0 and back > 0 else math.nan
         first, last = self.alignment.path[0], self.alignment.path[-1]
-        seconds_a = self.alignment.time_a[last[0]] - self.alignment.time_a[first[0]]
-        seconds_b = self.alignment.time_b[last[1]] - self.alignment.time_b[first[1]]
+        seconds_a = time_a[last[0]] - time_a[first[0]]
+        seconds_b = time_b[last[1]] - time_b[first[1]]
         ordered = seconds_a > 0 and is_monotone(self.alignment.path)
-        return float(seconds_b / seconds_a) if ordered else float("nan")
+        return float(seconds_b / seconds_a) if ordered else math.nan
 
     def to_json(self) -> dict[str, Any]:
         """The entire result as JSON; None stands for "no counterpart"."""
@@ -192,6 +212,16 @@ class AlignResult:
             },
             "files": [str(file) for file in self.files],
         }
+
+
+def _ratio(position: FloatArray, time: FloatArray, other: FloatArray) -> float:
+    """Seconds of the other clip per second of this one, between its first and last matched frame
+    (position: (N,) frames of the other); NaN for fewer than two."""
+    known = np.flatnonzero(~np.isnan(position))
+    if len(known) < 2:
+        return math.nan
+    ends = known[[0, -1]]
+    return float(np.diff(matched_time(position[ends], other))[0] / np.diff(time[ends])[0])
 
 
 def path_columns(alignment: Alignment) -> dict[str, np.ndarray]:

@@ -63,7 +63,7 @@ class ThroughClips:
     def match(
         self, a: tuple[FloatArray, list[PairwisePath]], b: tuple[FloatArray, list[PairwisePath]]
     ) -> FloatArray:
-        estimates = consensus_estimates(*a, *b, self.config)
+        estimates, _ = consensus_estimates(*a, *b, self.config)
         return consensus_position(estimates[0], estimates, len(b[0]))
 
 

@@ -135,7 +135,7 @@ class PairAlignments:
             if clip not in (a, b) and not ((same := self.sameness(a, clip)) and same.refused)
         ]
 
-        def estimates(own: FloatArray, other: FloatArray) -> FloatArray:
+        def estimates(own: FloatArray, other: FloatArray) -> tuple[FloatArray, FloatArray]:
             paths_a = self._pairwise_paths(a, own, len(rows.a) < rows.length_a)
             paths_b = self._pairwise_paths(b, other, len(rows.b) < rows.length_b)
             through_a, through_b = ([paths[n] for n in others] for paths in (paths_a, paths_b))

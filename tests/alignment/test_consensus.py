@@ -39,7 +39,7 @@ def truth(phase_a: np.ndarray, phase_b: np.ndarray) -> np.ndarray:
 
 def match(a: np.ndarray, b: np.ndarray, references: Sequence[np.ndarray]) -> np.ndarray:
     paths_a, paths_b = (pairwise_paths(clip, references, DTW) for clip in (a, b))
-    estimates = consensus_estimates(a, paths_a, b, paths_b, DTW)
+    estimates, _ = consensus_estimates(a, paths_a, b, paths_b, DTW)
     return consensus_position(estimates[0], estimates, len(b))
 
 

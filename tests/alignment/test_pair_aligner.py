@@ -112,3 +112,14 @@ def test_work_on_a_and_the_references_is_done_once(
     assert sum(from_a) == known  # each reference once
     assert read.count("nobody") == 1
     assert tuned.count(name(0)) == 1
+
+
+@pytest.mark.parametrize("routes", [0, 40])
+def test_swapped_clips_take_the_inverse_time(project: Project, routes: int) -> None:
+    """ "B takes 0.85 times as long" and, swapped, 0.94 times would contradict each other."""
+    config = replace(CONFIG, align=replace(CONFIG.align, reference_clips=routes))
+    aligner = PairAligner(project, AlignRequest(config, features="pose"))
+    for a, b in ((0, 1), (2, 4), (3, 7)):  # of two rates
+        there, back = aligner.find(name(a), name(b)), aligner.find(name(b), name(a))
+        assert there.references == min(routes, len(LENGTHS) - 2)
+        assert there.overall_ratio * back.overall_ratio == pytest.approx(1, abs=2e-3)
