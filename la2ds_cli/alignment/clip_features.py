@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -49,10 +49,6 @@ class JointFeatures:
         """Those of a clip in a view (`seen`), whose movement is known, and its tempo if given."""
         tempo = peak_speed(pose) if tempo is None else tempo
         return cls(movement, raw_pose(pose), frame_rate(pose), tempo, tolerance_of(pose))
-
-    def cut(self, rows: np.ndarray) -> JointFeatures:
-        """Those of the rows (n,) of the clip."""
-        return replace(self, movement=self.movement[rows], raw=self.raw[rows])
 
 
 def frame_rate(pose: PoseSequence) -> float:

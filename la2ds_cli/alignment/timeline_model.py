@@ -12,10 +12,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from la2ds_cli.alignment.clip_features import FeatureSource, JointFeatures
+from la2ds_cli.alignment.clip_features import FeatureSource
 from la2ds_cli.alignment.confidence import certainty
 from la2ds_cli.alignment.consensus import evenly_spaced
-from la2ds_cli.alignment.pair_features import rows_to_align
 from la2ds_cli.alignment.prototype import (
     MOST_SAMPLED,
     by_centrality,
@@ -200,7 +199,6 @@ class MovementModel:
         seen_clips = [self._seen(clip) for clip in sample]
         judges = [number, *(n for n in central if n != number)][:JUDGES]
         self.judges = [describe(seen_clips[n].pose) for n in judges]
-        self.joints = [JointFeatures.of(seen_clips[n].pose, seen_clips[n].movement) for n in judges]
         if reference is not None:
             self._check_reference()
         fitting = [n for n in range(len(sample)) if n == number or self._fits(seen_clips[n])]
@@ -265,8 +263,7 @@ class MovementModel:
                 f"it does not show the same movement (probability {probability:.2f})",
                 exit_code=ExitCode.OTHER_MOVEMENT,
             )
-        joints = JointFeatures.of(pose, viewed.movement)
-        position, confidence = self._placed(features, joints, rows, itself=itself)
+        position, confidence = self._placed(features, rows, itself=itself)
         if np.isnan(position).all():
             raise UserError("none of its frames is on the timeline", exit_code=ExitCode.UNUSABLE)
         clock = self.clock.pose.time
@@ -286,27 +283,18 @@ class MovementModel:
         return replace(placed, angles=_angles_on_grid(pose, placed))
 
     def _placed(
-        self, features: FloatArray, joints: JointFeatures, rows: IntArray, *, itself: bool
+        self, features: FloatArray, rows: IntArray, *, itself: bool
     ) -> tuple[FloatArray, FloatArray]:
         """(T,) rows of the reference that match the frames of a clip, NaN = no counterpart, and the
         confidence of each. Only `rows` of the clip are placed."""
         position, confidence = np.full(len(features), np.nan), np.zeros(len(features))
-        shown, place = rows, rows.astype(np.float64)
-        if not itself:
-            part = joints.cut(rows)
-            if self.request.gaps:
-                kept = [
-                    rows_to_align(judge, part, self.request.settings).b for judge in self.joints
-                ]
-                # A span that one clip lacks may still be part of the movement.
-                shown = rows[np.unique(np.concatenate(kept))]
-            place = self.prototype.locate(features[shown])
-        position[shown] = place
+        place = rows.astype(np.float64) if itself else self.prototype.locate(features[rows])
+        position[rows] = place
         if not np.isnan(place).all():
             among = np.interp(place, self.prototype.row, np.arange(len(self.prototype.row)))
             among[np.isnan(place)] = np.nan
-            told = certainty(features[shown], self.prototype.value, among)
-            confidence[shown] = told.confidence
+            told = certainty(features[rows], self.prototype.value, among)
+            confidence[rows] = told.confidence
         return position, confidence
 
     def _nearest_repetition(self, spans: Sequence[Repetition], features: FloatArray) -> IntArray:

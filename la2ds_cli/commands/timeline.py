@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from la2ds_cli.commands.options import GAPS, Alignment, Here, argument, option
+from la2ds_cli.commands.options import Alignment, Here, argument, option
 
 if TYPE_CHECKING:
     from la2ds_cli.alignment.timeline_result import TimelineResult
@@ -23,7 +23,6 @@ def timeline(
     reference: str | None = option("CLIP", "Whose time to use; default the most typical."),
     out: list[Path] | None = option("FILE", "Write .png, .svg, .pdf, .csv or .json; repeatable."),
     video: Path | None = option("FILE", "Also a grid of up to 16 clips in step: .mp4."),
-    gaps: bool | None = GAPS,
     method: str | None = option("dtw", "Needed if the project's method is another one."),
     *,
     how: Alignment,
@@ -50,7 +49,7 @@ def timeline(
         targets = timeline_figure.timeline_targets(opened, out or [])
         timeline_video.check_video(opened, video)
         names = attempt_names(opened, named) or clips_of(opened, group)
-        request, progress = how.request(opened, method=method, gaps=gaps), console.progress
+        request, progress = how.request(opened, method=method), console.progress
         result = align_all(opened, names, request, reference=reference, progress=progress)
         if video is not None:
             result = timeline_video.write_grid(opened, result, video, progress)

@@ -56,15 +56,11 @@ def test_a_single_frame_has_the_rate_of_its_file() -> None:
     assert frame_rate(sequence(np.array([0.5]), fps=25.0)) == 25
 
 
-def test_joint_features_are_of_the_view_and_can_be_cut() -> None:
+def test_joint_features_are_of_the_view() -> None:
     b, moving = seen(B, "mirrored"), movements(B, ("mirrored",))["mirrored"]
     found = JointFeatures.of(b, moving)
     assert (found.rate, found.tempo) == (pytest.approx(25), peak_speed(b))
     np.testing.assert_array_equal(found.raw, raw_pose(mirror(B)))
-    part = found.cut(np.arange(10, 20))
-    np.testing.assert_array_equal(part.movement, moving[10:20])
-    np.testing.assert_array_equal(part.raw, found.raw[10:20])
-    assert (part.rate, part.tempo) == (found.rate, found.tempo)
     assert JointFeatures.of(b, moving, 3.0).tempo == 3
 
 
