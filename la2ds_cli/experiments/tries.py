@@ -16,7 +16,9 @@ from pathlib import Path
 from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config import Config
+from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.phase_table import PHASE_COLUMNS
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.experiments.result import Choice
@@ -139,12 +141,12 @@ def held_out_project(project: Project) -> Project:
         ),
         removed=gone,
     )
-    for table, copy in (
-        (project.phases_path, inner.phases_path),
-        (project.annotations_path, inner.annotations_path),
-    ):
-        if table.exists():
-            artifact.write_text(copy, regular_file.text(table))
+    phases = project.phases()
+    rows = [(v.id, p.start, p.end, p.name) for v in videos for p in phases.get(v.id, [])]
+    if rows:
+        artifact.write_text(inner.phases_path, table_text(PHASE_COLUMNS, rows))
+    if project.annotations_path.exists():
+        artifact.write_text(inner.annotations_path, regular_file.text(project.annotations_path))
     return inner
 
 

@@ -22,7 +22,7 @@ from la2ds_cli.experiments.result import Choice
 from la2ds_cli.experiments.runs import Plan
 from la2ds_cli.experiments.tries import choose_rate, held_out_project, rates, read_rates
 from tests.movement import add_sequence, sequence, warped_phase
-from tests.small_runs import TINY
+from tests.small_runs import TINY, six_clips
 
 SETTINGS = (*TINY, "model.input=joints", "align.reference_clips=0")
 
@@ -67,6 +67,15 @@ def test_no_test_clip_is_among_the_held_out_clips(project: Project) -> None:
     assert len([v for v in inner.videos() if v.split == "test"]) == 2
     assert set(inner.phases()) == ids
     assert inner.root.is_relative_to(project.root)
+
+
+def test_each_clip_keeps_its_own_phases(tmp_path: Path) -> None:
+    """clip1 is a test clip, so it is not there; its phases are none of clip10."""
+    project = six_clips(tmp_path / "twelve", count=12)
+    known = project.phases()
+    assert held_out_project(project).phases() == {
+        f"clip{n}": known[f"clip{n}"] for n in range(0, 12, 2)
+    }
 
 
 def test_corrected_joints_go_with_the_clips(project: Project) -> None:
