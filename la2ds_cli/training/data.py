@@ -198,9 +198,9 @@ def to_clip(
     """The clip at `fps` frames per second."""
     grid = time_grid(pose.time, fps)
     sampled = resample_pose(pose, grid)
-    features = (None, None) if frame_features is None else frame_features(video, grid)
+    shown, mirrored = (None, None) if frame_features is None else frame_features(video, grid)
     world = None if sampled.world is None else facing_joints(sampled)
-    return Clip(video, sampled.xy, sampled.score, *features, world=world)
+    return Clip(video, sampled.xy, sampled.score, shown, mirrored, world=world)
 
 
 def _hold_out(clips: list[Clip], share: float) -> tuple[list[Clip], list[Clip]]:

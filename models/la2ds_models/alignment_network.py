@@ -231,8 +231,8 @@ def contrastive_regression(
     truth: (B, M) float, true index in `first` of each frame of `second`. normalised: divide the
     indices by the length of `first` instead of using raw frame numbers.
     """
-    first_mask, second_mask = masks
-    predicted = expected_index(match_probability(*pair, first_mask, temperature, scaling))
+    (first, second), (first_mask, second_mask) = pair, masks
+    predicted = expected_index(match_probability(first, second, first_mask, temperature, scaling))
     error = predicted - truth
     if normalised:
         error = error / first_mask.sum(dim=1, keepdim=True)

@@ -71,7 +71,7 @@ def loss(
     masks = batch.original.mask, batch.augmented.mask
     pair = projected_pair(network, batch, generator)
     first, second = (normalize(side.float(), dim=-1) for side in pair)
-    return vaot(first, second, *masks, config.train.temperature).mean()
+    return vaot(first, second, masks[0], masks[1], config.train.temperature).mean()
 
 
 def vaot(

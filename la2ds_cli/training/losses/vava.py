@@ -76,7 +76,8 @@ def loss(
     pair = projected_pair(network, batch, generator)
     first, second = (normalize(side.float(), dim=-1) for side in pair)
     step = min(batch.positions) // config.train.batch_size
-    return vava(first, second, *masks, phi_of(step), config.train.temperature).mean()
+    temperature = config.train.temperature
+    return vava(first, second, masks[0], masks[1], phi_of(step), temperature).mean()
 
 
 def phi_of(step: int) -> float:
