@@ -140,7 +140,7 @@ def match(position: list[float], *, view: View = "filmed", around: float = 1.0) 
     place = np.array(position)
     sure = Certainty(np.where(np.isnan(place), 0, 0.95), place - around, place + around)
     empty = np.zeros((len(place), 1))
-    return Match(empty, empty, np.zeros((0, 2), int), place, sure, view)
+    return Match(empty, empty, np.zeros((0, 2), int), place, sure, view=view)
 
 
 def test_where_another_match_finds_another_moment_the_interval_holds_both() -> None:

@@ -162,8 +162,8 @@ def _by_kernels(pair: _Centred, config: AlignConfig) -> IntArray:
         square = pair.square_a[part], pair.square_b
         above_part = border[part.start :]
         last_column[part] = _advance(products(part), square, above_part, above, direction[part])
-    end = _best_end(last_column, above, skip)
-    return _walk_back(direction.ravel(), columns, 1, *end)
+    i, j = _best_end(last_column, above, skip)
+    return _walk_back(direction.ravel(), columns, 1, i, j)
 
 
 def _moved_by_kernel(
@@ -294,5 +294,5 @@ class _Together:
         rows, columns = self.rows, self.lengths[k]
         row, column = np.arange(rows), np.arange(columns)
         last_column = self.table[row + columns + 1, row + 1, k]
-        end = _best_end(last_column, self.table[column + rows + 1, rows, k], self.skip[k])
-        return _walked_back(self.step[:, :, k].tobytes(), rows + 1, rows, *end)
+        i, j = _best_end(last_column, self.table[column + rows + 1, rows, k], self.skip[k])
+        return _walked_back(self.step[:, :, k].tobytes(), rows + 1, rows, i, j)
