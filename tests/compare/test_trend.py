@@ -13,20 +13,8 @@ from la2ds_cli.compare.trend import kendall, trends
     [(3, 2 / 6), (4, 2 / 24), (5, 2 / 120), (6, 2 / 720), (7, 2 / 5040)],
 )
 def test_a_steady_rise_is_one_of_two_orders(count: int, p: float) -> None:
-    assert kendall(np.arange(float(count))) == (1.0, pytest.approx(p))
-    assert kendall(-(np.arange(float(count)) ** 3)) == (-1.0, pytest.approx(p))
-
-
-def test_tau_and_p_are_those_of_scipy_without_ties() -> None:
-    from scipy.stats import kendalltau
-
-    for seed, count in enumerate((5, 6, 7, 9, 12)):
-        value = np.random.default_rng(seed).normal(size=count) + 0.3 * np.arange(count)
-        expected_tau, expected_p = kendalltau(np.arange(count), value, method="exact")
-        tau, p = kendall(value)
-        assert tau == pytest.approx(expected_tau)
-        # Exact up to seven attempts, random orders beyond.
-        assert p == pytest.approx(expected_p, abs=1e-9 if count <= 7 else 0.01)
+    assert kendall(np.arange(float(count))) == pytest.approx((1.0, p))
+    assert kendall(-(np.arange(float(count)) ** 3)) == pytest.approx((-1.0, p))
 
 
 def test_equal_values_show_no_order() -> None:
