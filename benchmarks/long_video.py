@@ -133,7 +133,7 @@ def extract(film: Path, folder: Path, subjects: int) -> None:
     from la2ds_cli.poses.extract import ExtractOptions, extract_poses
 
     here = "benchmarks.long_video"
-    settings = {"detector": here, "pose": here, "max_duration": 1e6, "subjects": subjects}
+    settings = {"detector": here, "pose": here, "max_duration": 1e5, "subjects": subjects}
     project = Project.create(folder, {"preset": "default", "poses": settings})
     results = extract_poses(
         project, [str(film)], project.config().poses, ExtractOptions(device="cpu")

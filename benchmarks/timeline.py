@@ -88,7 +88,8 @@ def seconds_of_a_path(project: Project, frames: int) -> float:
     poses = [project.read_pose(name)[0] for name in sorted(project.posed())[:20]]
     features = [paced_movement(pose).astype(np.float32) for pose in poses]
     settings = project.config().align
-    pairs = [(n % 20, (7 * n + 1 + n // 20) % 20) for n in range(SAMPLED)]
+    count = len(poses)
+    pairs = [(n % count, (7 * n + 1 + n // count) % count) for n in range(SAMPLED)]
     pairwise_path(features[0], features[1], settings)  # compiles
     start = time.process_time()
     for a, b in pairs:
