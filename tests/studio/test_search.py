@@ -81,6 +81,7 @@ def test_clips_are_embedded_by_a_command(project: Project) -> None:
 def test_many_frames_are_searched_by_the_command(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert search.QUICK == 200_000
     with asked(project) as client:
         near(client, "a", 3)
         monkeypatch.setattr(search, "QUICK", 83)  # the clips have 84
