@@ -2,8 +2,8 @@
 frames.
 
 The state is a position in A, the rate at which A passes there (0 while the performer rests, as
-before the beginning and after the end), and whether the performer is seen as A or as its mirror
-image. The filter compares the joints in the image and relative to the hips, in units of A's own
+before the beginning and after the end), and the view: whether the performer is seen as A, as its
+mirror image, or from the other side. The filter compares the joints in the image and relative to the hips, in units of A's own
 movement, and how far they moved within a fifth of a second. Offline, both clips are compared by
 their deviations from the middle of their range, but that range is unknown for somebody who has only
 begun. So each position in A has its own estimate of how this performer differs from A: a Kalman
@@ -27,6 +27,7 @@ from la2ds_cli.alignment.confidence import NEAR
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
 from la2ds_cli.core.types import BoolArray, FloatArray, PoseSequence
+from la2ds_cli.core.view import View
 from la2ds_cli.features.body_joints import BODY, body_joints, is_body, joint_sources
 from la2ds_cli.features.pose_features import (
     LEAST_MOVEMENT,
@@ -44,6 +45,7 @@ HIGHEST_RATE = 30.0  # places per second of A
 JOINT_SMOOTHING = 1.0  # places; standard deviation of the Gaussian that smooths A's joints
 INTERCEPT, SLOPE = -0.54, 0.73  # map the log odds of the mass to those of being right
 LEAST_MASS = 1e-3
+LIVE_VIEWS: tuple[View, ...] = ("filmed", "mirrored", "other")
 TORSOS = 90  # frames whose median torso length is the performer's size
 
 
@@ -63,7 +65,8 @@ class FilterSettings:
     rate_change, of a step to the next slower or faster tempo; pause and resume, of stopping and
     going on; stop, of stopping where A ends; lost, of a jump to any place. beginning: share of A in
     which most performances begin. resting, anywhere: probability that a performance begins with a
-    rest, and that it begins anywhere. mirrored: probability that a performer is A's mirror image.
+    rest, and that it begins anywhere. flipped: probability that a performer is A's mirror image,
+    and that A's is seen from the other side.
     """
 
     image: float = 0.35
@@ -87,7 +90,7 @@ class FilterSettings:
     beginning: float = 0.2
     resting: float = 0.1
     anywhere: float = 0.2
-    mirrored: float = 0.25
+    flipped: float = 0.2
 
 
 SETTINGS = FilterSettings()
@@ -96,15 +99,16 @@ SETTINGS = FilterSettings()
 class LiveEstimate(NamedTuple):
     """Where in A the performer is. time_a: seconds of A. confidence: probability of being right to
     within NEAR of A's length. tempo: seconds of A per second. before, after: probabilities that the
-    performer rests at A's beginning and at its end. mirrored: probability that the performer is
-    A's mirror image."""
+    performer rests at A's beginning and at its end. view: the most probable one, and view_share
+    its probability."""
 
     time_a: float
     confidence: float
     tempo: float
     before: float
     after: float
-    mirrored: float
+    view: View
+    view_share: float
 
 
 class LiveReference:
@@ -174,7 +178,7 @@ class LiveFilter:
         self._taken = _taken_joints(skeleton, reference.skeleton)
         self._rate_prior = _rate_prior(settings.rate_spread)
         self._jumps = _rate_changes(settings, self._rate_prior)
-        share = np.array([1 - settings.mirrored, settings.mirrored])
+        share = np.array([1 - 2 * settings.flipped, settings.flipped, settings.flipped])
         self.p = share[:, None, None] * _first_belief(len(reference), settings, self._rate_prior)
         self.fit, self._noise = self._first_fit()
         self._time: float | None = None
@@ -213,7 +217,7 @@ class LiveFilter:
     # --- a frame in the units of A ---------------------------------------------------------------
 
     def _in_units(self, xy: FloatArray) -> FloatArray | None:
-        """(V, D) the frame in the form of A's `value`, as seen and mirrored; None if too little is
+        """(V, D) the frame in the form of A's `value` in each of LIVE_VIEWS; None if too little is
         seen."""
         ref, skeleton = self.reference, self.reference.skeleton
         joints = np.full((len(skeleton.joints), 2), np.nan)
@@ -232,7 +236,8 @@ class LiveFilter:
         scale = float(np.median(self._torsos))
         parts = (joints / scale, (joints - root.mean(axis=0)) / scale)
         views = []
-        for view in (parts, [part[list(skeleton.flip)] * (-1, 1) for part in parts]):
+        other = [part * (-1, 1) for part in parts]
+        for view in (parts, [part[list(skeleton.flip)] for part in other], other):
             pairs = zip(view, ref.units, strict=True)
             views.append(np.concatenate([part.ravel() / unit for part, unit in pairs]))
         return np.stack(views)
@@ -354,14 +359,15 @@ class LiveFilter:
         within = (0.5 - (passed[at] - by_place[at])) / max(float(by_place[at]), 1e-12)
         place = float(np.clip(at - 0.5 + within, 0, count - 1))
         near = np.abs(np.arange(count) - place) <= max(NEAR * count, 1)
-        by_rate = np.cumsum(self.p.sum(axis=(0, 1)))
+        by_rate, by_view = np.cumsum(self.p.sum(axis=(0, 1))), self.p.sum(axis=(1, 2))
         return LiveEstimate(
             time_a=float(np.interp(place, np.arange(count), ref.time)),
             confidence=calibrated(float(by_place[near].sum())),
             tempo=RATES[int(np.searchsorted(by_rate, 0.5 * by_rate[-1]))],
             before=float(self.p[:, 0, 0].sum()),
             after=float(self.p[:, -1, 0].sum()),
-            mirrored=float(self.p[1].sum()),
+            view=LIVE_VIEWS[int(by_view.argmax())],
+            view_share=float(by_view.max()),
         )
 
 

@@ -19,8 +19,9 @@ from la2ds_cli.alignment.live import (
 )
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.core.view import View
 from la2ds_cli.demo.clips import performed
-from la2ds_cli.features.pose_features import mirror
+from la2ds_cli.features.viewpoint import seen as in_view
 from tests.movement import in_skeleton, sequence, warped_phase
 
 SETTLED = 0.8  # seconds after which the place must be known; nobody knows it of one frame
@@ -121,13 +122,14 @@ def test_joints_that_are_not_seen_do_not_count():
     assert np.isfinite([one.time_a for one in follow(a, lost)]).all()
 
 
-def test_a_mirrored_performer_is_followed_and_told():
+@pytest.mark.parametrize("view", ["filmed", "mirrored", "other"])
+def test_a_performer_in_another_view_is_followed_and_told(view: View):
     a, phase_a = reference()
     phase = np.linspace(0, 1, 80)
-    found = follow(a, mirror(seen(phase, 30.0)))
-    assert found[-1].mirrored > 0.9
+    found = follow(a, in_view(seen(phase, 30.0), view))
+    assert found[-1].view == view
+    assert found[-1].view_share > 0.9
     assert (apart(found, a, phase_a, phase)[40:] <= NEAR).mean() >= 0.9
-    assert follow(a, seen(phase, 30.0))[-1].mirrored < 0.1
 
 
 def test_the_skeletons_may_differ():
