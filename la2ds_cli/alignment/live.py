@@ -3,12 +3,12 @@ frames.
 
 The state is a position in A, the rate at which A passes there (0 while the performer rests, as
 before the beginning and after the end), and the view: whether the performer is seen as A, as its
-mirror image, or from the other side. The filter compares the joints in the image and relative to the hips, in units of A's own
-movement, and how far they moved within a fifth of a second. Offline, both clips are compared by
-their deviations from the middle of their range, but that range is unknown for somebody who has only
-begun. So each position in A has its own estimate of how this performer differs from A: a Kalman
-filter along the paths that lead there estimates an offset and a gain for every coordinate. A frame
-is likely where this estimate explains it.
+mirror image, or from the other side. The filter compares the joints in the image and relative to
+the hips, in units of A's own movement, and how far they moved within a fifth of a second. Offline,
+both clips are compared by their deviations from the middle of their range, but that range is
+unknown for somebody who has only begun. So each position in A has its own estimate of how this
+performer differs from A: a Kalman filter along the paths that lead there estimates an offset and a
+gain for every coordinate. A frame is likely where this estimate explains it.
 
 Only past frames are used, and no labels. This module needs only numpy; la2ds_cli/poses/live.py
 finds the joints. docs/how-to/live.md says how often the confidence holds.
