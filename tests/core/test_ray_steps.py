@@ -68,7 +68,8 @@ def test_an_evaluation_is_that_of_one_machine(
     folder = project.results_dir("evaluate")
     expected = []
     runs: dict[str, Any] = {"runs": ("default-s0", "default-s3")}
-    for options in (runs, {"features": ["raw_pose"]}):
+    poses: dict[str, Any] = {"features": ["raw_pose"]}
+    for options in (runs, poses):
         request = evaluation.Request(project, config, device="cpu", **options)
         document = evaluation.evaluate(request).document
         files = {path.name: path.read_bytes() for path in folder.iterdir()}

@@ -20,7 +20,7 @@ EVIL = "</script><script>alert(1)</script><!--<img src=x onerror='alert(2)'>\u20
 
 
 PAIR = "views/report/pair.html"
-FILMS = {"images_a": None, "images_b": None}
+FILMS: dict[str, Any] = {"images_a": None, "images_b": None}
 
 
 def pair_page(data: object, **names: Any) -> str:
