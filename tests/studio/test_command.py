@@ -210,7 +210,7 @@ def then(_):
 
 class WithWork(server.Jobs):
     async def run(self):
-        self.add("work", [], then=then, otherwise=lambda _: print("undone", flush=True))
+        self.add("work", [], on_success=then, on_failure=lambda _: print("undone", flush=True))
         await super().run()
 
 server.Jobs = WithWork
