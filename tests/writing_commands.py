@@ -85,7 +85,7 @@ def before(root: Path, name: str) -> None:
     them and asks for a short evaluation."""
     if name == "cache-heatmaps":
         with (root / "project" / "project.toml").open("a") as settings:
-            settings.write("[evaluate]\npairs = 4\ntrim_draws = 1\nsubset_draws = 1\n")
+            settings.write("[evaluate]\npairs = 4\ntrim_draws = 1\n")
         rows = ["video,start,end,phase"]
         for clip in CLIPS[:3]:
             rows += [f"poses-{clip},0,9,down", f"poses-{clip},9,20,up"]

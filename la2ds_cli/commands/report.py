@@ -28,7 +28,7 @@ def report(
       la2ds report anna.mp4 ben.mp4 --project swings --privacy --out swings.html
 
     One file that opens in any browser, offline: both clips played in step, distance matrix, tempo,
-    differences of the joints, confidence, phases, baselines and weaknesses of the joints.
+    differences of the joints, confidence, phases and weaknesses of the joints.
     Without --out, it is written to results/report.
     """
     from la2ds_cli.alignment.align import find_alignment

@@ -78,8 +78,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     ),
     "GPU OOM": (
         "tests/poses/backends/test_hrnet.py::test_out_of_memory_halves_the_batch",
-        "tests/poses/backends/test_hrnet.py::"
-        "test_out_of_memory_at_one_crop_ends_the_run_where_cuda_was_named",
+        "tests/poses/backends/test_hrnet.py::test_out_of_memory_at_one_crop_ends_the_run",
     ),
     "--device cuda without CUDA": ("--device cuda without CUDA",),
     "weights missing, offline": ("weights missing, offline",),

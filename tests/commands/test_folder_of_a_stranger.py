@@ -55,7 +55,7 @@ def others(root: Path) -> dict[str, tuple[list[str], int]]:
         "demo": (["demo", str(root / "demo"), "--minutes", "0.1", "--device", "cpu"], ExitCode.OK),
         "status": (["status", *project], ExitCode.OK),
         "doctor": (["doctor"], ExitCode.OK),
-        "models": (["models", "verify"], ExitCode.OK),
+        "models": (["models", "ls"], ExitCode.OK),
         "datasets": (["datasets", "ls"], ExitCode.OK),
         "remove": (["remove", f"poses-{w.CLIPS[3]}", *project], ExitCode.OK),
     }

@@ -36,33 +36,17 @@ def test_a_pair_as_json(document: Document, tmp_path: Path) -> None:
     assert found["bytes"] == out.stat().st_size
     assert found["a"] == {"video": "clip-0", "pictures": 0, "every": None, "height": None}
     assert found["features"] == "base"
-    assert found["baselines"]["clock"]["mean_seconds"] > 0
 
 
-def test_a_trained_run_stands_beside_raw_poses(run: Run, document: Document) -> None:
+def test_the_features_of_a_trained_run(run: Run, document: Document) -> None:
     assert run("train").exit_code == 0
-    found = document("report", "clip-0", "clip-1", "--features", "model")
-    assert found["features"] == "model"
-    assert list(found["baselines"]) == ["pose", "clock"]
-
-
-def test_without_clips_the_page_is_of_the_project(
-    run: Run, document: Document, project: Project
-) -> None:
-    assert run("report", "clip-0", "clip-1", "-q").exit_code == 0
-    result = run("report")
-    assert result.exit_code == 0
-    index = project.root / "results" / "report" / "index.html"
-    assert result.stdout.splitlines() == ["4 clips, 1 page of pairs", str(index)]
-    assert 'href="clip-0--clip-1.html"' in index.read_text("utf-8")
-    found = document("report")
-    assert (found["clips"], found["pairs"]) == (4, 1)
+    assert document("report", "clip-0", "clip-1", "--features", "model")["features"] == "model"
 
 
 def test_an_existing_page_is_replaced_whole(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "page.html"
     out.write_text("x" * 10_000_000)
-    assert run("report", "--out", str(out)).exit_code == 0
+    assert run("report", "clip-0", "clip-1", "--out", str(out)).exit_code == 0
     assert out.stat().st_size < 1_000_000
     assert list(tmp_path.glob(".tmp-*")) == []
 
@@ -70,13 +54,7 @@ def test_an_existing_page_is_replaced_whole(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
-        (["clip-0"], ExitCode.USAGE),
         (["clip-0", "clip-1", "--out", "page.pdf"], ExitCode.USAGE),
-        (["--out", "page"], ExitCode.USAGE),
-        (["--anchor", "1=2"], ExitCode.USAGE),
-        (["--run", "wide"], ExitCode.USAGE),  # the page of the project shows all runs
-        (["--features", "base"], ExitCode.USAGE),
-        (["--method", "dtw"], ExitCode.USAGE),
         (["clip-0", "missing.mp4"], ExitCode.UNREADABLE),
         (["clip-0", "clip"], ExitCode.MISMATCH),
         (["clip-0", "clip-1", "--features", "model"], ExitCode.UNUSABLE),
@@ -95,6 +73,6 @@ def test_what_cannot_be_shown_leaves_with_its_code(
 
 
 def test_a_folder_that_is_no_project_is_refused(tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, ["report", "--project", str(tmp_path)])
+    result = CliRunner().invoke(app, ["report", "a", "b", "--project", str(tmp_path)])
     assert result.exit_code == ExitCode.USAGE
     assert "not a la2ds project" in result.stderr

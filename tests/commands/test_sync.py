@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
 from la2ds_cli.main import app
-from la2ds_cli.video.reader import probe, write_video
+from la2ds_cli.video.reader import probe, read_frames, write_video
 
 Run = Callable[..., Result]
 Document = Callable[..., dict[str, Any]]
@@ -50,7 +50,7 @@ def test_the_document_holds_what_was_made(document: Document, tmp_path: Path):
     assert (found["method"], found["features"], found["run"]) == ("linear", "base", None)
     assert (found["frames"], found["fps"], found["frames_without_counterpart"]) == (40, 20.0, 0)
     assert found["privacy"] is True
-    assert 200 < probe(out).height < 280
+    assert 200 < probe(out).height < 300  # pictures, and lines of text above and below
 
 
 def test_quiet_says_nothing_on_the_side(run: Run, tmp_path: Path):
@@ -96,12 +96,17 @@ def test_a_folder_in_the_place_of_the_file_is_told(run: Run, tmp_path: Path):
 
 
 def test_phases_of_the_project_are_shown(run: Run, project: Project, tmp_path: Path):
-    heights = []
+    """Written beside the seconds, above the pictures."""
+    pictures = []
     for labels in ("", "clip-0,0,20,down\nclip-1,0,15,down\n"):
         (project.root / "phases.csv").write_text("video,start,end,phase\n" + labels)
         assert run("sync", "clip-0", "clip-1", "--out", str(tmp_path / "s.mp4")).exit_code == 0
-        heights.append(probe(tmp_path / "s.mp4").height)
-    assert heights[1] > heights[0]
+        pictures.append(next(read_frames(tmp_path / "s.mp4")).image.astype(int))
+    plain, labelled = pictures
+    height = len(plain)
+    changed = (np.abs(labelled - plain).max(axis=(1, 2)) > 64).nonzero()[0]
+    assert 0 < len(changed) < height / 8
+    assert changed.max() < height / 4
 
 
 def test_labels_that_cannot_be_read_are_told(run: Run, project: Project, tmp_path: Path):

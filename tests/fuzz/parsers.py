@@ -462,8 +462,8 @@ def _write_annotations(project: Project) -> None:
 
 def _write_settings(project: Project) -> None:
     (project.root / "project.toml").write_text(
-        'preset = "default"\n[train]\nfps = 20\nsteps = 10\n[align]\nmethod = "dtw"\nband = 0.1\n'
-        '[poses]\nsubject = "auto"\nbridge = 0.25\n[model]\nwidth = 192\npooling = "mean"\n'
+        'preset = "default"\n[train]\nfps = 20\nsteps = 10\n[align]\nskip_cost = 1.1\n'
+        '[poses]\nsubject = "auto"\nmin_frames = 9\n[model]\nwidth = 192\npooling = "mean"\n'
     )
 
 

@@ -281,12 +281,12 @@ def test_auto_goes_by_the_device_and_by_the_clips_that_are_there(
         return run.pose_name, run.detector_name
 
     assert networks(cuda=False) == ("blazepose", "blazepose")
-    assert networks(cuda=True) == ("hrnet-w32", "fasterrcnn")
+    assert networks(cuda=True) == ("hrnet-w32-msra", "fasterrcnn")
     (result,) = extract_poses(project, [str(clips / "anna")], CONFIG)
     assert networks(cuda=False) == ("blazepose", "blazepose")  # a network that auto never means
     pose, recipe = project.read_pose(result.video)
-    project.write_pose(result.video, replace(pose, info={"pose": "hrnet-w32"}), recipe)
-    assert networks(cuda=False) == ("hrnet-w32", "fasterrcnn-mobilenet")
+    project.write_pose(result.video, replace(pose, info={"pose": "hrnet-w32-msra"}), recipe)
+    assert networks(cuda=False) == ("hrnet-w32-msra", "fasterrcnn-mobilenet")
     chosen = Extraction(project, PosesConfig(pose="hrnet-w48"), "cpu", Progress())
     assert chosen.pose_name == "hrnet-w48"
 

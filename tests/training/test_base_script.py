@@ -82,7 +82,8 @@ def test_the_script_writes_weights_that_say_what_they_are(tmp_path: Path) -> Non
     command = [sys.executable, str(SCRIPT), "--out", str(out), "--steps", "2", "--movements", "2"]
     command += ["--set", "model.width=24", "--set", "train.batch_size=2", "--seed", "7"]
     command += ["--penn", str(tmp_path), "--leave-out", "bowl"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
     assert "5 clips, 2 steps" in done.stdout
     arrays, recipe, facts = artifact.read_arrays(out)
     assert {array.dtype for array in arrays.values()} == {np.dtype(np.float16)}
