@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -222,6 +223,8 @@ def test_a_fault_shows_its_traceback_without_control_characters(
         raise RuntimeError("a\x1b[2J.mp4")
 
     monkeypatch.setattr(main, "_app_for", lambda arguments: broken)
+    monkeypatch.setattr(main, "own_process", lambda: None)  # this process is of all tests
+    monkeypatch.setattr(signal, "signal", lambda number, handler: None)
     with pytest.raises(SystemExit) as caught:
         main.main()
     assert caught.value.code == ExitCode.BUG
