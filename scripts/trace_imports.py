@@ -45,7 +45,8 @@ def traced(*packages: str, guarded: bool = False) -> dict[str, list[str]]:
     """What the import of packages, one after another, looks for in the current folder and at home
     (`files`, whether they are there or not) and in the environment.
 
-    guarded: after la2ds, as in its own processes. Raises CalledProcessError if the import fails.
+    guarded: after la2ds, as in its own processes. Raises RuntimeError with what was said on stderr
+    if the import fails.
     """
     with tempfile.TemporaryDirectory() as name:
         here, home, log = (Path(name).resolve() / part for part in ("here", "home", "log"))
@@ -67,8 +68,10 @@ def traced(*packages: str, guarded: bool = False) -> dict[str, list[str]]:
             env=environment | {"HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"},
             capture_output=True,
             text=True,
-            check=True,
+            check=False,
         )  # fmt: skip
+        if done.returncode:
+            raise RuntimeError(done.stderr)
         files = sorted(set(_read(log.read_text("utf-8", "replace"), here, home)))
     return {"files": files, "environment": done.stdout.split()}
 
