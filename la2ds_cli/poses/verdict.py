@@ -43,7 +43,7 @@ def verdict(info: Info) -> tuple[Weakness, ...]:
     for code, check, hint in _CHECKS:
         try:
             message = check(info)
-        except (KeyError, OverflowError, TypeError, ValueError):
+        except (ArithmeticError, KeyError, TypeError, ValueError):
             continue  # facts of other types, as in a file that la2ds did not write
         if message:
             found.append(Weakness(code, message, hint))

@@ -131,3 +131,4 @@ def test_nobody_is_one_weakness() -> None:
 def test_facts_that_are_not_known_raise_nothing() -> None:
     assert verdict({}) == ()
     assert codes({"frames": 30, "coverage": 0.2}) == ["V022"]
+    assert codes({**GOOD, "seconds": 0.0, "fps": 0.0}) == []
