@@ -1,8 +1,8 @@
 """The folder of a project: where everything lies in it, and who may write to it.
 
-project.toml · videos.csv · phases.csv · subjects.csv · anchors.csv · notes.csv · drawings.csv ·
-corrections.csv · store-name.txt · aside/ · poses/ · heatmaps/ · features/ · film/ ·
-checkpoints/<run>/ · embeddings/<run>/ · index/ · results/{align,retrieve,evaluate,...}/ · logs/
+project.toml · videos.csv · phases.csv · subjects.csv · annotations.csv · store-name.txt · aside/ ·
+poses/ · heatmaps/ · features/ · film/ · checkpoints/<run>/ · embeddings/<run>/ ·
+results/{align,retrieve,evaluate,...}/ · logs/
 (docs/reference/file-formats.md)
 """
 

@@ -116,7 +116,7 @@ def _data_set(path: Path, document: _Entry, options: ImportOptions) -> list[File
     video_names = {key: str(videos.get(key, {}).get("name", key)) for key in groups}
     clip_names = _clip_names(path, {k: PurePosixPath(name).stem for k, name in video_names.items()})
     return [
-        _clip(clip_names[key], path, group, people, order, _rate(videos.get(key, {})))
+        _clip(clip_names[key], path, group, people, order, joints, _rate(videos.get(key, {})))
         for key, group in groups.items()
     ]
 
@@ -188,9 +188,10 @@ def _clip(
     images: Mapping[str, _Entry],
     people: Mapping[str, list[Person]],
     order: JointOrder,
+    joints: int,
     fps: float,
 ) -> FileClip:
-    """The clip of the images of one video."""
+    """The clip of the images of one video. joints: of every person."""
     frames: dict[int, list[Person]] = {}
     time: dict[int, float] = {}
     sizes = set()
@@ -211,7 +212,7 @@ def _clip(
     return FileClip(
         name,
         path,
-        Frames.of_people(frames, len(next(iter(people.values()))[0].xy)),
+        Frames.of_people(frames, joints),
         order,
         first=0 if time else None,
         time=np.array([time[frame] for frame in sorted(frames)]) if timed else None,

@@ -113,5 +113,5 @@ def write_clip(pose: PoseSequence, name: str, path: Path) -> None:
         ["coords", *_COORDS * len(joints)],
     ]
     values = np.concatenate([pose.xy, pose.score[..., None]], axis=2)
-    cells = zip(pose.frame, joint_cells(pose, values, missing=""), strict=True)
+    cells = zip(pose.frame, joint_cells(values, missing=""), strict=True)
     write_rows(path, chain(header, ([str(n), *row] for n, row in cells)))

@@ -14,7 +14,7 @@ import numpy as np
 
 from la2ds_cli.core import regular_file
 from la2ds_cli.core.artifact import encoded, write_pieces
-from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.core.types import FloatArray
 from la2ds_cli.formats.checks import PoseFileError, shown, unreadable_text
 
 Row = tuple[int, list[str]]  # the number of the row, from 1, and its cells
@@ -83,11 +83,10 @@ class Numbers:
         return self.table()[:, self._columns.index(number)]
 
 
-def joint_cells(pose: PoseSequence, values: FloatArray, missing: str) -> Iterator[list[str]]:
-    """The cells of each row of a sequence with `values` (T, ...), with four decimals; `missing` for
-    NaN."""
-    for t in range(len(pose)):
-        cells = values[t].ravel().tolist()
+def joint_cells(values: FloatArray, missing: str) -> Iterator[list[str]]:
+    """The cells of each row of `values` (T, ...), with four decimals; `missing` for NaN."""
+    for row in values:
+        cells = row.ravel().tolist()
         yield [missing if value != value else f"{value:.4f}" for value in cells]
 
 

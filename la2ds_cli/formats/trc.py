@@ -119,6 +119,6 @@ def write_markers(pose: PoseSequence, path: Path, xyz: FloatArray, units: str) -
         ["", "", *(f"{axis}{k}" for k in range(1, count + 1) for axis in "XYZ")],
         [],
     ]
-    cells = zip(pose.frame, pose.time, joint_cells(pose, xyz, missing="nan"), strict=True)
+    cells = zip(pose.frame, pose.time, joint_cells(xyz, missing="nan"), strict=True)
     lines = ([str(int(n) + 1), repr(float(time)), *row] for n, time, row in cells)
     write_rows(path, chain(header, lines), "\t")

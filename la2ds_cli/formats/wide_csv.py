@@ -92,7 +92,7 @@ def write_clip(pose: PoseSequence, name: str, path: Path) -> None:
     joints = get_skeleton(pose.skeleton).joints
     parts = ("x", "y", "score", *(_METRES if pose.world is not None else ()))
     values = [pose.xy, pose.score[..., None], *([pose.world] if pose.world is not None else [])]
-    cells = joint_cells(pose, np.concatenate(values, axis=2), missing="")
+    cells = joint_cells(np.concatenate(values, axis=2), missing="")
     header = ["frame", "time", *(f"{joint}_{part}" for joint in joints for part in parts)]
     times = zip(pose.frame, pose.time, cells, strict=True)
     write_rows(path, chain([header], ([str(n), repr(float(t)), *row] for n, t, row in times)))

@@ -2,8 +2,7 @@
 
 First pass: boxes; the whole clip then decides who may be the subject and what the detector missed.
 Second pass: joints of those people only, on boxes made steady over time. Then the joints decide who
-the subject is. Short gaps of a sequence are interpolated, and its quality is
-measured.
+the subject is. Short gaps of a sequence are interpolated, and its quality is measured.
 """
 
 from __future__ import annotations
