@@ -25,7 +25,7 @@ from la2ds_cli.core.config_sections import (
     PosesConfig,
     TrainConfig,
 )
-from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.errors import UserError, did_you_mean
 from la2ds_cli.core.plugins import trust
 
 
@@ -57,9 +57,8 @@ def read_preset(name: str) -> dict[str, Any]:
     """The file of a shipped preset as a nested dict; UserError (exit 2) lists the known names."""
     known = preset_names()
     if name not in known:
-        near = get_close_matches(name, known, n=1)
-        meant = f"did you mean '{near[0]}'? " if near else ""
-        raise UserError(f"unknown preset '{name}'", hint=f"{meant}presets: {', '.join(known)}")
+        hint = f"{did_you_mean(name, known)}presets: {', '.join(known)}"
+        raise UserError(f"unknown preset '{name}'", hint=hint)
     text = (resources.files("la2ds_cli.core") / "presets" / f"{name}.toml").read_text("utf-8")
     return tomllib.loads(text)
 

@@ -6,6 +6,8 @@ traceback (exit code 1).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from enum import IntEnum
 
 
@@ -55,6 +57,13 @@ class UserError(Exception):
         return UserError(
             f"{name}: {self.message}", hint=self.hint, exit_code=self.exit_code, code=self.code
         )
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The beginning of a hint that asks for the known name nearest to an unknown one; empty if none
+    is near."""
+    near = get_close_matches(name, list(known), n=1)
+    return f"did you mean '{near[0]}'? " if near else ""
 
 
 def first_line(error: BaseException) -> str:

@@ -12,7 +12,7 @@ import itertools
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode, UserError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -213,11 +213,9 @@ SKELETONS: dict[str, Skeleton] = _registry()
 def get_skeleton(name: str) -> Skeleton:
     """The skeleton with this name; raises a UserError (exit 5) that lists the known ones."""
     if name not in SKELETONS:
-        near = get_close_matches(name, SKELETONS, n=1)
         raise UserError(
             f"unknown skeleton '{name}'",
-            hint=(f"did you mean '{near[0]}'? " if near else "")
-            + f"known skeletons: {', '.join(sorted(SKELETONS))}",
+            hint=f"{did_you_mean(name, SKELETONS)}known skeletons: {', '.join(sorted(SKELETONS))}",
             exit_code=ExitCode.MISMATCH,
         )
     return SKELETONS[name]

@@ -17,11 +17,10 @@ never retrieved.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import Literal
 
 from la2ds_cli.core.config_sections import EvaluateConfig
-from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.errors import UserError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -165,11 +164,9 @@ def get_protocol(name: str, config: EvaluateConfig) -> Protocol:
     Raises UserError (exit 2) for an unknown name; the hint has the nearest known one.
     """
     if name not in PROTOCOLS:
-        near = get_close_matches(name, PROTOCOLS, n=1)
         raise UserError(
             f"unknown protocol '{name}'",
-            hint=(f"did you mean '{near[0]}'? " if near else "")
-            + f"protocols: {', '.join(PROTOCOLS)}",
+            hint=f"{did_you_mean(name, PROTOCOLS)}protocols: {', '.join(PROTOCOLS)}",
         )
     if name != LA2DS.name:
         return PROTOCOLS[name]

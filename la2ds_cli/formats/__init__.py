@@ -39,14 +39,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from difflib import get_close_matches
 from functools import cache
 from importlib import import_module, resources
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Protocol
 
-from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
     from la2ds_cli.core.batch import ItemResult
@@ -134,9 +133,8 @@ def _load(name: str, function: str, constant: str) -> ModuleType:
     plain, known = name.replace("-", "_"), _formats_with(function)
     if plain not in known and "." not in plain:
         shown = [one.replace("_", "-") for one in known]
-        near = get_close_matches(name, shown, n=1)
-        hint = f"did you mean '{near[0]}'? " if near else ""
-        raise UserError(f"unknown format '{name}'", hint=f"{hint}formats: {', '.join(shown)}")
+        hint = f"{did_you_mean(name, shown)}formats: {', '.join(shown)}"
+        raise UserError(f"unknown format '{name}'", hint=hint)
     path = f"{__name__}.{plain}" if plain in known else plain
     try:
         module = import_module(path)

@@ -8,7 +8,6 @@ import math
 import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import numpy as np
 
 from la2ds_cli.core import regular_file
 from la2ds_cli.core.batch import ItemResult
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode, UserError, did_you_mean
 from la2ds_cli.core.types import FloatArray
 
 
@@ -81,9 +80,8 @@ class FormatError(ValueError):
 def check_choice(what: str, given: str, known: Collection[str]) -> None:
     """Raise UserError (exit 2) for an option of a data set that is none of the known ones."""
     if given not in known:
-        near = get_close_matches(given, known, n=1)
-        hint = f"did you mean '{near[0]}'? " if near else ""
-        raise UserError(f"there is no {what} '{given}'", hint=f"{hint}known: {', '.join(known)}")
+        hint = f"{did_you_mean(given, known)}known: {', '.join(known)}"
+        raise UserError(f"there is no {what} '{given}'", hint=hint)
 
 
 # --- checked values; PoseFileError names the place of a wrong one --------------------------------

@@ -15,13 +15,12 @@ import importlib
 import importlib.util
 import pkgutil
 from collections.abc import Callable
-from difflib import get_close_matches
 from functools import cache
 
 import numpy as np
 
 from la2ds_cli.core.config_sections import AlignConfig
-from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.errors import UserError, did_you_mean
 from la2ds_cli.core.plugins import check_trusted
 from la2ds_cli.core.types import FloatArray, IntArray
 
@@ -46,10 +45,9 @@ def get_method(name: str) -> Method:
     if "." in name:
         check_trusted(name, "alignment method")
         return _foreign(name)
-    near = get_close_matches(name, known, n=1)
     raise UserError(
         f"unknown alignment method '{name}'",
-        hint=(f"did you mean '{near[0]}'? " if near else "") + f"methods: {', '.join(known)}",
+        hint=f"{did_you_mean(name, known)}methods: {', '.join(known)}",
     )
 
 
