@@ -25,6 +25,7 @@ from la2ds_cli.alignment.path import invert, smooth_match
 from la2ds_cli.alignment.sampling import at_rows, compared_rows
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.types import FloatArray, IntArray
+from la2ds_cli.features.resample import evenly_spaced
 
 FEWEST_REFERENCES = 4  # with fewer, a wrong one would not be outnumbered
 # Of the frames of either clip. With open ends, leaving out all frames but one pair may cost least,
@@ -75,12 +76,6 @@ def choose_references(items: Sequence[T], config: AlignConfig) -> list[T]:
     if not config.uses_references or len(items) < FEWEST_REFERENCES:
         return []
     return evenly_spaced(items, config.reference_clips)
-
-
-def evenly_spaced(items: Sequence[T], count: int) -> list[T]:
-    """At most `count` of the items, evenly spaced among them, in their order."""
-    chosen = np.linspace(0, len(items) - 1, min(count, len(items)))
-    return [items[int(n)] for n in np.rint(chosen)]
 
 
 def pairwise_path(a: FloatArray, b: FloatArray, config: AlignConfig) -> PairwisePath:

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.alignment.consensus import evenly_spaced, pairwise_paths
+from la2ds_cli.alignment.consensus import pairwise_paths
 from la2ds_cli.alignment.sampling import thinned
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config_sections import AlignConfig
@@ -30,6 +30,7 @@ from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.embedding.trained import run_header, weights_key
 from la2ds_cli.features.augment import at_positions
 from la2ds_cli.features.body_joints import as_skeleton, holds, is_body
+from la2ds_cli.features.resample import evenly_spaced
 from la2ds_cli.features.spatial import known_in_3d
 from la2ds_cli.features.tempo import paced_movement
 

@@ -13,7 +13,6 @@ from la2ds_cli.alignment.consensus import (
     MOST_CANDIDATES,
     PairwisePath,
     choose_references,
-    evenly_spaced,
     pairwise_paths,
 )
 from la2ds_cli.alignment.same_movement import describe, likeliest, sameness
@@ -23,6 +22,7 @@ from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.body_joints import as_skeleton, holds
+from la2ds_cli.features.resample import evenly_spaced
 from la2ds_cli.features.spatial import known_in_3d
 from la2ds_cli.features.viewpoint import movements, possible_views, seen
 

@@ -27,7 +27,6 @@ from la2ds_cli.alignment.consensus import (
     PairwisePath,
     consensus_of_most,
     estimates_through,
-    evenly_spaced,
     pairwise_path,
     pairwise_paths,
 )
@@ -42,6 +41,7 @@ from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.embedding.trained import light_embedder, run_header, weights_key
 from la2ds_cli.features.body_joints import as_skeleton, holds, is_body
 from la2ds_cli.features.pose_features import movement
+from la2ds_cli.features.resample import evenly_spaced
 from la2ds_cli.features.tempo import paced_movement
 
 VERSION = 4

@@ -14,7 +14,6 @@ import numpy as np
 
 from la2ds_cli.alignment.clip_features import FeatureSource
 from la2ds_cli.alignment.confidence import certainty
-from la2ds_cli.alignment.consensus import evenly_spaced
 from la2ds_cli.alignment.prototype import (
     MOST_SAMPLED,
     by_centrality,
@@ -41,6 +40,7 @@ from la2ds_cli.core.view import View
 from la2ds_cli.embedding.trained import run_header
 from la2ds_cli.features.body_joints import as_skeleton, holds, shared_skeleton
 from la2ds_cli.features.joint_angles import joint_angles
+from la2ds_cli.features.resample import evenly_spaced
 from la2ds_cli.features.spatial import known_in_3d
 from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.features.viewpoint import movements, possible_views, seen

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
-from la2ds_cli.alignment.consensus import choose_references, evenly_spaced
+from la2ds_cli.alignment.consensus import choose_references
 from la2ds_cli.alignment.one_distance import OneDistance
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config
@@ -35,6 +35,7 @@ from la2ds_cli.evaluation.aligners import (
 from la2ds_cli.features import pose_features
 from la2ds_cli.features.body_joints import is_body, joint_sources
 from la2ds_cli.features.frame_features import frame_feature_reader
+from la2ds_cli.features.resample import evenly_spaced
 from la2ds_cli.features.spatial import in_3d
 from la2ds_cli.features.tempo import paced_movement
 

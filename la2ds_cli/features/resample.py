@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
 from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
+
+T = TypeVar("T")
+
+
+def evenly_spaced(items: Sequence[T], count: int) -> list[T]:
+    """At most `count` of the items, evenly spaced among them, in their order."""
+    chosen = np.linspace(0, len(items) - 1, min(count, len(items)))
+    return [items[int(n)] for n in np.rint(chosen)]
 
 
 def frame_period(time: FloatArray, fps: float) -> float:

@@ -32,7 +32,7 @@ from la2ds_cli.features.augment import (
 from la2ds_cli.features.augment_3d import augment_3d
 from la2ds_cli.features.crop import cell_size, clip_box
 from la2ds_cli.features.network_input import NetworkInput, network_input
-from la2ds_cli.features.resample import resample_pose, time_grid
+from la2ds_cli.features.resample import evenly_spaced, resample_pose, time_grid
 from la2ds_cli.features.spatial import facing_joints, need_3d
 from la2ds_cli.features.tempo import sampling_rate
 from la2ds_cli.training.losses import get_method
@@ -123,18 +123,17 @@ def some_training_videos(project: Project, most: int) -> list[Video]:
 
     If all chosen clips have poses, the others are not examined, of which there may be 100,000.
     """
-    chosen = _evenly_spaced(_to_train_on(project.videos()), most)
+    chosen = _some(_to_train_on(project.videos()), most)
     if len(chosen) == most and all(project.pose_path(video.id).exists() for video in chosen):
         return chosen
-    return _evenly_spaced(training_videos(project), most)
+    return _some(training_videos(project), most)
 
 
-def _evenly_spaced(videos: list[Video], most: int) -> list[Video]:
+def _some(videos: list[Video], most: int) -> list[Video]:
     """At most `most` of the clips; if there are more, evenly spaced in the order of their ids."""
     if len(videos) <= most:
         return videos
-    ordered = sorted(videos, key=lambda video: video.id)
-    return [ordered[int(n)] for n in np.rint(np.linspace(0, len(ordered) - 1, most))]
+    return evenly_spaced(sorted(videos, key=lambda video: video.id), most)
 
 
 def _to_train_on(videos: list[Video]) -> list[Video]:

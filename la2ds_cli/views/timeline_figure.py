@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from la2ds_cli.alignment.consensus import evenly_spaced
 from la2ds_cli.alignment.request import features_name
 from la2ds_cli.alignment.timeline_result import GRID, PlacedClip, TimelineResult
 from la2ds_cli.core.output_paths import checked_outputs
@@ -18,6 +17,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.pose_features import fill_gaps
+from la2ds_cli.features.resample import evenly_spaced
 from la2ds_cli.views import figure as figures
 from la2ds_cli.views.figure import BLUE, GREY, ORANGE, PURPLE, only_left_and_bottom, printable
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from la2ds_cli.alignment.consensus import evenly_spaced
 from la2ds_cli.alignment.timeline_result import PlacedClip, TimelineResult
 from la2ds_cli.core.output_paths import checked_outputs
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
+from la2ds_cli.features.resample import evenly_spaced
 from la2ds_cli.video.reader import Image, VideoFile, video_file
 from la2ds_cli.video.writer import write_video
 from la2ds_cli.views.film_strip import aspect

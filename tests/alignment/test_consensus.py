@@ -13,13 +13,13 @@ from la2ds_cli.alignment.consensus import (
     consensus_estimates,
     consensus_position,
     estimates_through,
-    evenly_spaced,
     pairwise_path,
     pairwise_paths,
     path_through,
 )
 from la2ds_cli.alignment.path import is_monotone, smooth_match
 from la2ds_cli.core.config import AlignConfig
+from la2ds_cli.features.resample import evenly_spaced
 from tests.movement import warped_phase
 
 DTW = AlignConfig(method="dtw")

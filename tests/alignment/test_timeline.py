@@ -11,7 +11,6 @@ import pytest
 from typer.testing import CliRunner
 
 from la2ds_cli.alignment import prototype, timeline_model
-from la2ds_cli.alignment.consensus import evenly_spaced
 from la2ds_cli.alignment.prototype import by_centrality, make_prototype
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.same_movement import DOUBTED
@@ -21,6 +20,7 @@ from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.features.pose_features import mirror
+from la2ds_cli.features.resample import evenly_spaced
 from la2ds_cli.main import app
 from la2ds_cli.training.train import train
 from tests.movement import add_sequence, in_skeleton, in_space, sequence, warped_phase
