@@ -69,7 +69,7 @@ def make_project(root: Path, clips: int, per_second: int) -> Project:
     if project.videos_path.exists():
         return project
     config = project.config().poses
-    networks = networks_of(config, config.subject)[0]
+    networks = networks_of(config)[0]
     bases, rng = performers(per_second), np.random.default_rng(0)
     folder = project.pose_path("any").parent
     folder.mkdir(parents=True, exist_ok=True)

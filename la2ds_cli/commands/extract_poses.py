@@ -31,9 +31,7 @@ def extract_poses(
         "NAME|FILE", "Pose network, such as blazepose or FILE.onnx; default the project's."
     ),
     subject: str | None = option(
-        "auto|N|hands|left-hand|right-hand",
-        "Whom to follow: the best person, or the N-th best for these clips only; or the hands "
-        "instead of a body.",
+        "auto|N", "Whom to follow: the best person, or the N-th best for these clips only."
     ),
     subjects: int | None = option("N", "Keep N people in each clip. [default: 1]", min=1),
     time_range: str | None = option("START:END", "Only these seconds, such as 2:6.5, 2.5: or :8."),

@@ -62,7 +62,7 @@ class PosesConfig:
     detect_threshold: float = 0.3  # lowest detector score of a person's box, 0 to 1
     detect_rate: float = 10.0  # detector passes per second of film; 0 = every frame
     joint_threshold: float = 0.05  # joints with a lower score count as not seen
-    # whom to follow: auto, or hands, left-hand or right-hand
+    # whom to follow: auto, or the number of the person
     subject: str = "auto"
     subjects: int = 1  # people kept from each clip
     min_frames: int = 8  # frames; shorter clips are skipped

@@ -21,24 +21,22 @@ def interpolate_gaps(
     box: FloatArray,
     max_gap: float,
     cuts: Sequence[int] = (),
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """(xy, score, box, filled) with the short gaps interpolated linearly in time.
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """(xy, score, box) with the short gaps interpolated linearly in time.
 
     xy (T, K, 2) pixels or (T, K, 3) metres, NaN = not seen; score (T, K); time (T,) seconds,
     increasing; box (T, 4) xyxy pixels, NaN = not detected. A gap is filled when the two frames that
     bound it are at most `max_gap` seconds apart, lie in one shot (`cuts`: rows at which a new shot
     begins) and show the person in one place (box centres at most half a box's longer side apart).
-    An interpolated joint has a position but score 0, so that it carries no weight; filled (T, K)
-    bool marks it. Joints before the first and after the last sighting, and longer gaps, stay NaN.
-    Inputs are not changed.
+    An interpolated joint has a position but score 0, so that it carries no weight. Joints before
+    the first and after the last sighting, and longer gaps, stay NaN. Inputs are not changed.
     """
     time = np.asarray(time, np.float64)
     centre, side = boxes.centre(np.asarray(box, np.float64)), (box[:, 2:] - box[:, :2]).max(axis=1)
     shot = np.searchsorted(np.sort(np.asarray(cuts, int)), np.arange(len(time)), "right")
 
-    def fill(value: FloatArray, seen: np.ndarray) -> tuple[FloatArray, np.ndarray]:
-        """value (T, K, C) interpolated where seen (T, K) has short gaps; and (T, K) bool that marks
-        these."""
+    def fill(value: FloatArray, seen: np.ndarray) -> FloatArray:
+        """value (T, K, C) interpolated where seen (T, K) has short gaps."""
         row = np.arange(len(value))[:, None]
         before = np.maximum.accumulate(np.where(seen, row, -1), axis=0)
         after = np.minimum.accumulate(np.where(seen, row, len(value))[::-1], axis=0)[::-1]
@@ -49,15 +47,12 @@ def interpolate_gaps(
         short &= ~(apart > _ELSEWHERE * np.fmax(side[low], side[high])) & (shot[low] == shot[high])
         t, k, low, high = t[short], k[short], low[short], high[short]
         share = (time[t] - time[low]) / (time[high] - time[low])
-        filled = np.zeros(seen.shape, bool)
-        filled[t, k] = True
         interpolated = np.array(value)
         start, end = value[low, k].astype(np.float64), value[high, k]
         interpolated[t, k] = start + share[:, None] * (end - start)
-        return interpolated, filled
+        return interpolated
 
     seen = np.asarray(np.isfinite(xy).all(axis=-1))
-    new_xy, filled = fill(xy, seen)
     detected = np.asarray(np.isfinite(box).all(axis=-1))
-    new_box, _ = fill(box[:, None], detected[:, None])
-    return new_xy, np.where(filled | ~seen, 0, score).astype(score.dtype), new_box[:, 0], filled
+    new_box = fill(box[:, None], detected[:, None])[:, 0]
+    return fill(xy, seen), np.where(seen, score, 0).astype(score.dtype), new_box

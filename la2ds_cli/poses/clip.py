@@ -122,7 +122,7 @@ def pose_clip(
         progress=progress,
         workers=task.workers,
     )
-    check_length(task, len(detections))
+    _check_length(task, len(detections))
     tracks = _tracks(task, detections)
     candidates, others, pieces = _candidates(task, detections, tracks)
     posed = estimate_people(
@@ -155,7 +155,7 @@ def pose_clip(
     return sequences
 
 
-def check_length(task: ClipTask, length: int) -> None:
+def _check_length(task: ClipTask, length: int) -> None:
     """Raises UserError (exit 4, V002) for a clip with fewer frames than the settings require."""
     if length >= task.config.min_frames:
         return
@@ -284,53 +284,26 @@ def _sequence(
     A frame shows the person if the detector saw them, or if the joints score at least half of what
     is usual in the clip.
     """
-    length, joints = len(detections), posed.xy.shape[1]
+    config, cuts = task.config, detections.cuts
     mean = posed.joint_score.mean(axis=1)
     seen = np.isin(posed.frame, detected)
     usual = float(np.median(mean[seen] if seen.any() else mean))
     shown = seen | (mean >= _LOST_SHARE * usual)
-    rows = posed.frame[shown]
-    raw = RawJoints.empty(length, joints, world=bool(posed.world.shape[1]))
-    raw.xy[rows], raw.score[rows] = posed.xy[shown], posed.joint_score[shown]
-    raw.box[rows] = posed.box[shown]
-    if raw.world is not None:
-        raw.world[rows] = posed.world[shown]
-    return cleaned(task, raw, detections, skeleton, info)
 
+    def rows(value: FloatArray, absent: float) -> FloatArray:
+        """(T, ...) float32 of all frames."""
+        whole = np.full((len(detections), *value.shape[1:]), absent, np.float32)
+        whole[posed.frame[shown]] = value[shown]
+        return whole
 
-@dataclass(frozen=True)
-class RawJoints:
-    """The output of the networks for the T frames of a clip: xy (T, K, 2) pixels and box (T, 4),
-    NaN = not seen, score (T, K), 0 there, and world (T, K, 3) metres or None."""
-
-    xy: FloatArray
-    score: FloatArray
-    box: FloatArray
-    world: FloatArray | None
-
-    @classmethod
-    def empty(cls, length: int, joints: int, *, world: bool) -> RawJoints:
-        """Nothing seen in any frame, float32."""
-        return cls(
-            xy=np.full((length, joints, 2), np.nan, np.float32),
-            score=np.zeros((length, joints), np.float32),
-            box=np.full((length, 4), np.nan, np.float32),
-            world=np.full((length, joints, 3), np.nan, np.float32) if world else None,
-        )
-
-
-def cleaned(
-    task: ClipTask, raw: RawJoints, detections: Detections, skeleton: str, info: dict[str, Any]
-) -> PoseSequence:
-    """The sequence of the joints with sufficient scores, with gaps interpolated, and measured;
-    times and cuts are those of `detections`."""
-    config, time, cuts = task.config, detections.time, detections.cuts
-    xy, score, box, world = raw.xy, raw.score, raw.box, raw.world
+    xy, score = rows(posed.xy, np.nan), rows(posed.joint_score, 0)
+    box, world, time = rows(posed.box, np.nan), None, detections.time
     xy[(score < config.joint_threshold) | (score <= 0)] = np.nan
-    if world is not None:
+    if posed.world.shape[1]:
+        world = rows(posed.world, np.nan)
         world[np.isnan(xy).any(axis=-1)] = np.nan
         world, *_ = interpolate_gaps(world, score, time, box, BRIDGE, cuts)
-    xy, score, box, _ = interpolate_gaps(xy, score, time, box, BRIDGE, cuts)
+    xy, score, box = interpolate_gaps(xy, score, time, box, BRIDGE, cuts)
     pose = PoseSequence(
         xy=xy,
         score=score,

@@ -17,7 +17,7 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.poses.subjects import HANDS, ClipSubjects
+from la2ds_cli.poses.subjects import ClipSubjects
 
 STEP = "poses"
 VERSION = 3  # raised when the same settings give other joints
@@ -112,25 +112,24 @@ class PoseRecipes:
     def __init__(self, project: Project, config: PosesConfig) -> None:
         self._config = config
         self._subjects = ClipSubjects.read(project)
-        self._made_by: dict[str, list[tuple[str, str]] | UserError] = {}
+        self._made_by: list[tuple[str, str]] | UserError | None = None
 
     def of(self, video: Video) -> list[Recipe]:
         """The recipes of a clip; UserError as `extract_poses` for the detector and the network."""
         subject = self._subjects.of(video)
-        networks = self._networks(subject or self._config.subject)
+        networks = self._networks()
         person = {"options": video.options, "subject": subject, "person": video.person}
         return [pose_recipe(self._config, *each, video.sha256, **person) for each in networks]
 
-    def _networks(self, subject: str) -> list[tuple[str, str]]:
-        if subject not in self._made_by:
+    def _networks(self) -> list[tuple[str, str]]:
+        if self._made_by is None:
             try:
-                self._made_by[subject] = networks_of(self._config, subject)
+                self._made_by = networks_of(self._config)
             except UserError as error:
-                self._made_by[subject] = error
-        networks = self._made_by[subject]
-        if isinstance(networks, UserError):
-            raise networks
-        return networks
+                self._made_by = error
+        if isinstance(self._made_by, UserError):
+            raise self._made_by
+        return self._made_by
 
 
 def pose_recipe(
@@ -156,13 +155,9 @@ def pose_recipe(
     return Recipe(STEP, VERSION, used, {"video": digest})
 
 
-def networks_of(config: PosesConfig, subject: str) -> list[tuple[str, str]]:
-    """Identities of the pose networks and detectors whose poses of a subject are current; `auto`
-    may mean several."""
-    if subject in HANDS:
-        from la2ds_cli.poses import hands
-
-        return [(hands.identity(), hands.identity())]
+def networks_of(config: PosesConfig) -> list[tuple[str, str]]:
+    """Identities of the pose networks and detectors whose poses are current; `auto` may mean
+    several. UserError as `extract_poses` for the detector and the network."""
     from la2ds_cli.poses.backends import backend_identities
     from la2ds_cli.poses.detectors import detector_identities
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache, cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -24,7 +24,6 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.poses import hands
 from la2ds_cli.poses.backends import (
     AUTO,
     PoseBackend,
@@ -32,7 +31,6 @@ from la2ds_cli.poses.backends import (
     backend_identity,
     resolve_backend,
 )
-from la2ds_cli.poses.blazehand import BlazeHand
 from la2ds_cli.poses.chunks import CLIP_MEMORY, Partial, Stopped
 from la2ds_cli.poses.clip import ClipTask, pose_clip
 from la2ds_cli.poses.current import STEP, networks_of, pose_recipe
@@ -43,8 +41,8 @@ from la2ds_cli.poses.detectors import (
     resolve_detector,
 )
 from la2ds_cli.poses.sources import ClipSource
-from la2ds_cli.poses.subjects import HANDS, check_subject
-from la2ds_cli.poses.threads import Instances, one_thread_each
+from la2ds_cli.poses.subjects import check_subject
+from la2ds_cli.poses.threads import one_thread_each
 from la2ds_cli.poses.verdict import item_result
 from la2ds_cli.poses.weights import report_to
 
@@ -78,10 +76,8 @@ class Extraction:
         self.stop = Event()
         self._workers = workers
         check_subject(config.subject)  # before anything is computed
-        # Once in a run for each subject: the identity of a network is the digest of its file.
-        self._networks_of = cache(partial(networks_of, config))
-        self._networks_of(config.subject)  # unknown names are an error of the run
-        self.body = True  # whether bodies are to be found at all
+        # Once in a run: the identity of a network is the digest of its file.
+        self._made_by = networks_of(config)  # unknown names are an error of the run
         self._sources = 1  # that the networks were opened for
 
     @cached_property
@@ -105,10 +101,6 @@ class Extraction:
     def detector(self) -> Detector:
         return resolve_detector(self.detector_name, self.device, self.backend, self.config)
 
-    @cached_property
-    def hands(self) -> Instances[BlazeHand]:
-        return hands.open_networks(self.device)
-
     def subject_of(self, source: ClipSource) -> str:
         """Whom a source follows: its own, otherwise that of the settings."""
         return source.subject or self.config.subject
@@ -116,20 +108,17 @@ class Extraction:
     @contextmanager
     def networks(self, sources: Sequence[ClipSource]) -> Iterator[None]:
         """The networks that the sources need, built before the threads need them."""
-        of_hands = [self.subject_of(source) in HANDS for source in sources]
-        self.body, self._sources = not all(of_hands), len(sources)
-        if self.body and self.config.pose == "auto":
+        self._sources = len(sources)
+        if self.config.pose == "auto":
             self.progress.note_once(
                 f"joints by {self.pose_name}, people by {self.detector_name}; la2ds extract-poses "
                 "--pose NAME chooses another network"
             )
         with report_to(self.progress):
-            if any(of_hands):
-                _ = self.hands
-            for network in (self.backend, self.detector) if self.body else ():
+            for network in (self.backend, self.detector):
                 if notice := getattr(network, "notice", ""):
                     self.progress.note_once(notice)
-        with one_thread_each(self.workers) if self.body else nullcontext():
+        with one_thread_each(self.workers):
             yield
 
     @property
@@ -138,7 +127,7 @@ class Extraction:
         two to keep a GPU busy."""
         if self._workers:
             return self._workers
-        if self.body and self.backend.device == "cuda":
+        if self.backend.device == "cuda":
             return 2
         return max(1, available_cores() // self._clips) if self._follows else available_cores()
 
@@ -147,8 +136,6 @@ class Extraction:
         """Number of clips processed at once: one for each core if the joints of a clip are found
         frame after frame, otherwise so many that the end of one and the start of the next
         overlap."""
-        if not self.body:
-            return available_cores()
         if self._follows:
             return available_cores()
         return 4 if self.backend.device == "cuda" else 2
@@ -156,7 +143,7 @@ class Extraction:
     @property
     def _follows(self) -> bool:
         """Whether joints are found one frame after the other."""
-        return not self.body or hasattr(self.backend, "tracker")
+        return hasattr(self.backend, "tracker")
 
     @property
     def _clips(self) -> int:
@@ -180,7 +167,6 @@ class Extraction:
 
         Imported poses are the user's own and always current.
         """
-        made_by = self._networks_of(self.subject_of(source))
         infos: list[dict[str, Any]] = []
         while not infos or len(infos) < int(infos[0].get("persons", 1)):
             person = len(infos) + 1
@@ -188,7 +174,7 @@ class Extraction:
                 recipe, facts = artifact.read_header(self.project.pose_path(source.id(person)))
             except (FileNotFoundError, ArtifactError):
                 return None
-            keys = {self.recipe(networks, source, person).key for networks in made_by}
+            keys = {self.recipe(networks, source, person).key for networks in self._made_by}
             if recipe.step == STEP and (recipe.key not in keys or self.overwrite):
                 return None
             infos.append(facts["info"])
@@ -218,8 +204,7 @@ class Extraction:
     def extract(self, source: ClipSource) -> list[dict[str, Any]]:
         """Extract the poses of a source and write them to the project, the subject last; returns
         the info of each person."""
-        of_hands = self.subject_of(source) in HANDS
-        made_by = self._networks_of(self.subject_of(source))[0] if of_hands else self._body_networks
+        made_by = self._networks
         partial = Partial(self.project.partial_poses(source.id()), self.recipe(made_by, source).key)
         task = ClipTask(
             path=source.path,
@@ -233,13 +218,9 @@ class Extraction:
             memory=min(CLIP_MEMORY, _MEMORY // self._clips),
             stop=self.stop,
         )
-        if of_hands:
-            poses = [hands.pose_hands(task, self.hands, self.progress)]
-            names = {"detector": hands.NETWORK, "pose": hands.NETWORK, "device": "cpu"}
-        else:
-            poses = pose_clip(task, self.detector, self.backend, self.progress)
-            names = {"detector": self.detector_name, "pose": self.pose_name}
-            names |= {"device": self.backend.device}
+        poses = pose_clip(task, self.detector, self.backend, self.progress)
+        names = {"detector": self.detector_name, "pose": self.pose_name}
+        names |= {"device": self.backend.device}
         poses = [_with_facts(pose, source, names) for pose in poses]
         for person in range(len(poses), 0, -1):
             recipe = self.recipe(made_by, source, person)
@@ -248,8 +229,8 @@ class Extraction:
         return [dict(pose.info) for pose in poses]
 
     @cached_property
-    def _body_networks(self) -> tuple[str, str]:
-        """Identities of the pose network and the detector for bodies."""
+    def _networks(self) -> tuple[str, str]:
+        """Identities of the pose network and the detector."""
         return backend_identity(self.pose_name), detector_identities(self.detector_name)[0]
 
     def add_rows(

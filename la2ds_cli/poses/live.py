@@ -16,7 +16,6 @@ import numpy as np
 
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.device import DeviceName
-from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
@@ -25,7 +24,7 @@ from la2ds_cli.poses.backends import PoseBackend, resolve_backend
 from la2ds_cli.poses.detectors import Detector, resolve_detector
 from la2ds_cli.poses.extraction import Extraction
 from la2ds_cli.poses.passes import estimate_refined
-from la2ds_cli.poses.subjects import HANDS, choose_subject
+from la2ds_cli.poses.subjects import choose_subject
 from la2ds_cli.poses.tracking import CONTINUE_SHARE, MIN_IOU
 from la2ds_cli.poses.tracks import MAX_GAP, make_track
 from la2ds_cli.poses.weights import report_to
@@ -56,13 +55,8 @@ def live_poses(
     """A finder of joints, with the networks that made those of `reference` if the settings leave
     them open.
 
-    Raises UserError: exit 2 for a subject that is a hand, and as `extract_poses` for networks.
+    Raises UserError as `extract_poses` for networks.
     """
-    if config.subject in HANDS:
-        raise UserError(
-            "la2ds live follows a body, but poses.subject asks for a hand",
-            hint="choose another subject under [poses] in project.toml",
-        )
     config = replace(_networks_of(config, reference), batch_size=1)
     run = Extraction(project, config, device, progress)
     with report_to(progress):

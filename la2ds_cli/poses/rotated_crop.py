@@ -1,6 +1,6 @@
-"""Square crops that rotate with a person or a hand, for the networks of BlazePose and BlazeHand.
+"""Square crops that rotate with a person, for the networks of BlazePose.
 
-A region is a square of the image, rotated so that the body or the hand is upright in the crop. A
+A region is a square of the image, rotated so that the body is upright in the crop. A
 crop of `side` pixels puts the corner of the region at its pixel (0, 0) and the opposite one at
 (side, side), as in MediaPipe's converter for the CPU; joints are mapped back by the same map.
 """

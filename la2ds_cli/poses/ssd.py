@@ -1,5 +1,5 @@
 """Single-shot detection (Liu et al., "SSD: Single Shot MultiBox Detector", ECCV 2016) as used by
-the detectors of BlazePose and BlazeHand: anchors, boxes with key points, and non-maximum
+the detector of BlazePose: anchors, boxes with key points, and non-maximum
 suppression by averaging.
 """
 
@@ -12,7 +12,7 @@ import numpy as np
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses import boxes
 
-OVERLAP = 0.3  # intersection over union from which two boxes are one person or hand
+OVERLAP = 0.3  # intersection over union from which two boxes are one person
 _CLIP = 100.0  # logits are cut here before the sigmoid
 
 

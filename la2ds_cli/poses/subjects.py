@@ -20,7 +20,6 @@ from la2ds_cli.core.types import FloatArray, IntArray, Json
 from la2ds_cli.poses import boxes
 from la2ds_cli.poses.tracks import Track, concatenate, same_person, select_rows, side_by_side
 
-HANDS = ("hands", "left-hand", "right-hand")  # no person is chosen: poses/hands.py
 AMBIGUOUS_MARGIN = 0.25
 _CLOSE_UP = 0.5  # side of the box over that of the frame from which nobody counts as larger
 _STILL = 0.3  # factor of a person who does not move at all
@@ -67,11 +66,11 @@ class _Facts:
 
 
 def check_subject(subject: str) -> None:
-    """Raises UserError (exit 2) unless the text is `auto`, one of HANDS, or a number."""
-    if subject not in ("auto", *HANDS) and not _rank(subject):
+    """Raises UserError (exit 2) unless the text is `auto` or a number."""
+    if subject != "auto" and not _rank(subject):
         raise UserError(
             f"unknown subject '{subject}'",
-            hint=f"one of auto, {', '.join(HANDS)}, or the number of the person: 1, 2, ...",
+            hint="auto, or the number of the person: 1, 2, ...",
             exit_code=ExitCode.USAGE,
         )
 
@@ -247,10 +246,7 @@ def _share(frame: IntArray, other: IntArray) -> float:
     return float(np.isin(frame, other).mean())
 
 
-_HINT = (
-    "columns video,subject: a video id, file name or stem, and one of "
-    f"{', '.join(('auto', *HANDS))} or the number of the person"
-)
+_HINT = "columns video,subject: a video id, file name or stem, and auto or the number of the person"
 
 
 class ClipSubjects:

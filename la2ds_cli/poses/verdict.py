@@ -148,8 +148,7 @@ def _cut_off(info: Info) -> str:
 def _small(info: Info) -> str:
     if info["person_height"] >= _HEIGHT:
         return ""
-    who = "hands are" if info.get("hands") else "person is"
-    return f"the {who} {info['person_height']:.0f} pixels tall, less than {_HEIGHT:.0f}"
+    return f"the person is {info['person_height']:.0f} pixels tall, less than {_HEIGHT:.0f}"
 
 
 def _cuts(info: Info) -> str:

@@ -25,7 +25,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.poses.quality import clip_facts
-from la2ds_cli.poses.subjects import HANDS, ClipSubjects, ranks
+from la2ds_cli.poses.subjects import ClipSubjects, ranks
 from la2ds_cli.poses.verdict import verdict
 from la2ds_cli.studio.earlier import earlier
 from la2ds_cli.studio.film import encoded
@@ -289,7 +289,7 @@ def detail(request: Request) -> Response:
     except UserError:
         pose = None
     pictures: list[dict[str, Any]] = [{"time": time} for time in (strip.times if strip else [])]
-    if pose is not None and subject not in HANDS:
+    if pose is not None:
         slowmo = ClipOptions.from_text(video.options).slowmo
         for shown in pictures:
             shown["people"] = people(pose, shown["time"] / slowmo, subject)

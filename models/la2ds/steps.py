@@ -52,11 +52,10 @@ def extract(
     used does not stop the others: look at `items` of the result.
 
     detector, pose: names of networks, or model files. subject: whom to follow, `auto`, a
-    number of a person in these clips alone, or `hands`, `left-hand` or `right-hand` instead of a
-    body. subjects: how many
-    people of each clip to keep. These four are remembered in the project once a clip was extracted
-    with them; None leaves them as they are. clip_options: which part of a file is read and how,
-    such as `la2ds.ClipOptions(start=2.0, end=6.5, rotate=90)`, times in seconds.
+    number of a person in these clips alone. All but such a number are remembered in the project
+    once a clip was extracted with them; None leaves them as they are. clip_options: which part of
+    a file is read and how, such as `la2ds.ClipOptions(start=2.0, end=6.5, rotate=90)`, times in
+    seconds.
 
     Raises UserError for what concerns all clips: an unknown network (exit 2), a missing model file
     (exit 3), weights or a device that are not there (exit 6), a full disk (exit 7), another

@@ -445,7 +445,7 @@ def _subjects(project: Project) -> None:
 def _write_subjects(project: Project) -> None:
     from la2ds_cli.poses.subjects import ClipSubjects
 
-    ClipSubjects.read(project).add({"clip-0": "2", "clip-1": "hands"})
+    ClipSubjects.read(project).add({"clip-0": "2", "clip-1": "auto"})
 
 
 def _write_annotations(project: Project) -> None:

@@ -78,7 +78,6 @@ def test_the_listed_weights() -> None:
     msra = {"hrnet-w32-msra", "hrnet-w48-384-msra"}
     yolo = {"yolo11n", "yolo11n-pose", "yolo26n", "yolo26n-pose"}
     blaze = {f"blazepose{part}" for part in ("", "-lite", "-heavy", "-detector")}
-    blaze |= {"blazehand", "blazehand-detector"}
     assert set(zoo()) == hrnet | msra | yolo | blaze | {
         *(
             "base",
@@ -91,7 +90,6 @@ def test_the_listed_weights() -> None:
     detectors = {name for name, entry in zoo().items() if entry.kind == "detector"}
     assert detectors == {
         *("fasterrcnn", "fasterrcnn-mobilenet", "yolo11n", "yolo26n", "blazepose-detector"),
-        "blazehand-detector",
     }
 
 

@@ -16,6 +16,11 @@ from tests.movement import sequence
 NOBODY = np.full(4, np.nan)
 
 
+def filled(new: np.ndarray, old: np.ndarray) -> np.ndarray:
+    """(T, K) which joints were interpolated."""
+    return np.isfinite(new).all(axis=-1) & ~np.isfinite(old).all(axis=-1)
+
+
 def line(time: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Two joints that move 100 and 200 pixels per second to the right, in a box that stays."""
     xy = np.stack([100 * time, 200 * time], axis=1)[..., None] * [1.0, 0.5]
@@ -28,11 +33,10 @@ def test_a_short_gap_is_interpolated_in_time() -> None:
     whole, score, box = line(time)
     xy = whole.copy()
     xy[3:5, 0] = np.nan
-    found, weight, _, filled = interpolate_gaps(xy, score, time, box, max_gap=0.1)
+    found, weight, _ = interpolate_gaps(xy, score, time, box, max_gap=0.1)
     np.testing.assert_allclose(found, whole)
-    assert np.argwhere(filled).tolist() == [[3, 0], [4, 0]]
-    assert weight[filled].tolist() == [0, 0]
-    assert (weight[~filled] == 0.8).all()
+    assert np.argwhere(weight == 0).tolist() == [[3, 0], [4, 0]]
+    assert (weight[weight > 0] == 0.8).all()
     assert np.isnan(xy[3, 0]).all()  # the input is left alone
 
 
@@ -42,8 +46,7 @@ def test_the_longest_gap_counts_from_sight_to_sight(max_gap: float, interpolated
     time = np.arange(10) / 25
     xy, score, box = line(time)
     xy[3:6] = np.nan
-    found, weight, _, filled = interpolate_gaps(xy, score, time, box, max_gap)
-    assert filled[3:6].all() == interpolated
+    found, weight, _ = interpolate_gaps(xy, score, time, box, max_gap)
     assert np.isfinite(found[3:6]).all() == interpolated
     assert not weight[3:6].any()  # a masked joint weighs nothing either
 
@@ -52,8 +55,8 @@ def test_the_ends_stay_open() -> None:
     time = np.arange(10) / 25
     xy, score, box = line(time)
     xy[:2], xy[-1:] = np.nan, np.nan
-    _, _, _, filled = interpolate_gaps(xy, score, time, box, max_gap=1)
-    assert not filled.any()
+    found, _, _ = interpolate_gaps(xy, score, time, box, max_gap=1)
+    assert not filled(found, xy).any()
 
 
 @pytest.mark.parametrize(("cut", "interpolated"), [(4, False), (6, False), (3, True), (7, True)])
@@ -62,7 +65,8 @@ def test_nothing_is_interpolated_over_a_cut(cut: int, interpolated: bool) -> Non
     time = np.arange(10) / 25
     xy, score, box = line(time)
     xy[4:6] = np.nan
-    assert interpolate_gaps(xy, score, time, box, 1, cuts=[cut])[3].any() == interpolated
+    found, _, _ = interpolate_gaps(xy, score, time, box, 1, cuts=[cut])
+    assert filled(found, xy).any() == interpolated
 
 
 @pytest.mark.parametrize(("distance", "interpolated"), [(399, True), (401, False)])
@@ -72,8 +76,8 @@ def test_nothing_is_interpolated_to_a_person_elsewhere(distance: float, interpol
     xy, score, box = line(time)
     xy[4:6], box[4:6] = np.nan, np.nan
     box[6:] += [distance, 0, distance, 0]
-    _, _, new_box, filled = interpolate_gaps(xy, score, time, box, 1)
-    assert filled[4:6].all() == filled.any() == interpolated
+    found, _, new_box = interpolate_gaps(xy, score, time, box, 1)
+    assert filled(found, xy)[4:6].all() == filled(found, xy).any() == interpolated
     assert np.isnan(new_box[4:6]).all() != interpolated
 
 
@@ -82,7 +86,7 @@ def test_boxes_are_interpolated_with_the_joints() -> None:
     xy, score, box = line(time)
     box[4] += 40
     box[1:4] = NOBODY
-    _, _, found, _ = interpolate_gaps(xy, score, time, box, 1)
+    _, _, found = interpolate_gaps(xy, score, time, box, 1)
     np.testing.assert_allclose(found[:, 0], [0, 10, 20, 30, 40])
 
 
@@ -91,9 +95,9 @@ def test_types_are_kept() -> None:
     xy, score, box = (value.astype(np.float32) for value in line(time))
     xy[2] = np.nan
     found = interpolate_gaps(xy, score, time, box, 1)
-    assert [value.dtype for value in found] == [np.float32, np.float32, np.float32, bool]
+    assert [value.dtype for value in found] == [np.float32] * 3
     empty = interpolate_gaps(xy[:0], score[:0], time[:0], box[:0], 1)
-    assert [len(value) for value in empty] == [0, 0, 0, 0]
+    assert [len(value) for value in empty] == [0, 0, 0]
 
 
 def test_interpolation_does_no_harm_downstream() -> None:
@@ -104,8 +108,8 @@ def test_interpolation_does_no_harm_downstream() -> None:
     xy, score = pose.xy.copy(), pose.score.copy()
     wrist = skeleton.index("left_wrist")
     xy[10:14, wrist], score[10:14, wrist] = np.nan, 0
-    interpolated, weight, _, filled = interpolate_gaps(xy, score, pose.time, pose.box, 0.3)
-    assert filled.sum() == 4
+    interpolated, weight, _ = interpolate_gaps(xy, score, pose.time, pose.box, 0.3)
+    assert filled(interpolated, xy).sum() == 4
     np.testing.assert_array_equal(clip_box(interpolated), clip_box(xy))
     np.testing.assert_allclose(fill_gaps(interpolated), fill_gaps(xy), atol=1e-4)
     settings = skeleton, HeatmapConfig(), ModelConfig(input="both")

@@ -257,11 +257,11 @@ def test_a_network_is_identified_once_in_a_run(
     project: Project, clips: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The identity of a network is the digest of its file, which may be large."""
-    asked: list[str] = []
+    asked: list[PosesConfig] = []
     monkeypatch.setattr(
         extraction,
         "networks_of",
-        lambda config, subject: [asked.append(subject), networks_of(config, subject)][1],
+        lambda config: [asked.append(config), networks_of(config)][1],
     )
     extract_poses(project, [str(clips)], CONFIG)
     results = extract_poses(project, [str(clips)], CONFIG)

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
-import pytest
 
 from la2ds_cli.core.config_sections import PosesConfig
-from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import Project
-from la2ds_cli.poses.live import LivePoses, live_poses
+from la2ds_cli.poses.live import LivePoses
 from la2ds_cli.video.reader import Frame
-from tests.movement import sequence
 from tests.poses.grey_people import PLACES, GreyDetector, GreyPose, scene
 
 FPS = 20.0
@@ -91,15 +85,3 @@ def test_joints_of_low_score_are_not_seen():
     poses = LivePoses(GreyDetector(), GreyPose(), PosesConfig(joint_threshold=0.99))
     found = poses.joints(Frame(0, 0.0, scene({150: (40, 40, 70, 120)}), 0))
     assert found is None or (found.score[np.isnan(found.xy).any(axis=1)] == 0).all()
-
-
-def test_a_hand_is_no_subject(tmp_path: Path):
-    project = Project.create(tmp_path)
-    config = PosesConfig(subject="left-hand")
-    a = sequence(np.linspace(0, 1, 20))
-    with (
-        pytest.raises(UserError, match="la2ds live") as error,
-        live_poses(project, config, a, "cpu", Progress()),
-    ):
-        pass
-    assert error.value.exit_code == ExitCode.USAGE
