@@ -38,11 +38,11 @@ A project's settings are in its `project.toml`: the preset, and what differs fro
 preset = "default"
 
 [align]
-gaps = false
+open_ends = false
 ```
 
-`la2ds train --set align.gaps=false` changes one for a single run, as does
-`settings={"align.gaps": False}` in [Python](python.md). Precedence, lowest first: the preset,
+`la2ds train --set align.open_ends=false` changes one for a single run, as does
+`settings={"align.open_ends": False}` in [Python](python.md). Precedence, lowest first: the preset,
 `project.toml`, `--set`. An unknown name or a value that does not fit is refused. Choose a preset
 with `preset` in `project.toml`, `la2ds init --preset NAME` or `la2ds train --preset NAME`.
 

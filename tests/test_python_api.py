@@ -141,7 +141,7 @@ def test_joints_in_memory_are_aligned_without_a_project(pair: la2ds.Project):
     np.testing.assert_array_equal(aligned.confidence, stored.confidence)
     assert aligned.time_in_b(1.0) == pytest.approx(moment_of_ben(1.0), abs=0.1)
     assert len(aligned.to_frame()) == len(aligned.to_json()["frames_a"]["time"]) == 40
-    again = la2ds.align_joints(anna, ben, features="pose", settings={"align.gaps": False})
+    again = la2ds.align_joints(anna, ben, features="pose", settings={"align.skip_cost": 2.0})
     assert again.features == "pose"
     assert la2ds.align_joints(anna, b, view="mirrored").view == "mirrored"
     with pytest.raises(la2ds.UserError, match="belong to no project"):
@@ -212,9 +212,7 @@ def test_a_clip_is_compared_in_the_view_that_is_asked_for(pair: la2ds.Project, v
 def test_settings_and_methods_are_for_one_call(pair: la2ds.Project):
     linear = la2ds.align(pair, "anna", "ben", settings={"align.method": "linear"})
     np.testing.assert_allclose(linear.time_b[[0, -1]], [0, 74 / 30], atol=1e-6)
-    ends = la2ds.align(
-        pair, "anna", "ben", settings={"align.open_ends": False, "align.gaps": False}
-    )
+    ends = la2ds.align(pair, "anna", "ben", settings={"align.open_ends": False})
     assert ends.path[0].tolist() == [0, 0]
     assert ends.path[-1].tolist() == [39, 74]
     assert la2ds.align(pair, "anna", "ben").method == "dtw"

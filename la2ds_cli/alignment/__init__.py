@@ -3,7 +3,7 @@
 `align.py` is the step and reads from top to bottom: its `PairAligner` aligns any number of pairs.
 `request.py` holds its options, `pair.py` the prepared pair, `pair_features.py` and
 `clip_features.py` compute what is compared, and `result.py` is what it returns. Below them:
-distances between frames, alignment methods, path arithmetic, gaps, consensus through reference
+distances between frames, alignment methods, path arithmetic, consensus through reference
 clips and confidence. `aligned_repetitions.py` cuts a clip that repeats itself (`repetitions.py`)
 and aligns its repetitions one at a time. `timeline.py` puts many clips on one timeline, by a model
 of their movement (`timeline_model.py`).

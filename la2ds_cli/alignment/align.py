@@ -1,10 +1,9 @@
 """Step: find which frame of one clip shows the same moment as which frame of another.
 
 Read this file from the top. Both clips are prepared (pair.py), seen in the view that is nearest
-(pair_features.py) and given features (clip_features.py). Spans that only one clip shows are set
-aside (gaps.py). The rest is matched (match.py) by a method (methods/) or, by several paths through
-reference clips (references.py), by consensus (consensus.py). Every frame of A then gets its
-confidence (confidence.py).
+(pair_features.py) and given features (clip_features.py). They are matched (match.py) by a method
+(methods/) or, by several paths through reference clips (references.py), by consensus
+(consensus.py). Every frame of A then gets its confidence (confidence.py).
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ from la2ds_cli.alignment.clip_features import FeatureSource
 from la2ds_cli.alignment.confidence import tolerance_of
 from la2ds_cli.alignment.consensus import consensus_estimates, pairwise_paths
 from la2ds_cli.alignment.distance import pair_distance
-from la2ds_cli.alignment.gaps import all_rows
 from la2ds_cli.alignment.match import (
     checked_by_movement,
     match_features,
@@ -160,16 +158,14 @@ class PairAligner:
         seen_pair = SeenPair.of(pair, self.request.view)
         a = seen_pair.features_of_a(source)
         others = references.features(names, seen_pair.a)
-        rows, forced = seen_pair.rows(settings), anchored_frames(anchors, pair)
-        if any(i not in rows.a or j not in rows.b for i, j in forced):
-            rows = all_rows(rows.length_a, rows.length_b)
+        forced = anchored_frames(anchors, pair)
 
         def estimates(own: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
             clips = list(others.values())
             if forced:  # a part of A
                 paths_a = pairwise_paths(own, clips, settings)
             else:
-                paths_a = references.paths(own, others, rows.a.tobytes())
+                paths_a = references.paths(own, others)
             return consensus_estimates(
                 own, paths_a, b, pairwise_paths(b, clips, settings), settings
             )
@@ -179,15 +175,15 @@ class PairAligner:
         def matched(view: View, through: bool) -> Match:
             b = seen_pair.features_of_b(source, view)
             way = estimates if through else None
-            return match_features(a, b, rows, settings, way, forced, tolerance)
+            return match_features(a, b, settings, way, forced, tolerance)
 
         choice = seen_pair.choice
         chosen = matched(choice.view, bool(others))
         if pair.choice.kind != "pose":
             moving = seen_pair.a, seen_pair.b[choice.view]
-            chosen = checked_by_movement(chosen, moving, rows, settings, tolerance, forced)
+            chosen = checked_by_movement(chosen, moving, settings, tolerance, forced)
         if not forced:
-            chosen = repeating(chosen, pair.paced[1], rows, settings, tolerance)
+            chosen = repeating(chosen, pair.paced[1], settings, tolerance)
         rivals: dict[View, FloatArray] = {
             view: matched(view, False).position for view in choice.rivals
         }

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from la2ds_cli.alignment.confidence import tolerance_of
 from la2ds_cli.alignment.one_distance import OneDistance
 from la2ds_cli.alignment.request import AlignRequest, ChosenKind
 from la2ds_cli.core.device import DeviceName
@@ -19,36 +17,8 @@ from la2ds_cli.core.view import View
 from la2ds_cli.embedding.embed import possible_embeddings
 from la2ds_cli.embedding.embedder import Embedder
 from la2ds_cli.embedding.trained import light_base, light_embedder, run_header
-from la2ds_cli.features.pose_features import raw_pose
 from la2ds_cli.features.resample import frame_period
-from la2ds_cli.features.tempo import peak_speed
 from la2ds_cli.features.viewpoint import seen
-
-
-@dataclass(frozen=True)
-class JointFeatures:
-    """What the joints of a clip in one view show, whatever features it is compared by.
-
-    movement: (T, 8K) `paced_movement`.
-    raw: (T, F) raw poses.
-    rate: frames per second.
-    tempo: `peak_speed`.
-    tolerance: `tolerance_of` a match in the clip, frames.
-    """
-
-    movement: FloatArray
-    raw: FloatArray
-    rate: float
-    tempo: float
-    tolerance: float
-
-    @classmethod
-    def of(
-        cls, pose: PoseSequence, movement: FloatArray, tempo: float | None = None
-    ) -> JointFeatures:
-        """Those of a clip in a view (`seen`), whose movement is known, and its tempo if given."""
-        tempo = peak_speed(pose) if tempo is None else tempo
-        return cls(movement, raw_pose(pose), frame_rate(pose), tempo, tolerance_of(pose))
 
 
 def frame_rate(pose: PoseSequence) -> float:

@@ -25,7 +25,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from la2ds_cli.alignment.distance import mean_nearest_squared, squared_distance
-from la2ds_cli.alignment.gaps import SharedRows
 from la2ds_cli.alignment.path import matched_time
 from la2ds_cli.alignment.sampling import thinned
 from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, IntArray, PoseSequence
@@ -54,12 +53,6 @@ class Certainty:
     confidence: FloatArray
     low: FloatArray
     high: FloatArray
-
-    def over(self, rows: SharedRows) -> Certainty:
-        """The certainty of the entire clips, of which `rows` were aligned."""
-        confidence = np.zeros(rows.length_a, np.float32)
-        confidence[rows.a] = self.confidence
-        return Certainty(confidence, rows.position(self.low), rows.position(self.high))
 
 
 def certainty(

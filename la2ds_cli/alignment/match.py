@@ -17,7 +17,6 @@ from la2ds_cli.alignment.consensus import (
     direct_match,
     path_through,
 )
-from la2ds_cli.alignment.gaps import SharedRows
 from la2ds_cli.alignment.period import a_repetition_away, period
 from la2ds_cli.alignment.result import Match
 from la2ds_cli.core.config_sections import AlignConfig
@@ -26,40 +25,36 @@ from la2ds_cli.core.view import View
 from la2ds_cli.features.resample import frame_period
 
 Estimates = Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]
-"""`consensus_estimates`, from the features of rows of both."""
+"""`consensus_estimates`, from the features of both, or of parts of them."""
 
 
 def match_features(
     features_a: FloatArray,
     features_b: FloatArray,
-    rows: SharedRows,
     settings: AlignConfig,
     estimates: Estimates | None,
     anchors: Sequence[tuple[int, int]] = (),
     tolerance: float | None = None,
 ) -> Match:
-    """Match the `rows` of two clips.
+    """Match two clips.
 
     features_a: (N, D). features_b: (M, D).
     estimates: computes the estimates through reference clips, None for a direct alignment.
-    anchors: frames of A and of B, among the rows, that must match, in order.
+    anchors: frames of A and of B that must match, in order.
     tolerance: see `certainty`.
     """
-    a, b = features_a[rows.a], features_b[rows.b]
     direct = None
     if anchors:
-        among = [(int(np.searchsorted(rows.a, i)), int(np.searchsorted(rows.b, j)))
-                 for i, j in anchors]  # fmt: skip
-        path, position = _locate_between(a, b, settings, estimates, among)
+        path, position = _locate_between(features_a, features_b, settings, estimates, anchors)
     else:
-        path, position, direct = _locate(a, b, settings, estimates)
+        path, position, direct = _locate(features_a, features_b, settings, estimates)
     return Match(
         a=features_a,
         b=features_b,
-        path=rows.path(path),
-        position=rows.position(position),
-        direct=direct and (rows.position(direct[0]), rows.swapped.position(direct[1])),
-        certainty=certainty(a, b, position, tolerance).over(rows),
+        path=path,
+        position=position,
+        direct=direct,
+        certainty=certainty(features_a, features_b, position, tolerance),
     )
 
 
@@ -145,7 +140,6 @@ def _apart(match: Match, other: FloatArray, tolerance: float) -> BoolArray:
 def checked_by_movement(
     match: Match,
     movement: tuple[FloatArray, FloatArray],
-    rows: SharedRows,
     settings: AlignConfig,
     tolerance: float,
     anchors: Sequence[tuple[int, int]] = (),
@@ -155,14 +149,13 @@ def checked_by_movement(
     movement: of A (N, D) and of B (M, D). The rest as for `match_features`.
     """
     moving_a, moving_b = movement
-    alone = match_features(moving_a, moving_b, rows, settings, None, anchors, tolerance)
+    alone = match_features(moving_a, moving_b, settings, None, anchors, tolerance)
     return doubted(match, alone.position, tolerance)
 
 
 def repeating(
     match: Match,
     pose: PoseSequence,
-    rows: SharedRows,
     settings: AlignConfig,
     tolerance: float,
 ) -> Match:
@@ -174,8 +167,7 @@ def repeating(
     if seconds is None or settings.method != "dtw" or not settings.open_ends:
         return match
     frames = max(1, round(seconds / frame_period(pose.time, pose.fps)))
-    for place in a_repetition_away(match.a[rows.a], match.b[rows.b], frames, settings):
-        other = rows.position(place)
+    for other in a_repetition_away(match.a, match.b, frames, settings):
         if differs(match, other, tolerance):
             match = replace(doubted(match, other, tolerance), repeats=seconds)
     return match

@@ -6,7 +6,6 @@ import itertools
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 
@@ -23,7 +22,6 @@ from la2ds_cli.core.types import MOST_FPS, PoseSequence
 from la2ds_cli.features.body_joints import as_skeleton, shared_skeleton
 from la2ds_cli.features.resample import frame_period
 from la2ds_cli.features.spatial import in_3d, known_in_3d
-from la2ds_cli.features.tempo import peak_speed
 
 
 @dataclass(frozen=True)
@@ -46,12 +44,6 @@ class PreparedPair:
         if self.tempo == 1:
             return a, b
         return a, replace(b, time=b.time / self.tempo, fps=min(b.fps * self.tempo, MOST_FPS))
-
-    @cached_property
-    def tempos(self) -> tuple[float, float]:
-        """The `peak_speed` of the poses as they are compared."""
-        a, b = self.paced
-        return peak_speed(a), peak_speed(b)
 
     @property
     def ids(self) -> tuple[str, str]:

@@ -1,7 +1,7 @@
-"""A pair as it is compared: B in the views in which it may be, and the rows that both clips show.
+"""A pair as it is compared: B in the views in which it may be.
 
-The movement of the joints decides in which view B is compared with A (viewpoint.py), and which rows
-of the pair are matched (gaps.py). The features come from a FeatureSource (clip_features.py).
+The movement of the joints decides in which view B is compared with A (viewpoint.py). The features
+come from a FeatureSource (clip_features.py).
 """
 
 from __future__ import annotations
@@ -9,22 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from la2ds_cli.alignment.clip_features import FeatureSource, JointFeatures, check_seen
-from la2ds_cli.alignment.gaps import (
-    CLEAR,
-    SharedRows,
-    all_rows,
-    frames_of_like_tempo,
-    shared_rows,
-)
+from la2ds_cli.alignment.clip_features import FeatureSource, check_seen
 from la2ds_cli.alignment.pair import PreparedPair
 from la2ds_cli.alignment.viewpoint import IN_WORDS, ViewChoice, choose_view
-from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.core.types import FloatArray
 from la2ds_cli.core.view import View, ViewName
 from la2ds_cli.features.tempo import paced_movement
-from la2ds_cli.features.viewpoint import movements, possible_views, seen
+from la2ds_cli.features.viewpoint import movements, possible_views
 
 
 @dataclass(frozen=True)
@@ -67,25 +59,6 @@ class SeenPair:
         b = movements(pose_b, possible_views(pose_b, pose_a), pose_a)
         return cls(pair, choose_view(a, b), a, b)
 
-    @property
-    def shown_b(self) -> PoseSequence:
-        """B at its tempo, in the view that is compared."""
-        pose_a, pose_b = self.pair.paced
-        return seen(pose_b, self.choice.view, pose_a)
-
-    def rows(self, settings: AlignConfig) -> SharedRows:
-        """The rows that both clips show."""
-        a, b = (
-            JointFeatures.of(pose, moving, tempo)
-            for pose, moving, tempo in zip(
-                (self.pair.paced[0], self.shown_b),
-                (self.a, self.b[self.choice.view]),
-                self.pair.tempos,
-                strict=True,
-            )
-        )
-        return rows_to_align(a, b, settings)
-
     def features_of_b(self, source: FeatureSource, view: View) -> FloatArray:
         """Features (M, E) of B in a view."""
         pose_a, pose_b = self.pair.poses
@@ -94,17 +67,3 @@ class SeenPair:
     def features_of_a(self, source: FeatureSource) -> FloatArray:
         """Features (N, E) of A."""
         return source.features(self.pair.poses[0], self.a, part=self.pair.part)
-
-
-def rows_to_align(a: JointFeatures, b: JointFeatures, settings: AlignConfig) -> SharedRows:
-    """The rows that both clips show; all rows if the settings turn gaps off.
-
-    Gaps are found by the movement and by the raw poses, since a foreign span may move so much that
-    the rest hardly seems to move in comparison.
-    """
-    if not settings.gaps or settings.method != "dtw":
-        return all_rows(len(a.movement), len(b.movement))
-    rates = a.rate, b.rate
-    most = frames_of_like_tempo((len(a.movement), len(b.movement)), rates, (a.tempo, b.tempo))
-    by_movement = shared_rows(a.movement, b.movement, rates, most=most)
-    return by_movement.common(shared_rows(a.raw, b.raw, rates, CLEAR, most))

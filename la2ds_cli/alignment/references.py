@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -39,7 +39,7 @@ class References:
         self._shows: dict[str, bool] = {}  # whether it may show the movement of A
         self._poses: dict[str, PoseSequence] = {}
         self._features: dict[str, FloatArray] = {}  # each in the view that is nearest to A
-        self._paths: dict[tuple[str, Hashable], PairwisePath] = {}  # from A, by which rows of A
+        self._paths: dict[str, PairwisePath] = {}  # from A
         self._judges = None
 
     def strangers(self, pair: Sequence[str]) -> int:
@@ -133,11 +133,9 @@ class References:
             self._features[video] = self._source.features(pose, moving[view], view, towards)
         return {video: self._features[video] for video in names}
 
-    def paths(
-        self, a: FloatArray, references: Mapping[str, FloatArray], key: Hashable
-    ) -> list[PairwisePath]:
-        """`pairwise_paths` of the rows `key` of A, with features a (n, E), to references."""
-        new = [video for video in references if (video, key) not in self._paths]
+    def paths(self, a: FloatArray, references: Mapping[str, FloatArray]) -> list[PairwisePath]:
+        """`pairwise_paths` of A, with features a (N, E), to references."""
+        new = [video for video in references if video not in self._paths]
         paths = pairwise_paths(a, [references[video] for video in new], self._settings)
-        self._paths |= {(video, key): path for video, path in zip(new, paths, strict=True)}
-        return [self._paths[video, key] for video in references]
+        self._paths |= dict(zip(new, paths, strict=True))
+        return [self._paths[video] for video in references]

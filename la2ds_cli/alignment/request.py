@@ -51,7 +51,7 @@ def features_name(features: str, run: str) -> str:
 class AlignRequest:
     """How clips are aligned: the options of `la2ds align`, for any number of pairs.
 
-    features: see choose_features. method, gaps: override config.align. tempo: how many times as
+    features: see choose_features. method: overrides that of config.align. tempo: how many times as
     long B takes for the same movement, None = as filmed. anchors: seconds of A and of B that must
     match. view: in which B is compared, `auto` = the nearest. same_only: reject clips that clearly
     show different movements. device: where the pose network and the embedding network run.
@@ -62,7 +62,6 @@ class AlignRequest:
     features: FeatureKind = "auto"
     method: str | None = None
     device: DeviceName = "auto"
-    gaps: bool | None = None
     tempo: float | None = None
     anchors: tuple[tuple[float, float], ...] = ()
     view: ViewName = "auto"
@@ -80,10 +79,9 @@ class AlignRequest:
 
     @property
     def settings(self) -> AlignConfig:
-        """The settings of the alignment, with the requested method and gaps."""
+        """The settings of the alignment, with the requested method."""
         own = self.config.align
-        gaps = own.gaps if self.gaps is None else self.gaps
-        return replace(own, method=self.method or own.method, gaps=gaps)
+        return replace(own, method=self.method or own.method)
 
 
 @dataclass(frozen=True)

@@ -181,7 +181,6 @@ class AlignResult:
             "method": alignment.method,
             "open_ends": self.settings.open_ends and alignment.method == "dtw",
             "skip_cost": self.settings.skip_cost,
-            "gaps": self.settings.gaps and alignment.method == "dtw",
             "others": self.references,
             "others_left_out": self.match.strangers,
             "view": alignment.view,

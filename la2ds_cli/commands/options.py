@@ -53,11 +53,6 @@ SETTINGS = option(
     "SECTION.KEY=VALUE", "Change a setting, such as train.steps=4000; repeatable.", None, "--set"
 )
 OVERWRITE = flag("--overwrite", "Redo everything, even what is up to date.")
-GAPS = flag(
-    "--gaps/--no-gaps",
-    "Leave out moments that only one clip shows, or none; default the project's.",
-    None,
-)
 CLIP_A = argument("A", "A video file, or a clip of the project.")
 
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from la2ds_cli.alignment.confidence import NORMAL
-from la2ds_cli.alignment.gaps import SHORTEST
-from la2ds_cli.alignment.path import is_monotone, matched_time
+from la2ds_cli.alignment.path import matched_time
 from la2ds_cli.compare.differences import SURE, interval
 from la2ds_cli.compare.findings import Span
 from la2ds_cli.core.types import Alignment, FloatArray
@@ -28,7 +27,7 @@ class Tempo:
     reference, above 1 = the other is slower. low, high: a 90 % interval of the ratio. sure: whether
     the alignment is sure enough at both ends. labelled_reference, labelled_other: by phases.csv,
     for a phase that both have. cut: why the part has no tempo, empty if it has one; if a clip
-    begins or ends in a part, or a gap interrupts it, its length only says how the clip was cut.
+    begins or ends in a part, its length only says how the clip was cut.
     verdict: `slower`, `faster`, `same`; `unclear` if the alignment is not sure or the interval is
     too wide to tell; `cut` if there is no tempo.
     """
@@ -151,16 +150,7 @@ def _cut(alignment: Alignment, span: Span) -> str:
         return "the other clip ends in it"
     if np.isnan(inside).any():
         return "a part of it has no counterpart in the other clip"
-    rows = np.arange(int(np.ceil(start)), int(np.floor(end)) + 1)
-    if is_monotone(alignment.path) and _longest_gap(alignment, rows) >= SHORTEST:
-        return "the other clip shows something in it that the reference lacks"
     return ""
-
-
-def _longest_gap(alignment: Alignment, rows: np.ndarray) -> float:
-    """Seconds of the longest stretch of rows of the other clip without a matching frame."""
-    matched = alignment.time_b[rows[alignment.matched_b[rows]]] if len(rows) else np.empty(0)
-    return float(np.diff(matched).max(initial=0.0))
 
 
 def _verdict(ratio: float, low: float, high: float) -> str:

@@ -217,7 +217,6 @@ class AlignConfig:
     # joints compared beside a run's embeddings, or without a run; 3d: in metres, where all clips
     # have them; auto: 3d beside a run that reads joints3d, else 2d
     joints: Literal["auto", "2d", "3d"] = "auto"
-    gaps: bool = False  # dtw: spans inside a clip that the other does not show are left out
 
     def __post_init__(self) -> None:
         _not_negative(self, "skip_cost reference_clips movement base")

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from la2ds_cli.alignment.clip_features import FeatureSource, JointFeatures
+from la2ds_cli.alignment.clip_features import FeatureSource, frame_rate
+from la2ds_cli.alignment.confidence import tolerance_of
 from la2ds_cli.alignment.consensus import (
     FEWEST_REFERENCES,
     PairwisePath,
@@ -20,7 +21,6 @@ from la2ds_cli.alignment.consensus import (
     pairwise_paths,
 )
 from la2ds_cli.alignment.match import checked_by_movement, match_features
-from la2ds_cli.alignment.pair_features import rows_to_align
 from la2ds_cli.alignment.request import AlignRequest, ChosenKind, wants_3d
 from la2ds_cli.alignment.same_movement import Described, Sameness, describe, if_same, sameness
 from la2ds_cli.alignment.viewpoint import choose_view
@@ -42,7 +42,9 @@ class ClipFeatures:
 
     kind: of the features.
     features: (T, D), each clip in the view that is nearest to the first one.
-    joints: by which is decided what two clips both show.
+    movement: (T, 8K) `paced_movement` of each clip in that view.
+    rate: of each clip, frames per second.
+    tolerance: `tolerance_of` a match in each clip, frames.
     described: by which is judged whether they show the same movement, None = that is not known.
     views: those views.
     problems: clips whose features could not be computed.
@@ -50,7 +52,9 @@ class ClipFeatures:
 
     kind: ChosenKind
     features: dict[str, FloatArray]
-    joints: dict[str, JointFeatures]
+    movement: dict[str, FloatArray]
+    rate: dict[str, float]
+    tolerance: dict[str, float]
     described: dict[str, Described | None]
     views: dict[str, View]
     problems: dict[str, UserError]
@@ -73,7 +77,7 @@ def compute_features(
     if problems and len(problems) == len(poses):  # it is the run
         raise next(iter(problems.values()))
     first = paced_movement(reference)
-    found = ClipFeatures(kind, {}, {}, {}, {}, problems)
+    found = ClipFeatures(kind, {}, {}, {}, {}, {}, {}, problems)
     for clip, pose in poses.items():
         moving: Mapping[View, FloatArray] = {"filmed": first}
         if pose is not reference:
@@ -81,7 +85,8 @@ def compute_features(
         view = choose_view(first, moving).view
         found.views[clip] = view
         shown = seen(pose, view, reference)
-        found.joints[clip] = JointFeatures.of(shown, moving[view])
+        found.movement[clip] = moving[view]
+        found.rate[clip], found.tolerance[clip] = frame_rate(shown), tolerance_of(shown)
         found.described[clip] = describe(shown)
         if clip not in problems:
             found.features[clip] = source.features(pose, moving[view], view, reference)
@@ -127,8 +132,7 @@ class PairAlignments:
         }
 
     def _align(self, a: str, b: str) -> Correspondence:
-        joints = self.features.joints
-        rows = rows_to_align(joints[a], joints[b], self.settings)
+        known = self.features
         others = [
             n
             for n, clip in enumerate(self.references)
@@ -136,33 +140,35 @@ class PairAlignments:
         ]
 
         def estimates(own: FloatArray, other: FloatArray) -> tuple[FloatArray, FloatArray]:
-            paths_a = self._pairwise_paths(a, own, len(rows.a) < rows.length_a)
-            paths_b = self._pairwise_paths(b, other, len(rows.b) < rows.length_b)
-            through_a, through_b = ([paths[n] for n in others] for paths in (paths_a, paths_b))
+            through_a, through_b = (
+                [self._pairwise_paths(clip)[n] for n in others] for clip in (a, b)
+            )
             return consensus_estimates(own, through_a, other, through_b, self.settings)
 
         match = match_features(
-            self.features.features[a],
-            self.features.features[b],
-            rows,
+            known.features[a],
+            known.features[b],
             self.settings,
             estimates if len(others) >= FEWEST_REFERENCES else None,
-            tolerance=joints[b].tolerance,
+            tolerance=known.tolerance[b],
         )
-        if self.features.kind != "pose":
-            moving = joints[a].movement, joints[b].movement
-            match = checked_by_movement(match, moving, rows, self.settings, joints[b].tolerance)
+        if known.kind != "pose":
+            moving = known.movement[a], known.movement[b]
+            match = checked_by_movement(match, moving, self.settings, known.tolerance[b])
         sure = if_same(match.certainty, self.sameness(a, b))
-        step = joints[b].rate / joints[a].rate
-        bounds = sure.low, sure.high
-        return Correspondence(match.position, *bounds, sure.confidence, rows.length_b, step)
+        return Correspondence(
+            position=match.position,
+            low=sure.low,
+            high=sure.high,
+            confidence=sure.confidence,
+            length=len(match.b),
+            step=known.rate[b] / known.rate[a],
+        )
 
-    def _pairwise_paths(self, clip: str, feature: FloatArray, part: bool) -> list[PairwisePath]:
-        """To all references; cached if the clip is aligned in full."""
-        if clip in self._paths and not part:
-            return self._paths[clip]
-        clips = [self.features.features[one] for one in self.references]
-        paths = pairwise_paths(feature, clips, self.settings)
-        if not part:
-            self._paths[clip] = paths
-        return paths
+    def _pairwise_paths(self, clip: str) -> list[PairwisePath]:
+        """To all references."""
+        if clip not in self._paths:
+            known = self.features.features
+            clips = [known[one] for one in self.references]
+            self._paths[clip] = pairwise_paths(known[clip], clips, self.settings)
+        return self._paths[clip]

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from la2ds_cli.alignment.align import find_alignment, hint_of_slow_motion, moving_ratio
-from la2ds_cli.alignment.gaps import all_rows
 from la2ds_cli.alignment.match import match_features
 from la2ds_cli.alignment.request import AlignRequest, parsed_anchor
 from la2ds_cli.core.config import load_config
@@ -67,7 +66,7 @@ def test_between_two_anchors_nothing_passes_them() -> None:
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(30, 3)), rng.normal(size=(50, 3))
     settings = AlignConfig(open_ends=True)
-    match = match_features(a, b, all_rows(30, 50), settings, None, [(10, 20), (12, 40)])
+    match = match_features(a, b, settings, None, [(10, 20), (12, 40)])
     inside = match.position[10:13]
     assert (inside[0], inside[2]) == (20, 40)
     assert 20 <= inside[1] <= 40

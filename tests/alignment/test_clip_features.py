@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.alignment import clip_features
-from la2ds_cli.alignment.clip_features import FeatureSource, JointFeatures, check_seen, frame_rate
+from la2ds_cli.alignment.clip_features import FeatureSource, check_seen, frame_rate
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import BASE_RUN, Project
@@ -18,8 +18,8 @@ from la2ds_cli.core.view import VIEWS, View
 from la2ds_cli.embedding import embed
 from la2ds_cli.embedding.trained import RunHeader, light_base
 from la2ds_cli.features.body_joints import as_skeleton
-from la2ds_cli.features.pose_features import mirror, raw_pose
-from la2ds_cli.features.tempo import paced_movement, peak_speed
+from la2ds_cli.features.pose_features import mirror
+from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.features.viewpoint import movements, seen
 from tests.movement import add_sequence, in_skeleton, in_space, sequence, warped_phase
 
@@ -54,14 +54,6 @@ def test_a_pause_of_the_camera_is_no_frame_rate() -> None:
 
 def test_a_single_frame_has_the_rate_of_its_file() -> None:
     assert frame_rate(sequence(np.array([0.5]), fps=25.0)) == 25
-
-
-def test_joint_features_are_of_the_view() -> None:
-    b, moving = seen(B, "mirrored"), movements(B, ("mirrored",))["mirrored"]
-    found = JointFeatures.of(b, moving)
-    assert (found.rate, found.tempo) == (pytest.approx(25), peak_speed(b))
-    np.testing.assert_array_equal(found.raw, raw_pose(mirror(B)))
-    assert JointFeatures.of(b, moving, 3.0).tempo == 3
 
 
 def test_a_clip_in_which_no_joint_was_seen_is_refused() -> None:

@@ -22,7 +22,6 @@ from la2ds_cli.alignment.confidence import (
     seconds_within,
     within_text,
 )
-from la2ds_cli.alignment.gaps import SharedRows
 from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.alignment.path import smooth_match
 from la2ds_cli.alignment.request import AlignRequest
@@ -167,14 +166,6 @@ def test_paths_out_of_order_have_a_confidence_too() -> None:
     a, b = noisy_pair(6)
     value = sure(a, b, align_features("nearest", a, b, CLOSED)).confidence
     assert np.median(value[5:35]) > np.median(value[50:90])
-
-
-def test_rows_of_a_clip_become_the_whole_clip() -> None:
-    rows = SharedRows(np.array([0, 3]), np.array([1, 2, 5]), 4, 6)
-    found = Certainty(np.array([0.5, 1]), np.array([0.0, 1]), np.array([1.6, 2])).over(rows)
-    np.testing.assert_array_equal(found.confidence, [0.5, 0, 0, 1])
-    np.testing.assert_array_equal(found.low, [1, np.nan, np.nan, 2])
-    np.testing.assert_array_equal(found.high, [5, np.nan, np.nan, 5])  # nothing lies in a gap
 
 
 # --- what is said to people ------------------------------------------------------------------

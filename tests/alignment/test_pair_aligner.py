@@ -72,12 +72,11 @@ def arrays(aligner: PairAligner, a: str, b: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", ["pose", "model"])
-@pytest.mark.parametrize("gaps", [True, False])
 @pytest.mark.parametrize("routes", [4, 40])
 def test_no_result_depends_on_the_pairs_before(
-    project: Project, tuned: list[str], kind: Any, gaps: bool, routes: int
+    project: Project, tuned: list[str], kind: Any, routes: int
 ) -> None:
-    config = replace(CONFIG, align=replace(CONFIG.align, gaps=gaps, reference_clips=routes))
+    config = replace(CONFIG, align=replace(CONFIG.align, reference_clips=routes))
     request = AlignRequest(config, "tuned", kind)
     aligner = PairAligner(project, request)
     # The clip itself, too, clips that were references of an earlier pair, and another A.
@@ -104,8 +103,7 @@ def test_work_on_a_and_the_references_is_done_once(
     read: list[str] = []
     poses = project.read_pose
     monkeypatch.setattr(project, "read_pose", lambda video: [read.append(video), poses(video)][1])
-    config = replace(CONFIG, align=replace(CONFIG.align, gaps=False))
-    aligner = PairAligner(project, AlignRequest(config, "tuned", "model"))
+    aligner = PairAligner(project, AlignRequest(CONFIG, "tuned", "model"))
     for n in (1, 2, 5, 6):  # of two rates, one of them mirrored
         arrays(aligner, name(0), name(n))
     known = len(LENGTHS) - 1

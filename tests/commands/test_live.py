@@ -206,7 +206,7 @@ def test_missing_weights_are_one_sentence(
 
 
 @pytest.mark.parametrize(
-    "option", ["--all", "--repetition", "--anchor", "--method", "--tempo", "--no-gaps", "--force"]
+    "option", ["--all", "--repetition", "--anchor", "--method", "--tempo", "--force"]
 )
 def test_options_of_two_whole_clips_are_refused(call: Call, option: str):
     result = call("source.mp4", option)

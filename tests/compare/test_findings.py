@@ -185,18 +185,12 @@ def test_parts_at_the_ends_of_the_reference_have_no_tempo() -> None:
     assert [row.verdict for row in rows] == ["cut", "same", "cut"]
 
 
-def test_a_part_with_a_gap_of_either_clip_has_no_tempo() -> None:
+def test_a_part_without_a_counterpart_has_no_tempo() -> None:
     without = np.where((ROWS > 24) & (ROWS < 30), np.nan, ROWS)
     rows = tempo(aligned(without), SPANS, {})
     assert [row.cut for row in rows] == ["", "a part of it has no counterpart in the other clip"]
-    found = aligned(np.where(ROWS < 10, ROWS, ROWS + 15))  # half a second more of B
-    assert tempo(found, SPANS, {})[0].verdict == "slower"
-    before, after = found.position[[9, 10]]
-    left_out = (found.path[:, 1] > before) & (found.path[:, 1] < np.floor(after))
-    gap = replace(found, path=found.path[~left_out], cost=found.cost[~left_out])
-    first, second = tempo(gap, SPANS, {})
-    assert first.cut == "the other clip shows something in it that the reference lacks"
-    assert second.verdict == "same"
+    longer = aligned(np.where(ROWS < 10, ROWS, ROWS + 15))  # half a second more of B
+    assert tempo(longer, SPANS, {})[0].verdict == "slower"
 
 
 def test_the_parts_that_no_clip_cuts_are_told_together() -> None:

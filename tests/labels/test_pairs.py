@@ -125,7 +125,7 @@ def test_pairwise_paths_are_computed_once_per_clip(
         return real(*given)
 
     monkeypatch.setattr(pairs, "pairwise_paths", counted)
-    found = PairAlignments(clip_features, CLIPS, replace(project.config().align, gaps=False))
+    found = PairAlignments(clip_features, CLIPS, project.config().align)
     for a in ("clip0", "clip1"):
         for b in CLIPS[2:]:
             assert found.correspondence(a, b) is found.correspondence(a, b)

@@ -121,7 +121,7 @@ def test_raw_poses_in_3d_where_they_were_asked_for(seen: Project) -> None:
     add_sequence(seen, "front", in_space(first))
     add_sequence(seen, "side", in_space(second, turn=1.4, fps=30.0))
     add_sequence(seen, "flat", sequence(second))
-    asked = load_config(overrides=['align.joints="3d"', "align.gaps=false"])
+    asked = load_config(overrides=['align.joints="3d"'])
 
     def error(config) -> float:
         result = align(seen, "front", "side", config=config, features="pose")
@@ -129,7 +129,7 @@ def test_raw_poses_in_3d_where_they_were_asked_for(seen: Project) -> None:
         return float(np.abs(first[i] - second[j]).mean())
 
     assert error(asked) < 0.02
-    assert error(asked) < error(load_config(overrides=["align.gaps=false"]))
+    assert error(asked) < error(load_config())
     progress = Notes()
     result = align(seen, "front", "flat", config=asked, features="pose", progress=progress)
     assert progress.lines == ["flat has no joints in 3D: aligned by the joints in the image"]

@@ -34,6 +34,5 @@ export function findUnmatched() {
   const known = data.position.filter((p) => p !== null);
   if (!known.length) { unmatchedB = [[B.start, B.end]]; return; }
   const first = Math.floor(Math.min(...known)), last = Math.ceil(Math.max(...known));
-  const gaps = data.gaps_b.map(([low, high]) => [B.edges[low], B.edges[high + 1]]);
-  unmatchedB = [[B.start, B.edges[first]], ...gaps, [B.edges[last + 1], B.end]].filter(([low, high]) => high > low);
+  unmatchedB = [[B.start, B.edges[first]], [B.edges[last + 1], B.end]].filter(([low, high]) => high > low);
 }

@@ -17,11 +17,10 @@ from la2ds_cli.alignment.confidence import (
     within_text,
 )
 from la2ds_cli.alignment.distance import squared_distance
-from la2ds_cli.alignment.gaps import SHORTEST
 from la2ds_cli.alignment.path import is_monotone
 from la2ds_cli.alignment.request import features_name
 from la2ds_cli.alignment.result import AlignResult, rounded
-from la2ds_cli.compare.findings import WHOLE_MOVEMENT, in_episodes, runs_of
+from la2ds_cli.compare.findings import WHOLE_MOVEMENT, in_episodes
 from la2ds_cli.compare.result import (
     NO_JOINT_DIFFERS,
     NO_TEMPO_DIFFERS,
@@ -31,7 +30,7 @@ from la2ds_cli.compare.result import (
 from la2ds_cli.core.annotations import Between
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton, joint_side
-from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, Phase, PoseSequence
+from la2ds_cli.core.types import BoolArray, FloatArray, Phase, PoseSequence
 from la2ds_cli.features.joint_angles import angle_difference, angle_triples
 from la2ds_cli.features.pose_features import body_frame
 from la2ds_cli.features.resample import even_rows, frame_edges
@@ -135,15 +134,13 @@ def pair_json(result: AlignResult, phases: Mapping[str, list[Phase]]) -> dict[st
 
 def match_json(result: AlignResult) -> dict[str, Any]:
     """position, confidence, certainty (a word), within (seconds), ratio: one for each frame of A,
-    None = no counterpart. low, high: interval of the positions. gaps_b: first and last frame of the
-    spans inside B's match that A does not show. angles: degrees of B minus A, a list for each
-    joint."""
+    None = no counterpart. low, high: interval of the positions. angles: degrees of B minus A, a
+    list for each joint."""
     alignment = result.alignment
     names, degrees = angle_difference(result.pose_a, result.shown_b, alignment.position)
     matched = ~np.isnan(alignment.position)
     return {
         "position": rounded(alignment.position, 3),
-        "gaps_b": _gaps_of_b(alignment),
         "low": rounded(alignment.low, 2),
         "high": rounded(alignment.high, 2),
         "confidence": rounded(np.where(matched, alignment.confidence, np.nan), 3),
@@ -158,17 +155,6 @@ def match_json(result: AlignResult) -> dict[str, Any]:
             "degrees": [rounded(column, 1) for column in degrees.T],
         },
     }
-
-
-def _gaps_of_b(alignment: Alignment) -> list[list[int]]:
-    """First and last frame of the runs of unmatched frames between matched ones of B, of SHORTEST
-    seconds or more: single frames are passed over where B has more frames than A."""
-    time = alignment.time_b
-    return [
-        [first, stop - 1]
-        for first, stop in runs_of(~alignment.matched_b)
-        if first > 0 and stop < len(time) and time[stop] - time[first] >= SHORTEST
-    ]
 
 
 def scale_limit(degrees: FloatArray) -> int:

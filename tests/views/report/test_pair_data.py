@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,12 +16,10 @@ from la2ds_cli.views.report.pair_data import (
     UNIT,
     UNSEEN,
     distance_image,
-    match_json,
     packed_joints,
     scale_limit,
 )
 from tests.movement import sequence
-from tests.views.report.conftest import report_pair, two_filmed
 
 
 def test_packed_joints_come_back_to_a_fraction_of_a_pixel() -> None:
@@ -64,18 +61,3 @@ def test_the_image_of_distances_is_dark_where_frames_are_alike(pair: PairReport)
     on = image[29 - path[:, 1], path[:, 0]].mean()
     assert on < image.mean() - 20
     assert on < image[29 - path[::-1, 1], path[:, 0]].mean() - 20  # and not upside down
-
-
-def test_spans_of_b_that_a_does_not_show_are_named(tmp_path: Path) -> None:
-    """Inside of what both show, and of 0.5 s or longer, by the rate of B; its ends follow from the
-    positions."""
-    project = two_filmed(tmp_path)
-    result = report_pair(project, "a", "b", method="linear").result
-    alignment = result.alignment
-    length, rate = len(alignment.time_b), 1 / float(np.diff(alignment.time_b)[0])
-    long = round(0.5 * rate) + 1
-    gone = [*range(3), *range(8, 8 + long), *range(9 + long, 7 + 2 * long)]
-    met = np.setdiff1d(np.arange(length), gone)
-    path = np.stack([np.linspace(0, len(alignment.time_a) - 1, len(met)).astype(int), met], axis=1)
-    cut = replace(alignment, path=path, cost=np.zeros(len(path)))
-    assert match_json(replace(result, alignment=cut))["gaps_b"] == [[8, 7 + long]]

@@ -254,22 +254,6 @@ def test_frames_without_counterpart_grey_b(with_gaps: Path, open_page: Open) -> 
     opened.harmless()
 
 
-def test_a_span_inside_b_that_a_does_not_show_is_named_when_b_leads(
-    filmed: Project, tmp_path: Path, open_page: Open
-) -> None:
-    made = report_pair(filmed, "a", "b", method="linear")
-    found = made.result.alignment
-    path = found.path[(found.path[:, 1] < 10) | (found.path[:, 1] > 24)]
-    cut = replace(found, path=path, cost=found.cost[: len(path)])
-    opened = open_page(
-        page_of(filmed, made, replace(made.result, alignment=cut), tmp_path / "inside.html")
-    )
-    for row, gone in [(9, False), (10, True), (24, True), (25, False)]:
-        opened.page.evaluate(f"seekB({row})")
-        assert ("no counterpart" in opened.page.inner_text("#moment-a")) is gone, row
-    opened.harmless()
-
-
 def test_the_skeleton_can_be_taken_away(pair: PairReport, open_page: Open) -> None:
     opened = open_page(pair.file)
     assert drawn(opened, "a") > 200
