@@ -159,8 +159,7 @@ def test_files_of_the_source_that_a_page_names_are_there(page: str):
     roots = ROOT, ROOT / "la2ds_cli"
     rooms = "|".join(path.name for root in roots for path in root.iterdir() if path.is_dir())
     named = re.findall(rf"`((?:{rooms})/[\w./-]+)`", (ROOT / page).read_text("utf-8"))
-    # poses/partial and alignment/* of a Rerun recording lie in a project and in a recording.
-    elsewhere = {"poses/partial/", "alignment/time_b", "alignment/confidence"}
+    elsewhere = {"poses/partial/"}  # in a project
     elsewhere |= {"la2ds_cli/python/la2ds"}  # a place that decision 14 turned down
     for file in set(named) - elsewhere:
         assert re.search("NAME|NNNN", file) or any((root / file).exists() for root in roots), file

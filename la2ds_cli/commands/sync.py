@@ -9,15 +9,13 @@ from la2ds_cli.commands.options import AnchoredAlignment, Here, argument, flag, 
 
 if TYPE_CHECKING:
     from la2ds_cli.core.console import Console
-    from la2ds_cli.views.sync.sync import SyncResult
+    from la2ds_cli.views.sync import SyncResult
 
 
 def sync(
     a: str = argument("A", "A video file, or a clip of the project."),
     b: str = argument("B", "The clip to show at the speed of A."),
-    out: Path | None = option(
-        "FILE", "Video of both side by side, .mp4, or a Rerun recording, .rrd."
-    ),
+    out: Path | None = option("FILE", "Video of both side by side, .mp4."),
     height: int = option("PIXELS", "Height of the pictures.", 480, min=64, max=2160),
     skeleton: bool = flag("--skeleton/--no-skeleton", "Draw the joints, or not.", True),
     privacy: bool = flag("--privacy", "Show the joints on a plain background, without pictures."),
@@ -29,14 +27,13 @@ def sync(
 
     \b
       la2ds sync anna.mp4 ben.mp4 --project swings --out side.mp4
-      la2ds sync anna ben --project swings --out pair.rrd
 
     Aligns B to A as `la2ds align` does. A plays at its own speed. B speeds up and slows down to
     follow it, and is grey where a moment of A has no counterpart. Without --out, the video is
     written to results/sync.
     """
     from la2ds_cli.alignment.align import find_alignment
-    from la2ds_cli.views.sync.sync import Appearance, check_output, write_sync
+    from la2ds_cli.views.sync import Appearance, check_output, write_sync
 
     with here.console() as console:
         opened = here.clips((a, b), console)

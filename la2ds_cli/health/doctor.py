@@ -24,7 +24,6 @@ _EXTRAS = {
     "lance": "lancedb",
     "mmpose": "mmpose",
     "ray": "ray",
-    "rerun": "rerun-sdk",
     "sleap": "sleap-io",
     "ultralytics": "ultralytics",
     "umap": "umap-learn",

@@ -6,7 +6,7 @@ memory; a clip without a video is drawn from its joints.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,13 +17,12 @@ from la2ds_cli.core.output_paths import checked_outputs
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.features.resample import evenly_spaced
-from la2ds_cli.video.reader import Image, VideoFile, video_file
+from la2ds_cli.video.reader import VideoFile, video_file
 from la2ds_cli.video.writer import write_video
 from la2ds_cli.views.film_strip import aspect
-from la2ds_cli.views.sync.side_by_side import UPSCALED, Cell, Grid, make_panel, shortened
-from la2ds_cli.views.sync.sync import VIDEOS, frame_size
-from la2ds_cli.views.sync.timeline import clock as frame_clock
-from la2ds_cli.views.sync.timeline import make_timeline
+from la2ds_cli.views.side_by_side import UPSCALED, Cell, Grid, make_panel, shortened
+from la2ds_cli.views.sync import VIDEOS, frame_size, make_timeline
+from la2ds_cli.views.sync import clock as frame_clock
 
 GRID_CLIPS = 16
 _WIDTH, _HEIGHT = 1920, 1080  # pixels of the whole, at most
@@ -57,14 +56,8 @@ def write_grid(
         )
     grid = grid_of(project, result, shown)
     fps, _ = frame_clock(result.clock.time, project.read_pose(result.clock.video.id)[0].fps)
-
-    def counted() -> Iterator[Image]:
-        for frame in grid.frames():
-            yield frame
-            progress.advance()
-
     progress.begin("video", len(grid.level))
-    write_video(target, counted(), fps)
+    write_video(target, grid.frames(progress), fps)
     progress.end()
     return replace(result, files=(*result.files, target))
 
@@ -99,7 +92,7 @@ def grid_of(project: Project, result: TimelineResult, shown: Sequence[PlacedClip
     columns, width, height = _layout(shapes, sources, sizes)
     cells = []
     for clip, pose, source, size, shape in zip(shown, poses, sources, sizes, shapes, strict=True):
-        high = 2 * int(min(height, width / shape) / 2)
+        high = int(min(height, width / shape))
         panel = make_panel(pose, source, size, high, view=clip.view, skeleton=True)
         rows = rows_of_clock(result, clip)
         timeline = make_timeline(clock.time, poses[0].fps, rows, len(pose))
@@ -136,4 +129,4 @@ def _layout(
 
     columns = max(range(1, len(shapes) + 1), key=height)
     high = height(columns)
-    return columns, max(2 * int(high * shape / 2), _NARROWEST), 2 * int(high / 2)
+    return columns, max(int(high * shape), _NARROWEST), int(high)

@@ -20,9 +20,8 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.main import app
 from la2ds_cli.video.reader import VideoFile
-from la2ds_cli.views import timeline_video
-from la2ds_cli.views.sync import side_by_side
-from la2ds_cli.views.sync.side_by_side import PLAIN, Grid
+from la2ds_cli.views import side_by_side, timeline_video
+from la2ds_cli.views.side_by_side import PLAIN, Grid
 from la2ds_cli.views.timeline_video import GRID_CLIPS, check_video, grid_of, write_grid
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.views.report.conftest import FIRST, SHADE, add_filmed, shaded_video
@@ -57,7 +56,7 @@ def test_every_clip_shows_the_moment_of_the_reference(project: Project):
     result = put(project)
     grid = grid_of(project, result, timeline_video.shown_clips(result))
     assert [cell.name for cell in grid.cells] == ["anna.mp4", "ben.mp4", "carl.mat"]
-    frames = list(grid.frames())
+    frames = list(grid.frames(Progress()))
     assert len(frames) == 30
     phases = {name: warped_phase(length, seed) for name, (length, _, seed) in LENGTHS.items()}
     for k in range(30):
@@ -85,7 +84,7 @@ def test_a_video_is_read_once_and_only_as_far_as_it_is_shown(
 
     monkeypatch.setattr(VideoFile, "frames", frames)
     result = put(project)
-    list(grid_of(project, result, timeline_video.shown_clips(result)).frames())
+    list(grid_of(project, result, timeline_video.shown_clips(result)).frames(Progress()))
     assert set(read.values()) == {1}
     assert {name for name, _ in read} == {"anna", "ben"}
 
@@ -112,7 +111,7 @@ def test_what_a_clip_does_not_show_is_grey_and_said(
     assert 0.2 < (~matched).mean() < 0.6
     assert matched[-6:-3].all()
     assert not matched[:6].any()
-    list(grid.frames())
+    list(grid.frames(Progress()))
     assert Counter(said)["mirrored"] == 30
     missing = sum(int((~cell.matched).sum()) for cell in grid.cells)
     assert Counter(said)["no counterpart"] == missing
@@ -133,7 +132,7 @@ def test_of_many_clips_the_reference_and_some_others_are_shown(tmp_path: Path):
     assert shown[1:] == sorted(shown[1:])
     assert (shown[1], shown[-1]) == ("clip00", "clip19")
     grid = grid_of(project, result, timeline_video.shown_clips(result))
-    frame = next(grid.frames())
+    frame = next(grid.frames(Progress()))
     assert frame.shape[0] <= 1080
     assert frame.shape[1] <= 1920
     assert min(grid.widths) >= 190  # room for a name

@@ -19,7 +19,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Alignment, PoseSequence
 from la2ds_cli.core.view import View
 from la2ds_cli.video.reader import Image, read_frames, write_video
-from la2ds_cli.views.sync.sync import Appearance, SyncResult, check_output, write_sync
+from la2ds_cli.views.sync import Appearance, SyncResult, check_output, write_sync
 from tests.movement import sequence
 
 STEP, DARKEST = 28, 16  # of brightness: coarse, so that two codings do not blur it

@@ -1,26 +1,36 @@
-"""What stands around the pictures of clips in step, and that it says what is true."""
+"""The pictures of clips in step, and that what stands around them says what is true."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import Phase
-from la2ds_cli.core.view import View
+from la2ds_cli.core.view import VIEWS, View
 from la2ds_cli.evaluation.phase_labels import phase_names
-from la2ds_cli.views.sync import side_by_side
-from la2ds_cli.views.sync.side_by_side import (
+from la2ds_cli.features.viewpoint import shown
+from la2ds_cli.video.reader import VideoFile
+from la2ds_cli.views import side_by_side
+from la2ds_cli.views.figure import letters
+from la2ds_cli.views.pose_drawing import LEFT, RIGHT
+from la2ds_cli.views.side_by_side import (
     NO_COUNTERPART,
+    PLAIN,
     Cell,
     Grid,
     greyed,
     make_panel,
+    shortened,
     tempo_label,
 )
-from la2ds_cli.views.sync.timeline import make_timeline
+from la2ds_cli.views.sync import make_timeline
 from tests.views.sync.synced import still_pose
 
 NAN = np.nan
@@ -60,7 +70,7 @@ def words(monkeypatch: pytest.MonkeyPatch) -> Words:
 @pytest.mark.parametrize("grid", [make, lambda: make(high=80), lambda: make(columns=1)])
 def test_each_clip_shows_its_row_in_its_place(grid: Callable[[], Grid]) -> None:
     drawn = grid()
-    frames = list(drawn.frames())
+    frames = list(drawn.frames(Progress()))
     assert {frame.shape for frame in frames} == {drawn.base.shape}
     assert drawn.base.shape[0] % 2 == drawn.base.shape[1] % 2 == 0
     for k, frame in enumerate(frames):
@@ -75,7 +85,7 @@ def test_each_clip_shows_its_row_in_its_place(grid: Callable[[], Grid]) -> None:
 
 
 def test_times_phases_and_what_stands_below_are_those_of_the_frame(words: Words) -> None:
-    frames = make().frames()
+    frames = make().frames(Progress())
     said = []
     for _ in range(10):
         words.clear()
@@ -88,13 +98,13 @@ def test_times_phases_and_what_stands_below_are_those_of_the_frame(words: Words)
 
 def test_the_words_stand_on_their_sides_and_names_leave_room(words: Words) -> None:
     drawn = make()
-    next(drawn.frames())
+    next(drawn.frames(Progress()))
     place = dict(words)
     left = drawn.region(1)[1].start
     assert place["0.00 s · down"][0] <= left < place["–"][0]
     text, (x, _) = next((t, at) for t, at in words if t.startswith("ben"))
-    ends = x + side_by_side.text_width(text, drawn.font)
-    assert ends < place["–"][0] - side_by_side.text_width("3.10 s", drawn.font)
+    ends = x + letters(drawn.font).getlength(text)
+    assert ends < place["–"][0] - letters(drawn.font).getlength("3.10 s")
 
 
 @pytest.mark.parametrize(
@@ -127,7 +137,7 @@ def test_the_bar_shows_how_sure_each_frame_is_and_where_it_is() -> None:
         assert striped == np.isnan(LEVEL[k])
     marks = [
         np.flatnonzero((frame[drawn.bar.start - 1] == 255).all(axis=1)).mean()
-        for frame in drawn.frames()
+        for frame in drawn.frames(Progress())
     ]
     assert np.allclose(np.diff(marks), wide / 10, atol=1)
     assert marks[0] == pytest.approx(drawn.gap + wide / 20, abs=2)
@@ -135,5 +145,142 @@ def test_the_bar_shows_how_sure_each_frame_is_and_where_it_is() -> None:
 
 @pytest.mark.parametrize(("view", "times"), [("filmed", 0), ("mirrored", 10)])
 def test_a_mirrored_clip_is_marked_in_every_frame(view: View, times: int, words: Words) -> None:
-    list(make(view).frames())
+    list(make(view).frames(Progress()))
     assert [text for text, _ in words].count("mirrored") == times
+
+
+# --- the picture of one clip ----------------------------------------------------------------------
+
+FILE = VideoFile(Path("none.mp4"))
+AS_IT_IS: dict[str, Any] = {"view": "filmed", "skeleton": False}
+
+
+@pytest.mark.parametrize(
+    ("size", "height", "shape"),
+    [
+        ((1920, 1080), 480, (853, 480)),
+        ((1080, 1920), 480, (270, 480)),
+        ((320, 240), 480, (640, 480)),
+        ((160, 120), 480, (320, 240)),  # never more than twice its size
+        ((3000, 300), 480, (1152, 115)),  # nor wider than a screen
+        ((853, 479), 480, (855, 480)),
+    ],
+)
+def test_size_of_the_picture(size: tuple[int, int], height: int, shape: tuple[int, int]):
+    panel = make_panel(still_pose(3), FILE, size, height, **AS_IT_IS)
+    assert (panel.width, panel.height) == shape
+
+
+def test_joints_lie_where_they_lie_in_the_video():
+    pose = still_pose(3, trust=np.ones((3, 13)))
+    panel = make_panel(pose, FILE, (320, 240), 480, view="filmed", skeleton=True)
+    picture = panel.picture(0, np.zeros((240, 320, 3), np.uint8))
+    for joint, colour in (("left_wrist", LEFT), ("right_wrist", RIGHT)):
+        x, y = pose.xy[0, get_skeleton("penn13").index(joint)]
+        assert tuple(picture[round(2 * y + 0.5), round(2 * x + 0.5)]) == colour
+
+
+def test_without_skeleton_the_frame_is_left_alone():
+    image = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
+    panel = make_panel(still_pose(3), FILE, (320, 240), 240, **AS_IT_IS)
+    picture = panel.picture(0, image)
+    assert np.array_equal(picture, image)
+    assert not np.shares_memory(picture, image)
+
+
+def test_boxes_and_other_people_are_not_drawn():
+    crowd = {"candidates": [{"box": [1, 1, 9, 9]}, {"box": [5, 5, 80, 80]}], "person": 1}
+    pose = still_pose(3)
+    boxed = replace(pose, box=np.tile([2.0, 2, 300, 200], (3, 1)), info=crowd)
+    images = [
+        make_panel(p, None, p.size, 200, view="filmed", skeleton=True).picture(1, None)
+        for p in (pose, boxed)
+    ]
+    assert np.array_equal(images[0], images[1])
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_clip_is_flipped_with_its_joints_as_it_was_compared(view: View):
+    pose = still_pose(3)
+    image = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
+    panel = make_panel(pose, FILE, (320, 240), 240, view=view, skeleton=False)
+    expected = image[:, ::-1] if view in ("mirrored", "other") else image
+    assert np.array_equal(panel.picture(0, image), expected)
+    assert np.array_equal(panel.pose.xy, shown(pose, view).xy)
+
+
+def test_joints_alone_are_seen_whole_on_plain_ground():
+    pose = still_pose(9)
+    panel = make_panel(pose, None, (0, 0), 200, view="filmed", skeleton=False)
+    picture = panel.picture(4, None)
+    assert picture.shape == (200, panel.width, 3)
+    assert (picture[0] == PLAIN).all()
+    assert (picture[:, 0] == PLAIN).all()
+    place = (pose.xy[4] - panel.corner[4]) * panel.scale
+    assert (place > 0).all()
+    assert (place < [panel.width, 200]).all()
+
+
+def test_nobody_seen_is_plain_ground():
+    pose = still_pose(4)
+    blind = replace(pose, xy=np.full_like(pose.xy, np.nan))
+    panel = make_panel(blind, None, blind.size, 120, view="filmed", skeleton=True)
+    assert (panel.picture(0, None) == PLAIN).all()
+
+
+def test_grey_has_no_colour_and_less_contrast():
+    image = np.random.default_rng(0).integers(0, 255, (24, 32, 3), np.uint8)
+    grey = greyed(image)
+    assert (grey[..., 0] == grey[..., 1]).all()
+    assert (grey[..., 0] == grey[..., 2]).all()
+    assert np.ptp(grey) < 0.4 * np.ptp(image)
+    plain = np.full((4, 4, 3), PLAIN, np.uint8)
+    assert (greyed(plain) > np.max(PLAIN)).all()
+
+
+def test_what_does_not_change_is_drawn_once():
+    panel = make_panel(still_pose(5), None, (320, 240), 120, view="filmed", skeleton=True)
+    row, found = np.array([0, 0, 1, 1, 1]), np.array([True, True, True, False, False])
+    pictures = list(panel.pictures(row, found))
+    assert pictures[0] is pictures[1]
+    assert pictures[3] is pictures[4]
+    assert not np.array_equal(pictures[2], pictures[3])
+
+
+# --- words ----------------------------------------------------------------------------------------
+
+
+def written(text: str, anchor: str = "lm", at: float = 150, high: int = 40) -> np.ndarray:
+    image = np.zeros((high, 300, 3), np.uint8)
+    side_by_side.write_text(image, text, (at, high / 2), 20, (200, 100, 10), anchor)
+    return image
+
+
+@pytest.mark.parametrize("text", ["ä", "ß", "я", "λ", "…", "×"])
+def test_letters_of_other_scripts_are_drawn_and_not_replaced(text: str):
+    assert written(text).any()
+    assert not any(np.array_equal(written(text), written(other)) for other in "?□ae\ufffd")
+
+
+@pytest.mark.parametrize(("anchor", "low", "high"), [("lm", 150, 300), ("rm", 0, 150)])
+def test_a_text_begins_or_ends_at_its_place_in_its_colour(anchor: str, low: int, high: int):
+    image = written("words", anchor)
+    columns = np.flatnonzero(image.any(axis=(0, 2)))
+    assert low <= columns[0]
+    assert columns[-1] <= high
+    assert tuple(image.max(axis=(0, 1))) == (200, 100, 10)
+
+
+def test_what_does_not_fit_is_cut_off():
+    assert written("mmmmmm", at=-8, high=10).any()
+    assert not written("mm", at=400).any()
+
+
+def test_a_long_name_loses_its_middle_and_what_cannot_be_printed():
+    name = "the-first-of-many-long-names-of-clips-2024-06-01.mp4"
+    short = shortened(name, 18, 200)
+    assert letters(18).getlength(short) <= 200
+    assert (short[:4], short[-4:], "…" in short) == ("the-", ".mp4", True)
+    assert shortened("a$1.mp4", 18, 200) == "a$1.mp4"
+    assert shortened(name, 18, 1) == "…"
+    assert shortened("a\x07b\n舞.mp4", 18, 400) == "a□b□□.mp4"

@@ -1,11 +1,18 @@
-"""Which frames a synchronised video shows, and when."""
+"""Which frames a synchronised video shows, and when, and how they are read."""
 
 from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from la2ds_cli.views.sync.timeline import FASTEST, clock, make_timeline, nearest_known
+from la2ds_cli.video.reader import Frame, VideoFile, write_video
+from la2ds_cli.views.side_by_side import shown_frames
+from la2ds_cli.views.sync import FASTEST, clock, make_timeline, nearest_known
+from tests.views.sync.synced import grey_frames, number
 
 NAN = np.nan
 
@@ -77,11 +84,56 @@ def test_next_in_time_not_in_frames():
     assert nearest_known(time, known).tolist() == [0, 0, 3, 3]
 
 
-def test_frames_of_b_may_come_out_of_order():
-    timeline = make_timeline(np.arange(3) / 10, 10.0, np.array([2.0, 1.0, 3.0]), 5)
-    assert timeline.row_b.tolist() == [2, 1, 3]
-
-
 def test_no_counterpart_at_all():
     with pytest.raises(ValueError, match="no frame of A"):
         make_timeline(np.arange(3) / 10, 10.0, np.full(3, NAN), 5)
+
+
+class Counted(VideoFile):
+    """A file of endless frames that counts how many were decoded."""
+
+    def frames(self) -> Iterator[Frame]:
+        for index in range(10**6):
+            self.read.append(index)
+            yield Frame(index, index / 10, np.full((100, 100, 3), index % 256, np.uint8), index)
+
+    @property
+    def read(self) -> list[int]:
+        return self.__dict__.setdefault("_read", [])
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> VideoFile:
+    path = tmp_path / "film.mp4"
+    write_video(path, grey_frames(12, (64, 48)), 10)
+    return VideoFile(path)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "shown"),
+    [
+        ([0, 0, 3, 4, 4, 4, 11], [0, 0, 3, 4, 4, 4, 11]),
+        ([10, 11, 12, 30], [10, 11, 11, 11]),  # the file ends early
+    ],
+)
+def test_frames_come_as_often_as_they_are_shown(
+    film: VideoFile, wanted: list[int], shown: list[int]
+):
+    assert [number(image) for image in shown_frames(film, np.array(wanted))] == shown
+
+
+def test_no_frame_is_decoded_before_it_is_shown():
+    file = Counted(Path("none.mp4"))
+    images = shown_frames(file, np.array([0, 5, 5, 8]))
+    for wanted in (0, 5, 5, 8):
+        assert next(images)[0, 0, 0] == wanted
+        assert len(file.read) == wanted + 1
+
+
+def test_memory_does_not_grow_with_the_length():
+    tracemalloc.start()
+    for _ in shown_frames(Counted(Path("none.mp4")), np.arange(0, 3000, 3)):
+        pass
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 20 * 100 * 100 * 3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,26 +15,19 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.output_paths import check_suffix, spare_project
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import BoolArray, IntArray, PoseSequence
+from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence
 from la2ds_cli.core.view import View
 from la2ds_cli.evaluation.phase_labels import phase_names
-from la2ds_cli.video.reader import Image, VideoFile, probe, video_file
+from la2ds_cli.video.reader import VideoFile, probe, video_file
 from la2ds_cli.video.writer import write_video
-from la2ds_cli.views.sync.recording import RecordedClip, rerun_sdk, write_recording
-from la2ds_cli.views.sync.side_by_side import (
-    UPSCALED,
-    Cell,
-    Grid,
-    full_panel,
-    make_panel,
-    tempo_label,
-)
-from la2ds_cli.views.sync.timeline import Timeline, make_timeline, shown_of_b
+from la2ds_cli.views.side_by_side import UPSCALED, Cell, Grid, make_panel, tempo_label
 
 VIDEOS = (".mp4", ".mov", ".mkv")
-RECORDING = ".rrd"
 HEIGHT = 480
 SCHEMA_VERSION = 1
+SLOWEST, FASTEST = 1.0, 240.0  # frames per second that a written video may have
+_ROUNDING = 1e-9  # seconds
+_EVEN = 0.25  # of a frame: how far a frame may lie from its place in a clip of even steps
 
 
 @dataclass(frozen=True)
@@ -46,6 +38,21 @@ class Appearance:
     height: int = HEIGHT
     skeleton: bool = True
     privacy: bool = False
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """F frames of output. fps: their rate. row_a, row_b: (F,) int64 rows of the pose sequences that
+    are shown. matched: (F,) bool, whether the frame of A has a counterpart; if not, row_b is that
+    of the frame of A nearest in time that has one."""
+
+    fps: float
+    row_a: IntArray
+    row_b: IntArray
+    matched: BoolArray
+
+    def __len__(self) -> int:
+        return len(self.row_a)
 
 
 @dataclass(frozen=True)
@@ -81,12 +88,10 @@ class SyncResult:
 
 
 def check_output(out: Path | None, appearance: Appearance) -> None:
-    """Raises UserError (exit 2) for a file with another suffix and for privacy without skeletons;
-    exit 6 for a recording without rerun-sdk."""
-    if out and out.suffix.lower() == RECORDING:
-        rerun_sdk()
-    elif out:
-        check_suffix(out, "a video", (*VIDEOS, RECORDING))
+    """Raises UserError (exit 2) for a file with another suffix and for privacy without
+    skeletons."""
+    if out:
+        check_suffix(out, "a video", VIDEOS)
     if appearance.privacy and not appearance.skeleton:
         raise UserError(
             "nothing is left to show: --privacy leaves out the pictures, --no-skeleton the joints",
@@ -102,14 +107,14 @@ def write_sync(
     appearance: Appearance = Appearance(),
     progress: Progress | None = None,
 ) -> SyncResult:
-    """Write two aligned clips on the time of A.
+    """Write two aligned clips side by side, A at its own speed and B at that of A.
 
-    out: a video of both side by side, A at its own speed and B at that of A, or a recording
-    (recording.py); None = a video in results/sync. An existing file is replaced; it is written
+    out: the video; None = one in results/sync. An existing file is replaced; it is written
     completely or not at all.
 
-    Raises UserError: exit 2 for what check_output refuses and for a clip or a table of the project;
-    4 if no frame has a counterpart; and whatever reading the videos raises.
+    Raises UserError: exit 2 for what check_output refuses, for a clip or a table of the project,
+    and for an alignment that runs back in B; 4 if no frame has a counterpart; and whatever reading
+    the videos raises.
     """
     progress = progress or Progress()
     check_output(out, appearance)
@@ -123,28 +128,70 @@ def write_sync(
             exit_code=ExitCode.UNUSABLE,
         )
     timeline = make_timeline(result.pose_a.time, result.pose_a.fps, position, len(result.pose_b))
-    if out.suffix.lower() == RECORDING:
-        a, b = _recorded(project, result, appearance)
-        write_recording(out, a, b, result.alignment, progress)
-    else:
-        both = _side_by_side(project, result, timeline, appearance)
-        _write(out, both.frames(), timeline, progress)
+    if (np.diff(timeline.row_b) < 0).any():
+        raise UserError(
+            "this alignment runs back and forth in B, which a video cannot follow",
+            hint="use a method that keeps the order: --method dtw",
+        )
+    both = _side_by_side(project, result, timeline, appearance)
+    progress.begin("side by side", len(timeline))
+    write_video(out, both.frames(progress), timeline.fps)
+    progress.end()
     return SyncResult(result, timeline, appearance, out)
 
 
-def _write(path: Path, frames: Iterator[Image], timeline: Timeline, progress: Progress) -> None:
-    def counted() -> Iterator[Image]:
-        for frame in frames:
-            yield frame
-            progress.advance()
-
-    progress.begin("side by side", len(timeline))
-    write_video(path, counted(), timeline.fps)
-    progress.end()
+# --- which frames are shown ----------------------------------------------------------------------
 
 
-def _source(project: Project, video: Video, appearance: Appearance) -> VideoFile | None:
-    return None if appearance.privacy else video_file(project, video)
+def make_timeline(
+    time_a: FloatArray, fps_a: float, position: FloatArray, length_b: int
+) -> Timeline:
+    """The timeline of A at its own speed.
+
+    time_a: (N,) seconds. fps_a: nominal rate of A. position: (N,) position of each frame of A among
+    the `length_b` frames of B, NaN = no counterpart; the nearest frame is shown. Raises ValueError
+    if no frame of A has a counterpart.
+    """
+    fps, row_a = clock(time_a, fps_a)
+    matched = ~np.isnan(position)
+    nearest = np.rint(position[nearest_known(time_a, matched)]).astype(np.int64)
+    return Timeline(fps, row_a, np.clip(nearest, 0, length_b - 1)[row_a], matched[row_a])
+
+
+def clock(time: FloatArray, fps: float) -> tuple[float, IntArray]:
+    """A constant rate for a clip, and the rows (F,) shown at this rate.
+
+    A clip with even steps keeps its rate, and each frame is shown once. For any other clip the rate
+    is that of its median step, and each output frame shows what a player shows in its middle.
+    """
+    count = len(time)
+    passed = np.asarray(time, np.float64) - time[0]
+    if count == 1:
+        return float(np.clip(fps, SLOWEST, FASTEST)), np.zeros(1, np.int64)
+    rows = np.arange(count)
+    for rate in (float(fps), float((count - 1) / passed[-1])):
+        even = np.abs(passed * rate - rows).max() < _EVEN
+        if even and SLOWEST <= rate <= FASTEST:
+            return rate, rows
+    rate = float(np.clip(1 / np.median(np.diff(passed)), SLOWEST, FASTEST))
+    middle = (np.arange(round(passed[-1] * rate) + 1) + 0.5) / rate
+    return rate, np.searchsorted(passed, middle, side="right") - 1
+
+
+def nearest_known(time: FloatArray, known: BoolArray) -> IntArray:
+    """(N,) int64: for each frame the nearest known one in time, the earlier of two; itself if it is
+    known. Raises ValueError if none is known."""
+    rows = np.flatnonzero(known)
+    if not len(rows):
+        raise ValueError("no frame of A has a counterpart")
+    after = np.searchsorted(rows, np.arange(len(time)))
+    before = rows[np.maximum(after - 1, 0)]
+    after = rows[np.minimum(after, len(rows) - 1)]
+    later = np.abs(time[after] - time) < np.abs(time - time[before]) - _ROUNDING
+    return np.where(later, after, before)
+
+
+# --- both clips -----------------------------------------------------------------------------------
 
 
 def frame_size(pose: PoseSequence, source: VideoFile | None) -> tuple[int, int]:
@@ -162,13 +209,13 @@ def _side_by_side(
         (result.a, result.pose_a, "filmed"),
         (result.b, result.pose_b, result.alignment.view),
     )
-    sources = [_source(project, video, appearance) for video, _, _ in pairs]
+    sources = [None if appearance.privacy else video_file(project, video) for video, _, _ in pairs]
     sizes = [frame_size(pose, s) for (_, pose, _), s in zip(pairs, sources, strict=True)]
     tallest = [
         appearance.height if source is None else UPSCALED * size[1]
         for source, size in zip(sources, sizes, strict=True)
     ]
-    height = 2 * round(min(appearance.height, max(tallest)) / 2)
+    height = round(min(appearance.height, max(tallest)))
     phases = project.phases()
     every = np.ones(len(timeline), bool)
     shown = (timeline.row_a, every), (timeline.row_b, timeline.matched)
@@ -196,29 +243,3 @@ def _side_by_side(
 
     sure = alignment.confidence[timeline.row_a]
     return Grid(cells, 2, below, np.where(timeline.matched, sure, np.nan))
-
-
-def _recorded(
-    project: Project, result: AlignResult, appearance: Appearance
-) -> tuple[RecordedClip, RecordedClip]:
-    """Both clips at every frame of A, in the resolution of their films; the viewer draws the
-    joints."""
-    pose_a, position = result.pose_a, result.alignment.position
-    row_b, matched = shown_of_b(pose_a.time, position, len(result.pose_b))
-    phases = project.phases()
-
-    def recorded(
-        video: Video, pose: PoseSequence, row: IntArray, matched: BoolArray, view: View
-    ) -> RecordedClip:
-        source = _source(project, video, appearance)
-        size = frame_size(pose, source)
-        panel = full_panel(pose, source, size, view=view, skeleton=False)
-        phase = phase_names(pose.frame, phases.get(video.id, []))
-        return RecordedClip(video.id, panel, row, matched, phase)
-
-    rows = np.arange(len(pose_a))
-    every = np.ones(len(pose_a), bool)
-    return (
-        recorded(result.a, pose_a, rows, every, "filmed"),
-        recorded(result.b, result.pose_b, row_b, matched, result.alignment.view),
-    )

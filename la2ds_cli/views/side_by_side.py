@@ -3,12 +3,12 @@ background; text; and the clips side by side or in a grid."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence
 from la2ds_cli.core.view import FLIPPED, View
 from la2ds_cli.features.viewpoint import shown
@@ -17,7 +17,6 @@ from la2ds_cli.video.reader import Image, VideoFile
 from la2ds_cli.views.figure import letters, printable
 from la2ds_cli.views.film_strip import view_boxes
 from la2ds_cli.views.pose_drawing import draw_pose
-from la2ds_cli.views.sync.timeline import shown_frames
 
 Colour = tuple[int, int, int]
 
@@ -37,9 +36,9 @@ class Panel:
     """How the frames of a clip are shown.
 
     pose: as drawn, flipped if `mirrored`. source: where the frames are read from, None = only the
-    joints are drawn. width, height: of the picture in pixels, even. scale: pixels of the picture
-    per pixel of the video. corner: (T, 2) pixels of the video at the picture's upper left.
-    skeleton: whether joints are drawn; they always are without a source.
+    joints are drawn. width, height: of the picture in pixels. scale: pixels of the picture per
+    pixel of the video. corner: (T, 2) pixels of the video at the picture's upper left. skeleton:
+    whether joints are drawn; they always are without a source.
     """
 
     pose: PoseSequence
@@ -52,8 +51,8 @@ class Panel:
     skeleton: bool = True
 
     def pictures(self, row: IntArray, matched: BoolArray) -> Iterator[Image]:
-        """(height, width, 3) RGB for each of row (F,), grey where matched (F,) is False. The same
-        array is returned again if nothing changes, so do not draw into it."""
+        """(height, width, 3) RGB for each of row (F,), in order, grey where matched (F,) is False.
+        The same array is returned again if nothing changes, so do not draw into it."""
         images: Iterator[Image | None]
         images = iter([None] * len(row))
         if self.source is not None:
@@ -70,10 +69,14 @@ class Panel:
 
     def picture(self, t: int, image: Image | None) -> Image:
         """Row t, drawn over the frame `image` of the video or on a plain background."""
+        import cv2
+
         if image is None:
             shown = np.full((self.height, self.width, 3), PLAIN, np.uint8)
         else:
-            shown = _resized(image, self.width, self.height, mirrored=self.mirrored)
+            method = cv2.INTER_AREA if self.height < image.shape[0] else cv2.INTER_CUBIC
+            shown = cv2.resize(image, (self.width, self.height), interpolation=method)
+            shown = np.array(shown[:, ::-1] if self.mirrored else shown, np.uint8)
         if self.skeleton or image is None:
             x, y = self.corner[t].tolist()
             thick = max(
@@ -96,41 +99,35 @@ def make_panel(
 
     size: (width, height) of the source's frames; without a source, the picture follows the body.
     """
-    drawn = _drawn(pose, view)
+    known = with_trust(pose)  # before `info`, which knows the cuts
+    drawn = replace(shown(known, view), box=np.full_like(pose.box, np.nan), info={})
     mirrored = view in FLIPPED
     if source is None:
         box = view_boxes(drawn)
         width, high = (box[0, 2:] - box[0, :2]).tolist()
         scale = height / high
-        return Panel(drawn, None, _even(width * scale), height, scale, box[:, :2], mirrored)
+        return Panel(drawn, None, round(width * scale), height, scale, box[:, :2], mirrored)
     scale = min(height / size[1], UPSCALED, WIDEST * height / size[0])
-    corner = np.zeros((len(pose), 2))
-    width, high = _even(size[0] * scale), _even(size[1] * scale)
-    return Panel(drawn, source, width, high, scale, corner, mirrored, skeleton)
+    width, high = (max(round(side * scale), 1) for side in size)
+    return Panel(drawn, source, width, high, scale, np.zeros((len(pose), 2)), mirrored, skeleton)
 
 
-def full_panel(
-    pose: PoseSequence,
-    source: VideoFile | None,
-    size: tuple[int, int],
-    *,
-    view: View,
-    skeleton: bool,
-) -> Panel:
-    """A clip in its own resolution, size = (width, height); (0, 0), unknown, is 720 rows around the
-    body."""
-    if not (size[0] and size[1]):
-        return make_panel(pose, None, size, 720, view=view, skeleton=True)
-    width, height = size
-    corner = np.zeros((len(pose), 2))
-    drawn, mirrored = _drawn(pose, view), view in FLIPPED
-    return Panel(drawn, source, width, height, 1.0, corner, mirrored, skeleton)
+def shown_frames(file: VideoFile, number: IntArray) -> Iterator[Image]:
+    """The frames of the file with the numbers (F,), Frame.source, which do not decrease.
 
-
-def _drawn(pose: PoseSequence, view: View) -> PoseSequence:
-    """The sequence with trust and without boxes, as a panel draws it."""
-    known = with_trust(pose)  # before `info`, which knows the cuts
-    return replace(shown(known, view), box=np.full_like(pose.box, np.nan), info={})
+    They are read in one pass with one frame in memory; a frame that is shown again is the same
+    array. If a file ends too early, its last frame is repeated. Raises UserError if the file cannot
+    be read.
+    """
+    frames = file.frames()
+    shown = next(frames)
+    for wanted in number.tolist():
+        while shown.source < wanted:
+            following = next(frames, None)
+            if following is None:
+                break
+            shown = following
+        yield shown.image
 
 
 def greyed(image: Image) -> Image:
@@ -141,83 +138,35 @@ def greyed(image: Image) -> Image:
     return np.repeat((grey[..., None] * 0.35 + 55).astype(np.uint8), 3, axis=2)
 
 
-def _resized(image: Image, width: int, height: int, *, mirrored: bool) -> Image:
-    """A copy of another size, averaged if it gets smaller."""
-    import cv2
-
-    if image.shape[:2] != (height, width):
-        method = cv2.INTER_AREA if height < image.shape[0] else cv2.INTER_CUBIC
-        image = np.asarray(cv2.resize(image, (width, height), interpolation=method), np.uint8)
-    else:
-        image = image.copy()
-    return np.ascontiguousarray(image[:, ::-1]) if mirrored else image
-
-
-def _even(value: float) -> int:
-    return max(2 * round(value / 2), 2)
-
-
 # --- text: any script that DejaVu has, which OpenCV's fonts do not -----------------------------
 
 
 def write_text(
-    image: Image,
-    text: str,
-    at: tuple[float, float],
-    size: int,
-    colour: Colour,
-    *,
-    align: float = 0.0,
+    image: Image, text: str, at: tuple[float, float], size: int, colour: Colour, anchor: str = "lm"
 ) -> None:
     """Write one line into image (H, W, 3) in place; what does not fit is cut off.
 
-    at: x and the middle of the line's height, in pixels; align: which part of the text is at x, 0 =
-    its left end, 0.5 its middle, 1 its right end. size: of the font in pixels.
+    at: x and the middle of the line's height, in pixels; anchor: whether the text begins (`lm`), has
+    its middle (`mm`) or ends (`rm`) at x. size: of the font in pixels.
     """
-    mask = _mask(text, size)
-    left = round(at[0] - align * mask.shape[1])
-    top = round(at[1] - mask.shape[0] / 2)
-    low_x, low_y = max(left, 0), max(top, 0)
-    high_x = min(left + mask.shape[1], image.shape[1])
-    high_y = min(top + mask.shape[0], image.shape[0])
-    if low_x >= high_x or low_y >= high_y:
-        return
-    part = mask[low_y - top : high_y - top, low_x - left : high_x - left, None]
-    ground = image[low_y:high_y, low_x:high_x]
-    ground[:] = np.rint(ground * (1 - part) + np.array(colour) * part).astype(np.uint8)
+    from PIL import Image as Pictures
+    from PIL import ImageDraw
 
-
-def text_width(text: str, size: int) -> int:
-    """Width of a text in pixels."""
-    return _mask(text, size).shape[1]
+    rows = slice(max(round(at[1]) - size, 0), max(round(at[1]) + size, 0))
+    line = Pictures.fromarray(image[rows])
+    place = at[0], at[1] - rows.start
+    ImageDraw.Draw(line).text(place, text, fill=colour, font=letters(size), anchor=anchor)
+    image[rows] = np.asarray(line)
 
 
 def shortened(name: str, size: int, most: float) -> str:
     """The name without unprintable characters, shortened in the middle to at most `most` pixels,
     but at least one character."""
-    for longest in (len(name), *range(min(len(name) - 1, 200), 2, -1)):
-        shown = _plain(name, longest)
-        if text_width(shown, size) <= most:
+    for longest in range(len(name), 2, -1):
+        shown = printable(name, longest).replace(r"\$", "$")
+        if letters(size).getlength(shown) <= most:
             return shown
     return "…"
-
-
-def _plain(name: str, longest: int) -> str:
-    return printable(name, longest).replace(r"\$", "$")
-
-
-@functools.lru_cache(maxsize=512)
-def _mask(text: str, size: int) -> np.ndarray:
-    """(height, width) float32 in [0, 1]: how much of each pixel the letters cover; the height is
-    the same for every text of a size."""
-    from PIL import Image as Pictures
-    from PIL import ImageDraw
-
-    font = letters(size)
-    ascent, descent = font.getmetrics()
-    picture = Pictures.new("L", (max(round(font.getlength(text)), 1), ascent + descent))
-    ImageDraw.Draw(picture).text((0, 0), text, fill=255, font=font)
-    return np.asarray(picture, np.float32) / 255
 
 
 # --- clips beside each other ---------------------------------------------------------------------
@@ -280,7 +229,7 @@ class Grid:
             self._name(number, cell)
         self._bar()
 
-    def frames(self) -> Iterator[Image]:
+    def frames(self, progress: Progress) -> Iterator[Image]:
         """(H, W, 3) RGB."""
         pictures = [cell.panel.pictures(cell.row, cell.matched) for cell in self.cells]
         for k, images in enumerate(zip(*pictures, strict=True)):
@@ -290,10 +239,11 @@ class Grid:
             left, right = self.below(k)
             middle = self.bar.start - self.line / 2
             write_text(frame, left, (self.gap, middle), self.font, _INK)
-            write_text(frame, right, (self._end, middle), self.font, _SURE, align=1)
+            write_text(frame, right, (self._end, middle), self.font, _SURE, "rm")
             at = self.gap + round((k + 0.5) / len(self.level) * (self._end - self.gap))
             frame[self.bar.start - 2 : self.bar.stop + 2, at - 1 : at + 1] = 255
             yield frame
+            progress.advance()
 
     def region(self, number: int) -> tuple[slice, slice]:
         """Rows and columns of a frame that the picture of a clip occupies."""
@@ -317,8 +267,8 @@ class Grid:
     def _name(self, number: int, cell: Cell) -> None:
         top, left, width, _ = self._place(number)
         phase = max(cell.phase, key=len, default="")
-        room = width - text_width(f"{cell.time[-1]:.2f} s · {phase}", self.font) - self.font
-        name = shortened(cell.name, self.font, room)
+        beside = letters(self.font).getlength(f"{cell.time[-1]:.2f} s · {phase}")
+        name = shortened(cell.name, self.font, width - beside - self.font)
         write_text(self.base, name, (left, top + self.line / 2), self.font, _SOFT)
 
     def _bar(self) -> None:
@@ -335,7 +285,7 @@ class Grid:
     def _draw(self, frame: Image, number: int, cell: Cell, image: Image, k: int) -> None:
         top, left, width, _ = self._place(number)
         place = left + width, top + self.line / 2
-        write_text(frame, cell.said(k), place, self.font, _INK, align=1)
+        write_text(frame, cell.said(k), place, self.font, _INK, "rm")
         region = frame[self.region(number)]
         region[:] = image
         if not cell.matched[k]:
@@ -347,7 +297,7 @@ class Grid:
         """Write over a picture (h, w, 3), on a darker band."""
         top = max(round(middle - self.line / 2), 0)
         region[top : top + self.line] //= 3
-        write_text(region, text, (region.shape[1] / 2, middle), self.font, _INK, align=0.5)
+        write_text(region, text, (region.shape[1] / 2, middle), self.font, _INK, "mm")
 
 
 def tempo_label(ratio: float) -> str:
