@@ -146,8 +146,8 @@ def write_text(
 ) -> None:
     """Write one line into image (H, W, 3) in place; what does not fit is cut off.
 
-    at: x and the middle of the line's height, in pixels; anchor: whether the text begins (`lm`), has
-    its middle (`mm`) or ends (`rm`) at x. size: of the font in pixels.
+    at: x and the middle of the line's height, in pixels; anchor: whether the text begins (`lm`),
+    has its middle (`mm`) or ends (`rm`) at x. size: of the font in pixels.
     """
     from PIL import Image as Pictures
     from PIL import ImageDraw
