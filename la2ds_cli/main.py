@@ -21,7 +21,6 @@ from la2ds_cli.commands import (
     benchmark,
     cache_heatmaps,
     compare,
-    datasets,
     demo,
     doctor,
     embed,
@@ -86,7 +85,6 @@ COMMANDS = {
         "export-labels": label_files.export_labels,
         "remove": remove.remove,
         "models": models.app,
-        "datasets": datasets.app,
     },
     "Laboratory": {
         "benchmark": benchmark.benchmark,

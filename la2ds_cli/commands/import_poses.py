@@ -56,11 +56,6 @@ POSE_FILES = {
         "",
         "found/ --fps 25 --skeleton halpe26 --project swings",
     ),
-    "ultralytics": (
-        "Pose results of Ultralytics: the txt files of save_txt.",
-        "",
-        "labels/ --video anna.mp4 --project swings",
-    ),
     "wide-csv": (
         "CSV of <joint>_x,<joint>_y,<joint>_score, as exported.",
         "",

@@ -9,8 +9,8 @@ A module outside this package works as well: its dotted path is its name. Betwee
 poses of a project lies `FileClip` (file_clip.py): the frames that the file lists, the people in
 them (people.py), how their joints fill a skeleton (joints.py), and what the file knows of times and
 size. What formats share: importing.py (a batch of files into a project), exporting.py (clips of a
-project to files), source_video.py (--video), tables.py, frame_files.py, checks.py (checked values
-and the errors of a pose file), phase_labels.py, plain_pickle.py; datasets.py lists the data sets.
+project to files), source_video.py (--video), tables.py, checks.py (checked values
+and the errors of a pose file), phase_labels.py, plain_pickle.py.
 
 An importer. `SUFFIXES` are the endings of its files in a folder. `read_clips` gets one of them and
 returns its clips, or raises PoseFileError; importing.py does the rest: times, the subject, the
@@ -25,8 +25,7 @@ video, rows and failed files. dlc_csv.py is a short one to start from.
 
 A data set has a function `import_NAME(project, root, ..., progress)` and a command of its own, as
 h2o.py. It calls `importing.import_files` with the paths of its clips; split, group and phases are
-set in FileClip. It also gets an entry in datasets.toml. A wrong folder or an unknown choice raises
-UserError.
+set in FileClip. A wrong folder or an unknown choice raises UserError.
 
 An exporter. `SUFFIX` is the ending of the file that a clip becomes, such as `.json`, and empty for
 a folder. `write_clip` writes the PoseSequence of the clip `name` to `path` atomically

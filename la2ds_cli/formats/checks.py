@@ -67,7 +67,7 @@ class VideoError(PoseFileError):
 
 
 class MissingFactError(PoseFileError):
-    """I007: the frame rate or the frame size is neither in the file nor given."""
+    """I007: the frame rate is neither in the file nor given."""
 
     code = "I007"
     exit_code = ExitCode.USAGE

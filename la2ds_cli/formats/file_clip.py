@@ -98,7 +98,6 @@ class FileClip:
     none.
     fps: 0 = unknown.
     size: (0, 0) = unknown.
-    unit: coordinates are shares of the size.
 
     For clips of data sets:
     unique: no other clip has its name, which is thus enough for the id, without the folder's.
@@ -121,7 +120,6 @@ class FileClip:
     time: FloatArray | None = None
     fps: float = 0.0
     size: tuple[int, int] = (0, 0)
-    unit: bool = False
     unique: bool = False
     sources: tuple[Path, ...] = ()
     split: str = ""
@@ -157,7 +155,7 @@ def to_sequence(
     with np.errstate(over="ignore"):  # of a rate near 0; what it leads to is refused
         rows = _rows(clip, options, video)
     _check_range(rows, size)
-    frames = clip.frames.scaled(size) if clip.unit else clip.frames
+    frames = clip.frames
     subject, facts = choose_people(frames, rows.number, rows.fps, size)
     there = np.flatnonzero(subject >= 0)
     box = np.full((len(subject), 4), np.nan)
@@ -220,13 +218,7 @@ def _size(clip: FileClip, options: ImportOptions, video: SourceVideo | None) -> 
                 f"{video.path.name} has {video.size[0]}x{video.size[1]}"
             )
         return video.size
-    size = options.size or clip.size
-    if clip.unit and not min(size) > 0:
-        raise MissingFactError(
-            "its coordinates are shares of the frame, but the size is not in the file",
-            "add --size WIDTHxHEIGHT, or --video FILE",
-        )
-    return size
+    return options.size or clip.size
 
 
 def _check_range(rows: _Rows, size: tuple[int, int]) -> None:

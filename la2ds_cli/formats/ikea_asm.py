@@ -34,10 +34,9 @@ from la2ds_cli.formats.checks import (
     shown,
 )
 from la2ds_cli.formats.file_clip import FileClip, ImportOptions, JointOrder
-from la2ds_cli.formats.frame_files import clips_of
 from la2ds_cli.formats.importing import PoseFormat, import_files
 from la2ds_cli.formats.joints import plain
-from la2ds_cli.formats.openpose_json import FILE, read_people
+from la2ds_cli.formats.openpose_json import clips_of, read_people
 from la2ds_cli.formats.people import Frames, Person, joint_count
 from la2ds_cli.video.media_files import ordered
 
@@ -154,7 +153,7 @@ def _note_missing(
 def _predictions(folder: Path) -> dict[int, list[Person]]:
     """The best scored person of each frame."""
     people: dict[int, list[Person]] = {}
-    for paths in clips_of(folder, FILE).values():
+    for paths in clips_of(folder).values():
         for frame, path in paths.items():
             with naming(path.name):
                 persons = read_people(path)

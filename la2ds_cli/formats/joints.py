@@ -11,7 +11,7 @@ from la2ds_cli.formats.checks import JointsError
 from la2ds_cli.formats.file_clip import ImportOptions, JointOrder
 
 _ALSO = {"mid_hip": ("hip", "pelvis")}
-WHOLEBODY_JOINTS = 133  # COCO-WholeBody: the 17 of COCO first, then feet, face and hands
+_WHOLEBODY = 133  # COCO-WholeBody: the 17 of COCO first, then feet, face and hands
 
 
 def joint_order(names: Sequence[str] | None, count: int, options: ImportOptions) -> JointOrder:
@@ -32,7 +32,7 @@ def order_by_count(count: int, skeleton: str | None) -> JointOrder:
     """
     wanted = get_skeleton(skeleton or "coco17")
     joints = len(wanted.joints)
-    if wanted.name == "coco17" and count == WHOLEBODY_JOINTS:
+    if wanted.name == "coco17" and count == _WHOLEBODY:
         return JointOrder("coco17", tuple(range(joints)), unused=("feet, face and hands",))
     if count != joints:
         same = [name for name, known in SKELETONS.items() if len(known.joints) == count]

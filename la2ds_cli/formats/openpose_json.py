@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.core.artifact import cannot_write, temporary_folder_beside
+from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.formats.checks import (
     FormatError,
+    FramesError,
     JointsError,
     confidence,
     entry,
+    frame_number,
     identity,
     mapping,
     naming,
@@ -25,13 +28,13 @@ from la2ds_cli.formats.checks import (
     sequence,
 )
 from la2ds_cli.formats.file_clip import FileClip, ImportOptions
-from la2ds_cli.formats.frame_files import clips_of, folders_of
 from la2ds_cli.formats.joints import order_by_name
 from la2ds_cli.formats.people import Frames, Person, joint_count, missing_where_zero
+from la2ds_cli.video.media_files import ordered
 
 SUFFIXES = (".json",)
 SUFFIX = ""
-FILE = re.compile(r"(?:(?P<clip>.*)_)?(?P<frame>\d+)_keypoints\.json", re.IGNORECASE)
+_FILE = re.compile(r"(?:(?P<clip>.*)_)?(?P<frame>\d+)_keypoints\.json", re.IGNORECASE)
 _COCO18 = (
     "nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist "
     "right_hip right_knee right_ankle left_hip left_knee left_ankle right_eye left_eye right_ear "
@@ -48,13 +51,16 @@ _MIDDLES = {
 
 
 def sources(root: Path) -> list[Path]:
-    """The folders of clips: `root`, or all such folders inside it."""
-    return folders_of(
-        root,
-        FILE,
-        "OpenPose files like NAME_000000000000_keypoints.json",
-        "name the folder given to OpenPose with --write_json",
-    )
+    """The folders of clips: `root`, or all such folders inside it, in natural order. Raises
+    UserError (exit 3) if there are none."""
+    folders = {path.parent for path in root.rglob("*") if _FILE.fullmatch(path.name)}
+    if not folders:
+        raise UserError(
+            f"there are no OpenPose files like NAME_000000000000_keypoints.json in {root}",
+            hint="name the folder given to OpenPose with --write_json",
+            exit_code=ExitCode.UNREADABLE,
+        )
+    return ordered(folders)
 
 
 def read_clips(folder: Path, options: ImportOptions) -> list[FileClip]:
@@ -64,11 +70,25 @@ def read_clips(folder: Path, options: ImportOptions) -> list[FileClip]:
     person_id unless it is -1. A joint at (0, 0) with score 0 is missing. Drops face, hands and 3D
     points.
     """
-    clips = clips_of(folder, FILE)
+    clips = clips_of(folder)
     return [
         _clip(folder.name if len(clips) == 1 else name, folder, paths, options)
         for name, paths in clips.items()
     ]
+
+
+def clips_of(folder: Path) -> dict[str, dict[int, Path]]:
+    """Clip -> number of the frame -> file, for the files of a folder. A clip without a name has
+    that of the folder. Raises FramesError."""
+    clips: dict[str, dict[int, Path]] = {}
+    for path in sorted(folder.iterdir()):
+        if match := _FILE.fullmatch(path.name):
+            frames = clips.setdefault(match["clip"] or folder.name, {})
+            frame = frame_number(match["frame"].lstrip("0") or "0", path.name)
+            if frame in frames:
+                raise FramesError(f"frame {frame} appears twice: {frames[frame].name}, {path.name}")
+            frames[frame] = path
+    return clips
 
 
 def _clip(name: str, folder: Path, paths: dict[int, Path], options: ImportOptions) -> FileClip:

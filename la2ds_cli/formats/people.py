@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -117,10 +117,6 @@ class Frames:
             ),
             world=np.array(world) if any(p.world is not None for p in persons) else None,
         )
-
-    def scaled(self, size: tuple[int, int]) -> Frames:
-        """With pixels in place of shares of the size."""
-        return replace(self, xy=self.xy * size, box=self.box * np.tile(size, 2))
 
 
 def joint_count(people: Mapping[int, Sequence[Person]]) -> int:

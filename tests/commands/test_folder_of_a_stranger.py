@@ -56,7 +56,6 @@ def others(root: Path) -> dict[str, tuple[list[str], int]]:
         "status": (["status", *project], ExitCode.OK),
         "doctor": (["doctor"], ExitCode.OK),
         "models": (["models", "ls"], ExitCode.OK),
-        "datasets": (["datasets", "ls"], ExitCode.OK),
         "remove": (["remove", f"poses-{w.CLIPS[3]}", *project], ExitCode.OK),
     }
 

@@ -163,7 +163,6 @@ OTHER_WAYS = {
     "core.artifact": "writes",
     "core.config": "presets that come with la2ds",
     "core.plugins": "modules of la2ds and of the user",
-    "formats.datasets": "comes with la2ds",
     "formats.__init__": "modules of la2ds",
     "experiments.methods": "comes with la2ds",
     "experiments.scores": "modules of la2ds",

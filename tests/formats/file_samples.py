@@ -91,19 +91,6 @@ def mmpose_frames(frames: int = 6) -> list[dict[str, Any]]:
     return [{"frame_id": t, "instances": [mmpose_instance(joints(t))]} for t in range(frames)]
 
 
-def write_labels(
-    folder: Path, frames: int = 6, size: tuple[int, int] = (640, 480), ending: str = ""
-) -> Path:
-    """NAME_N.txt of Ultralytics, N from 1; ending: what follows the joints."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for t in range(frames):
-        xy = joints(t) / np.array(size)
-        numbers = [*(0.3, 0.4, 0.2, 0.5), *triples(xy)]
-        text = " ".join(f"{v:.6g}" for v in numbers)
-        (folder / f"walk_{t + 1}.txt").write_text(f"0 {text}{ending}\n")
-    return folder
-
-
 def dlc_rows(
     parts: Sequence[str], frames: int = 6, individuals: Sequence[str] = ("",)
 ) -> list[list[str]]:

@@ -21,7 +21,6 @@ from tests.formats.file_samples import (
     joints,
     mmpose_frames,
     write_json,
-    write_labels,
 )
 
 SIZE = (320, 240)
@@ -114,15 +113,6 @@ def test_another_frame_size_is_told(project: Project, tmp_path: Path):
     with pytest.raises(UserError, match=r"640x480 pixels, but anna\.mp4 has 320x240") as caught:
         load_importer("coco-json")(project, path, ImportOptions(video=video))
     assert caught.value.code == "I004"
-
-
-def test_shares_of_the_frame_take_the_size_of_the_video(project: Project, tmp_path: Path):
-    video = film(tmp_path / "walk.mp4", 6)
-    folder = write_labels(tmp_path / "labels", size=SIZE)
-    (result,) = load_importer("ultralytics")(project, folder, ImportOptions(video=video))
-    pose, _ = project.read_pose(result.video)
-    assert pose.size == SIZE
-    np.testing.assert_allclose(pose.xy[3], joints(3), atol=0.01)
 
 
 def test_a_folder_of_videos_goes_with_a_folder_of_poses(project: Project, tmp_path: Path):

@@ -540,9 +540,6 @@ MAKERS: dict[str, Callable[[Path], Parser]] = {
     "coco": _imported("coco-json", "a.json", of_json, _json(samples.coco_document)),
     "coco results": _imported("coco-json", "a.json", of_json, _json(samples.coco_results)),
     "mmpose": _imported("mmpose-json", "a.json", of_json, _json(samples.mmpose_frames)),
-    "ultralytics": _in_folder(
-        "ultralytics", "walk_3.txt", of_bytes, lambda root: samples.write_labels(root)
-    ),
     "openpose": _in_folder(
         "openpose-json",
         "clip_000000000002_keypoints.json",

@@ -58,7 +58,7 @@ class Chain:
     def run(self, command: str, *arguments: str, project: Path | None = None) -> None:
         """One command with --json; `project` is another one than that of the chain."""
         given = [*command.split(), *arguments, "--json"]
-        if not command.startswith(("doctor", "datasets", "models", "init")):
+        if not command.startswith(("doctor", "models", "init")):
             given += ["--project", str(project or self.project)]
         # No weights but those in the package, whatever is on this machine.
         result = CliRunner().invoke(app, given, env={"LA2DS_HOME": str(self.root / "home")})
@@ -171,6 +171,5 @@ def _apart(chain: Chain) -> None:
     chain.run("status")
     chain.run("init", str(chain.root / "empty"), "--preset", "heatmap")
     chain.run("doctor")
-    chain.run("datasets ls")
     chain.run("models ls")
     chain.run("models pull", "hrnet-demo", "--offline")

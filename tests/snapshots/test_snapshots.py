@@ -119,7 +119,7 @@ def _group(typer: Typer) -> Any:
 def test_the_groups_of_help():
     """How each `--help` lists its commands, which is no part of docs/reference/cli.md."""
     lines = []
-    for group in ([], ["import"], ["models"], ["datasets"]):
+    for group in ([], ["import"], ["models"]):
         text = (
             CliRunner()
             .invoke(app, [*group, "--help"], prog_name="la2ds", env={"COLUMNS": "80"})
