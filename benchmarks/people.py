@@ -7,6 +7,7 @@ whose other clips are those of the other half. `draws` makes pairs of each kind.
 from __future__ import annotations
 
 import csv
+import shutil
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -40,10 +41,12 @@ def penn_project(penn: Path, action: str, root: Path, phases: Path | None = None
     penn: a folder with labels/*.mat."""
     project = Project.create(root)
     if not project.videos():
-        results = import_penn_action(project, penn, action=action, phases=phases)
+        results = import_penn_action(project, penn, action=action)
         refused = [item for item in results if not item.usable]
         if refused:
             print(f"{action}: {len(refused)} clips were not imported, as {refused[0].message}")
+        if phases is not None:
+            shutil.copy(phases, project.phases_path)
     return project
 
 

@@ -150,7 +150,8 @@ def prepared(page: str) -> None:
             write_mat(Path(f"PENN/labels/{clip:04}.mat"), frames=20 + clip, train=train)
             rows += [f"{clip:04},0,9,down", f"{clip:04},9,{20 + clip},up"]
         Path("phases.csv").write_text("\n".join(rows) + "\n", "utf-8")
-        run("import penn-action PENN --phases phases.csv --project golf --quiet")
+        run("import penn-action PENN --project golf --quiet")
+        shutil.copy("phases.csv", "golf/phases.csv")
         for seed in ("seed0", "seed1"):
             Path("theirs", seed).mkdir(parents=True)
             for video in Project.open(Path("golf")).videos():

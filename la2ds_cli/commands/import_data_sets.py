@@ -34,7 +34,6 @@ def import_into(here: Here, name: str, importer: Callable[..., list[ItemResult]]
 def penn_action(
     root: Path = argument("ROOT", "Folder that holds labels/*.mat."),
     action: str | None = option("NAME", "Only clips of this action."),
-    phases: Path | None = option("FILE.csv", "Phases: video,start,end,phase."),
     carl_labels: Path | None = option("DIR", "Phases: CARL's {train,val}/ACTION/ID*.npy."),
     *,
     here: Here,
@@ -48,21 +47,14 @@ def penn_action(
     """
     from la2ds_cli.formats.penn_action import import_penn_action
 
-    import_into(
-        here,
-        "penn-action",
-        partial(
-            import_penn_action, root=root, action=action, phases=phases, carl_labels=carl_labels
-        ),
-    )
+    importer = partial(import_penn_action, root=root, action=action, carl_labels=carl_labels)
+    import_into(here, "penn-action", importer)
 
 
 def ikea_asm(
     root: Path = argument("ROOT", "Folder that holds Kallax_Shelf_Drawer and others."),
     furniture: str | None = option("NAME", "Only scans of this furniture."),
-    poses: str = option("NAME", "A folder of predictions/pose2d.", "keypoint_rcnn_ft"),
     camera: str = option("NAME", "dev1, dev2 or dev3.", "dev3"),
-    fps: float = option("N", "Frames per second.", 30.0, min=0.001, max=1e6),
     *,
     here: Here,
 ) -> None:
@@ -75,18 +67,8 @@ def ikea_asm(
     """
     from la2ds_cli.formats.ikea_asm import import_ikea_asm
 
-    import_into(
-        here,
-        "ikea-asm",
-        partial(
-            import_ikea_asm,
-            root=root,
-            furniture=furniture,
-            camera=camera,
-            poses=poses,
-            fps=fps,
-        ),
-    )
+    importer = partial(import_ikea_asm, root=root, furniture=furniture, camera=camera)
+    import_into(here, "ikea-asm", importer)
 
 
 def h2o(
@@ -111,12 +93,8 @@ def h2o(
 
 def casa_npy(
     path: Path = argument("FILE", "NAME_train.npy or NAME_val.npy."),
-    split: str | None = option(
-        "train|test", "The split of the clips; default by the file name, with val as test."
-    ),
     fps: float | None = option("N", "Frames per second; required.", min=0.001, max=1e6),
     skeleton: str | None = option("NAME", "The order of the joints."),
-    plane: str = option("xy|xz|yz", "Which axes of 3D joints are kept.", "xy"),
     *,
     here: Here,
 ) -> None:
@@ -132,14 +110,5 @@ def casa_npy(
     from la2ds_cli.formats.casa_npy import import_casa_npy
     from la2ds_cli.formats.file_clip import ImportOptions
 
-    import_into(
-        here,
-        "casa-npy",
-        partial(
-            import_casa_npy,
-            root=path,
-            split=split,
-            options=ImportOptions(fps=fps, skeleton=skeleton),
-            plane=plane,
-        ),
-    )
+    options = ImportOptions(fps=fps, skeleton=skeleton)
+    import_into(here, "casa-npy", partial(import_casa_npy, root=path, options=options))

@@ -90,11 +90,6 @@ def in_time_order(phases: Iterable[Phase]) -> list[Phase]:
     return ordered
 
 
-def read_phases(path: Path) -> list[tuple[str, Phase]]:
-    """Rows of a `video,start,end,phase[,origin]` CSV (frames, end exclusive), names as written."""
-    return [(row.video, row.phase) for row in read_rows(path, _parse, _HINT)]
-
-
 def _parse(cells: dict[str, str]) -> PhaseRow:
     propagated = cells.get(ORIGIN, "").strip().lower() == PROPAGATED
     phase = Phase(_frame(cells, "start"), _frame(cells, "end"), cells["phase"], propagated)

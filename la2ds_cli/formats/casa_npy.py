@@ -14,21 +14,17 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.core.batch import ItemResult
-from la2ds_cli.core.clip import SPLITS
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, IntArray
-from la2ds_cli.formats.checks import FramesError, JointsError, PoseFileError, check_choice, shown
+from la2ds_cli.formats.checks import FramesError, JointsError, PoseFileError, shown
 from la2ds_cli.formats.file_clip import FileClip, ImportOptions
 from la2ds_cli.formats.importing import PoseFormat, import_files
 from la2ds_cli.formats.joints import order_by_count
-from la2ds_cli.formats.people import PIXELS, Frames, orthographic
+from la2ds_cli.formats.people import Frames, orthographic
 from la2ds_cli.formats.phase_labels import phases_of_labels
 from la2ds_cli.formats.plain_pickle import numbers_of, read_object
 
-PLANES = {"xy": (0, 1), "xz": (0, 2), "yz": (1, 2)}
-# Axis and sign of the depth behind each plane, so that the axes stay right-handed.
-_DEPTH = {"xy": (2, 1), "xz": (1, -1), "yz": (0, 1)}
 # numbers of a frame -> the body model whose parameters they are
 _PARAMETERS = {72: "SMPL", 69: "SMPL", 102: "MANO", 51: "MANO"}
 _SUFFIX = re.compile(r"(.*)_(train|val|test)")
@@ -38,43 +34,25 @@ _WITH_BACKGROUND = {"kallax_shelf_drawer"}  # of which CASA leaves out the frame
 def import_casa_npy(
     project: Project,
     root: Path,
-    split: str | None = None,
     options: ImportOptions | None = None,
-    plane: str = "xy",
     progress: Progress | None = None,
 ) -> list[ItemResult]:
     """Import the videos of one file `root` without running anything in it.
 
-    `pose` is (T, K, 2), taken as pixels, or (T, K, 3), taken as metres. The joints in the image are
-    then the two axes of `plane`, 200 pixels to the unit: an orthographic view, whose depth is the
-    third axis. Joints are in the order of options.skeleton, else COCO's. options.fps is required.
-    split: `train` or `test`, else by the end of the file's name (val counts as test). Runs of equal
-    `labels` (T,) become the phases `phase N`; label 0 of kallax_shelf_drawer is `background`.
+    `pose` is (T, K, 2), taken as pixels, or (T, K, 3), taken as metres, whose joints in the image
+    are an orthographic view along the third axis. Joints are in the order of options.skeleton, else
+    COCO's. options.fps is required. The split is the end of the file's name (val counts as test).
+    Runs of equal `labels` (T,) become the phases `phase N`; label 0 of kallax_shelf_drawer is
+    `background`.
 
     `pose` (T, 72) or (T, 102) holds parameters of SMPL or MANO: the file is refused if all of its
-    records do (I002). An unusable record becomes a failed item. Raises UserError (exit 2) for any
-    other split or plane.
+    records do (I002). An unusable record becomes a failed item.
     """
-    progress = progress or Progress()
-    check_choice("split", split or "train", SPLITS)
-    check_choice("plane", plane, PLANES)
-
-    def read(path: Path, options: ImportOptions) -> list[FileClip]:
-        clips = _read_records(path, options, split, plane)
-        if any(clip.info for clip in clips):
-            progress.note(
-                f"{path.name}: joints are 3D; their axes {plane[0]} and {plane[1]} become those "
-                f"of the image, {PIXELS:g} pixels to the unit"
-            )
-        return clips
-
-    pose_format = PoseFormat("casa-npy", (".npy",), read)
+    pose_format = PoseFormat("casa-npy", (".npy",), _read_records)
     return import_files(project, root, pose_format, options or ImportOptions(), progress)
 
 
-def _read_records(
-    path: Path, options: ImportOptions, split: str | None, plane: str
-) -> list[FileClip]:
+def _read_records(path: Path, options: ImportOptions) -> list[FileClip]:
     """The records of a file as clips; an unusable record is a clip with a `problem`."""
     records = read_object(path)
     if not isinstance(records, dict) or not records:
@@ -82,9 +60,7 @@ def _read_records(
     named = _SUFFIX.fullmatch(path.stem)
     data_set = named[1] if named else path.stem
     background = 0 if data_set.lower() in _WITH_BACKGROUND else None
-    if split is None and named:
-        split = "train" if named[2] == "train" else "test"
-    settings = {"plane": plane}
+    split = "" if named is None else "train" if named[2] == "train" else "test"
     # For unusable records:
     order, nothing = order_by_count(17, "coco17"), Frames.of_one([], np.zeros((0, 17, 2)))
     clips = []
@@ -95,17 +71,14 @@ def _read_records(
             where = f"record {shown(name)}"
             pose, labels = _arrays(record, where)
             order = order_by_count(pose.shape[1], options.skeleton)
-            frames, info = _seen(pose, plane)
             clips.append(
                 FileClip(
                     name=name,
                     path=path,
-                    frames=frames,
+                    frames=_seen(pose),
                     order=order,
-                    split=split or "",
+                    split=split,
                     phases=tuple(phases_of_labels(labels, background)),
-                    settings=settings,
-                    info=info,
                 )
             )
         except PoseFileError as error:
@@ -148,13 +121,9 @@ def _arrays(record: Any, where: str) -> tuple[FloatArray, IntArray]:
     return pose, np.clip(labels, -1, 1e9).astype(np.int64)
 
 
-def _seen(pose: FloatArray, plane: str) -> tuple[Frames, dict[str, Any]]:
-    """The person of a record, in pixels or in metres behind the plane of the image; and the
-    projection of 3D joints, as facts of the clip."""
+def _seen(pose: FloatArray) -> Frames:
+    """The person of a record, in pixels or in metres."""
     number = np.arange(len(pose))
     if pose.shape[2] == 2:
-        return Frames.of_one(number, pose), {}
-    axis, sign = _DEPTH[plane]
-    world = np.concatenate([pose[..., list(PLANES[plane])], sign * pose[..., [axis]]], axis=2)
-    facts = {"projection": f"orthographic {plane}"}
-    return Frames.of_one(number, orthographic(world), world=world), facts
+        return Frames.of_one(number, pose)
+    return Frames.of_one(number, orthographic(pose), world=pose)

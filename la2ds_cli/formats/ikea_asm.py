@@ -1,6 +1,6 @@
 """IKEA ASM (Ben-Shabat et al., WACV 2021): 2D poses of people who assemble furniture.
 
-Layout: `Kallax_Shelf_Drawer/<scan>/dev1..3/predictions/pose2d/<network>/`, one file
+Layout: `Kallax_Shelf_Drawer/<scan>/dev1..3/predictions/pose2d/keypoint_rcnn_ft/`, one file
 `scan_video_000000000000_keypoints.json` for each frame; next to the furniture or in indexing_files/
 are the lists train_cross_env.txt and test_cross_env.txt, and the actions as gt_segments.json. The
 layout is that of the data set's own loaders.
@@ -21,7 +21,6 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
 from la2ds_cli.formats.checks import (
     FramesError,
-    JointsError,
     PoseFileError,
     check_choice,
     entry,
@@ -33,18 +32,17 @@ from la2ds_cli.formats.checks import (
     sequence,
     shown,
 )
-from la2ds_cli.formats.file_clip import FileClip, ImportOptions, JointOrder
+from la2ds_cli.formats.file_clip import FileClip, ImportOptions
 from la2ds_cli.formats.importing import PoseFormat, import_files
-from la2ds_cli.formats.joints import plain
+from la2ds_cli.formats.joints import order_by_count, plain
 from la2ds_cli.formats.openpose_json import clips_of, read_people
 from la2ds_cli.formats.people import Frames, Person, joint_count
 from la2ds_cli.video.media_files import ordered
 
 FPS = 30.0  # that of the paper (LA2DS, Table 9); the files hold no times
 CAMERAS = ("dev1", "dev2", "dev3")
-NETWORK = "keypoint_rcnn_ft"
+_POSES = "predictions/pose2d/keypoint_rcnn_ft"
 _SIZE = (1920, 1080)
-_SKELETONS = {17: "coco17", 25: "body25"}
 SEGMENTS = "gt_segments.json"
 BACKGROUND = "NA"  # the data set's name for frames without an action
 _FOLDERS = (".", "indexing_files")  # of the lists, in the data set and its downloads
@@ -57,15 +55,13 @@ def import_ikea_asm(
     root: Path,
     furniture: str | None = None,
     camera: str = CAMERAS[-1],
-    poses: str = NETWORK,
-    fps: float = FPS,
     progress: Progress | None = None,
 ) -> list[ItemResult]:
     """Import the scans `root`/furniture/scan as seen by a camera, without pictures.
 
-    poses: a folder of predictions/pose2d (17 joints: coco17, 25: body25). Of several people in a
-    frame, the one with the highest mean score is taken, as by the data set's code. furniture:
-    import only scans of it, in any spelling.
+    The poses are those of the network that the paper uses. Of several people in a frame, the one
+    with the highest mean score is taken, as by the data set's code. furniture: import only scans of
+    it, in any spelling.
 
     The split is that of the lists (of gt_segments.json without lists); the phases are the actions
     of gt_segments.json except `NA`. Raises UserError if the folder does not exist (exit 3), for
@@ -73,7 +69,7 @@ def import_ikea_asm(
     """
     progress = progress or Progress()
     check_choice("camera", camera, CAMERAS)
-    folders = _scan_folders(root, camera, f"predictions/pose2d/{poses}")
+    folders = _scan_folders(root, camera)
     if furniture is not None:
         folders = _of_furniture(folders, furniture)
     splits = _splits(root)
@@ -93,14 +89,13 @@ def import_ikea_asm(
                 name=path.name,
                 path=path,
                 frames=Frames.of_people(people, joints),
-                order=JointOrder(_SKELETONS[joints], tuple(range(joints))),
+                order=order_by_count(joints, "coco17"),
                 first=0,
-                fps=fps,
+                fps=FPS,
                 size=_SIZE,
                 sources=(folder,),
                 split=_split(scan, splits, labels),
                 phases=tuple(_phases(scan, labels)),
-                settings={"poses": poses, "rate": fps},
             )
         ]
 
@@ -108,16 +103,13 @@ def import_ikea_asm(
     return import_files(project, root, pose_format, ImportOptions(), progress, list(scans))
 
 
-def _scan_folders(root: Path, camera: str, inside: str) -> dict[str, Path]:
+def _scan_folders(root: Path, camera: str) -> dict[str, Path]:
     """`furniture/scan` -> folder of its poses, in natural order."""
-    folders = [path for path in root.glob(f"*/*/{camera}/{inside}") if path.is_dir()]
+    folders = [path for path in root.glob(f"*/*/{camera}/{_POSES}") if path.is_dir()]
     if not folders:
-        available = {path.name for path in root.glob(f"*/*/{camera}/predictions/pose2d/*")}
         raise UserError(
-            f"there is no <furniture>/<scan>/{camera}/{inside} in {root}",
-            hint=f"poses of this camera: {', '.join(sorted(available))}"
-            if available
-            else "name the folder that holds Kallax_Shelf_Drawer and the other furniture",
+            f"there is no <furniture>/<scan>/{camera}/{_POSES} in {root}",
+            hint="name the folder that holds Kallax_Shelf_Drawer and the other furniture",
             exit_code=ExitCode.UNREADABLE,
         )
     return {"/".join(folder.relative_to(root).parts[:2]): folder for folder in ordered(folders)}
@@ -157,12 +149,6 @@ def _predictions(folder: Path) -> dict[int, list[Person]]:
         for frame, path in paths.items():
             with naming(path.name):
                 persons = read_people(path)
-                for person in persons:
-                    if len(person.xy) not in _SKELETONS:
-                        raise JointsError(
-                            f"it has {len(person.xy)} joints, neither 17 nor 25",
-                            "use a folder of keypoint_rcnn or of OpenPose BODY_25",
-                        )
             # In a frame without a person all numbers are 0.
             seen = [person for person in persons if np.isfinite(person.xy).any()]
             people[frame] = [max(seen, key=_mean_score)] if seen else []

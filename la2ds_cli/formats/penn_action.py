@@ -26,7 +26,7 @@ from la2ds_cli.formats.file_clip import FileClip, ImportOptions, JointOrder
 from la2ds_cli.formats.importing import PoseFormat, import_files
 from la2ds_cli.formats.mat_file import read_mat
 from la2ds_cli.formats.people import Frames
-from la2ds_cli.formats.phase_labels import check_phases, phases_of_labels
+from la2ds_cli.formats.phase_labels import phases_of_labels
 from la2ds_cli.formats.plain_pickle import DAMAGE
 
 FPS = 20.0  # frame rate used for this data set (TCC, Table 7); the files do not hold one
@@ -42,7 +42,6 @@ def import_penn_action(
     project: Project,
     root: Path,
     action: str | None,
-    phases: Path | None = None,
     progress: Progress | None = None,
     carl_labels: Path | None = None,
 ) -> list[ItemResult]:
@@ -50,37 +49,24 @@ def import_penn_action(
 
     Skeleton penn13, 20 fps. Visible joints get score 1, estimated ones keep their position with
     score 0.5, joints that were never annotated become NaN. The train flag becomes the split, the
-    id is NNNN and 8 hex digits of the file's sha256. phases: CSV `video,start,end,phase` (video =
-    NNNN), checked before anything is written and merged into the project's phases.csv, where labels
-    of a person stay; or carl_labels: CARL's folder of label arrays, called `phase N`. An unreadable
-    file of a clip or of its labels becomes a failed item. Raises UserError if the folder does not
-    exist (exit 3), for an unknown action or both kinds of labels (exit 2), and for a phase row that
-    does not fit (exit 5).
+    id is NNNN and 8 hex digits of the file's sha256. carl_labels: CARL's folder of label arrays,
+    called `phase N`. An unreadable file of a clip or of its labels becomes a failed item. Raises
+    UserError if a folder does not exist (exit 3) and for an unknown action (exit 2).
     """
     progress = progress or Progress()
-    if phases is not None and carl_labels is not None:
-        raise UserError(
-            "--phases and --carl-labels cannot be given together",
-            hint="name the labels that the clips should have",
-        )
     files = label_files(carl_labels) if carl_labels is not None else {}
     clips = _read_clips(root, action, progress)
-    given: Mapping[str, list[Phase]] = {}
-    if phases is not None:
-        lengths = {c.name: len(c.frames.number) for c in clips.values() if isinstance(c, FileClip)}
-        elsewhere = {path.stem for path in (root / "labels").glob("*.mat")}
-        given = check_phases(phases, lengths, elsewhere)
-    elif files:
+    if files:
         _note_labels(clips, files, progress)
 
     def read(path: Path, _: ImportOptions) -> list[FileClip]:
         clip = clips[path]
         if isinstance(clip, Exception):
             raise clip
-        labels = given.get(clip.name, [])
-        if clip.name in files:
-            with naming(str(files[clip.name])):
-                labels = read_labels(files[clip.name], clip.info["action"], len(clip.frames.number))
+        if clip.name not in files:
+            return [clip]
+        with naming(str(files[clip.name])):
+            labels = read_labels(files[clip.name], clip.info["action"], len(clip.frames.number))
         return [replace(clip, phases=tuple(labels))]
 
     pose_format = PoseFormat("penn-action", (".mat",), read)

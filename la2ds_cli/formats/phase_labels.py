@@ -3,16 +3,13 @@ nothing that a person has set is replaced."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 
-from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.phase_table import PhaseRow, read_phases
+from la2ds_cli.core.phase_table import PhaseRow, in_time_order
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import IntArray, Phase
@@ -21,61 +18,17 @@ from la2ds_cli.formats.checks import FramesError
 Labels = dict[str, list[Phase]]
 
 
-def check_phases(path: Path, clips: Mapping[str, int], elsewhere: Collection[str]) -> Labels:
-    """Phases of each clip from a `video,start,end,phase` CSV (frames, end exclusive).
-
-    clips: name in the CSV -> frames; elsewhere: names of the data set that are not imported, whose
-    rows are left out. Raises UserError that names the row of an unknown video, of a
-    phase beyond the clip's end, or of one that overlaps another (exit 5), and if the file does not
-    exist (exit 3).
-    """
-    if not path.is_file():
-        raise UserError(
-            f"there is no phase file {path}",
-            hint="check the path given with --phases",
-            exit_code=ExitCode.UNREADABLE,
-        )
-    labels: Labels = {}
-    for line, (name, phase) in enumerate(read_phases(path), start=2):
-        if name in clips:
-            if phase.end > clips[name]:
-                raise _row_error(path, line, f"'{name}' has {clips[name]} frames, not {phase.end}")
-            earlier = labels.setdefault(name, [])
-            for other in earlier:
-                if phase.start < other.end and other.start < phase.end:
-                    raise _row_error(
-                        path, line, f"'{phase.name}' overlaps '{other.name}' of video '{name}'"
-                    )
-            earlier.append(phase)
-        elif name not in elsewhere:
-            near = get_close_matches(name, [*clips, *elsewhere], n=1)
-            hint = f"did you mean '{near[0]}'?" if near else "use the file name without its ending"
-            raise _row_error(path, line, f"there is no video '{name}'", hint)
-    return labels
-
-
-def _row_error(path: Path, line: int, problem: str, hint: str = "") -> UserError:
-    return UserError(
-        f"{path} line {line}: {problem}",
-        hint=hint or "correct the row: frame numbers start at 0, the end is exclusive",
-        exit_code=ExitCode.MISMATCH,
-    )
-
-
 def fitted_phases(phases: Sequence[Phase], end: int | None) -> tuple[list[Phase], int]:
     """Phases in time order, cut at frame `end` (None = not cut), and the frames they would need.
 
     The second value is 0 if they reach at most one frame beyond the end, which data sets do not
     handle consistently. Raises FramesError if two phases share a frame.
     """
-    ordered = sorted(phases, key=lambda phase: phase.start)
-    for before, after in pairwise(ordered):
-        if after.start < before.end:
-            raise FramesError(
-                f"its phases '{before.name}' ({before.start} to {before.end}) and '{after.name}' "
-                f"({after.start} to {after.end}) overlap",
-                "a frame has one phase; correct the labels of the data set",
-            )
+    try:
+        ordered = in_time_order(phases)
+    except ValueError as error:
+        hint = "a frame has one phase; correct the labels of the data set"
+        raise FramesError(f"its phases {error}", hint) from error
     if end is None:
         return ordered, 0
     needed = max((phase.end for phase in ordered), default=0)

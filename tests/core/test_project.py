@@ -12,7 +12,7 @@ import pytest
 from la2ds_cli.core.artifact import Recipe, file_digest
 from la2ds_cli.core.clip import Video, slug, video_id
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.phase_table import read_phases
+from la2ds_cli.core.phase_table import read_phase_table
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import EmbeddingSequence, Phase, PoseSequence
 from la2ds_cli.core.video_list import own_columns
@@ -392,7 +392,7 @@ def test_bad_phase_row_is_named(tmp_path, text, line, problem):
     path = tmp_path / "phases.csv"
     path.write_text(text)
     with pytest.raises(UserError, match=f"line {line}.*{problem}") as caught:
-        read_phases(path)
+        read_phase_table(path)
     assert caught.value.exit_code == ExitCode.MISMATCH
     assert "video,start,end,phase" in caught.value.hint
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -317,7 +318,8 @@ def test_golf_baselines_agree_with_an_independent_implementation(tmp_path: Path)
     from la2ds_cli.formats.penn_action import import_penn_action
 
     project = Project.create(tmp_path)
-    import_penn_action(project, PENN, "golf_swing", PENN / "phases_kinematic.csv")
+    import_penn_action(project, PENN, "golf_swing")
+    shutil.copy(PENN / "phases_kinematic.csv", project.phases_path)
     config = load_config(overrides=["evaluate.pairs=150"])
     features = evaluated(project, config=config, features=BASELINES[:3])["features"]
     raw, best, clock = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -238,7 +239,8 @@ def test_kinematic_phases_of_penn_action(tmp_path: Path, action: str, phases: li
     from la2ds_cli.formats.penn_action import import_penn_action
 
     project = Project.create(tmp_path)
-    import_penn_action(project, PENN, action, PENN / "phases_kinematic.csv")
+    import_penn_action(project, PENN, action)
+    shutil.copy(PENN / "phases_kinematic.csv", project.phases_path)
     result = evaluated(project, protocol="paper", features=["time_only"])
     assert result["phases"] == phases
     row = result["features"]["time_only"]

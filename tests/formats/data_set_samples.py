@@ -78,13 +78,11 @@ def write_ikea(
     scan: str = "Kallax_Shelf_Drawer/0001_black_table_02_01_2019_08_16_14_00",
     frames: int = 8,
     camera: str = "dev3",
-    network: str = "keypoint_rcnn_ft",
 ) -> Path:
-    """One scan with the predictions of a network; returns their folder."""
-    folder = root / scan / camera / "predictions" / "pose2d" / network
-    count = 25 if network == "openpose" else 17
+    """One scan with its predictions; returns their folder."""
+    folder = root / scan / camera / "predictions" / "pose2d" / "keypoint_rcnn_ft"
     for t in range(frames):
-        write_ikea_frame(folder, t, [rcnn_person(joints(t, at=900, scale=5, count=count))])
+        write_ikea_frame(folder, t, [rcnn_person(joints(t, at=900, scale=5))])
     return folder
 
 

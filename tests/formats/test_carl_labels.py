@@ -145,15 +145,10 @@ def test_two_files_for_a_clip(root: Path, carl: Path, project: Project):
     assert not project.videos()
 
 
-def test_a_folder_without_labels_and_two_kinds_of_labels(
-    root: Path, carl: Path, project: Project, tmp_path: Path
-):
+def test_a_folder_without_labels(root: Path, project: Project, tmp_path: Path):
     with pytest.raises(UserError, match=r"no labels like train/golf_swing/0168.npy") as caught:
         import_penn_action(project, root, "golf_swing", carl_labels=tmp_path)
     assert caught.value.exit_code == ExitCode.UNREADABLE
-    with pytest.raises(UserError, match="--phases and --carl-labels") as caught:
-        import_penn_action(project, root, None, tmp_path / "phases.csv", carl_labels=carl)
-    assert caught.value.exit_code == ExitCode.USAGE
     assert not project.videos()
 
 

@@ -22,21 +22,18 @@ from la2ds_cli.formats.file_clip import ImportOptions
 from la2ds_cli.formats.people import PIXELS
 from la2ds_cli.formats.plain_pickle import numbers_of, read_object
 from tests.formats.data_set_samples import record, write_records
-from tests.told import Notes
 
 OPTIONS = ImportOptions(fps=30)
 
 
-def load(project: Project, path: Path, **more: Any):
-    return import_casa_npy(project, path, options=OPTIONS, **more)
+def load(project: Project, path: Path):
+    return import_casa_npy(project, path, OPTIONS)
 
 
 def test_joints_of_two_coordinates_are_pixels(tmp_path: Path, project: Project):
     path = write_records(tmp_path / "x_train.npy", {"a": record(axes=2), "b": record(12, axes=2)})
-    notes = Notes()
-    results = load(project, path, progress=notes)
+    results = load(project, path)
     assert [(r.status, r.frames) for r in results] == [("ok", 9), ("ok", 12)]
-    assert not any("3D" in line for line in notes.lines)
     videos = project.videos()
     assert [v.split for v in videos] == ["train", "train"]
     assert [v.id.rpartition("-")[0] for v in videos] == ["a", "b"]
@@ -48,33 +45,22 @@ def test_joints_of_two_coordinates_are_pixels(tmp_path: Path, project: Project):
     assert project.phases()[videos[0].id] == expected
 
 
-@pytest.mark.parametrize(("plane", "axes"), [("xy", [0, 1]), ("xz", [0, 2]), ("yz", [1, 2])])
-def test_joints_of_three_coordinates_are_seen_along_an_axis(
-    tmp_path: Path, project: Project, plane: str, axes: list[int]
+def test_joints_of_three_coordinates_are_kept_and_seen_along_the_third(
+    tmp_path: Path, project: Project
 ):
     path = write_records(tmp_path / "x_train.npy", {"a": record()})
-    notes = Notes()
-    (result,) = load(project, path, plane=plane, progress=notes)
+    (result,) = load(project, path)
     pose, _ = project.read_pose(result.video)
-    np.testing.assert_allclose(pose.xy, PIXELS * record()["pose"][..., axes], rtol=1e-5)
-    assert pose.info["projection"] == f"orthographic {plane}"
-    assert any(
-        f"axes {plane[0]} and {plane[1]} become those of the image" in line for line in notes.lines
-    )
+    np.testing.assert_allclose(pose.xy, PIXELS * record()["pose"][..., :2], rtol=1e-5)
+    assert pose.world is not None
+    np.testing.assert_allclose(pose.world, record()["pose"], rtol=1e-6)
 
 
 @pytest.mark.parametrize(
-    ("name", "told", "expected"),
-    [
-        ("x_train.npy", None, "train"),
-        ("x_val.npy", None, "test"),
-        ("x_val.npy", "train", "train"),
-        ("x.npy", None, ""),
-        ("x.npy", "test", "test"),
-    ],
+    ("name", "expected"), [("x_train.npy", "train"), ("x_val.npy", "test"), ("x.npy", "")]
 )
-def test_the_split(tmp_path: Path, project: Project, name: str, told: str, expected: str):
-    load(project, write_records(tmp_path / name, {"a": record()}), split=told)
+def test_the_split(tmp_path: Path, project: Project, name: str, expected: str):
+    load(project, write_records(tmp_path / name, {"a": record()}))
     assert project.videos()[0].split == expected
 
 
@@ -227,21 +213,16 @@ def test_a_plain_array_and_a_file_that_is_no_npy(tmp_path: Path, project: Projec
         load(project, tmp_path / "z_train.npy")
 
 
-def test_the_rate_is_needed_and_choices_are_checked(tmp_path: Path, project: Project):
+def test_the_rate_is_needed(tmp_path: Path, project: Project):
     path = write_records(tmp_path / "x_train.npy", {"a": record()})
     with pytest.raises(UserError, match="the frame rate is not in the file"):
         import_casa_npy(project, path)
-    with pytest.raises(UserError, match="there is no split 'val'"):
-        load(project, path, split="val")
-    with pytest.raises(UserError, match="there is no plane 'zx'"):
-        load(project, path, plane="zx")
 
 
-def test_a_second_import_is_cached_and_another_plane_is_not(tmp_path: Path, project: Project):
+def test_a_second_import_is_cached(tmp_path: Path, project: Project):
     path = write_records(tmp_path / "x_train.npy", {"a": record(), "b": record(12)})
     load(project, path)
     assert {r.status for r in load(project, path)} == {"cached"}
-    assert {r.status for r in load(project, path, plane="xz")} == {"ok"}
     assert len(project.videos()) == 2
     assert len(project.phases()) == 2
 

@@ -13,12 +13,10 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.formats import load_exporter
-from la2ds_cli.formats.casa_npy import import_casa_npy
 from la2ds_cli.formats.exporting import export_poses
-from la2ds_cli.formats.file_clip import ImportOptions
 from la2ds_cli.formats.h2o import import_h2o
 from la2ds_cli.formats.people import PIXELS
-from tests.formats.data_set_samples import hands, record, write_h2o, write_records
+from tests.formats.data_set_samples import hands, write_h2o
 from tests.formats.pose_samples import add, person_in_metres, sample
 
 Read = Callable[..., PoseSequence]
@@ -96,21 +94,3 @@ def test_h2o_keeps_the_hands_in_the_camera_frame(tmp_path: Path, project: Projec
     import_h2o(project, tmp_path / "h2o")
     pose, _ = project.read_pose(project.videos()[0].id)
     np.testing.assert_allclose(world_of(pose)[5], hands(5).reshape(-1, 3), atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("plane", "axes", "sign"), [("xy", [0, 1, 2], 1), ("xz", [0, 2, 1], -1), ("yz", [1, 2, 0], 1)]
-)
-def test_casa_keeps_the_third_axis_as_depth(
-    tmp_path: Path, project: Project, plane: str, axes: list[int], sign: int
-):
-    path = write_records(tmp_path / "x_train.npy", {"a": record()})
-    (result,) = import_casa_npy(project, path, options=ImportOptions(fps=30), plane=plane)
-    pose, _ = project.read_pose(result.video)
-    expected = record()["pose"][..., axes] * [1, 1, sign]
-    np.testing.assert_allclose(world_of(pose), expected, rtol=1e-6)
-    turn = np.eye(3)[axes] * np.array([1, 1, sign])[:, None]
-    assert np.linalg.det(turn) == pytest.approx(1)  # nobody is mirrored
-
-
-# --- COCO-WholeBody in 3D -------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,11 @@ from scipy.io import loadmat, savemat
 from la2ds_cli.core.artifact import file_digest
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import Phase, PoseSequence
+from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.formats.checks import PoseFileError
 from la2ds_cli.formats.file_clip import ImportOptions, to_sequence
 from la2ds_cli.formats.mat_file import read_mat
 from la2ds_cli.formats.penn_action import HIDDEN_SCORE, import_penn_action, read_clip
-from tests.told import Notes
 
 SHARED = Path(os.environ.get("LA2DS_SHARED", Path(__file__).parents[3] / "shared")) / "data"
 
@@ -232,59 +232,6 @@ def test_folder_without_labels(tmp_path, project):
     assert caught.value.exit_code == ExitCode.UNREADABLE
 
 
-def phase_file(path: Path, *rows: str) -> Path:
-    path.write_text("\n".join(["video,start,end,phase", *rows]) + "\n")
-    return path
-
-
-def test_phases_are_copied_and_merged(root, project, tmp_path):
-    first = phase_file(tmp_path / "a.csv", "0001,0,2,up", "0001,2,4,down", "0003,0,5,stand")
-    import_penn_action(project, root, "golf_swing", first)
-    (one,) = [v.id for v in project.videos() if v.split == "train"]
-    assert project.phases() == {one: [Phase(0, 2, "up"), Phase(2, 4, "down")]}
-    # A second action adds its rows; the golf rows stay.
-    import_penn_action(project, root, "squat", first)
-    three = project.videos()[-1].id
-    assert project.phases()[three] == [Phase(0, 5, "stand")]
-    assert project.phases()[one] == [Phase(0, 2, "up"), Phase(2, 4, "down")]
-
-
-def test_phase_rows_written_by_hand_with_a_stem_stay(root, project, tmp_path):
-    import_penn_action(project, root, "golf_swing")
-    by_hand = phase_file(project.phases_path, "0001,0,1,mine", "elsewhere,0,9,kept").read_text()
-    rows = phase_file(tmp_path / "a.csv", "0001,0,4,new")
-    notes = Notes()
-    import_penn_action(project, root, "golf_swing", rows, notes)
-    assert project.phases_path.read_text() == by_hand
-    assert "1 clip keeps labels that differ from the imported ones (0001-" in notes.lines[-1]
-
-
-@pytest.mark.parametrize(
-    ("row", "message"),
-    [
-        ("0001,2,5,down", "line 3: '0001' has 4 frames, not 5"),
-        ("0009,0,2,down", "line 3: there is no video '0009'"),
-        ("0001,1,3,down", "line 3: 'down' overlaps 'up' of video '0001'"),
-        ("0001,3,3,down", "line 3 cannot be read"),
-        ("0001,x,3,down", "line 3 cannot be read"),
-    ],
-)
-def test_phase_row_that_does_not_fit_is_named_and_nothing_is_written(
-    root, project, tmp_path, row, message
-):
-    rows = phase_file(tmp_path / "a.csv", "0001,0,2,up", row)
-    with pytest.raises(UserError, match=message) as caught:
-        import_penn_action(project, root, "golf_swing", rows)
-    assert caught.value.exit_code == ExitCode.MISMATCH
-    assert not project.videos()
-    assert not project.phases_path.exists()
-
-
-def test_phase_file_that_is_not_there(root, project, tmp_path):
-    with pytest.raises(UserError, match="there is no phase file"):
-        import_penn_action(project, root, "golf_swing", tmp_path / "no.csv")
-
-
 @pytest.mark.parametrize(
     ("action", "train", "test", "labelled"), [("golf_swing", 89, 77, 136), ("squat", 114, 117, 227)]
 )
@@ -292,12 +239,12 @@ def test_real_label_files(project, action, train, test, labelled):
     root = SHARED / "penn_action"
     if not root.is_dir():
         pytest.skip(f"no Penn Action labels in {root}")
-    results = import_penn_action(project, root, action, root / "phases_kinematic.csv")
+    results = import_penn_action(project, root, action)
+    shutil.copy(root / "phases_kinematic.csv", project.phases_path)
     assert {r.status for r in results} == {"ok"}
     splits = [video.split for video in project.videos()]
     assert (splits.count("train"), splits.count("test")) == (train, test)
-    with (project.root / "phases.csv").open() as handle:
-        assert len({line.split(",")[0] for line in handle} - {"video"}) == labelled
+    assert len(project.phases()) == labelled
     pose, _ = project.read_pose(results[0].video)
     width, height = pose.size
     assert np.nanmax(pose.xy[..., 0]) < width

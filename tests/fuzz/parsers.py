@@ -561,7 +561,6 @@ MAKERS: dict[str, Callable[[Path], Parser]] = {
         of_bytes,
         lambda path: sets.write_records(path, {"a": sets.record(frames=4)}),
         options=OPTIONS,
-        split="train",
     ),
     "h2o": _in_folder(
         "h2o",

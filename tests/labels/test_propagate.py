@@ -13,7 +13,7 @@ import pytest
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.artifact import write_text
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.phase_table import read_phases
+from la2ds_cli.core.phase_table import read_phase_table
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
 from la2ds_cli.labels import pairs
@@ -83,7 +83,8 @@ def test_labelled_strangers_do_not_vote(tmp_path: Path):
 
 def test_the_files_hold_the_same(project: Project):
     result = propagate(project)
-    rows = read_phases(project.results_dir("transfer") / "phases.csv")
+    written = read_phase_table(project.results_dir("transfer") / "phases.csv")
+    rows = [(row.video, row.phase) for row in written.rows]
     assert rows == [(clip, p) for clip, labels in result.clips.items() for p in labels.phases]
     assert all(phase.propagated for _, phase in rows)
     seen = [row for row in table(project, "boundaries.csv") if row["before"] and row["after"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,6 @@ from la2ds_cli.core.phase_table import (
     PhaseRow,
     PhaseTable,
     read_phase_table,
-    read_phases,
 )
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
@@ -128,8 +128,8 @@ def test_imported_labels_replace_propagated_ones_unless_a_person_has_checked_the
 def test_evaluation_does_not_take_propagated_labels_for_truth(tmp_path: Path):
     project = six_clips(tmp_path)
     rows = [
-        PhaseRow(name, Phase(p.start, p.end, p.name, True))
-        for name, p in read_phases(project.phases_path)
+        replace(row, phase=replace(row.phase, propagated=True))
+        for row in project.phase_table().rows
     ]
     project.phases_path.write_text(PhaseTable(tuple(rows)).text())
     result = evaluated(project, config=project.config(), features=["raw_pose"])
