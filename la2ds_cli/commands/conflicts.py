@@ -35,7 +35,6 @@ RULES = (
     Rule("retrieve", "--phase", NEEDS, "--store", "--store FOLDER"),
     Rule("transfer-labels", "--overwrite", NEEDS, "--write", "add --write"),
     Rule("train", "--engine=ray", NEEDS, "--seeds", "--seeds 0,1,2"),
-    Rule("evaluate", "--run", EXCLUDES, "--runs", "name all runs with --runs A,B,C"),
     Rule("reproduce", "--preset", EXCLUDES, "TABLE=table1", _OWN_PRESETS),
     Rule("reproduce", "--preset", EXCLUDES, "TABLE=table2", _OWN_PRESETS),
     Rule("reproduce", "--preset", EXCLUDES, "TABLE=table3", _OWN_PRESETS),

@@ -16,9 +16,8 @@ from la2ds_cli.core.device import DeviceName
 
 def evaluate(
     run: list[str] | None = option(
-        "NAME", "Name of the training run; repeatable, as --runs. [default: default]"
+        "NAME,...", "Training runs; of several, mean and spread; repeatable. [default: default]"
     ),
-    runs: str = option("A,B,C", "Several runs: their mean and spread.", ""),
     protocol: str = PROTOCOL,
     explain: bool = flag("--explain", "Also print the definitions of the figures."),
     engine: EngineName = ENGINE,
@@ -30,8 +29,8 @@ def evaluate(
 
     \b
       la2ds evaluate --project swings
-      la2ds evaluate --project swings --protocol paper --runs seed0,seed1,seed2
-      la2ds evaluate --project swings --runs seed0,seed1,seed2 --engine ray
+      la2ds evaluate --project swings --protocol paper --run seed0,seed1,seed2
+      la2ds evaluate --project swings --run seed0,seed1,seed2 --engine ray
 
     Measures event transfer on trimmed pairs and Kendall's tau. If phases.csv labels training and
     test clips, also measures phase classification, phase progression and frame retrieval. The
@@ -44,8 +43,7 @@ def evaluate(
 
     with here.console() as console:
         opened = here.open()
-        names = tuple(name.strip() for name in runs.split(",") if name.strip())
-        names = names or tuple(run or ())
+        names = tuple(name.strip() for names in run or () for name in names.split(","))
         request = step.Request(opened, opened.config(), names, protocol, device=device)
         evaluated = step.evaluate(request, engine=engine, progress=console.progress)
         result = evaluated.document

@@ -23,7 +23,6 @@ def timeline(
     reference: str | None = option("CLIP", "Whose time to use; default the most typical."),
     out: list[Path] | None = option("FILE", "Write .png, .svg, .pdf, .csv or .json; repeatable."),
     video: Path | None = option("FILE", "Also a grid of up to 16 clips in step: .mp4."),
-    method: str | None = option("dtw", "Needed if the project's method is another one."),
     *,
     how: Alignment,
     here: Here,
@@ -49,7 +48,7 @@ def timeline(
         targets = timeline_figure.timeline_targets(opened, out or [])
         timeline_video.check_video(opened, video)
         names = attempt_names(opened, named) or clips_of(opened, group)
-        request, progress = how.request(opened, method=method), console.progress
+        request, progress = how.request(opened, method="dtw"), console.progress
         result = align_all(opened, names, request, reference=reference, progress=progress)
         if video is not None:
             result = timeline_video.write_grid(opened, result, video, progress)

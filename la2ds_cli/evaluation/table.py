@@ -188,7 +188,7 @@ def notes(result: Mapping[str, Any]) -> list[str]:
         said.append(
             f"{len(result['runs'])} of at least {ENOUGH_RUNS} training runs: what another seed "
             "would change is not in the intervals; la2ds train --run NAME --set train.seed=N, "
-            "then la2ds evaluate --runs A,B,C"
+            "then la2ds evaluate --run A,B,C"
         )
     phases = phase_figures(result)
     transfer = [Shown("event transfer", MEDIAN.metric, MEDIAN.part), TAU]

@@ -442,7 +442,7 @@ async def _evaluate(request: Request) -> Response:
     if not isinstance(runs, list) or len(runs) > _MOST_RUNS:
         raise UserError(f"runs must be a list of at most {_MOST_RUNS}")
     names = _usable(studio.project, runs)
-    option = [f"--runs={','.join(names)}"] if names else []
+    option = [f"--run={','.join(names)}"] if names else []
     title = f"evaluating {_listed(names)}" if names else "evaluating the untrained methods"
     name = result_name(names or [DEFAULT_RUN], "la2ds")
     arguments = ["evaluate", *option, f"--project={studio.project.root}"]

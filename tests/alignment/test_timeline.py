@@ -376,7 +376,6 @@ def test_the_command_writes_figure_table_and_json(project: Project, tmp_path: Pa
         (["align", "--all"], "No such option: --all"),
         (["timeline", "--repetition", "all"], "No such option: --repetition"),
         (["timeline", "clip0", "--group", "a"], "--group cannot be combined with CLIP"),
-        (["timeline", "clip0", "clip1", "--method", "linear"], "by the method dtw only"),
     ],
 )
 def test_options_that_contradict_each_other(project: Project, arguments: list[str], message: str):

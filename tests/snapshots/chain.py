@@ -102,7 +102,7 @@ def _measure(chain: Chain) -> None:
     chain.run("train", "--run", "second", *QUICK, *CPU)
     chain.run("cache-heatmaps")
     chain.run("embed", "--run", "second", *CPU)
-    chain.run("evaluate", "--runs", "default,second", "--protocol", "paper", *CPU)
+    chain.run("evaluate", "--run", "default,second", "--protocol", "paper", *CPU)
     chain.run("benchmark", "--methods", "la2ds", *QUICK, *CPU)
     chain.run("reproduce", "table5", *QUICK, *CPU)
 
