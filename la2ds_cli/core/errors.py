@@ -68,6 +68,10 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 def first_line(error: BaseException) -> str:
     """The first line of a library's error message, at most 300 characters, or the class of the
-    error if the message is empty."""
-    said = str(error).strip().partition("\n")[0].strip()
-    return said[:300] or type(error).__name__
+    error if the message is empty. PyTorch's advice to load a file so that it could run code, which
+    stands before its reason, is left out."""
+    said = str(error).strip()
+    if said.startswith("Weights only load failed"):
+        reason = said.partition("WeightsUnpickler error:")[2] or said.partition("\n")[2]
+        said = reason.strip().partition(". Please use")[0]
+    return said.partition("\n")[0].strip()[:300] or type(error).__name__

@@ -150,8 +150,8 @@ def missing_hint(entry: WeightFile) -> str:
         return "\n".join(lines)
     if not entry.wheel:
         lines.append("or the networks that pip can install: --pose blazepose --detector blazepose")
-    own = "--detector FILE.onnx" if entry.kind == "detector" else "--pose FILE.onnx"
-    lines.append(f"or your own model: {own}")
+    option = "--detector" if entry.kind == "detector" else "--pose"
+    lines.append(f"or your own model: {option} FILE.onnx, or FILE.pt with Ultralytics")
     return "\n".join(lines)
 
 

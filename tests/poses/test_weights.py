@@ -135,14 +135,14 @@ def test_missing_weights_name_every_way_out() -> None:
     assert len(entry.urls) == 2
     assert hint.startswith("by hand")
     assert "--pose blazepose --detector blazepose" in hint
-    assert "--pose FILE.onnx" in hint
+    assert "--pose FILE.onnx, or FILE.pt" in hint
 
 
 def test_the_hint_names_the_mirror_and_suits_the_kind(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LA2DS_MIRROR", "https://example.org/weights")
     hint = missing_hint(zoo()["fasterrcnn"])
     assert f"https://example.org/weights/{zoo()['fasterrcnn'].file}" in hint
-    assert "--detector FILE.onnx" in hint
+    assert "--detector FILE.onnx, or FILE.pt" in hint
     assert "--pose FILE.onnx" not in hint
 
 

@@ -115,5 +115,5 @@ def resolve_backend(
 
 
 def _plugin(name_or_file: str) -> ModuleType:
-    hint = "or your own pose model with --pose FILE.onnx"
+    hint = "or your own pose model with --pose FILE.onnx, or FILE.pt with Ultralytics"
     return load_plugin(__name__, name_or_file, what="pose network", hint=hint)

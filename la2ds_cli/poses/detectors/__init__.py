@@ -77,5 +77,5 @@ def _identity(name: str) -> str:
 
 
 def _plugin(name_or_file: str) -> ModuleType:
-    hint = "or your own detector with --detector FILE.onnx"
+    hint = "or your own detector with --detector FILE.onnx, or FILE.pt with Ultralytics"
     return load_plugin(__name__, name_or_file, what="detector", hint=hint)
