@@ -27,7 +27,6 @@ _EXTRAS = {
     "sleap": "sleap-io",
     "ultralytics": "ultralytics",
     "umap": "umap-learn",
-    "vitpose": "transformers",
 }
 _PACKAGES = (
     *("torch", "torchvision", "numpy", "opencv-python", "av", "onnxruntime", "ai-edge-litert"),

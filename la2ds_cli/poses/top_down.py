@@ -103,21 +103,15 @@ def decode_heatmaps(
     A map without a positive value shows no joint: it scores 0 and gives the cell (-1, -1), as in
     the published decoders.
     """
-    if refinement == "dark":
-        return refined(heatmap, lambda *top: dark_offset(*top, kernel=kernel, udp=udp))
-    return refined(heatmap, _quarter_offset)
-
-
-def refined(
-    heatmap: FloatArray, offset: Callable[[FloatArray, IntArray, IntArray], FloatArray]
-) -> tuple[FloatArray, FloatArray]:
-    """As `decode_heatmaps`; `offset` takes maps (m, H, W) and their highest cells x, y (m,), and
-    returns what to add to each (m, 2)."""
     n, joints, height, width = heatmap.shape
     maps = heatmap.reshape(n * joints, height, width)
     y, x = np.divmod(maps.reshape(n * joints, height * width).argmax(axis=1), width)
     score = maps[np.arange(len(maps)), y, x]
-    xy = np.where(score[:, None] > 0, np.stack([x, y], axis=-1) + offset(maps, x, y), -1)
+    if refinement == "dark":
+        offset = dark_offset(maps, x, y, kernel=kernel, udp=udp)
+    else:
+        offset = _quarter_offset(maps, x, y)
+    xy = np.where(score[:, None] > 0, np.stack([x, y], axis=-1) + offset, -1)
     return xy.reshape(n, joints, 2), np.clip(score, 0, 1).reshape(n, joints)
 
 
@@ -153,17 +147,11 @@ def dark_offset(
     """
     smooth = _modulated(maps, kernel)
     if udp:
-        return udp_offset(smooth, x, y)
+        return _newton_step(*_udp_derivatives(np.log(np.clip(smooth, 1e-3, 50)), x, y))
     offset = _newton_step(*_derivatives(np.log(np.maximum(smooth, 1e-10)), x, y))
     height, width = maps.shape[1:]
     inside = (x > 1) & (x < width - 2) & (y > 1) & (y < height - 2)
     return np.where(inside[:, None], offset, 0)
-
-
-def udp_offset(smooth: FloatArray, x: IntArray, y: IntArray) -> FloatArray:
-    """The offsets of `dark_offset` by the UDP decoder, for maps (m, H, W) that are already
-    smoothed."""
-    return _newton_step(*_udp_derivatives(np.log(np.clip(smooth, 1e-3, 50)), x, y))
 
 
 def _newton_step(

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from ai_edge_litert import schema_py_generated as schema
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import load_config
@@ -25,7 +24,6 @@ from la2ds_cli.embedding.trained import load_network
 from la2ds_cli.features.heatmap_cache import cache_heatmaps, read_facts, read_heatmaps
 from la2ds_cli.poses.onnx_session import open_session
 from la2ds_cli.poses.quality import clip_facts
-from la2ds_cli.poses.tflite_model import TfliteModel, check_structure
 from la2ds_cli.poses.verdict import verdict
 from la2ds_cli.training.checkpoint import load_resume
 from la2ds_cli.video.container import stream_duration
@@ -33,7 +31,6 @@ from la2ds_cli.video.frame_conversion import FrameConverter
 from la2ds_cli.video.reader import probe
 from tests.drawn_clips import grey_steps, write_stamped
 from tests.fuzz.parsers import MAKERS
-from tests.tflite_models import write_constant_model
 
 
 def rewrite(path: Path, change: Callable[[dict[str, Any], dict[str, Any]], None]) -> None:
@@ -118,30 +115,6 @@ def test_weights_whose_header_says_something_else(tmp_path: Path, change: Any, c
     assert caught.value.exit_code == code
     path.write_bytes(parser.seed)
     load_network(project, "default")
-
-
-def test_a_tensorflow_lite_file_whose_parts_are_not_there_is_not_run(tmp_path: Path):
-    good = write_constant_model(tmp_path / "a.tflite", (1, 8, 8, 3), [np.ones((1, 4), np.float32)])
-    check_structure(good.read_bytes())
-    model: Any = schema.ModelT.InitFromPackedBuf(good.read_bytes())
-    for change in (
-        lambda: setattr(model.subgraphs[0].tensors[1], "buffer", 99),
-        lambda: setattr(model.subgraphs[0], "outputs", [7]),
-        lambda: setattr(model, "subgraphs", []),
-        lambda: setattr(model, "subgraphs", None),
-    ):
-        change()
-        import flatbuffers
-
-        builder = flatbuffers.Builder(1024)
-        builder.Finish(model.Pack(builder), b"TFL3")
-        good.write_bytes(bytes(builder.Output()))
-        with pytest.raises(UserError, match="not a usable TensorFlow Lite model") as caught:
-            TfliteModel(good, 8, [(1, 4)])
-        assert caught.value.exit_code == ExitCode.UNREADABLE
-    good.write_bytes(good.read_bytes()[:100])
-    with pytest.raises(UserError, match="not a usable TensorFlow Lite model"):
-        TfliteModel(good, 8, [(1, 4)])
 
 
 def test_a_damaged_onnx_network_prints_nothing_on_stdout(

@@ -257,18 +257,6 @@ def _animation(folder: Path) -> Parser:
 # --- networks ------------------------------------------------------------------------------------
 
 
-def _tflite(folder: Path) -> Parser:
-    from la2ds_cli.poses.tflite_model import TfliteModel
-    from tests.tflite_models import write_constant_model
-
-    good = write_constant_model(folder / "good.tflite", (1, 8, 8, 3), [np.ones((1, 4), np.float32)])
-
-    def parse(path: Path) -> None:
-        TfliteModel(path, 8, [(1, 4)])
-
-    return Parser("a.tflite", good.read_bytes(), parse, of_bytes)
-
-
 def _onnx_pose(folder: Path) -> Parser:
     from la2ds_cli.core.config_sections import PosesConfig
     from la2ds_cli.poses.backends import onnx
@@ -583,7 +571,6 @@ MAKERS: dict[str, Callable[[Path], Parser]] = {
     "openmmlab weights": _openmmlab,
     "openmmlab weights of old": _openmmlab_old,
     "yolo checkpoint": _yolo,
-    "tflite": _tflite,
     "onnx pose network": _onnx_pose,
     "onnx alignment network": _onnx_model,
     "resume state": _resume,

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.poses.blazepose import (
     BlazePose,
+    Detection,
+    Region,
     SteadyAxis,
+    anchor_centres,
     body_region,
+    decode,
     detected_axis,
     refine,
+    suppress,
+    whole,
 )
-from la2ds_cli.poses.rotated_crop import Region
 from tests.poses.blazepose_models import write_detector, write_landmarks
 
 
@@ -62,19 +67,6 @@ def test_an_unlikely_person_is_none(tmp_path: Path) -> None:
         write_detector(tmp_path / "d.tflite", score=-0.1), write_landmarks(tmp_path / "l.tflite")
     )
     assert network.detect(np.zeros((100, 100, 3), np.uint8)) == []
-
-
-def test_files_of_other_networks_are_refused(tmp_path: Path) -> None:
-    detector, landmarks = write_detector(tmp_path / "d"), write_landmarks(tmp_path / "l")
-    with pytest.raises(UserError, match=r"reads \(1, 256, 256, 3\)") as caught:
-        BlazePose(landmarks, detector)
-    assert caught.value.exit_code == ExitCode.MISMATCH
-    (tmp_path / "text").write_text("no network" * 30)
-    with pytest.raises(UserError, match="not a usable TensorFlow Lite model") as caught:
-        BlazePose(tmp_path / "text", landmarks)
-    assert caught.value.exit_code == ExitCode.UNREADABLE
-    with pytest.raises(UserError, match="no such model file"):
-        BlazePose(tmp_path / "nothing", landmarks)
 
 
 def test_a_landmark_moves_to_the_centre_of_its_nine_cells() -> None:
@@ -124,3 +116,95 @@ def test_the_first_steps_of_the_filter() -> None:
     moved = 3 / (1 + 30 / (2 * np.pi * cutoff))
     np.testing.assert_allclose(steady.add(second)[:, 0], moved)
     np.testing.assert_allclose(steady.add(second)[:, 1], [0, -50])
+
+
+def test_anchors_lie_in_the_middle_of_their_cells_row_by_row() -> None:
+    anchors = anchor_centres()
+    assert anchors.shape == (2254, 2)  # as of the published network
+    half = 0.5 / 28
+    np.testing.assert_allclose(anchors[:3], [[half, half], [half, half], [3 * half, half]])
+    coarse = anchors[-7 * 7 * 6 :]  # three layers of stride 32 share one grid
+    np.testing.assert_allclose(coarse[:6], np.full((6, 2), 0.5 / 7))
+    np.testing.assert_allclose(coarse[6], [1.5 / 7, 0.5 / 7])
+    np.testing.assert_allclose(anchors[-1], [6.5 / 7, 6.5 / 7])
+
+
+def test_boxes_and_points_are_relative_to_the_anchor() -> None:
+    raw, logit = np.zeros((2254, 8)), np.full(2254, -2.0)
+    raw[2], logit[2] = [1, 2, 10, 20, -5, 0, 3, 4], 2.0  # the anchor at (12, 4)
+    (found,) = decode(raw, logit)
+    np.testing.assert_allclose(found.box, [8, -4, 18, 16])
+    np.testing.assert_allclose(found.points, [[7, 4], [15, 8]])
+    assert found.score == pytest.approx(1 / (1 + np.exp(-2)))
+
+
+def test_overlapping_detections_are_averaged_by_their_scores() -> None:
+    def at(x: float, score: float) -> Detection:
+        return Detection(np.array([x, 0, x + 10, 10]), np.array([[x, 5.0]]), score)
+
+    best, other = suppress([at(2, 0.3), at(50, 0.7), at(0, 0.9)])
+    assert best.score == 0.9
+    np.testing.assert_allclose(best.box, [0.5, 0, 10.5, 10])
+    np.testing.assert_allclose(best.points, [[0.5, 5]])
+    np.testing.assert_allclose(other.box, [50, 0, 60, 10])
+    assert suppress([]) == []
+
+
+@pytest.mark.parametrize("angle", [0, 0.4, -2.5, np.pi / 2])
+def test_points_go_to_the_crop_and_back(angle: float) -> None:
+    region = Region(120.5, 80, 64, angle)
+    xy = np.array([[0, 0], [31.5, 7], [63, 64.0]])
+    image = region.to_image(xy, 64)
+    back = np.linalg.solve(
+        region.matrix(64)[:, :2], (image - region.matrix(64)[:, 2]).T
+    ).T  # the inverse map
+    np.testing.assert_allclose(back, xy, atol=1e-9)
+    np.testing.assert_allclose(region.to_image(np.array([32.0, 32]), 64), [120.5, 80])
+    sides = np.linalg.norm(np.diff(region.to_image(np.array([[0, 0], [64, 0]]), 64), axis=0))
+    assert sides == pytest.approx(64)
+
+
+def test_a_crop_shows_what_its_points_say() -> None:
+    image = np.zeros((100, 140, 3), np.uint8)
+    image[29:32, 89:92] = 255  # around (90, 30)
+    region = body_region(np.array([[70.0, 50], [100, 20]]))
+    crop = region.crop(image, 128)
+    y, x = np.nonzero(crop[:, :, 0] > 127)
+    np.testing.assert_allclose(
+        region.to_image(np.array([x.mean(), y.mean()]), 128), [90, 30], atol=0.6
+    )
+    # On the way from the centre to the end of the axis, which is straight up in the crop.
+    assert abs(x.mean() - 64) < 1
+    assert y.mean() < 64
+
+
+@pytest.mark.parametrize(
+    ("end", "angle"), [((50, 40), 0), ((50, 80), -np.pi), ((70, 60), np.pi / 2)]
+)
+def test_the_end_of_the_axis_is_straight_up_in_the_crop(end, angle: float) -> None:
+    region = body_region(np.array([[50.0, 60], end]))
+    assert (region.x, region.y, region.side) == (50, 60, 50)
+    assert region.angle == pytest.approx(angle)
+    np.testing.assert_allclose(region.to_image(np.array([25.0, 5]), 50), end)
+
+
+def test_vectors_turn_with_the_region() -> None:
+    region = Region(10, 10, 5, np.pi / 2)
+    turned = region.turned(np.array([[0.0, -1, 0.3]]))  # up in the crop is right in the image
+    np.testing.assert_allclose(turned, [[1, 0, 0.3]], atol=1e-12)
+
+
+def test_outside_of_the_image() -> None:
+    image = np.full((40, 80, 3), 200, np.uint8)
+    letterbox = whole(image)
+    assert letterbox == Region(40, 20, 80)
+    assert letterbox.crop(image, 80, black=True)[:18].max() == 0
+    assert letterbox.crop(image, 80).min() == 200
+
+
+def test_opening_the_networks_says_nothing(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    BlazePose(write_detector(tmp_path / "d.tflite"), write_landmarks(tmp_path / "l.tflite"))
+    os.write(2, b"news\n")
+    assert capfd.readouterr().err == "news\n"

@@ -13,6 +13,7 @@ import numpy as np
 
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.device import DeviceName
+from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses import boxes
 from la2ds_cli.poses.blazepose import (
@@ -20,12 +21,11 @@ from la2ds_cli.poses.blazepose import (
     LEAST_PRESENCE,
     BlazePose,
     Person,
+    Region,
     SteadyAxis,
     body_region,
     detected_axis,
 )
-from la2ds_cli.poses.rotated_crop import Region
-from la2ds_cli.poses.tflite_model import cpu_only
 from la2ds_cli.poses.threads import SharedCores
 from la2ds_cli.poses.tracking import MIN_IOU
 from la2ds_cli.poses.weights import fetch_weights, weights_identity
@@ -48,9 +48,13 @@ def identity(name: str) -> str:
 
 
 def build(name: str, device: DeviceName, config: PosesConfig) -> BlazePoseBackend:
-    """The backend. Raises UserError: exit 6 for missing weights or CUDA, and as TfliteModel for a
-    file that is not such a network."""
-    cpu_only("blazepose", device)
+    """The backend. Raises UserError (exit 6) for missing weights or CUDA."""
+    if device == "cuda":
+        raise UserError(
+            "blazepose runs only on the CPU",
+            hint="use --device auto or --device cpu, or --pose hrnet-w32-msra for the GPU",
+            exit_code=ExitCode.ENVIRONMENT,
+        )
     return BlazePoseBackend(open_networks(name))
 
 
@@ -121,10 +125,8 @@ def find(network: BlazePose, image: Image, box: FloatArray) -> Person | None:
     The first crop comes from the detection that fits the box best or, if there is none, is an
     upright one around the box. Its landmarks give the crop that is read.
     """
-    side = float(max(box[2] - box[0], box[3] - box[1]))
-    around = Region(float(box[0] + box[2]) / 2, float(box[1] + box[3]) / 2, max(side, 1)).scaled(
-        _PADDING
-    )
+    side = _PADDING * max(float(max(box[2] - box[0], box[3] - box[1])), 1)
+    around = Region(float(box[0] + box[2]) / 2, float(box[1] + box[3]) / 2, side)
     bodies = [detected_axis(found) for found in network.detect(image, around)]
     region = around
     if bodies:

@@ -12,9 +12,7 @@ import pytest
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.poses.backends import backend_identity, blazepose, resolve_backend
 from la2ds_cli.poses.backends.blazepose import DETECTOR, BlazePoseBackend, find
-from la2ds_cli.poses.blazepose import Person, body_region
-from la2ds_cli.poses.rotated_crop import Region
-from la2ds_cli.poses.ssd import Detection
+from la2ds_cli.poses.blazepose import Detection, Person, Region, body_region
 from la2ds_cli.poses.threads import SharedCores
 from tests.poses.blazepose_models import write_detector, write_landmarks
 

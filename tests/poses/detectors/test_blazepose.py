@@ -10,11 +10,9 @@ import pytest
 
 from la2ds_cli.poses.backends import blazepose, resolve_backend
 from la2ds_cli.poses.backends.blazepose import DETECTOR, BlazePoseBackend, person_box
-from la2ds_cli.poses.blazepose import Person
+from la2ds_cli.poses.blazepose import Detection, Person, Region
 from la2ds_cli.poses.detectors import resolve_detector
 from la2ds_cli.poses.detectors.blazepose import people_boxes
-from la2ds_cli.poses.rotated_crop import Region
-from la2ds_cli.poses.ssd import Detection
 from tests.poses.blazepose_models import write_detector, write_landmarks
 
 POSE: Any = None
