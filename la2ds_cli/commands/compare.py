@@ -9,7 +9,7 @@ from la2ds_cli.commands.options import Here, PairAlignment, argument, flag, opti
 
 if TYPE_CHECKING:
     from la2ds_cli.compare.attempts import AttemptsResult
-    from la2ds_cli.compare.result import CompareResult
+    from la2ds_cli.compare.compare import CompareResult
     from la2ds_cli.core.console import Console
     from la2ds_cli.core.project import Project
 
@@ -41,9 +41,8 @@ def compare(
     Angles are those of the picture: film both from the same side. Without --out, a figure, a page
     and a JSON file are written to results/compare.
 
-    --attempts compares each of several clips with REFERENCE, and says what all of them do, how
-    much they vary, and which differences fade or grow by more than chance. It writes a figure, a
-    table and a JSON file.
+    --attempts compares each of several clips with REFERENCE, and says what all of them do, and
+    which differences fade or grow by more than chance. It writes a figure, a table and a JSON file.
     """
     from la2ds_cli.compare import compare as step
     from la2ds_cli.compare.attempts import attempt_names, compare_attempts
@@ -96,7 +95,7 @@ def _show_attempts(console: Console, result: AttemptsResult) -> None:
 
 
 def _show(console: Console, result: CompareResult) -> None:
-    from la2ds_cli.compare.result import finding_lines, tempo_lines, unjudged_line
+    from la2ds_cli.compare.compare import finding_lines, tempo_lines, unjudged_line
 
     console.line(f"reference: {result.aligned.a.name}")
     console.line(f"other:     {result.aligned.b.name}")

@@ -3,7 +3,7 @@
 Each attempt is compared with the reference as in `compare`. A difference of a joint that is stated
 in several attempts at about the same moments becomes a series: one number per attempt, measured in
 all attempts over the same moments. The tempo of each part, the same part in all attempts, becomes a
-series as well. trend.py says which series change by more than chance.
+series as well. A test says which series change by more than chance.
 """
 
 # ruff: noqa: PTH112 - the methods of Path raise for names that are longer than the system allows
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
@@ -24,26 +23,25 @@ import numpy as np
 from la2ds_cli.alignment.align import PairAligner
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import rounded
-from la2ds_cli.compare.compare import compare
+from la2ds_cli.compare.compare import (
+    CompareResult,
+    compare,
+    direction,
+    joint_name,
+    plain,
+    plain_number,
+)
 from la2ds_cli.compare.differences import LEAST
 from la2ds_cli.compare.findings import (
+    LEAST_CHANGE,
     Span,
     in_episodes,
     joined_runs,
     runs_of,
     span_at,
     spans_of,
+    tempo,
 )
-from la2ds_cli.compare.result import (
-    CompareResult,
-    direction,
-    durations,
-    joint_name,
-    plain,
-    plain_number,
-)
-from la2ds_cli.compare.tempo import LEAST_CHANGE, Tempo, tempo
-from la2ds_cli.compare.trend import CHANCE, LEAST_ATTEMPTS, Trend, trends
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
@@ -53,13 +51,32 @@ from la2ds_cli.poses.sources import collect_entries
 from la2ds_cli.video.media_files import natural_order, unreadable
 
 SCHEMA_VERSION = 1
-BAND = (10.0, 90.0)  # percentiles of the attempts
-LEAST_SHOWN = 3  # attempts that a band needs at a moment
-_WIDEST = 90.0  # percentile over time: a joint may vary at one moment only
+LEAST_ATTEMPTS = 5  # with fewer, even a steady rise may be chance: 2 of the 24 orders of four
+CHANCE = 0.05  # for all series of a comparison together
 _STATED = 2  # attempts in which a difference must be stated to become a series
 _CORE = 0.5  # share of the largest count of attempts; moments with fewer do not belong to a series
 _JUDGED = 0.5  # share of these moments that an attempt must show
 _SHOWN = 0.8  # share of the attempts that show the moments of which parts are thirds; others differ
+
+
+@dataclass(frozen=True)
+class Trend:
+    """count: attempts with a value. tau: Kendall's, -1 to 1. p: how often a random order of the
+    attempts is as steady (two-sided); adjusted: corrected for all series that were tested (Holm).
+    slope: median change per attempt; start, end: the line at the first and the last attempt with a
+    value; both in the values' unit. verdict: `fades` or `grows`, by the distance from 0; `none` if
+    it may be chance or is too small to matter; `few` for fewer than LEAST_ATTEMPTS. NaN = not
+    known.
+    """
+
+    count: int
+    tau: float
+    p: float
+    adjusted: float
+    slope: float
+    start: float
+    end: float
+    verdict: str
 
 
 @dataclass(frozen=True)
@@ -89,34 +106,15 @@ class Series:
 
 
 @dataclass(frozen=True)
-class Bands:
-    """Angles of all attempts over the reference's N frames; (N, J) degrees. reference: its angles.
-    median, low, high: of the attempts (BAND), NaN where fewer than LEAST_SHOWN show the joint.
-    count: attempts that show it. spread: (J,) high minus low, exceeded for a tenth of the time."""
-
-    names: tuple[str, ...]
-    time: FloatArray
-    reference: FloatArray
-    median: FloatArray
-    low: FloatArray
-    high: FloatArray
-    count: IntArray
-    spread: FloatArray
-
-
-@dataclass(frozen=True)
 class AttemptsResult:
     """attempts: one comparison each, in order. left_out: name -> why it could not be compared.
     spans: parts of the reference, the same for all attempts. series: those with a trend first.
-    tempo: part -> (A,) times as long as in the reference, NaN = cut or not sure. files: written, in
-    order."""
+    files: written, in order."""
 
     attempts: tuple[CompareResult, ...]
     left_out: Mapping[str, str]
     spans: tuple[Span, ...]
     series: tuple[Series, ...]
-    bands: Bands
-    tempo: Mapping[str, FloatArray]
     files: tuple[Path, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -156,22 +154,6 @@ class AttemptsResult:
                 }
                 for series in self.series
             ],
-            "bands": {
-                "percentiles": list(BAND),
-                "time": rounded(self.bands.time),
-                "joints": {
-                    name: {
-                        "spread": plain_number(float(self.bands.spread[j])),
-                        "reference": rounded(self.bands.reference[:, j], 2),
-                        "median": rounded(self.bands.median[:, j], 2),
-                        "low": rounded(self.bands.low[:, j], 2),
-                        "high": rounded(self.bands.high[:, j], 2),
-                        "count": self.bands.count[:, j].tolist(),
-                    }
-                    for j, name in enumerate(self.bands.names)
-                },
-            },
-            "tempo": {name: rounded(value, 4) for name, value in self.tempo.items()},
             "files": [str(file) for file in self.files],
         }
 
@@ -223,11 +205,7 @@ def compare_attempts(
             exit_code=ExitCode.UNUSABLE,
         )
     spans = _parts(done)
-    paces = _paces(done, spans)
-    ratios = {name: _ratios(of) for name, of in paces.items()}
-    known = {name: ratio for name, ratio in ratios.items() if not np.isnan(ratio).all()}
-    series = _series(done, spans, paces)
-    return AttemptsResult(tuple(done), left_out, spans, series, _bands(done), known)
+    return AttemptsResult(tuple(done), left_out, spans, _series(done, spans))
 
 
 def _form(result: CompareResult) -> tuple[str, bool]:
@@ -289,10 +267,8 @@ def _parts(attempts: Sequence[CompareResult]) -> tuple[Span, ...]:
     return tuple(spans_of(attempts[0].aligned.pose_a, [], shown >= enough))
 
 
-def _series(
-    attempts: Sequence[CompareResult], spans: Sequence[Span], paces: Mapping[str, Sequence[Tempo]]
-) -> tuple[Series, ...]:
-    drafts = [*_angle_series(attempts, spans), *_tempo_series(attempts, spans, paces)]
+def _series(attempts: Sequence[CompareResult], spans: Sequence[Span]) -> tuple[Series, ...]:
+    drafts = [*_angle_series(attempts, spans), *_tempo_series(attempts, spans)]
     # Twice as long and half as long must be equally far from the reference.
     values = [np.log(s.value) if s.kind == "tempo" else s.value for s in drafts]
     least = [float(np.log(LEAST_CHANGE)) if s.kind == "tempo" else LEAST for s in drafts]
@@ -356,57 +332,80 @@ def _mean_difference(attempt: CompareResult, rows: IntArray, j: int) -> float:
     return float(attempt.angles.difference[rows[judged], j].mean())
 
 
-def _tempo_series(
-    attempts: Sequence[CompareResult], spans: Sequence[Span], paces: Mapping[str, Sequence[Tempo]]
-) -> list[Series]:
+def _tempo_series(attempts: Sequence[CompareResult], spans: Sequence[Span]) -> list[Series]:
+    labelled = any(span.labelled for span in spans)
+    paces = [one.tempo if labelled else tempo(one.aligned.alignment, spans, {}) for one in attempts]
     time = attempts[0].angles.time
     series = []
-    for span in spans:
-        stated = sum(pace.verdict in ("slower", "faster") for pace in paces[span.name])
+    for number, span in enumerate(spans):
+        part = [of_one[number] for of_one in paces]
+        stated = sum(pace.verdict in ("slower", "faster") for pace in part)
         if stated < _STATED:
             continue
-        rows, value = np.arange(span.first, span.stop), _ratios(paces[span.name])
+        known = [pace.ratio if pace.sure and pace.ratio > 0 else math.nan for pace in part]
+        rows = np.arange(span.first, span.stop)
         start, end = float(time[rows[0]]), float(time[rows[-1]])
+        value = np.array(known)
         series.append(Series("tempo", "", span.name, value, stated, start, end, rows, _UNTESTED))
     return series
 
 
-def _paces(attempts: Sequence[CompareResult], spans: Sequence[Span]) -> dict[str, list[Tempo]]:
-    """Part -> its tempo in every attempt; by the labels of an attempt, too, if there are any."""
-    labelled = any(span.labelled for span in spans)
-    rows = [one.tempo if labelled else tempo(one.aligned.alignment, spans, {}) for one in attempts]
-    by_name = [{row.span: row for row in of_one} for of_one in rows]
-    return {span.name: [of_one[span.name] for of_one in by_name] for span in spans}
+# --- trends ------------------------------------------------------------------------------------
+# Kendall's rank correlation with the order, since a fault need not fade linearly and one bad
+# attempt must not decide. The size of the change comes from the Theil-Sen line.
 
 
-def _ratios(paces: Sequence[Tempo]) -> FloatArray:
-    """(A,) how many times as long a part takes in each attempt, NaN = not known."""
-    known = [not p.cut and (p.sure or np.isfinite(p.labelled_other)) for p in paces]
-    ratio = np.array([durations(p)[2] for p in paces])
-    return np.where(known & (ratio > 0), ratio, np.nan)
+def trends(values: Sequence[FloatArray], least: Sequence[float]) -> list[Trend]:
+    """The trend of every series (A,) over the attempts, NaN = no value. least: for each series, the
+    smallest change from start to end that matters."""
+    found = [_trend(value) for value in values]
+    tested = [k for k, trend in enumerate(found) if not math.isnan(trend.p)]
+    running = 0.0
+    for rank, k in enumerate(sorted(tested, key=lambda k: found[k].p)):
+        running = max(running, min((len(tested) - rank) * found[k].p, 1.0))
+        found[k] = replace(found[k], adjusted=running)
+    return [
+        replace(trend, verdict=_verdict(trend, smallest))
+        for trend, smallest in zip(found, least, strict=True)
+    ]
 
 
-# --- bands -------------------------------------------------------------------------------------
+def _trend(value: FloatArray) -> Trend:
+    known = np.flatnonzero(~np.isnan(value))
+    if len(known) < 2:
+        return Trend(len(known), *[math.nan] * 6, verdict="few")
+    slope, start, end = _line(known, value[known])
+    tau, p = kendall(value[known])
+    if len(known) < LEAST_ATTEMPTS:
+        p = math.nan
+    return Trend(len(known), tau, p, math.nan, slope, start, end, "few")
 
 
-def _bands(attempts: Sequence[CompareResult]) -> Bands:
-    angles = attempts[0].angles
-    other = np.stack(
-        [
-            np.where(
-                attempt.angles.judged & (not attempt.no_findings), attempt.angles.other, np.nan
-            )
-            for attempt in attempts
-        ]
-    )
-    count = (~np.isnan(other)).sum(axis=0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # moments that no attempt shows
-        low, median, high = np.nanpercentile(other, [BAND[0], 50, BAND[1]], axis=0)
-        shown = count >= LEAST_SHOWN
-        low, median, high = (np.where(shown, value, np.nan) for value in (low, median, high))
-        spread = np.nanpercentile(high - low, _WIDEST, axis=0)
-    return Bands(angles.names, angles.time, angles.reference, median, low, high, count, spread)
+def _verdict(trend: Trend, least: float) -> str:
+    if trend.count < LEAST_ATTEMPTS:
+        return "few"
+    if trend.adjusted > CHANCE or abs(trend.end - trend.start) < least:
+        return "none"
+    return "fades" if abs(trend.end) < abs(trend.start) else "grows"
+
+
+def _line(order: IntArray, value: FloatArray) -> tuple[float, float, float]:
+    """The Theil-Sen slope, and the line's values at the first and the last of `order`."""
+    from scipy.stats import theilslopes
+
+    slope, height = np.array(theilslopes(value, order, method="joint"))[:2].tolist()
+    return slope, height + slope * float(order[0]), height + slope * float(order[-1])
+
+
+def kendall(value: FloatArray) -> tuple[float, float]:
+    """Kendall's tau of values (A,) with their order, and its two-sided p: the share of orders of
+    the attempts that are at least as steady, exact without ties; 0 and 1 if all are equal."""
+    from scipy.stats import kendalltau
+
+    if np.ptp(value) == 0:
+        return 0.0, 1.0
+    tau, p = np.array(kendalltau(np.arange(len(value)), value)).tolist()
+    return tau, p
 
 
 # --- sentences ---------------------------------------------------------------------------------

@@ -1,29 +1,119 @@
-"""Step: where and when one clip differs from another after alignment."""
+"""Step: where and when one clip differs from another after alignment. The result, as one value, as
+JSON and as sentences."""
 
 from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from la2ds_cli.alignment.align import PairAligner
+from la2ds_cli.alignment.path import matched_time
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import AlignResult
-from la2ds_cli.compare.differences import OTHER_VIEW, SAME_VIEW, Differences, differences
+from la2ds_cli.compare.differences import (
+    LEAST,
+    OTHER_VIEW,
+    SAME_VIEW,
+    SURE,
+    Differences,
+    differences,
+)
 from la2ds_cli.compare.findings import (
+    Finding,
+    Span,
+    Tempo,
+    Unjudged,
+    by_joint,
     find_differences,
     find_unjudged,
-    joint_table,
     phase_rows,
     spans_of,
-    whole_movement,
+    tempo,
 )
-from la2ds_cli.compare.result import CompareResult
-from la2ds_cli.compare.tempo import inner_tempo, tempo
 from la2ds_cli.compare.viewpoint import ViewDifference, has_trunk, view_difference
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.poses.trust import LEAST_TRUST
 
+SCHEMA_VERSION = 1
+HOW_TO_READ = (
+    "Angles are measured in the picture, so both clips must be filmed from the same side. A "
+    "difference is stated if it exceeds what noise of the joints, a small turn of the camera and "
+    "the alignment can explain, for at least 0.1 s and three frames, and if all of its joints can "
+    "be trusted in both clips. Times are those of the reference."
+)
+NO_JOINT_DIFFERS = "No joint differs by more than noise and camera explain."
+NO_TEMPO_DIFFERS = "No part of the movement is clearly slower or faster."
 _MOSTLY = 0.5  # share of the reference that can be judged; a note says when it is less
+_MORE = {"shoulder": "further from the trunk", "hip": "straighter"}
+_LESS = {"shoulder": "closer to the trunk", "hip": "more bent"}
+
+
+@dataclass(frozen=True)
+class CompareResult:
+    """aligned: A = the reference, B = the other clip. spans: of the reference, in order. angles:
+    per frame of the reference. findings: what can be called a fault, the clearest first; empty if
+    `no_findings` gives a reason. tempo: per span. unjudged: what could not be judged. notes: what a
+    reader must know first. files: written, in order.
+    """
+
+    aligned: AlignResult
+    spans: tuple[Span, ...]
+    view: ViewDifference
+    angles: Differences
+    findings: tuple[Finding, ...]
+    no_findings: str
+    tempo: tuple[Tempo, ...]
+    unjudged: tuple[Unjudged, ...]
+    notes: tuple[str, ...]
+    files: tuple[Path, ...] = ()
+
+    @property
+    def other_time(self) -> FloatArray:
+        """(N,) seconds of the other clip at each frame of the reference, NaN = no counterpart."""
+        alignment = self.aligned.alignment
+        return matched_time(alignment.position, alignment.time_b)
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as JSON; None stands for "not known". The angles of all frames are in the
+        table (views.compare_files)."""
+        alignment = self.aligned.alignment
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "reference": {"video": self.aligned.a.id, "path": self.aligned.a.path},
+            "other": {"video": self.aligned.b.id, "path": self.aligned.b.path},
+            "alignment": {
+                "features": alignment.features,
+                "reason": self.aligned.reason,
+                "run": self.aligned.run if alignment.features == "model" else None,
+                "method": alignment.method,
+                "mirrored": alignment.mirrored,
+                "mean_confidence": self.aligned.mean_confidence,
+            },
+            "limits": {
+                "least_degrees": LEAST,
+                "confidence": SURE,
+                "trust": round(LEAST_TRUST, 4),
+                "other_view": OTHER_VIEW,
+            },
+            "notes": list(self.notes),
+            "view": {
+                "reference": plain_number(self.view.reference),
+                "other": plain_number(self.view.other),
+                "turn": plain_number(self.view.turn),
+                "side_known": self.view.side_known,
+            },
+            "spans": [asdict(span) for span in self.spans],
+            "findings": [{**plain(asdict(f)), "sentence": sentence(f)} for f in self.findings],
+            "no_findings": self.no_findings,
+            "tempo": [{**plain(asdict(t)), "sentence": tempo_sentence(t)} for t in self.tempo],
+            "unjudged": [{**plain(asdict(u)), "sentence": unjudged_line(u)} for u in self.unjudged],
+            "files": [str(file) for file in self.files],
+        }
 
 
 def compare(
@@ -46,13 +136,9 @@ def compare(
     matched = ~np.isnan(alignment.position)
     phases = project.phases(propagated=True)
     spans = spans_of(a, phases.get(aligned.a.id, []), matched)
-    entire = whole_movement(matched)
     view = view_difference(a, b, alignment.position)
     angles = differences(a, b, alignment, view)
     reason = _no_findings(view, angles, a)
-    labelled = _labelled(project, aligned)
-    rows = tempo(alignment, spans, labelled)
-    inner = inner_tempo(alignment, spans, rows, labelled)
     return CompareResult(
         aligned,
         tuple(spans),
@@ -60,8 +146,7 @@ def compare(
         angles,
         tuple([] if reason else find_differences(angles, alignment, spans)),
         reason,
-        tuple(joint_table(angles, [*spans, entire] if entire else spans)),
-        tuple([*rows, inner] if inner else rows),
+        tuple(tempo(alignment, spans, _labelled(project, aligned))),
         tuple(find_unjudged(angles)),
         tuple(_notes(aligned, view, angles)),
     )
@@ -145,3 +230,87 @@ def _notes(aligned: AlignResult, view: ViewDifference, angles: Differences) -> l
     if share < _MOSTLY:
         notes.append(f"Only {share:.0%} of the reference can be judged.")
     return notes
+
+
+# --- sentences ---------------------------------------------------------------------------------
+
+
+def plain(values: dict[str, Any]) -> dict[str, Any]:
+    """The values for JSON, with floats converted by plain_number."""
+    return {k: plain_number(v) if isinstance(v, float) else v for k, v in values.items()}
+
+
+def plain_number(value: float) -> float | None:
+    """The value rounded to four decimals for JSON, None if it is NaN or infinite."""
+    return round(value, 4) if np.isfinite(value) else None
+
+
+def joint_name(joint: str) -> str:
+    """`left_knee` as `Left knee`; a shoulder angle is named after the upper arm."""
+    name = joint.replace("_", " ")
+    if joint.endswith("_shoulder"):
+        name = name.replace("shoulder", "upper arm")
+    return name[:1].upper() + name[1:]
+
+
+def direction(joint: str, difference: float) -> str:
+    """How the other clip differs: a larger angle is a straighter joint."""
+    part = joint.rsplit("_", 1)[-1]
+    if difference > 0:
+        return _MORE.get(part, "straighter")
+    return _LESS.get(part, "more bent")
+
+
+def amount(joint: str, difference: float) -> str:
+    """`24° straighter`."""
+    return f"{abs(difference):.0f}° {direction(joint, difference)}"
+
+
+def sentence(finding: Finding) -> str:
+    """`Left knee: 24° straighter at 1.32 s, in 'rise'`; times of the reference."""
+    where = f", in '{finding.span}'" if finding.span else ""
+    what = amount(finding.joint, finding.difference)
+    return f"{joint_name(finding.joint)}: {what} at {finding.time:.2f} s{where}"
+
+
+def tempo_sentence(row: Tempo) -> str:
+    """`'rise' is slower: 0.90 s instead of 0.60 s`."""
+    name = f"'{row.span}'"
+    if row.verdict == "cut":
+        return f"{name} has no tempo: {row.cut}"
+    if row.verdict == "unclear":
+        return f"{name}: the tempo is unknown"
+    if row.verdict == "same":
+        return f"{name} takes as long: {row.other:.2f} s"
+    return f"{name} is {row.verdict}: {row.other:.2f} s instead of {row.reference:.2f} s"
+
+
+def finding_lines(result: CompareResult, most: int) -> list[str]:
+    """A sentence for each of the first `most` joints that differ, or why there is none."""
+    if result.no_findings:
+        return [result.no_findings]
+    joints = list(by_joint(result.findings).values())
+    if not joints:
+        return [NO_JOINT_DIFFERS]
+    lines = [sentence(first) + and_again(len(more)) for first, *more in joints[:most]]
+    if len(joints) > most:
+        names = ", ".join(joint_name(group[0].joint) for group in joints[most:])
+        lines.append(f"Smaller differences: {names}")
+    return lines
+
+
+def and_again(times: int) -> str:
+    """What follows the sentence of a joint that differs `times` more times."""
+    return f", and {times} more times" if times > 1 else ", and once more" * times
+
+
+def tempo_lines(result: CompareResult) -> list[str]:
+    """A sentence for each part whose tempo differs, or one that says that none does."""
+    lines = [tempo_sentence(row) for row in result.tempo if row.verdict in ("slower", "faster")]
+    return lines or [NO_TEMPO_DIFFERS]
+
+
+def unjudged_line(row: Unjudged) -> str:
+    """`Right elbow: 0.60 s not judged, not seen well enough in the other clip`."""
+    name = joint_name(row.joint) if row.joint else "The whole body"
+    return f"{name}: {row.seconds:.2f} s not judged, {row.reason}"

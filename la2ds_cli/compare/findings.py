@@ -1,25 +1,28 @@
-"""The parts of the movement, and the differences that are reported in them: episodes in which a
-joint differs by more than can be explained, a table of all joints and parts, and what could not be
-judged."""
+"""The parts of the movement, and what is reported of them: episodes in which a joint differs by
+more than can be explained, what could not be judged, and how long each part takes in both clips.
+"""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from la2ds_cli.alignment.confidence import NORMAL
 from la2ds_cli.alignment.path import matched_time
-from la2ds_cli.compare.differences import DOUBTS, Differences
+from la2ds_cli.compare.differences import DOUBTS, SURE, Differences, interval
 from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, Phase, PoseSequence
 from la2ds_cli.poses.trust import LEAST_TRUST
 
 THIRDS = ("beginning", "middle", "end")
-WHOLE_MOVEMENT = "whole movement"
 LASTING = 0.1  # seconds: shorter episodes are errors of single frames
 _ALSO = 0.1  # share of the unjudged time from which a clip is named as its cause
 LEAST_FRAMES = 3  # of the reference, for the same reason at low frame rates
+LEAST_CHANGE = 1.1  # a ratio nearer to 1 is no difference of tempo
+_VAGUE = 1.5  # an interval that reaches further from 1 does not show that a tempo is the same
+_AT_END = 1.0  # frames from the first or last of the other clip; no moment is known more exactly
 
 
 @dataclass(frozen=True)
@@ -30,10 +33,6 @@ class Span:
     first: int
     stop: int
     labelled: bool
-
-    @property
-    def rows(self) -> slice:
-        return slice(self.first, self.stop)
 
 
 def spans_of(pose: PoseSequence, phases: Sequence[Phase], matched: BoolArray) -> list[Span]:
@@ -53,14 +52,6 @@ def phase_rows(pose: PoseSequence, phases: Sequence[Phase]) -> dict[str, tuple[i
         span.name: (span.first, span.stop)
         for span in spans_of(pose, phases, np.zeros(len(pose), bool))
     }
-
-
-def whole_movement(matched: BoolArray) -> Span | None:
-    """From the first to the last matched row; None if no row is matched."""
-    rows = np.flatnonzero(matched)
-    return (
-        Span(WHOLE_MOVEMENT, int(rows[0]), int(rows[-1]) + 1, labelled=False) if len(rows) else None
-    )
 
 
 def span_at(spans: Sequence[Span], row: int) -> str:
@@ -85,12 +76,12 @@ def _numbered(spans: list[Span]) -> list[Span]:
 
 
 def _thirds(time: FloatArray, matched: BoolArray) -> list[Span]:
-    part = whole_movement(matched)
-    if part is None:
+    rows = np.flatnonzero(matched)
+    if not len(rows):
         return []
-    last = min(part.stop, len(time) - 1)
-    borders = np.linspace(time[part.first], time[last], len(THIRDS) + 1)[1:-1]
-    edges = [part.first, *np.searchsorted(time, borders - 1e-9).tolist(), part.stop]
+    first, stop = int(rows[0]), int(rows[-1]) + 1
+    borders = np.linspace(time[first], time[min(stop, len(time) - 1)], len(THIRDS) + 1)[1:-1]
+    edges = [first, *np.searchsorted(time, borders - 1e-9).tolist(), stop]
     thirds = [
         Span(name, first, stop, labelled=False)
         for name, first, stop in zip(THIRDS, edges[:-1], edges[1:], strict=True)
@@ -126,24 +117,6 @@ class Finding:
     beyond: float
     trust: float
     confidence: float
-
-
-@dataclass(frozen=True)
-class JointSpan:
-    """One joint over one part of the movement; degrees, NaN = not known.
-
-    mean: of the difference where it can be judged. largest: the difference furthest beyond
-    what can be explained, or the largest if none is beyond; time: when, in the reference. share: of
-    the span in which the difference is beyond. beyond: at `largest`, 0 = explained.
-    """
-
-    span: str
-    joint: str
-    mean: float
-    largest: float
-    time: float
-    share: float
-    beyond: float
 
 
 @dataclass(frozen=True)
@@ -209,14 +182,16 @@ def in_episodes(angles: Differences) -> BoolArray:
     return reported & angles.judged
 
 
-def joint_table(angles: Differences, spans: Sequence[Span]) -> list[JointSpan]:
-    """Every joint in every span: spans in order, and in each the joint furthest beyond first."""
-    rows = []
-    reported = in_episodes(angles)
-    for span in spans:
-        of_span = [_joint_span(angles, reported, span, j) for j in range(len(angles.names))]
-        rows += sorted(of_span, key=_order)
-    return rows
+def clearest_joints(angles: Differences) -> list[int]:
+    """All joints, by what cannot be explained of their difference, and then by the difference."""
+    beyond, difference = (
+        np.where(rows, np.abs(value), 0).max(axis=0)
+        for rows, value in (
+            (in_episodes(angles), angles.beyond),
+            (angles.judged, angles.difference),
+        )
+    )
+    return np.lexsort((-difference, -beyond)).tolist()
 
 
 def find_unjudged(angles: Differences) -> list[Unjudged]:
@@ -259,31 +234,6 @@ def _unjudged(angles: Differences, joint: str, reason: str, rows: BoolArray) -> 
 def _whole_degrees(angles: Differences, row: int, j: int) -> tuple[float, float]:
     """Both angles in whole degrees, so that their difference is the one a reader computes."""
     return float(np.round(angles.reference[row, j])), float(np.round(angles.other[row, j]))
-
-
-def _order(row: JointSpan) -> tuple[float, float]:
-    return -abs(row.beyond), -abs(row.largest) if not np.isnan(row.largest) else 1.0
-
-
-def _joint_span(angles: Differences, reported: BoolArray, span: Span, j: int) -> JointSpan:
-    part = np.arange(span.first, span.stop)
-    known = part[angles.judged[part, j]]
-    if not len(known):
-        return JointSpan(span.name, angles.names[j], np.nan, np.nan, np.nan, 0.0, 0.0)
-    difference = angles.difference[known, j]
-    beyond = np.where(reported[known, j], angles.beyond[known, j], 0.0)
-    by = np.abs(beyond if beyond.any() else difference)
-    at = int(by.argmax())
-    reference, other = _whole_degrees(angles, int(known[at]), j)
-    return JointSpan(
-        span.name,
-        angles.names[j],
-        float(difference.mean()),
-        other - reference,
-        float(angles.time[known[at]]),
-        float((beyond != 0).sum() / len(part)),
-        float(beyond[at]),
-    )
 
 
 def _episodes(angles: Differences, j: int) -> list[tuple[int, int]]:
@@ -330,3 +280,102 @@ def _duration(time: FloatArray, first: int, stop: int) -> float:
     one."""
     end = time[stop] if stop < len(time) else 2 * time[-1] - time[max(len(time) - 2, 0)]
     return float(end - time[first])
+
+
+# --- tempo --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Tempo:
+    """One part of the movement; seconds, NaN = not known.
+
+    reference, other: how long it takes in the two clips, by phases.csv for a phase that both have,
+    else by the alignment. ratio: other / reference, above 1 = the other is slower. low, high: a
+    90 % interval of the ratio, NaN by labels. sure: by labels, or the alignment is sure enough at
+    both ends. cut: why the part has no tempo, empty if it has one; if a clip begins or ends in a
+    part, its length only says how the clip was cut. verdict: `slower`,
+    `faster`, `same`; `unclear` if the alignment is not sure or the interval is too wide to tell;
+    `cut` if there is no tempo.
+    """
+
+    span: str
+    reference: float = np.nan
+    other: float = np.nan
+    ratio: float = np.nan
+    low: float = np.nan
+    high: float = np.nan
+    sure: bool = False
+    cut: str = ""
+    verdict: str = "cut"
+
+
+def tempo(
+    alignment: Alignment,
+    spans: Sequence[Span],
+    labelled: Mapping[str, tuple[float, float]],
+) -> list[Tempo]:
+    """One Tempo per span of the reference. labelled: span -> its seconds in the two clips by
+    labels, NaN if a clip cuts it."""
+    moment = matched_time(alignment.position, alignment.time_b)
+    bounds = [matched_time(end, alignment.time_b) for end in interval(alignment)]
+    deviation = (bounds[1] - bounds[0]) / 2 / NORMAL
+    return [
+        _labelled_tempo(span, *labelled[span.name])
+        if span.name in labelled
+        else _aligned_tempo(alignment, span, moment, deviation)
+        for span in spans
+    ]
+
+
+def _labelled_tempo(span: Span, reference: float, other: float) -> Tempo:
+    """Labels have no interval: the ratio alone decides."""
+    if np.isnan([reference, other]).any():
+        return Tempo(span.name, cut="one of the clips begins or ends in it")
+    ratio = other / reference
+    verdict = "slower" if ratio > LEAST_CHANGE else "faster" if ratio < 1 / LEAST_CHANGE else "same"
+    return Tempo(span.name, reference, other, ratio, sure=True, verdict=verdict)
+
+
+def _aligned_tempo(
+    alignment: Alignment, span: Span, moment: FloatArray, deviation: FloatArray
+) -> Tempo:
+    if cut := _cut(alignment, span):
+        return Tempo(span.name, cut=cut)
+    first, stop = span.first, span.stop  # a part lasts until the next one begins
+    reference = float(alignment.time_a[stop] - alignment.time_a[first])
+    other = float(moment[stop] - moment[first])
+    wide = NORMAL * float(np.hypot(deviation[first], deviation[stop]))
+    ratio, low, high = other / reference, (other - wide) / reference, (other + wide) / reference
+    sure = bool((alignment.confidence[[first, stop]] >= SURE).all())
+    verdict = _verdict(ratio, low, high) if sure else "unclear"
+    return Tempo(span.name, reference, other, ratio, max(low, 0.0), high, sure, "", verdict)
+
+
+def _verdict(ratio: float, low: float, high: float) -> str:
+    if low > 1 and ratio > LEAST_CHANGE:
+        return "slower"
+    if high < 1 and ratio < 1 / LEAST_CHANGE:
+        return "faster"
+    near = 1 / LEAST_CHANGE <= ratio <= LEAST_CHANGE
+    return "same" if near and low > 1 / _VAGUE and high < _VAGUE else "unclear"
+
+
+def _cut(alignment: Alignment, span: Span) -> str:
+    """Why the time between the ends of a span is not its duration; empty if it is.
+
+    A moment that the alignment matches with the first or last frame of a clip may lie outside it.
+    """
+    if span.first == 0:
+        return "the reference begins in it"
+    if span.stop >= len(alignment.time_a):
+        return "the reference ends in it"
+    inside = alignment.position[span.first : span.stop + 1]
+    last = len(alignment.time_b) - 1
+    start, end = inside[0], inside[-1]
+    if start < _AT_END:
+        return "the other clip begins in it"
+    if end > last - _AT_END:
+        return "the other clip ends in it"
+    if np.isnan(inside).any():
+        return "a part of it has no counterpart in the other clip"
+    return ""

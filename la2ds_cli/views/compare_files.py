@@ -1,24 +1,78 @@
-"""The files of a comparison: the figure, the page, the table of all frames and JSON."""
+"""The files of a comparison: one sheet of paper with sentences, pictures of both clips at the key
+frames and angles over time; the page, the table of all frames and JSON."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from la2ds_cli.compare.findings import span_at
-from la2ds_cli.compare.result import CompareResult
+import numpy as np
+
+from la2ds_cli.compare.compare import (
+    HOW_TO_READ,
+    CompareResult,
+    amount,
+    finding_lines,
+    joint_name,
+    tempo_lines,
+)
+from la2ds_cli.compare.findings import Finding, clearest_joints, in_episodes, span_at
+from la2ds_cli.core.clip import Video
 from la2ds_cli.core.csv_tables import number_cell, table_text
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.views import compare_sheet, figure
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.core.view import View
+from la2ds_cli.features.joint_angles import angle_triples
+from la2ds_cli.features.resample import evenly_spaced, frame_edges
+from la2ds_cli.video.reader import Image, video_file
+from la2ds_cli.views import figure as figures
+from la2ds_cli.views.figure import BLUE, GREEN, GREY, RED, printable, stacked
+from la2ds_cli.views.film_strip import aspect, pictures, view_boxes
 from la2ds_cli.views.report.pair import pair_images, pair_page
 
-SUFFIXES = (*figure.SUFFIXES, ".html", ".csv", ".json")
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+SUFFIXES = (*figures.SUFFIXES, ".html", ".csv", ".json")
 COLUMNS = (
     *("index", "frame", "time", "other_time", "span", "joint", "reference", "other"),
     *("difference", "floor", "beyond", "trust", "confidence", "judged"),
 )
+WIDTH = 8.27  # inches, of A4 upright
+DPI = 150
+# Blue and orange are the sides of the body in drawn pictures.
+REFERENCE, OTHER = "#4a4a4a", GREEN
+MOST = 3  # key frames
+_LEFT, _RIGHT = 0.5, 7.77
+_SENTENCES = 5  # lines
+_LINE = 0.2  # inches
+_WRAP = 94  # letters of a sentence in a line
+_SMALL_WRAP, _SMALL_LINE = 127, 0.16  # letters and inches of a line of the small print
+_COLOURS = (
+    "In the map, blue: straighter, further out; red: more bent, closer; pale: noise, camera or "
+    "timing may explain it; grey: not judged."
+)
+_NAMES = 1.25  # inches for the names of joints
+_ROW = 0.19  # inches per joint
+_MOST_JOINTS = 12
+_FULL = 45.0  # degrees of the strongest colour
+_UNSURE = "#dedede"
+_PALE = 0.22  # of the colour of a difference that may be explained
+_LETTERS = 80  # that fit above the map
+_PER_FRAME = 2  # findings reported at one key frame
+_APART = 0.08  # of the reference's length, and at least:
+_LEAST_APART = 0.15  # seconds
+_RING = "#b00020"
+_HEAD = 0.3  # inches
+_TALLEST = 3.6  # inches of a picture
+_GAP, _BETWEEN = 0.25, 0.06  # inches between key frames, and between the two pictures of one
+_BADGE = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": "black", "lw": 0.8}
 
 
 def write(
@@ -39,9 +93,7 @@ def write(
         folder = project.results_dir("compare")
         targets = [folder / f"{name}{kind}" for kind in (".png", ".html", ".json")]
     result = replace(result, files=tuple(targets))
-    drawn = figure.drawn_once(
-        lambda: compare_sheet.draw(project, result, privacy=privacy), progress
-    )
+    drawn = figures.drawn_once(lambda: draw(project, result, privacy=privacy), progress)
     contents = {
         ".csv": lambda: csv_text(result),
         ".json": result.to_json,
@@ -53,7 +105,7 @@ def write(
             privacy=privacy,
         ),
     }
-    figure.write_outputs(targets, contents, drawn)
+    figures.write_outputs(targets, contents, drawn)
     return result
 
 
@@ -84,3 +136,310 @@ def csv_text(result: CompareResult) -> str:
                 )
             )
     return table_text(COLUMNS, rows)
+
+
+# --- the sheet -------------------------------------------------------------------------------
+
+
+def draw(project: Project, result: CompareResult, *, privacy: bool = False) -> Figure:
+    """The sheet, as wide as A4. privacy: drawn joints instead of pictures from the videos."""
+    from matplotlib.figure import Figure
+
+    shown = key_frames(result)
+    told = [(f"Note: {note}", "#8a4b00") for note in result.notes]
+    told += [(line, "black") for line in finding_lines(result, _SENTENCES) + tempo_lines(result)]
+    told = [(line, ink) for text, ink in told for line in textwrap.wrap(text, _WRAP)]
+    small = [*_unjudged_lines(result), f"{HOW_TO_READ} {_COLOURS}"]
+    small = [line for text in small for line in textwrap.wrap(text, _SMALL_WRAP)]
+    joints = [result.angles.names[j] for j in clearest_joints(result.angles)][:_MOST_JOINTS]
+    tall, half = _picture_size(result, len(shown))
+    rows = stacked(
+        {
+            "title": 0.55,
+            "told": _LINE * len(told) + 0.1,
+            "pictures": _HEAD + _caption_height(shown) + tall + 0.25,
+            "map": 0.95 + _ROW * max(len(joints), 1),
+            "small": 0.1 + _SMALL_LINE * len(small),
+        }
+    )
+    top = {name: bottom + height for name, (bottom, height) in rows.items()}
+    figure = Figure(figsize=(WIDTH, top["title"]), dpi=DPI)
+    a, b = (printable(video.name, 40) for video in (result.aligned.a, result.aligned.b))
+    title = f"{b}  compared with  {a}"
+    size = _fitted(title, 14, _RIGHT - _LEFT, "bold")
+    _text(figure, title, top["title"] - 0.35, fontsize=size, fontweight="bold")
+    for n, (line, ink) in enumerate(told):
+        y = top["told"] - _LINE * (n + 0.5)
+        _text(figure, printable(line, 200), y, fontsize=10, color=ink)
+    _pictures(figure, top["pictures"], project, result, shown, (tall, half), privacy=privacy)
+    _angle_map(figure, top["map"], result, joints, shown)
+    for n, line in enumerate(small):
+        y = top["small"] - _SMALL_LINE * (n + 0.5)
+        _text(figure, printable(line, 200), y, fontsize=8, color=GREY)
+    return figure
+
+
+def _unjudged_lines(result: CompareResult) -> list[str]:
+    """What is not judged, and for how many seconds; the page and the JSON say why and when."""
+    seconds: dict[str, float] = {}
+    for row in result.unjudged:
+        seconds[row.joint] = seconds.get(row.joint, 0.0) + row.seconds
+    named = [
+        f"{joint_name(joint) if joint else 'The whole body'} {total:.1f} s"
+        for joint, total in seconds.items()
+    ]
+    return [f"Not judged: {', '.join(named)}."] if named else []
+
+
+# --- which frames ----------------------------------------------------------------------------
+
+
+class KeyFrame(NamedTuple):
+    """The rows shown of the reference and of the other clip, and the differences there; none if the
+    key frame stands for a part of the movement without differences."""
+
+    row: int
+    other_row: int
+    findings: tuple[Finding, ...]
+
+
+def key_frames(result: CompareResult) -> list[KeyFrame]:
+    """At most MOST, in time order: the clearest differences, with those near in time as one;
+    without differences, the middles of the parts of the movement."""
+    time, position = result.angles.time, result.aligned.alignment.position
+    apart = max(_APART * float(time[-1] - time[0]), _LEAST_APART)
+    groups: list[list[Finding]] = []
+    for finding in result.findings:
+        near = next((one for one in groups if abs(one[0].time - finding.time) < apart), None)
+        if near is None and len(groups) < MOST:
+            groups.append([finding])
+        elif near and len(near) < _PER_FRAME and finding.joint not in {f.joint for f in near}:
+            near.append(finding)
+    chosen = [(group[0].row, tuple(group)) for group in groups]
+    chosen = chosen or [(row, ()) for row in _middles(result)]
+    frames = [KeyFrame(row, round(float(position[row])), findings) for row, findings in chosen]
+    return sorted(frames, key=lambda frame: frame.row)
+
+
+def _middles(result: CompareResult) -> list[int]:
+    """Middles of the rows that can be judged, in at most MOST parts; of those that are aligned at
+    all if none can be judged."""
+    matched = ~np.isnan(result.aligned.alignment.position)
+    known = result.angles.sure if result.angles.sure.any() else matched
+    parts = [span.first + np.flatnonzero(known[span.first : span.stop]) for span in result.spans]
+    rows = [int(part[len(part) // 2]) for part in parts if len(part)]
+    return evenly_spaced(rows, MOST)
+
+
+# --- pictures --------------------------------------------------------------------------------
+
+
+def _picture_size(result: CompareResult, count: int) -> tuple[float, float]:
+    """Height and width in inches of a picture, two of which stand in each of `count` columns."""
+    shapes = [aspect(pose) for pose in (result.aligned.pose_a, result.aligned.pose_b)]
+    room = (_column(count) - _BETWEEN) / 2
+    tall = min(_TALLEST, room / min(shapes))
+    return tall, min(room, tall * max(shapes))
+
+
+def _column(count: int) -> float:
+    """Inches of the width of each of `count` key frames."""
+    return (_RIGHT - _LEFT - (count - 1) * _GAP) / max(count, 1)
+
+
+def _pictures(
+    figure: Figure,
+    top: float,
+    project: Project,
+    result: CompareResult,
+    shown: list[KeyFrame],
+    size: tuple[float, float],
+    *,
+    privacy: bool,
+) -> None:
+    """One column per key frame: caption and both pictures. size: height and width of a picture."""
+    title = "The same moments in both" if result.angles.sure.any() else "Perhaps the same moments"
+    title = "Moments of the clearest differences" if result.findings else title
+    _text(figure, title, top - 0.12, fontsize=10.5, fontweight="bold")
+    for text, colour, x in (("reference", REFERENCE, 6.1), ("other clip", OTHER, 6.95)):
+        _text(figure, "■", top - 0.12, x, fontsize=11, color=colour)
+        _text(figure, text, top - 0.12, x + 0.15, fontsize=9)
+    tall, half = size
+    images = key_images(project, result, shown, round(tall * DPI * 1.5), privacy=privacy)
+    for n, (frame, pair) in enumerate(zip(shown, images, strict=True)):
+        left = _LEFT + n * (_column(len(shown)) + _GAP)
+        _caption(figure, result, n + 1, frame, (left, top - _HEAD, _column(len(shown))))
+        seconds = (result.angles.time[frame.row], result.aligned.pose_b.time[frame.other_row])
+        for side, (image, rings) in enumerate(pair):
+            at = left + side * (half + _BETWEEN), top - _HEAD - _caption_height(shown) - tall
+            axes = _axes_at(figure, *at, half, tall)
+            _picture(axes, image, rings, (REFERENCE, OTHER)[side], f"{seconds[side]:.2f} s")
+
+
+def _caption_height(shown: Sequence[KeyFrame]) -> float:
+    return 0.19 + 0.165 * max((len(frame.findings) for frame in shown), default=0)
+
+
+def _caption(
+    figure: Figure,
+    result: CompareResult,
+    number: int,
+    frame: KeyFrame,
+    place: tuple[float, float, float],
+) -> None:
+    """place: left, top and width, inches."""
+    left, top, width = place
+    span = span_at(result.spans, frame.row)
+    lines = [
+        f"{number}   {result.angles.time[frame.row]:.2f} s"
+        + (f", {printable(span, 24)}" if span else "")
+    ]
+    lines += [f"{joint_name(f.joint)}: {amount(f.joint, f.difference)}" for f in frame.findings]
+    for n, text in enumerate(lines):
+        weight = "bold" if n == 0 else "normal"
+        size = _fitted(text, 9.5 if n == 0 else 8, width, weight)
+        _text(figure, text, top - 0.05 - 0.165 * n, left, fontsize=size, fontweight=weight)
+
+
+def key_images(
+    project: Project, result: CompareResult, shown: list[KeyFrame], height: int, *, privacy: bool
+) -> list[list[tuple[Image, FloatArray]]]:
+    """For each key frame, the picture and the ringed joints (R, 2) of both clips, in pixels of the
+    picture."""
+    aligned = result.aligned
+    columns: list[list[tuple[Image, FloatArray]]] = [[] for _ in shown]
+    sides: list[tuple[Video, PoseSequence, PoseSequence, View, list[int]]] = [
+        (aligned.a, aligned.pose_a, aligned.pose_a, "filmed", [frame.row for frame in shown]),
+        (
+            *(aligned.b, aligned.pose_b, aligned.shown_b, aligned.alignment.view),
+            [frame.other_row for frame in shown],
+        ),
+    ]
+    for video, pose, as_shown, view, rows in sides:
+        source = None if privacy else video_file(project, video)
+        images = pictures(source, pose, rows, height, view=view)
+        for column, frame, row, image in zip(columns, shown, rows, images, strict=True):
+            column.append((image, _rings(as_shown, row, frame, image)))
+    return columns
+
+
+def _rings(pose: PoseSequence, row: int, frame: KeyFrame, image: Image) -> FloatArray:
+    """(R, 2) pixels of a picture of film_strip.pictures: positions of the joints that differ. pose:
+    as it is shown."""
+    triples = angle_triples(get_skeleton(pose.skeleton))
+    joints = [triples[finding.joint][1] for finding in frame.findings]
+    box = view_boxes(pose)[row]
+    scale = image.shape[0] / (box[3] - box[1])
+    return (pose.xy[row, joints].astype(np.float64) - box[:2]) * scale
+
+
+def _picture(axes: Axes, image: Image, rings: FloatArray, colour: str, label: str) -> None:
+    axes.imshow(image, aspect="equal")
+    if len(rings):
+        axes.plot(*rings.T, "o", ms=13, mfc="none", mec="white", mew=3.5)
+        axes.plot(*rings.T, "o", ms=13, mfc="none", mec=_RING, mew=2)
+    axes.set(
+        xticks=[], yticks=[], xlim=(-0.5, image.shape[1] - 0.5), ylim=(image.shape[0] - 0.5, -0.5)
+    )
+    box = {"facecolor": colour, "edgecolor": "none", "pad": 2}
+    axes.text(0.045, 0.03, label, transform=axes.transAxes, fontsize=8, color="white", bbox=box)
+    for spine in axes.spines.values():
+        spine.set_color(colour)
+        spine.set_linewidth(2)
+
+
+# --- the map ---------------------------------------------------------------------------------
+
+
+def _angle_map(
+    figure: Figure, top: float, result: CompareResult, joints: list[str], shown: list[KeyFrame]
+) -> None:
+    """Differences of each joint over the reference's time, those that differ most first."""
+    heading = "Angles over time: other clip minus reference"
+    _text(figure, heading, top - 0.12, fontsize=10.5, fontweight="bold")
+    if not joints:
+        return
+    rows, height = len(joints), _ROW * len(joints)
+    width = _RIGHT - _LEFT - _NAMES
+    axes = _axes_at(figure, _LEFT + _NAMES, top - 0.55 - height, width, height)
+    edges = frame_edges(result.angles.time, result.aligned.pose_a.fps)
+    axes.pcolormesh(edges, np.arange(rows + 1), map_colours(result, joints), rasterized=True)
+    axes.set(xlim=(edges[0], edges[-1]), ylim=(rows, 0))
+    axes.set_yticks(np.arange(rows) + 0.5, [joint_name(joint) for joint in joints])
+    axes.tick_params(axis="y", length=0, labelsize=9)
+    axes.hlines(np.arange(1, rows), *edges[[0, -1]], color="white", lw=1.5)
+    axes.xaxis.set_major_formatter("{x:g} s")
+    _span_names(axes, result, edges, rows)
+    for n, frame in enumerate(shown):
+        time = result.angles.time[frame.row]
+        axes.vlines(time, 0, rows, color="black", lw=1, ls=(0, (2, 2)))
+        axes.text(time, rows, str(n + 1), fontsize=8, ha="center", va="center", bbox=_BADGE)
+    for spine in axes.spines.values():
+        spine.set_color(GREY)
+
+
+def map_colours(result: CompareResult, joints: list[str]) -> np.ndarray:
+    """(J, N, 3) colours in [0, 1] of the map's cells."""
+    from matplotlib.colors import to_rgb
+
+    angles = result.angles
+    at = [angles.names.index(joint) for joint in joints]
+    difference = angles.difference[:, at].T
+    strength = np.clip(np.abs(difference) / _FULL, 0, 1)
+    reported = in_episodes(angles)[:, at].T & (not result.no_findings)
+    strength = np.where(reported, 0.35 + 0.65 * strength, _PALE * strength)[..., None]
+    ink = np.where((difference > 0)[..., None], to_rgb(BLUE), to_rgb(RED))
+    cell = 1 - strength * (1 - ink)
+    unknown = ~angles.judged[:, at].T
+    return np.where(unknown[..., None], to_rgb(_UNSURE), cell)
+
+
+def _span_names(axes: Axes, result: CompareResult, edges: np.ndarray, rows: int) -> None:
+    """Borders and names of the parts; a name wider than its part takes two lines."""
+    width = np.array([edges[span.stop] - edges[span.first] for span in result.spans])
+    letters = _LETTERS * width / (edges[-1] - edges[0])
+    two_lines = any(len(s.name) > n for s, n in zip(result.spans, letters, strict=True))
+    for n, span in enumerate(result.spans):
+        start, end = edges[span.first], edges[span.stop]
+        axes.vlines([start, end], -0.3, rows, color="#555555", lw=0.9, clip_on=False)
+        # The neighbours' names stand in the other line; half of their place is that of this name,
+        # the other half that of the next one in its line.
+        beside = [letters[k] for k in (n - 1, n + 1) if 0 <= k < len(letters)]
+        room = letters[n] + (min(beside, default=0) if two_lines else 0)
+        axes.text(
+            (start + end) / 2,
+            -1.15 if two_lines and n % 2 else -0.35,
+            printable(_shortened(span.name, max(int(room), 3))),
+            fontsize=8,
+            ha="center",
+            va="bottom",
+        )
+
+
+def _shortened(name: str, longest: int) -> str:
+    return name if len(name) <= longest else name[: longest - 1] + "…"
+
+
+# --- text and axes ---------------------------------------------------------------------------
+
+
+def _text(figure: Figure, text: str, y: float, x: float = _LEFT, **style: Any) -> None:
+    """A line whose middle is y and whose left end x inches from the lower left corner."""
+    figure.text(x / WIDTH, y / float(figure.get_figheight()), text, va="center", **style)
+
+
+def _axes_at(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
+    """Axes of this size at this position, in inches from the lower left corner."""
+    high = float(figure.get_figheight())
+    axes = figure.add_axes((left / WIDTH, bottom / high, width / WIDTH, height / high))
+    axes.tick_params(labelsize=8)
+    return axes
+
+
+def _fitted(text: str, size: float, width: float, weight: str = "normal") -> float:
+    """Font size, at most `size` points, at which `text` is at most `width` inches wide."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import TextPath
+
+    drawn = TextPath((0, 0), text, size=size, prop=FontProperties(weight=weight))
+    return size * min(1.0, 72 * width / max(float(drawn.get_extents().width), 1.0))

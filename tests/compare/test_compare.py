@@ -11,10 +11,9 @@ import pytest
 
 from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.request import AlignRequest
-from la2ds_cli.compare.compare import compare
+from la2ds_cli.compare.compare import CompareResult, compare, sentence
 from la2ds_cli.compare.differences import differences, held_ends
-from la2ds_cli.compare.findings import find_differences
-from la2ds_cli.compare.result import CompareResult, sentence
+from la2ds_cli.compare.findings import clearest_joints, find_differences
 from la2ds_cli.compare.viewpoint import view_difference
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.skeleton import get_skeleton
@@ -127,18 +126,15 @@ def test_a_slow_phase_is_slow_and_no_other(tmp_path: Path, phase: str, labelled:
     slow = slowed(phase, 1.6, len(PHASE_B))
     found = compared(tmp_path, performance(PHASE), trainee(slow), PHASE, slow if labelled else None)
     parts = {row.span for row in found.tempo if row.verdict == "slower"}
-    assert parts - {"squat to throw"} == {phase}
+    assert parts == {phase}
     assert {row.span for row in found.tempo if row.verdict == "cut"} == {"stand", "recover"}
     assert not [row for row in found.tempo if row.verdict == "faster"]
     (row,) = (row for row in found.tempo if row.span == phase)
     starts = [*STARTS.values(), 1.0]
     share = starts[list(STARTS).index(phase) + 1] - STARTS[phase]
     assert row.reference == pytest.approx(share * (len(PHASE) - 1) / FPS, abs=1.01 / FPS)
-    assert row.ratio == pytest.approx(1.6, abs=0.3)
-    assert row.low < 1.6 < row.high
-    assert np.isnan(row.labelled_other) != labelled
-    if labelled:
-        assert row.labelled_other / row.labelled_reference == pytest.approx(1.6, abs=0.12)
+    assert row.ratio == pytest.approx(1.6, abs=0.12 if labelled else 0.3)
+    assert labelled or row.low < 1.6 < row.high
 
 
 def test_clips_filmed_from_different_sides_are_warned_of_and_not_judged(tmp_path: Path) -> None:
@@ -208,10 +204,7 @@ def test_a_finding_agrees_with_its_own_numbers(tmp_path: Path) -> None:
         assert finding.reference == round(angles.reference[finding.row, j])
         assert finding.other == round(angles.other[finding.row, j])
         assert 0 <= finding.other <= 180
-    (largest,) = (
-        row for row in found.joints if (row.span, row.joint) == ("whole movement", "right_knee")
-    )
-    assert (largest.largest, largest.time) == (found.findings[0].difference, found.findings[0].time)
+    assert angles.names[clearest_joints(angles)[0]] == found.findings[0].joint == "right_knee"
 
 
 @pytest.mark.parametrize("which", ["reference", "other"])

@@ -9,16 +9,14 @@ import pytest
 
 from la2ds_cli.compare.differences import Differences
 from la2ds_cli.compare.findings import (
-    WHOLE_MOVEMENT,
     Span,
     find_differences,
     find_unjudged,
     in_episodes,
     span_at,
     spans_of,
-    whole_movement,
+    tempo,
 )
-from la2ds_cli.compare.tempo import inner_tempo, tempo
 from la2ds_cli.core.types import Alignment, Phase
 from tests.compare.performers import performance, steady
 
@@ -47,9 +45,7 @@ def test_without_labels_the_matched_part_is_cut_into_thirds() -> None:
         ("middle", 14, 22),
         ("end", 22, 31),
     ]
-    assert whole_movement(matched) == Span(WHOLE_MOVEMENT, 6, 31, labelled=False)
     assert spans_of(CLIP, [], ~ALL) == []
-    assert whole_movement(~ALL) is None
 
 
 FPS_B = 25
@@ -110,7 +106,7 @@ def test_a_tempo_differs_from_a_tenth_on(ratio: float, verdict: str) -> None:
     (row,) = tempo(aligned(ratio * np.arange(251)), [span], {})
     assert (row.ratio, row.verdict) == (pytest.approx(ratio), verdict)
     (row,) = tempo(aligned(np.arange(251.0)), [span], {"long": (2.0, 2.0 * ratio)})
-    assert (row.ratio, row.verdict) == (pytest.approx(1), verdict)
+    assert (row.ratio, row.verdict) == (pytest.approx(ratio), verdict)
 
 
 @pytest.mark.parametrize(("wide", "verdict"), [(5, "same"), (7, "unclear")])
@@ -130,18 +126,13 @@ def test_an_unsure_alignment_tells_no_tempo() -> None:
     assert [row.verdict for row in vague] == ["unclear", "unclear"]
 
 
-def test_labels_of_both_decide() -> None:
-    first, second = tempo(aligned(ROWS), SPANS, {"first": (0.5, 0.25)})
-    assert (first.verdict, first.ratio) == ("faster", pytest.approx(1))
-    assert (first.labelled_reference, first.labelled_other) == (0.5, 0.25)
+def test_labels_of_both_decide_unless_a_clip_cuts_the_part() -> None:
+    position = np.where((ROWS > 8) & (ROWS < 14), np.nan, ROWS)  # the alignment has a gap
+    first, second = tempo(aligned(position), SPANS, {"first": (0.5, 0.25)})
+    assert (first.reference, first.other, first.ratio) == (0.5, 0.25, 0.5)
+    assert (first.verdict, first.cut, first.sure) == ("faster", "", True)
+    assert np.isnan([first.low, first.high]).all()
     assert second.verdict == "same"
-
-
-def test_labels_of_both_decide_where_the_alignment_has_a_gap_and_not_where_a_clip_is_cut() -> None:
-    position = np.where((ROWS > 8) & (ROWS < 14), np.nan, ROWS)
-    first, _ = tempo(aligned(position), SPANS, {"first": (0.5, 0.25)})
-    assert (first.verdict, first.cut) == ("faster", "")
-    assert np.isnan(first.ratio)
     cut, _ = tempo(aligned(ROWS), SPANS, {"first": (0.5, np.nan)})
     assert (cut.verdict, cut.cut) == ("cut", "one of the clips begins or ends in it")
 
@@ -191,28 +182,6 @@ def test_a_part_without_a_counterpart_has_no_tempo() -> None:
     assert [row.cut for row in rows] == ["", "a part of it has no counterpart in the other clip"]
     longer = aligned(np.where(ROWS < 10, ROWS, ROWS + 15))  # half a second more of B
     assert tempo(longer, SPANS, {})[0].verdict == "slower"
-
-
-def test_the_parts_that_no_clip_cuts_are_told_together() -> None:
-    spans = [
-        Span("a", 0, 15, labelled=True),
-        Span("b", 15, 30, labelled=True),
-        Span("c", 30, 45, labelled=True),
-        Span("d", 45, 61, labelled=True),
-    ]
-    found = aligned(2 * np.arange(61.0))
-    rows = tempo(found, spans, {})
-    inner = inner_tempo(found, spans, rows, {})
-    assert inner is not None
-    assert (inner.span, inner.verdict) == ("b to c", "slower")
-    assert (inner.reference, inner.other) == (pytest.approx(1), pytest.approx(2))
-    labels = {"b": (0.5, 0.5), "c": (0.5, 0.6)}
-    by_label = inner_tempo(found, spans, rows, labels)
-    assert by_label is not None
-    assert (by_label.labelled_reference, by_label.labelled_other) == (1.0, pytest.approx(1.1))
-    assert inner_tempo(found, spans[:2], rows[:2], {}) is None
-    apart = [spans[1], replace(spans[2], first=32)]
-    assert inner_tempo(found, apart, tempo(found, apart, {}), {}) is None
 
 
 def test_episodes_last_three_frames_and_a_tenth_of_a_second() -> None:

@@ -5,16 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from la2ds_cli.compare.trend import kendall, trends
-
-
-@pytest.mark.parametrize(
-    ("count", "p"),
-    [(3, 2 / 6), (4, 2 / 24), (5, 2 / 120), (6, 2 / 720), (7, 2 / 5040)],
-)
-def test_a_steady_rise_is_one_of_two_orders(count: int, p: float) -> None:
-    assert kendall(np.arange(float(count))) == pytest.approx((1.0, p))
-    assert kendall(-(np.arange(float(count)) ** 3)) == pytest.approx((-1.0, p))
+from la2ds_cli.compare.attempts import kendall, trends
 
 
 def test_equal_values_show_no_order() -> None:

@@ -14,8 +14,7 @@ import pytest
 
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.compare.attempts import AttemptsResult, attempts_lines, compare_attempts
-from la2ds_cli.compare.compare import compare
-from la2ds_cli.compare.result import finding_lines, tempo_lines, unjudged_line
+from la2ds_cli.compare.compare import compare, finding_lines, tempo_lines, unjudged_line
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from la2ds_cli.alignment.result import AlignResult
-from la2ds_cli.compare.result import CompareResult
+from la2ds_cli.compare.compare import CompareResult
 from la2ds_cli.core import artifact
 from la2ds_cli.core.annotations import NOTE, ClipMoments, between
 from la2ds_cli.core.clip import Video

@@ -20,13 +20,13 @@ from la2ds_cli.alignment.distance import squared_distance
 from la2ds_cli.alignment.path import is_monotone
 from la2ds_cli.alignment.request import features_name
 from la2ds_cli.alignment.result import AlignResult, rounded
-from la2ds_cli.compare.findings import WHOLE_MOVEMENT, in_episodes
-from la2ds_cli.compare.result import (
+from la2ds_cli.compare.compare import (
     NO_JOINT_DIFFERS,
     NO_TEMPO_DIFFERS,
     CompareResult,
     and_again,
 )
+from la2ds_cli.compare.findings import clearest_joints, in_episodes
 from la2ds_cli.core.annotations import Between
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton, joint_side
@@ -238,7 +238,7 @@ def compared_angles(result: CompareResult) -> dict[str, Any]:
     """`angles` of match_json, those that differ most first, where they are judged; stated: whether
     noise, camera and timing do not explain a difference."""
     angles = result.angles
-    order = [angles.names.index(row.joint) for row in result.joints if row.span == WHOLE_MOVEMENT]
+    order = clearest_joints(angles)
     degrees = np.where(angles.judged, angles.difference, np.nan)[:, order]
     stated = in_episodes(angles)[:, order] & (not result.no_findings)
     return {

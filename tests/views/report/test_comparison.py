@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.alignment.request import AlignRequest
-from la2ds_cli.compare.compare import compare
-from la2ds_cli.compare.result import CompareResult, finding_lines, tempo_lines
+from la2ds_cli.compare.compare import CompareResult, compare, finding_lines, tempo_lines
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.views import compare_files
