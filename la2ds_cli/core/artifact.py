@@ -149,30 +149,13 @@ def write_pieces(path: Path, pieces: Iterable[bytes]) -> None:
 
     Raises UserError (exit 7) if the folder cannot be written or the disk is full.
     """
-    temporary = ""
     try:
-        _make_folder(path.parent)
-        sweep(path.parent)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY, suffix=path.suffix)
-        with os.fdopen(handle, "wb") as stream:
-            _hold(stream.fileno())
-            Path(temporary).chmod(_permissions())
-            stream.writelines(pieces)
-            stream.flush()
-            os.fsync(stream.fileno())
-            # Still held, so that nobody takes it for abandoned before it has its name.
-            if fcntl is not None:
-                Path(temporary).replace(path)
-        if fcntl is None:
-            Path(temporary).replace(path)
-        temporary = ""
-        _sync_folder(path.parent)
+        with temporary_beside(path) as temporary:
+            with temporary.open("wb") as stream:
+                stream.writelines(pieces)
+            replace_by(temporary, path)
     except OSError as error:
         raise cannot_write(path, error) from error
-    finally:
-        if temporary:
-            with suppress(OSError):  # what stays is swept later
-                Path(temporary).unlink(missing_ok=True)
 
 
 @cache
@@ -185,17 +168,12 @@ def _permissions() -> int:
 
 
 def replace_by(written: Path, path: Path) -> None:
-    """Give a file that a library wrote by name the name `path`, for good. Raises OSError."""
+    """Give a temporary file the name `path`, for good. Raises OSError."""
     with written.open("rb") as stream:
         os.fsync(stream.fileno())
     written.replace(path)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Flush the new name of a file to disk, if the system supports this for folders."""
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
+    with suppress(OSError):  # systems that cannot flush the new name of a file to disk
+        handle = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(handle)
         finally:
@@ -231,18 +209,21 @@ def sweep(folder: Path) -> None:
 
 @contextmanager
 def temporary_beside(path: Path) -> Iterator[Path]:
-    """An empty file in the folder of `path`, for a library that writes to a file name. Move it to
-    `path`; if it still exists at the end, it is removed. Raises OSError."""
+    """An empty file in the folder of `path`, to be written by its name. Move it to `path` by
+    `replace_by`; if it still exists at the end, it is removed. Raises OSError."""
     _make_folder(path.parent)
     sweep(path.parent)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY, suffix=path.suffix)
     try:
         _hold(handle)
         Path(name).chmod(_permissions())
+        if fcntl is None:  # Windows does not rename a file that a process has open
+            os.close(handle)
         yield Path(name)
     finally:
-        os.close(handle)
-        with suppress(OSError):
+        if fcntl is not None:
+            os.close(handle)
+        with suppress(OSError):  # what stays is swept later
             Path(name).unlink(missing_ok=True)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import MISSING, dataclass, fields
 from difflib import get_close_matches
 from functools import lru_cache
@@ -128,35 +128,21 @@ def check_columns(columns: Collection[str]) -> None:
         raise ValueError(f"the column '{missing[0]}' is missing")
 
 
-def video_parser(columns: Sequence[str]) -> Callable[[Sequence[str]], Video]:
-    """A function that makes a clip from the cells of a row of videos.csv with these `columns`,
-    which passed check_columns. It raises a ValueError that names the column. An empty cell counts
-    as a missing column; a required one must not be empty.
+def video_of(cells: Mapping[str, str]) -> Video:
+    """The clip of a row of videos.csv, column -> text, with columns that passed check_columns.
+
+    An empty cell counts as a missing column; a required one must not be empty. Raises a ValueError
+    that names the column.
     """
-    at = {name: place for place, name in enumerate(columns)}
-    needed = [at[name] for name in _NEEDED]
-    present = tuple(name for name in _OPTIONAL if name in at)
-    optional = [at[name] for name in present]
-
-    def parse(cells: Sequence[str]) -> Video:
-        texts = [cells[place] for place in needed]
-        if "" in texts:
-            raise ValueError(f"the column '{_NEEDED[texts.index('')]}' is empty")
-        if "\0" in "".join(texts):
-            texts = [_value(name, text) for name, text in zip(_NEEDED, texts, strict=True)]
-        name, path, digest = texts
-        rest = _optional_values(present, tuple([cells[place] for place in optional]))
-        return Video(name, path_of_cell(path), digest, **rest)
-
-    return parse
+    for name in _NEEDED:
+        if not cells[name] or "\0" in cells[name]:
+            problem = "contains a null character" if cells[name] else "is empty"
+            raise ValueError(f"the column '{name}' {problem}")
+    optional = {name: _value(name, text) for name in _OPTIONAL if (text := cells.get(name))}
+    return Video(cells["id"], path_of_cell(cells["path"]), cells["sha256"], **optional)
 
 
-@lru_cache(maxsize=1 << 14)  # in a large table, many rows agree in all of them
-def _optional_values(columns: tuple[str, ...], texts: tuple[str, ...]) -> Mapping[str, Any]:
-    """Values by name of the columns that are not empty."""
-    return {name: _value(name, text) for name, text in zip(columns, texts, strict=True) if text}
-
-
+@lru_cache(maxsize=1 << 14)  # in a large table, many rows agree
 def _value(column: str, text: str) -> Any:
     if column == "split" and text not in SPLITS:
         near = get_close_matches(text.strip().lower(), SPLITS, n=1, cutoff=0.75)
@@ -165,8 +151,6 @@ def _value(column: str, text: str) -> Any:
     kind = _TYPES[column]
     if "\0" in text:
         raise ValueError(f"{column} contains a null character")
-    if column == "path":
-        return path_of_cell(text)
     if column == "options":
         _check_options(text)
     if kind == "str":
@@ -190,7 +174,7 @@ def _check_options(text: str) -> None:
 
 
 def row_of(video: Video) -> dict[str, str]:
-    """The row of a clip in videos.csv, column -> text; `video_parser` is the inverse."""
+    """The row of a clip in videos.csv, column -> text; `video_of` is the inverse."""
     row = {name: str(getattr(video, name)) for name in VIDEO_COLUMNS}
     row["path"] = cell_of_path(video.path)
     return row
@@ -198,7 +182,7 @@ def row_of(video: Video) -> dict[str, str]:
 
 def check_row(video: Video) -> None:
     """Raise a ValueError that names the column for a clip whose row could not be read back."""
-    if video_parser(VIDEO_COLUMNS)(list(row_of(video).values())) != video:
+    if video_of(row_of(video)) != video:
         raise ValueError("its values would change when they are read back")
 
 

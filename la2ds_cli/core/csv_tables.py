@@ -43,16 +43,40 @@ def read_rows(
     hint: str,
     check: Callable[[Sequence[str]], None] | None = None,
 ) -> list[Row]:
-    """`read_table` with rows parsed as column -> text; `check` gets the names of the columns, and
-    raises as `parse`. Columns are named as `column_keys` says."""
+    """Parsed rows of a CSV file with a header, in UTF-8 with or without a byte-order mark.
 
-    def parser(columns: Sequence[str]) -> Callable[[Sequence[str]], Row]:
-        keys = column_keys(columns)
-        if check is not None:
-            check(keys)
-        return lambda cells: parse(dict(zip(keys, cells, strict=True)))
-
-    return read_table(path, parser, hint)
+    parse: makes a value of a row, column -> text. Columns are named as `column_keys` says, and the
+    apostrophe of an `inert` cell is taken off. check: gets the names of the columns, none if the
+    file is empty. Either may raise KeyError or ValueError, which becomes a UserError (exit 5) that
+    names the line. hint: describes the expected file. Raises UserError (exit 3) if the file cannot
+    be opened.
+    """
+    line = 1
+    try:
+        with regular_file.opened_text(path, "utf-8-sig", newline="") as handle:
+            reader = csv.reader(handle)
+            keys = column_keys([without_mark(name) for name in next(reader, ())])
+            if check is not None:
+                check(keys)
+            rows = []
+            for cells in reader:
+                if not cells:  # an empty line
+                    continue
+                line = reader.line_num
+                if len(cells) != len(keys):
+                    fields = "1 field" if len(cells) == 1 else f"{len(cells)} fields"
+                    raise ValueError(f"it has {fields}, but the header has {len(keys)}")
+                if "'" in "".join(cells):  # rare, and tables are long
+                    cells = [without_mark(cell) for cell in cells]
+                rows.append(parse(dict(zip(keys, cells, strict=True))))
+            return rows
+    except OSError as error:
+        raise cannot_read(path, error) from error
+    except UnicodeDecodeError as error:
+        raise _unreadable(path, line, "it is not UTF-8 text", hint) from error
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        problem = f"column {error} is missing" if isinstance(error, KeyError) else str(error)
+        raise _unreadable(path, line, problem, hint) from error
 
 
 def column_keys(columns: Sequence[str]) -> list[str]:
@@ -71,43 +95,6 @@ def column_keys(columns: Sequence[str]) -> list[str]:
 def heading(key: str) -> str:
     """The name of a column in the file, from one of `column_keys`."""
     return key.rstrip("\0")
-
-
-def read_table(
-    path: Path, parser: Callable[[Sequence[str]], Callable[[Sequence[str]], Row]], hint: str
-) -> list[Row]:
-    """Parsed rows of a CSV file with a header, in UTF-8 with or without a byte-order mark.
-
-    parser: takes the names of the columns (none if the file is empty) and returns a function that
-    turns the cells of a row into a value. Either may raise KeyError or ValueError, which becomes a
-    UserError (exit 5) that names the line; hint describes the expected file. The apostrophe of an
-    `inert` cell is taken off. Raises UserError (exit 3) if the file cannot be opened.
-    """
-    line = 1
-    try:
-        with regular_file.opened_text(path, "utf-8-sig", newline="") as handle:
-            reader = csv.reader(handle)
-            columns = [without_mark(name) for name in next(reader, ())]
-            parse = parser(columns)
-            rows = []
-            for cells in reader:
-                if not cells:  # an empty line
-                    continue
-                line = reader.line_num
-                if len(cells) != len(columns):
-                    fields = "1 field" if len(cells) == 1 else f"{len(cells)} fields"
-                    raise ValueError(f"it has {fields}, but the header has {len(columns)}")
-                if "'" in "".join(cells):  # rare, and tables are long
-                    cells = [without_mark(cell) for cell in cells]
-                rows.append(parse(cells))
-            return rows
-    except OSError as error:
-        raise cannot_read(path, error) from error
-    except UnicodeDecodeError as error:
-        raise _unreadable(path, line, "it is not UTF-8 text", hint) from error
-    except (KeyError, TypeError, ValueError, csv.Error) as error:
-        problem = f"column {error} is missing" if isinstance(error, KeyError) else str(error)
-        raise _unreadable(path, line, problem, hint) from error
 
 
 def _unreadable(path: Path, line: int, problem: str, hint: str) -> UserError:

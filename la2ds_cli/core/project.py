@@ -41,7 +41,7 @@ from la2ds_cli.core.corrections import (
     corrected_recipe,
     reading_of,
 )
-from la2ds_cli.core.csv_tables import read_rows, table_text
+from la2ds_cli.core.csv_tables import heading, read_rows, table_text
 from la2ds_cli.core.errors import ExitCode, UserError, first_line
 from la2ds_cli.core.phase_table import PhaseTable, read_phase_table, write_phase_table
 from la2ds_cli.core.project_folder import ProjectFolder, real_path
@@ -51,7 +51,7 @@ from la2ds_cli.core.types import (
     Phase,
     PoseSequence,
 )
-from la2ds_cli.core.video_list import VideoList, own_columns, read_videos
+from la2ds_cli.core.video_list import OwnCells, VideoList, read_videos
 
 PROJECT_FILE = "project.toml"
 _TICK = 10**8  # ns; two changes of a file within the clock tick of a file system look like one
@@ -126,7 +126,7 @@ class Project(ProjectFolder):
             return VideoList(self.root, [])
         if self._listed is not None and self._listed[0] == state:
             return self._listed[1]
-        listed = VideoList(self.root, read_videos(self.videos_path))
+        listed = VideoList(self.root, *read_videos(self.videos_path))
         settled = time.time_ns() - state[-1] > _TICK
         self._listed = (state, listed) if settled else None
         return listed
@@ -177,18 +177,18 @@ class Project(ProjectFolder):
 
     def _set_aside(self, rows: Sequence[Video]) -> None:
         """Keep the rows that hold something of a person in `aside`, with the user's columns."""
-        names, own = own_columns(self.videos_path)
-        cells = {row.id: dict(zip(names, own.get(row.id, ()), strict=False)) for row in rows}
+        own = self.video_list().own.cells
         kept = {
-            row.id: row_of(row) | cells[row.id]
+            row.id: row_of(row) | own.get(row.id, {})
             for row in rows
-            if row.split or row.group or any(cells[row.id].values())
+            if row.split or row.group or any(own.get(row.id, {}).values())
         }
         if kept:
             kept = self._rows_aside() | kept
             columns = list(dict.fromkeys(name for row in kept.values() for name in row))
             table = ([row.get(name, "") for name in columns] for row in kept.values())
-            artifact.write_text(self.aside("videos.csv"), table_text(columns, table))
+            text = table_text(map(heading, columns), table)
+            artifact.write_text(self.aside("videos.csv"), text)
 
     def _rows_aside(self) -> dict[str, dict[str, str]]:
         """id -> column -> text of the rows in `aside`."""
@@ -234,17 +234,23 @@ class Project(ProjectFolder):
         """Write videos.csv, with the columns that a user has added behind those of la2ds. heirs:
         clips that take over these cells of another, unless they have some of their own. back: rows
         of clips that return, column -> text."""
-        names, own = own_columns(self.videos_path)
+        own = self.video_list().own
+        cells = dict(own.cells)
         for new, old in (back or {}).items():
-            own[new] = [old.get(name, "") for name in names]
+            cells[new] = {name: old.get(name, "") for name in own.columns}
         for new, old in (heirs or {}).items():
-            if not any(own.get(new, ())) and old in own:
-                own[new] = own[old]
-        empty = [""] * len(names)
-        cells = ([*row_of(video).values(), *own.get(video.id, empty)] for video in rows)
-        artifact.write_text(self.videos_path, table_text([*VIDEO_COLUMNS, *names], cells))
+            if not any(cells.get(new, {}).values()) and old in cells:
+                cells[new] = cells[old]
+        table = (
+            [*row_of(row).values(), *(cells.get(row.id, {}).get(name, "") for name in own.columns)]
+            for row in rows
+        )
+        header = [*VIDEO_COLUMNS, *map(heading, own.columns)]
+        artifact.write_text(self.videos_path, table_text(header, table))
         if (state := _state(self.videos_path)) is not None:
-            self._listed = state, VideoList(self.root, rows)
+            listed = {row.id for row in rows}
+            left = {video: values for video, values in cells.items() if video in listed}
+            self._listed = state, VideoList(self.root, rows, OwnCells(own.columns, left))
 
     def find(self, name: str) -> Video | None:
         """The video with this id, id prefix, path, file name or stem; None if there is none.

@@ -94,6 +94,11 @@ _BODY_LIMBS = (
     + _both_sides("left_shoulder-left_hip left_hip-left_knee left_knee-left_ankle")
     + " left_hip-right_hip"
 )
+_NECK_LIMBS = _both_sides(
+    "neck-left_shoulder left_shoulder-left_elbow left_elbow-left_wrist mid_hip-left_hip "
+    "left_hip-left_knee left_knee-left_ankle left_ankle-left_big_toe left_big_toe-left_small_toe "
+    "left_ankle-left_heel nose-left_eye left_eye-left_ear"
+)
 _BODY_TORSO = _both_sides("left_shoulder-left_hip")
 _FINGERS = ("thumb", "index", "middle", "ring", "little")
 
@@ -148,12 +153,7 @@ def _registry() -> dict[str, Skeleton]:
             "mid_hip right_hip right_knee right_ankle left_hip left_knee left_ankle right_eye "
             "left_eye right_ear left_ear left_big_toe left_small_toe left_heel right_big_toe "
             "right_small_toe right_heel",
-            "nose-neck neck-mid_hip "
-            + _both_sides(
-                "neck-left_shoulder left_shoulder-left_elbow left_elbow-left_wrist "
-                "mid_hip-left_hip left_hip-left_knee left_knee-left_ankle left_ankle-left_big_toe "
-                "left_big_toe-left_small_toe left_ankle-left_heel nose-left_eye left_eye-left_ear"
-            ),
+            f"nose-neck neck-mid_hip {_NECK_LIMBS}",
             _with_tips(leg="big_toe"),
             "mid_hip",
             "neck-mid_hip",
@@ -164,12 +164,7 @@ def _registry() -> dict[str, Skeleton]:
             "right_elbow left_wrist right_wrist left_hip right_hip left_knee right_knee "
             "left_ankle right_ankle head neck mid_hip left_big_toe right_big_toe left_small_toe "
             "right_small_toe left_heel right_heel",
-            "head-neck nose-neck neck-mid_hip "
-            + _both_sides(
-                "neck-left_shoulder left_shoulder-left_elbow left_elbow-left_wrist "
-                "mid_hip-left_hip left_hip-left_knee left_knee-left_ankle left_ankle-left_big_toe "
-                "left_big_toe-left_small_toe left_ankle-left_heel nose-left_eye left_eye-left_ear"
-            ),
+            f"head-neck nose-neck neck-mid_hip {_NECK_LIMBS}",
             _with_tips(leg="big_toe"),
             "mid_hip",
             "neck-mid_hip",

@@ -29,21 +29,18 @@ MOST_PIXELS = 10**6  # of a side of a frame
 MOST_SECONDS = 1e5  # from the first frame of a clip to its last, 28 hours
 
 
-def _check_shape(
-    owner: str, name: str, array: np.ndarray, expected: tuple[int | None, ...]
-) -> None:
-    actual = array.shape
-    fits = len(actual) == len(expected) and all(
-        want is None or want == got for want, got in zip(expected, actual, strict=True)
+def _array(owner: object, name: str, dtype: Any, shape: tuple[int | None, ...]) -> np.ndarray:
+    """A field as a contiguous array of this type, which it then is. shape: None = any length;
+    ValueError for another."""
+    array = np.ascontiguousarray(getattr(owner, name), dtype=dtype)
+    object.__setattr__(owner, name, array)
+    fits = len(array.shape) == len(shape) and all(
+        want is None or want == got for want, got in zip(shape, array.shape, strict=True)
     )
     if not fits:
-        shown = tuple("any" if want is None else want for want in expected)
-        raise ValueError(f"{owner}.{name}: expected shape {shown}, got {actual}")
-
-
-def _set(obj: object, name: str, value: Any, dtype: Any) -> np.ndarray:
-    array = np.ascontiguousarray(value, dtype=dtype)
-    object.__setattr__(obj, name, array)
+        shown = tuple("any" if want is None else want for want in shape)
+        kind = type(owner).__name__
+        raise ValueError(f"{kind}.{name}: expected shape {shown}, got {array.shape}")
     return array
 
 
@@ -83,15 +80,12 @@ class PoseSequence:
 
     def __post_init__(self) -> None:
         joints = len(get_skeleton(self.skeleton).joints)
-        xy = _set(self, "xy", self.xy, np.float32)
-        _check_shape("PoseSequence", "xy", xy, (None, joints, 2))
+        xy = _array(self, "xy", np.float32, (None, joints, 2))
         length = len(xy)
-        score = _set(self, "score", self.score, np.float32)
-        _check_shape("PoseSequence", "score", score, (length, joints))
-        _check_shape("PoseSequence", "box", _set(self, "box", self.box, np.float32), (length, 4))
-        _check_shape("PoseSequence", "frame", _set(self, "frame", self.frame, np.int64), (length,))
-        time = _set(self, "time", self.time, np.float64)
-        _check_shape("PoseSequence", "time", time, (length,))
+        score = _array(self, "score", np.float32, (length, joints))
+        box = _array(self, "box", np.float32, (length, 4))
+        _array(self, "frame", np.int64, (length,))
+        time = _array(self, "time", np.float64, (length,))
         if length > 1 and not np.all(np.diff(time) > 0):
             raise ValueError("PoseSequence.time: expected strictly increasing seconds")
         if not np.isfinite(time).all():
@@ -108,44 +102,32 @@ class PoseSequence:
             )
         if not np.isfinite(score).all():
             raise ValueError("PoseSequence.score: expected finite numbers")
-        if np.isinf(xy).any() or np.isinf(self.box).any():
+        if np.isinf(xy).any() or np.isinf(box).any():
             raise ValueError("PoseSequence.xy, box: expected pixels or NaN, got infinity")
         if self.world is not None:
-            world = _set(self, "world", self.world, np.float32)
-            _check_shape("PoseSequence", "world", world, (length, joints, 3))
+            world = _array(self, "world", np.float32, (length, joints, 3))
             if np.isinf(world).any():
                 raise ValueError("PoseSequence.world: expected metres or NaN, got infinity")
         if self.trust is not None:
-            trust = _set(self, "trust", self.trust, np.float32)
-            _check_shape("PoseSequence", "trust", trust, (length, joints))
+            trust = _array(self, "trust", np.float32, (length, joints))
             if not ((trust >= 0) & (trust <= 1)).all():
                 raise ValueError("PoseSequence.trust: expected numbers from 0 to 1")
         missing = np.isnan(xy).any(axis=-1)
         if missing.any() and score[missing].any():
-            _set(self, "score", np.where(missing, 0, score), np.float32)
+            object.__setattr__(self, "score", np.where(missing, np.float32(0), score))
 
     def __len__(self) -> int:
         return len(self.xy)
 
     def cut(self, start: int, stop: int) -> PoseSequence:
         """Frames start..stop (stop exclusive) with their time stamps."""
-        part = slice(start, stop)
-        return replace(
-            self,
-            xy=self.xy[part],
-            score=self.score[part],
-            box=self.box[part],
-            frame=self.frame[part],
-            time=self.time[part],
-            world=None if self.world is None else self.world[part],
-            trust=None if self.trust is None else self.trust[part],
-        )
+        arrays, _ = self.to_arrays()
+        return replace(self, **{name: array[start:stop] for name, array in arrays.items()})
 
     def to_arrays(self) -> tuple[dict[str, np.ndarray], dict[str, Json]]:
         """Arrays and JSON facts for artifact.write_arrays."""
-        arrays = {name: getattr(self, name) for name in ("xy", "score", "box", "frame", "time")}
-        arrays |= {} if self.world is None else {"world": self.world}
-        arrays |= {} if self.trust is None else {"trust": self.trust}
+        names = ("xy", "score", "box", "frame", "time", "world", "trust")
+        arrays = {n: value for n in names if (value := getattr(self, n)) is not None}
         facts = {
             "fps": self.fps,
             "size": list(self.size),
@@ -189,13 +171,9 @@ class EmbeddingSequence:
     model: str
 
     def __post_init__(self) -> None:
-        value = _set(self, "value", self.value, np.float32)
-        _check_shape("EmbeddingSequence", "value", value, (None, None))
-        length = len(value)
-        frame = _set(self, "frame", self.frame, np.int64)
-        _check_shape("EmbeddingSequence", "frame", frame, (length,))
-        time = _set(self, "time", self.time, np.float64)
-        _check_shape("EmbeddingSequence", "time", time, (length,))
+        length = len(_array(self, "value", np.float32, (None, None)))
+        _array(self, "frame", np.int64, (length,))
+        _array(self, "time", np.float64, (length,))
 
     def __len__(self) -> int:
         return len(self.value)
@@ -242,15 +220,11 @@ class Alignment:
     view: View = "filmed"
 
     def __post_init__(self) -> None:
-        path = _set(self, "path", self.path, np.int64)
-        _check_shape("Alignment", "path", path, (None, 2))
-        cost = _set(self, "cost", self.cost, np.float32)
-        _check_shape("Alignment", "cost", cost, (len(path),))
+        path = _array(self, "path", np.int64, (None, 2))
+        _array(self, "cost", np.float32, (len(path),))
         for side, column in (("a", 0), ("b", 1)):
-            time = _set(self, f"time_{side}", getattr(self, f"time_{side}"), np.float64)
-            _check_shape("Alignment", f"time_{side}", time, (None,))
-            frame = _set(self, f"frame_{side}", getattr(self, f"frame_{side}"), np.int64)
-            _check_shape("Alignment", f"frame_{side}", frame, (len(time),))
+            time = _array(self, f"time_{side}", np.float64, (None,))
+            _array(self, f"frame_{side}", np.int64, (len(time),))
             index = path[:, column]
             if len(index) and (index.min() < 0 or index.max() >= len(time)):
                 raise ValueError(
@@ -259,8 +233,7 @@ class Alignment:
                 )
         for name in ("position", "confidence", "low", "high"):
             dtype = np.float32 if name == "confidence" else np.float64
-            value = _set(self, name, getattr(self, name), dtype)
-            _check_shape("Alignment", name, value, (len(self.time_a),))
+            _array(self, name, dtype, (len(self.time_a),))
 
     @property
     def mirrored(self) -> bool:

@@ -7,75 +7,67 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from la2ds_cli.core import regular_file
-from la2ds_cli.core.clip import VIDEO_COLUMNS, Video, check_columns, family, video_parser
-from la2ds_cli.core.csv_tables import read_table
+from la2ds_cli.core.clip import VIDEO_COLUMNS, Video, check_columns, family, video_of
+from la2ds_cli.core.csv_tables import read_rows
 from la2ds_cli.core.errors import ExitCode, UserError
 
 # --- reading videos.csv ---------------------------------------------------------------------------
 
 
-def read_videos(path: Path) -> list[Video]:
-    """The rows of videos.csv, equal ones once; raises a UserError (exit 5) that names an unreadable
-    line, and one whose id another clip has: it would take the place of that clip as soon as the
-    table is written."""
+@dataclass
+class OwnCells:
+    """What a user has added to videos.csv.
+
+    columns: their names, as csv_tables.column_keys has them.
+    cells: column -> text, by id of the clip.
+    """
+
+    columns: list[str] = field(default_factory=list)
+    cells: dict[str, dict[str, str]] = field(default_factory=dict)
+
+
+def read_videos(path: Path) -> tuple[list[Video], OwnCells]:
+    """The rows of videos.csv, equal ones once, and what a user has added to them; none without the
+    file. Raises a UserError (exit 5) that names an unreadable line, and one whose id another clip
+    has: it would take the place of that clip as soon as the table is written."""
     hint = "correct the line, or delete it and extract or import its clip again; columns: "
     hint += ",".join(VIDEO_COLUMNS)
     rows: dict[str, Video] = {}
+    own = OwnCells()
 
-    def parser(columns: Sequence[str]) -> Callable[[Sequence[str]], None]:
+    def check(columns: Sequence[str]) -> None:
         check_columns(columns)
-        parse = video_parser(columns)
+        own.columns = [name for name in columns if name not in VIDEO_COLUMNS]
 
-        def keep(cells: Sequence[str]) -> None:
-            video = parse(cells)
-            if rows.setdefault(video.id, video) != video:
-                raise ValueError(f"another line has the id '{video.id}' as well")
-
-        return keep
-
-    read_table(path, parser, hint)
-    return list(rows.values())
-
-
-def own_columns(path: Path) -> tuple[list[str], dict[str, list[str]]]:
-    """The names of the columns that a user has added to videos.csv, in order, and their cells by
-    id of the clip; none if there is no file. Raises UserError (exit 5) as read_videos does."""
-    names: list[str] = []
-    cells: dict[str, list[str]] = {}
-
-    def parser(columns: Sequence[str]) -> Callable[[Sequence[str]], None]:
-        own = [place for place, name in enumerate(columns) if name not in VIDEO_COLUMNS]
-        names.extend(columns[place] for place in own)
-        at = columns.index("id")
-
-        def keep(row: Sequence[str]) -> None:
-            cells[row[at]] = [row[place] for place in own]
-
-        return keep
+    def keep(cells: dict[str, str]) -> None:
+        video = video_of(cells)
+        if rows.setdefault(video.id, video) != video:
+            raise ValueError(f"another line has the id '{video.id}' as well")
+        if own.columns:
+            own.cells[video.id] = {name: cells[name] for name in own.columns}
 
     if path.exists():
-        with regular_file.opened_text(path, "utf-8-sig") as handle:
-            written = handle.readline().rstrip("\r\n").split(",")
-        if not set(written) <= set(VIDEO_COLUMNS):  # which is rare, and the table may be long
-            read_table(path, parser, "")
-    return names, cells
+        read_rows(path, keep, hint, check)
+    return list(rows.values()), own
 
 
 # --- finding a clip -------------------------------------------------------------------------------
 
 
 class VideoList:
-    """Rows of videos.csv in file order. root: the resolved folder of the project.
+    """Rows of videos.csv in file order. root: the resolved folder of the project; own: see
+    read_videos.
 
     Nothing here asks the file system about every clip, unless a file must be compared with links.
     """
 
-    def __init__(self, root: Path, rows: Sequence[Video]) -> None:
+    def __init__(self, root: Path, rows: Sequence[Video], own: OwnCells | None = None) -> None:
         self.videos = tuple(rows)
+        self.own = own or OwnCells()
         self._root = os.fspath(root)
         self._folders: dict[str, str] = {}  # folder of a source as written -> resolved
 

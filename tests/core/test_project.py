@@ -15,7 +15,6 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.phase_table import read_phase_table
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import EmbeddingSequence, Phase, PoseSequence
-from la2ds_cli.core.video_list import own_columns
 
 ROOT = Path(__file__).parents[2]
 RECIPE = Recipe("poses", 1, {}, {})
@@ -174,6 +173,13 @@ def test_video_list_edited_by_hand(project):
     assert project.videos() == [Video("a", "a.mp4", "1")]
 
 
+def own_columns(project: Project) -> tuple[list[str], dict[str, list[str]]]:
+    """What the table has beside la2ds's own columns, as it is in the file, by id of the clip."""
+    own = Project.open(project.root).video_list().own
+    filled = {name: list(row.values()) for name, row in own.cells.items() if any(row.values())}
+    return own.columns, filled
+
+
 def test_columns_of_the_user_stay_in_the_video_list(project):
     """Also one without a name, and cells that look like formulas or hold commas."""
     text = (
@@ -185,13 +191,13 @@ def test_columns_of_the_user_stay_in_the_video_list(project):
     project.videos_path.write_text(text)
     project.add_videos([Video("d", "d.mp4", "4")], removed=["c"])
     project.mark_video("b", split="test", group="")
-    own = (["notes", "", "seen, by"], {"a": ["dark, blurred", "x", "Eva"], "b": ["=1+1", "", ""]})
-    names, cells = own_columns(project.videos_path)
-    assert (names, {k: v for k, v in cells.items() if any(v)}) == own
+    of_a, of_b = ["dark, blurred", "x", "Eva"], ["=1+1", "", ""]
+    names, cells = own_columns(project)
+    assert (names, cells) == (["notes", "", "seen, by"], {"a": of_a, "b": of_b})
     assert [video.id for video in project.videos()] == ["a", "b", "d"]
     # A clip that is read in another way keeps what a person wrote about it.
     project.replace_videos(["a"], ["d"])
-    assert own_columns(project.videos_path)[1] == {"d": own[1]["a"], "b": own[1]["b"]}
+    assert own_columns(project)[1] == {"d": of_a, "b": of_b}
 
 
 def test_columns_may_be_few_and_cells_empty(project):
