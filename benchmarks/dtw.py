@@ -25,7 +25,7 @@ import numpy as np
 
 from la2ds_cli.alignment.distance import pair_distance
 from la2ds_cli.alignment.methods import align_features
-from la2ds_cli.core import compiled
+from la2ds_cli.core import device
 from la2ds_cli.core.config_sections import AlignConfig
 
 WIDTH, FRAMES = 128, 200
@@ -115,7 +115,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
-    compiled.LOADING = 0.0  # kernels from the first call on, as in long lists of pairs
+    device.LOADING = 0.0  # kernels from the first call on, as in long lists of pairs
     print(f"{'':32}{'CPU time':>13}{'ratio':>11}   largest cost excess")
     print(f"one pair, 1000 x 1000 frames, {WIDTH} features")
     one, other = clips(2, 1000)

@@ -24,9 +24,10 @@ from la2ds_cli.core.annotations import (
     Moment,
     drawing_value,
     joint_value,
+    reading_of,
+    turning_of,
 )
 from la2ds_cli.core.clip import family
-from la2ds_cli.core.corrections import reading_of, turning_of
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 

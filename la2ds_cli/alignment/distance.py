@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from la2ds_cli.core.compiled import compiled, compiling_pays
+from la2ds_cli.core.device import compiled, compiling_pays
 from la2ds_cli.core.types import FloatArray, IntArray
 
 BLOCK_ROWS = 256  # rows per product: 256 x 1000 float32 costs stay in the second-level cache

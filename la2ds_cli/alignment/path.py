@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from la2ds_cli.core.compiled import compiled, compiling_pays
+from la2ds_cli.core.device import compiled, compiling_pays
 from la2ds_cli.core.types import BoolArray, FloatArray, IntArray
 
 SMOOTHING = 1.0  # frames of A, standard deviation

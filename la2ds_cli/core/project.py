@@ -23,7 +23,10 @@ from la2ds_cli.core.annotations import (
     Annotation,
     ClipMoments,
     changed,
+    corrected,
+    corrected_recipe,
     read_annotations,
+    reading_of,
     write_annotations,
 )
 from la2ds_cli.core.clip import (
@@ -34,16 +37,16 @@ from la2ds_cli.core.clip import (
     family,
     row_of,
 )
-from la2ds_cli.core.clip_phases import ClipPhases, Frames
 from la2ds_cli.core.config import Config, load_config
-from la2ds_cli.core.corrections import (
-    corrected,
-    corrected_recipe,
-    reading_of,
-)
 from la2ds_cli.core.csv_tables import heading, read_rows, table_text
 from la2ds_cli.core.errors import ExitCode, UserError, first_line
-from la2ds_cli.core.phase_table import PhaseTable, read_phase_table, write_phase_table
+from la2ds_cli.core.phase_table import (
+    ClipPhases,
+    Frames,
+    PhaseTable,
+    read_phase_table,
+    write_phase_table,
+)
 from la2ds_cli.core.project_folder import ProjectFolder, real_path
 from la2ds_cli.core.types import (
     MOST_SECONDS,
@@ -295,7 +298,7 @@ class Project(ProjectFolder):
     ) -> tuple[PoseSequence, artifact.Recipe]:
         """Poses of a video id and their recipe; raises UserError (exit 4) if there are none.
 
-        with_corrections: with the joints that a person has corrected (core/corrections.py),
+        with_corrections: with the joints that a person has corrected (core/annotations.py),
         otherwise as in the file.
         """
         path = self.pose_path(video)

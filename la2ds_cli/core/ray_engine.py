@@ -17,8 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from la2ds_cli.core.device import DeviceName
-from la2ds_cli.core.errors import ExitCode, UserError, first_line
-from la2ds_cli.core.optional_package import optional_import
+from la2ds_cli.core.errors import ExitCode, UserError, first_line, optional_import
 from la2ds_models.startup import own_folder
 
 Item = Mapping[str, Any]

@@ -17,8 +17,7 @@ import numpy as np
 from la2ds_cli import __version__
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config
-from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.optional_package import optional_import
+from la2ds_cli.core.errors import ExitCode, UserError, optional_import
 from la2ds_cli.core.output_paths import check_suffix
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project

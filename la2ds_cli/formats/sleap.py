@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.core.artifact import write_bytes
-from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.optional_package import optional_import
+from la2ds_cli.core.errors import UserError, optional_import
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.formats.checks import FormatError, JointsError, PoseFileError

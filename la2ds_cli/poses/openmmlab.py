@@ -32,8 +32,7 @@ from types import ModuleType
 from typing import Any, Literal
 
 from la2ds_cli.core import artifact
-from la2ds_cli.core.errors import ExitCode, UserError, first_line
-from la2ds_cli.core.optional_package import optional_import
+from la2ds_cli.core.errors import ExitCode, UserError, first_line, optional_import
 from la2ds_cli.core.plugins import check_trusted
 from la2ds_cli.poses.weights import existing_file, fetch_weights, weights_identity
 

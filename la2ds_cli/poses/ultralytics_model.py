@@ -28,8 +28,7 @@ import numpy as np
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.device import DeviceName, resolve_device
-from la2ds_cli.core.errors import ExitCode, UserError, first_line
-from la2ds_cli.core.optional_package import optional_import
+from la2ds_cli.core.errors import ExitCode, UserError, first_line, optional_import
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses.threads import Instances
 from la2ds_cli.poses.weights import existing_file, fetch_weights, weights_identity

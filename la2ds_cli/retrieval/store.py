@@ -17,8 +17,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from la2ds_cli.core.errors import ExitCode, UserError, first_line
-from la2ds_cli.core.optional_package import optional_import
+from la2ds_cli.core.errors import ExitCode, UserError, first_line, optional_import
 from la2ds_cli.retrieval.clip_rows import ClipFeatures
 
 VERSION = 2  # of the tables; also increased when paced_movement returns other values

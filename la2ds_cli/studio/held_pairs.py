@@ -34,8 +34,8 @@ from la2ds_cli.core.annotations import (
     changed,
     drawings_on,
     points_of,
+    turning_of,
 )
-from la2ds_cli.core.corrections import turning_of
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project

@@ -1,6 +1,6 @@
 """Manual correction of a clip's joints: dragged to their true position, or marked as not trusted.
 
-Corrections are stored in annotations.csv (core/corrections.py), separate from the joints that the
+Corrections are stored in annotations.csv (core/annotations.py), separate from the joints that the
 network found, which this page shows as well.
 """
 
@@ -23,9 +23,9 @@ from la2ds_cli.core.annotations import (
     joint_of,
     joint_value,
     now,
+    reading_of,
 )
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.corrections import reading_of
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton

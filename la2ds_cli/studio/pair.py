@@ -14,9 +14,8 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Respon
 from starlette.routing import Route
 
 from la2ds_cli.alignment.result import rounded
-from la2ds_cli.core.annotations import ANCHOR, Annotation, now
+from la2ds_cli.core.annotations import ANCHOR, Annotation, now, turning_of
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.corrections import turning_of
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.view import ViewName

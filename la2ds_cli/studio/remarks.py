@@ -19,8 +19,8 @@ from la2ds_cli.core.annotations import (
     drawing_value,
     now,
     points_of,
+    turning_of,
 )
-from la2ds_cli.core.corrections import turning_of
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.studio.held_pairs import HeldPair
 from la2ds_cli.studio.pages import one_line, posted

@@ -21,7 +21,7 @@ def data_frame(columns: Mapping[str, Any]) -> Any:
 
     Raises UserError (exit 6) if pandas is not installed.
     """
-    from la2ds_cli.core.optional_package import optional_import
+    from la2ds_cli.core.errors import optional_import
 
     with optional_import(
         ["pandas"],

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from la2ds_cli.core import compiled as module
-from la2ds_cli.core.compiled import LOADING, compiled, compiling_pays
+from la2ds_cli.core import device as module
+from la2ds_cli.core.device import LOADING, compiled, compiling_pays
 
 
 def test_compiling_pays_once_as_much_was_done_without(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,10 +17,10 @@ from la2ds_cli.core.annotations import (
     Annotation,
     Moment,
     joint_value,
+    reading_of,
     write_annotations,
 )
 from la2ds_cli.core.artifact import Recipe
-from la2ds_cli.core.corrections import reading_of
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.features.heatmap_cache import cache_heatmaps

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.optional_package import optional_import
+from la2ds_cli.core.errors import ExitCode, UserError, optional_import
 from la2ds_cli.formats.sleap import sleap_io
 from la2ds_cli.poses.openmmlab import Source
 from la2ds_cli.poses.ultralytics_model import import_part

@@ -15,9 +15,9 @@ from la2ds_cli.core.annotations import (
     drawings_on,
     joint_of,
     points_of,
+    turning_of,
 )
 from la2ds_cli.core.clip import family
-from la2ds_cli.core.corrections import turning_of
 from la2ds_cli.core.project import Project
 
 Frames = tuple[int | None, int | None]

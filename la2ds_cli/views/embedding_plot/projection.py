@@ -9,8 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.optional_package import optional_import
+from la2ds_cli.core.errors import ExitCode, UserError, optional_import
 from la2ds_cli.core.types import FloatArray
 
 MethodName = Literal["pca", "tsne", "umap"]
