@@ -38,7 +38,7 @@ from la2ds_cli.evaluation.measure import (
     resampled_medians,
     video_counts,
 )
-from la2ds_cli.experiments.runs import Plan, train_run
+from la2ds_cli.experiments.runner import Plan, train_run
 from la2ds_cli.experiments.scores import scored_inputs
 from la2ds_cli.training.base_weights import base_key
 from la2ds_cli.training.checkpoint import SPEED_ONLY, training_recipe

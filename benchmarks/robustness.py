@@ -21,15 +21,12 @@ from methods import ACTIONS, TIMED
 
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.experiments.ablations import TREATMENTS, conditions
-from la2ds_cli.experiments.benchmark import NAME
+from la2ds_cli.experiments.benchmark import NAME, common_config, method_config
 from la2ds_cli.experiments.corruption import ANY
-from la2ds_cli.experiments.methods import common_config, method_config
-from la2ds_cli.experiments.metrics import Task
-from la2ds_cli.experiments.result import Result
-from la2ds_cli.experiments.rows import Baseline, Row, Rows
-from la2ds_cli.experiments.runner import Bench, run_table, shared_facts
-from la2ds_cli.experiments.runs import Plan
+from la2ds_cli.experiments.reproduce import TREATMENTS, conditions
+from la2ds_cli.experiments.result import Baseline, Result, Row, Rows
+from la2ds_cli.experiments.runner import Bench, Plan, run_table, shared_facts
+from la2ds_cli.experiments.scores import Task
 from la2ds_cli.experiments.tables import figures, markdown
 
 MISSING = ("p0", "p50", "p100")  # of the rows of Table 7

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from la2ds_cli.experiments.methods import shipped_methods
+from la2ds_cli.experiments.benchmark import shipped_methods
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "reference" / "methods.md"

@@ -36,12 +36,6 @@ def benchmark(
         "A,B,C", "Shipped ones, presets or dotted paths; default all shipped."
     ),
     protocol: str = PROTOCOL,
-    tries: int = option(
-        "N", "Learning rates to try for each method on held-out training clips.", 1, min=1
-    ),
-    rates: Path | None = option(
-        "FILE", "Use the learning rates that an earlier benchmark.json chose."
-    ),
     out: Path | None = option("DIR", "Folder; default results/benchmark of the first project."),
     engine: EngineName = ENGINE,
     *,
@@ -54,7 +48,6 @@ def benchmark(
       la2ds benchmark --project golf --minutes 3 --seeds 0,1,2
       la2ds benchmark --project golf --project squat --minutes 3 --out tables
       la2ds benchmark --project golf --methods la2ds,tcc,mypackage.mymethod
-      la2ds benchmark --project squat --rates golf/benchmark.json
       la2ds benchmark --project golf --seeds 0,1,2 --engine ray
 
     Tables 1 to 3 of the paper, event transfer and the cost of training as Markdown, and every
@@ -65,8 +58,7 @@ def benchmark(
 
     from la2ds_cli.experiments.benchmark import NAME, check_projects
     from la2ds_cli.experiments.benchmark import benchmark as step
-    from la2ds_cli.experiments.runs import Plan
-    from la2ds_cli.experiments.tries import read_rates
+    from la2ds_cli.experiments.runner import Plan
 
     with output.console() as console, ExitStack() as locks:
         opened = [open_project(root) for root in projects or [HERE]]
@@ -74,12 +66,7 @@ def benchmark(
         for project in opened:
             locks.enter_context(project.lock())
         folder = opened[0].results_dir(NAME) if out is None else out
-        plan = Plan(
-            protocol=protocol,
-            tries=tries,
-            rates=None if rates is None else read_rates(rates),
-            **training.arguments(),
-        )
+        plan = Plan(protocol=protocol, **training.arguments())
         names = None if methods is None else [name.strip() for name in methods.split(",")]
         result = step(opened, plan, names, out=folder, engine=engine, progress=console.progress)
         print_result(console, "benchmark", result, folder)

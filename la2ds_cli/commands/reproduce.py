@@ -8,7 +8,7 @@ import typer
 
 from la2ds_cli.commands.options import Here, Runs, argument, option
 
-# As metrics.METHOD_TABLES and ablations.TableName of experiments
+# As scores.METHOD_TABLES and reproduce.TableName of experiments
 Table = Literal["table1", "table2", "table3", "table4", "table5", "table6", "table7", "table8"]
 METHODS = ("table1", "table2", "table3")  # compare methods, not parts of one
 
@@ -40,7 +40,7 @@ def reproduce(
 
     from la2ds_cli.commands.benchmark import print_result
     from la2ds_cli.experiments import reproduce as tables
-    from la2ds_cli.experiments.runs import Plan
+    from la2ds_cli.experiments.runner import Plan
 
     with here.console() as console:
         opened = here.open()

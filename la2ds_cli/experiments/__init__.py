@@ -1,13 +1,13 @@
 """Experiments: many training runs scored in the same way, for the tables of the paper and our own.
 
 The steps are `benchmark` (comparison of methods: Tables 1 to 3) and `reproduce` (ablations of the
-method: Tables 4 to 8, the last two on worse joints). Both describe their `rows`; `runner` trains
-and scores them; `tables` writes one Markdown page, one tidy CSV and one JSON document. `runs`
-trains one run, `scores` scores it, and `metrics` has the columns.
+method: Tables 4 to 8, the last two on worse joints). Both describe their rows; `runner` trains and
+scores them; `tables` writes one Markdown page, one tidy CSV and one JSON document. `scores` scores
+one run and has the columns.
 
 Imports: every package up to views; nothing of demo or commands.
 
-To add a metric: add a line to METRICS in `metrics`, and a column to a task. To add a row to an
-ablation: add a Variant in `ablations`. To add a method: see docs/how-to/extend.md;
-`methods` finds it by its name.
+To add a metric: add a line to METRICS in `scores`, and a column to a task. To add a row to an
+ablation: add a Variant in `reproduce`. To add a method: see docs/how-to/extend.md;
+`benchmark` finds it by its name.
 """

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from la2ds_cli.core.config import Config
+from la2ds_cli.core.config import Config, preset_names
 from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.plugins import trust
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.evaluation.protocol import get_protocol
-from la2ds_cli.experiments.methods import common_config, method_rows, shipped_methods
-from la2ds_cli.experiments.metrics import TASKS, Task
-from la2ds_cli.experiments.result import Choice, Result
-from la2ds_cli.experiments.rows import Rows
-from la2ds_cli.experiments.runner import Bench, run_table, shared_facts
-from la2ds_cli.experiments.runs import Plan, check_seeds
-from la2ds_cli.experiments.scores import FOLDER
-from la2ds_cli.experiments.tries import check_rates, held_out_project
-from la2ds_cli.training.losses import check_input
+from la2ds_cli.experiments.paper import paper_methods
+from la2ds_cli.experiments.result import Result, Row, Rows
+from la2ds_cli.experiments.runner import Bench, Plan, check_seeds, run_table, shared_facts
+from la2ds_cli.experiments.scores import FOLDER, TASKS, Task
+from la2ds_cli.training.losses import check_input, get_method, method_names, method_recipe
 
 NAME = "benchmark"
 
@@ -30,8 +28,7 @@ def benchmark(
     plan: Plan,
     methods: Sequence[str] | None = None,
     *,
-    tasks: Sequence[Task] = tuple(TASKS.values()),
-    name: str = NAME,
+    task: Task | None = None,
     out: Path | None = None,
     engine: Literal["local", "ray"] = "local",
     progress: Progress | None = None,
@@ -40,12 +37,12 @@ def benchmark(
 
     methods: names of methods.shipped_methods, presets or dotted paths; None = all that are shipped.
     Runs are named benchmark-METHOD-sSEED: a finished run is reused, an interrupted one is resumed,
-    and out/NAME.md, .csv and .json are written after every run (out: by default results/benchmark
-    of the first project). A failing run does not stop the others. engine: `ray` tries rates, trains
-    and scores in the actors of a Ray cluster that shares the projects' folders, one run each; the
-    files are written at the end. Raises UserError (exit 2) for missing or duplicate projects,
-    methods or seeds, an unknown name, an invalid setting, tries together with rates, and a method
-    without a given rate.
+    and out/benchmark.md, .csv and .json are written after every run (out: by default
+    results/benchmark of the first project). task: only this table, and files named by its number in
+    the paper. A failing run does not stop the others. engine: `ray` trains and scores in the actors
+    of a Ray cluster that shares the projects' folders, one run each; the files are written at the
+    end. Raises UserError (exit 2) for missing or duplicate projects, methods or seeds, an unknown
+    name, and an invalid setting.
     """
     check_seeds(plan.seeds)
     check_projects(projects)
@@ -53,8 +50,10 @@ def benchmark(
     names = shipped_methods() if methods is None else methods
     _check(projects, names, plan)
     table = method_table(projects[0], names, plan)
-    title = "Methods side by side" if len(tasks) > 1 else tasks[0].title
-    result = Result(name, title, tuple(tasks), shared_facts(projects[0], plan, table))
+    result = Result(NAME, "Methods side by side", tuple(TASKS.values()), {})
+    if task is not None:
+        result = Result(f"table{task.number}", task.title, (task,), {})
+    result.facts = shared_facts(projects[0], plan, table)
     progress = progress or Progress()
     benches = [
         Bench(label, project, table, plan, progress)
@@ -101,7 +100,6 @@ def check_projects(projects: Sequence[Project]) -> None:
 def _check(projects: Sequence[Project], names: Sequence[str], plan: Plan) -> None:
     """UserError for what any project rejects, before any work."""
     rows = method_rows(names, plan.settings)
-    check_rates(rows, plan)
     for project in projects:
         get_protocol(plan.protocol, common_config(project, plan.settings).evaluate)
         for row in rows:
@@ -116,53 +114,114 @@ def _labels(projects: Sequence[Project]) -> list[str]:
     return names
 
 
+# --- the methods ------------------------------------------------------------------------------
+
+# The joints' movement and the base model, if combined with an embedding, hide what was learned.
+ALONE = ("align.movement=0", "align.base=0")
+
+
+def method_config(
+    preset: str | None,
+    overrides: Sequence[str],
+    settings: Sequence[str],
+    project: Project,
+    seed: int,
+) -> Config:
+    """The settings of a method for training and scoring: its preset (None = that of the project)
+    with its overrides, and above them the settings of the table.
+
+    Steps, alignment and evaluation are those of the project, the same for all methods.
+    """
+    common = common_config(project, settings)
+    if preset is None and project.config().preset in shipped_methods():
+        preset = "default"  # the project's preset belongs to another method
+    steps = f"train.steps={common.train.steps}"
+    config = project.config(
+        preset=preset, overrides=[steps, *overrides, *settings, f"train.seed={seed}"]
+    )
+    return replace(config, align=common.align, evaluate=common.evaluate)
+
+
+def common_config(project: Project, settings: Sequence[str]) -> Config:
+    """The settings that all methods share."""
+    return project.config(overrides=[*ALONE, *settings])
+
+
+def shipped_methods() -> list[str]:
+    """Names of all methods of the package: those of the paper in its order, then the others."""
+    losses, presets = method_names(), preset_names()
+    known = [name for name in paper_methods() if name in losses or name in presets]
+    return [*known, *(name for name in losses if name not in known)]
+
+
+def method_rows(names: Sequence[str], settings: Sequence[str] = ()) -> list[Row]:
+    """The methods with these names: of `shipped_methods`, presets, or dotted paths of modules.
+    settings: overrides for all of them.
+
+    Raises UserError (exit 2) for an unknown name, a duplicate, or no name.
+    """
+    if not names or len(set(names)) < len(names):
+        raise UserError(
+            f"the methods must be different names, got {', '.join(names) or 'none'}",
+            hint=f"methods: {', '.join(shipped_methods())}, presets, or dotted paths of modules",
+        )
+    return [_method_row(name, settings) for name in names]
+
+
+def _method_row(name: str, settings: Sequence[str]) -> Row:
+    if name not in (*shipped_methods(), *preset_names()):
+        trust(name)  # the user has named it
+        _check_module(name)
+    preset, overrides = method_recipe(name)
+    label = paper_methods()[name].label if name in paper_methods() else name
+    recipe = partial(method_config, preset, overrides, settings)
+    return Row(name, label, recipe, f"benchmark-{name}", f"untrained, {label}")
+
+
+def _check_module(name: str) -> None:
+    """Raise UserError (exit 2) for a dotted path that is not a method, before any training."""
+    try:
+        module = get_method(name)
+    except UserError:
+        raise
+    except Exception as error:  # code of a plugin
+        raise UserError(f"{name} cannot be imported: {type(error).__name__}: {error}") from error
+    for part in ("PAIRS", "loss"):
+        if not hasattr(module, part):
+            raise UserError(
+                f"{name} has no {part}", hint="docs/how-to/extend.md says what it needs"
+            )
+
+
 # --- over a cluster ---------------------------------------------------------------------------
 
 
 def _spread(benches: Sequence[Bench], names: Sequence[str]) -> dict[tuple[int, str, int], str]:
     """Do the work of all runs in the actors of a Ray cluster. Runs and scores stay in the projects,
     where `Bench.run` reads them. Returns the error of each run, empty if there is none, by the
-    number of its project, its method and its seed, and adds the learning rates that were tried to
-    the data of the benches."""
+    number of its project, its method and its seed."""
     from la2ds_cli.core.ray_engine import ray_map
 
     plan, progress = benches[0].plan, benches[0].progress
     roots = [str(bench.project.root) for bench in benches]
+    items = [
+        {"project": number, "row": name, "seed": seed}
+        for seed in plan.seeds
+        for number in range(len(benches))
+        for name in names
+    ]
     errors: dict[tuple[int, str, int], str] = {}
-    rounds = [plan.seeds]
-    if plan.tries > 1:
-        # The first run of a method tries its rates, for all of its seeds.
-        rounds = [plan.seeds[:1], plan.seeds[1:]]
-        for bench in benches:
-            held_out_project(bench.project)  # before several actors create it at once
-    for seeds in rounds:
-        items = []
-        for seed in seeds:
-            for number, bench in enumerate(benches):
-                for name in names:
-                    choice = bench.data.rates.get(name)
-                    first = errors.get((number, name, plan.seeds[0]))
-                    if choice is None and plan.tries > 1 and first is not None:
-                        errors[number, name, seed] = first  # no rate could be tried
-                        continue
-                    plain = None if choice is None else asdict(choice)
-                    items.append({"project": number, "row": name, "seed": seed, "rate": plain})
-        progress.begin("runs", len(items))
-        for item, made in zip(
-            items, ray_map(RunWorker, (roots, names, plan), items, plan.device), strict=True
-        ):
-            number, name = item["project"], item["row"]
-            errors[number, name, item["seed"]] = made["error"]
-            if made["rate"] is not None:
-                benches[number].data.rates[name] = Choice.from_json(made["rate"])
-            progress.advance()
-        progress.end()
+    progress.begin("runs", len(items))
+    every = ray_map(RunWorker, (roots, names, plan), items, plan.device)
+    for item, made in zip(items, every, strict=True):
+        errors[item["project"], item["row"], item["seed"]] = made["error"]
+        progress.advance()
+    progress.end()
     return errors
 
 
 class RunWorker:
-    """Trains and scores one run after another for `ray_map`: error, empty if there is none; rate:
-    the choice of its learning rate, or None."""
+    """Trains and scores one run after another for `ray_map`: error, empty if there is none."""
 
     def __init__(self, roots: Sequence[str], names: Sequence[str], plan: Plan) -> None:
         projects = [Project.open(Path(root)) for root in roots]
@@ -173,9 +232,5 @@ class RunWorker:
         ]
 
     def __call__(self, item: Mapping[str, Any]) -> dict[str, Any]:
-        bench, name = self._benches[item["project"]], item["row"]
-        if item["rate"] is not None:
-            bench.data.rates[name] = Choice.from_json(item["rate"])
-        (entry, *_) = bench.run(self._rows[name], item["seed"])
-        choice = bench.data.rates.get(name)
-        return {"error": entry.outcome.error, "rate": None if choice is None else asdict(choice)}
+        (entry, *_) = self._benches[item["project"]].run(self._rows[item["row"]], item["seed"])
+        return {"error": entry.outcome.error}

@@ -1,36 +1,197 @@
-"""Step: one table of the paper on a project's clips."""
+"""Step: one table of the paper on a project's clips.
+
+Tables 4 to 8 have rows of their own, with the figures of the paper; Tables 1 to 3 are benchmarks.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Literal
 
-from la2ds_cli.core.config import Config
+from la2ds_cli.core.config import Config, load_config
+from la2ds_cli.core.config_sections import MissingJoints
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.experiments.ablations import (
-    ABLATIONS,
-    PAPER_DATA,
-    TITLES,
-    TREATMENTS,
-    TableName,
-    Variant,
-    conditions,
-    left_out,
-    recipe_facts,
-    treated,
-)
 from la2ds_cli.experiments.benchmark import benchmark
-from la2ds_cli.experiments.metrics import METHOD_TABLES, ablation_task
-from la2ds_cli.experiments.result import Result
-from la2ds_cli.experiments.rows import BASELINES, Baseline, Row, Rows
-from la2ds_cli.experiments.runner import Bench, run_table, shared_facts
-from la2ds_cli.experiments.runs import Plan, check_seeds
+from la2ds_cli.experiments.corruption import ANY, CLEAN, DroppedLimb, JointNoise, Joints
+from la2ds_cli.experiments.result import BASELINES, Baseline, Result, Row, Rows
+from la2ds_cli.experiments.runner import Bench, Plan, check_seeds, run_table, shared_facts
+from la2ds_cli.experiments.scores import METHOD_TABLES, ablation_task
 
 DEFAULT_PRESET = "paper-penn-casa"  # paper-penn, which follows the text literally, does not learn
 PROTOCOL = "paper"  # of Tables 1 to 3
+TableName = Literal["table4", "table5", "table6", "table7", "table8"]
+PAPER_DATA = "H2O, phase classification with all labels, progression, Kendall's tau"
+TREATMENTS: tuple[MissingJoints, ...] = ("zero", "imputed")  # the same for heatmaps and joints
+TITLES: dict[str, str] = {
+    "table4": "Components of the model",
+    "table5": "Heatmaps",
+    "table6": "Augmentations",
+    "table7": "Robustness against missing joints",
+    "table8": "Robustness against noisy joints",
+}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One variant of the recipe.
+
+    name: of the row. settings: overrides of the recipe. paper: name of a metric -> the paper's
+    figure. reads_maps: the row has no meaning for a network that reads only joints. run: the name
+    of its runs, `TABLE-name` if empty. joints: on which they are trained and tested.
+    """
+
+    name: str
+    label: str
+    settings: tuple[str, ...] = ()
+    paper: Mapping[str, float] = field(default_factory=dict)
+    reads_maps: bool = False
+    run: str = ""
+    joints: Joints = CLEAN
+
+    @property
+    def full(self) -> bool:
+        """Whether it is the unchanged recipe, which every other row must differ from."""
+        return not self.settings
+
+
+def _paper(classification: float, progression: float, tau: float) -> dict[str, float]:
+    return {"classification": classification, "progression": progression, "kendalls_tau": tau}
+
+
+WHOLE = "reproduce-all"  # runs of the whole recipe, which tables 4 to 6 share
+_FULL = _paper(70.12, 0.9280, 0.9670)
+_TEMPORAL = ("augment.drop=0.0", "augment.warp=0.0")
+_POSITION = ("augment.position_probability=0.0",)
+_ORIENTATION = ("augment.orientation_probability=0.0",)
+_FLIP = ("augment.flip_probability=0.0",)
+_ADDED = ("trim", "geometry", "missing_probability", "turn", "tilt")  # not in the paper
+_NONE = (*_TEMPORAL, *_ORIENTATION, *_POSITION, *_FLIP, *(f"augment.{a}=0.0" for a in _ADDED))
+_CODES = ("model.spatial_position=none", "model.temporal_position=none")
+_SPATIAL = ("model.spatial_layers=0",)
+_LIMBS = ("heatmap.channels=limbs",)
+_JOINTS = ("heatmap.channels=joints",)
+_ALL = Variant("all", "all", (), _FULL, run=WHOLE)
+
+
+def _without(part: str, settings: tuple[str, ...], *paper: float, maps: bool = False) -> Variant:
+    return Variant(f"no-{part.split()[0]}", f"w/o {part}", settings, _paper(*paper), maps)
+
+
+ABLATIONS = {
+    "table4": (
+        _without("spatial transformer", _SPATIAL, 68.47, 0.9039, 0.9548, maps=True),
+        _without("temporal transformer", ("model.temporal_layers=0",), 64.40, 0.9149, 0.9566),
+        _without("cross-attention", ("model.cross_layers=0",), 67.83, 0.9198, 0.9590),
+        _without("position codes", _CODES, 67.80, 0.9196, 0.9615),
+        _without("projection head", ("model.projection_head=false",), 66.53, 0.9169, 0.9590),
+        _ALL,
+    ),
+    "table5": (
+        Variant("limbs", "limbs", _LIMBS, _paper(67.72, 0.9099, 0.9614), reads_maps=True),
+        Variant("joints", "joints", _JOINTS, _paper(66.09, 0.9101, 0.9646), reads_maps=True),
+        replace(_ALL, name="both", label="limbs + joints"),
+    ),
+    "table6": (
+        Variant("none", "no augmentation", _NONE, _paper(63.12, 0.9080, 0.9350)),
+        _without("temporal", _TEMPORAL, 64.82, 0.9194, 0.9551),
+        _without("orientation", _ORIENTATION, 67.40, 0.9203, 0.9603),
+        _without("position", _POSITION, 69.18, 0.9228, 0.9626),
+        _without("flip", _FLIP, 67.93, 0.9193, 0.9642),
+        Variant("smooth", "smooth noise", ("augment.noise=smooth",)),  # tried in sec. 3.2
+        _ALL,
+    ),
+}
+MISSING = {  # Table 7: probability of a missing finger -> classification of LA2DS
+    0.0: 70.12,
+    0.25: 69.54,
+    0.5: 69.02,
+    0.75: None,
+    1.0: 68.94,
+}
+NOISY = {  # Table 8: joints in training, in test -> classification of LA2DS
+    ("clean", "clean"): 70.12,
+    ("clean", "noisy"): 68.59,
+    ("noisy", "clean"): 68.75,
+    ("noisy", "noisy"): 68.23,
+}
+
+
+def conditions(table: str, config: Config, *, limb: str = ANY) -> list[Variant]:
+    """The rows of Table 7 or 8 for a network of `config`, whatever its treatment of missing joints.
+
+    limb: of the skeleton, or ANY.
+    """
+    seed = config.evaluate.seed
+    if table == "table7":
+        return [
+            Variant(
+                f"p{100 * share:g}",
+                f"limb missing in {share:.0%}",
+                paper={} if figure is None else {"classification": figure},
+                joints=Joints(f"{limb}-{100 * share:g}", test=DroppedLimb(limb, share, seed)),
+            )
+            for share, figure in MISSING.items()
+        ]
+    known = {"clean": None, "noisy": JointNoise(1.0, seed, config.heatmap)}
+    return [
+        Variant(
+            f"{train}-to-{test}",
+            f"{train} → {test}",
+            paper={"classification": figure},
+            joints=Joints(f"{train}-to-{test}", known[train], known[test]),
+        )
+        for (train, test), figure in NOISY.items()
+    ]
+
+
+def treated(variant: Variant, missing: str) -> Variant:
+    """The row with one treatment of joints that are not seen. The paper does not state its own, so
+    each is shown with its figure."""
+    noisy = variant.joints.train is not None
+    return replace(
+        variant,
+        name=f"{variant.name}-{missing}",
+        label=f"{variant.label}, {missing}",
+        settings=(f"model.missing={missing}",),
+        run=f"{'table8-noisy' if noisy else 'reproduce'}-{missing}",
+    )
+
+
+def left_out(variant: Variant, base: Config, varied: Config) -> str:
+    """Why a row would only repeat the full recipe; empty if it is a variant of it.
+
+    base, varied: the settings without and with those of the row, with the same seed.
+    """
+    if variant.reads_maps and base.model.input in ("joints", "joints3d"):
+        return "the recipe reads joints, not heatmaps"
+    if variant.full or varied != base:
+        return ""
+    return "the recipe already does this"
+
+
+def changed_settings(base: Config, other: Config) -> list[str]:
+    """Overrides with the values of `other` where the two differ; presets are ignored."""
+    mine = base.to_dict()
+    return [
+        f"{section}.{key}={str(value).lower() if isinstance(value, bool) else value}"
+        for section, values in other.to_dict().items()
+        if section != "preset"
+        for key, value in values.items()
+        if value != mine[section][key]
+    ]
+
+
+def recipe_facts(preset: str, config: Config) -> dict[str, object]:
+    """The preset of a recipe, and every setting in which it differs from it, but the seed."""
+    changed = changed_settings(load_config(preset=preset), config)
+    return {
+        "preset": preset,
+        "overrides": [text for text in changed if not text.startswith("train.seed=")],
+    }
 
 
 def reproduce(
@@ -122,8 +283,7 @@ def compare_methods(
     return benchmark(
         [project],
         replace(plan, protocol=PROTOCOL),
-        tasks=(METHOD_TABLES[table],),
-        name=table,
+        task=METHOD_TABLES[table],
         out=project.results_dir("reproduce"),
         progress=progress,
     )

@@ -1,21 +1,71 @@
-"""The result of an experiment, filled run by run: one entry for each run of a row on a project."""
+"""What a table compares, rows that are trained and baselines that are not, and its result.
+
+The result is filled run by run: one entry for each run of a row on a project.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from la2ds_cli.core.config import Config
 from la2ds_cli.core.errors import ExitCode
+from la2ds_cli.core.project import Project
 from la2ds_cli.evaluation.measure import RESAMPLES
-from la2ds_cli.experiments.methods import Source
-from la2ds_cli.experiments.metrics import Scores, Task
-from la2ds_cli.experiments.scores import Resamples
+from la2ds_cli.experiments.corruption import CLEAN, Joints
+from la2ds_cli.experiments.scores import Resamples, Scores, Task
 from la2ds_cli.experiments.significance import Sample
 
 SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Row:
+    """One recipe, trained once for each seed.
+
+    recipe: its settings in a project, for a seed.
+    run: its runs are called RUN-sSEED.
+    untrained: label of the row of its network without training, empty = there is none.
+    joints: on which it is trained and tested.
+    """
+
+    name: str
+    label: str
+    recipe: Callable[[Project, int], Config]
+    run: str
+    untrained: str = ""
+    joints: Joints = CLEAN
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A row without training. features: its feature set. joints: on which it is tested."""
+
+    name: str
+    label: str
+    features: str
+    joints: Joints = CLEAN
+
+
+BASELINES = (
+    Baseline("time_only", "time only", "time_only"),
+    Baseline("raw_pose", "raw pose", "raw_pose"),
+    Baseline("raw_pose_best", "best raw pose", "raw_pose_best"),
+)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """All rows of a table. stem: of the names of runs of baselines. common: the settings of the
+    baselines in a project."""
+
+    stem: str
+    rows: Sequence[Row]
+    common: Callable[[Project], Config]
+    baselines: Sequence[Baseline] = BASELINES
 
 
 @dataclass(frozen=True)
@@ -42,37 +92,15 @@ class Outcome:
         return self.scores.get(metric)
 
 
-@dataclass(frozen=True)
-class Choice:
-    """The chosen learning rate of a row. errors: pairs of a rate and the mean error of event
-    transfer on held-out training clips, in % of the clip, None if the try failed."""
-
-    rate: float
-    errors: Sequence[tuple[float, float | None]]
-
-    def __str__(self) -> str:
-        tried = (f"{r:g}: {'failed' if e is None else f'{e:.2f} %'}" for r, e in self.errors)
-        return f"{self.rate:g} ({', '.join(tried)})"
-
-    @classmethod
-    def from_json(cls, plain: Mapping[str, Any]) -> Choice:
-        """From the fields as JSON has them; ValueError and the like for anything else."""
-        pairs = [(float(rate), None if e is None else float(e)) for rate, e in plain["errors"]]
-        if not 0 < float(plain["rate"]) < float("inf"):
-            raise ValueError(f"a learning rate of {plain['rate']}")
-        return cls(float(plain["rate"]), pairs)
-
-
 @dataclass
 class DataSet:
-    """The clips of a project. source: where they come from. facts: of their evaluation, empty
-    before it. rates: row -> its learning rate, if several were tried."""
+    """The clips of a project. source: the data set of the paper that they come from, empty for
+    others. facts: of their evaluation, empty before it."""
 
     name: str
-    source: Source
+    source: str
     facts: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
-    rates: dict[str, Choice] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -103,7 +131,6 @@ class Result:
     reads: row -> model.input.
     paper: row -> metric -> the paper's figure, for rows that are no methods.
     left_out: label of a row -> why it has no runs.
-    independent: whether every data set has clips and runs of its own; only then is there a mean.
     """
 
     name: str
@@ -116,7 +143,6 @@ class Result:
     left_out: dict[str, str] = field(default_factory=dict)
     data: list[DataSet] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
-    independent: bool = True
 
     def rows(self) -> dict[str, str]:
         """Name -> label of the rows, then of the baselines."""

@@ -6,26 +6,127 @@ written after every run, and a failing run does not stop the others.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+import platform
+import time
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from importlib import metadata
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from la2ds_cli import __version__
+from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config
+from la2ds_cli.core.device import DeviceName, available_cores, resolve_device
+from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.experiments.corruption import Joints
-from la2ds_cli.experiments.methods import find_source
-from la2ds_cli.experiments.result import DataSet, Entry, Outcome, Result
-from la2ds_cli.experiments.rows import Row, Rows
-from la2ds_cli.experiments.runs import Plan, attempt, machine_facts, train_run
+from la2ds_cli.experiments.paper import find_source
+from la2ds_cli.experiments.result import DataSet, Entry, Outcome, Result, Row, Rows
 from la2ds_cli.experiments.scores import Scored, cached_scores
 from la2ds_cli.experiments.tables import write_result
-from la2ds_cli.experiments.tries import choose_rate
 
 UNTRAINED = "untrained"
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How all runs of a table are trained and scored.
+
+    minutes: longest training of each run; None = limited only by steps.
+    settings: overrides for all rows.
+    rates: learning rates of rows by name, instead of those of their recipes.
+    overwrite: train runs again that exist.
+    """
+
+    seeds: Sequence[int] = (0,)
+    minutes: float | None = None
+    settings: Sequence[str] = ()
+    protocol: str = "la2ds"
+    rates: Mapping[str, float] = field(default_factory=dict)
+    device: DeviceName = "auto"
+    overwrite: bool = False
+
+
+def check_seeds(seeds: Sequence[int]) -> None:
+    """Raise UserError (exit 2) for no seed, a negative one, or a duplicate."""
+    if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        raise UserError(
+            f"the seeds must be different numbers from 0, got {list(seeds)}", hint="--seeds 0,1,2"
+        )
+
+
+def machine_facts(device: DeviceName) -> dict[str, Any]:
+    """The hardware and software on which the times of a table depend, and the last digits of its
+    figures."""
+    import torch
+
+    chosen = resolve_device(device).type
+    facts = {"processor": platform.machine(), "cores": available_cores(), "device": chosen}
+    if chosen == "cuda":
+        facts |= {"gpu": torch.cuda.get_device_name(), "cuda": str(torch.version.cuda)}
+    return {
+        **facts,
+        "system": platform.system(),
+        "python": platform.python_version(),
+        **{name: metadata.version(name) for name in ("torch", "numpy", "scikit-learn")},
+        "la2ds": __version__,
+    }
+
+
+def train_run(
+    project: Project, run: str, config: Config, plan: Plan, progress: Progress
+) -> Outcome:
+    """Train, resume or reuse `run`; the outcome has no scores yet. A limit in minutes is in CPU
+    time on a CPU: other processes must not shorten the budget of a run."""
+    from la2ds_cli.training.train import TrainOptions, train
+
+    progress.note(f"training {run}")
+    clock = time.process_time if resolve_device(plan.device).type == "cpu" else time.monotonic
+    trained = train(
+        project,
+        run=run,
+        config=config,
+        options=TrainOptions(plan.device, plan.minutes, plan.overwrite, clock=clock),
+        progress=progress,
+    )
+    return Outcome(
+        run,
+        "model",
+        seed=config.train.seed,
+        steps=trained.steps,
+        seconds=trained.seconds,
+        reused=trained.already_finished,
+        collapse=trained.collapse,
+    )
+
+
+def attempt(
+    project: Project, run: str, progress: Progress, work: Callable[[], Made]
+) -> tuple[Made | None, str]:
+    """What the work of one run makes and an empty string, or None and why it failed.
+
+    Errors of memory, shapes, numbers and plugin methods only fail their run, so that they do not
+    stop a long table; the traceback goes to logs/RUN.txt.
+    """
+    try:
+        return work(), ""
+    except UserError as error:
+        drifted = error.exit_code == ExitCode.MISMATCH
+        hint = "--overwrite trains it again" if drifted else error.hint
+        reason = f"{error.message} ({hint})" if hint else error.message
+    except Exception as error:
+        log = project.log_path(f"{run}.txt")
+        artifact.write_text(log, traceback.format_exc())
+        first = str(error).splitlines()[0] if str(error) else ""
+        reason = f"{type(error).__name__}: {first} ({log})"
+    progress.note(f"{run} failed: {reason}")
+    return None, reason
 
 
 def shared_facts(project: Project, plan: Plan, rows: Rows) -> dict[str, Any]:
@@ -35,14 +136,6 @@ def shared_facts(project: Project, plan: Plan, rows: Rows) -> dict[str, Any]:
     budget = f"{common.train.steps} steps for every run"
     if plan.minutes is not None:
         budget = f"at most {plan.minutes:g} minutes of training and {budget}"
-    tried = None
-    if plan.rates:
-        tried = "those that an earlier benchmark chose, on held-out training clips of its own"
-    elif plan.tries > 1:
-        tried = (
-            f"the best of {plan.tries} for each method by the mean error of event transfer between "
-            "held-out training clips, one seed each"
-        )
     return {
         "budget": budget,
         "minutes": plan.minutes,
@@ -52,7 +145,7 @@ def shared_facts(project: Project, plan: Plan, rows: Rows) -> dict[str, Any]:
         "settings": list(plan.settings),
         "presets": {name: config.preset for name, config in configs.items()},
         "protocol": plan.protocol,
-        "learning rates": tried,
+        "learning rates": dict(plan.rates) or None,
         "alignment": asdict(common.align),
         "machine": machine_facts(plan.device),
     }
@@ -94,7 +187,6 @@ class Bench:
     ) -> None:
         self.project, self.table, self.plan, self.progress = project, table, plan, progress
         self.data = DataSet(name, find_source(project))
-        self.data.rates = {row.name: plan.rates[row.name] for row in table.rows if plan.rates}
         self._done: set[str] = set()
 
     def baselines(self) -> Iterable[Entry]:
@@ -138,13 +230,10 @@ class Bench:
         return [entry, self._baseline(name, row.untrained, UNTRAINED, scored)]
 
     def _trained(self, row: Row, run: str, seed: int) -> tuple[Outcome, Scored]:
-        """Try learning rates if they have not been tried, train, and score."""
-        plan, rates = self.plan, self.data.rates
-        if plan.tries > 1 and row.name not in rates:
-            rates[row.name] = choose_rate(self.project, row, plan, self.progress)
-        config = row.recipe(self.project, seed)
-        if row.name in rates:
-            faster = replace(config.train, learning_rate=rates[row.name].rate)
+        """Train and score."""
+        plan, config = self.plan, row.recipe(self.project, seed)
+        if row.name in plan.rates:
+            faster = replace(config.train, learning_rate=plan.rates[row.name])
             config = replace(config, train=faster)
         if run in self._done:  # several rows of a table may share a run
             plan = replace(plan, overwrite=False)

@@ -22,20 +22,15 @@ from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.table import Cell, Column, Row, Table, md
 from la2ds_cli.core.table import markdown as md_table
 from la2ds_cli.evaluation.measure import interval
-from la2ds_cli.experiments.methods import departures, paper_data, paper_methods, same_input
-from la2ds_cli.experiments.metrics import COST_TASK, Metric, Task
-from la2ds_cli.experiments.result import SCHEMA_VERSION, DataSet, Outcome, Result
+from la2ds_cli.experiments.paper import RECORDS, paper_data, paper_methods, same_input
+from la2ds_cli.experiments.result import SCHEMA_VERSION, DataSet, Result
+from la2ds_cli.experiments.scores import COST_TASK, Metric, Task
 from la2ds_cli.experiments.significance import LEVEL, by_seed, difference, holm, mean_interval
 
-_EARLY = 0.9  # of the minutes: a run that ended earlier had a smaller budget
 MARK = "†"
 MEAN = "mean over projects"
 FEW = 3  # projects, of which a terminal shows each, and columns beside which a spread has room
-SPLITS = {
-    "test": "test clips",
-    "all": "clips, no test split",
-    "people": "people, each tested by networks that were trained on others",
-}
+SPLITS = {"test": "test clips", "all": "clips, no test split"}
 HOW_TO_READ = (
     "Mean over seeds ± their standard deviation (n - 1); in brackets the 95 % interval of the mean "
     "over the scored clips and the seeds. The best row of a column, a method or a baseline, is "
@@ -87,7 +82,7 @@ def figures(result: Result) -> list[Figure]:
 def groups(result: Result) -> dict[str, list[DataSet]]:
     """The data sets by name, and their mean if there are several."""
     by_name = {data.name: [data] for data in result.data}
-    return by_name | ({MEAN: result.data} if len(by_name) > 1 and result.independent else {})
+    return by_name | ({MEAN: result.data} if len(by_name) > 1 else {})
 
 
 def _of_task(result: Result, task: Task, compared: bool = True) -> list[Figure]:
@@ -141,7 +136,7 @@ def _in_paper(result: Result, group: str, row: str, metric: str) -> float | None
     """What the paper prints for a row; for a method, if all clips are of one of its data sets."""
     if row in result.paper:
         return result.paper[row].get(metric)
-    (name, *others) = {data.source.data for data in groups(result)[group]}
+    (name, *others) = {data.source for data in groups(result)[group]}
     if others or not name:
         return None
     return paper_data()[name].figures.get(row, {}).get(metric)
@@ -162,7 +157,7 @@ def tables(
     made = []
     for task in (*result.tasks, COST_TASK):
         title = f"{task.title} (the paper's Table {task.number})" if task.number else task.title
-        for name in shown if task is not COST_TASK or result.independent else shown[:1]:
+        for name in shown:
             known = {(f.row, f.metric): f for f in found if (f.task, f.data) == (task.name, name)}
             if known:
                 made.append((f"{title}: {name}", _table(result, task, known, full)))
@@ -237,18 +232,15 @@ def _paper_notes(result: Result) -> Iterator[str]:
     if printed := result.facts.get("in the paper"):
         yield f"{MARK} in the paper: {printed}; other data, so compare the rows of one source"
         return
-    names = dict.fromkeys(data.source.data for data in result.data if data.source.data)
+    names = dict.fromkeys(data.source for data in result.data if data.source)
     known = [n for n in names if not result.labels.keys().isdisjoint(paper_data()[n].figures)]
-    for name in known:
-        sources = [data.source for data in result.data if data.source.data == name]
-        reasons = departures(sources, result.facts["protocol"])
-        label = f"{MARK} {paper_data()[name].label} in the paper"
+    for data in map(paper_data().__getitem__, known):
         yield (
-            f"{label} is not the same experiment: {'; '.join(reasons)}"
-            if reasons
-            else f"{label}: the same clips, labels and definitions"
+            f"{MARK} {data.label} in the paper: CASA's splits and labels (la2ds import {RECORDS}), "
+            "the mean over a network for each of its files, --protocol paper; anything else is "
+            "another experiment"
         )
-    if others := ", ".join(data.name for data in result.data if not data.source.data):
+    if others := ", ".join(data.name for data in result.data if not data.source):
         yield f"{others}: data that the paper does not have, so it has no figures to compare with"
     by_input: dict[str, list[str]] = {}
     for name, reads in result.reads.items():
@@ -281,25 +273,12 @@ def _budget_notes(result: Result) -> Iterator[str]:
             "the runs did not make the same number of steps; without --minutes, or with "
             "--set train.steps=N small enough, they do"
         )
-    minutes, steps = result.facts["minutes"], result.facts["steps"]
-    for outcome in done:
-        if _was_given_less(outcome, minutes, steps):
-            yield (
-                f"{outcome.run} was trained earlier with less than this budget "
-                f"({outcome.steps} steps, {outcome.seconds:.0f} s); --overwrite trains it again"
-            )
     seeds = result.facts["seeds"]
     if len(seeds) < 3:
         yield (
             f"{len(seeds)} of at least 3 seeds: intervals and p hardly include what another seed "
             "would change; --seeds 0,1,2"
         )
-
-
-def _was_given_less(outcome: Outcome, minutes: float | None, steps: int) -> bool:
-    if not outcome.reused or outcome.steps is None or outcome.seconds is None:
-        return False
-    return outcome.steps < steps and (minutes is None or outcome.seconds < _EARLY * 60 * minutes)
 
 
 def _protocol_notes(result: Result) -> Iterator[str]:
@@ -333,9 +312,6 @@ def _facts(result: Result) -> Iterator[tuple[str, str]]:
             phases = ", ".join(about["phases"]) or "none"
             clips = f"{about['clips']} {SPLITS[about['split']]}"
             yield data.name, f"{clips}; phases: {phases}; events: {about['events']}"
-        if data.rates:
-            text = "; ".join(f"{name} {choice}" for name, choice in data.rates.items())
-            yield f"{data.name}, learning rates", text
 
 
 def markdown(result: Result, found: Sequence[Figure]) -> str:
@@ -402,11 +378,6 @@ def document(result: Result, found: Sequence[Figure]) -> dict[str, Any]:
         ],
         "figures": [asdict(one) for one in found],
         "notes": all_notes(result, found),
-        "learning_rates": {
-            data.name: {name: asdict(choice) for name, choice in data.rates.items()}
-            for data in result.data
-            if data.rates
-        },
     }
 
 

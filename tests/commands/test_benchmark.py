@@ -12,7 +12,7 @@ from la2ds_cli.commands import reproduce
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
 from la2ds_cli.experiments import benchmark as module
-from la2ds_cli.experiments.metrics import METHOD_TABLES
+from la2ds_cli.experiments.scores import METHOD_TABLES
 from la2ds_cli.main import app
 from tests.small_runs import TINY, six_clips
 

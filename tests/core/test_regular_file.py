@@ -164,7 +164,7 @@ OTHER_WAYS = {
     "core.config": "presets that come with la2ds",
     "core.plugins": "modules of la2ds and of the user",
     "formats.__init__": "modules of la2ds",
-    "experiments.methods": "comes with la2ds",
+    "experiments.paper": "comes with la2ds",
     "experiments.scores": "modules of la2ds",
     "views.page": "comes with la2ds",
     "formats.sleap": "a file that it has written",

@@ -7,8 +7,8 @@ from dataclasses import asdict
 import pytest
 
 from la2ds_cli.core.config import Config, load_config
-from la2ds_cli.experiments.ablations import ABLATIONS, MISSING, NOISY, Variant, left_out
-from la2ds_cli.experiments.metrics import METRICS
+from la2ds_cli.experiments.reproduce import ABLATIONS, MISSING, NOISY, Variant, left_out
+from la2ds_cli.experiments.scores import METRICS
 
 PAPER = load_config(preset="paper-penn-casa")
 

@@ -18,12 +18,10 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.embedding.trained import checkpoint_path
 from la2ds_cli.evaluation import evaluate as evaluation
 from la2ds_cli.experiments import runner
-from la2ds_cli.experiments.benchmark import benchmark
-from la2ds_cli.experiments.methods import method_rows
-from la2ds_cli.experiments.metrics import METRICS
+from la2ds_cli.experiments.benchmark import benchmark, method_rows
 from la2ds_cli.experiments.result import Result
-from la2ds_cli.experiments.runs import Plan
-from la2ds_cli.experiments.scores import cached_scores
+from la2ds_cli.experiments.runner import Plan
+from la2ds_cli.experiments.scores import METRICS, cached_scores
 from la2ds_cli.experiments.significance import nested_resamples
 from la2ds_cli.experiments.tables import MEAN, Figure, all_notes, figures
 from tests.evaluation.labelled_project import evaluated
@@ -316,12 +314,3 @@ def test_without_labels_event_transfer_and_tau_are_left(tmp_path: Path) -> None:
     cells = _cells(found, "la2ds")
     assert "progression" not in cells
     assert "kendalls_tau" in cells
-
-
-def test_a_run_that_was_given_less_is_told(copied: Project) -> None:
-    found = _run([copied], copied.root / "out", minutes=60)
-    assert not any("less than this budget" in note for note in _notes(found))
-    assert found.facts["budget"].startswith("at most 60 minutes of training and 2 steps")
-    found.facts["steps"] = 3  # as if the clock had ended them
-    notes = [note for note in _notes(found) if "less than this budget" in note]
-    assert len(notes) == 4

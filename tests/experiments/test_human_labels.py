@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import importlib
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -16,8 +17,7 @@ import pytest
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.evaluation.events import choose_events
 from la2ds_cli.evaluation.measure import interval, video_counts
-from la2ds_cli.experiments.methods import method_rows
-from la2ds_cli.experiments.tries import read_rates
+from la2ds_cli.experiments.benchmark import method_rows
 from tests.movement import sequence
 from tests.small_runs import TINY
 
@@ -294,8 +294,7 @@ def test_the_squats_are_imported_with_one_event_each(people: Any, tmp_path: Path
 
 def test_the_rates_on_file_are_of_all_methods_of_the_page(scripts: dict[str, Any]) -> None:
     methods = scripts["methods"].METHODS
-    rates = read_rates(ROOT / "benchmarks" / "golf_rates.json")
-    assert [row.name for row in method_rows(methods)] == list(rates) == list(methods)
-    for choice in rates.values():
-        known = {rate: error for rate, error in choice.errors if error is not None}
-        assert known[choice.rate] == min(known.values())
+    chosen = json.loads(scripts["methods"].RATES.read_text("utf-8"))
+    assert [row.name for row in method_rows(methods)] == list(chosen) == list(methods)
+    for row in chosen.values():
+        assert row["rate"] == min(row["errors"], key=lambda one: one[1])[0]

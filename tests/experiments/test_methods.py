@@ -9,9 +9,9 @@ import pytest
 
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.experiments.benchmark import benchmark
-from la2ds_cli.experiments.methods import method_rows, paper_methods, shipped_methods
-from la2ds_cli.experiments.runs import Plan
+from la2ds_cli.experiments.benchmark import benchmark, method_rows, shipped_methods
+from la2ds_cli.experiments.paper import paper_methods
+from la2ds_cli.experiments.runner import Plan
 from la2ds_cli.training.losses import get_method, method_names
 
 

@@ -20,9 +20,8 @@ from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.embedding.trained import load_embedder, untrained_embedder
-from la2ds_cli.experiments.benchmark import benchmark
-from la2ds_cli.experiments.methods import method_rows
-from la2ds_cli.experiments.runs import Plan
+from la2ds_cli.experiments.benchmark import benchmark, method_rows
+from la2ds_cli.experiments.runner import Plan
 from la2ds_cli.main import app
 from la2ds_cli.training.losses import method_recipe
 from la2ds_cli.training.network import build_network

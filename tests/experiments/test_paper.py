@@ -9,15 +9,9 @@ import pytest
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project
-from la2ds_cli.experiments.methods import (
-    Source,
-    departures,
-    find_source,
-    paper_data,
-    paper_methods,
-)
-from la2ds_cli.experiments.metrics import METRICS, TASKS
+from la2ds_cli.experiments.paper import find_source, paper_data, paper_methods
 from la2ds_cli.experiments.result import DataSet, Entry, Outcome, Result
+from la2ds_cli.experiments.scores import METRICS, TASKS
 from la2ds_cli.experiments.tables import MARK, MEAN, all_notes, figures, markdown
 from tests.movement import sequence, warped_phase
 
@@ -95,36 +89,21 @@ def test_the_source_of_clips_is_read_from_their_recipes(tmp_path: Path) -> None:
         "kallax_shelf_drawer_val.npy",
         "x/../kallax_shelf_drawer_train.npy",
     )
-    assert find_source(records) == Source("ikea-asm", "kallax_shelf_drawer")
+    assert find_source(records) == "ikea-asm"
     penn = _project(tmp_path / "b", "penn-action", "0001.mat", "0002.mat")
-    assert find_source(penn) == Source("penn-action")
+    assert find_source(penn) == "penn-action"
     other = _project(tmp_path / "c", "casa-npy", "dances_val.npy")
-    assert find_source(other) == Source()
+    assert find_source(other) == ""
     mixed = _project(tmp_path / "d", "h2o", "a.txt")
     mixed.write_pose(
         "clip9", sequence(warped_phase(20, 9)), Recipe("import", 1, {"format": "trc"}, {})
     )
     mixed.add_videos([Video("clip9", "b.trc", "9" * 64)])
-    assert find_source(mixed) == Source()
+    assert find_source(mixed) == ""
 
 
-def test_why_figures_are_not_those_of_the_paper() -> None:
-    kallax = Source("ikea-asm", "kallax_shelf_drawer")
-    assert departures([kallax], "paper") == []
-    assert "protocol la2ds" in departures([kallax], "la2ds")[0]
-    assert departures([Source()], "paper") == ["these are other data"]
-    assert departures([kallax, Source()], "paper") == ["these are other data"]
-    golf = departures([Source("penn-action")], "paper")
-    assert "labels" in golf[0]
-    assert "13 actions" in golf[1]
-    penn = paper_data()["penn-action"].records
-    assert departures([Source("penn-action", name) for name in penn], "paper") == []
-    assert departures([Source("penn-action", name) for name in penn[:12]], "paper")
-    assert departures([Source("penn-action", penn[0])] * 13, "paper")
-
-
-def _result(sources: list[Source], protocol: str, reads: str) -> Result:
-    facts = {"protocol": protocol, "budget": "", "minutes": None, "steps": 1, "seeds": [0]}
+def _result(sources: list[str], reads: str) -> Result:
+    facts = {"protocol": "paper", "budget": "", "minutes": None, "steps": 1, "seeds": [0]}
     facts["alignment"] = {}
     found = Result("b", "B", (TASKS["classification"],), facts)
     found.labels, found.reads = {"la2ds": "LA2DS"}, {"la2ds": reads}
@@ -145,7 +124,7 @@ def _notes(result: Result) -> list[str]:
 
 
 def test_a_note_says_what_the_methods_read_here_and_there() -> None:
-    result = _result([Source("ikea-asm", "kallax_shelf_drawer")], "paper", "rgb")
+    result = _result(["ikea-asm"], "rgb")
     result.reads = {"tcc": "rgb", "lav": "joints", "sal": "joints"}
     notes = [text for text in _notes(result) if "read something else" in text]
     assert [note.partition("something else: ")[2] for note in notes] == [
@@ -163,36 +142,23 @@ def _beside(result: Result) -> dict[str, list[float | None]]:
     return found
 
 
-KALLAX = Source("ikea-asm", "kallax_shelf_drawer")
-
-
-@pytest.mark.parametrize(
-    ("source", "protocol", "reads", "said"),
-    [
-        (KALLAX, "paper", "heatmap", "the same clips, labels and definitions"),
-        (KALLAX, "la2ds", "heatmap", "not the same experiment: ours use the protocol la2ds"),
-        (KALLAX, "paper", "joints", "LA2DS (2D heatmaps there, joints here)"),
-        (Source("ikea-asm"), "paper", "heatmap", "not the same experiment: its splits"),
-    ],
-)
-def test_the_papers_figure_stands_in_the_cell_and_a_note_says_what_differs(
-    source: Source, protocol: str, reads: str, said: str
-) -> None:
-    result = _result([source], protocol, reads)
+def test_the_papers_figure_stands_in_the_cell_and_a_note_says_what_it_is_of() -> None:
+    result = _result(["ikea-asm"], "joints")
     assert _beside(result)["p0"] == [26.43, 32.56, 34.73]
-    assert any(note.startswith(MARK) and said in note for note in _notes(result))
     assert "| **40.00**<br>† 26.43 |" in markdown(result, figures(result))
+    notes = [note for note in _notes(result) if note.startswith(MARK)]
+    assert notes[0].startswith("† IKEA ASM in the paper: CASA's splits")
+    assert "LA2DS (2D heatmaps there, joints here)" in notes[1]
 
 
 def test_penn_action_is_compared_by_the_mean_over_its_actions() -> None:
-    names = paper_data()["penn-action"].records
-    found = _beside(_result([Source("penn-action", n) for n in names], "paper", "heatmap"))
+    found = _beside(_result(["penn-action"] * 13, "heatmap"))
     assert found[MEAN] == [89.27, 92.30, 92.63]
 
 
 def test_other_data_have_no_figures_of_the_paper() -> None:
-    other = _result([Source()], "la2ds", "joints")
+    other = _result([""], "joints")
     assert _beside(other)["p0"] == [None] * 3
     assert any("data that the paper does not have" in note for note in _notes(other))
-    mixed = _result([Source("penn-action"), Source()], "la2ds", "joints")
+    mixed = _result(["penn-action", ""], "joints")
     assert _beside(mixed)[MEAN] == [None] * 3

@@ -15,7 +15,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.experiments import runner
 from la2ds_cli.experiments.reproduce import reproduce
 from la2ds_cli.experiments.result import Outcome, Result
-from la2ds_cli.experiments.runs import Plan
+from la2ds_cli.experiments.runner import Plan
 from tests.small_runs import TINY, six_clips
 
 

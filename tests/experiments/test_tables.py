@@ -16,10 +16,9 @@ from scipy.stats import ttest_rel
 
 from la2ds_cli.core.table import terminal
 from la2ds_cli.evaluation.measure import interval, video_counts
-from la2ds_cli.experiments.ablations import ABLATIONS
-from la2ds_cli.experiments.methods import Source
-from la2ds_cli.experiments.metrics import METRICS, TASKS, ablation_task
-from la2ds_cli.experiments.result import Choice, DataSet, Entry, Outcome, Result
+from la2ds_cli.experiments.reproduce import ABLATIONS
+from la2ds_cli.experiments.result import DataSet, Entry, Outcome, Result
+from la2ds_cli.experiments.scores import METRICS, TASKS, ablation_task
 from la2ds_cli.experiments.tables import (
     MEAN,
     Figure,
@@ -44,7 +43,7 @@ def result_of(levels: dict[str, dict[str, float]], clips: int = 40) -> Result:
         rng = np.random.default_rng(number)
         counts, of_clip = video_counts(clips, seed=0), rng.normal(0, 1, clips)
         about = {"split": "test", "clips": clips, "phases": ["up"], "events": "phases"}
-        result.data.append(DataSet(name, Source(), about | {"protocol": {"name": "of <x>"}}))
+        result.data.append(DataSet(name, "", about | {"protocol": {"name": "of <x>"}}))
         for row, level in rows.items():
             baseline = row.startswith("pose")
             if not baseline:
@@ -153,11 +152,6 @@ def test_the_mean_over_projects_needs_all_of_them(two: Result) -> None:
         assert each[2].seeds == (1 if row == "pose" else 3)
     result = result_of({"swings": {"best": 2.0, "far": 4.0}, "squats": {"far": 4.0}})
     assert set(column(figures(result), MEAN)) == {"far"}
-    result.independent = False
-    assert {one.data for one in figures(result)} == {"swings", "squats"}
-    assert [title for title, _ in tables(result, figures(result)) if "Cost" in title] == [
-        "Cost of training: swings"
-    ]
 
 
 def test_cost_is_the_mean_of_the_runs_and_ranks_nobody(two: Result) -> None:
@@ -211,7 +205,6 @@ def test_a_failed_run_has_a_line_with_its_error(tmp_path: Path) -> None:
 
 def test_names_are_text_in_markdown() -> None:
     result = result_of({ODD: {"my.a&b<i>": 2.0, "b": 3.0}})
-    result.data[0].rates["b"] = Choice(0.1, [(0.1, 2.0)])
     page = markdown(result, figures(result))
     assert r"50% \<b\>\|$#{~^\\}" in page
     assert r"my.a&b\<i\>" in page

@@ -19,7 +19,7 @@ from la2ds_cli.embedding.embed import embed
 from la2ds_cli.embedding.model_export import export_model
 from la2ds_cli.embedding.trained import load_embedder
 from la2ds_cli.experiments.reproduce import reproduce
-from la2ds_cli.experiments.runs import Plan
+from la2ds_cli.experiments.runner import Plan
 from la2ds_cli.features import frame_features
 from la2ds_cli.health.status import project_status
 from la2ds_cli.training import losses

@@ -1,0 +1,94 @@
+"""What the paper prints in its Tables 1 to 3 (paper.toml), and the clips of its data sets."""
+
+from __future__ import annotations
+
+import math
+import re
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import PurePath
+from typing import Any
+
+from la2ds_cli.core import artifact
+from la2ds_cli.core.project import Project
+
+RECORDS = "casa-npy"  # the import format with the splits and labels of the paper
+
+
+@dataclass(frozen=True)
+class PaperMethod:
+    """A method of the paper. input: its input there, `RGB frames`, `3D joints` or `2D heatmaps`."""
+
+    name: str
+    label: str
+    input: str
+
+
+@dataclass(frozen=True)
+class PaperData:
+    """A data set of the paper. records: stems of the CASA files over which the figures are
+    averaged. format: of `la2ds import`. figures: method -> metric -> figure."""
+
+    name: str
+    label: str
+    format: str
+    records: tuple[str, ...]
+    figures: dict[str, dict[str, float]]
+
+
+@cache
+def _file() -> dict[str, Any]:
+    return tomllib.loads(
+        (resources.files("la2ds_cli.experiments") / "paper.toml").read_text("utf-8")
+    )
+
+
+def paper_methods() -> dict[str, PaperMethod]:
+    """The methods of the paper by name, in the order of its tables."""
+    return {row["name"]: PaperMethod(**row) for row in _file()["methods"]}
+
+
+def paper_data() -> dict[str, PaperData]:
+    """The data sets of the paper by name."""
+    return {name: _data(name, row) for name, row in _file()["data"].items()}
+
+
+def _data(name: str, row: dict[str, Any]) -> PaperData:
+    figures = {
+        method: {
+            column: value
+            for column, value in zip(_file()["columns"], values, strict=True)
+            if not math.isnan(value)
+        }
+        for method, values in row["figures"].items()
+    }
+    return PaperData(name, row["label"], row["format"], tuple(row["records"]), figures)
+
+
+def find_source(project: Project) -> str:
+    """The data set of the paper that the project's clips come from, by the recipes of the poses;
+    empty for others, and if two clips differ."""
+    sources = set()
+    for video in project.posed_videos():
+        recipe = artifact.read_header(project.pose_path(video.id))[0]
+        sources.add(_source_of(str(recipe.config.get("format", "")), video.path))
+    return sources.pop() if len(sources) == 1 else ""
+
+
+def _source_of(pose_format: str, path: str) -> str:
+    stem = re.sub(r"_(train|val|test)$", "", PurePath(path).stem)
+    for data in paper_data().values():
+        if pose_format == data.format or (pose_format == RECORDS and stem in data.records):
+            return data.name
+    return ""
+
+
+def same_input(method: str, reads: str) -> bool:
+    """Whether the method's input here (model.input) is the same as in the paper.
+
+    It never is for `rgb`: its base network is frozen, and the paper's RGB methods fine-tune theirs.
+    """
+    known = paper_methods().get(method)
+    return known is not None and known.input == "2D heatmaps" and reads == "heatmap"
