@@ -51,7 +51,7 @@ def write_demo_clips(folder: Path, n: int = 8, seed: int = 0) -> list[DemoClip]:
 
     ``truth.csv``: video, frame, time (s), phase_value in [0, 1]. ``phases.csv``: video, start, end
     (frames, end exclusive), phase name. Both name videos by file name. The same ``n`` and ``seed``
-    give the same frames, before compression. Raises ValueError for ``n`` < 1.
+    give the same bytes with the same release of FFmpeg. Raises ValueError for ``n`` < 1.
     """
     if n < 1:
         raise ValueError(f"the number of demo clips must be at least 1, not {n}")

@@ -21,7 +21,8 @@ def write_video(
 ) -> None:
     """Write RGB frames (H, W, 3) as H.264, or MPEG-4 part 2 if H.264 is not built in.
 
-    The file is written atomically. Odd sides get one black row or column, which 4:2:0 colour needs.
+    The file is written atomically; the same frames give the same bytes. Odd sides get one black row
+    or column, which 4:2:0 colour needs.
     Raises ValueError without frames, and UserError (exit 7) if the file cannot be written.
     """
     target = Path(path)
@@ -37,7 +38,9 @@ def _encode(name: str, frames: Iterable[NDArray[np.uint8]], fps: float) -> None:
     import av
 
     codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
-    options = {"crf": "23", "preset": "veryfast"} if codec == "libx264" else {"qscale": "5"}
+    options = {"qscale": "5"}
+    if codec == "libx264":
+        options = {"crf": "23", "preset": "veryfast", "x264-params": "cpu-independent=1"}
     with av.open(name, "w") as container:
         stream: Any = None
         for image in frames:
@@ -49,6 +52,7 @@ def _encode(name: str, frames: Iterable[NDArray[np.uint8]], fps: float) -> None:
                 stream.pix_fmt = "yuv420p"
                 # Tagged, because players guess the colours of an untagged stream by its size.
                 context = stream.codec_context
+                context.thread_count = 1  # with more, or other code for each CPU, the bytes vary
                 context.colorspace = context.color_primaries = context.color_trc = _BT709
                 context.color_range = _LIMITED
             picture = av.VideoFrame.from_ndarray(padded, format="rgb24").reformat(

@@ -1,0 +1,74 @@
+"""The tutorials are run on the clips of the demo, and what they print is what the pages show.
+
+A page may show a part of an output, in its order. Where a network was trained, figures depend on
+the machine, and only the words are compared.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from la2ds_cli.main import app
+
+TUTORIALS = Path(__file__).parents[1] / "docs" / "tutorials"
+TRAINED = "train-and-evaluate"
+
+
+def steps(page: str) -> Iterator[tuple[list[str], list[str]]]:
+    """The command lines of each example of a page, and the lines of output shown after it."""
+    text = (TUTORIALS / f"{page}.md").read_text("utf-8")
+    example = re.compile(r"^```sh\n(.*?)^```\n(?:\n^```text\n(.*?)^```)?", re.MULTILINE | re.DOTALL)
+    for commands, shown in example.findall(text):
+        lines = [each for line in commands.splitlines() for each in unrolled(line)]
+        own = any("anna.mp4" in line for line in lines)  # clips of the reader's: test_pages_run.py
+        if not own:
+            yield lines, shown.splitlines()
+
+
+def unrolled(line: str) -> list[str]:
+    """The lines that a loop of the shell runs."""
+    loop = re.fullmatch(r"for (\w) in ([\w ]+); do (.*); done", line)
+    if not loop:
+        return [line]
+    name, values, body = loop.groups()
+    return [body.replace(f"${name}", value) for value in values.split()]
+
+
+def compared(line: str, page: str) -> str:
+    line = re.sub(r"\S*/la2ds-demo/", "la2ds-demo/", line)
+    if page == TRAINED:
+        line = re.sub(r"[-–.\d]*\d|\*", "0", line)
+    return " ".join(line.split())
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(3600)
+def test_the_tutorials_print_what_they_show(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")
+    for page in ("two-clips", "what-differs", TRAINED):
+        for lines, shown in steps(page):
+            printed: list[str] = []
+            for line in lines:
+                result = CliRunner().invoke(app, shlex.split(line, comments=True)[1:])
+                assert result.exit_code == 0, f"{line}\n{result.output}\n{result.exception!r}"
+                printed += [compared(each, page) for each in result.stdout.splitlines()]
+            rest = iter(printed)
+            for line in shown:
+                found = compared(line, page) in rest
+                assert found, f"{page}: {line}\nis not in this order in\n" + "\n".join(printed)
+
+
+def test_examples_and_their_output_are_found() -> None:
+    assert (
+        sum(bool(shown) for page in ("two-clips", "what-differs") for _, shown in steps(page)) == 3
+    )
+    assert sum(len(lines) for lines, _ in steps(TRAINED)) >= 8
