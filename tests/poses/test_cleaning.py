@@ -18,7 +18,7 @@ NOBODY = np.full(4, np.nan)
 
 def filled(new: np.ndarray, old: np.ndarray) -> np.ndarray:
     """(T, K) which joints were interpolated."""
-    return np.isfinite(new).all(axis=-1) & ~np.isfinite(old).all(axis=-1)
+    return np.asarray(np.isfinite(new).all(axis=-1) & ~np.isfinite(old).all(axis=-1))
 
 
 def line(time: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

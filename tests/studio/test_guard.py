@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -132,7 +133,8 @@ def test_no_answer_lets_a_page_run_or_load_what_is_not_of_the_studio(
     page: TestClient, client: TestClient
 ):
     """What the passive rules of scanners look for, in the answer of each route, whatever it is."""
-    routes = [route for route in page.app.routes if "GET" in getattr(route, "methods", ())]
+    app: Any = page.app
+    routes = [route for route in app.routes if "GET" in getattr(route, "methods", ())]
     paths = [re.sub(r"\{.*?\}", "1", route.path) for route in routes if route.path not in STREAMS]
     assert len(paths) > 30
     answers = [page.get(path) for path in (*paths, "/static/studio.css", "/views/none", "/nowhere")]

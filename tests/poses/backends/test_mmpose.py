@@ -293,7 +293,7 @@ def test_a_checkpoint_that_would_run_code_is_refused(tmp_path: Path) -> None:
 
     path = tmp_path / "hostile.pth"
     torch.save({"state_dict": {}, "meta": Hostile()}, path)
-    with pytest.raises(UserError, match="holds only weights: .*print") as caught:
+    with pytest.raises(UserError, match=r"holds only weights: .*print") as caught:
         resolve_backend(f"mmpose:{W32},{path}", "cpu", CONFIG)
     assert caught.value.exit_code == ExitCode.ENVIRONMENT
     assert "publish_model" in caught.value.hint
