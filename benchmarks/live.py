@@ -175,15 +175,15 @@ def with_networks(detector: str, pose: str) -> None:
         a = performed(0, 4, SEEDS["test"])[0]
         joints, places = [], []
         for clip in clips[1:]:
-            with live_poses(project, config, a, "cpu", Progress()) as poses:
-                follower = LiveFilter(LiveReference(a), poses.skeleton)
-                for frame in read_frames(clip.path):
-                    begun = time.process_time()
-                    found = poses.joints(frame)
-                    between = time.process_time()
-                    follower.step(frame.time, None if found is None else found.xy)
-                    joints.append(between - begun)
-                    places.append(time.process_time() - between)
+            poses = live_poses(project, config, a, "cpu", Progress())
+            follower = LiveFilter(LiveReference(a), poses.skeleton)
+            for frame in read_frames(clip.path):
+                begun = time.process_time()
+                found = poses.joints(frame)
+                between = time.process_time()
+                follower.step(frame.time, None if found is None else found.xy)
+                joints.append(between - begun)
+                places.append(time.process_time() - between)
     both = 1000 * (np.array(joints) + places)
     print(f"{len(both)} frames: {np.median(both):.1f} ms, 95 % below {np.percentile(both, 95):.1f} "
           f"ms; {1000 * np.median(places):.1f} ms of them the filter")  # fmt: skip

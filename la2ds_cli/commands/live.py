@@ -124,10 +124,10 @@ def _run(
         reference = LiveReference(pose)
     except ValueError as error:
         raise UserError(f"{a}: {error}", exit_code=ExitCode.UNUSABLE) from error
-    with live_poses(project, settings, pose, request.device, progress) as poses:
-        followed = follow(
-            console, player, poses, LiveFilter(reference, poses.skeleton), keep=bool(targets)
-        )
+    poses = live_poses(project, settings, pose, request.device, progress)
+    followed = follow(
+        console, player, poses, LiveFilter(reference, poses.skeleton), keep=bool(targets)
+    )
     if player.cut_off:
         progress.note(player.cut_off)
     result = None

@@ -3,6 +3,7 @@ once."""
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,15 +14,15 @@ from typing import Any, Literal
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.batch import ItemResult, unexpected
-from la2ds_cli.core.clip import ClipOptions
+from la2ds_cli.core.clip import ClipOptions, Video
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress, SharedProgress
 from la2ds_cli.core.project import Project
-from la2ds_cli.poses.current import find_clip, is_current, moved_to
-from la2ds_cli.poses.extraction import Extraction, failure, results_of, stored_options
+from la2ds_cli.poses.current import STEP, find_clip, is_current, moved_to
+from la2ds_cli.poses.extraction import ClipResult, Extraction, failure, stored_options
 from la2ds_cli.poses.moved import follow_files
 from la2ds_cli.poses.quality import FACTS, clip_facts
 from la2ds_cli.poses.sources import (
@@ -32,7 +33,6 @@ from la2ds_cli.poses.sources import (
     load_source,
 )
 from la2ds_cli.poses.subjects import ClipSubjects
-from la2ds_cli.poses.threads import ordered_map
 from la2ds_cli.poses.verdict import verdict
 from la2ds_cli.video.media_files import content_digest
 from la2ds_cli.video.reader import VideoInfo
@@ -98,80 +98,27 @@ def extract_poses(
     """
     progress = SharedProgress(progress or Progress())
     run = Extraction(project, config, options.device, progress, options.overwrite)
-    probed = _probe_all(run, paths, options)
-    results: list[ItemResult] = []
-    seconds: list[float] = []
-    rows = _Rows(run, options.shard, on_clip)
-    people = range(1, config.subjects + 1)
-    rows.order = [s.id(n) for s in probed if isinstance(s, ClipSource) for n in people]
+    clips = _plan(run, paths, options)
+    record = _Record(run, clips, options.shard, on_clip)
     try:
-        for source, made, spent in _outcomes(run, probed, options.engine):
-            results += made
-            seconds += [spent, *[0.0] * (len(made) - 1)]
-            if made[0].usable:
-                rows.add(source, made)
+        for result in _run(run, clips, options.engine):
+            record.add(result)
     finally:
-        rows.write()
-    rows.tell()
+        record.write()
+    record.tell()
     progress.end()
-    suffix = "-shard-{}-of-{}".format(*options.shard) if options.shard else ""
     if project.videos():  # a new project to which nothing was added is removed again
-        write_report(project, results, seconds, suffix)
-    return results
+        suffix = "-shard-{}-of-{}".format(*options.shard) if options.shard else ""
+        write_report(project, record.results, suffix)
+    return [item for result in record.results for item in result.items]
 
 
-class _Rows:
-    """Rows of finished clips on their way into videos.csv, and results not yet announced.
-
-    The table is written as a whole each time, which takes most of a second with 100,000 rows, so
-    rows wait until that is a small share of the time. If the run is killed, their poses exist, and
-    the next run lists them. order: ids of all clips of the list.
-    """
-
-    def __init__(self, run: Extraction, shard: Shard | None, on_clip: ClipListener | None) -> None:
-        self.order: list[str] = []
-        self._run = run
-        self._shard = shard
-        self._on_clip = on_clip or (lambda result: None)
-        self._waiting: list[tuple[ClipSource, int]] = []
-        self._results: list[ItemResult] = []
-        self._next = 0.0  # when they are written at the earliest
-
-    def add(self, source: ClipSource | None, results: list[ItemResult]) -> None:
-        """List a clip whose poses are written, now or soon; None = it is listed already. results:
-        of its persons, to announce."""
-        self._waiting += [(source, len(results))] if source else []
-        self._results += results
-        if time.monotonic() >= self._next:
-            self.write()
-            self.tell()
-
-    def write(self) -> None:
-        """Write the rows that wait."""
-        start = time.monotonic()
-        if self._waiting:
-            with _rows_lock(self._run.project, self._shard):
-                self._run.add_rows(self._waiting, self.order)
-        self._waiting = []
-        self._next = time.monotonic() + _ROWS_PAUSE * (time.monotonic() - start)
-
-    def tell(self) -> None:
-        """Announce the results whose rows are written; a failure with a clip is noted, and the
-        batch continues."""
-        results, self._results = self._results, []
-        for result in results:
-            try:
-                self._on_clip(result)
-            except UserError:
-                raise
-            except Exception as error:
-                failed = unexpected(self._run.project, result.path, error, result.video)
-                self._run.progress.note(failed.message)
+# --- plan: which clips there are ----------------------------------------------------------------
 
 
-def _probe_all(
+def _plan(
     run: Extraction, paths: Sequence[str], options: ExtractOptions
-) -> list[ClipSource | ItemResult]:
+) -> list[ClipSource | ClipResult]:
     """The clips named by `paths`, probed, or what is wrong with them; named subjects are stored."""
     entries = collect_entries(paths, options.clip or ClipOptions())
     entries = [replace(entry, subject=entry.subject or options.subject) for entry in entries]
@@ -235,19 +182,19 @@ def _digest(run: Extraction, name: str) -> str:
 
 def _probe(
     run: Extraction, entry: Entry, subjects: ClipSubjects, digest: str
-) -> ClipSource | ItemResult:
+) -> ClipSource | ClipResult:
     try:
         limit = run.config.max_duration
         source = load_source(run.project, entry, max_duration=limit, digest=digest)
         return replace(source, subject=entry.subject or subjects.of(source.row(run.project, 1, 0)))
     except UserError as error:
-        return failure(entry.name, error)
+        return ClipResult(None, [failure(entry.name, error)])
     except Exception as error:
-        return unexpected(run.project, entry.name, error)
+        return ClipResult(None, [unexpected(run.project, entry.name, error)])
 
 
 def _note_unknown(
-    run: Extraction, subjects: ClipSubjects, probed: Sequence[ClipSource | ItemResult]
+    run: Extraction, subjects: ClipSubjects, probed: Sequence[ClipSource | ClipResult]
 ) -> None:
     """Report rows of subjects.csv that match no clip, since a typing error would go unnoticed."""
     project = run.project
@@ -264,77 +211,52 @@ def _rows_lock(project: Project, shard: Shard | None):
     return project.lock(wait=LOCK_WAIT) if shard else nullcontext()
 
 
-def _outcomes(
-    run: Extraction, probed: Sequence[ClipSource | ItemResult], engine: Engine
-) -> Iterator[tuple[ClipSource | None, list[ItemResult], float]]:
-    """For each clip, in the order given: its source, None if it is not to be listed; a result for
-    each person; the seconds it took. Files with equal content are one clip."""
-    clips = {i: source for i, source in enumerate(probed) if isinstance(source, ClipSource)}
-    done = {i: (known, 0.0) for i, source in clips.items() if (known := _cached(run, source))}
+# --- run: what becomes of them ------------------------------------------------------------------
+
+
+def _run(
+    run: Extraction, clips: Sequence[ClipSource | ClipResult], engine: Engine = "local"
+) -> Iterator[ClipResult]:
+    """The result of each clip, in order. Files with equal content are one clip."""
+    sources = {i: clip for i, clip in enumerate(clips) if isinstance(clip, ClipSource)}
+    done = {i: known for i, source in sources.items() if (known := run.cached(source))}
     first: dict[tuple[str, str, str], int] = {}  # content -> index
     for index in done:
-        if not run.is_imported(clips[index]):  # such poses belong to one clip
-            first.setdefault(clips[index].content, index)
+        if not run.is_imported(sources[index]):  # such poses belong to one clip
+            first.setdefault(sources[index].content, index)
     todo: dict[int, ClipSource] = {}
-    for index, source in clips.items():
+    for index, source in sources.items():
         if index not in done and first.setdefault(source.content, index) == index:
             todo[index] = source
     extracted = _extracted(run, list(todo.values()), engine)  # begins with the first of them
-    for index, found in enumerate(probed):
-        if isinstance(found, ItemResult):
-            yield None, [found], 0.0
+    for index, clip in enumerate(clips):
+        if isinstance(clip, ClipResult):
+            yield clip
             continue
         if index in todo:
             done[index] = next(extracted)
-        if index in done:
-            yield found, *done[index]
-        else:
-            yield None, [_same_film(found, done[first[found.content]][0][0])], 0.0
+        yield done[index] if index in done else _same_film(clip, done[first[clip.content]])
 
 
-def _cached(run: Extraction, source: ClipSource) -> list[ItemResult] | None:
-    """The results of a source whose poses are current; None also if their facts are not what
-    extraction writes, so that they are extracted again."""
-    try:
-        infos = run.current(source)
-        return results_of(source, infos, cached=True) if infos else None
-    except (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError):
-        return None
-
-
-def _extracted(
-    run: Extraction, sources: list[ClipSource], engine: Engine
-) -> Iterator[tuple[list[ItemResult], float]]:
-    frames = sum(source.info.frames_declared for source in sources)
-    artifact.check_space(run.project.root, _SPARE_BYTES + 2 * _FRAME_BYTES * frames)
-    _begin(run, sources)
-    if engine == "ray":
-        yield from _ray_outcomes(run, sources)
-        return
-    with run.networks(sources):
-        yield from ordered_map(run.attempt, sources, run.clips_at_once, run.stop)
-
-
-def _begin(run: Extraction, sources: Sequence[ClipSource]) -> None:
-    """Begin the progress of sources, each of which is read in two passes."""
+def _extracted(run: Extraction, sources: list[ClipSource], engine: Engine) -> Iterator[ClipResult]:
     frames = [source.info.frames_declared for source in sources]
-    names = [Path(source.name).name for source in sources]
-    label = names[0] if len(names) == 1 else f"{len(names)} clips"
-    run.progress.begin(label, 2 * sum(frames) if all(frames) else None)
+    artifact.check_space(run.project.root, _SPARE_BYTES + 2 * _FRAME_BYTES * sum(frames))
+    label = Path(sources[0].name).name if len(sources) == 1 else f"{len(sources)} clips"
+    run.progress.begin(label, 2 * sum(frames) if all(frames) else None)  # in two passes
+    yield from _run_on_ray(run, sources) if engine == "ray" else run.run(sources)
 
 
-def _ray_outcomes(
-    run: Extraction, sources: list[ClipSource]
-) -> Iterator[tuple[list[ItemResult], float]]:
-    """Outcomes of the sources in order, by the actors of a Ray cluster."""
+def _run_on_ray(run: Extraction, sources: list[ClipSource]) -> Iterator[ClipResult]:
+    """The result of each source, in order, by the actors of a Ray cluster."""
     from la2ds_cli.core.ray_engine import ray_map
 
     arguments = (str(run.project.root), run.config, run.device, run.overwrite)
     items = [source_item(source) for source in sources]
-    for item in ray_map(ClipWorker, arguments, items, run.device, "use --shard I/N in N jobs"):
+    made = ray_map(ClipWorker, arguments, items, run.device, "use --shard I/N in N jobs")
+    for source, item in zip(sources, made, strict=True):
         results = [ItemResult(**result) for result in item["results"]]
         run.progress.advance(2 * results[0].frames)
-        yield results, item["seconds"]
+        yield ClipResult(source, results, item["seconds"])
 
 
 class ClipWorker:
@@ -342,13 +264,12 @@ class ClipWorker:
 
     def __init__(self, root: str, config: PosesConfig, device: DeviceName, overwrite: bool) -> None:
         project = Project.open(Path(root))
-        self._run = Extraction(project, config, device, Progress(), overwrite, workers=1)
+        self._run = Extraction(project, config, device, Progress(), overwrite)
 
     def __call__(self, item: Mapping[str, Any]) -> dict[str, Any]:
-        source = source_of(item)
-        with self._run.networks([source]):
-            results, seconds = self._run.attempt(source)
-        return {"results": [result.to_json() for result in results], "seconds": seconds}
+        self._run.open_networks()
+        result = self._run.attempt(source_of(item))
+        return {"results": [row.to_json() for row in result.items], "seconds": result.seconds}
 
 
 def source_item(source: ClipSource) -> dict[str, Any]:
@@ -364,30 +285,119 @@ def source_of(item: Mapping[str, Any]) -> ClipSource:
     return ClipSource(**{**item, "path": path, "options": options, "info": info})
 
 
-def _same_film(source: ClipSource, twin: ItemResult) -> ItemResult:
+def _same_film(source: ClipSource, twin: ClipResult) -> ClipResult:
     """The result of a source with the same content as an earlier one in the same run: no clip of
     its own."""
-    result = replace(twin, path=source.name)
-    if result.usable:
-        told = f"the same film as {twin.path}: both are one clip"
-        result = replace(result, status="cached", code="", message=told, hint="")
-    return result
+    item = replace(twin.items[0], path=source.name)
+    if item.usable:
+        told = f"the same film as {twin.items[0].path}: both are one clip"
+        item = replace(item, status="cached", code="", message=told, hint="")
+    return ClipResult(None, [item], error=twin.error)
 
 
-def write_report(
-    project: Project, results: Sequence[ItemResult], seconds: Sequence[float], suffix: str = ""
-) -> None:
+# --- record: rows of videos.csv, and the report ---------------------------------------------------
+
+
+class _Record:
+    """Results of finished clips, on their way into videos.csv and to those who listen.
+
+    The table is written as a whole each time, which takes most of a second with 100,000 rows, so
+    rows wait until that is a small share of the time. If the run is killed, their poses exist, and
+    the next run lists them. results: all so far.
+    """
+
+    def __init__(
+        self,
+        run: Extraction,
+        clips: Sequence[ClipSource | ClipResult] = (),
+        shard: Shard | None = None,
+        on_clip: ClipListener | None = None,
+    ) -> None:
+        """clips: of the whole list, in whose order they are listed."""
+        persons = range(1, run.config.subjects + 1)
+        self.results: list[ClipResult] = []
+        self._order = [c.id(n) for c in clips if isinstance(c, ClipSource) for n in persons]
+        self._run = run
+        self._shard = shard
+        self._on_clip = on_clip or (lambda result: None)
+        self._listed = self._told = 0  # of the results
+        self._next = 0.0  # when they are written at the earliest
+
+    def add(self, result: ClipResult) -> None:
+        """List a clip whose poses are written, now or soon."""
+        self.results.append(result)
+        if result.items[0].usable and time.monotonic() >= self._next:
+            self.write()
+            self.tell()
+
+    def write(self) -> None:
+        """Write the rows that wait."""
+        start = time.monotonic()
+        waiting = self.results[self._listed :]
+        self._listed = len(self.results)
+        made = [result for result in waiting if result.source and result.items[0].usable]
+        if made:
+            with _rows_lock(self._run.project, self._shard):
+                _add_rows(self._run.project, made, self._order)
+        self._next = time.monotonic() + _ROWS_PAUSE * (time.monotonic() - start)
+
+    def tell(self) -> None:
+        """Announce the results whose rows are written; a failure with a clip is noted, and the
+        batch continues."""
+        waiting, self._told = self.results[self._told : self._listed], self._listed
+        for item in (item for result in waiting for item in result.items if item.usable):
+            try:
+                self._on_clip(item)
+            except UserError:
+                raise
+            except Exception as error:
+                failed = unexpected(self._run.project, item.path, error, item.video)
+                self._run.progress.note(failed.message)
+
+
+def _add_rows(project: Project, results: Sequence[ClipResult], order: Sequence[str]) -> None:
+    """Add rows to videos.csv for clips that have poses; rows and poses of persons that are no
+    longer kept are removed. order: ids of the whole list."""
+    rows, removed = [], set()
+    known = {video.id: video for video in project.videos()}
+    for result in results:
+        source, persons = result.source, len(result.items)
+        assert source is not None
+        for person in range(1, persons + 1):
+            recipe, facts = artifact.read_header(project.pose_path(source.id(person)))
+            if recipe.step == STEP:
+                rows.append(source.row(project, person, facts["info"]["frames"]))
+        further = map(source.id, itertools.count(persons + 1))
+        removed |= set(itertools.takewhile(known.__contains__, further))
+    changed = [row for row in rows if _differs(known.get(row.id), row)]
+    if changed or removed:
+        project.add_videos(changed, removed, order)
+    for video in removed:
+        project.pose_path(video).unlink(missing_ok=True)
+
+
+def _differs(old: Video | None, new: Video) -> bool:
+    """Whether a row must be written; a split and a group that were not given are kept."""
+    if old is None:
+        return True
+    as_before = {name: getattr(old, name) for name in ("split", "group") if not getattr(new, name)}
+    return replace(new, **as_before) != old
+
+
+def write_report(project: Project, results: Sequence[ClipResult], suffix: str = "") -> None:
     """results/extract/report.json and report.csv: every file with its outcome and its facts.
 
     codes: every weakness of a clip, not only the first. seconds: what each file took. suffix: of
     the file names, for several reports in one folder.
     """
     rows = []
-    for result, spent in zip(results, seconds, strict=True):
-        facts = clip_facts(project, result.video) if result.usable else {}
-        known = {name: facts.get(name) for name in (*FACTS, *_ABOUT)}
-        codes = [found.code for found in verdict(facts)] or ([result.code] if result.code else [])
-        rows.append({**result.to_json(), "codes": codes, **known, "seconds": round(spent, 2)})
+    for result in results:
+        for number, item in enumerate(result.items):
+            facts = clip_facts(project, item.video) if item.usable else {}
+            known = {name: facts.get(name) for name in (*FACTS, *_ABOUT)}
+            codes = [found.code for found in verdict(facts)] or ([item.code] if item.code else [])
+            seconds = 0.0 if number else round(result.seconds, 2)
+            rows.append({**item.to_json(), "codes": codes, **known, "seconds": seconds})
     folder = project.results_dir("extract")
     artifact.write_json(folder / f"report{suffix}.json", {"schema_version": 1, "items": rows})
     columns = [*ItemResult("", "", "ok").to_json(), "codes", *FACTS, *_ABOUT, "seconds"]
@@ -401,7 +411,7 @@ def _doubts(row: Mapping[str, Any]) -> str:
     return "; ".join(f"{limb} {start}-{end}" for limb, start, end in row["doubts"] or [])
 
 
-_OF_THE_RUN = (ExitCode.ENVIRONMENT, ExitCode.STORAGE)  # exit codes that no other clip avoids
+# --- poses that another step needs ----------------------------------------------------------------
 
 
 def ensure_poses(
@@ -423,27 +433,22 @@ def ensure_poses(
     disk; and, without `left_out`, those of a name, such as exit 3 for one that is neither.
     """
     run = Extraction(project, config, device, SharedProgress(progress or Progress()))
-    ids: list[str] = []
-    missing: dict[tuple[str, str, str], ClipSource] = {}
-    for name in names:
+    ids: dict[str, str] = {}
+    missing: dict[str, ClipSource] = {}
+    for name in dict.fromkeys(names):
         try:
-            video, source = _wanted(run, name)
+            ids[name], source = _wanted(run, name)
         except UserError as error:
-            if left_out is None or error.exit_code in _OF_THE_RUN:
-                raise
+            if left_out is None or error.exit_code in (ExitCode.ENVIRONMENT, ExitCode.STORAGE):
+                raise  # no other clip avoids it
             left_out[name] = error.message
             continue
         if source is not None:
-            same = missing.setdefault(source.content, source)
-            if same.path != source.path:
-                run.progress.note(f"{name} is the same film as {same.name}: both are one clip")
-                video = same.id()
-        ids.append(video)
+            missing[name] = source
     if missing:
         with project.lock():
-            failed = _extract_missing(run, list(missing.values()), left_out)
-        ids = [video for video in ids if video not in failed]
-    return ids
+            _extract_missing(run, missing, ids, left_out)
+    return [ids[name] for name in names if name in ids]
 
 
 def ensure_pose(
@@ -476,36 +481,28 @@ def _wanted(run: Extraction, name: str) -> tuple[str, ClipSource | None]:
 
 
 def _extract_missing(
-    run: Extraction, sources: Sequence[ClipSource], left_out: dict[str, str] | None
-) -> set[str]:
-    """Extract and list sources whose poses are not current; the ids of those that failed, which
-    are added to `left_out`, or raise without it."""
-    failed: set[str] = set()
-    known = [(source, run.current(source) or []) for source in sources]
-    run.add_rows((source, len(infos)) for source, infos in known if infos)
-    todo = [source for source, infos in known if not infos]
-    if not todo:
-        return failed
-
-    def extract(source: ClipSource) -> int:
-        try:
-            return len(run.extract(source))
-        except UserError as error:
-            if left_out is not None and error.exit_code not in _OF_THE_RUN:
-                left_out[source.name] = error.message
-                failed.add(source.id())
-                return 0
-            # One of several clips: an item code says that it is this.
-            short = Path(source.name).name
-            raise (error.about(short) if error.code.startswith("V") else error) from None
-
-    _begin(run, todo)
+    run: Extraction,
+    sources: Mapping[str, ClipSource],
+    ids: dict[str, str],
+    left_out: dict[str, str] | None,
+) -> None:
+    """Extract and list sources by name. Those that fail move from `ids` to `left_out`, or raise
+    without it; a source with the content of another one gets its id."""
+    record = _Record(run)
     try:
-        with run.networks(todo):
-            persons = ordered_map(extract, todo, run.clips_at_once, run.stop)
-            for source, kept in zip(todo, persons, strict=True):
-                if kept:
-                    run.add_rows([(source, kept)])
+        for name, result in zip(sources, _run(run, list(sources.values())), strict=True):
+            record.add(result)
+            item = result.items[0]
+            if isinstance(result.error, UserError) and left_out is not None:
+                left_out[name] = result.error.message
+                del ids[name]
+            elif isinstance(result.error, UserError) and item.code.startswith("V"):
+                raise result.error.about(Path(item.path).name)  # of several clips: this
+            elif result.error:
+                raise result.error
+            elif result.source is None:
+                run.progress.note(f"{name} is {item.message}")
+                ids[name] = item.video
     finally:
+        record.write()
         run.progress.end()
-    return failed

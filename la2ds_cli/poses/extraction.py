@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
-from functools import cached_property
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -17,7 +15,7 @@ import numpy as np
 from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import ArtifactError, Recipe
 from la2ds_cli.core.batch import ItemResult, unexpected
-from la2ds_cli.core.clip import ClipOptions, Video
+from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.device import DeviceName, available_cores
 from la2ds_cli.core.errors import ExitCode, UserError
@@ -42,43 +40,55 @@ from la2ds_cli.poses.detectors import (
 )
 from la2ds_cli.poses.sources import ClipSource
 from la2ds_cli.poses.subjects import check_subject
-from la2ds_cli.poses.threads import one_thread_each
+from la2ds_cli.poses.threads import one_thread_each, ordered_map
 from la2ds_cli.poses.verdict import item_result
 from la2ds_cli.poses.weights import report_to
 
 _COMPLETE = 0.97  # share of the declared frames and seconds; containers round both
 _VARIABLE = 0.1  # of the usual frame time, by which frames of a variable rate differ
 _MEMORY = 4 * CLIP_MEMORY  # for the decoded frames of all clips in progress
-RUN_ENDS_WITH = (ExitCode.USAGE, ExitCode.ENVIRONMENT, ExitCode.STORAGE)
+_RUN_ENDS_WITH = (ExitCode.USAGE, ExitCode.ENVIRONMENT, ExitCode.STORAGE)
 
 
+@dataclass(frozen=True)
+class ClipResult:
+    """What became of one clip of a list.
+
+    source: None if it has no clip of its own: it cannot be read, or is the film of an earlier one.
+    items: the row of each person kept, or that of the problem.
+    seconds: the time it took.
+    error: why there are no poses, if it is known.
+    """
+
+    source: ClipSource | None
+    items: Sequence[ItemResult]
+    seconds: float = 0.0
+    error: Exception | None = None
+
+
+@dataclass(frozen=True)
 class Extraction:
     """Settings of a run, and its networks, built when the first clip needs them.
 
-    workers: threads for one clip, 0 = as many as are useful. Its methods may be called from several
-    threads, each with its own sources.
+    Its methods may be called from several threads, each with its own sources. stop: set when the
+    run must end early. Raises UserError (exit 2) for an unknown subject, detector or pose network.
     """
 
-    def __init__(
-        self,
-        project: Project,
-        config: PosesConfig,
-        device: DeviceName,
-        progress: Progress,
-        overwrite: bool = False,
-        workers: int = 0,
-    ) -> None:
-        self.project = project
-        self.config = config
-        self.device: DeviceName = device
-        self.progress = progress
-        self.overwrite = overwrite
-        self.stop = Event()
-        self._workers = workers
-        check_subject(config.subject)  # before anything is computed
-        # Once in a run: the identity of a network is the digest of its file.
-        self._made_by = networks_of(config)  # unknown names are an error of the run
-        self._sources = 1  # that the networks were opened for
+    project: Project
+    config: PosesConfig
+    device: DeviceName
+    progress: Progress
+    overwrite: bool = False
+    stop: Event = field(default_factory=Event)
+
+    def __post_init__(self) -> None:
+        check_subject(self.config.subject)
+        _ = self._made_by
+
+    @cached_property
+    def _made_by(self) -> list[tuple[str, str]]:
+        """Once in a run: the identity of a network is the digest of its file."""
+        return networks_of(self.config)
 
     @cached_property
     def pose_name(self) -> str:
@@ -101,14 +111,8 @@ class Extraction:
     def detector(self) -> Detector:
         return resolve_detector(self.detector_name, self.device, self.backend, self.config)
 
-    def subject_of(self, source: ClipSource) -> str:
-        """Whom a source follows: its own, otherwise that of the settings."""
-        return source.subject or self.config.subject
-
-    @contextmanager
-    def networks(self, sources: Sequence[ClipSource]) -> Iterator[None]:
-        """The networks that the sources need, built before the threads need them."""
-        self._sources = len(sources)
+    def open_networks(self) -> None:
+        """Build the networks, before the threads need them."""
         if self.config.pose == "auto":
             self.progress.note_once(
                 f"joints by {self.pose_name}, people by {self.detector_name}; la2ds extract-poses "
@@ -118,37 +122,26 @@ class Extraction:
             for network in (self.backend, self.detector):
                 if notice := getattr(network, "notice", ""):
                     self.progress.note_once(notice)
-        with one_thread_each(self.workers):
-            yield
 
-    @property
-    def workers(self) -> int:
-        """Threads that work on one clip: as many as requested, otherwise its share of the cores, or
-        two to keep a GPU busy."""
-        if self._workers:
-            return self._workers
+    def shares(self, sources: int) -> tuple[int, int]:
+        """How many of the sources are worked on at once, and by how many threads each: two keep a
+        GPU busy; if joints are found one frame after the other, each clip has a core; otherwise all
+        cores work on one, and the end of one and the start of the next overlap."""
+        cores = available_cores()
         if self.backend.device == "cuda":
-            return 2
-        return max(1, available_cores() // self._clips) if self._follows else available_cores()
+            return min(sources, 4), 2
+        if hasattr(self.backend, "tracker"):
+            clips = min(sources, cores)
+            return clips, cores // clips
+        return min(sources, 2), cores
 
-    @property
-    def clips_at_once(self) -> int:
-        """Number of clips processed at once: one for each core if the joints of a clip are found
-        frame after frame, otherwise so many that the end of one and the start of the next
-        overlap."""
-        if self._follows:
-            return available_cores()
-        return 4 if self.backend.device == "cuda" else 2
-
-    @property
-    def _follows(self) -> bool:
-        """Whether joints are found one frame after the other."""
-        return hasattr(self.backend, "tracker")
-
-    @property
-    def _clips(self) -> int:
-        """Number of clips in progress at once."""
-        return min(self._sources, self.clips_at_once)
+    def run(self, sources: Sequence[ClipSource]) -> Iterator[ClipResult]:
+        """The result of each source, in order; at least one source."""
+        self.open_networks()
+        clips, workers = self.shares(len(sources))
+        work = partial(self.attempt, workers=workers, memory=min(CLIP_MEMORY, _MEMORY // clips))
+        with one_thread_each(workers):
+            yield from ordered_map(work, sources, clips, self.stop)
 
     def recipe(self, networks: tuple[str, str], source: ClipSource, person: int = 1) -> Recipe:
         """The recipe of the poses of one person of a source. networks: identities of the pose
@@ -162,46 +155,51 @@ class Extraction:
             person=person,
         )
 
-    def current(self, source: ClipSource) -> list[dict[str, Any]] | None:
-        """The info of the poses of each person of a source if all are current, otherwise None.
+    def cached(self, source: ClipSource) -> ClipResult | None:
+        """The result of a source if the poses of all its persons are current, otherwise None.
 
-        Imported poses are the user's own and always current.
+        Imported poses are the user's own and always current. Facts that are not what extraction
+        writes are none.
         """
         infos: list[dict[str, Any]] = []
-        while not infos or len(infos) < int(infos[0].get("persons", 1)):
-            person = len(infos) + 1
-            try:
+        try:
+            while not infos or len(infos) < int(infos[0].get("persons", 1)):
+                person = len(infos) + 1
                 recipe, facts = artifact.read_header(self.project.pose_path(source.id(person)))
-            except (FileNotFoundError, ArtifactError):
-                return None
-            keys = {self.recipe(networks, source, person).key for networks in self._made_by}
-            if recipe.step == STEP and (recipe.key not in keys or self.overwrite):
-                return None
-            infos.append(facts["info"])
-        return infos
+                keys = {self.recipe(made_by, source, person).key for made_by in self._made_by}
+                if recipe.step == STEP and (recipe.key not in keys or self.overwrite):
+                    return None
+                infos.append(facts["info"])
+            return ClipResult(source, _items(source, infos, cached=True))
+        except (FileNotFoundError, ArtifactError):
+            return None
+        except (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError):
+            return None
 
     def is_imported(self, source: ClipSource) -> bool:
         """Whether the poses of a source, which exist, were not made by this step."""
         return artifact.read_header(self.project.pose_path(source.id()))[0].step != STEP
 
-    def attempt(self, source: ClipSource) -> tuple[list[ItemResult], float]:
-        """Extract the poses of a source: a result for each person, and the seconds it took.
-        Problems of the clip, expected or not, become a result; errors that end the run are
-        raised."""
+    def attempt(
+        self, source: ClipSource, workers: int = 1, memory: int = CLIP_MEMORY
+    ) -> ClipResult:
+        """Extract the poses of a source. Problems of the clip, expected or not, become a result;
+        errors that end the run are raised."""
         start = time.perf_counter()
+        error: Exception | None = None
         try:
-            results = results_of(source, self.extract(source), cached=False)
-        except UserError as error:
-            if error.exit_code in RUN_ENDS_WITH:
+            items = _items(source, self._extract(source, workers, memory), cached=False)
+        except UserError as cause:
+            if cause.exit_code in _RUN_ENDS_WITH:
                 raise
-            results = [failure(source.name, error)]
+            items, error = [failure(source.name, cause)], cause
         except Stopped:
             raise
-        except Exception as error:
-            results = [unexpected(self.project, source.name, error)]
-        return results, time.perf_counter() - start
+        except Exception as cause:
+            items, error = [unexpected(self.project, source.name, cause)], cause
+        return ClipResult(source, items, time.perf_counter() - start, error)
 
-    def extract(self, source: ClipSource) -> list[dict[str, Any]]:
+    def _extract(self, source: ClipSource, workers: int, memory: int) -> list[dict[str, Any]]:
         """Extract the poses of a source and write them to the project, the subject last; returns
         the info of each person."""
         made_by = self._networks
@@ -212,10 +210,10 @@ class Extraction:
             config=self.config,
             partial=partial,
             options=source.options,
-            subject=self.subject_of(source),
+            subject=source.subject or self.config.subject,
             persons=self.config.subjects,
-            workers=self.workers,
-            memory=min(CLIP_MEMORY, _MEMORY // self._clips),
+            workers=workers,
+            memory=memory,
             stop=self.stop,
         )
         poses = pose_clip(task, self.detector, self.backend, self.progress)
@@ -233,26 +231,6 @@ class Extraction:
         """Identities of the pose network and the detector."""
         return backend_identity(self.pose_name), detector_identities(self.detector_name)[0]
 
-    def add_rows(
-        self, sources: Iterable[tuple[ClipSource, int]], order: Sequence[str] = ()
-    ) -> None:
-        """Add rows to videos.csv for sources that have poses, each with its number of persons; rows
-        and poses of persons that are no longer kept are removed. order: ids of the whole list."""
-        rows, removed = [], set()
-        known = {video.id: video for video in self.project.videos()}
-        for source, persons in sources:
-            for person in range(1, persons + 1):
-                recipe, facts = artifact.read_header(self.project.pose_path(source.id(person)))
-                if recipe.step == STEP:
-                    rows.append(source.row(self.project, person, facts["info"]["frames"]))
-            further = map(source.id, itertools.count(persons + 1))
-            removed |= set(itertools.takewhile(known.__contains__, further))
-        changed = [row for row in rows if _differs(known.get(row.id), row)]
-        if changed or removed:
-            self.project.add_videos(changed, removed, order)
-        for video in removed:
-            self.project.pose_path(video).unlink(missing_ok=True)
-
 
 def _network_of(project: Project) -> str:
     """The pose network that made the first clip of a project, among those that `auto` can mean;
@@ -268,18 +246,10 @@ def _network_of(project: Project) -> str:
     return ""
 
 
-def _differs(old: Video | None, new: Video) -> bool:
-    """Whether a row must be written; a split and a group that were not given are kept."""
-    if old is None:
-        return True
-    as_before = {name: getattr(old, name) for name in ("split", "group") if not getattr(new, name)}
-    return replace(new, **as_before) != old
-
-
-def results_of(
+def _items(
     source: ClipSource, infos: Sequence[dict[str, Any]], *, cached: bool
 ) -> list[ItemResult]:
-    """A result for each person of a source, by the info of its poses."""
+    """A row for each person of a source, by the info of its poses."""
     return [
         item_result(source.name, source.id(person), info, cached=cached)
         for person, info in enumerate(infos, start=1)

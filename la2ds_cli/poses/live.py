@@ -8,8 +8,6 @@ nobody else replaces them until they have been gone for a second.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,8 +18,8 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.poses import boxes
-from la2ds_cli.poses.backends import PoseBackend, resolve_backend
-from la2ds_cli.poses.detectors import Detector, resolve_detector
+from la2ds_cli.poses.backends import PoseBackend
+from la2ds_cli.poses.detectors import Detector
 from la2ds_cli.poses.extraction import Extraction
 from la2ds_cli.poses.passes import estimate_refined
 from la2ds_cli.poses.subjects import choose_subject
@@ -44,14 +42,13 @@ class LiveJoints:
     box: FloatArray
 
 
-@contextmanager
 def live_poses(
     project: Project,
     config: PosesConfig,
     reference: PoseSequence,
     device: DeviceName,
     progress: Progress,
-) -> Iterator[LivePoses]:
+) -> LivePoses:
     """A finder of joints, with the networks that made those of `reference` if the settings leave
     them open.
 
@@ -60,9 +57,7 @@ def live_poses(
     config = replace(_networks_of(config, reference), batch_size=1)
     run = Extraction(project, config, device, progress)
     with report_to(progress):
-        backend = resolve_backend(run.pose_name, device, config)
-        detector = resolve_detector(run.detector_name, device, backend, config)
-    yield LivePoses(detector, backend, config)
+        return LivePoses(run.detector, run.backend, config)
 
 
 def _networks_of(config: PosesConfig, reference: PoseSequence) -> PosesConfig:

@@ -139,16 +139,16 @@ def test_rows_that_wait_are_written_when_the_run_is_stopped(
 ):
     monkeypatch.setattr(extract, "_ROWS_PAUSE", 1e9)
     project, done = Project.create(tmp_path / "p"), []
-    outcomes = extract._outcomes
+    run = extract._run
 
     def stopped(*given: Any) -> Iterator[Any]:
-        for number, outcome in enumerate(outcomes(*given)):
+        for number, outcome in enumerate(run(*given)):
             if number == len(clips) - 1:
                 raise KeyboardInterrupt
             done.append(outcome)
             yield outcome
 
-    monkeypatch.setattr(extract, "_outcomes", stopped)
+    monkeypatch.setattr(extract, "_run", stopped)
     with pytest.raises(KeyboardInterrupt):
         extract_poses(project, clips, CONFIG, OPTIONS)
     assert len(project.videos()) == len(done) == len(clips) - 1 >= 2

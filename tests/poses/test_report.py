@@ -11,6 +11,7 @@ from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.extract import write_report
+from la2ds_cli.poses.extraction import ClipResult
 from la2ds_cli.poses.quality import FACTS, assess, clip_facts
 from la2ds_cli.poses.verdict import item_result
 from tests.movement import add_sequence, sequence
@@ -53,8 +54,8 @@ def test_a_weak_clip_keeps_its_code_when_cached() -> None:
 def test_every_row_has_its_outcome_and_its_facts(project: Project) -> None:
     weak = info(coverage=0.3, jitter=0.1, pose="net")
     put(project, "a", weak)
-    results = [item_result("a.mp4", "a", weak, cached=False), FAILED]
-    write_report(project, results, [1.234, 0.0])
+    items = item_result("a.mp4", "a", weak, cached=False), FAILED
+    write_report(project, [ClipResult(None, [item], 1.234) for item in items])
     folder = project.results_dir("extract")
     report = json.loads((folder / "report.json").read_text("utf-8"))
     good, bad = report["items"]
@@ -70,7 +71,7 @@ def test_every_row_has_its_outcome_and_its_facts(project: Project) -> None:
 
 
 def test_reports_of_shards_stand_beside_each_other(project: Project) -> None:
-    write_report(project, [FAILED], [0.0], "-shard-1-of-2")
+    write_report(project, [ClipResult(None, [FAILED])], "-shard-1-of-2")
     names = {path.name for path in project.results_dir("extract").iterdir()}
     assert names == {"report-shard-1-of-2.json", "report-shard-1-of-2.csv"}
 
