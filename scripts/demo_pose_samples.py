@@ -296,7 +296,7 @@ def pck(predicted: FloatArray, true: FloatArray, counted: FloatArray, share: flo
     return float(correct[counted].mean()) if counted.any() else float("nan")
 
 
-def network_pck(network: Any, samples: Sequence[PoseSample], stride: int) -> tuple[float, float]:
+def network_pck(network: Any, samples: Sequence[PoseSample]) -> tuple[float, float]:
     """PCK@0.2 of a pose network on the demo-movement and on the random poses.
 
     ``samples`` alternate as ``held_out_samples`` makes them; joints outside the crop do not count.
@@ -308,8 +308,8 @@ def network_pck(network: Any, samples: Sequence[PoseSample], stride: int) -> tup
     image = torch.from_numpy(np.stack([sample.image for sample in samples]))
     with torch.inference_mode():
         heatmap = torch.cat([network(normalise(part)) for part in image.split(32)])
-    cell, _ = decode_heatmaps(heatmap.float().numpy())
-    predicted = cell * stride
+    height, width = samples[0].image.shape[:2]
+    predicted, _ = decode_heatmaps(heatmap.float().numpy(), (height, width))
     true = np.stack([sample.xy for sample in samples])
     inside = np.stack([sample.inside for sample in samples])
     return (

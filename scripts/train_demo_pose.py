@@ -184,7 +184,7 @@ def train(options: argparse.Namespace) -> None:
         losses.append(train_step(network, optimiser, batch, options.bf16))
         update_average(average, network, step)
         if time.monotonic() - last > 60 * options.every or progress >= 1:
-            demo, varied = network_pck(average, held_out, variant.stride)
+            demo, varied = network_pck(average, held_out)
             score = (demo + varied) / 2
             print(
                 f"step {step + 1}  people {replay.count}  "

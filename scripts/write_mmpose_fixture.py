@@ -28,15 +28,10 @@ def main() -> None:
         heatmap = reference.mmpose_heatmap(network, reference.seeded_crop((height, width)))
         arrays[f"heatmap.{variant}"] = heatmap.ravel()[reference.sample_places(heatmap.shape)]
         print(f"{variant}: heatmap {heatmap.shape}, {heatmap.min():.3f} to {heatmap.max():.3f}")
-    for name, udp in (("biased", False), ("udp", True)):
-        arrays[f"matrix.{name}"] = np.stack(
-            [reference.mmpose_matrix(box, udp=udp) for box in reference.BOXES]
-        ).astype(np.float64)
-    heatmap = reference.seeded_heatmaps()
-    for decoder in reference.DECODERS:
-        xy, score = reference.mmpose_joints(heatmap, decoder)
-        arrays[f"xy.{decoder}"] = xy.astype(np.float64)
-        arrays[f"score.{decoder}"] = score.astype(np.float32)
+    matrices = [reference.mmpose_matrix(box) for box in reference.BOXES]
+    arrays["matrix"] = np.stack(matrices).astype(np.float64)
+    xy, score = reference.mmpose_joints(reference.seeded_heatmaps())
+    arrays["xy"], arrays["score"] = xy.astype(np.float64), score.astype(np.float32)
     versions = {name: importlib.metadata.version(name) for name in ("mmpose", "torch", "numpy")}
     reference.FIXTURE.parent.mkdir(exist_ok=True)
     save_file(arrays, reference.FIXTURE, metadata=versions)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -31,17 +31,12 @@ class PoseVariant:
 
     ``architecture`` is a name of timm's HRNet configurations or ``demo``, ``input_size`` is (H, W)
     in pixels, ``stride`` input pixels per heatmap pixel and ``sigma`` the standard deviation of
-    the Gaussian targets in heatmap pixels. ``decoder`` names how the published figures of the
-    weights were decoded, ``udp`` whether they were trained with unbiased data processing, and
-    ``kernel`` is the side, in heatmap pixels, of the Gaussian of DARK decoding for that sigma.
+    the Gaussian targets in heatmap pixels.
     """
 
     architecture: str
     input_size: tuple[int, int]
     sigma: float = 2.0
-    kernel: int = 11
-    decoder: Literal["quarter", "dark"] = "quarter"
-    udp: bool = False
     stride: int = 4
     skeleton: str = "coco17"
 
@@ -52,15 +47,13 @@ _SMALL, _LARGE = (256, 192), (384, 288)
 POSE_VARIANTS: dict[str, PoseVariant] = {
     "hrnet-w32": PoseVariant("hrnet_w32", _SMALL),
     "hrnet-w48": PoseVariant("hrnet_w48", _SMALL),
-    "hrnet-w32-384": PoseVariant("hrnet_w32", _LARGE, sigma=3.0, kernel=17),
-    "hrnet-w48-384": PoseVariant("hrnet_w48", _LARGE, sigma=3.0, kernel=17),
-    "hrnet-w32-dark": PoseVariant("hrnet_w32", _SMALL, decoder="dark"),
-    "hrnet-w48-dark": PoseVariant("hrnet_w48", _SMALL, decoder="dark"),
+    "hrnet-w32-384": PoseVariant("hrnet_w32", _LARGE, sigma=3.0),
+    "hrnet-w48-384": PoseVariant("hrnet_w48", _LARGE, sigma=3.0),
     "hrnet-w32-v0": PoseVariant("hrnet_w32", _SMALL),
     "hrnet-w48-v0": PoseVariant("hrnet_w48", _SMALL),
     "hrnet-w32-msra": PoseVariant("hrnet_w32", _SMALL),
-    "hrnet-w48-384-msra": PoseVariant("hrnet_w48", _LARGE, sigma=3.0, kernel=17),
-    "hrnet-demo": PoseVariant("demo", (128, 96), sigma=1.25, kernel=7),
+    "hrnet-w48-384-msra": PoseVariant("hrnet_w48", _LARGE, sigma=3.0),
+    "hrnet-demo": PoseVariant("demo", (128, 96), sigma=1.25),
 }
 
 

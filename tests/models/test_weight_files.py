@@ -74,7 +74,7 @@ def names() -> set[str]:
 
 
 def test_the_listed_weights() -> None:
-    hrnet = {f"hrnet-{w}{v}" for w in ("w32", "w48") for v in ("", "-384", "-dark", "-v0")}
+    hrnet = {f"hrnet-{w}{v}" for w in ("w32", "w48") for v in ("", "-384", "-v0")}
     msra = {"hrnet-w32-msra", "hrnet-w48-384-msra"}
     yolo = {"yolo11n", "yolo11n-pose", "yolo26n", "yolo26n-pose"}
     blaze = {f"blazepose{part}" for part in ("", "-lite", "-heavy", "-detector")}

@@ -34,12 +34,6 @@ BOXES = np.array(
     [[10, 20, 110, 320], [200.5, 50.25, 500.75, 150.5], [-40, -30, 60, 90], [5, 5, 5.5, 300]],
     np.float32,
 )
-DECODERS: dict[str, dict[str, Any]] = {
-    "quarter": {"type": "MSRAHeatmap", "sigma": 2},
-    "dark": {"type": "MSRAHeatmap", "sigma": 2, "unbiased": True},
-    "dark17": {"type": "MSRAHeatmap", "sigma": 3, "unbiased": True, "blur_kernel_size": 17},
-    "udp": {"type": "UDPHeatmap", "sigma": 2},
-}
 
 
 def seeded(name: str, shape: tuple[int, ...]) -> np.ndarray:
@@ -100,9 +94,7 @@ def seeded_heatmaps() -> np.ndarray:
 
 def empty_heatmaps() -> np.ndarray:
     """(1, 4, 64, 48) float32, made by hand: a joint in the middle; maps without a positive value,
-    one with a top below 0 and a flat one; a joint at the border. Corners are 0 or less, since for a
-    joint that it did not find MMPose's UDP decoder reads the corner of the map before, and it
-    divides by the highest value, so that a map of zeros gives NaN there."""
+    one with a top below 0 and a flat one; a joint at the border."""
     maps = np.zeros((1, 4, *HEATMAP_SIZE), np.float32)
     maps[0, 0, 29:32, 19:22] = 0.5
     maps[0, 0, 30, 20], maps[0, 0, 30, 21] = 0.9, 0.6
@@ -164,19 +156,18 @@ def mmpose_heatmap(network: Any, crop: torch.Tensor) -> np.ndarray:
         return network.head.forward(network.extract_feat(crop)).numpy()
 
 
-def mmpose_matrix(box: np.ndarray, *, udp: bool) -> np.ndarray:
+def mmpose_matrix(box: np.ndarray) -> np.ndarray:
     """The affine (2, 3) that MMPose's transforms cut box (4,) with."""
     from mmpose.datasets.transforms import TopdownAffine
-    from mmpose.structures.bbox import bbox_xyxy2cs, get_udp_warp_matrix, get_warp_matrix
+    from mmpose.structures.bbox import bbox_xyxy2cs, get_warp_matrix
 
     height, width = INPUT_SIZE
     center, scale = bbox_xyxy2cs(box[None], padding=1.25)
     scale = TopdownAffine._fix_aspect_ratio(scale, aspect_ratio=width / height)[0]
-    make = get_udp_warp_matrix if udp else get_warp_matrix
-    return np.asarray(make(center[0], scale, 0.0, output_size=(width, height)))
+    return np.asarray(get_warp_matrix(center[0], scale, 0.0, output_size=(width, height)))
 
 
-def mmpose_joints(heatmap: np.ndarray, decoder: str) -> tuple[np.ndarray, np.ndarray]:
+def mmpose_joints(heatmap: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """xy (n, K, 2) in image pixels for BOXES[i % 4], and score (n, K), by MMPose's codec."""
     from la2ds_cli.poses.openmmlab import install_stand_ins
 
@@ -186,7 +177,8 @@ def mmpose_joints(heatmap: np.ndarray, decoder: str) -> tuple[np.ndarray, np.nda
     from mmpose.structures.bbox import bbox_xyxy2cs
 
     (height, width), (h, w) = INPUT_SIZE, HEATMAP_SIZE
-    settings = {**DECODERS[decoder], "input_size": (width, height), "heatmap_size": (w, h)}
+    settings = {"type": "MSRAHeatmap", "sigma": 2, "input_size": (width, height)}
+    settings["heatmap_size"] = (w, h)
     codec = KEYPOINT_CODECS.build(settings)
     xy, score = [], []
     for i, maps in enumerate(heatmap):

@@ -11,60 +11,31 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from la2ds_cli.poses.top_down import HeatmapDecoder, crop_matrix, to_image
+from la2ds_cli.poses.top_down import crop_matrix, decode_heatmaps, to_image
 from tests.poses import mmpose_reference as reference
 
-OURS = {
-    "quarter": HeatmapDecoder("quarter"),
-    "dark": HeatmapDecoder("dark", kernel=11),
-    "dark17": HeatmapDecoder("dark", kernel=17),
-    "udp": HeatmapDecoder("dark", udp=True, kernel=11),
-}
+MATRICES = np.stack([crop_matrix(box, reference.INPUT_SIZE) for box in reference.BOXES])
 
 
-def matrices(*, udp: bool) -> np.ndarray:
-    return np.stack([crop_matrix(box, reference.INPUT_SIZE, udp=udp) for box in reference.BOXES])
-
-
-def joints(decoder: HeatmapDecoder, heatmap: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def joints(heatmap: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """In image pixels."""
-    matrix = matrices(udp=decoder.udp)[np.arange(len(heatmap)) % len(reference.BOXES)]
-    xy, score = decoder.joints(heatmap, reference.INPUT_SIZE)
-    return to_image(xy, matrix), score
+    xy, score = decode_heatmaps(heatmap, reference.INPUT_SIZE)
+    return to_image(xy, MATRICES[np.arange(len(heatmap)) % len(MATRICES)]), score
 
 
-@pytest.fixture(scope="module")
-def stored() -> dict[str, np.ndarray]:
-    return reference.load_fixture()[0]
-
-
-@pytest.mark.parametrize(("name", "udp"), [("biased", False), ("udp", True)])
-def test_crop_matrices_are_those_of_mmpose(stored, name: str, udp: bool) -> None:
+def test_crops_and_joints_are_those_of_mmpose() -> None:
+    stored = reference.load_fixture()[0]
     # MMPose makes them in float32.
-    np.testing.assert_allclose(matrices(udp=udp), stored[f"matrix.{name}"], rtol=1e-5, atol=2e-4)
+    np.testing.assert_allclose(MATRICES, stored["matrix"], rtol=1e-5, atol=2e-4)
+    xy, score = joints(reference.seeded_heatmaps())
+    np.testing.assert_allclose(xy, stored["xy"], rtol=0, atol=1e-3)  # pixels
+    np.testing.assert_allclose(score, np.clip(stored["score"], 0, 1), atol=1e-6)
 
 
-@pytest.mark.parametrize("decoder", list(OURS))
-def test_joints_are_those_that_mmpose_decoded(stored, decoder: str) -> None:
-    xy, score = joints(OURS[decoder], reference.seeded_heatmaps())
-    np.testing.assert_allclose(xy, stored[f"xy.{decoder}"], rtol=0, atol=1e-3)  # pixels
-    np.testing.assert_allclose(score, np.clip(stored[f"score.{decoder}"], 0, 1), atol=1e-6)
-
-
-def test_the_decoders_differ_on_these_maps(stored) -> None:
-    """Else the comparison above would not tell them apart."""
-    for one, other in (("quarter", "dark"), ("dark", "dark17"), ("dark", "udp")):
-        assert np.abs(stored[f"xy.{one}"] - stored[f"xy.{other}"]).max() > 0.05
-
-
-@pytest.mark.parametrize("decoder", list(OURS))
-def test_a_map_without_a_positive_value_shows_no_joint(decoder: str) -> None:
+def test_a_map_without_a_positive_value_shows_no_joint() -> None:
     """MMPose puts such a joint one cell before the first, wherever the map is highest."""
-    heatmap = reference.empty_heatmaps()
-    xy, score = OURS[decoder].joints(heatmap, reference.INPUT_SIZE)
-    cell = 255 / 63, 191 / 47
-    before = (-cell[1], -cell[0]) if OURS[decoder].udp else (-4, -4)
-    np.testing.assert_allclose(xy[0, 1:3], [before, before])
+    xy, score = decode_heatmaps(reference.empty_heatmaps(), reference.INPUT_SIZE)
+    np.testing.assert_allclose(xy[0, 1:3], -4)
     assert score[0].tolist() == pytest.approx([0.9, 0, 0, 0.8])
     assert np.abs(xy[0, 0] - (80, 120)).max() < 4
     assert np.abs(xy[0, 3] - (0, 132)).max() < 4
@@ -74,12 +45,10 @@ def test_a_map_without_a_positive_value_shows_no_joint(decoder: str) -> None:
 def test_joints_are_those_that_mmpose_makes() -> None:
     pytest.importorskip("mmpose", reason="compares with MMPose: pip install 'la2ds[mmpose]'")
 
-    for name, decoder in OURS.items():
-        for heatmap in (reference.seeded_heatmaps(), reference.empty_heatmaps()):
-            xy, score = joints(decoder, heatmap)
-            expected = reference.mmpose_joints(heatmap, name)
-            np.testing.assert_allclose(xy, expected[0], rtol=0, atol=1e-3)
-            np.testing.assert_allclose(score, np.clip(expected[1], 0, 1), atol=1e-6)
-    for udp in (False, True):
-        expected = [reference.mmpose_matrix(box, udp=udp) for box in reference.BOXES]
-        np.testing.assert_allclose(matrices(udp=udp), expected, rtol=1e-5, atol=2e-4)
+    for heatmap in (reference.seeded_heatmaps(), reference.empty_heatmaps()):
+        xy, score = joints(heatmap)
+        expected = reference.mmpose_joints(heatmap)
+        np.testing.assert_allclose(xy, expected[0], rtol=0, atol=1e-3)
+        np.testing.assert_allclose(score, np.clip(expected[1], 0, 1), atol=1e-6)
+    expected = [reference.mmpose_matrix(box) for box in reference.BOXES]
+    np.testing.assert_allclose(MATRICES, expected, rtol=1e-5, atol=2e-4)

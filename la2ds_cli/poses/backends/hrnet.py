@@ -8,14 +8,12 @@ from __future__ import annotations
 from pickle import UnpicklingError
 from typing import Any
 
-import numpy as np
-
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.device import DeviceName, resolve_device
 from la2ds_cli.core.errors import ExitCode, UserError, first_line
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray
-from la2ds_cli.poses.top_down import HeatmapDecoder, TopDownBackend
+from la2ds_cli.poses.top_down import TopDownBackend
 from la2ds_cli.poses.weights import fetch_weights, weights_identity
 
 NAMES = (
@@ -23,8 +21,6 @@ NAMES = (
     "hrnet-w48",
     "hrnet-w32-384",
     "hrnet-w48-384",
-    "hrnet-w32-dark",
-    "hrnet-w48-dark",
     "hrnet-w32-v0",
     "hrnet-w48-v0",
     "hrnet-w32-msra",
@@ -62,16 +58,12 @@ def build(name: str, device: DeviceName, config: PosesConfig) -> TopDownBackend:
         skeleton=variant.skeleton,
         device=where.type,
         batch_size=config.batch_size,
-        decoder=HeatmapDecoder(variant.decoder, variant.udp, variant.kernel),
     )
 
 
 class Forward:
-    """A torch network on arrays, in halves if the GPU has no room for more.
-
-    network: (n, 3, H, W) to (n, K, h, w) tensors. Raises UserError (exit 6) if there is no room for
-    a single crop.
-    """
+    """A torch network on arrays: (n, 3, H, W) to (n, K, h, w). Raises UserError (exit 6) if the GPU
+    has no room for a batch."""
 
     def __init__(self, network: Any, device: Any) -> None:
         self.network = network
@@ -81,19 +73,11 @@ class Forward:
         import torch
 
         try:
-            return self._run(crop)
+            with torch.inference_mode():
+                return self.network(torch.from_numpy(crop).to(self.device)).float().cpu().numpy()
         except torch.OutOfMemoryError as error:
-            if len(crop) == 1:
-                raise UserError(
-                    "the GPU has too little free memory for one crop",
-                    hint="close other programs that use the GPU, or use --device cpu",
-                    exit_code=ExitCode.ENVIRONMENT,
-                ) from error
-        torch.cuda.empty_cache()
-        return np.concatenate([self(part) for part in np.array_split(crop, 2)])
-
-    def _run(self, crop: FloatArray) -> FloatArray:
-        import torch
-
-        with torch.inference_mode():
-            return self.network(torch.from_numpy(crop).to(self.device)).float().cpu().numpy()
+            raise UserError(
+                f"the GPU has too little free memory for a batch of {len(crop)} crops",
+                hint="set batch_size = 1 under [poses] in project.toml, or use --device cpu",
+                exit_code=ExitCode.ENVIRONMENT,
+            ) from error

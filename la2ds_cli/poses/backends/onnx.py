@@ -5,8 +5,6 @@ Input (B, 3, H, W) RGB, B 1 or free, H and W fixed. Output (B, K, H/s, W/s), or 
 
     skeleton   orders the K joints, else coco17; K must match, since an order of joints cannot be
                guessed from their number
-    decoder    `quarter` (else) or `dark`: how heatmaps are read
-    udp        `true` for a network trained with unbiased data processing, else `false`
     mean, std  of the channels, three numbers `r,g,b` each in pixel values 0 to 255, else those of
                ImageNet; `0,0,0` and `255,255,255` is an image in [0, 1]
 """
@@ -33,10 +31,9 @@ from la2ds_cli.poses.onnx_session import (
 from la2ds_cli.poses.top_down import (
     IMAGENET_MEAN,
     IMAGENET_STD,
-    Decoder,
-    HeatmapDecoder,
-    SimccDecoder,
     TopDownBackend,
+    decode_heatmaps,
+    decode_profiles,
 )
 
 SUFFIXES = (".onnx",)
@@ -80,7 +77,7 @@ def build(name: str, device: DeviceName, config: PosesConfig) -> TopDownBackend:
         skeleton=skeleton,
         device=where,
         batch_size=1 if fixed(shape[0]) == 1 else config.batch_size,
-        decoder=_decoder(name, metadata, simcc),
+        decode=decode_profiles if simcc else decode_heatmaps,
         mean=_channels(name, metadata, "mean", IMAGENET_MEAN),
         std=_channels(name, metadata, "std", IMAGENET_STD),
     )
@@ -92,20 +89,6 @@ def _check_bins(name: str, bins: tuple[int, ...], input_size: tuple[int, int]) -
     if all(bins) and bins[0] * height != bins[1] * width:
         expected = f"the same number of bins per pixel for {width} and {height} pixels"
         raise unfit(name, expected, f"profiles of {bins[0]} and {bins[1]} bins")
-
-
-def _decoder(name: str, metadata: dict[str, str], simcc: bool) -> Decoder:
-    asked = metadata.get("decoder", "quarter")
-    udp = metadata.get("udp", "false").strip().lower()
-    if simcc:
-        if "decoder" in metadata or udp != "false":
-            raise unfit(name, "heatmaps, which a decoder or UDP is for", "SimCC profiles")
-        return SimccDecoder()
-    if asked not in ("quarter", "dark"):
-        raise unfit(name, "`quarter` or `dark`", f"the decoder `{asked}` in its metadata")
-    if udp not in ("true", "false"):
-        raise unfit(name, "`true` or `false`", f"udp `{udp}` in its metadata")
-    return HeatmapDecoder(refinement=asked, udp=udp == "true")
 
 
 def _channels(

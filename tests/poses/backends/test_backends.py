@@ -26,7 +26,7 @@ def dot(x: int, y: int, size: tuple[int, int] = (100, 120)) -> np.ndarray:
 
 
 def test_the_shipped_backends() -> None:
-    assert {"hrnet-demo", "hrnet-w32", "hrnet-w48-384", "hrnet-w48-dark"} <= set(
+    assert {"hrnet-demo", "hrnet-w32", "hrnet-w48-384", "hrnet-w48-v0"} <= set(
         plugin_names("la2ds_cli.poses.backends")
     )
 

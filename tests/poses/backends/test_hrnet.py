@@ -2,18 +2,15 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.demo.clips import write_demo_clips
 from la2ds_cli.poses.backends import backend_identity, resolve_backend
-from la2ds_cli.poses.backends.hrnet import NAMES, Forward, build
-from la2ds_cli.poses.top_down import HeatmapDecoder
+from la2ds_cli.poses.backends.hrnet import NAMES, Forward
 from la2ds_cli.video.reader import read_frames
 from la2ds_models.pose import POSE_VARIANTS, build_pose_network
 from la2ds_models.weight_files import WeightFile, bundled_path, zoo
@@ -74,23 +71,7 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path, monkeypatch)
     assert caught.value.exit_code == ExitCode.ENVIRONMENT
 
 
-def test_out_of_memory_halves_the_batch() -> None:
-    sizes = []
-
-    class Network:
-        def __call__(self, batch: torch.Tensor) -> torch.Tensor:
-            sizes.append(len(batch))
-            if len(batch) > 2:
-                raise torch.OutOfMemoryError("no room")
-            return batch[:, :1]
-
-    crop = np.arange(5, dtype=np.float32).reshape(5, 1, 1, 1) * np.ones((5, 3, 4, 4), np.float32)
-    found = Forward(Network(), torch.device("cpu"))(crop)
-    np.testing.assert_array_equal(found[:, 0, 0, 0], np.arange(5))
-    assert sizes == [5, 3, 2, 1, 2]
-
-
-def test_out_of_memory_at_one_crop_ends_the_run() -> None:
+def test_out_of_memory_ends_the_run() -> None:
     def full(batch: torch.Tensor) -> torch.Tensor:
         raise torch.OutOfMemoryError("no room")
 
@@ -101,18 +82,6 @@ def test_out_of_memory_at_one_crop_ends_the_run() -> None:
 
 def test_every_name_has_its_variant() -> None:
     assert set(NAMES) == set(POSE_VARIANTS)
-
-
-@pytest.mark.parametrize(
-    ("name", "refinement"), [("hrnet-w32", "quarter"), ("hrnet-w32-dark", "dark")]
-)
-def test_the_decoder_is_the_one_of_the_weights(monkeypatch, name: str, refinement: Any) -> None:
-    monkeypatch.setattr("la2ds_cli.poses.backends.hrnet.fetch_weights", lambda name: name)
-    monkeypatch.setattr("la2ds_models.pose.build_pose_network", lambda *_: torch.nn.Identity())
-    monkeypatch.setattr("la2ds_models.pose.load_pose_weights", lambda *_: None)
-    backend = build(name, "cpu", PosesConfig())
-    assert backend.decoder == HeatmapDecoder(refinement, udp=False, kernel=11)
-    assert backend.input_size == (256, 192)
 
 
 @pytest.mark.gpu

@@ -27,7 +27,7 @@ from la2ds_cli.poses.backends import backend_identity, resolve_backend
 from la2ds_cli.poses.backends.hrnet import Forward
 from la2ds_cli.poses.backends.mmpose import match_skeleton
 from la2ds_cli.poses.openmmlab import INSTALL, install_stand_ins
-from la2ds_cli.poses.top_down import HeatmapDecoder, TopDownBackend
+from la2ds_cli.poses.top_down import TopDownBackend
 from la2ds_models.pose import build_pose_network, load_pose_weights
 from la2ds_models.weight_files import zoo
 from tests.poses import mmpose_reference as reference
@@ -137,17 +137,7 @@ def test_the_joints_are_those_of_mmpose(checkpoint: Path) -> None:
 
 @needs_mmpose
 @pytest.mark.heavy
-@pytest.mark.parametrize(
-    ("config", "decoder"),
-    [
-        (W32, HeatmapDecoder("quarter")),
-        ("td-hm_hrnet-w32_dark-8xb64-210e_coco-256x192", HeatmapDecoder("dark")),
-        ("td-hm_hrnet-w32_udp-8xb64-210e_coco-256x192", HeatmapDecoder("dark", udp=True)),
-    ],
-)
-def test_our_own_hrnet_gives_the_joints_of_mmpose(
-    checkpoint: Path, config: str, decoder: HeatmapDecoder
-) -> None:
+def test_our_own_hrnet_gives_the_joints_of_mmpose(checkpoint: Path) -> None:
     """From the picture to its pixels: crop, network and decoding.
 
     The boxes make the biased crop fall on whole pixels, where MMPose's float32 matrix and our
@@ -159,9 +149,9 @@ def test_our_own_hrnet_gives_the_joints_of_mmpose(
     network = build_pose_network("hrnet-w32").eval()
     load_pose_weights(network, checkpoint)
     forward = Forward(network, torch.device("cpu"))
-    backend = TopDownBackend(forward, (256, 192), "coco17", "cpu", decoder=decoder)
+    backend = TopDownBackend(forward, (256, 192), "coco17", "cpu")
     xy, score = backend.estimate([picture()] * 3, box)
-    expected = theirs(config, box)
+    expected = theirs(W32, box)
     np.testing.assert_allclose(xy, expected[0], atol=0.05)
     np.testing.assert_allclose(score, expected[1], atol=1e-5)
 

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper, save
 
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.poses.backends import resolve_backend
-from la2ds_cli.poses.top_down import HeatmapDecoder, SimccDecoder, TopDownBackend
+from la2ds_cli.poses.top_down import TopDownBackend
 from tests.poses.onnx_models import write_pose
 
 BOX = np.array([[20, 10, 68, 74.0]])  # 48 x 64, the aspect of the tiny network
@@ -87,39 +87,10 @@ def test_profiles_of_unequal_resolution_are_refused(tmp_path: Path, free: bool) 
     assert caught.value.exit_code == ExitCode.MISMATCH
 
 
-@pytest.mark.parametrize("metadata", [{"decoder": "dark"}, {"udp": "true"}])
-def test_a_heatmap_decoder_cannot_be_asked_of_profiles(
-    tmp_path: Path, metadata: dict[str, str]
-) -> None:
-    path = write_simcc(tmp_path / "s.onnx", metadata=metadata)
-    with pytest.raises(UserError, match="SimCC profiles") as caught:
-        resolve_backend(str(path), "cpu")
-    assert caught.value.exit_code == ExitCode.MISMATCH
-
-
 def built(path: Path, metadata: dict[str, str]) -> TopDownBackend:
     backend = resolve_backend(str(write_pose(path, metadata=metadata)), "cpu")
     assert isinstance(backend, TopDownBackend)
     return backend
-
-
-@pytest.mark.parametrize(
-    ("metadata", "decoder"),
-    [
-        ({}, HeatmapDecoder("quarter")),
-        ({"decoder": "dark"}, HeatmapDecoder("dark")),
-        ({"decoder": "dark", "udp": "true"}, HeatmapDecoder("dark", udp=True)),
-        ({"decoder": "quarter", "udp": "false"}, HeatmapDecoder("quarter")),
-    ],
-)
-def test_metadata_names_the_decoder(tmp_path: Path, metadata, decoder) -> None:
-    assert built(tmp_path / "p.onnx", metadata).decoder == decoder
-
-
-def test_profiles_are_read_as_such(tmp_path: Path) -> None:
-    backend = resolve_backend(str(write_simcc(tmp_path / "s.onnx")), "cpu")
-    assert isinstance(backend, TopDownBackend)
-    assert backend.decoder == SimccDecoder()
 
 
 def test_metadata_names_the_statistics_of_the_channels(tmp_path: Path) -> None:
@@ -139,8 +110,6 @@ def test_metadata_names_the_statistics_of_the_channels(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "metadata",
     [
-        {"decoder": "argmax"},
-        {"udp": "maybe"},
         {"mean": "0,0"},
         {"mean": "a,b,c"},
         {"std": "1,0,1"},
