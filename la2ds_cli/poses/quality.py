@@ -6,7 +6,6 @@ and counts as not seen. Lengths are in torso lengths, which mean the same at eve
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -26,7 +25,6 @@ _FASTEST = 30.0  # frames per second at which jitter is measured; faster clips a
 _NEIGHBOUR = 0.2  # seconds; frames further apart say nothing about each other
 _GAUSS = 0.6745  # median of |x| for x ~ N(0, 1)
 _LEAST_TORSO = 0.15  # of the person's height: shorter when foreshortened, as in a bow to the camera
-_PIECE = 4096  # frames that are worked on at once
 _BORDER = 0.01  # of the picture's longer side: this near to the border is at it
 
 
@@ -162,39 +160,19 @@ def _jitter(
         return None
     period = float(np.median(np.diff(pose.time)))
     step = max(1, round(1 / (_FASTEST * period)))
-    noise = []
-    for k in range(seen.shape[1]):
-        values = [
-            _third_differences(pose, seen[:, k], shot, rows, k)
-            for phase in range(min(step, len(pose)))
-            for rows in _overlapping(np.arange(phase, len(pose), step))
-        ]
-        noise.append(_median(np.abs(np.concatenate(values)).ravel()))
-    known = [value for value in noise if value is not None]
-    return float(np.median(known)) / _GAUSS / torso if known else None
-
-
-def _overlapping(rows: np.ndarray) -> Iterator[np.ndarray]:
-    """The rows in pieces, so that a long clip takes no more memory than its joints; every
-    four-tuple of neighbours is within one piece."""
-    for start in range(0, max(len(rows) - 3, 1), _PIECE):
-        yield rows[start : start + _PIECE + 3]
-
-
-def _third_differences(
-    pose: PoseSequence, seen: np.ndarray, shot: np.ndarray, rows: np.ndarray, k: int
-) -> FloatArray:
-    """(n, 2) of joint k over the four-tuples of `rows` that are close together in one shot."""
-    quads = np.lib.stride_tricks.sliding_window_view(rows, 4) if len(rows) >= 4 else rows[:0, None]
-    quads = quads[seen[quads].all(axis=1)]
-    time = pose.time[quads]
-    near = (np.diff(time, axis=1) <= _NEIGHBOUR).all(axis=1)
+    quads = np.arange(max(len(pose) - 3 * step, 0))[:, None] + step * np.arange(4)
+    near = (np.diff(pose.time[quads], axis=1) <= _NEIGHBOUR).all(axis=1)
     quads = quads[near & (shot[quads[:, 0]] == shot[quads[:, -1]])]
     time = pose.time[quads]
-    apart = time[:, :, None] - time[:, None, :] + np.eye(4)
-    weight = 1 / apart.prod(axis=2)
+    weight = 1 / (time[:, :, None] - time[:, None, :] + np.eye(4)).prod(axis=2)
     weight /= np.linalg.norm(weight, axis=1, keepdims=True)
-    return (pose.xy[quads, k].astype(np.float64) * weight[..., None]).sum(axis=1)
+    noise = []
+    for k in range(seen.shape[1]):
+        known = seen[quads, k].all(axis=1)
+        value = pose.xy[quads[known], k].astype(np.float64) * weight[known, :, None]
+        noise.append(_median(np.abs(value.sum(axis=1)).ravel()))
+    measured = [value for value in noise if value is not None]
+    return float(np.median(measured)) / _GAUSS / torso if measured else None
 
 
 def _cut_off(

@@ -85,7 +85,6 @@ _SEEN = 0.2  # joints scored below this are guesses and are not compared
 _INSIDE = 0.7  # share of a box inside another's that makes it a part of the same person
 _PART_AREA = 0.2  # of the larger box: what is smaller is somebody farther away
 _BESIDE = 0.2  # share of common frames from which two tracks are two people
-_PIECE = 4096  # frames that are compared at once
 _SAME_POSE = 0.5  # mean OKS from which two tracks are one person
 
 
@@ -117,8 +116,7 @@ def same_person(a: Track, b: Track) -> bool:
     if len(i) == 0 or len(i) < 0.5 * min(len(a), len(b)):
         return False
     if a.posed and b.posed:
-        parts = range(0, len(i), _PIECE)
-        alike = np.concatenate([pose_oks(a, b, i[p:][:_PIECE], j[p:][:_PIECE]) for p in parts])
+        alike = pose_oks(a, b, i, j)
         if np.isfinite(alike).mean() >= 0.5:
             return bool(np.nanmean(alike) >= _SAME_POSE)
     areas = boxes.area(a.box[i]), boxes.area(b.box[j])

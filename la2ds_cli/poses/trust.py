@@ -66,34 +66,23 @@ _SWAP, _END = 2.0, 0.7  # seconds
 _ONE_PLACE, _ROOTS = 0.1, 0.3
 _NEARER = 0.25  # of the distance of shoulders or hips; elbows of folded hands are further apart
 _CLEARLY_LESS = 0.1  # score by which the copy is told from the limb
-_PIECE = 4096  # frames that are worked on at once
 _SLACK = 1e-9  # seconds
 _OPEN = 0.8  # evidence at which right and wrong are about as likely
 
 
 def trust_of(pose: PoseSequence) -> FloatArray:
     """(T, K) float32 in [0, 1]: the sequence's stored trust, or else computed from its joints; 0 if
-    a joint is not seen. A clip of 300 frames takes a few milliseconds. A long one is processed in
-    pieces, so that an hour takes hardly more memory than its joints."""
+    a joint is not seen. A clip of 300 frames takes a few milliseconds."""
     if pose.trust is not None:
         return pose.trust
-    clip = _Clip(pose)
-    trust = np.zeros(pose.score.shape, np.float32)
-    for rows in clip.pieces():
-        trust[rows] = _trust(clip, rows)
-    return trust
-
-
-def _trust(clip: _Clip, rows: slice) -> FloatArray:
-    against = clip.evidence(rows)
+    against, skeleton = evidence(pose), get_skeleton(pose.skeleton)
     odds = _USUAL + sum(weight * against[name] for name, weight in _WEIGHT.items())
     trust = 1 / (1 + np.exp(odds))
-    skeleton = clip.skeleton
     inner = set(_before(skeleton)) | {chain[0] for chain in skeleton.chains.values()}
     for a, b in skeleton.limbs:  # a finger is no better known than the wrist
         if a in inner and b not in inner:
             trust[:, b] = np.minimum(trust[:, b], trust[:, a])
-    return np.where(np.isfinite(clip.pose.xy[rows]).all(axis=-1), trust, 0)
+    return np.where(_finite(pose), trust, 0).astype(np.float32)
 
 
 def with_trust(pose: PoseSequence) -> PoseSequence:
@@ -112,61 +101,56 @@ def trusted(pose: PoseSequence) -> BoolArray:
 
 def evidence(pose: PoseSequence) -> dict[str, FloatArray]:
     """Name of the evidence -> (T, K) float64, 0 if there is no evidence against the joint."""
-    return _Clip(pose).evidence(slice(0, len(pose)))
+    if not len(pose):
+        return {name: np.zeros(pose.score.shape) for name in EVIDENCE}
+    return _Clip(pose).evidence()
 
 
 class _Clip:
-    """Facts about a whole clip, used to compute the evidence for a piece of it."""
+    """The joints (T, K, 2) of a clip in torso lengths, NaN = not seen, all NaN if no torso is ever
+    seen; and what is usual in it.
+
+    doubt: (T, K) in [0, 1], the share by which the score is below the usual score in the clip,
+    since scores of different networks mean different things; 1 if a joint is interpolated or not
+    seen. Halved if the scores are flags of labels, since people guess hidden joints well.
+    """
 
     def __init__(self, pose: PoseSequence) -> None:
-        self.pose = pose
         self.skeleton = get_skeleton(pose.skeleton)
+        self.time = pose.time
         self.first, self.last = _shots(pose)
-        self.torso = torso_length(pose)
+        torso = torso_length(pose)
+        xy = pose.xy.astype(np.float64)
+        self.joints = xy / torso if torso > 0 else np.full_like(xy, np.nan)
+        score = np.where(_finite(pose), pose.score, 0).astype(np.float64)
+        usual, flags = _usual_score(score, self.skeleton)
+        doubt = np.clip(1 - score / max(usual, _LEAST_USUAL_SCORE), 0, 1)
+        self.doubt = doubt / 2 if flags else doubt
         period = float(np.median(np.diff(pose.time))) if len(pose) > 1 else _TICK
         self.reach = max(1, round(_TICK / period))
-        self._around = round(_TREMBLING / period) + self.reach
-        self._score, self._flags = _usual_score(pose, self.skeleton)
-        self._lengths = {k: self._usual_limb(k) for k in _before(self.skeleton)}
-        self._exchanges = list(self._exchanged())
 
-    def pieces(self) -> Iterator[slice]:
-        """Rows of the clip in pieces, large compared with the margin needed around them."""
-        size = max(_PIECE, 4 * self._around)
-        for start in range(0, len(self.pose), size):
-            yield slice(start, min(start + size, len(self.pose)))
-
-    def evidence(self, rows: slice) -> dict[str, FloatArray]:
-        """As the function, for these rows (n, K)."""
-        if rows.stop == rows.start:
-            return {name: np.zeros(self.pose.score[rows].shape) for name in EVIDENCE}
-        time = self.pose.time
-        low = np.searchsorted(time, time[rows.start] - _TREMBLING - _SLACK) - self.reach
-        high = np.searchsorted(time, time[rows.stop - 1] + _TREMBLING + _SLACK, "right")
-        wide = slice(max(int(low), 0), min(int(high) + self.reach, len(time)))
-        inside = slice(rows.start - wide.start, rows.stop - wide.start)
-        doubt, joints = self.doubt(wide), self.joints(wide)
-        around = self._mean_around(doubt, wide, _AROUND)[inside]
-        leaps = _leaps(joints, self._before_after(wide))
-        trembling = self._mean_around(leaps, wide, _TREMBLING)[inside]
-        joints, doubt = joints[inside], doubt[inside]
-        exchanged = np.zeros(doubt.shape)
-        for named, wrong in self._exchanges:
-            exchanged[:, named] = wrong[rows, None]
+    def evidence(self) -> dict[str, FloatArray]:
+        joints, skeleton = self.joints, self.skeleton
+        around = self._mean_around(self.doubt, _AROUND)
+        leaps = self._leaps()
+        exchanged = np.zeros(self.doubt.shape)
+        for named, wrong in self._exchanged():
+            exchanged[:, named] = wrong[:, None]
+        lengths = {k: self._usual_limb(k) for k in _before(skeleton)}
         return {
             "hidden": around,
-            "hidden_outwards": _of_next(around, self.skeleton),
-            "leaps": leaps[inside],
-            "trembles": np.log1p(trembling / _STILL),
-            "long": _of_limb(_too_long(joints, self._lengths, self.skeleton), self.skeleton),
+            "hidden_outwards": _of_next(around, skeleton),
+            "leaps": leaps,
+            "trembles": np.log1p(self._mean_around(leaps, _TREMBLING) / _STILL),
+            "long": _of_limb(_too_long(joints, lengths, skeleton), skeleton),
             "exchanged": exchanged,
-            "crossed": _crossed(joints, self.skeleton),
-            "copied": self._mean_around(self._copied(wide), wide, _AROUND)[inside],
+            "crossed": _crossed(joints, skeleton),
+            "copied": self._mean_around(self._copied(), _AROUND),
         }
 
-    def _copied(self, rows: slice) -> FloatArray:
-        """(n, K) 1 where two limbs are in one place; the score is that of a moment."""
-        joints, doubt = self.joints(rows), self.doubt(rows)
+    def _copied(self) -> FloatArray:
+        """(T, K) 1 where two limbs are in one place; the score is that of a moment."""
+        joints, doubt = self.joints, self.doubt
         copied = np.zeros(doubt.shape)
         for chain in self.skeleton.chains.values():
             own = list(chain[:3])
@@ -179,52 +163,37 @@ class _Clip:
             copied[:, list(chain[1:])] = (one_place & (apart[:, 0] > _ROOTS) & is_copy)[:, None]
         return copied
 
-    def joints(self, rows: slice, of: Sequence[int] | slice = slice(None)) -> FloatArray:
-        """(n, K, 2) joints in torso lengths, NaN = not seen; all NaN if no torso is ever seen. of:
-        which joints."""
-        xy = self.pose.xy[rows][:, of].astype(np.float64)
-        return xy / self.torso if self.torso > 0 else np.full_like(xy, np.nan)
-
-    def doubt(self, rows: slice, of: Sequence[int] | slice = slice(None)) -> FloatArray:
-        """(n, K) in [0, 1]: the share by which the score is below the usual score in the clip,
-        since scores of different networks mean different things; 1 if a joint is interpolated or
-        not seen. Halved if the scores are flags of labels, since people guess hidden joints
-        well."""
-        seen = np.isfinite(self.pose.xy[rows][:, of]).all(axis=-1)
-        score = np.where(seen, self.pose.score[rows][:, of], 0).astype(np.float64)
-        doubt = np.clip(1 - score / max(self._score, _LEAST_USUAL_SCORE), 0, 1)
-        return doubt / 2 if self._flags else doubt
-
-    def _mean_around(self, value: FloatArray, rows: slice, seconds: float) -> FloatArray:
-        """Mean of value (n, K) over `seconds` to each side within the shot, as far as `rows`
-        reach."""
-        time = self.pose.time[rows]
+    def _mean_around(self, value: FloatArray, seconds: float) -> FloatArray:
+        """Mean of value (T, K) over `seconds` to each side within the shot."""
+        time = self.time
         total = np.concatenate([np.zeros((1, value.shape[1])), np.cumsum(value, axis=0)])
-        low = np.searchsorted(time, time - seconds - _SLACK)
-        low = np.maximum(low, self.first[rows] - rows.start)
+        low = np.maximum(np.searchsorted(time, time - seconds - _SLACK), self.first)
         high = np.searchsorted(time, time + seconds + _SLACK, "right")
-        high = np.minimum(high, self.last[rows] + 1 - rows.start)
+        high = np.minimum(high, self.last + 1)
         return (total[high] - total[low]) / (high - low)[:, None]
 
-    def _before_after(self, rows: slice) -> tuple[IntArray, IntArray]:
-        """(n,) rows, counted from the first of these, a moment before and a moment after each."""
-        row = np.arange(rows.start, rows.stop)
-        before = np.maximum(row - self.reach, self.first[rows])
-        after = np.minimum(row + self.reach, self.last[rows])
-        start, stop = rows.start, rows.stop
-        return before.clip(min=start) - start, after.clip(max=stop - 1) - start
+    def _leaps(self) -> FloatArray:
+        """(T, K) distance, in torso lengths, of a joint from the middle between a moment before and
+        after, minus that of most joints, as when the camera shakes; 0 at the ends of a shot and
+        next to gaps."""
+        joints, row = self.joints, np.arange(len(self.joints))
+        before = np.maximum(row - self.reach, self.first)
+        after = np.minimum(row + self.reach, self.last)
+        off = (joints[before] + joints[after]) / 2 - joints
+        seen = np.isfinite(off).any(axis=(1, 2))
+        shaken = np.zeros((len(joints), 1, 2))  # with all joints: by the camera
+        shaken[seen, 0] = np.nanmedian(off[seen], axis=1)
+        return np.nan_to_num(np.minimum(np.linalg.norm(off - shaken, axis=-1), _MOST))
 
     def _usual_limb(self, k: int) -> float | None:
         """Usual distance from the previous joint to joint k on both sides, in torso lengths; None
         if they are never seen."""
-        everywhere, flip, before = slice(0, len(self.pose)), self.skeleton.flip, _before
+        flip, ahead = self.skeleton.flip, _before(self.skeleton)[k]
         sides = [k, flip[k]]
-        ahead = before(self.skeleton)[k]
-        length = np.linalg.norm(
-            self.joints(everywhere, sides) - self.joints(everywhere, [ahead, flip[ahead]]), axis=-1
-        )
+        limb = self.joints[:, sides] - self.joints[:, [ahead, flip[ahead]]]
+        length = np.linalg.norm(limb, axis=-1)
         known = np.isfinite(length)
-        sure = length[known & (self.doubt(everywhere, sides) < 0.3)]
+        sure = length[known & (self.doubt[:, sides] < 0.3)]
         sample = sure if len(sure) > 5 else length[known]
         if not len(sample):
             return None
@@ -245,23 +214,19 @@ class _Clip:
         for chain in self.skeleton.chains.values():
             for own, named in (([chain[0]], [chain[0]]), (list(chain[1:3]), list(chain[1:]))):
                 other = [flip[k] for k in own]
-                if other <= own or len(self.pose) < 2:
-                    continue
-                parts = [self._name_changes(own, other, rows) for rows in self.pieces()]
-                changes = np.concatenate(parts)
-                wrong = _between_changes(changes, self.pose.time, self.first, self.last)
-                yield [*named, *(flip[k] for k in named)], wrong
+                if other > own and len(self.joints) > 1:
+                    changes = self._name_changes(own, other)
+                    wrong = _between_changes(changes, self.time, self.first, self.last)
+                    yield [*named, *(flip[k] for k in named)], wrong
 
-    def _name_changes(self, own: list[int], other: list[int], rows: slice) -> IntArray:
-        """Those of `rows` at which two sides have exchanged their names since the previous row."""
-        wide = slice(max(rows.start - 1, 0), rows.stop)
-        limb = np.stack([self.joints(wide, own), self.joints(wide, other)], axis=1)
+    def _name_changes(self, own: list[int], other: list[int]) -> IntArray:
+        """Rows at which two sides have exchanged their names since the previous row."""
+        limb = np.stack([self.joints[:, own], self.joints[:, other]], axis=1)
         same = _mean_distance(limb[1:], limb[:-1])  # limb (n, side, joint, xy)
         crossed = _mean_distance(limb[1:, ::-1], limb[:-1])
         apart = np.linalg.norm(limb[:, 0] - limb[:, 1], axis=-1).max(axis=1) > _APART
         changes = (crossed < _FIT * same) & apart[1:] & apart[:-1]
-        changes &= self.first[wide][1:] == self.first[wide][:-1]
-        return np.flatnonzero(changes) + wide.start + 1
+        return np.flatnonzero(changes & (self.first[1:] == self.first[:-1])) + 1
 
 
 def _finite(pose: PoseSequence) -> BoolArray:
@@ -274,10 +239,6 @@ def _before(skeleton: Skeleton) -> dict[int, int]:
     return {b: a for a, b in itertools.chain.from_iterable(pairs)}
 
 
-def _chain_joints(skeleton: Skeleton) -> list[int]:
-    return sorted({k for chain in skeleton.chains.values() for k in chain})
-
-
 def _shots(pose: PoseSequence) -> tuple[IntArray, IntArray]:
     """(T,) first and last row of each row's shot."""
     length = len(pose)
@@ -287,21 +248,12 @@ def _shots(pose: PoseSequence) -> tuple[IntArray, IntArray]:
     return edges[shot], edges[shot + 1] - 1
 
 
-def _usual_score(pose: PoseSequence, skeleton: Skeleton) -> tuple[float, bool]:
-    """The median score of the seen limb joints, 1 if there are none; and whether all scores are
-    flags of labels."""
-    limbs, flags = [], True
-    joints = _chain_joints(skeleton)
-    for start in range(0, len(pose), _PIECE):
-        rows = slice(start, start + _PIECE)
-        score = np.where(np.isfinite(pose.xy[rows]).all(axis=-1), pose.score[rows], 0)
-        flags = flags and bool(np.isin(score, _FLAGS).all())
-        limbs.append(score[:, joints][score[:, joints] > 0])
-    known = np.concatenate(limbs) if limbs else np.zeros(0)
-    if not len(known):
-        return 1.0, flags
-    middle = [(len(known) - 1) // 2, len(known) // 2]
-    return float(np.partition(known, middle)[middle].mean(dtype=float)), flags
+def _usual_score(score: FloatArray, skeleton: Skeleton) -> tuple[float, bool]:
+    """The median of the scores (T, K) of the seen limb joints, 1 if there are none; and whether all
+    scores are flags of labels."""
+    limbs = score[:, sorted({k for chain in skeleton.chains.values() for k in chain})]
+    known = limbs[limbs > 0]
+    return float(np.median(known)) if len(known) else 1.0, bool(np.isin(score, _FLAGS).all())
 
 
 def torso_length(pose: PoseSequence) -> float:
@@ -322,18 +274,6 @@ def _usual_length(xy: FloatArray, pairs: np.ndarray) -> float:
     length = np.linalg.norm(np.subtract(*ends), axis=-1)
     known = length[np.isfinite(length)]
     return float(np.percentile(known, 80)) if len(known) else 0.0
-
-
-def _leaps(joints: FloatArray, around: tuple[IntArray, IntArray]) -> FloatArray:
-    """(n, K) distance, in torso lengths, of a joint from the middle between a moment before and
-    after, minus that of most joints, as when the camera shakes; 0 at the ends of a shot and next to
-    gaps. around: the rows (n,) of those moments."""
-    before, after = around
-    off = (joints[before] + joints[after]) / 2 - joints
-    seen = np.isfinite(off).any(axis=(1, 2))
-    shaken = np.zeros((len(joints), 1, 2))  # with all joints: by the camera
-    shaken[seen, 0] = np.nanmedian(off[seen], axis=1)
-    return np.nan_to_num(np.minimum(np.linalg.norm(off - shaken, axis=-1), _MOST))
 
 
 def _too_long(

@@ -99,9 +99,9 @@ def test_the_shipped_weights_find_joints_in_hard_crops_of_unseen_people():
     variant = POSE_VARIANTS["hrnet-demo"]
     network = build_pose_network("hrnet-demo").eval()
     samples = held_out_samples(120, variant.input_size, seed=1)
-    untrained = network_pck(network, samples, variant.stride)
+    untrained = network_pck(network, samples)
     load_pose_weights(network, DEMO_WEIGHTS)
-    demo, varied = network_pck(network, samples, variant.stride)
+    demo, varied = network_pck(network, samples)
     assert max(untrained) < 0.2
     assert demo >= 0.9
     assert varied >= 0.8

@@ -246,32 +246,6 @@ def test_trust_follows_the_joints():
     np.testing.assert_array_equal(body[:, 1:], trust_of(clip)[:, 5:])
 
 
-def _bad(length: int, fps: float) -> PoseSequence:
-    """A clip of cuts, gaps, sides that are exchanged and scores of every kind."""
-    rng = np.random.default_rng(length)
-    pose = moving(length, fps)
-    xy = pose.xy.copy()
-    exchanged = rng.random(length) < 0.05
-    xy[exchanged] = xy[exchanged][:, list(SKELETON.flip)]
-    xy[rng.random(xy.shape[:2]) < 0.02] = np.nan
-    return replace(
-        pose,
-        xy=xy,
-        score=np.clip(rng.normal(0.7, 0.2, xy.shape[:2]), 0, 1),
-        time=np.cumsum(rng.uniform(0.2, 1.8, length)) / fps,
-        info={"cut_rows": sorted(rng.integers(1, length, 6).tolist())},
-    )
-
-
-@pytest.mark.parametrize(("fps", "length"), [(30.0, 500), (120.0, 801), (8.0, 333)])
-def test_pieces_of_a_long_clip_are_one(fps: float, length: int, monkeypatch: pytest.MonkeyPatch):
-    pose = _bad(length, fps)
-    whole = trust_of(pose)
-    monkeypatch.setattr(trust, "_PIECE", 60)
-    np.testing.assert_allclose(trust_of(pose), whole, atol=1e-6)
-    assert 0.1 < (whole < LEAST_TRUST).mean() < 0.9
-
-
 def test_changes_that_undo_each_other():
     time = np.array([0.0, 1, 1.5, 4, 4.25, 4.5, 9])
     pairs, left = undone_changes(np.arange(7), time, 2.0, np.zeros(7))
