@@ -91,8 +91,7 @@ class PairAligner:
         judge_movement(result.same_movement, pair.names, request, progress)
         if result.unclear:
             progress.note(result.unclear)
-        hint = hint_of_slow_motion(result, pair.names) if request.tempo is None else ""
-        if hint:
+        if hint := hint_of_slow_motion(result, pair.names):
             progress.note(hint)
         return result
 
@@ -106,8 +105,7 @@ class PairAligner:
         if match.view != "filmed" and request.view == "auto":
             self.progress.note(f"{pair.names[1]} is compared {IN_WORDS[match.view]}")
         pose_a, pose_b = pair.poses
-        paced_a, paced_b = pair.paced
-        sameness = same_movement(paced_a, seen(paced_b, match.view, paced_a))
+        sameness = same_movement(pose_a, seen(pose_b, match.view, pose_a))
         certainty = if_same(match.certainty, sameness)
         alignment = Alignment(
             path=match.path,
@@ -183,7 +181,7 @@ class PairAligner:
             moving = seen_pair.a, seen_pair.b[choice.view]
             chosen = checked_by_movement(chosen, moving, settings, tolerance, forced)
         if not forced:
-            chosen = repeating(chosen, pair.paced[1], settings, tolerance)
+            chosen = repeating(chosen, pair.poses[1], settings, tolerance)
         rivals: dict[View, FloatArray] = {
             view: matched(view, False).position for view in choice.rivals
         }
@@ -252,8 +250,8 @@ def hint_of_slow_motion(result: AlignResult, names: tuple[str, str]) -> str:
         source, times = shlex.quote(clip.path), max(ratio, 1 / ratio)
         extract = f"la2ds extract-poses {source} --slowmo {times:.2g} --overwrite"
         return f"{said}{extract} gives its true times"
-    pair = " ".join(map(shlex.quote, names))  # imported poses: there is no video to extract again
-    return f"{said}la2ds align {pair} --tempo {ratio:.2g} compares both at one pace"
+    fps = (result.pose_b if ratio > 1 else result.pose_a).fps * max(ratio, 1 / ratio)
+    return f"{said}importing it again with --fps {fps:.4g} gives its true times"
 
 
 def moving_ratio(result: AlignResult) -> float:

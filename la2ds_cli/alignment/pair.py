@@ -18,7 +18,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.core.types import MOST_FPS, PoseSequence
+from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.body_joints import as_skeleton, shared_skeleton
 from la2ds_cli.features.resample import frame_period
 from la2ds_cli.features.spatial import in_3d, known_in_3d
@@ -28,22 +28,13 @@ from la2ds_cli.features.spatial import in_3d, known_in_3d
 class PreparedPair:
     """Two clips with what is needed to align them. clips: rows of videos.csv. names: of the clips
     as the user gave them, for messages. part: the poses are parts of the clips, and are embedded
-    without the rest. tempo: of the request, 1 = as filmed."""
+    without the rest."""
 
     clips: tuple[Video, Video]
     poses: tuple[PoseSequence, PoseSequence]
     names: tuple[str, str]
     choice: FeatureChoice
     part: bool = False
-    tempo: float = 1.0
-
-    @property
-    def paced(self) -> tuple[PoseSequence, PoseSequence]:
-        """The poses as they are compared: B at its tempo."""
-        a, b = self.poses
-        if self.tempo == 1:
-            return a, b
-        return a, replace(b, time=b.time / self.tempo, fps=min(b.fps * self.tempo, MOST_FPS))
 
     @property
     def ids(self) -> tuple[str, str]:
@@ -74,9 +65,7 @@ def prepare_pair(
                 f"{name}: {file.name} has changed since its joints were found, so they are drawn "
                 f"without pictures; la2ds extract-poses {shlex.quote(str(file))} makes a new clip"
             )
-    pair = PreparedPair(
-        (clips[0], clips[1]), (poses[0], poses[1]), (a, b), choice, tempo=request.tempo or 1.0
-    )
+    pair = PreparedPair((clips[0], clips[1]), (poses[0], poses[1]), (a, b), choice)
     return in_one_form(pair, wants_3d(project, request, choice.kind), progress)
 
 

@@ -43,7 +43,7 @@ class SeenPair:
         """
         for pose, name in zip(pair.poses, pair.names, strict=True):
             check_seen(pose, name)
-        pose_a, pose_b = pair.paced
+        pose_a, pose_b = pair.poses
         a = paced_movement(pose_a)
         if view != "auto":
             if view not in possible_views(pose_b, pose_a):

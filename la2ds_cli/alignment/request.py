@@ -18,7 +18,6 @@ from la2ds_cli.features.body_joints import is_body
 
 ChosenKind = Literal["model", "base", "pose"]
 FeatureKind = Literal["auto", "model", "base", "pose"]
-MOST_TEMPO = 100.0
 ON_BASE = "aligned on the base model"
 
 
@@ -51,10 +50,10 @@ def features_name(features: str, run: str) -> str:
 class AlignRequest:
     """How clips are aligned: the options of `la2ds align`, for any number of pairs.
 
-    features: see choose_features. method: overrides that of config.align. tempo: how many times as
-    long B takes for the same movement, None = as filmed. anchors: seconds of A and of B that must
-    match. view: in which B is compared, `auto` = the nearest. same_only: reject clips that clearly
-    show different movements. device: where the pose network and the embedding network run.
+    features: see choose_features. method: overrides that of config.align. anchors: seconds of A and
+    of B that must match. view: in which B is compared, `auto` = the nearest. same_only: reject
+    clips that clearly show different movements. device: where the pose network and the embedding
+    network run.
     """
 
     config: Config
@@ -62,7 +61,6 @@ class AlignRequest:
     features: FeatureKind = "auto"
     method: str | None = None
     device: DeviceName = "auto"
-    tempo: float | None = None
     anchors: tuple[tuple[float, float], ...] = ()
     view: ViewName = "auto"
     same_only: bool = False
@@ -71,11 +69,6 @@ class AlignRequest:
         trust(self.method)
         if self.view not in ("auto", *VIEWS):
             raise UserError(f"unknown view '{self.view}'", hint=f"views: auto, {', '.join(VIEWS)}")
-        if self.tempo is not None and not 0 < self.tempo <= MOST_TEMPO:
-            raise UserError(
-                f"the tempo must be above 0 and at most {MOST_TEMPO:g}, got {self.tempo:g}",
-                hint="--tempo 4 says that B shows in four seconds what A shows in one",
-            )
 
     @property
     def settings(self) -> AlignConfig:

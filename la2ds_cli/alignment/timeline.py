@@ -52,7 +52,7 @@ def align_all(
     `same_only`, clips that clearly show another movement are left out; a clip that cannot be read
     or compared is always left out.
 
-    Raises UserError: exit 2 for a method other than dtw, for a tempo and for anchors; 4 for fewer
+    Raises UserError: exit 2 for a method other than dtw; 4 for fewer
     than two clips; 5 for clips whose skeletons share no joints; 10 if only the reference shows the
     movement, or if a named reference clearly does not show it; and the errors of choosing the
     features and extracting poses.
@@ -60,7 +60,11 @@ def align_all(
     from la2ds_cli.poses.extract import ensure_poses
 
     progress = progress or Progress()
-    _check_request(request)
+    if request.settings.method != "dtw":
+        raise UserError(
+            f"a timeline is made by the method dtw only, not by {request.settings.method}",
+            hint="--method dtw",
+        )
     choice = choose_features(project, request.run, request.features)
     left_out: dict[str, str] = {}
     poses, device = request.config.poses, request.device
@@ -88,19 +92,6 @@ def align_all(
         progress.advance()
     progress.end()
     return _result(model, placed, left_out, named=reference is not None)
-
-
-def _check_request(request: AlignRequest) -> None:
-    if request.settings.method != "dtw":
-        raise UserError(
-            f"--all aligns by the method dtw only, not by {request.settings.method}",
-            hint="--method dtw",
-        )
-    if request.tempo is not None or request.anchors:
-        raise UserError(
-            "--tempo and --anchor are for two clips and do not go with --all",
-            hint="extract-poses --slowmo gives a clip its true times",
-        )
 
 
 def _result(

@@ -17,7 +17,6 @@ def align(
     a: str = CLIP_A,
     b: str = argument("B", "The clip to align with it."),
     out: list[Path] | None = option("FILE", "Write .png, .svg, .pdf, .csv or .json; repeatable."),
-    tempo: float | None = option("TIMES", "B takes this many times as long, as in slow motion."),
     repetition: str | None = option(
         "N|best|all", "Repetition of B to align: the N-th, the nearest, or all."
     ),
@@ -54,7 +53,7 @@ def align(
     with here.console() as console:
         opened = here.clips((a, b), console)
         progress = console.progress
-        request = how.request(opened, tempo=tempo)
+        request = how.request(opened)
         targets = alignment_files.alignment_targets(opened, out or [])
         if repetition is not None:
             found = align_repetitions(opened, a, b, request, repetition, repetition_of_a, progress)

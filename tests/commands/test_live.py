@@ -205,9 +205,7 @@ def test_missing_weights_are_one_sentence(
     assert call("source.mp4", a="a.mp4").exit_code == ExitCode.ENVIRONMENT
 
 
-@pytest.mark.parametrize(
-    "option", ["--all", "--repetition", "--anchor", "--method", "--tempo", "--force"]
-)
+@pytest.mark.parametrize("option", ["--all", "--repetition", "--anchor", "--method", "--force"])
 def test_options_of_two_whole_clips_are_refused(call: Call, option: str):
     result = call("source.mp4", option)
     assert result.exit_code == ExitCode.USAGE
