@@ -211,9 +211,6 @@ class AlignConfig:
     movement: float = 0.0
     # weight of the base model's embedding in one distance with a run's; 0 = without it
     base: float = 0.0
-    # measured: the weights of embedding, base model and movement are multiplied by factors measured
-    # for the run on clips without labels; equal: they are not
-    weights: Literal["measured", "equal"] = "measured"
     # joints compared beside a run's embeddings, or without a run; 3d: in metres, where all clips
     # have them; auto: 3d beside a run that reads joints3d, else 2d
     joints: Literal["auto", "2d", "3d"] = "auto"

@@ -163,10 +163,6 @@ class ProjectFolder:
         )
         return sorted(filter(_RUN_NAME.fullmatch, folders))
 
-    def part_weights_path(self, run: str) -> Path:
-        """How much the parts of the distance count for a run; see alignment/one_distance.py."""
-        return self.run_dir(run) / "part_weights.json"
-
     def embedding_path(self, run: str, video: str) -> Path:
         return self._artifact(video, "embeddings", self.run_dir(run).name)
 

@@ -244,17 +244,12 @@ def embedder_set(
     references: Sequence[PoseSequence] = (),
     run: str = "",
     base: Embedder | EmbedsOnce | None = None,
-    project: Project | None = None,
 ) -> FeatureSet:
     """The set of a network, aligned by the project's settings, also through `references`. base: the
-    embedder of the base model, which may be combined with the network in one distance. project: the
-    one whose run `run` the network is, for the weights of its parts; None = equal weights."""
+    embedder of the base model, which may be combined with the network in one distance."""
     spatial = align.joints == "auto" and embed.config.model.input == "joints3d"
-    in_space = spatial or align.joints == "3d"
-    base = None if in_space else base  # it reads joints in the image
+    base = None if spatial or align.joints == "3d" else base  # it reads joints in the image
     distance = OneDistance.of(embed.spread, align, base.spread if base is not None else 0.0)
-    if project is not None:
-        distance = distance.measured(project, run, align, spatial=in_space)
 
     def feature(pose: PoseSequence) -> FloatArray:
         beside = base([pose])[0] if base is not None and distance.base else None
@@ -272,8 +267,6 @@ def embedder_set(
     besides = ["the base model"] * bool(distance.base) + ["the movement"] * bool(distance.movement)
     if besides:
         aligned += f", one distance with {' and '.join(besides)}"
-        if weights := distance.weights_in_words():
-            aligned += f" ({weights})"
     aligner: Aligner = Direct(align) if sees_frames else InNearestView(align)
     if references:
         aligned += f", {through_clips(references)}"
@@ -380,10 +373,7 @@ def _network_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureS
     references = request.references
     base = request.base if request.align.base and is_body(request.pose.skeleton) else None
     sets = [
-        embedder_set(
-            *("model", f"the network of run {run}", embedder, align, references, run, base),
-            project=project,
-        )
+        embedder_set("model", f"the network of run {run}", embedder, align, references, run, base)
         for run, embedder in embedders.items()
     ]
     if request.wants("untrained"):

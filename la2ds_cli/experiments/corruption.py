@@ -161,9 +161,6 @@ class CorruptedProject(Project):
         self._label = label
         scored = _scored(project)
         self._corruption = {v.id: test if v.id in scored else train for v in project.videos()}
-        # Of the clips that runs train on, on which the parts of the distance are weighed.
-        marked = any(v.split == "test" for v in project.videos() if v.id in scored)
-        self._weighed = train if marked else test
 
     def read_pose(
         self, video: str, *, with_corrections: bool = True
@@ -184,11 +181,6 @@ class CorruptedProject(Project):
             return self._clean.embedding_path(run, video)
         folder = ("results", "robustness", self._label, "embeddings", self.run_dir(run).name)
         return self._artifact(video, *folder)
-
-    def part_weights_path(self, run: str) -> Path:
-        if self._weighed is None:
-            return self._clean.part_weights_path(run)
-        return self.results_dir("") / f"part_weights-{self.run_dir(run).name}.json"
 
     def results_dir(self, kind: str) -> Path:
         return self._clean.results_dir(f"robustness/{self._label}")

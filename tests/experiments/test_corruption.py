@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment.one_distance import OneDistance
 from la2ds_cli.core.config_sections import HeatmapConfig
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
@@ -23,10 +22,8 @@ from la2ds_cli.experiments.corruption import (
     add_noise,
     drop_limb_at_test,
 )
-from la2ds_cli.training.train import TrainOptions, train
-from tests.evaluation.labelled_project import labelled_project
 from tests.movement import sequence
-from tests.small_runs import JOINTS, TINY, six_clips
+from tests.small_runs import six_clips
 
 PENN = get_skeleton("penn13")
 POSE = sequence(np.linspace(0, 1, 400))
@@ -208,35 +205,3 @@ def _clean_files(project: Project) -> dict[Path, int]:
     """Files outside results/robustness/ and when they were written."""
     files = [path for path in project.root.rglob("*") if path.is_file()]
     return {p: p.stat().st_mtime_ns for p in files if "robustness" not in p.parts}
-
-
-@pytest.mark.parametrize("marked", [True, False])
-def test_parts_of_the_distance_are_weighed_by_the_joints_that_are_tested(
-    tmp_path: Path, marked: bool
-) -> None:
-    """Stored embeddings of clean joints weigh nothing beside noisy ones, and weights that noisy
-    joints gave are not those of the project."""
-    project = labelled_project(tmp_path / "project", train=6, test=2 if marked else 0)
-    config = project.config(overrides=[*JOINTS, *TINY])
-    noise = JointNoise(3.0, 0, config.heatmap)
-    train(project, run="mine", config=config, options=TrainOptions("cpu"))
-
-    def weights(project: Project) -> OneDistance:
-        clip = project.read_pose(project.videos()[0].id)[0]
-        return OneDistance.of_run(project, "mine", clip, config.align)
-
-    first = CorruptedProject(project, "first", train=noise, test=noise)
-    alone, before = weights(first), _clean_files(project)
-    assert not list(project.root.glob("embeddings/*/*"))
-    clean = weights(project)
-    assert clean != alone
-    after = _clean_files(project)
-    assert before.items() <= after.items()
-    again = CorruptedProject(project, "again", train=noise, test=noise)
-    assert weights(again) == alone
-    assert weights(CorruptedProject(project, "again", train=None, test=None)) == clean
-    louder = JointNoise(6.0, 0, config.heatmap)
-    assert weights(CorruptedProject(project, "again", train=louder, test=louder)) != alone
-    only_test = CorruptedProject(project, "again", train=None, test=noise)
-    assert weights(only_test) == (clean if marked else alone)
-    assert _clean_files(project) == after

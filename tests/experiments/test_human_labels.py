@@ -205,7 +205,7 @@ def test_a_model_is_trained_once_for_each_seed_and_half(
     monkeypatch.setattr(labels, "FEATURE_NAMES", ("raw_pose_best", "time_only"))
     folds = folds_of(people, tmp_path)
     # Networks of two steps would weigh next to nothing beside the movement.
-    settings = (*TINY, "align.reference_clips=0", "align.weights=equal")
+    settings = (*TINY, "align.reference_clips=0")
 
     def shown() -> Any:
         return labels.figures(folds, ("default",), (0, 1), settings, 300)["ski jump"]
