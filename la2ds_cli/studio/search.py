@@ -37,8 +37,7 @@ from la2ds_cli.studio.clips import (
 from la2ds_cli.studio.film import Films
 from la2ds_cli.studio.pages import page, posted, with_names
 from la2ds_cli.studio.phases import clip_data
-from la2ds_cli.views.film_strip import aspect, cut_out, view_boxes
-from la2ds_cli.views.thumbnail import small_webp, with_joints
+from la2ds_cli.views.film_strip import aspect, cut_out, small_webp, view_boxes, with_joints
 
 MOST = 60  # hits in one request
 QUICK = 200_000  # with more frames in all clips the search runs as a job

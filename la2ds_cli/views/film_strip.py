@@ -1,25 +1,31 @@
-"""Small pictures of single frames: cut from the video or, without one, drawn from the joints."""
+"""Small pictures of single frames: cut from the video or, without one, drawn from the joints; and
+the thumbnails of the studio."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 
-from la2ds_cli.core.skeleton import Skeleton, get_skeleton, joint_side
-from la2ds_cli.core.types import BoolArray, FloatArray, PoseSequence
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.core.view import FLIPPED, View
 from la2ds_cli.features.crop import clip_box
 from la2ds_cli.features.viewpoint import shown
-from la2ds_cli.poses.trust import trusted
+from la2ds_cli.poses.trust import with_trust
 from la2ds_cli.video.reader import Image, VideoFile
+from la2ds_cli.views.pose_drawing import draw_pose
 
 _PADDING = 0.12  # margin around the body, share of its longer side
 _FOLLOW = 1.7  # the view follows the body when the clip's box is that many times larger than it
 _LEAST = 16.0  # pixels, the least side of a view
 _NARROWEST, _WIDEST = 0.55, 1.5  # width / height of a picture
 _PAPER = (246, 246, 244)
-_INK = {"left": (213, 94, 0), "right": (0, 114, 178), "": (90, 90, 90)}
+PLAIN = (32, 38, 43)  # behind joints without a picture
+_LATEST = 10.0  # seconds: of longer clips, what is decoded for a thumbnail
 
 
 def view_boxes(pose: PoseSequence) -> FloatArray:
@@ -73,10 +79,11 @@ def pictures(
 
     pose: as filmed; view: in which the clip is compared, so that the pictures may be flipped, and
     drawn joints have the colours of the sides that they are compared as. source: the video, read
-    once up to the last requested frame, or None for drawings of the joints. A frame that is no
-    longer in the file is drawn, too.
+    once up to the last requested frame, or None for the joints alone. A frame that is no longer in
+    the file is drawn, too.
     """
     flip, boxes = view in FLIPPED, view_boxes(pose)
+    drawn = shown(with_trust(pose), view)
     width = max(round(height * aspect(pose)), 1)
     wanted = {int(pose.frame[row]) for row in rows}
     cut: dict[int, Image] = {}
@@ -85,13 +92,10 @@ def pictures(
         for frame in source.frames(wanted):
             image = cut_out(frame.image, boxes[row_of[frame.source]], width, height)
             cut[frame.source] = np.ascontiguousarray(image[:, ::-1]) if flip else image
-    pose = shown(pose, view)
-    boxes = view_boxes(pose)
-    skeleton, sure = get_skeleton(pose.skeleton), trusted(pose)
     return [
         cut[int(pose.frame[row])]
         if int(pose.frame[row]) in cut
-        else drawing(pose.xy[row], skeleton, boxes[row], width, height, sure[row])
+        else with_joints(drawn, row, height)
         for row in rows
     ]
 
@@ -122,42 +126,35 @@ def cut_out(image: Image, box: FloatArray, width: int, height: int) -> Image:
     return np.asarray(warped, np.uint8)
 
 
-def drawing(
-    xy: FloatArray,
-    skeleton: Skeleton,
-    box: FloatArray,
-    width: int,
-    height: int,
-    sure: BoolArray | None = None,
-) -> Image:
-    """The joints xy (K, 2) in pixels as a stick figure, (height, width, 3): left side orange, right
-    side blue, as in pose_drawing.py. Joints that are NaN are left out; those that are not `sure`
-    (K,) are hollow and their limbs thin."""
-    import cv2
+def thumbnail(source: VideoFile | None, pose: PoseSequence, height: int) -> bytes:
+    """A WebP picture of the middle of the clip, or of its first seconds, with its joints; only the
+    joints if there is no file or it cannot be read."""
+    latest = int(np.searchsorted(pose.time, pose.time[0] + _LATEST))
+    row = min(len(pose) // 2, latest, len(pose) - 1)
+    image = None
+    if source is not None:
+        with suppress(UserError):  # a file that has been damaged since
+            image = pictures(source, pose, [row], height)[0]
+    return small_webp(with_joints(pose, row, height, image))
 
-    image = np.empty((height, width, 3), np.uint8)
-    image[:] = _PAPER
-    place = (np.asarray(xy, np.float64) - box[:2]) * height / (box[3] - box[1])
-    thick = max(round(height / 60), 1)
-    known = np.ones(len(place), bool) if sure is None else sure
 
-    def point(k: int) -> tuple[int, int]:
-        # Four fractional bits, so that thin figures do not jump by whole pixels.
-        x, y = np.clip(place[k] * 16, -(1 << 20), 1 << 20)
-        return int(x), int(y)
+def small_webp(image: Image) -> bytes:
+    """A thumbnail as a file."""
+    from PIL import Image as Pillow
 
-    for first, second in skeleton.limbs:
-        if not np.isnan(place[[first, second]]).any():
-            sides = {joint_side(skeleton.joints[k]) for k in (first, second)}
-            ink = _INK[sides.pop() if len(sides) == 1 else ""]
-            wide = thick if known[first] and known[second] else max(thick // 2, 1)
-            cv2.line(image, point(first), point(second), ink, wide, cv2.LINE_AA, 4)
-    for k, joint in enumerate(skeleton.joints):
-        if not np.isnan(place[k]).any():
-            ink = _INK[joint_side(joint)]
-            if known[k]:
-                cv2.circle(image, point(k), thick * 16, ink, -1, cv2.LINE_AA, 4)
-            else:
-                cv2.circle(image, point(k), (thick + 1) * 16, _PAPER, -1, cv2.LINE_AA, 4)
-                cv2.circle(image, point(k), (thick + 1) * 16, ink, 1, cv2.LINE_AA, 4)
-    return image
+    buffer = io.BytesIO()
+    Pillow.fromarray(image).save(buffer, "WEBP", quality=70)
+    return buffer.getvalue()
+
+
+def with_joints(pose: PoseSequence, row: int, height: int, image: Image | None = None) -> Image:
+    """The joints of a row as the page of a pair draws them, on its dark background or over `image`,
+    which shows view_boxes(pose)[row] and is `height` pixels high."""
+    box = view_boxes(pose)[row]
+    scale = height / float(box[3] - box[1])
+    if image is None:
+        image = np.empty((height, max(round(scale * float(box[2] - box[0])), 1), 3), np.uint8)
+        image[:] = PLAIN
+    alone = replace(with_trust(pose), box=np.full_like(pose.box, np.nan), info={})
+    thick = max(2, round(height / 90))
+    return draw_pose(image, alone, row, scale, (float(box[0]), float(box[1])), thick=thick)

@@ -8,9 +8,8 @@ from __future__ import annotations
 import io
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -25,11 +24,9 @@ from la2ds_cli.poses.trust import with_trust
 from la2ds_cli.poses.verdict import verdict
 from la2ds_cli.video.reader import Image, video_file, write_video
 from la2ds_cli.views.figure import letters, printable
-from la2ds_cli.views.film_strip import view_boxes
+from la2ds_cli.views.film_strip import cut_out, view_boxes
 from la2ds_cli.views.pose_drawing import (
-    LEFT,
     NOBODY,
-    RIGHT,
     draw_pose,
     label,
     nobody,
@@ -42,17 +39,19 @@ if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
 
 _SIDE = 720  # pixels of the longer side of an overlay video
-_DRAWING = 3  # raised when the same poses are drawn in another way
 
 SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 ROWS = 12  # clips on a page of a sheet
 
 # Of a sheet, pixels.
-_CELL = 210, 260
+_CELL = np.array([210, 260])
 _THICK = 2
 _CAPTION, _GAP, _MARGIN = 24, 8, 16
 _HEADER, _TEXT = 44, 320
-_LINE = 18
+_LEGEND = (
+    "orange = left side, blue = right side     joints: dark = uncertain, hollow = not trusted     "
+    "boxes: green = subject, grey = others"
+)
 # RGB.
 _PAPER, _INK, _SOFT = (246, 246, 244), (30, 30, 30), (110, 110, 110)
 _EMPTY, _RULE = (225, 225, 222), (205, 205, 202)
@@ -65,38 +64,23 @@ def overlay_path(project: Project, video: str) -> Path:
 
 
 def write_overlay(project: Project, video: str) -> Path:
-    """The clip with its joints (pose_drawing.draw_pose), time and frame number; what it was drawn
-    from is kept beside it. Raises UserError if poses or source are missing; no video is left
-    then."""
+    """The clip with its joints (pose_drawing.draw_pose), time and frame number. Raises UserError if
+    poses or source are missing; no video is left then."""
     pose = with_trust(project.read_pose(video)[0])
     path = overlay_path(project, video)
     path.unlink(missing_ok=True)
     write_video(path, _drawn(project, video, pose), pose.fps)
-    artifact.write_json(_note(project, video), _drawn_from(project, video))
     return path
 
 
 def refresh_overlay(project: Project, result: ItemResult) -> None:
-    """Draw the overlay of a usable result unless it already shows the project's current poses."""
-    if not overlay_path(project, result.video).exists() or _is_stale(project, result.video):
+    """Draw the overlay of a usable result unless it is newer than the clip's joints and all
+    corrections."""
+    path = overlay_path(project, result.video)
+    sources = (project.pose_path(result.video), project.annotations_path)
+    newest = max(source.stat().st_mtime_ns for source in sources if source.exists())
+    if not path.exists() or path.stat().st_mtime_ns <= newest:
         write_overlay(project, result.video)
-
-
-def _note(project: Project, video: str) -> Path:
-    return overlay_path(project, video).with_suffix(".json")
-
-
-def _drawn_from(project: Project, video: str) -> dict[str, str | int]:
-    poses = artifact.file_digest(project.pose_path(video))
-    if (key := project.pose_header(video)[0].key) != artifact.read_header(project.pose_path(video))[
-        0
-    ].key:
-        poses += f" {key}"  # with corrections
-    return {"schema_version": 1, "poses": poses, "drawing": _DRAWING}
-
-
-def _is_stale(project: Project, video: str) -> bool:
-    return artifact.read_document(_note(project, video)) != _drawn_from(project, video)
 
 
 def _drawn(project: Project, video: str, pose: PoseSequence) -> Iterator[Image]:
@@ -131,8 +115,7 @@ def _video(project: Project, video: str) -> Video:
     return next(v for v in project.videos() if v.id == video)
 
 
-@dataclass(frozen=True)
-class _Row:
+class _Row(NamedTuple):
     """One clip of a sheet: its name, facts, and cells with their captions."""
 
     name: str
@@ -208,114 +191,67 @@ def _views(pose: PoseSequence, codes: Sequence[str]) -> FloatArray:
 
 
 def _cell(pose: PoseSequence, t: int, box: FloatArray, image: Image | None) -> Image:
-    """The part of the frame in `box` with row t drawn in, at most as large as _CELL; without the
-    frame, only the joints."""
-    width, height = box[2:] - box[:2]
-    scale = float(min(_CELL[0] / width, _CELL[1] / height))
-    # What else of the frame fits into the cell is shown too.
-    wide, tall = _CELL[0] / scale, _CELL[1] / scale
-    low = (box[:2] + box[2:]) / 2 - [wide / 2, tall / 2]
+    """What lies in and around `box` of the frame, with row t drawn in; without the frame, only the
+    joints."""
+    scale = float(min(_CELL / (box[2:] - box[:2])))
+    middle, half = (box[:2] + box[2:]) / 2, _CELL / scale / 2
+    shown = np.concatenate([middle - half, middle + half])
+    width, height = _CELL.tolist()
     if image is None:
-        blank = np.full((_CELL[1], _CELL[0], 3), _EMPTY, np.uint8)
-        return draw_pose(blank, pose, t, scale, (float(low[0]), float(low[1])), _THICK)
-    frame = np.array(image.shape[1::-1])
-    low = np.clip(low, 0, np.maximum(frame - [wide, tall], 0)).astype(int)
-    high = np.minimum(low + np.ceil([wide, tall]).astype(int), frame)
-    part = image[low[1] : high[1], low[0] : high[0]]
-    corner = float(low[0]), float(low[1])
-    drawn = draw_pose(resize(part, scale), pose, t, scale, corner, _THICK)
-    return drawn[: _CELL[1], : _CELL[0]]
+        cell = np.full((height, width, 3), _EMPTY, np.uint8)
+    else:
+        cell = cut_out(image, shown, width, height)
+    return draw_pose(cell, pose, t, scale, (float(shown[0]), float(shown[1])), _THICK)
 
 
 def _page(rows: list[_Row], title: str, columns: int) -> Picture:
     from PIL import Image as Pictures
     from PIL import ImageDraw
 
-    high = _CELL[1] + _CAPTION + _GAP
-    width = _MARGIN + _TEXT + columns * (_CELL[0] + _GAP) + _MARGIN
+    wide, tall = _CELL.tolist()
+    high = tall + _CAPTION + _GAP
+    width = _MARGIN + _TEXT + columns * (wide + _GAP) + _MARGIN
     picture = Pictures.new("RGB", (width, _HEADER + len(rows) * high + _MARGIN // 2), _PAPER)
     pen = ImageDraw.Draw(picture)
-    _legend(pen, width, title)
+    pen.text((_MARGIN, 9), _LEGEND, font=letters(14), fill=_SOFT)
+    pen.text((width - _MARGIN, 9), title, font=letters(14), fill=_SOFT, anchor="ra")
     for n, row in enumerate(rows):
         top = _HEADER + n * high
         pen.line((_MARGIN, top - _GAP // 2, width - _MARGIN, top - _GAP // 2), fill=_RULE)
         _describe(pen, row, top)
         for column, (image, caption, seen) in enumerate(row.cells):
-            left = _MARGIN + _TEXT + column * (_CELL[0] + _GAP)
-            _paste(picture, pen, image, (left, top), seen)
+            left = _MARGIN + _TEXT + column * (wide + _GAP)
+            picture.paste(Pictures.fromarray(image), (left, top))
+            if not seen:
+                cell = (left, top, left + wide - 1, top + tall - 1)
+                pen.rectangle(cell, outline=NOBODY, width=4)
             ink = _SOFT if seen else NOBODY
-            pen.text((left, top + _CELL[1] + 3), caption, font=letters(13), fill=ink)
+            pen.text((left, top + tall + 3), caption, font=letters(13), fill=ink)
     return picture
 
 
-def _legend(pen: ImageDraw, width: int, title: str) -> None:
-    x = _MARGIN
-    for text, colour in (("left side", LEFT), ("right side", RIGHT)):
-        pen.rounded_rectangle((x, 15, x + 26, 21), 3, fill=colour)
-        pen.text((x + 34, 9), text, font=letters(14), fill=_INK)
-        x += 34 + round(pen.textlength(text, font=letters(14))) + 24
-    text = (
-        "joints: dark = uncertain, hollow = not trusted     boxes: green = subject, grey = others"
-    )
-    pen.text((x, 9), text, font=letters(14), fill=_SOFT)
-    if title:
-        pen.text((width - _MARGIN, 9), title, font=letters(14), fill=_SOFT, anchor="ra")
-
-
-def _paste(
-    picture: Picture, pen: ImageDraw, image: Image, corner: tuple[int, int], seen: bool
-) -> None:
-    """A cell's picture in the middle of the cell, framed in red if nobody is seen."""
-    from PIL import Image as Pictures
-
-    left, top = corner
-    cell = (left, top, left + _CELL[0] - 1, top + _CELL[1] - 1)
-    pen.rectangle(cell, fill=_EMPTY)
-    height, width = image.shape[:2]
-    at = left + (_CELL[0] - width) // 2, top + (_CELL[1] - height) // 2
-    picture.paste(Pictures.fromarray(image), at)
-    if not seen:
-        pen.rectangle(cell, outline=NOBODY, width=4)
-
-
 def _describe(pen: ImageDraw, row: _Row, top: int) -> None:
-    judged = verdict(row.facts)
-    y = top
-    for line in _wrapped(printable(row.name, 64).replace(r"\$", "$"), 30, 2):
-        pen.text((_MARGIN, y), line, font=letters(17, bold=True), fill=_INK)
-        y += 23
+    """The clip's name, verdict, how much of it the subject is seen in, and its length."""
+    judged, facts = verdict(row.facts), row.facts
     status = ["degraded", *(found.code for found in judged)] if judged else ["ok"]
     colour = _BAD if judged else _GOOD
-    pen.text((_MARGIN, y + 2), " ".join(status), font=letters(15), fill=colour)
-    y += 26
-    for line in _wrapped(judged[0].message if judged else "", 42, 4):
-        pen.text((_MARGIN, y), line, font=letters(13), fill=_BAD)
-        y += _LINE
-    y += 6
-    for names, value in _key_facts(row.facts):
-        pen.text((_MARGIN, y), names, font=letters(13), fill=_SOFT)
-        pen.text((_MARGIN + 110, y), value, font=letters(13), fill=_INK)
-        y += _LINE
-
-
-def _key_facts(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What a row says about its clip: names and values, without unknown ones."""
-
-    def shown(name: str, form: str) -> str:
-        value = facts.get(name)
-        return "" if value is None else form.format(value)
-
-    lines = [
-        ("seen in", shown("coverage", "{:.0%} of the frames")),
-        ("mean score", shown("mean_score", "{:.2f}")),
-        ("people", shown("people", "{}") + shown("margin", ", margin {:.2f}")),
-        ("trembling", shown("jitter", "{:.1%} of the torso")),
-        ("height", shown("person_height", "{:.0f} px")),
-        ("length", shown("frames", "{} frames") + shown("seconds", ", {:.1f} s")),
+    seen = ("seen in {coverage:.0%} of the frames", "coverage")
+    length = ("{frames} frames, {seconds:.1f} s", "frames", "seconds")
+    known = [
+        form.format(**facts)
+        for form, *names in (seen, length)
+        if all(facts.get(name) is not None for name in names)
     ]
-    if facts.get("crop_share"):
-        lines.append(("cut off", shown("crop_share", "{:.0%} of the frames")))
-    return [(name, value) for name, value in lines if value]
+    lines = [(line, 17, _INK) for line in _wrapped(printable(row.name, 64), 30, 2)]
+    lines += [(" ".join(status), 15, colour)]
+    message = judged[0].message if judged else ""
+    lines += [(line, 13, _BAD) for line in _wrapped(message, 42, 4)]
+    lines += [(line, 13, _SOFT) for line in known]
+    y = top
+    for text, size, ink in lines:
+        font = letters(size, bold=size == 17)
+        pen.text((_MARGIN, y), text.replace(r"\$", "$"), font=font, fill=ink)
+        y += size + 6
 
 
 def _wrapped(text: str, width: int, most: int) -> list[str]:

@@ -15,12 +15,11 @@ from la2ds_cli.features.viewpoint import shown
 from la2ds_cli.poses.trust import with_trust
 from la2ds_cli.video.reader import Image, VideoFile
 from la2ds_cli.views.figure import letters, printable
-from la2ds_cli.views.film_strip import view_boxes
+from la2ds_cli.views.film_strip import PLAIN, view_boxes
 from la2ds_cli.views.pose_drawing import draw_pose
 
 Colour = tuple[int, int, int]
 
-PLAIN = (38, 38, 42)  # RGB
 UPSCALED = 2.0  # pixels shown per pixel of a video, at most
 _ON_PICTURES, _ALONE = 160, 100  # shorter side of the picture by the thickness of a limb
 WIDEST = 2.4  # width by height; a wider picture is made smaller

@@ -14,12 +14,12 @@ from la2ds_cli.alignment.timeline_result import GRID, PlacedClip, TimelineResult
 from la2ds_cli.core.output_paths import checked_outputs
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.features.pose_features import fill_gaps
+from la2ds_cli.core.types import FloatArray
 from la2ds_cli.features.resample import evenly_spaced
+from la2ds_cli.video.reader import video_file
 from la2ds_cli.views import figure as figures
 from la2ds_cli.views.figure import BLUE, GREY, ORANGE, PURPLE, only_left_and_bottom, printable
+from la2ds_cli.views.film_strip import aspect, pictures
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +31,7 @@ MOST_JOINTS = 5  # panels of angles; one more shows the timing
 MOST_LINES = 40  # single clips in a panel, evenly spaced among all
 FEWEST = 3  # clips that a mean needs to be drawn
 _SIDES = {"left": ORANGE, "right": BLUE, "": PURPLE}  # left and right as joints are drawn elsewhere
-_FIGURES = 6  # of the reference, above the panels
+_PICTURES = 11  # of the reference, above the panels
 _WIDTH, _DPI = 12.0, 150
 _PERCENT = 100 * GRID
 
@@ -69,7 +69,7 @@ def draw(project: Project, result: TimelineResult) -> Figure:
     height = 2.5 + 2.9 * rows
     figure = Figure(figsize=(_WIDTH, height), dpi=_DPI)
     _title(figure, result, height)
-    _stick_figures(figure, project.read_pose(result.clock.video.id)[0], result, height)
+    _pictures(figure, project, result, height)
     grid = figure.add_gridspec(
         rows, 3, left=0.06, right=0.985, bottom=0.6 / height, top=1 - 2.45 / height,
         hspace=0.32, wspace=0.2,
@@ -193,31 +193,20 @@ def _finish(axes: Axes, title: str) -> None:
     only_left_and_bottom(axes)
 
 
-def _stick_figures(
-    figure: Figure, pose: PoseSequence, result: TimelineResult, height: float
-) -> None:
-    """The reference at even positions, all of one size."""
-    rows = np.rint(result.clock.row_at(np.linspace(0, 1, _FIGURES))).astype(int)
-    joints = fill_gaps(pose.xy, pose.time)[rows]
-    skeleton = get_skeleton(pose.skeleton)
-    low, high = joints.min(axis=1), joints.max(axis=1)  # (F, 2)
-    reach = float((high - low)[:, 1].max()) or 1.0
-    wide = float((high - low)[:, 0].max())
-    axes = figure.add_axes((0.06, 1 - 2.15 / height, 0.925, 1.4 / height))
-    inches = 0.925 * _WIDTH
-    scale = min(1.15 / reach, inches / _FIGURES * 0.9 / max(wide, 1e-9))  # inches per pixel
-    for number, xy in enumerate(joints):
-        centre = (low[number] + high[number]) / 2
-        # The first and the last stand at the ends of the timeline, as far as there is room.
-        place = inches * (number + 0.5) / _FIGURES
-        at = (xy - [centre[0], high[number, 1]]) * scale * [1, -1] + [place, 0.18]
-        for a, b in skeleton.limbs:
-            names = skeleton.joints[a], skeleton.joints[b]
-            side = {name.partition("_")[0] for name in names} & {"left", "right"}
-            colour = _SIDES[side.pop()] if len(side) == 1 else "#606060"
-            axes.plot(*at[[a, b]].T, color=colour, linewidth=2, solid_capstyle="round")
-        percent = f"{100 * number / (_FIGURES - 1):.0f} %"
-        axes.text(place, 0.0, percent, ha="center", va="center", fontsize=9, color="#404040")
-    axes.set(xlim=(0, inches), ylim=(-0.1, 1.4))
-    axes.set_aspect("equal")
-    axes.axis("off")
+def _pictures(figure: Figure, project: Project, result: TimelineResult, height: float) -> None:
+    """The reference at even positions, the first and the last at the ends of the timeline."""
+    pose = project.read_pose(result.clock.video.id)[0]
+    shown = np.linspace(0, 1, _PICTURES)
+    rows = np.rint(result.clock.row_at(shown)).astype(int).tolist()
+    source = video_file(project, result.clock.video)
+    high = min(1.4, 0.9 * 0.925 * _WIDTH / _PICTURES / aspect(pose))
+    wide = high * aspect(pose) / _WIDTH
+    images = pictures(source, pose, rows, round(2 * high * _DPI))
+    for place, image in zip(shown, images, strict=True):
+        left = 0.06 + place * (0.925 - wide)
+        axes = figure.add_axes((left, 1 - 2.2 / height, wide, high / height))
+        axes.imshow(image, aspect="auto")
+        paper = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.2}
+        where = {"transform": axes.transAxes, "va": "top", "bbox": paper}
+        axes.text(0.04, 0.97, f"{place:.0%}".replace("%", " %"), fontsize=7.5, **where)
+        axes.axis("off")

@@ -17,9 +17,9 @@ from la2ds_cli.compare.findings import Unjudged
 from la2ds_cli.core.project import Project
 from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.views import compare_files as sheet
-from la2ds_cli.views import film_strip
 from la2ds_cli.views.compare_files import key_frames, key_images
 from la2ds_cli.views.figure import render
+from la2ds_cli.views.pose_drawing import LEFT, RIGHT
 from tests.compare.performers import film, label, performance, project_of, slowed, steady
 
 PHASE = steady()
@@ -52,8 +52,8 @@ def test_a_drawn_mirror_image_has_its_sides_in_the_colours_of_the_reference(
     for image, rings in key_images(project, result, [shown], 200, privacy=True)[0]:
         x, y = rings[0].round().astype(int)
         around = image[y - 3 : y + 4, x - 3 : x + 4].reshape(-1, 3).tolist()
-        assert list(film_strip._INK["right"]) in around
-        assert list(film_strip._INK["left"]) not in around
+        assert list(RIGHT) in around
+        assert list(LEFT) not in around
 
 
 def compared(project: Project, other: str) -> CompareResult:

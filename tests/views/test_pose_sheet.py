@@ -125,17 +125,6 @@ def test_names_in_any_script(project: Project, tmp_path: Path, name: str) -> Non
     assert inks(title, sheets._INK) > 150
 
 
-def test_the_second_person_is_named(project: Project, tmp_path: Path) -> None:
-    walker(project)
-    (video,) = project.videos()
-    titles = []
-    for person in (1, 2):
-        project.add_videos([replace(video, person=person)])
-        (path,) = overlay_sheet(project, ["a"], tmp_path / "s.png", columns=1)
-        titles.append(inks(column(pixels(path))[:23], sheets._INK))
-    assert titles[1] > titles[0] + 50
-
-
 def test_an_uncertain_choice_shows_the_other_people_too(project: Project, tmp_path: Path) -> None:
     """Also where they are in the picture for a part of the clip only."""
     walker(project)
