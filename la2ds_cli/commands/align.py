@@ -42,7 +42,7 @@ def align(
     corrects a wrong match: --anchor 1.2=0.85 says that 1.2 s of A is 0.85 s of B.
 
     --repetition splits a clip with several repetitions. With `all`, the picture shows them on the
-    timeline of B, and each alignment has its own picture, ab-1.png, ab-2.png.
+    timeline of B; a number gives the picture of one alignment.
 
     la2ds timeline aligns any number of clips; la2ds live follows a performer through A.
     """

@@ -28,8 +28,7 @@ from la2ds_cli.core.view import View
 from la2ds_cli.features.resample import even_rows, frame_edges
 from la2ds_cli.video.reader import VideoFile, video_file
 from la2ds_cli.views.figure import BLUE, GREEN, GREY, ORANGE, RED, phase_colours, printable, stacked
-from la2ds_cli.views.film_strip import aspect, pictures
-from la2ds_cli.views.moments import moments
+from la2ds_cli.views.film_strip import aspect, moments, pictures
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -307,17 +306,16 @@ def matrix(figure: Figure, row: Row, result: AlignResult, a: DrawnClip, b: Drawn
     )
     axes.plot(a.limits, b.limits, color="white", linewidth=1.2, linestyle=":")
     axes.plot([], [], color=GREY, linewidth=1.2, linestyle=":", label="constant speed")
+    time_a, time_b = alignment.time_a[alignment.path[:, 0]], alignment.time_b[alignment.path[:, 1]]
     if is_monotone(alignment.path):
         low, high = (
             matched_time(bound, alignment.time_b) for bound in (alignment.low, alignment.high)
         )
         axes.fill_between(alignment.time_a, low, high, color="white", alpha=0.45, linewidth=0)
-        time_a, time_b = _with_breaks(alignment)
         axes.plot(time_a, time_b, color="black", linewidth=4)
         axes.plot(time_a, time_b, color=ORANGE, linewidth=2.2)
     else:
-        i, j = alignment.path.T
-        axes.plot(alignment.time_a[i], alignment.time_b[j], ".", color=ORANGE, markersize=4)
+        axes.plot(time_a, time_b, ".", color=ORANGE, markersize=4)
     _labelled_moments(axes, a, b)
     for span in a.unmatched():
         axes.axvspan(*span, color="white", alpha=0.6, linewidth=0)
@@ -332,16 +330,6 @@ def matrix(figure: Figure, row: Row, result: AlignResult, a: DrawnClip, b: Drawn
         image, cax=_axes(figure, row, _MATRIX_RIGHT + 0.08, _MATRIX_RIGHT + 0.2), extend="both"
     )
     bar.ax.tick_params(labelsize=8)
-
-
-def _with_breaks(alignment: Alignment) -> tuple[FloatArray, FloatArray]:
-    """Seconds of A and of B along the path, NaN where frames are left out."""
-    i, j = alignment.path.T
-    after = 1 + np.flatnonzero((np.diff(i) > 1) | (np.diff(j) > 1))
-    return (
-        np.insert(alignment.time_a[i], after, np.nan),
-        np.insert(alignment.time_b[j], after, np.nan),
-    )
 
 
 def _labelled_moments(axes: Axes, a: DrawnClip, b: DrawnClip) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from la2ds_cli.alignment.result import AlignResult, csv_text
-from la2ds_cli.core import artifact
 from la2ds_cli.core.output_paths import checked_outputs
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
@@ -56,57 +55,27 @@ def write_alignment(
 def write_repetitions(
     project: Project, result: RepetitionsResult, targets: Sequence[Path], progress: Progress
 ) -> RepetitionsResult:
-    """As write_alignment, for the repetitions of a clip.
-
-    With `all`, the figure shows the repetitions on B's timeline, and each alignment also has its
-    own figure, with its number at the end of the name.
-    """
+    """As write_alignment, for the repetitions of a clip: with `all`, the figure shows them on B's
+    timeline."""
     from la2ds_cli.alignment.aligned_repetitions import ALL
-    from la2ds_cli.views import repetitions_figure
 
+    every = result.wanted == ALL
     if not targets:
-        chosen = "repetitions" if result.wanted == ALL else f"repetition-{result.chosen[0].number}"
+        chosen = "repetitions" if every else f"repetition-{result.chosen[0].number}"
         name = f"{result.a.id}--{result.b.id}-{chosen}"
         targets = [project.results_dir("align") / f"{name}{kind}" for kind in (".png", ".json")]
-    drawn = [path for path in targets if path.suffix.lower() in figure.SUFFIXES]
-    figures = _figures(project, result, progress) if drawn else {}
-    overview = repetitions_figure.draw(project, result) if drawn and result.wanted == ALL else None
-    files = []
-    for path in targets:
-        files.append(path)
-        if path in drawn and overview is not None:
-            files += [_numbered(path, number) for number in figures]
-    result = replace(result, files=tuple(files))
-    for path in targets:
-        kind = path.suffix.lower()
-        if kind == ".csv":
-            artifact.write_text(path, result.csv_text())
-        elif kind == ".json":
-            artifact.write_json(path, result.to_json())
-        elif overview is None:
-            artifact.write_bytes(path, figure.render(figures[result.chosen[0].number], kind[1:]))
-        else:
-            artifact.write_bytes(path, figure.render(overview, kind[1:]))
-            for number, single in figures.items():
-                artifact.write_bytes(_numbered(path, number), figure.render(single, kind[1:]))
+    result = replace(result, files=tuple(targets))
+
+    def drawn() -> Figure:
+        from la2ds_cli.views import alignment_figure, repetitions_figure
+
+        if every:
+            return repetitions_figure.draw(project, result)
+        (one,) = result.chosen
+        if one.part is None:
+            raise ValueError(f"repetition {one.number} was not aligned")
+        return alignment_figure.draw(project, one.part)
+
+    contents = {".csv": result.csv_text, ".json": result.to_json}
+    figure.write_outputs(targets, contents, figure.drawn_once(drawn, progress))
     return result
-
-
-def _figures(project: Project, result: RepetitionsResult, progress: Progress) -> dict[int, Figure]:
-    """The figure of each requested alignment, by the number of its repetition."""
-    from la2ds_cli.views import alignment_figure
-
-    figures = {}
-    progress.begin("drawing", len(result.chosen))
-    for each in result.chosen:
-        if each.part is None:
-            raise ValueError(f"repetition {each.number} was not aligned")
-        figures[each.number] = alignment_figure.draw(project, each.part)
-        progress.advance()
-    progress.end()
-    return figures
-
-
-def _numbered(path: Path, number: int) -> Path:
-    """ab.png -> ab-2.png."""
-    return path.with_name(f"{path.stem}-{number}{path.suffix}")

@@ -1,5 +1,5 @@
-"""Small pictures of single frames: cut from the video or, without one, drawn from the joints; and
-the thumbnails of the studio."""
+"""Small pictures of single frames: cut from the video or, without one, drawn from the joints;
+which moments of two aligned clips they show; and the thumbnails of the studio."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from la2ds_cli.alignment.path import is_monotone
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.core.types import Alignment, FloatArray, PoseSequence
 from la2ds_cli.core.view import FLIPPED, View
 from la2ds_cli.features.crop import clip_box
+from la2ds_cli.features.tempo import travel
 from la2ds_cli.features.viewpoint import shown
 from la2ds_cli.poses.trust import with_trust
 from la2ds_cli.video.reader import Image, VideoFile
@@ -25,7 +27,11 @@ _LEAST = 16.0  # pixels, the least side of a view
 _NARROWEST, _WIDEST = 0.55, 1.5  # width / height of a picture
 _PAPER = (246, 246, 244)
 PLAIN = (32, 38, 43)  # behind joints without a picture
+_RESTS = 0.25  # of the pictures go by time, so that a rest is shown too; the others by movement
 _LATEST = 10.0  # seconds: of longer clips, what is decoded for a thumbnail
+
+
+Step = tuple[int | None, int | None]
 
 
 def view_boxes(pose: PoseSequence) -> FloatArray:
@@ -158,3 +164,49 @@ def with_joints(pose: PoseSequence, row: int, height: int, image: Image | None =
     alone = replace(with_trust(pose), box=np.full_like(pose.box, np.nan), info={})
     thick = max(2, round(height / 90))
     return draw_pose(image, alone, row, scale, (float(box[0]), float(box[1])), thick=thick)
+
+
+# --- which moments of two aligned clips ----------------------------------------------------------
+
+
+def moments(alignment: Alignment, a: PoseSequence, b: PoseSequence, count: int) -> list[Step]:
+    """`count` pairs of rows of A and of B in time order; None = no counterpart.
+
+    Between two of them, the clips move equally far. Rows of B without a counterpart are left out if
+    the path runs back and forth.
+    """
+    steps = _steps(alignment)
+    share = np.zeros(len(steps))
+    for clip, pose in enumerate((a, b)):
+        of = _share(pose)
+        shown = -1
+        for n, step in enumerate(steps):
+            row = step[clip]
+            if row is not None and row != shown:
+                share[n] += of[row]
+                shown = row
+    middle = np.cumsum(share) - share / 2
+    wanted = (np.arange(count) + 0.5) / count * share.sum()
+    return [steps[int(np.abs(middle - at).argmin())] for at in wanted]
+
+
+def _steps(alignment: Alignment) -> list[Step]:
+    """The pairs of the path, and between them the rows without a counterpart, A's before B's."""
+    i, j = alignment.path.T
+    placed: list[tuple[float, Step]] = [
+        (float(n), (int(p), int(q))) for n, (p, q) in enumerate(alignment.path)
+    ]
+    alone_a, alone_b = (np.flatnonzero(~m) for m in (alignment.matched_a, alignment.matched_b))
+    placed += [(float(np.searchsorted(i, row)) - 0.7, (int(row), None)) for row in alone_a]
+    if is_monotone(alignment.path):
+        placed += [(float(np.searchsorted(j, row)) - 0.3, (None, int(row))) for row in alone_b]
+    return [step for _, step in sorted(placed, key=lambda one: one[0])]
+
+
+def _share(pose: PoseSequence) -> FloatArray:
+    """(T,) the share of the clip's pictures that a frame deserves, sum 1."""
+    lasts = np.full(len(pose), 1 / len(pose))
+    moved = travel(pose)
+    if not moved.sum() > 0:
+        return lasts
+    return _RESTS * lasts + (1 - _RESTS) * moved / moved.sum()

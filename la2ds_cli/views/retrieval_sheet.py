@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,7 +23,6 @@ from la2ds_cli.views.figure import GREEN, drawn_once, printable, write_outputs
 from la2ds_cli.views.film_strip import aspect, pictures
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from la2ds_cli.retrieval.result import Hit, Query, RetrievalResult
@@ -39,15 +38,6 @@ _INK = "#555555"
 RED = "#c00018"
 """Told from GREEN by the dashes, too: the vermilion of the other figures passes for orange."""
 _ANOTHER = {"edgecolor": RED, "linewidth": 3.5, "linestyle": (0, (3, 1))}
-
-
-class _Cell(NamedTuple):
-    """Upper left corner and size of a picture's cell, in inches from the sheet's upper left."""
-
-    x: float
-    y: float
-    width: float
-    height: float
 
 
 def write(
@@ -69,7 +59,7 @@ def write(
 
 
 def draw(project: Project, result: RetrievalResult) -> Figure:
-    """The contact sheet as a figure."""
+    """The contact sheet as a figure: an axes for each picture, row by row."""
     from matplotlib.figure import Figure
 
     images = _images(project, result)
@@ -79,34 +69,23 @@ def draw(project: Project, result: RetrievalResult) -> Figure:
     }
     most = max((len(query.hits) for query in result.queries), default=0) or 1
     columns = -(-most // -(-most // _PER_LINE))  # lines of equal length
-    width = (_WIDTH - 3 * _MARGIN - columns * _GAP) / (columns + 1)
-    width = min(width, 2.2)
+    width = min((_WIDTH - 3 * _MARGIN - columns * _GAP) / (columns + 1), 2.2)
     shapes = [image.shape[0] / image.shape[1] for image in images.values()]
     height = width * float(np.clip(np.median(shapes), 0.6, 1.8))
     lines = [-(-max(len(query.hits), 1) // columns) for query in result.queries]
-    total = _TITLE + sum(lines) * (height + _CAPTION) + _MARGIN
-    figure = Figure(figsize=(_WIDTH, total), dpi=_DPI)
-    sheet = figure.add_axes((0, 0, 1, 1))
-    sheet.set(xlim=(0, _WIDTH), ylim=(total, 0), autoscale_on=False)
-    sheet.axis("off")
-    _title(sheet, result, 2 * _MARGIN + width + _GAP)
+    figure = Figure(figsize=(_WIDTH, _TITLE + sum(lines) * (height + _CAPTION) + _MARGIN), dpi=_DPI)
+    first = 2 * _MARGIN + width + _GAP
+    _title(figure, result, first)
     y = _TITLE
     for query, count in zip(result.queries, lines, strict=True):
-        cell = _Cell(_MARGIN, y, width, height)
-        _picture(sheet, cell, images[query.video, query.index])
-        _caption(sheet, cell, _query_lines(query, names))
+        image = images[query.video, query.index]
+        _cell(figure, (_MARGIN, y, width, height), image, _query_lines(query, names))
         for n, hit in enumerate(query.hits):
             line, column = divmod(n, columns)
-            x = 2 * _MARGIN + width + _GAP + column * (width + _GAP)
-            cell = _Cell(x, y + line * (height + _CAPTION), width, height)
-            neighbour = hit.neighbour
-            edge = _picture(sheet, cell, images[neighbour.video, neighbour.index])
-            _box(sheet, edge, hit.same_phase)
-            _caption(sheet, cell, _hit_lines(hit, names), wrong=hit.same_phase is False)
-        bottom = y + count * (height + _CAPTION)
-        x = 1.5 * _MARGIN + width + _GAP / 2
-        sheet.plot([x, x], [y, bottom - 0.15], color="#cccccc", linewidth=1)
-        y = bottom
+            place = first + column * (width + _GAP), y + line * (height + _CAPTION), width, height
+            image = images[hit.neighbour.video, hit.neighbour.index]
+            _cell(figure, place, image, _hit_lines(hit, names), hit.same_phase)
+        y += count * (height + _CAPTION)
     return figure
 
 
@@ -128,20 +107,25 @@ def _images(project: Project, result: RetrievalResult) -> dict[tuple[str, int], 
     return images
 
 
-def _title(sheet: Axes, result: RetrievalResult, first: float) -> None:
+def _title(figure: Figure, result: RetrievalResult, first: float) -> None:
     """first: inches from the left at which the neighbours begin."""
     by = features_name(result.features, result.run)
     missing = " (no trained model)" if result.reason else ""
     text = f"nearest frames of other clips by {by}{missing}"
-    sheet.text(_MARGIN, 0.25, text, fontsize=14, fontweight="bold", va="center")
-    small = {"fontsize": 10.5, "color": "#404040", "va": "center"}
-    sheet.text(_MARGIN, 0.62, "query", **small)
-    sheet.text(first, 0.62, "nearest first, d = distance" + _limits(result), **small)
+    _text(figure, _MARGIN, 0.25, text, fontsize=14, fontweight="bold")
+    small = {"fontsize": 10.5, "color": "#404040"}
+    _text(figure, _MARGIN, 0.62, "query", **small)
+    _text(figure, first, 0.62, "nearest first, d = distance" + _limits(result), **small)
     if result.agreement is not None:
         labelled = [h for q in result.queries for h in q.hits if h.same_phase is not None]
         right = sum(bool(hit.same_phase) for hit in labelled)
         text = f"green: the query's phase, {right} of {len(labelled)};  red, dashed: another"
-        sheet.text(_WIDTH - _MARGIN, 0.62, text, ha="right", **small)
+        _text(figure, _WIDTH - _MARGIN, 0.62, text, ha="right", **small)
+
+
+def _text(figure: Figure, x: float, y: float, text: str, **style: Any) -> None:
+    """A line at x and y inches from the upper left corner."""
+    figure.text(x / _WIDTH, 1 - y / float(figure.get_figheight()), text, va="center", **style)
 
 
 def _limits(result: RetrievalResult) -> str:
@@ -156,40 +140,31 @@ def _limits(result: RetrievalResult) -> str:
     return "".join(f", {part}" for part in parts)
 
 
-def _picture(sheet: Axes, cell: _Cell, image: Image) -> _Cell:
-    """Draw the picture in the middle of its cell, keeping its proportions; returns what it
-    covers."""
-    scale = min(cell.width / image.shape[1], cell.height / image.shape[0])
-    half = scale * image.shape[1] / 2, scale * image.shape[0] / 2
-    x, y = cell.x + cell.width / 2, cell.y + cell.height / 2
-    extent = (x - half[0], x + half[0], y + half[1], y - half[1])
-    sheet.imshow(image, extent=extent, aspect="auto", clip_on=False)
-    return _Cell(x - half[0], y - half[1], 2 * half[0], 2 * half[1])
-
-
-def _box(sheet: Axes, cell: _Cell, same: bool | None) -> None:
+def _cell(
+    figure: Figure,
+    place: tuple[float, float, float, float],
+    image: Image,
+    lines: list[str],
+    same: bool | None = None,
+) -> None:
+    """A picture with its name, time and phase below. place: inches of the left, the top, the width
+    and the height. same: whether the phase is the query's, None = unknown."""
     from matplotlib.patches import Rectangle
 
+    x, y, width, height = place
+    total = float(figure.get_figheight())
+    axes = figure.add_axes((x / _WIDTH, 1 - (y + height) / total, width / _WIDTH, height / total))
+    axes.imshow(image)
+    axes.axis("off")
     if same is not None:
-        place = (cell.x, cell.y), cell.width, cell.height
         style = {"edgecolor": GREEN, "linewidth": 2} if same else _ANOTHER
-        sheet.add_patch(Rectangle(*place, fill=False, **style))
-
-
-def _caption(sheet: Axes, cell: _Cell, lines: list[str], wrong: bool = False) -> None:
-    """Name, time and phase below a picture; wrong: the phase is not the query's."""
+        whole = {"transform": axes.transAxes, "clip_on": False, "fill": False}
+        axes.add_patch(Rectangle((0, 0), 1, 1, **whole, **style))
     for n, text in enumerate(lines):
-        marked = wrong and n == len(lines) - 1
-        sheet.text(
-            cell.x + cell.width / 2,
-            cell.y + cell.height + 0.12 + 0.16 * n,
-            text,
-            fontsize=8.5,
-            color=RED if marked else "black" if n == 0 else _INK,
-            fontweight="bold" if marked else "normal",
-            ha="center",
-            va="center",
-        )
+        wrong = same is False and n == len(lines) - 1
+        ink = RED if wrong else "black" if n == 0 else _INK
+        style = {"fontsize": 8.5, "color": ink, "fontweight": "bold" if wrong else "normal"}
+        _text(figure, x + width / 2, y + height + 0.12 + 0.16 * n, text, ha="center", **style)
 
 
 def _query_lines(query: Query, names: dict[str, str]) -> list[str]:

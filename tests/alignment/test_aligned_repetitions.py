@@ -190,9 +190,9 @@ def test_a_clip_compared_with_itself(project: Project) -> None:
 def test_what_is_written_for_all(project: Project) -> None:
     out = [project.root / name for name in ("ab.png", "ab.csv", "ab.json")]
     result = run(project, out=out)
-    names = ["ab.png", "ab-1.png", "ab-2.png", "ab-3.png", "ab.csv", "ab.json"]
+    names = ["ab.png", "ab.csv", "ab.json"]
     assert [file.name for file in result.files] == names
-    assert all(file.read_bytes()[:4] == b"\x89PNG" for file in result.files[:4])
+    assert out[0].read_bytes()[:4] == b"\x89PNG"
     with out[1].open(newline="") as handle:
         rows = list(csv.DictReader(handle))
     document = json.loads(out[2].read_text())

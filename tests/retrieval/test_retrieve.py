@@ -222,10 +222,9 @@ def frame_colours(project: Project, result: RetrievalResult, monkeypatch) -> lis
     canvas = FigureCanvasAgg(sheet)
     canvas.draw()
     image = np.asarray(canvas.buffer_rgba())[..., :3].astype(int)
-    axes = sheet.axes[0]
     found = []
-    for drawn in axes.images:
-        left, right, bottom, top = drawn.get_extent()
+    for axes in sheet.axes:
+        left, right, bottom, top = axes.images[0].get_extent()
         corners = axes.transData.transform([(left, top), (right, bottom)])
         (x0, y0), (x1, y1) = np.rint(corners).astype(int)
         y0, y1 = image.shape[0] - y0, image.shape[0] - y1
@@ -272,8 +271,7 @@ def test_a_red_frame_stands_exactly_where_the_phase_differs(project: Project, mo
 def test_pictures_take_the_room_of_those_that_were_not_found(project: Project) -> None:
     def extents(k: int) -> list[tuple[float, ...]]:
         result = run(project, query="anna", k=k, per_video=1)
-        axes = contact_sheet.draw(project, result).axes[0]
-        return [tuple(image.get_extent()) for image in axes.images]
+        return [axes.get_position().bounds for axes in contact_sheet.draw(project, result).axes]
 
     assert extents(7) == extents(2)  # one of each of the two other clips
 

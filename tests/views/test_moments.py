@@ -12,7 +12,7 @@ from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.project import Project
-from la2ds_cli.views.moments import moments
+from la2ds_cli.views.film_strip import moments
 from tests.movement import add_sequence, sequence, warped_phase
 
 COUNT = 10
