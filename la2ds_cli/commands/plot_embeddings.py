@@ -9,14 +9,12 @@ from la2ds_cli.commands.options import Features, Here, argument, option
 
 if TYPE_CHECKING:
     from la2ds_cli.core.console import Console
-    from la2ds_cli.views.embedding_plot.plot import EmbeddingPlot
+    from la2ds_cli.views.embedding_plot import EmbeddingPlot
 
 
 def plot_embeddings(
     clips: list[str] = argument("A B", "Video files, or clips of the project."),
-    method: Literal["pca", "tsne", "umap"] = option(
-        "pca|tsne|umap", "Projection to two dimensions; umap needs la2ds[umap].", "pca"
-    ),
+    method: Literal["pca", "tsne"] = option("pca|tsne", "Projection to two dimensions.", "pca"),
     out: list[Path] | None = option("FILE", "Write .png, .svg, .pdf or .json; repeatable."),
     *,
     how: Features,
@@ -32,8 +30,8 @@ def plot_embeddings(
     are projected together. Without --out, a picture is written to results/plot-embeddings.
     """
     from la2ds_cli.core.output_paths import checked_outputs
-    from la2ds_cli.views.embedding_plot import drawing
-    from la2ds_cli.views.embedding_plot import plot as step
+    from la2ds_cli.views import embedding_figure as drawing
+    from la2ds_cli.views import embedding_plot as step
 
     with here.console() as console:
         opened = here.clips(clips, console)
@@ -65,8 +63,8 @@ def _show(console: Console, result: EmbeddingPlot) -> None:
     console.table(("clip", "frames", "length", "phases"), rows)
     by = features_name(result.features, result.run)
     console.line(f"features: {by}")
-    if result.projection.explained is not None:
-        first, second = result.projection.explained
+    if result.explained is not None:
+        first, second = result.explained
         console.line(f"the two components explain {first:.0%} and {second:.0%} of the variance")
     for file in result.files:
         console.line(str(file))

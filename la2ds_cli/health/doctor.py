@@ -26,7 +26,6 @@ _EXTRAS = {
     "ray": "ray",
     "sleap": "sleap-io",
     "ultralytics": "ultralytics",
-    "umap": "umap-learn",
 }
 _PACKAGES = (
     *("torch", "torchvision", "numpy", "opencv-python", "av", "onnxruntime", "ai-edge-litert"),

@@ -39,10 +39,10 @@ GUARDED = frozenset(
         *("huggingface_hub", "jinja2", "joblib", "lance_namespace", "lancedb", "llvmlite"),
         *("markupsafe", "matplotlib", "mmcv", "mmdet", "mmengine", "mmpose", "numba", "numpy"),
         *("nvidia", "onnx", "onnx_ir", "onnxruntime", "onnxscript", "pandas"),
-        *("PIL", "platformdirs", "pyarrow", "pynndescent", "ray", "rfdetr", "rich"),
+        *("PIL", "platformdirs", "pyarrow", "ray", "rfdetr", "rich"),
         *("safetensors", "scipy", "sklearn", "sleap_io", "starlette"),
         *("threadpoolctl", "timm", "tomli_w", "torch", "torchvision", "transformers", "triton"),
-        *("typer", "ultralytics", "umap", "uvicorn", "xtcocotools", "yaml", "zstandard"),
+        *("typer", "ultralytics", "uvicorn", "xtcocotools", "yaml", "zstandard"),
     )
 )
 

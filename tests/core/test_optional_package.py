@@ -13,7 +13,6 @@ from la2ds_cli.core.errors import ExitCode, UserError, optional_import
 from la2ds_cli.formats.sleap import sleap_io
 from la2ds_cli.poses.openmmlab import Source
 from la2ds_cli.poses.ultralytics_model import import_part
-from la2ds_cli.views.embedding_plot.projection import check_method
 
 
 def _graph() -> None:
@@ -34,7 +33,6 @@ USERS: dict[str, Callable[[], object]] = {
     "onnxscript": _graph,
     "sleap_io": sleap_io,
     "ultralytics": lambda: import_part("nn.tasks"),
-    "umap": lambda: check_method("umap"),
 }
 
 

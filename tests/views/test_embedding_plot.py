@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,17 +15,36 @@ from sklearn.decomposition import PCA
 
 from la2ds_cli.alignment.request import AlignRequest, FeatureKind
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.embedding import embed as embedding
 from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.training.train import train
-from la2ds_cli.views.embedding_plot import drawing
-from la2ds_cli.views.embedding_plot import plot as plotted
-from la2ds_cli.views.embedding_plot.plot import EmbeddingPlot, plot_embeddings
+from la2ds_cli.views import embedding_figure as drawing
+from la2ds_cli.views import embedding_plot as plotted
+from la2ds_cli.views.embedding_plot import EmbeddingPlot, plot_embeddings, project_frames
 from tests.movement import add_sequence, sequence, warped_phase
-from tests.views.embedding_plot.conftest import LENGTH, written
 
+LENGTH = {"anna": 41, "ben": 61, "cleo": 51}
 NAMES = list(LENGTH)
+
+
+def written(
+    project: Project, names: Sequence[str], out: Sequence[Path] = (), **options: Any
+) -> EmbeddingPlot:
+    result = plot_embeddings(project, names, AlignRequest(project.config()), **options)
+    return drawing.write(project, result, out, Progress())
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    made = Project.create(tmp_path / "project")
+    for seed, (name, length) in enumerate(LENGTH.items()):
+        add_sequence(made, name, sequence(warped_phase(length, seed)))
+    rows = ["video,start,end,phase", "anna,0,20,down", "anna,20,41,up"]
+    rows += ["ben,5,30,down", "ben,30,61,up"]  # nothing before frame 5; cleo has no labels
+    made.phases_path.write_text("\n".join(rows) + "\n")
+    return made
 
 
 def plot(
@@ -62,7 +83,7 @@ def test_points_are_the_joint_pca_of_the_poses(project: Project) -> None:
     artists = drawn_points(result)
     assert list(artists) == NAMES
     same_up_to_sign([np.asarray(artists[name].get_offsets()) for name in NAMES], expected)
-    assert result.projection.explained == pytest.approx(shares)
+    assert result.explained == pytest.approx(shares)
     labels = drawing.axis_labels(result)
     assert f"component 1 ({round(100 * shares[0])} % of the variance)" == labels[0]
     assert f"component 2 ({round(100 * shares[1])} % of the variance)" == labels[1]
@@ -199,3 +220,40 @@ def test_a_clip_without_joints_is_refused(project: Project, features: FeatureKin
     with pytest.raises(UserError, match="coco17") as caught:
         plot(project, "anna", "coco")
     assert caught.value.exit_code == ExitCode.MISMATCH
+
+
+# --- two dimensions -------------------------------------------------------------------------------
+
+
+def features(frames: int = 60) -> np.ndarray:
+    """Two groups far from each other."""
+    random = np.random.default_rng(0)
+    value = random.normal(size=(frames, 10)) @ random.normal(size=(10, 10))
+    value[frames // 2 :] += 500
+    return value
+
+
+def test_frames_that_are_all_equal_are_drawn() -> None:
+    point, explained = project_frames(np.ones((9, 4)), "pca")
+    assert explained == (0.0, 0.0)
+    np.testing.assert_allclose(point, 0, atol=1e-12)
+
+
+@pytest.mark.parametrize("frames", [5, 60])
+def test_neighbours_stay_together_and_the_seed_is_fixed(frames: int) -> None:
+    value = features(frames)
+    point, explained = project_frames(value, "tsne")
+    np.testing.assert_array_equal(point, project_frames(value, "tsne")[0])
+    assert explained is None
+    assert np.isfinite(point).all()
+    if frames == 60:
+        gap = np.linalg.norm(point[:, None] - point[None], axis=-1)
+        np.fill_diagonal(gap, np.inf)
+        group = np.arange(60) // 30
+        assert (group[gap.argmin(axis=1)] == group).all()
+
+
+def test_too_few_frames_end_with_4() -> None:
+    with pytest.raises(UserError, match="too few") as caught:
+        project_frames(features(plotted.LEAST - 1), "pca")
+    assert caught.value.exit_code == ExitCode.UNUSABLE

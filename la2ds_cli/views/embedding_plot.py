@@ -1,11 +1,12 @@
-"""Step: the frames of some clips as trajectories in two dimensions (paper Fig. 5)."""
+"""Step: the frames of some clips as trajectories in two dimensions (paper Fig. 5), by PCA or t-SNE.
+embedding_figure.py draws them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -23,15 +24,12 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
 from la2ds_cli.evaluation.phase_labels import phase_names
 from la2ds_cli.features.tempo import paced_movement
-from la2ds_cli.views.embedding_plot.projection import (
-    MethodName,
-    Projection,
-    check_method,
-    project_frames,
-)
 from la2ds_cli.views.figure import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY
 
 SCHEMA_VERSION = 1
+Method = Literal["pca", "tsne"]
+LEAST = 5  # frames below which there are no neighbourhoods to speak of
+_PERPLEXITY = 30.0  # the usual default of t-SNE
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, RED, GREY)
 DASHES = ("solid", "dashed", "dotted")  # lines of clips that share a colour
 MOST = len(COLOURS) * len(DASHES)
@@ -79,13 +77,13 @@ def all_phases(clips: Sequence[PlottedClip]) -> list[str]:
 
 @dataclass(frozen=True)
 class EmbeddingPlot:
-    """clips: in the order they were named, their points a part of the projection. features:
-    `model`, `base` or `pose`; reason: why those were used, empty if they were requested or a
-    trained run was used. files: written, in order."""
+    """clips: in the order they were named. explained: share of the variance along each axis, None
+    for t-SNE. features: `model`, `base` or `pose`; reason: why those were used, empty if they were
+    requested or a trained run was used. files: written, in order."""
 
     clips: tuple[PlottedClip, ...]
-    projection: Projection
-    method: MethodName
+    explained: tuple[float, float] | None
+    method: Method
     features: str
     run: str
     reason: str
@@ -96,8 +94,7 @@ class EmbeddingPlot:
         return {
             "schema_version": SCHEMA_VERSION,
             "method": self.method,
-            "setting": self.projection.setting,
-            "explained_variance": self.projection.explained,
+            "explained_variance": self.explained,
             "features": self.features,
             "reason": self.reason,
             "run": self.run if self.features == "model" else None,
@@ -121,7 +118,7 @@ def plot_embeddings(
     names: Sequence[str],
     request: AlignRequest,
     *,
-    method: MethodName = "pca",
+    method: Method = "pca",
     progress: Progress | None = None,
 ) -> EmbeddingPlot:
     """Project the frames of the named clips; missing poses and embeddings are computed first.
@@ -130,7 +127,7 @@ def plot_embeddings(
     of all of them together. request: as for align, but nothing is mirrored.
 
     Raises UserError: exit 2 for too few or too many clips or one named twice, 4 for clips without
-    joints, 5 for clips of different skeletons or weights, 6 if umap is not installed, and whatever
+    joints or with too few frames, 5 for clips of different skeletons or weights, and whatever
     extracting poses or embedding raises.
     """
     from la2ds_cli.poses.extract import ensure_poses
@@ -138,7 +135,6 @@ def plot_embeddings(
 
     progress = progress or Progress()
     _check_count(names)
-    check_method(method)
     choice = choose_features(project, request.run, request.features)
     settings = request.config.poses
     ids = ensure_poses(project, names, settings, request.device, progress)
@@ -159,10 +155,10 @@ def plot_embeddings(
     else:
         values = [paced_movement(pose) for pose in poses]
     progress.begin("projecting")
-    projection = project_frames(np.concatenate(values), method)
+    point, explained = project_frames(np.concatenate(values), method)
     progress.end()
-    clips = _clips(project, ids, poses, projection)
-    return EmbeddingPlot(clips, projection, method, choice.kind, request.run, reason)
+    clips = _clips(project, ids, poses, point)
+    return EmbeddingPlot(clips, explained, method, choice.kind, request.run, reason)
 
 
 def _check_count(names: Sequence[str]) -> None:
@@ -200,7 +196,7 @@ def _clips(
     project: Project,
     ids: Sequence[str],
     poses: Sequence[PoseSequence],
-    projection: Projection,
+    point: FloatArray,
 ) -> tuple[PlottedClip, ...]:
     phases = project.phases()
     rows = {video.id: video for video in project.videos()}
@@ -213,7 +209,7 @@ def _clips(
             pose.frame,
             pose.time,
             tuple(phase_names(pose.frame, phases.get(video, ()))),
-            projection.point[start[number] : start[number + 1]],
+            point[start[number] : start[number + 1]],
             *style(number),
         )
         for number, (video, pose) in enumerate(zip(ids, poses, strict=True))
@@ -224,3 +220,32 @@ def _short_names(videos: Sequence[Video]) -> list[str]:
     """File names, or ids if two clips have the same file name."""
     names = [video.name for video in videos]
     return [v.id if names.count(v.name) > 1 else v.name for v in videos]
+
+
+def project_frames(
+    value: FloatArray, method: Method
+) -> tuple[FloatArray, tuple[float, float] | None]:
+    """Two dimensions (F, 2) of all frames value (F, D), fitted on all of them together with a fixed
+    seed, and the share of the variance along each; None for t-SNE, whose axes have no meaning.
+
+    Raises UserError (exit 4) for fewer than LEAST frames.
+    """
+    from sklearn.decomposition import PCA
+    from sklearn.manifold import TSNE
+
+    if len(value) < LEAST:
+        raise UserError(
+            f"{len(value)} frames are too few to draw",
+            hint="name longer clips",
+            exit_code=ExitCode.UNUSABLE,
+        )
+    fitted = PCA(2, svd_solver="full")
+    with np.errstate(invalid="ignore"):  # frames that are all equal
+        point = fitted.fit_transform(np.asarray(value, np.float64))
+    first, second = np.nan_to_num(fitted.explained_variance_ratio_).tolist()
+    if method == "pca":
+        return point, (first, second)
+    perplexity = min(_PERPLEXITY, (len(value) - 1) / 3)
+    start = point / max(float(point[:, 0].std()), 1e-12) * 1e-4  # as scikit-learn's own start
+    drawn = TSNE(perplexity=perplexity, init=start, random_state=0).fit_transform(value)
+    return np.asarray(drawn, np.float64), None

@@ -15,12 +15,7 @@ from la2ds_cli.alignment.request import features_name
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.views import figure
-from la2ds_cli.views.embedding_plot.plot import (
-    EmbeddingPlot,
-    PlottedClip,
-    all_phases,
-)
-from la2ds_cli.views.embedding_plot.projection import LABELS
+from la2ds_cli.views.embedding_plot import EmbeddingPlot, PlottedClip, all_phases
 from la2ds_cli.views.figure import GREY, only_left_and_bottom, printable
 
 if TYPE_CHECKING:
@@ -35,6 +30,7 @@ _LOWEST, _HIGHEST = 3.8, 7.2  # of the axes
 _ROW = 0.245  # of the legend
 _SIGNS = ("D", "^", "v", "P", "X", "*", "<", ">", "p", "h")  # of phases
 _INK = "#404040"
+_LABELS = {"pca": "PCA", "tsne": "t-SNE"}
 
 
 def write(
@@ -74,7 +70,7 @@ def draw(result: EmbeddingPlot) -> Figure:
     labels = axis_labels(result)
     axes.set_xlabel(labels[0], fontsize=10.5)
     axes.set_ylabel(labels[1], fontsize=10.5)
-    if result.projection.explained is None:  # numbers of these axes mean nothing
+    if result.explained is None:  # numbers of these axes mean nothing
         axes.tick_params(labelbottom=False, labelleft=False, length=0)
     else:
         axes.tick_params(labelsize=9)
@@ -85,7 +81,7 @@ def draw(result: EmbeddingPlot) -> Figure:
 
 def _axes_height(result: EmbeddingPlot, signs: dict[str, str]) -> float:
     """Inches: by the aspect of the points, and at least the height of the legend."""
-    width, height = np.ptp(result.projection.point, axis=0)
+    width, height = np.ptp(np.concatenate([clip.point for clip in result.clips]), axis=0)
     wanted = _AXES * float(height / width) if width > 0 else _HIGHEST
     rows = len(result.clips) + 2 + len(signs)
     return max(float(np.clip(wanted, _LOWEST, _HIGHEST)), rows * _ROW)
@@ -93,10 +89,9 @@ def _axes_height(result: EmbeddingPlot, signs: dict[str, str]) -> float:
 
 def axis_labels(result: EmbeddingPlot) -> tuple[str, str]:
     """`component 1 (43 % of the variance)` for PCA, plain names otherwise."""
-    shares = result.projection.explained
+    shares = result.explained
     if shares is None:
-        label = LABELS[result.method]
-        return f"{label}, first axis", f"{label}, second axis"
+        return "t-SNE, first axis", "t-SNE, second axis"
     first, second = (
         f"component {n} ({share:.0%} of the variance)" for n, share in enumerate(shares, start=1)
     )
@@ -108,10 +103,7 @@ def summary(result: EmbeddingPlot) -> str:
     by = features_name(result.features, result.run)
     missing = " (no trained model)" if result.reason else ""
     frames = sum(len(clip.time) for clip in result.clips)
-    how = LABELS[result.method]
-    if result.projection.setting:
-        how += f", {result.projection.setting}"
-    return f"{by}{missing}   ·   {how}, fitted on all {frames} frames together"
+    return f"{by}{missing}   ·   {_LABELS[result.method]}, fitted on all {frames} frames together"
 
 
 def _title(figure: Figure, result: EmbeddingPlot) -> None:
