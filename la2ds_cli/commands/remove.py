@@ -6,7 +6,6 @@ import shutil
 from collections import Counter
 
 from la2ds_cli.commands.options import Here, argument
-from la2ds_cli.core.errors import ExitCode, UserError
 
 _MOST_NAMED = 5  # files
 
@@ -30,16 +29,9 @@ def remove(
     with here.console() as console:
         opened = here.open()
         with opened.lock():
-            clips = {name: opened.find(name) for name in videos}
-            for name, clip in clips.items():
-                if clip is None:
-                    raise UserError(
-                        f"the project has no clip {name}; nothing was removed",
-                        hint="videos.csv lists the clips of the project",
-                        exit_code=ExitCode.UNREADABLE,
-                    )
-            gone = list(dict.fromkeys(clip.id for clip in clips.values() if clip is not None))
-            there = any(opened.source(clip).exists() for clip in clips.values() if clip is not None)
+            clips = list(map(opened.named, videos))  # before any is removed
+            gone = list(dict.fromkeys(clip.id for clip in clips))
+            there = any(opened.source(clip).exists() for clip in clips)
             for video in gone:
                 take_out(opened, video)
                 shutil.rmtree(opened.film_dir(video), ignore_errors=True)

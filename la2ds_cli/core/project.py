@@ -39,7 +39,7 @@ from la2ds_cli.core.clip import (
 )
 from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.csv_tables import heading, read_rows, table_text
-from la2ds_cli.core.errors import ExitCode, UserError, first_line
+from la2ds_cli.core.errors import ExitCode, UserError, did_you_mean, first_line
 from la2ds_cli.core.phase_table import (
     ClipPhases,
     Frames,
@@ -262,6 +262,18 @@ class Project(ProjectFolder):
         several videos fit.
         """
         return self.video_list().find(name)
+
+    def named(self, name: str) -> Video:
+        """The video that `find` gives. Raises UserError (exit 3) if there is none."""
+        video = self.find(name)
+        if video is None:
+            known = [text for each in self.videos() for text in (each.id, each.name)]
+            raise UserError(
+                f"there is no clip '{name}' in the project",
+                hint=f"{did_you_mean(name, known)}videos.csv lists the clips",
+                exit_code=ExitCode.UNREADABLE,
+            )
+        return video
 
     def source(self, video: Video) -> Path:
         """Absolute path of the source file."""

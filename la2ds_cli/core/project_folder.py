@@ -196,11 +196,6 @@ class ProjectFolder:
         """What is kept of clips that were removed."""
         return self._folder("aside") / name
 
-    def earlier_poses(self, video: str) -> Path:
-        """Folder of the earlier poses of a clip, from before a person had it read in another
-        way."""
-        return self._folder("aside", "poses", self._artifact(video, "aside", "poses").stem)
-
     @property
     def subjects_path(self) -> Path:
         return self.root / "subjects.csv"

@@ -11,7 +11,6 @@ from glob import escape
 from pathlib import Path
 
 from la2ds_cli.core import artifact
-from la2ds_cli.core.clip import family
 from la2ds_cli.core.project import Project
 
 Moved = list[tuple[Path, Path]]  # from, to
@@ -20,13 +19,13 @@ Moved = list[tuple[Path, Path]]  # from, to
 def take_out(
     project: Project, video: str, into: Path | None = None, also: Sequence[Path] = ()
 ) -> Moved:
-    """Remove a clip from the list, and what was computed for it, its earlier joints and its
-    pictures but those of the film. Call it with the project locked.
+    """Remove a clip from the list, and what was computed for it and its pictures but those of the
+    film. Call it with the project locked.
 
     into: folder to which the files are moved, None = they are deleted; the pictures are deleted
     anyway. also: further files. Returns the places of the files.
     """
-    files = [*project.files_of(video), *_earlier_joints(project, video), *also]
+    files = [*project.files_of(video), *also]
     moved = [(path, (into or project.root) / path.relative_to(project.root)) for path in files]
     project.add_videos([], [video])
     if into is not None:
@@ -44,14 +43,6 @@ def move(moved: Moved) -> None:
             path.replace(to)
         except OSError as error:
             raise artifact.cannot_write(to, error) from error
-
-
-def _earlier_joints(project: Project, video: str) -> list[Path]:
-    """The files with kept joints of a clip, and of earlier readings of its file."""
-    listed = {each.id for each in project.videos()} - {video}
-    folders = [path for path in project.aside("poses").glob("*") if path.name not in listed]
-    mine = [path for path in folders if family(path.name) == family(video)]
-    return [path for folder in mine for path in folder.glob("*.safetensors")]
 
 
 def pictures_of(project: Project, video: str) -> list[Path]:

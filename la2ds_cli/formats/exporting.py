@@ -4,7 +4,6 @@ the batch that it shares with `export-labels`."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 from la2ds_cli.core.batch import ItemResult, unexpected
@@ -66,7 +65,7 @@ def export_clips(
     code becomes the row of its clip, one without a code ends the batch. `path` of a result is the
     file or folder. Item codes: E001 (skipped) the file exists and `overwrite` is not set; those of
     `write`, such as E002 of `posed`; X001 (failed) an unexpected error. Raises UserError for an
-    unknown clip (exit 2), for a project without clips (exit 4), and if the disk cannot be written
+    unknown clip (exit 3), for a project without clips (exit 4), and if the disk cannot be written
     (exit 7).
     """
     videos = chosen_clips(project, names)
@@ -99,9 +98,7 @@ def skip(message: str, hint: str, code: str) -> UserError:
 def chosen_clips(project: Project, names: Sequence[str]) -> list[Video]:
     """The named clips, as Project.find understands them, each once; all if none is named."""
     if names:
-        return list(
-            {video.id: video for video in (_find(project, name) for name in names)}.values()
-        )
+        return list({video.id: video for video in map(project.named, names)}.values())
     videos = project.videos()
     if not videos:
         raise UserError(
@@ -110,18 +107,6 @@ def chosen_clips(project: Project, names: Sequence[str]) -> list[Video]:
             exit_code=ExitCode.UNUSABLE,
         )
     return videos
-
-
-def _find(project: Project, name: str) -> Video:
-    video = project.find(name)
-    if video is None:
-        known = [label for v in project.videos() for label in (v.id, Path(v.path).name)]
-        near = get_close_matches(name, known, n=1)
-        raise UserError(
-            f"there is no clip '{name}' in the project",
-            hint=f"did you mean '{near[0]}'?" if near else "videos.csv lists the clips",
-        )
-    return video
 
 
 def _export_one(

@@ -12,7 +12,7 @@ import shutil
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -22,15 +22,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from la2ds_cli.core import artifact
+from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.clip import SPLITS, VIDEO_SUFFIXES, ClipOptions, Video
 from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.removal import Moved, exported, move, pictures_of, removed_folder, take_out
+from la2ds_cli.poses.current import STEP
 from la2ds_cli.poses.sources import stands_for_clips
 from la2ds_cli.poses.subjects import ClipSubjects
-from la2ds_cli.studio import earlier
 from la2ds_cli.studio.clips import VIDEOS, clip_of, is_copied, spans_of_repetitions, unused_files
 from la2ds_cli.studio.jobs import ENDED, Job
 from la2ds_cli.studio.pages import posted
@@ -190,10 +190,10 @@ def _extraction(project: Project) -> list[str]:
 
 async def read_again(request: Request) -> Response:
     """Find the joints of a clip again, with other options: {"options": {...}}, where missing ones
-    have their defaults, or for another person: {"rank": N, "box": [...]}.
+    have their defaults, or for another person: {"rank": N}.
 
-    The new clip replaces the old one and takes over its split and group. The earlier joints are
-    kept (earlier.py) and restored if this fails.
+    The new clip replaces the old one and takes over its split and group. If this fails, the clip is
+    as it was.
     """
     studio = request.app.state.studio
     project: Project = studio.project
@@ -201,32 +201,41 @@ async def read_again(request: Request) -> Response:
     options = ClipOptions.from_text(video.options)
     if "options" in said:
         options = _options(said["options"], options)
-    subject, box = _person(said)
+    rank = said.get("rank")
+    if rank is not None and type(rank) is not int:
+        raise UserError("the person must be a number", hint="load the page again")
+    subject = None if rank is None else str(rank)
     row = await run_in_threadpool(_row, project, video, options, subject)
-    listed = earlier.read_together(project, video)
-    was = ClipSubjects.read(project).own(listed[0].id)
-
-    def on_success(job: Job) -> None:
-        new = _usable(job)
-        if box:
-            _check_followed(project, new[0], box, video.title)
-        _replace(studio, video, new)
-
-    def on_failure(job: Job) -> None:
-        earlier.as_before(project, listed, job.about["kept"], was)
-
-    title = f"joints of {video.title}"
-    return await _from_manifest(request, title, video, [row], on_success, on_failure)
+    put_back = await run_in_threadpool(_put_back, project, video)
+    return await _from_manifest(request, f"joints of {video.title}", video, [row], put_back)
 
 
-def _person(said: Mapping[str, Any]) -> tuple[str | None, list[float]]:
-    """The rank and the box of the person who was clicked; None and [] if nobody was."""
-    try:
-        box = [float(side) for side in said.get("box") or []]
-        rank = str(int(said["rank"])) if "rank" in said else None
-    except (TypeError, ValueError) as error:
-        raise UserError(f"the box of the person must be numbers: {error}") from error
-    return rank, box if len(box) == 4 else []
+def _put_back(project: Project, video: Video) -> Callable[[Job], None]:
+    """What restores a clip, and those read with it, as they are now: their joints, how their file
+    is read, and whom to follow."""
+    clips = _read_together(project, video)
+    subject = ClipSubjects.read(project).own(clips[0].id)
+    joints = {
+        path: regular_file.content(path, most=None)
+        for path in (project.pose_path(clip.id) for clip in clips)
+        if path.is_file()
+    }
+
+    def put_back(_: Job) -> None:
+        with project.tables():
+            for path, content in joints.items():
+                artifact.write_bytes(path, content)
+            marks = {row.id: {"split": row.split, "group": row.group} for row in project.videos()}
+            project.add_videos([replace(clip, **marks.get(clip.id, {})) for clip in clips])
+            ClipSubjects.read(project).add({clips[0].id: subject})
+
+    return put_back
+
+
+def _read_together(project: Project, video: Video) -> list[Video]:
+    """The clips of all persons that were read together from a file."""
+    how = (video.path, video.options)
+    return [each for each in project.videos() if (each.path, each.options) == how]
 
 
 def _options(said: Any, old: ClipOptions) -> ClipOptions:
@@ -257,6 +266,12 @@ def _row(
         raise UserError(
             f"{source} no longer exists", hint="put it back, then find the joints again"
         )
+    recipe, _ = project.pose_header(video.id)
+    if recipe.step != STEP:
+        raise UserError(
+            f"the joints of {video.title} were imported and would be lost",
+            hint="remove the clip, which can be undone, and add its file",
+        )
     values = options.to_json()
     row = {name: str(values[name]).lower() for name in _READ_BY if name in values}
     chosen = subject if subject is not None else ClipSubjects.read(project).of(video)
@@ -273,19 +288,11 @@ async def split(request: Request) -> Response:
     options = ClipOptions.from_text(video.options)
     rows = []
     for span in spans:
-        part = ClipOptions(**{**vars_of(options), **span})
-        rows.append(await run_in_threadpool(_row, project, video, part, None))
+        rows.append(await run_in_threadpool(_row, project, video, replace(options, **span), None))
 
-    def on_success(job: Job) -> None:
-        _replace(studio, video, _usable(job))
-
-    title = f"{len(rows)} repetitions of {video.title}"
-    return await _from_manifest(request, title, video, rows, on_success)
-
-
-def vars_of(options: ClipOptions) -> dict[str, Any]:
-    """All values of the options of a clip, by name."""
-    return {name: getattr(options, name) for name in _READ_BY}
+    return await _from_manifest(
+        request, f"{len(rows)} repetitions of {video.title}", video, rows, None
+    )
 
 
 async def _from_manifest(
@@ -293,9 +300,9 @@ async def _from_manifest(
     title: str,
     video: Video,
     rows: Sequence[Mapping[str, str]],
-    on_success: Callable[[Job], None],
-    on_failure: Callable[[Job], None] | None = None,
+    on_failure: Callable[[Job], None] | None,
 ) -> Response:
+    """Read the file of a clip by a manifest; the clips that this gives take the clip's place."""
     studio = request.app.state.studio
     project: Project = studio.project
     _check_free(studio.jobs.jobs.values(), video)
@@ -305,9 +312,16 @@ async def _from_manifest(
     await run_in_threadpool(artifact.write_text, manifest, table)
     # Passing an option makes the rows default to it, not to the options of the earlier reading.
     arguments = [*_extraction(project), "--rotate", "0", str(manifest)]
-    about = {"clip": video.id, "kept": await run_in_threadpool(earlier.keep, project, video)}
+
+    def on_success(job: Job) -> None:
+        _replace(studio, video, _usable(job))
+
     job = studio.jobs.add(
-        title, arguments, about=about, on_success=on_success, on_failure=on_failure
+        title,
+        arguments,
+        about={"clip": video.id},
+        on_success=on_success,
+        on_failure=on_failure,
     )
     return JSONResponse(job.to_json())
 
@@ -335,7 +349,7 @@ def _replace(studio: Any, old: Video, new: Sequence[str]) -> None:
     """Replace `old`, and the other clips of the same part of its file, by the clips `new`."""
     project: Project = studio.project
     with project.lock(wait=WAIT), project.tables():
-        gone = [video for video in earlier.read_together(project, old) if video.id not in new]
+        gone = [video for video in _read_together(project, old) if video.id not in new]
         if old.id in new or not gone:
             return
         project.replace_videos([video.id for video in gone], new)
@@ -343,40 +357,6 @@ def _replace(studio: Any, old: Video, new: Sequence[str]) -> None:
             for path in [*project.files_of(video.id), *pictures_of(project, video.id)]:
                 path.unlink(missing_ok=True)
     studio.films.forget(video.id for video in gone)
-
-
-def _check_followed(project: Project, video: str, box: Sequence[float], name: str) -> None:
-    """Raises UserError if the joints are not those of the person who was clicked."""
-    pose, _ = project.read_pose(video)
-    told = pose.info.get("candidates") or []
-    if told and _overlap(told[0]["box"], box) < 0.3:
-        raise UserError(
-            f"in {name} a different person was followed from the one you chose",
-            hint="cut the clip to where that person is alone or larger, then choose again",
-        )
-
-
-def _overlap(a: Sequence[float], b: Sequence[float]) -> float:
-    """Intersection over union of two boxes xyxy."""
-    sides = [min(a[k + 2], b[k + 2]) - max(a[k], b[k]) for k in (0, 1)]
-    both = max(sides[0], 0.0) * max(sides[1], 0.0)
-    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (a, b)]
-    return both / max(sum(areas) - both, 1e-9)
-
-
-async def bring_back(request: Request) -> Response:
-    """Restore the joints of a clip that are kept under {number}."""
-    studio = request.app.state.studio
-    project: Project = studio.project
-    video = clip_of(request)
-    _check_free(studio.jobs.jobs.values(), video)
-
-    def swap() -> None:
-        with project.lock(wait=WAIT):
-            earlier.bring_back(project, video, request.path_params["number"])
-
-    await run_in_threadpool(swap)
-    return JSONResponse({"id": video.id})
 
 
 # --- split and group, deleted clips -------------------------------------------------------------
@@ -494,7 +474,6 @@ ROUTES = [
     Route("/clips/refer", refer, methods=["POST"]),
     Route("/clips/deleted/{number:int}", undelete, methods=["POST"]),
     Route("/clips/{id}/read", read_again, methods=["POST"]),
-    Route("/clips/{id}/earlier/{number:int}", bring_back, methods=["POST"]),
     Route("/clips/{id}/split", split, methods=["POST"]),
     Route("/clips/{id}/mark", mark, methods=["POST"]),
     Route("/clips/{id}/delete", delete, methods=["POST"]),

@@ -27,7 +27,6 @@ from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.poses.quality import clip_facts
 from la2ds_cli.poses.subjects import ClipSubjects, ranks
 from la2ds_cli.poses.verdict import verdict
-from la2ds_cli.studio.earlier import earlier
 from la2ds_cli.studio.film import encoded
 from la2ds_cli.studio.jobs import with_hint
 from la2ds_cli.studio.pages import page
@@ -299,7 +298,6 @@ def detail(request: Request) -> Response:
             "pictures": pictures,
             "size": strip.size if strip else (video.width, video.height),
             "file_seconds": strip.seconds if strip else 0.0,
-            "earlier": earlier(project, video.id),
         }
     )
 

@@ -42,7 +42,6 @@ class Job:
     on_success: called in a thread when the command has succeeded; its UserError becomes that of the
         job.
     on_failure: called in a thread when the job has begun, and failed or was cancelled.
-    on_end: called in a thread when the job has ended, even before it began.
     share: progress of the current task, 0 to 1, None if its length is unknown.
     items: finished items of a batch, as in `--json`.
     result: the JSON document of the command.
@@ -54,7 +53,6 @@ class Job:
     about: Mapping[str, Any] = field(default_factory=dict)
     on_success: Callable[[Job], None] | None = None
     on_failure: Callable[[Job], None] | None = None
-    on_end: Callable[[Job], None] | None = None
     state: State = "waiting"
     task: str = ""
     share: float | None = None
@@ -98,18 +96,10 @@ class Jobs:
         about: Mapping[str, Any] | None = None,
         on_success: Callable[[Job], None] | None = None,
         on_failure: Callable[[Job], None] | None = None,
-        on_end: Callable[[Job], None] | None = None,
     ) -> Job:
-        """Add a la2ds command to the queue; about, on_success, on_failure, on_end: see Job."""
-        job = Job(
-            next(self._numbers),
-            title,
-            tuple(arguments),
-            about or {},
-            on_success,
-            on_failure,
-            on_end,
-        )
+        """Add a la2ds command to the queue; about, on_success, on_failure: see Job."""
+        number = next(self._numbers)
+        job = Job(number, title, tuple(arguments), about or {}, on_success, on_failure)
         self.jobs[job.number] = job
         for old in [j.number for j in self.jobs.values() if j.state in ENDED][:-KEPT]:
             del self.jobs[old]
@@ -150,30 +140,27 @@ class Jobs:
         finally:
             if job.state in ENDED and state != "done":  # cancelled, and nothing has followed
                 state = job.state
-            if state != "done":
-                await self._call(job, job.on_failure)
-            await self._call(job, job.on_end)
+            if state != "done" and job.on_failure is not None:
+                await self._failed(job, job.on_failure)
             job.state = state
             self._end(job)
 
-    async def _call(self, job: Job, follows: Callable[[Job], None] | None) -> None:
-        """Call `on_failure` or `on_end` of a job; its UserError is added to that of the job."""
-        if follows is None:
-            return
+    async def _failed(self, job: Job, follows: Callable[[Job], None]) -> None:
+        """Call `on_failure` of a job; its error is added to that of the job."""
         try:
             await asyncio.to_thread(follows, job)
-        except UserError as error:
-            job.error = ". ".join(filter(None, (job.error, with_hint(error.message, error.hint))))
         except Exception as error:  # the queue must go on
             traceback.print_exc()
-            job.error = ". ".join(filter(None, (job.error, f"{type(error).__name__}: {error}")))
+            said = f"{type(error).__name__}: {error}"
+            if isinstance(error, UserError):
+                said = with_hint(error.message, error.hint)
+            job.error = ". ".join(filter(None, (job.error, said)))
 
     async def cancel(self, job: Job) -> None:
         """Stop a job and wait for its end; what it has written stays. One whose command has
         succeeded is not stopped: it ends as done when its `on_success` has run."""
         if job.state == "waiting":
             job.state = "cancelled"
-            await self._call(job, job.on_end)
             self._end(job)
         elif job.state == "running":
             job.state = "cancelled"
@@ -199,6 +186,7 @@ class Jobs:
 
     def _end(self, job: Job) -> None:
         job.task, job.share, job.process = "", None, None
+        job.on_success = job.on_failure = None  # which hold what they need
         job.ended.set()
         self._changed(job)
 

@@ -52,10 +52,6 @@ LOCAL = ("127.0.0.1", "localhost")
 ANY = ("", "0.0.0.0", "::")  # all addresses of a machine: no browser asks for a host of that name
 
 LOWEST_PORT = 1024  # below, systems reserve ports; and browsers leave out :80 where a host is named
-# Ports from there on at which browsers open nothing (https://fetch.spec.whatwg.org/#port-blocking).
-BLOCKED = frozenset(
-    (1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6679, 6697, 10080)
-) | frozenset(range(6665, 6670))
 
 
 @dataclass
@@ -202,7 +198,7 @@ def serve(
     """Serve the studio of a project until SIGTERM or SIGINT.
 
     port: 0 = any free port. announce: called with the link once the studio can be opened. Raises
-    UserError (exit 2) for a port at which no browser could open it, (exit 5) if the project already
+    UserError (exit 2) for a port of the system, (exit 5) if the project already
     has a studio, (exit 6) if the address cannot be used.
     """
     with project.studio_lock(), _listening(host, port) as listening:
@@ -241,8 +237,6 @@ def _listening(host: str, port: int) -> socket.socket:
     hint = f"choose another --port, from {LOWEST_PORT} on, or omit it to use any free port"
     if 0 < port < LOWEST_PORT:
         raise UserError(f"port {port} is reserved for services of the system", hint=hint)
-    if port in BLOCKED:
-        raise UserError(f"browsers refuse to open pages at port {port}", hint=hint)
     try:
         return socket.create_server((host, port), backlog=64)
     except (OSError, OverflowError) as error:

@@ -38,9 +38,8 @@ def test_a_clip_leaves_and_what_people_set_for_it_comes_back_with_it(project: Pr
     for path in (project.heatmap_path(anna), project.embedding_path("run", anna)):
         path.parent.mkdir(parents=True)
         path.write_bytes(b"x")
-    for folder in (project.film_dir(anna), project.earlier_poses(anna)):
-        folder.mkdir(parents=True)
-        (folder / "1.safetensors").write_bytes(b"x")
+    project.film_dir(anna).mkdir(parents=True)
+    (project.film_dir(anna) / "0.film").write_bytes(b"x")
     project.results_dir("align").mkdir(parents=True)
     (project.results_dir("align") / f"{anna}--{ben}.csv").write_text("")
 
@@ -50,8 +49,7 @@ def test_a_clip_leaves_and_what_people_set_for_it_comes_back_with_it(project: Pr
     assert f"files that you made of it stay: results/align/{anna}--{ben}.csv" in result.stderr
     assert "extract-poses brings a clip back" in result.stderr
     assert [video.id for video in project.videos()] == [ben]
-    assert files(project.root, anna) == [f"aside/poses/{anna}", f"results/align/{anna}--{ben}.csv"]
-    assert not list(project.earlier_poses(anna).iterdir())
+    assert files(project.root, anna) == [f"results/align/{anna}--{ben}.csv"]
     assert (clips / "anna" / "clip.mp4").exists()
     assert {path: path.read_text() for path in labels} == labels
 
@@ -74,7 +72,7 @@ def test_a_name_that_no_clip_has_removes_none(project: Project, clips: Path):
     anna, _ = (result.video for result in extract_poses(project, [str(clips)], CONFIG))
     result = remove(project, anna, "carla")
     assert (result.exit_code, result.stdout) == (3, "")
-    assert "the project has no clip carla; nothing was removed" in result.stderr
+    assert "there is no clip 'carla' in the project" in result.stderr
     assert remove(project, "clip.mp4").exit_code == 5  # two clips have this name
     assert len(project.videos()) == 2
 

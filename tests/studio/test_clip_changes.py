@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ import pytest
 from starlette.testclient import TestClient
 
 from la2ds_cli.core.annotations import ANCHOR, NOTE
+from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.extract import extract_poses
 from la2ds_cli.poses.subjects import ClipSubjects
+from la2ds_cli.studio import clip_changes
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import Seen, asked, browsed, finished
 from tests.studio.conftest import SETTINGS
@@ -273,61 +276,36 @@ def test_what_is_set_for_moments_of_a_file_is_shown_by_each_clip_of_it_and_stays
 # --- joints -------------------------------------------------------------------------------------
 
 
-def test_the_joints_of_the_wrong_person_are_kept_and_come_back(
-    page: TestClient, project: Project, two: str
-) -> None:
-    first = project.pose_path(two).read_bytes()
-    other = page.get(f"/clips/{two}").json()["pictures"][5]["people"][1]
-    assert read(page, two, **other)["state"] == "done"
-    second = project.pose_path(two).read_bytes()
-    assert second != first
-    (kept,) = page.get(f"/clips/{two}").json()["earlier"]
-    assert (kept["subject"], kept["frames"]) == ("auto", 24)
-    assert page.post(f"/clips/{two}/earlier/{kept['number']}").status_code == 200
-    assert project.pose_path(two).read_bytes() == first
-    (again,) = page.get(f"/clips/{two}").json()["earlier"]
-    assert again["subject"] == "2"
-    # They are current: nothing is found anew.
-    job = finished(page, page.post("/clips/extract", json={"names": ["two.mp4"]}))
-    assert [item["status"] for item in job["items"]] == ["cached"]
-    page.post(f"/clips/{two}/earlier/{again['number']}")
-    assert project.pose_path(two).read_bytes() == second
-    assert page.post(f"/clips/{two}/earlier/9").status_code == 400
-
-
-def test_joints_come_back_with_the_way_the_clip_was_turned(
-    page: TestClient, project: Project, two: str
-) -> None:
-    before = project.videos()[0]
-    assert read(page, two, options={"rotate": 90})["state"] == "done"
-    assert (project.videos()[0].width, project.videos()[0].height) == (160, 240)
-    (kept,) = page.get(f"/clips/{two}").json()["earlier"]
-    page.post(f"/clips/{two}/earlier/{kept['number']}")
-    assert project.videos()[0] == before
-
-
-@pytest.mark.parametrize(
-    "person", [{"rank": 2, "box": [0, 0, 20, 20]}, {"rank": 9, "box": [0, 0, 20, 20]}]
-)
 def test_a_reading_that_fails_leaves_joints_and_choice_as_they_were(
-    page: TestClient, project: Project, two: str, person: dict[str, Any]
+    page: TestClient, project: Project, two: str
 ) -> None:
-    before = project.pose_path(two).read_bytes()
-    assert read(page, two, **person)["state"] == "failed"
-    assert project.pose_path(two).read_bytes() == before
+    before = project.pose_path(two).read_bytes(), project.videos_path.read_text()
+    assert read(page, two, rank=9)["state"] == "failed"
+    assert (project.pose_path(two).read_bytes(), project.videos_path.read_text()) == before
     assert ClipSubjects.read(project).own(two) == ""
     job = finished(page, page.post("/clips/extract", json={"names": ["two.mp4"]}))
     assert [item["status"] for item in job["items"]] == ["cached"]
 
 
-def test_joints_that_were_kept_go_with_the_clip(
-    page: TestClient, project: Project, two: str
+def test_a_reading_that_cannot_be_used_is_taken_back_but_for_marks_set_meanwhile(
+    page: TestClient, project: Project, two: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read(page, two, options={"start": 0.2})
-    clip, _ = clips(page)
-    kept = list(project.aside("poses").rglob("*.safetensors"))
-    assert [path.parent.name for path in kept] == [two]
-    number = page.post(f"/clips/{clip['id']}/delete", json={}).json()["number"]
-    assert list(project.aside("poses").rglob("*.safetensors")) == []
-    page.post(f"/clips/deleted/{number}")
-    assert list(project.aside("poses").rglob("*.safetensors")) == kept
+    before = project.pose_path(two).read_bytes(), project.videos()
+
+    def broken(*_: Any) -> None:
+        project.mark_video(two, split="test", group="anna")
+        raise UserError("no place")
+
+    monkeypatch.setattr(clip_changes, "_usable", broken)
+    job = read(page, two, options={"rotate": 90})
+    assert (job["state"], job["error"]) == ("failed", "no place")
+    assert project.pose_path(two).read_bytes() == before[0]
+    marks = [replace(before[1][0], split="test", group="anna"), *before[1][1:]]
+    assert project.videos() == marks
+
+
+def test_imported_joints_are_not_replaced(page: TestClient, project: Project, two: str) -> None:
+    (project.root / "other.mat").touch()
+    answer = page.post("/clips/other/read", json={"options": {}})
+    assert answer.status_code == 400
+    assert "imported and would be lost" in answer.json()["error"]

