@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 def transfer_labels(
     sources: list[str] = option(
         "VIDEO,...",
-        "Labelled clips, which vote, or: labelled (all of them), train, test; repeatable.",
+        "Labelled clips, which vote, or: labelled (all of them); repeatable.",
         ...,
         "--from",
     ),
     targets: list[str] | None = option(
         "VIDEO,...",
-        "Clips to label, or: all (others), labelled, train, test; repeatable. [default: all]",
+        "Clips to label, or: all (others), labelled; repeatable. [default: all]",
         None,
         "--to",
     ),
@@ -49,33 +49,38 @@ def transfer_labels(
     --write keeps labels set by people, withholds degenerate ones, and backs up phases.csv.
     """
     from la2ds_cli.core.batch import batch_exit_code
-    from la2ds_cli.labels.propagate import propagate_labels
+    from la2ds_cli.labels.propagate import (
+        checked_folder,
+        merge_into_project,
+        propagate_labels,
+        write_tables,
+    )
 
     with here.console() as console:
         opened = here.open()
         request = how.request(opened, method=method)
-        folder = out or opened.results_dir("transfer")
-        result = propagate_labels(
-            opened,
-            sources,
-            targets or ["all"],
-            request,
-            write=write,
-            overwrite=overwrite,
-            out=folder,
-            progress=console.progress,
-        )
-        console.document("transfer-labels", {"project": opened.root, **result.to_json()})
+        folder = checked_folder(out or opened.results_dir("transfer"))
+        result = propagate_labels(opened, sources, targets or ["all"], request, console.progress)
+        files, merged = write_tables(result, folder), None
+        if write and result.clips:
+            withheld = [clip for clip, labels in result.clips.items() if labels.withheld]
+            merged = merge_into_project(opened, result.rows(), withheld, overwrite=overwrite)
+            files.append(opened.phases_path)
+        document = {"project": opened.root, **result.to_json(), "files": list(map(str, files))}
+        console.document("transfer-labels", document | {"merged": merged and merged.to_json()})
         _show(console, result)
+        if merged:
+            _show_merged(console, merged)
+        for file in files:
+            console.line(str(file))
     raise typer.Exit(batch_exit_code(result.items))
 
 
 def _show(console: Console, result: PropagationResult) -> None:
     from la2ds_cli.alignment.request import features_name
-    from la2ds_cli.labels.clip_labels import boundary_rows
 
     console.items(result.items)
-    rows = [row for clip in result.clips.values() for row in boundary_rows(clip)]
+    rows = [row for clip in result.clips.values() for row in clip.boundary_rows()]
     rows = [row for row in rows if not row["cut"]]
     if rows:
         rows.sort(key=lambda row: row["confidence"])
@@ -99,10 +104,6 @@ def _show(console: Console, result: PropagationResult) -> None:
     by = features_name(result.features, result.run)
     count = len(result.sources)
     console.line(f"propagated from {count} labelled clip{'s' * (count != 1)} by {by}")
-    if result.merged:
-        _show_merged(console, result.merged)
-    for file in result.files:
-        console.line(str(file))
 
 
 def _show_merged(console: Console, merged: MergeResult) -> None:

@@ -2,8 +2,8 @@
 
 `propagate.py` is the step that the command calls: `inputs.py` gathers the clips and their features,
 `pairs.py` aligns many clips with many at little cost, `vote.py` maps the phases of each labelled
-clip onto another one and lets several vote, `clip_labels.py` turns the result into whole frames and
-tables. How far events are transferred wrong is measured by `la2ds evaluate`.
+clip onto another one and lets several vote. How far events are transferred wrong is measured by
+`la2ds evaluate`. `exchange.py` takes labels to files of other tools and back (`files/`).
 
-Imports core to evaluation. To add a voting method: a function in vote.py.
+Imports core to evaluation. To add a tool whose files are read: files/__init__.py.
 """

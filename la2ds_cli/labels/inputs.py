@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 
 import numpy as np
 
@@ -19,7 +18,6 @@ from la2ds_cli.alignment.request import (
 )
 from la2ds_cli.alignment.same_movement import Sameness, likeliest
 from la2ds_cli.core.batch import ItemResult
-from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
@@ -27,11 +25,10 @@ from la2ds_cli.core.types import Phase, PoseSequence
 from la2ds_cli.evaluation.phase_labels import overlap_error
 from la2ds_cli.features.spatial import known_in_3d
 from la2ds_cli.labels.pairs import PairAlignments, compute_features
-from la2ds_cli.labels.vote import PropagatedSpans, Span, labelled_spans, propagate_spans
+from la2ds_cli.labels.vote import Correspondence, Span, labelled_spans
 
-GROUPS = ("all", "labelled", "train", "test")
-"""Names for several clips: all in videos.csv, those labelled by people, and by split (`train`: not
-marked test)."""
+ALL, LABELLED = "all", "labelled"
+"""Names for several clips: all in videos.csv, and those labelled by people."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +57,9 @@ class PropagationInputs:
         voting = [source for source, same in judged.items() if same is None or not same.refused]
         return voting, likeliest(judged.values())
 
-    def propagated(self, source: str, target: str) -> PropagatedSpans:
-        """The phases of one labelled clip, mapped onto another clip."""
-        return propagate_spans(self.spans[source], self.alignments.correspondence(source, target))
+    def voter(self, source: str, target: str) -> tuple[list[Span], Correspondence]:
+        """The phases of one labelled clip, and its alignment with another clip."""
+        return self.spans[source], self.alignments.correspondence(source, target)
 
 
 def load_inputs(
@@ -232,27 +229,14 @@ def labelled_clips(project: Project) -> dict[str, list[Phase]]:
 def choose_sources(
     project: Project, names: Sequence[str], phases: Mapping[str, Sequence[Phase]]
 ) -> list[str]:
-    """Ids of the labelled clips named by `names`: clips, lists of them with commas, or GROUPS
-    (without their unlabelled clips).
-
-    Raises UserError: exit 3 for a name that is not a clip, 5 for a clip without labels, 4 for an
-    empty group.
-    """
+    """Ids of the labelled clips named by `names`: clips, lists of them with commas, LABELLED or
+    ALL. Raises UserError: exit 3 for a name that is not a clip, 5 for a clip without labels."""
     ids: list[str] = []
     for name in _split(project, names):
-        if name in GROUPS:
-            group = [video.id for video in _group(project, name, phases) if video.id in phases]
-            if not group:
-                raise UserError(
-                    f"--from {name}: none of these clips is labelled",
-                    hint=f"labelled clips: {_some(phases)}",
-                    exit_code=ExitCode.UNUSABLE,
-                )
-            ids += group
+        if name in (ALL, LABELLED):
+            ids += [video.id for video in project.videos() if video.id in phases]
             continue
-        video = project.find(name)
-        if video is None:
-            raise _unknown(project, name)
+        video = project.named(name)
         if video.id not in phases:
             raise UserError(
                 f"'{name}' has no phases set by a person in phases.csv",
@@ -271,12 +255,12 @@ def choose_targets(
     without: Collection[str] = (),
 ) -> list[str]:
     """Clips to label: ids, or unchanged names if they are not (yet) in the project. without: ids
-    that are left out of groups."""
+    that are left out of LABELLED and ALL."""
     targets: list[str] = []
     for name in _split(project, names):
-        if name in GROUPS:
-            group = _group(project, name, phases)
-            targets += [video.id for video in group if video.id not in without]
+        if name in (ALL, LABELLED):
+            group = [v.id for v in project.videos() if name == ALL or v.id in phases]
+            targets += [clip for clip in group if clip not in without]
         else:
             video = project.find(name)
             targets.append(video.id if video else name)
@@ -291,27 +275,6 @@ def _split(project: Project, names: Sequence[str]) -> list[str]:
         single = "," not in name or project.find(name) or os.path.isfile(name)  # noqa: PTH113
         parts += [name] if single else [part.strip() for part in name.split(",")]
     return [part for part in parts if part]
-
-
-def _group(project: Project, name: str, phases: Mapping[str, Sequence[Phase]]) -> list[Video]:
-    videos = project.videos()
-    if name == "labelled":
-        return [video for video in videos if video.id in phases]
-    if name == "train":
-        return [video for video in videos if video.split != "test"]
-    if name == "test":
-        return [video for video in videos if video.split == "test"]
-    return videos
-
-
-def _unknown(project: Project, name: str) -> UserError:
-    names = [name for video in project.videos() for name in (video.name, video.id)]
-    near = get_close_matches(name, names, n=1)
-    return UserError(
-        f"there is no clip '{name}' in the project",
-        hint=f"did you mean '{near[0]}'?" if near else "videos.csv lists the clips",
-        exit_code=ExitCode.UNREADABLE,
-    )
 
 
 def _some(ids: Mapping[str, object]) -> str:

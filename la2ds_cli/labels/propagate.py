@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.same_movement import Sameness
 from la2ds_cli.core import artifact
 from la2ds_cli.core.batch import ItemResult
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.csv_tables import table_text
+from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.phase_table import (
     ORIGIN_CLIPS,
     ORIGIN_CONFIDENCE,
@@ -24,13 +26,8 @@ from la2ds_cli.core.phase_table import (
 )
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import PROJECT_FILE, Project
-from la2ds_cli.core.view import View
-from la2ds_cli.labels.clip_labels import (
-    ClipLabels,
-    boundaries_csv,
-    boundary_rows,
-    clip_labels,
-)
+from la2ds_cli.core.types import Phase, PoseSequence
+from la2ds_cli.features.resample import seconds_at
 from la2ds_cli.labels.inputs import (
     PropagationInputs,
     choose_sources,
@@ -38,7 +35,7 @@ from la2ds_cli.labels.inputs import (
     labelled_clips,
     load_inputs,
 )
-from la2ds_cli.labels.vote import PhaseKey, vote
+from la2ds_cli.labels.vote import Boundary, vote
 
 LEAST_CONFIDENCE = 0.2
 """Mean confidence of a clip's boundaries below which its labels are withheld from phases.csv.
@@ -48,53 +45,105 @@ propagated to clips of the same action (36 labellings, 0.21 to 0.68) and to clip
 0.06 to 0.30). None of the former is below it, and 86 % of the latter.
 """
 
+BOUNDARY_COLUMNS = (
+    *("video", "before", "after", "frame", "time", "time_low", "time_high", "confidence"),
+    *("votes", "labelled_clips", "cut"),
+)
+Rows = dict[str, list[PhaseRow]]
+"""Rows of phases.csv by clip."""
+
 
 @dataclass(frozen=True)
-class MergeResult:
-    """What happened to the phases of clips, by id.
+class ClipLabels:
+    """The propagated phases of one clip.
 
-    written: the propagated ones are now in phases.csv.
-    unchanged: they were set by a person, or propagated before.
-    replaced: of those written, earlier propagated ones were replaced.
-    withheld: the propagated ones are degenerate.
-    backup: the old phases.csv, None if it did not change or is new.
+    boundaries: see vote.vote.
+    voters: ids of the labelled clips that voted.
+    left_out: phases of theirs that it does not have.
+    withheld: why the labels are not fit for phases.csv, empty if they are.
     """
 
-    written: list[str]
-    unchanged: list[str]
-    replaced: list[str]
-    withheld: list[str]
-    backup: Path | None
+    video: str
+    pose: PoseSequence
+    boundaries: tuple[Boundary, ...]
+    voters: tuple[str, ...]
+    left_out: tuple[str, ...]
+    withheld: str
 
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "written": self.written,
-            "kept": self.unchanged,
-            "replaced": self.replaced,
-            "withheld": self.withheld,
-            "backup": self.backup and str(self.backup),
-        }
+    @property
+    def phases(self) -> list[Phase]:
+        """In source frames, marked as propagated."""
+        return [phase for phase, _ in _with_ends(self.pose, self.boundaries)]
+
+    def table_rows(self, time: str) -> list[PhaseRow]:
+        """Rows of phases.csv with their origin: the labelled clips that voted, a time, and the
+        confidences of both ends."""
+        origin = {ORIGIN_CLIPS: " ".join(self.voters), ORIGIN_TIME: time}
+        return [
+            PhaseRow(
+                self.video,
+                phase,
+                origin | {ORIGIN_CONFIDENCE: " ".join(f"{end.confidence:.4f}" for end in ends)},
+            )
+            for phase, ends in _with_ends(self.pose, self.boundaries)
+        ]
+
+    def boundary_rows(self) -> list[dict[str, Any]]:
+        """The boundaries of phases by the names of BOUNDARY_COLUMNS; times in seconds."""
+        frame = _edges(self.pose)
+        return [
+            {
+                "video": self.video,
+                "before": one.before or "",
+                "after": one.after or "",
+                "frame": int(frame[round(one.row)]),
+                "time": round(seconds_at(self.pose, one.row), 6),
+                "time_low": round(seconds_at(self.pose, one.low), 6),
+                "time_high": round(seconds_at(self.pose, one.high), 6),
+                "confidence": round(one.confidence, 4),
+                "votes": one.votes,
+                "labelled_clips": len(self.voters),
+                "cut": one.cut,
+            }
+            for one in self.boundaries
+            if one.before or one.after
+        ]
+
+
+def _edges(pose: PoseSequence) -> np.ndarray:
+    """(T + 1,) source frames at which the rows of a clip begin, and the last one ends."""
+    return np.append(pose.frame, pose.frame[-1] + 1)
+
+
+def _with_ends(
+    pose: PoseSequence, boundaries: Sequence[Boundary]
+) -> list[tuple[Phase, tuple[Boundary, Boundary]]]:
+    """The phases between boundaries, each with those at its ends."""
+    frame, found = _edges(pose), []
+    for start, end in pairwise(boundaries):
+        first, last = int(frame[round(start.row)]), int(frame[round(end.row)])
+        if start.after and first < last:
+            found.append((Phase(first, last, start.after, propagated=True), (start, end)))
+    return found
 
 
 @dataclass(frozen=True)
 class PropagationResult:
     """sources: ids of the labelled clips that were used. items: result for each clip, in order;
-    labelled clips only if they could not be used. clips: their new labels, by id. withheld: id ->
-    why the labels are not fit for phases.csv. features, run, reason: as of an alignment.
-    references: how many reference clips the consensus has. views: in which the clips were compared,
-    by id. files: written, in order. merged: into phases.csv, None = not requested."""
+    labelled clips only if they could not be used. clips: their new labels, by id. features, run,
+    reason: as of an alignment."""
 
     sources: tuple[str, ...]
     items: tuple[ItemResult, ...]
     clips: dict[str, ClipLabels]
-    withheld: dict[str, str]
     features: str
     run: str
     reason: str
-    references: int
-    views: dict[str, View]
-    files: tuple[Path, ...] = ()
-    merged: MergeResult | None = None
+
+    def rows(self) -> Rows:
+        """The new rows of phases.csv, made now."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        return {clip: labels.table_rows(now) for clip, labels in self.clips.items()}
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the frames, as JSON."""
@@ -103,27 +152,21 @@ class PropagationResult:
             "features": self.features,
             "run": self.run if self.features == "model" else None,
             "reason": self.reason,
-            "others": self.references,
-            "views": self.views,
             "items": [item.to_json() for item in self.items],
             "clips": [
-                _clip_json(clip) | {"withheld": self.withheld.get(clip.video)}
-                for clip in self.clips.values()
+                {
+                    "video": labels.video,
+                    "phases": [
+                        {"start": phase.start, "end": phase.end, "phase": phase.name}
+                        for phase in labels.phases
+                    ],
+                    "boundaries": labels.boundary_rows(),
+                    "left_out": list(labels.left_out),
+                    "withheld": labels.withheld or None,
+                }
+                for labels in self.clips.values()
             ],
-            "files": [str(file) for file in self.files],
-            "merged": self.merged and self.merged.to_json(),
         }
-
-
-def _clip_json(clip: ClipLabels) -> dict[str, Any]:
-    return {
-        "video": clip.video,
-        "phases": [
-            {"start": phase.start, "end": phase.end, "phase": phase.name} for phase in clip.phases
-        ],
-        "boundaries": boundary_rows(clip),
-        "left_out": clip.left_out,
-    }
 
 
 def propagate_labels(
@@ -131,208 +174,160 @@ def propagate_labels(
     sources: Sequence[str],
     targets: Sequence[str],
     request: AlignRequest,
-    *,
-    write: bool = False,
-    overwrite: bool = False,
-    out: Path | None = None,
     progress: Progress | None = None,
 ) -> PropagationResult:
     """Propagate the phases of `sources` to `targets`; no clip votes on its own labels.
 
     sources, targets: see inputs.choose_sources and choose_targets; a source is a target only if it
-        is named as one, not as part of a group.
-    write: also into the project's phases.csv. Labels set by people are always kept, earlier
-        propagated labels unless `overwrite`, and degenerate ones (see _why_withheld) are withheld.
-    out: folder of phases.csv and boundaries.csv; None = results/transfer. Nothing is written if no
-        clip got a phase.
+    is named as one, not as part of a group. A clip that cannot be used is an item of the result.
 
-    A clip that cannot be used is an item of the result.
-
-    Raises UserError if there is no labelled clip, or with `overwrite` none but labelled ones to
-    write to (exit 4), for a source without labels or with overlapping ones (exit 5), an unknown one
-    (exit 3), an unknown method or a project as `out` (exit 2), and a run without a model (exit 4).
+    Raises UserError if there is no labelled clip (exit 4), for a source without labels or with
+    overlapping ones (exit 5), an unknown one (exit 3), an unknown method (exit 2), and a run
+    without a model (exit 4).
     """
     progress = progress or Progress()
-    folder = out or project.results_dir("transfer")
-    if (folder / PROJECT_FILE).exists():
-        raise UserError(
-            f"{folder} is a project, and its phases.csv has labels set by people",
-            hint="--write adds the propagated phases to those of --project",
-        )
     phases = labelled_clips(project)
     source_ids = choose_sources(project, sources, phases)
     target_ids = choose_targets(project, targets, phases, without=source_ids)
-    if write and overwrite and target_ids and all(clip in phases for clip in target_ids):
-        raise UserError(
-            "all clips of --to have labels set by people, which propagated ones never replace",
-            hint="to label a clip anew, delete its rows from phases.csv first",
-            exit_code=ExitCode.UNUSABLE,
-        )
     inputs = load_inputs(project, source_ids, target_ids, phases, request, progress)
     items = list(inputs.problems)
     clips: dict[str, ClipLabels] = {}
-    voters: dict[str, list[str]] = {}
-    withheld: dict[str, str] = {}
     progress.begin("propagating phases", len(inputs.targets))
     for clip in inputs.targets:
         voting, same = inputs.voters(clip)
-        labels = _labels_of(inputs, clip, voting)
-        why = _why_withheld(inputs, labels, voting, same) if labels and labels.rows else ""
-        if labels is None:
-            items.append(_refused(inputs, clip, same))
-        else:
-            items.append(_item(inputs, clip, labels, why, write=write))
-            if labels.rows:
-                clips[clip], voters[clip] = labels, voting
-        if why:
-            withheld[clip] = why
+        labels = _labels_of(inputs, clip, voting, same) if voting else None
+        items.append(_item(inputs, clip, labels, same))
+        if labels is not None and labels.phases:
+            clips[clip] = labels
         if clip not in inputs.spans:
             inputs.alignments.forget(clip)
         progress.advance()
     progress.end()
-    features = inputs.alignments.features
-    result = PropagationResult(
-        tuple(inputs.spans),
-        tuple(items),
-        clips,
-        withheld,
-        features.kind,
-        request.run,
-        inputs.reason,
-        len(inputs.alignments.references),
-        dict(sorted(features.views.items())),
+    kind = inputs.alignments.features.kind
+    return PropagationResult(
+        tuple(inputs.spans), tuple(items), clips, kind, request.run, inputs.reason
     )
-    if not clips:  # as by a mistyped clip: the tables of another time stay
-        return result
-    rows = _rows(voters, clips)
-    result = replace(result, files=_write_tables(list(clips.values()), rows, folder))
-    if not write:
-        return result
-    merged = merge_into_project(project, rows, withheld, overwrite=overwrite)
-    return replace(result, files=(*result.files, project.phases_path), merged=merged)
 
 
-def _labels_of(inputs: PropagationInputs, clip: str, voting: Sequence[str]) -> ClipLabels | None:
-    """None if no labelled clip may vote."""
-    if not voting:
-        return None
+def _labels_of(
+    inputs: PropagationInputs, clip: str, voting: Sequence[str], same: Sameness | None
+) -> ClipLabels:
+    """The labels of a clip. voting, same: see PropagationInputs.voters."""
     pose = inputs.poses[clip]
-    propagated = [inputs.propagated(source, clip) for source in voting]
-    return clip_labels(clip, pose, vote(propagated, len(pose)))
-
-
-def _why_withheld(
-    inputs: PropagationInputs, labels: ClipLabels, voting: Sequence[str], same: Sameness | None
-) -> str:
-    """Why the labels of a clip are not fit for phases.csv, empty if they are: it may show another
-    movement than all labelled clips, a phase that at least half of the voting clips have is missing
-    between others, or all boundaries are with it, or they have a mean confidence below
-    LEAST_CONFIDENCE. A clip that begins later or ends earlier lacks phases at its ends; the others
-    are right. voting, same: see PropagationInputs.voters."""
-    others = [[span.key for span in inputs.spans[source]] for source in voting]
-    present = [phase.key for phase, _, _ in labels.rows]
-    expected = [
-        key for key in set().union(*others) if 2 * sum(key in o for o in others) >= len(others)
-    ]
-    missing = {key for key in expected if key not in present}
-    confidence = [row["confidence"] for row in boundary_rows(labels) if not row["cut"]]
-    (first, start, end), *more = labels.rows
+    boundaries = vote([inputs.voter(source, clip) for source in voting])
+    present = [phase.name for phase, _ in _with_ends(pose, boundaries)]
+    orders = [[span.name for span in inputs.spans[source]] for source in voting]
+    known = dict.fromkeys(name for order in orders for name in order)
+    left_out = tuple(name for name in known if name not in present)
+    sure = [one.confidence for one in boundaries if (one.before or one.after) and not one.cut]
     reasons = []
     if same is not None and same.doubted:
         reasons.append(
             "it may not show the movement of the labelled clips (probability "
             f"{same.probability:.2f})"
         )
-    if missing and not more and (start, end) == (0, len(labels.pose)):
-        reasons.append(f"one phase, '{first.key}', over the whole clip")
-    elif confidence:
-        missing = {key for key in missing if any(_is_between(key, present, o) for o in others)}
-    for phase in sorted(map(str, missing)):
-        why = labels.left_out.get(phase)
-        reasons.append(f"'{phase}' is missing" + (f" ({why})" if why else ""))
-    if confidence and (mean := float(np.mean(confidence))) < LEAST_CONFIDENCE:
+    usual = [name for name in left_out if 2 * sum(name in o for o in orders) >= len(orders)]
+    if usual and present and not sure:
+        reasons.append(f"one phase, '{present[0]}', over the whole clip")
+    missing = [name for name in usual if any(_is_between(name, present, o) for o in orders)]
+    reasons += [f"'{name}' is missing" for name in missing]
+    if sure and (mean := float(np.mean(sure))) < LEAST_CONFIDENCE:
         reasons.append(
             f"its boundaries have a mean confidence of {mean:.2f}, below {LEAST_CONFIDENCE:g}"
         )
-    return "; ".join(reasons)
+    return ClipLabels(clip, pose, tuple(boundaries), tuple(voting), left_out, "; ".join(reasons))
 
 
-def _is_between(key: PhaseKey, present: Collection[PhaseKey], order: Sequence[PhaseKey]) -> bool:
-    """Whether phases before and after `key` in a labelled clip are present."""
-    if key not in order:
+def _is_between(name: str, present: Collection[str], order: Sequence[str]) -> bool:
+    """Whether phases before and after one of a labelled clip are present. A clip that begins later
+    or ends earlier lacks phases at its ends; the others are right."""
+    if name not in order:
         return False
-    at = order.index(key)
-    return any(k in present for k in order[:at]) and any(k in present for k in order[at + 1 :])
-
-
-def _refused(inputs: PropagationInputs, clip: str, same: Sameness | None) -> ItemResult:
-    """The result for a clip on which no labelled clip may vote. same: of the likeliest."""
-    path, frames = inputs.paths[clip], len(inputs.poses[clip])
-    if same is None:
-        message = "it is the only labelled clip, and clips do not vote on their own labels"
-        return ItemResult(path, clip, "failed", frames, "L002", message, "label another clip")
-    message = (
-        f"it does not show the movement of the labelled clips (probability {same.probability:.2f})"
-    )
-    hint = "label it by hand, or name labelled clips of its movement with --from"
-    return ItemResult(path, clip, "failed", frames, "L005", message, hint)
+    at = order.index(name)
+    return any(n in present for n in order[:at]) and any(n in present for n in order[at + 1 :])
 
 
 def _item(
-    inputs: PropagationInputs, clip: str, labels: ClipLabels, why: str, *, write: bool
+    inputs: PropagationInputs, clip: str, labels: ClipLabels | None, same: Sameness | None
 ) -> ItemResult:
-    """why: the labels are withheld from phases.csv."""
-    path, frames = inputs.paths[clip], len(inputs.poses[clip])
-    if not labels.rows:
+    """The result for a clip. labels: None if no labelled clip may vote. same: of the likeliest."""
+    status, code, message, hint = "ok", "", "", ""
+    if labels is None and same is None:
+        status, code = "failed", "L002"
+        message = "it is the only labelled clip, and clips do not vote on their own labels"
+        hint = "label another clip"
+    elif labels is None and same is not None:
+        status, code = "failed", "L005"
+        message = "it does not show the movement of the labelled clips (probability "
+        message += f"{same.probability:.2f})"
+        hint = "label it by hand, or name labelled clips of its movement with --from"
+    elif labels is not None and not labels.phases:
+        status, code = "failed", "L002"
         message = "no phase has a counterpart in it"
         hint = "check with la2ds align that it shows the same movement"
-        return ItemResult(path, clip, "failed", frames, "L002", message, hint)
-    if why:
-        status = "skipped" if write else "degraded"
+    elif labels is not None and labels.withheld:
+        status, code, message = "skipped", "L004", f"not for phases.csv: {labels.withheld}"
         hint = "look at it with la2ds align, and label it by hand"
-        return ItemResult(path, clip, status, frames, "L004", f"not for phases.csv: {why}", hint)
-    if labels.left_out:
-        reasons = "; ".join(f"{phase}: {why}" for phase, why in labels.left_out.items())
-        return ItemResult(path, clip, "degraded", frames, "L001", f"left out {reasons}")
-    return ItemResult(path, clip, "ok", frames)
+    elif labels is not None and labels.left_out:
+        status, code, message = "degraded", "L001", f"left out {', '.join(labels.left_out)}"
+    path, frames = inputs.paths[clip], len(inputs.poses[clip])
+    return ItemResult(path, clip, status, frames, code, message, hint)
 
 
-Rows = dict[str, list[PhaseRow]]
-"""Rows of phases.csv by clip."""
+# --- files ---------------------------------------------------------------------------------------
 
 
-def _rows(voters: Mapping[str, Sequence[str]], clips: Mapping[str, ClipLabels]) -> Rows:
-    """The new labels with their origin: the labelled clips that voted, the current time, and the
-    confidences of both ends."""
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    rows = {}
-    for clip, labels in clips.items():
-        origin = {ORIGIN_CLIPS: " ".join(voters[clip]), ORIGIN_TIME: now}
-        rows[clip] = [
-            PhaseRow(
-                clip,
-                phase,
-                origin | {ORIGIN_CONFIDENCE: " ".join(f"{end.confidence:.4f}" for end in ends)},
-            )
-            for phase, ends in zip(
-                labels.phases, [(p.start, p.end) for p, _, _ in labels.rows], strict=True
-            )
-        ]
-    return rows
+def checked_folder(folder: Path) -> Path:
+    """A folder for the tables. Raises UserError (exit 2) if it is a project."""
+    if (folder / PROJECT_FILE).exists():
+        raise UserError(
+            f"{folder} is a project, and its phases.csv has labels set by people",
+            hint="--write adds the propagated phases to those of --project",
+        )
+    return folder
 
 
-def _write_tables(clips: Sequence[ClipLabels], rows: Rows, folder: Path) -> tuple[Path, ...]:
-    files = {
-        "phases.csv": PhaseTable(tuple(row for of in rows.values() for row in of)).text(),
-        "boundaries.csv": boundaries_csv(clips),
-    }
-    for name, text in files.items():
-        artifact.write_text(folder / name, text)
-    return tuple(folder / name for name in files)
+def write_tables(result: PropagationResult, folder: Path) -> list[Path]:
+    """Write phases.csv and boundaries.csv; if no clip got a phase, as by a mistyped name, those of
+    another time stay."""
+    if not result.clips:
+        return []
+    table = PhaseTable(tuple(row for rows in result.rows().values() for row in rows))
+    cells = []
+    for row in (row for labels in result.clips.values() for row in labels.boundary_rows()):
+        row["cut"] = "yes" if row["cut"] else ""
+        cells.append([row[name] for name in BOUNDARY_COLUMNS])
+    artifact.write_text(folder / "phases.csv", table.text())
+    artifact.write_text(folder / "boundaries.csv", table_text(BOUNDARY_COLUMNS, cells))
+    return [folder / "phases.csv", folder / "boundaries.csv"]
+
+
+@dataclass(frozen=True)
+class MergeResult:
+    """What happened to the phases of clips, by id.
+
+    written: the propagated ones are now in phases.csv.
+    unchanged: they were set by a person, or propagated before.
+    withheld: the propagated ones are degenerate.
+    backup: the old phases.csv, None if it did not change or is new.
+    """
+
+    written: list[str]
+    unchanged: list[str]
+    withheld: list[str]
+    backup: Path | None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "written": self.written,
+            "kept": self.unchanged,
+            "withheld": self.withheld,
+            "backup": self.backup and str(self.backup),
+        }
 
 
 def merge_into_project(
-    project: Project, propagated: Rows, withheld: Mapping[str, str], *, overwrite: bool
+    project: Project, propagated: Rows, withheld: Collection[str], *, overwrite: bool
 ) -> MergeResult:
     """Write the propagated rows of clips that are not `withheld` into phases.csv.
 
@@ -342,14 +337,12 @@ def merge_into_project(
     """
     with project.tables():
         old = project.clip_phases()
-        labelled = old.by_clip
-        fit = [clip for clip in propagated if clip not in withheld]
+        fit = {clip: rows for clip, rows in propagated.items() if clip not in withheld}
         unchanged = [
             clip
             for clip in fit
-            if any(row.checked or not overwrite for row in labelled.get(clip, ()))
+            if any(row.checked or not overwrite for row in old.by_clip.get(clip, ()))
         ]
-        written = {clip: propagated[clip] for clip in fit if clip not in unchanged}
+        written = {clip: rows for clip, rows in fit.items() if clip not in unchanged}
         backup = project.write_phase_table(old.replaced(written)) if written else None
-    replaced = [clip for clip in written if clip in labelled]
-    return MergeResult(list(written), unchanged, replaced, list(withheld), backup)
+    return MergeResult(list(written), unchanged, list(withheld), backup)

@@ -78,14 +78,6 @@ def test_write_says_where_the_file_as_it_was_lies(project: Project):
     assert copy.read_bytes() == before
 
 
-def test_overwrite_over_labels_by_people_ends_with_4(project: Project):
-    before = project.phases_path.read_bytes()
-    result = run(project, "--from", "clip0", "--to", "clip1", "--write", "--overwrite")
-    assert result.exit_code == ExitCode.UNUSABLE
-    assert "which propagated ones never replace" in result.stderr
-    assert project.phases_path.read_bytes() == before
-
-
 def test_the_tables_go_where_the_user_wants(project: Project, tmp_path: Path):
     assert run(project, "--from", "clip0", "--out", str(tmp_path / "tables")).exit_code == 0
     names = sorted(path.name for path in (tmp_path / "tables").iterdir())
@@ -112,7 +104,6 @@ def test_nothing_but_bad_clips_ends_with_4(project: Project):
     [
         (["--from", "nobody"], ExitCode.UNREADABLE),
         (["--from", "clip5"], ExitCode.MISMATCH),
-        (["--from", "test"], ExitCode.UNUSABLE),
         (["--from", "clip0", "--method", "dwt"], ExitCode.USAGE),
         (["--from", "clip0", "--features", "model"], ExitCode.UNUSABLE),
         (["--from", "clip0", "--overwrite"], ExitCode.USAGE),

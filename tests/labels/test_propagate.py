@@ -18,7 +18,15 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
 from la2ds_cli.labels import pairs
 from la2ds_cli.labels.inputs import choose_targets
-from la2ds_cli.labels.propagate import LEAST_CONFIDENCE, PropagationResult, propagate_labels
+from la2ds_cli.labels.propagate import (
+    LEAST_CONFIDENCE,
+    MergeResult,
+    PropagationResult,
+    checked_folder,
+    merge_into_project,
+    propagate_labels,
+    write_tables,
+)
 from tests.alignment.test_same_movement import kicking
 from tests.labels.swings import HEADER, clip_phase, swings, true_starts
 from tests.movement import add_sequence, sequence, warped_phase
@@ -29,17 +37,17 @@ def project(tmp_path: Path) -> Project:
     return swings(tmp_path)
 
 
-def propagate(
-    project: Project, sources=("clip0",), targets=("all",), **options
-) -> PropagationResult:
-    return propagate_labels(
-        project, sources, targets, AlignRequest(project.config(), "default"), **options
-    )
+def propagate(project: Project, sources=("clip0",), targets=("all",)) -> PropagationResult:
+    return propagate_labels(project, sources, targets, AlignRequest(project.config(), "default"))
 
 
-def table(project: Project, name: str) -> list[dict[str, str]]:
-    with (project.results_dir("transfer") / name).open(newline="") as file:
-        return list(csv.DictReader(file))
+def merge(project: Project, result: PropagationResult, *, overwrite: bool = False) -> MergeResult:
+    withheld = [clip for clip, labels in result.clips.items() if labels.withheld]
+    return merge_into_project(project, result.rows(), withheld, overwrite=overwrite)
+
+
+def names(result: PropagationResult, clip: str) -> list[str]:
+    return [phase.name for phase in result.clips[clip].phases]
 
 
 def test_one_labelled_clip_labels_all_others_to_a_frame(project: Project):
@@ -61,7 +69,8 @@ def test_strangers_get_no_labels_and_are_named(tmp_path: Path):
     plain = swings(tmp_path / "plain")
     mixed = swings(tmp_path / "mixed")
     add_sequence(mixed, "kick", kicking(70))
-    without, result = (propagate(project, write=True) for project in (plain, mixed))
+    without, result = (propagate(project) for project in (plain, mixed))
+    merge(mixed, result)
     assert [labels.phases for labels in result.clips.values()] == [
         labels.phases for labels in without.clips.values()
     ]
@@ -77,25 +86,36 @@ def test_labelled_strangers_do_not_vote(tmp_path: Path):
     with project.phases_path.open("a") as file:
         file.write("kick,0,30,raise\nkick,30,70,lower\n")
     result = propagate(project, ["labelled"], ["clip3"])
-    assert [phase.name for phase in result.clips["clip3"].phases] == ["begin", "middle", "end"]
-    assert result.clips["clip3"].consensus.labelled_clips == 1
+    assert names(result, "clip3") == ["begin", "middle", "end"]
+    assert result.clips["clip3"].voters == ("clip0",)
 
 
-def test_the_files_hold_the_same(project: Project):
+def test_the_tables_hold_the_same(project: Project, tmp_path: Path):
     result = propagate(project)
-    written = read_phase_table(project.results_dir("transfer") / "phases.csv")
-    rows = [(row.video, row.phase) for row in written.rows]
+    phases, boundaries = write_tables(result, tmp_path / "tables")
+    rows = [(row.video, row.phase) for row in read_phase_table(phases).rows]
     assert rows == [(clip, p) for clip, labels in result.clips.items() for p in labels.phases]
     assert all(phase.propagated for _, phase in rows)
-    seen = [row for row in table(project, "boundaries.csv") if row["before"] and row["after"]]
-    assert [row["frame"] for row in seen[:2]] == [str(p.start) for _, p in rows[1:3]]
-    for row in seen:
+    with boundaries.open(newline="") as file:
+        table = list(csv.DictReader(file))
+    assert [(r["before"], r["after"], r["cut"]) for r in table[:4]] == [
+        ("", "begin", "yes"), ("begin", "middle", ""), ("middle", "end", ""), ("end", "", "yes"),
+    ]  # fmt: skip
+    assert [row["frame"] for row in table[:3]] == [str(p.start) for _, p in rows[:3]]
+    for row in table:
         assert float(row["time_low"]) <= float(row["time"]) <= float(row["time_high"])
         assert 0 < float(row["confidence"]) <= 1
-    assert not (project.root / "phases.csv").samefile(
-        project.results_dir("transfer") / "phases.csv"
-    )
     assert project.phases(propagated=True) == project.phases()
+
+
+def test_frames_are_those_of_the_file(project: Project):
+    """clip1 is every other frame of its file, from frame 100 on."""
+    pose, recipe = project.read_pose("clip1")
+    project.write_pose("clip1", replace(pose, frame=100 + 2 * np.arange(len(pose))), recipe)
+    phases = propagate(project, targets=["clip1"]).clips["clip1"].phases
+    starts = [100 + 2 * row for row in true_starts(clip_phase(1))]
+    assert [phase.start for phase in phases[1:]] == pytest.approx(starts, abs=2)
+    assert (phases[0].start, phases[-1].end) == (100, 100 + 2 * len(pose) - 1)
 
 
 def test_labelled_clips_vote(tmp_path: Path):
@@ -113,25 +133,21 @@ def test_labelled_clips_vote(tmp_path: Path):
     truth = true_starts(clip_phase(5))
     assert abs(alone.phases[1].start - truth[0]) > 5
     assert together.phases[1].start == pytest.approx(truth[0], abs=1)
-    rows = [row for row in table(project, "boundaries.csv") if row["video"] == "clip5"]
-    assert [row["votes"] for row in rows] == ["3"] * 4
-    assert float(rows[1]["spread"]) > float(rows[2]["spread"])
+    assert [row["votes"] for row in together.boundary_rows()] == [3] * 4
 
 
 def test_a_clip_without_the_first_phase_does_not_get_it(project: Project):
     """late shows the movement from 0.5 on; begin ends at 0.35."""
     add_sequence(project, "late", sequence(warped_phase(30, 9, 0.5, 1.0)))
     result = propagate(project, targets=["late"])
-    assert [phase.name for phase in result.clips["late"].phases] == ["middle", "end"]
+    assert names(result, "late") == ["middle", "end"]
     assert result.clips["late"].phases[0].start == 0
     (item,) = result.items
-    assert (item.status, item.code) == ("degraded", "L001")
-    assert item.message.startswith("left out begin: ")
-    rows = table(project, "boundaries.csv")
-    assert [(row["after"], row["cut"]) for row in rows[:2]] == [("middle", "yes"), ("end", "")]
-    written = propagate(project, targets=["late"], write=True).merged
-    assert written is not None
-    assert (written.written, written.withheld) == (["late"], [])
+    assert (item.status, item.code, item.message) == ("degraded", "L001", "left out begin")
+    rows = result.clips["late"].boundary_rows()
+    assert [(row["after"], row["cut"]) for row in rows[:2]] == [("middle", True), ("end", False)]
+    merged = merge(project, result)
+    assert (merged.written, merged.withheld) == (["late"], [])
     assert [phase.name for phase in project.phases(propagated=True)["late"]] == ["middle", "end"]
 
 
@@ -144,16 +160,16 @@ def test_a_phase_missing_between_others_is_withheld(project: Project):
     write_text(project.phases_path, wrong)
     add_sequence(project, "quick", sequence(warped_phase(12, 9)))
     request = AlignRequest(project.config(), features="pose")
-    result = propagate_labels(project, ["clip0"], ["quick"], request, write=True)
+    result = propagate_labels(project, ["clip0"], ["quick"], request)
     (item,) = result.items
     assert (item.status, item.code) == ("skipped", "L004")
-    assert "'blink' is missing (shorter than a frame here)" in item.message
+    assert "'blink' is missing" in item.message
 
 
 def test_a_clip_does_not_vote_on_itself(tmp_path: Path):
     project = swings(tmp_path, labelled=3)
     result = propagate(project, ["labelled"], ["clip0", "clip6"])
-    voters = {clip: labels.consensus.labelled_clips for clip, labels in result.clips.items()}
+    voters = {clip: len(labels.voters) for clip, labels in result.clips.items()}
     assert voters == {"clip0": 2, "clip6": 3}
 
 
@@ -215,7 +231,6 @@ def test_a_damaged_labelled_clip_leaves_the_vote_to_the_others(tmp_path: Path):
         (["clip0"], [], "no clip of the project has phases set by a person", ExitCode.UNUSABLE),
         (["clip1"], ["clip0,0,9,a"], "'clip1' has no phases set by a person", ExitCode.MISMATCH),
         (["klip0"], ["clip0,0,9,a"], "there is no clip 'klip0'", ExitCode.UNREADABLE),
-        (["test"], ["clip0,0,9,a"], "none of these clips is labelled", ExitCode.UNUSABLE),
         (["clip0"], ["clip0,0,9,a", "clip0,5,12,b"], "overlap", ExitCode.MISMATCH),
         (["clip0"], ["clip0,9,2,a"], "must be before end", ExitCode.MISMATCH),
         (["clip0"], ["clip0,900,910,a"], "outside its frames", ExitCode.UNUSABLE),
@@ -261,38 +276,34 @@ def test_no_project_is_a_folder_for_the_tables(project: Project, tmp_path: Path)
         one.phases_path.write_text("video,start,end,phase\nclip0,0,5,by hand\n")
         before = one.phases_path.read_text()
         with pytest.raises(UserError, match="is a project"):
-            propagate(project, out=one.root)
+            checked_folder(one.root)
         assert one.phases_path.read_text() == before
 
 
 # --- into phases.csv ------------------------------------------------------------------------
 
 
-def test_write_adds_marked_rows_and_keeps_labels_by_people(tmp_path: Path):
+def test_propagated_rows_are_marked_and_those_of_people_stay(tmp_path: Path):
     project = swings(tmp_path, labelled=2)
     by_hand = project.phases()
-    result = propagate(project, targets=["all"], write=True)
-    assert result.merged is not None
-    assert result.merged.unchanged == ["clip1"]
-    assert result.merged.written == [f"clip{n}" for n in range(2, 7)]
-    assert project.phases() == by_hand
-    both = project.phases(propagated=True)
-    assert both["clip1"] == by_hand["clip1"]
-    assert both["clip4"] == result.clips["clip4"].phases
-
-
-def test_every_row_says_who_set_it_from_which_clips_and_when(tmp_path: Path):
-    project = swings(tmp_path, labelled=2)
-    propagate(project, ["labelled"], ["clip3"], write=True)
-    with project.phases_path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [row["origin"] for row in rows] == ["person"] * 6 + ["carried"] * 3
-    assert {row["origin_clips"] for row in rows[:6]} == {""}
-    for row in rows[6:]:
-        assert row["origin_clips"] == "clip0 clip1"
-        age = datetime.now(UTC) - datetime.fromisoformat(row["origin_time"])
+    result = propagate(project, ["labelled"], ["clip0", "clip1", "clip4"])
+    for overwrite in (False, True):
+        merged = merge(project, result, overwrite=overwrite)
+        assert merged.unchanged == ["clip0", "clip1"]
+        assert merged.written == ["clip4"]
+        assert project.phases() == by_hand
+        assert project.phases(propagated=True)["clip4"] == result.clips["clip4"].phases
+        with project.phases_path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert [row["origin"] for row in rows] == ["person"] * 6 + ["carried"] * 3
+        assert {row["origin_clips"] for row in rows[6:]} == {"clip0 clip1"}
+        age = datetime.now(UTC) - datetime.fromisoformat(rows[6]["origin_time"])
         assert 0 <= age.total_seconds() < 600
-    assert set(project.phases()) == {"clip0", "clip1"}
+        write_text(project.phases_path, "\n".join([HEADER, *by_hand_rows(by_hand)]) + "\n")
+
+
+def by_hand_rows(phases: dict[str, list[Phase]]) -> list[str]:
+    return [f"{clip},{p.start},{p.end},{p.name}" for clip, own in phases.items() for p in own]
 
 
 def test_what_was_propagated_before_stays_without_overwrite(tmp_path: Path):
@@ -302,41 +313,18 @@ def test_what_was_propagated_before_stays_without_overwrite(tmp_path: Path):
     by_hand = "".join(f"{line},\n" for line in project.phases_path.read_text().splitlines()[1:])
     write_text(project.phases_path, text + by_hand)
     before = project.phases_path.read_bytes()
-    kept = propagate(project, targets=["clip3"], write=True).merged
-    assert kept is not None
+    result = propagate(project, targets=["clip3"])
+    kept = merge(project, result)
     assert (kept.written, kept.unchanged) == ([], ["clip3"])
     assert project.phases_path.read_bytes() == before
 
-    merged = propagate(project, targets=["clip3"], write=True, overwrite=True).merged
-    assert merged is not None
-    assert (merged.written, merged.replaced) == (["clip3"], ["clip3"])
-    names = [phase.name for phase in project.phases(propagated=True)["clip3"]]
-    assert names == ["begin", "middle", "end"]
+    merged = merge(project, result, overwrite=True)
+    assert merged.written == ["clip3"]
+    written = [phase.name for phase in project.phases(propagated=True)["clip3"]]
+    assert written == ["begin", "middle", "end"]
     assert merged.backup is not None
     assert merged.backup.read_bytes() == before
     assert "gone" in project.phases_path.read_text()  # rows of no clip of the project stay
-
-
-@pytest.mark.parametrize("overwrite", [False, True])
-def test_labels_by_people_are_never_replaced(tmp_path: Path, overwrite: bool):
-    project = swings(tmp_path, labelled=2)
-    by_hand = project.phases()
-    result = propagate(
-        project, targets=["clip0", "clip1", "clip2"], write=True, overwrite=overwrite
-    )
-    assert result.merged is not None
-    assert result.merged.unchanged == ["clip1"]
-    assert result.merged.written == ["clip2"]
-    assert project.phases() == by_hand
-
-
-def test_overwrite_of_nothing_but_labels_by_people_is_refused(tmp_path: Path):
-    project = swings(tmp_path, labelled=2)
-    before = project.phases_path.read_bytes()
-    with pytest.raises(UserError, match="which propagated ones never replace") as refused:
-        propagate(project, targets=["clip1"], write=True, overwrite=True)
-    assert refused.value.exit_code == ExitCode.UNUSABLE
-    assert project.phases_path.read_bytes() == before
 
 
 def test_one_phase_over_the_whole_clip_is_withheld(project: Project):
@@ -344,16 +332,14 @@ def test_one_phase_over_the_whole_clip_is_withheld(project: Project):
     write_text(project.phases_path, f"{HEADER}\nclip0,0,38,begin\nclip0,38,40,stop\n")
     add_sequence(project, "early", sequence(warped_phase(30, 9, 0.0, 0.6), fps=25.0))
     before = project.phases_path.read_bytes()
-    result = propagate(project, targets=["early"], write=True)
-    assert [phase.name for phase in result.clips["early"].phases] == ["begin"]
+    result = propagate(project, targets=["early"])
+    assert names(result, "early") == ["begin"]
     (item,) = result.items
     assert (item.status, item.code) == ("skipped", "L004")
     assert "one phase, 'begin', over the whole clip" in item.message
-    assert "'stop' is missing" in item.message
-    assert result.merged is not None
-    assert (result.merged.withheld, result.merged.written) == (["early"], [])
+    merged = merge(project, result)
+    assert (merged.withheld, merged.written) == (["early"], [])
     assert project.phases_path.read_bytes() == before
-    assert table(project, "phases.csv")[0]["video"] == "early"  # of results/transfer
 
 
 def test_boundaries_of_low_confidence_are_withheld(project: Project, monkeypatch):
@@ -363,13 +349,12 @@ def test_boundaries_of_low_confidence_are_withheld(project: Project, monkeypatch
     pose = sequence(clip_phase(4))
     noise = np.random.default_rng(0).normal(0, 300, pose.xy.shape)
     add_sequence(project, "noise", replace(pose, xy=noise))
-    result = propagate(project, targets=["noise", "clip2"], write=True)
+    result = propagate(project, targets=["noise", "clip2"])
     items = {item.video: item for item in result.items}
     assert "mean confidence of 0." in items["noise"].message
     assert items["noise"].status == "skipped"
     assert items["clip2"].status == "ok"
-    assert "noise" not in project.phases(propagated=True)
-    assert result.to_json()["clips"][0]["withheld"] == result.withheld["noise"]
+    assert merge(project, result).withheld == ["noise"]
 
 
 def test_a_phase_that_most_labelled_clips_lack_is_no_reason_to_withhold(tmp_path: Path):
@@ -378,16 +363,14 @@ def test_a_phase_that_most_labelled_clips_lack_is_no_reason_to_withhold(tmp_path
     text = project.phases_path.read_text()
     text = text.replace(f"clip0,0,{first},begin", f"clip0,0,3,waggle\nclip0,3,{first},begin")
     write_text(project.phases_path, text)
-    result = propagate(project, ["labelled"], ["clip5"], write=True)
-    assert "waggle" in result.clips["clip5"].left_out
+    result = propagate(project, ["labelled"], ["clip5"])
+    assert result.clips["clip5"].left_out == ("waggle",)
     assert (result.items[0].status, result.items[0].code) == ("degraded", "L001")
-    assert "clip5" in project.phases(propagated=True)
+    assert merge(project, result).written == ["clip5"]
 
 
 def test_rows_by_file_name_count_as_those_of_the_clip(project: Project):
     text = project.phases_path.read_text()
     write_text(project.phases_path, text + "clip3.mat,0,20,begin\n")
-    result = propagate(project, write=True)
-    assert result.merged is not None
-    assert result.merged.unchanged == ["clip3"]
+    assert merge(project, propagate(project)).unchanged == ["clip3"]
     assert project.phases(propagated=True)["clip3"] == [Phase(0, 20, "begin")]

@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.artifact import write_text
 from la2ds_cli.core.phase_table import CHECKED, PhaseRow
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
-from la2ds_cli.labels.propagate import merge_into_project, propagate_labels
+from la2ds_cli.labels.propagate import merge_into_project
 from la2ds_cli.studio import labels
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import asked, finished
@@ -265,25 +264,6 @@ def test_the_least_sure_border_comes_first(
     with asked(project) as client:
         found = client.get("/phases/overview").json()["queue"]
     assert [(one["frame"], one["confidence"]) for one in found] == queue
-
-
-def test_the_order_of_review_outlives_a_dry_run(project: Project) -> None:
-    """The dry run is from other labels, so its boundaries are in other frames."""
-    write_text(project.phases_path, "video,start,end,phase\na,0,15,down\na,15,40,up\n")
-    request = AlignRequest(project.config(), features="pose", device="cpu")
-    propagate_labels(project, ["a"], ["b"], request, write=True)
-
-    def queue() -> list[tuple[int, float | None]]:
-        with asked(project) as client:
-            found = client.get("/phases/overview").json()["queue"]
-        return [(one["frame"], one["confidence"]) for one in found]
-
-    before = queue()
-    assert [confidence is None for _, confidence in before] == [False]
-    written = project.phases_path.read_text()
-    write_text(project.phases_path, written.replace("a,0,15,", "a,0,24,").replace("15,40", "24,40"))
-    propagate_labels(project, ["a"], ["b"], request)
-    assert queue() == before
 
 
 def test_nothing_to_carry_is_said(project: Project) -> None:
