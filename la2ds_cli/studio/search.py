@@ -1,13 +1,12 @@
 """The Search page: the same moment in other clips, that is the nearest frames that `la2ds retrieve`
 finds.
 
-A request is answered at once unless clips have to be embedded first or there are very many frames;
-then that command runs as a job.
+A request is answered at once unless clips have to be embedded first, which that command does as a
+job.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from threading import Lock
 from typing import Any
@@ -24,6 +23,7 @@ from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.retrieval.result import RetrievalResult
 from la2ds_cli.retrieval.retrieve import RetrievalRequest, retrieve
 from la2ds_cli.retrieval.search import Limits
 from la2ds_cli.studio.clips import (
@@ -40,7 +40,6 @@ from la2ds_cli.studio.phases import clip_data
 from la2ds_cli.views.film_strip import aspect, cut_out, small_webp, view_boxes, with_joints
 
 MOST = 60  # hits in one request
-QUICK = 200_000  # with more frames in all clips the search runs as a job
 _KIND = "search"  # kind of its jobs
 _searching = Lock()
 
@@ -80,38 +79,42 @@ def _data(request: Request) -> Response:
 
 
 async def _near(request: Request) -> Response:
-    """`found`, see found_json, or the `number` of the job after which the page should ask again:
-    the job embeds what is missing or answers the request."""
+    """`found`, see found_json, or the `number` of the job that embeds what is missing, after which
+    the page should ask again."""
     studio = request.app.state.studio
     asked = await posted(request)
 
-    def work() -> tuple[dict[str, Any] | None, list[str]]:
+    def work() -> tuple[dict[str, Any] | None, str]:
         project: Project = studio.project
         clip = posed_clip(project, str(asked.get("clip", "")))
-        options = _options(asked)
-        second = _second(project.read_pose(clip.id)[0], asked.get("row"))
-        found = _found_at_once(project, clip, second, options)
-        return found, _arguments(project, clip, second, options)
+        limits = _limits(asked)
+        query = f"{clip.id}@{_second(project.read_pose(clip.id)[0], asked.get('row'))!r}"
+        said = _Quick()
+        try:
+            with _searching:
+                result = retrieve(project, RetrievalRequest(query, limits), said)
+        except _TakesLong:
+            return None, query
+        return found_json(project, result, said.notes), query
 
-    found, arguments = await run_in_threadpool(work)
+    found, query = await run_in_threadpool(work)
     if found is not None:
         return JSONResponse({"found": found})
-    job = studio.jobs.under_way(_KIND)
+    jobs, root = studio.jobs, studio.project.root
+    job = jobs.under_way(_KIND)
     if job is None:
-        job = studio.jobs.add("searching for similar frames", arguments, about={"kind": _KIND})
+        arguments = ["retrieve", f"--query={query}", f"--project={root}"]
+        job = jobs.add("reading the clips for the search", arguments, about={"kind": _KIND})
     return JSONResponse({"number": job.number})
 
 
-def _options(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """k, per_video and min_gap of `retrieve`."""
-    k, most, gap = asked.get("k", 7), asked.get("per_video"), asked.get("min_gap")
+def _limits(asked: Mapping[str, Any]) -> Limits:
+    k, most = asked.get("k", 7), asked.get("per_video")
     if type(k) is not int or not 1 <= k <= MOST:
         raise UserError(f"the page shows 1 to {MOST} frames")
     if most is not None and (type(most) is not int or most < 1):
         raise UserError("the number of frames per clip must be at least 1")
-    if gap is not None and not (type(gap) in (int, float) and math.isfinite(gap) and gap >= 0):
-        raise UserError("the seconds between two frames must be 0 or more")
-    return {"k": k, "per_video": most, "min_gap": gap}
+    return Limits(k, most)
 
 
 def _second(pose: PoseSequence, row: Any) -> float:
@@ -121,47 +124,15 @@ def _second(pose: PoseSequence, row: Any) -> float:
     return float(pose.time[row])
 
 
-def _found_at_once(
-    project: Project, clip: Video, second: float, options: Mapping[str, Any]
-) -> dict[str, Any] | None:
-    """The answer; None if it takes more than a search."""
-    if sum(video.frames for video in project.videos()) > QUICK:
-        return None
-    said = _Quick()
-    try:
-        with _searching:
-            request = RetrievalRequest(f"{clip.id}@{second!r}", Limits(**options))
-            result = retrieve(project, request, said)
-    except _TakesLong:
-        return None
-    return found_json(project, result.to_json(), said.notes)
-
-
-def _arguments(
-    project: Project, clip: Video, second: float, options: Mapping[str, Any]
-) -> list[str]:
-    """The command that gives the same answer."""
-    given = [
-        f"--{name.replace('_', '-')}={value!r}"
-        for name, value in options.items()
-        if value is not None
-    ]
-    out = f"--out={project.results_dir('studio') / 'search.json'}"
-    return ["retrieve", f"--query={clip.id}@{second!r}", *given, out, f"--project={project.root}"]
-
-
-def found_json(
-    project: Project, document: Mapping[str, Any], notes: Sequence[str]
-) -> dict[str, Any]:
-    """What the page shows from a document of `retrieve`: `clip` and `row` of the query; `hits`,
-    each with id and name of the clip, row, seconds, distance, phase, whether it is the query's
-    phase, and the address of its picture; the features, and how many frames and clips were
-    searched."""
-    (query,) = document["queries"]
+def found_json(project: Project, result: RetrievalResult, notes: Sequence[str]) -> dict[str, Any]:
+    """What the page shows: `clip` and `row` of the query; `hits`, each with id and name of the
+    clip, row, seconds, distance, phase, whether it is the query's phase, and the address of its
+    picture; the features, and how many frames and clips were searched."""
+    (query,) = result.queries
     clips = {video.id: video for video in project.posed_videos()}
     hits = []
-    for hit in query["hits"]:
-        video = clips.get(hit["video"])
+    for hit in query.hits:
+        near, video = hit.neighbour, clips.get(hit.neighbour.video)
         if video is None:  # removed since
             continue
         version = project.checked_pose_header(video.id)[0].key[:12]
@@ -169,34 +140,25 @@ def found_json(
             {
                 "clip": video.id,
                 "name": video.title,
-                "row": hit["index"],
-                "seconds": round(hit["time"], 4),
-                "distance": hit["distance"],
-                "phase": hit["phase"],
-                "same_phase": hit["same_phase"],
-                "picture": f"/search/picture/{quote(video.id, safe='')}/{hit['index']}?v={version}",
+                "row": near.index,
+                "seconds": round(near.time, 4),
+                "distance": near.distance,
+                "phase": hit.phase,
+                "same_phase": hit.same_phase,
+                "picture": f"/search/picture/{quote(video.id, safe='')}/{near.index}?v={version}",
             }
         )
     return {
-        "clip": query["video"],
-        "row": query["index"],
-        "phase": query["phase"],
+        "clip": query.video,
+        "row": query.index,
+        "phase": query.phase,
         "hits": hits,
-        "features": features_name(document["features"], document["run"] or ""),
-        "frames": document["searched"]["frames"],
-        "clips": document["searched"]["clips"],
-        "left_out": len(document["left_out"]),
+        "features": features_name(result.features, result.run),
+        "frames": result.frames,
+        "clips": result.clips,
+        "left_out": len(result.left_out),
         "notes": with_names(notes, clips.values()),
     }
-
-
-def _answer(request: Request) -> Response:
-    """The hits that a job has found."""
-    studio = request.app.state.studio
-    job = studio.jobs.jobs.get(request.path_params["number"])
-    if job is None or job.about.get("kind") != _KIND or not job.result:
-        raise UserError("this search is no longer available", hint="search again")
-    return JSONResponse({"found": found_json(studio.project, job.result, job.notes[-5:])})
 
 
 # --- pictures -------------------------------------------------------------------------------------
@@ -230,6 +192,5 @@ ROUTES = [
     Route("/search", _show),
     Route("/search/data", _data),
     Route("/search/near", _near, methods=["POST"]),
-    Route("/search/found/{number:int}", _answer),
     Route("/search/picture/{id}/{row:int}", _picture),
 ]

@@ -97,9 +97,6 @@ def test_by_keyboard_alone(browser: Any, indexed: Project) -> None:
         asked(seen, "c", 0)
         assert not seen.page.is_checked("#show-skeleton")
         assert seen.page.is_checked("#show-whole")
-        seen.page.focus("#min-gap")  # figures are typed there
-        press("1")
-        assert seen.page.evaluate("document.body.dataset.clip") == "c"
         seen.page.focus("#count")
         press("?")
         listed = seen.page.inner_text("#key-list").lower()

@@ -57,28 +57,24 @@ function soon() {
   if (!player.state.playing) due = setTimeout(ask, SETTLES);
 }
 
-const optional = (text) => (text === "" ? null : Number(text));
-
 async function ask() {
   if (player.state.playing) return;
   if (asking) { again = true; return; }
   asking = true;
   again = false;
   const question = {
-    clip: id, row: player.row, k: Number(at("count").value),
-    per_video: optional(at("per-video").value), min_gap: optional(at("min-gap").value),
+    clip: id, row: player.row, k: Number(at("count").value), per_video: Number(at("per-video").value) || null,
   };
   window.history.replaceState(null, "", addressOf(id, player.row));
   at("hits").setAttribute("aria-busy", "true");
   try {
     trouble(null);
     let { found, number } = await post("/search/near", question);
-    if (!found) {
+    if (!found) { // clips are to be embedded first
       const job = await over(number, at("said"), "Reading the clips before the first search…");
       if (job.state !== "done") throw new Error(job.state === "failed" ? job.error : "the search was cancelled: move to another moment to search again");
-      ({ found } = await get(`/search/found/${number}`));
-      // The job may have been started for another moment, but now the index exists.
-      if (found.clip !== question.clip || found.row !== question.row) again = true;
+      ({ found } = await post("/search/near", question));
+      if (!found) throw new Error("the clips have changed meanwhile: search again");
     }
     if (!again) tell(found);
   } catch (error) {
@@ -137,7 +133,7 @@ function connect() {
   at("show-skeleton").addEventListener("change", () => player.go(player.row));
   at("show-whole").addEventListener("change", () => { stage.options.whole = at("show-whole").checked; lay(); player.go(player.row); });
   at("choose-clip").addEventListener("change", (event) => follow(event.target.value, 0));
-  for (const name of ["count", "per-video", "min-gap"]) at(name).addEventListener("change", soon);
+  for (const name of ["count", "per-video"]) at(name).addEventListener("change", soon);
   window.addEventListener("resize", () => { lay(); player.go(player.row); });
   window.addEventListener("popstate", here);
 }
