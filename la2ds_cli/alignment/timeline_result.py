@@ -49,16 +49,8 @@ class PlacedClip:
         return self.view in FLIPPED
 
     def row_at(self, position: FloatArray) -> FloatArray:
-        """(G,) fractional rows of the clip that show the positions (G,); NaN where the clip does
-        not show one. If several rows have the same position, their middle."""
-        known = np.flatnonzero(~np.isnan(self.position))
-        if not len(known):
-            return np.full(len(position), np.nan)
-        places, first, count = np.unique(
-            self.position[known], return_index=True, return_counts=True
-        )
-        middle = (known[first] + known[first + count - 1]) / 2
-        return np.interp(position, places, middle, left=np.nan, right=np.nan)
+        """`row_at` of its frames."""
+        return row_at(self.position, position)
 
     @property
     def mean_confidence(self) -> float:
@@ -70,6 +62,18 @@ class PlacedClip:
         """Seconds of the first and the last frame that have a position."""
         known = np.flatnonzero(~np.isnan(self.position))
         return float(self.time[known[0]]), float(self.time[known[-1]])
+
+
+def row_at(own: FloatArray, position: FloatArray) -> FloatArray:
+    """(G,) fractional rows of a clip, whose frames have the positions `own` (T,), that show the
+    positions (G,); NaN where the clip does not show one. If several rows have the same position,
+    their middle."""
+    known = np.flatnonzero(~np.isnan(own))
+    if not len(known):
+        return np.full(len(position), np.nan)
+    places, first, count = np.unique(own[known], return_index=True, return_counts=True)
+    middle = (known[first] + known[first + count - 1]) / 2
+    return np.interp(position, places, middle, left=np.nan, right=np.nan)
 
 
 @dataclass(frozen=True)
@@ -133,14 +137,17 @@ class TimelineResult:
         """Everything except the positions of single frames, which are in the table
         (docs/how-to/many-clips.md)."""
         mean, spread, count = self.bands()
-        reference = self.clock.video
+        reference, slow = self.clock.video, self.slow
         return {
             "schema_version": SCHEMA_VERSION,
             "reference": {"video": reference.id, "path": reference.path, "named": self.named},
             "features": self.features,
             "reason": self.reason,
             "run": self.run if self.features == "model" else None,
-            "clips": [self._clip_json(clip) for clip in self.clips],
+            "clips": [
+                self._clip_json(clip) | {"slow": any(clip is one for one in slow)}
+                for clip in self.clips
+            ],
             "left_out": dict(self.left_out),
             "angles": {
                 "position": rounded(GRID),

@@ -7,8 +7,7 @@ of its ends have been checked, moved or set; until then the row records which en
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from threading import Lock
@@ -24,6 +23,8 @@ from la2ds_cli.core.phase_table import (
     ORIGIN_CONFIDENCE,
     ORIGIN_TIME,
     PERSON,
+    PHASE_COLUMNS,
+    PROPAGATED,
     START,
     PhaseRow,
 )
@@ -32,18 +33,21 @@ from la2ds_cli.core.types import Phase
 from la2ds_cli.studio.pages import one_line
 
 WAIT = 2.0  # seconds to wait for another process that is writing a table
-KEPT = 500  # earlier versions of clips' labels; more than a page can undo
+_ORIGINS = (ORIGIN, ORIGIN_CLIPS, ORIGIN_TIME, ORIGIN_CONFIDENCE, CHECKED)
 _LONGEST = 80  # characters of a phase's name that a page gives
 
 
 @dataclass(frozen=True)
 class Label:
-    """A phase as sent by a page. checked: START, END, the ends that a person has checked."""
+    """A phase as sent by a page. checked: START, END, the ends that a person has checked. carried:
+    nobody has checked both. other: the further cells of its row."""
 
     start: int
     end: int
     name: str
     checked: frozenset[str]
+    carried: bool = False
+    other: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, given: Any) -> Label:
@@ -51,15 +55,31 @@ class Label:
         try:
             start, end, name = given["start"], given["end"], given["phase"]
             checked = frozenset(given["checked"]) & {START, END}
-        except (KeyError, TypeError) as error:
+            other = dict(given.get("other") or {})
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise UserError(
                 "a label needs a start, an end, a phase and the list of checked ends"
             ) from error
         if not (type(start) is type(end) is int and 0 <= start < end <= MOST_FRAMES):
             raise UserError("a label must begin before it ends, at frames of the clip")
-        if not isinstance(name, str):
-            raise UserError("a phase needs a name")
-        return cls(start, end, name, checked)
+        if not all(isinstance(text, str) for text in (name, *other.values())):
+            raise UserError("a phase needs a name, and its other cells must be texts")
+        return cls(start, end, name, checked, given.get("carried") is True, other)
+
+    def row(self, video: str, ends: tuple[int, int], columns: Collection[str]) -> PhaseRow:
+        """Its row of phases.csv. ends: frames at which the clip begins and ends; boundaries there
+        need no check. columns: those that the table may have."""
+        other = {name: text for name, text in self.other.items() if name in columns}
+        checked = set(self.checked)
+        checked |= {START} if self.start <= ends[0] else set()
+        checked |= {END} if self.end >= ends[1] else set()
+        propagated = self.carried and not {START, END} <= checked
+        if CHECKED in other or (propagated and self.checked):
+            other[CHECKED] = " ".join(sorted(self.checked, reverse=True)) if propagated else ""
+        if not propagated and other.get(ORIGIN, "").strip().lower() == PROPAGATED:
+            other[ORIGIN] = PERSON
+        phase = Phase(self.start, self.end, self.name, propagated=propagated)
+        return PhaseRow(video, phase, other)
 
 
 def _check_name(name: str) -> None:
@@ -80,6 +100,7 @@ def row_json(row: PhaseRow) -> dict[str, Any]:
         "checked": sorted(row.checked),
         "clips": row.other.get(ORIGIN_CLIPS, ""),
         "time": row.other.get(ORIGIN_TIME, ""),
+        "other": dict(row.other),
     }
 
 
@@ -102,30 +123,20 @@ def version(rows: Sequence[PhaseRow]) -> str:
 @dataclass
 class Labels:
     """The labels of a project, as changed on the page. phases.csv is backed up once, before the
-    first change. _earlier: the rows that the last KEPT changes
-    replaced, by clip and version, so that an undone change leaves no trace in them."""
+    first change."""
 
     project: Project
     _copied: bool = False
-    _earlier: OrderedDict[tuple[str, str], list[PhaseRow]] = field(default_factory=OrderedDict)
     _lock: Lock = field(default_factory=Lock)
 
     def save(
-        self,
-        video: Video,
-        labels: Sequence[Label],
-        known: str,
-        ends: tuple[int, int],
-        base: str = "",
+        self, video: Video, labels: Sequence[Label], known: str, ends: tuple[int, int]
     ) -> list[PhaseRow]:
         """Replace the labels of a clip; return its new rows in time order.
 
-        known: version of the rows that the page had. ends: frames at which the
-        clip begins and ends; boundaries there need no check. base: version of the rows from which
-        the labels were edited: an earlier one than `known` if changes have been undone since; empty
-        = `known`. Raises UserError (exit 2) if labels overlap or have a name of no use, (exit 5) if
-        the labels have changed meanwhile or another process has been writing a table for more than
-        WAIT seconds.
+        known: version of the rows that the page had. ends: see Label.row. Raises UserError (exit 2)
+        if labels overlap or have a name of no use, (exit 5) if the labels have changed meanwhile or
+        another process has been writing a table for more than WAIT seconds.
         """
         labels = sorted(labels, key=lambda label: label.start)
         for before, after in pairwise(labels):
@@ -134,59 +145,23 @@ class Labels:
         with self._lock, self.project.tables(wait=WAIT):
             phases = self.project.clip_phases()
             own = phases.by_clip.get(video.id, [])
-            self._keep(video.id, own)
-            was = self._earlier.get((video.id, base or known))
-            if version(own) != known or was is None:
+            if version(own) != known:
                 raise UserError(
                     f"the labels of {video.title} have changed meanwhile",
                     hint="load the page again",
                     exit_code=ExitCode.MISMATCH,
                 )
-            there = {row.phase.name for row in (*own, *was)}
+            there = {row.phase.name for row in own}
             for label in labels:
                 if label.name not in there:  # else the file has it, whoever wrote it
                     _check_name(label.name)
-            name = was[0].video if was else video.id
-            new = [_row(name, label, was, ends) for label in labels]
+            name = own[0].video if own else video.id
+            columns = {*phases.table.columns, *_ORIGINS} - set(PHASE_COLUMNS)
+            new = [label.row(name, ends, columns) for label in labels]
             table = phases.replaced({video.id: new})
             self.project.write_phase_table(table, backup=not self._copied)
             self._copied = True
         return new
-
-    def _keep(self, video: str, rows: list[PhaseRow]) -> None:
-        self._earlier[video, version(rows)] = rows
-        self._earlier.move_to_end((video, version(rows)))
-        while len(self._earlier) > KEPT:
-            self._earlier.popitem(last=False)
-
-
-def _row(name: str, label: Label, own: Sequence[PhaseRow], ends: tuple[int, int]) -> PhaseRow:
-    """The row of a label. A label that has not changed keeps its row as it is; another keeps the
-    other columns of its old row: the row of the same phase with which it shares most frames."""
-
-    def shared(row: PhaseRow) -> int:
-        return min(row.phase.end, label.end) - max(row.phase.start, label.start)
-
-    same = [row for row in own if row.phase.name == label.name and shared(row) > 0]
-    if not same:
-        return PhaseRow(name, Phase(label.start, label.end, label.name))
-    for row in same:
-        known = (row.phase.start, row.phase.end, row.checked)
-        if known == (label.start, label.end, label.checked):
-            return row
-    was = max(same, key=shared)
-    other = {key: text for key, text in was.other.items() if key != CHECKED}
-    if not was.phase.propagated:
-        return PhaseRow(name, Phase(label.start, label.end, label.name), other)
-    checked = set(label.checked)
-    checked |= {START} if label.start <= ends[0] else set()
-    checked |= {END} if label.end >= ends[1] else set()
-    carried = not {START, END} <= checked
-    if carried:
-        other |= {CHECKED: " ".join(sorted(checked, reverse=True))} if checked else {}
-    else:
-        other[ORIGIN] = PERSON
-    return PhaseRow(name, Phase(label.start, label.end, label.name, propagated=carried), other)
 
 
 def end_confidence(row: PhaseRow) -> tuple[float | None, float | None]:

@@ -82,8 +82,7 @@ async def _save(request: Request) -> Response:
     def work() -> dict[str, Any]:
         clip = posed_clip(studio.project, str(given.get("clip", "")))
         ends = _ends(studio.project.read_pose(clip.id)[0])
-        known, base = (str(given.get(key, "")) for key in ("version", "base"))
-        return _labels(studio.labels.save(clip, labels, known, ends, base))
+        return _labels(studio.labels.save(clip, labels, str(given.get("version", "")), ends))
 
     return JSONResponse(await run_in_threadpool(work))
 

@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +17,20 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Respon
 from starlette.routing import Route
 
 from la2ds_cli.alignment.request import features_name
-from la2ds_cli.alignment.same_movement import DOUBTED
-from la2ds_cli.alignment.timeline_result import GRID, PlacedClip, TimelineResult
+from la2ds_cli.alignment.timeline_result import row_at
 from la2ds_cli.core import artifact, regular_file
-from la2ds_cli.core.clip import Video
 from la2ds_cli.core.csv_tables import read_rows
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.view import VIEWS, View
+from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.core.view import FLIPPED, VIEWS, View
+from la2ds_cli.features.resample import evenly_spaced
 from la2ds_cli.features.viewpoint import shown
 from la2ds_cli.studio.clips import posed_clip
 from la2ds_cli.studio.pages import named_to_command, page, posted
 from la2ds_cli.studio.phases import clip_data
 from la2ds_cli.views.timeline_figure import FOLDER
-from la2ds_cli.views.timeline_video import rows_of_clock, shown_clips
+from la2ds_cli.views.timeline_video import GRID_CLIPS
 
 _KIND = "timeline"  # kind of its jobs
 _ALL = "timeline"  # the command's name for the timeline of all clips
@@ -101,7 +101,7 @@ def _told(document: Mapping[str, Any]) -> dict[str, Any]:
                 f"{clip['matched_frames']} of {clip['frames']}",
                 f"{clip['start']:.2f} to {clip['end']:.2f}",
                 *("–" if number is None else f"{number:.2f}" for number in numbers),
-                _remarks(clip["doubtful"], clip["mirrored"], clip["repetitions"]),
+                _remarks(clip),
             )
         )
     return {
@@ -129,134 +129,84 @@ def _data(request: Request) -> Response:
     """The clips of a timeline for the players, see players_json."""
     studio = request.app.state.studio
     path = _document(studio.project, request.query_params.get("name", ""))
-    return JSONResponse(players_json(studio, read_timeline(studio.project, path)))
+    return JSONResponse(players_json(studio, path))
 
 
-def players_json(studio: Any, result: TimelineResult) -> dict[str, Any]:
+def players_json(studio: Any, path: Path) -> dict[str, Any]:
     """clips: those that the video of the timeline shows, the reference first. Each has, besides
     clip_data: rows, one for each frame of the reference, None where it does not show the moment;
     remarks, in words; doubtful, whether it may show another movement. more: how many clips are not
-    shown. changed: ids of clips that have changed since they were placed."""
-    placed = shown_clips(result)
-    clips = []
-    for clip in placed:
-        pose = studio.project.read_pose(clip.video.id)[0]
-        pose = shown(pose, clip.view)
-        rows = np.rint(rows_of_clock(result, clip))
-        doubtful = clip.probability < DOUBTED
-        slow = any(clip is one for one in result.slow)
-        clips.append(
-            clip_data(studio, clip.video, pose, flipped=clip.mirrored)
-            | {
-                "rows": [None if math.isnan(row) else int(row) for row in rows],
-                "remarks": _remarks(doubtful, clip.mirrored, clip.repetitions, slow),
-                "doubtful": doubtful,
-            }
-        )
-    return {
-        "clips": clips,
-        "more": len(result.clips) - len(placed),
-        "changed": sorted(result.left_out),
-    }
+    shown. changed: ids of clips that have changed since they were placed.
+
+    path: of the document. Raises UserError (exit 5) if the document or its table cannot be read, or
+    if the reference has changed.
+    """
+    reference, clips = _read(path)
+    placed = _positions(path.with_suffix(".csv"))
+    videos = {video.id: video for video in studio.project.posed_videos()}
+    poses: dict[str, PoseSequence] = {}
+    for name in clips:
+        frame, position = placed.get(name, ([], []))
+        if name in videos and not np.isnan(position).all():
+            pose = studio.project.read_pose(name)[0]
+            if np.array_equal(frame, pose.frame):
+                poses[name] = pose
+    if reference not in poses:
+        raise _unreadable("the reference of this timeline has changed since")
+    clock = np.array(placed[reference][1])
+    rows = {name: row_at(np.array(placed[name][1]), clock) for name in poses}
+    others = [name for name in poses if name != reference and not np.isnan(rows[name]).all()]
+    picked = [reference, *evenly_spaced(others, GRID_CLIPS - 1)]
+    views: dict[object, View] = {view: view for view in VIEWS}
+    told = []
+    for name in picked:
+        view, about = views.get(clips[name].get("view"), "filmed"), clips[name]
+        data = clip_data(studio, videos[name], shown(poses[name], view), flipped=view in FLIPPED)
+        shows = [None if math.isnan(row) else int(row) for row in np.rint(rows[name]).tolist()]
+        remarks = {"remarks": _remarks(about), "doubtful": bool(about.get("doubtful"))}
+        told.append(data | {"rows": shows} | remarks)
+    changed = sorted(name for name in clips if name not in poses)
+    return {"clips": told, "more": len(poses) - len(picked), "changed": changed}
 
 
-def _remarks(doubtful: bool, mirrored: bool, repetitions: int, slow: bool = False) -> str:
+def _remarks(clip: Mapping[str, Any]) -> str:
+    """What is to be said of a clip of a document."""
     said = {
-        "perhaps another movement": doubtful,
-        "mirrored": mirrored,
-        "slow motion": slow,
-        f"the nearest of {repetitions} repetitions": repetitions > 1,
+        "perhaps another movement": clip.get("doubtful"),
+        "mirrored": clip.get("mirrored"),
+        "slow motion": clip.get("slow"),
+        f"the nearest of {clip.get('repetitions')} repetitions": clip.get("repetitions", 1) > 1,
     }
     return ", ".join(text for text, true in said.items() if true)
 
 
-def read_timeline(project: Project, path: Path) -> TimelineResult:
-    """Read a written timeline, without the angles of its clips.
-
-    path: of its document; the table lies in the same folder. left_out: clips whose frames have
-    changed since they were placed, or that are gone. Raises UserError (exit 5) if the document or
-    the table cannot be read, or if the reference is left out.
-    """
+def _read(path: Path) -> tuple[str, dict[str, dict[str, Any]]]:
+    """The reference of a document, and its clips by id. Raises UserError (exit 5)."""
     try:
         document = json.loads(regular_file.text(path))
-        reference, listed = document["reference"]["video"], document["clips"]
-        named, facts = bool(document["reference"]["named"]), (document["features"], document["run"])
-        clips = {str(clip["video"]): clip for clip in listed}
+        clips = {str(clip["video"]): dict(clip) for clip in document["clips"]}
+        return str(document["reference"]["video"]), clips
     except artifact.FOREIGN as error:
-        raise UserError(
-            f"{path.name} is not a timeline: {type(error).__name__}",
-            hint=_AGAIN,
-            exit_code=ExitCode.MISMATCH,
-        ) from error
-    table = path.with_suffix(".csv")
+        raise _unreadable(f"{path.name} is not a timeline: {type(error).__name__}") from error
+
+
+def _positions(table: Path) -> dict[str, tuple[list[int], list[float]]]:
+    """The frames of each clip and their positions. Raises UserError (exit 5)."""
     if not table.is_file():
-        raise UserError(
-            f"the table of this timeline, {table.name}, is missing",
-            hint=_AGAIN,
-            exit_code=ExitCode.MISMATCH,
-        )
-    rows: dict[str, list[tuple[int, float, float]]] = {}
-    for clip, frame, position, sure in read_rows(table, _parsed, _AGAIN):
-        rows.setdefault(clip, []).append((frame, position, sure))
-    placed, left_out = [], {}
-    videos = {video.id: video for video in project.posed_videos()}
-    for name, about in clips.items():
-        one = _placed(project, videos.get(name), about, rows.get(name, []))
-        if one is None:
-            left_out[name] = "it has changed since"
-        else:
-            placed.append(one)
-    at = next((n for n, clip in enumerate(placed) if clip.video.id == reference), None)
-    if at is None:
-        raise UserError(
-            "the reference of this timeline has changed since",
-            hint=_AGAIN,
-            exit_code=ExitCode.MISMATCH,
-        )
-    features, run = facts
-    return TimelineResult(
-        tuple(placed), at, named, left_out, str(features), str(run or ""), "", joints=()
-    )
+        raise _unreadable(f"the table of this timeline, {table.name}, is missing")
+    placed: dict[str, tuple[list[int], list[float]]] = {}
+
+    def parsed(cells: Mapping[str, str]) -> None:
+        frames, positions = placed.setdefault(cells["clip"], ([], []))
+        frames.append(int(cells["frame"]))
+        positions.append(float(cells["position"] or "nan"))
+
+    read_rows(table, parsed, _AGAIN)
+    return placed
 
 
-def _parsed(cells: Mapping[str, str]) -> tuple[str, int, float, float]:
-    """Clip, frame, position and confidence of a row of the table."""
-    position = float(cells["position"]) if cells["position"] else math.nan
-    return cells["clip"], int(cells["frame"]), position, float(cells["confidence"])
-
-
-def _placed(
-    project: Project,
-    video: Video | None,
-    about: Mapping[str, Any],
-    rows: Sequence[tuple[int, float, float]],
-) -> PlacedClip | None:
-    """The placed clip; None if there is no such clip with joints, if its frames differ from its
-    rows, or if none is on the timeline."""
-    if video is None or not rows:
-        return None
-    pose = project.read_pose(video.id)[0]
-    frame, position, confidence = (np.array(column) for column in zip(*rows, strict=True))
-    if not np.array_equal(frame, pose.frame) or np.isnan(position).all():
-        return None
-    same = about.get("same_movement")
-    return PlacedClip(
-        video,
-        pose.frame,
-        pose.time,
-        position,
-        confidence,
-        _view(about.get("view")),
-        math.nan if same is None else float(same),
-        np.full((len(GRID), 0), np.nan),
-        int(about.get("repetitions", 1)),
-    )
-
-
-def _view(name: object) -> View:
-    """The view of that name; as filmed if there is none."""
-    views: dict[object, View] = {view: view for view in VIEWS}
-    return views.get(name, "filmed")
+def _unreadable(message: str) -> UserError:
+    return UserError(message, hint=_AGAIN, exit_code=ExitCode.MISMATCH)
 
 
 # --- commands -------------------------------------------------------------------------------------
@@ -313,10 +263,9 @@ async def _video(request: Request) -> Response:
     studio = request.app.state.studio
     project: Project = studio.project
     path = _document(project, str((await posted(request)).get("name", "")))
-    result = read_timeline(project, path)
-    which = named_to_command(clip.video.id for clip in result.clips)
-    if result.named:
-        which.append(f"--reference={result.clock.video.id}")
+    reference, clips = _read(path)
+    which = named_to_command(clip.id for clip in project.posed_videos() if clip.id in clips)
+    which.append(f"--reference={reference}")
     video = f"--video={path.with_suffix('.mp4')}"
     arguments = ["timeline", *which, video, *_written(project, path.stem)]
     return _started(studio, path.stem, arguments, f"the video of the timeline {path.stem}")

@@ -10,12 +10,10 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import re
 import time
 import tomllib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,7 +24,6 @@ from starlette.routing import Route
 
 from la2ds_cli.alignment.run_verdict import read_verdict
 from la2ds_cli.core import artifact, regular_file
-from la2ds_cli.core.config import load_config, preset_names
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
 from la2ds_cli.core.table import Table
@@ -40,44 +37,20 @@ from la2ds_cli.evaluation.table import (
 from la2ds_cli.health.status import ProjectStatus, project_status
 from la2ds_cli.studio.jobs import ENDED, Job, Jobs
 from la2ds_cli.studio.pages import page, posted
-from la2ds_cli.training.checkpoint import SECTIONS, SPEED_ONLY, START, early_end
+from la2ds_cli.training.checkpoint import START, early_end
 from la2ds_cli.training.data import training_videos
 from la2ds_cli.training.train import CARD, card_warnings, outlook
 
-FROM_BASE = "base"  # the preset of `--from base`
 LOOK_EVERY = 1.0  # seconds between two checks of the runs' files
 SILENT = 180.0  # an unfinished run that writes nothing for so many seconds counts as stopped
 _POINTS = 600  # of a curve, at most
 _MOST_BYTES = 1 << 24  # of a file of curves
 _MOST_RUNS = 20  # in one request
-_SEEDS = re.compile(r"\d{1,9}(,\d{1,9})*")
 
 State = Literal["waiting", "training", "finished", "stopped"]
 
 
 # --- what a run has written -----------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Course:
-    """The progress of a run. ended: see checkpoint.early_end. steps: planned steps, 0 = unknown.
-    when: time of its last write, in seconds since 1970. loss: [step, mean loss since the previous
-    point]; validation: [step, % of the clip length]. collapsed: at its last validation."""
-
-    run: str
-    state: State
-    ended: str
-    step: int
-    steps: int
-    seconds: float
-    when: float
-    loss: list[list[float]]
-    validation: list[list[float]]
-    collapsed: bool
-
-    def to_json(self) -> dict[str, Any]:
-        best = min(self.validation, key=lambda point: point[1], default=None)
-        return {**vars(self), "best": best}
 
 
 def run_names(project: Project) -> list[str]:
@@ -93,27 +66,34 @@ def _begun(project: Project, name: str) -> bool:
     return False
 
 
-def course(project: Project, run: str, jobs: Jobs | None = None) -> Course:
-    """The current content of a run's files; what cannot be read is left out."""
+def course(project: Project, run: str, jobs: Jobs | None = None) -> dict[str, Any]:
+    """The progress of a run, from its files; what cannot be read is left out.
+
+    state: see State. ended: see checkpoint.early_end. step: the last one. steps: planned, 0 =
+    unknown. seconds: of training. when: of its last write, in seconds since 1970. loss: [step, mean
+    loss since the previous point]. validation: [step, % of the clip length]. best: of them, None
+    without one. collapsed: at its last validation.
+    """
     folder = project.run_dir(run)
-    validations = _rows(folder / "metrics.jsonl")
-    losses = _rows(folder / "loss.jsonl") or validations  # older versions wrote no loss.jsonl
+    validations, losses = _rows(folder / "metrics.jsonl"), _rows(folder / "loss.jsonl")
     last = max((*validations[-1:], *losses[-1:]), key=lambda row: row["step"], default={})
     state, step = _state(folder, run, jobs), int(last.get("step", 0))
     steps = _planned(folder, "steps")
     ended = early_end(step, steps, _idle(validations), _planned(folder, "patience"))
-    return Course(
-        run=run,
-        state=state,
-        ended=ended if state == "finished" else "",
-        step=step,
-        steps=steps,
-        seconds=float(last.get("seconds", 0.0)),
-        when=_touched(folder),
-        loss=_points(losses, "loss"),
-        validation=_points(validations, "validation_error"),
-        collapsed=bool(validations and validations[-1].get("collapsed")),
-    )
+    validation = _points(validations, "validation_error")
+    return {
+        "run": run,
+        "state": state,
+        "ended": ended if state == "finished" else "",
+        "step": step,
+        "steps": steps,
+        "seconds": float(last.get("seconds", 0.0)),
+        "when": _touched(folder),
+        "loss": _points(losses, "loss"),
+        "validation": validation,
+        "best": min(validation, key=lambda point: point[1], default=None),
+        "collapsed": bool(validations and validations[-1].get("collapsed")),
+    }
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
@@ -171,7 +151,7 @@ def _touched(folder: Path) -> float:
 
 
 def _state(folder: Path, run: str, jobs: Jobs | None) -> State:
-    asked = [job for job in jobs.jobs.values() if run in job.about.get("train", ())] if jobs else []
+    asked = [job for job in jobs.jobs.values() if job.about.get("train") == run] if jobs else []
     if any(job.state == "running" for job in asked):
         return "training"
     if any(job.state == "waiting" for job in asked):
@@ -183,20 +163,20 @@ def _state(folder: Path, run: str, jobs: Jobs | None) -> State:
 
 
 def about_run(project: Project, run: str, state: ProjectStatus, jobs: Jobs) -> dict[str, Any]:
-    """What the page shows about a run: its Course, its recipe in words, its warnings, its final
+    """What the page shows about a run: its course, its recipe in words, its warnings, its final
     verdict, and how many clips it has embedded."""
     folder, now = project.run_dir(run), course(project, run, jobs)
+    finished = now["state"] == "finished"
     known = next((each for each in state.runs if each.run == run), None)
     embedded = next((s for s in state.steps if s.step == "embeddings" and s.run == run), None)
-    warnings = card_warnings(folder) if now.state == "finished" else []
-    if now.collapsed and not any("collapsed" in text for text in warnings):
+    warnings = card_warnings(folder) if finished else []
+    if now["collapsed"] and not any("collapsed" in text for text in warnings):
         warnings.append("the embedding has collapsed: it cannot tell frames apart")
     if known and known.stale:
         warnings.append(f"its clips have changed since: {known.stale}")
-    judged = read_verdict(project, run) if now.state == "finished" else None
-    return now.to_json() | {
+    judged = read_verdict(project, run) if finished else None
+    return now | {
         "recipe": _recipe_words(folder),
-        "settings": known.settings if known else "",
         "warnings": warnings,
         "verdict": judged and judged.to_json(run),
         "usable": (folder / "best.safetensors").is_file(),
@@ -205,16 +185,11 @@ def about_run(project: Project, run: str, state: ProjectStatus, jobs: Jobs) -> d
     }
 
 
-def _stored(folder: Path) -> dict[str, Any]:
-    """The settings of a run, empty if they cannot be read."""
-    try:
-        return tomllib.loads(regular_file.text(folder / "config.toml"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-
-
 def _recipe_words(folder: Path) -> str:
-    stored = _stored(folder)
+    try:
+        stored = tomllib.loads(regular_file.text(folder / "config.toml"))
+    except (OSError, ValueError, RecursionError):
+        return ""
     train, model = (stored.get(name) for name in ("train", "model"))
     if not (isinstance(train, dict) and isinstance(model, dict)):
         return ""
@@ -228,19 +203,8 @@ def _recipe_words(folder: Path) -> str:
 
 
 def _show(request: Request) -> Response:
-    project: Project = request.app.state.studio.project
-    own = project.config().preset
-    plain = load_config()
-    groups: dict[str, list[str]] = {"variants of la2ds": [], "competing methods": []}
-    for name in preset_names():
-        config = load_config(preset=name)
-        ours = (config.train.method, config.model.encoder) == (
-            plain.train.method,
-            plain.model.encoder,
-        )
-        if name not in (own, FROM_BASE):
-            groups["variants of la2ds" if ours else "competing methods"].append(name)
-    return HTMLResponse(page("train.html", "Train", here="/train", own=own, groups=groups))
+    own = request.app.state.studio.project.config().preset
+    return HTMLResponse(page("train.html", "Train", here="/train", own=own))
 
 
 def _data(request: Request) -> Response:
@@ -282,7 +246,7 @@ def _free_name(names: Sequence[str]) -> str:
 
 
 async def _events(request: Request) -> Response:
-    """Server-sent events: the Course of each run, at first and whenever it writes something."""
+    """Server-sent events: the course of each run, at first and whenever it writes something."""
     studio = request.app.state.studio
 
     async def stream() -> AsyncIterator[str]:
@@ -303,7 +267,7 @@ def news(project: Project, jobs: Jobs, sent: dict[str, Any]) -> list[dict[str, A
         now = _touched(folder), _state(folder, run, jobs)
         if sent.get(run) != now:
             sent[run] = now
-            changed.append(course(project, run, jobs).to_json())
+            changed.append(course(project, run, jobs))
     return changed
 
 
@@ -311,25 +275,25 @@ def news(project: Project, jobs: Jobs, sent: dict[str, Any]) -> list[dict[str, A
 
 
 async def _start(request: Request) -> Response:
-    """Train: {"run", "preset", "minutes": number or null, "seeds": "0,1,2" or ""}."""
+    """Train: {"run", "base": whether from the base model, "minutes": number or null}."""
     studio = request.app.state.studio
     given = await posted(request)
-    runs, arguments = await run_in_threadpool(train_arguments, studio.project, given)
-    _check_free(studio.jobs, runs)
-    return _asked(studio.jobs, f"training {_listed(runs)}", arguments, train=runs)
+    run, arguments = train_arguments(studio.project, given)
+    return _train(studio.jobs, run, arguments)
 
 
 async def _go_on(request: Request) -> Response:
-    """Resume a stopped run: {"run", "minutes"}."""
+    """Resume a stopped run: {"run", "minutes"}. The command refuses a run with other settings than
+    those of the project, which only the person who gave them may give again."""
     studio = request.app.state.studio
     given = await posted(request)
     run, project = str(given.get("run", "")), studio.project
     if not _begun(project, run) or (project.run_dir(run) / CARD).is_file():
         raise UserError("this run was not stopped", hint="load the page again")
-    _check_free(studio.jobs, [run])
-    options = await run_in_threadpool(settings_of_run, project, run)
-    arguments = ["train", f"--run={run}", *options, *_minutes(given), f"--project={project.root}"]
-    return _asked(studio.jobs, f"training {run}", arguments, train=[run])
+    based = False
+    with suppress(OSError, artifact.ArtifactError):
+        based = START in artifact.read_recipe(project.run_dir(run) / "recipe.json").inputs
+    return _train(studio.jobs, run, _command(project, run, based, given))
 
 
 async def _embed(request: Request) -> Response:
@@ -343,17 +307,18 @@ async def _embed(request: Request) -> Response:
 def _asked_for(jobs: Jobs) -> list[str]:
     """Runs whose training waits or is in progress as a job."""
     open_ = (job for job in list(jobs.jobs.values()) if job.state not in ENDED)
-    return [run for job in open_ for run in job.about.get("train", ())]
+    return [job.about["train"] for job in open_ if "train" in job.about]
 
 
-def _check_free(jobs: Jobs, runs: Sequence[str]) -> None:
-    """Raise UserError (exit 5) for a run that is asked for already."""
-    if there := [run for run in runs if run in _asked_for(jobs)]:
+def _train(jobs: Jobs, run: str, arguments: Sequence[str]) -> Response:
+    """Put the training of a run in the queue. Raises UserError (exit 5) if it is there already."""
+    if run in _asked_for(jobs):
         raise UserError(
-            f"training {there[0]} is already waiting or in progress",
+            f"training {run} is already waiting or in progress",
             hint="choose another name, or cancel it",
             exit_code=ExitCode.MISMATCH,
         )
+    return _asked(jobs, f"training {run}", arguments, train=run)
 
 
 def _asked(jobs: Jobs, title: str, arguments: Sequence[str], **about: Any) -> Response:
@@ -361,31 +326,21 @@ def _asked(jobs: Jobs, title: str, arguments: Sequence[str], **about: Any) -> Re
     return JSONResponse({"number": job.number})
 
 
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names)
-
-
-def train_arguments(project: Project, given: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-    """The requested runs, and the command that trains them. Raises UserError (exit 2) for invalid
-    values, and for runs that already exist."""
-    run, preset, seeds = (str(given.get(key) or "").strip() for key in ("run", "preset", "seeds"))
+def train_arguments(project: Project, given: Mapping[str, Any]) -> tuple[str, list[str]]:
+    """The requested run, and the command that trains it. Raises UserError (exit 2) for invalid
+    values, and for a run that already exists."""
+    run = str(given.get("run") or "").strip()
     project.run_dir(run)  # raises for an invalid name
     if run == BASE_RUN:
         raise UserError(f"'{run}' stands for the base model", hint="choose another name")
-    seeds = seeds.replace(" ", "")
-    if seeds and not _SEEDS.fullmatch(seeds):
-        raise UserError("seeds must be whole numbers, such as 0,1,2")
-    numbers = list(map(int, seeds.split(","))) if seeds else []
-    if len(set(numbers)) < len(numbers) or len(numbers) > _MOST_RUNS:
-        raise UserError(f"seeds must be different numbers, at most {_MOST_RUNS} of them")
-    runs = [f"{run}-s{seed}" for seed in numbers] or [run]
-    if there := [name for name in runs if _begun(project, name)]:
-        raise UserError(f"run {there[0]} already exists", hint="choose another name")
-    if preset not in (*preset_names(), FROM_BASE):
-        raise UserError("choose one of the listed presets")
-    how = ["--from=base"] if preset == FROM_BASE else [f"--preset={preset}"]
-    how += [f"--seeds={','.join(map(str, numbers))}"] if numbers else []
-    return runs, ["train", f"--run={run}", *how, *_minutes(given), f"--project={project.root}"]
+    if _begun(project, run):
+        raise UserError(f"run {run} already exists", hint="choose another name")
+    return run, _command(project, run, given.get("base") is True, given)
+
+
+def _command(project: Project, run: str, based: bool, given: Mapping[str, Any]) -> list[str]:
+    options = [*(["--from=base"] if based else []), *_minutes(given)]
+    return ["train", f"--run={run}", *options, f"--project={project.root}"]
 
 
 def _minutes(given: Mapping[str, Any]) -> list[str]:
@@ -395,41 +350,6 @@ def _minutes(given: Mapping[str, Any]) -> list[str]:
     if not (_is_number(minutes) and 0 < minutes <= 100_000):
         raise UserError("the time limit must be a number of minutes, more than 0")
     return [f"--max-minutes={minutes:g}"]
-
-
-def settings_of_run(project: Project, run: str) -> list[str]:
-    """The options that continue a run: its preset and seed. Raises UserError (exit 5) for a run
-    with any other setting than the project, which the author of a foreign project could have
-    chosen: only the person who gave it may give it again."""
-    stored, folder = _stored(project.run_dir(run)), project.run_dir(run)
-    preset, train = str(stored.get("preset", "")), stored.get("train")
-    seed = train.get("seed") if isinstance(train, dict) else None
-    repeated = preset in preset_names() and type(seed) is int
-    if repeated:
-        config = project.config(preset=preset, overrides=[f"train.seed={seed}"])
-        repeated = _deciding(stored) == _deciding(json.loads(json.dumps(config.to_dict())))
-    if not repeated:
-        raise UserError(
-            f"run {run} was started with settings that the studio cannot repeat",
-            hint=f"resume it with the command that started it: la2ds train --run {run} ...",
-            exit_code=ExitCode.MISMATCH,
-        )
-    options = [f"--preset={preset}", f"--set=train.seed={seed}"]
-    with suppress(OSError, artifact.ArtifactError):
-        if START in artifact.read_recipe(folder / "recipe.json").inputs:
-            options[0] = "--from=base"
-    return options
-
-
-def _deciding(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that decide what a run learns, `section.key` -> value."""
-    return {
-        f"{section}.{key}": value
-        for section in SECTIONS
-        if isinstance(values := settings.get(section, {}), dict)
-        for key, value in values.items()
-        if (section, key) not in SPEED_ONLY
-    }
 
 
 # --- evaluating -----------------------------------------------------------------------------------
@@ -443,7 +363,7 @@ async def _evaluate(request: Request) -> Response:
         raise UserError(f"runs must be a list of at most {_MOST_RUNS}")
     names = _usable(studio.project, runs)
     option = [f"--run={','.join(names)}"] if names else []
-    title = f"evaluating {_listed(names)}" if names else "evaluating the untrained methods"
+    title = f"evaluating {', '.join(names)}" if names else "evaluating the untrained methods"
     name = result_name(names or [DEFAULT_RUN], "la2ds")
     arguments = ["evaluate", *option, f"--project={studio.project.root}"]
     return _asked(studio.jobs, title, arguments, evaluate=name)

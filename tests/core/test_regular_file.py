@@ -59,7 +59,7 @@ READERS: dict[str, tuple[Callable[[Project], Any], Any]] = {
         lambda p: artifact.read_recipe(p.run_dir("run") / "recipe.json"),
         artifact.ArtifactError,
     ),
-    f"{RUN}/config.toml": (lambda p: studio_train._stored(p.run_dir("run")), {}),
+    f"{RUN}/config.toml": (lambda p: studio_train._recipe_words(p.run_dir("run")), ""),
     f"{RUN}/metrics.jsonl": (
         lambda p: studio_train._rows(p.run_dir("run") / "metrics.jsonl"),
         [],

@@ -11,10 +11,9 @@ import pytest
 
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.timeline import align_all
-from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.studio.timeline import make_arguments, players_json, read_timeline
+from la2ds_cli.studio.timeline import make_arguments, players_json
 from la2ds_cli.views.timeline_figure import write_timeline
 from la2ds_cli.views.timeline_video import rows_of_clock, shown_clips
 from tests.movement import add_sequence, sequence, warped_phase
@@ -33,18 +32,6 @@ def assert_near(rows: np.ndarray, wanted: np.ndarray, within: float) -> None:
     known = ~np.isnan(rows) & ~np.isnan(wanted)
     assert known[1:-1].tolist() == (~np.isnan(wanted[1:-1])).tolist()
     assert rows[known] == pytest.approx(wanted[known], abs=within)
-
-
-def test_a_timeline_is_read_as_it_was_made(project: Project) -> None:
-    result = placed(project, reference="b")
-    again = read_timeline(project, project.results_dir("timeline") / "timeline.json")
-    assert (again.reference, again.named, again.features) == (1, True, result.features)
-    for one, other in zip(result.clips, again.clips, strict=True):
-        assert other.video.id == one.video.id
-        assert other.position == pytest.approx(one.position, abs=1e-6, nan_ok=True)
-        assert other.mirrored == one.mirrored
-        assert other.probability == pytest.approx(one.probability, abs=1e-3, nan_ok=True)
-        assert_near(rows_of_clock(again, other), rows_of_clock(result, one), 0.01)
 
 
 def test_the_players_show_the_same_moment_as_the_video(project: Project) -> None:
@@ -87,7 +74,7 @@ def test_at_most_sixteen_are_shown(tmp_path: Path) -> None:
     folder = project.results_dir("timeline")
     write_timeline(project, result, [folder / "t.csv", folder / "t.json"], Progress())
     studio = client_of(project).app.state.studio  # type: ignore[attr-defined]
-    found = players_json(studio, read_timeline(project, folder / "t.json"))
+    found = players_json(studio, folder / "t.json")
     assert len(found["clips"]) == 16
     assert found["more"] == len(result.clips) - 16
     assert found["clips"][0]["id"] == "clip09"
@@ -193,17 +180,21 @@ def test_a_clip_that_has_changed_is_left_out_and_a_reference_that_has_is_said(
 def test_what_is_no_timeline_is_said(project: Project) -> None:
     placed(project)
     folder = project.results_dir("timeline")
-    whole = json.loads((folder / "timeline.json").read_text())
-    for content in ("", "[]", "{}", json.dumps(whole | {"clips": 3})):
-        (folder / "timeline.json").write_text(content)
-        with pytest.raises(UserError, match="is not a timeline"):
-            read_timeline(project, folder / "timeline.json")
-    (folder / "timeline.json").write_text(json.dumps(whole))
-    table = (folder / "timeline.csv").read_text()
-    (folder / "timeline.csv").write_text(table.replace("a,0,", "a,x,", 1))
-    with pytest.raises(UserError, match="line 2 cannot be read"):
-        read_timeline(project, folder / "timeline.json")
-    (folder / "timeline.csv").unlink()
+    document, table = (folder / f"timeline.{suffix}" for suffix in ("json", "csv"))
+    whole = document.read_text(), table.read_text()
     with asked(project) as client:
-        assert client.get("/timeline/data", params={"name": "timeline"}).status_code == 409
-        assert client.get("/timeline").status_code == 200
+
+        def said() -> tuple[int, str]:
+            answer = client.get("/timeline/data", params={"name": "timeline"})
+            assert client.get("/timeline").status_code == 200
+            return answer.status_code, answer.json()["error"]
+
+        for content in ("", "[]", "{}", json.dumps(json.loads(whole[0]) | {"clips": 3})):
+            document.write_text(content)
+            status, error = said()
+            assert (status, "is not a timeline" in error) == (409, True)
+        document.write_text(whole[0])
+        table.write_text(whole[1].replace("a,0,", "a,x,", 1))
+        assert "line 2 cannot be read" in said()[1]
+        table.unlink()
+        assert "is missing" in said()[1]

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import time
-import tomllib
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
-import tomli_w
 
-from la2ds_cli.core.artifact import write_text
-from la2ds_cli.core.config import preset_names
-from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.evaluation.table import notes, verdict
 from la2ds_cli.studio.jobs import Jobs
@@ -26,7 +20,6 @@ from la2ds_cli.studio.train import (
     evaluation_json,
     news,
     run_names,
-    settings_of_run,
     train_arguments,
 )
 from la2ds_cli.training.train import TrainOptions, card_warnings, outlook, train
@@ -156,12 +149,12 @@ def test_an_interrupted_run_goes_on_with_its_curve(clips: Project) -> None:
     with interrupted_at(15):
         train(clips, run="one", config=clips.config(), options=TrainOptions("cpu"))
     folder = clips.run_dir("one")
-    assert [step for step, _ in course(clips, "one").loss] == [10]
+    assert [step for step, _ in course(clips, "one")["loss"]] == [10]
     with (folder / "loss.jsonl").open("a") as handle:
         handle.write('{"step": 15, "loss": 1}\n{"step": 1')  # of steps that are taken anew
-    assert [step for step, _ in course(clips, "one").loss] == [10, 15]
+    assert [step for step, _ in course(clips, "one")["loss"]] == [10, 15]
     train(clips, run="one", config=clips.config(), options=TrainOptions("cpu"))
-    assert [step for step, _ in course(clips, "one").loss] == [10, 20]
+    assert [step for step, _ in course(clips, "one")["loss"]] == [10, 20]
 
 
 def test_training_a_run_anew_begins_a_new_curve(trained: Project) -> None:
@@ -170,19 +163,19 @@ def test_training_a_run_anew_begins_a_new_curve(trained: Project) -> None:
             trained, run="one", config=trained.config(), options=TrainOptions("cpu", overwrite=True)
         )
     now = course(trained, "one")
-    assert [step for step, _ in now.loss] == [10]
-    assert now.state != "finished"  # the card of the old weights is gone
+    assert [step for step, _ in now["loss"]] == [10]
+    assert now["state"] != "finished"  # the card of the old weights is gone
 
 
 def test_a_run_that_another_command_trains_is_seen_until_it_is_silent(clips: Project) -> None:
     with interrupted_at(12):
         train(clips, run="one", config=clips.config(), options=TrainOptions("cpu"))
-    assert course(clips, "one").state == "training"  # it has just written
+    assert course(clips, "one")["state"] == "training"  # it has just written
     for seconds, state in ((150, "training"), (200, "stopped")):  # three minutes
         then = time.time() - seconds
         for path in clips.run_dir("one").iterdir():
             os.utime(path, (then, then))
-        assert course(clips, "one").state == state
+        assert course(clips, "one")["state"] == state
 
 
 def test_news_are_only_what_has_changed(trained: Project) -> None:
@@ -217,7 +210,7 @@ def test_lines_that_are_none_are_left_out(trained: Project, line: str) -> None:
 def test_a_long_curve_is_thinned_and_ends_where_it_ends(trained: Project) -> None:
     rows = (json.dumps({"step": n, "loss": n / 2}) for n in range(10, 50_010, 10))
     (trained.run_dir("one") / "loss.jsonl").write_text("\n".join(rows))
-    loss = course(trained, "one").loss
+    loss = course(trained, "one")["loss"]
     assert 500 < len(loss) <= 600
     assert loss[-1] == [50_000, 25_000.0]
     assert len({b[0] - a[0] for a, b in pairwise(loss)}) == 1
@@ -253,17 +246,18 @@ def test_loss_is_never_written_through_a_link(clips: Project, tmp_path: Path) ->
 # --- what can be asked ----------------------------------------------------------------------------
 
 
-def test_the_command_that_trains(clips: Project) -> None:
-    given = {"run": "a.b-1", "preset": "joints-heatmaps", "minutes": 2.5, "seeds": " 3, 4 "}
-    runs, arguments = train_arguments(clips, given)
-    assert runs == ["a.b-1-s3", "a.b-1-s4"]
-    assert arguments == [
-        *("train", "--run=a.b-1", "--preset=joints-heatmaps", "--seeds=3,4", "--max-minutes=2.5"),
-        f"--project={clips.root}",
-    ]
-    runs, arguments = train_arguments(clips, {"run": "tuned", "preset": "base", "minutes": None})
-    assert runs == ["tuned"]
-    assert arguments[2:-1] == ["--from=base"]
+@pytest.mark.parametrize(
+    ("given", "options"),
+    [
+        ({"minutes": 2.5}, ["--max-minutes=2.5"]),
+        ({"minutes": None, "base": False}, []),
+        ({"base": True}, ["--from=base"]),
+    ],
+)
+def test_the_command_that_trains(clips: Project, given: Any, options: list[str]) -> None:
+    run, arguments = train_arguments(clips, {"run": " a.b-1 "} | given)
+    assert run == "a.b-1"
+    assert arguments == ["train", "--run=a.b-1", *options, f"--project={clips.root}"]
 
 
 @pytest.mark.parametrize(
@@ -272,36 +266,21 @@ def test_the_command_that_trains(clips: Project) -> None:
         ({}, "not a run name"),
         ({"run": "-x"}, "not a run name"),
         ({"run": "../x"}, "not a run name"),
-        ({"run": "x\n"}, "preset"),  # stripped, and then a name
+        ({"run": ["x"]}, "not a run name"),
         ({"run": "la2ds-base"}, "stands for the base model"),
-        ({"run": "x", "preset": "none"}, "the listed presets"),
-        ({"run": "x", "preset": "--help"}, "the listed presets"),
-        ({"run": "x", "preset": "demo", "minutes": 0}, "minutes"),
-        ({"run": "x", "preset": "demo", "minutes": -1}, "minutes"),
-        ({"run": "x", "preset": "demo", "minutes": "5"}, "minutes"),
-        ({"run": "x", "preset": "demo", "minutes": True}, "minutes"),
-        ({"run": "x", "preset": "demo", "minutes": 1e9}, "minutes"),
-        ({"run": "x", "preset": "demo", "seeds": "0,0"}, "different"),
-        ({"run": "x", "preset": "demo", "seeds": "-1"}, "whole numbers"),
-        ({"run": "x", "preset": "demo", "seeds": "0;1"}, "whole numbers"),
-        ({"run": "x", "preset": "demo", "seeds": ",".join(map(str, range(21)))}, "at most 20"),
-        ({"run": ["x"], "preset": {}}, "not a run name"),
+        ({"run": "x", "minutes": 0}, "minutes"),
+        ({"run": "x", "minutes": -1}, "minutes"),
+        ({"run": "x", "minutes": "5"}, "minutes"),
+        ({"run": "x", "minutes": True}, "minutes"),
+        ({"run": "x", "minutes": 1e9}, "minutes"),
+        ({"run": "one"}, "run one already exists"),
     ],
 )
-def test_what_cannot_be_trained_is_refused(clips: Project, given: Any, why: str) -> None:
-    status, said = ask(clips, "/train/start", given)
+def test_what_cannot_be_trained_is_refused(trained: Project, given: Any, why: str) -> None:
+    status, said = ask(trained, "/train/start", given)
     assert status == 400
     assert why in said["error"]
-    assert run_names(clips) == []
-
-
-def test_a_run_that_is_there_is_never_replaced(trained: Project) -> None:
-    status, said = ask(trained, "/train/start", {"run": "one", "preset": "demo"})
-    assert (status, said["error"]) == (400, "run one already exists")
-    (trained.run_dir("n-s1")).mkdir()
-    (trained.run_dir("n-s1") / "recipe.json").write_text("{}")
-    with pytest.raises(UserError, match="run n-s1 already exists"):
-        train_arguments(trained, {"run": "n", "preset": "demo", "seeds": "0,1"})
+    assert run_names(trained) == ["one"]
 
 
 @pytest.mark.parametrize("run", ["one", "two", "", "../one", None, 3])
@@ -321,42 +300,6 @@ def test_only_runs_with_weights_are_used(trained: Project, path: str, run: Any) 
 @pytest.mark.parametrize("runs", [None, "one", {}, ["one"] * 21])
 def test_runs_to_evaluate_are_a_list(trained: Project, runs: Any) -> None:
     assert ask(trained, "/train/evaluate", {"runs": runs})[0] == 400
-
-
-@pytest.mark.parametrize("preset", ["default", "joints-heatmaps"])
-def test_a_stopped_run_goes_on_as_it_was_begun(clips: Project, preset: str) -> None:
-    config = clips.config(preset=preset, overrides=["train.seed=7"])
-    with interrupted_at(2):
-        train(clips, run="one", config=config, options=TrainOptions("cpu"))
-    options = settings_of_run(clips, "one")
-    assert options == [f"--preset={preset}", "--set=train.seed=7"]
-    result = train(clips, run="one", config=config, options=TrainOptions("cpu"))
-    assert result.steps == 20
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        *('preset = "../evil"', "]["),
-        *(f"train.method = {name}" for name in ('"evil"', '"evil.module"', '["tcc"]')),
-        *('model.encoder = "evil.module"', 'model.rgb_weights = "evil.pt"'),
-        *('train.schedule = "evil"', 'train.evil = "cosine"', "train.evil = 1"),
-        # A name that would end the setting, and make a comment of the rest.
-        *("""train.'method="json.tool" #' = 1""", """train.'method = "json.tool" #' = true"""),
-        *("train.clip_norm = 2.5", "train.seed = 1.5", 'train.seed = "7 --set=x"', "train = 3"),
-    ],
-)
-def test_names_of_somebody_elses_run_are_not_handed_on(clips: Project, line: str) -> None:
-    with interrupted_at(2):
-        train(clips, run="one", config=clips.config(), options=TrainOptions("cpu"))
-    path = clips.run_dir("one") / "config.toml"
-    stored = tomllib.loads(path.read_text())
-    for key, value in (tomllib.loads(line) if "=" in line else {"preset": 3}).items():
-        whole = isinstance(value, dict) and isinstance(stored[key], dict)
-        stored[key] = stored[key] | value if whole else value
-    write_text(path, tomli_w.dumps(stored))
-    with pytest.raises(UserError, match="the studio cannot repeat"):
-        settings_of_run(clips, "one")
 
 
 # --- evaluations ----------------------------------------------------------------------------------
@@ -414,61 +357,48 @@ def test_all_clips_are_embedded_by_the_command(trained: Project) -> None:
 
 
 def test_a_stopped_run_is_trained_to_its_end_by_the_command(clips: Project) -> None:
-    config = clips.config(overrides=["train.seed=3"])
     with interrupted_at(15):
-        train(clips, run="one", config=config, options=TrainOptions("cpu"))
+        train(clips, run="one", config=clips.config(), options=TrainOptions("cpu"))
     with asked(clips) as page:
         job = finished(page, page.post("/train/go-on", json={"run": "one", "minutes": None}))
         assert job["state"] == "done", job["error"]
         (run,) = page.get("/train/data").json()["runs"]
     assert (run["state"], run["step"], job["result"]["seconds"] > 0) == ("finished", 20, True)
     assert [step for step, _ in run["loss"]] == [10, 20]
-    assert "seed 3" in run["recipe"]
 
 
-def test_a_job_says_which_runs_it_trains(clips: Project) -> None:
+def test_settings_of_somebody_elses_run_are_not_handed_on(clips: Project) -> None:
+    config = clips.config(overrides=["train.seed=3"])
+    with interrupted_at(15):
+        train(clips, run="one", config=config, options=TrainOptions("cpu"))
     with asked(clips) as page:
-        content = {"run": "new", "preset": "demo", "seeds": "0,1"}
-        page.post("/train/start", json=content)
-        (job,) = page.get("/jobs").json()
-        assert job["about"] == {"train": ["new-s0", "new-s1"]}
-        page.post(f"/jobs/{job['number']}/cancel")
+        job = finished(page, page.post("/train/go-on", json={"run": "one", "minutes": None}))
+    assert job["state"] == "failed"
+    assert "was trained differently (train.seed: 3 -> 0)" in job["error"]
 
 
 def test_a_run_of_a_job_is_in_training_however_silent_it_is(clips: Project) -> None:
     with interrupted_at(12):
         train(clips, run="one", config=clips.config(), options=TrainOptions("cpu"))
     jobs = Jobs()
-    job = jobs.add("training one", [], about={"train": ["one"]})
-    assert course(clips, "one", jobs).state == "waiting"
+    job = jobs.add("training one", [], about={"train": "one"})
+    assert course(clips, "one", jobs)["state"] == "waiting"
     job.state = "running"
-    assert course(clips, "one", jobs).state == "training"
+    assert course(clips, "one", jobs)["state"] == "training"
     job.state = "cancelled"
-    assert course(clips, "one", jobs).state == "stopped"  # though it has just written
+    assert course(clips, "one", jobs)["state"] == "stopped"  # though it has just written
 
 
 def test_a_run_that_waits_is_not_asked_for_twice(clips: Project) -> None:
     with asked(clips) as page:
-        content = {"run": "default", "preset": "demo", "seeds": ""}
+        content = {"run": "default"}
         page.post("/train/start", json=content | {"run": "before"})
         assert page.post("/train/start", json=content).status_code == 200
         assert page.get("/train/data").json()["name"] == "run-2"
-        again = page.post("/train/start", json=content | {"preset": "base"})
+        again = page.post("/train/start", json=content | {"base": True})
         assert again.status_code == 409
         assert "already waiting or in progress" in again.json()["error"]
         for job in page.get("/jobs").json()[::-1]:
             page.post(f"/jobs/{job['number']}/cancel")
         assert page.post("/train/start", json=content).status_code == 200
         page.post(f"/jobs/{page.get('/jobs').json()[-1]['number']}/cancel")
-
-
-def test_the_presets_are_in_groups_and_the_own_one_comes_first(tmp_path: Path) -> None:
-    with asked(Project.create(tmp_path / "project")) as client:
-        shown = client.get("/train").text
-    listed = re.findall(r'<option value="([^"]+)"|<optgroup label="([^"]+)"', shown)
-    order = [name or group for name, group in listed]
-    assert order[:3] == ["default", "base", "variants of la2ds"]
-    methods = order[order.index("competing methods") :]
-    assert {"tcc", "casa", "stgcn-casa"} < set(methods)
-    assert not {"heatmap", "default-0.1", "demo"} & set(methods)
-    assert sorted(name for name, _ in listed if name) == sorted({*preset_names(), "base"})

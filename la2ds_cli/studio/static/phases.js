@@ -16,13 +16,12 @@ const LINE_HIGH = 56;
 const SAVE_AFTER = 250; // milliseconds without another change
 const AGAIN_AFTER = 2000; // milliseconds, if another command is writing
 const MOST_REVIEWED = 12;
-const MOST_UNDONE = 200; // changes; fewer than the studio keeps, see KEPT in labels.py
+const MOST_UNDONE = 200; // changes
 
 let clip = null, stage = null, ends = [0, 0];
 let labels = []; // in time order, see labels.js
 let version = "";
-let base = ""; // version of the saved labels from which those shown were edited
-let undo = []; // { labels, base } before each change
+let undo = []; // the labels before each change
 let overview = { clips: [], names: [], palette: ["#888888"], queue: [] };
 let reviewed = null; // the boundary of the queue that is being reviewed
 let opened = at("phases").dataset.clip; // the clip's id
@@ -72,7 +71,6 @@ async function open(id, frame = null) {
 /** Take over the labels that the server has. */
 function take(found) {
   ({ rows: labels, version } = found);
-  base = version;
 }
 
 async function look() {
@@ -86,7 +84,7 @@ async function look() {
 /** Replace the labels, and save them soon. */
 function change(next) {
   if (JSON.stringify(next) === JSON.stringify(labels)) return false;
-  undo.push({ labels, base });
+  undo.push(labels);
   if (undo.length > MOST_UNDONE) undo.shift();
   labels = next;
   keep();
@@ -106,7 +104,7 @@ const remove = () => change(edited.remove(labels, here()));
 
 function takeBack() {
   if (!undo.length) return;
-  ({ labels, base } = undo.pop());
+  labels = undo.pop();
   keep();
 }
 
@@ -123,7 +121,7 @@ async function sendAll() {
   const sent = saving.changes;
   let wait = 0;
   try {
-    const found = await post("/phases/save", { clip: opened, rows: labels, version, base });
+    const found = await post("/phases/save", { clip: opened, rows: labels, version });
     trouble(null);
     saving.changes -= sent;
     if (saving.changes) ({ version } = found); else take(found);

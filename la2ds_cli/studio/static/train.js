@@ -84,7 +84,7 @@ const minutes = () => (at("minutes").value ? Number(at("minutes").value) : null)
 at("run").addEventListener("input", () => { named = true; });
 at("start").addEventListener("submit", async (event) => {
   event.preventDefault();
-  const content = { run: at("run").value.trim(), preset: at("preset").value, minutes: minutes(), seeds: at("seeds").value };
+  const content = { run: at("run").value.trim(), base: at("from").value === "base", minutes: minutes() };
   if (await ask("/train/start", content)) { named = false; soon(); }
 });
 
