@@ -1,13 +1,14 @@
-"""The commands of `la2ds`, one file each: parse, call one function of a step, print.
+"""The commands of `la2ds`, related ones in one file: parse, call one function of a step, print.
 
 Imports any room; no room imports commands. To add a command:
 
-1. Write `commands/NAME.py` with one function. Its docstring is the help text: a sentence, then
-   the most common use under a line that holds only `\\b`, then what else there is to know.
+1. Write its function, in `commands/NAME.py` or beside a related command. Its docstring is the help
+   text: a sentence, then the most common use under a line that holds only `\\b`, then what else
+   there is to know.
    Declare options with `option`, `flag` and `argument` of `options.py`, those that several commands
    share by its groups; import the step inside the function, so that `la2ds --help` stays quick.
 2. Add it to COMMANDS in `la2ds_cli/main.py`. If an option needs another, or excludes it, add a row
-   to RULES in `conflicts.py`.
+   to RULES in `command.py`.
 3. Run `python scripts/write_docs.py`, and look at the difference of `tests/snapshots/commands.txt`.
    An option is for what changes from call to call; everything else is a setting of project.toml.
 4. Test it in `tests/commands/test_NAME.py`.

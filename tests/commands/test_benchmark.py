@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from la2ds_cli.commands import reproduce
+from la2ds_cli.commands.laboratory import METHODS
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
 from la2ds_cli.experiments import benchmark as module
@@ -104,8 +104,8 @@ def test_reproduce_compares_the_methods_of_a_table(tmp_path: Path, monkeypatch: 
 
 
 def test_the_tables_of_methods_take_no_preset(run: Run):
-    assert set(reproduce.METHODS) == set(METHOD_TABLES)
-    for table in reproduce.METHODS:
+    assert set(METHODS) == set(METHOD_TABLES)
+    for table in METHODS:
         result = run("reproduce", table, "--preset", "default")
         assert result.exit_code == ExitCode.USAGE
         assert "--preset cannot be combined with" in result.stderr

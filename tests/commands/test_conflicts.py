@@ -9,7 +9,7 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from la2ds_cli.commands.conflicts import NEEDS, OR, RULES, Rule
+from la2ds_cli.commands.command import NEEDS, OR, RULES, Rule
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
 from la2ds_cli.main import app

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from la2ds_cli.commands.import_poses import POSE_FILES
+from la2ds_cli.commands.imports import POSE_FILES
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
 from la2ds_cli.formats import exporter_names, importer_names

@@ -1,23 +1,27 @@
-"""`la2ds benchmark`: methods trained with the same budget on one or several projects."""
+"""`la2ds benchmark`: methods trained with the same budget. `la2ds reproduce`: the tables of the
+paper. `la2ds cache-heatmaps`: from joints to stored heatmaps."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
 from la2ds_cli.commands.options import (
     ENGINE,
     HERE,
+    OVERWRITE,
     PROJECT,
     PROTOCOL,
     EngineName,
+    Here,
     Output,
     Runs,
+    argument,
     option,
 )
-from la2ds_cli.commands.projects import open_project
+from la2ds_cli.commands.projects import on_project, open_project, show_batch
 
 if TYPE_CHECKING:
     from la2ds_cli.core.console import Console
@@ -90,3 +94,78 @@ def print_result(console: Console, command: str, result: Result, folder: Path) -
     for text in all_notes(result, found):
         console.line(f"note: {text}", "yellow")
     console.note(f"in full: {folder / result.name}.md, .csv, .json")
+
+
+# As scores.METHOD_TABLES and reproduce.TableName of experiments
+Table = Literal["table1", "table2", "table3", "table4", "table5", "table6", "table7", "table8"]
+METHODS = ("table1", "table2", "table3")  # compare methods, not parts of one
+
+
+def reproduce(
+    table: Table = argument(
+        "TABLE",
+        "table1, table2, table3: methods by phase classification, by progression and tau, "
+        "by retrieval; table4, table5, table6, table7, table8: components, heatmaps, "
+        "augmentations, missing joints, noisy joints.",
+    ),
+    preset: str | None = option(
+        "NAME",
+        "The recipe whose parts are varied; default paper-penn-casa. Not for table1 to table3.",
+    ),
+    *,
+    training: Runs,
+    here: Here,
+) -> None:
+    """Train and evaluate the rows of a table of the paper.
+
+    \b
+      la2ds reproduce table4 --project swings --minutes 30 --seeds 0,1,2
+
+    Works on any clips with poses, and shows the figures of the paper beside them. A finished run
+    is reused and an interrupted one is resumed, so the same command continues a table. Tables 1
+    to 3 are la2ds benchmark on one project, by the protocol of the paper.
+    """
+
+    from la2ds_cli.experiments import reproduce as tables
+    from la2ds_cli.experiments.runner import Plan
+
+    with here.console() as console:
+        opened = here.open()
+        plan = Plan(**training.arguments())
+        with opened.lock():
+            if table in METHODS:
+                result = tables.compare_methods(opened, table, plan, console.progress)
+            else:
+                recipe = preset or tables.DEFAULT_PRESET
+                progress = console.progress
+                result = tables.reproduce(opened, table, plan, preset=recipe, progress=progress)
+            print_result(console, "reproduce", result, opened.results_dir("reproduce"))
+    raise typer.Exit(result.exit_code())
+
+
+def cache_heatmaps(
+    overwrite: bool = OVERWRITE,
+    *,
+    here: Here,
+) -> None:
+    """Render and store the heatmaps of all clips.
+
+    \b
+      la2ds cache-heatmaps --project swings
+
+    Stores one map for every joint and every limb of every frame, for programs that read
+    many clips often. Training and embedding render their own maps.
+    """
+    from la2ds_cli.core.batch import batch_exit_code
+    from la2ds_cli.features import heatmap_cache
+    from la2ds_cli.health.status import after_poses
+
+    with here.console() as console:
+        opened = here.open()
+        with opened.lock():
+            results = heatmap_cache.cache_heatmaps(
+                opened, opened.config().heatmap, overwrite=overwrite, progress=console.progress
+            )
+        if show_batch(console, "cache-heatmaps", opened, results):
+            console.next(on_project(after_poses(opened), here.project))
+    raise typer.Exit(batch_exit_code(results))

@@ -1,0 +1,181 @@
+"""`la2ds init`, `status` and `remove`: a project as a whole. `la2ds doctor`: this machine."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from la2ds_cli.commands.options import JSON, PROJECT, PROJECT_OPTION, Here, Output, argument, option
+from la2ds_cli.commands.projects import on_project, open_project
+from la2ds_cli.core.errors import ExitCode, UserError
+
+if TYPE_CHECKING:
+    from la2ds_cli.core.console import Console
+    from la2ds_cli.health.status import ProjectStatus
+
+
+def init(
+    folder: Path = argument("DIR", "Where to create it.", Path(), envvar=PROJECT),
+    preset: str | None = option(
+        "NAME", "Settings to start from, such as heatmap. [default: default]"
+    ),
+    *,
+    output: Output,
+) -> None:
+    """Create a project directory.
+
+    \b
+      la2ds init swings
+
+    It holds project.toml and everything that la2ds makes. An existing project is left as it is.
+    """
+    from la2ds_cli.core.config import read_preset
+    from la2ds_cli.core.project import PROJECT_FILE, Project
+
+    with output.console() as console:
+        existed = (folder / PROJECT_FILE).exists()
+        if preset is not None:
+            read_preset(preset)
+        project = Project.create(folder, {"preset": preset or "default"})
+        actual = project.settings.get("preset", "default")
+        if preset not in (None, actual):
+            raise UserError(
+                f"{project.root} is already a project, with preset {actual}",
+                hint=f'write preset = "{preset}" in {project.root / PROJECT_FILE}',
+            )
+        console.document(
+            "init", {"project": project.root, "preset": actual, "created": not existed}
+        )
+        console.line(f"{'project already in' if existed else 'new project in'} {project.root}")
+        console.next(on_project("la2ds extract-poses YOUR-VIDEOS", folder))
+
+
+_NAMED = 5  # clips
+
+
+def status(project: Path = PROJECT_OPTION, as_json: bool = JSON) -> None:
+    """Show what is done, what is out of date and why.
+
+    \b
+      la2ds status --project swings
+    """
+    from la2ds_cli.core.console import Console
+    from la2ds_cli.health import status as step
+
+    with Console(as_json=as_json) as console:
+        opened = open_project(project)
+        state = step.project_status(opened, opened.config())
+        console.document("status", vars(state))
+        _show(console, state)
+        if state.next:
+            console.next(on_project(state.next, project))
+        else:
+            example = on_project(step.an_alignment(opened), project)
+            console.note(f"nothing left to do; look at two clips: {example}")
+
+
+def _show(console: Console, state: ProjectStatus) -> None:
+    splits = ", ".join(f"{n} {name or 'in no split'}" for name, n in state.splits.items())
+    console.line(f"{state.project}, preset {state.preset}")
+    clips = "1 clip" if state.videos == 1 else f"{state.videos} clips"
+    console.line(f"{clips} ({splits}), {state.labelled} with phases")
+    console.line()
+    rows = [
+        (f"{s.step} {s.run}".strip(), s.current, len(s.stale), len(s.missing)) for s in state.steps
+    ]
+    console.table(("step", "current", "stale", "missing"), rows)
+    for step in state.steps:
+        for reason, count in Counter(step.stale.values()).most_common():
+            console.line(f"{step.step} {step.run}".strip() + f": {count} stale: {reason}", "yellow")
+    if state.gone:
+        names = ", ".join(state.gone[:_NAMED]) + ", ..." * (len(state.gone) > _NAMED)
+        console.line(
+            f"{len(state.gone)} without their video: {names}; put the files back, or run la2ds "
+            "extract-poses on them where they are now",
+            "yellow",
+        )
+    for run in state.runs:
+        error = "" if run.validation_error is None else f", error {run.validation_error:.2f} %"
+        console.line(f"run {run.run}: step {run.step} of {run.steps}{error}")
+        if run.stale:
+            console.line(f"run {run.run} is stale: {run.stale}", "yellow")
+        if run.settings:
+            console.line(f"run {run.run} has its own settings: {run.settings}")
+    for kind, files in state.results.items():
+        console.line(f"results/{kind}: {len(files)} {'file' if len(files) == 1 else 'files'}")
+
+
+def doctor(as_json: bool = JSON) -> None:
+    """Show what is installed and what works.
+
+    \b
+      la2ds doctor
+
+    Versions, devices, weights, and a test of the video decoder.
+    """
+    from la2ds_cli.core.console import Console
+    from la2ds_cli.health import doctor as step
+
+    with Console(as_json=as_json) as console:
+        checks = step.examine()
+        console.table(
+            ("status", "what", "found"),
+            [("ok" if check.ok else "failed", check.name, check.found) for check in checks],
+        )
+        healthy = all(check.ok for check in checks)
+        console.document("doctor", {"healthy": healthy, "checks": checks})
+    raise typer.Exit(ExitCode.OK if healthy else ExitCode.ENVIRONMENT)
+
+
+_MOST_NAMED = 5  # files
+
+
+def remove(
+    videos: list[str] = argument("CLIP", "Clips by file or id; NAME#2: one person."),
+    *,
+    here: Here,
+) -> None:
+    """Take clips out of the project.
+
+    \b
+      la2ds remove swings-anna-1a2b3c4d --project swings
+
+    Deletes their joints and whatever else was computed for them. The videos stay. So does what
+    people have set for the clips, such as phases, groups and corrected joints: it counts again if
+    the same video is extracted again from the same place.
+    """
+    from la2ds_cli.core.removal import exported, take_out
+
+    with here.console() as console:
+        opened = here.open()
+        with opened.lock():
+            clips = list(map(opened.named, videos))  # before any is removed
+            gone = list(dict.fromkeys(clip.id for clip in clips))
+            there = any(opened.source(clip).exists() for clip in clips)
+            for video in gone:
+                take_out(opened, video)
+                shutil.rmtree(opened.film_dir(video), ignore_errors=True)
+                console.line(f"removed {video}")
+        left = sorted({file for video in gone for file in exported(opened, video)})
+        console.document("remove", {"project": opened.root, "removed": gone, "exported": left})
+        if there:
+            console.note(
+                "extract-poses brings a clip back if its video is in a folder that it is given"
+            )
+        if left:
+            console.note(f"files that you made of it stay: {_named(left)}")
+
+
+def _named(files: list[str]) -> str:
+    """The files or, of many, how many there are in which folders."""
+    if len(files) <= _MOST_NAMED:
+        return ", ".join(files)
+    folders = Counter(file.rpartition("/")[0] for file in files)
+    return ", ".join(
+        f"1 file in {folder}" if count == 1 else f"{count} files in {folder}"
+        for folder, count in folders.items()
+    )
