@@ -9,8 +9,8 @@ A module outside this package works as well: its dotted path is its name. Betwee
 poses of a project lies `FileClip` (file_clip.py): the frames that the file lists, the people in
 them (people.py), how their joints fill a skeleton (joints.py), and what the file knows of times and
 size. What formats share: importing.py (a batch of files into a project), exporting.py (clips of a
-project to files), source_video.py (--video), tables.py, checks.py (checked values
-and the errors of a pose file), phase_labels.py, plain_pickle.py.
+project to files), tables.py, checks.py (checked values and the errors of a pose file),
+plain_pickle.py.
 
 An importer. `SUFFIXES` are the endings of its files in a folder. `read_clips` gets one of them and
 returns its clips, or raises PoseFileError; importing.py does the rest: times, the subject, the

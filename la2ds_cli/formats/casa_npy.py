@@ -19,10 +19,9 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.formats.checks import FramesError, JointsError, PoseFileError, shown
 from la2ds_cli.formats.file_clip import FileClip, ImportOptions
-from la2ds_cli.formats.importing import PoseFormat, import_files
+from la2ds_cli.formats.importing import PoseFormat, import_files, phases_of_labels
 from la2ds_cli.formats.joints import order_by_count
 from la2ds_cli.formats.people import Frames, orthographic
-from la2ds_cli.formats.phase_labels import phases_of_labels
 from la2ds_cli.formats.plain_pickle import numbers_of, read_object
 
 # numbers of a frame -> the body model whose parameters they are

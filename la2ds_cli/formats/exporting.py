@@ -42,22 +42,17 @@ def export_poses(
         return len(pose)
 
     folder = out or project.results_dir(f"export/{format_name.rpartition('.')[2]}")
-    title = f"exporting {format_name}"
-    return export_clips(
-        project, title, names, folder, suffix, write, overwrite=overwrite, progress=progress
-    )
+    return export_clips(project, names, folder, suffix, write, overwrite, progress)
 
 
 def export_clips(
     project: Project,
-    title: str,
     names: Sequence[str],
     folder: Path,
     suffix: str,
     write: Callable[[Video, Path], int],
-    *,
-    overwrite: bool = False,
-    progress: Progress | None = None,
+    overwrite: bool,
+    progress: Progress | None,
 ) -> list[ItemResult]:
     """Let `write` make FOLDER/<id><suffix> of each named clip, or of all; one result each.
 
@@ -70,7 +65,7 @@ def export_clips(
     """
     videos = chosen_clips(project, names)
     progress = progress or Progress()
-    progress.begin(title, len(videos))
+    progress.begin("exporting", len(videos))
     results = []
     for video in videos:
         path = folder / f"{video.id}{suffix}"

@@ -65,10 +65,7 @@ def export_labels(
         return len(pose)
 
     folder = out or project.results_dir(f"export/{format_name}")
-    title = f"exporting {format_name}"
-    return export_clips(
-        project, title, names, folder, suffix, write, overwrite=overwrite, progress=progress
-    )
+    return export_clips(project, names, folder, suffix, write, overwrite, progress)
 
 
 def labels_of(

@@ -16,8 +16,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.formats.checks import PoseFileError
 from la2ds_cli.formats.file_clip import ImportOptions, to_sequence
-from la2ds_cli.formats.mat_file import read_mat
-from la2ds_cli.formats.penn_action import HIDDEN_SCORE, import_penn_action, read_clip
+from la2ds_cli.formats.penn_action import HIDDEN_SCORE, import_penn_action, read_clip, read_mat
 
 SHARED = Path(os.environ.get("LA2DS_SHARED", Path(__file__).parents[3] / "shared")) / "data"
 
