@@ -77,7 +77,7 @@ def test_clips_and_their_joints(pair: la2ds.Project):
     assert poses.xy.shape == (75, 13, 2)
     assert poses.time[-1] == pytest.approx(74 / 30)
     assert list(pair.to_frame().frames) == [40, 75]
-    with pytest.raises(la2ds.UserError, match="has no clip 'carl'") as caught:
+    with pytest.raises(la2ds.UserError, match="there is no clip 'carl'") as caught:
         pair.poses("carl")
     assert caught.value.exit_code == la2ds.ExitCode.UNREADABLE
 

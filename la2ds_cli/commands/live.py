@@ -252,8 +252,7 @@ def in_hindsight(
 def summarise(
     clips: tuple[str, str], player: Player, followed: Followed, result: AlignResult | None
 ) -> dict[str, Any]:
-    """Facts about the run, as JSON. apart: median difference between the live positions and the
-    alignment in hindsight, in seconds of A; null without an alignment."""
+    """Facts about the run, as JSON."""
     import numpy as np
 
     count, seen = len(followed.time), np.array(followed.seen, bool)
@@ -271,22 +270,8 @@ def summarise(
         "cut_off": player.cut_off or None,
         "time_a": [round(min(places), 3), round(max(places), 3)] if places else None,
         "mean_confidence": round(float(np.mean(confidence)), 3) if confidence else None,
-        "apart": None if result is None else round(_apart(followed, result), 3),
         "files": [] if result is None else [str(file) for file in result.files],
     }
-
-
-def _apart(followed: Followed, result: AlignResult) -> float:
-    import numpy as np
-
-    from la2ds_cli.alignment.path import invert, mean_match
-
-    alignment = result.alignment
-    place = mean_match(invert(alignment.path), len(alignment.time_b))
-    known = np.flatnonzero(~np.isnan(place))
-    at = np.interp(place[known], np.arange(len(alignment.time_a)), alignment.time_a)
-    said = np.array(followed.time_a)[np.array(followed.seen)]
-    return float(np.median(np.abs(said[known] - at)))
 
 
 def show(console: Console, summary: dict[str, Any]) -> None:
@@ -300,9 +285,5 @@ def show(console: Console, summary: dict[str, Any]) -> None:
         mean = f"mean confidence {summary['mean_confidence']:.2f}"
         console.line(f"{summary['a']}: from {first:.2f} s to {last:.2f} s, {mean}")
         console.line(f"{summary['milliseconds']:.0f} ms a frame")
-    if summary["apart"] is not None:
-        console.line(
-            f"in hindsight, the live positions were off by {summary['apart']:.2f} s of A (median)"
-        )
     for file in summary["files"]:
         console.line(file)

@@ -153,7 +153,7 @@ def remove(
     with here.console() as console:
         opened = here.open()
         with opened.lock():
-            clips = list(map(opened.named, videos))  # before any is removed
+            clips = list(map(opened.clip, videos))  # before any is removed
             gone = list(dict.fromkeys(clip.id for clip in clips))
             there = any(opened.source(clip).exists() for clip in clips)
             for video in gone:

@@ -263,7 +263,7 @@ class Project(ProjectFolder):
         """
         return self.video_list().find(name)
 
-    def named(self, name: str) -> Video:
+    def clip(self, name: str) -> Video:
         """The video that `find` gives. Raises UserError (exit 3) if there is none."""
         video = self.find(name)
         if video is None:

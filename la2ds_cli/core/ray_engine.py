@@ -12,7 +12,6 @@ import json
 import os
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from importlib import metadata
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,7 +23,6 @@ Item = Mapping[str, Any]
 """JSON values by name; floats keep their value, including NaN."""
 Work = Callable[[Item], Item]
 
-_ARROW_FOR_NUMPY_2 = 26  # the first pyarrow that cannot be imported beside numpy 1
 _ANSWER_SECONDS = 10.0  # time limit for an answer of the head; Ray itself tries for minutes
 # The greeting of an HTTP/2 client with empty settings, to which a gRPC server answers in kind.
 _GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
@@ -151,28 +149,11 @@ def _ray(without: str) -> Any:
         ["ray"],
         "--engine ray needs the package ray, which is not installed",
         f"pip install 'la2ds[ray]', or {without}",
-        repair=f"{_repair()}, or {without}",
+        # pyarrow, which ray.data imports, asks for numpy 2 without declaring it, so that installers
+        # put a new one beside the numpy 1 of the extra mmpose.
+        repair="pip install 'pyarrow<26' beside a numpy older than 2, else "
+        f"pip install --force-reinstall 'la2ds[ray]', or {without}",
     ):
         import ray  # pyright: ignore[reportMissingImports]
         import ray.data  # pyright: ignore[reportMissingImports]
     return ray
-
-
-def _repair() -> str:
-    """The hint for a Ray that is installed and cannot be imported."""
-    # pyarrow, which ray.data imports, asks for numpy 2 without declaring it, so that installers put
-    # a new one beside the numpy 1 of the extra mmpose.
-    numpy, arrow = _major("numpy"), _major("pyarrow")
-    if numpy < 2 and arrow >= _ARROW_FOR_NUMPY_2:
-        return (
-            f"pip install 'pyarrow<{_ARROW_FOR_NUMPY_2}', as pyarrow {arrow} does not work with "
-            f"the numpy {numpy} that mmpose needs"
-        )
-    return "pip install --force-reinstall 'la2ds[ray]'"
-
-
-def _major(package: str) -> int:
-    try:
-        return int(metadata.version(package).split(".")[0])
-    except metadata.PackageNotFoundError:
-        return 0

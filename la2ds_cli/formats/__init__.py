@@ -42,7 +42,7 @@ from functools import cache
 from importlib import import_module, resources
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from la2ds_cli.core.errors import UserError, did_you_mean
 
@@ -57,16 +57,9 @@ Export = Callable[["PoseSequence", str, Path], None]
 """Writes one clip: its poses, its name, the path."""
 
 
-class Import(Protocol):
-    """Imports a file, or the files of a folder, as importing.import_files."""
-
-    def __call__(
-        self,
-        project: Project,
-        root: Path,
-        options: ImportOptions | None = None,
-        progress: Progress | None = None,
-    ) -> list[ItemResult]: ...
+Import = Callable[..., "list[ItemResult]"]
+"""Imports a file, or the files of a folder: project, root, options=None, progress=None, as of
+importing.import_files."""
 
 
 def importer_names() -> list[str]:

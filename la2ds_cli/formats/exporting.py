@@ -93,7 +93,7 @@ def skip(message: str, hint: str, code: str) -> UserError:
 def chosen_clips(project: Project, names: Sequence[str]) -> list[Video]:
     """The named clips, as Project.find understands them, each once; all if none is named."""
     if names:
-        return list({video.id: video for video in map(project.named, names)}.values())
+        return list({video.id: video for video in map(project.clip, names)}.values())
     videos = project.videos()
     if not videos:
         raise UserError(

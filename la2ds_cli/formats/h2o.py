@@ -63,7 +63,9 @@ def import_h2o(
     wanted = action_name(action) if action is not None else None
     folders = _camera_folders(root, camera)
     recordings = {name: Recording() for name in folders} | read_lists(root)
-    _note_lists(recordings, folders, progress)
+    if not any(recording.listed for recording in recordings.values()):
+        lists = ", ".join(f"action_{name}.txt" for name in LISTS)
+        progress.note(f"there is none of {lists}: no clip gets a split")
     if wanted is not None:
         folders = _with_action(folders, recordings, wanted, progress)
 
@@ -88,25 +90,6 @@ def _camera_folders(root: Path, camera: str) -> dict[str, Path]:
             exit_code=ExitCode.UNREADABLE,
         )
     return {folder.parent.relative_to(root).as_posix(): folder for folder in ordered(folders)}
-
-
-def _note_lists(
-    recordings: dict[str, Recording], folders: dict[str, Path], progress: Progress
-) -> None:
-    if not any(recording.listed for recording in recordings.values()):
-        progress.note(
-            "there is no action_train.txt, action_val.txt or action_test.txt: no clip gets a split"
-        )
-        return
-    validation = sum(recordings[name].listed == "val" for name in folders)
-    if validation:
-        progress.note(
-            f"recordings of action_val.txt, which get no split: {validation}; write train or test "
-            "in videos.csv to use them"
-        )
-    unlisted = sum(not recordings[name].listed for name in folders)
-    if unlisted:
-        progress.note(f"recordings in no list, which get no split: {unlisted}")
 
 
 def _with_action(

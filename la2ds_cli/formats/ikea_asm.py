@@ -2,13 +2,13 @@
 
 Layout: `Kallax_Shelf_Drawer/<scan>/dev1..3/predictions/pose2d/keypoint_rcnn_ft/`, one file
 `scan_video_000000000000_keypoints.json` for each frame; next to the furniture or in indexing_files/
-are the lists train_cross_env.txt and test_cross_env.txt, and the actions as gt_segments.json. The
-layout is that of the data set's own loaders.
+are the split and the actions of each scan as gt_segments.json. The layout is that of the data set's
+own loaders.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,6 @@ from la2ds_cli.formats.checks import (
     mapping,
     naming,
     read_json,
-    read_text,
     sequence,
     shown,
 )
@@ -45,8 +44,7 @@ _POSES = "predictions/pose2d/keypoint_rcnn_ft"
 _SIZE = (1920, 1080)
 SEGMENTS = "gt_segments.json"
 BACKGROUND = "NA"  # the data set's name for frames without an action
-_FOLDERS = (".", "indexing_files")  # of the lists, in the data set and its downloads
-_LISTS = {"train": "train_cross_env.txt", "test": "test_cross_env.txt"}
+_FOLDERS = (".", "indexing_files")  # of that file, in the data set and its downloads
 _SUBSETS = {"training": "train", "testing": "test"}
 
 
@@ -63,20 +61,16 @@ def import_ikea_asm(
     with the highest mean score is taken, as by the data set's code. furniture: import only scans of
     it, in any spelling.
 
-    The split is that of the lists (of gt_segments.json without lists); the phases are the actions
-    of gt_segments.json except `NA`. Raises UserError if the folder does not exist (exit 3), for
-    unknown furniture or camera (exit 2), and if a list cannot be read (exit 3 or 5).
+    The split is the subset in gt_segments.json; the phases are its actions except `NA`. Raises
+    UserError if the folder does not exist (exit 3), for unknown furniture or camera (exit 2), and
+    if gt_segments.json cannot be read (exit 3).
     """
     progress = progress or Progress()
     check_choice("camera", camera, CAMERAS)
     folders = _scan_folders(root, camera)
     if furniture is not None:
         folders = _of_furniture(folders, furniture)
-    splits = _splits(root)
     labels = _labels(root, progress)
-    _note_missing(root, camera, folders, splits, furniture, progress)
-    if not splits and not labels:
-        progress.note("there is no train_cross_env.txt or test_cross_env.txt: no clip gets a split")
     scans = {root / scan: scan for scan in folders}
 
     def read(path: Path, _: ImportOptions) -> list[FileClip]:
@@ -94,7 +88,7 @@ def import_ikea_asm(
                 fps=FPS,
                 size=_SIZE,
                 sources=(folder,),
-                split=_split(scan, splits, labels),
+                split=_split(scan, labels),
                 phases=tuple(_phases(scan, labels)),
             )
         ]
@@ -123,25 +117,6 @@ def _of_furniture(folders: dict[str, Path], furniture: str) -> dict[str, Path]:
     return {scan: folder for scan, folder in folders.items() if scan.split("/")[0] == wanted}
 
 
-def _note_missing(
-    root: Path,
-    camera: str,
-    folders: dict[str, Path],
-    splits: dict[str, str],
-    furniture: str | None,
-    progress: Progress,
-) -> None:
-    """Note how many scans are on disk without these poses, and how many are in no list."""
-    kinds = {scan.split("/")[0] for scan in folders}
-    scans = {"/".join(p.relative_to(root).parts[:2]) for p in root.glob(f"*/*/{camera}")}
-    bare = sum(s not in folders and (furniture is None or s.split("/")[0] in kinds) for s in scans)
-    if bare:
-        progress.note(f"scans without these poses, left out: {bare}")
-    unlisted = sum(scan not in splits for scan in folders) if splits else 0
-    if unlisted:
-        progress.note(f"scans in no list, which get no split: {unlisted}")
-
-
 def _predictions(folder: Path) -> dict[int, list[Person]]:
     """The best scored person of each frame."""
     people: dict[int, list[Person]] = {}
@@ -164,56 +139,21 @@ def _mean_score(person: Person) -> float:
 # --- the split of each scan, and the actions in it ------------------------------------------------
 
 
-def _list_path(root: Path, name: str) -> Path | None:
-    return next((path for f in _FOLDERS if (path := root / f / name).is_file()), None)
-
-
-def _load(path: Path, read: Callable[[Path], Any]) -> Any:
+def _labels(root: Path, progress: Progress) -> dict[str, Any]:
+    """Unchecked entries of gt_segments.json by `furniture/scan`, empty without the file. Raises
+    UserError (exit 3) if it is not such a list."""
+    path = next((path for f in _FOLDERS if (path := root / f / SEGMENTS).is_file()), None)
+    if path is None:
+        progress.note(f"there is no {SEGMENTS}: no clip gets a split or phases")
+        return {}
     try:
-        return read(path)
+        document = mapping(read_json(path), "the document")
+        return mapping(entry(document, "database", "the document"), "'database'")
     except PoseFileError as error:
         raise error.user_error(path) from error
 
 
-def _splits(root: Path) -> dict[str, str]:
-    """`furniture/scan` -> `train` or `test`, by train_cross_env.txt and test_cross_env.txt.
-
-    Empty without lists. Raises UserError if a list is not text (exit 3), and if a scan is in both
-    (exit 5).
-    """
-    splits: dict[str, str] = {}
-    for split, name in _LISTS.items():
-        path = _list_path(root, name)
-        for line in _load(path, read_text).splitlines() if path is not None else ():
-            scan = line.strip().strip("/")
-            if scan and splits.setdefault(scan, split) != split:
-                raise UserError(
-                    f"{path}: {scan} is also in {_LISTS['train']}",
-                    hint="copy both lists again from the data set",
-                    exit_code=ExitCode.MISMATCH,
-                )
-    return splits
-
-
-def _labels(root: Path, progress: Progress) -> dict[str, Any]:
-    """Unchecked entries of gt_segments.json by `furniture/scan`, empty without the file. Raises
-    UserError (exit 3) if it is not such a list."""
-    path = _list_path(root, SEGMENTS)
-    if path is None:
-        progress.note(f"there is no {SEGMENTS}: no clip gets phases")
-        return {}
-    return _load(path, _read_segments)
-
-
-def _read_segments(path: Path) -> dict[str, Any]:
-    document = mapping(read_json(path), "the document")
-    return mapping(entry(document, "database", "the document"), "'database'")
-
-
-def _split(scan: str, splits: Mapping[str, str], labels: Mapping[str, Any]) -> str:
-    """The split of a scan by the lists or, without lists, by gt_segments.json."""
-    if splits:
-        return splits.get(scan, "")
+def _split(scan: str, labels: Mapping[str, Any]) -> str:
     item = labels.get(scan)
     subset = item.get("subset") if isinstance(item, dict) else None
     return _SUBSETS.get(subset, "") if isinstance(subset, str) else ""

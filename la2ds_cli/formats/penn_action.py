@@ -58,8 +58,8 @@ def import_penn_action(
     progress = progress or Progress()
     files = label_files(carl_labels) if carl_labels is not None else {}
     clips = _read_clips(root, action, progress)
-    if files:
-        _note_labels(clips, files, progress)
+    if unlabelled := sum(clip.name not in files for clip in _readable(clips)) if files else 0:
+        progress.note(f"clips without labels: {unlabelled}")
 
     def read(path: Path, _: ImportOptions) -> list[FileClip]:
         clip = clips[path]
@@ -97,9 +97,13 @@ def _read_clips(
     progress.end()
     if action is None:
         return clips
-    shown = {path: c.info["action"] for path, c in clips.items() if isinstance(c, FileClip)}
+    shown = {clip.path: clip.info["action"] for clip in _readable(clips)}
     check_choice("action", action, sorted(set(shown.values())))
     return {path: clip for path, clip in clips.items() if shown.get(path, action) == action}
+
+
+def _readable(clips: Mapping[Path, FileClip | Exception]) -> list[FileClip]:
+    return [clip for clip in clips.values() if isinstance(clip, FileClip)]
 
 
 def read_clip(path: Path) -> FileClip:
@@ -169,7 +173,7 @@ def _boxes(box: FloatArray, length: int) -> FloatArray:
 
 # --- phase labels as CARL (Chen et al., CVPR 2022) stores them: one array per clip ---------------
 
-_CARL_SPLITS = {"train": "train", "val": "test"}
+_CARL_SPLITS = ("train", "val")  # folders
 
 
 def label_files(root: Path) -> dict[str, Path]:
@@ -221,20 +225,6 @@ def _read(path: Path) -> IntArray:
     if (labels != np.round(labels)).any() or (np.abs(labels.astype(np.float64)) > 1e6).any():
         raise PoseFileError("its labels should be whole numbers")
     return labels.astype(np.int64)
-
-
-def _note_labels(
-    clips: Mapping[Path, FileClip | Exception], files: Mapping[str, Path], progress: Progress
-) -> None:
-    """Note how many clips are in another split than their labels, and how many have none."""
-    read = [clip for clip in clips.values() if isinstance(clip, FileClip)]
-    splits = {name: _CARL_SPLITS[path.parent.parent.name] for name, path in files.items()}
-    if other := sum(splits.get(clip.name, clip.split) != clip.split for clip in read):
-        progress.note(
-            f"clips whose labels are in the other split; the clip's own split is used: {other}"
-        )
-    if unlabelled := sum(clip.name not in files for clip in read):
-        progress.note(f"clips without labels: {unlabelled}")
 
 
 # --- MATLAB files of version 5 (MAT-File Format, MathWorks, 2019) ---------------------------------

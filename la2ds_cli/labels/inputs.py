@@ -236,7 +236,7 @@ def choose_sources(
         if name in (ALL, LABELLED):
             ids += [video.id for video in project.videos() if video.id in phases]
             continue
-        video = project.named(name)
+        video = project.clip(name)
         if video.id not in phases:
             raise UserError(
                 f"'{name}' has no phases set by a person in phases.csv",

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from la2ds.results import data_frame
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.device import DeviceName
-from la2ds_cli.core.errors import ExitCode, UserError
 
 if TYPE_CHECKING:
     from la2ds_cli.core.config import Config
@@ -80,14 +79,7 @@ class Project:
         `NAME#2` is the second person of a video. Raises UserError (exit 3) if the project has no
         such clip, and (exit 5) if it has several.
         """
-        found = self._stored.find(name)
-        if found is None:
-            raise UserError(
-                f"{self.path} has no clip '{name}'",
-                hint="Project.clips lists them; la2ds.extract adds videos",
-                exit_code=ExitCode.UNREADABLE,
-            )
-        return found
+        return self._stored.clip(name)
 
     def poses(self, name: str) -> PoseSequence:
         """The joints of a clip over its T frames.

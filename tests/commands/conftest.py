@@ -5,10 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
 from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.main import app
 from tests.movement import add_sequence, sequence, warped_phase
 
@@ -26,15 +28,24 @@ validate_every = 2
 """
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    """Four short clips with poses, two of them for testing."""
-    made = Project.create(tmp_path / "project")
+def four_clips(root: Path) -> Project:
+    """A project of four short clips with poses, two of them for testing."""
+    made = Project.create(root)
     (made.root / "project.toml").write_text('preset = "default"\n' + TINY)
     for number, length in enumerate((40, 34, 46, 38)):
         pose = sequence(warped_phase(length, seed=number))
         add_sequence(made, f"clip-{number}", pose, split="test" if number % 2 else "train")
     return Project.open(made.root)
+
+
+def squats(count: int) -> PoseSequence:
+    """So many squats of two seconds."""
+    return sequence((1 - np.cos(2 * np.pi * np.arange(40 * count) / 40)) / 2, scale=45.0)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return four_clips(tmp_path / "project")
 
 
 @pytest.fixture

@@ -10,19 +10,18 @@ import numpy as np
 import pytest
 from typer.testing import Result
 
-from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
-from tests.movement import add_sequence, sequence
+from tests.commands.conftest import squats
+from tests.movement import add_sequence
 
 Run = Callable[..., Result]
 Document = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(autouse=True)
-def squats(project: Project) -> None:
-    one, many = [2 * np.pi * np.arange(40 * count) / 40 for count in (1, 3)]
-    add_sequence(project, "one", sequence((1 - np.cos(one)) / 2))
-    add_sequence(project, "many", sequence((1 - np.cos(many)) / 2, scale=45.0))
+def clips(project: Project) -> None:
+    add_sequence(project, "one", squats(1))
+    add_sequence(project, "many", squats(3))
 
 
 def test_all_are_listed_with_their_times(run: Run, tmp_path: Path) -> None:
@@ -48,25 +47,6 @@ def test_the_document_holds_them_all(document: Document, tmp_path: Path) -> None
     assert other["a"]["repetition"]["number"] == 3
     assert other["a"]["repetition"]["start"] == pytest.approx(4, abs=0.15)
     assert other["count"] == 1
-
-
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (["--repetition", "5"], "many has 3 repetitions, so there is no number 5"),
-        (["--repetition", "every"], "'every' does not name a repetition"),
-        (["--repetition", "all", "--repetition-of-a", "2"], "one has 1 repetition"),
-        (["--repetition", "all", "--repetition-of-a", "0"], "there is no number 0"),
-        (["--repetition-of-a", "1"], "--repetition-of-a needs --repetition"),
-        (["--repetition", "all", "--out", "ab.docx"], "unknown file type"),
-    ],
-)
-def test_what_cannot_be_had_is_said(run: Run, arguments: list[str], says: str) -> None:
-    result = run("align", "one", "many", *arguments)
-    assert result.exit_code == ExitCode.USAGE
-    assert says in result.stderr.replace("\n", " ")
-    assert "hint: " in result.stderr
-    assert result.stdout == ""
 
 
 def test_without_the_option_they_are_pointed_at(run: Run, tmp_path: Path) -> None:

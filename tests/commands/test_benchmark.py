@@ -68,22 +68,6 @@ def test_a_failing_method_leaves_with_its_code(run: Run, project: Project):
     assert "note: project, benchmark-la2ds-s0: " in result.stdout
 
 
-def test_bad_requests_are_refused(run: Run, project: Project):
-    for arguments, hint in (
-        (("--methods", "tccc"), "lav"),
-        (("--methods", "tcc,tcc"), "methods: "),
-        (("--seeds", "0;1"), "--seeds 0,1,2"),
-        (("--protocol", "papre"), "did you mean 'paper'?"),
-        (("--project", str(project.root)), "give --project DIR once for each"),
-        (("--methods", "tcc,la2ds", "--set", "model.input=rgb"), "--method gtcc or lav or sal"),
-    ):
-        result = run("benchmark", *arguments)
-        assert result.exit_code == ExitCode.USAGE, arguments
-        assert hint in result.stderr
-    with project.lock():
-        assert run("benchmark").exit_code == ExitCode.MISMATCH
-
-
 def test_reproduce_compares_the_methods_of_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     project = six_clips(tmp_path / "swings")
     sets = [part for setting in TINY for part in ("--set", setting)]
@@ -103,9 +87,5 @@ def test_reproduce_compares_the_methods_of_a_table(tmp_path: Path, monkeypatch: 
         assert (project.results_dir("reproduce") / f"table2.{suffix}").exists()
 
 
-def test_the_tables_of_methods_take_no_preset(run: Run):
+def test_the_tables_of_methods_are_those_of_the_metrics():
     assert set(METHODS) == set(METHOD_TABLES)
-    for table in METHODS:
-        result = run("reproduce", table, "--preset", "default")
-        assert result.exit_code == ExitCode.USAGE
-        assert "--preset cannot be combined with" in result.stderr

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
 from la2ds_cli.main import app
 from tests.compare.performers import film, steady
@@ -48,33 +47,6 @@ def test_json_is_one_document_with_everything(document: Document, tmp_path: Path
     found = document("compare", "clip-0", "clip-1", "--out", str(tmp_path / "c.csv"))
     assert found["command"] == "compare"
     assert {"findings", "unjudged", "tempo", "view", "notes"} <= set(found)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code"),
-    [
-        (["clip-0", "missing.mp4"], ExitCode.UNREADABLE),
-        (["clip-0", "clip-1", "--out", "ab.docx"], ExitCode.USAGE),
-        (["clip-0", "clip-1", "--method", "dwt"], ExitCode.USAGE),
-        (["clip-0", "clip-1", "--features", "model"], ExitCode.UNUSABLE),
-        (["clip-0", "clip"], ExitCode.MISMATCH),
-        (["clip-0"], ExitCode.USAGE),
-        (["clip-0", "clip-1", "--attempts", "clip-2"], ExitCode.USAGE),
-        (["clip-0", "--attempts", "clip-1,clip-2", "--out", "ab.docx"], ExitCode.USAGE),
-        (["clip-0", "--attempts", "clip-1,clip-2", "--method", "dwt"], ExitCode.USAGE),
-        (["clip-0", "--attempts", "you-*"], ExitCode.UNREADABLE),
-        (["clip-0", "--attempts", "clip-1"], ExitCode.UNUSABLE),
-        (["gone.mp4", "--attempts", "clip-*"], ExitCode.UNREADABLE),
-    ],
-)
-def test_what_cannot_be_compared_leaves_with_its_code(
-    run: Run, arguments: list[str], code: ExitCode
-) -> None:
-    result = run("compare", *arguments)
-    assert result.exit_code == code, result.output
-    assert "error: " in result.stderr
-    assert "hint: " in result.stderr
-    assert result.stdout == ""
 
 
 def test_attempts_give_a_figure_a_table_and_json(run: Run, project: Project) -> None:

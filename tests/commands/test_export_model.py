@@ -58,13 +58,9 @@ def test_what_does_not_fit_leaves_with_its_code(exported: Path, run: Run, tmp_pa
     here, text = ["--model", str(exported)], tmp_path / "text.onnx"
     text.write_text("a text")
     for arguments, code, words in [
-        (["embed", *here], ExitCode.USAGE, "--engine onnx"),
-        (["embed", "--engine", "onnx"], ExitCode.UNUSABLE, "la2ds export-model --run default"),
         (["embed", "--engine", "onnx", "--device", "cuda", *here], ExitCode.ENVIRONMENT, "CPU"),
         (["embed", "--engine", "onnx", "--model", str(text)], ExitCode.UNREADABLE, "not a usable"),
         (["embed", "--engine", "onnx", "--model", "no.onnx"], ExitCode.UNREADABLE, "no.onnx"),
-        (["embed", "--engine", "tensorrt"], ExitCode.USAGE, "tensorrt"),
-        (["export-model", "--out", "model.pt"], ExitCode.USAGE, "end the name in .onnx"),
         (["export-model", "--run", "nope"], ExitCode.UNUSABLE, "trained runs: default"),
     ]:
         result = run(*arguments)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -65,69 +64,6 @@ def test_each_makes_a_project_with_poses_split_and_phases(tmp_path: Path, name: 
     assert document["command"] == f"import {name}"
     assert [item["status"] for item in document["items"]] == ["cached"]
     assert result.stderr == ""
-
-
-@pytest.mark.parametrize("name", ["ikea-asm", "h2o", "casa-npy", "penn-action"])
-def test_help_shows_an_example(name: str):
-    result = CliRunner().invoke(app, ["import", name, "--help"])
-    assert result.exit_code == 0
-    assert f"la2ds import {name} " in result.stdout
-
-
-@pytest.mark.parametrize("name", ["ikea-asm", "h2o", "casa-npy", "penn-action"])
-def test_a_folder_that_is_not_there(tmp_path: Path, name: str):
-    more = ["--fps", "30"] if name == "casa-npy" else []
-    arguments = ["import", name, str(tmp_path / "no"), *more, "--project", str(tmp_path / "p")]
-    result = CliRunner().invoke(app, [*arguments, "--json"])
-    assert result.exit_code == ExitCode.UNREADABLE
-    assert str(tmp_path / "no") in result.stderr
-    assert result.stdout == ""
-
-
-def test_a_program_in_a_record_file_is_not_run(tmp_path: Path):
-    mark = tmp_path / "was-here"
-
-    class Exploit:
-        def __reduce__(self) -> Any:
-            return os.system, (f"touch '{mark}'",)
-
-    path = write_records(tmp_path / "x_train.npy", {"a": record(), "b": Exploit()})
-    arguments = ["import", "casa-npy", str(path), "--fps", "30", "--project", str(tmp_path / "p")]
-    result = CliRunner().invoke(app, arguments)
-    assert result.exit_code == ExitCode.UNREADABLE
-    error, hint = result.stderr.splitlines()[-2:]
-    assert error.startswith("error: ")
-    assert "system'" in error
-    assert "nothing in it was run (I001)" in error
-    assert "do not do that" in hint
-    assert not mark.exists()
-    np.load(path, allow_pickle=True)  # the control: numpy runs it
-    assert mark.exists()
-
-
-def test_one_bad_clip_does_not_end_the_batch(tmp_path: Path):
-    write_all(tmp_path)
-    folder = write_h2o(tmp_path / "h2o", "subject2/o1/0")
-    (folder / "hand_pose" / "000002.txt").write_text("0 0 0\n")
-    arguments = ["import", "h2o", str(tmp_path / "h2o"), "--project", str(tmp_path / "p")]
-    result = CliRunner().invoke(app, [*arguments, "--json"])
-    assert result.exit_code == ExitCode.PARTIAL
-    items = json.loads(result.stdout)["items"]
-    assert [(item["status"], item["code"]) for item in items] == [("ok", ""), ("failed", "I001")]
-
-
-def test_options_that_make_no_sense(tmp_path: Path):
-    known = write_all(tmp_path)
-    for name, more, said in (
-        ("ikea-asm", ["--camera", "dev9"], "there is no camera 'dev9'"),
-        ("h2o", ["--camera", "cam9"], "there is no camera 'cam9'"),
-        ("casa-npy", ["--fps", "0"], "--fps"),
-    ):
-        arguments = ["import", name, *known[name], *more, "--project", str(tmp_path / "p")]
-        result = CliRunner().invoke(app, arguments)
-        assert result.exit_code == ExitCode.USAGE, (name, more, result.stderr)
-        assert said in result.stderr
-        assert "Traceback" not in result.stderr
 
 
 @pytest.mark.parametrize("name", ["ikea-asm", "h2o", "casa-npy", "penn-action", "wide-csv"])

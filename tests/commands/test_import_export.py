@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from typer.testing import CliRunner, Result
 
 from la2ds_cli.commands.imports import POSE_FILES
@@ -32,14 +31,6 @@ Document = Callable[..., dict[str, Any]]
 def test_every_importer_has_a_command():
     found = {name.replace("_", "-") for name in importer_names()}
     assert set(POSE_FILES) == found
-
-
-@pytest.mark.parametrize("name", sorted(POSE_FILES))
-def test_help_shows_an_example(name: str):
-    result = CliRunner().invoke(app, ["import", name, "--help"])
-    assert result.exit_code == 0
-    assert f"la2ds import {name} " in result.stdout
-    assert "--map THEIRS=OURS" in result.stdout
 
 
 def test_import_makes_a_project_and_names_the_next_step(tmp_path: Path):
@@ -91,35 +82,6 @@ def test_names_told_on_the_command_line(run: Run, project: Project, tmp_path: Pa
     assert np.isfinite(pose.xy[:, 15]).all()
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code", "said"),
-    [
-        (["--size", "640"], ExitCode.USAGE, "'640' is not a frame size"),
-        (["--size", "0x480"], ExitCode.USAGE, "not a frame size"),
-        (["--map", "nose"], ExitCode.USAGE, "not of the form THEIRS=OURS"),
-        (["--fps", "0"], ExitCode.USAGE, "--fps"),
-        ([], ExitCode.USAGE, "the frame rate is not in the file"),
-        (["--fps", "25", "--skeleton", "coco"], ExitCode.MISMATCH, "did you mean 'coco17'"),
-        (["--fps", "25", "--skeleton", "body25"], ExitCode.MISMATCH, "(I002)"),
-        (["--video", "no.mp4"], ExitCode.UNREADABLE, "there is no video no.mp4"),
-    ],
-)
-def test_options_that_make_no_sense(
-    run: Run, tmp_path: Path, arguments: list[str], code: ExitCode, said: str
-):
-    path = write_json(tmp_path / "a.json", mmpose_frames())
-    result = run("import", "mmpose-json", str(path), *arguments)
-    assert result.exit_code == code
-    assert said in result.stderr
-    assert "Traceback" not in result.stderr
-
-
-def test_a_path_that_is_not_there(run: Run, tmp_path: Path):
-    result = run("import", "trc", str(tmp_path / "a.trc"))
-    assert result.exit_code == ExitCode.UNREADABLE
-    assert "no such file" in result.stderr
-
-
 def test_align_uses_the_imported_poses_of_a_video(run: Run, project: Project, tmp_path: Path):
     for name, frames in (("anna", 12), ("ben", 15)):
         images = [np.full((240, 320, 3), 5 * t, np.uint8) for t in range(frames)]
@@ -151,12 +113,3 @@ def test_the_help_of_export_lists_the_formats():
     page = CliRunner().invoke(app, ["export", "--help"]).stdout
     for name in exporter_names():
         assert name.replace("_", "-") in page
-
-
-def test_export_of_an_unknown_format_or_clip(run: Run):
-    result = run("export", "csv")
-    assert result.exit_code == ExitCode.USAGE
-    assert "wide-csv" in result.stderr
-    result = run("export", "trc", "clip-9")
-    assert result.exit_code == ExitCode.USAGE
-    assert "there is no clip 'clip-9'" in result.stderr

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
 from la2ds_cli.main import app
 
@@ -28,23 +27,3 @@ def test_init_again_changes_nothing(tmp_path: Path):
     assert result.exit_code == 0
     assert "already" in result.stdout
     assert (tmp_path / "project.toml").read_text() == 'preset = "demo"  # mine\n'
-
-
-def test_init_does_not_change_the_preset_of_a_project(tmp_path: Path):
-    RUNNER.invoke(app, ["init", str(tmp_path)])
-    result = RUNNER.invoke(app, ["init", str(tmp_path), "--preset", "demo"])
-    assert result.exit_code == ExitCode.USAGE
-    assert 'preset = "demo"' in result.stderr
-
-
-def test_an_unknown_preset_makes_nothing(tmp_path: Path):
-    result = RUNNER.invoke(app, ["init", str(tmp_path / "new"), "--preset", "nonsense"])
-    assert result.exit_code == ExitCode.USAGE
-    assert "presets: " in result.stderr
-    assert not (tmp_path / "new").exists()
-
-
-def test_a_file_in_the_way_is_a_storage_error(tmp_path: Path):
-    (tmp_path / "file").write_text("")
-    result = RUNNER.invoke(app, ["init", str(tmp_path / "file")])
-    assert result.exit_code == ExitCode.STORAGE

@@ -86,9 +86,6 @@ def test_people_read_a_summary_and_files_hold_the_alignment_in_hindsight(call: C
     assert result.exit_code == 0, result.stderr
     printed = result.stdout.splitlines()
     assert printed[0].endswith("source.mp4: 95 frames in 3.1 s, 5 without a person")
-    assert any(
-        line.startswith("in hindsight, the live positions were off by 0.0") for line in printed
-    )
     assert printed[-2:] == [str(table), str(document)]
     found = json.loads(document.read_text())
     assert found["b"]["frames"] == 90
@@ -203,13 +200,6 @@ def test_missing_weights_are_one_sentence(
     settings = folder / "project" / "project.toml"
     settings.write_text(settings.read_text().replace(f'pose = "{GREY}"', 'pose = "blazepose-lite"'))
     assert call("source.mp4", a="a.mp4").exit_code == ExitCode.ENVIRONMENT
-
-
-@pytest.mark.parametrize("option", ["--all", "--repetition", "--anchor", "--method", "--force"])
-def test_options_of_two_whole_clips_are_refused(call: Call, option: str):
-    result = call("source.mp4", option)
-    assert result.exit_code == ExitCode.USAGE
-    assert f"No such option: {option}" in result.stderr
 
 
 def test_one_clip_of_one_frame_cannot_be_followed(call: Call, folder: Path):

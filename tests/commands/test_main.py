@@ -75,24 +75,6 @@ def test_an_unknown_command_gets_a_suggestion():
     assert result.stdout == ""
 
 
-def test_an_unknown_option_is_a_usage_error():
-    assert RUNNER.invoke(app, ["train", "--sett", "a.b=1"]).exit_code == ExitCode.USAGE
-
-
-def test_an_argument_given_as_an_option_is_said_to_be_none():
-    result = RUNNER.invoke(app, ["export", "--format", "coco-json"])
-    assert result.exit_code == ExitCode.USAGE
-    assert "--format is no option: give FORMAT without a name" in result.stderr
-    assert "--out" not in result.stderr
-    assert "--project" in RUNNER.invoke(app, ["export", "--projct", "x", "trc"]).stderr
-
-
-def test_a_device_that_does_not_exist_is_a_usage_error():
-    result = RUNNER.invoke(app, ["train", "--device", "tpu"])
-    assert result.exit_code == ExitCode.USAGE
-    assert "cuda" in result.stderr
-
-
 @pytest.mark.parametrize("arguments", NEEDS_PROJECT, ids=lambda a: a[0])
 def test_a_missing_project_is_named_with_the_way_to_make_it(
     arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

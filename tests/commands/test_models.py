@@ -60,12 +60,6 @@ def document(*arguments: str, code: int = 0) -> dict[str, Any]:
     return parsed
 
 
-def test_the_group_explains_itself_and_comes_after_doctor() -> None:
-    assert "la2ds models pull" in models().stdout
-    text = CliRunner().invoke(app, ["--help"]).stdout
-    assert text.index("\n  doctor ") < text.index("\n  models ")
-
-
 def test_ls_says_what_is_here() -> None:
     assert models("pull", "a").exit_code == 0
     rows = {row["name"]: row for row in document("ls")["models"]}
@@ -173,14 +167,3 @@ def test_an_unknown_name_gets_a_suggestion(server: FileServer) -> None:
     assert result.exit_code == ExitCode.USAGE
     assert "did you mean hrnet-demo?" in result.stderr
     assert server.asked == []
-
-
-def test_a_damaged_file_is_told_without_the_network(server: FileServer) -> None:
-    models("pull", "a")
-    (weights_dir() / "a.pth").write_bytes(CONTENT[1:])
-    result = models("pull", "a", "--offline")
-    assert result.exit_code == ExitCode.ENVIRONMENT
-    assert "W001" in result.stdout
-    assert len(server.asked) == 1
-    assert models("pull", "a").exit_code == 0
-    assert (weights_dir() / "a.pth").read_bytes() == CONTENT

@@ -53,10 +53,3 @@ def test_no_command_replaces_a_file_of_the_project(project: Project, name: str) 
     before = target.read_bytes()
     assert "would be lost" in " ".join(refusal(project, name, target).split())
     assert target.read_bytes() == before
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_an_unknown_suffix_is_refused_before_anything_is_computed(
-    project: Project, name: str, tmp_path: Path
-) -> None:
-    assert "unknown file type" in " ".join(refusal(project, name, tmp_path / "sheet.xls").split())

@@ -6,10 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 from typer.testing import Result
-
-from la2ds_cli.core.errors import ExitCode
 
 Run = Callable[..., Result]
 
@@ -41,21 +38,3 @@ def test_document_of_a_trained_run(
     assert [len(clip["x"]) for clip in found["clips"]] == [40, 34, 46]
     assert found["files"] == [out]
     assert 0 < sum(found["explained_variance"]) <= 1
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code"),
-    [
-        (["clip-0"], ExitCode.USAGE),
-        (["clip-0", "clip-0"], ExitCode.USAGE),
-        (["clip-0", "clip-1", "--method", "lda"], ExitCode.USAGE),
-        (["clip-0", "clip-1", "--out", "plot.doc"], ExitCode.USAGE),
-        (["clip-0", "clip-1", "--run", "other"], ExitCode.UNUSABLE),
-        (["clip-0", "no-clip"], ExitCode.UNREADABLE),
-    ],
-)
-def test_bad_input_ends_with_a_sentence(run: Run, arguments: list[str], code: ExitCode) -> None:
-    result = run("plot-embeddings", *arguments)
-    assert result.exit_code == code
-    assert "Traceback" not in result.output
-    assert result.stdout == ""

@@ -34,26 +34,8 @@ def test_the_document_has_the_seeds(document: Document):
     assert runs == ["reproduce-all-s0", "reproduce-all-s4"]
 
 
-def test_what_cannot_be_reproduced_is_refused(run: Run):
-    assert run("reproduce", "table9").exit_code == ExitCode.USAGE
-    result = run("reproduce", "table5", "--seeds", "0;1")
-    assert result.exit_code == ExitCode.USAGE
-    assert "--seeds 0,1,2" in result.stderr
-    result = run("reproduce", "table5", "--preset", "paper-pen")
-    assert result.exit_code == ExitCode.USAGE
-    assert "paper-penn-casa" in result.stderr
-    result = run("reproduce", "table5", "--set", "train.step=2")
-    assert result.exit_code == ExitCode.USAGE
-    assert "did you mean 'steps'?" in result.stderr
-
-
 def test_a_table_of_failures_leaves_with_its_code(run: Run, project: Project):
     assert run("reproduce", "table5", *QUICK).exit_code == 0
     result = run("reproduce", "table5", *QUICK, "--set", "train.learning_rate=0.5")
     assert result.exit_code == ExitCode.UNUSABLE
     assert "--overwrite trains it again" in result.stdout
-
-
-def test_a_project_in_use_is_refused(run: Run, project: Project):
-    with project.lock():
-        assert run("reproduce", "table5").exit_code == ExitCode.MISMATCH

@@ -71,27 +71,3 @@ def test_a_store(run: Run, document: Document, out: tuple[str, ...], tmp_path: P
     assert "exact search, 0 clips added, 0 dropped as project-" in shown.stdout
     assert "retrieve/clip-0@" in shown.stdout
     assert ".png" not in shown.stdout
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["--per-video", "0"],
-        ["--min-gap", "-1"],
-        ["--min-gap", "nan"],
-        ["--min-gap", "inf"],
-        ["--index", "hnsw"],
-        ["--index", "approximate"],
-        ["--features", "video"],
-        ["--query", "clip-0@99"],
-        ["--group", "team"],
-        ["--phase", "up"],
-        ["--store", ""],
-        ["--store", "db://frames"],
-        ["--store", "folder", "--out", "sheet.png"],
-    ],
-)
-def test_what_cannot_be_ends_with_2(run: Run, arguments: list[str]) -> None:
-    result = run("retrieve", *arguments)
-    assert result.exit_code == ExitCode.USAGE
-    assert "Traceback" not in result.output

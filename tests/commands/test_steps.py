@@ -39,21 +39,11 @@ def test_a_batch_with_a_damaged_item_ends_with_8(run: Run, project: Project):
     assert result.stdout.splitlines()[-1] == "3 ok, 1 failed"
 
 
-def test_embed_needs_a_trained_run(run: Run):
-    result = run("embed", "--run", "nope")
-    assert result.exit_code == ExitCode.UNUSABLE
-    assert "la2ds train --run nope" in result.stderr
-
-
 @pytest.mark.usefixtures("trained")
 def test_embed_makes_an_item_per_clip(document: Document):
     found = document("embed")
     assert [item["status"] for item in found["items"]] == ["ok"] * 4
     assert {item["status"] for item in document("embed")["items"]} == {"cached"}
-
-
-def test_a_run_name_with_a_path_in_it_is_refused(run: Run):
-    assert run("embed", "--run", "../x").exit_code == ExitCode.USAGE
 
 
 def test_align_without_a_run_uses_the_base_model_and_says_so(run: Run, tmp_path: Path):
@@ -83,27 +73,6 @@ def test_align_compares_the_view_that_is_asked_for(document: Document, tmp_path:
     assert (found["view"], found["mirrored"]) == (view, view != "filmed")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code"),
-    [
-        (["clip-0", "clip-1", "--view", "turned"], ExitCode.MISMATCH),
-        (["clip-0", "missing.mp4"], ExitCode.UNREADABLE),
-        (["clip-0", "clip-1", "--out", "ab.docx"], ExitCode.USAGE),
-        (["clip-0", "clip-1", "--method", "dwt"], ExitCode.USAGE),
-        (["clip-0", "clip-1", "--features", "model"], ExitCode.UNUSABLE),
-        (["clip-0", "clip"], ExitCode.MISMATCH),
-    ],
-)
-def test_what_cannot_be_aligned_leaves_with_its_code(
-    run: Run, arguments: list[str], code: ExitCode
-):
-    result = run("align", *arguments)
-    assert result.exit_code == code
-    assert "error: " in result.stderr
-    assert "hint: " in result.stderr
-    assert result.stdout == ""
-
-
 def test_retrieve_lists_what_it_found_and_draws_a_sheet(run: Run, tmp_path: Path):
     sheet = tmp_path / "sheet.png"
     result = run("retrieve", "--query", "clip-0@0.5", "--k", "3", "--out", str(sheet))
@@ -127,24 +96,6 @@ def test_retrieve_as_json_by_the_model(document: Document):
         "clip-2",
         "clip-3",
     }
-
-
-@pytest.mark.parametrize(
-    ("query", "code"),
-    [
-        ("clip-0@99", ExitCode.USAGE),
-        ("nobody", ExitCode.UNREADABLE),
-        ("nobody@1", ExitCode.UNREADABLE),
-    ],
-)
-def test_a_query_that_cannot_be_leaves_with_its_code(run: Run, query: str, code: ExitCode):
-    result = run("retrieve", "--query", query)
-    assert result.exit_code == code
-    assert "hint: " in result.stderr
-
-
-def test_zero_neighbours_are_a_usage_error(run: Run):
-    assert run("retrieve", "--k", "0").exit_code == ExitCode.USAGE
 
 
 @pytest.mark.usefixtures("trained")
@@ -175,16 +126,6 @@ def test_status_follows_the_work(run: Run, document: Document, project: Project)
         "results/evaluate/default-events.csv",
         "results/evaluate/default.json",
     ]
-
-
-def test_import_names_a_wrong_folder_and_makes_no_project(tmp_path: Path):
-    root = tmp_path / "new"
-    result = CliRunner().invoke(
-        app, ["import", "penn-action", str(tmp_path / "nowhere"), "--project", str(root)]
-    )
-    assert result.exit_code == ExitCode.UNREADABLE
-    assert "there are no Penn Action label files" in result.stderr
-    assert not root.exists()
 
 
 def test_doctor_reports_as_a_table_and_as_json():

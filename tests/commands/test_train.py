@@ -63,9 +63,7 @@ def test_settings_of_the_command_line_reach_the_run(document: Document):
     assert found["run"] == "default"
 
 
-def test_what_the_network_reads_is_an_option(
-    run: Run, project: Project, monkeypatch: pytest.MonkeyPatch
-):
+def test_what_the_network_reads_is_an_option(run: Run, monkeypatch: pytest.MonkeyPatch):
     """Over the preset of a method, and --set has the last word."""
     given: list[str] = []
 
@@ -79,50 +77,6 @@ def test_what_the_network_reads_is_an_option(
         run("train", "--preset", "heatmap", "--input", "both")
         run("train", "--input", "rgb", "--set", "model.input=joints")
     assert given == ["rgb", "both", "joints"]
-    assert run("train", "--input", "pixels").exit_code == ExitCode.USAGE
-    refused = run("train", "--run", "pixels", "--input", "rgb")
-    assert refused.exit_code == ExitCode.USAGE
-    assert "matches a clip with its own copy" in refused.stderr
-    assert "--method gtcc or lav or sal or tcc" in refused.stderr
-    assert not project.run_dir("pixels").exists()
-
-
-@pytest.mark.parametrize(
-    ("setting", "hint"),
-    [
-        ("train.step=3", "did you mean 'steps'?"),
-        ("trian.steps=3", "did you mean 'train'?"),
-        ("train.steps", "--set section.key=value"),
-        ("train.schedule=cosin", "one of: cosine"),
-    ],
-)
-def test_a_bad_setting_is_refused_with_the_right_one(run: Run, setting: str, hint: str):
-    result = run("train", "--set", setting)
-    assert result.exit_code == ExitCode.USAGE
-    assert hint in result.stderr
-
-
-@pytest.mark.parametrize(
-    ("wanted", "said"),
-    [
-        (
-            ("--method", "casa", "--set", "model.input=heatmap"),
-            "the encoder 'casa' does not read heatmap",
-        ),
-        (
-            ("--preset", "casa", "--set", "model.input=heatmap"),
-            "the encoder 'casa' does not read heatmap",
-        ),
-        (("--method", "casa", "--preset", "heatmap"), "the method casa is itself a preset"),
-    ],
-)
-def test_a_method_that_cannot_read_its_input_is_refused_and_leaves_no_run(
-    run: Run, project: Project, wanted: tuple[str, ...], said: str
-):
-    result = run("train", *wanted, "--run", "mixed")
-    assert result.exit_code == ExitCode.USAGE
-    assert said in result.stderr
-    assert not project.run_dir("mixed").exists()
 
 
 def test_a_changed_run_is_refused_and_overwritten_when_asked(run: Run):
@@ -131,13 +85,6 @@ def test_a_changed_run_is_refused_and_overwritten_when_asked(run: Run):
     assert refused.exit_code == ExitCode.MISMATCH
     assert "--overwrite" in refused.stderr
     assert run("train", "--set", "train.steps=2", "--overwrite").exit_code == 0
-
-
-def test_a_project_in_use_is_refused(run: Run, project: Project):
-    with project.lock():
-        result = run("train")
-    assert result.exit_code == ExitCode.MISMATCH
-    assert "another la2ds command" in result.stderr
 
 
 def test_only_the_first_of_several_processes_locks_and_prints(

@@ -99,28 +99,6 @@ def test_nothing_but_bad_clips_ends_with_4(project: Project):
     assert "1 failed" in result.stdout
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code"),
-    [
-        (["--from", "nobody"], ExitCode.UNREADABLE),
-        (["--from", "clip5"], ExitCode.MISMATCH),
-        (["--from", "clip0", "--method", "dwt"], ExitCode.USAGE),
-        (["--from", "clip0", "--features", "model"], ExitCode.UNUSABLE),
-        (["--from", "clip0", "--overwrite"], ExitCode.USAGE),
-        ([], ExitCode.USAGE),
-    ],
-)
-def test_what_cannot_be_done_leaves_with_its_code(
-    project: Project, arguments: list[str], code: ExitCode
-):
-    before = project.phases_path.read_bytes()
-    result = run(project, *arguments)
-    assert result.exit_code == code
-    assert result.stdout == ""
-    assert "Traceback" not in result.stderr
-    assert project.phases_path.read_bytes() == before
-
-
 @pytest.mark.parametrize("text", ["", "video,start,end,phase\n"])
 def test_an_empty_phases_csv(project: Project, text: str):
     project.phases_path.write_text(text)

@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import os
-import random
 import subprocess
 import sys
 from dataclasses import replace
@@ -14,68 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.csv_tables import read_rows, table_text
+from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.phase_table import PhaseRow, PhaseTable, read_phase_table
+from la2ds_cli.core.phase_table import read_phase_table
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import Phase
 from la2ds_cli.core.untrusted_text import cell_of_path, path_of_cell
-from la2ds_cli.poses.subjects import ClipSubjects
-
-PIECES = [
-    "a",
-    "é",
-    "深",
-    " ",
-    "'",
-    '"',
-    ",",
-    ";",
-    "\n",
-    "\r",
-    "\r\n",
-    "\t",
-    "=",
-    "+",
-    "-",
-    "@",
-    "%41",
-]
-PIECES += ["file:", "\x1b[2J", "\u202e", "\u2028", "\ufeff", "1", ".", "#2", "\\", "\x7f", "\x85"]
-BYTES = [os.fsdecode(bytes([n])) for n in (0x80, 0xC3, 0xE9, 0xFF)]
-
-
-def texts(count: int, pieces: list[str]) -> list[str]:
-    """Random texts of the pieces, the same at every run; first each piece alone."""
-    draw = random.Random(16)
-    return pieces + ["".join(draw.choices(pieces, k=draw.randint(1, 6))) for _ in range(count)]
-
-
-def is_formula(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return cell.startswith(("=", "+", "-", "@", "\t", "\r"))
-    return False
-
-
-def test_videos_of_any_name_are_listed_and_read_again(tmp_path: Path):
-    project = Project.create(tmp_path / "p")
-    names = [*texts(400, PIECES + BYTES), os.fsdecode(b"\xff" * 255)]
-    names = [os.fsdecode(os.fsencode(name)) for name in names]  # as the system would list it
-    rows = [
-        Video(f"clip-{n}", name, "1", frames=n, fps=29.97, group=group)
-        for n, (name, group) in enumerate(zip(names, texts(len(names), PIECES), strict=False))
-    ]
-    project.add_videos(rows)
-    assert project.videos() == rows
-    with project.videos_path.open(newline="", encoding="utf-8") as handle:
-        assert not any(is_formula(cell) for row in csv.reader(handle) for cell in row)
-    before = project.videos_path.read_bytes()
-    project.add_videos(rows)
-    assert project.videos_path.read_bytes() == before
 
 
 def test_paths_that_any_table_holds_are_written_as_they_are():
@@ -121,24 +64,6 @@ def test_a_phase_ends_at_a_frame_number_within_reason(tmp_path: Path, end: str):
     assert len(caught.value.message) < 300
 
 
-def test_phases_and_subjects_of_any_name_are_read_again(tmp_path: Path):
-    names = texts(300, PIECES)
-    kinds = [{"note =1": name, "=SUM(A1)": name[::-1], "origin": "person"} for name in names]
-    rows = tuple(
-        PhaseRow(name, Phase(n, n + 1, name[::-1]), kinds[n]) for n, name in enumerate(names)
-    )
-    table = PhaseTable(rows, (*PhaseTable().columns, *kinds[0]))
-    path = tmp_path / "phases.csv"
-    for _ in range(2):
-        path.write_bytes(table.text().encode())
-        assert read_phase_table(path) == table
-    project = Project.create(tmp_path / "p")
-    chosen = {f"x{name}".strip(): "2" for name in names}
-    ClipSubjects.read(project).add(chosen)
-    rows = read_rows(project.subjects_path, dict, "")
-    assert {row["video"]: row["subject"] for row in rows} == chosen
-
-
 @pytest.mark.parametrize(
     ("cell", "written"),
     [
@@ -170,17 +95,6 @@ def test_an_empty_video_list_is_no_project_without_clips(tmp_path: Path):
         with pytest.raises(UserError, match="it is empty") as caught:
             project.videos()
         assert caught.value.exit_code == ExitCode.MISMATCH
-
-
-def test_json_holds_any_file_name(tmp_path: Path):
-    names = texts(50, PIECES + BYTES)
-    artifact.write_json(tmp_path / "a.json", {"names": names})
-    assert json.loads((tmp_path / "a.json").read_bytes()) == {"names": names}
-    recipe = artifact.Recipe("step", 1, {"clip": names[-1]}, {})
-    artifact.write_arrays(tmp_path / "a.safetensors", {}, recipe, {"names": names})
-    stored, facts = artifact.read_header(tmp_path / "a.safetensors")
-    assert stored.key == recipe.key
-    assert facts == {"names": names}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux alone")

@@ -83,19 +83,6 @@ def test_other_labels_than_those_of_an_earlier_import_are_taken_once_its_rows_ar
     assert project.phases()[one] == [Phase(0, 4, "phase 5")]
 
 
-def test_the_other_split_is_said_and_the_clip_keeps_its_own(
-    root: Path, carl: Path, project: Project
-):
-    path = carl / "val" / "golf_swing" / "0002_label.npy"
-    path.rename(carl / "train" / "golf_swing" / "0002_label.npy")
-    notes = Notes()
-    import_penn_action(project, root, "golf_swing", progress=notes, carl_labels=carl)
-    assert [v.split for v in project.videos()] == ["train", "test"]
-    assert any(
-        "in the other split; the clip's own split is used: 1" in line for line in notes.lines
-    )
-
-
 @pytest.mark.parametrize(
     ("labels", "said"),
     [
@@ -117,16 +104,6 @@ def test_a_clip_with_wrong_labels_fails_alone(
     assert "0001.npy" in first.message
     assert list(project.phases()) == [second.video]
     assert len(project.videos()) == 1
-
-
-def test_damaged_bytes_are_named(root: Path, carl: Path, project: Project):
-    path = carl / "train" / "golf_swing" / "0001.npy"
-    content = path.read_bytes()
-    for damaged in (b"", b"hello", content[:40], content[:-5], content[:12] + b"(" * 40):
-        path.write_bytes(damaged)
-        first, _ = import_penn_action(project, root, "golf_swing", carl_labels=carl)
-        assert (first.status, first.code) == ("failed", "I001"), damaged
-        assert "\n" not in first.message
 
 
 def test_labels_of_another_action(root: Path, carl: Path, project: Project):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -26,26 +27,21 @@ SECOND = "Kallax_Shelf_Drawer/0001_oak_floor_05_02_2019_08_19_16_54"
 BENCH = "Lack_TV_Bench/0007_white_floor_08_04_2019_08_28_10_47"
 
 
-def write_lists(root: Path, train: str, test: str, folder: str = ".") -> None:
-    (root / folder).mkdir(parents=True, exist_ok=True)
-    (root / folder / "train_cross_env.txt").write_text(train)
-    (root / folder / "test_cross_env.txt").write_text(test)
-
-
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Two shelves, train and test, and a bench for training; actions of the shelves."""
+    """Two shelves, train and test, with their actions, and a bench in neither."""
     root = tmp_path / "ikea"
     for scan in (FIRST, SECOND, BENCH):
         write_ikea(root, scan)
-    write_lists(root, f"{FIRST}\n{BENCH}\n", f"{SECOND}\n")
-    write_segments(
-        root,
-        {
-            FIRST: [("NA", 0, 2), ("pick up panel", 2, 5), ("spin leg", 5, 7), ("NA", 7, 8)],
-            SECOND: [("spin leg", 0, 3), ("pick up panel", 3, 8)],
-        },
-    )
+    first = {FIRST: [("NA", 0, 2), ("pick up panel", 2, 5), ("spin leg", 5, 7), ("NA", 7, 8)]}
+    path = write_segments(root, first)
+    document = json.loads(path.read_text())
+    second = {SECOND: [("spin leg", 0, 3), ("pick up panel", 3, 8)]}
+    other = json.loads(write_segments(root, second, "testing").read_text())
+    document["database"] |= other["database"]
+    (root / "indexing_files").mkdir()
+    write_json(root / "indexing_files" / "gt_segments.json", document)
+    path.unlink()
     return root
 
 
@@ -62,7 +58,7 @@ def test_scans_become_poses_with_splits_and_half_open_phases(root: Path, project
     assert [(r.status, r.frames) for r in results] == [("ok", 8)] * 3
     videos = project.videos()
     assert [v.name for v in videos] == [s.split("/")[1] for s in (FIRST, SECOND, BENCH)]
-    assert [v.split for v in videos] == ["train", "test", "train"]
+    assert [v.split for v in videos] == ["train", "test", ""]
     pose = first_pose(project)
     assert (pose.skeleton, pose.fps, pose.size) == ("coco17", 30.0, (1920, 1080))
     for t in (0, 7):
@@ -112,11 +108,8 @@ def test_of_several_people_the_best_scored_is_taken(root: Path, project: Project
 
 def test_another_camera(root: Path, project: Project):
     write_ikea(root, FIRST, camera="dev1", frames=3)
-    (root / SECOND / "dev1").mkdir()
-    notes = Notes()
-    (result,) = import_ikea_asm(project, root, camera="dev1", progress=notes)
+    (result,) = import_ikea_asm(project, root, camera="dev1")
     assert result.frames == 3
-    assert "scans without these poses, left out: 1" in notes.lines
 
 
 def test_a_second_import_is_cached(root: Path, project: Project):
@@ -126,32 +119,11 @@ def test_a_second_import_is_cached(root: Path, project: Project):
     assert (project.root / "videos.csv").read_text() == table
 
 
-def test_lists_in_indexing_files_and_subsets_where_there_are_none(root: Path, project: Project):
-    for name in ("train_cross_env.txt", "test_cross_env.txt"):
-        (root / name).unlink()
-    write_segments(root, {FIRST: [("spin leg", 0, 3)]}, subset="testing")
-    import_ikea_asm(project, root)
-    assert [v.split for v in project.videos()] == ["test", "", ""]
-    write_lists(root, f"{FIRST}\r\n{SECOND}\r\n", "", folder="indexing_files")
-    notes = Notes()
-    import_ikea_asm(project, root, progress=notes)
-    assert [v.split for v in project.videos()] == ["train", "train", ""]
-    assert "scans in no list, which get no split: 1" in notes.lines
-
-
-def test_a_scan_in_both_lists(root: Path, project: Project):
-    write_lists(root, f"{FIRST}\n", f"{FIRST}\n")
-    with pytest.raises(UserError, match=rf"{FIRST} is also in train_cross_env.txt") as caught:
-        import_ikea_asm(project, root)
-    assert caught.value.exit_code == ExitCode.MISMATCH
-    assert not project.videos()
-
-
 def test_without_labels_there_are_no_phases_and_that_is_said(root: Path, project: Project):
-    (root / "gt_segments.json").unlink()
+    (root / "indexing_files" / "gt_segments.json").unlink()
     notes = Notes()
     import_ikea_asm(project, root, progress=notes)
-    assert notes.lines == ["there is no gt_segments.json: no clip gets phases"]
+    assert notes.lines == ["there is no gt_segments.json: no clip gets a split or phases"]
     assert project.phases() == {}
 
 

@@ -7,7 +7,6 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import metadata
 from pathlib import Path
 from threading import Event, Thread
 
@@ -130,31 +129,14 @@ def test_without_ray_the_pip_line_is_named(tmp_path: Path, monkeypatch) -> None:
     assert "pip install 'la2ds[ray]'" in error.hint
 
 
-@pytest.mark.parametrize(
-    ("versions", "hint"),
-    [
-        ({"numpy": "1.26.4", "pyarrow": "26.0.1"}, "pip install 'pyarrow<26', as pyarrow 26 "),
-        ({"numpy": "1.26.4", "pyarrow": "25.0.1"}, "pip install --force-reinstall 'la2ds[ray]'"),
-        ({"numpy": "2.3.0", "pyarrow": "26.0.1"}, "pip install --force-reinstall 'la2ds[ray]'"),
-        ({"numpy": "1.26.4"}, "pip install --force-reinstall 'la2ds[ray]'"),
-    ],
-)
-def test_a_ray_that_cannot_be_imported_is_not_called_missing(
-    tmp_path: Path, monkeypatch, versions: dict[str, str], hint: str
-) -> None:
-    def version(package: str) -> str:
-        if package not in versions:
-            raise metadata.PackageNotFoundError(package)
-        return versions[package]
-
-    monkeypatch.setattr(metadata, "version", version)
+def test_a_ray_that_cannot_be_imported_is_not_called_missing(tmp_path: Path, monkeypatch) -> None:
     fake_ray(tmp_path, monkeypatch, "", data="raise ImportError('pyarrow requires NumPy 2.0')")
     with pytest.raises(UserError) as caught:
         ray_engine._ray("use --shard I/N in N jobs")
     assert caught.value.message == (
         "the package ray is installed but cannot be imported: pyarrow requires NumPy 2.0"
     )
-    assert caught.value.hint.startswith(hint)
+    assert "pip install --force-reinstall 'la2ds[ray]'" in caught.value.hint
     assert caught.value.hint.endswith(", or use --shard I/N in N jobs")
     assert caught.value.exit_code == ExitCode.ENVIRONMENT
 

@@ -1,0 +1,208 @@
+"""Command lines that are refused, by command: arguments, exit code, and what is said on stderr.
+
+Nothing is printed on stdout, and no file of the project or beside it changes.
+"""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from la2ds_cli.core.errors import ExitCode
+from la2ds_cli.core.project import Project
+from la2ds_cli.main import app
+from tests.commands.conftest import four_clips, squats
+from tests.formats.file_samples import mmpose_frames, write_json
+from tests.movement import add_sequence
+
+USAGE, UNREADABLE, UNUSABLE = ExitCode.USAGE, ExitCode.UNREADABLE, ExitCode.UNUSABLE
+MISMATCH, STORAGE = ExitCode.MISMATCH, ExitCode.STORAGE
+OF_TWO = [  # of every command that aligns two clips
+    ("clip-0 missing.mp4", UNREADABLE, "no such file: missing.mp4 (V006)"),
+    ("clip-0 clip", MISMATCH, "'clip' fits 4 videos"),
+    ("clip-0 clip-1 --out ab.docx", USAGE, "unknown file type"),
+    ("clip-0 clip-1 --method dwt", USAGE, "did you mean 'dtw'?"),
+    ("clip-0 clip-1 --features model", UNUSABLE, "la2ds train --run default trains it"),
+]
+ROWS = {
+    "align": [
+        *OF_TWO,
+        ("clip-0 clip-1 --view turned", MISMATCH, "turning needs joints in metres"),
+        ("one many --repetition 5", USAGE, "many has 3 repetitions, so there is no number 5"),
+        ("one many --repetition every", USAGE, "'every' does not name a repetition"),
+        ("one many --repetition all --repetition-of-a 2", USAGE, "one has 1 repetition"),
+        ("one many --repetition all --repetition-of-a 0", USAGE, "there is no number 0"),
+        ("one many --repetition all --out ab.docx", USAGE, "unknown file type"),
+    ],
+    "compare": [
+        *OF_TWO,
+        ("clip-0 --attempts clip-1,clip-2 --out ab.docx", USAGE, "unknown file type"),
+        ("clip-0 --attempts clip-1,clip-2 --method dwt", USAGE, "did you mean 'dtw'?"),
+        ("clip-0 --attempts 'you-*'", UNREADABLE, "no file matches you-* (V006)"),
+        ("clip-0 --attempts clip-1", UNUSABLE, "two are needed"),
+        ("gone.mp4 --attempts 'clip-*'", UNREADABLE, "no such file: gone.mp4 (V006)"),
+    ],
+    "report": OF_TWO,
+    "sync": [
+        *OF_TWO,
+        ("clip-0 clip-1 --privacy --no-skeleton", USAGE, "nothing is left to show"),
+        ("clip-0 clip-1 --height 20", USAGE, "greater than or equal to 64"),
+        ("clip-0 clip-1 --out text.onnx/s.mp4", STORAGE, "a part of the path is a file"),
+    ],
+    "plot-embeddings": [
+        ("clip-0", USAGE, "at least two clips"),
+        ("clip-0 clip-0", USAGE, "clip-0 is named twice"),
+        ("clip-0 clip-1 --method lda", USAGE, "not one of 'pca'"),
+        ("clip-0 clip-1 --out plot.doc", USAGE, "unknown file type"),
+        ("clip-0 clip-1 --run other", UNUSABLE, "run 'other' has no trained model"),
+        ("clip-0 no-clip", UNREADABLE, "did you mean 'clip-3'?"),
+    ],
+    "retrieve": [
+        ("--k 0", USAGE, "greater than or equal to 1"),
+        ("--query clip-0@99", USAGE, "99 s lies outside the clip"),
+        ("--query nobody", UNREADABLE, "no such file: nobody (V006)"),
+        ("--query nobody@1", UNREADABLE, "no such file: nobody (V006)"),
+        ("--per-video 0", USAGE, "greater than or equal to 1"),
+        ("--min-gap -1", USAGE, "greater than or equal to 0"),
+        ("--min-gap nan", USAGE, "greater than or equal to 0"),
+        ("--min-gap inf", USAGE, "not a valid gap in time"),
+        ("--index hnsw", USAGE, "not one of 'exact'"),
+        ("--features video", USAGE, "not one of 'auto'"),
+        ("--features model", UNUSABLE, "run 'default' has no trained model"),
+        ("--store ''", USAGE, "--store names no folder"),
+        ("--store db://frames", USAGE, "a service, not a location for files"),
+        ("--store folder --out sheet.png", USAGE, "unknown file type"),
+    ],
+    "embed": [
+        ("--run nope", UNUSABLE, "la2ds train --run nope trains it"),
+        ("--run ../x", USAGE, "'../x' is not a run name"),
+        ("--model text.onnx", USAGE, "add --engine onnx"),
+        ("--engine onnx", UNUSABLE, "la2ds export-model --run default"),
+        ("--engine tensorrt", USAGE, "not one of 'torch'"),
+    ],
+    "export-model": [
+        ("--out model.pt", USAGE, "end the name in .onnx"),
+        ("--run nope", UNUSABLE, "run 'nope' has no trained model"),
+    ],
+    "train": [
+        ("--sett a.b=1", USAGE, "No such option: --sett"),
+        ("--device tpu", USAGE, "'cuda'"),
+        ("--input pixels", USAGE, "not one of 'both'"),
+        ("--input rgb", USAGE, "--method gtcc or lav or sal or tcc"),
+        ("--set train.step=3", USAGE, "did you mean 'steps'?"),
+        ("--set trian.steps=3", USAGE, "did you mean 'train'?"),
+        ("--set train.steps", USAGE, "--set section.key=value"),
+        ("--set train.schedule=cosin", USAGE, "one of: cosine"),
+        ("--method casa --set model.input=heatmap", USAGE, "'casa' does not read heatmap"),
+        ("--preset casa --set model.input=heatmap", USAGE, "'casa' does not read heatmap"),
+        ("--method casa --preset heatmap", USAGE, "the method casa is itself a preset"),
+    ],
+    "reproduce": [
+        ("table9", USAGE, "not one of 'table1'"),
+        ("table5 --seeds '0;1'", USAGE, "--seeds 0,1,2"),
+        ("table5 --preset paper-pen", USAGE, "paper-penn-casa"),
+        ("table5 --set train.step=2", USAGE, "did you mean 'steps'?"),
+    ],
+    "benchmark": [
+        ("--methods tccc", USAGE, "lav"),
+        ("--methods tcc,tcc", USAGE, "methods: "),
+        ("--seeds '0;1'", USAGE, "--seeds 0,1,2"),
+        ("--protocol papre", USAGE, "did you mean 'paper'?"),
+        ("--project project --project project", USAGE, "give --project DIR once for each"),
+        ("--methods tcc,la2ds --set model.input=rgb", USAGE, "--method gtcc or lav or sal"),
+    ],
+    "import": [
+        ("mmpose-json poses.json --size 640", USAGE, "'640' is not a frame size"),
+        ("mmpose-json poses.json --size 0x480", USAGE, "not a frame size"),
+        ("mmpose-json poses.json --map nose", USAGE, "not of the form THEIRS=OURS"),
+        ("mmpose-json poses.json --fps 0", USAGE, "greater than or equal to 0.001"),
+        ("mmpose-json poses.json", USAGE, "the frame rate is not in the file (I007)"),
+        ("mmpose-json poses.json --fps 25 --skeleton coco", MISMATCH, "did you mean 'coco17'"),
+        ("mmpose-json poses.json --fps 25 --skeleton body25", MISMATCH, "(I002)"),
+        ("mmpose-json poses.json --video no.mp4", UNREADABLE, "there is no video no.mp4"),
+        ("trc a.trc", UNREADABLE, "no such file: a.trc"),
+        ("penn-action nowhere", UNREADABLE, "no Penn Action label files in nowhere"),
+        ("ikea-asm nowhere", UNREADABLE, "in nowhere"),
+        ("ikea-asm nowhere --camera dev9", USAGE, "there is no camera 'dev9'"),
+        ("h2o nowhere", UNREADABLE, "in nowhere"),
+        ("h2o nowhere --camera cam9", USAGE, "there is no camera 'cam9'"),
+        ("casa-npy nowhere --fps 30", UNREADABLE, "no such file: nowhere"),
+    ],
+    "export": [
+        ("csv", USAGE, "wide-csv"),
+        ("trc clip-9", UNREADABLE, "there is no clip 'clip-9'"),
+        ("--format coco-json", USAGE, "--format is no option: give FORMAT without a name"),
+    ],
+    "transfer-labels": [
+        ("", USAGE, "Missing option '--from'"),
+        ("--from nobody", UNREADABLE, "there is no clip 'nobody'"),
+        ("--from clip-1", MISMATCH, "'clip-1' has no phases set by a person"),
+        ("--from test", UNUSABLE, "none of these clips is labelled"),
+        ("--from clip-0 --method dwt", USAGE, "did you mean 'dtw'?"),
+        ("--from clip-0 --features model", UNUSABLE, "run 'default' has no trained model"),
+    ],
+    "remove": [
+        ("nobody", UNREADABLE, "there is no clip 'nobody' in the project"),
+        ("clip", MISMATCH, "'clip' fits 4 videos"),
+    ],
+    "init": [
+        ("text.onnx", STORAGE, "a part of the path is a file"),
+        ("new --preset nonsense", USAGE, "presets: "),
+        ("project --preset demo", USAGE, 'preset = "demo"'),
+    ],
+}
+LINES = [(f"{command} {given}", *rest) for command, rows in ROWS.items() for given, *rest in rows]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project of four clips, one of them labelled, and squats; files beside it."""
+    root = tmp_path_factory.mktemp("refused")
+    project = four_clips(root / "project")
+    add_sequence(project, "one", squats(1))
+    add_sequence(project, "many", squats(3))
+    project.phases_path.write_text("video,start,end,phase\nclip-0,0,20,down\n")
+    write_json(root / "poses.json", mmpose_frames())
+    (root / "text.onnx").write_text("a text")
+    return root
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """What is there but locks, and embeddings, which any command may compute."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    names = {str(path.relative_to(folder)): path for path in files}
+    own = ("project/logs/", "project/embeddings/")
+    return {name: path.read_bytes() for name, path in names.items() if not name.startswith(own)}
+
+
+@pytest.mark.parametrize(("line", "code", "said"), LINES, ids=[line for line, *_ in LINES])
+def test_a_line_is_refused_and_changes_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, line: str, code: ExitCode, said: str
+):
+    monkeypatch.chdir(folder)
+    before = contents(folder)
+    project = {} if line.startswith("init") else {"LA2DS_PROJECT": "project"}
+    result = CliRunner().invoke(app, shlex.split(line), env=project)
+    assert result.exit_code == code, result.output
+    assert said in " ".join(result.stderr.split())
+    assert result.stdout == ""
+    assert contents(folder) == before
+
+
+LOCKING = ("train", "embed", "cache-heatmaps", "reproduce table5", "benchmark", "remove clip-0")
+
+
+@pytest.mark.parametrize("line", [*LOCKING, "import mmpose-json poses.json --fps 25"])
+def test_a_project_that_another_command_writes_to_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, line: str
+):
+    monkeypatch.chdir(folder)
+    before = contents(folder)
+    with Project.open(Path("project")).lock():
+        result = CliRunner().invoke(app, shlex.split(line), env={"LA2DS_PROJECT": "project"})
+    assert result.exit_code == MISMATCH
+    assert "another la2ds command is writing" in result.stderr
+    assert contents(folder) == before
