@@ -347,70 +347,39 @@ def read_document(path: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def _readable(path: Path | str) -> Iterator[None]:
     """Turns every error of reading the file into an ArtifactError, except a missing file."""
-    try:
-        yield
-    except ArtifactError:
-        raise
-    except Exception as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path | str, error: Exception) -> Exception:
-    """The FileNotFoundError or ArtifactError to raise for `error` on reading `path`, or `error`
-    itself if it means something else."""
     from safetensors import SafetensorError
 
-    if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return FileNotFoundError(path)
-    if isinstance(error, OSError):
-        return ArtifactError(f"{path} cannot be read: {error.strerror or error}")
-    if isinstance(error, RecursionError):
-        return ArtifactError(f"{path} is damaged: its header is nested too deeply")
-    if isinstance(error, SafetensorError | LookupError | AttributeError | TypeError | ValueError):
-        return ArtifactError(f"{path} is damaged: {first_line(error)}")
-    return error
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise FileNotFoundError(path) from error
+    except OSError as error:
+        raise ArtifactError(f"{path} cannot be read: {error.strerror or error}") from error
+    except RecursionError as error:
+        raise ArtifactError(f"{path} is damaged: its header is nested too deeply") from error
+    except (SafetensorError, LookupError, AttributeError, TypeError, ValueError) as error:
+        raise ArtifactError(f"{path} is damaged: {first_line(error)}") from error
+
+
+@contextmanager
+def _open(path: Path | str) -> Iterator[Any]:
+    """An artifact to be read by safetensors; errors as of `_readable`."""
+    from safetensors import safe_open
+
+    with (
+        _readable(path),
+        regular_file.opened(path, most=None),  # safe_open takes names alone, and gives no reason
+        safe_open(path, framework="numpy") as handle,
+    ):
+        yield handle
 
 
 def read_header(path: Path | str) -> tuple[Recipe, dict[str, Any]]:
     """Recipe and facts without reading the arrays. Raises ArtifactError, FileNotFoundError."""
-    try:
-        handle = regular_file.descriptor(path, most=None)
-        try:
-            return _parse_header(path, _metadata(handle))
-        finally:
-            os.close(handle)
-    except ArtifactError:
-        raise
-    except Exception as error:
-        raise _unreadable(path, error) from error
-
-
-def _metadata(handle: int) -> Mapping[str, str]:
-    """The metadata of an open safetensors file (its format: the length of a JSON header in eight
-    bytes, the header, the arrays). Raises ValueError for a damaged or truncated file.
-
-    Several times as fast as safe_open, which maps the file; a project has very many files.
-    """
-    start = os.read(handle, _FIRST_BYTES)
-    length = int.from_bytes(start[:8], "little")
-    size = os.fstat(handle).st_size
-    if len(start) < 8 or length > min(size - 8, _LONGEST_HEADER):
-        raise ValueError("its header is incomplete")
-    content = start[8:]
-    while len(content) < length and (more := os.read(handle, length - len(content))):
-        content += more
-    header = json.loads(content[:length].decode())
-    metadata = header.pop("__metadata__", {})
-    end = max((array["data_offsets"][1] for array in header.values()), default=0)
-    if size != 8 + length + end:
-        raise ValueError(f"it has {size} bytes, but its header needs {8 + length + end}")
-    return metadata
-
-
-_FIRST_BYTES = 8192  # the header of most files
-_LONGEST_HEADER = 10**8  # bytes, as in the library safetensors
+    with _open(path) as handle:
+        return _parse_header(path, handle.metadata())
 
 
 def read_arrays(
@@ -418,16 +387,11 @@ def read_arrays(
 ) -> tuple[dict[str, np.ndarray], Recipe, dict[str, Any]]:
     """Arrays, recipe and facts. names: of the arrays to read, if there are such; None = all. Raises
     ArtifactError, FileNotFoundError."""
-    from safetensors import safe_open
-
-    # safe_open takes names alone, and gives no reason.
-    with _readable(path), regular_file.opened(path, most=None):
-        with safe_open(path, framework="numpy") as handle:
-            recipe, facts = _parse_header(path, handle.metadata())
-            # safe_open is not iterable; keys() is its only listing.
-            there = [n for n in handle.keys() if names is None or n in names]  # noqa: SIM118
-            arrays = {name: handle.get_tensor(name) for name in there}
-        return arrays, recipe, facts
+    with _open(path) as handle:
+        recipe, facts = _parse_header(path, handle.metadata())
+        # safe_open is not iterable; keys() is its only listing.
+        there = [n for n in handle.keys() if names is None or n in names]  # noqa: SIM118
+        return {name: handle.get_tensor(name) for name in there}, recipe, facts
 
 
 def files_in(folder: Path) -> dict[str, str]:

@@ -19,8 +19,10 @@ MOST_BYTES = 1 << 28  # of a table, a document or a picture; of 100,000 clips, v
 MOST_IMPORTED = 1 << 32  # of a file that a person names
 
 
-def descriptor(path: Path | str, most: int | None = MOST_BYTES, *, links: bool = False) -> int:
-    """An open file, for os.read.
+def opened(
+    path: Path | str, most: int | None = MOST_BYTES, *, links: bool = False
+) -> io.BufferedReader:
+    """The file, to be read and closed.
 
     most: size in bytes, None = any. links: whether a link may lead out of the folder that it lies
     in, as it may where a person names the file. Raises FileNotFoundError; PermissionError that
@@ -40,21 +42,16 @@ def descriptor(path: Path | str, most: int | None = MOST_BYTES, *, links: bool =
     except BaseException:
         os.close(handle)
         raise
-    return handle
-
-
-def opened(path: Path, most: int | None = MOST_BYTES, *, links: bool = False) -> io.BufferedReader:
-    """The file, to be read and closed; as `descriptor`."""
-    return os.fdopen(descriptor(path, most, links=links), "rb")
+    return os.fdopen(handle, "rb")
 
 
 def opened_text(path: Path, encoding: str = "utf-8", newline: str | None = None) -> TextIO:
-    """The lines of a file; as `descriptor`. newline: as for `open`."""
+    """The lines of a file; as `opened`. newline: as for `open`."""
     return io.TextIOWrapper(opened(path), encoding, newline=newline)
 
 
 def content(path: Path, most: int | None = MOST_BYTES, *, links: bool = False) -> bytes:
-    """All bytes of a file; as `descriptor`."""
+    """All bytes of a file; as `opened`."""
     with opened(path, most, links=links) as stream:
         return stream.read()
 
@@ -67,7 +64,7 @@ def text(
     most: int | None = MOST_BYTES,
     links: bool = False,
 ) -> str:
-    """A file as text with line feeds; as `descriptor`, and raises UnicodeDecodeError."""
+    """A file as text with line feeds; as `opened`, and raises UnicodeDecodeError."""
     with io.TextIOWrapper(opened(path, most, links=links), encoding, errors) as stream:
         return stream.read()
 
