@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from la2ds_cli.commands.options import (
     DEVICE,
-    ENGINE,
     PROTOCOL,
-    EngineName,
     Here,
     flag,
     option,
@@ -20,7 +18,6 @@ def evaluate(
     ),
     protocol: str = PROTOCOL,
     explain: bool = flag("--explain", "Also print the definitions of the figures."),
-    engine: EngineName = ENGINE,
     device: DeviceName = DEVICE,
     *,
     here: Here,
@@ -30,7 +27,6 @@ def evaluate(
     \b
       la2ds evaluate --project swings
       la2ds evaluate --project swings --protocol paper --run seed0,seed1,seed2
-      la2ds evaluate --project swings --run seed0,seed1,seed2 --engine ray
 
     Measures event transfer on trimmed pairs and Kendall's tau. If phases.csv labels training and
     test clips, also measures phase classification, phase progression and frame retrieval. The
@@ -45,7 +41,7 @@ def evaluate(
         opened = here.open()
         names = tuple(name.strip() for names in run or () for name in names.split(","))
         request = step.Request(opened, opened.config(), names, protocol, device=device)
-        evaluated = step.evaluate(request, engine=engine, progress=console.progress)
+        evaluated = step.evaluate(request, progress=console.progress)
         result = evaluated.document
         console.document("evaluate", {"project": opened.root, **result})
         console.rendered(evaluation_table(result, explain=explain))

@@ -43,7 +43,7 @@ def flag(names: str, text: str, default: bool | None = False) -> Any:
 PROJECT_OPTION = option("DIR", "Project directory.", HERE, "--project", envvar=PROJECT)
 JSON = flag("--json", "Print one JSON document on stdout and nothing else.")
 ENGINE = option("local|ray", "Where the runs are computed: here, or on a Ray cluster.", "local")
-PROTOCOL = option("la2ds|paper|tcc|casa|ae2", "Whose definitions of the metrics to use.", "la2ds")
+PROTOCOL = option("la2ds|paper|casa", "Whose definitions of the metrics to use.", "la2ds")
 DEVICE = option(
     "|".join(get_args(DeviceName)), "Where to compute; cuda fails if there is no GPU.", "auto"
 )

@@ -4,7 +4,6 @@ scored ones."""
 from __future__ import annotations
 
 import hashlib
-import warnings
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -17,18 +16,12 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import FloatArray, Phase, PoseSequence
+from la2ds_cli.core.types import Phase, PoseSequence
 from la2ds_cli.features.spatial import in_3d
 
 MOST_CLIPS = 500
 """Most clips that are scored, and most that are used for fitting; if there are more, this many are
 drawn. Figures are computed from pairs of clips: memory and time grow with the square."""
-
-COPY = 0.04
-"""Share of the body's size within which most joints of a video lie if it is encoded again: 0.012 to
-0.021 for golf swings at half the size or with fewer bytes. No two of the 1,398 clips of Penn Action
-are so near to each other."""
-_LOOKS = 5  # frames of two clips that are compared first
 
 
 @dataclass(frozen=True)
@@ -152,64 +145,18 @@ def _long_enough(
 def _without_copies(
     poses: Mapping[str, PoseSequence], labelled: AbstractSet[str], notes: list[str]
 ) -> dict[str, PoseSequence]:
-    """The clips, of those with the same joints only one, labelled if any is: a clip is aligned with
-    its copy without an error. A warning names these, and those that are nearly the same."""
-    copies, near = copies_among(poses)
-    gone = {}
-    for a, b in copies:  # a sorts before b
-        a, b = (b, a) if b in labelled and a not in labelled else (a, b)
-        if a not in gone:
-            gone[b] = a
+    """The clips without those that have the joints of another, of which a labelled one stays: a
+    clip is aligned with its copy without an error. A warning names them."""
+    first: dict[bytes, str] = {}
+    gone: dict[str, str] = {}
+    for video in sorted(poses, key=lambda one: (one not in labelled, one)):
+        kept = first.setdefault(poses[video].xy.tobytes(), video)
+        if kept != video:
+            gone[video] = kept
     if gone:
         pairs = ", ".join(f"{b} (as {a})" for b, a in gone.items())
         notes.append(f"clips with the same joints as another, left out: {pairs}")
-    near = [f"{a} and {b}" for a, b in near if a not in gone and b not in gone]
-    if near:
-        notes.append(
-            f"nearly the same joints, as of one video encoded twice: {', '.join(near)}; keep one "
-            "of them (la2ds remove), because pairs of copies flatter all figures"
-        )
     return {video: pose for video, pose in poses.items() if video not in gone}
-
-
-def copies_among(
-    poses: Mapping[str, PoseSequence],
-) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    """Pairs of clips with the same joints, and pairs with nearly the same: as many frames, and most
-    joints within COPY of the body's size in the picture, whose resolution may differ."""
-    same, near = [], []
-    groups: dict[tuple[int, str], list[str]] = {}
-    for video, pose in poses.items():
-        groups.setdefault((len(pose), pose.skeleton), []).append(video)
-    for videos in groups.values():
-        xy = [_in_heights(poses[video]) for video in videos]
-        few = np.linspace(0, len(xy[0]) - 1, _LOOKS).astype(int)
-        looks = np.stack([each[few] for each in xy])
-        for n, video in enumerate(videos[:-1]):
-            alike = _apart(looks[n], looks[n + 1 :]) < 2 * COPY
-            for m in n + 1 + np.flatnonzero(alike):
-                pair = (video, videos[m])
-                if np.array_equal(poses[pair[0]].xy, poses[pair[1]].xy, equal_nan=True):
-                    same.append(pair)
-                elif _apart(xy[n], xy[m][None])[0] < COPY:
-                    near.append(pair)
-    return same, near
-
-
-def _in_heights(pose: PoseSequence) -> FloatArray:
-    """(T, K, 2) joints in heights of the picture; in pixels if its size is unknown."""
-    return pose.xy.astype(np.float64) / (pose.size[1] or 1)
-
-
-def _apart(xy: FloatArray, others: FloatArray) -> FloatArray:
-    """(N,) how far the joints (T, K, 2) of a clip lie from those of N others (N, T, K, 2), of which
-    three quarters are nearer, in diagonals of its body; infinite where no joint is seen in both."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # frames without joints
-        low, high = np.nanmin(xy, axis=1), np.nanmax(xy, axis=1)
-        body = float(np.nanmedian(np.hypot(*(high - low).T)))
-        apart = np.linalg.norm(others - xy, axis=-1).reshape(len(others), -1)
-        return np.nan_to_num(np.nanpercentile(apart, 75, axis=1) / body, nan=np.inf)
 
 
 def _performer_warnings(scored: Sequence[Video], fit: Sequence[Video]) -> list[str]:

@@ -21,12 +21,7 @@ _CLASSIFIER = {
     "svm": "an SVM (RBF kernel, C = 1, gamma = 1 / (D var), one against one)",
     "logistic": "logistic regression (multinomial, C = 1)",
 }
-_SCORE = {
-    "accuracy": "share of all test frames classified correctly",
-    "weighted_f1": "F1 of each phase over all test frames, weighted by the phase's frames",
-}
 _MISSING = {
-    "refuse": "there is no value when a clip lacks a phase",
     "copy": "a clip without the phase takes the target of the phase before or, for the last "
     "boundary, its own length",
     "exclude": "clips without the phase are left out of its regression and score",
@@ -37,6 +32,8 @@ def describe(
     protocol: Protocol, config: EvaluateConfig, sets: Sequence[FeatureSet], events: str | None
 ) -> dict[str, Any]:
     """The definitions and the settings that fix the random choices, as plain JSON types."""
+    stride = protocol.tau_stride
+    every = "every frame" if stride == 1 else f"one frame in {stride}"
     document: dict[str, Any] = {
         "name": protocol.name,
         "source": protocol.source,
@@ -44,12 +41,12 @@ def describe(
         "phase_progression": _progression(protocol),
         "kendalls_tau": (
             "tau-b of the index of each frame's nearest frame (smallest squared Euclidean "
-            f"distance) against time, {_every(protocol.tau_stride)}, untrimmed clips, "
+            f"distance) against time, {every}, untrimmed clips, "
             "mean over all ordered pairs; undefined pairs are counted, not scored"
         ),
         "retrieval": _retrieval(protocol),
-        "frames": "frames without a phase are left out"
-        + (f", and those of the phase '{config.background}'" if protocol.drop_background else ""),
+        "frames": "frames without a phase are left out, and those of the phase "
+        f"'{config.background}'",
         "interval": (
             f"95 % percentile bootstrap over test videos, {RESAMPLES} resamples; a pair counts as "
             "often as both its videos were drawn, a draw of training videos as often as it was"
@@ -92,16 +89,15 @@ def _classification(protocol: Protocol) -> str:
         how = "the first ones in the order of videos.csv"
     return (
         f"{_CLASSIFIER[protocol.classifier]} on features as they are, fitted on all frames of "
-        f"{names} of the training videos ({how}); {_SCORE[protocol.score]}"
+        f"{names} of the training videos ({how}); share of all test frames classified correctly"
     )
 
 
 def _progression(protocol: Protocol) -> str:
-    last = "every phase" if protocol.last_phase else "every phase but the last"
     floor = protocol.r2_floor
     return (
-        f"one linear regression for the end of {last}, target (frame - last frame of the phase) / "
-        f"length; mean of the R squared over all test frames"
+        "one linear regression for the end of every phase but the last, target (frame - last "
+        "frame of the phase) / length; mean of the R squared over all test frames"
         + ("" if floor is None else f", each counted as {floor:g} where it is lower")
         + f"; {_MISSING[protocol.missing_phase]}"
     )
@@ -110,25 +106,15 @@ def _progression(protocol: Protocol) -> str:
 def _retrieval(protocol: Protocol) -> str | None:
     if not protocol.neighbours:
         return None
-    what = (
-        "average precision: mean of the precision at the ranks that hit among the K nearest frames"
-        if protocol.ranked
-        else "as the papers use the name, precision: share of the K nearest frames with the "
-        "query's phase"
-    )
     mean = (
         "mean over all frames"
         if protocol.average == "frames"
         else "mean over the frames of each video, then over videos"
     )
     return (
-        f"{what}, taken from all other test videos, "
-        f"{_every(protocol.retrieval_stride)} a query; {mean}"
+        "as the papers use the name, precision: share of the K nearest frames with the query's "
+        f"phase, taken from all other test videos, every frame a query; {mean}"
     )
-
-
-def _every(stride: int) -> str:
-    return "every frame" if stride == 1 else f"one frame in {stride}"
 
 
 def _features(sets: Sequence[FeatureSet], aligned: bool) -> dict[str, str]:

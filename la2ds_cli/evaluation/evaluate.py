@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config
@@ -49,7 +48,7 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class Request:
-    """What is evaluated, from which every process builds the same inputs and sets.
+    """What is evaluated.
 
     runs: of the feature set `model`; if there is none, the default run is scored, and if that has
     no model, only the baselines are, with the untrained network of the settings of `config`.
@@ -111,15 +110,10 @@ class Request:
         return feature_sets(request, warnings)
 
 
-def evaluate(
-    request: Request,
-    *,
-    engine: Literal["local", "ray"] = "local",
-    progress: Progress | None = None,
-) -> Evaluated:
+def evaluate(request: Request, *, progress: Progress | None = None) -> Evaluated:
     """`score_request`, written to results/evaluate/NAME.json and, if events were transferred,
     NAME-events.csv."""
-    evaluated = score_request(request, engine=engine, progress=progress)
+    evaluated = score_request(request, progress=progress)
     folder, inputs = request.project.results_dir("evaluate"), evaluated.inputs
     if inputs.protocol.event_transfer:
         text = events_csv(evaluated.scored, inputs.clips)
@@ -128,20 +122,14 @@ def evaluate(
     return evaluated
 
 
-def score_request(
-    request: Request,
-    *,
-    engine: Literal["local", "ray"] = "local",
-    progress: Progress | None = None,
-) -> Evaluated:
+def score_request(request: Request, *, progress: Progress | None = None) -> Evaluated:
     """Score the model, or the mean of several runs, beside baselines.
 
     Scores the clips of split `test`, or all clips if there is no such split; phase classifiers are
-    fitted on the other clips. engine: `ray` scores each feature set (and each of several runs) in
-    an actor of a Ray cluster that shares the project's folder; the figures are the same. Raises
-    UserError: exit 4 for fewer than two usable clips, missing labels that the protocol needs, or a
-    requested run without a model; 5 for clips of different skeletons, one source in both splits, or
-    a run that was trained on test clips; 2 for an unknown name.
+    fitted on the other clips. Raises UserError: exit 4 for fewer than two usable clips, missing
+    labels that the protocol needs, or a requested run without a model; 5 for clips of different
+    skeletons, one source in both splits, or a run that was trained on test clips; 2 for an unknown
+    name.
     """
     progress = progress or Progress()
     check_names(request.features or ())
@@ -152,10 +140,7 @@ def score_request(
     models = [one.run for one in sets if one.name == "model"]
     if inputs.fit_split:
         check_unseen(request.project, models, warnings)
-    if engine == "ray":
-        scored = _score_spread(request, sets, progress)
-    else:
-        scored = _score_all(sets, inputs, progress)
+    scored = _score_all(sets, inputs, progress)
     means = {name: mean_of(by_run) for name, by_run in scored.items()}
     medians = {name: one.measures[MEDIAN] for name, one in means.items() if MEDIAN in one.measures}
     several = scored.get("model", {}) if len(models) > 1 else {}
@@ -202,35 +187,6 @@ def _score_all(sets: Sequence[FeatureSet], inputs: Inputs, progress: Progress) -
         progress.advance()
     progress.end()
     return scored
-
-
-def _score_spread(request: Request, sets: Sequence[FeatureSet], progress: Progress) -> ByRun:
-    """`_score_all` in the actors of a Ray cluster, one set each."""
-    from la2ds_cli.core.ray_engine import ray_map
-
-    fields = {key: value for key, value in vars(request).items() if key != "project"}
-    items = [{"number": number} for number in range(len(sets))]
-    scored: ByRun = {}
-    progress.begin("evaluate", len(sets))
-    results = ray_map(ScoreWorker, (str(request.project.root), fields), items, request.device)
-    for feature_set, result in zip(sets, results, strict=True):
-        scored.setdefault(feature_set.name, {})[feature_set.run] = Scored.from_json(result)
-        progress.advance()
-    progress.end()
-    return scored
-
-
-class ScoreWorker:
-    """Scores one feature set after another, given by number, for `ray_map`. fields: of the request,
-    but its project."""
-
-    def __init__(self, root: str, fields: Mapping[str, Any]) -> None:
-        request = Request(Project.open(Path(root)), **fields)
-        self._inputs, _ = request.inputs([])
-        self._sets = request.sets(self._inputs, [])
-
-    def __call__(self, item: Mapping[str, Any]) -> dict[str, Any]:
-        return score(self._sets[item["number"]], self._inputs, Progress()).to_json()
 
 
 def events_csv(scored: ByRun, clips: Sequence[EvaluationClip]) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numba import njit
@@ -23,8 +24,7 @@ from la2ds_cli.evaluation.measure import (
     spread_over_clips,
     video_counts,
 )
-
-_BLOCK = 2**21  # float64 cells of the score matrix in memory at once (16 MB)
+from la2ds_cli.evaluation.nearest_frames import FrameSearch
 
 
 @dataclass(frozen=True)
@@ -90,88 +90,36 @@ def _undefined_tau(features: Sequence[FloatArray], stride: int, tau: Tau) -> str
 
 
 def _all_pairs(clips: list[FloatArray]) -> FloatArray:
-
-    offset = np.cumsum([0] + [len(clip) for clip in clips])
-    stacked = np.concatenate(clips)
-    # Centring avoids cancellation for features far from the origin; distances do not change.
-    centred = stacked - stacked.mean(axis=0)
-    half_norm = 0.5 * (centred**2).sum(axis=1)
-    slack = 8 * np.finfo(np.float64).eps * (stacked.shape[1] + 4) * float(half_norm.max())
-    block = max(1, _BLOCK // len(stacked))
+    end = np.cumsum([0] + [len(clip) for clip in clips])
+    rows_of = [slice(start, stop) for start, stop in pairwise(end)]
+    nobody = slice(0, 0)
+    search = FrameSearch(np.concatenate(clips))
     taus = np.empty((len(clips), len(clips)))
-    for a, clip in enumerate(clips):
-        blocks = []
-        for start in range(0, len(clip), block):
-            part = slice(offset[a] + start, offset[a] + min(start + block, len(clip)))
-            score = half_norm - centred[part] @ centred.T
-            blocks.append(nearest(score, stacked[part], stacked, offset, slack))
-        index = np.ascontiguousarray(np.concatenate(blocks).T)
-        for b, other in enumerate(clips):
-            taus[a, b] = tau_against_order(index[b], len(other))
+    for a, own in enumerate(rows_of):
+        index = [np.empty(0, np.int64)] * len(clips)
+        for rows, score in search.scores(own.start, own.stop):
+            for b, among in enumerate(rows_of):
+                found = search.nearest(rows, score, among, nobody, 1)[:, 0]
+                index[b] = np.concatenate([index[b], found])
+        taus[a] = [tau_against_order(nearest) for nearest in index]
     return taus
 
 
 @njit(cache=True)
-def nearest(
-    score: np.ndarray, a: np.ndarray, b: np.ndarray, offset: np.ndarray, slack: float
-) -> np.ndarray:
-    """Nearest row of every clip in `b` for each row of `a`, (N, clips) int64, within the clip.
+def tau_against_order(rank: np.ndarray) -> float:
+    """Kendall's tau-b of rank (N,) int64 against 0..N-1; NaN if undefined.
 
-    score: (N, M) half squared norm of b's rows minus the product a b', for all clips. a: (N, D),
-    b: (M, D) float64. offset: (clips + 1,) int64, rows of clip c are offset[c]..offset[c + 1].
-    slack: bound of the rounding error of `score`.
-    Candidates within `slack` of the smallest score are compared again by their squared distance,
-    summed in order, and the first smallest one wins: equal frames then tie exactly, as if all
-    distances were computed directly.
-    """
-    index = np.empty((len(a), len(offset) - 1), np.int64)
-    for c in range(len(offset) - 1):
-        for i in range(len(a)):
-            lowest = np.inf
-            for j in range(offset[c], offset[c + 1]):
-                lowest = min(lowest, score[i, j])
-            best = np.inf
-            choice = offset[c]
-            for j in range(offset[c], offset[c + 1]):
-                if score[i, j] <= lowest + slack:
-                    distance = 0.0
-                    for d in range(a.shape[1]):
-                        distance += (a[i, d] - b[j, d]) ** 2
-                    if distance < best:
-                        best = distance
-                        choice = j
-            index[i, c] = choice - offset[c]
-    return index
-
-
-@njit(cache=True)
-def tau_against_order(rank: np.ndarray, size: int) -> float:
-    """Kendall's tau-b of rank (N,) int64 in 0..size-1 against 0..N-1; NaN if undefined.
-
-    It is undefined for fewer than two values, or if all are equal. O(N log size) by a Fenwick tree
-    of the ranks so far; the final expression is that of scipy.stats.kendalltau, term by term.
+    It is undefined for fewer than two values, or if all are equal. The final expression is that of
+    scipy.stats.kendalltau, term by term.
     """
     count = len(rank)
-    tree = np.zeros(size + 1, np.int64)
-    times = np.zeros(size, np.int64)
-    discordant = 0
-    tied = 0
+    excess, tied = 0, 0  # concordant pairs minus discordant ones; pairs of equal ranks
     for i in range(count):
-        at_most = 0
-        k = rank[i] + 1
-        while k > 0:
-            at_most += tree[k]
-            k -= k & -k
-        discordant += i - at_most
-        tied += times[rank[i]]
-        times[rank[i]] += 1
-        k = rank[i] + 1
-        while k <= size:
-            tree[k] += 1
-            k += k & -k
+        for j in range(i):
+            excess += int(rank[i] > rank[j]) - int(rank[i] < rank[j])
+            tied += int(rank[i] == rank[j])
     total = count * (count - 1) // 2
     if total == tied:
         return math.nan
-    excess = total - tied - 2 * discordant
     tau = excess / math.sqrt(total) / math.sqrt(total - tied)
     return float(min(1.0, max(-1.0, tau)))

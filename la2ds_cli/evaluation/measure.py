@@ -36,15 +36,6 @@ class Measure:
         ends = list(spread) if spread else None
         return {"value": self.value, "interval": ends, "clips": self.clips, **self.facts}
 
-    def to_json(self) -> dict[str, Any]:
-        """The measure as plain JSON types; floats keep their value."""
-        return vars(self) | {"resampled": self.resampled.tolist()}
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Measure:
-        """The inverse of to_json."""
-        return cls(**{**document, "resampled": np.array(document["resampled"], np.float64)})
-
 
 def undefined(reason: str, **facts: Any) -> Measure:
     """A measure without a value."""

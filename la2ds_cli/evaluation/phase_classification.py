@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from la2ds_cli.core.types import FloatArray, IntArray
-from la2ds_cli.evaluation.measure import RESAMPLES, Measure, undefined, video_counts
+from la2ds_cli.evaluation.measure import RESAMPLES, Measure, video_counts
 from la2ds_cli.evaluation.phase_labels import LabelledFrames
 from la2ds_cli.evaluation.protocol import Protocol, Subset
 
@@ -29,13 +29,11 @@ class Classification:
 
 
 def choose_videos(count: int, subset: Subset) -> list[list[int]]:
-    """Video numbers of each draw, ascending; empty if `count` videos are too few.
+    """Video numbers of each draw, ascending.
 
     There is a single draw if nothing is random: in file order, or if all videos are used.
     """
-    wanted = subset.videos or max(1, int(subset.share * count))
-    if wanted > count:
-        return []
+    wanted = max(1, int(subset.share * count))
     if not subset.draws or wanted == count:
         return [list(range(wanted))]
     draws = (random.Random(subset.seed + d) for d in range(subset.draws))
@@ -48,15 +46,12 @@ def classify_phases(
     phases: int,
     subset: Subset,
     classifier: Literal["svm", "logistic"],
-) -> Classification | None:
+) -> Classification:
     """Fit on each draw of `subset` of the training videos and predict every test frame.
 
-    phases: K. A test frame of a phase that no training video shows counts as wrong. Returns None if
-    there are fewer training videos than the subset needs.
+    phases: K. A test frame of a phase that no training video shows counts as wrong.
     """
     draws = choose_videos(len(train), subset)
-    if not draws:
-        return None
     features = np.concatenate([clip.feature for clip in test])
     end = np.cumsum([len(clip.label) for clip in test])
     confusion = np.zeros((len(draws), len(test), phases, phases), np.int64)
@@ -117,23 +112,12 @@ def _svm(x: FloatArray, y: IntArray, test: FloatArray) -> IntArray:
     return np.concatenate(parts)
 
 
-def score_confusion(
-    confusion: FloatArray | IntArray, score: Literal["accuracy", "weighted_f1"]
-) -> FloatArray:
-    """(...) scores of confusion (..., K, K), truth by row; NaN where it contains no frame.
-
-    accuracy: share of correct frames. weighted_f1: F1 of each phase (0 where it is undefined),
-    weighted by its share of the true frames, as scikit-learn's f1_score(average="weighted").
-    """
+def accuracy(confusion: FloatArray | IntArray) -> FloatArray:
+    """(...) share of correct frames of confusion (..., K, K), truth by row; NaN without a frame."""
     confusion = np.asarray(confusion, dtype=np.float64)
     right = np.diagonal(confusion, axis1=-2, axis2=-1)
-    true, guessed = confusion.sum(axis=-1), confusion.sum(axis=-2)
-    frames = true.sum(axis=-1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        if score == "accuracy":
-            return right.sum(axis=-1) / frames
-        f1 = np.where(true + guessed > 0, 2 * right / (true + guessed), 0.0)
-        return (f1 * true).sum(axis=-1) / frames
+        return right.sum(axis=-1) / confusion.sum(axis=-1).sum(axis=-1)
 
 
 def measure_classification(
@@ -144,12 +128,10 @@ def measure_classification(
     subset: Subset,
     seed: int,
 ) -> Measure:
-    """The mean score over the draws of a subset of the training videos."""
+    """The mean accuracy over the draws of a subset of the training videos."""
     result = classify_phases(train, test, phases, subset, protocol.classifier)
-    if result is None:
-        return undefined(f"{subset.name} needed, {len(train)} labelled training videos available")
     draws = len(result.confusion)
-    by_draw = score_confusion(result.confusion.sum(axis=1), protocol.score)
+    by_draw = accuracy(result.confusion.sum(axis=1))
     # How often each draw of the training videos is drawn in each resample.
     generator = np.random.default_rng([seed, draws, 1])
     weight = generator.multinomial(draws, np.full(draws, 1 / draws), RESAMPLES)
@@ -157,9 +139,8 @@ def measure_classification(
     resampled = np.zeros(len(counts))
     for d in range(draws):
         pooled = np.einsum("rv,vij->rij", counts, result.confusion[d])
-        resampled += weight[:, d] * score_confusion(pooled, protocol.score) / draws
+        resampled += weight[:, d] * accuracy(pooled) / draws
     facts = {
-        "score": protocol.score,
         "videos": result.videos,
         "draws": draws,
         "draw_spread": float(np.std(by_draw, ddof=1)) if draws > 1 else None,

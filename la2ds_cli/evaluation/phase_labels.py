@@ -113,9 +113,10 @@ def label_clips(
     None if these cannot be computed; the last warning says why. Raises UserError (exit 4 or 5) in
     that case if the protocol has no other metric, and (exit 5) for overlapping phases.
     """
-    wanted = {v: selection.phases.get(v, []) for v in (*selection.fit, *selection.test)}
-    if protocol.drop_background:
-        wanted = {v: [p for p in rows if p.name != background] for v, rows in wanted.items()}
+    wanted = {
+        video: [p for p in selection.phases.get(video, []) if p.name != background]
+        for video in (*selection.fit, *selection.test)
+    }
     names = phase_order(list(wanted.values()))
     number = {name: n for n, name in enumerate(names)}
     order = list(selection.fit) if protocol.takes_first else sorted(selection.fit)

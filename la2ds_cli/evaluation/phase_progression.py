@@ -14,7 +14,7 @@ from la2ds_cli.evaluation.measure import Measure, undefined, video_counts
 from la2ds_cli.evaluation.phase_labels import NO_PHASE, Labels
 from la2ds_cli.evaluation.protocol import Protocol
 
-MissingRule = Literal["refuse", "copy", "exclude"]
+MissingRule = Literal["copy", "exclude"]
 
 
 class MissingPhase(ValueError):
@@ -36,19 +36,17 @@ class Progression:
     excluded: IntArray
 
 
-def progression_targets(
-    label: IntArray, phases: int, rule: MissingRule, last_phase: bool = False
-) -> FloatArray:
-    """(T, E) float64: (t - last frame of phase e) / T for e = 0..K-2, or to K-1 with last_phase.
+def progression_targets(label: IntArray, phases: int, rule: MissingRule) -> FloatArray:
+    """(T, E) float64: (t - last frame of phase e) / T for e = 0..K-2.
 
     Neither clipped nor scaled, about -1 to 1. label: (T,) phase of each frame; phases: K. For a
-    phase that is not in the clip, `refuse` raises MissingPhase, as TCC's code stops; `copy` uses
-    the target of the previous phase or, for e = K-2, the clip's length as that last frame (CASA),
-    and raises MissingPhase for the first phase; `exclude` gives NaN.
+    phase that is not in the clip, `copy` uses the target of the previous phase or, for e = K-2, the
+    clip's length as that last frame (CASA), and raises MissingPhase for the first phase; `exclude`
+    gives NaN.
     """
     length = len(label)
     time = np.arange(length, dtype=np.float64)
-    targets = np.full((length, phases if last_phase else phases - 1), np.nan)
+    targets = np.full((length, phases - 1), np.nan)
     for e in range(targets.shape[1]):
         where = np.flatnonzero(label == e)
         if len(where):
@@ -57,7 +55,7 @@ def progression_targets(
             targets[:, e] = (time - length) / length
         elif rule == "copy" and e:
             targets[:, e] = targets[:, e - 1]
-        elif rule != "exclude":
+        elif rule == "copy":
             raise MissingPhase(e)
     return targets
 
@@ -69,7 +67,6 @@ def phase_progression(
     test_label: Sequence[IntArray],
     phases: int,
     rule: MissingRule,
-    last_phase: bool = False,
 ) -> Progression:
     """One least-squares regression with intercept per boundary, over all training frames.
 
@@ -79,8 +76,8 @@ def phase_progression(
     """
     from sklearn.linear_model import LinearRegression
 
-    fit = [progression_targets(label, phases, rule, last_phase) for label in train_label]
-    truth = [progression_targets(label, phases, rule, last_phase) for label in test_label]
+    fit = [progression_targets(label, phases, rule) for label in train_label]
+    truth = [progression_targets(label, phases, rule) for label in test_label]
     boundaries = fit[0].shape[1]
     x = _labelled(train, train_label)
     y = _labelled(fit, train_label)
@@ -125,8 +122,7 @@ def measure_progression(
         return undefined("fewer than two phases")
     try:
         result = phase_progression(
-            *(train, labels.train, test, labels.test, len(labels.phases)),
-            *(protocol.missing_phase, protocol.last_phase),
+            *(train, labels.train, test, labels.test, len(labels.phases), protocol.missing_phase)
         )
     except MissingPhase as missing:
         name = labels.phases[missing.phase]

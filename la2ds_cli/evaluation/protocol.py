@@ -4,7 +4,7 @@ The papers describe each of their four metrics in one sentence, and the released
 in different ways, so figures of two codebases cannot be compared. A `Protocol` names each choice,
 and this is the only place where a choice is made. The sources are the public repositories: TCC
 (google-research tcc/), CASA (taeinkwon/casa), CARL (minghchen/CARL_code), LAV
-(trquhuytin/LAV-CVPR21), VAOT (trquhuytin/VAOT-ICCV25), AE2 (zihuixue/AlignEgoExo).
+(trquhuytin/LAV-CVPR21), VAOT (trquhuytin/VAOT-ICCV25).
 
 No protocol reproduces the released code of LAV and VAOT. They fit and score on the same frames (LAV
 evaluations.py:113-114 and 147, VAOT evaluations.py:132-133 and 164: both read the folder `Test`).
@@ -27,14 +27,13 @@ from la2ds_cli.core.errors import UserError, did_you_mean
 class Subset:
     """The training videos on which one classifier is fitted.
 
-    share: of the training videos, max(1, int(share * n)) of them; or videos: their number.
+    share: of the training videos, max(1, int(share * n)) of them.
     draws: 0 uses the first ones in the order of videos.csv; otherwise that many seeded draws
     without replacement, draw d with seed + d, from the videos in the order of their ids.
     """
 
     name: str
-    share: float = 0.0
-    videos: int = 0
+    share: float
     draws: int = 0
     seed: int = 0
 
@@ -44,16 +43,13 @@ class Protocol:
     """Explicit choices of one evaluation.
 
     classifier: `svm` (RBF, C = 1, gamma = 1 / (D var)) or `logistic` (multinomial, C = 1), on
-    features that are not rescaled. score: over all frames of all test videos together.
-    drop_background: frames of the phase named evaluate.background are removed before the three
-    phase metrics. missing_phase: what progression does for a clip that lacks a phase: `refuse`,
-    `copy` (the target of the previous phase; for the last boundary, the clip's length) or `exclude`
-    (leave the clip out of that boundary). last_phase: the end of the last phase is regressed, too.
-    r2_floor: lowest R squared of a boundary, None = no floor. tau_stride, retrieval_stride: in
-    frames. neighbours: the values of K of AP@K, empty = no retrieval. ranked: average precision
-    over the ranks of the hits instead of precision. average: mean over all query `frames` (micro),
-    or over `videos` of the mean over their frames (macro). event_transfer: the metric of la2ds is
-    computed, too.
+    features that are not rescaled; its accuracy is over all frames of all test videos together.
+    missing_phase: what progression does for a clip that lacks a phase: `copy` (the
+    target of the previous phase; for the last boundary, the clip's length) or `exclude` (leave the
+    clip out of that boundary). r2_floor: lowest R squared of a boundary, None = no floor.
+    tau_stride: in frames. neighbours: the values of K of AP@K, empty = no retrieval. average: mean
+    over all query `frames` (micro), or over `videos` of the mean over their frames (macro).
+    event_transfer: the metric of la2ds is computed, too.
     """
 
     name: str
@@ -61,15 +57,10 @@ class Protocol:
     classifier: Literal["svm", "logistic"]
     subsets: tuple[Subset, ...]
     tau_stride: int
-    missing_phase: Literal["refuse", "copy", "exclude"]
-    score: Literal["accuracy", "weighted_f1"] = "accuracy"
-    drop_background: bool = False
-    last_phase: bool = False
+    missing_phase: Literal["copy", "exclude"]
     r2_floor: float | None = None
     neighbours: tuple[int, ...] = ()
-    ranked: bool = False
     average: Literal["frames", "videos"] = "frames"
-    retrieval_stride: int = 1
     event_transfer: bool = False
 
     @property
@@ -93,19 +84,7 @@ PAPER = Protocol(
     subsets=FIRST,
     tau_stride=2,
     missing_phase="copy",
-    drop_background=True,
     neighbours=(5, 10, 15),
-)
-# classification.py: SVC(decision_function_shape='ovo') on the first max(1, int(f n)) videos in
-# file order. task_utils.py: a video without a phase raises an IndexError (open pull request
-# google-research#513). Stride 5. No retrieval metric.
-TCC = Protocol(
-    name="tcc",
-    source="google-research tcc/evaluation",
-    classifier="svm",
-    subsets=FIRST,
-    tau_stride=5,
-    missing_phase="refuse",
 )
 # classification.py:44-45, 138: the default is switched to model_type='linear'; :69-72, 119-121,
 # 135-137: the background of IKEA is removed. task_utils.py:8-32: the missing phase. Stride 2 for
@@ -117,27 +96,6 @@ CASA = Protocol(
     subsets=FIRST,
     tau_stride=2,
     missing_phase="copy",
-    drop_background=True,
-)
-# classification.py: weighted F1; few shots of k videos, 50 draws from seed 42, 10 draws of half.
-# event_completion.py: all K phases, a video without one is masked out. frame_retrieval.py: average
-# precision over the ranks of the 10 nearest frames of other videos, mean over frames. Stride 5.
-AE2 = Protocol(
-    name="ae2",
-    source="AlignEgoExo evaluation (its views ego and exo together)",
-    classifier="svm",
-    score="weighted_f1",
-    subsets=(
-        Subset("1 video", videos=1, draws=50, seed=42),
-        *(Subset(f"{k} videos", videos=k, draws=50, seed=42) for k in (2, 3, 5, 10)),
-        Subset("50 %", 0.5, draws=10, seed=42),
-        Subset("100 %", 1.0),
-    ),
-    tau_stride=5,
-    missing_phase="exclude",
-    last_phase=True,
-    neighbours=(10,),
-    ranked=True,
 )
 # The first videos of a file are not a random sample, so several draws are used. A clip without a
 # phase says nothing about its end. A boundary that is predicted far worse than by its mean should
@@ -149,13 +107,12 @@ LA2DS = Protocol(
     subsets=tuple(replace(subset, draws=5) for subset in FIRST),
     tau_stride=1,
     missing_phase="exclude",
-    drop_background=True,
     r2_floor=-1.0,
     neighbours=(5, 10, 15),
     average="videos",
     event_transfer=True,
 )
-PROTOCOLS = {protocol.name: protocol for protocol in (LA2DS, PAPER, TCC, CASA, AE2)}
+PROTOCOLS = {protocol.name: protocol for protocol in (LA2DS, PAPER, CASA)}
 
 
 def get_protocol(name: str, config: EvaluateConfig) -> Protocol:

@@ -79,24 +79,6 @@ class Scored:
                 row[metric] = measure.row()
         return row | ({"variant": self.variant, "uses": dict(self.uses)} if self.variant else {})
 
-    def to_json(self) -> dict[str, Any]:
-        """The scores as plain JSON types; floats keep their value."""
-        return {
-            "measures": [[*key, measure.to_json()] for key, measure in self.measures.items()],
-            "errors": [asdict(error) for error in self.errors],
-            "variant": self.variant,
-            "uses": dict(self.uses),
-        }
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Scored:
-        """The inverse of to_json."""
-        measures = {
-            (metric, part): Measure.from_json(one) for metric, part, one in document["measures"]
-        }
-        errors = [TransferError(**error) for error in document["errors"]]
-        return cls(measures, errors, document["variant"], document["uses"])
-
 
 def score(feature_set: FeatureSet, inputs: Inputs, progress: Progress) -> Scored:
     """Every metric of a feature set; of several variants each figure takes its own best."""

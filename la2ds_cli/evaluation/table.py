@@ -131,17 +131,15 @@ def _cell(entry: Mapping[str, Any], digits: int) -> Cell:
 def phase_figures(result: Mapping[str, Any]) -> list[Shown]:
     """The figures of phases; tau only if there is no table of event transfer."""
     row = next(iter(result["features"].values()))
-    choices = result["protocol"]["choices"]
-    classifier = "SVM" if choices["classifier"] == "svm" else "logistic"
-    classifier += " F1" if choices["score"] == "weighted_f1" else ""
+    svm = result["protocol"]["choices"]["classifier"] == "svm"
+    classifier = "SVM" if svm else "logistic"
     shown = [
         Shown(f"{classifier}, {part}", "phase_classification", part)
         for part in row.get("phase_classification", {})
     ]
     shown += [Shown("progress", "phase_progression")] * ("phase_progression" in row)
     shown += [TAU] * ("event_transfer" not in row)
-    for metric in ("precision_at_k", "average_precision_at_k"):  # a protocol has one of them
-        shown += [Shown(f"AP@{part}", metric, part) for part in row.get(metric, {})]
+    shown += [Shown(f"AP@{part}", "precision_at_k", part) for part in row.get("precision_at_k", {})]
     return shown
 
 

@@ -3,9 +3,7 @@ where the extra is installed."""
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,7 +11,6 @@ from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.embedding import embed as embedding
-from la2ds_cli.evaluation import evaluate as evaluation
 from la2ds_cli.experiments import benchmark as benchmarks
 from la2ds_cli.experiments.runner import Plan
 from la2ds_cli.training import loop
@@ -55,35 +52,6 @@ def test_runs_and_embeddings_are_those_of_one_machine(
         assert a.read_bytes() == b.read_bytes()
     again = embedding.embed(spread, run=run, device="cpu", engine="ray")
     assert {result.status for result in again} == {"cached"}
-
-
-@pytest.mark.heavy
-def test_an_evaluation_is_that_of_one_machine(
-    tmp_path: Path, cluster, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Clips of unequal lengths; two runs and all baselines, and raw poses without a run."""
-    config = load_config(overrides=SMALL)
-    project = six_clips(tmp_path / "six")
-    list(training.train_seeds(project, [0, 3], config=config, options=CPU))
-    folder = project.results_dir("evaluate")
-    expected = []
-    runs: dict[str, Any] = {"runs": ("default-s0", "default-s3")}
-    poses: dict[str, Any] = {"features": ["raw_pose"]}
-    for options in (runs, poses):
-        request = evaluation.Request(project, config, device="cpu", **options)
-        document = evaluation.evaluate(request).document
-        files = {path.name: path.read_bytes() for path in folder.iterdir()}
-        shutil.rmtree(folder)
-        expected.append((request, document, files))
-    died = tmp_path / "score-died"
-    worker = mortal(evaluation.ScoreWorker, died, lambda item: item["number"] == 1)
-    monkeypatch.setattr(evaluation, "ScoreWorker", worker)
-    for request, document, files in expected:
-        spread = evaluation.evaluate(request, engine="ray").document
-        assert spread == document
-        assert {path.name: path.read_bytes() for path in folder.iterdir()} == files
-        assert died.exists()
-        shutil.rmtree(folder)
 
 
 @pytest.mark.heavy

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.evaluation import clips
 from la2ds_cli.evaluation.clips import select_clips
 from tests.evaluation.labelled_project import evaluated, labelled_project, relabel
@@ -109,9 +107,9 @@ def test_a_protocol_of_labels_names_the_split_without_any(
 ) -> None:
     project = labelled_project(tmp_path)
     relabel(project, f"\n{split}", "\nelsewhere")
-    error = refusal(project, "tcc")
+    error = refusal(project, "paper")
     assert error.exit_code == ExitCode.UNUSABLE
-    assert error.message == f"protocol tcc: phases.csv labels no {which} clip"
+    assert error.message == f"protocol paper: phases.csv labels no {which} clip"
 
 
 def test_overlapping_phases_are_refused(tmp_path: Path) -> None:
@@ -178,36 +176,3 @@ def test_a_copy_of_a_test_clip_is_left_out(tmp_path: Path) -> None:
     assert {"test1", "other"} <= set(chosen.test)
     said = "clips with the same joints as another, left out: "
     assert warnings == [f"{said}copy of test1 (as test1), z (as test1)"]
-
-
-def encoded_again(pose: PoseSequence, noise: float, size: int = 2) -> PoseSequence:
-    """The joints in a film of 1 / size of the resolution, moved by noise in shares of the body."""
-    low, high = pose.xy.min(1), pose.xy.max(1)
-    body = np.median(np.hypot(*(high - low).T))
-    moved = np.random.default_rng(0).normal(0, noise * body, pose.xy.shape)
-    w, h = pose.size
-    return replace(pose, xy=(pose.xy + moved) / size, size=(w // size, h // size))
-
-
-@pytest.mark.parametrize(("noise", "told"), [(0.015, True), (0.08, False)])
-def test_a_video_that_was_encoded_twice_is_named(tmp_path: Path, noise: float, told: bool) -> None:
-    project = labelled_project(tmp_path)
-    pose, _ = project.read_pose("test1")
-    add_sequence(project, "small", encoded_again(pose, noise), "test")
-    warnings: list[str] = []
-    chosen = select_clips(project, Config(), warnings)
-    assert {"test1", "small"} <= set(chosen.test)
-    assert [text.startswith("nearly the same joints") for text in warnings] == [True] * told
-    assert ("small and test1" in "".join(warnings)) == told
-
-
-def test_joints_that_are_never_seen_together_are_no_copies(tmp_path: Path) -> None:
-    pose = sequence(warped_phase(20, seed=1))
-    left, right = pose.xy.copy(), pose.xy.copy()
-    left[:, ::2], right[:, 1::2] = np.nan, np.nan
-    clips_of = {"a": replace(pose, xy=left), "b": replace(pose, xy=right)}
-    assert clips.copies_among(clips_of) == ([], [])
-    nobody = {name: replace(pose, xy=np.full_like(pose.xy, np.nan)) for name in "ab"}
-    assert clips.copies_among(nobody) == ([], [])
-    later = {"a": pose, "b": sequence(warped_phase(26, seed=1), fps=30)}
-    assert clips.copies_among(later) == ([], [])

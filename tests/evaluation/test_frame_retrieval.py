@@ -1,4 +1,4 @@
-"""Precision and average precision at K on cases computed by hand, and by a plain loop."""
+"""Precision at K on cases computed by hand, and by a plain loop."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.config_sections import EvaluateConfig
-from la2ds_cli.evaluation import frame_retrieval
+from la2ds_cli.evaluation import nearest_frames
 from la2ds_cli.evaluation.frame_retrieval import average_retrieval, retrieve_frames
 from la2ds_cli.evaluation.phase_labels import LabelledFrames, Labels
 from la2ds_cli.evaluation.protocol import get_protocol
@@ -17,18 +17,13 @@ def clip(values: list[float], labels: list[int]) -> LabelledFrames:
     return LabelledFrames(np.array(values)[:, None], np.array(labels))
 
 
-# Nearest frames of other videos, in order: of A's only frame (0.0, phase 0) those at 0.1 (phase 1),
-# 0.2 (phase 0), 0.3 (phase 0), so hits 0, 1, 1.
-ONE = [clip([0.0], [0]), clip([0.1, 0.2], [1, 0]), clip([0.3, 5.0], [0, 1])]
-
-
-def test_precision_is_the_share_of_hits_and_average_precision_weighs_their_ranks() -> None:
-    precision, ranked = (retrieve_frames(ONE, (1, 2, 3), flag) for flag in (False, True))
-    assert precision is not None
-    assert ranked is not None
-    np.testing.assert_allclose(precision.total[0], [0, 1 / 2, 2 / 3])
-    # K = 3: mean of the precision at ranks 2 and 3, the ones that hit: (1/2 + 2/3) / 2.
-    np.testing.assert_allclose(ranked.total[0], [0, 1 / 2, (1 / 2 + 2 / 3) / 2])
+def test_precision_is_the_share_of_hits() -> None:
+    """Nearest to A's only frame (0.0, phase 0) are 0.1 (phase 1), 0.2 and 0.3 (phase 0)."""
+    found = retrieve_frames(
+        [clip([0.0], [0]), clip([0.1, 0.2], [1, 0]), clip([0.3, 5.0], [0, 1])], (1, 2, 3)
+    )
+    assert found is not None
+    np.testing.assert_allclose(found.total[0], [0, 1 / 2, 2 / 3])
 
 
 def test_the_query_video_is_never_retrieved() -> None:
@@ -59,7 +54,7 @@ def test_micro_counts_frames_and_macro_counts_videos() -> None:
     assert np.isnan(average_retrieval(found, np.zeros((1, 3), int), "frames")).all()
 
 
-def plain_loop(clips: list[LabelledFrames], count: int, ranked: bool) -> list[float]:
+def plain_loop(clips: list[LabelledFrames], count: int) -> list[float]:
     """Sums of each video, from distances computed directly and a stable sort."""
     sums = []
     for v, query in enumerate(clips):
@@ -69,20 +64,14 @@ def plain_loop(clips: list[LabelledFrames], count: int, ranked: bool) -> list[fl
         total = 0.0
         for value, phase in zip(query.feature.astype(np.float64), query.label, strict=True):
             order = np.argsort(((frame - value) ** 2).sum(axis=1), kind="stable")[:count]
-            hit = label[order] == phase
-            if ranked:
-                at = [hit[: j + 1].mean() for j in range(count) if hit[j]]
-                total += float(np.mean(at)) if at else 0.0
-            else:
-                total += float(hit.mean())
+            total += float((label[order] == phase).mean())
         sums.append(total)
     return sums
 
 
-@pytest.mark.parametrize("ranked", [False, True])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_equal_to_the_plain_loop_in_blocks_too(
-    ranked: bool, dtype: type, monkeypatch: pytest.MonkeyPatch
+    dtype: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rng = np.random.default_rng(1)
     clips = []
@@ -90,11 +79,11 @@ def test_equal_to_the_plain_loop_in_blocks_too(
         feature = rng.normal(size=(length, 6)).cumsum(axis=0)
         feature = np.repeat(feature, 2, axis=0) + 100  # held poses tie exactly
         clips.append(LabelledFrames(feature.astype(dtype), rng.integers(0, 3, 2 * length)))
-    monkeypatch.setattr(frame_retrieval, "_BLOCK", 142 * 11)
-    found = retrieve_frames(clips, (5, 10), ranked)
+    monkeypatch.setattr(nearest_frames, "_BLOCK", 142 * 11)
+    found = retrieve_frames(clips, (5, 10))
     assert found is not None
     for e, count in enumerate((5, 10)):
-        np.testing.assert_allclose(found.total[:, e], plain_loop(clips, count, ranked))
+        np.testing.assert_allclose(found.total[:, e], plain_loop(clips, count))
 
 
 def test_a_constant_embedding_retrieves_the_first_frames_and_not_what_rounding_says() -> None:
@@ -113,7 +102,7 @@ def test_a_k_that_the_other_clips_have_frames_for_has_a_value() -> None:
     protocol = get_protocol("la2ds", EvaluateConfig())
     found = measure_phases(feature, feature, labels, protocol, 0)
     clips = [LabelledFrames(f, of) for f, of in zip(feature, label, strict=True)]
-    total = np.array(plain_loop(clips, 5, ranked=False))
+    total = np.array(plain_loop(clips, 5))
     assert found["precision_at_k", "5"].value == pytest.approx((total / [12, 7]).mean())
     for k in ("10", "15"):
         missing = found["precision_at_k", k]

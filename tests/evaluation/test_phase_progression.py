@@ -19,25 +19,15 @@ WHOLE = np.array([0, 0, 1, 1, 2])
 
 
 def test_targets_are_frames_to_the_end_of_each_phase_but_the_last() -> None:
-    targets = progression_targets(WHOLE, 3, "refuse")
+    targets = progression_targets(WHOLE, 3, "exclude")
     np.testing.assert_allclose(targets[:, 0], [-0.2, 0.0, 0.2, 0.4, 0.6])
     np.testing.assert_allclose(targets[:, 1], [-0.6, -0.4, -0.2, 0.0, 0.2])
     assert targets.shape == (5, 2)
-    every = progression_targets(WHOLE, 3, "refuse", last_phase=True)
-    np.testing.assert_allclose(every[:, 2], [-0.8, -0.6, -0.4, -0.2, 0.0])
 
 
 def test_the_last_of_several_times_counts_and_bare_frames_keep_their_place() -> None:
-    targets = progression_targets(np.array([0, -1, 1, 0]), 2, "refuse")
+    targets = progression_targets(np.array([0, -1, 1, 0]), 2, "exclude")
     np.testing.assert_allclose(targets[:, 0], [-0.75, -0.5, -0.25, 0.0])
-
-
-def test_tcc_refuses_a_clip_without_a_phase() -> None:
-    with pytest.raises(MissingPhase) as caught:
-        progression_targets(np.array([0, 0, 2, 2]), 3, "refuse")
-    assert caught.value.phase == 1
-    # The last phase has no boundary, so that nothing is missing.
-    progression_targets(np.array([0, 1, 1, 1]), 3, "refuse")
 
 
 def test_casa_copies_the_boundary_before_or_takes_the_length() -> None:
@@ -51,10 +41,10 @@ def test_casa_copies_the_boundary_before_or_takes_the_length() -> None:
     assert caught.value.phase == 0
 
 
-def test_ae2_leaves_the_clip_out_of_that_boundary() -> None:
-    targets = progression_targets(np.array([0, 0, 2, 2]), 3, "exclude", last_phase=True)
+def test_ours_leaves_the_clip_out_of_that_boundary() -> None:
+    targets = progression_targets(np.array([0, 0, 2, 2]), 3, "exclude")
     assert np.isnan(targets[:, 1]).all()
-    assert np.isfinite(targets[:, [0, 2]]).all()
+    assert np.isfinite(targets[:, 0]).all()
 
 
 def clock(length: int) -> np.ndarray:
@@ -63,8 +53,8 @@ def clock(length: int) -> np.ndarray:
 
 def test_features_that_hold_the_target_score_one() -> None:
     labels = [np.repeat([0, 1], [n, 10 - n]) for n in (3, 5)]
-    exact = [progression_targets(label, 2, "refuse") for label in labels]
-    found = phase_progression(exact, labels, exact, labels, 2, "refuse")
+    exact = [progression_targets(label, 2, "exclude") for label in labels]
+    found = phase_progression(exact, labels, exact, labels, 2, "exclude")
     np.testing.assert_allclose(found.r2, [1.0])
 
 
@@ -72,7 +62,7 @@ def test_a_clock_against_a_boundary_that_moves_by_hand() -> None:
     """Fitted on a clip whose phase ends at frame 1 of 4, scored on one where it ends at 2: every
     prediction is 1/4 too high. Targets -0.5, -0.25, 0, 0.25 have a squared spread of 0.3125."""
     train, test = np.array([0, 0, 1, 1]), np.array([0, 0, 0, 1])
-    found = phase_progression([clock(4)], [train], [clock(4)], [test], 2, "refuse")
+    found = phase_progression([clock(4)], [train], [clock(4)], [test], 2, "exclude")
     np.testing.assert_allclose(found.r2, [1 - 4 * 0.0625 / 0.3125])
     np.testing.assert_allclose(found.sums[0, 0], [4, -0.5, 0.375, 0.25])
 
@@ -81,8 +71,8 @@ def test_equal_to_scikit_learn_on_all_frames_of_all_clips() -> None:
     rng = np.random.default_rng(0)
     labels = [np.sort(np.append(rng.integers(0, 3, 20), [0, 1, 2])) for _ in range(8)]
     features = [rng.normal(size=(23, 4)) + label[:, None] for label in labels]
-    found = phase_progression(features[:5], labels[:5], features[5:], labels[5:], 3, "refuse")
-    targets = [progression_targets(label, 3, "refuse") for label in labels]
+    found = phase_progression(features[:5], labels[:5], features[5:], labels[5:], 3, "exclude")
+    targets = [progression_targets(label, 3, "exclude") for label in labels]
     for e in range(2):
         fit = np.concatenate(targets[:5])[:, e]
         model = LinearRegression().fit(np.concatenate(features[:5]), fit)
@@ -93,7 +83,7 @@ def test_equal_to_scikit_learn_on_all_frames_of_all_clips() -> None:
 def test_frames_without_a_phase_are_neither_fitted_nor_scored() -> None:
     train, test = np.array([0, 0, 1, 1, -1]), np.array([-1, 0, 0, 1, 1])
     wild = [np.append(clock(5)[:-1], 1e3)[:, None], np.append(-1e3, clock(5)[1:])[:, None]]
-    found = phase_progression(wild[:1], [train], wild[1:], [test], 2, "refuse")
+    found = phase_progression(wild[:1], [train], wild[1:], [test], 2, "exclude")
     assert found.sums[0, 0, 0] == 4
     assert found.sums[0, 0, 3] == pytest.approx(4 * 0.2**2)
 

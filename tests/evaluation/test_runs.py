@@ -285,8 +285,7 @@ def test_a_reason_is_told_once_for_all_figures_and_features_that_it_holds_for() 
         "untrained": {"kendalls_tau": tied | {"nan": 6}, "precision_at_k": {"5": few, "10": few}},
     }
     rows = {name: row | {"phase_classification": {}} for name, row in rows.items()}
-    choices = {"classifier": "svm", "score": "accuracy"}
-    protocol = {"choices": choices}
+    protocol = {"choices": {"classifier": "svm"}}
     found = notes({"features": rows, "protocol": protocol, "warnings": [], "runs": ["a"] * 3})
     assert found[:2] == [
         "tau, model (3 of 6), untrained network (6 of 6): pairs undefined",
@@ -304,7 +303,7 @@ def test_progression_keeps_what_was_clipped_in_any_run() -> None:
     assert (entry["value"], entry["clipped"]) == (pytest.approx(0.2), 1)
     result = {
         "features": {"model": {"phase_progression": entry, "kendalls_tau": UNDEFINED}},
-        "protocol": {"name": "x", "choices": {"classifier": "svm", "score": "accuracy"}},
+        "protocol": {"name": "x", "choices": {"classifier": "svm"}},
         **{"warnings": [], "runs": ["a"] * 3, "run": "a", "training_clips": 1, "labelled_clips": 1},
     }
     said = (

@@ -40,7 +40,7 @@ def train_run(project: Project, run: str = "default") -> None:
 
 
 def warnings_of(project: Project, features: list[str]) -> str:
-    result = evaluated(project, protocol="tcc", features=features, device="cpu")
+    result = evaluated(project, protocol="casa", features=features, device="cpu")
     return "\n".join(result["warnings"])
 
 

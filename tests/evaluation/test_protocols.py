@@ -1,4 +1,4 @@
-"""The quirk of each protocol on a case whose figure is computed by hand."""
+"""What each protocol chooses, and that its choices decide figures that are computed by hand."""
 
 from __future__ import annotations
 
@@ -9,11 +9,37 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.config import EvaluateConfig
+from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.evaluation.kendall import measure_tau
 from la2ds_cli.evaluation.measure import Measure
 from la2ds_cli.evaluation.phase_labels import Labels
-from la2ds_cli.evaluation.protocol import get_protocol
+from la2ds_cli.evaluation.protocol import PROTOCOLS, get_protocol
 from la2ds_cli.evaluation.scoring import measure_phases
+
+
+def test_the_protocols_differ_where_their_codes_do() -> None:
+    assert {
+        name: (p.classifier, p.tau_stride, p.missing_phase, p.neighbours, p.average)
+        for name, p in PROTOCOLS.items()
+    } == {
+        "la2ds": ("svm", 1, "exclude", (5, 10, 15), "videos"),
+        "paper": ("svm", 2, "copy", (5, 10, 15), "frames"),
+        "casa": ("logistic", 2, "copy", (), "frames"),
+    }
+    assert {n for n, p in PROTOCOLS.items() if p.event_transfer} == {"la2ds"}
+
+
+def test_the_seed_changes_ours_alone_and_an_unknown_protocol_names_the_nearest() -> None:
+    config = EvaluateConfig(seed=9)
+    ours = get_protocol("la2ds", config)
+    assert [(s.draws, s.seed) for s in ours.subsets] == [(5, 9)] * 3
+    for name in ("paper", "casa"):
+        assert get_protocol(name, config) == PROTOCOLS[name]
+    with pytest.raises(UserError, match="unknown protocol 'caza'") as caught:
+        get_protocol("caza", config)
+    assert "did you mean 'casa'" in caught.value.hint
+    assert caught.value.exit_code == ExitCode.USAGE
+
 
 Clip = tuple[Sequence[float], Sequence[int]]
 """Feature (one column) and phase of each frame."""
@@ -48,18 +74,15 @@ HALVES: Clip = ([0, 0.1, 0, 0.1, 1, 1.1, 1, 1.1], [0, 0, 0, 0, 1, 1, 1, 1])
 def test_casa_fits_a_line_where_the_others_fit_an_svm() -> None:
     """Phase 1 lies between two groups of phase 0, evenly: a line can only say 0 everywhere."""
     ring: Clip = ([-2, -1.9, -2.1, 2, 1.9, 2.1, 0, 0.1, -0.1, 0], [0] * 6 + [1] * 4)
-    value = {n: measures(n, [ring], [ring])[ALL].value for n in ("paper", "tcc", "la2ds", "casa")}
-    assert value == {"paper": 1.0, "tcc": 1.0, "la2ds": 1.0, "casa": 0.6}
+    value = {n: measures(n, [ring], [ring])[ALL].value for n in ("paper", "la2ds", "casa")}
+    assert value == {"paper": 1.0, "la2ds": 1.0, "casa": 0.6}
 
 
-def test_accuracy_pools_all_frames_and_ae2_weighs_f1() -> None:
+def test_accuracy_pools_all_frames() -> None:
     """Four of phase 0 right and two wrong; of phase 1 one right and one wrong."""
     test: list[Clip] = [([0, 0, 0, 0], [0, 0, 0, 0]), ([1, 1, 0, 1], [0, 0, 1, 1])]
-    for name in ("paper", "tcc", "casa", "la2ds"):
+    for name in ("paper", "casa", "la2ds"):
         assert measures(name, [HALVES], test)[ALL].value == 5 / 8  # not (4/4 + 1/4) / 2 by video
-    # F1 of phase 0: 2*4 / (6 + 5), of phase 1: 2*1 / (2 + 3); weights 6/8 and 2/8.
-    value = measures("ae2", [HALVES], test)[ALL].value
-    assert value == pytest.approx(6 / 8 * 8 / 11 + 2 / 8 * 2 / 5)
 
 
 def test_the_first_videos_of_the_file_against_seeded_draws() -> None:
@@ -67,23 +90,14 @@ def test_the_first_videos_of_the_file_against_seeded_draws() -> None:
     gets every frame wrong, whoever does not, none."""
     wrong: Clip = (HALVES[0], [1 - y for y in HALVES[1]])
     train = [wrong, *[HALVES] * 9]
-    for name in ("paper", "tcc", "casa"):
+    for name in ("paper", "casa"):
         found = measures(name, train, [HALVES])
         assert (found[TENTH].value, found[ALL].value) == (0.0, 1.0)
-    for name, key, draws, seed in (
-        ("la2ds", TENTH, 5, 0),
-        ("ae2", "phase_classification 1 video", 50, 42),
-    ):
-        picks = [random.Random(seed + d).sample(range(10), 1)[0] for d in range(draws)]
-        missed = picks.count(0)
-        assert missed > 0
-        found = measures(name, train, [HALVES])[key]
-        assert found.value == pytest.approx(1 - missed / draws)
-        assert found.facts["draws"] == draws
-    ae2 = measures("ae2", train, [HALVES])
-    facts = {part: ae2[f"phase_classification {part}"].facts for part in ("50 %", "100 %")}
-    assert (facts["50 %"]["videos"], facts["50 %"]["draws"]) == (5, 10)
-    assert (facts["100 %"]["videos"], facts["100 %"]["draws"]) == (10, 1)
+    picks = [random.Random(d).sample(range(10), 1)[0] for d in range(5)]
+    assert picks.count(0) > 0
+    found = measures("la2ds", train, [HALVES])[TENTH]
+    assert found.value == pytest.approx(1 - picks.count(0) / 5)
+    assert found.facts["draws"] == 5
 
 
 def test_the_interval_holds_the_spread_over_draws_where_there_are_draws() -> None:
@@ -121,24 +135,17 @@ def test_what_becomes_of_a_clip_without_a_phase() -> None:
     to 1/2: squared spread 5/4 - 2^2 / 8 = 3/4. R2 = 1 - (4/16) / (3/4) = 2/3.
     b, copied: the last boundary takes the length, (t - 4) / 4, so four errors of 1/2. Targets
     -1/2 to 1/4 and -1 to -1/4: 9/4 - 3^2 / 8 = 9/8. R2 = 1 - 1 / (9/8) = 1/9. Excluded: 1.
-    c, regressed by AE2 alone: ends with the clip in both, so 1.
     """
     clock = [0, 0.25, 0.5, 0.75]
     whole: Clip = (clock, [0, 1, 1, 2])
     test: list[Clip] = [whole, (clock, [0, 0, 2, 2])]
     found = {
-        n: measures(n, [whole], test, 3)["phase_progression"]
-        for n in ("paper", "casa", "la2ds", "ae2", "tcc")
+        n: measures(n, [whole], test, 3)["phase_progression"] for n in ("paper", "casa", "la2ds")
     }
     assert found["paper"].value == pytest.approx((2 / 3 + 1 / 9) / 2)
     assert found["casa"].value == pytest.approx((2 / 3 + 1 / 9) / 2)
     assert found["la2ds"].value == pytest.approx((2 / 3 + 1) / 2)
-    assert found["ae2"].value == pytest.approx((2 / 3 + 1 + 1) / 3)
     assert found["la2ds"].facts["excluded"] == {"a": 0, "b": 1}
-    assert found["tcc"].value is None
-    assert found["tcc"].facts["reason"] == (
-        "some clip has no phase 'b', for which this protocol has no rule"
-    )
 
 
 def test_a_clip_without_the_first_phase_has_no_rule_in_casa_either() -> None:
@@ -147,39 +154,35 @@ def test_a_clip_without_the_first_phase_has_no_rule_in_casa_either() -> None:
     clock = [0, 0.25, 0.5, 0.75]
     whole: Clip = (clock, [0, 1, 1, 2])
     test: list[Clip] = [whole, (clock, [1, 1, 1, 2])]
-    for name in ("paper", "casa", "tcc"):
+    for name in ("paper", "casa"):
         found = measures(name, [whole], test, 3)["phase_progression"]
         assert found.value is None
         assert found.facts["reason"] == (
             "some clip has no phase 'a', for which this protocol has no rule"
         )
-    for name in ("la2ds", "ae2"):
-        found = measures(name, [whole], test, 3)["phase_progression"]
-        assert found.value == pytest.approx(1)
-        assert found.facts["excluded"]["a"] == 1
+    found = measures("la2ds", [whole], test, 3)["phase_progression"]
+    assert found.value == pytest.approx(1)
+    assert found.facts["excluded"]["a"] == 1
 
 
 def test_only_ours_counts_a_boundary_far_below_zero_as_its_floor() -> None:
     """Predicted t / 4, true (t - 2) / 4: four errors of 1/2 against a squared spread of 5/16."""
     clock = [0, 0.25, 0.5, 0.75]
     train, test = [(clock, [0, 1, 1, 1])], [(clock, [0, 0, 0, 1])]
-    for name in ("paper", "tcc", "casa"):
+    for name in ("paper", "casa"):
         assert measures(name, train, test)["phase_progression"].value == pytest.approx(1 - 16 / 5)
     ours = measures("la2ds", train, test)["phase_progression"]
     assert (ours.value, ours.facts["clipped"]) == (-1.0, 1)
     assert ours.facts["mean_unclipped"] == pytest.approx(1 - 16 / 5)
 
 
-def test_the_stride_of_tau_decides_it_and_undefined_pairs_are_counted() -> None:
+def test_the_stride_of_tau_decides_it() -> None:
     """The even frames agree, the odd ones are swapped. Of all frames the neighbours are 0, 3, 2, 1:
-    three pairs in order, three not. Every fifth frame is one frame: nothing to order."""
+    three pairs in order, three not."""
     clips = ([0, 1, 2, 3], [0, 3, 2, 1])
     assert tau("la2ds", *clips).value == pytest.approx(0.0)
     for name in ("paper", "casa"):
         assert tau(name, *clips).value == pytest.approx(1.0)
-    for name in ("tcc", "ae2"):
-        found = tau(name, *clips)
-        assert (found.value, found.facts["pairs"], found.facts["nan"]) == (None, 2, 2)
 
 
 def test_why_pairs_of_tau_are_undefined() -> None:
@@ -198,7 +201,7 @@ def test_why_pairs_of_tau_are_undefined() -> None:
     assert tau("paper", moving, moving, broken).facts == {"pairs": 6, "nan": 0, "reason": None}
 
 
-def test_retrieval_by_frames_by_videos_and_by_ranks() -> None:
+def test_retrieval_by_frames_and_by_videos() -> None:
     """Clip A, 16 frames of phase 0 at 0; B, 4 of phase 1 at 1; C, 15 at 0.4 to 0.414, the first 5
     of phase 0, the others of phase 1.
 
@@ -215,9 +218,6 @@ def test_retrieval_by_frames_by_videos_and_by_ranks() -> None:
     for k, (a, b, c) in by_video.items():
         assert micro[f"precision_at_k {k}"].value == pytest.approx((16 * a + 4 * b + 15 * c) / 35)
         assert macro[f"precision_at_k {k}"].value == pytest.approx((a + b + c) / 3)
-    # Where every hit comes before every miss, the average precision is 1 whatever K.
-    ranked = measures("ae2", clips, clips)["average_precision_at_k 10"]
-    assert ranked.value == pytest.approx((16 + 4 + 5) / 35)
 
 
 def test_the_interval_is_over_videos_and_not_over_frames() -> None:
