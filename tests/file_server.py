@@ -15,13 +15,11 @@ class Served:
 
     ranges: whether Range is obeyed. cut, stall: byte counts of the body after which the n-th answer
     ends, or goes silent until the server stops; None and beyond the list: no such thing. gate: the
-    first byte of a body waits for it. etag, last_modified: empty = not sent.
+    first byte of a body waits for it.
     """
 
     content: bytes = b""
     status: int = 200
-    etag: str = '"one"'
-    last_modified: str = ""
     ranges: bool = True
     redirect: str = ""
     cut: list[int | None] = field(default_factory=list)
@@ -36,7 +34,6 @@ class Asked:
 
     path: str
     range: str | None
-    if_range: str | None
     sent: int
 
 
@@ -76,20 +73,18 @@ class FileServer:
 
     def _answer(self, request: BaseHTTPRequestHandler) -> None:
         served = self.paths.get(request.path, Served(status=404))
-        wanted, if_range = request.headers.get("Range"), request.headers.get("If-Range")
-        status, body, content_range = _reply(served, wanted, if_range)
+        wanted = request.headers.get("Range")
+        status, body, content_range = _reply(served, wanted)
         number = sum(asked.path == request.path for asked in self.asked)
         cut = served.cut[number] if number < len(served.cut) else None
         stall = served.stall[number] if number < len(served.stall) else None
         sent = body[: min(x for x in (cut, stall, len(body)) if x is not None)]
         # before the first byte leaves, or a client that is done could look too early
-        self.asked.append(Asked(request.path, wanted, if_range, len(sent)))
+        self.asked.append(Asked(request.path, wanted, len(sent)))
         request.send_response(status)
         for name, value in (
             ("Location", served.redirect),
             ("Content-Range", content_range),
-            ("ETag", served.etag),
-            ("Last-Modified", served.last_modified),
             ("Content-Length", str(len(body)) if served.length_known else ""),
         ):
             if value:
@@ -104,14 +99,13 @@ class FileServer:
         request.close_connection = True
 
 
-def _reply(served: Served, wanted: str | None, if_range: str | None) -> tuple[int, bytes, str]:
+def _reply(served: Served, wanted: str | None) -> tuple[int, bytes, str]:
     """Status, body and Content-Range."""
     size = len(served.content)
-    current = if_range in (None, served.etag, served.last_modified)
     found = re.fullmatch(r"bytes=(\d+)-", wanted or "")
     if served.redirect:
         return 302, b"", ""
-    if served.status != 200 or not found or not served.ranges or not current:
+    if served.status != 200 or not found or not served.ranges:
         return served.status, served.content, ""
     start = int(found[1])
     if start >= size:

@@ -1,22 +1,22 @@
 """Download one file from one of several addresses: resumable, checked, and written whole or not at
 all.
 
-Bytes are collected in FILE.part; FILE.part.json records their address and version. The next
-attempt, in this process or a later one, requests the rest (Range with If-Range, RFC 9110 sections
-13.1.5 and 14.2). A server that has another version or does not support ranges sends the whole file,
-and the part starts over. Only a file with the right sha256 gets its final name.
+Bytes are collected in FILE.part. The next attempt, in this process or a later one, requests the
+rest (Range, RFC 9110 section 14.2), from any address. If the whole has another sha256, because the
+server has another version, the part starts over. Only a file with the right sha256 gets its final
+name.
 """
+
+from __future__ import annotations
 
 import contextlib
 import hashlib
-import http.client
-import json
 import os
 import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -56,59 +56,6 @@ class StorageProblem(Exception):
     def __init__(self, message: str, needed: int = 0) -> None:
         super().__init__(message)
         self.needed = needed
-
-
-@dataclass(frozen=True)
-class _Origin:
-    """Where the bytes of a part come from. length: bytes of the whole file, 0 = unknown."""
-
-    url: str
-    etag: str = ""
-    last_modified: str = ""
-    length: int = 0
-
-    @property
-    def validator(self) -> str:
-        """The validator for If-Range, which must be strong; empty if the version is unknown."""
-        strong = self.etag and not self.etag.startswith("W/")
-        return self.etag if strong else self.last_modified
-
-
-class _Part:
-    """The bytes received so far, with their origin in a second file."""
-
-    def __init__(self, target: Path) -> None:
-        self.path = target.with_name(f"{target.name}.part")
-        self._origin_path = target.with_name(f"{target.name}.part.json")
-
-    @property
-    def size(self) -> int:
-        return self.path.stat().st_size if self.path.is_file() else 0
-
-    @property
-    def origin(self) -> _Origin | None:
-        try:
-            return _Origin(**json.loads(self._origin_path.read_text("utf-8")))
-        except (OSError, ValueError, TypeError):
-            return None  # missing, truncated or of another version: its part cannot be trusted
-
-    def begin(self, origin: _Origin) -> None:
-        """Start over with the bytes of `origin`."""
-        with _storing(self.path):
-            self.path.write_bytes(b"")
-            self._origin_path.write_text(json.dumps(asdict(origin)), "utf-8")
-
-    def discard(self) -> None:
-        with _storing(self.path):
-            self.path.unlink(missing_ok=True)
-            self._origin_path.unlink(missing_ok=True)
-
-    def finish(self, target: Path) -> None:
-        with _storing(target):
-            with self.path.open("rb") as file:
-                os.fsync(file.fileno())
-            self.path.replace(target)
-            self._origin_path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -152,13 +99,12 @@ def download(
     Raises DownloadFailed and StorageProblem. The bytes received so far are kept for the next call,
     unless the hash was wrong.
     """
-    part = _Part(target)
-    _check_space(target, size - part.size)
+    part = _Part(target, sha256, size, progress or (lambda done, total: None))
+    _check_space(target, size - part.received)
     failures = []
-    for url in _begun_first(urls, part):
+    for url in urls:
         try:
-            _fetch_from(url, part, size, progress or (lambda done, total: None), note, patience)
-            _check_content(url, part, sha256)
+            _fetch_from(url, part, note, patience)
         except (Refused, BrokenOff) as error:
             failures.append(str(error))
             continue
@@ -181,29 +127,17 @@ def store(target: Path, content: bytes) -> None:
         new.replace(target)
 
 
-def _begun_first(urls: tuple[str, ...], part: _Part) -> list[str]:
-    """The addresses, that of the part first: only there can it be completed."""
-    origin = part.origin
-    return sorted(urls, key=lambda url: origin is None or url != origin.url)
-
-
 def _fetch_from(
-    url: str,
-    part: _Part,
-    size: int,
-    progress: Progress,
-    note: Callable[[str], None] | None,
-    patience: Patience,
+    url: str, part: _Part, note: Callable[[str], None] | None, patience: Patience
 ) -> None:
     """Get the whole file from one address; attempts that made progress are not counted."""
-    origin = part.origin
-    failed, furthest = 0, part.size if origin and origin.url == url else 0
+    failed, furthest = 0, part.received
     while True:
         try:
-            return _attempt(url, part, size, progress, patience.timeout)
+            return part.fetch(url, patience.timeout)
         except BrokenOff as error:
-            failed = 1 if part.size > furthest else failed + 1
-            furthest = max(furthest, part.size)
+            failed = 1 if part.received > furthest else failed + 1
+            furthest = max(furthest, part.received)
             if failed >= patience.attempts:
                 raise
             if note:
@@ -211,59 +145,80 @@ def _fetch_from(
             patience.sleep(patience.pause * 2 ** (failed - 1))
 
 
-def _attempt(url: str, part: _Part, size: int, progress: Progress, timeout: float) -> None:
-    origin = part.origin
-    offset = part.size if origin and origin.url == url and origin.validator else 0
-    if origin and offset and offset == origin.length:
-        return  # complete; the process ended before it could be checked
-    headers = {"User-Agent": "la2ds", "Accept-Encoding": "identity"}
-    if origin and offset:
-        headers |= {"Range": f"bytes={offset}-", "If-Range": origin.validator}
-    with open_address(url, headers, timeout) as response:
-        if response.status == 200:
-            offset, length = 0, response.length or 0
-            part.begin(_origin(url, response.headers, length))
-        elif offset and origin and _continues(response, offset, origin):
-            length = origin.length
-        else:  # 416: the file is now shorter; another range: it is another file
-            part.discard()
-            raise BrokenOff(f"{host(url)}: now has another version of the file")
-        most = length or (size + size // 100 + _BLOCK if size else _MOST)
-        if size and length > size + size // 100 + _BLOCK:
-            part.discard()
-            raise Refused(f"{host(url)}: offers {length:,} bytes for a file of {size:,}")
-        _check_space(part.path, length - offset)
-        progress(offset, length)
-        _receive(url, response, part, offset, length, most, progress)
-    if length and part.size != length:
-        raise BrokenOff(f"{host(url)}: interrupted after {part.size:,} of {length:,} bytes")
+class _Part:
+    """The bytes of a file received so far, from any address. size: of the file, 0 = unknown."""
 
+    def __init__(self, target: Path, sha256: str, size: int, progress: Progress) -> None:
+        self._path = target.with_name(f"{target.name}.part")
+        self._sha256, self._size, self._progress = sha256, size, progress
 
-def _receive(
-    url: str,
-    response: Any,
-    part: _Part,
-    done: int,
-    length: int,
-    most: int,
-    progress: Progress,
-) -> None:
-    with _storing(part.path):
-        file = part.path.open("ab", buffering=0)  # received bytes are on disk, whatever comes next
-    with file:
-        while True:
-            with network_errors(url):
-                # read1 returns what has arrived; read waits for a full block, lost on a time-out
-                block = response.read1(_BLOCK)
-            if not block:
-                return
-            if done + len(block) > most:
-                part.discard()
-                raise Refused(f"{host(url)}: sent more than {most:,} bytes")
-            with _storing(part.path):
-                _write_all(file, block)
-            done += len(block)
-            progress(done, length)
+    @property
+    def received(self) -> int:
+        return self._path.stat().st_size if self._path.is_file() else 0
+
+    def fetch(self, url: str, timeout: float) -> None:
+        """Request what is missing, and check the whole. Raises Refused and BrokenOff."""
+        offset = self.received
+        if offset and self._digest() == self._sha256:
+            return  # the process ended before it was given its name
+        headers = {"User-Agent": "la2ds", "Accept-Encoding": "identity"}
+        headers |= {"Range": f"bytes={offset}-"} if offset else {}
+        with open_address(url, headers, timeout) as response:
+            if response.status == 200:
+                offset, length = 0, response.length or 0
+            elif (rest := _rest(response, offset)) is not None:
+                length = rest
+            else:  # 416: the file is shorter than what was received
+                self._discard()
+                raise BrokenOff(f"{host(url)}: now has another version of the file")
+            usual = self._size + self._size // 100 + _BLOCK if self._size else _MOST
+            if length > usual:
+                self._discard()
+                raise Refused(f"{host(url)}: offers {length:,} bytes for a file of {self._size:,}")
+            _check_space(self._path, length - offset)
+            self._progress(offset, length)
+            self._receive(url, response, offset, length, length or usual)
+        if length and self.received != length:
+            raise BrokenOff(f"{host(url)}: interrupted after {self.received:,} of {length:,} bytes")
+        actual = self._digest()
+        if actual != self._sha256:
+            self._discard()
+            if offset:
+                raise BrokenOff(f"{host(url)}: now has another version of the file")
+            raise Refused(f"{url}: wrong content, sha256 {actual[:16]}… instead of {self._sha256}")
+
+    def _receive(self, url: str, response: Any, done: int, length: int, most: int) -> None:
+        with _storing(self._path):  # received bytes are on disk, whatever comes next
+            file = self._path.open("ab" if done else "wb", buffering=0)
+        with file:
+            while True:
+                with network_errors(url):
+                    # read1 returns what has arrived; read waits for a full block, lost on a
+                    # time-out
+                    block = response.read1(_BLOCK)
+                if not block:
+                    return
+                if done + len(block) > most:
+                    self._discard()
+                    raise Refused(f"{host(url)}: sent more than {most:,} bytes")
+                with _storing(self._path):
+                    _write_all(file, block)
+                done += len(block)
+                self._progress(done, length)
+
+    def _digest(self) -> str:
+        with _storing(self._path), self._path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def _discard(self) -> None:
+        with _storing(self._path):
+            self._path.unlink(missing_ok=True)
+
+    def finish(self, target: Path) -> None:
+        with _storing(target):
+            with self._path.open("rb") as file:
+                os.fsync(file.fileno())
+            self._path.replace(target)
 
 
 def _write_all(file: Any, block: bytes) -> None:
@@ -272,25 +227,13 @@ def _write_all(file: Any, block: bytes) -> None:
         view = view[file.write(view) :]
 
 
-def _origin(url: str, headers: http.client.HTTPMessage, length: int) -> _Origin:
-    return _Origin(url, headers.get("ETag") or "", headers.get("Last-Modified") or "", length)
-
-
-def _continues(response: Any, offset: int, origin: _Origin) -> bool:
-    """Whether a response is the rest of the file that the part begins."""
+def _rest(response: Any, offset: int) -> int | None:
+    """Bytes of the whole file whose rest a response is, 0 = unknown; None if it is no such rest."""
     header = response.headers.get("Content-Range") or ""
     match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", header)
     if response.status != 206 or match is None or int(match[1]) != offset:
-        return False
-    return match[2] == "*" or not origin.length or int(match[2]) == origin.length
-
-
-def _check_content(url: str, part: _Part, sha256: str) -> None:
-    with _storing(part.path), part.path.open("rb") as file:
-        actual = hashlib.file_digest(file, "sha256").hexdigest()
-    if actual != sha256:
-        part.discard()
-        raise Refused(f"{url}: wrong content, sha256 {actual[:16]}… instead of {sha256}")
+        return None
+    return 0 if match[2] == "*" else int(match[2])
 
 
 def _check_space(path: Path, needed: int) -> None:
