@@ -9,7 +9,7 @@ from typing import Literal
 
 import typer
 
-from la2ds_cli.commands.options import DEVICE, OVERWRITE, RUN, Here, option
+from la2ds_cli.commands.options import DEVICE, RUN, Here, option
 from la2ds_cli.commands.projects import on_project, show_batch
 from la2ds_cli.core.device import DeviceName
 
@@ -23,7 +23,6 @@ def embed(
         "torch",
     ),
     model: Path | None = option("FILE.onnx", "With --engine onnx; default the run's own file."),
-    overwrite: bool = OVERWRITE,
     device: DeviceName = DEVICE,
     *,
     here: Here,
@@ -48,7 +47,6 @@ def embed(
                 opened,
                 run=run,
                 device=device,
-                overwrite=overwrite,
                 progress=console.progress,
                 engine=engine,
                 model=model,

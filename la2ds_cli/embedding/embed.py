@@ -48,7 +48,6 @@ def embed(
     *,
     run: str = DEFAULT_RUN,
     device: DeviceName = "auto",
-    overwrite: bool = False,
     videos: Collection[str] | None = None,
     progress: Progress | None = None,
     engine: EngineName = "torch",
@@ -76,7 +75,7 @@ def embed(
         raise UserError(f"the engine {engine} cannot read {model}", hint="add --engine onnx")
     results = []
     progress.begin("embedding", len(posed))
-    for result in _embedded(project, run, posed, device, overwrite, engine, model):
+    for result in _embedded(project, run, posed, device, engine, model):
         results.append(result)
         progress.advance()
     progress.end()
@@ -88,7 +87,6 @@ def _embedded(
     run: str,
     videos: Sequence[Video],
     device: DeviceName,
-    overwrite: bool,
     engine: EngineName,
     model: Path | None,
 ) -> Iterator[ItemResult]:
@@ -96,7 +94,7 @@ def _embedded(
     if engine == "ray":
         from la2ds_cli.core.ray_engine import ray_map
 
-        arguments = (str(project.root), run, device, overwrite)
+        arguments = (str(project.root), run, device)
         items = [{"video": video.id, "path": video.path} for video in videos]
         for item in ray_map(EmbedWorker, arguments, items, device):
             yield ItemResult(**item)
@@ -110,28 +108,26 @@ def _embedded(
     else:
         embedder = load_embedder(project, run, device)
     for video in videos:
-        yield _attempt(project, run, video.id, video.path, embedder, overwrite)
+        yield _attempt(project, run, video.id, video.path, embedder)
 
 
 class EmbedWorker:
     """Embeds one clip after another with its own network, for `ray_map`."""
 
-    def __init__(self, root: str, run: str, device: DeviceName, overwrite: bool) -> None:
-        self._project, self._run, self._overwrite = Project.open(Path(root)), run, overwrite
+    def __init__(self, root: str, run: str, device: DeviceName) -> None:
+        self._project, self._run = Project.open(Path(root)), run
         self._embedder = load_embedder(self._project, run, device)
 
     def __call__(self, item: Mapping[str, Any]) -> dict[str, Any]:
         return _attempt(
-            self._project, self._run, item["video"], item["path"], self._embedder, self._overwrite
+            self._project, self._run, item["video"], item["path"], self._embedder
         ).to_json()
 
 
-def _attempt(
-    project: Project, run: str, video: str, path: str, embedder: Embedder, overwrite: bool
-) -> ItemResult:
+def _attempt(project: Project, run: str, video: str, path: str, embedder: Embedder) -> ItemResult:
     """The outcome of one clip. Raises UserError if the disk fails, since all others would fail."""
     try:
-        current, sequence = _embed_one(project, run, video, embedder, overwrite)
+        current, sequence = _embed_one(project, run, video, embedder)
         return ItemResult(path, video, "cached" if current else "ok", len(sequence))
     except UserError as error:
         if error.exit_code == ExitCode.STORAGE:
@@ -178,7 +174,7 @@ def possible_embeddings(
     embedder = light_embedder(project, run, device)
     for video in missing:
         try:
-            found[video] = _embed_one(project, run, video, embedder, False)[1]
+            found[video] = _embed_one(project, run, video, embedder)[1]
         except UserError as error:
             if error.exit_code in (ExitCode.STORAGE, ExitCode.ENVIRONMENT):
                 raise
@@ -207,13 +203,13 @@ def _current_embeddings(
 
 
 def _embed_one(
-    project: Project, run: str, video: str, embedder: Embedder, overwrite: bool
+    project: Project, run: str, video: str, embedder: Embedder
 ) -> tuple[bool, EmbeddingSequence]:
     """Whether the stored embedding was current, and the embedding of one video."""
     pose, pose_recipe = project.read_pose(video)
     expected = embedding_recipe(embedder.key, pose_recipe.key, video, embedder.frame_features)
     path = project.embedding_path(run, video)
-    if not overwrite and artifact.staleness(path, expected) is None:
+    if artifact.staleness(path, expected) is None:
         return True, project.read_embedding(run, video)[0]
     value = embedder([pose])[0]
     sequence = EmbeddingSequence(value, pose.frame, pose.time, embedder.key)

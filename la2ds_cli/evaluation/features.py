@@ -236,47 +236,6 @@ def baseline_sets(
     ]
 
 
-def embedder_set(
-    name: str,
-    description: str,
-    embed: Embedder | EmbedsOnce,
-    align: AlignConfig,
-    references: Sequence[PoseSequence] = (),
-    run: str = "",
-    base: Embedder | EmbedsOnce | None = None,
-) -> FeatureSet:
-    """The set of a network, aligned by the project's settings, also through `references`. base: the
-    embedder of the base model, which may be combined with the network in one distance."""
-    spatial = align.joints == "auto" and embed.config.model.input == "joints3d"
-    base = None if spatial or align.joints == "3d" else base  # it reads joints in the image
-    distance = OneDistance.of(embed.spread, align, base.spread if base is not None else 0.0)
-
-    def feature(pose: PoseSequence) -> FloatArray:
-        beside = base([pose])[0] if base is not None and distance.base else None
-        return distance.features(pose, embed([pose])[0], beside)
-
-    def views(poses: Sequence[PoseSequence]) -> list[Any]:
-        poses = in_3d(poses) if spatial else poses
-        if sees_frames:
-            return [feature(pose) for pose in poses]
-        return [SeenClip(pose, feature) for pose in poses]
-
-    sees_frames = embed.config.model.input == "rgb"  # it sees every clip as filmed
-    ends = "open" if align.open_ends else "closed"
-    aligned = f"{align.method}, {ends} ends"
-    besides = ["the base model"] * bool(distance.base) + ["the movement"] * bool(distance.movement)
-    if besides:
-        aligned += f", one distance with {' and '.join(besides)}"
-    aligner: Aligner = Direct(align) if sees_frames else InNearestView(align)
-    if references:
-        aligned += f", {through_clips(references)}"
-        kind = ThroughClips if sees_frames else InOneView
-        aligner = kind(lambda: views(references), align)
-    uses = Uses("network", bool(distance.movement), len(references), bool(distance.base))
-    variant = Variant(aligned, views, aligner, f"{name} {run}".strip(), uses, embed)
-    return FeatureSet(name, description, f"{uses}; aligned by {aligned}", (variant,), run)
-
-
 FEATURE_NAMES = ("model", "base", "raw_pose", "raw_pose_best", "time_only", "untrained")
 
 
@@ -358,10 +317,52 @@ def feature_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureSe
     return sorted(chosen, key=lambda s: FEATURE_NAMES.index(s.name))
 
 
+def embedder_set(
+    request: FeatureRequest,
+    name: str,
+    description: str,
+    embed: EmbedsOnce,
+    run: str = "",
+    base: EmbedsOnce | None = None,
+) -> FeatureSet:
+    """The set of a network, aligned by the settings of the request, also through its references.
+    run: the one whose network it is. base: the embedder of the base model, which may be combined
+    with the network in one distance."""
+    align, references = request.align, request.references
+    spatial = align.joints == "auto" and embed.config.model.input == "joints3d"
+    base = None if spatial or align.joints == "3d" else base  # it reads joints in the image
+    distance = OneDistance.of(embed.spread, align, base.spread if base is not None else 0.0)
+
+    def feature(pose: PoseSequence) -> FloatArray:
+        beside = base([pose])[0] if base is not None and distance.base else None
+        return distance.features(pose, embed([pose])[0], beside)
+
+    def views(poses: Sequence[PoseSequence]) -> list[Any]:
+        poses = in_3d(poses) if spatial else poses
+        if sees_frames:
+            return [feature(pose) for pose in poses]
+        return [SeenClip(pose, feature) for pose in poses]
+
+    sees_frames = embed.config.model.input == "rgb"  # it sees every clip as filmed
+    ends = "open" if align.open_ends else "closed"
+    aligned = f"{align.method}, {ends} ends"
+    besides = ["the base model"] * bool(distance.base) + ["the movement"] * bool(distance.movement)
+    if besides:
+        aligned += f", one distance with {' and '.join(besides)}"
+    aligner: Aligner = Direct(align) if sees_frames else InNearestView(align)
+    if references:
+        aligned += f", {through_clips(references)}"
+        kind = ThroughClips if sees_frames else InOneView
+        aligner = kind(lambda: views(references), align)
+    uses = Uses("network", bool(distance.movement), len(references), bool(distance.base))
+    variant = Variant(aligned, views, aligner, f"{name} {run}".strip(), uses, embed)
+    return FeatureSet(name, description, f"{uses}; aligned by {aligned}", (variant,), run)
+
+
 def _network_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureSet]:
     from la2ds_cli.embedding.trained import has_model, load_embedder, trained_runs
 
-    project, runs, align = request.project, request.runs, request.align
+    project, runs = request.project, request.runs
     embedders = {}
     if not request.optional or has_model(project, runs[0]):
         embedders = {run: EmbedsOnce(load_embedder(project, run, request.device)) for run in runs}
@@ -370,10 +371,9 @@ def _network_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureS
         trained = trained_runs(project)
         hint = f"; --run NAME selects another: {', '.join(trained)}" if trained else ""
         warnings.append(f"run {runs[0]} has no model: only baselines were evaluated{hint}")
-    references = request.references
     base = request.base if request.align.base and is_body(request.pose.skeleton) else None
     sets = [
-        embedder_set("model", f"the network of run {run}", embedder, align, references, run, base)
+        embedder_set(request, "model", f"the network of run {run}", embedder, run, base)
         for run, embedder in embedders.items()
     ]
     if request.wants("untrained"):
@@ -392,7 +392,7 @@ def _base_set(request: FeatureRequest, warnings: list[str]) -> list[FeatureSet]:
         warnings.append(f"{error.message}: evaluated without it")
         return []
     description = "the base model, which ships with la2ds"
-    return [embedder_set("base", description, base, request.align, request.references)]
+    return [embedder_set(request, "base", description, base)]
 
 
 def _untrained_set(request: FeatureRequest, trained: EmbedsOnce | None) -> FeatureSet:
@@ -418,7 +418,7 @@ def _untrained_set(request: FeatureRequest, trained: EmbedsOnce | None) -> Featu
     embed = EmbedsOnce(untrained)
     # Whatever the settings of the alignment are, since metrics without alignment depend on it.
     embed.centre_on(evenly_spaced(request.training, CENTRED_ON))
-    return embedder_set("untrained", description, embed, request.align, request.references)
+    return embedder_set(request, "untrained", description, embed)
 
 
 def _differences(project: Project, runs: Sequence[str]) -> list[str]:

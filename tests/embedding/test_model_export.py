@@ -145,14 +145,22 @@ def test_embeddings_equal_those_of_torch_windows_and_motion_included(project: Pr
         )
 
 
+def forget(project: Project) -> None:
+    """Remove the stored embeddings of the run `swing`."""
+    for video in project.posed():
+        project.embedding_path("swing", video).unlink(missing_ok=True)
+
+
 def test_an_embedding_of_one_engine_is_current_for_the_other(project: Project):
     def statuses(**how: Any) -> list[str]:
         return [r.status for r in embed(project, run="swing", **how)]
 
-    assert statuses(device="cpu", overwrite=True) == ["ok"] * 3
+    forget(project)
+    assert statuses(device="cpu") == ["ok"] * 3
     by_torch, recipe = project.read_embedding("swing", "clip2")
     assert statuses(engine="onnx") == ["cached"] * 3
-    assert statuses(engine="onnx", overwrite=True) == ["ok"] * 3
+    forget(project)
+    assert statuses(engine="onnx") == ["ok"] * 3
     by_onnx, same = project.read_embedding("swing", "clip2")
     assert (same.key, by_onnx.model) == (recipe.key, by_torch.model)
     np.testing.assert_allclose(by_onnx.value, by_torch.value, atol=1e-4)
@@ -236,7 +244,8 @@ def test_embedding_by_a_file_loads_no_torch(project: Project):
         "sys.exit('torch' in sys.modules)\n"
     )
     root = str(project.root)
-    arguments = ["embed", "--engine", "onnx", "--overwrite", "--run", "swing", "--project", root]
+    forget(project)
+    arguments = ["embed", "--engine", "onnx", "--run", "swing", "--project", root]
     done = subprocess.run(
         [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=False
     )

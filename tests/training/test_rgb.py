@@ -186,7 +186,9 @@ def test_train_embed_evaluate_align_and_export(
 
     expected = project.read_embedding("default", "clip3")[0].value
     export_model(project)
-    made = embed(project, device="cpu", engine="onnx", overwrite=True)
+    for clip in project.posed():
+        project.embedding_path("default", clip).unlink()
+    made = embed(project, device="cpu", engine="onnx")
     assert [item.status for item in made] == ["ok"] * 4
     value = project.read_embedding("default", "clip3")[0].value
     np.testing.assert_allclose(value, expected, atol=1e-4)
