@@ -37,8 +37,11 @@ import numpy as np
 
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.core.view import View
 from la2ds_cli.retrieval.clip_rows import ClipFeatures, ClipRows
 from la2ds_cli.retrieval.frame_table import FrameTable, clip_condition, project_name
+from la2ds_cli.retrieval.query_views import QueryViews
 from la2ds_cli.retrieval.search import CANDIDATES, Frames, Limits, search
 from la2ds_cli.retrieval.store import Store
 
@@ -71,6 +74,10 @@ def synthetic(clips: range, data: str) -> Iterator[tuple[str, ClipRows]]:
         yield f"c{clip}", ClipRows(value, frame, seconds)
 
 
+def as_filmed(query: FloatArray) -> QueryViews:
+    return QueryViews({"filmed": query}, {}, lambda clips: ())
+
+
 def features_of(clips: int, data: str) -> ClipFeatures:
     """The clips as those of a project, made when they are read."""
 
@@ -78,8 +85,11 @@ def features_of(clips: int, data: str) -> ClipFeatures:
         number = int(clip[1:])
         return next(synthetic(range(number, number + 1), data))[1]
 
+    def seen(pose: PoseSequence, view: View) -> FloatArray:
+        raise NotImplementedError("clips are searched as filmed")
+
     keys = {f"c{clip}": f"{clip:064x}" for clip in range(clips)}
-    return ClipFeatures("pose", data, "", keys, {}, lambda wanted: {}, read)
+    return ClipFeatures("pose", data, "", keys, ("filmed",), {}, lambda wanted: {}, read, seen)
 
 
 def cpu(work: Callable[[], object]) -> float:
@@ -105,7 +115,7 @@ def measure(count: int, data: str, rounds: int) -> None:
         query = value[first + rows]
 
         contenders: dict[str, Callable[[], object]] = {
-            "exact": lambda rows=rows: search(frames, clip, rows.tolist(), LIMITS),
+            "exact": lambda query=query: search(frames, clip, as_filmed(query), LIMITS),
             "products": lambda query=query: value @ query.T,
             "sklearn": lambda query=query: brute.kneighbors(query, return_distance=False),
         }
@@ -158,7 +168,7 @@ def step_of_store(project: Project, name: str, frames: int, data: str) -> None:
         others = f"NOT ({clip_condition(project_name(project), clips[number])})"
         query = rows.value[random.integers(LENGTH)]
         begun, spent = time.time(), time.process_time()
-        table.search(query, LIMITS, others, exact=name == "exact")
+        table.search(as_filmed(query[None]), 0, LIMITS, others, exact=name == "exact")
         wall.append(1000 * (time.time() - begun))
         used.append(1000 * (time.process_time() - spent))
     told = f"median {median(wall):.0f} ms, {median(used):.0f} CPU ms"

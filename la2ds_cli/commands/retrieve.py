@@ -29,6 +29,12 @@ def retrieve(
     ),
     group: list[str] | None = option("NAME", "With --store: this group only; repeatable."),
     phase: list[str] | None = option("NAME", "With --store: this phase only; repeatable."),
+    view: Literal["auto", "filmed", "mirrored", "other"] = option(
+        "VIEW",
+        "How the query is compared: as filmed, mirrored (a left-hander) or from the other side; "
+        "auto takes, for each clip, the nearest of auto|filmed|mirrored|other.",
+        "auto",
+    ),
     out: Path | None = option("FILE", "Write .png, .svg, .pdf or .json."),
     *,
     how: Features,
@@ -64,7 +70,7 @@ def retrieve(
             suffixes, what = (".json",), "the frames of a store"
         targets = checked_outputs(opened, named, what, suffixes)
         request = retrieval.RetrievalRequest(
-            query, Limits(k, per_video, min_gap), how.features, how.run, where, how.device
+            query, Limits(k, per_video, min_gap), how.features, how.run, where, view, how.device
         )
         result = retrieval.retrieve(opened, request, console.progress)
         result = retrieval_sheet.write(opened, result, targets, console.progress)
@@ -74,6 +80,7 @@ def retrieve(
 
 def _show(console: Console, result: RetrievalResult) -> None:
     from la2ds_cli.alignment.request import features_name
+    from la2ds_cli.retrieval.result import view_words
 
     store = result.store
     rows = [
@@ -82,13 +89,14 @@ def _show(console: Console, result: RetrievalResult) -> None:
             *([] if store is None else [hit.project or ""]),
             f"{hit.neighbour.video}@{hit.neighbour.time:.2f}",
             f"{hit.neighbour.distance:.3g}",
+            view_words(hit.view, hit.unsure),
             hit.phase or "",
         )
         for query in result.queries
         for hit in query.hits
     ]
     project = () if store is None else ("project",)
-    console.table(("query", *project, "found", "distance", "phase"), rows)
+    console.table(("query", *project, "found", "distance", "view", "phase"), rows)
     by = features_name(result.features, result.run)
     console.line(f"compared by {by}")
     searched = f"searched {result.frames} frames of {result.clips} clips"

@@ -4,7 +4,7 @@ of a run, or the movement of the joints."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,8 +13,13 @@ from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import BASE_RUN, Project
-from la2ds_cli.core.types import FloatArray, IntArray
+from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
+from la2ds_cli.core.view import FLIPPED, View
 from la2ds_cli.features.tempo import paced_movement
+from la2ds_cli.features.viewpoint import movements, seen
+
+SEARCHED: tuple[View, ...] = ("filmed", *FLIPPED)
+"""Views in which a query is compared; it would have to be turned to each clip anew."""
 
 
 @dataclass(frozen=True)
@@ -39,18 +44,32 @@ class ClipFeatures:
     skeleton: of the clips that have features.
     model: digest of the weights, empty for raw poses.
     keys: for each clip, the key of the poses or the embedding behind its rows.
+    views: in which a query can be compared.
     left_out: clips without features, with the reason; `rows` adds those it finds.
     prepare: makes features of clips that can be read; returns the other clips, with the reason.
     read: the rows of a clip, or the reason why it has none.
+    seen: the features (T, D) of poses in a view.
     """
 
     kind: str
     skeleton: str
     model: str
     keys: Mapping[str, str]
+    views: tuple[View, ...]
     left_out: dict[str, str]
     prepare: Callable[[list[str]], Mapping[str, str]]
     read: Callable[[str], ClipRows | str]
+    seen: Callable[[PoseSequence, View], FloatArray]
+
+    def in_view(self, view: View) -> ClipFeatures:
+        """These, with a query in this view alone. Raises UserError (exit 5) if it cannot be."""
+        if view not in self.views:
+            raise UserError(
+                f"a run that sees video frames compares no clip with the view '{view}'",
+                hint="--features base or pose compares joints, which can be flipped",
+                exit_code=ExitCode.MISMATCH,
+            )
+        return replace(self, views=(view,))
 
     def rows(self, clips: Iterable[str]) -> Iterator[tuple[str, ClipRows]]:
         """The clips that have features, each with its rows, in order."""
@@ -76,7 +95,12 @@ def pose_features(project: Project, skeleton: str) -> ClipFeatures:
             return f"no joint was seen in {clip}"
         return ClipRows(paced_movement(pose).astype(np.float32), pose.frame, pose.time)
 
-    return ClipFeatures("pose", skeleton, "", keys, left_out, lambda clips: {}, read)
+    def in_view(pose: PoseSequence, view: View) -> FloatArray:
+        return movements(pose, (view,))[view].astype(np.float32)
+
+    return ClipFeatures(
+        "pose", skeleton, "", keys, SEARCHED, left_out, lambda clips: {}, read, in_view
+    )
 
 
 def model_features(
@@ -90,7 +114,13 @@ def model_features(
     does.
     """
     from la2ds_cli.embedding.embed import embed, embedding_recipe
-    from la2ds_cli.embedding.trained import checkpoint_path, load_embedder, run_frames, weights_key
+    from la2ds_cli.embedding.trained import (
+        checkpoint_path,
+        light_embedder,
+        load_embedder,
+        run_frames,
+        weights_key,
+    )
 
     if run != BASE_RUN:
         try:
@@ -127,7 +157,11 @@ def model_features(
             )
         return ClipRows(value.value, value.frame, value.time)
 
-    return ClipFeatures("model", skeleton, model, keys, left_out, prepare, read)
+    def in_view(pose: PoseSequence, view: View) -> FloatArray:
+        return light_embedder(project, run, device)([seen(pose, view)])[0]
+
+    views = SEARCHED if frames is None else SEARCHED[:1]  # video frames show a clip as filmed
+    return ClipFeatures("model", skeleton, model, keys, views, left_out, prepare, read, in_view)
 
 
 def _posed(project: Project, skeleton: str, owner: str) -> tuple[dict[str, str], dict[str, str]]:

@@ -13,7 +13,7 @@ import math
 import re
 import secrets
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,7 +24,9 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, Phase
+from la2ds_cli.core.view import View
 from la2ds_cli.retrieval.clip_rows import ClipFeatures, ClipRows
+from la2ds_cli.retrieval.query_views import QueryViews, Sample
 from la2ds_cli.retrieval.result import Changes
 from la2ds_cli.retrieval.search import CANDIDATES, Limits, apply_limits
 from la2ds_cli.retrieval.store import foreign, quoted, reported
@@ -37,7 +39,12 @@ _REFINED = 10  # this times as many frames as requested are compared exactly
 _NUMBERS_PER_CODE = 4  # at least; a code has one byte
 _WRITTEN = 64 << 20  # bytes of features written at once
 _DELETED = 1000  # clips per delete statement
+_LARGEST = 1e15  # feature; squares of larger ones overflow
 _SMALL_FILES = 64  # number of small files from which they are joined
+
+
+StoredClip = tuple[str, str]
+"""A project and a clip of it."""
 
 
 @dataclass(frozen=True)
@@ -137,20 +144,29 @@ class FrameTable:
     # --- the search --------------------------------------------------------------------------
 
     def search(
-        self, value: FloatArray, limits: Limits, where: str, *, exact: bool
+        self, views: QueryViews[StoredClip], query: int, limits: Limits, where: str, *, exact: bool
     ) -> list[StoredFrame]:
-        """The frames nearest to a query (D,) that satisfy the condition, within the limits, nearest
-        first. The number of candidates grows as in `search.search`."""
+        """The frames nearest to a query frame that satisfy the condition, each clip in its view,
+        within the limits, nearest first. The number of candidates grows as in `search.search`."""
         count = CANDIDATES * limits.k
         while True:
-            found = self._nearest(value, where, count, exact=exact)
+            lists: dict[View, list[StoredFrame]] = {
+                view: self._nearest(value[query], where, count, exact=exact)
+                for view, value in views.value.items()
+            }
+            end = min((f[-1].distance for f in lists.values() if len(f) == count), default=math.inf)
+            found = sorted(
+                (f for view, frames in lists.items() for f in _in_view(view, frames, views)),
+                key=lambda f: (f.distance, f.project, f.clip, f.row),
+            )
             clips = {place: n for n, place in enumerate({(f.project, f.clip) for f in found})}
             clip = np.array([clips[f.project, f.clip] for f in found], np.int64)
             time = np.array([f.time for f in found])
             gap = limits.gaps(np.array([f.end - f.start for f in found]))
-            allowed = apply_limits(clip, time, gap, limits)
-            if len(found) < count or len(allowed) == limits.k:
-                return [found[n] for n in allowed]
+            hits = [found[n] for n in apply_limits(clip, time, gap, limits)]
+            hits = [frame for frame in hits if frame.distance <= end]
+            if end == math.inf or len(hits) == limits.k:
+                return hits
             count *= 4
 
     def _nearest(
@@ -169,7 +185,26 @@ class FrameTable:
         if not all(map(_is_sound, frames)):
             raise foreign(self.uri, self.table.name)
         found = [replace(frame, distance=math.sqrt(frame.distance)) for frame in frames]
-        return sorted(found, key=lambda f: (f.distance, f.project, f.clip, f.row))
+        return sorted(found, key=lambda f: f.distance)
+
+    def samples(self, clips: Collection[StoredClip]) -> Iterator[tuple[StoredClip, Sample]]:
+        """The features of some clips, which also rank the views of a query."""
+        condition = " OR ".join(clip_condition(*clip) for clip in clips)
+        rows = self._select(condition, ["project", "clip", "row", "time", "vector"])
+        number = {clip: n for n, clip in enumerate(clips)}
+        pairs = zip(rows["project"].to_pylist(), rows["clip"].to_pylist(), strict=True)
+        of = np.array([number.get(pair, -1) for pair in pairs], np.int64)
+        row, time = (rows[name].to_numpy() for name in ("row", "time"))
+        vectors = rows["vector"].combine_chunks().flatten().to_numpy()
+        width = self.table.schema.field("vector").type.list_size
+        if len(vectors) != len(of) * width or not (np.abs(vectors) < _LARGEST).all():
+            raise foreign(self.uri, self.table.name)
+        value = vectors.reshape(-1, width)
+        for clip, n in number.items():
+            own = np.flatnonzero(of == n)
+            own = own[np.argsort(row[own], kind="stable")]
+            if len(own):  # else removed meanwhile
+                yield clip, Sample.of(value[own], value[own], time[own])
 
     def size(self, condition: str | None) -> tuple[int, int, int]:
         """Numbers of frames that satisfy the condition, of all clips and of all projects."""
@@ -227,6 +262,14 @@ def project_name(project: Project) -> str:
             exit_code=ExitCode.UNREADABLE,
         )
     return name
+
+
+def _in_view(
+    view: View, frames: Sequence[StoredFrame], views: QueryViews[StoredClip]
+) -> Iterator[StoredFrame]:
+    """The frames whose clip is compared in this view."""
+    choices = views.choices([(frame.project, frame.clip) for frame in frames])
+    return (f for f, choice in zip(frames, choices, strict=True) if choice.view == view)
 
 
 # --- rows ------------------------------------------------------------------------------------

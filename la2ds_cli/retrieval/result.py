@@ -10,9 +10,22 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from la2ds_cli.core.types import Neighbour
+from la2ds_cli.core.view import View
 from la2ds_cli.retrieval.search import Limits
 
 SCHEMA_VERSION = 1
+_IN_WORDS: Mapping[View, str] = {
+    "filmed": "as filmed",
+    "mirrored": "mirrored",
+    "other": "from the other side",
+}
+
+
+def view_words(view: View, unsure: bool) -> str:
+    """How a hit was compared, in words; empty for surely as filmed."""
+    if unsure:
+        return f"{_IN_WORDS[view]}, unsure"
+    return "" if view == "filmed" else _IN_WORDS[view]
 
 
 @dataclass(frozen=True)
@@ -21,12 +34,16 @@ class Hit:
 
     phase: its label, None if it has none.
     same_phase: whether it equals the query's phase, None if either has no label.
+    view: in which the query's clip was compared with this one.
+    unsure: whether another view is about as near and finds another moment.
     project: name in the store, None without a store.
     """
 
     neighbour: Neighbour
     phase: str | None
     same_phase: bool | None
+    view: View = "filmed"
+    unsure: bool = False
     project: str | None = None
 
 
@@ -114,7 +131,8 @@ class RetrievalResult:
 
         def hit_json(hit: Hit) -> dict[str, Any]:
             phases = {"phase": hit.phase, "same_phase": hit.same_phase}
-            return {"project": hit.project} | asdict(hit.neighbour) | phases
+            view = {"view": hit.view, "unsure": hit.unsure}
+            return {"project": hit.project} | asdict(hit.neighbour) | phases | view
 
         return {
             "schema_version": SCHEMA_VERSION,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
@@ -12,9 +13,19 @@ from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
-from la2ds_cli.core.types import Neighbour, Phase, PoseSequence
-from la2ds_cli.retrieval.clip_rows import ClipFeatures, model_features, pose_features
+from la2ds_cli.core.types import FloatArray, Neighbour, Phase, PoseSequence
+from la2ds_cli.core.view import View
+from la2ds_cli.features.tempo import paced_movement
+from la2ds_cli.features.viewpoint import movements
+from la2ds_cli.retrieval.clip_rows import (
+    SEARCHED,
+    ClipFeatures,
+    ClipRows,
+    model_features,
+    pose_features,
+)
 from la2ds_cli.retrieval.frame_table import FrameTable, clip_condition, project_name
+from la2ds_cli.retrieval.query_views import QueryViews, Sample
 from la2ds_cli.retrieval.result import Hit, Query, RetrievalResult, SearchedStore
 from la2ds_cli.retrieval.search import USUAL, Frames, Limits, search, usual_distance
 from la2ds_cli.retrieval.store import Store, StoreQuery
@@ -31,6 +42,7 @@ class RetrievalRequest:
     features, run: as in AlignRequest.
     store: a store of frames of several projects, which is searched instead of the project after
         the project's frames are written to it.
+    view: in which the query is compared, `auto` = for each clip the nearest of SEARCHED.
     device: where the pose network and the embedding network run.
     """
 
@@ -39,6 +51,7 @@ class RetrievalRequest:
     features: FeatureKind = "auto"
     run: str = DEFAULT_RUN
     store: StoreQuery | None = None
+    view: View | Literal["auto"] = "auto"
     device: DeviceName = "auto"
 
 
@@ -72,14 +85,17 @@ def retrieve(
         features = model_features(project, run, pose.skeleton, device, progress)
     else:
         features = pose_features(project, pose.skeleton)
+    if request.view != "auto":
+        features = features.in_view(request.view)
     looked_up = None
     if store is None:
-        queries, frames, clips = _search(project, features, video, rows, limits)
+        queries, frames, clips = _search(project, features, pose, rows, limits)
         _note_strange(queries, progress)
     else:
         queries, frames, clips, looked_up = _search_store(
-            project, store, features, video, rows, request, progress
+            project, store, features, pose, rows, request, progress
         )
+    _note_unsure(queries, progress)
     if min(len(query.hits) for query in queries) < limits.k:
         some = f"fewer than {limits.k} frames found"
         progress.note(f"{some}: the clips are few or short, or limits apply")
@@ -97,6 +113,11 @@ def _check(request: RetrievalRequest) -> None:
     if limits.min_gap is not None and not 0 <= limits.min_gap < float("inf"):
         raise UserError(
             f"{limits.min_gap:g} s is not a valid gap in time", hint="--min-gap 0.25, or 0 for none"
+        )
+    if request.view not in ("auto", *SEARCHED):
+        raise UserError(
+            f"frames cannot be searched in the view '{request.view}'",
+            hint=f"views: auto, {', '.join(SEARCHED)}",
         )
 
 
@@ -154,6 +175,14 @@ def query_rows(pose: PoseSequence, seconds: float | None) -> list[int]:
 # --- the search -----------------------------------------------------------------------------
 
 
+def _in_views(features: ClipFeatures, pose: PoseSequence, rows: ClipRows) -> dict[View, FloatArray]:
+    """Features (T, D) of the query's clip in each view; `rows` are those as filmed."""
+    return {
+        view: rows.value if view == "filmed" else features.seen(pose, view)
+        for view in features.views
+    }
+
+
 def _no_features(features: ClipFeatures, video: str) -> UserError:
     return UserError(
         f"{video} cannot be compared: {features.left_out.get(video, 'it has no poses')}",
@@ -163,10 +192,14 @@ def _no_features(features: ClipFeatures, video: str) -> UserError:
 
 
 def _search(
-    project: Project, features: ClipFeatures, video: str, rows: Sequence[int], limits: Limits
+    project: Project,
+    features: ClipFeatures,
+    pose: PoseSequence,
+    rows: Sequence[int],
+    limits: Limits,
 ) -> tuple[tuple[Query, ...], int, int]:
     """The nearest frames of the project's clips, and the numbers of frames and clips searched."""
-    of_clip = dict(features.rows(features.keys))
+    of_clip, video = dict(features.rows(features.keys)), pose.clip
     if video not in of_clip:
         raise _no_features(features, video)
     if len(of_clip) < 2:
@@ -178,6 +211,17 @@ def _search(
     frames, phases = Frames.of(of_clip), project.phases()
     clip = frames.clips.index(video)
 
+    def samples(clips: Collection[int]) -> Iterator[tuple[int, Sample]]:
+        """The views are ranked by the movement."""
+        for number in clips:
+            own = slice(*frames.own(number))
+            moving = paced_movement(project.read_pose(frames.clips[number])[0])
+            yield number, Sample.of(moving, frames.value[own], frames.time[own])
+
+    value = _in_views(features, pose, of_clip[video])
+    asked: dict[View, FloatArray] = {view: of[rows] - frames.mean for view, of in value.items()}
+    views = QueryViews(asked, movements(pose, features.views), samples)
+
     def neighbour(row: int, distance: float) -> tuple[Neighbour, str | None]:
         """A row of all frames as a frame of its clip, and its phase."""
         number = int(frames.clip_of(np.array(row)))
@@ -187,10 +231,14 @@ def _search(
 
     usual = usual_distance(frames, clip)
     queries = []
-    for row, found in zip(rows, search(frames, clip, rows, limits), strict=True):
+    for n, (row, found) in enumerate(zip(rows, search(frames, clip, views, limits), strict=True)):
         own, phase = neighbour(int(frames.start[clip]) + row, 0.0)
         near = [neighbour(*pair) for pair in zip(found[0].tolist(), found[1].tolist(), strict=True)]
-        hits = tuple(_hit(phase, frame, label) for frame, label in near)
+        numbers = frames.clip_of(found[0]).tolist()
+        hits = tuple(
+            Hit(frame, label, _same(phase, label), *views.found(number, n))
+            for number, (frame, label) in zip(numbers, near, strict=True)
+        )
         alike = hits[0].neighbour.distance <= usual if hits and not np.isnan(usual) else None
         queries.append(Query(video, row, own.time, phase, hits, alike))
     return tuple(queries), len(frames), len(frames.clips)
@@ -200,14 +248,14 @@ def _search_store(
     project: Project,
     store: Store,
     features: ClipFeatures,
-    video: str,
+    pose: PoseSequence,
     rows: Sequence[int],
     request: RetrievalRequest,
     progress: Progress,
 ) -> tuple[tuple[Query, ...], int, int, SearchedStore]:
     """The nearest frames of the clips of all projects in the store, as `_search` returns them, and
     the store."""
-    asked = request.store or StoreQuery(store.uri)
+    asked, video = request.store or StoreQuery(store.uri), pose.clip
     clip = dict(features.rows([video] if video in features.keys else [])).get(video)
     if clip is None:
         raise _no_features(features, video)
@@ -217,12 +265,21 @@ def _search_store(
     frames, clips, projects = table.size(asked.condition)
     name, phases = project_name(project), project.phases().get(video, ())
     where = " AND ".join(filter(None, (f"NOT ({clip_condition(name, video)})", asked.condition)))
+    value = _in_views(features, pose, clip)
+    asked_for: dict[View, FloatArray] = {view: of[rows] for view, of in value.items()}
+    views = QueryViews(asked_for, value, table.samples)
     queries = []
-    for row in rows:
+    for n, row in enumerate(rows):
         phase = phase_at(phases, int(clip.frame[row]))
-        found = table.search(clip.value[row], request.limits, where, exact=exact)
+        found = table.search(views, n, request.limits, where, exact=exact)
         hits = [
-            _hit(phase, Neighbour(f.clip, f.row, f.time, f.distance), f.phase, f.project)
+            Hit(
+                Neighbour(f.clip, f.row, f.time, f.distance),
+                f.phase,
+                _same(phase, f.phase),
+                *views.found((f.project, f.clip), n),
+                f.project,
+            )
             for f in found
         ]
         queries.append(Query(video, row, float(clip.time[row]), phase, tuple(hits)))
@@ -247,11 +304,20 @@ def phase_at(phases: Sequence[Phase], frame: int) -> str | None:
     return next((p.name for p in phases if p.start <= frame < p.end), None)
 
 
-def _hit(
-    query_phase: str | None, neighbour: Neighbour, phase: str | None, project: str | None = None
-) -> Hit:
-    labelled = query_phase is not None and phase is not None
-    return Hit(neighbour, phase, phase == query_phase if labelled else None, project)
+def _same(one: str | None, other: str | None) -> bool | None:
+    """Whether two phases are the same; None if one is unknown."""
+    return one == other if one is not None and other is not None else None
+
+
+def _note_unsure(queries: Sequence[Query], progress: Progress) -> None:
+    """Say how many hits may have to be looked for in another view."""
+    unsure = [hit.unsure for query in queries for hit in query.hits]
+    if any(unsure):
+        progress.note(
+            f"{sum(unsure)} of {len(unsure)} hits are unsure: seen from another side, or mirrored, "
+            "the query is about as near to another moment of their clip; --view filmed, --view "
+            "mirrored or --view other says which"
+        )
 
 
 def _note_strange(queries: Sequence[Query], progress: Progress) -> None:

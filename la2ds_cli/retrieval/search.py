@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.retrieval.clip_rows import ClipRows
+from la2ds_cli.retrieval.query_views import QueryViews
 
 CANDIDATES = 8  # times k: number of frames that are first compared exactly
 _AT_ONCE = 1 << 22  # distances computed at once
@@ -21,13 +22,15 @@ class Frames:
     """All frames that can be searched, clip by clip.
 
     clips: ids.
-    value: (R, D) float32 features, about their mean.
+    mean: (D,) float32 about which the features are.
+    value: (R, D) float32 features.
     frame: (R,) int64, in the video.
     time: (R,) seconds.
     start: (C + 1,) int64, the row at which each clip begins, then the number of all rows.
     """
 
     clips: tuple[str, ...]
+    mean: FloatArray
     value: FloatArray
     frame: IntArray
     time: FloatArray
@@ -39,9 +42,11 @@ class Frames:
         clips = rows.values()
         value = np.concatenate([clip.value for clip in clips], dtype=np.float32)
         # A mean far from the origin would cost |a|^2 + |b|^2 - 2ab its digits.
-        value -= value[:: len(value) // 1000 + 1].mean(axis=0)
+        mean = value[:: len(value) // 1000 + 1].mean(axis=0)
+        value -= mean
         return cls(
             tuple(rows),
+            mean,
             value,
             np.concatenate([clip.frame for clip in clips]),
             np.concatenate([clip.time for clip in clips]),
@@ -97,9 +102,10 @@ ROUNDING = 5e-7
 
 
 def search(
-    frames: Frames, clip: int, rows: Sequence[int], limits: Limits
+    frames: Frames, clip: int, views: QueryViews[int], limits: Limits
 ) -> list[tuple[IntArray, FloatArray]]:
-    """The k nearest frames of all other clips, for each row of `clip` (counted from its first).
+    """The k nearest frames of all other clips for each query frame of `clip`, each clip in its
+    view.
 
     Returns rows of `frames` and their distances, float64, nearest first. A frame is skipped if
     `per_video` frames of its clip are nearer, or if a nearer one is less than the clip's gap away
@@ -107,27 +113,49 @@ def search(
     grows until then.
     """
     own = frames.own(clip)
-    query = frames.value[own[0] + np.asarray(rows)]
+    query = np.stack(list(views.value.values()))  # (V, Q, D)
     available = len(frames) - (own[1] - own[0])
     gaps = limits.gaps(frames.duration)
-    nearest = [(np.zeros(0, np.int64), np.zeros(0)) for _ in rows]
-    pending = list(range(len(rows)))
+    nearest = [(np.zeros(0, np.int64), np.zeros(0)) for _ in query[0]]
+    pending = list(range(len(nearest)))
     # Usually few frames are skipped; only queries with too many get more candidates.
     wanted = min(CANDIDATES * limits.k, available)
     while pending and wanted:
-        asked = query[pending]
-        distance, row = sorted_by_distance(asked, frames, nearest_rows(frames, asked, own, wanted))
+        asked = query[:, pending].reshape(-1, query.shape[2])
+        distance, row = (
+            found.reshape(len(query), len(pending), -1)
+            for found in sorted_by_distance(asked, frames, nearest_rows(frames, asked, own, wanted))
+        )
         short = []
         for place, number in enumerate(pending):
-            of = frames.clip_of(row[place])
-            allowed = apply_limits(of, frames.time[row[place]], gaps[of], limits)
-            nearest[number] = row[place, allowed], distance[place, allowed]
+            far, near = distance[:, place], row[:, place]
+            # Beyond the end of one view's list, frames of that view are missing.
+            end = far[:, -1].min() if wanted < available else np.inf
+            far, near = _in_its_view(far, near, frames, views)
+            of = frames.clip_of(near)
+            allowed = apply_limits(of, frames.time[near], gaps[of], limits)
+            allowed = allowed[far[allowed] <= end]
+            nearest[number] = near[allowed], far[allowed]
             if len(allowed) < limits.k:
                 short.append(number)
         if wanted == available:
             break
         pending, wanted = short, min(4 * wanted, available)
     return nearest
+
+
+def _in_its_view(
+    distance: FloatArray, row: IntArray, frames: Frames, views: QueryViews[int]
+) -> tuple[FloatArray, IntArray]:
+    """Of the frames found in each view, (V, C), those whose clip is compared in that view, nearest
+    first."""
+    clips, of = np.unique(frames.clip_of(row), return_inverse=True)
+    names = list(views.value)
+    chosen = np.array([names.index(choice.view) for choice in views.choices(clips.tolist())])
+    kept = chosen[of.reshape(row.shape)] == np.arange(len(names))[:, None]
+    distance, row = distance[kept], row[kept]
+    order = np.lexsort((row, distance))
+    return distance[order], row[order]
 
 
 def apply_limits(clip: IntArray, time: FloatArray, gap: FloatArray, limits: Limits) -> IntArray:

@@ -23,7 +23,7 @@ from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.retrieval.result import RetrievalResult
+from la2ds_cli.retrieval.result import RetrievalResult, view_words
 from la2ds_cli.retrieval.retrieve import RetrievalRequest, retrieve
 from la2ds_cli.retrieval.search import Limits
 from la2ds_cli.studio.clips import (
@@ -126,8 +126,8 @@ def _second(pose: PoseSequence, row: Any) -> float:
 
 def found_json(project: Project, result: RetrievalResult, notes: Sequence[str]) -> dict[str, Any]:
     """What the page shows: `clip` and `row` of the query; `hits`, each with id and name of the
-    clip, row, seconds, distance, phase, whether it is the query's phase, and the address of its
-    picture; the features, and how many frames and clips were searched."""
+    clip, row, seconds, distance, phase, whether it is the query's phase, the view in words, and the
+    address of its picture; the features, and how many frames and clips were searched."""
     (query,) = result.queries
     clips = {video.id: video for video in project.posed_videos()}
     hits = []
@@ -145,6 +145,7 @@ def found_json(project: Project, result: RetrievalResult, notes: Sequence[str]) 
                 "distance": near.distance,
                 "phase": hit.phase,
                 "same_phase": hit.same_phase,
+                "view": view_words(hit.view, hit.unsure),
                 "picture": f"/search/picture/{quote(video.id, safe='')}/{near.index}?v={version}",
             }
         )

@@ -17,6 +17,7 @@ import numpy as np
 from la2ds_cli.alignment.request import features_name
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
+from la2ds_cli.retrieval.result import view_words
 from la2ds_cli.video.reader import Image, video_file
 from la2ds_cli.views import figure
 from la2ds_cli.views.figure import GREEN, drawn_once, printable, write_outputs
@@ -34,6 +35,7 @@ _MARGIN, _GAP = 0.15, 0.12
 _PER_LINE = 10  # neighbours; more go on another line
 _TITLE = 0.85
 _CAPTION = 0.62
+_LINE = 0.16  # of a caption
 _INK = "#555555"
 RED = "#c00018"
 """Told from GREEN by the dashes, too: the vermilion of the other figures passes for orange."""
@@ -73,7 +75,9 @@ def draw(project: Project, result: RetrievalResult) -> Figure:
     shapes = [image.shape[0] / image.shape[1] for image in images.values()]
     height = width * float(np.clip(np.median(shapes), 0.6, 1.8))
     lines = [-(-max(len(query.hits), 1) // columns) for query in result.queries]
-    figure = Figure(figsize=(_WIDTH, _TITLE + sum(lines) * (height + _CAPTION) + _MARGIN), dpi=_DPI)
+    views = any(view_words(h.view, h.unsure) for query in result.queries for h in query.hits)
+    step = height + _CAPTION + _LINE * views
+    figure = Figure(figsize=(_WIDTH, _TITLE + sum(lines) * step + _MARGIN), dpi=_DPI)
     first = 2 * _MARGIN + width + _GAP
     _title(figure, result, first)
     y = _TITLE
@@ -82,10 +86,10 @@ def draw(project: Project, result: RetrievalResult) -> Figure:
         _cell(figure, (_MARGIN, y, width, height), image, _query_lines(query, names))
         for n, hit in enumerate(query.hits):
             line, column = divmod(n, columns)
-            place = first + column * (width + _GAP), y + line * (height + _CAPTION), width, height
+            place = first + column * (width + _GAP), y + line * step, width, height
             image = images[hit.neighbour.video, hit.neighbour.index]
             _cell(figure, place, image, _hit_lines(hit, names), hit.same_phase)
-        y += count * (height + _CAPTION)
+        y += count * step
     return figure
 
 
@@ -164,7 +168,7 @@ def _cell(
         wrong = same is False and n == len(lines) - 1
         ink = RED if wrong else "black" if n == 0 else _INK
         style = {"fontsize": 8.5, "color": ink, "fontweight": "bold" if wrong else "normal"}
-        _text(figure, x + width / 2, y + height + 0.12 + 0.16 * n, text, ha="center", **style)
+        _text(figure, x + width / 2, y + height + 0.12 + _LINE * n, text, ha="center", **style)
 
 
 def _query_lines(query: Query, names: dict[str, str]) -> list[str]:
@@ -178,4 +182,6 @@ def _hit_lines(hit: Hit, names: dict[str, str]) -> list[str]:
         printable(names[neighbour.video], 20),
         f"{neighbour.time:.2f} s   d {neighbour.distance:.2f}",
     ]
+    if seen := view_words(hit.view, hit.unsure):
+        lines.append(seen)
     return [*lines, printable(hit.phase, 20)] if hit.phase else lines

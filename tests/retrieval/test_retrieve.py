@@ -15,6 +15,9 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
+from la2ds_cli.core.view import View
+from la2ds_cli.features.viewpoint import seen
+from la2ds_cli.retrieval.clip_rows import pose_features
 from la2ds_cli.retrieval.result import RetrievalResult
 from la2ds_cli.retrieval.retrieve import (
     RetrievalRequest,
@@ -103,6 +106,35 @@ def test_neighbours_show_the_querys_phase(project: Project) -> None:
         assert found.time == found.index / 20
     distances = [hit.neighbour.distance for hit in query.hits]
     assert distances == sorted(distances)
+
+
+@pytest.mark.parametrize("features", ["pose", "base"])
+def test_the_same_moment_is_found_from_any_side(project: Project, features: str) -> None:
+    """One clip filmed from the other side, one of the mirrored person: as filmed, another moment
+    is nearer."""
+    views: dict[str, View] = {"ben": "other", "cleo": "mirrored"}
+    for name, other in views.items():
+        add_sequence(project, name, seen(sequence(PHASE[name]), other))
+
+    def off(view: Any) -> float:
+        result = run(project, query="anna@1", per_video=1, features=features, view=view)
+        if view == "auto":
+            told = result.to_json()["queries"][0]["hits"]
+            assert {hit["video"]: hit["view"] for hit in told} == views
+            assert not any(hit["unsure"] for hit in told)
+        found = [hit.neighbour for hit in result.queries[0].hits]
+        return max(abs(PHASE[f.video][f.index] - PHASE["anna"][20]) for f in found)
+
+    assert off("auto") < 0.05
+    assert off("filmed") > 0.07
+
+
+def test_a_run_that_sees_frames_sees_clips_as_filmed(project: Project) -> None:
+    features = replace(pose_features(project, "penn13"), views=("filmed",))
+    assert features.in_view("filmed").views == ("filmed",)
+    with pytest.raises(UserError, match="video frames") as caught:
+        features.in_view("other")
+    assert caught.value.exit_code == ExitCode.MISMATCH
 
 
 def test_rules_hold_for_every_query(project: Project) -> None:

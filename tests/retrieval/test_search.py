@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+
 import numpy as np
 import pytest
 
+from la2ds_cli.core.view import View
 from la2ds_cli.retrieval import search as frame_search
-from la2ds_cli.retrieval.clip_rows import ClipRows
+from la2ds_cli.retrieval.clip_rows import SEARCHED, ClipRows
+from la2ds_cli.retrieval.query_views import QueryViews, Sample
 from la2ds_cli.retrieval.search import (
     Frames,
     Limits,
@@ -42,8 +46,13 @@ CLIPS = {
 FRAMES = frames_of(CLIPS)
 
 
+def as_filmed(frames: Frames, rows: list[int]) -> QueryViews[int]:
+    """Rows of the first clip as a query."""
+    return QueryViews({"filmed": frames.value[rows]}, {}, lambda clips: ())
+
+
 def known(rows: list[int], limits: Limits, frames: Frames = FRAMES) -> list[list[int]]:
-    found = search(frames, 0, rows, limits)
+    found = search(frames, 0, as_filmed(frames, rows), limits)
     return [row.tolist() for row, _ in found]
 
 
@@ -92,11 +101,51 @@ def test_spread_keeps_distance_in_time_and_a_limit_per_clip() -> None:
 
 
 def test_known_neighbours() -> None:
-    (first, gap), (second, _) = search(FRAMES, 0, [0, 1], Limits(2, 2, 0.25))
+    (first, gap), (second, _) = search(FRAMES, 0, as_filmed(FRAMES, [0, 1]), Limits(2, 2, 0.25))
     assert first.tolist() == [3, 5]  # x at 0.5, y at 1.0
     assert gap.tolist() == [0.5, 1.0]
     assert second.tolist() == [6, 4]
     assert FRAMES.clip_of(np.array([2, 4, 5, 6, 0])).tolist() == [1, 1, 2, 2, 0]
+
+
+def test_each_clip_is_searched_in_its_view(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against plain sorting, with lists so short that they grow."""
+    monkeypatch.setattr(frame_search, "CANDIDATES", 1)
+    random = np.random.default_rng(0)
+    value = {f"c{n}": random.normal(size=(40, 3)).astype(np.float32) for n in range(9)}
+    frames = Frames.of({c: ClipRows(v, np.arange(40), np.arange(40.0)) for c, v in value.items()})
+    seen: dict[View, np.ndarray] = {v: random.normal(size=(2, 3)) for v in SEARCHED}
+    names: list[View] = [SEARCHED[n % 3] for n in range(9)]
+
+    def read(clips: Collection[int]) -> Iterator[tuple[int, Sample]]:
+        for clip in clips:  # at the place of its view
+            place = np.full((5, 1), clip % 3)
+            yield clip, Sample.of(place, place, np.arange(5.0))
+
+    places: dict[View, np.ndarray] = {view: np.full((5, 1), n) for n, view in enumerate(SEARCHED)}
+    found = search(frames, 0, QueryViews(seen, places, read), Limits(50, None, 0.0))
+    for n, (row, distance) in enumerate(found):
+        gaps = [np.linalg.norm(frames.value[40 * c : 40 * c + 40] - seen[names[c]][n], axis=1)
+                for c in range(1, 9)]  # fmt: skip
+        assert row.tolist() == (40 + np.argsort(np.concatenate(gaps))[:50]).tolist()
+        assert distance == pytest.approx(np.sort(np.concatenate(gaps))[:50])
+
+
+@pytest.mark.parametrize(
+    ("at", "far", "unsure"),
+    [(3.0, 0.9, True), (1.05, 0.9, False), (3.0, 2.0, False)],
+)
+def test_a_hit_is_unsure_if_another_view_is_as_near_and_finds_another_moment(
+    at: float, far: float, unsure: bool
+) -> None:
+    """A clip that shows t at t seconds; as filmed the query shows 1, mirrored `at`."""
+    time = np.linspace(0, 4, 81)
+    views = QueryViews[str](
+        {"filmed": np.ones((1, 1)), "mirrored": np.full((1, 1), at)},
+        {"filmed": np.ones((9, 1)), "mirrored": np.full((9, 1), far)},
+        lambda clips: [(c, Sample.of(np.zeros((81, 1)), time[:, None], time)) for c in clips],
+    )
+    assert views.found("clip", 0) == ("filmed", unsure)
 
 
 def test_the_querys_own_clip_is_not_searched() -> None:
@@ -124,7 +173,7 @@ def test_hits_of_a_slow_clip_lie_further_apart_than_those_of_a_fast_one() -> Non
     slow = [1 + 1e-4 * n for n in range(61)], [0.1 * n for n in range(61)]
     fast = [2 + 1e-4 * n for n in range(31)], [0.05 * n for n in range(31)]
     frames = frames_of({"q": ([0.0], [0.0]), "slow": slow, "fast": fast})
-    ((row, _),) = search(frames, 0, [0], Limits(99, 99, None))
+    ((row, _),) = search(frames, 0, as_filmed(frames, [0]), Limits(99, 99, None))
     times = {clip: frames.time[row[frames.clip_of(row) == clip]] for clip in (1, 2)}
     assert np.diff(np.sort(times[1])) == pytest.approx(0.6)
     assert len(times[1]) == 11

@@ -22,8 +22,10 @@ from la2ds_cli.core.phase_table import PHASE_COLUMNS
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.features.viewpoint import seen
 from la2ds_cli.retrieval import frame_table
-from la2ds_cli.retrieval.frame_table import FrameTable
+from la2ds_cli.retrieval.frame_table import FrameTable, StoredClip
+from la2ds_cli.retrieval.query_views import QueryViews
 from la2ds_cli.retrieval.result import RetrievalResult
 from la2ds_cli.retrieval.retrieve import RetrievalRequest, retrieve
 from la2ds_cli.retrieval.search import Limits
@@ -148,6 +150,30 @@ def test_the_embeddings_of_a_run(project: Project, uri: str) -> None:
     assert stored.store.table.startswith("model-penn13-")
     # Vectors of other features are in a table of their own.
     assert ask(project, uri, features="pose").store.table == TABLE  # pyright: ignore
+
+
+@pytest.mark.parametrize("features", ["pose", "base"])
+def test_clips_from_the_other_side_have_the_answers_of_exact_search(
+    project: Project, other: Project, uri: str, features: str
+) -> None:
+    add_sequence(project, "far", seen(sequence(warped_phase(45, 5)), "other"))
+    options: dict[str, Any] = {"query": "anna@1", "features": features, "k": 9}
+    exact, stored = found(project, **options), ask(project, uri, **options)
+    assert places(stored) == places(exact)
+    views = {h.neighbour.video: h.view for h in stored.queries[0].hits}
+    assert views == {"ben": "filmed", "cleo": "filmed", "far": "other"}
+
+
+def test_vectors_that_overflow_are_refused(project: Project, other: Project, uri: str) -> None:
+    """One frame of a clip that is otherwise near."""
+    ask(other, uri)
+    data = table(uri).to_arrow()
+    vectors = data["vector"].to_pylist()
+    vectors[3][0] = 1e30
+    place, field = data.column_names.index("vector"), data.schema.field("vector")
+    forged(uri, lambda data: data.set_column(place, field, pa.array(vectors, field.type)))
+    with pytest.raises(UserError, match="is damaged or was not written by la2ds"):
+        ask(project, uri, query="anna")
 
 
 def test_limits_are_met_by_looking_further(project: Project, uri: str) -> None:
@@ -437,7 +463,8 @@ def test_an_approximate_query_looks_through_lists_and_compares_exactly() -> None
             return pa.table({name: [] for name in names})
 
     table = SimpleNamespace(name="t", search=lambda *_, **__: Search())
-    FrameTable("s", table).search(np.zeros(4), Limits(7), "true", exact=False)
+    views = QueryViews[StoredClip]({"filmed": np.zeros((1, 4))}, {}, lambda clips: ())
+    FrameTable("s", table).search(views, 0, Limits(7), "true", exact=False)
     wanted = [("minimum_nprobes", 20), ("refine_factor", 10), ("limit", 56)]
     assert [call for call in wanted if call not in asked] == []
 

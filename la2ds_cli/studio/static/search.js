@@ -110,6 +110,7 @@ function card(hit, n, found) {
   picture.alt = "";
   picture.src = hit.picture;
   words.append(made("span", hit.name, "name"), made("span", when, "soft"), made("span", `distance ${hit.distance.toFixed(2)}`, "soft"));
+  if (hit.view) words.append(made("span", hit.view, "soft"));
   if (phase) words.append(made("span", phase, hit.same_phase === false ? "warning" : "good"));
   open.append(picture, words);
   const both = made("a", "See both in step", "pick");

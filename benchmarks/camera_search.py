@@ -1,0 +1,133 @@
+"""The table of similar frames in docs/results/camera.md: `retrieve` over the angle between cameras.
+
+    python benchmarks/camera_search.py DATA --work DIR
+
+DATA: a folder with gait. A moment of a clip is searched in the clips of other performers, which
+another camera filmed: contacts of walkers with the ground, and every twelfth frame of rendered
+performers. A hit is right within 5 % of its clip of the same moment; of walkers, of any contact of
+that foot, since a stride later shows the same. Each cell has *as filmed / nearest view*.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
+
+import numpy as np
+from intervals import SHARE, shown, write
+from people import walk_pair
+from turned_clips import PERFORMERS, TURNS, VIEWS, performance, walks
+
+from la2ds_cli.alignment.request import FeatureKind
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.table import Cell, Column, Row, Table, markdown
+from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.evaluation.events import phase_events
+from la2ds_cli.retrieval.result import Hit
+from la2ds_cli.retrieval.retrieve import RetrievalRequest, retrieve
+from la2ds_cli.retrieval.store import StoreQuery
+
+BOTH: tuple[Literal["filmed", "auto"], ...] = ("filmed", "auto")
+EVERY = 12  # frames of rendered performers
+WAYS: dict[str, tuple[FeatureKind, bool]] = {
+    "by joints": ("pose", False),
+    "base model": ("base", False),
+    "in a store": ("base", True),
+}
+
+
+@dataclass(frozen=True)
+class Search:
+    """moments: rows of the query. right: whether a row of a clip shows a moment."""
+
+    query: PoseSequence
+    clips: Mapping[str, PoseSequence]
+    moments: list[int]
+    right: Callable[[int, str, int], bool]
+
+
+def walking(data: Path, work: Path, view: str) -> Iterator[Search]:
+    gait = data / "gait"
+    info = {row["video"]: row for row in csv.DictReader((gait / "clips.csv").open())}
+    projects = {name: walks(gait / name, work / name) for name in VIEWS}
+    seen = {
+        name: {Path(v.path).stem: project.read_pose(v.id)[0] for v in project.videos()}
+        for name, project in projects.items()
+    }
+    side = projects["side"]
+    shutil.copy(gait / "phases.csv", side.phases_path)
+    phases = {Path(v.path).stem: side.phases()[v.id] for v in side.videos()}
+    events = {name: phase_events(pose, phases[name]) for name, pose in seen["side"].items()}
+    feet = {name: {row: str(event)[1:] for event, row in of.items()} for name, of in events.items()}
+    for a, pose in seen["side"].items():
+
+        def right(moment: int, b: str, row: int, feet_a: Mapping[int, str] = feet[a]) -> bool:
+            same = [at for at, foot in feet[b].items() if foot == feet_a[moment]]
+            return any(abs(at - row) <= SHARE * len(seen[view][b]) for at in same)
+
+        clips = {b: seen[view][b] for b in info if walk_pair(info[a], info[b])}
+        yield Search(pose, clips, sorted(feet[a]), right)
+
+
+def rendered(angle: int) -> Iterator[Search]:
+    far = {f"c{n}": performance(n, np.radians(angle)) for n in range(PERFORMERS)}
+    for n in range(PERFORMERS):
+        pose, phase = performance(n, 0.0)
+
+        def right(moment: int, clip: str, row: int, phase: np.ndarray = phase) -> bool:
+            other = far[clip][1]
+            at = np.interp(phase[moment], other, np.arange(len(other)))
+            return bool(abs(at - row) <= SHARE * len(other))
+
+        clips = {name: other for name, (other, _) in far.items() if name != f"c{n}"}
+        yield Search(pose, clips, list(range(EVERY, len(pose), EVERY)), right)
+
+
+def hits(search: Search, way: str, view: Literal["filmed", "auto"]) -> Iterator[tuple[bool, bool]]:
+    """Of each hit, whether it is right and whether it is sure."""
+    features, stored = WAYS[way]
+    with TemporaryDirectory() as folder:
+        project = Project.create(Path(folder) / "project")
+        for name, pose in {"query": search.query, **search.clips}.items():
+            write(project, name, pose)
+        store = StoreQuery(f"{folder}/store") if stored else None
+        for row in search.moments:
+            query = f"query@{float(search.query.time[row])!r}"
+            request = RetrievalRequest(query, features=features, store=store, view=view)
+            found: tuple[Hit, ...] = retrieve(project, request).queries[0].hits
+            for hit in found:
+                frame = hit.neighbour
+                yield search.right(row, frame.video, frame.index), not hit.unsure
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--work", type=Path, required=True)
+    given = parser.parse_args()
+    sets = {f"walking, {view}": list(walking(given.data, given.work, view)) for view in VIEWS}
+    sets |= {f"rendered, {angle}°": list(rendered(angle)) for angle in TURNS}
+    rows = []
+    for title, searches in sets.items():
+        cells, told = [Cell(title)], []
+        for way in WAYS:
+            found = [
+                np.array([hit for search in searches for hit in hits(search, way, view)], float)
+                for view in BOTH
+            ]
+            cells.append(Cell(" / ".join(shown(100 * of[:, 0].mean()) for of in found)))
+            told.append(Cell(shown(100 * (1 - found[1][:, 1].mean()))))
+        rows.append(Row([*cells, told[1]]))
+        print(title, [cell.text for cell in cells], flush=True)
+    names = [Column("hits from", kind="name"), *map(Column, WAYS), Column("unsure")]
+    print("\n".join(markdown(Table(names, rows))))
+
+
+if __name__ == "__main__":
+    main()
