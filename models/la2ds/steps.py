@@ -287,12 +287,11 @@ def embed(
     clips: Sequence[str] | None = None,
     *,
     run: str = "default",
-    overwrite: bool = False,
 ) -> Embedded:
     """One vector for every frame of clips, from a trained run, as `la2ds embed` does.
 
     clips: names of those to embed; None = all that have poses. Embeddings that are current are read
-    instead of computed, unless `overwrite`.
+    instead of computed.
 
     Raises UserError for a name that is no clip (exit 3), a run without a model or a project without
     poses (exit 4), and another command that writes to the project (exit 5).
@@ -303,12 +302,7 @@ def embed(
     chosen = None if clips is None else [project.clip(name).id for name in clips]
     with _progress(project) as progress, stored.lock():
         items = embed_clips(
-            stored,
-            run=run,
-            device=project._device,
-            overwrite=overwrite,
-            videos=chosen,
-            progress=progress,
+            stored, run=run, device=project._device, videos=chosen, progress=progress
         )
     usable = [item.video for item in items if item.usable]
     embeddings = {video: stored.read_embedding(run, video)[0] for video in usable}
