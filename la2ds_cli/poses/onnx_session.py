@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Sequence
-from contextlib import suppress
-from mmap import ACCESS_READ, mmap
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,39 +13,15 @@ from la2ds_cli.core.errors import ExitCode, UserError, first_line
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses.weights import existing_file
 
-# How an ONNX file names a file with weights: protobuf's entry "location", up to the length of the
-# name in one or two bytes. A Python package that reads ONNX files is not needed for this.
-_LOCATION = re.compile(rb"\n\x08location\x12([\x80-\xff]?[\x00-\x7f])")
-
 
 def onnx_identity(name: str) -> str:
-    """`onnx:` and the digest of the model, so that renaming it changes no cache key."""
-    return f"onnx:{model_digest(name)}"
-
-
-def model_digest(name: str) -> str:
-    """The sha256 of an ONNX file, and, joined by `+`, that of each file beside it in which its
-    weights are stored. Raises UserError (exit 3) if the file does not exist."""
+    """`onnx:` and the sha256 of the model, and of the file beside it in which torch stores its
+    weights, so that renaming it changes no cache key. Raises UserError (exit 3) if there is no such
+    file."""
     path = existing_file(name)
-    return "+".join(artifact.file_digest(file) for file in [path, *_weight_files(path)])
-
-
-def _weight_files(path: Path) -> list[Path]:
-    """The files that an ONNX file names for its weights, in order of their names; only those in its
-    folder or below, or in that of the file it links to, since onnxruntime reads no others."""
-    if not path.stat().st_size:  # which cannot be mapped
-        return []
-    folders = path.parent.resolve(), path.resolve().parent
-    files = set()
-    with path.open("rb") as handle, mmap(handle.fileno(), 0, access=ACCESS_READ) as content:
-        for match in _LOCATION.finditer(content):
-            low, high = (*match[1], 0)[:2]
-            name = content[match.end() : match.end() + (low & 127) + 128 * high]
-            with suppress(OSError, ValueError):  # a name that no file has
-                file = (path.parent / os.fsdecode(name)).resolve()
-                if any(map(file.is_relative_to, folders)) and file.is_file():
-                    files.add(file)
-    return sorted(files)
+    weights = path.with_name(f"{path.name}.data")
+    files = [path, weights] if weights.is_file() else [path]
+    return f"onnx:{'+'.join(map(artifact.file_digest, files))}"
 
 
 def open_session(name: str, device: DeviceName) -> Any:

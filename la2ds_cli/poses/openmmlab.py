@@ -1,10 +1,9 @@
 """Configurations and checkpoints of OpenMMLab (MMPose, MMDetection), named by the user as
-`mmpose:CONFIG[,CHECKPOINT]`, and replacements for compiled parts that have no wheels.
+`mmpose:CONFIG,CHECKPOINT`, and replacements for compiled parts that have no wheels.
 
-CONFIG is a .py file, the name of a file inside the package without `.py`, or, for pose networks,
-one of our own names such as hrnet-w32, which stands for the configuration and the checkpoint. A
-configuration is a Python program, as trusted as any other that the user runs; a checkpoint is data,
-and nothing in it is executed.
+CONFIG is a .py file, or the name of a file inside the package without `.py`. A configuration is a
+Python program, as trusted as any other that the user runs; a checkpoint is data, and nothing in it
+is executed.
 """
 
 # pyright: reportMissingImports=false
@@ -34,7 +33,7 @@ from typing import Any, Literal
 from la2ds_cli.core import artifact
 from la2ds_cli.core.errors import ExitCode, UserError, first_line, optional_import
 from la2ds_cli.core.plugins import check_trusted
-from la2ds_cli.poses.weights import existing_file, fetch_weights, weights_identity
+from la2ds_cli.poses.weights import existing_file
 
 Package = Literal["mmpose", "mmdet"]
 
@@ -52,17 +51,11 @@ _BUILD = RLock()  # the registries of MMEngine look into a scope that is global
 
 @dataclass(frozen=True)
 class Source:
-    """A model: its configuration file, and its checkpoint as a file or as a name of our zoo."""
+    """A model: its configuration file, and its checkpoint."""
 
     package: Package
     config: Path
-    checkpoint: Path | None = None
-    zoo: str = ""
-
-    @property
-    def weights(self) -> Path:
-        """Local path of the checkpoint. Raises UserError (exit 6) if it cannot be downloaded."""
-        return self.checkpoint or fetch_weights(self.zoo)
+    checkpoint: Path
 
     def read_config(self, *, imports: bool = True) -> Any:
         """The configuration as MMEngine's Config, including its base files.
@@ -91,10 +84,7 @@ class Source:
         """Digest of what the configuration says, the weights, and the versions that run them."""
         content = json.dumps(self.read_config(imports=False).to_dict(), sort_keys=True, default=str)
         config = hashlib.sha256(content.encode()).hexdigest()[:16]
-        if self.checkpoint:
-            weights = artifact.file_digest(self.checkpoint)[:16]
-        else:
-            weights = weights_identity(self.zoo)
+        weights = artifact.file_digest(self.checkpoint)[:16]
         return f"{self.package}:{config}:{weights}:{_versions()}"
 
 
@@ -112,16 +102,14 @@ def find_source(setting: str, package: Package) -> Source:
             hint=f"{usage}; CONFIG is a .py file or the name of one inside {package}",
         )
     _require_packages(package)
-    path, zoo = _config_path(config, package)
-    if checkpoint:
-        return Source(package, path, checkpoint=existing_file(checkpoint, "checkpoint"))
-    if not zoo:
+    path = _config_path(config, package)
+    if not checkpoint:
         raise UserError(
-            f"{setting} names no checkpoint, and la2ds does not know one for it",
+            f"{setting} names no checkpoint",
             hint=f"add the file with the weights: {_OPTION[package]} {package}:{config},FILE.pth",
             exit_code=ExitCode.ENVIRONMENT,
         )
-    return Source(package, path, zoo=zoo)
+    return Source(package, path, existing_file(checkpoint, "checkpoint"))
 
 
 def _require_packages(package: Package) -> None:
@@ -134,35 +122,21 @@ def _require_packages(package: Package) -> None:
         )
 
 
-def _config_path(config: str, package: Package) -> tuple[Path, str]:
-    """The file of a configuration, and the zoo entry with its checkpoint, or nothing."""
-    from la2ds_models.weight_files import zoo
-
+def _config_path(config: str, package: Package) -> Path:
+    """The file of a configuration."""
     if config.endswith(".py"):
         check_trusted(os.path.abspath(config), "configuration")  # noqa: PTH100 (as `trust`)
-        return existing_file(config, "configuration"), ""
+        return existing_file(config, "configuration")
     folder = _config_folder(package)
     shipped = {
         path.relative_to(folder).with_suffix("").as_posix(): path
         for path in folder.rglob("*.py")
         if "_base_" not in path.parts
     }
-    files = {name: entry.file for name, entry in zoo().items() if entry.kind == "pose"}
-    if package == "mmpose" and config in files:
-        # A published checkpoint is called after its configuration: STEM-HASH_DATE.pth.
-        named = [path for path in shipped.values() if files[config].startswith(f"{path.stem}-")]
-        if not named:
-            raise UserError(
-                f"the installed {package} has no configuration for the weights {config}",
-                hint=f"use --pose {config}, or name the file of a configuration",
-            )
-        return max(named, key=lambda path: len(path.stem)), config
     matches = [name for name in shipped if config in (name, name.rpartition("/")[2])]
     if len(matches) != 1:
         raise _unknown_config(config, package, matches, list(shipped))
-    path = shipped[matches[0]]
-    same = [name for name, file in files.items() if file.startswith(f"{path.stem}-")]
-    return path, same[0] if same and package == "mmpose" else ""
+    return shipped[matches[0]]
 
 
 def _config_folder(package: Package) -> Path:
@@ -226,13 +200,16 @@ def building(package: Package) -> Iterator[None]:
             yield
 
 
-def without_pretraining(settings: Any) -> Any:
-    """The model part of a configuration, without the weights that its training started from."""
+def model_settings(settings: Any) -> Any:
+    """The model part of a configuration, without the weights that its training started from, and
+    with RoIAlign (He et al., "Mask R-CNN", ICCV 2017) by torchvision instead of compiled MMCV."""
     if isinstance(settings, dict):
         for key, value in settings.items():
-            settings[key] = None if key in _PRETRAINING else without_pretraining(value)
+            settings[key] = None if key in _PRETRAINING else model_settings(value)
+        if settings.get("type") == "RoIAlign" and settings.get("pool_mode", "avg") == "avg":
+            settings["use_torchvision"] = True
     elif isinstance(settings, list):
-        settings[:] = [without_pretraining(value) for value in settings]
+        settings[:] = [model_settings(value) for value in settings]
     return settings
 
 
@@ -244,7 +221,7 @@ def load_weights(network: Any, source: Source) -> Mapping[str, Any]:
     """
     from la2ds_models.pose import read_checkpoint
 
-    path = source.weights
+    path = source.checkpoint
     try:
         tensors, meta = read_checkpoint(path)
     except (ValueError, UnpicklingError) as error:
@@ -281,9 +258,9 @@ def _other_network(path: Path, source: Source, what: str) -> UserError:
 
 # A stand-in for `mmcv._ext`, the compiled operators of MMCV, which have no wheel for current torch.
 # MMPose and MMDetection import them by name whether a model uses them or not. Box detectors need
-# two of them, which torchvision has as well: non-maximum suppression and RoIAlign (He et al., "Mask
-# R-CNN", ICCV 2017). And one for xtcocotools, a reader of COCO's annotations, which MMPose's data
-# sets and metrics import by name; importing them is how its pipelines come into its registry.
+# one of them, which torchvision has as well: non-maximum suppression. And one for xtcocotools, a
+# reader of COCO's annotations, which MMPose's data sets and metrics import by name; importing them
+# is how its pipelines come into its registry.
 _OPERATORS = "mmcv._ext"
 _COCO = ("xtcocotools", "xtcocotools.coco", "xtcocotools.cocoeval", "xtcocotools.mask")
 
@@ -331,14 +308,14 @@ class _StandIn(ModuleType):
 
 
 def operators() -> ModuleType:
-    """The operators of MMCV that torchvision has; the others say that they are missing."""
+    """Non-maximum suppression by torchvision; the other operators say that they are missing."""
     module = _StandIn(
         _OPERATORS,
         "this model needs the operator {} of the compiled MMCV, which is missing",
         "build it: pip install --no-build-isolation mmcv==2.1.0, with a C++ compiler; or choose a "
         "model without it",
     )
-    vars(module).update(nms=_nms, roi_align_forward=_roi_align_forward)
+    vars(module).update(nms=_nms)
     return module
 
 
@@ -352,31 +329,3 @@ def _nms(boxes: Any, scores: Any, iou_threshold: float = 0.5, offset: int = 0) -
 
     corners = torch.cat([boxes[:, :2], boxes[:, 2:] + offset], dim=1)
     return torchvision.ops.nms(corners.float(), scores.float(), float(iou_threshold))
-
-
-def _roi_align_forward(
-    feature: Any,
-    rois: Any,
-    output: Any,
-    argmax_y: Any,
-    argmax_x: Any,
-    aligned_height: int,
-    aligned_width: int,
-    spatial_scale: float,
-    sampling_ratio: int,
-    pool_mode: int,
-    aligned: bool,
-) -> None:
-    """RoIAlign of feature (B, D, H, W) at rois (n, 5) batch xyxy into output (n, D, h, w)."""
-    import torchvision
-
-    if pool_mode != 1:
-        raise UserError(
-            "this model pools regions by their maximum, which needs the compiled MMCV",
-            hint="choose a model with average pooling, MMDetection's default",
-            exit_code=ExitCode.ENVIRONMENT,
-        )
-    size = (aligned_height, aligned_width)
-    output.copy_(
-        torchvision.ops.roi_align(feature, rois, size, spatial_scale, sampling_ratio, aligned)
-    )

@@ -171,7 +171,6 @@ OTHER_WAYS = {
     "studio.clip_changes": "writes what is uploaded",
     "training.checkpoint": "writes curves",
     "poses.blazepose": "os.devnull",
-    "poses.onnx_session": "a model that the user has named",
     "video.container": "a video, which is a file (_check_file)",
     "video.media_files": "a picture, which is a file (is_file)",
     "video.image_sequence": "a picture, which is a file (is_file)",

@@ -19,7 +19,7 @@ from la2ds_cli.video.reader import Image, write_video
 ROOT = Path(__file__).parents[2]
 FPS = 10
 # Of a frame: joints, scores, boxes, and all that is measured of them; the image takes 9216 bytes.
-FRAME_BYTES = 6000
+FRAME_BYTES = 4000
 SETTINGS = {
     "detector": "tests.poses.grey_people",
     "pose": "tests.poses.grey_people",

@@ -1,4 +1,4 @@
-"""Any top-down network of MMPose (Apache-2.0), as `--pose mmpose:CONFIG[,CHECKPOINT]`.
+"""Any top-down network of MMPose (Apache-2.0), as `--pose mmpose:CONFIG,CHECKPOINT`.
 
 Crops, network and decoding are MMPose's own, as configured, without its flip test; the batch size
 follows the settings of la2ds. The joints are matched to a skeleton by their names.
@@ -25,7 +25,7 @@ from la2ds_cli.poses.openmmlab import (
     building,
     find_source,
     load_weights,
-    without_pretraining,
+    model_settings,
 )
 from la2ds_cli.video.reader import Image
 
@@ -65,7 +65,7 @@ def _build(source: Source, where: Any, config: PosesConfig) -> MmposeBackend:
     from mmpose.models.pose_estimators import TopdownPoseEstimator
 
     settings = source.read_config()
-    model = without_pretraining(settings.model)
+    model = model_settings(settings.model)
     model.train_cfg = None
     network = revert_sync_batchnorm(build_pose_estimator(model))
     if not isinstance(network, TopdownPoseEstimator):

@@ -1,4 +1,4 @@
-"""Any box detector of MMDetection (Apache-2.0), as `--detector mmdet:CONFIG[,CHECKPOINT]`.
+"""Any box detector of MMDetection (Apache-2.0), as `--detector mmdet:CONFIG,CHECKPOINT`.
 
 Scaling, network and post-processing are MMDetection's own, as the configuration says. The network
 must know the class `person`.
@@ -25,7 +25,7 @@ from la2ds_cli.poses.openmmlab import (
     building,
     find_source,
     load_weights,
-    without_pretraining,
+    model_settings,
 )
 from la2ds_cli.video.reader import Image
 
@@ -55,7 +55,7 @@ def _build(source: Source, where: Any) -> MmdetDetector:
     from mmengine.model.utils import revert_sync_batchnorm
 
     settings = source.read_config()
-    network = revert_sync_batchnorm(MODELS.build(without_pretraining(settings.model)))
+    network = revert_sync_batchnorm(MODELS.build(model_settings(settings.model)))
     classes = _classes(load_weights(network, source), settings)
     if "person" not in classes:
         raise UserError(

@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.util
-import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -22,6 +20,7 @@ import torch
 
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.plugins import trust
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.poses.backends import backend_identity, resolve_backend
 from la2ds_cli.poses.backends.hrnet import Forward
@@ -29,7 +28,6 @@ from la2ds_cli.poses.backends.mmpose import match_skeleton
 from la2ds_cli.poses.openmmlab import INSTALL, install_stand_ins
 from la2ds_cli.poses.top_down import TopDownBackend
 from la2ds_models.pose import build_pose_network, load_pose_weights
-from la2ds_models.weight_files import zoo
 from tests.poses import mmpose_reference as reference
 
 W32 = reference.CONFIGS["hrnet-w32"]
@@ -199,26 +197,6 @@ def test_threads_get_their_own_joints(checkpoint: Path) -> None:
 
 
 @needs_mmpose
-@pytest.mark.heavy
-def test_one_of_our_names_stands_for_configuration_and_checkpoint(
-    checkpoint: Path, tmp_path: Path, monkeypatch
-) -> None:
-    file = zoo()["hrnet-w32"].file
-    (tmp_path / "weights").mkdir()
-    shutil.copy(checkpoint, tmp_path / "weights" / file)
-    digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()[:8]
-    entry = replace(zoo()["hrnet-w32"], sha256=digest)
-    monkeypatch.setattr("la2ds_models.weight_files.zoo", lambda: {"hrnet-w32": entry})
-    monkeypatch.setenv("LA2DS_HOME", str(tmp_path))
-    named = resolve_backend("mmpose:hrnet-w32", "cpu", CONFIG).estimate([picture()], BOX[:1])
-    by_config = resolve_backend(f"mmpose:{W32}", "cpu", CONFIG).estimate([picture()], BOX[:1])
-    given = resolve_backend(f"mmpose:{W32},{checkpoint}", "cpu", CONFIG)
-    np.testing.assert_array_equal(named[0], by_config[0])
-    np.testing.assert_array_equal(named[0], given.estimate([picture()], BOX[:1])[0])
-    assert f":hrnet-w32:{digest}:" in backend_identity("mmpose:hrnet-w32")
-
-
-@needs_mmpose
 def test_identity_follows_what_the_configuration_says_and_the_weights(tmp_path: Path) -> None:
     base = f'_base_ = "{reference.mmpose_config(W32).filename}"\n'
     texts = {
@@ -228,6 +206,7 @@ def test_identity_follows_what_the_configuration_says_and_the_weights(tmp_path: 
     }
     for name, text in texts.items():
         (tmp_path / f"{name}.py").write_text(text)
+        trust(str(tmp_path / f"{name}.py"))
     for name in ("a", "b"):
         (tmp_path / f"{name}.pth").write_text(name)
 
@@ -247,10 +226,10 @@ def test_identity_follows_what_the_configuration_says_and_the_weights(tmp_path: 
         ("mmpose:missing.py,x.pth", ExitCode.UNREADABLE, "no such configuration: missing.py"),
         (f"mmpose:{W32},missing.pth", ExitCode.UNREADABLE, "no such checkpoint: missing.pth"),
         ("mmpose:rtmpose-t_8xb256-420e_coco-256x192", ExitCode.ENVIRONMENT, "names no checkpoint"),
-        ("mmpose:hrnet-w32-v0", ExitCode.USAGE, "has no configuration for the weights"),
     ],
 )
 def test_settings_that_name_nothing(setting: str, code: ExitCode, text: str) -> None:
+    trust(str(Path("missing.py").resolve()))
     with pytest.raises(UserError, match=text) as caught:
         resolve_backend(setting, "cpu", CONFIG)
     assert caught.value.exit_code == code

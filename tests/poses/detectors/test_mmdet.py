@@ -17,8 +17,9 @@ import torch
 
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.plugins import trust
 from la2ds_cli.poses.detectors import detector_identities, resolve_detector
-from la2ds_cli.poses.openmmlab import INSTALL, building, operators, without_pretraining
+from la2ds_cli.poses.openmmlab import INSTALL, building, model_settings, operators
 from la2ds_cli.poses.threads import one_thread_each
 from tests.poses.mmpose_reference import seeded
 
@@ -62,18 +63,19 @@ def test_the_stand_in_suppresses_overlapping_boxes() -> None:
     assert stand_in.nms(box, score, iou_threshold=0.68, offset=1).tolist() == [1, 2]
 
 
-def test_the_stand_in_averages_regions() -> None:
-    """Four regions of a map whose value is its column: the means of their sample columns."""
-    feature = torch.arange(8.0).repeat(8, 1)[None, None]
-    rois = torch.tensor([[0.0, 0, 0, 4, 4]])
-    output = torch.empty(1, 1, 2, 2)
-    empty = torch.empty(0)
-    stand_in: Any = operators()
-    stand_in.roi_align_forward(feature, rois, output, empty, empty, 2, 2, 1.0, 2, 1, True)
-    # Aligned: bins of two columns, 0..2 and 2..4, whose samples lie at 0, 1 and 2, 3.
-    torch.testing.assert_close(output[0, 0], torch.tensor([[0.5, 2.5], [0.5, 2.5]]))
-    with pytest.raises(UserError, match="maximum"):
-        stand_in.roi_align_forward(feature, rois, output, empty, empty, 2, 2, 1.0, 2, 0, True)
+@pytest.mark.parametrize(
+    ("layer", "torchvision"),
+    [
+        ({"type": "RoIAlign", "output_size": 7}, True),
+        ({"type": "RoIAlign", "pool_mode": "max"}, False),
+        ({"type": "RoIPool"}, False),
+    ],
+)
+def test_regions_are_averaged_by_torchvision(layer: dict[str, Any], torchvision: bool) -> None:
+    """A maximum is not, and needs the compiled MMCV, as the stand-in says."""
+    model = model_settings({"init_cfg": {"checkpoint": "x"}, "heads": [{"roi_layer": layer}]})
+    assert model["init_cfg"] is None
+    assert model["heads"][0]["roi_layer"].get("use_torchvision", False) == torchvision
 
 
 def test_other_operators_say_what_is_missing() -> None:
@@ -98,9 +100,10 @@ def random_weights(alias: str, folder: Path, classes: tuple[str, ...] | None = N
         (base,) = configs.rglob(f"{alias}.py")
         any_score = {RTMDET: "score_thr=0.0", FASTER_RCNN: "rcnn=dict(score_thr=0.0)"}[alias]
         path = folder / f"{alias}.py"
+        trust(str(path))
         path.write_text(f'_base_ = "{base}"\nmodel = dict(test_cfg=dict({any_score}))\n')
         torch.manual_seed(0)
-        network = MODELS.build(without_pretraining(Config.fromfile(path).model))
+        network = MODELS.build(model_settings(Config.fromfile(path).model))
     state = network.state_dict()
     for name in state:
         if name.endswith(("fc_cls.bias", "rtm_cls.0.bias", "rtm_cls.1.bias", "rtm_cls.2.bias")):
@@ -118,8 +121,11 @@ def test_the_boxes_are_those_of_mmdetection(tmp_path: Path, alias: str) -> None:
     detector = resolve(setting)
     found = detector.detect([picture(), picture()[:, ::-1]])
     from mmdet.apis import inference_detector, init_detector
+    from mmengine.config import Config
 
-    config, _, checkpoint = setting.removeprefix("mmdet:").partition(",")
+    name, _, checkpoint = setting.removeprefix("mmdet:").partition(",")
+    config = Config.fromfile(name)
+    config.model = model_settings(config.model)  # without what is compiled
     network = init_detector(config, None, device="cpu")
     network.load_state_dict(torch.load(checkpoint, weights_only=True)["state_dict"])
     for image, boxes in zip([picture(), picture()[:, ::-1]], found, strict=True):
