@@ -1,7 +1,7 @@
 """Everything that depends on codecs: decoding, colour, orientation, image sequences, writing.
 
 reader: frames and their times, the only decoder that other rooms call · container: files opened by
-FFmpeg · image_sequence: folders of images, animated WebP and PNG · frame_conversion,
+FFmpeg · image_sequence: folders of images · frame_conversion,
 orientation: decoded frames as upright 8-bit sRGB · media_files: which files count as videos ·
 writer: videos, written atomically.
 

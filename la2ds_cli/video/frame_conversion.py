@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 # ITU-T H.273 numbers, which FFmpeg's enumerations use.
 _TRANSFER: dict[int, Transfer] = {16: "PQ", 18: "HLG"}
-_PRIMARIES: dict[int, Primaries] = {1: "BT.709", 9: "BT.2020", 11: "P3", 12: "P3"}
 _FULL_RANGE = 2  # AVCOL_RANGE_JPEG
 # AVColorSpace -> the number of its matrix in swscale. Others are guessed from the size.
 _MATRIX = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
@@ -44,30 +43,22 @@ class FrameConverter:
 
     def image(self, frame: av.VideoFrame) -> Image:
         """Image (H, W, 3) uint8 RGB of a frame."""
-        kind = _kind(frame)
+        transfer = _TRANSFER.get(frame.color_trc)
         rgb: Any = self._reformatter.reformat(
             frame,
             width=self._size[0],
             height=self._size[1],
-            format="rgb48le" if kind else "rgb24",
+            format="rgb48le" if transfer else "rgb24",
             src_colorspace=_colour_matrix(frame),
             dst_color_range=_FULL_RANGE,
             threads=1,  # starting threads for every frame costs more than it gains
         ).to_ndarray()
-        return orient(get_tone_map(*kind)(rgb) if kind else rgb, self.matrix)
+        return orient(get_tone_map(transfer)(rgb) if transfer else rgb, self.matrix)
 
 
 def hdr_name(frame: av.VideoFrame) -> str:
     """`PQ`, `HLG`, or empty for standard dynamic range."""
     return _TRANSFER.get(frame.color_trc, "")
-
-
-def _kind(frame: av.VideoFrame) -> tuple[Transfer, Primaries] | None:
-    """Transfer function and primaries to convert; None for frames in BT.709 or similar."""
-    transfer = _TRANSFER.get(frame.color_trc)
-    if transfer:
-        return transfer, _PRIMARIES.get(frame.color_primaries, "BT.2020")
-    return ("SDR", "BT.2020") if _PRIMARIES.get(frame.color_primaries) == "BT.2020" else None
 
 
 def _colour_matrix(frame: av.VideoFrame) -> int | None:
@@ -93,10 +84,10 @@ def display_matrix(frame: av.VideoFrame) -> Matrix:
     return a, b, c, d
 
 
-# --- HDR and wide-gamut video to 8-bit sRGB, in numpy and lookup tables --------------------------
+# --- HDR video, whose primaries are those of BT.2020, to 8-bit sRGB, in numpy and lookup tables ---
 
-Transfer = Literal["PQ", "HLG", "SDR"]
-Primaries = Literal["BT.2020", "P3", "BT.709"]
+Transfer = Literal["PQ", "HLG"]
+Primaries = Literal["BT.2020", "BT.709"]
 
 PEAK = 1000.0  # nits: the peak of consumer HDR, and the nominal peak of HLG
 WHITE = 203.0  # nits: diffuse white, BT.2408
@@ -107,10 +98,9 @@ _TOP = 65535
 SIGNAL_TOP = 65280
 _ROWS = 64  # converted at once: they fit in the processor's cache
 
-# Chromaticities x, y of red, green, blue (BT.2020, SMPTE EG 432-1, BT.709); all have white D65.
+# Chromaticities x, y of red, green, blue (BT.2020, BT.709); all have white D65.
 _CHROMATICITIES: dict[Primaries, list[tuple[float, float]]] = {
     "BT.2020": [(0.708, 0.292), (0.170, 0.797), (0.131, 0.046)],
-    "P3": [(0.680, 0.320), (0.265, 0.690), (0.150, 0.060)],
     "BT.709": [(0.640, 0.330), (0.300, 0.600), (0.150, 0.060)],
 }
 _D65 = (0.3127, 0.3290)
@@ -161,12 +151,6 @@ def linear_to_srgb(light: _FLOAT) -> _FLOAT:
     return np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
 
 
-def srgb_to_linear(signal: _FLOAT) -> _FLOAT:
-    """Linear light in [0, 1] of an sRGB signal in [0, 1] (IEC 61966-2-1)."""
-    signal = np.asarray(signal, np.float64)
-    return np.where(signal <= 0.04045, signal / 12.92, ((signal + 0.055) / 1.055) ** 2.4)
-
-
 def to_xyz(primaries: Primaries) -> _FLOAT:
     """Matrix (3, 3) from linear RGB to CIE XYZ, Y = 1 for white (SMPTE RP 177)."""
     points = [*_CHROMATICITIES[primaries], _D65]
@@ -175,17 +159,19 @@ def to_xyz(primaries: Primaries) -> _FLOAT:
 
 
 class ToneMap:
-    """Converts 16-bit RGB signals of one transfer function and one set of primaries."""
+    """Converts 16-bit RGB signals of one transfer function."""
 
-    def __init__(self, transfer: Transfer, primaries: Primaries) -> None:
+    def __init__(self, transfer: Transfer) -> None:
         signal = np.minimum(np.arange(_TOP + 1) / SIGNAL_TOP, 1)
-        self._light = _light_of(signal, transfer).astype(np.float32)
+        pq = transfer == "PQ"
+        light = np.minimum(pq_to_nits(signal) / PEAK, 1) if pq else hlg_to_light(signal)
+        self._light = np.asarray(light, np.float32)
         share = np.arange(_TOP + 1) / _TOP
-        shown = share if transfer == "SDR" else tone_curve(share * PEAK) / WHITE
+        shown = tone_curve(share * PEAK) / WHITE
         self._code = np.rint(255 * linear_to_srgb(np.minimum(shown, 1))).astype(np.uint8)
-        matrix = np.linalg.solve(to_xyz("BT.709"), to_xyz(primaries))
+        matrix = np.linalg.solve(to_xyz("BT.709"), to_xyz("BT.2020"))
         self._matrix = (matrix * _TOP).astype(np.float32)
-        self._luminance = to_xyz(primaries)[1].astype(np.float32)
+        self._luminance = to_xyz("BT.2020")[1].astype(np.float32)
         gain = np.power(share, 0.2)  # BT.2100 OOTF: luminance to the power of gamma - 1
         self._gain = gain.astype(np.float32) if transfer == "HLG" else None
 
@@ -208,14 +194,7 @@ class ToneMap:
         return self._code.take(index, mode="clip")
 
 
-def _light_of(signal: _FLOAT, transfer: Transfer) -> _FLOAT:
-    """Linear light of signals in [0, 1], as a share of the peak, clipped to it."""
-    if transfer == "PQ":
-        return np.minimum(pq_to_nits(signal) / PEAK, 1)
-    return hlg_to_light(signal) if transfer == "HLG" else srgb_to_linear(signal)
-
-
-@lru_cache(maxsize=8)
-def get_tone_map(transfer: Transfer, primaries: Primaries) -> ToneMap:
+@cache
+def get_tone_map(transfer: Transfer) -> ToneMap:
     """The tone map of a kind of signal, computed once."""
-    return ToneMap(transfer, primaries)
+    return ToneMap(transfer)

@@ -1,4 +1,4 @@
-"""Clips without a video file: folders of images, and animated WebP, which FFmpeg cannot decode.
+"""Clips without a video file: folders of images.
 
 Images are decoded from bytes by OpenCV, so that any path works on any system; EXIF orientation is
 applied. All images of a folder must have the same size.
@@ -18,12 +18,9 @@ from la2ds_cli.core.errors import UserError
 from la2ds_cli.video.media_files import MOST_PIXELS, image_files, unreadable
 from la2ds_cli.video.orientation import EXIF_MATRICES, IDENTITY, Image, Matrix, orient, swaps_sides
 
-_MOST_WEBP = 16_384  # pixels of a side of a frame of WebP; its canvas may declare more
 _EXIF_ORIENTATION = 0x0112
 _TIFF = (b"II*\0", b"MM\0*")
 _TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
-# Browsers show frames of 10 ms or less for 100 ms, since such files set no speed on purpose.
-_LEAST_DELAY, _USUAL_DELAY = 11, 100  # milliseconds
 
 
 def require_fps(folder: str | os.PathLike[str], fps: float) -> float:
@@ -119,70 +116,6 @@ def _header(path: Path) -> tuple[tuple[int, int], Matrix] | None:
             return (tags[_TIFF_WIDTH], tags[_TIFF_HEIGHT]), matrix
     except (OSError, SyntaxError, ValueError, PillowImage.DecompressionBombError, MemoryError):
         return None  # Pillow does not know this image format, or finds it damaged
-
-
-def read_animation(
-    path: str | os.PathLike[str], start: float = 0.0
-) -> Iterator[tuple[float, Image | None]]:
-    """Seconds and images of an animated WebP or PNG; None instead of an image before `start`.
-
-    Ends at the first frame that cannot be decoded.
-    """
-    time = 0.0
-    with _animation(path) as animation:
-        for index in _shown(animation):
-            try:
-                animation.seek(index)
-                animation.load()  # reads the delay
-            except (EOFError, MemoryError, OSError):
-                return
-            yield time, np.array(animation.convert("RGB")) if time >= start else None
-            time += _delay(animation) / 1000
-
-
-def animation_facts(path: str | os.PathLike[str]) -> tuple[str, tuple[int, int], int, float]:
-    """Format, width and height, number of frames and seconds of an animated WebP or PNG.
-
-    Raises UserError V001 (exit 3) if it cannot be read. Decodes all frames, to read their delays.
-    """
-    seconds = 0.0
-    with _animation(path) as animation:
-        count = 0
-        for index in _shown(animation):
-            try:
-                animation.seek(index)
-                animation.load()
-            except (EOFError, MemoryError, OSError):
-                break
-            seconds += _delay(animation) / 1000
-            count += 1
-        return animation.format.lower(), animation.size, count, seconds
-
-
-def _shown(animation: Any) -> range:
-    """The frames that move; a PNG may begin with a picture for viewers that know no animation."""
-    return range(int(getattr(animation, "default_image", False)), animation.n_frames)
-
-
-def _delay(animation: Any) -> float:
-    delay = animation.info.get("duration", 0)
-    return delay if delay >= _LEAST_DELAY else _USUAL_DELAY
-
-
-def _animation(path: str | os.PathLike[str]) -> Any:
-    from PIL import Image as PillowImage
-
-    try:
-        animation = PillowImage.open(path)
-        if math.prod(animation.size) > MOST_PIXELS:
-            raise ValueError(f"it has more than {MOST_PIXELS:,} pixels")
-        if max(animation.size) > _MOST_WEBP:
-            raise ValueError(f"it is {animation.size[0]}x{animation.size[1]} pixels")
-        return animation
-    except (OSError, SyntaxError, ValueError, PillowImage.DecompressionBombError) as error:
-        name = os.fspath(path)
-        hint = "copy or export it again"
-        raise unreadable(f"{name} is not a readable video: {error}", hint, "V001") from error
 
 
 def _mixed(one: Path, size: tuple[int, ...], other: Path, other_size: tuple[int, ...]) -> UserError:

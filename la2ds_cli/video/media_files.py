@@ -13,7 +13,7 @@ from la2ds_cli.core.clip import VIDEO_SUFFIXES
 from la2ds_cli.core.errors import ExitCode, UserError
 
 MOST_PIXELS = 1 << 27  # of a frame: 16384 x 8192, 400 MB as RGB; four times an 8K video
-_ANIMATED = {".webp", ".png"}  # still or animated
+_ANIMATED = {".webp", ".png"}  # still or animated; FFmpeg decodes the latter
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 
 

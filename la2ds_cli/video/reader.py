@@ -1,6 +1,6 @@
 """The only decoder: facts about a clip, and its upright frames with their times.
 
-A clip is a video file, an animated GIF, WebP or PNG, or a folder of images. Frames come out in
+A clip is a video file, an animated GIF or PNG, or a folder of images. Frames come out in
 presentation order, RGB, 8-bit sRGB (HDR tone-mapped), upright (display matrix or EXIF applied) and
 with square pixels (sample aspect ratio applied). Times are presentation time stamps in seconds
 from the start of the file, as a player shows them, made strictly increasing, and divided by the
@@ -28,16 +28,13 @@ from la2ds_cli.core.types import MOST_SECONDS
 from la2ds_cli.video.container import decode, frame_rate, open_container, stream_duration
 from la2ds_cli.video.frame_conversion import FrameConverter, hdr_name
 from la2ds_cli.video.image_sequence import (
-    animation_facts,
     check_sizes,
-    read_animation,
     read_images,
     require_fps,
 )
 from la2ds_cli.video.media_files import (
     content_digest,
     image_files,
-    is_animation,
     is_image_folder,
     is_video_file,
     refuse_url,
@@ -112,12 +109,7 @@ def probe(path: str | os.PathLike[str], options: ClipOptions = _DEFAULTS) -> Vid
     images without a rate, or a URL (exit 2).
     """
     refuse_url(os.fspath(path))
-    if is_image_folder(path):
-        info = _probe_images(path, options)
-    elif is_animation(Path(path)):
-        info = _probe_animation(path)
-    else:
-        info = _probe_video(path)
+    info = _probe_images(path, options) if is_image_folder(path) else _probe_video(path)
     return _with_options(path, info, options)
 
 
@@ -156,8 +148,6 @@ def _stamped(
     start = options.start - _TOLERANCE
     if is_image_folder(path):
         return read_images(path, require_fps(path, options.fps), start)
-    if is_animation(Path(path)):
-        return read_animation(path, start)
     return _read_video(path, start, wanted)
 
 
@@ -224,13 +214,6 @@ def _probe_images(path: str | os.PathLike[str], options: ClipOptions) -> VideoIn
     height, width = image.shape[:2]
     suffix = files[0].suffix[1:].lower()
     return VideoInfo(width, height, fps, len(files), len(files) / fps, 0, suffix)
-
-
-def _probe_animation(path: str | os.PathLike[str]) -> VideoInfo:
-    codec, (width, height), count, seconds = animation_facts(path)
-    if not count:
-        raise _empty(path)
-    return VideoInfo(width, height, count / seconds, count, seconds, 0, codec)
 
 
 def _with_options(path: str | os.PathLike[str], info: VideoInfo, options: ClipOptions) -> VideoInfo:

@@ -224,7 +224,7 @@ def unicode(folder: Path) -> Path:
 def long_path(folder: Path) -> Path:
     for letter in "abcdef":
         folder = folder / (letter * 200)
-    return good(folder / "deep.mp4")
+    return good(folder / "deep.mp4", start=52)  # a film of its own
 
 
 @row("name longer than the system allows")
@@ -252,16 +252,6 @@ def gif(folder: Path) -> Path:
     delays = [40, 80] * (FRAMES // 2)
     frames[0].save(folder / "a.gif", save_all=True, append_images=frames[1:], duration=delays)
     return folder / "a.gif"
-
-
-@row("animated WebP")
-def webp(folder: Path) -> Path:
-    frames = [PillowImage.fromarray(image) for image in pictures()]
-    delays = [40, 80] * (FRAMES // 2)
-    frames[0].save(
-        folder / "a.webp", save_all=True, append_images=frames[1:], duration=delays, lossless=True
-    )
-    return folder / "a.webp"
 
 
 @row("read-only source")

@@ -243,7 +243,7 @@ def _animation(folder: Path) -> Parser:
     from la2ds_cli.video.reader import probe, read_frames
 
     images = [Image.fromarray(np.full((24, 32, 3), 60 * t, np.uint8)) for t in range(3)]
-    path = folder / "good.webp"
+    path = folder / "good.png"
     images[0].save(path, save_all=True, append_images=images[1:], duration=40)
 
     def parse(path: Path) -> None:
@@ -251,7 +251,7 @@ def _animation(folder: Path) -> Parser:
         for _ in read_frames(path):
             pass
 
-    return Parser("a.webp", path.read_bytes(), parse, of_bytes)
+    return Parser("a.png", path.read_bytes(), parse, of_bytes)
 
 
 # --- networks ------------------------------------------------------------------------------------
@@ -524,7 +524,7 @@ MAKERS: dict[str, Callable[[Path], Parser]] = {
     "png": _picture(".png"),
     "jpg": _picture(".jpg"),
     "tif": _picture(".tif"),
-    "webp": _animation,
+    "animated png": _animation,
     "coco": _imported("coco-json", "a.json", of_json, _json(samples.coco_document)),
     "coco results": _imported("coco-json", "a.json", of_json, _json(samples.coco_results)),
     "mmpose": _imported("mmpose-json", "a.json", of_json, _json(samples.mmpose_frames)),
