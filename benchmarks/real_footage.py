@@ -24,7 +24,7 @@ from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.confidence import SURE, certainty_words
 from la2ds_cli.alignment.request import AlignRequest, FeatureKind
 from la2ds_cli.core.project import Project
-from la2ds_cli.features.tempo import tempo_range
+from la2ds_cli.features.tempo import peak_speed
 from la2ds_cli.poses.extract import ensure_pose
 
 SLOW = 2.5
@@ -80,7 +80,8 @@ def main() -> None:
     poses = {video: project.read_pose(video)[0] for video in starts}
     table: dict[tuple[str, str], list[Moment]] = defaultdict(list)
     for a, b in itertools.permutations(starts, 2):
-        mixed = tempo_range([poses[a], poses[b]]) > SLOW
+        slower, faster = sorted((peak_speed(poses[a]), peak_speed(poses[b])))
+        mixed = faster > SLOW * slower > 0
         kind = "real speed with slow motion" if mixed else "like tempos"
         for features in FEATURES:
             both = moments(project, a, b, starts, features)

@@ -17,7 +17,7 @@ from la2ds_cli.alignment.distance import square_norm
 from la2ds_cli.alignment.methods.dtw import align_each
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.types import FloatArray, IntArray
-from la2ds_cli.features.augment import at_positions
+from la2ds_cli.features.resample import at_positions
 
 MAX_FRAMES = 1500  # longer clips are thinned: the cost matrix grows with the product of lengths
 UNLIKE = 2.5

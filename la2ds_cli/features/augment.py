@@ -13,6 +13,7 @@ import numpy as np
 from la2ds_cli.core.config_sections import AugmentConfig
 from la2ds_cli.core.skeleton import Skeleton
 from la2ds_cli.core.types import FloatArray
+from la2ds_cli.features.resample import at_positions
 
 MIN_FRAMES = 8  # an augmented copy is never shorter than this, or than a clip that is shorter
 _WARP_KNOT = 8  # frames between the knots of the smooth speed curve
@@ -87,21 +88,6 @@ def sample_frames(length: int, config: AugmentConfig, rng: np.random.Generator) 
     remaining = max(round(len(position) * (1 - rng.uniform(0, config.drop))), least)
     chosen = np.sort(rng.choice(len(position), remaining, replace=False))
     return position[chosen]
-
-
-def at_positions(value: FloatArray, position: FloatArray) -> FloatArray:
-    """Linear interpolation of value (M, ...) at fractional positions (N,).
-
-    The result is NaN where a neighbour with a weight above zero is NaN.
-    """
-    low = np.floor(position).astype(np.int64)
-    weight = position - low
-    if not weight.any():
-        return value[low].astype(np.float64)
-    high = np.minimum(low + 1, len(value) - 1)
-    weight = weight.reshape(-1, *([1] * (value.ndim - 1)))
-    mixed = value[low] * (1 - weight) + value[high] * weight
-    return np.where(weight == 0, value[low], mixed)
 
 
 def noise(

@@ -14,13 +14,13 @@ from la2ds_cli.core.skeleton import Skeleton
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.features.augment import (
     AugmentedCopy,
-    at_positions,
     drop_limb,
     flip,
     noise,
     sample_frames,
 )
 from la2ds_cli.features.pose_features import centre_and_scale, fill_gaps
+from la2ds_cli.features.resample import at_positions
 from la2ds_cli.features.spatial import turned
 
 

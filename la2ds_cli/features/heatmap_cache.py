@@ -8,8 +8,7 @@ reading a part of a long clip decompresses only the frames around it.
 from __future__ import annotations
 
 import math
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
@@ -34,7 +33,6 @@ VERSION = 1
 CHUNK = 64  # frames per zstd frame
 _LEVELS = 255  # 8 bits: at most 0.002 from the rendered value
 _ZSTD_LEVEL = 3
-_SAMPLES = 8  # clips whose first chunk is compressed to estimate the size
 
 
 def heatmap_recipe(config: HeatmapConfig, pose_key: str) -> Recipe:
@@ -64,9 +62,6 @@ def cache_heatmaps(
             exit_code=ExitCode.UNUSABLE,
         )
     checked = {video.id: _check(project, video, config, overwrite) for video in videos}
-    stale = [video for video in videos if isinstance(checked[video.id], Recipe)]
-    if stale:
-        _check_space(project, config, stale, progress)
     results = []
     progress.begin("heatmaps", len(videos))
     for video in videos:
@@ -109,25 +104,6 @@ def _check(
     frames = int(facts["frames"])
     message = size_text(path.stat().st_size, frames)
     return ItemResult(video.path, video.id, "cached", frames, message=message)
-
-
-def _check_space(
-    project: Project, config: HeatmapConfig, videos: Sequence[Video], progress: Progress
-) -> None:
-    """Report the expected size; raises UserError (exit 7) if the disk has less space."""
-    try:
-        expected = estimate_bytes(project, config, videos)
-    except Exception:  # a clip of the sample cannot be read; its own result will report why
-        return
-    free = shutil.disk_usage(project.root).free
-    if expected > free:
-        raise UserError(
-            f"heatmaps of {len(videos)} clips need about {expected / 1e6:,.1f} MB and "
-            f"{project.root} has {free / 1e6:,.1f} MB free",
-            hint="free some space; training and embedding also work without cached heatmaps",
-            exit_code=ExitCode.STORAGE,
-        )
-    progress.note(f"heatmaps of {len(videos)} clips take about {expected / 1e6:,.1f} MB")
 
 
 def _store(project: Project, video: Video, config: HeatmapConfig, recipe: Recipe) -> ItemResult:
@@ -219,14 +195,6 @@ def read_heatmaps(
         return maps
 
 
-def read_facts(project: Project, video: str) -> Mapping[str, Any]:
-    """The facts of a clip's file (compress_heatmaps). Raises UserError as read_heatmaps does."""
-    with _readable(project, video):
-        facts = artifact.read_header(project.heatmap_path(video))[1]
-        _check_facts(facts)
-        return facts
-
-
 def _check_facts(facts: Mapping[str, Any]) -> None:
     """Raise ValueError for facts that compress_heatmaps cannot have written."""
     for name in ("frames", "chunk", "channels", "size"):
@@ -255,25 +223,6 @@ def _readable(project: Project, video: str) -> Iterator[None]:
             hint="run la2ds cache-heatmaps --overwrite",
             exit_code=ExitCode.UNREADABLE,
         ) from error
-
-
-def estimate_bytes(project: Project, config: HeatmapConfig, videos: Sequence[Video]) -> int:
-    """Estimate the bytes of the heatmaps of `videos` from a sample of their chunks.
-
-    Compresses the first chunk of up to eight clips spread over the list; clips without poses are
-    ignored.
-    """
-    posed = [video for video in videos if project.pose_path(video.id).exists()]
-    if not posed:
-        return 0
-    picked = np.unique(np.linspace(0, len(posed) - 1, _SAMPLES).round().astype(int))
-    stored = frames = 0
-    for index in picked:
-        pose, _ = project.read_pose(posed[index].id)
-        arrays, _ = compress_heatmaps(pose.cut(0, CHUNK), config)
-        stored += arrays["data"].size
-        frames += min(len(pose), CHUNK)
-    return round(stored / max(frames, 1) * sum(video.frames for video in posed))
 
 
 def size_text(size: int, frames: int) -> str:

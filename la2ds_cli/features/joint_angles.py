@@ -7,6 +7,7 @@ import numpy as np
 
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.features.resample import at_positions
 
 # Angle -> the joint before it, the joint itself, the joint after it; {side} is left or right.
 _BODY = {
@@ -92,9 +93,5 @@ def angle_difference(
     _, angle_b = joint_angles(b)
     matched = ~np.isnan(position)
     frame_b = np.where(matched, position, 0)
-    low = np.clip(np.floor(frame_b).astype(np.int64), 0, len(angle_b) - 1)
-    high = np.minimum(low + 1, len(angle_b) - 1)
-    share = (frame_b - low)[:, None]
-    # A position on an exact frame must not become NaN because a neighbour is missing.
-    between = np.where(share == 0, angle_b[low], (1 - share) * angle_b[low] + share * angle_b[high])
+    between = at_positions(angle_b, frame_b)
     return names, np.where(matched[:, None], between - angle_a, np.nan)

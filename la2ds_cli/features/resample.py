@@ -80,6 +80,21 @@ def interpolate(value: FloatArray, time: FloatArray, at: FloatArray) -> FloatArr
     return np.where(weight == 0, low, np.where(weight == 1, high, mixed)).astype(value.dtype)
 
 
+def at_positions(value: FloatArray, position: FloatArray) -> FloatArray:
+    """Linear interpolation of value (M, ...) at fractional positions (N,).
+
+    The result is NaN where a neighbour with a weight above zero is NaN.
+    """
+    low = np.floor(position).astype(np.int64)
+    weight = position - low
+    if not weight.any():
+        return value[low].astype(np.float64)
+    high = np.minimum(low + 1, len(value) - 1)
+    weight = weight.reshape(-1, *([1] * (value.ndim - 1)))
+    mixed = value[low] * (1 - weight) + value[high] * weight
+    return np.where(weight == 0, value[low], mixed)
+
+
 def smoothed(value: FloatArray, deviation: float) -> FloatArray:
     """value (T, ...) smoothed along the first axis by a Gaussian with a standard deviation of
     `deviation` frames > 0, the ends padded with their own values, float64. For few frames: the

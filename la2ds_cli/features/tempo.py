@@ -6,7 +6,6 @@ same rate sees two different movements; sampled by their tempo, they look alike.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -78,25 +77,6 @@ def sampling_rate(pose: PoseSequence, train: TrainConfig) -> float:
     least = max(LOWEST_RATE, LEAST_FRAMES / duration)
     in_image = replace(pose, spatial=False)  # one rate, whether clips are compared in 2D or 3D
     return min(train.fps, max(least, peak_speed(in_image) / train.tempo))
-
-
-DIFFERENT = 1.5  # ratio of tempos; beyond, velocities per second depend mostly on the slow motion
-
-
-def tempo_range(poses: Sequence[PoseSequence]) -> float:
-    """How many times as fast as the slow clips the fast clips are: the 90th percentile of
-    `peak_speed` divided by the 10th; for two clips, their ratio. Clips that do not move are
-    ignored; 1 if fewer than two move."""
-    return speed_range([peak_speed(pose) for pose in poses])
-
-
-def speed_range(speeds: Sequence[float]) -> float:
-    """`tempo_range` of clips of these peak speeds."""
-    moving = [speed for speed in speeds if speed > 0]
-    if len(moving) < 2:
-        return 1.0
-    low, high = np.percentile(moving, [10, 90], method="nearest")
-    return float(high / low)
 
 
 TRAVEL = 2.0  # torso lengths; if a body travels farther, a camera probably follows it

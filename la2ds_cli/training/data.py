@@ -25,14 +25,13 @@ from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
 from la2ds_cli.features.augment import (
     MIN_FRAMES,
     AugmentedCopy,
-    at_positions,
     augment,
     sample_frames,
 )
 from la2ds_cli.features.augment_3d import augment_3d
 from la2ds_cli.features.crop import cell_size, clip_box
 from la2ds_cli.features.network_input import NetworkInput, network_input
-from la2ds_cli.features.resample import evenly_spaced, resample_pose, time_grid
+from la2ds_cli.features.resample import at_positions, evenly_spaced, resample_pose, time_grid
 from la2ds_cli.features.spatial import facing_joints, need_3d
 from la2ds_cli.features.tempo import sampling_rate
 from la2ds_cli.training.losses import get_method

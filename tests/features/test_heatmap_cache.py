@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,11 +16,9 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.features import heatmap_cache
 from la2ds_cli.features.crop import clip_box, to_cells
 from la2ds_cli.features.heatmap_cache import (
     cache_heatmaps,
-    estimate_bytes,
     heatmap_recipe,
     read_heatmaps,
 )
@@ -201,28 +198,10 @@ def test_clip_in_which_nobody_is_seen_has_zero_maps(project):
     assert artifact.read_header(project.heatmap_path("short"))[1]["box"] is None
 
 
-def test_estimate_is_close_to_the_stored_size(project):
-    estimate = estimate_bytes(project, CONFIG, project.videos())
-    cache_heatmaps(project, CONFIG)
-    stored = sum(
-        artifact.read_arrays(project.heatmap_path(name))[0]["data"].size
-        for name in ("long", "short")
-    )
-    assert estimate == pytest.approx(stored, rel=0.3)
-
-
-def test_full_disk_is_told_before_anything_is_written(project, monkeypatch):
-    monkeypatch.setattr(heatmap_cache.shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
-    with pytest.raises(UserError, match="free") as caught:
-        cache_heatmaps(project, CONFIG)
-    assert caught.value.exit_code == ExitCode.STORAGE
-    assert not project.heatmap_path("long").exists()
-
-
 def test_progress_counts_every_clip(project):
     class Counting(Progress):
         def __init__(self):
-            self.total, self.done, self.notes = 0, 0, []
+            self.total, self.done = 0, 0
 
         def begin(self, label, total=None):
             self.total = total
@@ -230,13 +209,9 @@ def test_progress_counts_every_clip(project):
         def advance(self, amount=1):
             self.done += amount
 
-        def note(self, text):
-            self.notes.append(text)
-
     progress = Counting()
     cache_heatmaps(project, CONFIG, progress=progress)
     assert progress.done == progress.total == 2
-    assert "take about" in progress.notes[0]
 
 
 def test_reading_what_is_not_there(project, tmp_path):

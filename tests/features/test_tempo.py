@@ -10,12 +10,10 @@ from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.pose_features import movement
 from la2ds_cli.features.resample import interpolate, resample_pose, time_grid
 from la2ds_cli.features.tempo import (
-    DIFFERENT,
     LEAST_FRAMES,
     paced_movement,
     peak_speed,
     sampling_rate,
-    tempo_range,
     travel,
 )
 from tests.movement import sequence, warped_phase
@@ -47,7 +45,7 @@ def test_jitter_of_the_joints_is_no_tempo_at_a_high_frame_rate() -> None:
         coarse = sequence(phase[::8], fps=30.0)
         shaky = [replace(p, xy=p.xy + rng.normal(0, 1.2, p.xy.shape)) for p in (fine, coarse)]
         ratios.append(peak_speed(shaky[0]) / peak_speed(shaky[1]))
-        assert tempo_range(shaky) < DIFFERENT
+        assert max(ratios[-1], 1 / ratios[-1]) < 1.5
         # How far it moves in all frames together is the same, too.
         assert travel(shaky[0]).sum() == pytest.approx(travel(shaky[1]).sum(), rel=0.25)
     assert np.median(ratios) == pytest.approx(1, abs=0.1)
@@ -142,15 +140,3 @@ def test_a_pause_of_the_camera_hardly_changes_the_peak_speed() -> None:
     pose = sequence(warped_phase(60, seed=8), fps=30.0)
     paused = replace(pose, time=pose.time + 600 * (np.arange(60) >= 30))
     assert peak_speed(paused) == pytest.approx(peak_speed(pose), rel=0.15)
-
-
-def test_the_range_of_tempos_is_the_slow_motion_factor_of_two_clips() -> None:
-    real = sequence(warped_phase(60, seed=1), fps=30.0)
-    slow = replace(real, time=real.time * 4)
-    still = replace(real, xy=np.repeat(real.xy[:1], 60, axis=0))
-    assert tempo_range([real, slow]) == tempo_range([slow, real]) == pytest.approx(4)
-    assert tempo_range([real, still, slow]) == pytest.approx(4)
-    assert tempo_range([real, still]) == 1
-    assert tempo_range([]) == 1
-    usual = [replace(real, time=real.time * factor) for factor in np.linspace(1, 1.2, 19)]
-    assert tempo_range([*usual, slow]) < 1.2  # one of twenty is no range
