@@ -26,19 +26,17 @@ import numpy as np
 from many_clips import performers, run
 from people import penn_project
 
+from la2ds_cli.alignment.clip_features import FeatureSource
 from la2ds_cli.alignment.consensus import pairwise_path
 from la2ds_cli.alignment.request import AlignRequest, FeatureKind, choose_features
 from la2ds_cli.alignment.timeline import align_all
-from la2ds_cli.alignment.timeline_model import ClipReader, SeenClip
 from la2ds_cli.alignment.timeline_result import PlacedClip, TimelineResult
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.core.view import View
 from la2ds_cli.features.tempo import paced_movement
-from la2ds_cli.features.viewpoint import movements, seen
+from la2ds_cli.features.viewpoint import movements
 
 ACTIONS = ("golf_swing", "squat", "pullup")
 SUBSETS, SHARE = 3, 0.8
@@ -159,19 +157,15 @@ def directly(forward: FloatArray, row: int) -> float:
 
 
 def features_of(project: Project, request: AlignRequest, result: TimelineResult) -> dict:
-    """id -> (T, D) features of a clip as they were placed."""
-    ids = [clip.video.id for clip in result.clips]
-    views: dict[str, View] = {clip.video.id: clip.view for clip in result.clips}
+    """id -> (T, D) features of a clip in the view in which it was placed."""
+    clock = project.read_pose(result.clock.video.id)[0]
     choice = choose_features(project, request.run, request.features)
-    reader = ClipReader(project, request, choice, ids, Progress())
-    clips = list(reader.clips(ids, {}))
-    clock = next(clip.pose for clip in clips if clip.video.id == result.clock.video.id)
+    source = FeatureSource(project, request, choice.kind, clock)
     found = {}
-    for clip in clips:
-        view = views[clip.video.id]
-        moving = movements(clip.pose, (view,), clock)[view]
-        viewed = SeenClip(clip, view, seen(clip.pose, view, clock), moving)
-        found[clip.video.id] = reader.features(viewed, clock)
+    for clip in result.clips:
+        pose = project.read_pose(clip.video.id)[0]
+        moving = movements(pose, (clip.view,), clock)[clip.view]
+        found[clip.video.id] = source.features(pose, moving, clip.view, clock)
     return found
 
 

@@ -1,12 +1,11 @@
 """The dense alignment of two clips: which frame of one shows which moment of the other.
 
 `align.py` is the step and reads from top to bottom: its `PairAligner` aligns any number of pairs.
-`request.py` holds its options, `pair.py` the prepared pair, `pair_features.py` and
+`request.py` holds its options, `pair.py` the prepared pair, `viewpoint.py` and
 `clip_features.py` compute what is compared, and `result.py` is what it returns. Below them:
 distances between frames, alignment methods, path arithmetic, consensus through reference
 clips and confidence. `aligned_repetitions.py` cuts a clip that repeats itself (`repetitions.py`)
-and aligns its repetitions one at a time. `timeline.py` puts many clips on one timeline, by a model
-of their movement (`timeline_model.py`).
+and aligns its repetitions one at a time. `timeline.py` puts many clips on one timeline.
 
 Imports core, poses, features, training (which clips are used for training) and embedding. A result
 is plain data: views/alignment_files.py writes it.

@@ -1,7 +1,7 @@
 """Step: find which frame of one clip shows the same moment as which frame of another.
 
 Read this file from the top. Both clips are prepared (pair.py), seen in the view that is nearest
-(pair_features.py) and given features (clip_features.py). They are matched (match.py) by a method
+(viewpoint.py) and given features (clip_features.py). They are matched (match.py) by a method
 (methods/) or, by several paths through reference clips (references.py), by consensus
 (consensus.py). Every frame of A then gets its confidence (confidence.py).
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from la2ds_cli.alignment.clip_features import FeatureSource
+from la2ds_cli.alignment.clip_features import FeatureSource, check_seen
 from la2ds_cli.alignment.confidence import tolerance_of
 from la2ds_cli.alignment.consensus import consensus_estimates, pairwise_paths
 from la2ds_cli.alignment.distance import pair_distance
@@ -27,7 +27,6 @@ from la2ds_cli.alignment.match import (
     with_rivals,
 )
 from la2ds_cli.alignment.pair import PreparedPair, anchored_frames, prepare_pair
-from la2ds_cli.alignment.pair_features import SeenPair
 from la2ds_cli.alignment.path import is_monotone, speed_ratio
 from la2ds_cli.alignment.references import References
 from la2ds_cli.alignment.request import AlignRequest
@@ -35,11 +34,12 @@ from la2ds_cli.alignment.result import AlignResult, Match
 from la2ds_cli.alignment.same_movement import (
     Sameness,
     check_same_movement,
+    describe,
     doubt,
     if_same,
-    same_movement,
+    sameness,
 )
-from la2ds_cli.alignment.viewpoint import IN_WORDS
+from la2ds_cli.alignment.viewpoint import IN_WORDS, compared_views
 from la2ds_cli.core.clip import VIDEO_SUFFIXES, ClipOptions, Video
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
@@ -105,8 +105,9 @@ class PairAligner:
         if match.view != "filmed" and request.view == "auto":
             self.progress.note(f"{pair.names[1]} is compared {IN_WORDS[match.view]}")
         pose_a, pose_b = pair.poses
-        sameness = same_movement(pose_a, seen(pose_b, match.view, pose_a))
-        certainty = if_same(match.certainty, sameness)
+        own = self._references_of(pair, self._source_of(pair)).described
+        same = sameness(own, describe(seen(pose_b, match.view, pose_a)))
+        certainty = if_same(match.certainty, same)
         alignment = Alignment(
             path=match.path,
             position=match.position,
@@ -136,9 +137,15 @@ class PairAligner:
             run=pair.choice.run(request.run),
             reason=reason,
             settings=request.settings,
-            same_movement=sameness,
+            same_movement=same,
             anchors=tuple(anchors),
         )
+
+    def load(self, clips: Sequence[str]) -> None:
+        """Compute and store the embeddings of many clips in one batch, for pairs in the form of the
+        last one. A clip that cannot be embedded is an error of its pairs."""
+        if self._known is not None:
+            self._known[1].load(clips, self.progress)
 
     def match(self, pair: PreparedPair, anchors: Sequence[tuple[float, float]] = ()) -> Match:
         """Match the pair by the chosen features, with B in the view that is nearest (viewpoint.py).
@@ -153,9 +160,12 @@ class PairAligner:
             raise error
         references = self._references_of(pair, source)
         names = references.load(pair.ids, self.progress)
-        seen_pair = SeenPair.of(pair, self.request.view)
-        a = seen_pair.features_of_a(source)
-        others = references.features(names, seen_pair.a)
+        pose_a, pose_b = pair.poses
+        for pose, name in zip(pair.poses, pair.names, strict=True):
+            check_seen(pose, name)
+        choice, moving = compared_views(pair, references.movement, self.request.view)
+        a = source.features(pose_a, references.movement, part=pair.part)
+        others = references.features(names)
         forced = anchored_frames(anchors, pair)
 
         def estimates(own: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -168,20 +178,19 @@ class PairAligner:
                 own, paths_a, b, pairwise_paths(b, clips, settings), settings
             )
 
-        tolerance = tolerance_of(pair.poses[1])
+        tolerance = tolerance_of(pose_b)
 
         def matched(view: View, through: bool) -> Match:
-            b = seen_pair.features_of_b(source, view)
+            b = source.features(pose_b, moving[view], view, pose_a, part=pair.part)
             way = estimates if through else None
             return match_features(a, b, settings, way, forced, tolerance)
 
-        choice = seen_pair.choice
         chosen = matched(choice.view, bool(others))
         if pair.choice.kind != "pose":
-            moving = seen_pair.a, seen_pair.b[choice.view]
-            chosen = checked_by_movement(chosen, moving, settings, tolerance, forced)
+            alone = references.movement, moving[choice.view]
+            chosen = checked_by_movement(chosen, alone, settings, tolerance, forced)
         if not forced:
-            chosen = repeating(chosen, pair.poses[1], settings, tolerance)
+            chosen = repeating(chosen, pose_b, settings, tolerance)
         rivals: dict[View, FloatArray] = {
             view: matched(view, False).position for view in choice.rivals
         }
@@ -208,13 +217,13 @@ class PairAligner:
 
 
 def judge_movement(
-    sameness: Sameness | None, names: tuple[str, str], request: AlignRequest, progress: Progress
+    same: Sameness | None, names: tuple[str, str], request: AlignRequest, progress: Progress
 ) -> None:
     """Raises UserError (exit 10) with `same_only` for clips that clearly show different movements;
     says so if that is doubtful."""
     if request.same_only:
-        check_same_movement(sameness, names)
-    note = doubt(sameness, names)
+        check_same_movement(same, names)
+    note = doubt(same, names)
     if note:
         progress.note(note)
 

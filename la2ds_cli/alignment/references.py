@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from la2ds_cli.alignment.consensus import (
     choose_references,
     pairwise_paths,
 )
-from la2ds_cli.alignment.same_movement import describe, likeliest, sameness
+from la2ds_cli.alignment.same_movement import Described, describe, likeliest, sameness
 from la2ds_cli.alignment.viewpoint import choose_views
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import UserError
@@ -24,6 +25,7 @@ from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.body_joints import as_skeleton, holds
 from la2ds_cli.features.resample import evenly_spaced
 from la2ds_cli.features.spatial import known_in_3d
+from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.features.viewpoint import movements, possible_views, seen
 
 JUDGED = 2
@@ -41,6 +43,16 @@ class References:
         self._features: dict[str, FloatArray] = {}  # each in the view that is nearest to A
         self._paths: dict[str, PairwisePath] = {}  # from A
         self._judges = None
+
+    @cached_property
+    def movement(self) -> FloatArray:
+        """(N, 8K) `paced_movement` of A."""
+        return paced_movement(self._pose)
+
+    @cached_property
+    def described(self) -> Described | None:
+        """A as it is compared with other clips, to judge whether they show the same movement."""
+        return describe(self._pose)
 
     def strangers(self, pair: Sequence[str]) -> int:
         """How many clips other than the pair were left out, since they show another movement."""
@@ -112,23 +124,23 @@ class References:
         judged."""
         if self._judges is None:
             own = self._pose
-            self._judges = [describe(seen(own, view, own)) for view in possible_views(own, own)]
+            others = possible_views(own, own)[1:]  # the first is as filmed
+            self._judges = [self.described, *(describe(seen(own, view, own)) for view in others)]
         described = describe(pose)
         found = likeliest(sameness(judge, described) for judge in self._judges)
         return found is None or not found.refused
 
-    def features(self, names: Sequence[str], movement: FloatArray) -> dict[str, FloatArray]:
-        """Features (T, E) of references, by id, each in the view that is nearest to A.
-
-        movement: (N, 8K) `paced_movement` of A.
-        """
+    def features(self, names: Sequence[str]) -> dict[str, FloatArray]:
+        """Features (T, E) of references, by id, each in the view that is nearest to A."""
         new = [video for video in names if video not in self._features]
         towards = self._pose
         views = [
             movements(self._poses[one], possible_views(self._poses[one], towards), towards)
             for one in new
         ]
-        for video, moving, choice in zip(new, views, choose_views(movement, views), strict=True):
+        for video, moving, choice in zip(
+            new, views, choose_views(self.movement, views), strict=True
+        ):
             pose, view = self._poses[video], choice.view
             self._features[video] = self._source.features(pose, moving[view], view, towards)
         return {video: self._features[video] for video in names}

@@ -1,22 +1,44 @@
 """Step: bring many clips of one movement to one timeline, in O(N) alignments.
 
 The timeline is the clock of one clip, the reference: position 0 is its first frame, 1 its last.
-A sample of the clips is read, the reference is chosen unless the user named it, and the prototype
-of the movement is computed. Then each clip is checked for this movement and placed on the timeline
-(timeline_model.py). Only its positions and joint angles stay in memory.
+Unless the user names it, it is the most typical clip of a sample. Each clip is then aligned with it
+as `align` does, through a few reference clips, and the match is read from the side of the clip.
+Only the positions and joint angles of the clips stay in memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 
-from la2ds_cli.alignment.request import AlignRequest, choose_features
-from la2ds_cli.alignment.timeline_model import ClipReader, MovementModel
-from la2ds_cli.alignment.timeline_result import PlacedClip, TimelineResult
+import numpy as np
+
+from la2ds_cli.alignment.align import PairAligner
+from la2ds_cli.alignment.clip_features import FeatureSource
+from la2ds_cli.alignment.consensus import pairwise_path
+from la2ds_cli.alignment.pair import prepare_pair
+from la2ds_cli.alignment.repetitions import cut_clip
+from la2ds_cli.alignment.request import AlignRequest, choose_features, wants_3d
+from la2ds_cli.alignment.result import AlignResult
+from la2ds_cli.alignment.same_movement import check_same_movement
+from la2ds_cli.alignment.timeline_result import GRID, PlacedClip, TimelineResult
+from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.embedding.trained import run_header
+from la2ds_cli.features.body_joints import as_skeleton, holds, shared_skeleton
 from la2ds_cli.features.joint_angles import joint_angles
+from la2ds_cli.features.resample import at_positions, evenly_spaced
+from la2ds_cli.features.spatial import in_3d
+from la2ds_cli.features.tempo import paced_movement
+from la2ds_cli.features.viewpoint import seen
+
+MOST_SAMPLED = 24  # clips of which the most typical one is chosen
+REFERENCES = 8  # clips through which each clip is aligned with the reference; 40 are no better
+_CHUNK = 32  # clips that are embedded in one batch
 
 
 def clips_of(project: Project, group: str | None = None) -> list[str]:
@@ -47,15 +69,14 @@ def align_all(
 ) -> TimelineResult:
     """Put clips on one timeline; missing poses and embeddings are computed first.
 
-    names: video files, or names of clips of the project. reference: the clip whose clock is used;
-    None = the most typical of a sample. request: as for align, with the method dtw. With
-    `same_only`, clips that clearly show another movement are left out; a clip that cannot be read
-    or compared is always left out.
+    names: video files, or names of clips of the project.
+    reference: the clip whose clock is used; None = the most typical of a sample.
+    request: as for align, with the method dtw. With `same_only`, clips that clearly show another
+    movement are left out; a clip that cannot be read or compared is always left out.
 
-    Raises UserError: exit 2 for a method other than dtw; 4 for fewer
-    than two clips; 5 for clips whose skeletons share no joints; 10 if only the reference shows the
-    movement, or if a named reference clearly does not show it; and the errors of choosing the
-    features and extracting poses.
+    Raises UserError: exit 2 for a method other than dtw; 4 for fewer than two clips and for a
+    reference that cannot be compared; 5 for clips whose skeletons share no joints; 10 if only the
+    reference shows the movement; and the errors of choosing the features and extracting poses.
     """
     from la2ds_cli.poses.extract import ensure_poses
 
@@ -65,7 +86,6 @@ def align_all(
             f"a timeline is made by the method dtw only, not by {request.settings.method}",
             hint="--method dtw",
         )
-    choice = choose_features(project, request.run, request.features)
     left_out: dict[str, str] = {}
     poses, device = request.config.poses, request.device
     first = ensure_poses(project, [reference], poses, device, progress)[0] if reference else None
@@ -80,39 +100,185 @@ def align_all(
             hint="la2ds extract-poses adds clips to the project",
             exit_code=ExitCode.UNUSABLE,
         )
-    reader = ClipReader(project, request, choice, ids, progress)
-    model = MovementModel(reader, ids, first, request, left_out)
+    clock = first or _most_typical(project, ids, request)
+    align = replace(
+        request.config.align,
+        reference_clips=min(REFERENCES, request.config.align.reference_clips),
+    )
+    few = replace(request, config=replace(request.config, align=align))
+    placer = _Placer(project, clock, few)
+    if placer.itself.reason:
+        progress.note(placer.itself.reason)
     placed = []
     progress.begin("aligning", len(ids))
-    for clip in reader.clips(ids, left_out):
-        try:
-            placed.append(model.place(clip))
-        except UserError as error:
-            left_out[clip.video.id] = error.message
-        progress.advance()
+    for chunk in (ids[n : n + _CHUNK] for n in range(0, len(ids), _CHUNK)):
+        placer.embed(chunk)
+        for clip in chunk:
+            try:
+                placed.append(placer.place(clip))
+            except UserError as error:
+                left_out[clip] = error.message
+            progress.advance()
     progress.end()
-    return _result(model, placed, left_out, named=reference is not None)
-
-
-def _result(
-    model: MovementModel, placed: Sequence[PlacedClip], left_out: dict[str, str], *, named: bool
-) -> TimelineResult:
     if len(placed) < 2:
-        name = model.clock.video.name
         raise UserError(
-            f"no other clip is on the timeline of {name}: "
+            f"no other clip is on the timeline of {placer.itself.a.name}: "
             + "; ".join(f"{name}: {why}" for name, why in list(left_out.items())[:5]),
             hint="--force aligns them anyway; --reference names another clip",
             exit_code=ExitCode.OTHER_MOVEMENT,
         )
-    reference = [clip.video.id for clip in placed].index(model.clock.video.id)
     return TimelineResult(
         tuple(placed),
-        reference,
-        named,
+        [clip.video.id for clip in placed].index(clock),
+        reference is not None,
         left_out,
-        model.reader.kind,
-        model.reader.request.run,
-        model.reader.reason,
-        joint_angles(model.clock.pose)[0],
+        placer.itself.alignment.features,
+        placer.itself.run,
+        placer.itself.reason,
+        joint_angles(placer.itself.pose_a)[0],
     )
+
+
+# --- the reference --------------------------------------------------------------------------------
+
+
+def _most_typical(project: Project, ids: Sequence[str], request: AlignRequest) -> str:
+    """The clip of a sample with the lowest median cost to the others, which a few clips of another
+    movement do not change."""
+    choice = choose_features(project, request.run, request.features)
+    read = run_header(project, request.run).skeleton if choice.kind == "model" else ""
+    poses: dict[str, PoseSequence] = {}
+    for one in evenly_spaced(list(ids), MOST_SAMPLED):
+        with suppress(UserError):  # aligning such a clip says why
+            pose = project.read_pose(one)[0]
+            if not np.isnan(pose.xy).all() and (not read or holds(pose.skeleton, read)):
+                poses[one] = pose
+    names = {pose.skeleton for pose in poses.values()}
+    if not names:
+        raise UserError("no clip can be compared", exit_code=ExitCode.UNUSABLE)
+    shared = shared_skeleton(names)
+    if shared is None:
+        raise UserError(
+            f"the clips have skeletons that share no joints: {', '.join(sorted(names))}",
+            hint="name the clips of one skeleton, or extract all with the same pose network",
+            exit_code=ExitCode.MISMATCH,
+        )
+    alike = [as_skeleton(pose, shared) for pose in poses.values()]
+    if wants_3d(project, request, choice.kind):
+        alike = in_3d(alike)
+    kind = choice.on(shared, spatial=alike[0].spatial).kind
+    source = FeatureSource(project, request, kind, alike[0])
+    failed = source.load(list(poses))
+    usable = [(one, pose) for one, pose in zip(poses, alike, strict=True) if one not in failed]
+    if not usable:
+        raise next(iter(failed.values()))
+    features = [source.features(pose, paced_movement(pose)) for _, pose in usable]
+    return usable[most_central(costs(features, request.settings))][0]
+
+
+def costs(sample: Sequence[FloatArray], config: AlignConfig) -> FloatArray:
+    """(S, S) how unlike the clips of a sample are: the root mean squared distance along the path
+    with closed ends, so that a clip that lacks a part is far from those that have it."""
+    closed = replace(config, open_ends=False)
+    cost = np.zeros((len(sample), len(sample)))
+    for a in range(len(sample)):
+        for b in range(a):
+            cost[a, b] = cost[b, a] = pairwise_path(sample[a], sample[b], closed).cost ** 0.5
+    return cost
+
+
+def most_central(cost: FloatArray) -> int:
+    """Number of the clip with the lowest median cost to the others, by costs (S, S)."""
+    if len(cost) == 1:
+        return 0
+    return int(np.nanmedian(cost + np.diag(np.full(len(cost), np.nan)), axis=1).argmin())
+
+
+# --- a clip on the timeline -----------------------------------------------------------------------
+
+
+class _Placer:
+    """Aligns clips with the reference `clock`. itself: its alignment with itself."""
+
+    def __init__(self, project: Project, clock: str, request: AlignRequest) -> None:
+        self._project, self._clock, self._request = project, clock, request
+        self._aligner = PairAligner(project, request)
+        self._quiet = Progress()
+        self.itself = self._aligner.find(clock, clock)
+        self._repeats = bool(cut_clip(self.itself.pose_a))
+
+    def embed(self, clips: Sequence[str]) -> None:
+        """Compute and store the embeddings of clips in one batch."""
+        with suppress(UserError):  # which aligning such a clip raises again
+            self._aligner.load(clips)
+
+    def place(self, clip: str) -> PlacedClip:
+        """Place a clip on the timeline; of several repetitions the nearest, unless the reference
+        itself holds several.
+
+        Raises UserError as PairAligner.find does, and (exit 4) for a clip that has no frame on the
+        timeline.
+        """
+        pair = prepare_pair(self._project, self._clock, clip, self._request, self._quiet)
+        pose_a, pose_b = pair.poses
+        itself = clip == self._clock
+        spans = [] if itself or self._repeats else cut_clip(pose_b)
+        parts = [pose_b.cut(span.start, span.stop) for span in spans]
+        found = [
+            self._aligner.align(replace(pair, poses=(pose_a, part), part=True)) for part in parts
+        ] or [self._aligner.align(pair)]
+        cost = [float(one.alignment.cost.mean()) for one in found]
+        nearest = int(np.argmin(cost))
+        result = found[nearest]
+        if self._request.same_only and not itself:
+            check_same_movement(result.same_movement, pair.names)
+        same = result.same_movement
+        start = spans[nearest].start if spans else 0
+        position, confidence = placed_frames(result, len(pose_b), start)
+        if np.isnan(position).all():
+            raise UserError("none of its frames is on the timeline", exit_code=ExitCode.UNUSABLE)
+        placed = PlacedClip(
+            pair.clips[1],
+            pose_b.frame,
+            pose_b.time,
+            position,
+            confidence,
+            result.alignment.view,
+            same.probability if same else float("nan"),
+            np.empty((0, 0)),
+            len(spans) or 1,
+        )
+        shown = seen(pose_b, placed.view, pose_a)
+        return replace(placed, angles=_angles_on_grid(shown, placed))
+
+
+def placed_frames(
+    result: AlignResult, length: int, start: int = 0
+) -> tuple[FloatArray, FloatArray]:
+    """(length,) positions in [0, 1] on the clock of A of the frames of a clip, NaN = not on it, and
+    the confidence of each. result: the alignment of A with the clip from row `start` on."""
+    alignment = result.alignment
+    known = ~np.isnan(alignment.position)
+    position, confidence = np.full(length, np.nan), np.zeros(length)
+    if not known.any():
+        return position, confidence
+    clock = alignment.time_a
+    share = (clock - clock[0]) / max(clock[-1] - clock[0], 1e-9)
+    places, first, count = np.unique(
+        alignment.position[known], return_index=True, return_counts=True
+    )
+    middle = (share[known][first] + share[known][first + count - 1]) / 2
+    rows = np.arange(int(np.floor(places[0])), int(np.ceil(places[-1])) + 1)
+    position[start + rows] = np.interp(rows, places, middle)
+    confidence[start + rows] = np.interp(rows, places, alignment.confidence[known][first])
+    return position, confidence
+
+
+def _angles_on_grid(pose: PoseSequence, placed: PlacedClip) -> FloatArray:
+    """(G, J) angles of a clip's joints, interpolated at the positions GRID; NaN where a joint is
+    not seen or the clip does not show the position."""
+    _, angles = joint_angles(pose)
+    row = placed.row_at(GRID)
+    shown = ~np.isnan(row)
+    between = at_positions(angles, np.where(shown, row, 0.0))
+    return np.where(shown[:, None], between, np.nan).astype(np.float32)

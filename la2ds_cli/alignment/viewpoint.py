@@ -17,9 +17,12 @@ from dataclasses import dataclass
 
 from la2ds_cli.alignment.distance import mean_pair_squared
 from la2ds_cli.alignment.methods.dtw import align_each
+from la2ds_cli.alignment.pair import PreparedPair
 from la2ds_cli.core.config_sections import AlignConfig
+from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.types import FloatArray
-from la2ds_cli.core.view import View
+from la2ds_cli.core.view import View, ViewName
+from la2ds_cli.features.viewpoint import movements, possible_views
 
 MARGIN: Mapping[View, float] = {"filmed": 1.0, "mirrored": 0.77, "other": 0.88, "turned": 0.8}
 """Share of the distance as filmed below which a view is taken instead."""
@@ -37,7 +40,29 @@ class ViewChoice:
     rivals: tuple[View, ...] = ()
 
 
-AS_FILMED = ViewChoice()
+def compared_views(
+    pair: PreparedPair, movement: FloatArray, wanted: ViewName = "auto"
+) -> tuple[ViewChoice, Mapping[View, FloatArray]]:
+    """The nearest view of B, or the wanted one, and the `paced_movement` (M, 8K) of B in each view
+    in which it may be compared. movement: (N, 8K) that of A.
+
+    Raises UserError (exit 5) for a wanted view that the clips cannot be compared in.
+    """
+    pose_a, pose_b = pair.poses
+    possible = possible_views(pose_b, pose_a)
+    if wanted == "auto":
+        if pair.ids[0] == pair.ids[1]:  # a clip, or parts of it, by one camera
+            return ViewChoice(), movements(pose_b, ("filmed",))
+        views = movements(pose_b, possible, pose_a)
+        return choose_view(movement, views), views
+    if wanted not in possible:
+        raise UserError(
+            f"{pair.names[1]} cannot be compared {IN_WORDS[wanted]}",
+            hint="turning needs joints in metres of both clips, and by joints in metres "
+            "(align.joints) only --view filmed and mirrored differ",
+            exit_code=ExitCode.MISMATCH,
+        )
+    return ViewChoice(wanted), movements(pose_b, (wanted,), pose_a)
 
 
 def choose_view(a: FloatArray, views: Mapping[View, FloatArray]) -> ViewChoice:

@@ -10,22 +10,18 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from la2ds_cli.alignment import prototype, timeline_model
-from la2ds_cli.alignment.prototype import by_centrality, make_prototype
+from la2ds_cli.alignment import align, timeline
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.same_movement import DOUBTED
-from la2ds_cli.alignment.timeline import align_all, clips_of
+from la2ds_cli.alignment.timeline import REFERENCES, align_all, clips_of, most_central
 from la2ds_cli.alignment.timeline_result import COLUMNS, GRID, TimelineResult
-from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.features.pose_features import mirror
-from la2ds_cli.features.resample import evenly_spaced
 from la2ds_cli.main import app
 from la2ds_cli.training.train import train
 from tests.movement import add_sequence, in_skeleton, in_space, sequence, warped_phase
 from tests.small_runs import TINY
-from tests.told import Notes
 
 LENGTHS = (40, 52, 64, 47, 80, 58)
 RATES = (20.0, 26.0, 32.0, 20.0, 40.0, 29.0)  # unequal, as the lengths are
@@ -174,31 +170,19 @@ def test_joints_in_3d_do_not_depend_on_the_side_a_clip_was_filmed_from(tmp_path:
         )
 
 
-@pytest.mark.parametrize("flat", ["clip02", "clip00"])  # not among the 24 that are sampled, and one
-def test_a_clip_without_joints_in_3d_among_many_is_left_out(tmp_path: Path, flat: str):
-    project = Project.create(tmp_path / "p")
-    for number in range(30):
-        length, fps, clip = 40 + number, 20.0 + number % 4, f"clip{number:02}"
-        phase = warped_phase(length, seed=number)
-        pose = sequence(phase, fps=fps) if clip == flat else in_space(phase, fps=fps)
-        add_sequence(project, clip, pose)
-    assert (flat in evenly_spaced(clips_of(project), 24)) == (flat == "clip00")
-    config = project.config(overrides=["align.joints=3d"])
-    result = align_all(project, clips_of(project), AlignRequest(config, features="pose"))
-    assert result.left_out == {flat: "it has no joints in 3D, by which the others are compared"}
-
-
-def test_clips_that_are_mostly_without_joints_in_3d_are_compared_in_2d(tmp_path: Path):
+@pytest.mark.parametrize("flat", ["clip1", "clip0"])  # beside the reference, and the reference
+def test_a_clip_without_joints_in_3d_is_compared_in_the_image(tmp_path: Path, flat: str):
     project = Project.create(tmp_path / "p")
     for number in range(4):
-        phase, fps = warped_phase(LENGTHS[number], seed=number), RATES[number]
-        pose = in_space(phase, fps=fps) if number % 2 else sequence(phase, fps=fps)
-        add_sequence(project, f"clip{number}", pose)
+        phase, fps, clip = phases(number), RATES[number], f"clip{number}"
+        pose = sequence(phase, fps=fps) if clip == flat else in_space(phase, fps=fps)
+        add_sequence(project, clip, pose)
     request = AlignRequest(project.config(overrides=["align.joints=3d"]), features="pose")
-    notes = Notes()
-    result = align_all(project, clips_of(project), request, progress=notes)
+    result = align_all(project, clips_of(project), request, reference="clip0")
     assert (len(result.clips), result.left_out) == (4, {})
-    assert "at most half of the clips have joints in 3D: all are compared in 2D" in notes.lines
+    for number, clip in enumerate(result.clips):
+        expected = np.interp(phases(number), phases(0), np.linspace(0, 1, LENGTHS[0]))
+        assert np.nanmax(np.abs(clip.position - expected)) < 3 / LENGTHS[0], number
 
 
 def test_clips_that_a_run_cannot_embed_are_left_out(tmp_path: Path):
@@ -217,32 +201,25 @@ def test_clips_that_a_run_cannot_embed_are_left_out(tmp_path: Path):
     assert {clip.video.id for clip in result.clips} == {f"clip{n}" for n in range(6)}
     assert result.left_out == {
         "flat": "flat has no joints in 3D, which model.input=joints3d reads",
-        "hand": "it has the skeleton hand21, the model reads penn13",
+        "hand": f"{result.clock.video.id} has the skeleton penn13 and hand has hand21",
     }
 
 
-def test_how_many_clips_the_model_of_the_movement_is_made_of(monkeypatch, tmp_path: Path):
+def test_how_many_clips_the_reference_is_chosen_of(monkeypatch, tmp_path: Path):
     project = Project.create(tmp_path / "p")
     for number in range(30):
         length, fps = 40 + number, 20.0 + number % 4
         add_sequence(project, f"clip{number:02}", sequence(phases(number)[:length], fps=fps))
     sizes: list[int] = []
-    judged: list[int] = []
-    real_costs, real_sameness = timeline_model.costs, timeline_model.sameness
+    real = timeline.costs
 
     def costs(sample, config):
         sizes.append(len(sample))
-        return real_costs(sample, config)
+        return real(sample, config)
 
-    def sameness(a, b):
-        judged.append(1)
-        return real_sameness(a, b)
-
-    monkeypatch.setattr(timeline_model, "costs", costs)
-    monkeypatch.setattr(timeline_model, "sameness", sameness)
+    monkeypatch.setattr(timeline, "costs", costs)
     put(project)
     assert sizes == [24]
-    assert len(judged) == 3 * (23 + 30)  # three judges: of the sample but the reference, of all
 
 
 def test_another_movement_is_left_out_and_said(project: Project):
@@ -265,28 +242,25 @@ def test_a_damaged_clip_does_not_stop_the_others(project: Project):
 
 
 def test_alignments_grow_with_the_clips_and_not_with_their_pairs(monkeypatch, tmp_path: Path):
-    calls = []
-    for name in ("pairwise_path", "align_features"):
-        monkeypatch.setattr(prototype, name, counted(calls, getattr(prototype, name)))
+    paths: list[int] = []
+    real = align.pairwise_paths
+
+    def pairwise_paths(own, clips, config):
+        paths.append(len(clips))
+        return real(own, clips, config)
+
+    monkeypatch.setattr(align, "pairwise_paths", pairwise_paths)
     counts = {}
-    for clips in (30, 60, 90):
+    for clips in (20, 30, 40):
         project = Project.create(tmp_path / str(clips))
         for number in range(clips):
             add_sequence(
                 project, f"clip{number:02}", sequence(phases(number), fps=RATES[number % 6])
             )
-        calls.clear()
+        paths.clear()
         assert len(put(project).clips) == clips
-        counts[clips] = len(calls)
-    assert counts[60] - counts[30] == counts[90] - counts[60] == 30 * (prototype.REFERENCES + 1)
-
-
-def counted(calls: list[int], function):
-    def call(*arguments):
-        calls.append(1)
-        return function(*arguments)
-
-    return call
+        counts[clips] = sum(paths)
+    assert counts[30] - counts[20] == counts[40] - counts[30] == 10 * REFERENCES
 
 
 def test_rows_and_positions_are_inverse(project: Project):
@@ -309,30 +283,7 @@ def test_bands_are_the_mean_and_deviation_of_the_clips(project: Project):
 
 def test_the_medoid_is_no_clip_of_another_movement():
     cost = np.array([[0, 1, 2, 9], [1, 0, 1, 9], [2, 1, 0, 9], [9, 9, 9, 0]], float)
-    assert by_centrality(cost)[0] == 1
-    assert by_centrality(cost)[-1] == 3
-
-
-def test_the_prototype_averages_noise_away():
-    rng = np.random.default_rng(1)
-    true = np.stack([np.sin(np.linspace(0, 5, 120)), np.linspace(0, 3, 120)], axis=1)
-    sample = [(true + rng.normal(0, 0.1, true.shape)).astype(np.float32) for _ in range(12)]
-    made = make_prototype(sample, 0, range(12), AlignConfig(reference_clips=40))
-    assert np.abs(made.value - true).mean() < 0.7 * np.abs(sample[0] - true).mean()
-    assert len(made.references) == prototype.REFERENCES == 8
-
-
-@pytest.mark.parametrize(("frames", "finer"), [(40, 3), (58, 2), (100, 1), (160, 1), (12, 4)])
-def test_short_clips_are_interpolated(frames: int, finer: int):
-    sample = [
-        np.stack([np.sin(np.linspace(0, 5, frames + n)), np.linspace(0, 3, frames + n)], axis=1)
-        for n in (-2, -1, 0, 1, 2)
-    ]
-    made = make_prototype(sample, 2, range(5), AlignConfig(reference_clips=40))
-    assert made.finer == finer
-    found = made.locate(sample[0])
-    expected = np.linspace(0, frames - 1, frames - 2)
-    assert np.nanmax(np.abs(found - expected)) < 1
+    assert most_central(cost) == 1
 
 
 def test_the_grid_has_101_positions(project: Project):
