@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 from people import penn_project
+from pose_errors import KINDS, with_error
 
 from la2ds_cli.alignment import live
 from la2ds_cli.alignment.live import LiveFilter, LiveReference
@@ -35,7 +36,6 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.demo.clips import performed, write_demo_clips
-from la2ds_cli.demo.pose_errors import KINDS, with_error
 from la2ds_cli.embedding.trained import light_embedder
 from la2ds_cli.evaluation.events import choose_events
 from la2ds_cli.features.tempo import paced_movement

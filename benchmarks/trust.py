@@ -5,7 +5,7 @@
 
 Renders performers from all sides, three of four of them behind an obstacle, estimates their joints,
 and compares them with the true ones. --penn: the folder of Penn Action's label files; one error of
-each kind of la2ds_cli/demo/pose_errors.py is put into clips of its test part. Prints the area
+each kind of pose_errors.py is put into clips of its test part. Prints the area
 under the ROC curve by cause, and what the limit lets pass. A joint is wrong if it lies more than a
 quarter of a torso from where it is; joints of the limbs count.
 
@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 from obstacles import KINDS as OBSTACLES
 from obstacles import covered, obstacle
+from pose_errors import KINDS, errors_of, with_error
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
@@ -32,9 +33,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.demo.clips import FPS, JOINTS, camera_at, drawn_frames, random_phase
-from la2ds_cli.demo.movement import movement, random_style
-from la2ds_cli.demo.performer import forward_kinematics, random_body
-from la2ds_cli.demo.pose_errors import KINDS, errors_of, with_error
+from la2ds_cli.demo.performer import forward_kinematics, movement, random_body, random_style
 from la2ds_cli.features.body_joints import as_skeleton
 from la2ds_cli.formats.file_clip import ImportOptions, to_sequence
 from la2ds_cli.formats.penn_action import read_clip

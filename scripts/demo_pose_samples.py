@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 
 from la2ds_cli.core.types import FloatArray
-from la2ds_cli.demo.movement import movement, random_style
 from la2ds_cli.demo.performer import (
     COCO17,
     DOF,
@@ -20,9 +19,11 @@ from la2ds_cli.demo.performer import (
     Body,
     forward_kinematics,
     mirror_pose,
+    movement,
     pose_vector,
     random_appearance,
     random_body,
+    random_style,
 )
 from la2ds_cli.demo.render import Camera, add_shadow, draw_person, look_at, random_background
 from la2ds_cli.poses.top_down import decode_heatmaps

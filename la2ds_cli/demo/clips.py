@@ -13,14 +13,16 @@ import numpy as np
 from la2ds_cli.core.artifact import write_text
 from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.demo.movement import movement, phase_name, random_style
 from la2ds_cli.demo.performer import (
     COCO17,
     POINT,
     Body,
     forward_kinematics,
+    movement,
+    phase_name,
     random_appearance,
     random_body,
+    random_style,
 )
 from la2ds_cli.demo.render import Camera, add_shadow, draw_person, look_at, random_background
 from la2ds_cli.video.reader import Image, write_video
@@ -35,15 +37,13 @@ class DemoClip:
     """One written video and its ground truth.
 
     ``phase`` (T,) is strictly increasing in [0, 1]; ``time`` (T,) is in seconds from the first
-    frame; ``xy`` (T, 17, 2) float32 are the true COCO joints in pixels, never NaN; ``score``
-    (T, 17) is 1 if the joint lies in the image and 0 otherwise.
+    frame; ``xy`` (T, 17, 2) float32 are the true COCO joints in pixels, never NaN.
     """
 
     path: Path
     phase: FloatArray
     time: FloatArray
     xy: FloatArray
-    score: FloatArray
 
 
 def write_demo_clips(folder: Path, n: int = 8, seed: int = 0) -> list[DemoClip]:
@@ -57,9 +57,11 @@ def write_demo_clips(folder: Path, n: int = 8, seed: int = 0) -> list[DemoClip]:
         raise ValueError(f"the number of demo clips must be at least 1, not {n}")
     folder.mkdir(parents=True, exist_ok=True)
     clips = [_write_clip(folder, index, n, seed) for index in range(n)]
-    _write_table(folder / "phases.csv", ("video", "start", "end", "phase"), _phases(clips))
+    phases = table_text(("video", "start", "end", "phase"), list(_phases(clips)))
+    write_text(folder / "phases.csv", phases)
     # Written last, so that its presence shows that all other files are complete.
-    _write_table(folder / "truth.csv", ("video", "frame", "time", "phase_value"), _truth(clips))
+    truth = table_text(("video", "frame", "time", "phase_value"), list(_truth(clips)))
+    write_text(folder / "truth.csv", truth)
     return clips
 
 
@@ -117,10 +119,12 @@ def clip_of_joints(xy: FloatArray, world: FloatArray) -> PoseSequence:
 def _performance(
     rng: np.random.Generator, share: float
 ) -> tuple[Body, FloatArray, FloatArray, Camera]:
-    """Body, phase (T,), points (T, P, 3) in metres and camera of one performer."""
+    """Body, phase (T,), points (T, P, 3) in metres and camera of one performer. share: in [0, 1],
+    spreads the clips over viewpoints from left to right."""
     body, phase = random_body(rng), random_phase(rng)
     world = forward_kinematics(body, movement(phase, random_style(rng)))
-    return body, phase, world, camera_for(rng, world, share)
+    azimuth = -1.0 + 2.0 * share + rng.normal(0, 0.15)
+    return body, phase, world, camera_at(rng, world, azimuth)
 
 
 def _write_clip(folder: Path, index: int, n: int, seed: int) -> DemoClip:
@@ -129,17 +133,7 @@ def _write_clip(folder: Path, index: int, n: int, seed: int) -> DemoClip:
     path = folder / f"performer-{index + 1:02d}.mp4"
     write_video(path, drawn_frames(rng, world, body, camera), FPS)
     xy = camera.project(world[:, :JOINTS]).astype(np.float32)
-    inside = np.all((xy >= 0) & (xy <= np.array(SIZE) - 1), axis=-1)
-    time = np.arange(len(phase)) / FPS
-    return DemoClip(path, phase, time, xy, np.asarray(inside, np.float32))
-
-
-def camera_for(rng: np.random.Generator, world: FloatArray, share: float) -> Camera:
-    """A static camera that keeps the whole performance ``world`` (T, P, 3) in the picture.
-
-    ``share`` in [0, 1] spreads the clips over viewpoints from left to right.
-    """
-    return camera_at(rng, world, -1.0 + 2.0 * share + rng.normal(0, 0.15))
+    return DemoClip(path, phase, np.arange(len(phase)) / FPS, xy)
 
 
 def camera_at(rng: np.random.Generator, world: FloatArray, azimuth: float) -> Camera:
@@ -194,7 +188,3 @@ def _phases(clips: list[DemoClip]) -> Iterator[tuple[object, ...]]:
             if frame == len(name) or name[frame] != name[start]:
                 yield clip.path.name, start, frame, name[start]
                 start = frame
-
-
-def _write_table(path: Path, header: tuple[str, ...], rows: Iterator[tuple[object, ...]]) -> None:
-    write_text(path, table_text(header, list(rows)))

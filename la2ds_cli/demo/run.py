@@ -16,7 +16,7 @@ from la2ds_cli.core import regular_file
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.device import DeviceName
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Alignment, FloatArray
@@ -154,10 +154,12 @@ def _learn_and_measure(
     from la2ds_cli.evaluation.evaluate import Request, evaluate
     from la2ds_cli.retrieval.retrieve import RetrievalRequest, retrieve
     from la2ds_cli.retrieval.search import Limits
+    from la2ds_cli.training.train import TrainOptions, train
     from la2ds_cli.views import retrieval_sheet
     from la2ds_cli.views.alignment_files import write_alignment
 
-    trained = _train(project, config, minutes, device, progress)
+    options = TrainOptions(device, minutes)
+    trained = train(project, config=config, options=options, progress=progress)
     embed(project, run=trained.run, device=device, progress=progress)
     a, b = _least_alike(project)
     folder = project.results_dir("align")
@@ -178,23 +180,6 @@ def _learn_and_measure(
         evaluation=evaluate(Request(project, config, device=device), progress=progress).document,
         pictures=[folder / "demo.png", sheet],
     )
-
-
-def _train(
-    project: Project, config: Config, minutes: float, device: DeviceName, progress: Progress
-) -> TrainResult:
-    from la2ds_cli.training.train import TrainOptions, train
-
-    options = TrainOptions(device, minutes)
-    try:
-        return train(project, config=config, options=options, progress=progress)
-    except UserError as error:
-        if error.exit_code != ExitCode.MISMATCH:
-            raise
-        # Left by another version of la2ds; replacing the model of a demo loses no one's work.
-        progress.note(f"{error.message}: training again")
-        options = replace(options, overwrite=True)
-        return train(project, config=config, options=options, progress=progress)
 
 
 def _least_alike(project: Project) -> tuple[str, str]:

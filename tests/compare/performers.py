@@ -13,8 +13,18 @@ import numpy as np
 
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.demo.movement import PHASES, Style, movement, phase_name, random_style
-from la2ds_cli.demo.performer import DOF, Body, forward_kinematics, random_appearance, random_body
+from la2ds_cli.demo.performer import (
+    DOF,
+    PHASES,
+    Body,
+    Style,
+    forward_kinematics,
+    movement,
+    phase_name,
+    random_appearance,
+    random_body,
+    random_style,
+)
 from la2ds_cli.demo.render import Camera, draw_person, look_at, random_background
 from la2ds_cli.video.reader import Image, write_video
 from tests.movement import add_sequence

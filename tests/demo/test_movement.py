@@ -1,13 +1,16 @@
 import numpy as np
 import pytest
 
-from la2ds_cli.demo.movement import (
+from la2ds_cli.demo.performer import (
+    DOF,
     PHASES,
+    POINT,
+    forward_kinematics,
     movement,
     phase_name,
+    random_body,
     random_style,
 )
-from la2ds_cli.demo.performer import DOF, POINT, forward_kinematics, random_body
 
 
 def _performance(count):
