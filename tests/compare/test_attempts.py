@@ -17,7 +17,6 @@ from la2ds_cli.compare.attempts import (
     attempts_lines,
     compare_attempts,
 )
-from la2ds_cli.compare.compare import compare
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
@@ -104,7 +103,7 @@ def cut_attempts(starts: Sequence[float], slow: Sequence[float]) -> dict[str, Po
     return clips
 
 
-@pytest.mark.parametrize("order", [[0, 1, 2, 3, 4, 5], [5, 4, 3, 2, 1, 0], [0, 5, 1, 4, 2, 3]])
+@pytest.mark.parametrize("order", [[0, 1, 2, 3, 4, 5], [0, 5, 1, 4, 2, 3]])
 def test_where_clips_are_cut_is_no_trend_of_the_tempo(tmp_path: Path, order: list[int]) -> None:
     """Without labels, parts are the same moments of the reference in all attempts."""
     clips = cut_attempts([0.12, 0.18, 0.24, 0.3, 0.36, 0.42], [1.6] * 6)
@@ -121,27 +120,6 @@ def test_where_clips_are_cut_is_no_trend_of_the_tempo(tmp_path: Path, order: lis
     assert known == pytest.approx(1.6, rel=0.08)
     assert (series.span, series.trend.verdict) == ("middle", "none")
     assert (series.rows[0], series.rows[-1] + 1) == (middle.first, middle.stop)
-
-
-def test_a_tempo_that_comes_near_is_found_without_labels(tmp_path: Path) -> None:
-    slow = [2.0, 1.8, 1.65, 1.5, 1.35, 1.2]
-    clips = cut_attempts([0.3, 0.12, 0.42, 0.2, 0.36, 0.15], slow)
-    project = project_of(tmp_path / "project", coach=performance(PHASE, noise=0.5), **clips)
-    request = AlignRequest(project.config(), features="pose")
-    found = compare_attempts(project, "coach", list(clips), request)
-    (series,) = (series for series in found.series if series.kind == "tempo")
-    assert (series.span, series.trend.verdict) == ("middle", "fades")
-    known = ~np.isnan(series.value)
-    assert series.value[known] == pytest.approx(np.array(slow)[known], rel=0.1)
-
-
-def test_every_attempt_is_compared_as_one_clip_is(tmp_path: Path) -> None:
-    clips = {"one": attempt(0, 0, -40), "two": attempt(1, 0, -30)}
-    project = project_of(tmp_path / "project", coach=performance(PHASE, noise=0.5), **clips)
-    request = AlignRequest(project.config())
-    found = compare_attempts(project, "coach", ["one", "two"], request)
-    for name, one in zip(clips, found.attempts, strict=True):
-        assert one.to_json() == compare(project, "coach", name, request).to_json()
 
 
 def test_what_two_attempts_alone_show_has_no_trend(tmp_path: Path) -> None:

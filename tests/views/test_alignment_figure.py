@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from PIL import Image
 
 from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.confidence import seconds_within
@@ -40,27 +42,19 @@ def aligned(project: Project, a: str, b: str, *overrides: str) -> tuple[AlignRes
     return result, target.read_bytes()
 
 
-def image_of(content: bytes) -> np.ndarray:
-    import cv2
-
-    decoded = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
-    assert decoded is not None
-    return np.asarray(decoded)
-
-
 @pytest.mark.parametrize(
     ("a", "b", "overrides"),
     [
         ("anna", "ben", ()),
         ("anna", "ben", ("align.method=nearest",)),
-        ("anna", "ben", ("align.open_ends=true", "align.skip_cost=0")),
+        ("anna", "ben", ("align.open_ends=true",)),
         ("one", "ben", ()),
         ("ben", "one", ()),
     ],
 )
 def test_every_kind_of_pair_is_drawn(project: Project, a: str, b: str, overrides) -> None:
     _, content = aligned(project, a, b, *overrides)
-    image = image_of(content)
+    image = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
     assert image.shape[1] == 1800
     assert 1200 < image.shape[0] < 2400
     assert (image < 250).any(axis=-1).mean() > 0.2
@@ -73,20 +67,6 @@ def test_one_run_writes_every_format(project: Project) -> None:
     starts = (b"\x89PNG", b"<?xml", b"%PDF")
     for target, start in zip(targets, starts, strict=True):
         assert target.read_bytes().startswith(start)
-
-
-def test_phases_are_named_in_their_colours(project: Project) -> None:
-    _, plain = aligned(project, "anna", "ben")
-    project.phases_path.write_text(
-        "video,start,end,phase\nanna,0,12,down\nanna,12,30,up\nben,0,20,down\nben,20,44,up\n"
-    )
-    _, labelled = aligned(project, "anna", "ben")
-    blue = np.array([0xE9, 0xB4, 0x56])  # first phase colour, as cv2 orders channels
-
-    def share(content: bytes) -> float:
-        return float((np.abs(image_of(content).astype(int) - blue).max(axis=-1) < 8).mean())
-
-    assert share(plain) < 0.001 < share(labelled)
 
 
 def test_a_drawn_clip_knows_its_times(project: Project) -> None:
@@ -105,24 +85,9 @@ def test_a_drawn_clip_knows_its_times(project: Project) -> None:
     np.testing.assert_allclose(last, [21 / 20 - 0.025, end])
     np.testing.assert_allclose([clip.phases[1][0], clip.phases[1][1]], [10 / 20 - 0.025, end])
     assert clip.source is None
-
-
-def test_a_part_of_a_clip_is_drawn_with_its_own_times_and_phases(project: Project) -> None:
-    video = project.find("anna")
-    assert video is not None
-    phases = [Phase(0, 10, "down"), Phase(10, 18, "up"), Phase(18, 30, "after")]
-    pose = project.read_pose("anna")[0].cut(12, 18)
-    clip = plot.drawn_clip(project, "A", video, pose, np.ones(6, bool), phases)
-    np.testing.assert_allclose(clip.limits, [12 / 20 - 0.025, 18 / 20 - 0.025])
-    ((start, end, name),) = clip.phases
-    np.testing.assert_allclose([start, end], clip.limits)
-    assert name == "up"
-
-
-def test_frame_edges() -> None:
-    edges = plot.frame_edges(np.array([0.0, 0.1, 0.3]), 10.0)
-    np.testing.assert_allclose(edges, [-0.05, 0.05, 0.2, 0.4])
-    np.testing.assert_allclose(plot.frame_edges(np.array([2.0]), 10.0), [1.95, 2.05])
+    part = plot.drawn_clip(project, "A", video, pose.cut(10, 18), np.ones(8, bool), phases)
+    np.testing.assert_allclose(part.limits, [10 / 20 - 0.025, 18 / 20 - 0.025])
+    assert part.phases == [(part.limits[0], part.limits[1], "up")]
 
 
 def test_summary_says_what_matters(project: Project) -> None:

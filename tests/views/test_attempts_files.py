@@ -84,13 +84,3 @@ def test_json_and_table_hold_the_same_numbers(result: AttemptsResult) -> None:
             assert row["value"] == ("" if value is None else f"{value:.4f}")
             assert row["verdict"] == series["trend"]["verdict"] == "fades"
             assert float(row["p_adjusted"]) == pytest.approx(series["trend"]["adjusted"], abs=1e-4)
-
-
-def test_without_out_three_files_go_to_results(project: Project, result: AttemptsResult) -> None:
-    written = attempts_files.write(project, result, [], Progress())
-    names = [path.name for path in written.files]
-    assert names == ["coach--attempts.png", "coach--attempts.json", "coach--attempts.csv"]
-    assert all(path.parent == project.results_dir("compare") for path in written.files)
-    assert json.loads(written.files[1].read_text("utf-8"))["files"] == [
-        str(path) for path in written.files
-    ]

@@ -59,27 +59,17 @@ def test_joints_darken_with_doubt() -> None:
     assert int(dark.max()) == pytest.approx(0.2 * int(bright.max()), abs=2)
 
 
-def test_interpolated_joints_are_hollow() -> None:
+@pytest.mark.parametrize(("doubted", "value"), [("score", 0), ("trust", 0.6)])
+def test_joints_that_are_interpolated_or_not_trusted_are_hollow(doubted: str, value: float) -> None:
     """A ring in the colour of the side, empty in the middle; the joint beside it stays full."""
-    xy, score = np.full((1, 17, 2), np.nan), np.ones((1, 17))
+    xy, known = np.full((1, 17, 2), np.nan), np.ones((1, 17))
     xy[0, 9], xy[0, 10] = [150, 80], [50, 80]  # the wrists, without limbs
-    score[0, 9] = 0
-    pose = sequence(xy=xy, score=score, box=np.full((1, 4), np.nan))
+    known[0, 9] = value
+    pose = sequence(xy=xy, box=np.full((1, 4), np.nan), **{doubted: known})
     image = draw_pose(blank(), pose, 0, thick=3)
     assert not image[80, 150].any()
     ring = image[74:87, 144:157].reshape(-1, 3)
     assert ring[:, 0].max() > 200
-    assert image[80, 50, 2] == 255
-
-
-def test_joints_that_are_not_trusted_are_hollow() -> None:
-    xy, trust = np.full((1, 17, 2), np.nan), np.ones((1, 17))
-    xy[0, 9], xy[0, 10] = [150, 80], [50, 80]
-    trust[0, 9] = 0.6
-    pose = sequence(xy=xy, trust=trust, box=np.full((1, 4), np.nan))
-    image = draw_pose(blank(), pose, 0, thick=3)
-    assert not image[80, 150].any()
-    assert image[74:87, 144:157].any()
     assert image[80, 50, 2] == 255
 
 

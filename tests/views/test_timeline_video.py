@@ -19,10 +19,9 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.main import app
-from la2ds_cli.video.reader import VideoFile
 from la2ds_cli.views import side_by_side, timeline_video
 from la2ds_cli.views.side_by_side import PLAIN, Grid
-from la2ds_cli.views.timeline_video import GRID_CLIPS, check_video, grid_of, write_grid
+from la2ds_cli.views.timeline_video import GRID_CLIPS, check_video, grid_of
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.views.report.conftest import FIRST, SHADE, add_filmed, shaded_video
 
@@ -69,24 +68,6 @@ def test_every_clip_shows_the_moment_of_the_reference(project: Project):
     assert frames[0].shape[0] % 2 == frames[0].shape[1] % 2 == 0
     assert frames[0].shape[0] <= 1080
     assert frames[0].shape[1] <= 1920
-
-
-def test_a_video_is_read_once_and_only_as_far_as_it_is_shown(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-):
-    read: Counter[tuple[str, int]] = Counter()
-    real = VideoFile.frames
-
-    def frames(self: VideoFile) -> Any:
-        for frame in real(self):
-            read[self.path.stem, frame.source] += 1
-            yield frame
-
-    monkeypatch.setattr(VideoFile, "frames", frames)
-    result = put(project)
-    list(grid_of(project, result, timeline_video.shown_clips(result)).frames(Progress()))
-    assert set(read.values()) == {1}
-    assert {name for name, _ in read} == {"anna", "ben"}
 
 
 def test_what_a_clip_does_not_show_is_grey_and_said(
@@ -158,10 +139,3 @@ def test_names_that_are_refused(project: Project, tmp_path: Path):
     assert caught.value.exit_code == ExitCode.USAGE
     with pytest.raises(UserError, match="belongs to the project"):
         check_video(project, tmp_path / "anna.mp4")
-
-
-def test_a_video_that_cannot_be_written_is_one_error(project: Project, tmp_path: Path):
-    (tmp_path / "taken").write_text("a file")
-    with pytest.raises(UserError) as caught:
-        write_grid(project, put(project), tmp_path / "taken" / "grid.mp4", Progress())
-    assert caught.value.exit_code == ExitCode.STORAGE

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from fractions import Fraction
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,7 +15,6 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.view import VIEWS
 from la2ds_cli.video.reader import Image, VideoFile, probe, read_frames
 from la2ds_cli.views import sync as step
-from la2ds_cli.views.side_by_side import GROUND
 from la2ds_cli.views.sync import Appearance, SyncResult
 from tests.drawn_clips import write_stamped
 from tests.views.sync.conftest import Aligned
@@ -113,34 +111,6 @@ def test_uneven_frames_of_a_become_a_constant_rate(project: Project, tmp_path: P
         assert number(a) == np.searchsorted(time, k / 20 + 0.025) - 1
 
 
-def test_a_rate_that_is_no_whole_number_is_kept(project: Project, tmp_path: Path):
-    rate = 30000 / 1001
-    add_film(project, A, still_pose(20, rate), grey_frames(20))
-    add_film(project, B, still_pose(20), grey_frames(20))
-    run(project, out=tmp_path / "side.mp4")
-    assert Fraction(probe(tmp_path / "side.mp4").fps).limit_denominator(2000) == Fraction(
-        30000, 1001
-    )
-
-
-def test_portrait_beside_landscape_and_sizes_that_are_odd(project: Project, tmp_path: Path):
-    add_film(project, A, still_pose(12, size=(180, 321)), grey_frames(12, (180, 321)))
-    add_film(project, B, still_pose(15, size=(801, 451)), grey_frames(15, (801, 451)))
-    result = run(project, Appearance(300, skeleton=False), out=tmp_path / "side.mp4")
-    shown = halves(result, project)
-    assert shown[0][0].shape == (300, 168, 3)
-    assert shown[0][1].shape == (300, 533, 3)
-    assert [number(a) for a, _ in shown] == list(range(12))
-
-
-def test_small_clips_are_not_blown_up(project: Project, tmp_path: Path):
-    add_film(project, A, still_pose(6, size=(64, 48)), grey_frames(6, (64, 48)))
-    add_film(project, B, still_pose(6, size=(40, 60)), grey_frames(6, (40, 60)))
-    result = run(project, out=tmp_path / "side.mp4")
-    (a, b), *_ = halves(result, project)
-    assert (a.shape, b.shape) == ((96, 128, 3), (120, 80, 3))
-
-
 def test_b_is_flipped_as_it_was_compared(project: Project, tmp_path: Path, align_as: Aligned):
     wedge = np.repeat(np.tile(np.linspace(0, 250, 320), (240, 1))[..., None], 3, axis=2)
     add_film(project, A, still_pose(9), grey_frames(9))
@@ -179,26 +149,6 @@ def test_privacy_lets_no_pixel_through(tmp_path: Path, monkeypatch: pytest.Monke
     assert len(shown[0]) == 12
     for first, second in zip(*shown, strict=True):
         np.testing.assert_array_equal(first, second)
-
-
-def test_the_skeleton_is_drawn_or_not(project: Project, tmp_path: Path):
-    add_film(project, A, still_pose(12), grey_frames(12))
-    add_film(project, B, still_pose(15), grey_frames(15))
-    coloured = []
-    for skeleton in (True, False):
-        result = run(project, Appearance(skeleton=skeleton), out=tmp_path / "side.mp4")
-        coloured.append([np.ptp(b.astype(int), axis=2).max() for _, b in halves(result, project)])
-    assert min(coloured[0]) > 100
-    assert max(coloured[1]) < 12
-
-
-def test_clips_without_videos_are_drawn(project: Project, tmp_path: Path):
-    add_film(project, A, still_pose(12), None)
-    add_film(project, B, still_pose(15, size=(0, 0)), None)
-    result = run(project, out=tmp_path / "side.mp4")
-    for a, b in halves(result, project):
-        for side in (a, b):
-            assert np.ptp(side.astype(int), axis=2).max() > 100  # limbs have colours
 
 
 def test_a_clip_whose_file_is_gone_is_drawn(project: Project, tmp_path: Path):
@@ -288,14 +238,3 @@ def test_a_damaged_video_is_told(project: Project, tmp_path: Path):
         run(project, out=tmp_path / "side.mp4")
     assert refused.value.exit_code == ExitCode.UNREADABLE
     assert not list(tmp_path.glob("*.mp4"))
-
-
-def test_what_lies_between_the_pictures_is_plain(project: Project, tmp_path: Path):
-    add_film(project, A, still_pose(12), grey_frames(12))
-    add_film(project, B, still_pose(15), grey_frames(15))
-    result = run(project, out=tmp_path / "side.mp4")
-    drawn = step._side_by_side(project, result.alignment, result.timeline, result.appearance)
-    image = decoded(tmp_path / "side.mp4")[3]
-    rows, columns = drawn.region(1)
-    gap = image[rows, columns.start - 4 : columns.start - 2]
-    assert np.abs(gap.astype(int) - GROUND).max() < 12
