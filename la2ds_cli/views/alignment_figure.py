@@ -27,7 +27,18 @@ from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, Phase, PoseSe
 from la2ds_cli.core.view import View
 from la2ds_cli.features.resample import even_rows, frame_edges
 from la2ds_cli.video.reader import VideoFile, video_file
-from la2ds_cli.views.figure import BLUE, GREEN, GREY, ORANGE, RED, phase_colours, printable, stacked
+from la2ds_cli.views.figure import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    RED,
+    axes_at,
+    heading,
+    phase_colours,
+    printable,
+    stacked,
+)
 from la2ds_cli.views.film_strip import aspect, moments, pictures
 
 if TYPE_CHECKING:
@@ -49,7 +60,6 @@ _CELLS = 700  # longest side of the drawn distance matrix
 _PHASE_BAR = 0.09  # inches
 _BAR = 0.16  # inches
 _TICKS = (0.25, 0.5, 1, 2, 4)
-_LONGEST = 140  # characters that fit in one line at the usual size
 
 
 def draw(project: Project, result: AlignResult) -> Figure:
@@ -83,7 +93,7 @@ def draw(project: Project, result: AlignResult) -> Figure:
     total = sum(heights.values())
     figure = Figure(figsize=(WIDTH, total), dpi=DPI)
     rows = stacked(heights)
-    _title(figure, result, a, b)
+    heading(figure, LEFT, f"A  {a.name}     B  {b.name}", summary(result))
     strip(figure, rows["strip A"], a, shown_a)
     strip(figure, rows["strip B"], b, shown_b)
     time_bar(figure, rows["bar A"], a, shown_a, colours, above=True)
@@ -96,17 +106,6 @@ def draw(project: Project, result: AlignResult) -> Figure:
     certainty(figure, (bottom, height / 2 - 0.24), result.alignment, a, colours)
     legend(figure, colours)
     return figure
-
-
-def _title(figure: Figure, result: AlignResult, a: DrawnClip, b: DrawnClip) -> None:
-    height = float(figure.get_figheight())
-
-    def line(text: str, down: float, **style: Any) -> None:
-        figure.text(LEFT / WIDTH, 1 - down / height, text, va="center", **style)
-
-    line(f"A  {a.name}     B  {b.name}", 0.25, fontsize=14, fontweight="bold")
-    text = summary(result)
-    line(text, 0.55, fontsize=10.5 * min(1, _LONGEST / len(text)), color="#404040")
 
 
 def summary(result: AlignResult) -> str:
@@ -191,10 +190,7 @@ def drawn_clip(
 
 
 def _axes(figure: Figure, row: Row, left: float = LEFT, right: float = RIGHT) -> Axes:
-    height = float(figure.get_figheight())
-    axes = figure.add_axes((left / WIDTH, row[0] / height, (right - left) / WIDTH, row[1] / height))
-    axes.tick_params(labelsize=9)
-    return axes
+    return axes_at(figure, left, row[0], right - left, row[1])
 
 
 def picture_width(*clips: DrawnClip) -> float:

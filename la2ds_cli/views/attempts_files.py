@@ -15,7 +15,7 @@ from la2ds_cli.core.csv_tables import number_cell, table_text
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.views import figure
-from la2ds_cli.views.figure import BLUE, GREY, ORANGE, only_left_and_bottom, printable
+from la2ds_cli.views.figure import BLUE, GREY, ORANGE, heading, only_left_and_bottom, printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -84,10 +84,9 @@ def draw(result: AttemptsResult) -> Figure:
     total = _HEAD + rows * _HIGH
     figure = Figure(figsize=(_WIDTH, total), dpi=150)
     count, name = len(result.attempts), printable(result.attempts[0].aligned.a.name)
-    title = {"va": "center", "fontsize": 14, "fontweight": "bold"}
-    figure.text(0.06, 1 - 0.35 / total, f"{count} attempts compared with {name}", **title)
+    told = "" if shown else attempts_lines(result)[0]
+    heading(figure, 0.66, f"{count} attempts compared with {name}", told)
     if not shown:
-        figure.text(0.06, 0.5, attempts_lines(result)[0], fontsize=11)
         return figure
     grid = figure.subplots(rows, _COLUMNS, squeeze=False)
     for axes in grid.flat[len(shown) :]:

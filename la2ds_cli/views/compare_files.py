@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -31,7 +31,16 @@ from la2ds_cli.features.joint_angles import angle_triples
 from la2ds_cli.features.resample import evenly_spaced, frame_edges
 from la2ds_cli.video.reader import Image, video_file
 from la2ds_cli.views import figure as figures
-from la2ds_cli.views.figure import BLUE, GREEN, GREY, RED, printable, stacked
+from la2ds_cli.views.figure import (
+    BLUE,
+    GREEN,
+    GREY,
+    RED,
+    axes_at,
+    line_at,
+    printable,
+    stacked,
+)
 from la2ds_cli.views.film_strip import aspect, pictures, view_boxes
 from la2ds_cli.views.report.pair import pair_images, pair_page
 
@@ -167,15 +176,15 @@ def draw(project: Project, result: CompareResult, *, privacy: bool = False) -> F
     a, b = (printable(video.name, 40) for video in (result.aligned.a, result.aligned.b))
     title = f"{b}  compared with  {a}"
     size = _fitted(title, 14, _RIGHT - _LEFT, "bold")
-    _text(figure, title, top["title"] - 0.35, fontsize=size, fontweight="bold")
+    line_at(figure, title, _LEFT, top["title"] - 0.35, fontsize=size, fontweight="bold")
     for n, (line, ink) in enumerate(told):
         y = top["told"] - _LINE * (n + 0.5)
-        _text(figure, printable(line, 200), y, fontsize=10, color=ink)
+        line_at(figure, printable(line, 200), _LEFT, y, fontsize=10, color=ink)
     _pictures(figure, top["pictures"], project, result, shown, (tall, half), privacy=privacy)
     _angle_map(figure, top["map"], result, joints, shown)
     for n, line in enumerate(small):
         y = top["small"] - _SMALL_LINE * (n + 0.5)
-        _text(figure, printable(line, 200), y, fontsize=8, color=GREY)
+        line_at(figure, printable(line, 200), _LEFT, y, fontsize=8, color=GREY)
     return figure
 
 
@@ -260,10 +269,10 @@ def _pictures(
     """One column per key frame: caption and both pictures. size: height and width of a picture."""
     title = "The same moments in both" if result.angles.sure.any() else "Perhaps the same moments"
     title = "Moments of the clearest differences" if result.findings else title
-    _text(figure, title, top - 0.12, fontsize=10.5, fontweight="bold")
+    line_at(figure, title, _LEFT, top - 0.12, fontsize=10.5, fontweight="bold")
     for text, colour, x in (("reference", REFERENCE, 6.1), ("other clip", OTHER, 6.95)):
-        _text(figure, "■", top - 0.12, x, fontsize=11, color=colour)
-        _text(figure, text, top - 0.12, x + 0.15, fontsize=9)
+        line_at(figure, "■", x, top - 0.12, fontsize=11, color=colour)
+        line_at(figure, text, x + 0.15, top - 0.12, fontsize=9)
     tall, half = size
     images = key_images(project, result, shown, round(tall * DPI * 1.5), privacy=privacy)
     for n, (frame, pair) in enumerate(zip(shown, images, strict=True)):
@@ -272,7 +281,7 @@ def _pictures(
         seconds = (result.angles.time[frame.row], result.aligned.pose_b.time[frame.other_row])
         for side, (image, rings) in enumerate(pair):
             at = left + side * (half + _BETWEEN), top - _HEAD - _caption_height(shown) - tall
-            axes = _axes_at(figure, *at, half, tall)
+            axes = axes_at(figure, *at, half, tall)
             _picture(axes, image, rings, (REFERENCE, OTHER)[side], f"{seconds[side]:.2f} s")
 
 
@@ -298,7 +307,7 @@ def _caption(
     for n, text in enumerate(lines):
         weight = "bold" if n == 0 else "normal"
         size = _fitted(text, 9.5 if n == 0 else 8, width, weight)
-        _text(figure, text, top - 0.05 - 0.165 * n, left, fontsize=size, fontweight=weight)
+        line_at(figure, text, left, top - 0.05 - 0.165 * n, fontsize=size, fontweight=weight)
 
 
 def key_images(
@@ -356,12 +365,12 @@ def _angle_map(
 ) -> None:
     """Differences of each joint over the reference's time, those that differ most first."""
     heading = "Angles over time: other clip minus reference"
-    _text(figure, heading, top - 0.12, fontsize=10.5, fontweight="bold")
+    line_at(figure, heading, _LEFT, top - 0.12, fontsize=10.5, fontweight="bold")
     if not joints:
         return
     rows, height = len(joints), _ROW * len(joints)
     width = _RIGHT - _LEFT - _NAMES
-    axes = _axes_at(figure, _LEFT + _NAMES, top - 0.55 - height, width, height)
+    axes = axes_at(figure, _LEFT + _NAMES, top - 0.55 - height, width, height)
     edges = frame_edges(result.angles.time, result.aligned.pose_a.fps)
     axes.pcolormesh(edges, np.arange(rows + 1), map_colours(result, joints), rasterized=True)
     axes.set(xlim=(edges[0], edges[-1]), ylim=(rows, 0))
@@ -418,22 +427,6 @@ def _span_names(axes: Axes, result: CompareResult, edges: np.ndarray, rows: int)
 
 def _shortened(name: str, longest: int) -> str:
     return name if len(name) <= longest else name[: longest - 1] + "…"
-
-
-# --- text and axes ---------------------------------------------------------------------------
-
-
-def _text(figure: Figure, text: str, y: float, x: float = _LEFT, **style: Any) -> None:
-    """A line whose middle is y and whose left end x inches from the lower left corner."""
-    figure.text(x / WIDTH, y / float(figure.get_figheight()), text, va="center", **style)
-
-
-def _axes_at(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
-    """Axes of this size at this position, in inches from the lower left corner."""
-    high = float(figure.get_figheight())
-    axes = figure.add_axes((left / WIDTH, bottom / high, width / WIDTH, height / high))
-    axes.tick_params(labelsize=8)
-    return axes
 
 
 def _fitted(text: str, size: float, width: float, weight: str = "normal") -> float:

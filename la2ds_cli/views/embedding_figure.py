@@ -16,7 +16,7 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.views import figure
 from la2ds_cli.views.embedding_plot import EmbeddingPlot, PlottedClip, all_phases
-from la2ds_cli.views.figure import GREY, only_left_and_bottom, printable
+from la2ds_cli.views.figure import GREY, axes_at, heading, only_left_and_bottom, printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +29,6 @@ _TOP, _BOTTOM = 0.95, 0.65
 _LOWEST, _HIGHEST = 3.8, 7.2  # of the axes
 _ROW = 0.245  # of the legend
 _SIGNS = ("D", "^", "v", "P", "X", "*", "<", ">", "p", "h")  # of phases
-_INK = "#404040"
 _LABELS = {"pca": "PCA", "tsne": "t-SNE"}
 
 
@@ -58,7 +57,7 @@ def draw(result: EmbeddingPlot) -> Figure:
     high = _axes_height(result, signs)
     total = _TOP + high + _BOTTOM
     figure = Figure(figsize=(_WIDTH, total), dpi=_DPI)
-    axes = figure.add_axes((_LEFT / _WIDTH, _BOTTOM / total, _AXES / _WIDTH, high / total))
+    axes = axes_at(figure, _LEFT, _BOTTOM, _AXES, high)
     for clip in result.clips:
         _trajectory(axes, clip)
     for clip in result.clips:  # above every line
@@ -72,9 +71,9 @@ def draw(result: EmbeddingPlot) -> Figure:
     axes.set_ylabel(labels[1], fontsize=10.5)
     if result.explained is None:  # numbers of these axes mean nothing
         axes.tick_params(labelbottom=False, labelleft=False, length=0)
-    else:
-        axes.tick_params(labelsize=9)
-    _title(figure, result)
+    heading(
+        figure, 0.24, f"frames of {len(result.clips)} clips in the feature space", summary(result)
+    )
     _legend(figure, result, signs)
     return figure
 
@@ -104,14 +103,6 @@ def summary(result: EmbeddingPlot) -> str:
     missing = " (no trained model)" if result.reason else ""
     frames = sum(len(clip.time) for clip in result.clips)
     return f"{by}{missing}   ·   {_LABELS[result.method]}, fitted on all {frames} frames together"
-
-
-def _title(figure: Figure, result: EmbeddingPlot) -> None:
-    height = float(figure.get_figheight())
-    left = {"x": 0.02, "va": "center"}
-    text = f"frames of {len(result.clips)} clips in the feature space"
-    figure.text(y=1 - 0.3 / height, s=text, fontsize=14, fontweight="bold", **left)
-    figure.text(y=1 - 0.62 / height, s=summary(result), fontsize=10.5, color=_INK, **left)
 
 
 def _trajectory(axes: Axes, clip: PlottedClip) -> None:

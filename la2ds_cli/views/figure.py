@@ -23,6 +23,7 @@ RED, PURPLE, GREY = "#D55E00", "#CC79A7", "#7a7a7a"
 # Of phases; the palette's yellow is too pale on white.
 PHASE_COLOURS = (SKY, ORANGE, GREEN, PURPLE, BLUE, RED, GREY)
 SUFFIXES = (".png", ".svg", ".pdf")
+_LONGEST = 140  # characters of a line below a title that fit at its usual size
 
 
 def phase_colours(names: Iterable[str]) -> dict[str, str]:
@@ -46,6 +47,28 @@ def stacked(heights: Mapping[str, float]) -> dict[str, tuple[float, float]]:
         bottom -= height
         bottoms[name] = bottom, height
     return bottoms
+
+
+def line_at(figure: Figure, text: str, left: float, middle: float, **style: Any) -> None:
+    """One line: its left end and its middle, inches from the figure's lower left corner."""
+    wide, high = figure.get_size_inches().tolist()
+    figure.text(left / wide, middle / high, text, va="center", **style)
+
+
+def heading(figure: Figure, left: float, title: str, about: str = "") -> None:
+    """The figure's title and a smaller line below. left: inches."""
+    high = float(figure.get_figheight())
+    line_at(figure, title, left, high - 0.28, fontsize=14, fontweight="bold")
+    size = 10.5 * min(1.0, _LONGEST / max(len(about), 1))
+    line_at(figure, about, left, high - 0.58, fontsize=size, color="#404040")
+
+
+def axes_at(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
+    """Axes of this place and size, inches from the figure's lower left corner."""
+    wide, high = figure.get_size_inches().tolist()
+    axes = figure.add_axes((left / wide, bottom / high, width / wide, height / high))
+    axes.tick_params(labelsize=9)
+    return axes
 
 
 def render(figure: Figure, kind: str) -> bytes:

@@ -26,6 +26,8 @@ from la2ds_cli.views.figure import (
     GREEN,
     ORANGE,
     SKY,
+    axes_at,
+    heading,
     only_left_and_bottom,
     printable,
     stacked,
@@ -63,19 +65,22 @@ def draw(project: Project, result: RepetitionsResult) -> Figure:
         "cost": 1.5,
         "foot": 0.6,
     }
-    total = sum(heights.values())
-    figure = Figure(figsize=(WIDTH, total), dpi=DPI)
+    figure = Figure(figsize=(WIDTH, sum(heights.values())), dpi=DPI)
     rows = stacked(heights)
-    _title(figure, result, total)
+    number, of = result.of_a
+    which = f", repetition {number} of {of}" if of > 1 else ""
+    about = f"each aligned with A  {printable(result.a.name)}{which}"
+    name = f"B  {printable(result.b.name)}: {count_of(len(result.repetitions))}"
+    heading(figure, LEFT, name, about)
     strip(figure, rows["strip"], clip, shown)
     time_bar(figure, rows["bar"], clip, shown, {}, above=False)
-    _numbers(_timeline(figure, rows["numbers"], clip, total), result)
+    _numbers(_timeline(figure, rows["numbers"], clip), result)
     usual = result.usual_seconds
-    axes = _timeline(figure, rows["seconds"], clip, total)
+    axes = _timeline(figure, rows["seconds"], clip)
     seconds = [each.seconds for each in result.repetitions]
     _bars(axes, result, f"seconds of each (line: median, {usual:.2f} s)", seconds, "{:.1f} s")
     axes.axhline(usual, color=ORANGE, linewidth=1.6)
-    axes = _timeline(figure, rows["cost"], clip, total)
+    axes = _timeline(figure, rows["cost"], clip)
     parts = [each.part for each in result.repetitions]
     cost = [float(part.alignment.cost.mean()) for part in parts if part is not None]
     _bars(axes, result, "distance from A, mean over the pairs (green: nearest)", cost, "{:.2f}")
@@ -91,23 +96,10 @@ def _evenly_spaced(clip: DrawnClip, count: int) -> list[int]:
     return np.abs(clip.pose.time[None] - middle[:, None]).argmin(axis=1).tolist()
 
 
-def _title(figure: Figure, result: RepetitionsResult, height: float) -> None:
-    name = f"B  {printable(result.b.name)}: {count_of(len(result.repetitions))}"
-    left = LEFT / WIDTH
-    figure.text(left, 1 - 0.27 / height, name, va="center", fontsize=14, fontweight="bold")
-    number, of = result.of_a
-    which = f", repetition {number} of {of}" if of > 1 else ""
-    about = f"each aligned with A  {printable(result.a.name)}{which}"
-    figure.text(left, 1 - 0.58 / height, about, va="center", fontsize=10.5, color="#404040")
-
-
-def _timeline(figure: Figure, row: Row, clip: DrawnClip, height: float) -> Axes:
+def _timeline(figure: Figure, row: Row, clip: DrawnClip) -> Axes:
     """Axes as wide as the strip, with its time scale."""
-    width = (RIGHT - LEFT) / WIDTH
-    axes = figure.add_axes(
-        (LEFT / WIDTH, row[0] / height, width, row[1] / height), xlim=clip.limits
-    )
-    axes.tick_params(labelsize=9)
+    axes = axes_at(figure, LEFT, row[0], RIGHT - LEFT, row[1])
+    axes.set_xlim(clip.limits)
     only_left_and_bottom(axes)
     return axes
 

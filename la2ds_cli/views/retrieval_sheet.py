@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.retrieval.result import view_words
 from la2ds_cli.video.reader import Image, video_file
 from la2ds_cli.views import figure
-from la2ds_cli.views.figure import GREEN, drawn_once, printable, write_outputs
+from la2ds_cli.views.figure import GREEN, axes_at, heading, line_at, printable
 from la2ds_cli.views.film_strip import aspect, pictures
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ def write(
         suffixes = (".png", ".json") if result.store is None else (".json",)
         targets = tuple(folder / f"{name}{suffix}" for suffix in suffixes)
     result = replace(result, files=tuple(targets))
-    drawn = drawn_once(lambda: draw(project, result), progress)
-    write_outputs(targets, {".json": result.to_json}, drawn)
+    drawn = figure.drawn_once(lambda: draw(project, result), progress)
+    figure.write_outputs(targets, {".json": result.to_json}, drawn)
     return result
 
 
@@ -115,21 +115,15 @@ def _title(figure: Figure, result: RetrievalResult, first: float) -> None:
     """first: inches from the left at which the neighbours begin."""
     by = features_name(result.features, result.run)
     missing = " (no trained model)" if result.reason else ""
-    text = f"nearest frames of other clips by {by}{missing}"
-    _text(figure, _MARGIN, 0.25, text, fontsize=14, fontweight="bold")
+    heading(figure, _MARGIN, f"nearest frames of other clips by {by}{missing}", "query")
+    middle = float(figure.get_figheight()) - 0.58
     small = {"fontsize": 10.5, "color": "#404040"}
-    _text(figure, _MARGIN, 0.62, "query", **small)
-    _text(figure, first, 0.62, "nearest first, d = distance" + _limits(result), **small)
+    line_at(figure, "nearest first, d = distance" + _limits(result), first, middle, **small)
     if result.agreement is not None:
         labelled = [h for q in result.queries for h in q.hits if h.same_phase is not None]
         right = sum(bool(hit.same_phase) for hit in labelled)
         text = f"green: the query's phase, {right} of {len(labelled)};  red, dashed: another"
-        _text(figure, _WIDTH - _MARGIN, 0.62, text, ha="right", **small)
-
-
-def _text(figure: Figure, x: float, y: float, text: str, **style: Any) -> None:
-    """A line at x and y inches from the upper left corner."""
-    figure.text(x / _WIDTH, 1 - y / float(figure.get_figheight()), text, va="center", **style)
+        line_at(figure, text, _WIDTH - _MARGIN, middle, ha="right", **small)
 
 
 def _limits(result: RetrievalResult) -> str:
@@ -156,8 +150,8 @@ def _cell(
     from matplotlib.patches import Rectangle
 
     x, y, width, height = place
-    total = float(figure.get_figheight())
-    axes = figure.add_axes((x / _WIDTH, 1 - (y + height) / total, width / _WIDTH, height / total))
+    bottom = float(figure.get_figheight()) - y - height
+    axes = axes_at(figure, x, bottom, width, height)
     axes.imshow(image)
     axes.axis("off")
     if same is not None:
@@ -168,7 +162,7 @@ def _cell(
         wrong = same is False and n == len(lines) - 1
         ink = RED if wrong else "black" if n == 0 else _INK
         style = {"fontsize": 8.5, "color": ink, "fontweight": "bold" if wrong else "normal"}
-        _text(figure, x + width / 2, y + height + 0.12 + _LINE * n, text, ha="center", **style)
+        line_at(figure, text, x + width / 2, bottom - 0.12 - _LINE * n, ha="center", **style)
 
 
 def _query_lines(query: Query, names: dict[str, str]) -> list[str]:

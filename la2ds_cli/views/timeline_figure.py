@@ -18,7 +18,15 @@ from la2ds_cli.core.types import FloatArray
 from la2ds_cli.features.resample import evenly_spaced
 from la2ds_cli.video.reader import video_file
 from la2ds_cli.views import figure as figures
-from la2ds_cli.views.figure import BLUE, GREY, ORANGE, PURPLE, only_left_and_bottom, printable
+from la2ds_cli.views.figure import (
+    BLUE,
+    GREY,
+    ORANGE,
+    PURPLE,
+    axes_at,
+    only_left_and_bottom,
+    printable,
+)
 from la2ds_cli.views.film_strip import aspect, pictures
 
 if TYPE_CHECKING:
@@ -33,6 +41,7 @@ FEWEST = 3  # clips that a mean needs to be drawn
 _SIDES = {"left": ORANGE, "right": BLUE, "": PURPLE}  # left and right as joints are drawn elsewhere
 _PICTURES = 11  # of the reference, above the panels
 _WIDTH, _DPI = 12.0, 150
+_LEFT, _RIGHT = 0.72, 11.82  # inches
 _PERCENT = 100 * GRID
 
 
@@ -68,7 +77,7 @@ def draw(project: Project, result: TimelineResult) -> Figure:
     rows = -(-(len(joints) + 1) // 3)
     height = 2.5 + 2.9 * rows
     figure = Figure(figsize=(_WIDTH, height), dpi=_DPI)
-    _title(figure, result, height)
+    _title(figure, result)
     _pictures(figure, project, result, height)
     grid = figure.add_gridspec(
         rows, 3, left=0.06, right=0.985, bottom=0.6 / height, top=1 - 2.45 / height,
@@ -80,22 +89,13 @@ def draw(project: Project, result: TimelineResult) -> Figure:
         axes.set_ylabel("degrees" if number % 3 == 0 else "", fontsize=9)
     timing = figure.add_subplot(grid[len(joints) // 3, len(joints) % 3])
     _timing_panel(timing, result)
-    figure.text(
-        0.5225,
-        0.16 / height,
-        f"position on the timeline of {printable(result.clock.video.name)}, %",
-        ha="center",
-        fontsize=9.5,
-    )
+    position = f"position on the timeline of {printable(result.clock.video.name)}, %"
+    figures.line_at(figure, position, (_LEFT + _RIGHT) / 2, 0.2, ha="center", fontsize=9.5)
     return figure
 
 
-def _title(figure: Figure, result: TimelineResult, height: float) -> None:
+def _title(figure: Figure, result: TimelineResult) -> None:
     count = len(result.clips)
-    figure.text(
-        0.06, 1 - 0.28 / height, f"{count} clips on one timeline",
-        fontsize=14, fontweight="bold", va="center",
-    )  # fmt: skip
     lines = f"thin lines: {'every clip' if count <= MOST_LINES else f'{MOST_LINES} of them'}"
     about = (
         f"aligned on {features_name(result.features, result.run)}   ·   line: mean   ·   "
@@ -103,7 +103,7 @@ def _title(figure: Figure, result: TimelineResult, height: float) -> None:
     )
     if result.left_out:
         about += f"   ·   {len(result.left_out)} more left out"
-    figure.text(0.06, 1 - 0.56 / height, about, fontsize=10, color="#404040", va="center")
+    figures.heading(figure, _LEFT, f"{count} clips on one timeline", about)
 
 
 def _panels(result: TimelineResult) -> dict[str, dict[str, int]]:
@@ -199,12 +199,12 @@ def _pictures(figure: Figure, project: Project, result: TimelineResult, height: 
     shown = np.linspace(0, 1, _PICTURES)
     rows = np.rint(result.clock.row_at(shown)).astype(int).tolist()
     source = video_file(project, result.clock.video)
-    high = min(1.4, 0.9 * 0.925 * _WIDTH / _PICTURES / aspect(pose))
-    wide = high * aspect(pose) / _WIDTH
+    high = min(1.4, 0.9 * (_RIGHT - _LEFT) / _PICTURES / aspect(pose))
+    wide = high * aspect(pose)
     images = pictures(source, pose, rows, round(2 * high * _DPI))
     for place, image in zip(shown, images, strict=True):
-        left = 0.06 + place * (0.925 - wide)
-        axes = figure.add_axes((left, 1 - 2.2 / height, wide, high / height))
+        left = _LEFT + place * (_RIGHT - _LEFT - wide)
+        axes = axes_at(figure, left, height - 2.2, wide, high)
         axes.imshow(image, aspect="auto")
         paper = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.2}
         where = {"transform": axes.transAxes, "va": "top", "bbox": paper}
