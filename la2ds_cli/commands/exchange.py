@@ -42,7 +42,7 @@ def export_poses(
 
 
 def export_labels(
-    format_name: str = argument("FORMAT", "elan, boris, boris-csv, kinovea or via3."),
+    format_name: str = argument("FORMAT", "elan, boris, kinovea or via3."),
     carried: bool = flag("--carried", "Include propagated labels that nobody has checked."),
     *,
     what: Exported,

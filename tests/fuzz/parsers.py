@@ -473,18 +473,27 @@ def _labels(project: Project) -> None:
     project.phase_table().text()
 
 
-def _label_file(name: str, mutate: Mutate) -> Any:
-    """Labels of a clip as the format `name` is written, imported to the end."""
+_BORIS_TABLE = """Observation id,Media file name,Subject,Behavior,Behavior type,Time
+first,a.mp4,s1,down,START,0.1
+first,a.mp4,s1,down,STOP,0.4
+"""
+
+
+def _label_file(name: str, mutate: Mutate, table: str = "") -> Any:
+    """Labels of a clip as the format `name` is written, or a table of it, imported to the end."""
 
     def maker(folder: Path) -> Parser:
         from la2ds_cli.labels.exchange import export_labels, import_labels
 
         project = project_in(folder)
         (written,) = export_labels(project, name, ["clip-0"], folder / "good")
-        seed, told = Path(written.path), name.removesuffix("-csv")
+        seed = Path(written.path)
+        if table:
+            seed = seed.with_suffix(".csv")
+            seed.write_text(table)
 
         def parse(path: Path) -> None:
-            results = import_labels(project, told, [path], clip="clip-0", overwrite=True)
+            results = import_labels(project, name, [path], clip="clip-0", overwrite=True)
             _foreseen(project, results)
 
         return Parser(seed.name, seed.read_bytes(), parse, mutate)
@@ -586,7 +595,7 @@ MAKERS: dict[str, Callable[[Path], Parser]] = {
     "elan": _label_file("elan", of_bytes),
     "kinovea": _label_file("kinovea", of_bytes),
     "boris": _label_file("boris", of_json),
-    "boris table": _label_file("boris-csv", of_bytes),
+    "boris table": _label_file("boris", of_bytes, _BORIS_TABLE),
     "via 3": _label_file("via3", of_json),
     "recipe": _replacing("checkpoints/default/recipe.json", of_json, _documents, _write_recipe),
     "poses": _replacing("poses/clip-0.safetensors", of_safetensors, _use_poses, _unread),

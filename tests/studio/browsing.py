@@ -6,7 +6,7 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,6 +55,16 @@ def finished(client: TestClient, started: Any) -> dict[str, Any]:
             return job
         time.sleep(0.1)
     raise AssertionError(f"never over: {job}")
+
+
+def check_refused(
+    client: TestClient, path: str, cases: Iterable[tuple[dict[str, Any], str]], status: int = 400
+) -> None:
+    """Each body that is posted is refused by a sentence that says this."""
+    for body, said in cases:
+        answer = client.post(path, json=body)
+        assert answer.status_code == status, (body, answer.text)
+        assert said in answer.json()["error"], body
 
 
 @contextlib.contextmanager

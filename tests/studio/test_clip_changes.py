@@ -24,6 +24,8 @@ from tests.studio.marks import LINE, draw, drawn, put, shown
 from tests.studio.test_clips import TWO, clips, video
 from tests.views.report.conftest import two_filmed
 
+WRIST = 9  # of coco17, the skeleton of drawn people
+
 
 @pytest.fixture(scope="module")
 def two_people(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -43,13 +45,6 @@ def two(page: TestClient, project: Project, two_people: Path) -> str:
 
 def read(page: TestClient, clip: str, **said: Any) -> dict[str, Any]:
     return finished(page, page.post(f"/clips/{clip}/read", json=said))
-
-
-@pytest.mark.parametrize("options", [None, 5, "x", [], {"start": [1]}, {"rotate": {"x": 1}}])
-def test_options_that_are_none_are_refused(page: TestClient, two: str, options: Any):
-    answer = page.post(f"/clips/{two}/read", json={"options": options})
-    assert answer.status_code == 400
-    assert answer.json()["error"].startswith("the options of the clip must be numbers")
 
 
 # --- pictures ---------------------------------------------------------------------------------
@@ -184,29 +179,60 @@ def spans(project: Project, clip: str) -> list[tuple[int, int, str]]:
     return [(p.start, p.end, p.name) for p in project.phases().get(clip, [])]
 
 
-def test_a_clip_that_is_trimmed_shows_the_phases_of_its_frames_and_none_moves(
+def test_what_is_set_for_moments_of_a_file_stays_however_it_is_cut(
     page: TestClient, project: Project, two: str
 ) -> None:
+    page.post(f"/clips/{two}/mark", json={"split": "train", "group": "anna"})
     rows = f"{two},0,3,down,x\ntwo.mp4,3,10,up,y\n{two},10,24,rest,z\nother,1,2,up,\n"
     project.phases_path.write_text(f"video,start,end,phase,note\n{rows}")
-    table = project.phases_path.read_bytes()
-    ranges = [
-        ({"start": 0.2, "end": 0.72}, [(5, 10, "up"), (10, 18, "rest")]),
-        ({"start": 0.2}, [(5, 10, "up"), (10, 24, "rest")]),
-        ({"start": 0.0, "end": 0.32}, [(0, 3, "down"), (3, 8, "up")]),
-        ({}, [(0, 3, "down"), (3, 10, "up"), (10, 24, "rest")]),
-    ]
-    clip = two
-    for options, expected in ranges:
-        assert read(page, clip, options=options)["state"] == "done"
-        clip = clips(page)[0]["id"]
-        assert spans(project, clip) == expected
-    assert clip == two
-    assert spans(project, "other") == [(1, 2, "up")]
-    assert project.phases_path.read_bytes() == table
+    for kind in (ANCHOR, NOTE):
+        for at, other in ((2, 4), (8, 12), (20, 30)):
+            put(project, kind, ("other", two), (other, at), "" if kind == ANCHOR else "x")
+    put(project, NOTE, (two, "other"), (7, None), "only A")
+    draw(project, two)
+    draw(project, two, (1.0, 2.0), (3.0, 4.0), (5.0, 1.0))
+    draw(project, "other")
+    dragged = [{"frame": n, "joint": "left_wrist", "at": [100, 50]} for n in (2, 10)]
+    page.post("/joints/save", json={"clip": two, "changes": dragged})
+    tables = {path: path.read_bytes() for path in (project.phases_path, project.annotations_path)}
+
+    options = {"start": 0.2, "end": 0.72}  # frames 5 to 17
+    assert read(page, two, options=options)["state"] == "done"
+    clip = clips(page)[0]
+    cut = clip["id"]
+    assert (cut != two, clip["options"], clip["frames"]) == (True, options, 13)
+    assert (clip["split"], clip["group"]) == ("train", "anna")
+    assert not project.pose_path(two).exists()
+    assert spans(project, cut) == [(5, 10, "up"), (10, 18, "rest")]
+    assert shown(project, ANCHOR, cut, "other") == [((8, 12), "")]
+    assert shown(project, NOTE, cut, "other") == [((7, None), "only A"), ((8, 12), "x")]
+    assert [kind for kind, _ in drawn(project, cut)] == ["line", "angle"]
+    assert project.read_pose(cut)[0].xy[10 - 5, WRIST].tolist() == [100, 50]
+    pictures = page.get(f"/clips/{cut}").json()["pictures"]  # of the whole file
+    seen = [bool(picture["people"]) for picture in pictures]
+    assert (seen[0], seen[len(seen) // 2]) == (False, True)
+
+    turned = {"rotate": 180, "mirror": True, "slowmo": 4}
+    assert read(page, cut, options=turned)["state"] == "done"
+    assert (clips(page)[0]["id"], clips(page)[0]["options"], clips(page)[0]["fps"]) == (
+        two, turned, 100,
+    )  # fmt: skip
+    assert spans(project, two) == [(0, 3, "down"), (3, 10, "up"), (10, 24, "rest")]
+    assert shown(project, ANCHOR, two, "other") == [((2, 4), ""), ((8, 12), ""), ((20, 30), "")]
+    data = page.get("/pair/data", params={"a": two, "b": "other"}).json()
+    assert data["drawings"] == {"a": [], "b": [{"kind": "line", "points": [[1, 2], [3, 4]]}]}
+    assert project.read_pose(two)[0].xy[10, WRIST].tolist() != [100, 50]  # of another picture
+
+    assert read(page, two, options={})["state"] == "done"
+    assert (clips(page)[0]["options"], clips(page)[0]["split"]) == ({}, "train")
+    assert len(drawn(project, two)) == 2
+    assert project.read_pose(two)[0].xy[[2, 10], WRIST].tolist() == [[100, 50], [100, 50]]
+    number = page.post(f"/clips/{two}/delete", json={}).json()["number"]
+    page.post(f"/clips/deleted/{number}")
+    assert {path: path.read_bytes() for path in tables} == tables
 
 
-def test_the_parts_of_a_split_clip_have_its_phases_and_anchors(
+def test_repetitions_become_clips_with_their_phases_and_anchors(
     page: TestClient, project: Project, tmp_path: Path
 ) -> None:
     scenes = []
@@ -222,10 +248,15 @@ def test_the_parts_of_a_split_clip_have_its_phases_and_anchors(
     project.phases_path.write_text(f"video,start,end,phase\n{whole},0,36,down\n{whole},36,72,up\n")
     for frames in ((4, 4), (40, 20), (70, 39)):
         put(project, ANCHOR, (whole, "other"), frames)
+    times = page.get(f"/clips/{whole}/repetitions").json()
+    assert "does not repeat" in page.get("/clips/other/repetitions").json()["error"]
     job = finished(page, page.post(f"/clips/{whole}/split"))
     assert job["state"] == "done"
-    parts = [clip["id"] for clip in clips(page) if clip["id"] != "other"]
-    names = [clip["name"] for clip in clips(page) if clip["id"] != "other"]
+    listed = [clip for clip in clips(page) if clip["id"] != "other"]
+    parts, names = ([clip[key] for clip in listed] for key in ("id", "name"))
+    starts = [clip["options"].get("start", 0) for clip in listed]
+    assert starts == pytest.approx([time["start"] for time in times])
+    assert len(parts) == 3
     assert len(set(names)) == len(parts)
     assert all(name.startswith("squats.mp4, ") for name in names)
     choice = page.get("/pair").text
@@ -240,37 +271,6 @@ def test_the_parts_of_a_split_clip_have_its_phases_and_anchors(
         assert drawn(project, part) == [("line", list(LINE))]
         ((at, _),) = [one for one, _ in shown(project, ANCHOR, part, "other")]
         assert at in frame
-
-
-def test_what_is_set_for_moments_of_a_file_is_shown_by_each_clip_of_it_and_stays(
-    page: TestClient, project: Project, two: str
-) -> None:
-    for kind in (ANCHOR, NOTE):
-        for at, other in ((2, 4), (8, 12), (20, 30)):
-            put(project, kind, ("other", two), (other, at), "" if kind == ANCHOR else "x")
-    put(project, NOTE, (two, "other"), (7, None), "only A")
-    draw(project, two)
-    draw(project, two, (1.0, 2.0), (3.0, 4.0), (5.0, 1.0))
-    draw(project, "other")
-    table = project.annotations_path.read_bytes()
-
-    job = read(page, two, options={"start": 0.2, "end": 0.72})  # frames 5 to 17
-    assert job["state"] == "done"
-    clip = clips(page)[0]["id"]
-    assert clip != two
-    assert shown(project, ANCHOR, clip, "other") == [((8, 12), "")]
-    assert shown(project, NOTE, clip, "other") == [((7, None), "only A"), ((8, 12), "x")]
-    assert [kind for kind, _ in drawn(project, clip)] == ["line", "angle"]
-    read(page, clip, options={"slowmo": 4})
-    assert shown(project, ANCHOR, two, "other") == [((2, 4), ""), ((8, 12), ""), ((20, 30), "")]
-    read(page, two, options={"rotate": 90})
-    data = page.get("/pair/data", params={"a": two, "b": "other"}).json()
-    assert data["drawings"] == {"a": [], "b": [{"kind": "line", "points": [[1, 2], [3, 4]]}]}
-    read(page, two, options={})
-    assert len(drawn(project, two)) == 2
-    number = page.post(f"/clips/{two}/delete", json={}).json()["number"]
-    page.post(f"/clips/deleted/{number}")
-    assert project.annotations_path.read_bytes() == table
 
 
 # --- joints -------------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from time import sleep
 from typing import Any
@@ -24,7 +23,7 @@ from la2ds_cli.studio.clip_changes import clean_name
 from la2ds_cli.studio.clips import people
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.poses.grey_people import film
-from tests.studio.browsing import ORIGIN, TOKEN, finished
+from tests.studio.browsing import ORIGIN, TOKEN, check_refused, finished
 from tests.studio.conftest import SETTINGS
 from tests.studio.marks import put
 
@@ -133,34 +132,11 @@ def test_files_are_not_copied_through_a_link(page: TestClient, project: Project,
     assert not list((tmp_path / "elsewhere").iterdir())
 
 
-@pytest.mark.parametrize("names", [["../x.mp4"], ["missing.mp4"], ["/etc/passwd"], [], "x", None])
-def test_joints_are_found_in_files_of_the_folder_alone(page: TestClient, names: Any):
-    answer = page.post("/clips/extract", json={"names": names})
-    assert answer.status_code == 400
-    assert page.get("/jobs").json() == []
-
-
-@pytest.mark.parametrize("body", [b"", b"no json", b"[1]", b"7"])
-def test_what_is_no_json_object_is_refused(page: TestClient, body: bytes):
-    assert page.post("/clips/extract", content=body).status_code == 400
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "",
-        "films",
-        "/no/such/folder",
-        "http://x/a.mp4",
-        "/dev/video0",
-        "~nobody-here/a",
-        "/x" * 3000,
-    ],
-)
-def test_only_a_path_that_exists_can_be_named(page: TestClient, path: str):
-    answer = page.post("/clips/refer", json={"path": path})
-    assert answer.status_code == 400
-    assert answer.json()["error"]
+def test_only_files_of_the_folder_and_paths_that_exist_can_be_named(page: TestClient):
+    names = (["../x.mp4"], ["missing.mp4"], ["/etc/passwd"], [], "x", None)
+    check_refused(page, "/clips/extract", [({"names": one}, "") for one in names])
+    paths = ("", "films", "/no/such/folder", "http://x/a.mp4", "/dev/video0", "~nobody-here/a")
+    check_refused(page, "/clips/refer", [({"path": one}, "") for one in (*paths, "/x" * 3000)])
     assert page.get("/jobs").json() == []
 
 
@@ -275,48 +251,15 @@ def test_the_other_person_is_followed_after_a_click(
     assert project.read_pose(clip["id"])[0].xy[..., 0].min() < 100
 
 
-def test_a_clip_is_trimmed_turned_and_slowed_with_its_marks_and_phases(
-    page: TestClient, project: Project, two: dict[str, Any]
-):
-    page.post(f"/clips/{two['id']}/mark", json={"split": "train", "group": "anna"})
-    project.phases_path.write_text(f"video,start,end,phase\n{two['id']},6,10,up\nother,1,2,up\n")
-    options = {"start": 0.2, "end": 0.72, "rotate": 180, "mirror": True, "slowmo": 2}
-    job = finished(page, page.post(f"/clips/{two['id']}/read", json={"options": options}))
-    assert job["state"] == "done", job
-    (clip,) = clips(page)
-    assert clip["id"] != two["id"]
-    assert clip["options"] == options
-    assert (clip["frames"], clip["fps"]) == (13, 50)
-    assert (clip["split"], clip["group"]) == ("train", "anna")
-    assert not project.pose_path(two["id"]).exists()
-    assert [(p.start, p.end) for p in project.phases()[clip["id"]]] == [(6, 10)]
-    shown = page.get(f"/clips/{clip['id']}").json()
-    assert shown["file_seconds"] == pytest.approx(0.96, abs=0.01)  # of the whole file
-    seen = [bool(picture["people"]) for picture in shown["pictures"]]
-    assert not seen[0]
-    assert seen[len(seen) // 2]
-
-    job = finished(page, page.post(f"/clips/{clip['id']}/read", json={"options": {}}))
-    assert job["state"] == "done", job
-    (clip,) = clips(page)
-    assert (clip["options"], clip["frames"], clip["split"]) == ({}, 24, "train")
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
+def test_wrong_ways_to_read_are_refused_in_words(page: TestClient, two: dict[str, Any]):
+    wrong: list[tuple[Any, str]] = [
         ({"start": 2, "end": 1}, "later than the start"),
         ({"rotate": 45}, "multiple of 90"),
         ({"slowmo": -1}, "above 0"),
-        ({"start": "x"}, "must be numbers"),
-    ],
-)
-def test_wrong_ways_to_read_are_refused_in_words(
-    page: TestClient, two: dict[str, Any], options: dict[str, Any], said: str
-):
-    answer = page.post(f"/clips/{two['id']}/read", json={"options": options})
-    assert answer.status_code == 400
-    assert said in answer.json()["error"]
+        *((text, "must be numbers") for text in ({"start": "x"}, {"start": [1]}, None, 5, "x", [])),
+    ]
+    check_refused(page, f"/clips/{two['id']}/read", [({"options": o}, said) for o, said in wrong])
+    check_refused(page, f"/clips/{two['id']}/read", [({"rank": "1"}, "must be a number")])
 
 
 def test_a_part_without_frames_leaves_the_clip_as_it_was(page: TestClient, two: dict[str, Any]):
@@ -325,31 +268,6 @@ def test_a_part_without_frames_leaves_the_clip_as_it_was(page: TestClient, two: 
     assert job["state"] == "failed"
     assert "there is no frame" in job["error"]
     assert clips(page) == [two]
-
-
-def test_repetitions_become_clips(page: TestClient, project: Project, tmp_path: Path):
-    scenes = []
-    for t in range(72):  # three times down and up again, in 24 frames each
-        low = round(30 * (1 - abs(1 - (t % 24) / 12)))
-        scenes.append({200: (100, 20 + low, 140, 140)})
-    extracted(page, send(page, video(tmp_path, "squats.mp4", scenes)))
-    (clip,) = clips(page)
-    spans = page.get(f"/clips/{clip['id']}/repetitions").json()
-    assert len(spans) == 3
-    job = finished(page, page.post(f"/clips/{clip['id']}/split"))
-    assert job["state"] == "done", job
-    parts = clips(page)
-    assert len(parts) == 3
-    for part, span in zip(parts, spans, strict=True):
-        assert part["options"].get("start", 0) == pytest.approx(span["start"])
-    frames = [project.read_pose(part["id"])[0].frame for part in parts]
-    assert all(a[-1] < b[0] for a, b in pairwise(frames))
-
-
-def test_a_clip_that_does_not_repeat_is_not_split(page: TestClient, two: dict[str, Any]):
-    answer = page.get(f"/clips/{two['id']}/repetitions")
-    assert answer.status_code == 400
-    assert "does not repeat" in answer.json()["error"]
 
 
 def test_marks_are_set_and_taken_away(page: TestClient, two: dict[str, Any]):

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +19,7 @@ from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.studio.compare import attempts
 from tests.movement import add_sequence, sequence
-from tests.studio.browsing import asked, finished
+from tests.studio.browsing import asked, check_refused, finished
 
 PAIR = {"a": "a", "b": "b"}
 
@@ -113,31 +112,22 @@ def test_attempts_are_compared_in_their_order(project: Project) -> None:
     assert shown.content.startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"reference": "x"},
-        {"reference": ""},
-        {"attempts": ["b"]},
-        {"attempts": ["b", "b"]},
-        {"attempts": ["b", "x"]},
-        {"attempts": ["a", "b"]},
-        {"attempts": "bc"},
-        {"attempts": [["b"], ["c"]]},
-    ],
-)
-def test_what_are_no_attempts_is_refused(project: Project, wrong: dict[str, Any]) -> None:
+def test_what_is_no_pair_and_what_are_no_attempts_is_refused(project: Project) -> None:
+    wrong = [
+        *(({"reference": clip}, "choose a clip") for clip in ("x", "")),
+        *(({"attempts": clips}, "at least two attempts") for clips in (["b"], ["b", "b"])),
+        ({"attempts": ["b", "x"]}, "choose a clip"),
+        ({"attempts": ["a", "b"]}, "without the reference"),
+        ({"attempts": "bc"}, "must be a list"),
+        ({"attempts": [["b"], ["c"]]}, "choose a clip"),
+    ]
     with asked(project) as client:
-        question = {"reference": "a", "attempts": ["b", "c"]} | wrong
-        assert client.post("/attempts/compare", json=question).status_code == 400
+        cases = [({"reference": "a", "attempts": ["b", "c"]} | body, said) for body, said in wrong]
+        check_refused(client, "/attempts/compare", cases)
+        for pair in ({"a": "a"}, {"a": "a", "b": "x"}, {"a": "a", "b": "a"}, {}):
+            assert client.post("/compare", json=pair).status_code == 400
+            assert client.get("/compare/found", params=pair).status_code == 400
         assert client.get("/jobs").json() == []
-
-
-@pytest.mark.parametrize("pair", [{"a": "a"}, {"a": "a", "b": "x"}, {"a": "a", "b": "a"}, {}])
-def test_what_is_no_pair_is_refused(project: Project, pair: dict[str, str]) -> None:
-    with asked(project) as client:
-        assert client.post("/compare", json=pair).status_code == 400
-        assert client.get("/compare/found", params=pair).status_code == 400
 
 
 def test_a_broken_document_is_said(project: Project) -> None:

@@ -74,7 +74,10 @@ def test_from_two_videos_to_one_side_by_side(browser: Any, studio: str, tmp_path
         seen.wait_for("/3 phases, 3 propagated/.test(document.getElementById('clips').textContent)")
         assert "To review" in page.inner_text("#review-heading")
 
-        page.select_option("#in-step", index=1)
+        page.click("nav >> text=Pair")
+        page.select_option("select[name=a]", a)
+        page.select_option("select[name=b]", b)
+        page.click("text=Align them")
         page.wait_for_url("**/pair?**")
         seen.wait_for("document.body.dataset.ready === 'true'")
         assert page.evaluate("data.anchors.length") == 1
@@ -91,30 +94,6 @@ def test_from_two_videos_to_one_side_by_side(browser: Any, studio: str, tmp_path
     assert [phase.name for phase in project.phases()[a]] == list(NAMES)
     assert [phase.name for phase in project.phases(propagated=True)[b]] == list(NAMES)
     assert probe(saved).width > 2 * probe(videos[0]).width
-
-
-def test_what_went_wrong_stays_on_the_page(browser: Any, tmp_path: Path) -> None:
-    project = Project.create(tmp_path / "project", {"preset": "demo"})
-    (project.root / "videos").mkdir()
-    (project.root / "videos" / "broken.mp4").write_bytes(b"this is not a video")
-    with browsed(browser, project) as seen:
-        seen.wait_for("document.body.dataset.ready === 'true'")
-        seen.page.click("text=Find its joints")
-        seen.wait_for("!document.getElementById('problem').hidden")
-        seen.page.wait_for_timeout(1000)  # longer than the list of clips takes to be loaded again
-        assert seen.page.is_visible("#problem")
-        assert "broken.mp4" in seen.page.inner_text("#problem")
-
-
-def test_a_studio_that_has_ended_is_said_to_be_gone(browser: Any, tmp_path: Path) -> None:
-    with contextlib.ExitStack() as studio:
-        address = studio.enter_context(served(Project.create(tmp_path / "project")))
-        with watched(browser, address) as seen:
-            seen.go(f"/?token={TOKEN}")
-            seen.wait_for("document.body.dataset.ready === 'true'")
-            assert not seen.page.is_visible("#work")
-            studio.close()
-            seen.wait_for("/No connection/.test(document.getElementById('work').innerText)")
 
 
 def told(number: int, state: str, **facts: Any) -> str:
@@ -136,14 +115,17 @@ def tell(seen: Seen, *events: str) -> None:
     )
 
 
-def test_a_clip_is_shown_as_soon_as_it_has_joints(browser: Any, tmp_path: Path) -> None:
+def test_the_clips_page_follows_the_work_of_the_studio(browser: Any, tmp_path: Path) -> None:
     project = Project.create(tmp_path / "project")
     (project.root / "videos").mkdir()
     for name in ("a", "b"):
         shutil.copy(shaded_video(tmp_path / f"{name}.mp4", 12), project.root / "videos")
     about = {"files": ["a.mp4", "b.mp4"]}
     with browsed(browser, project) as seen:
-        tell(seen, told(7, "running", about=about))
+        seen.wait_for("document.body.dataset.ready === 'true'")
+        assert not seen.page.is_visible("#work")
+
+        tell(seen, told(7, "running", about=about))  # a clip is shown as soon as it has joints
         seen.go("/")
         seen.wait_for("document.querySelectorAll('#coming li progress').length === 2")
         add_filmed(project, project.root / "videos" / "a.mp4", sequence(warped_phase(12, 1)))
@@ -152,31 +134,16 @@ def test_a_clip_is_shown_as_soon_as_it_has_joints(browser: Any, tmp_path: Path) 
         seen.wait_for("document.querySelectorAll('#coming li progress').length === 1")
         assert "b.mp4" in seen.page.inner_text("#coming")
 
-
-def test_work_that_cannot_be_cancelled_says_why(browser: Any, tmp_path: Path) -> None:
-    with browsed(browser, Project.create(tmp_path / "project")) as seen:
-        tell(seen, told(7, "running"))
-        seen.go("/")
-        seen.page.click("#work button")
+        tell(seen, told(7, "running", share=0.1), told(7, "running", share=0.9))
+        seen.wait_for("document.querySelector('#work progress')?.value === 0.1")
+        seen.page.focus("#work button")  # which stays while the work goes on
+        seen.wait_for("document.querySelector('#work progress').value === 0.9")
+        assert seen.page.evaluate("document.activeElement.textContent") == "Cancel"
+        seen.page.keyboard.press("Enter")
         seen.wait_for("!document.getElementById('problem').hidden")
         assert "this job has ended" in seen.page.inner_text("#problem")
 
-
-def test_work_can_be_cancelled_by_keyboard_while_it_goes_on(browser: Any, tmp_path: Path) -> None:
-    with browsed(browser, Project.create(tmp_path / "project")) as seen:
-        tell(seen, told(7, "running", share=0.1), told(7, "running", share=0.9))
-        seen.go("/")
-        seen.wait_for("document.querySelector('#work progress')?.value === 0.1")
-        seen.page.focus("#work button")
-        seen.wait_for("document.querySelector('#work progress').value === 0.9")
-        assert seen.page.evaluate("document.activeElement.textContent") == "Cancel"
-
-
-def test_work_that_waits_is_listed_and_can_be_cancelled(browser: Any, tmp_path: Path) -> None:
-    waits = told(8, "waiting", title="training default")
-    with browsed(browser, Project.create(tmp_path / "project")) as seen:
-        tell(seen, told(7, "running") + waits)
-        seen.go("/")
+        tell(seen, told(7, "running") + told(8, "waiting", title="training default"))
         seen.page.click("text=1 waiting")
         with seen.page.expect_request("**/jobs/8/cancel"):
             seen.page.click("#work li button")
@@ -184,48 +151,57 @@ def test_work_that_waits_is_listed_and_can_be_cancelled(browser: Any, tmp_path: 
         seen.wait_for("!document.querySelector('#work li')")
         assert "training default" in seen.page.inner_text("#work")
 
-
-@pytest.mark.parametrize(
-    ("state", "said"),
-    [("done", "joints: done"), ("cancelled", "joints: cancelled"), ("failed", None)],
-)
-def test_a_change_of_a_clip_is_in_progress_until_it_ends(
-    browser: Any, tmp_path: Path, state: str, said: str | None
-) -> None:
-    with browsed(browser, two_filmed(tmp_path)) as seen:
-        seen.page.route(
-            "**/read", lambda route: route.fulfill(json={"number": 7, "title": "joints"})
-        )
-        tell(seen, told(7, "running"))
+        seen.page.unroute("**/events")
+        (project.root / "videos" / "broken.mp4").write_bytes(b"this is not a video")
         seen.go("/")
-        seen.page.click(".clip[data-id=a] button")
-        seen.page.click("text=Read it like this")
-        seen.wait_for("document.getElementById('toast').textContent === 'joints: in progress'")
-        tell(seen, told(7, state, error="no person found"))
-        if said is None:
-            seen.wait_for("document.getElementById('toast').hidden")
-            assert "no person found" in seen.page.inner_text("#problem")
-        else:
-            seen.wait_for(f"document.getElementById('toast').textContent === '{said}'")
+        seen.page.click("[aria-label='Find its joints: broken.mp4']")
+        seen.wait_for("!document.getElementById('problem').hidden")
+        seen.page.wait_for_timeout(1000)  # longer than the list of clips takes to be loaded again
+        assert "broken.mp4" in seen.page.inner_text("#problem")
 
 
-@pytest.mark.parametrize(
-    "focused", [".clip[data-id=b] > button", "[aria-label='Delete the file: new.mp4']"]
-)
-def test_news_of_work_leave_the_focus_where_it_is(
-    browser: Any, tmp_path: Path, focused: str
-) -> None:
+def test_a_studio_that_has_ended_is_said_to_be_gone(browser: Any, tmp_path: Path) -> None:
+    with contextlib.ExitStack() as studio:
+        address = studio.enter_context(served(Project.create(tmp_path / "project")))
+        with watched(browser, address) as seen:
+            seen.go(f"/?token={TOKEN}")
+            seen.wait_for("document.body.dataset.ready === 'true'")
+            studio.close()
+            seen.wait_for("/No connection/.test(document.getElementById('work').innerText)")
+
+
+def test_a_clip_that_is_changed_says_so_until_it_ends(browser: Any, tmp_path: Path) -> None:
     project = two_filmed(tmp_path)
     (project.root / "videos").mkdir(exist_ok=True)
     (project.root / "videos" / "new.mp4").write_bytes(b"no film")
+    endings = {"done": "joints: done", "cancelled": "joints: cancelled", "failed": ""}
     with browsed(browser, project) as seen:
-        tell(seen, told(7, "running"), told(7, "running", share=0.5), told(7, "done"))
-        seen.go("/")
-        seen.wait_for("document.querySelectorAll('.clip').length === 2")
-        seen.page.focus(focused)
-        project.mark_video("a", split="test", group="ann")
-        seen.wait_for("/ann/.test(document.querySelector('.clip[data-id=a]').innerText)")
-        assert seen.page.evaluate("(it) => document.activeElement.matches(it)", focused)
+        seen.page.route(
+            "**/read", lambda route: route.fulfill(json={"number": 7, "title": "joints"})
+        )
+        for state, said in endings.items():
+            tell(seen, told(7, "running"))
+            seen.go("/")
+            seen.page.click(".clip[data-id=a] button")
+            seen.page.click("text=Read it like this")
+            seen.wait_for("document.getElementById('toast').textContent === 'joints: in progress'")
+            tell(seen, told(7, state, error="no person found"))
+            if said:
+                seen.wait_for(f"document.getElementById('toast').textContent === '{said}'")
+        seen.wait_for("document.getElementById('toast').hidden")
+        assert "no person found" in seen.page.inner_text("#problem")
+
+        for n, focused in enumerate(FOCUSED):  # and the focus stays where it is
+            tell(seen, told(7, "running"), told(7, "running", share=0.5), told(7, "done"))
+            seen.go("/")
+            seen.wait_for("document.querySelectorAll('.clip').length === 2")
+            seen.page.focus(focused)
+            project.mark_video("a", split="test", group=f"ann {n}")
+            seen.wait_for(f"/ann {n}/.test(document.querySelector('.clip[data-id=a]').innerText)")
+            assert seen.page.evaluate("(it) => document.activeElement.matches(it)", focused)
+
+
+FOCUSED = (".clip[data-id=b] > button", "[aria-label='Delete the file: new.mp4']")
 
 
 def sides(seen: Seen) -> list[str]:

@@ -29,7 +29,7 @@ from la2ds_cli.views.report.pair import write_pair
 from la2ds_cli.views.report.pair_data import sureness
 from tests.alignment.test_same_movement import kicking
 from tests.movement import add_sequence, sequence, warped_phase
-from tests.studio.browsing import asked, finished
+from tests.studio.browsing import asked, check_refused, finished
 from tests.studio.marks import drawing, drawn, put, shown
 from tests.views.report.conftest import two_filmed
 
@@ -131,15 +131,12 @@ def test_what_runs_backwards_or_lies_outside_is_refused_and_nothing_is_kept(
         assert project.annotations_path.read_bytes() == before
 
 
-@pytest.mark.parametrize("frames", [None, 5, True, 1.5, "01", [0], [0, 1.5], [0, -1], {"0": 1}])
-@pytest.mark.parametrize("path", ["/pair/anchor", "/pair/anchor/remove"])
-def test_frames_that_are_no_two_numbers_are_refused(
-    project: Project, path: str, frames: Any
-) -> None:
+def test_frames_that_are_no_two_numbers_are_refused(project: Project) -> None:
+    wrong = (None, 5, True, 1.5, "01", [0], [0, 1.5], [0, -1], {"0": 1})
+    cases = [(PAIR | {"frames": frames}, "needs a frame of A and a frame of B") for frames in wrong]
     with asked(project) as client:
-        answer = client.post(path, json=PAIR | {"frames": frames})
-    assert answer.status_code == 400
-    assert answer.json()["error"] == "an anchor needs a frame of A and a frame of B"
+        for path in ("/pair/anchor", "/pair/anchor/remove"):
+            check_refused(client, path, cases)
 
 
 def test_anchors_of_other_pairs_and_of_frames_that_are_not_shown_stay(project: Project) -> None:
@@ -155,28 +152,19 @@ def test_anchors_of_other_pairs_and_of_frames_that_are_not_shown_stay(project: P
     assert project.annotations()[:2] == others
 
 
-@pytest.mark.parametrize(
-    ("pair", "said"),
-    [
-        ({"a": "a", "b": "a"}, "two different clips"),
-        ({"a": "a", "b": "nobody"}, "choose a clip of the project"),
-        ({"a": "a", "b": ""}, "choose two clips"),
-    ],
-)
-def test_a_pair_is_two_clips_with_joints(project: Project, pair: dict, said: str) -> None:
+def test_a_pair_is_two_clips_with_joints(project: Project) -> None:
     with asked(project) as client:
-        answer = client.get("/pair/data", params=pair)
-        assert answer.status_code == 400
-        assert said in answer.json()["error"]
-    project.pose_path("b").unlink()
-    with asked(project) as client:
-        answer = client.get("/pair/data", params=PAIR)
-        assert "b.mp4 has no joints yet" in answer.json()["error"]
 
+        def said(**pair: str) -> str:
+            answer = client.get("/pair/data", params=pair)
+            assert answer.status_code in (400, 409)
+            return answer.json()["error"]
 
-def test_the_clips_are_chosen_from_those_with_joints(project: Project) -> None:
-    project.pose_path("b").unlink()
-    with asked(project) as client:
+        assert "two different clips" in said(a="a", b="a")
+        assert "choose a clip of the project" in said(a="a", b="nobody")
+        assert "choose two clips" in said(a="a", b="")
+        project.pose_path("b").unlink()
+        assert "b.mp4 has no joints yet" in said(**PAIR)
         assert "needs two clips" in client.get("/pair").text
 
 
@@ -204,19 +192,11 @@ def test_exports_are_commands_with_the_anchors(project: Project) -> None:
     assert "--anchor=0.9=0.6" in command
     assert "--features=base" in command
     assert command[-1] == f"--out={project.root}/results/studio/a--b.mp4"
-
-
-@pytest.mark.parametrize(("kind", "suffix"), [("sheet", "png"), ("sheet-pdf", "pdf")])
-def test_a_sheet_of_key_positions_takes_no_anchors(
-    project: Project, kind: str, suffix: str
-) -> None:
-    """`la2ds compare` has none: the page says so where there are some."""
-    put(project, ANCHOR, ("a", "b"), (18, 20))
-    held, pair = HeldPair.prepared(project, "a", "b"), _checked_pair(project, "a", "b")
-    command = export_arguments(held, pair, kind)
-    assert command[:3] == ["compare", "a", "b"]
-    assert not any("--anchor" in one or "--features" in one for one in command)
-    assert command[-1].endswith(f"a--b.sheet.{suffix}")
+    for kind, suffix in (("sheet", "png"), ("sheet-pdf", "pdf")):  # `compare` takes no anchors
+        command = export_arguments(held, pair, kind)
+        assert command[:3] == ["compare", "a", "b"]
+        assert not any("--anchor" in one or "--features" in one for one in command)
+        assert command[-1].endswith(f"a--b.sheet.{suffix}")
 
 
 def test_an_export_is_a_job_and_then_a_file(project: Project) -> None:
@@ -330,17 +310,17 @@ def test_a_note_is_removed_where_the_clips_are_exchanged_and_others_stay(project
     assert shown(project, NOTE, "a", "b") == [((20, 15), "hips")]
 
 
-@pytest.mark.parametrize(
-    ("frames", "text"),
-    [
-        *(([20, 15], text) for text in ("", " ", " x", "a\nb", "a\x00", "x" * 501, None, 3, ["x"])),
-        *((frames, "x") for frames in ([None, None], [1], [1, 2, 3], "12", None, [1.5, 2])),
-        *((frames, "x") for frames in ([-1, 2], [True, 2], [400, 2], [2, 400], {"a": 1})),
-    ],
-)
-def test_what_is_no_note_is_refused(project: Project, frames: Any, text: Any) -> None:
+def test_what_is_no_note_is_refused(project: Project) -> None:
+    texts = ("", " ", " x", "a\nb", "a\x00", "x" * 501, None, 3, ["x"])
+    places = ([None, None], [1], [1, 2, 3], "12", None, [1.5, 2], [-1, 2], [True, 2], {"a": 1})
+    wrong = [
+        *(([20, 15], text, "a note") for text in texts),
+        *((frames, "x", "a note must be at") for frames in places),
+        *((frames, "x", "no such frame") for frames in ([400, 2], [2, 400])),
+    ]
+    cases = [(PAIR | {"frames": frames, "text": text}, said) for frames, text, said in wrong]
     with asked(project) as client:
-        assert note(client, frames, text).status_code == 400
+        check_refused(client, "/pair/note", cases)
     assert not project.annotations_path.exists()
 
 
@@ -422,39 +402,38 @@ def test_undo_draws_nothing_twice_that_another_pair_has_drawn_again(project: Pro
         assert client.post("/pair/undo", json=PAIR).json()["drawings"]["a"] == [LINE]
 
 
-@pytest.mark.parametrize(
-    ("new", "said"),
-    [
-        ({"kind": "circle", "points": [[1, 2], [3, 4]]}, "neither a line nor an angle"),
-        ({"kind": "line", "points": [[1, 2]]}, "points must be 2, not 1"),
-        ({"kind": "line", "points": [[1, 2], [1, 2.001]]}, "are the same"),
-        ({"kind": "angle", "points": [[1, 2], [3, 4], [3, float("nan")]]}, "must be JSON"),
-        ({"kind": "line", "points": [[1, 2], [3, 10**400]]}, "must be JSON"),
-        ({"kind": "line", "points": [[1, 2], [319.6, 4]]}, "within the picture"),
-        ({"kind": "line", "points": [[1, -0.6], [3, 4]]}, "within the picture"),
-        *(
-            ({"kind": "line", "points": [[1, 2], point]}, "two numbers")
-            for point in ([1], [1, 2, 3], "12", None, [True, 2], ["1", 2], {"x": 1}, [[1], 2])
-        ),
-        *((one, "a kind and points") for one in ("line", [], {}, {"kind": ["line"], "points": []})),
-        (None, "on clip A or on clip B"),
-    ],
-)
-def test_what_cannot_be_drawn_is_refused(project: Project, new: Any, said: str) -> None:
-    content = json.dumps(PAIR | {"side": "a", "new": new})  # NaN too, which a client refuses
-    with asked(project) as client:
-        headers = {"content-type": "application/json"}
-        answer = client.post("/pair/drawing", content=content, headers=headers)
-        assert answer.status_code == 400
-        assert said in answer.json()["error"]
-    assert not project.annotations_path.exists()
+def line(*points: Any) -> dict[str, Any]:
+    return {"kind": "line", "points": list(points)}
 
 
-def test_drawings_of_an_unknown_clip_or_side_are_refused(project: Project) -> None:
+UNDRAWABLE = [
+    ({"kind": "circle", "points": [[1, 2], [3, 4]]}, "neither a line nor an angle"),
+    (line([1, 2]), "points must be 2, not 1"),
+    (line([1, 2], [1, 2.001]), "are the same"),
+    (line([1, 2], [319.6, 4]), "within the picture"),
+    (line([1, -0.6], [3, 4]), "within the picture"),
+    *(
+        (line([1, 2], point), "two numbers")
+        for point in ([1], [1, 2, 3], "12", None, [True, 2], ["1", 2], {"x": 1}, [[1], 2])
+    ),
+    *((one, "a kind and points") for one in ("line", [], {}, {"kind": ["line"], "points": []})),
+    (None, "on clip A or on clip B"),
+]
+
+
+def test_what_cannot_be_drawn_is_refused(project: Project) -> None:
+    drawn_on = PAIR | {"side": "a"}
     with asked(project) as client:
-        assert "a clip of the project" in draw(client, new=LINE, a="nobody").json()["error"]
-        for side in ("c", "", None, 1, ["a"]):
-            assert draw(client, side, new=LINE).status_code == 400
+        cases = [(drawn_on | {"new": new}, said) for new, said in UNDRAWABLE]
+        cases += [
+            (PAIR | {"side": side, "new": LINE}, "on clip A or on clip B")
+            for side in ("c", "", None, 1, ["a"])
+        ]
+        cases.append((drawn_on | {"new": LINE, "a": "nobody"}, "a clip of the project"))
+        check_refused(client, "/pair/drawing", cases)
+        for number in (float("nan"), 10**400):  # which a client of ours does not send
+            text = json.dumps(drawn_on | {"new": line([1, 2], [3, number])})
+            assert client.post("/pair/drawing", content=text).status_code == 400
     assert not project.annotations_path.exists()
 
 

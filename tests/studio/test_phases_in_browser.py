@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from la2ds_cli.core.types import Phase
 from la2ds_cli.labels.propagate import merge_into_project
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import Seen, browsed
+from tests.studio.test_pair_in_browser import drag, rows_played
 from tests.views.report.conftest import FIRST, SHADE, two_filmed
 
 SAVED = "document.getElementById('saved').textContent === 'saved'"
@@ -42,12 +44,11 @@ def press(seen: Seen, *keys: str) -> None:
         seen.page.keyboard.press(key)
 
 
-def test_keys_label_the_frame_that_is_shown(browser: Any, project: Project) -> None:
+def test_a_clip_is_labelled_by_keys_and_by_dragging(browser: Any, project: Project) -> None:
     with browsed(browser, project) as seen:
         open_phases(seen)
         press(seen, "1", "Shift+ArrowRight", "ArrowRight", "2", "Shift+ArrowRight", "3")
-        seen.wait_for("document.getElementById('stage-a').dataset.picture === '21'")
-        assert round((seen.grey("stage-a") - FIRST) / SHADE) == 21
+        assert frame(seen, 21) == 21
         seen.wait_for(SAVED)
         assert spans(project) == [(0, 11, "down"), (11, 21, "up"), (21, 36, "rest")]
         press(seen, ".", ".", ",")  # the border moves with what is shown
@@ -59,13 +60,9 @@ def test_keys_label_the_frame_that_is_shown(browser: Any, project: Project) -> N
         press(seen, "End", "0")
         seen.wait_for(SAVED)
         assert spans(project) == [(0, 11, "down"), (11, 35, "up")]
-        assert seen.errors == []
 
-
-def test_labels_while_it_plays(browser: Any, project: Project) -> None:
-    with browsed(browser, project) as seen:
-        open_phases(seen)
-        press(seen, "-", "-", "-", "-", "1", " ")  # an eighth of the speed: 14 s
+        press(seen, "Home", "Delete", "End", "ArrowLeft", "Delete")
+        press(seen, "Home", "-", "-", "-", "-", "1", " ")  # while it plays, at an eighth: 14 s
         seen.wait_for("Number(document.body.dataset.row) >= 3")
         press(seen, "2")
         seen.wait_for("Number(document.body.dataset.row) >= 6")
@@ -74,57 +71,54 @@ def test_labels_while_it_plays(browser: Any, project: Project) -> None:
         (_, first, _), (_, second, _), (_, last, _) = spans(project)
         assert [name for _, _, name in spans(project)] == ["down", "up", "rest"]
         assert 3 <= first < second < last == 36
+
+        open_phases(seen, "b")
+        drag(seen, "#line", 10.01 / 30, 14.01 / 30)
+        assert seen.page.evaluate("document.body.dataset.row") == "14"  # what is dragged is shown
+        seen.wait_for(SAVED)
+        assert spans(project, "b") == [(0, 14, "down"), (14, 20, "up"), (20, 30, "rest")]
+        press(seen, "u")
+        seen.wait_for(SAVED)
+        box = seen.page.locator("#line").bounding_box()
+        x = lambda frame: box["x"] + (frame + 0.01) / 30 * box["width"]  # noqa: E731
+        seen.page.mouse.click(x(10), box["y"] + 20)  # and a drag that began elsewhere
+        for n, (at, up) in enumerate(((15, -4), (15, 20), (16, 20), (16, -4))):
+            seen.page.mouse.move(x(at), box["y"] + up)
+            if n == 0:
+                seen.page.mouse.down()
+        seen.page.mouse.up()
+        press(seen, "End", "0")
+        seen.wait_for(SAVED)
+        assert spans(project, "b") == [(0, 10, "down"), (10, 20, "up"), (20, 29, "rest")]
         assert seen.errors == []
 
 
 def test_an_event_takes_three_keys_and_none_is_lost(browser: Any, project: Project) -> None:
-    """Two to find the frame and one to label it, as fast as keys come."""
+    """Two to find the frame and one to label it, as fast as keys come; a part is repeated."""
     with browsed(browser, project) as seen:
         open_phases(seen)
         for number in range(17):
             press(seen, str(1 + number % 3), "ArrowRight", "ArrowRight")
         seen.wait_for(SAVED)
-    assert len(spans(project)) == 17
-
-
-def test_a_border_is_dragged(browser: Any, project: Project) -> None:
-    with browsed(browser, project) as seen:
-        open_phases(seen, "b")
-        box = seen.page.locator("#line").bounding_box()
-        x = lambda frame: box["x"] + (frame + 0.01) / 30 * box["width"]  # noqa: E731
-        y = box["y"] + 20
-        seen.page.mouse.move(x(10), y)
-        seen.page.mouse.down()
-        for frame in (11, 12, 13, 14):
-            seen.page.mouse.move(x(frame), y)
-        assert seen.page.evaluate("document.body.dataset.row") == "14"  # seen while it is dragged
-        seen.page.mouse.up()
+        assert len(spans(project)) == 17
+        press(seen, "Home", "Shift+ArrowRight", "i", "Shift+ArrowRight", "e")
+        assert seen.page.get_attribute("body", "data-section") == "10 20"
+        press(seen, " ")
+        assert rows_played(seen, "Number(document.body.dataset.row)") <= set(range(10, 21))
+        press(seen, " ")
+        drag(seen, "#line", 21 / 36, 30.5 / 36)  # its end, not the border at 20
+        assert seen.page.get_attribute("body", "data-section") == "10 30"
+        drag(seen, "#line", 18.01 / 36, 19.01 / 36)  # the border
         seen.wait_for(SAVED)
-        assert spans(project, "b") == [(0, 14, "down"), (14, 20, "up"), (20, 30, "rest")]
-        press(seen, "u")
-        seen.wait_for(SAVED)
-        assert spans(project, "b")[0] == (0, 10, "down")
+        assert [start for start, _, _ in spans(project)][8:11] == [16, 19, 20]
+        assert seen.page.get_attribute("body", "data-section") == "10 30"
+        seen.page.click("#clips a:has-text('b.mp4')")
+        seen.wait_for("document.body.dataset.clip === 'b'")
+        assert seen.page.get_attribute("body", "data-section") == ""  # it was of the other clip
+        assert seen.errors == []
 
 
-def test_a_border_that_was_clicked_is_not_dragged_later(browser: Any, project: Project) -> None:
-    """When a drag that began elsewhere crosses the line."""
-    with browsed(browser, project) as seen:
-        open_phases(seen, "b")
-        box = seen.page.locator("#line").bounding_box()
-        x = lambda frame: box["x"] + (frame + 0.01) / 30 * box["width"]  # noqa: E731
-        seen.page.mouse.click(x(10), box["y"] + 20)
-        seen.page.mouse.move(x(15), box["y"] - 4)
-        seen.page.mouse.down()
-        seen.page.mouse.move(x(15), box["y"] + 20)
-        seen.page.mouse.move(x(16), box["y"] + 20)
-        seen.page.mouse.move(x(16), box["y"] - 4)
-        seen.page.mouse.up()
-        press(seen, "End", "0")
-        seen.wait_for(SAVED)
-    assert spans(project, "b") == [(0, 10, "down"), (10, 20, "up"), (20, 29, "rest")]
-
-
-def test_labels_set_while_another_clip_is_loaded_are_saved(browser: Any, project: Project) -> None:
+def test_another_clip_is_opened_while_labels_are_saved(browser: Any, project: Project) -> None:
     with browsed(browser, project) as seen:
         open_phases(seen)
 
@@ -132,27 +126,22 @@ def test_labels_set_while_another_clip_is_loaded_are_saved(browser: Any, project
             press(seen, "1")  # the clip that is left is still shown
             route.continue_()
 
-        seen.page.route("**/phases/data?clip=b", slowly)
+        seen.page.route("**/phases/data?clip=b", slowly, times=1)
         seen.page.click("#clips a[href*='clip=b']")
         seen.wait_for("document.body.dataset.clip === 'b'")
         seen.wait_for("document.getElementById('rows').textContent.includes('rest')")
-    assert spans(project) == [(0, 36, "down")]
-    assert len(spans(project, "b")) == 3
+        assert (spans(project), len(spans(project, "b"))) == ([(0, 36, "down")], 3)
 
-
-def test_a_clip_asked_for_last_is_shown(browser: Any, project: Project) -> None:
-    with browsed(browser, project) as seen:
-        open_phases(seen)
-        held: list[Any] = []
-        seen.page.route("**/phases/data?clip=b", lambda route: held.append(route))
-        seen.page.click("#clips a[href*='clip=b']")
-        seen.page.wait_for_timeout(200)
+        held: list[Any] = []  # the clip that is asked for last is shown
+        seen.page.route("**/phases/data?clip=a", lambda route: held.append(route))
         seen.page.click("#clips a[href*='clip=a']")
+        seen.page.wait_for_timeout(200)
+        seen.page.click("#clips a[href*='clip=b']")
         seen.page.wait_for_timeout(500)
         held[0].continue_()
         seen.page.wait_for_timeout(700)
-        assert seen.page.inner_text("#clip-name").startswith("a")
-        assert seen.page.evaluate("document.body.dataset.clip") == "a"
+        assert seen.page.evaluate("document.body.dataset.clip") == "b"
+        assert seen.page.inner_text("#clip-name").startswith("b")
 
 
 def test_what_keeps_labels_from_being_saved_is_said(browser: Any, project: Project) -> None:
@@ -165,23 +154,52 @@ def test_what_keeps_labels_from_being_saved_is_said(browser: Any, project: Proje
         assert seen.page.inner_text("#saved") == "not saved yet"
         seen.page.unroute("**/phases/save")
         seen.wait_for(SAVED)
-    assert spans(project) == [(0, 36, "down")]
+        assert spans(project) == [(0, 36, "down")]
+        with project.tables():
+            press(seen, "2")
+            seen.wait_for("/another command/.test(document.getElementById('saved').textContent)")
+            assert spans(project) == [(0, 36, "down")]
+        seen.wait_for(SAVED)
+        assert spans(project) == [(0, 36, "up")]
 
 
-def test_pictures_that_did_not_come_are_asked_for_again(browser: Any, project: Project) -> None:
+def test_pictures_that_are_late_or_did_not_come(browser: Any, project: Project) -> None:
     with browsed(browser, project) as seen:
+        held: list[Any] = []
+        seen.page.route("**/film/*/*/1", lambda route: held.append(route), times=1)  # 16 to 31
+        open_phases(seen)
+        seen.wait_for("document.getElementById('stage-a').dataset.picture === '0'")
+        press(seen, "Shift+ArrowRight", "Shift+ArrowRight")
+        seen.wait_for("document.getElementById('moment').textContent.includes('frame 20')")
+        assert seen.page.evaluate("document.getElementById('stage-a').dataset.picture") == ""
+        grey_is(seen, lambda grey: abs(grey - (0x20 + 0x26 + 0x2B) / 3) < 1)  # that of no frame
+        for route in held:
+            route.continue_()
+        assert frame(seen, 20) == 20
+        assert seen.errors == []
+
         seen.page.route("**/film/**", lambda route: route.abort())
         open_phases(seen)
         seen.wait_for("document.getElementById('stage-a').dataset.picture === '0'")
         assert seen.grey("stage-a") > FIRST + 2 * SHADE  # without a picture
         seen.page.unroute("**/film/**")
         seen.page.wait_for_timeout(3500)
-        press(seen, "ArrowRight")
-        for _ in range(100):
-            if round((seen.grey("stage-a") - FIRST) / SHADE) == 1:
-                break
-            seen.page.wait_for_timeout(50)
-        assert round((seen.grey("stage-a") - FIRST) / SHADE) == 1
+        press(seen, "ArrowRight")  # they are asked for again
+        grey_is(seen, lambda grey: round((grey - FIRST) / SHADE) == 1)
+
+
+def frame(seen: Seen, row: int) -> int:
+    """Which frame is shown, by its shade, when it is that of a row."""
+    seen.wait_for(f"document.getElementById('stage-a').dataset.picture === '{row}'")
+    return round((seen.grey("stage-a") - FIRST) / SHADE)
+
+
+def grey_is(seen: Seen, right: Callable[[float], bool]) -> None:
+    for _ in range(100):
+        if right(seen.grey("stage-a")):
+            return
+        seen.page.wait_for_timeout(50)
+    raise AssertionError(f"the picture has the grey {seen.grey('stage-a')}")
 
 
 def test_the_review_goes_from_the_least_sure_on(browser: Any, project: Project) -> None:
@@ -242,17 +260,6 @@ def test_what_was_propagated_is_so_again_after_a_slip(
     assert project.phases_path.read_text() == text
 
 
-def test_another_that_writes_a_table_is_waited_for(browser: Any, project: Project) -> None:
-    with browsed(browser, project) as seen:
-        open_phases(seen)
-        with project.tables():
-            press(seen, "1")
-            seen.wait_for("/another command/.test(document.getElementById('saved').textContent)")
-            assert spans(project) == []
-        seen.wait_for(SAVED)
-    assert spans(project) == [(0, 36, "down")]
-
-
 def test_labels_go_to_a_file_of_another_tool_and_come_back(
     browser: Any, project: Project, tmp_path: Path
 ) -> None:
@@ -274,30 +281,6 @@ def test_labels_go_to_a_file_of_another_tool_and_come_back(
         seen.wait_for("/not a valid ELAN file/.test(document.getElementById('problem').innerText)")
         assert spans(project, "b")[0] == (0, 10, "down")
         assert all("400" in said for said in seen.errors)
-
-
-def test_a_picture_that_takes_long_leaves_no_other_frame_in_its_place(
-    browser: Any, project: Project
-) -> None:
-    with browsed(browser, project) as seen:
-        held: list[Any] = []
-        seen.page.route("**/film/*/*/1", lambda route: held.append(route), times=1)  # 16 to 31
-        open_phases(seen)
-        seen.wait_for("document.getElementById('stage-a').dataset.picture === '0'")
-        press(seen, "Shift+ArrowRight", "Shift+ArrowRight")
-        seen.wait_for("document.getElementById('moment').textContent.includes('frame 20')")
-        assert seen.page.evaluate("document.getElementById('stage-a').dataset.picture") == ""
-        for _ in range(100):
-            if abs(seen.grey("stage-a") - (0x20 + 0x26 + 0x2B) / 3) < 1:  # no frame has this grey
-                break
-            seen.page.wait_for_timeout(50)
-        else:
-            raise AssertionError(f"still a frame, of the grey {seen.grey('stage-a')}")
-        for route in held:
-            route.continue_()
-        seen.wait_for("document.getElementById('stage-a').dataset.picture === '20'")
-        assert round((seen.grey("stage-a") - FIRST) / SHADE) == 20
-        assert seen.errors == []
 
 
 def test_the_opened_clip_is_seen_in_a_long_list_of_clips(browser: Any, project: Project) -> None:

@@ -17,7 +17,7 @@ from la2ds_cli.retrieval.retrieve import RetrievalRequest, retrieve
 from la2ds_cli.retrieval.search import Limits
 from la2ds_cli.studio.search import found_json
 from tests.movement import add_sequence, sequence, warped_phase
-from tests.studio.browsing import asked, finished
+from tests.studio.browsing import asked, check_refused, finished
 from tests.views.report.conftest import FIRST, SHADE, two_filmed
 
 
@@ -87,26 +87,16 @@ def test_phases_are_told(project: Project) -> None:
     assert {hit["clip"]: hit["same_phase"] for hit in found["hits"]} == {"c": True, "b": False}
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"clip": "x"},
-        {"clip": ""},
-        {"row": 36},
-        {"row": -1},
-        {"row": "3"},
-        {"row": True},
-        {"k": 0},
-        {"k": 61},
-        {"k": 2.5},
-        {"per_video": 0},
-    ],
-)
-def test_what_is_no_question_is_refused(project: Project, wrong: dict[str, Any]) -> None:
+def test_what_is_no_question_is_refused(project: Project) -> None:
+    wrong = [
+        *(({"clip": clip}, "choose a clip") for clip in ("x", "")),
+        *(({"row": row}, "no such frame") for row in (36, -1, "3", True)),
+        *(({"k": k}, "1 to 60 frames") for k in (0, 61, 2.5)),
+        ({"per_video": 0}, "at least 1"),
+    ]
     with asked(project) as client:
-        answer = client.post("/search/near", json={"clip": "a", "row": 3} | wrong)
-        assert answer.status_code == 400, answer.text
-        assert answer.json()["error"]
+        cases = [({"clip": "a", "row": 3} | body, said) for body, said in wrong]
+        check_refused(client, "/search/near", cases)
         assert client.get("/jobs").json() == []
 
 

@@ -25,13 +25,6 @@ def project(tmp_path: Path) -> Project:
     return project
 
 
-@pytest.fixture
-def indexed(project: Project) -> Project:
-    """The same, after a first search."""
-    retrieve(project, RetrievalRequest("a@0"))
-    return project
-
-
 def asked(seen: Seen, clip: str, row: int) -> None:
     """Wait until the frames that are like a row of a clip are shown."""
     seen.wait_for(f"document.body.dataset.asked === '{clip} {row}'")
@@ -57,12 +50,23 @@ def hits(seen: Seen) -> list[list[str]]:
     )
 
 
-def test_a_moment_is_found_gone_to_and_left_again(browser: Any, project: Project) -> None:
+def test_a_moment_is_found_and_seen_in_step(
+    browser: Any, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_go = tmp_path / "let-go"
+    held = f"import os, time\nwhile not os.path.exists({str(let_go)!r}): time.sleep(0.05)\n"
+    *python, command = jobs.COMMAND
+    monkeypatch.setattr(jobs, "COMMAND", (*python, held + command))
     with browsed(browser, project) as seen:
-        seen.go("/search?clip=a&row=20")
-        seen.wait_for(READY)
-        asked(seen, "a", 20)  # the index is made by a command first
         page = seen.page
+        asking = "{ method: 'POST', body: JSON.stringify({ a: 'a', b: 'b' }) }"
+        page.evaluate(f"fetch('/compare', {asking}).then((answer) => answer.text())")
+        seen.go("/search?clip=a&row=20")
+        seen.wait_for("document.getElementById('said').textContent.includes('Waiting until')")
+        assert "comparing b.mp4 with a.mp4" in page.inner_text("#said")
+        let_go.touch()
+        asked(seen, "a", 20)  # the clips are embedded by a command first
+        assert "Waiting until" not in page.inner_text("#said")
         page.uncheck("#show-skeleton")
         assert frame(seen) == 20
         page.select_option("#per-video", "1")
@@ -79,11 +83,20 @@ def test_a_moment_is_found_gone_to_and_left_again(browser: Any, project: Project
         page.go_back()
         asked(seen, "a", 20)
         assert frame(seen) == 20
+        page.click("#hits li:nth-child(2) a")
+        page.wait_for_url("**/pair?**")
+        seen.wait_for(READY)
+        assert page.evaluate("[state.row, state.rowB]") == [20, row]
+        seen.go(f"/pair?a=a&b=b&row_a=20&row_b={row + 3}")  # not what the alignment shows
+        seen.wait_for(READY)
+        assert page.evaluate("[state.row, state.rowB, state.free]") == [20, row + 3, row + 3]
+        assert page.is_visible("#same")
         assert seen.errors == []
 
 
-def test_by_keyboard_alone(browser: Any, indexed: Project) -> None:
-    with browsed(browser, indexed) as seen:
+def test_by_keyboard_alone(browser: Any, project: Project) -> None:
+    retrieve(project, RetrievalRequest("a@0"))
+    with browsed(browser, project) as seen:
         seen.go("/search?clip=a")
         seen.wait_for(READY)
         press = seen.page.keyboard.press
@@ -102,58 +115,11 @@ def test_by_keyboard_alone(browser: Any, indexed: Project) -> None:
         listed = seen.page.inner_text("#key-list").lower()
         for name in ("space", "1 to 9", "s", "w"):
             assert f"{name}\t" in listed, name
-        assert seen.errors == []
-
-
-def test_nothing_is_looked_for_while_it_plays(browser: Any, indexed: Project) -> None:
-    with browsed(browser, indexed) as seen:
-        seen.go("/search?clip=b&row=4")
-        seen.wait_for(READY)
-        asked(seen, "b", 4)
+        press("?")
         questions: list[str] = []
         seen.page.on("request", lambda one: questions.append(one.url) if one.post_data else None)
-        seen.page.click("#play")
+        seen.page.click("#play")  # nothing is looked for while it plays
         seen.wait_for("document.getElementById('play').textContent === 'Play'")  # at its end
-        asked(seen, "b", 29)
+        asked(seen, "c", 17)
         assert len(questions) == 1
-        assert seen.errors == []
-
-
-def test_both_moments_are_seen_in_step(browser: Any, indexed: Project) -> None:
-    with browsed(browser, indexed) as seen:
-        seen.go("/search?clip=a&row=9")
-        seen.wait_for(READY)
-        asked(seen, "a", 9)
-        seen.page.select_option("#per-video", "1")
-        seen.wait_for("document.querySelectorAll('#hits img').length === 2")
-        cards = [name for name, *_ in hits(seen)]
-        card = cards.index("b.mp4")
-        row = round(float(hits(seen)[card][1].split()[0]) * 25)
-        seen.page.click(f"#hits li:nth-child({card + 1}) a")
-        seen.page.wait_for_url("**/pair?**")
-        seen.wait_for(READY)
-        assert seen.page.evaluate("[state.row, state.rowB]") == [9, row]
-        seen.go(f"/pair?a=a&b=b&row_a=9&row_b={row + 3}")  # not what the alignment shows
-        seen.wait_for(READY)
-        assert seen.page.evaluate("[state.row, state.rowB, state.free]") == [9, row + 3, row + 3]
-        assert seen.page.is_visible("#same")
-        assert seen.errors == []
-
-
-def test_a_search_says_which_work_it_waits_for(
-    browser: Any, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    let_go = tmp_path / "let-go"
-    held = f"import os, time\nwhile not os.path.exists({str(let_go)!r}): time.sleep(0.05)\n"
-    *python, command = jobs.COMMAND
-    monkeypatch.setattr(jobs, "COMMAND", (*python, held + command))
-    with browsed(browser, project) as seen:
-        asking = "{ method: 'POST', body: JSON.stringify({ a: 'a', b: 'b' }) }"
-        seen.page.evaluate(f"fetch('/compare', {asking}).then((answer) => answer.text())")
-        seen.go("/search?clip=a&row=20")
-        seen.wait_for("document.getElementById('said').textContent.includes('Waiting until')")
-        assert "comparing b.mp4 with a.mp4" in seen.page.inner_text("#said")
-        let_go.touch()
-        asked(seen, "a", 20)
-        assert "Waiting until" not in seen.page.inner_text("#said")
         assert seen.errors == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +16,7 @@ from la2ds_cli.studio.timeline import make_arguments, players_json
 from la2ds_cli.views.timeline_figure import write_timeline
 from la2ds_cli.views.timeline_video import rows_of_clock, shown_clips
 from tests.movement import add_sequence, sequence, warped_phase
-from tests.studio.browsing import asked, client_of, finished
+from tests.studio.browsing import asked, check_refused, client_of, finished
 from tests.studio.four_clips import four_clips, placed
 
 
@@ -129,35 +128,25 @@ def test_the_commands_are_those_of_the_form(project: Project) -> None:
     assert len(set(names)) == 3
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"clips": ["a"]},
-        {"clips": []},
-        {"clips": "ab"},
-        {"clips": ["a", "x"]},
-        {"group": "nobody"},
-        {"group": 3},
-        {"reference": "x"},
-        {"reference": ["a"]},
-    ],
-)
-def test_what_is_no_choice_is_refused(project: Project, wrong: dict[str, Any]) -> None:
+def test_what_is_no_choice_is_refused(project: Project) -> None:
+    wrong = [
+        *(({"clips": clips}, "at least two clips") for clips in (["a"], [], "ab")),
+        ({"clips": ["a", "x"]}, "choose a clip"),
+        *(({"group": group}, "no such group") for group in ("nobody", 3, [{}], {"a": 1})),
+        *(({"reference": clip}, "choose a clip") for clip in ("x", ["a"])),
+    ]
     with asked(project) as client:
-        answer = client.post("/timeline/make", json=wrong)
-        assert answer.status_code == 400, answer.text
+        check_refused(client, "/timeline/make", wrong)
         assert client.get("/jobs").json() == []
 
 
-@pytest.mark.parametrize(
-    "name", ["other", "", "../timeline/timeline", "..%2Fproject", "timeline.json"]
-)
-def test_only_timelines_are_shown_and_given(project: Project, name: str) -> None:
+def test_only_timelines_are_shown_and_given(project: Project) -> None:
     placed(project)
     with asked(project) as client:
-        assert client.get("/timeline/data", params={"name": name}).status_code == 400
-        assert client.post("/timeline/video", json={"name": name}).status_code == 400
-        assert client.get(f"/timeline/file/{name}/table").status_code in (400, 404)
+        for name in ("other", "", "../timeline/timeline", "..%2Fproject", "timeline.json"):
+            assert client.get("/timeline/data", params={"name": name}).status_code == 400
+            assert client.post("/timeline/video", json={"name": name}).status_code == 400
+            assert client.get(f"/timeline/file/{name}/table").status_code in (400, 404)
         assert client.get("/timeline/file/timeline/json").status_code == 400
 
 

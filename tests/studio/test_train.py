@@ -26,7 +26,7 @@ from la2ds_cli.training.train import TrainOptions, card_warnings, outlook, train
 from tests.evaluation.labelled_project import evaluated
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.small_runs import interrupted_at
-from tests.studio.browsing import asked, finished
+from tests.studio.browsing import asked, check_refused, finished
 
 TINY = {
     "model": {
@@ -68,12 +68,6 @@ def trained(originals: dict[str, Path], tmp_path: Path) -> Project:
     return Project.open(shutil.copytree(originals["trained"], tmp_path / "trained"))
 
 
-def ask(project: Project, path: str, content: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-    with asked(project) as page:
-        answer = page.post(path, json=content)
-    return answer.status_code, answer.json()
-
-
 def data_of(project: Project) -> dict[str, Any]:
     with asked(project) as page:
         return page.get("/train/data").json()
@@ -82,17 +76,13 @@ def data_of(project: Project) -> dict[str, Any]:
 # --- what there is to learn from ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("clips", "pays"),
-    [
-        *((0, "impossible"), (1, "impossible"), (2, "unlikely"), (9, "unlikely")),
-        *((10, "possible"), (20, "possible"), (21, "likely"), (500, "likely")),
-    ],
-)
-def test_whether_training_is_likely_to_pay(clips: int, pays: str) -> None:
-    said, words = outlook(clips)
-    assert said == pays
-    assert clips < 2 or str(clips) in words
+def test_whether_training_is_likely_to_pay() -> None:
+    limits = {"impossible": (0, 1), "unlikely": (2, 9), "possible": (10, 20), "likely": (21, 500)}
+    for pays, counts in limits.items():
+        for clips in counts:
+            said, words = outlook(clips)
+            assert said == pays
+            assert clips < 2 or str(clips) in words
 
 
 def test_the_page_says_how_many_clips_are_for_training(clips: Project) -> None:
@@ -192,19 +182,14 @@ def test_news_are_only_what_has_changed(trained: Project) -> None:
     assert (again["step"], again["seconds"], again["loss"][-1]) == (30, 9.0, [30, 0.5])
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        *("", "null", "[]", "3", '"step"', '{"loss": 1}', '{"step": "1", "loss": 2}'),
-        *('{"step": NaN, "loss": 2}', '{"step": 5, "loss": Infinity}', "[" * 2000, "\x00"),
-    ],
-)
-def test_lines_that_are_none_are_left_out(trained: Project, line: str) -> None:
-    before = data_of(trained)["runs"][0]["loss"]
+def test_lines_that_are_none_are_left_out(trained: Project) -> None:
+    wrong = ("", "null", "[]", "3", '"step"', '{"loss": 1}', '{"step": "1", "loss": 2}')
+    wrong += ('{"step": NaN, "loss": 2}', '{"step": 5, "loss": Infinity}', "[" * 2000, "\x00")
+    before = course(trained, "one")["loss"]
     for name in ("loss.jsonl", "metrics.jsonl"):
         path = trained.run_dir("one") / name
-        path.write_text(f"{line}\n{path.read_text()}{line}\n")
-    assert data_of(trained)["runs"][0]["loss"] == before
+        path.write_text("\n".join([*wrong, path.read_text(), *wrong]))
+    assert course(trained, "one")["loss"] == before
 
 
 def test_a_long_curve_is_thinned_and_ends_where_it_ends(trained: Project) -> None:
@@ -246,60 +231,37 @@ def test_loss_is_never_written_through_a_link(clips: Project, tmp_path: Path) ->
 # --- what can be asked ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("given", "options"),
-    [
+def test_the_command_that_trains(clips: Project) -> None:
+    for given, options in (
         ({"minutes": 2.5}, ["--max-minutes=2.5"]),
         ({"minutes": None, "base": False}, []),
         ({"base": True}, ["--from=base"]),
-    ],
-)
-def test_the_command_that_trains(clips: Project, given: Any, options: list[str]) -> None:
-    run, arguments = train_arguments(clips, {"run": " a.b-1 "} | given)
-    assert run == "a.b-1"
-    assert arguments == ["train", "--run=a.b-1", *options, f"--project={clips.root}"]
+    ):
+        run, arguments = train_arguments(clips, {"run": " a.b-1 "} | given)
+        assert run == "a.b-1"
+        assert arguments == ["train", "--run=a.b-1", *options, f"--project={clips.root}"]
 
 
-@pytest.mark.parametrize(
-    ("given", "why"),
-    [
-        ({}, "not a run name"),
-        ({"run": "-x"}, "not a run name"),
-        ({"run": "../x"}, "not a run name"),
-        ({"run": ["x"]}, "not a run name"),
-        ({"run": "la2ds-base"}, "stands for the base model"),
-        ({"run": "x", "minutes": 0}, "minutes"),
-        ({"run": "x", "minutes": -1}, "minutes"),
-        ({"run": "x", "minutes": "5"}, "minutes"),
-        ({"run": "x", "minutes": True}, "minutes"),
-        ({"run": "x", "minutes": 1e9}, "minutes"),
-        ({"run": "one"}, "run one already exists"),
-    ],
-)
-def test_what_cannot_be_trained_is_refused(trained: Project, given: Any, why: str) -> None:
-    status, said = ask(trained, "/train/start", given)
-    assert status == 400
-    assert why in said["error"]
+def test_what_cannot_be_done_is_refused(trained: Project) -> None:
+    no_run = ("two", "", "../one", "-x", None, 3, ["one"], "x" * 300)
+    with asked(trained) as page:
+        names = ({}, {"run": "-x"}, {"run": "../x"}, {"run": ["x"]}, {"run": "x" * 300})
+        wrong = [(body, "not a run name") for body in names]
+        wrong += [
+            ({"run": "x", "minutes": minutes}, "minutes") for minutes in (0, -1, "5", True, 1e9)
+        ]
+        wrong.append(({"run": "la2ds-base"}, "stands for the base model"))
+        wrong.append(({"run": "one"}, "run one already exists"))
+        check_refused(page, "/train/start", wrong)
+        check_refused(
+            page, "/train/go-on", [({"run": run}, "was not stopped") for run in (*no_run, "one")]
+        )
+        check_refused(page, "/train/embed", [({"run": run}, "no such run") for run in no_run])
+        lists = [({"runs": [run]}, "no such run") for run in no_run]
+        lists += [({"runs": runs}, "a list of at most") for runs in (None, "one", {}, ["one"] * 21)]
+        check_refused(page, "/train/evaluate", lists)
+        assert page.get("/jobs").json() == []
     assert run_names(trained) == ["one"]
-
-
-@pytest.mark.parametrize("run", ["one", "two", "", "../one", None, 3])
-def test_only_a_stopped_run_goes_on(trained: Project, run: Any) -> None:
-    status, said = ask(trained, "/train/go-on", {"run": run})
-    assert (status, said["error"]) == (400, "this run was not stopped")
-
-
-@pytest.mark.parametrize("path", ["/train/embed", "/train/evaluate"])
-@pytest.mark.parametrize("run", ["two", "", "../one", "-x", None, 3, ["one"]])
-def test_only_runs_with_weights_are_used(trained: Project, path: str, run: Any) -> None:
-    content = {"run": run} if path == "/train/embed" else {"runs": [run]}
-    status, said = ask(trained, path, content)
-    assert (status, said["error"]) == (400, "there is no such run")
-
-
-@pytest.mark.parametrize("runs", [None, "one", {}, ["one"] * 21])
-def test_runs_to_evaluate_are_a_list(trained: Project, runs: Any) -> None:
-    assert ask(trained, "/train/evaluate", {"runs": runs})[0] == 400
 
 
 # --- evaluations ----------------------------------------------------------------------------------
@@ -328,21 +290,17 @@ def test_an_evaluation_is_shown_as_the_command_says_it(trained: Project) -> None
     assert shown == evaluation_json(result) | {"name": "one"}
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", "][", '{"features": {}}', "[" * 5000])
-def test_what_is_no_evaluation_is_said_to_be_none(trained: Project, content: str) -> None:
+def test_what_is_no_evaluation_is_said_to_be_none(trained: Project) -> None:
     path = trained.results_dir("evaluate") / "one.json"
     path.parent.mkdir(parents=True)
-    path.write_text(content)
     with asked(trained) as page:
-        answer = page.get("/train/results/one")
-    assert answer.status_code == 400
-    assert "not a result of la2ds evaluate" in answer.json()["error"]
-
-
-@pytest.mark.parametrize("name", ["none", "..%2Fone", "one.json"])
-def test_no_other_file_is_read(trained: Project, name: str) -> None:
-    with asked(trained) as page:
-        assert page.get(f"/train/results/{name}").status_code in (400, 404)
+        for content in ("", "[]", "{}", "][", '{"features": {}}', "[" * 5000):
+            path.write_text(content)
+            answer = page.get("/train/results/one")
+            assert answer.status_code == 400
+            assert "not a result of la2ds evaluate" in answer.json()["error"]
+        for name in ("none", "..%2Fone", "one.json"):
+            assert page.get(f"/train/results/{name}").status_code in (400, 404)
 
 
 # --- the commands do the work ---------------------------------------------------------------------

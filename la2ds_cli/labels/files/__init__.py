@@ -10,7 +10,7 @@ A tool's module has
 Times are seconds of the video file as a player shows them. Paths in such files come from other
 machines, so only the file name is used.
 
-To add a tool: a file here, its line in WRITERS and READERS, and tests/labels/files/test_NAME.py,
+To add a tool: a file here, its name in FORMATS, and tests/labels/files/test_NAME.py,
 which opens the written files with the tool's own reader, if there is one. ../exchange.py knows the
 project.
 """
@@ -31,15 +31,8 @@ from la2ds_cli.core import regular_file
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.types import FloatArray
 
-# Name of a format -> its module, the function that writes it, and the ending of its file.
-WRITERS = {
-    "boris": ("boris", "write", ".boris"),
-    "boris-csv": ("boris", "write_table", ".csv"),
-    "elan": ("elan", "write", ".eaf"),
-    "kinovea": ("kinovea", "write", ".kva"),
-    "via3": ("via3", "write", ".json"),
-}
-READERS = ("boris", "elan", "kinovea", "via3")
+# Name of a format, which is that of its module -> the ending of the files that are written.
+FORMATS = {"boris": ".boris", "elan": ".eaf", "kinovea": ".kva", "via3": ".json"}
 CARRIED = "carried, not checked"  # comment on labels that nobody has checked
 _MOST = 200_000_000  # bytes of a file
 
@@ -100,20 +93,19 @@ Read = Callable[[Path, str], list[LabelFile]]
 def writer(name: str) -> tuple[Write, str]:
     """The writer of a format, and the ending of its files. Raises UserError (exit 2) for an unknown
     format."""
-    if name not in WRITERS:
-        raise UserError(
-            f"unknown label format '{name}'", hint=f"formats: {', '.join(sorted(WRITERS))}"
-        )
-    module, function, suffix = WRITERS[name]
-    return getattr(import_module(f"{__name__}.{module}"), function), suffix
+    return _module(name).write, FORMATS[name]
+
+
+def _module(name: str) -> Any:
+    if name not in FORMATS:
+        raise UserError(f"unknown label format '{name}'", hint=f"formats: {', '.join(FORMATS)}")
+    return import_module(f"{__name__}.{name}")
 
 
 def reader(name: str) -> tuple[Read, tuple[str, ...]]:
     """The reader of a format, and the endings of its files. Raises UserError (exit 2) for an
     unknown format."""
-    if name not in READERS:
-        raise UserError(f"unknown label format '{name}'", hint=f"formats: {', '.join(READERS)}")
-    module = import_module(f"{__name__}.{name}")
+    module = _module(name)
 
     def read(path: Path, layer: str) -> list[LabelFile]:
         try:

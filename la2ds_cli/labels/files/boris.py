@@ -1,4 +1,4 @@
-"""BORIS: projects (.boris), and tables of events as it exports them (.csv, .tsv).
+"""BORIS: projects (.boris); tables of events as it exports them (.csv, .tsv) are read.
 
 A phase is a state event. Point events have no length and are reported as skipped.
 """
@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from la2ds_cli.core import artifact
-from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.untrusted_text import without_mark
 from la2ds_cli.labels.files import CARRIED, LabelError, LabelFile, Span, json_of, text_of
 
@@ -21,12 +20,6 @@ TOOL = "BORIS"
 SUFFIXES = (".boris", ".csv", ".tsv")
 _PLAYERS = 8
 _DIGITS = 3  # of a second, as BORIS has them
-_COLUMNS = (
-    *("Observation id", "Observation date", "Description", "Observation duration"),
-    *("Observation type", "Source", "Time offset (s)", "Media duration (s)", "FPS"),
-    *("Subject", "Behavior", "Behavioral category"),
-    *("Behavior type", "Time", "Media file name", "Image index", "Image file path", "Comment"),
-)
 _KEYS = "123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -58,7 +51,7 @@ def write(labels: LabelFile, path: Path) -> None:
         "date": now,
         "description": "",
         "time offset": 0.0,
-        "events": [[t, "", name, "", comment] for t, name, comment, _ in _events(labels.spans)],
+        "events": [[t, "", name, "", comment] for t, name, comment in _events(labels.spans)],
         "observation time interval": [0, 0],
         "independent_variables": {},
         "visualize_spectrogram": False,
@@ -93,27 +86,15 @@ def write(labels: LabelFile, path: Path) -> None:
     )
 
 
-def _events(spans: Iterable[Span]) -> list[tuple[float, str, str, str]]:
-    """Time, name, comment, and START or STOP of each event; at equal times, stops come before
-    starts."""
+def _events(spans: Iterable[Span]) -> list[tuple[float, str, str]]:
+    """Time, name and comment of each event; at equal times, stops come before starts."""
     events = []
     for span in spans:
         comment = CARRIED if span.carried else ""
-        events.append((round(span.start, _DIGITS), span.name, comment, "START"))
-        events.append((round(span.end, _DIGITS), span.name, comment, "STOP"))
-    return sorted(events, key=lambda one: (one[0], one[3] == "START"))
-
-
-def write_table(labels: LabelFile, path: Path) -> None:
-    """Write the events as BORIS exports them, with one line for each start and stop."""
-    seconds = f"{labels.seconds:.3f}"
-    about = (path.stem, "", "", seconds, "Media file(s)", f"player #1:{labels.media}", "0")
-    about += (seconds, f"{labels.fps:g}")
-    rows = [
-        (*about, "No focal subject", name, "", kind, f"{t:.3f}", labels.media, "", "", comment)
-        for t, name, comment, kind in _events(labels.spans)
-    ]
-    artifact.write_text(path, table_text(_COLUMNS, rows))
+        events.append((round(span.start, _DIGITS), True, span.name, comment))
+        events.append((round(span.end, _DIGITS), False, span.name, comment))
+    ordered = sorted(events, key=lambda one: one[:2])
+    return [(time, name, comment) for time, _, name, comment in ordered]
 
 
 # --- reading ------------------------------------------------------------------------------------

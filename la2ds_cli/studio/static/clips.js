@@ -390,21 +390,9 @@ function marks(clip, address) {
 
 /** Links to the other pages, with this clip. */
 function onward(clip) {
-  const line = made("div", "", "line"), other = made("select");
+  const line = made("div", "", "line");
   line.append(linked("Label its phases", phasesOf(clip.id), "button"));
   line.append(linked("Correct its joints", `/joints?${new URLSearchParams({ clip: clip.id })}`, "button"));
-  const others = known.clips.filter((one) => one.version && one.id !== clip.id);
-  if (!others.length) return line;
-  line.append(linked("Find a moment of it in others", searchOf(clip.id), "button"));
-  other.setAttribute("aria-label", `the clip to see in step with ${clip.name}`);
-  other.append(made("option", "See it in step with…"));
-  for (const one of others) {
-    const option = made("option", one.name);
-    option.value = one.id;
-    other.append(option);
-  }
-  other.addEventListener("change", () => { if (other.selectedIndex) location.assign(pairOf(clip.id, other.value)); });
-  line.append(other);
   return line;
 }
 

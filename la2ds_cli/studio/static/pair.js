@@ -102,7 +102,6 @@ function tell() {
   tellAnchors();
   writtenNotes();
   drawings.take(data.drawings);
-  tellCommand();
 }
 
 function tellAnchors() {
@@ -142,15 +141,6 @@ async function takeNote(event) {
   if (!await changeNote({ frames, text: at("note-text").value.trim() })) return;
   at("note-text").value = "";
   at("note-text").blur(); // keys control the players again
-}
-
-function tellCommand() {
-  const quoted = (text) => (/^[\w.:/=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
-  const anchors = data.anchors.filter((one) => one.seconds)
-    .map(({ seconds: [a, b] }) => ` --anchor ${a.toFixed(4)}=${b.toFixed(4)}`).join("");
-  const kind = anchors ? ` --features ${data.kind}` : "";
-  const view = `${pair.view === "auto" ? "" : ` --view ${pair.view}`}${pair.force && " --force"}`;
-  at("command").textContent = `la2ds align ${quoted(pair.a)} ${quoted(pair.b)}${view}${kind}${anchors}`;
 }
 
 // --- what B does differently -----------------------------------------------------------------------

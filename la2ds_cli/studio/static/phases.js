@@ -247,7 +247,6 @@ function tell() {
   tellNames();
   tellReview();
   tellClips();
-  tellOnward();
   tellRows();
   at("undo").disabled = !undo.length;
   if (clip) { drawLine(); tellMoment(); }
@@ -306,18 +305,6 @@ function tellClips() {
   if (!link) return;
   const box = link.getBoundingClientRect(); // not scrollIntoView, which scrolls the page as well
   list.scrollTop += Math.max(box.bottom - frame.bottom, 0) + Math.min(box.top - frame.top, 0);
-}
-
-/** Which clips can be seen in step with this one. */
-function tellOnward() {
-  const others = overview.clips.filter(({ id }) => id !== opened);
-  const choice = at("in-step");
-  choice.hidden = !others.length;
-  choice.replaceChildren(made("option", "See it in step with…"), ...others.map(({ id, name }) => {
-    const option = made("option", name);
-    option.value = id;
-    return option;
-  }));
 }
 
 function tellRows() {
@@ -474,12 +461,6 @@ function connect() {
   connectSection(clock, drawLine);
   at("show-skeleton").addEventListener("change", () => show(player.row));
   at("undo").addEventListener("click", takeBack);
-  at("in-step").addEventListener("change", async (event) => {
-    if (!event.target.selectedIndex) return;
-    const b = event.target.value;
-    try { await saved(); } catch (error) { trouble(error); return; }
-    location.assign(`/pair?${new URLSearchParams({ a: opened, b })}`);
-  });
   at("accept").addEventListener("click", accept);
   at("accept-all").addEventListener("click", acceptAll);
   at("carry").addEventListener("click", carry);

@@ -5,7 +5,6 @@ import { inWords, lasting, marks, range } from "./curves.js";
 import { at, button, fetched, made, tried, trouble } from "./page.js";
 import { ENDED, onWork } from "./work.js";
 import { clamp, colour, curve, sized } from "../../views/report/film.js";
-import { helping } from "../../views/report/keys.js";
 
 const HIGH = { loss: 170, validation: 110 }; // page pixels
 const EDGE = { left: 46, right: 10, top: 8, bottom: 22 };
@@ -141,11 +140,7 @@ function tellChosen() {
   at("chosen").textContent = chosen.size ? [...chosen].join(", ") : usable ? "tick runs to choose them; several give mean and spread" : "scores the methods that need no training";
 }
 
-async function evaluate() {
-  if (at("evaluate").disabled) return;
-  await ask("/train/evaluate", { runs: [...chosen] });
-}
-at("evaluate").addEventListener("click", evaluate);
+at("evaluate").addEventListener("click", () => ask("/train/evaluate", { runs: [...chosen] }));
 
 // --- curves ----------------------------------------------------------------------------------------
 
@@ -294,21 +289,6 @@ function table({ title, columns, rows }) {
 }
 
 at("which").addEventListener("change", () => tellResult(known.evaluations.find((one) => one.name === at("which").value)));
-
-// --- keys ------------------------------------------------------------------------------------------
-
-function neighbour(step) {
-  const runs = [...at("runs").children].map((item) => item.dataset.run);
-  if (runs.length) show(runs[(Math.max(runs.indexOf(shown), 0) + step + runs.length) % runs.length]);
-}
-
-document.addEventListener("keydown", (event) => {
-  if (helping() || event.ctrlKey || event.altKey || event.metaKey || ["text", "number"].includes(event.target.type)) return;
-  const action = { t: () => at("run").select(), e: evaluate, "[": () => neighbour(-1), "]": () => neighbour(1) }[event.key.toLowerCase()];
-  if (!action) return;
-  event.preventDefault();
-  action();
-});
 
 let laid = 0;
 window.addEventListener("resize", () => { if (window.innerWidth !== laid) { laid = window.innerWidth; tellCourse(); } });

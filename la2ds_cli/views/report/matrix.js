@@ -78,26 +78,6 @@ function axes(context, width, height) {
   context.restore();
 }
 
-/** A ring where phases of one name begin in both clips: the path should pass there. */
-function rings(context) {
-  const first = (clip) => {
-    const found = new Map();
-    for (const [low, , name] of clip.phases) if (!found.has(name)) found.set(name, low);
-    return found;
-  };
-  const inB = first(B);
-  context.lineWidth = 2.4;
-  for (const [name, low] of first(A)) {
-    if (!inB.has(name) || low <= A.start || inB.get(name) <= B.start) continue;
-    for (const [hue, radius] of [["#000", 7.5], ["#fff", 6]]) {
-      context.strokeStyle = hue;
-      context.beginPath();
-      context.arc(plot.x(low), plot.y(inB.get(name)), radius, 0, 2 * Math.PI);
-      context.stroke();
-    }
-  }
-}
-
 /** A diamond where a person has said that two moments are the same. */
 function anchorMarks(context) {
   for (const { seconds: both } of data.anchors || []) {
@@ -145,7 +125,6 @@ export function layMatrix() {
   curve(context, [[plot.x(A.time[0]), plot.y(B.time[0])], [plot.x(A.time[A.count - 1]), plot.y(B.time[B.count - 1])]]);
   context.setLineDash([]);
   if (data.monotone) trace(context, data.position); else dots(context, data.position);
-  rings(context);
   anchorMarks(context);
   context.restore();
   for (const [low, high, name] of A.phases) {

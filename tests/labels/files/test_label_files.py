@@ -18,7 +18,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import Phase
 from la2ds_cli.labels.exchange import export_labels, import_labels
-from la2ds_cli.labels.files import WRITERS, LabelError, LabelFile, Span, elan, reader, writer
+from la2ds_cli.labels.files import FORMATS, LabelError, LabelFile, Span, elan, reader, writer
 from la2ds_cli.labels.files.elan import CARRIED
 from la2ds_cli.main import app
 from tests.movement import add_sequence, sequence, warped_phase
@@ -48,7 +48,7 @@ def project(tmp_path: Path) -> Project:
     return project
 
 
-@pytest.mark.parametrize("name", sorted(WRITERS))
+@pytest.mark.parametrize("name", sorted(FORMATS))
 def test_what_is_written_comes_back(project: Project, tmp_path: Path, name: str):
     before = project.phases()
     written = export_labels(project, name, [], tmp_path / "out")
@@ -57,15 +57,14 @@ def test_what_is_written_comes_back(project: Project, tmp_path: Path, name: str)
         "E001"
     ]
     project.phases_path.unlink()
-    plain = name.removesuffix("-csv")
-    read = import_labels(project, plain, [tmp_path / "out"])
+    read = import_labels(project, name, [tmp_path / "out"])
     assert [(item.status, item.frames) for item in read] == [("ok", 3), ("ok", 2)]
     assert project.phases() == before
-    again = import_labels(project, plain, [tmp_path / "out"])
+    again = import_labels(project, name, [tmp_path / "out"])
     assert [item.code for item in again] == ["I006", "I006"]
-    assert {
-        i.status for i in import_labels(project, plain, [tmp_path / "out"], overwrite=True)
-    } == {"ok"}
+    assert {i.status for i in import_labels(project, name, [tmp_path / "out"], overwrite=True)} == {
+        "ok"
+    }
 
 
 def test_times_are_those_of_the_file(project: Project, tmp_path: Path):
@@ -162,7 +161,7 @@ def test_the_clip_can_be_named(project: Project, tmp_path: Path):
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", sorted(WRITERS))
+@pytest.mark.parametrize("name", sorted(FORMATS))
 def test_names_that_begin_like_a_formula_come_back(project: Project, tmp_path: Path, name: str):
     rows = "a,0,5,=1+1\na,5,9,-x\na,9,12,'tis\n"
     project.phases_path.write_text(f"video,start,end,phase\n{rows}")
@@ -170,7 +169,7 @@ def test_names_that_begin_like_a_formula_come_back(project: Project, tmp_path: P
     assert [phase.name for phase in before["a"]] == ["=1+1", "-x", "'tis"]
     export_labels(project, name, ["a"], tmp_path / "out")
     project.phases_path.unlink()
-    import_labels(project, name.removesuffix("-csv"), [tmp_path / "out"])
+    import_labels(project, name, [tmp_path / "out"])
     assert project.phases() == before
 
 
