@@ -3,45 +3,34 @@ compare`. Its findings are shown in words, and its files are offered as they are
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from la2ds_cli.compare.attempts import LEAST_ATTEMPTS
-from la2ds_cli.core import artifact, regular_file
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.studio.clips import posed_clip, requested_clip
-from la2ds_cli.studio.pages import named_to_command, page, posted
+from la2ds_cli.studio.pages import named_to_command, page, posted, read_result
 from la2ds_cli.studio.pair import requested_pair
 from la2ds_cli.views.report.pair_data import findings
 
 FOLDER = "compare"  # below results/, where the command writes without --out
 _ATTEMPTS = "--attempts"  # behind the reference, in the name of their files
 _AGAIN = "compare them again"
-Found = TypeVar("Found")
 
 
 def _folder(project: Project) -> Path:
     return project.results_dir(FOLDER)
 
 
-def _read(path: Path, parse: Callable[[Mapping[str, Any]], Found]) -> Found:
-    """The content of a document of `compare`. Raises UserError (exit 5) if it cannot be read."""
-    try:
-        return parse(json.loads(regular_file.text(path)))
-    except artifact.FOREIGN as error:
-        raise UserError(
-            f"{path.name} is not a comparison: {type(error).__name__}",
-            hint=_AGAIN,
-            exit_code=ExitCode.MISMATCH,
-        ) from error
+def _read(path: Path, parse: Callable[[Mapping[str, Any]], dict[str, Any]]) -> dict[str, Any]:
+    return read_result(path, "a comparison", _AGAIN, parse)
 
 
 def _made(project: Project, path: Path, clips: Sequence[str]) -> dict[str, Any]:

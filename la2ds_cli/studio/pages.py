@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 
+from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.views.page import template_text
 
 # Name in the navigation, address. A page marks its own entry with `here`.
@@ -22,6 +24,7 @@ NAVIGATION = (
     ("Attempts", "/attempts"),
     ("Train", "/train"),
 )
+Found = TypeVar("Found")
 _MOST = 1 << 20  # bytes of a request
 _ALSO: dict[int, str] = dict.fromkeys(
     (0xA0, 0x200C, 0x200D), "x"
@@ -70,6 +73,19 @@ def _short_int(digits: str) -> int:
     if len(digits) > 18:  # a float, or an array, may have no room for it
         raise ValueError(digits)
     return int(digits)
+
+
+def read_result(path: Path, what: str, hint: str, parse: Callable[[Any], Found]) -> Found:
+    """What `parse` makes of a JSON document that a command has written, which is `what`. Raises
+    UserError (exit 5) if it is none."""
+    try:
+        return parse(json.loads(regular_file.text(path)))
+    except artifact.FOREIGN as error:  # the folder is the user's
+        raise UserError(
+            f"{path.name} is not {what} ({type(error).__name__}: {error})"[:200],
+            hint=hint,
+            exit_code=ExitCode.MISMATCH,
+        ) from error
 
 
 def with_names(notes: Iterable[str], clips: Iterable[Video]) -> list[str]:

@@ -229,7 +229,6 @@ EXPORTS = {
     "picture": _Export("align", "picture", ".png"),
     "table": _Export("align", "table of frames", ".csv"),
     "sheet": _Export("compare", "key positions", ".sheet.png", anchored=False),
-    "sheet-pdf": _Export("compare", "key positions for print", ".sheet.pdf", anchored=False),
     "page": _Export("report", "offline page", ".html"),
 }
 

@@ -4,7 +4,6 @@ play in step."""
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -18,7 +17,6 @@ from starlette.routing import Route
 
 from la2ds_cli.alignment.request import features_name
 from la2ds_cli.alignment.timeline_result import row_at
-from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.csv_tables import read_rows
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
@@ -27,7 +25,7 @@ from la2ds_cli.core.view import FLIPPED, VIEWS, View
 from la2ds_cli.features.resample import evenly_spaced
 from la2ds_cli.features.viewpoint import shown
 from la2ds_cli.studio.clips import posed_clip
-from la2ds_cli.studio.pages import named_to_command, page, posted
+from la2ds_cli.studio.pages import named_to_command, page, posted, read_result
 from la2ds_cli.studio.phases import clip_data
 from la2ds_cli.views.timeline_figure import FOLDER
 from la2ds_cli.views.timeline_video import GRID_CLIPS
@@ -82,9 +80,10 @@ def told(path: Path) -> dict[str, Any]:
     """What the page says about a timeline: its name, a line about it, its clips, what was left out
     and why; or the problem with its document."""
     try:
-        return {"name": path.stem, "problem": "", **_told(json.loads(regular_file.text(path)))}
-    except artifact.FOREIGN as error:  # the folder is the user's
-        return {"name": path.stem, "problem": f"{type(error).__name__}: {error}"}
+        said = read_result(path, "a timeline", _AGAIN, _told)
+    except UserError as error:
+        said = {"problem": error.message}
+    return {"name": path.stem, "problem": "", **said}
 
 
 def _told(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -182,12 +181,12 @@ def _remarks(clip: Mapping[str, Any]) -> str:
 
 def _read(path: Path) -> tuple[str, dict[str, dict[str, Any]]]:
     """The reference of a document, and its clips by id. Raises UserError (exit 5)."""
-    try:
-        document = json.loads(regular_file.text(path))
+
+    def parse(document: Mapping[str, Any]) -> tuple[str, dict[str, dict[str, Any]]]:
         clips = {str(clip["video"]): dict(clip) for clip in document["clips"]}
         return str(document["reference"]["video"]), clips
-    except artifact.FOREIGN as error:
-        raise _unreadable(f"{path.name} is not a timeline: {type(error).__name__}") from error
+
+    return read_result(path, "a timeline", _AGAIN, parse)
 
 
 def _positions(table: Path) -> dict[str, tuple[list[int], list[float]]]:

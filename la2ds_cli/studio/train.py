@@ -36,7 +36,7 @@ from la2ds_cli.evaluation.table import (
 )
 from la2ds_cli.health.status import ProjectStatus, project_status
 from la2ds_cli.studio.jobs import ENDED, Job, Jobs
-from la2ds_cli.studio.pages import page, posted
+from la2ds_cli.studio.pages import page, posted, read_result
 from la2ds_cli.training.checkpoint import START, early_end
 from la2ds_cli.training.data import training_videos
 from la2ds_cli.training.train import CARD, card_warnings, outlook
@@ -393,14 +393,7 @@ def _result(request: Request) -> Response:
     if name not in {one["name"] for one in evaluations(project)}:
         raise UserError("there is no such evaluation", hint="load the page again")
     path = project.results_dir("evaluate") / f"{name}.json"
-    try:
-        shown = evaluation_json(json.loads(regular_file.text(path)))
-    except artifact.FOREIGN as error:
-        raise UserError(
-            f"{path.name} is not a result of la2ds evaluate",
-            hint="evaluate again",
-            exit_code=ExitCode.UNREADABLE,
-        ) from error
+    shown = read_result(path, "a result of la2ds evaluate", "evaluate again", evaluation_json)
     return JSONResponse(shown | {"name": name})
 
 

@@ -61,7 +61,7 @@ def test_a_document_that_is_no_timeline_is_told_in_its_place(project: Project) -
     (folder / "damaged.json").write_text("{}")
     with asked(project) as client:
         page = client.get("/timeline", params={"name": "damaged"}).text
-    assert "cannot be shown (KeyError: &#39;reference&#39;)" in page
+    assert "damaged.json is not a timeline (KeyError: &#39;reference&#39;)" in page
 
 
 def test_at_most_sixteen_are_shown(tmp_path: Path) -> None:

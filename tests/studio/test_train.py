@@ -297,7 +297,7 @@ def test_what_is_no_evaluation_is_said_to_be_none(trained: Project) -> None:
         for content in ("", "[]", "{}", "][", '{"features": {}}', "[" * 5000):
             path.write_text(content)
             answer = page.get("/train/results/one")
-            assert answer.status_code == 400
+            assert answer.status_code == 409
             assert "not a result of la2ds evaluate" in answer.json()["error"]
         for name in ("none", "..%2Fone", "one.json"):
             assert page.get(f"/train/results/{name}").status_code in (400, 404)
