@@ -73,6 +73,7 @@ class Rule(NamedTuple):
 
 
 _OWN_PRESETS = "leave --preset out: each method has its own; --set changes a setting of all"
+_OWN_FACTS = "leave it out: the video has its own frame rate and size"
 _ATTEMPTS = "la2ds compare REFERENCE OTHER, or la2ds compare REFERENCE --attempts 'me-*.mp4'"
 
 RULES = (
@@ -88,6 +89,8 @@ RULES = (
     Rule("reproduce", "--preset", EXCLUDES, "TABLE=table1", _OWN_PRESETS),
     Rule("reproduce", "--preset", EXCLUDES, "TABLE=table2", _OWN_PRESETS),
     Rule("reproduce", "--preset", EXCLUDES, "TABLE=table3", _OWN_PRESETS),
+    Rule("import", "--fps", EXCLUDES, "--video", _OWN_FACTS),
+    Rule("import", "--size", EXCLUDES, "--video", _OWN_FACTS),
     Rule("pull", "NAME", OR, "--all", "la2ds models ls shows the names"),
 )
 

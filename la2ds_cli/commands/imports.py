@@ -121,6 +121,7 @@ def pose_file_command(format_name: str) -> Callable[..., None]:
 
         import_into(here, format_name, importer)
 
+    run.__name__ = "import"
     return run
 
 

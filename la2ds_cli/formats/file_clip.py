@@ -11,7 +11,7 @@ import numpy as np
 
 from la2ds_cli.core.artifact import file_digest
 from la2ds_cli.core.clip import VIDEO_SUFFIXES
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.types import (
     MOST_FPS,
     MOST_PIXELS,
@@ -37,8 +37,8 @@ class ImportOptions:
     """Facts that a pose file may lack, given by the user; None = take them from the file.
 
     fps: frames per second. size: (width, height). skeleton: a name of core.skeleton. video: the
-    video file, or a folder with one video for each clip, with the same name. renamed: their joint
-    name -> ours.
+    video file, or a folder with one video for each clip, with the same name; its rate and size come
+    before those given. renamed: their joint name -> ours.
     """
 
     fps: float | None = None
@@ -46,21 +46,6 @@ class ImportOptions:
     skeleton: str | None = None
     video: Path | None = None
     renamed: Mapping[str, str] = field(default_factory=dict)
-
-    def check(self) -> None:
-        """Raise UserError for contradictory options (exit 2) and a missing video (exit 3)."""
-        if self.video is not None and (self.fps is not None or self.size is not None):
-            option = "--fps" if self.fps is not None else "--size"
-            raise UserError(
-                f"{option} and --video cannot be given together",
-                hint=f"leave {option} out: the video has its own frame rate and size",
-            )
-        if self.video is not None and not self.video.exists():
-            raise UserError(
-                f"there is no video {self.video}",
-                hint="check the path given with --video",
-                exit_code=ExitCode.UNREADABLE,
-            )
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def import_h2o(
     Skeleton hands42, 30 fps, size of cam_intrinsics.txt. Joints are projected with u = fx X/Z + cx,
     v = fy Y/Z + cy, without distortion; hands with flag 0 and joints behind the camera are NaN. The
     joints in metres, along the axes of the camera, are also kept. action: import only recordings
-    that contain this action (name or number), uncut.
+    that contain this action, uncut.
 
     action_{train,val,test}.txt (in `root`, action_labels/ or label_split/) give the split, which is
     empty for val, and the phases, which the test list lacks. The group is the subject. Raises
@@ -60,14 +60,15 @@ def import_h2o(
     """
     progress = progress or Progress()
     check_choice("camera", camera, CAMERAS)
-    wanted = action_name(action) if action is not None else None
+    if action is not None:
+        check_choice("action", action, ACTIONS[1:])
     folders = _camera_folders(root, camera)
     recordings = {name: Recording() for name in folders} | read_lists(root)
     if not any(recording.listed for recording in recordings.values()):
         lists = ", ".join(f"action_{name}.txt" for name in LISTS)
         progress.note(f"there is none of {lists}: no clip gets a split")
-    if wanted is not None:
-        folders = _with_action(folders, recordings, wanted, progress)
+    if action is not None:
+        folders = _with_action(folders, recordings, action, progress)
 
     names = {folder: name for name, folder in folders.items()}
 
@@ -259,15 +260,3 @@ def _action_of(number: int) -> str:
     if number >= len(ACTIONS):
         raise PoseFileError(f"there is no action {number}: the last is {len(ACTIONS) - 1}")
     return ACTIONS[number]
-
-
-def action_name(text: str) -> str:
-    """The name of an action given by name, in any spelling, or by number.
-
-    Raises UserError (exit 2) for an unknown action.
-    """
-    plain = re.sub(r"[\s_-]+", " ", text.strip().lower())
-    if re.fullmatch("[0-9]{1,4}", plain) and 0 < int(plain) < len(ACTIONS):
-        return ACTIONS[int(plain)]
-    check_choice("action", plain, ACTIONS[1:])
-    return plain

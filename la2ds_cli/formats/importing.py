@@ -58,7 +58,6 @@ def import_files(
     contradict each other (exit 2). The video may be named as a clip of the project.
     """
     options = _with_file(project, options)
-    options.check()
     progress = progress or Progress()
     paths = list(sources) if sources is not None else _files(root, pose_format)
     run = _Import(project, pose_format, options, progress)
@@ -79,11 +78,17 @@ def import_files(
 
 
 def _with_file(project: Project, options: ImportOptions) -> ImportOptions:
-    """The options with the video's path, if the name of a clip of the project was given."""
+    """The options with the video's path, if the name of a clip of the project was given. Raises
+    UserError (exit 3) if there is no such video."""
     if options.video is None or options.video.exists():
         return options
-    clip = project.find(str(options.video))
-    return options if clip is None else replace(options, video=project.source(clip))
+    if (clip := project.find(str(options.video))) is None:
+        raise UserError(
+            f"there is no video {options.video}",
+            hint="check the path given with --video",
+            exit_code=ExitCode.UNREADABLE,
+        )
+    return replace(options, video=project.source(clip))
 
 
 def _files(root: Path, pose_format: PoseFormat) -> list[Path]:

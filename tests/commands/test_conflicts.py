@@ -16,7 +16,7 @@ from la2ds_cli.main import app
 
 # What stands for the arguments that a command needs; the values are never looked at.
 WHOLE = {"align": ["a", "b"], "compare": ["a"], "reproduce": ["table4"], "pull": []}
-WHOLE |= {"transfer-labels": ["--from", "a"]}
+WHOLE |= {"transfer-labels": ["--from", "a"], "import": ["a.trc"]}
 
 
 _VALUES = {"--features": "pose", "--view": "mirrored"}
@@ -25,8 +25,9 @@ _VALUES = {"--features": "pose", "--view": "mirrored"}
 def command_of(rule: Rule) -> tuple[list[str], Any]:
     """The words that call it, and the command."""
     top: Any = get_command(app)
-    if rule.command == "pull":
-        return ["models", "pull"], top.commands["models"].commands["pull"]
+    for group, name in (("models", "pull"), ("import", "trc")):
+        if rule.command in (group, name):
+            return [group, name], top.commands[group].commands[name]
     return [rule.command], top.commands[rule.command]
 
 

@@ -10,7 +10,7 @@ import pytest
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
-from la2ds_cli.formats.h2o import ACTIONS, action_name, import_h2o
+from la2ds_cli.formats.h2o import ACTIONS, import_h2o
 from tests.formats.data_set_samples import (
     SIZE,
     hand_line,
@@ -104,16 +104,9 @@ def test_lists_give_splits_groups_and_phases_with_the_last_frame(root: Path, pro
     assert notes.lines == []
 
 
-@pytest.mark.parametrize("action", ["²", "9" * 5000])
-def test_numbers_that_are_no_action_are_refused(action: str):
-    with pytest.raises(UserError, match="there is no action"):
-        action_name(action)
-
-
-@pytest.mark.parametrize("action", ["pour milk", "Pour_Milk", "23"])
-def test_only_recordings_with_an_action(root: Path, project: Project, action: str):
+def test_only_recordings_with_an_action(root: Path, project: Project):
     notes = Notes()
-    import_h2o(project, root, action=action, progress=notes)
+    import_h2o(project, root, action="pour milk", progress=notes)
     assert [v.group for v in project.videos()] == ["subject1", "subject3"]
     # The recording is whole: its other actions are there, too.
     assert len(project.phases()[project.videos()[0].id]) == 2

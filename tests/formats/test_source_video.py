@@ -146,15 +146,6 @@ def test_a_file_that_is_no_video(project: Project, tmp_path: Path):
     assert caught.value.code == "I004"
 
 
-@pytest.mark.parametrize("told", [{"fps": 25.0}, {"size": (640, 480)}], ids=["fps", "size"])
-def test_what_the_video_tells_is_not_told_twice(project: Project, tmp_path: Path, told: dict):
-    video = film(tmp_path / "anna.mp4", 6)
-    path = write_json(tmp_path / "poses.json", mmpose_frames(6))
-    with pytest.raises(UserError, match="cannot be given together") as caught:
-        load_importer("mmpose-json")(project, path, ImportOptions(video=video, **told))
-    assert caught.value.exit_code == ExitCode.USAGE
-
-
 def test_a_video_that_is_not_there(project: Project, tmp_path: Path):
     path = write_json(tmp_path / "poses.json", mmpose_frames(6))
     with pytest.raises(UserError, match="there is no video") as caught:
