@@ -62,19 +62,10 @@ Import = Callable[..., "list[ItemResult]"]
 importing.import_files."""
 
 
-def importer_names() -> list[str]:
-    """Names of the shipped importers but those of data sets, sorted; imports none of them."""
-    return _formats_with("read_clips")
-
-
-def exporter_names() -> list[str]:
-    """Names of the shipped exporters, sorted; imports none of them."""
-    return _formats_with("write_clip")
-
-
 @cache
-def _formats_with(function: str) -> list[str]:
-    """Names of the files in this folder that define a function."""
+def format_names(function: str) -> list[str]:
+    """The shipped formats that have `read_clips` or `write_clip`, but data sets, sorted; imports
+    none of them."""
     names = []
     for item in resources.files(__name__).iterdir():
         text = item.read_text("utf-8") if item.name.endswith(".py") else ""
@@ -122,7 +113,7 @@ def _load(name: str, function: str, constant: str) -> ModuleType:
 
     Raises UserError (exit 2); an ImportError from inside the module is raised unchanged.
     """
-    plain, known = name.replace("-", "_"), _formats_with(function)
+    plain, known = name.replace("-", "_"), format_names(function)
     if plain not in known and "." not in plain:
         shown = [one.replace("_", "-") for one in known]
         hint = f"{did_you_mean(name, shown)}formats: {', '.join(shown)}"

@@ -13,13 +13,14 @@ import pytest
 
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.formats import exporter_names, importer_names, load_exporter, load_importer
+from la2ds_cli.formats import format_names, load_exporter, load_importer
 from tests.formats.pose_samples import sample
 
 LISTED = """
 import sys
-from la2ds_cli.formats import exporter_names, importer_names
-assert not any(name.startswith("_") for name in importer_names() + exporter_names())
+from la2ds_cli.formats import format_names
+listed = format_names("read_clips") + format_names("write_clip")
+assert not any(name.startswith("_") for name in listed)
 assert not [m for m in sys.modules if m.startswith("la2ds_cli.formats.")]
 """
 LOADERS = [load_importer, load_exporter]
@@ -32,8 +33,8 @@ def test_listing_imports_no_format():
 @pytest.mark.parametrize(
     ("names", "function", "takes"),
     [
-        (importer_names(), "read_clips", ["Path", "ImportOptions", "list[FileClip]"]),
-        (exporter_names(), "write_clip", ["PoseSequence", "str", "Path", "None"]),
+        (format_names("read_clips"), "read_clips", ["Path", "ImportOptions", "list[FileClip]"]),
+        (format_names("write_clip"), "write_clip", ["PoseSequence", "str", "Path", "None"]),
     ],
 )
 def test_every_listed_format_follows_the_contract(names: list[str], function: str, takes: Any):

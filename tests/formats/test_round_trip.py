@@ -13,7 +13,7 @@ import pytest
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import SKELETONS
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.formats import exporter_names, importer_names, load_importer
+from la2ds_cli.formats import format_names, load_importer
 from la2ds_cli.formats.exporting import export_poses
 from la2ds_cli.formats.file_clip import ImportOptions
 from tests.formats.pose_samples import SIZE, add, sample
@@ -41,7 +41,7 @@ BODIES = [name for name in SKELETONS if "hand" not in name]
 
 
 def pairs() -> list[str]:
-    return sorted(set(exporter_names()) & set(importer_names()))
+    return sorted(set(format_names("write_clip")) & set(format_names("read_clips")))
 
 
 def skip_without(name: str) -> None:
@@ -85,7 +85,7 @@ def assert_same(back: PoseSequence, pose: PoseSequence, kept: Kept) -> None:
 
 def test_every_exporter_has_an_importer_of_its_name():
     """But trc_3d, which `import trc` reads (test_joints_in_space.py)."""
-    assert pairs() == sorted(set(exporter_names()) - {"trc_3d"}) == sorted(KEPT)
+    assert pairs() == sorted(set(format_names("write_clip")) - {"trc_3d"}) == sorted(KEPT)
 
 
 @pytest.mark.parametrize("name", pairs())
