@@ -77,7 +77,6 @@ def train(
     from la2ds_cli.alignment.aligned_repetitions import note_on_repetitions
     from la2ds_cli.core.console import Console
     from la2ds_cli.core.errors import UserError
-    from la2ds_cli.core.plugins import in_later_commands
     from la2ds_cli.training import train as step
     from la2ds_cli.training.distributed import Processes, ReportedElsewhere
     from la2ds_cli.training.losses import method_recipe
@@ -115,8 +114,7 @@ def train(
             console.note(repeated)
         trained = ",".join(result.run for result in results)
         evaluate = on_project("la2ds evaluate", here.project)
-        evaluate += f" --run{'s' * bool(seeds)} {trained}"
-        console.next(in_later_commands(evaluate, shared["config"].model.encoder))
+        console.next(f"{evaluate} --run {trained}")
 
 
 def _tell(

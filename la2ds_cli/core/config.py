@@ -98,16 +98,6 @@ def load_config(
     return dataclasses.replace(config, preset=chosen)
 
 
-def method_settings(method: str | None, preset: str | None) -> tuple[str | None, list[str]]:
-    """Preset and overrides for training by `method`: the preset of that name, if it exists and no
-    other is given. None = the method of the project."""
-    if method is None:
-        return preset, []
-    if preset is None and method in preset_names():
-        return method, []
-    return preset, [f'train.method="{method}"']
-
-
 def _parse_override(text: str) -> dict[str, Any]:
     name, equals, raw = text.partition("=")
     section, dot, key = name.strip().partition(".")

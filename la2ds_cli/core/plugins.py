@@ -19,7 +19,6 @@ import importlib
 import importlib.util
 import os
 import re
-import shlex
 import sys
 from contextlib import suppress
 from functools import cache
@@ -98,17 +97,6 @@ def trust(setting: object) -> None:
         os.environ[_VARIABLE] = ",".join([*_listed(), *parts, *paths])
 
 
-def in_later_commands(command: str, setting: str) -> str:
-    """A command to be typed later, with the variable that lets it run the program `setting`, if the
-    environment of this command did not have it. Other settings need none."""
-    named = any(setting == one or setting.startswith(f"{one}.") for one in _GIVEN)
-    if "." not in setting or named or not _is_trusted(setting):
-        return command
-    value = ",".join([*_GIVEN, setting])
-    windows = f'$env:{_VARIABLE} = "{value}"; {command}'
-    return windows if os.name == "nt" else f"{_VARIABLE}={shlex.quote(value)} {command}"
-
-
 def check_trusted(name: str, what: str) -> None:
     """Raise UserError (exit 2) for a module, or a file that is Python, that the user did not name.
 
@@ -136,9 +124,6 @@ def code_digests(*names: str) -> dict[str, str]:
 def _listed() -> list[str]:
     names = os.environ.get(_VARIABLE, "").split(",")
     return [name.strip() for name in names if name.strip()]
-
-
-_GIVEN = _listed()  # before this command has named any itself
 
 
 def _is_trusted(name: str) -> bool:

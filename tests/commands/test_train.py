@@ -27,6 +27,12 @@ def test_train_makes_a_run_and_says_what_comes_next(run: Run, project: Project):
     assert (project.run_dir("mine") / "best.safetensors").exists()
 
 
+def test_the_runs_of_several_seeds_are_to_be_evaluated_together(run: Run):
+    result = run("train", "--seeds", "0,1")
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr.splitlines()[-1].endswith(" --run default-s0,default-s1")
+
+
 def test_train_ends_with_a_verdict_that_its_card_holds(
     run: Run, document: Document, project: Project, monkeypatch: pytest.MonkeyPatch
 ):

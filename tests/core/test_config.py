@@ -145,7 +145,7 @@ def test_round_trip_through_toml():
         (
             {"align": {"pool": 3}},  # a setting of an older version
             r"\[align\]: unknown setting 'pool': it is misspelt, or of an older version",
-            "take it out; known: base, gaps, joints, method",
+            "take it out; known: base, joints, method",
         ),
         ({"heatmap": 3}, r"\[heatmap\] must be a table", ""),
         ({"heatmap": {"size": 30.0}}, "size: '30.0' is not a whole number", ""),

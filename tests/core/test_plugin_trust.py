@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from la2ds_cli.core import plugins
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.plugins import check_trusted, trust
@@ -90,16 +89,3 @@ def test_names_are_trusted_with_their_package_and_not_by_their_beginning(
         trust(value)
     with pytest.raises(UserError):
         check_trusted("dtw.x", "alignment method")
-
-
-def test_a_later_command_is_told_with_the_programs_that_it_needs(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("LA2DS_PLUGINS", "given,other.thing")
-    monkeypatch.setattr(plugins, "_GIVEN", ["given", "other.thing"])
-    command = "la2ds evaluate --run mine"
-    trust("mine.encoder")
-    told = plugins.in_later_commands(command, "mine.encoder")
-    assert told.endswith(f" {command}")
-    assert "LA2DS_PLUGINS" in told
-    assert "given,other.thing,mine.encoder" in told
-    for known in ("vivit", "given.encoder", "other.thing", "of.a.file"):
-        assert plugins.in_later_commands(command, known) == command

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from la2ds_cli.core.config import Config, load_config, method_settings
+from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.config_sections import AugmentConfig
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
@@ -19,7 +19,7 @@ from la2ds_cli.features.augment import augment
 from la2ds_cli.features.network_input import joint_width
 from la2ds_cli.features.pose_features import time_only
 from la2ds_cli.training.data import PairBatch
-from la2ds_cli.training.losses import get_method
+from la2ds_cli.training.losses import get_method, method_recipe
 from la2ds_cli.training.network import ClipBatch, build_network
 from la2ds_cli.training.train import TrainOptions, train
 from la2ds_models.sequence_network import SequenceNetwork
@@ -33,7 +33,7 @@ SMALL += ["model.cross_layers=2", "train.threads=1", "train.precision=fp32"]
 
 
 def _config(method: str, *more: str) -> Config:
-    preset, overrides = method_settings(method, None)
+    preset, overrides = method_recipe(method)
     return load_config(preset=preset, overrides=[*overrides, *SMALL, *more])
 
 
@@ -115,7 +115,7 @@ def test_padding_never_changes_the_loss(method: str) -> None:
 
 def test_the_presets_hold_the_settings_of_casa() -> None:
     for method in METHODS:
-        config = load_config(preset=method_settings(method, None)[0])
+        config = load_config(preset=method_recipe(method)[0])
         train, model, augment = config.train, config.model, config.augment
         assert (train.method, train.scaling, train.index) == ("la2ds", "casa", "raw")
         assert (train.learning_rate, train.weight_decay, train.warmup) == (3e-4, 0, 0)

@@ -57,7 +57,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, Protocol, cast, get_args
 
-from la2ds_cli.core.config import method_settings, preset_names
+from la2ds_cli.core.config import preset_names
 from la2ds_cli.core.config_sections import ModelInput
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.plugins import load_plugin, plugin_names, trust
@@ -100,8 +100,9 @@ def get_method(name: str) -> Method:
 def method_recipe(method: str | None, preset: str | None = None) -> tuple[str | None, list[str]]:
     """Preset and overrides to train with `method`; None = the method of the project.
 
-    They are config.method_settings and, for the user's own module, its SETTINGS. Raises UserError
-    (exit 2) if a preset is combined with a method that is itself a preset, such as casa.
+    The preset of the method's name, if there is one and no other is given; of the user's own
+    module, its SETTINGS. Raises UserError (exit 2) if a preset is combined with a method that is
+    itself a preset, such as casa.
     """
     if None not in (method, preset) and method in set(preset_names()) - set(method_names()):
         raise UserError(
@@ -110,10 +111,13 @@ def method_recipe(method: str | None, preset: str | None = None) -> tuple[str | 
             hint="omit --preset, and change single settings with --set section.key=value",
         )
     trust(method)
-    preset, overrides = method_settings(method, preset)
-    if method is not None and method not in (*method_names(), *preset_names()):
-        overrides += getattr(get_method(method), "SETTINGS", ())
-    return preset, overrides
+    if method is None:
+        return preset, []
+    if preset is None and method in preset_names():
+        return method, []
+    own = method not in (*method_names(), *preset_names())
+    settings = getattr(get_method(method), "SETTINGS", ()) if own else ()
+    return preset, [f'train.method="{method}"', *settings]
 
 
 def weight_of(method: Method, batch: PairBatch) -> int:
