@@ -1,5 +1,5 @@
 // The page of a clip's joints: drag a wrong joint to its place, or mark it as not trusted. Corrections
-// are applied on top of what the network found, as in core/corrections.py.
+// are applied on top of what the network found, as in core/annotations.py.
 
 import { get, post } from "./ask.js";
 import { ServedFilm } from "./film.js";
