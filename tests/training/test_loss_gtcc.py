@@ -304,18 +304,6 @@ def test_certain_and_undecided_cycles_have_finite_losses_and_gradients() -> None
         assert all(clip.grad is not None and torch.isfinite(clip.grad).all() for clip in clips)
 
 
-def test_bfloat16_around_the_loss_does_not_change_it() -> None:
-    config = load_config(preset="gtcc")
-    first, second = random_clips(14, width=5), random_clips(12, width=5, seed=1)
-    batch = pairs_of([clip.float() for clip in first], [clip.float() for clip in second])
-    network = _network(5).float()
-    value = gtcc.loss(network, batch, config, torch.Generator().manual_seed(1))
-    with torch.autocast("cpu", torch.bfloat16):
-        other = gtcc.loss(network, batch, config, torch.Generator().manual_seed(1))
-    assert other.dtype == torch.float32
-    torch.testing.assert_close(value, other)
-
-
 # As TCC's it depends on the seed and the divisor what cycles learn; whole clips, since a cycle that
 # may end in half of the clip alone tells less from a trimmed one.
 LEARNS = [

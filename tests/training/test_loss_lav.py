@@ -14,14 +14,12 @@ from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.training.losses import lav
 from la2ds_cli.training.network import build_network
 from la2ds_cli.training.validate import relative_variance
-from la2ds_models.contrastive_idm import contrastive_idm
 from tests.models.test_soft_dtw import enumerated
 from tests.training.feature_pairs import (
     PHASES,
     assert_gradients_are_those_of,
     bf16_beside_fp32,
     embeddings,
-    errors,
     figures,
     loss_of,
     random_clips,
@@ -69,30 +67,6 @@ def test_loss_and_gradients_are_those_of_the_equations(monkeypatch: pytest.Monke
     assert_gradients_are_those_of(slow, loss, [*first, *second])
 
 
-@pytest.mark.parametrize("filler", [0.0, 50.0, math.nan])
-def test_whatever_padding_holds_the_idm_is_as_it_is_without(filler: float) -> None:
-    (clip,) = random_clips(7)
-    padded = torch.full((1, 9, 3), filler, dtype=torch.float64)
-    padded[0, :7] = clip.detach()
-    padded.requires_grad_()
-    value = contrastive_idm(padded, torch.arange(9)[None] < 7, 3, 2.0)
-    value.sum().backward()
-    assert float(value.detach()) == pytest.approx(idm_by_loops(clip.tolist(), 3, 2.0))
-    alone = contrastive_idm(clip[None], torch.ones(1, 7, dtype=torch.bool), 3, 2.0)
-    alone.sum().backward()
-    assert padded.grad is not None
-    assert clip.grad is not None
-    torch.testing.assert_close(padded.grad[0, :7], clip.grad)
-    assert not padded.grad[0, 7:].any()
-
-
-def test_a_pair_is_as_it_is_alone_in_a_batch_of_other_lengths() -> None:
-    config = load_config(preset="lav")
-    first, second = random_clips(16, 3), random_clips(2, 17, seed=1)
-    alone = [loss_of(config, [one], [two]) for one, two in zip(first, second, strict=True)]
-    torch.testing.assert_close(loss_of(config, first, second), torch.stack(alone).mean())
-
-
 def test_frames_that_are_all_alike_have_a_finite_gradient() -> None:
     config = load_config(preset="lav")
     for clip in (torch.ones(30, 4), torch.zeros(30, 4)):
@@ -101,21 +75,6 @@ def test_frames_that_are_all_alike_have_a_finite_gradient() -> None:
         loss.backward()
         assert torch.isfinite(loss)
         assert all(clip.grad is not None and torch.isfinite(clip.grad).all() for clip in clips)
-
-
-def test_bfloat16_changes_little(tmp_path: Path) -> None:
-    (plain, gradients), (rounded, others) = bf16_beside_fp32(small("lav"), figures(tmp_path / "p"))
-    assert rounded.dtype == torch.float32
-    assert float(rounded) == pytest.approx(float(plain), rel=0.05)
-    one, two = (torch.cat([g.flatten() for g in side]) for side in (gradients, others))
-    assert float(torch.nn.functional.cosine_similarity(one, two, dim=0)) > 0.9
-
-
-def test_it_learns_what_corresponds(tmp_path: Path) -> None:
-    settings = "train.steps=60", "train.seed=1"  # the least good of the seeds 0, 1, 2
-    trained, untrained = errors(figures(tmp_path / "p"), small("lav", *settings))
-    assert untrained > 10
-    assert trained < 0.7 * untrained
 
 
 def test_the_regularisation_keeps_frames_apart(

@@ -12,7 +12,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.embedding.trained import load_embedder
 from la2ds_cli.training import checkpoint
 from la2ds_cli.training.losses import add_head, sal
-from tests.method_batches import Given, batch_of, learn, random_clips
+from tests.method_batches import Given, batch_of, random_clips
 from tests.movement import sequence, warped_phase
 from tests.small_runs import JOINTS, resumed_run_equals_whole
 
@@ -109,12 +109,6 @@ def test_loss_is_the_cross_entropy_of_the_classifier_on_all_tuples() -> None:
         torch.testing.assert_close(found, want, rtol=1e-4, atol=1e-6)
 
 
-def test_padding_never_changes_the_loss() -> None:
-    first, second = random_clips([20, 14], 6, 1), random_clips([9, 8], 6, 2)
-    network = _network()
-    assert torch.equal(_value(network, first, second), _value(network, first, second, padding=5))
-
-
 def test_clips_too_short_for_a_tuple_cost_nothing_and_have_gradients() -> None:
     first, second = random_clips([3], 6, 1), random_clips([2], 6, 2)
     value = _value(_network(), first, second)
@@ -122,15 +116,6 @@ def test_clips_too_short_for_a_tuple_cost_nothing_and_have_gradients() -> None:
     assert value == 0
     assert first[0].grad is not None
     assert (first[0].grad == 0).all()
-
-
-def test_bfloat16_around_the_loss_does_not_change_it() -> None:
-    first, second = random_clips([20], 6, 1), random_clips([9], 6, 2)
-    network = _network()
-    with torch.autocast("cpu", torch.bfloat16):
-        value = _value(network, first, second)
-    assert value.dtype == torch.float32
-    torch.testing.assert_close(value, _value(network, first, second))
 
 
 def test_interrupted_run_equals_uninterrupted_one_and_embeds_without_the_classifier(
@@ -142,11 +127,3 @@ def test_interrupted_run_equals_uninterrupted_one_and_embeds_without_the_classif
     weights = checkpoint.load_weights(project.run_dir("whole") / "best.safetensors")[0]
     assert not any(name.startswith("method_head") for name in weights)
     assert len(load_embedder(project, "whole", "cpu")([sequence(warped_phase(24, 0))])[0]) == 24
-
-
-def test_learns_to_align_where_the_encoder_sees_frames_alone_as_in_the_paper(
-    project: Project,
-) -> None:
-    """With the default's encoder it reads the order from the context and learns nothing else."""
-    found = learn(project, "sal", ["train.steps=350", "model.temporal_layers=0"])
-    assert found.trained < 0.75 * found.untrained

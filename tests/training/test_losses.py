@@ -1,0 +1,90 @@
+"""What holds for the loss of every method: padding, pairs beside each other, bfloat16, and that it
+learns what corresponds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+import torch
+from torch import Tensor
+
+from la2ds_cli.core.config import Config, load_config
+from la2ds_cli.core.project import Project
+from la2ds_cli.training.losses import add_head, get_method, weight_of
+from tests.method_batches import (
+    Given,
+    assert_padding_changes_nothing,
+    batch_of,
+    learn,
+    random_clips,
+)
+
+METHODS = ["gtcc", "lav", "sal", "tcc", "tcn", "tcn-npairs", "vaot", "vava"]
+
+
+def settings(method: str) -> Config:
+    preset = "tcc" if method == "tcc-classification" else method
+    name = [f'train.method="{method}"'] * (method != preset)
+    return load_config(preset=preset, overrides=["model.width=5", "model.heads=1", *name])
+
+
+def value(
+    config: Config, first: Sequence[Tensor], second: Sequence[Tensor], padding: int = 0
+) -> Tensor:
+    """The loss of given embeddings."""
+    network = Given()
+    add_head(network, config)
+    batch = batch_of(first, second, padding)
+    generator = torch.Generator().manual_seed(0)
+    return get_method(config.train.method).loss(network, batch, config, generator)
+
+
+@pytest.mark.parametrize("method", [*METHODS, "tcc-classification"])
+def test_padding_changes_neither_the_loss_nor_its_gradient(method: str) -> None:
+    config = settings(method)
+    assert_padding_changes_nothing(
+        lambda first, second, padding=0: value(config, first, second, padding)
+    )
+
+
+@pytest.mark.parametrize("method", ["lav", "tcc", "tcc-classification", "vaot", "vava"])
+def test_a_pair_is_as_it_is_alone_beside_one_of_other_lengths(method: str) -> None:
+    config = settings(method)
+    first, second = random_clips([14, 20], 5, 3), random_clips([12, 7], 5, 4)
+    alone, weight = [], []
+    for one, other in zip(first, second, strict=True):
+        alone.append(value(config, [one], [other]))
+        weight.append(weight_of(get_method(config.train.method), batch_of([one], [other])))
+    shares = torch.tensor(weight) / sum(weight)
+    together = value(config, first, second)
+    torch.testing.assert_close(together, (torch.stack(alone) * shares).sum())
+
+
+@pytest.mark.parametrize("method", [*METHODS, "tcc-classification"])
+def test_bfloat16_around_the_loss_changes_it_by_its_rounding_alone(method: str) -> None:
+    config = settings(method)
+    first, second = random_clips([20], 5, 3), random_clips([14], 5, 4)
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = value(config, first, second)
+    assert rounded.dtype == torch.float32
+    torch.testing.assert_close(rounded, value(config, first, second), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("method", "steps", "overrides", "most"),
+    [
+        ("lav", 60, (), 0.7),
+        ("tcn", 100, (), 0.6),
+        ("tcn-npairs", 100, (), 0.6),
+        ("vaot", 100, ("model.temporal_layers=0",), 0.8),
+        # With context these learn the order from it, or the share of the clip that has passed.
+        ("sal", 350, ("model.temporal_layers=0",), 0.75),
+        ("vava", 200, ("model.temporal_layers=0", "augment.trim=0.0"), 0.8),
+    ],
+)
+def test_it_learns_to_align_other_bodies_and_cameras(
+    project: Project, method: str, steps: int, overrides: tuple[str, ...], most: float
+) -> None:
+    found = learn(project, method, [f"train.steps={steps}", *overrides])
+    assert found.trained < most * found.untrained
