@@ -6,10 +6,14 @@ traceback (exit code 1).
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from enum import IntEnum
+from pathlib import Path
+from threading import Lock
 
 
 class ExitCode(IntEnum):
@@ -112,3 +116,21 @@ def _broken(package: str, error: Exception, hint: str) -> UserError:
         hint=hint,
         exit_code=ExitCode.ENVIRONMENT,
     )
+
+
+_STDERR, _SILENCED = 2, Lock()
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """Context in which nothing appears on the error stream: LiteRT announces its delegate there,
+    and Ray its settings, past any setting; what fails is an exception."""
+    with _SILENCED, Path(os.devnull).open("wb") as nothing:
+        sys.stderr.flush()
+        real = os.dup(_STDERR)
+        os.dup2(nothing.fileno(), _STDERR)
+        try:
+            yield
+        finally:
+            os.dup2(real, _STDERR)
+            os.close(real)

@@ -96,7 +96,7 @@ def _embedded(
 
         arguments = (str(project.root), run, device)
         items = [{"video": video.id, "path": video.path} for video in videos]
-        for item in ray_map(EmbedWorker, arguments, items, device):
+        for item in ray_map(EmbedWorker, arguments, items, device, lost=_lost):
             yield ItemResult(**item)
         return
     if engine == "onnx":
@@ -109,6 +109,14 @@ def _embedded(
         embedder = load_embedder(project, run, device)
     for video in videos:
         yield _attempt(project, run, video.id, video.path, embedder)
+
+
+def _lost(item: Mapping[str, Any], error: UserError) -> dict[str, Any]:
+    return _failed(item["path"], item["video"], error).to_json()
+
+
+def _failed(path: str, video: str, error: UserError) -> ItemResult:
+    return ItemResult(path, video, "failed", 0, error.code, error.message, error.hint)
 
 
 class EmbedWorker:
@@ -132,7 +140,7 @@ def _attempt(project: Project, run: str, video: str, path: str, embedder: Embedd
     except UserError as error:
         if error.exit_code == ExitCode.STORAGE:
             raise
-        return ItemResult(path, video, "failed", 0, error.code, error.message, error.hint)
+        return _failed(path, video, error)
     except Exception as error:
         return unexpected(project, path, error, video)
 

@@ -8,17 +8,13 @@ its own to a fraction of a pixel; pixels are as there, x times the width of the 
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from threading import Lock
 
 import numpy as np
 
+from la2ds_cli.core.errors import silent
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses import boxes
 from la2ds_cli.video.reader import Image
@@ -39,8 +35,6 @@ _AUXILIARY = slice(
 _ALL = 39  # landmarks of the network; the last four are not used
 _AROUND = 4  # cells on each side of a landmark that refine it
 _LEAST_CELL = 0.5  # of the highest of these cells, below which the heatmap is not believed
-_STDERR = 2
-_LOCK = Lock()
 
 
 @dataclass(frozen=True)
@@ -315,7 +309,7 @@ class _Network:
     def __init__(self, path: Path, threads: int) -> None:
         """threads: of a call; its output is the same with any number, since they divide the work
         and no sum."""
-        with _quiet():
+        with silent():
             from ai_edge_litert.interpreter import Interpreter
 
             self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
@@ -329,18 +323,3 @@ class _Network:
         self._interpreter.set_tensor(self._entry, image[None].astype(np.float32))
         self._interpreter.invoke()
         return [self._interpreter.get_tensor(index)[0] for index in self._outputs]
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """LiteRT announces its delegate on the error stream, past any setting; what fails is an
-    exception."""
-    with _LOCK, Path(os.devnull).open("wb") as nothing:
-        sys.stderr.flush()
-        real = os.dup(_STDERR)
-        os.dup2(nothing.fileno(), _STDERR)
-        try:
-            yield
-        finally:
-            os.dup2(real, _STDERR)
-            os.close(real)

@@ -252,11 +252,18 @@ def _run_on_ray(run: Extraction, sources: list[ClipSource]) -> Iterator[ClipResu
 
     arguments = (str(run.project.root), run.config, run.device, run.overwrite)
     items = [source_item(source) for source in sources]
-    made = ray_map(ClipWorker, arguments, items, run.device, "use --shard I/N in N jobs")
+    without = "use --shard I/N in N jobs"
+    made = ray_map(ClipWorker, arguments, items, run.device, without, _lost)
     for source, item in zip(sources, made, strict=True):
         results = [ItemResult(**result) for result in item["results"]]
         run.progress.advance(2 * results[0].frames)
         yield ClipResult(source, results, item["seconds"])
+
+
+def _lost(item: Mapping[str, Any], error: UserError) -> dict[str, Any]:
+    """What stands for the results of a clip at which every worker dies."""
+    told = error.code, error.message, error.hint
+    return {"results": [ItemResult(item["name"], "", "failed", 0, *told).to_json()], "seconds": 0.0}
 
 
 class ClipWorker:

@@ -66,6 +66,25 @@ def test_a_killed_worker_is_replaced(tmp_path: Path, clips: str, cluster, monkey
     same(local, spread, [r.video for r in expected if r.usable])
 
 
+@pytest.mark.heavy
+def test_a_clip_that_kills_every_worker_is_a_row(
+    tmp_path: Path, clips: str, cluster, monkeypatch
+) -> None:
+    """Such as one that makes a library crash; Ray itself would try again for ever."""
+    dying = mortal(
+        extract.ClipWorker,
+        tmp_path / "died",
+        lambda item: item["name"].endswith("2.mp4"),
+        always=True,
+    )
+    monkeypatch.setattr(extract, "ClipWorker", dying)
+    project = Project.create(tmp_path / "project")
+    found = extract_poses(project, [clips], CONFIG, ExtractOptions(engine="ray"))
+    assert [r.usable for r in found] == [True, True, False, True, True, True, False]
+    assert (found[2].status, found[2].code) == ("failed", "X001")
+    assert "a worker died at each of 3 attempts" in found[2].message
+
+
 def test_a_worker_does_what_a_local_run_does(tmp_path: Path) -> None:
     """Rows are plain values, as they travel between machines."""
     film(tmp_path / "a.mp4", walk(20))
@@ -86,7 +105,7 @@ def test_what_ends_a_run_travels_back(tmp_path: Path, monkeypatch) -> None:
     film(tmp_path / "a.mp4", walk(20))
     project = Project.create(tmp_path / "project")
     arguments = (str(project.root), CONFIG, "cpu", False)
-    actor = ray_engine.Actor(extract.ClipWorker, arguments)
+    actor = ray_engine.Actor(extract.ClipWorker, arguments, lambda index: 1)
 
     def refuse(*_: object) -> None:
         raise UserError("no GPU", hint="buy one", exit_code=ExitCode.ENVIRONMENT, code="V099")
@@ -97,6 +116,32 @@ def test_what_ends_a_run_travels_back(tmp_path: Path, monkeypatch) -> None:
         ray_engine._result(actor({"index": 0, "item": json.dumps(extract.source_item(source))}))
     assert (caught.value.exit_code, caught.value.hint) == (ExitCode.ENVIRONMENT, "buy one")
     assert caught.value.code == "V099"
+
+
+class Unfit:
+    """A worker that cannot work on this node."""
+
+    def __init__(self, error: Exception) -> None:
+        raise error
+
+    def __call__(self, item: ray_engine.Item) -> ray_engine.Item:
+        return item
+
+
+def test_a_worker_that_cannot_begin_says_why() -> None:
+    """Through Ray, an error of an actor's constructor is a page about the death of an actor."""
+    row = {"index": 0, "item": "{}"}
+    missing = UserError("no such file on this node", exit_code=ExitCode.UNREADABLE)
+    with pytest.raises(UserError, match="on this node"):
+        ray_engine._result(ray_engine.Actor(Unfit, [missing], lambda index: 1)(row))
+    with pytest.raises(RuntimeError, match="ValueError: a bug"):
+        ray_engine._result(ray_engine.Actor(Unfit, [ValueError("a bug")], lambda index: 1)(row))
+
+
+@pytest.mark.parametrize(("begun", "made"), [(1, {"seen": 5}), (3, {"seen": 5}), (4, None)])
+def test_an_item_is_tried_three_times(begun: int, made: object) -> None:
+    actor = ray_engine.Actor(lambda: lambda item: item, [], lambda index: begun)
+    assert ray_engine._result(actor({"index": 0, "item": '{"seen": 5}'})) == made
 
 
 def refusal(folder: Path) -> UserError:
