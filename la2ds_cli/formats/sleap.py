@@ -20,6 +20,8 @@ from la2ds_cli.formats.people import Frames, Person
 
 SUFFIXES = (".slp", ".h5")
 SUFFIX = ".slp"
+_MOST_ROWS = 1_000_000
+_MOST_BYTES = 1 << 30  # of all arrays, unpacked: an empty one of any size takes no room in a file
 
 
 def sleap_io() -> Any:
@@ -64,12 +66,13 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
 
 def _load(path: Path) -> Any:
     package = sleap_io()
-    if path.suffix.lower() == ".slp":
-        return package.load_slp(str(path), open_videos=False)
     import h5py  # comes with sleap-io  # pyright: ignore[reportMissingImports]
 
     with h5py.File(path, "r") as handle:
+        _check_size_and_links(handle)
         is_analysis = "tracks" in handle and "node_names" in handle
+    if path.suffix.lower() == ".slp":
+        return package.load_slp(str(path), open_videos=False)
     if not is_analysis:
         raise PoseFileError(
             "it is not an analysis file of SLEAP",
@@ -77,6 +80,25 @@ def _load(path: Path) -> Any:
             "write the .csv (save_as_csv=True) and use dlc-csv",
         )
     return package.load_analysis_h5(str(path))
+
+
+def _check_size_and_links(handle: Any) -> None:
+    """Raise PoseFileError for an HDF5 file with parts in other files, which can be any that the
+    user may read, a device, or a pipe that never ends; and for one that unpacks to too much."""
+    import h5py  # pyright: ignore[reportMissingImports]
+
+    arrays: list[Any] = []
+    links: list[Any] = []
+    handle.visititems(lambda _, item: arrays.append(item) if hasattr(item, "nbytes") else None)
+    handle.visititems_links(lambda _, link: links.append(link))
+    elsewhere = any(isinstance(link, h5py.ExternalLink) for link in links)
+    if elsewhere or any(array.external or array.is_virtual for array in arrays):
+        raise PoseFileError("parts of it lie in other files, which are not opened")
+    rows = max(
+        (len(array) for array in arrays if array.name in ("/frames", "/instances")), default=0
+    )
+    if rows > _MOST_ROWS or sum(array.nbytes for array in arrays) > _MOST_BYTES:
+        raise PoseFileError(f"it holds more than {_MOST_ROWS:,} frames or people, or 1 GiB")
 
 
 def _clip(path: Path, name: str, video: Any, frames: Frames, order: JointOrder) -> FileClip:

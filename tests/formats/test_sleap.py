@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -122,6 +123,45 @@ def test_damaged_files(project: Project, tmp_path: Path, name: str):
         with pytest.raises(UserError, match="sleap-io cannot read it") as caught:
             load_importer("sleap")(project, path, ImportOptions(fps=25))
         assert caught.value.code == "I001"
+
+
+def elsewhere(handle: Any) -> None:
+    import h5py  # pyright: ignore[reportMissingImports]
+
+    del handle["pred_points"]
+    handle["pred_points"] = h5py.ExternalLink("/etc/hostname", "/x")
+
+
+def of_a_pipe(handle: Any) -> None:
+    kind = handle["pred_points"].dtype
+    del handle["pred_points"]
+    pipe = str(Path(handle.filename).with_name("pipe"))
+    os.mkfifo(pipe)
+    parts = [(pipe, 0, 10 * kind.itemsize)]
+    handle.create_dataset("pred_points", shape=(10,), dtype=kind, external=parts)
+
+
+def empty(handle: Any) -> None:
+    kind = handle["frames"].dtype
+    del handle["frames"]
+    handle.create_dataset("frames", shape=(50_000_000,), dtype=kind, chunks=(1000,))
+
+
+@needs_sleap_io
+@pytest.mark.skipif(os.name == "nt", reason="needs a pipe with a name")
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [(elsewhere, "in other files"), (of_a_pipe, "in other files"), (empty, "more than 1,000,000")],
+)
+def test_hostile_files(project: Project, tmp_path: Path, change: Callable[[Any], None], said: str):
+    import h5py  # pyright: ignore[reportMissingImports]
+
+    path = save(tmp_path / "a.slp", labels())
+    with h5py.File(path, "a") as handle:
+        change(handle)
+    with pytest.raises(UserError, match=said) as caught:
+        load_importer("sleap")(project, path, ImportOptions(fps=25))
+    assert caught.value.exit_code == ExitCode.UNREADABLE
 
 
 @needs_sleap_io
