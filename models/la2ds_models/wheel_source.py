@@ -76,6 +76,9 @@ def _download(requirement: str, folder: Path) -> Path:
         if done.returncode == 0 and wheels:
             return wheels[0]
         reason = _last_line(done.stderr) or f"exit code {done.returncode}"
+        if b"connection broken" in done.stderr and b"from versions: none" in done.stderr:
+            reason = "its index does not answer"
+            break
         if "No module named pip" in reason:
             break
     raise NoWheel(f"pip download {requirement}: {reason}")

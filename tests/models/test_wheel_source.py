@@ -92,6 +92,25 @@ def test_an_environment_without_pip(use) -> None:
     assert len(asked) == 1
 
 
+def test_an_index_that_does_not_answer_is_asked_once(use) -> None:
+    """What pip says last, that it has found no version, hides that it was offline."""
+    asked = []
+
+    def run(*given: Any, **_: Any) -> SimpleNamespace:
+        asked.append(given)
+        said = (
+            b"WARNING: Retrying (Retry(total=0)) after connection broken by 'X': /simple/package/\n"
+        )
+        said += b"ERROR: Could not find a version of package==1.0 (from versions: none)\n"
+        said += b"ERROR: No matching distribution found for package==1.0\n"
+        return SimpleNamespace(returncode=1, stderr=said)
+
+    use(run)
+    with pytest.raises(NoWheel, match=r"pip download package==1.0: its index does not answer"):
+        from_wheel("package==1.0", MEMBERS)
+    assert len(asked) == 1
+
+
 def test_pip_that_takes_too_long(use) -> None:
     def run(command: list[str], timeout: float, **options: Any) -> SimpleNamespace:
         raise subprocess.TimeoutExpired(command, timeout)

@@ -143,6 +143,7 @@ def test_the_hint_names_the_mirror_and_suits_the_kind(monkeypatch: pytest.Monkey
     hint = missing_hint(zoo()["fasterrcnn"])
     assert f"https://example.org/weights/{zoo()['fasterrcnn'].file}" in hint
     assert "--detector FILE.onnx, or FILE.pt" in hint
+    assert "here or on a machine with network access (la2ds --offline asks no server)" in hint
     assert "--pose FILE.onnx" not in hint
 
 
