@@ -1,5 +1,6 @@
-"""Every command that writes into a project, on clips so small that all take seconds, and what their
-files hold apart from times of the clock. For tests of what faults and kills leave behind."""
+"""Every command, on clips so small that nearly all take seconds, and what the files of those that
+write into a project hold apart from times of the clock. For tests of what faults and kills leave
+behind."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ import av
 import numpy as np
 
 from la2ds_cli.core.artifact import TEMPORARY
+from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.formats import load_exporter
 from tests.drawn_clips import write_stamped
 from tests.movement import sequence, warped_phase
@@ -77,6 +79,34 @@ def commands(root: Path) -> dict[str, list[str]]:
         "export": ["export", "coco-json", *project],
         "export-folders": ["export", "openpose-json", a, b, *project],
         "sync": ["sync", a, b, "--height", "64", *_outs(root, "ab.mp4"), *_CPU, *project],
+    }
+
+
+def other_commands(root: Path) -> dict[str, tuple[list[str], ExitCode]]:
+    """Arguments of the commands that `commands` leaves out, to be run after those, and their exit
+    codes; `studio` is none of them, as it does not end by itself."""
+    project = ["--project", str(root / "project")]
+    labels, out = str(root / "labels"), str(root / "out")
+    film, filmed = str(root / "films" / "square-0.mp4"), ["--project", str(root / "filmed")]
+    settings = ("train.steps=2", "train.batch_size=2")
+    settings += ("model.width=16", "model.heads=2", "model.temporal_layers=1")
+    scored = [part for setting in settings for part in ("--set", setting)] + _CPU
+    return {
+        "export-model": (["export-model", *project], ExitCode.OK),
+        "export-labels": (["export-labels", "elan", *project, "--out", labels], ExitCode.PARTIAL),
+        "import-labels": (["import-labels", "elan", labels, "--overwrite", *project], ExitCode.OK),
+        "timeline": (["timeline", *project, "--out", f"{out}/timeline.csv"], ExitCode.OK),
+        "live": (["live", film, film, "--every-frame", *filmed, *_CPU], ExitCode.OK),
+        "benchmark": (
+            ["benchmark", "--methods", "la2ds", *scored, *project, "--out", out],
+            ExitCode.OK,
+        ),
+        "reproduce": (["reproduce", "table7", *scored, *project], ExitCode.OK),
+        "demo": (["demo", str(root / "demo"), "--minutes", "0.1", *_CPU], ExitCode.OK),
+        "status": (["status", *project], ExitCode.OK),
+        "doctor": (["doctor"], ExitCode.OK),
+        "models": (["models", "ls"], ExitCode.OK),
+        "remove": (["remove", f"poses-{CLIPS[3]}", *project], ExitCode.OK),
     }
 
 
