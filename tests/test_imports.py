@@ -17,8 +17,8 @@ HEAVY |= {"timm", "torch"}
 # From the ground up. The data flow the same way: video, poses, features, ..., pages.
 ROOMS = [
     *("core", "video", "poses", "formats", "features", "training", "embedding", "alignment"),
-    *("retrieval", "compare", "evaluation", "labels", "health", "views", "experiments", "demo"),
-    "studio",
+    *("offset", "retrieval", "compare", "evaluation", "labels", "health", "views", "experiments"),
+    *("demo", "studio"),
     *("commands", "main"),
 ]
 # Folders of plugins and kernels: arrays and settings in, arrays out; they know no project.

@@ -87,6 +87,7 @@ def other_commands(root: Path) -> dict[str, tuple[list[str], ExitCode]]:
     codes; `studio` is none of them, as it does not end by itself."""
     project = ["--project", str(root / "project")]
     labels, out = str(root / "labels"), str(root / "out")
+    offset = [f"poses-{name}" for name in CLIPS[1::2]]  # that last a second
     film, filmed = str(root / "films" / "square-0.mp4"), ["--project", str(root / "filmed")]
     settings = ("train.steps=2", "train.batch_size=2")
     settings += ("model.width=16", "model.heads=2", "model.temporal_layers=1")
@@ -96,6 +97,10 @@ def other_commands(root: Path) -> dict[str, tuple[list[str], ExitCode]]:
         "export-labels": (["export-labels", "elan", *project, "--out", labels], ExitCode.PARTIAL),
         "import-labels": (["import-labels", "elan", labels, "--overwrite", *project], ExitCode.OK),
         "timeline": (["timeline", *project, "--out", f"{out}/timeline.csv"], ExitCode.OK),
+        "offset": (
+            ["offset", *offset, "--force", *project, "--out", f"{out}/offsets.csv"],
+            ExitCode.OK,
+        ),
         "live": (["live", film, film, "--every-frame", *filmed, *_CPU], ExitCode.OK),
         "benchmark": (
             ["benchmark", "--methods", "la2ds", *scored, *project, "--out", out],

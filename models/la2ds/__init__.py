@@ -16,8 +16,27 @@ command line would end with. Importing this package loads neither numpy nor torc
 """
 
 from la2ds.project import Project, open
-from la2ds.results import Aligned, Embedded, Evaluated, Extracted, Figure, Timeline, Trained
-from la2ds.steps import align, align_all, align_joints, embed, evaluate, extract, joints, train
+from la2ds.results import (
+    Aligned,
+    Embedded,
+    Evaluated,
+    Extracted,
+    Figure,
+    Offsets,
+    Timeline,
+    Trained,
+)
+from la2ds.steps import (
+    align,
+    align_all,
+    align_joints,
+    embed,
+    evaluate,
+    extract,
+    joints,
+    offset,
+    train,
+)
 from la2ds_cli import __version__
 from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.errors import ExitCode, UserError
@@ -30,6 +49,7 @@ __all__ = [
     "ExitCode",
     "Extracted",
     "Figure",
+    "Offsets",
     "Project",
     "Timeline",
     "Trained",
@@ -42,6 +62,7 @@ __all__ = [
     "evaluate",
     "extract",
     "joints",
+    "offset",
     "open",
     "train",
 ]

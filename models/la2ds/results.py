@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from la2ds_cli.core.batch import ItemResult
     from la2ds_cli.core.project import Project as StoredProject
     from la2ds_cli.core.types import EmbeddingSequence, FloatArray, IntArray
+    from la2ds_cli.offset.result import OffsetResult
 
 
 def data_frame(columns: Mapping[str, Any]) -> Any:
@@ -52,6 +53,43 @@ class Extracted:
         """A pandas.DataFrame, one row for each item; UserError (exit 6) if pandas is missing."""
         names = ("path", "video", "status", "frames", "code", "message", "hint")
         return data_frame({name: [getattr(item, name) for item in self.items] for name in names})
+
+
+@dataclass(frozen=True)
+class Offsets:
+    """The clocks of recordings of one performance, by the id of each clip.
+
+    seconds_after: seconds of the first plus this are seconds of the recording. within: seconds by
+    which that may be off in nine cases of ten. drift: seconds that its clock gains in a second,
+    None if that was not estimated. sure: whether it shows the performance, at no other lag. A
+    recording of another performance is missing.
+    """
+
+    seconds_after: dict[str, float]
+    within: dict[str, float]
+    drift: dict[str, float | None]
+    sure: dict[str, bool]
+    _result: OffsetResult = field(repr=False, compare=False)
+
+    @classmethod
+    def of(cls, result: OffsetResult) -> Offsets:
+        """From the result of the step."""
+        pairs = zip(result.recordings, result.clocks, strict=True)
+        clocks = {one.clip.id: clock for one, clock in pairs if clock is not None}
+        return cls(
+            {clip: clock.offset for clip, clock in clocks.items()},
+            {clip: clock.within for clip, clock in clocks.items()},
+            {clip: clock.drift for clip, clock in clocks.items()},
+            {clip: clock.sure for clip, clock in clocks.items()},
+            result,
+        )
+
+    def seconds(self, clip: str, first: float) -> float:
+        """Seconds of a recording at seconds of the first. Raises KeyError for another clip."""
+        for one, clock in zip(self._result.recordings, self._result.clocks, strict=True):
+            if one.clip.id == clip and clock is not None:
+                return clock.seconds(first)
+        raise KeyError(clip)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The steps of la2ds as functions: extract, align, align_all, train, embed, evaluate.
+"""The steps of la2ds as functions: extract, align, align_all, offset, train, embed, evaluate.
 
 Each takes a project, does what the command of its name does, and returns a value of results.py.
 `align_joints` aligns clips in memory, without a project.
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from la2ds.project import Project, merged_config
-from la2ds.results import Aligned, Embedded, Evaluated, Extracted, Timeline, Trained
+from la2ds.results import Aligned, Embedded, Evaluated, Extracted, Offsets, Timeline, Trained
 from la2ds_cli.core.clip import ClipOptions
 
 if TYPE_CHECKING:
@@ -125,6 +125,25 @@ def align(
     with _progress(project) as progress:
         result = find_alignment(project._stored, str(a), str(b), request, progress)
     return Aligned.of(result, project._stored)
+
+
+def offset(
+    project: Project, *recordings: str | Path, drift: bool | None = None, force: bool = False
+) -> Offsets:
+    """Find the lag between recordings of one performance, as `la2ds offset` does.
+
+    recordings: two or more video files, or names of clips of the project. drift: whether clocks may
+    run at different rates, None = where 30 s overlap. force: return what fits best even if no two
+    show one performance.
+
+    Raises UserError as the command does, with exit code 10 for different performances.
+    """
+    from la2ds_cli.offset.several import OffsetRequest, find_offsets
+
+    request = OffsetRequest(project._stored.config(), drift, force, project._device)
+    with _progress(project) as progress:
+        result = find_offsets(project._stored, [str(one) for one in recordings], request, progress)
+    return Offsets.of(result)
 
 
 def joints(

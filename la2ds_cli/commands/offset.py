@@ -1,0 +1,88 @@
+"""`la2ds offset`: how much later one recording of a performance starts than another."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from la2ds_cli.commands.options import DEVICE, Here, argument, flag, option
+from la2ds_cli.core.device import DeviceName
+
+if TYPE_CHECKING:
+    from la2ds_cli.core.console import Console
+    from la2ds_cli.offset.result import OffsetResult
+
+
+def offset(
+    recordings: list[str] = argument("A B [C...]", "Video files, or clips of the project."),
+    drift: bool | None = flag(
+        "--drift/--no-drift",
+        "Let clocks run at different rates, or not; default where 30 s overlap.",
+        None,
+    ),
+    force: bool = flag("--force", "Give the best lag even if it is not one performance."),
+    out: list[Path] | None = option("FILE", "Write .csv or .json; repeatable."),
+    device: DeviceName = DEVICE,
+    *,
+    here: Here,
+) -> None:
+    """Find the lag between recordings of one performance.
+
+    \b
+      la2ds offset front.mp4 side.mp4 --project walks
+      la2ds offset front.mp4 side.mp4 capture --project walks --out offsets.csv
+
+    Two phones, or a phone and motion capture, that show the same person at the same time, from any
+    side, at any frame rates. Seconds of A plus the offset are seconds of B; it holds to a fraction
+    of a frame, with an interval of 90 %. Recordings of two performances are refused: la2ds align
+    matches these. Prints commands for ffmpeg that cut the videos to what all show.
+    """
+    from la2ds_cli.core import artifact
+    from la2ds_cli.core.output_paths import checked_outputs
+    from la2ds_cli.offset.several import OffsetRequest, find_offsets
+
+    with here.console() as console:
+        opened = here.clips(recordings, console)
+        targets = checked_outputs(opened, out or [], "offsets", (".csv", ".json"))
+        request = OffsetRequest(opened.config(), drift, force, device)
+        result = find_offsets(opened, recordings, request, console.progress)
+        result = replace(result, files=tuple(targets))
+        for file in targets:
+            if file.suffix.lower() == ".csv":
+                artifact.write_text(file, result.csv())
+            else:
+                artifact.write_json(file, result.to_json())
+        console.document("offset", result.to_json())
+        _show(console, result)
+
+
+def _show(console: Console, result: OffsetResult) -> None:
+    first = result.name(0)
+    for n, clock in enumerate(result.clocks[1:], start=1):
+        if clock is None:
+            console.line(f"{result.name(n)} does not show the performance of {first}", "yellow")
+            continue
+        console.line(
+            f"{result.name(n)}: seconds of {first} plus {clock.offset:.4f}, to within "
+            f"{clock.within:.4f} s in nine cases of ten; {result.overlap(n):.1f} s overlap"
+        )
+        if clock.drift is not None and clock.drift_within is not None:
+            console.line(
+                f"  its clock gains {1e6 * clock.drift:.0f} parts per million, to within "
+                f"{1e6 * clock.drift_within:.0f}; the offset is that at {clock.at:.1f} s of {first}"
+            )
+        if not clock.sure:
+            console.line("  unsure whether that is the lag, or one performance", "yellow")
+    for pair in result.pairs:
+        if pair.rivals:
+            lags = ", ".join(f"{one.fit.lag:.3f}" for one in pair.rivals)
+            console.line(
+                f"the movement repeats: {result.name(pair.b)} also fits {result.name(pair.a)} at "
+                f"{lags} s",
+                "yellow",
+            )
+    for command in result.ffmpeg():
+        console.line(command)
+    for file in result.files:
+        console.line(str(file))

@@ -1,0 +1,157 @@
+"""Step: the clocks of two or more recordings of one performance.
+
+Every pair is compared. The clocks are those that fit the lags of all pairs best, so that two
+recordings that show nothing in common are placed by a third; a lag that contradicts the others
+leaves its recordings unsure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from la2ds_cli.alignment.pair import clip_of, with_poses
+from la2ds_cli.core.config import Config
+from la2ds_cli.core.device import DeviceName
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.features.resample import frame_period
+from la2ds_cli.offset.pair import PairOffset, pair_offset
+from la2ds_cli.offset.result import Clock, OffsetResult, Recording
+
+CONTRADICTS = 2.0  # times its interval, and a frame: a lag that differs by more is contradicted
+
+
+@dataclass(frozen=True)
+class OffsetRequest:
+    """drift: whether clocks may run at different rates, None = if an overlap is long enough to
+    tell. force: return what fits best even if it is not one performance."""
+
+    config: Config
+    drift: bool | None = None
+    force: bool = False
+    device: DeviceName = "auto"
+
+
+def find_offsets(
+    project: Project,
+    names: Sequence[str],
+    request: OffsetRequest,
+    progress: Progress | None = None,
+) -> OffsetResult:
+    """The clocks of recordings by that of the first one; missing poses are extracted first.
+
+    names: two or more video files, or clips of the project.
+
+    Raises UserError (exit 2) for fewer than two recordings or one named twice, (exit 4) for one
+    that is too short, (exit 5) for recordings without joints in common, (exit 10) if no other
+    recording shows the performance of the first, unless forced, and as the extraction of poses
+    does.
+    """
+    progress = progress or Progress()
+    ids = with_poses(project, names, request.config.poses, request.device, progress)
+    if len(ids) < 2 or len(set(ids)) < len(ids):
+        raise UserError(
+            "an offset needs two recordings or more, each named once",
+            hint="la2ds offset a.mp4 b.mp4",
+        )
+    clips = [clip_of(project, one) for one in ids]
+    recordings = [
+        Recording(clip, project.read_pose(clip.id)[0], project.source(clip)) for clip in clips
+    ]
+    poses = [one.pose for one in recordings]
+    pairs = [
+        pair_offset((poses[i], poses[j]), (i, j), (names[i], names[j]), request.drift)
+        for i, j in combinations(range(len(ids)), 2)
+    ]
+    result = OffsetResult(tuple(recordings), tuple(pairs), solved(poses, pairs, request.force))
+    if sum(clock is not None for clock in result.clocks) == 1:
+        best = max((pair for pair in pairs if pair.a == 0), key=lambda pair: pair.best.evidence)
+        raise UserError(
+            f"{names[best.b]} does not show the performance of {names[0]} (probability "
+            f"{best.best.probability:.2f}): at no lag do all joints agree all along",
+            hint="la2ds align matches different performances of a movement; --force gives the lag "
+            "that fits best",
+            exit_code=ExitCode.OTHER_MOVEMENT,
+        )
+    return result
+
+
+def solved(
+    poses: Sequence[PoseSequence], pairs: Sequence[PairOffset], force: bool = False
+) -> tuple[Clock | None, ...]:
+    """The clock of each recording; None for one that no chain of pairs connects to the first.
+
+    Sure pairs count, and where they connect nothing, the likeliest of the others, whose recordings
+    are not sure. Nor are those of a pair that contradicts the rest.
+    """
+    used: list[PairOffset] = []
+    for pair in sorted(pairs, key=lambda one: (not one.sure, -one.best.evidence)):
+        allowed = pair.possible or force
+        if pair.sure or (allowed and pair.b not in _reached(used, pair.a)):
+            used.append(pair)
+    known = sorted(_reached(used, 0))
+    used = [pair for pair in used if pair.a in known]
+    at = float(poses[0].time[0] + poses[0].time[-1]) / 2
+    offset = np.zeros(len(poses))
+    for _ in range(2):  # with drift, the lag of a pair depends on when, which the first round tells
+        lags = [pair.best.fit.lag_at(at + offset[pair.a]) for pair in used]
+        offset, variance = _solved(len(poses), used, lags, [p.best.within for p in used])
+    drifts = [pair.best.fit.drift for pair in used]
+    drift, drift_variance = _solved(
+        len(poses), used, drifts, [max(p.best.drift_within, 1e-9) for p in used]
+    )
+    sure = [
+        pair
+        for pair, lag in zip(used, lags, strict=True)
+        if pair.sure and abs(offset[pair.b] - offset[pair.a] - lag) <= _allowed(pair, poses)
+    ]
+    told = {n for pair in used if pair.best.drifts for n in (pair.a, pair.b)}
+    return tuple(
+        Clock(
+            float(offset[n]),
+            float(np.sqrt(variance[n])),
+            float(drift[n]) if n in told else None,
+            float(np.sqrt(drift_variance[n])) if n in told else None,
+            at,
+            n in _reached(sure, 0),
+        )
+        if n in known
+        else None
+        for n in range(len(poses))
+    )
+
+
+def _allowed(pair: PairOffset, poses: Sequence[PoseSequence]) -> float:
+    """Seconds by which the lag of a pair may differ from that by all pairs."""
+    frame = max(frame_period(poses[n].time, poses[n].fps) for n in (pair.a, pair.b))
+    return CONTRADICTS * pair.best.within + frame
+
+
+def _reached(pairs: Sequence[PairOffset], start: int) -> set[int]:
+    """Recordings that a chain of these pairs connects to one."""
+    reached, grown = {start}, True
+    while grown:
+        more = {n for p in pairs if {p.a, p.b} & reached for n in (p.a, p.b)}
+        grown = not more <= reached
+        reached |= more
+    return reached
+
+
+def _solved(
+    count: int, pairs: Sequence[PairOffset], values: Sequence[float], within: Sequence[float]
+) -> tuple[FloatArray, FloatArray]:
+    """Values (N,) whose differences b - a fit those of the pairs best, 0 for the first recording,
+    and their squared intervals (N,)."""
+    row = np.zeros((len(pairs), count))
+    for n, (pair, half) in enumerate(zip(pairs, within, strict=True)):
+        row[n, [pair.a, pair.b]] = -1 / half, 1 / half
+    scaled = np.asarray(values) / np.asarray(within) if pairs else np.zeros(0)
+    inverse = np.linalg.pinv(row[:, 1:].T @ row[:, 1:], hermitian=True)
+    found = inverse @ row[:, 1:].T @ scaled
+    return np.append(0.0, found), np.append(0.0, np.diag(inverse))

@@ -1,0 +1,51 @@
+"""Films of rendered performers by several cameras, with known clocks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.demo.clips import camera_at, clip_of_joints, joints_seen, random_phase
+from la2ds_cli.demo.movement import movement, random_style
+from la2ds_cli.demo.performer import forward_kinematics, random_body
+from la2ds_cli.features.resample import interpolate
+
+
+@cache
+def performed(performer: int, take: int = 0, times: int = 3) -> FloatArray:
+    """(T, P, 3) points in metres, 30 a second: a performer does the movement some times, in a take
+    at its own tempo."""
+    rng = np.random.default_rng(performer)
+    body, style = random_body(rng), random_style(rng)
+    rng = np.random.default_rng([performer, take])
+    parts: list[FloatArray] = []
+    for _ in range(times):
+        points = forward_kinematics(body, movement(random_phase(rng), style))
+        if parts:
+            share = np.linspace(0, 1, 25)[:, None, None]
+            parts.append(parts[-1][-1:] * (1 - share) + points[:1] * share)
+        parts.append(points)
+    return np.concatenate(parts)
+
+
+def film(
+    points: FloatArray,
+    side: float,
+    fps: float = 30.0,
+    span: tuple[float, float] = (0.0, 1.0),
+    lag: float = 0.0,
+    drift: float = 0.0,
+) -> PoseSequence:
+    """What a camera at `side` degrees sees of a part of the performance (shares of it), with jitter
+    of 2 % of the torso. Its clock shows `lag` where the performance begins, and gains `drift`."""
+    rng = np.random.default_rng([round(side), round(fps), round(1000 * abs(lag))])
+    end = (len(points) - 1) / 30
+    shown = np.arange(span[0] * end, span[1] * end, 1 / fps)
+    moving = interpolate(points, np.arange(len(points)) / 30, shown)
+    xy, world = joints_seen(camera_at(rng, points, np.radians(side)), moving)
+    torso = np.linalg.norm(xy[:, 5] - xy[:, 11], axis=1).mean()
+    pose = clip_of_joints(xy + 0.02 * torso * rng.normal(size=xy.shape), world)
+    return replace(pose, time=shown * (1 + drift) + lag, fps=fps, world=None)

@@ -1,0 +1,117 @@
+"""The lag of two recordings, on films whose clocks are known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.features.body_joints import body_joints
+from la2ds_cli.offset.pair import PairOffset, pair_offset
+from tests.offset.recordings import film, performed
+
+
+def found(a: PoseSequence, b: PoseSequence, drift: bool | None = None) -> PairOffset:
+    return pair_offset((a, b), (0, 1), ("a", "b"), drift)
+
+
+def without_an_arm(pose: PoseSequence) -> PoseSequence:
+    """As penn13, with one arm never seen and a joint lost in a third of the frames."""
+    pose = body_joints(pose)
+    xy = pose.xy.copy()
+    xy[:, [4, 6]] = np.nan
+    xy[::3, 9] = np.nan
+    return replace(pose, xy=xy)
+
+
+@pytest.mark.parametrize(
+    ("angle", "rates", "overlap"),
+    [
+        (0, (30, 30), 1.0),
+        (45, (25, 59.94), 1.0),
+        (90, (30, 120), 1.0),
+        (180, (25, 30), 1.0),
+        (150, (59.94, 30), 0.5),
+        (0, (30, 25), 0.5),
+    ],
+)
+def test_the_lag_is_right_to_a_fraction_of_a_frame(
+    angle: float, rates: tuple[float, float], overlap: float
+) -> None:
+    points, share = performed(1, times=5), 1 / (2 - overlap)
+    a = film(points, 20, rates[0], (0, share))
+    b = film(points, 20 + angle, rates[1], (1 - share, 1), lag=-1.2345)
+    pair = found(a, b)
+    off = abs(pair.best.fit.lag - -1.2345)
+    assert off < 0.25 / min(rates)
+    assert off <= 2 * pair.best.within
+    assert pair.best.within < 1 / min(rates)
+    assert pair.sure or angle > 90
+    both = min(a.time[-1], b.time[-1] + 1.2345) - max(a.time[0], b.time[0] + 1.2345)
+    assert pair.best.fit.overlap == pytest.approx(both, abs=0.1)
+
+
+def test_joints_that_one_recording_lacks_do_no_harm() -> None:
+    points = performed(2)
+    a, b = film(points, 0), film(points, 60, 50, lag=2.0)
+    assert found(a, without_an_arm(b)).best.fit.lag == pytest.approx(2.0, abs=0.01)
+
+
+def test_a_capture_in_metres_needs_no_angle() -> None:
+    """Joints in space and a film at 90 degrees to their image."""
+    points = performed(3)
+    world = np.stack([points[:, :17, 0], -points[:, :17, 2], points[:, :17, 1]], axis=2)
+    capture = film(points, 0)
+    capture = replace(capture, xy=100 * world[: len(capture), :, :2], world=world[: len(capture)])
+    pair = found(capture, film(points, 90, 50, lag=0.77))
+    assert pair.best.fit.lag == pytest.approx(0.77, abs=0.005)
+    assert pair.best.fit.correlation > 0.98
+    assert pair.sure
+
+
+def test_a_clock_that_gains_is_measured_where_the_overlap_is_long() -> None:
+    points = performed(4, times=14)
+    a, b = film(points, 0), film(points, 50, 59.94, lag=1.0, drift=3e-4)
+    best = found(a, b).best
+    assert best.fit.drift == pytest.approx(3e-4, abs=1e-4)
+    assert abs(best.fit.drift - 3e-4) <= 2 * best.drift_within
+    assert best.fit.lag_at(0.0) == pytest.approx(1.0, abs=0.01)
+    fixed = found(a, b, drift=False).best
+    assert fixed.fit.drift == 0
+    assert not fixed.drifts
+
+
+@pytest.mark.parametrize(("other", "take"), [(5, 1), (6, 0)])
+def test_another_take_or_performer_is_not_one_performance(other: int, take: int) -> None:
+    pair = found(film(performed(5), 0), film(performed(other, take), 30))
+    assert not pair.sure
+    assert pair.best.evidence < 1
+
+
+def test_a_movement_that_repeats_fits_at_several_lags() -> None:
+    once = performed(7, times=1)
+    cycle = np.concatenate([once, once[-2:0:-1]])
+    points = np.concatenate([cycle] * 6)
+    pair = found(film(points, 0, span=(0, 0.7)), film(points, 40, span=(0.3, 1)))
+    assert not pair.sure
+    lags = np.array([pair.best.fit.lag, *(one.fit.lag for one in pair.rivals)])
+    assert np.abs(lags).min() < 0.02
+    assert len(lags) > 1
+    cycles = (lags - lags[0]) * 30 / len(cycle)
+    assert cycles == pytest.approx(np.round(cycles), abs=0.05)
+
+
+def test_recordings_that_cannot_be_compared_are_refused() -> None:
+    a = film(performed(1), 0)
+    blind = a.xy.copy()
+    blind[:, 3:] = np.nan
+    for b, code in (
+        (replace(a, xy=blind), ExitCode.MISMATCH),
+        (film(performed(1), 0, span=(0, 0.05)), ExitCode.UNUSABLE),
+    ):
+        with pytest.raises(UserError) as caught:
+            found(a, b)
+        assert caught.value.exit_code == code

@@ -1,0 +1,131 @@
+"""Several recordings, solved together, and the command."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import la2ds
+from la2ds_cli.core.clip import Video
+from la2ds_cli.core.errors import ExitCode
+from la2ds_cli.core.project import Project
+from la2ds_cli.main import app
+from la2ds_cli.offset.fit import Fit
+from la2ds_cli.offset.pair import Candidate, PairOffset
+from la2ds_cli.offset.result import Clock, OffsetResult, Recording
+from la2ds_cli.offset.several import solved
+from tests.movement import add_sequence
+from tests.offset.recordings import film, performed
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """front and back show nothing in common; side overlaps both; take is another performance."""
+    project = Project.create(tmp_path_factory.mktemp("project"))
+    points = performed(1, times=7)
+    for name, pose in {
+        "front": film(points, 0, span=(0, 0.45)),
+        "side": film(points, 40, 25, (0.1, 0.9), lag=1.5),
+        "back": film(points, 10, 59.94, (0.55, 1), lag=-2.25),
+        "take": film(performed(1, 1), 30),
+    }.items():
+        add_sequence(project, name, pose)
+    return project
+
+
+def run(project: Project, *arguments: str) -> tuple[int, str, str]:
+    given = ["offset", *arguments, "--project", str(project.root)]
+    result = CliRunner().invoke(app, given)
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_two_recordings_as_json(project: Project, tmp_path: Path) -> None:
+    table = tmp_path / "offsets.csv"
+    code, out, _ = run(project, "front", "side", "--json", "--out", str(table))
+    assert code == 0
+    told = json.loads(out)
+    assert told["offset_seconds"] == pytest.approx(1.5, abs=0.01)
+    assert told["low"] < told["offset_seconds"] < told["high"]
+    assert told["drift_ppm"] is None
+    assert told["sure"]
+    assert told["overlap_seconds"] > 3
+    rows = list(csv.DictReader(table.open()))
+    assert [row["recording"] for row in rows] == ["front", "side"]
+    assert float(rows[1]["offset_seconds"]) == pytest.approx(told["offset_seconds"], abs=1e-4)
+
+
+def test_a_recording_is_placed_by_another(project: Project) -> None:
+    code, out, _ = run(project, "front", "side", "back", "--json")
+    assert code == 0
+    rows = json.loads(out)["recordings"]
+    assert [row["offset_seconds"] for row in rows] == pytest.approx([0, 1.5, -2.25], abs=0.015)
+    assert all(row["sure"] for row in rows)
+    assert rows[2]["overlap_seconds"] == 0
+
+
+def test_another_performance_is_refused_and_forced(project: Project) -> None:
+    code, _, error = run(project, "front", "take")
+    assert code == ExitCode.OTHER_MOVEMENT
+    assert "take does not show the performance of front" in error
+    code, out, _ = run(project, "front", "take", "--force")
+    assert code == 0
+    assert "unsure" in out
+    code, out, _ = run(project, "front", "side", "take")
+    assert code == 0
+    *_, take, unsure = (line for line in out.splitlines() if not line.startswith("ffmpeg"))
+    assert take.startswith("take.mat: seconds of front.mat plus ")
+    assert "unsure" in unsure
+
+
+@pytest.mark.parametrize("names", [["front"], ["front", "front"]])
+def test_two_different_recordings_are_needed(project: Project, names: list[str]) -> None:
+    assert run(project, *names)[0] == ExitCode.USAGE
+
+
+def test_the_python_function(project: Project) -> None:
+    found = la2ds.offset(la2ds.open(project.root), "front", "side")
+    assert found.seconds("side", 2.0) == pytest.approx(3.5, abs=0.01)
+    assert found.sure == {"front": True, "side": True}
+
+
+def pair(a: int, b: int, lag: float, evidence: float = 5.0) -> PairOffset:
+    found = Fit(lag, 0.0, 1.0, 0.001, 0.0, 10.0, 0.99, 0.001)
+    return PairOffset(a, b, Candidate(found, evidence, drifts=False))
+
+
+def test_pairs_are_solved_together_and_loops_are_checked() -> None:
+    poses = [film(performed(1), 0)] * 3
+    agreeing = solved(poses, [pair(0, 1, 1.0), pair(0, 2, 3.003), pair(1, 2, 2.0)])
+    assert [c and c.offset for c in agreeing] == pytest.approx([0, 1.001, 3.002], abs=1e-6)
+    assert all(c and c.sure for c in agreeing)
+    loop = solved(poses, [pair(0, 1, 1.0), pair(0, 2, 5.0), pair(1, 2, 2.0)])
+    assert [c and c.sure for c in loop] == [True, False, False]
+    chain = solved(poses, [pair(0, 1, 1.0), pair(0, 2, 9.0, -4.0), pair(1, 2, 2.0)])
+    assert [c and c.offset for c in chain] == pytest.approx([0, 1, 3])
+    apart = solved(poses, [pair(0, 1, 1.0), pair(0, 2, 9.0, -4.0), pair(1, 2, 2.0, -4.0)])
+    assert apart[2] is None
+
+
+def test_commands_cut_films_to_what_all_show() -> None:
+    """The clock of the second is 2 s later, and gains 1 %."""
+    poses = [film(performed(1), 0), film(performed(1), 0, 25, lag=2.0)]
+    clips = [Video(name, f"{name}.mp4", "0" * 64, 9, 30, 4, 4) for name in ("a b", "c")]
+    files = [Path(clip.path) for clip in clips]
+    recordings = tuple(map(Recording, clips, poses, files))
+    clocks = (Clock(0, 0, None, None, 1.0, True), Clock(2.0, 0.01, 0.01, 0.001, 1.0, True))
+    first, second = OffsetResult(recordings, (), clocks).ffmpeg()
+    end = min(poses[0].time[-1], 1 + (poses[1].time[-1] - 3) / 1.01)
+    begun = 1 - 1 / 1.01
+    assert shlex.split(first)[:5] == [
+        *("ffmpeg", "-i", "a b.mp4", "-vf"),
+        f"trim=start={begun:.4f}:end={end:.4f},setpts=(PTS-{begun:.4f}/TB)/1.00000000,"
+        "fps=25:start_time=0",
+    ]
+    assert "trim=start=2.0000:" in second
+    assert "/1.01000000" in second
+    assert second.endswith("c-synced.mp4")
