@@ -21,7 +21,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import IntArray, Phase, PoseSequence
 from la2ds_cli.formats.checks import FramesError, PoseFileError, shown
 from la2ds_cli.formats.file_clip import FileClip, ImportOptions, SourceVideo, source_of, to_sequence
-from la2ds_cli.poses.moved import follow_files, listed_as
+from la2ds_cli.poses.current import follow_files, listed_as
 from la2ds_cli.poses.trust import with_trust
 from la2ds_cli.poses.verdict import item_result
 from la2ds_cli.video.media_files import ordered

@@ -1,13 +1,14 @@
 """Raw video to poses: people are found and followed, one is chosen, its joints are estimated.
 
-extract: the step, over a list of clips · extraction: one run of it, its networks · current: whether
-poses are up to date · clip: one clip from detection to verdict, in order · sources: the user's
-files as clips · subjects: who is followed · passes: boxes and joints of all frames, in chunks ·
-tracking, tracks, boxes, cuts: detections linked over time · cleaning: short gaps · trust:
-how far each joint can be trusted at each moment · quality, verdict: facts about the joints and what
-they mean · top_down: crops, decoders and any network for crops · weights: weight files and licences
-· threads: networks called by several threads · onnx_session, openmmlab, ultralytics_model: packages
-that run other people's models.
+extract: the step, over a list of clips: plan, run, record · extraction: its networks, and what
+becomes of a clip · current: the clip that a file is, and whether its poses are up to date · clip:
+one clip from detection to verdict, in order · sources: the user's files as clips · subjects: who is
+followed · passes: boxes and joints of all frames, in chunks · tracking, tracks, boxes, cuts:
+detections linked over time · trust: how far each joint can be trusted at each moment · quality,
+verdict: facts about the joints and what they mean · top_down: crops, decoders and any network for
+crops · blazepose: its two networks · weights: weight files and licences · threads: networks called
+by several threads · onnx_session, openmmlab, ultralytics_model: packages that run other people's
+models.
 
 Imports core and video.
 To add a pose network, write backends/NAME.py; a person detector, detectors/NAME.py: their

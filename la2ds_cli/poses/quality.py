@@ -1,6 +1,6 @@
 """How far the joints of a clip can be trusted: facts measured only on the joints.
 
-A joint is seen if its score is above 0; a finite joint with score 0 was interpolated (cleaning.py)
+A joint is seen if its score is above 0; a finite joint with score 0 was interpolated (clip.py)
 and counts as not seen. Lengths are in torso lengths, which mean the same at every resolution.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 from la2ds_cli.core.project import Project, well_formed
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
 from la2ds_cli.core.types import BoolArray, FloatArray, PoseSequence
-from la2ds_cli.poses.trust import doubts
+from la2ds_cli.poses.trust import doubts, shots
 
 FACTS = (
     *("coverage", "mean_score", "longest_gap", "jitter"),
@@ -52,7 +52,7 @@ def assess(pose: PoseSequence) -> dict[str, Any]:
     box = _boxes(pose, seen)
     height = _median((box[:, 2:] - box[:, :2]).max(axis=1))
     torso = _torso_length(pose.xy, seen, skeleton, height)
-    shot = _shots(pose)
+    shot, _ = shots(pose)
     facts = {
         "coverage": _share(subject),
         "mean_score": float(pose.score[subject].mean()) if subject.any() else 0.0,
@@ -90,12 +90,6 @@ def _share(mask: np.ndarray) -> float:
 def _median(value: FloatArray) -> float | None:
     known = value[np.isfinite(value)]
     return float(np.median(known)) if len(known) else None
-
-
-def _shots(pose: PoseSequence) -> np.ndarray:
-    """(T,) number of the shot of each row."""
-    cuts = np.asarray(pose.info.get("cut_rows") or [], int)
-    return np.searchsorted(np.sort(cuts), np.arange(len(pose)), "right")
 
 
 def _boxes(pose: PoseSequence, seen: np.ndarray) -> FloatArray:

@@ -19,7 +19,7 @@ from la2ds_cli.core.clip import FLAGS, SPLITS, ClipOptions, Video, id_within, vi
 from la2ds_cli.core.csv_tables import read_rows
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.poses.moved import listed_as
+from la2ds_cli.poses.current import listed_as
 from la2ds_cli.video.media_files import (
     content_digest,
     image_files,

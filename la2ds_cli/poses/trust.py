@@ -118,7 +118,7 @@ class _Clip:
     def __init__(self, pose: PoseSequence) -> None:
         self.skeleton = get_skeleton(pose.skeleton)
         self.time = pose.time
-        self.first, self.last = _shots(pose)
+        self.first, self.last = shots(pose)
         torso = torso_length(pose)
         xy = pose.xy.astype(np.float64)
         self.joints = xy / torso if torso > 0 else np.full_like(xy, np.nan)
@@ -239,7 +239,7 @@ def _before(skeleton: Skeleton) -> dict[int, int]:
     return {b: a for a, b in itertools.chain.from_iterable(pairs)}
 
 
-def _shots(pose: PoseSequence) -> tuple[IntArray, IntArray]:
+def shots(pose: PoseSequence) -> tuple[IntArray, IntArray]:
     """(T,) first and last row of each row's shot."""
     length = len(pose)
     cuts = sorted({int(cut) for cut in pose.info.get("cut_rows") or [] if 0 < int(cut) < length})

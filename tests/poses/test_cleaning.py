@@ -10,7 +10,7 @@ from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.features.crop import clip_box
 from la2ds_cli.features.network_input import network_input
 from la2ds_cli.features.pose_features import fill_gaps
-from la2ds_cli.poses.cleaning import interpolate_gaps
+from la2ds_cli.poses.clip import interpolate_gaps
 from tests.movement import sequence
 
 NOBODY = np.full(4, np.nan)
