@@ -16,6 +16,7 @@ from threading import Event, Lock
 from typing import Any, Generic, TypeVar
 
 from la2ds_cli.core.device import available_cores
+from la2ds_cli.core.errors import ExitCode, UserError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -70,6 +71,22 @@ def one_thread_each(workers: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def gpu_memory(count: int) -> Iterator[None]:
+    """Context of a network's work on `count` pictures. Raises UserError (exit 6) if the GPU has no
+    room for them."""
+    import torch
+
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise UserError(
+            f"the GPU has too little free memory for a batch of {count} pictures",
+            hint="set batch_size = 1 under [poses] in project.toml, or use --device cpu",
+            exit_code=ExitCode.ENVIRONMENT,
+        ) from error
 
 
 class Instances(Generic[Item]):

@@ -30,7 +30,7 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.device import DeviceName, resolve_device
 from la2ds_cli.core.errors import ExitCode, UserError, first_line, optional_import
 from la2ds_cli.core.types import FloatArray
-from la2ds_cli.poses.threads import Instances
+from la2ds_cli.poses.threads import Instances, gpu_memory
 from la2ds_cli.poses.weights import existing_file, fetch_weights, weights_identity
 
 NAME = "ultralytics"
@@ -151,24 +151,17 @@ class YoloModel:
         import torch
 
         suppress = import_part("utils.nms").non_max_suppression
-        try:
-            with torch.inference_mode(), self.networks.borrow() as network:
-                feed = torch.from_numpy(batch).to(self.device).permute(0, 3, 1, 2).float() / 255
-                rows = suppress(
-                    network(feed),
-                    conf_thres=least_score,
-                    iou_thres=_OVERLAP,
-                    classes=[self.person],
-                    nc=network.yaml["nc"],
-                    max_time_img=1e9,  # by default boxes are lost where the machine is slow
-                    end2end=network.end2end,
-                )
-        except torch.OutOfMemoryError as error:
-            raise UserError(
-                f"the GPU has too little free memory for {len(batch)} pictures",
-                hint="set batch_size = 1 under [poses] in project.toml, or use --device cpu",
-                exit_code=ExitCode.ENVIRONMENT,
-            ) from error
+        with gpu_memory(len(batch)), torch.inference_mode(), self.networks.borrow() as network:
+            feed = torch.from_numpy(batch).to(self.device).permute(0, 3, 1, 2).float() / 255
+            rows = suppress(
+                network(feed),
+                conf_thres=least_score,
+                iou_thres=_OVERLAP,
+                classes=[self.person],
+                nc=network.yaml["nc"],
+                max_time_img=1e9,  # by default boxes are lost where the machine is slow
+                end2end=network.end2end,
+            )
         return [
             np.delete(row.float().cpu().numpy(), 5, axis=1) for row in rows
         ]  # column 5 is the class

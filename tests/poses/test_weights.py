@@ -190,10 +190,3 @@ def test_an_identity_outlives_a_longer_hash() -> None:
 def test_sizes_for_people() -> None:
     assert megabytes(0) == "size unknown"
     assert megabytes(114_721_619) == "114.7 MB"
-
-
-def test_every_file_of_the_list_says_its_terms() -> None:
-    for entry in zoo().values():
-        assert entry.code
-        assert entry.licence
-        assert entry.trained_on

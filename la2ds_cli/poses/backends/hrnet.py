@@ -13,6 +13,7 @@ from la2ds_cli.core.device import DeviceName, resolve_device
 from la2ds_cli.core.errors import ExitCode, UserError, first_line
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray
+from la2ds_cli.poses.threads import gpu_memory
 from la2ds_cli.poses.top_down import TopDownBackend
 from la2ds_cli.poses.weights import fetch_weights, weights_identity
 
@@ -72,12 +73,5 @@ class Forward:
     def __call__(self, crop: FloatArray) -> FloatArray:
         import torch
 
-        try:
-            with torch.inference_mode():
-                return self.network(torch.from_numpy(crop).to(self.device)).float().cpu().numpy()
-        except torch.OutOfMemoryError as error:
-            raise UserError(
-                f"the GPU has too little free memory for a batch of {len(crop)} crops",
-                hint="set batch_size = 1 under [poses] in project.toml, or use --device cpu",
-                exit_code=ExitCode.ENVIRONMENT,
-            ) from error
+        with gpu_memory(len(crop)), torch.inference_mode():
+            return self.network(torch.from_numpy(crop).to(self.device)).float().cpu().numpy()

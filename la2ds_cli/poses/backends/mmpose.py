@@ -27,6 +27,7 @@ from la2ds_cli.poses.openmmlab import (
     load_weights,
     model_settings,
 )
+from la2ds_cli.poses.threads import gpu_memory
 from la2ds_cli.video.reader import Image
 
 NAMES = ("mmpose",)
@@ -183,12 +184,5 @@ class MmposeBackend:
             )
             for image, box in zip(images, boxes, strict=True)
         ]
-        try:
-            with self._lock, torch.inference_mode():
-                return self.network.test_step(pseudo_collate(data))
-        except torch.OutOfMemoryError as error:
-            raise UserError(
-                f"the GPU has too little free memory for a batch of {len(data)} crops",
-                hint="set batch_size = 1 under [poses] in project.toml, or use --device cpu",
-                exit_code=ExitCode.ENVIRONMENT,
-            ) from error
+        with gpu_memory(len(data)), self._lock, torch.inference_mode():
+            return self.network.test_step(pseudo_collate(data))
