@@ -27,7 +27,7 @@ def test_the_demo_network_finds_the_joints_of_a_rendered_person(tmp_path: Path) 
     backend = resolve_backend("hrnet-demo", "cpu")
     xy, score = backend.estimate([frame.image for frame in frames], box)
     error = np.linalg.norm(xy - clip.xy[rows], axis=-1) / (high - low)[:, None, 1]
-    assert float(np.median(error[clip.score[rows] > 0])) < 0.04
+    assert float(np.median(error)) < 0.04
     assert float(score.mean()) > 0.3
 
 
