@@ -200,45 +200,34 @@ def test_the_facts_of_a_track_are_those_of_its_boxes() -> None:
     }
 
 
-def test_a_cut_to_another_view_goes_on_with_the_same_person() -> None:
-    front, side = moving(320, 200, 40, 0.1), moving(200, 320, 30, 0.1, start=40)
-    joined, pieces = follow_cuts(0, [front, side], least=9)
-    assert pieces == 1
-    assert joined.frame.tolist() == list(range(70))
+FRONT = (320, 200, 40, 0.1)
+TAKING_OVER = {
+    "the same person from another view": ([FRONT, (200, 320, 30, 0.1, 40)], None, 1, 70),
+    "a dissolve that shows both views for six frames": (
+        [(320, 200, 46, 0.1), (200, 320, 40, 0.1, 40)], None, 1, 80,
+    ),
+    "a cut that is known": ([FRONT, (200, 320, 30, 0.1, 42)], [41], 1, 70),
+    "no cut between the two": ([FRONT, (200, 320, 30, 0.1, 42)], [10, 60], 0, 40),
+    "two people after the cut": (
+        [FRONT, (150, 200, 30, 0.1, 40), (500, 200, 30, 0.1, 40)], None, 0, 40,
+    ),
+    "a bystander beside the subject": ([FRONT, (500, 200, 38, 0.1, 4)], None, 0, 40),
+    "a coach who stays when the subject has left": ([FRONT, (500, 200, 90, 0.0)], None, 0, 40),
+}  # fmt: skip
 
 
-def test_where_the_cuts_are_known_nobody_takes_over_without_one() -> None:
+@pytest.mark.parametrize(("people", "cuts", "pieces", "length"), TAKING_OVER.values(),
+                         ids=TAKING_OVER)  # fmt: skip
+def test_who_takes_over_where_the_subject_is_not_seen(people, cuts, pieces, length) -> None:
+    tracks = [moving(*each[:4], start=each[4] if len(each) > 4 else 0) for each in people]
+    joined, added = follow_cuts(0, tracks, least=9, cuts=cuts)
+    assert (added, len(joined)) == (pieces, length)
+    assert (np.diff(joined.frame) > 0).all()
+
+
+def test_a_person_is_followed_back_over_a_cut() -> None:
     front, side = moving(320, 200, 40, 0.1), moving(200, 320, 30, 0.1, start=42)
-    assert follow_cuts(0, [front, side], least=9, cuts=[41])[1] == 1
-    assert follow_cuts(0, [front, side], least=9, cuts=[10, 60])[1] == 0
     assert follow_cuts(1, [front, side], least=9, cuts=[41])[1] == 1
-
-
-def test_after_a_cut_to_two_people_neither_is_taken() -> None:
-    subject = moving(320, 200, 40, 0.1)
-    others = [moving(150, 200, 30, 0.1, start=40), moving(500, 200, 30, 0.1, start=40)]
-    joined, pieces = follow_cuts(0, [subject, *others], least=9)
-    assert pieces == 0
-    assert len(joined) == 40
-
-
-def test_a_bystander_beside_the_subject_is_not_joined() -> None:
-    joined, pieces = follow_cuts(
-        0, [moving(320, 200, 40, 0.1), moving(500, 200, 38, 0.1, start=4)], least=9
-    )
-    assert (pieces, len(joined)) == (0, 40)
-
-
-def test_a_coach_who_stays_when_the_subject_has_left_does_not_become_the_subject() -> None:
-    joined, pieces = follow_cuts(0, [moving(320, 200, 40, 0.1), moving(500, 200, 90, 0.0)], least=9)
-    assert (pieces, len(joined)) == (0, 40)
-
-
-def test_a_dissolve_between_two_views_of_one_person_is_a_cut() -> None:
-    """For six frames both views are seen."""
-    front, side = moving(320, 200, 46, 0.1), moving(200, 320, 40, 0.1, start=40)
-    joined, pieces = follow_cuts(0, [front, side], least=9)
-    assert (pieces, len(joined)) == (1, 80)
 
 
 def subjects(folder: Path, text: str) -> ClipSubjects:
