@@ -12,7 +12,7 @@ from typing import Generic, NamedTuple, TypeVar
 import numpy as np
 
 from la2ds_cli.alignment.confidence import NEAR, NEAR_SECONDS
-from la2ds_cli.alignment.viewpoint import AS_FILMED, ViewChoice, choose_view
+from la2ds_cli.alignment.viewpoint import ViewChoice, choose_view
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.core.view import View
 
@@ -72,7 +72,7 @@ class QueryViews(Generic[Clip]):
         new = [clip for clip in dict.fromkeys(clips) if clip not in self._known]
         for clip, sample in self._read(new) if new else ():
             self._known[clip] = sample, choose_view(sample.compared, self._compared)
-        return [self._known[clip][1] if clip in self._known else AS_FILMED for clip in clips]
+        return [self._known[clip][1] if clip in self._known else ViewChoice() for clip in clips]
 
     def found(self, clip: Clip, query: int) -> tuple[View, bool]:
         """The view for a clip, and whether a rival finds another moment of it for a query frame."""
