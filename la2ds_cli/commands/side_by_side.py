@@ -9,7 +9,6 @@ from la2ds_cli.commands.options import AnchoredAlignment, Here, argument, flag, 
 
 if TYPE_CHECKING:
     from la2ds_cli.core.console import Console
-    from la2ds_cli.views.report.pair import PairReport
     from la2ds_cli.views.sync import SyncResult
 
 
@@ -43,19 +42,7 @@ def report(
         result = find_alignment(opened, a, b, request, console.progress)
         pair = write_pair(opened, result, out=out, privacy=privacy, progress=console.progress)
         console.document("report", pair.to_json())
-        _show_report(console, pair)
-
-
-def _show_report(console: Console, pair: PairReport) -> None:
-    for letter, video, images in zip(
-        "AB", (pair.result.a, pair.result.b), pair.images, strict=True
-    ):
-        pictures = "joints only"
-        if images:
-            pictures = f"{len(images.pictures)} pictures of {images.size[0]} x {images.size[1]}"
-            pictures += f", one frame in {images.every}" if images.every > 1 else ""
-        console.line(f"{letter}: {video.id}, {pictures}")
-    console.line(f"{pair.file} ({pair.bytes / 1e6:.1f} MB)")
+        console.line(f"{pair.file} ({pair.bytes / 1e6:.1f} MB)")
 
 
 def sync(

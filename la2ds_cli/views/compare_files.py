@@ -42,7 +42,7 @@ from la2ds_cli.views.figure import (
     stacked,
 )
 from la2ds_cli.views.film_strip import aspect, pictures, view_boxes
-from la2ds_cli.views.report.pair import pair_images, pair_page
+from la2ds_cli.views.report.pair import pair_page
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -106,13 +106,7 @@ def write(
     contents = {
         ".csv": lambda: csv_text(result),
         ".json": result.to_json,
-        ".html": lambda: pair_page(
-            project,
-            result.aligned,
-            pair_images(project, result.aligned, progress, privacy=privacy),
-            result,
-            privacy=privacy,
-        ),
+        ".html": lambda: pair_page(project, result.aligned, progress, result, privacy=privacy),
     }
     figures.write_outputs(targets, contents, drawn)
     return result

@@ -20,9 +20,7 @@ def test_a_pair_goes_to_results_report(run: Run, project: Project) -> None:
     page = project.root / "results" / "report" / "clip-0--clip-1.html"
     assert page.read_text("utf-8").startswith("<!DOCTYPE html>")
     assert "no trained model" in result.stderr
-    lines = result.stdout.splitlines()
-    assert lines[0] == "A: clip-0, joints only"
-    assert lines[-1].startswith(f"{page} (")
+    assert result.stdout.startswith(f"{page} (")
 
 
 def test_a_pair_as_json(document: Document, tmp_path: Path) -> None:
@@ -31,8 +29,7 @@ def test_a_pair_as_json(document: Document, tmp_path: Path) -> None:
     assert found["command"] == "report"
     assert found["file"] == str(out)
     assert found["bytes"] == out.stat().st_size
-    assert found["a"] == {"video": "clip-0", "pictures": 0, "every": None, "height": None}
-    assert found["features"] == "base"
+    assert (found["a"], found["b"], found["features"]) == ("clip-0", "clip-1", "base")
 
 
 def test_the_features_of_a_trained_run(run: Run, document: Document) -> None:

@@ -39,27 +39,19 @@ class PairReport:
     """A page that was written. result: what it shows. file, bytes: the page."""
 
     result: AlignResult
-    images: Images
     file: Path
     bytes: int
 
     def to_json(self) -> dict[str, Any]:
         """Plain dict for `--json`."""
-        sides = zip("ab", (self.result.a, self.result.b), self.images, strict=True)
+        result = self.result
         return {
             "file": str(self.file),
             "bytes": self.bytes,
-            **{
-                side: {
-                    "video": video.id,
-                    "pictures": len(images.pictures) if images else 0,
-                    "every": images.every if images else None,
-                    "height": images.size[1] if images else None,
-                }
-                for side, video, images in sides
-            },
-            "features": self.result.alignment.features,
-            "mirrored": self.result.alignment.mirrored,
+            "a": result.a.id,
+            "b": result.b.id,
+            "features": result.alignment.features,
+            "mirrored": result.alignment.mirrored,
         }
 
 
@@ -76,24 +68,10 @@ def write_pair(
     out: the file, by default results/report/<a>--<b>.html; an existing one is replaced. privacy:
     only the joints, no pictures from the videos and no notes.
     """
-    images = pair_images(project, result, progress or Progress(), privacy=privacy)
-    content = pair_page(project, result, images, privacy=privacy)
+    content = pair_page(project, result, progress or Progress(), privacy=privacy)
     target = out or project.results_dir(FOLDER) / f"{result.a.id}--{result.b.id}{SUFFIX}"
     artifact.write_bytes(target, content)
-    return PairReport(result, images, target, len(content))
-
-
-def pair_images(
-    project: Project, result: AlignResult, progress: Progress, *, privacy: bool
-) -> Images:
-    """The pictures of both clips; none with `privacy`."""
-    if privacy:
-        return None, None
-    mirrored = result.alignment.mirrored
-    return (
-        _images(project, result.a, result.pose_a, progress),
-        _images(project, result.b, result.shown_b, progress, mirrored=mirrored),
-    )
+    return PairReport(result, target, len(content))
 
 
 def _images(
@@ -115,13 +93,20 @@ def _images(
 def pair_page(
     project: Project,
     result: AlignResult,
-    images: Images,
+    progress: Progress,
     comparison: CompareResult | None = None,
     *,
     privacy: bool,
 ) -> bytes:
-    """The page as UTF-8 HTML. comparison: of the same two clips, shown with it. privacy: without a
-    person's notes."""
+    """The page as UTF-8 HTML. comparison: of the same two clips, shown with it. privacy: without
+    pictures from the videos and a person's notes."""
+    images: Images = None, None
+    if not privacy:
+        flipped = result.alignment.mirrored
+        images = (
+            _images(project, result.a, result.pose_a, progress),
+            _images(project, result.b, result.shown_b, progress, mirrored=flipped),
+        )
     sides = (result.a, result.pose_a), (result.b, result.shown_b)
     a, b = (ClipMoments.of(video.id, video.options, pose) for video, pose in sides)
     notes = [] if privacy else between(project.annotations(), NOTE, a, b)

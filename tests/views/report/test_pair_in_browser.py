@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.alignment.result import AlignResult
+from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.views.report.pair import PairReport, pair_page
@@ -184,9 +185,9 @@ def test_the_strip_of_joints_has_the_colour_of_the_difference(
     opened.harmless()
 
 
-def page_of(project: Project, made: PairReport, result: AlignResult, file: Path) -> Path:
+def page_of(project: Project, result: AlignResult, file: Path) -> Path:
     """The page of another result than the one that was found."""
-    file.write_bytes(pair_page(project, result, made.images, privacy=False))
+    file.write_bytes(pair_page(project, result, Progress(), privacy=False))
     return file
 
 
@@ -197,7 +198,7 @@ def test_b_standing_still_has_a_tempo_in_words(
     tempo = np.full(36, 2.0)
     tempo[:3] = [-1e-17, 0.0, 0.01]
     result = replace(made.result, speed_ratio=tempo)
-    opened = open_page(page_of(filmed, made, result, tmp_path / "still.html"))
+    opened = open_page(page_of(filmed, result, tmp_path / "still.html"))
     for row in range(3):
         opened.seek(row)
         assert opened.page.locator(".value", has_text="stands still").count() == 1, row
@@ -213,7 +214,7 @@ def test_a_long_name_on_a_narrow_window_moves_no_picture(
     result = replace(made.result, b=b)
     long = "Durchschwungphase" * 2
     filmed.phases_path.write_text(f"video,start,end,phase\na,0,36,{long}\n")
-    page = page_of(filmed, made, result, tmp_path / "long.html")
+    page = page_of(filmed, result, tmp_path / "long.html")
     opened = open_page(page, width=800)
     tops = [opened.page.locator(f"#stage-{side}").bounding_box()["y"] for side in "ab"]
     assert tops[0] == pytest.approx(tops[1], abs=1)
@@ -232,7 +233,7 @@ def with_gaps(filmed: Project, tmp_path: Path) -> Path:
     position = np.where(gone, np.nan, found.position)
     path = found.path[~gone[found.path[:, 0]]]
     cut = replace(found, position=position, path=path, cost=found.cost[: len(path)])
-    return page_of(filmed, made, replace(made.result, alignment=cut), tmp_path / "gaps.html")
+    return page_of(filmed, replace(made.result, alignment=cut), tmp_path / "gaps.html")
 
 
 def test_frames_without_counterpart_grey_b(with_gaps: Path, open_page: Open) -> None:
