@@ -22,7 +22,7 @@ from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.poses.quality import clip_facts
 from la2ds_cli.poses.trust import with_trust
 from la2ds_cli.poses.verdict import verdict
-from la2ds_cli.video.reader import Image, video_file, write_video
+from la2ds_cli.video.reader import Image, VideoFile, video_file, write_video
 from la2ds_cli.views.figure import letters, printable
 from la2ds_cli.views.film_strip import cut_out, view_boxes
 from la2ds_cli.views.pose_drawing import (
@@ -65,11 +65,19 @@ def overlay_path(project: Project, video: str) -> Path:
 
 def write_overlay(project: Project, video: str) -> Path:
     """The clip with its joints (pose_drawing.draw_pose), time and frame number. Raises UserError if
-    poses or source are missing; no video is left then."""
+    poses are missing (exit 4) or the source is gone (exit 3); no video is left then."""
     pose = with_trust(project.read_pose(video)[0])
     path = overlay_path(project, video)
     path.unlink(missing_ok=True)
-    write_video(path, _drawn(project, video, pose), pose.fps)
+    file = video_file(project, _video(project, video))
+    if file is None:
+        raise UserError(
+            f"the video of {video} is gone or has changed",
+            hint="put the file back in its place, or run la2ds extract-poses on the new one",
+            exit_code=ExitCode.UNREADABLE,
+            code="V006",
+        )
+    write_video(path, _drawn(file, pose), pose.fps)
     return path
 
 
@@ -83,32 +91,12 @@ def refresh_overlay(project: Project, result: ItemResult) -> None:
         write_overlay(project, result.video)
 
 
-def _drawn(project: Project, video: str, pose: PoseSequence) -> Iterator[Image]:
-    for t, image in clip_frames(project, video, pose):
-        scale = min(1.0, _SIDE / max(image.shape[:2]))
-        yield label(draw_pose(resize(image, scale), pose, t, scale), pose, t)
-
-
-def clip_frames(
-    project: Project, video: str, pose: PoseSequence, last: int | None = None
-) -> Iterator[tuple[int, Image]]:
-    """(row, image) of every frame of a clip that has a row in its poses, up to row `last`, read as
-    when the poses were made. Raises UserError (exit 3) if the source is gone."""
-    file = video_file(project, _video(project, video))
-    if file is None:
-        raise UserError(
-            f"the video of {video} is gone or has changed",
-            hint="put the file back in its place, or run la2ds extract-poses on the new one",
-            exit_code=ExitCode.UNREADABLE,
-            code="V006",
-        )
+def _drawn(file: VideoFile, pose: PoseSequence) -> Iterator[Image]:
     row_of = {int(frame): t for t, frame in enumerate(pose.frame)}
-    for frame in file.frames():
-        t = row_of.get(frame.source)
-        if t is not None:
-            yield t, frame.image
-            if t == last:
-                return
+    for frame in file.frames(row_of):
+        scale = min(1.0, _SIDE / max(frame.image.shape[:2]))
+        t = row_of[frame.source]
+        yield label(draw_pose(resize(frame.image, scale), pose, t, scale), pose, t)
 
 
 def _video(project: Project, video: str) -> Video:
@@ -165,10 +153,11 @@ def _row(project: Project, video: str, columns: int) -> _Row:
     rows = np.unique(((np.arange(columns) + 0.5) / columns * len(pose)).astype(int)).tolist()
     shown: dict[int, Image] = {}
     box = _views(pose, [weakness.code for weakness in verdict(facts)])
-    if video_file(project, _video(project, video)) is not None:
-        for t, image in clip_frames(project, video, pose, rows[-1]):
-            if t in rows:
-                shown[t] = _cell(pose, t, box[t], image)
+    row_of = {int(pose.frame[t]): t for t in rows}
+    if (file := video_file(project, _video(project, video))) is not None:
+        for frame in file.frames(row_of):
+            t = row_of[frame.source]
+            shown[t] = _cell(pose, t, box[t], frame.image)
     cells = []
     for t in rows:
         absent = nobody(pose, t)
