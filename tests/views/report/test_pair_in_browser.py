@@ -20,66 +20,44 @@ from tests.views.report.conftest import Opened, counterpart, drawn, report_pair
 Open = Callable[..., Opened]
 
 
-def test_it_opens_from_the_disk_and_does_nothing_else(pair: PairReport, open_page: Open) -> None:
-    opened = open_page(pair.file)
-    assert opened.page.title() == "a.mp4 and b.mp4 · la2ds"
-    assert opened.row() == 0
-    assert opened.frame("a") == 0
-    assert opened.frame("b") == counterpart(pair, 0)
-    opened.harmless()
-
-
-@pytest.mark.parametrize("row", [1, 9, 20, 35])
-def test_scrubbing_shows_the_matched_frames(pair: PairReport, open_page: Open, row: int) -> None:
-    opened = open_page(pair.file)
-    opened.page.uncheck("#show-skeleton")
-    opened.seek(row)
-    assert opened.frame("a") == row
-    assert opened.frame("b") == counterpart(pair, row)
-    assert f"frame {row}" in opened.page.inner_text("#moment-a")
-    assert f"frame {counterpart(pair, row)}" in opened.page.inner_text("#moment-b")
-    opened.harmless()
-
-
-def test_a_frame_that_is_decoded_ahead_is_shown_when_it_comes(
+def test_it_opens_from_the_disk_and_shows_the_matched_frames(
     pair: PairReport, open_page: Open
 ) -> None:
     opened = open_page(pair.file)
+    assert opened.page.title() == "a.mp4 and b.mp4 · la2ds"
     opened.page.uncheck("#show-skeleton")
-    opened.settle()
-    # Within one turn of the event loop: frame 21 is asked for while it is decoded for frame 20.
-    opened.page.evaluate("() => { seek(20); seek(21); }")
-    assert opened.frame("a") == 21
-    assert opened.frame("b") == counterpart(pair, 21)
+    for row in (0, 1, 9, 20, 35):
+        opened.seek(row)
+        assert opened.frame("a") == opened.row() == row
+        assert opened.frame("b") == counterpart(pair, row)
+        assert f"frame {row}" in opened.page.inner_text("#moment-a")
+        assert f"frame {counterpart(pair, row)}" in opened.page.inner_text("#moment-b")
+    # Within one turn of the event loop: frame 25 is asked for while it is decoded for frame 24.
+    opened.page.evaluate("() => { seek(24); seek(25); }")
+    assert opened.frame("a") == 25
+    assert opened.frame("b") == counterpart(pair, 25)
+    opened.harmless()
 
 
-@pytest.mark.parametrize("share", [0.13, 0.51, 0.9])
-def test_a_click_in_the_matrix_seeks_both(pair: PairReport, open_page: Open, share: float) -> None:
+def test_a_click_leads_to_its_moment(pair: PairReport, open_page: Open) -> None:
     opened = open_page(pair.file)
     left, wide = opened.page.evaluate("[matrix.left, matrix.wide]")
-    opened.click("matrix", share, y=60, left=left, wide=wide)
-    row = int(share * 36)  # 36 frames of equal length
-    assert opened.row() == row
-    assert opened.frame("a") == row
-    assert opened.frame("b") == counterpart(pair, row)
-
-
-def test_a_click_in_the_bar_of_b_finds_the_frame_of_a(pair: PairReport, open_page: Open) -> None:
-    opened = open_page(pair.file)
+    for share in (0.13, 0.51, 0.9):
+        opened.click("matrix", share, y=60, left=left, wide=wide)
+        row = int(share * 36)  # 36 frames of equal length
+        assert opened.row() == row
+        assert opened.frame("a") == row
+        assert opened.frame("b") == counterpart(pair, row)
     opened.click("band-b", 15.5 / 30)
     assert opened.row() == int(np.nanargmin(np.abs(pair.result.alignment.position - 15)))
     assert opened.frame("b") == pytest.approx(15, abs=1)
-
-
-def test_a_click_on_a_curve_seeks(pair: PairReport, open_page: Open) -> None:
-    opened = open_page(pair.file)
     opened.click("track-tempo", 18.5 / 36)
     assert opened.row() == 18
 
 
 def test_keys(pair: PairReport, open_page: Open) -> None:
     opened = open_page(pair.file)
-    keyboard = opened.page.keyboard
+    page, press = opened.page, opened.page.keyboard.press
     for key, row in [
         ("ArrowRight", 1),
         ("ArrowRight", 2),
@@ -90,48 +68,39 @@ def test_keys(pair: PairReport, open_page: Open) -> None:
         ("Home", 0),
         ("ArrowLeft", 0),
     ]:
-        keyboard.press(key)
+        press(key)
         assert opened.row() == row, key
-    keyboard.press("-")
-    assert opened.page.input_value("#rate") == "0.75"
-    for _ in range(5):
-        keyboard.press("-")
-    assert opened.page.input_value("#rate") == "0.125"
-    keyboard.press("+")
-    assert opened.page.input_value("#rate") == "0.25"
-    keyboard.press("s")
-    assert not opened.page.is_checked("#show-skeleton")
-    keyboard.press("f")
-    assert not opened.page.is_checked("#show-film")
-    opened.harmless()
-
-
-def test_arrows_step_one_frame_with_the_scrub_bar_focused(
-    pair: PairReport, open_page: Open
-) -> None:
-    opened = open_page(pair.file)
-    opened.page.focus("#scrub")
-    opened.page.keyboard.press("ArrowRight")
+    page.focus("#scrub")
+    press("ArrowRight")
     assert opened.row() == 1
-
-
-def test_space_plays_to_the_end_and_a_plays_by_its_own_clock(
-    pair: PairReport, open_page: Open
-) -> None:
-    opened = open_page(pair.file)
-    opened.page.keyboard.press(" ")
-    assert opened.page.inner_text("#play") == "Pause"
+    press(" ")
+    assert page.inner_text("#play") == "Pause"
     opened.wait_for("document.body.dataset.row === '35'")
     opened.wait_for("document.getElementById('play').textContent === 'Play'")
     assert opened.frame("a") == 35
-    opened.page.focus("#play")  # the key then belongs to the button: once, not twice
-    opened.page.keyboard.press(" ")
-    assert opened.page.inner_text("#play") == "Pause"
-    opened.page.keyboard.press("ArrowRight")
-    assert opened.page.inner_text("#play") == "Play"
+    page.focus("#play")  # the key then belongs to the button: once, not twice
+    press(" ")
+    assert page.inner_text("#play") == "Pause"
+    press("ArrowRight")
+    assert page.inner_text("#play") == "Play"
+    press("-")
+    assert page.input_value("#rate") == "0.75"
+    for _ in range(5):
+        press("-")
+    assert page.input_value("#rate") == "0.125"
+    press("+")
+    assert page.input_value("#rate") == "0.25"
+    assert drawn(opened, "a") > 200
+    press("s")
+    assert drawn(opened, "a") == 0
+    press("f")
+    assert not page.is_checked("#show-film")
+    opened.harmless()
 
 
-def test_the_path_is_drawn_where_the_alignment_says(pair: PairReport, open_page: Open) -> None:
+def test_the_path_and_the_phases_are_drawn_where_they_are(
+    pair: PairReport, open_page: Open
+) -> None:
     opened = open_page(pair.file)
     found = pair.result.alignment
     for row in (6, 18, 30):
@@ -143,10 +112,6 @@ def test_the_path_is_drawn_where_the_alignment_says(pair: PairReport, open_page:
         assert red > 200, row
         assert 110 < green < 190, row
         assert blue < 90, row
-
-
-def test_phases_have_their_colours_in_the_bars(pair: PairReport, open_page: Open) -> None:
-    opened = open_page(pair.file)
     down, up = (
         [int(colour[k : k + 2], 16) for k in (1, 3, 5)]
         for colour in opened.page.evaluate("Object.values(data.colours)")
@@ -253,13 +218,6 @@ def test_frames_without_counterpart_grey_b(with_gaps: Path, open_page: Open) -> 
     assert np.subtract(opened.pixel("stage-b"), plain).min() > 20
     assert "no counterpart" in opened.page.get_attribute("#stage-b", "aria-label")
     opened.harmless()
-
-
-def test_the_skeleton_can_be_taken_away(pair: PairReport, open_page: Open) -> None:
-    opened = open_page(pair.file)
-    assert drawn(opened, "a") > 200
-    opened.page.uncheck("#show-skeleton")
-    assert drawn(opened, "a") == 0
 
 
 def test_controls_have_names_for_those_who_do_not_see_them(
