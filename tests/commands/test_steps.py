@@ -78,7 +78,7 @@ def test_retrieve_lists_what_it_found_and_draws_a_sheet(run: Run, tmp_path: Path
     result = run("retrieve", "--query", "clip-0@0.5", "--k", "3", "--out", str(sheet))
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
-    assert lines[0].split() == ["query", "found", "distance", "phase"]
+    assert lines[0].split() == ["query", "found", "distance", "view", "phase"]
     assert all(line.startswith("clip-0@0.50  clip-") for line in lines[1:4])
     assert not any("  clip-0@" in line for line in lines[1:4])
     assert "compared by base model" in result.stdout
