@@ -140,7 +140,6 @@ ROWS = {
         ("", USAGE, "Missing option '--from'"),
         ("--from nobody", UNREADABLE, "there is no clip 'nobody'"),
         ("--from clip-1", MISMATCH, "'clip-1' has no phases set by a person"),
-        ("--from test", UNUSABLE, "none of these clips is labelled"),
         ("--from clip-0 --method dwt", USAGE, "did you mean 'dtw'?"),
         ("--from clip-0 --features model", UNUSABLE, "run 'default' has no trained model"),
     ],
