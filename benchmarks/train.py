@@ -5,19 +5,21 @@
 Any project with poses. On one thread, process CPU time, which other work on the machine disturbs
 least, medians over the rounds: seconds of a step spent on drawing a batch and on the network; the
 arithmetic of the network (torch's FlopCounterMode: products alone, forward and backward) over its
-time, as a share of the rate of large square products; and the time that the step's own products
-take by themselves (products.py). With a CUDA device it is made there, too, in wall time.
+time, as a share of the rate of large square products. With a CUDA device it is made there, too, in
+wall time.
 """
 
 from __future__ import annotations
 
 import argparse
+import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from statistics import median
 
 import torch
-from products import clock, flops, own_products, product_rate
+from torch.utils.flop_counter import FlopCounterMode
 
 from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.device import available_cores
@@ -26,6 +28,30 @@ from la2ds_cli.training.data import TrainingSet, draw_batch, load_training_set
 from la2ds_cli.training.loop import step_generator
 from la2ds_cli.training.losses import get_method
 from la2ds_cli.training.network import PairBatch, build_network
+
+
+def clock(device: torch.device) -> float:
+    """Seconds: CPU time of the process, or wall time once a GPU is done."""
+    if device.type == "cpu":
+        return time.process_time()
+    torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+def flops(step: Callable[[], object]) -> int:
+    """Of the products of one step, forward and backward, by torch's FlopCounterMode."""
+    with FlopCounterMode(display=False) as counter:
+        step()
+    return counter.get_total_flops()
+
+
+def product_rate(dtype: torch.dtype, device: torch.device) -> float:
+    """FLOP per second of one large square product."""
+    size = 2048 if device.type == "cpu" else 8192
+    a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+    begun = clock(device)
+    torch.mm(a, b)
+    return 2 * size**3 / (clock(device) - begun)
 
 
 class Steps:
@@ -55,7 +81,7 @@ def measure(steps: Steps, count: int, rounds: int) -> str:
     again = partial(steps.learn, steps.draw(0), 0)
     again()  # kernels compile, buffers are made
     work = flops(again) / 1e9
-    drawing, learning, products, peak = [], [], [], 0.0
+    drawing, learning, peak = [], [], 0.0
     for turn in range(rounds):
         peak = max(peak, product_rate(kind, device) / 1e9)
         begun, spent = clock(device), 0.0
@@ -66,14 +92,12 @@ def measure(steps: Steps, count: int, rounds: int) -> str:
             spent += clock(device) - drawn
         learning.append(spent / count)
         drawing.append((clock(device) - begun - spent) / count)
-        products.append(own_products(again, device))
     network, pairs = median(learning), steps.config.train.batch_size
     cells = [
         *(str(device), str(kind).partition(".")[2]),
         *(f"{median(drawing):.3f}", f"{network:.3f}"),
         f"{pairs / (median(drawing) + network):.1f}",
         *(f"{work:.0f}", f"{work / network:.0f}", f"{peak:.0f}", f"{work / network / peak:.0%}"),
-        f"{median(products) / network:.0%}",
     ]
     return f"| {' | '.join(cells)} |"
 
@@ -92,8 +116,8 @@ def main() -> None:
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     print(f"torch {torch.__version__}, {available_cores()} cores, {gpu}, {len(data.train)} clips\n")
     titles = "device", "precision", "drawing, s", "network, s", "pairs / s", "GFLOP", "GFLOP/s"
-    print(f"| {' | '.join([*titles, 'large products', 'share', 'own products'])} |")
-    print("| --- " * 10 + "|")
+    print(f"| {' | '.join([*titles, 'large products', 'share'])} |")
+    print("| --- " * 9 + "|")
     for device in ["cpu", *(["cuda"] * torch.cuda.is_available())]:
         for bf16 in (False, True):
             steps = Steps(data, config, bf16, torch.device(device))

@@ -136,14 +136,10 @@ class Verdict:
 def ensure_verdict(
     project: Project, run: str, device: DeviceName, progress: Progress
 ) -> Verdict | None:
-    """The verdict on a finished run, computed if it does not exist yet, and written into its card.
-    None, with a note, if that fails: the training still counts as successful."""
-    from la2ds_cli.training.train import put_verdict
-
+    """The verdict on a finished run, computed if it does not exist yet. None, with a
+    note, if that fails: the training still counts as successful."""
     try:
-        verdict = read_verdict(project, run) or judge_run(project, run, device, progress)
-        put_verdict(project.run_dir(run), verdict.sentence(run))
-        return verdict
+        return read_verdict(project, run) or judge_run(project, run, device, progress)
     except UserError as problem:
         progress.note(f"run {run} was not compared with the base model: {problem.message}")
         return None

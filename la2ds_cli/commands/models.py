@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,11 +49,10 @@ def ls(as_json: bool = JSON) -> None:
     from la2ds_models.weight_files import weights_dir
 
     with Console(as_json=as_json) as console:
-        rows = weights.list_weights()
         folder = weights_dir()
-        models = [_facts(entry, path) for entry, path in rows]
+        models = [_facts(entry, path) for entry, path in weights.list_weights()]
         console.document("models ls", {"folder": folder, "models": models})
-        _show_rows(console, rows, folder)
+        _show_models(console, models, folder)
 
 
 @app.command("pull")
@@ -101,30 +100,28 @@ def _facts(entry: WeightFile, path: Path | None) -> dict[str, Any]:
     return {**known, "file": Path(entry.file).name, "size": size, "path": path}
 
 
-def _show_rows(
-    console: Console, rows: Sequence[tuple[WeightFile, Path | None]], folder: Path
-) -> None:
+def _show_models(console: Console, models: Sequence[Mapping[str, Any]], folder: Path) -> None:
+    """models: of `_facts`."""
     from la2ds_cli.poses.weights import megabytes
 
     table = []
-    for entry, path in rows:
-        size = path.stat().st_size if path else entry.size
-        row = entry.name, entry.kind, megabytes(size) if size else "not stated"
-        ap = f"{entry.ap:.3f}" if entry.ap else "-"
-        table.append((*row, ap, entry.licence, "yes" if path else "no"))
+    for one in models:
+        size, ap = one["size"], f"{one['ap']:.3f}" if one["ap"] else "-"
+        row = one["name"], one["kind"], megabytes(size) if size else "not stated"
+        table.append((*row, ap, one["licence"], "yes" if one["path"] else "no"))
     console.table(("name", "kind", "size", "AP", "licence", "here"), table)
     console.line()
     console.line(f"files, in {folder} unless another path is given")
-    width = max(len(entry.name) for entry, _ in rows)
-    for entry, path in rows:
-        elsewhere = path and path.parent != folder
-        console.line(f"{entry.name:<{width}}  {path if elsewhere else Path(entry.file).name}")
+    width = max(len(one["name"]) for one in models)
+    for one in models:
+        elsewhere = one["path"] and one["path"].parent != folder
+        console.line(f"{one['name']:<{width}}  {one['path'] if elsewhere else one['file']}")
     for title, field in (("run by", "code"), ("trained on", "trained_on")):
         console.line()
         console.line(title)
         groups: dict[str, list[str]] = {}
-        for entry, _ in rows:
-            groups.setdefault(getattr(entry, field), []).append(entry.name)
+        for one in models:
+            groups.setdefault(one[field], []).append(one["name"])
         for text, names in groups.items():
             console.line(f"  {text}:")
             _wrapped(console, ", ".join(names), 4)

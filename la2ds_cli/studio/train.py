@@ -39,7 +39,7 @@ from la2ds_cli.studio.jobs import ENDED, Job, Jobs
 from la2ds_cli.studio.pages import page, posted, read_result
 from la2ds_cli.training.checkpoint import START, early_end
 from la2ds_cli.training.data import training_videos
-from la2ds_cli.training.train import CARD, card_warnings, outlook
+from la2ds_cli.training.train import FINISHED, outlook, run_warnings
 
 LOOK_EVERY = 1.0  # seconds between two checks of the runs' files
 SILENT = 180.0  # an unfinished run that writes nothing for so many seconds counts as stopped
@@ -138,7 +138,7 @@ def _planned(folder: Path, setting: str) -> int:
     return int(value) if _is_number(value) else 0
 
 
-_FILES = ("recipe.json", "loss.jsonl", "metrics.jsonl", "resume.pt", CARD)
+_FILES = ("recipe.json", "loss.jsonl", "metrics.jsonl", "resume.pt", FINISHED)
 
 
 def _touched(folder: Path) -> float:
@@ -156,7 +156,7 @@ def _state(folder: Path, run: str, jobs: Jobs | None) -> State:
         return "training"
     if any(job.state == "waiting" for job in asked):
         return "waiting"
-    if (folder / CARD).is_file():
+    if (folder / FINISHED).is_file():
         return "finished"
     stopped = asked and asked[-1].state in ENDED
     return "stopped" if stopped or time.time() - _touched(folder) > SILENT else "training"
@@ -169,7 +169,7 @@ def about_run(project: Project, run: str, state: ProjectStatus, jobs: Jobs) -> d
     finished = now["state"] == "finished"
     known = next((each for each in state.runs if each.run == run), None)
     embedded = next((s for s in state.steps if s.step == "embeddings" and s.run == run), None)
-    warnings = card_warnings(folder) if finished else []
+    warnings = run_warnings(folder) if finished else []
     if now["collapsed"] and not any("collapsed" in text for text in warnings):
         warnings.append("the embedding has collapsed: it cannot tell frames apart")
     if known and known.stale:
@@ -288,7 +288,7 @@ async def _go_on(request: Request) -> Response:
     studio = request.app.state.studio
     given = await posted(request)
     run, project = str(given.get("run", "")), studio.project
-    if not _begun(project, run) or (project.run_dir(run) / CARD).is_file():
+    if not _begun(project, run) or (project.run_dir(run) / FINISHED).is_file():
         raise UserError("this run was not stopped", hint="load the page again")
     based = False
     with suppress(OSError, artifact.ArtifactError):

@@ -1,7 +1,7 @@
 """Files and state of one training run.
 
 checkpoints/<run>/ config.toml · metrics.jsonl · loss.jsonl · last.safetensors · best.safetensors ·
-resume.pt · CARD.md. Weights carry the recipe and the settings in their header, so one file is
+resume.pt · finished.json. Weights carry the recipe and the settings in their header, so one file is
 enough to embed clips. From top to bottom: the recipe, the weights, the counters of the loop
 (LoopState), everything that a run writes while it trains (Records).
 """

@@ -1,4 +1,4 @@
-"""Step: train the alignment network on a project's clips, and write the model card of the run."""
+"""Step: train the alignment network on a project's clips."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from la2ds_cli import __version__
-from la2ds_cli.core import artifact, regular_file
+from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.device import DeviceName, resolve_device
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.plugins import code_digests
-from la2ds_cli.core.progress import Progress, duration
+from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
 from la2ds_cli.features.frame_features import FrameFeatureReader, frame_feature_reader
 from la2ds_cli.training import checkpoint
@@ -30,7 +29,7 @@ from la2ds_cli.training.network import build_network
 if TYPE_CHECKING:
     from la2ds_models.sequence_network import SequenceNetwork
 
-CARD = "CARD.md"  # written when a run has finished
+FINISHED = "finished.json"  # written last
 FEW_CLIPS = 10  # with fewer clips the user is warned
 SMALL_SET = 20  # up to this many nobody can say beforehand whether training helps
 COLLAPSED = 20.0  # % synthetic warp error; chance is about 33
@@ -97,7 +96,7 @@ def train(
     A finished run with the same settings and clips is left unchanged. Raises UserError (exit 5) if
     the run has other settings or clips, unless `overwrite`. Raises UserError (exit 2), before
     anything is written, if `max_minutes` is not more than 0 or the settings fit no network. Writes
-    the files of la2ds_cli.training.checkpoint and CARD.md.
+    the files of la2ds_cli.training.checkpoint and FINISHED.
     Under `torchrun` every process calls this, and only the first one writes.
     """
     processes = Processes.from_environment()
@@ -224,8 +223,10 @@ def _train(
     saved = checkpoint.load_resume(run_dir / "resume.pt")
     state = run_loop(network.to(device), data, config, run_dir, recipe, here)
     warnings = [*_warnings(count, state), *([SAME_FRAMES] if frames else [])]
+    ended = checkpoint.early_end(state.step, config.train.steps, state.idle, config.train.patience)
     if processes.first:
-        write_card(run_dir, config, data, state, device.type, warnings, from_base=from_base)
+        facts = {"steps": state.step, "seconds": state.seconds, "clips": count, "ended": ended}
+        artifact.write_json(run_dir / FINISHED, facts | {"warnings": warnings})
     processes.wait_for_all()  # the project is unlocked when every process has finished
     return TrainResult(
         run=run,
@@ -236,7 +237,7 @@ def _train(
         best_step=state.best_step,
         checkpoint=run_dir / "best.safetensors",
         already_finished=bool(saved and saved["state"]["finished"]),
-        ended=_early_end(state, config),
+        ended=ended,
         raw_pose_error=state.raw_pose_error,
         collapse=state.collapse,
         warnings=warnings,
@@ -285,7 +286,7 @@ def _prepare_folder(
     path = run_dir / "recipe.json"
     if overwrite:
         weights = ("last.safetensors", "best.safetensors")
-        for name in ("resume.pt", "recipe.json", CARD, *weights):
+        for name in ("resume.pt", "recipe.json", FINISHED, *weights):
             (run_dir / name).unlink(missing_ok=True)
     if path.exists():
         try:
@@ -351,102 +352,7 @@ def _warnings(count: int, state: LoopState) -> list[str]:
     return warnings
 
 
-# --- the model card of a run ---------------------------------------------------------------------
-
-_LIMITS, _VERDICT, _WARNINGS = "## Limits", "## Verdict", "## Warnings"
-
-
-def _early_end(state: checkpoint.LoopState, config: Config) -> str:
-    return checkpoint.early_end(state.step, config.train.steps, state.idle, config.train.patience)
-
-
-def _percent(error: float) -> str:
-    return f"{error:.2f} %" if math.isfinite(error) else "not measured"
-
-
-def write_card(
-    run_dir: Path,
-    config: Config,
-    data: TrainingSet,
-    state: LoopState,
-    device: str,
-    warnings: list[str],
-    *,
-    from_base: bool = False,
-) -> None:
-    """Write CARD.md: the settings of the model, its clips, its validation error and its limits."""
-    import torch
-
-    held_out = data.validation is not data.train
-    slower = f"; fewer for slow clips (tempo {config.train.tempo:g})" * bool(config.train.tempo)
-    flat = config.model.input not in ("joints3d", "rgb")
-    ended = _early_end(state, config)
-    lines = [
-        f"# Alignment model: run {run_dir.name}",
-        "",
-        f"Trained by la2ds {__version__} (torch {torch.__version__}, {device}), "
-        f"preset `{config.preset}`, seed {config.train.seed}.",
-        "",
-        "| | |",
-        "|---|---|",
-        f"| skeleton | {data.skeleton.name} |",
-        f"| input | {config.model.input} |",
-        *[f"| started from | the base model, sha256 {base_key()[:16]} |"] * from_base,
-        f"| clips trained on | {len(data.train)} |",
-        f"| clips held out for validation | {len(data.validation) if held_out else 0} |",
-        f"| frames per second | {config.train.fps:g}{slower} |",
-        f"| steps | {state.step} of {config.train.steps}{f', ended by {ended}' * bool(ended)} |",
-        f"| time | {duration(state.seconds)} |",
-        f"| threads of torch | {state.threads} |",
-        f"| validation error (synthetic warps, best at step {state.best_step}) | "
-        f"{state.best_error:.2f} % of the clip length |",
-        f"| the same error for raw poses, without training | {_percent(state.raw_pose_error)} |",
-        f"| embedding dimensions in use | {state.rank:.1f} of {config.model.width} |",
-        "",
-        "The validation error is measured without labels on warped copies "
-        + ("of clips held out of training." if held_out else "of the training clips themselves.")
-        + " It does not say how well different performers align. `la2ds evaluate` measures that, "
-        "next to the baselines.",
-        "",
-        _LIMITS,
-        "",
-        "- One action: clips of another movement can be embedded, but the result means nothing.",
-        *[
-            "- Two-dimensional joints: turning the camera by more than some tens of degrees "
-            "changes what the network sees."
-        ]
-        * flat,
-        "- Repeated movements look alike: a frame of one repetition may match another repetition.",
-        "- Trained again on the same machine with the same packages and number of threads "
-        f"(`train.threads={state.threads}`), a run limited by steps has the same weights. One "
-        "limited by `--max-minutes` depends on the speed of the machine.",
-    ]
-    if warnings:
-        lines += ["", _WARNINGS, "", *(f"- {warning}" for warning in warnings)]
-    artifact.write_text(run_dir / CARD, "\n".join(lines) + "\n")
-
-
-def put_verdict(run_dir: Path, sentence: str) -> None:
-    """Write the verdict on a finished run into its card, in place of an earlier one."""
-    try:
-        lines = regular_file.text(run_dir / CARD, errors="replace").splitlines()
-    except OSError:
-        return
-    if _VERDICT in lines:
-        at = lines.index(_VERDICT)
-        del lines[at : at + 4]
-    at = lines.index(_LIMITS) if _LIMITS in lines else len(lines)
-    lines[at:at] = [_VERDICT, "", f"{sentence[0].upper()}{sentence[1:]}.", ""]
-    artifact.write_text(run_dir / CARD, "\n".join(lines) + "\n")
-
-
-def card_warnings(run_dir: Path) -> list[str]:
-    """The warnings in the card of a finished run; none without a card."""
-    try:
-        lines = regular_file.text(run_dir / CARD, errors="replace").splitlines()
-    except OSError:
-        return []
-    if _WARNINGS not in lines:
-        return []
-    below = lines[lines.index(_WARNINGS) + 1 :]
-    return [line.removeprefix("- ") for line in below if line.startswith("- ")]
+def run_warnings(run_dir: Path) -> list[str]:
+    """The warnings about a finished run; none if it has not finished."""
+    found = artifact.read_document(run_dir / FINISHED).get("warnings", [])
+    return [str(text) for text in found] if isinstance(found, list) else []

@@ -22,7 +22,7 @@ from la2ds_cli.retrieval.frame_table import project_name
 from la2ds_cli.studio import train as studio_train
 from la2ds_cli.studio.timeline import told
 from la2ds_cli.training.checkpoint import load_resume, read_weights
-from la2ds_cli.training.train import card_warnings
+from la2ds_cli.training.train import run_warnings
 
 ROOT = Path(__file__).parents[2]
 pytestmark = [
@@ -64,7 +64,7 @@ READERS: dict[str, tuple[Callable[[Project], Any], Any]] = {
         lambda p: studio_train._rows(p.run_dir("run") / "metrics.jsonl"),
         [],
     ),
-    f"{RUN}/CARD.md": (lambda p: card_warnings(p.run_dir("run")), []),
+    f"{RUN}/finished.json": (lambda p: run_warnings(p.run_dir("run")), []),
     "results/agreement/base.json": (
         lambda p: artifact.read_document(p.results_dir("agreement") / "base.json"),
         {},

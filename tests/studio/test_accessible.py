@@ -82,7 +82,7 @@ def write_run(project: Project) -> None:
     folder.mkdir(parents=True)
     recipe = Recipe("train", 1, {"train.steps": 400}, {"clips": "x"})
     (folder / "recipe.json").write_text(json.dumps(recipe.to_json()))
-    (folder / "CARD.md").write_text("## Warnings\n\n- few clips to learn from\n")
+    (folder / "finished.json").write_text('{"warnings": ["few clips to learn from"]}')
     rows = [{"step": n, "loss": 40 / n, "seconds": n, "validation_error": 9.5} for n in (10, 20)]
     text = "".join(f"{json.dumps(row)}\n" for row in rows)
     for name in ("loss.jsonl", "metrics.jsonl"):

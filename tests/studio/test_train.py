@@ -22,7 +22,7 @@ from la2ds_cli.studio.train import (
     run_names,
     train_arguments,
 )
-from la2ds_cli.training.train import TrainOptions, card_warnings, outlook, train
+from la2ds_cli.training.train import TrainOptions, outlook, run_warnings, train
 from tests.evaluation.labelled_project import evaluated
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.small_runs import interrupted_at
@@ -111,7 +111,7 @@ def test_a_run_is_listed_with_its_curves(trained: Project) -> None:
     assert [loss for _, loss in run["loss"]] == pytest.approx([row["loss"] for row in rows])
     assert run["best"] == min(run["validation"], key=lambda point: point[1])
     assert "preset default, method la2ds, reads joints, seed 0" in run["recipe"]
-    assert run["warnings"][0] == card_warnings(trained.run_dir("one"))[0]
+    assert run["warnings"][0] == run_warnings(trained.run_dir("one"))[0]
     assert run["warnings"][0].startswith("only 6 clips to learn from")
     assert run["verdict"] is None  # nobody has compared it yet
     assert (run["usable"], run["embedded"], run["clips"]) == (True, 0, 8)

@@ -83,7 +83,7 @@ def test_runs_of_the_command_line_are_watched(browser: Any, project: Project) ->
     hostile.write_text(
         hostile.read_text().replace('preset = "default"', "preset = '<img src=x onerror=alert(1)>'")
     )
-    (project.run_dir("one") / "CARD.md").write_text("## Warnings\n\n- <b id=bold>one</b>\n")
+    (project.run_dir("one") / "finished.json").write_text('{"warnings": ["<b id=bold>one</b>"]}')
     with browsed(browser, project) as seen:
         open_train(seen)
         assert "<img src=x" in seen.page.inner_text("#runs")  # names are text

@@ -11,7 +11,7 @@ import pytest
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.embedding.trained import load_embedder
-from la2ds_cli.training.train import TrainOptions, train
+from la2ds_cli.training.train import TrainOptions, run_warnings, train
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.small_runs import JOINTS, clips, metrics
 from tests.told import Notes
@@ -33,7 +33,7 @@ def test_few_clips_train_beside_raw_poses_in_batches_that_fit(
     assert 0 < result.raw_pose_error < 40
     said = [warning for warning in result.warnings if "clips" in warning]
     assert said == ([f"{words} to learn from"] if words else [])
-    assert "raw poses, without training" in (few.run_dir("default") / "CARD.md").read_text()
+    assert run_warnings(few.run_dir("default")) == result.warnings
     told = f"batches of {pairs} instead of 64"
     assert any(told in note for note in notes.lines) == (pairs < 64)
 

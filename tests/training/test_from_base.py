@@ -84,6 +84,5 @@ def test_a_run_says_what_it_began_with(tmp_path: Path) -> None:
     result = train(project, run="tuned", config=BASE, options=TrainOptions("cpu", from_base=True))
     recipe = checkpoint.load_weights(result.checkpoint)[1]
     assert recipe.inputs["start"] == base_key()
-    assert "base model" in (project.run_dir("tuned") / "CARD.md").read_text()
     with pytest.raises(UserError, match="input start changed"):
         train(project, run="tuned", config=BASE, options=TrainOptions("cpu"))

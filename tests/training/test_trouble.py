@@ -9,7 +9,7 @@ from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.training import checkpoint
-from la2ds_cli.training.train import TrainOptions, train
+from la2ds_cli.training.train import TrainOptions, run_warnings, train
 from tests.small_runs import JOINTS
 
 
@@ -61,4 +61,4 @@ def test_a_collapsed_network_is_told_once_and_marked(
     assert result.collapse == "all frames have the same embedding"
     facts = checkpoint.load_weights(project.run_dir("default") / "last.safetensors")[2]
     assert facts["collapsed"] is True
-    assert "has collapsed" in (project.run_dir("default") / "CARD.md").read_text()
+    assert "has collapsed" in "".join(run_warnings(project.run_dir("default")))
