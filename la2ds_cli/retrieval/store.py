@@ -78,6 +78,9 @@ class Store:
             ["lancedb"],
             "a store of frames needs the package lancedb, which is not installed",
             "pip install 'la2ds[lance]'",
+            # pyarrow 26 asks for numpy 2 without declaring it, so that pip puts it beside numpy 1.
+            repair="with a numpy older than 2, such as mmpose needs: pip install 'pyarrow<26'; "
+            "else: pip install --force-reinstall 'la2ds[lance]'",
         ):
             import lancedb
         with reported(uri):

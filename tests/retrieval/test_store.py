@@ -611,6 +611,17 @@ def test_a_missing_package_is_named(
     assert caught.value.exit_code == ExitCode.ENVIRONMENT
 
 
+def test_a_package_that_does_not_suit_numpy_is_not_called_missing(
+    project: Project, uri: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "lancedb.py").write_text("raise ImportError('pyarrow requires NumPy 2.0')")
+    monkeypatch.delitem(sys.modules, "lancedb")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(UserError, match="but cannot be imported: pyarrow requires") as caught:
+        ask(project, uri)
+    assert "pip install 'pyarrow<26'" in caught.value.hint
+
+
 def test_offline_reaches_no_object_store(project: Project, monkeypatch) -> None:
     monkeypatch.setenv("LA2DS_OFFLINE", "1")
     with pytest.raises(UserError, match="LA2DS_OFFLINE is set") as caught:
