@@ -24,7 +24,6 @@ from pathlib import Path
 from time import process_time
 
 import numpy as np
-from la2ds_cli.demo.movement import movement, random_style
 from people import SETS, make_folds
 from turned_clips import lasting
 
@@ -34,7 +33,7 @@ from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.table import Cell, Column, Row, Table, markdown
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.demo.clips import camera_at, random_phase
-from la2ds_cli.demo.performer import forward_kinematics, random_body
+from la2ds_cli.demo.performer import forward_kinematics, movement, random_body, random_style
 from la2ds_cli.features.pose_features import fill_gaps
 from la2ds_cli.features.resample import interpolate, resample_pose
 from la2ds_cli.formats import load_importer
