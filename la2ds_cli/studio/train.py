@@ -163,12 +163,11 @@ def _state(folder: Path, run: str, jobs: Jobs | None) -> State:
 
 
 def about_run(project: Project, run: str, state: ProjectStatus, jobs: Jobs) -> dict[str, Any]:
-    """What the page shows about a run: its course, its recipe in words, its warnings, its final
-    verdict, and how many clips it has embedded."""
+    """What the page shows about a run: its course, its recipe in words, its warnings and its
+    final verdict."""
     folder, now = project.run_dir(run), course(project, run, jobs)
     finished = now["state"] == "finished"
     known = next((each for each in state.runs if each.run == run), None)
-    embedded = next((s for s in state.steps if s.step == "embeddings" and s.run == run), None)
     warnings = run_warnings(folder) if finished else []
     if now["collapsed"] and not any("collapsed" in text for text in warnings):
         warnings.append("the embedding has collapsed: it cannot tell frames apart")
@@ -180,8 +179,6 @@ def about_run(project: Project, run: str, state: ProjectStatus, jobs: Jobs) -> d
         "warnings": warnings,
         "verdict": judged and judged.to_json(run),
         "usable": (folder / "best.safetensors").is_file(),
-        "embedded": embedded.current if embedded else 0,
-        "clips": embedded.current + len(embedded.stale) + len(embedded.missing) if embedded else 0,
     }
 
 
@@ -271,7 +268,7 @@ def news(project: Project, jobs: Jobs, sent: dict[str, Any]) -> list[dict[str, A
     return changed
 
 
-# --- training and embedding -----------------------------------------------------------------------
+# --- training -------------------------------------------------------------------------------------
 
 
 async def _start(request: Request) -> Response:
@@ -294,14 +291,6 @@ async def _go_on(request: Request) -> Response:
     with suppress(OSError, artifact.ArtifactError):
         based = START in artifact.read_recipe(project.run_dir(run) / "recipe.json").inputs
     return _train(studio.jobs, run, _command(project, run, based, given))
-
-
-async def _embed(request: Request) -> Response:
-    """Embed all clips: {"run"}."""
-    studio = request.app.state.studio
-    (run,) = _usable(studio.project, [(await posted(request)).get("run")])
-    arguments = ["embed", f"--run={run}", f"--project={studio.project.root}"]
-    return _asked(studio.jobs, f"embedding the clips by {run}", arguments, embed=run)
 
 
 def _asked_for(jobs: Jobs) -> list[str]:
@@ -428,7 +417,6 @@ ROUTES = [
     Route("/train/events", _events),
     Route("/train/start", _start, methods=["POST"]),
     Route("/train/go-on", _go_on, methods=["POST"]),
-    Route("/train/embed", _embed, methods=["POST"]),
     Route("/train/evaluate", _evaluate, methods=["POST"]),
     Route("/train/results/{name}", _result),
 ]

@@ -23,7 +23,7 @@ async function load() {
   const found = await fetched(() => get("/train/data"));
   if (!found) return;
   known = found;
-  for (const run of known.runs) courses.set(run.run, run);
+  known.runs.forEach(take);
   for (const run of chosen) if (!known.runs.some((one) => one.run === run && one.usable)) chosen.delete(run);
   if (!named) at("run").value = known.name;
   tellLearn();
@@ -33,6 +33,14 @@ async function load() {
   document.body.dataset.ready = "true";
 }
 
+/** Take over what is known of a run, and show one that has begun. Returns whether its state is new. */
+function take(course) {
+  const changed = courses.get(course.run)?.state !== course.state;
+  courses.set(course.run, course);
+  if (changed && course.state === "training" && document.body.dataset.ready) show(course.run);
+  return changed;
+}
+
 /** The run that most recently wrote something. */
 const newest = () => known.runs.reduce((best, run) => (!best || run.when > best.when ? run : best), null)?.run ?? null;
 
@@ -40,12 +48,8 @@ let due = 0;
 const soon = () => { window.clearTimeout(due); due = window.setTimeout(load, 200); };
 
 new EventSource("/train/events").addEventListener("message", (event) => {
-  const course = JSON.parse(event.data), before = courses.get(course.run);
-  courses.set(course.run, course);
-  if (!before || before.state !== course.state) {
-    if (course.state === "training") show(course.run);
-    soon();
-  }
+  const course = JSON.parse(event.data);
+  if (take(course)) soon();
   if (course.run === shown) tellCourse();
   const state = document.querySelector(`#runs li[data-run="${CSS.escape(course.run)}"] .facts`);
   if (state) state.replaceChildren(...facts({ ...known.runs.find((run) => run.run === course.run), ...course }));
@@ -53,7 +57,7 @@ new EventSource("/train/events").addEventListener("message", (event) => {
 
 const watched = new Set(); // numbers of jobs that are not over
 onWork((job) => {
-  if (!(job.about.train || job.about.embed || job.about.evaluate)) return;
+  if (!(job.about.train || job.about.evaluate)) return;
   if (!ENDED.includes(job.state)) { watched.add(job.number); return; }
   if (!watched.delete(job.number)) return; // over before this page was opened
   if (job.state === "failed") trouble(new Error(`${job.title}: ${job.error}`));
@@ -97,7 +101,6 @@ function facts(run) {
   if (run.best) found.push(`validation error ${percent(run.best[1])}`);
   if (run.when) found.push(new Date(1000 * run.when).toLocaleString([], { dateStyle: "medium", timeStyle: "short" }));
   if (run.recipe) found.push(run.recipe);
-  if (run.usable) found.push(run.embedded ? `${run.embedded} of ${several(run.clips, "clip")} embedded` : "no clip embedded yet");
   return found.map((text) => made("span", text, "soft"));
 }
 
@@ -115,7 +118,6 @@ function card(run) {
   const actions = made("div", "", "buttons");
   actions.append(button("Curves", () => show(run.run), { label: `Curves of ${run.run}` }));
   if (run.state === "stopped") actions.append(button("Resume", () => ask("/train/go-on", { run: run.run, minutes: minutes() }), { label: `Resume ${run.run}` }));
-  if (run.usable && run.embedded < run.clips && run.state !== "training") actions.append(button("Embed", () => ask("/train/embed", { run: run.run }), { label: `Embed all clips with ${run.run}` }));
   const words = made("div", "", "facts");
   words.append(...facts(run));
   item.append(head, actions, words);
