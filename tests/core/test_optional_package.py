@@ -29,7 +29,7 @@ def _store() -> None:
 
 USERS: dict[str, Callable[[], object]] = {
     "lancedb": _store,
-    "mmengine": lambda: Source("mmpose", Path("any.py")).read_config(),
+    "mmengine": lambda: Source("mmpose", Path("any.py"), Path("any.pth")).read_config(),
     "onnxscript": _graph,
     "sleap_io": sleap_io,
     "ultralytics": lambda: import_part("nn.tasks"),

@@ -89,7 +89,7 @@ def test_colours_of_bt709_in_bt2020_come_back() -> None:
     light = np.array([0.073, 0.033, 0.01])
     wide = np.linalg.solve(to_xyz("BT.2020"), to_xyz("BT.709")) @ light * WHITE
     assert wide.max() < 90
-    seen = shown("PQ", nits_to_pq(wide))
+    seen = shown("PQ", nits_to_pq(np.asarray(wide, np.float64)))
     np.testing.assert_allclose(seen, [255 * linear_to_srgb(light)], atol=1)
 
 
