@@ -157,6 +157,14 @@ def prepared(page: str) -> None:
             for video in Project.open(Path("golf")).videos():
                 path = Path("theirs", seed, f"{video.id}.npy")
                 np.save(path, np.random.default_rng(0).normal(size=(video.frames, 4)))
+    if page.endswith("/offset.md"):
+        seconds = np.arange(0, 6, 0.04)
+        way = np.sin(2.1 * seconds) ** 2 * np.cos(0.9 * seconds + 0.4) ** 2  # repeats nothing
+        squat = [{200: (60, int(40 + 50 * at), 100, 140)} for at in way]
+        for name, first in (("front", 0), ("side", 12), ("capture", 25)):
+            film(Path(f"{name}.mp4"), squat[first : first + 110], fps=25)
+        Project.create(Path("walks"), {"preset": "default", **SMALL})
+        run("extract-poses capture.mp4 --project walks --quiet")
     if page.endswith("/data.md"):
         run("extract-poses anna.mp4 ben.mp4 --project swings --quiet")
         run("export coco-json anna --project swings --out .")

@@ -70,7 +70,7 @@ def test_a_broken_package_is_not_called_missing(
     assert caught.value.message == (
         f"the package {package} is installed but cannot be imported: {eval(failure)}"
     )
-    assert caught.value.hint.startswith("pip install 'la2ds[")
+    assert "'la2ds[" in caught.value.hint
     assert "AGPL" not in caught.value.hint
     assert caught.value.exit_code == ExitCode.ENVIRONMENT
 
