@@ -162,6 +162,7 @@ def test_a_file_of_a_size_that_no_table_has(project: Project):
 OTHER_WAYS = {
     "core.artifact": "writes",
     "core.config": "presets that come with la2ds",
+    "core.errors": "os.devnull",
     "core.plugins": "modules of la2ds and of the user",
     "formats.__init__": "modules of la2ds",
     "experiments.paper": "comes with la2ds",
@@ -170,7 +171,6 @@ OTHER_WAYS = {
     "formats.sleap": "a file that it has written",
     "studio.clip_changes": "writes what is uploaded",
     "training.checkpoint": "writes curves",
-    "poses.blazepose": "os.devnull",
     "video.container": "a video, which is a file (_check_file)",
     "video.media_files": "a picture, which is a file (is_file)",
     "video.image_sequence": "a picture, which is a file (is_file)",
