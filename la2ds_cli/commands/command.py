@@ -75,10 +75,16 @@ class Rule(NamedTuple):
 _OWN_PRESETS = "leave --preset out: each method has its own; --set changes a setting of all"
 _OWN_FACTS = "leave it out: the video has its own frame rate and size"
 _ATTEMPTS = "la2ds compare REFERENCE OTHER, or la2ds compare REFERENCE --attempts 'me-*.mp4'"
+_ONE_CLOCK = "leave it out: recordings of one performance are matched by their clocks alone"
 
 RULES = (
     Rule("align", "--repetition-of-a", NEEDS, "--repetition", "add --repetition best or all"),
     Rule("align", "--anchor", EXCLUDES, "--repetition", "align the two clips without it"),
+    *(
+        Rule(command, other, EXCLUDES, "--same-performance", _ONE_CLOCK)
+        for command in ("report", "sync")
+        for other in ("--anchor", "--method", "--view", "--features", "--run")
+    ),
     Rule("timeline", "--group", EXCLUDES, "CLIP", "leave out the clips or --group"),
     Rule("compare", "OTHER", OR, "--attempts", _ATTEMPTS),
     Rule("retrieve", "--group", NEEDS, "--store", "--store FOLDER"),

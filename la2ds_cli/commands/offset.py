@@ -58,31 +58,9 @@ def offset(
 
 
 def _show(console: Console, result: OffsetResult) -> None:
-    first = result.name(0)
-    for n, clock in enumerate(result.clocks[1:], start=1):
-        if clock is None:
-            console.line(f"{result.name(n)} does not show the performance of {first}", "yellow")
-            continue
-        console.line(
-            f"{result.name(n)}: seconds of {first} plus {clock.offset:.4f}, to within "
-            f"{clock.within:.4f} s in nine cases of ten; {result.overlap(n):.1f} s overlap"
-        )
-        if clock.drift is not None and clock.drift_within is not None:
-            console.line(
-                f"  its clock gains {1e6 * clock.drift:.0f} parts per million, to within "
-                f"{1e6 * clock.drift_within:.0f}; the offset is that at {clock.at:.1f} s of {first}"
-            )
-        if not clock.sure:
-            console.line("  unsure whether that is the lag, or one performance", "yellow")
-    for pair in result.pairs:
-        if pair.rivals:
-            lags = ", ".join(f"{one.fit.lag:.3f}" for one in pair.rivals)
-            console.line(
-                f"the movement repeats: {result.name(pair.b)} also fits {result.name(pair.a)} at "
-                f"{lags} s",
-                "yellow",
-            )
-    for command in result.ffmpeg():
-        console.line(command)
-    for file in result.files:
-        console.line(str(file))
+    for line in result.lags():
+        console.line(line)
+    for line in result.doubts():
+        console.line(line, "yellow")
+    for line in (*result.ffmpeg(), *map(str, result.files)):
+        console.line(line)

@@ -15,7 +15,9 @@ from la2ds_cli.core.view import ViewName
 
 if TYPE_CHECKING:
     from la2ds_cli.alignment.request import AlignRequest
+    from la2ds_cli.alignment.result import AlignResult
     from la2ds_cli.core.console import Console
+    from la2ds_cli.core.progress import Progress
     from la2ds_cli.core.project import Project
 
 HERE = Path()
@@ -106,6 +108,7 @@ class Features:
         from la2ds_cli.alignment.request import AlignRequest, parsed_anchors
 
         given = vars(self) | more
+        given.pop("same_performance", None)  # chooses the step, not how it aligns
         if "force" in given:
             given["same_only"] = not given.pop("force")
         if "anchor" in given:
@@ -140,6 +143,23 @@ class AnchoredAlignment(PairAlignment):
     anchor: list[str] | None = option(
         "A=B", "Seconds of A and of B that show the same moment; repeatable."
     )
+
+
+@dataclass(frozen=True)
+class InStep(AnchoredAlignment):
+    """How two clips are aligned that are shown in step."""
+
+    same_performance: bool = flag(
+        "--same-performance", "Both filmed one performance: only find the lag (la2ds offset)."
+    )
+
+    def find(self, project: Project, a: str, b: str, progress: Progress) -> AlignResult:
+        """Align clip `b` to clip `a`; raises as find_alignment or find_offsets."""
+        from la2ds_cli.alignment.align import find_alignment
+        from la2ds_cli.offset.alignment import align_recordings
+
+        find = align_recordings if self.same_performance else find_alignment
+        return find(project, a, b, self.request(project), progress)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from la2ds_cli.commands.options import AnchoredAlignment, Here, argument, flag, option
+from la2ds_cli.commands.options import Here, InStep, argument, flag, option
 
 if TYPE_CHECKING:
     from la2ds_cli.core.console import Console
@@ -18,7 +18,7 @@ def report(
     out: Path | None = option("FILE.html", "Where to write the page."),
     privacy: bool = flag("--privacy", "Skeletons only: no pictures from the videos."),
     *,
-    how: AnchoredAlignment,
+    how: InStep,
     here: Here,
 ) -> None:
     """Write a page of two clips in step.
@@ -31,15 +31,13 @@ def report(
     differences of the joints, confidence, phases and weaknesses of the joints.
     Without --out, it is written to results/report.
     """
-    from la2ds_cli.alignment.align import find_alignment
     from la2ds_cli.core.output_paths import checked_outputs
     from la2ds_cli.views.report.pair import PAGE, write_pair
 
     with here.console() as console:
         opened = here.clips((a, b), console)
         checked_outputs(opened, [out] if out else [], *PAGE)
-        request = how.request(opened)
-        result = find_alignment(opened, a, b, request, console.progress)
+        result = how.find(opened, a, b, console.progress)
         pair = write_pair(opened, result, out=out, privacy=privacy, progress=console.progress)
         console.document("report", pair.to_json())
         console.line(f"{pair.file} ({pair.bytes / 1e6:.1f} MB)")
@@ -53,27 +51,26 @@ def sync(
     skeleton: bool = flag("--skeleton/--no-skeleton", "Draw the joints, or not.", True),
     privacy: bool = flag("--privacy", "Show the joints on a plain background, without pictures."),
     *,
-    how: AnchoredAlignment,
+    how: InStep,
     here: Here,
 ) -> None:
     """Show two clips side by side, moment by moment.
 
     \b
       la2ds sync anna.mp4 ben.mp4 --project swings --out side.mp4
+      la2ds sync front.mp4 side.mp4 --project walks --same-performance
 
     Aligns B to A as `la2ds align` does. A plays at its own speed. B speeds up and slows down to
     follow it, and is grey where a moment of A has no counterpart. Without --out, the video is
     written to results/sync.
     """
-    from la2ds_cli.alignment.align import find_alignment
     from la2ds_cli.views.sync import Appearance, check_output, write_sync
 
     with here.console() as console:
         opened = here.clips((a, b), console)
         appearance = Appearance(height, skeleton, privacy)
         check_output(out, appearance)
-        request = how.request(opened)
-        aligned = find_alignment(opened, a, b, request, console.progress)
+        aligned = how.find(opened, a, b, console.progress)
         result = write_sync(
             opened,
             aligned,

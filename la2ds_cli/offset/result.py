@@ -86,6 +86,41 @@ class OffsetResult:
                 end = min(end, clock.first(float(recording.pose.time[-1])))
         return (start, end) if end > start else None
 
+    def lags(self) -> list[str]:
+        """A sentence on the clock of each recording but the first; another one on its drift."""
+        said = []
+        for n, clock in enumerate(self.clocks[1:], start=1):
+            if clock is None:
+                continue
+            said.append(
+                f"{self.name(n)}: seconds of {self.name(0)} plus {clock.offset:.4f}, to within "
+                f"{clock.within:.4f} s in nine cases of ten; {self.overlap(n):.1f} s overlap"
+            )
+            if clock.drift is not None and clock.drift_within is not None:
+                said.append(
+                    f"the clock of {self.name(n)} gains {1e6 * clock.drift:.0f} parts per million, "
+                    f"to within {1e6 * clock.drift_within:.0f}; the offset is that at "
+                    f"{clock.at:.1f} s of {self.name(0)}"
+                )
+        return said
+
+    def doubts(self) -> list[str]:
+        """Sentences on recordings of another performance, and on lags that are not sure."""
+        said = []
+        for n, clock in enumerate(self.clocks):
+            if clock is None:
+                said.append(f"{self.name(n)} does not show the performance of {self.name(0)}")
+            elif n and not clock.sure:
+                said.append(f"unsure whether that is the lag of {self.name(n)}, or one performance")
+        for pair in self.pairs:
+            if pair.rivals:
+                lags = ", ".join(f"{one.fit.lag:.3f}" for one in pair.rivals)
+                said.append(
+                    f"the movement repeats: {self.name(pair.b)} also fits {self.name(pair.a)} at "
+                    f"{lags} s"
+                )
+        return said
+
     def rivals(self, pair: PairOffset) -> list[dict[str, float]]:
         """Other lags that fit two recordings, the likeliest first."""
         return [

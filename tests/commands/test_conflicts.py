@@ -15,7 +15,8 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.main import app
 
 # What stands for the arguments that a command needs; the values are never looked at.
-WHOLE = {"align": ["a", "b"], "compare": ["a"], "reproduce": ["table4"], "pull": []}
+WHOLE = {name: ["a", "b"] for name in ("align", "report", "sync")}
+WHOLE |= {"compare": ["a"], "reproduce": ["table4"], "pull": []}
 WHOLE |= {"transfer-labels": ["--from", "a"], "import": ["a.trc"]}
 
 

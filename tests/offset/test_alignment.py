@@ -1,0 +1,119 @@
+"""Recordings of one performance shown in step, by films whose frames tell their number."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from la2ds_cli.alignment.confidence import certainty_words, seconds_within
+from la2ds_cli.alignment.path import matched_time
+from la2ds_cli.alignment.request import AlignRequest
+from la2ds_cli.core.errors import ExitCode
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
+from la2ds_cli.main import app
+from la2ds_cli.offset.alignment import align_recordings, by_clock
+from la2ds_cli.offset.pair import pair_offset
+from la2ds_cli.offset.result import Clock
+from la2ds_cli.video.reader import read_frames
+from la2ds_cli.views import sync
+from tests.movement import add_sequence
+from tests.offset.recordings import film, performed
+from tests.views.sync.synced import add_film, grey_frames, number
+
+LAG = 0.4
+DIFFERENT = 64  # pictures of `grey_frames`, which are shown again and again
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Two films of one performance; front begins LAG seconds after side, and lasts longer.
+    capture: the same by motion capture. take: another performance."""
+    project = Project.create(tmp_path_factory.mktemp("project"))
+    points = performed(1)
+    begins = 30 * LAG / (len(points) - 1)
+    grey = grey_frames(DIFFERENT, (240, 320))
+    for name, pose in {
+        "front": film(points, 0, 25, (begins, 1), lag=-LAG),
+        "side": film(points, 50, 30, (0, 0.9)),
+    }.items():
+        add_film(project, name, pose, [grey[t % DIFFERENT] for t in range(len(pose))])
+    add_sequence(project, "capture", film(points, 90, 100, lag=2.0))
+    add_sequence(project, "take", film(performed(1, 1), 30))
+    return project
+
+
+def run(project: Project, *arguments: str) -> Result:
+    given = [*arguments, "--same-performance", "--project", str(project.root)]
+    return CliRunner().invoke(app, given)
+
+
+def test_each_moment_shows_the_frame_of_the_same_moment(project: Project, tmp_path: Path) -> None:
+    request = AlignRequest(project.config(), same_only=True)
+    result = align_recordings(project, "front", "side", request, Progress())
+    made = sync.write_sync(
+        project, result, out=tmp_path / "side.mp4", appearance=sync.Appearance(skeleton=False)
+    )
+    drawn = sync._side_by_side(project, result, made.timeline, made.appearance)
+    pictures = list(read_frames(made.file))
+    assert len(pictures) == len(result.pose_a)
+    last = float(result.pose_b.time[-1])
+    for t, picture in enumerate(pictures):
+        seconds = t / 25 + LAG
+        a, b = (picture.image[drawn.region(side)] for side in (0, 1))
+        if seconds <= last:
+            assert number(a) == t % DIFFERENT
+            off = number(b) - 30 * seconds
+            assert abs((off + DIFFERENT / 2) % DIFFERENT - DIFFERENT / 2) < 1
+        elif seconds > last + 1 / 30:
+            assert not made.timeline.matched[t]
+    assert made.timeline.matched[0]
+    assert 5 < (~made.timeline.matched).sum() < 40
+
+
+def test_a_sure_clock_is_sure_to_within_its_interval(project: Project) -> None:
+    request = AlignRequest(project.config(), same_only=True)
+    result = align_recordings(project, "front", "capture", request, Progress())
+    time_b = matched_time(result.alignment.position, result.alignment.time_b)
+    np.testing.assert_allclose(time_b, result.pose_a.time + 2.0 + LAG, atol=0.02)
+    assert set(certainty_words(result.alignment)) == {"sure"}
+    within = seconds_within(result.alignment)
+    assert 0 < within.min() <= within.max() < 0.05
+    assert result.overall_ratio == pytest.approx(1, abs=0.02)
+
+
+def test_what_is_not_sure_holds_its_rivals() -> None:
+    poses = film(performed(1), 0, 25), film(performed(1), 40, 30)
+    pair = pair_offset(poses, (0, 1), ("a", "b"))
+    away = replace(pair.best, fit=replace(pair.best.fit, lag=pair.best.fit.lag + 1.0))
+    clock = Clock(pair.best.fit.lag, 0.01, None, None, 1.0, sure=False)
+    features = [np.zeros((len(pose), 1)) for pose in poses]
+    match = by_clock(poses, clock, replace(pair, rivals=(away,)), features)
+    t = 25
+    assert match.certainty.confidence[t] <= 0.5
+    assert (match.position[t] - match.certainty.low[t]) / 30 == pytest.approx(0.01, abs=1e-6)
+    assert (match.certainty.high[t] - match.position[t]) / 30 == pytest.approx(1.01, abs=1e-6)
+
+
+@pytest.mark.parametrize("command", ["sync", "report"])
+def test_the_commands(project: Project, tmp_path: Path, command: str) -> None:
+    out = tmp_path / ("s.mp4" if command == "sync" else "s.html")
+    result = run(project, command, "front", "side", "--out", str(out))
+    assert result.exit_code == 0, result.stderr
+    assert out.stat().st_size > 1000
+    assert "side.mp4: seconds of front.mp4 plus 0.4" in result.stderr
+    document = json.loads(run(project, "sync", "front", "side", "--json").stdout)
+    assert (document["method"], document["features"]) == ("offset", "pose")
+    assert "seconds of A plus 0.4" in document["reason"]
+
+    refused = run(project, command, "front", "take")
+    assert refused.exit_code == ExitCode.OTHER_MOVEMENT
+    assert "take does not show the performance of front" in refused.stderr
+    forced = run(project, command, "front", "take", "--force", "--out", str(out))
+    assert forced.exit_code == 0, forced.stderr
+    assert "unsure whether that is the lag of take.mat, or one performance" in forced.stderr
