@@ -91,7 +91,7 @@ class PairAligner:
         judge_movement(result.same_movement, pair.names, request, progress)
         if result.unclear:
             progress.note(result.unclear)
-        if hint := hint_of_slow_motion(result, pair.names):
+        if hint := hint_of_slow_motion(result, pair.names, self.project.root):
             progress.note(hint)
         return result
 
@@ -248,9 +248,9 @@ def slow_motion(result: AlignResult, names: tuple[str, str]) -> tuple[Video, str
     return clip, f"{names[slow]} moves {than}: if it was filmed in slow motion, "
 
 
-def hint_of_slow_motion(result: AlignResult, names: tuple[str, str]) -> str:
+def hint_of_slow_motion(result: AlignResult, names: tuple[str, str], root: Path) -> str:
     """A sentence with a command if one clip seems to be slow motion (`slow_motion`); otherwise
-    empty. names: of A and of B."""
+    empty. names: of A and of B. root: of the project."""
     found = slow_motion(result, names)
     if found is None:
         return ""
@@ -258,7 +258,7 @@ def hint_of_slow_motion(result: AlignResult, names: tuple[str, str]) -> str:
     if Path(clip.path).suffix.lower() in ("", ".webp", *VIDEO_SUFFIXES):
         source, times = shlex.quote(clip.path), max(ratio, 1 / ratio)
         extract = f"la2ds extract-poses {source} --slowmo {times:.2g} --overwrite"
-        return f"{said}{extract} gives its true times"
+        return f"{said}{extract} --project {shlex.quote(str(root))} gives its true times"
     fps = (result.pose_b if ratio > 1 else result.pose_a).fps * max(ratio, 1 / ratio)
     return f"{said}importing it again with --fps {fps:.4g} gives its true times"
 

@@ -85,8 +85,9 @@ def _show(console: Console, result: AlignResult) -> None:
             f"consensus through {result.references} reference clips (align.reference_clips)"
             + f"; {strangers} of other movements left out" * bool(strangers)
         )
-    if not alignment.matched_b.all():
-        console.line(f"{(~alignment.matched_b).sum()} frames of B have no counterpart")
+    if missing := int((~alignment.matched_b).sum()):
+        frames = f"{missing} frames of B have" if missing > 1 else "1 frame of B has"
+        console.line(f"{frames} no counterpart")
     if result.overall_ratio == result.overall_ratio:  # NaN where pairs run back and forth in time
         console.line(f"B takes {result.overall_ratio:.2f} times as long as A")
     console.line(f"{result.sureness} (the seconds hold in nine cases out of ten)")

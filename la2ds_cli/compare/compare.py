@@ -3,6 +3,7 @@ JSON and as sentences."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,9 @@ HOW_TO_READ = (
 )
 NO_JOINT_DIFFERS = "No joint differs by more than noise and camera explain."
 NO_TEMPO_DIFFERS = "No part of the movement is clearly slower or faster."
+NO_TEMPO_KNOWN = (
+    "Whether a part is slower or faster was not judged: the alignment is not sure there."
+)
 _MOSTLY = 0.5  # share of the reference that can be judged; a note says when it is less
 _MORE = {"shoulder": "further from the trunk", "hip": "straighter"}
 _LESS = {"shoulder": "closer to the trunk", "hip": "more bent"}
@@ -305,9 +309,15 @@ def and_again(times: int) -> str:
 
 
 def tempo_lines(result: CompareResult) -> list[str]:
-    """A sentence for each part whose tempo differs, or one that says that none does."""
+    """A sentence for each part whose tempo differs, or one that says that none does, or that it is
+    not known of any."""
     lines = [tempo_sentence(row) for row in result.tempo if row.verdict in ("slower", "faster")]
-    return lines or [NO_TEMPO_DIFFERS]
+    return lines or [no_tempo(row.verdict for row in result.tempo)]
+
+
+def no_tempo(verdicts: Iterable[str]) -> str:
+    """What is said where no part is slower or faster, by the verdicts on all parts."""
+    return NO_TEMPO_DIFFERS if "same" in verdicts else NO_TEMPO_KNOWN
 
 
 def unjudged_line(row: Unjudged) -> str:

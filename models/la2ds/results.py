@@ -85,11 +85,20 @@ class Offsets:
         )
 
     def seconds(self, clip: str, first: float) -> float:
-        """Seconds of a recording at seconds of the first. Raises KeyError for another clip."""
+        """Seconds of a recording at seconds of the first. clip: its id, path, file name or stem.
+        Raises UserError (exit 3) for another clip, or one of another performance."""
+        from la2ds_cli.core.errors import ExitCode, UserError
+        from la2ds_cli.core.video_list import VideoList
+
+        found = VideoList(Path(), [one.clip for one in self._result.recordings]).find(clip)
         for one, clock in zip(self._result.recordings, self._result.clocks, strict=True):
-            if one.clip.id == clip and clock is not None:
+            if one.clip is found and clock is not None:
                 return clock.seconds(first)
-        raise KeyError(clip)
+        raise UserError(
+            f"'{clip}' is none of the recordings of this performance",
+            hint=f"{', '.join(self.seconds_after)} are",
+            exit_code=ExitCode.UNREADABLE,
+        )
 
 
 @dataclass(frozen=True)

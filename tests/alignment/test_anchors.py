@@ -109,7 +109,7 @@ def test_slow_motion_is_pointed_out_where_nothing_says_so(tmp_path: Path) -> Non
     for a, b, ratio in (("fast", "slow", 6.0), ("slow", "fast", 1 / 6)):
         found = find_alignment(project, a, b, request)
         assert moving_ratio(found) == pytest.approx(ratio, rel=0.1)
-        start, _, rest = re.split(r"(\d+\.\d) times", hint_of_slow_motion(found, (a, b)))
+        start, _, rest = re.split(r"(\d+\.\d) times", hint_of_slow_motion(found, (a, b), tmp_path))
         assert start == "slow moves "
         slower = max(moving_ratio(found), 1 / moving_ratio(found))
         assert rest == (
@@ -117,12 +117,13 @@ def test_slow_motion_is_pointed_out_where_nothing_says_so(tmp_path: Path) -> Non
             f"--fps {25 * slower:.4g} gives its true times"
         )
         filmed = {k: replace(v, path="my films/1.mov") for k, v in vars(found).items() if k in "ab"}
-        said = hint_of_slow_motion(replace(found, **filmed), (a, b))
+        said = hint_of_slow_motion(replace(found, **filmed), (a, b), tmp_path)
         assert "la2ds extract-poses 'my films/1.mov' --slowmo " in said
+        assert f" --project {tmp_path} gives its true times" in said
     told = replace(found, a=replace(found.a, options="slowmo=6"))
-    assert hint_of_slow_motion(told, ("slow", "fast")) == ""
+    assert hint_of_slow_motion(told, ("slow", "fast"), tmp_path) == ""
     notes = Notes()
     find_alignment(project, "fast", "slow", request, notes)
     assert any("slow motion" in note for note in notes.lines)
     same = find_alignment(project, "fast", "fast", request)
-    assert hint_of_slow_motion(same, ("fast", "fast")) == ""
+    assert hint_of_slow_motion(same, ("fast", "fast"), tmp_path) == ""

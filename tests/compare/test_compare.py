@@ -11,7 +11,14 @@ import pytest
 
 from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.request import AlignRequest
-from la2ds_cli.compare.compare import CompareResult, compare, sentence
+from la2ds_cli.compare.compare import (
+    NO_TEMPO_DIFFERS,
+    NO_TEMPO_KNOWN,
+    CompareResult,
+    compare,
+    no_tempo,
+    sentence,
+)
 from la2ds_cli.compare.differences import differences, held_ends
 from la2ds_cli.compare.findings import clearest_joints, find_differences
 from la2ds_cli.compare.viewpoint import view_difference
@@ -350,3 +357,8 @@ def test_clips_that_hide_the_trunk_are_not_judged(tmp_path: Path) -> None:
     found = compared(tmp_path, performance(PHASE), hidden)
     assert found.findings == ()
     assert "It is unknown from which sides" in found.no_findings
+
+
+def test_a_tempo_that_nobody_knows_is_not_called_the_same() -> None:
+    assert no_tempo(["unclear", "cut"]) == no_tempo([]) == NO_TEMPO_KNOWN
+    assert no_tempo(["unclear", "same"]) == NO_TEMPO_DIFFERS

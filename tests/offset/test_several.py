@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import la2ds
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.errors import ExitCode
+from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.main import app
 from la2ds_cli.offset.fit import Fit
@@ -89,7 +89,10 @@ def test_two_different_recordings_are_needed(project: Project, names: list[str])
 
 def test_the_python_function(project: Project) -> None:
     found = la2ds.offset(la2ds.open(project.root), "front", "side")
-    assert found.seconds("side", 2.0) == pytest.approx(3.5, abs=0.01)
+    for name in ("side", "side.mat"):
+        assert found.seconds(name, 2.0) == pytest.approx(3.5, abs=0.01)
+    with pytest.raises(UserError, match="none of the recordings"):
+        found.seconds("take", 2.0)
     assert found.sure == {"front": True, "side": True}
 
 

@@ -22,9 +22,9 @@ from la2ds_cli.alignment.request import features_name
 from la2ds_cli.alignment.result import AlignResult, rounded
 from la2ds_cli.compare.compare import (
     NO_JOINT_DIFFERS,
-    NO_TEMPO_DIFFERS,
     CompareResult,
     and_again,
+    no_tempo,
 )
 from la2ds_cli.compare.findings import clearest_joints, in_episodes
 from la2ds_cli.core.annotations import Between
@@ -229,7 +229,7 @@ def findings(document: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "notes": list(document["notes"]),
         "differs": differs or [{"text": none, "time": None, "joint": None}],
-        "tempo": tempo or [NO_TEMPO_DIFFERS],
+        "tempo": tempo or [no_tempo(one["verdict"] for one in document["tempo"])],
         "unjudged": [one["sentence"] for one in document["unjudged"]],
     }
 
