@@ -17,6 +17,7 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.device import DeviceName, free_cores, resolve_device
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.plugins import code_digests
 from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
 from la2ds_cli.core.skeleton import SKELETONS, Skeleton, get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
@@ -160,7 +161,8 @@ def load_network(project: Project, run: str) -> TrainedNetwork:
     """The trained network of a run, on the CPU.
 
     Raises UserError if the run has no weights (exit 4), if they are damaged (exit 3), or if the
-    file is not a checkpoint or does not fit the network (exit 5).
+    file is not a checkpoint, does not fit the network, or the user's encoder has changed since
+    (exit 5).
     """
     import torch
 
@@ -173,9 +175,11 @@ def load_network(project: Project, run: str) -> TrainedNetwork:
     weights = {name: torch.from_numpy(value).float() for name, value in stored.weights.items()}
     try:
         _check_shapes(build_network, settings, weights)
+        _check_code(path, config.model.encoder, stored.code)
         network = build_network(*settings)
         network.load_state_dict(weights)
     except (RuntimeError, TypeError) as error:
+        _check_code(path, config.model.encoder, stored.code)
         raise UserError(
             f"{path} does not fit the network its settings describe",
             hint="train again with --overwrite, or restore the file",
@@ -185,7 +189,8 @@ def load_network(project: Project, run: str) -> TrainedNetwork:
 
 
 class _Stored(NamedTuple):
-    """What the file of a run's weights holds; key: its digest."""
+    """What the file of a run's weights holds; key: its digest; code: digests of the user's modules,
+    by dotted name."""
 
     weights: Mapping[str, np.ndarray]
     config: Config
@@ -194,6 +199,7 @@ class _Stored(NamedTuple):
     facts: Mapping[str, Any]
     frames: str
     moments: Moments
+    code: Mapping[str, str]
 
 
 def _stored(path: Path) -> _Stored:
@@ -210,7 +216,9 @@ def _stored(path: Path) -> _Stored:
         raise _damaged(path, str(error)) from error
     frames = recipe.inputs.get(checkpoint.FRAMES, "")
     skeleton, key = get_skeleton(facts["skeleton"]), artifact.file_digest(path)
-    return _Stored(weights, config, skeleton, key, facts, frames, moments)
+    digests = recipe.inputs.items()
+    code = {n.removeprefix(checkpoint.CODE): d for n, d in digests if n.startswith(checkpoint.CODE)}
+    return _Stored(weights, config, skeleton, key, facts, frames, moments, code)
 
 
 def _existing(project: Project, run: str) -> Path:
@@ -238,6 +246,17 @@ def _damaged(path: Path, reason: str) -> UserError:
         hint="train again with --overwrite, or restore the file",
         exit_code=ExitCode.UNREADABLE,
     )
+
+
+def _check_code(path: Path, encoder: str, known: Mapping[str, str]) -> None:
+    """Raise UserError (exit 5) if an encoder of the user's is not the file that was trained: the
+    same weights would give other embeddings."""
+    if known.get(encoder, "") != code_digests(encoder).get(encoder, "") and "." in encoder:
+        raise UserError(
+            f"the encoder {encoder} has changed since {path} was trained",
+            hint="train again with --overwrite or another --run, or restore its file",
+            exit_code=ExitCode.MISMATCH,
+        )
 
 
 def _check_shapes(

@@ -80,6 +80,10 @@ def test_a_run_of_changed_code_is_refused_and_never_passes_for_its_result(
     write_text(path, path.read_text("utf-8").replace(".mean()", ".mean() ** 2"))
     again = [*arguments, "--project", str(project.root)]
     refused = CliRunner().invoke(app, again)
+    embedding = ["embed", "--run", "mine", "--device", "cpu", "--project", str(project.root)]
+    unlike = CliRunner().invoke(app, embedding)
+    assert (unlike.exit_code, unlike.stdout) == (ExitCode.MISMATCH, "")
+    assert f"the encoder {module} has changed since" in unlike.stderr
     assert refused.exit_code == ExitCode.MISMATCH
     assert f"trained differently (input code of {module} changed)" in refused.stderr
     assert not _call(project, *arguments, "--overwrite")["already_finished"]
