@@ -9,7 +9,6 @@ with it, and traces la2ds, which must read nothing from the current folder.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import re
@@ -18,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
@@ -96,8 +96,9 @@ def _read(log: str, here: Path, home: Path) -> Iterator[str]:
 
 
 def installed() -> list[str]:
-    """The packages that la2ds imports, as far as they are installed."""
-    return sorted(name for name in GUARDED if importlib.util.find_spec(name) is not None)
+    """The packages that la2ds imports, as far as they are installed; a module that only stands in
+    for one in this process is not."""
+    return sorted(name for name in GUARDED if PathFinder.find_spec(name) is not None)
 
 
 def main() -> None:
