@@ -198,12 +198,12 @@ def test_an_animated_webp_is_read_or_said_to_be_unreadable(tmp_path: Path) -> No
     """It is not left out of its folder in silence. The FFmpeg of PyAV 19 reads it."""
     animate(tmp_path / "a.webp", DELAYS)
     assert is_video_file(tmp_path / "a.webp")
+    code, frames = "", []
     try:
         frames = list(read_frames(tmp_path / "a.webp"))
     except UserError as error:
-        assert error.code == "V004"
-    else:
-        assert len(frames) == len(DELAYS)
+        code = error.code
+    assert (code, len(frames)) in (("V004", 0), ("", len(DELAYS)))
 
 
 def test_opencv_does_not_turn_images_a_second_time(tmp_path: Path) -> None:
