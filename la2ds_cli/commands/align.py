@@ -90,7 +90,7 @@ def _show(console: Console, result: AlignResult) -> None:
         console.line(f"{frames} no counterpart")
     if result.overall_ratio == result.overall_ratio:  # NaN where pairs run back and forth in time
         console.line(f"B takes {result.overall_ratio:.2f} times as long as A")
-    console.line(f"{result.sureness} (the seconds hold in nine cases out of ten)")
+    console.line(f"{result.sureness}; the seconds hold in nine cases out of ten")
     for file in result.files:
         console.line(str(file))
 
