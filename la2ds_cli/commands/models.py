@@ -85,8 +85,8 @@ def pull(
             [(r.status, r.path, f"{r.code} {r.message}".strip()) for r in results],
         )
         for result in results:
-            if result.hint:
-                console.note(f"{result.path}: {result.hint}")
+            for line in result.hint.splitlines():
+                console.note(f"{result.path}: {line}")
         console.line(summary(results))
     raise typer.Exit(weights.pull_exit_code(results))
 

@@ -122,6 +122,9 @@ def test_pull_of_nothing_that_can_be_had(server: FileServer) -> None:
     assert result.exit_code == ExitCode.ENVIRONMENT
     assert "W001" in result.stdout
     assert str(weights_dir() / "a.pth") in result.stderr
+    hints = [line for line in result.stderr.splitlines() if line.startswith("a: ")]
+    assert len(hints) > 1  # a line each
+    assert "\\n" not in result.stderr
 
 
 def test_pull_offline_only_looks(server: FileServer) -> None:
