@@ -1,8 +1,8 @@
 """The tutorials are run on the clips of the demo, and what they print is what the pages show.
 
 A page may show a part of an output, in its order. Where a network was trained, figures depend on
-the machine, and only the words are compared. The others are those of the versions of locks/: another
-FFmpeg encodes other clips.
+the machine, and only the words are compared. The others are those of the versions of locks/, since
+another FFmpeg encodes other clips.
 """
 
 from __future__ import annotations
