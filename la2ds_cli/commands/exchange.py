@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from la2ds_cli.commands.options import Exported, Here, argument, flag, option
 from la2ds_cli.commands.projects import show_batch
 
-_FORMATS = "coco-json, openpose-json, wide-csv, dlc-csv, trc, trc-3d, sleap, or a dotted "
+if TYPE_CHECKING:
+    from la2ds_cli.core.batch import ItemResult
 
 
 def export_poses(
-    format_name: str = argument("FORMAT", f"{_FORMATS}path."), *, what: Exported, here: Here
+    format_name: str = argument(
+        "FORMAT",
+        "coco-json, openpose-json, wide-csv, dlc-csv, trc, trc-3d, sleap, or a dotted path.",
+    ),
+    *,
+    what: Exported,
+    here: Here,
 ) -> None:
     """Write poses as files of other tools.
 
@@ -24,21 +34,9 @@ def export_poses(
     Writes one file per clip (for openpose-json one folder), named after its id.
     docs/reference/file-formats.md says what each format keeps. Prints the paths written.
     """
-    from la2ds_cli.core.batch import batch_exit_code
     from la2ds_cli.formats.exporting import export_poses as export
 
-    with here.console() as console:
-        opened = here.open()
-        results = export(
-            opened,
-            format_name,
-            what.videos or [],
-            what.out,
-            overwrite=what.overwrite,
-            progress=console.progress,
-        )
-        show_batch(console, "export", opened, results, paths=True)
-    raise typer.Exit(batch_exit_code(results))
+    _export(here, what, "export", format_name, export)
 
 
 def export_labels(
@@ -57,8 +55,20 @@ def export_labels(
     One file per clip, named after its id, in seconds of its video. Kinovea files also have the
     joints. Prints the paths written.
     """
-    from la2ds_cli.core.batch import batch_exit_code
     from la2ds_cli.labels.exchange import export_labels as export
+
+    _export(here, what, "export-labels", format_name, partial(export, carried=carried))
+
+
+def _export(
+    here: Here,
+    what: Exported,
+    command: str,
+    format_name: str,
+    export: Callable[..., list[ItemResult]],
+) -> None:
+    """Write files of a format and print their paths."""
+    from la2ds_cli.core.batch import batch_exit_code
 
     with here.console() as console:
         opened = here.open()
@@ -67,11 +77,10 @@ def export_labels(
             format_name,
             what.videos or [],
             what.out,
-            carried=carried,
             overwrite=what.overwrite,
             progress=console.progress,
         )
-        show_batch(console, "export-labels", opened, results, paths=True)
+        show_batch(console, command, opened, results, paths=True)
     raise typer.Exit(batch_exit_code(results))
 
 
