@@ -108,7 +108,6 @@ class Features:
         from la2ds_cli.alignment.request import AlignRequest, parsed_anchors
 
         given = vars(self) | more
-        given.pop("same_performance", None)  # chooses the step, not how it aligns
         if "force" in given:
             given["same_only"] = not given.pop("force")
         if "anchor" in given:
@@ -146,20 +145,22 @@ class AnchoredAlignment(PairAlignment):
 
 
 @dataclass(frozen=True)
-class InStep(AnchoredAlignment):
-    """How two clips are aligned that are shown in step."""
+class Recordings:
+    """Whether two clips are shown in step as recordings of one performance."""
 
     same_performance: bool = flag(
         "--same-performance", "Both filmed one performance: only find the lag (la2ds offset)."
     )
 
-    def find(self, project: Project, a: str, b: str, progress: Progress) -> AlignResult:
+    def find(
+        self, project: Project, a: str, b: str, request: AlignRequest, progress: Progress
+    ) -> AlignResult:
         """Align clip `b` to clip `a`; raises as find_alignment or find_offsets."""
         from la2ds_cli.alignment.align import find_alignment
         from la2ds_cli.offset.alignment import align_recordings
 
         find = align_recordings if self.same_performance else find_alignment
-        return find(project, a, b, self.request(project), progress)
+        return find(project, a, b, request, progress)
 
 
 @dataclass(frozen=True)

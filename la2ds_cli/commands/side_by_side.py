@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from la2ds_cli.commands.options import Here, InStep, argument, flag, option
+from la2ds_cli.commands.options import AnchoredAlignment, Here, Recordings, argument, flag, option
 
 if TYPE_CHECKING:
     from la2ds_cli.core.console import Console
@@ -18,7 +18,8 @@ def report(
     out: Path | None = option("FILE.html", "Where to write the page."),
     privacy: bool = flag("--privacy", "Skeletons only: no pictures from the videos."),
     *,
-    how: InStep,
+    how: AnchoredAlignment,
+    shown_as: Recordings,
     here: Here,
 ) -> None:
     """Write a page of two clips in step.
@@ -37,7 +38,7 @@ def report(
     with here.console() as console:
         opened = here.clips((a, b), console)
         checked_outputs(opened, [out] if out else [], *PAGE)
-        result = how.find(opened, a, b, console.progress)
+        result = shown_as.find(opened, a, b, how.request(opened), console.progress)
         pair = write_pair(opened, result, out=out, privacy=privacy, progress=console.progress)
         console.document("report", pair.to_json())
         console.line(f"{pair.file} ({pair.bytes / 1e6:.1f} MB)")
@@ -51,7 +52,8 @@ def sync(
     skeleton: bool = flag("--skeleton/--no-skeleton", "Draw the joints, or not.", True),
     privacy: bool = flag("--privacy", "Show the joints on a plain background, without pictures."),
     *,
-    how: InStep,
+    how: AnchoredAlignment,
+    shown_as: Recordings,
     here: Here,
 ) -> None:
     """Show two clips side by side, moment by moment.
@@ -70,7 +72,7 @@ def sync(
         opened = here.clips((a, b), console)
         appearance = Appearance(height, skeleton, privacy)
         check_output(out, appearance)
-        aligned = how.find(opened, a, b, console.progress)
+        aligned = shown_as.find(opened, a, b, how.request(opened), console.progress)
         result = write_sync(
             opened,
             aligned,
