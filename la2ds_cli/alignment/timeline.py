@@ -226,7 +226,7 @@ class _Placer:
         parts = [pose_b.cut(span.start, span.stop) for span in spans]
         found = [
             self._aligner.align(replace(pair, poses=(pose_a, part), part=True)) for part in parts
-        ] or [self._aligner.align(pair)]
+        ] or [self.itself if itself else self._aligner.align(pair)]
         cost = [float(one.alignment.cost.mean()) for one in found]
         nearest = int(np.argmin(cost))
         result = found[nearest]
