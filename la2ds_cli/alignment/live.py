@@ -27,7 +27,7 @@ from la2ds_cli.alignment.confidence import NEAR
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
 from la2ds_cli.core.types import BoolArray, FloatArray, PoseSequence
-from la2ds_cli.core.view import View
+from la2ds_cli.core.view import UNTURNED, View
 from la2ds_cli.features.body_joints import BODY, body_joints, is_body, joint_sources
 from la2ds_cli.features.pose_features import (
     LEAST_MOVEMENT,
@@ -45,7 +45,6 @@ HIGHEST_RATE = 30.0  # places per second of A
 JOINT_SMOOTHING = 1.0  # places; standard deviation of the Gaussian that smooths A's joints
 INTERCEPT, SLOPE = -0.54, 0.73  # map the log odds of the mass to those of being right
 LEAST_MASS = 1e-3
-LIVE_VIEWS: tuple[View, ...] = ("filmed", "mirrored", "other")
 TORSOS = 90  # frames whose median torso length is the performer's size
 
 
@@ -217,7 +216,7 @@ class LiveFilter:
     # --- a frame in the units of A ---------------------------------------------------------------
 
     def _in_units(self, xy: FloatArray) -> FloatArray | None:
-        """(V, D) the frame in the form of A's `value` in each of LIVE_VIEWS; None if too little is
+        """(V, D) the frame in the form of A's `value` in each of UNTURNED; None if too little is
         seen."""
         ref, skeleton = self.reference, self.reference.skeleton
         joints = np.full((len(skeleton.joints), 2), np.nan)
@@ -366,7 +365,7 @@ class LiveFilter:
             tempo=RATES[int(np.searchsorted(by_rate, 0.5 * by_rate[-1]))],
             before=float(self.p[:, 0, 0].sum()),
             after=float(self.p[:, -1, 0].sum()),
-            view=LIVE_VIEWS[int(by_view.argmax())],
+            view=UNTURNED[int(by_view.argmax())],
             view_share=float(by_view.max()),
         )
 

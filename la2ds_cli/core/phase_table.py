@@ -146,9 +146,8 @@ def _back_up(content: bytes, folder: Path) -> Path:
 # --- which rows each clip shows -------------------------------------------------------------------
 
 File = tuple[str, str]  # and person, see clip.family
-Frames = tuple[
-    int, float
-]  # the first frame of a file that a clip shows, and the one after its last
+Frames = tuple[int, float]
+"""The first frame of a file that a clip shows, and the one after its last."""
 
 
 class ClipPhases:

@@ -14,11 +14,11 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
-from la2ds_cli.core.view import FLIPPED, View
+from la2ds_cli.core.view import UNTURNED, View
 from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.features.viewpoint import movements, seen
 
-SEARCHED: tuple[View, ...] = ("filmed", *FLIPPED)
+SEARCHED = UNTURNED
 """Views in which a query is compared; it would have to be turned to each clip anew."""
 
 
