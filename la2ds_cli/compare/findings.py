@@ -332,7 +332,7 @@ def _labelled_tempo(span: Span, reference: float, other: float) -> Tempo:
     if np.isnan([reference, other]).any():
         return Tempo(span.name, cut="one of the clips begins or ends in it")
     ratio = other / reference
-    verdict = "slower" if ratio > LEAST_CHANGE else "faster" if ratio < 1 / LEAST_CHANGE else "same"
+    verdict = _verdict(ratio, ratio, ratio)
     return Tempo(span.name, reference, other, ratio, sure=True, verdict=verdict)
 
 
