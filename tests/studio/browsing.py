@@ -127,10 +127,19 @@ def browsed(browser: Any, project: Project, width: int = 1200, **options: Any) -
 
 
 @contextlib.contextmanager
-def watched(browser: Any, address: str, width: int = 1200, **options: Any) -> Iterator[Seen]:
-    """A page of a window whose console is listened to. options: of the browser's context."""
+def watched(
+    browser: Any, address: str, width: int = 1200, cache: bool = False, **options: Any
+) -> Iterator[Seen]:
+    """A page of a window whose console is listened to.
+
+    cache: the browser keeps what it gets; a test can then not hold back what its page asks for.
+    options: of the browser's context.
+    """
     context = browser.new_context(viewport={"width": width, "height": 900}, **options)
     context.set_default_timeout(PATIENCE)
+    if not cache:
+        # One from the start: Chromium lets through what a page asks for while its first is set.
+        context.route("**/nothing-asks-for-this", lambda route: route.abort())
     seen = Seen(context.new_page(), address)
     seen.page.on("pageerror", lambda error: seen.errors.append(str(error)))
     seen.page.on(

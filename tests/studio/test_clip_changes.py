@@ -111,7 +111,7 @@ def test_pictures_that_a_killed_studio_left_go_at_the_next_start(
 
 def test_the_browser_forgets_the_pictures_of_a_clip_that_goes(browser: Any, tmp_path: Path) -> None:
     project = two_filmed(tmp_path)
-    with browsed(browser, project) as seen:
+    with browsed(browser, project, cache=True) as seen:
         seen.go("/phases?clip=a")
         seen.wait_for("document.body.dataset.ready === 'true'")
         address = seen.page.evaluate("fetch('/phases/data?clip=a').then((r) => r.json())")
