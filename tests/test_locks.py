@@ -1,4 +1,4 @@
-"""The lock files know every package that pyproject.toml asks for, in a version that it allows."""
+"""The lock files and the recipe for conda know every package that pyproject.toml asks for."""
 
 from __future__ import annotations
 
@@ -38,6 +38,21 @@ def test_what_is_needed_is_locked_above_its_bound(lock: str, needed: list[str]):
         assert match, line
         least = tuple(int(part) for part in match[2].split("."))
         assert min(locked[match[1].lower()]) >= least, line
+
+
+def test_the_recipe_for_conda_needs_what_the_project_needs():
+    named = {"python-zstandard": "zstandard", "matplotlib-base": "matplotlib"}
+    named |= {"pytorch": "torch", "opencv": "opencv-python"}
+    recipe = (ROOT / "packaging/conda/recipe.yaml").read_text("utf-8")
+    found = re.findall(
+        r"^    - ([a-z][\w-]+) >=([0-9.]+)$", recipe.split("  run:\n")[1], re.MULTILINE
+    )
+    bounds = {named.get(name, name): version for name, version in found}
+    for line in PROJECT["dependencies"]:
+        name, version = line.split(">=")
+        if name != "ai-edge-litert":  # not packaged for conda, as the recipe says
+            assert version.startswith(bounds.pop(name)), line
+    assert not bounds, "no longer needed"
 
 
 def test_locks_name_no_place_and_hash_every_package():
