@@ -3,6 +3,10 @@
 # docker run --rm --user "$(id -u):$(id -g)" --volume "$PWD:/data" la2ds align a.mp4 b.mp4 --out ab.png
 FROM python:3.13-slim-bookworm
 ARG TORCH=cpu
+# Libraries that OpenCV's wheel leaves to the system.
+# hadolint ignore=DL3008
+RUN apt-get update && apt-get install -y --no-install-recommends libgl1 libglib2.0-0 \
+    && rm -rf /var/lib/apt/lists/*
 # hadolint ignore=DL3013: the newest PyTorch that la2ds allows
 RUN pip install --no-cache-dir "torch>=2.8" "torchvision>=0.23" --index-url "https://download.pytorch.org/whl/${TORCH}"
 WORKDIR /src

@@ -109,6 +109,25 @@ def _say_that_it_is_an_argument(error: Any) -> None:
             error.message = f"{error.option_name} is no option: give {place} without a name"
 
 
+def _lack_of_the_machine(error: MemoryError | ImportError) -> UserError | None:
+    """The memory or the system library that an import did not find; None for anything else."""
+    said = str(error)
+    if isinstance(error, MemoryError) or "failed to map" in said:
+        return UserError(
+            "there is not enough memory",
+            hint="close other programs, or raise the limit (ulimit -v); PyTorch alone needs "
+            "some gigabytes of address space. Finished items are kept",
+            exit_code=ExitCode.ENVIRONMENT,
+        )
+    if "cannot open shared object file" in said:
+        return UserError(
+            f"a library of the system is missing: {said.partition(':')[0]}",
+            hint="install it; for OpenCV on Debian and Ubuntu: apt-get install libgl1 libglib2.0-0",
+            exit_code=ExitCode.ENVIRONMENT,
+        )
+    return None
+
+
 class Commands(TyperGroup):
     """Turns a UserError into two lines and its exit code; bugs keep their traceback."""
 
@@ -125,14 +144,9 @@ class Commands(TyperGroup):
             console.warn("interrupted; run the same command again to go on")
             raise typer.Exit(ExitCode.INTERRUPTED) from error
         except (MemoryError, ImportError) as error:
-            if not isinstance(error, MemoryError) and "failed to map" not in str(error):
-                raise  # a package that is broken, not one that finds no room
-            problem = UserError(
-                "there is not enough memory",
-                hint="close other programs, or raise the limit (ulimit -v); PyTorch alone needs "
-                "some gigabytes of address space. Finished items are kept",
-                exit_code=ExitCode.ENVIRONMENT,
-            )
+            problem = _lack_of_the_machine(error)
+            if problem is None:
+                raise  # a package that is broken
             console.error(problem)
             raise typer.Exit(problem.exit_code) from error
         except BrokenPipeError as error:

@@ -53,6 +53,23 @@ def test_too_little_memory_is_a_sentence(tmp_path: Path):
     assert "Traceback" not in done.stderr
 
 
+def test_a_missing_library_of_the_system_is_a_sentence(tmp_path: Path):
+    """As in a container, where nothing brought what OpenCV's wheel leaves to the system."""
+    said = "libGL.so.1: cannot open shared object file: No such file or directory"
+    (tmp_path / "cv2.py").write_text(f"raise ImportError({said!r})", "utf-8")
+    begin = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); "
+    done = subprocess.run(
+        [sys.executable, "-c", begin + LA2DS[2], "demo", str(tmp_path / "demo")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == ExitCode.ENVIRONMENT, done.stderr
+    assert done.stderr.startswith("error: a library of the system is missing: libGL.so.1")
+    assert "libgl1" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.heavy
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits address space")
 def test_every_command_in_4_gb_does_its_work_or_says_why_not(tmp_path: Path):
