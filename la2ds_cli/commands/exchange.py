@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def export_poses(
     format_name: str = argument(
         "FORMAT",
-        "coco-json, openpose-json, wide-csv, dlc-csv, trc, trc-3d, sleap, or a dotted path.",
+        "coco-json, openpose-json, wide-csv, dlc-csv, trc, sleap, or a dotted path.",
     ),
     *,
     what: Exported,

@@ -95,18 +95,16 @@ def _cut(row: list[str], width: int) -> list[str]:
 
 
 def write_clip(pose: PoseSequence, name: str, path: Path) -> None:
-    """Write Frame# from 1, Time in seconds, X and Y in pixels (y down, as in the picture), Z = 0.
+    """Write Frame# from 1, Time in seconds, and the joints: in metres as OpenSim reads them, with y
+    up and z towards the camera, or of a clip without 3D in pixels, with y down and z = 0.
 
-    Pixels have 4 decimals, times are exact. The cells of a missing joint contain nan, since OpenSim
-    does not count an empty cell at the end of a row. Scores, boxes, size and 3D are lost: trc-3d
-    writes the joints in metres.
+    Coordinates have 4 decimals, times are exact. The cells of a missing joint contain nan, since
+    OpenSim does not count an empty cell at the end of a row. Scores, boxes and size are lost, and
+    the joints in the image of a clip with 3D.
     """
+    units = "px" if pose.world is None else "m"
     flat = np.concatenate([pose.xy, np.zeros_like(pose.xy[..., :1])], axis=2)
-    write_markers(pose, path, flat, "px")
-
-
-def write_markers(pose: PoseSequence, path: Path, xyz: FloatArray, units: str) -> None:
-    """A TRC file of joints xyz (T, K, 3), NaN = missing, with the frames and times of the pose."""
+    xyz = flat if pose.world is None else pose.world * Y_UP
     xyz = np.where(np.isfinite(xyz).all(axis=2, keepdims=True), xyz, np.nan)
     joints = get_skeleton(pose.skeleton).joints
     count, length, rate = len(joints), len(pose), f"{pose.fps:.6f}"

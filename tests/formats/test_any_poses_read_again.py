@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -37,6 +38,8 @@ def test_poses_come_back_whatever_their_values(name: str, data: st.DataObject):
     first = 10**6 if kept.time else 0  # without times, a clip begins with its first frame
     values = poses(farthest=2.0**19, skeletons=bodies(name), first=first, plain=True)
     pose = data.draw(values)
+    if name == "trc":  # which holds the joints in the image of no other clip
+        pose = replace(pose, world=None)
     with TemporaryDirectory() as folder:
         back = round_trip(name, pose, Path(folder), skeleton=pose.skeleton)
     assert back.skeleton == pose.skeleton

@@ -13,11 +13,10 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.formats import load_exporter
-from la2ds_cli.formats.exporting import export_poses
 from la2ds_cli.formats.h2o import import_h2o
 from la2ds_cli.formats.people import PIXELS
 from tests.formats.data_set_samples import hands, write_h2o
-from tests.formats.pose_samples import add, person_in_metres, sample
+from tests.formats.pose_samples import person_in_metres, sample
 
 Read = Callable[..., PoseSequence]
 COCO = get_skeleton("coco17")
@@ -49,19 +48,9 @@ def test_metres_come_back_beside_the_joints(tmp_path: Path, read: Read, name: st
     np.testing.assert_allclose(world_of(back), expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["wide-csv", "coco-json", "trc"])
-def test_files_of_clips_without_3d_are_as_before(tmp_path: Path, read: Read, name: str):
-    export, suffix = load_exporter(name)
-    for pose, file in ((sample(), "flat"), (deep(), "deep")):
-        export(pose, "clip", tmp_path / f"{file}{suffix}")
-    assert read(name, tmp_path / f"flat{suffix}", fps=None).world is None
-    texts = [(tmp_path / f"{file}{suffix}").read_text() for file in ("flat", "deep")]
-    assert (texts[0] == texts[1].replace("deep", "flat")) == (name == "trc")
-
-
 def test_trc_in_metres_is_y_up_and_comes_back(tmp_path: Path, read: Read):
     pose = deep()
-    load_exporter("trc-3d")[0](pose, "clip", tmp_path / "clip.trc")
+    load_exporter("trc")[0](pose, "clip", tmp_path / "clip.trc")
     lines = (tmp_path / "clip.trc").read_text().splitlines()
     first = np.array([float(cell) for cell in lines[6].split("\t")[2:]]).reshape(17, 3)
     assert lines[2].split("\t")[4] == "m"
@@ -74,19 +63,11 @@ def test_trc_in_metres_is_y_up_and_comes_back(tmp_path: Path, read: Read):
 
 
 def test_trc_in_other_lengths(tmp_path: Path, read: Read):
-    load_exporter("trc-3d")[0](deep(), "clip", tmp_path / "clip.trc")
+    load_exporter("trc")[0](deep(), "clip", tmp_path / "clip.trc")
     text = (tmp_path / "clip.trc").read_text().replace("\tm\t", "\tmm\t")
     (tmp_path / "small.trc").write_text(text)
     small = world_of(read("trc", tmp_path / "small.trc", fps=None))
     np.testing.assert_allclose(small, world_of(deep()) / 1000, atol=1e-6)
-
-
-def test_a_clip_without_3d_cannot_become_a_trc_in_metres(tmp_path: Path):
-    project = Project.create(tmp_path / "p")
-    add(project, "anna", sample())
-    (result,) = export_poses(project, "trc-3d", [], tmp_path / "out")
-    assert (result.status, result.code) == ("skipped", "E003")
-    assert "no joints in 3D" in result.message
 
 
 def test_h2o_keeps_the_hands_in_the_camera_frame(tmp_path: Path, project: Project):

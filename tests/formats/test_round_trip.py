@@ -84,8 +84,7 @@ def assert_same(back: PoseSequence, pose: PoseSequence, kept: Kept) -> None:
 
 
 def test_every_exporter_has_an_importer_of_its_name():
-    """But trc_3d, which `import trc` reads (test_joints_in_space.py)."""
-    assert pairs() == sorted(set(format_names("write_clip")) - {"trc_3d"}) == sorted(KEPT)
+    assert pairs() == format_names("write_clip") == sorted(KEPT)
 
 
 @pytest.mark.parametrize("name", pairs())
