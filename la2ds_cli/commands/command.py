@@ -85,6 +85,7 @@ RULES = (
         for command in ("report", "sync")
         for other in ("--anchor", "--method", "--view", "--features", "--run")
     ),
+    Rule("sync", "--privacy", EXCLUDES, "--no-skeleton", "leave one of them out: nothing is left"),
     Rule("timeline", "--group", EXCLUDES, "CLIP", "leave out the clips or --group"),
     Rule("compare", "OTHER", OR, "--attempts", _ATTEMPTS),
     Rule("retrieve", "--group", NEEDS, "--store", "--store FOLDER"),

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from la2ds_cli.commands.options import AnchoredAlignment, Here, Recordings, argument, flag, option
-
-if TYPE_CHECKING:
-    from la2ds_cli.core.console import Console
-    from la2ds_cli.views.sync import SyncResult
 
 
 def report(
@@ -49,7 +44,7 @@ def sync(
     b: str = argument("B", "The clip to show at the speed of A."),
     out: Path | None = option("FILE", "Video of both side by side, .mp4."),
     height: int = option("PIXELS", "Height of the pictures.", 480, min=64, max=2160),
-    skeleton: bool = flag("--skeleton/--no-skeleton", "Draw the joints, or not.", True),
+    no_skeleton: bool = flag("--no-skeleton", "Leave the joints out."),
     privacy: bool = flag("--privacy", "Show the joints on a plain background, without pictures."),
     *,
     how: AnchoredAlignment,
@@ -66,34 +61,28 @@ def sync(
     follow it, and is grey where a moment of A has no counterpart. Without --out, the video is
     written to results/sync.
     """
-    from la2ds_cli.views.sync import Appearance, check_output, write_sync
+    from la2ds_cli.alignment.request import features_name
+    from la2ds_cli.core.output_paths import checked_outputs
+    from la2ds_cli.views.sync import SUFFIXES, write_sync
 
     with here.console() as console:
         opened = here.clips((a, b), console)
-        appearance = Appearance(height, skeleton, privacy)
-        check_output(out, appearance)
+        checked_outputs(opened, [out] if out else [], "a video", SUFFIXES)
         aligned = shown_as.find(opened, a, b, how.request(opened), console.progress)
-        result = write_sync(
+        made = write_sync(
             opened,
             aligned,
+            console.progress,
             out=out,
-            appearance=appearance,
-            progress=console.progress,
+            height=height,
+            skeleton=not no_skeleton,
+            privacy=privacy,
         )
-        console.document("sync", result.to_json())
-        _show_sync(console, result)
-
-
-def _show_sync(console: Console, result: SyncResult) -> None:
-    from la2ds_cli.alignment.request import features_name
-
-    aligned, timeline = result.alignment, result.timeline
-    by = features_name(aligned.alignment.features, aligned.run)
-    note = ", B mirrored" * aligned.alignment.mirrored
-    console.line(f"{aligned.b.id} at the speed of {aligned.a.id}")
-    console.line(f"aligned by {aligned.alignment.method} on {by}{note}")
-    console.line(f"{len(timeline)} frames at {timeline.fps:.4g} per second")
-    lost = int((~timeline.matched).sum())
-    if lost:
-        console.line(f"{lost} of them have no counterpart in B")
-    console.line(str(result.file))
+        console.document("sync", made)
+        by = features_name(made["features"], aligned.run)
+        console.line(f"{aligned.b.id} at the speed of {aligned.a.id}")
+        console.line(f"aligned by {made['method']} on {by}" + ", B mirrored" * made["mirrored"])
+        console.line(f"{made['frames']} frames at {made['fps']:.4g} per second")
+        if lost := made["frames_without_counterpart"]:
+            console.line(f"{lost} of them have no counterpart in B")
+        console.line(made["files"][0])

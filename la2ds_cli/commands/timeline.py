@@ -22,7 +22,6 @@ def timeline(
     group: str | None = option("NAME", "The clips of one group, instead of CLIP."),
     reference: str | None = option("CLIP", "Whose time to use; default the most typical."),
     out: list[Path] | None = option("FILE", "Write .png, .svg, .pdf, .csv or .json; repeatable."),
-    video: Path | None = option("FILE", "Also a grid of up to 16 clips in step: .mp4."),
     *,
     how: Alignment,
     here: Here,
@@ -32,7 +31,7 @@ def timeline(
     \b
       la2ds timeline --project swings
       la2ds timeline anna.mp4 ben.mp4 cleo.mp4 --reference anna --project swings
-      la2ds timeline --project swings --out mean.png --video grid.mp4
+      la2ds timeline --project swings --out mean.png
 
     Needs no trained model. Each clip is aligned with the reference, whose time is the timeline. A
     clip that clearly shows another movement is left out, and named. Without --out, a figure, a
@@ -40,18 +39,15 @@ def timeline(
     """
     from la2ds_cli.alignment.timeline import align_all, clips_of
     from la2ds_cli.compare.attempts import attempt_names
-    from la2ds_cli.views import timeline_figure, timeline_video
+    from la2ds_cli.views import timeline_figure
 
     named = clips or []
     with here.console() as console:
         opened = here.clips([*named, *filter(None, [reference])] or ["."], console)
         targets = timeline_figure.timeline_targets(opened, out or [])
-        timeline_video.check_video(opened, video)
         names = attempt_names(opened, named) or clips_of(opened, group)
         request, progress = how.request(opened, method="dtw"), console.progress
         result = align_all(opened, names, request, reference=reference, progress=progress)
-        if video is not None:
-            result = timeline_video.write_grid(opened, result, video, progress)
         result = timeline_figure.write_timeline(opened, result, targets, progress)
         console.document("timeline", result.to_json())
         _show(console, result)

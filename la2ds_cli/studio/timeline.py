@@ -28,12 +28,12 @@ from la2ds_cli.studio.clips import posed_clip
 from la2ds_cli.studio.pages import named_to_command, page, posted, read_result
 from la2ds_cli.studio.phases import clip_data
 from la2ds_cli.views.timeline_figure import FOLDER
-from la2ds_cli.views.timeline_video import GRID_CLIPS
 
 _KIND = "timeline"  # kind of its jobs
 _ALL = "timeline"  # the command's name for the timeline of all clips
 _WRITTEN = (".json", ".csv", ".png")
-_FILES = {"table": ".csv", "figure": ".png", "video": ".mp4"}
+_FILES = {"table": ".csv", "figure": ".png"}
+PLAYED = 16  # clips at most
 _AGAIN = "put the clips on one timeline again"
 
 
@@ -132,10 +132,10 @@ def _data(request: Request) -> Response:
 
 
 def players_json(studio: Any, path: Path) -> dict[str, Any]:
-    """clips: those that the video of the timeline shows, the reference first. Each has, besides
-    clip_data: rows, one for each frame of the reference, None where it does not show the moment;
-    remarks, in words; doubtful, whether it may show another movement. more: how many clips are not
-    shown. changed: ids of clips that have changed since they were placed.
+    """clips: at most PLAYED, the reference first, others evenly spaced in their order. Each has,
+    besides clip_data: rows, one for each frame of the reference, None where it does not show the
+    moment; remarks, in words; doubtful, whether it may show another movement. more: how many clips
+    are not shown. changed: ids of clips that have changed since they were placed.
 
     path: of the document. Raises UserError (exit 5) if the document or its table cannot be read, or
     if the reference has changed.
@@ -155,7 +155,7 @@ def players_json(studio: Any, path: Path) -> dict[str, Any]:
     clock = np.array(placed[reference][1])
     rows = {name: row_at(np.array(placed[name][1]), clock) for name in poses}
     others = [name for name in poses if name != reference and not np.isnan(rows[name]).all()]
-    picked = [reference, *evenly_spaced(others, GRID_CLIPS - 1)]
+    picked = [reference, *evenly_spaced(others, PLAYED - 1)]
     views: dict[object, View] = {view: view for view in VIEWS}
     told = []
     for name in picked:
@@ -217,7 +217,9 @@ async def _make(request: Request) -> Response:
     studio = request.app.state.studio
     asked = await posted(request)
     name, arguments = make_arguments(studio.project, asked)
-    return _started(studio, name, arguments, f"the timeline {name}")
+    about = {"kind": _KIND, "name": name}
+    job = studio.jobs.add(f"the timeline {name}", arguments, about=about)
+    return JSONResponse({"number": job.number, "name": name})
 
 
 def make_arguments(project: Project, asked: Mapping[str, Any]) -> tuple[str, list[str]]:
@@ -238,13 +240,9 @@ def make_arguments(project: Project, asked: Mapping[str, Any]) -> tuple[str, lis
     if first is not None:
         (first,) = named_to_command([posed_clip(project, str(first)).id])
         which, name = [*which, f"--reference={first}"], f"{name}-by-{_digest(first)}"
-    return name, ["timeline", *which, *_written(project, name)]
-
-
-def _written(project: Project, name: str) -> list[str]:
     folder = project.results_dir(FOLDER)
     files = [f"--out={folder / f'{name}{suffix}'}" for suffix in _WRITTEN]
-    return [*files, f"--project={project.root}"]
+    return name, ["timeline", *which, *files, f"--project={project.root}"]
 
 
 def _digest(*names: str) -> str:
@@ -257,28 +255,9 @@ def _plain(group: str) -> str:
     return plain if plain == group else f"{plain}-{_digest(group)}"
 
 
-async def _video(request: Request) -> Response:
-    """Make the grid video of a timeline, and its other files again, so that all show the same."""
-    studio = request.app.state.studio
-    project: Project = studio.project
-    path = _document(project, str((await posted(request)).get("name", "")))
-    reference, clips = _read(path)
-    which = named_to_command(clip.id for clip in project.posed_videos() if clip.id in clips)
-    which.append(f"--reference={reference}")
-    video = f"--video={path.with_suffix('.mp4')}"
-    arguments = ["timeline", *which, video, *_written(project, path.stem)]
-    return _started(studio, path.stem, arguments, f"the video of the timeline {path.stem}")
-
-
-def _started(studio: Any, name: str, arguments: list[str], title: str) -> Response:
-    job = studio.jobs.add(title, arguments, about={"kind": _KIND, "name": name})
-    return JSONResponse({"number": job.number, "name": name})
-
-
 ROUTES = [
     Route("/timeline", _show),
     Route("/timeline/data", _data),
     Route("/timeline/make", _make, methods=["POST"]),
-    Route("/timeline/video", _video, methods=["POST"]),
     Route("/timeline/file/{name}/{kind}", _file),
 ]

@@ -1,9 +1,9 @@
-"""The pictures of a video of several clips in step: a clip's frames, or its joints on a plain
-background; text; and the clips side by side or in a grid."""
+"""The pictures of a video of two clips in step: a clip's frames, or its joints on a plain
+background; text; and both beside each other."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,41 +13,44 @@ from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence
 from la2ds_cli.core.view import FLIPPED, View
 from la2ds_cli.features.viewpoint import shown
 from la2ds_cli.poses.trust import with_trust
-from la2ds_cli.video.reader import Image, VideoFile
+from la2ds_cli.video.reader import Image, VideoFile, probe
 from la2ds_cli.views.figure import letters, printable
 from la2ds_cli.views.film_strip import PLAIN, view_boxes
 from la2ds_cli.views.pose_drawing import draw_pose
 
 Colour = tuple[int, int, int]
 
-UPSCALED = 2.0  # pixels shown per pixel of a video, at most
+_UPSCALED = 2.0  # pixels shown per pixel of a video, at most
 _ON_PICTURES, _ALONE = 160, 100  # shorter side of the picture by the thickness of a limb
-WIDEST = 2.4  # width by height; a wider picture is made smaller
+_WIDEST = 2.4  # width by height; a wider picture is made smaller
 NO_COUNTERPART, MIRRORED = "no counterpart", "mirrored"
 # RGB.
-GROUND: Colour = (20, 20, 23)
+_GROUND: Colour = (20, 20, 23)
 _INK, _SOFT, _EMPTY = (240, 240, 240), (165, 165, 170), (62, 62, 68)
 _SURE: Colour = (205, 205, 208)
 
 
 @dataclass(frozen=True)
 class Panel:
-    """How the frames of a clip are shown.
+    """One clip, and how its frames are shown.
 
-    pose: as drawn, flipped if `mirrored`. source: where the frames are read from, None = only the
-    joints are drawn. width, height: of the picture in pixels. scale: pixels of the picture per
-    pixel of the video. corner: (T, 2) pixels of the video at the picture's upper left. skeleton:
-    whether joints are drawn; they always are without a source.
+    name: as written. pose: as drawn, flipped if `mirrored`. phase: (T,) names, if any is labelled.
+    source: where the frames are read from, None = only the joints are drawn. width, height: of the
+    picture in pixels. scale: pixels of the picture per pixel of the video. corner: (T, 2) pixels of
+    the video at the picture's upper left. skeleton: whether joints are drawn; they always are
+    without a source.
     """
 
+    name: str
     pose: PoseSequence
+    phase: Sequence[str]
     source: VideoFile | None
     width: int
     height: int
     scale: float
     corner: FloatArray
-    mirrored: bool = False
-    skeleton: bool = True
+    mirrored: bool
+    skeleton: bool
 
     def pictures(self, row: IntArray, matched: BoolArray) -> Iterator[Image]:
         """(height, width, 3) RGB for each of row (F,), in order, grey where matched (F,) is False.
@@ -84,31 +87,49 @@ class Panel:
             draw_pose(shown, self.pose, t, self.scale, (x, y), thick)
         return shown
 
+    def said(self, row: int) -> str:
+        """Above the picture: its seconds, and the phase."""
+        phase = self.phase[row] if self.phase else ""
+        return f"{self.pose.time[row]:.2f} s" + (f" · {phase}" if phase else "")
+
+
+def frame_size(pose: PoseSequence, source: VideoFile | None) -> tuple[int, int]:
+    """(width, height) of the clip's frames in the pixels of its joints, (0, 0) if unknown."""
+    if source is None or all(pose.size):
+        return pose.size
+    info = probe(source.path, source.options)
+    return info.width, info.height
+
+
+def tallest(pose: PoseSequence, source: VideoFile | None, height: int) -> int:
+    """The height of a picture that shows no pixel of the video more than twice as large."""
+    return height if source is None else min(height, round(_UPSCALED * frame_size(pose, source)[1]))
+
 
 def make_panel(
+    name: str,
     pose: PoseSequence,
     source: VideoFile | None,
-    size: tuple[int, int],
     height: int,
     *,
-    view: View,
-    skeleton: bool,
+    view: View = "filmed",
+    skeleton: bool = True,
+    phase: Sequence[str] = (),
 ) -> Panel:
-    """A clip in a picture of at most `height` rows.
-
-    size: (width, height) of the source's frames; without a source, the picture follows the body.
-    """
+    """A clip in a picture of at most `height` rows; without a source, it follows the body."""
     known = with_trust(pose)  # before `info`, which knows the cuts
     drawn = replace(shown(known, view), box=np.full_like(pose.box, np.nan), info={})
-    mirrored = view in FLIPPED
     if source is None:
         box = view_boxes(drawn)
         width, high = (box[0, 2:] - box[0, :2]).tolist()
         scale = height / high
-        return Panel(drawn, None, round(width * scale), height, scale, box[:, :2], mirrored)
-    scale = min(height / size[1], UPSCALED, WIDEST * height / size[0])
-    width, high = (max(round(side * scale), 1) for side in size)
-    return Panel(drawn, source, width, high, scale, np.zeros((len(pose), 2)), mirrored, skeleton)
+        size, corner = (round(width * scale), height), box[:, :2]
+    else:
+        wide, high = frame_size(pose, source)
+        scale = min(height / high, _UPSCALED, _WIDEST * height / wide)
+        size = max(round(wide * scale), 1), max(round(high * scale), 1)
+        corner = np.zeros((len(pose), 2))
+    return Panel(name, drawn, phase, source, *size, scale, corner, view in FLIPPED, skeleton)
 
 
 def shown_frames(file: VideoFile, number: IntArray) -> Iterator[Image]:
@@ -171,125 +192,90 @@ def shortened(name: str, size: int, most: float) -> str:
 # --- clips beside each other ---------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One clip. name: as written. time: (T,) seconds of its rows. row, matched: (F,) the row that
-    each frame of the video shows, and whether the clip shows that moment. phase: of each row, if
-    any is labelled."""
+class SideBySide:
+    """Draws the F frames of a video of two clips in step.
 
-    name: str
-    panel: Panel
-    time: FloatArray
-    row: IntArray
-    matched: BoolArray
-    phase: Sequence[str] = ()
-
-    def said(self, k: int) -> str:
-        """Above the picture of frame k: its seconds, and the phase."""
-        if not self.matched[k]:
-            return "–"
-        row = int(self.row[k])
-        phase = self.phase[row] if self.phase else ""
-        return f"{self.time[row]:.2f} s" + (f" · {phase}" if phase else "")
-
-
-class Grid:
-    """Draws the F frames of a video of clips in step, row by row.
-
-    below: the words at the left and at the right below the pictures of a frame. level: (F,) height
-    of the bar below them in [0, 1], NaN = striped.
+    panels: of the clips. rows: for each clip, the row (F,) that each frame shows, and whether the
+    clip shows that moment (F,). below: the words at the left and at the right below the pictures of
+    each frame. level: (F,) height of the bar below them in [0, 1], NaN = striped.
     """
 
     def __init__(
         self,
-        cells: Sequence[Cell],
-        columns: int,
-        below: Callable[[int], tuple[str, str]],
+        panels: Sequence[Panel],
+        rows: Sequence[tuple[IntArray, BoolArray]],
+        below: Sequence[tuple[str, str]],
         level: FloatArray,
     ) -> None:
-        self.cells, self.columns, self.below, self.level = cells, columns, below, level
-        tallest = max(cell.panel.height for cell in cells)
-        self.font = max(round(tallest / 27), 14)
+        self.panels, self.rows, self.below, self.level = panels, rows, below, level
+        self.tallest = max(panel.height for panel in panels)
+        self.font = max(round(self.tallest / 27), 14)
         self.line = 2 * round(0.85 * self.font)  # of text
-        self.gap = 2 * max(round(tallest / 100), 4)
-        narrow = 14 * self.font  # what is written must have room
-        self.widths = [
-            max(narrow, *(cell.panel.width for cell in cells[column::columns]))
-            for column in range(min(columns, len(cells)))
-        ]
-        rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
-        self.heights = [max(cell.panel.height for cell in row) for row in rows]
-        width = sum(self.widths) + (len(self.widths) + 1) * self.gap
-        above = sum(self.heights) + len(rows) * (self.line + self.gap)
-        self.bar = slice(above + self.line, above + 2 * self.line)
-        height = self.bar.stop + self.gap
-        self.base = np.full((height + height % 2, width + width % 2, 3), GROUND, np.uint8)
-        for number, cell in enumerate(cells):
-            self._name(number, cell)
+        self.gap = 2 * max(round(self.tallest / 100), 4)
+        # What is written must have room.
+        self.widths = [max(14 * self.font, panel.width) for panel in panels]
+        self.lefts = [self.gap, 2 * self.gap + self.widths[0]]
+        self.end = self.lefts[1] + self.widths[1]
+        above = 2 * self.line + self.tallest + self.gap
+        self.bar = slice(above, above + self.line)
+        height, width = self.bar.stop + self.gap, self.end + self.gap
+        self.base = np.full((height + height % 2, width + width % 2, 3), _GROUND, np.uint8)
+        for number, panel in enumerate(panels):
+            self._name(number, panel)
         self._bar()
 
     def frames(self, progress: Progress) -> Iterator[Image]:
         """(H, W, 3) RGB."""
-        pictures = [cell.panel.pictures(cell.row, cell.matched) for cell in self.cells]
+        pictures = [
+            panel.pictures(*rows) for panel, rows in zip(self.panels, self.rows, strict=True)
+        ]
         for k, images in enumerate(zip(*pictures, strict=True)):
             frame = self.base.copy()
-            for number, (cell, image) in enumerate(zip(self.cells, images, strict=True)):
-                self._draw(frame, number, cell, image, k)
-            left, right = self.below(k)
+            for number, image in enumerate(images):
+                self._draw(frame, number, image, k)
+            left, right = self.below[k]
             middle = self.bar.start - self.line / 2
             write_text(frame, left, (self.gap, middle), self.font, _INK)
-            write_text(frame, right, (self._end, middle), self.font, _SURE, "rm")
-            at = self.gap + round((k + 0.5) / len(self.level) * (self._end - self.gap))
+            write_text(frame, right, (self.end, middle), self.font, _SURE, "rm")
+            at = self.gap + round((k + 0.5) / len(self.level) * (self.end - self.gap))
             frame[self.bar.start - 2 : self.bar.stop + 2, at - 1 : at + 1] = 255
             yield frame
             progress.advance()
 
     def region(self, number: int) -> tuple[slice, slice]:
         """Rows and columns of a frame that the picture of a clip occupies."""
-        panel = self.cells[number].panel
-        top, left, width, height = self._place(number)
-        top += self.line + (height - panel.height) // 2
-        left += (width - panel.width) // 2
+        panel = self.panels[number]
+        top = self.line + (self.tallest - panel.height) // 2
+        left = self.lefts[number] + (self.widths[number] - panel.width) // 2
         return slice(top, top + panel.height), slice(left, left + panel.width)
 
-    @property
-    def _end(self) -> int:
-        return self.base.shape[1] - self.gap
-
-    def _place(self, number: int) -> tuple[int, int, int, int]:
-        """Top and left of a cell, text included; width and height of the place for its picture."""
-        row, column = divmod(number, self.columns)
-        top = sum(self.heights[:row]) + row * (self.line + self.gap)
-        left = sum(self.widths[:column]) + (column + 1) * self.gap
-        return top, left, self.widths[column], self.heights[row]
-
-    def _name(self, number: int, cell: Cell) -> None:
-        top, left, width, _ = self._place(number)
-        phase = max(cell.phase, key=len, default="")
-        beside = letters(self.font).getlength(f"{cell.time[-1]:.2f} s · {phase}")
-        name = shortened(cell.name, self.font, width - beside - self.font)
-        write_text(self.base, name, (left, top + self.line / 2), self.font, _SOFT)
+    def _name(self, number: int, panel: Panel) -> None:
+        phase = max(panel.phase, key=len, default="")
+        beside = letters(self.font).getlength(f"{panel.pose.time[-1]:.2f} s · {phase}")
+        name = shortened(panel.name, self.font, self.widths[number] - beside - self.font)
+        write_text(self.base, name, (self.lefts[number], self.line / 2), self.font, _SOFT)
 
     def _bar(self) -> None:
         """How sure each frame is, from below; striped where it has no counterpart."""
-        columns, high = np.arange(self._end - self.gap), self.bar.stop - self.bar.start
+        columns, high = np.arange(self.end - self.gap), self.bar.stop - self.bar.start
         count = len(self.level)
         level = self.level[np.minimum(columns * count // len(columns), count - 1)]
         filled = np.arange(high)[::-1, None] < np.clip(np.nan_to_num(level), 0, 1) * high
-        part = self.base[self.bar, self.gap : self._end]
+        part = self.base[self.bar, self.gap : self.end]
         part[:] = np.where(filled[..., None], _SURE, _EMPTY)
         stripes = (np.add.outer(np.arange(high), columns) // 4) % 2 == 0
-        part[stripes & np.isnan(level)] = GROUND
+        part[stripes & np.isnan(level)] = _GROUND
 
-    def _draw(self, frame: Image, number: int, cell: Cell, image: Image, k: int) -> None:
-        top, left, width, _ = self._place(number)
-        place = left + width, top + self.line / 2
-        write_text(frame, cell.said(k), place, self.font, _INK, "rm")
+    def _draw(self, frame: Image, number: int, image: Image, k: int) -> None:
+        panel, (row, matched) = self.panels[number], self.rows[number]
+        said = panel.said(int(row[k])) if matched[k] else "–"
+        place = self.lefts[number] + self.widths[number], self.line / 2
+        write_text(frame, said, place, self.font, _INK, "rm")
         region = frame[self.region(number)]
         region[:] = image
-        if not cell.matched[k]:
+        if not matched[k]:
             self._tag(region, NO_COUNTERPART, region.shape[0] / 2)
-        if cell.panel.mirrored:
+        if panel.mirrored:
             self._tag(region, MIRRORED, region.shape[0] - self.line / 2)
 
     def _tag(self, region: Image, text: str, middle: float) -> None:
@@ -297,13 +283,3 @@ class Grid:
         top = max(round(middle - self.line / 2), 0)
         region[top : top + self.line] //= 3
         write_text(region, text, (region.shape[1] / 2, middle), self.font, _INK, "mm")
-
-
-def tempo_label(ratio: float) -> str:
-    """`B 1.4× slower` for seconds of B per second of A; empty for NaN."""
-    if np.isnan(ratio):
-        return ""
-    if ratio < 0.05:
-        return "B stands still"
-    factor, direction = (ratio, "slower") if ratio > 1 else (1 / ratio, "faster")
-    return f"B {factor:.1f}× {direction}" if factor >= 1.05 else "same tempo"

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from la2ds_cli.alignment.confidence import certainty_words, seconds_within, within_text
+from la2ds_cli.alignment.path import nearest_rows
 from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.output_paths import check_suffix, spare_project
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence
 from la2ds_cli.core.view import View
 from la2ds_cli.evaluation.phase_labels import phase_names
-from la2ds_cli.video.reader import VideoFile, probe, video_file
+from la2ds_cli.video.reader import video_file
 from la2ds_cli.video.writer import write_video
-from la2ds_cli.views.side_by_side import UPSCALED, Cell, Grid, make_panel, tempo_label
+from la2ds_cli.views.side_by_side import SideBySide, make_panel, tallest
 
-VIDEOS = (".mp4", ".mov", ".mkv")
+SUFFIXES = (".mp4", ".mov", ".mkv")
 HEIGHT = 480
 SCHEMA_VERSION = 1
 SLOWEST, FASTEST = 1.0, 240.0  # frames per second that a written video may have
@@ -30,132 +29,75 @@ _ROUNDING = 1e-9  # seconds
 _EVEN = 0.25  # of a frame: how far a frame may lie from its place in a clip of even steps
 
 
-@dataclass(frozen=True)
-class Appearance:
-    """height: greatest height of the pictures side by side, in pixels. skeleton: whether joints are
-    drawn. privacy: only joints are drawn, on a plain background, and no video is opened."""
-
-    height: int = HEIGHT
-    skeleton: bool = True
-    privacy: bool = False
-
-
-@dataclass(frozen=True)
-class Timeline:
-    """F frames of output. fps: their rate. row_a, row_b: (F,) int64 rows of the pose sequences that
-    are shown. matched: (F,) bool, whether the frame of A has a counterpart; if not, row_b is that
-    of the frame of A nearest in time that has one."""
-
-    fps: float
-    row_a: IntArray
-    row_b: IntArray
-    matched: BoolArray
-
-    def __len__(self) -> int:
-        return len(self.row_a)
-
-
-@dataclass(frozen=True)
-class SyncResult:
-    """alignment: of the two clips. timeline: which frames are shown. file: written."""
-
-    alignment: AlignResult
-    timeline: Timeline
-    appearance: Appearance
-    file: Path
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain dict for `--json`."""
-        result, alignment = self.alignment, self.alignment.alignment
-        return {
-            "schema_version": SCHEMA_VERSION,
-            **{
-                side: {"video": video.id, "path": video.path}
-                for side, video in (("a", result.a), ("b", result.b))
-            },
-            "features": alignment.features,
-            "reason": result.reason,
-            "run": result.run if alignment.features == "model" else None,
-            "method": alignment.method,
-            "mirrored": alignment.mirrored,
-            "skeleton": self.appearance.skeleton,
-            "privacy": self.appearance.privacy,
-            "fps": self.timeline.fps,
-            "frames": len(self.timeline),
-            "frames_without_counterpart": int((~self.timeline.matched).sum()),
-            "files": [str(self.file)],
-        }
-
-
-def check_output(out: Path | None, appearance: Appearance) -> None:
-    """Raises UserError (exit 2) for a file with another suffix and for privacy without
-    skeletons."""
-    if out:
-        check_suffix(out, "a video", VIDEOS)
-    if appearance.privacy and not appearance.skeleton:
-        raise UserError(
-            "nothing is left to show: --privacy leaves out the pictures, --no-skeleton the joints",
-            hint="leave out one of the two options",
-        )
-
-
 def write_sync(
     project: Project,
     result: AlignResult,
+    progress: Progress,
     *,
     out: Path | None = None,
-    appearance: Appearance = Appearance(),
-    progress: Progress | None = None,
-) -> SyncResult:
+    height: int = HEIGHT,
+    skeleton: bool = True,
+    privacy: bool = False,
+) -> dict[str, Any]:
     """Write two aligned clips side by side, A at its own speed and B at that of A.
 
     out: the video; None = one in results/sync. An existing file is replaced; it is written
-    completely or not at all.
+    completely or not at all. height: greatest height of the pictures, in pixels. skeleton: whether
+    joints are drawn. privacy: only joints are drawn, on a plain background, and no video is opened.
 
-    Raises UserError: exit 2 for what check_output refuses, for a clip or a table of the project,
-    and for an alignment that runs back in B; 4 if no frame has a counterpart; and whatever reading
-    the videos raises.
+    Returns the document for `--json`. Raises UserError: exit 2 for an alignment that runs back in
+    B; 4 if no frame has a counterpart; and whatever reading the videos raises.
     """
-    progress = progress or Progress()
-    check_output(out, appearance)
+    alignment = result.alignment
     out = out or project.results_dir("sync") / f"{result.a.id}--{result.b.id}.mp4"
-    spare_project(project, [out])
-    position = result.alignment.position
-    if np.isnan(position).all():
-        raise UserError(
-            "no frame of A has a counterpart in B",
-            hint="align clips of the same movement",
-            exit_code=ExitCode.UNUSABLE,
-        )
-    timeline = make_timeline(result.pose_a.time, result.pose_a.fps, position, len(result.pose_b))
-    if (np.diff(timeline.row_b) < 0).any():
-        raise UserError(
-            "this alignment runs back and forth in B, which a video cannot follow",
-            hint="use a method that keeps the order: --method dtw",
-        )
-    both = _side_by_side(project, result, timeline, appearance)
-    progress.begin("side by side", len(timeline))
-    write_video(out, both.frames(progress), timeline.fps)
+    fps, row_a, row_b = timeline(result)
+    both = side_by_side(project, result, (row_a, row_b), height, skeleton=skeleton, privacy=privacy)
+    progress.begin("side by side", len(row_a))
+    write_video(out, both.frames(progress), fps)
     progress.end()
-    return SyncResult(result, timeline, appearance, out)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "a": {"video": result.a.id, "path": result.a.path},
+        "b": {"video": result.b.id, "path": result.b.path},
+        "features": alignment.features,
+        "reason": result.reason,
+        "run": result.run if alignment.features == "model" else None,
+        "method": alignment.method,
+        "mirrored": alignment.mirrored,
+        "skeleton": skeleton,
+        "privacy": privacy,
+        "fps": fps,
+        "frames": len(row_a),
+        "frames_without_counterpart": int((~alignment.matched_a[row_a]).sum()),
+        "files": [str(out)],
+    }
 
 
 # --- which frames are shown ----------------------------------------------------------------------
 
 
-def make_timeline(
-    time_a: FloatArray, fps_a: float, position: FloatArray, length_b: int
-) -> Timeline:
-    """The timeline of A at its own speed.
+def timeline(result: AlignResult) -> tuple[float, IntArray, IntArray]:
+    """The rate of the video, and the rows of A and of B (F,) that are shown.
 
-    time_a: (N,) seconds. fps_a: nominal rate of A. position: (N,) position of each frame of A among
-    the `length_b` frames of B, NaN = no counterpart; the nearest frame is shown. Raises ValueError
-    if no frame of A has a counterpart.
+    Where a frame of A has no counterpart, B shows that of the frame of A nearest in time that has
+    one. Raises UserError as write_sync.
     """
-    fps, row_a = clock(time_a, fps_a)
-    matched = ~np.isnan(position)
-    nearest = np.rint(position[nearest_known(time_a, matched)]).astype(np.int64)
-    return Timeline(fps, row_a, np.clip(nearest, 0, length_b - 1)[row_a], matched[row_a])
+    time, position = result.pose_a.time, result.alignment.position
+    known, row_b = nearest_rows(position, len(result.pose_b))
+    if not known.any():
+        raise UserError(
+            "no frame of A has a counterpart in B",
+            hint="align clips of the same movement",
+            exit_code=ExitCode.UNUSABLE,
+        )
+    fps, row_a = clock(time, result.pose_a.fps)
+    row_b = row_b[nearest_known(time, known)][row_a]
+    if (np.diff(row_b) < 0).any():
+        raise UserError(
+            "this alignment runs back and forth in B, which a video cannot follow",
+            hint="use a method that keeps the order: --method dtw",
+        )
+    return fps, row_a, row_b
 
 
 def clock(time: FloatArray, fps: float) -> tuple[float, IntArray]:
@@ -180,10 +122,8 @@ def clock(time: FloatArray, fps: float) -> tuple[float, IntArray]:
 
 def nearest_known(time: FloatArray, known: BoolArray) -> IntArray:
     """(N,) int64: for each frame the nearest known one in time, the earlier of two; itself if it is
-    known. Raises ValueError if none is known."""
+    known."""
     rows = np.flatnonzero(known)
-    if not len(rows):
-        raise ValueError("no frame of A has a counterpart")
     after = np.searchsorted(rows, np.arange(len(time)))
     before = rows[np.maximum(after - 1, 0)]
     after = rows[np.minimum(after, len(rows) - 1)]
@@ -194,52 +134,60 @@ def nearest_known(time: FloatArray, known: BoolArray) -> IntArray:
 # --- both clips -----------------------------------------------------------------------------------
 
 
-def frame_size(pose: PoseSequence, source: VideoFile | None) -> tuple[int, int]:
-    """(width, height) of the clip's frames in the pixels of its joints, (0, 0) if unknown."""
-    if source is None or all(pose.size):
-        return pose.size
-    info = probe(source.path, source.options)
-    return info.width, info.height
-
-
-def _side_by_side(
-    project: Project, result: AlignResult, timeline: Timeline, appearance: Appearance
-) -> Grid:
+def side_by_side(
+    project: Project,
+    result: AlignResult,
+    rows: tuple[IntArray, IntArray],
+    height: int = HEIGHT,
+    *,
+    skeleton: bool = True,
+    privacy: bool = False,
+) -> SideBySide:
+    """The frames of the video. rows: (F,) rows of A and of B that are shown; the rest as in
+    write_sync."""
     pairs: tuple[tuple[Video, PoseSequence, View], ...] = (
         (result.a, result.pose_a, "filmed"),
         (result.b, result.pose_b, result.alignment.view),
     )
-    sources = [None if appearance.privacy else video_file(project, video) for video, _, _ in pairs]
-    sizes = [frame_size(pose, s) for (_, pose, _), s in zip(pairs, sources, strict=True)]
-    tallest = [
-        appearance.height if source is None else UPSCALED * size[1]
-        for source, size in zip(sources, sizes, strict=True)
-    ]
-    height = round(min(appearance.height, max(tallest)))
     phases = project.phases()
-    every = np.ones(len(timeline), bool)
-    shown = (timeline.row_a, every), (timeline.row_b, timeline.matched)
-    cells = [
-        Cell(
+    sources = [None if privacy else video_file(project, video) for video, _, _ in pairs]
+    high = max(
+        tallest(pose, source, height) for (_, pose, _), source in zip(pairs, sources, strict=True)
+    )
+    panels = [
+        make_panel(
             f"{letter}  {video.name}",
-            make_panel(pose, source, size, height, view=view, skeleton=appearance.skeleton),
-            pose.time,
-            row,
-            matched,
-            phase_names(pose.frame, phases.get(video.id, [])),
+            pose,
+            source,
+            high,
+            view=view,
+            skeleton=skeleton,
+            phase=phase_names(pose.frame, phases.get(video.id, [])),
         )
-        for letter, (video, pose, view), source, size, (row, matched) in zip(
-            "AB", pairs, sources, sizes, shown, strict=True
-        )
+        for letter, (video, pose, view), source in zip("AB", pairs, sources, strict=True)
     ]
-    alignment = result.alignment
+    alignment, (row_a, row_b) = result.alignment, rows
+    matched = alignment.matched_a[row_a]
     words, within = certainty_words(alignment), seconds_within(alignment)
+    below = [
+        (
+            tempo_label(float(result.speed_ratio[row])),
+            f"{words[row]}, {within_text(float(within[row]))}",
+        )
+        if known
+        else ("", "")
+        for row, known in zip(row_a.tolist(), matched.tolist(), strict=True)
+    ]
+    shown = (row_a, np.ones(len(row_a), bool)), (row_b, matched)
+    level = np.where(matched, alignment.confidence[row_a], np.nan)
+    return SideBySide(panels, shown, below, level)
 
-    def below(k: int) -> tuple[str, str]:
-        if not timeline.matched[k]:
-            return "", ""
-        row = int(timeline.row_a[k])
-        return tempo_label(result.speed_ratio[row]), f"{words[row]}, {within_text(within[row])}"
 
-    sure = alignment.confidence[timeline.row_a]
-    return Grid(cells, 2, below, np.where(timeline.matched, sure, np.nan))
+def tempo_label(ratio: float) -> str:
+    """`B 1.4× slower` for seconds of B per second of A; empty for NaN."""
+    if np.isnan(ratio):
+        return ""
+    if ratio < 0.05:
+        return "B stands still"
+    factor, direction = (ratio, "slower") if ratio > 1 else (1 / ratio, "faster")
+    return f"B {factor:.1f}× {direction}" if factor >= 1.05 else "same tempo"

@@ -61,7 +61,7 @@ def write_timeline(
     if not targets:
         folder = project.results_dir(FOLDER)
         targets = [folder / f"timeline{kind}" for kind in (".png", ".csv", ".json")]
-    result = replace(result, files=(*targets, *result.files))
+    result = replace(result, files=tuple(targets))
     contents = {".csv": result.csv_text, ".json": result.to_json}
     drawn = figures.drawn_once(lambda: draw(project, result), progress)
     figures.write_outputs(targets, contents, drawn)

@@ -249,8 +249,8 @@ class Timeline:
         row = placed.row_at(np.array([position]))
         return float(np.interp(row, np.arange(len(placed.time)), placed.time)[0])
 
-    def save(self, *files: str | Path, video: str | Path | None = None) -> list[Path]:
-        """Write pictures and tables as `la2ds timeline --out` does, and a video as `--video`.
+    def save(self, *files: str | Path) -> list[Path]:
+        """Write pictures and tables as `la2ds timeline --out` does.
 
         Returns the paths; without `files`, a picture, a table and a JSON file go to
         results/timeline of the project. Raises UserError (exit 2) for another ending, and for a
@@ -258,15 +258,9 @@ class Timeline:
         """
         from la2ds_cli.core.progress import Progress
         from la2ds_cli.views.timeline_figure import timeline_targets, write_timeline
-        from la2ds_cli.views.timeline_video import check_video, write_grid
 
-        target = None if video is None else Path(video)
         targets = timeline_targets(self._project, map(Path, files))
-        check_video(self._project, target)
-        result = self._result
-        if target is not None:
-            result = write_grid(self._project, result, target, Progress())
-        return list(write_timeline(self._project, result, targets, Progress()).files)
+        return list(write_timeline(self._project, self._result, targets, Progress()).files)
 
     def to_json(self) -> dict[str, Any]:
         """The document that `la2ds timeline --json` prints."""

@@ -48,7 +48,7 @@ ROWS = {
     "report": OF_TWO,
     "sync": [
         *OF_TWO,
-        ("clip-0 clip-1 --privacy --no-skeleton", USAGE, "nothing is left to show"),
+        ("clip-0 clip-1 --privacy --no-skeleton", USAGE, "cannot be combined with --no-skeleton"),
         ("clip-0 clip-1 --height 20", USAGE, "greater than or equal to 64"),
         ("clip-0 clip-1 --out text.onnx/s.mp4", STORAGE, "a part of the path is a file"),
     ],

@@ -20,11 +20,10 @@ from la2ds_cli.main import app
 from la2ds_cli.offset.alignment import align_recordings, by_clock
 from la2ds_cli.offset.pair import pair_offset
 from la2ds_cli.offset.result import Clock
-from la2ds_cli.video.reader import read_frames
 from la2ds_cli.views import sync
 from tests.movement import add_sequence
 from tests.offset.recordings import film, performed
-from tests.views.sync.synced import add_film, grey_frames, number
+from tests.views.synced import add_film, grey_frames, halves, number
 
 LAG = 0.4
 DIFFERENT = 64  # pictures of `grey_frames`, which are shown again and again
@@ -56,24 +55,22 @@ def run(project: Project, *arguments: str) -> Result:
 def test_each_moment_shows_the_frame_of_the_same_moment(project: Project, tmp_path: Path) -> None:
     request = AlignRequest(project.config(), same_only=True)
     result = align_recordings(project, "front", "side", request, Progress())
-    made = sync.write_sync(
-        project, result, out=tmp_path / "side.mp4", appearance=sync.Appearance(skeleton=False)
-    )
-    drawn = sync._side_by_side(project, result, made.timeline, made.appearance)
-    pictures = list(read_frames(made.file))
+    out = tmp_path / "side.mp4"
+    sync.write_sync(project, result, Progress(), out=out, skeleton=False)
+    pictures = halves(project, result, out)
     assert len(pictures) == len(result.pose_a)
+    matched = result.alignment.matched_a
     last = float(result.pose_b.time[-1])
-    for t, picture in enumerate(pictures):
+    for t, (a, b) in enumerate(pictures):
         seconds = t / 25 + LAG
-        a, b = (picture.image[drawn.region(side)] for side in (0, 1))
         if seconds <= last:
             assert number(a) == t % DIFFERENT
             off = number(b) - 30 * seconds
             assert abs((off + DIFFERENT / 2) % DIFFERENT - DIFFERENT / 2) < 1
         elif seconds > last + 1 / 30:
-            assert not made.timeline.matched[t]
-    assert made.timeline.matched[0]
-    assert 5 < (~made.timeline.matched).sum() < 40
+            assert not matched[t]
+    assert matched[0]
+    assert 5 < (~matched).sum() < 40
 
 
 def test_a_sure_clock_is_sure_to_within_its_interval(project: Project) -> None:

@@ -113,9 +113,10 @@ function asked() {
 }
 
 /** Start a job, and go to the timeline that it makes. */
-async function follow(question, pressed) {
+async function make() {
+  const pressed = at("make-it");
   pressed.disabled = true;
-  const job = await followed(question, at("making"));
+  const job = await followed(() => post("/timeline/make", asked()), at("making"));
   if (job?.state === "done") location.assign(`/timeline?${new URLSearchParams({ name: job.about.name })}`);
   else pressed.disabled = false;
 }
@@ -126,10 +127,9 @@ function connectForm() {
   tellChosen();
   at("make").addEventListener("submit", (event) => {
     event.preventDefault();
-    follow(() => post("/timeline/make", asked()), at("make-it"));
+    make();
   });
   at("group")?.addEventListener("change", () => { document.querySelector("input[value=group]").checked = true; tellChosen(); });
-  at("make-video")?.addEventListener("click", (event) => follow(() => post("/timeline/video", { name }), event.target));
   at("choose-timeline")?.addEventListener("change", (event) => {
     location.assign(`/timeline?${new URLSearchParams({ name: event.target.value })}`);
   });

@@ -9,9 +9,7 @@ from typing import cast
 
 import numpy as np
 
-from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.path import speed_ratio
-from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import AlignResult, Match
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
@@ -19,7 +17,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Alignment, PoseSequence
 from la2ds_cli.core.view import View
 from la2ds_cli.video.reader import Image, read_frames, write_video
-from la2ds_cli.views.sync import Appearance, SyncResult, check_output, write_sync
+from la2ds_cli.views.sync import side_by_side, timeline
 from tests.movement import sequence
 
 STEP, DARKEST = 28, 16  # of brightness: coarse, so that two codings do not blur it
@@ -117,19 +115,8 @@ def aligned(
     )
 
 
-def synchronised(
-    project: Project,
-    names: tuple[str, str],
-    out: Path | None,
-    appearance: Appearance,
-    method: str | None = None,
-) -> SyncResult:
-    """As the command does it."""
-    check_output(out, appearance)
-    request = AlignRequest(project.config(), method=method)
-    result = find_alignment(project, *names, request)
-    return write_sync(project, result, out=out, appearance=appearance)
-
-
-def decoded(path: Path) -> list[Image]:
-    return [frame.image for frame in read_frames(path)]
+def halves(project: Project, result: AlignResult, file: Path) -> list[tuple[Image, Image]]:
+    """The pictures of A and of B in every frame of a video that write_sync wrote."""
+    _, *rows = timeline(result)
+    a, b = (side_by_side(project, result, (rows[0], rows[1])).region(side) for side in (0, 1))
+    return [(frame.image[a], frame.image[b]) for frame in read_frames(file)]

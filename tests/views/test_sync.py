@@ -1,0 +1,244 @@
+"""Synchronised videos from end to end: which frames are shown and when, written, decoded again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+import pytest
+
+from la2ds_cli.alignment.align import find_alignment
+from la2ds_cli.alignment.request import AlignRequest
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.view import VIEWS
+from la2ds_cli.video.reader import Image, VideoFile, probe, read_frames
+from la2ds_cli.views import sync as step
+from la2ds_cli.views.side_by_side import SideBySide
+from la2ds_cli.views.sync import FASTEST, clock, timeline, write_sync
+from tests.drawn_clips import write_stamped
+from tests.views.synced import add_film, aligned, grey_frames, halves, number, still_pose
+
+NAN = np.nan
+A, B = ("anna", "ben")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """Two clips of 40 and 50 frames."""
+    made = Project.create(tmp_path / "project")
+    add_film(made, A, still_pose(40), grey_frames(40))
+    add_film(made, B, still_pose(50, 25.0), grey_frames(50))
+    return made
+
+
+def shown(project: Project, tmp_path: Path, **how: bool) -> list[tuple[Image, Image]]:
+    """The pictures of both clips as the command aligns them."""
+    result = find_alignment(project, A, B, AlignRequest(project.config()))
+    write_sync(project, result, Progress(), out=tmp_path / "s.mp4", **{"skeleton": False, **how})
+    return halves(project, result, tmp_path / "s.mp4")
+
+
+@pytest.mark.parametrize("method", ["dtw", "linear"])
+def test_both_sides_show_the_frames_that_the_alignment_says(project: Project, method: str):
+    result = find_alignment(project, A, B, AlignRequest(project.config(), method=method))
+    made = write_sync(project, result, Progress(), skeleton=False)
+    path = project.results_dir("sync") / "anna--ben.mp4"
+    assert made["files"] == [str(path)]
+    assert list(path.parent.iterdir()) == [path]
+    found = halves(project, result, path)
+    assert len(found) == 40
+    for t, (a, b) in enumerate(found):
+        assert number(a) == t
+        assert number(b) == pytest.approx(result.alignment.position[t], abs=0.501)
+    info = probe(path)
+    assert (info.fps, info.frames_declared, info.codec) == (20, 40, "h264")
+    assert (info.width % 2, info.height % 2) == (0, 0)
+
+
+def test_without_counterpart_b_is_grey_and_holds_the_nearest_frame(
+    project: Project, tmp_path: Path
+):
+    position = np.linspace(5, 44, 40)
+    position[:4] = position[20:26] = position[38:] = NAN
+    result, out = aligned(project, (A, B), position.tolist()), tmp_path / "side.mp4"
+    made = write_sync(project, result, Progress(), out=out, skeleton=False)
+    held = [*[4] * 4, *range(4, 20), *[19] * 3, *[26] * 3, *range(26, 38), 37, 37]
+    for t, (a, b) in enumerate(halves(project, result, out)):
+        assert number(a) == t
+        assert number(b, greyed=bool(np.isnan(position[t]))) == round(position[held[t]])
+        if np.isnan(position[t]):
+            middle = b[b.shape[0] // 2 - 5 : b.shape[0] // 2 + 5]
+            assert middle.max() > 200  # the words
+    assert made["frames_without_counterpart"] == 12
+
+
+def test_uneven_frames_of_a_become_a_constant_rate(project: Project, tmp_path: Path):
+    steps = np.tile([0.05, 0.05, 0.05, 0.15], 10)[:-1]
+    time = np.concatenate([[0], np.cumsum(steps)])
+    add_film(project, A, still_pose(40, time=time), grey_frames(40))
+    write_stamped(project.root / "anna.mp4", grey_frames(40), time)
+    found = shown(project, tmp_path)
+    frames = list(read_frames(tmp_path / "s.mp4"))
+    assert np.allclose(np.diff([frame.time for frame in frames]), 0.05)
+    for k, (a, _) in enumerate(found):
+        assert number(a) == np.searchsorted(time, k / 20 + 0.025) - 1
+
+
+def test_b_is_flipped_as_it_was_compared(project: Project, tmp_path: Path):
+    wedge = np.repeat(np.tile(np.linspace(0, 250, 320), (240, 1))[..., None], 3, axis=2)
+    add_film(project, B, still_pose(40), [wedge.astype(np.uint8)] * 40)
+    for view in VIEWS:
+        result = aligned(project, (A, B), list(range(40)), view)
+        write_sync(project, result, Progress(), out=tmp_path / "side.mp4", skeleton=False)
+        picture = halves(project, result, tmp_path / "side.mp4")[3][1]
+        row = picture[picture.shape[0] // 2].mean(axis=1)
+        assert (row[0] > row[-1]) == (view in ("mirrored", "other"))
+
+
+def noise(count: int, seed: int) -> list[Image]:
+    rng = np.random.default_rng(seed)
+    return [rng.integers(0, 255, (240, 320, 3), np.uint8) for _ in range(count)]
+
+
+def test_privacy_lets_no_pixel_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def opened(_: VideoFile) -> NoReturn:
+        raise AssertionError("a video was opened")
+
+    monkeypatch.setattr(VideoFile, "frames", opened)
+    drawn: list[list[Image]] = []
+
+    def keep(_: Path, frames: Iterable[Image], __: float) -> None:
+        drawn.append([frame.copy() for frame in frames])
+
+    # What is handed to the encoder, which now and then codes one and the same frames in two ways.
+    monkeypatch.setattr(step, "write_video", keep)
+    for seed in (1, 2):
+        project = Project.create(tmp_path / f"project-{seed}")
+        add_film(project, A, still_pose(12), noise(12, seed))
+        add_film(project, B, still_pose(15), noise(15, seed + 10))
+        result = find_alignment(project, A, B, AlignRequest(project.config()))
+        write_sync(project, result, Progress(), privacy=True)
+    assert len(drawn[0]) == 12
+    for first, second in zip(*drawn, strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_a_clip_whose_file_is_gone_is_drawn(project: Project, tmp_path: Path):
+    (project.root / "ben.mp4").unlink()
+    found = shown(project, tmp_path)
+    assert [number(a) for a, _ in found] == list(range(40))
+    assert np.ptp(found[0][1].astype(int), axis=2).max() > 100
+
+
+def test_a_part_of_a_film_is_shown_from_its_start(project: Project, tmp_path: Path):
+    part = still_pose(10, time=0.5 + np.arange(10) / 20, frame=np.arange(10, 20))
+    add_film(project, A, part, grey_frames(30), options="start=0.5 end=1")
+    assert [number(a) for a, _ in shown(project, tmp_path)] == list(range(10, 20))
+
+
+def test_an_interrupted_run_leaves_the_old_file(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    out = tmp_path / "s.mp4"
+    out.write_bytes(b"old")
+    real = SideBySide.frames
+
+    def broken(self: SideBySide, progress: Progress):
+        for k, frame in enumerate(real(self, progress)):
+            if k == 20:
+                raise KeyboardInterrupt
+            yield frame
+
+    monkeypatch.setattr(SideBySide, "frames", broken)
+    with pytest.raises(KeyboardInterrupt):
+        shown(project, tmp_path)
+    assert [path.name for path in tmp_path.glob("*s.mp4*")] == ["s.mp4"]
+    assert out.read_bytes() == b"old"
+
+
+@pytest.mark.parametrize(
+    ("position", "code", "said"),
+    [
+        ([NAN] * 40, ExitCode.UNUSABLE, "no frame of A"),
+        (np.linspace(45, 2, 40).tolist(), ExitCode.USAGE, "runs back and forth"),
+    ],
+)
+def test_alignments_that_no_video_can_follow(
+    project: Project, position: list[float], code: ExitCode, said: str
+):
+    with pytest.raises(UserError, match=said) as refused:
+        write_sync(project, aligned(project, (A, B), position), Progress())
+    assert refused.value.exit_code == code
+    assert not list(project.results_dir("sync").glob("*.mp4"))
+
+
+def test_a_damaged_video_is_told(project: Project, tmp_path: Path):
+    (project.root / "ben.mp4").write_bytes(b"no video")
+    with pytest.raises(UserError) as refused:
+        shown(project, tmp_path)
+    assert refused.value.exit_code == ExitCode.UNREADABLE
+    assert not list(tmp_path.glob("*.mp4"))
+
+
+# --- which frames are shown ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("time", "nominal", "rate"),
+    [
+        *((3.7 + np.arange(500) / fps, fps, fps) for fps in (10, 24, 30000 / 1001, 120)),
+        (np.round(np.arange(900) / 29.97, 3), 29.97, 29.97),  # stamps in milliseconds
+        (np.arange(300) / 24, 30.0, 24),  # a wrong nominal rate
+        (np.array([2.0]), 25.0, 25),
+    ],
+)
+def test_a_clip_of_even_steps_keeps_its_rate(time: np.ndarray, nominal: float, rate: float):
+    found, rows = clock(time, nominal)
+    assert found == pytest.approx(rate)
+    assert rows.tolist() == list(range(len(time)))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_uneven_frames_are_shown_as_a_player_shows_them(seed: int):
+    rng = np.random.default_rng(seed)
+    steps = rng.choice([1 / 60, 1 / 30, 1 / 30, 1 / 30, 0.4], 200)
+    time = 1.0 + np.concatenate([[0], np.cumsum(steps)])
+    rate, rows = clock(time, 27.0)
+    assert rate == pytest.approx(30)
+    middle = time[0] + (np.arange(len(rows)) + 0.5) / rate
+    ends = np.append(time[1:], np.inf)
+    assert (time[rows] <= middle + 1e-9).all()
+    assert (middle < ends[rows] + 1e-9).all()
+    assert len(rows) / rate == pytest.approx(time[-1] - time[0] + 1 / rate, abs=0.5 / rate)
+
+
+def test_no_video_runs_faster_than_players_can():
+    rate, rows = clock(np.arange(1000) / 1000, 1000)
+    assert rate == FASTEST
+    assert len(rows) == round(0.999 * FASTEST) + 1
+    assert (np.diff(rows) > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("time", "position", "rows"),
+    [
+        (np.arange(5) / 10, [0, 0.4, 1.6, 2.49, 3], [0, 0, 2, 2, 3]),  # the nearer of two
+        (np.arange(9) / 10, [NAN, NAN, 1, 2, NAN, NAN, NAN, 3, NAN], [1, 1, 1, 2, 2, 2, 3, 3, 3]),
+        (np.array([0, 0.1, 0.9, 1.0]), [1, NAN, NAN, 2], [1, 1, 2, 2]),  # near in time, not frames
+    ],
+)
+def test_which_frame_of_b_is_shown(
+    tmp_path: Path, time: np.ndarray, position: list[float], rows: list[int]
+):
+    made = Project.create(tmp_path / "rows")
+    a = replace(still_pose(len(time)), time=time)
+    for name, pose in ((A, a), (B, still_pose(4))):
+        add_film(made, name, pose, None)
+    _, row_a, row_b = timeline(aligned(made, (A, B), position))
+    at = np.searchsorted(row_a, np.arange(len(time)))
+    assert row_b[at].tolist() == rows
