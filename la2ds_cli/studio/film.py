@@ -2,8 +2,9 @@
 
 A browser seeks in a video by time, which is not exact
 (docs/decisions/0010-pages-of-single-pictures.md). So the server decodes the clip with its options
-applied and sends single JPEGs in chunks, one picture for each row of its joints. A thread makes
-them once, on request, and keeps them in the project's `film` folder, whose size is limited.
+applied and sends single JPEGs in chunks, one picture for each row of its joints. They are made
+once, on request, and kept in the project's `film` folder, whose size is limited; the video stays
+open for the chunks that follow.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ import io
 import os
 import shutil
 import struct
-from collections.abc import Iterable, Iterator
+from collections import OrderedDict
+from collections.abc import Generator, Iterable
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
-from threading import Condition, Lock, Thread
+from threading import Lock
 from typing import Any
 from urllib.parse import quote
 
@@ -35,11 +37,9 @@ from la2ds_cli.video.reader import Image, VideoFile, video_file
 
 CHUNK = 16  # pictures
 HEIGHT = 720  # pixels, at most
+OPEN = 16  # videos, as many as the page of a timeline plays
 BUDGET = 2_000_000_000  # bytes of all films of a project: about 40,000 pictures
-AHEAD = 24  # chunks that are made before they are requested
 _QUALITY = 85  # of JPEG
-_IDLE = 20.0  # seconds that an open video waits for the next request
-_PATIENCE = 60.0  # seconds to wait for one chunk, which may lie far ahead in a long video
 _FORM = 1  # version of the files; another number for other pictures
 _SUFFIX = ".film"
 
@@ -50,7 +50,7 @@ class Films:
     def __init__(self, project: Project, budget: int = BUDGET) -> None:
         self.project = project
         self.budget = budget
-        self._reels: dict[str, _Reel] = {}
+        self._reels: OrderedDict[str, _Reel] = OrderedDict()
         self._lock = Lock()
 
     def facts(self, video: Video, frame: IntArray) -> dict[str, Any] | None:
@@ -80,9 +80,7 @@ class Films:
                 hint="load the page again: the clip has changed",
                 exit_code=ExitCode.UNREADABLE,
             )
-        content = reel.chunk(number)
-        self._sweep()
-        return content
+        return self._swept(reel.chunk(number))
 
     def picture(self, video: Video, frame: IntArray, row: int) -> Image | None:
         """The film's picture of one row, RGB; None if the video is gone or no longer has the frame.
@@ -94,8 +92,7 @@ class Films:
         reel = self._reel(video, frame)
         if reel is None:
             return None
-        picture = unpacked(reel.chunk(row // CHUNK))[row % CHUNK]
-        self._sweep()
+        picture = unpacked(self._swept(reel.chunk(row // CHUNK)))[row % CHUNK]
         if not picture:
             return None
         return np.asarray(Pillow.open(io.BytesIO(picture)).convert("RGB"))
@@ -140,13 +137,22 @@ class Films:
                         shutil.rmtree(old, ignore_errors=True)
                 place = self.project.film_dir(video.id, key)
                 reel = self._reels[video.id] = _Reel(place, key, source, frame)
-            return reel
+            self._reels.move_to_end(video.id)
+            oldest = self._reels.popitem(last=False)[1] if len(self._reels) > OPEN else None
+        if oldest is not None:
+            oldest.close()
+        return reel
 
-    def _sweep(self) -> None:
-        """Delete the least recently used chunks if all together exceed `budget`."""
+    def close(self) -> None:
+        """Stop making pictures, at the end of the studio."""
+        for reel in list(self._reels.values()):
+            reel.close()
+
+    def _swept(self, content: bytes) -> bytes:
+        """This chunk; the least recently used are deleted if all together exceed `budget`."""
         with self._lock:
             if sum(reel.written for reel in self._reels.values()) < self.budget / 20:
-                return
+                return content
             for reel in self._reels.values():
                 reel.written = 0
             files = []
@@ -160,6 +166,7 @@ class Films:
                     break
                 path.unlink(missing_ok=True)
                 spent -= size
+        return content
 
 
 class _Reel:
@@ -171,90 +178,69 @@ class _Reel:
         self.count = len(frame)
         self.chunks = -(-self.count // CHUNK)
         self.written = 0
-        self._changed = Condition()
-        self._thread: Thread | None = None
-        self._wanted = 0  # the chunk that was requested last
-        self._next = 0  # the chunk that the thread makes next
-        self._again = False  # an earlier chunk was requested: start over
-        self._failed: UserError | None = None
+        self._making = Lock()
+        self._decoding: Generator[tuple[int, list[bytes] | None]] | None = None
+        self._next = 0  # the chunk that comes next out of `_decoding`
         self._closed = False
 
     def close(self) -> None:
-        """Stop making pictures; returns when the thread has ended."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-            self._changed.wait_for(lambda: self._thread is None, _PATIENCE)
+        """Stop making pictures, for ever."""
+        self._closed = True
+        with self._making:
+            self._rest()
+
+    def _rest(self) -> None:
+        if self._decoding is not None:
+            self._decoding.close()
+            self._decoding = None
 
     def path(self, number: int) -> Path:
         return self.folder / f"{number}{_SUFFIX}"
 
     def chunk(self, number: int) -> bytes:
+        content = self._kept(number)
+        if content is None:
+            with self._making:
+                content = self._kept(number) or self._make(number)  # another request has made it
+        return content
+
+    def _kept(self, number: int) -> bytes | None:
+        """A chunk that is on disk; None if it has not been made, or has been swept."""
         path = self.path(number)
-        with self._changed:
-            self._wanted = number
-            self._changed.notify_all()
-            while True:
-                with suppress(OSError):  # not made yet, or swept
-                    content = regular_file.content(path)
-                    os.utime(path)
-                    return content
-                if self._closed:
-                    raise UserError(f"the clip of {self.source.path.name} is gone")
-                if self._failed is not None:
-                    failed, self._failed = self._failed, None
-                    raise failed
-                if self._thread is None:
-                    self._again, self._next = False, 0
-                    self._thread = Thread(target=self._make, name="film", daemon=True)
-                    self._thread.start()
-                elif self._next > number:
-                    self._again = True
-                    self._changed.notify_all()
-                if not self._changed.wait(_PATIENCE):
-                    raise UserError(
-                        f"the pictures of {self.source.path.name} take too long",
-                        hint="try again later: they are still being made",
-                    )
+        with suppress(OSError):
+            content = regular_file.content(path)
+            os.utime(path)
+            return content
+        return None
 
-    @property
-    def _stops(self) -> bool:
-        return self._again or self._closed
+    def _make(self, number: int) -> bytes:
+        """Make the chunks up to one, from where the video stands, or else from its beginning."""
+        if self._next > number:
+            self._rest()
+        decoding, self._decoding = self._decoding, None  # which a fault ends
+        if decoding is None:
+            decoding = self._decoded()
+        for made, pictures in decoding:
+            self._next = made + 1
+            if pictures is None:
+                continue
+            content = packed(pictures)
+            artifact.write_bytes(self.path(made), content)
+            self.written += len(content)
+            if made == number:
+                self._decoding = decoding
+                return content
+        return self._make(number)  # it was on disk when its turn came
 
-    def _make(self) -> None:
-        """Make the chunks, at most AHEAD beyond the requested one."""
-        try:
-            for number, pictures in self._decoded():
-                if self._closed:
-                    return
-                if pictures is not None:
-                    content = packed(pictures)
-                    artifact.write_bytes(self.path(number), content)
-                    self.written += len(content)
-                with self._changed:
-                    self._next = number + 1
-                    self._changed.notify_all()
-                    while not self._stops and self._next > self._wanted + AHEAD:
-                        if not self._changed.wait(_IDLE):
-                            return
-                    if self._stops:
-                        return
-        except UserError as error:
-            self._failed = error
-        except Exception as error:  # or the request would start over again and again
-            self._failed = UserError(f"{self.source.path.name} cannot be shown: {error}")
-        finally:
-            with self._changed:
-                self._thread = None
-                self._changed.notify_all()
-
-    def _decoded(self) -> Iterator[tuple[int, list[bytes] | None]]:
+    def _decoded(self) -> Generator[tuple[int, list[bytes] | None]]:
         """Each chunk with its pictures, which are empty if the video ends early; None for a chunk
         that was on disk when its turn came, even if it has been swept since."""
         number = 0
         pictures = self._blank(0)
         for frame in self.source.frames():
             row = self.row_of.get(frame.source)
+            if self._closed:
+                raise UserError(f"the clip of {self.source.path.name} is gone")
             if row is None:
                 continue
             while row // CHUNK > number:

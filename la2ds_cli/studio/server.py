@@ -83,6 +83,7 @@ def studio_app(
             work.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await work
+            studio.films.close()
             studio.bin.empty(project)
 
     app = Starlette(

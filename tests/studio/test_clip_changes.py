@@ -75,19 +75,6 @@ def test_the_pictures_of_a_clip_go_with_it_and_are_made_anew(
     assert page.get(f"{address}/0").content == before
 
 
-def test_pictures_that_are_being_made_go_too(
-    page: TestClient, project: Project, two: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("la2ds_cli.studio.film.CHUNK", 2)
-    monkeypatch.setattr("la2ds_cli.studio.film.AHEAD", 1)  # the thread waits for more questions
-    page.get(f"{film_of(page, two)}/0")
-    reel = page.app.state.studio.films._reels[two]  # type: ignore[attr-defined]
-    assert reel._thread is not None
-    page.post(f"/clips/{two}/delete", json={})
-    assert reel._thread is None
-    assert not project.film_dir(two).exists()
-
-
 def test_what_was_exported_of_it_is_named(page: TestClient, project: Project, two: str) -> None:
     export = project.results_dir("studio") / f"{two}--other.mp4"
     export.parent.mkdir(parents=True, exist_ok=True)

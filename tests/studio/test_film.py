@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -93,7 +92,6 @@ def test_a_far_chunk_can_be_asked_for_first_and_swept_ones_are_made_again(
     clip: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(film, "CHUNK", 2)
-    monkeypatch.setattr(film, "AHEAD", 1)  # the thread waits between the questions
     films = Films(clip)
     key = facts(films)["address"].rsplit("/", 1)[1]
     assert [frame_of(p) for p in pictures(films.chunk("a", key, 9))] == [18, 19]
@@ -148,7 +146,6 @@ def test_another_cut_of_a_clip_has_another_address_and_the_old_pictures_go(clip:
 
 def test_the_folder_is_bounded(clip: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(film, "CHUNK", 4)
-    monkeypatch.setattr(film, "AHEAD", 0)
 
     def size() -> int:
         return sum(path.stat().st_size for path in clip.film_dir().rglob("*.film"))
@@ -185,21 +182,42 @@ def test_pictures_that_are_swept_while_they_are_passed_over_are_not_replaced_by_
     assert all_frames(films) == list(range(COUNT))
 
 
-def test_an_unforeseen_fault_ends_the_request(
+def test_a_video_that_could_not_be_read_is_read_again(
     clip: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fault(_: film.VideoFile) -> Iterator[Any]:
-        raise RuntimeError("no decoder")
-
-    monkeypatch.setattr(film.VideoFile, "frames", fault)
+    monkeypatch.setattr(film, "CHUNK", 2)
     films = Films(clip)
     key = facts(films)["address"].rsplit("/", 1)[1]
-    with ThreadPoolExecutor(1) as thread:
-        asked = thread.submit(films.chunk, "a", key, 0)
-        wait([asked], 5)
-        films.forget(["a"])  # ends a request that would never end
-        with pytest.raises(UserError, match="no decoder"):
-            asked.result()
+    films.chunk("a", key, 3)
+    with monkeypatch.context() as once:
+        once.setattr(film, "encoded", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            films.chunk("a", key, 5)
+    assert all_frames(films) == list(range(COUNT))
+
+
+def test_films_that_are_played_at_once_keep_their_videos_open(
+    clip: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As many as OPEN: of others the video is decoded from its beginning again."""
+    for name in ("b", "c"):
+        path = shaded_video(tmp_path / f"{name}.mp4", COUNT)
+        add_filmed(clip, path, sequence(warped_phase(COUNT, 1)))
+    monkeypatch.setattr(film, "CHUNK", 2)
+    monkeypatch.setattr(film, "OPEN", 2)
+    begun, frames = [], film.VideoFile.frames
+
+    def counted(self: film.VideoFile) -> Iterator[Any]:
+        begun.append(self.path.stem)
+        return frames(self)
+
+    monkeypatch.setattr(film.VideoFile, "frames", counted)
+    films = Films(clip)
+    keys = {name: facts(films, name)["address"].rsplit("/", 1)[1] for name in "abc"}
+    for name, number in (("a", 0), ("b", 3), ("a", 1), ("b", 4), ("c", 0), ("b", 5), ("a", 2)):
+        (first, _) = pictures(films.chunk(name, keys[name], number))
+        assert frame_of(first) == 2 * number
+    assert begun == ["a", "b", "c", "a"]
 
 
 def test_the_route_gives_the_chunk_and_nothing_else(clip: Project) -> None:
