@@ -113,10 +113,6 @@ class HeldPair:
     def anchors(self) -> list[Between]:
         return between(self.project.annotations(), ANCHOR, *self.moments)
 
-    @property
-    def notes_set(self) -> list[Between]:
-        return between(self.project.annotations(), NOTE, *self.moments)
-
     def seconds(self, anchors: Sequence[Between]) -> tuple[tuple[float, float], ...]:
         """Times (A, B) of anchors, in seconds of the clips."""
         a, b = (
@@ -139,25 +135,30 @@ class HeldPair:
         pair = replace(self.pair, choice=FeatureChoice(kind, ""))
         return self.aligner.align(pair, self.seconds(anchors))
 
-    def change(self, gone: Sequence[Annotation], new: Sequence[Annotation]) -> None:
-        """Put annotations in the place of others, which can be undone."""
-        self.project.change_annotations(gone, new)
+    def change(self, change: Change) -> dict[str, Any]:
+        """Put annotations in the place of others, which can be undone; see `_put`."""
+        gone, new = change
+        found = self._put(gone, new)
         self.undo.append((new, gone))
+        return found
 
-    def realigned(self, gone: Sequence[Annotation], new: Sequence[Annotation]) -> AlignResult:
-        """The alignment with annotations in the place of others. Raises as `aligned`, and then
-        nothing is to be changed."""
-        rows = changed(self.project.annotations(), gone, new)
-        return self.aligned(between(rows, ANCHOR, *self.moments))
-
-    def take_back(self) -> AlignResult:
-        """Undo the last change. Raises UserError (exit 2) if there is none."""
+    def take_back(self) -> dict[str, Any]:
+        """Undo the last change; see `_put`. Raises UserError (exit 2) if there is none."""
         if not self.undo:
             raise UserError("there is nothing to undo")
-        result = self.realigned(*self.undo[-1])
-        self.project.change_annotations(*self.undo[-1])
+        found = self._put(*self.undo[-1])
         self.undo.pop()
-        return result
+        return found
+
+    def _put(self, gone: Sequence[Annotation], new: Sequence[Annotation]) -> dict[str, Any]:
+        """What the page shows of an alignment that this changes; empty if it changes none. Raises
+        as `aligned`, and then nothing is changed."""
+        found: dict[str, Any] = {}
+        if any(one.kind == ANCHOR for one in (*gone, *new)):
+            rows = changed(self.project.annotations(), gone, new)
+            found = match_json(self.aligned(between(rows, ANCHOR, *self.moments)))
+        self.project.change_annotations(gone, new)
+        return found
 
     def drawn(self, side: str) -> list[Annotation]:
         """What clip `a` or `b` shows."""
@@ -165,23 +166,20 @@ class HeldPair:
         turned = turning_of(self.pair.poses[at].info)
         return drawings_on(self.project.annotations(), self.moments[at], turned)
 
-    def drawings_json(self) -> dict[str, Any]:
-        """The drawings of either clip: kind, and points in pixels of its picture."""
-        return {
-            side: [{"kind": one.kind, "points": points_of(one)} for one in self.drawn(side)]
-            for side in "ab"
-        }
-
-    def changed(self, result: AlignResult) -> dict[str, Any]:
-        """What the page shows about an alignment of the pair, besides the clips themselves."""
+    def set_json(self) -> dict[str, Any]:
+        """What a person has set, for the page: anchors with their seconds, notes, and the drawings
+        of either clip with points in pixels of its picture; and how many changes can be undone."""
         anchors = self.anchors
-        return match_json(result) | {
+        return {
             "anchors": [
-                {"frames": one.frames, "seconds": seconds, "set": one.row.set}
+                {"frames": one.frames, "seconds": seconds}
                 for one, seconds in zip(anchors, self.seconds(anchors), strict=True)
             ],
-            "written": notes_json(self.notes_set),
-            "drawings": self.drawings_json(),
+            "written": notes_json(between(self.project.annotations(), NOTE, *self.moments)),
+            "drawings": {
+                side: [{"kind": one.kind, "points": points_of(one)} for one in self.drawn(side)]
+                for side in "ab"
+            },
             "undo": len(self.undo),
         }
 

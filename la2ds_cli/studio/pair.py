@@ -1,9 +1,8 @@
-"""The Pair page: two clips played in step along their alignment, and matches corrected by hand."""
+"""The Pair page: two clips played in step along their alignment, and the files about them."""
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,14 +13,14 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Respon
 from starlette.routing import Route
 
 from la2ds_cli.alignment.result import rounded
-from la2ds_cli.core.annotations import ANCHOR, Annotation, now, turning_of
+from la2ds_cli.core.annotations import turning_of
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.view import ViewName
 from la2ds_cli.studio.clips import lost_file, posed_clip
 from la2ds_cli.studio.film import Films
-from la2ds_cli.studio.held_pairs import Change, HeldPair, HeldPairs
+from la2ds_cli.studio.held_pairs import HeldPair, HeldPairs
 from la2ds_cli.studio.pages import named_to_command, page, posted, with_names
 from la2ds_cli.views.report.frame_images import windows
 from la2ds_cli.views.report.pair_data import pair_json
@@ -126,7 +125,7 @@ def pair_data(held: HeldPair, films: Films) -> dict[str, Any]:
     except UserError as error:  # the anchors were set in another version of the clips
         result, problem = held.plain, f"{error.message}; {error.hint}"
     project, plain = held.project, held.plain
-    data = pair_json(result, project.phases(propagated=True)) | held.changed(result)
+    data = pair_json(result, project.phases(propagated=True)) | held.set_json()
     poses = result.pose_a, result.shown_b
     for side, clip, pose in zip("ab", held.pair.clips, poses, strict=True):
         data[side] |= {
@@ -150,63 +149,6 @@ def pair_data(held: HeldPair, films: Films) -> dict[str, Any]:
         "kind": chosen,
         "reason": plain.reason,
     }
-
-
-# --- anchors ----------------------------------------------------------------------------------
-
-
-async def _set_anchor(request: Request) -> Response:
-    """Set an anchor at these frames; it replaces any anchor with one of them."""
-    return await _changed(request, _with)
-
-
-async def _remove_anchor(request: Request) -> Response:
-    return await _changed(request, _without)
-
-
-async def _undo(request: Request) -> Response:
-    return await _changed(request, None)
-
-
-def _with(held: HeldPair, frames: tuple[int, int]) -> Change:
-    for frame, pose in zip(frames, held.pair.poses, strict=True):
-        if frame not in pose.frame:
-            raise UserError(
-                "there is no such frame", hint="load the page again: a clip has changed"
-            )
-    a, b = (clip.at(frame) for clip, frame in zip(held.moments, frames, strict=True))
-    same = [one.row for one in held.anchors if any(map(operator.eq, one.frames, frames))]
-    return same, [Annotation(ANCHOR, a, b, set=now())]
-
-
-def _without(held: HeldPair, frames: tuple[int, int]) -> Change:
-    return [one.row for one in held.anchors if one.frames == frames], []
-
-
-async def _changed(
-    request: Request, change: Callable[[HeldPair, tuple[int, int]], Change] | None
-) -> Response:
-    """The alignment after a change of its anchors; None = undo the last change."""
-    studio = request.app.state.studio
-    content = await posted(request)
-    requested = requested_pair(request, content)
-    given: Any = content.get("frames") if change else [0, 0]
-    pair = isinstance(given, list) and len(given) == 2
-    if not pair or not all(type(one) is int and one >= 0 for one in given):
-        raise UserError("an anchor needs a frame of A and a frame of B")
-    frames: tuple[int, int] = given[0], given[1]
-
-    def work() -> dict[str, Any]:
-        held = requested.held(studio.pairs)
-        with held.lock:
-            if change is None:
-                return held.changed(held.take_back())
-            gone, new = change(held, frames)
-            result = held.realigned(gone, new)
-            held.change(gone, new)
-            return held.changed(result)
-
-    return JSONResponse(await run_in_threadpool(work))
 
 
 # --- exports ----------------------------------------------------------------------------------
@@ -296,9 +238,6 @@ def _exported(request: Request) -> Response:
 ROUTES = [
     Route("/pair", _show),
     Route("/pair/data", _data),
-    Route("/pair/anchor", _set_anchor, methods=["POST"]),
-    Route("/pair/anchor/remove", _remove_anchor, methods=["POST"]),
-    Route("/pair/undo", _undo, methods=["POST"]),
     Route("/pair/export", _export, methods=["POST"]),
     Route("/pair/exports", _exports),
     Route("/pair/exported/{kind}", _exported),

@@ -33,7 +33,7 @@ from tests.studio.browsing import asked, check_refused, finished
 from tests.studio.marks import drawing, drawn, put, shown
 from tests.views.report.conftest import two_filmed
 
-PAIR = {"a": "a", "b": "b"}
+PAIR, SWAPPED = {"a": "a", "b": "b"}, {"a": "b", "b": "a"}
 
 
 @pytest.fixture
@@ -41,8 +41,35 @@ def project(tmp_path: Path) -> Project:
     return two_filmed(tmp_path)  # 36 frames at 20 per second, 30 at 25
 
 
-def set_anchor(client: TestClient, frame_a: int, frame_b: int) -> Any:
-    return client.post("/pair/anchor", json=PAIR | {"frames": [frame_a, frame_b]})
+LINE = {"kind": "line", "side": "a", "points": [[10.5, 20], [30, 200.25]]}
+OTHER = LINE | {"points": [[10.5, 20], [31, 200.25]]}
+ANGLE = {"kind": "angle", "side": "b", "points": [[10, 20], [30, 40], [60, 5]]}
+
+
+def anchor(a: Any, b: Any) -> dict[str, Any]:
+    return {"kind": "anchor", "frames": [a, b]}
+
+
+def note(frames: Any, text: Any) -> dict[str, Any]:
+    return {"kind": "note", "frames": frames, "text": text}
+
+
+def change(client: TestClient, old: Any, new: Any, pair: dict[str, str] = PAIR) -> dict[str, Any]:
+    answer = client.post("/pair/change", json=pair | {"old": old, "new": new})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def frames_of(found: dict[str, Any]) -> list[list[int]]:
+    return [one["frames"] for one in found["anchors"]]
+
+
+def texts_of(found: dict[str, Any]) -> list[str]:
+    return [one["text"] for one in found["written"]]
+
+
+def lines_of(found: dict[str, Any], side: str = "a") -> list[Any]:
+    return [{**one, "side": side} for one in found["drawings"][side]]
 
 
 def test_the_page_shows_what_a_command_finds(project: Project) -> None:
@@ -75,68 +102,114 @@ def test_an_anchor_moves_the_match_as_the_option_of_the_command_does(project: Pr
     with asked(project) as client:
         plain = client.get("/pair/data", params=PAIR).json()
         wrong = int(plain["position"][18]) + 4
-        found = set_anchor(client, 18, wrong).json()
+        found = change(client, None, anchor(18, wrong))
+    with asked(project) as client:  # another day
+        assert client.get("/pair/data", params=PAIR).json()["position"] == found["position"]
+        other = client.get("/pair/data", params=SWAPPED).json()
+    assert (frames_of(other), other["position"][wrong]) == ([[wrong, 18]], 18)
     assert found["position"][18] == wrong
     assert found["position"] != plain["position"]
-    assert found["anchors"][0]["frames"] == [18, wrong]
-    assert found["anchors"][0]["seconds"] == pytest.approx([18 / 20, wrong / 25])
+    assert found["anchors"] == [
+        {"frames": [18, wrong], "seconds": pytest.approx([18 / 20, wrong / 25])}
+    ]
     by_option = AlignRequest(project.config(), features="base", anchors=((18 / 20, wrong / 25),))
     result = find_alignment(project, "a", "b", by_option)
     assert found["position"] == pytest.approx(result.alignment.position.tolist(), abs=2e-3)
 
 
-def test_anchors_stay_in_the_project_and_hold_for_either_order(project: Project) -> None:
+def test_changes_are_undone_in_their_order_whichever_clip_is_a(project: Project) -> None:
+    """And what has been set otherwise meanwhile stays."""
     with asked(project) as client:
-        set_anchor(client, 18, 15)
-    with asked(project) as client:  # another day
-        found = client.get("/pair/data", params=PAIR).json()
-        assert [one["frames"] for one in found["anchors"]] == [[18, 15]]
-        assert found["position"][18] == 15
-        other = client.get("/pair/data", params={"a": "b", "b": "a"}).json()
-    assert [one["frames"] for one in other["anchors"]] == [[15, 18]]
-    assert other["position"][15] == 18
-
-
-def test_anchors_are_moved_removed_and_taken_back(project: Project) -> None:
-    with asked(project) as client:
-        set_anchor(client, 10, 8)
-        set_anchor(client, 20, 16)
-        moved = set_anchor(client, 20, 18).json()
-        assert [one["frames"] for one in moved["anchors"]] == [[10, 8], [20, 18]]
-        gone = client.post("/pair/anchor/remove", json=PAIR | {"frames": [10, 8]}).json()
-        assert [one["frames"] for one in gone["anchors"]] == [[20, 18]]
+        plain = client.get("/pair/data", params=PAIR).json()["position"]
+        change(client, None, anchor(10, 8))
+        change(client, None, anchor(24, 30), SWAPPED)
+        assert frames_of(change(client, None, anchor(30, 26))) == [[10, 8], [30, 26]]  # it moves
+        change(client, None, note([20, 15], "hips <b>first</b>"))
+        assert "position" not in change(client, None, note([4, None], "only A"))
+        change(client, note([15, 20], "hips <b>first</b>"), None, SWAPPED)
+        change(client, None, LINE)
+        change(client, None, ANGLE)
+        found = change(client, LINE, OTHER)
+        put(project, NOTE, ("b", "a"), (1, 1), "by hand")
+        assert lines_of(found) == [OTHER]
         steps = []
-        for left in (3, 2, 1, 0):
-            back = client.post("/pair/undo", json=PAIR).json()
-            assert back["undo"] == left
-            steps.append([one["frames"] for one in back["anchors"]])
-        assert steps == [[[10, 8], [20, 18]], [[10, 8], [20, 16]], [[10, 8]], []]
-        plain = client.get("/pair/data", params=PAIR).json()
-        assert back["position"] == plain["position"]
+        for left in range(8, -1, -1):
+            pair = PAIR if left % 2 else SWAPPED
+            assert client.post("/pair/undo", json=pair).json()["undo"] == left
+            now = client.get("/pair/data", params=PAIR).json()
+            steps.append((frames_of(now), texts_of(now), lines_of(now), lines_of(now, "b")))
+        assert now["position"] == plain
         assert client.post("/pair/undo", json=PAIR).status_code == 400
+    hand, a, hips = "by hand", "only A", "hips <b>first</b>"
+    three = [[10, 8], [30, 26]]
+    assert steps == [
+        (three, [hand, a], [LINE], [ANGLE]),
+        (three, [hand, a], [LINE], []),
+        (three, [hand, a], [], []),
+        (three, [hand, a, hips], [], []),
+        (three, [hand, hips], [], []),
+        (three, [hand], [], []),
+        ([[10, 8], [30, 24]], [hand], [], []),
+        ([[10, 8]], [hand], [], []),
+        ([], [hand], [], []),
+    ]
 
 
-def test_what_runs_backwards_or_lies_outside_is_refused_and_nothing_is_kept(
-    project: Project,
-) -> None:
+def test_undo_draws_nothing_twice_that_another_pair_has_drawn_again(project: Project) -> None:
+    add_sequence(project, "c", sequence(warped_phase(24, 4), fps=20.0))
     with asked(project) as client:
-        set_anchor(client, 10, 8)
+        change(client, None, LINE)
+        change(client, LINE, OTHER)
+        there = [one | {"side": "b"} for one in (OTHER, LINE)]
+        change(client, *there, {"a": "c", "b": "a"})
+        assert lines_of(client.post("/pair/undo", json=PAIR).json()) == [LINE]
+
+
+def line(*points: Any) -> dict[str, Any]:
+    return LINE | {"points": list(points)}
+
+
+TEXTS = ("", " ", " x", "a\nb", "a\x00", "x" * 501, None, 3, ["x"])
+PLACES = ([None, None], [1], [1, 2, 3], "12", None, [1.5, 2], [True, 2], {"a": 1})
+POINTS = ([1], [1, 2, 3], "12", None, [True, 2], ["1", 2], {"x": 1}, [[1], 2])
+REFUSED = [
+    (anchor(20, 4), "contradict"),
+    *((anchor(*frames), "no such frame") for frames in ((20, 400), (-1, 3))),
+    *(({"kind": "anchor", "frames": one}, "a frame of A and a frame of B") for one in PLACES),
+    ({"kind": "anchor", "frames": [1, None]}, "a frame of A and a frame of B"),
+    *((note([20, 15], text), "a note") for text in TEXTS),
+    *((note(frames, "x"), "of A, of B, or of both") for frames in PLACES),
+    *((note(frames, "x"), "no such frame") for frames in ([400, 2], [2, 400], [None, -1])),
+    (line([1, 2]) | {"kind": "circle"}, "neither a line nor an angle"),
+    (line([1, 2]), "points must be 2, not 1"),
+    (line([1, 2], [1, 2.001]), "are the same"),
+    *((line([1, 2], [319.6, 4]), "within the picture"), (line([1, -0.6], [3, 4]), "within")),
+    *((line([1, 2], point), "two numbers") for point in POINTS),
+    *((LINE | {"points": points}, "needs a kind, its points") for points in ("12", None, {})),
+    *((LINE | {"side": side}, "clip A or B") for side in ("c", "", None, 1, ["a"])),
+    *((one, "needs a kind") for one in ("line", [], {}, {"kind": ["line"], "points": []})),
+]
+
+
+def test_what_cannot_be_set_is_refused_and_nothing_is_kept(project: Project) -> None:
+    with asked(project) as client:
+        for kept in (anchor(10, 8), note([20, 15], "x"), LINE):
+            change(client, None, kept)
         before = project.annotations_path.read_bytes()
-        answer = set_anchor(client, 20, 4)
-        assert answer.status_code == 400
-        assert "contradict" in answer.json()["error"]
-        for frames in ([20, 400], [-1, 3], [1], ["x", 2], [True, 2]):
-            answer = client.post("/pair/anchor", json=PAIR | {"frames": frames})
-            assert answer.status_code == 400, frames
+        cases = [(PAIR | {"new": new}, said) for new, said in REFUSED]
+        cases += [(PAIR | {"new": one}, "already there") for one in (note([20, 15], "x"), LINE)]
+        gone = anchor(10, 9), note([20, 15], "y"), note([20, 14], "x"), OTHER, ANGLE
+        cases += [(PAIR | {"old": one}, "changed or removed") for one in gone]
+        cases += [
+            (PAIR, "old or new"),
+            ({"a": "a", "b": "x", "new": LINE}, "a clip of the project"),
+        ]
+        check_refused(client, "/pair/change", cases)
+        for number in (float("nan"), 10**400):  # which a client of ours does not send
+            text = json.dumps(PAIR | {"new": line([1, 2], [3, number])})
+            assert client.post("/pair/change", content=text).status_code == 400
         assert project.annotations_path.read_bytes() == before
-
-
-def test_frames_that_are_no_two_numbers_are_refused(project: Project) -> None:
-    wrong = (None, 5, True, 1.5, "01", [0], [0, 1.5], [0, -1], {"0": 1})
-    cases = [(PAIR | {"frames": frames}, "needs a frame of A and a frame of B") for frames in wrong]
-    with asked(project) as client:
-        for path in ("/pair/anchor", "/pair/anchor/remove"):
-            check_refused(client, path, cases)
+        assert client.post("/pair/undo", json=PAIR).json()["undo"] == 2
 
 
 def test_anchors_of_other_pairs_and_of_frames_that_are_not_shown_stay(project: Project) -> None:
@@ -147,7 +220,7 @@ def test_anchors_of_other_pairs_and_of_frames_that_are_not_shown_stay(project: P
     project.change_annotations([], others)
     with asked(project) as client:
         assert client.get("/pair/data", params=PAIR).json()["anchors"] == []
-        set_anchor(client, 10, 8)
+        change(client, None, anchor(10, 8))
     assert shown(project, ANCHOR, "a", "b") == [((10, 8), "")]
     assert project.annotations()[:2] == others
 
@@ -201,7 +274,7 @@ def test_exports_are_commands_with_the_anchors(project: Project) -> None:
 def test_an_export_is_a_job_and_then_a_file(project: Project) -> None:
     with asked(project) as client:
         assert client.get("/pair/exported/table", params=PAIR).status_code == 400
-        set_anchor(client, 18, 15)
+        change(client, None, anchor(18, 15))
         job = finished(client, client.post("/pair/export", json=PAIR | {"kind": "table"}))
         assert job["state"] == "done", job
         listed = client.get("/pair/exports", params=PAIR).json()
@@ -236,100 +309,9 @@ def test_an_anchor_reads_no_clip_again_and_aligns_each_other_clip_a_few_times(
         monkeypatch.setattr(artifact, "read_arrays", read.append)
         monkeypatch.setattr(consensus, "align_each", counted)
         for row in (20, 35, 50):
-            frames = [row, int(data["position"][row]) + 1]
-            assert client.post("/pair/anchor", json=pair | {"frames": frames}).status_code == 200
+            change(client, None, anchor(row, int(data["position"][row]) + 1), pair)
     assert read == []
     assert 3 * 12 <= len(aligned) <= 3 * 12 * 8
-
-
-def test_undo_after_a_swap_leaves_what_was_set_before_and_after_it(project: Project) -> None:
-    """The changes of a pair are undone in their order, whichever clip is A."""
-    swapped = {"a": "b", "b": "a"}
-    with asked(project) as client:
-        set_anchor(client, 10, 8)
-        client.post("/pair/anchor", json=swapped | {"frames": [24, 30]})
-        note(client, [20, 15], "one")
-        client.post(
-            "/pair/note", json=swapped | {"frames": [15, 20], "text": "one", "remove": True}
-        )
-        draw(client, "a", new=LINE)
-        assert client.get("/pair/data", params=swapped).json()["undo"] == 5
-        steps = []
-        for pair in (PAIR, PAIR, swapped, PAIR, swapped):
-            assert client.post("/pair/undo", json=pair).status_code == 200
-            frames = [one for one, _ in shown(project, ANCHOR, "a", "b")]
-            steps.append((frames, [text for _, text in shown(project, NOTE, "a", "b")]))
-        assert client.post("/pair/undo", json=PAIR).status_code == 400
-    both = [(10, 8), (30, 24)]
-    assert steps == [(both, []), (both, ["one"]), (both, []), ([(10, 8)], []), ([], [])]
-
-
-def test_undo_leaves_anchors_that_were_set_otherwise(project: Project) -> None:
-    with asked(project) as client:
-        set_anchor(client, 10, 8)
-        put(project, ANCHOR, ("a", "b"), (30, 24))
-        client.post("/pair/undo", json=PAIR)
-    assert shown(project, ANCHOR, "a", "b") == [((30, 24), "")]
-
-
-# --- notes ----------------------------------------------------------------------------------------
-
-
-def note(client: TestClient, frames: Any, text: Any, **more: Any) -> Any:
-    return client.post("/pair/note", json=PAIR | {"frames": frames, "text": text} | more)
-
-
-def test_notes_are_kept_and_hold_for_either_order(project: Project) -> None:
-    with asked(project) as client:
-        found = note(client, [20, 15], "hips <b>first</b>").json()
-        assert found["written"] == [{"frames": [20, 15], "text": "hips <b>first</b>"}]
-        note(client, [4, None], "only here")
-    with asked(project) as client:  # another day
-        data = client.get("/pair/data", params=PAIR).json()
-        assert [one["text"] for one in data["written"]] == ["only here", "hips <b>first</b>"]
-        other = client.get("/pair/data", params={"a": "b", "b": "a"}).json()["written"]
-    assert [one["frames"] for one in other] == [[15, 20], [None, 4]]
-    rows = project.annotations()
-    assert [(one.at.file, one.value) for one in rows] == [
-        ("a", "hips <b>first</b>"),
-        ("a", "only here"),
-    ]
-    assert all(one.set.startswith("20") for one in rows)
-
-
-def test_a_note_is_removed_where_the_clips_are_exchanged_and_others_stay(project: Project) -> None:
-    put(project, NOTE, ("b", "a"), (15, 20), "hips")
-    kept = Annotation(NOTE, Moment("a", 1, 1.0), Moment("c", 1, 0.6), "hips")
-    project.change_annotations([], [kept])
-    with asked(project) as client:
-        assert note(client, [20, 15], "hips", remove=True).json()["written"] == []
-        assert project.annotations() == [kept]
-        client.post("/pair/undo", json=PAIR)
-    assert len(project.annotations()) == 2
-    assert shown(project, NOTE, "a", "b") == [((20, 15), "hips")]
-
-
-def test_what_is_no_note_is_refused(project: Project) -> None:
-    texts = ("", " ", " x", "a\nb", "a\x00", "x" * 501, None, 3, ["x"])
-    places = ([None, None], [1], [1, 2, 3], "12", None, [1.5, 2], [-1, 2], [True, 2], {"a": 1})
-    wrong = [
-        *(([20, 15], text, "a note") for text in texts),
-        *((frames, "x", "a note must be at") for frames in places),
-        *((frames, "x", "no such frame") for frames in ([400, 2], [2, 400])),
-    ]
-    cases = [(PAIR | {"frames": frames, "text": text}, said) for frames, text, said in wrong]
-    with asked(project) as client:
-        check_refused(client, "/pair/note", cases)
-    assert not project.annotations_path.exists()
-
-
-def test_one_note_is_not_written_twice_nor_removed_twice(project: Project) -> None:
-    with asked(project) as client:
-        note(client, [20, 15], "x")
-        assert note(client, [20, 15], "x").status_code == 400
-        assert note(client, [20, 14], "x" * 500).status_code == 200
-        assert note(client, [20, 15], "x", remove=True).status_code == 200
-        assert note(client, [20, 15], "x", remove=True).status_code == 400
 
 
 def test_a_page_of_a_report_has_the_notes_but_not_with_privacy(project: Project) -> None:
@@ -344,116 +326,15 @@ def test_a_page_of_a_report_has_the_notes_but_not_with_privacy(project: Project)
     assert "hips" not in private
 
 
-# --- drawings -------------------------------------------------------------------------------------
-
-LINE = {"kind": "line", "points": [[10.5, 20], [30, 200.25]]}
-OTHER = {"kind": "line", "points": [[10.5, 20], [31, 200.25]]}
-ANGLE = {"kind": "angle", "points": [[10, 20], [30, 40], [60, 5]]}
-
-
-def draw(client: TestClient, side: Any = "a", old: Any = None, new: Any = None, **more: Any) -> Any:
-    return client.post("/pair/drawing", json=PAIR | {"side": side, "old": old, "new": new} | more)
-
-
-def test_drawings_belong_to_a_clip_in_each_of_its_pairs(project: Project) -> None:
-    add_sequence(project, "c", sequence(warped_phase(24, 4), fps=20.0))
-    with asked(project) as client:
-        assert client.get("/pair/data", params=PAIR).json()["drawings"] == {"a": [], "b": []}
-        draw(client, "a", new=LINE)
-        found = draw(client, "b", new=ANGLE).json()
-        assert found == {"drawings": {"a": [LINE], "b": [ANGLE]}, "undo": 2}
-    with asked(project) as client:  # another day
-        other = client.get("/pair/data", params={"a": "b", "b": "c"}).json()
-        assert other["drawings"] == {"a": [ANGLE], "b": []}
-    rows = project.annotations()
-    assert [(one.at.file, one.kind) for one in rows] == [("a", "line"), ("b", "angle")]
-    assert all(one.set.startswith("20") for one in rows)
-
-
-def test_drawings_are_moved_removed_and_taken_back_in_the_order_of_all_changes(
-    project: Project,
-) -> None:
-    far = drawing("c", (1.0, 2.0), (3.0, 4.0))
-    project.change_annotations([], [far])
-    with asked(project) as client:
-        draw(client, new=LINE)
-        set_anchor(client, 10, 8)
-        draw(client, new=ANGLE)
-        moved = draw(client, old=LINE, new=OTHER).json()["drawings"]["a"]
-        assert moved == [OTHER, ANGLE]
-        assert draw(client, old=ANGLE).json() == {"drawings": {"a": [OTHER], "b": []}, "undo": 5}
-        steps = []
-        for _ in range(5):
-            back = client.post("/pair/undo", json=PAIR).json()
-            steps.append((back["drawings"]["a"], len(back["anchors"])))
-        assert steps == [([OTHER, ANGLE], 1), ([LINE, ANGLE], 1), ([LINE], 1), ([LINE], 0), ([], 0)]
-        assert client.post("/pair/undo", json=PAIR).status_code == 400
-    assert project.annotations() == [far]
-
-
-def test_undo_draws_nothing_twice_that_another_pair_has_drawn_again(project: Project) -> None:
-    add_sequence(project, "c", sequence(warped_phase(24, 4), fps=20.0))
-    other = {"a": "a", "b": "c"}
-    with asked(project) as client:
-        draw(client, new=LINE)
-        draw(client, old=LINE, new=OTHER)
-        draw(client, old=OTHER, new=LINE, **other)
-        assert client.post("/pair/undo", json=PAIR).json()["drawings"]["a"] == [LINE]
-
-
-def line(*points: Any) -> dict[str, Any]:
-    return {"kind": "line", "points": list(points)}
-
-
-UNDRAWABLE = [
-    ({"kind": "circle", "points": [[1, 2], [3, 4]]}, "neither a line nor an angle"),
-    (line([1, 2]), "points must be 2, not 1"),
-    (line([1, 2], [1, 2.001]), "are the same"),
-    (line([1, 2], [319.6, 4]), "within the picture"),
-    (line([1, -0.6], [3, 4]), "within the picture"),
-    *(
-        (line([1, 2], point), "two numbers")
-        for point in ([1], [1, 2, 3], "12", None, [True, 2], ["1", 2], {"x": 1}, [[1], 2])
-    ),
-    *((one, "a kind and points") for one in ("line", [], {}, {"kind": ["line"], "points": []})),
-    (None, "on clip A or on clip B"),
-]
-
-
-def test_what_cannot_be_drawn_is_refused(project: Project) -> None:
-    drawn_on = PAIR | {"side": "a"}
-    with asked(project) as client:
-        cases = [(drawn_on | {"new": new}, said) for new, said in UNDRAWABLE]
-        cases += [
-            (PAIR | {"side": side, "new": LINE}, "on clip A or on clip B")
-            for side in ("c", "", None, 1, ["a"])
-        ]
-        cases.append((drawn_on | {"new": LINE, "a": "nobody"}, "a clip of the project"))
-        check_refused(client, "/pair/drawing", cases)
-        for number in (float("nan"), 10**400):  # which a client of ours does not send
-            text = json.dumps(drawn_on | {"new": line([1, 2], [3, number])})
-            assert client.post("/pair/drawing", content=text).status_code == 400
-    assert not project.annotations_path.exists()
-
-
-def test_a_drawing_is_there_once_and_not_removed_twice(project: Project) -> None:
-    with asked(project) as client:
-        draw(client, new=LINE)
-        assert "already has" in draw(client, new=LINE).json()["error"]
-        assert draw(client, old=LINE).status_code == 200
-        for new in (None, OTHER):
-            assert "changed or removed" in draw(client, old=LINE, new=new).json()["error"]
-
-
 def test_a_clip_has_at_most_a_hundred_drawings(project: Project) -> None:
     lines = [drawing("a", (0.0, 0.0), (float(k), 9.0)) for k in range(99)]
     project.change_annotations([], lines)
     with asked(project) as client:
-        assert draw(client, new=LINE).status_code == 200
-        answer = draw(client, new=ANGLE)
-        assert answer.json()["error"] == "a clip can have at most 100 drawings"
-        assert draw(client, "b", new=ANGLE).status_code == 200
-        assert draw(client, old=LINE, new=OTHER).status_code == 200  # none more
+        change(client, None, LINE)
+        full = PAIR | {"new": ANGLE | {"side": "a"}}
+        check_refused(client, "/pair/change", [(full, "a clip can have at most 100 drawings")])
+        change(client, None, ANGLE)
+        change(client, LINE, OTHER)  # none more
     assert len(drawn(project, "a")) == 100
 
 
@@ -467,23 +348,15 @@ def test_a_table_that_cannot_be_read_is_named(project: Project) -> None:
 
 def test_drawings_hold_for_the_way_the_clip_is_turned(project: Project) -> None:
     with asked(project) as client:
-        draw(client, new=LINE)
-        pose, recipe = project.read_pose("a")
-        turned = replace(pose, info={**pose.info, "rotate": 180})
-        for now, shown in ((turned, []), (pose, [LINE])):
-            project.write_pose("a", now, recipe)
-            assert client.get("/pair/data", params=PAIR).json()["drawings"]["a"] == shown
-
-
-def test_a_drawing_on_a_picture_that_is_turned_meanwhile_is_refused(project: Project) -> None:
-    with asked(project) as client:
         turned = client.get("/pair/data", params=PAIR).json()["a"]["turned"]
-        assert draw(client, new=LINE, turned=turned).status_code == 200
+        change(client, None, LINE | {"turned": turned})
         pose, recipe = project.read_pose("a")
         project.write_pose("a", replace(pose, info={**pose.info, "rotate": 180}), recipe)
-        answer = draw(client, new=OTHER, turned=turned)
-        assert answer.status_code == 400
-        assert "rotated or mirrored meanwhile" in answer.json()["error"]
+        assert client.get("/pair/data", params=PAIR).json()["drawings"]["a"] == []
+        meanwhile = PAIR | {"new": OTHER | {"turned": turned}}
+        check_refused(client, "/pair/change", [(meanwhile, "rotated or mirrored meanwhile")])
+        project.write_pose("a", pose, recipe)
+        assert lines_of(client.get("/pair/data", params=PAIR).json()) == [LINE]
     assert len(project.annotations()) == 1
 
 

@@ -1,5 +1,5 @@
 // Lines and angles that a person draws on the pictures of a pair: their geometry, how they look, and
-// the tools that draw, move and remove them. They are stored as in core/drawings.py. The report's
+// the tools that draw, move and remove them. They are stored as in core/annotations.py. The report's
 // stage.js is loaded before they are used.
 
 import { post } from "./ask.js";
@@ -125,7 +125,7 @@ function besideVertex([end, vertex, other], size) {
 
 export class Drawings {
   /** stages: the players, by side. pair: ids of the clips. pause(): stop the players. leads(): the
-   * side that leads. saved(found): a change is stored; see the answer of /pair/drawing. */
+   * side that leads. saved(found): a change is stored; see the answer of /pair/change. */
   constructor(stages, pair, { pause, leads, saved }) {
     Object.assign(this, { stages, pair, pause, leads, saved });
     this.all = { a: [], b: [] }; // what is shown: lists of { kind, points }
@@ -165,9 +165,9 @@ export class Drawings {
   store(side, old, fresh) {
     this.due += 1;
     const { turned } = this.stages[side].clip;
-    const asked = { ...this.pair, side, turned, old, new: fresh && structuredClone(fresh) };
-    this.saving = this.saving.then(() => post("/pair/drawing", asked)).then(
-      (found) => { this.due -= 1; this.saved(found); this.take(found.drawings); },
+    const [gone, added] = [old, fresh].map((one) => one && { ...structuredClone(one), side, turned });
+    this.saving = this.saving.then(() => post("/pair/change", { ...this.pair, old: gone, new: added })).then(
+      (found) => { this.due -= 1; this.saved(found); },
       (error) => { this.due -= 1; this.take(this.stored); trouble(error); },
     );
   }

@@ -27,7 +27,7 @@ async function open() {
   openPair(content, [content.a, content.b].map(({ pictures }) => new ServedFilm(pictures)));
   drawings = new Drawings(stages, pair, {
     pause: () => play(false), leads: () => state.leader,
-    saved: (found) => { Object.assign(data, found); at("undo").hidden = !data.undo; },
+    saved: follow,
   });
   for (const stage of [stages.a, stages.b]) stage.over.push(drawings.draw);
   at("free").max = String(B.count - 1);
@@ -49,13 +49,12 @@ function openAt() {
   moveFree(b);
 }
 
-/** Update everything after the alignment has changed. */
+/** Update everything after a change of what a person has set, and of the alignment by it. */
 function follow(found) {
   const { limit } = data.angles; // keep the scale
   Object.assign(data, found);
   data.angles.limit = limit;
-  findUnmatched();
-  lay();
+  if (found.position) { findUnmatched(); lay(); }
   tell();
 }
 
@@ -80,18 +79,16 @@ function moveFree(row) {
   again();
 }
 
-async function change(path, content = {}) {
-  const begun = performance.now();
-  const found = await tried(() => post(path, { ...pair, ...content }));
-  if (!found) return false;
-  follow(found);
-  document.body.dataset.followed = String(Math.round(performance.now() - begun));
-  return true;
+/** Put an item in the place of another, or null; see pair_changes.py. */
+async function change(old, fresh, path = "/pair/change") {
+  const found = await tried(() => post(path, { ...pair, old, new: fresh }));
+  if (found) follow(found);
+  return Boolean(found);
 }
 
 async function same() {
   const frames = [A.frame[state.row], B.frame[state.free]];
-  if (await change("/pair/anchor", { frames })) correct(false);
+  if (await change(null, { kind: "anchor", frames })) correct(false);
 }
 
 // --- text on the page ------------------------------------------------------------------------------
@@ -100,45 +97,28 @@ function tell() {
   tellAlignment((row) => visit("a", row));
   at("undo").hidden = !data.undo;
   tellAnchors();
-  writtenNotes();
+  tellNotes(visit, (note) => [button("Remove", () => change({ ...note, kind: "note" }, null), { label: `Remove: ${note.text}` })]);
   drawings.take(data.drawings);
 }
 
 function tellAnchors() {
   at("no-anchors").hidden = data.anchors.length > 0;
   at("sheet-note").hidden = !data.anchors.length;
-  at("anchors").replaceChildren(...data.anchors.map(({ frames, seconds: both }) => {
-    const item = made("li");
-    const words = both ? `A ${seconds(both[0])} is B ${seconds(both[1])}`
-      : `A frame ${frames[0]} is B frame ${frames[1]}: no longer in the clip`;
+  at("anchors").replaceChildren(...data.anchors.map(({ frames, seconds: [a, b] }) => {
+    const item = made("li"), words = `A ${seconds(a)} is B ${seconds(b)}`;
     item.append(
-      both ? button(words, () => visit("a", rowAt(A, both[0]))) : made("span", words),
-      button("Remove", () => change("/pair/anchor/remove", { frames }), { label: `Remove: ${words}` }),
+      button(words, () => visit("a", rowAt(A, a))),
+      button("Remove", () => change({ kind: "anchor", frames }, null), { label: `Remove: ${words}` }),
     );
     return item;
   }));
-}
-
-// --- notes ------------------------------------------------------------------------------------------
-
-function writtenNotes() {
-  tellNotes(visit, (note) => [button("Remove", () => changeNote({ ...note, remove: true }), { label: `Remove: ${note.text}` })]);
-}
-
-async function changeNote(note) {
-  const found = await tried(() => post("/pair/note", { ...pair, ...note }));
-  if (!found) return false;
-  Object.assign(data, found);
-  at("undo").hidden = !data.undo;
-  writtenNotes();
-  return true;
 }
 
 async function takeNote(event) {
   event.preventDefault();
   const shows = (side, clip, row) => (state.matched || state.leader === side ? clip.frame[row] : null);
   const frames = [shows("a", A, state.row), shows("b", B, state.rowB)];
-  if (!await changeNote({ frames, text: at("note-text").value.trim() })) return;
+  if (!await change(null, { kind: "note", frames, text: at("note-text").value.trim() })) return;
   at("note-text").value = "";
   at("note-text").blur(); // keys control the players again
 }
@@ -186,7 +166,7 @@ async function listExports() {
 
 async function undo() {
   await drawings.settled();
-  if (data.undo) change("/pair/undo");
+  if (data.undo) change(null, null, "/pair/undo");
 }
 
 // --- buttons and keys --------------------------------------------------------------------------------

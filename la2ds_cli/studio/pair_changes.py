@@ -1,0 +1,165 @@
+"""What a person sets on a pair: corrected matches, notes at moments, lines and angles on the
+pictures."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from la2ds_cli.core.annotations import (
+    ANCHOR,
+    MOST_DRAWINGS,
+    NOTE,
+    NOTE_LONGEST,
+    POINTS,
+    Annotation,
+    between,
+    drawing_value,
+    now,
+    points_of,
+    turning_of,
+)
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.studio.held_pairs import Change, HeldPair
+from la2ds_cli.studio.pages import one_line, posted
+from la2ds_cli.studio.pair import requested_pair
+
+_AGAIN = "load the page again"
+Frames = tuple[int | None, int | None]
+
+
+async def _change(request: Request) -> Response:
+    """Put an item in the place of another: {"a", "b", "old": item or null, "new": item or null}.
+
+    An item is an `anchor` or a `note`, {"kind", "frames": [of A, of B], "text"}, of which a note
+    may be at one frame alone; or a `line` or an `angle`, {"kind", "side": "a" or "b", "points",
+    "turned": of the picture that the page shows}. A new anchor replaces any with one of its frames.
+    """
+    content = await posted(request)
+    return await _changed(
+        request,
+        content,
+        lambda held: held.change(_wanted(held, content.get("old"), content.get("new"))),
+    )
+
+
+async def _undo(request: Request) -> Response:
+    """Undo the last change of the pair."""
+    return await _changed(request, await posted(request), HeldPair.take_back)
+
+
+async def _changed(
+    request: Request, content: Mapping[str, Any], change: Callable[[HeldPair], dict[str, Any]]
+) -> Response:
+    """What has been set, after a change of it, and the alignment if that has changed."""
+    studio = request.app.state.studio
+    requested = requested_pair(request, content)
+
+    def work() -> dict[str, Any]:
+        held = requested.held(studio.pairs)
+        with held.lock, held.project.tables():
+            return change(held) | held.set_json()
+
+    return JSONResponse(await run_in_threadpool(work))
+
+
+def _wanted(held: HeldPair, old: Any, new: Any) -> Change:
+    """The rows that go and those that come. Raises UserError (exit 2) for an invalid item, for an
+    `old` that is not there, and for a `new` that is there already."""
+    if old is None and new is None:
+        raise UserError("a change needs something old or new")
+    gone: list[Annotation] = []
+    if old is not None:
+        gone = _read(held, old)[1]
+        if not gone:
+            raise UserError("this has been changed or removed", hint=_AGAIN)
+    if new is None:
+        return gone, []
+    row, same = _read(held, new)
+    if row.kind == ANCHOR:
+        frames = tuple(new["frames"])
+        gone += [one.row for one in held.anchors if any(map(operator.eq, one.frames, frames))]
+    elif same:
+        raise UserError("this is already there")
+    if row.kind in POINTS and not gone and len(held.drawn(new["side"])) >= MOST_DRAWINGS:
+        raise UserError(
+            f"a clip can have at most {MOST_DRAWINGS} drawings", hint="remove one first"
+        )
+    return gone, [row]
+
+
+def _read(held: HeldPair, item: Any) -> tuple[Annotation, list[Annotation]]:
+    """An item of a page, and the rows that say the same, whichever clip was A then."""
+    given = item if isinstance(item, dict) else {}
+    kind, rows = given.get("kind"), held.project.annotations()
+    if kind not in (ANCHOR, NOTE):
+        row = _drawing(held, given)
+        return row, [one for one in held.drawn(given["side"]) if one == row]
+    frames = _frames(held, given.get("frames"), kind)
+    text = _text(given.get("text")) if kind == NOTE else ""
+    a, b = (clip.at(frame) for clip, frame in zip(held.moments, frames, strict=True))
+    same = [
+        one.row
+        for one in between(rows, kind, *held.moments)
+        if one.frames == frames and one.row.value == text
+    ]
+    return Annotation(kind, a, b, text, set=now()), same
+
+
+def _frames(held: HeldPair, frames: Any, kind: str) -> Frames:
+    pair = isinstance(frames, list) and len(frames) == 2
+    known = [one for one in frames if one is not None] if pair else []
+    if len(known) < (2 if kind == ANCHOR else 1) or not all(type(one) is int for one in known):
+        needed = (
+            "a frame of A and a frame of B" if kind == ANCHOR else "a frame of A, of B, or of both"
+        )
+        raise UserError(f"a {kind} needs {needed}")
+    for frame, pose in zip(frames, held.pair.poses, strict=True):
+        if frame is not None and frame not in pose.frame:
+            raise UserError("there is no such frame", hint=_AGAIN)
+    return frames[0], frames[1]
+
+
+def _text(text: Any) -> str:
+    if not (isinstance(text, str) and one_line(text)):
+        raise UserError("a note must be one line of text")
+    if len(text) > NOTE_LONGEST:
+        raise UserError(f"a note can have at most {NOTE_LONGEST} characters")
+    return text
+
+
+def _drawing(held: HeldPair, given: Mapping[str, Any]) -> Annotation:
+    """A line or an angle, on a clip as it is turned now."""
+    kind, side, points = (given.get(name) for name in ("kind", "side", "points"))
+    if not isinstance(kind, str) or not isinstance(points, list) or side not in ("a", "b"):
+        raise UserError("a drawing needs a kind, its points, and clip A or B")
+    pose = held.pair.poses["ab".index(side)]
+    turned = turning_of(pose.info)
+    if given.get("turned") not in (None, turned):
+        raise UserError("the clip has been rotated or mirrored meanwhile", hint=_AGAIN)
+    for point in points:
+        numbers = isinstance(point, list) and all(type(one) in (int, float) for one in point)
+        if not numbers or len(point) != 2:
+            raise UserError("a point of a drawing must be two numbers, in pixels")
+    try:
+        value = drawing_value(kind, points)
+    except ValueError as error:
+        raise UserError(f"this cannot be drawn: {error}") from error
+    row = Annotation(kind, held.moments["ab".index(side)].at(), None, value, turned, now())
+    for point in points_of(row):
+        for one, length in zip(point, pose.size, strict=True):  # pixel centres are whole numbers
+            if length and not -0.5 <= one <= length - 0.5:
+                raise UserError("a drawing must lie within the picture")
+    return row
+
+
+ROUTES = [
+    Route("/pair/change", _change, methods=["POST"]),
+    Route("/pair/undo", _undo, methods=["POST"]),
+]
