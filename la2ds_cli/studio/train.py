@@ -7,26 +7,23 @@ trains, so runs started on the command line are shown as well.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import math
 import time
 import tomllib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from la2ds_cli.alignment.run_verdict import read_verdict
 from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
-from la2ds_cli.core.table import Table
 from la2ds_cli.evaluation.evaluate import result_name
 from la2ds_cli.evaluation.table import (
     definitions,
@@ -37,11 +34,10 @@ from la2ds_cli.evaluation.table import (
 from la2ds_cli.health.status import ProjectStatus, project_status
 from la2ds_cli.studio.jobs import ENDED, Job, Jobs
 from la2ds_cli.studio.pages import page, posted, read_result
-from la2ds_cli.training.checkpoint import START, early_end
+from la2ds_cli.training.checkpoint import START
 from la2ds_cli.training.data import training_videos
 from la2ds_cli.training.train import FINISHED, outlook, run_warnings
 
-LOOK_EVERY = 1.0  # seconds between two checks of the runs' files
 SILENT = 180.0  # an unfinished run that writes nothing for so many seconds counts as stopped
 _POINTS = 600  # of a curve, at most
 _MOST_BYTES = 1 << 24  # of a file of curves
@@ -69,24 +65,22 @@ def _begun(project: Project, name: str) -> bool:
 def course(project: Project, run: str, jobs: Jobs | None = None) -> dict[str, Any]:
     """The progress of a run, from its files; what cannot be read is left out.
 
-    state: see State. ended: see checkpoint.early_end. step: the last one. steps: planned, 0 =
-    unknown. seconds: of training. when: of its last write, in seconds since 1970. loss: [step, mean
-    loss since the previous point]. validation: [step, % of the clip length]. best: of them, None
-    without one. collapsed: at its last validation.
+    state: see State. ended: what ended it before its planned steps, in words. step: the last one.
+    steps: planned, 0 = unknown. seconds: of training. when: of its last write, in seconds since
+    1970. loss: [step, mean loss since the previous point]. validation: [step, % of the clip
+    length]. best: of them, None without one. collapsed: at its last validation.
     """
     folder = project.run_dir(run)
     validations, losses = _rows(folder / "metrics.jsonl"), _rows(folder / "loss.jsonl")
     last = max((*validations[-1:], *losses[-1:]), key=lambda row: row["step"], default={})
-    state, step = _state(folder, run, jobs), int(last.get("step", 0))
-    steps = _planned(folder, "steps")
-    ended = early_end(step, steps, _idle(validations), _planned(folder, "patience"))
-    validation = _points(validations, "validation_error")
+    state, validation = _state(folder, run, jobs), _points(validations, "validation_error")
+    document = artifact.read_document(folder / FINISHED) if state == "finished" else {}
     return {
         "run": run,
         "state": state,
-        "ended": ended if state == "finished" else "",
-        "step": step,
-        "steps": steps,
+        "ended": str(document.get("ended") or ""),
+        "step": int(last.get("step", 0)),
+        "steps": _planned(folder),
         "seconds": float(last.get("seconds", 0.0)),
         "when": _touched(folder),
         "loss": _points(losses, "loss"),
@@ -122,17 +116,10 @@ def _points(rows: Sequence[Mapping[str, Any]], key: str) -> list[list[float]]:
     return points[(len(points) - 1) % every :: every]
 
 
-def _idle(validations: Sequence[Mapping[str, Any]]) -> int:
-    """Validations since the one with the lowest error."""
-    key = "validation_error"
-    errors = [float(row[key]) if _is_number(row.get(key)) else math.inf for row in validations]
-    return len(errors) - 1 - errors.index(min(errors)) if errors else 0
-
-
-def _planned(folder: Path, setting: str) -> int:
-    """The recipe's `train.steps` or `train.patience`; 0 if it is unknown."""
+def _planned(folder: Path) -> int:
+    """The steps of the recipe; 0 if they are unknown."""
     try:
-        value = artifact.read_recipe(folder / "recipe.json").config.get(f"train.{setting}", 0)
+        value = artifact.read_recipe(folder / "recipe.json").config.get("train.steps", 0)
     except (OSError, artifact.ArtifactError):
         return 0
     return int(value) if _is_number(value) else 0
@@ -200,13 +187,39 @@ def _recipe_words(folder: Path) -> str:
 
 
 def _show(request: Request) -> Response:
-    own = request.app.state.studio.project.config().preset
-    return HTMLResponse(page("train.html", "Train", here="/train", own=own))
+    """The page, with the named evaluation, or else the newest."""
+    project: Project = request.app.state.studio.project
+    folder = project.results_dir("evaluate")
+    made = {path.stem: path for path in folder.glob("*.json") if path.is_file()}
+    listed = sorted(made, key=lambda name: -made[name].stat().st_mtime)
+    name = request.query_params.get("evaluation", "") or next(iter(listed), "")
+    shown, problem = None, ""
+    try:
+        if name:
+            if name not in made:
+                raise UserError("there is no such evaluation", hint="load the page again")
+            again = "evaluate again"
+            shown = read_result(made[name], "a result of la2ds evaluate", again, evaluation_shown)
+    except UserError as error:
+        problem = f"{error.message}: {error.hint}"
+    own = project.config().preset
+    context = {"own": own, "listed": listed, "name": name, "problem": problem, "result": shown}
+    return HTMLResponse(page("train.html", "Train", here="/train", **context))
+
+
+def evaluation_shown(result: Mapping[str, Any]) -> dict[str, Any]:
+    """An evaluation as the command shows it, for train.html: the sentences of its verdict, its
+    tables, notes, and the definitions of its figures."""
+    return {
+        "verdict": verdict(result),
+        "parts": evaluation_parts(result),
+        "notes": notes(result),
+        "definitions": definitions(result),
+    }
 
 
 def _data(request: Request) -> Response:
-    """learn: see to_learn_from; runs: see about_run; evaluations: newest first; name: a free run
-    name."""
+    """learn: see to_learn_from; runs: see about_run; name: a free run name."""
     studio = request.app.state.studio
     project: Project = studio.project
     state = project_status(project, project.config())
@@ -215,10 +228,16 @@ def _data(request: Request) -> Response:
         {
             "learn": to_learn_from(project, state),
             "runs": [about_run(project, run, state, studio.jobs) for run in names],
-            "evaluations": evaluations(project),
             "name": _free_name([*names, *_asked_for(studio.jobs)]),
         }
     )
+
+
+def _courses(request: Request) -> Response:
+    """The course of each run, which the page asks for again and again."""
+    studio = request.app.state.studio
+    names = run_names(studio.project)
+    return JSONResponse([course(studio.project, run, studio.jobs) for run in names])
 
 
 def to_learn_from(project: Project, state: ProjectStatus) -> dict[str, Any]:
@@ -240,32 +259,6 @@ def _free_name(names: Sequence[str]) -> str:
     if DEFAULT_RUN not in names:
         return DEFAULT_RUN
     return next(f"run-{n}" for n in range(2, len(names) + 3) if f"run-{n}" not in names)
-
-
-async def _events(request: Request) -> Response:
-    """Server-sent events: the course of each run, at first and whenever it writes something."""
-    studio = request.app.state.studio
-
-    async def stream() -> AsyncIterator[str]:
-        sent: dict[str, Any] = {}
-        while True:
-            for changed in await run_in_threadpool(news, studio.project, studio.jobs, sent):
-                yield f"data: {json.dumps(changed)}\n\n"
-            await asyncio.sleep(LOOK_EVERY)
-
-    return StreamingResponse(stream(), media_type="text/event-stream")
-
-
-def news(project: Project, jobs: Jobs, sent: dict[str, Any]) -> list[dict[str, Any]]:
-    """The courses that have changed. sent: the last known state of each run, which is updated."""
-    changed = []
-    for run in run_names(project):
-        folder = project.run_dir(run)
-        now = _touched(folder), _state(folder, run, jobs)
-        if sent.get(run) != now:
-            sent[run] = now
-            changed.append(course(project, run, jobs))
-    return changed
 
 
 # --- training -------------------------------------------------------------------------------------
@@ -368,55 +361,11 @@ def _usable(project: Project, runs: Sequence[Any]) -> list[str]:
     return list(dict.fromkeys(runs))
 
 
-def evaluations(project: Project) -> list[dict[str, Any]]:
-    """Names of the existing evaluations, and when they were made, newest first."""
-    folder = project.results_dir("evaluate")
-    paths = [path for path in folder.glob("*.json") if path.is_file()] if folder.is_dir() else []
-    made = [{"name": path.stem, "when": path.stat().st_mtime} for path in paths]
-    return sorted(made, key=lambda one: -one["when"])
-
-
-def _result(request: Request) -> Response:
-    project: Project = request.app.state.studio.project
-    name = request.path_params["name"]
-    if name not in {one["name"] for one in evaluations(project)}:
-        raise UserError("there is no such evaluation", hint="load the page again")
-    path = project.results_dir("evaluate") / f"{name}.json"
-    shown = read_result(path, "a result of la2ds evaluate", "evaluate again", evaluation_json)
-    return JSONResponse(shown | {"name": name})
-
-
-def evaluation_json(result: Mapping[str, Any]) -> dict[str, Any]:
-    """An evaluation as the command shows it: the sentences of its verdict, its tables, notes, and
-    the definitions of its figures."""
-    return {
-        "verdict": verdict(result),
-        "parts": [
-            {"title": part.title, "lines": list(part.lines), **_table_json(part.table)}
-            for part in evaluation_parts(result)
-        ],
-        "notes": notes(result),
-        "definitions": definitions(result),
-        "runs": list(result["runs"]),
-    }
-
-
-def _table_json(table: Table) -> dict[str, Any]:
-    return {
-        "columns": [" ".join(column.heading.split()) for column in table.columns],
-        "rows": [
-            [{"text": str(cell), "below": list(cell.below)} for cell in row.cells]
-            for row in table.rows
-        ],
-    }
-
-
 ROUTES = [
     Route("/train", _show),
     Route("/train/data", _data),
-    Route("/train/events", _events),
+    Route("/train/courses", _courses),
     Route("/train/start", _start, methods=["POST"]),
     Route("/train/go-on", _go_on, methods=["POST"]),
     Route("/train/evaluate", _evaluate, methods=["POST"]),
-    Route("/train/results/{name}", _result),
 ]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import time
+from html import unescape
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,6 @@ from la2ds_cli.evaluation.table import notes, verdict
 from la2ds_cli.studio.jobs import Jobs
 from la2ds_cli.studio.train import (
     course,
-    evaluation_json,
-    news,
     run_names,
     train_arguments,
 )
@@ -76,15 +76,6 @@ def data_of(project: Project) -> dict[str, Any]:
 # --- what there is to learn from ------------------------------------------------------------------
 
 
-def test_whether_training_is_likely_to_pay() -> None:
-    limits = {"impossible": (0, 1), "unlikely": (2, 9), "possible": (10, 20), "likely": (21, 500)}
-    for pays, counts in limits.items():
-        for clips in counts:
-            said, words = outlook(clips)
-            assert said == pays
-            assert clips < 2 or str(clips) in words
-
-
 def test_the_page_says_how_many_clips_are_for_training(clips: Project) -> None:
     learn = data_of(clips)["learn"]
     assert (learn["clips"], learn["test"], learn["listed"]) == (6, 2, 8)
@@ -94,7 +85,7 @@ def test_the_page_says_how_many_clips_are_for_training(clips: Project) -> None:
 def test_an_empty_project_has_nothing_to_train_on(tmp_path: Path) -> None:
     found = data_of(Project.create(tmp_path / "project"))
     assert found["learn"]["pays"] == "impossible"
-    assert (found["runs"], found["evaluations"], found["name"]) == ([], [], "default")
+    assert (found["runs"], found["name"]) == ([], "default")
 
 
 # --- runs and their curves ------------------------------------------------------------------------
@@ -147,16 +138,6 @@ def test_an_interrupted_run_goes_on_with_its_curve(clips: Project) -> None:
     assert [step for step, _ in course(clips, "one")["loss"]] == [10, 20]
 
 
-def test_training_a_run_anew_begins_a_new_curve(trained: Project) -> None:
-    with interrupted_at(12):
-        train(
-            trained, run="one", config=trained.config(), options=TrainOptions("cpu", overwrite=True)
-        )
-    now = course(trained, "one")
-    assert [step for step, _ in now["loss"]] == [10]
-    assert now["state"] != "finished"  # the card of the old weights is gone
-
-
 def test_a_run_that_another_command_trains_is_seen_until_it_is_silent(clips: Project) -> None:
     with interrupted_at(12):
         train(clips, run="one", config=clips.config(), options=TrainOptions("cpu"))
@@ -166,20 +147,6 @@ def test_a_run_that_another_command_trains_is_seen_until_it_is_silent(clips: Pro
         for path in clips.run_dir("one").iterdir():
             os.utime(path, (then, then))
         assert course(clips, "one")["state"] == state
-
-
-def test_news_are_only_what_has_changed(trained: Project) -> None:
-    sent: dict[str, Any] = {}
-    (first,) = news(trained, Jobs(), sent)
-    assert first["run"] == "one"
-    assert first["loss"][-1][0] == 20
-    assert news(trained, Jobs(), sent) == []
-    path = trained.run_dir("one") / "loss.jsonl"
-    with path.open("a") as handle:
-        handle.write('{"step": 30, "seconds": 9, "loss": 0.5}\n')
-    os.utime(path, (time.time() + 5, time.time() + 5))
-    (again,) = news(trained, Jobs(), sent)
-    assert (again["step"], again["seconds"], again["loss"][-1]) == (30, 9.0, [30, 0.5])
 
 
 def test_lines_that_are_none_are_left_out(trained: Project) -> None:
@@ -271,49 +238,29 @@ def test_an_evaluation_is_shown_as_the_command_says_it(trained: Project) -> None
     add_sequence(trained, "clip8", sequence(warped_phase(30, 8), fps=20.0))
     trained.mark_video("clip8", split="test", group="")
     result = evaluated(trained, "one", config=trained.config(), device="cpu")
-    with asked(trained) as page:
-        shown = page.get("/train/results/one").json()
-        assert [one["name"] for one in page.get("/train/data").json()["evaluations"]] == ["one"]
-    assert shown["verdict"] == verdict(result)
-    assert shown["notes"] == notes(result)
-    (part,) = shown["parts"]  # no phases
-    assert part["columns"][1:] == [
-        *("model", "base model", "raw pose", "best raw pose", "time only", "untrained network"),
-    ]
-    figures = dict((row[0]["text"], row[1:]) for row in part["rows"])
-    for cell, (name, row) in zip(figures["median %"], result["features"].items(), strict=True):
-        transfer = row["event_transfer"]
-        assert cell["text"] == f"{transfer['median_percent']['value']:.2f}", name
-        low, high = transfer["median_percent"]["interval"]
-        assert cell["below"] == [f"{low:.2f}–{high:.2f}"], name
-    assert shown == evaluation_json(result) | {"name": "one"}
-
-
-def test_what_is_no_evaluation_is_said_to_be_none(trained: Project) -> None:
     path = trained.results_dir("evaluate") / "one.json"
-    path.parent.mkdir(parents=True)
     with asked(trained) as page:
+        shown = unescape(page.get("/train").text)
         for content in ("", "[]", "{}", "][", '{"features": {}}', "[" * 5000):
             path.write_text(content)
-            answer = page.get("/train/results/one")
-            assert answer.status_code == 409
-            assert "not a result of la2ds evaluate" in answer.json()["error"]
-        for name in ("none", "..%2Fone", "one.json"):
-            assert page.get(f"/train/results/{name}").status_code in (400, 404)
+            assert "not a result of la2ds evaluate" in page.get("/train?evaluation=one").text
+        for name in ("none", "../one", "one.json"):
+            assert "no such evaluation" in page.get("/train", params={"evaluation": name}).text
+    assert all(f"<li>{text}</li>" in shown for text in verdict(result))
+    assert all(text in shown for text in notes(result))
+    columns = re.findall(r'<th scope="col".*?>(.*?)</th>', shown, re.DOTALL)
+    assert [" ".join(heading.split()) for heading in columns[:6]] == [
+        *("model", "base model", "raw pose", "best raw pose", "time only", "untrained network"),
+    ]
+    (row,) = re.findall(r'<th scope="row">median %</th>(.*?)</tr>', shown, re.DOTALL)
+    cells = re.findall(r"<td.*?>(.*?)<span class=.below.>(.*?)</span></td>", row)
+    for (text, below), features in zip(cells, result["features"].values(), strict=True):
+        median = features["event_transfer"]["median_percent"]
+        low, high = median["interval"]
+        assert (text, below) == (f"{median['value']:.2f}", f"{low:.2f}–{high:.2f}")
 
 
 # --- the commands do the work ---------------------------------------------------------------------
-
-
-def test_a_stopped_run_is_trained_to_its_end_by_the_command(clips: Project) -> None:
-    with interrupted_at(15):
-        train(clips, run="one", config=clips.config(), options=TrainOptions("cpu"))
-    with asked(clips) as page:
-        job = finished(page, page.post("/train/go-on", json={"run": "one", "minutes": None}))
-        assert job["state"] == "done", job["error"]
-        (run,) = page.get("/train/data").json()["runs"]
-    assert (run["state"], run["step"], job["result"]["seconds"] > 0) == ("finished", 20, True)
-    assert [step for step, _ in run["loss"]] == [10, 20]
 
 
 def test_settings_of_somebody_elses_run_are_not_handed_on(clips: Project) -> None:

@@ -7,12 +7,13 @@ import { ENDED, onWork } from "./work.js";
 import { clamp, colour, curve, sized } from "../../views/report/film.js";
 
 const HIGH = { loss: 170, validation: 110 }; // page pixels
+const LOOK_EVERY = 1000; // milliseconds
 const EDGE = { left: 46, right: 10, top: 8, bottom: 22 };
 const GUESSING = 33; // % validation error, as docs/training.md says
 const stateOf = ({ state, ended }) => (ended ? `ended by ${ended}` : state);
 
-let known = { runs: [], evaluations: [] };
-const courses = new Map(); // run -> its course, from the events
+let known = { runs: [] };
+const courses = new Map(); // run -> its course
 let shown = null; // the run whose curves are shown
 const chosen = new Set(); // runs to evaluate
 let named = false; // whether the user has changed the name of the next run
@@ -28,7 +29,6 @@ async function load() {
   if (!named) at("run").value = known.name;
   tellLearn();
   tellRuns();
-  tellEvaluations();
   if (shown === null || !courses.has(shown)) show(newest());
   document.body.dataset.ready = "true";
 }
@@ -47,13 +47,17 @@ const newest = () => known.runs.reduce((best, run) => (!best || run.when > best.
 let due = 0;
 const soon = () => { window.clearTimeout(due); due = window.setTimeout(load, 200); };
 
-new EventSource("/train/events").addEventListener("message", (event) => {
-  const course = JSON.parse(event.data);
-  if (take(course)) soon();
-  if (course.run === shown) tellCourse();
-  const state = document.querySelector(`#runs li[data-run="${CSS.escape(course.run)}"] .facts`);
-  if (state) state.replaceChildren(...facts({ ...known.runs.find((run) => run.run === course.run), ...course }));
-});
+/** Follow the runs, whoever trains them. */
+async function follow() {
+  const found = document.visibilityState === "visible" ? await get("/train/courses").catch(() => []) : [];
+  for (const course of found) {
+    if (take(course)) soon();
+    const state = document.querySelector(`#runs li[data-run="${CSS.escape(course.run)}"] .facts`);
+    state?.replaceChildren(...facts({ ...known.runs.find((run) => run.run === course.run), ...course }));
+  }
+  tellCourse();
+  window.setTimeout(follow, LOOK_EVERY);
+}
 
 const watched = new Set(); // numbers of jobs that are not over
 onWork((job) => {
@@ -61,8 +65,7 @@ onWork((job) => {
   if (!ENDED.includes(job.state)) { watched.add(job.number); return; }
   if (!watched.delete(job.number)) return; // over before this page was opened
   if (job.state === "failed") trouble(new Error(`${job.title}: ${job.error}`));
-  if (job.state === "done" && job.about.evaluate) wanted = job.about.evaluate;
-  soon();
+  if (job.state === "done" && job.about.evaluate) evaluation(job.about.evaluate); else soon();
 });
 
 // --- the training clips ----------------------------------------------------------------------------
@@ -222,77 +225,11 @@ function draw(id, points, course, lines = []) {
 
 // --- evaluations -----------------------------------------------------------------------------------
 
-let wanted = null; // name of the evaluation to show next
-let told = ""; // what is shown: name and when it was made
-
-function tellEvaluations() {
-  const list = at("which");
-  const name = wanted || list.value || known.evaluations[0]?.name;
-  list.replaceChildren(...known.evaluations.map((one) => {
-    const option = made("option", `${one.name}, ${new Date(1000 * one.when).toLocaleString([], { dateStyle: "medium", timeStyle: "short" })}`);
-    option.value = one.name;
-    return option;
-  }));
-  list.hidden = !known.evaluations.length;
-  at("no-evaluation").hidden = known.evaluations.length > 0;
-  const found = known.evaluations.find((one) => one.name === name) || known.evaluations[0];
-  if (!found) { at("result").replaceChildren(); return; }
-  list.value = found.name;
-  wanted = null;
-  if (told !== `${found.name} ${found.when}`) tellResult(found);
-}
-
-async function tellResult({ name, when }) {
-  const found = await fetched(() => get(`/train/results/${encodeURIComponent(name)}`));
-  if (!found) { at("result").replaceChildren(); told = ""; return; }
-  told = `${name} ${when}`;
-  const sentences = made("ul", "", "plain verdict");
-  sentences.append(...found.verdict.map((text) => made("li", text)));
-  const parts = made("div", "", "parts");
-  parts.append(...found.parts.map((part) => {
-    const box = made("div");
-    box.append(made("h3", part.title), table(part), ...part.lines.map((line) => made("p", line, "soft")));
-    return box;
-  }));
-  const remarks = made("ul", "", "plain");
-  remarks.append(...found.notes.map((text) => { const item = made("li"); item.append(made("span", text, "warning")); return item; }));
-  const more = made("details"), meaning = made("ul", "", "plain");
-  meaning.append(...found.definitions.map((text) => made("li", text, "soft")));
-  more.append(made("summary", "What the figures mean"), meaning);
-  at("result").replaceChildren(sentences, parts, remarks, more);
-  document.body.dataset.evaluation = name;
-}
-
-function table({ title, columns, rows }) {
-  const box = made("div", "", "scroll"), sheet = made("table"), head = made("tr");
-  box.tabIndex = 0;
-  box.setAttribute("role", "region");
-  box.setAttribute("aria-label", title);
-  columns.forEach((text, k) => {
-    const cell = made(k ? "th" : "td", k ? text : "", text === "model" ? "model" : "");
-    if (k) cell.scope = "col";
-    head.append(cell);
-  });
-  const top = made("thead"), body = made("tbody");
-  top.append(head);
-  body.append(...rows.map((row) => {
-    const line = made("tr");
-    line.append(...row.map(({ text, below }, k) => {
-      const cell = made(k ? "td" : "th", text, columns[k] === "model" ? "model" : "");
-      if (!k) cell.scope = "row";
-      cell.append(...below.map((more) => made("span", more, "below")));
-      return cell;
-    }));
-    return line;
-  }));
-  sheet.append(top, body);
-  box.append(sheet);
-  return box;
-}
-
-at("which").addEventListener("change", () => tellResult(known.evaluations.find((one) => one.name === at("which").value)));
+/** Load the page with an evaluation. */
+const evaluation = (name) => location.assign(`/train?${new URLSearchParams({ evaluation: name })}`);
+at("which")?.addEventListener("change", () => evaluation(at("which").value));
 
 let laid = 0;
 window.addEventListener("resize", () => { if (window.innerWidth !== laid) { laid = window.innerWidth; tellCourse(); } });
 window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", tellCourse);
-load();
+load().then(follow);
