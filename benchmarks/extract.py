@@ -29,10 +29,8 @@ import onnxruntime
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.device import available_cores
 from la2ds_cli.core.project import Project
-from la2ds_cli.poses.backends import resolve_backend
-from la2ds_cli.poses.backends.onnx import build as build_pose
-from la2ds_cli.poses.detectors.onnx import build as build_detector
 from la2ds_cli.poses.extract import extract_poses
+from la2ds_cli.poses.networks.onnx import OnnxDetector, build_detector, build_pose
 
 _THRESHOLD = 0.3  # of a person box, everywhere
 
@@ -49,10 +47,8 @@ def loop(clips: list[Path], detector: str, pose: str, threads: int) -> None:
     """Frame by frame: decode, detect, estimate the joints of everybody found."""
     backend = build_pose(pose, "cpu", PosesConfig(batch_size=16))
     found_by = build_detector(detector, "cpu", PosesConfig(), backend)
-    found_by.session = _session(detector, threads)
-    session = _session(pose, threads)
-    network = backend.forward
-    network.session = session  # pyright: ignore[reportFunctionMemberAccess]
+    found_by.model.session = _session(detector, threads)
+    backend.forward.model.session = _session(pose, threads)  # pyright: ignore
     for clip in clips:
         video = cv2.VideoCapture(str(clip))
         while True:
@@ -77,7 +73,7 @@ def rtmlib_tracker(clips: list[Path], detector: str, pose: str, every: int) -> N
 
         def __init__(self) -> None:
             self.own = build_detector(detector, "cpu", PosesConfig(), None)  # pyright: ignore
-            self.own.session = _session(detector, 0)
+            self.own.model.session = _session(detector, 0)
 
         def __call__(self, image: np.ndarray) -> np.ndarray:
             box = self.own.detect([image])[0]
@@ -114,9 +110,6 @@ def models(calls: Counter[str], detector: str, pose: str) -> None:
 
 def count_calls(clips: list[Path], detector: str, pose: str) -> Counter[str]:
     """How often la2ds runs each network on these clips."""
-    from la2ds_cli.poses.backends import onnx as pose_module
-    from la2ds_cli.poses.detectors import onnx as detector_module
-
     calls: Counter[str] = Counter()
     originals: list[tuple[Any, str, Callable[..., Any]]] = []
 
@@ -130,12 +123,8 @@ def count_calls(clips: list[Path], detector: str, pose: str) -> Counter[str]:
 
         setattr(owner, method, counted)
 
-    forward = next(
-        kind
-        for kind in vars(pose_module).values()
-        if isinstance(kind, type) and kind is type(resolve_backend(pose, "cpu").forward)  # pyright: ignore
-    )
-    count(detector_module.OnnxDetector, "_detect", "detector", lambda image: 1)
+    forward = type(build_pose(pose, "cpu", PosesConfig(batch_size=16)).forward)
+    count(OnnxDetector, "_detect", "detector", lambda image: 1)
     count(forward, "__call__", "pose", len)
     try:
         la2ds(clips, detector, pose)

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.core.types import FloatArray
+from la2ds_cli.poses.networks import Joints, no_joints
 
 SIZE, FPS = (854, 480), 25
 GREYS = {200: (90, 260), 140: (80, 230)}  # grey -> width and height of a person
@@ -104,25 +105,31 @@ class GreyPose:
     skeleton = "coco17"
     device = "cpu"
 
-    def estimate(
-        self, images: Sequence[np.ndarray], boxes: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
+    def estimate(self, images: Sequence[np.ndarray], boxes: FloatArray) -> Joints:
         """Joints (n, 17, 2) and scores (n, 17) of the boxes (n, 4)."""
         draw = np.random.default_rng(round(float(boxes.sum())) if len(boxes) else 0)
         size = boxes[:, None, 2:] - boxes[:, None, :2]
         xy = boxes[:, None, :2] + PLACES * size + draw.normal(size=(len(boxes), 17, 2))
         score = np.clip(draw.normal(0.8, 0.1, (len(boxes), 17)), 0, 1)
-        return xy.astype(np.float32), score.astype(np.float32)
+        return xy.astype(np.float32), score.astype(np.float32), no_joints(len(xy), 17)[2]
 
 
-def identity(name: str) -> str:
+def pose_identity(name: str) -> str:
     """As of any network in code."""
     return name
 
 
-def build(name: str, device: str, config: object, pose: object = None) -> object:
-    """The detector when it is given the pose network, else the pose network."""
-    return GreyPose() if pose is None else GreyDetector()
+detector_identity = pose_identity
+
+
+def build_pose(name: str, device: str, config: object) -> GreyPose:
+    """The pose network."""
+    return GreyPose()
+
+
+def build_detector(name: str, device: str, config: object, pose: object) -> GreyDetector:
+    """The detector."""
+    return GreyDetector()
 
 
 def extract(film: Path, folder: Path, subjects: int) -> None:

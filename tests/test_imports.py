@@ -22,7 +22,7 @@ ROOMS = [
     *("commands", "main"),
 ]
 # Folders of plugins and kernels: arrays and settings in, arrays out; they know no project.
-PURE = ("alignment.methods", "features.heatmaps", "poses.backends", "poses.detectors")
+PURE = ("alignment.methods", "features.heatmaps", "poses.networks")
 PURE = (*(f"la2ds_cli.{name}" for name in PURE), "la2ds_cli.training.losses")
 CONSOLE = {"la2ds_cli.core.console", "la2ds_cli.commands", "la2ds_cli.main"}
 

@@ -1,5 +1,5 @@
-"""Plugins by file: every module of a plugin folder provides the names in its `NAMES` literal, and
-reads the model files whose ending is in its `SUFFIXES` literal.
+"""Plugins by file: every module of a plugin folder provides the names in its `NAMES` literal (of
+networks, `POSES` and `DETECTORS`), and reads the model files whose ending is in its `SUFFIXES`.
 
 Both are read from the source, so listing them imports no plugin. A plugin takes further arguments
 after a colon (`mmpose:config.py`). A dotted name that is not a shipped plugin is the user's own
@@ -29,9 +29,9 @@ from types import ModuleType
 from la2ds_cli.core.errors import UserError
 
 
-def plugin_names(package: str) -> dict[str, str]:
-    """Plugin name -> dotted module, for every module of `package` that declares NAMES."""
-    return _declarations(package, "NAMES")
+def plugin_names(package: str, declared: str = "NAMES") -> dict[str, str]:
+    """Plugin name -> dotted module, for every module of `package` that declares such names."""
+    return _declarations(package, declared)
 
 
 def plugin_suffixes(package: str) -> dict[str, str]:
@@ -60,13 +60,15 @@ def _declared(source: str, what: str) -> tuple[str, ...]:
     return ()
 
 
-def load_plugin(package: str, setting: str, *, what: str, hint: str) -> ModuleType:
+def load_plugin(
+    package: str, setting: str, *, what: str, hint: str, declared: str = "NAMES"
+) -> ModuleType:
     """The module for a setting: a model file, a name, or `name:arguments`.
 
     Raises UserError (exit 2) that lists the known names, and as `check_trusted`. what: the kind of
-    plugin in the message, e.g. `pose network`; hint: added to the list.
+    plugin in the message, e.g. `pose network`; hint: added to the list; declared: as plugin_names.
     """
-    names, missing = plugin_names(package), ""
+    names, missing = plugin_names(package, declared), ""
     name = setting.partition(":")[0]
     if name in names:
         return importlib.import_module(names[name])

@@ -131,11 +131,10 @@ def _decoder() -> str:
 def _default_networks() -> str:
     """The networks that extraction uses by default on this machine, and which of their weights it
     would download."""
-    from la2ds_cli.poses.backends import automatic_backend
-    from la2ds_cli.poses.detectors import detector_name
+    from la2ds_cli.poses.networks import detector_name, pose_name
     from la2ds_models.weight_files import present, zoo
 
-    pose = automatic_backend("auto")
+    pose = pose_name("auto", "auto")
     detector = detector_name("auto", "auto", pose)
     known = zoo()
     used = [known[name] for name in (pose, *known[pose].needs, detector)]

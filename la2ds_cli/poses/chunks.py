@@ -29,7 +29,7 @@ _CHUNK_BYTES = 48 << 20  # of decoded frames in one chunk; at least one frame
 CLIP_MEMORY = 256 << 20  # a clip of at most this size is decoded once
 
 Chunk = dict[str, np.ndarray]  # the result of a chunk
-_STEP, _VERSION = "poses-partial", 1
+_STEP, _VERSION = "poses-partial", 2
 _EVERY = 10.0  # seconds of work that a killed run may lose
 
 

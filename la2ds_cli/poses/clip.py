@@ -21,9 +21,8 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
 from la2ds_cli.poses import boxes
-from la2ds_cli.poses.backends import PoseBackend
 from la2ds_cli.poses.chunks import CLIP_MEMORY, ClipFrames, Partial
-from la2ds_cli.poses.detectors import Detector
+from la2ds_cli.poses.networks import Detector, PoseBackend
 from la2ds_cli.poses.passes import Detections, PersonBoxes, detect_people, estimate_people
 from la2ds_cli.poses.quality import assess
 from la2ds_cli.poses.subjects import (

@@ -166,10 +166,9 @@ def pose_recipe(
 def networks_of(config: PosesConfig) -> list[tuple[str, str]]:
     """Identities of the pose networks and detectors whose poses are current; `auto` may mean
     several. UserError as `extract_poses` for the detector and the network."""
-    from la2ds_cli.poses.backends import backend_identities
-    from la2ds_cli.poses.detectors import detector_identities
+    from la2ds_cli.poses.networks import detector_identities, pose_identities
 
-    identities = backend_identities(config.pose), detector_identities(config.detector)
+    identities = pose_identities(config.pose), detector_identities(config.detector)
     return list(itertools.product(*identities))
 
 

@@ -22,21 +22,19 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.poses.backends import (
-    AUTO,
-    PoseBackend,
-    automatic_backend,
-    backend_identity,
-    resolve_backend,
-)
 from la2ds_cli.poses.chunks import CLIP_MEMORY, Partial, Stopped
 from la2ds_cli.poses.clip import ClipTask, pose_clip
 from la2ds_cli.poses.current import STEP, networks_of, pose_recipe
-from la2ds_cli.poses.detectors import (
+from la2ds_cli.poses.networks import (
+    AUTO_POSE,
     Detector,
+    PoseBackend,
     detector_identities,
     detector_name,
+    pose_identities,
+    pose_name,
     resolve_detector,
+    resolve_pose,
 )
 from la2ds_cli.poses.sources import ClipSource
 from la2ds_cli.poses.subjects import check_subject
@@ -95,13 +93,12 @@ class Extraction:
         """The pose network. If `auto` leaves it open, it is that of the existing clips, since clips
         with different skeletons are compared only by the joints they share, and cannot be trained
         on."""
-        if self.config.pose != "auto":
-            return self.config.pose
-        return _network_of(self.project) or automatic_backend(self.device)
+        known = _network_of(self.project) if self.config.pose == "auto" else ""
+        return known or pose_name(self.config.pose, self.device)
 
     @cached_property
     def backend(self) -> PoseBackend:
-        return resolve_backend(self.pose_name, self.device, self.config)
+        return resolve_pose(self.pose_name, self.device, self.config)
 
     @cached_property
     def detector_name(self) -> str:
@@ -229,7 +226,7 @@ class Extraction:
     @cached_property
     def _networks(self) -> tuple[str, str]:
         """Identities of the pose network and the detector."""
-        return backend_identity(self.pose_name), detector_identities(self.detector_name)[0]
+        return pose_identities(self.pose_name)[0], detector_identities(self.detector_name)[0]
 
 
 def _network_of(project: Project) -> str:
@@ -241,7 +238,7 @@ def _network_of(project: Project) -> str:
         except (FileNotFoundError, ArtifactError):
             continue
         name = str(facts.get("info", {}).get("pose", ""))
-        if recipe.step == STEP and name in AUTO.values():
+        if recipe.step == STEP and name in AUTO_POSE.values():
             return name
     return ""
 

@@ -18,9 +18,8 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.poses import boxes
-from la2ds_cli.poses.backends import PoseBackend
-from la2ds_cli.poses.detectors import Detector
 from la2ds_cli.poses.extraction import Extraction
+from la2ds_cli.poses.networks import Detector, PoseBackend
 from la2ds_cli.poses.passes import estimate_refined
 from la2ds_cli.poses.subjects import choose_subject
 from la2ds_cli.poses.tracking import CONTINUE_SHARE, MIN_IOU
@@ -134,7 +133,7 @@ class LivePoses:
         """Box, joints and scores of the person in the box."""
         assert self._box is not None
         if self._tracker is not None:
-            xy, score, _ = self._tracker.estimate_world([frame.image], self._box[None])
+            xy, score, _ = self._tracker.estimate([frame.image], self._box[None])
             box = self._box[None]
         else:
             box, xy, score, _ = estimate_refined(self.backend, [frame.image], self._box[None])

@@ -17,10 +17,9 @@ import numpy as np
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.poses import boxes
-from la2ds_cli.poses.backends import PoseBackend, PoseTracker
 from la2ds_cli.poses.chunks import Chunk, ClipFrames, FrameChunk, Partial, Stage
 from la2ds_cli.poses.cuts import CutDetector
-from la2ds_cli.poses.detectors import Detector
+from la2ds_cli.poses.networks import Detector, PoseBackend, PoseTracker
 from la2ds_cli.poses.tracks import Track
 
 _SURE_IOU = 0.6  # of the boxes of two frames, below which the frames between are detected as well
@@ -158,10 +157,11 @@ def estimate_people(
         progress=progress,
         again=bool(followers),
     )
-    names = ("person", "row", "box", "xy", "score")
-    world = np.concatenate([r.pop("world", _no_world(len(r["row"]))) for r in results])
+    names = ("person", "row", "box", "xy", "score", "world")
     # Each is let go of as soon as it is joined.
-    person, row, box, xy, score = (np.concatenate([r.pop(name) for r in results]) for name in names)
+    person, row, box, xy, score, world = (
+        np.concatenate([result.pop(name) for result in results]) for name in names
+    )
     tracks = []
     for number in range(len(people)):
         of = person == number
@@ -195,8 +195,7 @@ def _estimate(
         "box": box,
         "xy": xy,
         "score": score,
-        "frames": np.array([len(chunk.frames)]),
-        **({"world": world} if world.shape[1] else {}),
+        "world": world,
     }
 
 
@@ -211,13 +210,13 @@ class _Follower:
         """As estimate_refined, for the next frames `row` (n,) of the person. The joints of such a
         backend are not limited to the box, so a box that is too small only becomes wider."""
         if not len(row):
-            return box, *self._tracker.estimate_world([], box)
+            return box, *self._tracker.estimate([], box)
         breaks = np.flatnonzero(np.diff([self._last, *row]) != 1)
         parts = []
         for start, stop in itertools.pairwise(sorted({0, *breaks.tolist(), len(row)})):
             if start in breaks:
                 self._tracker.reset()
-            parts.append(self._tracker.estimate_world(images[start:stop], box[start:stop]))
+            parts.append(self._tracker.estimate(images[start:stop], box[start:stop]))
         self._last = int(row[-1])
         xy, score, world = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
         wider = _wider(box, xy, score, images[0])
@@ -235,14 +234,14 @@ def estimate_refined(
     contains both is tried, and the joints with the better total score are used.
     """
     if not len(box):
-        return box, *_estimated(backend, [], box)
-    xy, score, world = _estimated(backend, images, box)
+        return box, *backend.estimate([], box)
+    xy, score, world = backend.estimate(images, box)
     box = np.array(box)
     wider = _wider(box, xy, score, images[0])
     again = np.flatnonzero(boxes.iou(wider, box) < _REFINE_IOU)
     if len(again):
         shown = [images[int(i)] for i in again]
-        new_xy, new_score, new_world = _estimated(backend, shown, wider[again])
+        new_xy, new_score, new_world = backend.estimate(shown, wider[again])
         better = new_score.sum(axis=1) >= score[again].sum(axis=1)
         row = again[better]
         xy[row], score[row], box[row] = new_xy[better], new_score[better], wider[row]
@@ -254,19 +253,6 @@ def _wider(box: FloatArray, xy: FloatArray, score: FloatArray, image: np.ndarray
     """Boxes (n, 4) that contain these boxes and their joints, cut to the frame."""
     around = boxes.around_joints(xy, score, threshold=0.3)
     return boxes.clip(boxes.union(box, around), (image.shape[1], image.shape[0]))
-
-
-def _estimated(
-    backend: PoseBackend, images: Sequence[np.ndarray], box: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    estimate_world = getattr(backend, "estimate_world", None)
-    if estimate_world is not None:
-        return estimate_world(images, box)
-    return *backend.estimate(images, box), _no_world(len(box))
-
-
-def _no_world(rows: int) -> FloatArray:
-    return np.zeros((rows, 0, 3), np.float32)
 
 
 def _digest(people: Sequence[PersonBoxes]) -> str:

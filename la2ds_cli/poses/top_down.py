@@ -15,9 +15,11 @@ import numpy as np
 
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, IntArray
+from la2ds_cli.poses.networks import Joints, no_joints
 from la2ds_cli.video.reader import Image
 
 PADDING = 1.25  # crop side over box side, as in the published training code
+GREY = 114  # around a picture, as detectors see it in training
 
 # From the output of a network and its input size (H, W) to xy (n, K, 2) in input pixels and score
 # (n, K) in [0, 1].
@@ -125,14 +127,9 @@ class TopDownBackend:
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
 
-    def estimate(self, images: Sequence[Image], boxes: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Joints of the person in boxes[i] (xyxy, pixels) of images[i] (H, W, 3) uint8 RGB.
-
-        Returns xy (n, K, 2) float32 in pixels of the image and score (n, K) float32 in [0, 1].
-        """
-        joints = len(get_skeleton(self.skeleton).joints)
-        xy = np.zeros((len(boxes), joints, 2), np.float32)
-        score = np.zeros((len(boxes), joints), np.float32)
+    def estimate(self, images: Sequence[Image], boxes: FloatArray) -> Joints:
+        """As PoseBackend.estimate."""
+        xy, score, world = no_joints(len(boxes), len(get_skeleton(self.skeleton).joints))
         for start in range(0, len(boxes), self.batch_size):
             part = slice(start, start + self.batch_size)
             matrix = np.stack([crop_matrix(box, self.input_size) for box in boxes[part]])
@@ -142,7 +139,7 @@ class TopDownBackend:
             pixel, certain = self.decode(output, self.input_size)
             xy[part] = to_image(pixel[: len(crop)], matrix)
             score[part] = certain[: len(crop)]
-        return xy, score
+        return xy, score, world
 
     def _crops(self, images: Sequence[Image], matrix: FloatArray) -> FloatArray:
         """Normalised crops (n, 3, H, W) float32; pixels outside an image are black."""
@@ -158,3 +155,26 @@ class TopDownBackend:
         mean, std = np.array(self.mean, np.float32), np.array(self.std, np.float32)
         normalised = (cut.astype(np.float32) / 255 - mean) / std
         return np.ascontiguousarray(normalised.transpose(0, 3, 1, 2))
+
+
+def letterbox(
+    image: Image, size: tuple[int, int], *, area: bool = True
+) -> tuple[Image, FloatArray, FloatArray]:
+    """Image scaled into (H, W) with its aspect kept, on grey; the scale and the shift, (x, y) each.
+
+    The scales differ a little, since both sides are rounded to whole pixels. area: average the
+    pixels of a larger image, which hides no detail; otherwise interpolate between the nearest.
+    """
+    import cv2
+
+    height, width = size
+    scale = min(height / image.shape[0], width / image.shape[1])
+    inner = max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1)
+    interpolation = cv2.INTER_AREA if area and scale < 1 else cv2.INTER_LINEAR
+    left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
+    canvas = np.full((height, width, 3), GREY, np.uint8)
+    canvas[top : top + inner[1], left : left + inner[0]] = cv2.resize(
+        image, inner, interpolation=interpolation
+    )
+    scales = np.array([inner[0] / image.shape[1], inner[1] / image.shape[0]], np.float32)
+    return canvas, scales, np.array([left, top], np.float32)

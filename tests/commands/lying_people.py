@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from la2ds_cli.core.types import FloatArray
+from la2ds_cli.poses.networks import Joints
 from la2ds_cli.video.reader import Image
 from tests.poses.grey_people import GreyDetector, GreyPose, find
 
@@ -18,20 +19,27 @@ PLACES = np.array(_HEAD + _BODY)
 
 
 class LyingPose(GreyPose):
-    def estimate(self, images: Sequence[Image], boxes: FloatArray) -> tuple[FloatArray, FloatArray]:
-        xy, score = super().estimate(images, boxes)
+    def estimate(self, images: Sequence[Image], boxes: FloatArray) -> Joints:
+        xy, score, world = super().estimate(images, boxes)
         for n, image in enumerate(images):
             box = find(image, 200)
             assert box is not None
             xy[n] = box[:2] + PLACES * (box[2:] - box[:2])
             score[n] = 0.6
-        return xy, score
+        return xy, score, world
 
 
-def identity(name: str) -> str:
+def pose_identity(name: str) -> str:
     return name
 
 
-def build(name: str, device: str, config: object, pose: object = None) -> object:
-    """The detector when it is given the pose backend, else the pose backend."""
-    return LyingPose() if pose is None else GreyDetector()
+def detector_identity(name: str) -> str:
+    return name
+
+
+def build_pose(name: str, device: str, config: object) -> LyingPose:
+    return LyingPose()
+
+
+def build_detector(name: str, device: str, config: object, pose: object) -> GreyDetector:
+    return GreyDetector()

@@ -22,7 +22,7 @@ from la2ds_cli.core.errors import ExitCode, UserError, first_line
 from la2ds_cli.core.project import Project
 from la2ds_cli.embedding.trained import load_network
 from la2ds_cli.features.heatmap_cache import cache_heatmaps, read_heatmaps
-from la2ds_cli.poses.onnx_session import open_session
+from la2ds_cli.poses.networks.onnx import open_session
 from la2ds_cli.poses.quality import clip_facts
 from la2ds_cli.poses.verdict import verdict
 from la2ds_cli.training.checkpoint import load_resume

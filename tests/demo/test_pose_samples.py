@@ -4,7 +4,7 @@ import pytest
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.demo.clips import write_demo_clips
 from la2ds_cli.demo.performer import COCO17, DOF
-from la2ds_cli.poses.backends.hrnet import build
+from la2ds_cli.poses.networks.paper import build_pose
 from la2ds_cli.video.reader import read_frames
 from la2ds_models.pose import (
     DEMO_WEIGHTS,
@@ -91,7 +91,7 @@ def test_the_shipped_weights_find_joints_in_hard_crops_of_unseen_people():
 def test_the_demo_backend_finds_the_joints_of_unseen_performers_in_their_videos(tmp_path):
     """The whole path from mp4 to joints, 60 frames of clips whose seed no training used."""
     clips = write_demo_clips(tmp_path, n=3, seed=1_000)
-    backend = build("hrnet-demo", "cpu", PosesConfig(batch_size=20))
+    backend = build_pose("hrnet-demo", "cpu", PosesConfig(batch_size=20))
     predicted, true = [], []
     for clip in clips:
         shown = np.linspace(0, len(clip.phase) - 1, 20).astype(int)

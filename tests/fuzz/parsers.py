@@ -259,13 +259,13 @@ def _animation(folder: Path) -> Parser:
 
 def _onnx_pose(folder: Path) -> Parser:
     from la2ds_cli.core.config_sections import PosesConfig
-    from la2ds_cli.poses.backends import onnx
+    from la2ds_cli.poses.networks import onnx
     from tests.poses.onnx_models import write_pose
 
     good = write_pose(folder / "good.onnx")
 
     def parse(path: Path) -> None:
-        onnx.build(str(path), "cpu", PosesConfig())
+        onnx.build_pose(str(path), "cpu", PosesConfig())
 
     return Parser("a.onnx", good.read_bytes(), parse, of_bytes)
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from la2ds_cli.core.types import FloatArray
+from la2ds_cli.poses.networks import Joints, no_joints
 from la2ds_cli.video.reader import Image, write_video
 
 SIZE = (240, 160)  # (W, H)
@@ -62,9 +63,8 @@ class GreyPose:
     skeleton = "coco17"
     device = "cpu"
 
-    def estimate(self, images: Sequence[Image], boxes: FloatArray) -> tuple[FloatArray, FloatArray]:
-        xy = np.zeros((len(images), 17, 2), np.float32)
-        score = np.zeros((len(images), 17), np.float32)
+    def estimate(self, images: Sequence[Image], boxes: FloatArray) -> Joints:
+        xy, score, world = no_joints(len(images), 17)
         for n, (image, box) in enumerate(zip(images, boxes, strict=True)):
             x1, y1, x2, y2 = np.round(box).astype(int)
             inside = np.zeros_like(image)
@@ -75,13 +75,20 @@ class GreyPose:
                 best = max(seen, key=lambda b: (b[2] - b[0]) * (b[3] - b[1]))
                 xy[n] = best[:2] + PLACES * (best[2:] - best[:2])
                 score[n] = 0.9
-        return xy, score
+        return xy, score, world
 
 
-def identity(name: str) -> str:
+def pose_identity(name: str) -> str:
     return name
 
 
-def build(name: str, device: str, config: object, pose: object = None) -> object:
-    """The detector when it is given the pose backend, else the pose backend."""
-    return GreyPose() if pose is None else GreyDetector()
+def detector_identity(name: str) -> str:
+    return name
+
+
+def build_pose(name: str, device: str, config: object) -> GreyPose:
+    return GreyPose()
+
+
+def build_detector(name: str, device: str, config: object, pose: object) -> GreyDetector:
+    return GreyDetector()

@@ -59,7 +59,8 @@ def no_networks(monkeypatch) -> None:
     def refuse(*_: object) -> None:
         raise AssertionError("a network was built")
 
-    monkeypatch.setattr(grey_people, "build", refuse)
+    monkeypatch.setattr(grey_people, "build_pose", refuse)
+    monkeypatch.setattr(grey_people, "build_detector", refuse)
 
 
 def test_joints_of_a_walk(project: Project, clips: Path) -> None:
@@ -117,9 +118,6 @@ class Follower(grey_people.GreyPose):
     def reset(self) -> None:
         pass
 
-    def estimate_world(self, images, boxes):
-        return *self.estimate(images, boxes), np.zeros((len(boxes), 0, 3), np.float32)
-
 
 @pytest.mark.parametrize("command", ["extract-poses", "align", "timeline"])
 def test_clips_are_worked_on_side_by_side(
@@ -131,7 +129,7 @@ def test_clips_are_worked_on_side_by_side(
     made = []
     for cores in (1, 3):
         monkeypatch.setattr(extraction, "available_cores", lambda cores=cores: cores)
-        monkeypatch.setattr(extraction, "resolve_backend", lambda *_, n=cores: Follower(n))
+        monkeypatch.setattr(extraction, "resolve_pose", lambda *_, n=cores: Follower(n))
         project = Project.create(tmp_path / str(cores))
         if command == "align":
             ids = ensure_poses(project, names, CONFIG)
@@ -296,14 +294,11 @@ def test_the_networks_that_nobody_chose_are_named_once(
 ) -> None:
     pytest.importorskip("torch")  # which device there is
 
-    def detector(*given: object) -> object:
-        return grey_people.build("", "cpu", CONFIG, given)
-
     notes: list[str] = []
     progress = Progress()
     monkeypatch.setattr(progress, "note", notes.append)
-    monkeypatch.setattr(extraction, "resolve_backend", grey_people.build)
-    monkeypatch.setattr(extraction, "resolve_detector", detector)
+    monkeypatch.setattr(extraction, "resolve_pose", lambda *_: grey_people.GreyPose())
+    monkeypatch.setattr(extraction, "resolve_detector", lambda *_: grey_people.GreyDetector())
     options = ExtractOptions(device="cpu")
     extract_poses(project, [str(clips)], PosesConfig(), options, progress=progress)
     assert notes == [
@@ -607,13 +602,15 @@ def test_joints_in_metres_are_kept_beside_the_others(
     people[8:10] = [{}] * 2
     film(clips / "anna" / "clip.mp4", people)
 
-    def estimate_world(self, images, boxes):
-        xy, score = self.estimate(images, boxes)
+    flat = grey_people.GreyPose.estimate
+
+    def estimate(self, images, boxes):
+        xy, score, _ = flat(self, images, boxes)
         depth = xy[..., :1] / 100  # metres; the person goes away as they walk to the right
         world = np.concatenate([np.zeros_like(xy), depth], axis=2)
         return xy, score, world
 
-    monkeypatch.setattr(grey_people.GreyPose, "estimate_world", estimate_world, raising=False)
+    monkeypatch.setattr(grey_people.GreyPose, "estimate", estimate)
     (result,) = extract_poses(project, [str(clips / "anna")], CONFIG)
     pose, _ = project.read_pose(result.video)
     assert pose.world is not None

@@ -13,8 +13,8 @@ import torch
 
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.project import Project
-from la2ds_cli.poses.backends import backend_identity
 from la2ds_cli.poses.extract import ExtractOptions, extract_poses
+from la2ds_cli.poses.networks import pose_identities
 from la2ds_cli.video.reader import read_frames
 from tests.poses import mmpose_reference as reference
 
@@ -48,7 +48,7 @@ def test_a_real_clip_goes_through_extraction(tmp_path: Path) -> None:
     pose, recipe = project.read_pose(result.video)
     assert (pose.skeleton, pose.xy.shape) == ("coco17", (16, 17, 2))
     assert np.isfinite(pose.xy).mean() > 0.9
-    assert recipe.config["pose"] == backend_identity(config.pose)
+    assert recipe.config["pose"] == pose_identities(config.pose)[0]
     (again,) = extract_poses(
         project, [str(tmp_path / "start.mp4")], config, ExtractOptions(device="cpu")
     )

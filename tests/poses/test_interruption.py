@@ -183,7 +183,7 @@ def test_too_little_space_is_told_before_work_begins(tmp_path: Path, monkeypatch
     project = Project.create(tmp_path / "project")
     usage = shutil.disk_usage(tmp_path)._replace(free=5_000_000)
     monkeypatch.setattr(artifact.shutil, "disk_usage", lambda _: usage)
-    monkeypatch.setattr(grey_people, "build", lambda *_: pytest.fail("a network was built"))
+    monkeypatch.setattr(grey_people, "build_pose", lambda *_: pytest.fail("a network was built"))
     with pytest.raises(UserError, match="5 MB free, and about 10 MB") as caught:
         extract_poses(project, [str(tmp_path / "a.mp4")], CONFIG)
     assert caught.value.exit_code == ExitCode.STORAGE

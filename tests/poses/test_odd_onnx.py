@@ -14,8 +14,7 @@ from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.main import app
-from la2ds_cli.poses.backends import backend_identity, resolve_backend
-from la2ds_cli.poses.detectors import resolve_detector
+from la2ds_cli.poses.networks import pose_identities, resolve_detector, resolve_pose
 from tests.poses.grey_people import film
 from tests.poses.onnx_models import write_detector, write_pose
 
@@ -102,7 +101,7 @@ ODD_DETECTOR = {
 def test_odd_pose_networks_are_refused(tmp_path: Path, name: str):
     path = network(tmp_path / "odd.onnx", **ODD_POSE[name])
     with pytest.raises(UserError, match=r"odd.onnx has .*expected") as caught:
-        resolve_backend(str(path), "cpu").estimate([IMAGE], BOX)
+        resolve_pose(str(path), "cpu").estimate([IMAGE], BOX)
     assert caught.value.exit_code == ExitCode.MISMATCH
 
 
@@ -112,8 +111,8 @@ def test_networks_of_other_precision_are_run(tmp_path: Path, kind: int):
     maps[..., 7, 5] = 1
     path = network(tmp_path / "a.onnx", [1, 3, 64, 48], maps, kind=kind, answer_kind=kind)
     same = network(tmp_path / "b.onnx", [1, 3, 64, 48], maps)
-    xy, score = resolve_backend(str(path), "cpu").estimate([IMAGE], BOX)
-    expected, _ = resolve_backend(str(same), "cpu").estimate([IMAGE], BOX)
+    xy, score, _ = resolve_pose(str(path), "cpu").estimate([IMAGE], BOX)
+    expected, _, _ = resolve_pose(str(same), "cpu").estimate([IMAGE], BOX)
     np.testing.assert_array_equal(xy, expected)
     assert (score == 1).all()
 
@@ -121,14 +120,14 @@ def test_networks_of_other_precision_are_run(tmp_path: Path, kind: int):
 @pytest.mark.parametrize("name", ODD_DETECTOR)
 def test_odd_detectors_are_refused(tmp_path: Path, name: str):
     path = network(tmp_path / "odd.onnx", **ODD_DETECTOR[name])
-    pose = resolve_backend(str(write_pose(tmp_path / "pose.onnx")), "cpu")
+    pose = resolve_pose(str(write_pose(tmp_path / "pose.onnx")), "cpu")
     with pytest.raises(UserError, match=r"odd.onnx has .*expected") as caught:
         resolve_detector(str(path), "cpu", pose).detect([IMAGE])
     assert caught.value.exit_code == ExitCode.MISMATCH
 
 
 def test_boxes_that_are_none_are_left_out_and_their_number_is_bounded(tmp_path: Path):
-    pose = resolve_backend(str(write_pose(tmp_path / "pose.onnx")), "cpu")
+    pose = resolve_pose(str(write_pose(tmp_path / "pose.onnx")), "cpu")
     good = [1.0, 2, 20, 30, 0.9, 0]
     odd = [[NAN, 2, 20, 30, 0.9, 0], [1, 2, INF, 30, 0.9, 0], [1, 2, 20, 30, NAN, 0]]
     path = write_detector(tmp_path / "a.onnx", [*odd, good, [1e30, 2, 1e31, 30, 0.5, 0]])
@@ -172,10 +171,10 @@ def _with_weights_apart(path: Path, location: str, black: float) -> Path:
 def test_weights_in_a_file_of_their_own_are_part_of_the_identity(tmp_path: Path):
     path, location = str(tmp_path / "pose.onnx"), "pose.onnx.data"
     _with_weights_apart(Path(path), location, 0.0)
-    graph, identity = Path(path).read_bytes(), backend_identity(path)
-    resolve_backend(path, "cpu").estimate([IMAGE], BOX)
+    graph, identity = Path(path).read_bytes(), pose_identities(path)[0]
+    resolve_pose(path, "cpu").estimate([IMAGE], BOX)
     (tmp_path / location).unlink()
     _with_weights_apart(Path(path), location, 1.0)
     assert Path(path).read_bytes() == graph
-    assert backend_identity(path) != identity
+    assert pose_identities(path)[0] != identity
     assert file_digest(Path(path)) in identity

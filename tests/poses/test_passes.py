@@ -110,7 +110,7 @@ class Tracker:
     def reset(self) -> None:
         self.log.append("reset")
 
-    def estimate_world(self, images, boxes):
+    def estimate(self, images, boxes):
         shown = [int(image[0, 0, 0]) for image in images]
         self.log.append(shown)
         xy = np.tile(np.array(shown, np.float32)[:, None, None], (1, 17, 2))

@@ -110,7 +110,7 @@ def test_what_ends_a_run_travels_back(tmp_path: Path, monkeypatch) -> None:
     def refuse(*_: object) -> None:
         raise UserError("no GPU", hint="buy one", exit_code=ExitCode.ENVIRONMENT, code="V099")
 
-    monkeypatch.setattr(grey_people, "build", refuse)
+    monkeypatch.setattr(grey_people, "build_pose", refuse)
     source = load_source(project, Entry(str(tmp_path / "a.mp4")), max_duration=600)
     with pytest.raises(UserError, match="no GPU") as caught:
         ray_engine._result(actor({"index": 0, "item": json.dumps(extract.source_item(source))}))

@@ -12,9 +12,8 @@ import pytest
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.poses.backends import resolve_backend
-from la2ds_cli.poses.detectors import resolve_detector
 from la2ds_cli.poses.extract import ExtractOptions, extract_poses
+from la2ds_cli.poses.networks import resolve_detector, resolve_pose
 from la2ds_cli.video.reader import read_frames
 
 DATA = Path(os.environ.get("LA2DS_SHARED", Path(__file__).parents[3] / "shared")) / "data"
@@ -37,11 +36,11 @@ def clip(name: str) -> Path:
 def test_a_standing_person_is_found_and_upright() -> None:
     frames = list(itertools.islice(read_frames(clip("trikonasana/trikonasana_03.mp4")), 3))
     images = [frame.image for frame in frames]
-    backend = resolve_backend(str(POSE), "cpu")
+    backend = resolve_pose(str(POSE), "cpu")
     found = resolve_detector(str(DETECTOR), "cpu", backend).detect(images)
     best = np.stack([boxes[boxes[:, 4].argmax()] for boxes in found])
     assert (best[:, 4] > 0.8).all()
-    xy, score = backend.estimate(images, best[:, :4])
+    xy, score, _ = backend.estimate(images, best[:, :4])
     assert float(score.mean()) > 0.6
     at = get_skeleton("coco17").index
     order = [at("nose"), at("left_shoulder"), at("left_hip"), at("left_knee"), at("left_ankle")]

@@ -119,7 +119,7 @@ def test_a_blob_comes_back_to_its_pixel() -> None:
     v, u = np.mgrid[:100, :120]
     blob = np.rint(255 * np.exp(-((u - 44.3) ** 2 + (v - 41.8) ** 2) / 18)).astype(np.uint8)
     backend = TopDownBackend(Brightest(), (64, 48), "coco17", "cpu")
-    xy, _ = backend.estimate([np.repeat(blob[..., None], 3, axis=2)], BOX)
+    xy, _, _ = backend.estimate([np.repeat(blob[..., None], 3, axis=2)], BOX)
     np.testing.assert_allclose(xy[0, 0], [44.3, 41.8], atol=1.3)
 
 

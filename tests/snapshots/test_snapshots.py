@@ -27,10 +27,11 @@ from tests.snapshots.chain import Chain
 from tests.snapshots.snapshot import assert_matches, file_lines, header_of, key_lines
 
 ROOT = Path(__file__).parents[2]
-PLUGIN_FOLDERS = ("training/losses", "alignment/methods", "poses/backends", "poses/detectors")
+PLUGIN_FOLDERS = ("training/losses", "alignment/methods", "poses/networks")
 # What a plugin promises; whatever else is public in its file is its own affair.
-PROMISED = {"NAMES", "SUFFIX", "SUFFIXES", "PAIRS", "INPUTS"}
-PROMISED |= {"align", "build", "head", "identity", "loss", "read_clips"}
+PROMISED = {"NAMES", "POSES", "DETECTORS", "SUFFIX", "SUFFIXES", "PAIRS", "INPUTS"}
+PROMISED |= {"align", "build", "head", "loss", "read_clips", "pose_identity", "build_pose"}
+PROMISED |= {"detector_identity", "build_detector"}
 
 
 def test_the_keys_of_what_json_prints(chain: Chain):

@@ -9,7 +9,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper, save
 
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.poses.backends import resolve_backend
+from la2ds_cli.poses.networks import resolve_pose
 from la2ds_cli.poses.top_down import TopDownBackend
 from tests.poses.onnx_models import write_pose
 
@@ -71,9 +71,9 @@ def dot(x: int, y: int) -> np.ndarray:
 @pytest.mark.parametrize("free", [False, True])
 def test_a_simcc_model_finds_a_dot(tmp_path: Path, bins, batch, free: bool) -> None:
     path = write_simcc(tmp_path / "s.onnx", bins=bins, batch=batch, free=free)
-    backend = resolve_backend(str(path), "cpu")
+    backend = resolve_pose(str(path), "cpu")
     places = [(40, 30), (50, 50), (33, 61)]
-    xy, score = backend.estimate([dot(x, y) for x, y in places], np.repeat(BOX, 3, axis=0))
+    xy, score, _ = backend.estimate([dot(x, y) for x, y in places], np.repeat(BOX, 3, axis=0))
     assert xy.shape == (3, 17, 2)
     np.testing.assert_allclose(xy[:, 0], places, atol=2)
     np.testing.assert_array_equal(score, 1)  # a white pixel is 2.2 after normalisation
@@ -83,12 +83,12 @@ def test_a_simcc_model_finds_a_dot(tmp_path: Path, bins, batch, free: bool) -> N
 def test_profiles_of_unequal_resolution_are_refused(tmp_path: Path, free: bool) -> None:
     path = write_simcc(tmp_path / "s.onnx", bins=(96, 64), free=free)
     with pytest.raises(UserError, match="96 and 64 bins") as caught:
-        resolve_backend(str(path), "cpu").estimate([dot(40, 30)], BOX)
+        resolve_pose(str(path), "cpu").estimate([dot(40, 30)], BOX)
     assert caught.value.exit_code == ExitCode.MISMATCH
 
 
 def built(path: Path, metadata: dict[str, str]) -> TopDownBackend:
-    backend = resolve_backend(str(write_pose(path, metadata=metadata)), "cpu")
+    backend = resolve_pose(str(write_pose(path, metadata=metadata)), "cpu")
     assert isinstance(backend, TopDownBackend)
     return backend
 
@@ -97,7 +97,7 @@ def test_metadata_names_the_statistics_of_the_channels(tmp_path: Path) -> None:
     """A grey dot of 51 on black, with mean 0 and std 255, is 0.2 in the heatmap, 0 elsewhere."""
     backend = built(tmp_path / "p.onnx", {"mean": "0,0,0", "std": "255, 255, 255"})
     image = np.full((100, 120, 3), 51, np.uint8)
-    _, score = backend.estimate([image], BOX)
+    _, score, _ = backend.estimate([image], BOX)
     np.testing.assert_allclose(score, 0.2, atol=1e-6)
     plain = built(tmp_path / "q.onnx", {})
     mean = built(

@@ -18,7 +18,7 @@ import torch
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.plugins import trust
-from la2ds_cli.poses.detectors import detector_identities, resolve_detector
+from la2ds_cli.poses.networks import detector_identities, resolve_detector
 from la2ds_cli.poses.openmmlab import INSTALL, building, model_settings, operators
 from la2ds_cli.poses.threads import one_thread_each
 from tests.poses.mmpose_reference import seeded

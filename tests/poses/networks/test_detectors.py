@@ -13,12 +13,12 @@ import torch
 
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.plugins import plugin_names
-from la2ds_cli.poses.detectors import (
+from la2ds_cli.poses.networks import (
     detector_identities,
     detector_name,
     resolve_detector,
 )
-from la2ds_cli.poses.detectors.fasterrcnn import FasterRcnnDetector, build_network
+from la2ds_cli.poses.networks.paper import FasterRcnnDetector, build_fasterrcnn
 from la2ds_models.weight_files import zoo
 
 POSE: Any = None
@@ -27,7 +27,7 @@ SHIPPED = ("fasterrcnn", "fasterrcnn-mobilenet", "full-frame", "blazepose", "ult
 
 
 def test_the_shipped_detectors() -> None:
-    assert set(SHIPPED) <= set(plugin_names("la2ds_cli.poses.detectors"))
+    assert set(SHIPPED) <= set(plugin_names("la2ds_cli.poses.networks", "DETECTORS"))
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -41,9 +41,9 @@ def test_listing_imports_no_plugin() -> None:
     code = (
         "import sys; sys.path[:0] = ['.', 'models']\n"
         "from la2ds_cli.core.plugins import plugin_names\n"
-        "from la2ds_cli.poses import backends, detectors\n"
-        "assert plugin_names(detectors.__name__) and plugin_names(backends.__name__)\n"
-        "names = ('torch', 'torchvision', 'cv2', 'onnxruntime', 'la2ds_cli.poses.backends.hrnet')\n"
+        "from la2ds_cli.poses.networks import __name__ as folder\n"
+        "assert plugin_names(folder, 'POSES') and plugin_names(folder, 'DETECTORS')\n"
+        "names = ('torch', 'torchvision', 'cv2', 'onnxruntime', 'la2ds_cli.poses.networks.paper')\n"
         "print(*[name for name in names if name in sys.modules])"
     )
     ended = subprocess.run(
@@ -107,7 +107,7 @@ def test_fasterrcnn_returns_people_alone() -> None:
 
 def test_fasterrcnn_runs_on_an_image() -> None:
     torch.manual_seed(0)
-    network = build_network("fasterrcnn-mobilenet").eval()
+    network = build_fasterrcnn("fasterrcnn-mobilenet").eval()
     (found,) = FasterRcnnDetector(network, torch.device("cpu")).detect(
         [np.zeros((48, 64, 3), np.uint8)]
     )

@@ -1,7 +1,8 @@
 """BlazePose (Bazarevsky et al., CVPR workshops 2020): 33 joints, feet and hands among them, in
-pixels and in metres, on the CPU.
+pixels and in metres, on the CPU; and the people of the whole frame by these joints.
 
-`blazepose` is the full model; `blazepose-lite` and `blazepose-heavy` are the other two.
+`blazepose` is the full model; `blazepose-lite` and `blazepose-heavy` are the other two. As a
+detector it sees the frame at 224 x 224 pixels, so people must fill a large part of it.
 """
 
 from __future__ import annotations
@@ -26,29 +27,37 @@ from la2ds_cli.poses.blazepose import (
     body_region,
     detected_axis,
 )
+from la2ds_cli.poses.networks import Joints, PoseBackend, no_joints
 from la2ds_cli.poses.threads import SharedCores
 from la2ds_cli.poses.tracking import MIN_IOU
 from la2ds_cli.poses.weights import fetch_weights, weights_identity
 from la2ds_cli.video.reader import Image
 
-NAMES = ("blazepose", "blazepose-lite", "blazepose-heavy")
+POSES = ("blazepose", "blazepose-lite", "blazepose-heavy")
+DETECTORS = ("blazepose",)
 
 DETECTOR = "blazepose-detector"  # its entry in the list of weights
 _VERSION = 1  # raised when the same networks give other joints
 _PADDING = 1.25  # side of the square that is searched over that of the box
 _VISIBLE = 0.5  # landmarks less visible than this are guesses that may lie far off
+_MARGIN = 0.05  # of a detected box, share of the longer side; hands, feet and face are landmarks
+_MOST_PEOPLE = 5  # of a frame, best first; each costs a pass of the landmark network
+_SAME = 0.6  # intersection over union from which two boxes are one person
 
-Estimate = tuple[FloatArray, FloatArray, FloatArray]
 
-
-def identity(name: str) -> str:
+def pose_identity(name: str) -> str:
     """The name and the digests of the two networks."""
     detector = weights_identity(DETECTOR).partition(":")[2]
     return f"{weights_identity(name)}:{detector}:{_VERSION}"
 
 
-def build(name: str, device: DeviceName, config: PosesConfig) -> BlazePoseBackend:
-    """The backend. Raises UserError (exit 6) for missing weights or CUDA."""
+def detector_identity(name: str) -> str:
+    """As the pose network: the boxes are those around its landmarks."""
+    return pose_identity(name)
+
+
+def build_pose(name: str, device: DeviceName, config: PosesConfig) -> BlazePoseBackend:
+    """The pose network. Raises UserError (exit 6) for missing weights or CUDA."""
     if device == "cuda":
         raise UserError(
             "blazepose runs only on the CPU",
@@ -56,6 +65,17 @@ def build(name: str, device: DeviceName, config: PosesConfig) -> BlazePoseBacken
             exit_code=ExitCode.ENVIRONMENT,
         )
     return BlazePoseBackend(open_networks(name))
+
+
+def build_detector(
+    name: str, device: DeviceName, config: PosesConfig, pose: PoseBackend
+) -> BlazePoseDetector:
+    """The detector, with the networks of the pose network if that is BlazePose, too.
+
+    Raises UserError (exit 6) for missing weights.
+    """
+    shared = isinstance(pose, BlazePoseBackend)
+    return BlazePoseDetector(pose.networks if shared else open_networks(name))
 
 
 def open_networks(name: str = "blazepose") -> SharedCores[BlazePose]:
@@ -75,14 +95,10 @@ class BlazePoseBackend:
     def __init__(self, networks: SharedCores[BlazePose]) -> None:
         self.networks = networks
 
-    def estimate(self, images: Sequence[Image], boxes: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """As PoseBackend.estimate; score is the mean of BlazePose's visibility and presence: about
-        a half for a hidden joint, 0 outside the image and if nobody is found."""
-        xy, score, _ = self.estimate_world(images, boxes)
-        return xy, score
-
-    def estimate_world(self, images: Sequence[Image], boxes: FloatArray) -> Estimate:
-        """With joints in metres; every image is treated as a still."""
+    def estimate(self, images: Sequence[Image], boxes: FloatArray) -> Joints:
+        """As PoseBackend.estimate; every image is treated as a still. score is the mean of
+        BlazePose's visibility and presence: about a half for a hidden joint, 0 outside the image
+        and if nobody is found."""
         with self.networks.borrow() as network:
             return _estimates(images, boxes, lambda image, box: find(network, image, box))
 
@@ -104,8 +120,8 @@ class BlazePoseTracker:
         self._region: Region | None = None
         self._steady = SteadyAxis()
 
-    def estimate_world(self, images: Sequence[Image], boxes: FloatArray) -> Estimate:
-        """As BlazePoseBackend.estimate_world, for consecutive frames."""
+    def estimate(self, images: Sequence[Image], boxes: FloatArray) -> Joints:
+        """As BlazePoseBackend.estimate, for consecutive frames."""
         with self._networks.borrow() as network:
             return _estimates(images, boxes, lambda image, box: self._next(network, image, box))
 
@@ -145,13 +161,6 @@ def _circle(axis: FloatArray) -> FloatArray:
     return np.concatenate([axis[0] - reach, axis[0] + reach])
 
 
-def person_box(person: Person, size: tuple[int, int], margin: float) -> FloatArray:
-    """Box (4,) around the visible landmarks, cut to an image of (width, height); NaN if fewer than
-    three are visible. margin: share of the longer side."""
-    around = boxes.around_joints(person.xy[None], person.visibility[None], _VISIBLE, margin)
-    return boxes.clip(around, size)[0]
-
-
 def _lies_in(person: Person, box: FloatArray) -> bool:
     around = boxes.around_joints(person.xy[None], person.visibility[None], _VISIBLE)[0]
     return bool(np.isnan(around).any() or boxes.iou(around, box) >= MIN_IOU)
@@ -161,10 +170,8 @@ def _estimates(
     images: Sequence[Image],
     box: FloatArray,
     find_person: Callable[[Image, FloatArray], Person | None],
-) -> Estimate:
-    xy = np.zeros((len(box), LANDMARKS, 2), np.float32)
-    score = np.zeros((len(box), LANDMARKS), np.float32)
-    world = np.full((len(box), LANDMARKS, 3), np.nan, np.float32)
+) -> Joints:
+    xy, score, world = no_joints(len(box), LANDMARKS, depth=True)
     for i, (image, where) in enumerate(zip(images, np.asarray(box, np.float64), strict=True)):
         person = find_person(image, where)
         if person is not None:
@@ -175,3 +182,35 @@ def _estimates(
             # score, and events are transferred less well: 4.3 against 4.2 % of a clip.
             score[i] = np.where(inside, (person.visibility + person.presence) / 2, 0)
     return xy, score, world
+
+
+class BlazePoseDetector:
+    """Boxes around the visible landmarks of each person, with the score of the detection."""
+
+    def __init__(self, networks: SharedCores[BlazePose]) -> None:
+        self.networks = networks
+
+    def detect(self, images: Sequence[Image]) -> list[FloatArray]:
+        with self.networks.borrow() as network:
+            return [people_boxes(network, image) for image in images]
+
+
+def people_boxes(network: BlazePose, image: Image) -> FloatArray:
+    """Boxes and scores (n, 5) float32 of the people of an image (H, W, 3), best first."""
+    rows: list[FloatArray] = []
+    for found in network.detect(image)[:_MOST_PEOPLE]:
+        person = network.landmarks(image, body_region(detected_axis(found)))
+        box = person_box(person, (image.shape[1], image.shape[0]))
+        known = np.array(rows).reshape(-1, 5)[:, :4]
+        if person.score < LEAST_PRESENCE or boxes.area(np.nan_to_num(box)) <= 1:
+            continue
+        if not (boxes.iou(known, box[None]) >= _SAME).any():
+            rows.append(np.array([*box, found.score]))
+    return np.array(rows, np.float32).reshape(-1, 5)
+
+
+def person_box(person: Person, size: tuple[int, int]) -> FloatArray:
+    """Box (4,) around the visible landmarks, cut to an image of (width, height); NaN if fewer than
+    three are visible."""
+    around = boxes.around_joints(person.xy[None], person.visibility[None], _VISIBLE, _MARGIN)
+    return boxes.clip(around, size)[0]

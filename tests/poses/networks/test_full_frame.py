@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from la2ds_cli.poses.detectors import resolve_detector
+from la2ds_cli.poses.networks import resolve_detector
 from tests.poses.grey_people import GreyPose, scene
 
 

@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from la2ds_cli.core import artifact
-from la2ds_cli.poses.detectors import detector_identities, resolve_detector
-from la2ds_cli.poses.detectors import ultralytics as detectors
-from la2ds_cli.poses.detectors.ultralytics import UltralyticsDetector, input_size
+from la2ds_cli.poses.networks import detector_identities, resolve_detector
+from la2ds_cli.poses.networks import ultralytics as detectors
+from la2ds_cli.poses.networks.ultralytics import UltralyticsDetector, input_size
 from la2ds_cli.poses.ultralytics_model import import_part
 
 POSE: Any = None

@@ -22,9 +22,9 @@ from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.plugins import trust
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.poses.backends import backend_identity, resolve_backend
-from la2ds_cli.poses.backends.hrnet import Forward
-from la2ds_cli.poses.backends.mmpose import match_skeleton
+from la2ds_cli.poses.networks import pose_identities, resolve_pose
+from la2ds_cli.poses.networks.openmmlab import match_skeleton
+from la2ds_cli.poses.networks.paper import Forward
 from la2ds_cli.poses.openmmlab import INSTALL, install_stand_ins
 from la2ds_cli.poses.top_down import TopDownBackend
 from la2ds_models.pose import build_pose_network, load_pose_weights
@@ -43,14 +43,14 @@ needs_mmpose = pytest.mark.skipif(
 def test_a_missing_package_is_explained(monkeypatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match="mmpose") as caught:
-        backend_identity("mmpose:any.py,any.pth")
+        pose_identities("mmpose:any.py,any.pth")[0]
     assert caught.value.exit_code == ExitCode.ENVIRONMENT
     assert caught.value.hint == INSTALL
 
 
 def test_a_setting_without_a_configuration_says_what_to_write() -> None:
     with pytest.raises(UserError, match="needs a configuration") as caught:
-        resolve_backend("mmpose", "cpu")
+        resolve_pose("mmpose", "cpu")
     assert caught.value.exit_code == ExitCode.USAGE
     assert "--pose mmpose:CONFIG,CHECKPOINT" in caught.value.hint
 
@@ -125,9 +125,9 @@ def theirs(config: Any, box: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.heavy
 def test_the_joints_are_those_of_mmpose(checkpoint: Path) -> None:
     config = replace(CONFIG, batch_size=2)
-    backend = resolve_backend(f"mmpose:{W32},{checkpoint}", "cpu", config)
+    backend = resolve_pose(f"mmpose:{W32},{checkpoint}", "cpu", config)
     assert (backend.skeleton, backend.device) == ("coco17", "cpu")
-    xy, score = backend.estimate([picture()] * 3, BOX)
+    xy, score, _ = backend.estimate([picture()] * 3, BOX)
     expected = theirs(W32, BOX)
     np.testing.assert_allclose(xy, expected[0], atol=1e-3)
     np.testing.assert_allclose(score, np.clip(expected[1], 0, 1), atol=1e-5)
@@ -148,7 +148,7 @@ def test_our_own_hrnet_gives_the_joints_of_mmpose(checkpoint: Path) -> None:
     load_pose_weights(network, checkpoint)
     forward = Forward(network, torch.device("cpu"))
     backend = TopDownBackend(forward, (256, 192), "coco17", "cpu")
-    xy, score = backend.estimate([picture()] * 3, box)
+    xy, score, _ = backend.estimate([picture()] * 3, box)
     expected = theirs(W32, box)
     np.testing.assert_allclose(xy, expected[0], atol=0.05)
     np.testing.assert_allclose(score, expected[1], atol=1e-5)
@@ -166,15 +166,13 @@ def test_our_own_hrnet_gives_the_joints_of_mmpose(checkpoint: Path) -> None:
 )
 def test_other_heads_run(tmp_path: Path, config: str, skeleton: str) -> None:
     path = random_weights(config, tmp_path)
-    backend = resolve_backend(f"mmpose:{config},{path}", "cpu", CONFIG)
-    xy, score = backend.estimate([picture()] * 3, BOX)
+    backend = resolve_pose(f"mmpose:{config},{path}", "cpu", CONFIG)
+    xy, score, _ = backend.estimate([picture()] * 3, BOX)
     assert backend.skeleton == skeleton
     assert xy.shape == (3, len(get_skeleton(skeleton).joints), 2)
     assert np.isfinite(xy).all()
     assert ((score >= 0) & (score <= 1)).all()
-    assert (
-        resolve_backend(f"mmpose:{config},{path}", "cpu", CONFIG).estimate([], BOX[:0])[0].size == 0
-    )
+    assert resolve_pose(f"mmpose:{config},{path}", "cpu", CONFIG).estimate([], BOX[:0])[0].size == 0
 
 
 def random_weights(config: str, folder: Path) -> Path:
@@ -187,7 +185,7 @@ def random_weights(config: str, folder: Path) -> Path:
 @needs_mmpose
 @pytest.mark.heavy
 def test_threads_get_their_own_joints(checkpoint: Path) -> None:
-    backend = resolve_backend(f"mmpose:{W32},{checkpoint}", "cpu", CONFIG)
+    backend = resolve_pose(f"mmpose:{W32},{checkpoint}", "cpu", CONFIG)
     alone = [backend.estimate([picture()], BOX[i : i + 1])[0] for i in range(3)]
     with ThreadPoolExecutor(3) as pool:
         together = list(
@@ -211,7 +209,7 @@ def test_identity_follows_what_the_configuration_says_and_the_weights(tmp_path: 
         (tmp_path / f"{name}.pth").write_text(name)
 
     def identity(config: str, weights: str = "a") -> str:
-        return backend_identity(f"mmpose:{tmp_path / config}.py,{tmp_path / weights}.pth")
+        return pose_identities(f"mmpose:{tmp_path / config}.py,{tmp_path / weights}.pth")[0]
 
     assert identity("same") == identity("comment")
     assert len({identity("same"), identity("sigma"), identity("same", "b")}) == 3
@@ -231,7 +229,7 @@ def test_identity_follows_what_the_configuration_says_and_the_weights(tmp_path: 
 def test_settings_that_name_nothing(setting: str, code: ExitCode, text: str) -> None:
     trust(str(Path("missing.py").resolve()))
     with pytest.raises(UserError, match=text) as caught:
-        resolve_backend(setting, "cpu", CONFIG)
+        resolve_pose(setting, "cpu", CONFIG)
     assert caught.value.exit_code == code
     assert caught.value.hint
 
@@ -249,7 +247,7 @@ def test_settings_that_name_nothing(setting: str, code: ExitCode, text: str) -> 
 def test_networks_that_do_not_fit_are_refused(checkpoint: Path, tmp_path, config, text) -> None:
     path = checkpoint if "w48" in config else random_weights(config, tmp_path)
     with pytest.raises(UserError, match=text) as caught:
-        resolve_backend(f"mmpose:{config},{path}", "cpu", CONFIG)
+        resolve_pose(f"mmpose:{config},{path}", "cpu", CONFIG)
     assert caught.value.exit_code == ExitCode.MISMATCH
 
 
@@ -263,6 +261,6 @@ def test_a_checkpoint_that_would_run_code_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "hostile.pth"
     torch.save({"state_dict": {}, "meta": Hostile()}, path)
     with pytest.raises(UserError, match=r"holds only weights: .*print") as caught:
-        resolve_backend(f"mmpose:{W32},{path}", "cpu", CONFIG)
+        resolve_pose(f"mmpose:{W32},{path}", "cpu", CONFIG)
     assert caught.value.exit_code == ExitCode.ENVIRONMENT
     assert "publish_model" in caught.value.hint

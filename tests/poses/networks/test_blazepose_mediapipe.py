@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.poses.backends.blazepose import open_networks
 from la2ds_cli.poses.blazepose import SteadyAxis, body_region, detected_axis
+from la2ds_cli.poses.networks.blazepose import open_networks
 
 pytest.importorskip("mediapipe.python.solutions", reason="compares with mediapipe 0.10.21")
 

@@ -10,7 +10,7 @@ import pytest
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.plugins import plugin_names
-from la2ds_cli.poses.backends import backend_identity, hrnet, resolve_backend
+from la2ds_cli.poses.networks import paper, pose_identities, resolve_pose
 from la2ds_cli.poses.top_down import TopDownBackend
 from la2ds_models.weight_files import zoo
 from tests.poses.onnx_models import write_detector, write_pose
@@ -27,22 +27,22 @@ def dot(x: int, y: int, size: tuple[int, int] = (100, 120)) -> np.ndarray:
 
 def test_the_shipped_backends() -> None:
     assert {"hrnet-demo", "hrnet-w32", "hrnet-w48-384", "hrnet-w48-v0"} <= set(
-        plugin_names("la2ds_cli.poses.backends")
+        plugin_names("la2ds_cli.poses.networks", "POSES")
     )
 
 
-@pytest.mark.parametrize("name", hrnet.NAMES)
+@pytest.mark.parametrize("name", paper.POSES)
 def test_identities_name_the_weights(name: str) -> None:
-    identity = backend_identity(name)
+    identity = pose_identities(name)[0]
     assert identity.startswith(f"{name}:")
     assert len(identity.split(":")[1]) >= 8
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(UserError, match="openpose") as caught:
-        resolve_backend("openpose", "cpu")
+        resolve_pose("openpose", "cpu")
     assert caught.value.exit_code == ExitCode.USAGE
-    for text in (*plugin_names("la2ds_cli.poses.backends"), "--pose FILE.onnx"):
+    for text in (*plugin_names("la2ds_cli.poses.networks", "POSES"), "--pose FILE.onnx"):
         assert text in caught.value.hint
 
 
@@ -51,7 +51,7 @@ def test_missing_weights_are_explained_and_the_demo_is_no_substitute(tmp_path, m
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("LA2DS_OFFLINE", "1")
     with pytest.raises(UserError, match="hrnet-w32") as caught:
-        resolve_backend("hrnet-w32", "cpu")
+        resolve_pose("hrnet-w32", "cpu")
     assert caught.value.exit_code == ExitCode.ENVIRONMENT
     entry = zoo()["hrnet-w32"]
     for text in (entry.file, entry.sha256, entry.urls[0], str(tmp_path), "--pose FILE.onnx"):
@@ -60,10 +60,10 @@ def test_missing_weights_are_explained_and_the_demo_is_no_substitute(tmp_path, m
 
 @pytest.mark.parametrize("batch", [1, "n"])
 def test_an_onnx_file_finds_a_dot(tmp_path: Path, batch: int | str) -> None:
-    backend = resolve_backend(str(write_pose(tmp_path / "p.onnx", batch=batch, black=1.9)), "cpu")
+    backend = resolve_pose(str(write_pose(tmp_path / "p.onnx", batch=batch, black=1.9)), "cpu")
     places = [(40, 30), (50, 50), (33, 61)]
     images = [dot(x, y) for x, y in places]
-    xy, score = backend.estimate(images, np.repeat(BOX, 3, axis=0))
+    xy, score, _ = backend.estimate(images, np.repeat(BOX, 3, axis=0))
     assert xy.shape == (3, 17, 2)
     assert score.shape == (3, 17)
     assert xy.dtype == score.dtype == np.float32
@@ -75,10 +75,10 @@ def test_an_onnx_file_finds_a_dot(tmp_path: Path, batch: int | str) -> None:
 def test_batches_change_nothing(tmp_path: Path) -> None:
     path = str(write_pose(tmp_path / "p.onnx", batch="n"))
     images = [dot(30 + 3 * i, 40) for i in range(7)]
-    whole = resolve_backend(path, "cpu", PosesConfig(batch_size=16)).estimate(
+    whole = resolve_pose(path, "cpu", PosesConfig(batch_size=16)).estimate(
         images, np.repeat(BOX, 7, axis=0)
     )
-    parts = resolve_backend(path, "cpu", PosesConfig(batch_size=3)).estimate(
+    parts = resolve_pose(path, "cpu", PosesConfig(batch_size=3)).estimate(
         images, np.repeat(BOX, 7, axis=0)
     )
     np.testing.assert_allclose(whole[0], parts[0])
@@ -86,7 +86,7 @@ def test_batches_change_nothing(tmp_path: Path) -> None:
 
 
 def test_no_boxes_give_no_joints(tmp_path: Path) -> None:
-    xy, score = resolve_backend(str(write_pose(tmp_path / "p.onnx")), "cpu").estimate(
+    xy, score, _ = resolve_pose(str(write_pose(tmp_path / "p.onnx")), "cpu").estimate(
         [], np.zeros((0, 4))
     )
     assert xy.shape == (0, 17, 2)
@@ -96,16 +96,16 @@ def test_no_boxes_give_no_joints(tmp_path: Path) -> None:
 def test_joints_are_never_guessed_from_their_number(tmp_path: Path) -> None:
     path = write_pose(tmp_path / "p.onnx", joints=13)
     with pytest.raises(UserError, match="17 joints of coco17") as caught:
-        resolve_backend(str(path), "cpu")
+        resolve_pose(str(path), "cpu")
     assert caught.value.exit_code == ExitCode.MISMATCH
     named = write_pose(tmp_path / "q.onnx", joints=13, metadata={"skeleton": "penn13"})
-    assert resolve_backend(str(named), "cpu").skeleton == "penn13"
+    assert resolve_pose(str(named), "cpu").skeleton == "penn13"
 
 
 def test_a_detector_is_refused_as_a_pose_network(tmp_path: Path) -> None:
     path = write_detector(tmp_path / "d.onnx", [[0, 0, 1, 1, 0.5, 0]])
     with pytest.raises(UserError, match="heatmaps") as caught:
-        resolve_backend(str(path), "cpu")
+        resolve_pose(str(path), "cpu")
     assert caught.value.exit_code == ExitCode.MISMATCH
 
 

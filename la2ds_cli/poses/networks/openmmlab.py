@@ -1,11 +1,12 @@
-"""Any top-down network of MMPose (Apache-2.0), as `--pose mmpose:CONFIG,CHECKPOINT`.
+"""Any top-down network of MMPose and any box detector of MMDetection (Apache-2.0), as
+`--pose mmpose:CONFIG,CHECKPOINT` and `--detector mmdet:CONFIG,CHECKPOINT`.
 
-Crops, network and decoding are MMPose's own, as configured, without its flip test; the batch size
-follows the settings of la2ds. The joints are matched to a skeleton by their names.
+Crops or scaling, network and decoding are those of the packages, as configured, without a flip
+test. The joints are matched to a skeleton by their names; a detector must know the class `person`.
 """
 
 # pyright: reportMissingImports=false
-# (MMPose is an optional package)
+# (the packages are optional)
 
 from __future__ import annotations
 
@@ -20,6 +21,7 @@ from la2ds_cli.core.device import DeviceName, resolve_device
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.skeleton import SKELETONS
 from la2ds_cli.core.types import FloatArray
+from la2ds_cli.poses.networks import Joints, PoseBackend, no_joints
 from la2ds_cli.poses.openmmlab import (
     Source,
     building,
@@ -30,7 +32,8 @@ from la2ds_cli.poses.openmmlab import (
 from la2ds_cli.poses.threads import gpu_memory
 from la2ds_cli.video.reader import Image
 
-NAMES = ("mmpose",)
+POSES = ("mmpose",)
+DETECTORS = ("mmdet",)
 
 # MMPose's names of joints that la2ds calls otherwise (Halpe, and the fingers of its hand sets).
 _RENAMED = {
@@ -42,12 +45,17 @@ _RENAMED = {
 }
 
 
-def identity(name: str) -> str:
+def pose_identity(name: str) -> str:
     """Digests of the configuration and of the checkpoint, and the versions of the packages."""
     return find_source(name, "mmpose").identity()
 
 
-def build(name: str, device: DeviceName, config: PosesConfig) -> MmposeBackend:
+def detector_identity(name: str) -> str:
+    """As of a pose network."""
+    return find_source(name, "mmdet").identity()
+
+
+def build_pose(name: str, device: DeviceName, config: PosesConfig) -> MmposeBackend:
     """The network of a configuration with its weights.
 
     Raises UserError as `find_source`, and exit 5 for a network that is not top-down, or whose
@@ -56,10 +64,10 @@ def build(name: str, device: DeviceName, config: PosesConfig) -> MmposeBackend:
     where = resolve_device(device)
     source = find_source(name, "mmpose")
     with building("mmpose"):
-        return _build(source, where, config)
+        return _build_pose(source, where, config)
 
 
-def _build(source: Source, where: Any, config: PosesConfig) -> MmposeBackend:
+def _build_pose(source: Source, where: Any, config: PosesConfig) -> MmposeBackend:
     from mmengine.dataset import Compose
     from mmengine.model.utils import revert_sync_batchnorm
     from mmpose.models.builder import build_pose_estimator
@@ -154,20 +162,16 @@ class MmposeBackend:
         self.batch_size = batch_size
         self._lock = Lock()
 
-    def estimate(self, images: Sequence[Image], boxes: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Joints of the person in boxes[i] (xyxy, pixels) of images[i] (H, W, 3) uint8 RGB.
-
-        Returns xy (n, K, 2) float32 in pixels of the image and score (n, K) float32 in [0, 1].
-        """
-        xy = np.zeros((len(boxes), len(self.order), 2), np.float32)
-        score = np.zeros((len(boxes), len(self.order)), np.float32)
+    def estimate(self, images: Sequence[Image], boxes: FloatArray) -> Joints:
+        """As PoseBackend.estimate."""
+        xy, score, world = no_joints(len(boxes), len(self.order))
         for start in range(0, len(boxes), self.batch_size):
             part = slice(start, start + self.batch_size)
             for i, result in enumerate(self._run(images[part], boxes[part]), start):
                 people = result.pred_instances
                 xy[i] = people.keypoints[0][self.order, :2]
                 score[i] = np.clip(people.keypoint_scores[0][self.order], 0, 1)
-        return xy, score
+        return xy, score, world
 
     def _run(self, images: Sequence[Image], boxes: FloatArray) -> list[Any]:
         import torch
@@ -186,3 +190,92 @@ class MmposeBackend:
         ]
         with gpu_memory(len(data)), self._lock, torch.inference_mode():
             return self.network.test_step(pseudo_collate(data))
+
+
+# --- detectors of MMDetection ---------------------------------------------------------------------
+
+
+def build_detector(
+    name: str, device: DeviceName, config: PosesConfig, pose: PoseBackend
+) -> MmdetDetector:
+    """The network of a configuration with its weights.
+
+    Raises UserError as `find_source`, and exit 5 for a network without a class `person`.
+    """
+    where = resolve_device(device)
+    source = find_source(name, "mmdet")
+    with building("mmdet"):
+        return _build_detector(source, where)
+
+
+def _build_detector(source: Source, where: Any) -> MmdetDetector:
+    from mmdet.registry import MODELS
+    from mmdet.utils import get_test_pipeline_cfg
+    from mmengine.dataset import Compose
+    from mmengine.model.utils import revert_sync_batchnorm
+
+    settings = source.read_config()
+    network = revert_sync_batchnorm(MODELS.build(model_settings(settings.model)))
+    classes = _classes(load_weights(network, source), settings)
+    if "person" not in classes:
+        raise UserError(
+            f"{source.config.name} does not detect people; its classes are "
+            f"{', '.join(classes[:5])}",
+            hint="choose a detector trained on COCO or another data set with the class person",
+            exit_code=ExitCode.MISMATCH,
+        )
+    steps = get_test_pipeline_cfg(settings)
+    steps[0].type = "mmdet.LoadImageFromNDArray"
+    return MmdetDetector(network.eval().to(where), Compose(steps), classes.index("person"), where)
+
+
+def _classes(meta: Mapping[str, Any], settings: Any) -> list[str]:
+    """Names of the classes, from the checkpoint or from the data set of the configuration."""
+    from mmdet.registry import DATASETS
+
+    facts = {key.lower(): value for key, value in meta.get("dataset_meta", meta).items()}
+    if "classes" not in facts:
+        dataset = settings.test_dataloader.dataset
+        kind = dataset.type if isinstance(dataset.type, type) else DATASETS.get(dataset.type)
+        facts = {**getattr(kind, "METAINFO", {}), **dataset.get("metainfo", {})}
+    classes = facts.get("classes", ())
+    return [classes] if isinstance(classes, str) else list(classes)
+
+
+class MmdetDetector:
+    """One image per pass on a CPU; on CUDA the images of a call go through together."""
+
+    def __init__(self, network: Any, pipeline: Any, person: int, device: Any) -> None:
+        self.network = network
+        self.pipeline = pipeline
+        self.person = person
+        self.device = device
+        self._lock = Lock()
+
+    def detect(self, images: Sequence[Image]) -> list[FloatArray]:
+        """Boxes (n, 5) float32 of the people in each image (H, W, 3) uint8 RGB: x1 y1 x2 y2 in
+        pixels and the score in [0, 1]."""
+        together = 8 if self.device.type == "cuda" else 1
+        detected = []
+        for start in range(0, len(images), together):
+            detected += self._detect(images[start : start + together])
+        return detected
+
+    def _detect(self, images: Sequence[Image]) -> list[FloatArray]:
+        import torch
+        from mmengine.dataset import pseudo_collate
+
+        data = [
+            self.pipeline({"img": np.ascontiguousarray(image[..., ::-1]), "img_id": 0})  # BGR
+            for image in images
+        ]
+        with self._lock, torch.no_grad():
+            results = self.network.test_step(pseudo_collate(data))
+        boxes = []
+        for result in results:
+            people = result.pred_instances
+            person = people.labels == self.person
+            person &= people.bboxes.isfinite().all(dim=1)  # some heads take the exponential
+            parts = [people.bboxes[person], people.scores[person, None]]
+            boxes.append(torch.cat(parts, dim=1).cpu().numpy().astype(np.float32))
+        return boxes

@@ -8,11 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from la2ds_cli.poses.backends import blazepose, resolve_backend
-from la2ds_cli.poses.backends.blazepose import DETECTOR, BlazePoseBackend, person_box
 from la2ds_cli.poses.blazepose import Detection, Person, Region
-from la2ds_cli.poses.detectors import resolve_detector
-from la2ds_cli.poses.detectors.blazepose import people_boxes
+from la2ds_cli.poses.networks import blazepose, resolve_detector, resolve_pose
+from la2ds_cli.poses.networks.blazepose import DETECTOR, BlazePoseBackend, people_boxes, person_box
 from tests.poses.blazepose_models import write_detector, write_landmarks
 
 POSE: Any = None
@@ -29,14 +27,14 @@ def person(*xy: tuple[float, float], hidden: int = 0, score: float = 0.8) -> Per
 def test_the_box_is_around_the_visible_landmarks() -> None:
     seen = person((20, 10), (40, 110), (60, 60), (190, 5), hidden=1)
     # 40 x 100 pixels, and 5 % of the longer side around them
-    np.testing.assert_allclose(person_box(seen, (300, 200), 0.05), [15, 5, 65, 115])
+    np.testing.assert_allclose(person_box(seen, (300, 200)), [15, 5, 65, 115])
 
 
 def test_the_box_ends_at_the_frame_and_needs_three_landmarks() -> None:
     wide = person((-30, 10), (310, 50), (60, 250))
-    np.testing.assert_allclose(person_box(wide, (300, 200), 0.05), [0, 0, 299, 199])
+    np.testing.assert_allclose(person_box(wide, (300, 200)), [0, 0, 299, 199])
     few = person((20, 10), (40, 110), (60, 60), hidden=1)
-    assert np.isnan(person_box(few, (300, 200), 0.05)).all()
+    assert np.isnan(person_box(few, (300, 200))).all()
 
 
 class Crowd:
@@ -86,7 +84,7 @@ def test_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     }
     monkeypatch.setattr(blazepose, "fetch_weights", files.__getitem__)
     image = np.zeros((224, 224, 3), np.uint8)
-    pose = resolve_backend(name, "cpu")
+    pose = resolve_pose(name, "cpu")
     assert isinstance(pose, BlazePoseBackend)
     for detector in (resolve_detector(name, "cpu", POSE), resolve_detector(name, "cpu", pose)):
         (found,) = detector.detect([image])

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.poses.detectors import detector_identities, resolve_detector
-from la2ds_cli.poses.detectors.onnx import letterbox
+from la2ds_cli.poses.networks import detector_identities, resolve_detector
+from la2ds_cli.poses.networks.onnx import letterbox
 from tests.poses.onnx_models import write_detector, write_mean_detector, write_pose
 
 POSE: Any = None  # a detector of boxes does not ask for joints

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.poses.backends import backend_identity, resolve_backend
-from la2ds_cli.poses.backends import ultralytics as backends
-from la2ds_cli.poses.backends.ultralytics import (
+from la2ds_cli.poses.networks import pose_identities, resolve_pose
+from la2ds_cli.poses.networks import ultralytics as backends
+from la2ds_cli.poses.networks.ultralytics import (
     UltralyticsBackend,
     best_match,
     read_joints,
@@ -56,7 +56,7 @@ def test_the_person_in_the_box_is_taken() -> None:
     image[60:140, 100:140] = 255
     model: Any = TwoPeople()
     box = np.array([[100, 60, 140, 140], [102, 70, 150, 130.0]])
-    xy, score = UltralyticsBackend(model).estimate([image, image], box)
+    xy, score, _ = UltralyticsBackend(model).estimate([image, image], box)
     assert xy.shape == (2, 17, 2)
     assert xy.dtype == score.dtype == np.float32
     np.testing.assert_allclose(xy, np.broadcast_to([119.5, 99.5], (2, 17, 2)), atol=0.6)
@@ -66,14 +66,14 @@ def test_the_person_in_the_box_is_taken() -> None:
 def test_somebody_else_in_the_crop_does_not_count() -> None:
     model: Any = TwoPeople()
     image = np.zeros((200, 300, 3), np.uint8)
-    xy, score = UltralyticsBackend(model).estimate([image], np.array([[100, 60, 140, 140.0]]))
+    xy, score, _ = UltralyticsBackend(model).estimate([image], np.array([[100, 60, 140, 140.0]]))
     np.testing.assert_array_equal(score, 0)
     assert xy.shape == (1, 17, 2)
 
 
 def test_no_boxes_give_no_joints() -> None:
     model: Any = TwoPeople()
-    xy, score = UltralyticsBackend(model).estimate([], np.zeros((0, 4)))
+    xy, score, _ = UltralyticsBackend(model).estimate([], np.zeros((0, 4)))
     assert xy.shape == (0, 17, 2)
     assert score.shape == (0, 17)
 
@@ -114,13 +114,13 @@ def test_other_joints_are_refused(monkeypatch, joints: Any, found: str) -> None:
     with pytest.raises(
         UserError, match=f"finds {found}, but la2ds needs the 17 joints of coco17"
     ) as caught:
-        resolve_backend("ultralytics:hand.pt", "cpu")
+        resolve_pose("ultralytics:hand.pt", "cpu")
     assert caught.value.exit_code == ExitCode.MISMATCH
 
 
 def test_the_identity_names_the_weights() -> None:
-    assert backend_identity("ultralytics").startswith("ultralytics:yolo11n-pose:869e83fc")
-    assert backend_identity("ultralytics:yolo26n-pose").startswith("ultralytics:yolo26n-pose:")
+    assert pose_identities("ultralytics")[0].startswith("ultralytics:yolo11n-pose:869e83fc")
+    assert pose_identities("ultralytics:yolo26n-pose")[0].startswith("ultralytics:yolo26n-pose:")
 
 
 def test_a_real_network_runs(tmp_path: Path, monkeypatch) -> None:
@@ -135,7 +135,7 @@ def test_a_real_network_runs(tmp_path: Path, monkeypatch) -> None:
     network.names = {0: "person"}
     path = tmp_path / "a-pose.pt"
     torch.save({"model": copy.deepcopy(network), "train_args": {"imgsz": 128}}, path)
-    backend = resolve_backend(str(path), "cpu")
+    backend = resolve_pose(str(path), "cpu")
     assert isinstance(backend, UltralyticsBackend)
     assert backend.skeleton == "coco17"
     assert backend.device == "cpu"
@@ -143,7 +143,7 @@ def test_a_real_network_runs(tmp_path: Path, monkeypatch) -> None:
     images = list(np.random.default_rng(0).integers(0, 256, (2, 90, 120, 3), dtype=np.uint8))
     box = np.array([[20, 10, 80, 85], [30, 20, 90, 80.0]])
     everybody = UltralyticsBackend(backend.model, least_score=0.0)
-    xy, score = everybody.estimate(images, box)
+    xy, score, _ = everybody.estimate(images, box)
     assert (score > 0).all()
     assert np.isfinite(xy).all()
     again = everybody.estimate(images[::-1], box[::-1])

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.poses.backends import backend_identity, blazepose, resolve_backend
-from la2ds_cli.poses.backends.blazepose import DETECTOR, BlazePoseBackend, find
 from la2ds_cli.poses.blazepose import Detection, Person, Region, body_region
+from la2ds_cli.poses.networks import blazepose, pose_identities, resolve_pose
+from la2ds_cli.poses.networks.blazepose import DETECTOR, BlazePoseBackend, find
 from la2ds_cli.poses.threads import SharedCores
 from tests.poses.blazepose_models import write_detector, write_landmarks
 
@@ -79,7 +79,7 @@ def backend(network: SpotFinder) -> BlazePoseBackend:
 
 def test_the_person_that_fits_the_box_is_taken(backend: BlazePoseBackend) -> None:
     images = [picture((100, 100), (130, 100))] * 2
-    xy, score = backend.estimate(images, np.stack([box_at(100, 100), box_at(132, 100)]))
+    xy, score, _ = backend.estimate(images, np.stack([box_at(100, 100), box_at(132, 100)]))
     assert xy.shape == (2, 33, 2)
     assert xy.dtype == score.dtype == np.float32
     np.testing.assert_allclose(xy.mean(axis=1), [[100, 100], [130, 100]], atol=1e-4)
@@ -92,15 +92,15 @@ def test_the_landmarks_are_read_from_the_crop_that_they_ask_for(network: Any) ->
 
 
 def test_nobody_scores_nothing_and_has_no_place_in_metres(backend: BlazePoseBackend) -> None:
-    _, score, world = backend.estimate_world([picture()], box_at(100, 100)[None])
+    _, score, world = backend.estimate([picture()], box_at(100, 100)[None])
     assert not score.any()
     assert np.isnan(world).all()
-    xy, score, world = backend.estimate_world([], np.zeros((0, 4)))
+    xy, score, world = backend.estimate([], np.zeros((0, 4)))
     assert (xy.shape, score.shape, world.shape) == ((0, 33, 2), (0, 33), (0, 33, 3))
 
 
 def test_joints_outside_of_the_picture_score_nothing(backend: BlazePoseBackend) -> None:
-    xy, score = backend.estimate([picture((100, 190))], box_at(100, 180)[None])
+    xy, score, _ = backend.estimate([picture((100, 190))], box_at(100, 180)[None])
     below = xy[0, :, 1] > 200
     assert 0 < below.sum() < 33
     assert not score[0, below].any()
@@ -114,8 +114,8 @@ class TestTracker:
         images = [picture((100 + 4 * t, 100)) for t in range(6)]
         tracker = backend.tracker()
         box = np.stack([box_at(100 + 4 * t, 100) for t in range(6)])
-        first = tracker.estimate_world(images[:4], box[:4])
-        rest = tracker.estimate_world(images[4:], box[4:])
+        first = tracker.estimate(images[:4], box[:4])
+        rest = tracker.estimate(images[4:], box[4:])
         xy = np.concatenate([first[0], rest[0]])
         np.testing.assert_allclose(xy.mean(axis=1)[:, 0], 100 + 4 * np.arange(6), atol=1e-3)
         assert network.detections == 1
@@ -124,15 +124,15 @@ class TestTracker:
         self, backend: BlazePoseBackend, network: SpotFinder
     ) -> None:
         tracker = backend.tracker()
-        tracker.estimate_world([picture((100, 100))], box_at(100, 100)[None])
+        tracker.estimate([picture((100, 100))], box_at(100, 100)[None])
         tracker.reset()
-        tracker.estimate_world([picture((100, 100))], box_at(100, 100)[None])
+        tracker.estimate([picture((100, 100))], box_at(100, 100)[None])
         assert network.detections == 2
 
     def test_a_person_that_leaps_is_found_in_its_box(self, backend: BlazePoseBackend) -> None:
         tracker = backend.tracker()
         images = [picture((60, 100)), picture((240, 100))]
-        xy, score, _ = tracker.estimate_world(images, np.stack([box_at(60, 100), box_at(240, 100)]))
+        xy, score, _ = tracker.estimate(images, np.stack([box_at(60, 100), box_at(240, 100)]))
         np.testing.assert_allclose(xy.mean(axis=1), [[60, 100], [240, 100]], atol=1e-3)
         assert score.all()
 
@@ -142,13 +142,13 @@ class TestTracker:
         """The person leaves the crop, in which another one has come to stand."""
         tracker = backend.tracker()
         images = [picture((60, 100)), picture((80, 100), (240, 100))]
-        xy, _, _ = tracker.estimate_world(images, np.stack([box_at(60, 100), box_at(240, 100)]))
+        xy, _, _ = tracker.estimate(images, np.stack([box_at(60, 100), box_at(240, 100)]))
         np.testing.assert_allclose(xy[1].mean(axis=0), [240, 100], atol=1e-3)
 
     def test_a_person_comes_back(self, backend: BlazePoseBackend, network: SpotFinder) -> None:
         tracker = backend.tracker()
         images = [picture((60, 100)), picture(), picture((64, 100))]
-        _, score, world = tracker.estimate_world(images, np.stack([box_at(60, 100)] * 3))
+        _, score, world = tracker.estimate(images, np.stack([box_at(60, 100)] * 3))
         np.testing.assert_array_equal(score.any(axis=1), [True, False, True])
         np.testing.assert_array_equal(np.isnan(world).any(axis=(1, 2)), [False, True, False])
         assert network.detections == 3
@@ -164,11 +164,11 @@ class TestFiles:
         monkeypatch.setattr(blazepose, "fetch_weights", files.__getitem__)
 
     def test_files_are_opened_and_answer_any_number_of_threads(self) -> None:
-        backend = resolve_backend("blazepose", "cpu")
+        backend = resolve_pose("blazepose", "cpu")
         assert (backend.skeleton, backend.device) == ("mediapipe33", "cpu")
         images = [np.zeros((300, 300, 3), np.uint8)] * 5
         box = np.tile([50, 50, 250, 250.0], (5, 1))
-        xy, score = backend.estimate(images, box)
+        xy, score, _ = backend.estimate(images, box)
         assert (score > 0.5).all()
         with ThreadPoolExecutor(3) as threads:
             parts = list(
@@ -177,12 +177,12 @@ class TestFiles:
         np.testing.assert_array_equal(xy, np.concatenate([part[0] for part in parts]))
 
     def test_the_identity_of_a_name_reads_no_file(self) -> None:
-        assert backend_identity("blazepose") == "blazepose:e9a5c5cb:9ba9dd3d:1"
-        assert backend_identity("blazepose-heavy") == "blazepose-heavy:59e42d71:9ba9dd3d:1"
+        assert pose_identities("blazepose")[0] == "blazepose:e9a5c5cb:9ba9dd3d:1"
+        assert pose_identities("blazepose-heavy")[0] == "blazepose-heavy:59e42d71:9ba9dd3d:1"
 
     def test_what_it_cannot_do_is_refused(self) -> None:
         with pytest.raises(UserError, match="only on the CPU") as caught:
-            resolve_backend("blazepose", "cuda")
+            resolve_pose("blazepose", "cuda")
         assert caught.value.exit_code == ExitCode.ENVIRONMENT
 
     def test_missing_weights_are_explained(self, tmp_path: Path, monkeypatch: Any) -> None:
@@ -190,6 +190,6 @@ class TestFiles:
         monkeypatch.setenv("LA2DS_HOME", str(tmp_path))
         monkeypatch.setenv("LA2DS_OFFLINE", "1")
         with pytest.raises(UserError, match="blazepose-lite are not on this machine") as caught:
-            resolve_backend("blazepose-lite", "cpu")
+            resolve_pose("blazepose-lite", "cpu")
         assert caught.value.exit_code == ExitCode.ENVIRONMENT
         assert "la2ds models pull blazepose-lite" in caught.value.hint
