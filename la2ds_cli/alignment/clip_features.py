@@ -17,13 +17,7 @@ from la2ds_cli.core.view import View
 from la2ds_cli.embedding.embed import possible_embeddings
 from la2ds_cli.embedding.embedder import Embedder
 from la2ds_cli.embedding.trained import light_base, light_embedder, run_header
-from la2ds_cli.features.resample import frame_period
 from la2ds_cli.features.viewpoint import seen
-
-
-def frame_rate(pose: PoseSequence) -> float:
-    """The median frame rate of a clip, frames per second."""
-    return 1 / frame_period(pose.time, pose.fps)
 
 
 def check_seen(pose: PoseSequence, name: str) -> None:

@@ -19,6 +19,7 @@ from la2ds_cli.features.body_joints import is_body
 ChosenKind = Literal["model", "base", "pose"]
 FeatureKind = Literal["auto", "model", "base", "pose"]
 ON_BASE = "aligned on the base model"
+FEW_REFERENCES = 8  # 40 place events no better on a timeline (docs/results/timeline.md)
 
 
 def parsed_anchor(text: str) -> tuple[float, float]:
@@ -75,6 +76,12 @@ class AlignRequest:
         """The settings of the alignment, with the requested method."""
         own = self.config.align
         return replace(own, method=self.method or own.method)
+
+    def through_few(self) -> AlignRequest:
+        """The same for many pairs, through at most FEW_REFERENCES clips."""
+        align = self.config.align
+        few = replace(align, reference_clips=min(FEW_REFERENCES, align.reference_clips))
+        return replace(self, config=replace(self.config, align=few))
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,6 @@ from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.features.viewpoint import seen
 
 MOST_SAMPLED = 24  # clips of which the most typical one is chosen
-REFERENCES = 8  # clips through which each clip is aligned with the reference; 40 are no better
 _CHUNK = 32  # clips that are embedded in one batch
 
 
@@ -101,12 +100,7 @@ def align_all(
             exit_code=ExitCode.UNUSABLE,
         )
     clock = first or _most_typical(project, ids, request)
-    align = replace(
-        request.config.align,
-        reference_clips=min(REFERENCES, request.config.align.reference_clips),
-    )
-    few = replace(request, config=replace(request.config, align=align))
-    placer = _Placer(project, clock, few)
+    placer = _Placer(project, clock, request.through_few())
     if placer.itself.reason:
         progress.note(placer.itself.reason)
     placed = []

@@ -11,7 +11,7 @@ from la2ds_cli.commands.options import METHOD, Features, Here, flag, option
 
 if TYPE_CHECKING:
     from la2ds_cli.core.console import Console
-    from la2ds_cli.labels.propagate import MergeResult, PropagationResult
+    from la2ds_cli.labels.propagated import MergeResult, PropagationResult
 
 
 def transfer_labels(
@@ -49,12 +49,8 @@ def transfer_labels(
     --write keeps labels set by people, withholds degenerate ones, and backs up phases.csv.
     """
     from la2ds_cli.core.batch import batch_exit_code
-    from la2ds_cli.labels.propagate import (
-        checked_folder,
-        merge_into_project,
-        propagate_labels,
-        write_tables,
-    )
+    from la2ds_cli.labels.propagate import propagate_labels
+    from la2ds_cli.labels.propagated import checked_folder, merge_into_project, write_tables
 
     with here.console() as console:
         opened = here.open()

@@ -1,42 +1,35 @@
-"""Step: phases labelled on some clips, propagated to others along their alignments."""
+"""Step: phases labelled on some clips, propagated to others along their alignments.
+
+Every labelled clip is aligned with every other clip, as `align` does it, and maps its phases onto
+that (vote.py). Several vote, if they do not clearly show another movement.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from itertools import pairwise
-from pathlib import Path
-from typing import Any
+import os
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from la2ds_cli.alignment.align import PairAligner
+from la2ds_cli.alignment.pair import with_poses
 from la2ds_cli.alignment.request import AlignRequest
-from la2ds_cli.alignment.same_movement import Sameness
-from la2ds_cli.core import artifact
+from la2ds_cli.alignment.result import AlignResult
+from la2ds_cli.alignment.same_movement import Sameness, likeliest
 from la2ds_cli.core.batch import ItemResult
-from la2ds_cli.core.csv_tables import table_text
-from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.phase_table import (
-    ORIGIN_CLIPS,
-    ORIGIN_CONFIDENCE,
-    ORIGIN_TIME,
-    PhaseRow,
-    PhaseTable,
-)
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.phase_table import in_time_order
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import PROJECT_FILE, Project
-from la2ds_cli.core.types import Phase, PoseSequence
-from la2ds_cli.features.resample import seconds_at
-from la2ds_cli.labels.inputs import (
-    PropagationInputs,
-    choose_sources,
-    choose_targets,
-    labelled_clips,
-    load_inputs,
-)
-from la2ds_cli.labels.vote import Boundary, vote
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import Phase
+from la2ds_cli.evaluation.phase_labels import overlap_error
+from la2ds_cli.labels.propagated import ClipLabels, PropagationResult, with_ends
+from la2ds_cli.labels.vote import Boundary, Span, boundaries_along, labelled_spans, vote
 
+ALL, LABELLED = "all", "labelled"
+"""Names for several clips: all in videos.csv, and those labelled by people."""
 LEAST_CONFIDENCE = 0.2
 """Mean confidence of a clip's boundaries below which its labels are withheld from phases.csv.
 
@@ -45,128 +38,16 @@ propagated to clips of the same action (36 labellings, 0.21 to 0.68) and to clip
 0.06 to 0.30). None of the former is below it, and 86 % of the latter.
 """
 
-BOUNDARY_COLUMNS = (
-    *("video", "before", "after", "frame", "time", "time_low", "time_high", "confidence"),
-    *("votes", "labelled_clips", "cut"),
-)
-Rows = dict[str, list[PhaseRow]]
-"""Rows of phases.csv by clip."""
 
+@dataclass
+class _Votes:
+    """What labelled clips, by their ids, say about a clip. judged: how sure it is that both show
+    one movement, None = it cannot be judged. boundaries: of those that may vote. problem: why it
+    cannot be aligned with one of them."""
 
-@dataclass(frozen=True)
-class ClipLabels:
-    """The propagated phases of one clip.
-
-    boundaries: see vote.vote.
-    voters: ids of the labelled clips that voted.
-    left_out: phases of theirs that it does not have.
-    withheld: why the labels are not fit for phases.csv, empty if they are.
-    """
-
-    video: str
-    pose: PoseSequence
-    boundaries: tuple[Boundary, ...]
-    voters: tuple[str, ...]
-    left_out: tuple[str, ...]
-    withheld: str
-
-    @property
-    def phases(self) -> list[Phase]:
-        """In source frames, marked as propagated."""
-        return [phase for phase, _ in _with_ends(self.pose, self.boundaries)]
-
-    def table_rows(self, time: str) -> list[PhaseRow]:
-        """Rows of phases.csv with their origin: the labelled clips that voted, a time, and the
-        confidences of both ends."""
-        origin = {ORIGIN_CLIPS: " ".join(self.voters), ORIGIN_TIME: time}
-        return [
-            PhaseRow(
-                self.video,
-                phase,
-                origin | {ORIGIN_CONFIDENCE: " ".join(f"{end.confidence:.4f}" for end in ends)},
-            )
-            for phase, ends in _with_ends(self.pose, self.boundaries)
-        ]
-
-    def boundary_rows(self) -> list[dict[str, Any]]:
-        """The boundaries of phases by the names of BOUNDARY_COLUMNS; times in seconds."""
-        frame = _edges(self.pose)
-        return [
-            {
-                "video": self.video,
-                "before": one.before or "",
-                "after": one.after or "",
-                "frame": int(frame[round(one.row)]),
-                "time": round(seconds_at(self.pose, one.row), 6),
-                "time_low": round(seconds_at(self.pose, one.low), 6),
-                "time_high": round(seconds_at(self.pose, one.high), 6),
-                "confidence": round(one.confidence, 4),
-                "votes": one.votes,
-                "labelled_clips": len(self.voters),
-                "cut": one.cut,
-            }
-            for one in self.boundaries
-            if one.before or one.after
-        ]
-
-
-def _edges(pose: PoseSequence) -> np.ndarray:
-    """(T + 1,) source frames at which the rows of a clip begin, and the last one ends."""
-    return np.append(pose.frame, pose.frame[-1] + 1)
-
-
-def _with_ends(
-    pose: PoseSequence, boundaries: Sequence[Boundary]
-) -> list[tuple[Phase, tuple[Boundary, Boundary]]]:
-    """The phases between boundaries, each with those at its ends."""
-    frame, found = _edges(pose), []
-    for start, end in pairwise(boundaries):
-        first, last = int(frame[round(start.row)]), int(frame[round(end.row)])
-        if start.after and first < last:
-            found.append((Phase(first, last, start.after, propagated=True), (start, end)))
-    return found
-
-
-@dataclass(frozen=True)
-class PropagationResult:
-    """sources: ids of the labelled clips that were used. items: result for each clip, in order;
-    labelled clips only if they could not be used. clips: their new labels, by id. features, run,
-    reason: as of an alignment."""
-
-    sources: tuple[str, ...]
-    items: tuple[ItemResult, ...]
-    clips: dict[str, ClipLabels]
-    features: str
-    run: str
-    reason: str
-
-    def rows(self) -> Rows:
-        """The new rows of phases.csv, made now."""
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        return {clip: labels.table_rows(now) for clip, labels in self.clips.items()}
-
-    def to_json(self) -> dict[str, Any]:
-        """Everything but the frames, as JSON."""
-        return {
-            "sources": list(self.sources),
-            "features": self.features,
-            "run": self.run if self.features == "model" else None,
-            "reason": self.reason,
-            "items": [item.to_json() for item in self.items],
-            "clips": [
-                {
-                    "video": labels.video,
-                    "phases": [
-                        {"start": phase.start, "end": phase.end, "phase": phase.name}
-                        for phase in labels.phases
-                    ],
-                    "boundaries": labels.boundary_rows(),
-                    "left_out": list(labels.left_out),
-                    "withheld": labels.withheld or None,
-                }
-                for labels in self.clips.values()
-            ],
-        }
+    judged: dict[str, Sameness | None] = field(default_factory=dict)
+    boundaries: dict[str, list[Boundary]] = field(default_factory=dict)
+    problem: UserError | None = None
 
 
 def propagate_labels(
@@ -178,45 +59,99 @@ def propagate_labels(
 ) -> PropagationResult:
     """Propagate the phases of `sources` to `targets`; no clip votes on its own labels.
 
-    sources, targets: see inputs.choose_sources and choose_targets; a source is a target only if it
-    is named as one, not as part of a group. A clip that cannot be used is an item of the result.
+    sources, targets: see choose_sources and choose_targets; a source is a target only if it is
+    named as one, not as part of a group. A clip that cannot be used is an item of the result.
 
     Raises UserError if there is no labelled clip (exit 4), for a source without labels or with
-    overlapping ones (exit 5), an unknown one (exit 3), an unknown method (exit 2), and a run
-    without a model (exit 4).
+    overlapping ones (exit 5), for an unknown one (exit 3), and if no source can be used, with the
+    exit code of what PairAligner.find raises for the first one.
     """
     progress = progress or Progress()
     phases = labelled_clips(project)
     source_ids = choose_sources(project, sources, phases)
-    target_ids = choose_targets(project, targets, phases, without=source_ids)
-    inputs = load_inputs(project, source_ids, target_ids, phases, request, progress)
-    items = list(inputs.problems)
-    clips: dict[str, ClipLabels] = {}
-    progress.begin("propagating phases", len(inputs.targets))
-    for clip in inputs.targets:
-        voting, same = inputs.voters(clip)
-        labels = _labels_of(inputs, clip, voting, same) if voting else None
-        items.append(_item(inputs, clip, labels, same))
-        if labels is not None and labels.phases:
-            clips[clip] = labels
-        if clip not in inputs.spans:
-            inputs.alignments.forget(clip)
+    for source in source_ids:
+        try:
+            in_time_order(phases[source])
+        except ValueError as problem:
+            raise overlap_error(source, problem) from problem
+    votes: dict[str, _Votes] = {}
+    refused: dict[str, UserError] = {}
+    for name in choose_targets(project, targets, phases, without=source_ids):
+        try:
+            poses, device = request.config.poses, request.device
+            votes[with_poses(project, [name], poses, device, progress)[0]] = _Votes()
+        except UserError as problem:
+            refused[name] = problem
+    aligner = PairAligner(project, request.through_few())
+    spans: dict[str, list[Span]] = {}
+    first: AlignResult | None = None
+    progress.begin("propagating phases", len(source_ids))
+    for source in source_ids:
+        try:
+            itself = aligner.find(source, source)
+            spans[source] = labelled_spans(itself.pose_a.frame, phases[source])
+            if not spans[source]:
+                del spans[source]
+                raise UserError("its phases are outside its frames", exit_code=ExitCode.UNUSABLE)
+        except UserError as problem:
+            refused[source] = problem
+        else:
+            first = first or itself
+            _ask(aligner, source, spans[source], votes)
         progress.advance()
     progress.end()
-    kind = inputs.alignments.features.kind
-    return PropagationResult(
-        tuple(inputs.spans), tuple(items), clips, kind, request.run, inputs.reason
-    )
+    if first is None:
+        source, problem = source_ids[0], refused[source_ids[0]]
+        raise UserError(
+            f"no labelled clip can be used; {source}: {problem.message}",
+            hint=problem.hint,
+            exit_code=problem.exit_code,
+        )
+    if first.reason:
+        progress.note(first.reason)
+    items = [_refused(project, clip, problem) for clip, problem in refused.items()]
+    clips: dict[str, ClipLabels] = {}
+    for clip, own in votes.items():
+        if own.problem is not None and not own.judged:
+            items.append(_refused(project, clip, own.problem))
+            continue
+        labels = _labels_of(project, clip, own, spans)
+        items.append(_item(project, clip, labels, likeliest(own.judged.values())))
+        if labels is not None and labels.phases:
+            clips[clip] = labels
+    kind = first.alignment.features
+    return PropagationResult(tuple(spans), tuple(items), clips, kind, first.run, first.reason)
+
+
+def _ask(
+    aligner: PairAligner, source: str, spans: Sequence[Span], votes: Mapping[str, _Votes]
+) -> None:
+    """Align a labelled clip with each of the others, and add what it says about them."""
+    with suppress(UserError):  # which aligning such a clip raises again
+        aligner.load(list(votes))
+    for clip, own in votes.items():
+        if clip == source:
+            continue
+        try:
+            result = aligner.find(source, clip)
+        except UserError as problem:
+            own.problem = problem
+            continue
+        same = own.judged[source] = result.same_movement
+        if same is None or not same.refused:
+            own.boundaries[source] = boundaries_along(spans, result.alignment)
 
 
 def _labels_of(
-    inputs: PropagationInputs, clip: str, voting: Sequence[str], same: Sameness | None
-) -> ClipLabels:
-    """The labels of a clip. voting, same: see PropagationInputs.voters."""
-    pose = inputs.poses[clip]
-    boundaries = vote([inputs.voter(source, clip) for source in voting])
-    present = [phase.name for phase, _ in _with_ends(pose, boundaries)]
-    orders = [[span.name for span in inputs.spans[source]] for source in voting]
+    project: Project, clip: str, own: _Votes, spans: Mapping[str, Sequence[Span]]
+) -> ClipLabels | None:
+    """The labels of a clip; None if no labelled clip may vote. spans: of the labelled clips."""
+    if not own.boundaries:
+        return None
+    pose, same = project.read_pose(clip)[0], likeliest(own.judged.values())
+    boundaries = vote(list(own.boundaries.values()), len(pose))
+    present = [phase.name for phase, _ in with_ends(pose, boundaries)]
+    orders = [[span.name for span in spans[source]] for source in own.boundaries]
     known = dict.fromkeys(name for order in orders for name in order)
     left_out = tuple(name for name in known if name not in present)
     sure = [one.confidence for one in boundaries if (one.before or one.after) and not one.cut]
@@ -235,7 +170,9 @@ def _labels_of(
         reasons.append(
             f"its boundaries have a mean confidence of {mean:.2f}, below {LEAST_CONFIDENCE:g}"
         )
-    return ClipLabels(clip, pose, tuple(boundaries), tuple(voting), left_out, "; ".join(reasons))
+    return ClipLabels(
+        clip, pose, tuple(boundaries), tuple(own.boundaries), left_out, "; ".join(reasons)
+    )
 
 
 def _is_between(name: str, present: Collection[str], order: Sequence[str]) -> bool:
@@ -248,7 +185,7 @@ def _is_between(name: str, present: Collection[str], order: Sequence[str]) -> bo
 
 
 def _item(
-    inputs: PropagationInputs, clip: str, labels: ClipLabels | None, same: Sameness | None
+    project: Project, clip: str, labels: ClipLabels | None, same: Sameness | None
 ) -> ItemResult:
     """The result for a clip. labels: None if no labelled clip may vote. same: of the likeliest."""
     status, code, message, hint = "ok", "", "", ""
@@ -270,79 +207,85 @@ def _item(
         hint = "look at it with la2ds align, and label it by hand"
     elif labels is not None and labels.left_out:
         status, code, message = "degraded", "L001", f"left out {', '.join(labels.left_out)}"
-    path, frames = inputs.paths[clip], len(inputs.poses[clip])
-    return ItemResult(path, clip, status, frames, code, message, hint)
+    frames = len(labels.pose) if labels else 0
+    return ItemResult(project.clip(clip).path, clip, status, frames, code, message, hint)
 
 
-# --- files ---------------------------------------------------------------------------------------
+def _refused(project: Project, name: str, problem: UserError) -> ItemResult:
+    """The item of a clip, or of a file that did not become one, that cannot be used."""
+    clip = project.find(name)
+    path, video = (clip.path, clip.id) if clip else (name, "")
+    code = problem.code or "L003"
+    return ItemResult(path, video, "failed", code=code, message=problem.message, hint=problem.hint)
 
 
-def checked_folder(folder: Path) -> Path:
-    """A folder for the tables. Raises UserError (exit 2) if it is a project."""
-    if (folder / PROJECT_FILE).exists():
-        raise UserError(
-            f"{folder} is a project, and its phases.csv has labels set by people",
-            hint="--write adds the propagated phases to those of --project",
-        )
-    return folder
+# --- which clips `transfer-labels` reads labels from, and which it labels ----------------------
 
 
-def write_tables(result: PropagationResult, folder: Path) -> list[Path]:
-    """Write phases.csv and boundaries.csv; if no clip got a phase, as by a mistyped name, those of
-    another time stay."""
-    if not result.clips:
-        return []
-    table = PhaseTable(tuple(row for rows in result.rows().values() for row in rows))
-    cells = []
-    for row in (row for labels in result.clips.values() for row in labels.boundary_rows()):
-        row["cut"] = "yes" if row["cut"] else ""
-        cells.append([row[name] for name in BOUNDARY_COLUMNS])
-    artifact.write_text(folder / "phases.csv", table.text())
-    artifact.write_text(folder / "boundaries.csv", table_text(BOUNDARY_COLUMNS, cells))
-    return [folder / "phases.csv", folder / "boundaries.csv"]
+def labelled_clips(project: Project) -> dict[str, list[Phase]]:
+    """The phases set by people, by clip. Raises UserError (exit 4) if phases.csv has none."""
+    phases = project.phases()
+    if phases:
+        return phases
+    only = "; propagated phases do not count" if project.phases(propagated=True) else ""
+    raise UserError(
+        f"no clip of the project has phases set by a person in phases.csv{only}",
+        hint="label one clip there: video,start,end,phase (frame numbers, end exclusive)",
+        exit_code=ExitCode.UNUSABLE,
+    )
 
 
-@dataclass(frozen=True)
-class MergeResult:
-    """What happened to the phases of clips, by id.
-
-    written: the propagated ones are now in phases.csv.
-    unchanged: they were set by a person, or propagated before.
-    withheld: the propagated ones are degenerate.
-    backup: the old phases.csv, None if it did not change or is new.
-    """
-
-    written: list[str]
-    unchanged: list[str]
-    withheld: list[str]
-    backup: Path | None
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "written": self.written,
-            "kept": self.unchanged,
-            "withheld": self.withheld,
-            "backup": self.backup and str(self.backup),
-        }
+def choose_sources(
+    project: Project, names: Sequence[str], phases: Mapping[str, Sequence[Phase]]
+) -> list[str]:
+    """Ids of the labelled clips named by `names`: clips, lists of them with commas, LABELLED or
+    ALL. Raises UserError: exit 3 for a name that is not a clip, 5 for a clip without labels."""
+    ids: list[str] = []
+    for name in _split(project, names):
+        if name in (ALL, LABELLED):
+            ids += [video.id for video in project.videos() if video.id in phases]
+            continue
+        video = project.clip(name)
+        if video.id not in phases:
+            raise UserError(
+                f"'{name}' has no phases set by a person in phases.csv",
+                hint=f"labelled clips: {_some(phases)}",
+                exit_code=ExitCode.MISMATCH,
+            )
+        ids.append(video.id)
+    return list(dict.fromkeys(ids))
 
 
-def merge_into_project(
-    project: Project, propagated: Rows, withheld: Collection[str], *, overwrite: bool
-) -> MergeResult:
-    """Write the propagated rows of clips that are not `withheld` into phases.csv.
+def choose_targets(
+    project: Project,
+    names: Sequence[str],
+    phases: Mapping[str, Sequence[Phase]],
+    *,
+    without: Collection[str] = (),
+) -> list[str]:
+    """Clips to label: ids, or unchanged names if they are not (yet) in the project. without: ids
+    that are left out of LABELLED and ALL."""
+    targets: list[str] = []
+    for name in _split(project, names):
+        if name in (ALL, LABELLED):
+            group = [v.id for v in project.videos() if name == ALL or v.id in phases]
+            targets += [clip for clip in group if clip not in without]
+        else:
+            video = project.find(name)
+            targets.append(video.id if video else name)
+    return list(dict.fromkeys(targets))
 
-    The labels of a clip are kept if a person has set or checked one of them; earlier propagated
-    labels are kept unless `overwrite`. A copy of the old file is saved. Raises UserError (exit 5)
-    if another command keeps writing a table, or phases.csv cannot be read.
-    """
-    with project.tables():
-        old = project.clip_phases()
-        fit = {clip: rows for clip, rows in propagated.items() if clip not in withheld}
-        unchanged = [
-            clip
-            for clip in fit
-            if any(row.checked or not overwrite for row in old.by_clip.get(clip, ()))
-        ]
-        written = {clip: rows for clip, rows in fit.items() if clip not in unchanged}
-        backup = project.write_phase_table(old.replaced(written)) if written else None
-    return MergeResult(list(written), unchanged, list(withheld), backup)
+
+def _split(project: Project, names: Sequence[str]) -> list[str]:
+    """Single names; a name with a comma is not split if a clip or a file has that name."""
+    parts: list[str] = []
+    for name in names:
+        # Path.is_file would raise for a list that is too long for a file name.
+        single = "," not in name or project.find(name) or os.path.isfile(name)  # noqa: PTH113
+        parts += [name] if single else [part.strip() for part in name.split(",")]
+    return [part for part in parts if part]
+
+
+def _some(ids: Mapping[str, object]) -> str:
+    shown = sorted(ids)
+    return ", ".join(shown[:5]) + (", ..." if len(shown) > 5 else "")

@@ -19,7 +19,8 @@ import numpy as np
 
 from la2ds_cli.alignment.confidence import NEAR
 from la2ds_cli.core.phase_table import in_time_order
-from la2ds_cli.core.types import FloatArray, IntArray, Phase
+from la2ds_cli.core.types import Alignment, IntArray, Phase
+from la2ds_cli.features.resample import frame_period
 
 REST = 2.0
 """Seconds of B that a phase may go on for, beyond what both clips show, for each second that it
@@ -37,21 +38,6 @@ class Span:
     name: str
     start: float
     end: float
-
-
-@dataclass(frozen=True)
-class Correspondence:
-    """The position in B (`length` frames) of each frame of A. position, low, high: (N,) float64
-    rows of B; the last two are the bounds of a 90 % interval; confidence: (N,) in [0, 1]. NaN, NaN,
-    NaN, 0 = no counterpart. step: frames of B in the time of one frame of A, 1 for clips of one
-    frame rate."""
-
-    position: FloatArray
-    low: FloatArray
-    high: FloatArray
-    confidence: FloatArray
-    length: int
-    step: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -94,13 +80,16 @@ def labelled_spans(frame: IntArray, phases: Sequence[Phase]) -> list[Span]:
     return spans
 
 
-def boundaries_along(spans: Sequence[Span], along: Correspondence) -> list[Boundary]:
+def boundaries_along(spans: Sequence[Span], along: Alignment) -> list[Boundary]:
     """The boundaries of a labelled clip in B, in time order: the first one lies where B begins to
-    show what it shows, the last one where B no longer does. Empty if nothing matches."""
+    show what it shows, the last one where B no longer does. Empty if nothing matches.
+
+    along: of the labelled clip, as A, with B.
+    """
     matched = np.flatnonzero(~np.isnan(along.position))
     if not len(matched):
         return []
-    first, last = int(matched[0]), int(matched[-1])
+    first, last, length = int(matched[0]), int(matched[-1]), len(along.time_b)
     names: dict[float, str] = {}
     for span in spans:
         names[span.start] = span.name
@@ -111,20 +100,19 @@ def boundaries_along(spans: Sequence[Span], along: Correspondence) -> list[Bound
         if first < row <= last:
             found.append(_at(along, matched, row, name, names[row]))
             name = names[row]
-    found.append(_behind(along, last, name))
+    step = frame_period(along.time_a, 1.0) / frame_period(along.time_b, 1.0)  # frames of B in one
+    found.append(_behind(along, last, max(step, 1.0), name))
     for span in spans:  # a phase that goes on in A may do so in B, to an end of the clip
         start, end = found[0], found[-1]
-        before, behind = (REST * along.step * n for n in (first - span.start, span.end - last - 1))
+        before, behind = (REST * step * n for n in (first - span.start, span.end - last - 1))
         if span.start <= first < span.end and min(start.low, start.row - before) < 0.5:
             found[0] = replace(start, row=0.0, low=0.0)
-        if span.start <= last < span.end and max(end.high, end.row + behind) > along.length - 0.5:
-            found[-1] = replace(end, row=float(along.length), high=float(along.length))
+        if span.start <= last < span.end and max(end.high, end.row + behind) > length - 0.5:
+            found[-1] = replace(end, row=float(length), high=float(length))
     return found
 
 
-def _at(
-    along: Correspondence, matched: IntArray, row: float, before: Name, after: Name
-) -> Boundary:
+def _at(along: Alignment, matched: IntArray, row: float, before: Name, after: Name) -> Boundary:
     """The boundary at a row of A between the first and the last row with a counterpart. Between two
     of them, the wider bounds and the lower confidence are used; inside a gap the confidence is
     0."""
@@ -140,12 +128,11 @@ def _at(
     )
 
 
-def _behind(along: Correspondence, last: int, name: str) -> Boundary:
+def _behind(along: Alignment, last: int, shown: float, name: str) -> Boundary:
     """After the last row with a counterpart, all that is known is that the phase lasts through that
-    frame of A, and through the frame of B that matches it."""
-    shown = max(along.step, 1.0)
+    frame of A, `shown` frames of B, and through the frame of B that matches it."""
     row, low, high = (
-        min(float(bound[last]) + shown, float(along.length))
+        min(float(bound[last]) + shown, float(len(along.time_b)))
         for bound in (along.position, along.low, along.high)
     )
     sure = float(along.confidence[last])
@@ -155,50 +142,51 @@ def _behind(along: Correspondence, last: int, name: str) -> Boundary:
 # --- the vote of several labelled clips ------------------------------------------------------
 
 
-def vote(clips: Sequence[tuple[Sequence[Span], Correspondence]]) -> list[Boundary]:
+def vote(voters: Sequence[Sequence[Boundary]], length: int) -> list[Boundary]:
     """The boundaries of clip B in time order, the first one at its first frame, the last one behind
-    its last, from the phases of labelled clips and their alignments with it."""
-    length = clips[0][1].length
-    voters = [boundaries_along(spans, along) for spans, along in clips]
+    its last, from those of each labelled clip along its alignment with B. length: frames of B."""
     names: list[Name] = [NOT_SHOWN, NONE]
-    names += dict.fromkeys(span.name for spans, _ in clips for span in spans)
+    names += dict.fromkeys(one.after for own in voters for one in own if one.after)
     tally = np.zeros((len(names), length))
     tally[2:] += 0.5
-    for boundaries, (_, along) in zip(voters, clips, strict=True):
+    for boundaries in voters:
         code = np.zeros(length, int)
         for boundary in boundaries:
             code[round(boundary.row) :] = names.index(boundary.after)
-        tally[code, np.arange(length)] += 1 + along.confidence.mean() / (4 * len(clips))
+        sure = sum(one.confidence for one in boundaries) / max(len(boundaries), 1)
+        tally[code, np.arange(length)] += 1 + sure / (4 * len(voters))
     best = [int(tally[:, 0].argmax())]
     for votes in tally.T[1:]:
         most, last = int(votes.argmax()), best[-1]
         best.append(most if votes[most] > votes[last] else last)
     changes = (np.flatnonzero(np.diff(best)) + 1).tolist()
-    found = [Boundary(NOT_SHOWN, names[best[0]], 0.0, 0.0, 0.0, 1.0, len(clips))]
+    found = [Boundary(NOT_SHOWN, names[best[0]], 0.0, 0.0, 0.0, 1.0, len(voters))]
     for last, row, following in zip([0, *changes], changes, [*changes[1:], length], strict=False):
         between = (last + row) / 2 + LEAST, (row + following) / 2 - LEAST
-        change = names[best[row - 1]], names[best[row]]
-        found.append(_agreed(voters, change, row, between, NEAR * length))
+        change = Boundary(names[best[row - 1]], names[best[row]], float(row), row, row, 0.0, 0)
+        found.append(_agreed(voters, change, between, NEAR * length))
     end = float(length)
-    return [*found, Boundary(names[best[-1]], NOT_SHOWN, end, end, end, 1.0, len(clips))]
+    return [*found, Boundary(names[best[-1]], NOT_SHOWN, end, end, end, 1.0, len(voters))]
 
 
 def _agreed(
     voters: Sequence[Sequence[Boundary]],
-    change: tuple[Name, Name],
-    row: int,
+    change: Boundary,
     between: tuple[float, float],
     near: float,
 ) -> Boundary:
-    """The boundary that the vote has at a row: the median of those of the labelled clips, but not
-    beyond the middle of a phase beside it (`between`)."""
-    own = [[one for one in each if (one.before, one.after) == change] for each in voters]
-    mine = [min(each, key=lambda one: abs(one.row - row)) for each in own if each]
+    """A boundary of the vote, at the median of those of the labelled clips, but not beyond the
+    middle of a phase beside it (`between`)."""
+    phases = change.before, change.after
+    own = [[one for one in each if (one.before, one.after) == phases] for each in voters]
+    mine = [min(each, key=lambda one: abs(one.row - change.row)) for each in own if each]
     if not mine:
-        return Boundary(*change, float(row), float(row), float(row), 0.0, 0)
+        return change
     at, low, high = (
         float(np.median([getattr(one, name) for one in mine])) for name in ("row", "low", "high")
     )
     at = float(np.clip(at, *between))
     sure = sum(one.confidence for one in mine if abs(one.row - at) <= near) / len(voters)
-    return Boundary(*change, at, min(low, at), max(high, at), sure, len(mine))
+    return replace(
+        change, row=at, low=min(low, at), high=max(high, at), confidence=sure, votes=len(mine)
+    )

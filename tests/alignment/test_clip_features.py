@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.alignment import clip_features
-from la2ds_cli.alignment.clip_features import FeatureSource, check_seen, frame_rate
+from la2ds_cli.alignment.clip_features import FeatureSource, check_seen
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import BASE_RUN, Project
@@ -42,18 +42,6 @@ def source_of(project: Project, kind: str, pose: PoseSequence = A) -> FeatureSou
 
 
 # --- what the joints show -------------------------------------------------------------------------
-
-
-def test_a_pause_of_the_camera_is_no_frame_rate() -> None:
-    """Half of the frames come 10 s later; all others 1/20 s after the one before."""
-    pose = sequence(np.linspace(0, 1, 40))
-    assert frame_rate(replace(pose, time=pose.time + 10 * (np.arange(40) >= 20))) == pytest.approx(
-        20
-    )
-
-
-def test_a_single_frame_has_the_rate_of_its_file() -> None:
-    assert frame_rate(sequence(np.array([0.5]), fps=25.0)) == 25
 
 
 def test_a_clip_in_which_no_joint_was_seen_is_refused() -> None:

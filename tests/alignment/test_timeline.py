@@ -11,9 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from la2ds_cli.alignment import align, timeline
-from la2ds_cli.alignment.request import AlignRequest
+from la2ds_cli.alignment.request import FEW_REFERENCES, AlignRequest
 from la2ds_cli.alignment.same_movement import DOUBTED
-from la2ds_cli.alignment.timeline import REFERENCES, align_all, clips_of, most_central
+from la2ds_cli.alignment.timeline import align_all, clips_of, most_central
 from la2ds_cli.alignment.timeline_result import COLUMNS, GRID, TimelineResult
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
@@ -260,7 +260,7 @@ def test_alignments_grow_with_the_clips_and_not_with_their_pairs(monkeypatch, tm
         paths.clear()
         assert len(put(project).clips) == clips
         counts[clips] = sum(paths)
-    assert counts[30] - counts[20] == counts[40] - counts[30] == 10 * REFERENCES
+    assert counts[30] - counts[20] == counts[40] - counts[30] == 10 * FEW_REFERENCES
 
 
 def test_rows_and_positions_are_inverse(project: Project):

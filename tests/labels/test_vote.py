@@ -9,11 +9,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from la2ds_cli.core.types import Phase
+from la2ds_cli.core.types import Alignment, Phase
 from la2ds_cli.labels.vote import (
     NOT_SHOWN,
     Boundary,
-    Correspondence,
     Span,
     boundaries_along,
     labelled_spans,
@@ -25,12 +24,41 @@ NAN = float("nan")
 BOTH = [Span("a", 0, 4), Span("b", 4, 10)]
 
 
-def along(position: Sequence[float], length: int = 20, reach: float = 1.0) -> Correspondence:
+def alignment(
+    position: np.ndarray,
+    length: int,
+    sure: np.ndarray,
+    reach: tuple[float, float] = (0, 0),
+    fps: tuple[float, float] = (30, 30),
+) -> Alignment:
+    """Of a clip with one of `length` frames: intervals that reach so far below and above, NaN and
+    0 without a counterpart. fps: of both."""
+    low, high = (np.clip(position + away, 0, length - 1) for away in (-reach[0], reach[1]))
+    known = np.flatnonzero(~np.isnan(position))
+    path = np.column_stack([known, np.rint(position[known])]).astype(int)
+    confidence = np.where(np.isnan(position), 0, sure)
+    rows = np.arange(len(position)), np.arange(length)
+    return Alignment(
+        path=path,
+        position=position,
+        cost=np.zeros(len(path)),
+        confidence=confidence,
+        low=low,
+        high=high,
+        time_a=rows[0] / fps[0],
+        time_b=rows[1] / fps[1],
+        frame_a=rows[0],
+        frame_b=rows[1],
+        features="pose",
+        method="dtw",
+    )
+
+
+def along(position: Sequence[float], length: int = 20, reach: float = 1.0) -> Alignment:
     """Confidence 0.1 at row 0, 0.2 at row 1 and so on."""
-    row = np.array(position)
-    sure = np.where(np.isnan(row), 0, 0.1 * np.arange(1, len(row) + 1))
-    low, high = np.clip(row - reach, 0, length - 1), np.clip(row + reach, 0, length - 1)
-    return Correspondence(row, low, high, sure, length)
+    return alignment(
+        np.array(position), length, 0.1 * np.arange(1, len(position) + 1), (reach, reach)
+    )
 
 
 @pytest.mark.parametrize(
@@ -112,7 +140,7 @@ def test_a_phase_lasts_through_the_longer_of_the_last_two_frames_that_match():
     """Of an A at a quarter of B's rate, the last frame lasts four frames of B, if B has them."""
     position = np.arange(10.0)
     for step, length, row in ((4.0, 40, 13), (1.0, 40, 10), (0.25, 40, 10), (4.0, 11, 11)):
-        one = Correspondence(position, position, position, np.ones(10), length, step)
+        one = alignment(position, length, np.ones(10), fps=(30, 30 * step))
         assert boundaries_along(BOTH, one)[-1].row == row
 
 
@@ -123,7 +151,7 @@ def test_at_unequal_rates_a_phase_goes_on_for_as_many_seconds():
         time = np.arange(round(0.8 * fps)) / fps
         for before, row in ((0.15, 0), (0.25, 15)):
             position = np.where(time > 0.1 - 1e-9, 60 * (time - 0.1 + before), NAN)
-            one = Correspondence(position, position, position, 1 + 0 * time, 120, 60 / fps)
+            one = alignment(position, 120, np.ones(len(time)), fps=(fps, 60))
             (first, _) = boundaries_along([Span("a", 0, len(time))], one)
             assert first.row == pytest.approx(row)
 
@@ -131,19 +159,20 @@ def test_at_unequal_rates_a_phase_goes_on_for_as_many_seconds():
 # --- votes of several labelled clips ------------------------------------------------------------
 
 LENGTH = 100
-Clip = tuple[list[Span], Correspondence]
 
 
-def clip(*spans: tuple[str, float, float], sure: float = 0.5, shows: float = LENGTH) -> Clip:
+def clip(
+    *spans: tuple[str, float, float], sure: float = 0.5, shows: float = LENGTH
+) -> list[Boundary]:
     """Phases (name, start, end) in B, from a labelled clip of the same times, which shows B until
     a row."""
     row = np.arange(shows)
-    one = Correspondence(row, row - 4, row + 6, np.full(len(row), sure), LENGTH)
-    return [Span(*span) for span in spans], one
+    one = alignment(row, LENGTH, np.full(len(row), sure), (4, 6))
+    return boundaries_along([Span(*span) for span in spans], one)
 
 
-def phases(clips: list[Clip]) -> list[tuple[str, float, float]]:
-    boundaries = vote(clips)
+def phases(clips: list[list[Boundary]]) -> list[tuple[str, float, float]]:
+    boundaries = vote(clips, LENGTH)
     return [(one.after, one.row, end.row) for one, end in pairwise(boundaries) if one.after]
 
 
@@ -186,7 +215,9 @@ EXTRA = [clip(("a", 0, x), ("waggle", x, x + 10), ("b", x + 10, 90)) for x in (2
         ([clip(), clip()], []),
     ],
 )
-def test_the_phase_of_a_frame_is_that_of_most_clips(clips: list[Clip], found: list[tuple]):
+def test_the_phase_of_a_frame_is_that_of_most_clips(
+    clips: list[list[Boundary]], found: list[tuple]
+):
     assert phases(clips) == found
 
 
@@ -198,7 +229,7 @@ def test_of_two_that_contradict_each_other_the_surer_one_is_right(first: float, 
 
 def test_a_boundary_has_the_interval_and_the_confidence_of_those_who_have_it():
     clips = [clip(("a", 0, row), ("b", row, 90)) for row in (30, 32, 80)]
-    found = vote(clips)[1]
+    found = vote(clips, LENGTH)[1]
     assert found == Boundary("a", "b", 32, 28, 38, (0.5 + 0.5 + 0) / 3, 3)
     assert not found.cut
 
@@ -216,6 +247,6 @@ def test_boundaries_never_go_back_in_time():
                     sure=generator.random(),
                 )
             )
-        rows = [one.row for one in vote(clips)]
+        rows = [one.row for one in vote(clips, LENGTH)]
         assert rows == sorted(rows)
         assert all(round(a) < round(b) for _, a, b in phases(clips))

@@ -12,7 +12,7 @@ from la2ds_cli.core.artifact import write_text
 from la2ds_cli.core.phase_table import CHECKED, PhaseRow
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
-from la2ds_cli.labels.propagate import merge_into_project
+from la2ds_cli.labels.propagated import merge_into_project
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import asked, check_refused, finished
 

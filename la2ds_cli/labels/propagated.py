@@ -1,0 +1,225 @@
+"""Propagated phases as JSON, as tables, and as rows of phases.csv."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from la2ds_cli.core import artifact
+from la2ds_cli.core.batch import ItemResult
+from la2ds_cli.core.csv_tables import table_text
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.phase_table import (
+    ORIGIN_CLIPS,
+    ORIGIN_CONFIDENCE,
+    ORIGIN_TIME,
+    PhaseRow,
+    PhaseTable,
+)
+from la2ds_cli.core.project import PROJECT_FILE, Project
+from la2ds_cli.core.types import Phase, PoseSequence
+from la2ds_cli.features.resample import seconds_at
+from la2ds_cli.labels.vote import Boundary
+
+BOUNDARY_COLUMNS = (
+    *("video", "before", "after", "frame", "time", "time_low", "time_high", "confidence"),
+    *("votes", "labelled_clips", "cut"),
+)
+Rows = dict[str, list[PhaseRow]]
+"""Rows of phases.csv by clip."""
+
+
+@dataclass(frozen=True)
+class ClipLabels:
+    """The propagated phases of one clip.
+
+    boundaries: see vote.vote.
+    voters: ids of the labelled clips that voted.
+    left_out: phases of theirs that it does not have.
+    withheld: why the labels are not fit for phases.csv, empty if they are.
+    """
+
+    video: str
+    pose: PoseSequence
+    boundaries: tuple[Boundary, ...]
+    voters: tuple[str, ...]
+    left_out: tuple[str, ...]
+    withheld: str
+
+    @property
+    def phases(self) -> list[Phase]:
+        """In source frames, marked as propagated."""
+        return [phase for phase, _ in with_ends(self.pose, self.boundaries)]
+
+    def table_rows(self, time: str) -> list[PhaseRow]:
+        """Rows of phases.csv with their origin: the labelled clips that voted, a time, and the
+        confidences of both ends."""
+        origin = {ORIGIN_CLIPS: " ".join(self.voters), ORIGIN_TIME: time}
+        return [
+            PhaseRow(
+                self.video,
+                phase,
+                origin | {ORIGIN_CONFIDENCE: " ".join(f"{end.confidence:.4f}" for end in ends)},
+            )
+            for phase, ends in with_ends(self.pose, self.boundaries)
+        ]
+
+    def boundary_rows(self) -> list[dict[str, Any]]:
+        """The boundaries of phases by the names of BOUNDARY_COLUMNS; times in seconds."""
+        frame = _edges(self.pose)
+        return [
+            {
+                "video": self.video,
+                "before": one.before or "",
+                "after": one.after or "",
+                "frame": int(frame[round(one.row)]),
+                "time": round(seconds_at(self.pose, one.row), 6),
+                "time_low": round(seconds_at(self.pose, one.low), 6),
+                "time_high": round(seconds_at(self.pose, one.high), 6),
+                "confidence": round(one.confidence, 4),
+                "votes": one.votes,
+                "labelled_clips": len(self.voters),
+                "cut": one.cut,
+            }
+            for one in self.boundaries
+            if one.before or one.after
+        ]
+
+
+def _edges(pose: PoseSequence) -> np.ndarray:
+    """(T + 1,) source frames at which the rows of a clip begin, and the last one ends."""
+    return np.append(pose.frame, pose.frame[-1] + 1)
+
+
+def with_ends(
+    pose: PoseSequence, boundaries: Sequence[Boundary]
+) -> list[tuple[Phase, tuple[Boundary, Boundary]]]:
+    """The phases between boundaries, each with those at its ends."""
+    frame, found = _edges(pose), []
+    for start, end in pairwise(boundaries):
+        first, last = int(frame[round(start.row)]), int(frame[round(end.row)])
+        if start.after and first < last:
+            found.append((Phase(first, last, start.after, propagated=True), (start, end)))
+    return found
+
+
+@dataclass(frozen=True)
+class PropagationResult:
+    """sources: ids of the labelled clips that were used. items: result for each clip, in order;
+    labelled clips only if they could not be used. clips: their new labels, by id. features, run,
+    reason: as of an alignment."""
+
+    sources: tuple[str, ...]
+    items: tuple[ItemResult, ...]
+    clips: dict[str, ClipLabels]
+    features: str
+    run: str
+    reason: str
+
+    def rows(self) -> Rows:
+        """The new rows of phases.csv, made now."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        return {clip: labels.table_rows(now) for clip, labels in self.clips.items()}
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the frames, as JSON."""
+        return {
+            "sources": list(self.sources),
+            "features": self.features,
+            "run": self.run if self.features == "model" else None,
+            "reason": self.reason,
+            "items": [item.to_json() for item in self.items],
+            "clips": [
+                {
+                    "video": labels.video,
+                    "phases": [
+                        {"start": phase.start, "end": phase.end, "phase": phase.name}
+                        for phase in labels.phases
+                    ],
+                    "boundaries": labels.boundary_rows(),
+                    "left_out": list(labels.left_out),
+                    "withheld": labels.withheld or None,
+                }
+                for labels in self.clips.values()
+            ],
+        }
+
+
+# --- files ---------------------------------------------------------------------------------------
+
+
+def checked_folder(folder: Path) -> Path:
+    """A folder for the tables. Raises UserError (exit 2) if it is a project."""
+    if (folder / PROJECT_FILE).exists():
+        raise UserError(
+            f"{folder} is a project, and its phases.csv has labels set by people",
+            hint="--write adds the propagated phases to those of --project",
+        )
+    return folder
+
+
+def write_tables(result: PropagationResult, folder: Path) -> list[Path]:
+    """Write phases.csv and boundaries.csv; if no clip got a phase, as by a mistyped name, those of
+    another time stay."""
+    if not result.clips:
+        return []
+    table = PhaseTable(tuple(row for rows in result.rows().values() for row in rows))
+    cells = []
+    for row in (row for labels in result.clips.values() for row in labels.boundary_rows()):
+        row["cut"] = "yes" if row["cut"] else ""
+        cells.append([row[name] for name in BOUNDARY_COLUMNS])
+    artifact.write_text(folder / "phases.csv", table.text())
+    artifact.write_text(folder / "boundaries.csv", table_text(BOUNDARY_COLUMNS, cells))
+    return [folder / "phases.csv", folder / "boundaries.csv"]
+
+
+@dataclass(frozen=True)
+class MergeResult:
+    """What happened to the phases of clips, by id.
+
+    written: the propagated ones are now in phases.csv.
+    unchanged: they were set by a person, or propagated before.
+    withheld: the propagated ones are degenerate.
+    backup: the old phases.csv, None if it did not change or is new.
+    """
+
+    written: list[str]
+    unchanged: list[str]
+    withheld: list[str]
+    backup: Path | None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "written": self.written,
+            "kept": self.unchanged,
+            "withheld": self.withheld,
+            "backup": self.backup and str(self.backup),
+        }
+
+
+def merge_into_project(
+    project: Project, propagated: Rows, withheld: Collection[str], *, overwrite: bool
+) -> MergeResult:
+    """Write the propagated rows of clips that are not `withheld` into phases.csv.
+
+    The labels of a clip are kept if a person has set or checked one of them; earlier propagated
+    labels are kept unless `overwrite`. A copy of the old file is saved. Raises UserError (exit 5)
+    if another command keeps writing a table, or phases.csv cannot be read.
+    """
+    with project.tables():
+        old = project.clip_phases()
+        fit = {clip: rows for clip, rows in propagated.items() if clip not in withheld}
+        unchanged = [
+            clip
+            for clip in fit
+            if any(row.checked or not overwrite for row in old.by_clip.get(clip, ()))
+        ]
+        written = {clip: rows for clip, rows in fit.items() if clip not in unchanged}
+        backup = project.write_phase_table(old.replaced(written)) if written else None
+    return MergeResult(list(written), unchanged, list(withheld), backup)
