@@ -15,9 +15,10 @@ from la2ds_cli.alignment.aligned_repetitions import (
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.core.config import Config
+from la2ds_cli.core.output_paths import checked_outputs
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.views.alignment_files import alignment_targets, write_alignment, write_repetitions
+from la2ds_cli.views.alignment_files import AN_ALIGNMENT, write_alignment, write_repetitions
 
 
 def align(
@@ -32,7 +33,7 @@ def align(
 ) -> AlignResult:
     """Align clip `b` to clip `a` and write the files; options: of AlignRequest."""
     progress = progress or Progress()
-    targets = alignment_targets(project, out)
+    targets = checked_outputs(project, out, *AN_ALIGNMENT)
     result = find_alignment(project, a, b, AlignRequest(config, **options), progress)
     hint = hint_of_repetitions((result.pose_a, result.pose_b), (a, b))
     if hint:
@@ -54,7 +55,7 @@ def align_each_repetition(
 ) -> RepetitionsResult:
     """The same for the repetitions of a clip."""
     progress = progress or Progress()
-    targets = alignment_targets(project, out)
+    targets = checked_outputs(project, out, *AN_ALIGNMENT)
     request = AlignRequest(config, **options)
     result = align_repetitions(project, a, b, request, repetition, repetition_of_a, progress)
     return write_repetitions(project, result, targets, progress)

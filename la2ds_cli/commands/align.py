@@ -48,13 +48,14 @@ def align(
     """
     from la2ds_cli.alignment.align import find_alignment
     from la2ds_cli.alignment.aligned_repetitions import align_repetitions, hint_of_repetitions
+    from la2ds_cli.core.output_paths import checked_outputs
     from la2ds_cli.views import alignment_files
 
     with here.console() as console:
         opened = here.clips((a, b), console)
         progress = console.progress
         request = how.request(opened)
-        targets = alignment_files.alignment_targets(opened, out or [])
+        targets = checked_outputs(opened, out or [], *alignment_files.AN_ALIGNMENT)
         if repetition is not None:
             found = align_repetitions(opened, a, b, request, repetition, repetition_of_a, progress)
             found = alignment_files.write_repetitions(opened, found, targets, progress)

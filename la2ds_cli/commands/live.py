@@ -105,13 +105,14 @@ def _run(
     from la2ds_cli.alignment.pair import clip_of, with_poses
     from la2ds_cli.alignment.request import choose_features
     from la2ds_cli.core.errors import ExitCode, UserError
+    from la2ds_cli.core.output_paths import checked_outputs
     from la2ds_cli.core.project import DEFAULT_RUN
     from la2ds_cli.poses.live import live_poses
     from la2ds_cli.video.playing import open_player
-    from la2ds_cli.views.alignment_files import alignment_targets, write_alignment
+    from la2ds_cli.views.alignment_files import AN_ALIGNMENT, write_alignment
 
     a, source = clips
-    targets = alignment_targets(project, out)
+    targets = checked_outputs(project, out, *AN_ALIGNMENT)
     if targets and (request.features == "model" or request.run != DEFAULT_RUN):
         # A missing run is said now: after the performance, what was seen would be lost.
         choose_features(project, request.run, request.features)

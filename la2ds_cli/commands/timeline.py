@@ -39,12 +39,13 @@ def timeline(
     """
     from la2ds_cli.alignment.timeline import align_all, clips_of
     from la2ds_cli.compare.attempts import attempt_names
+    from la2ds_cli.core.output_paths import checked_outputs
     from la2ds_cli.views import timeline_figure
 
     named = clips or []
     with here.console() as console:
         opened = here.clips([*named, *filter(None, [reference])] or ["."], console)
-        targets = timeline_figure.timeline_targets(opened, out or [])
+        targets = checked_outputs(opened, out or [], *timeline_figure.A_TIMELINE)
         names = attempt_names(opened, named) or clips_of(opened, group)
         request, progress = how.request(opened, method="dtw"), console.progress
         result = align_all(opened, names, request, reference=reference, progress=progress)

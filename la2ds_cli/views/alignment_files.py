@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from la2ds_cli.alignment.result import AlignResult, csv_text
-from la2ds_cli.core.output_paths import checked_outputs
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.views import figure
@@ -18,15 +16,8 @@ if TYPE_CHECKING:
 
     from la2ds_cli.alignment.aligned_repetitions import RepetitionsResult
 
-SUFFIXES = (*figure.SUFFIXES, ".csv", ".json")
-
-
-def alignment_targets(project: Project, out: Iterable[Path]) -> list[Path]:
-    """The files to write, checked before any work is done.
-
-    Raises UserError (exit 2) for an unknown suffix and for a file of the project.
-    """
-    return checked_outputs(project, map(Path, out), "an alignment", SUFFIXES)
+AN_ALIGNMENT = "an alignment", (*figure.SUFFIXES, ".csv", ".json")  # for checked_outputs
+_KINDS = (".png", ".json")
 
 
 def write_alignment(
@@ -36,20 +27,16 @@ def write_alignment(
 
     Existing files are replaced. Without targets a figure and a JSON file go to results/align.
     """
-    if not targets:
-        name = f"{result.a.id}--{result.b.id}"
-        targets = [project.results_dir("align") / f"{name}{kind}" for kind in (".png", ".json")]
-    result = replace(result, files=tuple(targets))
 
-    def drawn() -> Figure:
+    def drawn(result: AlignResult) -> Figure:
         from la2ds_cli.views import alignment_figure
 
         return alignment_figure.draw(project, result)
 
-    contents = {".csv": lambda: csv_text(result.alignment), ".json": result.to_json}
-    draw = figure.drawn_once(drawn, progress)
-    figure.write_outputs(targets, contents, draw)
-    return result
+    name = f"{result.a.id}--{result.b.id}"
+    targets = targets or figure.default_files(project, "align", name, _KINDS)
+    contents = {".csv": lambda result: csv_text(result.alignment)}
+    return figure.write_result(result, targets, drawn, progress, contents)
 
 
 def write_repetitions(
@@ -60,22 +47,17 @@ def write_repetitions(
     from la2ds_cli.alignment.aligned_repetitions import ALL
 
     every = result.wanted == ALL
-    if not targets:
-        chosen = "repetitions" if every else f"repetition-{result.chosen[0].number}"
-        name = f"{result.a.id}--{result.b.id}-{chosen}"
-        targets = [project.results_dir("align") / f"{name}{kind}" for kind in (".png", ".json")]
-    result = replace(result, files=tuple(targets))
 
-    def drawn() -> Figure:
+    def drawn(result: RepetitionsResult) -> Figure:
         from la2ds_cli.views import alignment_figure, repetitions_figure
 
-        if every:
+        part = result.chosen[0].part
+        if every or part is None:
             return repetitions_figure.draw(project, result)
-        (one,) = result.chosen
-        if one.part is None:
-            raise ValueError(f"repetition {one.number} was not aligned")
-        return alignment_figure.draw(project, one.part)
+        return alignment_figure.draw(project, part)
 
-    contents = {".csv": result.csv_text, ".json": result.to_json}
-    figure.write_outputs(targets, contents, figure.drawn_once(drawn, progress))
-    return result
+    chosen = "repetitions" if every else f"repetition-{result.chosen[0].number}"
+    name = f"{result.a.id}--{result.b.id}-{chosen}"
+    targets = targets or figure.default_files(project, "align", name, _KINDS)
+    contents = {".csv": lambda result: result.csv_text()}
+    return figure.write_result(result, targets, drawn, progress, contents)

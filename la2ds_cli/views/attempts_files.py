@@ -4,7 +4,6 @@ attempts, those with a trend first; a table of every series and attempt; and JSO
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,14 +35,10 @@ def write(
 ) -> AttemptsResult:
     """Write files by suffix (SUFFIXES); existing ones are replaced. Without targets a figure, a
     table and JSON go to results/compare. Returns the result with its `files`."""
-    if not targets:
-        folder = project.results_dir("compare")
-        name = f"{result.attempts[0].aligned.a.id}--attempts"
-        targets = [folder / f"{name}{kind}" for kind in (".png", ".json", ".csv")]
-    result = replace(result, files=tuple(targets))
-    contents = {".csv": lambda: csv_text(result), ".json": result.to_json}
-    figure.write_outputs(targets, contents, figure.drawn_once(lambda: draw(result), progress))
-    return result
+    name = f"{result.attempts[0].aligned.a.id}--attempts"
+    kinds = (".png", ".json", ".csv")
+    targets = targets or figure.default_files(project, "compare", name, kinds)
+    return figure.write_result(result, targets, draw, progress, {".csv": csv_text})
 
 
 def csv_text(result: AttemptsResult) -> str:

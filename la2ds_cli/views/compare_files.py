@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -97,19 +96,17 @@ def write(
 
     privacy: draw the joints instead of showing pictures from the videos.
     """
-    if not targets:
-        name = f"{result.aligned.a.id}--{result.aligned.b.id}"
-        folder = project.results_dir("compare")
-        targets = [folder / f"{name}{kind}" for kind in (".png", ".html", ".json")]
-    result = replace(result, files=tuple(targets))
-    drawn = figures.drawn_once(lambda: draw(project, result, privacy=privacy), progress)
-    contents = {
-        ".csv": lambda: csv_text(result),
-        ".json": result.to_json,
-        ".html": lambda: pair_page(project, result.aligned, progress, result, privacy=privacy),
-    }
-    figures.write_outputs(targets, contents, drawn)
-    return result
+    name = f"{result.aligned.a.id}--{result.aligned.b.id}"
+    kinds = (".png", ".html", ".json")
+    targets = targets or figures.default_files(project, "compare", name, kinds)
+
+    def drawn(result: CompareResult) -> Figure:
+        return draw(project, result, privacy=privacy)
+
+    def page(result: CompareResult) -> bytes:
+        return pair_page(project, result.aligned, progress, result, privacy=privacy)
+
+    return figures.write_result(result, targets, drawn, progress, {".csv": csv_text, ".html": page})
 
 
 def csv_text(result: CompareResult) -> str:

@@ -4,8 +4,6 @@ and end) and JSON."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,12 +39,8 @@ def write(
         first, second = result.clips[0].video, result.clips[1].video
         more = len(result.clips) - 2
         name = f"{first}--{second}" + (f"--and-{more}-more" if more else "") + f"-{result.method}"
-        targets = [project.results_dir("plot-embeddings") / f"{name}.png"]
-    result = replace(result, files=tuple(targets))
-    progress.begin("drawing")
-    figure.write_outputs(targets, {".json": result.to_json}, cache(lambda: draw(result)))
-    progress.end()
-    return result
+        targets = figure.default_files(project, "plot-embeddings", name, (".png",))
+    return figure.write_result(result, targets, draw, progress)
 
 
 def draw(result: EmbeddingPlot) -> Figure:

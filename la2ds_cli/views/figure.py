@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -84,38 +86,52 @@ def render(figure: Figure, kind: str) -> bytes:
     return buffer.getvalue()
 
 
-def write_outputs(
-    paths: Iterable[Path],
-    contents: Mapping[str, Callable[[], str | bytes | Mapping[str, Any]]],
-    draw: Callable[[], Figure],
-) -> None:
-    """Write each file by its suffix; existing files are replaced.
+class Written(Protocol):
+    """A result whose dataclass has the field `files`."""
 
-    contents: the content for a suffix; a mapping is written as JSON. draw: returns the figure for
-    all other suffixes (SUFFIXES).
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    def to_json(self) -> Mapping[str, Any]: ...
+
+
+def default_files(project: Project, command: str, name: str, kinds: Iterable[str]) -> list[Path]:
+    """Where a command writes without --out: results/COMMAND/NAME with each suffix."""
+    return [project.results_dir(command) / f"{name}{kind}" for kind in kinds]
+
+
+R = TypeVar("R", bound=Written)
+
+
+def write_result(
+    result: R,
+    targets: Sequence[Path],
+    draw: Callable[[R], Figure],
+    progress: Progress,
+    contents: Mapping[str, Callable[[R], str | bytes]] | None = None,
+) -> R:
+    """Write each file by its suffix, and return the result with its `files`; existing files are
+    replaced.
+
+    contents: the content for a suffix other than .json, which holds `to_json`. draw: makes the
+    figure for all other suffixes (SUFFIXES), once.
     """
-    for path in paths:
+    result = replace(result, files=tuple(targets))
+    figure: Figure | None = None
+    for path in targets:
         kind = path.suffix.lower()
-        content = contents[kind]() if kind in contents else render(draw(), kind[1:])
-        if isinstance(content, bytes):
+        if kind == ".json":
+            artifact.write_json(path, result.to_json())
+        elif contents and kind in contents:
+            content = contents[kind](result)
+            content = artifact.encoded(content) if isinstance(content, str) else content
             artifact.write_bytes(path, content)
-        elif isinstance(content, str):
-            artifact.write_text(path, content)
         else:
-            artifact.write_json(path, content)
-
-
-def drawn_once(draw: Callable[[], Figure], progress: Progress) -> Callable[[], Figure]:
-    """`draw`, but called only once, when its figure is first needed."""
-
-    @cache
-    def drawn() -> Figure:
-        progress.begin("drawing")
-        figure = draw()
-        progress.end()
-        return figure
-
-    return drawn
+            if figure is None:
+                progress.begin("drawing")
+                figure = draw(result)
+                progress.end()
+            artifact.write_bytes(path, render(figure, kind[1:]))
+    return result
 
 
 @cache

@@ -8,7 +8,6 @@ green box; without labels there are no boxes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,13 +50,9 @@ def write(
     if not targets:
         first = result.queries[0]
         name = first.video if len(result.queries) > 1 else f"{first.video}@{first.time:.2f}"
-        folder = project.results_dir("retrieve")
-        suffixes = (".png", ".json") if result.store is None else (".json",)
-        targets = tuple(folder / f"{name}{suffix}" for suffix in suffixes)
-    result = replace(result, files=tuple(targets))
-    drawn = figure.drawn_once(lambda: draw(project, result), progress)
-    figure.write_outputs(targets, {".json": result.to_json}, drawn)
-    return result
+        kinds = (".png", ".json") if result.store is None else (".json",)
+        targets = figure.default_files(project, "retrieve", name, kinds)
+    return figure.write_result(result, targets, lambda result: draw(project, result), progress)
 
 
 def draw(project: Project, result: RetrievalResult) -> Figure:

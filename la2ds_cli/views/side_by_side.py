@@ -129,7 +129,9 @@ def make_panel(
         scale = min(height / high, _UPSCALED, _WIDEST * height / wide)
         size = max(round(wide * scale), 1), max(round(high * scale), 1)
         corner = np.zeros((len(pose), 2))
-    return Panel(name, drawn, phase, source, *size, scale, corner, view in FLIPPED, skeleton)
+    return Panel(
+        name, drawn, phase, source, size[0], size[1], scale, corner, view in FLIPPED, skeleton
+    )
 
 
 def shown_frames(file: VideoFile, number: IntArray) -> Iterator[Image]:

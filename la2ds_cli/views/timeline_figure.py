@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,6 @@ import numpy as np
 
 from la2ds_cli.alignment.request import features_name
 from la2ds_cli.alignment.timeline_result import GRID, PlacedClip, TimelineResult
-from la2ds_cli.core.output_paths import checked_outputs
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray
@@ -33,7 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SUFFIXES = (*figures.SUFFIXES, ".csv", ".json")
+A_TIMELINE = "a timeline", (*figures.SUFFIXES, ".csv", ".json")  # for checked_outputs
 FOLDER = "timeline"  # below results/
 MOST_JOINTS = 5  # panels of angles; one more shows the timing
 MOST_LINES = 40  # single clips in a panel, evenly spaced among all
@@ -45,27 +43,16 @@ _LEFT, _RIGHT = 0.72, 11.82  # inches
 _PERCENT = 100 * GRID
 
 
-def timeline_targets(project: Project, out: Iterable[Path]) -> list[Path]:
-    """The files to write, checked before any work is done.
-
-    Raises UserError (exit 2) for an unknown suffix and for a file of the project.
-    """
-    return checked_outputs(project, map(Path, out), "a timeline", SUFFIXES)
-
-
 def write_timeline(
     project: Project, result: TimelineResult, targets: Sequence[Path], progress: Progress
 ) -> TimelineResult:
     """Write a timeline by the suffixes of `targets`, and return it with its files; existing ones
     are replaced. Without targets a figure, the table and a JSON file go to results/timeline."""
-    if not targets:
-        folder = project.results_dir(FOLDER)
-        targets = [folder / f"timeline{kind}" for kind in (".png", ".csv", ".json")]
-    result = replace(result, files=tuple(targets))
-    contents = {".csv": result.csv_text, ".json": result.to_json}
-    drawn = figures.drawn_once(lambda: draw(project, result), progress)
-    figures.write_outputs(targets, contents, drawn)
-    return result
+    targets = targets or figures.default_files(project, FOLDER, FOLDER, (".png", ".csv", ".json"))
+    contents = {".csv": TimelineResult.csv_text}
+    return figures.write_result(
+        result, targets, lambda result: draw(project, result), progress, contents
+    )
 
 
 def draw(project: Project, result: TimelineResult) -> Figure:

@@ -193,15 +193,16 @@ class Aligned:
         clips in memory.
         """
         from la2ds_cli.core.errors import UserError
+        from la2ds_cli.core.output_paths import checked_outputs
         from la2ds_cli.core.progress import Progress
-        from la2ds_cli.views.alignment_files import alignment_targets, write_alignment
+        from la2ds_cli.views.alignment_files import AN_ALIGNMENT, write_alignment
 
         if self._project is None:
             raise UserError(
                 "clips in memory belong to no project in which their pictures lie",
                 hint="to_frame() and to_json() have the numbers",
             )
-        targets = alignment_targets(self._project, map(Path, files))
+        targets = checked_outputs(self._project, map(Path, files), *AN_ALIGNMENT)
         return list(write_alignment(self._project, self._result, targets, Progress()).files)
 
     def to_json(self) -> dict[str, Any]:
@@ -256,10 +257,11 @@ class Timeline:
         results/timeline of the project. Raises UserError (exit 2) for another ending, and for a
         file of the project.
         """
+        from la2ds_cli.core.output_paths import checked_outputs
         from la2ds_cli.core.progress import Progress
-        from la2ds_cli.views.timeline_figure import timeline_targets, write_timeline
+        from la2ds_cli.views.timeline_figure import A_TIMELINE, write_timeline
 
-        targets = timeline_targets(self._project, map(Path, files))
+        targets = checked_outputs(self._project, map(Path, files), *A_TIMELINE)
         return list(write_timeline(self._project, self._result, targets, Progress()).files)
 
     def to_json(self) -> dict[str, Any]:
