@@ -6,7 +6,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Collection, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from difflib import get_close_matches
 from functools import lru_cache
 from math import inf
@@ -49,7 +49,8 @@ class Video:
     absolute, or relative to the project. sha256: digest of the source. frames, fps, width, height:
     of the extracted sequence, 0 = unknown. split: `train`, `test` or empty (= used for both).
     group: performer or session. person: number of the person in the video, 1 = its subject.
-    options: how the file is read, as written by ClipOptions.to_text, empty = the defaults.
+    options: how the file is read, as written by ClipOptions.to_text, empty = the defaults. own:
+    text of the columns that a user has added, which makes no difference between two rows.
     """
 
     id: str
@@ -63,6 +64,7 @@ class Video:
     group: str = ""
     person: int = 1
     options: str = ""
+    own: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
         check_id(self.id)
@@ -100,10 +102,10 @@ def _is_clearer(own: str, path: Path) -> bool:
 
 
 SPLITS = ("train", "test")
-VIDEO_COLUMNS = tuple(field.name for field in fields(Video))
-_NEEDED = tuple(field.name for field in fields(Video) if field.default is MISSING)
-_OPTIONAL = tuple(field.name for field in fields(Video) if field.default is not MISSING)
-_TYPES = {field.name: str(field.type) for field in fields(Video)}
+_TYPES = {one.name: str(one.type) for one in fields(Video) if one.name != "own"}
+VIDEO_COLUMNS = tuple(_TYPES)
+_NEEDED = tuple(one.name for one in fields(Video) if one.default is MISSING and one.name in _TYPES)
+_OPTIONAL = VIDEO_COLUMNS[len(_NEEDED) :]
 MOST_FRAMES = 10**9  # of a clip: more than a year of video
 _LARGEST = {"frames": MOST_FRAMES, "fps": 10**6, "width": 10**6, "height": 10**6, "person": 10**6}
 
@@ -139,7 +141,8 @@ def video_of(cells: Mapping[str, str]) -> Video:
             problem = "contains a null character" if cells[name] else "is empty"
             raise ValueError(f"the column '{name}' {problem}")
     optional = {name: _value(name, text) for name in _OPTIONAL if (text := cells.get(name))}
-    return Video(cells["id"], path_of_cell(cells["path"]), cells["sha256"], **optional)
+    own = {name: text for name, text in cells.items() if name not in _TYPES}
+    return Video(cells["id"], path_of_cell(cells["path"]), cells["sha256"], **optional, own=own)
 
 
 @lru_cache(maxsize=1 << 14)  # in a large table, many rows agree
@@ -176,8 +179,7 @@ def _check_options(text: str) -> None:
 def row_of(video: Video) -> dict[str, str]:
     """The row of a clip in videos.csv, column -> text; `video_of` is the inverse."""
     row = {name: str(getattr(video, name)) for name in VIDEO_COLUMNS}
-    row["path"] = cell_of_path(video.path)
-    return row
+    return {**row, "path": cell_of_path(video.path), **video.own}
 
 
 def check_row(video: Video) -> None:
@@ -269,9 +271,8 @@ class ClipOptions:
 
     def to_json(self) -> dict[str, Any]:
         """The values that differ from the defaults, by name."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        defaults = {field.name: field.default for field in fields(self)}
-        return {name: value for name, value in values.items() if value != defaults[name]}
+        own = {one.name: (getattr(self, one.name), one.default) for one in fields(self)}
+        return {name: value for name, (value, default) in own.items() if value != default}
 
     def to_text(self) -> str:
         """`start=1.5 rotate=90`: the values that differ from the defaults, as in videos.csv."""
@@ -281,7 +282,7 @@ class ClipOptions:
     def from_text(cls, text: str) -> ClipOptions:
         """Inverse of to_text, with `mirror` as any of FLAGS; raises ValueError for other text."""
         values: dict[str, Any] = {}
-        kinds = {field.name: type(field.default) for field in fields(cls)}
+        kinds = {one.name: type(one.default) for one in fields(cls)}
         for item in text.split():
             name, _, value = item.partition("=")
             if name not in kinds:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,6 +35,13 @@ def table_text(header: Iterable[str], rows: Iterable[Sequence[Any]]) -> str:
     writer.writerow([inert(cell) for cell in header])
     writer.writerows([inert(cell) for cell in row] for row in rows)
     return "".join(lines.lines)
+
+
+def table_of(columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    """Rows, column -> cell, as CSV. columns: named as `column_keys` says; each counts once."""
+    names = list(dict.fromkeys(columns))
+    header = [name.rstrip("\0") for name in names]
+    return table_text(header, ([row.get(name, "") for name in names] for row in rows))
 
 
 def read_rows(
@@ -81,7 +88,7 @@ def read_rows(
 
 def column_keys(columns: Sequence[str]) -> list[str]:
     """The names of columns, each only once. Spreadsheets write columns without a name; from the
-    second one on, null characters follow, which `heading` takes off. Raises ValueError for any
+    second one on, null characters follow, which `table_of` takes off. Raises ValueError for any
     other name that appears twice."""
     keys: list[str] = []
     for name in columns:
@@ -90,11 +97,6 @@ def column_keys(columns: Sequence[str]) -> list[str]:
             raise ValueError(f"the column '{name}' appears twice; rename or delete one of them")
         keys.append(key)
     return keys
-
-
-def heading(key: str) -> str:
-    """The name of a column in the file, from one of `column_keys`."""
-    return key.rstrip("\0")
 
 
 def _unreadable(path: Path, line: int, problem: str, hint: str) -> UserError:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.clip import MOST_FRAMES, Video, family
-from la2ds_cli.core.csv_tables import heading, read_rows, table_text
+from la2ds_cli.core.csv_tables import read_rows, table_of
 from la2ds_cli.core.types import Phase
 from la2ds_cli.core.video_list import VideoList
 
@@ -46,6 +46,14 @@ class PhaseRow:
             return frozenset({START, END})
         return frozenset(self.other.get(CHECKED, "").split()) & {START, END}
 
+    @property
+    def cells(self) -> dict[str, str | int]:
+        """Column -> cell."""
+        phase = self.phase
+        cells = {"video": self.video, "start": phase.start, "end": phase.end, "phase": phase.name}
+        person = self.other.get(ORIGIN, "").strip() or PERSON
+        return {**self.other, **cells, ORIGIN: PROPAGATED if phase.propagated else person}
+
 
 @dataclass(frozen=True)
 class PhaseTable:
@@ -57,20 +65,10 @@ class PhaseTable:
     def text(self) -> str:
         """The table as CSV. Columns that only rows have follow those of the file; with a column
         `origin`, every row says who set it."""
-        extra = [name for row in self.rows for name in row.other]
-        if any(row.phase.propagated for row in self.rows):
-            extra.insert(0, ORIGIN)
-        columns = tuple(dict.fromkeys((*self.columns, *extra)))
-        cells = ([_cell(row, name) for name in columns] for row in self.rows)
-        return table_text(map(heading, columns), cells)
-
-
-def _cell(row: PhaseRow, column: str) -> str | int:
-    phase = row.phase
-    if column == ORIGIN:
-        return PROPAGATED if phase.propagated else row.other.get(ORIGIN, "").strip() or PERSON
-    known = {"video": row.video, "start": phase.start, "end": phase.end, "phase": phase.name}
-    return known[column] if column in known else row.other.get(column, "")
+        marked = any(row.phase.propagated for row in self.rows)
+        columns = (*self.columns, *([ORIGIN] if marked else []))
+        columns += tuple(name for row in self.rows for name in row.other)
+        return table_of(columns, (row.cells for row in self.rows))
 
 
 def read_phase_table(path: Path) -> PhaseTable:

@@ -10,12 +10,11 @@ import shlex
 import time
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.annotations import (
@@ -29,16 +28,8 @@ from la2ds_cli.core.annotations import (
     reading_of,
     write_annotations,
 )
-from la2ds_cli.core.clip import (
-    VIDEO_COLUMNS,
-    ClipOptions,
-    Video,
-    check_row,
-    family,
-    row_of,
-)
+from la2ds_cli.core.clip import ClipOptions, Video, check_row, family
 from la2ds_cli.core.config import Config, load_config
-from la2ds_cli.core.csv_tables import heading, read_rows, table_text
 from la2ds_cli.core.errors import ExitCode, UserError, did_you_mean, first_line
 from la2ds_cli.core.phase_table import (
     ClipPhases,
@@ -54,8 +45,9 @@ from la2ds_cli.core.types import (
     Phase,
     PoseSequence,
 )
-from la2ds_cli.core.video_list import OwnCells, VideoList, read_videos
+from la2ds_cli.core.video_list import VideoList, placed, read_videos, write_videos
 
+T = TypeVar("T")
 PROJECT_FILE = "project.toml"
 _TICK = 10**8  # ns; two changes of a file within the clock tick of a file system look like one
 _EARLY = 1e-3  # seconds by which the first frame of a part may be before its start
@@ -70,10 +62,7 @@ class Project(ProjectFolder):
         super().__init__(root)
         artifact.never_make(root)
         self.settings = settings
-        self._listed: tuple[tuple[int, ...], VideoList] | None = None
-        self._corrected: tuple[tuple[int, ...], dict[tuple[str, str], list[Annotation]]] | None = (
-            None
-        )
+        self._tables: dict[Path, tuple[tuple[int, ...], Any]] = {}  # as read last, see _once
 
     @classmethod
     def create(cls, root: Path, settings: dict[str, Any] | None = None) -> Project:
@@ -114,6 +103,16 @@ class Project(ProjectFolder):
         """The project's settings merged as described in la2ds_cli.core.config."""
         return load_config(self.settings, preset=preset, overrides=overrides)
 
+    def _once(self, path: Path, read: Callable[[Path], T]) -> T:
+        """What `read` makes of a table, read again only if the file has changed."""
+        state = _state(path)
+        if path in self._tables and self._tables[path][0] == state:
+            return self._tables[path][1]
+        value = read(path)
+        if state and time.time_ns() - state[-1] > _TICK:
+            self._tables[path] = state, value
+        return value
+
     # --- videos.csv ----------------------------------------------------------------------
 
     def videos(self) -> list[Video]:
@@ -124,15 +123,7 @@ class Project(ProjectFolder):
     def video_list(self) -> VideoList:
         """The rows of videos.csv, for finding clips; read again if the file has changed. Raises
         UserError as `videos`."""
-        state = _state(self.videos_path)
-        if state is None:
-            return VideoList(self.root, [])
-        if self._listed is not None and self._listed[0] == state:
-            return self._listed[1]
-        listed = VideoList(self.root, *read_videos(self.videos_path))
-        settled = time.time_ns() - state[-1] > _TICK
-        self._listed = (state, listed) if settled else None
-        return listed
+        return self._once(self.videos_path, lambda path: VideoList(self.root, read_videos(path)))
 
     def add_videos(
         self,
@@ -145,115 +136,48 @@ class Project(ProjectFolder):
 
         Old rows keep their order. A new row goes before the nearest clip that follows it in
         `order`, the ids of the processed list (None = those of `added`), or else to the end, so
-        that a clip that failed at first ends up in the same place. A split or group that the user
-        filled in is kept if it is empty in the new row. Raises UserError (exit 5) for a row that
-        could not be read back.
+        that a clip that failed at first ends up in the same place. A split, a group and cells of
+        own columns that the user filled in are kept if they are empty in the new row. Raises
+        UserError (exit 5) for a row that could not be read back.
         """
-        new = list(added)
+        new = {video.id: video for video in added}
         if not new and not removed:  # a new project gets no empty table
             return
         with self.tables():
-            self._add_videos(new, removed, order)
-
-    def _add_videos(
-        self, added: list[Video], removed: Collection[str], order: Sequence[str] | None
-    ) -> None:
-        rows = {video.id: video for video in self.videos()}
-        old_ids = list(rows)
-        back = self._rows_aside() if any(video.id not in rows for video in added) else {}
-        for video in added:
-            values = asdict(video)
-            old = asdict(rows[video.id]) if video.id in rows else back.get(video.id, {})
-            values |= {k: old[k] for k in ("split", "group") if not values[k] and k in old}
-            new = rows[video.id] = Video(**values)
-            try:
-                check_row(new)
-            except ValueError as error:
-                raise UserError(
-                    f"{video.id} cannot be listed in videos.csv: {error}",
-                    exit_code=ExitCode.MISMATCH,
-                ) from error
-        listed = _placed(old_ids, rows.keys() - set(old_ids), order or [v.id for v in added])
-        self._set_aside([rows[name] for name in removed if name in rows])
-        new = {name: cells for name, cells in back.items() if name not in old_ids}
-        self._write_videos([rows[name] for name in listed if name not in removed], back=new)
-
-    def _set_aside(self, rows: Sequence[Video]) -> None:
-        """Keep the rows that hold something of a person in `aside`, with the user's columns."""
-        own = self.video_list().own.cells
-        kept = {
-            row.id: row_of(row) | own.get(row.id, {})
-            for row in rows
-            if row.split or row.group or any(own.get(row.id, {}).values())
-        }
-        if kept:
-            kept = self._rows_aside() | kept
-            columns = list(dict.fromkeys(name for row in kept.values() for name in row))
-            table = ([row.get(name, "") for name in columns] for row in kept.values())
-            text = table_text(map(heading, columns), table)
-            artifact.write_text(self.aside("videos.csv"), text)
-
-    def _rows_aside(self) -> dict[str, dict[str, str]]:
-        """id -> column -> text of the rows in `aside`."""
-        path = self.aside("videos.csv")
-        rows = read_rows(path, dict, "delete it if you do not need it") if path.exists() else []
-        return {row["id"]: row for row in rows if row.get("id")}
+            rows = {video.id: video for video in self.videos()}
+            aside = {video.id: video for video in read_videos(self.aside("videos.csv"))}
+            places = placed(list(rows), new.keys() - rows.keys(), order or list(new))
+            for name, video in new.items():
+                rows[name] = _listable(_with_what_was_set(video, rows.get(name, aside.get(name))))
+            gone = [rows.pop(name) for name in removed if name in rows]
+            kept = [row for row in gone if row.split or row.group or any(row.own.values())]
+            if kept:
+                aside |= {row.id: row for row in kept}
+                write_videos(self.aside("videos.csv"), aside.values())
+            write_videos(self.videos_path, [rows[name] for name in places if name in rows])
 
     def replace_videos(self, gone: Collection[str], new: Sequence[str]) -> None:
         """Remove the clips `gone` from the list, and move those of `new`, which are listed, to the
         position of the first of them. They take over the cells in columns that a user has added."""
         with self.tables():
             rows = {video.id: video for video in self.videos()}
+            old = {rows[name].person: rows[name] for name in gone if name in rows}
             order: list[str] = []
-            for name in rows:
-                if name in gone:
-                    order += new
-                elif name not in new:
-                    order.append(name)
-            old = {rows[name].person: name for name in rows if name in gone}
-            heirs = {name: old[rows[name].person] for name in new if rows[name].person in old}
-            self._write_videos([rows[name] for name in dict.fromkeys(order)], heirs)
+            for name, row in rows.items():
+                order += new if name in gone else [name] if name not in new else []
+                if name in new and row.person in old and not any(row.own.values()):
+                    rows[name] = replace(row, own=old[row.person].own)
+            write_videos(self.videos_path, [rows[name] for name in dict.fromkeys(order)])
 
     def mark_video(self, video: str, *, split: str, group: str) -> None:
         """Set the split and the group of a clip; empty clears them. Raises UserError (exit 5) for
         an id that is not listed, and for values that could not be read back."""
         with self.tables():
-            marked = {row.id: row for row in self.videos()}
-            if video not in marked:
+            rows = {row.id: row for row in self.videos()}
+            if video not in rows:
                 raise UserError(f"the project has no clip {video}", exit_code=ExitCode.MISMATCH)
-            new = replace(marked[video], split=split, group=group)
-            try:
-                check_row(new)
-            except ValueError as error:
-                raise UserError(f"{video}: {error}", exit_code=ExitCode.MISMATCH) from error
-            self._write_videos(list((marked | {video: new}).values()))
-
-    def _write_videos(
-        self,
-        rows: list[Video],
-        heirs: Mapping[str, str] | None = None,
-        back: Mapping[str, Mapping[str, str]] | None = None,
-    ) -> None:
-        """Write videos.csv, with the columns that a user has added behind those of la2ds. heirs:
-        clips that take over these cells of another, unless they have some of their own. back: rows
-        of clips that return, column -> text."""
-        own = self.video_list().own
-        cells = dict(own.cells)
-        for new, old in (back or {}).items():
-            cells[new] = {name: old.get(name, "") for name in own.columns}
-        for new, old in (heirs or {}).items():
-            if not any(cells.get(new, {}).values()) and old in cells:
-                cells[new] = cells[old]
-        table = (
-            [*row_of(row).values(), *(cells.get(row.id, {}).get(name, "") for name in own.columns)]
-            for row in rows
-        )
-        header = [*VIDEO_COLUMNS, *map(heading, own.columns)]
-        artifact.write_text(self.videos_path, table_text(header, table))
-        if (state := _state(self.videos_path)) is not None:
-            listed = {row.id for row in rows}
-            left = {video: values for video, values in cells.items() if video in listed}
-            self._listed = state, VideoList(self.root, rows, OwnCells(own.columns, left))
+            rows[video] = _listable(replace(rows[video], split=split, group=group))
+            write_videos(self.videos_path, rows.values())
 
     def find(self, name: str) -> Video | None:
         """The video with this id, id prefix, path, file name or stem; None if there is none.
@@ -350,16 +274,7 @@ class Project(ProjectFolder):
         self, video: str, recipe: artifact.Recipe, info: Mapping[str, Any]
     ) -> list[Annotation]:
         """The corrections that apply to a clip's current poses."""
-        state = _state(self.annotations_path)
-        if state is None:
-            return []
-        if self._corrected is None or self._corrected[0] != state:
-            rows: dict[tuple[str, str], list[Annotation]] = {}
-            for row in self.annotations():
-                if row.kind == JOINT:
-                    rows.setdefault((row.at.file, str(row.at.person)), []).append(row)
-            self._corrected = state, rows
-        mine = self._corrected[1].get(family(video), [])
+        mine = self._once(self.annotations_path, _corrected_joints).get(family(video))
         if not mine:
             return []
         reading, part = reading_of(recipe, info), ClipOptions.from_text(_options(recipe))
@@ -465,6 +380,15 @@ class Project(ProjectFolder):
         return write_phase_table(self.phases_path, table, folder)
 
 
+def _corrected_joints(path: Path) -> dict[tuple[str, str], list[Annotation]]:
+    """The corrections of a table by file and person."""
+    rows: dict[tuple[str, str], list[Annotation]] = {}
+    for row in read_annotations(path):
+        if row.kind == JOINT:
+            rows.setdefault((row.at.file, str(row.at.person)), []).append(row)
+    return rows
+
+
 def _options(recipe: artifact.Recipe) -> str:
     """How the file of poses was read, as in videos.csv; none for what cannot have been read."""
     text = str(recipe.config.get("options", ""))
@@ -475,21 +399,23 @@ def _options(recipe: artifact.Recipe) -> str:
     return text
 
 
-def _placed(old: Sequence[str], new: AbstractSet[str], order: Sequence[str]) -> list[str]:
-    """Old and new ids, each new one before the nearest old one that follows it in `order`, or at
-    the end if there is none."""
-    known = set(old)
-    before: dict[str | None, list[str]] = {}
-    following: str | None = None
-    for name in reversed(list(dict.fromkeys(order))):
-        if name in known:
-            following = name
-        elif name in new:
-            before.setdefault(following, []).append(name)
-    listed: list[str] = []
-    for name in (*old, None):
-        listed += [*reversed(before.get(name, [])), *([] if name is None else [name])]
-    return listed + sorted(new - set(listed))
+def _with_what_was_set(video: Video, old: Video | None) -> Video:
+    """A row with what a person has set in an older one and is empty in it."""
+    if old is None:
+        return video
+    own = video.own or old.own
+    return replace(video, split=video.split or old.split, group=video.group or old.group, own=own)
+
+
+def _listable(video: Video) -> Video:
+    """The row. Raises UserError (exit 5) if it could not be read back."""
+    try:
+        check_row(video)
+    except ValueError as error:
+        raise UserError(
+            f"{video.id} cannot be listed in videos.csv: {error}", exit_code=ExitCode.MISMATCH
+        ) from error
+    return video
 
 
 @contextmanager

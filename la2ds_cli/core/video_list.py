@@ -1,4 +1,4 @@
-"""The clips of a project as listed in videos.csv, and finding one by name among very many."""
+"""videos.csv: the clips of a project, and finding one by name among very many."""
 
 # ruff: noqa: PTH114, PTH118, PTH119 - a Path for each clip would take longer than all the rest
 
@@ -6,68 +6,73 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
+from collections.abc import Set as AbstractSet
 from functools import cached_property
 from pathlib import Path
 
-from la2ds_cli.core.clip import VIDEO_COLUMNS, Video, check_columns, family, video_of
-from la2ds_cli.core.csv_tables import read_rows
+from la2ds_cli.core import artifact
+from la2ds_cli.core.clip import VIDEO_COLUMNS, Video, check_columns, family, row_of, video_of
+from la2ds_cli.core.csv_tables import read_rows, table_of
 from la2ds_cli.core.errors import ExitCode, UserError
 
-# --- reading videos.csv ---------------------------------------------------------------------------
+# --- the table ------------------------------------------------------------------------------------
+
+_HINT = "correct the line, or delete it and extract or import its clip again; columns: "
+_HINT += ",".join(VIDEO_COLUMNS)
 
 
-@dataclass
-class OwnCells:
-    """What a user has added to videos.csv.
-
-    columns: their names, as csv_tables.column_keys has them.
-    cells: column -> text, by id of the clip.
-    """
-
-    columns: list[str] = field(default_factory=list)
-    cells: dict[str, dict[str, str]] = field(default_factory=dict)
-
-
-def read_videos(path: Path) -> tuple[list[Video], OwnCells]:
-    """The rows of videos.csv, equal ones once, and what a user has added to them; none without the
-    file. Raises a UserError (exit 5) that names an unreadable line, and one whose id another clip
-    has: it would take the place of that clip as soon as the table is written."""
-    hint = "correct the line, or delete it and extract or import its clip again; columns: "
-    hint += ",".join(VIDEO_COLUMNS)
+def read_videos(path: Path) -> list[Video]:
+    """The rows of videos.csv, equal ones once; none without the file. Raises a UserError (exit 5)
+    that names an unreadable line, and one whose id another clip has: it would take the place of
+    that clip as soon as the table is written."""
     rows: dict[str, Video] = {}
-    own = OwnCells()
-
-    def check(columns: Sequence[str]) -> None:
-        check_columns(columns)
-        own.columns = [name for name in columns if name not in VIDEO_COLUMNS]
 
     def keep(cells: dict[str, str]) -> None:
         video = video_of(cells)
         if rows.setdefault(video.id, video) != video:
             raise ValueError(f"another line has the id '{video.id}' as well")
-        if own.columns:
-            own.cells[video.id] = {name: cells[name] for name in own.columns}
 
     if path.exists():
-        read_rows(path, keep, hint, check)
-    return list(rows.values()), own
+        read_rows(path, keep, _HINT, check_columns)
+    return list(rows.values())
+
+
+def write_videos(path: Path, rows: Collection[Video]) -> None:
+    """Write videos.csv, with the columns that a user has added behind those of la2ds. Raises
+    UserError (exit 7) if it cannot be written."""
+    columns = (*VIDEO_COLUMNS, *(name for row in rows for name in row.own))
+    artifact.write_text(path, table_of(columns, map(row_of, rows)))
+
+
+def placed(old: Sequence[str], new: AbstractSet[str], order: Sequence[str]) -> list[str]:
+    """Old and new ids, each new one before the nearest old one that follows it in `order`, or at
+    the end if there is none."""
+    known = set(old)
+    before: dict[str | None, list[str]] = {}
+    following: str | None = None
+    for name in reversed(list(dict.fromkeys(order))):
+        if name in known:
+            following = name
+        elif name in new:
+            before.setdefault(following, []).append(name)
+    listed: list[str] = []
+    for name in (*old, None):
+        listed += [*reversed(before.get(name, [])), *([] if name is None else [name])]
+    return listed + sorted(new - set(listed))
 
 
 # --- finding a clip -------------------------------------------------------------------------------
 
 
 class VideoList:
-    """Rows of videos.csv in file order. root: the resolved folder of the project; own: see
-    read_videos.
+    """Rows of videos.csv in file order. root: the resolved folder of the project.
 
     Nothing here asks the file system about every clip, unless a file must be compared with links.
     """
 
-    def __init__(self, root: Path, rows: Sequence[Video], own: OwnCells | None = None) -> None:
+    def __init__(self, root: Path, rows: Sequence[Video]) -> None:
         self.videos = tuple(rows)
-        self.own = own or OwnCells()
         self._root = os.fspath(root)
         self._folders: dict[str, str] = {}  # folder of a source as written -> resolved
 

@@ -24,7 +24,7 @@ from starlette.routing import Route
 
 from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.clip import SPLITS, VIDEO_SUFFIXES, ClipOptions, Video
-from la2ds_cli.core.csv_tables import table_text
+from la2ds_cli.core.csv_tables import table_of
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.removal import Moved, exported, move, pictures_of, removed_folder, take_out
@@ -307,7 +307,7 @@ async def _from_manifest(
     project: Project = studio.project
     _check_free(studio.jobs.jobs.values(), video)
     columns = ("path", *_READ_BY, "subject", "group", "split")
-    table = table_text(columns, ([row.get(name, "") for name in columns] for row in rows))
+    table = table_of(columns, rows)
     manifest = project.results_dir("studio") / f"{video.id}.csv"
     await run_in_threadpool(artifact.write_text, manifest, table)
     # Passing an option makes the rows default to it, not to the options of the earlier reading.

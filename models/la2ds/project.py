@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from la2ds.results import data_frame
-from la2ds_cli.core.clip import Video
+from la2ds_cli.core.clip import VIDEO_COLUMNS, Video
 from la2ds_cli.core.device import DeviceName
 
 if TYPE_CHECKING:
@@ -99,9 +98,8 @@ class Project:
 
         Raises UserError (exit 6) if pandas is not installed.
         """
-        rows = [asdict(video) for video in self.clips()]
-        names = [field.name for field in fields(Video)]
-        return data_frame({name: [row[name] for row in rows] for name in names})
+        clips = self.clips()
+        return data_frame({name: [getattr(clip, name) for clip in clips] for name in VIDEO_COLUMNS})
 
 
 def merged_config(

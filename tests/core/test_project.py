@@ -175,9 +175,9 @@ def test_video_list_edited_by_hand(project):
 
 def own_columns(project: Project) -> tuple[list[str], dict[str, list[str]]]:
     """What the table has beside la2ds's own columns, as it is in the file, by id of the clip."""
-    own = Project.open(project.root).video_list().own
-    filled = {name: list(row.values()) for name, row in own.cells.items() if any(row.values())}
-    return own.columns, filled
+    rows = Project.open(project.root).videos()
+    filled = {row.id: list(row.own.values()) for row in rows if any(row.own.values())}
+    return list(rows[0].own), filled
 
 
 def test_columns_of_the_user_stay_in_the_video_list(project):

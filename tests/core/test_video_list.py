@@ -128,7 +128,7 @@ def _table(tmp_path: Path, *rows: str, header: str = HEADER) -> Path:
     ],
 )
 def test_rows_become_clips(tmp_path: Path, row: str, path: str | None):
-    first, second, *third = video_list.read_videos(_table(tmp_path, *PLAIN, row))[0]
+    first, second, *third = video_list.read_videos(_table(tmp_path, *PLAIN, row))
     assert (first.split, first.fps, second.person, second.split) == ("train", 10.0, 2, "")
     assert [video.path for video in third] == ([] if path is None else [path])
 
@@ -136,7 +136,7 @@ def test_rows_become_clips(tmp_path: Path, row: str, path: str | None):
 @pytest.mark.parametrize("row", [PLAIN[0], 'a-1,"films/a.mp4",1,26,10,240,320,train,anna,,'])
 def test_an_equal_row_is_the_same_clip(tmp_path: Path, row: str):
     path = _table(tmp_path, *PLAIN, row)
-    assert [video.id for video in video_list.read_videos(path)[0]] == ["a-1", "b-2"]
+    assert [video.id for video in video_list.read_videos(path)] == ["a-1", "b-2"]
 
 
 @pytest.mark.parametrize("row", ["a-1,films/other.mp4,1,,,,,,,,", 'a-1,"films/a.mp4",9,,,,,,,,'])
