@@ -102,8 +102,7 @@ def hits(search: Search, way: str, view: Literal["filmed", "auto"]) -> Iterator[
             request = RetrievalRequest(query, features=features, store=store, view=view)
             found: tuple[Hit, ...] = retrieve(project, request).queries[0].hits
             for hit in found:
-                frame = hit.neighbour
-                yield search.right(row, frame.video, frame.index), not hit.unsure
+                yield search.right(row, hit.video, hit.index), not hit.unsure
 
 
 def main() -> None:

@@ -40,9 +40,9 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.core.view import View
 from la2ds_cli.retrieval.clip_rows import ClipFeatures, ClipRows
-from la2ds_cli.retrieval.frame_table import FrameTable, clip_condition, project_name
-from la2ds_cli.retrieval.query_views import QueryViews
-from la2ds_cli.retrieval.search import CANDIDATES, Frames, Limits, search
+from la2ds_cli.retrieval.frame_table import FrameTable, StoredClips, clip_condition, project_name
+from la2ds_cli.retrieval.retrieve import QUERY_FRAMES
+from la2ds_cli.retrieval.search import CANDIDATES, Found, Frames, Limits, OtherClips, Search
 from la2ds_cli.retrieval.store import Store
 
 WIDTH, LENGTH, RATE = 128, 200, 20.0
@@ -71,11 +71,13 @@ def synthetic(clips: range, data: str) -> Iterator[tuple[str, ClipRows]]:
                 own = random.standard_normal((2, WIDTH), np.float32) * 0.2
                 value += own[0] * np.sin(2 * np.pi * phase) + own[1] * np.cos(2 * np.pi * phase)
                 value += 0.01 * noise
-        yield f"c{clip}", ClipRows(value, frame, seconds)
+        yield f"c{clip}", ClipRows.of(value, frame, seconds)
 
 
-def as_filmed(query: FloatArray) -> QueryViews:
-    return QueryViews({"filmed": query}, {}, lambda clips: ())
+def exact(frames: Frames, query: FloatArray) -> list[Found]:
+    """The frames nearest to query (Q, D), of the first clip."""
+    others = OtherClips(frames, 0, {"filmed": query}, lambda clip: query)
+    return [Search(others, {}).nearest(n, LIMITS) for n in range(len(query))]
 
 
 def features_of(clips: int, data: str) -> ClipFeatures:
@@ -105,32 +107,24 @@ def measure(count: int, data: str, rounds: int) -> None:
     from sklearn.neighbors import NearestNeighbors
 
     frames = Frames.of(dict(synthetic(range(count // LENGTH), data)))
-    value, clip = frames.value, 0
-    first, end = frames.own(clip)
+    value = frames.value
     print(f"{data}: {len(frames)} frames of {len(frames.clips)} clips")
     random = np.random.default_rng(1)
     brute = NearestNeighbors(n_neighbors=CANDIDATES * LIMITS.k, algorithm="brute").fit(value)
-    for count in (200, 5):
-        rows = np.sort(random.choice(end - first, min(count, end - first), replace=False))
-        query = value[first + rows]
-
-        contenders: dict[str, Callable[[], object]] = {
-            "exact": lambda query=query: search(frames, clip, as_filmed(query), LIMITS),
-            "products": lambda query=query: value @ query.T,
-            "sklearn": lambda query=query: brute.kneighbors(query, return_distance=False),
-        }
-        spent: dict[str, list[float]] = {name: [] for name in contenders}
-        for _ in range(rounds):
-            for name in random.permutation(list(contenders)):
-                spent[name].append(cpu(contenders[name]))
-        exact = median(spent["exact"])
-        for name, times in spent.items():
-            found = median(times)
-            print(
-                f"  {len(query):3d} queries, {name:12s} {1000 * found:9.1f} ms   exact / it "
-                f"{exact / found:7.2f}",
-                flush=True,
-            )
+    query = value[np.sort(random.choice(LENGTH, QUERY_FRAMES, replace=False))]
+    contenders: dict[str, Callable[[], object]] = {
+        "exact": lambda: exact(frames, query),
+        "products": lambda: value @ query.T,
+        "sklearn": lambda: brute.kneighbors(query, return_distance=False),
+    }
+    spent: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(rounds):
+        for name in random.permutation(list(contenders)):
+            spent[name].append(cpu(contenders[name]))
+    ours = median(spent["exact"])
+    for name, times in spent.items():
+        found = median(times)
+        print(f"  {name:12s} {1000 * found:9.1f} ms   exact / it {ours / found:7.2f}", flush=True)
 
 
 # --- a store of several projects ------------------------------------------------------------------
@@ -168,7 +162,8 @@ def step_of_store(project: Project, name: str, frames: int, data: str) -> None:
         others = f"NOT ({clip_condition(project_name(project), clips[number])})"
         query = rows.value[random.integers(LENGTH)]
         begun, spent = time.time(), time.process_time()
-        table.search(as_filmed(query[None]), 0, LIMITS, others, exact=name == "exact")
+        asked = StoredClips(table, {"filmed": query[None]}, others, exact=name == "exact")
+        Search(asked, {}).nearest(0, LIMITS)
         wall.append(1000 * (time.time() - begun))
         used.append(1000 * (time.process_time() - spent))
     told = f"median {median(wall):.0f} ms, {median(used):.0f} CPU ms"

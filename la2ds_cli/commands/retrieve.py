@@ -87,8 +87,8 @@ def _show(console: Console, result: RetrievalResult) -> None:
         (
             f"{query.video}@{query.time:.2f}",
             *([] if store is None else [hit.project or ""]),
-            f"{hit.neighbour.video}@{hit.neighbour.time:.2f}",
-            f"{hit.neighbour.distance:.3g}",
+            f"{hit.video}@{hit.time:.2f}",
+            f"{hit.distance:.3g}",
             view_words(hit.view, hit.unsure),
             hit.phase or "",
         )

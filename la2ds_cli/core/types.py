@@ -263,13 +263,3 @@ class Phase:
     end: int
     name: str
     propagated: bool = False
-
-
-@dataclass(frozen=True)
-class Neighbour:
-    """One retrieved frame: its clip, row in the clip's PoseSequence, seconds and distance."""
-
-    video: str
-    index: int
-    time: float
-    distance: float

@@ -1,9 +1,8 @@
 """Fine-grained frame retrieval: the most similar frames of other clips (paper sec. 4.1.3).
 
 retrieve: the step · result: its result · clip_rows: the features of a project's clips · search:
-exact search in memory, and the limits of a retrieval · query_views: in which view the query is
-compared with each clip · store, frame_table: several projects in one LanceDB, and approximate
-search in it.
+views of the query, the limits of a retrieval, and exact search in memory · store, frame_table:
+several projects in one LanceDB, and approximate search in it.
 
 Imports core to alignment.
 To add a condition on the frames that are searched: store.StoreQuery holds those of a store.

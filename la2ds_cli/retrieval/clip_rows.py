@@ -3,7 +3,7 @@ of a run, or the movement of the joints."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +13,7 @@ from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import BASE_RUN, Project
-from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
+from la2ds_cli.core.types import FloatArray, IntArray, Phase, PoseSequence
 from la2ds_cli.core.view import UNTURNED, View
 from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.features.viewpoint import movements, seen
@@ -29,11 +29,23 @@ class ClipRows:
     value: (T, D) float32 features.
     frame: (T,) int64, in the video.
     time: (T,) float64 seconds.
+    phase: (T,) labels, None without one.
     """
 
     value: FloatArray
     frame: IntArray
     time: FloatArray
+    phase: np.ndarray
+
+    @classmethod
+    def of(
+        cls, value: FloatArray, frame: IntArray, time: FloatArray, phases: Sequence[Phase] = ()
+    ) -> ClipRows:
+        """With the label of each frame; where two phases overlap, that of the first."""
+        label = np.full(len(frame), None, dtype=object)
+        for phase in reversed(phases):
+            label[(frame >= phase.start) & (frame < phase.end)] = phase.name
+        return cls(value, frame, time, label)
 
 
 @dataclass(frozen=True)
@@ -87,13 +99,14 @@ class ClipFeatures:
 
 def pose_features(project: Project, skeleton: str) -> ClipFeatures:
     """The movement of the joints (`paced_movement`) of all clips of a skeleton."""
-    keys, left_out = _posed(project, skeleton, "the query")
+    (keys, left_out), phases = _posed(project, skeleton, "the query"), project.phases()
 
     def read(clip: str) -> ClipRows | str:
         pose = project.read_pose(clip)[0]
         if np.isnan(pose.xy).all():
             return f"no joint was seen in {clip}"
-        return ClipRows(paced_movement(pose).astype(np.float32), pose.frame, pose.time)
+        moving = paced_movement(pose).astype(np.float32)
+        return ClipRows.of(moving, pose.frame, pose.time, phases.get(clip, ()))
 
     def in_view(pose: PoseSequence, view: View) -> FloatArray:
         return movements(pose, (view,))[view].astype(np.float32)
@@ -127,7 +140,7 @@ def model_features(
             skeleton = str(artifact.read_header(checkpoint_path(project, run))[1]["skeleton"])
         except (artifact.ArtifactError, KeyError):
             skeleton = load_embedder(project, run, device).skeleton
-    poses, left_out = _posed(project, skeleton, "the model")
+    (poses, left_out), phases = _posed(project, skeleton, "the model"), project.phases()
     model, frames = weights_key(project, run), run_frames(project, run)
     keys = {clip: embedding_recipe(model, key, clip, frames).key for clip, key in poses.items()}
 
@@ -155,7 +168,7 @@ def model_features(
                 hint=f"la2ds embed --run {run} --overwrite",
                 exit_code=ExitCode.MISMATCH,
             )
-        return ClipRows(value.value, value.frame, value.time)
+        return ClipRows.of(value.value, value.frame, value.time, phases.get(clip, ()))
 
     def in_view(pose: PoseSequence, view: View) -> FloatArray:
         return light_embedder(project, run, device)([seen(pose, view)])[0]

@@ -1,20 +1,19 @@
 """The frames of all projects in a table of a store, which may be larger than memory.
 
 Each project writes its own clips, and a query searches the clips of all projects. From top to
-bottom: the table (the clips of a project, the search, its index), the name of a project, and rows
-in Arrow.
+bottom: the table (the clips of a project, the search, its index), the name of a project, a search
+in the table, and rows in Arrow.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 import secrets
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,9 +25,8 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, Phase
 from la2ds_cli.core.view import View
 from la2ds_cli.retrieval.clip_rows import ClipFeatures, ClipRows
-from la2ds_cli.retrieval.query_views import QueryViews, Sample
 from la2ds_cli.retrieval.result import Changes
-from la2ds_cli.retrieval.search import CANDIDATES, Limits, apply_limits
+from la2ds_cli.retrieval.search import Found, Sample
 from la2ds_cli.retrieval.store import foreign, quoted, reported
 
 LEAST_INDEXED = 10_000  # frames outside the index from which it is built
@@ -41,25 +39,8 @@ _WRITTEN = 64 << 20  # bytes of features written at once
 _DELETED = 1000  # clips per delete statement
 _LARGEST = 1e15  # feature; squares of larger ones overflow
 _SMALL_FILES = 64  # number of small files from which they are joined
-
-
-StoredClip = tuple[str, str]
-"""A project and a clip of it."""
-
-
-@dataclass(frozen=True)
-class StoredFrame:
-    """A retrieved frame. start, end: seconds of the first and the last frame of its clip. row: in
-    the poses of its clip."""
-
-    project: str
-    clip: str
-    row: int
-    time: float
-    start: float
-    end: float
-    phase: str | None
-    distance: float
+_SECONDS = ("start", "time", "end")  # of the first frame of a clip, a frame, and the last
+_FOUND = ["project", "clip", "row", *_SECONDS, "phase", "_distance"]
 
 
 @dataclass(frozen=True)
@@ -98,7 +79,6 @@ class FrameTable:
                             rows,
                             {"project": name, "clip": clip, "digest": wanted[clip]}
                             | {"group": groups.get(clip) or None},
-                            phases.get(clip, ()),
                         )
                         for clip, rows in part.items()
                     )
@@ -143,36 +123,9 @@ class FrameTable:
 
     # --- the search --------------------------------------------------------------------------
 
-    def search(
-        self, views: QueryViews[StoredClip], query: int, limits: Limits, where: str, *, exact: bool
-    ) -> list[StoredFrame]:
-        """The frames nearest to a query frame that satisfy the condition, each clip in its view,
-        within the limits, nearest first. The number of candidates grows as in `search.search`."""
-        count = CANDIDATES * limits.k
-        while True:
-            lists: dict[View, list[StoredFrame]] = {
-                view: self._nearest(value[query], where, count, exact=exact)
-                for view, value in views.value.items()
-            }
-            end = min((f[-1].distance for f in lists.values() if len(f) == count), default=math.inf)
-            found = sorted(
-                (f for view, frames in lists.items() for f in _in_view(view, frames, views)),
-                key=lambda f: (f.distance, f.project, f.clip, f.row),
-            )
-            clips = {place: n for n, place in enumerate({(f.project, f.clip) for f in found})}
-            clip = np.array([clips[f.project, f.clip] for f in found], np.int64)
-            time = np.array([f.time for f in found])
-            gap = limits.gaps(np.array([f.end - f.start for f in found]))
-            hits = [found[n] for n in apply_limits(clip, time, gap, limits)]
-            hits = [frame for frame in hits if frame.distance <= end]
-            if end == math.inf or len(hits) == limits.k:
-                return hits
-            count *= 4
-
-    def _nearest(
-        self, value: FloatArray, where: str, count: int, *, exact: bool
-    ) -> list[StoredFrame]:
-        names = ["project", "clip", "row", "time", "start", "end", "phase", "_distance"]
+    def nearest(self, value: FloatArray, where: str, count: int, *, exact: bool) -> Any:
+        """The `count` frames nearest to value (D,) that satisfy the condition, as a table of
+        _FOUND, nearest first, with squared distances."""
         with reported(self.uri, self.table.name):
             search = self.table.search(value, vector_column_name="vector")
             search = search.distance_type("l2").where(where, prefilter=True).limit(count)
@@ -180,15 +133,19 @@ class FrameTable:
                 search = search.bypass_vector_index()
             else:
                 search = search.minimum_nprobes(NPROBE).maximum_nprobes(0).refine_factor(_REFINED)
-            rows = search.select(names).to_arrow().rename_columns([*names[:-1], "distance"])
-        frames = [StoredFrame(**row) for row in rows.to_pylist()]
-        if not all(map(_is_sound, frames)):
+            rows = search.select(_FOUND).to_arrow()
+        numbers = {name: rows[name].to_numpy() for name in ("row", *_SECONDS, "_distance")}
+        start, time, end = (numbers[name] for name in _SECONDS)
+        sound = all(map(_is_sound, numbers.values())) and not (
+            rows["project"].null_count or rows["clip"].null_count or (numbers["row"] < 0).any()
+        )
+        if not sound or not ((start <= time) & (time <= end)).all():
             raise foreign(self.uri, self.table.name)
-        found = [replace(frame, distance=math.sqrt(frame.distance)) for frame in frames]
-        return sorted(found, key=lambda f: f.distance)
+        return rows.take(np.argsort(numbers["_distance"], kind="stable"))
 
-    def samples(self, clips: Collection[StoredClip]) -> Iterator[tuple[StoredClip, Sample]]:
-        """The features of some clips, which also rank the views of a query."""
+    def samples(self, clips: Sequence[tuple[str, str]]) -> Iterator[tuple[int, Sample]]:
+        """The features of some clips, which also rank the views of a query, by their places in the
+        list."""
         condition = " OR ".join(clip_condition(*clip) for clip in clips)
         rows = self._select(condition, ["project", "clip", "row", "time", "vector"])
         number = {clip: n for n, clip in enumerate(clips)}
@@ -200,11 +157,11 @@ class FrameTable:
         if len(vectors) != len(of) * width or not (np.abs(vectors) < _LARGEST).all():
             raise foreign(self.uri, self.table.name)
         value = vectors.reshape(-1, width)
-        for clip, n in number.items():
+        for n in number.values():
             own = np.flatnonzero(of == n)
             own = own[np.argsort(row[own], kind="stable")]
             if len(own):  # else removed meanwhile
-                yield clip, Sample.of(value[own], value[own], time[own])
+                yield n, Sample.of(value[own], value[own], time[own])
 
     def size(self, condition: str | None) -> tuple[int, int, int]:
         """Numbers of frames that satisfy the condition, of all clips and of all projects."""
@@ -264,12 +221,40 @@ def project_name(project: Project) -> str:
     return name
 
 
-def _in_view(
-    view: View, frames: Sequence[StoredFrame], views: QueryViews[StoredClip]
-) -> Iterator[StoredFrame]:
-    """The frames whose clip is compared in this view."""
-    choices = views.choices([(frame.project, frame.clip) for frame in frames])
-    return (f for f, choice in zip(frames, choices, strict=True) if choice.view == view)
+class StoredClips:
+    """The clips of a table that satisfy a condition, searched exactly or by its index.
+
+    query: (Q, D) in each view. clips: project and id of those that were found, by number.
+    """
+
+    def __init__(
+        self, table: FrameTable, query: Mapping[View, FloatArray], where: str, *, exact: bool
+    ) -> None:
+        self._table, self.query, self._where, self._exact = table, query, where, exact
+        self.clips: list[tuple[str, str]] = []
+        self._number: dict[tuple[str, str], int] = {}
+
+    def nearest(self, view: View, query: int, count: int) -> Found:
+        value = self.query[view][query]
+        rows = self._table.nearest(value, self._where, count, exact=self._exact)
+        pairs = list(zip(rows["project"].to_pylist(), rows["clip"].to_pylist(), strict=True))
+        for pair in pairs:
+            if pair not in self._number:
+                self._number[pair] = len(self.clips)
+                self.clips.append(pair)
+        start, time, end = (rows[name].to_numpy() for name in _SECONDS)
+        return Found(
+            np.sqrt(rows["_distance"].to_numpy().astype(np.float64)),
+            np.array([self._number[pair] for pair in pairs], np.int64),
+            rows["row"].to_numpy(),
+            time,
+            end - start,
+            np.array(rows["phase"].to_pylist(), dtype=object),
+        )
+
+    def samples(self, clips: Sequence[int]) -> Iterator[tuple[int, Sample]]:
+        for place, sample in self._table.samples([self.clips[n] for n in clips]):
+            yield clips[place], sample
 
 
 # --- rows ------------------------------------------------------------------------------------
@@ -298,16 +283,11 @@ def _parts(rows: Iterator[tuple[str, ClipRows]]) -> Iterator[dict[str, ClipRows]
         yield part
 
 
-def _columns(
-    rows: ClipRows, named: Mapping[str, str | None], phases: Sequence[Phase]
-) -> dict[str, Any]:
+def _columns(rows: ClipRows, named: Mapping[str, str | None]) -> dict[str, Any]:
     """The columns of a clip. named: those with the same text in all rows."""
     import pyarrow as pa
 
     count, width = rows.value.shape
-    label = np.full(count, None, dtype=object)
-    for phase in reversed(phases):  # where two overlap, the first one wins
-        label[(rows.frame >= phase.start) & (rows.frame < phase.end)] = phase.name
     value = np.ascontiguousarray(rows.value, np.float32).ravel()
     columns = {name: pa.array([text] * count, pa.string()) for name, text in named.items()}
     return columns | {
@@ -317,13 +297,10 @@ def _columns(
         "start": pa.array(np.full(count, rows.time[0])),
         "end": pa.array(np.full(count, rows.time[-1])),
         "vector": pa.FixedSizeListArray.from_arrays(pa.array(value), width),
-        "phase": pa.array(label, pa.string()),
+        "phase": pa.array(rows.phase, pa.string()),
     }
 
 
-def _is_sound(frame: StoredFrame) -> bool:
-    """Whether the values of a row are possible; lancedb reads flipped bytes without an error."""
-    if None in (frame.project, frame.clip, frame.row, frame.time, frame.start, frame.end):
-        return False
-    within = frame.row >= 0 and frame.start <= frame.time <= frame.end
-    return within and all(map(math.isfinite, (frame.start, frame.end, frame.distance)))
+def _is_sound(column: np.ndarray) -> bool:
+    """Whether all numbers are there and finite; lancedb reads flipped bytes without an error."""
+    return column.dtype != object and bool(np.isfinite(column).all())

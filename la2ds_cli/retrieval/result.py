@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from la2ds_cli.core.types import Neighbour
 from la2ds_cli.core.view import View
 from la2ds_cli.retrieval.search import Limits
 
@@ -32,6 +31,10 @@ def view_words(view: View, unsure: bool) -> str:
 class Hit:
     """A retrieved frame.
 
+    video: id of its clip.
+    index: row in the poses of the clip.
+    time: seconds.
+    distance: of the features from those of the query.
     phase: its label, None if it has none.
     same_phase: whether it equals the query's phase, None if either has no label.
     view: in which the query's clip was compared with this one.
@@ -39,7 +42,10 @@ class Hit:
     project: name in the store, None without a store.
     """
 
-    neighbour: Neighbour
+    video: str
+    index: int
+    time: float
+    distance: float
     phase: str | None
     same_phase: bool | None
     view: View = "filmed"
@@ -130,9 +136,7 @@ class RetrievalResult:
         """The result as plain JSON types."""
 
         def hit_json(hit: Hit) -> dict[str, Any]:
-            phases = {"phase": hit.phase, "same_phase": hit.same_phase}
-            view = {"view": hit.view, "unsure": hit.unsure}
-            return {"project": hit.project} | asdict(hit.neighbour) | phases | view
+            return {"project": hit.project} | asdict(hit)
 
         return {
             "schema_version": SCHEMA_VERSION,

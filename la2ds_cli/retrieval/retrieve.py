@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -13,7 +13,7 @@ from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
-from la2ds_cli.core.types import FloatArray, Neighbour, Phase, PoseSequence
+from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.core.view import View
 from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.features.viewpoint import movements
@@ -24,10 +24,14 @@ from la2ds_cli.retrieval.clip_rows import (
     model_features,
     pose_features,
 )
-from la2ds_cli.retrieval.frame_table import FrameTable, clip_condition, project_name
-from la2ds_cli.retrieval.query_views import QueryViews, Sample
+from la2ds_cli.retrieval.frame_table import (
+    FrameTable,
+    StoredClips,
+    clip_condition,
+    project_name,
+)
 from la2ds_cli.retrieval.result import Hit, Query, RetrievalResult, SearchedStore
-from la2ds_cli.retrieval.search import USUAL, Frames, Limits, search, usual_distance
+from la2ds_cli.retrieval.search import USUAL, Frames, Limits, OtherClips, Search
 from la2ds_cli.retrieval.store import Store, StoreQuery
 
 QUERY_FRAMES = 5  # of a clip that is named without a time
@@ -87,14 +91,14 @@ def retrieve(
         features = pose_features(project, pose.skeleton)
     if request.view != "auto":
         features = features.in_view(request.view)
-    looked_up = None
     if store is None:
         queries, frames, clips = _search(project, features, pose, rows, limits)
-        _note_strange(queries, progress)
+        looked_up = None
     else:
         queries, frames, clips, looked_up = _search_store(
             project, store, features, pose, rows, request, progress
         )
+    _note_strange(queries, progress)
     _note_unsure(queries, progress)
     if min(len(query.hits) for query in queries) < limits.k:
         some = f"fewer than {limits.k} frames found"
@@ -208,40 +212,45 @@ def _search(
             hint="add clips with la2ds extract-poses or la2ds import; videos.csv lists them",
             exit_code=ExitCode.UNUSABLE,
         )
-    frames, phases = Frames.of(of_clip), project.phases()
-    clip = frames.clips.index(video)
-
-    def samples(clips: Collection[int]) -> Iterator[tuple[int, Sample]]:
-        """The views are ranked by the movement."""
-        for number in clips:
-            own = slice(*frames.own(number))
-            moving = paced_movement(project.read_pose(frames.clips[number])[0])
-            yield number, Sample.of(moving, frames.value[own], frames.time[own])
-
+    frames = Frames.of(of_clip)
+    clip, clips = frames.clips.index(video), frames.clips
     value = _in_views(features, pose, of_clip[video])
     asked: dict[View, FloatArray] = {view: of[rows] - frames.mean for view, of in value.items()}
-    views = QueryViews(asked, movements(pose, features.views), samples)
+    others = OtherClips(frames, clip, asked, lambda one: paced_movement(project.read_pose(one)[0]))
+    found = Search(others, movements(pose, features.views))
+    queries = _queries(
+        found, of_clip[video], video, rows, limits, lambda number: (None, clips[number])
+    )
+    usual = frames.usual_distance(clip)
+    if not np.isnan(usual):
+        queries = [
+            replace(query, alike=query.hits[0].distance <= usual) if query.hits else query
+            for query in queries
+        ]
+    return tuple(queries), len(frames), len(clips)
 
-    def neighbour(row: int, distance: float) -> tuple[Neighbour, str | None]:
-        """A row of all frames as a frame of its clip, and its phase."""
-        number = int(frames.clip_of(np.array(row)))
-        name, place = frames.clips[number], row - int(frames.start[number])
-        phase = phase_at(phases.get(name, ()), int(frames.frame[row]))
-        return Neighbour(name, place, float(frames.time[row]), distance), phase
 
-    usual = usual_distance(frames, clip)
+def _queries(
+    found: Search,
+    clip: ClipRows,
+    video: str,
+    rows: Sequence[int],
+    limits: Limits,
+    named: Callable[[int], tuple[str | None, str]],
+) -> list[Query]:
+    """Each query frame with its hits. named: the project, if several are searched, and the id of a
+    clip by its number."""
     queries = []
-    for n, (row, found) in enumerate(zip(rows, search(frames, clip, views, limits), strict=True)):
-        own, phase = neighbour(int(frames.start[clip]) + row, 0.0)
-        near = [neighbour(*pair) for pair in zip(found[0].tolist(), found[1].tolist(), strict=True)]
-        numbers = frames.clip_of(found[0]).tolist()
-        hits = tuple(
-            Hit(frame, label, _same(phase, label), *views.found(number, n))
-            for number, (frame, label) in zip(numbers, near, strict=True)
-        )
-        alike = hits[0].neighbour.distance <= usual if hits and not np.isnan(usual) else None
-        queries.append(Query(video, row, own.time, phase, hits, alike))
-    return tuple(queries), len(frames), len(frames.clips)
+    for n, row in enumerate(rows):
+        phase, hits = clip.phase[row], []
+        columns = (column.tolist() for column in found.nearest(n, limits))
+        for distance, number, index, time, _, label in zip(*columns, strict=True):
+            project, name = named(number)
+            same = label == phase if phase is not None and label is not None else None
+            view, unsure = found.choice(number).view, found.unsure(number, n)
+            hits.append(Hit(name, index, time, distance, label, same, view, unsure, project))
+        queries.append(Query(video, row, float(clip.time[row]), phase, tuple(hits)))
+    return queries
 
 
 def _search_store(
@@ -263,26 +272,16 @@ def _search_store(
     changes = table.update(project, features, progress)
     exact = not (asked.approximate and table.ensure_index(progress))
     frames, clips, projects = table.size(asked.condition)
-    name, phases = project_name(project), project.phases().get(video, ())
+    name = project_name(project)
     where = " AND ".join(filter(None, (f"NOT ({clip_condition(name, video)})", asked.condition)))
     value = _in_views(features, pose, clip)
     asked_for: dict[View, FloatArray] = {view: of[rows] for view, of in value.items()}
-    views = QueryViews(asked_for, value, table.samples)
-    queries = []
-    for n, row in enumerate(rows):
-        phase = phase_at(phases, int(clip.frame[row]))
-        found = table.search(views, n, request.limits, where, exact=exact)
-        hits = [
-            Hit(
-                Neighbour(f.clip, f.row, f.time, f.distance),
-                f.phase,
-                _same(phase, f.phase),
-                *views.found((f.project, f.clip), n),
-                f.project,
-            )
-            for f in found
-        ]
-        queries.append(Query(video, row, float(clip.time[row]), phase, tuple(hits)))
+    stored = StoredClips(table, asked_for, where, exact=exact)
+    queries = _queries(
+        Search(stored, value),
+        *(clip, video, rows, request.limits),
+        lambda number: stored.clips[number],
+    )
     if not any(query.hits for query in queries):
         raise UserError(
             f"the store {asked.uri} has no frame of another clip that matches",
@@ -296,17 +295,7 @@ def _search_store(
     return tuple(queries), frames, clips, looked_up
 
 
-# --- the phases of the result ---------------------------------------------------------------
-
-
-def phase_at(phases: Sequence[Phase], frame: int) -> str | None:
-    """Name of the phase that contains a source frame, or None."""
-    return next((p.name for p in phases if p.start <= frame < p.end), None)
-
-
-def _same(one: str | None, other: str | None) -> bool | None:
-    """Whether two phases are the same; None if one is unknown."""
-    return one == other if one is not None and other is not None else None
+# --- notes ----------------------------------------------------------------------------------
 
 
 def _note_unsure(queries: Sequence[Query], progress: Progress) -> None:

@@ -132,7 +132,7 @@ def found_json(project: Project, result: RetrievalResult, notes: Sequence[str]) 
     clips = {video.id: video for video in project.posed_videos()}
     hits = []
     for hit in query.hits:
-        near, video = hit.neighbour, clips.get(hit.neighbour.video)
+        video = clips.get(hit.video)
         if video is None:  # removed since
             continue
         version = project.checked_pose_header(video.id)[0].key[:12]
@@ -140,13 +140,13 @@ def found_json(project: Project, result: RetrievalResult, notes: Sequence[str]) 
             {
                 "clip": video.id,
                 "name": video.title,
-                "row": near.index,
-                "seconds": round(near.time, 4),
-                "distance": near.distance,
+                "row": hit.index,
+                "seconds": round(hit.time, 4),
+                "distance": hit.distance,
                 "phase": hit.phase,
                 "same_phase": hit.same_phase,
                 "view": view_words(hit.view, hit.unsure),
-                "picture": f"/search/picture/{quote(video.id, safe='')}/{near.index}?v={version}",
+                "picture": f"/search/picture/{quote(video.id, safe='')}/{hit.index}?v={version}",
             }
         )
     return {

@@ -82,7 +82,7 @@ def draw(project: Project, result: RetrievalResult) -> Figure:
         for n, hit in enumerate(query.hits):
             line, column = divmod(n, columns)
             place = first + column * (width + _GAP), y + line * step, width, height
-            image = images[hit.neighbour.video, hit.neighbour.index]
+            image = images[hit.video, hit.index]
             _cell(figure, place, image, _hit_lines(hit, names), hit.same_phase)
         y += count * step
     return figure
@@ -94,7 +94,7 @@ def _images(project: Project, result: RetrievalResult) -> dict[tuple[str, int], 
     for query in result.queries:
         wanted.setdefault(query.video, set()).add(query.index)
         for hit in query.hits:
-            wanted.setdefault(hit.neighbour.video, set()).add(hit.neighbour.index)
+            wanted.setdefault(hit.video, set()).add(hit.index)
     images = {}
     for video in project.videos():
         rows = sorted(wanted.get(video.id, ()))
@@ -166,11 +166,7 @@ def _query_lines(query: Query, names: dict[str, str]) -> list[str]:
 
 
 def _hit_lines(hit: Hit, names: dict[str, str]) -> list[str]:
-    neighbour = hit.neighbour
-    lines = [
-        printable(names[neighbour.video], 20),
-        f"{neighbour.time:.2f} s   d {neighbour.distance:.2f}",
-    ]
+    lines = [printable(names[hit.video], 20), f"{hit.time:.2f} s   d {hit.distance:.2f}"]
     if seen := view_words(hit.view, hit.unsure):
         lines.append(seen)
     return [*lines, printable(hit.phase, 20)] if hit.phase else lines

@@ -14,7 +14,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import Phase
 from la2ds_cli.core.view import View
 from la2ds_cli.features.viewpoint import seen
 from la2ds_cli.retrieval.clip_rows import pose_features
@@ -22,7 +21,6 @@ from la2ds_cli.retrieval.result import RetrievalResult
 from la2ds_cli.retrieval.retrieve import (
     RetrievalRequest,
     parse_query,
-    phase_at,
     query_rows,
     retrieve,
 )
@@ -89,22 +87,16 @@ def test_query_rows() -> None:
         assert caught.value.exit_code == ExitCode.USAGE
 
 
-def test_phase_at_is_end_exclusive() -> None:
-    phases = [Phase(0, 10, "down"), Phase(12, 20, "up")]
-    names = [phase_at(phases, frame) for frame in (0, 9, 10, 12, 20)]
-    assert names == ["down", "down", None, "up", None]
-
-
 def test_neighbours_show_the_querys_phase(project: Project) -> None:
     result = run(project, query="anna@1.0", k=4, per_video=1)
     (query,) = result.queries
     assert (query.video, query.index, query.time) == ("anna", 20, 1.0)
-    assert [hit.neighbour.video for hit in query.hits] in (["ben", "cleo"], ["cleo", "ben"])
+    assert [hit.video for hit in query.hits] in (["ben", "cleo"], ["cleo", "ben"])
     for hit in query.hits:
-        found = hit.neighbour
+        found = hit
         assert PHASE[found.video][found.index] == pytest.approx(PHASE["anna"][20], abs=0.05)
         assert found.time == found.index / 20
-    distances = [hit.neighbour.distance for hit in query.hits]
+    distances = [hit.distance for hit in query.hits]
     assert distances == sorted(distances)
 
 
@@ -122,7 +114,7 @@ def test_the_same_moment_is_found_from_any_side(project: Project, features: str)
             told = result.to_json()["queries"][0]["hits"]
             assert {hit["video"]: hit["view"] for hit in told} == views
             assert not any(hit["unsure"] for hit in told)
-        found = [hit.neighbour for hit in result.queries[0].hits]
+        found = [hit for hit in result.queries[0].hits]
         return max(abs(PHASE[f.video][f.index] - PHASE["anna"][20]) for f in found)
 
     assert off("auto") < 0.05
@@ -142,9 +134,9 @@ def test_rules_hold_for_every_query(project: Project) -> None:
     assert len(result.queries) == 5
     for query in result.queries:
         assert len(query.hits) == 6
-        assert all(hit.neighbour.video != "ben" for hit in query.hits)
+        assert all(hit.video != "ben" for hit in query.hits)
         for name in ("anna", "cleo"):
-            times = sorted(h.neighbour.time for h in query.hits if h.neighbour.video == name)
+            times = sorted(h.time for h in query.hits if h.video == name)
             assert len(times) <= 4
             assert all(np.diff(times) >= 0.3 - 1e-6)
 
@@ -230,7 +222,7 @@ def test_phases_are_compared(project: Project) -> None:
     early, late = (run(project, query=f"anna@{t}", k=6).queries[0] for t in ("0.5", "1.5"))
     assert (early.phase, late.phase) == ("down", "up")
     for query, same in ((early, True), (late, False)):
-        verdicts = {hit.neighbour.video: hit.same_phase for hit in query.hits}
+        verdicts = {hit.video: hit.same_phase for hit in query.hits}
         assert verdicts == {"ben": same, "cleo": None}
     assert run(project, query="anna@0.5").agreement == 1.0
     assert run(project, query="anna@1.5").agreement == 0.0
@@ -289,10 +281,10 @@ def test_a_red_frame_stands_exactly_where_the_phase_differs(project: Project, mo
             expected.append([])  # the query itself
             for hit in found.hits:
                 same = {None: [], True: ["green"], False: ["red"]}[hit.same_phase]
-                known = hit.neighbour.video == "ben"
+                known = hit.video == "ben"
                 assert (hit.same_phase is None) == (not known)
                 if known:
-                    truth = "down" if hit.neighbour.index < 30 else "up"
+                    truth = "down" if hit.index < 30 else "up"
                     assert same == (["green"] if truth == found.phase else ["red"])
                 expected.append(same)
                 seen.add(hit.same_phase)

@@ -24,8 +24,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.viewpoint import seen
 from la2ds_cli.retrieval import frame_table
-from la2ds_cli.retrieval.frame_table import FrameTable, StoredClip
-from la2ds_cli.retrieval.query_views import QueryViews
+from la2ds_cli.retrieval.frame_table import FrameTable
 from la2ds_cli.retrieval.result import RetrievalResult
 from la2ds_cli.retrieval.retrieve import RetrievalRequest, retrieve
 from la2ds_cli.retrieval.search import Limits
@@ -88,11 +87,11 @@ def changes(result: RetrievalResult) -> tuple[int, ...]:
 
 
 def places(result: RetrievalResult) -> list[list[tuple[str, int]]]:
-    return [[(h.neighbour.video, h.neighbour.index) for h in q.hits] for q in result.queries]
+    return [[(h.video, h.index) for h in q.hits] for q in result.queries]
 
 
 def distances(result: RetrievalResult) -> list[float]:
-    return [h.neighbour.distance for q in result.queries for h in q.hits]
+    return [h.distance for q in result.queries for h in q.hits]
 
 
 def table(uri: str, name: str = TABLE) -> Any:
@@ -160,7 +159,7 @@ def test_clips_from_the_other_side_have_the_answers_of_exact_search(
     options: dict[str, Any] = {"query": "anna@1", "features": features, "k": 9}
     exact, stored = found(project, **options), ask(project, uri, **options)
     assert places(stored) == places(exact)
-    views = {h.neighbour.video: h.view for h in stored.queries[0].hits}
+    views = {h.video: h.view for h in stored.queries[0].hits}
     assert views == {"ben": "filmed", "cleo": "filmed", "far": "other"}
 
 
@@ -203,7 +202,7 @@ def test_neighbours_come_from_both_projects(project: Project, other: Project, ur
     own, theirs = (p.store_name_path.read_text().strip() for p in (project, other))
     assert names == {own, theirs}
     assert own != theirs
-    clips = {(h.project, h.neighbour.video) for q in result.queries for h in q.hits}
+    clips = {(h.project, h.video) for q in result.queries for h in q.hits}
     assert (theirs, "anna") in clips  # the same movement, and not the clip of the query
     assert (own, "anna") not in clips
 
@@ -216,7 +215,7 @@ def test_frames_of_another_rate_are_found_at_their_time(
     ask(other, uri)
     result = ask(project, uri, query="anna@1.0", k=5, per_video=1, min_gap=0.0)
     own = project.store_name_path.read_text().strip()
-    near = {h.neighbour.video: h.neighbour for h in result.queries[0].hits if h.project != own}
+    near = {h.video: h for h in result.queries[0].hits if h.project != own}
     theirs, phase = near["anna"], warped_phase(130, 0)
     assert phase[theirs.index] == pytest.approx(warped_phase(41, 0)[20], abs=0.03)
     assert theirs.time == pytest.approx(theirs.index / 50)
@@ -233,17 +232,17 @@ def test_group_and_phase(project: Project, other: Project, uri: str) -> None:
     label(project, ben=((0, 30, "it's down"), (30, 61, "up")), cleo=((0, 25, "up"),))
     ask(other, uri)
     quoted = ask(project, uri, query="anna", groups=(QUOTED,), k=20)
-    assert {h.neighbour.video for q in quoted.queries for h in q.hits} == {"ben"}
+    assert {h.video for q in quoted.queries for h in q.hits} == {"ben"}
     assert quoted.frames == 61
     both = ask(project, uri, query="anna", groups=(QUOTED, "team"), k=20)
-    assert {h.neighbour.video for q in both.queries for h in q.hits} == {"ben", "cleo"}
+    assert {h.video for q in both.queries for h in q.hits} == {"ben", "cleo"}
     down = ask(project, uri, query="anna", phases=("it's down",), k=20, min_gap=0.0)
     assert down.frames == 30
-    assert {h.neighbour.video for q in down.queries for h in q.hits} == {"ben"}
+    assert {h.video for q in down.queries for h in q.hits} == {"ben"}
     assert {h.phase for q in down.queries for h in q.hits} == {"it's down"}
-    assert max(h.neighbour.index for q in down.queries for h in q.hits) < 30
+    assert max(h.index for q in down.queries for h in q.hits) < 30
     up = ask(project, uri, query="anna", groups=("team",), phases=("up", "it's down"))
-    assert {h.neighbour.video for q in up.queries for h in q.hits} == {"cleo"}
+    assert {h.video for q in up.queries for h in q.hits} == {"cleo"}
     with pytest.raises(UserError, match="no frame of another clip") as caught:
         ask(project, uri, query="anna", groups=("' OR '1'='1",))
     assert caught.value.exit_code == ExitCode.UNUSABLE
@@ -459,12 +458,10 @@ def test_an_approximate_query_looks_through_lists_and_compares_exactly() -> None
             return call
 
         def to_arrow(self) -> Any:
-            names = ("project", "clip", "row", "time", "start", "end", "phase", "_distance")
-            return pa.table({name: [] for name in names})
+            return pa.table({name: pa.array([], pa.float64()) for name in frame_table._FOUND})
 
     table = SimpleNamespace(name="t", search=lambda *_, **__: Search())
-    views = QueryViews[StoredClip]({"filmed": np.zeros((1, 4))}, {}, lambda clips: ())
-    FrameTable("s", table).search(views, 0, Limits(7), "true", exact=False)
+    FrameTable("s", table).nearest(np.zeros(4), "true", 56, exact=False)
     wanted = [("minimum_nprobes", 20), ("refine_factor", 10), ("limit", 56)]
     assert [call for call in wanted if call not in asked] == []
 

@@ -58,7 +58,7 @@ def test_what_is_found_is_what_the_command_finds(project: Project) -> None:
         found = near(client, "b", 7, **options)
     (query,) = retrieve(project, RetrievalRequest(f"b@{7 / 25}", Limits(**options))).queries
     told = [(hit["clip"], hit["row"], hit["distance"]) for hit in found["hits"]]
-    hits = [hit.neighbour for hit in query.hits]
+    hits = [hit for hit in query.hits]
     assert told == [(one.video, one.index, pytest.approx(one.distance)) for one in hits]
     assert len(told) == 5
 
