@@ -253,6 +253,8 @@ def test_train_and_embed(trained: la2ds.Project):
     )
     model = la2ds.align(trained, "clip0", "clip1", features="model")
     assert model.features == "model"
+    # Two steps are not better than the base model.
+    assert "run default is not shown to help: no clips were held out" in again.verdict
     assert la2ds.align(trained, "clip0", "clip1").features == "base"
 
 

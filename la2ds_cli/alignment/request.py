@@ -108,27 +108,37 @@ class FeatureChoice:
 
 def choose_features(project: Project | None, run: str, wanted: FeatureKind) -> FeatureChoice:
     """The features that `wanted` means, for clips that they can read (FeatureChoice.on). `auto`
-    uses a run that was named, and otherwise the base model, since a run is not nearer to events
-    that people set. project: None = clips in memory, without runs.
+    uses a run that was named, or the default run if its verdict says that it is better than the
+    base model, and otherwise the base model. project: None = clips in memory, without runs.
 
     Raises UserError (exit 4) for a missing model that was requested, and for a run other than the
     default one that does not exist.
     """
+    from la2ds_cli.alignment.run_verdict import read_verdict
     from la2ds_cli.embedding.trained import has_model
 
     if wanted in ("pose", "base"):
         return FeatureChoice(wanted, "")
-    trained = project is not None and has_model(project, run)
-    if wanted == "auto" and run == DEFAULT_RUN:
-        use = f"--features model uses run {run}" if trained else "no trained model"
-        return FeatureChoice("base", f"{use}: {ON_BASE}")
-    if not trained:
+    if project is not None and has_model(project, run):
+        if wanted == "model" or run != DEFAULT_RUN:
+            return FeatureChoice("model", "")
+        verdict = read_verdict(project, run)
+        if verdict is None:
+            return FeatureChoice(
+                "base", f"run {run} was not compared with the base model (la2ds train): {ON_BASE}"
+            )
+        if verdict.outcome == "better":
+            return FeatureChoice("model", "")
+        return FeatureChoice(
+            "base", f"run {run} is {verdict.words}: {ON_BASE}; --features model uses the run"
+        )
+    if wanted == "model" or run != DEFAULT_RUN:
         raise UserError(
             f"run '{run}' has no trained model",
             hint=f"la2ds train --run {run} trains it; --features base needs no training",
             exit_code=ExitCode.UNUSABLE,
         )
-    return FeatureChoice("model", "")
+    return FeatureChoice("base", f"no trained model: {ON_BASE}")
 
 
 def wants_3d(project: Project | None, request: AlignRequest, kind: ChosenKind) -> bool:

@@ -98,7 +98,7 @@ class Features:
     run: str = RUN
     features: FeaturesChoice = option(
         "auto|model|base|pose",
-        "auto: the model of a named run, else the base model, or raw poses where it reads none.",
+        "auto: the run's model, else the base model, or raw poses of what it does not read.",
         "auto",
     )
     device: DeviceName = DEVICE

@@ -22,6 +22,7 @@ from la2ds_cli.core.device import DeviceName
 
 if TYPE_CHECKING:
     from la2ds_cli.core.console import Console
+    from la2ds_cli.core.project import Project
     from la2ds_cli.training.train import TrainResult
 
 
@@ -68,7 +69,8 @@ def train(
 
     Needs no labels. An interrupted run resumes where it stopped. A run whose settings changed is
     refused: choose another --run, or --overwrite. Under torchrun, the processes share every batch.
-    Other commands use a run that is named with --run, or the run `default` with --features model.
+    Ends with a verdict: whether the run is better than the base model, not shown to help, or worse,
+    judged without labels by clips held out of training. Other commands use a run that is better.
     """
     from contextlib import nullcontext
 
@@ -105,7 +107,7 @@ def train(
                 raise typer.Exit(error.exit_code) from error
         if not first:
             return
-        documents = [_tell(result, console) for result in results]
+        documents = [_tell(opened, result, device, console) for result in results]
         document = {"runs": documents} if seeds else documents[0]
         console.document("train", {"project": opened.root, **document})
         if repeated := note_on_repetitions(opened):
@@ -115,12 +117,16 @@ def train(
         console.next(f"{evaluate} --run {trained}")
 
 
-def _tell(result: TrainResult, console: Console) -> dict[str, Any]:
+def _tell(
+    project: Project, result: TrainResult, device: DeviceName, console: Console
+) -> dict[str, Any]:
     """Print the result of a run, and return it as JSON values."""
     import math
 
+    from la2ds_cli.alignment.run_verdict import ensure_verdict
     from la2ds_cli.core.progress import duration
 
+    verdict = ensure_verdict(project, result.run, device, console.progress)
     already = "already finished, " if result.already_finished else ""
     ended = f"ended by {result.ended}, " if result.ended else ""
     console.line(
@@ -132,4 +138,6 @@ def _tell(result: TrainResult, console: Console) -> dict[str, Any]:
     for warning in result.warnings:
         console.line(f"warning: {warning}", "yellow")
     console.line(f"checkpoint: {result.checkpoint}")
-    return result.to_json()
+    if verdict is not None:
+        console.line(verdict.sentence(result.run), "yellow" * (verdict.outcome == "worse") or None)
+    return {**result.to_json(), "verdict": verdict and verdict.to_json(result.run)}

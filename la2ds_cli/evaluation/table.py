@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from la2ds_cli.alignment.run_verdict import Gain
 from la2ds_cli.core.table import Cell, Column, Row, Table, terminal
 from la2ds_cli.evaluation.features import Uses
 
@@ -164,8 +165,8 @@ def _sentence(comparison: Mapping[str, Any], rows: Mapping[str, Any]) -> str:
         return f"The {who} ties with {whom} {medians})."
     spread = comparison["interval_percent"]
     if comparison["against"] == "base" and spread is not None and theirs > 0:
-        gain, *ends = (-100 * value / theirs for value in (mine - theirs, spread[1], spread[0]))
-        return f"The {who} is {_against_base(gain, *ends)} {medians})."
+        gain = Gain(*(-100 * value / theirs for value in (mine - theirs, spread[1], spread[0])))
+        return f"The {who} is {gain.words} {medians})."
     if spread is not None and spread[0] <= 0 <= spread[1]:
         return (
             f"The {who} and {whom} cannot be told apart on these clips {medians}; difference "
@@ -176,18 +177,6 @@ def _sentence(comparison: Mapping[str, Any], rows: Mapping[str, Any]) -> str:
     factor = f" by {high / low:.1f}x" if low > 0 else ""
     chance = "" if spread is not None else "; too few clips for an interval: it may be chance"
     return f"The {who} {verb} {whom}{factor} {medians}{chance})."
-
-
-def _against_base(gain: float, low: float, high: float) -> str:
-    """What a gain over the base model and its interval show, all in percent."""
-    if low <= 0 <= high:
-        return (
-            f"not shown to help (gain over the base model {round(gain)} %, 95 % interval "
-            f"{round(low)} to {round(high)} %)"
-        )
-    least, most = sorted((abs(low), abs(high)))
-    which = "better" if low > 0 else "worse"
-    return f"{which} than the base model by {abs(gain):.0f} % ({least:.0f} to {most:.0f} %)"
 
 
 def notes(result: Mapping[str, Any]) -> list[str]:

@@ -20,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from la2ds_cli.alignment.run_verdict import read_verdict
 from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
@@ -149,7 +150,8 @@ def _state(folder: Path, run: str, jobs: Jobs | None) -> State:
 
 
 def about_run(project: Project, run: str, state: ProjectStatus, jobs: Jobs) -> dict[str, Any]:
-    """What the page shows about a run: its course, its recipe in words, and its warnings."""
+    """What the page shows about a run: its course, its recipe in words, its warnings and its
+    final verdict."""
     folder, now = project.run_dir(run), course(project, run, jobs)
     finished = now["state"] == "finished"
     known = next((each for each in state.runs if each.run == run), None)
@@ -158,9 +160,11 @@ def about_run(project: Project, run: str, state: ProjectStatus, jobs: Jobs) -> d
         warnings.append("the embedding has collapsed: it cannot tell frames apart")
     if known and known.stale:
         warnings.append(f"its clips have changed since: {known.stale}")
+    judged = read_verdict(project, run) if finished else None
     return now | {
         "recipe": _recipe_words(folder),
         "warnings": warnings,
+        "verdict": judged and judged.to_json(run),
         "usable": (folder / "best.safetensors").is_file(),
     }
 

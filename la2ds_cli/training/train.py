@@ -332,9 +332,9 @@ def outlook(clips: int) -> tuple[Outlook, str]:
         return "unlikely", f"{said}, and the clips can be aligned without it"
     if clips <= SMALL_SET:
         said = f"only {clips} clips to learn from: training may or may not help"
-        return "possible", f"{said}; an evaluation measures it"
+        return "possible", f"{said}; the verdict of the run says which, an evaluation measures it"
     said = f"{clips} clips are enough to learn from"
-    return "likely", f"{said}; an evaluation says whether the run is better than the base model"
+    return "likely", f"{said}; the verdict of the run says whether it is better than the base model"
 
 
 def _warnings(count: int, state: LoopState) -> list[str]:

@@ -290,7 +290,9 @@ class Trained:
     the number of clips it learned from. validation_error: the synthetic warp error, the smaller the
     better, in % of the clip length; best_step: the step that had it. raw_pose_error: the same of
     raw poses, without training; NaN where it was not measured. checkpoint: the file of the weights.
-    already_finished: the run was complete, and nothing was done. warnings: sentences.
+    already_finished: the run was complete, and nothing was done. warnings: sentences. verdict: the
+    sentence on whether the run is better than the base model, not shown to help, or worse; empty if
+    they could not be compared.
     """
 
     run: str
@@ -303,6 +305,7 @@ class Trained:
     checkpoint: Path
     already_finished: bool
     warnings: list[str]
+    verdict: str
 
     def to_frame(self) -> Any:
         """The course of the training as a pandas.DataFrame, one row for each validation.

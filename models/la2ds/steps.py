@@ -270,6 +270,7 @@ def train(
     4), a run of other settings, or another command that writes to the project (exit 5), and a
     device that is not there (exit 6).
     """
+    from la2ds_cli.alignment.run_verdict import ensure_verdict
     from la2ds_cli.training.losses import method_recipe
     from la2ds_cli.training.train import TrainOptions
     from la2ds_cli.training.train import train as train_run
@@ -284,6 +285,7 @@ def train(
             options=TrainOptions(project._device, max_minutes, overwrite),
             progress=progress,
         )
+        verdict = ensure_verdict(stored, result.run, project._device, progress)
     return Trained(
         run=result.run,
         steps=result.steps,
@@ -295,6 +297,7 @@ def train(
         checkpoint=result.checkpoint,
         already_finished=result.already_finished,
         warnings=list(result.warnings),
+        verdict=verdict.sentence(result.run) if verdict else "",
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
+from la2ds_cli.alignment import run_verdict
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
@@ -30,6 +31,31 @@ def test_the_runs_of_several_seeds_are_to_be_evaluated_together(run: Run):
     result = run("train", "--seeds", "0,1")
     assert result.exit_code == 0, result.stderr
     assert result.stderr.splitlines()[-1].endswith(" --run default-s0,default-s1")
+
+
+def test_train_ends_with_a_verdict(
+    run: Run, document: Document, project: Project, monkeypatch: pytest.MonkeyPatch
+):
+    few = run("train", "--run", "mine")
+    said = "run mine is not shown to help: no clips were held out of training, 6 are needed"
+    assert said in " ".join(few.stdout.split())
+    told = document("train", "--run", "mine")["verdict"]
+    assert (told["outcome"], told["clips"], told["gain"]) == ("not shown", 0, None)
+    worse = run_verdict.Verdict(9, run_verdict.Gain(-20.0, -30.0, -10.0))
+    monkeypatch.setattr(run_verdict, "read_verdict", lambda *_: worse)
+    assert worse.sentence("mine") in " ".join(run("train", "--run", "mine").stdout.split())
+    assert document("train", "--run", "mine")["verdict"] == worse.to_json("mine")
+
+
+def test_a_comparison_that_fails_is_no_failed_training(run: Run, monkeypatch: pytest.MonkeyPatch):
+    def fails(*_: Any) -> None:
+        raise UserError("a clip has other joints")
+
+    monkeypatch.setattr(run_verdict, "judge_run", fails)
+    result = run("train", "--run", "mine")
+    assert result.exit_code == 0
+    assert "run mine" in result.stdout
+    assert "was not compared with the base model: a clip has other joints" in result.stderr
 
 
 def test_settings_of_the_command_line_reach_the_run(document: Document):

@@ -104,6 +104,7 @@ def test_a_run_is_listed_with_its_curves(trained: Project) -> None:
     assert "preset default, method la2ds, reads joints, seed 0" in run["recipe"]
     assert run["warnings"][0] == run_warnings(trained.run_dir("one"))[0]
     assert run["warnings"][0].startswith("only 6 clips to learn from")
+    assert run["verdict"] is None  # nobody has compared it yet
     assert run["usable"]
 
 

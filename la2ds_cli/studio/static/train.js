@@ -124,6 +124,7 @@ function card(run) {
   const words = made("div", "", "facts");
   words.append(...facts(run));
   item.append(head, actions, words);
+  if (run.verdict) item.append(made("p", run.verdict.text, run.verdict.outcome === "better" ? "good" : run.verdict.outcome === "worse" ? "warning" : ""));
   for (const text of run.warnings) item.append(made("p", text, "warning"));
   return item;
 }

@@ -1,0 +1,317 @@
+"""The verdict on a run: does it align its project's clips better than the base model? No labels.
+
+Pairs of clips that training held out are trimmed at random at both ends and aligned directly, once
+by the run as `align` uses it and once by the base model as `align` uses it. Both results are
+compared with one reference, in which the run has no part: the mean of two consensuses of the entire
+clips through all others, by the base model's embeddings and by the movement of the joints. A
+consensus of the run's own features would favour the run, which agrees with itself more than with
+people. This reference rather favours the base model, so a gain that it shows is one. Elapsed time
+does not pass for knowledge, because trimmed clips start at other moments than entire ones.
+
+The gain counts as shown only if its interval over clips lies above zero. What this finds beside
+labelled events is in docs/decisions/0018-measured-weights.md.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from la2ds_cli.alignment.consensus import (
+    PairwisePath,
+    consensus_of_most,
+    estimates_through,
+    pairwise_path,
+    pairwise_paths,
+)
+from la2ds_cli.alignment.one_distance import OneDistance
+from la2ds_cli.core import artifact, regular_file
+from la2ds_cli.core.config_sections import AlignConfig
+from la2ds_cli.core.device import DeviceName
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import BASE_RUN, Project
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.embedding.trained import light_embedder, run_header, weights_key
+from la2ds_cli.features.body_joints import as_skeleton, holds, is_body
+from la2ds_cli.features.pose_features import movement
+from la2ds_cli.features.resample import evenly_spaced
+from la2ds_cli.features.tempo import paced_movement
+
+VERSION = 4
+VERDICT = "verdict.json"  # beside the weights of the run
+FEWEST_HELD_OUT = 6
+MOST_HELD_OUT = 16
+MOST_OTHERS = 20  # training clips of the consensus
+PAIRS = 240  # trimmed ones; of few clips, a pair is trimmed several times
+LARGEST_TRIM = 0.3  # largest share of the clip that is cut off each end
+SHORTEST = 8  # frames; of a shorter clip too little remains once both ends are cut off
+DRAWS = 1000
+LEVEL = 0.95
+
+Feature = Callable[[PoseSequence], FloatArray]
+"""Features (T, D) of a clip or of a part of it."""
+Outcome = Literal["better", "not shown", "worse"]
+
+
+# --- the three outcomes, in words ---------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Gain:
+    """By how many percent the error of a run is below that of the base model, with the ends of its
+    95 % interval."""
+
+    percent: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, ratio: float, ratios: FloatArray) -> Gain:
+        """From the ratio of the two errors and its resamples (R,)."""
+        tail = 50 * (1 - LEVEL)
+        low, high = 100 * (1 - np.percentile(ratios, [100 - tail, tail]))
+        return cls(100 * (1 - ratio), float(low), float(high))
+
+    @property
+    def outcome(self) -> Outcome:
+        """What the interval shows."""
+        if self.low > 0:
+            return "better"
+        return "worse" if self.high < 0 else "not shown"
+
+    @property
+    def words(self) -> str:
+        """The outcome with its figures: "better than the base model by 12 % (4 to 19 %)"."""
+        if self.outcome == "not shown":
+            return (
+                f"not shown to help (gain over the base model {round(self.percent)} %, 95 % "
+                f"interval {round(self.low)} to {round(self.high)} %)"
+            )
+        ends = sorted((abs(self.low), abs(self.high)))
+        return (
+            f"{self.outcome} than the base model by {abs(self.percent):.0f} % "
+            f"({ends[0]:.0f} to {ends[1]:.0f} %)"
+        )
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """clips: number of clips held out of training that it rests on. gain: None if it could not be
+    measured, which `why_not` explains."""
+
+    clips: int
+    gain: Gain | None = None
+    why_not: str = ""
+
+    @property
+    def outcome(self) -> Outcome:
+        """A gain that was not measured is not shown."""
+        return self.gain.outcome if self.gain else "not shown"
+
+    @property
+    def words(self) -> str:
+        """The outcome with its figures or the reason for their absence."""
+        return self.gain.words if self.gain else f"not shown to help: {self.why_not}"
+
+    def sentence(self, run: str) -> str:
+        """One sentence about the run."""
+        judged = f", judged without labels by {self.clips} clips held out of training"
+        return f"run {run} is {self.words}{judged if self.gain else ''}"
+
+    def to_json(self, run: str) -> dict[str, Any]:
+        """The outcome, its figures and the sentence."""
+        return {**asdict(self), "outcome": self.outcome, "text": self.sentence(run)}
+
+
+# --- judging a run --------------------------------------------------------------------------------
+
+
+def ensure_verdict(
+    project: Project, run: str, device: DeviceName, progress: Progress
+) -> Verdict | None:
+    """The verdict on a finished run, computed if it does not exist yet. None, with a
+    note, if that fails: the training still counts as successful."""
+    try:
+        return read_verdict(project, run) or judge_run(project, run, device, progress)
+    except UserError as problem:
+        progress.note(f"run {run} was not compared with the base model: {problem.message}")
+        return None
+
+
+def judge_run(
+    project: Project, run: str, device: DeviceName = "auto", progress: Progress | None = None
+) -> Verdict:
+    """Compare a run with the base model on clips of the project that its training held out, and
+    store the verdict beside the run's weights for `read_verdict`.
+
+    Raises UserError as load_network does.
+    """
+    verdict = _judged(project, run, device, progress or Progress())
+    content = {"model": weights_key(project, run), "version": VERSION, **asdict(verdict)}
+    artifact.write_json(project.run_dir(run) / VERDICT, content)
+    return verdict
+
+
+def read_verdict(project: Project, run: str) -> Verdict | None:
+    """The stored verdict on the current weights of the run, without computing anything; None if
+    there is none. Raises OSError if it cannot be read: a disk that fails is no verdict."""
+    try:
+        stored = json.loads(regular_file.text(project.run_dir(run) / VERDICT))
+        if (stored["model"], stored["version"]) != (weights_key(project, run), VERSION):
+            return None
+        known = stored["gain"]
+        gain = known and Gain(*(float(known[name]) for name in ("percent", "low", "high")))
+        return Verdict(int(stored["clips"]), gain, str(stored["why_not"]))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError:
+        raise
+    except artifact.FOREIGN:  # not written by la2ds
+        return None
+
+
+def _judged(project: Project, run: str, device: DeviceName, progress: Progress) -> Verdict:
+    embed, header = light_embedder(project, run, device), run_header(project, run)
+    skeleton = header.skeleton
+    if embed.config.model.input in ("rgb", "joints3d"):
+        return Verdict(0, why_not="only runs that read joints in the image are compared")
+    if not is_body(skeleton):
+        return Verdict(0, why_not=f"the base model does not read the joints of {skeleton}")
+    held_out, others = (
+        _poses(project, skeleton, sorted(ids), most)
+        for ids, most in zip(header.split, (MOST_HELD_OUT, MOST_OTHERS), strict=True)
+    )
+    few = len(held_out)
+    if few < FEWEST_HELD_OUT:
+        clips = f"{few or 'no'} clip{'s were' if few != 1 else ' was'}"
+        return Verdict(few, why_not=f"{clips} held out of training, {FEWEST_HELD_OUT} are needed")
+    progress.begin(f"comparing run {run} with the base model on {few} clips held out of training")
+    config = replace(project.config().align, method="dtw")
+    embed_base = light_embedder(project, BASE_RUN, device)
+    distance = OneDistance.of_run(project, run, held_out[0], config)
+    base_distance = OneDistance.of(embed_base.spread, config)
+
+    def base(pose: PoseSequence) -> FloatArray:
+        return embed_base([pose])[0]
+
+    def by_run(pose: PoseSequence) -> FloatArray:  # as `align` uses it
+        return distance.features(pose, embed([pose])[0], base(pose) if distance.base else None)
+
+    def by_base(pose: PoseSequence) -> FloatArray:
+        return base_distance.features(pose, base(pose))
+
+    references = base, paced_movement
+    gain = measured_gain(held_out, others, (by_run, by_base), references, config)
+    progress.end()
+    return Verdict(few, gain, "" if gain else "its clips could not be compared")
+
+
+def _poses(project: Project, skeleton: str, ids: Sequence[str], most: int) -> list[PoseSequence]:
+    """The poses of at most `most` of the clips, of those that are long enough, have the joints of
+    the skeleton, and keep something visible however they are trimmed."""
+    poses = []
+    for video in evenly_spaced(ids, most):
+        with suppress(UserError):  # damaged, or gone
+            pose = project.read_pose(video)[0]
+            cut = int(len(pose) * LARGEST_TRIM)
+            seen = not np.isnan(pose.xy[cut : len(pose) - cut]).all()
+            if seen and len(pose) >= SHORTEST and holds(pose.skeleton, skeleton):
+                poses.append(as_skeleton(pose, skeleton))
+    return poses
+
+
+# --- the measure: clips and two features in, a gain out -------------------------------------------
+
+
+def measured_gain(
+    clips: Sequence[PoseSequence],
+    others: Sequence[PoseSequence],
+    features: tuple[Feature, Feature],
+    referees: Sequence[Feature],
+    config: AlignConfig,
+    seed: int = 0,
+) -> Gain | None:
+    """The gain of the first of two features over the second on pairs of `clips`; None if nothing
+    can be compared.
+
+    others: more clips of the movement, for the consensus. referees: features whose mean consensus
+    is the reference. config: settings of DTW. The errors are the mean distances of the direct
+    alignments of trimmed clips from the reference, in % of B, with frames weighted by how fast A
+    moves there. The interval is over clips: both clips of a pair are resampled.
+    """
+    rng = np.random.default_rng(seed)
+    ordered = [(a, b) for a in range(len(clips)) for b in range(len(clips)) if a != b]
+    rounds = math.ceil(PAIRS / len(ordered))
+    drawn = rng.permutation(rounds * len(ordered))[:PAIRS]
+    chosen = [ordered[n % len(ordered)] for n in drawn]
+    paths = [
+        _paths([of(clip) for clip in (*clips, *others)], len(clips), config) for of in referees
+    ]
+    pairs, errors = [], []
+    for a, b in chosen:
+        trim_a, trim_b = _trim(len(clips[a]), rng), _trim(len(clips[b]), rng)
+        part_a = clips[a].cut(trim_a.start, trim_a.stop)
+        part_b = clips[b].cut(trim_b.start, trim_b.stop)
+        entire = [_consensus(known, a, b, len(clips[b])) for known in paths]
+        truth = np.mean(entire, axis=0)[trim_a] - trim_b.start
+        found = np.array([pairwise_path(of(part_a), of(part_b), config).forward for of in features])
+        # False where either is NaN
+        known = (truth >= 0) & (truth <= len(part_b) - 1) & (found >= 0).all(axis=0)
+        speed = _speed(part_a)[known]
+        if speed.sum() > 0:
+            apart = np.average(np.abs(found - truth)[:, known], axis=1, weights=speed)
+            pairs.append((a, b))
+            errors.append(100 * apart / len(clips[b]))
+    return _gain(np.array(pairs), np.array(errors), len(clips), rng) if pairs else None
+
+
+def _gain(
+    pairs: np.ndarray, errors: FloatArray, clips: int, rng: np.random.Generator
+) -> Gain | None:
+    """From the errors (P, 2) of the pairs (P, 2) of clips."""
+    drawn = rng.multinomial(clips, np.full(clips, 1 / clips), size=DRAWS)
+    weights = drawn[:, pairs[:, 0]] * drawn[:, pairs[:, 1]]
+    sums = weights @ errors
+    sums = sums[sums[:, 1] > 0]
+    run, base = errors.mean(axis=0)
+    return Gain.of(run / base, sums[:, 0] / sums[:, 1]) if base > 0 and len(sums) else None
+
+
+Paths = dict[tuple[int, int], PairwisePath]
+
+
+def _paths(values: Sequence[FloatArray], clips: int, config: AlignConfig) -> Paths:
+    """The paths between each of the first `clips` features and every other one."""
+    paths: Paths = {}
+    for a in range(clips):
+        for b, path in enumerate(pairwise_paths(values[a], values[a + 1 :], config), a + 1):
+            paths[a, b] = path
+            paths[b, a] = PairwisePath(path.backward, path.forward, path.cost)
+    return paths
+
+
+def _consensus(paths: Paths, a: int, b: int, length: int) -> FloatArray:
+    """(N,) position of each frame of clip a in clip b, of `length` frames: the consensus of the
+    direct path and those through all other clips; NaN where most of these leave the frame out."""
+    others = [n for start, n in paths if start == a and n != b]
+    through = estimates_through([paths[a, n] for n in others], [paths[b, n] for n in others])
+    return consensus_of_most(np.array([paths[a, b].forward, *through]), length)
+
+
+def _trim(length: int, rng: np.random.Generator) -> slice:
+    """The part of a clip that remains after a random share is cut off each end."""
+    start, stop = (int(length * share) for share in rng.uniform(0, LARGEST_TRIM, 2))
+    return slice(start, length - stop)
+
+
+def _speed(pose: PoseSequence) -> FloatArray:
+    """(T,) how much the joints move from frame to frame."""
+    moved = movement(pose, weight=0.0)
+    return np.linalg.norm(np.gradient(moved, axis=0), axis=1) if len(moved) > 1 else np.zeros(1)

@@ -1,0 +1,257 @@
+"""The verdict on a run, and what `auto` takes: a run that is better, or else the base model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from la2ds_cli.alignment import run_verdict as module
+from la2ds_cli.alignment.align import find_alignment
+from la2ds_cli.alignment.request import AlignRequest, FeatureChoice, choose_features
+from la2ds_cli.alignment.run_verdict import (
+    FEWEST_HELD_OUT,
+    Gain,
+    Verdict,
+    judge_run,
+    measured_gain,
+    read_verdict,
+)
+from la2ds_cli.alignment.timeline import align_all
+from la2ds_cli.core.config_sections import AlignConfig
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import BASE_RUN, Project
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.embedding import trained
+from la2ds_cli.features.pose_features import movement, time_only
+from la2ds_cli.formats.penn_action import import_penn_action
+from la2ds_cli.retrieval.retrieve import RetrievalRequest, retrieve
+from la2ds_cli.retrieval.search import Limits
+from la2ds_cli.training.train import TrainOptions, train
+from tests.movement import add_sequence, sequence, warped_phase
+
+OPEN = AlignConfig(method="dtw", open_ends=True)
+PHASES = [warped_phase(40 + 9 * n, seed=n) for n in range(8)]
+POSES = [
+    sequence(phase, fps=(20.0, 25.0, 30.0)[n % 3], scale=45.0 + 5 * n, tilt=0.03 * n)
+    for n, phase in enumerate(PHASES)
+]
+
+
+def noise(pose: PoseSequence) -> FloatArray:
+    return np.random.default_rng(len(pose)).normal(size=(len(pose), 8))
+
+
+def blurred(share: float, seed: int = 0):
+    """The movement with noise of its own in every clip and part of a clip."""
+
+    def feature(pose: PoseSequence) -> FloatArray:
+        drawn = np.random.default_rng([seed, len(pose)])
+        return movement(pose) + share * drawn.normal(size=(len(pose), 104))
+
+    return feature
+
+
+def gain(run, base) -> Gain:
+    found = measured_gain(POSES[:6], POSES[6:], (run, base), [movement], OPEN)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("run", "base", "outcome"),
+    [
+        (blurred(0.5), blurred(3.0), "better"),
+        (blurred(3.0), blurred(0.5), "worse"),
+        (blurred(1.0), blurred(1.0, seed=1), "not shown"),
+        (movement, movement, "not shown"),
+        (time_only, movement, "worse"),
+        (blurred(30.0), movement, "worse"),
+    ],
+    ids=["less noise", "more noise", "as much noise", "the same", "a clock", "noise"],
+)
+def test_the_gain_is_shown_where_the_errors_are_smaller(run, base, outcome: str) -> None:
+    found = gain(run, base)
+    assert found.outcome == outcome
+    assert found.low <= found.percent <= found.high
+    assert gain(run, base) == found  # nothing is left to chance
+
+
+@pytest.mark.parametrize(
+    ("verdict", "outcome", "words"),
+    [
+        (
+            Verdict(13, Gain(12.4, 3.6, 19.2)),
+            "better",
+            "better than the base model by 12 % (4 to 19 %)",
+        ),
+        (
+            Verdict(13, Gain(3.0, -5.0, 9.0)),
+            "not shown",
+            "not shown to help (gain over the base model 3 %, 95 % interval -5 to 9 %)",
+        ),
+        (
+            Verdict(13, Gain(-30.0, -51.0, -8.0)),
+            "worse",
+            "worse than the base model by 30 % (8 to 51 %)",
+        ),
+        (
+            Verdict(2, why_not="2 clips were held out of training, 6 are needed"),
+            "not shown",
+            "not shown to help: 2 clips were held out of training, 6 are needed",
+        ),
+    ],
+)
+def test_three_outcomes_have_their_words(verdict: Verdict, outcome: str, words: str) -> None:
+    assert (verdict.outcome, verdict.words) == (outcome, words)
+    assert verdict.sentence("mine").startswith(f"run mine is {words}")
+    told = verdict.to_json("mine")
+    assert (told["outcome"], told["text"]) == (outcome, verdict.sentence("mine"))
+
+
+def filled(root: Path, clips: int = 8) -> Project:
+    project = Project.create(root)
+    for n in range(clips):
+        add_sequence(project, f"clip{n}", POSES[n])
+    return project
+
+
+@pytest.mark.parametrize(
+    ("skeleton", "spatial", "kind"),
+    [("penn13", False, "base"), ("coco17", False, "base"), ("hand21", False, "pose"),
+     ("mediapipe33", True, "pose")],
+)  # fmt: skip
+def test_auto_takes_the_base_model_wherever_it_reads_the_joints(
+    tmp_path: Path, skeleton: str, spatial: bool, kind: str
+) -> None:
+    project = Project.create(tmp_path)
+    choice = choose_features(project, "default", "auto").on(skeleton, spatial=spatial)
+    assert (choice.kind, choice.run("default")) == (kind, BASE_RUN if kind == "base" else "default")
+    assert ("aligned on the base model" in choice.reason) == (kind == "base")
+    assert ("aligned on raw poses" in choice.reason) == (kind == "pose")
+    asked = choose_features(project, "default", "base")
+    assert asked.on(skeleton, spatial=spatial) == FeatureChoice("base", "")
+
+
+@pytest.mark.parametrize("clips", [2, 8])
+def test_two_clips_are_aligned_on_the_base_model_as_many_are(tmp_path: Path, clips: int) -> None:
+    project = filled(tmp_path, clips)
+    request = AlignRequest(project.config(), device="cpu")
+    result = find_alignment(project, "clip0", "clip1", request)
+    assert result.alignment.features == "base"
+    assert result.reason == "no trained model: aligned on the base model"
+    assert align_all(project, ["clip0", "clip1"], request).features == "base"
+    assert (
+        retrieve(project, RetrievalRequest("clip0@1", Limits(2), device="cpu")).features == "base"
+    )
+
+
+def test_a_run_that_was_named_is_not_replaced(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="run 'mine' has no trained model"):
+        choose_features(filled(tmp_path, 8), "mine", "auto")
+
+
+def test_the_base_model_aligns_and_retrieves_where_it_is_asked_for(tmp_path: Path) -> None:
+    project = filled(tmp_path, 3)
+    choice = choose_features(project, "default", "base")
+    assert choice == FeatureChoice("base", "")
+    assert (choice.run("default"), FeatureChoice("pose", "").run("x")) == (BASE_RUN, "x")
+    request = AlignRequest(project.config(), features="base", device="cpu")
+    result = find_alignment(project, "clip0", "clip1", request, Progress())
+    truth = np.interp(PHASES[0], PHASES[1], np.arange(len(PHASES[1])))
+    assert np.nanmean(np.abs(result.alignment.position - truth)) < 0.04 * len(truth)
+    document = result.to_json()
+    assert (document["features"], document["run"]) == ("base", None)
+    hits = retrieve(project, RetrievalRequest("clip0@1", Limits(2), "base", device="cpu"))
+    assert (hits.features, len(hits.queries[0].hits)) == ("base", 2)
+
+
+# --- a run of a project ---------------------------------------------------------------------------
+
+TINY = (
+    *("model.input=joints", "model.width=16", "model.heads=2", "model.temporal_layers=1"),
+    *("train.steps=4", "train.batch_size=2", "train.validation_share=0.75"),
+)
+
+
+def test_a_run_of_four_steps_is_never_better(tmp_path: Path) -> None:
+    project = filled(tmp_path)
+    train(
+        project, run="default", config=project.config(overrides=TINY), options=TrainOptions("cpu")
+    )
+    found = judge_run(project, "default", "cpu")
+    assert found.clips == FEWEST_HELD_OUT
+    assert found.gain is not None
+    assert found.outcome != "better"
+    assert choose_features(project, "default", "auto").kind == "base"
+    assert choose_features(project, "default", "model").kind == "model"
+
+
+PENN = Path(__file__).parents[3] / "shared" / "data" / "penn_action"
+
+
+@pytest.mark.skipif(not PENN.exists(), reason="the labels of Penn Action are not here")
+def test_a_run_of_four_steps_on_people_is_never_better(tmp_path: Path) -> None:
+    project = Project.create(tmp_path)
+    import_penn_action(project, PENN, action="golf_swing")
+    train(project, config=project.config(overrides=["train.steps=4"]), options=TrainOptions("cpu"))
+    found = judge_run(project, "default", "cpu")
+    assert found.gain is not None
+    assert found.outcome != "better"
+
+
+def test_the_verdict_is_kept_beside_the_weights(tmp_path: Path) -> None:
+    project = filled(tmp_path)
+    assert read_verdict(project, "mine") is None
+    train(project, run="mine", config=project.config(overrides=TINY))
+    assert read_verdict(project, "mine") is None
+    found = judge_run(project, "mine", "cpu")
+    assert read_verdict(project, "mine") == found
+    other = project.config(overrides=[*TINY, "train.seed=1"])
+    train(project, run="mine", config=other, options=TrainOptions(overwrite=True))
+    assert read_verdict(project, "mine") is None  # of weights that are gone
+    assert judge_run(project, "mine", "cpu") != found
+    (project.run_dir("mine") / module.VERDICT).write_text("{")
+    assert read_verdict(project, "mine") is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        (["train.validation_share=0.25"], "2 clips were held out of training, 6 are needed"),
+        (["train.validation_share=0"], "no clips were held out of training, 6 are needed"),
+    ],
+)
+def test_a_run_that_held_out_few_clips_is_not_shown_to_help(
+    tmp_path: Path, settings: list[str], why: str
+) -> None:
+    project = filled(tmp_path)
+    train(project, run="mine", config=project.config(overrides=[*TINY, *settings]))
+    found = judge_run(project, "mine", "cpu")
+    assert (found.gain, found.why_not, found.outcome) == (None, why, "not shown")
+    assert read_verdict(project, "mine") == found
+
+
+@pytest.mark.parametrize(
+    ("verdict", "kind", "said"),
+    [
+        (Verdict(13, Gain(12.0, 4.0, 19.0)), "model", ""),
+        (Verdict(13, Gain(3.0, -5.0, 9.0)), "base", "run default is not shown to help"),
+        (Verdict(13, Gain(-3.0, -5.0, -1.0)), "base", "run default is worse than the base model"),
+        (None, "base", "run default was not compared with the base model"),
+    ],
+)
+def test_auto_takes_a_run_only_if_it_is_better_or_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verdict: Verdict | None, kind: str, said: str
+) -> None:
+    project = Project.create(tmp_path)
+    monkeypatch.setattr(trained, "has_model", lambda project, run: True)
+    monkeypatch.setattr(module, "read_verdict", lambda project, run: verdict)
+    choice = choose_features(project, "default", "auto")
+    assert choice.kind == kind
+    assert choice.reason.startswith(said)
+    assert ("aligned on the base model" in choice.reason) == (kind == "base")
+    assert choose_features(project, "default", "model") == FeatureChoice("model", "")
+    assert choose_features(project, "mine", "auto") == FeatureChoice("model", "")
