@@ -160,8 +160,8 @@ def test_undo_draws_nothing_twice_that_another_pair_has_drawn_again(project: Pro
     with asked(project) as client:
         change(client, None, LINE)
         change(client, LINE, OTHER)
-        there = [one | {"side": "b"} for one in (OTHER, LINE)]
-        change(client, *there, {"a": "c", "b": "a"})
+        old, new = ({**one, "side": "b"} for one in (OTHER, LINE))
+        change(client, old, new, {"a": "c", "b": "a"})
         assert lines_of(client.post("/pair/undo", json=PAIR).json()) == [LINE]
 
 
