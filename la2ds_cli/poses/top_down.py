@@ -1,4 +1,4 @@
-"""Top-down pose estimation: person box to crop, any network, and heatmaps or profiles to joints.
+"""Top-down pose estimation: person box to crop, any network, and heatmaps to joints.
 
 Crops and cells follow the convention of the published HRNet code (Xiao et al., ECCV 2018; Sun et
 al., CVPR 2019): the centre of a box is at (W/2, H/2) of the network input, and heatmap cell (u, v)
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -20,10 +19,6 @@ from la2ds_cli.video.reader import Image
 
 PADDING = 1.25  # crop side over box side, as in the published training code
 GREY = 114  # around a picture, as detectors see it in training
-
-# From the output of a network and its input size (H, W) to xy (n, K, 2) in input pixels and score
-# (n, K) in [0, 1].
-Decode = Callable[[Any, tuple[int, int]], tuple[FloatArray, FloatArray]]
 
 
 def crop_matrix(box: FloatArray, input_size: tuple[int, int]) -> FloatArray:
@@ -80,52 +75,29 @@ def _quarter_offset(maps: FloatArray, x: IntArray, y: IntArray) -> FloatArray:
     return 0.25 * np.stack([dx, dy], axis=-1)
 
 
-Profiles = tuple[FloatArray, FloatArray]  # x (n, K, W * ratio), y (n, K, H * ratio)
-
-
-def decode_profiles(output: Profiles, input_size: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
-    """Joints of a profile over x (n, K, W r) and one over y (n, K, H r) for r bins per pixel, as
-    RTMPose models export them instead of a heatmap (Li et al., "SimCC: A Simple Coordinate
-    Classification Perspective for Human Pose Estimation", ECCV 2022): the highest bins.
-
-    The score is the lower of their two values, as in MMPose's SimCC decoder (rtmlib takes their
-    mean), at least 0 and at most 1.
-    """
-    x, y = output
-    height, width = input_size
-    bins = np.stack([x.argmax(axis=-1), y.argmax(axis=-1)], axis=-1)
-    score = np.minimum(x.max(axis=-1), y.max(axis=-1))
-    ratio = np.array([x.shape[-1] / width, y.shape[-1] / height])
-    return bins / ratio, np.clip(score, 0, 1)
-
-
 # Channel statistics of ImageNet, RGB in [0, 1]; every published COCO pose network expects them.
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
+_MEAN = (0.485, 0.456, 0.406)
+_STD = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)
 class TopDownBackend:
     """A pose backend around `forward`.
 
-    forward: from (n, 3, H, W) float32, normalised RGB, to the input of `decode`: heatmaps (n, K,
-    H/s, W/s), or a tuple of profiles. input_size: (H, W). skeleton: name that orders the K joints.
-    device: where it was built to run. batch_size: crops per forward pass. mean, std: of the
-    channels, RGB in [0, 1].
+    forward: from (n, 3, H, W) float32, normalised RGB, to heatmaps (n, K, H/s, W/s). input_size:
+    (H, W). skeleton: name that orders the K joints. device: where it was built to run. batch_size:
+    crops per forward pass.
 
     A batch is always full: it is padded with copies of its last crop. The last bits of a network's
     output depend on the shape of its batch; without padding, a crop's result would depend on the
     other crops, and an interrupted run would differ from another one (docs/decisions/0005).
     """
 
-    forward: Callable[[FloatArray], Any]
+    forward: Callable[[FloatArray], FloatArray]
     input_size: tuple[int, int]
     skeleton: str
     device: str
     batch_size: int = 16
-    decode: Decode = decode_heatmaps
-    mean: tuple[float, ...] = IMAGENET_MEAN
-    std: tuple[float, ...] = IMAGENET_STD
 
     def estimate(self, images: Sequence[Image], boxes: FloatArray) -> Joints:
         """As PoseBackend.estimate."""
@@ -136,7 +108,7 @@ class TopDownBackend:
             crop = self._crops(images[part], matrix)
             padding = np.repeat(crop[-1:], self.batch_size - len(crop), axis=0)
             output = self.forward(np.concatenate([crop, padding]))
-            pixel, certain = self.decode(output, self.input_size)
+            pixel, certain = decode_heatmaps(output, self.input_size)
             xy[part] = to_image(pixel[: len(crop)], matrix)
             score[part] = certain[: len(crop)]
         return xy, score, world
@@ -152,7 +124,7 @@ class TopDownBackend:
                 for image, m in zip(images, matrix, strict=True)
             ]
         )
-        mean, std = np.array(self.mean, np.float32), np.array(self.std, np.float32)
+        mean, std = np.array(_MEAN, np.float32), np.array(_STD, np.float32)
         normalised = (cut.astype(np.float32) / 255 - mean) / std
         return np.ascontiguousarray(normalised.transpose(0, 3, 1, 2))
 

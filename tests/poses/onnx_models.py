@@ -57,24 +57,6 @@ def write_pose(
     return _write(path, nodes, given, returned, [weight, bias], metadata)
 
 
-def write_constant(path: Path, shape: list[int], output: np.ndarray, dtype: str) -> Path:
-    """A model that returns `output` for any input of `shape` and type `dtype`."""
-    types = {"int32": TensorProto.INT32, "uint8": TensorProto.UINT8, "float32": TensorProto.FLOAT}
-    nodes = [
-        helper.make_node("Cast", ["input"], ["floats"], to=TensorProto.FLOAT),
-        helper.make_node("ReduceMean", ["floats"], ["mean"], keepdims=0),
-        helper.make_node("Mul", ["mean", "zero"], ["nothing"]),
-        helper.make_node("Add", ["constant", "nothing"], ["output_0"]),
-    ]
-    constants = [
-        numpy_helper.from_array(output.astype(np.float32), "constant"),
-        numpy_helper.from_array(np.zeros((), np.float32), "zero"),
-    ]
-    given = helper.make_tensor_value_info("input", types[dtype], shape)
-    returned = helper.make_tensor_value_info("output_0", TensorProto.FLOAT, list(output.shape))
-    return _write(path, nodes, given, returned, constants)
-
-
 def _write(path, nodes, given, returned, constants, metadata=None) -> Path:
     graph = helper.make_graph(nodes, "tiny", [given], [returned], constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])

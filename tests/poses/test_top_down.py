@@ -11,7 +11,6 @@ from la2ds_cli.poses.top_down import (
     TopDownBackend,
     crop_matrix,
     decode_heatmaps,
-    decode_profiles,
     to_image,
 )
 from la2ds_models.pose import build_pose_network
@@ -62,38 +61,6 @@ def test_scores_stay_in_their_range() -> None:
     np.testing.assert_array_equal(score, [[1], [0]])
 
 
-def profiles(x: dict[int, float], y: dict[int, float]) -> tuple[np.ndarray, np.ndarray]:
-    """Two bins per pixel of a 64 x 48 input, one joint."""
-    over_x, over_y = np.zeros((1, 1, 96), np.float32), np.zeros((1, 1, 128), np.float32)
-    for profile, values in ((over_x, x), (over_y, y)):
-        for place, value in values.items():
-            profile[0, 0, place] = value
-    return over_x, over_y
-
-
-def test_the_highest_bins_in_pixels_and_the_lower_value() -> None:
-    xy, score = decode_profiles(profiles({31: 0.9, 10: 0.3}, {80: 0.6}), (64, 48))
-    np.testing.assert_array_equal(xy, [[[15.5, 40]]])
-    assert score[0, 0] == pytest.approx(0.6)
-
-
-@pytest.mark.heavy
-def test_the_joints_of_mmpose() -> None:
-    pytest.importorskip("mmpose", reason="compares with MMPose: pip install 'la2ds[mmpose]'")
-    from la2ds_cli.poses.openmmlab import install_stand_ins
-
-    install_stand_ins()
-    from mmpose.codecs import SimCCLabel  # pyright: ignore[reportMissingImports]
-
-    rng = np.random.default_rng(0)
-    x, y = rng.normal(0.3, 0.3, (5, 17, 384)), rng.normal(0.3, 0.3, (5, 17, 512))
-    codec = SimCCLabel(input_size=(192, 256), simcc_split_ratio=2.0)
-    expected = codec.decode(x, y)
-    xy, score = decode_profiles((x, y), (256, 192))
-    np.testing.assert_allclose(xy, expected[0])
-    np.testing.assert_allclose(score, np.clip(expected[1], 0, 1))
-
-
 BOX = np.array([[20, 10, 68, 74.0]])  # 48 x 64, the aspect of the tiny input
 
 
@@ -123,13 +90,12 @@ def test_a_blob_comes_back_to_its_pixel() -> None:
     np.testing.assert_allclose(xy[0, 0], [44.3, 41.8], atol=1.3)
 
 
-def test_statistics_of_the_channels_are_those_given() -> None:
+def test_crops_are_normalised_rgb() -> None:
     network = Brightest()
-    image = np.full((100, 120, 3), (255, 51, 0), np.uint8)
-    TopDownBackend(
-        network, (64, 48), "coco17", "cpu", mean=(0.5, 0.2, 0.0), std=(0.25, 1.0, 2.0)
-    ).estimate([image], BOX)
-    np.testing.assert_allclose(network.fed[0][0, :, 32, 24], [2, 0, 0], atol=1e-6)
+    image = np.full((100, 120, 3), (255, 0, 0), np.uint8)
+    TopDownBackend(network, (64, 48), "coco17", "cpu").estimate([image], BOX)
+    colour = [(1 - 0.485) / 0.229, -0.456 / 0.224, -0.406 / 0.225]
+    np.testing.assert_allclose(network.fed[0][0, :, 32, 24], colour, atol=1e-5)
 
 
 def test_batches_are_always_full() -> None:

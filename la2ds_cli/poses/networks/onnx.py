@@ -1,13 +1,8 @@
 """Pose networks and detectors as ONNX files (docs/how-to/extend.md).
 
-A pose network is top-down: input (B, 3, H, W) RGB, B 1 or free, H and W fixed; output heatmaps
-(B, K, H/s, W/s), or SimCC profiles as RTMPose exports them, (B, K, W r) and (B, K, H r) for r bins
-per pixel. Metadata of the model, all optional:
-
-    skeleton   orders the K joints, else coco17; K must match, since an order of joints cannot be
-               guessed from their number
-    mean, std  of the channels, three numbers `r,g,b` each in pixel values 0 to 255, else those of
-               ImageNet; `0,0,0` and `255,255,255` is an image in [0, 1]
+A pose network is top-down: input (B, 3, H, W) RGB, normalised by the statistics of ImageNet, B 1
+or free, H and W fixed; output heatmaps (B, K, H/s, W/s). Metadata `skeleton` orders the K joints,
+else coco17; K must match, since an order of joints cannot be guessed from their number.
 
 A detector is end to end, post-processing included: input (B, 3, H, W) RGB in [0, 1], H and W fixed
 or free (then 640); output (B, N, 6): x1 y1 x2 y2 score class in pixels of the input, class 0 is the
@@ -29,14 +24,7 @@ from la2ds_cli.core.errors import ExitCode, UserError, first_line
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses.networks import PoseBackend
-from la2ds_cli.poses.top_down import (
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    TopDownBackend,
-    decode_heatmaps,
-    decode_profiles,
-    letterbox,
-)
+from la2ds_cli.poses.top_down import TopDownBackend, letterbox
 from la2ds_cli.poses.weights import existing_file
 from la2ds_cli.video.reader import Image
 
@@ -47,11 +35,6 @@ _FREE_SIDE = 640  # pixels; the training size of most such exports
 _PERSON = 0
 _FAR = 1e6  # pixels
 _MOST_BOXES = 300  # people of a frame, the best ones: detectors return no more
-_FLOATS = {
-    "tensor(float)": np.float32,
-    "tensor(float16)": np.float16,
-    "tensor(double)": np.float64,
-}
 
 
 def pose_identity(name: str) -> str:
@@ -72,34 +55,21 @@ def detector_identity(name: str) -> str:
 def build_pose(name: str, device: DeviceName, config: PosesConfig) -> TopDownBackend:
     """Open the file and check its interface; a UserError (exit 5) says what does not fit."""
     model = OnnxModel(name, device)
-    metadata = model.session.get_modelmeta().custom_metadata_map
-    skeleton = metadata.get("skeleton", "coco17")
+    skeleton = model.session.get_modelmeta().custom_metadata_map.get("skeleton", "coco17")
     batch, _, *sides = model.shape
     if not all(0 < fixed(side) <= _MOST_SIDE for side in sides):
         expected = f"one input (B, 3, H, W) of fixed H and W of at most {_MOST_SIDE}"
         raise unfit(name, expected, f"input {model.shape}")
-    returned, joints = model.session.get_outputs(), len(get_skeleton(skeleton).joints)
-    simcc = len(returned) == 2 and all(len(node.shape) == 3 for node in returned)
-    read = returned[: 2 if simcc else 1]  # what else a heatmap network returns is not read
-    if not read or any(
-        len(node.shape) != (3 if simcc else 4) or fixed(node.shape[1]) not in (0, joints)
-        for node in read
-    ):
-        expected = f"heatmaps (B, {joints}, H/4, W/4) or profiles of the {joints} joints"
-        actual = ", ".join(str(tuple(node.shape)) for node in returned) or "none"
-        raise unfit(name, f"{expected} of {skeleton}", f"output {actual}")
-    forward = _Forward(model, tuple(node.name for node in read), joints, (sides[0], sides[1]))
-    if simcc:
-        forward.check_bins(tuple(fixed(node.shape[2]) for node in read))
+    joints = len(get_skeleton(skeleton).joints)
+    if len(model.returned) != 4 or fixed(model.returned[1]) not in (0, joints):
+        expected = f"heatmaps (B, {joints}, H/4, W/4) of the {joints} joints of {skeleton}"
+        raise unfit(name, expected, f"output {model.returned}")
     return TopDownBackend(
-        forward=forward,
+        forward=Forward(model, joints),
         input_size=(sides[0], sides[1]),
         skeleton=skeleton,
         device=model.device,
         batch_size=1 if fixed(batch) == 1 else config.batch_size,
-        decode=decode_profiles if simcc else decode_heatmaps,
-        mean=_channels(name, metadata, "mean", IMAGENET_MEAN),
-        std=_channels(name, metadata, "std", IMAGENET_STD),
     )
 
 
@@ -108,20 +78,19 @@ def build_detector(
 ) -> OnnxDetector:
     """Open the file and check its interface; a UserError (exit 5) says what does not fit."""
     model = OnnxModel(name, device)
-    outputs = model.session.get_outputs()
-    returned = tuple(outputs[0].shape) if outputs else ()
     sides = fixed(model.shape[2]) or _FREE_SIDE, fixed(model.shape[3]) or _FREE_SIDE
     if max(sides) > _MOST_SIDE:
         raise unfit(name, f"H and W of at most {_MOST_SIDE}", f"input {model.shape}")
-    if len(returned) != 3 or fixed(returned[2]) not in (0, 6):
-        raise unfit(name, "an output (1, N, 6)", f"output {returned}")
+    if len(model.returned) != 3 or fixed(model.returned[2]) not in (0, 6):
+        raise unfit(name, "an output (1, N, 6)", f"output {model.returned}")
     return OnnxDetector(model, sides)
 
 
 class OnnxModel:
-    """A network that reads a batch of RGB images (B, 3, H, W), B 1 or free, in floating point.
+    """A network that reads a batch of RGB images (B, 3, H, W) float32, B 1 or free.
 
-    session: onnxruntime's. shape: of the input, with names for free sizes. device: where it runs.
+    session: onnxruntime's. shape, returned: of the input and the first output, the only one that is
+    read, with names for free sizes. device: where it runs.
     """
 
     def __init__(self, name: str, device: DeviceName) -> None:
@@ -134,31 +103,28 @@ class OnnxModel:
         self.device = "cuda" if on_cuda else "cpu"
         if device == "cuda" and not on_cuda:
             raise _no_cuda()
-        given = self.session.get_inputs()
+        given, outputs = self.session.get_inputs(), self.session.get_outputs()
         self.shape: tuple[Any, ...] = tuple(given[0].shape) if len(given) == 1 else ()
+        self.returned: tuple[Any, ...] = tuple(outputs[0].shape) if outputs else ()
         sizes = zip(self.shape, (1, 3), strict=False)
         fits = all(size == value or not isinstance(size, int) for size, value in sizes)
-        if len(self.shape) != 4 or not fits or given[0].type not in _FLOATS:
+        if len(self.shape) != 4 or not fits or given[0].type != "tensor(float)":
             kinds = ", ".join(f"{tuple(node.shape)} of {node.type[7:-1]}" for node in given)
-            expected = "one input (B, 3, H, W), B 1 or free, of float, float16 or double"
+            expected = "one input (B, 3, H, W), B 1 or free, of float"
             raise unfit(name, expected, f"input {kinds}")
-        self._input, self._type = given[0].name, _FLOATS[given[0].type]
 
-    def __call__(self, images: FloatArray, outputs: Sequence[str]) -> list[FloatArray]:
-        """float32 values of the named outputs for images (n, 3, H, W). Raises UserError (exit 5) if
-        the network cannot run on them, or returns anything but numbers."""
+    def __call__(self, images: FloatArray) -> FloatArray:
+        """The first output for images (n, 3, H, W) float32. Raises UserError (exit 5) if the
+        network cannot run on them, or returns anything but floats."""
+        first, given = self.session.get_outputs()[0].name, self.session.get_inputs()[0].name
         try:
-            answers = self.session.run(outputs, {self._input: images.astype(self._type)})
+            (answer,) = self.session.run([first], {given: images})
         except Exception as error:  # onnxruntime raises its own classes straight below Exception
             actual = f"no answer to an image {images.shape}: {first_line(error)}"
             raise unfit(self.name, "a network that runs", actual) from error
-        arrays = []
-        for answer in answers:
-            if not isinstance(answer, np.ndarray) or answer.dtype.kind not in "fiub":
-                raise unfit(self.name, "outputs of numbers", "another output")
-            with np.errstate(over="ignore"):  # of double, seen as infinity
-                arrays.append(answer.astype(np.float32))
-        return arrays
+        if not isinstance(answer, np.ndarray) or answer.dtype != np.float32:
+            raise unfit(self.name, "an output of float", "another output")
+        return answer
 
 
 def open_session(name: str, device: DeviceName) -> Any:
@@ -195,57 +161,27 @@ def open_session(name: str, device: DeviceName) -> Any:
 
 
 @dataclass(frozen=True)
-class _Forward:
-    """Heatmaps, or a pair of profiles, of crops (n, 3, H, W). outputs: names of those to read."""
+class Forward:
+    """Heatmaps of crops (n, 3, H, W)."""
 
     model: OnnxModel
-    outputs: tuple[str, ...]
     joints: int
-    input_size: tuple[int, int]
 
-    def __call__(self, crop: FloatArray) -> FloatArray | tuple[FloatArray, ...]:
+    def __call__(self, crop: FloatArray) -> FloatArray:
         one_by_one = fixed(self.model.shape[0]) == 1
         parts = np.split(crop, len(crop)) if one_by_one else [crop]
-        answers = [self.model(part, self.outputs) for part in parts]
-        for part, answer in zip(parts, answers, strict=True):
-            self._check(len(part), answer)
-        outputs = tuple(np.concatenate(output) for output in zip(*answers, strict=True))
-        if len(outputs) == 1:
-            return outputs[0]
-        self.check_bins(tuple(output.shape[2] for output in outputs))
-        return outputs
+        return np.concatenate([self._heatmaps(part) for part in parts])
 
-    def _check(self, crops: int, outputs: list[FloatArray]) -> None:
-        """Check what a file with free sizes leaves open. Raises UserError (exit 5)."""
-        for output in outputs:
-            fits = output.ndim == (4 if len(outputs) == 1 else 3) and output.size
-            if not fits or output.shape[:2] != (crops, self.joints):
-                expected = f"an output ({crops}, {self.joints}, ...) for {crops} crops"
-                raise unfit(self.model.name, expected, f"{output.shape}")
-            if not np.isfinite(output).all():
-                actual = "infinite or undefined ones in its output"
-                raise unfit(self.model.name, "finite numbers", actual)
-
-    def check_bins(self, bins: tuple[int, ...]) -> None:
-        """Both profiles have the same number of bins per pixel; 0 = not known yet."""
-        height, width = self.input_size
-        if all(bins) and bins[0] * height != bins[1] * width:
-            expected = f"the same number of bins per pixel for {width} and {height} pixels"
-            raise unfit(self.model.name, expected, f"profiles of {bins[0]} and {bins[1]} bins")
-
-
-def _channels(
-    name: str, metadata: dict[str, str], key: str, default: tuple[float, ...]
-) -> tuple[float, ...]:
-    if key not in metadata:
-        return default
-    try:
-        value = tuple(float(number) / 255 for number in metadata[key].split(","))
-    except ValueError:
-        value = ()
-    if len(value) != 3 or not np.isfinite(value).all() or (key == "std" and min(value) <= 0):
-        raise unfit(name, "three numbers `r,g,b`", f"{key} `{metadata[key]}` in its metadata")
-    return value
+    def _heatmaps(self, crop: FloatArray) -> FloatArray:
+        """Checks what a file with free sizes leaves open. Raises UserError (exit 5)."""
+        heatmap = self.model(crop)
+        if heatmap.ndim != 4 or not heatmap.size or heatmap.shape[:2] != (len(crop), self.joints):
+            expected = f"an output ({len(crop)}, {self.joints}, ...) for {len(crop)} crops"
+            raise unfit(self.model.name, expected, f"{heatmap.shape}")
+        if not np.isfinite(heatmap).all():
+            actual = "infinite or undefined ones in its output"
+            raise unfit(self.model.name, "finite numbers", actual)
+        return heatmap
 
 
 class OnnxDetector:
@@ -255,7 +191,6 @@ class OnnxDetector:
     def __init__(self, model: OnnxModel, input_size: tuple[int, int]) -> None:
         self.model = model
         self.input_size = input_size
-        self._outputs = [model.session.get_outputs()[0].name]
 
     def detect(self, images: Sequence[Image]) -> list[FloatArray]:
         return [self._detect(image) for image in images]
@@ -263,7 +198,7 @@ class OnnxDetector:
     def _detect(self, image: Image) -> FloatArray:
         canvas, scale, shift = letterbox(image, self.input_size)
         feed = np.ascontiguousarray(canvas.astype(np.float32).transpose(2, 0, 1)[None] / 255)
-        (output,) = self.model(feed, self._outputs)
+        output = self.model(feed)
         if output.ndim != 3 or output.shape[0] != 1 or output.shape[2] != 6:
             raise unfit(self.model.name, "an output (1, N, 6)", f"{output.shape}")
         rows = output[0]

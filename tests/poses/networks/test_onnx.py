@@ -1,122 +1,270 @@
-"""ONNX pose models beyond plain heatmaps: SimCC profiles, and what their metadata says."""
+"""Pose networks and detectors as ONNX files: what they find, and what is refused."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper, numpy_helper, save
+from onnx import TensorProto, helper, load, numpy_helper, save
+from typer.testing import CliRunner
 
+from la2ds_cli.core.artifact import file_digest
+from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.poses.networks import resolve_pose
-from la2ds_cli.poses.top_down import TopDownBackend
-from tests.poses.onnx_models import write_pose
+from la2ds_cli.core.project import Project
+from la2ds_cli.main import app
+from la2ds_cli.poses.networks import detector_identities, pose_identities, resolve_pose
+from la2ds_cli.poses.networks import resolve_detector as _resolve_detector
+from la2ds_cli.poses.top_down import letterbox
+from tests.poses.grey_people import film
+from tests.poses.onnx_models import write_detector, write_mean_detector, write_pose
 
 BOX = np.array([[20, 10, 68, 74.0]])  # 48 x 64, the aspect of the tiny network
+BLACK = np.zeros((32, 32, 3), np.uint8)
+POSE: Any = None  # a detector of boxes does not ask for joints
 
 
-def write_simcc(
-    path: Path,
-    *,
-    bins: tuple[int, int] = (96, 128),
-    batch: int | str = "n",
-    free: bool = False,
-    metadata: dict[str, str] | None = None,
-) -> Path:
-    """A SimCC network on (B, 3, 64, 48): both profiles of every joint are the brightness of the
-    red channel along the axis, the highest of a column or row, repeated for each bin."""
-    constants = [
-        numpy_helper.from_array(np.array([0]), "begin"),
-        numpy_helper.from_array(np.array([1]), "end"),
-        numpy_helper.from_array(np.array([1]), "axis"),
-        numpy_helper.from_array(np.array([1, 1, bins[0] / 48], np.float32), "wide"),
-        numpy_helper.from_array(np.array([1, 1, bins[1] / 64], np.float32), "high"),
-        numpy_helper.from_array(np.array([1, 17, 1]), "joints"),
-        numpy_helper.from_array(np.array([], np.float32), "none"),
-    ]
-    nodes = [helper.make_node("Slice", ["data", "begin", "end", "axis"], ["red"])]
-    for name, axis, scale in (("simcc_x", 2, "wide"), ("simcc_y", 3, "high")):
-        nodes += [
-            helper.make_node("ReduceMax", ["red"], [f"{name}1"], axes=[axis], keepdims=0),
-            helper.make_node(
-                "Resize", [f"{name}1", "none", scale], [f"{name}2"], mode="nearest",
-                coordinate_transformation_mode="asymmetric", nearest_mode="floor",
-            ),
-            helper.make_node("Tile", [f"{name}2", "joints"], [name]),
-        ]  # fmt: skip
-    given = helper.make_tensor_value_info("data", TensorProto.FLOAT, [batch, 3, 64, 48])
-    returned = [
-        helper.make_tensor_value_info(
-            name, TensorProto.FLOAT, ["b", "k", "w"] if free else [batch, 17, length]
-        )
-        for name, length in zip(("simcc_x", "simcc_y"), bins, strict=True)
-    ]
-    graph = helper.make_graph(nodes, "tiny", [given], returned, constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
-    model.ir_version = 8
-    helper.set_model_props(model, metadata or {})
-    save(model, str(path))
-    return path
+def resolve_detector(path: Path, device: Any = "cpu") -> Any:
+    return _resolve_detector(str(path), device, POSE)
 
 
 def dot(x: int, y: int) -> np.ndarray:
+    """Black image (H, W, 3) with a white 3 x 3 dot around (x, y)."""
     image = np.zeros((100, 120, 3), np.uint8)
     image[y - 1 : y + 2, x - 1 : x + 2] = 255
     return image
 
 
-@pytest.mark.parametrize("bins", [(96, 128), (48, 64)])
+# --- pose networks ------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize("batch", [1, "n"])
-@pytest.mark.parametrize("free", [False, True])
-def test_a_simcc_model_finds_a_dot(tmp_path: Path, bins, batch, free: bool) -> None:
-    path = write_simcc(tmp_path / "s.onnx", bins=bins, batch=batch, free=free)
-    backend = resolve_pose(str(path), "cpu")
+def test_a_dot_is_found_in_batches_of_any_size(tmp_path: Path, batch: int | str) -> None:
+    path = str(write_pose(tmp_path / "p.onnx", batch=batch, black=1.9))
     places = [(40, 30), (50, 50), (33, 61)]
-    xy, score, _ = backend.estimate([dot(x, y) for x, y in places], np.repeat(BOX, 3, axis=0))
-    assert xy.shape == (3, 17, 2)
-    np.testing.assert_allclose(xy[:, 0], places, atol=2)
-    np.testing.assert_array_equal(score, 1)  # a white pixel is 2.2 after normalisation
+    images = [dot(x, y) for x, y in places]
+    xy, score, world = resolve_pose(path, "cpu").estimate(images, np.repeat(BOX, 3, axis=0))
+    assert (xy.shape, score.shape, world.shape) == ((3, 17, 2), (3, 17), (3, 0, 3))
+    assert xy.dtype == score.dtype == np.float32
+    # A cell is four input pixels, five image pixels with the padding of the crop.
+    np.testing.assert_allclose(xy[:, 0], np.array(places), atol=4)
+    np.testing.assert_array_equal(xy, np.repeat(xy[:, :1], 17, axis=1))
+    parts = resolve_pose(path, "cpu", PosesConfig(batch_size=2))
+    again = parts.estimate(images, np.repeat(BOX, 3, axis=0))
+    np.testing.assert_allclose(again[0], xy)
+    assert [value.shape for value in parts.estimate([], BOX[:0])] == [
+        (0, 17, 2),
+        (0, 17),
+        (0, 0, 3),
+    ]
 
 
-@pytest.mark.parametrize("free", [False, True])
-def test_profiles_of_unequal_resolution_are_refused(tmp_path: Path, free: bool) -> None:
-    path = write_simcc(tmp_path / "s.onnx", bins=(96, 64), free=free)
-    with pytest.raises(UserError, match="96 and 64 bins") as caught:
+def test_joints_are_never_guessed_from_their_number(tmp_path: Path) -> None:
+    path = write_pose(tmp_path / "p.onnx", joints=13)
+    with pytest.raises(UserError, match="17 joints of coco17") as caught:
+        resolve_pose(str(path), "cpu")
+    assert caught.value.exit_code == ExitCode.MISMATCH
+    named = write_pose(tmp_path / "q.onnx", joints=13, metadata={"skeleton": "penn13"})
+    assert resolve_pose(str(named), "cpu").skeleton == "penn13"
+
+
+def test_weights_in_a_file_of_their_own_are_part_of_the_identity(tmp_path: Path) -> None:
+    path = tmp_path / "pose.onnx"
+    identities, graphs = set(), set()
+    for black in (0.0, 1.0):  # as torch exports it
+        model = load(str(write_pose(path, black=black)))
+        weights = tmp_path / "pose.onnx.data"
+        weights.unlink(missing_ok=True)
+        save(model, str(path), save_as_external_data=True, location=weights.name, size_threshold=0)
+        resolve_pose(str(path), "cpu").estimate([dot(40, 30)], BOX)
+        graphs.add(path.read_bytes())
+        identities |= set(pose_identities(str(path)))
+        assert file_digest(path) in pose_identities(str(path))[0]
+    assert (len(graphs), len(identities)) == (1, 2)
+
+
+# --- detectors ----------------------------------------------------------------------------------
+
+
+def test_people_come_back_in_pixels_of_the_image(tmp_path: Path) -> None:
+    """64 x 32 shrinks to 32 x 16 and stands 8 rows down, so y loses 8 and both double."""
+    rows = [[4, 10, 12, 20, 0.9, 0], [0, 0, 8, 8, 0.9, 3]]  # the second is no person
+    path = write_detector(tmp_path / "d.onnx", rows)
+    (found,) = resolve_detector(path).detect([np.zeros((32, 64, 3), np.uint8)])
+    np.testing.assert_allclose(found, [[8, 4, 24, 24, 0.9]], rtol=1e-6)
+    assert found.dtype == np.float32
+
+
+def test_every_image_gets_its_boxes(tmp_path: Path) -> None:
+    path = write_mean_detector(tmp_path / "d.onnx")
+    images = [np.full((32, 32, 3), value, np.uint8) for value in (0, 51, 255)]
+    found = resolve_detector(path).detect(images)
+    np.testing.assert_allclose([f[0, 4] for f in found], [0, 0.2, 1], atol=1e-6)
+
+
+def test_letterbox_keeps_the_aspect_and_pads_with_grey() -> None:
+    canvas, scale, shift = letterbox(np.full((40, 20, 3), 255, np.uint8), (20, 20))
+    assert (scale.tolist(), shift.tolist()) == ([0.5, 0.5], [5, 0])
+    assert (canvas[:, 5:15] == 255).all()
+    assert (canvas[:, :5] == 114).all()
+    assert (canvas[:, 15:] == 114).all()
+
+
+def test_boxes_that_are_none_are_left_out_and_their_number_is_bounded(tmp_path: Path) -> None:
+    nan, inf = float("nan"), float("inf")
+    good = [1.0, 2, 20, 30, 0.9, 0]
+    odd = [[nan, 2, 20, 30, 0.9, 0], [1, 2, inf, 30, 0.9, 0], [1, 2, 20, 30, nan, 0]]
+    path = write_detector(tmp_path / "a.onnx", [*odd, good, [1e30, 2, 1e31, 30, 0.5, 0]])
+    (boxes,) = resolve_detector(path).detect([BLACK])
+    np.testing.assert_allclose(boxes, [good[:5]], rtol=1e-6)
+    many = [[1.0, 2, 20, 30, n / 50_000, 0] for n in range(50_000)]
+    (boxes,) = resolve_detector(write_detector(tmp_path / "b.onnx", many)).detect([BLACK])
+    assert len(boxes) == 300
+    assert boxes[:, 4].min() > 0.99
+
+
+def test_identity_is_of_the_content(tmp_path: Path) -> None:
+    one = write_detector(tmp_path / "a.onnx", [[0, 0, 1, 1, 0.5, 0]])
+    other = write_detector(tmp_path / "b.onnx", [[0, 0, 1, 1, 0.6, 0]])
+    copy = tmp_path / "copy.onnx"
+    copy.write_bytes(one.read_bytes())
+    assert detector_identities(str(one)) == detector_identities(str(copy))
+    assert detector_identities(str(one)) != detector_identities(str(other))
+
+
+# --- what is refused ----------------------------------------------------------------------------
+
+
+def network(
+    path: Path,
+    given: list[int | str],
+    answer: np.ndarray,
+    *,
+    declared: list[int | str] | None = None,
+    kind: int = TensorProto.FLOAT,
+    inputs: int = 1,
+) -> Path:
+    """A network that answers any input with the same array, declared with another shape or not."""
+    names = [f"input{n}" for n in range(inputs)]
+    nodes = [
+        helper.make_node("Cast", [names[0]], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceSum", ["float"], ["sum"], keepdims=0),
+        helper.make_node("Mul", ["sum", "zero"], ["nothing"]),
+        helper.make_node("Add", ["answer", "nothing"], ["output"]),
+    ]
+    constants = [
+        numpy_helper.from_array(answer.astype(np.float32), "answer"),
+        numpy_helper.from_array(np.zeros((), np.float32), "zero"),
+    ]
+    returned = declared or list(answer.shape)
+    graph = helper.make_graph(
+        nodes,
+        "odd",
+        [helper.make_tensor_value_info(name, kind, given) for name in names],
+        [helper.make_tensor_value_info("output", TensorProto.FLOAT, returned)],
+        constants,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
+    model.ir_version = 8
+    save(model, str(path))
+    return path
+
+
+MAPS, ROWS = np.zeros((1, 17, 16, 12)), np.zeros((1, 1, 6))
+CROP: list[int | str] = [1, 3, 64, 48]
+FREE: dict[str, Any] = {"declared": ["b", "k", "h", "w"]}
+HALF: dict[str, Any] = {"kind": TensorProto.FLOAT16}
+ODD_POSE: dict[str, tuple[list[int | str], np.ndarray, dict[str, Any]]] = {
+    "float16": (CROP, MAPS, HALF),
+    "channels last": ([1, 64, 48, 3], MAPS, {}),
+    "one channel": ([1, 1, 64, 48], MAPS, {}),
+    "batch 2": ([2, 3, 64, 48], np.zeros((2, 17, 16, 12)), {}),
+    "batch 0": ([0, 3, 64, 48], np.zeros((0, 17, 16, 12)), {}),
+    "two inputs": (CROP, MAPS, {"inputs": 2}),
+    "a vector": ([3], MAPS, {}),
+    "a vast input": ([1, 3, 100_000, 100_000], MAPS, {}),
+    "boxes": (CROP, ROWS, {}),
+    "other joints": (CROP, MAPS[:, :5], FREE),
+    "no joints": (CROP, MAPS[:, :0], FREE),
+    "no cells": (CROP, MAPS[..., :0], FREE),
+    "two answers": (CROP, np.tile(MAPS, (2, 1, 1, 1)), FREE),
+    "NaN": (CROP, MAPS + np.nan, {}),
+    "infinite": (CROP, MAPS + np.inf, {}),
+}
+SQUARE: list[int | str] = [1, 3, 32, 32]
+ODD_DETECTOR: dict[str, tuple[list[int | str], np.ndarray, dict[str, Any]]] = {
+    "float16": (SQUARE, ROWS, HALF),
+    "channels last": ([1, 32, 32, 3], ROWS, {}),
+    "two answers": (SQUARE, np.zeros((2, 1, 6)), {"declared": ["b", "n", 6]}),
+    "columns": (SQUARE, np.zeros((1, 1, 5)), {"declared": ["b", "n", "c"]}),
+    "two axes": (SQUARE, np.zeros((1, 6)), {}),
+    "heatmaps": (SQUARE, MAPS, {}),
+}
+
+
+@pytest.mark.parametrize("name", ODD_POSE)
+def test_odd_pose_networks_are_refused(tmp_path: Path, name: str) -> None:
+    given, answer, more = ODD_POSE[name]
+    path = network(tmp_path / "odd.onnx", given, answer, **more)
+    with pytest.raises(UserError, match=r"odd.onnx has .*expected") as caught:
         resolve_pose(str(path), "cpu").estimate([dot(40, 30)], BOX)
     assert caught.value.exit_code == ExitCode.MISMATCH
 
 
-def built(path: Path, metadata: dict[str, str]) -> TopDownBackend:
-    backend = resolve_pose(str(write_pose(path, metadata=metadata)), "cpu")
-    assert isinstance(backend, TopDownBackend)
-    return backend
-
-
-def test_metadata_names_the_statistics_of_the_channels(tmp_path: Path) -> None:
-    """A grey dot of 51 on black, with mean 0 and std 255, is 0.2 in the heatmap, 0 elsewhere."""
-    backend = built(tmp_path / "p.onnx", {"mean": "0,0,0", "std": "255, 255, 255"})
-    image = np.full((100, 120, 3), 51, np.uint8)
-    _, score, _ = backend.estimate([image], BOX)
-    np.testing.assert_allclose(score, 0.2, atol=1e-6)
-    plain = built(tmp_path / "q.onnx", {})
-    mean = built(
-        tmp_path / "r.onnx", {"mean": "123.675,116.28,103.53", "std": "58.395,57.12,57.375"}
-    )
-    np.testing.assert_allclose(mean.mean, plain.mean, atol=1e-9)
-    np.testing.assert_allclose(mean.std, plain.std, atol=1e-9)
-
-
-@pytest.mark.parametrize(
-    "metadata",
-    [
-        {"mean": "0,0"},
-        {"mean": "a,b,c"},
-        {"std": "1,0,1"},
-        {"std": "1,nan,1"},
-    ],
-)
-def test_metadata_that_means_nothing_is_refused(tmp_path: Path, metadata) -> None:
-    with pytest.raises(UserError, match=next(iter(metadata.values()))) as caught:
-        built(tmp_path / "p.onnx", metadata)
+@pytest.mark.parametrize("name", ODD_DETECTOR)
+def test_odd_detectors_are_refused(tmp_path: Path, name: str) -> None:
+    given, answer, more = ODD_DETECTOR[name]
+    path = network(tmp_path / "odd.onnx", given, answer, **more)
+    with pytest.raises(UserError, match=r"odd.onnx has .*expected") as caught:
+        resolve_detector(path).detect([BLACK])
     assert caught.value.exit_code == ExitCode.MISMATCH
+
+
+def test_a_file_that_is_missing_or_no_model_is_named(tmp_path: Path) -> None:
+    (tmp_path / "broken.onnx").write_bytes(b"no model")
+    for name, calls in {
+        "broken.onnx": [resolve_detector],
+        "none.onnx": [resolve_detector, lambda path: detector_identities(str(path))],
+    }.items():
+        for call in calls:
+            with pytest.raises(UserError, match=name) as caught:
+                call(tmp_path / name)
+            assert caught.value.exit_code == ExitCode.UNREADABLE
+
+
+def test_cuda_is_never_replaced_in_silence(tmp_path: Path, monkeypatch) -> None:
+    import onnxruntime
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    path = write_detector(tmp_path / "d.onnx", [[0, 0, 1, 1, 0.5, 0]])
+    with pytest.raises(UserError, match="CUDA") as caught:
+        resolve_detector(path, "cuda")
+    assert caught.value.exit_code == ExitCode.ENVIRONMENT
+
+
+@pytest.mark.parametrize("name", ["two answers", "one channel"])
+def test_a_network_that_never_worked_is_not_kept_in_the_project(tmp_path: Path, name: str) -> None:
+    """And one that works finds the person as what is bright."""
+    person: tuple[int, int, int, int] = (100, 40, 140, 130)
+    film(tmp_path / "clip.mp4", [{250: person}] * 12)
+    given, answer, more = ODD_POSE[name]
+    odd = network(tmp_path / "odd.onnx", given, answer, **more)
+    boxes = write_detector(tmp_path / "boxes.onnx", [[*person, 0.9, 0]], size=(160, 240))
+    project = Project.create(tmp_path / "p")
+    before = (project.root / "project.toml").read_bytes()
+    command = ["extract-poses", str(tmp_path / "clip.mp4"), "--project", str(project.root)]
+    command += ["--detector", str(boxes), "--device", "cpu", "--pose"]
+    done = CliRunner().invoke(app, [*command, str(odd)])
+    assert done.exit_code in (ExitCode.UNUSABLE, ExitCode.MISMATCH), done.output
+    assert "odd.onnx has" in done.output
+    assert (project.root / "project.toml").read_bytes() == before
+    good = write_pose(tmp_path / "good.onnx", batch="batch")
+    assert CliRunner().invoke(app, [*command, str(good)]).exit_code == ExitCode.OK
+    project = Project.open(project.root)
+    assert project.config().poses == PosesConfig(detector=str(boxes), pose=str(good))
+    pose, _ = project.read_pose(project.videos()[0].id)
+    assert (pose.xy.shape, pose.skeleton) == ((12, 17, 2), "coco17")
+    assert np.all((pose.xy >= np.array(person[:2]) - 2) & (pose.xy <= np.array(person[2:]) + 2))
+    assert np.all(pose.score > 0.5)
