@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from la2ds_cli.core.console import Console
     from la2ds_cli.core.project import Project
 
-_LISTED = 8
-
 
 def compare(
     reference: str = argument("REFERENCE", "The clip that shows how to do it."),
@@ -41,8 +39,8 @@ def compare(
     Angles are those of the picture: film both from the same side. Without --out, a figure, a page
     and a JSON file are written to results/compare.
 
-    --attempts compares each of several clips with REFERENCE, and says what all of them do, and
-    which differences fade or grow by more than chance. It writes a figure, a table and a JSON file.
+    --attempts compares each of several clips with REFERENCE, and says what all of them do. It
+    writes a figure, a table and a JSON file.
     """
     from la2ds_cli.compare import compare as step
     from la2ds_cli.compare.attempts import attempt_names, compare_attempts
@@ -95,17 +93,16 @@ def _show_attempts(console: Console, result: AttemptsResult) -> None:
 
 
 def _show(console: Console, result: CompareResult) -> None:
-    from la2ds_cli.compare.compare import finding_lines, tempo_lines, unjudged_line
+    from la2ds_cli.compare.compare import told
 
+    said = told(result.to_json())
     console.line(f"reference: {result.aligned.a.name}")
     console.line(f"other:     {result.aligned.b.name}")
-    for note in result.notes:
+    for note in said["notes"]:
         console.line(note, "yellow")
-    for line in finding_lines(result, _LISTED):
+    for line in [*(one["text"] for one in said["differs"]), *said["tempo"]]:
         console.line(line)
-    for line in tempo_lines(result):
-        console.line(line)
-    for row in result.unjudged:
-        console.line(unjudged_line(row), "yellow")
+    for line in said["unjudged"]:
+        console.line(line, "yellow")
     for file in result.files:
         console.line(str(file))

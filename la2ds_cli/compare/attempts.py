@@ -1,9 +1,9 @@
-"""Step: compare several attempts at a movement with one reference, and find what changes over them.
+"""Step: compare several attempts at a movement with one reference, and find what all of them do.
 
 Each attempt is compared with the reference as in `compare`. A difference of a joint that is stated
 in several attempts at about the same moments becomes a series: one number per attempt, measured in
 all attempts over the same moments. The tempo of each part, the same part in all attempts, becomes a
-series as well. A test says which series change by more than chance.
+series as well.
 """
 
 # ruff: noqa: PTH112 - the methods of Path raise for names that are longer than the system allows
@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -28,12 +28,9 @@ from la2ds_cli.compare.compare import (
     compare,
     direction,
     joint_name,
-    plain,
     plain_number,
 )
-from la2ds_cli.compare.differences import LEAST
 from la2ds_cli.compare.findings import (
-    LEAST_CHANGE,
     Span,
     in_episodes,
     joined_runs,
@@ -51,8 +48,6 @@ from la2ds_cli.poses.sources import collect_entries
 from la2ds_cli.video.media_files import natural_order, unreadable
 
 SCHEMA_VERSION = 1
-LEAST_ATTEMPTS = 5  # with fewer, even a steady rise may be chance: 2 of the 24 orders of four
-CHANCE = 0.05  # for all series of a comparison together
 _STATED = 2  # attempts in which a difference must be stated to become a series
 _CORE = 0.5  # share of the largest count of attempts; moments with fewer do not belong to a series
 _JUDGED = 0.5  # share of these moments that an attempt must show
@@ -60,32 +55,11 @@ _SHOWN = 0.8  # share of the attempts that show the moments of which parts are t
 
 
 @dataclass(frozen=True)
-class Trend:
-    """count: attempts with a value. tau: Kendall's, -1 to 1. p: how often a random order of the
-    attempts is as steady (two-sided); adjusted: corrected for all series that were tested (Holm).
-    slope: median change per attempt; start, end: the line at the first and the last attempt with a
-    value; both in the values' unit. verdict: `fades` or `grows`, by the distance from 0; `none` if
-    it may be chance or is too small to matter; `few` for fewer than LEAST_ATTEMPTS. NaN = not
-    known.
-    """
-
-    count: int
-    tau: float
-    p: float
-    adjusted: float
-    slope: float
-    start: float
-    end: float
-    verdict: str
-
-
-@dataclass(frozen=True)
 class Series:
     """One number per attempt. kind: `angle`, the mean difference of a joint from the reference over
-    the moments `rows` of the reference (start to end, seconds), in degrees; or `tempo`, how many
-    times as long as in the reference a part takes. span: the part, or the first and the last part.
-    value: (A,), NaN = not judged in that attempt. stated: number of attempts in which it is stated
-    as a finding. trend: of the angle in degrees, or of the logarithm of the tempo.
+    moments of the reference (start to end, seconds), in degrees; or `tempo`, how many times as long
+    as in the reference a part takes. span: the part, or the first and the last part. value: (A,),
+    NaN = not judged in that attempt. stated: number of attempts in which it is stated as a finding.
     """
 
     kind: str
@@ -95,8 +69,6 @@ class Series:
     stated: int
     start: float
     end: float
-    rows: IntArray
-    trend: Trend
 
     @property
     def usual(self) -> float:
@@ -108,8 +80,8 @@ class Series:
 @dataclass(frozen=True)
 class AttemptsResult:
     """attempts: one comparison each, in order. left_out: name -> why it could not be compared.
-    spans: parts of the reference, the same for all attempts. series: those with a trend first.
-    files: written, in order."""
+    spans: parts of the reference, the same for all attempts. series: those that are
+    stated most often first. files: written, in order."""
 
     attempts: tuple[CompareResult, ...]
     left_out: Mapping[str, str]
@@ -138,7 +110,6 @@ class AttemptsResult:
                 for number, attempt in enumerate(self.attempts, start=1)
             ],
             "left_out": dict(self.left_out),
-            "chance": CHANCE,
             "series": [
                 {
                     "kind": series.kind,
@@ -149,7 +120,6 @@ class AttemptsResult:
                     "stated": series.stated,
                     "median": plain_number(series.usual),
                     "values": rounded(series.value, 4),
-                    "trend": plain(asdict(series.trend)),
                     "sentence": series_sentence(series, len(self.attempts)),
                 }
                 for series in self.series
@@ -268,24 +238,14 @@ def _parts(attempts: Sequence[CompareResult]) -> tuple[Span, ...]:
 
 
 def _series(attempts: Sequence[CompareResult], spans: Sequence[Span]) -> tuple[Series, ...]:
-    drafts = [*_angle_series(attempts, spans), *_tempo_series(attempts, spans)]
-    # Twice as long and half as long must be equally far from the reference.
-    values = [np.log(s.value) if s.kind == "tempo" else s.value for s in drafts]
-    least = [float(np.log(LEAST_CHANGE)) if s.kind == "tempo" else LEAST for s in drafts]
-    found = [
-        replace(s, trend=trend) for s, trend in zip(drafts, trends(values, least), strict=True)
-    ]
-    return tuple(sorted(found, key=_rank))
+    """Angles before tempo, those that are stated most often first, then the largest."""
 
+    def rank(series: Series) -> tuple[bool, float, float]:
+        size = abs(series.usual) if np.isfinite(series.usual) else 0.0
+        return series.kind == "tempo", -series.stated, -size
 
-def _rank(series: Series) -> tuple[bool, bool, float, float]:
-    """Sort key: trends first, angles before tempo, most often stated first, largest first."""
-    stated = series.trend.verdict in ("fades", "grows")
-    size = abs(series.usual) if np.isfinite(series.usual) else 0.0
-    return not stated, series.kind == "tempo", -series.stated, -size
-
-
-_UNTESTED = Trend(0, *[float("nan")] * 6, verdict="few")
+    found = [*_angle_series(attempts, spans), *_tempo_series(attempts, spans)]
+    return tuple(sorted(found, key=rank))
 
 
 def _angle_series(attempts: Sequence[CompareResult], spans: Sequence[Span]) -> list[Series]:
@@ -310,9 +270,7 @@ def _angle_series(attempts: Sequence[CompareResult], spans: Sequence[Span]) -> l
                 start, end = float(angles.time[rows[0]]), float(angles.time[rows[-1]])
                 names = [span_at(spans, int(row)) for row in rows[[0, -1]]]
                 span = names[0] if names[0] == names[1] else " to ".join(filter(None, names))
-                series.append(
-                    Series("angle", joint, span, value, count, start, end, rows, _UNTESTED)
-                )
+                series.append(Series("angle", joint, span, value, count, start, end))
     return series
 
 
@@ -343,69 +301,9 @@ def _tempo_series(attempts: Sequence[CompareResult], spans: Sequence[Span]) -> l
         if stated < _STATED:
             continue
         known = [pace.ratio if pace.sure and pace.ratio > 0 else math.nan for pace in part]
-        rows = np.arange(span.first, span.stop)
-        start, end = float(time[rows[0]]), float(time[rows[-1]])
-        value = np.array(known)
-        series.append(Series("tempo", "", span.name, value, stated, start, end, rows, _UNTESTED))
+        start, end = float(time[span.first]), float(time[span.stop - 1])
+        series.append(Series("tempo", "", span.name, np.array(known), stated, start, end))
     return series
-
-
-# --- trends ------------------------------------------------------------------------------------
-# Kendall's rank correlation with the order, since a fault need not fade linearly and one bad
-# attempt must not decide. The size of the change comes from the Theil-Sen line.
-
-
-def trends(values: Sequence[FloatArray], least: Sequence[float]) -> list[Trend]:
-    """The trend of every series (A,) over the attempts, NaN = no value. least: for each series, the
-    smallest change from start to end that matters."""
-    found = [_trend(value) for value in values]
-    tested = [k for k, trend in enumerate(found) if not math.isnan(trend.p)]
-    running = 0.0
-    for rank, k in enumerate(sorted(tested, key=lambda k: found[k].p)):
-        running = max(running, min((len(tested) - rank) * found[k].p, 1.0))
-        found[k] = replace(found[k], adjusted=running)
-    return [
-        replace(trend, verdict=_verdict(trend, smallest))
-        for trend, smallest in zip(found, least, strict=True)
-    ]
-
-
-def _trend(value: FloatArray) -> Trend:
-    known = np.flatnonzero(~np.isnan(value))
-    if len(known) < 2:
-        return Trend(len(known), *[math.nan] * 6, verdict="few")
-    slope, start, end = _line(known, value[known])
-    tau, p = kendall(value[known])
-    if len(known) < LEAST_ATTEMPTS:
-        p = math.nan
-    return Trend(len(known), tau, p, math.nan, slope, start, end, "few")
-
-
-def _verdict(trend: Trend, least: float) -> str:
-    if trend.count < LEAST_ATTEMPTS:
-        return "few"
-    if trend.adjusted > CHANCE or abs(trend.end - trend.start) < least:
-        return "none"
-    return "fades" if abs(trend.end) < abs(trend.start) else "grows"
-
-
-def _line(order: IntArray, value: FloatArray) -> tuple[float, float, float]:
-    """The Theil-Sen slope, and the line's values at the first and the last of `order`."""
-    from scipy.stats import theilslopes
-
-    slope, height = np.array(theilslopes(value, order, method="joint"))[:2].tolist()
-    return slope, height + slope * float(order[0]), height + slope * float(order[-1])
-
-
-def kendall(value: FloatArray) -> tuple[float, float]:
-    """Kendall's tau of values (A,) with their order, and its two-sided p: the share of orders of
-    the attempts that are at least as steady, exact without ties; 0 and 1 if all are equal."""
-    from scipy.stats import kendalltau
-
-    if np.ptp(value) == 0:
-        return 0.0, 1.0
-    tau, p = np.array(kendalltau(np.arange(len(value)), value)).tolist()
-    return tau, p
 
 
 # --- sentences ---------------------------------------------------------------------------------
@@ -428,31 +326,15 @@ def amount_text(series: Series, value: float) -> str:
     return f"{abs(value):.0f}° {direction(series.joint, value)}"
 
 
-def ends(series: Series) -> tuple[float, float]:
-    """The trend's line at the first and the last attempt, in the unit of the values."""
-    start, end = series.trend.start, series.trend.end
-    return (float(np.exp(start)), float(np.exp(end))) if series.kind == "tempo" else (start, end)
-
-
-def chance_text(p: float) -> str:
-    """`p = 0.03`, `p < 0.001`."""
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
-
-
 def series_sentence(series: Series, attempts: int) -> str:
-    """What all attempts show, and whether it changes."""
-    name, trend = series_name(series), series.trend
+    """What all attempts show, and the first and the last of them."""
+    usual = f"{series_name(series)}: {amount_text(series, series.usual)} in the median"
     often = f"stated in {series.stated} of {attempts} attempts"
-    if trend.verdict in ("fades", "grows"):
-        first, last = (amount_text(series, value) for value in ends(series))
-        chance = chance_text(trend.adjusted)
-        return f"{name}: the difference {trend.verdict} from {first} to {last} ({chance}, {often})"
-    usual = f"{name}: {amount_text(series, series.usual)} in the median, {often}"
-    if attempts < LEAST_ATTEMPTS:
-        return usual
-    if trend.verdict == "few":
-        return f"{usual}; judged in too few for a trend"
-    return f"{usual}; no trend ({chance_text(trend.adjusted)})"
+    known = series.value[~np.isnan(series.value)]
+    if len(known) < 2:
+        return f"{usual}, {often}"
+    first, last = (amount_text(series, value).split(" times")[0] for value in known[[0, -1]])
+    return f"{usual} ({first} in the first, {last} in the last), {often}"
 
 
 def attempts_lines(result: AttemptsResult) -> list[str]:
@@ -460,6 +342,4 @@ def attempts_lines(result: AttemptsResult) -> list[str]:
     count = len(result.attempts)
     if not result.series:
         return ["No difference of the same joint or part is stated in two attempts."]
-    lines = [series_sentence(series, count) for series in result.series]
-    few = f"A trend needs {LEAST_ATTEMPTS} attempts."
-    return [*lines, few] if count < LEAST_ATTEMPTS else lines
+    return [series_sentence(series, count) for series in result.series]

@@ -3,7 +3,7 @@ JSON and as sentences."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,6 @@ from la2ds_cli.compare.findings import (
     Span,
     Tempo,
     Unjudged,
-    by_joint,
     find_differences,
     find_unjudged,
     phase_rows,
@@ -47,11 +46,7 @@ HOW_TO_READ = (
     "the alignment can explain, for at least 0.1 s and three frames, and if all of its joints can "
     "be trusted in both clips. Times are those of the reference."
 )
-NO_JOINT_DIFFERS = "No joint differs by more than noise and camera explain."
-NO_TEMPO_DIFFERS = "No part of the movement is clearly slower or faster."
-NO_TEMPO_KNOWN = (
-    "Whether a part is slower or faster was not judged: the alignment is not sure there."
-)
+MOST = 8  # joints whose differences are listed
 _MOSTLY = 0.5  # share of the reference that can be judged; a note says when it is less
 _MORE = {"shoulder": "further from the trunk", "hip": "straighter"}
 _LESS = {"shoulder": "closer to the trunk", "hip": "more bent"}
@@ -289,35 +284,42 @@ def tempo_sentence(row: Tempo) -> str:
     return f"{name} is {row.verdict}: {row.other:.2f} s instead of {row.reference:.2f} s"
 
 
-def finding_lines(result: CompareResult, most: int) -> list[str]:
-    """A sentence for each of the first `most` joints that differ, or why there is none."""
-    if result.no_findings:
-        return [result.no_findings]
-    joints = list(by_joint(result.findings).values())
-    if not joints:
-        return [NO_JOINT_DIFFERS]
-    lines = [sentence(first) + and_again(len(more)) for first, *more in joints[:most]]
-    if len(joints) > most:
-        names = ", ".join(joint_name(group[0].joint) for group in joints[most:])
-        lines.append(f"Smaller differences: {names}")
-    return lines
+def told(document: Mapping[str, Any], most: int = MOST) -> dict[str, Any]:
+    """The document of a comparison (`to_json`) as sentences: `notes`; `differs`, one for each of
+    the first `most` joints, with the second of the reference and the joint (None if no joint
+    differs); `tempo`; and `unjudged`."""
+    joints: dict[str, list[Mapping[str, Any]]] = {}
+    for one in document["findings"]:
+        joints.setdefault(one["joint"], []).append(one)
+    differs = [
+        {
+            "text": first["sentence"] + _and_again(len(more)),
+            "time": first["time"],
+            "joint": joint,
+        }
+        for joint, (first, *more) in list(joints.items())[:most]
+    ]
+    if rest := list(joints)[len(differs) :]:
+        names = ", ".join(map(joint_name, rest))
+        differs.append({"text": f"Smaller differences: {names}", "time": None, "joint": None})
+    none = document["no_findings"] or "No joint differs by more than noise and camera explain."
+    verdicts = {one["verdict"] for one in document["tempo"]}
+    no_tempo = (
+        "No part of the movement is clearly slower or faster."
+        if "same" in verdicts
+        else "Whether a part is slower or faster was not judged: the alignment is not sure there."
+    )
+    tempo = [one["sentence"] for one in document["tempo"] if one["verdict"] in ("slower", "faster")]
+    return {
+        "notes": list(document["notes"]),
+        "differs": differs or [{"text": none, "time": None, "joint": None}],
+        "tempo": tempo or [no_tempo],
+        "unjudged": [one["sentence"] for one in document["unjudged"]],
+    }
 
 
-def and_again(times: int) -> str:
-    """What follows the sentence of a joint that differs `times` more times."""
+def _and_again(times: int) -> str:
     return f", and {times} more times" if times > 1 else ", and once more" * times
-
-
-def tempo_lines(result: CompareResult) -> list[str]:
-    """A sentence for each part whose tempo differs, or one that says that none does, or that it is
-    not known of any."""
-    lines = [tempo_sentence(row) for row in result.tempo if row.verdict in ("slower", "faster")]
-    return lines or [no_tempo(row.verdict for row in result.tempo)]
-
-
-def no_tempo(verdicts: Iterable[str]) -> str:
-    """What is said where no part is slower or faster, by the verdicts on all parts."""
-    return NO_TEMPO_DIFFERS if "same" in verdicts else NO_TEMPO_KNOWN
 
 
 def unjudged_line(row: Unjudged) -> str:

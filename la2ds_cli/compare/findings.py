@@ -164,14 +164,6 @@ def find_differences(
     return sorted(findings, key=lambda finding: -abs(finding.beyond) * finding.trust)
 
 
-def by_joint(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
-    """The findings of each joint; joints are in the order of their clearest finding."""
-    groups: dict[str, list[Finding]] = {}
-    for finding in findings:
-        groups.setdefault(finding.joint, []).append(finding)
-    return groups
-
-
 def in_episodes(angles: Differences) -> BoolArray:
     """(N, J) whether a joint differs at a row by more than can be explained, and for long enough to
     be reported."""

@@ -12,13 +12,12 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from la2ds_cli.compare.attempts import LEAST_ATTEMPTS
+from la2ds_cli.compare.compare import told
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.studio.clips import posed_clip, requested_clip
 from la2ds_cli.studio.pages import named_to_command, page, posted, read_result
 from la2ds_cli.studio.pair import requested_pair
-from la2ds_cli.views.report.pair_data import findings
 
 FOLDER = "compare"  # below results/, where the command writes without --out
 _ATTEMPTS = "--attempts"  # behind the reference, in the name of their files
@@ -46,13 +45,13 @@ def _made(project: Project, path: Path, clips: Sequence[str]) -> dict[str, Any]:
 
 
 def _found(request: Request) -> Response:
-    """The findings of a pair, see `findings`; null if it has not been compared."""
+    """The findings of a pair, see `told`; null if it has not been compared."""
     project: Project = request.app.state.studio.project
     a, b, *_ = requested_pair(request)
     path = _folder(project) / f"{a.id}--{b.id}.json"
     if not path.is_file():
         return JSONResponse(None)
-    return JSONResponse(_read(path, findings) | _made(project, path, (a.id, b.id)))
+    return JSONResponse(_read(path, told) | _made(project, path, (a.id, b.id)))
 
 
 async def _compare(request: Request) -> Response:
@@ -103,7 +102,6 @@ def _show(request: Request) -> Response:
             shown=shown,
             result=result,
             problem=problem,
-            least=LEAST_ATTEMPTS,
         )
     )
 

@@ -1,5 +1,5 @@
 """The files of several attempts: a figure of each series of differences from the reference over the
-attempts, those with a trend first; a table of every series and attempt; and JSON."""
+attempts; a table of every series and attempt; and JSON."""
 
 from __future__ import annotations
 
@@ -9,22 +9,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from la2ds_cli.compare.attempts import AttemptsResult, Series, attempts_lines, ends, series_name
+from la2ds_cli.compare.attempts import AttemptsResult, Series, attempts_lines, series_name
 from la2ds_cli.core.csv_tables import number_cell, table_text
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.views import figure
-from la2ds_cli.views.figure import BLUE, GREY, ORANGE, heading, only_left_and_bottom, printable
+from la2ds_cli.views.figure import BLUE, GREY, heading, only_left_and_bottom, printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 SUFFIXES = (*figure.SUFFIXES, ".csv", ".json")
-COLUMNS = (
-    *("attempt", "video", "kind", "joint", "part", "start", "end", "value"),
-    *("slope", "p", "p_adjusted", "verdict"),
-)
+COLUMNS = ("attempt", "video", "kind", "joint", "part", "start", "end", "value")
 MOST = 8  # series in the figure; all are in the table
 _COLUMNS = 2
 _WIDTH, _HIGH, _HEAD = 11.0, 2.1, 0.9  # inches: of the figure, of a chart, above the charts
@@ -43,11 +40,9 @@ def write(
 
 def csv_text(result: AttemptsResult) -> str:
     """Columns as in docs/how-to/compare.md, one row for each series and attempt; an empty cell =
-    not known. The value of a tempo is how many times as long the part takes; its slope is that of
-    the logarithm."""
+    not known. The value of a tempo is how many times as long the part takes."""
     rows = []
     for series in result.series:
-        trend = series.trend
         for number, (attempt, value) in enumerate(
             zip(result.attempts, series.value, strict=True), start=1
         ):
@@ -61,10 +56,6 @@ def csv_text(result: AttemptsResult) -> str:
                     number_cell(series.start, 4),
                     number_cell(series.end, 4),
                     number_cell(float(value), 4),
-                    number_cell(trend.slope, 4),
-                    number_cell(trend.p, 6),
-                    number_cell(trend.adjusted, 6),
-                    trend.verdict,
                 )
             )
     return table_text(COLUMNS, rows)
@@ -93,7 +84,7 @@ def draw(result: AttemptsResult) -> Figure:
 
 
 def _chart(axes: Axes, series: Series) -> None:
-    """The values over the attempts, the reference in grey and a trend in orange."""
+    """The values over the attempts, the reference in grey."""
     from matplotlib.ticker import MaxNLocator
 
     number = np.arange(1, len(series.value) + 1)
@@ -101,8 +92,6 @@ def _chart(axes: Axes, series: Series) -> None:
     tempo = series.kind == "tempo"
     axes.axhline(1.0 if tempo else 0.0, color=GREY, linewidth=1)
     axes.plot(number[known], series.value[known], "o-", color=BLUE, markersize=5)
-    if series.trend.verdict in ("fades", "grows"):
-        axes.plot(number[known[[0, -1]]], ends(series), color=ORANGE, linewidth=2.5)
     axes.set_title(series_name(series), fontsize=10.5, loc="left")
     axes.set_xlim(0.5, len(number) + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

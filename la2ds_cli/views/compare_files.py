@@ -14,9 +14,8 @@ from la2ds_cli.compare.compare import (
     HOW_TO_READ,
     CompareResult,
     amount,
-    finding_lines,
     joint_name,
-    tempo_lines,
+    told,
 )
 from la2ds_cli.compare.findings import Finding, clearest_joints, in_episodes, span_at
 from la2ds_cli.core.clip import Video
@@ -146,9 +145,11 @@ def draw(project: Project, result: CompareResult, *, privacy: bool = False) -> F
     from matplotlib.figure import Figure
 
     shown = key_frames(result)
-    told = [(f"Note: {note}", "#8a4b00") for note in result.notes]
-    told += [(line, "black") for line in finding_lines(result, _SENTENCES) + tempo_lines(result)]
-    told = [(line, ink) for text, ink in told for line in textwrap.wrap(text, _WRAP)]
+    said = told(result.to_json(), _SENTENCES)
+    lines = [(f"Note: {note}", "#8a4b00") for note in said["notes"]]
+    lines += [(one["text"], "black") for one in said["differs"]]
+    lines += [(line, "black") for line in said["tempo"]]
+    lines = [(line, ink) for text, ink in lines for line in textwrap.wrap(text, _WRAP)]
     small = [*_unjudged_lines(result), f"{HOW_TO_READ} {_COLOURS}"]
     small = [line for text in small for line in textwrap.wrap(text, _SMALL_WRAP)]
     joints = [result.angles.names[j] for j in clearest_joints(result.angles)][:_MOST_JOINTS]
@@ -156,7 +157,7 @@ def draw(project: Project, result: CompareResult, *, privacy: bool = False) -> F
     rows = stacked(
         {
             "title": 0.55,
-            "told": _LINE * len(told) + 0.1,
+            "told": _LINE * len(lines) + 0.1,
             "pictures": _HEAD + _caption_height(shown) + tall + 0.25,
             "map": 0.95 + _ROW * max(len(joints), 1),
             "small": 0.1 + _SMALL_LINE * len(small),
@@ -168,7 +169,7 @@ def draw(project: Project, result: CompareResult, *, privacy: bool = False) -> F
     title = f"{b}  compared with  {a}"
     size = _fitted(title, 14, _RIGHT - _LEFT, "bold")
     line_at(figure, title, _LEFT, top["title"] - 0.35, fontsize=size, fontweight="bold")
-    for n, (line, ink) in enumerate(told):
+    for n, (line, ink) in enumerate(lines):
         y = top["told"] - _LINE * (n + 0.5)
         line_at(figure, printable(line, 200), _LEFT, y, fontsize=10, color=ink)
     _pictures(figure, top["pictures"], project, result, shown, (tall, half), privacy=privacy)

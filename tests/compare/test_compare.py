@@ -12,12 +12,10 @@ import pytest
 from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.compare.compare import (
-    NO_TEMPO_DIFFERS,
-    NO_TEMPO_KNOWN,
     CompareResult,
     compare,
-    no_tempo,
     sentence,
+    told,
 )
 from la2ds_cli.compare.differences import differences, held_ends
 from la2ds_cli.compare.findings import clearest_joints, find_differences
@@ -359,6 +357,32 @@ def test_clips_that_hide_the_trunk_are_not_judged(tmp_path: Path) -> None:
     assert "It is unknown from which sides" in found.no_findings
 
 
-def test_a_tempo_that_nobody_knows_is_not_called_the_same() -> None:
-    assert no_tempo(["unclear", "cut"]) == no_tempo([]) == NO_TEMPO_KNOWN
-    assert no_tempo(["unclear", "same"]) == NO_TEMPO_DIFFERS
+KNEE = {"joint": "left_knee", "sentence": "Left knee: 24° straighter at 1.32 s", "time": 1.32}
+ELBOW = {"joint": "right_elbow", "sentence": "Right elbow: 9° straighter at 2.00 s", "time": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("findings", "verdicts", "differs", "tempo"),
+    [
+        ([], [], "No joint differs", "was not judged"),
+        ([], ["unclear", "cut"], "No joint differs", "was not judged"),
+        ([KNEE], ["unclear", "same"], "at 1.32 s", "clearly slower or faster"),
+        ([KNEE, KNEE], ["slower", "same"], "at 1.32 s, and once more", "is slower"),
+        ([KNEE, ELBOW, KNEE, KNEE], ["same"], "and 2 more times", "clearly slower or faster"),
+    ],
+)
+def test_what_is_told(findings: list[Any], verdicts: list[str], differs: str, tempo: str) -> None:
+    """A tempo that nobody knows is not called the same."""
+    paces = [{"verdict": verdict, "sentence": f"'rise' is {verdict}"} for verdict in verdicts]
+    document = {
+        "findings": findings,
+        "no_findings": "",
+        "notes": [],
+        "unjudged": [],
+        "tempo": paces,
+    }
+    said = told(document, 1)
+    assert differs in said["differs"][0]["text"]
+    assert tempo in said["tempo"][0]
+    rest = [one["text"] for one in said["differs"][1:]]
+    assert rest == ["Smaller differences: Right elbow"] * (ELBOW in findings)

@@ -118,12 +118,32 @@ def test_a_tempo_is_the_same_only_where_no_other_is_likely(wide: float, verdict:
     assert row.verdict == verdict
 
 
-def test_an_unsure_alignment_tells_no_tempo() -> None:
-    position = np.concatenate([np.arange(20.0), 20 + 2 * np.arange(21.0)])
-    doubted = tempo(aligned(position, confidence=0.3), SPANS, {})
-    assert [row.verdict for row in doubted] == ["unclear", "unclear"]
-    vague = tempo(aligned(position, wide=12), SPANS, {})
-    assert [row.verdict for row in vague] == ["unclear", "unclear"]
+SLOW = np.concatenate([np.arange(20.0), 20 + 2 * np.arange(21.0)])
+EDGES = [
+    Span(name, first, stop, labelled=True)
+    for name, first, stop in (("start", 0, 15), ("inner", 5, 20), ("end", 20, 41))
+]
+# B was cut later, so that A's first five seconds lie at its first frame: not "faster: 0.00 s
+# instead of 5.00 s".
+LATE = np.concatenate([np.zeros(180), np.arange(100.0)]) - EARLIER * 30 / FPS_B
+SWING = [Span("setup", 30, 180, labelled=True), Span("swing", 180, 240, labelled=True)]
+BEGINS, LACKS = "the other clip begins in it", "a part of it has no counterpart in the other clip"
+
+
+@pytest.mark.parametrize(
+    ("alignment", "spans", "found"),
+    [
+        (aligned(SLOW, confidence=0.3), SPANS, ["unclear", "unclear"]),
+        (aligned(SLOW, wide=12), SPANS, ["unclear", "unclear"]),
+        (aligned(LATE), SWING, [BEGINS, BEGINS]),  # the swing perhaps somewhat before it
+        (aligned(LATE + 1.3), SWING, ["faster", "same"]),  # a frame of B and a bit
+        (aligned(ROWS), EDGES, ["the reference begins in it", "same", "the reference ends in it"]),
+        (aligned(np.where((ROWS > 24) & (ROWS < 30), np.nan, ROWS)), SPANS, ["same", LACKS]),
+        (aligned(np.where(ROWS < 10, ROWS, ROWS + 15)), SPANS[:1], ["slower"]),  # 0.5 s more of B
+    ],
+)
+def test_the_tempo_of_parts(alignment: Alignment, spans: list[Span], found: list[str]) -> None:
+    assert [row.cut or row.verdict for row in tempo(alignment, spans, {})] == found
 
 
 def test_labels_of_both_decide_unless_a_clip_cuts_the_part() -> None:
@@ -135,19 +155,6 @@ def test_labels_of_both_decide_unless_a_clip_cuts_the_part() -> None:
     assert second.verdict == "same"
     cut, _ = tempo(aligned(ROWS), SPANS, {"first": (0.5, np.nan)})
     assert (cut.verdict, cut.cut) == ("cut", "one of the clips begins or ends in it")
-
-
-def test_a_part_that_a_clip_begins_or_ends_in_has_no_tempo() -> None:
-    """B was cut later, so that A's first five seconds lie at its first frame: not "faster: 0.00 s
-    instead of 5.00 s"."""
-    spans = [Span("setup", 30, 180, labelled=True), Span("swing", 180, 240, labelled=True)]
-    shown = np.concatenate([np.zeros(180), np.arange(100.0)]) - EARLIER * 30 / FPS_B
-    setup, swing = tempo(aligned(shown), spans, {})
-    assert (setup.verdict, setup.cut) == ("cut", "the other clip begins in it")
-    assert np.isnan(setup.ratio)
-    assert swing.cut == "the other clip begins in it"  # or somewhat before it
-    late = tempo(aligned(shown + 1.3), spans, {})  # a frame of B and a bit
-    assert [row.cut for row in late] == ["", ""]
 
 
 def test_a_part_that_ends_where_the_other_clip_does_has_no_tempo() -> None:
@@ -163,68 +170,41 @@ def test_a_part_that_ends_where_the_other_clip_does_has_no_tempo() -> None:
     assert [row.cut for row in tempo(short, SPANS, {})] == ["", "the other clip ends in it"]
 
 
-def test_parts_at_the_ends_of_the_reference_have_no_tempo() -> None:
-    spans = [
-        Span("start", 0, 15, labelled=True),
-        Span("inner", 5, 20, labelled=True),
-        Span("end", 20, 41, labelled=True),
-    ]
-    rows = tempo(aligned(ROWS), spans, {})
-    assert [row.cut for row in rows] == [
-        *("the reference begins in it", "", "the reference ends in it")
-    ]
-    assert [row.verdict for row in rows] == ["cut", "same", "cut"]
-
-
-def test_a_part_without_a_counterpart_has_no_tempo() -> None:
-    without = np.where((ROWS > 24) & (ROWS < 30), np.nan, ROWS)
-    rows = tempo(aligned(without), SPANS, {})
-    assert [row.cut for row in rows] == ["", "a part of it has no counterpart in the other clip"]
-    longer = aligned(np.where(ROWS < 10, ROWS, ROWS + 15))  # half a second more of B
-    assert tempo(longer, SPANS, {})[0].verdict == "slower"
-
-
-def test_episodes_last_three_frames_and_a_tenth_of_a_second() -> None:
-    beyond = np.zeros((60, 1))
-    beyond[20:28] = 15.0
-    value = np.full((60, 1), 100.0)
-    angles = Differences(
-        names=("left_knee",),
-        time=np.arange(60) / 60,
+def measured(count: int, joints: int, **known: np.ndarray) -> Differences:
+    """Differences of 23 degrees at 30 frames a second that are explained and trusted, but for
+    `known`."""
+    value = np.full((count, joints), 100.0)
+    plain = Differences(
+        names=("left_knee", "right_knee")[:joints],
+        time=np.arange(count) / 30,
         reference=value,
         other=value + 23.0,
-        floor=np.full((60, 1), 8.0),
-        beyond=beyond,
-        doubt=np.zeros(60, np.int64),
-        trust_reference=np.ones((60, 1)),
-        trust_other=np.ones((60, 1)),
+        floor=np.full((count, joints), 8.0),
+        beyond=np.zeros((count, joints)),
+        doubt=np.zeros(count, np.int64),
+        trust_reference=np.ones((count, joints)),
+        trust_other=np.ones((count, joints)),
     )
-    assert in_episodes(angles).sum() == 8
-    assert in_episodes(replace(angles, time=np.arange(60) / 120)).sum() == 0
-    slow = replace(angles, time=np.arange(60) / 10)
-    for frames, stated in ((3, 3), (2, 0)):
-        short = np.where((np.arange(60) < 20 + frames)[:, None], beyond, 0.0)
-        assert in_episodes(replace(slow, beyond=short)).sum() == stated
+    return replace(plain, **known)
+
+
+@pytest.mark.parametrize(
+    ("fps", "frames", "stated"), [(60, 8, 8), (120, 8, 0), (10, 3, 3), (10, 2, 0)]
+)
+def test_episodes_last_three_frames_and_a_tenth_of_a_second(
+    fps: int, frames: int, stated: int
+) -> None:
+    beyond = np.zeros((60, 1))
+    beyond[20 : 20 + frames] = 15.0
+    angles = measured(60, 1, beyond=beyond, time=np.arange(60) / fps)
+    assert in_episodes(angles).sum() == stated
 
 
 def test_findings_are_ranked_by_what_is_unexplained_times_the_trust() -> None:
-    time = np.arange(60) / 30
-    value = np.full((60, 2), 100.0)
-    beyond = np.zeros((60, 2))
+    beyond, trust = np.zeros((60, 2)), np.ones((60, 2))
     beyond[20:30] = [20.0, 16.0]
-    trust = np.ones((60, 2))
     trust[:, 0] = 0.7
-    angles = Differences(
-        names=("left_knee", "right_knee"),
-        time=time,
-        reference=value,
-        other=value + 30.0,
-        floor=np.full((60, 2), 8.0),
-        beyond=beyond,
-        doubt=np.zeros(60, np.int64),
-        trust_reference=trust,
-        trust_other=np.ones((60, 2)),
-    )
+    angles = measured(60, 2, beyond=beyond, trust_reference=trust)
     found = find_differences(angles, aligned(np.arange(60.0)), [])
     assert [(f.joint, f.trust) for f in found] == [
         ("right_knee", 1.0),
@@ -233,24 +213,11 @@ def test_findings_are_ranked_by_what_is_unexplained_times_the_trust() -> None:
 
 
 def test_what_cannot_be_judged_is_listed_with_its_seconds() -> None:
-    time = np.arange(50) / 25
-    trust = np.ones((50, 2))
+    trust, doubt = np.ones((50, 2)), np.zeros(50, np.int64)
     trust[10:20, 0] = 0.2
     trust[30:31, 1] = 0.0  # shorter than a tenth of a second
-    value = np.full((50, 2), 100.0)
-    doubt = np.zeros(50, np.int64)
     doubt[40:] = 1
-    angles = Differences(
-        names=("left_knee", "right_knee"),
-        time=time,
-        reference=value,
-        other=value,
-        floor=value,
-        beyond=np.zeros((50, 2)),
-        doubt=doubt,
-        trust_reference=np.ones((50, 2)),
-        trust_other=trust,
-    )
+    angles = measured(50, 2, doubt=doubt, trust_other=trust, time=np.arange(50) / 25)
     body, knee = find_unjudged(angles)
     assert (body.joint, body.reason) == ("", "no counterpart in the other clip")
     assert (body.seconds, body.spans) == (pytest.approx(0.4), ((1.6, 1.96),))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from la2ds_cli.alignment.result import AlignResult
-from la2ds_cli.compare.compare import CompareResult
+from la2ds_cli.compare.compare import CompareResult, told
 from la2ds_cli.core import artifact
 from la2ds_cli.core.annotations import NOTE, ClipMoments, between
 from la2ds_cli.core.clip import Video
@@ -20,7 +20,7 @@ from la2ds_cli.poses.verdict import verdict
 from la2ds_cli.video.reader import video_file
 from la2ds_cli.views.page import base64_text, render_page
 from la2ds_cli.views.report.frame_images import FrameImages, encode_frames
-from la2ds_cli.views.report.pair_data import compared_angles, findings, notes_json, pair_json
+from la2ds_cli.views.report.pair_data import compared_angles, notes_json, pair_json
 
 FOLDER = "report"  # of results/
 SUFFIX = ".html"
@@ -114,7 +114,7 @@ def pair_page(
     data |= {"written": notes_json(notes), "warnings": []}
     data["notes"] = picture_notes(result, images, privacy=privacy) + weaknesses(project, result)
     if comparison is not None:
-        data |= {"comparison": findings(comparison.to_json())}
+        data["comparison"] = told(comparison.to_json())
         data["angles"] = compared_angles(comparison)
     names = result.a.title, result.b.title
     return render_page(

@@ -20,12 +20,7 @@ from la2ds_cli.alignment.distance import squared_distance
 from la2ds_cli.alignment.path import is_monotone
 from la2ds_cli.alignment.request import features_name
 from la2ds_cli.alignment.result import AlignResult, rounded
-from la2ds_cli.compare.compare import (
-    NO_JOINT_DIFFERS,
-    CompareResult,
-    and_again,
-    no_tempo,
-)
+from la2ds_cli.compare.compare import CompareResult
 from la2ds_cli.compare.findings import clearest_joints, in_episodes
 from la2ds_cli.core.annotations import Between
 from la2ds_cli.core.clip import Video
@@ -212,26 +207,6 @@ def _share(rows: BoolArray) -> str:
 
 
 # --- a comparison -------------------------------------------------------------------------------
-
-
-def findings(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The document of a comparison as lines: notes, differences (each with the second of the
-    reference and the joint, or None), tempo, and what could not be judged."""
-    joints: dict[str, list[Mapping[str, Any]]] = {}
-    for one in document["findings"]:
-        joints.setdefault(one["joint"], []).append(one)
-    differs = [
-        {"text": first["sentence"] + and_again(len(more)), "time": first["time"], "joint": joint}
-        for joint, (first, *more) in joints.items()
-    ]
-    none = document["no_findings"] or NO_JOINT_DIFFERS
-    tempo = [one["sentence"] for one in document["tempo"] if one["verdict"] in ("slower", "faster")]
-    return {
-        "notes": list(document["notes"]),
-        "differs": differs or [{"text": none, "time": None, "joint": None}],
-        "tempo": tempo or [no_tempo(one["verdict"] for one in document["tempo"])],
-        "unjudged": [one["sentence"] for one in document["unjudged"]],
-    }
 
 
 def compared_angles(result: CompareResult) -> dict[str, Any]:

@@ -5,7 +5,6 @@ import { at, button, lines, made } from "./elements.js";
 import { runs, seconds } from "./film.js";
 
 const MOST_UNSURE = 12;
-const MOST_DIFFERENT = 8; // listed joints
 
 /** Runs of A's frames where the alignment is unsure, the least sure first, without those that have a
  * corrected match. */
@@ -58,13 +57,12 @@ export function tellNotes(to, more = () => []) {
  * angle of a joint. */
 export function tellDifferences(found, to) {
   lines("compare-notes", found.notes, "warning");
-  at("differs").replaceChildren(...found.differs.slice(0, MOST_DIFFERENT).map(({ text, time, joint }) => {
+  at("differs").replaceChildren(...found.differs.map(({ text, time, joint }) => {
     const item = made("li");
     item.append(time === null ? made("span", text) : button(text, () => to(time, joint)));
     return item;
   }));
-  const more = found.differs.length - MOST_DIFFERENT;
-  lines("tempo", [...(more > 0 ? [`${more} more joints differ less.`] : []), ...found.tempo]);
+  lines("tempo", found.tempo);
   at("unjudged-part").hidden = !found.unjudged.length;
   lines("unjudged", found.unjudged);
 }
