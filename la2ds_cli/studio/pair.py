@@ -212,20 +212,6 @@ async def _export(request: Request) -> Response:
     return JSONResponse({"number": job.number})
 
 
-def _exports(request: Request) -> Response:
-    """What has been exported of a pair: kind, bytes and time in seconds since 1970."""
-    project: Project = request.app.state.studio.project
-    requested = requested_pair(request)
-    found = []
-    for kind, export in EXPORTS.items():
-        path = _export_path(project, requested, kind)
-        if path.is_file():
-            status = path.stat()
-            facts = {"kind": kind, "name": export.name, "file": path.name}
-            found.append(facts | {"bytes": status.st_size, "time": status.st_mtime})
-    return JSONResponse(found)
-
-
 def _exported(request: Request) -> Response:
     project: Project = request.app.state.studio.project
     requested = requested_pair(request)
@@ -239,6 +225,5 @@ ROUTES = [
     Route("/pair", _show),
     Route("/pair/data", _data),
     Route("/pair/export", _export, methods=["POST"]),
-    Route("/pair/exports", _exports),
     Route("/pair/exported/{kind}", _exported),
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import threading
 import time
@@ -20,6 +21,7 @@ HOST = "127.0.0.1:8123"
 TOKEN = "a-token-of-the-tests"
 PATIENCE = 120_000
 """Milliseconds that a browser is waited for, on a crowded machine."""
+READY = "document.body.dataset.ready === 'true'"
 NAMES = """async () => {
   const studio = location.protocol === "http:" && document.getElementById("pair-work");
   if (!studio || document.body.dataset.ready !== "true") return;
@@ -27,6 +29,7 @@ NAMES = """async () => {
   Object.assign(window, ...await Promise.all(names));
 }"""
 """Gives a test the names of the pair page's modules."""
+SHADE, FIRST = 6, 20  # grey levels from one frame of shaded_video to the next; of frame 0
 ORIGIN = {"origin": f"http://{HOST}"}
 
 
@@ -94,8 +97,10 @@ class Seen:
     address: str
     errors: list[str] = field(default_factory=list)
 
-    def go(self, path: str) -> None:
+    def go(self, path: str, *, until: str = READY) -> None:
+        """Open a page, and wait until an expression holds."""
         self.page.goto(f"{self.address}{path}")
+        self.wait_for(until)
 
     def wait_for(self, condition: str) -> None:
         """Wait until an expression holds; the page's policy forbids Playwright's own way."""
@@ -107,6 +112,47 @@ class Seen:
         said = self.page.inner_text("body")[:600]
         raise AssertionError(f"never: {condition}\n{said}\n{self.errors}")
 
+    def wait_for_text(self, element: str, text: str) -> None:
+        self.wait_for(f"document.getElementById('{element}').innerText.includes({text!r})")
+
+    def trouble(self) -> str:
+        """The error that the page shows, when it does."""
+        self.wait_for("!document.getElementById('problem').hidden")
+        return self.page.inner_text("#problem")
+
+    def check(self) -> None:
+        """Nothing went wrong but what the studio refused in words."""
+        assert [one for one in self.errors if not re.search("status of 40[09]", one)] == []
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def place(self, canvas: str, x: float, y: float = 0.5) -> tuple[float, float]:
+        """Where a share of the width and of the height of a canvas is in the window."""
+        box = self.page.locator(f"#{canvas}").bounding_box()
+        return box["x"] + x * box["width"], box["y"] + y * box["height"]
+
+    def drag(self, canvas: str, *shares: tuple[float, float]) -> None:
+        """Drag from the first of these places on a canvas through the others."""
+        self.page.mouse.move(*self.place(canvas, *shares[0]))
+        self.page.mouse.down()
+        for share in shares[1:]:
+            self.page.mouse.move(*self.place(canvas, *share), steps=3)
+        self.page.mouse.up()
+
+    def scrub(self, bar: str, value: int) -> None:
+        self.page.evaluate(
+            "([id, value]) => { const bar = document.getElementById(id); bar.value = value;"
+            " bar.dispatchEvent(new Event('input', { bubbles: true })); }",
+            [bar, value],
+        )
+
+    def frame(self, row: str, canvas: str = "stage-a") -> int:
+        """Which frame of shaded_video a canvas shows, once its picture is that of a row."""
+        self.wait_for(f"document.getElementById('{canvas}').dataset.picture === String({row})")
+        return round((self.grey(canvas) - FIRST) / SHADE)
+
     def grey(self, canvas: str) -> float:
         """How bright a canvas is near its upper left corner, 0 to 255."""
         return self.page.evaluate(
@@ -117,12 +163,34 @@ class Seen:
             canvas,
         )
 
+    def limbs(self, canvas: str) -> int:
+        """Pixels that have the colour of a limb."""
+        return self.page.evaluate(
+            "id => { const c = document.getElementById(id);"
+            " const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let n = 0;"
+            " for (let k = 0; k < d.length; k += 4) if (Math.abs(d[k] - d[k + 2]) > 120) n += 1;"
+            " return n; }",
+            canvas,
+        )
+
+    def rows_played(self, row: str, wanted: set[int]) -> set[int]:
+        """Rows that are shown while it plays, from one look after the other: 60, and more until the
+        `wanted` rows have been seen, which a busy machine may leave out for some rounds."""
+        rows: set[int] = set()
+        for look in range(600):
+            rows.add(
+                self.page.evaluate(f"new Promise((done) => setTimeout(() => done({row}), 40))")
+            )
+            if look >= 60 and wanted <= rows:
+                break
+        return rows
+
 
 @contextlib.contextmanager
 def browsed(browser: Any, project: Project, width: int = 1200, **options: Any) -> Iterator[Seen]:
     """A page that has come to the studio by its link."""
     with served(project) as address, watched(browser, address, width, **options) as seen:
-        seen.go(f"/?token={TOKEN}")
+        seen.go(f"/?token={TOKEN}", until="true")
         yield seen
 
 

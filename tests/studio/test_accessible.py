@@ -23,12 +23,11 @@ from la2ds_cli.views.attempts_files import write
 from la2ds_cli.views.timeline_figure import write_timeline
 from tests.evaluation.labelled_project import evaluated
 from tests.movement import add_sequence, sequence, warped_phase
-from tests.studio.browsing import Seen, browsed
+from tests.studio.browsing import READY, Seen, browsed
 from tests.studio.marks import drawing
 from tests.studio.test_compare import compared
 from tests.views.report.conftest import two_filmed
 
-READY = "document.body.dataset.ready === 'true'"
 FACTS = {"step": 20, "validation_error": 30.0}
 QUICK = ["evaluate.trim_draws=1", "evaluate.pairs=4"]
 LABELS = "video,start,end,phase,origin\na,0,12,down,\na,12,36,up,\nb,0,10,down,carried\n"
@@ -104,8 +103,7 @@ def wrong(seen: Seen, axe: str) -> list[str]:
 
 
 def open_clip(seen: Seen) -> None:
-    seen.go("/")
-    seen.wait_for("document.querySelectorAll('.clip').length === 3")
+    seen.go("/", until="document.querySelectorAll('.clip').length === 3")
     seen.page.click(".clip[data-id=a] button")
     seen.wait_for("document.getElementById('detail').open")
 
@@ -117,13 +115,10 @@ def open_page(seen: Seen, name: str) -> None:
     paths = {"clips": "/", "choice": "/pair", "pair": "/pair?a=a&b=b", "phases": "/phases?clip=b"}
     paths |= {"joints": "/joints?clip=a", "search": "/search?clip=a&row=9", "train": "/train"}
     paths |= {"timeline": "/timeline?name=timeline&clip=a", "attempts": "/attempts?reference=a"}
-    seen.go(paths.get(name, name))
-    if name != "choice" and not name.startswith("/"):
-        seen.wait_for(READY)
+    without_script = name == "choice" or name.startswith("/")
+    seen.go(paths.get(name, name), until="true" if without_script else READY)
     if name == "search":
         seen.wait_for("document.querySelectorAll('#hits img').length > 0")
-    if name == "train" and seen.page.is_visible("#which"):
-        seen.wait_for("document.body.dataset.evaluation !== undefined")
     if name == "pair":
         seen.wait_for("!document.getElementById('pair-work').hidden")
 
@@ -161,7 +156,9 @@ def test_an_empty_project_too(browser: Any, tmp_path: Path, axe: str) -> None:
             assert wrong(seen, axe) == [], name
 
 
-def test_nothing_is_wider_than_the_window(browser: Any, project: Project) -> None:
+def test_nothing_is_wider_than_the_window_and_the_films_stay_in_sight(
+    browser: Any, project: Project
+) -> None:
     with browsed(browser, project) as seen:
         for width in (390, 1000, 1440, 2560):
             seen.page.set_viewport_size({"width": width, "height": 900})
@@ -170,3 +167,25 @@ def test_nothing_is_wider_than_the_window(browser: Any, project: Project) -> Non
                 wide = seen.page.evaluate("document.documentElement.scrollWidth")
                 assert wide <= width, (name, width)
                 assert seen.page.evaluate(SMALL) == [], (name, width)
+        for width, height in ((1280, 800), (1920, 1080), (760, 1000)):
+            check_sight(seen, width, height)
+
+
+def check_sight(seen: Seen, width: int, height: int) -> None:
+    """Films and controls are in sight, and the controls stay there."""
+    seen.page.set_viewport_size({"width": width, "height": height})
+    open_page(seen, "pair")
+    edge = seen.page.locator("#transport").bounding_box()["y"]
+    films = seen.page.evaluate("Object.values(stages).map((one) => one.width)")
+    assert sum(films) > 0.6 * width
+    for name in ("stage-a", "stage-b", "band-a", "band-b", "moment-a", "moment-b"):
+        box = seen.page.locator(f"#{name}").bounding_box()
+        assert 0 <= box["y"] <= edge - box["height"], name
+    for where in (0, 100_000):
+        seen.page.evaluate(f"window.scrollTo(0, {where})")
+        for name in ("play", "scrub", "correct"):
+            box = seen.page.locator(f"#{name}").bounding_box()
+            assert 0 <= box["y"] <= height - box["height"], name
+    seen.page.click("#correct")
+    box = seen.page.locator("#same").bounding_box()
+    assert 0 <= box["y"] <= height - box["height"]

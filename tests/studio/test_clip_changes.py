@@ -18,11 +18,10 @@ from la2ds_cli.poses.extract import extract_poses
 from la2ds_cli.poses.subjects import ClipSubjects
 from la2ds_cli.studio import clip_changes
 from tests.movement import add_sequence, sequence, warped_phase
-from tests.studio.browsing import Seen, asked, browsed, finished
+from tests.studio.browsing import asked, finished
 from tests.studio.conftest import SETTINGS
 from tests.studio.marks import LINE, draw, drawn, put, shown
 from tests.studio.test_clips import TWO, clips, video
-from tests.views.report.conftest import two_filmed
 
 WRIST = 9  # of coco17, the skeleton of drawn people
 
@@ -94,69 +93,6 @@ def test_pictures_that_a_killed_studio_left_go_at_the_next_start(
     with asked(project):
         pass
     assert [path.name for path in project.film_dir().iterdir()] == [project.videos()[0].id]
-
-
-def test_the_browser_forgets_the_pictures_of_a_clip_that_goes(browser: Any, tmp_path: Path) -> None:
-    project = two_filmed(tmp_path)
-    with browsed(browser, project, cache=True) as seen:
-        seen.go("/phases?clip=a")
-        seen.wait_for("document.body.dataset.ready === 'true'")
-        address = seen.page.evaluate("fetch('/phases/data?clip=a').then((r) => r.json())")
-        address = f"{address['clip']['pictures']['address']}/0"
-        seen.wait_for("Boolean(document.getElementById('stage-a').dataset.picture)")
-        assert cached(seen, address)
-        seen.go("/")
-        seen.wait_for("document.body.dataset.ready === 'true'")
-        seen.page.click(".clip[data-id=a] button")
-        seen.page.click("text=Remove from the project")
-        seen.wait_for(
-            "/was removed, with its pictures/.test(document.getElementById('toast').innerText)"
-        )
-        assert not cached(seen, address)
-        assert not project.film_dir("a").exists()
-        seen.wait_for("document.querySelectorAll('.clip').length === 1")
-        seen.page.click("#toast button")
-        seen.wait_for("document.querySelectorAll('.clip').length === 2")
-        seen.go("/phases?clip=a")
-        seen.wait_for("Boolean(document.getElementById('stage-a').dataset.picture)")
-        assert project.film_dir("a").exists()
-        assert [said for said in seen.errors if "ERR_CACHE_MISS" not in said] == []
-
-
-def test_what_a_person_does_with_clips_is_not_lost_when_the_page_is_left(
-    browser: Any, tmp_path: Path
-) -> None:
-    project = two_filmed(tmp_path)
-    leaving = "!dispatchEvent(new Event('beforeunload', { cancelable: true }))"
-    with browsed(browser, project) as seen:
-        seen.wait_for("document.body.dataset.ready === 'true'")
-        for clip in ("a", "b"):  # the second message takes the place of the first
-            seen.page.click(f".clip[data-id={clip}] button")
-            seen.page.click("text=Remove from the project")
-            seen.wait_for(f"!document.querySelector('.clip[data-id={clip}]')")
-        seen.go("/")
-        seen.page.click("text=Clips that were removed")
-        seen.page.click("#deleted li:last-child button")
-        seen.wait_for("Boolean(document.querySelector('.clip[data-id=a]'))")
-        assert [video.id for video in project.videos()] == ["a"]
-        seen.page.click(".clip[data-id=a] button")
-        project.mark_video("a", split="", group="anna")  # by hand, meanwhile
-        seen.page.select_option("#detail select >> nth=-1", "test")
-        seen.wait_for("/test · anna/.test(document.getElementById('clips').textContent)")
-        seen.page.keyboard.press("Escape")
-        assert not seen.page.evaluate(leaving)
-        seen.page.route("**/clips/files/*", lambda _: None)  # it takes long
-        seen.page.set_input_files("#files", tmp_path / "a.mp4")
-        assert seen.page.evaluate(leaving)
-
-
-def cached(seen: Seen, address: str) -> bool:
-    """Whether the browser has what an address gave, without asking the studio."""
-    return seen.page.evaluate(
-        "address => fetch(address, { cache: 'only-if-cached', mode: 'same-origin' })"
-        ".then((answer) => answer.ok, () => false)",
-        address,
-    )
 
 
 # --- phases and anchors -------------------------------------------------------------------------

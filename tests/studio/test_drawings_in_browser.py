@@ -9,19 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from la2ds_cli.core.project import Project
 from tests.studio.browsing import Seen, browsed
-from tests.studio.marks import Shape, draw, drawn
-from tests.studio.test_pair_in_browser import frame, open_pair, scrub
+from tests.studio.marks import Shape, drawn
+from tests.studio.test_pair_in_browser import TWO_CLIPS, frame
 from tests.views.report.conftest import two_filmed
 
 YELLOW = [255, 228, 92]
 Point = tuple[float, float]
-
-
-def on_page(seen: Seen, side: str, share: Point) -> Point:
-    """Where a share of a stage's width and height is in the window."""
-    box = seen.page.locator(f"#stage-{side}").bounding_box()
-    return box["x"] + share[0] * box["width"], box["y"] + share[1] * box["height"]
 
 
 def in_picture(seen: Seen, side: str, share: Point) -> list[float]:
@@ -33,17 +28,9 @@ def in_picture(seen: Seen, side: str, share: Point) -> list[float]:
     return [left + share[0] * (right - left), top + share[1] * (bottom - top)]
 
 
-def drag(seen: Seen, side: str, start: Point, end: Point) -> None:
-    mouse = seen.page.mouse
-    mouse.move(*on_page(seen, side, start))
-    mouse.down()
-    mouse.move(*on_page(seen, side, end), steps=4)
-    mouse.up()
-
-
 def click(seen: Seen, side: str, *shares: Point) -> None:
     for share in shares:
-        seen.page.mouse.click(*on_page(seen, side, share))
+        seen.page.mouse.click(*seen.place(f"stage-{side}", *share))
 
 
 def count(seen: Seen, side: str, length: int) -> None:
@@ -62,17 +49,8 @@ def colour(seen: Seen, side: str, point: list[float]) -> list[int]:
     )
 
 
-def leaning(line: Shape) -> int:
-    """Degrees from the vertical."""
-    across, along = np.abs(np.diff(line.points, axis=0))[0]
-    return round(float(np.degrees(np.arctan(across / along))))
-
-
-def opening(angle: Shape) -> int:
-    end, vertex, other = np.array(angle.points)
-    one, two = end - vertex, other - vertex
-    cosine = one @ two / np.linalg.norm(one) / np.linalg.norm(two)
-    return round(float(np.degrees(np.arccos(cosine))))
+def is_drawn(seen: Seen, side: str, point: list[float]) -> bool:
+    return colour(seen, side, point) == pytest.approx(YELLOW, abs=8)
 
 
 def middle(points: Any) -> list[float]:
@@ -80,156 +58,164 @@ def middle(points: Any) -> list[float]:
     return [(x + other_x) / 2, (y + other_y) / 2]
 
 
-def test_a_line_and_an_angle_are_drawn_kept_taken_back_and_removed(
-    browser: Any, tmp_path: Path
-) -> None:
+def degrees(shape: Shape) -> int:
+    """Of a line from the vertical, or of an angle at its vertex."""
+    end, vertex, *other = np.array(shape.points)
+    one = end - vertex
+    two = other[0] - vertex if other else np.array([0.0, one[1]])
+    cosine = one @ two / np.linalg.norm(one) / np.linalg.norm(two)
+    return round(float(np.degrees(np.arccos(cosine))))
+
+
+def test_lines_and_angles_are_drawn_kept_moved_and_taken_back(browser: Any, tmp_path: Path) -> None:
     project = two_filmed(tmp_path)  # 36 and 30 frames
-    line, angle = ((0.2, 0.3), (0.4, 0.9)), ((0.3, 0.2), (0.5, 0.6), (0.8, 0.55))
     with browsed(browser, project) as seen:
-        open_pair(seen)
-        page = seen.page
-        scrub(seen, "scrub", 20)
-        wanted = [in_picture(seen, "a", share) for share in line]
-        page.click("#draw-line")
-        assert page.get_attribute("#draw-line", "aria-pressed") == "true"
-        drag(seen, "a", *line)
-        count(seen, "a", 1)
-        assert page.get_attribute("#draw-line", "aria-pressed") == "false"
-        (first,) = drawn(project, "a")
-        assert first.kind == "line"
-        for point, right in zip(first.points, wanted, strict=True):
-            assert point == pytest.approx(right, abs=1)
-        page.check("#show-whole")
-        wanted = [in_picture(seen, "b", share) for share in angle]
-        page.keyboard.press("a")
-        click(seen, "b", *angle[:1])
-        click(seen, "a", (0.5, 0.5))  # it lies on one clip
-        click(seen, "b", *angle[1:])
-        count(seen, "b", 1)
-        (other,) = drawn(project, "b")
-        assert other.kind == "angle"
-        for point, right in zip(other.points, wanted, strict=True):
-            assert point == pytest.approx(right, abs=1)
-        said = page.inner_text("#drawings")
-        assert f"A: line, {leaning(first)}° from vertical" in said
-        assert f"B: angle, {opening(other)}°" in said
-
-        open_pair(seen)  # another day
-        for row in (0, 35):
-            scrub(seen, "scrub", row)
-            for whole in (False, True):
-                page.set_checked("#show-whole", whole)
-                assert colour(seen, "a", middle(first.points)) == pytest.approx(YELLOW, abs=8)
-                assert colour(seen, "b", middle(other.points)) == pytest.approx(YELLOW, abs=8)
-                assert colour(seen, "a", middle(other.points)) != YELLOW
-        page.select_option("#overlay", "film")
-        assert colour(seen, "a", middle(first.points)) == pytest.approx(YELLOW, abs=8)
-        assert colour(seen, "a", middle(other.points)) != YELLOW
-
-        page.keyboard.press("u")
-        count(seen, "b", 0)
-        assert drawn(project, "b") == []
-        assert colour(seen, "b", middle(other.points)) != YELLOW
-        page.click("#drawings button[aria-label^='Remove: A: line']")
-        count(seen, "a", 0)
-        assert project.annotations() == []
-        assert colour(seen, "a", middle(first.points)) != YELLOW
-        page.click("#undo")
-        count(seen, "a", 1)
-        assert colour(seen, "a", middle(first.points)) == pytest.approx(YELLOW, abs=8)
-        assert seen.errors == []
+        seen.go(TWO_CLIPS)
+        line, angle = draw_with_the_pointer(seen, project)
+        seen.go(TWO_CLIPS)  # another day
+        seen.page.uncheck("#show-skeleton")
+        lie_on_every_picture(seen, line, angle)
+        take_back(seen, project, line, angle)
+        draw_with_keys(seen, project)
+        drag_points(seen, project)
+        say_refusals(seen, project)
+        seen.check()
 
 
-def test_by_keyboard_alone(browser: Any, tmp_path: Path) -> None:
-    project = two_filmed(tmp_path)
-    with browsed(browser, project) as seen:
-        open_pair(seen)
-        press = seen.page.keyboard.press
-        for key in ("Shift+ArrowRight", "l", "d", "Enter"):  # on B, which leads
-            press(key)
-        count(seen, "b", 1)
-        (new,) = drawn(project, "b")
-        (x, high), (same, low) = new.points
-        assert x == same
-        assert high < low
-        row = seen.page.evaluate("state.rowB")
-        for key in ("ArrowRight", "ArrowRight", "ArrowUp", "p", "Shift+ArrowLeft"):
-            press(key)
-        seen.wait_for(
-            f"data.drawings.b.length && data.drawings.b[0].points[1][0] === {round(x - 10, 2)}"
-        )
-        (moved,) = drawn(project, "b")
-        assert moved.points[0] == pytest.approx((x + 2, high - 1))
-        assert moved.points[1] == pytest.approx((x - 10, low))
-        assert seen.page.evaluate("state.rowB") == row
-        press("Escape")
-        press("ArrowRight")
-        assert seen.page.evaluate("state.rowB") == row + 1
-        seen.page.focus("#drawings button")
-        press("Enter")
-        assert seen.page.get_attribute("#drawings button", "aria-pressed") == "true"
-        press("u")  # the last move
-        seen.wait_for(f"data.drawings.b[0].points[1][0] === {x}")
-        press("Delete")
-        count(seen, "b", 0)
-        assert seen.page.evaluate("document.activeElement.id") == "draw-line"
-        press("a")
-        press("Escape")
-        assert seen.page.get_attribute("#draw-angle", "aria-pressed") == "false"
-        press("?")
-        press("d")  # the list is open
-        press("?")
-        assert seen.page.get_attribute("#draw-line", "aria-pressed") == "false"
-        assert project.annotations() == []
-        assert seen.errors == []
+def draw_with_the_pointer(seen: Seen, project: Project) -> tuple[Shape, Shape]:
+    page, line, angle = seen.page, ((0.2, 0.3), (0.4, 0.9)), ((0.3, 0.2), (0.5, 0.6), (0.8, 0.55))
+    seen.scrub("scrub", 20)
+    wanted = [in_picture(seen, "a", share) for share in line]
+    page.click("#draw-line")
+    assert page.get_attribute("#draw-line", "aria-pressed") == "true"
+    seen.drag("stage-a", *line)
+    count(seen, "a", 1)
+    assert page.get_attribute("#draw-line", "aria-pressed") == "false"
+    (first,) = drawn(project, "a")
+    assert first.kind == "line"
+    assert np.array(first.points) == pytest.approx(np.array(wanted), abs=1)
+    page.check("#show-whole")
+    wanted = [in_picture(seen, "b", share) for share in angle]
+    seen.press("a")
+    click(seen, "b", *angle[:1])
+    click(seen, "a", (0.5, 0.5))  # it lies on one clip
+    click(seen, "b", *angle[1:])
+    count(seen, "b", 1)
+    (other,) = drawn(project, "b")
+    assert other.kind == "angle"
+    assert np.array(other.points) == pytest.approx(np.array(wanted), abs=1)
+    said = page.inner_text("#drawings")
+    assert f"A: line, {degrees(first)}° from vertical" in said
+    assert f"B: angle, {degrees(other)}°" in said
+    return first, other
 
 
-def test_points_are_dragged_also_where_a_clip_is_shown_mirrored_and_refusals_are_said(
-    browser: Any, tmp_path: Path
-) -> None:
-    project = two_filmed(tmp_path)
-    draw(project, "b", (100.0, 60.0), (160.0, 180.0))
-    with browsed(browser, project) as seen:
-        open_pair(seen)
-        page = seen.page
-        page.check("#show-whole")
-        frame(seen, "b")
-        page.keyboard.press("a")
-        click(seen, "b", (0.3, 0.3), (0.5, 0.5))
-        page.keyboard.press("Escape")  # what is not finished is cancelled
-        click(seen, "b", (0.8, 0.2))  # nothing lies there
-        drag(seen, "b", (160.5 / 320, 180.5 / 240), (0.75, 0.5))
-        seen.wait_for("data.drawings.b[0].points[1][0] > 200")
-        (moved,) = drawn(project, "b")
-        assert moved.points[0] == (100, 60)
-        assert moved.points[1] == pytest.approx((239.5, 119.5), abs=1)
-        drag(seen, "b", (0.75, 0.5), (1.4, 0.5))  # no further than the picture
-        seen.wait_for("data.drawings.b[0].points[1][0] === 319.5")
+def lie_on_every_picture(seen: Seen, line: Shape, angle: Shape) -> None:
+    for row in (0, 35):
+        seen.scrub("scrub", row)
+        for whole in (False, True):
+            seen.page.set_checked("#show-whole", whole)
+            assert is_drawn(seen, "a", middle(line.points))
+            assert is_drawn(seen, "b", middle(angle.points))
+            assert not is_drawn(seen, "a", middle(angle.points))
+    seen.page.select_option("#overlay", "film")
+    assert is_drawn(seen, "a", middle(line.points))
+    assert not is_drawn(seen, "a", middle(angle.points))
+    seen.page.select_option("#overlay", "")
 
-        page.evaluate("B.flipped = true")
-        page.keyboard.press("d")
-        click(seen, "b", (0.25, 0.25), (0.5, 0.75))  # two clicks
-        count(seen, "b", 2)
-        line = drawn(project, "b")[1]
-        assert line.points[0] == pytest.approx((319 - 79.5, 59.5), abs=1)
-        assert line.points[1] == pytest.approx((319 - 159.5, 179.5), abs=1)
-        x, y = middle(line.points)
-        assert colour(seen, "b", [319 - x, y]) == pytest.approx(YELLOW, abs=8)
-        page.click("#drawings li:nth-child(2) button")
-        page.keyboard.press("ArrowRight")  # to the right on the screen
-        seen.wait_for(f"data.drawings.b[1].points[0][0] === {round(line.points[0][0] - 1, 2)}")
-        page.keyboard.press("Escape")
-        assert seen.errors == []
 
-        project.change_annotations(project.annotations(), [])  # by somebody else
-        page.click("#drawings button[aria-label^=Remove]")
-        seen.wait_for("/changed or removed/.test(document.getElementById('problem').textContent)")
-        assert page.locator("#drawings li").count() == 2
-        open_pair(seen)
-        pose, recipe = project.read_pose("a")  # turned in another tab
-        project.write_pose("a", replace(pose, info={**pose.info, "rotate": 180}), recipe)
-        page.keyboard.press("d")
-        drag(seen, "a", (0.3, 0.3), (0.6, 0.6))
-        seen.wait_for("/mirrored meanwhile/.test(document.getElementById('problem').textContent)")
-        assert page.locator("#drawings li").count() == 0
-        assert project.annotations() == []
+def take_back(seen: Seen, project: Project, line: Shape, angle: Shape) -> None:
+    seen.press("u")
+    count(seen, "b", 0)
+    assert drawn(project, "b") == []
+    assert not is_drawn(seen, "b", middle(angle.points))
+    seen.page.click("#drawings button[aria-label^='Remove: A: line']")
+    count(seen, "a", 0)
+    assert not is_drawn(seen, "a", middle(line.points))
+    seen.page.click("#undo")
+    count(seen, "a", 1)
+    assert is_drawn(seen, "a", middle(line.points))
+    seen.page.click("#undo")
+    count(seen, "a", 0)
+    assert project.annotations() == []
+
+
+def draw_with_keys(seen: Seen, project: Project) -> None:
+    page = seen.page
+    seen.press("Home", "Shift+ArrowRight", "l", "d", "Enter")  # on B, which leads
+    count(seen, "b", 1)
+    ((x, high), (same, low)) = drawn(project, "b")[0].points
+    assert x == same
+    assert high < low
+    row = page.evaluate("state.rowB")
+    seen.press("ArrowRight", "ArrowRight", "ArrowUp", "p", "Shift+ArrowLeft")
+    seen.wait_for(f"data.drawings.b[0].points[1][0] === {round(x - 10, 2)}")
+    moved = drawn(project, "b")[0].points
+    assert moved[0] == pytest.approx((x + 2, high - 1))
+    assert moved[1] == pytest.approx((x - 10, low))
+    assert page.evaluate("state.rowB") == row
+    seen.press("Escape", "ArrowRight")
+    assert page.evaluate("state.rowB") == row + 1
+    page.focus("#drawings button")
+    seen.press("Enter")
+    assert page.get_attribute("#drawings button", "aria-pressed") == "true"
+    seen.press("u")  # the last move
+    seen.wait_for(f"data.drawings.b[0].points[1][0] === {x}")
+    seen.press("Delete")
+    count(seen, "b", 0)
+    assert page.evaluate("document.activeElement.id") == "draw-line"
+    seen.press("a", "Escape")
+    assert page.get_attribute("#draw-angle", "aria-pressed") == "false"
+    seen.press("?", "d", "?")  # the list is open
+    assert page.get_attribute("#draw-line", "aria-pressed") == "false"
+    assert project.annotations() == []
+
+
+def drag_points(seen: Seen, project: Project) -> None:
+    """Also where a clip is shown mirrored."""
+    page = seen.page
+    seen.go(TWO_CLIPS)
+    page.check("#show-whole")
+    frame(seen, "b")
+    seen.press("d")
+    click(seen, "b", (100.5 / 320, 60.5 / 240), (160.5 / 320, 180.5 / 240))
+    count(seen, "b", 1)
+    seen.press("a")
+    click(seen, "b", (0.3, 0.3), (0.5, 0.5))
+    seen.press("Escape")  # what is not finished is cancelled
+    click(seen, "b", (0.8, 0.2))  # nothing lies there
+    seen.drag("stage-b", (160.5 / 320, 180.5 / 240), (0.75, 0.5))
+    seen.wait_for("data.drawings.b[0].points[1][0] > 200")
+    moved = np.array(drawn(project, "b")[0].points)
+    assert moved == pytest.approx(np.array([(100, 60), (239.5, 119.5)]), abs=1)
+    seen.drag("stage-b", (0.75, 0.5), (1.4, 0.5))  # no further than the picture
+    seen.wait_for("data.drawings.b[0].points[1][0] === 319.5")
+    page.evaluate("B.flipped = true")
+    seen.press("d")
+    click(seen, "b", (0.25, 0.25), (0.5, 0.75))
+    count(seen, "b", 2)
+    points = drawn(project, "b")[1].points
+    wanted = np.array([(319 - 79.5, 59.5), (319 - 159.5, 179.5)])
+    assert np.array(points) == pytest.approx(wanted, abs=1)
+    x, y = middle(points)
+    assert is_drawn(seen, "b", [319 - x, y])
+    page.click("#drawings li:nth-child(2) button")
+    seen.press("ArrowRight")  # to the right on the screen
+    seen.wait_for(f"data.drawings.b[1].points[0][0] === {round(points[0][0] - 1, 2)}")
+    seen.press("Escape")
+
+
+def say_refusals(seen: Seen, project: Project) -> None:
+    page = seen.page
+    project.change_annotations(project.annotations(), [])  # by somebody else
+    page.click("#drawings button[aria-label^=Remove]")
+    assert "changed or removed" in seen.trouble()
+    assert page.locator("#drawings li").count() == 2
+    seen.go(TWO_CLIPS)
+    pose, recipe = project.read_pose("a")  # turned in another tab
+    project.write_pose("a", replace(pose, info={**pose.info, "rotate": 180}), recipe)
+    seen.press("d")
+    seen.drag("stage-a", (0.3, 0.3), (0.6, 0.6))
+    assert "mirrored meanwhile" in seen.trouble()
+    assert page.locator("#drawings li").count() == 0
+    assert project.annotations() == []

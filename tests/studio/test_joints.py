@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from tests.studio.browsing import Seen, asked, browsed, check_refused
 from tests.studio.marks import corrections
@@ -73,94 +74,81 @@ def test_joints_dragged_on_a_picture_that_is_turned_meanwhile_are_refused(tmp_pa
 
 # --- in a browser -------------------------------------------------------------------------------
 
+SAVED = "document.getElementById('saved').textContent === 'saved'"
 
-def open_joints(seen: Seen, clip: str = "a") -> None:
-    seen.go("/")
-    seen.wait_for("document.querySelectorAll('.clip').length === 2")
+
+def open_joints(seen: Seen, clip: str) -> None:
+    seen.go("/", until="document.querySelectorAll('.clip').length === 2")
     seen.page.click(f".clip[data-id={clip}] button")
     seen.page.click("text=Correct its joints")
     seen.page.wait_for_url("**/joints?**")
     seen.wait_for("document.body.dataset.ready === 'true'")
 
 
-SAVED = "document.getElementById('saved').textContent === 'saved'"
-
-
-def on_page(seen: Seen, at: tuple[float, float], size: tuple[int, int]) -> tuple[float, float]:
-    """Where a pixel of the picture is on the page: the whole picture is shown."""
-    box = seen.page.locator("#stage-a").bounding_box()
-    share = [(side + 0.5) / length for side, length in zip(at, size, strict=True)]
-    return box["x"] + share[0] * box["width"], box["y"] + share[1] * box["height"]
-
-
-def test_joints_are_dragged_not_trusted_and_filled_in(browser: Any, tmp_path: Path) -> None:
+def test_joints_are_dragged_doubted_filled_in_and_kept(browser: Any, tmp_path: Path) -> None:
     project = two_filmed(tmp_path)
-    pose = project.read_pose("a")[0]
     with browsed(browser, project) as seen:
-        open_joints(seen)
-        press = seen.page.keyboard.press
-        for key in ("Shift+ArrowRight", "ArrowRight"):
-            press(key)
-        x, y = (float(side) for side in pose.xy[11, PENN.index("left_wrist")])
-        seen.page.mouse.move(*on_page(seen, (x, y), pose.size))
-        seen.page.mouse.down()
-        for part in (0.5, 1.0):
-            seen.page.mouse.move(*on_page(seen, (x + 40 * part, y - 20 * part), pose.size))
-        seen.page.mouse.up()
-        seen.wait_for(SAVED)
-        (right,) = corrections(project, "a")
-        assert (right.frame, right.joint) == (11, "left_wrist")
-        assert right.at == pytest.approx((x + 40, y - 20), abs=1.5)
-        assert "left wrist: corrected" in seen.page.inner_text("#corrections")
-
-        for key in ("Shift+D", "w"):
-            press(key)
-        seen.wait_for(SAVED)
-        nudged = corrections(project, "a")[0].at
-        assert nudged == pytest.approx((x + 50, y - 21), abs=1.5)
-        for _ in range(3):
-            press("u")
-        seen.wait_for(SAVED)
-        assert project.annotations() == []
-
+        open_joints(seen, "a")
+        drag_a_wrist(seen, project)
+        keep_until_the_studio_answers(seen, project)
         open_joints(seen, "b")
-        seen.page.select_option("#joint", label="right knee")
-        press("x")
-        seen.wait_for(SAVED)
-        assert np.isnan(project.read_pose("b")[0].xy[0, PENN.index("right_knee")]).all()
-        for key in ("ArrowRight", "Shift+D", *4 * ("ArrowRight",), "Shift+D", "f"):
-            press(key)
-        seen.wait_for(SAVED)
-        rows = corrections(project, "b")
-        assert sorted(one.frame or 0 for one in rows) == [0, 1, 2, 3, 4, 5]
-        places = {one.frame: one.at for one in rows}
-        first, middle, last = (np.array(places[frame]) for frame in (1, 3, 5))
-        assert middle == pytest.approx((first + last) / 2, abs=0.02)
-        press("u")  # all of them at once
-        seen.wait_for(SAVED)
-        assert len(project.annotations()) == 3
-        press("ArrowLeft")
-        press("r")
+        fill_in_a_knee(seen, project)
         seen.go("/joints?clip=b")
-        seen.wait_for("document.body.dataset.ready === 'true'")
         assert seen.page.locator("#corrections li").count() == 3
-        assert seen.errors == []
 
 
-def test_a_correction_is_kept_until_the_studio_answers(browser: Any, tmp_path: Path) -> None:
-    project = two_filmed(tmp_path)
-    with browsed(browser, project) as seen:
-        open_joints(seen)
-        seen.page.route("**/joints/save", lambda route: route.abort())
-        seen.page.keyboard.press("x")
-        seen.wait_for("!document.getElementById('problem').hidden")
-        assert seen.page.inner_text("#saved") == "not saved yet"
-        leaving = "!dispatchEvent(new Event('beforeunload', { cancelable: true }))"
-        assert seen.page.evaluate(leaving)
-        assert seen.page.locator("#corrections li").count() == 1
-        seen.page.unroute("**/joints/save")
-        with project.tables():  # now another command is writing
-            seen.wait_for("/another la2ds/.test(document.getElementById('problem').textContent)")
-        seen.wait_for(SAVED)
-        assert not seen.page.is_visible("#problem")
-    assert [(one.frame, one.at) for one in corrections(project, "a")] == [(0, None)]
+def drag_a_wrist(seen: Seen, project: Project) -> None:
+    pose = project.read_pose("a")[0]
+    seen.press("Shift+ArrowRight", "ArrowRight")
+    x, y = (float(side) for side in pose.xy[11, PENN.index("left_wrist")])
+    places = ((x + 40 * part, y - 20 * part) for part in (0, 0.5, 1.0))
+    w, h = pose.size  # the whole picture is shown
+    seen.drag("stage-a", *(((px + 0.5) / w, (py + 0.5) / h) for px, py in places))
+    seen.wait_for(SAVED)
+    (right,) = corrections(project, "a")
+    assert (right.frame, right.joint) == (11, "left_wrist")
+    assert right.at == pytest.approx((x + 40, y - 20), abs=1.5)
+    assert "left wrist: corrected" in seen.page.inner_text("#corrections")
+    seen.press("Shift+D", "w")
+    seen.wait_for(SAVED)
+    assert corrections(project, "a")[0].at == pytest.approx((x + 50, y - 21), abs=1.5)
+    seen.press("u", "u", "u")
+    seen.wait_for(SAVED)
+    assert project.annotations() == []
+    seen.check()
+
+
+def keep_until_the_studio_answers(seen: Seen, project: Project) -> None:
+    seen.page.route("**/joints/save", lambda route: route.abort())
+    seen.press("x")
+    seen.trouble()
+    assert seen.page.inner_text("#saved") == "not saved yet"
+    leaving = "!dispatchEvent(new Event('beforeunload', { cancelable: true }))"
+    assert seen.page.evaluate(leaving)
+    assert seen.page.locator("#corrections li").count() == 1
+    seen.page.unroute("**/joints/save")
+    with project.tables():  # now another command is writing
+        seen.wait_for_text("problem", "another la2ds")
+    seen.wait_for(SAVED)
+    assert not seen.page.is_visible("#problem")
+    assert [(one.frame, one.at) for one in corrections(project, "a")] == [(11, None)]
+    seen.press("u")
+    seen.wait_for(SAVED)
+
+
+def fill_in_a_knee(seen: Seen, project: Project) -> None:
+    seen.page.select_option("#joint", label="right knee")
+    seen.press("x")
+    seen.wait_for(SAVED)
+    assert np.isnan(project.read_pose("b")[0].xy[0, PENN.index("right_knee")]).all()
+    seen.press("ArrowRight", "Shift+D", *4 * ("ArrowRight",), "Shift+D", "f")
+    seen.wait_for(SAVED)
+    rows = corrections(project, "b")
+    assert sorted(one.frame or 0 for one in rows) == [0, 1, 2, 3, 4, 5]
+    places = {one.frame: one.at for one in rows}
+    first, middle, last = (np.array(places[frame]) for frame in (1, 3, 5))
+    assert middle == pytest.approx((first + last) / 2, abs=0.02)
+    seen.press("u")  # all of them at once
+    seen.wait_for(SAVED)
+    assert len(project.annotations()) == 3
+    seen.press("ArrowLeft", "r")

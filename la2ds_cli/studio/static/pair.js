@@ -143,25 +143,12 @@ async function lookAtDifferences() {
 
 // --- exports ---------------------------------------------------------------------------------------
 
+/** Write a file, and download it. */
 async function exportAs(kind, pressed) {
   pressed.disabled = true;
   const job = await followed(() => post("/pair/export", { ...pair, kind }), at("exporting"));
   pressed.disabled = false;
-  if (job) listExports();
-}
-
-async function listExports() {
-  const found = await fetched(() => get(`/pair/exports?${queried()}`));
-  at("exported").replaceChildren(...(found || []).map(({ kind, file, bytes: size, time }) => {
-    const item = made("li");
-    const link = made("a", file);
-    link.href = `/pair/exported/${kind}?${queried()}`;
-    link.download = file;
-    const megabytes = size / 1e6;
-    const large = megabytes >= 0.1 ? `${megabytes.toFixed(1)} MB` : `${Math.ceil(size / 1e3)} kB`;
-    item.append(link, made("span", ` ${large}, ${new Date(1000 * time).toLocaleString()}`, "soft"));
-    return item;
-  }));
+  if (job?.state === "done") location.assign(`/pair/exported/${kind}?${queried()}`);
 }
 
 async function undo() {
@@ -236,7 +223,6 @@ function connectPair() {
   for (const pressed of at("exports").querySelectorAll("button")) {
     pressed.addEventListener("click", () => exportAs(pressed.dataset.kind, pressed));
   }
-  listExports();
   at("compare").addEventListener("click", compare);
   lookAtDifferences();
 }

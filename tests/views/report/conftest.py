@@ -20,10 +20,7 @@ from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.video.reader import write_video
 from la2ds_cli.views.report.pair import PairReport, write_pair
 from tests.movement import sequence, warped_phase
-from tests.studio.browsing import PATIENCE
-
-SHADE = 6  # grey levels from one frame to the next
-FIRST = 20  # grey level of frame 0
+from tests.studio.browsing import FIRST, PATIENCE, SHADE
 
 
 @dataclass
