@@ -20,7 +20,12 @@ from la2ds_cli.alignment.clip_features import FeatureSource, check_seen
 from la2ds_cli.alignment.confidence import tolerance_of
 from la2ds_cli.alignment.consensus import consensus_estimates, pairwise_paths
 from la2ds_cli.alignment.distance import pair_distance
-from la2ds_cli.alignment.match import match_features, with_rivals
+from la2ds_cli.alignment.match import (
+    checked_by_movement,
+    match_features,
+    repeating,
+    with_rivals,
+)
 from la2ds_cli.alignment.pair import PreparedPair, anchored_frames, prepare_pair
 from la2ds_cli.alignment.path import is_monotone, speed_ratio
 from la2ds_cli.alignment.references import References
@@ -181,6 +186,11 @@ class PairAligner:
             return match_features(a, b, settings, way, forced, tolerance)
 
         chosen = matched(choice.view, bool(others))
+        if pair.choice.kind != "pose":
+            alone = references.movement, moving[choice.view]
+            chosen = checked_by_movement(chosen, alone, settings, tolerance, forced)
+        if not forced:
+            chosen = repeating(chosen, pose_b, settings, tolerance)
         rivals: dict[View, FloatArray] = {
             view: matched(view, False).position for view in choice.rivals
         }

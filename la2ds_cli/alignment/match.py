@@ -17,10 +17,12 @@ from la2ds_cli.alignment.consensus import (
     direct_match,
     path_through,
 )
+from la2ds_cli.alignment.period import a_repetition_away, period
 from la2ds_cli.alignment.result import Match
 from la2ds_cli.core.config_sections import AlignConfig
-from la2ds_cli.core.types import FloatArray, IntArray
+from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence
 from la2ds_cli.core.view import View
+from la2ds_cli.features.resample import frame_period
 
 Estimates = Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]
 """`consensus_estimates`, from the features of both, or of parts of them."""
@@ -104,28 +106,85 @@ def _locate_between(
     return path_through(position), position
 
 
-# --- views that are about as near ----------------------------------------------------------------
+# --- other matches of the same clips --------------------------------------------------------------
 
-UNCLEAR = 0.25  # share of A's matched frames from which a rival finds other moments
+UNCLEAR = 0.25  # share of A's matched frames from which another match finds other moments
+
+
+def differs(match: Match, other: FloatArray, tolerance: float) -> bool:
+    """Whether another match of the same clips finds other moments in the share UNCLEAR of A's
+    matched frames; see `doubted`."""
+    return bool(
+        _apart(match, other, tolerance).sum() >= UNCLEAR * (~np.isnan(match.position)).sum()
+    )
+
+
+def doubted(match: Match, other: FloatArray, tolerance: float) -> Match:
+    """The match, unsure where another one of the same clips finds another moment.
+
+    other: (N,) position in B of each frame of A. Where it lies farther from the match than the
+    tolerance, in frames of B, the interval holds both.
+    """
+    sure = match.certainty
+    apart = _apart(match, other, tolerance)
+    low = np.where(apart, np.fmin(sure.low, other), sure.low)
+    high = np.where(apart, np.fmax(sure.high, other), sure.high)
+    confidence = np.where(apart, np.minimum(sure.confidence, DOUBTFUL), sure.confidence)
+    return replace(match, certainty=Certainty(confidence.astype(np.float32), low, high))
+
+
+def _apart(match: Match, other: FloatArray, tolerance: float) -> BoolArray:
+    return np.abs(other - match.position) > tolerance  # False for NaN
+
+
+def checked_by_movement(
+    match: Match,
+    movement: tuple[FloatArray, FloatArray],
+    settings: AlignConfig,
+    tolerance: float,
+    anchors: Sequence[tuple[int, int]] = (),
+) -> Match:
+    """The match of embeddings, `doubted` by a second opinion: the match of the movement alone.
+
+    movement: of A (N, D) and of B (M, D). The rest as for `match_features`.
+    """
+    moving_a, moving_b = movement
+    alone = match_features(moving_a, moving_b, settings, None, anchors, tolerance)
+    return doubted(match, alone.position, tolerance)
+
+
+def repeating(
+    match: Match,
+    pose: PoseSequence,
+    settings: AlignConfig,
+    tolerance: float,
+) -> Match:
+    """The match, `doubted` where it could be a repetition earlier or later, such as a step.
+
+    pose: B as it is compared.
+    """
+    seconds = period(pose)
+    if seconds is None or settings.method != "dtw" or not settings.open_ends:
+        return match
+    frames = max(1, round(seconds / frame_period(pose.time, pose.fps)))
+    for other in a_repetition_away(match.a, match.b, frames, settings):
+        if differs(match, other, tolerance):
+            match = replace(doubted(match, other, tolerance), repeats=seconds)
+    return match
 
 
 def with_rivals(match: Match, rivals: Mapping[View, FloatArray], tolerance: float) -> Match:
     """The match, with what is unknown because B may have to be compared in another view.
 
-    rivals: (N,) positions in B of each frame of A by views that are about as near. Where one lies
-    farther from the match than the tolerance, in frames of B, the match is not sure, and its
-    interval holds both; if one does so in the share UNCLEAR of the frames, nothing is sure, and the
-    view is `unclear`.
+    rivals: (N,) positions by views that are about as near. Where they find other moments, the match
+    is `doubted`; if one does so in the share UNCLEAR of the frames, nothing is sure, and the view
+    is `unclear`.
     """
-    sure, matched = match.certainty, (~np.isnan(match.position)).sum()
-    low, high, confidence, unclear = sure.low, sure.high, sure.confidence, []
-    for view, other in rivals.items():
-        apart = np.abs(other - match.position) > tolerance  # False for NaN
-        if apart.sum() >= UNCLEAR * matched:
-            unclear.append(view)
-        low = np.where(apart, np.fmin(low, other), low)
-        high = np.where(apart, np.fmax(high, other), high)
-        doubtful = apart | bool(unclear)
-        confidence = np.where(doubtful, np.minimum(confidence, DOUBTFUL), confidence)
-    certainty = Certainty(confidence.astype(np.float32), low, high)
-    return replace(match, certainty=certainty, unclear=tuple(unclear))
+    unclear = [view for view, other in rivals.items() if differs(match, other, tolerance)]
+    for other in rivals.values():
+        match = doubted(match, other, tolerance)
+    if not unclear:
+        return match
+    sure = match.certainty
+    nothing = replace(sure, confidence=np.minimum(sure.confidence, np.float32(DOUBTFUL)))
+    return replace(match, certainty=nothing, unclear=tuple(unclear))

@@ -50,6 +50,8 @@ class Match:
     of A for each frame of B; None = the path is the direct one.
     view: in which B was compared.
     unclear: other views in which it may have to be compared.
+    repeats: seconds after which B repeats itself, if the match could be a repetition earlier or
+    later.
     references: number of reference clips used.
     strangers: of those left out, since they clearly show another movement than A.
     """
@@ -62,6 +64,7 @@ class Match:
     direct: tuple[FloatArray, FloatArray] | None = None
     view: View = "filmed"
     unclear: tuple[View, ...] = ()
+    repeats: float | None = None
     references: int = 0
     strangers: int = 0
 
@@ -96,8 +99,15 @@ class AlignResult:
 
     @property
     def unclear(self) -> str:
-        """A sentence if it is not clear in which view B has to be compared; else empty."""
-        return unclear_view(self.b.name, self.match.view, self.match.unclear)
+        """A sentence if it is not clear in which view B has to be compared, or which of its
+        repetitions, such as steps, A shows; else empty."""
+        said = [unclear_view(self.b.name, self.match.view, self.match.unclear)]
+        if self.match.repeats is not None:
+            said.append(
+                f"{self.b.name} repeats itself every {self.match.repeats:.2f} s, and the matches "
+                "could be one repetition earlier or later: --anchor says where one belongs"
+            )
+        return "; ".join(filter(None, said))
 
     @property
     def references(self) -> int:
@@ -175,6 +185,7 @@ class AlignResult:
             "others_left_out": self.match.strangers,
             "view": alignment.view,
             "unclear_views": list(self.match.unclear),
+            "repeats_every": self.match.repeats and round(self.match.repeats, 3),
             "mirrored": alignment.mirrored,
             "mean_cost": float(alignment.cost.mean()),
             "mean_confidence": self.mean_confidence,

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from la2ds_cli.alignment.confidence import DOUBTFUL
 from la2ds_cli.alignment.result import AlignResult, rounded
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import ExitCode, UserError
@@ -140,6 +141,22 @@ def test_clips_that_a_run_cannot_embed_are_no_reference_clips(tmp_path: Path) ->
     np.testing.assert_array_equal(before.alignment.position, with_flat.alignment.position)
     with pytest.raises(UserError, match="clip2b has no joints in 3D"):
         run(project, "clip0", "clip2b", **options)
+
+
+def test_a_model_is_doubted_where_the_movement_finds_another_moment(
+    project: Project, monkeypatch
+) -> None:
+    truth = np.interp(PHASE_A, PHASE_B, np.arange(len(PHASE_B)))
+    middle = slice(12, 28)
+    with_phases_as_embedding(monkeypatch, {"anna": PHASE_A, "ben": PHASE_B})
+    right = run(project, run="tuned").alignment
+    assert right.confidence[middle].min() > 0.9
+    with_phases_as_embedding(monkeypatch, {"anna": PHASE_A, "ben": PHASE_B + 0.2})
+    late = run(project, run="tuned").alignment
+    assert np.abs(late.position - truth)[middle].min() > 5
+    assert late.confidence[middle].max() <= DOUBTFUL
+    assert (late.low[middle] < truth[middle] + 1).all()
+    assert (late.high[middle] > truth[middle] - 1).all()
 
 
 def test_no_references_of_test_clips_few_clips_other_methods_and_oneself(project: Project) -> None:

@@ -127,13 +127,13 @@ def test_walkers_from_another_side(tmp_path: Path, view: str, compared: View) ->
 
 @WALKS
 @pytest.mark.parametrize("view", ["other_side", "view120"])
-def test_walkers_from_the_other_side_as_filmed_are_wrong_and_hardly_sure(
+def test_walkers_from_the_other_side_as_filmed_are_wrong_and_nothing_is_sure(
     tmp_path: Path, view: str
 ) -> None:
     """A left step is matched with a right one, half a stride too late."""
     sure, error, _ = events(view, "filmed", tmp_path)
     assert np.median(error) > 10
-    assert np.isnan(sure).mean() > 0.95
+    assert np.isnan(sure).mean() > 0.98
 
 
 # --- the view that was asked for, and the one that is not clear -----------------------------------

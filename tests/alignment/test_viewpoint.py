@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.alignment.confidence import DOUBTFUL, Certainty
-from la2ds_cli.alignment.match import UNCLEAR, with_rivals
+from la2ds_cli.alignment.match import UNCLEAR, doubted, with_rivals
 from la2ds_cli.alignment.result import Match
 from la2ds_cli.alignment.viewpoint import (
     MARGIN,
@@ -142,16 +142,17 @@ def match(position: list[float], *, view: View = "filmed", around: float = 1.0) 
     return Match(empty, empty, np.zeros((0, 2), int), place, sure, view=view)
 
 
-def test_where_a_rival_finds_another_moment_the_interval_holds_both() -> None:
-    """In 2 of 9 frames; what is unsure already does not become surer."""
-    own = match([0, 10, 20, 30, NAN, 50, 60, 70, 80, 90])
-    own.certainty.confidence[1] = 0.2
-    rival = np.array([2, 16, 11, NAN, 40, 50, 60, 70, 80, 90])
-    found = with_rivals(own, {"other": rival}, 5)
-    assert found.unclear == ()
-    np.testing.assert_array_equal(found.certainty.low[:5], [-1, 9, 11, 29, NAN])
-    np.testing.assert_array_equal(found.certainty.high[:5], [1, 16, 21, 31, NAN])
-    np.testing.assert_allclose(found.certainty.confidence[:5], [0.95, 0.2, DOUBTFUL, 0.95, 0])
+def test_where_another_match_finds_another_moment_the_interval_holds_both() -> None:
+    found = doubted(match([0, 10, 20, 30, NAN]), np.array([2, 16, 11, NAN, 40]), 5).certainty
+    np.testing.assert_array_equal(found.low, [-1, 9, 11, 29, NAN])
+    np.testing.assert_array_equal(found.high, [1, 16, 21, 31, NAN])
+    np.testing.assert_allclose(found.confidence, [0.95, DOUBTFUL, DOUBTFUL, 0.95, 0])
+
+
+def test_a_doubt_does_not_raise_a_confidence() -> None:
+    unsure = match([10.0])
+    unsure.certainty.confidence[:] = 0.2
+    assert doubted(unsure, np.array([30.0]), 5).certainty.confidence[0] == pytest.approx(0.2)
 
 
 def test_a_rival_that_finds_other_moments_in_a_good_part_leaves_nothing_sure() -> None:
@@ -173,3 +174,4 @@ def test_rivals_that_find_the_same_moments_change_nothing() -> None:
     found = with_rivals(own, same, 5)
     assert found.unclear == ()
     np.testing.assert_allclose(found.certainty.confidence, own.certainty.confidence)
+    assert with_rivals(own, {}, 5) is own
