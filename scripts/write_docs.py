@@ -49,7 +49,6 @@ with `preset` in `project.toml`, `la2ds init --preset NAME` or `la2ds train --pr
 The column *default* is the value in the preset `default`, which a project has unless it names
 another. *Other presets* lists the presets in which the value differs.
 """
-BOUNDS = {"_share": "0 to 1", "_positive": "more than 0", "_not_negative": "at least 0"}
 
 
 # --- docs/reference/cli.md ------------------------------------------------------------------------
@@ -170,7 +169,7 @@ def settings_page() -> str:
 
 
 def _settings_table(section: str, kind: type) -> str:
-    meanings, bounds = source_of(kind.__name__)
+    meanings = source_of(kind.__name__)
     hints = get_type_hints(kind)
     rows = [
         "| setting | value | default | meaning | other presets |",
@@ -180,7 +179,7 @@ def _settings_table(section: str, kind: type) -> str:
         key = field.name
         cells = (
             f"`{section}.{key}`",
-            _values(hints[key], bounds.get(key, "")),
+            _values(hints[key], section, key),
             f"`{_toml(getattr(getattr(_config(), section), key))}`",
             meanings[key],
             _in_presets(section, key),
@@ -189,13 +188,12 @@ def _settings_table(section: str, kind: type) -> str:
     return "\n".join(rows)
 
 
-def source_of(name: str) -> tuple[dict[str, str], dict[str, str]]:
-    """Of a class of config_sections: field -> the comment above and beside it, and field -> the
-    bounds that its __post_init__ checks."""
+def source_of(name: str) -> dict[str, str]:
+    """Of a class of config_sections: field -> the comment above and beside it."""
     text = Path(config_sections.__file__).read_text("utf-8")
     lines = text.splitlines()
     (tree,) = [n for n in ast.parse(text).body if isinstance(n, ast.ClassDef) and n.name == name]
-    meanings, bounds = {}, {}
+    meanings = {}
     for node in tree.body:
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             first = node.lineno - 1
@@ -204,21 +202,17 @@ def source_of(name: str) -> tuple[dict[str, str], dict[str, str]]:
             comments = [line.strip() for line in lines[first : node.lineno - 1]]
             comments.append(lines[node.lineno - 1][node.end_col_offset :].strip())
             meanings[node.target.id] = " ".join(c.removeprefix("#").strip() for c in comments if c)
-    for call in (n for n in ast.walk(tree) if isinstance(n, ast.Call)):
-        called = getattr(call.func, "id", "")
-        given = {k.arg: ast.literal_eval(k.value) for k in call.keywords if k.arg}
-        if called in BOUNDS:
-            bounds |= dict.fromkeys(ast.literal_eval(call.args[1]).split(), BOUNDS[called])
-        elif called == "_check":
-            bounds |= dict.fromkeys(given["names"].split(), f"{given['low']} to {given['high']}")
-    return meanings, bounds
+    return meanings
 
 
-def _values(hint: Any, bounds: str) -> str:
+def _values(hint: Any, section: str, key: str) -> str:
     if get_args(hint):
         return ", ".join(f"`{choice}`" for choice in get_args(hint))
-    names = {str: "text", int: "whole number", float: "number", bool: "`true` or `false`"}
-    return f"{names[hint]}, {bounds}" if bounds else names[hint]
+    if hint in (str, bool):
+        return {str: "text", bool: "`true` or `false`"}[hint]
+    rule, most = config_sections.limits(section, key)
+    rule = f"0 to {most:g}" if most <= 1 else rule
+    return f"{'whole number' if hint is int else 'number'}, {rule}"
 
 
 def _toml(value: Any) -> str:

@@ -6,6 +6,7 @@ import inspect
 import json
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -205,8 +206,28 @@ def test_align_all_puts_clips_of_other_length_and_rate_on_one_timeline(
 def test_a_clip_is_compared_in_the_view_that_is_asked_for(pair: la2ds.Project, view: View):
     assert la2ds.align(pair, "anna", "ben").view == "filmed"
     assert la2ds.align(pair, "anna", "ben", view=view).view == view
-    with pytest.raises(la2ds.UserError, match="unknown view 'behind'"):
-        la2ds.align(pair, "anna", "ben", view="behind")  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda p: la2ds.open(p.path, device="gpu"), "unknown device 'gpu'"),
+        (lambda p: la2ds.open(p.path / "new", create=True, preset="x"), "unknown preset 'x'"),
+        (lambda p: la2ds.align(p, "anna", "ben", view="behind"), "unknown view 'behind'"),
+        (lambda p: la2ds.align(p, "anna", "ben", features="zz"), "unknown features 'zz'"),
+        (lambda p: la2ds.align_all(p, features="posed"), "unknown features 'posed'"),
+        (lambda p: la2ds.train(p, method="tccc"), "tccc"),
+        (lambda p: la2ds.evaluate(p, protocol="papre"), "unknown protocol 'papre'"),
+        (lambda p: la2ds.evaluate(p, features=["posed"]), "unknown feature set 'posed'"),
+    ],
+)
+def test_a_name_that_there_is_not_is_refused_as_on_the_command_line(
+    pair: la2ds.Project, call: Callable[[la2ds.Project], Any], said: str
+):
+    with pytest.raises(la2ds.UserError, match=said) as caught:
+        call(pair)
+    assert caught.value.exit_code == la2ds.ExitCode.USAGE
+    assert not (pair.path / "new").exists()
 
 
 def test_settings_and_methods_are_for_one_call(pair: la2ds.Project):

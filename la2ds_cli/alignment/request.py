@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.device import DeviceName
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode, UserError, check_choice
 from la2ds_cli.core.plugins import trust
 from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
-from la2ds_cli.core.view import VIEWS, ViewName
+from la2ds_cli.core.view import ViewName
 from la2ds_cli.features.body_joints import is_body
 
 ChosenKind = Literal["model", "base", "pose"]
@@ -68,8 +68,12 @@ class AlignRequest:
 
     def __post_init__(self) -> None:
         trust(self.method)
-        if self.view not in ("auto", *VIEWS):
-            raise UserError(f"unknown view '{self.view}'", hint=f"views: auto, {', '.join(VIEWS)}")
+        for what, given, known in (
+            ("features", self.features, FeatureKind),
+            ("device", self.device, DeviceName),
+            ("view", self.view, ViewName),
+        ):
+            check_choice(what, given, get_args(known))
 
     @property
     def settings(self) -> AlignConfig:

@@ -7,12 +7,12 @@ import os
 import traceback
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any, Literal
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import slug
-from la2ds_cli.core.errors import ExitCode
+from la2ds_cli.core.errors import ExitCode, first_line
 from la2ds_cli.core.project import Project
 
 Status = Literal["ok", "cached", "degraded", "skipped", "failed"]
@@ -44,29 +44,31 @@ class ItemResult:
         return asdict(self)
 
 
-UNEXPECTED = "X001"
+def fault(project: Project, name: str, error: Exception) -> tuple[str, Path]:
+    """An unexpected error in words: a bug in la2ds or in a library, or too little memory. Its
+    traceback goes to the file logs/NAME.txt, the second value. Raises UserError (exit 7) if that
+    cannot be written."""
+    log = project.log_path(f"{name}.txt")
+    artifact.write_text(log, "".join(traceback.format_exception(error)))
+    if isinstance(error, MemoryError):
+        return "it needs more memory than is available", log
+    said, kind = first_line(error), type(error).__name__
+    return kind if said == kind else f"{kind}: {said}", log
 
 
 def unexpected(project: Project, path: str, error: Exception, video: str = "") -> ItemResult:
-    """The row of an item that failed with an unexpected error: a bug in la2ds or in a library, or
-    too little memory. Its traceback goes to a file in logs/, one for each `path`.
+    """The row of an item that failed with an unexpected error; see `fault`.
 
     Use it around the work on one item, after the known errors, so that one item does not end the
-    others. Raises UserError (exit 7) if the log cannot be written.
+    others.
     """
     digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
-    log = project.log_path(f"error-{slug(PurePath(path).stem)}-{digest}.txt")
-    artifact.write_text(log, "".join(traceback.format_exception(error)))
-    if isinstance(error, MemoryError):
-        reason = "it needs more memory than is available"
-    else:
-        said = str(error).strip().partition("\n")[0][:200]
-        reason = f"{type(error).__name__}: {said}" if said else type(error).__name__
+    reason, log = fault(project, f"error-{slug(PurePath(path).stem)}-{digest}", error)
     return ItemResult(
         path,
         video,
         "failed",
-        code=UNEXPECTED,
+        code="X001",
         message=f"{path} failed unexpectedly: {reason}",
         hint=f"the traceback is in {log}; please report it, with the file if you may share it",
     )

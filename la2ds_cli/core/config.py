@@ -24,8 +24,9 @@ from la2ds_cli.core.config_sections import (
     ModelConfig,
     PosesConfig,
     TrainConfig,
+    check_number,
 )
-from la2ds_cli.core.errors import UserError, did_you_mean
+from la2ds_cli.core.errors import UserError, check_choice
 from la2ds_cli.core.plugins import trust
 
 
@@ -55,10 +56,7 @@ def preset_names() -> list[str]:
 
 def read_preset(name: str) -> dict[str, Any]:
     """The file of a shipped preset as a nested dict; UserError (exit 2) lists the known names."""
-    known = preset_names()
-    if name not in known:
-        hint = f"{did_you_mean(name, known)}presets: {', '.join(known)}"
-        raise UserError(f"unknown preset '{name}'", hint=hint)
+    check_choice("preset", name, preset_names())
     text = (resources.files("la2ds_cli.core") / "presets" / f"{name}.toml").read_text("utf-8")
     return tomllib.loads(text)
 
@@ -84,15 +82,14 @@ def load_config(
     preset that is not text.
     """
     settings = dict(project_settings or {})
-    chosen = preset or settings.get("preset", "default")
+    named = settings.pop("preset", "default")
+    chosen = preset or named
     if not isinstance(chosen, str):
         raise UserError(
             f"project.toml: preset must be a name in quotes, not {_short(chosen)}",
             hint=f"presets: {', '.join(preset_names())}",
         )
-    config = _preset_config(chosen)
-    settings.pop("preset", None)
-    config = _apply(config, settings, "project.toml")
+    config = _apply(_preset_config(chosen), settings, "project.toml")
     for text in overrides:
         config = _apply(config, _parse_override(text), "--set")
     return dataclasses.replace(config, preset=chosen)
@@ -114,32 +111,33 @@ def _parse_override(text: str) -> dict[str, Any]:
 
 
 def _apply(config: Config, settings: Mapping[str, Any], origin: str) -> Config:
-    sections = {f.name: getattr(config, f.name) for f in dataclasses.fields(config)}
+    sections = [one.name for one in dataclasses.fields(config) if one.name != "preset"]
+    changed = {}
     for name, values in settings.items():
-        if name not in sections or name == "preset":
-            raise _unknown(name, [s for s in sections if s != "preset"], origin, "section")
+        if name not in sections:
+            raise _unknown(name, sections, origin, "section")
+        where = f"{origin}: [{name}]"
         if not isinstance(values, Mapping):
-            raise UserError(f"{origin}: [{name}] must be a table of settings")
-        sections[name] = _apply_section(sections[name], values, f"{origin}: [{name}]")
-    return Config(**sections)
+            raise UserError(f"{where} must be a table of settings")
+        section = getattr(config, name)
+        hints = _hints(type(section))
+        checked = {}
+        for key, value in values.items():
+            if key not in hints:
+                raise _unknown(key, list(hints), where, "setting")
+            checked[key] = _coerced(value, hints[key], f"{where} {key}")
+            if hints[key] in (int, float):
+                try:
+                    check_number(name, key, checked[key])
+                except ValueError as error:
+                    raise UserError(f"{where} {error}") from error
+        changed[name] = dataclasses.replace(section, **checked)
+    return dataclasses.replace(config, **changed)
 
 
 @cache
 def _hints(section: type) -> dict[str, Any]:
     return get_type_hints(section)
-
-
-def _apply_section(section: Any, values: Mapping[str, Any], origin: str) -> Any:
-    hints = _hints(type(section))
-    checked = {}
-    for key, value in values.items():
-        if key not in hints:
-            raise _unknown(key, list(hints), origin, "setting")
-        checked[key] = _coerce(value, hints[key], f"{origin} {key}")
-    try:
-        return dataclasses.replace(section, **checked)
-    except ValueError as error:
-        raise UserError(f"{origin} {error}") from error
 
 
 _KINDS = {
@@ -150,7 +148,7 @@ _KINDS = {
 }
 
 
-def _coerce(value: Any, hint: Any, where: str) -> Any:
+def _coerced(value: Any, hint: Any, where: str) -> Any:
     """The value, checked against its type hint or Literal choices; an int becomes a float."""
     choices = get_args(hint)
     if choices:
@@ -160,7 +158,7 @@ def _coerce(value: Any, hint: Any, where: str) -> Any:
                 hint=f"one of: {', '.join(map(str, choices))}",
             )
         return value
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+    if hint is float and type(value) is int:
         try:
             return float(value)
         except OverflowError:  # more than 308 digits

@@ -7,12 +7,32 @@ Fields are plain str, int, float, bool or Literal, so that each maps to one TOML
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-# The largest value of a setting: beyond it a number is a slip, and memory or time would run out far
-# from where it was written. What is not listed here may be up to _LARGEST.
+# A number may be from 0 to _LARGEST; beyond it a number is a slip, and memory or time would run out
+# far from where it was written. What is listed here is above 0, or has another limit.
+_ABOVE_0 = frozenset(
+    [
+        *("min_frames", "subjects", "max_duration", "size", "sigma"),
+        *("width", "heads", "patch", "mlp_ratio", "max_frames"),
+        *(
+            "fps",
+            "frames",
+            "steps",
+            "train.batch_size",
+            "learning_rate",
+            "clip_norm",
+            "temperature",
+        ),
+        *("validate_every", "threads", "pairs", "trim_draws"),
+    ]
+)
 _LARGEST = 1e9
+_SHARES = ("detect_threshold", "joint_threshold", "drop", "trim", "validation_share")
+_SHARES += ("temporal_probability", "position_probability", "orientation_probability")
+_SHARES += ("flip_probability", "missing_probability")
 _MOST = {
+    **dict.fromkeys(_SHARES, 1.0),
     **dict.fromkeys(("fps", "tempo", "detect_rate"), 1e5),
     **dict.fromkeys(("heads", "mlp_ratio", "patch", "subjects", "spatial_layers"), 256),
     **dict.fromkeys(("temporal_layers", "cross_layers", "threads", "reference_clips"), 1024),
@@ -20,33 +40,22 @@ _MOST = {
     **dict.fromkeys(("frames", "max_frames", "context", "pairs"), 1e6),
     "seed": 2**32 - 1,  # of numpy's older generators
     "max_duration": 1e5,  # MOST_SECONDS of core.types, which imports numpy
+    "max_trim": 0.49,
 }
 
 
-def _check(
-    section: Any, *, low: float, high: float | None = None, names: str, open_low: bool
-) -> None:
-    """Raise a ValueError that names the first of the space-separated fields outside [low, high], or
-    (low, high] with `open_low`; NaN is outside. high: None = the limit in _MOST."""
-    for name in names.split():
-        value = getattr(section, name)
-        most = _MOST.get(name, _LARGEST) if high is None else high
-        if not (low < value if open_low else low <= value) or not value <= most:
-            rule = f"{'more than' if open_low else 'at least'} {low:g}"
-            rule += f" and at most {most:.10g}" if high is not None or value > most else ""
-            raise ValueError(f"{name} must be {rule}, got {value}")
+def limits(section: str, name: str) -> tuple[str, float]:
+    """What a number has to be, `more than 0` or `at least 0`, and the most that it may be."""
+    above = not _ABOVE_0.isdisjoint((name, f"{section}.{name}"))
+    return "more than 0" if above else "at least 0", _MOST.get(name, _LARGEST)
 
 
-def _positive(section: Any, names: str) -> None:
-    _check(section, low=0, names=names, open_low=True)
-
-
-def _not_negative(section: Any, names: str) -> None:
-    _check(section, low=0, names=names, open_low=False)
-
-
-def _share(section: Any, names: str) -> None:
-    _check(section, low=0, high=1, names=names, open_low=False)
+def check_number(section: str, name: str, value: float) -> None:
+    """Raise a ValueError for the value of a setting that is out of range; NaN is."""
+    rule, most = limits(section, name)
+    if not 0 <= value <= most or (value == 0 and rule != "at least 0"):
+        rule += f" and at most {most:.10g}" if most <= 1 or value > most else ""
+        raise ValueError(f"{name} must be {rule}, got {value}")
 
 
 @dataclass(frozen=True)
@@ -69,11 +78,6 @@ class PosesConfig:
     max_duration: float = 600.0  # seconds; of longer clips, --time-range must select a part
     batch_size: int = 0  # crops per forward pass; 0 = 4 on a CPU, 16 on CUDA
 
-    def __post_init__(self) -> None:
-        _share(self, "detect_threshold joint_threshold")
-        _positive(self, "min_frames subjects max_duration")
-        _not_negative(self, "detect_rate batch_size")
-
 
 @dataclass(frozen=True)
 class HeatmapConfig:
@@ -89,10 +93,6 @@ class HeatmapConfig:
     crop: Literal["robust", "smallest"] = "robust"  # by percentiles of the joints, or the smallest
     aspect: Literal["stretch", "keep"] = "keep"  # box to square: stretched, or padded
     padding: float = 0.1  # margin added to the box, share of its longer side
-
-    def __post_init__(self) -> None:
-        _positive(self, "size sigma")
-        _not_negative(self, "padding")
 
 
 @dataclass(frozen=True)
@@ -114,11 +114,6 @@ class AugmentConfig:
     missing_probability: float = 0.0  # chance that a clip loses one limb in part of its frames
     turn: float = 0.3  # joints3d: standard deviation of a turn about the vertical, radians
     tilt: float = 0.1  # joints3d: standard deviation of a camera's pitch and of its roll, radians
-
-    def __post_init__(self) -> None:
-        _share(self, "drop trim position_probability orientation_probability")
-        _share(self, "temporal_probability flip_probability missing_probability")
-        _not_negative(self, "warp position_std orientation_std geometry turn tilt")
 
 
 JointKind = Literal["position", "movement", "both"]
@@ -158,10 +153,6 @@ class ModelConfig:
     context: int = 0  # each frame is encoded with the one so many frames before; 0 = by itself
     motion: float = 0.0  # weight of the features' change per frame, beside them in the embedding
 
-    def __post_init__(self) -> None:
-        _positive(self, "width heads patch mlp_ratio max_frames")
-        _not_negative(self, "motion context spatial_layers temporal_layers cross_layers")
-
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -192,12 +183,6 @@ class TrainConfig:
     bucket: bool = False  # batches of similar length: the same pairs, less padding
     patience: int = 0  # validations without improvement that end a run; 0 = run on
 
-    def __post_init__(self) -> None:
-        _positive(self, "fps frames steps batch_size learning_rate clip_norm temperature")
-        _positive(self, "validate_every threads")
-        _not_negative(self, "tempo warmup weight_decay seed patience")
-        _share(self, "validation_share")
-
 
 @dataclass(frozen=True)
 class AlignConfig:
@@ -215,9 +200,6 @@ class AlignConfig:
     # have them; auto: 3d beside a run that reads joints3d, else 2d
     joints: Literal["auto", "2d", "3d"] = "auto"
 
-    def __post_init__(self) -> None:
-        _not_negative(self, "skip_cost reference_clips movement base")
-
     @property
     def uses_references(self) -> bool:
         """Whether clips are aligned by consensus through reference clips, if there are any."""
@@ -233,8 +215,3 @@ class EvaluateConfig:
     trim_draws: int = 3  # event transfer: how often each pair is trimmed anew
     background: str = "background"  # phase that stands for no phase; protocols may leave it out
     seed: int = 0  # of all samples and resamples
-
-    def __post_init__(self) -> None:
-        _positive(self, "pairs trim_draws")
-        _not_negative(self, "seed")
-        _check(self, low=0, high=0.49, names="max_trim", open_low=False)

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import cache, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode, UserError, check_choice
 from la2ds_models.startup import own_folder
 
 if TYPE_CHECKING:
@@ -31,8 +31,9 @@ def resolve_device(name: DeviceName) -> torch.device:
 def device_type(name: DeviceName) -> Literal["cpu", "cuda"]:
     """What a device name means here; `auto` is CUDA if it works and the CPU otherwise.
 
-    Raises UserError (exit 6) if `cuda` was named and cannot be used.
+    Raises UserError (exit 2) for another name, and (exit 6) if `cuda` was named and cannot be used.
     """
+    check_choice("device", name, get_args(DeviceName))
     if name == "cpu" or (name == "auto" and not _has_gpu_driver()):
         return "cpu"
     import torch

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from enum import IntEnum
@@ -69,6 +69,13 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     is near."""
     near = get_close_matches(name, list(known), n=1)
     return f"did you mean '{near[0]}'? " if near else ""
+
+
+def check_choice(what: str, given: object, known: Collection[str]) -> None:
+    """Raise UserError (exit 2) for the name of something that is none of the known ones."""
+    if given not in known:
+        hint = f"{did_you_mean(str(given), known)}known: {', '.join(known)}"
+        raise UserError(f"unknown {what} '{given}'", hint=hint)
 
 
 def first_line(error: BaseException) -> str:

@@ -20,7 +20,7 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.device import DeviceName
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode, UserError, check_choice
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.embedding.embedder import Moments
@@ -242,9 +242,7 @@ FEATURE_NAMES = ("model", "base", "raw_pose", "raw_pose_best", "time_only", "unt
 def check_names(names: Sequence[str]) -> None:
     """Raise UserError (exit 2) for a name that is not a feature set."""
     for name in names:
-        if name not in FEATURE_NAMES:
-            hint = f"feature sets: {', '.join(FEATURE_NAMES)}"
-            raise UserError(f"unknown feature set '{name}'", hint=hint)
+        check_choice("feature set", name, FEATURE_NAMES)
 
 
 def check_runs(project: Project, runs: Sequence[str]) -> tuple[str, ...]:

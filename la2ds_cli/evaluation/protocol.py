@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from la2ds_cli.core.config_sections import EvaluateConfig
-from la2ds_cli.core.errors import UserError, did_you_mean
+from la2ds_cli.core.errors import check_choice
 
 
 @dataclass(frozen=True)
@@ -120,11 +120,7 @@ def get_protocol(name: str, config: EvaluateConfig) -> Protocol:
 
     Raises UserError (exit 2) for an unknown name; the hint has the nearest known one.
     """
-    if name not in PROTOCOLS:
-        raise UserError(
-            f"unknown protocol '{name}'",
-            hint=f"{did_you_mean(name, PROTOCOLS)}protocols: {', '.join(PROTOCOLS)}",
-        )
+    check_choice("protocol", name, PROTOCOLS)
     if name != LA2DS.name:
         return PROTOCOLS[name]
     subsets = tuple(replace(s, seed=config.seed) for s in LA2DS.subsets)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import platform
 import time
-import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from la2ds_cli import __version__
-from la2ds_cli.core import artifact
+from la2ds_cli.core.batch import fault
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.device import DeviceName, available_cores, resolve_device
 from la2ds_cli.core.errors import ExitCode, UserError
@@ -121,10 +120,8 @@ def attempt(
         hint = "--overwrite trains it again" if drifted else error.hint
         reason = f"{error.message} ({hint})" if hint else error.message
     except Exception as error:
-        log = project.log_path(f"{run}.txt")
-        artifact.write_text(log, traceback.format_exc())
-        first = str(error).splitlines()[0] if str(error) else ""
-        reason = f"{type(error).__name__}: {first} ({log})"
+        said, log = fault(project, run, error)
+        reason = f"{said} ({log})"
     progress.note(f"{run} failed: {reason}")
     return None, reason
 

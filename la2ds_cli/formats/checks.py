@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 
 from la2ds_cli.core import regular_file
 from la2ds_cli.core.batch import ItemResult
-from la2ds_cli.core.errors import ExitCode, UserError, did_you_mean
+from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.types import FloatArray
 
 
@@ -75,13 +75,6 @@ class MissingFactError(PoseFileError):
 
 class FormatError(ValueError):
     """A format of `la2ds export` cannot hold these poses; the message gives the reason."""
-
-
-def check_choice(what: str, given: str, known: Collection[str]) -> None:
-    """Raise UserError (exit 2) for an option of a data set that is none of the known ones."""
-    if given not in known:
-        hint = f"{did_you_mean(given, known)}known: {', '.join(known)}"
-        raise UserError(f"there is no {what} '{given}'", hint=hint)
 
 
 # --- checked values; PoseFileError names the place of a wrong one --------------------------------

@@ -15,14 +15,13 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.core.batch import ItemResult
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode, UserError, check_choice
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
 from la2ds_cli.formats.checks import (
     FramesError,
     PoseFileError,
-    check_choice,
     entry,
     frame_number,
     mapping,

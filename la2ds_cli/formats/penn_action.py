@@ -21,11 +21,11 @@ import numpy as np
 
 from la2ds_cli.core import regular_file
 from la2ds_cli.core.batch import ItemResult
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode, UserError, check_choice
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import MOST_PIXELS, FloatArray, IntArray, Phase
-from la2ds_cli.formats.checks import PoseFileError, check_choice, naming
+from la2ds_cli.formats.checks import PoseFileError, naming
 from la2ds_cli.formats.file_clip import FileClip, ImportOptions, JointOrder
 from la2ds_cli.formats.importing import PoseFormat, import_files, phases_of_labels
 from la2ds_cli.formats.people import Frames

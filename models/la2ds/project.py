@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from la2ds.results import data_frame
 from la2ds_cli.core.clip import VIDEO_COLUMNS, Video
 from la2ds_cli.core.device import DeviceName
+from la2ds_cli.core.errors import check_choice
 
 if TYPE_CHECKING:
     from la2ds_cli.core.config import Config
@@ -32,10 +33,11 @@ def open(
     does.
 
     Raises UserError (exit 2) where there is no project and `create` is false, for an unknown preset
-    and for a project.toml that cannot be read.
+    or device, and for a project.toml that cannot be read.
     """
     from la2ds_cli.core.project import Project as StoredProject
 
+    check_choice("device", device, get_args(DeviceName))
     if create:
         stored = StoredProject.create(Path(path), {"preset": preset})
     else:

@@ -126,9 +126,9 @@ ROWS = {
         ("trc a.trc", UNREADABLE, "no such file: a.trc"),
         ("penn-action nowhere", UNREADABLE, "no Penn Action label files in nowhere"),
         ("ikea-asm nowhere", UNREADABLE, "in nowhere"),
-        ("ikea-asm nowhere --camera dev9", USAGE, "there is no camera 'dev9'"),
+        ("ikea-asm nowhere --camera dev9", USAGE, "unknown camera 'dev9'"),
         ("h2o nowhere", UNREADABLE, "in nowhere"),
-        ("h2o nowhere --camera cam9", USAGE, "there is no camera 'cam9'"),
+        ("h2o nowhere --camera cam9", USAGE, "unknown camera 'cam9'"),
         ("casa-npy nowhere --fps 30", UNREADABLE, "no such file: nowhere"),
     ],
     "export": [
@@ -149,7 +149,7 @@ ROWS = {
     ],
     "init": [
         ("text.onnx", STORAGE, "a part of the path is a file"),
-        ("new --preset nonsense", USAGE, "presets: "),
+        ("new --preset nonsense", USAGE, "known: "),
         ("project --preset demo", USAGE, 'preset = "demo"'),
     ],
 }

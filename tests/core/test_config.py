@@ -156,7 +156,7 @@ def test_round_trip_through_toml():
         ({"heatmap": {"crop": ["robust"]}}, "is not allowed", "robust, smallest"),
         ({"align": {"open_ends": 1}}, "open_ends: '1' is not true or false", ""),
         ({"preset": "papers"}, "unknown preset 'papers'", "paper-penn"),
-        ({"preset": "defualt"}, "unknown preset 'defualt'", "did you mean 'default'? presets"),
+        ({"preset": "defualt"}, "unknown preset 'defualt'", "did you mean 'default'? known: "),
         ({"preset": ["default"]}, "preset must be a name in quotes, not", "paper-penn"),
         ({"preset": {"name": "default"}}, "preset must be a name in quotes, not", "paper-penn"),
         ({"preset": []}, "preset must be a name in quotes, not", "paper-penn"),

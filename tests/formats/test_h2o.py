@@ -114,7 +114,7 @@ def test_only_recordings_with_an_action(root: Path, project: Project):
 
 
 def test_actions_nobody_knows(root: Path, project: Project):
-    with pytest.raises(UserError, match="no action 'pour mlik'") as caught:
+    with pytest.raises(UserError, match="unknown action 'pour mlik'") as caught:
         import_h2o(project, root, action="pour mlik")
     assert caught.value.exit_code == ExitCode.USAGE
     assert "did you mean 'pour milk'" in caught.value.hint
@@ -129,7 +129,7 @@ def test_the_other_cameras(root: Path, project: Project):
     results = import_h2o(project, root, camera="cam1")
     assert len(results) == 1
     assert project.videos()[0].id.startswith("subject1-h1-1-cam1-")
-    with pytest.raises(UserError, match="no camera 'cam5'"):
+    with pytest.raises(UserError, match="unknown camera 'cam5'"):
         import_h2o(project, root, camera="cam5")
 
 

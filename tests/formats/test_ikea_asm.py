@@ -77,7 +77,7 @@ def test_scans_become_poses_with_splits_and_half_open_phases(root: Path, project
 )
 def test_only_one_furniture(root: Path, project: Project, name: str):
     assert len(import_ikea_asm(project, root, furniture=name)) == 2
-    with pytest.raises(UserError, match="no furniture 'kalax'") as caught:
+    with pytest.raises(UserError, match="unknown furniture 'kalax'") as caught:
         import_ikea_asm(project, root, furniture="kalax")
     assert "Kallax_Shelf_Drawer, Lack_TV_Bench" in caught.value.hint
     assert caught.value.exit_code == ExitCode.USAGE
@@ -215,7 +215,7 @@ def test_frames_that_are_not_there_are_counted(root: Path, project: Project):
 
 
 def test_folders_and_names_that_are_not_there(root: Path, project: Project, tmp_path: Path):
-    with pytest.raises(UserError, match="no camera 'dev4'"):
+    with pytest.raises(UserError, match="unknown camera 'dev4'"):
         import_ikea_asm(project, root, camera="dev4")
     with pytest.raises(UserError, match="there is no <furniture>") as caught:
         import_ikea_asm(project, tmp_path / "elsewhere")
