@@ -68,8 +68,23 @@ class Recipe:
         return cls(data["step"], int(data["version"]), data["config"], data["inputs"])
 
 
-class ArtifactError(Exception):
+class ArtifactError(UserError):
     """The file is not a readable artifact of la2ds: damaged, foreign or of another schema."""
+
+    def __init__(
+        self,
+        message: str,
+        hint: str = "delete the file and run its step again",
+        exit_code: ExitCode = ExitCode.UNREADABLE,
+    ) -> None:
+        super().__init__(message, hint=hint, exit_code=exit_code)
+
+
+class MissingArtifact(ArtifactError):
+    """There is no such file."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "la2ds status shows what to run", ExitCode.UNUSABLE)
 
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -208,46 +223,42 @@ def sweep(folder: Path) -> None:
 
 
 @contextmanager
-def temporary_beside(path: Path) -> Iterator[Path]:
-    """An empty file in the folder of `path`, to be written by its name. Move it to `path` by
-    `replace_by`; if it still exists at the end, it is removed. Raises OSError."""
+def temporary_beside(path: Path, *, folder: bool = False) -> Iterator[Path]:
+    """An empty file, or folder, beside `path`, to be written by its name. Move a file to `path` by
+    `replace_by`; what still exists at the end is removed. Raises OSError."""
     _make_folder(path.parent)
     sweep(path.parent)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY, suffix=path.suffix)
+    if folder:
+        name = tempfile.mkdtemp(dir=path.parent, prefix=TEMPORARY)
+    else:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY, suffix=path.suffix)
+        os.close(handle)
     try:
-        _hold(handle)
-        Path(name).chmod(_permissions())
-        if fcntl is None:  # Windows does not rename a file that a process has open
-            os.close(handle)
-        yield Path(name)
+        with _held(name):
+            if not folder:
+                Path(name).chmod(_permissions())
+            yield Path(name)
     finally:
-        if fcntl is not None:
-            os.close(handle)
-        with suppress(OSError):  # what stays is swept later
-            Path(name).unlink(missing_ok=True)
+        if folder:
+            shutil.rmtree(name, ignore_errors=True)
+        else:
+            with suppress(OSError):  # what stays is swept later
+                Path(name).unlink(missing_ok=True)
 
 
 @contextmanager
-def temporary_folder_beside(path: Path) -> Iterator[Path]:
-    """An empty folder beside `path`, removed with its content at the end. Raises OSError."""
-    _make_folder(path.parent)
-    sweep(path.parent)
-    folder = tempfile.mkdtemp(dir=path.parent, prefix=TEMPORARY)
-    handle = os.open(folder, os.O_RDONLY) if fcntl is not None else None
+def _held(path: str) -> Iterator[None]:
+    """Context in which a file or folder is locked."""
+    if fcntl is None:  # Windows does not rename a file that a process has open
+        yield
+        return
+    handle = os.open(path, os.O_RDONLY)
     try:
-        if handle is not None:
-            _hold(handle)
-        yield Path(folder)
-    finally:
-        if handle is not None:
-            os.close(handle)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _hold(handle: int) -> None:
-    with suppress(OSError):  # a file system without locks: the file is never swept
-        if fcntl is not None:
+        with suppress(OSError):  # a file system without locks: the file is never swept
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _is_free(path: str) -> bool:
@@ -297,9 +308,7 @@ def write_arrays(
 def _parse_header(
     path: Path | str, metadata: Mapping[str, str] | None
 ) -> tuple[Recipe, dict[str, Any]]:
-    if not metadata or _HEADER not in metadata:
-        raise ArtifactError(f"{path} was not written by la2ds")
-    header = json.loads(metadata[_HEADER])
+    header = json.loads((metadata or {}).get(_HEADER, "null"))
     if not isinstance(header, dict):
         raise ArtifactError(f"{path} was not written by la2ds")
     facts = header.get("facts")
@@ -325,7 +334,7 @@ def _recipe_of(content: Any, path: Path | str) -> Recipe:
 
 
 def read_recipe(path: Path) -> Recipe:
-    """The recipe stored in a JSON document. Raises ArtifactError, FileNotFoundError."""
+    """The recipe stored in a JSON document. Raises ArtifactError."""
     with _readable(path):
         return _recipe_of(json.loads(regular_file.text(path)), path)
 
@@ -348,13 +357,13 @@ def read_document(path: Path) -> dict[str, Any]:
 
 @contextmanager
 def _readable(path: Path | str) -> Iterator[None]:
-    """Turns every error of reading the file into an ArtifactError, except a missing file."""
+    """Turns every error of reading the file into an ArtifactError."""
     from safetensors import SafetensorError
 
     try:
         yield
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise FileNotFoundError(path) from error
+        raise MissingArtifact(f"there is no {path}") from error
     except OSError as error:
         raise ArtifactError(f"{path} cannot be read: {error.strerror or error}") from error
     except RecursionError as error:
@@ -377,7 +386,7 @@ def _open(path: Path | str) -> Iterator[Any]:
 
 
 def read_header(path: Path | str) -> tuple[Recipe, dict[str, Any]]:
-    """Recipe and facts without reading the arrays. Raises ArtifactError, FileNotFoundError."""
+    """Recipe and facts without reading the arrays. Raises ArtifactError."""
     with _open(path) as handle:
         return _parse_header(path, handle.metadata())
 
@@ -386,7 +395,7 @@ def read_arrays(
     path: Path, names: Collection[str] | None = None
 ) -> tuple[dict[str, np.ndarray], Recipe, dict[str, Any]]:
     """Arrays, recipe and facts. names: of the arrays to read, if there are such; None = all. Raises
-    ArtifactError, FileNotFoundError."""
+    ArtifactError."""
     with _open(path) as handle:
         recipe, facts = _parse_header(path, handle.metadata())
         # safe_open is not iterable; keys() is its only listing.
@@ -411,7 +420,7 @@ def staleness(path: Path, recipe: Recipe) -> str | None:
     """
     try:
         stored, _ = read_header(path)
-    except FileNotFoundError:
+    except MissingArtifact:
         return "missing"
     except ArtifactError:
         return "damaged"

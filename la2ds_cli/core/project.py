@@ -12,7 +12,6 @@ import tomllib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -238,8 +237,8 @@ class Project(ProjectFolder):
         otherwise as in the file.
         """
         path = self.pose_path(video)
-        arrays, recipe, facts = self._read(path, f"no poses for {video}")
-        with well_formed(path):
+        with _called(f"no poses for {video}"), well_formed(path):
+            arrays, recipe, facts = artifact.read_arrays(path)
             pose = PoseSequence.from_arrays(arrays, facts, video)
             if not len(pose):
                 raise ValueError("no frames")
@@ -251,18 +250,11 @@ class Project(ProjectFolder):
         return pose, recipe
 
     def pose_header(self, video: str) -> tuple[artifact.Recipe, dict[str, Any]]:
-        """The recipe and the facts of a clip's poses with their corrections, without the joints.
-        Raises FileNotFoundError and ArtifactError as artifact.read_header does."""
-        recipe, facts = artifact.read_header(self.pose_path(video))
+        """The recipe and the facts of a clip's poses with their corrections, without the joints;
+        raises UserError as read_pose."""
+        with _called(f"no poses for {video}"):
+            recipe, facts = artifact.read_header(self.pose_path(video))
         return self.with_corrections(video, recipe, facts), facts
-
-    def checked_pose_header(self, video: str) -> tuple[artifact.Recipe, dict[str, Any]]:
-        """As pose_header, but raises UserError as read_pose does."""
-
-        def read(_: Path) -> tuple[artifact.Recipe, dict[str, Any]]:
-            return self.pose_header(video)
-
-        return self._read(self.pose_path(video), f"no poses for {video}", read)
 
     def with_corrections(
         self, video: str, recipe: artifact.Recipe, facts: Mapping[str, Any]
@@ -291,8 +283,8 @@ class Project(ProjectFolder):
     def read_embedding(self, run: str, video: str) -> tuple[EmbeddingSequence, artifact.Recipe]:
         """Embedding of a video id and its recipe; raises UserError (exit 4) if there is none."""
         path = self.embedding_path(run, video)
-        arrays, recipe, facts = self._read(path, f"no embedding of {video} in run {run}")
-        with well_formed(path):
+        with _called(f"no embedding of {video} in run {run}"), well_formed(path):
+            arrays, recipe, facts = artifact.read_arrays(path)
             return EmbeddingSequence.from_arrays(arrays, facts), recipe
 
     def write_embedding(
@@ -300,18 +292,6 @@ class Project(ProjectFolder):
     ) -> None:
         arrays, facts = embedding.to_arrays()
         artifact.write_arrays(self.embedding_path(run, video), arrays, recipe, facts)
-
-    def _read(self, path: Path, missing: str, read: Callable = artifact.read_arrays) -> Any:
-        try:
-            return read(path)
-        except FileNotFoundError as error:
-            raise UserError(
-                missing,
-                hint="la2ds status shows what to run",
-                exit_code=ExitCode.UNUSABLE,
-            ) from error
-        except artifact.ArtifactError as error:
-            raise _damaged(str(error)) from error
 
     # --- annotations.csv -----------------------------------------------------------------
 
@@ -362,9 +342,8 @@ class Project(ProjectFolder):
             return 0, math.inf
         with suppress(UserError):
             path = self.pose_path(video.id)
-            read = partial(artifact.read_arrays, names=("frame",))
-            arrays, _, _ = self._read(path, f"no poses for {video.id}", read)
             with well_formed(path):
+                arrays, _, _ = artifact.read_arrays(path, ("frame",))
                 return int(arrays["frame"][0]), int(arrays["frame"][-1]) + 1
         return None
 
@@ -419,23 +398,24 @@ def _listable(video: Video) -> Video:
 
 
 @contextmanager
+def _called(missing: str) -> Iterator[None]:
+    """Says in these words that a file is missing."""
+    try:
+        yield
+    except artifact.MissingArtifact as error:
+        raise artifact.MissingArtifact(missing) from error
+
+
+@contextmanager
 def well_formed(path: Path) -> Iterator[None]:
-    """Turns a readable file whose arrays or facts are not those of its kind into a UserError (exit
-    3)."""
+    """Turns a readable file whose arrays or facts are not those of its kind into an ArtifactError
+    (exit 3)."""
     try:
         yield
     except KeyError as error:
-        raise _damaged(f"{path} is damaged: {error} is missing") from error
+        raise artifact.ArtifactError(f"{path} is damaged: {error} is missing") from error
     except (AttributeError, IndexError, OverflowError, TypeError, ValueError) as error:
-        raise _damaged(f"{path} is damaged: {first_line(error)}") from error
-
-
-def _damaged(problem: str) -> UserError:
-    return UserError(
-        problem,
-        hint="delete the file and run its step again",
-        exit_code=ExitCode.UNREADABLE,
-    )
+        raise artifact.ArtifactError(f"{path} is damaged: {first_line(error)}") from error
 
 
 def _state(path: Path) -> tuple[int, ...] | None:

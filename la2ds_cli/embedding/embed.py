@@ -201,7 +201,7 @@ def _current_embeddings(
     except (OSError, artifact.ArtifactError):
         return found
     for video in videos:
-        with suppress(UserError, OSError, artifact.ArtifactError):
+        with suppress(UserError, OSError):
             pose_key = project.pose_header(video)[0].key
             expected = embedding_recipe(key, pose_key, video, frames)
             embedding, recipe = project.read_embedding(run, video)

@@ -283,7 +283,7 @@ def _clips(project: Project) -> list[str]:
     clips = []
     for video in project.videos():
         posed = project.pose_path(video.id).exists()
-        key = project.checked_pose_header(video.id)[0].key if posed else ""
+        key = project.pose_header(video.id)[0].key if posed else ""
         clips.append(f"{video.id}\0{video.split}\0{video.sha256}\0{video.options}\0{key}")
     return clips
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.core import artifact
-from la2ds_cli.core.artifact import ArtifactError, Recipe
+from la2ds_cli.core.artifact import ArtifactError, MissingArtifact, Recipe
 from la2ds_cli.core.batch import ItemResult, unexpected
 from la2ds_cli.core.clip import MOST_FRAMES, Video
 from la2ds_cli.core.config_sections import HeatmapConfig
@@ -91,7 +91,7 @@ def _check(
     path = project.heatmap_path(video.id)
     try:
         poses, _ = project.pose_header(video.id)
-    except FileNotFoundError:
+    except MissingArtifact:
         message, hint = "no poses", "run la2ds extract-poses on the video"
         return ItemResult(video.path, video.id, "skipped", code="H001", message=message, hint=hint)
     except ArtifactError as error:
@@ -211,7 +211,7 @@ def _readable(project: Project, video: str) -> Iterator[None]:
 
     try:
         yield
-    except FileNotFoundError as error:
+    except MissingArtifact as error:
         raise UserError(
             f"no cached heatmaps of {video}",
             hint="run la2ds cache-heatmaps",

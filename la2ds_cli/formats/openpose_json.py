@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.core.artifact import cannot_write, temporary_folder_beside
+from la2ds_cli.core.artifact import cannot_write, temporary_beside
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
@@ -148,7 +148,7 @@ def write_clip(pose: PoseSequence, name: str, path: Path) -> None:
     """
     triple = _body25(pose)
     try:
-        with temporary_folder_beside(path) as folder:
+        with temporary_beside(path, folder=True) as folder:
             written = folder / path.name
             written.mkdir()
             for t, frame in enumerate(pose.frame):

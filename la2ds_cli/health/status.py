@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from la2ds_cli.core import artifact
-from la2ds_cli.core.artifact import ArtifactError, Recipe
+from la2ds_cli.core.artifact import ArtifactError, MissingArtifact, Recipe
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.errors import UserError
@@ -119,7 +119,7 @@ def _read_poses(project: Project, config: Config, videos: Iterable[Video]) -> _P
             continue
         try:
             stored, facts = artifact.read_header(there[name])
-        except FileNotFoundError:
+        except MissingArtifact:
             continue
         except ArtifactError:
             poses.reasons[name] = "damaged"
@@ -178,7 +178,7 @@ def _readable(project: Project, runs: Iterable[RunStatus]) -> Iterator[str]:
     from la2ds_cli.embedding.trained import checkpoint_path
 
     for run in runs:
-        with suppress(FileNotFoundError, ArtifactError):
+        with suppress(ArtifactError):
             artifact.read_header(checkpoint_path(project, run.run))
             yield run.run
 
@@ -223,7 +223,7 @@ def _run_status(project: Project, config: Config, run: str, poses: _Poses) -> Ru
 def _recipe(folder: Path) -> Recipe | None:
     try:
         return artifact.read_recipe(folder / "recipe.json")
-    except (FileNotFoundError, ArtifactError):
+    except ArtifactError:
         return None
 
 

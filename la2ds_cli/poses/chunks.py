@@ -197,7 +197,7 @@ class Stage:
     def _read(self, first: int) -> list[Chunk]:
         try:
             arrays, recipe, facts = artifact.read_arrays(self._path(first))
-        except (FileNotFoundError, ArtifactError):
+        except ArtifactError:
             return []
         if recipe.key != self._recipe(first).key:
             return []

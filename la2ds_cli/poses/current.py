@@ -99,7 +99,7 @@ def is_current(project: Project, config: PosesConfig, video: Video, file: Path |
     its source `file`, from the content that this has now."""
     try:
         recipe, _ = artifact.read_header(project.pose_path(video.id))
-    except (FileNotFoundError, ArtifactError):
+    except ArtifactError:
         return False
     if recipe.step != STEP:
         return True

@@ -168,7 +168,7 @@ class Extraction:
                     return None
                 infos.append(facts["info"])
             return ClipResult(source, _items(source, infos, cached=True))
-        except (FileNotFoundError, ArtifactError):
+        except ArtifactError:
             return None
         except (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError):
             return None
@@ -235,7 +235,7 @@ def _network_of(project: Project) -> str:
     for video in project.videos():
         try:
             recipe, facts = artifact.read_header(project.pose_path(video.id))
-        except (FileNotFoundError, ArtifactError):
+        except ArtifactError:
             continue
         name = str(facts.get("info", {}).get("pose", ""))
         if recipe.step == STEP and name in AUTO_POSE.values():

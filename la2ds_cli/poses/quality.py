@@ -71,7 +71,7 @@ def assess(pose: PoseSequence) -> dict[str, Any]:
 def clip_facts(project: Project, video: str) -> dict[str, Any]:
     """Facts of a clip's poses; measured here if none were stored, as for imported joints. Raises
     UserError as Project.read_pose does."""
-    _, header = project.checked_pose_header(video)
+    _, header = project.pose_header(video)
     with well_formed(project.pose_path(video)):
         width, height = header["size"]
         names = ("fps", "skeleton")

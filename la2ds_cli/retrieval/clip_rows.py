@@ -148,7 +148,7 @@ def model_features(
         try:
             path = project.embedding_path(run, clip)
             return artifact.read_header(path)[0].key == keys[clip]
-        except (FileNotFoundError, artifact.ArtifactError):
+        except artifact.ArtifactError:
             return False
 
     def prepare(clips: list[str]) -> dict[str, str]:
@@ -184,7 +184,7 @@ def _posed(project: Project, skeleton: str, owner: str) -> tuple[dict[str, str],
     for video in project.videos():
         try:
             recipe, facts = project.pose_header(video.id)
-        except FileNotFoundError:
+        except artifact.MissingArtifact:
             continue
         except artifact.ArtifactError as error:
             left_out[video.id] = str(error)

@@ -100,8 +100,8 @@ def about(project: Project, video: Video, subject: str) -> dict[str, Any]:
     try:
         recipe, _ = project.pose_header(video.id)
         facts = clip_facts(project, video.id)
-    except (FileNotFoundError, artifact.ArtifactError, UserError) as error:
-        said["problem"] = str(error) or "its joints are missing"
+    except UserError as error:
+        said["problem"] = str(error)
         return said
     judged = verdict(facts)
     return said | {

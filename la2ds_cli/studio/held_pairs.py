@@ -216,5 +216,5 @@ class HeldPairs:
         project = self.project
         paths = [project.pose_path(a), project.pose_path(b), project.videos_path]
         times = [path.stat().st_mtime_ns if path.exists() else 0 for path in paths]
-        recipes = [project.checked_pose_header(clip)[0].key for clip in (a, b)]  # with corrections
+        recipes = [project.pose_header(clip)[0].key for clip in (a, b)]  # with corrections
         return times, recipes, str(self.project.settings)

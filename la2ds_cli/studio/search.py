@@ -135,7 +135,7 @@ def found_json(project: Project, result: RetrievalResult, notes: Sequence[str]) 
         video = clips.get(hit.video)
         if video is None:  # removed since
             continue
-        version = project.checked_pose_header(video.id)[0].key[:12]
+        version = project.pose_header(video.id)[0].key[:12]
         hits.append(
             {
                 "clip": video.id,

@@ -120,7 +120,7 @@ def _planned(folder: Path) -> int:
     """The steps of the recipe; 0 if they are unknown."""
     try:
         value = artifact.read_recipe(folder / "recipe.json").config.get("train.steps", 0)
-    except (OSError, artifact.ArtifactError):
+    except artifact.ArtifactError:
         return 0
     return int(value) if _is_number(value) else 0
 
@@ -281,7 +281,7 @@ async def _go_on(request: Request) -> Response:
     if not _begun(project, run) or (project.run_dir(run) / FINISHED).is_file():
         raise UserError("this run was not stopped", hint="load the page again")
     based = False
-    with suppress(OSError, artifact.ArtifactError):
+    with suppress(artifact.ArtifactError):
         based = START in artifact.read_recipe(project.run_dir(run) / "recipe.json").inputs
     return _train(studio.jobs, run, _command(project, run, based, given))
 

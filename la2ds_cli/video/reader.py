@@ -20,7 +20,6 @@ from threading import Event, Thread
 from typing import Any, TypeVar
 
 from la2ds_cli.core import artifact
-from la2ds_cli.core.artifact import ArtifactError
 from la2ds_cli.core.clip import ClipOptions, Video
 from la2ds_cli.core.errors import ExitCode, UserError, first_line
 from la2ds_cli.core.project import Project
@@ -338,7 +337,7 @@ def has_changed(project: Project, video: Video) -> bool:
         if artifact.read_header(poses)[0].inputs.get("video") != video.sha256:
             return False  # imported: the digest may be that of the pose file
         return _digest_of(path, touched) != video.sha256
-    except (OSError, ArtifactError, UserError):  # reading it will say what is wrong
+    except (OSError, UserError):  # reading it will say what is wrong
         return False
 
 

@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import (
     ArtifactError,
+    MissingArtifact,
     Recipe,
     file_digest,
     read_arrays,
@@ -88,8 +89,9 @@ def test_cut_file_is_damaged(path, share):
     path.write_bytes(whole[: int(len(whole) * share)])
     assert staleness(path, RECIPE) == "damaged"
     for read in (read_header, read_arrays):
-        with pytest.raises(ArtifactError, match="damaged"):
+        with pytest.raises(UserError, match="damaged") as caught:
             read(path)
+        assert caught.value.exit_code == ExitCode.UNREADABLE
 
 
 def test_foreign_safetensors_is_refused(tmp_path):
@@ -112,7 +114,7 @@ def test_file_of_another_schema_is_refused(path, monkeypatch):
 
 def test_missing_file_is_told_apart_from_a_damaged_one(tmp_path):
     for read in (read_header, read_arrays):
-        with pytest.raises(FileNotFoundError):
+        with pytest.raises(MissingArtifact):
             read(tmp_path / "no.safetensors")
 
 

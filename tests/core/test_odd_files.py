@@ -284,7 +284,7 @@ def test_temporary_folders_of_killed_writers_are_removed_and_others_are_not(tmp_
     (left / "clip" / "0.json").write_text("{}")
     (tmp_path / "outside").mkdir()
     (tmp_path / f"{artifact.TEMPORARY}link").symlink_to(tmp_path / "outside")
-    with artifact.temporary_folder_beside(tmp_path / "clip") as held:
+    with artifact.temporary_beside(tmp_path / "clip", folder=True) as held:
         assert held.name.startswith(artifact.TEMPORARY)
         for folder in (left, held, tmp_path / "outside"):
             os.utime(folder, (1_000_000_000, 1_000_000_000))

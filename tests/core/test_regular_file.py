@@ -48,7 +48,7 @@ READERS: dict[str, tuple[Callable[[Project], Any], Any]] = {
     "annotations.csv, changed": (lambda p: p.change_annotations([], []), UserError),
     "store-name.txt": (project_name, UserError),
     "poses/a.safetensors": (lambda p: p.read_pose("a"), UserError),
-    "poses/a.safetensors, header": (lambda p: p.checked_pose_header("a"), UserError),
+    "poses/a.safetensors, header": (lambda p: p.pose_header("a"), UserError),
     "embeddings/run/a.safetensors": (lambda p: p.read_embedding("run", "a"), UserError),
     f"{RUN}/best.safetensors": (
         lambda p: read_weights(p.run_dir("run") / "best.safetensors"),
