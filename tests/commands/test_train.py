@@ -17,28 +17,9 @@ Run = Callable[..., Result]
 Document = Callable[..., dict[str, Any]]
 
 
-def test_train_makes_a_run_and_says_what_comes_next(run: Run, project: Project):
-    result = run("train", "--run", "mine")
-    assert result.exit_code == 0
-    assert "run mine: 4 steps" in result.stdout
-    assert "warning: only 2 clips" in result.stdout
-    assert "raw poses, without training: " in result.stdout
-    assert "next: la2ds evaluate" in result.stderr
-    assert (project.run_dir("mine") / "best.safetensors").exists()
-
-
-def test_the_runs_of_several_seeds_are_to_be_evaluated_together(run: Run):
-    result = run("train", "--seeds", "0,1")
-    assert result.exit_code == 0, result.stderr
-    assert result.stderr.splitlines()[-1].endswith(" --run default-s0,default-s1")
-
-
 def test_train_ends_with_a_verdict(
     run: Run, document: Document, project: Project, monkeypatch: pytest.MonkeyPatch
 ):
-    few = run("train", "--run", "mine")
-    said = "run mine is not shown to help: no clips were held out of training, 6 are needed"
-    assert said in " ".join(few.stdout.split())
     told = document("train", "--run", "mine")["verdict"]
     assert (told["outcome"], told["clips"], told["gain"]) == ("not shown", 0, None)
     worse = run_verdict.Verdict(9, run_verdict.Gain(-20.0, -30.0, -10.0))
@@ -58,13 +39,6 @@ def test_a_comparison_that_fails_is_no_failed_training(run: Run, monkeypatch: py
     assert "was not compared with the base model: a clip has other joints" in result.stderr
 
 
-def test_settings_of_the_command_line_reach_the_run(document: Document):
-    found = document("train", "--set", "train.steps=2", "--max-minutes", "5")
-    assert found["command"] == "train"
-    assert found["steps"] == 2
-    assert found["run"] == "default"
-
-
 def test_what_the_network_reads_is_an_option(run: Run, monkeypatch: pytest.MonkeyPatch):
     """Over the preset of a method, and --set has the last word."""
     given: list[str] = []
@@ -79,14 +53,6 @@ def test_what_the_network_reads_is_an_option(run: Run, monkeypatch: pytest.Monke
         run("train", "--preset", "heatmap", "--input", "both")
         run("train", "--input", "rgb", "--set", "model.input=joints")
     assert given == ["rgb", "both", "joints"]
-
-
-def test_a_changed_run_is_refused_and_overwritten_when_asked(run: Run):
-    assert run("train").exit_code == 0
-    refused = run("train", "--set", "train.steps=2")
-    assert refused.exit_code == ExitCode.MISMATCH
-    assert "--overwrite" in refused.stderr
-    assert run("train", "--set", "train.steps=2", "--overwrite").exit_code == 0
 
 
 def test_only_the_first_of_several_processes_locks_and_prints(

@@ -1,0 +1,332 @@
+"""What each command prints of its work and writes, on a small project with a run: lines, what is
+said of them, and the document of --json."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from la2ds_cli.commands.laboratory import METHODS
+from la2ds_cli.core.errors import ExitCode
+from la2ds_cli.core.project import Project
+from la2ds_cli.experiments import benchmark
+from la2ds_cli.experiments.scores import METHOD_TABLES
+from la2ds_cli.main import app
+from la2ds_cli.video.reader import probe, read_frames
+from tests.commands.conftest import four_clips, squats
+from tests.movement import add_sequence
+from tests.small_runs import TINY, six_clips
+
+QUICK = "--set train.steps=2 --set evaluate.trim_draws=1 --set align.reference_clips=0"
+QUICK += " --set model.input=joints"
+
+
+class Folder:
+    """A project with the run `default`, and a folder for what is written."""
+
+    def __init__(self, root: Path) -> None:
+        self.project, self.out = four_clips(root / "project"), root / "out"
+        assert self.run("train").exit_code == 0
+
+    def run(self, line: str, project: Project | None = None) -> Result:
+        words = shlex.split(line.replace("OUT", str(self.out)))
+        root = (project or self.project).root
+        return CliRunner().invoke(app, words, env={"LA2DS_PROJECT": str(root)})
+
+    def document(self, line: str, project: Project | None = None) -> dict[str, Any]:
+        result = self.run(f"{line} --json", project)
+        assert result.exit_code == 0, result.stderr
+        return json.loads(result.stdout)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
+    return Folder(tmp_path_factory.mktemp("printed"))
+
+
+@pytest.fixture(scope="module")
+def repeated(folder: Folder) -> Project:
+    """A squat, and three of them."""
+    project = Project.create(folder.out.parent / "repeated")
+    for name, count in (("one", 1), ("many", 3)):
+        add_sequence(project, name, squats(count))
+    return project
+
+
+# Line; what is printed, in this order; what is noted. OUT: a folder; RESULTS: the project's.
+SAID = [
+    ("align clip-0 clip-1 --out OUT/ab.csv",
+     ["A: clip-0, 40 frames", "B: clip-1, 34 frames", "aligned by dtw on base model", "OUT/ab.csv"],
+     "aligned on the base model"),
+    ("compare clip-0 clip-1",
+     ["reference: clip-0.mat", "RESULTS/compare/clip-0--clip-1.png",
+      "RESULTS/compare/clip-0--clip-1.html", "RESULTS/compare/clip-0--clip-1.json"], ""),
+    ("compare clip-0 --attempts 'clip-*'",
+     ["reference: clip-0.mat", "attempt 1: clip-1.mat", "left out: clip-0: it is the reference",
+      "RESULTS/compare/clip-0--attempts.png", "RESULTS/compare/clip-0--attempts.json",
+      "RESULTS/compare/clip-0--attempts.csv"], ""),
+    ("report clip-0 clip-1", ["RESULTS/report/clip-0--clip-1.html ("], ""),
+    ("sync clip-0 clip-1 --out OUT/side.mp4",
+     ["clip-1 at the speed of clip-0", "aligned by dtw on base model", "40 frames at 20 per second",
+      "OUT/side.mp4"], ""),
+    ("sync clip-0 clip-1 --height 64", ["RESULTS/sync/clip-0--clip-1.mp4"], ""),
+    ("plot-embeddings clip-0 clip-1 --out OUT/p.png --out OUT/p.json",
+     ["of the variance", "OUT/p.png", "OUT/p.json"], "drawn on the base model"),
+    ("retrieve --query clip-0@0.5 --k 3 --out OUT/sheet.png",
+     ["distance  view  ", "clip-0@0.50  clip-", "compared by base model",
+      "searched 158 frames of 4 clips", "OUT/sheet.png"], ""),
+    ("evaluate", ["model", "raw pose", "time only", "untrained network"], "in full: RESULTS"),
+    ("status", ["run default: step 4 of 4"], "nothing left to do"),
+    ("doctor", ["decoder"], ""),
+    (f"benchmark --methods la2ds,tcc {QUICK} --out OUT/tables",
+     ["Methods side by side: 2 steps for every run",
+      "Event transfer on trimmed pairs, error in % of the clip: project", "LA2DS ",
+      "* best row; = not significantly worse than it", "note: 1 of at least 3 seeds"],
+     "in full: OUT/tables/benchmark.md, .csv, .json"),
+    (f"reproduce table5 {QUICK}",
+     ["Heatmaps: 2 steps for every run", "limbs + joints  ",
+      "note: limbs has no run: the recipe reads joints, not heatmaps"],
+     "in full: RESULTS/reproduce/table5.md, .csv, .json"),
+    ("train --run mine",
+     ["run mine: 4 steps", "raw poses, without training: ", "warning: only 2 clips",
+      "run mine is not shown to help: no clips were held out of training, 6 are needed"],
+     "next: la2ds evaluate"),
+    ("train --seeds 0,1", ["run default-s0: ", "run default-s1: "], "--run default-s0,default-s1"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "printed", "noted"), SAID, ids=[line for line, *_ in SAID])
+def test_a_command_says_what_it_did(folder: Folder, line: str, printed: list[str], noted: str):
+    result = folder.run(line)
+    assert result.exit_code == 0, result.output
+    places = {"OUT": str(folder.out), "RESULTS": str(folder.project.root / "results")}
+    text = [*printed, noted]
+    for name, place in places.items():
+        text = [one.replace(name, place) for one in text]
+    at = 0
+    for one in text[:-1]:
+        at = result.stdout.find(one, at)
+        assert at >= 0, f"{one!r} is not in this order in\n{result.stdout}"
+        if one.startswith("/"):
+            assert Path(one.removesuffix(" (")).stat().st_size > 100
+    assert text[-1] in result.stderr
+
+
+# Line, and some keys of its document.
+DOCUMENTS = [
+    ("align clip-0 clip-1 --out OUT/a.csv", {"features": "base", "mirrored": False}),
+    ("align clip-0 clip-1 --features model --out OUT/a.csv", {"features": "model"}),
+    ("align clip-0 clip-1 --features pose --out OUT/a.csv", {"features": "pose"}),
+    ("align clip-0 clip-1 --view mirrored --out OUT/a.csv", {"view": "mirrored", "mirrored": True}),
+    ("align clip-0 clip-1 --view other --out OUT/a.csv", {"view": "other", "mirrored": True}),
+    ("report clip-0 clip-1 --features model --privacy", {"features": "model", "a": "clip-0"}),
+    ("sync clip-0 clip-1 --privacy --method linear --height 200 --out OUT/s.mp4",
+     {"method": "linear", "features": "base", "run": None, "frames": 40, "fps": 20.0,
+      "frames_without_counterpart": 0, "privacy": True}),
+    ("retrieve --features model --out OUT/r.json", {"features": "model", "run": "default"}),
+    ("retrieve --features pose --out OUT/r.json",
+     {"features": "pose", "run": None, "reason": "", "searched": {"frames": 158, "clips": 4}}),
+    ("retrieve --query clip-0 --k 9 --out OUT/r.json", {"k": 9, "per_video": None, "store": None}),
+    ("evaluate", {"split": "test"}),
+    ("doctor", {"healthy": True}),
+    ("train --run two --set train.steps=2 --max-minutes 5", {"steps": 2, "run": "two"}),
+    (f"reproduce table5 {QUICK} --seeds 0,4", {"command": "reproduce"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "keys"), DOCUMENTS, ids=[line for line, _ in DOCUMENTS])
+def test_the_document_of_a_command(folder: Folder, line: str, keys: dict[str, Any]):
+    found = folder.document(line)
+    assert {key: found[key] for key in keys} == keys
+    assert (found["schema_version"], found["command"]) == (1, line.split()[0])
+    if "--out" in line:
+        assert found["files"] == [line.rpartition(" ")[2].replace("OUT", str(folder.out))]
+
+
+def test_every_kind_of_file_of_a_comparison_replaces_the_old_one(folder: Folder):
+    folder.out.mkdir(exist_ok=True)
+    targets = [folder.out / f"comparison.{suffix}" for suffix in ("png", "svg", "pdf", "csv")]
+    for target in targets:
+        target.write_text("old")
+    outs = " ".join(f"--out {target}" for target in targets)
+    assert folder.run(f"compare clip-0 clip-2 {outs}").exit_code == 0
+    assert all(target.stat().st_size > 1000 for target in targets)
+    assert sorted(folder.out.glob("*comparison*")) == sorted(targets)
+
+
+def test_attempts_are_in_the_order_in_which_they_are_named(folder: Folder):
+    line = "compare clip-0 --attempts clip-2 --attempts clip-1 --out OUT/t.csv"
+    assert [one["video"] for one in folder.document(line)["attempts"]] == ["clip-2", "clip-1"]
+
+
+def test_steps_that_are_done_are_not_done_again(folder: Folder):
+    for line, ends in (("cache-heatmaps", ["ok", "cached"]), ("embed", ["cached", "cached"])):
+        if line == "embed":
+            folder.run("embed")
+        for status in ends:
+            assert folder.run(line).stdout.splitlines()[-1] == f"4 {status}"
+    assert folder.run("cache-heatmaps --overwrite").stdout.splitlines()[-1] == "4 ok"
+    assert folder.run("train").stdout.startswith("run default: already finished, 4 steps")
+    refused = folder.run("train --set train.steps=2")
+    assert refused.exit_code == ExitCode.MISMATCH
+    assert "--overwrite" in refused.stderr
+
+
+def test_a_batch_with_a_damaged_item_ends_with_8(project: Project, folder: Folder):
+    project.pose_path("clip-1").write_bytes(b"no poses")
+    result = folder.run("cache-heatmaps", project)
+    assert result.exit_code == ExitCode.PARTIAL
+    assert "H002" in result.stdout
+    assert result.stdout.splitlines()[-1] == "3 ok, 1 failed"
+
+
+def test_without_a_run_the_base_model_is_used_and_that_is_said(project: Project, folder: Folder):
+    for line in ("align clip-0 clip-1 --out OUT/a.csv", "report clip-0 clip-1"):
+        assert "no trained model" in folder.run(line, project).stderr
+
+
+def test_status_follows_the_work(project: Project, folder: Folder):
+    found = folder.document("status", project)
+    assert (found["videos"], found["splits"], found["next"]) == (4, {"test": 2, "train": 2}, "")
+    assert folder.run("train", project).exit_code == 0
+    settings = project.root / "project.toml"
+    settings.write_text(settings.read_text().replace("width = 16", "width = 32"))
+    said = "run default has its own settings: model.width: 32 -> 16"
+    assert said in folder.run("status", project).stdout
+
+
+def test_init_leaves_a_project_as_it_is(tmp_path: Path, folder: Folder):
+    found = folder.document(f"init {tmp_path}/swings --preset demo")
+    assert (found["created"], found["preset"]) == (True, "demo")
+    settings = tmp_path / "swings" / "project.toml"
+    settings.write_text('preset = "demo"  # mine\n')
+    assert "already" in folder.run(f"init {tmp_path}/swings").stdout
+    assert settings.read_text() == 'preset = "demo"  # mine\n'
+
+
+def test_limits_of_what_is_retrieved_from_a_clip(folder: Folder):
+    limits = "--k 6 --per-video 2 --min-gap 0.5"
+    found = folder.document(f"retrieve --query clip-0 {limits} --out OUT/r.json")
+    assert (found["per_video"], found["min_gap"]) == (2, 0.5)
+    for query in found["queries"]:
+        times: dict[str, list[float]] = {}
+        for hit in query["hits"]:
+            times.setdefault(hit["video"], []).append(hit["time"])
+        assert {name: len(of) for name, of in times.items()} == {f"clip-{n}": 2 for n in (1, 2, 3)}
+        assert all(abs(first - second) >= 0.5 - 1e-6 for first, second in times.values())
+
+
+def test_frames_are_retrieved_from_a_store(folder: Folder):
+    pytest.importorskip("lancedb", reason="lancedb is not installed (extra lance)")
+    exact = folder.document("retrieve --k 5 --out OUT/r.json")
+    found = folder.document("retrieve --k 5 --store OUT/store --out OUT/r.json")
+    (query,), (stored,) = exact["queries"], found["queries"]
+    places = [(hit["video"], hit["index"]) for hit in query["hits"]]
+    assert [(hit["video"], hit["index"]) for hit in stored["hits"]] == places
+    assert {hit["project"] for hit in query["hits"]} == {None}
+    assert {hit["project"] for hit in stored["hits"]} == {found["store"]["project"]}
+    shown = folder.run('retrieve --store OUT/store --phase "it\'s up" --phase down')
+    assert shown.exit_code == ExitCode.UNUSABLE
+    shown = folder.run("retrieve --store OUT/store").stdout
+    assert "of 4 clips of 1 project in model-penn13-" in shown
+    assert "exact search, 0 clips added, 0 dropped as project-" in shown
+    assert ".png" not in shown
+
+
+def test_phases_stand_beside_the_seconds_of_a_video(project: Project, folder: Folder):
+    """Above the pictures."""
+    pictures = []
+    for labels in ("", "clip-0,0,20,down\nclip-1,0,15,down\n"):
+        project.phases_path.write_text("video,start,end,phase\n" + labels)
+        assert folder.run("sync clip-0 clip-1 --out OUT/p.mp4", project).exit_code == 0
+        assert probe(folder.out / "p.mp4").frames_declared == 40
+        pictures.append(next(read_frames(folder.out / "p.mp4")).image.astype(int))
+    plain, labelled = pictures
+    changed = (np.abs(labelled - plain).max(axis=(1, 2)) > 64).nonzero()[0]
+    assert 0 < len(changed) < len(plain) / 8
+    assert changed.max() < len(plain) / 4
+
+
+# --- repetitions ----------------------------------------------------------------------------------
+
+
+def test_all_repetitions_are_listed_with_their_times(folder: Folder, repeated: Project):
+    result = folder.run("align one many --repetition all --out OUT/ab.csv", repeated)
+    lines = result.stdout.splitlines()
+    assert lines[:2] == ["A: one", "B: many, 3 repetitions"]
+    rows = [line.split() for line in lines[3:6]]
+    assert [row[0] for row in rows] == ["1", "2", "3"]
+    np.testing.assert_allclose([float(row[1]) for row in rows], [0, 2, 4], atol=0.15)
+    assert sum(row[-1] == "nearest" for row in rows) == 1
+    found = folder.document("align one many --repetition 2 --out OUT/ab.csv", repeated)
+    assert ["alignment" in each for each in found["repetitions"]] == [False, True, False]
+    line = "align many one --repetition best --repetition-of-a 3 --out OUT/ab.csv"
+    other = folder.document(line, repeated)
+    assert (other["a"]["repetition"]["number"], other["count"]) == (3, 1)
+    assert other["a"]["repetition"]["start"] == pytest.approx(4, abs=0.15)
+
+
+def test_without_the_option_repetitions_are_pointed_at(folder: Folder, repeated: Project):
+    result = folder.run("align one many --out OUT/ab.csv", repeated)
+    assert "many seems to hold 3 repetitions" in result.stderr
+    assert "times as long as A" in result.stdout
+    assert folder.run("align one many -q --out OUT/ab.csv", repeated).stderr == ""
+    nearest = folder.run("align one many --method nearest --out OUT/ab.csv", repeated).stdout
+    assert "aligned by nearest" in nearest
+    assert "nan" not in nearest  # pairs run back and forth: there is no tempo
+
+
+# --- many runs ------------------------------------------------------------------------------------
+
+
+def test_the_document_of_a_benchmark_is_its_json_file(folder: Folder):
+    found = folder.document(f"benchmark --methods tcc {QUICK} --seeds 0,4 --minutes 9")
+    assert (found["facts"]["seeds"], found["facts"]["minutes"]) == ([0, 4], 9)
+    runs = [run["run"] for run in found["runs"] if run["row"] == "tcc"]
+    assert runs == ["benchmark-tcc-s0", "benchmark-tcc-s4"]
+    results = folder.project.results_dir("benchmark")
+    assert found["folder"] == str(results)
+    assert json.loads((results / "benchmark.json").read_text())["figures"] == found["figures"]
+
+
+def test_each_project_of_a_benchmark_has_a_table_and_all_a_mean(folder: Folder):
+    other = six_clips(folder.out.parent / "others")
+    projects = f"--project {other.root} --project {folder.project.root}"
+    assert folder.run(f"benchmark {projects} --methods tcc {QUICK}").exit_code == 0
+    page = (other.results_dir("benchmark") / "benchmark.md").read_text()
+    for name in ("others", "project", "mean over projects"):
+        assert f"## Event transfer on trimmed pairs, error in % of the clip: {name}\n" in page
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("benchmark --methods la2ds --set model.width=25", "note: project, benchmark-la2ds-s0: "),
+        ("reproduce table5 --set train.learning_rate=0.5", "--overwrite trains it again"),
+    ],
+)
+def test_a_table_of_failures_leaves_with_its_code(project: Project, folder: Folder, line, said):
+    if line.startswith("reproduce"):
+        assert folder.run(f"reproduce table5 {QUICK}", project).exit_code == 0
+    result = folder.run(f"{line} {QUICK}", project)
+    assert result.exit_code == ExitCode.UNUSABLE
+    assert said in result.stdout
+
+
+def test_reproduce_compares_the_methods_of_a_table(
+    tmp_path: Path, folder: Folder, monkeypatch: pytest.MonkeyPatch
+):
+    # The command names no methods; all nine would take a minute.
+    monkeypatch.setattr(benchmark, "shipped_methods", lambda: ["lav", "la2ds"])
+    small = " ".join(f"--set {setting}" for setting in TINY)
+    found = folder.document(f"reproduce table2 {small} {QUICK}", six_clips(tmp_path / "six"))
+    assert found["facts"]["protocol"] == "paper"
+    assert {one["task"] for one in found["figures"]} == {"progression", "cost"}
+    assert [run["row"] for run in found["runs"] if not run["baseline"]] == ["lav", "la2ds"]
+    assert set(METHODS) == set(METHOD_TABLES)
