@@ -26,7 +26,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from statistics import median
 
@@ -83,15 +83,16 @@ def exact(frames: Frames, query: FloatArray) -> list[Found]:
 def features_of(clips: int, data: str) -> ClipFeatures:
     """The clips as those of a project, made when they are read."""
 
-    def read(clip: str) -> ClipRows:
-        number = int(clip[1:])
-        return next(synthetic(range(number, number + 1), data))[1]
+    def read(clips: Iterable[str]) -> Iterator[tuple[str, ClipRows]]:
+        for clip in clips:
+            number = int(clip[1:])
+            yield from synthetic(range(number, number + 1), data)
 
     def seen(pose: PoseSequence, view: View) -> FloatArray:
         raise NotImplementedError("clips are searched as filmed")
 
     keys = {f"c{clip}": f"{clip:064x}" for clip in range(clips)}
-    return ClipFeatures("pose", data, "", keys, ("filmed",), {}, lambda wanted: {}, read, seen)
+    return ClipFeatures("pose", data, "", keys, ("filmed",), {}, read, seen)
 
 
 def cpu(work: Callable[[], object]) -> float:
@@ -157,8 +158,7 @@ def step_of_store(project: Project, name: str, frames: int, data: str) -> None:
     random = np.random.default_rng(2)
     wall, used = [], []
     for number in random.choice(len(clips), 20, replace=False).tolist():
-        rows = features.read(clips[number])
-        assert isinstance(rows, ClipRows)
+        (rows,) = dict(features.rows([clips[number]])).values()
         others = f"NOT ({clip_condition(project_name(project), clips[number])})"
         query = rows.value[random.integers(LENGTH)]
         begun, spent = time.time(), time.process_time()

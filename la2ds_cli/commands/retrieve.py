@@ -103,7 +103,7 @@ def _show(console: Console, result: RetrievalResult) -> None:
     if store is None:
         console.line(searched)
     else:
-        changes = f"{store.changes.added} clips added, {store.changes.dropped} dropped"
+        changes = f"{store.changes['added']} clips added, {store.changes['dropped']} dropped"
         console.line(
             f"{searched} of {store.projects} project{'s' * (store.projects != 1)} in {store.table} "
             f"of {store.uri}, {store.index} search, {changes} as {store.project}"

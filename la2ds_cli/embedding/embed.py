@@ -26,7 +26,8 @@ from la2ds_cli.embedding.trained import (
     weights_key,
 )
 
-EngineName = Literal["torch", "onnx", "ray", "light"]
+EngineName = Literal["torch", "onnx", "ray"]
+TOLD = 2  # clips whose names are told while they are embedded; of more, the progress is
 
 
 def embedding_recipe(
@@ -58,8 +59,7 @@ def embed(
     videos: ids of the clips to embed, None = all. A clip that fails does not stop the others.
     engine: torch or onnxruntime; their embeddings agree to 1e-4 and have the same key (docs/
     decisions/0011-one-key-for-both-engines.md); `ray` is torch in the actors of a Ray cluster that
-    shares the project's folder; `light` is `light_embedder`. model: for `onnx`, a file of
-    export_model, None = that of the run.
+    shares the project's folder. model: for `onnx`, a file of export_model, None = that of the run.
     Raises UserError (exit 4) if there is no clip, and as load_embedder and onnx_embedder do.
     """
     progress = progress or Progress()
@@ -103,8 +103,6 @@ def _embedded(
         from la2ds_cli.embedding.onnx_model import onnx_embedder
 
         embedder = onnx_embedder(project, run, model, device)
-    elif engine == "light":
-        embedder = light_embedder(project, run, device)
     else:
         embedder = load_embedder(project, run, device)
     for video in videos:
@@ -169,25 +167,42 @@ def possible_embeddings(
     progress: Progress | None = None,
 ) -> tuple[dict[str, EmbeddingSequence], dict[str, UserError]]:
     """`ensure_embeddings` of the clips that can be embedded, by clip, and the errors of the others.
-    Raises UserError if the disk fails or if something is not installed, and as load_embedder
-    does."""
+    Raises UserError if the disk fails, if something is not installed, or (exit 5) if the run was
+    trained again meanwhile, and as load_embedder does."""
     found = _current_embeddings(project, run, videos)
     failed: dict[str, UserError] = {}
     missing = [video for video in videos if video not in found]
     if not missing:
         return found, failed
-    if progress is not None:
-        clips = ", ".join(missing) if len(missing) <= 2 else f"{len(missing)} clips"
-        progress.note(f"embedding {clips}")
+    progress = progress or Progress()
+    if len(missing) > TOLD:
+        progress.begin("embedding", len(missing))
+    else:
+        progress.note(f"embedding {', '.join(missing)}")
     embedder = light_embedder(project, run, device)
     for video in missing:
+        if len(missing) > TOLD:
+            progress.advance()
         try:
             found[video] = _embed_one(project, run, video, embedder)[1]
         except UserError as error:
             if error.exit_code in (ExitCode.STORAGE, ExitCode.ENVIRONMENT):
                 raise
             failed[video] = error
+    if len(missing) > TOLD:
+        progress.end()
+    if len({embedding.model for embedding in found.values()}) > 1:
+        raise trained_meanwhile(run)
     return found, failed
+
+
+def trained_meanwhile(run: str) -> UserError:
+    """The error for embeddings of different weights of a run."""
+    return UserError(
+        f"the embeddings of run {run} come from different weights",
+        hint="it was trained again meanwhile; run the same command again",
+        exit_code=ExitCode.MISMATCH,
+    )
 
 
 def _current_embeddings(

@@ -15,7 +15,7 @@ from la2ds_cli.core.config import Config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.features.body_joints import as_skeleton, holds
+from la2ds_cli.features.body_joints import as_skeleton, body_joints, holds
 from la2ds_cli.features.network_input import NetworkInput, network_input
 from la2ds_cli.features.resample import interpolate, resample_pose, time_grid
 from la2ds_cli.features.spatial import facing_joints, need_3d
@@ -79,8 +79,11 @@ class Embedder:
     row for every source frame.
 
     key: identity of the weights. frame_features: for a network that reads video frames
-    (`model.input=rgb`); its poses must be those of clips of a project, or parts of them.
+    (`model.input=rgb`); its poses must be those of clips of a project, or parts of them. of_bodies:
+    it embeds poses of any body skeleton, as the base model does (docs/explanation/alignment.md).
     """
+
+    of_bodies = False
 
     def __init__(
         self,
@@ -109,6 +112,7 @@ class Embedder:
     def _embed(self, pose: PoseSequence) -> FloatArray:
         """Resample to the model's rate, embed, and interpolate back to every frame. A skeleton with
         additional joints is reduced to the model's skeleton."""
+        pose = body_joints(pose) if self.of_bodies else pose
         if holds(pose.skeleton, self.skeleton):
             pose = as_skeleton(pose, self.skeleton)
         else:

@@ -32,7 +32,7 @@ from la2ds_cli.embedding.onnx_model import (
     read_model,
     skeleton_entry,
 )
-from la2ds_cli.embedding.trained import TrainedNetwork, load_network, torch_embedder
+from la2ds_cli.embedding.trained import StoredWeights, load_network, torch_embedder
 from la2ds_cli.features.network_input import FRAME_FEATURE_WIDTH, NetworkInput, network_input
 from la2ds_cli.training.checkpoint import SECTIONS
 
@@ -96,49 +96,41 @@ def export_model(
     progress = progress or Progress()
     path = out or exported_path(project, run)
     check_suffix(path, "a model", (SUFFIX,))
-    trained = load_network(project, run)
+    network, stored = load_network(project, run)
     progress.begin("exporting", 2)
-    content, check = exported(trained, run, progress)
+    content, check = exported(network, stored, run, progress)
     artifact.write_bytes(path, content)
     progress.end()
-    shapes = input_shapes(trained.config, get_skeleton(trained.skeleton))
-    return ExportedModel(
-        path=path,
-        run=run,
-        weights=trained.key,
-        skeleton=trained.skeleton,
-        inputs=shapes,
-        size=len(content),
-        check=check,
-    )
+    name = stored.header.skeleton
+    shapes = input_shapes(stored.header.config, get_skeleton(name))
+    return ExportedModel(path, run, stored.key, name, shapes, len(content), check)
 
 
 def exported(
-    trained: TrainedNetwork, run: str, progress: Progress | None = None
+    network: SequenceNetwork, stored: StoredWeights, run: str, progress: Progress | None = None
 ) -> tuple[bytes, Comparison]:
     """The content of the file of a trained network, and its comparison with torch."""
     import torch
 
     progress = progress or Progress()
-    config, skeleton = trained.config, get_skeleton(trained.skeleton)
-    reference = torch_embedder(
-        trained.network, config, skeleton.name, trained.key, torch.device("cpu")
-    ).forward
+    config, skeleton = stored.header.config, get_skeleton(stored.header.skeleton)
+    cpu = torch.device("cpu")
+    reference = torch_embedder(network, config, skeleton.name, stored.key, cpu).forward
     shapes = input_shapes(config, skeleton)
-    graph = _graph(trained.network, shapes, config.model.encoder)
+    graph = _graph(network, shapes, config.model.encoder)
     progress.advance()
     header = {
         "schema": SCHEMA,
         "version": __version__,
         "run": run,
-        "weights": trained.key,
+        "weights": stored.key,
         "embedding": VERSION,
         "skeleton": skeleton_entry(skeleton),
         "settings": {name: asdict(getattr(config, name)) for name in SECTIONS},
-        "facts": {name: trained.facts[name] for name in _FACTS if name in trained.facts},
+        "facts": {name: stored.facts[name] for name in _FACTS if name in stored.facts},
     }
-    if trained.frames:
-        header["frames"] = trained.frames
+    if stored.header.frames:
+        header["frames"] = stored.header.frames
     forward = read_model(pack(graph, header), Path("the exported model")).forward
     check = compare(reference, forward, config, skeleton)
     if not check.share <= TOLERANCE:

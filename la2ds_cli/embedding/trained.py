@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property, lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -19,11 +19,9 @@ from la2ds_cli.core.device import DeviceName, free_cores, resolve_device
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.plugins import code_digests
 from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
-from la2ds_cli.core.skeleton import SKELETONS, Skeleton, get_skeleton
-from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.core.skeleton import SKELETONS, get_skeleton
 from la2ds_cli.embedding.embedder import UNKNOWN, Embedder, FrameFeatureSource, Moments
 from la2ds_cli.embedding.numpy_network import numpy_forward
-from la2ds_cli.features.body_joints import body_joints
 from la2ds_cli.features.network_input import joint_width
 
 if TYPE_CHECKING:
@@ -85,6 +83,7 @@ class RunHeader:
     clips: ids of those that its training knew.
     frames: identity of the ResNet weights behind the frame features that it was trained on, empty
     if it reads joints.
+    code: digests of the user's modules, by dotted name.
     """
 
     settings: Mapping[str, Any] | None = None
@@ -92,20 +91,21 @@ class RunHeader:
     spread: float = 0.0
     clips: tuple[str, ...] = ()
     frames: str = ""
+    code: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, path: Path) -> RunHeader:
-        """From the file of the weights. Raises artifact.ArtifactError if it is damaged."""
+    def of(cls, recipe: artifact.Recipe, facts: Mapping[str, Any]) -> RunHeader:
+        """From the header of the file of the weights."""
         from la2ds_cli.training import checkpoint
 
-        recipe, facts = artifact.read_header(path)
-        spread, clips = facts.get("spread", 0.0), facts.get("videos", [])
+        spread, clips, mark = facts.get("spread", 0.0), facts.get("videos", []), checkpoint.CODE
         return cls(
             checkpoint.settings_of(recipe),
             str(facts.get("skeleton", "")),
             float(spread) if isinstance(spread, int | float) else 0.0,
             tuple(map(str, clips)) if isinstance(clips, list) else (),
             recipe.inputs.get(checkpoint.FRAMES, ""),
+            {n.removeprefix(mark): d for n, d in recipe.inputs.items() if n.startswith(mark)},
         )
 
     @cached_property
@@ -129,36 +129,45 @@ class RunHeader:
 def run_header(project: Project | None, run: str) -> RunHeader:
     """The header of a run's weights; an empty one if they are missing or damaged."""
     with suppress(FileNotFoundError, artifact.ArtifactError):
-        return _of_file(RunHeader.of, checkpoint_path(project, run))
+        return _of_file(_read_header, checkpoint_path(project, run))
     return RunHeader()
+
+
+def _read_header(path: Path) -> RunHeader:
+    return RunHeader.of(*artifact.read_header(path))
 
 
 # --- the network ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class TrainedNetwork:
-    """A network with the weights of a run.
+class StoredWeights(NamedTuple):
+    """What the file of a run's weights holds. key: its digest, the identity of the weights. facts:
+    docs/reference/file-formats.md."""
 
-    key: digest of the checkpoint, the identity of the weights. facts: of the checkpoint (docs/
-    file-formats.md). frames: identity of the ResNet weights behind the frame features that it was
-    trained on, empty if it reads joints.
-    """
-
-    network: SequenceNetwork
-    config: Config
+    weights: Mapping[str, np.ndarray]
+    header: RunHeader
     key: str
     facts: Mapping[str, Any]
-    frames: str = ""
     moments: Moments = UNKNOWN
 
-    @property
-    def skeleton(self) -> str:
-        return self.facts["skeleton"]
+    @classmethod
+    def of(cls, path: Path) -> StoredWeights:
+        """Raises UserError as load_network does."""
+        from la2ds_cli.training import checkpoint
+
+        weights, recipe, facts = checkpoint.read_weights(path)
+        header = RunHeader.of(recipe, facts)
+        if header.skeleton not in SKELETONS:
+            raise _damaged(path, "its skeleton is missing or unknown")
+        try:
+            moments = Moments.of(facts, header.config.model.width)
+        except ValueError as error:
+            raise _damaged(path, str(error)) from error
+        return cls(weights, header, artifact.file_digest(path), facts, moments)
 
 
-def load_network(project: Project, run: str) -> TrainedNetwork:
-    """The trained network of a run, on the CPU.
+def load_network(project: Project, run: str) -> tuple[SequenceNetwork, StoredWeights]:
+    """The trained network of a run, on the CPU, and the file it is from.
 
     Raises UserError if the run has no weights (exit 4), if they are damaged (exit 3), or if the
     file is not a checkpoint, does not fit the network, or the user's encoder has changed since
@@ -169,56 +178,23 @@ def load_network(project: Project, run: str) -> TrainedNetwork:
     from la2ds_cli.training.network import build_network
 
     path = _existing(project, run)
-    stored = _stored(path)
-    config = stored.config
-    settings = config.model, config.heatmap, stored.skeleton, config.train.seed
+    stored = StoredWeights.of(path)
+    config, skeleton = stored.header.config, get_skeleton(stored.header.skeleton)
+    settings = config.model, config.heatmap, skeleton, config.train.seed
     weights = {name: torch.from_numpy(value).float() for name, value in stored.weights.items()}
     try:
         _check_shapes(build_network, settings, weights)
-        _check_code(path, config.model.encoder, stored.code)
+        _check_code(path, config.model.encoder, stored.header.code)
         network = build_network(*settings)
         network.load_state_dict(weights)
     except (RuntimeError, TypeError) as error:
-        _check_code(path, config.model.encoder, stored.code)
+        _check_code(path, config.model.encoder, stored.header.code)
         raise UserError(
             f"{path} does not fit the network its settings describe",
             hint="train again with --overwrite, or restore the file",
             exit_code=ExitCode.MISMATCH,
         ) from error
-    return TrainedNetwork(network, config, stored.key, stored.facts, stored.frames, stored.moments)
-
-
-class _Stored(NamedTuple):
-    """What the file of a run's weights holds; key: its digest; code: digests of the user's modules,
-    by dotted name."""
-
-    weights: Mapping[str, np.ndarray]
-    config: Config
-    skeleton: Skeleton
-    key: str
-    facts: Mapping[str, Any]
-    frames: str
-    moments: Moments
-    code: Mapping[str, str]
-
-
-def _stored(path: Path) -> _Stored:
-    """Raises UserError as load_network does."""
-    from la2ds_cli.training import checkpoint
-
-    weights, recipe, facts = checkpoint.read_weights(path)
-    if facts.get("skeleton") not in list(SKELETONS):
-        raise _damaged(path, "its skeleton is missing or unknown")
-    config = load_config(checkpoint.settings_of(recipe))
-    try:
-        moments = Moments.of(facts, config.model.width)
-    except ValueError as error:
-        raise _damaged(path, str(error)) from error
-    frames = recipe.inputs.get(checkpoint.FRAMES, "")
-    skeleton, key = get_skeleton(facts["skeleton"]), artifact.file_digest(path)
-    digests = recipe.inputs.items()
-    code = {n.removeprefix(checkpoint.CODE): d for n, d in digests if n.startswith(checkpoint.CODE)}
-    return _Stored(weights, config, skeleton, key, facts, frames, moments, code)
+    return network, stored
 
 
 def _existing(project: Project, run: str) -> Path:
@@ -312,17 +288,13 @@ def load_embedder(
     """The trained embedder of a run, in torch. Raises UserError as load_network does."""
     from la2ds_cli.features.frame_features import frame_feature_reader
 
-    trained = load_network(project, run)
-    embedder = torch_embedder(
-        trained.network,
-        trained.config,
-        trained.skeleton,
-        trained.key,
-        resolve_device(device),
-        frame_feature_reader(project, trained.config, trained.frames, device),
-        trained.moments,
-    )
-    return _of_bodies(embedder) if run == BASE_RUN else embedder
+    network, stored = load_network(project, run)
+    header, chosen = stored.header, resolve_device(device)
+    frames = frame_feature_reader(project, header.config, header.frames, device)
+    of = header.config, header.skeleton, stored.key, chosen, frames, stored.moments
+    embedder = torch_embedder(network, *of)
+    embedder.of_bodies = run == BASE_RUN
+    return embedder
 
 
 def light_embedder(
@@ -340,8 +312,8 @@ def light_embedder(
 def _light(path: Path) -> Embedder | None:
     """The numpy embedder of a file of weights; None if its network is not supported, or if the
     weights do not fit, which load_embedder reports."""
-    stored = _stored(path)
-    config, skeleton = stored.config, stored.skeleton
+    stored = StoredWeights.of(path)
+    config, skeleton = stored.header.config, get_skeleton(stored.header.skeleton)
     forward = numpy_forward(config.model, joint_width(skeleton, config.model), stored.weights)
     if forward is None:
         return None
@@ -357,21 +329,8 @@ def light_base() -> Embedder:
     light = _light(base_path())
     if light is None:
         raise ValueError("the network of the base model needs torch")
-    return _of_bodies(light)
-
-
-class BaseEmbedder(Embedder):
-    """Embeds poses of any body skeleton with the base model, an alignment network that ships with
-    la2ds (docs/explanation/alignment.md); see Embedder."""
-
-    def _embed(self, pose: PoseSequence) -> FloatArray:
-        return super()._embed(body_joints(pose))
-
-
-def _of_bodies(plain: Embedder) -> BaseEmbedder:
-    return BaseEmbedder(
-        plain.forward, plain.config, plain.skeleton, plain.key, moments=plain.moments
-    )
+    light.of_bodies = True
+    return light
 
 
 def run_frames(project: Project, run: str) -> FrameFeatureSource | None:

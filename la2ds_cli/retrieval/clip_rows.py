@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from la2ds_cli.features.viewpoint import movements, seen
 
 SEARCHED = UNTURNED
 """Views in which a query is compared; it would have to be turned to each clip anew."""
+_AT_ONCE = 1000  # clips whose embeddings are read at once
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,7 @@ class ClipFeatures:
     keys: for each clip, the key of the poses or the embedding behind its rows.
     views: in which a query can be compared.
     left_out: clips without features, with the reason; `rows` adds those it finds.
-    prepare: makes features of clips that can be read; returns the other clips, with the reason.
-    read: the rows of a clip, or the reason why it has none.
+    read: the rows of clips, or the reason why a clip has none, in order.
     seen: the features (T, D) of poses in a view.
     """
 
@@ -69,8 +70,7 @@ class ClipFeatures:
     keys: Mapping[str, str]
     views: tuple[View, ...]
     left_out: dict[str, str]
-    prepare: Callable[[list[str]], Mapping[str, str]]
-    read: Callable[[str], ClipRows | str]
+    read: Callable[[Iterable[str]], Iterable[tuple[str, ClipRows | str]]]
     seen: Callable[[PoseSequence, View], FloatArray]
 
     def in_view(self, view: View) -> ClipFeatures:
@@ -85,12 +85,7 @@ class ClipFeatures:
 
     def rows(self, clips: Iterable[str]) -> Iterator[tuple[str, ClipRows]]:
         """The clips that have features, each with its rows, in order."""
-        wanted = list(clips)
-        self.left_out.update(self.prepare(wanted))
-        for clip in wanted:
-            if clip in self.left_out:
-                continue
-            rows = self.read(clip)
+        for clip, rows in self.read(clips):
             if isinstance(rows, ClipRows):
                 yield clip, rows
             else:
@@ -101,19 +96,19 @@ def pose_features(project: Project, skeleton: str) -> ClipFeatures:
     """The movement of the joints (`paced_movement`) of all clips of a skeleton."""
     (keys, left_out), phases = _posed(project, skeleton, "the query"), project.phases()
 
-    def read(clip: str) -> ClipRows | str:
-        pose = project.read_pose(clip)[0]
-        if np.isnan(pose.xy).all():
-            return f"no joint was seen in {clip}"
-        moving = paced_movement(pose).astype(np.float32)
-        return ClipRows.of(moving, pose.frame, pose.time, phases.get(clip, ()))
+    def read(clips: Iterable[str]) -> Iterator[tuple[str, ClipRows | str]]:
+        for clip in clips:
+            pose = project.read_pose(clip)[0]
+            if np.isnan(pose.xy).all():
+                yield clip, f"no joint was seen in {clip}"
+                continue
+            moving = paced_movement(pose).astype(np.float32)
+            yield clip, ClipRows.of(moving, pose.frame, pose.time, phases.get(clip, ()))
 
     def in_view(pose: PoseSequence, view: View) -> FloatArray:
         return movements(pose, (view,))[view].astype(np.float32)
 
-    return ClipFeatures(
-        "pose", skeleton, "", keys, SEARCHED, left_out, lambda clips: {}, read, in_view
-    )
+    return ClipFeatures("pose", skeleton, "", keys, SEARCHED, left_out, read, in_view)
 
 
 def model_features(
@@ -123,10 +118,13 @@ def model_features(
 
     skeleton: of the query; used for the base model alone, which embeds clips of several skeletons.
 
-    Raises UserError (exit 5) if an embedding does not come from the run's weights, and as embed
-    does.
+    Raises UserError as possible_embeddings does.
     """
-    from la2ds_cli.embedding.embed import embed, embedding_recipe
+    from la2ds_cli.embedding.embed import (
+        embedding_recipe,
+        possible_embeddings,
+        trained_meanwhile,
+    )
     from la2ds_cli.embedding.trained import (
         checkpoint_path,
         light_embedder,
@@ -144,37 +142,24 @@ def model_features(
     model, frames = weights_key(project, run), run_frames(project, run)
     keys = {clip: embedding_recipe(model, key, clip, frames).key for clip, key in poses.items()}
 
-    def is_current(clip: str) -> bool:
-        try:
-            path = project.embedding_path(run, clip)
-            return artifact.read_header(path)[0].key == keys[clip]
-        except artifact.ArtifactError:
-            return False
-
-    def prepare(clips: list[str]) -> dict[str, str]:
-        missing = [clip for clip in clips if not is_current(clip)]
-        if not missing:
-            return {}
-        results = embed(
-            project, run=run, videos=missing, device=device, progress=progress, engine="light"
-        )
-        return {result.video: result.message for result in results if not result.usable}
-
-    def read(clip: str) -> ClipRows:
-        value, recipe = project.read_embedding(run, clip)
-        if value.model != model or recipe.key != keys[clip]:
-            raise UserError(
-                f"the embedding of {clip} does not come from the weights of run {run}",
-                hint=f"la2ds embed --run {run} --overwrite",
-                exit_code=ExitCode.MISMATCH,
-            )
-        return ClipRows.of(value.value, value.frame, value.time, phases.get(clip, ()))
+    def read(clips: Iterable[str]) -> Iterator[tuple[str, ClipRows | str]]:
+        wanted = iter(clips)
+        while part := list(islice(wanted, _AT_ONCE)):
+            found, failed = possible_embeddings(project, run, part, device, progress)
+            for clip in part:
+                if clip in failed:
+                    yield clip, failed[clip].message
+                    continue
+                one = found[clip]
+                if one.model != model:
+                    raise trained_meanwhile(run)
+                yield clip, ClipRows.of(one.value, one.frame, one.time, phases.get(clip, ()))
 
     def in_view(pose: PoseSequence, view: View) -> FloatArray:
         return light_embedder(project, run, device)([seen(pose, view)])[0]
 
     views = SEARCHED if frames is None else SEARCHED[:1]  # video frames show a clip as filmed
-    return ClipFeatures("model", skeleton, model, keys, views, left_out, prepare, read, in_view)
+    return ClipFeatures("model", skeleton, model, keys, views, left_out, read, in_view)
 
 
 def _posed(project: Project, skeleton: str, owner: str) -> tuple[dict[str, str], dict[str, str]]:

@@ -25,7 +25,6 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, Phase
 from la2ds_cli.core.view import View
 from la2ds_cli.retrieval.clip_rows import ClipFeatures, ClipRows
-from la2ds_cli.retrieval.result import Changes
 from la2ds_cli.retrieval.search import Found, Sample
 from la2ds_cli.retrieval.store import foreign, quoted, reported
 
@@ -52,9 +51,12 @@ class FrameTable:
 
     # --- the clips of a project --------------------------------------------------------------
 
-    def update(self, project: Project, features: ClipFeatures, progress: Progress) -> Changes:
+    def update(
+        self, project: Project, features: ClipFeatures, progress: Progress
+    ) -> dict[str, int]:
         """Write the clips of a project that are new or have changed, and remove those that it no
-        longer has. What an interrupted call has written stays, and the next call writes the rest.
+        longer has; numbers of those `kept`, `added` and `dropped`. What an interrupted call has
+        written stays, and the next call writes the rest.
 
         Raises UserError: exit 5 if another command is writing to the project, 7 if the store
         cannot be written.
@@ -86,7 +88,8 @@ class FrameTable:
                     progress.advance(len(part))
                 self._join_files(progress)
                 progress.end()
-        return Changes(len(wanted) - len(missing), added, len(held.keys() - wanted.keys()))
+        dropped = len(held.keys() - wanted.keys())
+        return {"kept": len(wanted) - len(missing), "added": added, "dropped": dropped}
 
     def _held(self, project: str) -> dict[str, str]:
         """Digest of each clip of a project in the table; empty if two simultaneous calls have

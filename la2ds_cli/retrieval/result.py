@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +31,7 @@ def view_words(view: View, unsure: bool) -> str:
 class Hit:
     """A retrieved frame.
 
+    project: name in the store, None without a store.
     video: id of its clip.
     index: row in the poses of the clip.
     time: seconds.
@@ -39,9 +40,9 @@ class Hit:
     same_phase: whether it equals the query's phase, None if either has no label.
     view: in which the query's clip was compared with this one.
     unsure: whether another view is about as near and finds another moment.
-    project: name in the store, None without a store.
     """
 
+    project: str | None
     video: str
     index: int
     time: float
@@ -50,7 +51,6 @@ class Hit:
     same_phase: bool | None
     view: View = "filmed"
     unsure: bool = False
-    project: str | None = None
 
 
 @dataclass(frozen=True)
@@ -62,17 +62,8 @@ class Query:
     index: int
     time: float
     phase: str | None
+    alike: bool | None
     hits: tuple[Hit, ...]
-    alike: bool | None = None
-
-
-class Changes(NamedTuple):
-    """Numbers of a project's clips that a store has kept, that are new or changed, and that were
-    removed."""
-
-    kept: int
-    added: int
-    dropped: int
 
 
 @dataclass(frozen=True)
@@ -84,7 +75,7 @@ class SearchedStore:
     index: `exact` or `approximate`.
     project: the name of the project there.
     projects: number of projects in the table.
-    changes: numbers of the project's clips that were kept, added and removed.
+    changes: numbers of the project's clips that were `kept`, `added` and `dropped`.
     groups, phases: those to which the search was limited, empty = all.
     """
 
@@ -93,12 +84,9 @@ class SearchedStore:
     index: str
     project: str
     projects: int
-    changes: Changes
+    changes: Mapping[str, int]
     groups: tuple[str, ...]
     phases: tuple[str, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self) | {"changes": self.changes._asdict()}
 
 
 @dataclass(frozen=True)
@@ -134,10 +122,6 @@ class RetrievalResult:
 
     def to_json(self) -> dict[str, Any]:
         """The result as plain JSON types."""
-
-        def hit_json(hit: Hit) -> dict[str, Any]:
-            return {"project": hit.project} | asdict(hit)
-
         return {
             "schema_version": SCHEMA_VERSION,
             "features": self.features,
@@ -145,19 +129,9 @@ class RetrievalResult:
             "run": self.run if self.features == "model" else None,
             **asdict(self.limits),
             "searched": {"frames": self.frames, "clips": self.clips},
-            "store": None if self.store is None else self.store.to_json(),
+            "store": None if self.store is None else asdict(self.store),
             "phase_agreement": self.agreement,
             "left_out": dict(self.left_out),
-            "queries": [
-                {
-                    "video": query.video,
-                    "index": query.index,
-                    "time": query.time,
-                    "phase": query.phase,
-                    "alike": query.alike,
-                    "hits": [hit_json(hit) for hit in query.hits],
-                }
-                for query in self.queries
-            ],
+            "queries": [asdict(query) for query in self.queries],
             "files": [str(file) for file in self.files],
         }

@@ -18,7 +18,6 @@ from la2ds_cli.core.view import View
 from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.features.viewpoint import movements
 from la2ds_cli.retrieval.clip_rows import (
-    SEARCHED,
     ClipFeatures,
     ClipRows,
     model_features,
@@ -65,15 +64,13 @@ def retrieve(
     """The nearest frames, in the feature space, of all clips except the query's.
     views.retrieval_sheet writes the result.
 
-    Raises UserError if a number or time is invalid or approximate search has no store (exit 2), if
-    there is no other clip or the query has no features (exit 4), and as the extraction of poses,
-    embedding and Store do.
+    Raises UserError if a time lies outside the query's clip (exit 2), if there is no other clip or
+    the query has no features (exit 4), and as the extraction of poses, embedding and Store do.
     """
     from la2ds_cli.poses.verdict import note_weakness
 
     progress = progress or Progress()
     limits, device = request.limits, request.device
-    _check(request)
     store = Store.open(request.store.uri) if request.store else None
     choice = choose_features(project, request.run, request.features)
     video, seconds = _parse(project, request.query, device, progress)
@@ -107,22 +104,6 @@ def retrieve(
     return RetrievalResult(
         queries, limits, frames, clips, choice.kind, run, reason, left_out, looked_up
     )
-
-
-def _check(request: RetrievalRequest) -> None:
-    """Raises UserError (exit 2) for invalid limits."""
-    limits = request.limits
-    if limits.k < 1 or (limits.per_video is not None and limits.per_video < 1):
-        raise UserError("retrieval needs to return at least one frame", hint="--k 7")
-    if limits.min_gap is not None and not 0 <= limits.min_gap < float("inf"):
-        raise UserError(
-            f"{limits.min_gap:g} s is not a valid gap in time", hint="--min-gap 0.25, or 0 for none"
-        )
-    if request.view not in ("auto", *SEARCHED):
-        raise UserError(
-            f"frames cannot be searched in the view '{request.view}'",
-            hint=f"views: auto, {', '.join(SEARCHED)}",
-        )
 
 
 # --- the query ------------------------------------------------------------------------------
@@ -248,8 +229,8 @@ def _queries(
             project, name = named(number)
             same = label == phase if phase is not None and label is not None else None
             view, unsure = found.choice(number).view, found.unsure(number, n)
-            hits.append(Hit(name, index, time, distance, label, same, view, unsure, project))
-        queries.append(Query(video, row, float(clip.time[row]), phase, tuple(hits)))
+            hits.append(Hit(project, name, index, time, distance, label, same, view, unsure))
+        queries.append(Query(video, row, float(clip.time[row]), phase, None, tuple(hits)))
     return queries
 
 

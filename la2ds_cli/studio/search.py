@@ -1,8 +1,8 @@
 """The Search page: the same moment in other clips, that is the nearest frames that `la2ds retrieve`
 finds.
 
-A request is answered at once unless clips have to be embedded first, which that command does as a
-job.
+A request is answered at once unless more than two clips have to be embedded first, which that
+command does as a job.
 """
 
 from __future__ import annotations

@@ -183,12 +183,6 @@ def _embedded(
     from la2ds_cli.embedding.embed import ensure_embeddings
 
     embeddings = ensure_embeddings(project, request.run, ids, request.device, progress)
-    if len({embedding.model for embedding in embeddings}) > 1:
-        raise UserError(
-            "the embeddings of these clips come from different weights",
-            hint=f"la2ds embed --run {request.run} --overwrite",
-            exit_code=ExitCode.MISMATCH,
-        )
     return [embedding.value for embedding in embeddings]
 
 

@@ -27,7 +27,14 @@ from la2ds_cli.embedding.embed import embed
 from la2ds_cli.embedding.embedder import Embedder
 from la2ds_cli.embedding.model_export import export_model, exported, random_clip
 from la2ds_cli.embedding.onnx_model import ENTRY, open_model, read_model
-from la2ds_cli.embedding.trained import TrainedNetwork, checkpoint_path, load_embedder, load_network
+from la2ds_cli.embedding.trained import (
+    RunHeader,
+    StoredWeights,
+    checkpoint_path,
+    load_embedder,
+    load_network,
+    run_header,
+)
 from la2ds_cli.main import app
 from la2ds_cli.training.network import build_network, collate
 from la2ds_models.sequence_network import SequenceNetwork, frames_of
@@ -53,8 +60,8 @@ def _differs_by(preset: str, position: str) -> float:
     config = load_config(preset=preset, overrides=[*SMALL, f"model.temporal_position={position}"])
     skeleton = get_skeleton("penn13")
     network = build_network(config.model, config.heatmap, skeleton, 0)
-    trained = TrainedNetwork(network, config, "key", {"skeleton": "penn13"})
-    content, check = exported(trained, "run")
+    stored = StoredWeights({}, RunHeader(config.to_dict(), "penn13"), "key", {})
+    content, check = exported(network, stored, "run")
     assert check.difference < 1e-4
     forward = read_model(content, Path("model.onnx")).forward
     worst = 0.0
@@ -183,7 +190,7 @@ def test_a_file_is_enough(project: Project, model: Path, tmp_path: Path):
 
 
 def test_what_a_file_says(project: Project, model: Path):
-    header, config = open_model(model).header, load_network(project, "swing").config
+    header, config = open_model(model).header, run_header(project, "swing").config
     assert header["version"] == __version__
     assert header["run"] == "swing"
     assert header["weights"] == artifact.file_digest(checkpoint_path(project, "swing"))
@@ -227,9 +234,9 @@ class _Branching(SequenceNetwork):
 
 
 def test_a_network_that_cannot_be_exported_is_named(project: Project):
-    trained = replace(load_network(project, "swing"), network=_Branching())
+    stored = load_network(project, "swing")[1]
     with pytest.raises(UserError, match=r"the network 'vivit' cannot be exported: .+") as caught:
-        exported(trained, "swing")
+        exported(_Branching(), stored, "swing")
     assert caught.value.exit_code == ExitCode.UNUSABLE
 
 
@@ -254,7 +261,7 @@ def test_embedding_by_a_file_loads_no_torch(project: Project):
 
 
 def test_an_embedder_knows_nothing_of_engines(project: Project):
-    config = load_network(project, "swing").config
+    config = run_header(project, "swing").config
     embedder = Embedder(lambda item: np.zeros((len(item), 16)), config, "penn13", "key")
     (value,) = embedder(poses_of(project)[:1])
     assert value.shape == (20, 32)

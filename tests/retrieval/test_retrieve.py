@@ -195,21 +195,6 @@ def test_one_clip_alone_cannot_be_searched(tmp_path: Path) -> None:
     assert caught.value.exit_code == ExitCode.UNUSABLE
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"k": 0},
-        {"per_video": 0},
-        {"min_gap": -0.1},
-        {"min_gap": float("nan")},
-    ],
-)
-def test_impossible_requests(project: Project, options: dict[str, Any]) -> None:
-    with pytest.raises(UserError) as caught:
-        run(project, **options)
-    assert caught.value.exit_code == ExitCode.USAGE
-
-
 def label(project: Project) -> None:
     rows = ["video,start,end,phase", "anna,0,20,down", "anna,20,41,up"]
     rows += ["ben,0,61,down"]  # wrong in its second half, and cleo has no labels

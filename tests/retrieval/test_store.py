@@ -83,7 +83,7 @@ def found(project: Project, progress: Progress | None = None, **options: Any) ->
 def changes(result: RetrievalResult) -> tuple[int, ...]:
     """Numbers of clips kept, added and dropped."""
     assert result.store is not None
-    return tuple(result.store.changes)
+    return tuple(result.store.changes.values())
 
 
 def places(result: RetrievalResult) -> list[list[tuple[str, int]]]:
