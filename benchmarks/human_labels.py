@@ -38,10 +38,10 @@ from la2ds_cli.evaluation.measure import (
     resampled_medians,
     video_counts,
 )
-from la2ds_cli.experiments.runner import Plan, train_run
+from la2ds_cli.experiments.runner import Plan, run_name, train_run
 from la2ds_cli.experiments.scores import scored_inputs
 from la2ds_cli.training.base_weights import base_key
-from la2ds_cli.training.checkpoint import SPEED_ONLY, training_recipe
+from la2ds_cli.training.checkpoint import SPEED_ONLY
 
 LABELS = {
     "raw_pose": "raw pose",
@@ -63,8 +63,7 @@ def trained(
     trims are those of the baselines, come what may."""
     config = fold.project.config(preset=preset, overrides=[*settings, f"train.seed={seed}"])
     config = replace(config, evaluate=evaluate.evaluate)
-    unseeded = replace(config, train=replace(config.train, seed=0))
-    run = f"{preset}-{training_recipe(unseeded, '').key[:8]}-s{seed}"
+    run = run_name(preset, fold.project, config)
     train_run(fold.project, run, config, Plan(), Progress())
     return config, run
 

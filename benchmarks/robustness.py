@@ -47,8 +47,7 @@ def rows(project: Project, table: str, limb: str, settings: Sequence[str]) -> Ro
             for one in conditions(table, recipe(project, 0), limb=limb):
                 if table == "table7" and one.name not in MISSING:
                     continue
-                noisy = "noisy-" if one.joints.train is not None else ""
-                name, run = f"{preset}-{missing}", f"{NAME}-{noisy}{preset}-{missing}"
+                name, run = f"{preset}-{missing}", f"{NAME}-{preset}"
                 label_of = f"{one.label}: {label}, {missing}"
                 joints = replace(one.joints, label=f"{one.joints.label}-{name}")
                 made.append(Row(f"{name}-{one.name}", label_of, recipe, run, joints=joints))
@@ -84,7 +83,7 @@ def main() -> None:
             facts = shared_facts(project, plan, every)
             result = Result(f"{table}-{limb}", title, (task,), facts)
             bench = Bench(action, project, every, plan, Progress())
-            run_table(result, [bench], project.results_dir("robustness"))
+            run_table(result, [bench], project.results_dir("robustness"), {})
             print(markdown(result, figures(result)))
 
 

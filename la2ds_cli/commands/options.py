@@ -170,7 +170,6 @@ class Runs:
     settings: list[str] | None = SETTINGS
     minutes: float | None = option("M", "Longest training of each run, in minutes.", min=0.0)
     seeds: str = option("N,N,...", "Seeds; every row is run once for each.", "0")
-    overwrite: bool = flag("--overwrite", "Train every run from the start again.")
     device: DeviceName = DEVICE
 
     def arguments(self) -> dict[str, Any]:

@@ -36,13 +36,12 @@ def benchmark(
     """Train every method on every project with every seed, and score all in the same way.
 
     methods: names of methods.shipped_methods, presets or dotted paths; None = all that are shipped.
-    Runs are named benchmark-METHOD-sSEED: a finished run is reused, an interrupted one is resumed,
-    and out/benchmark.md, .csv and .json are written after every run (out: by default
-    results/benchmark of the first project). task: only this table, and files named by its number in
-    the paper. A failing run does not stop the others. engine: `ray` trains and scores in the actors
-    of a Ray cluster that shares the projects' folders, one run each; the files are written at the
-    end. Raises UserError (exit 2) for missing or duplicate projects, methods or seeds, an unknown
-    name, and an invalid setting.
+    A finished run (`run_name`) is reused, an interrupted one is resumed, and out/benchmark.md, .csv
+    and .json are written after every run (out: by default results/benchmark of the first project).
+    task: only this table, and files named by its number in the paper. A failing run does not stop
+    the others. engine: `ray` trains and scores in the actors of a Ray cluster that shares the
+    projects' folders, one run each; the files are written at the end. Raises UserError (exit 2) for
+    missing or duplicate projects, methods or seeds, an unknown name, and an invalid setting.
     """
     check_seeds(plan.seeds)
     check_projects(projects)
@@ -59,11 +58,7 @@ def benchmark(
         Bench(label, project, table, plan, progress)
         for label, project in zip(_labels(projects), projects, strict=True)
     ]
-    finished = _spread(benches, names) if engine == "ray" else None
-    if finished is not None:
-        for bench in benches:
-            bench.plan = replace(plan, overwrite=False)
-    return run_table(result, benches, out, finished)
+    return run_table(result, benches, out, _spread(benches, names) if engine == "ray" else {})
 
 
 def method_table(project: Project, names: Sequence[str], plan: Plan) -> Rows:

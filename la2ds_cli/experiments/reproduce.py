@@ -40,8 +40,8 @@ class Variant:
     """One variant of the recipe.
 
     name: of the row. settings: overrides of the recipe. paper: name of a metric -> the paper's
-    figure. reads_maps: the row has no meaning for a network that reads only joints. run: the name
-    of its runs, `TABLE-name` if empty. joints: on which they are trained and tested.
+    figure. reads_maps: the row has no meaning for a network that reads only joints. joints: on
+    which it is trained and tested.
     """
 
     name: str
@@ -49,7 +49,6 @@ class Variant:
     settings: tuple[str, ...] = ()
     paper: Mapping[str, float] = field(default_factory=dict)
     reads_maps: bool = False
-    run: str = ""
     joints: Joints = CLEAN
 
     @property
@@ -62,7 +61,6 @@ def _paper(classification: float, progression: float, tau: float) -> dict[str, f
     return {"classification": classification, "progression": progression, "kendalls_tau": tau}
 
 
-WHOLE = "reproduce-all"  # runs of the whole recipe, which tables 4 to 6 share
 _FULL = _paper(70.12, 0.9280, 0.9670)
 _TEMPORAL = ("augment.drop=0.0", "augment.warp=0.0")
 _POSITION = ("augment.position_probability=0.0",)
@@ -74,7 +72,7 @@ _CODES = ("model.spatial_position=none", "model.temporal_position=none")
 _SPATIAL = ("model.spatial_layers=0",)
 _LIMBS = ("heatmap.channels=limbs",)
 _JOINTS = ("heatmap.channels=joints",)
-_ALL = Variant("all", "all", (), _FULL, run=WHOLE)
+_ALL = Variant("all", "all", (), _FULL)
 
 
 def _without(part: str, settings: tuple[str, ...], *paper: float, maps: bool = False) -> Variant:
@@ -151,13 +149,11 @@ def conditions(table: str, config: Config, *, limb: str = ANY) -> list[Variant]:
 def treated(variant: Variant, missing: str) -> Variant:
     """The row with one treatment of joints that are not seen. The paper does not state its own, so
     each is shown with its figure."""
-    noisy = variant.joints.train is not None
     return replace(
         variant,
         name=f"{variant.name}-{missing}",
         label=f"{variant.label}, {missing}",
         settings=(f"model.missing={missing}",),
-        run=f"{'table8-noisy' if noisy else 'reproduce'}-{missing}",
     )
 
 
@@ -213,7 +209,7 @@ def reproduce(
     variants, baselines = _variants(project, table, preset, plan)
     rows = Rows(
         f"reproduce-{preset}",
-        [_row(table, one, preset, plan.settings) for one in variants],
+        [_row(one, preset, plan.settings) for one in variants],
         partial(_config, preset, plan.settings, ()),
         baselines,
     )
@@ -229,7 +225,7 @@ def reproduce(
     bench = Bench(
         project.root.name, project, replace(rows, rows=shown), plan, progress or Progress()
     )
-    return run_table(result, [bench], project.results_dir("reproduce"))
+    return run_table(result, [bench], project.results_dir("reproduce"), {})
 
 
 def _variants(
@@ -253,10 +249,12 @@ def _variants(
     return [treated(one, missing) for missing in TREATMENTS for one in every], baselines
 
 
-def _row(table: str, variant: Variant, preset: str, settings: Sequence[str]) -> Row:
+def _row(variant: Variant, preset: str, settings: Sequence[str]) -> Row:
     recipe = partial(_config, preset, settings, variant.settings)
-    run = variant.run or f"{table}-{variant.name}"
     untrained = "untrained network" if variant.full else ""
+    # Rows that differ in the tested joints alone share their runs.
+    shared = variant.full or variant.joints is not CLEAN
+    run = "reproduce" if shared else f"reproduce-{variant.name}"
     return Row(variant.name, variant.label, recipe, run, untrained, variant.joints)
 
 

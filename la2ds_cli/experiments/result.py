@@ -27,7 +27,7 @@ class Row:
     """One recipe, trained once for each seed.
 
     recipe: its settings in a project, for a seed.
-    run: its runs are called RUN-sSEED.
+    run: the first part of the names of its runs (runner.run_name).
     untrained: label of the row of its network without training, empty = there is none.
     joints: on which it is trained and tested.
     """

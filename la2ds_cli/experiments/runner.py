@@ -6,6 +6,7 @@ written after every run, and a failing run does not stop the others.
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,7 +21,8 @@ from la2ds_cli import __version__
 from la2ds_cli.core.batch import fault
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.device import DeviceName, available_cores, resolve_device
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.plugins import code_digests
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.experiments.corruption import Joints
@@ -40,7 +42,6 @@ class Plan:
     minutes: longest training of each run; None = limited only by steps.
     settings: overrides for all rows.
     rates: learning rates of rows by name, instead of those of their recipes.
-    overwrite: train runs again that exist.
     """
 
     seeds: Sequence[int] = (0,)
@@ -49,7 +50,6 @@ class Plan:
     protocol: str = "la2ds"
     rates: Mapping[str, float] = field(default_factory=dict)
     device: DeviceName = "auto"
-    overwrite: bool = False
 
 
 def check_seeds(seeds: Sequence[int]) -> None:
@@ -78,6 +78,21 @@ def machine_facts(device: DeviceName) -> dict[str, Any]:
     }
 
 
+def run_name(stem: str, project: Project, config: Config, minutes: float | None = None) -> str:
+    """STEM-DIGEST-sSEED: with other settings, clips, code of the user's or another limit of time it
+    is another run, and rows that share all of these share their runs."""
+    from la2ds_cli.training.checkpoint import training_recipe
+    from la2ds_cli.training.data import clips_digest, training_videos
+
+    videos = training_videos(project)
+    clips = clips_digest({v.id: project.checked_pose_header(v.id)[0].key for v in videos})
+    own = [name for name in (config.train.method, config.model.encoder) if "." in name]
+    unseeded = replace(config, train=replace(config.train, seed=0))
+    key = training_recipe(unseeded, clips, code=code_digests(*own)).key
+    digest = hashlib.sha256(f"{key} {minutes}".encode()).hexdigest()[:8]
+    return f"{stem}-{digest}-s{config.train.seed}"
+
+
 def train_run(
     project: Project, run: str, config: Config, plan: Plan, progress: Progress
 ) -> Outcome:
@@ -91,7 +106,7 @@ def train_run(
         project,
         run=run,
         config=config,
-        options=TrainOptions(plan.device, plan.minutes, plan.overwrite, clock=clock),
+        options=TrainOptions(plan.device, plan.minutes, clock=clock),
         progress=progress,
     )
     return Outcome(
@@ -116,9 +131,7 @@ def attempt(
     try:
         return work(), ""
     except UserError as error:
-        drifted = error.exit_code == ExitCode.MISMATCH
-        hint = "--overwrite trains it again" if drifted else error.hint
-        reason = f"{error.message} ({hint})" if hint else error.message
+        reason = f"{error.message} ({error.hint})" if error.hint else error.message
     except Exception as error:
         said, log = fault(project, run, error)
         reason = f"{said} ({log})"
@@ -152,7 +165,7 @@ def run_table(
     result: Result,
     benches: Sequence[Bench],
     out: Path,
-    finished: Mapping[tuple[int, str, int], str] | None = None,
+    finished: Mapping[tuple[int, str, int], str],
 ) -> Result:
     """Train and score every row on every project with every seed, and write OUT/NAME.md, .csv and
     .json after every run. finished: the error, empty if there is none, of runs that another process
@@ -170,7 +183,7 @@ def run_table(
             if len(benches) > 1:
                 bench.progress.note(f"{bench.data.name}, seed {seed}")
             for row in rows:
-                error = (finished or {}).get((number, row.name, seed), "")
+                error = finished.get((number, row.name, seed), "")
                 result.entries += bench.run(row, seed, error)
                 write_result(result, out)
     return result
@@ -184,7 +197,6 @@ class Bench:
     ) -> None:
         self.project, self.table, self.plan, self.progress = project, table, plan, progress
         self.data = DataSet(name, find_source(project))
-        self._done: set[str] = set()
 
     def baselines(self) -> Iterable[Entry]:
         """Score what needs no training, all that has the same joints at once."""
@@ -208,12 +220,15 @@ class Bench:
 
     def run(self, row: Row, seed: int, error: str = "") -> list[Entry]:
         """Train and score one run, unless it has failed elsewhere with that error."""
-        run = f"{row.run}-s{seed}"
-        made = None
+        config, made = row.recipe(self.project, seed), None
+        if row.name in self.plan.rates:
+            faster = replace(config.train, learning_rate=self.plan.rates[row.name])
+            config = replace(config, train=faster)
+        seen = row.joints.in_training(self.project, row.run)
+        run = run_name(row.run, seen, config, self.plan.minutes)
         if not error:
-            made, error = attempt(
-                self.project, run, self.progress, partial(self._trained, row, run, seed)
-            )
+            work = partial(self._trained, row, seen, run, config)
+            made, error = attempt(self.project, run, self.progress, work)
         if made is None:
             failed = Outcome(run, "model", seed=seed, error=error)
             return [Entry(self.data.name, row.name, row.label, failed)]
@@ -226,18 +241,10 @@ class Bench:
         name = f"{UNTRAINED}-{row.name}"
         return [entry, self._baseline(name, row.untrained, UNTRAINED, scored)]
 
-    def _trained(self, row: Row, run: str, seed: int) -> tuple[Outcome, Scored]:
-        """Train and score."""
-        plan, config = self.plan, row.recipe(self.project, seed)
-        if row.name in plan.rates:
-            faster = replace(config.train, learning_rate=plan.rates[row.name])
-            config = replace(config, train=faster)
-        if run in self._done:  # several rows of a table may share a run
-            plan = replace(plan, overwrite=False)
-        seen = row.joints.in_training(self.project, run)
-        outcome = train_run(seen, run, config, plan, self.progress)
-        self._done.add(run)
-        first = row.untrained and seed == plan.seeds[0]
+    def _trained(self, row: Row, seen: Project, run: str, config: Config) -> tuple[Outcome, Scored]:
+        """Train and score. seen: the project as the training sees it."""
+        outcome = train_run(seen, run, config, self.plan, self.progress)
+        first = row.untrained and config.train.seed == self.plan.seeds[0]
         features = ("model", UNTRAINED) if first else ("model",)
         return outcome, self._score(run, row.joints, features, config)
 

@@ -20,11 +20,12 @@ from la2ds_cli.evaluation import evaluate as evaluation
 from la2ds_cli.experiments import runner
 from la2ds_cli.experiments.benchmark import benchmark, method_rows
 from la2ds_cli.experiments.result import Result
-from la2ds_cli.experiments.runner import Plan
+from la2ds_cli.experiments.runner import Plan, run_name
 from la2ds_cli.experiments.scores import METRICS, cached_scores
 from la2ds_cli.experiments.significance import nested_resamples
 from la2ds_cli.experiments.tables import MEAN, Figure, all_notes, figures
 from tests.evaluation.labelled_project import evaluated
+from tests.movement import add_sequence, sequence, warped_phase
 from tests.small_runs import TINY, interrupted_at, six_clips
 
 SETTINGS = [*TINY, "model.input=joints", "align.reference_clips=0"]
@@ -58,7 +59,7 @@ def copied(project: Project, result: Result, tmp_path: Path) -> Project:
 def _evaluated(project: Project, method: str, seed: int, *features: str) -> dict[str, Any]:
     """The rows of `la2ds evaluate` with the settings of a method."""
     config = method_rows([method], SETTINGS)[0].recipe(project, seed)
-    runs = [f"benchmark-{method}-s{seed}"] if "model" in features else []
+    runs = [run_name(f"benchmark-{method}", project, config)] if "model" in features else []
     found = evaluated(project, *runs, config=config, device="cpu", features=features)
     return found["features"]
 
@@ -201,7 +202,7 @@ def test_an_interrupted_benchmark_keeps_what_it_has_and_goes_on(
     real = runner.train_run
 
     def stop_at_tcc(project: Project, run: str, *rest: Any) -> Any:
-        if run == "benchmark-tcc-s0":
+        if run.startswith("benchmark-tcc-") and run.endswith("-s0"):
             raise KeyboardInterrupt
         return real(project, run, *rest)
 
@@ -213,7 +214,7 @@ def test_an_interrupted_benchmark_keeps_what_it_has_and_goes_on(
     assert page.count("| TCC | joints | – |") >= 1
     finished = _run([project], out)
     assert [o.reused for o in finished.outcomes() if "la2ds" in o.run] == [True, False]
-    weights = checkpoint_path(project, "benchmark-la2ds-s0")
+    weights = checkpoint_path(project, finished.outcomes()[0].run)
     assert read_header(weights)[0].config["train.steps"] == 2
     assert _scores(finished) == _scores(result)
 
@@ -236,9 +237,10 @@ def test_a_method_that_fails_does_not_take_the_others_along(
     methods = ["failing_methods.one", "la2ds"]
     found = _run([project], tmp_path / "out", methods=methods, seeds=(0,))
     assert found.exit_code() == ExitCode.PARTIAL
-    log = project.root / "logs" / "benchmark-failing_methods.one-s0.txt"
+    run = found.outcomes()[0].run
+    log = project.root / "logs" / f"{run}.txt"
     assert "return {}" in log.read_text()
-    note = f"swings, benchmark-failing_methods.one-s0: KeyError: 'x|y' ({log})"
+    note = f"swings, {run}: KeyError: 'x|y' ({log})"
     assert _notes(found)[0] == note
     assert not _cells(found, "failing_methods.one")
     assert "kendalls_tau" in _cells(found, "la2ds")
@@ -269,17 +271,17 @@ def test_a_method_that_collapses_does_not_do_so_in_silence(
     assert found.exit_code() == ExitCode.OK
     told = [text for text in _notes(found) if "has collapsed" in text]
     assert len(told) == 1
-    assert told[0].startswith("swings, benchmark-flat_methods.one-s0: the embedding has collapsed")
+    assert told[0].startswith(f"swings, {found.outcomes()[0].run}: the embedding has collapsed")
 
 
-def test_runs_of_other_settings_are_refused_one_by_one(copied: Project) -> None:
-    settings = [*SETTINGS, "train.learning_rate=0.5"]
-    found = _run([copied], copied.root / "out", settings=settings)
-    assert found.exit_code() == ExitCode.UNUSABLE
-    assert all("--overwrite trains it again" in o.error for o in found.outcomes())
-    fresh = _run([copied], copied.root / "out", settings=settings, overwrite=True, seeds=(0,))
-    assert fresh.exit_code() == ExitCode.OK
-    assert not any(outcome.reused for outcome in fresh.outcomes())
+def test_other_clips_are_other_runs(copied: Project, result: Result) -> None:
+    """One more to learn from; a clip more to be tested on changes no run."""
+    names = {o.run for o in result.outcomes()}
+    config = method_rows(["tcc"], SETTINGS)[0].recipe(copied, 0)
+    assert run_name("benchmark-tcc", copied, config) in names
+    for split, same in (("test", True), ("train", False)):
+        add_sequence(copied, f"more-{split}", sequence(warped_phase(33, 8)), split)
+        assert (run_name("benchmark-tcc", copied, config) in names) == same
 
 
 def test_the_mean_over_projects(copied: Project, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from la2ds_cli.experiments.reproduce import reproduce
 from la2ds_cli.experiments.result import Outcome, Result
 from la2ds_cli.experiments.runner import Plan
 from tests.small_runs import TINY, six_clips
+
+_DIGEST = re.compile("-[0-9a-f]{8}(?=-s)")
 
 
 @pytest.fixture(scope="module")
@@ -45,11 +48,9 @@ def _by_row(result: Result, features: str = "model") -> dict[str, Outcome]:
 def test_components_of_two_seeds(project: Project) -> None:
     result = _table(project, "table4", seeds=(0, 1))
     assert result.exit_code() == ExitCode.OK
-    runs = ("no-spatial", "no-temporal", "no-cross-attention", "no-position", "no-projection")
-    assert [o.run for o in result.outcomes()] == [
-        f"{name}-s{seed}"
-        for seed in (0, 1)
-        for name in (*(f"table4-{row}" for row in runs), "reproduce-all")
+    names = ("-no-spatial", "-no-temporal", "-no-cross-attention", "-no-position", "-no-projection")
+    assert [_DIGEST.sub("", o.run) for o in result.outcomes()] == [
+        f"reproduce{name}-s{seed}" for seed in (0, 1) for name in (*names, "")
     ]
     assert {outcome.steps for outcome in result.outcomes()} == {2}
     assert list(result.rows())[6:] == ["time_only", "raw_pose", "raw_pose_best", "untrained-all"]
@@ -69,26 +70,24 @@ def test_components_of_two_seeds(project: Project) -> None:
 
 
 def test_heatmaps_and_augmentations_share_the_whole_recipe(project: Project) -> None:
-    heatmaps = _table(project, "table5")
-    names = ["table5-limbs-s0", "table5-joints-s0", "reproduce-all-s0"]
-    assert [outcome.run for outcome in heatmaps.outcomes()] == names
+    heatmaps = _table(project, "table5").outcomes()
     result = _table(project, "table6")
     assert result.exit_code() == ExitCode.OK
     assert result.outcomes()[-1].reused
+    assert result.outcomes()[-1].run == heatmaps[-1].run
     # The copies differ, so do the runs.
     assert len({o.scores["event_transfer_mean"] for o in result.outcomes()}) > 5
     settings = [*TINY, "augment.flip_probability=0.0"]
     result = reproduce(project, "table6", Plan(settings=settings, device="cpu"))
     assert result.left_out == {"w/o flip": "the recipe already does this"}
-    assert "flip_probability: 0.3 -> 0.0" in result.outcomes()[-1].error
+    assert not result.outcomes()[-1].reused
 
 
 def test_missing_joints(project: Project) -> None:
     result = _table(project, "table7")
     rows = _by_row(result)
     for missing in ("zero", "imputed"):
-        run = f"reproduce-{missing}-s0"
-        assert {rows[f"p{n}-{missing}"].run for n in (0, 25, 50, 75, 100)} == {run}
+        (run,) = {rows[f"p{n}-{missing}"].run for n in (0, 25, 50, 75, 100)}
         header = read_header(project.run_dir(run) / "best.safetensors")
         assert header[0].config["model.missing"] == missing
     # Where nothing is missing both are the same network, and not where a limb is.
@@ -108,10 +107,10 @@ def test_noisy_joints(project: Project) -> None:
     rows, raw = _by_row(result), _by_row(result, "raw_pose")
     transfer = "event_transfer_mean"
     for missing in ("zero", "imputed"):
-        for train, run in (("clean", "reproduce"), ("noisy", "table8-noisy")):
-            for test in ("clean", "noisy"):
-                outcome = rows[f"{train}-to-{test}-{missing}"]
-                assert (outcome.run, outcome.steps) == (f"{run}-{missing}-s0", 2)
+        for train in ("clean", "noisy"):
+            made = [rows[f"{train}-to-{test}-{missing}"] for test in ("clean", "noisy")]
+            assert made[0].run == made[1].run
+            assert {one.steps for one in made} == {2}
         paths = [project.run_dir(rows[f"{t}-to-clean-{missing}"].run) for t in ("clean", "noisy")]
         first, second = (read_header(path / "best.safetensors")[0] for path in paths)
         assert dict(first.config) == dict(second.config)
@@ -133,25 +132,25 @@ def test_worse_joints_leave_the_clean_project_as_it_is(project: Project) -> None
     assert all(path.read_bytes() == content for path, content in before.items())
 
 
-def test_a_finished_run_is_used_again(project: Project) -> None:
-    _table(project, "table5")
-    before = {p: p.stat().st_mtime_ns for p in project.root.glob("checkpoints/table5-*/best.*")}
+def test_a_finished_run_is_used_again_and_other_settings_are_another_run(project: Project) -> None:
+    first = _table(project, "table5")
     again = _table(project, "table5")
-    assert before
-    assert all(path.stat().st_mtime_ns == stamp for path, stamp in before.items())
     assert all(outcome.reused for outcome in again.outcomes())
-    fresh = _table(project, "table5", overwrite=True)
-    assert not any(outcome.reused for outcome in fresh.outcomes())
-    assert [o.scores for o in fresh.outcomes()] == [o.scores for o in again.outcomes()]
+    assert [o.scores for o in first.outcomes()] == [o.scores for o in again.outcomes()]
+    for more in ({"settings": [*TINY, "heatmap.sigma=0.9"]}, {"minutes": 9.0}):
+        other = _table(project, "table5", **more)
+        assert other.exit_code() == ExitCode.OK
+        assert not any(outcome.reused for outcome in other.outcomes())
+        assert not {o.run for o in first.outcomes()} & {o.run for o in other.outcomes()}
 
 
 def _let_fail(monkeypatch: pytest.MonkeyPatch, errors: Mapping[str, BaseException]) -> None:
-    """Training raises the error of a run that has one."""
+    """Training raises the error of a row that has one."""
     real = runner.train_run
 
     def train_run(project: Project, run: str, *rest: Any) -> Any:
-        if run in errors:
-            raise errors[run]
+        if error := errors.get(_DIGEST.sub("", run)):
+            raise error
         return real(project, run, *rest)
 
     monkeypatch.setattr(runner, "train_run", train_run)
@@ -162,17 +161,17 @@ def test_a_run_that_fails_does_not_take_the_others_along(
 ) -> None:
     lower = UserError("the loss is not a number", hint="lower it")
     memory = RuntimeError("out of memory\nin a kernel")
-    _let_fail(monkeypatch, {"table5-limbs-s0": memory, "table5-joints-s0": lower})
+    _let_fail(monkeypatch, {"reproduce-limbs-s0": memory, "reproduce-joints-s0": lower})
     result = _table(project, "table5")
     assert result.exit_code() == ExitCode.PARTIAL
-    log = project.root / "logs" / "table5-limbs-s0.txt"
     rows = _by_row(result)
+    log = project.root / "logs" / f"{rows['limbs'].run}.txt"
     assert rows["limbs"].error == f"RuntimeError: out of memory ({log})"
     assert "in a kernel" in log.read_text()
     assert rows["joints"].error == "the loss is not a number (lower it)"
     assert rows["both"].scores["event_transfer_median"] is not None
     page = (project.results_dir("reproduce") / "table5.md").read_text()
-    assert "table5-limbs-s0: RuntimeError" in page
+    assert f"{rows['limbs'].run}: RuntimeError" in page
 
 
 def test_an_interrupted_table_keeps_what_it_has_and_goes_on(
@@ -180,22 +179,13 @@ def test_an_interrupted_table_keeps_what_it_has_and_goes_on(
 ) -> None:
     project = six_clips(tmp_path / "project", labels=False)
     with monkeypatch.context() as patch:
-        _let_fail(patch, {"table5-joints-s0": KeyboardInterrupt()})
+        _let_fail(patch, {"reproduce-joints-s0": KeyboardInterrupt()})
         with pytest.raises(KeyboardInterrupt):
             _table(project, "table5")
     runs = [one["run"] for one in _document(project, "table5")["runs"] if not one["baseline"]]
-    assert runs == ["table5-limbs-s0"]
+    assert [_DIGEST.sub("", run) for run in runs] == ["reproduce-limbs-s0"]
     result = _table(project, "table5")
     assert [outcome.reused for outcome in result.outcomes()] == [True, False, False]
-
-
-def test_other_settings_are_refused_run_by_run(project: Project) -> None:
-    _table(project, "table5")
-    result = _table(project, "table5", settings=[*TINY, "heatmap.sigma=0.9"])
-    assert result.exit_code() == ExitCode.UNUSABLE
-    for outcome in result.outcomes():
-        assert "heatmap.sigma: 0.6 -> 0.9" in outcome.error
-        assert "--overwrite trains it again" in outcome.error
 
 
 def test_the_facts_hold_every_setting_that_is_not_the_presets(project: Project) -> None:
