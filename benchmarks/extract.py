@@ -1,13 +1,12 @@
-"""Pose extraction side by side: la2ds, the loop a user would write, and rtmlib's PoseTracker, all
-with the same two ONNX files, and the time that the networks alone would take.
+"""Pose extraction side by side: la2ds and the loop a user would write, with the same two ONNX
+files, and the time that the networks alone would take.
 
     python benchmarks/extract.py clips/*.mp4 --detector person.onnx --pose pose.onnx
 
-The detector gives (1, N, 6), the pose network heatmaps (docs/how-to/extend.md). rtmlib runs where
-it is installed (`pip install --no-deps rtmlib tqdm`). Every round runs all of them in turn, so
-that what else happens on the machine meets each; printed are the medians and the ratios of the
-rounds. `models` is what la2ds asked of the networks, run again with nothing around it, by as many
-threads.
+The detector gives (1, N, 6), the pose network heatmaps (docs/how-to/extend.md). Every round runs
+all of them in turn, so that what else happens on the machine meets each; printed are the medians
+and the ratios of the rounds. `models` is what la2ds asked of the networks, run again with nothing
+around it, by as many threads.
 """
 
 from __future__ import annotations
@@ -60,38 +59,6 @@ def loop(clips: list[Path], detector: str, pose: str, threads: int) -> None:
             box = box[box[:, 4] >= _THRESHOLD, :4]
             if len(box):
                 backend.estimate([image] * len(box), box)
-
-
-def rtmlib_tracker(clips: list[Path], detector: str, pose: str, every: int) -> None:
-    """rtmlib's PoseTracker and its own pre- and post-processing; only the detector's output is read
-    here, since its format is none of rtmlib's."""
-    from rtmlib import PoseTracker  # pyright: ignore[reportMissingImports]
-    from rtmlib.tools.pose_estimation import ViTPose  # pyright: ignore[reportMissingImports]
-
-    class Detector:
-        det_mode = "human"
-
-        def __init__(self) -> None:
-            self.own = build_detector(detector, "cpu", PosesConfig(), None)  # pyright: ignore
-            self.own.model.session = _session(detector, 0)
-
-        def __call__(self, image: np.ndarray) -> np.ndarray:
-            box = self.own.detect([image])[0]
-            return box[box[:, 4] >= _THRESHOLD, :4]
-
-    class Solution:
-        def __init__(self, **_: object) -> None:
-            self.det_model = Detector()
-            self.pose_model = ViTPose(pose, backend="onnxruntime", device="cpu")
-
-    for clip in clips:
-        tracker = PoseTracker(Solution, det_frequency=every)
-        video = cv2.VideoCapture(str(clip))
-        while True:
-            good, frame = video.read()
-            if not good:
-                break
-            tracker(frame)
 
 
 def models(calls: Counter[str], detector: str, pose: str) -> None:
@@ -166,13 +133,6 @@ def main() -> None:
         "loop, 1 thread": lambda: loop(clips, *files, 1),
         "models alone": lambda: models(calls, *files),
     }
-    try:
-        import rtmlib  # noqa: F401  # pyright: ignore[reportMissingImports]
-    except ImportError:
-        print("rtmlib is not installed: left out")
-    else:
-        runs["rtmlib PoseTracker"] = lambda: rtmlib_tracker(clips, *files, 1)
-        runs["rtmlib, every 3rd frame"] = lambda: rtmlib_tracker(clips, *files, 3)
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(given.rounds):
         for name, run in runs.items():
