@@ -68,6 +68,7 @@ class Steps:
     def learn(self, batch: PairBatch, step: int) -> None:
         generator = step_generator(self.config.train, step)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            batch = batch.read_by(self.network)
             loss = get_method("la2ds").loss(self.network, batch, self.config, generator)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()

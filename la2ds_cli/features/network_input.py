@@ -23,10 +23,12 @@ FRAME_FEATURE_WIDTH = 1024
 @dataclass(frozen=True)
 class NetworkInput:
     """One clip of T frames. maps: (T, C, S, S) float32 in [0, 1], or None. joints: (T, J) float32,
-    or None: features of the joints of each frame or, with `model.input=rgb`, of its image."""
+    or None: features of the joints of each frame or, with `model.input=rgb`, of its image. drawn:
+    (T, 3K + 2) float32, what the maps are drawn from; frames that agree in it have equal maps."""
 
     maps: FloatArray | None
     joints: FloatArray | None
+    drawn: FloatArray | None = None
 
     def __len__(self) -> int:
         source = self.maps if self.maps is not None else self.joints
@@ -163,14 +165,16 @@ def network_input(
         xy, score = impute(xy, score)
     box = clip_box(xy, heatmap.crop, heatmap.padding)
     cells = to_cells(xy, box, heatmap.size, heatmap.aspect)
-    maps = joints = None
+    maps = joints = drawn = None
     if model.input in ("both", "heatmap"):
         cell = cell_size(box, heatmap.size, heatmap.aspect)
         maps = render_heatmaps(cells, score, skeleton.limbs, heatmap, cell=cell)
+        parts = cells.reshape(len(cells), -1), score, np.broadcast_to(cell, (len(cells), 2))
+        drawn = np.concatenate(parts, axis=1, dtype=np.float32)
     if model.input != "heatmap":
         in_space = world if spatial else None
         joints = joint_features(cells, score, skeleton, heatmap.size, model.joints, in_space)
         if model.missing == "zero":
             seen = _seen(xy, score)
             joints = without_unseen(joints, seen, model.joints, spatial=spatial)
-    return NetworkInput(maps, joints)
+    return NetworkInput(maps, joints, drawn)

@@ -35,7 +35,7 @@ from la2ds_cli.features.resample import at_positions, evenly_spaced, resample_po
 from la2ds_cli.features.spatial import facing_joints, need_3d
 from la2ds_cli.features.tempo import sampling_rate
 from la2ds_cli.training.losses import get_method
-from la2ds_cli.training.network import PairBatch, collate
+from la2ds_cli.training.network import PairBatch, collate, different_maps
 
 if TYPE_CHECKING:
     import torch
@@ -339,8 +339,9 @@ def draw_pairs_at(
         draw(clip, skeleton, config, pair_rng(seed, size, position))
         for clip, position in zip(shown, positions, strict=True)
     ]
-    original = collate([pair[0] for pair in pairs], device)
-    augmented = collate([pair[1] for pair in pairs], device)
+    sides = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    original, augmented = (collate(side, device) for side in sides)
+    maps, rows = different_maps([*sides[0], *sides[1]], device)
     truth = torch.zeros(augmented.mask.shape, dtype=torch.float32)
     for row, (_, _, source) in enumerate(pairs):
         truth[row, : len(source)] = torch.from_numpy(source.astype(np.float32))
@@ -350,7 +351,9 @@ def draw_pairs_at(
         truth.to(device),
         [clip.video for clip in shown],
         tuple(positions),
-        (sum(len(pair[0]) for pair in pairs), sum(len(pair[1]) for pair in pairs)),
+        (sum(map(len, sides[0])), sum(map(len, sides[1]))),
+        maps=maps,
+        rows=rows,
     )
 
 

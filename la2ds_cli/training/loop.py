@@ -138,6 +138,7 @@ class _Run:
         batch = replace(batch, done=self.share_done())
         generator = step_generator(self.config.train, step)
         with torch.autocast(self.options.device.type, torch.bfloat16, enabled=self.bf16):
+            batch = batch.read_by(self.network)
             return self.method.loss(self.network, batch, self.config, generator)
 
     def forward_backward(self, batch: PairBatch, step: int) -> torch.Tensor:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -36,13 +36,18 @@ ENCODERS = {
 SequenceNetwork, both of la2ds_models.sequence_network. A module that cannot read every
 `model.input` lists the ones it reads, as INPUTS = ("joints",)."""
 
+# Frames whose maps are read together. On a CPU the layers of more frames need arrays so large that
+# the system hands them out anew each time, and clearing them takes a quarter of a step.
+PART_ON_CPU, PART_ELSEWHERE = 256, 4096
+
 
 @dataclass(frozen=True)
 class ClipBatch:
     """Clips of different lengths, without padded frames in the large arrays.
 
-    maps (F, C, S, S) and joints (F, J): the real frames of all clips, concatenated, or None. joints
-    holds features of each frame's joints or image. mask (B, T): True = real frame; F = mask.sum().
+    maps (F, ...), as SequenceNetwork.read returns them, and joints (F, J): the real frames of all
+    clips, concatenated, or None. joints holds features of each frame's joints or image.
+    mask (B, T): True = real frame; F = mask.sum().
     """
 
     maps: torch.Tensor | None
@@ -55,7 +60,8 @@ class PairBatch:
     """Original sequences S, augmented copies S' and, for each frame of S', its index in S.
 
     For methods that compare clips (la2ds_cli.training.losses): copies of two clips and, for each
-    frame of the second, the share of its clip that has passed.
+    frame of the second, the share of its clip that has passed. maps (U, C, S, S), in parts: the
+    different frames of both sides; rows: that of each frame of the first, then of the second side.
     """
 
     original: ClipBatch
@@ -65,6 +71,22 @@ class PairBatch:
     positions: tuple[int, ...]  # of the pairs in the stream of clips (training.data)
     frames: tuple[int, int]  # real frames of S and of S', kept to avoid a transfer from the device
     done: float = 0.0  # share of the run before this step, by steps or by time, in [0, 1]
+    maps: Sequence[torch.Tensor] = ()
+    rows: torch.Tensor | None = None
+
+    def read_by(self, network: SequenceNetwork) -> PairBatch:
+        """The batch with both sides' maps as the network reads them, each different frame once."""
+        import torch
+
+        if self.rows is None:
+            return self
+        read = torch.cat([network.read(part) for part in self.maps])
+        sides = read.index_select(0, self.rows).split(self.frames)
+        first, second = (
+            replace(side, maps=maps)
+            for side, maps in zip((self.original, self.augmented), sides, strict=True)
+        )
+        return replace(self, original=first, augmented=second)
 
 
 def build_network(
@@ -136,21 +158,36 @@ def _encoder(name: str) -> ModuleType:
 
 
 def collate(inputs: Sequence[NetworkInput], device: torch.device) -> ClipBatch:
-    """Pack clips into one batch on `device`."""
+    """Pack the joints of clips into one batch on `device`, without their maps."""
     import torch
 
     length = [len(item) for item in inputs]
     mask = torch.arange(max(length))[None] < torch.tensor(length)[:, None]
+    parts = [item.joints for item in inputs if item.joints is not None]
+    joints = torch.from_numpy(np.concatenate(parts)).to(device) if parts else None
+    return ClipBatch(None, joints, mask.to(device))
 
-    def pack(parts: list[np.ndarray]) -> torch.Tensor:
-        joined = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        return torch.from_numpy(joined).to(device, non_blocking=True)
 
-    maps = [item.maps for item in inputs if item.maps is not None]
-    joints = [item.joints for item in inputs if item.joints is not None]
-    return ClipBatch(
-        pack(maps) if maps else None, pack(joints) if joints else None, mask.to(device)
-    )
+def different_maps(
+    inputs: Sequence[NetworkInput], device: torch.device
+) -> tuple[list[torch.Tensor], torch.Tensor | None]:
+    """Maps of the different frames of all clips on `device`, in parts, and the row of each frame in
+    them (F,); none for inputs without maps."""
+    import torch
+
+    row_of: dict[bytes, int] = {}
+    rows, maps = [], []
+    for item in inputs:
+        if item.maps is None or item.drawn is None:
+            return [], None
+        for drawn, frame in zip(item.drawn, item.maps, strict=True):
+            rows.append(row_of.setdefault(drawn.tobytes(), len(maps)))
+            if rows[-1] == len(maps):
+                maps.append(frame)
+    size = PART_ON_CPU if device.type == "cpu" else PART_ELSEWHERE
+    starts = range(0, len(maps), size)
+    parts = [torch.from_numpy(np.stack(maps[at : at + size])).to(device) for at in starts]
+    return parts, torch.tensor(rows, device=device)
 
 
 def embed_input(network: SequenceNetwork, item: NetworkInput, device: torch.device) -> FloatArray:
@@ -158,5 +195,6 @@ def embed_input(network: SequenceNetwork, item: NetworkInput, device: torch.devi
     import torch
 
     batch = collate([item], device)
+    maps = None if item.maps is None else torch.from_numpy(item.maps).to(device)
     with torch.inference_mode():
-        return network.embed(batch.maps, batch.joints, batch.mask)[0].float().cpu().numpy()
+        return network.embed(maps, batch.joints, batch.mask)[0].float().cpu().numpy()

@@ -27,7 +27,7 @@ from la2ds_models.vivit import (
 
 
 class FrameEncoder(nn.Module):
-    """Frame tokens (F, D) from heatmaps, joint features, or the sum of both."""
+    """Frame tokens (F, D) from those of heatmaps, joint features, or the sum of both."""
 
     def __init__(
         self, spatial: SpatialTransformer | FlatMap | None, joint_width: int, width: int
@@ -48,12 +48,12 @@ class FrameEncoder(nn.Module):
             else None
         )
 
-    def forward(self, maps: Tensor | None, joints: Tensor | None) -> Tensor:
+    def forward(self, of_maps: Tensor | None, joints: Tensor | None) -> Tensor:
         tokens = []
         if self.spatial is not None:
-            if maps is None:
+            if of_maps is None:
                 raise ValueError("this network reads heatmaps, and none were given")
-            tokens.append(self.spatial(maps))
+            tokens.append(of_maps)
         if self.joints is not None:
             if joints is None:
                 raise ValueError("this network reads joint features, and none were given")
@@ -80,10 +80,10 @@ class EarlierFrame(nn.Module):
 class AlignmentNetwork(SequenceNetwork):
     """Heatmaps and/or joints of a clip -> per-frame features.
 
-    `encode` runs everything within one clip (up to the temporal transformer), `cross` adds the
-    context of a second clip, and `project` is the head that only the loss uses. `embed` returns the
-    features that later steps use. It pairs a clip with itself in the cross-attention, so the
-    embedding of a clip never depends on another clip.
+    `read` runs the spatial transformer, `encode` everything within one clip (up to the temporal
+    transformer), `cross` adds the context of a second clip, and `project` is the head that only the
+    loss uses. `embed` returns the features that later steps use. It pairs a clip with itself in the
+    cross-attention, so the embedding of a clip never depends on another clip.
     """
 
     def __init__(self, settings: NetworkSettings) -> None:
@@ -113,6 +113,10 @@ class AlignmentNetwork(SequenceNetwork):
         self.cross_blocks = nn.ModuleList(Block(width, heads, ratio) for _ in range(layers))
         self.head = two_layers(width, settings.projection_head)
 
+    def read(self, maps: Tensor) -> Tensor:
+        """Tokens (F, D) of the maps (F, C, S, S)."""
+        return maps if self.frame.spatial is None else self.frame.spatial(maps)
+
     def encode(
         self,
         maps: Tensor | None,
@@ -122,8 +126,8 @@ class AlignmentNetwork(SequenceNetwork):
     ) -> Tensor:
         """Features (B, T, D) after the temporal transformer.
 
-        maps (F, C, S, S) and joints (F, J) hold the real frames of all clips, concatenated in the
-        order of mask (B, T); F = mask.sum(). Padding costs no computation here.
+        maps (F, D), tokens of `read`, and joints (F, J) hold the real frames of all clips,
+        concatenated in the order of mask (B, T); F = mask.sum(). Padding costs no computation here.
         """
         frames = self.frame(maps, joints)  # (F, D)
         tokens = self.earlier(frames_of(frames, mask))  # (B, T, D)
@@ -160,7 +164,7 @@ class AlignmentNetwork(SequenceNetwork):
 
     def embed(self, maps: Tensor | None, joints: Tensor | None, mask: Tensor) -> Tensor:
         """Embeddings (B, T, D): u of the paper, or the temporal features (config embed_at)."""
-        features = self.encode(maps, joints, mask)
+        features = super().embed(maps, joints, mask)
         if self.embed_at == "temporal":
             return features
         return self.cross(features, features, mask, mask)[0]

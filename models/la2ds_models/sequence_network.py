@@ -51,9 +51,14 @@ class NetworkSettings:
 class SequenceNetwork(nn.Module):
     """Heatmaps and/or joints of clips -> per-frame features.
 
-    A network implements `encode`. `cross` may add the context of a second clip, and `project` a
-    head that only the loss uses.
+    A network implements `encode`. `read` may do what concerns single heatmaps, `cross` may add the
+    context of a second clip, and `project` a head that only the loss uses.
     """
+
+    def read(self, maps: Tensor) -> Tensor:
+        """What the network makes of the maps (F, C, S, S) of single frames before it knows their
+        clips; unchanged here. In training, equal frames of a batch are read once."""
+        return maps
 
     def encode(
         self,
@@ -64,8 +69,9 @@ class SequenceNetwork(nn.Module):
     ) -> Tensor:
         """Features (B, T, D) within each clip.
 
-        maps (F, C, S, S) and joints (F, J), features of each frame's joints or image, hold the real
-        frames of all clips, concatenated in the order of mask (B, T); F = mask.sum().
+        maps (F, ...), as `read` returns them, and joints (F, J), features of each frame's joints or
+        image, hold the real frames of all clips, concatenated in the order of mask (B, T);
+        F = mask.sum().
         """
         raise NotImplementedError
 
@@ -85,8 +91,8 @@ class SequenceNetwork(nn.Module):
         return features
 
     def embed(self, maps: Tensor | None, joints: Tensor | None, mask: Tensor) -> Tensor:
-        """Embeddings (B, T, D) for alignment, retrieval and evaluation."""
-        return self.encode(maps, joints, mask)
+        """Embeddings (B, T, D) for alignment, retrieval and evaluation; maps (F, C, S, S)."""
+        return self.encode(None if maps is None else self.read(maps), joints, mask)
 
     def keep_shown_positions(self, frames: int) -> None:
         """Cut learned position tables to the `frames` positions that training used."""

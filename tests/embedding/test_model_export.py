@@ -36,7 +36,7 @@ from la2ds_cli.embedding.trained import (
     run_header,
 )
 from la2ds_cli.main import app
-from la2ds_cli.training.network import build_network, collate
+from la2ds_cli.training.network import build_network, embed_input
 from la2ds_models.sequence_network import SequenceNetwork, frames_of
 from la2ds_models.vivit import TemporalPosition
 from tests.exported_models import exported_project, poses_of
@@ -67,13 +67,11 @@ def _differs_by(preset: str, position: str) -> float:
     worst = 0.0
     for length in LENGTHS:
         clip = random_clip(length, config, skeleton)
-        batch = collate([clip], torch.device("cpu"))
-        with torch.inference_mode():
-            expected = network.embed(batch.maps, batch.joints, batch.mask)[0]
+        expected = embed_input(network, clip, torch.device("cpu"))
         found = forward(clip)
         assert found.shape == (length, 24)
         assert found.dtype == np.float32
-        worst = max(worst, float(np.abs(found - expected.numpy()).max()))
+        worst = max(worst, float(np.abs(found - expected).max()))
     return worst
 
 

@@ -49,6 +49,10 @@ def _clip(length: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     )
 
 
+def _encoded(network: AlignmentNetwork, maps: torch.Tensor, joints: torch.Tensor, mask: Any):
+    return network.encode(network.read(maps), joints, mask)
+
+
 def _batch(*clips: tuple[torch.Tensor, torch.Tensor]):
     length = torch.tensor([len(maps) for maps, _ in clips])
     mask = torch.arange(int(length.max()))[None] < length[:, None]
@@ -85,9 +89,9 @@ def test_cross_attention_of_a_padded_pair_equals_the_unpadded_one() -> None:
     network = _network()
     clips = [_clip(n, n) for n in (4, 9, 7, 6)]
     u, v = _batch(clips[0], clips[1]), _batch(clips[2], clips[3])
-    both = network.cross(network.encode(*u), network.encode(*v), u[2], v[2])
+    both = network.cross(_encoded(network, *u), _encoded(network, *v), u[2], v[2])
     u, v = _batch(clips[0]), _batch(clips[2])
-    alone = network.cross(network.encode(*u), network.encode(*v), u[2], v[2])
+    alone = network.cross(_encoded(network, *u), _encoded(network, *v), u[2], v[2])
     torch.testing.assert_close(both[0][0, :4], alone[0][0], atol=1e-5, rtol=0)
     torch.testing.assert_close(both[1][0, :7], alone[1][0], atol=1e-5, rtol=0)
 
@@ -95,7 +99,7 @@ def test_cross_attention_of_a_padded_pair_equals_the_unpadded_one() -> None:
 def test_swapping_the_clips_swaps_the_cross_features() -> None:
     network = _network(cross_layers=3)
     u, v = _batch(_clip(4, 1)), _batch(_clip(7, 2))
-    first, second = network.encode(*u), network.encode(*v)
+    first, second = _encoded(network, *u), _encoded(network, *v)
     forth = network.cross(first, second, u[2], v[2])
     back = network.cross(second, first, v[2], u[2])
     torch.testing.assert_close(forth[0], back[1])
@@ -162,7 +166,9 @@ def test_without_cross_attention_the_other_clip_has_no_influence() -> None:
     for layers, others in ((0, False), (1, True)):
         network = _network(cross_layers=layers)
         maps = v[0].clone().requires_grad_(True)
-        first, _ = network.cross(network.encode(*u), network.encode(maps, v[1], v[2]), u[2], v[2])
+        first, _ = network.cross(
+            _encoded(network, *u), _encoded(network, maps, v[1], v[2]), u[2], v[2]
+        )
         (gradient,) = torch.autograd.grad(first.sum(), maps, allow_unused=True)
         assert (gradient is not None and bool(gradient.abs().sum() > 0)) == others
 
@@ -182,8 +188,7 @@ def test_without_spatial_layers_the_frame_token_is_linear_in_the_map() -> None:
     }
     one, two = _clip(4, 1)[0], _clip(4, 2)[0]
     bias = weights["spatial.project.bias"]
-    token = flat.frame(one + two, None)
-    torch.testing.assert_close(token, flat.frame(one, None) + flat.frame(two, None) - bias)
+    torch.testing.assert_close(flat.read(one + two), flat.read(one) + flat.read(two) - bias)
 
 
 def test_no_input_at_all_is_refused() -> None:
@@ -196,7 +201,7 @@ def test_no_input_at_all_is_refused() -> None:
 def test_all_parameters_receive_gradient() -> None:
     network = _network(temporal_position="learned").train()
     u, v = _batch(_clip(5, 1), _clip(7, 2)), _batch(_clip(4, 3), _clip(6, 4))
-    first, second = network.cross(network.encode(*u), network.encode(*v), u[2], v[2])
+    first, second = network.cross(_encoded(network, *u), _encoded(network, *v), u[2], v[2])
     truth = torch.arange(6.0).expand(2, 6)
     contrastive_regression(
         (network.project(first), network.project(second)), (u[2], v[2]), truth,

@@ -158,7 +158,8 @@ def bf16_beside_fp32(config: Config, project: Project) -> list[tuple[Tensor, lis
     for enabled in (False, True):
         network = build_network(config.model, config.heatmap, data.skeleton, 0)
         with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
-            loss = get_method(config.train.method).loss(network, batch, config, torch.Generator())
+            read = batch.read_by(network)
+            loss = get_method(config.train.method).loss(network, read, config, torch.Generator())
         loss.backward()
         found.append((loss.detach(), [p.grad for p in network.parameters() if p.grad is not None]))
     return found

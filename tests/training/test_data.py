@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +15,20 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.training.data import (
     Clip,
+    clip_at,
     draw_batch,
     draw_copy,
+    draw_pair,
     held_out,
     limit_frames,
     load_training_set,
+    pair_rng,
     some_training_videos,
     to_clip,
     training_videos,
 )
+from la2ds_cli.training.losses import get_method
+from la2ds_cli.training.network import PairBatch, build_network
 from tests.movement import add_sequence, figure, sequence, warped_phase
 
 CPU = torch.device("cpu")
@@ -160,3 +166,31 @@ def test_too_few_clips_and_mixed_skeletons_are_refused(tmp_path: Path) -> None:
     add_sequence(project, "c", other)
     with pytest.raises(UserError, match="mix the skeletons coco17, penn13"):
         load_training_set(project, project.config())
+
+
+@pytest.mark.parametrize("preset", ["paper-penn-casa", "joints-heatmaps"])
+def test_a_frame_that_occurs_twice_is_read_once(preset: str) -> None:
+    """The loss and its gradients are those of every frame drawn and read by itself."""
+    small = ["spatial_layers=1", "temporal_layers=1", "width=24"]
+    config = load_config(preset=preset, overrides=[f"model.{one}" for one in small])
+    clips = _clips(2)
+    network = build_network(config.model, config.heatmap, PENN, 0)
+
+    def value(batch: PairBatch) -> tuple[torch.Tensor, torch.Tensor]:
+        loss = get_method("la2ds").loss(network, batch, config, torch.Generator())
+        gradients = torch.autograd.grad(loss, list(network.parameters()))
+        return loss, torch.cat([gradient.flatten() for gradient in gradients])
+
+    batch = draw_batch(clips, PENN, config, 0, CPU)
+    frames = []
+    for side in (0, 1):
+        for place in batch.positions:
+            random = pair_rng(0, len(batch.positions), place)
+            pair = draw_pair(clips[clip_at(0, 2, place)], PENN, config, random)
+            frames += list(torch.from_numpy((pair[0], pair[1])[side].maps))
+    assert sum(map(len, batch.maps)) < len(frames)
+    one_by_one = replace(batch, maps=[frame[None] for frame in frames])
+    one_by_one = replace(one_by_one, rows=torch.arange(len(frames)))
+    found, wanted = value(batch.read_by(network)), value(one_by_one.read_by(network))
+    torch.testing.assert_close(found[0], wanted[0], rtol=1e-5, atol=0)
+    assert (found[1] - wanted[1]).norm() < 1e-4 * wanted[1].norm()

@@ -83,7 +83,8 @@ def test_first_and_last_frame_are_drawn_in_proportion_to_the_motion_between() ->
 
 def test_motion_is_the_mean_change_of_the_input() -> None:
     clips = random_clips([5, 3], 2, 0)
-    found = sal.motion(batch_of(clips, clips, padding=2).original)
+    side = batch_of(clips, clips, padding=2).original
+    found = sal.motion(torch.cat(clips), side.mask)
     for moved, clip in zip(found, clips, strict=True):
         expected = [(clip[t] - clip[t - 1]).abs().mean().item() for t in range(1, len(clip))]
         assert moved.tolist() == pytest.approx([expected[0], *expected])
@@ -95,7 +96,8 @@ def test_loss_is_the_cross_entropy_of_the_classifier_on_all_tuples() -> None:
     hidden, _, out = network.get_submodule("method_head").children()
     values = []
     for side in (first, second):
-        for clip, moved in zip(side, sal.motion(batch_of(side, side).original), strict=True):
+        mask = batch_of(side, side).original.mask
+        for clip, moved in zip(side, sal.motion(torch.cat(side), mask), strict=True):
             index, ordered = sal.draw_tuples(moved, CONFIG.train.fps, random)
             for frames, label in zip(index.tolist(), ordered.tolist(), strict=True):
                 logit = out(torch.relu(hidden(torch.cat([clip[k] for k in frames]))))

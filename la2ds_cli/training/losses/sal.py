@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, get_args
 
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.config_sections import ModelInput
-from la2ds_cli.training.network import ClipBatch, PairBatch
+from la2ds_cli.training.network import PairBatch
 
 if TYPE_CHECKING:
     import torch
@@ -56,11 +56,16 @@ def loss(
 
     classifier = network.get_submodule("method_head")
     frames, labels, empty = [], [], []
-    for clips in (batch.original, batch.augmented):
+    sides = batch.original, batch.augmented
+    inputs = [clips.joints for clips in sides]
+    if batch.rows is not None and batch.original.joints is None:
+        inputs = torch.cat([*batch.maps])[batch.rows].split(batch.frames)
+    for clips, shown in zip(sides, inputs, strict=True):
+        assert shown is not None, "a network reads joints, heatmaps or both"
         value = network.encode(clips.maps, clips.joints, clips.mask, generator)
         value = network.project(value).float()
         empty.append(0 * value.sum())
-        for row, moved in enumerate(motion(clips)):
+        for row, moved in enumerate(motion(shown, clips.mask)):
             index, ordered = draw_tuples(moved, config.train.fps, generator)
             frames.append(value[row, index.to(value.device)].flatten(1))
             labels.append(ordered)
@@ -71,13 +76,11 @@ def loss(
         return torch.nn.functional.cross_entropy(classifier(torch.cat(frames)), target)
 
 
-def motion(clips: ClipBatch) -> list[torch.Tensor]:
-    """Mean absolute change of the network's input from the previous frame, (T,) float32 on the CPU
-    for each clip; the first frame has the change to the second."""
-    source = clips.joints if clips.joints is not None else clips.maps
-    assert source is not None, "a network reads joints, heatmaps or both"
+def motion(shown: torch.Tensor, mask: torch.Tensor) -> list[torch.Tensor]:
+    """Mean absolute change of the network's input (F, ...) from the previous frame, (T,) float32 on
+    the CPU for each clip of mask (B, T); the first frame has the change to the second."""
     changes = []
-    for clip in source.flatten(1).split(clips.mask.sum(dim=1).tolist()):
+    for clip in shown.flatten(1).split(mask.sum(dim=1).tolist()):
         change = (clip[1:] - clip[:-1]).abs().mean(dim=1).float().cpu()
         changes.append(change[[0, *range(len(change))]] if len(change) else change.new_zeros(1))
     return changes
