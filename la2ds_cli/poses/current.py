@@ -2,7 +2,7 @@
 
 A file with the content of a clip whose own file is gone belongs to that clip, which keeps its id
 and gets the new path. A file with other content than the clips of its path is another clip. In both
-cases the names in phases.csv and subjects.csv keep meaning the clips that they meant.
+cases the names in phases.csv keep meaning the clips that they meant.
 
 Separate from the extraction, so that a command on existing poses does not load it.
 """
@@ -24,7 +24,7 @@ from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.video_list import VideoList
-from la2ds_cli.poses.subjects import ClipSubjects
+from la2ds_cli.poses.subjects import read_subjects, subject_of
 
 STEP = "poses"
 VERSION = 3  # raised when the same settings give other joints
@@ -119,12 +119,12 @@ class PoseRecipes:
 
     def __init__(self, project: Project, config: PosesConfig) -> None:
         self._config = config
-        self._subjects = ClipSubjects.read(project)
+        self._subjects = read_subjects(project)
         self._made_by: list[tuple[str, str]] | UserError | None = None
 
     def of(self, video: Video) -> list[Recipe]:
         """The recipes of a clip; UserError as `extract_poses` for the detector and the network."""
-        subject = self._subjects.of(video)
+        subject = subject_of(self._subjects, video)
         networks = self._networks()
         person = {"options": video.options, "subject": subject, "person": video.person}
         return [pose_recipe(self._config, *each, video.sha256, **person) for each in networks]
@@ -225,10 +225,8 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _keep_names(project: Project, moved: Mapping[str, Video], replaced: Collection[str]) -> None:
-    """Replace names of clips by their ids, where the name will mean another clip or none.
-
-    A name in phases.csv means one clip, one in subjects.csv all clips of that name.
-    """
+    """Replace names of clips in phases.csv by their ids, where the name will mean another clip or
+    none."""
     before = project.video_list()
     after = VideoList(project.root, [moved.get(row.id, row) for row in before.videos])
 
@@ -244,7 +242,6 @@ def _keep_names(project: Project, moved: Mapping[str, Video], replaced: Collecti
     rows = tuple(replace(row, video=kept(row.video)) for row in table.rows)
     if rows != table.rows:
         project.write_phase_table(replace(table, rows=rows))
-    ClipSubjects.read(project).follow(before.videos, after.videos)
 
 
 def _find(listed: VideoList, name: str) -> Video | None:

@@ -31,7 +31,7 @@ from la2ds_cli.poses.sources import (
     load_single,
     load_source,
 )
-from la2ds_cli.poses.subjects import ClipSubjects
+from la2ds_cli.poses.subjects import read_subjects, set_subjects
 from la2ds_cli.poses.verdict import verdict
 from la2ds_cli.video.media_files import content_digest
 from la2ds_cli.video.reader import VideoInfo
@@ -87,7 +87,7 @@ def extract_poses(
     Every file is probed before a network is loaded. Clips whose poses are current are left alone; a
     finished clip is on disk before its row enters videos.csv, and a long one is stored in pieces
     while it is processed, so a killed run loses only seconds. A file that cannot be used gets a row
-    in the report and does not end the batch. Writes results/extract/report.json and .csv.
+    in the report and does not end the batch. Writes results/extract/report.csv.
 
     on_clip: called with each usable result, in order, once the poses and the row of the clip are
     written; a UserError that it raises ends the run.
@@ -134,13 +134,12 @@ def _plan(
             run.progress.note(note)
     if options.clip is None:
         entries = list(_as_stored(run.project, entries, listed, digests))
-    subjects = ClipSubjects.read(run.project)
+    subjects = read_subjects(run.project)
     probed = []
     for entry in entries:
         probed.append(_probe(run, entry, subjects, digests[entry.name]))
         run.progress.advance(len(names) / len(entries))
     run.progress.end()
-    _note_unknown(run, subjects, probed)
     named = {
         source.id(): entry.subject
         for entry, source in zip(entries, probed, strict=True)
@@ -148,7 +147,7 @@ def _plan(
     }
     if named:
         with _rows_lock(run.project, options.shard), run.project.tables():
-            ClipSubjects.read(run.project).add(named)
+            set_subjects(run.project, named)
     return probed
 
 
@@ -180,28 +179,16 @@ def _digest(run: Extraction, name: str) -> str:
 
 
 def _probe(
-    run: Extraction, entry: Entry, subjects: ClipSubjects, digest: str
+    run: Extraction, entry: Entry, subjects: Mapping[str, str], digest: str
 ) -> ClipSource | ClipResult:
     try:
         limit = run.config.max_duration
         source = load_source(run.project, entry, max_duration=limit, digest=digest)
-        return replace(source, subject=entry.subject or subjects.of(source.row(run.project, 1, 0)))
+        return replace(source, subject=entry.subject or subjects.get(source.id(), ""))
     except UserError as error:
         return ClipResult(None, [failure(entry.name, error)])
     except Exception as error:
         return ClipResult(None, [unexpected(run.project, entry.name, error)])
-
-
-def _note_unknown(
-    run: Extraction, subjects: ClipSubjects, probed: Sequence[ClipSource | ClipResult]
-) -> None:
-    """Report rows of subjects.csv that match no clip, since a typing error would go unnoticed."""
-    project = run.project
-    sources = [source.row(project, 1, 0) for source in probed if isinstance(source, ClipSource)]
-    for name in subjects.unknown([*project.videos(), *sources]):
-        run.progress.note(
-            f"{project.subjects_path} names '{name}', which is not a clip of this project"
-        )
 
 
 def _rows_lock(project: Project, shard: Shard | None):
@@ -391,30 +378,28 @@ def _differs(old: Video | None, new: Video) -> bool:
 
 
 def write_report(project: Project, results: Sequence[ClipResult], suffix: str = "") -> None:
-    """results/extract/report.json and report.csv: every file with its outcome and its facts.
+    """results/extract/report.csv: every file with its outcome and its facts.
 
     codes: every weakness of a clip, not only the first. seconds: what each file took. suffix: of
-    the file names, for several reports in one folder.
+    the file name, for several reports in one folder.
     """
+    columns = [*ItemResult("", "", "ok").to_json(), "codes", *FACTS, *_ABOUT, "seconds"]
     rows = []
     for result in results:
         for number, item in enumerate(result.items):
             facts = clip_facts(project, item.video) if item.usable else {}
-            known = {name: facts.get(name) for name in (*FACTS, *_ABOUT)}
             codes = [found.code for found in verdict(facts)] or ([item.code] if item.code else [])
             seconds = 0.0 if number else round(result.seconds, 2)
-            rows.append({**item.to_json(), "codes": codes, **known, "seconds": seconds})
-    folder = project.results_dir("extract")
-    artifact.write_json(folder / f"report{suffix}.json", {"schema_version": 1, "items": rows})
-    columns = [*ItemResult("", "", "ok").to_json(), "codes", *FACTS, *_ABOUT, "seconds"]
-    cells = [{**row, "codes": " ".join(row["codes"]), "doubts": _doubts(row)} for row in rows]
-    table = table_text(columns, ([row[column] for column in columns] for row in cells))
-    artifact.write_text(folder / f"report{suffix}.csv", table)
+            row = {**facts, **item.to_json(), "codes": " ".join(codes), "seconds": seconds}
+            row["doubts"] = _doubts(row)
+            rows.append([row.get(column) for column in columns])
+    path = project.results_dir("extract") / f"report{suffix}.csv"
+    artifact.write_text(path, table_text(columns, rows))
 
 
 def _doubts(row: Mapping[str, Any]) -> str:
     """`right arm 1.2-2.0; left leg 3.5-4.1`"""
-    return "; ".join(f"{limb} {start}-{end}" for limb, start, end in row["doubts"] or [])
+    return "; ".join(f"{limb} {start}-{end}" for limb, start, end in row.get("doubts") or [])
 
 
 # --- poses that another step needs ----------------------------------------------------------------
@@ -482,7 +467,7 @@ def _wanted(run: Extraction, name: str) -> tuple[str, ClipSource | None]:
         path, person = str(place or project.source(video)), video.person
         options = ClipOptions.from_text(video.options)
     source = load_single(project, path, options, max_duration=config.max_duration)
-    source = replace(source, subject=ClipSubjects.read(project).of(source.row(project, 1, 0)))
+    source = replace(source, subject=read_subjects(project).get(source.id(), ""))
     return video.id if video is not None and person > 1 else source.id(), source
 
 

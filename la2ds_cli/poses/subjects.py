@@ -5,9 +5,8 @@ the automatic choice.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
 
 import numpy as np
 
@@ -246,78 +245,43 @@ def _share(frame: IntArray, other: IntArray) -> float:
     return float(np.isin(frame, other).mean())
 
 
-_HINT = "columns video,subject: a video id, file name or stem, and auto or the number of the person"
+# --- subjects.csv ---------------------------------------------------------------------------------
+
+_HINT = "columns video,subject: the id of a clip, and auto or the number of the person"
 
 
-class ClipSubjects:
-    """The rows of subjects.csv: id, file name or stem of a clip -> subject."""
+def read_subjects(project: Project) -> dict[str, str]:
+    """Whom to follow by the id of the clip of a first person; empty without subjects.csv.
 
-    def __init__(self, path: Path, rows: dict[str, str]) -> None:
-        self._path = path
-        self._rows = rows
+    A UserError (exit 5) names the line of an empty or repeated clip or an unknown subject.
+    """
+    subjects: dict[str, str] = {}
 
-    @classmethod
-    def read(cls, project: Project) -> ClipSubjects:
-        """The rows of a project, none without subjects.csv.
+    def parse(row: dict[str, str]) -> None:
+        video, subject = row["video"].strip(), row["subject"].strip()
+        if not video or video in subjects:
+            raise ValueError(f"video '{video}' is listed twice" if video else "the video is empty")
+        try:
+            check_subject(subject)
+        except UserError as error:
+            raise ValueError(error.message) from error
+        subjects[video] = subject
 
-        A UserError (exit 5) names the line of an empty or repeated video or an unknown subject.
-        """
-        path, subjects = project.subjects_path, dict[str, str]()
+    if project.subjects_path.exists():
+        read_rows(project.subjects_path, parse, _HINT)
+    return subjects
 
-        def parse(row: dict[str, str]) -> None:
-            video, subject = row["video"].strip(), row["subject"].strip()
-            if not video:
-                raise ValueError("the video is empty")
-            if video in subjects:
-                raise ValueError(f"video '{video}' is listed twice")
-            try:
-                check_subject(subject)
-            except UserError as error:
-                raise ValueError(error.message) from error
-            subjects[video] = subject
 
-        if path.exists():
-            read_rows(path, parse, _HINT)
-        return cls(path, subjects)
+def subject_of(subjects: Mapping[str, str], video: Video) -> str:
+    """The row of subjects.csv for the people of a clip; empty if the settings decide."""
+    return subjects.get(video.id.removesuffix(f"-p{video.person}"), "")
 
-    def of(self, video: Video) -> str:
-        """Whom to follow in a clip, by its id, else its file name, else that without its ending;
-        empty if the settings decide."""
-        if not self._rows:
-            return ""
-        path = PurePath(video.path)
-        names = (video.id, path.name, path.stem)
-        return next((self._rows[name] for name in names if name in self._rows), "")
 
-    def unknown(self, videos: Iterable[Video]) -> list[str]:
-        """Names in the file that match none of the videos."""
-        if not self._rows:
-            return []
-        paths = [(video.id, Path(video.path)) for video in videos]
-        known = {name for video, path in paths for name in (video, path.name, path.stem)}
-        return [name for name in self._rows if name not in known]
-
-    def add(self, chosen: Mapping[str, str]) -> None:
-        """Store choices, by the id of the clip, for later steps; an empty one is removed."""
-        self._write({name: who for name, who in {**self._rows, **chosen}.items() if who})
-
-    def follow(self, before: Sequence[Video], after: Sequence[Video]) -> None:
-        """Keep the choices for clips whose files were renamed, by their ids. before, after: all
-        clips of the project, in the same order; names that meant only renamed ones are dropped."""
-        if not self._rows:
-            return
-        rows = dict(self._rows)
-        for old, new in zip(before, after, strict=True):
-            if (chosen := self.of(old)) and self.of(new) != chosen:
-                rows[new.id] = chosen
-        gone = set(self.unknown(after)) - set(self.unknown(before))
-        self._write({name: chosen for name, chosen in rows.items() if name not in gone})
-
-    def own(self, video: str) -> str:
-        """The choice stored for the id of a clip, empty if there is none."""
-        return self._rows.get(video, "")
-
-    def _write(self, rows: dict[str, str]) -> None:
-        if rows != self._rows:
-            artifact.write_text(self._path, table_text(["video", "subject"], rows.items()))
-            self._rows = rows
+def set_subjects(project: Project, chosen: Mapping[str, str]) -> None:
+    """Store whom to follow, by the id of the clip, for later steps; an empty one is removed. To be
+    called with the tables locked."""
+    before = read_subjects(project)
+    rows = {video: subject for video, subject in {**before, **chosen}.items() if subject}
+    if rows != before:
+        text = table_text(["video", "subject"], rows.items())
+        artifact.write_text(project.subjects_path, text)

@@ -30,7 +30,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.removal import Moved, exported, move, pictures_of, removed_folder, take_out
 from la2ds_cli.poses.current import STEP
 from la2ds_cli.poses.sources import stands_for_clips
-from la2ds_cli.poses.subjects import ClipSubjects
+from la2ds_cli.poses.subjects import read_subjects, set_subjects, subject_of
 from la2ds_cli.studio.clips import VIDEOS, clip_of, is_copied, spans_of_repetitions, unused_files
 from la2ds_cli.studio.jobs import ENDED, Job
 from la2ds_cli.studio.pages import posted
@@ -214,7 +214,7 @@ def _put_back(project: Project, video: Video) -> Callable[[Job], None]:
     """What restores a clip, and those read with it, as they are now: their joints, how their file
     is read, and whom to follow."""
     clips = _read_together(project, video)
-    subject = ClipSubjects.read(project).own(clips[0].id)
+    subject = subject_of(read_subjects(project), clips[0])
     joints = {
         path: regular_file.content(path, most=None)
         for path in (project.pose_path(clip.id) for clip in clips)
@@ -227,7 +227,7 @@ def _put_back(project: Project, video: Video) -> Callable[[Job], None]:
                 artifact.write_bytes(path, content)
             marks = {row.id: {"split": row.split, "group": row.group} for row in project.videos()}
             project.add_videos([replace(clip, **marks.get(clip.id, {})) for clip in clips])
-            ClipSubjects.read(project).add({clips[0].id: subject})
+            set_subjects(project, {clips[0].id: subject})
 
     return put_back
 
@@ -274,7 +274,7 @@ def _row(
         )
     values = options.to_json()
     row = {name: str(values[name]).lower() for name in _READ_BY if name in values}
-    chosen = subject if subject is not None else ClipSubjects.read(project).of(video)
+    chosen = subject if subject is not None else subject_of(read_subjects(project), video)
     split = video.split if video.split in SPLITS else ""
     return {"path": str(source), **row, "subject": chosen, "group": video.group, "split": split}
 

@@ -25,7 +25,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.poses.quality import clip_facts
-from la2ds_cli.poses.subjects import ClipSubjects, ranks
+from la2ds_cli.poses.subjects import ranks, read_subjects, subject_of
 from la2ds_cli.poses.verdict import verdict
 from la2ds_cli.studio.film import encoded
 from la2ds_cli.studio.jobs import with_hint
@@ -55,14 +55,14 @@ def list_clips(request: Request) -> Response:
     studio = request.app.state.studio
     project: Project = studio.project
     config = project.config()
-    subjects = ClipSubjects.read(project)
+    subjects = read_subjects(project)
     videos = project.videos()
     said = _said_of_files([job.result for job in list(studio.jobs.jobs.values()) if job.result])
     return JSONResponse(
         {
             "project": project.root.name,
             "clips": [
-                about(project, video, subjects.of(video) or config.poses.subject)
+                about(project, video, subject_of(subjects, video) or config.poses.subject)
                 for video in videos
             ],
             "files": [
@@ -276,7 +276,7 @@ def detail(request: Request) -> Response:
     """Details of one clip: pictures over its whole file, and the people in each."""
     project: Project = request.app.state.studio.project
     video = clip_of(request)
-    subject = ClipSubjects.read(project).of(video) or project.config().poses.subject
+    subject = subject_of(read_subjects(project), video) or project.config().poses.subject
     said = about(project, video, subject)
     try:
         strip = _strip_of(project, video)

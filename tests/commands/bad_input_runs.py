@@ -11,6 +11,7 @@ after which its diff has to be read: a message is one clear sentence, a hint say
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 from collections.abc import Sequence
@@ -98,9 +99,10 @@ def grey_project(root: Path, settings: str = "") -> Path:
 
 
 def report(project: Path) -> dict[str, dict[str, Any]]:
-    """Rows of results/extract/report.json by path."""
-    path = Project.open(project).results_dir("extract") / "report.json"
-    return {row["path"]: row for row in json.loads(path.read_text())["items"]}
+    """Rows of results/extract/report.csv by path."""
+    path = Project.open(project).results_dir("extract") / "report.csv"
+    with path.open(newline="") as handle:
+        return {row["path"]: row for row in csv.DictReader(handle)}
 
 
 def recorded() -> dict[str, dict[str, Any]]:

@@ -33,7 +33,7 @@ from la2ds_cli.core.project_toml import set_values
 from la2ds_cli.core.table import Cell, Column, Row, Table, markdown
 from la2ds_cli.core.types import EmbeddingSequence, Phase, PoseSequence
 from la2ds_cli.core.untrusted_text import printable
-from la2ds_cli.poses.subjects import ClipSubjects
+from la2ds_cli.poses.subjects import set_subjects
 from tests.any_values import cells, clip_options, file_names, json_values, poses, texts
 
 
@@ -162,7 +162,7 @@ def test_phases(rows: list[PhaseRow]):
 def test_subjects(chosen: dict[str, str]):
     with TemporaryDirectory() as folder:
         project = new_project(folder)
-        ClipSubjects.read(project).add(chosen)
+        set_subjects(project, chosen)
         rows = read_rows(project.subjects_path, dict, "") if chosen else []
         assert {row["video"]: row["subject"] for row in rows} == chosen
 

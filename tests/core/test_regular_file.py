@@ -17,7 +17,7 @@ from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.project_toml import Choice
-from la2ds_cli.poses.subjects import ClipSubjects
+from la2ds_cli.poses.subjects import read_subjects
 from la2ds_cli.retrieval.frame_table import project_name
 from la2ds_cli.studio import train as studio_train
 from la2ds_cli.studio.timeline import told
@@ -43,7 +43,7 @@ READERS: dict[str, tuple[Callable[[Project], Any], Any]] = {
     "videos.csv": (lambda p: p.videos(), UserError),
     "phases.csv": (lambda p: p.phases(), UserError),
     "phases.csv, written": (lambda p: p.write_phase_table(p.phase_table()), UserError),
-    "subjects.csv": (ClipSubjects.read, UserError),
+    "subjects.csv": (read_subjects, UserError),
     "annotations.csv": (lambda p: p.annotations(), UserError),
     "annotations.csv, changed": (lambda p: p.change_annotations([], []), UserError),
     "store-name.txt": (project_name, UserError),

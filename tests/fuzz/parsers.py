@@ -423,17 +423,15 @@ def _write_recipe(project: Project) -> None:
 
 
 def _subjects(project: Project) -> None:
-    from la2ds_cli.poses.subjects import ClipSubjects
+    from la2ds_cli.poses.subjects import read_subjects
 
-    subjects = ClipSubjects.read(project)
-    for video in project.videos():
-        subjects.of(video)
+    read_subjects(project)
 
 
 def _write_subjects(project: Project) -> None:
-    from la2ds_cli.poses.subjects import ClipSubjects
+    from la2ds_cli.poses.subjects import set_subjects
 
-    ClipSubjects.read(project).add({"clip-0": "2", "clip-1": "auto"})
+    set_subjects(project, {"clip-0": "2", "clip-1": "auto"})
 
 
 def _write_annotations(project: Project) -> None:

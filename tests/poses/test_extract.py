@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import re
 import wave
 from contextlib import suppress
@@ -336,12 +335,9 @@ def test_bad_files_do_not_end_a_batch(project: Project, clips: Path) -> None:
     }
     assert sum(r.usable for r in results) == 2
     assert all(r.message and r.hint for r in results if not r.usable)
-    report = json.loads((project.results_dir("extract") / "report.json").read_text())
-    assert report["schema_version"] == 1
-    assert [item["code"] for item in report["items"]] == [r.code for r in results]
     with (project.results_dir("extract") / "report.csv").open(newline="") as handle:
         rows = list(csv.DictReader(handle))
-    assert [row["status"] for row in rows] == [r.status for r in results]
+    assert [(row["status"], row["code"]) for row in rows] == [(r.status, r.code) for r in results]
     good = next(row for row in rows if row["status"] == "ok")
     assert (good["coverage"], good["margin"]) == ("1.0", "1.0")
 

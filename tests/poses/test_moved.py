@@ -111,7 +111,6 @@ PHASES = "video,start,end,phase,by\nclip,0,8,up,me\nclip.mp4,8,12,down,\n{ben},0
 def test_names_in_tables_follow_a_renamed_video(project: Project, clips: Path, monkeypatch):
     anna, ben = clips / "anna" / "clip.mp4", clips / "ben" / "clip.mp4"
     ben = ben.rename(clips / "ben.mp4")
-    project.subjects_path.write_text("video,subject\nclip,1\nben,auto\n")
     extracted(project, anna, ben)
     project.phases_path.write_text(PHASES.format(ben="ben"))
     phases = project.phases()
@@ -124,7 +123,6 @@ def test_names_in_tables_follow_a_renamed_video(project: Project, clips: Path, m
     assert project.phases_path.read_text() == PHASES.replace("clip.mp4", "clip").replace(
         "clip", a
     ).format(ben=b)
-    assert project.subjects_path.read_text() == f"video,subject\nben,auto\n{a},1\n"
     assert list(project.results_dir("phases").glob("before-*.csv"))
 
 

@@ -12,13 +12,15 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.subjects import (
     AMBIGUOUS_MARGIN,
-    ClipSubjects,
     check_subject,
     choose_subject,
     describe,
     follow_cuts,
     rank_people,
     ranks,
+    read_subjects,
+    set_subjects,
+    subject_of,
 )
 from la2ds_cli.poses.tracks import Track, make_track
 from tests.poses.simulated_people import SIZE, moving, with_joints
@@ -230,16 +232,6 @@ def test_a_person_is_followed_back_over_a_cut() -> None:
     assert follow_cuts(1, [front, side], least=9, cuts=[41])[1] == 1
 
 
-def subjects(folder: Path, text: str) -> ClipSubjects:
-    project = Project.create(folder / "project")
-    project.subjects_path.write_text(text, "utf-8")
-    return ClipSubjects.read(project)
-
-
-def clip(video: str, path: str) -> Video:
-    return Video(video, path, "0" * 64, 10, 30.0, 640, 480)
-
-
 @pytest.mark.parametrize(
     ("rows", "problem"),
     [
@@ -251,34 +243,21 @@ def clip(video: str, path: str) -> Video:
     ],
 )
 def test_a_bad_row_is_named(tmp_path: Path, rows: str, problem: str) -> None:
+    project = Project.create(tmp_path / "project")
+    project.subjects_path.write_text("video,subject\n" + rows, "utf-8")
     with pytest.raises(UserError, match=problem) as caught:
-        subjects(tmp_path, "video,subject\n" + rows)
+        read_subjects(project)
     assert caught.value.exit_code == ExitCode.MISMATCH
     assert "video,subject" in caught.value.hint
 
 
-def test_a_missing_column_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="'subject' is missing"):
-        subjects(tmp_path, "video,person\na,1\n")
-
-
-@pytest.mark.parametrize(
-    ("rows", "subject"),
-    [
-        ("swing-1,2\nswing.mp4,3\nswing,4\n", "2"),
-        (" swing.mp4 , 3\nswing,4\n", "3"),
-        ("other,2\n", ""),
-        ("", ""),
-    ],
-)
-def test_the_id_comes_before_the_file_name_and_that_before_the_stem(
-    tmp_path: Path, rows: str, subject: str
-) -> None:
-    known = subjects(tmp_path, "video,subject\n" + rows)
-    assert known.of(clip("swing-1", "clips/swing.mp4")) == subject
-
-
-def test_without_the_file_nobody_is_named(tmp_path: Path) -> None:
-    known = ClipSubjects.read(Project.create(tmp_path / "project"))
-    assert known.of(clip("swing-1", "clips/swing.mp4")) == ""
-    assert known.unknown([]) == []
+def test_choices_are_stored_by_the_first_person_of_a_clip(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project")
+    assert read_subjects(project) == {}
+    project.subjects_path.write_text("video,subject\n swing-1 , 3\nother,2\n", "utf-8")
+    set_subjects(project, {"swing-1": "4", "other": "", "more": "auto"})
+    subjects = read_subjects(project)
+    assert subjects == {"swing-1": "4", "more": "auto"}
+    for video, person in (("swing-1", 1), ("swing-1-p2", 2)):
+        clip = Video(video, "clips/swing.mp4", "0" * 64, 10, 30.0, 640, 480, person=person)
+        assert subject_of(subjects, clip) == "4"

@@ -15,7 +15,7 @@ from la2ds_cli.core.annotations import ANCHOR, NOTE
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.extract import extract_poses
-from la2ds_cli.poses.subjects import ClipSubjects
+from la2ds_cli.poses.subjects import read_subjects
 from la2ds_cli.studio import clip_changes
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import asked, finished
@@ -205,7 +205,7 @@ def test_a_reading_that_fails_leaves_joints_and_choice_as_they_were(
     before = project.pose_path(two).read_bytes(), project.videos_path.read_text()
     assert read(page, two, rank=9)["state"] == "failed"
     assert (project.pose_path(two).read_bytes(), project.videos_path.read_text()) == before
-    assert ClipSubjects.read(project).own(two) == ""
+    assert two not in read_subjects(project)
     job = finished(page, page.post("/clips/extract", json={"names": ["two.mp4"]}))
     assert [item["status"] for item in job["items"]] == ["cached"]
 

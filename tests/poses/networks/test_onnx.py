@@ -247,8 +247,9 @@ def test_cuda_is_never_replaced_in_silence(tmp_path: Path, monkeypatch) -> None:
 @pytest.mark.parametrize("name", ["two answers", "one channel"])
 def test_a_network_that_never_worked_is_not_kept_in_the_project(tmp_path: Path, name: str) -> None:
     """And one that works finds the person as what is bright."""
-    person: tuple[int, int, int, int] = (100, 40, 140, 130)
-    film(tmp_path / "clip.mp4", [{250: person}] * 12)
+    person = (100, 40, 140, 130)
+    scenes: list[dict[int, tuple[int, int, int, int]]] = [{250: person}] * 12
+    film(tmp_path / "clip.mp4", scenes)
     given, answer, more = ODD_POSE[name]
     odd = network(tmp_path / "odd.onnx", given, answer, **more)
     boxes = write_detector(tmp_path / "boxes.onnx", [[*person, 0.9, 0]], size=(160, 240))
