@@ -48,7 +48,6 @@ def align_each_repetition(
     *,
     config: Config,
     repetition: str,
-    repetition_of_a: int | None = None,
     out: Iterable[Path] = (),
     progress: Progress | None = None,
     **options: Any,
@@ -57,5 +56,5 @@ def align_each_repetition(
     progress = progress or Progress()
     targets = checked_outputs(project, out, *AN_ALIGNMENT)
     request = AlignRequest(config, **options)
-    result = align_repetitions(project, a, b, request, repetition, repetition_of_a, progress)
+    result = align_repetitions(project, a, b, request, repetition, progress)
     return write_repetitions(project, result, targets, progress)

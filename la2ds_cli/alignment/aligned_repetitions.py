@@ -1,14 +1,12 @@
 """Step: align a clip that holds several repetitions, one repetition at a time, with one repetition
 of A; and what says that clips seem to hold several.
 
-B is cut into repetitions. If A holds several, the requested one or its most typical one is used.
+B is cut into repetitions. If A holds several, its most typical one is used.
 Each repetition is aligned as if it were a separate clip: frames outside it have no counterpart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.alignment.align import PairAligner, judge_movement
-from la2ds_cli.alignment.pair import PreparedPair, prepare_pair
+from la2ds_cli.alignment.pair import prepare_pair
 from la2ds_cli.alignment.repetitions import Repetition, cut_clip
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import SCHEMA_VERSION, AlignResult, rounded
 from la2ds_cli.alignment.result import csv_text as path_csv
+from la2ds_cli.alignment.same_movement import likeliest
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
@@ -182,25 +181,31 @@ def align_repetitions(
     b: str,
     request: AlignRequest,
     repetition: str,
-    repetition_of_a: int | None = None,
     progress: Progress | None = None,
 ) -> RepetitionsResult:
-    """Align one repetition of A with repetitions of B; see find_alignment.
+    """Align the most typical repetition of A with repetitions of B; see find_alignment.
 
-    repetition: `2` for the second of B, `best` for the nearest, `all` for each. repetition_of_a:
-    which one of A if A holds several, None = the most typical. A clip in which nothing repeats
-    counts as one repetition. Whether both show the same movement is judged by the aligned
-    repetition that shows it most clearly. Raises UserError (exit 2) if a repetition does not exist.
+    repetition: `2` for the second of B, `best` for the nearest, `all` for each. A clip in which
+    nothing repeats counts as one repetition. Whether both show the same movement is judged by the
+    aligned repetition that shows it most clearly. Raises UserError (exit 2) if a repetition does
+    not exist.
     """
     progress = progress or Progress()
-    repetition = _checked(repetition)
+    if repetition not in (BEST, ALL) and not (repetition.isdecimal() and int(repetition) > 0):
+        raise UserError(
+            f"'{repetition}' does not name a repetition",
+            hint="--repetition takes a number from 1, best or all",
+        )
     pair = prepare_pair(project, a, b, request, progress)
     if pair.choice.reason:
         progress.note(pair.choice.reason)
-    span_a, of_a = _repetition_of_a(pair, repetition_of_a, progress)
     pose_a, pose_b = pair.poses
-    part_a = pose_a.cut(span_a.start, span_a.stop)
-    spans = _spans(pose_b)
+    spans_a, spans = _spans(pose_a), _spans(pose_b)
+    typical = int(np.argmax([span.score for span in spans_a]))
+    if len(spans_a) > 1:
+        progress.note(
+            f"{a} has {count_of(len(spans_a))}; the most typical one, number {typical + 1}, is used"
+        )
     if len(spans) == 1:
         progress.note(f"{b} does not repeat itself: it counts as one repetition")
     if repetition not in (BEST, ALL) and int(repetition) > len(spans):
@@ -208,34 +213,40 @@ def align_repetitions(
             f"{b} has {count_of(len(spans))}, so there is no number {repetition}",
             hint="--repetition all shows them all",
         )
-    repetitions = [
-        AlignedRepetition(
-            number, span, seconds_at(pose_b, span.start), seconds_at(pose_b, span.stop)
-        )
-        for number, span in enumerate(spans, 1)
-    ]
-    wanted = [each for each in repetitions if repetition in (BEST, ALL, str(each.number))]
+    wanted = range(len(spans)) if repetition in (BEST, ALL) else [int(repetition) - 1]
+    span_a = spans_a[typical]
+    part_a = pose_a.cut(span_a.start, span_a.stop)
+    parts: dict[int, AlignResult] = {}
     aligner = PairAligner(project, request)
     progress.begin(f"aligning {count_of(len(wanted))}", len(wanted))
-    for each in wanted:
-        part_b = pose_b.cut(each.span.start, each.span.stop)
-        part = aligner.align(replace(pair, poses=(part_a, part_b), part=True), request.anchors)
-        repetitions[each.number - 1] = replace(each, part=part)
+    for n in wanted:
+        part_b = pose_b.cut(spans[n].start, spans[n].stop)
+        both = replace(pair, poses=(part_a, part_b), part=True)
+        parts[n] = aligner.align(both, request.anchors)
         progress.advance()
     progress.end()
-    judged = [each.part.same_movement for each in repetitions if each.part is not None]
-    known = [sameness for sameness in judged if sameness is not None]
-    likeliest = max(known, key=lambda sameness: sameness.probability, default=None)
-    judge_movement(likeliest, pair.names, request, progress)
+    likeliest_of = likeliest(part.same_movement for part in parts.values())
+    judge_movement(likeliest_of, pair.names, request, progress)
+    nearest = min(parts, key=lambda n: float(parts[n].alignment.cost.mean()))
     return RepetitionsResult(
-        *pair.clips,
-        pose_a,
-        pose_b,
-        repetition,
-        span_a,
-        of_a,
-        tuple(repetitions),
-        _nearest(repetitions) if repetition in (BEST, ALL) else None,
+        a=pair.clips[0],
+        b=pair.clips[1],
+        pose_a=pose_a,
+        pose_b=pose_b,
+        wanted=repetition,
+        span_a=span_a,
+        of_a=(typical + 1, len(spans_a)),
+        repetitions=tuple(
+            AlignedRepetition(
+                n + 1,
+                span,
+                seconds_at(pose_b, span.start),
+                seconds_at(pose_b, span.stop),
+                parts.get(n),
+            )
+            for n, span in enumerate(spans)
+        ),
+        best=nearest + 1 if repetition in (BEST, ALL) else None,
     )
 
 
@@ -244,74 +255,9 @@ def _spans(pose: PoseSequence) -> list[Repetition]:
     return cut_clip(pose) or [Repetition(0, len(pose), 1.0)]
 
 
-def _checked(repetition: str) -> str:
-    if repetition in (BEST, ALL):
-        return repetition
-    if not (repetition.isdecimal() and int(repetition) > 0):
-        raise UserError(
-            f"'{repetition}' does not name a repetition",
-            hint="--repetition takes a number from 1, best or all",
-        )
-    return str(int(repetition))
-
-
-def _repetition_of_a(
-    pair: PreparedPair, number: int | None, progress: Progress
-) -> tuple[Repetition, tuple[int, int]]:
-    """The span of A to align, its number (from 1), and how many repetitions A holds."""
-    spans = _spans(pair.poses[0])
-    name = pair.names[0]
-    if number is None:
-        number = 1 + int(np.argmax([span.score for span in spans]))
-        if len(spans) > 1:
-            progress.note(
-                f"{name} has {count_of(len(spans))}; the most typical one, number {number}, is used"
-            )
-    if not 1 <= number <= len(spans):
-        raise UserError(
-            f"{name} has {count_of(len(spans))}, so there is no number {number}",
-            hint="leave out --repetition-of-a to take its most typical one",
-        )
-    return spans[number - 1], (number, len(spans))
-
-
 def count_of(number: int) -> str:
     """`1 repetition`, `2 repetitions`."""
     return f"{number} repetition" + "s" * (number != 1)
-
-
-def _nearest(repetitions: Sequence[AlignedRepetition]) -> int:
-    cost = {e.number: float(e.part.alignment.cost.mean()) for e in repetitions if e.part}
-    return min(cost, key=lambda number: cost[number])
-
-
-# --- clips that seem to hold several ----------------------------------------------------------
-
-
-def note_on_repetitions(project: Project, clips: Iterable[str] | None = None) -> str:
-    """A sentence if clips (ids, None = all that have poses) seem to hold several repetitions, with
-    the commands that show and cut them; otherwise an empty string.
-
-    Takes some 10 ms for a clip of a few seconds. Poses that cannot be read are left out; other
-    steps report why.
-    """
-    several = {}
-    for clip in sorted(project.posed()) if clips is None else clips:
-        with suppress(UserError):
-            several[clip] = len(cut_clip(project.read_pose(clip)[0]))
-    several = {clip: count for clip, count in several.items() if count}
-    if not several:
-        return ""
-    clip = max(several, key=lambda one: several[one])
-    video = project.find(clip)
-    name = video.name if video else clip
-    held = f"{name} seems to hold {several[clip]} repetitions"
-    if len(several) > 1:
-        held = f"{len(several)} clips seem to hold several repetitions, {name} {several[clip]}"
-    return (
-        f"{held}: la2ds align {name} {name} --repetition all lists them, extract-poses with "
-        "--time-range keeps one"
-    )
 
 
 def hint_of_repetitions(poses: tuple[PoseSequence, PoseSequence], names: tuple[str, str]) -> str:
@@ -319,17 +265,8 @@ def hint_of_repetitions(poses: tuple[PoseSequence, PoseSequence], names: tuple[s
     string. names: of the clips, as the user gave them."""
     if poses[0].clip and poses[0].clip == poses[1].clip:
         return ""
-    a, b = (len(_spans(pose)) for pose in poses)
-    if a > 1 and b > 1:
-        return (
-            f"{names[0]} and {names[1]} seem to hold {a} and {b} repetitions: "
-            "--repetition all aligns each one of B with the most typical one of A"
-        )
-    if b > 1:
-        return f"{names[1]} seems to hold {b} repetitions: --repetition all aligns each of them"
-    if a > 1:
-        return (
-            f"{names[0]} seems to hold {a} repetitions: name {names[1]} first, and "
-            "--repetition all aligns each of them"
-        )
-    return ""
+    counts = zip(names, map(len, map(cut_clip, poses)), strict=True)
+    several = " and ".join(
+        f"{name} seems to hold {count} repetitions" for name, count in counts if count
+    )
+    return several and f"{several}: --repetition all aligns each one of B with one of A"

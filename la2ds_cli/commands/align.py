@@ -20,9 +20,6 @@ def align(
     repetition: str | None = option(
         "N|best|all", "Repetition of B to align: the N-th, the nearest, or all."
     ),
-    repetition_of_a: int | None = option(
-        "N", "With --repetition: use A's N-th instead of its most typical."
-    ),
     *,
     how: AnchoredAlignment,
     here: Here,
@@ -57,7 +54,7 @@ def align(
         request = how.request(opened)
         targets = checked_outputs(opened, out or [], *alignment_files.AN_ALIGNMENT)
         if repetition is not None:
-            found = align_repetitions(opened, a, b, request, repetition, repetition_of_a, progress)
+            found = align_repetitions(opened, a, b, request, repetition, progress)
             found = alignment_files.write_repetitions(opened, found, targets, progress)
             console.document("align", found.to_json())
             _show_repetitions(console, found)

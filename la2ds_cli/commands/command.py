@@ -78,7 +78,6 @@ _ATTEMPTS = "la2ds compare REFERENCE OTHER, or la2ds compare REFERENCE --attempt
 _ONE_CLOCK = "leave it out: recordings of one performance are matched by their clocks alone"
 
 RULES = (
-    Rule("align", "--repetition-of-a", NEEDS, "--repetition", "add --repetition best or all"),
     Rule("align", "--anchor", EXCLUDES, "--repetition", "align the two clips without it"),
     *(
         Rule(command, other, EXCLUDES, "--same-performance", _ONE_CLOCK)

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from la2ds_cli.compare.attempts import AttemptsResult
     from la2ds_cli.compare.compare import CompareResult
     from la2ds_cli.core.console import Console
-    from la2ds_cli.core.project import Project
 
 
 def compare(
@@ -58,8 +57,6 @@ def compare(
             found = attempts_files.write(opened, found, targets, console.progress)
             console.document("compare", found.to_json())
             _show_attempts(console, found)
-            clips = [attempt.aligned for attempt in found.attempts]
-            _note_repetitions(console, opened, [clips[0].a.id, *(each.b.id for each in clips)])
             return
         assert other is not None
         opened = here.clips((reference, other), console)
@@ -68,14 +65,6 @@ def compare(
         result = compare_files.write(opened, result, targets, console.progress, privacy=privacy)
         console.document("compare", result.to_json())
         _show(console, result)
-        _note_repetitions(console, opened, [result.aligned.a.id, result.aligned.b.id])
-
-
-def _note_repetitions(console: Console, project: Project, clips: list[str]) -> None:
-    from la2ds_cli.alignment.aligned_repetitions import note_on_repetitions
-
-    if repeated := note_on_repetitions(project, clips):
-        console.note(repeated)
 
 
 def _show_attempts(console: Console, result: AttemptsResult) -> None:

@@ -33,7 +33,6 @@ def evaluate(
     baselines are raw poses, the base model, a clock and the untrained network. Scores the clips
     that videos.csv marks split=test, or all clips; classifiers are fitted on the others.
     """
-    from la2ds_cli.alignment.aligned_repetitions import note_on_repetitions
     from la2ds_cli.evaluation import evaluate as step
     from la2ds_cli.evaluation.table import evaluation_table
 
@@ -45,6 +44,4 @@ def evaluate(
         result = evaluated.document
         console.document("evaluate", {"project": opened.root, **result})
         console.rendered(evaluation_table(result, explain=explain))
-        if repeated := note_on_repetitions(opened, [clip.id for clip in evaluated.inputs.clips]):
-            console.note(repeated)
         console.note(f"in full: {opened.results_dir('evaluate') / request.name}.json")

@@ -74,7 +74,6 @@ def train(
     """
     from contextlib import nullcontext
 
-    from la2ds_cli.alignment.aligned_repetitions import note_on_repetitions
     from la2ds_cli.core.console import Console
     from la2ds_cli.core.errors import UserError
     from la2ds_cli.training import train as step
@@ -110,8 +109,6 @@ def train(
         documents = [_tell(opened, result, device, console) for result in results]
         document = {"runs": documents} if seeds else documents[0]
         console.document("train", {"project": opened.root, **document})
-        if repeated := note_on_repetitions(opened):
-            console.note(repeated)
         trained = ",".join(result.run for result in results)
         evaluate = on_project("la2ds evaluate", here.project)
         console.next(f"{evaluate} --run {trained}")

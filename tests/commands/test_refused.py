@@ -33,8 +33,7 @@ ROWS = {
         ("clip-0 clip-1 --view turned", MISMATCH, "turning needs joints in metres"),
         ("one many --repetition 5", USAGE, "many has 3 repetitions, so there is no number 5"),
         ("one many --repetition every", USAGE, "'every' does not name a repetition"),
-        ("one many --repetition all --repetition-of-a 2", USAGE, "one has 1 repetition"),
-        ("one many --repetition all --repetition-of-a 0", USAGE, "there is no number 0"),
+        ("one many --repetition 0", USAGE, "'0' does not name a repetition"),
         ("one many --repetition all --out ab.docx", USAGE, "unknown file type"),
     ],
     "compare": [
