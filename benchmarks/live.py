@@ -27,9 +27,9 @@ from people import penn_project
 from pose_errors import KINDS, with_error
 
 from la2ds_cli.alignment import live
+from la2ds_cli.alignment.clip_features import OneDistance
 from la2ds_cli.alignment.live import LiveFilter, LiveReference
 from la2ds_cli.alignment.methods import align_features
-from la2ds_cli.alignment.one_distance import OneDistance
 from la2ds_cli.alignment.path import smooth_match
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.progress import Progress
@@ -105,7 +105,7 @@ class Offline:
     def __call__(self, pair: Pair) -> list[FloatArray]:
         moving = [paced_movement(pose) for pose in (pair.a, pair.b)]
         embedded = self.embedder([pair.a, pair.b])
-        joined = [self.distance.joined(m, e) for m, e in zip(moving, embedded, strict=True)]
+        joined = [self.distance.features(m, e) for m, e in zip(moving, embedded, strict=True)]
         return [
             smooth_match(align_features("dtw", b, a, DIRECT), len(b)) for a, b in (moving, joined)
         ]

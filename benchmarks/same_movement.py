@@ -20,7 +20,7 @@ import argparse
 import csv
 import hashlib
 from collections import defaultdict
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -151,7 +151,7 @@ def drawn_pairs(clips: list[Clip], each: int, rng: np.random.Generator) -> list[
 
 
 def numbers(pairs: list[Pair]) -> tuple[np.ndarray, np.ndarray]:
-    return np.array([astuple(p.evidence) for p in pairs]), np.array([p.same for p in pairs])
+    return np.array([p.evidence for p in pairs]), np.array([p.same for p in pairs])
 
 
 def fitted(pairs: list[Pair]) -> tuple[np.ndarray, float]:
@@ -201,10 +201,10 @@ def main() -> None:
         for part in (False, True)
     )
     weights, intercept = fitted(fitting)
-    names = [each.name for each in fields(Evidence)]
+    names = Evidence._fields
     shown = ", ".join(f"{name}={w:.2f}" for name, w in zip(names, weights, strict=True))
     print(f"fitted on {len(fitting)} pairs: {shown}; intercept {intercept:.2f}")
-    own = np.array(astuple(WEIGHTS))
+    own = np.array(WEIGHTS)
     held_out = probability(judged, own, INTERCEPT)
     _, same = numbers(judged)
     for limit in (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6):

@@ -160,7 +160,7 @@ def features_of(project: Project, request: AlignRequest, result: TimelineResult)
     """id -> (T, D) features of a clip in the view in which it was placed."""
     clock = project.read_pose(result.clock.video.id)[0]
     choice = choose_features(project, request.run, request.features)
-    source = FeatureSource(project, request, choice.kind, clock)
+    source = FeatureSource(project, choice.kind, request.run, clock, request.settings)
     found = {}
     for clip in result.clips:
         pose = project.read_pose(clip.video.id)[0]

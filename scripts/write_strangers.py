@@ -24,10 +24,10 @@ DIRECTIONS = 16  # of the embeddings, in which 99.7 % of their variance lies
 
 def main() -> None:
     poses = [performances(SEED, number, performers=1)[0].pose for number in range(NUMBER)]
-    embedded = np.concatenate([Described.by(pose, None).embedding for pose in poses])
+    embedded = np.concatenate([Described.of(pose, None).embedding for pose in poses])
     directions = np.linalg.svd(embedded - embedded.mean(axis=0), full_matrices=False)[2]
     projection = np.ascontiguousarray(directions[:DIRECTIONS].T, np.float32)
-    clips = [Described.by(pose, projection) for pose in poses]
+    clips = [Described.of(pose, projection) for pose in poses]
     parts = zip(*(clip.compared for clip in clips), strict=True)
     content: dict[str, np.ndarray] = {
         name: np.concatenate(part).astype(np.float16)

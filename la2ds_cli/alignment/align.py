@@ -203,7 +203,11 @@ class PairAligner:
         kind, pose = pair.choice.kind, pair.poses[0]
         form = kind, pose.skeleton, pose.spatial
         if self._known is None or self._known[0] != form:
-            self._known = form, FeatureSource(self.project, self.request, kind, pose)
+            asked = self.request
+            self._known = (
+                form,
+                FeatureSource(self.project, kind, asked.run, pose, asked.settings, asked.device),
+            )
             self._references = None
         return self._known[1]
 

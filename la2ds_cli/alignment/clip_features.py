@@ -1,13 +1,21 @@
-"""By what clips are compared: their movement, or a network's embeddings, of any view of a clip."""
+"""By what clips are compared: their movement, or a network's embeddings, of any view of a clip.
+
+A run's embedding, the base model's, and the joints' movement are one distance. Each says which
+moment of the movement a frame shows, with an error. How large it is depends on the movement: on
+golf swings the base model errs least, on squats a trained network. Weights that were measured
+without labels gained nothing on events that people set (docs/decisions/0018-measured-weights.md).
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
-from la2ds_cli.alignment.one_distance import OneDistance
-from la2ds_cli.alignment.request import AlignRequest, ChosenKind
+from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
@@ -17,7 +25,67 @@ from la2ds_cli.core.view import View
 from la2ds_cli.embedding.embed import possible_embeddings
 from la2ds_cli.embedding.embedder import Embedder
 from la2ds_cli.embedding.trained import light_base, light_embedder, run_header
+from la2ds_cli.features.body_joints import is_body
 from la2ds_cli.features.viewpoint import seen
+
+ChosenKind = Literal["model", "base", "pose"]
+MOVEMENT_SPREAD = 1.5  # the counterpart of Embedder.spread for paced_movement, in its units
+
+
+@dataclass(frozen=True)
+class OneDistance:
+    """The parts of the distance between two frames: the embeddings of a network, those of the base
+    model, and the movement of the joints. Where one of them is wrong, the others mostly are not.
+
+    spread: `Embedder.spread` of the network; if it is unknown (0), only the embeddings are used.
+    movement, base: weights of the parts beside that of the embedding, 1; without both (0) the
+    embedding is left as it is. base_spread: `Embedder.spread` of the base model.
+    """
+
+    spread: float
+    movement: float = 0.0
+    base: float = 0.0
+    base_spread: float = 1.0
+
+    @classmethod
+    def of(cls, spread: float, settings: AlignConfig, base_spread: float = 0.0) -> OneDistance:
+        """The distance that the settings ask for; base_spread: 0 = no base model."""
+        if not spread:
+            return cls(0.0)
+        if not base_spread:
+            return cls(spread, settings.movement)
+        return cls(spread, settings.movement, settings.base, base_spread)
+
+    @classmethod
+    def of_run(
+        cls, project: Project | None, run: str, pose: PoseSequence, settings: AlignConfig
+    ) -> OneDistance:
+        """The distance that the settings ask for, with a run's embeddings of clips like `pose`. The
+        base model is left out if it is the run itself, if it does not read the skeleton, and if
+        joints are compared in 3D, since it reads joints in the image."""
+        with_base = settings.base and run != BASE_RUN and is_body(pose.skeleton)
+        with_base = with_base and not pose.spatial
+        base_spread = run_header(project, BASE_RUN).spread if with_base else 0.0
+        return cls.of(run_header(project, run).spread, settings, base_spread)
+
+    def features(
+        self, moving: FloatArray, embedding: FloatArray, base: FloatArray | None = None
+    ) -> FloatArray:
+        """Features (T, E) float32 whose squared distance is the sum of three: that of `embedding`
+        (T, D) in units of its spread, `self.base` times that of the base model's embedding `base`
+        in units of its own spread, and `self.movement` times that of the `paced_movement` (T, 8K).
+        Without the other two parts, the embedding itself. Raises ValueError if `base` is
+        missing."""
+        if not (self.movement or self.base):
+            return embedding
+        parts = [1 / self.spread * embedding]
+        if self.base:
+            if base is None:
+                raise ValueError("the base model's embedding is part of this distance")
+            parts.append(math.sqrt(self.base) / self.base_spread * base)
+        if self.movement:
+            parts.append(math.sqrt(self.movement) / MOVEMENT_SPREAD * moving)
+        return np.concatenate(parts, axis=1).astype(np.float32)
 
 
 def check_seen(pose: PoseSequence, name: str) -> None:
@@ -44,15 +112,21 @@ class FeatureSource:
     """
 
     def __init__(
-        self, project: Project | None, request: AlignRequest, kind: ChosenKind, pose: PoseSequence
+        self,
+        project: Project | None,
+        kind: ChosenKind,
+        run: str,
+        pose: PoseSequence,
+        settings: AlignConfig,
+        device: DeviceName = "auto",
     ) -> None:
-        """project: None = clips in memory. kind: of the features. pose: any of the clips, all of
-        which have its skeleton."""
-        self.project, self.run = project, BASE_RUN if kind == "base" else request.run
-        self.device: DeviceName = request.device
+        """project: None = clips in memory. kind: of the features. run: whose they are, if they are
+        a run's. pose: any of the clips, all of which have its skeleton."""
+        self.project, self.run = project, BASE_RUN if kind == "base" else run
+        self.device: DeviceName = device
         self.distance = None
         if kind != "pose":
-            self.distance = OneDistance.of_run(project, self.run, pose, request.settings)
+            self.distance = OneDistance.of_run(project, self.run, pose, settings)
         self._sees_frames = kind == "model" and run_header(project, self.run).input == "rgb"
         self._stored: dict[tuple[str, str], EmbeddingSequence] = {}
         self._embedders: dict[str, Embedder] = {}
@@ -107,7 +181,7 @@ class FeatureSource:
             return movement.astype(np.float32)
         embeddings = [self._embedding(run, pose, view, towards, part) for run in self.runs]
         base = embeddings[1] if len(embeddings) > 1 else None
-        return self.distance.joined(movement, embeddings[0], base).astype(np.float32)
+        return self.distance.features(movement, embeddings[0], base).astype(np.float32)
 
     def _embedding(
         self, run: str, pose: PoseSequence, view: View, towards: PoseSequence | None, part: bool

@@ -26,7 +26,7 @@ import numpy as np
 
 from la2ds_cli.alignment.distance import mean_nearest_squared, squared_distance
 from la2ds_cli.alignment.path import matched_time
-from la2ds_cli.alignment.sampling import thinned
+from la2ds_cli.alignment.sampling import thinned_rows
 from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, IntArray, PoseSequence
 from la2ds_cli.features.resample import frame_period
 
@@ -96,7 +96,7 @@ def interval(
     The ends are medians over SMOOTHED frames of A. Clips longer than MAX_FRAMES are thinned.
     """
     known = np.flatnonzero(~np.isnan(position))
-    row, column = thinned(len(a)), thinned(len(b))
+    row, column = thinned_rows(len(a)), thinned_rows(len(b))
     match = np.interp(row, known, position[known])
     cost = squared_distance(a[row], b[column]).astype(np.float64)
     place = np.interp(match, column, np.arange(len(column)))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
+from la2ds_cli.alignment.clip_features import ChosenKind
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.device import DeviceName
@@ -16,7 +17,6 @@ from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
 from la2ds_cli.core.view import ViewName
 from la2ds_cli.features.body_joints import is_body
 
-ChosenKind = Literal["model", "base", "pose"]
 FeatureKind = Literal["auto", "model", "base", "pose"]
 ON_BASE = "aligned on the base model"
 FEW_REFERENCES = 8  # 40 place events no better on a timeline (docs/results/timeline.md)

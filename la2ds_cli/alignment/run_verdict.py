@@ -23,6 +23,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from la2ds_cli.alignment.clip_features import OneDistance
 from la2ds_cli.alignment.consensus import (
     PairwisePath,
     consensus_of_most,
@@ -30,7 +31,6 @@ from la2ds_cli.alignment.consensus import (
     pairwise_path,
     pairwise_paths,
 )
-from la2ds_cli.alignment.one_distance import OneDistance
 from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.device import DeviceName
@@ -202,10 +202,11 @@ def _judged(project: Project, run: str, device: DeviceName, progress: Progress) 
         return embed_base([pose])[0]
 
     def by_run(pose: PoseSequence) -> FloatArray:  # as `align` uses it
-        return distance.features(pose, embed([pose])[0], base(pose) if distance.base else None)
+        beside = base(pose) if distance.base else None
+        return distance.features(paced_movement(pose), embed([pose])[0], beside)
 
     def by_base(pose: PoseSequence) -> FloatArray:
-        return base_distance.features(pose, base(pose))
+        return base_distance.features(paced_movement(pose), base(pose))
 
     references = base, paced_movement
     gain = measured_gain(held_out, others, (by_run, by_base), references, config)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ import numpy as np
 from la2ds_cli.alignment.confidence import Certainty
 from la2ds_cli.alignment.distance import mean_pair_squared
 from la2ds_cli.alignment.methods.dtw import align_each
-from la2ds_cli.alignment.sampling import thinned
+from la2ds_cli.alignment.sampling import thinned_rows
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.types import FloatArray, PoseSequence
@@ -40,8 +40,7 @@ NEAREST = 8  # strangers; those that are nothing like a clip say little about it
 LEAST_COST = 1e-6  # of two identical clips
 
 
-@dataclass(frozen=True)
-class Evidence:
+class Evidence(NamedTuple):
     """The evidence that is weighed. movement, posture, embedding: log of the mean squared distance
     of the two clips along their path, minus the log distance of the nearest strangers to one of the
     clips, whichever is lower: for the movement, for the joints relative to the hips, and for the
@@ -80,7 +79,7 @@ class Sameness:
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers."""
-        evidence = {name: round(value, 4) for name, value in asdict(self.evidence).items()}
+        evidence = {name: round(value, 4) for name, value in self.evidence._asdict().items()}
         return {"probability": round(self.probability, 4), "evidence": evidence}
 
 
@@ -133,7 +132,13 @@ def sameness(a: Described | None, b: Described | None) -> Sameness | None:
     is None."""
     if a is None or b is None:
         return None
-    return _weighed(_between(a, b))
+    costs = [_costs(own, [other])[0] for own, other in zip(a.compared, b.compared, strict=True)]
+    others = np.minimum(a.against_strangers, b.against_strangers)
+    nearer = [cost - float(far) for (cost, _), far in zip(costs, others, strict=True)]
+    alike = float(a.ranges @ b.ranges) / (a.size * b.size)
+    found = Evidence(*nearer, joints=alike, standing=costs[0][1])
+    weighed = INTERCEPT + sum(weight * one for weight, one in zip(WEIGHTS, found, strict=True))
+    return Sameness(1 / (1 + math.exp(-weighed)), found)
 
 
 def likeliest(judged: Iterable[Sameness | None]) -> Sameness | None:
@@ -142,27 +147,12 @@ def likeliest(judged: Iterable[Sameness | None]) -> Sameness | None:
     return max(known, key=lambda one: one.probability, default=None)
 
 
-def _weighed(found: Evidence) -> Sameness:
-    weighed = INTERCEPT + sum(
-        getattr(WEIGHTS, each.name) * getattr(found, each.name) for each in fields(Evidence)
-    )
-    return Sameness(1 / (1 + math.exp(-weighed)), found)
-
-
 def describe(pose: PoseSequence) -> Described | None:
     """A clip as it is compared; None if its movement cannot be judged (see `same_movement`)."""
     if not is_body(pose.skeleton) or len(pose) < FEWEST_FRAMES or np.isnan(pose.xy).all():
         return None
-    described = Described.of(pose)
+    described = Described.of(pose, _strangers().projection)
     return described if described.size >= LEAST_MOVEMENT else None
-
-
-def _between(a: Described, b: Described) -> Evidence:
-    costs = [_costs(own, [other])[0] for own, other in zip(a.compared, b.compared, strict=True)]
-    others = np.minimum(a.against_strangers, b.against_strangers)
-    nearer = [cost - float(far) for (cost, _), far in zip(costs, others, strict=True)]
-    alike = float(a.ranges @ b.ranges) / (a.size * b.size)
-    return Evidence(*nearer, joints=alike, standing=costs[0][1])
 
 
 @dataclass(frozen=True)
@@ -177,16 +167,12 @@ class Described:
     ranges: FloatArray
 
     @classmethod
-    def of(cls, pose: PoseSequence) -> Described:
-        """The joints of a body in the image."""
-        return cls.by(pose, _strangers().projection)
-
-    @classmethod
-    def by(cls, pose: PoseSequence, projection: FloatArray | None) -> Described:
-        """`of` with the directions (D, F) of the embeddings; None = the embeddings as they are."""
+    def of(cls, pose: PoseSequence, projection: FloatArray | None) -> Described:
+        """The joints of a body in the image. projection: the directions (D, F) of the embeddings,
+        None = the embeddings as they are."""
         body = replace(body_joints(pose), spatial=False)
         posture = raw_pose(body)
-        rows = thinned(len(posture), MOST_FRAMES)
+        rows = thinned_rows(len(posture), MOST_FRAMES)
         (embedding,) = light_base()([body])
         embedding = embedding[rows] if projection is None else embedding[rows] @ projection
         movement = paced_movement(body)[rows]

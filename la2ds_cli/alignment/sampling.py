@@ -31,7 +31,7 @@ _WINDOW = 16  # the slope of a path is measured over its length divided by this
 _CLOSED = AlignConfig(open_ends=False)
 
 
-def thinned(length: int, most: int | None = None) -> IntArray:
+def thinned_rows(length: int, most: int | None = None) -> IntArray:
     """Rows (n,) int64 of a clip for a DTW cost matrix: at most `most` and at most MAX_FRAMES,
     evenly spaced, including the first and the last."""
     rows = min(length, MAX_FRAMES, length if most is None else most)
@@ -107,7 +107,7 @@ def compared_rows(
     With open ends, a pair of which one clip has many more frames for the same movement (UNLIKE,
     STEEP) is sampled alike. Otherwise all frames are compared, at most MAX_FRAMES.
     """
-    thin = [(thinned(len(a)), thinned(len(b))) for b in clips]
+    thin = [(thinned_rows(len(a)), thinned_rows(len(b))) for b in clips]
     if not config.open_ends or not clips:
         return thin
     short_a = at_rows(a, thin[0][0])

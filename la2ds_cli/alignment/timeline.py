@@ -161,7 +161,7 @@ def _most_typical(project: Project, ids: Sequence[str], request: AlignRequest) -
     if wants_3d(project, request, choice.kind):
         alike = in_3d(alike)
     kind = choice.on(shared, spatial=alike[0].spatial).kind
-    source = FeatureSource(project, request, kind, alike[0])
+    source = FeatureSource(project, kind, request.run, alike[0], request.settings, request.device)
     failed = source.load(list(poses))
     usable = [(one, pose) for one, pose in zip(poses, alike, strict=True) if one not in failed]
     if not usable:

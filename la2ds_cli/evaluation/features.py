@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
+from la2ds_cli.alignment.clip_features import OneDistance
 from la2ds_cli.alignment.consensus import choose_references
-from la2ds_cli.alignment.one_distance import OneDistance
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.config_sections import AlignConfig
@@ -333,7 +333,7 @@ def embedder_set(
 
     def feature(pose: PoseSequence) -> FloatArray:
         beside = base([pose])[0] if base is not None and distance.base else None
-        return distance.features(pose, embed([pose])[0], beside)
+        return distance.features(paced_movement(pose), embed([pose])[0], beside)
 
     def views(poses: Sequence[PoseSequence]) -> list[Any]:
         poses = in_3d(poses) if spatial else poses

@@ -16,12 +16,9 @@ import numpy as np
 
 from la2ds_cli.alignment.align import PairAligner, slow_motion
 from la2ds_cli.alignment.aligned_repetitions import hint_of_repetitions
+from la2ds_cli.alignment.clip_features import ChosenKind
 from la2ds_cli.alignment.pair import PreparedPair, prepare_pair
-from la2ds_cli.alignment.request import (
-    AlignRequest,
-    ChosenKind,
-    FeatureChoice,
-)
+from la2ds_cli.alignment.request import AlignRequest, FeatureChoice
 from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.alignment.same_movement import check_same_movement, doubt
 from la2ds_cli.core.annotations import (

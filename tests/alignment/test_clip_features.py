@@ -9,8 +9,14 @@ import numpy as np
 import pytest
 
 from la2ds_cli.alignment import clip_features
-from la2ds_cli.alignment.clip_features import FeatureSource, check_seen
-from la2ds_cli.alignment.request import AlignRequest
+from la2ds_cli.alignment.clip_features import (
+    MOVEMENT_SPREAD,
+    ChosenKind,
+    FeatureSource,
+    OneDistance,
+    check_seen,
+)
+from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import EmbeddingSequence, FloatArray, PoseSequence
@@ -36,9 +42,8 @@ def project(tmp_path: Path) -> Project:
     return project
 
 
-def source_of(project: Project, kind: str, pose: PoseSequence = A) -> FeatureSource:
-    run = BASE_RUN if kind == "base" else "default"
-    return FeatureSource(project, AlignRequest(project.config(), run), kind, pose)  # pyright: ignore[reportArgumentType]
+def source_of(project: Project, kind: ChosenKind, pose: PoseSequence = A) -> FeatureSource:
+    return FeatureSource(project, kind, "default", pose, project.config().align)
 
 
 # --- what the joints show -------------------------------------------------------------------------
@@ -75,7 +80,7 @@ def test_a_network_embeds_a_clip_as_it_is_seen(project: Project, view: View, par
     found = source.features(pose, moving, view, A, part=part)
     assert source.distance is not None
     (embedding,) = light_base()([seen(pose, view, A)])
-    expected = source.distance.joined(moving, embedding)
+    expected = source.distance.features(moving, embedding)
     np.testing.assert_allclose(found, expected, atol=1e-5)
     stored = project.embedding_path(BASE_RUN, "b").exists()
     assert stored == (view == "filmed" and not part)
@@ -100,7 +105,7 @@ def test_a_network_sees_all_joints_of_a_clip_whatever_is_compared(
     moving = movements(shared, (view,))[view]
     found = source.features(shared, moving, view)
     assert source.distance is not None
-    expected = source.distance.joined(moving, light_base()([seen(whole, view)])[0])
+    expected = source.distance.features(moving, light_base()([seen(whole, view)])[0])
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
@@ -143,3 +148,55 @@ def test_embeddings_in_memory_are_few_and_read_again_when_needed(
     assert [clip for _, clip in source._stored] == ["b"]
     np.testing.assert_array_equal(source.features(poses["a"], moving["a"]), first["a"])
     assert list(source.load(["absent"])) == ["absent"]
+
+
+# --- the one distance ---------------------------------------------------------------------------
+
+
+def test_one_distance_adds_base_and_movement_to_the_embedding_in_units_of_their_spreads() -> None:
+    pose = sequence(warped_phase(30, 1))
+    rng = np.random.default_rng(0)
+    embedding, base = (rng.normal(size=(30, d)).astype(np.float32) for d in (5, 7))
+    moving = paced_movement(pose)
+    distance = OneDistance(2.0, movement=0.5, base=3.0, base_spread=4.0)
+    joined = distance.features(moving, embedding, base)
+    moved = moving / MOVEMENT_SPREAD
+    for a, b in ((0, 7), (3, 29)):
+        apart = ((embedding[a] - embedding[b]) ** 2).sum() / 4
+        apart += 3 * ((base[a] - base[b]) ** 2).sum() / 16
+        apart += 0.5 * ((moved[a] - moved[b]) ** 2).sum()
+        assert ((joined[a] - joined[b]) ** 2).sum() == pytest.approx(apart, rel=1e-4)
+
+
+@pytest.mark.parametrize(("spread", "weight"), [(0.0, 1.0), (2.0, 0.0)])
+def test_an_embedding_of_unknown_spread_or_without_weights_stays_alone(
+    spread: float, weight: float
+) -> None:
+    distance = OneDistance.of(spread, AlignConfig(movement=weight, base=weight), base_spread=3.0)
+    embedding = np.ones((30, 5), np.float32)
+    assert distance.features(np.zeros((30, 104)), embedding) is embedding
+
+
+def test_the_base_model_stands_beside_other_runs_of_bodies(tmp_path: Path) -> None:
+    project = Project.create(tmp_path)
+    settings, pose = AlignConfig(movement=1.0, base=1.0), sequence(warped_phase(30, 1))
+    untold = OneDistance.of_run(project, "default", pose, settings)
+    assert (untold.base, untold.movement) == (0, 0)  # no weights, whose spread is unknown
+    base = OneDistance.of_run(project, BASE_RUN, pose, settings)
+    assert (base.base, base.movement) == (0, 1)  # not beside itself
+    assert base.spread > 0
+    assert OneDistance.of(2.0, settings, base.spread).base == 1
+    with pytest.raises(ValueError, match="base model"):
+        OneDistance.of(2.0, settings, base.spread).features(paced_movement(pose), np.ones((30, 5)))
+
+
+def test_the_base_model_which_reads_the_image_is_left_out_in_3d(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clip_features, "run_header", lambda project, run: RunHeader(spread=2.0))
+    project = Project.create(tmp_path)
+    settings = AlignConfig(movement=1.0, base=1.0)
+    pose = in_space(warped_phase(30, 1))
+    for spatial, base in ((False, 1.0), (True, 0.0)):
+        distance = OneDistance.of_run(project, "run", replace(pose, spatial=spatial), settings)
+        assert (distance.base, distance.movement) == (base, 1.0)

@@ -18,7 +18,7 @@ from la2ds_cli.alignment.sampling import (
     compared_rows,
     frames_per_change,
     matched_ratio,
-    thinned,
+    thinned_rows,
 )
 from la2ds_cli.core.config import AlignConfig
 from la2ds_cli.core.project import Project
@@ -131,7 +131,7 @@ def test_rows_between_frames_are_interpolated() -> None:
         at_rows(clip, np.array([0.0, 0.5, 1.75, 2.0])), [[0, 1], [1, 3], [3.5, 5], [4, 5]]
     )
     np.testing.assert_array_equal(at_rows(clip, np.array([0, 2])), clip[[0, 2]])
-    assert at_rows(clip, thinned(3)) is clip
+    assert at_rows(clip, thinned_rows(3)) is clip
 
 
 @pytest.mark.skipif(not PENN.exists(), reason="the shared Penn Action labels are absent")
