@@ -190,16 +190,6 @@ def test_a_mirrored_performer_is_recognised(project: Project) -> None:
     assert phase_error(result, PHASE_A, PHASE_B).max() < 0.08
 
 
-def test_frames_without_joints_are_interpolated(project: Project) -> None:
-    pose = sequence(PHASE_B)
-    xy = pose.xy.copy()
-    xy[20:24] = np.nan
-    xy[40:, 5] = np.nan
-    add_sequence(project, "gaps", replace(pose, xy=xy))
-    result = run(project, "anna", "gaps")
-    assert phase_error(result, PHASE_A, PHASE_B).max() < 0.08
-
-
 def test_a_clip_without_any_joint_is_refused(project: Project) -> None:
     pose = sequence(PHASE_B)
     add_sequence(project, "blind", replace(pose, xy=np.full_like(pose.xy, np.nan)))
@@ -265,16 +255,6 @@ def test_different_skeletons_align_by_the_joints_that_both_have(
     assert phase_error(result, PHASE_A, PHASE_B).max() < 0.05
 
 
-def test_references_of_other_skeletons_take_part_by_the_same_joints(project: Project) -> None:
-    for n in range(6):
-        pose = sequence(warped_phase(30 + 3 * n, 40 + n), fps=20.0 + n)
-        add_sequence(project, f"more{n}", in_skeleton(pose, "coco17") if n % 2 else pose)
-    config = load_config(overrides=["align.reference_clips=40"])
-    result = run(project, config=config, features="pose")
-    assert result.references == 6
-    assert phase_error(result, PHASE_A, PHASE_B).max() < 0.05
-
-
 def test_wrong_names_are_refused_before_any_work(project: Project, monkeypatch) -> None:
     from la2ds_cli.poses import extract
 
@@ -334,15 +314,6 @@ def test_existing_outputs_are_replaced(project: Project, tmp_path: Path) -> None
     target.write_text("old")
     run(project, out=[target])
     assert target.read_text().startswith("index_a,")
-
-
-def test_default_outputs_are_a_figure_and_a_json_file(project: Project) -> None:
-    result = run(project, out=[])
-    folder = project.root / "results" / "align"
-    assert result.files == (folder / "anna--ben.png", folder / "anna--ben.json")
-    assert (folder / "anna--ben.png").read_bytes().startswith(b"\x89PNG")
-    written = json.loads((folder / "anna--ben.json").read_text())
-    assert written["files"] == [str(file) for file in result.files]
 
 
 def test_pairs_out_of_order_have_no_tempo(project: Project) -> None:

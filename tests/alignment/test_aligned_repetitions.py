@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -113,22 +112,6 @@ def test_one_by_number_and_the_nearest(project: Project) -> None:
     assert [each.number for each in best.chosen] == [best.best]
 
 
-def test_the_nearest_is_the_one_performed_as_in_a(project: Project) -> None:
-    """Alone of three repetitions the second goes down fast and comes up slowly, as A does."""
-    down, up = phase(turn(16) / 2), phase(0.5 + turn(24) / 2)
-    leaning = np.concatenate([down, up])
-    even = phase(turn(40))
-    odd = sequence(np.concatenate([even, leaning, even]))
-    tilted = sequence(leaning, tilt=0.3)
-    xy = odd.xy.copy()
-    xy[40:80] = tilted.xy
-    add_sequence(project, "odd", replace(odd, xy=xy))
-    add_sequence(project, "leaning", replace(tilted, xy=tilted.xy + 5))
-    result = run(project, "leaning", "odd")
-    assert len(result.repetitions) == 3
-    assert result.best == 2
-
-
 def test_a_clip_that_does_not_repeat_itself_is_one(project: Project) -> None:
     add_sequence(project, "again", several_of(50))
     progress = Notes()
@@ -161,17 +144,6 @@ def test_of_a_that_repeats_itself_one_is_taken(project: Project) -> None:
     assert not found.matched_a[~inside].any()
 
 
-def test_a_clip_compared_with_itself(project: Project) -> None:
-    result = run(project, "many", "many")
-    number, _ = result.of_a
-    assert result.best == number
-    part = result.repetitions[number - 1].part
-    assert part is not None
-    assert float(part.alignment.cost.mean()) < 0.2
-    ratios = [each.part.overall_ratio for each in result.repetitions if each.part]
-    np.testing.assert_allclose(ratios, np.array(FRAMES) / FRAMES[number - 1], atol=0.12)
-
-
 def test_what_is_written_for_all(project: Project) -> None:
     out = [project.root / name for name in ("ab.png", "ab.csv", "ab.json")]
     result = run(project, out=out)
@@ -202,23 +174,6 @@ def test_what_is_written_for_all(project: Project) -> None:
         seconds = np.array([float(row["time_b"]) for row in mine])
         np.testing.assert_allclose(seconds, np.array(found["path"]["index_b"]) / FPS, atol=1e-6)
         assert entry["mean_cost"] == pytest.approx(np.mean(found["path"]["cost"]), abs=1e-4)
-
-
-def test_what_is_written_for_one(project: Project) -> None:
-    out = [project.root / name for name in ("ab.svg", "ab.csv", "ab.json")]
-    result = run(project, out=out, repetition="3")
-    assert [file.name for file in result.files] == ["ab.svg", "ab.csv", "ab.json"]
-    assert not (project.root / "ab-3.svg").exists()
-    with out[1].open(newline="") as handle:
-        assert {row["repetition"] for row in csv.DictReader(handle)} == {"3"}
-    entries = json.loads(out[2].read_text())["repetitions"]
-    assert ["alignment" in entry for entry in entries] == [False, False, True]
-    assert [entry["mean_cost"] is None for entry in entries] == [True, True, False]
-    named = run(project, out=[], repetition="3")
-    assert [file.name for file in named.files] == [
-        "one--many-repetition-3.png",
-        "one--many-repetition-3.json",
-    ]
 
 
 def test_the_overview_shows_what_was_measured(project: Project) -> None:
@@ -293,14 +248,3 @@ def test_a_model_sees_each_repetition_alone(project: Project, monkeypatch) -> No
     span = result.repetitions[1].span
     assert seen[-2:] == [44, span.stop - span.start]
     assert len(part.match.b) == span.stop - span.start
-
-
-def test_a_clip_of_one_frame_lasts_as_long_as_a_frame(project: Project) -> None:
-    add_sequence(project, "still", several_of(44).cut(10, 11))
-    result = run(project, "one", "still", out=[project.root / "s.json", project.root / "s.png"])
-    document = json.loads((project.root / "s.json").read_text())
-    (entry,) = document["repetitions"]
-    assert entry["start"] == pytest.approx(10 / FPS)
-    assert entry["seconds"] == pytest.approx(1 / FPS, abs=1e-6)
-    assert entry["tempo"] == 1
-    assert result.repetitions[0].seconds == pytest.approx(1 / FPS)

@@ -73,11 +73,6 @@ def test_between_two_anchors_nothing_passes_them() -> None:
     assert np.nanmin(match.position[13:]) >= 40
 
 
-def test_an_anchor_given_twice_is_one(pair: Project) -> None:
-    once, twice = (aligned(pair, *[(1.0, 1.0), (1.5, 1.4)], *more) for more in ((), ((1.0, 1.01),)))
-    np.testing.assert_array_equal(once.alignment.position, twice.alignment.position)
-
-
 @pytest.mark.parametrize(
     ("anchors", "message"),
     [

@@ -137,19 +137,6 @@ def test_a_network_that_reads_frames_sees_every_clip_as_filmed(
     np.testing.assert_array_equal(asked[BASE_RUN], value(mirror(pose)))
 
 
-def test_embeddings_in_memory_are_few_and_read_again_when_needed(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(clip_features, "MOST_KEPT", 1)
-    source = source_of(project, "base")
-    poses = {clip: project.read_pose(clip)[0] for clip in ("a", "b")}
-    moving = {clip: paced_movement(pose) for clip, pose in poses.items()}
-    first = {clip: source.features(poses[clip], moving[clip]) for clip in poses}
-    assert [clip for _, clip in source._stored] == ["b"]
-    np.testing.assert_array_equal(source.features(poses["a"], moving["a"]), first["a"])
-    assert list(source.load(["absent"])) == ["absent"]
-
-
 # --- the one distance ---------------------------------------------------------------------------
 
 

@@ -29,24 +29,10 @@ def test_hand_case() -> None:
     assert distances.mean_nearest_squared(a, b) == pytest.approx(((16 + 25) / 2 + 16) / 2)
 
 
-def test_double_precision(pair) -> None:
-    a, b = pair
-    np.testing.assert_allclose(distances.squared_distance(a, b), plain(a, b) ** 2, rtol=1e-12)
-
-
 def test_large_common_mean_in_single_precision(pair) -> None:
     a, b = (pair[0] + 300).astype(np.float32), (pair[1] + 300).astype(np.float32)
     assert distances.squared_distance(a, b).dtype == np.float32
     np.testing.assert_allclose(distances.squared_distance(a, b), plain(a, b) ** 2, atol=1e-4)
-
-
-def test_blocks_make_up_the_matrix(pair, monkeypatch) -> None:
-    monkeypatch.setattr(distances, "BLOCK_ROWS", 7)
-    blocks = list(distances.squared_blocks(*pair))
-    assert [first for first, _ in blocks] == list(range(0, 40, 7))
-    np.testing.assert_allclose(
-        np.concatenate([b for _, b in blocks]), plain(*pair) ** 2, rtol=1e-12
-    )
 
 
 def test_pair_distance(pair) -> None:

@@ -20,11 +20,6 @@ def test_invert_swaps_and_sorts() -> None:
     assert paths.invert(paths.invert(HELD)).tolist() == HELD.tolist()
 
 
-def test_monotone() -> None:
-    assert paths.is_monotone(HELD)
-    assert not paths.is_monotone(np.array([[0, 5], [1, 2]]))
-
-
 @pytest.mark.parametrize("bad", [np.zeros((3, 3), int), np.zeros((3, 2)), np.array([[0, -1]])])
 def test_check_refuses_what_is_no_path(bad: np.ndarray) -> None:
     with pytest.raises(ValueError, match="path"):
@@ -133,12 +128,6 @@ def test_smoothing_keeps_where_a_path_begins_and_ends() -> None:
     position = paths.smooth_match(path, 9)
     assert (position[0], position[8]) == (pytest.approx(0), pytest.approx(12))
     assert 0 < position[1] < position[2] < 8
-
-
-@pytest.mark.parametrize("length", [1, 2, 3])
-def test_short_paths_are_smoothed_as_far_as_they_go(length: int) -> None:
-    path = np.column_stack([np.arange(length)] * 2)
-    np.testing.assert_allclose(paths.smooth_match(path, length), np.arange(length), atol=1e-12)
 
 
 @pytest.mark.parametrize("kernel", [True, False])

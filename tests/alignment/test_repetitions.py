@@ -153,25 +153,6 @@ def test_none_where_nothing_repeats(pose: PoseSequence) -> None:
     assert cut_clip(pose) == []
 
 
-@pytest.mark.parametrize(("sway", "count"), [(0.3, 0), (2.0, 6)])
-def test_a_held_pose_that_sways_does_not_repeat(sway: float, count: int) -> None:
-    """Six breaths of 1.5 s move the arms by a tenth of the torso; six waves by six times that."""
-    pose = sequence(np.zeros(180))
-    arms = [get_skeleton("penn13").joints.index(f"{side}_wrist") for side in ("left", "right")]
-    xy = pose.xy.copy()
-    xy[:, arms, 1] -= sway * 60 * np.tile(cycle(30), 6)[:, None]
-    assert len(cut_clip(replace(pose, xy=xy))) == count
-
-
-def test_joints_that_are_not_seen_are_bridged() -> None:
-    pose = repeated((40, 40, 40))
-    xy = pose.xy.copy()
-    xy[np.random.default_rng(0).random(xy.shape[:2]) < 0.2] = np.nan
-    xy[50:56] = np.nan  # nobody for 0.3 s
-    xy[:, 0] = np.nan  # no head at all
-    assert_cut_at(cut_clip(replace(pose, xy=xy)), [0, 40, 80, 120], tolerance=4)
-
-
 def test_seconds_count_and_not_frames() -> None:
     """At 60 frames per second and with uneven time stamps the film is cut at the same times."""
     slow, fast = repeated((40, 30, 50)), repeated((120, 90, 150))

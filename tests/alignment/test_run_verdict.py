@@ -18,7 +18,6 @@ from la2ds_cli.alignment.run_verdict import (
     measured_gain,
     read_verdict,
 )
-from la2ds_cli.alignment.timeline import align_all
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
@@ -26,7 +25,6 @@ from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.embedding import trained
 from la2ds_cli.features.pose_features import movement, time_only
-from la2ds_cli.formats.penn_action import import_penn_action
 from la2ds_cli.retrieval.retrieve import RetrievalRequest, retrieve
 from la2ds_cli.retrieval.search import Limits
 from la2ds_cli.training.train import TrainOptions, train
@@ -135,19 +133,6 @@ def test_auto_takes_the_base_model_wherever_it_reads_the_joints(
     assert asked.on(skeleton, spatial=spatial) == FeatureChoice("base", "")
 
 
-@pytest.mark.parametrize("clips", [2, 8])
-def test_two_clips_are_aligned_on_the_base_model_as_many_are(tmp_path: Path, clips: int) -> None:
-    project = filled(tmp_path, clips)
-    request = AlignRequest(project.config(), device="cpu")
-    result = find_alignment(project, "clip0", "clip1", request)
-    assert result.alignment.features == "base"
-    assert result.reason == "no trained model: aligned on the base model"
-    assert align_all(project, ["clip0", "clip1"], request).features == "base"
-    assert (
-        retrieve(project, RetrievalRequest("clip0@1", Limits(2), device="cpu")).features == "base"
-    )
-
-
 def test_a_run_that_was_named_is_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="run 'mine' has no trained model"):
         choose_features(filled(tmp_path, 8), "mine", "auto")
@@ -190,16 +175,6 @@ def test_a_run_of_four_steps_is_never_better(tmp_path: Path) -> None:
 
 
 PENN = Path(__file__).parents[3] / "shared" / "data" / "penn_action"
-
-
-@pytest.mark.skipif(not PENN.exists(), reason="the labels of Penn Action are not here")
-def test_a_run_of_four_steps_on_people_is_never_better(tmp_path: Path) -> None:
-    project = Project.create(tmp_path)
-    import_penn_action(project, PENN, action="golf_swing")
-    train(project, config=project.config(overrides=["train.steps=4"]), options=TrainOptions("cpu"))
-    found = judge_run(project, "default", "cpu")
-    assert found.gain is not None
-    assert found.outcome != "better"
 
 
 def test_the_verdict_is_kept_beside_the_weights(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ import pytest
 from safetensors import safe_open
 
 from la2ds_cli.alignment.align import find_alignment
-from la2ds_cli.alignment.confidence import Certainty
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.same_movement import (
     DOUBTED,
@@ -23,7 +22,6 @@ from la2ds_cli.alignment.same_movement import (
     check_same_movement,
     describe,
     doubt,
-    if_same,
     same_movement,
     sameness,
 )
@@ -35,7 +33,7 @@ from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.formats.file_clip import ImportOptions, to_sequence
 from la2ds_cli.formats.wide_csv import read_clips
 from la2ds_cli.training.base_weights import base_key
-from tests.movement import add_sequence, in_skeleton, sequence, warped_phase
+from tests.movement import add_sequence, sequence, warped_phase
 
 NAMES = ("a", "b")
 
@@ -55,35 +53,6 @@ def test_one_movement_by_two_performers_at_two_rates() -> None:
     found = same_movement(a, replace(b, time=3 * b.time))
     assert found is not None
     assert found.probability > 0.9
-
-
-def test_two_movements() -> None:
-    squat = sequence(warped_phase(60, 1))
-    found = same_movement(squat, kicking(85))
-    assert found is not None
-    assert found.probability < REFUSED
-    assert found.evidence.joints < 0.7
-    again = same_movement(squat, sequence(warped_phase(40, 2), fps=12.0))
-    assert again is not None
-    assert again.probability > 0.9
-
-
-def test_a_mirror_image_is_compared_as_one() -> None:
-    a = sequence(warped_phase(60, 1))
-    b = mirror(sequence(warped_phase(45, 2)))
-    as_mirrored, as_filmed = (same_movement(a, shown) for shown in (mirror(b), b))
-    assert as_mirrored is not None
-    assert as_filmed is not None
-    assert as_mirrored.evidence.movement < as_filmed.evidence.movement
-
-
-def test_skeletons_of_a_body_are_told_by_the_joints_that_they_share() -> None:
-    a, b = sequence(warped_phase(60, 1)), sequence(warped_phase(45, 2))
-    alone = same_movement(a, b)
-    other = same_movement(in_skeleton(a, "coco17", far=False), b)
-    assert alone is not None
-    assert other is not None
-    assert other.probability == pytest.approx(alone.probability, abs=0.05)
 
 
 def test_what_cannot_be_told_is_not() -> None:
@@ -124,25 +93,6 @@ def test_other_movements_are_refused_unless_forced(tmp_path: Path) -> None:
     found = find_alignment(project, "squat", "again", strict).same_movement
     assert found is not None
     assert found.probability > 0.9
-
-
-@pytest.mark.parametrize(
-    ("probability", "confidence"),
-    [
-        (DOUBTED, [0.95, 0.3, 0.0]),
-        (DOUBTED - 0.1, [0.95 * (DOUBTED - 0.1), 0.3 * (DOUBTED - 0.1), 0.0]),
-        (REFUSED / 2, [0.95 * REFUSED / 2, 0.15 * REFUSED, 0.0]),
-    ],
-)
-def test_nothing_is_sure_in_a_doubtful_pair(probability: float, confidence: list[float]) -> None:
-    """The interval stays: it says where the frame lies if the clips show the same movement."""
-    bounds = np.array([1.0, 2.0, np.nan]), np.array([3.0, 9.0, np.nan])
-    sure = Certainty(np.array([0.95, 0.3, 0.0], np.float32), *bounds)
-    found = if_same(sure, Sameness(probability, Evidence(0, 0, 0, 0, 0)))
-    assert found.confidence == pytest.approx(confidence)
-    assert found.low is sure.low
-    assert found.high is sure.high
-    assert if_same(sure, None) is sure
 
 
 def test_a_doubtful_alignment_has_no_sure_frame(tmp_path: Path) -> None:

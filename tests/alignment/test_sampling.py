@@ -52,21 +52,6 @@ def test_frames_per_change_grow_with_the_frame_rate() -> None:
     assert often / once == pytest.approx(6, rel=0.05)
 
 
-def test_frames_per_change_of_a_swing_of_known_speed() -> None:
-    """A point on a circle of radius 1 differs from its mean by 1, and changes by as much in a sixth
-    of a turn."""
-    turn = np.linspace(0, 2 * np.pi, 600, endpoint=False)
-    circle = np.stack([np.cos(turn), np.sin(turn)], axis=1)
-    assert frames_per_change(circle) == pytest.approx(100, rel=0.03)
-    assert frames_per_change(circle[::10]) == pytest.approx(10, rel=0.05)
-
-
-def test_rests_hardly_count() -> None:
-    moving = feature(warped(60, 2))
-    rested = np.concatenate([moving[:1].repeat(300, 0), moving, moving[-1:].repeat(300, 0)])
-    assert 0.6 < frames_per_change(rested) / frames_per_change(moving) < 1.6
-
-
 def test_a_clip_that_never_changes_is_not_sampled() -> None:
     still, moving = np.ones((50, 3)), np.cumsum(np.ones((400, 3)), axis=0)
     assert frames_per_change(still) == 0
@@ -74,12 +59,6 @@ def test_a_clip_that_never_changes_is_not_sampled() -> None:
         ((row, column),) = compared_rows(a, [b], OPEN)
         np.testing.assert_array_equal(row, np.arange(len(a)))
         np.testing.assert_array_equal(column, np.arange(len(b)))
-
-
-def test_one_frame_is_compared_with_all() -> None:
-    ((row, column),) = compared_rows(np.ones((1, 3)), [np.cumsum(np.ones((9, 3)), axis=0)], OPEN)
-    assert len(row) == 1
-    assert len(column) == 9
 
 
 def test_the_ratio_along_a_path_is_that_of_the_frames() -> None:
@@ -116,13 +95,6 @@ def test_a_clip_of_many_more_frames_is_sampled_like_the_other(turned: bool) -> N
     assert column[0] == 0
     assert column[-1] == 319
     assert 60 < len(column) < 130
-
-
-def test_each_of_several_clips_has_its_own_rows() -> None:
-    a = feature(warped(50, 1))
-    clips = [feature(warped(frames, n)) for n, frames in enumerate((45, 400, 60, 380))]
-    rows = compared_rows(a, clips, OPEN)
-    assert [len(row) for row, _ in rows] == [50, 99, 50, 99]
 
 
 def test_rows_between_frames_are_interpolated() -> None:

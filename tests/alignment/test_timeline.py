@@ -62,18 +62,6 @@ def test_the_named_reference_is_the_clock(project: Project):
     np.testing.assert_allclose(result.clock.position, np.linspace(0, 1, LENGTHS[3]), atol=1e-9)
 
 
-def test_slow_motion_is_told_and_placed(project: Project):
-    add_sequence(project, "slow", sequence(warped_phase(200, seed=1), fps=20.0))
-    result = put(project)
-    assert [clip.video.id for clip in result.slow] == ["slow"]
-    slow = result.clips[-1]
-    clock = int(result.clock.video.id[-1])
-    expected = np.interp(
-        warped_phase(200, seed=1), phases(clock), np.linspace(0, 1, LENGTHS[clock])
-    )
-    assert np.nanmedian(np.abs(slow.position - expected)) < 0.02
-
-
 def test_what_is_slow_and_what_is_doubtful(project: Project):
     result = put(project, reference="clip0")
     *others, last = result.clips
@@ -168,21 +156,6 @@ def test_joints_in_3d_do_not_depend_on_the_side_a_clip_was_filmed_from(tmp_path:
         np.testing.assert_allclose(
             clip.angles[10:91], result.clock.angles[10:91], atol=25, err_msg=str(number)
         )
-
-
-@pytest.mark.parametrize("flat", ["clip1", "clip0"])  # beside the reference, and the reference
-def test_a_clip_without_joints_in_3d_is_compared_in_the_image(tmp_path: Path, flat: str):
-    project = Project.create(tmp_path / "p")
-    for number in range(4):
-        phase, fps, clip = phases(number), RATES[number], f"clip{number}"
-        pose = sequence(phase, fps=fps) if clip == flat else in_space(phase, fps=fps)
-        add_sequence(project, clip, pose)
-    request = AlignRequest(project.config(overrides=["align.joints=3d"]), features="pose")
-    result = align_all(project, clips_of(project), request, reference="clip0")
-    assert (len(result.clips), result.left_out) == (4, {})
-    for number, clip in enumerate(result.clips):
-        expected = np.interp(phases(number), phases(0), np.linspace(0, 1, LENGTHS[0]))
-        assert np.nanmax(np.abs(clip.position - expected)) < 3 / LENGTHS[0], number
 
 
 def test_clips_that_a_run_cannot_embed_are_left_out(tmp_path: Path):

@@ -15,7 +15,6 @@ from la2ds_cli.alignment.viewpoint import (
     RIVAL,
     ViewChoice,
     choose_view,
-    choose_views,
     unclear_view,
 )
 from la2ds_cli.core.types import FloatArray, PoseSequence
@@ -24,7 +23,7 @@ from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.features.viewpoint import movements, possible_views
 from tests.compare.performers import body, performance
-from tests.movement import sequence, warped_phase
+from tests.movement import warped_phase
 
 NAN = np.nan
 A = np.cumsum(np.random.default_rng(0).normal(size=(30, 3)), axis=0)
@@ -80,16 +79,6 @@ def test_open_ends_do_not_favour_the_view_that_leaves_out_more() -> None:
     assert choose_view(a, {"filmed": a + 0.2, "other": far}) == ViewChoice()
 
 
-def test_several_clips_are_chosen_as_each_alone() -> None:
-    clips: list[dict[View, FloatArray]] = [
-        {"filmed": at(1.0), "other": at(0.1)},
-        {"filmed": at(0.1)},
-        {"filmed": at(1.0), "mirrored": at(0.1), "other": at(0.12)},
-    ]
-    assert choose_views(A, clips) == [choose_view(A, views) for views in clips]
-    assert choose_views(A, []) == []
-
-
 SIDE = 1.3  # radians from the front
 
 
@@ -112,12 +101,6 @@ def test_which_view_of_a_performer_is_compared(
     b_how: dict[str, Any] = {"style": 8, "build": body(4), "noise": 1, "seed": 2, "deep": deep}
     b = performance(warped_phase(90, 2), azimuth=SIDE if mirrored else azimuth, **b_how)
     assert chosen(a, mirror(b) if mirrored else b).view == view
-
-
-def test_a_mirror_image_with_both_sides_different_has_no_rival() -> None:
-    """The figure raises its left arm first."""
-    found = chosen(sequence(warped_phase(40, 1)), mirror(sequence(warped_phase(55, 2))))
-    assert found == ViewChoice("mirrored", ())
 
 
 # --- what is said ---------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 from la2ds_cli.core.config_sections import AugmentConfig
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.features.augment import AugmentedCopy, augment
-from la2ds_cli.features.augment_3d import augment_3d, change_body, rotate_limb, tilted
+from la2ds_cli.features.augment_3d import augment_3d, change_body, rotate_limb
 from tests.movement import in_space, warped_phase
 
 PENN = get_skeleton("penn13")
@@ -66,16 +66,6 @@ def test_a_turn_keeps_heights_and_lengths() -> None:
         c[0, PENN.index("left_shoulder")] - c[0, PENN.index("right_shoulder")] for c in copies
     ]
     assert np.std([np.arctan2(v[2], v[0]) for v in across]) == pytest.approx(0.5, rel=0.15)
-
-
-def test_a_tilt_turns_the_whole_body() -> None:
-    upright = np.array([[[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]])
-    np.testing.assert_allclose(tilted(upright, np.pi / 2, 0)[0], [[0, 0, 1], [1, 0, 0]], atol=1e-9)
-    np.testing.assert_allclose(tilted(upright, 0, np.pi / 2)[0], [[-1, 0, 0], [0, 1, 0]], atol=1e-9)
-    copy = _world(_copy(replace(OFF, tilt=0.2), 1))
-    assert np.abs(copy - _about_root()).max() > 0.02
-    lengths = np.linalg.norm(copy, axis=-1), np.linalg.norm(_about_root(), axis=-1)
-    np.testing.assert_allclose(*lengths, atol=1e-6)
 
 
 def test_the_image_shows_the_augmented_body_on_the_path_of_its_root() -> None:

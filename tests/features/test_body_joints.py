@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from la2ds_cli.core.skeleton import SKELETONS, get_skeleton
-from la2ds_cli.features.body_joints import as_skeleton, holds, shared_skeleton
-from tests.movement import in_skeleton, sequence, warped_phase
+from la2ds_cli.core.skeleton import SKELETONS
+from la2ds_cli.features.body_joints import holds, shared_skeleton
 
 
 def test_which_skeletons_hold_which() -> None:
@@ -38,14 +37,3 @@ def test_which_skeletons_hold_which() -> None:
 )
 def test_the_largest_skeleton_that_all_hold(names: tuple[str, ...], shared: str | None) -> None:
     assert shared_skeleton(names) == shared
-
-
-def test_joints_go_by_name() -> None:
-    pose = in_skeleton(sequence(warped_phase(20, 0)), "mediapipe33")
-    taken = as_skeleton(pose, "coco17")
-    for k, joint in enumerate(get_skeleton("coco17").joints):
-        theirs = get_skeleton("mediapipe33").index(joint)
-        assert (taken.xy[:, k] == pose.xy[:, theirs]).all()
-        assert (taken.score[:, k] == pose.score[:, theirs]).all()
-    with pytest.raises(ValueError, match="does not hold"):
-        as_skeleton(taken, "mediapipe33")

@@ -121,15 +121,6 @@ def test_pixels_to_cells_and_back(aspect, size):
     np.testing.assert_array_equal(np.isnan(cells), np.isnan(xy))
 
 
-def test_box_covers_the_grid_up_to_half_a_cell_beyond_the_centres():
-    box = np.array([10.0, 20, 40, 80])  # 30 wide, 60 high
-    corners = np.array([[10.0, 20], [40, 80], [25, 50]])
-    stretched = to_cells(corners, box, 30, "stretch")
-    np.testing.assert_allclose(stretched, [[-0.5, -0.5], [29.5, 29.5], [14.5, 14.5]])
-    kept = to_cells(corners, box, 30, "keep")  # one cell is 2 x 2 pixels, x centred
-    np.testing.assert_allclose(kept, [[7, -0.5], [22, 29.5], [14.5, 14.5]])
-
-
 def test_keep_preserves_angles_and_stretch_does_not():
     box = np.array([0.0, 0, 100, 300])
     diagonal = np.array([[10.0, 10], [60, 60]])

@@ -30,7 +30,6 @@ from la2ds_cli.features.resample import time_grid
 from la2ds_cli.video.reader import VideoFile
 from tests.drawn_clips import grey_steps, quadrants
 from tests.filmed_clips import SIDE, Thumbnail, brightness, film, use_thumbnails
-from tests.movement import add_sequence, sequence
 
 STEP = 8  # grey levels from frame to frame of grey_steps
 
@@ -73,15 +72,6 @@ def test_the_rows_are_those_of_the_moments_of_the_poses(
     assert (found.frame[0], found.frame[-1]) == (pose.frame[0], pose.frame[-1])
     np.testing.assert_allclose(brightness(found.value), STEP * found.frame, atol=4)
     np.testing.assert_allclose(found.time, found.frame / fps, atol=1e-6)
-
-
-def test_between_two_frames_lies_what_is_between_them(
-    project: Project, settings: list[str]
-) -> None:
-    film(project, "clip", grey_steps(24), fps=30)
-    read = reader(project, settings)
-    at = np.linspace(0, 23 / 30, 40)
-    np.testing.assert_allclose(brightness(read("clip", at)), STEP * 30 * at, atol=4)
 
 
 def test_no_frame_is_computed_twice(project: Project, settings: list[str]) -> None:
@@ -198,15 +188,6 @@ def test_clips_without_pictures_are_named_with_the_remedy(
     assert error.message.startswith("the video of gone is gone")
     assert "1 more clip" in error.message
     assert "--input joints" in error.hint
-
-
-def test_joints_that_came_without_pictures(project: Project, settings: list[str]) -> None:
-    add_sequence(project, "imported", sequence(np.linspace(0, 1, 12)))
-    (project.root / "imported.mat").write_bytes(b"joints")
-    error = refusal(project, settings, "imported")
-    assert error.exit_code == ExitCode.UNUSABLE
-    assert error.message == "imported has no video frames: its joints come from imported.mat"
-    assert "--video" in error.hint
 
 
 def test_another_film_under_the_same_name(project: Project, settings: list[str]) -> None:

@@ -12,7 +12,6 @@ from la2ds_cli.core.artifact import Recipe, staleness
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config_sections import HeatmapConfig
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
@@ -158,15 +157,6 @@ def test_one_changed_setting_makes_the_maps_stale(project, name):
     assert staleness(project.pose_path("short"), POSE_RECIPE) is None
 
 
-def test_new_poses_make_only_their_clip_stale(project):
-    cache_heatmaps(project, CONFIG)
-    project.write_pose("short", walk(20, seed=1), Recipe("poses", 2, {}, {"video": "v"}))
-    assert [r.status for r in cache_heatmaps(project, CONFIG)] == ["cached", "ok"]
-    np.testing.assert_allclose(
-        read_heatmaps(project, "short"), rendered(walk(20, seed=1)), atol=0.5 / 255 + 1e-5
-    )
-
-
 def test_cut_file_is_made_again(project):
     cache_heatmaps(project, CONFIG)
     path = project.heatmap_path("long")
@@ -187,31 +177,6 @@ def test_clip_without_poses_is_skipped_and_damaged_poses_fail(project):
     }
     assert "damaged" in results["short"].message
     assert results["new"].hint
-
-
-def test_clip_in_which_nobody_is_seen_has_zero_maps(project):
-    pose = walk(8)
-    hidden = dataclasses.replace(pose, xy=np.full_like(pose.xy, np.nan))
-    project.write_pose("short", hidden, POSE_RECIPE)
-    cache_heatmaps(project, CONFIG)
-    assert not read_heatmaps(project, "short").any()
-    assert artifact.read_header(project.heatmap_path("short"))[1]["box"] is None
-
-
-def test_progress_counts_every_clip(project):
-    class Counting(Progress):
-        def __init__(self):
-            self.total, self.done = 0, 0
-
-        def begin(self, label, total=None):
-            self.total = total
-
-        def advance(self, amount=1):
-            self.done += amount
-
-    progress = Counting()
-    cache_heatmaps(project, CONFIG, progress=progress)
-    assert progress.done == progress.total == 2
 
 
 def test_reading_what_is_not_there(project, tmp_path):

@@ -8,11 +8,9 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.config_sections import HeatmapConfig
-from la2ds_cli.core.skeleton import SKELETONS, get_skeleton
-from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.features.crop import cell_size, to_cells
 from la2ds_cli.features.heatmaps import channel_count, render_heatmaps
-from la2ds_cli.features.pose_features import mirror
 
 LIMBS = ((0, 1), (1, 2), (2, 0))
 
@@ -103,18 +101,6 @@ def test_sigma_in_pixels_draws_as_in_the_frame_cropped_and_resized(distance):
     np.testing.assert_allclose(maps, np.array(expected), atol=0.01)
 
 
-def test_sigma_in_pixels_is_that_in_cells_of_one_pixel_and_halves_in_cells_of_two():
-    xy, score = sample(outside=2.0)
-    for distance in ("squared", "printed"):
-        plain = rendered(xy, score, LIMBS, 12, 1.2, distance=distance)
-        pixels = HeatmapConfig(size=12, sigma=1.2, sigma_unit="pixels", distance=distance)
-        one = render_heatmaps(xy, score, LIMBS, pixels, cell=np.ones(2))
-        np.testing.assert_array_equal(one, plain)
-    two = HeatmapConfig(size=12, sigma=2.4, sigma_unit="pixels")
-    maps = render_heatmaps(xy, score, LIMBS, two, cell=np.full(2, 2.0))
-    np.testing.assert_allclose(maps, rendered(xy, score, LIMBS, 12, 1.2), atol=1e-5)
-
-
 def test_sigma_in_pixels_needs_the_size_of_a_cell():
     xy, score = sample()
     with pytest.raises(ValueError, match="size of a cell is missing"):
@@ -130,14 +116,6 @@ def test_confidence_one_counts_every_seen_joint_alike():
     np.testing.assert_array_equal(maps, rendered(xy, everyone, limbs, 9, 1.0))
     assert maps[0].max(axis=(1, 2)).tolist() == pytest.approx([1, 1, 0, 0, 1, 0, 0], abs=1e-5)
     assert rendered(xy, score, limbs, 9, 1.0)[0, 0].max() == pytest.approx(0.5, abs=1e-5)
-
-
-def test_maximum_of_a_joint_map_is_the_joint():
-    rng = np.random.default_rng(3)
-    xy = rng.uniform(0, 29, (200, 4, 2)).astype(np.float32)
-    maps = rendered(xy, np.ones((200, 4)), (), 30, 0.6, channels="joints")
-    row, column = np.divmod(maps.reshape(200, 4, -1).argmax(axis=-1), 30)
-    assert np.abs(np.stack([column, row], axis=-1) - xy).max() <= 0.5 + 1e-6
 
 
 @pytest.mark.parametrize("distance", ["squared", "printed"])
@@ -176,35 +154,6 @@ def test_reused_buffer_holds_nothing_of_the_frame_before():
     np.testing.assert_array_equal(buffer, fresh)
     hidden = np.full_like(xy, np.nan)
     assert not rendered(hidden, score, LIMBS, 12, out=buffer).any()
-
-
-@pytest.mark.parametrize("channels", ["joints+limbs", "joints", "limbs"])
-@pytest.mark.parametrize("name", sorted(SKELETONS))
-def test_maps_of_mirrored_joints_are_mirrored_maps(name, channels):
-    skeleton = get_skeleton(name)
-    size, joints = 30, len(skeleton.joints)
-    xy, score = sample(2, joints, size, seed=5, outside=1)
-    clip = PoseSequence(
-        xy=xy,
-        score=score,
-        box=np.zeros((2, 4)),
-        frame=np.arange(2),
-        time=np.arange(2.0),
-        fps=1.0,
-        size=(size, size),  # mirrors about the grid's centre line: x -> size - 1 - x
-        skeleton=name,
-    )
-    turned = mirror(clip)
-    joint_flip = list(skeleton.flip) if "joints" in channels else []
-    limbs = [set(limb) for limb in skeleton.limbs]
-    other = [limbs.index({skeleton.flip[a], skeleton.flip[b]}) for a, b in skeleton.limbs]
-    limb_flip = [len(joint_flip) + k for k in other] if "limbs" in channels else []
-    flip = np.array(joint_flip + limb_flip)
-    assert len(flip) == channel_count(skeleton, channels)
-    np.testing.assert_array_equal(flip[flip], np.arange(len(flip)))
-    maps = rendered(xy, score, skeleton.limbs, size, channels=channels)
-    mirrored = rendered(turned.xy, turned.score, skeleton.limbs, size, channels=channels)
-    np.testing.assert_allclose(mirrored, maps[:, flip, :, ::-1], atol=1e-5)
 
 
 def test_channel_counts():

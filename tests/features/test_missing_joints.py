@@ -93,37 +93,6 @@ def test_imputed_reads_the_interpolated_joint_as_if_it_had_been_seen(kind: Joint
     np.testing.assert_allclose(score, np.linspace(0.4, 0.98, LENGTH), atol=1e-6)
 
 
-def test_imputed_draws_a_joint_that_is_never_seen_at_the_mean_of_the_others() -> None:
-    xy, score = seen_joints()
-    xy[:, WRIST], score[:, WRIST] = np.nan, 0
-    maps = read((xy, score), "imputed").maps
-    assert maps is not None
-    others = [joint for joint in range(COUNT) if joint != WRIST]
-    xy[:, WRIST], score[:, WRIST] = xy[:, others].mean(axis=1), 0.9
-    expected = read((xy, score), "imputed").maps
-    assert expected is not None
-    np.testing.assert_allclose(maps, expected, atol=1e-5)
-    assert maps[:, WRIST].max() > 0.5
-
-
-def test_a_position_of_score_zero_counts_as_missing() -> None:
-    """Gaps that pose extraction has interpolated: the position is known, nobody saw it."""
-    xy, score = seen_joints()
-    score[GAP, WRIST] = 0
-    zero, imputed = read((xy, score), "zero"), read((xy, score), "imputed")
-    assert zero.joints is not None
-    assert zero.maps is not None
-    assert not zero.joints[GAP, of_joint(WRIST, "position")].any()
-    assert not zero.maps[GAP, WRIST].any()
-    seen = read(seen_joints(), "imputed")
-    assert imputed.maps is not None
-    assert seen.maps is not None
-    assert imputed.joints is not None
-    assert seen.joints is not None
-    np.testing.assert_allclose(imputed.maps, seen.maps, atol=1e-5)
-    np.testing.assert_allclose(imputed.joints, seen.joints, atol=1e-5)
-
-
 def test_mixed_fills_joints_with_score_zero_and_leaves_heatmaps_empty() -> None:
     mixed, seen = read(with_a_gap(), "mixed"), read(seen_joints(), "mixed")
     assert mixed.joints is not None

@@ -56,30 +56,6 @@ def test_input_decides_which_branches_the_network_has(
     )
 
 
-def _joints(xy: np.ndarray, kind: JointKind) -> np.ndarray:
-    model = ModelConfig(input="joints", joints=kind)
-    joints = network_input(xy, np.ones(xy.shape[:2]), PENN, HeatmapConfig(), model).joints
-    assert joints is not None
-    assert joints.shape == (len(xy), joint_width(PENN, model))
-    return joints
-
-
-def test_movement_of_joints_does_not_depend_on_build_and_place() -> None:
-    """A figure of half the extent elsewhere: other positions, the same movement."""
-    xy = figure(np.linspace(0, 1, 30))
-    middle = (np.percentile(xy, 1, axis=0) + np.percentile(xy, 99, axis=0)) / 2
-    other = middle + np.random.default_rng(0).normal(size=middle.shape) + 0.5 * (xy - middle)
-    in_picture = slice(JOINTS, 3 * JOINTS)  # behind the scores
-    movement = _joints(xy, "movement")
-    np.testing.assert_allclose(
-        _joints(other, "movement")[:, in_picture], movement[:, in_picture], atol=1e-4
-    )
-    position = _joints(xy, "position")
-    assert np.abs(_joints(other, "position") - position).max() > 0.1
-    both = np.concatenate([position, movement[:, JOINTS:]], axis=1)
-    np.testing.assert_array_equal(_joints(xy, "both"), both)
-
-
 def _joints_3d(turn: float, kind: JointKind = "both", **model: Any) -> np.ndarray:
     pose = in_space(np.linspace(0, 1, 30), turn=turn)
     settings = ModelConfig(input="joints3d", joints=kind, **model)

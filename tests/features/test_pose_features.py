@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from la2ds_cli.core.skeleton import SKELETONS, get_skeleton
+from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.pose_features import (
     body_frame,
@@ -48,16 +48,6 @@ def upright(length=4) -> np.ndarray:
     ):
         xy[:, PENN.index(name)] = point
     return xy
-
-
-def test_gaps_are_filled_linearly_and_ends_held():
-    xy = np.zeros((5, 2, 2))
-    xy[:, 0, 0] = [np.nan, 10, np.nan, np.nan, 40]
-    xy[:, 1] = [[0, 0], [1, 2], [2, 4], [3, 6], [np.nan, np.nan]]
-    filled = fill_gaps(xy)
-    np.testing.assert_allclose(filled[:, 0, 0], [10, 10, 20, 30, 40])
-    np.testing.assert_allclose(filled[4, 1], [3, 6])
-    assert np.isnan(xy[0, 0, 0])  # the caller's array is left alone
 
 
 @pytest.mark.parametrize("feature", [raw_pose, movement, lambda pose: body_frame(pose)[0]])
@@ -144,20 +134,6 @@ def test_mirror_in_3d_swaps_sides_and_negates_x():
     assert mirror(clip(upright())).world is None
 
 
-@pytest.mark.parametrize("size", [(640, 480), (0, 0)])
-@pytest.mark.parametrize("name", sorted(SKELETONS))
-def test_mirror_twice_is_the_identity(name, size):
-    joints = len(get_skeleton(name).joints)
-    xy = np.random.default_rng(0).uniform(0, 400, (3, joints, 2)).astype(np.float32)
-    xy[1, 2] = np.nan
-    pose = clip(xy, name, size)
-    assert not np.array_equal(mirror(pose).xy, pose.xy, equal_nan=True)
-    twice = mirror(mirror(pose))
-    np.testing.assert_allclose(twice.xy, pose.xy, atol=1e-4)
-    np.testing.assert_array_equal(twice.score, pose.score)
-    np.testing.assert_allclose(twice.box, pose.box, atol=1e-4)
-
-
 def swaying(length: int, extent: float) -> np.ndarray:
     """One joint of three moves up and down by `extent`, 0.5 cycles in `length` frames."""
     xy = np.zeros((length, 3, 2))
@@ -184,15 +160,3 @@ def test_jitter_of_a_still_clip_is_not_blown_up():
     still = np.random.default_rng(0).normal(0, 0.001, (50, 3, 2))
     assert np.abs(movement_of(still)).max() < 0.1
     assert np.isfinite(movement_of(np.zeros((5, 3, 2)))).all()
-
-
-def test_movement_has_both_frames_of_reference_and_their_velocity():
-    xy = upright(9)
-    xy[..., 1] += np.arange(9)[:, None]  # the whole body sinks
-    value = movement(clip(xy))
-    assert value.shape == (9, 8 * 13)
-    in_picture, about_root, velocity = value[:, :26], value[:, 26:52], value[:, 52:]
-    assert (np.diff(in_picture[:, 1::2], axis=0) > 0).all()
-    assert not about_root.any()
-    assert (velocity[:, 1:26:2] > 0).all()
-    assert not velocity[:, 26:].any()

@@ -73,16 +73,6 @@ def test_gap_spreads_only_to_points_it_touches():
     np.testing.assert_allclose(mixed[[0, 4, 5, 6]], [0, 2, 2.5, 3])
 
 
-def test_resampling_at_its_own_times_is_the_identity():
-    pose = swing(25.0)
-    xy = pose.xy.copy()
-    xy[7, 3] = np.nan
-    pose = PoseSequence(**{**vars(pose), "xy": xy})
-    same = resample_pose(pose, time_grid(pose.time, 25.0))
-    for name in ("xy", "score", "box", "frame", "time"):
-        np.testing.assert_array_equal(getattr(same, name), getattr(pose, name))
-
-
 def test_unseen_joints_stay_unseen_with_score_zero():
     pose = swing(20.0)
     xy = pose.xy.copy()
@@ -94,18 +84,6 @@ def test_unseen_joints_stay_unseen_with_score_zero():
     assert not half.score[hidden, 2].any()
     assert (half.score[~hidden, 2] > 0).all()
     assert not np.isnan(half.xy[:, 3]).any()
-
-
-@pytest.mark.parametrize("rate", [10.0, 20.0, 24.0])
-def test_two_cameras_see_the_same_movement(rate):
-    slow, fast = swing(30.0), swing(60.0)
-    grid = time_grid(slow.time, rate)
-    np.testing.assert_allclose(time_grid(fast.time, rate), grid)
-    from_slow, from_fast = resample_pose(slow, grid), resample_pose(fast, grid)
-    # Linear interpolation errs by at most h^2 / 8 * max|x''|; here x'' = 100 (2 pi)^2.
-    bound = [(1 / fps) ** 2 / 8 * 100 * (2 * np.pi) ** 2 for fps in (30, 60)]
-    assert np.abs(from_slow.xy - from_fast.xy).max() <= sum(bound) + 1e-3
-    assert np.abs(from_slow.frame / 30 - from_fast.frame / 60).max() <= 1 / 60 + 1 / 120 + 1e-9
 
 
 def test_frame_is_the_nearest_source_frame():

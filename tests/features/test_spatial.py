@@ -11,7 +11,7 @@ from la2ds_cli.core.config_sections import TrainConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.features.pose_features import mirror, movement, raw_pose
-from la2ds_cli.features.spatial import facing, facing_joints, heading, in_3d, need_3d, turned
+from la2ds_cli.features.spatial import facing, facing_joints, heading, in_3d, need_3d
 from la2ds_cli.features.tempo import paced_movement, sampling_rate
 from tests.movement import in_space, sequence, warped_phase
 
@@ -27,15 +27,6 @@ def test_heading_is_the_turn_of_a_body_that_faces_the_camera(turn: float) -> Non
     front = in_space(PHASE)
     assert front.world is not None
     np.testing.assert_allclose(facing(pose.world, PENN), front.world, atol=1e-6)
-
-
-def test_turns_within_a_clip_stay() -> None:
-    """Half of the frames 0.4 rad to one side of the mean, half to the other."""
-    pose = in_space(PHASE)
-    assert pose.world is not None
-    angle = np.where(np.arange(40) < 20, -0.4, 0.4)
-    seen = facing(turned(pose.world, angle + 1.2), PENN)
-    np.testing.assert_allclose(seen, turned(pose.world, angle), atol=1e-6)
 
 
 def test_gaps_and_hands() -> None:

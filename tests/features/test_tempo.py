@@ -25,15 +25,6 @@ def test_slow_motion_has_a_lower_peak_speed_by_its_factor() -> None:
     assert peak_speed(slow) == pytest.approx(peak_speed(real) / 4)
 
 
-def test_peak_speed_depends_neither_on_the_camera_nor_much_on_the_frame_rate() -> None:
-    phase = warped_phase(240, seed=2)
-    fine = sequence(phase, fps=120.0)
-    near = sequence(phase, fps=120.0, scale=150.0)
-    coarse = resample_pose(fine, time_grid(fine.time, 30.0))
-    assert peak_speed(near) == pytest.approx(peak_speed(fine))
-    assert peak_speed(coarse) == pytest.approx(peak_speed(fine), rel=0.1)
-
-
 def test_jitter_of_the_joints_is_no_tempo_at_a_high_frame_rate() -> None:
     """One movement of 2 s at 30 and at 240 frames per second, whose joints jitter by 2 % of the
     torso: the two differ by less than clips of which one is slow motion."""
@@ -70,15 +61,6 @@ def test_rate_lies_between_the_least_frames_and_fps() -> None:
     assert len(time_grid(still.time, rate)) == LEAST_FRAMES + 1
 
 
-def test_gaps_and_a_single_frame() -> None:
-    pose = sequence(warped_phase(60, seed=1))
-    gaps = replace(pose, xy=pose.xy.copy())
-    gaps.xy[10:14, 3] = np.nan
-    assert peak_speed(gaps) == pytest.approx(peak_speed(pose), rel=0.2)
-    assert peak_speed(pose.cut(0, 1)) == 0.0
-    assert sampling_rate(pose.cut(0, 1), TrainConfig(tempo=0.4)) == 20.0
-
-
 def test_paced_movement_is_the_same_in_slow_motion() -> None:
     phase = warped_phase(60, seed=4)
     real = sequence(phase, fps=30.0)
@@ -103,17 +85,6 @@ def test_movement_in_the_image_counts_less_where_a_camera_follows() -> None:
     in_image = 2 * 13
     assert np.ptp(paced_movement(followed)[:, :in_image], axis=0).max() < 0.1
     assert np.ptp(paced_movement(still)[:, :in_image], axis=0).max() > 0.3
-
-
-def test_rate_of_paced_movement_does_not_matter() -> None:
-    phase = warped_phase(240, seed=6)
-    fine = sequence(phase, fps=120.0)
-    coarse = resample_pose(fine, time_grid(fine.time, 30.0))
-    assert len(paced_movement(fine)) == 240
-    at = np.interp(coarse.time, fine.time, np.arange(240)).round().astype(int)
-    spread = np.sqrt(paced_movement(coarse).var(axis=0).sum())
-    error = paced_movement(fine)[at] - paced_movement(coarse)
-    assert np.sqrt((error**2).sum(axis=1)).max() < 0.05 * spread
 
 
 def halves(phase: np.ndarray, first: float, second: float) -> PoseSequence:

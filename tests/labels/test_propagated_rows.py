@@ -64,14 +64,6 @@ def test_columns_that_la2ds_does_not_know_survive_a_round_trip(project: Project)
     ]
 
 
-def test_columns_without_a_name_keep_their_cells(project: Project):
-    text = "video,start,end,phase,,note, ,,\na,0,5,down,keep me,late,1,2,3\nb,1,9,up,,,,,4\n"
-    project.phases_path.write_text(text)
-    assert read_phase_table(project.phases_path).text() == text
-    merge_phases(project, {"c": [Phase(2, 8, "up")]}, Progress())
-    assert project.phases_path.read_text() == text + "c,2,8,up,,,,,\n"
-
-
 @pytest.mark.parametrize("name", ["note", "start"])
 def test_a_column_that_appears_twice_is_refused_and_stays_in_the_table(project: Project, name: str):
     text = f"video,start,end,phase,note,{name}\na,0,5,down,this,7\n"
@@ -100,15 +92,6 @@ def test_a_change_leaves_a_numbered_copy_and_no_change_leaves_none(project: Proj
     assert again.read_text() == table.text()
     project.phases_path.unlink()
     assert project.write_phase_table(table) is None
-
-
-def test_importing_labels_of_one_clip_keeps_the_mark_of_another(project: Project):
-    merge_phases(project, {"c": [Phase(0, 9, "down")]}, Progress())
-    assert project.phases(propagated=True) == {
-        "a": [Phase(0, 5, "down"), Phase(5, 9, "up", propagated=True)],
-        "b": [Phase(0, 9, "down", propagated=True)],
-        "c": [Phase(0, 9, "down")],
-    }
 
 
 def test_imported_labels_replace_propagated_ones_unless_a_person_has_checked_them(

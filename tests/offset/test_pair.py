@@ -60,18 +60,6 @@ def test_joints_that_one_recording_lacks_do_no_harm() -> None:
     assert found(a, without_an_arm(b)).best.fit.lag == pytest.approx(2.0, abs=0.01)
 
 
-def test_a_capture_in_metres_needs_no_angle() -> None:
-    """Joints in space and a film at 90 degrees to their image."""
-    points = performed(3)
-    world = np.stack([points[:, :17, 0], -points[:, :17, 2], points[:, :17, 1]], axis=2)
-    capture = film(points, 0)
-    capture = replace(capture, xy=100 * world[: len(capture), :, :2], world=world[: len(capture)])
-    pair = found(capture, film(points, 90, 50, lag=0.77))
-    assert pair.best.fit.lag == pytest.approx(0.77, abs=0.005)
-    assert pair.best.fit.correlation > 0.98
-    assert pair.sure
-
-
 def test_a_clock_that_gains_is_measured_where_the_overlap_is_long() -> None:
     points = performed(4, times=14)
     a, b = film(points, 0), film(points, 50, 59.94, lag=1.0, drift=3e-4)

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-import la2ds
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
 from la2ds_cli.main import app
 from la2ds_cli.offset.fit import Fit
@@ -59,15 +58,6 @@ def test_two_recordings_as_json(project: Project, tmp_path: Path) -> None:
     assert float(rows[1]["offset_seconds"]) == pytest.approx(told["offset_seconds"], abs=1e-4)
 
 
-def test_a_recording_is_placed_by_another(project: Project) -> None:
-    code, out, _ = run(project, "front", "side", "back", "--json")
-    assert code == 0
-    rows = json.loads(out)["recordings"]
-    assert [row["offset_seconds"] for row in rows] == pytest.approx([0, 1.5, -2.25], abs=0.015)
-    assert all(row["sure"] for row in rows)
-    assert rows[2]["overlap_seconds"] == 0
-
-
 def test_another_performance_is_refused_and_forced(project: Project) -> None:
     code, _, error = run(project, "front", "take")
     assert code == ExitCode.OTHER_MOVEMENT
@@ -85,15 +75,6 @@ def test_another_performance_is_refused_and_forced(project: Project) -> None:
 @pytest.mark.parametrize("names", [["front"], ["front", "front"]])
 def test_two_different_recordings_are_needed(project: Project, names: list[str]) -> None:
     assert run(project, *names)[0] == ExitCode.USAGE
-
-
-def test_the_python_function(project: Project) -> None:
-    found = la2ds.offset(la2ds.open(project.root), "front", "side")
-    for name in ("side", "side.mat"):
-        assert found.seconds(name, 2.0) == pytest.approx(3.5, abs=0.01)
-    with pytest.raises(UserError, match="none of the recordings"):
-        found.seconds("take", 2.0)
-    assert found.sure == {"front": True, "side": True}
 
 
 def pair(a: int, b: int, lag: float, evidence: float = 5.0) -> PairOffset:

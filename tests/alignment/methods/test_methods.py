@@ -9,12 +9,10 @@ import numpy as np
 import pytest
 
 from la2ds_cli.alignment.methods import align_features, get_method, method_names
-from la2ds_cli.alignment.path import is_monotone
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 
 NAMES = method_names()
-MONOTONE = sorted(set(NAMES) - {"nearest"})
 
 
 def walk(length: int, seed: int) -> np.ndarray:
@@ -39,15 +37,6 @@ def test_every_method_returns_valid_pairs(name, rows, columns, dtype) -> None:
     assert path.tolist() == sorted(path.tolist())
     np.testing.assert_array_equal(a, before[0])
     np.testing.assert_array_equal(b, before[1])
-
-
-@pytest.mark.parametrize("name", MONOTONE)
-def test_monotone_methods_run_from_end_to_end(name) -> None:
-    path = align_features(name, walk(30, 1), walk(45, 2), AlignConfig())
-    assert is_monotone(path)
-    assert path[0].tolist() == [0, 0]
-    assert path[-1].tolist() == [29, 44]
-    assert set(path[:, 1]) == set(range(45))
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if n != "linear"])

@@ -18,7 +18,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import Phase
 from la2ds_cli.labels.exchange import export_labels, import_labels
-from la2ds_cli.labels.files import FORMATS, LabelError, LabelFile, Span, elan, reader, writer
+from la2ds_cli.labels.files import FORMATS, LabelFile, Span, elan, reader, writer
 from la2ds_cli.labels.files.elan import CARRIED
 from la2ds_cli.main import app
 from tests.movement import add_sequence, sequence, warped_phase
@@ -201,23 +201,6 @@ def test_pympi_reads_what_elan_gets(tmp_path: Path):
     found = [row[:3] for row in eaf.get_annotation_data_for_tier("phases")]
     assert sorted(found) == [(0, 600, "down"), (600, 1000, "up & <rest>"), (1250, 1850, "down")]
     assert eaf.get_linked_files()[0]["MEDIA_URL"] == "file:///films/Anna%201.mp4"
-
-
-def test_what_pympi_writes_is_read(tmp_path: Path):
-    pympi = pytest.importorskip("pympi", reason="pympi-ling is not installed")
-    eaf = pympi.Elan.Eaf(author="x")
-    eaf.add_linked_file("/films/Anna 1.mp4", mimetype="video/mp4")
-    for tier in ("movement", "speech"):
-        eaf.add_tier(tier)
-    eaf.add_annotation("movement", 100, 600, "down")
-    eaf.add_annotation("speech", 0, 900, "hello")
-    eaf.to_file(str(tmp_path / "a.eaf"))
-    read = reader("elan")[0]
-    with pytest.raises(LabelError, match="several tiers: movement, speech"):
-        read(tmp_path / "a.eaf", "")
-    (labels,) = read(tmp_path / "a.eaf", "movement")
-    assert labels.spans == [Span(0.1, 0.6, "down")]
-    assert labels.name == "Anna 1.mp4"
 
 
 def test_kinovea_gets_key_images_and_joints(project: Project, tmp_path: Path):
