@@ -1,7 +1,10 @@
 """The augmented copy S' of a skeleton sequence S, with its frame correspondences (paper sec. 3.2).
 
-Augmentation acts on joints in pixels; heatmaps are rendered afterwards. All random numbers come
-from the generator that is passed in, so a training sample is a function of its seed alone.
+Augmentation acts on joints in pixels; heatmaps are rendered afterwards. Of a clip with joints in
+metres, limbs turn about random axes, bodies and cameras vary in 3D, and a distant camera sees the
+copy again: its joints in the image are those of the augmented body, on the path of the original
+clip's root. All random numbers come from the generator that is passed in, so a training sample is a
+function of its seed alone.
 """
 
 from __future__ import annotations
@@ -13,7 +16,9 @@ import numpy as np
 from la2ds_cli.core.config_sections import AugmentConfig
 from la2ds_cli.core.skeleton import Skeleton
 from la2ds_cli.core.types import FloatArray
+from la2ds_cli.features.pose_features import centre_and_scale, fill_gaps
 from la2ds_cli.features.resample import at_positions
+from la2ds_cli.features.spatial import turned
 
 MIN_FRAMES = 8  # an augmented copy is never shorter than this, or than a clip that is shorter
 _WARP_KNOT = 8  # frames between the knots of the smooth speed curve
@@ -113,7 +118,7 @@ def noise(
 
 
 def rotate_limb(
-    xy: FloatArray,
+    joints: FloatArray,
     skeleton: Skeleton,
     std: float,
     rng: np.random.Generator,
@@ -122,6 +127,7 @@ def rotate_limb(
 ) -> FloatArray:
     """Orientation augmentation: one limb turns about one of its joints by N(0, std) radians.
 
+    joints: (T, K, 2), or (T, K, 3), where it turns about one random axis.
     The same kinematic chain is used for the entire clip. The angle is drawn independently for every
     frame; with `smooth`, it drifts (see `noise`).
     """
@@ -129,36 +135,57 @@ def rotate_limb(
     chain = skeleton.chains[names[rng.integers(len(names))]]
     pivot = int(rng.integers(len(chain) - 1))
     moving = list(chain[pivot + 1 :])
-    angle = noise((len(xy),), std, rng, smooth=smooth)
-    turned = xy.copy()
-    turned[:, moving] = _turn(xy[:, moving], xy[:, [chain[pivot]]], angle)
-    return turned
+    angle = noise((len(joints),), std, rng, smooth=smooth)
+    moved = joints.copy()
+    moved[:, moving] = _turn(joints[:, moving], joints[:, [chain[pivot]]], angle, rng)
+    return moved
 
 
-def _turn(xy: FloatArray, centre: FloatArray, angle: FloatArray) -> FloatArray:
-    """Rotate xy (T, n, 2) about centre (T, 1, 2) by angle (T,) radians."""
-    cos, sin = np.cos(angle)[:, None], np.sin(angle)[:, None]
-    x, y = np.moveaxis(xy - centre, -1, 0)
-    return np.stack([x * cos - y * sin, x * sin + y * cos], axis=-1) + centre
+def _turn(
+    joints: FloatArray, centre: FloatArray, angle: FloatArray, rng: np.random.Generator
+) -> FloatArray:
+    """Rotate joints (T, n, 2) about centre (T, 1, 2) by angle (T,) radians, or (T, n, 3) about a
+    line through it along a random axis, by Rodrigues' formula."""
+    arm = joints - centre
+    if joints.shape[-1] == 2:
+        cos, sin = np.cos(angle)[:, None], np.sin(angle)[:, None]
+        x, y = np.moveaxis(arm, -1, 0)
+        return np.stack([x * cos - y * sin, x * sin + y * cos], axis=-1) + centre
+    cos, sin = np.cos(angle)[:, None, None], np.sin(angle)[:, None, None]
+    drawn = rng.normal(size=3)
+    axis = drawn / np.linalg.norm(drawn)
+    along = (arm @ axis)[..., None] * axis
+    return centre + cos * arm + sin * np.cross(axis, arm) + (1 - cos) * along
+
+
+def change_limbs(
+    joints: FloatArray, skeleton: Skeleton, strength: float, rng: np.random.Generator
+) -> FloatArray:
+    """Another body, constant over the clip (not in the paper): each chain is scaled and turned
+    about its pivot by a few per cent and degrees.
+
+    joints: (T, K, 2) or (T, K, 3). strength 1: standard deviations of 10 % in length and 0.1 rad.
+    In frames in which the pivot is not seen, the limb is not, either (why:
+    docs/results/accuracy.md).
+    """
+    changed = joints.copy()
+    for name in sorted(skeleton.chains):
+        pivot, *moving = skeleton.chains[name]
+        factor = np.exp(rng.normal(0, 0.1 * strength))
+        angle = np.full(len(joints), rng.normal(0, 0.1 * strength))
+        centre = joints[:, [pivot]]
+        turned_limb = _turn(joints[:, moving], centre, angle, rng)
+        changed[:, moving] = centre + factor * (turned_limb - centre)
+    return changed
 
 
 def change_geometry(
     xy: FloatArray, skeleton: Skeleton, strength: float, rng: np.random.Generator
 ) -> FloatArray:
-    """Another body seen by another camera, constant over the clip (not in the paper).
-
-    Each chain is scaled and turned about its pivot by a few per cent and degrees, then the entire
-    figure is sheared, stretched and tilted. strength 1: standard deviations of 10 % in limb
-    length, 0.1 rad in limb angle, 10 % stretch, 0.1 shear, 0.05 rad tilt. In frames in which the
-    pivot is not seen, the limb is not, either (why: docs/results/accuracy.md).
-    """
-    changed = xy.copy()
-    for name in sorted(skeleton.chains):
-        pivot, *moving = skeleton.chains[name]
-        factor = np.exp(rng.normal(0, 0.1 * strength))
-        angle = np.full(len(xy), rng.normal(0, 0.1 * strength))
-        turned = _turn(xy[:, moving], xy[:, [pivot]], angle)
-        changed[:, moving] = xy[:, [pivot]] + factor * (turned - xy[:, [pivot]])
+    """Another body (`change_limbs`) seen by another camera, constant over the clip (not in the
+    paper): the entire figure is sheared, stretched and tilted. strength 1: standard deviations of
+    10 % stretch, 0.1 shear, 0.05 rad tilt."""
+    changed = change_limbs(xy, skeleton, strength, rng)
     tilt = rng.normal(0, 0.05 * strength)
     shear = rng.normal(0, 0.1 * strength)
     stretch = np.exp(rng.normal(0, 0.1 * strength))
@@ -197,3 +224,74 @@ def drop_limb(
     xy[start : start + span, hidden] = np.nan
     score[start : start + span, hidden] = 0
     return xy, score
+
+
+# --- joints in metres -----------------------------------------------------------------------------
+
+
+def augment_3d(
+    xy: FloatArray,
+    world: FloatArray,
+    score: FloatArray,
+    skeleton: Skeleton,
+    cell: float,
+    config: AugmentConfig,
+    rng: np.random.Generator,
+) -> AugmentedCopy:
+    """Draw one augmented copy of S. xy (M, K, 2) pixels; world (M, K, 3) metres, facing the camera;
+    score (M, K); cell: pixels per heatmap cell on its longer side, the unit of the position noise.
+
+    Like `augment`, and in addition the body is turned about the vertical and the camera is tilted,
+    by angles that are constant over the clip. A joint without a position in metres is not seen in
+    the copy.
+    """
+    smooth, smooth_angle = config.noise == "smooth", config.noise != "independent"
+    source = sample_frames(len(xy), config, rng)
+    joints, seen_score = at_positions(world, source), at_positions(score, source)
+    root = list(skeleton.root)
+    filled, filled_xy = at_positions(fill_gaps(world), source), at_positions(fill_gaps(xy), source)
+    path = filled_xy[:, root].mean(axis=1, keepdims=True)  # of the root, in pixels
+    joints = joints - filled[:, root].mean(axis=1, keepdims=True)
+    metre = _pixels_per_metre(xy, world, skeleton)
+    if rng.random() < config.orientation_probability:
+        joints = rotate_limb(joints, skeleton, config.orientation_std, rng, smooth=smooth_angle)
+    if config.geometry > 0:
+        joints = change_limbs(joints, skeleton, config.geometry, rng)
+        # Also in depth, which a camera shows least.
+        joints = joints * np.exp(rng.normal(0, 0.1 * config.geometry, 3))
+    if rng.random() < config.position_probability:
+        std = config.position_std * cell / metre
+        joints = joints + noise(joints.shape, std, rng, smooth=smooth)
+    joints = turned(joints, rng.normal(0, config.turn))
+    joints = tilted(joints, *rng.normal(0, config.tilt, 2))
+    seen = path + metre * joints[..., :2]
+    flipped = rng.random() < config.flip_probability
+    if flipped:
+        joints, _ = flip(joints, seen_score, skeleton, swap=config.flip_swap)
+        seen, seen_score = flip(seen, seen_score, skeleton, swap=config.flip_swap)
+    if rng.random() < config.missing_probability:
+        seen, seen_score = drop_limb(seen, seen_score, skeleton, rng)
+    unknown = np.asarray(np.isnan(seen).any(axis=-1))
+    return AugmentedCopy(
+        seen.astype(np.float32),
+        np.where(unknown, 0, seen_score).astype(np.float32),
+        source,
+        flipped,
+        world=np.where(unknown[..., None], np.nan, joints).astype(np.float32),
+    )
+
+
+def _pixels_per_metre(xy: FloatArray, world: FloatArray, skeleton: Skeleton) -> float:
+    """Pixels per metre by the torso, whose length in the image depends little on the view."""
+    pixels, metres = (centre_and_scale(fill_gaps(joints), skeleton)[1] for joints in (xy, world))
+    return pixels / metres
+
+
+def tilted(joints: FloatArray, pitch: float, roll: float) -> FloatArray:
+    """joints (T, K, 3) relative to the root, as seen by a camera that is pitched about x and rolled
+    about z, in radians."""
+    cos, sin = np.cos(pitch), np.sin(pitch)
+    about_x = np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]])
+    cos, sin = np.cos(roll), np.sin(roll)
+    about_z = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
+    return joints @ (about_z @ about_x).T

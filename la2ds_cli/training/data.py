@@ -26,9 +26,9 @@ from la2ds_cli.features.augment import (
     MIN_FRAMES,
     AugmentedCopy,
     augment,
+    augment_3d,
     sample_frames,
 )
-from la2ds_cli.features.augment_3d import augment_3d
 from la2ds_cli.features.crop import cell_size, clip_box
 from la2ds_cli.features.network_input import NetworkInput, network_input
 from la2ds_cli.features.resample import at_positions, evenly_spaced, resample_pose, time_grid

@@ -9,8 +9,13 @@ import pytest
 
 from la2ds_cli.core.config_sections import AugmentConfig
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.features.augment import AugmentedCopy, augment
-from la2ds_cli.features.augment_3d import augment_3d, change_body, rotate_limb
+from la2ds_cli.features.augment import (
+    AugmentedCopy,
+    augment,
+    augment_3d,
+    change_limbs,
+    rotate_limb,
+)
 from tests.movement import in_space, warped_phase
 
 PENN = get_skeleton("penn13")
@@ -89,7 +94,7 @@ def test_one_limb_turns_about_a_joint_of_its_own() -> None:
 
 def test_another_body_is_constant_over_the_clip() -> None:
     still = np.repeat(_about_root()[:1], 6, axis=0)
-    changed = change_body(still, PENN, 1.0, np.random.default_rng(0))
+    changed = change_limbs(still, PENN, 1.0, np.random.default_rng(0))
     assert np.abs(changed - still).max() > 0.02
     np.testing.assert_allclose(changed, np.repeat(changed[:1], 6, axis=0))
 
