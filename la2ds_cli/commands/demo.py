@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from la2ds_cli.commands.options import DEVICE, Output, argument, option
 from la2ds_cli.commands.projects import on_project
 from la2ds_cli.core.device import DeviceName
-
-if TYPE_CHECKING:
-    from la2ds_cli.core.console import Console
-    from la2ds_cli.demo.run import DemoResult
 
 
 def demo(
@@ -35,21 +30,17 @@ def demo(
 
     with output.console() as console:
         result = run_demo(folder, minutes=minutes, device=device, progress=console.progress)
-        console.document("demo", result.to_json())
-        console.rendered(evaluation_table(result.evaluation))
-        _show(console, result)
+        console.document("demo", result)
+        console.rendered(evaluation_table(result["evaluation"]))
+        truth = result["truth"]
+        console.line()
+        console.line(f"{result['clips']} clips, {result['training']['steps']} training steps")
+        console.line(
+            f"alignment of {truth['a']} and {truth['b']}: median error "
+            f"{truth['median_error']:.1f} frames of {truth['length']} against the rendered truth "
+            f"(constant speed: {truth['clock_median_error']:.1f})"
+        )
+        console.line("pictures:")
+        for picture in result["pictures"]:
+            console.line(f"  {picture}")
         console.next(on_project("la2ds status", folder))
-
-
-def _show(console: Console, result: DemoResult) -> None:
-    truth, training = result.truth, result.training
-    console.line()
-    console.line(f"{result.clips} clips, {training.steps} training steps")
-    console.line(
-        f"alignment of {result.alignment.a.id} and {result.alignment.b.id}: median error "
-        f"{truth.median_error:.1f} frames of {truth.length} against the rendered truth "
-        f"(constant speed: {truth.clock_median_error:.1f})"
-    )
-    console.line("pictures:")
-    for picture in result.pictures:
-        console.line(f"  {picture}")

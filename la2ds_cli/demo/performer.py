@@ -27,6 +27,7 @@ POINT = {name: index for index, name in enumerate(POINTS)}
 
 _SIDED = ("arm_flex", "arm_abduct", "arm_twist", "elbow", "hip_flex", "hip_abduct", "hip_twist",
           "knee", "ankle")  # fmt: skip
+_LIMBS = ("shoulder", "wrist", "hand", "hip", "sole", "heel", "toe")
 DEGREES_OF_FREEDOM: tuple[str, ...] = (
     "x", "y", "lift", "yaw", "pitch", "roll", "spine_flex", "spine_side", "spine_twist",
     "neck_nod", "neck_tilt", "neck_turn",
@@ -125,32 +126,49 @@ def forward_kinematics(body: Body, pose: FloatArray) -> FloatArray:
     raised by the degree of freedom ``lift``.
     """
     dof = {name: pose[..., index] for name, index in DOF.items()}
-    point: dict[str, FloatArray] = {}
+    point: dict[str, FloatArray] = {"pelvis": np.zeros((*pose.shape[:-1], 3))}
 
-    def offset(frame: FloatArray, x: float, y: float, z: float) -> FloatArray:
-        return frame @ np.array([x, y, z])
+    def put(name: str, start: str, frame: FloatArray, x: float, y: float, z: float) -> None:
+        """A point at an offset from another, along the axes of a frame."""
+        point[name] = point[start] + frame @ np.array([x, y, z])
 
     pelvis = _about("zxy", dof["yaw"], -dof["pitch"], dof["roll"])
     half = pelvis @ _about("xyz", -dof["spine_flex"] / 2, dof["spine_side"] / 2, dof["spine_twist"])
     chest = half @ _about("xy", -dof["spine_flex"] / 2, dof["spine_side"] / 2)
     head = chest @ _about("zxy", dof["neck_turn"], -dof["neck_nod"], dof["neck_tilt"])
-
-    point["pelvis"] = np.zeros((*pose.shape[:-1], 3))
-    point["waist"] = point["pelvis"] + offset(half, 0, 0, body.lower_spine)
-    point["neck"] = point["waist"] + offset(chest, 0, 0, body.upper_spine)
+    put("waist", "pelvis", half, 0, 0, body.lower_spine)
+    put("neck", "waist", chest, 0, 0, body.upper_spine)
     radius = body.head_radius
-    point["head"] = (
-        point["neck"] + offset(chest, 0, 0.01, body.neck) + offset(head, 0, 0.02, 0.85 * radius)
-    )
+    put("skull", "neck", chest, 0, 0.01, body.neck)
+    put("head", "skull", head, 0, 0.02, 0.85 * radius)
     for name, (x, y, z) in HEAD_POINTS.items():
-        point[name] = point["head"] + offset(head, x * radius, y * radius, z * radius)
+        put(name, "head", head, x * radius, y * radius, z * radius)
     for side, sign in (("left", -1), ("right", 1)):
-        point[f"{side}_shoulder"] = point["neck"] + offset(
-            chest, sign * body.shoulder_half, 0, -0.02
+        at = {name: f"{side}_{name}" for name in (*_SIDED, *_LIMBS)}
+        # Flexion is outermost, so that abduction is outward for raised arms and legs too.
+        shoulder, hip = (
+            frame
+            @ _about(
+                "xyz",
+                dof[at[f"{limb}_flex"]],
+                -sign * dof[at[f"{limb}_abduct"]],
+                -sign * dof[at[f"{limb}_twist"]],
+            )
+            for frame, limb in ((chest, "arm"), (pelvis, "hip"))
         )
-        point[f"{side}_hip"] = point["pelvis"] + offset(pelvis, sign * body.hip_half, 0, 0)
-        _add_arm(point, body, chest, dof, side, sign)
-        _add_leg(point, body, pelvis, dof, side, sign)
+        forearm = shoulder @ _about("x", dof[at["elbow"]])
+        shin = hip @ _about("x", -dof[at["knee"]])
+        foot = shin @ _about("x", dof[at["ankle"]])
+        put(at["shoulder"], "neck", chest, sign * body.shoulder_half, 0, -0.02)
+        put(at["elbow"], at["shoulder"], shoulder, 0, 0, -body.upper_arm)
+        put(at["wrist"], at["elbow"], forearm, 0, 0, -body.forearm)
+        put(at["hand"], at["wrist"], forearm, 0, 0, -body.hand)
+        put(at["hip"], "pelvis", pelvis, sign * body.hip_half, 0, 0)
+        put(at["knee"], at["hip"], hip, 0, 0, -body.thigh)
+        put(at["ankle"], at["knee"], shin, 0, 0, -body.shin)
+        put(at["sole"], at["ankle"], foot, 0, 0, -0.055)
+        put(at["heel"], at["sole"], foot, 0, -0.04, 0)
+        put(at["toe"], at["sole"], foot, 0, body.foot, 0)
     world = np.stack([point[name] for name in POINTS], axis=-2)
     floor = world[..., 2].min(axis=-1, keepdims=True)
     world[..., 2] += dof["lift"][..., None] - floor + 0.02
@@ -167,52 +185,6 @@ HEAD_POINTS: dict[str, tuple[float, float, float]] = {
     "right_ear": (0.98, -0.08, 0.02),
 }
 """Face joints in the head frame (x right, y forward, z up), in head radii from its centre."""
-
-
-def _add_arm(
-    point: dict[str, FloatArray],
-    body: Body,
-    chest: FloatArray,
-    dof: dict[str, FloatArray],
-    side: str,
-    sign: int,
-) -> None:
-    # Flexion is outermost, so that abduction is outward for raised arms and legs too.
-    shoulder = chest @ _about(
-        "xyz",
-        dof[f"{side}_arm_flex"],
-        -sign * dof[f"{side}_arm_abduct"],
-        -sign * dof[f"{side}_arm_twist"],
-    )
-    elbow = shoulder @ _about("x", dof[f"{side}_elbow"])
-    down = np.array([0.0, 0.0, -1.0])
-    point[f"{side}_elbow"] = point[f"{side}_shoulder"] + shoulder @ down * body.upper_arm
-    point[f"{side}_wrist"] = point[f"{side}_elbow"] + elbow @ down * body.forearm
-    point[f"{side}_hand"] = point[f"{side}_wrist"] + elbow @ down * body.hand
-
-
-def _add_leg(
-    point: dict[str, FloatArray],
-    body: Body,
-    pelvis: FloatArray,
-    dof: dict[str, FloatArray],
-    side: str,
-    sign: int,
-) -> None:
-    hip = pelvis @ _about(
-        "xyz",
-        dof[f"{side}_hip_flex"],
-        -sign * dof[f"{side}_hip_abduct"],
-        -sign * dof[f"{side}_hip_twist"],
-    )
-    knee = hip @ _about("x", -dof[f"{side}_knee"])
-    foot = knee @ _about("x", dof[f"{side}_ankle"])
-    down, forward = np.array([0.0, 0.0, -1.0]), np.array([0.0, 1.0, 0.0])
-    point[f"{side}_knee"] = point[f"{side}_hip"] + hip @ down * body.thigh
-    point[f"{side}_ankle"] = point[f"{side}_knee"] + knee @ down * body.shin
-    sole = point[f"{side}_ankle"] + foot @ down * 0.055
-    point[f"{side}_heel"] = sole - foot @ forward * 0.04
-    point[f"{side}_toe"] = sole + foot @ forward * body.foot
 
 
 # --- the demo movement as a smooth function of phase ---------------------------------------------

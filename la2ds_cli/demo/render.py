@@ -328,39 +328,28 @@ class _Painter:
 
     def _arm(self, side: str) -> list[Part]:
         clothes = self.appearance
-        upper = self._limb(f"{side}_shoulder", f"{side}_elbow", clothes.skin)
-        sleeve = self._limb(
-            f"{side}_shoulder",
-            f"{side}_elbow",
-            clothes.shirt,
-            1.14,
-            (0.0, 1.0 if clothes.long_sleeves else 0.55),
-        )
-        fore = self._limb(
-            f"{side}_elbow",
-            f"{side}_wrist",
-            clothes.shirt if clothes.long_sleeves else clothes.skin,
-            1.14 if clothes.long_sleeves else 1.0,
-        )
-        hand = self._limb(f"{side}_wrist", f"{side}_hand", clothes.skin)
-        return [_together(upper, sleeve), _together(fore, hand)]
+        shoulder, elbow, wrist = (f"{side}_{name}" for name in ("shoulder", "elbow", "wrist"))
+        covered, sleeve, loose = 0.55, clothes.skin, 1.0
+        if clothes.long_sleeves:
+            covered, sleeve, loose = 1.0, clothes.shirt, 1.14
+        upper = self._limb(shoulder, elbow, clothes.skin)
+        above = self._limb(shoulder, elbow, clothes.shirt, 1.14, (0.0, covered))
+        fore = self._limb(elbow, wrist, sleeve, loose)
+        hand = self._limb(wrist, f"{side}_hand", clothes.skin)
+        return [_together(upper, above), _together(fore, hand)]
 
     def _leg(self, side: str) -> list[Part]:
         clothes = self.appearance
-        thigh = self._limb(f"{side}_hip", f"{side}_knee", clothes.skin)
-        short = self._limb(
-            f"{side}_hip", f"{side}_knee", clothes.trousers, 1.1,
-            (0.0, 1.0 if clothes.long_trousers else 0.7),
-        )  # fmt: skip
-        shin = self._limb(
-            f"{side}_knee",
-            f"{side}_ankle",
-            clothes.trousers if clothes.long_trousers else clothes.skin,
-            1.1 if clothes.long_trousers else 1.0,
-        )
-        ankle = self._limb(f"{side}_ankle", f"{side}_heel", clothes.shoes)
-        foot = self._limb(f"{side}_heel", f"{side}_toe", clothes.shoes)
-        return [_together(thigh, short), shin, _together(foot, ankle)]
+        hip, knee, heel = (f"{side}_{name}" for name in ("hip", "knee", "heel"))
+        covered, trousers, loose = 0.7, clothes.skin, 1.0
+        if clothes.long_trousers:
+            covered, trousers, loose = 1.0, clothes.trousers, 1.1
+        thigh = self._limb(hip, knee, clothes.skin)
+        above = self._limb(hip, knee, clothes.trousers, 1.1, (0.0, covered))
+        shin = self._limb(knee, f"{side}_ankle", trousers, loose)
+        ankle = self._limb(f"{side}_ankle", heel, clothes.shoes)
+        foot = self._limb(heel, f"{side}_toe", clothes.shoes)
+        return [_together(thigh, above), shin, _together(foot, ankle)]
 
     def _head(self) -> Part:
         depth = float(self.depth[POINT["head"]]) - 0.02
