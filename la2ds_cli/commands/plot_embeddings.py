@@ -30,12 +30,11 @@ def plot_embeddings(
     are projected together. Without --out, a picture is written to results/plot-embeddings.
     """
     from la2ds_cli.core.output_paths import checked_outputs
-    from la2ds_cli.views import embedding_figure as drawing
     from la2ds_cli.views import embedding_plot as step
 
     with here.console() as console:
         opened = here.clips(clips, console)
-        targets = checked_outputs(opened, out or [], "a plot", drawing.SUFFIXES)
+        targets = checked_outputs(opened, out or [], *step.A_PLOT)
         result = step.plot_embeddings(
             opened,
             clips,
@@ -43,7 +42,7 @@ def plot_embeddings(
             method=method,
             progress=console.progress,
         )
-        result = drawing.write(opened, result, targets, console.progress)
+        result = step.write(opened, result, targets, console.progress)
         console.document("plot-embeddings", result.to_json())
         _show(console, result)
 

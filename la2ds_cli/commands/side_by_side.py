@@ -34,9 +34,18 @@ def report(
         opened = here.clips((a, b), console)
         checked_outputs(opened, [out] if out else [], *PAGE)
         result = shown_as.find(opened, a, b, how.request(opened), console.progress)
-        pair = write_pair(opened, result, out=out, privacy=privacy, progress=console.progress)
-        console.document("report", pair.to_json())
-        console.line(f"{pair.file} ({pair.bytes / 1e6:.1f} MB)")
+        page = write_pair(opened, result, out=out, privacy=privacy, progress=console.progress)
+        size = page.stat().st_size
+        document = {
+            "file": str(page),
+            "bytes": size,
+            "a": result.a.id,
+            "b": result.b.id,
+            "features": result.alignment.features,
+            "mirrored": result.alignment.mirrored,
+        }
+        console.document("report", document)
+        console.line(f"{page} ({size / 1e6:.1f} MB)")
 
 
 def sync(

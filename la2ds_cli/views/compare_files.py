@@ -6,7 +6,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -79,6 +79,7 @@ _RING = "#b00020"
 _HEAD = 0.3  # inches
 _TALLEST = 3.6  # inches of a picture
 _GAP, _BETWEEN = 0.25, 0.06  # inches between key frames, and between the two pictures of one
+_HEADING: dict[str, Any] = {"fontsize": 10.5, "fontweight": "bold"}
 _BADGE = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": "black", "lw": 0.8}
 
 
@@ -153,12 +154,17 @@ def draw(project: Project, result: CompareResult, *, privacy: bool = False) -> F
     small = [*_unjudged_lines(result), f"{HOW_TO_READ} {_COLOURS}"]
     small = [line for text in small for line in textwrap.wrap(text, _SMALL_WRAP)]
     joints = [result.angles.names[j] for j in clearest_joints(result.angles)][:_MOST_JOINTS]
-    tall, half = _picture_size(result, len(shown))
+    column = (_RIGHT - _LEFT - (len(shown) - 1) * _GAP) / max(len(shown), 1)
+    half = (column - _BETWEEN) / 2
+    shapes = [aspect(pose) for pose in (result.aligned.pose_a, result.aligned.pose_b)]
+    tall = min(_TALLEST, half / min(shapes))
+    size = tall, min(half, tall * max(shapes))
+    captions = 0.19 + 0.165 * max((len(frame.findings) for frame in shown), default=0)
     rows = stacked(
         {
             "title": 0.55,
             "told": _LINE * len(lines) + 0.1,
-            "pictures": _HEAD + _caption_height(shown) + tall + 0.25,
+            "pictures": _HEAD + captions + tall + 0.25,
             "map": 0.95 + _ROW * max(len(joints), 1),
             "small": 0.1 + _SMALL_LINE * len(small),
         }
@@ -167,12 +173,20 @@ def draw(project: Project, result: CompareResult, *, privacy: bool = False) -> F
     figure = Figure(figsize=(WIDTH, top["title"]), dpi=DPI)
     a, b = (printable(video.name, 40) for video in (result.aligned.a, result.aligned.b))
     title = f"{b}  compared with  {a}"
-    size = _fitted(title, 14, _RIGHT - _LEFT, "bold")
-    line_at(figure, title, _LEFT, top["title"] - 0.35, fontsize=size, fontweight="bold")
+    font = _fitted(title, 14, _RIGHT - _LEFT, "bold")
+    line_at(figure, title, _LEFT, top["title"] - 0.35, fontsize=font, fontweight="bold")
     for n, (line, ink) in enumerate(lines):
         y = top["told"] - _LINE * (n + 0.5)
         line_at(figure, printable(line, 200), _LEFT, y, fontsize=10, color=ink)
-    _pictures(figure, top["pictures"], project, result, shown, (tall, half), privacy=privacy)
+    line_at(figure, _moments_title(result), _LEFT, top["pictures"] - 0.12, **_HEADING)
+    for text, colour, x in (("reference", REFERENCE, 6.1), ("other clip", OTHER, 6.95)):
+        line_at(figure, "■", x, top["pictures"] - 0.12, fontsize=11, color=colour)
+        line_at(figure, text, x + 0.15, top["pictures"] - 0.12, fontsize=9)
+    images = key_images(project, result, shown, round(tall * DPI * 1.5), privacy=privacy)
+    for n, (frame, pair) in enumerate(zip(shown, images, strict=True)):
+        place = _LEFT + n * (column + _GAP), top["pictures"] - _HEAD
+        _caption(figure, result, n + 1, frame, (*place, column))
+        _pair(figure, result, frame, pair, (place[0], place[1] - captions - tall, *size))
     _angle_map(figure, top["map"], result, joints, shown)
     for n, line in enumerate(small):
         y = top["small"] - _SMALL_LINE * (n + 0.5)
@@ -235,50 +249,25 @@ def _middles(result: CompareResult) -> list[int]:
 # --- pictures --------------------------------------------------------------------------------
 
 
-def _picture_size(result: CompareResult, count: int) -> tuple[float, float]:
-    """Height and width in inches of a picture, two of which stand in each of `count` columns."""
-    shapes = [aspect(pose) for pose in (result.aligned.pose_a, result.aligned.pose_b)]
-    room = (_column(count) - _BETWEEN) / 2
-    tall = min(_TALLEST, room / min(shapes))
-    return tall, min(room, tall * max(shapes))
+def _moments_title(result: CompareResult) -> str:
+    if result.findings:
+        return "Moments of the clearest differences"
+    return "The same moments in both" if result.angles.sure.any() else "Perhaps the same moments"
 
 
-def _column(count: int) -> float:
-    """Inches of the width of each of `count` key frames."""
-    return (_RIGHT - _LEFT - (count - 1) * _GAP) / max(count, 1)
-
-
-def _pictures(
+def _pair(
     figure: Figure,
-    top: float,
-    project: Project,
     result: CompareResult,
-    shown: list[KeyFrame],
-    size: tuple[float, float],
-    *,
-    privacy: bool,
+    frame: KeyFrame,
+    pair: list[tuple[Image, FloatArray]],
+    place: tuple[float, float, float, float],
 ) -> None:
-    """One column per key frame: caption and both pictures. size: height and width of a picture."""
-    title = "The same moments in both" if result.angles.sure.any() else "Perhaps the same moments"
-    title = "Moments of the clearest differences" if result.findings else title
-    line_at(figure, title, _LEFT, top - 0.12, fontsize=10.5, fontweight="bold")
-    for text, colour, x in (("reference", REFERENCE, 6.1), ("other clip", OTHER, 6.95)):
-        line_at(figure, "■", x, top - 0.12, fontsize=11, color=colour)
-        line_at(figure, text, x + 0.15, top - 0.12, fontsize=9)
-    tall, half = size
-    images = key_images(project, result, shown, round(tall * DPI * 1.5), privacy=privacy)
-    for n, (frame, pair) in enumerate(zip(shown, images, strict=True)):
-        left = _LEFT + n * (_column(len(shown)) + _GAP)
-        _caption(figure, result, n + 1, frame, (left, top - _HEAD, _column(len(shown))))
-        seconds = (result.angles.time[frame.row], result.aligned.pose_b.time[frame.other_row])
-        for side, (image, rings) in enumerate(pair):
-            at = left + side * (half + _BETWEEN), top - _HEAD - _caption_height(shown) - tall
-            axes = axes_at(figure, *at, half, tall)
-            _picture(axes, image, rings, (REFERENCE, OTHER)[side], f"{seconds[side]:.2f} s")
-
-
-def _caption_height(shown: Sequence[KeyFrame]) -> float:
-    return 0.19 + 0.165 * max((len(frame.findings) for frame in shown), default=0)
+    """Both pictures of a key frame. place: left, bottom, and height and width of each, inches."""
+    left, bottom, tall, half = place
+    seconds = result.angles.time[frame.row], result.aligned.pose_b.time[frame.other_row]
+    for side, (image, rings) in enumerate(pair):
+        axes = axes_at(figure, left + side * (half + _BETWEEN), bottom, half, tall)
+        _picture(axes, image, rings, (REFERENCE, OTHER)[side], f"{seconds[side]:.2f} s")
 
 
 def _caption(
@@ -308,14 +297,12 @@ def key_images(
     """For each key frame, the picture and the ringed joints (R, 2) of both clips, in pixels of the
     picture."""
     aligned = result.aligned
-    columns: list[list[tuple[Image, FloatArray]]] = [[] for _ in shown]
-    sides: list[tuple[Video, PoseSequence, PoseSequence, View, list[int]]] = [
+    view, rows_b = aligned.alignment.view, [frame.other_row for frame in shown]
+    sides: tuple[tuple[Video, PoseSequence, PoseSequence, View, list[int]], ...] = (
         (aligned.a, aligned.pose_a, aligned.pose_a, "filmed", [frame.row for frame in shown]),
-        (
-            *(aligned.b, aligned.pose_b, aligned.shown_b, aligned.alignment.view),
-            [frame.other_row for frame in shown],
-        ),
-    ]
+        (aligned.b, aligned.pose_b, aligned.shown_b, view, rows_b),
+    )
+    columns: list[list[tuple[Image, FloatArray]]] = [[] for _ in shown]
     for video, pose, as_shown, view, rows in sides:
         source = None if privacy else video_file(project, video)
         images = pictures(source, pose, rows, height, view=view)
@@ -356,8 +343,8 @@ def _angle_map(
     figure: Figure, top: float, result: CompareResult, joints: list[str], shown: list[KeyFrame]
 ) -> None:
     """Differences of each joint over the reference's time, those that differ most first."""
-    heading = "Angles over time: other clip minus reference"
-    line_at(figure, heading, _LEFT, top - 0.12, fontsize=10.5, fontweight="bold")
+    title = "Angles over time: other clip minus reference"
+    line_at(figure, title, _LEFT, top - 0.12, **_HEADING)
     if not joints:
         return
     rows, height = len(joints), _ROW * len(joints)
@@ -410,15 +397,11 @@ def _span_names(axes: Axes, result: CompareResult, edges: np.ndarray, rows: int)
         axes.text(
             (start + end) / 2,
             -1.15 if two_lines and n % 2 else -0.35,
-            printable(_shortened(span.name, max(int(room), 3))),
+            printable(span.name, max(int(room), 3)),
             fontsize=8,
             ha="center",
             va="bottom",
         )
-
-
-def _shortened(name: str, longest: int) -> str:
-    return name if len(name) <= longest else name[: longest - 1] + "…"
 
 
 def _fitted(text: str, size: float, width: float, weight: str = "normal") -> float:

@@ -1,21 +1,18 @@
-"""Step: the frames of some clips as trajectories in two dimensions (paper Fig. 5), by PCA or t-SNE.
-embedding_figure.py draws them."""
+"""Step: the frames of some clips as trajectories in two dimensions (paper Fig. 5), by PCA or t-SNE;
+and its figure (one colour per clip, opacity by time, phases, start and end)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from la2ds_cli.alignment.clip_features import check_seen
 from la2ds_cli.alignment.pair import check_skeletons
-from la2ds_cli.alignment.request import (
-    AlignRequest,
-    choose_features,
-)
+from la2ds_cli.alignment.request import AlignRequest, choose_features, features_name
 from la2ds_cli.alignment.result import rounded
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode, UserError
@@ -24,7 +21,28 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
 from la2ds_cli.evaluation.phase_labels import phase_names
 from la2ds_cli.features.tempo import paced_movement
-from la2ds_cli.views.figure import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY
+from la2ds_cli.views.figure import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    RED,
+    SKY,
+    SUFFIXES,
+    axes_at,
+    default_files,
+    heading,
+    only_left_and_bottom,
+    printable,
+    write_result,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+A_PLOT = "a plot", (*SUFFIXES, ".json")  # for checked_outputs
 
 SCHEMA_VERSION = 1
 Method = Literal["pca", "tsne"]
@@ -34,6 +52,13 @@ COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, RED, GREY)
 DASHES = ("solid", "dashed", "dotted")  # lines of clips that share a colour
 MOST = len(COLOURS) * len(DASHES)
 _PALEST = 0.2  # opacity of the first frame; the last has 1
+_WIDTH, _DPI = 12.0, 150  # inches; shown 1200 pixels wide, the small print is 12 pixels high
+_LEFT, _AXES, _SIDE = 0.85, 7.9, 9.0  # inches: left edge and width of the axes, the legend
+_TOP, _BOTTOM = 0.95, 0.65
+_LOWEST, _HIGHEST = 3.8, 7.2  # of the axes
+_ROW = 0.245  # of the legend
+_SIGNS = ("D", "^", "v", "P", "X", "*", "<", ">", "p", "h")  # of phases
+_LABELS = {"pca": "PCA", "tsne": "t-SNE"}
 
 
 @dataclass(frozen=True)
@@ -68,11 +93,6 @@ class PlottedClip:
 def style(number: int) -> tuple[str, str]:
     """Colour and dash of the clip with this number."""
     return COLOURS[number % len(COLOURS)], DASHES[number // len(COLOURS)]
-
-
-def all_phases(clips: Sequence[PlottedClip]) -> list[str]:
-    """Names of the phases of all clips, in order of appearance."""
-    return list(dict.fromkeys(name for clip in clips for name in clip.phase if name))
 
 
 @dataclass(frozen=True)
@@ -134,11 +154,16 @@ def plot_embeddings(
     from la2ds_cli.poses.verdict import note_weakness
 
     progress = progress or Progress()
-    _check_count(names)
+    if not 2 <= len(names) <= MOST:
+        raise UserError(
+            f"a plot shows at least two clips and at most {MOST}", hint="la2ds plot-embeddings A B"
+        )
     choice = choose_features(project, request.run, request.features)
     settings = request.config.poses
     ids = ensure_poses(project, names, settings, request.device, progress)
-    _check_different(ids, names)
+    twice = [name for k, name in enumerate(names) if ids[k] in ids[:k]]
+    if twice:
+        raise UserError(f"{twice[0]} is named twice", hint="name each clip once")
     poses = [project.read_pose(video)[0] for video in ids]
     for name, pose in zip(names, poses, strict=True):
         note_weakness(progress, name, pose.info)
@@ -159,22 +184,6 @@ def plot_embeddings(
     progress.end()
     clips = _clips(project, ids, poses, point)
     return EmbeddingPlot(clips, explained, method, choice.kind, request.run, reason)
-
-
-def _check_count(names: Sequence[str]) -> None:
-    if len(names) < 2:
-        raise UserError("a plot needs at least two clips", hint="la2ds plot-embeddings A B")
-    if len(names) > MOST:
-        raise UserError(
-            f"{len(names)} clips are too many to tell apart in one plot",
-            hint=f"name at most {MOST}",
-        )
-
-
-def _check_different(ids: Sequence[str], names: Sequence[str]) -> None:
-    for number, video in enumerate(ids):
-        if video in ids[:number]:
-            raise UserError(f"{names[number]} is named twice", hint="name each clip once")
 
 
 def _embedded(
@@ -243,3 +252,138 @@ def project_frames(
     start = point / max(float(point[:, 0].std()), 1e-12) * 1e-4  # as scikit-learn's own start
     drawn = TSNE(perplexity=perplexity, init=start, random_state=0).fit_transform(value)
     return np.asarray(drawn, np.float64), None
+
+
+# --- the figure -----------------------------------------------------------------------------------
+
+
+def write(
+    project: Project, result: EmbeddingPlot, targets: Sequence[Path], progress: Progress
+) -> EmbeddingPlot:
+    """Write files by suffix (A_PLOT); existing ones are replaced. Without targets a picture goes
+    to results/plot-embeddings. Returns the result with its `files`."""
+    if not targets:
+        first, second = result.clips[0].video, result.clips[1].video
+        more = len(result.clips) - 2
+        name = f"{first}--{second}" + (f"--and-{more}-more" if more else "") + f"-{result.method}"
+        targets = default_files(project, "plot-embeddings", name, (".png",))
+    return write_result(result, targets, draw, progress)
+
+
+def draw(result: EmbeddingPlot) -> Figure:
+    """The plot as a figure. The points of a clip are the collection with the gid `points VIDEO`."""
+    from matplotlib.figure import Figure
+
+    phases = dict.fromkeys(name for clip in result.clips for name in clip.phase if name)
+    signs = {name: _SIGNS[n % len(_SIGNS)] for n, name in enumerate(phases)}
+    high = _axes_height(result, signs)
+    total = _TOP + high + _BOTTOM
+    figure = Figure(figsize=(_WIDTH, total), dpi=_DPI)
+    axes = axes_at(figure, _LEFT, _BOTTOM, _AXES, high)
+    for clip in result.clips:
+        _trajectory(axes, clip)
+    for clip in result.clips:  # above every line
+        _marks(axes, clip, signs)
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.margins(0.06)
+    axes.grid(color="#e6e6e6", linewidth=0.7)
+    only_left_and_bottom(axes)
+    labels = axis_labels(result)
+    axes.set_xlabel(labels[0], fontsize=10.5)
+    axes.set_ylabel(labels[1], fontsize=10.5)
+    if result.explained is None:  # numbers of these axes mean nothing
+        axes.tick_params(labelbottom=False, labelleft=False, length=0)
+    heading(
+        figure, 0.24, f"frames of {len(result.clips)} clips in the feature space", summary(result)
+    )
+    _legend(figure, result, signs)
+    return figure
+
+
+def _axes_height(result: EmbeddingPlot, signs: dict[str, str]) -> float:
+    """Inches: by the aspect of the points, and at least the height of the legend."""
+    width, height = np.ptp(np.concatenate([clip.point for clip in result.clips]), axis=0)
+    wanted = _AXES * float(height / width) if width > 0 else _HIGHEST
+    rows = len(result.clips) + 2 + len(signs)
+    return max(float(np.clip(wanted, _LOWEST, _HIGHEST)), rows * _ROW)
+
+
+def axis_labels(result: EmbeddingPlot) -> tuple[str, str]:
+    """`component 1 (43 % of the variance)` for PCA, plain names otherwise."""
+    shares = result.explained
+    if shares is None:
+        return "t-SNE, first axis", "t-SNE, second axis"
+    first, second = (
+        f"component {n} ({share:.0%} of the variance)" for n, share in enumerate(shares, start=1)
+    )
+    return first.replace("%", " %"), second.replace("%", " %")
+
+
+def summary(result: EmbeddingPlot) -> str:
+    """One line: what was projected, and how."""
+    by = features_name(result.features, result.run)
+    missing = " (no trained model)" if result.reason else ""
+    frames = sum(len(clip.time) for clip in result.clips)
+    return f"{by}{missing}   ·   {_LABELS[result.method]}, fitted on all {frames} frames together"
+
+
+def _trajectory(axes: Axes, clip: PlottedClip) -> None:
+    from matplotlib.collections import LineCollection
+    from matplotlib.colors import to_rgb
+
+    colour = np.column_stack([np.tile(to_rgb(clip.colour), (len(clip.time), 1)), clip.opacity])
+    segments = np.stack([clip.point[:-1], clip.point[1:]], axis=1)
+    lines = LineCollection(list(segments), colors=colour[1:], linewidths=1.2)
+    lines.set(linestyle=clip.dash)
+    lines.set_zorder(2)
+    axes.add_collection(lines)
+    axes.scatter(*clip.point.T, s=26, c=colour, linewidths=0, zorder=3, gid=f"points {clip.video}")
+
+
+def _marks(axes: Axes, clip: PlottedClip, signs: dict[str, str]) -> None:
+    """Where phases begin; a ring at the first frame and a square at the last."""
+    for row, name in clip.phase_starts:
+        style = _mark(signs[name], clip.colour)
+        axes.plot(*clip.point[row], **style, zorder=5, gid=f"phase {clip.video} {row}")
+    first, last = _ends(clip.colour)
+    axes.plot(*clip.point[0], **first, zorder=6, gid=f"start {clip.video}")
+    axes.plot(*clip.point[-1], **last, zorder=6, gid=f"end {clip.video}")
+
+
+def _mark(sign: str, colour: str) -> dict[str, Any]:
+    size = 13 if sign == "*" else 9
+    edge = {"markeredgecolor": "black", "markeredgewidth": 0.9}
+    return {"marker": sign, "ms": size, "color": colour, "linestyle": "none", **edge}
+
+
+def _ends(colour: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Hollow, so that the mark of a phase that begins there shows inside."""
+    common = {"mfc": "none", "mec": colour, "mew": 2.4, "linestyle": "none"}
+    return {"marker": "o", "ms": 15, **common}, {"marker": "s", "ms": 14, **common}
+
+
+def _legend(figure: Figure, result: EmbeddingPlot, signs: dict[str, str]) -> None:
+    """Everything drawn beside the axes, in one column."""
+    from matplotlib.lines import Line2D
+
+    rows = []
+    for clip in result.clips:
+        line = Line2D([], [], color=clip.colour, marker="o", ms=6, lw=2)
+        line.set(linestyle=clip.dash)
+        rows.append((line, clip.name))
+    first, last = (Line2D([], [], **{**style, "ms": 9, "mew": 2}) for style in _ends(GREY))
+    rows += [(first, "start, pale"), (last, "end")]
+    rows += [(Line2D([], [], **_mark(s, GREY)), f"{n} begins") for n, s in signs.items()]
+    handles, labels = zip(*rows, strict=True)
+    top = 1 - _TOP / float(figure.get_figheight())
+    figure.legend(
+        handles,
+        [printable(label, 30) for label in labels],
+        loc="upper left",
+        bbox_to_anchor=(_SIDE / _WIDTH, top),
+        fontsize=9.5,
+        frameon=False,
+        borderaxespad=0,
+        labelspacing=0.55,
+        handlelength=2.6,
+    )

@@ -25,6 +25,7 @@ RED, PURPLE, GREY = "#D55E00", "#CC79A7", "#7a7a7a"
 # Of phases; the palette's yellow is too pale on white.
 PHASE_COLOURS = (SKY, ORANGE, GREEN, PURPLE, BLUE, RED, GREY)
 SUFFIXES = (".png", ".svg", ".pdf")
+ABOUT: dict[str, Any] = {"fontsize": 10.5, "color": "#404040"}  # of the line below a title
 _LONGEST = 140  # characters of a line below a title that fit at its usual size
 
 
@@ -61,8 +62,8 @@ def heading(figure: Figure, left: float, title: str, about: str = "") -> None:
     """The figure's title and a smaller line below. left: inches."""
     high = float(figure.get_figheight())
     line_at(figure, title, left, high - 0.28, fontsize=14, fontweight="bold")
-    size = 10.5 * min(1.0, _LONGEST / max(len(about), 1))
-    line_at(figure, about, left, high - 0.58, fontsize=size, color="#404040")
+    size = ABOUT["fontsize"] * min(1.0, _LONGEST / max(len(about), 1))
+    line_at(figure, about, left, high - 0.58, **{**ABOUT, "fontsize": size})
 
 
 def axes_at(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:

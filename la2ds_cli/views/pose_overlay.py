@@ -222,19 +222,18 @@ def _page(rows: list[_Row], title: str, columns: int) -> Picture:
 def _describe(pen: ImageDraw, row: _Row, top: int) -> None:
     """The clip's name, verdict, how much of it the subject is seen in, and its length."""
     judged, facts = verdict(row.facts), row.facts
-    status = ["degraded", *(found.code for found in judged)] if judged else ["ok"]
-    colour = _BAD if judged else _GOOD
-    seen = ("seen in {coverage:.0%} of the frames", "coverage")
-    length = ("{frames} frames, {seconds:.1f} s", "frames", "seconds")
+    status = " ".join(["degraded", *(found.code for found in judged)] if judged else ["ok"])
     known = [
         form.format(**facts)
-        for form, *names in (seen, length)
-        if all(facts.get(name) is not None for name in names)
+        for name, form in (
+            ("coverage", "seen in {coverage:.0%} of the frames"),
+            ("seconds", "{frames} frames, {seconds:.1f} s"),
+        )
+        if facts.get(name) is not None
     ]
     lines = [(line, 17, _INK) for line in _wrapped(printable(row.name, 64), 30, 2)]
-    lines += [(" ".join(status), 15, colour)]
-    message = judged[0].message if judged else ""
-    lines += [(line, 13, _BAD) for line in _wrapped(message, 42, 4)]
+    lines += [(status, 15, _BAD if judged else _GOOD)]
+    lines += [(line, 13, _BAD) for one in judged[:1] for line in _wrapped(one.message, 42, 4)]
     lines += [(line, 13, _SOFT) for line in known]
     y = top
     for text, size, ink in lines:
@@ -244,4 +243,4 @@ def _describe(pen: ImageDraw, row: _Row, top: int) -> None:
 
 
 def _wrapped(text: str, width: int, most: int) -> list[str]:
-    return textwrap.wrap(text, width, max_lines=most, placeholder=" …") if text else []
+    return textwrap.wrap(text, width, max_lines=most, placeholder=" …")

@@ -19,7 +19,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.retrieval.result import view_words
 from la2ds_cli.video.reader import Image, video_file
 from la2ds_cli.views import figure
-from la2ds_cli.views.figure import GREEN, axes_at, heading, line_at, printable
+from la2ds_cli.views.figure import ABOUT, GREEN, axes_at, heading, line_at, printable
 from la2ds_cli.views.film_strip import aspect, pictures
 
 if TYPE_CHECKING:
@@ -112,13 +112,12 @@ def _title(figure: Figure, result: RetrievalResult, first: float) -> None:
     missing = " (no trained model)" if result.reason else ""
     heading(figure, _MARGIN, f"nearest frames of other clips by {by}{missing}", "query")
     middle = float(figure.get_figheight()) - 0.58
-    small = {"fontsize": 10.5, "color": "#404040"}
-    line_at(figure, "nearest first, d = distance" + _limits(result), first, middle, **small)
+    line_at(figure, "nearest first, d = distance" + _limits(result), first, middle, **ABOUT)
     if result.agreement is not None:
         labelled = [h for q in result.queries for h in q.hits if h.same_phase is not None]
         right = sum(bool(hit.same_phase) for hit in labelled)
         text = f"green: the query's phase, {right} of {len(labelled)};  red, dashed: another"
-        line_at(figure, text, _WIDTH - _MARGIN, middle, ha="right", **small)
+        line_at(figure, text, _WIDTH - _MARGIN, middle, ha="right", **ABOUT)
 
 
 def _limits(result: RetrievalResult) -> str:

@@ -72,7 +72,7 @@ def draw(project: Project, result: TimelineResult) -> Figure:
     )  # fmt: skip
     for number, kind in enumerate(joints):
         axes = figure.add_subplot(grid[number // 3, number % 3])
-        _angle_panel(axes, result, kind)
+        _angle_panel(axes, result, kind, joints[kind])
         axes.set_ylabel("degrees" if number % 3 == 0 else "", fontsize=9)
     timing = figure.add_subplot(grid[len(joints) // 3, len(joints) % 3])
     _timing_panel(timing, result)
@@ -114,9 +114,8 @@ def _panels(result: TimelineResult) -> dict[str, dict[str, int]]:
     return {kind: sides for kind, sides in kinds.items() if kind in most}
 
 
-def _angle_panel(axes: Axes, result: TimelineResult, kind: str) -> None:
+def _angle_panel(axes: Axes, result: TimelineResult, kind: str, sides: dict[str, int]) -> None:
     mean, spread, count = result.bands()
-    sides = _panels(result)[kind]
     thin = max(0.1, min(0.5, 4 / len(result.clips)))
     few = min(FEWEST, len(result.clips))
     for side, number in sides.items():
@@ -130,20 +129,18 @@ def _angle_panel(axes: Axes, result: TimelineResult, kind: str) -> None:
         )
         axes.plot(_PERCENT, middle, color=colour, linewidth=2.2, label=side or None)
     _finish(axes, kind.replace("_", " "))
-    low, high = _limits(mean, spread, list(sides.values()))
-    axes.set_ylim(max(low, 0), min(high, 185))
+    # Limits that show the bands, with room for most single clips.
+    columns, room = list(sides.values()), 2.2 * np.nan_to_num(spread)
+    low, high = (
+        float(edge(mean[:, columns] + by * room[:, columns]))
+        for edge, by in ((np.nanmin, -1), (np.nanmax, 1))
+    )
+    axes.set_ylim(max(low - 4, 0), min(high + 4, 185))
     if len(sides) > 1:
         axes.legend(
             loc="lower left", bbox_to_anchor=(0.42, 0.97), ncols=2, frameon=False, fontsize=9,
             handlelength=1.4, columnspacing=1.2, borderaxespad=0.2,
         )  # fmt: skip
-
-
-def _limits(mean: FloatArray, spread: FloatArray, columns: Sequence[int]) -> tuple[float, float]:
-    """Limits that show the bands, with room for most single clips."""
-    wide = 2.2 * np.nan_to_num(spread[:, columns])
-    low, high = np.nanmin(mean[:, columns] - wide), np.nanmax(mean[:, columns] + wide)
-    return float(low) - 4, float(high) + 4
 
 
 def _timing_panel(axes: Axes, result: TimelineResult) -> None:

@@ -315,11 +315,11 @@ def test_an_anchor_reads_no_clip_again_and_aligns_each_other_clip_a_few_times(
 def test_a_page_of_a_report_has_the_notes_but_not_with_privacy(project: Project) -> None:
     put(project, NOTE, ("b", "a"), (15, 20), "</script><b>hips")
     result = find_alignment(project, "a", "b", AlignRequest(project.config()))
-    written = write_pair(project, result).file.read_text()
+    written = write_pair(project, result).read_text()
     assert (
         r'"written":[{"frames":[20,15],"text":"\u003c/script\u003e\u003cb\u003ehips"}]' in written
     )
-    private = write_pair(project, result, privacy=True).file.read_text()
+    private = write_pair(project, result, privacy=True).read_text()
     assert '"written":[]' in private
     assert "hips" not in private
 

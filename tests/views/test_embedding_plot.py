@@ -20,7 +20,6 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.embedding import embed as embedding
 from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.training.train import train
-from la2ds_cli.views import embedding_figure as drawing
 from la2ds_cli.views import embedding_plot as plotted
 from la2ds_cli.views.embedding_plot import EmbeddingPlot, plot_embeddings, project_frames
 from tests.movement import add_sequence, sequence, warped_phase
@@ -33,7 +32,7 @@ def written(
     project: Project, names: Sequence[str], out: Sequence[Path] = (), **options: Any
 ) -> EmbeddingPlot:
     result = plot_embeddings(project, names, AlignRequest(project.config()), **options)
-    return drawing.write(project, result, out, Progress())
+    return plotted.write(project, result, out, Progress())
 
 
 @pytest.fixture
@@ -60,7 +59,7 @@ def independent_pca(values: list[np.ndarray]) -> tuple[list[np.ndarray], np.ndar
 
 
 def drawn_points(result: EmbeddingPlot) -> dict[str, Any]:
-    axes = drawing.draw(result).axes[0]
+    axes = plotted.draw(result).axes[0]
     found = {}
     for collection in axes.collections:
         gid = str(collection.get_gid())
@@ -84,7 +83,7 @@ def test_points_are_the_joint_pca_of_the_poses(project: Project) -> None:
     assert list(artists) == NAMES
     same_up_to_sign([np.asarray(artists[name].get_offsets()) for name in NAMES], expected)
     assert result.explained == pytest.approx(shares)
-    labels = drawing.axis_labels(result)
+    labels = plotted.axis_labels(result)
     assert f"component 1 ({round(100 * shares[0])} % of the variance)" == labels[0]
     assert f"component 2 ({round(100 * shares[1])} % of the variance)" == labels[1]
 
@@ -129,7 +128,7 @@ def test_start_end_and_phases_are_marked_where_they_are(project: Project) -> Non
     result = plot(project)
     marks = {
         str(line.get_gid()): tuple(np.ravel(line.get_xydata()))
-        for line in drawing.draw(result).axes[0].lines
+        for line in plotted.draw(result).axes[0].lines
     }
     expected = {}
     for clip in result.clips:
@@ -141,16 +140,16 @@ def test_start_end_and_phases_are_marked_where_they_are(project: Project) -> Non
 
 
 def test_the_legend_names_clips_and_phases(project: Project) -> None:
-    (legend,) = drawing.draw(plot(project)).legends
+    (legend,) = plotted.draw(plot(project)).legends
     texts = [text.get_text() for text in legend.get_texts()]
     assert texts == [
         *("anna.mat", "ben.mat", "cleo.mat", "start, pale", "end"),
         *("down begins", "up begins"),
     ]
-    (legend,) = drawing.draw(plot(project, "cleo", "ben")).legends
+    (legend,) = plotted.draw(plot(project, "cleo", "ben")).legends
     assert [text.get_text() for text in legend.get_texts()][-2:] == ["down begins", "up begins"]
     project.phases_path.unlink()
-    (legend,) = drawing.draw(plot(project)).legends
+    (legend,) = plotted.draw(plot(project)).legends
     assert [text.get_text() for text in legend.get_texts()][-1] == "end"
 
 

@@ -3,7 +3,7 @@ comparison found."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,28 +31,6 @@ SCRIPTS = (
     *("matrix.js", "over.js", "words.js", "pair.js", "offline.js"),
 )
 _HERE = "views/report/"
-Images = tuple[FrameImages | None, FrameImages | None]  # of A and B, None if joints are drawn
-
-
-@dataclass(frozen=True)
-class PairReport:
-    """A page that was written. result: what it shows. file, bytes: the page."""
-
-    result: AlignResult
-    file: Path
-    bytes: int
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain dict for `--json`."""
-        result = self.result
-        return {
-            "file": str(self.file),
-            "bytes": self.bytes,
-            "a": result.a.id,
-            "b": result.b.id,
-            "features": result.alignment.features,
-            "mirrored": result.alignment.mirrored,
-        }
 
 
 def write_pair(
@@ -62,25 +40,20 @@ def write_pair(
     out: Path | None = None,
     privacy: bool = False,
     progress: Progress | None = None,
-) -> PairReport:
+) -> Path:
     """Write the page of an alignment.
 
     out: the file, by default results/report/<a>--<b>.html; an existing one is replaced. privacy:
-    only the joints, no pictures from the videos and no notes.
+    only the joints, no pictures from the videos and no notes. Returns the file.
     """
     content = pair_page(project, result, progress or Progress(), privacy=privacy)
     target = out or project.results_dir(FOLDER) / f"{result.a.id}--{result.b.id}{SUFFIX}"
     artifact.write_bytes(target, content)
-    return PairReport(result, target, len(content))
+    return target
 
 
 def _images(
-    project: Project,
-    video: Video,
-    pose: PoseSequence,
-    progress: Progress,
-    *,
-    mirrored: bool = False,
+    project: Project, video: Video, pose: PoseSequence, progress: Progress, *, mirrored: bool
 ) -> FrameImages | None:
     source = video_file(project, video)
     # In a mirrored clip of unknown width, the joints have no position in the picture.
@@ -100,15 +73,13 @@ def pair_page(
 ) -> bytes:
     """The page as UTF-8 HTML. comparison: of the same two clips, shown with it. privacy: without
     pictures from the videos and a person's notes."""
-    images: Images = None, None
-    if not privacy:
-        flipped = result.alignment.mirrored
-        images = (
-            _images(project, result.a, result.pose_a, progress),
-            _images(project, result.b, result.shown_b, progress, mirrored=flipped),
-        )
-    sides = (result.a, result.pose_a), (result.b, result.shown_b)
-    a, b = (ClipMoments.of(video.id, video.options, pose) for video, pose in sides)
+    flipped = result.alignment.mirrored
+    sides = (result.a, result.pose_a, False), (result.b, result.shown_b, flipped)
+    images = [
+        None if privacy else _images(project, video, pose, progress, mirrored=mirrored)
+        for video, pose, mirrored in sides
+    ]
+    a, b = (ClipMoments.of(video.id, video.options, pose) for video, pose, _ in sides)
     notes = [] if privacy else between(project.annotations(), NOTE, a, b)
     data = pair_json(result, project.phases())
     data |= {"written": notes_json(notes), "warnings": []}
@@ -132,8 +103,11 @@ def pair_page(
     )
 
 
-def picture_notes(result: AlignResult, images: Images, *, privacy: bool) -> list[str]:
-    """Which frames have no picture, and why; none if all have one."""
+def picture_notes(
+    result: AlignResult, images: Sequence[FrameImages | None], *, privacy: bool
+) -> list[str]:
+    """Which frames have no picture, and why; none if all have one. images: of A and of B, None if
+    joints are drawn."""
     if privacy:
         return ["Made with --privacy: the page shows only joints, no pictures from the videos."]
     notes = []

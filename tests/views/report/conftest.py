@@ -6,21 +6,29 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
 from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.request import AlignRequest, FeatureKind
+from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.core.artifact import Recipe, file_digest
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.video.reader import write_video
-from la2ds_cli.views.report.pair import PairReport, write_pair
+from la2ds_cli.views.report.pair import write_pair
 from tests.movement import sequence, warped_phase
 from tests.studio.browsing import FIRST, PATIENCE, SHADE
+
+
+class Report(NamedTuple):
+    """A page and what it shows."""
+
+    result: AlignResult
+    file: Path
 
 
 @dataclass
@@ -135,11 +143,11 @@ def report_pair(
     features: FeatureKind = "auto",
     method: str | None = None,
     privacy: bool = False,
-) -> PairReport:
+) -> Report:
     """Align two clips and write the page about them."""
     request = AlignRequest(project.config(), features=features, method=method)
     result = find_alignment(project, a, b, request)
-    return write_pair(project, result, privacy=privacy)
+    return Report(result, write_pair(project, result, privacy=privacy))
 
 
 def shaded_video(path: Path, count: int, fps: float = 20.0) -> Path:
@@ -174,7 +182,7 @@ def filmed(tmp_path: Path) -> Project:
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> PairReport:
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Report:
     """The page of two filmed clips with phases, made once for the tests of a module."""
     project = two_filmed(tmp_path_factory.mktemp("pair"))
     project.phases_path.write_text(
@@ -183,7 +191,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> PairReport:
     return report_pair(project, "a", "b")
 
 
-def counterpart(made: PairReport, row: int) -> int:
+def counterpart(made: Report, row: int) -> int:
     """Frame of B that the page shows beside a frame of A."""
     return math.floor(round(float(made.result.alignment.position[row]), 3) + 0.5)
 

@@ -11,7 +11,6 @@ import pytest
 from PIL import Image as Pillow
 
 from la2ds_cli.views.report.frame_images import windows
-from la2ds_cli.views.report.pair import PairReport
 from la2ds_cli.views.report.pair_data import (
     UNIT,
     UNSEEN,
@@ -20,6 +19,7 @@ from la2ds_cli.views.report.pair_data import (
     scale_limit,
 )
 from tests.movement import sequence
+from tests.views.report.conftest import Report
 
 
 def test_packed_joints_come_back_to_a_fraction_of_a_pixel() -> None:
@@ -52,7 +52,7 @@ def test_the_colour_scale_holds_most_of_the_differences(degrees: list[float], li
     assert scale_limit(np.array(degrees)) == limit
 
 
-def test_the_image_of_distances_is_dark_where_frames_are_alike(pair: PairReport) -> None:
+def test_the_image_of_distances_is_dark_where_frames_are_alike(pair: Report) -> None:
     image = np.asarray(
         Pillow.open(io.BytesIO(base64.b64decode(distance_image(pair.result)))).convert("L"), float
     )

@@ -13,16 +13,14 @@ from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.views.report.pair import PairReport, pair_page
+from la2ds_cli.views.report.pair import pair_page
 from tests.movement import add_sequence, sequence, warped_phase
-from tests.views.report.conftest import Opened, counterpart, drawn, report_pair
+from tests.views.report.conftest import Opened, Report, counterpart, drawn, report_pair
 
 Open = Callable[..., Opened]
 
 
-def test_it_opens_from_the_disk_and_shows_the_matched_frames(
-    pair: PairReport, open_page: Open
-) -> None:
+def test_it_opens_from_the_disk_and_shows_the_matched_frames(pair: Report, open_page: Open) -> None:
     opened = open_page(pair.file)
     assert opened.page.title() == "a.mp4 and b.mp4 · la2ds"
     opened.page.uncheck("#show-skeleton")
@@ -39,7 +37,7 @@ def test_it_opens_from_the_disk_and_shows_the_matched_frames(
     opened.harmless()
 
 
-def test_a_click_leads_to_its_moment(pair: PairReport, open_page: Open) -> None:
+def test_a_click_leads_to_its_moment(pair: Report, open_page: Open) -> None:
     opened = open_page(pair.file)
     left, wide = opened.page.evaluate("[matrix.left, matrix.wide]")
     for share in (0.13, 0.51, 0.9):
@@ -55,7 +53,7 @@ def test_a_click_leads_to_its_moment(pair: PairReport, open_page: Open) -> None:
     assert opened.row() == 18
 
 
-def test_keys(pair: PairReport, open_page: Open) -> None:
+def test_keys(pair: Report, open_page: Open) -> None:
     opened = open_page(pair.file)
     page, press = opened.page, opened.page.keyboard.press
     for key, row in [
@@ -98,9 +96,7 @@ def test_keys(pair: PairReport, open_page: Open) -> None:
     opened.harmless()
 
 
-def test_the_path_and_the_phases_are_drawn_where_they_are(
-    pair: PairReport, open_page: Open
-) -> None:
+def test_the_path_and_the_phases_are_drawn_where_they_are(pair: Report, open_page: Open) -> None:
     opened = open_page(pair.file)
     found = pair.result.alignment
     for row in (6, 18, 30):
@@ -220,9 +216,7 @@ def test_frames_without_counterpart_grey_b(with_gaps: Path, open_page: Open) -> 
     opened.harmless()
 
 
-def test_controls_have_names_for_those_who_do_not_see_them(
-    pair: PairReport, open_page: Open
-) -> None:
+def test_controls_have_names_for_those_who_do_not_see_them(pair: Report, open_page: Open) -> None:
     page = open_page(pair.file).page
     for role, name in [
         ("slider", "Frame of A"),

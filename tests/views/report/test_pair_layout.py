@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from la2ds_cli.views.report.pair import PairReport
-from tests.views.report.conftest import Opened
+from tests.views.report.conftest import Opened, Report
 
 Open = Callable[..., Opened]
 
 
 def test_pictures_fill_their_place_at_any_width_and_stay_in_sight(
-    pair: PairReport, open_page: Open
+    pair: Report, open_page: Open
 ) -> None:
     opened = open_page(pair.file)
     page = opened.page
@@ -37,7 +36,7 @@ def test_pictures_fill_their_place_at_any_width_and_stay_in_sight(
 
 
 def test_buttons_step_one_frame_and_a_phase_is_one_choice_away(
-    pair: PairReport, open_page: Open
+    pair: Report, open_page: Open
 ) -> None:
     opened = open_page(pair.file, width=390)
     opened.page.click("#forward")
@@ -56,7 +55,7 @@ def test_buttons_step_one_frame_and_a_phase_is_one_choice_away(
 
 
 def test_the_matrix_and_the_curves_show_the_focus_and_take_arrow_keys(
-    pair: PairReport, open_page: Open
+    pair: Report, open_page: Open
 ) -> None:
     opened = open_page(pair.file)
     for name in ("matrix", "track-tempo", "track-angles"):
@@ -68,7 +67,7 @@ def test_the_matrix_and_the_curves_show_the_focus_and_take_arrow_keys(
         assert opened.page.evaluate(f"{style}.outlineStyle") == "solid", name
 
 
-def test_in_the_dark_the_page_and_what_it_draws_are_dark(pair: PairReport, open_page: Open) -> None:
+def test_in_the_dark_the_page_and_what_it_draws_are_dark(pair: Report, open_page: Open) -> None:
     opened = open_page(pair.file)
     light = opened.pixel("track-tempo", 0.999, 0.99)
     opened.page.emulate_media(color_scheme="dark")
