@@ -42,6 +42,11 @@ WAIT = 5.0  # seconds to wait for another command that is writing tables
 SUFFIXES = VIDEO_SUFFIXES | {".webp"}
 # Names that Windows keeps for devices, whatever follows their first dot.
 _DEVICE = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9¹²³])\s*(\.|$)", re.IGNORECASE)
+_OPTIONS = {
+    **dict.fromkeys(("start", "end", "slowmo"), (None, float)),
+    "rotate": (None, int),
+    "mirror": (None, bool),
+}
 _READ_BY = ("start", "end", "rotate", "mirror", "slowmo", "fps")
 
 
@@ -134,10 +139,7 @@ def _keep(temporary: Path, folder: Path, name: str) -> str:
 async def extract(request: Request) -> Response:
     """Find the joints of files of the project's folder: {"names": [...]}."""
     studio = request.app.state.studio
-    names = (await posted(request)).get("names") or []
-    if not isinstance(names, list):
-        raise UserError("the names of the files must be a list")
-    names = [str(name) for name in names]
+    names = (await posted(request, names=[str]))["names"]
     folder = videos_folder(studio.project)
     there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     for name in names:
@@ -150,7 +152,7 @@ async def extract(request: Request) -> Response:
 
 async def refer(request: Request) -> Response:
     """Find the joints of files that stay where they are: {"path": ...}, a file or a folder."""
-    typed = str((await posted(request)).get("path", "")).strip().strip("\"'")
+    typed = (await posted(request, path=str))["path"].strip().strip("\"'")
     refuse_url(typed)
     path = Path(typed)
     with suppress(RuntimeError):  # the home of somebody who does not exist
@@ -197,13 +199,11 @@ async def read_again(request: Request) -> Response:
     """
     studio = request.app.state.studio
     project: Project = studio.project
-    video, said = clip_of(request), await posted(request)
+    said = await posted(request, options=(None, _OPTIONS), rank=(None, int))
+    video, rank = clip_of(request), said["rank"]
     options = ClipOptions.from_text(video.options)
-    if "options" in said:
+    if said["options"] is not None:
         options = _options(said["options"], options)
-    rank = said.get("rank")
-    if rank is not None and type(rank) is not int:
-        raise UserError("the person must be a number", hint="load the page again")
     subject = None if rank is None else str(rank)
     row = await run_in_threadpool(_row, project, video, options, subject)
     put_back = await run_in_threadpool(_put_back, project, video)
@@ -238,23 +238,16 @@ def _read_together(project: Project, video: Video) -> list[Video]:
     return [each for each in project.videos() if (each.path, each.options) == how]
 
 
-def _options(said: Any, old: ClipOptions) -> ClipOptions:
+def _options(said: Mapping[str, Any], old: ClipOptions) -> ClipOptions:
     """Options sent by a page; the frame rate of an image folder is kept.
 
     Raises UserError for invalid values.
     """
+    given = {name: said[name] for name in _OPTIONS if said.get(name) is not None}
     try:
-        end = said.get("end")
-        return ClipOptions(
-            start=float(said.get("start") or 0.0),
-            end=float(end) if end is not None else float("inf"),
-            rotate=int(said.get("rotate") or 0),
-            mirror=bool(said.get("mirror")),
-            slowmo=float(said.get("slowmo") or 1.0),
-            fps=old.fps,
-        )
-    except (AttributeError, TypeError, ValueError) as error:
-        raise UserError(f"the options of the clip must be numbers: {error}") from error
+        return ClipOptions(**given, fps=old.fps)
+    except ValueError as error:
+        raise UserError(f"the clip cannot be read like this: {error}") from error
 
 
 def _row(
@@ -366,8 +359,8 @@ async def mark(request: Request) -> Response:
     """Set the split, the group, or both of a clip: {"split": "train", "group": "anna"}. What is not
     given stays as it is now, whatever the page shows."""
     project: Project = request.app.state.studio.project
-    said = await posted(request)
-    if said.get("split", "") not in ("", *SPLITS):
+    said = await posted(request, split=(None, str), group=(None, str))
+    if said["split"] not in (None, "", *SPLITS):
         raise UserError(
             f"a clip can be for {' or '.join(SPLITS)}, or both, not for '{said['split']}'"
         )
@@ -375,8 +368,8 @@ async def mark(request: Request) -> Response:
     def work() -> dict[str, str]:
         with project.tables():
             now = clip_of(request)
-            chosen = str(said.get("split", now.split))
-            group = str(said.get("group", now.group)).strip()
+            chosen = now.split if said["split"] is None else said["split"]
+            group = now.group if said["group"] is None else said["group"].strip()
             project.mark_video(now.id, split=chosen, group=group)
         return {"id": now.id, "split": chosen, "group": group}
 
@@ -412,7 +405,7 @@ async def delete(request: Request) -> Response:
     too."""
     studio = request.app.state.studio
     project: Project = studio.project
-    video, said = clip_of(request), await posted(request)
+    video, said = clip_of(request), await posted(request, file=(None, bool))
     _check_free(studio.jobs.jobs.values(), video)
 
     def move() -> tuple[int, bool]:
@@ -421,7 +414,7 @@ async def delete(request: Request) -> Response:
             order = [row.id for row in project.videos()]
             source = project.source(video)
             alone = sum(project.source(row) == source for row in project.videos()) == 1
-            also = [source] if said.get("file") and is_copied(project, video) and alone else []
+            also = [source] if said["file"] and is_copied(project, video) and alone else []
             moved = take_out(project, video.id, removed_folder(project) / str(number), also)
             studio.bin.deleted[number] = Deleted(video, order, moved)
         studio.films.forget([video.id])

@@ -17,7 +17,7 @@ from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.studio.clips import posed_clip, requested_clip
 from la2ds_cli.studio.pages import named_to_command, page, posted, read_result
-from la2ds_cli.studio.pair import requested_pair
+from la2ds_cli.studio.pair import PAIR, requested_pair
 
 FOLDER = "compare"  # below results/, where the command writes without --out
 _ATTEMPTS = "--attempts"  # behind the reference, in the name of their files
@@ -57,7 +57,7 @@ def _found(request: Request) -> Response:
 async def _compare(request: Request) -> Response:
     """Put the comparison of a pair in the queue."""
     studio = request.app.state.studio
-    content = await posted(request)
+    content = await posted(request, **PAIR)
     a, b, *_ = requested = requested_pair(request, content)
     ids = named_to_command([a.id, b.id])
     out = f"--out={_folder(studio.project) / f'{a.id}--{b.id}.json'}"
@@ -126,12 +126,9 @@ def attempts(document: Mapping[str, Any]) -> dict[str, Any]:
 async def _compare_attempts(request: Request) -> Response:
     """Compare attempts, in the given order, with a reference."""
     studio = request.app.state.studio
-    asked = await posted(request)
-    reference = posed_clip(studio.project, str(asked.get("reference", "")))
-    given = asked.get("attempts")
-    if not isinstance(given, list):
-        raise UserError("the attempts must be a list of clips")
-    clips = [posed_clip(studio.project, str(one)) for one in dict.fromkeys(map(str, given))]
+    asked = await posted(request, reference=str, attempts=[str])
+    reference = posed_clip(studio.project, asked["reference"])
+    clips = [posed_clip(studio.project, one) for one in dict.fromkeys(asked["attempts"])]
     if len(clips) < 2 or any(clip.id == reference.id for clip in clips):
         raise UserError("choose at least two attempts, without the reference")
     first, *ids = named_to_command([reference.id, *(clip.id for clip in clips)])

@@ -6,7 +6,6 @@ network found, which this page shows as well.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -34,7 +33,6 @@ from la2ds_cli.studio.clips import posed_clip, requested_clip
 from la2ds_cli.studio.pages import page, posted
 from la2ds_cli.studio.phases import clip_data
 
-_MOST = 5_000  # changes in one request
 _BEYOND = 1.0  # how far a joint may lie outside the picture, in side lengths of the picture
 
 
@@ -91,20 +89,18 @@ async def _save(request: Request) -> Response:
     or null, or "remove": true}]}. reading: that of the picture on which they were made; null = the
     current one. Either all changes are made or none."""
     project: Project = request.app.state.studio.project
-    given = await posted(request)
-    changes = given.get("changes")
-    if not isinstance(changes, list) or len(changes) > _MOST:
-        raise UserError("changes must be a list")
+    change_shape = {"frame": int, "joint": str, "at": (None, [float]), "remove": (None, bool)}
+    given = await posted(request, clip=str, reading=(None, str), changes=[change_shape])
 
     def work() -> list[dict[str, Any]]:
-        clip = posed_clip(project, str(given.get("clip", "")))
-        return change(project, clip, changes, given.get("reading"))
+        clip = posed_clip(project, given["clip"])
+        return change(project, clip, given["changes"], given["reading"])
 
     return JSONResponse({"corrections": await run_in_threadpool(work)})
 
 
 def change(
-    project: Project, clip: Video, changes: Sequence[Mapping[str, Any]], known: Any = None
+    project: Project, clip: Video, changes: Sequence[Mapping[str, Any]], known: str | None = None
 ) -> list[dict[str, Any]]:
     """Change corrections of a clip as in `_save`; return those that then apply to it. known: the
     reading that the page shows.
@@ -133,20 +129,14 @@ def change(
     return corrections_json(project, clip, pose, reading)
 
 
-def _checked(said: Any, pose: PoseSequence) -> tuple[int, str, Point | None]:
+def _checked(said: Mapping[str, Any], pose: PoseSequence) -> tuple[int, str, Point | None]:
     """The frame, the joint and the position of a change."""
-    try:
-        frame, joint, at = said["frame"], said["joint"], said.get("at")
-    except (AttributeError, KeyError, TypeError) as error:
-        raise UserError("a change needs a frame and a joint") from error
-    if type(frame) is not int or frame not in pose.frame:
-        raise UserError("there is no such frame", hint="load the page again")
-    if joint not in get_skeleton(pose.skeleton).joints:
-        raise UserError("there is no such joint", hint="load the page again")
+    frame, joint, at = said["frame"], said["joint"], said.get("at")
+    if frame not in pose.frame or joint not in get_skeleton(pose.skeleton).joints:
+        raise UserError("there is no such frame or joint", hint="load the page again")
     if at is None:
         return frame, joint, None
-    numbers = isinstance(at, list) and len(at) == 2
-    if not numbers or not all(type(side) in (int, float) and math.isfinite(side) for side in at):
+    if len(at) != 2:
         raise UserError("a position must be two numbers, in pixels")
     for side, length in zip(at, pose.size, strict=True):
         if length and not -_BEYOND * length <= side <= (1 + _BEYOND) * length:

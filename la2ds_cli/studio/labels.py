@@ -34,6 +34,11 @@ from la2ds_cli.studio.pages import one_line
 
 WAIT = 2.0  # seconds to wait for another process that is writing a table
 _ORIGINS = (ORIGIN, ORIGIN_CLIPS, ORIGIN_TIME, ORIGIN_CONFIDENCE, CHECKED)
+ROW = {
+    **{"start": int, "end": int, "phase": str, "checked": [str]},
+    **{"carried": (None, bool), "other": (None, dict)},
+}
+"""A label in what a page sends, see pages.posted; as row_json."""
 _LONGEST = 80  # characters of a phase's name that a page gives
 
 
@@ -50,21 +55,16 @@ class Label:
     other: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def from_json(cls, given: Any) -> Label:
-        """Raises UserError (exit 2) for an invalid label."""
-        try:
-            start, end, name = given["start"], given["end"], given["phase"]
-            checked = frozenset(given["checked"]) & {START, END}
-            other = dict(given.get("other") or {})
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise UserError(
-                "a label needs a start, an end, a phase and the list of checked ends"
-            ) from error
-        if not (type(start) is type(end) is int and 0 <= start < end <= MOST_FRAMES):
+    def from_json(cls, given: Mapping[str, Any]) -> Label:
+        """given: a ROW. Raises UserError (exit 2) for an invalid label."""
+        start, end, checked = given["start"], given["end"], given["checked"]
+        other = dict(given.get("other") or {})
+        if not 0 <= start < end <= MOST_FRAMES:
             raise UserError("a label must begin before it ends, at frames of the clip")
-        if not all(isinstance(text, str) for text in (name, *other.values())):
-            raise UserError("a phase needs a name, and its other cells must be texts")
-        return cls(start, end, name, checked, given.get("carried") is True, other)
+        if not all(isinstance(text, str) for text in other.values()):
+            raise UserError("the other cells of a label must be texts")
+        sides = frozenset(checked) & {START, END}
+        return cls(start, end, given["phase"], sides, given.get("carried") is True, other)
 
     def row(self, video: str, ends: tuple[int, int], columns: Collection[str]) -> PhaseRow:
         """Its row of phases.csv. ends: frames at which the clip begins and ends; boundaries there

@@ -50,10 +50,10 @@ def one_line(text: str) -> bool:
     return text.strip() == text != "" and text.translate(_ALSO).isprintable()
 
 
-async def posted(request: Request) -> dict[str, Any]:
-    """The JSON object that a script has sent. Raises UserError (exit 2) for anything else, and for
-    numbers and characters that no page sends: NaN, infinity, integers of 19 digits or more, halves
-    of characters."""
+async def posted(request: Request, **shapes: Any) -> dict[str, Any]:
+    """The JSON object that a script has sent, by these names, whose values are of these shapes (see
+    `_fits`). Raises UserError (exit 2) for anything else, and for numbers and characters that no
+    page sends: NaN, infinity, integers of 19 digits or more, halves of characters."""
     content = b""
     async for part in request.stream():
         content += part
@@ -64,9 +64,26 @@ async def posted(request: Request) -> dict[str, Any]:
         json.dumps(question, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError):
         question = None
-    if not isinstance(question, dict):
-        raise UserError("a request to the studio must be JSON", hint="load the page again")
-    return question
+    if not isinstance(question, dict) or not _fits(question, shapes):
+        raise UserError(
+            "this is not a request of the studio's own pages", hint="load the page again"
+        )
+    return {name: question.get(name) for name in shapes}
+
+
+def _fits(value: Any, shape: Any) -> bool:
+    """Whether a value has a shape: a type (float: any number), [shape] for a list, {name: shape}
+    (further names do not count), (shape, ...) for one of them, or None, as a missing name is."""
+    if isinstance(shape, tuple):
+        return any(_fits(value, one) for one in shape)
+    if isinstance(shape, list):
+        return isinstance(value, list) and all(_fits(one, shape[0]) for one in value)
+    if isinstance(shape, dict):
+        known = isinstance(value, dict)
+        return known and all(_fits(value.get(name), one) for name, one in shape.items())
+    if shape is float:
+        return type(value) in (int, float)
+    return value is None if shape is None else type(value) is shape
 
 
 def _short_int(digits: str) -> int:

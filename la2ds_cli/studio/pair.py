@@ -34,6 +34,9 @@ VIEWS: dict[ViewName, str] = {
 """How B was filmed, seen from A -> in words."""
 
 
+PAIR = {"a": str, "b": str, "view": (None, str), "force": (None, str)}  # in what a page sends
+
+
 class ClipPair(NamedTuple):
     """A pair that a page asks for. view: of VIEWS. force: align it even if its clips show different
     movements."""
@@ -197,9 +200,8 @@ def export_arguments(held: HeldPair, requested: ClipPair, kind: str) -> list[str
 async def _export(request: Request) -> Response:
     """Queue the command that writes a file about the pair."""
     studio = request.app.state.studio
-    content = await posted(request)
-    requested = requested_pair(request, content)
-    kind = str(content.get("kind", ""))
+    content = await posted(request, **PAIR, kind=str)
+    requested, kind = requested_pair(request, content), content["kind"]
     _export_path(studio.project, requested, kind)
 
     def arguments() -> list[str]:

@@ -28,9 +28,12 @@ from la2ds_cli.core.annotations import (
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.studio.held_pairs import Change, HeldPair
 from la2ds_cli.studio.pages import one_line, posted
-from la2ds_cli.studio.pair import requested_pair
+from la2ds_cli.studio.pair import PAIR, requested_pair
 
 _AGAIN = "load the page again"
+_AT_FRAMES = {"kind": str, "frames": [(None, int)], "text": (None, str)}
+_ON_A_PICTURE = {"kind": str, "side": str, "points": [[float]], "turned": (None, str)}
+Item = Mapping[str, Any]
 Frames = tuple[int | None, int | None]
 
 
@@ -41,17 +44,15 @@ async def _change(request: Request) -> Response:
     may be at one frame alone; or a `line` or an `angle`, {"kind", "side": "a" or "b", "points",
     "turned": of the picture that the page shows}. A new anchor replaces any with one of its frames.
     """
-    content = await posted(request)
-    return await _changed(
-        request,
-        content,
-        lambda held: held.change(_wanted(held, content.get("old"), content.get("new"))),
-    )
+    item = (None, _AT_FRAMES, _ON_A_PICTURE)
+    content = await posted(request, **PAIR, old=item, new=item)
+    old, new = content["old"], content["new"]
+    return await _changed(request, content, lambda held: held.change(_wanted(held, old, new)))
 
 
 async def _undo(request: Request) -> Response:
     """Undo the last change of the pair."""
-    return await _changed(request, await posted(request), HeldPair.take_back)
+    return await _changed(request, await posted(request, **PAIR), HeldPair.take_back)
 
 
 async def _changed(
@@ -69,7 +70,7 @@ async def _changed(
     return JSONResponse(await run_in_threadpool(work))
 
 
-def _wanted(held: HeldPair, old: Any, new: Any) -> Change:
+def _wanted(held: HeldPair, old: Item | None, new: Item | None) -> Change:
     """The rows that go and those that come. Raises UserError (exit 2) for an invalid item, for an
     `old` that is not there, and for a `new` that is there already."""
     if old is None and new is None:
@@ -94,15 +95,16 @@ def _wanted(held: HeldPair, old: Any, new: Any) -> Change:
     return gone, [row]
 
 
-def _read(held: HeldPair, item: Any) -> tuple[Annotation, list[Annotation]]:
+def _read(held: HeldPair, item: Item) -> tuple[Annotation, list[Annotation]]:
     """An item of a page, and the rows that say the same, whichever clip was A then."""
-    given = item if isinstance(item, dict) else {}
-    kind, rows = given.get("kind"), held.project.annotations()
+    kind, rows = item["kind"], held.project.annotations()
+    if "points" in item:
+        row = _drawing(held, item)
+        return row, [one for one in held.drawn(item["side"]) if one == row]
     if kind not in (ANCHOR, NOTE):
-        row = _drawing(held, given)
-        return row, [one for one in held.drawn(given["side"]) if one == row]
-    frames = _frames(held, given.get("frames"), kind)
-    text = _text(given.get("text")) if kind == NOTE else ""
+        raise UserError(f"{kind[:40]!a} is neither an anchor nor a note")
+    frames = _frames(held, item["frames"], kind)
+    text = _text(item.get("text") or "") if kind == NOTE else ""
     a, b = (clip.at(frame) for clip, frame in zip(held.moments, frames, strict=True))
     same = [
         one.row
@@ -112,13 +114,10 @@ def _read(held: HeldPair, item: Any) -> tuple[Annotation, list[Annotation]]:
     return Annotation(kind, a, b, text, set=now()), same
 
 
-def _frames(held: HeldPair, frames: Any, kind: str) -> Frames:
-    pair = isinstance(frames, list) and len(frames) == 2
-    known = [one for one in frames if one is not None] if pair else []
-    if len(known) < (2 if kind == ANCHOR else 1) or not all(type(one) is int for one in known):
-        needed = (
-            "a frame of A and a frame of B" if kind == ANCHOR else "a frame of A, of B, or of both"
-        )
+def _frames(held: HeldPair, frames: list[int | None], kind: str) -> Frames:
+    known = [one for one in frames if one is not None]
+    if len(frames) != 2 or len(known) < (2 if kind == ANCHOR else 1):
+        needed = "a frame of A and one of B" if kind == ANCHOR else "a frame of A, of B, or of both"
         raise UserError(f"a {kind} needs {needed}")
     for frame, pose in zip(frames, held.pair.poses, strict=True):
         if frame is not None and frame not in pose.frame:
@@ -126,27 +125,23 @@ def _frames(held: HeldPair, frames: Any, kind: str) -> Frames:
     return frames[0], frames[1]
 
 
-def _text(text: Any) -> str:
-    if not (isinstance(text, str) and one_line(text)):
+def _text(text: str) -> str:
+    if not one_line(text):
         raise UserError("a note must be one line of text")
     if len(text) > NOTE_LONGEST:
         raise UserError(f"a note can have at most {NOTE_LONGEST} characters")
     return text
 
 
-def _drawing(held: HeldPair, given: Mapping[str, Any]) -> Annotation:
+def _drawing(held: HeldPair, given: Item) -> Annotation:
     """A line or an angle, on a clip as it is turned now."""
-    kind, side, points = (given.get(name) for name in ("kind", "side", "points"))
-    if not isinstance(kind, str) or not isinstance(points, list) or side not in ("a", "b"):
-        raise UserError("a drawing needs a kind, its points, and clip A or B")
+    kind, side, points = given["kind"], given["side"], given["points"]
+    if side not in ("a", "b") or any(len(point) != 2 for point in points):
+        raise UserError("a drawing is points of clip A or B, each of two numbers")
     pose = held.pair.poses["ab".index(side)]
     turned = turning_of(pose.info)
     if given.get("turned") not in (None, turned):
         raise UserError("the clip has been rotated or mirrored meanwhile", hint=_AGAIN)
-    for point in points:
-        numbers = isinstance(point, list) and all(type(one) in (int, float) for one in point)
-        if not numbers or len(point) != 2:
-            raise UserError("a point of a drawing must be two numbers, in pixels")
     try:
         value = drawing_value(kind, points)
     except ValueError as error:

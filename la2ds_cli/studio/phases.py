@@ -17,13 +17,11 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.studio.clips import posed_clip, requested_clip, requested_or_first_clip
-from la2ds_cli.studio.labels import Label, end_confidence, row_json, version
+from la2ds_cli.studio.labels import ROW, Label, end_confidence, row_json, version
 from la2ds_cli.studio.pages import named_to_command, page, posted
 from la2ds_cli.views.figure import PHASE_COLOURS
 from la2ds_cli.views.report.frame_images import windows
 from la2ds_cli.views.report.pair_data import clip_json, skeleton_json
-
-_MOST = 1_000  # labels of a clip in one request
 
 
 def _show(request: Request) -> Response:
@@ -73,16 +71,13 @@ def _labels(rows: list[PhaseRow]) -> dict[str, Any]:
 async def _save(request: Request) -> Response:
     """Save the labels of a clip."""
     studio = request.app.state.studio
-    given = await posted(request)
-    rows = given.get("rows")
-    if not isinstance(rows, list) or len(rows) > _MOST:
-        raise UserError("the labels of a clip must be a list")
-    labels = [Label.from_json(row) for row in rows]
+    given = await posted(request, clip=str, rows=[ROW], version=str)
+    labels = [Label.from_json(row) for row in given["rows"]]
 
     def work() -> dict[str, Any]:
-        clip = posed_clip(studio.project, str(given.get("clip", "")))
+        clip = posed_clip(studio.project, given["clip"])
         ends = _ends(studio.project.read_pose(clip.id)[0])
-        return _labels(studio.labels.save(clip, labels, str(given.get("version", "")), ends))
+        return _labels(studio.labels.save(clip, labels, given["version"], ends))
 
     return JSONResponse(await run_in_threadpool(work))
 

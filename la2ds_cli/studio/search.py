@@ -82,13 +82,13 @@ async def _near(request: Request) -> Response:
     """`found`, see found_json, or the `number` of the job that embeds what is missing, after which
     the page should ask again."""
     studio = request.app.state.studio
-    asked = await posted(request)
+    asked = await posted(request, clip=str, row=int, k=(None, int), per_video=(None, int))
 
     def work() -> tuple[dict[str, Any] | None, str]:
         project: Project = studio.project
-        clip = posed_clip(project, str(asked.get("clip", "")))
+        clip = posed_clip(project, asked["clip"])
         limits = _limits(asked)
-        query = f"{clip.id}@{_second(project.read_pose(clip.id)[0], asked.get('row'))!r}"
+        query = f"{clip.id}@{_second(project.read_pose(clip.id)[0], asked['row'])!r}"
         said = _Quick()
         try:
             with _searching:
@@ -109,17 +109,15 @@ async def _near(request: Request) -> Response:
 
 
 def _limits(asked: Mapping[str, Any]) -> Limits:
-    k, most = asked.get("k", 7), asked.get("per_video")
-    if type(k) is not int or not 1 <= k <= MOST:
-        raise UserError(f"the page shows 1 to {MOST} frames")
-    if most is not None and (type(most) is not int or most < 1):
-        raise UserError("the number of frames per clip must be at least 1")
+    k, most = asked["k"] or 7, asked["per_video"]
+    if not 1 <= k <= MOST or (most is not None and most < 1):
+        raise UserError(f"the page shows 1 to {MOST} frames, at least 1 of a clip")
     return Limits(k, most)
 
 
-def _second(pose: PoseSequence, row: Any) -> float:
+def _second(pose: PoseSequence, row: int) -> float:
     """The time of a clip's row, in seconds."""
-    if type(row) is not int or not 0 <= row < len(pose):
+    if not 0 <= row < len(pose):
         raise UserError("there is no such frame", hint="load the page again")
     return float(pose.time[row])
 

@@ -215,7 +215,8 @@ async def _make(request: Request) -> Response:
     """Put some clips, a group, or all clips on one timeline. clips: ids; group: a name; reference:
     an id, null = the most typical clip."""
     studio = request.app.state.studio
-    asked = await posted(request)
+    names = (None, str)
+    asked = await posted(request, clips=(None, [str]), group=names, reference=names)
     name, arguments = make_arguments(studio.project, asked)
     about = {"kind": _KIND, "name": name}
     job = studio.jobs.add(f"the timeline {name}", arguments, about=about)
@@ -226,9 +227,9 @@ def make_arguments(project: Project, asked: Mapping[str, Any]) -> tuple[str, lis
     """The name of the requested timeline, and the command that makes it."""
     ids, group, first = asked.get("clips"), asked.get("group"), asked.get("reference")
     if ids is not None:
-        if not isinstance(ids, list) or len(ids) < 2:
+        if len(ids) < 2:
             raise UserError("a timeline needs at least two clips", hint="choose another clip")
-        ids = named_to_command(posed_clip(project, str(one)).id for one in ids)
+        ids = named_to_command(posed_clip(project, one).id for one in ids)
         which, name = ids, f"clips-{_digest(*ids)}"
     elif group is not None:
         groups = [clip.group for clip in project.posed_videos() if clip.group]
@@ -238,7 +239,7 @@ def make_arguments(project: Project, asked: Mapping[str, Any]) -> tuple[str, lis
     else:
         which, name = [], _ALL
     if first is not None:
-        (first,) = named_to_command([posed_clip(project, str(first)).id])
+        (first,) = named_to_command([posed_clip(project, first).id])
         which, name = [*which, f"--reference={first}"], f"{name}-by-{_digest(first)}"
     folder = project.results_dir(FOLDER)
     files = [f"--out={folder / f'{name}{suffix}'}" for suffix in _WRITTEN]

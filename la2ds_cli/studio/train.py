@@ -41,7 +41,6 @@ from la2ds_cli.training.train import FINISHED, outlook, run_warnings
 SILENT = 180.0  # an unfinished run that writes nothing for so many seconds counts as stopped
 _POINTS = 600  # of a curve, at most
 _MOST_BYTES = 1 << 24  # of a file of curves
-_MOST_RUNS = 20  # in one request
 
 State = Literal["waiting", "training", "finished", "stopped"]
 
@@ -267,7 +266,7 @@ def _free_name(names: Sequence[str]) -> str:
 async def _start(request: Request) -> Response:
     """Train: {"run", "base": whether from the base model, "minutes": number or null}."""
     studio = request.app.state.studio
-    given = await posted(request)
+    given = await posted(request, run=str, base=(None, bool), minutes=(None, float))
     run, arguments = train_arguments(studio.project, given)
     return _train(studio.jobs, run, arguments)
 
@@ -276,8 +275,8 @@ async def _go_on(request: Request) -> Response:
     """Resume a stopped run: {"run", "minutes"}. The command refuses a run with other settings than
     those of the project, which only the person who gave them may give again."""
     studio = request.app.state.studio
-    given = await posted(request)
-    run, project = str(given.get("run", "")), studio.project
+    given = await posted(request, run=str, minutes=(None, float))
+    run, project = given["run"], studio.project
     if not _begun(project, run) or (project.run_dir(run) / FINISHED).is_file():
         raise UserError("this run was not stopped", hint="load the page again")
     based = False
@@ -311,27 +310,22 @@ def _asked(jobs: Jobs, title: str, arguments: Sequence[str], **about: Any) -> Re
 def train_arguments(project: Project, given: Mapping[str, Any]) -> tuple[str, list[str]]:
     """The requested run, and the command that trains it. Raises UserError (exit 2) for invalid
     values, and for a run that already exists."""
-    run = str(given.get("run") or "").strip()
+    run = given["run"].strip()
     project.run_dir(run)  # raises for an invalid name
     if run == BASE_RUN:
         raise UserError(f"'{run}' stands for the base model", hint="choose another name")
     if _begun(project, run):
         raise UserError(f"run {run} already exists", hint="choose another name")
-    return run, _command(project, run, given.get("base") is True, given)
+    return run, _command(project, run, bool(given["base"]), given)
 
 
 def _command(project: Project, run: str, based: bool, given: Mapping[str, Any]) -> list[str]:
-    options = [*(["--from=base"] if based else []), *_minutes(given)]
+    options, minutes = ["--from=base"] if based else [], given["minutes"]
+    if minutes is not None:
+        if not 0 < minutes <= 100_000:
+            raise UserError("the time limit must be a number of minutes, more than 0")
+        options.append(f"--max-minutes={minutes:g}")
     return ["train", f"--run={run}", *options, f"--project={project.root}"]
-
-
-def _minutes(given: Mapping[str, Any]) -> list[str]:
-    minutes = given.get("minutes")
-    if minutes is None:
-        return []
-    if not (_is_number(minutes) and 0 < minutes <= 100_000):
-        raise UserError("the time limit must be a number of minutes, more than 0")
-    return [f"--max-minutes={minutes:g}"]
 
 
 # --- evaluating -----------------------------------------------------------------------------------
@@ -340,10 +334,7 @@ def _minutes(given: Mapping[str, Any]) -> list[str]:
 async def _evaluate(request: Request) -> Response:
     """Evaluate runs: {"runs": [names]}; without runs, only the baselines."""
     studio = request.app.state.studio
-    runs = (await posted(request)).get("runs")
-    if not isinstance(runs, list) or len(runs) > _MOST_RUNS:
-        raise UserError(f"runs must be a list of at most {_MOST_RUNS}")
-    names = _usable(studio.project, runs)
+    names = _usable(studio.project, (await posted(request, runs=[str]))["runs"])
     option = [f"--run={','.join(names)}"] if names else []
     title = f"evaluating {', '.join(names)}" if names else "evaluating the untrained methods"
     name = result_name(names or [DEFAULT_RUN], "la2ds")
@@ -351,10 +342,10 @@ async def _evaluate(request: Request) -> Response:
     return _asked(studio.jobs, title, arguments, evaluate=name)
 
 
-def _usable(project: Project, runs: Sequence[Any]) -> list[str]:
+def _usable(project: Project, runs: Sequence[str]) -> list[str]:
     """These runs without duplicates. Raises UserError (exit 2) for one without weights."""
     for run in runs:
-        if not (isinstance(run, str) and _begun(project, run)):
+        if not _begun(project, run):
             raise UserError("there is no such run", hint="load the page again")
         if not (project.run_dir(run) / "best.safetensors").is_file():
             raise UserError(f"run {run} has no weights yet", hint="continue its training")

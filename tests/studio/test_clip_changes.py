@@ -74,15 +74,6 @@ def test_the_pictures_of_a_clip_go_with_it_and_are_made_anew(
     assert page.get(f"{address}/0").content == before
 
 
-def test_what_was_exported_of_it_is_named(page: TestClient, project: Project, two: str) -> None:
-    export = project.results_dir("studio") / f"{two}--other.mp4"
-    export.parent.mkdir(parents=True, exist_ok=True)
-    export.write_bytes(b"x")
-    gone = page.post(f"/clips/{two}/delete", json={"file": True}).json()
-    assert gone["exported"] == [f"results/studio/{two}--other.mp4"]
-    assert export.exists()
-
-
 def test_pictures_that_a_killed_studio_left_go_at_the_next_start(
     project: Project, two_people: Path
 ) -> None:

@@ -31,14 +31,21 @@ def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     started: list[subprocess.Popen[str]] = []
     path = os.pathsep.join([str(ROOT), str(ROOT / "models")])
 
-    def begin(*arguments: str) -> subprocess.Popen[str]:
+    def begin(*arguments: str, browser: str = "") -> subprocess.Popen[str]:
         command = "from la2ds_cli.main import main; main()"
         process = subprocess.Popen(
-            [sys.executable, "-c", command, "studio", "--no-browser", *arguments],
+            [
+                sys.executable,
+                "-c",
+                command,
+                "studio",
+                *([] if browser else ["--no-browser"]),
+                *arguments,
+            ],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=os.environ | {"PYTHONPATH": path},
+            env=os.environ | {"PYTHONPATH": path, "BROWSER": browser},
         )
         started.append(process)
         return process
@@ -48,6 +55,14 @@ def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
         if process.poll() is None:
             process.kill()
         process.communicate()
+
+
+def opened(link: str) -> str:
+    """The page at a link, as a browser without cookies gets it."""
+    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
+    with opener.open(link, timeout=120) as answer:
+        assert answer.url == link.partition("?")[0]
+        return answer.read().decode()
 
 
 def link_of(process: subprocess.Popen[str]) -> str:
@@ -66,10 +81,7 @@ def test_it_says_one_line_serves_one_project_and_ends_when_told_to(
     link = link_of(process)
     assert re.match(r"http://127\.0\.0\.1:\d+/", link)
 
-    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
-    with opener.open(link, timeout=120) as answer:
-        assert answer.url == link.partition("?")[0]
-        assert "la2ds studio" in answer.read().decode()
+    assert "la2ds studio" in opened(link)
     with pytest.raises(urllib.error.HTTPError, match="403"):
         urllib.request.urlopen(link.partition("?")[0], timeout=120)
 
@@ -85,79 +97,48 @@ def test_it_says_one_line_serves_one_project_and_ends_when_told_to(
     assert (process.returncode, out, error) == (0, "", "")
 
 
-def test_the_command_line_of_the_browser_has_no_link_for_long(tmp_path: Path):
+def test_the_command_line_of_the_browser_has_no_link_for_long(
+    start: Callable[..., subprocess.Popen[str]], tmp_path: Path
+):
     """Other users of the machine can read it."""
     seen = tmp_path / "seen.txt"
     browser = tmp_path / "browser.sh"
     browser.write_text(f'#!/bin/sh\necho "$1" > {seen}.new\nmv {seen}.new {seen}\n')
     browser.chmod(0o700)
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-c", "from la2ds_cli.main import main; main()"),
-            *("studio", "--project", str(tmp_path / "project")),
-        ],
-        stdout=subprocess.PIPE,
-        text=True,
-        env=os.environ
-        | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "models")])}
-        | {"BROWSER": f"{browser} %s"},
-    )
-    try:
-        printed = link_of(process)
-        for _ in range(600):
-            if seen.exists():
-                break
-            time.sleep(0.1)
-        link = seen.read_text().strip()
-        assert link.partition("?")[0] == printed.partition("?")[0]
-        assert link != printed
-        opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
-        with opener.open(link, timeout=120) as answer:
-            assert "la2ds studio" in answer.read().decode()
-        with pytest.raises(urllib.error.HTTPError, match="403"):
-            urllib.request.urlopen(link, timeout=120)
-        other = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
-        other.open(printed, timeout=120).close()
-    finally:
-        process.terminate()
-        process.communicate()
+    given = ("--project", str(tmp_path / "project"), "--host", "LocalHost")
+    printed = link_of(start(*given, browser=f"{browser} %s"))
+    for _ in range(600):
+        if seen.exists():
+            break
+        time.sleep(0.1)
+    link = seen.read_text().strip().replace("LocalHost", "localhost")
+    printed = printed.replace("LocalHost", "localhost")  # as browsers ask for it
+    assert link.partition("?")[0] == printed.partition("?")[0]
+    assert link != printed
+    assert "la2ds studio" in opened(link)
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        opened(link)
+    opened(printed)
 
 
-def test_a_port_that_is_taken_is_refused(
-    start: Callable[..., subprocess.Popen[str]], tmp_path: Path
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("192.0.2.1",), ("can see and change the project from another machine", "add --i-know")),
+        (("0.0.0.0", "--i-know"), ("give the address or the name",)),
+    ],
+)
+def test_beyond_this_machine_only_with_a_yes_and_an_address(
+    start: Callable[..., subprocess.Popen[str]],
+    tmp_path: Path,
+    given: tuple[str, ...],
+    said: tuple[str, ...],
 ):
-    first = start("--project", str(tmp_path / "a"))
-    port = link_of(first).partition("?")[0].rstrip("/").rpartition(":")[2]
-    second = start("--project", str(tmp_path / "b"), "--port", port)
-    _, error = second.communicate(timeout=120)
-    assert second.returncode == ExitCode.ENVIRONMENT
-    assert f"cannot listen at 127.0.0.1:{port}" in error
-    assert "hint: choose another --port" in error
-
-
-def test_beyond_this_machine_only_with_a_yes(
-    start: Callable[..., subprocess.Popen[str]], tmp_path: Path
-):
-    process = start("--project", str(tmp_path / "project"), "--host", "192.0.2.1")
+    process = start("--project", str(tmp_path / "project"), "--host", *given)
     out, error = process.communicate(timeout=120)
-    assert process.returncode == ExitCode.USAGE
-    assert out == ""
-    assert "can see and change the project from another machine" in error
-    assert "hint: add --i-know" in error
+    assert (process.returncode, out) == (ExitCode.USAGE, "")
+    assert all(text in error for text in said)
     assert not (tmp_path / "project").exists()
-
-
-def test_a_host_is_one_that_browsers_ask_for(
-    start: Callable[..., subprocess.Popen[str]], tmp_path: Path
-):
-    process = start("--project", str(tmp_path / "all"), "--host", "0.0.0.0", "--i-know")
-    _, error = process.communicate(timeout=120)
-    assert process.returncode == ExitCode.USAGE
-    assert "hint: give the address or the name" in error
-    link = link_of(start("--project", str(tmp_path / "project"), "--host", "LocalHost"))
-    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
-    with opener.open(link.replace("LocalHost", "localhost"), timeout=120) as answer:
-        assert "la2ds studio" in answer.read().decode()
 
 
 @pytest.mark.parametrize(

@@ -88,18 +88,6 @@ def test_pictures_do_not_go_through_a_link_out_of_the_project(
     assert not list(outside.iterdir())
 
 
-def test_a_far_chunk_can_be_asked_for_first_and_swept_ones_are_made_again(
-    clip: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(film, "CHUNK", 2)
-    films = Films(clip)
-    key = facts(films)["address"].rsplit("/", 1)[1]
-    assert [frame_of(p) for p in pictures(films.chunk("a", key, 9))] == [18, 19]
-    clip.film_dir("a").joinpath(key, "1.film").unlink()
-    assert [frame_of(p) for p in pictures(films.chunk("a", key, 1))] == [2, 3]
-    assert [frame_of(p) for p in pictures(films.chunk("a", key, 18))] == [36]
-
-
 def test_options_of_the_clip_hold(tmp_path: Path) -> None:
     project = Project.create(tmp_path / "project")
     half = np.zeros((90, 160, 3), np.uint8)
@@ -229,10 +217,3 @@ def test_the_route_gives_the_chunk_and_nothing_else(clip: Project) -> None:
         assert [frame_of(p) for p in pictures(answer.content)] == list(range(16, 32))
         for wrong in (f"{address}/99", "/film/a/other/0", "/film/b/x/0", "/film/..%2f..%2fa/x/0"):
             assert client.get(wrong).status_code == 404, wrong
-
-
-def test_a_clip_without_its_video_has_no_film(clip: Project) -> None:
-    video = clip.find("a")
-    assert video is not None
-    clip.source(video).unlink()
-    assert Films(clip).facts(video, clip.read_pose("a")[0].frame) is None

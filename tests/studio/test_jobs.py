@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import signal
 import sys
@@ -83,11 +82,6 @@ def test_a_job_is_done_with_its_document_its_notes_and_its_items():
     assert job.said == ["not an event"]
 
 
-def test_the_command_is_asked_for_json_and_for_events():
-    job = done("print(json.dumps([sys.argv[-1], os.environ['LA2DS_PROGRESS']]))")
-    assert job.result == ["--json", "json"]
-
-
 def test_progress_reaches_who_listens_while_the_job_runs():
     async def listened(queue: Jobs) -> list[Any]:
         heard: list[Any] = []
@@ -109,15 +103,6 @@ def test_progress_reaches_who_listens_while_the_job_runs():
     assert heard[-1] == ("done", "", None)
 
 
-def test_who_comes_late_hears_of_the_jobs_that_there_are():
-    async def late(queue: Jobs) -> Job:
-        job = queue.add("work", ["pass"])
-        await job.ended.wait()
-        return await anext(queue.events())
-
-    assert worked(late).state == "done"
-
-
 ITEM = {"path": "x.mp4", "status": "skipped", "message": "no person found", "hint": "film on"}
 
 
@@ -137,22 +122,6 @@ def test_how_a_job_ends_and_why(text: str, state: str, said: str):
     job = done(text)
     assert job.state == state
     assert re.match(f"{said}$", job.error)
-
-
-def test_jobs_run_one_after_another(tmp_path: Path):
-    mark = tmp_path / "busy"
-
-    async def three(queue: Jobs) -> list[Job]:
-        text = (
-            f"p = {str(mark)!r}; open(p, 'x').close(); time.sleep(0.1); os.unlink(p);"
-            "print(json.dumps({}))"
-        )
-        added = [queue.add(f"work {n}", [text]) for n in range(3)]
-        for job in added:
-            await job.ended.wait()
-        return added
-
-    assert [job.state for job in worked(three)] == ["done"] * 3
 
 
 def test_a_job_that_waits_is_cancelled_without_a_process(tmp_path: Path):
@@ -216,16 +185,6 @@ def test_the_command_hears_ctrl_c_where_the_studio_does_not(monkeypatch: pytest.
         signal.signal(signal.SIGINT, before)
 
 
-def test_a_job_cancelled_while_it_starts_ends_too():
-    async def stopped(queue: Jobs) -> Job:
-        job = queue.add("work", ["time.sleep(60)"])
-        await reached(lambda: job.state == "running")
-        await queue.cancel(job)
-        return job
-
-    assert worked(stopped).state == "cancelled"
-
-
 def test_a_job_that_does_not_listen_is_ended_by_force(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(jobs, "PATIENCE", 0.2)
     text = "signal.signal(signal.SIGINT, signal.SIG_IGN); tell(task='deaf'); time.sleep(60)"
@@ -237,33 +196,6 @@ def test_a_job_that_does_not_listen_is_ended_by_force(monkeypatch: pytest.Monkey
         return job
 
     assert worked(stopped).state == "cancelled"
-
-
-def test_the_child_ends_with_the_studio():
-    pid = 0
-
-    async def left(queue: Jobs) -> Job:
-        nonlocal pid
-        job = queue.add("work", ["tell(task=str(os.getpid())); time.sleep(60)"])
-        await reached(lambda: job.task.isdecimal())
-        pid = int(job.task)
-        return job
-
-    job = worked(left)
-    assert job.state == "cancelled"
-    with pytest.raises(ProcessLookupError):
-        os.kill(pid, 0)
-
-
-def test_what_is_to_follow_runs_after_a_success_alone():
-    followed: list[str] = []
-
-    def on_success(job: Job) -> None:
-        followed.append(job.state)
-
-    assert done("pass", on_success=on_success).state == "done"
-    assert done("sys.exit(3)", on_success=on_success).state == "failed"
-    assert followed == ["running"]
 
 
 @pytest.mark.parametrize("ends", ["done", "failed", "cancelled", "with the studio"])

@@ -3,7 +3,6 @@
 
 import { get, post } from "./ask.js";
 import { ServedFilm } from "./film.js";
-import { gridFor } from "./grid.js";
 import { at, made, trouble } from "./page.js";
 import { Player } from "./player.js";
 import { followed } from "./work.js";
@@ -11,6 +10,7 @@ import { seconds, unpacked } from "../../views/report/film.js";
 import { Stage } from "../../views/report/stage.js";
 
 const SHARE = 0.68; // of the window's height, for all pictures
+const WORDS = 48, GAP = 10, LEAST = 104; // page pixels: of the words at a picture, between two, the least height
 
 const name = at("timeline")?.dataset.name;
 let cells = []; // { rows, near, stage, moment }
@@ -54,6 +54,7 @@ function cell(found, number, count, reference) {
   const moment = made("span", "", "soft"), box = made("div", "", "stage"), canvas = made("canvas");
   canvas.id = `stage-${number + 1}`;
   canvas.setAttribute("role", "img");
+  canvas.setAttribute("aria-label", `Picture of ${found.clip.name}`);
   words.append(label, moment);
   const remarks = [number ? "" : "the reference", found.remarks].filter(Boolean).join(", ");
   if (remarks) words.append(made("small", remarks, found.doubtful ? "warning" : "soft"));
@@ -65,15 +66,24 @@ function cell(found, number, count, reference) {
   return { rows: found.rows, near: nearest(found.rows), stage, moment };
 }
 
+/** The most columns with which `count` pictures are as large as they can be. shape: width / height. */
+function columnsFor(count, shape, wide, high) {
+  const size = (columns) => Math.min(wide / columns, Math.max(high / Math.ceil(count / columns) - WORDS, LEAST) * shape);
+  let best = 1;
+  for (let columns = 2; columns <= count; columns += 1) if (size(columns) >= size(best)) best = columns;
+  return best;
+}
+
 function lay() {
-  const whole = at("show-whole").checked;
+  const whole = at("show-whole").checked, wide = at("stages").clientWidth, high = window.innerHeight * SHARE;
   for (const { stage } of cells) stage.options.whole = whole;
-  const shapes = cells.map(({ stage }) => stage.aspect);
-  const { columns, width, height } = gridFor(shapes, at("stages").clientWidth, window.innerHeight * SHARE);
+  const shapes = cells.map(({ stage }) => stage.aspect).sort((x, y) => x - y);
+  const columns = columnsFor(cells.length, shapes[Math.floor(shapes.length / 2)], wide, high);
+  const most = Math.max(high / Math.ceil(cells.length / columns) - WORDS, LEAST), width = (wide - (columns - 1) * GAP) / columns;
   at("stages").style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
   for (const { stage } of cells) {
-    const high = Math.floor(Math.min(height, width / stage.aspect));
-    stage.resize(Math.max(Math.floor(high * stage.aspect), 1), high);
+    const height = Math.max(Math.floor(Math.min(most, width / stage.aspect)), 1);
+    stage.resize(Math.floor(height * stage.aspect), height);
   }
 }
 
