@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from threading import Lock
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -34,23 +34,16 @@ from la2ds_cli.core.annotations import (
     turning_of,
 )
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.view import ViewName
+from la2ds_cli.offset.alignment import METHOD, align_recordings
+from la2ds_cli.studio.pages import Notes
 from la2ds_cli.views.report.pair_data import match_json, notes_json
 
 HELD = 6  # pairs in memory, with their features and those of the reference clips
-
-
-class _Notes(Progress):
-    """Collects the notes for the user."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        if text not in self.notes:
-            self.notes.append(text)
+How = ViewName | Literal["performance"]
+"""How B is shown: in a view, along its alignment; or as another recording of the performance that A
+shows, by the clocks of both."""
 
 
 Change = tuple[Sequence[Annotation], Sequence[Annotation]]
@@ -78,14 +71,21 @@ class HeldPair:
     lock: Lock = field(default_factory=Lock)
 
     @classmethod
-    def prepared(cls, project: Project, a: str, b: str, view: ViewName = "auto") -> HeldPair:
-        """Prepare and align two clips. view: of B, see studio.pair.VIEWS. Raises what
-        find_alignment raises."""
-        said = _Notes()
+    def prepared(
+        cls, project: Project, a: str, b: str, how: How = "auto", *, force: bool = False
+    ) -> HeldPair:
+        """Prepare and align two clips. Raises what find_alignment raises; and for recordings of one
+        performance, what align_recordings raises, without `force` also for other clips."""
+        said = Notes()
+        view: ViewName = "auto" if how == "performance" else how
         request = AlignRequest(project.config(), view=view)
         pair = prepare_pair(project, a, b, request, said)
         pair = replace(pair, names=(pair.clips[0].title, pair.clips[1].title))
         aligner = PairAligner(project, request, said)
+        if how == "performance":
+            refusing = replace(request, same_only=not force)
+            plain = align_recordings(project, a, b, refusing, said)
+            return cls(project, pair, aligner, plain, [], said.notes)
         plain = aligner.align(pair)
         doubts = doubt(plain.same_movement, pair.names), plain.unclear
         warnings = [f"{each}." for each in doubts if each]
@@ -98,6 +98,11 @@ class HeldPair:
         return cls(project, pair, aligner, plain, warnings, said.notes)
 
     @property
+    def by_clock(self) -> bool:
+        """Whether they are recordings of one performance, which nobody corrects."""
+        return self.plain.alignment.method == METHOD
+
+    @property
     def moments(self) -> tuple[ClipMoments, ClipMoments]:
         """Of A and of B."""
         a, b = (
@@ -108,7 +113,8 @@ class HeldPair:
 
     @property
     def anchors(self) -> list[Between]:
-        return between(self.project.annotations(), ANCHOR, *self.moments)
+        rows = [] if self.by_clock else self.project.annotations()
+        return between(rows, ANCHOR, *self.moments)
 
     def seconds(self, anchors: Sequence[Between]) -> tuple[tuple[float, float], ...]:
         """Times (A, B) of anchors, in seconds of the clips."""
@@ -126,7 +132,7 @@ class HeldPair:
         The features chosen without anchors are kept, because a wrong match is no evidence for
         others. Raises UserError (exit 2) for anchors that run backwards in time.
         """
-        if not anchors:
+        if not anchors or self.by_clock:
             return self.plain
         kind = cast(ChosenKind, self.plain.alignment.features)
         pair = replace(self.pair, choice=FeatureChoice(kind, ""))
@@ -187,22 +193,24 @@ class HeldPairs:
 
     def __init__(self, project: Project) -> None:
         self.project = project
-        self._held: OrderedDict[tuple[str, str, ViewName], tuple[object, HeldPair]] = OrderedDict()
+        self._held: OrderedDict[tuple[str, str, How, bool], tuple[object, HeldPair]] = OrderedDict()
         self._shared: dict[frozenset[str], tuple[list[Change], Lock]] = {}
         self._lock = Lock()
 
-    def get(self, a: str, b: str, view: ViewName = "auto", *, force: bool = False) -> HeldPair:
+    def get(self, a: str, b: str, how: How = "auto", *, force: bool = False) -> HeldPair:
         """The pair, prepared if it is new or if its clips or the settings have changed. Raises
-        UserError (exit 10), without `force`, for clips that clearly show different movements."""
+        UserError (exit 10), without `force`, for clips that clearly show different movements, or
+        not one performance."""
         stamp = self._stamp(a, b)
+        key: tuple[str, str, How, bool] = (a, b, how, force and how == "performance")
         with self._lock:  # one at a time: preparing a pair uses all cores
-            known = self._held.get((a, b, view))
+            known = self._held.get(key)
             if known is None or known[0] != stamp:
-                held = HeldPair.prepared(self.project, a, b, view)
+                held = HeldPair.prepared(self.project, a, b, how, force=force)
                 shared = self._shared.setdefault(frozenset((a, b)), (held.undo, held.lock))
                 held.undo, held.lock = shared
-                self._held[a, b, view] = known = self._stamp(a, b), held
-            self._held.move_to_end((a, b, view))
+                self._held[key] = known = self._stamp(a, b), held
+            self._held.move_to_end(key)
             while len(self._held) > HELD:
                 self._held.popitem(last=False)
         if not force:

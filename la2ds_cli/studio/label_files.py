@@ -16,6 +16,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.labels.exchange import export_labels, import_labels
 from la2ds_cli.labels.files import writer
 from la2ds_cli.studio.clips import requested_clip
+from la2ds_cli.studio.pages import body
 
 MOST_BYTES = 50 << 20  # of an imported file
 _FORMATS = {
@@ -55,11 +56,7 @@ async def _import(request: Request) -> Response:
             "this is not a label file that la2ds reads",
             hint=f"label files end in {', '.join(_FORMATS)}",
         )
-    content = b""
-    async for part in request.stream():
-        content += part
-        if len(content) > MOST_BYTES:
-            raise UserError(f"the file has more than {MOST_BYTES >> 20} MB, too much for labels")
+    content = await body(request, MOST_BYTES)
 
     def work() -> int:
         with artifact.temporary_beside(project.results_dir("studio") / f"labels{suffix}") as path:

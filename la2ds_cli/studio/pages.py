@@ -12,6 +12,7 @@ from starlette.requests import Request
 from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.progress import Progress
 from la2ds_cli.views.page import template_text
 
 # Name in the navigation, address. A page marks its own entry with `here`.
@@ -44,21 +45,38 @@ def page(template: str, title: str, *, here: str = "", **context: Any) -> str:
     )
 
 
+class Notes(Progress):
+    """Collects the notes for the user, each once."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
+
+
 def one_line(text: str) -> bool:
     """Whether a person may write this as one line: no control characters, no space at its ends.
     Hard spaces and what joins letters and emojis are allowed."""
     return text.strip() == text != "" and text.translate(_ALSO).isprintable()
 
 
+async def body(request: Request, most: int) -> bytes:
+    """What a script has sent. Raises UserError (exit 2) for more than `most` bytes."""
+    content = b""
+    async for part in request.stream():
+        content += part
+        if len(content) > most:
+            raise UserError(f"the studio takes at most {most >> 20} MB here")
+    return content
+
+
 async def posted(request: Request, **shapes: Any) -> dict[str, Any]:
     """The JSON object that a script has sent, by these names, whose values are of these shapes (see
     `_fits`). Raises UserError (exit 2) for anything else, and for numbers and characters that no
     page sends: NaN, infinity, integers of 19 digits or more, halves of characters."""
-    content = b""
-    async for part in request.stream():
-        content += part
-        if len(content) > _MOST:
-            raise UserError("the request is too long")
+    content = await body(request, _MOST)
     try:
         question = json.loads(content, parse_int=_short_int)
         json.dumps(question, ensure_ascii=False, allow_nan=False).encode()

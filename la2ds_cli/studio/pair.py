@@ -17,21 +17,21 @@ from la2ds_cli.core.annotations import turning_of
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.view import ViewName
 from la2ds_cli.studio.clips import lost_file, posed_clip
 from la2ds_cli.studio.film import Films
-from la2ds_cli.studio.held_pairs import HeldPair, HeldPairs
+from la2ds_cli.studio.held_pairs import HeldPair, HeldPairs, How
 from la2ds_cli.studio.pages import named_to_command, page, posted, with_names
 from la2ds_cli.views.report.frame_images import windows
 from la2ds_cli.views.report.pair_data import pair_json
 
-VIEWS: dict[ViewName, str] = {
+VIEWS: dict[How, str] = {
     "auto": "view: find out",
     "filmed": "as filmed",
     "mirrored": "mirrored",
     "other": "seen from the other side",
+    "performance": "same performance",
 }
-"""How B was filmed, seen from A -> in words."""
+"""How B was filmed, seen from A, or that both filmed one performance -> in words."""
 
 
 PAIR = {"a": str, "b": str, "view": (None, str), "force": (None, str)}  # in what a page sends
@@ -43,13 +43,15 @@ class ClipPair(NamedTuple):
 
     a: Video
     b: Video
-    view: ViewName = "auto"
+    view: How = "auto"
     force: bool = False
 
     @property
     def options(self) -> list[str]:
         """Of the commands that align it. --force: the page already shows the alignment and its
         doubts, so the command need not ask."""
+        if self.view == "performance":
+            return ["--force", "--same-performance"]
         return ["--force", *([f"--view={self.view}"] if self.view != "auto" else [])]
 
     def held(self, pairs: HeldPairs) -> HeldPair:
@@ -64,7 +66,7 @@ def _checked_pair(
     such view, (exit 4) if a clip has no joints."""
     if not (a and b):
         raise UserError("choose two clips of the project", hint="go back to the list of pairs")
-    views: dict[str, ViewName] = {known: known for known in VIEWS}
+    views: dict[str, How] = {known: known for known in VIEWS}
     named = views.get(view or "auto")
     if named is None:
         raise UserError(f"unknown view {view[:40]!a}", hint=f"one of {', '.join(VIEWS)}")
@@ -140,6 +142,9 @@ def pair_data(held: HeldPair, films: Films) -> dict[str, Any]:
         }
     chosen = plain.alignment.features
     notes = [note for note in held.notes if note != plain.reason]  # the page shows it elsewhere
+    if held.by_clock:  # they say the lag, which comes first
+        data["sureness"] = " ".join([*(f"{note}." for note in notes), data["sureness"]])
+        notes = []
     notes += [problem] if problem else []
     lost = [
         f"{found[0].upper()}{found[1:]}: the joints are drawn without pictures."
@@ -160,21 +165,23 @@ def pair_data(held: HeldPair, films: Films) -> dict[str, Any]:
 @dataclass(frozen=True)
 class _Export:
     """A command that writes a file about a pair. name: shown to the user. suffix: of the file.
-    anchored: whether it uses the corrected matches."""
+    anchored: whether it uses the corrected matches. by_clock: whether it shows recordings of one
+    performance, too."""
 
     command: str
     name: str
     suffix: str
     options: tuple[str, ...] = ()
     anchored: bool = True
+    by_clock: bool = False
 
 
 EXPORTS = {
-    "video": _Export("sync", "video side by side", ".mp4", ("--height", "720")),
+    "video": _Export("sync", "video side by side", ".mp4", ("--height", "720"), by_clock=True),
     "picture": _Export("align", "picture", ".png"),
     "table": _Export("align", "table of frames", ".csv"),
     "sheet": _Export("compare", "key positions", ".sheet.png", anchored=False),
-    "page": _Export("report", "offline page", ".html"),
+    "page": _Export("report", "offline page", ".html", by_clock=True),
 }
 
 
@@ -182,6 +189,8 @@ def _export_path(project: Project, requested: ClipPair, kind: str) -> Path:
     export = EXPORTS.get(kind)
     if export is None:
         raise UserError(f"unknown kind of export: {kind[:40]!a}")
+    if requested.view == "performance" and not export.by_clock:
+        raise UserError(f"recordings of one performance have no {export.name}")
     return project.results_dir("studio") / f"{requested.a.id}--{requested.b.id}{export.suffix}"
 
 

@@ -20,7 +20,6 @@ from starlette.routing import Route
 from la2ds_cli.alignment.request import features_name
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.retrieval.result import RetrievalResult, view_words
@@ -31,12 +30,10 @@ from la2ds_cli.studio.clips import (
     THUMBNAIL,
     clip_of,
     posed_clip,
-    requested_clip,
     requested_or_first_clip,
 )
 from la2ds_cli.studio.film import Films
-from la2ds_cli.studio.pages import page, posted, with_names
-from la2ds_cli.studio.phases import clip_data
+from la2ds_cli.studio.pages import Notes, page, posted, with_names
 from la2ds_cli.views.film_strip import aspect, cut_out, small_webp, view_boxes, with_joints
 
 MOST = 60  # hits in one request
@@ -48,17 +45,11 @@ class _TakesLong(Exception):
     """A request needs more than a search."""
 
 
-class _Quick(Progress):
-    """Raises _TakesLong when a task begins; collects the notes."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
+class _Quick(Notes):
+    """Raises _TakesLong when a task begins."""
 
     def begin(self, label: str, total: float | None = None) -> None:
         raise _TakesLong(label)
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
 
 
 def _show(request: Request) -> Response:
@@ -66,13 +57,6 @@ def _show(request: Request) -> Response:
     clips = request.app.state.studio.project.posed_videos()
     clip = requested_or_first_clip(request, clips)
     return HTMLResponse(page("search.html", "Search", here="/search", clip=clip, clips=clips))
-
-
-def _data(request: Request) -> Response:
-    """A clip with its joints and its film."""
-    studio = request.app.state.studio
-    clip = requested_clip(request)
-    return JSONResponse(clip_data(studio, clip, studio.project.read_pose(clip.id)[0]))
 
 
 # --- the request ----------------------------------------------------------------------------------
@@ -189,7 +173,6 @@ def frame_picture(films: Films, clip: Video, pose: PoseSequence, row: int, heigh
 
 ROUTES = [
     Route("/search", _show),
-    Route("/search/data", _data),
     Route("/search/near", _near, methods=["POST"]),
     Route("/search/picture/{id}/{row:int}", _picture),
 ]

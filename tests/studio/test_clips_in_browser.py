@@ -179,9 +179,10 @@ def read_again(seen: Seen) -> None:
 def keep_the_focus(seen: Seen, project: Project) -> None:
     """Where it is, while the list is loaded again."""
     for n, focused in enumerate(FOCUSED):
-        tell(seen, told(7, "running"), told(7, "running", share=0.5), told(7, "done"))
+        tell(seen, told(7, "running"))
         seen.go("/", until="document.querySelectorAll('.clip').length === 2")
         seen.page.focus(focused)
         project.mark_video("a", split="test", group=f"ann {n}")
+        tell(seen, told(7, "running", share=0.5), told(7, "done"))
         seen.wait_for_text("clips", f"ann {n}")
         assert seen.page.evaluate("(it) => document.activeElement.matches(it)", focused)

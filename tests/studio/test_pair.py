@@ -21,14 +21,17 @@ from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.core import artifact
 from la2ds_cli.core.annotations import ANCHOR, NOTE, Annotation, Moment
+from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
+from la2ds_cli.offset.alignment import align_recordings
 from la2ds_cli.studio.film import Films
 from la2ds_cli.studio.held_pairs import HeldPair, HeldPairs
-from la2ds_cli.studio.pair import VIEWS, _checked_pair, export_arguments, pair_data
+from la2ds_cli.studio.pair import _checked_pair, export_arguments, pair_data
 from la2ds_cli.views.report.pair import write_pair
 from la2ds_cli.views.report.pair_data import sureness
 from tests.alignment.test_same_movement import kicking
 from tests.movement import add_sequence, sequence, warped_phase
+from tests.offset.recordings import film, performed
 from tests.studio.browsing import asked, check_refused, finished
 from tests.studio.marks import drawing, drawn, put, shown
 from tests.views.report.conftest import two_filmed
@@ -366,11 +369,9 @@ def test_a_view_is_one_of_those_and_reaches_what_is_asked(project: Project) -> N
         assert wrong.status_code == 400
         assert "unknown view 'behind'" in wrong.json()["error"]
         assert client.get("/pair", params=PAIR | {"view": "behind"}).status_code == 400
-        for view in VIEWS:
+        for view in ("auto", "filmed", "mirrored", "other"):
             answer = client.get("/pair/data", params=PAIR | {"view": view})
             assert answer.json()["b"]["flipped"] == (view in ("mirrored", "other")), view
-        held = client.app.state.studio.pairs  # type: ignore[attr-defined]
-        assert list(held._held) == [("a", "b", view) for view in VIEWS]
     pair = _checked_pair(project, "a", "b", "other")
     written = export_arguments(pair.held(HeldPairs(project)), pair, "table")
     assert "--view=other" in written
@@ -410,3 +411,42 @@ def test_slow_motion_is_told_with_what_to_do_in_the_studio(tmp_path: Path) -> No
     (note,) = [each for each in HeldPair.prepared(project, "a", "b").notes if "slow" in each]
     assert re.match(r"b\.mat moves [34]\.\d times slower than a\.mat: if it was filmed", note)
     assert "Clips page" in note
+
+
+def test_recordings_of_one_performance_are_played_by_their_clocks(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project")
+    points = performed(1)
+    recordings = {"front": film(points, 0, 25, lag=-0.4), "side": film(points, 50, 30, (0, 0.9))}
+    recordings["take"] = film(performed(1, 1), 30)
+    for name, pose in recordings.items():
+        add_sequence(project, name, pose)
+    both = {"a": "front", "b": "side", "view": "performance"}
+    put(project, ANCHOR, ("front", "side"), (10, 60))  # of a wrong match, which no clock has
+    request = AlignRequest(project.config(), same_only=True)
+    result = align_recordings(project, "front", "side", request, Progress())
+    with asked(project) as client:
+        data = client.get("/pair/data", params=both).json()
+        position = [math.nan if row is None else row for row in data["position"]]
+        wanted = result.alignment.position.tolist()
+        assert position == pytest.approx(wanted, abs=2e-3, nan_ok=True)
+        assert (data["anchors"], data["method"], data["notes"]) == ([], "offset", [])
+        lag = (
+            r"side.mat: seconds of front.mat plus [-\d.]+, to within [\d.]+ s in nine cases of ten"
+        )
+        assert re.match(rf"{lag}; [\d.]+ s overlap\. Sure for \d+ % of A", data["sureness"])
+        client.post("/pair/change", json=both | {"new": note([20, 44], "x")})
+        assert len(client.get("/pair/data", params=both).json()["written"]) == 1
+
+        other = both | {"b": "take"}
+        for force in ("", "1", ""):  # also when it is held
+            answer = client.get("/pair/data", params=other | {"force": force})
+            assert answer.status_code == (200 if force else 400)
+            if not force:
+                assert answer.json()["kind"] == "OTHER_MOVEMENT"
+                assert "take does not show the performance of front" in answer.json()["error"]
+        check_refused(client, "/pair/export", [(both | {"kind": "table"}, "have no table")])
+    pair = _checked_pair(project, "front", "side", "performance")
+    command = export_arguments(pair.held(HeldPairs(project)), pair, "video")
+    assert command[:3] == ["sync", "front", "side"]
+    assert "--same-performance" in command
+    assert not any(one.startswith(("--anchor", "--view", "--features")) for one in command)

@@ -3,6 +3,7 @@ pair."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from la2ds_cli.core.annotations import ANCHOR, NOTE
 from la2ds_cli.core.project import Project
 from tests.alignment.test_same_movement import kicking
 from tests.movement import add_sequence, sequence, warped_phase
+from tests.offset.recordings import film, performed
 from tests.studio.browsing import Seen, browsed
 from tests.studio.marks import shown
 from tests.views.report.conftest import add_filmed, shaded_video, two_filmed
@@ -184,17 +186,22 @@ def test_clips_that_are_no_easy_pair(browser: Any, tmp_path: Path) -> None:
     add_sequence(project, "kick", kicking(85))
     twice_as_far = sequence(warped_phase(36, 1), scale=30.0)
     add_filmed(project, shaded_video(tmp_path / "far.mp4", 36), twice_as_far)
+    points = performed(1)
+    add_sequence(project, "front", film(points, 0, 25, lag=-0.4))
+    add_sequence(project, "side", film(points, 50, 30, (0, 0.9)))
+    add_sequence(project, "take", film(performed(1, 1), 30))
     with browsed(browser, project) as seen:
         seen.go("/pair?a=a&b=kick&row_a=7", until="document.querySelector('#banners button')")
         different_movements(seen)
 
         seen.go("/pair?a=a&b=far")
         stands_where_a_does(seen)
+        play_by_the_clocks(seen)
 
         (tmp_path / "b.mp4").unlink()
-        seen.go("/", until="document.querySelectorAll('.clip').length === 4")
+        seen.go("/", until="document.querySelectorAll('.clip').length === 7")
         told = [one.inner_text() for one in seen.page.locator(".clip").all()]
-        assert ["the file b.mp4 is gone" in one for one in told] == [False, True, False, False]
+        assert [n for n, one in enumerate(told) if "the file b.mp4 is gone" in one] == [1]
         seen.go(TWO_CLIPS)
         assert seen.page.locator("#banners > *").all_inner_texts() == [
             "The file b.mp4 is gone: the joints are drawn without pictures."
@@ -261,6 +268,27 @@ def stands_where_a_does(seen: Seen) -> None:
     seen.scrub("scrub", 20)  # both players wait for the same picture of B
     frame(seen, "a")
     assert frame(seen, "b") == page.evaluate("state.rowB")
+
+
+def play_by_the_clocks(seen: Seen) -> None:
+    """Recordings of one performance; another take is refused."""
+    page = seen.page
+    seen.go("/pair?a=front&b=side")
+    page.select_option("#view", "performance")
+    page.wait_for_url("**view=performance**")
+    seen.wait_for("document.body.dataset.ready === 'true'")
+    said = re.match(r"side.mat: seconds of front.mat plus ([-\d.]+), to", page.inner_text("#said"))
+    assert said is not None
+    for row in (30, 100):
+        seen.scrub("scrub", row)
+        a, b = page.evaluate("[A.time[state.row], B.time[state.rowB]]")
+        assert b - a == pytest.approx(float(said[1]), abs=0.5 / 30)
+    assert not page.is_visible("#correct")
+    seen.press("c")
+    assert page.evaluate("state.free") is None
+    refused = "document.querySelector('#banners button')"
+    seen.go("/pair?a=front&b=take&view=performance", until=refused)
+    assert "take does not show the performance of front" in page.inner_text("#banners")
 
 
 def choose_a_view(seen: Seen) -> None:

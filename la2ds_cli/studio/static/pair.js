@@ -44,7 +44,7 @@ function openAt() {
   const [a, b] = ["row_a", "row_b"].map((name) => Number.parseInt(asked.get(name) || "", 10));
   if (Number.isNaN(a)) return;
   seek(a);
-  if (Number.isNaN(b) || (state.matched && state.rowB === b)) return;
+  if (Number.isNaN(b) || at("correct").hidden || (state.matched && state.rowB === b)) return;
   correct(true);
   moveFree(b);
 }
@@ -159,7 +159,7 @@ async function undo() {
 // --- buttons and keys --------------------------------------------------------------------------------
 
 const KEYS = {
-  c: () => correct(!correcting()),
+  c: () => { if (correcting() || !at("correct").hidden) correct(!correcting()); },
   u: undo,
   t: () => { play(false); at("note-text").focus(); },
   w: () => at("show-whole").click(),

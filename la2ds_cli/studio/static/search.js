@@ -29,7 +29,7 @@ const addressOf = (clip, row) => `/search?${new URLSearchParams({ clip, row })}`
 
 async function open(clip, row) {
   if (clip !== id) {
-    const found = await get(`/search/data?${new URLSearchParams({ clip })}`);
+    const found = await get(`/phases/data?${new URLSearchParams({ clip })}`);
     const film = new ServedFilm(found.clip.pictures);
     stage = new Stage("a", unpacked(found.clip, film), found.skeleton);
     stage.options.whole = at("show-whole").checked;
