@@ -12,7 +12,7 @@ import shutil
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -376,27 +376,13 @@ async def mark(request: Request) -> Response:
     return JSONResponse(await run_in_threadpool(work))
 
 
-@dataclass(frozen=True)
-class Deleted:
-    """A deleted clip. order: ids of all clips as they were listed; moved: (from, to) of its
-    files."""
-
-    video: Video
-    order: list[str]
-    moved: Moved
+Deleted = tuple[Video, list[str], Moved]
+"""A deleted clip: its row, the ids of all clips as they were listed, the places of its files."""
 
 
-@dataclass
-class Bin:
-    """Clips deleted while the studio is open, by number; emptied when it ends."""
-
-    deleted: dict[int, Deleted] = field(default_factory=dict)
-    numbers: count[int] = field(default_factory=lambda: count(1))
-
-    @staticmethod
-    def empty(project: Project) -> None:
-        """Delete the contents of the bin permanently."""
-        shutil.rmtree(removed_folder(project), ignore_errors=True)
+def empty_bin(project: Project) -> None:
+    """Delete the clips permanently that could be brought back."""
+    shutil.rmtree(removed_folder(project), ignore_errors=True)
 
 
 async def delete(request: Request) -> Response:
@@ -409,14 +395,14 @@ async def delete(request: Request) -> Response:
     _check_free(studio.jobs.jobs.values(), video)
 
     def move() -> tuple[int, bool]:
-        number = next(studio.bin.numbers)
+        number = next(studio.numbers)
         with project.lock(wait=WAIT):
             order = [row.id for row in project.videos()]
             source = project.source(video)
             alone = sum(project.source(row) == source for row in project.videos()) == 1
             also = [source] if said["file"] and is_copied(project, video) and alone else []
             moved = take_out(project, video.id, removed_folder(project) / str(number), also)
-            studio.bin.deleted[number] = Deleted(video, order, moved)
+            studio.deleted[number] = video, order, moved
         studio.films.forget([video.id])
         return number, bool(also)
 
@@ -446,18 +432,20 @@ async def undelete(request: Request) -> Response:
     """Bring a clip back."""
     studio = request.app.state.studio
     project: Project = studio.project
-    deleted: Deleted | None = studio.bin.deleted.get(request.path_params["number"])
+    deleted: Deleted | None = studio.deleted.get(request.path_params["number"])
     if deleted is None:
         raise UserError("this clip can no longer be brought back")
 
+    video, order, moved = deleted
+
     def back() -> None:
         with project.lock(wait=WAIT):
-            move([(to, path) for path, to in deleted.moved if not path.exists()])
-            project.add_videos([deleted.video], order=deleted.order)
-        del studio.bin.deleted[request.path_params["number"]]
+            move([(to, path) for path, to in moved if not path.exists()])
+            project.add_videos([video], order=order)
+        del studio.deleted[request.path_params["number"]]
 
     await run_in_threadpool(back)
-    return JSONResponse({"id": deleted.video.id})
+    return JSONResponse({"id": video.id})
 
 
 ROUTES = [

@@ -70,8 +70,8 @@ def list_clips(request: Request) -> Response:
                 for path in unused_files(project, videos)
             ],
             "deleted": [
-                {"number": number, "name": gone.video.title}
-                for number, gone in reversed(list(studio.bin.deleted.items()))
+                {"number": number, "name": gone[0].title}
+                for number, gone in reversed(list(studio.deleted.items()))
             ],
         }
     )

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import json
 import signal
 import socket
 import webbrowser
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from types import FrameType
 
@@ -56,14 +56,16 @@ LOWEST_PORT = 1024  # below, systems reserve ports; and browsers leave out :80 w
 
 @dataclass
 class Studio:
-    """What the pages share, as request.app.state.studio."""
+    """What the pages share, as request.app.state.studio. deleted: clips that can be brought back
+    until the studio ends, by `numbers`."""
 
     project: Project
     jobs: Jobs
     films: film.Films
     pairs: HeldPairs
     labels: Labels
-    bin: clip_changes.Bin = field(default_factory=clip_changes.Bin)
+    deleted: dict[int, clip_changes.Deleted] = field(default_factory=dict)
+    numbers: count[int] = field(default_factory=lambda: count(1))
 
 
 def studio_app(
@@ -74,7 +76,7 @@ def studio_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        studio.bin.empty(project)  # left by a studio that was killed
+        clip_changes.empty_bin(project)  # left by a studio that was killed
         studio.films.forget_unlisted()
         work = asyncio.create_task(studio.jobs.run())
         try:
@@ -84,7 +86,7 @@ def studio_app(
             with contextlib.suppress(asyncio.CancelledError):
                 await work
             studio.films.close()
-            studio.bin.empty(project)
+            clip_changes.empty_bin(project)
 
     app = Starlette(
         routes=[
@@ -241,13 +243,8 @@ def _listening(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), backlog=64)
     except (OSError, OverflowError) as error:
-        said = {
-            errno.EADDRINUSE: "another program uses this port",
-            errno.EACCES: "this account may not use this port",
-        }
-        why = said.get(getattr(error, "errno", None) or 0, str(error))
         raise UserError(
-            f"the studio cannot listen at {host}:{port}: {why}",
+            f"the studio cannot listen at {host}:{port}: {getattr(error, 'strerror', error)}",
             hint=hint,
             exit_code=ExitCode.ENVIRONMENT,
         ) from error
