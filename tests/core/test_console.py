@@ -1,20 +1,21 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console as RichConsole
 
 from la2ds_cli import main
 from la2ds_cli.core import console
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import duration
-from la2ds_cli.core.table import Cell, Column, Row, Table, terminal
+from la2ds_cli.core.table import Cell, Column, Row, Table, markdown, terminal
 
 
 class Clock:
@@ -39,37 +40,28 @@ def test_line_progress_prints_at_most_a_line_per_tenth_and_says_what_is_left():
     assert len(lines) == 10
 
 
-def test_line_progress_is_silent_within_a_second():
+def test_line_progress_is_silent_within_a_second_and_knows_no_share_of_an_unknown_length():
     clock, lines = Clock(), []
     progress = console.LineProgress(lines.append, clock)
     progress.begin("poses", 100)
     for _ in range(100):
         clock.now += 0.001
         progress.advance()
-    assert lines == ["poses ..."]
-
-
-def test_progress_of_unknown_length_does_not_divide_by_it():
-    lines: list[str] = []
-    progress = console.LineProgress(lines.append, Clock())
     progress.begin("decoding")
     progress.advance(5)
     progress.note("kept")
-    assert lines == ["decoding ...", "kept"]
+    assert lines == ["poses ...", "decoding ...", "kept"]
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0.4, "0 s"), (59, "59 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")]
+    ("value", "digits", "text"),
+    [
+        *((0.4, 0, "0 s"), (59, 0, "59 s"), (200, 0, "3 min 20 s"), (7500, 0, "2 h 05 min")),
+        *((8.254, 2, "8.25 s"), (59.994, 2, "59.99 s"), (59.996, 2, "1 min 00 s")),
+    ],
 )
-def test_a_duration(value: float, text: str):
-    assert duration(value) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"), [(8.254, "8.25 s"), (59.994, "59.99 s"), (59.996, "1 min 00 s")]
-)
-def test_a_duration_with_decimals_below_a_minute(value: float, text: str):
-    assert duration(value, 2) == text
+def test_a_duration(value: float, digits: int, text: str):
+    assert duration(value, digits) == text
 
 
 @dataclass
@@ -106,15 +98,11 @@ def test_items_are_listed_with_code_and_hint_and_counted(capsys: pytest.CaptureF
     assert lines[3].split(maxsplit=2)[:2] == ["failed", "c.mp4"]
     assert lines[3].endswith("V001 not a readable video; record it again")
     assert lines[4] == "1 ok, 1 cached, 1 failed"
-
-
-def test_a_long_batch_lists_only_what_needs_a_look(capsys: pytest.CaptureFixture[str]):
     many = [ItemResult(f"{n}.mp4", f"v-{n}", "cached", 9) for n in range(100)]
     with console.Console() as out:
         out.items([*many, RESULTS[2]])
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 3
-    assert lines[-1] == "100 cached, 1 failed"
+    assert (len(lines), lines[-1]) == (3, "100 cached, 1 failed")  # what needs a look alone
 
 
 def test_columns_line_up_for_wide_characters(capsys: pytest.CaptureFixture[str]):
@@ -137,16 +125,14 @@ def test_json_keeps_stdout_to_the_document(capsys: pytest.CaptureFixture[str]):
     assert "la2ds train" not in captured.err
 
 
-def test_plain_lines_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]):
-    out = console.Console()
+def test_lines_are_printed_as_they_are_and_quiet_silences_notes_alone(
+    capsys: pytest.CaptureFixture[str],
+):
     for text in (":cat: [bold]a[/bold]", "x" * 300, ""):
-        out.line(text)
-        out.note(text)
+        console.Console().line(text)
+        console.Console().note(text)
     captured = capsys.readouterr()
     assert captured.out == captured.err == f":cat: [bold]a[/bold]\n{'x' * 300}\n\n"
-
-
-def test_quiet_silences_notes_but_not_results(capsys: pytest.CaptureFixture[str]):
     with console.Console(quiet=True) as out:
         out.progress.begin("poses", 2)
         out.note("a choice")
@@ -175,11 +161,6 @@ def test_bar_progress_draws_on_stderr_and_can_end_twice(capsys: pytest.CaptureFi
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "kept line" in captured.err
-
-
-def test_other_warnings_are_left_alone():
-    with pytest.warns(UserWarning, match="of another library"), console.Console(quiet=True):
-        warnings.warn("of another library", UserWarning, stacklevel=1)
 
 
 HOSTILE = "a\x1b[2J\r\nerror: forged\x9b31m\u202egpj.\udce9"
@@ -247,20 +228,15 @@ def test_events_for_programs_tell_each_task_and_a_share_at_most_ten_times_a_seco
         clock.now += 0.06
     progress.note("a note")
     progress.end()
+    progress.begin("of unknown length")
+    progress.advance(3)
     assert told == [
         {"task": "clips", "share": 0.0},
         *({"share": share} for share in (0.125, 0.375, 0.625, 0.875)),
         {"note": "a note"},
         {"task": "", "share": None},
+        {"task": "of unknown length", "share": None},
     ]
-
-
-def test_events_of_a_task_of_unknown_length_have_no_share():
-    told: list[dict[str, object]] = []
-    progress = console.EventProgress(lambda **event: told.append(event))
-    progress.begin("clips")
-    progress.advance(3)
-    assert told == [{"task": "clips", "share": None}]
 
 
 def test_programs_read_events_and_people_do_not(
@@ -282,3 +258,40 @@ def test_programs_read_events_and_people_do_not(
     with console.Console() as told:
         told.item(ItemResult("a.mp4", "a-1", "ok", 20))
     assert capsys.readouterr() == ("", "")
+
+
+# --- tables ---------------------------------------------------------------------------------------
+
+NAMES = ("50% <b>|$#{~^\\}", "[bold]my_method[/bold]")
+TABLE = Table(
+    [Column("method", kind="name"), Column("10 %", NAMES[0]), Column("tau", NAMES[0])],
+    [
+        Row([Cell(NAMES[1]), Cell("91.2", "±0.4", ("[90.1, 92.0]",), 1), Cell("–")]),
+        Row([Cell("time only"), Cell("80.0", rank=2), Cell("0.99")], quiet=True),
+    ],
+)
+
+
+def _screen(table: Table) -> list[str]:
+    screen = RichConsole(width=110, highlight=False)
+    with screen.capture() as capture:
+        screen.print(terminal(table))
+    return [line.rstrip() for line in capture.get().splitlines()]
+
+
+def test_a_terminal_shows_names_as_they_are_and_intervals_below() -> None:
+    heading, names, first, below, quiet = _screen(TABLE)
+    assert heading.count(NAMES[0]) == 2
+    assert names.split() == ["method", "10", "%", "tau"]
+    assert first.split() == [NAMES[1], "91.2", "±0.4", "–"]
+    assert below.strip() == "[90.1, 92.0]"
+    assert first.index("±0.4") + 4 == below.index("]") + 1 == quiet.index("80.0") + 4
+
+
+def test_markdown_has_as_many_cells_in_every_line_and_escapes_their_signs() -> None:
+    head, rule, first, quiet = markdown(TABLE)
+    assert rule == "| --- | ---: | ---: |"
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in (head, rule, first, quiet)} == {4}
+    assert r"50% \<b\>\|$#{~^\\}<br>10 %" in head
+    assert r"**91.2 ±0.4**<br>\[90.1, 92.0\]" in first
+    assert quiet == "| *time only* | *80.0* | 0.99 |"

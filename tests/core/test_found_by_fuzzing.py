@@ -12,7 +12,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
@@ -23,7 +22,6 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.embedding.trained import load_network
 from la2ds_cli.features.heatmap_cache import cache_heatmaps, read_heatmaps
 from la2ds_cli.poses.networks.onnx import open_session
-from la2ds_cli.poses.quality import clip_facts
 from la2ds_cli.poses.verdict import verdict
 from la2ds_cli.training.checkpoint import load_resume
 from la2ds_cli.video.container import stream_duration
@@ -41,44 +39,10 @@ def rewrite(path: Path, change: Callable[[dict[str, Any], dict[str, Any]], None]
     artifact.write_arrays(path, arrays, artifact.Recipe(**document), facts)
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("fps", None), ("size", None), ("size", [1]), ("size", 5), ("skeleton", None), ("info", None)],
-)
-def test_facts_of_poses_that_are_none_are_damaged(project: Project, name: str, value: Any):
-    def change(facts: dict[str, Any], recipe: dict[str, Any]) -> None:
-        if value is None:
-            del facts[name]
-        else:
-            facts[name] = value
-
-    rewrite(project.pose_path("clip-0"), change)
-    with pytest.raises(UserError) as caught:
-        clip_facts(project, "clip-0")
-    assert caught.value.exit_code == ExitCode.UNREADABLE
-
-
 def test_facts_of_another_kind_judge_nothing():
     assert verdict({"truncated": True, "frames": [], "seconds": "x"}) == ()
     (found,) = verdict({"ambiguous": True, "margin": None, "coverage": 0.1})
     assert found.code == "V022"
-
-
-def test_scores_are_finite(project: Project):
-    pose, recipe = project.read_pose("clip-0")
-    arrays, facts = pose.to_arrays()
-    arrays["score"] = np.full_like(arrays["score"], np.nan)
-    artifact.write_arrays(project.pose_path("clip-0"), arrays, recipe, facts)
-    with pytest.raises(UserError, match=r"score: expected finite"):
-        project.read_pose("clip-0")
-
-
-@pytest.mark.parametrize("version", ["1e999", '"1"', "null", "[1]"])
-def test_a_recipe_of_an_odd_version_is_damaged(tmp_path: Path, version: str):
-    path = tmp_path / "recipe.json"
-    path.write_text(f'{{"step": "a", "version": {version}, "config": {{}}, "inputs": {{}}}}')
-    with pytest.raises(artifact.ArtifactError, match="recipe is not valid"):
-        artifact.read_recipe(path)
 
 
 @pytest.mark.parametrize(
@@ -178,11 +142,6 @@ def test_the_length_in_a_matroska_file_is_a_time_or_none(tag: str, seconds: floa
     )
     container = SimpleNamespace(streams=[stream, stream], duration=None)
     assert stream_duration(container, stream) == seconds
-
-
-def test_a_number_too_large_for_a_setting_is_said_so():
-    with pytest.raises(UserError, match=r"fps: '9+\.\.\.' is too large"):
-        load_config({"train": {"fps": int("9" * 400)}})
 
 
 def test_a_resume_state_of_odd_entries_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -6,15 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from la2ds_cli.core.artifact import Recipe, file_digest
 from la2ds_cli.core.clip import Video, slug, video_id
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.phase_table import read_phase_table
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import EmbeddingSequence, Phase, PoseSequence
+from la2ds_cli.core.types import Phase
 
 ROOT = Path(__file__).parents[2]
 RECIPE = Recipe("poses", 1, {}, {})
@@ -40,19 +38,14 @@ def row(path: Path, **values) -> Video:
 # --- ids ---------------------------------------------------------------------------------
 
 
-def test_two_clips_of_one_name_get_two_ids(tmp_path):
-    same_content = [clip(tmp_path, "tom"), clip(tmp_path, "ann")]
-    same_folder = [clip(tmp_path, "x/day"), clip(tmp_path, "y/day", b"other")]
-    ids = [video_id(path, file_digest(path)) for path in same_content + same_folder]
+def test_ids_tell_content_and_folders_apart_wherever_one_is(tmp_path, monkeypatch):
+    paths = [clip(tmp_path, "tom"), clip(tmp_path, "ann"), clip(tmp_path, "x/day")]
+    paths.append(clip(tmp_path, "y/day", b"other"))
+    ids = [video_id(path, file_digest(path)) for path in paths]
     assert len(set(ids)) == 4
     assert ids[0].startswith("tom-clip-")
-
-
-def test_id_stays_when_the_working_directory_changes(tmp_path, monkeypatch):
-    path = clip(tmp_path, "tom")
-    absolute = video_id(path, file_digest(path))
-    monkeypatch.chdir(path.parent)
-    assert video_id(Path("clip.mp4"), file_digest(path)) == absolute
+    monkeypatch.chdir(paths[0].parent)
+    assert video_id(Path("clip.mp4"), file_digest(paths[0])) == ids[0]
 
 
 @pytest.mark.parametrize(
@@ -83,12 +76,6 @@ def test_create_then_open(tmp_path):
     assert Project.create(tmp_path / "p", {"preset": "demo"}).settings["preset"] == "paper-penn"
 
 
-def test_create_refuses_bad_settings_before_it_writes(tmp_path):
-    with pytest.raises(UserError, match="unknown section"):
-        Project.create(tmp_path / "p", {"nonsense": {}})
-    assert not (tmp_path / "p").exists()
-
-
 def test_open_what_is_no_project(tmp_path):
     with pytest.raises(UserError, match="not a la2ds project") as caught:
         Project.open(tmp_path)
@@ -97,13 +84,6 @@ def test_open_what_is_no_project(tmp_path):
     (tmp_path / "project.toml").write_text("preset = ")
     with pytest.raises(UserError, match="not valid TOML"):
         Project.open(tmp_path)
-
-
-def test_folder_that_cannot_be_written_is_a_storage_error(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="cannot write") as caught:
-        Project.create(tmp_path / "file" / "p")
-    assert caught.value.exit_code == ExitCode.STORAGE
 
 
 def test_run_names(project):
@@ -116,16 +96,6 @@ def test_run_names(project):
 
 
 # --- videos.csv --------------------------------------------------------------------------
-
-
-def test_videos_round_trip(project, tmp_path):
-    assert project.videos() == []
-    rows = [
-        row(clip(tmp_path, "tom"), frames=12, fps=29.97, width=640, height=360, group='a, "b"'),
-        row(clip(tmp_path, "ann"), split="test"),
-    ]
-    project.add_videos(rows)
-    assert project.videos() == rows
 
 
 def test_added_row_replaces_but_keeps_what_the_user_filled_in(project):
@@ -167,12 +137,6 @@ def test_a_new_clip_stands_where_the_list_has_it(
     assert "".join(video.id for video in project.videos()) == then
 
 
-def test_video_list_edited_by_hand(project):
-    text = "path,id,sha256,notes\na.mp4,a,1,blurred\n"
-    (project.root / "videos.csv").write_text(text)
-    assert project.videos() == [Video("a", "a.mp4", "1")]
-
-
 def own_columns(project: Project) -> tuple[list[str], dict[str, list[str]]]:
     """What the table has beside la2ds's own columns, as it is in the file, by id of the clip."""
     rows = Project.open(project.root).videos()
@@ -200,74 +164,6 @@ def test_columns_of_the_user_stay_in_the_video_list(project):
     assert own_columns(project)[1] == {"d": of_a, "b": of_b}
 
 
-def test_columns_may_be_few_and_cells_empty(project):
-    (project.root / "videos.csv").write_text(
-        "sha256,path,frames,fps,person,id\n1,a.mp4,,,,a\n\n2,b.mp4,7,12.5,2,b\n"
-    )
-    assert project.videos() == [
-        Video("a", "a.mp4", "1"),
-        Video("b", "b.mp4", "2", frames=7, fps=12.5, person=2),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("line", "said"),
-    [
-        ("b,b.mp4,2,many,0", "frames is 'many', not a whole number of at least 0"),
-        ("b,b.mp4,2,2.5,0", "frames is '2.5', not a whole number of at least 0"),
-        ("b,b.mp4,2,-1,0", "frames is '-1', not a whole number of at least 0"),
-        ("b,b.mp4,2,5,fast", "fps is 'fast', not a number of at least 0"),
-        ("b,b.mp4,2,5,nan", "fps is 'nan', not a number of at least 0"),
-        (",b.mp4,2,5,0", "the column 'id' is empty"),
-        ("b,b.mp4,,5,0", "the column 'sha256' is empty"),
-        ("b,b.mp4", "it has 2 fields, but the header has 5"),
-        ("b", "it has 1 field, but the header has 5"),
-        ("b,b.mp4,2,5,0,,x", "it has 7 fields, but the header has 5"),
-    ],
-)
-def test_bad_row_of_the_video_list_is_named(project, line, said):
-    (project.root / "videos.csv").write_text(f"id,path,sha256,frames,fps\na,a.mp4,1,5,0\n{line}\n")
-    with pytest.raises(UserError) as caught:
-        project.videos()
-    assert caught.value.message.endswith(f"videos.csv line 3 cannot be read: {said}")
-    assert caught.value.hint.startswith("correct the line, or delete it and extract or import")
-    assert "columns: id,path,sha256,frames,fps,width" in caught.value.hint
-    assert caught.value.exit_code == ExitCode.MISMATCH
-
-
-@pytest.mark.parametrize("text", ["Test", " test", "tset", "TRAIN", "trian"])
-def test_a_misspelt_split_is_named_and_another_one_is_left_alone(project, text):
-    project.videos_path.write_text(f"id,path,sha256,split\na,a.mp4,1,val\nb,b.mp4,2,{text}\n")
-    with pytest.raises(UserError) as raised:
-        project.videos()
-    assert raised.value.exit_code == ExitCode.MISMATCH
-    assert f"line 3 cannot be read: split is '{text}', write 't" in raised.value.message
-    project.videos_path.write_text("id,path,sha256,split\na,a.mp4,1,val\nb,b.mp4,2,test\n")
-    assert [video.split for video in project.videos()] == ["val", "test"]
-
-
-@pytest.mark.parametrize(
-    ("header", "said"),
-    [
-        ("id,path,frames", "the column 'sha256' is missing"),
-        ("path,sha256", "the column 'id' is missing"),
-        ("id,pth,sha256", "there is no column 'pth', write 'path'"),
-        ("ID,path,sha256", "there is no column 'ID', write 'id'"),
-        ("id,path,sha256,splt", "there is no column 'splt', write 'split'"),
-        ("id,path,sha256, group", "there is no column ' group', write 'group'"),
-        ("id;path;sha256", "its fields are separated by semicolons, not by commas"),
-        ("id\tpath\tsha256", "its fields are separated by tabs, not by commas"),
-    ],
-)
-def test_bad_header_of_the_video_list_is_named(project, header, said):
-    count = header.count(",") + 1
-    (project.root / "videos.csv").write_text(f"{header}\n{','.join(['a'] * count)}\n")
-    with pytest.raises(UserError) as caught:
-        project.videos()
-    assert caught.value.message.endswith(f"videos.csv line 1 cannot be read: {said}")
-    assert caught.value.exit_code == ExitCode.MISMATCH
-
-
 def test_a_video_list_that_is_no_text_is_left_as_it_is(project):
     content = b"id,path,sha256\na,\xff\xfe.mp4,1\n"
     (project.root / "videos.csv").write_bytes(content)
@@ -275,21 +171,6 @@ def test_a_video_list_that_is_no_text_is_left_as_it_is(project):
         with pytest.raises(UserError, match=r"videos\.csv line 1 .*: it is not UTF-8 text"):
             call()
     assert (project.root / "videos.csv").read_bytes() == content
-
-
-# --- find --------------------------------------------------------------------------------
-
-
-def test_find_by_id_prefix_path_name_and_stem(project, tmp_path, monkeypatch):
-    path = clip(tmp_path, "tom")
-    video = row(path)
-    other = Video("run-1a2b", "/data/run.mp4", "x")
-    project.add_videos([video, other])
-    monkeypatch.chdir(path.parent)
-    for name in (video.id, video.id[:6], str(path), "clip.mp4", "clip", "../tom/clip.mp4"):
-        assert project.find(name) == video, name
-    assert project.find("run") == other
-    assert project.find("jump") is None
 
 
 @pytest.mark.parametrize(
@@ -309,51 +190,7 @@ def test_parts_of_a_file_have_titles_of_their_own(options, title):
     )
 
 
-def test_find_prefers_the_exact_id(project):
-    exact, longer = Video("a", "x/one.mp4", "1"), Video("a-b", "x/two.mp4", "2")
-    project.add_videos([exact, longer])
-    assert project.find("a") == exact
-    assert project.find("a-") == longer
-
-
-def test_find_refuses_a_name_that_fits_two(project, tmp_path):
-    first, second = row(clip(tmp_path, "tom")), row(clip(tmp_path, "ann"))
-    project.add_videos([first, second])
-    for name in ("clip", "clip.mp4"):
-        with pytest.raises(UserError, match=f"'{name}' fits 2 videos") as caught:
-            project.find(name)
-        assert first.id in caught.value.hint
-        assert second.id in caught.value.hint
-        assert caught.value.exit_code == ExitCode.MISMATCH
-
-
-def test_source_is_relative_to_the_project(project):
-    assert project.source(Video("a", "raw/a.mp4", "1")) == project.root / "raw" / "a.mp4"
-    assert project.source(Video("a", "/data/a.mp4", "1")) == Path("/data/a.mp4")
-
-
 # --- artifacts ---------------------------------------------------------------------------
-
-
-def test_poses_and_embeddings_round_trip(project):
-    pose = PoseSequence(
-        xy=np.zeros((2, 13, 2)),
-        score=np.ones((2, 13)),
-        box=np.zeros((2, 4)),
-        frame=np.arange(2),
-        time=np.arange(2.0),
-        fps=1.0,
-        size=(4, 3),
-        skeleton="penn13",
-    )
-    project.write_pose("a", pose, RECIPE)
-    back, recipe = project.read_pose("a")
-    np.testing.assert_array_equal(back.score, pose.score)
-    assert recipe == RECIPE
-    embedding = EmbeddingSequence(np.eye(2), np.arange(2), np.arange(2), "key")
-    project.write_embedding("r", "a", embedding, RECIPE)
-    read, _ = project.read_embedding("r", "a")
-    np.testing.assert_array_equal(read.value, np.eye(2))
 
 
 def test_missing_and_damaged_artifacts(project):
@@ -382,25 +219,6 @@ def test_phases_are_sorted_and_rows_of_other_videos_left_out(project):
         "a-1234": [Phase(0, 5, "up"), Phase(5, 9, "down")],
         "b-1234": [Phase(0, 3, "up")],
     }
-
-
-@pytest.mark.parametrize(
-    ("text", "line", "problem"),
-    [
-        ("video,start,end,phase\na,0,5,up\na,five,9,down\n", 3, "five"),
-        ("video,start,end,phase\na,5,5,up\n", 2, "start 5 must be before end 5"),
-        ("video,start,end,phase\na,-1,5,up\n", 2, "start -1"),
-        ("video,start,phase\na,0,up\n", 2, "end"),
-        ("video,start,end,phase\na,0\n", 2, "cannot be read"),
-    ],
-)
-def test_bad_phase_row_is_named(tmp_path, text, line, problem):
-    path = tmp_path / "phases.csv"
-    path.write_text(text)
-    with pytest.raises(UserError, match=f"line {line}.*{problem}") as caught:
-        read_phase_table(path)
-    assert caught.value.exit_code == ExitCode.MISMATCH
-    assert "video,start,end,phase" in caught.value.hint
 
 
 # --- lock --------------------------------------------------------------------------------
@@ -434,7 +252,7 @@ def test_lock_of_a_killed_process_is_free(project):
         pass
 
 
-def test_lock_is_freed_after_an_error(project):
+def test_the_lock_is_freed_after_an_error(project):
     with pytest.raises(RuntimeError), project.lock():
         raise RuntimeError
     with project.lock():
@@ -446,6 +264,9 @@ def test_a_project_that_cannot_be_written_ends_with_the_storage_code(tmp_path: P
     (tmp_path / "logs").write_text("a file where the folder should be")
     with pytest.raises(UserError, match="cannot write") as caught, project.lock():
         pass
+    assert caught.value.exit_code == ExitCode.STORAGE
+    with pytest.raises(UserError, match="cannot write") as caught:
+        Project.create(tmp_path / "logs" / "p")
     assert caught.value.exit_code == ExitCode.STORAGE
 
 

@@ -9,115 +9,68 @@ import pytest
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.skeleton import SKELETONS, get_skeleton
 
-NAMES = sorted(SKELETONS)
+# Name, joints, limbs, and joints at some places, as the data sets and networks order them.
+ROWS = [
+    ("coco17", 17, 18, {0: "nose", 5: "left_shoulder", 10: "right_wrist", 16: "right_ankle"}),
+    ("penn13", 13, 14, {0: "head", 1: "left_shoulder", 6: "right_wrist", 12: "right_ankle"}),
+    (
+        *("body25", 25, 24),
+        {1: "neck", 4: "right_wrist", 8: "mid_hip", 14: "left_ankle", 24: "right_heel"},
+    ),
+    ("hand21", 21, 20, {0: "wrist", 1: "thumb1", 20: "little4"}),
+    ("hands42", 42, 40, {0: "left_wrist", 21: "right_wrist"}),
+    (
+        *("halpe26", 26, 25),
+        {0: "nose", 16: "right_ankle", 17: "head", 19: "mid_hip", 21: "right_big_toe"},
+    ),
+    (
+        *("mediapipe33", 33, 37),
+        {6: "right_eye_outer", 9: "left_mouth", 17: "left_pinky", 23: "left_hip"},
+    ),
+]
 
 
-@pytest.mark.parametrize(
-    ("name", "joints", "limbs"),
-    [("coco17", 17, 18), ("penn13", 13, 14), ("body25", 25, 24), ("hand21", 21, 20),
-     ("hands42", 42, 40), ("halpe26", 26, 25), ("mediapipe33", 33, 37)],
-)  # fmt: skip
-def test_sizes(name, joints, limbs):
+def test_every_skeleton_has_a_row():
+    assert {name for name, *_ in ROWS} == set(SKELETONS)
+    assert get_skeleton("halpe26").joints[:17] == get_skeleton("coco17").joints
+
+
+@pytest.mark.parametrize(("name", "count", "limb_count", "places"), ROWS)
+def test_a_skeleton_is_whole_and_its_mirror_image_is_itself(name, count, limb_count, places):
     skeleton = get_skeleton(name)
-    assert (len(skeleton.joints), len(skeleton.limbs)) == (joints, limbs)
-    assert len(set(skeleton.joints)) == joints
-
-
-def test_orders_of_the_data_sets():
-    coco, penn, body = (get_skeleton(name).joints for name in ("coco17", "penn13", "body25"))
-    assert (coco[0], coco[5], coco[10], coco[16]) == (
-        "nose", "left_shoulder", "right_wrist", "right_ankle",
-    )  # fmt: skip
-    assert (penn[0], penn[1], penn[6], penn[12]) == (
-        "head", "left_shoulder", "right_wrist", "right_ankle",
-    )  # fmt: skip
-    assert (body[1], body[4], body[8], body[14], body[24]) == (
-        "neck", "right_wrist", "mid_hip", "left_ankle", "right_heel",
-    )  # fmt: skip
-
-
-def test_orders_of_halpe_and_mediapipe():
-    halpe, media = (get_skeleton(name).joints for name in ("halpe26", "mediapipe33"))
-    assert halpe[:17] == get_skeleton("coco17").joints
-    assert halpe[17:] == (
-        "head", "neck", "mid_hip", "left_big_toe", "right_big_toe", "left_small_toe",
-        "right_small_toe", "left_heel", "right_heel",
-    )  # fmt: skip
-    assert (media[0], media[6], media[8], media[9], media[12], media[16]) == (
-        "nose", "right_eye_outer", "right_ear", "left_mouth", "right_shoulder", "right_wrist",
-    )  # fmt: skip
-    assert (media[17], media[22], media[23], media[28], media[31], media[32]) == (
-        "left_pinky", "right_thumb", "left_hip", "right_ankle", "left_foot_index",
-        "right_foot_index",
-    )  # fmt: skip
-    assert get_skeleton("mediapipe33").chains["left_arm"][-1] == media.index("left_index")
-    assert get_skeleton("halpe26").chains["right_leg"][-1] == halpe.index("right_big_toe")
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_flipping_twice_is_the_identity(name):
-    skeleton = get_skeleton(name)
-    flip = skeleton.flip
-    assert [flip[k] for k in flip] == list(range(len(skeleton.joints)))
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_flip_swaps_sides_and_nothing_else(name):
-    skeleton = get_skeleton(name)
-    for joint, mirrored in zip(skeleton.joints, skeleton.flip, strict=True):
-        other = skeleton.joints[mirrored]
-        if joint.startswith("left_"):
-            assert other == joint.replace("left_", "right_")
-        elif not joint.startswith("right_"):
-            assert other == joint
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_the_mirror_image_of_a_limb_is_a_limb(name):
-    skeleton = get_skeleton(name)
+    joints, flip = skeleton.joints, skeleton.flip
+    assert (len(joints), len(set(joints)), len(skeleton.limbs)) == (count, count, limb_count)
+    assert {place: joints[place] for place in places} == places
+    assert [flip[k] for k in flip] == list(range(count))
+    for joint, other in zip(joints, (joints[k] for k in flip), strict=True):
+        sides = {"left_": "right_", "right_": "left_"}
+        side = next((one for one in sides if joint.startswith(one)), "")
+        assert other == joint.replace(side, sides[side]) if side else other == joint
     limbs = {frozenset(limb) for limb in skeleton.limbs}
-    assert {frozenset((skeleton.flip[a], skeleton.flip[b])) for a, b in limbs} == limbs
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_limbs_are_distinct_and_connect_every_joint(name):
-    skeleton = get_skeleton(name)
-    assert len({frozenset(limb) for limb in skeleton.limbs}) == len(skeleton.limbs)
-    assert all(a != b for a, b in skeleton.limbs)
-    assert {joint for limb in skeleton.limbs for joint in limb} == set(range(len(skeleton.joints)))
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_chains_are_mirror_images_and_follow_limbs(name):
-    skeleton = get_skeleton(name)
-    limbs = {frozenset(limb) for limb in skeleton.limbs}
+    assert len(limbs) == limb_count
+    assert all(len(limb) == 2 for limb in limbs)
+    assert set().union(*limbs) == set(range(count))
+    assert {frozenset(flip[k] for k in limb) for limb in limbs} == limbs
+    assert {flip[k] for k in skeleton.root} == set(skeleton.root)
+    pairs = {frozenset(pair) for pair in skeleton.torso}
+    assert {frozenset(flip[k] for k in pair) for pair in pairs} == pairs
     assert skeleton.chains
-    for chain, joints in skeleton.chains.items():
-        for step in itertools.pairwise(joints):
+    for chain, along in skeleton.chains.items():
+        for step in itertools.pairwise(along):
             assert frozenset(step) in limbs, f"{chain} leaves the limbs at {step}"
         if chain.startswith("left_"):
             mirrored = skeleton.chains[chain.replace("left_", "right_")]
-            assert tuple(skeleton.flip[k] for k in joints) == mirrored
+            assert tuple(flip[k] for k in along) == mirrored
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_root_and_torso_are_symmetric(name):
-    skeleton = get_skeleton(name)
-    assert {skeleton.flip[k] for k in skeleton.root} == set(skeleton.root)
-    pairs = {frozenset(pair) for pair in skeleton.torso}
-    assert {frozenset(skeleton.flip[k] for k in pair) for pair in skeleton.torso} == pairs
-
-
-def test_joint_by_name():
+def test_an_unknown_name_gets_the_nearest():
     penn = get_skeleton("penn13")
     assert penn.index("left_wrist") == 5
-    with pytest.raises(UserError, match="no joint 'left_wrst'") as caught:
-        penn.index("left_wrst")
-    assert "left_wrist" in caught.value.hint
-
-
-def test_unknown_skeleton_suggests_the_nearest():
-    with pytest.raises(UserError, match="unknown skeleton 'coco'") as caught:
-        get_skeleton("coco")
-    assert "coco17" in caught.value.hint
-    assert caught.value.exit_code == ExitCode.MISMATCH
+    for call, said, near in (
+        (lambda: penn.index("left_wrst"), "no joint 'left_wrst'", "left_wrist"),
+        (lambda: get_skeleton("coco"), "unknown skeleton 'coco'", "coco17"),
+    ):
+        with pytest.raises(UserError, match=said) as caught:
+            call()
+        assert near in caught.value.hint
+        assert caught.value.exit_code == ExitCode.MISMATCH

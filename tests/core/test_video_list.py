@@ -112,7 +112,8 @@ PLAIN = [
 
 def _table(tmp_path: Path, *rows: str, header: str = HEADER) -> Path:
     path = tmp_path / "videos.csv"
-    path.write_text("\n".join([header, *rows]) + "\n", "utf-8", newline="")
+    text = "\n".join([header, *rows]) + "\n"
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
     return path
 
 
@@ -153,23 +154,66 @@ def test_a_second_clip_of_one_id_is_refused_and_stays_in_the_table(tmp_path: Pat
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        (
-            "c-3,films/c.mp4,3,,,,,,,",
-            "line 4 cannot be read: it has 10 fields, but the header has 11",
-        ),
-        ("c-3,films/c.mp4,3,,,,,,,,,", "line 4 cannot be read: it has 12 fields"),
-        ("c-3,films/c.mp4", "line 4 cannot be read: it has 2 fields"),
-        ("c-3,,3,,,,,,,,", "line 4 cannot be read: the column 'path' is empty"),
-        ("c-3,films/c.mp4,,,,,,,,,", "line 4 cannot be read: the column 'sha256' is empty"),
-        ("../c,films/c.mp4,3,,,,,,,,", "line 4 cannot be read: the id '../c' is not valid"),
+        ("c-3,films/c.mp4,3,,,,,,,", "it has 10 fields, but the header has 11"),
+        ("c-3,films/c.mp4,3,,,,,,,,,", "it has 12 fields"),
+        ("c-3", "it has 1 field, but the header has 11"),
+        ("c-3,,3,,,,,,,,", "the column 'path' is empty"),
+        (",films/c.mp4,3,,,,,,,,", "the column 'id' is empty"),
+        ("c-3,films/c.mp4,,,,,,,,,", "the column 'sha256' is empty"),
+        ("c-3,a\0b,3,,,,,,,,", "null character"),
+        ("c-3,file:a%00b,3,,,,,,,,", "null character"),
+        ("../c,films/c.mp4,3,,,,,,,,", "the id '../c' is not valid"),
         (f"{'c' * 121},films/c.mp4,3,,,,,,,,", "is longer than 120 bytes"),
-        ("c-3,films/c.mp4,3,-1,,,,,,,", "line 4 cannot be read: frames is '-1', not"),
+        ("c-3,films/c.mp4,3,-1,,,,,,,", "frames is '-1', not a whole number of at least 0"),
+        ("c-3,films/c.mp4,3,2.5,,,,,,,", "frames is '2.5', not a whole number of at least 0"),
+        ("c-3,films/c.mp4,3,,fast,,,,,,", "fps is 'fast', not a number of at least 0"),
+        ("c-3,films/c.mp4,3,,nan,,,,,,", "fps is 'nan', not a number of at least 0"),
         ("c-3,films/c.mp4,3,,,,,trian,,,", "split is 'trian', write 'train'"),
-        ("c-3,films/c.mp4,3,,,,,,,,speed=2", "line 4 cannot be read: options are 'speed=2'"),
+        ("c-3,films/c.mp4,3,,,,, Test,,,", "split is ' Test', write 'test'"),
+        ("c-3,films/c.mp4,3,,,,,,,,speed=2", "options are 'speed=2'"),
         (f"c-3,{'c' * 140_000},3,,,,,,,,", "field larger than field limit"),
+        ("c-3,\udcff,3,,,,,,,,", "it is not UTF-8 text"),
     ],
 )
-def test_a_wrong_row_among_plain_ones_is_named(tmp_path: Path, row: str, said: str):
+def test_a_wrong_row_among_plain_ones_is_named_and_stays(tmp_path: Path, row: str, said: str):
+    path = _table(tmp_path, *PLAIN, row, PLAIN[0])
+    before = path.read_bytes()
     with pytest.raises(UserError, match=re.escape(said)) as caught:
-        video_list.read_videos(_table(tmp_path, *PLAIN, row, PLAIN[0]))
+        video_list.read_videos(path)
+    assert "videos.csv line " in caught.value.message
+    assert caught.value.hint.startswith("correct the line, or delete it and extract or import")
+    assert caught.value.hint.endswith(f"columns: {HEADER}")
     assert caught.value.exit_code == ExitCode.MISMATCH
+    with pytest.raises(UserError):
+        Project.create(tmp_path).add_videos(ROWS[:1])
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ("", "it is empty, without even column names"),
+        ("id,path,frames", "the column 'sha256' is missing"),
+        ("path,sha256", "the column 'id' is missing"),
+        ("id,pth,sha256", "there is no column 'pth', write 'path'"),
+        ("ID,path,sha256", "there is no column 'ID', write 'id'"),
+        ("id,path,sha256, group", "there is no column ' group', write 'group'"),
+        ("id,path,sha256,a,a", "the column 'a' appears twice; rename or delete one of them"),
+        ("id;path;sha256", "its fields are separated by semicolons, not by commas"),
+        ("id\tpath\tsha256", "its fields are separated by tabs, not by commas"),
+    ],
+)
+def test_a_wrong_header_is_named(tmp_path: Path, header: str, said: str):
+    with pytest.raises(UserError) as caught:
+        video_list.read_videos(_table(tmp_path, "a" + header.count(",") * ",a", header=header))
+    assert caught.value.message.endswith(f"videos.csv line 1 cannot be read: {said}")
+    assert caught.value.exit_code == ExitCode.MISMATCH
+
+
+def test_columns_may_be_few_and_cells_empty(tmp_path: Path):
+    rows = ("1,a.mp4,,,,a,val,x", "", "2,b.mp4,7,12.5,2,b,,y")
+    path = _table(tmp_path, *rows, header="sha256,path,frames,fps,person,id,split,notes")
+    assert video_list.read_videos(path) == [
+        Video("a", "a.mp4", "1", split="val"),
+        Video("b", "b.mp4", "2", frames=7, fps=12.5, person=2),
+    ]
