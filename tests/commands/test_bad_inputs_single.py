@@ -38,21 +38,27 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return root, grey_project(root / "project"), good(root / "good.mp4", start=60)
 
 
-def faulty() -> list[tuple[int, str]]:
-    """The rows in which a batch finds something; of the others a single command says nothing."""
-    record = recorded()
-    return [(n, row) for n, row in enumerate(ROWS) if record[row]["batch"]["status"] != "ok"]
-
-
-@pytest.mark.parametrize(("number", "row"), faulty(), ids=[row for _, row in faulty()])
-def test_what_a_single_command_says(shared: Any, number: int, row: str) -> None:
+@pytest.mark.parametrize(
+    ("row", "code"),
+    [
+        ("no person in any frame", ExitCode.UNUSABLE),
+        ("several people", ExitCode.OK),
+        ("truncated, too little left", ExitCode.UNUSABLE),
+        ("zero bytes", ExitCode.UNREADABLE),
+        ("missing file", ExitCode.UNREADABLE),
+    ],
+)
+def test_a_single_command_says_what_a_batch_says(shared: Any, row: str, code: ExitCode) -> None:
+    """Of a clip that is usable, before its message."""
     root, project, b = shared
-    folder = root / "clips" / f"{number:02d}"
+    folder = root / "clips" / f"{list(ROWS).index(row):02d}"
     folder.mkdir()
-    try:
-        compare(row, "single", single(project, ROWS[row](folder), b), root)
-    finally:
-        folder.chmod(0o755)
+    path, batch_says = ROWS[row](folder), recorded()[row]["batch"]
+    found = single(project, path, b)
+    said = f"{batch_says['message']} ({batch_says['code']})".replace("<DIR>", str(root))
+    assert found["exit_code"] == code
+    assert found["message"] == (said if code else f"{path}: {said}")
+    assert found["hint"] == batch_says["hint"]
 
 
 @pytest.mark.parametrize("row", STREAMS)

@@ -111,29 +111,44 @@ def test_a_file_plays_at_its_pace(call: Call):
     assert len(rows) == summary["frames"]
 
 
-def test_nobody_in_the_picture_is_said_after_the_summary(call: Call):
-    result = call("empty.mp4", "--every-frame", "--json")
-    assert result.exit_code == ExitCode.UNUSABLE
-    assert "nobody was seen in the 20 frames" in result.stderr
-    assert lines(result)[1]["time_a"] is None
+@pytest.mark.parametrize(
+    ("source", "more", "code", "said"),
+    [
+        ("camera:99", "", ExitCode.UNREADABLE, "error: camera 99 cannot be opened (V007)"),
+        ("source.mp4", "--pose no.onnx", ExitCode.UNREADABLE, "no.onnx"),
+        ("source.mp4", "--pose blazepose-lite", ExitCode.ENVIRONMENT, "blazepose-lite"),
+        # Not at the end, when the joints of the performance would be lost.
+        ("source.mp4", "--run nope --out ab.csv", ExitCode.UNUSABLE, "'nope' has no trained model"),
+    ],
+)
+def test_what_cannot_be_followed_is_one_sentence_before_anybody_performs(
+    call: Call, folder: Path, monkeypatch: pytest.MonkeyPatch, source, more, code, said
+):
+    assert call("a.mp4", "--every-frame").exit_code == 0  # the poses of A are there
+    monkeypatch.setenv("LA2DS_HOME", str(folder / "home"))
+    monkeypatch.setenv("LA2DS_OFFLINE", "1")
+    options = more.split()
+    if "--pose" in options:
+        settings = folder / "project" / "project.toml"
+        pose = f'pose = "{options[1]}"'
+        settings.write_text(settings.read_text().replace(f'pose = "{GREY}"', pose))
+        options = []
+    result = call(source, "--json", *options)
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert said in result.stderr
+    assert call(source, a="missing.mp4").exit_code == ExitCode.UNREADABLE
 
 
-def test_too_little_for_a_file_is_said(call: Call, folder: Path):
+def test_too_little_of_a_performer_is_said_after_the_summary(call: Call, folder: Path):
     film(folder / "short.mp4", [{}] * 15 + [person(0.1)] * 5, 25)
     result = call("short.mp4", "--every-frame", "--out", str(folder / "ab.csv"))
     assert result.exit_code == 0, result.stderr
     assert "no file was written" in result.stderr
     assert not (folder / "ab.csv").exists()
-
-
-def test_a_run_that_is_not_there_is_said_before_anybody_performs(call: Call, folder: Path):
-    """Not at the end, when the joints of the performance would be lost."""
-    result = call(
-        "source.mp4", "--every-frame", "--json", "--run", "nope", "--out", str(folder / "ab.csv")
-    )
+    result = call("empty.mp4", "--every-frame", "--json")
     assert result.exit_code == ExitCode.UNUSABLE
-    assert "run 'nope' has no trained model" in result.stderr
-    assert result.stdout == ""
+    assert "nobody was seen in the 20 frames" in result.stderr
+    assert lines(result)[1]["time_a"] is None
 
 
 def test_ctrl_c_ends_with_the_summary_and_the_files(
@@ -170,42 +185,6 @@ def test_a_file_that_ends_in_the_middle_is_followed_to_there(call: Call, folder:
     assert 30 < len(rows) < 300
     assert "ended after" in summary["cut_off"]
     assert "ended after" in result.stderr
-
-
-def test_a_camera_that_cannot_be_opened_is_one_sentence(call: Call):
-    result = call("camera:99", "--json")
-    assert result.exit_code == ExitCode.UNREADABLE
-    assert result.stdout == ""
-    assert result.stderr.startswith("error: camera 99 cannot be opened (V007)")
-
-
-def test_a_missing_detector_is_one_sentence(call: Call, folder: Path):
-    assert call("source.mp4", "--every-frame").exit_code == 0  # the poses of A are there
-    settings = folder / "project" / "project.toml"
-    settings.write_text(
-        settings.read_text().replace(f'detector = "{GREY}"', 'detector = "no.onnx"')
-    )
-    result = call("source.mp4", "--json")
-    assert result.exit_code == ExitCode.UNREADABLE
-    assert "no.onnx" in result.stderr
-    assert result.stdout == ""
-
-
-def test_missing_weights_are_one_sentence(
-    call: Call, folder: Path, monkeypatch: pytest.MonkeyPatch
-):
-    assert call("source.mp4", "--every-frame").exit_code == 0  # the poses of A are there
-    monkeypatch.setenv("LA2DS_HOME", str(folder / "home"))
-    monkeypatch.setenv("LA2DS_OFFLINE", "1")
-    settings = folder / "project" / "project.toml"
-    settings.write_text(settings.read_text().replace(f'pose = "{GREY}"', 'pose = "blazepose-lite"'))
-    assert call("source.mp4", a="a.mp4").exit_code == ExitCode.ENVIRONMENT
-
-
-def test_one_clip_of_one_frame_cannot_be_followed(call: Call, folder: Path):
-    result = call("source.mp4", a="missing.mp4")
-    assert result.exit_code == ExitCode.UNREADABLE
-    assert "missing.mp4" in result.stderr
 
 
 def test_live_alignment_needs_no_torch(folder: Path):

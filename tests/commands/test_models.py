@@ -138,17 +138,12 @@ def test_pull_offline_only_looks(server: FileServer) -> None:
 def test_pull_mends_what_is_damaged(server: FileServer) -> None:
     models("pull", "a")
     (weights_dir() / "a.pth").write_bytes(CONTENT[1:])
+    (item,) = document("pull", "a", "--offline", code=ExitCode.ENVIRONMENT)["items"]
+    assert "damaged" in item["message"]
     result = models("pull", "a")
     assert result.exit_code == 0
     assert "damaged" in result.stderr
     assert (weights_dir() / "a.pth").read_bytes() == CONTENT
-
-
-def test_pull_says_that_a_damaged_file_is_damaged_when_offline() -> None:
-    models("pull", "a")
-    (weights_dir() / "a.pth").write_bytes(CONTENT[1:])
-    (item,) = document("pull", "a", "--offline", code=ExitCode.ENVIRONMENT)["items"]
-    assert "damaged" in item["message"]
 
 
 def test_pull_into_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
@@ -156,13 +151,6 @@ def test_pull_into_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     result = models("pull", "a", "b")
     assert result.exit_code == ExitCode.STORAGE
     assert "cannot store the weights of a" in result.stderr
-
-
-@pytest.mark.parametrize("arguments", [[], ["a", "--all"]])
-def test_pull_wants_names_or_all(arguments: list[str]) -> None:
-    result = models("pull", *arguments)
-    assert result.exit_code == ExitCode.USAGE
-    assert "--all" in result.stderr
 
 
 def test_an_unknown_name_gets_a_suggestion(server: FileServer) -> None:

@@ -30,6 +30,8 @@ OF_TWO = [  # of every command that aligns two clips
 ROWS = {
     "align": [
         *OF_TWO,
+        ("clip-0 clip-1 --out project/phases.csv", USAGE, "would be lost"),
+        ("one many --repetition all --out project/videos.csv", USAGE, "would be lost"),
         ("clip-0 clip-1 --view turned", MISMATCH, "turning needs joints in metres"),
         ("one many --repetition 5", USAGE, "many has 3 repetitions, so there is no number 5"),
         ("one many --repetition every", USAGE, "'every' does not name a repetition"),
@@ -38,6 +40,7 @@ ROWS = {
     ],
     "compare": [
         *OF_TWO,
+        ("clip-0 clip-1 --out project/annotations.csv", USAGE, "would be lost"),
         ("clip-0 --attempts clip-1,clip-2 --out ab.docx", USAGE, "unknown file type"),
         ("clip-0 --attempts clip-1,clip-2 --method dwt", USAGE, "did you mean 'dtw'?"),
         ("clip-0 --attempts 'you-*'", UNREADABLE, "no file matches you-* (V006)"),
@@ -55,12 +58,14 @@ ROWS = {
         ("clip-0", USAGE, "at least two clips"),
         ("clip-0 clip-0", USAGE, "clip-0 is named twice"),
         ("clip-0 clip-1 --method lda", USAGE, "not one of 'pca'"),
+        ("clip-0 clip-1 --out project/poses/a.json", USAGE, "belongs to the project"),
         ("clip-0 clip-1 --out plot.doc", USAGE, "unknown file type"),
         ("clip-0 clip-1 --run other", UNUSABLE, "run 'other' has no trained model"),
         ("clip-0 no-clip", UNREADABLE, "did you mean 'clip-3'?"),
     ],
     "retrieve": [
         ("--k 0", USAGE, "greater than or equal to 1"),
+        ("--query clip-0 --out project/poses/a.json", USAGE, "belongs to the project"),
         ("--query clip-0@99", USAGE, "99 s lies outside the clip"),
         ("--query nobody", UNREADABLE, "no such file: nobody (V006)"),
         ("--query nobody@1", UNREADABLE, "no such file: nobody (V006)"),

@@ -1,13 +1,10 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-import pytest
 from typer.testing import CliRunner
 
 from la2ds_cli.core.annotations import JOINT, Annotation, Moment
-from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.project import Project
 from la2ds_cli.main import app
 from la2ds_cli.poses.extract import extract_poses
@@ -43,7 +40,9 @@ def test_a_clip_leaves_and_what_people_set_for_it_comes_back_with_it(project: Pr
     project.results_dir("align").mkdir(parents=True)
     (project.results_dir("align") / f"{anna}--{ben}.csv").write_text("")
 
-    result = remove(project, anna)
+    assert remove(project, anna, "carla").exit_code == 3
+    assert len(project.videos()) == 2  # none is removed
+    result = remove(project, anna, anna)
     assert result.exit_code == 0
     assert result.stdout == f"removed {anna}\n"
     assert f"files that you made of it stay: results/align/{anna}--{ben}.csv" in result.stderr
@@ -68,20 +67,6 @@ def test_what_has_been_set_since_is_not_replaced(project: Project, clips: Path):
         assert {v.id: v.group for v in project.videos()}[anna] == group
 
 
-def test_a_name_that_no_clip_has_removes_none(project: Project, clips: Path):
-    anna, _ = (result.video for result in extract_poses(project, [str(clips)], CONFIG))
-    assert remove(project, anna, "carla").exit_code == 3
-    assert len(project.videos()) == 2
-
-
-def test_the_document_names_a_clip_once(project: Project, clips: Path):
-    anna, _ = (result.video for result in extract_poses(project, [str(clips)], CONFIG))
-    arguments = ["remove", anna, anna, "--json", "--project", str(project.root)]
-    result = CliRunner().invoke(app, arguments)
-    said = json.loads(result.stdout)
-    assert (said["command"], said["removed"], said["exported"]) == ("remove", [anna], [])
-
-
 def test_many_exported_files_are_counted_by_folder(project: Project, clips: Path):
     anna, _ = (result.video for result in extract_poses(project, [str(clips)], CONFIG))
     folder = project.results_dir("export") / "openpose_json" / anna
@@ -92,12 +77,3 @@ def test_many_exported_files_are_counted_by_folder(project: Project, clips: Path
     note = next(line for line in remove(project, anna).stderr.splitlines() if "stay" in line)
     inside = f"40 files in results/export/openpose_json/{anna}"
     assert note.endswith(f"that you made of it stay: 1 file in results/export, {inside}")
-
-
-@pytest.mark.parametrize("step", ["poses", "import"])
-def test_imported_and_extracted_joints_go(project: Project, clips: Path, step: str):
-    anna, _ = (result.video for result in extract_poses(project, [str(clips)], CONFIG))
-    pose, recipe = project.read_pose(anna)
-    project.write_pose(anna, pose, Recipe(step, 1, recipe.config, recipe.inputs))
-    assert remove(project, anna).exit_code == 0
-    assert not project.pose_path(anna).exists()
