@@ -29,28 +29,21 @@ FEWEST = 8  # frames with a person of which an alignment in hindsight is made
 
 @dataclass
 class Followed:
-    """What has been seen of SOURCE, one number for each processed frame.
+    """What has been seen of SOURCE.
 
-    time, time_a: seconds of SOURCE and of A. confidence: of time_a. seen: whether the frame shows a
-    person. busy: seconds that it took. frame, joints: number and joints of each frame that shows a
-    person, if they are kept.
+    rows: of each processed frame, see live_row. busy: seconds that each took. shown: number, time
+    and joints of each frame that shows a person, if they are kept.
     """
 
-    time: list[float] = field(default_factory=list)
-    time_a: list[float] = field(default_factory=list)
-    confidence: list[float] = field(default_factory=list)
-    seen: list[bool] = field(default_factory=list)
+    rows: list[dict[str, Any]] = field(default_factory=list)
     busy: list[float] = field(default_factory=list)
-    frame: list[int] = field(default_factory=list)
-    joints: list[LiveJoints] = field(default_factory=list)
+    shown: list[tuple[int, float, LiveJoints]] = field(default_factory=list)
     interrupted: bool = False
 
-    def add(self, frame: Frame, joints: LiveJoints | None, estimate: LiveEstimate) -> None:
-        """One more frame."""
-        self.time.append(frame.time)
-        self.time_a.append(estimate.time_a)
-        self.confidence.append(estimate.confidence)
-        self.seen.append(joints is not None)
+    @property
+    def seen(self) -> int:
+        """How many frames show a person."""
+        return sum(row["seen"] for row in self.rows)
 
 
 def live(
@@ -132,7 +125,7 @@ def _run(
     if player.cut_off:
         progress.note(player.cut_off)
     result = None
-    if targets and len(followed.frame) >= FEWEST:
+    if targets and len(followed.shown) >= FEWEST:
         shown = pose_sequence(player, poses.skeleton, followed)
         result = in_hindsight(project, clips, shown, request, console)
         result = write_alignment(project, result, targets, progress)
@@ -141,9 +134,9 @@ def _run(
     summary = summarise(clips, player, followed, result)
     console.record({"schema_version": SCHEMA_VERSION, "command": "live", "summary": summary})
     show(console, summary)
-    if not any(followed.seen):
+    if not followed.seen:
         raise UserError(
-            f"nobody was seen in the {len(followed.seen)} frames of {source}",
+            f"nobody was seen in the {len(followed.rows)} frames of {source}",
             hint="check the picture, or set detect_threshold = 0.2 under [poses] in project.toml",
             exit_code=ExitCode.UNUSABLE,
             code="V020",
@@ -155,7 +148,7 @@ def follow(
 ) -> Followed:
     """Report where in A each frame is, until the player ends or Ctrl-C is pressed. keep: the
     joints."""
-    followed = Followed()
+    followed, ever = Followed(), False
     try:
         with closing(player.frames()) as frames:
             for frame in frames:
@@ -163,11 +156,11 @@ def follow(
                 joints = poses.joints(frame)
                 estimate = live.step(frame.time, None if joints is None else joints.xy)
                 followed.busy.append(time.perf_counter() - begun)
-                followed.add(frame, joints, estimate)
+                ever = ever or joints is not None
+                row = live_row(frame, estimate, seen=joints is not None, ever=ever)
+                followed.rows.append(row)
                 if keep and joints is not None:
-                    followed.frame.append(frame.source)
-                    followed.joints.append(joints)
-                row = live_row(frame, estimate, seen=joints is not None, ever=any(followed.seen))
+                    followed.shown.append((frame.source, frame.time, joints))
                 console.record(row)
                 console.status(status_line(row))
     except KeyboardInterrupt:
@@ -212,12 +205,13 @@ def pose_sequence(player: Player, skeleton: str, followed: Followed) -> PoseSequ
 
     from la2ds_cli.core.types import PoseSequence
 
+    frames, times, joints = zip(*followed.shown, strict=True)
     return PoseSequence(
-        xy=np.stack([joints.xy for joints in followed.joints]),
-        score=np.stack([joints.score for joints in followed.joints]),
-        box=np.stack([joints.box for joints in followed.joints]),
-        frame=np.array(followed.frame),
-        time=np.array(followed.time)[np.array(followed.seen)],
+        xy=np.stack([each.xy for each in joints]),
+        score=np.stack([each.score for each in joints]),
+        box=np.stack([each.box for each in joints]),
+        frame=np.array(frames),
+        time=np.array(times),
         fps=player.fps,
         size=player.size,
         skeleton=skeleton,
@@ -254,23 +248,23 @@ def summarise(
     clips: tuple[str, str], player: Player, followed: Followed, result: AlignResult | None
 ) -> dict[str, Any]:
     """Facts about the run, as JSON."""
-    import numpy as np
+    from statistics import fmean, median
 
-    count, seen = len(followed.time), np.array(followed.seen, bool)
-    first = int(seen.argmax()) if seen.any() else count
-    places, confidence = followed.time_a[first:], followed.confidence[first:]
+    rows = followed.rows
+    placed = [row for row in rows if row["time_a"] is not None]  # from the first with a person on
+    places = [row["time_a"] for row in placed]
     return {
         "a": clips[0],
         "source": clips[1],
-        "frames": count,
-        "seconds": round(followed.time[-1] - followed.time[0], 3) if count else 0.0,
+        "frames": len(rows),
+        "seconds": round(rows[-1]["time"] - rows[0]["time"], 3) if rows else 0.0,
         "skipped": player.skipped,
-        "without_person": int((~seen).sum()),
-        "milliseconds": round(1000 * float(np.median(followed.busy)), 1) if count else None,
+        "without_person": len(rows) - followed.seen,
+        "milliseconds": round(1000 * median(followed.busy), 1) if rows else None,
         "interrupted": followed.interrupted,
         "cut_off": player.cut_off or None,
         "time_a": [round(min(places), 3), round(max(places), 3)] if places else None,
-        "mean_confidence": round(float(np.mean(confidence)), 3) if confidence else None,
+        "mean_confidence": round(fmean(r["confidence"] for r in placed), 3) if placed else None,
         "files": [] if result is None else [str(file) for file in result.files],
     }
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from la2ds_cli.core.console import Console
     from la2ds_models.weight_files import WeightFile
 
-_WIDTH = 96  # of wrapped text: fits a window of 100 columns
+_WIDTH = 92  # of wrapped text: fits a window of 100 columns
 
 app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
 
@@ -102,6 +102,8 @@ def _facts(entry: WeightFile, path: Path | None) -> dict[str, Any]:
 
 def _show_models(console: Console, models: Sequence[Mapping[str, Any]], folder: Path) -> None:
     """models: of `_facts`."""
+    import textwrap
+
     from la2ds_cli.poses.weights import megabytes
 
     table = []
@@ -124,12 +126,6 @@ def _show_models(console: Console, models: Sequence[Mapping[str, Any]], folder: 
             groups.setdefault(one[field], []).append(one["name"])
         for text, names in groups.items():
             console.line(f"  {text}:")
-            _wrapped(console, ", ".join(names), 4)
-
-
-def _wrapped(console: Console, text: str, indent: int) -> None:
-    import textwrap
-
-    lines = textwrap.wrap(text, _WIDTH - indent, break_long_words=False, break_on_hyphens=False)
-    for line in lines:
-        console.line(f"{'':<{indent}}{line}")
+            shown = ", ".join(names)
+            for line in textwrap.wrap(shown, _WIDTH, break_on_hyphens=False):
+                console.line(f"    {line}")
