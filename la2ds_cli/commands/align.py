@@ -89,8 +89,7 @@ def _show(console: Console, result: AlignResult) -> None:
     if result.overall_ratio == result.overall_ratio:  # NaN where pairs run back and forth in time
         console.line(f"B takes {result.overall_ratio:.2f} times as long as A")
     console.line(f"{result.sureness}; the seconds hold in nine cases out of ten")
-    for file in result.files:
-        console.line(str(file))
+    console.files(result.files)
 
 
 def _show_repetitions(console: Console, result: RepetitionsResult) -> None:
@@ -107,5 +106,4 @@ def _show_repetitions(console: Console, result: RepetitionsResult) -> None:
             cost = float(each.part.alignment.cost.mean())
             facts += f" {each.part.overall_ratio:9.2f} {cost:9.2f} {each.part.within:12.2f}"
         console.line(facts + "  nearest" * (each.number == result.best))
-    for file in result.files:
-        console.line(str(file))
+    console.files(result.files)

@@ -77,8 +77,7 @@ def _show_attempts(console: Console, result: AttemptsResult) -> None:
         console.line(f"left out: {name}: {why}", "yellow")
     for line in attempts_lines(result):
         console.line(line)
-    for file in result.files:
-        console.line(str(file))
+    console.files(result.files)
 
 
 def _show(console: Console, result: CompareResult) -> None:
@@ -93,5 +92,4 @@ def _show(console: Console, result: CompareResult) -> None:
         console.line(line)
     for line in said["unjudged"]:
         console.line(line, "yellow")
-    for file in result.files:
-        console.line(str(file))
+    console.files(result.files)

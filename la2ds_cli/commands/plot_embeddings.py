@@ -65,5 +65,4 @@ def _show(console: Console, result: EmbeddingPlot) -> None:
     if result.explained is not None:
         first, second = result.explained
         console.line(f"the two components explain {first:.0%} and {second:.0%} of the variance")
-    for file in result.files:
-        console.line(str(file))
+    console.files(result.files)

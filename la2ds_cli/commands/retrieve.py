@@ -17,7 +17,10 @@ def retrieve(
     k: int = option("N", "Frames per query.", 7, min=1, max=100_000),
     per_video: int | None = option("N", "At most this many from one clip; default all.", min=1),
     min_gap: float | None = option(
-        "SECONDS", "Between two from one clip; default a tenth of the clip, 0.25 to 1 s.", min=0
+        "SECONDS",
+        "Between two from one clip; default a tenth of the clip, 0.25 to 1 s.",
+        min=0,
+        max=1e6,
     ),
     index: Literal["exact", "approximate"] = option(
         "exact|approximate",
@@ -112,5 +115,4 @@ def _show(console: Console, result: RetrievalResult) -> None:
         console.line(f"{result.agreement:.0%} of the labelled frames have the phase of their query")
     for video, reason in result.left_out.items():
         console.line(f"left out {video}: {reason}", "yellow")
-    for file in result.files:
-        console.line(str(file))
+    console.files(result.files)

@@ -85,8 +85,7 @@ def _show(console: Console, result: TimelineResult) -> None:
         "has several repetitions; the one nearest to the reference is placed",
         [clip.video.id for clip in result.clips if clip.repetitions > 1],
     )
-    for file in result.files:
-        console.line(str(file))
+    console.files(result.files)
 
 
 def _say(console: Console, what: str, clips: Sequence[str]) -> None:

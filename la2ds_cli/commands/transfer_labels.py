@@ -67,8 +67,7 @@ def transfer_labels(
         _show(console, result)
         if merged:
             _show_merged(console, merged)
-        for file in files:
-            console.line(str(file))
+        console.files(files)
     raise typer.Exit(batch_exit_code(result.items))
 
 

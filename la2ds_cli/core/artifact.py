@@ -153,21 +153,16 @@ def check_space(folder: Path, needed: int) -> None:
         )
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file atomically; as `write_pieces`."""
-    write_pieces(path, [content])
-
-
-def write_pieces(path: Path, pieces: Iterable[bytes]) -> None:
-    """Write a file atomically: temporary file in the same folder, fsync, rename, fsync of the
-    folder.
+def write_bytes(path: Path, content: bytes | Iterable[bytes]) -> None:
+    """Write a file, given whole or in pieces, atomically: temporary file in the same folder, fsync,
+    rename, fsync of the folder.
 
     Raises UserError (exit 7) if the folder cannot be written or the disk is full.
     """
     try:
         with temporary_beside(path) as temporary:
             with temporary.open("wb") as stream:
-                stream.writelines(pieces)
+                stream.writelines([content] if isinstance(content, bytes) else content)
             replace_by(temporary, path)
     except OSError as error:
         raise cannot_write(path, error) from error

@@ -151,6 +151,11 @@ class Console:
         if not self.as_json:
             _print(printable(text), stderr=False, style=style)
 
+    def files(self, paths: Iterable[Path]) -> None:
+        """The files that were written, a line each."""
+        for path in paths:
+            self.line(str(path))
+
     def rendered(self, content: RenderableType) -> None:
         """A rich renderable on stdout, unless --json; 110 columns wide in a pipe."""
         if not self.as_json:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -33,26 +33,21 @@ class ProjectFolder:
 
     # --- locks ---------------------------------------------------------------------------
 
-    @contextmanager
-    def lock(self, wait: float = 0) -> Iterator[None]:
+    def lock(self, wait: float = 0) -> AbstractContextManager[None]:
         """Exclusive use by one writing command; raises UserError (exit 5) if another command holds
         the lock for more than `wait` seconds.
 
         The operating system releases the lock when its process ends, so a killed run never
         leaves the project locked.
         """
-        with self._locked_by("lock", wait):
-            yield
+        return self._locked_by("lock", wait)
 
-    @contextmanager
-    def shard_lock(self, number: int, count: int) -> Iterator[None]:
+    def shard_lock(self, number: int, count: int) -> AbstractContextManager[None]:
         """Exclusive use of one part of a list that several processes share. They take `lock` to
         write the project's tables. Raises UserError (exit 5) as `lock`."""
-        with self._locked_by(f"shard-{number}-of-{count}.lock", 0):
-            yield
+        return self._locked_by(f"shard-{number}-of-{count}.lock", 0)
 
-    @contextmanager
-    def tables(self, wait: float = TABLES_WAIT) -> Iterator[None]:
+    def tables(self, wait: float = TABLES_WAIT) -> AbstractContextManager[None]:
         """Exclusive use of the tables that people and commands change (videos.csv, phases.csv,
         subjects.csv, annotations.csv, `aside`), only while one is read, changed and written.
 
@@ -60,11 +55,9 @@ class ProjectFolder:
         label and mark clips meanwhile. It can be taken again inside. Raises UserError (exit 5) as
         `lock`.
         """
-        with self._locked_by("tables.lock", wait, again=True):
-            yield
+        return self._locked_by("tables.lock", wait, again=True)
 
-    @contextmanager
-    def studio_lock(self) -> Iterator[None]:
+    def studio_lock(self) -> AbstractContextManager[None]:
         """One studio at a time; commands can run at the same time. Raises UserError (exit 5) as
         `lock`."""
         busy = UserError(
@@ -72,8 +65,7 @@ class ProjectFolder:
             hint="use its page, or end it in the terminal that runs la2ds studio",
             exit_code=ExitCode.MISMATCH,
         )
-        with self._locked_by("studio.lock", 0, busy):
-            yield
+        return self._locked_by("studio.lock", 0, busy)
 
     @contextmanager
     def _locked_by(
@@ -90,19 +82,16 @@ class ProjectFolder:
             lock.acquire(timeout=wait)
         except OSError as error:
             if isinstance(error, Timeout):
-                raise busy or self._locked() from error
+                raise busy or UserError(
+                    f"another la2ds command is writing to {self.root}",
+                    hint="wait for it to finish, then run the same command again",
+                    exit_code=ExitCode.MISMATCH,
+                ) from error
             raise artifact.cannot_write(self.root / "logs", error) from error
         try:
             yield
         finally:
             lock.release()
-
-    def _locked(self) -> UserError:
-        return UserError(
-            f"another la2ds command is writing to {self.root}",
-            hint="wait for it to finish, then run the same command again",
-            exit_code=ExitCode.MISMATCH,
-        )
 
     # --- paths ---------------------------------------------------------------------------
 

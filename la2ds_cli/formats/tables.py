@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from la2ds_cli.core import regular_file
-from la2ds_cli.core.artifact import encoded, write_pieces
+from la2ds_cli.core.artifact import encoded, write_bytes
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.formats.checks import PoseFileError, shown, unreadable_text
 
@@ -104,4 +104,4 @@ def write_rows(path: Path, rows: Iterable[Sequence[str]], delimiter: str = ",") 
                 buffer.truncate()
         yield encoded(buffer.getvalue())
 
-    write_pieces(path, pieces())
+    write_bytes(path, pieces())
