@@ -85,7 +85,7 @@ def run_name(stem: str, project: Project, config: Config, minutes: float | None 
     from la2ds_cli.training.data import clips_digest, training_videos
 
     videos = training_videos(project)
-    clips = clips_digest({v.id: project.checked_pose_header(v.id)[0].key for v in videos})
+    clips = clips_digest({v.id: project.pose_header(v.id)[0].key for v in videos})
     own = [name for name in (config.train.method, config.model.encoder) if "." in name]
     unseeded = replace(config, train=replace(config.train, seed=0))
     key = training_recipe(unseeded, clips, code=code_digests(*own)).key
