@@ -11,13 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from la2ds_cli import __version__
 from la2ds_cli.core.device import free_cores
-
-if TYPE_CHECKING:
-    from la2ds_models.weight_files import WeightFile
 
 _EXTRAS = {
     "export": "onnxscript",
@@ -55,9 +51,10 @@ def examine() -> list[Check]:
         ("cores", _cores),
         ("decoder", _decoder),
         ("default networks", _default_networks),
+        ("weights", _weights),
     ):
         checks.append(_attempt(name, look))
-    return checks + _weights()
+    return checks
 
 
 def _package(name: str) -> Check:
@@ -132,6 +129,7 @@ def _default_networks() -> str:
     """The networks that extraction uses by default on this machine, and which of their weights it
     would download."""
     from la2ds_cli.poses.networks import detector_name, pose_name
+    from la2ds_cli.poses.weights import megabytes
     from la2ds_models.weight_files import present, zoo
 
     pose = pose_name("auto", "auto")
@@ -139,32 +137,20 @@ def _default_networks() -> str:
     known = zoo()
     used = [known[name] for name in (pose, *known[pose].needs, detector)]
     missing = {entry.name: entry for entry in used if present(entry) is None}
-    state = ", ".join(f"{name} {_to_fetch(entry)}" for name, entry in missing.items())
+    state = ", ".join(
+        f"{name} to be downloaded, {megabytes(entry.size)}" for name, entry in missing.items()
+    )
     return f"joints by {pose}, people by {detector}; {state or 'all here'}"
 
 
-def _to_fetch(entry: WeightFile) -> str:
-    from la2ds_cli.poses.weights import megabytes
+def _weights() -> str:
+    """Where weights lie, and how many are here. Raises for one that is damaged, or missing from the
+    package; any other missing one is no fault."""
+    from la2ds_models.weight_files import find, weights_dir, zoo
 
-    return f"to be downloaded, {megabytes(entry.size)}"
-
-
-def _weights() -> list[Check]:
-    """The folder for downloads, and every known weight file. A missing one is not a fault."""
-    from la2ds_cli.poses.weights import megabytes
-    from la2ds_models.weight_files import WeightError, find, weights_dir, zoo
-
-    checks = [Check("weights folder", str(weights_dir()))]
-    for name, entry in zoo().items():
-        try:
-            path = find(entry)
-        except WeightError as error:
-            checks.append(Check(f"weights {name}", f"{error}; {error.advice}", ok=False))
-            continue
-        size = f", {megabytes(entry.size)}" if entry.size else ""
-        absent = f"not here, downloaded on first use{size}"
-        place = "bundled" if entry.bundled else str(path or absent)
-        whole = not entry.bundled or (path is not None and path.is_file())
-        place = place if whole else f"missing from the package: {path}"
-        checks.append(Check(f"weights {name}", f"{place} ({entry.licence})", ok=whole))
-    return checks
+    paths = {name: find(entry) for name, entry in zoo().items()}
+    gone = [str(path) for path in paths.values() if path is not None and not path.is_file()]
+    if gone:
+        raise FileNotFoundError(f"missing from the package: {', '.join(gone)}")
+    here = [name for name, path in paths.items() if path is not None]
+    return f"{', '.join(here)}; downloaded ones in {weights_dir()}"

@@ -162,10 +162,9 @@ def _check_length(task: ClipTask, length: int) -> None:
         return
     if length < _CUT_OFF * task.video.duration * task.video.fps:
         hint = "the file is cut off or damaged; copy or export it again"
-    elif task.options.is_cut:
-        hint = "choose a longer --time-range, or set min_frames = N under [poses] in project.toml"
     else:
-        hint = "film longer, or set min_frames = N under [poses] in project.toml"
+        what = "choose a longer --time-range" if task.options.is_cut else "film longer"
+        hint = f"{what}, or set min_frames = N under [poses] in project.toml"
     raise UserError(
         f"{task.path} has {length} frames, but a clip needs {task.config.min_frames}",
         hint=hint,

@@ -1,9 +1,9 @@
 """Configurations and checkpoints of OpenMMLab (MMPose, MMDetection), named by the user as
 `mmpose:CONFIG,CHECKPOINT`, and replacements for compiled parts that have no wheels.
 
-CONFIG is a .py file, or the name of a file inside the package without `.py`. A configuration is a
-Python program, as trusted as any other that the user runs; a checkpoint is data, and nothing in it
-is executed.
+CONFIG is a .py file, or the name of a file inside the package, without its folder and `.py`. A
+configuration is a Python program, as trusted as any other that the user runs; a checkpoint is data,
+and nothing in it is executed.
 """
 
 # pyright: reportMissingImports=false
@@ -127,38 +127,20 @@ def _config_path(config: str, package: Package) -> Path:
     if config.endswith(".py"):
         check_trusted(os.path.abspath(config), "configuration")  # noqa: PTH100 (as `trust`)
         return existing_file(config, "configuration")
-    folder = _config_folder(package)
-    shipped = {
-        path.relative_to(folder).with_suffix("").as_posix(): path
-        for path in folder.rglob("*.py")
-        if "_base_" not in path.parts
-    }
-    matches = [name for name in shipped if config in (name, name.rpartition("/")[2])]
-    if len(matches) != 1:
-        raise _unknown_config(config, package, matches, list(shipped))
-    return shipped[matches[0]]
-
-
-def _config_folder(package: Package) -> Path:
     spec = importlib.util.find_spec(package)
     folders = spec.submodule_search_locations if spec else None
     assert folders, "_require_packages has found the package"
-    return Path(folders[0]) / ".mim" / "configs"
-
-
-def _unknown_config(
-    config: str, package: Package, matches: list[str], names: list[str]
-) -> UserError:
-    if matches:
-        return UserError(
-            f"{package} has several configurations called {config}",
-            hint=f"name one with its folder: {', '.join(sorted(matches))}",
-        )
-    stems = [name.rpartition("/")[2] for name in names]
-    near = get_close_matches(config, stems, n=3) or [stem for stem in stems if config in stem][:3]
-    return UserError(
+    shipped = {
+        path.stem: path
+        for path in (Path(folders[0]) / ".mim" / "configs").rglob("*.py")
+        if "_base_" not in path.parts
+    }
+    if config in shipped:
+        return shipped[config]
+    near = get_close_matches(config, shipped, n=3) or [name for name in shipped if config in name]
+    raise UserError(
         f"{package} has no configuration called '{config}'",
-        hint=(f"did you mean {' or '.join(near)}? " if near else "")
+        hint=(f"did you mean {' or '.join(near[:3])}? " if near else "")
         + "your own file must end in .py",
     )
 

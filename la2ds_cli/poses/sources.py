@@ -216,7 +216,10 @@ def _entry(row: dict[str, str], folder: Path, defaults: ClipOptions) -> Entry:
     name = cells.pop("path")
     if not name:
         raise ValueError("column path is empty; it names a video file or a folder of images")
-    _refuse_url(name)
+    try:
+        refuse_url(name)
+    except UserError as error:
+        raise ValueError(f"column path: {error.message}") from error
     changed = {c: _read(c, cells[c], *_OPTIONS[c]) for c in _OPTIONS if cells.get(c)}
     facts = {c: _read(c, cells[c], *_FACTS[c]) for c in _FACTS if cells.get(c)}
     try:
@@ -225,14 +228,6 @@ def _entry(row: dict[str, str], folder: Path, defaults: ClipOptions) -> Entry:
         raise ValueError(f"column {error.message.removeprefix('--')}") from error
     says_how = bool(changed.keys() - {"fps"})  # a rate changes nothing but folders of images
     return Entry(str(folder / name), options, **facts, says_how=says_how)
-
-
-def _refuse_url(name: str) -> None:
-    """ValueError for a URL."""
-    try:
-        refuse_url(name)
-    except UserError as error:
-        raise ValueError(f"column path: {error.message}") from error
 
 
 def _read(column: str, text: str, parse: Callable[[str], Any], allowed: str) -> Any:
@@ -357,17 +352,9 @@ def load_single(
 
 
 def _hint_of_missing(project: Project, name: str) -> str:
-    """The hint if `name` is not a file: it may be the name of a clip, or meant to be one. Empty if
-    nothing suggests that."""
-    videos = project.videos()
-    if any(name == str(project.source(video)) for video in videos):
-        return (
-            "it is listed in videos.csv, but has no usable joints: put it back, or run la2ds "
-            "extract-poses on the file where it is now"
-        )
-    stems = [Path(video.path).stem for video in videos]
+    """The hint if `name` is not a file but looks like the name of a clip; otherwise empty."""
+    stems = [Path(video.path).stem for video in project.videos()]
     near = get_close_matches(Path(name).stem, stems, n=1)
-    if not near and (not videos or Path(name).name != name):
+    if not near:
         return ""
-    listed = "videos.csv lists the clips of the project"
-    return f"did you mean '{near[0]}'? {listed}" if near else f"check the spelling; {listed}"
+    return f"did you mean '{near[0]}'? videos.csv lists the clips of the project"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from threading import Condition, Thread
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -19,28 +19,6 @@ from la2ds_cli.video.reader import Frame, Image, VideoInfo, probe, read_ahead, r
 _AHEAD = 8  # frames decoded before they are due
 _COMPLETE = 0.97  # share of the declared seconds; containers round
 _SILENT = 5.0  # seconds without a picture after which a camera counts as gone
-
-
-class Player(Protocol):
-    """A video that plays. skipped: frames that were skipped because earlier ones took too long.
-    cut_off: a sentence if the file ended before its declared end, otherwise empty."""
-
-    skipped: int
-    cut_off: str
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height of the upright frames, pixels."""
-        ...
-
-    @property
-    def fps(self) -> float:
-        """Nominal frames per second."""
-        ...
-
-    def frames(self) -> Generator[Frame, None, None]:
-        """Upright RGB frames as they come; `index` also counts skipped frames."""
-        ...
 
 
 def open_player(source: str, *, every_frame: bool = False) -> Player:
@@ -66,7 +44,11 @@ def open_player(source: str, *, every_frame: bool = False) -> Player:
 
 @dataclass
 class FilePlayer:
-    """Plays a file; clock and sleep are those of `time`, and are replaced in tests."""
+    """Plays a file; clock and sleep are those of `time`, and are replaced in tests.
+
+    skipped: frames that were skipped because earlier ones took too long. cut_off: a sentence if the
+    file ended before its declared end, otherwise empty.
+    """
 
     path: str
     info: VideoInfo
@@ -78,10 +60,12 @@ class FilePlayer:
 
     @property
     def size(self) -> tuple[int, int]:
+        """Width and height of the upright frames, pixels."""
         return self.info.width, self.info.height
 
     @property
     def fps(self) -> float:
+        """Nominal frames per second."""
         return self.info.fps
 
     def frames(self) -> Generator[Frame, None, None]:
@@ -111,9 +95,9 @@ class FilePlayer:
 
 
 class CameraPlayer:
-    """Plays a camera through OpenCV: always the newest picture."""
+    """Plays a camera through OpenCV: always the newest picture. Attributes as of FilePlayer."""
 
-    cut_off: str = ""
+    cut_off = ""
 
     def __init__(self, number: int) -> None:
         """Raises UserError (exit 3) for a camera that cannot be opened."""
@@ -126,18 +110,10 @@ class CameraPlayer:
             self._capture.release()
             raise _no_camera(number, "cannot be opened")
         self.number = number
-        self._fps = float(self._capture.get(cv2.CAP_PROP_FPS)) or 30.0
+        self.fps = float(self._capture.get(cv2.CAP_PROP_FPS)) or 30.0
         width, height = cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT
-        self._size = int(self._capture.get(width)), int(self._capture.get(height))
+        self.size = int(self._capture.get(width)), int(self._capture.get(height))
         self.skipped = 0
-
-    @property
-    def size(self) -> tuple[int, int]:
-        return self._size
-
-    @property
-    def fps(self) -> float:
-        return self._fps
 
     def frames(self) -> Generator[Frame, None, None]:
         """Frames until the camera stops. Raises UserError (exit 3) if it gives no pictures at all,
@@ -172,6 +148,9 @@ class CameraPlayer:
             newest.put(count, time.monotonic(), rgb)
             count += 1
         newest.end()
+
+
+Player = FilePlayer | CameraPlayer
 
 
 @dataclass

@@ -67,10 +67,9 @@ class VideoInfo:
 
     width, height: of the upright frames, in pixels. fps: nominal frames per second of the real
     movement. frames_declared: 0 = not declared; of a cut clip, an estimate from the mean rate.
-    duration: seconds of the real movement, 0 = unknown. rotation: degrees counter-clockwise of the
-    display matrix. codec: FFmpeg's name. hdr: `PQ`, `HLG` or empty. bits: per colour channel in the
-    file. start: time of the first frame in seconds, more than 0 in a file whose sound begins before
-    its picture.
+    duration: seconds of the real movement, 0 = unknown. codec: FFmpeg's name. hdr: `PQ`, `HLG` or
+    empty. start: time of the first frame in seconds, more than 0 in a file whose sound begins
+    before its picture.
     """
 
     width: int
@@ -78,10 +77,8 @@ class VideoInfo:
     fps: float
     frames_declared: int
     duration: float
-    rotation: int
     codec: str
     hdr: str = ""
-    bits: int = 8
     start: float = 0.0
 
 
@@ -182,10 +179,8 @@ def _probe_video(path: str | os.PathLike[str]) -> VideoInfo:
             fps=frame_rate(stream),
             frames_declared=stream.frames,
             duration=stream_duration(container, stream),
-            rotation=first.rotation,
             codec=stream.codec_context.name,
             hdr=hdr_name(first),
-            bits=first.format.components[0].bits,
             start=max(_stamp(container, first) or 0.0, 0.0),
         )
 
@@ -212,7 +207,7 @@ def _probe_images(path: str | os.PathLike[str], options: ClipOptions) -> VideoIn
     assert image is not None  # every image is read from time 0 on
     height, width = image.shape[:2]
     suffix = files[0].suffix[1:].lower()
-    return VideoInfo(width, height, fps, len(files), len(files) / fps, 0, suffix)
+    return VideoInfo(width, height, fps, len(files), len(files) / fps, suffix)
 
 
 def _with_options(path: str | os.PathLike[str], info: VideoInfo, options: ClipOptions) -> VideoInfo:

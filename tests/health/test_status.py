@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +13,6 @@ from la2ds_cli.core.artifact import Recipe, write_arrays
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project
 from la2ds_cli.embedding.embed import embed
-from la2ds_cli.embedding.trained import trained_runs
 from la2ds_cli.features.heatmap_cache import cache_heatmaps
 from la2ds_cli.health.status import StepStatus, project_status
 from la2ds_cli.main import app
@@ -61,11 +58,6 @@ def test_weights_that_do_not_say_their_step_are_no_trained_run(project: Project,
     write_arrays(path, {"a": np.zeros(1)}, recipe, facts)
     found = project_status(project, project.config())
     assert [(run.run, run.step) for run in found.runs] == [("odd", 0)]
-
-
-def test_imported_poses_are_always_current(project: Project):
-    poses = _step(project, "poses", "poses.detector=full-frame")
-    assert (poses.current, poses.stale, poses.missing) == (3, {}, [])
 
 
 def test_extracted_poses_are_stale_when_their_settings_change(project: Project):
@@ -129,15 +121,6 @@ def test_a_run_knows_its_clips_and_its_settings(project: Project):
     assert project_status(project, config).runs[0].stale == "input clips changed"
 
 
-def test_a_copy_of_a_run_made_by_hand_is_no_run(project: Project):
-    config = project.config(overrides=TINY)
-    train(project, config=config)
-    folder = project.run_dir("default")
-    shutil.copytree(folder, folder.with_name("default copy"))
-    assert [run.run for run in project_status(project, config).runs] == ["default"]
-    assert trained_runs(project) == ["default"]
-
-
 def test_embeddings_are_stale_when_the_model_or_the_poses_change(project: Project):
     config = project.config(overrides=TINY)
     train(project, config=config)
@@ -193,37 +176,6 @@ def test_a_project_with_nothing_left_to_do_is_told_so_with_clips_of_its_own(proj
     result = CliRunner().invoke(app, ["status", "--project", str(project.root)])
     assert "nothing left to do; look at two clips: la2ds align clip-0 clip-1" in result.stderr
     assert "next:" not in result.stderr
-
-
-def test_a_project_with_a_space_in_its_name_is_quoted_in_commands(tmp_path: Path):
-    root = tmp_path / "it's mine"
-    hint = CliRunner().invoke(app, ["status", "--project", str(root)]).stderr.splitlines()[1]
-    made = hint.partition("; ")[2].removesuffix(" makes a new one")
-    assert shlex.split(made) == ["la2ds", "init", str(root)]
-    result = CliRunner().invoke(app, shlex.split(made)[1:])
-    again = CliRunner().invoke(app, ["status", "--project", str(root)])
-    expected = ["la2ds", "extract-poses", "YOUR-VIDEOS", "--project", str(root)]
-    for said in (result.stderr, again.stderr):
-        assert shlex.split(said.removeprefix("next: ")) == expected
-
-
-def test_networks_are_identified_once_for_all_clips(project: Project, monkeypatch):
-    from la2ds_cli.poses import current
-
-    names = ("poses.detector=full-frame", "poses.pose=hrnet-demo")
-    config = project.config(overrides=names).poses
-    for number in range(4):
-        video = Video(f"filmed-{number}", f"{number}.mp4", f"{number}" * 64, 30)
-        recipe = PoseRecipes(project, config).of(video)[0]
-        project.write_pose(video.id, sequence(warped_phase(30, seed=number)), recipe)
-        project.add_videos([video])
-    calls = []
-    identify = current.networks_of
-    monkeypatch.setattr(
-        current, "networks_of", lambda *given: calls.append(given) or identify(*given)
-    )
-    assert _step(project, "poses", *names).current == 7
-    assert len(calls) == 1
 
 
 def test_a_video_that_is_gone_is_named(tmp_path: Path):

@@ -29,36 +29,45 @@ def error_of(path: Path | str) -> UserError:
     return caught.value
 
 
-def test_missing_file(tmp_path: Path) -> None:
-    error = error_of(tmp_path / "none.mp4")
-    assert (error.code, error.exit_code) == ("V006", ExitCode.UNREADABLE)
-    assert "none.mp4" in error.message
+PDF = b"%PDF-1.4\n" + bytes(range(256)) * 20
+LIST = "text or a list"
 
 
-def test_folder_without_videos(tmp_path: Path) -> None:
-    error = error_of(tmp_path)
-    assert (error.code, error.exit_code) == ("V006", ExitCode.UNREADABLE)
-    assert "folder" in error.message
+@pytest.mark.parametrize(
+    ("name", "content", "code", "text"),
+    [
+        ("none.mp4", None, "V006", "none.mp4"),
+        (".", None, "V006", "folder"),
+        (f"{'x' * 300}.mp4", None, "V006", "too long"),
+        ("zero.mp4", b"", "V002", "zero.mp4"),
+        ("text.mp4", b"this is no video\n" * 50, "V001", "text.mp4"),
+        ("report.pdf", PDF, "V001", "PDF"),
+        ("report.mp4", PDF, "V001", "PDF"),
+        ("notes.txt", b"FFmpeg can draw this text as a video.\n" * 50, "V001", LIST),
+        ("list.mp4", b"ffconcat version 1.0\nfile clip.mp4\n", "V001", LIST),
+        (
+            "live.m3u8",
+            b"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nclip.mp4\n#EXT-X-ENDLIST\n",
+            *("V001", LIST),
+        ),
+    ],
+)
+@pytest.mark.usefixtures("clip")
+def test_what_is_no_video(
+    tmp_path: Path, name: str, content: bytes | None, code: str, text: str
+) -> None:
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    error = error_of(path)
+    assert (error.code, error.exit_code) == (code, ExitCode.UNREADABLE)
+    assert text in error.message
 
 
 @pytest.mark.parametrize("name", ["https://example.org/a.mp4", "rtsp://camera/1", "-"])
 def test_urls_are_refused(name: str) -> None:
     error = error_of(name)
     assert error.exit_code == ExitCode.USAGE
-
-
-def test_zero_bytes(tmp_path: Path) -> None:
-    path = tmp_path / "zero.mp4"
-    path.touch()
-    error = error_of(path)
-    assert (error.code, error.exit_code) == ("V002", ExitCode.UNREADABLE)
-
-
-def test_text_renamed_to_mp4(tmp_path: Path) -> None:
-    path = tmp_path / "text.mp4"
-    path.write_text("this is no video\n" * 50)
-    error = error_of(path)
-    assert (error.code, error.exit_code) == ("V001", ExitCode.UNREADABLE)
 
 
 def test_recording_without_its_index(clip: Path) -> None:
@@ -108,35 +117,6 @@ def test_an_image_is_no_video(tmp_path: Path, suffix: str, renamed: bool) -> Non
     assert (error.code, error.exit_code) == ("V004", ExitCode.UNREADABLE)
     assert error.message == f"{path} is an image, not a video"
     assert "--fps" in error.hint
-
-
-@pytest.mark.parametrize("name", ["report.pdf", "report.mp4"])
-def test_a_document_is_no_video(tmp_path: Path, name: str) -> None:
-    path = tmp_path / name
-    path.write_bytes(b"%PDF-1.4\n" + bytes(range(256)) * 20)
-    assert (error_of(path).code, error_of(path).exit_code) == ("V001", ExitCode.UNREADABLE)
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("notes.txt", "FFmpeg can draw this text as a video.\n" * 50),
-        ("list.mp4", "ffconcat version 1.0\nfile clip.mp4\n"),
-        ("live.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nclip.mp4\n#EXT-X-ENDLIST\n"),
-    ],
-)
-def test_text_and_lists_are_no_videos(clip: Path, name: str, text: str) -> None:
-    path = clip.with_name(name)
-    path.write_text(text)
-    error = error_of(path)
-    assert (error.code, error.exit_code) == ("V001", ExitCode.UNREADABLE)
-    assert "text or a list" in error.message
-
-
-def test_a_name_longer_than_the_system_allows(tmp_path: Path) -> None:
-    error = error_of(tmp_path / f"{'x' * 300}.mp4")
-    assert (error.code, error.exit_code) == ("V006", ExitCode.UNREADABLE)
-    assert "too long" in error.message
 
 
 def test_unknown_codec(clip: Path) -> None:

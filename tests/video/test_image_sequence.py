@@ -14,7 +14,13 @@ from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.video import image_sequence
 from la2ds_cli.video.image_sequence import read_image
-from la2ds_cli.video.media_files import is_video_file
+from la2ds_cli.video.media_files import (
+    image_files,
+    is_animation,
+    is_image_file,
+    is_video_file,
+    natural_order,
+)
 from la2ds_cli.video.orientation import EXIF_MATRICES
 from la2ds_cli.video.reader import is_image_folder, probe, read_frames
 from tests.drawn_clips import HEIGHT, WIDTH, corner_colours, grey_steps, quadrants
@@ -143,30 +149,12 @@ def test_sizes_must_not_be_mixed(folder: Path) -> None:
         next(frames)
 
 
-def test_a_turned_photo_of_one_size_is_no_other_size(tmp_path: Path) -> None:
-    PillowImage.fromarray(quadrants()).save(tmp_path / "1.jpg")
-    exif = PillowImage.Exif()
-    exif[0x0112] = 6
-    PillowImage.fromarray(np.ascontiguousarray(np.rot90(quadrants()))).save(
-        tmp_path / "2.jpg", exif=exif
-    )
-    assert probe(tmp_path, TEN).frames_declared == 2
-    assert [frame.image.shape for frame in read_frames(tmp_path, TEN)] == [(HEIGHT, WIDTH, 3)] * 2
-
-
 @pytest.mark.parametrize("content", [b"", b"no image at all" * 9])
 def test_an_image_that_cannot_be_read(folder: Path, content: bytes) -> None:
     (folder / "img0.png").write_bytes(content)
     error = error_of(folder)
     assert (error.code, error.exit_code) == ("V012", ExitCode.UNREADABLE)
     assert "img0.png" in error.message
-
-
-def test_it_ends_before_an_image_that_cannot_be_read(folder: Path) -> None:
-    damaged = folder / "img6.png"
-    damaged.write_bytes(damaged.read_bytes()[:30])
-    assert levels(folder) == list(range(6))
-    assert probe(folder, TEN).frames_declared == 12  # so that the gap can be told
 
 
 # --- animations -------------------------------------------------------------------------
@@ -206,17 +194,6 @@ def test_an_animated_webp_is_read_or_said_to_be_unreadable(tmp_path: Path) -> No
     assert (code, len(frames)) in (("V004", 0), ("", len(DELAYS)))
 
 
-def test_opencv_does_not_turn_images_a_second_time(tmp_path: Path) -> None:
-    """The reason for our own EXIF: what IMREAD_IGNORE_ORIENTATION gives is what is stored."""
-    exif = PillowImage.Exif()
-    exif[0x0112] = 6
-    PillowImage.fromarray(quadrants()).save(tmp_path / "1.jpg", exif=exif, quality=95)
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    stored = cv2.imdecode(np.frombuffer((tmp_path / "1.jpg").read_bytes(), np.uint8), flags)
-    assert stored is not None
-    assert stored.shape == (HEIGHT, WIDTH, 3)
-
-
 def test_an_image_of_more_pixels_than_any_camera_is_not_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -224,3 +201,35 @@ def test_an_image_of_more_pixels_than_any_camera_is_not_decoded(
     assert read_image(tmp_path / "a.png") is not None
     monkeypatch.setattr(image_sequence, "MOST_PIXELS", 71)
     assert read_image(tmp_path / "a.png") is None
+
+
+# --- which files are what -----------------------------------------------------------------------
+
+
+def test_numbers_sort_by_value() -> None:
+    assert natural_order(["a10", "a2", "B1", "a1b", "a1"]) == ["a1", "a1b", "a2", "a10", "B1"]
+    assert natural_order(["10", "9", "x"]) == ["9", "10", "x"]
+    for names in (["01", "1", "A", "a"], ["a", "A", "1", "01"]):  # as a folder may list them
+        assert natural_order(names) == ["01", "1", "A", "a"]
+
+
+def test_images_of_a_folder(tmp_path: Path) -> None:
+    for name in ("10.PNG", "9.jpg", "11.tiff", ".8.png", "clip.mp4", "notes.txt"):
+        (tmp_path / name).touch()
+    (tmp_path / "folder.png").mkdir()
+    assert [path.name for path in image_files(tmp_path)] == ["9.jpg", "10.PNG", "11.tiff"]
+
+
+@pytest.mark.parametrize("suffix", ["webp", "png"])
+def test_some_images_are_videos_where_they_move(tmp_path: Path, suffix: str) -> None:
+    still, moving = tmp_path / f"still.{suffix}", tmp_path / f"moving.{suffix}"
+    frames = [PillowImage.new("RGB", (8, 8), (c, c, c)) for c in (0, 90, 180)]
+    frames[0].save(still)
+    frames[0].save(moving, save_all=True, append_images=frames[1:])
+    assert (is_video_file(still), is_image_file(still)) == (False, True)
+    assert (is_video_file(moving), is_image_file(moving)) == (True, False)
+    assert is_animation(moving.rename(tmp_path / "moving.mp4"))
+    short = tmp_path / f"short.{suffix}"
+    short.write_bytes((tmp_path / "moving.mp4").read_bytes()[:18])
+    assert not is_animation(short)
+    assert not is_animation(tmp_path / "gone.webp")

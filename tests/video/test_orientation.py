@@ -50,7 +50,6 @@ def test_rotation_agrees_with_ffmpeg(tmp_path: Path) -> None:
     path = tmp_path / "turned.mp4"
     write_video(path, [quadrants()] * 3, 25)
     turned(path, (0, -1, 1, 0))
-    assert probe(path).rotation == 90  # counter-clockwise
     with av.open(str(path)) as container:
         raw = next(container.decode(video=0)).to_ndarray(format="rgb24")
     np.testing.assert_array_equal(next(read_frames(path)).image, np.rot90(raw))

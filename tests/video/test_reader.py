@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -8,10 +9,21 @@ import av
 import numpy as np
 import pytest
 
-from la2ds_cli.core.clip import ClipOptions
+from la2ds_cli.core.artifact import Recipe
+from la2ds_cli.core.clip import ClipOptions, Video
 from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.project import Project
 from la2ds_cli.video.container import open_container, stream_duration
-from la2ds_cli.video.reader import probe, read_frames, write_video
+from la2ds_cli.video.media_files import content_digest
+from la2ds_cli.video.reader import (
+    Frame,
+    FrameClock,
+    probe,
+    read_ahead,
+    read_frames,
+    video_file,
+    write_video,
+)
 from tests.drawn_clips import (
     BLUE,
     GREEN,
@@ -24,6 +36,7 @@ from tests.drawn_clips import (
     quadrants,
     write_stamped,
 )
+from tests.movement import sequence
 
 
 @pytest.fixture
@@ -65,7 +78,7 @@ def test_probe_tells_what_the_file_holds(clip: Path) -> None:
     assert (info.width, info.height, info.frames_declared) == (WIDTH, HEIGHT, 24)
     assert info.fps == pytest.approx(25)
     assert info.duration == pytest.approx(24 / 25, abs=1e-3)
-    assert (info.rotation, info.codec) == (0, "h264")
+    assert info.codec == "h264"
 
 
 def test_colours_are_rgb(tmp_path: Path) -> None:
@@ -97,14 +110,6 @@ def test_paths_of_any_kind(tmp_path: Path, clip: Path, name: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(clip.read_bytes())
     assert len(list(read_frames(path))) == 24
-
-
-def test_odd_sizes_and_strange_names_are_written_and_read(tmp_path: Path) -> None:
-    path = tmp_path / "tänzerin мяч 01.mp4"
-    write_video(path, [np.full((63, 95, 3), 100, np.uint8)] * 4, 29.97)
-    assert (probe(path).width, probe(path).height) == (96, 64)
-    assert probe(path).fps == pytest.approx(29.97, abs=0.01)
-    assert len(list(read_frames(path))) == 4
 
 
 def test_a_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -224,3 +229,89 @@ def test_every_frame_has_the_size_of_the_first(tmp_path: Path, second: tuple[int
     assert {image.shape for image in images} == {(HEIGHT, WIDTH, 3)}
     for image in images:
         assert corner_colours(image) == [RED, GREEN, BLUE, WHITE]
+
+
+@pytest.mark.parametrize(
+    ("stamps", "seconds"),
+    [
+        ([0.0, 0.1, 0.35, 0.4], [0.0, 0.1, 0.35, 0.4]),
+        ([None, None, 0.2, None], [0.0, 0.1, 0.2, 0.3]),  # one frame on
+        ([0.0, 0.0, 0.1, 0.1, 0.2], [0.0, 0.05, 0.1, 0.15, 0.2]),  # half a frame on
+        ([0.0] * 6, [0.0, 0.05, 0.15, 0.25, 0.35, 0.45]),  # one stamp for all
+        ([5.0, 5.1, 3e5, 3e5 + 0.1], [5.0, 5.1, 5.2, 5.3]),  # it jumps ahead by days
+        ([0.0, 9e4, 9e4 + 0.1], [0.0, 9e4, 9e4 + 0.1]),  # a camera that sleeps for a day
+        ([5.0, 5.1, 0.0, 0.1], [5.0, 5.1, 5.2, 5.3]),  # it starts again
+    ],
+)
+def test_times_increase_whatever_the_stamps(
+    stamps: list[float | None], seconds: list[float]
+) -> None:
+    clock = FrameClock(10)
+    assert [round(clock.tick(stamp), 6) for stamp in stamps] == seconds
+
+
+def test_reading_ahead_changes_nothing(clip: Path) -> None:
+    plain, ahead = list(read_frames(clip)), list(read_ahead(read_frames(clip), 4))
+    assert [f.time for f in ahead] == [f.time for f in plain]
+    assert all(np.array_equal(a.image, b.image) for a, b in zip(plain, ahead, strict=True))
+
+
+def test_reading_ahead_is_bounded() -> None:
+    decoded = []
+
+    def endless():
+        for index in range(10**9):
+            decoded.append(index)
+            yield Frame(index, float(index), np.zeros((1, 1, 3), np.uint8))
+
+    frames = read_ahead(endless(), 3)
+    assert [next(frames).index for _ in range(5)] == [0, 1, 2, 3, 4]
+    frames.close()
+    # The queue holds three and the thread one more; after closing nothing goes on.
+    assert len(decoded) <= 5 + 3 + 2
+
+
+def test_reading_ahead_passes_errors_on(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such file"):
+        list(read_ahead(read_frames(tmp_path / "none.mp4"), 2))
+
+
+# --- the video of a clip of a project -----------------------------------------------------------
+
+
+def test_a_clip_is_read_as_its_row_says(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project")
+    path = tmp_path / "clip.mp4"
+    write_video(path, [np.full((64, 96, 3), 10 * t, np.uint8) for t in range(20)], 10)
+    options = ClipOptions(start=0.5, end=1.5, rotate=90)
+    found = video_file(project, Video("clip", str(path), "0" * 64, options=options.to_text()))
+    assert found is not None
+    frames = list(found.frames())
+    assert [frame.index for frame in frames] == list(range(10))
+    assert [frame.source for frame in frames] == list(range(5, 15))
+    assert frames[0].image.shape == (96, 64, 3)
+
+
+def test_a_clip_without_pictures_has_no_file(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project")
+    labels = tmp_path / "0001.mat"
+    labels.write_bytes(b"labels")
+    assert video_file(project, Video("labels", str(labels), "0" * 64)) is None
+    assert video_file(project, Video("gone", str(tmp_path / "gone.mp4"), "0" * 64)) is None
+
+
+def test_a_file_that_was_replaced_has_no_pictures_of_the_clip(tmp_path: Path) -> None:
+    """Nor if it was moved there with an older time; a copy of the same content has them."""
+    project = Project.create(tmp_path / "project")
+    path, other = tmp_path / "clip.mp4", tmp_path / "other.mp4"
+    write_video(path, [np.full((64, 96, 3), 10, np.uint8)] * 9, 10)
+    write_video(other, [np.full((64, 96, 3), 90, np.uint8)] * 9, 10)
+    clip = Video("clip", str(path), content_digest(path))
+    pose = sequence(np.linspace(0, 1, 9))
+    project.write_pose("clip", pose, Recipe("poses", 1, {}, {"video": clip.sha256}))
+    old = path.stat().st_mtime - 60
+    os.utime(project.pose_path("clip"), (old, old))
+    assert video_file(project, clip) is not None
+    os.utime(other, (old - 60, old - 60))
+    other.replace(path)
+    assert video_file(project, clip) is None

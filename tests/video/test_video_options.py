@@ -22,7 +22,6 @@ from tests.drawn_clips import (
     corner_colours,
     grey_steps,
     quadrants,
-    write_stamped,
 )
 
 
@@ -74,13 +73,6 @@ def test_every_frame_can_be_the_first(clip: Path, first: int) -> None:
     assert [frame.source for frame in part] == [first]
 
 
-def test_a_part_of_a_clip_with_a_variable_rate(tmp_path: Path) -> None:
-    path = tmp_path / "vfr.mkv"
-    seconds = [0, 0.04, 0.08, 0.2, 0.24, 0.5, 0.54]
-    write_stamped(path, grey_steps(len(seconds)), seconds)
-    assert times(read(path, start=0.1, end=0.52)) == [0.2, 0.24, 0.5]
-
-
 def test_slow_motion_is_sped_up(clip: Path) -> None:
     whole = read(clip, slowmo=8)
     np.testing.assert_allclose(times(whole), np.arange(20) / 80, atol=1e-4)
@@ -116,8 +108,3 @@ def test_a_part_outside_the_clip(clip: Path, look) -> None:
         look(clip, ClipOptions(start=5, end=6))
     assert (caught.value.code, caught.value.exit_code) == ("V002", ExitCode.UNUSABLE)
     assert "--time-range" in caught.value.hint
-
-
-def test_a_part_between_two_frames(clip: Path) -> None:
-    with pytest.raises(UserError, match=r"no frame from 0\.51 s to 0\.59 s"):
-        read(clip, start=0.51, end=0.59)
