@@ -38,7 +38,7 @@ LEFT_OUT = {
     "rgb": "needs weights that are downloaded; tests/features",
     "mypackage": "a module of the reader's; tests/experiments/test_own_method.py",
     "--run moments": "the same",
-    "person.onnx": "networks of the reader's; tests/poses/test_extract_onnx.py",
+    "person.onnx": "networks of the reader's; tests/poses/networks/test_onnx.py",
     "casa": "takes minutes; tests/experiments/test_benchmark.py",
     "reproduce": "takes minutes; tests/experiments/test_reproduce.py",
     "benchmark": "takes minutes; tests/experiments/test_benchmark.py",

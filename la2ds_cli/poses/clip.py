@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from threading import Event
 from typing import Any
 
 import numpy as np
 
-from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
@@ -25,6 +23,7 @@ from la2ds_cli.poses.chunks import CLIP_MEMORY, ClipFrames, Partial
 from la2ds_cli.poses.networks import Detector, PoseBackend
 from la2ds_cli.poses.passes import Detections, PersonBoxes, detect_people, estimate_people
 from la2ds_cli.poses.quality import assess
+from la2ds_cli.poses.sources import ClipSource
 from la2ds_cli.poses.subjects import (
     AMBIGUOUS_MARGIN,
     choose_subject,
@@ -35,7 +34,7 @@ from la2ds_cli.poses.subjects import (
 from la2ds_cli.poses.tracking import fill_boxes, link_detections
 from la2ds_cli.poses.tracks import LEAST_PIECE, MAX_GAP, Track, make_track
 from la2ds_cli.poses.trust import with_trust
-from la2ds_cli.video.reader import VideoInfo, read_frames
+from la2ds_cli.video.reader import read_frames
 
 _HOLD = 0.5  # seconds that a lost person is still estimated
 _STEADY = 0.5  # seconds over which boxes are made steady
@@ -52,45 +51,45 @@ _BRIDGE = 0.25  # seconds; shorter gaps of a joint are interpolated, with score 
 
 @dataclass(frozen=True)
 class ClipTask:
-    """One clip to process. subject: `auto` or a rank (poses.subjects); persons: how many to keep;
-    workers: threads; memory: bytes of decoded frames that are kept; stop: set when the run must end
-    early."""
+    """One clip to process. workers: threads; memory: bytes of decoded frames that are kept; stop:
+    set when the run must end early."""
 
-    path: Path
-    video: VideoInfo
+    source: ClipSource
     config: PosesConfig
     partial: Partial
-    options: ClipOptions = field(default_factory=ClipOptions)
-    subject: str = "auto"
-    persons: int = 1
     workers: int = 1
     memory: int = CLIP_MEMORY
     stop: Event = field(default_factory=Event)
 
     @property
+    def subject(self) -> str:
+        """`auto`, or a rank (poses.subjects)."""
+        return self.source.subject or self.config.subject
+
+    @property
     def size(self) -> tuple[int, int]:
         """(W, H) of the frames in pixels."""
-        return self.video.width, self.video.height
+        return self.source.info.width, self.source.info.height
 
     def decoded(self) -> ClipFrames:
         """The frames of the clip, which are decoded as they are read."""
         return ClipFrames(
-            lambda: read_frames(self.path, self.options),
+            lambda: read_frames(self.source.path, self.source.options),
             self.size,
             self.memory,
             stop=self.stop,
-            declared=self.video.frames_declared,
+            declared=self.source.info.frames_declared,
         )
 
     def frames(self, seconds: float) -> int:
         """A duration as a number of frames, at least 1."""
-        return max(1, round(seconds * self.video.fps))
+        return max(1, round(seconds * self.source.info.fps))
 
     @property
     def detect_every(self) -> int:
         """Frames from one pass of the detector to the next."""
         rate = self.config.detect_rate
-        return max(1, round(self.video.fps / rate)) if rate else 1
+        return max(1, round(self.source.info.fps / rate)) if rate else 1
 
     @property
     def rank(self) -> int:
@@ -106,7 +105,7 @@ def pose_clip(
 ) -> list[PoseSequence]:
     """Joints of the subject of a clip and of the next best people, best first.
 
-    At least one sequence and at most task.persons; frames without the person are NaN, as are
+    At least one sequence and at most config.subjects; frames without the person are NaN, as are
     joints scored below config.joint_threshold in gaps too long to interpolate. info of each:
     people, persons (sequences returned), person, margin, ambiguous, candidates, cuts, and the facts
     of quality.assess. Raises UserError (exit 4): V002 fewer than config.min_frames frames, V020
@@ -135,7 +134,7 @@ def pose_clip(
         workers=task.workers,
     )
     ranked, margin = _ranked(task, posed, candidates, len(detections))
-    people = ranked[: task.persons]
+    people = ranked[: task.config.subjects]
     everybody = [*(posed[i] for i in ranked), *others]
     info = {
         "people": len(everybody),
@@ -146,7 +145,7 @@ def pose_clip(
         "candidates": [
             describe(track, task.size, len(detections)) for track in everybody[:_REPORTED]
         ],
-        "persons_wanted": task.persons,
+        "persons_wanted": task.config.subjects,
     }
     sequences = []
     for number, i in enumerate(people, start=1):
@@ -160,13 +159,13 @@ def _check_length(task: ClipTask, length: int) -> None:
     """Raises UserError (exit 4, V002) for a clip with fewer frames than the settings require."""
     if length >= task.config.min_frames:
         return
-    if length < _CUT_OFF * task.video.duration * task.video.fps:
+    if length < _CUT_OFF * task.source.info.duration * task.source.info.fps:
         hint = "the file is cut off or damaged; copy or export it again"
     else:
-        what = "choose a longer --time-range" if task.options.is_cut else "film longer"
+        what = "choose a longer --time-range" if task.source.options.is_cut else "film longer"
         hint = f"{what}, or set min_frames = N under [poses] in project.toml"
     raise UserError(
-        f"{task.path} has {length} frames, but a clip needs {task.config.min_frames}",
+        f"{task.source.path} has {length} frames, but a clip needs {task.config.min_frames}",
         hint=hint,
         exit_code=ExitCode.UNUSABLE,
         code="V002",
@@ -192,7 +191,8 @@ def _tracks(task: ClipTask, detections: Detections) -> list[Track]:
     if not tracks:
         best = float(max((box[:, 4].max() for box in clipped if len(box)), default=0.0))
         raise UserError(
-            f"no person found in the {len(clipped)} frames of {task.path} (best score {best:.2f})",
+            f"no person found in the {len(clipped)} frames of {task.source.path} (best score "
+            f"{best:.2f})",
             hint=_hint_of_nobody(best),
             exit_code=ExitCode.UNUSABLE,
             code="V020",
@@ -239,7 +239,7 @@ def _candidates(
     order = rank_people(tracks, task.size, length)
     score = choose_subject(tracks, task.size, length).score
     contenders = [i for i in order if score[i] >= _CONTENDER_SHARE * score[order[0]]]
-    chosen = order[: max(task.persons, task.rank, len(contenders[:_MOST_CONTENDERS]))]
+    chosen = order[: max(task.config.subjects, task.rank, len(contenders[:_MOST_CONTENDERS]))]
     if 0 not in chosen:
         chosen = [0, *chosen]
     others = [tracks[i] for i in order if i not in chosen]
@@ -310,7 +310,7 @@ def _sequence(
         box=box,
         frame=detections.source,
         time=time,
-        fps=task.video.fps,
+        fps=task.source.info.fps,
         size=task.size,
         skeleton=skeleton,
         info=info,

@@ -201,18 +201,7 @@ class Extraction:
         the info of each person."""
         made_by = self._networks
         partial = Partial(self.project.partial_poses(source.id()), self.recipe(made_by, source).key)
-        task = ClipTask(
-            path=source.path,
-            video=source.info,
-            config=self.config,
-            partial=partial,
-            options=source.options,
-            subject=source.subject or self.config.subject,
-            persons=self.config.subjects,
-            workers=workers,
-            memory=memory,
-            stop=self.stop,
-        )
+        task = ClipTask(source, self.config, partial, workers, memory, self.stop)
         poses = pose_clip(task, self.detector, self.backend, self.progress)
         names = {"detector": self.detector_name, "pose": self.pose_name}
         names |= {"device": self.backend.device}

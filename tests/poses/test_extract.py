@@ -23,7 +23,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.main import app
 from la2ds_cli.poses import extraction
-from la2ds_cli.poses.current import PoseRecipes, current_clip, networks_of
+from la2ds_cli.poses.current import PoseRecipes, current_clip
 from la2ds_cli.poses.extract import ExtractOptions, ensure_pose, ensure_poses, extract_poses
 from la2ds_cli.poses.extraction import Extraction
 from la2ds_cli.video.reader import write_video
@@ -78,14 +78,6 @@ def test_joints_of_a_walk(project: Project, clips: Path) -> None:
     (row,) = project.videos()
     assert (row.id, row.frames, row.fps, row.width) == (result.video, 20, 25, SIZE[0])
     assert project.source(row) == clips / "anna" / "clip.mp4"
-
-
-def test_one_name_in_two_folders_gives_two_clips(project: Project, clips: Path) -> None:
-    one, two = extract_poses(project, [str(clips)], CONFIG)
-    assert one.video != two.video
-    assert len(project.videos()) == 2
-    apart = project.read_pose(two.video)[0].xy - project.read_pose(one.video)[0].xy
-    np.testing.assert_allclose(apart[..., 0], 20, atol=1.6)
 
 
 def test_two_files_with_the_same_content_are_one_clip(
@@ -153,14 +145,6 @@ def test_all_names_are_checked_before_the_first_clip_is_extracted(
     assert caught.value.exit_code == ExitCode.UNREADABLE
 
 
-def test_two_files_of_one_film_are_one_clip(project: Project, clips: Path) -> None:
-    names = [str(clips / "anna" / "clip.mp4"), str(clips / "anna" / "copy.mp4")]
-    Path(names[1]).write_bytes(Path(names[0]).read_bytes())
-    one, two = ensure_poses(project, names, CONFIG)
-    assert one == two
-    assert [video.id for video in project.videos()] == [one]
-
-
 def test_a_clip_that_is_done_stays_where_the_other_fails(project: Project, clips: Path) -> None:
     film(clips / "nobody.mp4", [{}] * 20)
     anna = str(clips / "anna" / "clip.mp4")
@@ -180,13 +164,6 @@ def test_names_that_fail_are_left_out_of_many(project: Project, clips: Path) -> 
     assert ids == [video.id for video in project.videos()]
     assert len(ids) == 2
     assert set(left_out) == {nobody, "nowhere.mp4"}
-
-
-def test_paths_inside_the_project_are_relative(project: Project) -> None:
-    (project.root / "videos").mkdir()
-    film(project.root / "videos" / "a.mp4", walk(10))
-    extract_poses(project, [str(project.root / "videos")], CONFIG)
-    assert project.videos()[0].path == "videos/a.mp4"
 
 
 def test_a_second_run_loads_nothing(project: Project, clips: Path, monkeypatch) -> None:
@@ -215,13 +192,6 @@ def test_settings_without_influence_make_nothing_anew(project: Project, clips: P
     assert {r.status for r in extract_poses(project, [str(clips)], changed)} == {"cached"}
 
 
-def test_a_split_filled_in_by_hand_survives(project: Project, clips: Path) -> None:
-    extract_poses(project, [str(clips)], CONFIG)
-    project.add_videos([replace(v, split="train", group="g") for v in project.videos()])
-    extract_poses(project, [str(clips)], CONFIG, ExtractOptions(overwrite=True))
-    assert {(v.split, v.group) for v in project.videos()} == {("train", "g")}
-
-
 def test_a_lost_row_comes_back(project: Project, clips: Path) -> None:
     extract_poses(project, [str(clips)], CONFIG)
     rows = project.videos()
@@ -248,23 +218,6 @@ def test_auto_is_content_with_any_of_its_networks(project: Project, clips: Path)
     for recipe in recipes:
         project.write_pose(result.video, pose, recipe)
         assert [r.status for r in extract_poses(project, [str(clips / "anna")], auto)] == ["cached"]
-
-
-def test_a_network_is_identified_once_in_a_run(
-    project: Project, clips: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The identity of a network is the digest of its file, which may be large."""
-    asked: list[PosesConfig] = []
-    monkeypatch.setattr(
-        extraction,
-        "networks_of",
-        lambda config: [asked.append(config), networks_of(config)][1],
-    )
-    extract_poses(project, [str(clips)], CONFIG)
-    results = extract_poses(project, [str(clips)], CONFIG)
-    assert [result.status for result in results] == ["cached"] * len(results)
-    assert len(results) > 1
-    assert len(asked) == 2  # runs
 
 
 def test_auto_goes_by_the_device_and_by_the_clips_that_are_there(
@@ -514,21 +467,6 @@ def test_ensure_pose_without_the_source(project: Project, clips: Path) -> None:
     with pytest.raises(UserError, match=r"clip\.mp4") as caught:
         ensure_pose(project, made, replace(CONFIG, detect_threshold=0.5))
     assert (caught.value.code, caught.value.exit_code) == ("V006", ExitCode.UNREADABLE)
-
-
-def test_ensure_pose_tells_what_stands_in_the_way(project: Project, tmp_path: Path) -> None:
-    film(tmp_path / "nobody.mp4", [{}] * 12)
-    with pytest.raises(UserError) as caught:
-        ensure_pose(project, str(tmp_path / "nobody.mp4"), CONFIG)
-    assert (caught.value.code, caught.value.exit_code) == ("V020", ExitCode.UNUSABLE)
-    assert "--detector" in caught.value.hint
-    film(tmp_path / "faint.mp4", walk(12))
-    with pytest.raises(UserError, match=r"best score 0\.[5-9]") as caught:
-        ensure_pose(project, str(tmp_path / "faint.mp4"), replace(CONFIG, detect_threshold=1.0))
-    assert "detect_threshold = 0." in caught.value.hint
-    with pytest.raises(UserError, match="nowhere") as caught:
-        ensure_pose(project, "nowhere", CONFIG)
-    assert caught.value.exit_code == ExitCode.UNREADABLE
 
 
 def test_imported_poses_are_never_touched(project: Project, clips: Path, monkeypatch) -> None:

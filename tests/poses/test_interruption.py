@@ -10,7 +10,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from la2ds_cli.core import artifact
@@ -201,17 +200,3 @@ def test_a_project_that_cannot_be_written_is_refused(tmp_path: Path, monkeypatch
         extract_poses(project, [str(tmp_path / "a.mp4")], CONFIG)
     assert caught.value.exit_code == ExitCode.STORAGE
     assert "choose a writable folder" in caught.value.hint
-
-
-def test_read_only_clips_are_no_obstacle(tmp_path: Path) -> None:
-    (tmp_path / "clips").mkdir()
-    film(tmp_path / "clips" / "a.mp4", walk(20))
-    (tmp_path / "clips" / "a.mp4").chmod(0o444)
-    (tmp_path / "clips").chmod(0o555)
-    try:
-        project = Project.create(tmp_path / "project")
-        (result,) = extract_poses(project, [str(tmp_path / "clips")], CONFIG)
-        assert result.status == "ok"
-        assert np.isfinite(project.read_pose(result.video)[0].xy).all()
-    finally:
-        (tmp_path / "clips").chmod(0o755)

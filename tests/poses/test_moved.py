@@ -11,7 +11,6 @@ import pytest
 
 from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.config_sections import PosesConfig
-from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.formats import load_exporter, load_importer
 from la2ds_cli.formats.file_clip import ImportOptions
@@ -91,18 +90,6 @@ def test_a_copy_of_a_video_that_is_still_there_is_the_same_clip(project: Project
     found, notes = extracted(project, clips / "anna")
     assert len(set(found)) == 1
     assert notes == [f"renamed or moved: {first} is now a.mp4"]
-
-
-def test_a_moved_folder_keeps_files_of_one_name_apart(project: Project, clips: Path):
-    """Also two of the same content."""
-    ben = clips / "ben" / "clip.mp4"
-    (clips / "anna" / "other.mp4").write_bytes(ben.read_bytes())
-    extracted(project, clips)
-    before = {video.id: Path(video.path).name for video in project.videos()}
-    clips.rename(clips.with_name("moved"))
-    found, _ = extracted(project, clips.with_name("moved"))
-    assert sorted(set(found)) == sorted(f"cached {name}" for name in before)
-    assert {name: file for name, (file, *_) in rows(project).items()} == before
 
 
 PHASES = "video,start,end,phase,by\nclip,0,8,up,me\nclip.mp4,8,12,down,\n{ben},0,5,up,\n"
@@ -195,22 +182,3 @@ def test_imported_poses_follow_their_renamed_video(project: Project, tmp_path: P
         project, tmp_path / f"a{suffix}", ImportOptions(video=tmp_path / "c.mp4")
     )
     assert rows(project) == {old.id: ("c.mp4", "", "")}
-
-
-def test_progress_of_files_ends_at_all_of_them(project: Project, clips: Path):
-    """Also where one file is read as several clips."""
-
-    class Counted(Progress):
-        done = 0.0
-
-        def begin(self, label: str, total: float | None = None) -> None:
-            self.total, self.done = total, 0.0
-
-        def advance(self, amount: float = 1) -> None:
-            self.done += amount
-
-    for start in (0.0, 0.2):
-        extracted(project, clips / "anna", clip=ClipOptions(start=start))
-    told = Counted()
-    extract.extract_poses(project, [str(clips / "anna")], CONFIG, progress=told)
-    assert told.done == pytest.approx(told.total)

@@ -166,13 +166,6 @@ def test_a_gap_inside_of_a_chunk_and_at_its_border(tmp_path: Path) -> None:
     np.testing.assert_array_equal(tracks[0].xy[:, 0, 1], rows)
 
 
-def test_a_chunk_without_the_person(tmp_path: Path) -> None:
-    rows = [1, 2, 35]
-    ((log,), tracks) = followed(40, [(rows, (0, 0, 60, 60))], Partial(tmp_path, ""))
-    assert [shown for shown in log if shown] == ["reset", [1, 2], "reset", [35]]
-    np.testing.assert_array_equal(tracks[0].frame, rows)
-
-
 def test_joints_outside_make_the_box_wider(tmp_path: Path) -> None:
     """The joints of frame t lie at (t, t): far out of the box in the last frames."""
     _, (track,) = followed(80, [(list(range(80)), (0, 0, 20, 20))], Partial(tmp_path, ""))

@@ -179,12 +179,6 @@ def test_a_part_of_a_file_is_read_in_one_way(folder: Path, row: str) -> None:
     assert "own start and end" in caught.value.hint
 
 
-def test_urls_are_refused_as_entries() -> None:
-    with pytest.raises(UserError, match="example") as caught:
-        collect_entries(["https://example.org/a.csv"])
-    assert caught.value.exit_code == ExitCode.USAGE
-
-
 def write(folder: Path, text: str) -> Path:
     path = folder / "clips.csv"
     path.write_text(text, "utf-8")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,13 +69,46 @@ def assert_is_the_movement(pose: PoseSequence, least: float) -> None:
     np.testing.assert_allclose(sampled.time, at)
 
 
-@pytest.mark.parametrize("rate", [24, 30, 60])
-def test_a_constant_rate(tmp_path: Path, rate: int) -> None:
+# Quarter turns counter-clockwise of the stored picture, by what the file asks for.
+TURNS = {90: ((0, 1, -1, 0), 1), 180: ((-1, 0, 0, -1), 2), 270: ((0, -1, 1, 0), 3)}
+
+
+@pytest.mark.parametrize(
+    ("rate", "saved", "stored", "options"),
+    [
+        *((rate, rate, lambda image: image, None) for rate in (24, 30, 60)),
+        (120, 30, lambda image: image, ClipOptions(slowmo=4)),
+        (30, 30, lambda image: image[:, ::-1], ClipOptions(mirror=True)),
+        *(
+            (30, 30, lambda image, n=n: np.rot90(image, n), ClipOptions(rotate=degrees))
+            for degrees, (_, n) in TURNS.items()
+        ),
+    ],
+)
+def test_a_constant_rate_read_with_the_options_that_suit_the_file(
+    tmp_path: Path,
+    rate: int,
+    saved: int,
+    stored: Callable[[np.ndarray], np.ndarray],
+    options: ClipOptions | None,
+) -> None:
     path = tmp_path / "clip.mp4"
-    write_video(path, drawn(np.arange(SECONDS * rate) / rate), rate)
-    pose = poses(tmp_path, path)
-    assert pose.fps == rate
+    write_video(path, [stored(image) for image in drawn(np.arange(SECONDS * rate) / rate)], saved)
+    pose = poses(tmp_path, path, options)
+    assert (pose.fps, pose.size) == (rate, SIZE)
     assert_is_the_movement(pose, SECONDS - 2 / rate)
+
+
+@pytest.mark.parametrize("clockwise", list(TURNS))
+def test_a_turned_file_gives_upright_poses(tmp_path: Path, clockwise: int) -> None:
+    matrix, quarters = TURNS[clockwise]
+    path = tmp_path / "clip.mp4"
+    stored = [np.rot90(image, quarters) for image in drawn(np.arange(SECONDS * 30) / 30)]
+    write_video(path, stored, 30)
+    turned(path, matrix)
+    pose = poses(tmp_path, path)
+    assert pose.size == SIZE
+    assert_is_the_movement(pose, SECONDS - 0.05)
 
 
 @pytest.mark.parametrize("rate", [30, 60])
@@ -112,62 +145,9 @@ def test_frames_that_all_have_one_time_are_taken_at_the_rate_of_the_stream(
     np.testing.assert_allclose(np.diff(pose.time)[1:], 1 / 30)
 
 
-def test_the_frame_number_would_be_wrong(tmp_path: Path) -> None:
-    """The variable rates above do tell time stamps from frames counted at a constant rate."""
-    time = varied(30, seed=30)
-    counted = np.arange(len(time)) / 30
-    assert np.abs(joints(counted) - joints(time)).max() > 3 * TOLERANCE
-
-
-def test_slow_motion(tmp_path: Path) -> None:
-    """Filmed at 120 frames per second, saved at 30."""
-    path = tmp_path / "slow.mp4"
-    write_video(path, drawn(np.arange(SECONDS * 120) / 120), 30)
-    pose = poses(tmp_path, path, ClipOptions(slowmo=4))
-    assert pose.fps == 120
-    assert_is_the_movement(pose, SECONDS - 0.05)
-
-
-def test_a_part_of_a_clip(tmp_path: Path) -> None:
-    """It keeps the times that a player shows."""
-    path = tmp_path / "clip.mp4"
-    write_video(path, drawn(np.arange(SECONDS * 30) / 30), 30)
-    pose = poses(tmp_path, path, ClipOptions(start=0.5, end=1.5))
-    assert pose.time[0] == pytest.approx(0.5)
-    assert len(pose) == 30
-    assert_is_the_movement(pose, 0.95)
-
-
 def test_a_folder_of_images(tmp_path: Path) -> None:
     (tmp_path / "frames").mkdir()
     for t, image in enumerate(drawn(np.arange(SECONDS * 30) / 30)):
         PillowImage.fromarray(image).save(tmp_path / "frames" / f"{t}.png")
     pose = poses(tmp_path, tmp_path / "frames", ClipOptions(fps=30))
-    assert_is_the_movement(pose, SECONDS - 0.05)
-
-
-# --- turned -----------------------------------------------------------------------------
-
-# What the file asks for, and the quarter turns counter-clockwise of the stored picture.
-TURNS = {90: ((0, 1, -1, 0), 1), 180: ((-1, 0, 0, -1), 2), 270: ((0, -1, 1, 0), 3)}
-
-
-@pytest.mark.parametrize("clockwise", list(TURNS))
-@pytest.mark.parametrize("by", ["display matrix", "option"])
-def test_a_turned_file_gives_upright_poses(tmp_path: Path, clockwise: int, by: str) -> None:
-    matrix, quarters = TURNS[clockwise]
-    path = tmp_path / "clip.mp4"
-    stored = [np.rot90(image, quarters) for image in drawn(np.arange(SECONDS * 30) / 30)]
-    write_video(path, stored, 30)
-    if by == "display matrix":
-        turned(path, matrix)
-    pose = poses(tmp_path, path, ClipOptions(rotate=clockwise) if by == "option" else None)
-    assert pose.size == SIZE
-    assert_is_the_movement(pose, SECONDS - 0.05)
-
-
-def test_a_mirrored_file(tmp_path: Path) -> None:
-    path = tmp_path / "selfie.mp4"
-    write_video(path, [image[:, ::-1] for image in drawn(np.arange(SECONDS * 30) / 30)], 30)
-    pose = poses(tmp_path, path, ClipOptions(mirror=True))
     assert_is_the_movement(pose, SECONDS - 0.05)

@@ -14,6 +14,7 @@ from la2ds_cli.poses.top_down import (
     to_image,
 )
 from la2ds_models.pose import build_pose_network
+from tests.poses import mmpose_reference as reference
 
 
 def test_a_crop_and_back_finds_the_pixel_again() -> None:
@@ -117,3 +118,43 @@ def test_batches_are_always_full() -> None:
     for n, value in enumerate(together):
         np.testing.assert_array_equal(value, np.concatenate([each[n] for each in alone]))
     assert set(sizes) == {4}
+
+
+MATRICES = np.stack([crop_matrix(box, reference.INPUT_SIZE) for box in reference.BOXES])
+
+
+def joints(heatmap: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """In image pixels."""
+    xy, score = decode_heatmaps(heatmap, reference.INPUT_SIZE)
+    return to_image(xy, MATRICES[np.arange(len(heatmap)) % len(MATRICES)]), score
+
+
+def test_crops_and_joints_are_those_of_mmpose() -> None:
+    stored = reference.load_fixture()[0]
+    # MMPose makes them in float32.
+    np.testing.assert_allclose(MATRICES, stored["matrix"], rtol=1e-5, atol=2e-4)
+    xy, score = joints(reference.seeded_heatmaps())
+    np.testing.assert_allclose(xy, stored["xy"], rtol=0, atol=1e-3)  # pixels
+    np.testing.assert_allclose(score, np.clip(stored["score"], 0, 1), atol=1e-6)
+
+
+def test_a_map_without_a_positive_value_shows_no_joint() -> None:
+    """MMPose puts such a joint one cell before the first, wherever the map is highest."""
+    xy, score = decode_heatmaps(reference.empty_heatmaps(), reference.INPUT_SIZE)
+    np.testing.assert_allclose(xy[0, 1:3], -4)
+    assert score[0].tolist() == pytest.approx([0.9, 0, 0, 0.8])
+    assert np.abs(xy[0, 0] - (80, 120)).max() < 4
+    assert np.abs(xy[0, 3] - (0, 132)).max() < 4
+
+
+@pytest.mark.heavy
+def test_joints_are_those_that_mmpose_makes() -> None:
+    pytest.importorskip("mmpose", reason="compares with MMPose: pip install 'la2ds[mmpose]'")
+
+    for heatmap in (reference.seeded_heatmaps(), reference.empty_heatmaps()):
+        xy, score = joints(heatmap)
+        expected = reference.mmpose_joints(heatmap)
+        np.testing.assert_allclose(xy, expected[0], rtol=0, atol=1e-3)
+        np.testing.assert_allclose(score, np.clip(expected[1], 0, 1), atol=1e-6)
+    expected = [reference.mmpose_matrix(box) for box in reference.BOXES]
+    np.testing.assert_allclose(MATRICES, expected, rtol=1e-5, atol=2e-4)

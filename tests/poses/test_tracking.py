@@ -5,21 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from la2ds_cli.poses import boxes
 from la2ds_cli.poses.tracking import assign, fill_boxes, link_detections, link_tracks
-from la2ds_cli.poses.tracks import Track, make_track
-from tests.poses.simulated_people import SIZE, frames, person
+from la2ds_cli.poses.tracks import Track, make_track, pose_oks, same_person, side_by_side
+from tests.poses.simulated_people import SIZE, frames, moving, person, walker, with_joints
 
 SETTINGS = {"threshold": 0.3, "max_gap": 10, "size": SIZE}
 
 
 def centre(track: Track) -> np.ndarray:
     return track.box[:, [0, 2]].mean(axis=1)
-
-
-def test_a_gap_is_interpolated() -> None:
-    rows = [[person(300)] if t not in (5, 6, 7) else [] for t in range(20)]
-    (track,) = link_detections(frames(*rows), **SETTINGS)
-    assert track.frame.tolist() == [t for t in range(20) if t not in (5, 6, 7)]
 
 
 def test_a_weak_detection_continues_a_track_and_starts_none() -> None:
@@ -238,3 +233,96 @@ def test_a_flash_that_looks_like_a_cut_parts_nobody() -> None:
     pair = standing(200, 0, 10), standing(400, 0, 10)
     again = standing(201, 11, 20), standing(401, 11, 20)
     assert join(*pair, *again, cuts=[10]) == [[0, 19], [0, 19]]
+
+
+def test_the_similarity_of_poses_follows_its_definition() -> None:
+    """Of three joints the second is off by d with d^2 = 2 area (2 sigma)^2, so exp(-1); the third
+    is seen in only one pose."""
+    a = moving(320, 300, 2, 0.0)
+    area = 0.53 * 100 * 300
+    xy, score = a.xy.copy(), a.joint_score.copy()
+    xy[0, 1, 0] += np.sqrt(2 * area) * 2 * 0.07
+    score[0, 2], score[1] = 0.1, 0
+    rows = np.arange(2)
+    found = pose_oks(a, with_joints(a, xy, score), rows, rows)
+    assert found[0] == pytest.approx((1 + np.exp(-1)) / 2)
+    assert np.isnan(found[1])
+
+
+def test_a_part_of_a_person_is_that_person() -> None:
+    whole = moving(320, 300, 50, 0.1)
+    upper = make_track(whole.frame, whole.box * [1, 1, 1, 0] + [5, 0, -5, 250], whole.score)
+    assert same_person(whole, upper)
+    assert same_person(upper, whole)
+
+
+def test_somebody_small_behind_a_large_person_is_somebody_else() -> None:
+    large, small = moving(320, 400, 50, 0.0), moving(330, 100, 50, 0.1)
+    assert not same_person(large, small)
+    assert not same_person(*(make_track(t.frame, t.box, t.score) for t in (large, small)))
+
+
+def test_joints_tell_two_people_whose_boxes_lie_in_each_other() -> None:
+    front, behind = walker(np.full(30, 320), 300), walker(np.full(30, 335), 200)
+    assert not same_person(front, behind)
+    unposed = [make_track(t.frame, t.box, t.score) for t in (front, behind)]
+    assert same_person(*unposed)
+
+
+def test_people_of_different_times_are_not_compared() -> None:
+    assert not same_person(moving(320, 300, 50, 0.1), moving(320, 300, 50, 0.1, start=40))
+
+
+def test_who_stands_beside_is_somebody_else() -> None:
+    subject = moving(200, 200, 50, 0.1)
+    assert side_by_side(subject, moving(400, 200, 50, 0.1))
+    assert not side_by_side(subject, moving(400, 200, 50, 0.1, start=42))
+    assert not side_by_side(subject, moving(200, 120, 50, 0.1))
+
+
+def test_iou_known_answers() -> None:
+    a = np.array([0, 0, 10, 10.0])
+    b = np.array([[0, 0, 10, 10], [5, 0, 15, 10], [20, 20, 30, 30], [2, 2, 4, 4.0]])
+    np.testing.assert_allclose(boxes.iou(a, b), [1, 50 / 150, 0, 4 / 100])
+    np.testing.assert_allclose(boxes.pairwise_iou(a[None], b)[0], boxes.iou(a, b))
+
+
+def test_empty_boxes_have_no_area_and_no_overlap() -> None:
+    inside_out = np.array([10, 10, 5, 5.0])
+    assert boxes.area(inside_out) == 0
+    assert boxes.iou(inside_out, inside_out) == 0
+
+
+def test_around_joints_adds_the_margin_and_leaves_out_weak_joints() -> None:
+    xy = np.array([[[10, 10], [30, 10], [20, 50], [400, 400]]], float)
+    score = np.array([[0.9, 0.9, 0.9, 0.1]])
+    np.testing.assert_allclose(boxes.around_joints(xy, score, 0.3, margin=0.1), [[6, 6, 34, 54]])
+    assert np.isnan(boxes.around_joints(xy, score * 0.1, 0.3)).all()
+
+
+def test_union_ignores_a_missing_box() -> None:
+    a = np.array([[0, 0, 10, 10], [0, 0, 10, 10.0]])
+    b = np.array([[5, -5, 8, 20], [np.nan] * 4])
+    np.testing.assert_array_equal(boxes.union(a, b), [[0, -5, 10, 20], [0, 0, 10, 10]])
+
+
+def test_steady_drops_a_single_half_body() -> None:
+    track = np.tile([10, 20, 30, 80.0], (21, 1))
+    track[10] = [10, 20, 30, 50]
+    np.testing.assert_allclose(boxes.steady(track, 9), np.tile([10, 20, 30, 80.0], (21, 1)))
+
+
+def test_steady_follows_someone_who_runs_by() -> None:
+    shift = 8.0 * np.arange(40)
+    track = np.stack([shift, np.zeros(40), shift + 40, np.full(40, 100.0)], axis=1)
+    np.testing.assert_allclose(boxes.steady(track, 9)[10:-10], track[10:-10])
+
+
+def test_steady_keeps_room_for_a_raised_arm() -> None:
+    track = np.tile([0, 50, 40, 150.0], (60, 1))
+    track[20:40, 1] = 0  # the arm goes up, and down again
+    height = boxes.steady(track, 9)[:, 3] - boxes.steady(track, 9)[:, 1]
+    assert height[17] > 120  # before it is up
+    assert np.abs(np.diff(height)).max() < 10
+    assert height[0] == pytest.approx(100)
+    assert height[30] == pytest.approx(150)

@@ -126,16 +126,6 @@ def test_exchanged_sides_are_not_trusted_while_they_are():
     assert (trust[54:, pair] >= LEAST_TRUST).all()
 
 
-def test_a_body_that_is_turned_round_for_a_moment_is_not_trusted():
-    pose = moving(xy=figure(np.full(90, 1.0)))
-    xy = pose.xy.copy()
-    xy[30:50] = xy[30:50][:, list(SKELETON.flip)]
-    pairs = [k for k in range(1, 13) if SKELETON.flip[k] != k]
-    trust = trust_of(replace(pose, xy=xy))
-    assert (trust[30:50, pairs] < LEAST_TRUST).all()
-    assert (trust[:27] >= LEAST_TRUST).all()
-
-
 def test_sides_exchanged_until_the_end_are_doubted_to_there():
     pose = moving(xy=figure(np.full(90, 1.0)))
     xy = pose.xy.copy()

@@ -38,14 +38,6 @@ def test_a_part_of_a_file(project: Project, clip: str) -> None:
     assert not pose.info["truncated"]
 
 
-def test_parts_of_one_file_are_clips_of_their_own(project: Project, clip: str) -> None:
-    for options in (ClipOptions(end=0.8), ClipOptions(start=0.8)):
-        extract_poses(project, [clip], CONFIG, ExtractOptions(clip=options))
-    one, two = project.videos()
-    assert one.sha256 == two.sha256
-    assert (one.frames, two.frames) == (20, 30)
-
-
 def test_the_parts_of_a_file_are_made_anew_together(
     project: Project, tmp_path: Path, clip: str
 ) -> None:
@@ -146,15 +138,3 @@ def test_shards_together_are_the_whole(tmp_path: Path) -> None:
     reports = sorted(parts.results_dir("extract").iterdir())
     assert [path.name for path in reports] == ["report-shard-1-of-2.csv", "report-shard-2-of-2.csv"]
     assert len(reports[1].read_text().splitlines()) == 1 + 2
-
-
-def test_clips_in_work_together_give_the_same_as_alone(tmp_path: Path) -> None:
-    for number in range(4):
-        film(tmp_path / "clips" / f"{number}.mp4", walk(40, start=20 + 5 * number, step=1))
-    together, alone = Project.create(tmp_path / "together"), Project.create(tmp_path / "alone")
-    results = extract_poses(together, [str(tmp_path / "clips")], CONFIG)
-    for number in range(4):
-        extract_poses(alone, [str(tmp_path / "clips" / f"{number}.mp4")], CONFIG)
-    for result in results:
-        paths = [project.pose_path(result.video) for project in (together, alone)]
-        assert paths[0].read_bytes() == paths[1].read_bytes()

@@ -12,7 +12,6 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.poses.weights import (
     fetch_weights,
-    megabytes,
     missing_hint,
     pull,
     report_to,
@@ -185,8 +184,3 @@ def test_an_identity_outlives_a_longer_hash() -> None:
     assert weights_identity("fasterrcnn") == "fasterrcnn:258fb6c6"
     assert weights_identity("hrnet-w48") == "hrnet-w48:0e67c616"
     assert len(weights_identity("hrnet-demo")) == len("hrnet-demo:") + 64
-
-
-def test_sizes_for_people() -> None:
-    assert megabytes(0) == "size unknown"
-    assert megabytes(114_721_619) == "114.7 MB"
