@@ -17,7 +17,7 @@ import numpy as np
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import ArtifactError, MissingArtifact, Recipe
-from la2ds_cli.core.batch import ItemResult, unexpected
+from la2ds_cli.core.batch import ItemResult, Status, unexpected
 from la2ds_cli.core.clip import MOST_FRAMES, Video
 from la2ds_cli.core.config_sections import HeatmapConfig
 from la2ds_cli.core.errors import ExitCode, UserError
@@ -61,58 +61,46 @@ def cache_heatmaps(
             hint="add some with la2ds extract-poses or la2ds import",
             exit_code=ExitCode.UNUSABLE,
         )
-    checked = {video.id: _check(project, video, config, overwrite) for video in videos}
     results = []
     progress.begin("heatmaps", len(videos))
     for video in videos:
-        result = checked[video.id]
-        if isinstance(result, Recipe):
-            try:
-                result = _store(project, video, config, result)
-            except UserError as error:
-                if error.exit_code == ExitCode.STORAGE:
-                    raise
-                message, hint = error.message, error.hint
-                result = ItemResult(
-                    video.path, video.id, "failed", code="H002", message=message, hint=hint
-                )
-            except Exception as error:
-                result = unexpected(project, video.path, error, video.id)
-        results.append(result)
+        try:
+            results.append(_stored(project, video, config, overwrite))
+        except UserError as error:
+            if error.exit_code == ExitCode.STORAGE:
+                raise
+            results.append(_unstored(video, "failed", "H002", error))
+        except Exception as error:
+            results.append(unexpected(project, video.path, error, video.id))
         progress.advance()
     progress.end()
     return results
 
 
-def _check(
-    project: Project, video: Video, config: HeatmapConfig, overwrite: bool
-) -> ItemResult | Recipe:
-    """The recipe of a clip that must be rendered, or the result of one that needs no rendering."""
+def _stored(project: Project, video: Video, config: HeatmapConfig, overwrite: bool) -> ItemResult:
+    """Render and store the heatmaps of a clip, unless they are current."""
     path = project.heatmap_path(video.id)
     try:
         poses, _ = project.pose_header(video.id)
     except MissingArtifact:
-        message, hint = "no poses", "run la2ds extract-poses on the video"
-        return ItemResult(video.path, video.id, "skipped", code="H001", message=message, hint=hint)
-    except ArtifactError as error:
-        message, hint = str(error), "delete the file and extract or import the clip again"
-        return ItemResult(video.path, video.id, "failed", code="H002", message=message, hint=hint)
+        missing = UserError("no poses", hint="run la2ds extract-poses on the video")
+        return _unstored(video, "skipped", "H001", missing)
     recipe = heatmap_recipe(config, poses.key)
+    status: Status = "cached"
     if overwrite or artifact.staleness(path, recipe) is not None:
-        return recipe
-    _, facts = artifact.read_header(path)
-    frames = int(facts["frames"])
-    message = size_text(path.stat().st_size, frames)
-    return ItemResult(video.path, video.id, "cached", frames, message=message)
+        arrays, facts = compress_heatmaps(project.read_pose(video.id)[0], config)
+        artifact.write_arrays(path, arrays, recipe, facts)
+        status = "ok"
+    frames = int(artifact.read_header(path)[1]["frames"])
+    size = path.stat().st_size / 1e3
+    message = f"{size:,.1f} kB, {size / max(frames, 1):.1f} kB per frame"
+    return ItemResult(video.path, video.id, status, frames, message=message)
 
 
-def _store(project: Project, video: Video, config: HeatmapConfig, recipe: Recipe) -> ItemResult:
-    path = project.heatmap_path(video.id)
-    pose, _ = project.read_pose(video.id)
-    arrays, facts = compress_heatmaps(pose, config)
-    artifact.write_arrays(path, arrays, recipe, facts)
-    message = size_text(path.stat().st_size, len(pose))
-    return ItemResult(video.path, video.id, "ok", len(pose), message=message)
+def _unstored(video: Video, status: Status, code: str, error: UserError) -> ItemResult:
+    return ItemResult(
+        video.path, video.id, status, code=code, message=error.message, hint=error.hint
+    )
 
 
 def compress_heatmaps(
@@ -223,8 +211,3 @@ def _readable(project: Project, video: str) -> Iterator[None]:
             hint="run la2ds cache-heatmaps --overwrite",
             exit_code=ExitCode.UNREADABLE,
         ) from error
-
-
-def size_text(size: int, frames: int) -> str:
-    """`84.3 kB, 1.4 kB per frame`."""
-    return f"{size / 1e3:,.1f} kB, {size / 1e3 / max(frames, 1):.1f} kB per frame"
