@@ -27,7 +27,6 @@ import numpy as np
 from people import SETS, make_folds
 from turned_clips import lasting
 
-from la2ds_cli.core.config import load_config
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.table import Cell, Column, Row, Table, markdown
@@ -39,7 +38,7 @@ from la2ds_cli.features.resample import interpolate, resample_pose
 from la2ds_cli.formats import load_importer
 from la2ds_cli.formats.file_clip import ImportOptions
 from la2ds_cli.offset.pair import PairOffset, pair_offset
-from la2ds_cli.offset.several import OffsetRequest, find_offsets
+from la2ds_cli.offset.several import find_offsets
 
 ANGLES, OVERLAPS = (0, 45, 90, 135, 180), (1.0, 0.5, 0.2)
 RATES = ((30.0, 30.0), (25.0, 59.94), (30.0, 120.0), (59.94, 30.0))
@@ -251,8 +250,7 @@ def films(data: Path, work: Path) -> Iterator[tuple[str, float, PairOffset]]:
             encoder = ["-c:v", ("mpeg4", "libx264")[number], "-an"]
             cut = ["ffmpeg", "-v", "error", "-y", "-i", str(source), "-vf", filters, *encoder]
             subprocess.run([*cut, str(part)], check=True)
-            request = OffsetRequest(load_config(), force=True)
-            result = find_offsets(project, [str(source), str(part)], request)
+            result = find_offsets(project, [str(source), str(part)], force=True)
             yield f"{source.stem}, from {start} s", -start, result.pairs[0]
 
 

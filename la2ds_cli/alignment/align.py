@@ -19,7 +19,6 @@ import numpy as np
 from la2ds_cli.alignment.clip_features import FeatureSource, check_seen
 from la2ds_cli.alignment.confidence import tolerance_of
 from la2ds_cli.alignment.consensus import consensus_estimates, pairwise_paths
-from la2ds_cli.alignment.distance import pair_distance
 from la2ds_cli.alignment.match import (
     checked_by_movement,
     match_features,
@@ -30,7 +29,7 @@ from la2ds_cli.alignment.pair import PreparedPair, anchored_frames, prepare_pair
 from la2ds_cli.alignment.path import is_monotone, speed_ratio
 from la2ds_cli.alignment.references import References
 from la2ds_cli.alignment.request import AlignRequest
-from la2ds_cli.alignment.result import AlignResult, Match
+from la2ds_cli.alignment.result import AlignResult, Match, dense
 from la2ds_cli.alignment.same_movement import (
     Sameness,
     check_same_movement,
@@ -43,7 +42,7 @@ from la2ds_cli.alignment.viewpoint import IN_WORDS, compared_views
 from la2ds_cli.core.clip import VIDEO_SUFFIXES, ClipOptions, Video
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import Alignment, FloatArray
+from la2ds_cli.core.types import FloatArray
 from la2ds_cli.core.view import View
 from la2ds_cli.features.tempo import travel
 from la2ds_cli.features.viewpoint import seen
@@ -108,21 +107,8 @@ class PairAligner:
         own = self._references_of(pair, self._source_of(pair)).described
         same = sameness(own, describe(seen(pose_b, match.view, pose_a)))
         certainty = if_same(match.certainty, same)
-        alignment = Alignment(
-            path=match.path,
-            position=match.position,
-            cost=pair_distance(match.a, match.b, match.path),
-            confidence=certainty.confidence,
-            low=certainty.low,
-            high=certainty.high,
-            time_a=pose_a.time,
-            time_b=pose_b.time,
-            frame_a=pose_a.frame,
-            frame_b=pose_b.frame,
-            features=pair.choice.kind,
-            method=request.settings.method,
-            view=match.view,
-        )
+        method = request.settings.method
+        alignment = dense(match, certainty, pair.poses, pair.choice.kind, method)
         tempo = np.full(len(pose_a), np.nan)
         if is_monotone(match.path):
             tempo = speed_ratio(match.position, pose_a.time, pose_b.time)

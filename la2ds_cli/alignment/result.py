@@ -22,6 +22,7 @@ from la2ds_cli.alignment.confidence import (
     certainty_words,
     seconds_within,
 )
+from la2ds_cli.alignment.distance import pair_distance
 from la2ds_cli.alignment.path import is_monotone, matched_time
 from la2ds_cli.alignment.same_movement import Sameness
 from la2ds_cli.alignment.viewpoint import unclear_view
@@ -211,6 +212,32 @@ class AlignResult:
             },
             "files": [str(file) for file in self.files],
         }
+
+
+def dense(
+    match: Match,
+    certainty: Certainty,
+    poses: tuple[PoseSequence, PoseSequence],
+    features: str,
+    method: str,
+) -> Alignment:
+    """The correspondence of two clips by their match. certainty: of every frame of A."""
+    pose_a, pose_b = poses
+    return Alignment(
+        path=match.path,
+        position=match.position,
+        cost=pair_distance(match.a, match.b, match.path),
+        confidence=certainty.confidence,
+        low=certainty.low,
+        high=certainty.high,
+        time_a=pose_a.time,
+        time_b=pose_b.time,
+        frame_a=pose_a.frame,
+        frame_b=pose_b.frame,
+        features=features,
+        method=method,
+        view=match.view,
+    )
 
 
 def _ratio(position: FloatArray, time: FloatArray, other: FloatArray) -> float:

@@ -40,13 +40,19 @@ def offset(
     """
     from la2ds_cli.core import artifact
     from la2ds_cli.core.output_paths import checked_outputs
-    from la2ds_cli.offset.several import OffsetRequest, find_offsets
+    from la2ds_cli.offset.several import find_offsets
 
     with here.console() as console:
         opened = here.clips(recordings, console)
         targets = checked_outputs(opened, out or [], "offsets", (".csv", ".json"))
-        request = OffsetRequest(opened.config(), drift, force, device)
-        result = find_offsets(opened, recordings, request, console.progress)
+        result = find_offsets(
+            opened,
+            recordings,
+            drift=drift,
+            force=force,
+            device=device,
+            progress=console.progress,
+        )
         result = replace(result, files=tuple(targets))
         for file in targets:
             if file.suffix.lower() == ".csv":

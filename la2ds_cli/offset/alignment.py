@@ -9,17 +9,16 @@ import numpy as np
 
 from la2ds_cli.alignment.confidence import DOUBTFUL, Certainty
 from la2ds_cli.alignment.consensus import path_through
-from la2ds_cli.alignment.distance import pair_distance
 from la2ds_cli.alignment.pair import prepare_pair
 from la2ds_cli.alignment.request import AlignRequest
-from la2ds_cli.alignment.result import AlignResult, Match
+from la2ds_cli.alignment.result import AlignResult, Match, dense
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import Alignment, FloatArray, PoseSequence
+from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.resample import frame_edges
 from la2ds_cli.offset.pair import PairOffset
 from la2ds_cli.offset.result import Clock
-from la2ds_cli.offset.several import OffsetRequest, find_offsets
+from la2ds_cli.offset.several import find_offsets
 from la2ds_cli.offset.signals import signals
 
 METHOD = "offset"
@@ -36,8 +35,9 @@ def align_recordings(
     if no skeleton holds what both recordings show.
     """
     prepared = prepare_pair(project, a, b, request, progress)
-    wanted = OffsetRequest(request.config, None, not request.same_only, request.device)
-    offsets = find_offsets(project, (a, b), wanted, progress)
+    offsets = find_offsets(
+        project, (a, b), force=not request.same_only, device=request.device, progress=progress
+    )
     doubts = offsets.doubts()
     for sentence in (*offsets.lags(), *doubts):
         progress.note(sentence)
@@ -51,20 +51,7 @@ def align_recordings(
     heights = [each.value[..., 1] for each in signals(*recorded, (a, b))]
     match = by_clock(recorded, clock, pair, heights)
     pose_a, pose_b = prepared.poses
-    alignment = Alignment(
-        path=match.path,
-        position=match.position,
-        cost=pair_distance(match.a, match.b, match.path),
-        confidence=match.certainty.confidence,
-        low=match.certainty.low,
-        high=match.certainty.high,
-        time_a=pose_a.time,
-        time_b=pose_b.time,
-        frame_a=pose_a.frame,
-        frame_b=pose_b.frame,
-        features="pose",
-        method=METHOD,
-    )
+    alignment = dense(match, match.certainty, prepared.poses, "pose", METHOD)
     return AlignResult(
         a=prepared.clips[0],
         b=prepared.clips[1],

@@ -8,13 +8,11 @@ leaves its recordings unsure.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
 from la2ds_cli.alignment.pair import clip_of, with_poses
-from la2ds_cli.core.config import Config
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
@@ -27,26 +25,20 @@ from la2ds_cli.offset.result import Clock, OffsetResult, Recording
 CONTRADICTS = 2.0  # times its interval, and a frame: a lag that differs by more is contradicted
 
 
-@dataclass(frozen=True)
-class OffsetRequest:
-    """drift: whether clocks may run at different rates, None = if an overlap is long enough to
-    tell. force: return what fits best even if it is not one performance."""
-
-    config: Config
-    drift: bool | None = None
-    force: bool = False
-    device: DeviceName = "auto"
-
-
 def find_offsets(
     project: Project,
     names: Sequence[str],
-    request: OffsetRequest,
+    *,
+    drift: bool | None = None,
+    force: bool = False,
+    device: DeviceName = "auto",
     progress: Progress | None = None,
 ) -> OffsetResult:
     """The clocks of recordings by that of the first one; missing poses are extracted first.
 
     names: two or more video files, or clips of the project.
+    drift: whether clocks may run at different rates, None = if an overlap is long enough to tell.
+    force: return what fits best even if it is not one performance.
 
     Raises UserError (exit 2) for fewer than two recordings or one named twice, (exit 4) for one
     that is too short, (exit 5) for recordings without joints in common, (exit 10) if no other
@@ -54,7 +46,7 @@ def find_offsets(
     does.
     """
     progress = progress or Progress()
-    ids = with_poses(project, names, request.config.poses, request.device, progress)
+    ids = with_poses(project, names, project.config().poses, device, progress)
     if len(ids) < 2 or len(set(ids)) < len(ids):
         raise UserError(
             "an offset needs two recordings or more, each named once",
@@ -66,10 +58,10 @@ def find_offsets(
     ]
     poses = [one.pose for one in recordings]
     pairs = [
-        pair_offset((poses[i], poses[j]), (i, j), (names[i], names[j]), request.drift)
+        pair_offset((poses[i], poses[j]), (i, j), (names[i], names[j]), drift)
         for i, j in combinations(range(len(ids)), 2)
     ]
-    result = OffsetResult(tuple(recordings), tuple(pairs), solved(poses, pairs, request.force))
+    result = OffsetResult(tuple(recordings), tuple(pairs), solved(poses, pairs, force))
     if sum(clock is not None for clock in result.clocks) == 1:
         best = max((pair for pair in pairs if pair.a == 0), key=lambda pair: pair.best.evidence)
         raise UserError(

@@ -138,11 +138,18 @@ def offset(
 
     Raises UserError as the command does, with exit code 10 for different performances.
     """
-    from la2ds_cli.offset.several import OffsetRequest, find_offsets
+    from la2ds_cli.offset.several import find_offsets
 
-    request = OffsetRequest(project._stored.config(), drift, force, project._device)
+    names = [str(one) for one in recordings]
     with _progress(project) as progress:
-        result = find_offsets(project._stored, [str(one) for one in recordings], request, progress)
+        result = find_offsets(
+            project._stored,
+            names,
+            drift=drift,
+            force=force,
+            device=project._device,
+            progress=progress,
+        )
     return Offsets.of(result)
 
 
