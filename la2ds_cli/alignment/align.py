@@ -224,9 +224,10 @@ pull-ups (some people take their time) differ by so much; of golf swings at real
 slow motion, half do."""
 
 
-def slow_motion(result: AlignResult, names: tuple[str, str]) -> tuple[Video, str] | None:
+def slow_motion(result: AlignResult, names: tuple[str, str]) -> tuple[Video, str, float] | None:
     """The clip that seems to be slow motion compared with the other, if its options do not say so,
-    and the beginning of a sentence about it; None if there is none. names: of A and of B."""
+    the beginning of a sentence about it, and how many times slower it is; None if there is none.
+    names: of A and of B."""
     ratio = moving_ratio(result)
     if np.isnan(ratio) or 1 / SLOW_MOTION < ratio < SLOW_MOTION:
         return None
@@ -234,8 +235,9 @@ def slow_motion(result: AlignResult, names: tuple[str, str]) -> tuple[Video, str
     clip = (result.a, result.b)[slow]
     if ClipOptions.from_text(clip.options).slowmo != 1:
         return None
-    than = f"{max(ratio, 1 / ratio):.1f} times slower than {names[1 - slow]}"
-    return clip, f"{names[slow]} moves {than}: if it was filmed in slow motion, "
+    times = max(ratio, 1 / ratio)
+    than = f"{times:.1f} times slower than {names[1 - slow]}"
+    return clip, f"{names[slow]} moves {than}: if it was filmed in slow motion, ", times
 
 
 def hint_of_slow_motion(result: AlignResult, names: tuple[str, str], root: Path) -> str:
@@ -244,12 +246,12 @@ def hint_of_slow_motion(result: AlignResult, names: tuple[str, str], root: Path)
     found = slow_motion(result, names)
     if found is None:
         return ""
-    (clip, said), ratio = found, moving_ratio(result)
+    clip, said, times = found
     if Path(clip.path).suffix.lower() in ("", ".webp", *VIDEO_SUFFIXES):
-        source, times = shlex.quote(clip.path), max(ratio, 1 / ratio)
+        source = shlex.quote(clip.path)
         extract = f"la2ds extract-poses {source} --slowmo {times:.2g} --overwrite"
         return f"{said}{extract} --project {shlex.quote(str(root))} gives its true times"
-    fps = (result.pose_b if ratio > 1 else result.pose_a).fps * max(ratio, 1 / ratio)
+    fps = (result.pose_b if clip == result.b else result.pose_a).fps * times
     return f"{said}importing it again with --fps {fps:.4g} gives its true times"
 
 

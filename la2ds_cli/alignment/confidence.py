@@ -87,11 +87,9 @@ def _share_within(reach: float, side: float) -> float:
     return math.erf(reach * NORMAL / side / math.sqrt(2)) if side > 0 else 1.0
 
 
-def interval(
-    a: FloatArray, b: FloatArray, position: FloatArray, flat: float = FLAT
-) -> tuple[FloatArray, FloatArray]:
+def interval(a: FloatArray, b: FloatArray, position: FloatArray) -> tuple[FloatArray, FloatArray]:
     """First and last position in b (M, D), in frames, at which each frame of a (N, D) may lie:
-    (N,) each, NaN where `position` (N,), the match, is NaN. flat: replaces FLAT, for fitting it.
+    (N,) each, NaN where `position` (N,), the match, is NaN.
 
     The ends are medians over SMOOTHED frames of A. Clips longer than MAX_FRAMES are thinned.
     """
@@ -107,7 +105,7 @@ def interval(
     # What one clip leaves out at its ends does not show how near the rest is.
     first, last = np.floor(np.min(match)).astype(int), np.ceil(np.max(match)).astype(int)
     unit = mean_nearest_squared(a[known[0] : known[-1] + 1], b[first : last + 1])
-    limit = at_match + flat * max(unit, 1e-6 * float(cost.mean()))
+    limit = at_match + FLAT * max(unit, 1e-6 * float(cost.mean()))
     ends = _alike(cost <= limit[:, None], np.rint(place).astype(np.int64))
     widened = STEP + TIMING * len(b)
     low, high = (

@@ -22,24 +22,21 @@ ON_BASE = "aligned on the base model"
 FEW_REFERENCES = 8  # 40 place events no better on a timeline (docs/results/timeline.md)
 
 
-def parsed_anchor(text: str) -> tuple[float, float]:
-    """Seconds of A and of B from "A=B". Raises UserError (exit 2) for anything else."""
-    parts = text.split("=")
-    try:
-        a, b = (float(part) for part in parts)
-    except ValueError:
-        a = b = math.nan
-    if not (math.isfinite(a) and math.isfinite(b)):
-        raise UserError(
-            f"an anchor is two times in seconds, got '{text}'",
-            hint="--anchor 1.20=0.85 says that 1.20 s of A is 0.85 s of B",
-        )
-    return a, b
-
-
 def parsed_anchors(texts: Sequence[str] | None) -> tuple[tuple[float, float], ...]:
-    """The anchors of an option that may be repeated; see parsed_anchor."""
-    return tuple(parsed_anchor(text) for text in texts or ())
+    """Seconds of A and of B from each "A=B". Raises UserError (exit 2) for anything else."""
+    anchors = []
+    for text in texts or ():
+        try:
+            a, b = (float(part) for part in text.split("="))
+        except ValueError:
+            a = b = math.nan
+        if not (math.isfinite(a) and math.isfinite(b)):
+            raise UserError(
+                f"an anchor is two times in seconds, got '{text}'",
+                hint="--anchor 1.20=0.85 says that 1.20 s of A is 0.85 s of B",
+            )
+        anchors.append((a, b))
+    return tuple(anchors)
 
 
 def features_name(features: str, run: str) -> str:

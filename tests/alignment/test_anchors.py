@@ -11,7 +11,7 @@ import pytest
 
 from la2ds_cli.alignment.align import find_alignment, hint_of_slow_motion, moving_ratio
 from la2ds_cli.alignment.match import match_features
-from la2ds_cli.alignment.request import AlignRequest, parsed_anchor
+from la2ds_cli.alignment.request import AlignRequest, parsed_anchors
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
@@ -91,7 +91,7 @@ def test_impossible_anchors_are_refused(pair: Project, anchors, message: str) ->
 @pytest.mark.parametrize("text", ["1.0", "1=2=3", "a=b", "nan=1", "1=inf", ""])
 def test_an_anchor_is_two_times(text: str) -> None:
     with pytest.raises(UserError, match="an anchor is two times in seconds"):
-        parsed_anchor(text)
+        parsed_anchors([text])
 
 
 def test_slow_motion_is_pointed_out_where_nothing_says_so(tmp_path: Path) -> None:
