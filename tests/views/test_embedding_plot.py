@@ -113,15 +113,10 @@ def test_colours_tell_clips_apart_and_opacity_rises_with_time(project: Project) 
         assert (face[0, 3], face[-1, 3]) == pytest.approx((0.2, 1.0))
         colours.add(clip.colour)
     assert len(colours) == 3
-
-
-def test_opacity_follows_seconds_and_not_frame_numbers() -> None:
-    time = np.array([0.0, 1.0, 4.0])
-    frame, point = np.arange(3), np.zeros((3, 2))
-    clip = plotted.PlottedClip("a", "a", frame, time, ("",) * 3, point, "#000000", "solid")
+    assert len({plotted.style(number) for number in range(plotted.MOST)}) == plotted.MOST == 21
+    clip = replace(result.clips[0], time=np.array([0.0, 1.0, 4.0]))  # by seconds, not by frames
     np.testing.assert_allclose(clip.opacity, [0.2, 0.4, 1.0])
-    alone = replace(clip, frame=frame[:1], time=time[:1], phase=("",), point=point[:1])
-    np.testing.assert_allclose(alone.opacity, [1.0])
+    np.testing.assert_allclose(replace(clip, time=clip.time[:1]).opacity, [1.0])
 
 
 def test_start_end_and_phases_are_marked_where_they_are(project: Project) -> None:
@@ -151,11 +146,6 @@ def test_the_legend_names_clips_and_phases(project: Project) -> None:
     project.phases_path.unlink()
     (legend,) = plotted.draw(plot(project)).legends
     assert [text.get_text() for text in legend.get_texts()][-1] == "end"
-
-
-def test_many_clips_are_told_apart_by_colour_and_dash() -> None:
-    styles = [plotted.style(number) for number in range(plotted.MOST)]
-    assert len(set(styles)) == plotted.MOST == 21
 
 
 def test_a_movement_lies_on_itself_and_another_tempo_on_the_same_curve(project: Project) -> None:

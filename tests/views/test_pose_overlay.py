@@ -1,6 +1,10 @@
+"""Videos with the joints drawn in, and sheets of clips."""
+
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,8 +16,14 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.video.reader import probe, read_frames
-from la2ds_cli.views import pose_overlay as overlay
-from la2ds_cli.views.pose_overlay import overlay_path, refresh_overlay, write_overlay
+from la2ds_cli.views.pose_drawing import NOBODY
+from la2ds_cli.views.pose_overlay import (
+    ROWS,
+    overlay_path,
+    overlay_sheet,
+    refresh_overlay,
+    write_overlay,
+)
 from tests.poses.grey_people import PLACES, SIZE, film
 
 
@@ -109,8 +119,120 @@ def test_no_stale_overlay_is_left_when_the_source_is_gone(project: Project) -> N
     assert not overlay_path(project, "a").exists()
 
 
-def test_a_large_video_is_drawn_small(project: Project, monkeypatch) -> None:
+# --- sheets ---------------------------------------------------------------------------------------
+
+HEADER, TEXT, WIDE, TALL, GAP = 44, 336, 210, 260, 8  # pixels
+ORANGE, GOOD, BAD, INK = (255, 140, 0), (0, 120, 80), (190, 80, 0), (30, 30, 30)
+
+
+def sheet(project: Project, columns: int = 1, **changed: Any) -> np.ndarray:
+    """The page of the walker, whose poses are changed first."""
+    pose, recipe = project.read_pose("a")
+    project.write_pose("a", replace(pose, **changed), recipe)
+    (path,) = overlay_sheet(project, ["a"], project.root.parent / "s.png", columns=columns)
+    return pixels(path)
+
+
+def pixels(path: Path) -> np.ndarray:
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        return np.asarray(picture.convert("RGB")).astype(int)
+
+
+def cell(page: np.ndarray, number: int) -> np.ndarray:
+    left = TEXT + number * (WIDE + GAP)
+    return page[HEADER : HEADER + TALL, left : left + WIDE]
+
+
+def inks(part: np.ndarray, colour: tuple[int, ...]) -> int:
+    """Pixels of about that colour."""
+    return int((np.abs(part - colour).max(axis=-1) < 30).sum())
+
+
+def test_clips_are_rows_and_many_go_on_several_pages(project: Project, tmp_path: Path) -> None:
     walker(project)
-    monkeypatch.setattr(overlay, "_SIDE", 120)
-    info = probe(write_overlay(project, "a"))
-    assert (info.width, info.height) == (120, 80)
+    heights = []
+    for count in (1, 2, 3):
+        (path,) = overlay_sheet(project, ["a"] * count, tmp_path / f"{count}.png", columns=1)
+        heights.append(pixels(path).shape[0])
+    assert heights[2] - heights[1] == heights[1] - heights[0] > 200
+    pages = overlay_sheet(project, ["a"] * (2 * ROWS + 1), tmp_path / "s.JPG", columns=1)
+    assert [page.name for page in pages] == ["s.JPG", "s-2.JPG", "s-3.JPG"]
+    assert pages[0].read_bytes()[:2] == b"\xff\xd8"
+    assert pixels(pages[0]).shape == pixels(pages[1]).shape
+    assert pixels(pages[2]).shape[0] == heights[0]
+
+
+def test_frames_are_evenly_spaced_and_a_short_clip_shows_each_once(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The middles of four equal parts of 20 frames; no other is converted."""
+    walker(project)
+    read = []
+
+    def counted(path, *options):
+        for frame in read_frames(path, *options):
+            read.append(frame.index)
+            yield frame
+
+    monkeypatch.setattr("la2ds_cli.video.reader.read_frames", counted)
+    sheet(project, 4)
+    assert read == [2, 7, 12, 17]
+    pose, recipe = project.read_pose("a")
+    project.write_pose("a", pose.cut(0, 3), recipe)
+    page = sheet(project, 8)
+    assert [cell(page, n).std() > 15 for n in range(8)] == [True] * 3 + [False] * 5
+
+
+def test_the_verdict_is_written_in_its_colour(project: Project) -> None:
+    walker(project)
+    cut_off = {"truncated": True, "frames": 20, "seconds": 1.0, "seconds_declared": 9.0}
+    good, bad = (sheet(project, info=info)[HEADER:, : TEXT - 20] for info in ({}, cut_off))
+    assert inks(good, GOOD) > 20
+    assert not inks(good, BAD)
+    assert not inks(bad, GOOD)
+    assert inks(bad, BAD) > 100  # status, code and message
+
+
+def test_frames_without_the_subject_have_a_red_border(project: Project) -> None:
+    walker(project)
+    pose = project.read_pose("a")[0]
+    pose.xy[10:], pose.box[10:] = np.nan, np.nan
+    page = sheet(project, 2, xy=pose.xy, box=pose.box)
+    assert not inks(cell(page, 0), NOBODY)
+    assert inks(cell(page, 1), NOBODY) >= 4 * 2 * (WIDE + TALL - 8)
+
+
+@pytest.mark.parametrize("name", ["Übung Kniebeuge №3 – приседание.mp4", "深蹲 $x^2$ 😀.mp4"])
+def test_names_in_any_script(project: Project, tmp_path: Path, name: str) -> None:
+    """What the font lacks becomes a box; two names never look the same as none."""
+    walker(project)
+    (video,) = project.videos()
+    source = project.source(video).rename(tmp_path / name)
+    project.add_videos([replace(video, path=str(source))])
+    assert inks(sheet(project)[HEADER : HEADER + 23, : TEXT - 20], INK) > 150
+
+
+def test_an_uncertain_choice_shows_the_other_people_too(project: Project) -> None:
+    """Also where they are in the picture for a part of the clip only."""
+    walker(project)
+    subject = {"box": [40, 40, 80, 130], "first": 0, "last": 19}
+    other = {"box": [200, 40, 230, 130], "first": 5, "last": 12}
+    told = {"person": 1, "candidates": [subject, other], "margin": 0.01}
+    widths = []
+    for ambiguous in (False, True):
+        page = sheet(project, 4, info=told | {"ambiguous": ambiguous})
+        drawn = np.abs(cell(page, 0) - ORANGE).max(axis=-1) < 30
+        widths.append(np.ptp(np.flatnonzero(drawn.any(axis=0))))
+    assert 10 < widths[1] < 0.7 * widths[0]
+
+
+def test_joints_alone_where_there_is_no_video(project: Project) -> None:
+    walker(project).unlink()
+    page = sheet(project)
+    assert inks(cell(page, 0), ORANGE) > 50
+    assert inks(cell(page, 0), (225, 225, 222)) > WIDE * TALL / 2
+    with pytest.raises(UserError, match=r"sheet\.mp4") as caught:
+        overlay_sheet(project, ["a"], project.root / "sheet.mp4")
+    assert caught.value.exit_code == ExitCode.USAGE

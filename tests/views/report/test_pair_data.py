@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import Phase
 from la2ds_cli.views.report.frame_images import windows
 from la2ds_cli.views.report.pair_data import (
     UNIT,
     UNSEEN,
+    clip_json,
     distance_image,
     packed_joints,
     scale_limit,
@@ -50,6 +53,16 @@ def test_packed_joints_come_back_to_a_fraction_of_a_pixel() -> None:
 )
 def test_the_colour_scale_holds_most_of_the_differences(degrees: list[float], limit: int) -> None:
     assert scale_limit(np.array(degrees)) == limit
+
+
+def test_a_phase_outside_of_the_clip_is_left_out(filmed: Project) -> None:
+    video = filmed.find("a")
+    assert video is not None
+    phases = [Phase(0, 10, "in"), Phase(36, 50, "after"), Phase(30, 99, "over the end")]
+    pose = filmed.read_pose("a")[0]
+    (_, _, first), (_, end, last) = clip_json(video, pose, phases)["phases"]
+    assert (first, last) == ("in", "over the end")
+    assert end == pytest.approx(pose.time[-1] + 0.025, abs=1e-4)
 
 
 def test_the_image_of_distances_is_dark_where_frames_are_alike(pair: Report) -> None:

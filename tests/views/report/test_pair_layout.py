@@ -35,25 +35,6 @@ def test_pictures_fill_their_place_at_any_width_and_stay_in_sight(
             assert box["y"] + box["height"] <= 900
 
 
-def test_buttons_step_one_frame_and_a_phase_is_one_choice_away(
-    pair: Report, open_page: Open
-) -> None:
-    opened = open_page(pair.file, width=390)
-    opened.page.click("#forward")
-    opened.page.click("#forward")
-    assert opened.row() == 2
-    opened.page.click("#back")
-    assert opened.row() == 1
-    assert opened.page.locator("#phase option").all_text_contents() == [
-        "down, 0.00 s",
-        "up, 0.57 s",
-    ]
-    opened.page.select_option("#phase", index=1)
-    assert opened.row() == 12
-    opened.seek(3)
-    assert opened.page.evaluate("document.getElementById('phase').selectedIndex") == 0
-
-
 def test_the_matrix_and_the_curves_show_the_focus_and_take_arrow_keys(
     pair: Report, open_page: Open
 ) -> None:

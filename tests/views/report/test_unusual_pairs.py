@@ -12,8 +12,6 @@ import pytest
 
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.core.types import Phase
-from la2ds_cli.views.report.pair_data import clip_json
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.views.report.conftest import (
     Opened,
@@ -160,13 +158,3 @@ def test_weaknesses_are_told(filmed: Project, open_page: Open) -> None:
     (told,) = open_page(made.file).page.locator("#notes li").all_inner_texts()
     assert told.startswith("B: ")
     assert "(V028)" in told
-
-
-def test_a_phase_outside_of_the_clip_is_left_out(filmed: Project) -> None:
-    video = filmed.find("a")
-    assert video is not None
-    pose = filmed.read_pose("a")[0]
-    phases = [Phase(0, 10, "in"), Phase(36, 50, "after"), Phase(30, 99, "over the end")]
-    clip = clip_json(video, pose, phases)
-    assert [row[2] for row in clip["phases"]] == ["in", "over the end"]
-    assert clip["phases"][1][1] == pytest.approx(pose.time[-1] + 0.025, abs=1e-4)
