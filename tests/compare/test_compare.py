@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.compare.compare import (
     CompareResult,
@@ -280,16 +279,6 @@ def test_a_finding_is_trusted_as_far_as_its_least_trusted_joint(tmp_path: Path) 
         tmp_path, performance(PHASE, noise=0.5), unseen(other, "right_ankle", 0.8, slice(0, 76))
     ).findings
     assert doubted[0].trust == pytest.approx(0.8)
-
-
-def test_moments_are_those_of_align(tmp_path: Path) -> None:
-    project = project_of(tmp_path / "project", coach=performance(PHASE), trainee=trainee())
-    request = AlignRequest(project.config())
-    found = compare(project, "coach", "trainee", request)
-    aligned = find_alignment(project, "coach", "trainee", request).alignment
-    np.testing.assert_array_equal(found.aligned.alignment.position, aligned.position)
-    np.testing.assert_array_equal(found.aligned.alignment.path, aligned.path)
-    assert found.findings == ()
 
 
 def test_a_clip_that_begins_later_has_no_tempo_of_the_part_it_begins_in(tmp_path: Path) -> None:

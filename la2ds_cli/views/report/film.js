@@ -162,6 +162,16 @@ export function curve(context, points) {
   context.stroke();
 }
 
+/** Times from low to high, at steps of a round number of seconds that are `least` pixels or more of
+ * `room` apart. */
+export function ticks(low, high, room, least) {
+  const step = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600]
+    .find((seconds) => (seconds / (high - low)) * room > least) || 7200;
+  const found = [];
+  for (let k = Math.ceil(low / step - 1e-6); k * step <= high; k += 1) found.push(+(k * step).toFixed(2));
+  return found;
+}
+
 /** Degrees at a vertex between the directions to two ends, 0 to 180. */
 export function degreesAt(end, vertex, other) {
   const turn = ([x, y]) => Math.atan2(y - vertex[1], x - vertex[0]);

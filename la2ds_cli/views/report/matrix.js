@@ -2,7 +2,7 @@
 
 import { A, B, data, secondsB, unmatchedA, unmatchedB } from "./clips.js";
 import { at } from "./elements.js";
-import { clamp, colour, curve, sized } from "./film.js";
+import { clamp, colour, curve, sized, ticks } from "./film.js";
 import { drawSection } from "./player.js";
 import { bar, hatch } from "./tracks.js";
 
@@ -53,21 +53,18 @@ function bounds(context) {
 }
 
 function axes(context, width, height) {
-  const steps = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600];
-  const step = (span, room) => steps.find((s) => (s / span) * room > 44) || 7200;
   context.fillStyle = colour("soft");
   context.textAlign = "center";
   context.textBaseline = "top";
   const below = matrix.top + matrix.high + matrix.band + 3;
-  const sa = step(A.end - A.start, matrix.wide), sb = step(B.end - B.start, matrix.high);
-  for (let t = Math.ceil(A.start / sa - 1e-6) * sa; t <= A.end; t += sa) {
-    context.fillText(String(+t.toFixed(1)), clamp(plot.x(t), matrix.left + 6, width - 12), below);
+  for (const t of ticks(A.start, A.end, matrix.wide, 44)) {
+    context.fillText(String(t), clamp(plot.x(t), matrix.left + 6, width - 12), below);
   }
   context.fillText("A, seconds", matrix.left + matrix.wide / 2, below + 13);
   context.textAlign = "right";
   context.textBaseline = "middle";
-  for (let t = Math.ceil(B.start / sb - 1e-6) * sb; t <= B.end; t += sb) {
-    context.fillText(String(+t.toFixed(1)), matrix.left - matrix.band - 4,
+  for (const t of ticks(B.start, B.end, matrix.high, 44)) {
+    context.fillText(String(t), matrix.left - matrix.band - 4,
       clamp(plot.y(t), matrix.top + 6, matrix.top + matrix.high - 6));
   }
   context.save();
@@ -146,14 +143,8 @@ export function markMatrix(row) {
   for (const [hue, width] of [["rgba(0,0,0,0.8)", 3], ["#fff", 1.2]]) {
     context.strokeStyle = hue;
     context.lineWidth = width;
-    context.beginPath();
-    context.moveTo(x, matrix.top);
-    context.lineTo(x, matrix.top + matrix.high);
-    if (time !== null) {
-      context.moveTo(matrix.left, plot.y(time));
-      context.lineTo(matrix.left + matrix.wide, plot.y(time));
-    }
-    context.stroke();
+    curve(context, [[x, matrix.top], [x, matrix.top + matrix.high], null,
+      ...(time === null ? [] : [[matrix.left, plot.y(time)], [matrix.left + matrix.wide, plot.y(time)]])]);
   }
   if (time === null) return;
   context.fillStyle = "#fff";

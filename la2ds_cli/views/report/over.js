@@ -3,7 +3,7 @@
 
 import { A, B, data } from "./clips.js";
 import { at } from "./elements.js";
-import { clamp, degreesAt, UNIT } from "./film.js";
+import { clamp, curve, degreesAt, UNIT } from "./film.js";
 import { drawSkeleton } from "./stage.js";
 
 const OVER = "#ff4fd8"; // the joints of B over A
@@ -77,9 +77,7 @@ function mark(context, points, size) {
   context.lineWidth = size;
   context.lineJoin = context.lineCap = "round";
   context.strokeStyle = "rgba(255, 255, 255, 0.85)";
-  context.beginPath();
-  for (const point of points) context.lineTo(...point);
-  context.stroke();
+  curve(context, points);
   context.lineWidth = Math.max(size / 2, 2.5);
   context.strokeStyle = RING;
   context.beginPath();

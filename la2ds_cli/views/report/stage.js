@@ -1,7 +1,7 @@
 // A player: a picture with the joints in it, greyed where the other clip has no such moment.
 
 import { at } from "./elements.js";
-import { sized, UNIT } from "./film.js";
+import { curve, sized, UNIT } from "./film.js";
 
 const LATE = 400; // milliseconds that a picture may take while the previous one is shown
 const INK = { left: "#ff8c00", right: "#22a7f0", "": "#ececec" };
@@ -21,10 +21,7 @@ export function drawSkeleton(context, { limbs, sides }, clip, row, place, thick,
       const both = [...new Set([sides[i], sides[j]])].filter((s) => s);
       context.strokeStyle = dark ? "rgba(0,0,0,0.55)" : ink || INK[both.length === 1 ? both[0] : ""];
       context.lineWidth = (sure ? thick : thick / 2) + (dark ? 2 : 0);
-      context.beginPath();
-      context.moveTo(x(i), y(i));
-      context.lineTo(x(j), y(j));
-      context.stroke();
+      curve(context, [[x(i), y(i)], [x(j), y(j)]]);
     }
   }
   for (let k = 0; k < count; k += 1) {
@@ -100,10 +97,18 @@ export class Stage {
     this.draw();
   }
 
+  ground() {
+    this.context.fillStyle = "#20262b";
+    this.context.fillRect(0, 0, this.width, this.height);
+  }
+
+  limbs(row) {
+    drawSkeleton(this.context, this.joints, this.clip, row, this.place(row), Math.max(this.height / 130, 1.8));
+  }
+
   draw() {
     const { film } = this.clip;
-    const { context, width, height } = this;
-    if (!context) return;
+    if (!this.context) return;
     const filmed = this.options.film && !film.empty;
     let row = this.row;
     if (filmed) {
@@ -118,19 +123,12 @@ export class Stage {
         return; // what was shown stays for the few milliseconds that it takes
       }
       row = film.rows[index];
-      context.fillStyle = "#20262b";
-      context.fillRect(0, 0, width, height);
+      this.ground();
       if (picture) this.paint(picture, row);
-    } else {
-      context.fillStyle = "#20262b";
-      context.fillRect(0, 0, width, height);
-    }
+    } else this.ground();
     // The joints are those of the picture, so that they lie on the body.
     this.canvas.dataset.picture = String(row);
-    if (this.options.skeleton || !filmed) {
-      const thick = Math.max(height / 130, 1.8);
-      drawSkeleton(context, this.joints, this.clip, row, this.place(row), thick);
-    }
+    if (this.options.skeleton || !filmed) this.limbs(row);
     for (const drawing of this.over) drawing(this, row);
     if (!this.matched) this.grey();
     this.canvas.setAttribute("aria-label", `Clip ${this.side.toUpperCase()}, frame ${
@@ -140,10 +138,9 @@ export class Stage {
   /** A picture that takes long, as those far into a long video do: the joints without it, lest
    * another frame be taken for this one. */
   wait() {
-    const { context, width, height, row } = this;
-    context.fillStyle = "#20262b";
-    context.fillRect(0, 0, width, height);
-    drawSkeleton(context, this.joints, this.clip, row, this.place(row), Math.max(height / 130, 1.8));
+    const { context, width, height } = this;
+    this.ground();
+    this.limbs(this.row);
     context.fillStyle = INK[""];
     context.textAlign = "center";
     context.fillText("waiting for the picture", width / 2, height - 12);

@@ -2,7 +2,7 @@
 
 import { A, B, data, secondsB, unmatchedA } from "./clips.js";
 import { at, made } from "./elements.js";
-import { clamp, colour, curve, phaseAt, runs, sized } from "./film.js";
+import { clamp, colour, curve, phaseAt, runs, sized, ticks } from "./film.js";
 
 const PALE = 0.3; // of a difference that is not stated
 const TEMPO = [0.25, 0.5, 1, 2, 4];
@@ -20,7 +20,7 @@ export function hatch(context) {
   pen.strokeStyle = colour("hatched");
   pen.lineWidth = 1.5;
   for (const shift of [-8, 0, 8]) {
-    pen.beginPath(); pen.moveTo(shift, 8); pen.lineTo(shift + 8, 0); pen.stroke();
+    curve(pen, [[shift, 8], [shift + 8, 0]]);
   }
   return context.createPattern(tile, "repeat");
 }
@@ -75,10 +75,8 @@ const tempoY = (ratio, height) => height / 2 - (Math.log2(clamp(ratio, 0.25, 4))
 function drawTempo(context, x, width, height) {
   const y = (ratio) => tempoY(ratio, height);
   context.strokeStyle = colour("grid");
-  for (const tick of TEMPO) {
-    context.lineWidth = 1;
-    context.beginPath(); context.moveTo(0, y(tick)); context.lineTo(width, y(tick)); context.stroke();
-  }
+  context.lineWidth = 1;
+  for (const tick of TEMPO) curve(context, [[0, y(tick)], [width, y(tick)]]);
   for (let k = 0; k < A.count; k += 1) {
     const ratio = data.ratio[k];
     if (ratio === null) continue;
@@ -90,7 +88,7 @@ function drawTempo(context, x, width, height) {
   context.globalAlpha = 1;
   context.strokeStyle = colour("ink");
   context.lineWidth = 1;
-  context.beginPath(); context.moveTo(0, y(1)); context.lineTo(width, y(1)); context.stroke();
+  curve(context, [[0, y(1)], [width, y(1)]]);
   context.lineWidth = 1.6;
   along(context, x, y, data.ratio);
   if (data.ratio.every((v) => v === null)) {
@@ -120,9 +118,7 @@ function nameTempo(context, width, height) {
 function drawConfidence(context, x, width, height) {
   const y = (value) => height - 2 - value * (height - 4);
   context.strokeStyle = colour("grid");
-  for (const tick of [0, 0.5, 1]) {
-    context.beginPath(); context.moveTo(0, y(tick)); context.lineTo(width, y(tick)); context.stroke();
-  }
+  for (const tick of [0, 0.5, 1]) curve(context, [[0, y(tick)], [width, y(tick)]]);
   context.fillStyle = "rgba(0, 158, 115, 0.35)";
   data.confidence.forEach((value, k) => {
     if (value === null) return;
@@ -148,13 +144,11 @@ function drawAngles(context, x, width, height) {
 }
 
 function drawAxis(context, x, width) {
-  const span = A.end - A.start;
-  const step = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800]
-    .find((s) => (s / span) * width > 62) || 3600;
+  const times = ticks(A.start, A.end, width, 62), minutes = times.every((time) => time % 60 === 0) && times.length > 1;
   context.fillStyle = colour("soft");
   context.textBaseline = "top";
-  for (let k = Math.ceil(A.start / step - 1e-6); k * step <= A.end; k += 1) {
-    const middle = x(k * step), text = step < 60 ? `${+(k * step).toFixed(2)} s` : `${k * step / 60} min`;
+  for (const time of times) {
+    const middle = x(time), text = minutes ? `${time / 60} min` : `${time} s`;
     const half = context.measureText(text).width / 2;
     context.fillRect(middle - 0.5, 0, 1, 4);
     context.textAlign = "center";
