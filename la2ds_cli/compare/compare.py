@@ -15,10 +15,8 @@ from la2ds_cli.alignment.path import matched_time
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.compare.differences import (
-    LEAST,
     OTHER_VIEW,
     SAME_VIEW,
-    SURE,
     Differences,
     differences,
 )
@@ -37,7 +35,6 @@ from la2ds_cli.compare.viewpoint import ViewDifference, has_trunk, view_differen
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.poses.trust import LEAST_TRUST
 
 SCHEMA_VERSION = 1
 HOW_TO_READ = (
@@ -92,12 +89,6 @@ class CompareResult:
                 "method": alignment.method,
                 "mirrored": alignment.mirrored,
                 "mean_confidence": self.aligned.mean_confidence,
-            },
-            "limits": {
-                "least_degrees": LEAST,
-                "confidence": SURE,
-                "trust": round(LEAST_TRUST, 4),
-                "other_view": OTHER_VIEW,
             },
             "notes": list(self.notes),
             "view": {

@@ -22,6 +22,17 @@ _RADIUS = {
     "shoulder": 0.062, "elbow": 0.042, "wrist": 0.030, "hand": 0.040, "hip": 0.088, "knee": 0.060,
     "ankle": 0.040, "heel": 0.042, "toe": 0.034, "neck": 0.052, "chest": 0.09, "waist": 0.125,
 }  # fmt: skip
+# Rounded parts of the torso: its point and radius, and how far it lies towards another point.
+_UPPER = (
+    *((f"{side}_shoulder", "shoulder", "neck", 0.12) for side in SIDES),
+    ("waist", "waist", "neck", 0.0),
+    ("left_shoulder", "chest", "right_hip", 0.2),
+    ("right_shoulder", "chest", "left_hip", 0.2),
+)
+_LOWER = (
+    *((f"{side}_hip", "hip", "pelvis", 0.1) for side in SIDES),
+    ("waist", "waist", "pelvis", 0.35),
+)
 _TALL = 1.25  # height of the head / its width
 _SHIFT = 4  # fractional bits of cv2's fixed-point coordinates
 _ANGLE = np.linspace(0, 2 * np.pi, 17)[:-1]
@@ -82,13 +93,8 @@ def look_at(
     faces +y from the front; positive azimuth moves the camera towards +x, the body's right side.
     Positive elevation looks down.
     """
-    back = np.array(
-        [
-            np.sin(azimuth) * np.cos(elevation),
-            np.cos(azimuth) * np.cos(elevation),
-            np.sin(elevation),
-        ]
-    )
+    flat = np.cos(elevation)
+    back = np.array([np.sin(azimuth) * flat, np.cos(azimuth) * flat, np.sin(elevation)])
     forward = -back
     right = np.cross(forward, [0.0, 0.0, 1.0])
     right /= np.linalg.norm(right)
@@ -96,9 +102,8 @@ def look_at(
     cos, sin = np.cos(roll), np.sin(roll)
     rotation = np.stack([cos * right + sin * down, cos * down - sin * right, forward])
     centre = ((size[0] - 1) / 2, (size[1] - 1) / 2)
-    return Camera(
-        rotation, np.asarray(target, float) + back * distance, (focal, focal), centre, size
-    )
+    position = np.asarray(target, float) + back * distance
+    return Camera(rotation, position, (focal, focal), centre, size)
 
 
 # --- background --------------------------------------------------------------------------------
@@ -233,6 +238,11 @@ class _Painter:
     def _radius(self, name: str, kind: str) -> float:
         return float(_RADIUS[kind] * self.body.girth * self.scale[POINT[name]])
 
+    def _between(self, start: str, end: str, share: float) -> FloatArray:
+        """Pixels (2,) of a point between two points of the body."""
+        first, second = self.xy[POINT[start]], self.xy[POINT[end]]
+        return first + (second - first) * share
+
     def _limb(
         self,
         start: str,
@@ -245,7 +255,7 @@ class _Painter:
         first, second = POINT[start], POINT[end]
         kind = [name.split("_")[-1] for name in (start, end)]
         radius = [self._radius(start, kind[0]) * loose, self._radius(end, kind[1]) * loose]
-        at = [self.xy[first] + (self.xy[second] - self.xy[first]) * t for t in along]
+        at = [self._between(start, end, t) for t in along]
         wide = [radius[0] + (radius[1] - radius[0]) * t for t in along]
         depth = float(self.depth[first] + (self.depth[second] - self.depth[first]) * np.mean(along))
         return depth, lambda: self._shaded(capsule(at[0], wide[0], at[1], wide[1]), colour, wide)
@@ -269,32 +279,20 @@ class _Painter:
             fill(self.image, ring + toward * (1 - shrink) * 0.55, tone)
 
     def _torso(self) -> Part:
-        def blob(name: str, kind: str, toward: str, share: float) -> FloatArray:
-            first, second = POINT[name], POINT[toward]
-            centre = self.xy[first] + (self.xy[second] - self.xy[first]) * share
-            return circle(centre, self._radius(name, kind))
-
-        upper = [
-            blob("left_shoulder", "shoulder", "neck", 0.12),
-            blob("right_shoulder", "shoulder", "neck", 0.12),
-            blob("waist", "waist", "neck", 0.0),
-        ]
-        chest = [
-            blob("left_shoulder", "chest", "right_hip", 0.2),
-            blob("right_shoulder", "chest", "left_hip", 0.2),
-        ]
-        lower = [
-            blob("left_hip", "hip", "pelvis", 0.1),
-            blob("right_hip", "hip", "pelvis", 0.1),
-            blob("waist", "waist", "pelvis", 0.35),
-        ]
+        upper, lower = (
+            [
+                circle(self._between(name, toward, share), self._radius(name, kind))
+                for name, kind, toward, share in blobs
+            ]
+            for blobs in (_UPPER, _LOWER)
+        )
         radius = [self._radius("waist", "waist")]
         shown = ["left_shoulder", "right_shoulder", "waist", "pelvis"]
         depth = float(np.mean([self.depth[POINT[name]] for name in shown]))
 
         def draw() -> None:
             self._shaded(hull(lower), self.appearance.trousers, radius)
-            self._shaded(hull(upper + chest), self.appearance.shirt, radius)
+            self._shaded(hull(upper), self.appearance.shirt, radius)
             self._emblem()
 
         return depth, draw
@@ -318,13 +316,11 @@ class _Painter:
         fill(self.image, self.camera.project(np.array(corner)), np.array(self.appearance.emblem))
 
     def _neck(self) -> Part:
-        first, second = POINT["neck"], POINT["head"]
-        stop = self.xy[first] + (self.xy[second] - self.xy[first]) * 0.75
         wide = self._radius("neck", "neck")
-        depth = float(0.5 * (self.depth[first] + self.depth[second])) + 0.02
-        return depth, lambda: self._shaded(
-            capsule(self.xy[first], wide, stop, wide), self.appearance.skin, [wide]
-        )
+        depth = float(0.5 * (self.depth[POINT["neck"]] + self.depth[POINT["head"]])) + 0.02
+        start, stop = self._between("neck", "head", 0.0), self._between("neck", "head", 0.75)
+        outline = capsule(start, wide, stop, wide)
+        return depth, lambda: self._shaded(outline, self.appearance.skin, [wide])
 
     def _arm(self, side: str) -> list[Part]:
         clothes = self.appearance

@@ -4,8 +4,7 @@ time (docs/decisions/0010-pages-of-single-pictures.md)."""
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
@@ -31,9 +30,9 @@ class FrameImages:
     an image."""
 
     size: tuple[int, int]
-    row: list[int] = field(default_factory=list)
-    pictures: list[bytes] = field(default_factory=list)
-    every: int = 1
+    row: list[int]
+    pictures: list[bytes]
+    every: int
 
 
 def windows(pose: PoseSequence) -> FloatArray:
@@ -73,7 +72,8 @@ def encode_frames(
     pictures: list[bytes] = []
     spent = 0
     progress.begin("pictures", len(pose))
-    for at, image in _frames(source, row_of):
+    for frame in source.frames(row_of):
+        at, image = row_of[frame.source], frame.image
         progress.advance()
         if at % every:
             continue
@@ -88,11 +88,6 @@ def encode_frames(
             spent = sum(map(len, pictures))
     progress.end()
     return FrameImages(size, row, pictures, every)
-
-
-def _frames(source: VideoFile, row_of: dict[int, int]) -> Iterator[tuple[int, Image]]:
-    for frame in source.frames(row_of):
-        yield row_of[frame.source], frame.image
 
 
 def _plan(count: int, window: FloatArray, budget: int) -> tuple[tuple[int, int], int]:
