@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -153,23 +151,6 @@ def test_a_port_at_which_no_browser_could_open_it_is_refused(port: int, said: st
         _listening("127.0.0.1", port)
     assert refused.value.exit_code == ExitCode.USAGE == 2
     assert refused.value.hint.startswith("choose another --port, from 1024 on")
-
-
-@pytest.mark.parametrize(
-    ("number", "said"),
-    [(errno.EACCES, "Permission denied"), (errno.EADDRINUSE, "Address already in use")],
-)
-def test_a_port_that_cannot_be_used_is_refused_in_words(
-    number: int, said: str, monkeypatch: pytest.MonkeyPatch
-):
-    def fails(*_: object, **__: object) -> None:
-        raise OSError(number, os.strerror(number))
-
-    monkeypatch.setattr(socket, "create_server", fails)
-    with pytest.raises(UserError) as refused:
-        _listening("127.0.0.1", 8000)
-    assert refused.value.message == f"the studio cannot listen at 127.0.0.1:8000: {said}"
-    assert refused.value.exit_code == ExitCode.ENVIRONMENT
 
 
 TWICE = """

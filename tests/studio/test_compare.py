@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import replace
-from html import unescape
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from la2ds_cli.alignment.request import AlignRequest
-from la2ds_cli.compare.attempts import AttemptsResult, attempts_lines, compare_attempts
+from la2ds_cli.compare.attempts import AttemptsResult, compare_attempts
 from la2ds_cli.compare.compare import compare, told
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.studio.compare import attempts
 from tests.movement import add_sequence, sequence
 from tests.studio.browsing import asked, check_refused, finished
 
@@ -68,26 +65,6 @@ def test_what_is_said_is_what_the_command_says(project: Project) -> None:
     first = result.findings[0]
     assert found["differs"][0]["time"] == pytest.approx(first.time, abs=1e-4)
     assert not found["stale"]
-
-
-def test_attempts_are_compared_in_their_order(project: Project) -> None:
-    with asked(project) as client:
-        question = {"reference": "a", "attempts": list("bcdef")}
-        job = finished(client, client.post("/attempts/compare", json=question))
-        assert job["state"] == "done", job
-        page = client.get("/attempts").text  # the newest
-        table = client.get("/attempts/table", params={"reference": "a"})
-        shown = client.get("/attempts/figure", params={"reference": "a"})
-    result = compared(project, "a", "bcdef")
-    document = json.loads((project.results_dir("compare") / "a--attempts.json").read_text())
-    assert [one["video"] for one in document["attempts"]] == list("bcdef")
-    sentences = attempts(document)["sentences"]
-    assert sentences == attempts_lines(result)
-    assert any("Right elbow" in sentence for sentence in sentences)
-    assert "5 attempts compared with a.mat" in page
-    assert sentences[0] in unescape(page)
-    assert table.text.startswith("attempt,video,kind")
-    assert shown.content.startswith(b"\x89PNG")
 
 
 def test_what_is_no_pair_and_what_are_no_attempts_is_refused(project: Project) -> None:

@@ -17,7 +17,6 @@ from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.studio import film
 from la2ds_cli.studio.film import Films
-from la2ds_cli.video.reader import write_video
 from tests.movement import sequence, warped_phase
 from tests.studio.browsing import asked
 from tests.views.report.conftest import FIRST, SHADE, add_filmed, shaded_video
@@ -88,24 +87,6 @@ def test_pictures_do_not_go_through_a_link_out_of_the_project(
     assert not list(outside.iterdir())
 
 
-def test_options_of_the_clip_hold(tmp_path: Path) -> None:
-    project = Project.create(tmp_path / "project")
-    half = np.zeros((90, 160, 3), np.uint8)
-    half[:, 80:] = 255
-    path = tmp_path / "a.mp4"
-    write_video(path, (half for _ in range(8)), 20.0)
-    name = add_filmed(project, path, sequence(warped_phase(8, 1)))
-    row = project.find(name)
-    assert row is not None
-    project.add_videos([replace(row, options="mirror=true")])
-    films = Films(project)
-    shown = pictures(films.chunk("a", facts(films)["address"].rsplit("/", 1)[1], 0))[0]
-    assert shown is not None
-    bright = np.asarray(shown.convert("L"))
-    assert bright[:, :70].mean() > 240
-    assert bright[:, 90:].mean() < 15
-
-
 def test_frames_that_the_file_no_longer_holds_are_empty(tmp_path: Path) -> None:
     project = Project.create(tmp_path / "project")
     add_filmed(project, shaded_video(tmp_path / "a.mp4", 20), sequence(warped_phase(24, 1)))
@@ -167,20 +148,6 @@ def test_pictures_that_are_swept_while_they_are_passed_over_are_not_replaced_by_
     films = Films(clip)
     films.chunk("a", key, 9)
     monkeypatch.setattr(film.VideoFile, "frames", frames)
-    assert all_frames(films) == list(range(COUNT))
-
-
-def test_a_video_that_could_not_be_read_is_read_again(
-    clip: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(film, "CHUNK", 2)
-    films = Films(clip)
-    key = facts(films)["address"].rsplit("/", 1)[1]
-    films.chunk("a", key, 3)
-    with monkeypatch.context() as once:
-        once.setattr(film, "encoded", lambda _: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            films.chunk("a", key, 5)
     assert all_frames(films) == list(range(COUNT))
 
 

@@ -283,15 +283,3 @@ def test_a_line_without_an_end_fails_its_job_and_not_the_queue(monkeypatch: pyte
 
     first, second = worked(two)
     assert (first.state, second.state) == ("failed", "done")
-
-
-def test_the_oldest_of_many_ended_jobs_are_forgotten(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(jobs, "KEPT", 2)
-
-    async def four(queue: Jobs) -> list[int]:
-        for n in range(4):
-            job = queue.add(f"work {n}", ["pass"])
-            await job.ended.wait()
-        return list(queue.jobs)
-
-    assert worked(four) == [2, 3, 4]

@@ -15,11 +15,9 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from la2ds_cli.alignment import consensus
 from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import AlignResult
-from la2ds_cli.core import artifact
 from la2ds_cli.core.annotations import ANCHOR, NOTE, Annotation, Moment
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
@@ -279,34 +277,6 @@ def test_an_export_is_a_job_and_then_a_file(project: Project) -> None:
         rows = [line.split(",") for line in table.text.splitlines()]
         assert ["18", "15"] in [row[:2] for row in rows]
         assert client.post("/pair/export", json=PAIR | {"kind": "../x"}).status_code == 400
-
-
-def test_an_anchor_reads_no_clip_again_and_aligns_each_other_clip_a_few_times(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """So that the alignment follows at once: 0.1 s of one processor with twelve other clips."""
-    project = Project.create(tmp_path / "project")
-    for number in range(14):
-        length = 70 + 3 * number
-        pose = sequence(warped_phase(length, number), fps=20.0 + number % 3)
-        add_sequence(project, f"clip{number:02}", pose)
-    pair = {"a": "clip00", "b": "clip05"}
-    with asked(project) as client:
-        data = client.get("/pair/data", params=pair).json()
-        assert data["references"] == 12
-        read, aligned = [], []
-        align_each = consensus.align_each
-
-        def counted(a: Any, clips: Any, config: Any) -> Any:
-            aligned.extend(clips)
-            return align_each(a, clips, config)
-
-        monkeypatch.setattr(artifact, "read_arrays", read.append)
-        monkeypatch.setattr(consensus, "align_each", counted)
-        for row in (20, 35, 50):
-            change(client, None, anchor(row, int(data["position"][row]) + 1), pair)
-    assert read == []
-    assert 3 * 12 <= len(aligned) <= 3 * 12 * 8
 
 
 def test_a_page_of_a_report_has_the_notes_but_not_with_privacy(project: Project) -> None:

@@ -9,7 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from la2ds_cli.core.artifact import write_text
-from la2ds_cli.core.phase_table import CHECKED, PhaseRow
+from la2ds_cli.core.phase_table import PhaseRow
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
 from la2ds_cli.labels.propagated import merge_into_project
@@ -94,31 +94,6 @@ def test_labels_that_changed_meanwhile_are_not_replaced(project: Project) -> Non
     assert project.phases()["a"] == [Phase(0, 9, "down")]
 
 
-@pytest.mark.parametrize("slip", ["accept", "remove", "move"])
-def test_an_undone_change_leaves_every_row_as_it_was(project: Project, slip: str) -> None:
-    """What was propagated is propagated again, and own columns come back."""
-    text = (
-        "video,start,end,phase,origin,origin_clips,origin_time,checked,mine\n"
-        "b,0,8,down,carried,a,2026-01-01T00:00:00+00:00,,\n"
-        "b,8,20,up,carried,a c,2026-01-01T00:00:00+00:00,end,x\n"
-        "b,20,30,rest,person,,,,y\n"
-    )
-    write_text(project.phases_path, text)
-    with asked(project) as client:
-        before = rows_of(client, "b")
-        rows = {
-            "accept": [{**row, "checked": ["end", "start"]} for row in before["rows"]],
-            "remove": [],
-            "move": [label(0, 9, "down", "end"), label(9, 30, "up", "end", "start")],
-        }[slip]
-        changed = save(client, "b", *rows).json()
-        content = {"clip": "b", "rows": before["rows"], "version": changed["version"]}
-        undone = client.post("/phases/save", json=content)
-    assert changed["version"] != before["version"]
-    assert undone.json()["version"] == before["version"]
-    assert project.phases_path.read_text() == text
-
-
 def test_a_page_adds_no_column(project: Project) -> None:
     with asked(project) as client:
         save(client, "a", label(0, 9, "down") | {"other": {"phase": "x", "mine": "y"}})
@@ -189,19 +164,6 @@ def test_what_was_carried_becomes_a_persons_when_both_ends_are_checked(project: 
         assert not any(row["carried"] for row in both["rows"])
         assert client.get("/phases/overview").json()["queue"] == []
     assert [phase.name for phase in project.phases()["b"]] == ["down", "up", "rest"]
-
-
-def test_a_border_that_a_person_has_checked_keeps_a_clip_from_being_carried_to_again(
-    project: Project,
-) -> None:
-    """Also where no row is a person's yet."""
-    carried_to(project, "b", (2, 8, "down"), (8, 20, "up"))
-    with asked(project) as client:
-        save(client, "b", label(2, 8, "down", "end"), label(8, 20, "up", "start"))
-    assert "b" not in project.phases()
-    assert any(row.other.get(CHECKED) for row in project.phase_table().rows)
-    carried_to(project, "b", (1, 5, "down"))
-    assert [p.start for p in project.phases(propagated=True)["b"]] == [2, 8]
 
 
 @pytest.mark.parametrize(

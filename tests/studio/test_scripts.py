@@ -19,7 +19,3 @@ def test_units_of_a_script(path: Path) -> None:
     done = subprocess.run([node, "--test", str(path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     assert "# tests 0" not in done.stdout
-
-
-def test_there_are_some() -> None:
-    assert {path.name for path in TESTS} >= {"labels.test.mjs", "trim.test.mjs"}

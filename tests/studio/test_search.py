@@ -51,20 +51,6 @@ def test_what_is_found_is_what_the_command_finds(project: Project) -> None:
     assert len(told) == 5
 
 
-def test_clips_are_embedded_by_one_command(project: Project) -> None:
-    with asked(project) as client:
-        first, second = (
-            client.post("/search/near", json={"clip": "a", "row": row}) for row in (3, 4)
-        )
-        assert first.json() == second.json()
-        assert set(first.json()) == {"number"}
-        assert finished(client, first)["state"] == "done"
-        assert client.post("/search/near", json={"clip": "a", "row": 3}).json()["found"]["hits"]
-        add_sequence(project, "d", sequence(warped_phase(40, 9)))  # not embedded
-        again = client.post("/search/near", json={"clip": "a", "row": 3}).json()
-        assert again["found"]["clips"] == 4  # one is embedded at once
-
-
 def test_what_is_no_question_is_refused(project: Project) -> None:
     wrong = [
         *(({"clip": clip}, "choose a clip") for clip in ("x", "")),

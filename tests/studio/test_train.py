@@ -101,36 +101,6 @@ def test_a_run_is_listed_with_its_curves(trained: Project) -> None:
     assert run["usable"]
 
 
-def test_what_ended_a_run_before_its_steps_is_said(trained: Project) -> None:
-    still = ["train.learning_rate=1e-12", "train.steps=200", "train.patience=2"]
-    config = trained.config(overrides=still)
-    train(trained, run="still", config=config, options=TrainOptions("cpu"))
-    ticks = iter(range(0, 10_000, 20))
-    for name, limit in {"short": [], "both": ["train.patience=2"]}.items():
-        train(
-            trained,
-            run=name,
-            config=trained.config(overrides=["train.steps=50", *limit]),
-            options=TrainOptions("cpu", 1, clock=lambda: float(next(ticks))),
-        )
-    ended = {run["run"]: run["ended"] for run in data_of(trained)["runs"]}
-    assert ended["one"] == ""
-    assert ended["still"] == "2 validations without improvement"
-    assert ended["short"] == ended["both"] == "its time limit"
-
-
-def test_an_interrupted_run_goes_on_with_its_curve(clips: Project) -> None:
-    with interrupted_at(15):
-        train(clips, run="one", config=clips.config(), options=TrainOptions("cpu"))
-    folder = clips.run_dir("one")
-    assert [step for step, _ in course(clips, "one")["loss"]] == [10]
-    with (folder / "loss.jsonl").open("a") as handle:
-        handle.write('{"step": 15, "loss": 1}\n{"step": 1')  # of steps that are taken anew
-    assert [step for step, _ in course(clips, "one")["loss"]] == [10, 15]
-    train(clips, run="one", config=clips.config(), options=TrainOptions("cpu"))
-    assert [step for step, _ in course(clips, "one")["loss"]] == [10, 20]
-
-
 def test_a_run_that_another_command_trains_is_seen_until_it_is_silent(clips: Project) -> None:
     with interrupted_at(12):
         train(clips, run="one", config=clips.config(), options=TrainOptions("cpu"))
