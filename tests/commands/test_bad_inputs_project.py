@@ -174,25 +174,3 @@ def test_fewer_than_two_clips(tmp_path: Path, command: str) -> None:
     batch(project, good(tmp_path / "a.mp4"))
     result = run_command(command, "--project", project)
     compare(f"fewer than 2 clips, {command}", "single", answer(result), tmp_path)
-
-
-LABELS = {
-    "labels: column missing": "video,start,phase\nclip-0,0,up\n",
-    "labels: not a number": "video,start,end,phase\nclip-0,0,10,up\nclip-0,ten,20,down\n",
-    "labels: seconds": "video,start,end,phase\nclip-0,0,1.5,up\n",
-    "labels: ends before it starts": "video,start,end,phase\nclip-0,10,10,up\n",
-    "labels: too few fields": "video,start,end,phase\nclip-0,0,10\n",
-}
-
-
-@pytest.mark.parametrize("row", LABELS)
-def test_labels_that_cannot_be_read(run: Run, project: Project, tmp_path: Path, row: str) -> None:
-    project.phases_path.write_text(LABELS[row])
-    compare(row, "single", answer(run("status")), tmp_path)
-
-
-def test_labels_may_be_unsorted_and_leave_gaps(run: Run, project: Project) -> None:
-    rows = "video,start,end,phase\nclip-0,20,30,down\nclip-0,0,10,up\n"
-    project.phases_path.write_text(rows)
-    assert json.loads(run("status", "--json").stdout)["labelled"] == 1
-    assert [phase.name for phase in project.phases()["clip-0"]] == ["up", "down"]

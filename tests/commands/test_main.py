@@ -38,14 +38,6 @@ def test_no_arguments_show_help_with_examples():
     assert result.stdout.index("extract-poses  ") < result.stdout.index("train  ")
 
 
-@pytest.mark.parametrize("flag", ["-h", "--help"])
-@pytest.mark.parametrize("command", [[], ["train"], ["import"], ["import", "penn-action"]])
-def test_help_on_every_level(command: list[str], flag: str):
-    result = RUNNER.invoke(app, [*command, flag])
-    assert result.exit_code == 0
-    assert "Usage: " in result.stdout
-
-
 @pytest.mark.parametrize(
     ("arguments", "names"),
     [
@@ -96,33 +88,29 @@ def test_the_project_can_be_named_by_the_environment(tmp_path: Path):
     assert str(tmp_path) in result.stdout
 
 
-def _raise(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        *(
+            (UserError("it broke", hint="mend it", exit_code=code), code, "hint: mend it\n")
+            for code in (ExitCode.UNREADABLE, ExitCode.ENVIRONMENT, ExitCode.STORAGE)
+        ),
+        (KeyboardInterrupt(), 130, "run the same command again to go on\n"),
+        (ZeroDivisionError("a bug"), ExitCode.BUG, ""),
+    ],
+)
+def test_an_error_leaves_with_its_code(
+    monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, said: str
+):
     def examine() -> list[object]:
         raise error
 
     monkeypatch.setattr("la2ds_cli.health.doctor.examine", examine)
-
-
-@pytest.mark.parametrize("code", [ExitCode.UNREADABLE, ExitCode.ENVIRONMENT, ExitCode.STORAGE])
-def test_a_user_error_leaves_with_its_own_code(code: ExitCode, monkeypatch: pytest.MonkeyPatch):
-    _raise(monkeypatch, UserError("it broke", hint="mend it", exit_code=code))
     result = RUNNER.invoke(app, ["doctor"])
     assert result.exit_code == code
-    assert result.stderr == "error: it broke\nhint: mend it\n"
-
-
-def test_an_interrupt_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch):
-    _raise(monkeypatch, KeyboardInterrupt())
-    result = RUNNER.invoke(app, ["doctor"])
-    assert result.exit_code == ExitCode.INTERRUPTED == 130
-    assert "run the same command again to go on" in result.stderr
-
-
-def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch):
-    _raise(monkeypatch, ZeroDivisionError("a bug"))
-    result = RUNNER.invoke(app, ["doctor"])
-    assert result.exit_code == ExitCode.BUG
-    assert isinstance(result.exception, ZeroDivisionError)
+    assert result.stderr.endswith(said)
+    assert ("error: it broke\n" in result.stderr) == isinstance(error, UserError)
+    assert (result.exception is error) == (code == ExitCode.BUG)  # which keeps its traceback
 
 
 def test_a_bug_prints_its_traceback_and_no_local_values():
@@ -198,7 +186,7 @@ EVERY = dict((" ".join(path), command) for path, command in _every_command(get_c
 @pytest.mark.parametrize("path", EVERY)
 def test_every_line_of_help_fits_80_columns_and_the_first_use_comes_first(path: str):
     text = RUNNER.invoke(
-        app, [*path.split(), "--help"], prog_name="la2ds", env={"COLUMNS": "200"}
+        app, [*path.split(), "-h"], prog_name="la2ds", env={"COLUMNS": "200"}
     ).stdout
     assert [line for line in text.splitlines() if len(line) > 80] == []
     assert not re.search(r"^  [a-z].*\.\.\.$", text, re.MULTILINE)  # no description is cut off

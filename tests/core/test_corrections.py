@@ -8,8 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment.align import find_alignment
-from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core import artifact
 from la2ds_cli.core.annotations import (
     COLUMNS,
@@ -119,14 +117,6 @@ def test_what_was_made_of_the_joints_is_stale(project: Project):
     assert rendered() == ["ok", "cached"]
     project.annotations_path.unlink()
     assert rendered() == ["ok", "cached"]
-
-
-def test_an_alignment_uses_them(project: Project):
-    before = find_alignment(project, "a", "b", AlignRequest(project.config()))
-    put_right(project, *(right("a", t, "left_wrist", (0.0, 0.0)) for t in range(10, 30)))
-    after = find_alignment(project, "a", "b", AlignRequest(project.config()))
-    assert after.pose_a.xy[12, 5].tolist() == [0, 0]
-    assert after.alignment.cost.tolist() != before.alignment.cost.tolist()
 
 
 def test_of_several_for_one_joint_the_last_counts_and_the_recipe_says_so(project: Project):
