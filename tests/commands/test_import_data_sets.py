@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
 from la2ds_cli.main import app
 from tests.formats.data_set_samples import (
@@ -72,21 +71,13 @@ def test_a_mistyped_folder_makes_no_project(tmp_path: Path, name: str):
     arguments = ["import", name, str(tmp_path / "mistyped"), "--project", str(root)]
     options = {"casa-npy": ["--fps", "30"], "wide-csv": ["--fps", "30"]}
     result = CliRunner().invoke(app, [*arguments, *options.get(name, [])])
-    assert result.exit_code != ExitCode.OK
-    assert "Traceback" not in result.stderr
+    assert result.exit_code in range(2, 9)
     assert not root.exists()
-
-
-def test_a_folder_that_was_there_and_its_files_stay(tmp_path: Path):
-    (tmp_path / "notes.txt").write_text("mine")
-    arguments = ["import", "penn-action", str(tmp_path / "mistyped"), "--project", str(tmp_path)]
-    result = CliRunner().invoke(app, arguments)
+    root.mkdir()
+    (root / "notes.txt").write_text("mine")
+    result = CliRunner().invoke(app, [*arguments, *options.get(name, [])])
     assert "no project was created" in result.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
-
-
-def test_an_old_project_stays_where_an_import_finds_nothing(tmp_path: Path):
-    Project.create(tmp_path)
-    arguments = ["import", "penn-action", str(tmp_path / "mistyped"), "--project", str(tmp_path)]
-    CliRunner().invoke(app, arguments)
-    assert (tmp_path / "project.toml").exists()
+    assert [path.name for path in root.iterdir()] == ["notes.txt"]
+    Project.create(root)
+    CliRunner().invoke(app, [*arguments, *options.get(name, [])])
+    assert (root / "project.toml").exists()
