@@ -7,7 +7,7 @@ networks of tests.poses.grey_people find them.
 from __future__ import annotations
 
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -31,55 +31,25 @@ from tests.poses.grey_people import SIZE, film, scene
 from tests.poses.test_extract import walk
 
 Maker = Callable[[Path], Path]
-ROWS: dict[str, Maker] = {}
 _PERSON = {200: (60, 30, 110, 140)}
+_DUET = {100: (40, 40, 80, 130), 200: (160, 40, 200, 130)}
+_LEAVES = [{200: (120 + 4 * t, 40, 160 + 4 * t, 130)} for t in range(30)]  # over the right border
 
 
-def row(name: str) -> Callable[[Maker], Maker]:
-    """Enter a maker under the name of its row; makers get a folder of their own."""
-
-    def enter(make: Maker) -> Maker:
-        ROWS[name] = make
-        return make
-
-    return enter
+def filmed(path: Path, scenes: Sequence[Any]) -> Path:
+    film(path, scenes)
+    return path
 
 
-# --- people ------------------------------------------------------------------------------------
+def written(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
 
 
-@row("no person in any frame")
-def nobody(folder: Path) -> Path:
-    film(folder / "nobody.mp4", [{}] * FRAMES)
-    return folder / "nobody.mp4"
-
-
-@row("no person in some frames")
-def seldom(folder: Path) -> Path:
-    film(folder / "seldom.mp4", [*walk(12), *[{}] * 60, *walk(12)])
-    return folder / "seldom.mp4"
-
-
-@row("several people")
 def duet(folder: Path) -> Path:
-    film(folder / "duet.mp4", [{100: (40, 40, 80, 130), 200: (160, 40, 200, 130)}] * FRAMES)
-    return folder / "duet.mp4"
+    return filmed(folder / "duet.mp4", [_DUET] * FRAMES)
 
 
-@row("a person of a few pixels")
-def far(folder: Path) -> Path:
-    film(folder / "far.mp4", [{200: (60 + t, 60, 85 + t, 110)} for t in range(FRAMES)])
-    return folder / "far.mp4"
-
-
-@row("subject leaves and returns")
-def away(folder: Path) -> Path:
-    out = [{200: (120 + 4 * t, 40, 160 + 4 * t, 130)} for t in range(30)]  # over the right border
-    film(folder / "away.mp4", [*out, *[{}] * 30, *out[::-1]])
-    return folder / "away.mp4"
-
-
-@row("cut in the edit")
 def cut(folder: Path) -> Path:
     light = [np.maximum(image, 45) for image in pictures(25)]
     dark = [scene({200: (150, 20, 200, 130)}) for _ in range(25)]
@@ -88,35 +58,15 @@ def cut(folder: Path) -> Path:
     return encode(folder / "cut.mp4", "libx264", "yuv420p", images)
 
 
-# --- files that are no good videos ------------------------------------------------------------
-
-
-@row("corrupt, no moov")
 def no_moov(folder: Path) -> Path:
-    path = good(folder / "no-moov.mp4")
-    content = path.read_bytes()
-    path.write_bytes(content[: content.index(b"moov") - 4])
-    return path
+    content = good(folder / "no-moov.mp4").read_bytes()
+    return written(folder / "no-moov.mp4", content[: content.index(b"moov") - 4])
 
 
-@row("truncated mid-stream")
-def truncated(folder: Path) -> Path:
-    return shortened(noisy(folder / "truncated.mkv", 40), 0.5)
-
-
-@row("truncated, too little left")
-def stump(folder: Path) -> Path:
-    # The encoder's threads make files of different lengths; here always four frames are left.
-    return shortened(noisy(folder / "stump.mkv", 40), 0.11)
-
-
-@row("zero bytes")
 def zero_bytes(folder: Path) -> Path:
-    (folder / "zero.mp4").touch()
-    return folder / "zero.mp4"
+    return written(folder / "zero.mp4", b"")
 
 
-@row("zero frames")
 def zero_frames(folder: Path) -> Path:
     with av.open(str(folder / "frameless.mkv"), "w") as container:
         stream: Any = container.add_stream("libx264", rate=25)
@@ -125,62 +75,30 @@ def zero_frames(folder: Path) -> Path:
     return folder / "frameless.mkv"
 
 
-@row("fewer than 8 frames")
-def short(folder: Path) -> Path:
-    film(folder / "short.mp4", walk(5))
-    return folder / "short.mp4"
-
-
-@row("audio only")
 def audio(folder: Path) -> Path:
     with wave.open(str(folder / "sound.mp4"), "wb") as sound:
-        sound.setnchannels(1)
-        sound.setsampwidth(2)
-        sound.setframerate(8000)
+        sound.setparams((1, 2, 8000, 0, "NONE", ""))
         sound.writeframes(bytes(16000))
     return folder / "sound.mp4"
 
 
-@row("image renamed mp4")
-def photo(folder: Path) -> Path:
-    (folder / "photo.mp4").write_bytes(cv2.imencode(".png", scene(_PERSON))[1].tobytes())
-    return folder / "photo.mp4"
-
-
-@row("PDF renamed mp4")
-def document(folder: Path) -> Path:
-    (folder / "report.mp4").write_bytes(b"%PDF-1.4\n" + bytes(range(256)) * 20)
-    return folder / "report.mp4"
-
-
-@row("unsupported codec")
 def codec(folder: Path) -> Path:
-    path = good(folder / "codec.mp4")
-    path.write_bytes(path.read_bytes().replace(b"avc1", b"zzz9").replace(b"avcC", b"zzzC"))
-    return path
+    content = good(folder / "codec.mp4").read_bytes()
+    return written(
+        folder / "codec.mp4", content.replace(b"avc1", b"zzz9").replace(b"avcC", b"zzzC")
+    )
 
 
-@row("missing file")
-def missing(folder: Path) -> Path:
-    return folder / "missing.mp4"
-
-
-@row("folder without videos")
 def empty_folder(folder: Path) -> Path:
     (folder / "empty").mkdir()
     return folder / "empty"
 
 
-# --- unusual, and fine ------------------------------------------------------------------------
-
-
-@row("variable frame rate")
 def variable(folder: Path) -> Path:
     write_stamped(folder / "vfr.mkv", pictures(), np.cumsum([0.02, 0.06] * (FRAMES // 2)))
     return folder / "vfr.mkv"
 
 
-@row("rotation metadata")
 def rotated(folder: Path) -> Path:
     stored = [np.ascontiguousarray(np.rot90(image)) for image in pictures()]
     path = encode(folder / "phone.mp4", "libx264", "yuv420p", stored)
@@ -188,7 +106,6 @@ def rotated(folder: Path) -> Path:
     return path
 
 
-@row("HDR, 10-bit")
 def hdr(folder: Path) -> Path:
     bt2020, pq = 9, 16  # numbers of ITU-T H.273
     tags = {"colorspace": bt2020, "color_primaries": bt2020, "color_trc": pq, "color_range": 1}
@@ -197,42 +114,27 @@ def hdr(folder: Path) -> Path:
     return encode(folder / "hdr.mp4", "libx265", "yuv420p10le", images, quiet, **tags)
 
 
-@row("odd sides")
 def odd(folder: Path) -> Path:
     images = [np.pad(image, ((0, 1), (0, 1), (0, 0))) for image in pictures()]
     return encode(folder / "odd.mkv", "ffv1", "bgr0", images)
 
 
-@row("one pixel wide")
 def line(folder: Path) -> Path:
-    images = [image[:, :1] for image in pictures()]
-    return encode(folder / "line.avi", "png", "rgb24", [np.ascontiguousarray(i) for i in images])
+    images = [np.ascontiguousarray(image[:, :1]) for image in pictures()]
+    return encode(folder / "line.avi", "png", "rgb24", images)
 
 
-@row("non-square pixels")
 def anamorphic(folder: Path) -> Path:
     images = [np.ascontiguousarray(image[:, ::2]) for image in pictures()]
     return encode(folder / "dv.mkv", "libx264", "yuv420p", images, sample_aspect_ratio=Fraction(2))
 
 
-@row("non-ASCII name with spaces")
-def unicode(folder: Path) -> Path:
-    return good(folder / "Übung №1 – 跳躍 (2).mp4")
-
-
-@row("very long path")
 def long_path(folder: Path) -> Path:
     for letter in "abcdef":
         folder = folder / (letter * 200)
     return good(folder / "deep.mp4", start=52)  # a film of its own
 
 
-@row("name longer than the system allows")
-def long_name(folder: Path) -> Path:
-    return folder / f"{'x' * 300}.mp4"
-
-
-@row("symlink")
 def link(folder: Path) -> Path:
     outside = folder.parent.with_name("outside")  # of the folder that is searched
     outside.mkdir()
@@ -240,13 +142,11 @@ def link(folder: Path) -> Path:
     return folder / "link.mp4"
 
 
-@row("dangling symlink")
 def dangling(folder: Path) -> Path:
     (folder / "dangling.mp4").symlink_to(folder / "nothing.mp4")
     return folder / "dangling.mp4"
 
 
-@row("GIF")
 def gif(folder: Path) -> Path:
     frames = [PillowImage.fromarray(image) for image in pictures()]
     delays = [40, 80] * (FRAMES // 2)
@@ -254,7 +154,6 @@ def gif(folder: Path) -> Path:
     return folder / "a.gif"
 
 
-@row("read-only source")
 def read_only(folder: Path) -> Path:
     path = good(folder / "clip.mp4", start=48)
     path.chmod(0o444)
@@ -262,22 +161,63 @@ def read_only(folder: Path) -> Path:
     return path
 
 
-# --- folders of images ------------------------------------------------------------------------
-
-
-@row("folder of images")
-def still(folder: Path) -> Path:
-    return images(folder / "stills", pictures(12))
-
-
-@row("images of two sizes")
 def mixed(folder: Path) -> Path:
-    other = np.zeros((80, 120, 3), np.uint8)
-    return images(folder / "mixed", [*pictures(9), other])
+    return images(folder / "mixed", [*pictures(9), np.zeros((80, 120, 3), np.uint8)])
 
 
-@row("unreadable image")
 def broken(folder: Path) -> Path:
     path = images(folder / "broken", pictures(9))
-    (path / "0.png").write_bytes(b"\x89PNG, but no more")
+    written(path / "0.png", b"\x89PNG, but no more")
     return path
+
+
+# Makers get a folder of their own.
+ROWS: dict[str, Maker] = {
+    # people
+    "no person in any frame": lambda f: filmed(f / "nobody.mp4", [{}] * FRAMES),
+    "no person in some frames": lambda f: filmed(
+        f / "seldom.mp4", [*walk(12), *[{}] * 60, *walk(12)]
+    ),
+    "several people": duet,
+    "a person of a few pixels": lambda f: filmed(
+        f / "far.mp4", [{200: (60 + t, 60, 85 + t, 110)} for t in range(FRAMES)]
+    ),
+    "subject leaves and returns": lambda f: filmed(
+        f / "away.mp4", [*_LEAVES, *[{}] * 30, *_LEAVES[::-1]]
+    ),
+    "cut in the edit": cut,
+    # files that are no good videos
+    "corrupt, no moov": no_moov,
+    "truncated mid-stream": lambda f: shortened(noisy(f / "truncated.mkv", 40), 0.5),
+    # The encoder's threads make files of different lengths; here always four frames are left.
+    "truncated, too little left": lambda f: shortened(noisy(f / "stump.mkv", 40), 0.11),
+    "zero bytes": zero_bytes,
+    "zero frames": zero_frames,
+    "fewer than 8 frames": lambda f: filmed(f / "short.mp4", walk(5)),
+    "audio only": audio,
+    "image renamed mp4": lambda f: written(
+        f / "photo.mp4", cv2.imencode(".png", scene(_PERSON))[1].tobytes()
+    ),
+    "PDF renamed mp4": lambda f: written(f / "report.mp4", b"%PDF-1.4\n" + bytes(range(256)) * 20),
+    "unsupported codec": codec,
+    "missing file": lambda f: f / "missing.mp4",
+    "folder without videos": empty_folder,
+    # unusual, and fine
+    "variable frame rate": variable,
+    "rotation metadata": rotated,
+    "HDR, 10-bit": hdr,
+    "odd sides": odd,
+    "one pixel wide": line,
+    "non-square pixels": anamorphic,
+    "non-ASCII name with spaces": lambda f: good(f / "Übung №1 – 跳躍 (2).mp4"),
+    "very long path": long_path,
+    "name longer than the system allows": lambda f: f / f"{'x' * 300}.mp4",
+    "symlink": link,
+    "dangling symlink": dangling,
+    "GIF": gif,
+    "read-only source": read_only,
+    # folders of images
+    "folder of images": lambda f: images(f / "stills", pictures(12)),
+    "images of two sizes": mixed,
+    "unreadable image": broken,
+}

@@ -24,8 +24,6 @@ from tests.commands.bad_input_runs import (
     run,
     single,
 )
-from tests.poses.grey_people import film
-from tests.poses.test_extract import walk
 
 STREAMS = {"URL": "https://example.org/a.mp4", "standard input": "-"}
 
@@ -82,25 +80,6 @@ def test_a_second_person_who_was_not_kept(tmp_path: Path) -> None:
     compare("second person not kept", "single", found, tmp_path)
     batch(project, path)
     assert single(project, f"{path}#2", b) == found
-
-
-def test_sideways_without_metadata(tmp_path: Path) -> None:
-    scenes = [{200: (40 + t, 60, 160 + t, 110)} for t in range(20)]
-    film(tmp_path / "sideways.mp4", scenes)
-    project = grey_project(tmp_path / "p")
-    text = (project / "project.toml").read_text()
-    (project / "project.toml").write_text(
-        text.replace(f'pose = "{GREY}"', 'pose = "tests.commands.lying_people"')
-    )
-    found = single(project, tmp_path / "sideways.mp4", good(tmp_path / "good.mp4"))
-    compare("sideways without metadata", "single", found, tmp_path)
-
-
-def test_a_very_long_video(tmp_path: Path) -> None:
-    project = grey_project(tmp_path / "p", "max_duration = 1\n")
-    film(tmp_path / "a long one.mp4", walk(60, step=1))
-    found = single(project, tmp_path / "a long one.mp4", good(tmp_path / "good.mp4"))
-    compare("very long video", "single", found, tmp_path)
 
 
 def test_a_person_of_whom_no_joint_is_seen(tmp_path: Path) -> None:
