@@ -13,7 +13,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.untrusted_text import cell_of_path, path_of_cell
 
 VIDEO_SUFFIXES = frozenset(
@@ -182,10 +182,18 @@ def row_of(video: Video) -> dict[str, str]:
     return {**row, "path": cell_of_path(video.path), **video.own}
 
 
-def check_row(video: Video) -> None:
-    """Raise a ValueError that names the column for a clip whose row could not be read back."""
-    if video_of(row_of(video)) != video:
-        raise ValueError("its values would change when they are read back")
+def listable(video: Video) -> Video:
+    """The clip. Raises UserError (exit 5) that names the column if its row could not be read
+    back."""
+    try:
+        if video_of(row_of(video)) == video:
+            return video
+        problem = "its values would change when they are read back"
+    except ValueError as error:
+        problem = str(error)
+    raise UserError(
+        f"{video.id} cannot be listed in videos.csv: {problem}", exit_code=ExitCode.MISMATCH
+    )
 
 
 # --- ids: readable, and independent of where the project is --------------------------------------

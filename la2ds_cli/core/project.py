@@ -27,7 +27,7 @@ from la2ds_cli.core.annotations import (
     reading_of,
     write_annotations,
 )
-from la2ds_cli.core.clip import ClipOptions, Video, check_row, family
+from la2ds_cli.core.clip import ClipOptions, Video, family, listable
 from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.errors import ExitCode, UserError, did_you_mean, first_line
 from la2ds_cli.core.phase_table import (
@@ -147,7 +147,7 @@ class Project(ProjectFolder):
             aside = {video.id: video for video in read_videos(self.aside("videos.csv"))}
             places = placed(list(rows), new.keys() - rows.keys(), order or list(new))
             for name, video in new.items():
-                rows[name] = _listable(_with_what_was_set(video, rows.get(name, aside.get(name))))
+                rows[name] = listable(_with_what_was_set(video, rows.get(name, aside.get(name))))
             gone = [rows.pop(name) for name in removed if name in rows]
             kept = [row for row in gone if row.split or row.group or any(row.own.values())]
             if kept:
@@ -175,7 +175,7 @@ class Project(ProjectFolder):
             rows = {row.id: row for row in self.videos()}
             if video not in rows:
                 raise UserError(f"the project has no clip {video}", exit_code=ExitCode.MISMATCH)
-            rows[video] = _listable(replace(rows[video], split=split, group=group))
+            rows[video] = listable(replace(rows[video], split=split, group=group))
             write_videos(self.videos_path, rows.values())
 
     def find(self, name: str) -> Video | None:
@@ -384,17 +384,6 @@ def _with_what_was_set(video: Video, old: Video | None) -> Video:
         return video
     own = video.own or old.own
     return replace(video, split=video.split or old.split, group=video.group or old.group, own=own)
-
-
-def _listable(video: Video) -> Video:
-    """The row. Raises UserError (exit 5) if it could not be read back."""
-    try:
-        check_row(video)
-    except ValueError as error:
-        raise UserError(
-            f"{video.id} cannot be listed in videos.csv: {error}", exit_code=ExitCode.MISMATCH
-        ) from error
-    return video
 
 
 @contextmanager
