@@ -27,10 +27,9 @@ A data set has a function `import_NAME(project, root, ..., progress)` and a comm
 h2o.py. It calls `importing.import_files` with the paths of its clips; split, group and phases are
 set in FileClip. A wrong folder or an unknown choice raises UserError.
 
-An exporter. `SUFFIX` is the ending of the file that a clip becomes, such as `.json`, and empty for
-a folder. `write_clip` writes the PoseSequence of the clip `name` to `path` atomically
-(core.artifact.write_text or write_bytes). Its docstring states what is written, with which
-precision, and what is lost. It raises FormatError for poses that the format cannot hold.
+An exporter. `SUFFIX` is the ending of the file that a clip becomes, such as `.json`. `write_clip`
+writes the PoseSequence of the clip `name` to `path` atomically (core.artifact.write_text or
+write_bytes). Its docstring states what is written, with which precision, and what is lost.
 tests/formats/test_round_trip.py covers it where an importer has the same name.
 """
 
@@ -53,14 +52,6 @@ if TYPE_CHECKING:
     from la2ds_cli.core.types import PoseSequence
     from la2ds_cli.formats.file_clip import ImportOptions
 
-Export = Callable[["PoseSequence", str, Path], None]
-"""Writes one clip: its poses, its name, the path."""
-
-
-Import = Callable[..., "list[ItemResult]"]
-"""Imports a file, or the files of a folder: project, root, options=None, progress=None, as of
-importing.import_files."""
-
 
 @cache
 def format_names(function: str) -> list[str]:
@@ -74,8 +65,9 @@ def format_names(function: str) -> list[str]:
     return sorted(names)
 
 
-def load_importer(name: str) -> Import:
-    """The importer of a format, by name (`coco-json`) or by dotted path.
+def load_importer(name: str) -> Callable[..., list[ItemResult]]:
+    """The importer of a format, by name (`coco-json`) or by dotted path: a function of a project, a
+    file or folder, options (None = none) and progress.
 
     Raises UserError (exit 2) if no importer has that name.
     """
@@ -88,18 +80,18 @@ def load_importer(name: str) -> Import:
         progress: Progress | None = None,
     ) -> list[ItemResult]:
         from la2ds_cli.formats.file_clip import ImportOptions
-        from la2ds_cli.formats.importing import PoseFormat, import_files
+        from la2ds_cli.formats.importing import files_of, import_files
 
-        own_name = module.__name__.rpartition(".")[2].replace("_", "-")
-        pose_format = PoseFormat(own_name, module.SUFFIXES, module.read_clips)
         find = getattr(module, "sources", None)
-        paths = find(root) if find is not None else None
-        return import_files(project, root, pose_format, options or ImportOptions(), progress, paths)
+        paths = files_of(root, module.SUFFIXES) if find is None else find(root)
+        options = options or ImportOptions()
+        own_name = module.__name__.rpartition(".")[2].replace("_", "-")
+        return import_files(project, own_name, paths, module.read_clips, options, progress)
 
     return run
 
 
-def load_exporter(name: str) -> tuple[Export, str]:
+def load_exporter(name: str) -> tuple[Callable[[PoseSequence, str, Path], None], str]:
     """The function `write_clip` and the SUFFIX of an exporter, by name or by dotted path.
 
     Raises UserError (exit 2) if no exporter has that name.

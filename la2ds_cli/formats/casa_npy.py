@@ -19,7 +19,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.formats.checks import FramesError, JointsError, PoseFileError, shown
 from la2ds_cli.formats.file_clip import FileClip, ImportOptions
-from la2ds_cli.formats.importing import PoseFormat, import_files, phases_of_labels
+from la2ds_cli.formats.importing import files_of, import_files, phases_of_labels
 from la2ds_cli.formats.joints import order_by_count
 from la2ds_cli.formats.people import Frames, orthographic
 from la2ds_cli.formats.plain_pickle import numbers_of, read_object
@@ -47,12 +47,12 @@ def import_casa_npy(
     `pose` (T, 72) or (T, 102) holds parameters of SMPL or MANO: the file is refused if all of its
     records do (I002). An unusable record becomes a failed item.
     """
-    pose_format = PoseFormat("casa-npy", (".npy",), _read_records)
-    return import_files(project, root, pose_format, options or ImportOptions(), progress)
+    paths, options = files_of(root, (".npy",)), options or ImportOptions()
+    return import_files(project, "casa-npy", paths, _read_records, options, progress)
 
 
-def _read_records(path: Path, options: ImportOptions) -> list[FileClip]:
-    """The records of a file as clips; an unusable record is a clip with a `problem`."""
+def _read_records(path: Path, options: ImportOptions) -> list[FileClip | PoseFileError]:
+    """The records of a file as clips, or what is wrong with them."""
     records = read_object(path)
     if not isinstance(records, dict) or not records:
         raise PoseFileError("it should contain a dictionary with one record for each video")
@@ -60,9 +60,7 @@ def _read_records(path: Path, options: ImportOptions) -> list[FileClip]:
     data_set = named[1] if named else path.stem
     background = 0 if data_set.lower() in _WITH_BACKGROUND else None
     split = "" if named is None else "train" if named[2] == "train" else "test"
-    # For unusable records:
-    order, nothing = order_by_count(17, "coco17"), Frames.of_one([], np.zeros((0, 17, 2)))
-    clips = []
+    clips: list[FileClip | PoseFileError] = []
     for name, record in records.items():
         try:
             if not isinstance(name, str) or not name.strip():
@@ -70,19 +68,11 @@ def _read_records(path: Path, options: ImportOptions) -> list[FileClip]:
             where = f"record {shown(name)}"
             pose, labels = _arrays(record, where)
             order = order_by_count(pose.shape[1], options.skeleton)
-            clips.append(
-                FileClip(
-                    name=name,
-                    path=path,
-                    frames=_seen(pose),
-                    order=order,
-                    split=split,
-                    phases=tuple(phases_of_labels(labels, background)),
-                )
-            )
+            phases = tuple(phases_of_labels(labels, background))
+            clips.append(FileClip(name, path, _seen(pose), order, split=split, phases=phases))
         except PoseFileError as error:
-            clips.append(FileClip("", path, nothing, order, problem=error))
-    problems = [clip.problem for clip in clips if clip.problem is not None]
+            clips.append(error)
+    problems = [clip for clip in clips if isinstance(clip, PoseFileError)]
     if len(problems) == len(clips):
         first = problems[0]
         raise type(first)(f"none of its {len(clips)} records can be used; {first}", first.hint)

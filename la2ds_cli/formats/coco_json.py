@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -49,9 +49,9 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
 
     Reads images (frame_id or the number in file_name, width, height, time), videos (name, fps),
     categories (joint names), annotations or results (keypoints, keypoint_scores, bbox, score,
-    identity; keypoints_m, joints in metres as exported). Images of several video_ids or folders are
-    several clips. Drops segmentation, crowds, categories other than the first with joints, the link
-    to the images. Flags v = 2, 1, 0 become scores 1, 0.5 and NaN; any other third value is a score.
+    identity). Images of several video_ids or folders are several clips. Drops segmentation, crowds,
+    categories other than the first with joints, the link to the images. Flags v = 2, 1, 0 become
+    scores 1, 0.5 and NaN; any other third value is a score.
     """
     document = read_json(path)
     if isinstance(document, list):
@@ -63,23 +63,18 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
 
 
 def _results(path: Path, document: list[Any], options: ImportOptions) -> list[FileClip]:
-    """Clips of a plain list of results, one per person and frame; empty frames are not listed."""
+    """The clip of a plain list of results, one per person and frame; empty frames are not
+    listed."""
     entries = [mapping(item, f"result {n}") for n, item in enumerate(document)]
     entries = [item for item in entries if "keypoints" in item]
     if not entries:
         raise PoseFileError("none of its results has 'keypoints'")
-    people = _people(entries)
-    joints = joint_count({0: people})
-    groups: dict[Any, dict[int, list[Person]]] = defaultdict(lambda: defaultdict(list))
-    for n, (item, person) in enumerate(zip(entries, people, strict=True)):
-        frame = _frame(item, "image_id", f"result {n}")
-        groups[str(item.get("video_id", ""))][frame].append(person)
+    people: dict[int, list[Person]] = defaultdict(list)
+    for n, (item, person) in enumerate(zip(entries, _people(entries), strict=True)):
+        people[_frame(item, "image_id", f"result {n}")].append(person)
+    joints = joint_count(people)
     order = joint_order(None, joints, options)
-    names = _clip_names(path, {key: key for key in groups})
-    return [
-        FileClip(names[key], path, Frames.of_people(frames, joints), order, complete=False)
-        for key, frames in groups.items()
-    ]
+    return [FileClip(path.stem, path, Frames.of_people(people, joints), order, complete=False)]
 
 
 def _frame(item: _Entry, otherwise: str, where: str) -> int:
@@ -102,14 +97,13 @@ def _data_set(path: Path, document: _Entry, options: ImportOptions) -> list[File
             items.append(item)
     if not items:
         raise PoseFileError("none of its annotations has 'keypoints'")
-    people: dict[Any, list[Person]] = defaultdict(list)
-    listed = _people(items)
-    for n, (item, person) in enumerate(zip(items, listed, strict=True)):
+    people: dict[str, list[Person]] = defaultdict(list)
+    for n, (item, person) in enumerate(zip(items, _people(items), strict=True)):
         image = _key(entry(item, "image_id", f"annotation {n}"))
         if image not in images:
             raise FramesError(f"annotation {n} belongs to image {image}, which is not listed")
         people[image].append(person)
-    joints = joint_count({0: listed})
+    joints = joint_count(people)
     order = joint_order(names, joints, options)
     videos = _by_id(document.get("videos", []), "video")
     groups = _groups(images)
@@ -221,9 +215,8 @@ def _clip(
     )
 
 
-def _people(entries: Iterable[_Entry]) -> list[Person]:
+def _people(items: Sequence[_Entry]) -> list[Person]:
     """Persons of annotations or results."""
-    items = list(entries)
     triples = [_triples(item, f"person {n}") for n, item in enumerate(items)]
     third = np.concatenate([triple[:, 2] for triple in triples])
     flags = bool(np.isin(third, (0, 1, 2)).all() and (third == 2).any())
@@ -264,15 +257,7 @@ def _person(item: _Entry, triple: FloatArray, flags: bool, where: str) -> Person
         _box(item, where),
         confidence(item, "score", where),
         next((_key(item[key]) for key in _IDENTITIES if item.get(key) is not None), None),
-        _metres(item, len(triple), where),
     )
-
-
-def _metres(item: _Entry, joints: int, where: str) -> FloatArray | None:
-    """(K, 3) of `keypoints_m`, null = not known; None if there are none."""
-    if item.get("keypoints_m") is None:
-        return None
-    return numbers(item["keypoints_m"], f"the keypoints_m of {where}", 3 * joints).reshape(-1, 3)
 
 
 def _box(item: _Entry, where: str) -> FloatArray | None:
@@ -287,9 +272,8 @@ def write_clip(pose: PoseSequence, name: str, path: Path) -> None:
     """Write images (file_name, frame_id, time), annotations, and joint names and limbs as category.
 
     keypoints hold x, y and the flag 2 (seen) or 0 (missing, x = y = 0), as in COCO; the scores are
-    in keypoint_scores; keypoints_m, of clips with 3D, holds x, y, z in metres (PoseSequence.world),
-    null = not known. Pixels, scores and metres have 4 decimals, times are exact. bbox is the box of
-    the subject, or the one around the joints if the subject has none. Only that difference is lost.
+    in keypoint_scores. Pixels and scores have 4 decimals, times are exact. bbox is the box of the
+    subject, or the one around the joints if the subject has none. That difference and 3D are lost.
     """
     skeleton = get_skeleton(pose.skeleton)
     width, height = pose.size
@@ -339,7 +323,6 @@ def _annotation(pose: PoseSequence, t: int, number: int) -> dict[str, Any]:
         "keypoints": _rounded(flagged.ravel()),
         "num_keypoints": int(seen.sum()),
         "keypoint_scores": _rounded(pose.score[t]),
-        **({} if pose.world is None else {"keypoints_m": _or_null(pose.world[t].ravel())}),
         "score": round(float(pose.score[t].mean()), 4),
         "bbox": _rounded(np.array([x1, y1, x2 - x1, y2 - y1])),
         "area": round(float((x2 - x1) * (y2 - y1)), 4),
@@ -351,10 +334,6 @@ def _export_box(pose: PoseSequence, t: int, seen: np.ndarray) -> np.ndarray:
         return pose.box[t].astype(np.float64)
     points = pose.xy[t][seen].astype(np.float64)
     return np.concatenate([points.min(axis=0), points.max(axis=0)])
-
-
-def _or_null(value: np.ndarray) -> list[float | None]:
-    return [round(float(v), 4) if np.isfinite(v) else None for v in value]
 
 
 def _rounded(value: np.ndarray) -> list[float]:

@@ -80,7 +80,6 @@ class FileClip:
     complete: every frame of the video has a number, even those without people.
     first: number of the video's first frame, None = not fixed by the format.
     part: the file may hold a part of its video, and begins with its lowest number.
-    length: frames of the video, 0 = unknown.
     time: (F,) seconds of the listed frames, which then keep their numbers; None if the file has
     none.
     fps: 0 = unknown.
@@ -91,9 +90,7 @@ class FileClip:
     sources: the files and folders that hold the poses, if not `path` alone.
     split, group: of the row.
     phases: in frames of the file, which may end after the poses.
-    settings: choices on which the poses depend, for the recipe.
     info: further facts of the poses.
-    problem: the error of this clip alone, if the file holds several.
     """
 
     name: str
@@ -103,7 +100,6 @@ class FileClip:
     complete: bool = True
     first: int | None = None
     part: bool = False
-    length: int = 0
     time: FloatArray | None = None
     fps: float = 0.0
     size: tuple[int, int] = (0, 0)
@@ -112,20 +108,7 @@ class FileClip:
     split: str = ""
     group: str = ""
     phases: tuple[Phase, ...] = ()
-    settings: Mapping[str, Any] = field(default_factory=dict)
     info: Mapping[str, Any] = field(default_factory=dict)
-    problem: PoseFileError | None = None
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """Rows of the sequence: frame number in the file (-1 = missing), frame index, seconds, rate."""
-
-    number: IntArray
-    frame: IntArray
-    time: FloatArray
-    fps: float
-    absent: int = 0  # frame numbers missing from a complete list
 
 
 def to_sequence(
@@ -140,10 +123,10 @@ def to_sequence(
         raise PoseFileError("it has no frames")
     size = _size(clip, options, video)
     with np.errstate(over="ignore"):  # of a rate near 0; what it leads to is refused
-        rows = _rows(clip, options, video)
-    _check_range(rows, size)
+        number, frame, time, fps = _rows(clip, options, video)
+    _check_range(time, fps, size)
     frames = clip.frames
-    subject, facts = choose_people(frames, rows.number, rows.fps, size)
+    subject, facts = choose_people(frames, number, fps, size)
     there = np.flatnonzero(subject >= 0)
     box = np.full((len(subject), 4), np.nan)
     box[there] = frames.box[subject[there]]
@@ -160,17 +143,17 @@ def to_sequence(
         xy=xy,
         score=score,
         box=_near(box, _FAR),
-        frame=rows.frame,
-        time=rows.time,
-        fps=rows.fps,
+        frame=frame,
+        time=time,
+        fps=fps,
         size=size,
         skeleton=clip.order.skeleton,
         world=world,
         info={
-            "frames": len(rows.frame),
+            "frames": len(frame),
             "coverage": round(float(any_seen.mean()), 4),
             "mean_score": round(float(score[np.isfinite(xy[..., 0])].mean()), 4),
-            "absent": rows.absent,
+            "absent": int((number < 0).sum()) if clip.complete else 0,
             **facts,
             **clip.info,
         },
@@ -208,22 +191,22 @@ def _size(clip: FileClip, options: ImportOptions, video: SourceVideo | None) -> 
     return options.size or clip.size
 
 
-def _check_range(rows: _Rows, size: tuple[int, int]) -> None:
+def _check_range(time: FloatArray, rate: float, size: tuple[int, int]) -> None:
     """Raise PoseFileError for values that no PoseSequence may have."""
-    rate, (width, height) = rows.fps, size
+    width, height = size
     if not 0 < rate <= MOST_FPS:
         raise PoseFileError(
             f"its frame rate is {rate:g}, not above 0 and at most {MOST_FPS:,.0f}",
             "correct the file, or add --fps N",
         )
-    if not np.isfinite(rows.time).all() or (np.diff(rows.time) <= 0).any():
+    if not np.isfinite(time).all() or (np.diff(time) <= 0).any():
         raise PoseFileError(
             f"at {rate:g} frames per second, the times of its frames are no numbers that increase",
             "correct the file, or add --fps N",
         )
-    if rows.time[-1] - rows.time[0] > MOST_SECONDS:
+    if time[-1] - time[0] > MOST_SECONDS:
         raise PoseFileError(
-            f"its times span {rows.time[-1] - rows.time[0]:.3g} s, more than {MOST_SECONDS:,.0f}",
+            f"its times span {time[-1] - time[0]:.3g} s, more than {MOST_SECONDS:,.0f}",
             "times are in seconds: correct the file, or add --fps N",
         )
     if not (0 <= width <= MOST_PIXELS and 0 <= height <= MOST_PIXELS):
@@ -233,18 +216,17 @@ def _check_range(rows: _Rows, size: tuple[int, int]) -> None:
         )
 
 
-def _rows(clip: FileClip, options: ImportOptions, video: SourceVideo | None) -> _Rows:
+def _rows(
+    clip: FileClip, options: ImportOptions, video: SourceVideo | None
+) -> tuple[IntArray, IntArray, FloatArray, float]:
+    """Of the sequence: frame numbers in the file (T,), -1 = missing; frame indices (T,); seconds
+    (T,); and the rate."""
     number = clip.frames.number
     if clip.time is not None and video is None:
         if options.fps is not None:
-            return _Rows(number, number, number / options.fps, options.fps)
-        return _Rows(number, number, _rising(clip.time), clip.fps or _usual_rate(clip.time))
-    first = _first_number(clip, number, video)
-    if (end := first + clip.length - 1) > number[-1] and (
-        video is not None or not _is_sparse(end - int(number[0]) + 1, len(number) + 1)
-    ):
-        number = np.append(number, end)
-    frame = number - first
+            return number, number, number / options.fps, options.fps
+        return number, number, _rising(clip.time), clip.fps or _usual_rate(clip.time)
+    frame = number - _first_number(clip, number, video)
     begin = _begin(clip, frame) if video is None else 0
     length = int(frame[-1]) + 1 - begin
     if _is_sparse(length, len(number)):
@@ -256,27 +238,26 @@ def _rows(clip: FileClip, options: ImportOptions, video: SourceVideo | None) -> 
     filled = np.full(length, -1, np.int64)
     inside = frame < begin + length
     filled[frame[inside] - begin] = number[inside]
-    absent = int((filled < 0).sum()) if clip.complete else 0
     index = begin + np.arange(length)
     if video is not None:
-        return _Rows(filled, index, video.time[:length], video.fps, absent)
+        return filled, index, video.time[:length], video.fps
     fps = options.fps or clip.fps
     if not fps > 0:
         raise MissingFactError(
             "the frame rate is not in the file",
             "add --fps N, or --video FILE to take the times of the video",
         )
-    return _Rows(filled, index, index / fps, fps, absent)
+    return filled, index, index / fps, fps
 
 
 def _first_number(clip: FileClip, number: IntArray, video: SourceVideo | None) -> int:
     """The number of the video's first frame: 0, or 1 as in many names of images."""
     if clip.first is not None:
         return min(clip.first, int(number[0]))
-    if clip.complete:
+    if clip.complete or number[0] == 1:
         return int(number[0])
-    ends_late = video is not None and number[-1] == len(video)
-    return 1 if number[0] == 1 or (ends_late and number[0] > 0) else 0
+    ends_late = video is not None and number[-1] == len(video.time)
+    return int(ends_late and number[0] > 0)
 
 
 def _begin(clip: FileClip, frame: IntArray) -> int:
@@ -292,12 +273,12 @@ def _is_sparse(span: int, listed: int) -> bool:
 
 def _fitted(clip: FileClip, length: int, video: SourceVideo) -> int:
     """Number of frames of the sequence that fits a video; a VideoError gives both counts."""
-    short = clip.complete and length < len(video) - _SLACK
-    if short or length > len(video) + _SLACK:
+    there = len(video.time)
+    if (clip.complete and length < there - _SLACK) or length > there + _SLACK:
         raise VideoError(
-            f"it has poses for {length} frames, but {video.path.name} has {len(video)} frames"
+            f"it has poses for {length} frames, but {video.path.name} has {there} frames"
         )
-    return min(length, len(video)) if clip.complete else len(video)
+    return min(length, there) if clip.complete else there
 
 
 def _rising(time: FloatArray) -> FloatArray:
@@ -324,9 +305,6 @@ class SourceVideo:
     time: FloatArray
     fps: float
     size: tuple[int, int]
-
-    def __len__(self) -> int:
-        return len(self.time)
 
 
 def source_of(video: Path | None, clip: str, *, only: bool) -> SourceVideo | None:

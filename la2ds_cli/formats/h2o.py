@@ -9,7 +9,7 @@ in metres, in the camera frame.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +26,7 @@ from la2ds_cli.formats.checks import (
     read_text,
 )
 from la2ds_cli.formats.file_clip import FileClip, ImportOptions, JointOrder
-from la2ds_cli.formats.importing import PoseFormat, import_files
+from la2ds_cli.formats.importing import import_files
 from la2ds_cli.formats.people import Frames
 from la2ds_cli.video.media_files import ordered
 
@@ -61,27 +61,25 @@ def import_h2o(
     check_choice("camera", camera, CAMERAS)
     if action is not None:
         check_choice("action", action, ACTIONS[1:])
-    folders = _camera_folders(root, camera)
-    recordings = {name: Recording() for name in folders} | read_lists(root)
-    if not any(recording.listed for recording in recordings.values()):
+    names = _camera_folders(root, camera)
+    recordings = read_lists(root)
+    if not recordings:
         lists = ", ".join(f"action_{name}.txt" for name in LISTS)
         progress.note(f"there is none of {lists}: no clip gets a split")
     if action is not None:
-        folders = _with_action(folders, recordings, action, progress)
-
-    names = {folder: name for name, folder in folders.items()}
+        names = _with_action(names, recordings, action, progress)
 
     def read(folder: Path, _: ImportOptions) -> list[FileClip]:
         name = names[folder]
-        split, phases = LISTS.get(recordings[name].listed, ""), recordings[name].phases
+        listed, phases = recordings.get(name, ("", []))
+        split = LISTS.get(listed, "")
         return [replace(_read_recording(name, folder), split=split, phases=tuple(phases))]
 
-    pose_format = PoseFormat("h2o", (".txt",), read)
-    return import_files(project, root, pose_format, ImportOptions(), progress, list(names))
+    return import_files(project, "h2o", list(names), read, ImportOptions(), progress)
 
 
-def _camera_folders(root: Path, camera: str) -> dict[str, Path]:
-    """Recording -> folder of its camera, in natural order."""
+def _camera_folders(root: Path, camera: str) -> dict[Path, str]:
+    """Folder of the camera -> `subject/scene/number`, in natural order."""
     folders = [p.parent for p in root.glob(f"*/*/*/{camera}/hand_pose") if p.is_dir()]
     if not folders:
         raise UserError(
@@ -89,19 +87,19 @@ def _camera_folders(root: Path, camera: str) -> dict[str, Path]:
             hint="name the folder that holds subject1, subject2, ... of H2O",
             exit_code=ExitCode.UNREADABLE,
         )
-    return {folder.parent.relative_to(root).as_posix(): folder for folder in ordered(folders)}
+    return {folder: folder.parent.relative_to(root).as_posix() for folder in ordered(folders)}
 
 
 def _with_action(
-    folders: dict[str, Path], recordings: dict[str, Recording], wanted: str, progress: Progress
-) -> dict[str, Path]:
+    names: dict[Path, str], recordings: Recordings, wanted: str, progress: Progress
+) -> dict[Path, str]:
     """The recordings that contain an action."""
-    labels = {name: {phase.name for phase in recordings[name].phases} for name in folders}
+    labels = {name: {p.name for p in recordings.get(name, ("", []))[1]} for name in names.values()}
     if unlabelled := sum(not actions for actions in labels.values()):
         progress.note(
             f"recordings without labels, left out: {unlabelled}; import them without --action"
         )
-    if chosen := {name: folder for name, folder in folders.items() if wanted in labels[name]}:
+    if chosen := {folder: name for folder, name in names.items() if wanted in labels[name]}:
         return chosen
     listed = f"actions found: {', '.join(sorted(set().union(*labels.values()))) or 'none'}"
     raise UserError(f"no recording is labelled with '{wanted}'", hint=listed)
@@ -110,9 +108,12 @@ def _with_action(
 def _read_recording(name: str, folder: Path) -> FileClip:
     """One recording as seen by one camera, without split and phases; raises PoseFileError."""
     focal, centre, size = _intrinsics(folder / "cam_intrinsics.txt")
-    paths = sorted((folder / "hand_pose").glob("*.txt"))
-    number = [frame_number(path.stem.lstrip("0") or "0", path.name) for path in paths]
-    world = np.array([_hands(path) for path in paths]).reshape(-1, 2 * _JOINTS, 3)
+    files = {
+        frame_number(path.stem.lstrip("0") or "0", path.name): path
+        for path in (folder / "hand_pose").glob("*.txt")
+    }
+    number = sorted(files)
+    world = np.array([_hands(files[n]) for n in number]).reshape(-1, 2 * _JOINTS, 3)
     depth = np.where(world[..., 2:] > 0, world[..., 2:], np.nan)  # else behind the camera
     xy = focal * world[..., :2] / depth + centre
     score = np.asarray(np.isfinite(xy).all(axis=2), np.float64)
@@ -186,73 +187,63 @@ _FOLDERS = ("action_labels", "label_split", ".")  # in which the lists may be
 _COLUMNS = ("path", "start_act", "end_act")
 
 
-@dataclass
-class Recording:
-    """A recording in the lists. listed: train, val or test, empty = in no list."""
-
-    listed: str = ""
-    phases: list[Phase] = field(default_factory=list)
+# `subject1/h1/0` -> train, val or test, and the actions.
+Recordings = dict[str, tuple[str, list[Phase]]]
 
 
-def read_lists(root: Path) -> dict[str, Recording]:
-    """Recordings of action_{train,val,test}.txt by `subject1/h1/0`; empty if there are no lists.
+def read_lists(root: Path) -> Recordings:
+    """The recordings of action_{train,val,test}.txt; empty if there are no lists.
 
     Lines are `id path action_label start_act end_act start_frame end_frame`, without the label in
     action_test.txt. end_act is the last frame of the action: in the published lists an action often
     begins one frame after the previous end_act, and never on it. Raises a UserError (exit 3 or 5)
     that names the bad line.
     """
-    recordings: dict[str, Recording] = {}
+    recordings: Recordings = {}
     for listed in LISTS:
-        path = next(
-            (p for f in _FOLDERS if (p := root / f / f"action_{listed}.txt").is_file()), None
-        )
-        if path is not None:
+        paths = [root / folder / f"action_{listed}.txt" for folder in _FOLDERS]
+        for path in [path for path in paths if path.is_file()][:1]:
             _read_list(path, listed, recordings)
     return recordings
 
 
-def _read_list(path: Path, listed: str, recordings: dict[str, Recording]) -> None:
+def _read_list(path: Path, listed: str, recordings: Recordings) -> None:
     try:
         lines = read_text(path).splitlines()
     except PoseFileError as error:
         raise error.user_error(path) from error
     header = lines[0].split() if lines else []
+    hint = "copy the list again from the data set"
     if not set(_COLUMNS) <= set(header):
         raise UserError(
             f"{path} line 1: expected the columns {' '.join(_COLUMNS)}, not {' '.join(header)!r}",
-            hint="copy the list again from the data set",
+            hint=hint,
             exit_code=ExitCode.UNREADABLE,
         )
-    for line, text in enumerate(lines[1:], start=2):
-        values = text.split()
-        if not values:
-            continue
+    for line, values in enumerate(map(str.split, lines[1:]), start=2):
         try:
-            if len(values) != len(header):
-                raise FramesError(f"{len(values)} values where line 1 has {len(header)} columns")
-            row = dict(zip(header, values, strict=True))
-            _add_row(row, listed, recordings)
+            if values:
+                if len(values) != len(header):
+                    said = f"{len(values)} values where line 1 has {len(header)} columns"
+                    raise FramesError(said)
+                _add_row(dict(zip(header, values, strict=True)), listed, recordings)
         except PoseFileError as error:
-            raise UserError(
-                f"{path} line {line}: {error}",
-                hint="copy the list again from the data set",
-                exit_code=ExitCode.MISMATCH,
-            ) from error
+            message = f"{path} line {line}: {error}"
+            raise UserError(message, hint=hint, exit_code=ExitCode.MISMATCH) from error
 
 
-def _add_row(row: dict[str, str], listed: str, recordings: dict[str, Recording]) -> None:
+def _add_row(row: dict[str, str], listed: str, recordings: Recordings) -> None:
     name = row["path"].strip("/")
-    recording = recordings.setdefault(name, Recording(listed))
-    if recording.listed != listed:
-        raise FramesError(f"{name} is also in action_{recording.listed}.txt")
+    before, phases = recordings.setdefault(name, (listed, []))
+    if before != listed:
+        raise FramesError(f"{name} is also in action_{before}.txt")
     start, end = (frame_number(row[column], column) for column in ("start_act", "end_act"))
     if start > end:
         raise FramesError(f"the action begins at frame {start} and ends at {end}")
     if "action_label" in row:
         action = _action_of(frame_number(row["action_label"], "action_label"))
         if action != ACTIONS[0]:
-            recording.phases.append(Phase(start, end + 1, action))
+            phases.append(Phase(start, end + 1, action))
 
 
 def _action_of(number: int) -> str:

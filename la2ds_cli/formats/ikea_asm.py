@@ -31,7 +31,7 @@ from la2ds_cli.formats.checks import (
     shown,
 )
 from la2ds_cli.formats.file_clip import FileClip, ImportOptions
-from la2ds_cli.formats.importing import PoseFormat, import_files
+from la2ds_cli.formats.importing import import_files
 from la2ds_cli.formats.joints import order_by_count, plain
 from la2ds_cli.formats.openpose_json import clips_of, read_people
 from la2ds_cli.formats.people import Frames, Person, joint_count
@@ -92,8 +92,7 @@ def import_ikea_asm(
             )
         ]
 
-    pose_format = PoseFormat("ikea-asm", (".json",), read)
-    return import_files(project, root, pose_format, ImportOptions(), progress, list(scans))
+    return import_files(project, "ikea-asm", list(scans), read, ImportOptions(), progress)
 
 
 def _scan_folders(root: Path, camera: str) -> dict[str, Path]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -29,46 +30,53 @@ from la2ds_cli.video.media_files import ordered
 VERSION = 1  # raised when the same file gives different poses
 
 Labels = dict[str, list[Phase]]  # by id of the clip
-ReadClips = Callable[[Path, ImportOptions], list[FileClip]]
+Read = Sequence[FileClip | PoseFileError]
 
 
-@dataclass(frozen=True)
-class PoseFormat:
-    """A source format. name: as on the command line. suffixes: of its files, lower case."""
-
-    name: str
-    suffixes: tuple[str, ...]
-    read: ReadClips
+def files_of(root: Path, suffixes: Sequence[str]) -> list[Path]:
+    """The file `root`, or all files below it with one of the suffixes, in natural order. Raises
+    UserError (exit 3) if there is none."""
+    if root.is_file():
+        return [root]
+    paths = [p for p in root.rglob("*") if p.is_file() and p.suffix.lower() in suffixes]
+    if paths:
+        return ordered(paths)
+    message = f"there is no {' or '.join(suffixes)} file in {root}"
+    raise UserError(
+        message if root.exists() else f"no such file: {root}",
+        hint="name a file of the format, or a folder that holds some",
+        exit_code=ExitCode.UNREADABLE,
+    )
 
 
 def import_files(
     project: Project,
-    root: Path,
-    pose_format: PoseFormat,
+    name: str,
+    paths: Sequence[Path],
+    read: Callable[[Path, ImportOptions], Read],
     options: ImportOptions,
     progress: Progress | None,
-    sources: Sequence[Path] | None = None,
 ) -> list[ItemResult]:
-    """Import the clips of one file, or of all files of the format in the folder `root`.
+    """Import the clips that `read` finds at each path; those that it gives as an error fail alone.
 
-    sources: the paths to read, if a clip is not simply a file. A clip that cannot be read becomes a
-    failed row and the others are imported; the error of a single clip is raised. The poses of a
-    clip with a video get the id that extraction would give them, so that every command finds them
-    by the video. Raises UserError if the file does not exist (exit 3), and for options that
-    contradict each other (exit 2). The video may be named as a clip of the project.
+    name: of the format. A clip that cannot be read becomes a failed row and the others are
+    imported; the error of a single clip is raised. The poses of a clip with a video get the id that
+    extraction would give them, so that every command finds them by the video. Raises UserError if
+    the video does not exist (exit 3), which may be named as a clip of the project.
     """
     options = _with_file(project, options)
     progress = progress or Progress()
-    paths = list(sources) if sources is not None else _files(root, pose_format)
-    run = _Import(project, pose_format, options, progress)
-    progress.begin(f"importing {pose_format.name}", len(paths))
+    run = _Import(project, name, options, progress)
+    progress.begin(f"importing {name}", len(paths))
     for path in paths:
         # Each clip is written before the next is read: a data set need not fit in memory.
-        read: list[FileClip] = []
-        run.guard(path, len(paths) == 1, lambda path=path, read=read: read.extend(_read(path, run)))
-        only = len(read) == 1 and len(paths) == 1
-        for clip in read:
-            run.guard(clip.path, only, lambda clip=clip, only=only: run.add(clip, only))
+        clips: Read = ()
+        with run.guard(path, only=len(paths) == 1):
+            clips = read(path, options)
+        only = len(clips) == 1 and len(paths) == 1
+        for clip in clips:
+            with run.guard(path, only):
+                run.add(clip, only)
         progress.advance()
     progress.end()
     project.add_videos(run.videos)
@@ -91,42 +99,14 @@ def _with_file(project: Project, options: ImportOptions) -> ImportOptions:
     return replace(options, video=project.source(clip))
 
 
-def _files(root: Path, pose_format: PoseFormat) -> list[Path]:
-    if root.is_file():
-        return [root]
-    if not root.exists():
-        raise UserError(
-            f"no such file: {root}", hint="check the path", exit_code=ExitCode.UNREADABLE
-        )
-    paths = [p for p in root.rglob("*") if p.is_file() and p.suffix.lower() in pose_format.suffixes]
-    if not paths:
-        raise UserError(
-            f"there is no {' or '.join(pose_format.suffixes)} file in {root}",
-            hint=f"name a file or a folder of the format {pose_format.name}",
-            exit_code=ExitCode.UNREADABLE,
-        )
-    return ordered(paths)
-
-
-def _read(path: Path, run: _Import) -> list[FileClip]:
-    clips = run.format.read(path, run.options)
-    if not clips:
-        raise PoseFileError("it has no poses")
-    return clips
-
-
 class _Import:
     """One run: its settings and its results so far."""
 
     def __init__(
-        self,
-        project: Project,
-        pose_format: PoseFormat,
-        options: ImportOptions,
-        progress: Progress,
+        self, project: Project, name: str, options: ImportOptions, progress: Progress
     ) -> None:
         self.project = project
-        self.format = pose_format
+        self.format = name
         self.options = options
         self.progress = progress
         self.results: list[ItemResult] = []
@@ -135,12 +115,13 @@ class _Import:
         self._digests: dict[Path, str] = {}
         self._names: dict[str, tuple[Path, str]] = {}
 
-    def guard(self, path: Path, only: bool, work: Callable[[], None]) -> None:
-        """Process one path; a PoseFileError becomes a row, or a UserError if `only`. An unexpected
-        error becomes a row in any case."""
+    @contextmanager
+    def guard(self, path: Path, only: bool) -> Iterator[None]:
+        """Makes a row of an error of one path, or a UserError of that of an `only` clip. An
+        unexpected error becomes a row in any case."""
         try:
             try:
-                work()
+                yield
             except OSError as error:
                 raise PoseFileError(f"it cannot be read: {error.strerror or error}") from error
         except PoseFileError as error:
@@ -152,10 +133,10 @@ class _Import:
         except Exception as error:
             self.results.append(unexpected(self.project, str(path), error))
 
-    def add(self, clip: FileClip, only: bool) -> None:
+    def add(self, clip: FileClip | PoseFileError, only: bool) -> None:
         """Write the poses of one clip and collect its row."""
-        if clip.problem is not None:
-            raise clip.problem
+        if isinstance(clip, PoseFileError):
+            raise clip
         video = source_of(self.options.video, clip.name, only=only)
         pose = to_sequence(clip, self.options, video)
         row = self._row(clip, pose, video)
@@ -185,21 +166,20 @@ class _Import:
 
     def _recipe(self, clip: FileClip, video: SourceVideo | None) -> Recipe:
         config = {
-            "format": self.format.name,
+            "format": self.format,
             "clip": clip.name,
             "fps": self.options.fps,
             "size": list(self.options.size) if self.options.size else None,
             "skeleton": clip.order.skeleton,
             "column": list(clip.order.column),
-            **clip.settings,
         }
-        inputs = {"poses": self._digests_of(clip)}
+        inputs = {"poses": self._digest_of(clip)}
         if video is not None:
             inputs["video"] = video.digest
         return Recipe("import", VERSION, config, inputs)
 
     def _row(self, clip: FileClip, pose: PoseSequence, video: SourceVideo | None) -> Video:
-        digest = video.digest if video is not None else self._digests_of(clip)
+        digest = video.digest if video is not None else self._digest_of(clip)
         path = video.path if video is not None else clip.path.resolve()
         if video is not None:
             if note := follow_files(self.project, [(path, digest)]):
@@ -221,16 +201,15 @@ class _Import:
             group=clip.group,
         )
 
-    def _digests_of(self, clip: FileClip) -> str:
-        sources = clip.sources or (clip.path,)
-        if len(sources) == 1:
-            return self._digest(sources[0])
-        return hashlib.sha256("\n".join(map(self._digest, sources)).encode()).hexdigest()
-
-    def _digest(self, path: Path) -> str:
-        if path not in self._digests:
-            self._digests[path] = _folder_digest(path) if path.is_dir() else file_digest(path)
-        return self._digests[path]
+    def _digest_of(self, clip: FileClip) -> str:
+        """Of the file, or of the files of the folders, that hold a clip."""
+        for path in (sources := clip.sources or (clip.path,)):
+            if path not in self._digests:
+                self._digests[path] = _folder_digest(path) if path.is_dir() else file_digest(path)
+        digests = [self._digests[path] for path in sources]
+        if len(digests) == 1:
+            return digests[0]
+        return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
 def _folder_digest(folder: Path) -> str:
@@ -308,9 +287,9 @@ def merge_phases(project: Project, labels: Labels, progress: Progress) -> None:
     with project.tables():
         phases = project.clip_phases()
         labelled = {
-            name: checked
+            name: _spans(row.phase for row in rows)
             for name, rows in phases.by_clip.items()
-            if (checked := [row for row in rows if row.checked])
+            if any(row.checked for row in rows)
         }
         new = {
             name: [PhaseRow(name, p) for p in sorted(labels[name], key=lambda p: p.start)]
@@ -318,7 +297,9 @@ def merge_phases(project: Project, labels: Labels, progress: Progress) -> None:
         }
         if new:
             project.write_phase_table(phases.replaced(new))
-    other = [name for name in sorted(labels) if _differ(labelled.get(name, ()), labels[name])]
+    other = [
+        name for name in sorted(labels) if labelled.get(name) not in (None, _spans(labels[name]))
+    ]
     if other:
         clips = "1 clip keeps" if len(other) == 1 else f"{len(other)} clips keep"
         example = other[0] if len(other) == 1 else f"such as {other[0]}"
@@ -328,7 +309,5 @@ def merge_phases(project: Project, labels: Labels, progress: Progress) -> None:
         )
 
 
-def _differ(rows: Sequence[PhaseRow], phases: Sequence[Phase]) -> bool:
-    """Whether rows of a clip, if it has any, are other phases than these."""
-    ours = sorted((row.phase.start, row.phase.end, row.phase.name) for row in rows)
-    return bool(ours) and ours != sorted((p.start, p.end, p.name) for p in phases)
+def _spans(phases: Iterable[Phase]) -> set[tuple[int, int, str]]:
+    return {(phase.start, phase.end, phase.name) for phase in phases}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 
+from la2ds_cli.core.errors import did_you_mean
 from la2ds_cli.core.skeleton import SKELETONS, Skeleton, get_skeleton
 from la2ds_cli.formats.checks import JointsError
 from la2ds_cli.formats.file_clip import ImportOptions, JointOrder
@@ -71,22 +71,16 @@ def order_by_name(
 
 def _check_renamed(names: Sequence[str], renamed: Mapping[str, str], skeleton: str | None) -> None:
     known = {plain(name) for name in names}
+    choices = [get_skeleton(skeleton)] if skeleton else SKELETONS.values()
+    all_joints = sorted({joint for choice in choices for joint in choice.joints})
     for theirs, ours in renamed.items():
         if plain(theirs) not in known:
-            near = get_close_matches(theirs, names, n=1)
-            raise JointsError(
-                f"--map {theirs}={ours}: the file has no joint '{theirs}'",
-                f"did you mean '{near[0]}'?" if near else f"joints in it: {_listed(names)}",
-            )
-        choices = [get_skeleton(skeleton)] if skeleton else list(SKELETONS.values())
-        all_joints = sorted({joint for choice in choices for joint in choice.joints})
+            hint = did_you_mean(theirs, names) or f"joints in it: {_listed(names)}"
+            raise JointsError(f"--map {theirs}={ours}: the file has no joint '{theirs}'", hint)
         if ours not in all_joints:
-            near = get_close_matches(ours, all_joints, n=1)
-            raise JointsError(
-                f"--map {theirs}={ours}: there is no joint '{ours}'"
-                + (f" in {skeleton}" if skeleton else ""),
-                f"did you mean '{near[0]}'?" if near else f"joints: {_listed(all_joints)}",
-            )
+            where = f" in {skeleton}" if skeleton else ""
+            hint = did_you_mean(ours, all_joints) or f"joints: {_listed(all_joints)}"
+            raise JointsError(f"--map {theirs}={ours}: there is no joint '{ours}'{where}", hint)
 
 
 def _fill(skeleton: Skeleton, names: Sequence[str], renamed: Mapping[str, str]) -> JointOrder:

@@ -27,9 +27,8 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import MOST_PIXELS, FloatArray, IntArray, Phase
 from la2ds_cli.formats.checks import PoseFileError, naming
 from la2ds_cli.formats.file_clip import FileClip, ImportOptions, JointOrder
-from la2ds_cli.formats.importing import PoseFormat, import_files, phases_of_labels
+from la2ds_cli.formats.importing import import_files, phases_of_labels
 from la2ds_cli.formats.people import Frames
-from la2ds_cli.formats.plain_pickle import DAMAGE
 
 FPS = 20.0  # frame rate used for this data set (TCC, Table 7); the files do not hold one
 HIDDEN_SCORE = 0.5  # of an estimated joint: usable, but less certain than a visible one
@@ -57,28 +56,6 @@ def import_penn_action(
     """
     progress = progress or Progress()
     files = label_files(carl_labels) if carl_labels is not None else {}
-    clips = _read_clips(root, action, progress)
-    if unlabelled := sum(clip.name not in files for clip in _readable(clips)) if files else 0:
-        progress.note(f"clips without labels: {unlabelled}")
-
-    def read(path: Path, _: ImportOptions) -> list[FileClip]:
-        clip = clips[path]
-        if isinstance(clip, Exception):
-            raise clip
-        if clip.name not in files:
-            return [clip]
-        with naming(str(files[clip.name])):
-            labels = read_labels(files[clip.name], clip.info["action"], len(clip.frames.number))
-        return [replace(clip, phases=tuple(labels))]
-
-    pose_format = PoseFormat("penn-action", (".mat",), read)
-    return import_files(project, root, pose_format, ImportOptions(), progress, list(clips))
-
-
-def _read_clips(
-    root: Path, action: str | None, progress: Progress
-) -> dict[Path, FileClip | Exception]:
-    """The clips of the action, and the errors of files that cannot be read, by file."""
     paths = sorted((root / "labels").glob("*.mat"))
     if not paths:
         raise UserError(
@@ -86,24 +63,27 @@ def _read_clips(
             hint="name the folder that holds labels/0001.mat",
             exit_code=ExitCode.UNREADABLE,
         )
-    clips: dict[Path, FileClip | Exception] = {}
-    progress.begin("reading labels", len(paths))
-    for path in paths:
-        try:
-            clips[path] = read_clip(path)
-        except Exception as error:  # raised again for its clip
-            clips[path] = error
-        progress.advance()
-    progress.end()
-    if action is None:
-        return clips
-    shown = {clip.path: clip.info["action"] for clip in _readable(clips)}
-    check_choice("action", action, sorted(set(shown.values())))
-    return {path: clip for path, clip in clips.items() if shown.get(path, action) == action}
+    actions: list[str] = []  # of all clips
+    unlabelled: list[str] = []
 
+    def read(path: Path, _: ImportOptions) -> list[FileClip]:
+        clip = read_clip(path)
+        actions.append(clip.info["action"])
+        if action not in (None, actions[-1]):
+            return []
+        if clip.name not in files:
+            unlabelled.append(clip.name)
+            return [clip]
+        with naming(str(files[clip.name])):
+            labels = read_labels(files[clip.name], actions[-1], len(clip.frames.number))
+        return [replace(clip, phases=tuple(labels))]
 
-def _readable(clips: Mapping[Path, FileClip | Exception]) -> list[FileClip]:
-    return [clip for clip in clips.values() if isinstance(clip, FileClip)]
+    results = import_files(project, "penn-action", paths, read, ImportOptions(), progress)
+    if action is not None:
+        check_choice("action", action, sorted(set(actions)))
+    if files and unlabelled:
+        progress.note(f"clips without labels: {len(unlabelled)}")
+    return results
 
 
 def read_clip(path: Path) -> FileClip:
@@ -116,15 +96,14 @@ def read_clip(path: Path) -> FileClip:
         raise PoseFileError(problem, hint) from error
     try:
         return _clip(path, fields)
-    except (LookupError, OverflowError, TypeError, ValueError) as error:
+    except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
         problem = f"a field is missing or has the wrong type ({error})"
         raise PoseFileError(problem, hint) from error
 
 
 def _clip(path: Path, fields: Mapping[str, Any]) -> FileClip:
     """Raises PoseFileError, or another error for a field that is missing or of another type."""
-    # uint8 arrays would wrap around in any sum or difference.
-    x, y, visible = (np.asarray(fields[f], dtype=np.float64) for f in ("x", "y", "visibility"))
+    x, y, visible = (fields[name] for name in ("x", "y", "visibility"))
     if x.ndim != 2 or x.shape[1] != 13 or not x.shape == y.shape == visible.shape:
         raise PoseFileError(
             f"expected x, y, visibility (frames, 13), got {x.shape}, {y.shape}, {visible.shape}"
@@ -136,7 +115,7 @@ def _clip(path: Path, fields: Mapping[str, Any]) -> FileClip:
         raise PoseFileError("its coordinates are not finite")
     seen = visible > 0
     unset = ~seen & (xy <= _UNSET).all(axis=-1)
-    sides = np.ravel(fields["dimensions"])[:2].astype(np.float64)
+    sides = np.ravel(fields["dimensions"])[:2]
     if not ((sides >= 0) & (sides <= MOST_PIXELS)).all():
         raise PoseFileError(f"dimensions of {sides.tolist()} pixels, not 0 to {MOST_PIXELS:,}")
     height, width = (int(side) for side in sides)
@@ -145,7 +124,7 @@ def _clip(path: Path, fields: Mapping[str, Any]) -> FileClip:
         np.where(unset[..., None], np.nan, xy - 1),
         np.where(unset, 0.0, np.where(seen, 1.0, HIDDEN_SCORE)),
     )
-    box = _boxes(np.asarray(fields["bbox"], dtype=np.float64), len(x))
+    box = _boxes(fields["bbox"], len(x))
     return FileClip(
         name=path.stem,
         path=path,
@@ -156,7 +135,6 @@ def _clip(path: Path, fields: Mapping[str, Any]) -> FileClip:
         size=(width, height),
         unique=True,
         split=_SPLITS[int(np.ravel(fields["train"])[0])],
-        settings={"hidden_score": HIDDEN_SCORE},
         info={"action": str(fields["action"]), "view": str(fields["pose"])},
     )
 
@@ -216,7 +194,7 @@ def read_labels(path: Path, action: str, frames: int) -> list[Phase]:
 def _read(path: Path) -> IntArray:
     try:
         labels = np.load(path, allow_pickle=False)
-    except (OSError, *DAMAGE) as error:
+    except Exception as error:  # numpy raises many on damaged bytes
         raise PoseFileError(f"it is not an array that can be read: {error}") from error
     if not isinstance(labels, np.ndarray) or labels.ndim != 1 or not len(labels):
         raise PoseFileError("it should have one label for each frame")
@@ -229,46 +207,41 @@ def _read(path: Path) -> IntArray:
 
 # --- MATLAB files of version 5 (MAT-File Format, MathWorks, 2019) ---------------------------------
 
-# Only the arrays of numbers and the texts at their top. scipy.io reads more, but its C reader ends
-# the process on some damaged files. Here every length is checked against the data.
+# Only what a PC wrote, and the arrays of real numbers and the texts at its top. scipy.io reads
+# more, but its C reader ends the process on some damaged files. Here every length is checked
+# against the data.
 _HEADER = 128
+_VERSION = b"\x00\x01IM"  # 5 to 7, the low byte first
 _COMPRESSED, _MATRIX = 15, 14
 _TEXT, _NUMBERS = 4, range(6, 16)  # classes of arrays; the others are left out
 _KINDS = {
-    **{1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4"},
-    **{7: "f4", 9: "f8", 12: "i8", 13: "u8"},
+    **{1: "i1", 2: "u1", 3: "<i2", 4: "<u2", 5: "<i4", 6: "<u4"},
+    **{7: "<f4", 9: "<f8", 12: "<i8", 13: "<u8"},
 }
-_CLASSES = ("f8", "f4", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8")  # from 6 on
-_LETTERS = {1: "latin-1", 2: "latin-1", 4: "utf-16", 16: "utf-8", 17: "utf-16", 18: "utf-32"}
-_ORDERS = {b"IM": "<", b"MI": ">"}
+_LETTERS = {1: "latin-1", 2: "latin-1", 4: "utf-16-le", 16: "utf-8", 17: "utf-16-le"}
 _COMPLEX = 0x800  # flag of an array
 
 
-def read_mat(path: Path, most_bytes: int) -> dict[str, np.ndarray | str]:
-    """Real arrays of numbers, with their type in MATLAB, and texts of one row, by name.
+def read_mat(path: Path, most_bytes: int) -> dict[str, FloatArray | str]:
+    """Real arrays of numbers, and texts of one row, by name.
 
     Other variables are left out. Raises ValueError for a file that is damaged, has another version,
     or takes more than `most_bytes` unpacked, and OSError.
     """
     content = regular_file.content(path, regular_file.MOST_IMPORTED, links=True)
-    order = _ORDERS.get(content[126:128])
-    if len(content) < _HEADER or order is None:
-        raise ValueError("not a MATLAB file of version 5 to 7")
-    version = struct.unpack(f"{order}H", content[124:126])[0]
-    if version != 0x100:
-        raise ValueError(f"version {version:#x}, not 5 to 7; save it with -v7")
-    variables: dict[str, np.ndarray | str] = {}
+    if content[_HEADER - 4 : _HEADER] != _VERSION:
+        raise ValueError("not a MATLAB file of version 5 to 7; save it with -v7")
+    variables: dict[str, FloatArray | str] = {}
     left = most_bytes
-    for kind, data in _elements(content[_HEADER:], order, whole=True):
+    for kind, data in _elements(content[_HEADER:], whole=True):
         if kind == _COMPRESSED:
             data = _unpacked(data, left)
-            inner = next(_elements(data, order), None)
-            kind, data = inner or (0, b"")
+            kind, data = next(_elements(data), (0, b""))
         left -= len(data)
         if left < 0:
             raise ValueError(f"more than {most_bytes:,} bytes")
         if kind == _MATRIX:
-            _add(variables, data, order)
+            _add(variables, data)
     return variables
 
 
@@ -285,57 +258,44 @@ def _unpacked(data: bytes, most: int) -> bytes:
     return content
 
 
-def _elements(content: bytes, order: str, *, whole: bool = False) -> Iterator[tuple[int, bytes]]:
+def _elements(content: bytes, *, whole: bool = False) -> Iterator[tuple[int, bytes]]:
     """Type and data of consecutive elements. whole: those of a file, where compressed elements are
     not padded to 8 bytes."""
     at = 0
     while at < len(content):
         if len(content) - at < 8:
             raise ValueError("it is cut off")
-        word, length = struct.unpack_from(f"{order}II", content, at)
-        if word >> 16:  # up to 4 bytes of data, in the tag itself
-            kind, length, start, step = word & 0xFFFF, word >> 16, at + 4, 8
-            if length > 4:
-                raise ValueError(f"a short part has {length} bytes")
-        else:
-            kind, start = word, at + 8
-            padded = whole and kind == _COMPRESSED
-            step = 8 + (length if padded else length + -length % 8)
+        kind, length = struct.unpack_from("<II", content, at)
+        start, step = at + 8, 8 + length
+        if short := kind >> 16:  # up to 4 bytes of data, in the tag itself
+            kind, length, start, step = kind & 0xFFFF, min(short, 4), at + 4, 8
+        elif not (whole and kind == _COMPRESSED):
+            step += -length % 8
         if start + length > len(content):
             raise ValueError("it is cut off")
         yield kind, content[start : start + length]
         at += step
 
 
-def _add(variables: dict[str, np.ndarray | str], data: bytes, order: str) -> None:
-    parts = list(_elements(data, order))
+def _add(variables: dict[str, FloatArray | str], data: bytes) -> None:
+    parts = list(_elements(data))
     if len(parts) < 4:
         return  # an empty array, or one of a kind that is not read
     (_, flags), (_, dimensions), (_, letters), (stored, values) = parts[:4]
     if len(flags) < 8 or not 8 <= len(dimensions) <= 128:
         raise ValueError("the head of an array is damaged")
-    (word,) = struct.unpack_from(f"{order}I", flags)
-    shape = struct.unpack(f"{order}{len(dimensions) // 4}i", dimensions[: len(dimensions) // 4 * 4])
+    (word,) = struct.unpack_from("<I", flags)
+    shape = np.frombuffer(dimensions, "<i4", len(dimensions) // 4).tolist()
     name, kind = letters.decode("latin-1"), word & 0xFF
-    if word & _COMPLEX or (kind != _TEXT and kind not in _NUMBERS):
-        return
-    if min(shape) < 0:
-        raise ValueError(f"{name!a} has the shape {shape}")
     if kind == _TEXT:
-        variables[name] = _text(stored, values, order)
-        return
-    if stored not in _KINDS:
-        raise ValueError(f"{name!a} holds numbers of the unknown type {stored}")
-    kind_of_file = np.dtype(f"{order}{_KINDS[stored]}")
-    array = np.frombuffer(values, kind_of_file, len(values) // kind_of_file.itemsize)
-    if len(array) != math.prod(shape):
-        raise ValueError(f"{name!a} has {len(array)} numbers for the shape {shape}")
-    variables[name] = array.reshape(shape, order="F").astype(_CLASSES[kind - _NUMBERS[0]])
-
-
-def _text(stored: int, values: bytes, order: str) -> str:
-    letters = _LETTERS.get(stored)
-    if letters is None:
-        raise ValueError(f"a text of the unknown type {stored}")
-    wide = letters in ("utf-16", "utf-32")
-    return values.decode(letters + ("-le" if order == "<" else "-be") if wide else letters)
+        if stored not in _LETTERS:
+            raise ValueError(f"a text of the unknown type {stored}")
+        variables[name] = values.decode(_LETTERS[stored])
+    elif kind in _NUMBERS and not word & _COMPLEX:
+        if stored not in _KINDS:
+            raise ValueError(f"{name!a} holds numbers of the unknown type {stored}")
+        dtype = np.dtype(_KINDS[stored])
+        array = np.frombuffer(values, dtype, len(values) // dtype.itemsize)
+        if min(shape) < 0 or len(array) != math.prod(shape):
+            raise ValueError(f"{name!a} has {len(array)} numbers for the shape {shape}")
+        variables[name] = array.reshape(shape, order="F").astype(np.float64)

@@ -26,7 +26,6 @@ class Person:
     box: (4,) xyxy, None = not given.
     confidence: of the detection, None = not given.
     track: the identity, None = not given.
-    world: (K, 3) metres, x right, y down, z away from the camera, None = not given.
     """
 
     xy: FloatArray
@@ -34,7 +33,6 @@ class Person:
     box: FloatArray | None = None
     confidence: float | None = None
     track: str | None = None
-    world: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,8 @@ class Frames:
 
     number: (F,) numbers of the frames as in the file, increasing; also of those without people.
     of: (N,) number of each person's frame, in order.
-    xy, score, world: (N, K, 2), (N, K) and (N, K, 3) or None, as of Person.
+    xy, score: (N, K, 2) and (N, K), as of Person.
+    world: (N, K, 3) metres, x right, y down, z away from the camera, None = not given.
     box: (N, 4), NaN = not given.
     confidence: (N,), NaN = not given.
     track: (N,) number of the identity, -1 = not given.
@@ -66,16 +65,11 @@ class Frames:
         score: FloatArray | None = None,
         world: FloatArray | None = None,
     ) -> Frames:
-        """The same person in each of the F frames `number`, which may be in any order.
+        """The same person in each of the F frames `number`, which increase.
 
-        xy, score, world: (F, K, ...) as of Person; score None = 1 for each joint that is seen.
+        xy, score, world: (F, K, ...); score None = 1 for each joint that is seen.
         """
         frame = np.asarray(number, np.int64)
-        if (np.diff(frame) < 0).any():  # else nothing is copied
-            order = np.argsort(frame)
-            frame, xy = frame[order], xy[order]
-            score = None if score is None else score[order]
-            world = None if world is None else world[order]
         if score is None:
             seen = np.isfinite(xy if world is None else world).all(axis=2)
             score = np.asarray(seen, np.float64)
@@ -97,8 +91,7 @@ class Frames:
         number = np.array(sorted(people), np.int64)
         persons = [person for frame in number for person in people[int(frame)]]
         identities: dict[str, int] = {}
-        no_box, unknown = np.full(4, np.nan), np.full((joints, 3), np.nan)
-        world = [unknown if p.world is None else p.world for p in persons]
+        no_box = np.full(4, np.nan)
         return cls(
             number=number,
             of=np.repeat(number, [len(people[int(frame)]) for frame in number]),
@@ -115,11 +108,10 @@ class Frames:
                 ],
                 np.int64,
             ),
-            world=np.array(world) if any(p.world is not None for p in persons) else None,
         )
 
 
-def joint_count(people: Mapping[int, Sequence[Person]]) -> int:
+def joint_count(people: Mapping[Any, Sequence[Person]]) -> int:
     """The number of joints of every person; raises PoseFileError if there is nobody, and
     JointsError if they differ."""
     counts = sorted({len(person.xy) for frame in people.values() for person in frame})

@@ -12,8 +12,6 @@ import math
 import pickle
 import pickletools
 import re
-import struct
-import tokenize
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
@@ -44,23 +42,6 @@ _NEEDED = (
 _OPCODES = frozenset(_NEEDED.split())
 # Hashing a hundred thousand nested tuples crashes the interpreter. An array needs about five.
 _MOST_TUPLES = 20_000
-# Errors of numpy's header reader and the C unpickler on damaged or hostile bytes.
-DAMAGE = (
-    pickle.UnpicklingError,
-    ArithmeticError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    RecursionError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-    struct.error,
-    tokenize.TokenError,
-)
-
-
 _DANGER = (
     "a file like this can run programs if numpy.load opens it with allow_pickle: do not do that, "
     "and get the file from its authors again"
@@ -139,25 +120,20 @@ def read_object(path: Path) -> Any:
     """
     try:
         with regular_file.opened(path, regular_file.MOST_IMPORTED, links=True) as handle:
-            version = npy_format.read_magic(handle)
-            if version not in ((1, 0), (2, 0)):
-                raise PoseFileError(f"its .npy version {version[0]}.{version[1]} is not known")
-            read_header = (
-                npy_format.read_array_header_1_0
-                if version == (1, 0)
-                else npy_format.read_array_header_2_0
-            )
-            shape, _, dtype = read_header(handle)
+            if npy_format.read_magic(handle) != (1, 0):
+                raise PoseFileError("it has another version of .npy than one with objects")
+            shape, _, dtype = npy_format.read_array_header_1_0(handle)
             if not dtype.hasobject:
                 raise PoseFileError(f"it holds an array {shape} of {dtype}, not named records")
             start = handle.tell()
             _check_opcodes(handle)
             handle.seek(start)
-            value = _Unpickler(handle, encoding="latin1").load()
-            return _content(value, shape)
+            return _content(_Unpickler(handle, encoding="latin1").load(), shape)
+    except PoseFileError:
+        raise
     except OSError as error:
         raise PoseFileError(f"it cannot be opened: {error.strerror or error}") from error
-    except DAMAGE as error:
+    except Exception as error:  # numpy and the unpickler raise many on damaged or hostile bytes
         raise PoseFileError(f"it is not a pickled .npy file that can be read: {error}") from error
 
 
@@ -197,13 +173,13 @@ def numbers_of(value: Any, where: str) -> np.ndarray:
             return _array(value.state).astype(np.float64)
         if isinstance(value, list) and all(type(item) in (int, float, bool) for item in value):
             return np.array(value, np.float64)
-    except DAMAGE as error:
+    except Exception as error:  # a state of any kind
         raise PoseFileError(f"{where} is not an array of numbers: {error}") from error
     raise PoseFileError(f"{where} should be an array of numbers")
 
 
 def _array(state: Any) -> np.ndarray:
-    """The array of a pickled state; raises one of DAMAGE if the state is inconsistent."""
+    """The array of a pickled state; raises anything if the state is inconsistent."""
     _, shape, stored, column_order, content = state
     if not isinstance(stored, StoredDtype) or not isinstance(stored.name, str):
         raise TypeError("it has no dtype")

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from la2ds_cli.core.artifact import write_bytes
 from la2ds_cli.core.errors import UserError, optional_import
-from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.formats.checks import FormatError, JointsError, PoseFileError
+from la2ds_cli.formats.checks import JointsError, PoseFileError
 from la2ds_cli.formats.file_clip import FileClip, ImportOptions, JointOrder
 from la2ds_cli.formats.joints import joint_order
 from la2ds_cli.formats.people import Frames, Person
 
 SUFFIXES = (".slp", ".h5")
-SUFFIX = ".slp"
 _MOST_ROWS = 1_000_000
 _MOST_BYTES = 1 << 30  # of all arrays, unpacked: an empty one of any size takes no room in a file
 
@@ -102,8 +97,8 @@ def _check_size_and_links(handle: Any) -> None:
 
 
 def _clip(path: Path, name: str, video: Any, frames: Frames, order: JointOrder) -> FileClip:
-    """The clip of a video; name: empty = that of the video file. Of a file without them, the
-    length, rate and size are 0."""
+    """The clip of a video; name: empty = that of the video file. Of a file without them, the rate
+    and size are 0."""
     file = video.filename[0] if isinstance(video.filename, list) else video.filename
     shape = video.shape or (0, 0, 0, 0)
     rate = (video.backend_metadata or {}).get("fps")
@@ -115,7 +110,6 @@ def _clip(path: Path, name: str, video: Any, frames: Frames, order: JointOrder) 
         complete=False,
         first=0,
         part=True,
-        length=int(shape[0] or 0),
         fps=float(rate) if isinstance(rate, (int, float)) and rate > 0 else 0.0,
         size=(int(shape[2] or 0), int(shape[1] or 0)),
     )
@@ -132,49 +126,3 @@ def _people(frame: Any) -> list[Person]:
         track = None if instance.track is None else str(instance.track.name)
         people.append(Person(xy, score, track=track))
     return people
-
-
-def write_clip(pose: PoseSequence, name: str, path: Path) -> None:
-    """Write predicted instances of one track: points, scores, and a skeleton with named nodes.
-
-    Points are exact. Frames without joints have no instance; only the first frame is listed even
-    then, so that the clip begins there. The video is named after the clip and not embedded; its
-    frame rate and size are kept. Times other than frame / rate, and boxes, are
-    lost. Raises UserError (exit 6) without sleap-io, and FormatError for frames before 0.
-    """
-    sio = sleap_io()
-    if (first := int(pose.frame.min(initial=0))) < 0:
-        raise FormatError(f"SLEAP has no frame {first}")
-    ours = get_skeleton(pose.skeleton)
-    pairs = [(k, mirrored) for k, mirrored in enumerate(ours.flip) if k < mirrored]
-    skeleton = sio.Skeleton(
-        nodes=list(ours.joints),
-        edges=[(ours.joints[a], ours.joints[b]) for a, b in ours.limbs],
-        symmetries=[(ours.joints[a], ours.joints[b]) for a, b in pairs],
-        name=ours.name,
-    )
-    frames = int(pose.frame[-1]) + 1 if len(pose) else 0
-    facts = {"shape": (frames, pose.size[1], pose.size[0], 3), "fps": pose.fps}
-    video = sio.Video(filename=f"{name}.mp4", backend_metadata=facts, open_backend=False)
-    track = sio.Track(name="1")
-    labeled = []
-    for t, frame in enumerate(pose.frame):
-        instances = []
-        if np.isfinite(pose.xy[t]).any():
-            instance = sio.PredictedInstance.from_numpy(
-                points_data=pose.xy[t].astype(np.float64),
-                skeleton=skeleton,
-                point_scores=pose.score[t].astype(np.float64),
-                score=float(pose.score[t].mean()),
-                track=track,
-            )
-            instances.append(instance)
-        if instances or t == 0:
-            labeled.append(sio.LabeledFrame(video=video, frame_idx=int(frame), instances=instances))
-    labels = sio.Labels(
-        labeled_frames=labeled, videos=[video], skeletons=[skeleton], tracks=[track]
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "poses.slp"
-        sio.save_slp(labels, str(file), embed=False, verbose=False)
-        write_bytes(path, file.read_bytes())

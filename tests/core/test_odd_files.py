@@ -262,24 +262,6 @@ def test_temporary_files_of_killed_writers_are_removed_and_others_are_not(tmp_pa
         assert all(path.exists() for path in (held, young, *others))
 
 
-def test_temporary_folders_of_killed_writers_are_removed_and_others_are_not(tmp_path: Path):
-    left = tmp_path / f"{artifact.TEMPORARY}left"
-    (left / "clip").mkdir(parents=True)
-    (left / "clip" / "0.json").write_text("{}")
-    (tmp_path / "outside").mkdir()
-    (tmp_path / f"{artifact.TEMPORARY}link").symlink_to(tmp_path / "outside")
-    with artifact.temporary_beside(tmp_path / "clip", folder=True) as held:
-        assert held.name.startswith(artifact.TEMPORARY)
-        for folder in (left, held, tmp_path / "outside"):
-            os.utime(folder, (1_000_000_000, 1_000_000_000))
-        artifact._swept.clear()
-        artifact.write_text(tmp_path / "a.csv", "a")
-        assert not left.exists()
-        assert held.is_dir()
-    assert not held.exists()
-    assert (tmp_path / "outside").is_dir()
-
-
 def test_a_video_that_cannot_be_written_leaves_nothing(tmp_path: Path):
     with pytest.raises(ValueError, match="no frames"):
         write_video(tmp_path / "a.mp4", [], 25)

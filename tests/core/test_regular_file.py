@@ -168,7 +168,6 @@ OTHER_WAYS = {
     "experiments.paper": "comes with la2ds",
     "experiments.scores": "modules of la2ds",
     "views.page": "comes with la2ds",
-    "formats.sleap": "a file that it has written",
     "studio.clip_changes": "writes what is uploaded",
     "training.checkpoint": "writes curves",
     "video.container": "a video, which is a file (_check_file)",

@@ -125,22 +125,6 @@ def test_sources_that_link_in_a_circle_are_no_files(project: Project):
     assert not project.source(Video("a", "loop.mp4", "1")).is_file()
 
 
-def test_an_export_replaces_a_link_and_not_what_it_leads_to(project: Project, tmp_path: Path):
-    outside = tmp_path / "outside"
-    outside.mkdir()
-    mine = outside / "clip-0_000000000000_keypoints.json"
-    mine.write_text("mine")
-    folder = project.results_dir("export/openpose-json")
-    folder.mkdir(parents=True)
-    (folder / "clip-0").symlink_to(outside)
-    command = ["export", "openpose-json", "clip-0", "--overwrite", "--project", str(project.root)]
-    done = CliRunner().invoke(app, command)
-    assert done.exit_code == ExitCode.OK, done.output
-    assert [path.name for path in outside.iterdir()] == [mine.name]
-    assert mine.read_text() == "mine"
-    assert len(list((folder / "clip-0").iterdir())) == 20
-
-
 def test_rows_of_a_run_do_not_go_through_a_link(project: Project, tmp_path: Path):
     (tmp_path / "mine.txt").write_text("mine\n")
     run = project.run_dir("default")

@@ -30,18 +30,23 @@ def load(project: Project, path: Path):
 
 
 def test_joints_of_two_coordinates_are_pixels(tmp_path: Path, project: Project):
-    path = write_records(tmp_path / "x_train.npy", {"a": record(axes=2), "b": record(12, axes=2)})
-    results = load(project, path)
-    assert [(r.status, r.frames) for r in results] == [("ok", 9), ("ok", 12)]
-    videos = project.videos()
-    assert [v.split for v in videos] == ["train", "train"]
-    assert [v.id.rpartition("-")[0] for v in videos] == ["a", "b"]
-    pose, _ = project.read_pose(videos[0].id)
+    holes = record(12, axes=2)
+    holes["pose"][2, 5] = holes["pose"][4] = np.nan
+    holes["labels"] = list(holes["labels"])  # of np.int64
+    path = write_records(tmp_path / "x_train.npy", {"a": record(axes=2), "b": holes})
+    assert [(r.status, r.frames) for r in load(project, path)] == [("ok", 9), ("ok", 12)]
+    first, second = project.videos()
+    assert [v.split for v in (first, second)] == ["train", "train"]
+    assert [v.id.rpartition("-")[0] for v in (first, second)] == ["a", "b"]
+    pose, _ = project.read_pose(first.id)
     assert (pose.skeleton, pose.fps, pose.size) == ("coco17", 30.0, (0, 0))
     np.testing.assert_allclose(pose.xy, record(axes=2)["pose"], rtol=1e-6)
     assert (pose.score == 1).all()
     expected = [Phase(0, 3, "phase 0"), Phase(3, 6, "phase 1"), Phase(6, 9, "phase 2")]
-    assert project.phases()[videos[0].id] == expected
+    assert project.phases()[first.id] == expected
+    pose, _ = project.read_pose(second.id)
+    np.testing.assert_array_equal(np.isnan(pose.xy), np.isnan(holes["pose"]))
+    assert len(project.phases()[second.id]) == 3
 
 
 def test_joints_of_three_coordinates_are_kept_and_seen_along_the_third(
@@ -56,33 +61,21 @@ def test_joints_of_three_coordinates_are_kept_and_seen_along_the_third(
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"), [("x_train.npy", "train"), ("x_val.npy", "test"), ("x.npy", "")]
+    ("name", "split", "first"),
+    [
+        ("x_train.npy", "train", "phase 0"),
+        ("x_val.npy", "test", "phase 0"),
+        ("x.npy", "", "phase 0"),
+        ("kallax_shelf_drawer_train.npy", "train", "background"),
+    ],
 )
-def test_the_split(tmp_path: Path, project: Project, name: str, expected: str):
-    load(project, write_records(tmp_path / name, {"a": record()}))
-    assert project.videos()[0].split == expected
-
-
-def test_label_0_of_the_shelves_is_the_background(tmp_path: Path, project: Project):
-    (shelf,) = load(
-        project, write_records(tmp_path / "kallax_shelf_drawer_train.npy", {"a": record()})
-    )
-    (milk,) = load(project, write_records(tmp_path / "milk_train.npy", {"b": record()}))
-    assert [p.name for p in project.phases()[shelf.video]] == ["background", "phase 1", "phase 2"]
-    assert [p.name for p in project.phases()[milk.video]] == ["phase 0", "phase 1", "phase 2"]
-
-
-def test_a_joint_that_is_not_a_number_is_missing_and_frames_may_be_empty(
-    tmp_path: Path, project: Project
+def test_the_name_of_the_file_says_split_and_background(
+    tmp_path: Path, project: Project, name: str, split: str, first: str
 ):
-    values = record(axes=2)
-    values["pose"][2, 5] = np.nan
-    values["pose"][4] = np.nan
-    (result,) = load(project, write_records(tmp_path / "x_train.npy", {"a": values}))
-    pose, _ = project.read_pose(result.video)
-    assert np.flatnonzero(np.isnan(pose.xy[2, :, 0])).tolist() == [5]
-    assert np.isnan(pose.xy[4]).all()
-    assert pose.info["coverage"] == pytest.approx(8 / 9, abs=1e-4)
+    (result,) = load(project, write_records(tmp_path / name, {"a": record()}))
+    assert project.videos()[0].split == split
+    phases = [phase.name for phase in project.phases()[result.video]]
+    assert phases == [first, "phase 1", "phase 2"]
 
 
 def test_dtypes_orders_and_lists_as_numpy_writes_them(tmp_path: Path):
@@ -106,13 +99,6 @@ def test_dtypes_orders_and_lists_as_numpy_writes_them(tmp_path: Path):
             values = numbers_of(found[name], name)
             assert values.dtype == np.float64
             np.testing.assert_array_equal(values, np.asarray(array, np.float64))
-
-
-def test_numbers_of_numpy_serve_as_labels(tmp_path: Path, project: Project):
-    values = record()
-    values["labels"] = list(values["labels"])  # of np.int64
-    (result,) = load(project, write_records(tmp_path / "x_train.npy", {"a": values}))
-    assert len(project.phases()[result.video]) == 3
 
 
 def test_hands_and_openpose_need_their_skeleton_named(tmp_path: Path, project: Project):
@@ -166,14 +152,6 @@ def test_a_record_that_is_wrong_fails_alone(
     assert "\n" not in results[1].message
 
 
-@pytest.mark.parametrize("key", ["pose", "labels"])
-def test_a_record_without_a_part(tmp_path: Path, project: Project, key: str):
-    values = record()
-    del values[key]
-    with pytest.raises(UserError, match=f"record 'a' has no '{key}'"):
-        load(project, write_records(tmp_path / "x_train.npy", {"a": values}))
-
-
 def test_names_that_read_alike_do_not_share_an_id(tmp_path: Path, project: Project):
     records = {"a/1": record(), "a 1": record(12)}
     results = load(project, write_records(tmp_path / "x_train.npy", records))
@@ -185,45 +163,29 @@ def test_names_that_read_alike_do_not_share_an_id(tmp_path: Path, project: Proje
     ("content", "said"),
     [
         ({}, "should contain a dictionary"),
-        ([1], "not one dictionary"),
+        ([{}, {}], "not one dictionary"),
         ("text", "should contain a dictionary"),
         ({1: {}}, "should be named by text"),
         ({"a": 1}, "should be a dictionary with 'pose' and 'labels'"),
+        ({"a": {"pose": 1}}, "record 'a' has no 'labels'"),
+        (np.zeros((3, 2)), r"it holds an array \(3, 2\) of float64"),
+        (b"hello", r"not a pickled \.npy file"),
     ],
 )
 def test_what_is_no_record_file(tmp_path: Path, project: Project, content: Any, said: str):
-    array = np.empty((), object)
-    array[()] = content
-    if isinstance(content, list):
-        array = np.array([{}, {}], object)
+    path = tmp_path / "x_train.npy"
+    write_records(path, content if isinstance(content, np.ndarray) else np.array(content, object))
+    if isinstance(content, bytes):
+        path.write_bytes(content)
     with pytest.raises(UserError, match=said) as caught:
-        load(project, write_records(tmp_path / "x_train.npy", array))
-    assert caught.value.code == "I001"
-
-
-def test_a_plain_array_and_a_file_that_is_no_npy(tmp_path: Path, project: Project):
-    with pytest.raises(UserError, match=r"it holds an array \(3, 2\) of float64"):
-        load(project, write_records(tmp_path / "x_train.npy", np.zeros((3, 2))))
-    (tmp_path / "y_train.npy").write_text("hello")
-    with pytest.raises(UserError, match=r"not a pickled \.npy file") as caught:
-        load(project, tmp_path / "y_train.npy")
-    assert caught.value.exit_code == ExitCode.UNREADABLE
-    with pytest.raises(UserError, match="no such file"):
-        load(project, tmp_path / "z_train.npy")
+        load(project, path)
+    assert (caught.value.code, caught.value.exit_code) == ("I001", ExitCode.UNREADABLE)
 
 
 def test_the_rate_is_needed(tmp_path: Path, project: Project):
     path = write_records(tmp_path / "x_train.npy", {"a": record()})
     with pytest.raises(UserError, match="the frame rate is not in the file"):
         import_casa_npy(project, path)
-
-
-def test_a_second_import_is_cached(tmp_path: Path, project: Project):
-    path = write_records(tmp_path / "x_train.npy", {"a": record(), "b": record(12)})
-    load(project, path)
-    assert {r.status for r in load(project, path)} == {"cached"}
-    assert len(project.videos()) == 2
-    assert len(project.phases()) == 2
 
 
 # --- files that would run a program ------------------------------------------------------
@@ -280,64 +242,42 @@ def test_the_programs_of_these_tests_do_run_where_numpy_reads_them(tmp_path: Pat
         assert mark.exists(), kind
 
 
-def _raw(path: Path, body: bytes) -> Path:
-    """A .npy file of one object with this pickle."""
+MARK = "was-here"
+COMMAND = b"touch was-here"
+TEXT = b"\x8c" + bytes([len(COMMAND)]) + COMMAND
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"(S'" + COMMAND + b"'\nios\nsystem\n.",
+        b"(cos\nsystem\n" + b"S'" + COMMAND + b"'\no.",
+        b"\x80\x02cos\nsystem\nS'" + COMMAND + b"'\n\x85\x81.",
+        b"\x80\x04\x8c\x02os\x8c\x06system\x93" + TEXT + b"\x85R.",
+        b"\x80\x04\x8c\x05numpy\x8c\x0eos.path.exists\x93" + TEXT + b"\x85R.",
+        b"\x80\x04\x8c\x05numpy\x8c\x04load\x93" + TEXT + b"\x85R.",
+        b"\x80\x02\x82\x01.",  # a registered extension
+        b"Psomewhere\n.",  # a part elsewhere
+        b"cnumpy\ndtype\nN}S'_kind'\nS'bytes'\ns\x86b.",  # a state for a stand-in
+        b"\x80\x04}" + b"K\x01" + b"\x85" * 2_000_000 + b"K\x01s.",  # overflows the stack, hashed
+        b"\x80\x04\x8e" + (2**40).to_bytes(8, "little") + b"x.",  # bytes of a terabyte
+        b"\x80\x04\x8d" + (2**62).to_bytes(8, "little") + b"x.",
+        # The C reader makes a table as long as the highest number that a part is given.
+        b"\x80\x02]r\xff\xff\xff\x7f.",
+        b"\x80\x02]p2000000000\n.",
+        b"\x80\x02]q\x09.",
+    ],
+    ids=range(15),
+)
+def test_other_ways_to_a_function_or_to_endless_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: bytes
+):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "x.npy"
     with path.open("wb") as handle:
         header = {"descr": "|O", "fortran_order": False, "shape": ()}
         np.lib.format.write_array_header_1_0(handle, header)
         handle.write(body)
-    return path
-
-
-def test_other_ways_to_a_function(tmp_path: Path, project: Project):
-    """Opcodes that make objects without REDUCE, registered extensions, dotted names, states."""
-    mark = tmp_path / "was-here"
-    command = f"touch {mark}".encode()
-    text = b"\x8c" + bytes([len(command)]) + command
-    bodies = {
-        "inst": b"(S'" + command + b"'\nios\nsystem\n.",
-        "obj": b"(cos\nsystem\n" + b"S'" + command + b"'\no.",
-        "newobj": b"\x80\x02cos\nsystem\nS'" + command + b"'\n\x85\x81.",
-        "stack global": b"\x80\x04\x8c\x02os\x8c\x06system\x93" + text + b"\x85R.",
-        "dotted": b"\x80\x04\x8c\x05numpy\x8c\x0eos.path.exists\x93" + text + b"\x85R.",
-        "extension": b"\x80\x02\x82\x01.",
-        "persistent": b"Psomewhere\n.",
-        "numpy function": b"\x80\x04\x8c\x05numpy\x8c\x04load\x93" + text + b"\x85R.",
-        # a state that would give a stand-in an attribute
-        "state": b"cnumpy\ndtype\nN}S'_kind'\nS'bytes'\ns\x86b.",
-    }
-    for name, body in bodies.items():
-        path = _raw(tmp_path / f"{name.replace(' ', '-')}.npy", body)
-        with pytest.raises(PoseFileError):
-            read_object(path)
-        with pytest.raises(UserError):
-            load(project, path)
-        assert not mark.exists(), name
-
-
-def test_parts_within_parts_do_not_end_the_interpreter(tmp_path: Path):
-    """Hashed, two million nested tuples overflow the stack of the process."""
-    path = _raw(tmp_path / "x.npy", b"\x80\x04}" + b"K\x01" + b"\x85" * 2_000_000 + b"K\x01s.")
-    with pytest.raises(PoseFileError, match="far more parts"):
+    with pytest.raises(PoseFileError):
         read_object(path)
-
-
-def test_sizes_that_are_not_there_take_no_memory(tmp_path: Path):
-    for body in (
-        b"\x80\x04\x8e" + (2**40).to_bytes(8, "little") + b"x.",  # bytes of a terabyte
-        b"\x80\x04\x8d" + (2**62).to_bytes(8, "little") + b"x.",
-    ):
-        with pytest.raises(PoseFileError):
-            read_object(_raw(tmp_path / "x.npy", body))
-
-
-@pytest.mark.parametrize("put", [b"r\xff\xff\xff\x7f", b"p2000000000\n", b"q\x09"])
-def test_a_number_that_would_reserve_memory_is_refused(tmp_path: Path, put: bytes):
-    """The C reader makes a table as long as the highest number that a part is given."""
-    path = tmp_path / "a.npy"
-    with path.open("wb") as handle:
-        header = {"descr": "|O", "fortran_order": False, "shape": ()}
-        np.lib.format.write_array_header_1_0(handle, header)
-        handle.write(b"\x80\x02]" + put + b".")
-    with pytest.raises(PoseFileError, match="numbers its parts"):
-        read_object(path)
+    assert not (tmp_path / MARK).exists()

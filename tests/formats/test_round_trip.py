@@ -1,22 +1,33 @@
-"""Every exporter that has an importer of the same name: poses come back as they were."""
+"""What the exporters write: it comes back as it was, and other tools understand it."""
 
 from __future__ import annotations
 
-import importlib.util
+import csv
+import json
+import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.skeleton import SKELETONS
-from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.formats import format_names, load_importer
+from la2ds_cli.core.skeleton import SKELETONS, get_skeleton
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.formats import format_names, load_exporter, load_importer
 from la2ds_cli.formats.exporting import export_poses
 from la2ds_cli.formats.file_clip import ImportOptions
-from tests.formats.pose_samples import SIZE, add, sample
+from la2ds_cli.formats.people import PIXELS
+from tests.any_values import poses
+from tests.formats.pose_samples import SIZE, add, person_in_metres, sample
+
+Read = Callable[..., PoseSequence]
 
 
 @dataclass(frozen=True)
@@ -30,27 +41,20 @@ class Kept:
 
 KEPT = {
     "coco_json": Kept(),
-    "openpose_json": Kept(time=False, size=False),
     "wide_csv": Kept(size=False),
     "dlc_csv": Kept(time=False, size=False),
     "trc": Kept(score=False, size=False),
-    "sleap": Kept(time=False),
 }
 PRECISION = 6e-5  # files hold four decimals, float32 a little less at 600 pixels
-BODIES = [name for name in SKELETONS if "hand" not in name]
+ALL = pytest.mark.parametrize("name", KEPT)
 
 
-def pairs() -> list[str]:
-    return sorted(set(format_names("write_clip")) & set(format_names("read_clips")))
-
-
-def skip_without(name: str) -> None:
-    if name == "sleap" and importlib.util.find_spec("sleap_io") is None:
-        pytest.skip("SLEAP files need the optional package sleap-io (la2ds[sleap])")
+@pytest.fixture(autouse=True)
+def without_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(os, "fsync", lambda handle: None)
 
 
 def round_trip(name: str, pose: PoseSequence, folder: Path, **told: Any) -> PoseSequence:
-    skip_without(name)
     source = Project.create(folder / "from")
     add(source, "clip-1", pose)
     (written,) = export_poses(source, name, [], folder / "out")
@@ -62,78 +66,223 @@ def round_trip(name: str, pose: PoseSequence, folder: Path, **told: Any) -> Pose
     target = Project.create(folder / "to")
     (read,) = load_importer(name)(target, Path(written.path), options)
     assert read.usable, read
-    back, recipe = target.read_pose(read.video)
-    assert recipe.step == "import"
-    return back
+    return target.read_pose(read.video)[0]
 
 
 def assert_same(back: PoseSequence, pose: PoseSequence, kept: Kept) -> None:
-    assert back.skeleton == pose.skeleton
-    assert back.size == pose.size
+    assert (back.skeleton, back.size) == (pose.skeleton, pose.size)
     assert back.frame.tolist() == pose.frame.tolist()
     np.testing.assert_array_equal(np.isnan(back.xy), np.isnan(pose.xy))
     np.testing.assert_allclose(back.xy, pose.xy, atol=PRECISION, rtol=1e-7)
-    if kept.score:
-        np.testing.assert_allclose(back.score, pose.score, atol=PRECISION)
-    else:
-        np.testing.assert_array_equal(back.score, (~np.isnan(pose.xy[..., 0])).astype(np.float32))
-    if kept.time:
-        np.testing.assert_array_equal(back.time, pose.time)
-    else:
-        np.testing.assert_allclose(back.time, pose.frame / pose.fps)
+    seen = (~np.isnan(pose.xy[..., 0])).astype(np.float32)
+    np.testing.assert_allclose(back.score, pose.score if kept.score else seen, atol=PRECISION)
+    time = pose.time if kept.time else pose.frame / pose.fps
+    np.testing.assert_allclose(back.time, time, rtol=0 if kept.time else 1e-7)
 
 
 def test_every_exporter_has_an_importer_of_its_name():
-    assert pairs() == format_names("write_clip") == sorted(KEPT)
+    assert format_names("write_clip") == sorted(KEPT)
+    assert set(KEPT) < set(format_names("read_clips"))
 
 
-@pytest.mark.parametrize("name", pairs())
-def test_poses_come_back(name: str, tmp_path: Path):
-    skeleton = "body25" if name == "openpose_json" else "coco17"
+@ALL
+@pytest.mark.parametrize("skeleton", sorted(SKELETONS))
+def test_poses_come_back_with_their_skeleton(name: str, skeleton: str, tmp_path: Path):
     pose = sample(skeleton)
     assert_same(round_trip(name, pose, tmp_path), pose, KEPT[name])
 
 
-@pytest.mark.parametrize("skeleton", sorted(SKELETONS))
-@pytest.mark.parametrize("name", ["coco_json", "wide_csv", "dlc_csv", "trc", "sleap"])
-def test_skeletons_are_found_by_the_names_of_their_joints(name: str, skeleton: str, tmp_path: Path):
-    pose = sample(skeleton, 7)
+@ALL
+@pytest.mark.parametrize("first", [40, 5400])
+def test_a_part_of_a_film_keeps_its_numbers_and_empty_ends(name: str, first: int, tmp_path: Path):
+    pose = sample(first=first)
+    xy, score = pose.xy.copy(), pose.score.copy()
+    xy[[0, 1, -2, -1]], score[[0, 1, -2, -1]] = np.nan, 0
+    pose = replace(pose, xy=xy, score=score)
     assert_same(round_trip(name, pose, tmp_path), pose, KEPT[name])
 
 
-def test_body25_holds_coco17(tmp_path: Path):
-    pose = sample("coco17")
-    back = round_trip("openpose_json", pose, tmp_path, skeleton="coco17")
-    assert_same(back, pose, KEPT["openpose_json"])
+@ALL
+@given(data=st.data())
+def test_poses_come_back_whatever_their_values(name: str, data: st.DataObject):
+    kept = KEPT[name]
+    first = 10**6 if kept.time else 0  # without times, a clip begins with its first frame
+    pose = data.draw(
+        poses(farthest=2.0**19, skeletons=tuple(sorted(SKELETONS)), first=first, plain=True)
+    )
+    if name == "trc":  # which holds the joints in the image of no other clip
+        pose = replace(pose, world=None)
+    with TemporaryDirectory() as folder:
+        back = round_trip(name, pose, Path(folder), skeleton=pose.skeleton)
+    assert back.skeleton == pose.skeleton
+    assert back.frame.tolist() == pose.frame.tolist()
+    if kept.time:
+        assert back.time.tolist() == pose.time.tolist()
+    np.testing.assert_allclose(back.xy, pose.xy, atol=6e-5, rtol=2e-7)
+    if kept.score:
+        seen = np.isfinite(pose.xy[..., 0])
+        np.testing.assert_allclose(back.score[seen], pose.score[seen], atol=6e-5)
+    if kept.size:
+        assert back.size == pose.size
 
 
-@pytest.mark.parametrize("first", [40, 5400])
-@pytest.mark.parametrize("name", pairs())
-def test_a_clip_cut_from_a_longer_one_keeps_its_frame_numbers(
-    name: str, first: int, tmp_path: Path
-):
-    """But for OpenPose, whose folders count from their lowest number."""
-    pose = sample("body25" if name == "openpose_json" else "coco17", first=first)
-    back = round_trip(name, pose, tmp_path)
-    if name == "openpose_json":
-        pose = replace(pose, frame=pose.frame - first, time=pose.time - first / pose.fps)
-    assert_same(back, pose, KEPT[name])
-
-
-@pytest.mark.parametrize("name", pairs())
-def test_frames_without_joints_at_the_ends_stay(name: str, tmp_path: Path):
-    pose = sample("body25" if name == "openpose_json" else "coco17", first=40)
-    xy = pose.xy.copy()
-    xy[[0, 1, -2, -1]] = np.nan
-    pose = replace(pose, xy=xy)
-    back = round_trip(name, pose, tmp_path)
-    assert len(back) == len(pose)
-    np.testing.assert_array_equal(np.isnan(back.xy), np.isnan(pose.xy))
+@ALL
+@given(pose=poses())
+def test_poses_at_the_limits_are_written(name: str, pose: PoseSequence):
+    """Of pixels up to 2**100, frame numbers of 64 bits, and the smallest rate that there is."""
+    export, suffix = load_exporter(name)
+    with TemporaryDirectory() as folder:
+        export(pose, "a", Path(folder, f"a{suffix}"))
+        assert [entry.name for entry in Path(folder).iterdir()] == [f"a{suffix}"]
 
 
 def test_a_box_comes_back_where_the_format_has_one(tmp_path: Path):
     pose = sample()
     back = round_trip("coco_json", pose, tmp_path)
-    seen = ~np.isnan(pose.box[:, 0])
-    np.testing.assert_allclose(back.box[seen], pose.box[seen], atol=2e-4)
-    assert np.isnan(back.box[~seen]).all()
+    np.testing.assert_allclose(back.box, pose.box, atol=2e-4)
+
+
+# --- joints in metres -----------------------------------------------------------------------------
+
+
+def deep(frames: int = 12) -> tuple[PoseSequence, FloatArray]:
+    world = np.array(person_in_metres(frames))
+    world[3, 4] = world[6] = np.nan
+    return replace(sample(frames=frames), world=world), world
+
+
+def test_wide_csv_holds_metres_beside_the_joints(tmp_path: Path):
+    pose, world = deep()
+    back = round_trip("wide_csv", pose, tmp_path)
+    assert_same(back, pose, KEPT["wide_csv"])
+    assert back.world is not None
+    np.testing.assert_allclose(back.world, world, atol=1e-4)
+
+
+@pytest.mark.parametrize(("units", "metres"), [("m", 1), ("cm", 0.01), ("mm", 0.001)])
+def test_trc_is_y_up_and_in_metres(tmp_path: Path, read: Read, units: str, metres: float):
+    pose, world = deep()
+    path = tmp_path / "clip.trc"
+    load_exporter("trc")[0](pose, "clip", path)
+    rows = [line.split("\t") for line in path.read_text().splitlines()]
+    first = np.array([float(cell) for cell in rows[6][2:]]).reshape(17, 3)
+    joints = get_skeleton("coco17")
+    assert rows[2][4] == "m"
+    assert first[joints.index("nose"), 1] > 1.4 > 0.3 > first[joints.index("left_ankle"), 1]
+    path.write_text(path.read_text().replace("\tm\t", f"\t{units}\t"))
+    back = read("trc", path, fps=None)
+    assert back.world is not None
+    np.testing.assert_allclose(back.world, metres * world, atol=1e-4 * metres)
+    np.testing.assert_allclose(back.xy, PIXELS * back.world[..., :2], rtol=1e-5)
+    np.testing.assert_allclose(back.time, pose.time)
+    assert (back.score > 0).tolist() == np.isfinite(world[..., 0]).tolist()
+
+
+# --- what other tools find ------------------------------------------------------------------------
+
+
+def written(name: str, pose: PoseSequence, path: Path) -> str:
+    load_exporter(name)[0](pose, "anna", path)
+    return path.read_text()
+
+
+def test_trc_as_opensim_checks_it(tmp_path: Path):
+    """The rules of OpenSim's TRCFileAdapter: counts of keys, labels and cells, and blank rows."""
+    pose = sample(frames=7, first=3)
+    lines = written("trc", pose, tmp_path / "a.trc").splitlines()
+    rows = [line.split("\t") for line in lines]
+    assert lines[0] == "PathFileType\t4\t(X/Y/Z)\ta.trc"
+    keys = (
+        "DataRate CameraRate NumFrames NumMarkers Units OrigDataRate OrigDataStartFrame "
+        "OrigNumFrames"
+    )
+    assert rows[1] == keys.split()
+    assert rows[2] == ["25.000000", "25.000000", "7", "17", "px", "25.000000", "4", "7"]
+    labels = [cell for cell in rows[3] if cell]
+    assert labels == ["Frame#", "Time", *get_skeleton("coco17").joints]
+    assert [cell for cell in rows[4] if cell][:4] == ["X1", "Y1", "Z1", "X2"]
+    assert rows[4].index("X2") == rows[3].index("left_eye") == 5
+    assert (lines[5], len(lines)) == ("", 6 + 7)
+    assert all(len(row) == 2 + 3 * 17 and all(row) for row in rows[6:])
+    assert (rows[6][0], float(rows[6][1])) == ("4", pose.time[0])
+    np.testing.assert_allclose([float(v) for v in rows[6][2:5]], [*pose.xy[0, 0], 0], atol=6e-5)
+    assert rows[8][5:8] == ["nan"] * 3
+
+
+def test_coco_document(tmp_path: Path):
+    pose = sample()
+    document = json.loads(written("coco-json", pose, tmp_path / "a.json"))
+    (category,) = document["categories"]
+    assert category["keypoints"] == list(get_skeleton("coco17").joints)
+    assert [16, 14] in category["skeleton"] or [14, 16] in category["skeleton"]  # 1-based
+    assert len(document["images"]) == 12
+    assert len(document["annotations"]) == 11  # frame 5 shows nobody
+    item = document["annotations"][2]
+    assert (item["keypoints"][3:6], item["num_keypoints"]) == ([0, 0, 0], 16)
+    x, y, width, height = item["bbox"]
+    np.testing.assert_allclose([x, y, x + width, y + height], pose.box[2], atol=2e-4)
+    assert document["images"][3]["frame_id"] == 3
+    assert len({a["id"] for a in document["annotations"]}) == 11
+
+
+def test_csv_headers(tmp_path: Path):
+    wide = list(csv.reader(written("wide-csv", sample(), tmp_path / "w.csv").splitlines()))
+    assert wide[0][:6] == ["frame", "time", "nose_x", "nose_y", "nose_score", "left_eye_x"]
+    assert wide[3][5:8] == ["", "", "0.0000"]
+    dlc = list(csv.reader(written("dlc-csv", sample(), tmp_path / "d.csv").splitlines()))
+    assert [row[0] for row in dlc[:4]] == ["scorer", "bodyparts", "coords", "0"]
+    assert dlc[1][1:5] == ["nose", "nose", "nose", "left_eye"]
+    assert dlc[2][1:4] == ["x", "y", "likelihood"]
+
+
+# --- the batch ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Project:
+    made = Project.create(tmp_path / "two")
+    add(made, "anna-1", sample())
+    add(made, "ben-2", sample(frames=7))
+    return made
+
+
+def test_nothing_is_overwritten_unless_asked_for(two: Project, tmp_path: Path):
+    out = tmp_path / "out"
+    first = export_poses(two, "trc", [], out)
+    assert [(r.status, Path(r.path).name, r.frames) for r in first] == [
+        ("ok", "anna-1.trc", 12),
+        ("ok", "ben-2.trc", 7),
+    ]
+    (out / "anna-1.trc").write_text("mine")
+    again = export_poses(two, "trc", [], out)
+    assert [(r.status, r.code) for r in again] == [("skipped", "E001")] * 2
+    assert (out / "anna-1.trc").read_text() == "mine"
+    export_poses(two, "trc", ["anna-1"], out, overwrite=True)
+    assert (out / "anna-1.trc").read_text().startswith("PathFileType")
+
+
+def test_clips_without_poses_do_not_stop_the_others(two: Project, tmp_path: Path):
+    add(two, "cara-3", sample())
+    two.pose_path("anna-1").unlink()
+    two.pose_path("ben-2").write_bytes(b"no poses")
+    results = export_poses(two, "wide-csv", [], tmp_path)
+    said = [("skipped", "E002"), ("failed", "E002"), ("ok", "")]
+    assert [(r.status, r.code) for r in results] == said
+
+
+def test_unknown_clip_empty_project_and_a_folder_that_is_a_file(two: Project, tmp_path: Path):
+    with pytest.raises(UserError, match="no clip 'ana-1'") as caught:
+        export_poses(two, "trc", ["ana-1"], tmp_path)
+    assert "did you mean 'anna-1'" in caught.value.hint
+    with pytest.raises(UserError, match="no clips") as caught:
+        export_poses(Project.create(tmp_path / "empty"), "trc", [])
+    assert caught.value.exit_code == ExitCode.UNUSABLE
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError) as caught:
+        export_poses(two, "trc", ["anna"], tmp_path / "file" / "out")
+    assert caught.value.exit_code == ExitCode.STORAGE
+
+
+def test_default_folder(two: Project):
+    (result,) = export_poses(two, "coco-json", ["anna"])
+    assert Path(result.path) == two.root / "results" / "export" / "coco-json" / "anna-1.json"

@@ -49,20 +49,14 @@ def test_the_row_is_that_of_the_video(project: Project, tmp_path: Path):
     assert again[0].status == "cached"
 
 
-def test_the_video_may_be_named_as_a_clip_of_the_project(project: Project, tmp_path: Path):
+def test_clips_and_other_commands_know_the_video(project: Project, tmp_path: Path):
+    from la2ds_cli.poses.extract import ensure_pose
+
     video = film(tmp_path / "clips" / "anna.mp4", 6)
     path = write_json(tmp_path / "poses.json", mmpose_frames(6))
     (result,) = load_importer("mmpose-json")(project, path, ImportOptions(video=video))
     again = load_importer("mmpose-json")(project, path, ImportOptions(video=Path("anna")))
     assert [(one.video, one.status) for one in again] == [(result.video, "cached")]
-
-
-def test_other_commands_take_the_imported_poses_of_the_video(project: Project, tmp_path: Path):
-    from la2ds_cli.poses.extract import ensure_pose
-
-    video = film(tmp_path / "anna.mp4", 6)
-    path = write_json(tmp_path / "poses.json", mmpose_frames(6))
-    (result,) = load_importer("mmpose-json")(project, path, ImportOptions(video=video))
     assert ensure_pose(project, str(video), project.config().poses) == result.video
     assert project.read_pose(result.video)[1].step == "import"
 
@@ -107,14 +101,6 @@ def test_detections_that_end_with_the_last_frame_count_from_one(project: Project
     np.testing.assert_allclose(pose.xy[7], joints(5))
 
 
-def test_another_frame_size_is_told(project: Project, tmp_path: Path):
-    video = film(tmp_path / "anna.mp4", 6)
-    path = write_json(tmp_path / "poses.json", coco_document(6))
-    with pytest.raises(UserError, match=r"640x480 pixels, but anna\.mp4 has 320x240") as caught:
-        load_importer("coco-json")(project, path, ImportOptions(video=video))
-    assert caught.value.code == "I004"
-
-
 def test_a_folder_of_videos_goes_with_a_folder_of_poses(project: Project, tmp_path: Path):
     for name, frames in (("anna", 6), ("ben", 5), ("eve", 9)):
         write_json(tmp_path / "poses" / f"{name}.json", mmpose_frames(frames))
@@ -131,23 +117,29 @@ def test_a_folder_of_videos_goes_with_a_folder_of_poses(project: Project, tmp_pa
     assert "no video called eve" in results[2].message
 
 
+@pytest.mark.parametrize(
+    ("name", "video", "code", "said"),
+    [
+        ("coco-json", "anna.mp4", "I004", r"640x480 pixels, but anna\.mp4 has 320x240"),
+        ("mmpose-json", "files", "I004", "no video called poses"),
+        ("mmpose-json", "files/poses.json", "I004", "no video stream"),
+        ("mmpose-json", "no.mp4", "", "there is no video"),
+    ],
+)
+def test_a_video_that_does_not_belong(
+    project: Project, tmp_path: Path, name: str, video: str, code: str, said: str
+):
+    film(tmp_path / "anna.mp4", 6)
+    document = coco_document(6) if name == "coco-json" else mmpose_frames(6)
+    path = write_json(tmp_path / "files" / "poses.json", document)
+    with pytest.raises(UserError, match=said) as caught:
+        load_importer(name)(project, path, ImportOptions(video=tmp_path / video))
+    assert caught.value.code == code
+
+
 def test_one_video_for_several_clips(project: Project, tmp_path: Path):
     for name in ("anna", "ben"):
         write_json(tmp_path / "poses" / f"{name}.json", mmpose_frames(6))
     options = ImportOptions(video=film(tmp_path / "anna.mp4", 6))
     results = load_importer("mmpose-json")(project, tmp_path / "poses", options)
     assert {r.code for r in results} == {"I004"}
-
-
-def test_a_file_that_is_no_video(project: Project, tmp_path: Path):
-    path = write_json(tmp_path / "poses.json", mmpose_frames(6))
-    with pytest.raises(UserError, match="no video stream") as caught:
-        load_importer("mmpose-json")(project, path, ImportOptions(video=path))
-    assert caught.value.code == "I004"
-
-
-def test_a_video_that_is_not_there(project: Project, tmp_path: Path):
-    path = write_json(tmp_path / "poses.json", mmpose_frames(6))
-    with pytest.raises(UserError, match="there is no video") as caught:
-        load_importer("mmpose-json")(project, path, ImportOptions(video=tmp_path / "no.mp4"))
-    assert caught.value.exit_code == ExitCode.UNREADABLE

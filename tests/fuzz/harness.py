@@ -20,12 +20,12 @@ from typing import Any
 
 from la2ds_cli.core.artifact import ArtifactError
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.formats.checks import FormatError, PoseFileError
+from la2ds_cli.formats.checks import PoseFileError
 
 SECONDS, BYTES = 20, 1 << 30  # of one input; of the processor, so that others may use it, too
 _WAITING = 30  # times as long by the clock: one that waits for ever takes no processor
 _BATCH = 500  # inputs of one process
-SAID = (UserError, PoseFileError, FormatError, ArtifactError)  # what a parser may say of a file
+SAID = (UserError, PoseFileError, ArtifactError)  # what a parser may say of a file
 
 Mutate = Callable[[bytes, random.Random], bytes]
 
@@ -134,23 +134,8 @@ def _data_bytes() -> int:
 _NUMBERS = [0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 2**31 - 1, 2**31, 2**32 - 1, 2**64 - 1]
 _TOKENS = [
     *(b"nan", b"inf", b"-inf", b"1e999", b"-1", b"0", b"9" * 400, b"1e-400", b"true", b"null"),
-    *(
-        b"\0",
-        b"\n",
-        b"\r",
-        b"\t",
-        b",",
-        b";",
-        b'"',
-        b"'",
-        b"''''",
-        b"[",
-        b"]",
-        b"{",
-        b"}",
-        b"=",
-        b" ",
-    ),
+    *(b"\0\n\r\t,;\"'[]{}= "[n : n + 1] for n in range(14)),
+    b"''''",
     *(b"\xff", b"\xef\xbb\xbf", "\u202e".encode(), "é".encode(), b"\x1b[2J", b"../", b"%00"),
 ]
 NASTY = (

@@ -411,10 +411,9 @@ def _read_weights(project: Project) -> None:
 
 
 def _documents(project: Project) -> None:
-    for name in ("recipe.json",):
-        path = project.run_dir("default") / name
-        artifact.read_document(path)
-        artifact.read_recipe(path)
+    path = project.run_dir("default") / "recipe.json"
+    artifact.read_document(path)
+    artifact.read_recipe(path)
 
 
 def _write_recipe(project: Project) -> None:

@@ -1,0 +1,233 @@
+"""Pose files that are wrong, in a sentence with the file's name, a code and a hint: one row each;
+tests/fuzz has files that are damaged in any way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.formats import load_importer
+from la2ds_cli.formats.file_clip import ImportOptions
+from tests.formats.file_samples import (
+    coco_document,
+    coco_results,
+    dlc_rows,
+    joints,
+    mmpose_frames,
+    mmpose_instance,
+    openpose_frame,
+    write_json,
+    write_openpose,
+    write_rows,
+)
+from tests.formats.test_tables import COCO, trc_rows, wide_rows
+
+EXIT = {"I001": ExitCode.UNREADABLE, "I002": ExitCode.MISMATCH, "I003": ExitCode.MISMATCH,
+        "I007": ExitCode.USAGE}  # fmt: skip
+GOOD: dict[str, Callable[[], Any]] = {
+    "coco-json": coco_document,
+    "mmpose-json": mmpose_frames,
+    "wide-csv": wide_rows,
+    "dlc-csv": lambda: dlc_rows(COCO),
+    "trc": trc_rows,
+}
+
+
+def _write(name: str, path: Path, document: Any) -> Path:
+    if name.endswith("json"):
+        return write_json(path.with_suffix(".json"), document)
+    if name == "trc":
+        return write_rows(path.with_suffix(".trc"), document, "\t")
+    return write_rows(path.with_suffix(".csv"), document)
+
+
+def _set(row: int, column: int, text: str) -> Callable[[Any], object]:
+    return lambda rows: rows[row].__setitem__(column, text)
+
+
+def _images(**changed: float) -> Callable[[Any], object]:
+    """The width of all images, their times at a distance, the rate of their video."""
+
+    def change(document: dict[str, Any]) -> None:
+        for n, image in enumerate(document["images"]):
+            image |= {"video_id": 1} | {k: v for k, v in changed.items() if k == "width"}
+            image |= {"time": n * changed["time"]} if "time" in changed else {}
+        document["videos"] = [{"id": 1, "name": "a", "fps": changed.get("fps", 0)}]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "code", "said"),
+    [
+        ("coco-json", lambda d: d.pop("images"), "I001", "neither 'images' and 'annotations'"),
+        ("coco-json", lambda d: d["annotations"].clear(), "I001", "none of its annotations"),
+        ("coco-json", lambda d: d["annotations"][1].update(keypoints=[1] * 4), "I002", "4 numbers"),
+        ("coco-json", lambda d: d["annotations"][1].update(keypoints=[1, 2, 3]), "I002",
+         r"different numbers of joints: \[1, 17\]"),
+        ("coco-json", lambda d: d["annotations"][1]["keypoints"].__setitem__(4, "x"), "I001",
+         "not 'x'"),
+        ("coco-json", lambda d: d["annotations"][1].update(bbox=[1, 2]), "I001",
+         "box of person 1 .* 4 numbers"),
+        ("coco-json", lambda d: d["annotations"][1].update(image_id=77), "I003",
+         "image 77, which is not"),
+        ("coco-json", lambda d: d["images"][1].update(file_name="img/0.jpg"), "I003",
+         "frame 0 appears twice"),
+        ("coco-json", lambda d: d["images"][1].update(file_name="one.jpg"), "I003",
+         "no frame number in"),
+        ("coco-json", lambda d: d["images"][1].update(frame_id=1.5), "I003",
+         "1.5 is not a frame number"),
+        ("coco-json", lambda d: d["images"][1].update(width=320), "I001", "2 different sizes"),
+        ("coco-json", _images(), "I007", "the frame rate is not in the file"),
+        ("coco-json", _images(fps=1e9), "I001", r"rate is 1e\+09, not above 0 and at most 1,000"),
+        ("coco-json", _images(fps=1e-320), "I001", "times of its frames"),
+        ("coco-json", _images(fps=25, width=10**7), "I001", r"1e\+07 x 480 pixels, not 0 to 1,000"),
+        ("coco-json", _images(fps=25, width=-5), "I001", "-5 x 480 pixels"),
+        ("coco-json", _images(time=1e-9), "I001", r"frame rate is 1e\+09"),
+        ("coco-json", _images(time=1e-320), "I001", "frame rate is inf"),
+        ("coco-json", _images(time=4e7), "I001", r"its times span 2e\+08 s, more than 100,000"),
+        ("mmpose-json", lambda d: d.__setitem__(2, {"frame_id": 1, "instances": []}), "I003",
+         "frame 1 appears twice"),
+        ("mmpose-json", lambda d: d[2].pop("frame_id"), "I001", "entry 2 has no 'frame_id'"),
+        ("mmpose-json", lambda d: d[2].update(frame_id="two"), "I003", "'two' is not a frame"),
+        ("mmpose-json", lambda d: d[2]["instances"][0].pop("keypoint_scores"), "I001",
+         "no 'keypoint_scores'"),
+        ("mmpose-json", lambda d: d[2]["instances"][0]["keypoint_scores"].pop(), "I001",
+         "17 numbers, not 16"),
+        ("mmpose-json", lambda d: d[2]["instances"][0].update(keypoints=[[1, 2, 3]] * 17), "I002",
+         "frame 2, person 0 are not pairs"),
+        ("mmpose-json", lambda d: d[2]["instances"].append(mmpose_instance(joints(2, count=5))),
+         "I002", r"different numbers of joints: \[5, 17\]"),
+        ("mmpose-json", lambda d: [f["instances"].clear() for f in d], "I001", "has a person"),
+        ("mmpose-json", lambda d: d.insert(0, mmpose_instance(joints(0))), "I001", "of one image"),
+        ("wide-csv", _set(2, 0, "0"), "I003", "row 3: frame 0 comes after frame 0"),
+        ("wide-csv", _set(2, 0, "one"), "I003", "row 3: 'one' is not a frame number"),
+        ("wide-csv", _set(2, 1, "0"), "I003", "times of its frames do not increase"),
+        ("wide-csv", _set(2, 3, "?"), "I001", r"row 3, column 4 should be a number, not '\?'"),
+        ("wide-csv", lambda rows: rows[2].append("1"), "I001", "row 3 has 54 columns"),
+        ("wide-csv", lambda rows: rows.__setitem__(0, ["a"] * 53), "I002", "no columns <joint>_x"),
+        ("wide-csv", lambda rows: rows.__delitem__(slice(1, None)), "I001", "no rows below"),
+        ("wide-csv", lambda rows: [row.pop(1) for row in rows], "I007", "the frame rate is not"),
+        ("dlc-csv", _set(4, 0, "0"), "I003", "frame 0 appears twice"),
+        ("dlc-csv", _set(4, 0, ""), "I003", "'' is not a frame number"),
+        ("dlc-csv", _set(3, 0, "labeled-data/a/img1.png"), "I003", "is not a frame number"),
+        ("dlc-csv", _set(4, 3, "?"), "I001", "should be a number"),
+        ("dlc-csv", _set(2, 3, "z"), "I001", "column 4 is 'z'"),
+        ("dlc-csv", _set(1, 4, "nose"), "I002", "body part 'nose' appears twice"),
+        ("dlc-csv", lambda rows: rows.pop(1), "I001", "no rows 'bodyparts' and 'coords'"),
+        ("dlc-csv", lambda rows: rows.__delitem__(slice(3, None)), "I001", "no rows below"),
+        ("trc", _set(0, 0, "Path"), "I001", "does not begin with PathFileType"),
+        ("trc", _set(2, 4, "feet"), "I001", "units are 'feet', not px, m, cm, mm"),
+        ("trc", _set(2, 4, "mm"), "I001", "it is 2D in mm, not in pixels"),
+        ("trc", _set(6, 4, "12"), "I001", "not 2D"),
+        ("trc", _set(6, 0, "1"), "I003", "row 7: frame 1 appears twice"),
+        ("trc", _set(6, 1, "0"), "I003", "do not increase"),
+        ("trc", _set(3, 0, "Frame"), "I001", "does not name Frame#"),
+    ],
+)  # fmt: skip
+def test_a_file_fails_alone_with_its_reason(
+    project: Project, tmp_path: Path, name: str, change: Callable[[Any], object], code: str,
+    said: str,
+):  # fmt: skip
+    document = GOOD[name]()
+    change(document)
+    has_times = name in ("wide-csv", "trc") or "videos" in document
+    options = ImportOptions(fps=None if has_times else 25)
+    bad = _write(name, tmp_path / "files" / "bad", document)
+    with pytest.raises(UserError, match=said) as caught:
+        load_importer(name)(project, bad, options)
+    assert (caught.value.code, caught.value.exit_code) == (code, EXIT[code])
+    assert caught.value.message.startswith(f"{bad}: ")
+    assert caught.value.hint
+    good = _write(name, tmp_path / "files" / "good", GOOD[name]())
+    results = {r.path: r for r in load_importer(name)(project, good.parent, options)}
+    assert (results[str(bad)].status, results[str(bad)].code) == ("failed", code)
+    assert results[str(good)].status == ("failed" if "videos" in document else "ok")  # no rate
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "it is empty"),
+        (b"\xff\xfe\x00", "not a text file"),
+        (b"{", "it is not JSON"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b'"text"', "should be"),
+        (b"[]", "has|holds"),
+        (b"{}", "has|should"),
+        (b"[1, 2]", "should be"),
+    ],
+)
+@pytest.mark.parametrize("name", ["coco_json", "mmpose_json"])
+def test_what_is_no_document_of_the_format(
+    project: Project, name: str, content: bytes, said: str, tmp_path: Path
+):
+    path = tmp_path / "a.json"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=said) as caught:
+        load_importer(name)(project, path, ImportOptions(fps=25))
+    assert str(path) in caught.value.message
+    assert caught.value.code == "I001"
+
+
+@pytest.mark.parametrize("number", [10**8, 10**12, 10**30 + 1])
+@pytest.mark.parametrize("name", ["coco-json", "mmpose-json"])
+def test_a_frame_number_beyond_reason_takes_no_memory(
+    project: Project, name: str, number: int, tmp_path: Path
+):
+    key, make = ("image_id", coco_results) if name == "coco-json" else ("frame_id", mmpose_frames)
+    document = make()
+    document[-1][key] = number
+    path = write_json(tmp_path / "a.json", document)
+    with pytest.raises(UserError) as caught:
+        load_importer(name)(project, path, ImportOptions(fps=25))
+    assert caught.value.code == "I003"
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "code", "said"),
+    [
+        ("clip_000000000003", "{", "I001", "not JSON"),
+        ("clip_000000000003", "[]", "I001", "document should be an object, not a list"),
+        ("clip_000000000003", "{}", "I001", "no 'people'"),
+        ("clip_000000000003", {"people": [{"pose_keypoints_2d": [1, 2]}]}, "I002", "not three"),
+        ("clip_000000000003", {"people": [{"pose_keypoints_2d": [1, 2, 3]}]}, "I002", "1 joints"),
+        ("clip_000000000003", {"people": [{"pose_keypoints_2d": {"a": 1}}]}, "I001", "be a list"),
+        ("clip_3", openpose_frame([]), "I003", "frame 3 appears twice"),
+    ],
+)
+def test_an_openpose_folder_fails_alone_with_its_file(
+    project: Project, tmp_path: Path, file: str, content: Any, code: str, said: str
+):
+    folder = write_openpose(tmp_path / "out" / "bad")
+    write_openpose(tmp_path / "out" / "good")
+    text = content if isinstance(content, str) else json.dumps(content)
+    (folder / f"{file}_keypoints.json").write_text(text)
+    options = ImportOptions(fps=25)
+    with pytest.raises(UserError, match=said) as caught:
+        load_importer("openpose-json")(project, folder, options)
+    assert caught.value.code == code
+    assert f"{file}_keypoints.json" in caught.value.message
+    results = load_importer("openpose-json")(project, tmp_path / "out", options)
+    assert {Path(r.path).name: r.status for r in results} == {"bad": "failed", "good": "ok"}
+
+
+def test_a_folder_without_files_of_openpose(project: Project, tmp_path: Path):
+    write_json(tmp_path / "out" / "a.json", {})
+    with pytest.raises(UserError, match="no OpenPose files") as caught:
+        load_importer("openpose-json")(project, tmp_path / "out")
+    assert caught.value.exit_code == ExitCode.UNREADABLE
+
+
+def test_the_other_csv_is_suggested(project: Project, tmp_path: Path):
+    for name, other in (("dlc-csv", "wide-csv"), ("wide-csv", "dlc-csv")):
+        path = _write(other, tmp_path / other, GOOD[other]())
+        with pytest.raises(UserError) as caught:
+            load_importer(name)(project, path, ImportOptions(fps=25))
+        assert other in caught.value.hint
