@@ -1,4 +1,4 @@
-"""C3D files of motion capture: markers in space, matched by name.
+"""C3D files of motion capture: markers in space, matched by name, events and force plates.
 
 As in The C3D File Format User Guide (Motion Lab Systems, 2021), a file is a header of 512 bytes,
 then groups of parameters, then the frames, each with all points and the analogue samples of its
@@ -8,7 +8,7 @@ time. Every length is checked against the size of the file before it is used.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -45,7 +45,7 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
     Up is the axis that POINT:Y_SCREEN names, else Z. The joints in the image are an orthographic
     view. Markers on the skin are not joints: --map says which marker to use for which joint. A
     phase begins at every event of the group EVENT and has its name, such as `left foot strike`.
-    Drops analogue channels and events of the header.
+    Drops events of the header; read_recorded reads the force plates.
     """
     with regular_file.opened(path, regular_file.MOST_IMPORTED, links=True) as handle:
         file = _open(handle)
@@ -126,6 +126,53 @@ def _event_name(context: str, label: str) -> str:
     return (event if known else f"{side} {event}").strip() or "event"
 
 
+# --- what was recorded beside the markers ---------------------------------------------------------
+
+# Type of a force plate -> those of its channels whose sum is the vertical force.
+_VERTICAL = {1: [2], 2: [2], 3: [4, 5, 6, 7]}
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What a capture holds beside joints, by the seconds of its clip.
+
+    time: (S,) of the analogue samples.
+    force: (P, S) vertical newtons on each force plate, NaN = not known.
+    events: seconds and name of each, also of those before or after the clip.
+    """
+
+    time: FloatArray
+    force: FloatArray
+    events: tuple[tuple[float, str], ...]
+
+
+def read_recorded(path: Path, fps: float) -> Recorded:
+    """The events of a file, and the vertical forces; raises PoseFileError and OSError.
+
+    fps: of the clip. Reads plates of the types 1 to 3, in whatever units and zero the file scales
+    them to. Whether a load counts up or down differs between laboratories: it is positive here.
+    """
+    with regular_file.opened(path, regular_file.MOST_IMPORTED, links=True) as handle:
+        file = _open(handle, (*_READ_GROUPS, "ANALOG", "FORCE_PLATFORM"))
+        channels = file.read_analogue(handle)
+    types = file.numbers("FORCE_PLATFORM:TYPE")
+    used = _number(file.parameters, "FORCE_PLATFORM:USED", len(types))
+    numbers = file.numbers("FORCE_PLATFORM:CHANNEL") - 1
+    wide = len(numbers) // max(1, len(types))
+    plates = []
+    for plate, kind in enumerate(types.tolist()):
+        own = numbers[plate * wide : (plate + 1) * wide]
+        column = own[[n for n in _VERTICAL.get(kind, []) if n < wide]]
+        if plate < used and len(column) and np.isin(column, np.arange(channels.shape[1])).all():
+            force = channels[:, column.astype(np.int64)].sum(axis=1)
+            plates.append(force * (-1 if np.nansum(force) < 0 else 1))
+    return Recorded(
+        time=np.arange(len(channels)) / (fps * file.samples),
+        force=np.array(plates).reshape(len(plates), len(channels)),
+        events=tuple((frame / fps, name) for frame, name in _events(file, file.rate or fps)),
+    )
+
+
 # --- the format -----------------------------------------------------------------------------------
 
 _BLOCK = 512
@@ -141,14 +188,15 @@ Values = list[str] | FloatArray
 
 @dataclass(frozen=True)
 class _File:
-    """The facts in the header and the parameters. points, analogue: numbers of each frame. first:
-    number of the first frame. scale: of integers, 0 for points as floats. start: of the first frame
-    in the file, in bytes."""
+    """The facts in the header and the parameters. points, analogue: numbers of each frame. samples:
+    of each analogue channel in a frame. first: number of the first frame. scale: of integers, 0 for
+    points as floats. start: of the first frame in the file, in bytes."""
 
     processor: int
     parameters: Mapping[str, Values]
     points: int
     analogue: int
+    samples: int
     first: int
     frames: int
     scale: float
@@ -177,22 +225,44 @@ class _File:
 
     def read_points(self, handle: BinaryIO) -> FloatArray:
         """(T, N, 3) in the units of the file; NaN where the residual is negative."""
+        numbers = self._cells(handle, slice(0, 4 * self.points)).reshape(self.frames, -1, 4)
+        known = np.isfinite(numbers).all(axis=2) & (numbers[..., 3] >= 0)
+        return np.where(known[..., None], numbers[..., :3] * (self.scale or 1), np.nan)
+
+    def read_analogue(self, handle: BinaryIO) -> FloatArray:
+        """(T * samples, C) of the C analogue channels, as the file scales them."""
+        signed = self.text("ANALOG:FORMAT").upper() != "UNSIGNED"
+        cells = self._cells(handle, slice(4 * self.points, None), signed=signed)
+        count, left = divmod(self.analogue, self.samples)
+        if left:
+            raise PoseFileError(
+                f"its frames have {self.analogue} analogue values for {self.samples} samples"
+            )
+        channels = cells.reshape(self.frames * self.samples, count)
+        scale, offset = np.ones(count), np.zeros(count)
+        for values, name in ((scale, "ANALOG:SCALE"), (offset, "ANALOG:OFFSET")):
+            given = self.numbers(name)[:count]
+            values[: len(given)] = given
+        general = _number(self.parameters, "ANALOG:GEN_SCALE", 1.0)
+        with np.errstate(all="ignore"):  # of the numbers of a damaged file
+            return (channels - offset) * scale * general
+
+    def _cells(self, handle: BinaryIO, part: slice, *, signed: bool = True) -> FloatArray:
+        """(T, n) numbers of a part of each frame."""
         kind = 4 if self.scale == 0 else 2
         size = kind * (4 * self.points + self.analogue)
         handle.seek(self.start)
         content = handle.read(self.frames * size)
         if len(content) < self.frames * size:  # it became shorter after it was opened
             raise PoseFileError("it is cut off")
-        rows = np.frombuffer(content, np.uint8).reshape(self.frames, size)
-        cells = rows[:, : 4 * kind * self.points].tobytes()
-        numbers = _floats(cells, self.processor) if kind == 4 else _words(cells, self.processor)
-        numbers = numbers.reshape(self.frames, self.points, 4)
-        known = np.isfinite(numbers).all(axis=2) & (numbers[..., 3] >= 0)
-        return np.where(known[..., None], numbers[..., :3] * (self.scale or 1), np.nan)
+        cells = np.frombuffer(content, f"V{kind}").reshape(self.frames, -1)[:, part].tobytes()
+        if kind == 4:
+            return _floats(cells, self.processor).reshape(self.frames, -1)
+        return _words(cells, self.processor, signed=signed).reshape(self.frames, -1)
 
 
-def _open(handle: BinaryIO) -> _File:
-    """Read the header and the parameters of a file; raises PoseFileError."""
+def _open(handle: BinaryIO, groups: Sequence[str] = _READ_GROUPS) -> _File:
+    """Read the header and the parameters of some groups of a file; raises PoseFileError."""
     size = handle.seek(0, 2)
     handle.seek(0)
     header = handle.read(_BLOCK)
@@ -215,7 +285,7 @@ def _open(handle: BinaryIO) -> _File:
             f"its parameters take {data - start:,} bytes, but at most 1 MiB is allowed"
         )
     handle.seek(start + 4)
-    parameters = _parameters(handle.read(data - start - 4), processor)
+    parameters = _parameters(handle.read(data - start - 4), processor, groups)
     scale = _number(parameters, "POINT:SCALE", scale)
     used = _number(parameters, "POINT:USED", points) % 2**16  # no sign, as in the header
     if used != points:
@@ -234,6 +304,7 @@ def _open(handle: BinaryIO) -> _File:
         parameters,
         points=int(points),
         analogue=int(analogue),
+        samples=max(1, int(_words(header[18:20], processor, signed=False)[0])),
         first=int(first),
         frames=int(frames),
         scale=max(scale, 0.0),
@@ -263,8 +334,8 @@ def _first_and_number(
     return first, _number(parameters, "POINT:LONG_FRAMES", last - first + 1)
 
 
-def _parameters(content: bytes, processor: int) -> dict[str, Values]:
-    """The parameters of the groups that are read, by `GROUP:NAME`, numbers flat."""
+def _parameters(content: bytes, processor: int, wanted: Sequence[str]) -> dict[str, Values]:
+    """The parameters of the wanted groups, by `GROUP:NAME`, numbers flat."""
     groups: dict[int, str] = {}
     found: list[tuple[int, str, bytes]] = []
     at = 0
@@ -289,7 +360,7 @@ def _parameters(content: bytes, processor: int) -> dict[str, Values]:
     return {
         f"{group}:{name}": _values(f"{group}:{name}", body, processor)
         for group, name, body in named
-        if group in _READ_GROUPS
+        if group in wanted
     }
 
 

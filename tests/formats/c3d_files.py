@@ -16,9 +16,9 @@ Value = str | list[str] | FloatArray  # of a parameter; whole numbers are words,
 
 @dataclass(frozen=True)
 class C3dFile:
-    """points: (T, N, 3), NaN = missing. scale: of integers, negative for floats. analogue: samples
-    of each frame. parameters: more of them, or others, by `GROUP:NAME`. first: number of the first
-    frame."""
+    """points: (T, N, 3), NaN = missing. scale: of integers, negative for floats. analogue: values
+    of each frame. channels: (T * S, C) of them, S samples in a frame. parameters: more of them, or
+    others, by `GROUP:NAME`. first: number of the first frame."""
 
     points: FloatArray
     labels: list[str]
@@ -27,6 +27,7 @@ class C3dFile:
     rate: float = 100.0
     units: str = "mm"
     analogue: int = 0
+    channels: FloatArray | None = None
     first: int = 1
     parameters: dict[str, Value] = field(default_factory=dict)
 
@@ -51,9 +52,12 @@ class C3dFile:
         last = min(self.first + frames - 1, 0xFFFF)
         header = bytearray(512)
         header[:2] = 2, 0x50
-        header[2:12] = self._words([points, self.analogue, self.first, last, 0])
+        analogue, samples = self.analogue, int(self.analogue > 0)
+        if self.channels is not None:
+            analogue, samples = self.channels.size // frames, len(self.channels) // frames
+        header[2:12] = self._words([points, analogue, self.first, last, 0])
         header[12:16] = self._floats([self.scale])
-        header[16:20] = self._words([2 + blocks, int(self.analogue > 0)])
+        header[16:20] = self._words([2 + blocks, samples])
         header[20:24] = self._floats([self.rate])
         section = bytes([1, 0x50, blocks, self.processor]) + records
         return bytes(header) + section.ljust(512 * blocks, b"\0") + self._data()
@@ -65,6 +69,8 @@ class C3dFile:
             cells[..., :3] = np.round(cells[..., :3] / self.scale)
         frames = cells.reshape(len(cells), -1)
         samples = np.arange(len(cells) * self.analogue).reshape(len(cells), -1) % 1000
+        if self.channels is not None:
+            samples = self.channels.reshape(len(cells), -1)
         numbers = np.concatenate([frames, samples], axis=1)
         return self._words(numbers) if self.scale > 0 else self._floats(numbers)
 
@@ -101,6 +107,14 @@ class C3dFile:
         if self.processor == DEC:  # the words exchanged, and four times the number in IEEE's terms
             return (4 * numbers).astype("<f4").view("<u2").reshape(-1, 2)[:, ::-1].tobytes()
         return numbers.astype(">f4" if self.processor == MIPS else "<f4").tobytes()
+
+
+def force_plates(*kinds: int, wide: int = 6) -> dict[str, Value]:
+    """Parameters of force plates of these types, each with as many channels after the other."""
+    channel = 1 + np.arange(len(kinds) * wide).reshape(len(kinds), wide)
+    used, types = np.array([len(kinds)]), np.array(kinds)
+    group = {"USED": used, "TYPE": types, "CHANNEL": channel}
+    return {f"FORCE_PLATFORM:{name}": value for name, value in group.items()}
 
 
 def event_group(*events: tuple[str, str, float]) -> dict[str, Value]:

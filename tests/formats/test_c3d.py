@@ -18,10 +18,10 @@ from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.spatial import heading
 from la2ds_cli.formats import load_importer
-from la2ds_cli.formats.c3d import read_clips
+from la2ds_cli.formats.c3d import Recorded, read_clips, read_recorded
 from la2ds_cli.formats.checks import PoseFileError
 from la2ds_cli.formats.file_clip import ImportOptions
-from tests.formats.c3d_files import DEC, INTEL, MIPS, C3dFile, event_group
+from tests.formats.c3d_files import DEC, INTEL, MIPS, C3dFile, event_group, force_plates
 from tests.formats.pose_samples import person_in_metres
 
 Read = Callable[..., PoseSequence]
@@ -263,6 +263,69 @@ def test_events_are_in_phases_csv_unless_a_person_set_others(tmp_path: Path, pro
     assert [phase.name for phase in project.phases()[result.video]] == ["mine"]
 
 
+# --- force plates -------------------------------------------------------------------------------
+
+
+def stepped(path: Path, *kinds: int, wide: int = 8, **told: object) -> Recorded:
+    """Of a file of six frames at 100 Hz with ten samples each: from 23 ms on, channel c of plate p
+    shows 100 p + c."""
+    channels = np.zeros((60, len(kinds) * wide))
+    channels[23:] = np.add.outer(100 * np.arange(len(kinds)), np.arange(wide)).ravel()
+    scaled = {"ANALOG:SCALE": np.full(channels.shape[1], 0.5), "ANALOG:GEN_SCALE": np.array([2.0])}
+    scaled["ANALOG:OFFSET"] = np.full(channels.shape[1], -7)
+    more = {**force_plates(*kinds, wide=wide), **scaled, **WALK}
+    file = C3dFile(laboratory(), LABELS, channels=channels - 7, parameters=more, **told)  # pyright: ignore
+    return read_recorded(file.write(path / "a.c3d"), 100)
+
+
+@pytest.mark.parametrize("scale", [-1.0, 0.1])
+@pytest.mark.parametrize("processor", [INTEL, DEC, MIPS])
+def test_the_vertical_force_of_each_plate(tmp_path: Path, processor: int, scale: float):
+    """Of type 2 the third channel, of type 3 the last four together; type 4 is left out."""
+    found = stepped(tmp_path, 2, 4, 3, processor=processor, scale=scale)
+    np.testing.assert_allclose(found.time, np.arange(60) / 1000)
+    step = np.arange(60) >= 23
+    np.testing.assert_allclose(found.force, [2 * step, (4 * 200 + 4 + 5 + 6 + 7) * step], atol=1e-4)
+    assert (0.04, OFF) in found.events
+    assert len(found.events) == 4
+
+
+def test_a_load_is_positive_whichever_way_it_counts_and_unknown_where_it_is_not_a_number(
+    tmp_path: Path,
+):
+    channels = np.zeros((60, 6))
+    channels[30:, 2] = -700
+    channels[40, 2] = np.nan
+    file = C3dFile(laboratory(), LABELS, channels=channels, parameters=force_plates(2))  # pyright: ignore
+    (force,) = read_recorded(file.write(tmp_path / "a.c3d"), 100).force
+    assert force[[0, 29, 30, 41]].tolist() == [0, 0, 700, 700]
+    assert np.flatnonzero(np.isnan(force)).tolist() == [40]
+
+
+@pytest.mark.parametrize(
+    ("channels", "parameters"),
+    [
+        (None, force_plates(2)),
+        (np.zeros((60, 6)), {}),
+        (np.zeros((60, 2)), force_plates(2)),
+        (np.zeros((60, 6)), force_plates(2) | {"FORCE_PLATFORM:USED": np.array([0])}),
+        (np.zeros((60, 6)), force_plates(3, wide=4)),
+    ],
+)
+def test_files_without_a_usable_plate(tmp_path: Path, channels: FloatArray, parameters: object):
+    file = C3dFile(laboratory(), LABELS, channels=channels, parameters=parameters)  # pyright: ignore
+    found = read_recorded(file.write(tmp_path / "a.c3d"), 100)
+    assert (len(found.force), found.events) == (0, ())
+
+
+def test_analogue_values_that_do_not_fit_their_samples_are_said(tmp_path: Path):
+    content = bytearray(C3dFile(laboratory(), LABELS, channels=np.zeros((60, 6))).content())
+    content[18:20] = (7).to_bytes(2, "little")
+    (tmp_path / "a.c3d").write_bytes(bytes(content))
+    with pytest.raises(PoseFileError, match="60 analogue values for 7 samples"):
+        read_recorded(tmp_path / "a.c3d", 100)
+
+
 # --- ezc3d, in a process of its own: it ends that of a test where it meets what it does not expect
 
 
@@ -355,3 +418,22 @@ def test_events_of_a_laboratory_are_those_that_ezc3d_reads(name: str):
     (clip,) = read_clips(path, ImportOptions(skeleton="penn13", renamed=markers | {"C7": "head"}))
     ours = [f"{p.start} {p.name}" for p in clip.phases if p.name != "background"]
     assert ours == ezc3d(EVENTS, path).splitlines()
+
+
+FORCES = """
+file = ezc3d.c3d(sys.argv[1])
+np.save(sys.argv[2], file["data"]["analogs"][0][[2, 8]])  # Force.Fz1 and Force.Fz2
+"""
+
+
+@WITH_EZC3D
+@pytest.mark.skipif(not WALKS.is_dir(), reason="needs recordings of walks of a laboratory")
+def test_forces_of_a_laboratory_are_those_that_ezc3d_reads(tmp_path: Path):
+    path = WALKS / "HC032A03.c3d"
+    ezc3d(FORCES, path, tmp_path / "force.npy")
+    ours = read_recorded(path, 100)
+    np.testing.assert_allclose(ours.force, np.abs(np.load(tmp_path / "force.npy")), atol=1e-3)
+    strikes = {name: moment for moment, name in ours.events if "strike" in name and moment < 1}
+    for plate, foot in zip(ours.force, ("left", "right"), strict=True):
+        loaded = ours.time[np.flatnonzero(plate > 20)[0]]
+        assert loaded == pytest.approx(strikes[f"{foot} foot strike"], abs=0.015)

@@ -15,12 +15,15 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.formats.c3d import SUFFIXES, read_recorded
+from la2ds_cli.formats.checks import PoseFileError
+from la2ds_cli.offset.alignment import METHOD
 from la2ds_cli.poses.quality import clip_facts
 from la2ds_cli.poses.verdict import verdict
 from la2ds_cli.video.reader import video_file
 from la2ds_cli.views.page import base64_text, render_page
 from la2ds_cli.views.report.frame_images import FrameImages, encode_frames
-from la2ds_cli.views.report.pair_data import compared_angles, notes_json, pair_json
+from la2ds_cli.views.report.pair_data import compared_angles, notes_json, pair_json, recorded_json
 
 FOLDER = "report"  # of results/
 SUFFIX = ".html"
@@ -83,7 +86,12 @@ def pair_page(
     notes = [] if privacy else between(project.annotations(), NOTE, a, b)
     data = pair_json(result, project.phases())
     data |= {"written": notes_json(notes), "warnings": []}
-    data["notes"] = picture_notes(result, images, privacy=privacy) + weaknesses(project, result)
+    data["recorded"], lost = recorded_beside(project, result)
+    data["notes"] = [
+        *picture_notes(result, images, privacy=privacy),
+        *weaknesses(project, result),
+        *lost,
+    ]
     if comparison is not None:
         data["comparison"] = told(comparison.to_json())
         data["angles"] = compared_angles(comparison)
@@ -125,6 +133,27 @@ def picture_notes(
             missing = len(pose) - len(shown.pictures)
             notes.append(f"{letter}: {missing} of the frames are no longer in the video.")
     return notes
+
+
+def recorded_beside(
+    project: Project, result: AlignResult
+) -> tuple[dict[str, Any] | None, list[str]]:
+    """recorded_json of the motion capture among two recordings of one performance, None without
+    one; and why what was recorded cannot be read."""
+    if result.alignment.method != METHOD:
+        return None, []
+    for side, video, pose in (("b", result.b, result.pose_b), ("a", result.a, result.pose_a)):
+        path = project.source(video)
+        if path.suffix.lower() not in SUFFIXES:
+            continue
+        try:
+            if artifact.file_digest(path) != video.sha256:
+                raise PoseFileError("it is another file than the one that was imported")
+            data = recorded_json(result, read_recorded(path, pose.fps), side)
+        except (OSError, PoseFileError) as error:
+            return None, [f"{side.upper()}: no forces and events of {path.name}: {error}"]
+        return (data if data["force"] or data["events"] else None), []
+    return None, []
 
 
 def weaknesses(project: Project, result: AlignResult) -> list[str]:

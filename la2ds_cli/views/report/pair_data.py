@@ -17,7 +17,7 @@ from la2ds_cli.alignment.confidence import (
     within_text,
 )
 from la2ds_cli.alignment.distance import squared_distance
-from la2ds_cli.alignment.path import is_monotone
+from la2ds_cli.alignment.path import is_monotone, matched_time
 from la2ds_cli.alignment.request import features_name
 from la2ds_cli.alignment.result import AlignResult, rounded
 from la2ds_cli.compare.compare import CompareResult
@@ -29,6 +29,7 @@ from la2ds_cli.core.types import BoolArray, FloatArray, Phase, PoseSequence
 from la2ds_cli.features.joint_angles import angle_difference, angle_triples
 from la2ds_cli.features.pose_features import body_frame
 from la2ds_cli.features.resample import even_rows, frame_edges
+from la2ds_cli.formats.c3d import Recorded
 from la2ds_cli.poses.trust import trusted
 from la2ds_cli.views.figure import phase_colours
 from la2ds_cli.views.page import base64_text
@@ -37,6 +38,7 @@ from la2ds_cli.views.report.frame_images import windows
 UNIT = 4096  # steps of a stored joint over the height of the window
 UNSEEN = -(1 << 15)
 _CELLS = 480  # longest side of the distance matrix
+_SAMPLES = 4000  # of a force, at most
 _LIMITS = (20, 30, 45, 60, 90)  # degrees at the ends of the colour scale
 _ALIKE = 1.05  # ratio of durations, below which two clips are as fast
 
@@ -149,6 +151,40 @@ def match_json(result: AlignResult) -> dict[str, Any]:
             "limit": scale_limit(degrees),
             "degrees": [rounded(column, 1) for column in degrees.T],
         },
+    }
+
+
+def recorded_json(result: AlignResult, recorded: Recorded, side: str) -> dict[str, Any]:
+    """What a capture holds beside joints, in seconds of A. side: `a` or `b`, which is the capture.
+
+    time: of the samples. force: newtons, a list for each plate, None = not known. events: seconds,
+    by how many they may be off, and name. Only what A lasts.
+    """
+    time_a, within = result.pose_a.time, seconds_within(result.alignment)
+    known = np.ones(len(time_a), bool)
+    seconds = time_a  # of the capture
+    if side == "b":
+        seconds = matched_time(result.alignment.position, result.alignment.time_b)
+        known = np.isfinite(seconds)
+
+    def of_a(moments: FloatArray) -> FloatArray:
+        if not known.any():
+            return np.full(len(moments), np.nan)
+        return np.interp(moments, seconds[known], time_a[known], left=np.nan, right=np.nan)
+
+    time = of_a(recorded.time)
+    shown = np.flatnonzero(np.isfinite(time))
+    shown = shown[:: max(1, -(-len(shown) // _SAMPLES))]
+    moments = of_a(np.array([seconds for seconds, _ in recorded.events], np.float64))
+    off = np.interp(moments, time_a, np.nan_to_num(within)) if side == "b" else 0 * moments
+    return {
+        "time": rounded(time[shown], 4),
+        "force": [rounded(plate, 1) for plate in recorded.force[:, shown]],
+        "events": [
+            [*rounded([moment, half], 4), name]
+            for moment, half, (_, name) in zip(moments, off, recorded.events, strict=True)
+            if np.isfinite(moment)
+        ],
     }
 
 

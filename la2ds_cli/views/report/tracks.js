@@ -6,6 +6,7 @@ import { clamp, colour, curve, phaseAt, runs, sized, ticks } from "./film.js";
 
 const PALE = 0.3; // of a difference that is not stated
 const TEMPO = [0.25, 0.5, 1, 2, 4];
+const PLATES = ["#7b3294", "#009e73", "#a6761d", "#c51b7d"]; // force plates
 const SLOWER = "#d55e00", FASTER = "#0072b2", SURE = "#009e73";
 // As in la2ds compare: more bent is orange, straighter blue.
 const BELOW = [179, 88, 6], ABOVE = [33, 102, 172], EVEN = [247, 247, 247];
@@ -130,6 +131,86 @@ function drawConfidence(context, x, width, height) {
   along(context, x, y, data.confidence);
 }
 
+/** Events of a capture as lines, filled marks but for the end of a contact; bands say how far they may be off. */
+function drawEvents(context, x, height) {
+  for (const [time, within, name] of data.recorded.events) {
+    const side = ["left", "right"].find((word) => name.startsWith(word)), middle = x(time);
+    context.fillStyle = context.strokeStyle = colour(side || "soft");
+    context.globalAlpha = 0.18;
+    context.fillRect(x(time - within), 0, Math.max(x(time + within) - x(time - within), 1), height);
+    context.globalAlpha = 1;
+    context.lineWidth = 1;
+    context.beginPath(); context.moveTo(middle, 0); context.lineTo(middle, height); context.stroke();
+    const off = name.endsWith("off"), tip = off ? 2 : 11, base = off ? 11 : 2;
+    context.lineWidth = 1.5;
+    context.beginPath(); context.moveTo(middle, tip); context.lineTo(middle - 5, base); context.lineTo(middle + 5, base); context.closePath();
+    if (off) context.fillStyle = colour("track");
+    context.fill(); context.stroke();
+  }
+}
+
+const mostForce = () => Math.max(1, ...data.recorded.force.flat());
+const forceY = (newtons, height) => height - 3 - (newtons / mostForce()) * (height - 22);
+function forceTicks() {
+  const step = [50, 100, 200, 500, 1000, 2000].find((one) => mostForce() / one < 4) || 5000;
+  return [0, 1, 2, 3].map((k) => k * step).filter((tick) => data.recorded.force.length && tick <= mostForce());
+}
+
+/** Vertical newtons on each force plate, under the events. */
+function drawForces(context, x, width, height) {
+  const { time, force } = data.recorded;
+  context.strokeStyle = colour("grid");
+  context.lineWidth = 1;
+  for (const tick of forceTicks()) {
+    const y = forceY(tick, height);
+    context.beginPath(); context.moveTo(0, y); context.lineTo(width, y); context.stroke();
+  }
+  force.forEach((plate, n) => {
+    const points = plate.map((newtons, k) => (newtons === null ? null : [x(time[k]), forceY(newtons, height)]));
+    context.strokeStyle = context.fillStyle = PLATES[n % PLATES.length];
+    context.lineWidth = 1.8;
+    curve(context, points);
+    context.globalAlpha = 0.16;
+    for (const [first, last] of runs(points.length, (k) => points[k] !== null)) {
+      context.beginPath(); context.moveTo(points[first][0], forceY(0, height));
+      for (let k = first; k <= last; k += 1) context.lineTo(...points[k]);
+      context.lineTo(points[last][0], forceY(0, height)); context.fill();
+    }
+    context.globalAlpha = 1;
+  });
+  drawEvents(context, x, height);
+}
+
+/** Newtons at the left, and each plate where it is loaded, above everything else of the track. */
+function nameForces(context, width, height) {
+  const { time, force } = data.recorded, x = across(width);
+  const name = (text, left, y, hue) => {
+    context.strokeStyle = colour("track");
+    context.fillStyle = hue;
+    context.lineWidth = 3;
+    context.strokeText(text, left, y); context.fillText(text, left, y);
+  };
+  context.textBaseline = "middle";
+  context.textAlign = "left";
+  for (const tick of forceTicks().slice(1)) name(`${tick} N`, 4, forceY(tick, height), colour("ink"));
+  context.textAlign = "center";
+  force.forEach((plate, n) => {
+    const loaded = plate.flatMap((newtons, k) => (newtons > mostForce() / 2 ? [time[k]] : []));
+    if (loaded.length) {
+      name(`plate ${n + 1}`, x((loaded[0] + loaded.at(-1)) / 2), height - 16 - 15 * n, PLATES[n % PLATES.length]);
+    }
+  });
+}
+
+/** Newtons on each plate at a time of A, and an event within a frame of it. */
+function recordedAt(row) {
+  const { time, force, events } = data.recorded, now = A.time[row];
+  const event = events.find(([at_]) => A.edges[row] <= at_ && at_ < A.edges[row + 1]);
+  const k = time.findIndex((one) => one >= now);
+  const newtons = force.map((plate) => (k < 0 || plate[k] === null ? "–" : `${Math.round(plate[k])} N`));
+  return [...newtons, event ? event[2] : ""].join("\n");
+}
+
 function drawAngles(context, x, width, height) {
   const { degrees, limit, stated } = data.angles;
   const high = height / Math.max(degrees.length, 1);
@@ -166,6 +247,9 @@ const allTracks = () => [
   data.b.phases.length && { id: "phases-b", label: "phases of B", small: "where A shows them", high: 22,
     draw: (c, x, w, h) => bar(c, carriedPhases(), x, h),
     value: (k) => { const t = secondsB(data.position[k]); return t === null ? "" : phaseAt(B, t); } },
+  data.recorded && { id: "recorded", label: data.recorded.force.length ? "vertical force" : "events",
+    small: "▼ strike, △ off", high: data.recorded.force.length ? 140 : 30, draw: drawForces, over: nameForces,
+    value: recordedAt },
   { id: "tempo", label: "tempo of B", small: "against A", high: 118, draw: drawTempo, over: nameTempo,
     value: (k) => {
       const r = data.ratio[k];

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +35,35 @@ def test_it_opens_from_the_disk_and_shows_the_matched_frames(pair: Report, open_
     opened.page.evaluate("() => { seek(24); seek(25); }")
     assert opened.frame("a") == 25
     assert opened.frame("b") == counterpart(pair, 25)
+    opened.harmless()
+
+
+def test_forces_and_events_of_a_capture_run_along_the_film(
+    pair: Report, open_page: Open, tmp_path: Path
+) -> None:
+    """Plate 2 is loaded in the second half of A, from a strike on."""
+    before, after = pair.file.read_text().split('id="data">', 1)
+    text, after = after.split("</script>", 1)
+    data = json.loads(text)
+    time = data["a"]["time"]
+    loaded = [0] * 18 + [500] * 18
+    data["recorded"] = {"time": time, "force": [[0] * 36, loaded],
+                        "events": [[time[18], 0.1, "left foot strike"]]}  # fmt: skip
+    path = tmp_path / "forces.html"
+    path.write_text(f'{before}id="data">{json.dumps(data)}</script>{after}')
+    opened = open_page(path)
+    value = "document.querySelector('#track-recorded + .value').textContent"
+    for row, said in (
+        (5, "0 N\n0 N\n"),
+        (18, "0 N\n500 N\nleft foot strike"),
+        (30, "0 N\n500 N\n"),
+    ):
+        opened.seek(row)
+        assert opened.page.evaluate(value) == said
+    paper = opened.pixel("track-recorded", 0.2, 0.7)
+    assert opened.pixel("track-recorded", 0.8, 0.7) != paper  # under the force of plate 2
+    red, _, blue = opened.pixel("track-recorded", 0.47, 0.1)  # what the strike may be off by
+    assert red > blue
     opened.harmless()
 
 
