@@ -84,11 +84,14 @@ def test_forces_and_events_are_at_the_moments_of_the_film(project: Project):
     assert [event[:2] for event in reverse["events"]] == [[STEP, 0]]
 
 
-def test_a_capture_that_was_replaced_is_said(project: Project, tmp_path: Path):
+def test_a_capture_that_was_replaced_or_moved_is_said(project: Project, tmp_path: Path):
     (tmp_path / "walk.c3d").write_bytes(b"other")
-    data = data_of(project, "front", "walk")
-    assert data["recorded"] is None
-    assert any("no forces and events of walk.c3d" in note for note in data["notes"])
+    replaced = data_of(project, "front", "walk")
+    (tmp_path / "walk.c3d").unlink()
+    moved = data_of(project, "front", "walk")
+    for data, why in ((replaced, "it is another file"), (moved, "No such file")):
+        assert data["recorded"] is None
+        assert any(f"no forces and events of walk.c3d: {why}" in note for note in data["notes"])
 
 
 def test_only_recordings_of_one_performance_share_their_forces(project: Project):

@@ -151,7 +151,8 @@ def recorded_beside(
                 raise PoseFileError("it is another file than the one that was imported")
             data = recorded_json(result, read_recorded(path, pose.fps), side)
         except (OSError, PoseFileError) as error:
-            return None, [f"{side.upper()}: no forces and events of {path.name}: {error}"]
+            reason = error.strerror if isinstance(error, OSError) else error
+            return None, [f"{side.upper()}: no forces and events of {path.name}: {reason}"]
         return (data if data["force"] or data["events"] else None), []
     return None, []
 
