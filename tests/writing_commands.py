@@ -77,6 +77,7 @@ def commands(root: Path) -> dict[str, list[str]]:
         "plot-embeddings": ["plot-embeddings", a, b, *_outs(root, "p.json"), *_CPU, *project],
         "report": ["report", a, b, *_CPU, *project],
         "export": ["export", "coco-json", *project],
+        "export-folders": ["export", "openpose-json", a, b, *project],
         "sync": ["sync", a, b, "--height", "64", *_outs(root, "ab.mp4"), *_CPU, *project],
     }
 

@@ -11,5 +11,5 @@ Imports any room; no room imports commands. To add a command:
    to RULES in `command.py`.
 3. Run `python scripts/write_docs.py`, and look at the difference of `tests/snapshots/commands.txt`.
    An option is for what changes from call to call; everything else is a setting of project.toml.
-4. Add its lines to `tests/commands/test_printed.py`, and those that it refuses to `test_refused.py`.
+4. Add its lines to `tests/commands/test_printed.py`, and those it refuses to `test_refused.py`.
 """

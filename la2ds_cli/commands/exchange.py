@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def export_poses(
     format_name: str = argument(
         "FORMAT",
-        "coco-json, wide-csv, dlc-csv, trc, or a dotted path.",
+        "coco-json, openpose-json, wide-csv, dlc-csv, trc, or a dotted path.",
     ),
     *,
     what: Exported,
@@ -31,7 +31,7 @@ def export_poses(
       la2ds export coco-json --project swings --out poses/
       la2ds export trc anna.mp4 ben.mp4 --project swings --out trc/
 
-    Writes one file per clip, named after its id.
+    Writes one file per clip (for openpose-json one folder), named after its id.
     docs/reference/file-formats.md says what each format keeps. Prints the paths written.
     """
     from la2ds_cli.formats.exporting import export_poses as export

@@ -198,9 +198,10 @@ _swept: set[Path] = set()
 
 
 def sweep(folder: Path) -> None:
-    """Remove the temporary files of killed writers in a folder, once per process.
+    """Remove the temporary files and folders of killed writers in a folder, once per process.
 
-    A writer keeps its file locked, and the system releases the lock when the process ends.
+    A writer keeps its file or folder locked, and the system releases the lock when the process
+    ends.
     """
     if folder in _swept:
         return
@@ -212,28 +213,37 @@ def sweep(folder: Path) -> None:
                     old = time.time() - entry.stat(follow_symlinks=False).st_mtime > _ABANDONED
                     if old and entry.is_file(follow_symlinks=False) and _is_free(entry.path):
                         Path(entry.path).unlink()
+                    elif old and entry.is_dir(follow_symlinks=False) and _is_free(entry.path):
+                        shutil.rmtree(entry.path)
 
 
 @contextmanager
-def temporary_beside(path: Path) -> Iterator[Path]:
-    """An empty file beside `path`, to be written by its name. Move it to `path` by `replace_by`;
-    what still exists at the end is removed. Raises OSError."""
+def temporary_beside(path: Path, *, folder: bool = False) -> Iterator[Path]:
+    """An empty file, or folder, beside `path`, to be written by its name. Move a file to `path` by
+    `replace_by`; what still exists at the end is removed. Raises OSError."""
     _make_folder(path.parent)
     sweep(path.parent)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY, suffix=path.suffix)
-    os.close(handle)
+    if folder:
+        name = tempfile.mkdtemp(dir=path.parent, prefix=TEMPORARY)
+    else:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY, suffix=path.suffix)
+        os.close(handle)
     try:
         with _held(name):
-            Path(name).chmod(_permissions())
+            if not folder:
+                Path(name).chmod(_permissions())
             yield Path(name)
     finally:
-        with suppress(OSError):  # what stays is swept later
-            Path(name).unlink(missing_ok=True)
+        if folder:
+            shutil.rmtree(name, ignore_errors=True)
+        else:
+            with suppress(OSError):  # what stays is swept later
+                Path(name).unlink(missing_ok=True)
 
 
 @contextmanager
 def _held(path: str) -> Iterator[None]:
-    """Context in which a file is locked."""
+    """Context in which a file or folder is locked."""
     if fcntl is None:  # Windows does not rename a file that a process has open
         yield
         return
@@ -247,9 +257,9 @@ def _held(path: str) -> Iterator[None]:
 
 
 def _is_free(path: str) -> bool:
-    """Whether no process has a file locked."""
+    """Whether no process has a file or folder locked."""
     if fcntl is None:
-        return True
+        return Path(path).is_file()
     handle = os.open(path, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -27,9 +27,10 @@ A data set has a function `import_NAME(project, root, ..., progress)` and a comm
 h2o.py. It calls `importing.import_files` with the paths of its clips; split, group and phases are
 set in FileClip. A wrong folder or an unknown choice raises UserError.
 
-An exporter. `SUFFIX` is the ending of the file that a clip becomes, such as `.json`. `write_clip`
-writes the PoseSequence of the clip `name` to `path` atomically (core.artifact.write_text or
-write_bytes). Its docstring states what is written, with which precision, and what is lost.
+An exporter. `SUFFIX` is the ending of the file that a clip becomes, such as `.json`, and empty for
+a folder. `write_clip` writes the PoseSequence of the clip `name` to `path` atomically
+(core.artifact.write_text or write_bytes). Its docstring states what is written, with which
+precision, and what is lost. It raises FormatError for poses that the format cannot hold.
 tests/formats/test_round_trip.py covers it where an importer has the same name.
 """
 

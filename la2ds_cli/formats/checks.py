@@ -73,6 +73,10 @@ class MissingFactError(PoseFileError):
     exit_code = ExitCode.USAGE
 
 
+class FormatError(ValueError):
+    """A format of `la2ds export` cannot hold these poses; the message gives the reason."""
+
+
 # --- checked values; PoseFileError names the place of a wrong one --------------------------------
 
 _MOST_FRAME = 10**9  # more than a year of video: not a frame number, but a time stamp or an id

@@ -13,6 +13,7 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.formats import load_exporter
+from la2ds_cli.formats.checks import FormatError
 
 
 def export_poses(
@@ -26,14 +27,18 @@ def export_poses(
 ) -> list[ItemResult]:
     """Write the poses of the named clips, or of all, to OUT/<id><suffix>; one result each.
 
-    out: default results/export/<format> of the project. Raises UserError for an unknown format
-    (exit 2); the rest as export_clips.
+    out: default results/export/<format> of the project. E003 (skipped) means that the format cannot
+    hold the poses. Raises UserError for an unknown format (exit 2); the rest as export_clips.
     """
     export, suffix = load_exporter(format_name)
 
     def write(video: Video, path: Path) -> int:
         pose = posed(project, video)
-        export(pose, video.id, path)
+        try:
+            export(pose, video.id, path)
+        except FormatError as error:
+            hint = "choose another format, such as wide-csv, which holds every skeleton"
+            raise skip(str(error), hint, "E003") from error
         return len(pose)
 
     folder = out or project.results_dir(f"export/{format_name.rpartition('.')[2]}")

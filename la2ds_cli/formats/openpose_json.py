@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from la2ds_cli.core.artifact import cannot_write, temporary_beside
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.formats.checks import (
+    FormatError,
     FramesError,
     JointsError,
     confidence,
@@ -27,14 +33,21 @@ from la2ds_cli.formats.people import Frames, Person, joint_count, missing_where_
 from la2ds_cli.video.media_files import ordered
 
 SUFFIXES = (".json",)
+SUFFIX = ""
 _FILE = re.compile(r"(?:(?P<clip>.*)_)?(?P<frame>\d+)_keypoints\.json", re.IGNORECASE)
 _COCO18 = (
     "nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist "
     "right_hip right_knee right_ankle left_hip left_knee left_ankle right_eye left_eye right_ear "
     "left_ear"
 )
+_BODY = get_skeleton("body25").joints
 # Joints by their number, as OpenPose itself defines its models BODY_25 and COCO.
-_JOINTS = {25: get_skeleton("body25").joints, 18: tuple(_COCO18.split())}
+_JOINTS = {25: _BODY, 18: tuple(_COCO18.split())}
+# Joints that OpenPose defines as the middle of two others.
+_MIDDLES = {
+    "neck": ("left_shoulder", "right_shoulder"),
+    "mid_hip": ("left_hip", "right_hip"),
+}
 
 
 def sources(root: Path) -> list[Path]:
@@ -122,3 +135,71 @@ def _person(value: Any, where: str) -> Person | None:
         confidence(item, "score", where),
         None if named == [] else identity(named),
     )
+
+
+def write_clip(pose: PoseSequence, name: str, path: Path) -> None:
+    """Write the folder `path` with NAME_<frame number, 12 digits>_keypoints.json for every frame.
+
+    Joints are put into the order of BODY_25 by name; neck and mid_hip are the midpoints of
+    shoulders and hips if the skeleton lacks them. Pixels and scores have 4 decimals; a missing
+    joint is 0 0 0, and a frame without joints has no people. The folder is written elsewhere and
+    then moved. Times, boxes, size and joints that BODY_25 does not have are lost. Raises
+    FormatError for a skeleton without shoulders and hips.
+    """
+    triple = _body25(pose)
+    try:
+        with temporary_beside(path, folder=True) as folder:
+            written = folder / path.name
+            written.mkdir()
+            for t, frame in enumerate(pose.frame):
+                file = written / f"{name}_{frame:012d}_keypoints.json"
+                file.write_text(json.dumps(_document(triple[t])), "utf-8")
+            _replace(written, path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def _body25(pose: PoseSequence) -> FloatArray:
+    """x, y, score (T, 25, 3) in the order of BODY_25, all 0 where a joint is missing."""
+    at = {joint: k for k, joint in enumerate(get_skeleton(pose.skeleton).joints)}
+    if not all(joint in at for pair in _MIDDLES.values() for joint in pair):
+        raise FormatError(f"BODY_25 cannot hold the joints of {pose.skeleton}")
+    triple = np.zeros((len(pose), len(_BODY), 3))
+    for k, joint in enumerate(_BODY):
+        columns = [at[joint]] if joint in at else [at[j] for j in _MIDDLES.get(joint, ())]
+        if columns:
+            triple[:, k, :2] = pose.xy[:, columns].mean(axis=1)
+            triple[:, k, 2] = pose.score[:, columns].min(axis=1)
+    triple[~np.isfinite(triple).all(axis=2)] = 0
+    return triple
+
+
+def _document(triple: FloatArray) -> dict[str, Any]:
+    empty = {
+        f"{part}_keypoints_{kind}": []
+        for kind in ("2d", "3d")
+        for part in ("face", "hand_left", "hand_right")
+    }
+    keypoints = [round(float(v), 4) for v in triple.ravel()]
+    person = {"person_id": [-1], "pose_keypoints_2d": keypoints, "pose_keypoints_3d": [], **empty}
+    return {"version": 1.3, "people": [person] if triple.any() else []}
+
+
+def _replace(written: Path, path: Path) -> None:
+    """Move the folder `written` to `path`; an existing folder loses only its files of this kind. A
+    link is replaced, because its target does not belong to the export."""
+    if path.is_symlink():
+        path.unlink()
+    if not path.exists():
+        written.rename(path)
+        return
+    new = {file.name for file in written.iterdir()}
+    old = {file.name for file in path.glob("*_keypoints.json")}
+    if all(file.name in old for file in path.iterdir()):  # the whole folder at once
+        path.rename(written.with_name("old"))
+        written.rename(path)
+        return
+    for name in sorted(new):
+        (written / name).replace(path / name)
+    for name in old - new:
+        (path / name).unlink()

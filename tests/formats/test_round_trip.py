@@ -59,7 +59,7 @@ def round_trip(name: str, pose: PoseSequence, folder: Path, **told: Any) -> Pose
     add(source, "clip-1", pose)
     (written,) = export_poses(source, name, [], folder / "out")
     assert written.status == "ok", written
-    kept = KEPT[name]
+    kept = KEPT.get(name, Kept(time=False, size=False))
     options = ImportOptions(
         fps=None if kept.time else pose.fps, size=None if kept.size else SIZE, **told
     )
@@ -80,9 +80,12 @@ def assert_same(back: PoseSequence, pose: PoseSequence, kept: Kept) -> None:
     np.testing.assert_allclose(back.time, time, rtol=0 if kept.time else 1e-7)
 
 
+OPENPOSE = "openpose_json"  # for one skeleton alone
+
+
 def test_every_exporter_has_an_importer_of_its_name():
-    assert format_names("write_clip") == sorted(KEPT)
-    assert set(KEPT) < set(format_names("read_clips"))
+    assert format_names("write_clip") == sorted([*KEPT, OPENPOSE])
+    assert {*KEPT, OPENPOSE} < set(format_names("read_clips"))
 
 
 @ALL
@@ -184,6 +187,44 @@ def test_trc_is_y_up_and_in_metres(tmp_path: Path, read: Read, units: str, metre
 def written(name: str, pose: PoseSequence, path: Path) -> str:
     load_exporter(name)[0](pose, "anna", path)
     return path.read_text()
+
+
+def test_openpose_holds_body25(tmp_path: Path):
+    pose = sample("body25")
+    assert_same(round_trip(OPENPOSE, pose, tmp_path), pose, Kept(time=False, size=False))
+
+
+def test_openpose_neck_and_hips_are_middles(tmp_path: Path):
+    pose = sample("coco17")
+    load_exporter(OPENPOSE)[0](pose, "anna", tmp_path / "anna")
+    path = tmp_path / "anna" / "anna_000000000002_keypoints.json"
+    (person,) = json.loads(path.read_text())["people"]
+    triple = np.reshape(person["pose_keypoints_2d"], (25, 3))
+    shoulders = pose.xy[2, [5, 6]].mean(axis=0)
+    np.testing.assert_allclose(triple[1, :2], shoulders, atol=1e-3)
+    assert triple[1, 2] == pytest.approx(pose.score[2, [5, 6]].min(), abs=1e-4)
+    assert triple[16].tolist() == [0, 0, 0]  # the left eye is missing in this frame
+    assert triple[19].tolist() == [0, 0, 0]  # COCO has no toes
+    empty = json.loads((tmp_path / "anna" / "anna_000000000005_keypoints.json").read_text())
+    assert empty["people"] == []
+
+
+def test_an_openpose_folder_is_replaced_and_other_files_stay(tmp_path: Path):
+    project = Project.create(tmp_path / "project")
+    add(project, "anna", sample())
+    add(project, "hand", sample("hand21"))
+    done, left = export_poses(project, "openpose-json", [], tmp_path / "out")
+    assert (done.status, left.status, left.code) == ("ok", "skipped", "E003")
+    assert "hand21" in left.message
+    path = Path(done.path)
+    count = len(list(path.iterdir()))
+    (path / "notes.txt").write_text("mine")
+    (path / "old_000000000099_keypoints.json").write_text("{}")
+    export_poses(project, "openpose-json", ["anna"], tmp_path / "out", overwrite=True)
+    names = {file.name for file in path.iterdir()}
+    assert len(names) == count + 1
+    assert {"notes.txt", "anna_000000000000_keypoints.json"} < names
+    assert not list((tmp_path / "out").glob(".tmp-*"))
 
 
 def test_trc_as_opensim_checks_it(tmp_path: Path):

@@ -124,9 +124,9 @@ def _outs(folder: Path, *names: str) -> list[str]:
 
 def _in_and_out(chain: Chain) -> None:
     poses = chain.root / "poses"
-    for name in ("coco-json", "wide-csv", "dlc-csv", "trc"):
+    for name in ("coco-json", "openpose-json", "wide-csv", "dlc-csv", "trc"):
         chain.run("export", name, "clip0", "--out", str(poses / name))
-        rate = ["--fps", "20"] if name == "dlc-csv" else []
+        rate = [] if name in ("coco-json", "wide-csv", "trc") else ["--fps", "20"]
         chain.run(f"import {name}", str(poses / name), *rate, project=chain.root / "imported")
 
 
