@@ -73,7 +73,8 @@ def test_a_clip_that_fails_unexpectedly_fails_alone_at_every_run(
     real = getattr(module, name)
 
     def broken(*given, **named):
-        files = {str(getattr(one, key, "")) for one in given for key in ("name", "path")}
+        clip = [getattr(one, "source", one) for one in given]  # an entry, or that of a task
+        files = {str(getattr(one, key, "")) for one in clip for key in ("name", "path")}
         if clips[1] in files:
             raise error
         return real(*given, **named)
