@@ -9,6 +9,7 @@ report/.
 
 Imports: every room of results (core to health); nothing imports it but experiments, demo and
 commands. Matplotlib, Jinja2 and Pillow are imported inside functions.
-To add a view: write a file with SUFFIXES and `write(project, result, targets, progress)`, and call
-it in the command after its step. A page gets a template that extends `views/page.html`.
+To add a view: write a file with `write(project, result, targets, progress)`, which ends in
+`figure.write_result`, and call it in the command after its step. A page gets a template that
+extends `views/page.html`.
 """
