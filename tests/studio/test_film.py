@@ -17,6 +17,7 @@ from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.studio import film
 from la2ds_cli.studio.film import Films
+from la2ds_cli.video.reader import write_video
 from tests.movement import sequence, warped_phase
 from tests.studio.browsing import asked
 from tests.views.report.conftest import FIRST, SHADE, add_filmed, shaded_video
@@ -85,6 +86,24 @@ def test_pictures_do_not_go_through_a_link_out_of_the_project(
     with pytest.raises(UserError, match="outside the project"):
         facts(Films(Project.open(clip.root)))
     assert not list(outside.iterdir())
+
+
+def test_options_of_the_clip_hold(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project")
+    half = np.zeros((90, 160, 3), np.uint8)
+    half[:, 80:] = 255
+    path = tmp_path / "a.mp4"
+    write_video(path, (half for _ in range(8)), 20.0)
+    name = add_filmed(project, path, sequence(warped_phase(8, 1)))
+    row = project.find(name)
+    assert row is not None
+    project.add_videos([replace(row, options="mirror=true")])
+    films = Films(project)
+    shown = pictures(films.chunk("a", facts(films)["address"].rsplit("/", 1)[1], 0))[0]
+    assert shown is not None
+    bright = np.asarray(shown.convert("L"))
+    assert bright[:, :70].mean() > 240
+    assert bright[:, 90:].mean() < 15
 
 
 def test_frames_that_the_file_no_longer_holds_are_empty(tmp_path: Path) -> None:

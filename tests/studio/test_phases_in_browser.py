@@ -17,10 +17,10 @@ from tests.views.report.conftest import two_filmed
 SAVED = "document.getElementById('saved').textContent === 'saved'"
 SET = "video,start,end,phase\nb,0,10,down\nb,10,20,up\nb,20,30,rest\n"
 CARRIED = (
-    "video,start,end,phase,origin,origin_clips,origin_confidence,checked\n"
-    "a,0,12,down,carried,b,0.9 0.9,\na,12,24,up,carried,b,0.9 0.3,\n"
-    "a,24,36,rest,carried,b,0.3 0.9,\n"
-    "b,0,10,down,person,,,\nb,10,20,up,person,,,\nb,20,30,rest,person,,,\n"
+    "video,start,end,phase,origin,origin_clips,origin_confidence,checked,mine\n"
+    "a,0,12,down,carried,b,0.9 0.9,,\na,12,24,up,carried,b,0.9 0.3,,x\n"
+    "a,24,36,rest,carried,b,0.3 0.9,,\n"
+    "b,0,10,down,person,,,,y\nb,10,20,up,person,,,,\nb,20,30,rest,person,,,,\n"
 )
 
 

@@ -98,7 +98,10 @@ def test_a_run_is_listed_with_its_curves(trained: Project) -> None:
     assert run["warnings"][0] == run_warnings(trained.run_dir("one"))[0]
     assert run["warnings"][0].startswith("only 6 clips to learn from")
     assert run["verdict"] is None  # nobody has compared it yet
-    assert run["usable"]
+    assert (run["usable"], run["ended"]) == (True, "")
+    path = trained.run_dir("one") / "finished.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"ended": "its time limit"}))
+    assert course(trained, "one")["ended"] == "its time limit"
 
 
 def test_a_run_that_another_command_trains_is_seen_until_it_is_silent(clips: Project) -> None:
