@@ -6,7 +6,6 @@ from la2ds_cli.commands.options import (
     DEVICE,
     PROTOCOL,
     Here,
-    flag,
     option,
 )
 from la2ds_cli.core.device import DeviceName
@@ -17,7 +16,6 @@ def evaluate(
         "NAME,...", "Training runs; of several, mean and spread; repeatable. [default: default]"
     ),
     protocol: str = PROTOCOL,
-    explain: bool = flag("--explain", "Also print the definitions of the figures."),
     device: DeviceName = DEVICE,
     *,
     here: Here,
@@ -43,5 +41,5 @@ def evaluate(
         evaluated = step.evaluate(request, progress=console.progress)
         result = evaluated.document
         console.document("evaluate", {"project": opened.root, **result})
-        console.rendered(evaluation_table(result, explain=explain))
+        console.rendered(evaluation_table(result))
         console.note(f"in full: {opened.results_dir('evaluate') / request.name}.json")

@@ -15,7 +15,6 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
 from la2ds_cli.embedding.trained import weights_key
 from la2ds_cli.evaluation.clips import check_unseen, select_clips
-from la2ds_cli.evaluation.definitions import describe
 from la2ds_cli.evaluation.event_transfer import compare, draw_trims
 from la2ds_cli.evaluation.events import EvaluationClip, choose_events
 from la2ds_cli.evaluation.features import (
@@ -155,7 +154,7 @@ def score_request(request: Request, *, progress: Progress | None = None) -> Eval
         "labelled_clips": len(inputs.labels.test) if inputs.labels else 0,
         "phases": list(inputs.labels.phases) if inputs.labels else [],
         "events": source,
-        "protocol": describe(inputs.protocol, request.config.evaluate, sets, source),
+        "protocol": inputs.protocol.to_json(request.config.evaluate),
         "features": {name: one.row() for name, one in means.items()},
         "by_run": {run: one.row() for run, one in several.items()},
         "comparisons": compare(medians),

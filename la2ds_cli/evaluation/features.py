@@ -88,12 +88,9 @@ class Variant:
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """A feature set of the result table. description: what the features are; alignment: how clips
-    are aligned by them, for event transfer. run: of the model."""
+    """A feature set of the result table. run: of the model."""
 
     name: str
-    description: str
-    alignment: str
     variants: tuple[Variant, ...]
     run: str = ""
 
@@ -213,26 +210,9 @@ def baseline_sets(
         each(pose_features.time_only),
     )
     return [
-        FeatureSet(
-            "raw_pose",
-            "joints, root-centred and in torso lengths",
-            "aligned by DTW with closed ends",
-            variants[:1],
-        ),
-        FeatureSet(
-            "raw_pose_best",
-            "raw pose plain, raw pose with velocity, or the joints' movement, whichever does "
-            "best on these very clips, chosen for each figure by itself",
-            "for event transfer also to B in the nearest view, with closed and with open ends"
-            + (f", and {through_clips(references)}" if references else ""),
-            variants,
-        ),
-        FeatureSet(
-            "time_only",
-            "normalised time, 0 to 1 over the clip",
-            "clips are stretched onto each other",
-            (clock,),
-        ),
+        FeatureSet("raw_pose", variants[:1]),
+        FeatureSet("raw_pose_best", variants),
+        FeatureSet("time_only", (clock,)),
     ]
 
 
@@ -318,7 +298,6 @@ def feature_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureSe
 def embedder_set(
     request: FeatureRequest,
     name: str,
-    description: str,
     embed: EmbedsOnce,
     run: str = "",
     base: EmbedsOnce | None = None,
@@ -354,7 +333,7 @@ def embedder_set(
         aligner = kind(lambda: views(references), align)
     uses = Uses("network", bool(distance.movement), len(references), bool(distance.base))
     variant = Variant(aligned, views, aligner, f"{name} {run}".strip(), uses, embed)
-    return FeatureSet(name, description, f"{uses}; aligned by {aligned}", (variant,), run)
+    return FeatureSet(name, (variant,), run)
 
 
 def _network_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureSet]:
@@ -371,8 +350,7 @@ def _network_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureS
         warnings.append(f"run {runs[0]} has no model: only baselines were evaluated{hint}")
     base = request.base if request.align.base and is_body(request.pose.skeleton) else None
     sets = [
-        embedder_set(request, "model", f"the network of run {run}", embedder, run, base)
-        for run, embedder in embedders.items()
+        embedder_set(request, "model", embedder, run, base) for run, embedder in embedders.items()
     ]
     if request.wants("untrained"):
         sets.append(_untrained_set(request, embedders.get(runs[0])))
@@ -389,19 +367,16 @@ def _base_set(request: FeatureRequest, warnings: list[str]) -> list[FeatureSet]:
             raise
         warnings.append(f"{error.message}: evaluated without it")
         return []
-    description = "the base model, which ships with la2ds"
-    return [embedder_set(request, "base", description, base)]
+    return [embedder_set(request, "base", base)]
 
 
 def _untrained_set(request: FeatureRequest, trained: EmbedsOnce | None) -> FeatureSet:
     """The network of the first run, or of the settings if there is none, with random weights."""
     from la2ds_cli.embedding.trained import untrained_embedder
 
-    config, network = request.config, "the network of the project's settings"
+    config = request.config
     if trained is not None:
         settings, frame_features = trained.config, trained.frame_features
-        several = len(request.runs) > 1
-        network = f"the network of run {request.runs[0]}" if several else "the same network"
     else:
         settings = config
         frame_features = frame_feature_reader(request.project, settings, device=request.device)
@@ -412,11 +387,10 @@ def _untrained_set(request: FeatureRequest, trained: EmbedsOnce | None) -> Featu
         device=request.device,
         frame_features=frame_features,
     )
-    description = f"{network} with random weights"
     embed = EmbedsOnce(untrained)
     # Whatever the settings of the alignment are, since metrics without alignment depend on it.
     embed.centre_on(evenly_spaced(request.training, CENTRED_ON))
-    return embedder_set(request, "untrained", description, embed)
+    return embedder_set(request, "untrained", embed)
 
 
 def _differences(project: Project, runs: Sequence[str]) -> list[str]:

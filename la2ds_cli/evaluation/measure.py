@@ -100,17 +100,6 @@ def joined_reasons(reasons: Mapping[str, str | None]) -> str | None:
     )
 
 
-def nested(rows: Mapping[Key, dict[str, Any]]) -> dict[str, Any]:
-    """Rows by metric, and by part below it if the metric has parts."""
-    result: dict[str, Any] = {}
-    for (metric, part), row in rows.items():
-        if part:
-            result.setdefault(metric, {})[part] = row
-        else:
-            result[metric] = row
-    return result
-
-
 RESAMPLES = 1000
 
 

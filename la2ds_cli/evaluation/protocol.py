@@ -16,8 +16,8 @@ never retrieved.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
 
 from la2ds_cli.core.config_sections import EvaluateConfig
 from la2ds_cli.core.errors import check_choice
@@ -62,6 +62,13 @@ class Protocol:
     neighbours: tuple[int, ...] = ()
     average: Literal["frames", "videos"] = "frames"
     event_transfer: bool = False
+
+    def to_json(self, config: EvaluateConfig) -> dict[str, Any]:
+        """Its choices, and the settings that fix the random ones, as plain JSON types
+        (docs/explanation/metrics.md says what they mean)."""
+        subsets = [asdict(subset) for subset in self.subsets]
+        lists = {"subsets": subsets, "neighbours": list(self.neighbours)}
+        return asdict(self) | lists | {"settings": asdict(config)}
 
     @property
     def takes_first(self) -> bool:

@@ -1,4 +1,4 @@
-"""The result of an evaluation as a table with its definitions and a verdict in plain sentences."""
+"""The result of an evaluation as a table with a verdict in plain sentences."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 ENOUGH_RUNS = 3  # fewer do not show the spread over seeds
-_WHERE_DEFINED = "what the figures mean: la2ds evaluate --explain"
+_WHERE_DEFINED = "what the figures mean: docs/explanation/metrics.md"
 TAU_NEAR = 0.05  # tau this close to time only says little about the movement
 LABELS = {
     "model": "model",
@@ -62,8 +62,8 @@ class Part:
 def evaluation_parts(result: Mapping[str, Any]) -> list[Part]:
     """The tables of the document that `evaluate` returns: of event transfer and of phases, if it
     has them."""
-    parts, transferred = [], "event_transfer" in result["protocol"]
-    if transferred:
+    parts = []
+    if result["protocol"]["event_transfer"]:
         split = "test clips" if result["split"] == "test" else "clips, no test split"
         title = f"Event transfer on trimmed pairs, {_evaluated(result)}, {result['clips']} {split}"
         parts.append(Part(title, _table(result, (*TRANSFER, TAU)), transfer_uses(result)))
@@ -74,9 +74,8 @@ def evaluation_parts(result: Mapping[str, Any]) -> list[Part]:
     return parts
 
 
-def evaluation_table(result: Mapping[str, Any], *, explain: bool = False) -> RenderableType:
-    """Rich renderable of the document that `evaluate` returns. explain: show the definitions of its
-    figures; otherwise a line says where they are."""
+def evaluation_table(result: Mapping[str, Any]) -> RenderableType:
+    """Rich renderable of the document that `evaluate` returns."""
     from rich.console import Group
     from rich.text import Text
 
@@ -86,9 +85,7 @@ def evaluation_table(result: Mapping[str, Any], *, explain: bool = False) -> Ren
         parts += [*(Text(line) for line in part.lines), Text()]
     parts += [Text(line) for line in verdict(result)]
     parts += [Text(f"note: {text}", style="yellow") for text in notes(result)]
-    lines = definitions(result) if explain else [_WHERE_DEFINED]
-    parts += [Text(), *(Text(line, style="dim") for line in lines)]
-    return Group(*parts)
+    return Group(*parts, Text(), Text(_WHERE_DEFINED, style="dim"))
 
 
 def _evaluated(result: Mapping[str, Any]) -> str:
@@ -131,7 +128,7 @@ def _cell(entry: Mapping[str, Any], digits: int) -> Cell:
 def phase_figures(result: Mapping[str, Any]) -> list[Shown]:
     """The figures of phases; tau only if there is no table of event transfer."""
     row = next(iter(result["features"].values()))
-    svm = result["protocol"]["choices"]["classifier"] == "svm"
+    svm = result["protocol"]["classifier"] == "svm"
     classifier = "SVM" if svm else "logistic"
     shown = [
         Shown(f"{classifier}, {part}", "phase_classification", part)
@@ -190,7 +187,7 @@ def notes(result: Mapping[str, Any]) -> list[str]:
         )
     phases = phase_figures(result)
     transfer = [Shown("event transfer", MEDIAN.metric, MEDIAN.part), TAU]
-    said += _missing(rows, [*(transfer if "event_transfer" in result["protocol"] else []), *phases])
+    said += _missing(rows, [*(transfer if result["protocol"]["event_transfer"] else []), *phases])
     said += _baselines_ahead(rows, phases)
     said += _clipped(rows)
     clock, tau = (
@@ -252,39 +249,3 @@ def _clipped(rows: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
                 f"{LABELS[name]}, progress: far below 0, so worse than predicting the mean target "
                 "for every frame; a single phase can cause it (this protocol does not clip)"
             )
-
-
-def definitions(result: Mapping[str, Any]) -> list[str]:
-    """What the figures mean, one line each."""
-    protocol = result["protocol"]
-    lines = [f"Protocol {protocol['name']}: {protocol['source']}."]
-    if "event_transfer" in protocol:
-        lines += [
-            f"Event transfer: {protocol['event_transfer']}. "
-            f"{protocol['draws']} draws, at most {protocol['pairs_per_draw']} pairs each, "
-            f"seed {protocol['seed']}.",
-            f"Events: {protocol['events']}.",
-        ]
-    if result["phases"]:
-        lines.append(f"Phases: {', '.join(result['phases'])}; {protocol['frames']}.")
-        lines.append(f"Classification: {protocol['phase_classification']}.")
-        lines.append(f"Progress: {protocol['phase_progression']}.")
-        if protocol["retrieval"]:
-            lines.append(f"AP@K: {protocol['retrieval']}.")
-    lines += [f"Tau: {protocol['kendalls_tau']}.", f"95 %: {protocol['interval']}."]
-    for name, text in protocol["features"].items():
-        lines.append(f"{LABELS[name]}: {text}{_chosen(result['features'][name])}.")
-    return lines
-
-
-def _chosen(row: Mapping[str, Any]) -> str:
-    """The variants behind the figures of event transfer, if there was a choice."""
-    names: dict[str, list[str]] = {}
-    for one in TRANSFER if "event_transfer" in row else ():
-        if variant := one.of(row).get("variant"):
-            names.setdefault(variant, []).append(one.heading)
-    texts = [
-        f"{', '.join(headings)}: {name}" if len(names) > 1 else name
-        for name, headings in names.items()
-    ]
-    return f" (here {'; '.join(texts)})" if texts else ""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -315,23 +315,14 @@ def _facts(result: Result) -> Iterator[tuple[str, str]]:
 
 
 def markdown(result: Result, found: Sequence[Figure]) -> str:
-    """Tables, notes, facts and definitions."""
+    """Tables, notes and facts."""
     lines = [f"# {md(result.title)}", "", f"Budget: {md(result.facts['budget'])}.", ""]
     for title, table in tables(result, found, full=True):
         lines += [f"## {md(title)}", "", *md_table(table), ""]
     lines += [HOW_TO_READ, "", "## Notes", ""]
     lines += [f"- {md(text)}" for text in all_notes(result, found)]
     lines += ["", "## Facts", "", *(f"- {md(key)}: {md(text)}" for key, text in _facts(result))]
-    protocol = next((data.facts["protocol"] for data in result.data if data.facts), {})
-    lines += ["", *definitions(protocol)]
     return "\n".join(lines).rstrip() + "\n"
-
-
-def definitions(protocol: Mapping[str, Any]) -> list[str]:
-    """Sentences of the protocol; its individual choices are in the JSON document."""
-    every = {**protocol, **protocol.get("features", {})}
-    lines = [f"- {key}: {md(text)}" for key, text in every.items() if isinstance(text, str)]
-    return ["## Definitions", "", *lines] if lines else []
 
 
 def plain(value: Any) -> str:

@@ -26,7 +26,6 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
 from la2ds_cli.evaluation.evaluate import result_name
 from la2ds_cli.evaluation.table import (
-    definitions,
     evaluation_parts,
     notes,
     verdict,
@@ -208,12 +207,11 @@ def _show(request: Request) -> Response:
 
 def evaluation_shown(result: Mapping[str, Any]) -> dict[str, Any]:
     """An evaluation as the command shows it, for train.html: the sentences of its verdict, its
-    tables, notes, and the definitions of its figures."""
+    tables and notes."""
     return {
         "verdict": verdict(result),
         "parts": evaluation_parts(result),
         "notes": notes(result),
-        "definitions": definitions(result),
     }
 
 

@@ -227,25 +227,3 @@ def _check_keys(path: Path, expected: Mapping[str, Tensor], tensors: Mapping[str
 
 def _some(names: list[str], limit: int = 4) -> str:
     return ", ".join(names[:limit]) + (", ..." if len(names) > limit else "")
-
-
-def gaussian_targets(xy: Tensor, size: tuple[int, int], stride: int, sigma: float) -> Tensor:
-    """Training heatmaps (B, K, H/stride, W/stride) with peak 1 for joints ``xy`` (B, K, 2).
-
-    ``xy`` is in input pixels, with pixel centres at integers; heatmap pixel (u, v) corresponds to
-    input pixel (stride * u, stride * v), the convention of the published HRNet decoders.
-    """
-    height, width = size[0] // stride, size[1] // stride
-    scale = -0.5 / sigma**2
-    u = torch.arange(width, dtype=xy.dtype, device=xy.device)
-    v = torch.arange(height, dtype=xy.dtype, device=xy.device)
-    across = torch.exp(scale * (u - xy[..., :1] / stride) ** 2)  # (B, K, W/stride)
-    down = torch.exp(scale * (v - xy[..., 1:] / stride) ** 2)  # (B, K, H/stride)
-    return down[..., :, None] * across[..., None, :]
-
-
-def normalise(image: Tensor) -> Tensor:
-    """Network input (B, 3, H, W) float32 of RGB ``image`` (B, H, W, 3) uint8."""
-    mean = torch.tensor(IMAGENET_MEAN, device=image.device)
-    std = torch.tensor(IMAGENET_STD, device=image.device)
-    return ((image.float() / 255 - mean) / std).permute(0, 3, 1, 2)

@@ -22,7 +22,7 @@ from la2ds_cli.evaluation.features import FeatureSet, Uses, Variant
 from la2ds_cli.evaluation.measure import Measure, mean_over_runs
 from la2ds_cli.evaluation.protocol import get_protocol
 from la2ds_cli.evaluation.scoring import MEDIAN, Inputs, Scored, score
-from la2ds_cli.evaluation.table import definitions, verdict
+from la2ds_cli.evaluation.table import verdict
 from tests.movement import sequence
 
 LENGTHS, FPS = (100, 200), (20.0, 30.0)
@@ -64,7 +64,7 @@ def scored(*variants: Variant) -> Scored:
     draw = Draw(0, (Cut(0, 100), Cut(0, 200)), np.array([[0, 1]]))
     protocol = get_protocol("la2ds", config.evaluate)
     inputs = Inputs(clips, [draw], True, [], [], False, None, protocol, config)
-    return score(FeatureSet("raw_pose_best", "", "", variants), inputs, Progress())
+    return score(FeatureSet("raw_pose_best", variants), inputs, Progress())
 
 
 STEADY = variant("steady", 10, 10, 12)  # median 5 %, mean 5.33 %, 90th centile 5.8 %
@@ -96,30 +96,6 @@ def test_each_figure_is_of_the_variant_that_is_best_by_it(
 def test_errors_and_alignment_are_those_of_the_lowest_median(best: Scored) -> None:
     assert best.row()["variant"] == "mostly"
     assert [error.frames for error in best.errors] == [4, 4, 100]
-
-
-@pytest.mark.parametrize(
-    ("variants", "said"),
-    [
-        (
-            (WORSE, STEADY, MOSTLY),
-            " (here median %, median s: mostly; mean %, 90th centile %: steady).",
-        ),
-        ((WORSE, STEADY), " (here steady)."),
-        ((STEADY,), "raw poses."),
-    ],
-)
-def test_the_definitions_name_the_variant_of_each_figure(
-    variants: tuple[Variant, ...], said: str
-) -> None:
-    protocol = {"name": "x", "source": "y", "kendalls_tau": "", "interval": ""}
-    row = scored(*variants).row()
-    result = {
-        "protocol": protocol | {"features": {"raw_pose_best": "raw poses"}},
-        "features": {"raw_pose_best": row},
-        "phases": [],
-    }
-    assert definitions(result)[-1].endswith(said)
 
 
 def test_what_a_row_is_made_of_is_said_in_words() -> None:

@@ -10,9 +10,7 @@ from la2ds_models.pose import (
     DEMO_WEIGHTS,
     POSE_VARIANTS,
     build_pose_network,
-    gaussian_targets,
     load_pose_weights,
-    normalise,
 )
 
 
@@ -179,23 +177,3 @@ def test_demo_network_is_small_and_its_output_fits_its_variant():
     assert heatmap.shape == (2, 5, height // variant.stride, width // variant.stride)
     assert sum(value.numel() for value in network.parameters()) < 1.3e6
     assert DEMO_WEIGHTS.stat().st_size < 5e6
-
-
-def test_gaussian_targets_peak_at_the_joint_and_fall_off_as_stated():
-    xy = torch.tensor([[[40.0, 20.0], [-100.0, 20.0]]])
-    target = gaussian_targets(xy, (64, 96), stride=4, sigma=2.0)
-    assert target.shape == (1, 2, 16, 24)
-    assert target[0, 0, 5, 10] == 1  # 40 / 4, 20 / 4
-    # exp(-d^2 / (2 sigma^2)) with d = 2 and sigma = 2
-    torch.testing.assert_close(target[0, 0, 5, 12], torch.tensor(0.5).neg().exp())
-    torch.testing.assert_close(target[0, 0, 3, 12], torch.tensor(1.0).neg().exp())
-    assert target[0, 1].max() < 1e-6
-
-
-def test_normalise_applies_the_imagenet_statistics():
-    image = torch.zeros(1, 2, 3, 3, dtype=torch.uint8)
-    image[..., 0] = 255
-    pixel = normalise(image)
-    assert pixel.shape == (1, 3, 2, 3)
-    torch.testing.assert_close(pixel[0, 0, 0, 0], torch.tensor((1 - 0.485) / 0.229))
-    torch.testing.assert_close(pixel[0, 2, 0, 0], torch.tensor(-0.406 / 0.225))
