@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -211,11 +211,17 @@ def test_a_clip_is_compared_in_the_view_that_is_asked_for(pair: la2ds.Project, v
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda p: la2ds.open(p.path, device="gpu"), "unknown device 'gpu'"),
+        (lambda p: la2ds.open(p.path, device=cast("Any", "gpu")), "unknown device 'gpu'"),
         (lambda p: la2ds.open(p.path / "new", create=True, preset="x"), "unknown preset 'x'"),
-        (lambda p: la2ds.align(p, "anna", "ben", view="behind"), "unknown view 'behind'"),
-        (lambda p: la2ds.align(p, "anna", "ben", features="zz"), "unknown features 'zz'"),
-        (lambda p: la2ds.align_all(p, features="posed"), "unknown features 'posed'"),
+        (
+            lambda p: la2ds.align(p, "anna", "ben", view=cast("Any", "behind")),
+            "unknown view 'behind'",
+        ),
+        (
+            lambda p: la2ds.align(p, "anna", "ben", features=cast("Any", "zz")),
+            "unknown features 'zz'",
+        ),
+        (lambda p: la2ds.align_all(p, features=cast("Any", "posed")), "unknown features 'posed'"),
         (lambda p: la2ds.train(p, method="tccc"), "tccc"),
         (lambda p: la2ds.evaluate(p, protocol="papre"), "unknown protocol 'papre'"),
         (lambda p: la2ds.evaluate(p, features=["posed"]), "unknown feature set 'posed'"),

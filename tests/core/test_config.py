@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import tomli_w
@@ -18,7 +19,7 @@ from la2ds_cli.core.config import (
 from la2ds_cli.core.config_sections import HeatmapConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 
-PAPER: dict[str, dict[str, object]] = {
+PAPER: dict[str, Any] = {
     "heatmap": {"channels": "joints+limbs", "distance": "printed", "confidence": "one", "size": 30}
     | {"sigma_unit": "pixels", "crop": "smallest", "aspect": "stretch", "padding": 0},
     # ViViT's factorised encoder is 12 + 4 layers deep and has 12 heads

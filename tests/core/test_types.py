@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -32,10 +34,14 @@ def embedding(**changed) -> EmbeddingSequence:
 
 
 def alignment(path, n=3, m=2, **changed) -> Alignment:
-    per_frame = {name: np.zeros(n) for name in ("position", "confidence", "low", "high")}
+    per_frame: dict[str, Any] = {
+        name: np.zeros(n) for name in ("position", "confidence", "low", "high")
+    }
     clips = {"time_a": np.arange(n) / 10, "time_b": np.arange(m) / 10}
     clips |= {"frame_a": np.arange(n), "frame_b": np.arange(m)}
-    fields = per_frame | clips | {"path": np.array(path), "cost": np.zeros(len(path))}
+    fields: dict[str, Any] = (
+        per_frame | clips | {"path": np.array(path), "cost": np.zeros(len(path))}
+    )
     return Alignment(**(fields | changed), features="pose", method="dtw")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -51,7 +52,7 @@ def test_the_players_show_the_same_moment(project: Project) -> None:
             assert phases["d"][at] == pytest.approx(phases["b"][row], abs=0.1)
 
 
-ALL = dict.fromkeys(("clips", "group", "reference"))
+ALL: dict[str, Any] = dict.fromkeys(("clips", "group", "reference"))
 
 
 def test_the_commands_are_those_of_the_form(project: Project) -> None:

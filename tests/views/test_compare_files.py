@@ -124,7 +124,7 @@ def test_no_text_leaves_the_page_or_lies_over_another(
             if text.get_text().strip() and text.get_visible() and text not in undrawn:
                 box = text.get_window_extent(renderer)
                 assert min(box.x0, box.y0) >= 0, text.get_text()
-                assert (box.max <= figure.bbox.max).all(), text.get_text()
+                assert np.all(box.max <= figure.bbox.max), text.get_text()
                 boxes.append((box, text.get_text()))
         for n, (box, text) in enumerate(boxes):
             for other, below in boxes[n + 1 :]:
