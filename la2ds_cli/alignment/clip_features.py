@@ -22,7 +22,7 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import EmbeddingSequence, FloatArray, PoseSequence
 from la2ds_cli.core.view import View
-from la2ds_cli.embedding.embed import possible_embeddings
+from la2ds_cli.embedding.embed import possible_embeddings, trained_meanwhile
 from la2ds_cli.embedding.embedder import Embedder
 from la2ds_cli.embedding.trained import light_base, light_embedder, run_header
 from la2ds_cli.features.body_joints import is_body
@@ -155,11 +155,7 @@ class FeatureSource:
             for key in of_run[: -max(MOST_KEPT, len(found))]:
                 del self._stored[key]
             if len({self._stored[key].model for key in of_run if key in self._stored}) > 1:
-                raise UserError(
-                    f"the embeddings of run {run} come from different weights",
-                    hint=f"la2ds embed --run {run} --overwrite",
-                    exit_code=ExitCode.MISMATCH,
-                )
+                raise trained_meanwhile(run)
         return failed
 
     def features(

@@ -189,6 +189,11 @@ def possible_embeddings(
             if error.exit_code in (ExitCode.STORAGE, ExitCode.ENVIRONMENT):
                 raise
             failed[video] = error
+        except Exception as error:
+            row = unexpected(project, video, error, video)
+            failed[video] = UserError(
+                row.message, hint=row.hint, exit_code=ExitCode.UNUSABLE, code=row.code
+            )
     if len(missing) > TOLD:
         progress.end()
     if len({embedding.model for embedding in found.values()}) > 1:

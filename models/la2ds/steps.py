@@ -346,8 +346,8 @@ def evaluate(
     """Measure how well runs align, beside what needs no training, as `la2ds evaluate` does.
 
     runs: one name, or several, of which the mean is taken. By default the run `default`; where it
-    has no model, the baselines alone are measured. protocol: `la2ds`, `paper`, `tcc`, `casa` or
-    `ae2` (docs/explanation/metrics.md). features: which of `model`, `raw_pose`, `raw_pose_best`,
+    has no model, the baselines alone are measured. protocol: `la2ds`, `paper` or `casa`
+    (docs/explanation/metrics.md). features: which of `model`, `raw_pose`, `raw_pose_best`,
     `time_only` and `untrained` to measure; None = all. settings: values by `section.key` for this
     call. Measured are the clips of the split `test`, or all where there is none. The files of
     results/evaluate are written.

@@ -17,7 +17,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.embedding.embed import embed, ensure_embeddings
+from la2ds_cli.embedding.embed import embed, ensure_embeddings, possible_embeddings
 from la2ds_cli.embedding.embedder import Moments, triangle, window_starts, with_motion
 from la2ds_cli.embedding.trained import (
     checkpoint_path,
@@ -224,6 +224,28 @@ def test_one_damaged_clip_does_not_stop_the_batch(project: Project) -> None:
     results = embed(project, device="cpu")
     assert [r.status for r in results] == ["ok", "failed", "ok"]
     assert "damaged" in results[1].message
+
+
+def test_one_clip_with_a_fault_nobody_foresaw_does_not_stop_the_others(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(project, config=project.config(overrides=SMALL), options=TrainOptions("cpu"))
+    write = project.write_embedding
+
+    def odd(run: str, clip: str, *more: Any) -> None:
+        if clip == "clip1":
+            raise RuntimeError("odd")
+        write(run, clip, *more)
+
+    monkeypatch.setattr(project, "write_embedding", odd)
+    assert [r.code for r in embed(project, device="cpu")] == ["", "X001", ""]
+    ids = ["clip0", "clip1", "clip2"]
+    found, failed = possible_embeddings(project, "default", ids, "cpu")
+    assert set(found) == {"clip0", "clip2"}
+    assert failed["clip1"].code == "X001"
+    assert "odd" in failed["clip1"].message
+    with pytest.raises(UserError, match="odd"):
+        ensure_embeddings(project, "default", ids, "cpu")
 
 
 def test_missing_and_wrong_checkpoints(project: Project) -> None:
