@@ -22,6 +22,7 @@ from la2ds_cli.studio.film import Films
 from la2ds_cli.studio.held_pairs import HeldPair, HeldPairs, How
 from la2ds_cli.studio.pages import named_to_command, page, posted, with_names
 from la2ds_cli.views.report.frame_images import windows
+from la2ds_cli.views.report.pair import recorded_beside
 from la2ds_cli.views.report.pair_data import pair_json
 
 VIEWS: dict[How, str] = {
@@ -151,8 +152,9 @@ def pair_data(held: HeldPair, films: Films) -> dict[str, Any]:
         for clip in held.pair.clips
         if (found := lost_file(project, clip))
     ]
+    data["recorded"], unread = recorded_beside(project, result)
     return data | {
-        "warnings": held.warnings + lost,
+        "warnings": held.warnings + lost + unread,
         "notes": with_names(notes, held.pair.clips),
         "kind": chosen,
         "reason": plain.reason,

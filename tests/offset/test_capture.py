@@ -26,6 +26,7 @@ from la2ds_cli.views.report.pair_data import recorded_json
 from tests.formats.c3d_files import C3dFile, event_group, force_plates
 from tests.movement import add_sequence
 from tests.offset.recordings import film, performed
+from tests.studio.browsing import asked
 
 LAG, STEP = 0.4, 2.0  # seconds: of the capture where the film begins, and when a plate is loaded
 
@@ -82,6 +83,13 @@ def test_forces_and_events_are_at_the_moments_of_the_film(project: Project):
     reverse = data_of(project, "walk", "front")["recorded"]
     assert loaded(reverse) == pytest.approx(STEP, abs=0.005)
     assert [event[:2] for event in reverse["events"]] == [[STEP, 0]]
+    with asked(project) as client:  # the studio shows the same
+        how = {"a": "front", "b": "walk", "view": "performance"}
+        shown = client.get("/pair/data", params=how).json()
+        assert (shown["recorded"], shown["warnings"]) == (recorded, [])
+        project.source(project.clip("walk")).unlink()
+        warnings = client.get("/pair/data", params=how).json()["warnings"]
+        assert any("no forces and events of walk.c3d" in warning for warning in warnings)
 
 
 def test_a_capture_that_was_replaced_or_moved_is_said(project: Project, tmp_path: Path):
