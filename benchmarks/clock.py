@@ -1,0 +1,120 @@
+"""How much of what a run has learned is elapsed time: the second table of docs/results/paper.md.
+
+    python benchmarks/clock.py --project golf --runs default,wide
+
+Prints CSV, a row for each run or kept checkpoint (benchmarks/paper.py), on the test clips of the
+project. loss: of the last ten steps (eq. 5, frames squared). of counting: the least of a guess
+that knows the number of a frame and the lengths of S and S', but no pose: only a lower loss shows
+that poses are used. It does not hold for trimmed or warped copies. rank: effective, of all
+embeddings (participation ratio). still: the share of the embeddings' movement within clips that the
+clip's first frame, repeated, has as well; 1 is a clock. tau and event transfer on trimmed pairs: of
+the embedding alone, by the protocol `la2ds`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from la2ds_cli.core.config import Config
+from la2ds_cli.core.csv_tables import table_text
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.embedding.trained import load_network
+from la2ds_cli.evaluation.evaluate import Request, score_request
+from la2ds_cli.experiments.benchmark import ALONE
+from la2ds_cli.features.network_input import NetworkInput
+from la2ds_cli.training.data import (
+    TrainingSet,
+    batch_positions,
+    batch_size,
+    clip_at,
+    draw_copy,
+    load_training_set,
+    pair_rng,
+    to_clip,
+    to_input,
+)
+from la2ds_cli.training.network import embed_input
+from la2ds_cli.training.validate import effective_rank
+
+CPU = torch.device("cpu")
+STEPS = 40  # whose pairs show the loss of counting
+COLUMNS = "run", "steps", "loss", "of counting", "rank", "still", "tau", "median %", "mean %"
+
+
+def counting_loss(data: TrainingSet, config: Config) -> float:
+    """Of a guess of the expected place: (j + 1) (M + 1) / (N + 1) - 1 of frame j of N, from M."""
+    lengths = tuple(len(clip.xy) for clip in data.train)
+    errors = []
+    for step in range(STEPS):
+        for place in batch_positions(lengths, config.train, config.augment, step):
+            clip = data.train[clip_at(config.train.seed, len(lengths), place)]
+            rng = pair_rng(config.train.seed, batch_size(config.train, len(lengths)), place)
+            original, copy = draw_copy(clip, data.skeleton, config, rng)
+            shown = np.arange(1, len(copy.source) + 1)
+            guess = shown * (len(original.xy) + 1) / (len(shown) + 1) - 1
+            errors.append((guess - copy.source) ** 2)
+    return float(np.concatenate(errors).mean())
+
+
+def still(item: NetworkInput) -> NetworkInput:
+    """A clip of the same length that shows the first frame."""
+    first = {name: getattr(item, name) for name in ("maps", "joints")}
+    rows = np.zeros(len(item), dtype=np.int64)
+    return replace(item, **{name: None if x is None else x[rows] for name, x in first.items()})
+
+
+def spread(project: Project, run: str) -> tuple[float, float]:
+    """Effective rank of the embeddings, and the share of their movement that still clips have."""
+    network, stored = load_network(project, run)
+    network.eval()
+    config, skeleton = stored.header.config, get_skeleton(stored.header.skeleton)
+    shown, within, at_rest = [], [], []
+    for video in project.posed_videos():
+        if video.split != "test":
+            continue
+        clip = to_clip(video.id, project.read_pose(video.id)[0], config.train.fps)
+        item = to_input(clip, skeleton, config)
+        moving, resting = (embed_input(network, one, CPU) for one in (item, still(item)))
+        shown.append(moving)
+        within.append(moving - moving.mean(axis=0))
+        at_rest.append(resting - resting.mean(axis=0))
+    own = np.concatenate(within)
+    rest = ((own - np.concatenate(at_rest)) ** 2).sum() / (own**2).sum()
+    return effective_rank(np.concatenate(shown)), 1 - float(rest)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--project", type=Path, required=True)
+    parser.add_argument("--runs", required=True)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    project, rows = Project.open(given.project), []
+    for run in given.runs.split(","):
+        stored = load_network(project, run)[1]
+        data, step = load_training_set(project, stored.header.config), stored.facts["step"]
+        written = project.run_dir(run.partition("-step")[0]) / "loss.jsonl"
+        losses = map(json.loads, written.read_text("utf-8").splitlines())
+        loss = next(row["loss"] for row in losses if row["step"] == step)
+        request = Request(project, project.config(overrides=ALONE), (run,), features=("model",))
+        scored = score_request(request).document["features"]["model"]
+        transfer = scored["event_transfer"]
+        rank, share = spread(project, run)
+        figures = [
+            *(f"{loss:.2f}", f"{counting_loss(data, stored.header.config):.2f}"),
+            *(f"{rank:.2f}", f"{share:.3f}", f"{scored['kendalls_tau']['value']:.3f}"),
+            *(f"{transfer[f'{kind}_percent']['value']:.2f}" for kind in ("median", "mean")),
+        ]
+        rows.append([run, str(step), *figures])
+    print(table_text(COLUMNS, rows), end="")
+
+
+if __name__ == "__main__":
+    main()
