@@ -352,9 +352,13 @@ def load_single(
 
 
 def _hint_of_missing(project: Project, name: str) -> str:
-    """The hint if `name` is not a file but looks like the name of a clip; otherwise empty."""
-    stems = [Path(video.path).stem for video in project.videos()]
-    near = get_close_matches(Path(name).stem, stems, n=1)
-    if not near:
-        return ""
-    return f"did you mean '{near[0]}'? videos.csv lists the clips of the project"
+    """The hint if `name` is not a file: it may be the name of a clip, or meant to be one. Empty if
+    nothing suggests that."""
+    videos = project.videos()
+    if any(name == str(project.source(video)) for video in videos):
+        return (
+            "it is listed in videos.csv, but has no usable joints: put it back, or run la2ds "
+            "extract-poses on the file where it is now"
+        )
+    near = get_close_matches(Path(name).stem, [Path(video.path).stem for video in videos], n=1)
+    return f"did you mean '{near[0]}'? videos.csv lists the clips of the project" if near else ""
