@@ -42,7 +42,12 @@ class FrameSearch:
         first, last = without.start - among.start, without.stop - among.start
         return _nearest(
             np.ascontiguousarray(score[:, among]),
-            *(self.frame[rows], self.frame[among], first, last, count, self._slack),
+            self.frame[rows],
+            self.frame[among],
+            first,
+            last,
+            count,
+            self._slack,
         )
 
 

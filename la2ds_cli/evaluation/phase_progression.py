@@ -122,7 +122,12 @@ def measure_progression(
         return undefined("fewer than two phases")
     try:
         result = phase_progression(
-            *(train, labels.train, test, labels.test, len(labels.phases), protocol.missing_phase)
+            train,
+            labels.train,
+            test,
+            labels.test,
+            len(labels.phases),
+            protocol.missing_phase,
         )
     except MissingPhase as missing:
         name = labels.phases[missing.phase]

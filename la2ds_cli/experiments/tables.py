@@ -114,7 +114,11 @@ def _of_task(result: Result, task: Task, compared: bool = True) -> list[Figure]:
             key = next((pair for pair in pairs if pair in adjusted), None)
             found.append(
                 Figure(
-                    *(task.name, name, metric.name, row, means[row]),
+                    task.name,
+                    name,
+                    metric.name,
+                    row,
+                    means[row],
                     float(np.std(over, ddof=1)) if len(over) > 1 else None,
                     mean_interval(each),
                     len(over),

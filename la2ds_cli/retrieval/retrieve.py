@@ -260,7 +260,10 @@ def _search_store(
     stored = StoredClips(table, asked_for, where, exact=exact)
     queries = _queries(
         Search(stored, value),
-        *(clip, video, rows, request.limits),
+        clip,
+        video,
+        rows,
+        request.limits,
         lambda number: stored.clips[number],
     )
     if not any(query.hits for query in queries):
