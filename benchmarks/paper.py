@@ -37,7 +37,7 @@ from la2ds_cli.training.train import train
 EVERY = 100
 COLUMNS = (
     *("classification 10 %", "50 %", "100 %", "progression", "tau", "AP@5", "AP@10", "AP@15"),
-    *("event transfer, median %", "mean %"),
+    *("median %", "mean %"),
 )
 BASELINES = {
     "base": "base model, no training",
