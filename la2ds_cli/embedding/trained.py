@@ -291,8 +291,9 @@ def load_embedder(
     network, stored = load_network(project, run)
     header, chosen = stored.header, resolve_device(device)
     frames = frame_feature_reader(project, header.config, header.frames, device)
-    of = header.config, header.skeleton, stored.key, chosen, frames, stored.moments
-    embedder = torch_embedder(network, *of)
+    embedder = torch_embedder(
+        network, header.config, header.skeleton, stored.key, chosen, frames, stored.moments
+    )
     embedder.of_bodies = run == BASE_RUN
     return embedder
 

@@ -21,7 +21,7 @@ from la2ds_cli.core.device import DeviceName, resolve_device
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.skeleton import SKELETONS
 from la2ds_cli.core.types import FloatArray
-from la2ds_cli.poses.networks import Joints, PoseBackend, no_joints
+from la2ds_cli.poses.networks import Joints, PoseBackend, in_batches, no_joints
 from la2ds_cli.poses.openmmlab import (
     Source,
     building,
@@ -255,11 +255,7 @@ class MmdetDetector:
     def detect(self, images: Sequence[Image]) -> list[FloatArray]:
         """Boxes (n, 5) float32 of the people in each image (H, W, 3) uint8 RGB: x1 y1 x2 y2 in
         pixels and the score in [0, 1]."""
-        together = 8 if self.device.type == "cuda" else 1
-        detected = []
-        for start in range(0, len(images), together):
-            detected += self._detect(images[start : start + together])
-        return detected
+        return in_batches(images, self._detect, self.device.type)
 
     def _detect(self, images: Sequence[Image]) -> list[FloatArray]:
         import torch

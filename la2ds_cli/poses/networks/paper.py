@@ -19,7 +19,7 @@ from la2ds_cli.core.errors import ExitCode, UserError, first_line
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses import boxes
-from la2ds_cli.poses.networks import PoseBackend
+from la2ds_cli.poses.networks import PoseBackend, in_batches
 from la2ds_cli.poses.threads import gpu_memory
 from la2ds_cli.poses.top_down import TopDownBackend
 from la2ds_cli.poses.weights import fetch_weights, weights_identity
@@ -145,11 +145,7 @@ class FasterRcnnDetector:
         self.device = device
 
     def detect(self, images: Sequence[Image]) -> list[FloatArray]:
-        together = 8 if self.device.type == "cuda" else 1
-        detected = []
-        for start in range(0, len(images), together):
-            detected += self._detect(images[start : start + together])
-        return detected
+        return in_batches(images, self._detect, self.device.type)
 
     def _detect(self, images: Sequence[Image]) -> list[FloatArray]:
         import torch
