@@ -248,8 +248,8 @@ def _run_on_ray(run: Extraction, sources: list[ClipSource]) -> Iterator[ClipResu
 
 def _lost(item: Mapping[str, Any], error: UserError) -> dict[str, Any]:
     """What stands for the results of a clip at which every worker dies."""
-    told = error.code, error.message, error.hint
-    return {"results": [ItemResult(item["name"], "", "failed", 0, *told).to_json()], "seconds": 0.0}
+    row = ItemResult(item["name"], "", "failed", 0, error.code, error.message, error.hint)
+    return {"results": [row.to_json()], "seconds": 0.0}
 
 
 class ClipWorker:
