@@ -50,16 +50,6 @@ def plot_embeddings(
 def _show(console: Console, result: EmbeddingPlot) -> None:
     from la2ds_cli.alignment.request import features_name
 
-    rows = [
-        (
-            clip.video,
-            len(clip.time),
-            f"{clip.time[-1] - clip.time[0]:.2f} s",
-            len(clip.phase_starts),
-        )
-        for clip in result.clips
-    ]
-    console.table(("clip", "frames", "length", "phases"), rows)
     by = features_name(result.features, result.run)
     console.line(f"features: {by}")
     if result.explained is not None:
