@@ -1,7 +1,7 @@
-"""The Train page, where runs are trained, watched and used: the training clips, the runs with their
-curves, and their evaluations.
+"""The Train page, where runs are trained and watched: the training clips, and the runs with their
+curves and the verdict on them.
 
-The commands do the work, as jobs. The curves are read from the files that a run writes while it
+The command does the work, as a job. The curves are read from the files that a run writes while it
 trains, so runs started on the command line are shown as well.
 """
 
@@ -24,15 +24,9 @@ from la2ds_cli.alignment.run_verdict import read_verdict
 from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
-from la2ds_cli.evaluation.evaluate import result_name
-from la2ds_cli.evaluation.table import (
-    evaluation_parts,
-    notes,
-    verdict,
-)
 from la2ds_cli.health.status import ProjectStatus, project_status
-from la2ds_cli.studio.jobs import ENDED, Job, Jobs
-from la2ds_cli.studio.pages import page, posted, read_result
+from la2ds_cli.studio.jobs import ENDED, Jobs
+from la2ds_cli.studio.pages import page, posted
 from la2ds_cli.training.checkpoint import START
 from la2ds_cli.training.data import training_videos
 from la2ds_cli.training.train import FINISHED, outlook, run_warnings
@@ -163,7 +157,6 @@ def about_run(project: Project, run: str, state: ProjectStatus, jobs: Jobs) -> d
         "recipe": _recipe_words(folder),
         "warnings": warnings,
         "verdict": judged and judged.to_json(run),
-        "usable": (folder / "best.safetensors").is_file(),
     }
 
 
@@ -185,34 +178,9 @@ def _recipe_words(folder: Path) -> str:
 
 
 def _show(request: Request) -> Response:
-    """The page, with the named evaluation, or else the newest."""
-    project: Project = request.app.state.studio.project
-    folder = project.results_dir("evaluate")
-    made = {path.stem: path for path in folder.glob("*.json") if path.is_file()}
-    listed = sorted(made, key=lambda name: -made[name].stat().st_mtime)
-    name = request.query_params.get("evaluation", "") or next(iter(listed), "")
-    shown, problem = None, ""
-    try:
-        if name:
-            if name not in made:
-                raise UserError("there is no such evaluation", hint="load the page again")
-            again = "evaluate again"
-            shown = read_result(made[name], "a result of la2ds evaluate", again, evaluation_shown)
-    except UserError as error:
-        problem = f"{error.message}: {error.hint}"
-    own = project.config().preset
-    context = {"own": own, "listed": listed, "name": name, "problem": problem, "result": shown}
-    return HTMLResponse(page("train.html", "Train", here="/train", **context))
-
-
-def evaluation_shown(result: Mapping[str, Any]) -> dict[str, Any]:
-    """An evaluation as the command shows it, for train.html: the sentences of its verdict, its
-    tables and notes."""
-    return {
-        "verdict": verdict(result),
-        "parts": evaluation_parts(result),
-        "notes": notes(result),
-    }
+    """The page; its script requests the runs."""
+    own = request.app.state.studio.project.config().preset
+    return HTMLResponse(page("train.html", "Train", here="/train", own=own))
 
 
 def _data(request: Request) -> Response:
@@ -238,16 +206,14 @@ def _courses(request: Request) -> Response:
 
 
 def to_learn_from(project: Project, state: ProjectStatus) -> dict[str, Any]:
-    """How many clips training would use, and whether it is likely to help, in words; the clips by
-    split, and those with phases, which some metrics of an evaluation need."""
+    """How many clips training would use, of how many, and whether it is likely to help, in
+    words."""
     clips = len(training_videos(project))
     pays, words = outlook(clips)
     return {
         "clips": clips,
         "pays": pays,
         "words": words,
-        "test": state.splits.get("test", 0),
-        "labelled": state.labelled,
         "listed": state.videos,
     }
 
@@ -297,11 +263,7 @@ def _train(jobs: Jobs, run: str, arguments: Sequence[str]) -> Response:
             hint="choose another name, or cancel it",
             exit_code=ExitCode.MISMATCH,
         )
-    return _asked(jobs, f"training {run}", arguments, train=run)
-
-
-def _asked(jobs: Jobs, title: str, arguments: Sequence[str], **about: Any) -> Response:
-    job: Job = jobs.add(title, arguments, about=about)
+    job = jobs.add(f"training {run}", arguments, about={"train": run})
     return JSONResponse({"number": job.number})
 
 
@@ -326,35 +288,10 @@ def _command(project: Project, run: str, based: bool, given: Mapping[str, Any]) 
     return ["train", f"--run={run}", *options, f"--project={project.root}"]
 
 
-# --- evaluating -----------------------------------------------------------------------------------
-
-
-async def _evaluate(request: Request) -> Response:
-    """Evaluate runs: {"runs": [names]}; without runs, only the baselines."""
-    studio = request.app.state.studio
-    names = _usable(studio.project, (await posted(request, runs=[str]))["runs"])
-    option = [f"--run={','.join(names)}"] if names else []
-    title = f"evaluating {', '.join(names)}" if names else "evaluating the untrained methods"
-    name = result_name(names or [DEFAULT_RUN], "la2ds")
-    arguments = ["evaluate", *option, f"--project={studio.project.root}"]
-    return _asked(studio.jobs, title, arguments, evaluate=name)
-
-
-def _usable(project: Project, runs: Sequence[str]) -> list[str]:
-    """These runs without duplicates. Raises UserError (exit 2) for one without weights."""
-    for run in runs:
-        if not _begun(project, run):
-            raise UserError("there is no such run", hint="load the page again")
-        if not (project.run_dir(run) / "best.safetensors").is_file():
-            raise UserError(f"run {run} has no weights yet", hint="continue its training")
-    return list(dict.fromkeys(runs))
-
-
 ROUTES = [
     Route("/train", _show),
     Route("/train/data", _data),
     Route("/train/courses", _courses),
     Route("/train/start", _start, methods=["POST"]),
     Route("/train/go-on", _go_on, methods=["POST"]),
-    Route("/train/evaluate", _evaluate, methods=["POST"]),
 ]

@@ -21,7 +21,6 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.views.attempts_files import write
 from la2ds_cli.views.timeline_figure import write_timeline
-from tests.evaluation.labelled_project import evaluated
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import READY, Seen, browsed
 from tests.studio.marks import drawing
@@ -29,7 +28,6 @@ from tests.studio.test_compare import compared
 from tests.views.report.conftest import two_filmed
 
 FACTS = {"step": 20, "validation_error": 30.0}
-QUICK = ["evaluate.trim_draws=1", "evaluate.pairs=4"]
 LABELS = "video,start,end,phase,origin\na,0,12,down,\na,12,36,up,\nb,0,10,down,carried\n"
 DRAWINGS = [
     drawing("a", (30.0, 20.0), (60.0, 200.0)),
@@ -76,7 +74,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 def write_run(project: Project) -> None:
-    """A run as training leaves it, with something to warn of, and an evaluation of it."""
+    """A run as training leaves it, with something to warn of."""
     folder = project.run_dir("one")
     folder.mkdir(parents=True)
     recipe = Recipe("train", 1, {"train.steps": 400}, {"clips": "x"})
@@ -87,8 +85,6 @@ def write_run(project: Project) -> None:
     for name in ("loss.jsonl", "metrics.jsonl"):
         (folder / name).write_text(text)
     write_arrays(folder / "best.safetensors", {"x": np.zeros(1)}, recipe, FACTS)
-    config = project.config(overrides=QUICK)
-    evaluated(project, config=config, device="cpu", features=["raw_pose", "time_only"])
 
 
 def wrong(seen: Seen, axe: str) -> list[str]:

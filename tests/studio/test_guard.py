@@ -183,7 +183,6 @@ SHAPES: list[tuple[str, dict[str, Any]]] = [
     *(("/attempts/compare", {"reference": "a", "attempts": given}) for given in ("bc", [["b"]])),
     *(("/train/start", {"run": run}) for run in (None, ["x"])),
     *(("/train/start", {"run": "x", "minutes": minutes}) for minutes in ("5", True)),
-    *(("/train/evaluate", {"runs": runs}) for runs in (None, "one", {}, [3])),
     *(("/pair/change", {"a": "a", "b": "b", "new": new}) for new in ("line", [], {}, {"kind": 1})),
 ]
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import time
-from html import unescape
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,14 +13,12 @@ from typing import Any
 import pytest
 
 from la2ds_cli.core.project import Project
-from la2ds_cli.evaluation.table import notes, verdict
 from la2ds_cli.studio.train import (
     course,
     run_names,
     train_arguments,
 )
 from la2ds_cli.training.train import TrainOptions, outlook, run_warnings, train
-from tests.evaluation.labelled_project import evaluated
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.small_runs import interrupted_at
 from tests.studio.browsing import asked, check_refused, finished
@@ -36,7 +32,6 @@ TINY = {
         "steps": 20, "batch_size": 2, "frames": 16, "validate_every": 10, "threads": 1,
         "precision": "fp32",
     },
-    "evaluate": {"trim_draws": 1, "pairs": 10},
 }  # fmt: skip
 
 
@@ -77,7 +72,7 @@ def data_of(project: Project) -> dict[str, Any]:
 
 def test_the_page_says_how_many_clips_are_for_training(clips: Project) -> None:
     learn = data_of(clips)["learn"]
-    assert (learn["clips"], learn["test"], learn["listed"]) == (6, 2, 8)
+    assert (learn["clips"], learn["listed"]) == (6, 8)
     assert learn["words"] == outlook(6)[1]
 
 
@@ -98,7 +93,7 @@ def test_a_run_is_listed_with_its_curves(trained: Project) -> None:
     assert run["warnings"][0] == run_warnings(trained.run_dir("one"))[0]
     assert run["warnings"][0].startswith("only 6 clips to learn from")
     assert run["verdict"] is None  # nobody has compared it yet
-    assert (run["usable"], run["ended"]) == (True, "")
+    assert run["ended"] == ""
     path = trained.run_dir("one") / "finished.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"ended": "its time limit"}))
     assert course(trained, "one")["ended"] == "its time limit"
@@ -179,39 +174,8 @@ def test_what_cannot_be_done_is_refused(trained: Project) -> None:
         check_refused(page, "/train/start", wrong)
         stopped = [({"run": run}, "was not stopped") for run in (*no_run, "one")]
         check_refused(page, "/train/go-on", stopped)
-        check_refused(page, "/train/evaluate", [({"runs": [run]}, "no such run") for run in no_run])
         assert page.get("/jobs").json() == []
     assert run_names(trained) == ["one"]
-
-
-# --- evaluations ----------------------------------------------------------------------------------
-
-
-def test_an_evaluation_is_shown_as_the_command_says_it(trained: Project) -> None:
-    # A third test clip: figures of one pair have no interval.
-    add_sequence(trained, "clip8", sequence(warped_phase(30, 8), fps=20.0))
-    trained.mark_video("clip8", split="test", group="")
-    result = evaluated(trained, "one", config=trained.config(), device="cpu")
-    path = trained.results_dir("evaluate") / "one.json"
-    with asked(trained) as page:
-        shown = unescape(page.get("/train").text)
-        for content in ("", "[]", "{}", "][", '{"features": {}}', "[" * 5000):
-            path.write_text(content)
-            assert "not a result of la2ds evaluate" in page.get("/train?evaluation=one").text
-        for name in ("none", "../one", "one.json"):
-            assert "no such evaluation" in page.get("/train", params={"evaluation": name}).text
-    assert all(f"<li>{text}</li>" in shown for text in verdict(result))
-    assert all(text in shown for text in notes(result))
-    columns = re.findall(r'<th scope="col".*?>(.*?)</th>', shown, re.DOTALL)
-    assert [" ".join(heading.split()) for heading in columns[:6]] == [
-        *("model", "base model", "raw pose", "best raw pose", "time only", "untrained network"),
-    ]
-    (row,) = re.findall(r'<th scope="row">median %</th>(.*?)</tr>', shown, re.DOTALL)
-    cells = re.findall(r"<td.*?>(.*?)<span class=.below.>(.*?)</span></td>", row)
-    for (text, below), features in zip(cells, result["features"].values(), strict=True):
-        median = features["event_transfer"]["median_percent"]
-        low, high = median["interval"]
-        assert (text, below) == (f"{median['value']:.2f}", f"{low:.2f}–{high:.2f}")
 
 
 # --- the commands do the work ---------------------------------------------------------------------

@@ -1,4 +1,4 @@
-// The Train page: the training clips, runs with their curves while they train, and their evaluations.
+// The Train page: the training clips, and runs with their curves while they train.
 
 import { get, post } from "./ask.js";
 import { inWords, lasting, marks, range } from "./curves.js";
@@ -15,7 +15,6 @@ const stateOf = ({ state, ended }) => (ended ? `ended by ${ended}` : state);
 let known = { runs: [] };
 const courses = new Map(); // run -> its course
 let shown = null; // the run whose curves are shown
-const chosen = new Set(); // runs to evaluate
 let named = false; // whether the user has changed the name of the next run
 
 // --- loading ---------------------------------------------------------------------------------------
@@ -25,7 +24,6 @@ async function load() {
   if (!found) return;
   known = found;
   known.runs.forEach(take);
-  for (const run of chosen) if (!known.runs.some((one) => one.run === run && one.usable)) chosen.delete(run);
   if (!named) at("run").value = known.name;
   tellLearn();
   tellRuns();
@@ -61,24 +59,20 @@ async function follow() {
 
 const watched = new Set(); // numbers of jobs that are not over
 onWork((job) => {
-  if (!(job.about.train || job.about.evaluate)) return;
+  if (!job.about.train) return;
   if (!ENDED.includes(job.state)) { watched.add(job.number); return; }
   if (!watched.delete(job.number)) return; // over before this page was opened
   if (job.state === "failed") trouble(new Error(`${job.title}: ${job.error}`));
-  if (job.state === "done" && job.about.evaluate) evaluation(job.about.evaluate); else soon();
+  soon();
 });
 
 // --- the training clips ----------------------------------------------------------------------------
 
-const several = (count, one, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;
-
 function tellLearn() {
-  const { words, pays, clips, test, labelled, listed } = known.learn;
-  const sentence = (text) => (text ? `${text[0].toUpperCase()}${text.slice(1)}.` : "");
-  at("outlook").textContent = sentence(words);
+  const { words, pays, clips, listed } = known.learn;
+  at("outlook").textContent = words ? `${words[0].toUpperCase()}${words.slice(1)}.` : "";
   at("outlook").className = pays === "likely" ? "good" : "";
-  at("clips-by-split").textContent = `${several(clips, "clip")} of ${listed} for training, ${test} kept for test, ${labelled} with phases.`
-    + (test ? "" : " None is kept for test, so an evaluation scores all clips, including those trained on.");
+  at("clips-by-split").textContent = `${clips} of ${listed} clips are for training.`;
   at("begin").disabled = pays === "impossible";
 }
 
@@ -111,13 +105,8 @@ function card(run) {
   const item = made("li");
   item.dataset.run = run.run;
   if (run.run === shown) item.setAttribute("aria-current", "true");
-  const head = made("label", "", "run-head"), box = made("input");
-  box.type = "checkbox";
-  box.checked = chosen.has(run.run);
-  box.disabled = !run.usable;
-  box.setAttribute("aria-label", `choose ${run.run}`);
-  box.addEventListener("change", () => { if (box.checked) chosen.add(run.run); else chosen.delete(run.run); tellChosen(); });
-  head.append(box, made("span", run.run), made("span", stateOf(run), run.state === "training" ? "state good" : "state soft"));
+  const head = made("div", "", "run-head");
+  head.append(made("span", run.run), made("span", stateOf(run), run.state === "training" ? "state good" : "state soft"));
   const actions = made("div", "", "buttons");
   actions.append(button("Curves", () => show(run.run), { label: `Curves of ${run.run}` }));
   if (run.state === "stopped") actions.append(button("Resume", () => ask("/train/go-on", { run: run.run, minutes: minutes() }), { label: `Resume ${run.run}` }));
@@ -134,18 +123,8 @@ function tellRuns() {
   const focus = document.activeElement?.closest?.("#runs li")?.dataset.run;
   const kind = document.activeElement?.getAttribute?.("aria-label");
   at("runs").replaceChildren(...[...known.runs].sort((x, y) => y.when - x.when).map(card));
-  if (focus) [...at("runs").querySelectorAll("button, input")].find((each) => each.getAttribute("aria-label") === kind)?.focus();
-  tellChosen();
+  if (focus) [...at("runs").querySelectorAll("button")].find((each) => each.getAttribute("aria-label") === kind)?.focus();
 }
-
-function tellChosen() {
-  const usable = known.runs.some((run) => run.usable);
-  at("evaluate").textContent = usable ? "Evaluate" : "Evaluate without a run";
-  at("evaluate").disabled = usable && !chosen.size;
-  at("chosen").textContent = chosen.size ? [...chosen].join(", ") : usable ? "tick runs to choose them; several give mean and spread" : "scores the methods that need no training";
-}
-
-at("evaluate").addEventListener("click", () => ask("/train/evaluate", { runs: [...chosen] }));
 
 // --- curves ----------------------------------------------------------------------------------------
 
@@ -222,12 +201,6 @@ function draw(id, points, course, lines = []) {
   }
   canvas.setAttribute("aria-label", id === "loss" ? inWords("Loss", points) : inWords("Validation error", points, " %"));
 }
-
-// --- evaluations -----------------------------------------------------------------------------------
-
-/** Load the page with an evaluation. */
-const evaluation = (name) => location.assign(`/train?${new URLSearchParams({ evaluation: name })}`);
-at("which")?.addEventListener("change", () => evaluation(at("which").value));
 
 let laid = 0;
 window.addEventListener("resize", () => { if (window.innerWidth !== laid) { laid = window.innerWidth; tellCourse(); } });
