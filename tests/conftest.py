@@ -63,7 +63,6 @@ def browser() -> Iterator[Any]:
 def cluster() -> Iterator[Any]:
     """Ray with two local workers; the test is skipped where the extra is not installed."""
     ray = pytest.importorskip("ray", reason="needs la2ds[ray]")
-    pytest.importorskip("ray.data", reason="needs la2ds[ray]")
     root = Path(__file__).parents[1]
     paths = os.pathsep.join([str(root), str(root / "models")])
     ray.init(

@@ -2,21 +2,19 @@
 
 Every node must see the project's folder, and the videos, under the same paths. An actor writes the
 same files for an item as a local run, atomically. Only the driver writes tables. A worker that dies
-is replaced and another one repeats its item; if the driver dies, the finished items remain. Items
-and results travel as JSON.
+is replaced and another one repeats its item; if the driver dies, the finished items remain.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import socket
 import traceback
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,15 +23,12 @@ from la2ds_cli.core.errors import ExitCode, UserError, first_line, optional_impo
 from la2ds_models.startup import own_folder
 
 Item = Mapping[str, Any]
-"""JSON values by name; floats keep their value, including NaN."""
+"""Plain values by name."""
 Work = Callable[[Item], Item]
 
 _TOLD = "RAY_BACKEND_LOG_LEVEL" in os.environ
 _ATTEMPTS = 3  # at an item whose worker dies
-_ANSWER_SECONDS = 10.0  # time limit for an answer of the head; Ray itself tries for minutes
-# The greeting of an HTTP/2 client with empty settings, to which a gRPC server answers in kind.
-_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
-_SETTINGS = 4  # type of the frame that every HTTP/2 server sends first
+_ANSWER_SECONDS = 10.0  # until the head takes a connection; Ray itself tries for minutes
 
 
 def ray_map(
@@ -59,35 +54,32 @@ def ray_map(
     ray = _ray(without)
     if not ray.is_initialized():
         _connect(ray)
-    rows = [{"index": index, "item": json.dumps(item)} for index, item in enumerate(items)]
-    gpus = int(ray.cluster_resources().get("GPU", 0)) if device != "cpu" else 0
-    actors = min(len(rows), gpus or max(int(ray.cluster_resources().get("CPU", 1)), 1))
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
-    # Ray replaces a worker that dies and repeats its block, for ever where an item kills each of
-    # them, such as a file that makes a library crash: so its attempts are counted.
-    attempts = (
-        ray.remote(Attempts).options(num_cpus=0, max_restarts=-1, max_task_retries=-1).remote()
+    resources = ray.cluster_resources()
+    gpus = int(resources.get("GPU", 0)) if device != "cpu" else 0
+    count = min(len(items), gpus or max(int(resources.get("CPU", 1)), 1))
+    # Ray begins an actor that has died again, and so many times the item that it was at.
+    actor = ray.remote(Actor).options(
+        num_cpus=1, num_gpus=1 if gpus else 0, max_restarts=-1, max_task_retries=_ATTEMPTS - 1
     )
-    # One item per block, so that only one item is repeated.
-    finished = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
-        Actor,
-        fn_constructor_args=(worker, tuple(arguments), partial(_begin, attempts)),
-        compute=ray.data.ActorPoolStrategy(size=actors),
-        num_cpus=1,
-        num_gpus=1 if gpus else 0,
-    )
-    waiting: dict[int, Item] = {}
-    following = 0
+    idle = [actor.remote(worker, tuple(arguments)) for _ in range(count)]
+    left = iter(enumerate(items))
+    running: dict[Any, tuple[int, Any]] = {}
+    made: dict[int, Item] = {}
     try:
-        _begin(attempts, -1)  # ends here where the nodes have no la2ds
-        for row in finished.iter_rows():
-            index = row["index"]
-            told = _result(row)
-            waiting[index] = (lost or _raised)(items[index], _died()) if told is None else told
-            while following in waiting:
-                yield waiting.pop(following)
-                following += 1
+        ray.get(idle[0].begun.remote())  # ends here where the nodes have no la2ds
+        for following in range(len(items)):
+            while following not in made:
+                for index, item in islice(left, len(idle)):
+                    one = idle.pop()
+                    running[one.work.remote(item)] = index, one
+                (done,), _ = ray.wait([*running])
+                index, one = running.pop(done)
+                idle.append(one)
+                try:
+                    made[index] = _result(*ray.get(done))
+                except ray.exceptions.RayActorError:
+                    made[index] = (lost or _raised)(items[index], _died())
+            yield made.pop(following)
     except ray.exceptions.RayError as error:  # of Ray itself: an actor raises nothing
         raise UserError(
             f"the work over Ray has ended: {str(error).strip().rpartition(chr(10))[2][:300]}",
@@ -106,65 +98,36 @@ def _died() -> UserError:
     )
 
 
-class Attempts:
-    """An actor that counts for the others how often each item was begun."""
-
-    def __init__(self) -> None:
-        self._begun: Counter[int] = Counter()
-
-    def begin(self, index: int) -> int:
-        self._begun[index] += 1
-        return self._begun[index]
-
-
-def _begin(attempts: Any, index: int) -> int:
-    """How often an item was begun, this time included. attempts: a handle of Attempts."""
-    import ray  # pyright: ignore[reportMissingImports]
-
-    return ray.get(attempts.begin.remote(index))
-
-
 class Actor:
-    """An actor with its own worker, one item at a time. Its input and output rows are dicts of
-    plain values. It raises nothing: of an actor that fails, Ray says much and the driver little.
+    """An actor with its own worker, one item at a time. It raises nothing: of an actor that fails,
+    Ray says much and the driver little."""
 
-    begin: called with the index of an item when it is begun, says how often it was.
-    """
-
-    def __init__(
-        self, worker: Callable[..., Work], arguments: Sequence[Any], begin: Callable[[int], int]
-    ) -> None:
-        self._begin = begin
+    def __init__(self, worker: Callable[..., Work], arguments: Sequence[Any]) -> None:
         try:
             self._work = worker(*arguments)
         except Exception as error:
             self._work = partial(_raised, error=error)
 
-    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        if self._begin(row["index"]) > _ATTEMPTS:
-            return {"index": row["index"], "failed": False, "result": "null"}
+    def begun(self) -> None:
+        """Nothing, once the actor is there."""
+
+    def work(self, item: Item) -> tuple[Item, Exception | None]:
+        """The result of an item, and what was raised instead."""
         try:
-            result, failed = self._work(json.loads(row["item"])), False
+            return self._work(item), None
         except UserError as error:
-            told = {"message": error.message, "hint": error.hint, "code": error.code}
-            result, failed = told | {"exit_code": int(error.exit_code)}, True
+            return {}, error
         except Exception:
-            result, failed = {"bug": traceback.format_exc()}, True
-        return {"index": row["index"], "failed": failed, "result": json.dumps(result)}
+            return {}, RuntimeError(f"in a worker of Ray:\n{traceback.format_exc()}")
 
 
 def _raised(item: Item, error: Exception) -> Item:
     raise error
 
 
-def _result(row: Mapping[str, Any]) -> Item | None:
-    """What an actor has returned, None if the item is lost. Raises what it has raised."""
-    result = json.loads(row["result"])
-    if row["failed"]:
-        if "bug" in result:
-            raise RuntimeError(f"in a worker of Ray:\n{result['bug']}")
-        error_code = ExitCode(result.pop("exit_code"))
-        raise UserError(result.pop("message"), exit_code=error_code, **result)
+def _result(result: Item, error: Exception | None) -> Item:
+    if error is not None:
+        raise error
     return result
 
 
@@ -201,30 +164,15 @@ def _quiet() -> Iterator[None]:
     os.environ["RAY_BACKEND_LOG_LEVEL"] = "fatal"
     with silent():
         yield
-    for name in ("ray", "ray.data"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    logging.getLogger("ray").setLevel(logging.ERROR)
 
 
 def _check_answer(address: str) -> None:
-    """Raises OSError or ValueError if no server that could be Ray listens at HOST:PORT.
-
-    `ray.init` tries a wrong address for minutes and has no time limit. An open port is not enough,
-    since the port of the dashboard is open as well. Other forms (`auto`, `ray://`, those of hosted
-    clusters) are left to Ray.
-    """
-    if "://" in address or ":" not in address:
-        return
-    parts = urlsplit(f"//{address}")
-    if not parts.hostname or not parts.port:
-        return
-    with socket.create_connection((parts.hostname, parts.port), _ANSWER_SECONDS) as connection:
-        if os.environ.get("RAY_USE_TLS", "0") != "0":
-            return  # with TLS it does not answer an unencrypted greeting
-        connection.sendall(_GREETING)
-        with connection.makefile("rb") as answer:
-            head = answer.read(9)
-        if len(head) < 9 or head[3] != _SETTINGS:
-            raise OSError("the server at that address is not the head of a Ray cluster")
+    """Raises OSError or ValueError if nothing listens at HOST:PORT, which `ray.init` tries for
+    minutes. Other forms (`auto`, `ray://`, those of hosted clusters) are left to Ray."""
+    parts = urlsplit("" if "://" in address else f"//{address}")
+    if parts.hostname and parts.port:
+        socket.create_connection((parts.hostname, parts.port), _ANSWER_SECONDS).close()
 
 
 def _ray(without: str) -> Any:
@@ -235,11 +183,7 @@ def _ray(without: str) -> Any:
         ["ray"],
         "--engine ray needs the package ray, which is not installed",
         f"pip install 'la2ds[ray]', or {without}",
-        # pyarrow, which ray.data imports, asks for numpy 2 without declaring it, so that installers
-        # put a new one beside the numpy 1 of the extra mmpose.
-        repair="pip install 'pyarrow<26' beside a numpy older than 2, else "
-        f"pip install --force-reinstall 'la2ds[ray]', or {without}",
+        repair=f"pip install --force-reinstall 'la2ds[ray]', or {without}",
     ):
         import ray  # pyright: ignore[reportMissingImports]
-        import ray.data  # pyright: ignore[reportMissingImports]
     return ray
