@@ -11,12 +11,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args
 
 from typer.main import get_command
 
 from la2ds_cli.core import config_sections
-from la2ds_cli.core.config import Config, load_config, preset_names
+from la2ds_cli.core.config import Config, kinds, load_config, preset_names
 from la2ds_cli.main import app
 
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
@@ -170,7 +170,7 @@ def settings_page() -> str:
 
 def _settings_table(section: str, kind: type) -> str:
     meanings = source_of(kind.__name__)
-    hints = get_type_hints(kind)
+    hints = kinds(kind)
     rows = [
         "| setting | value | default | meaning | other presets |",
         "| --- | --- | --- | --- | --- |",
@@ -179,7 +179,7 @@ def _settings_table(section: str, kind: type) -> str:
         key = field.name
         cells = (
             f"`{section}.{key}`",
-            _values(hints[key], section, key),
+            _values(*hints[key]),
             f"`{_toml(getattr(getattr(_config(), section), key))}`",
             meanings[key],
             _in_presets(section, key),
@@ -205,13 +205,12 @@ def source_of(name: str) -> dict[str, str]:
     return meanings
 
 
-def _values(hint: Any, section: str, key: str) -> str:
+def _values(hint: Any, limits: config_sections.Range) -> str:
     if get_args(hint):
         return ", ".join(f"`{choice}`" for choice in get_args(hint))
     if hint in (str, bool):
         return {str: "text", bool: "`true` or `false`"}[hint]
-    rule, most = config_sections.limits(section, key)
-    rule = f"0 to {most:g}" if most <= 1 else rule
+    rule = f"0 to {limits.most:g}" if limits.most <= 1 else limits.rule
     return f"{'whole number' if hint is int else 'number'}, {rule}"
 
 

@@ -23,8 +23,8 @@ from la2ds_cli.core.config_sections import (
     HeatmapConfig,
     ModelConfig,
     PosesConfig,
+    Range,
     TrainConfig,
-    check_number,
 )
 from la2ds_cli.core.errors import UserError, check_choice
 from la2ds_cli.core.plugins import trust
@@ -120,24 +120,25 @@ def _apply(config: Config, settings: Mapping[str, Any], origin: str) -> Config:
         if not isinstance(values, Mapping):
             raise UserError(f"{where} must be a table of settings")
         section = getattr(config, name)
-        hints = _hints(type(section))
+        hints = kinds(type(section))
         checked = {}
         for key, value in values.items():
             if key not in hints:
                 raise _unknown(key, list(hints), where, "setting")
-            checked[key] = _coerced(value, hints[key], f"{where} {key}")
-            if hints[key] in (int, float):
-                try:
-                    check_number(name, key, checked[key])
-                except ValueError as error:
-                    raise UserError(f"{where} {error}") from error
+            kind, limits = hints[key]
+            checked[key] = _coerced(value, kind, f"{where} {key}")
+            if kind in (int, float):
+                limits.check(f"{where} {key}", checked[key])
         changed[name] = dataclasses.replace(section, **checked)
     return dataclasses.replace(config, **changed)
 
 
 @cache
-def _hints(section: type) -> dict[str, Any]:
-    return get_type_hints(section)
+def kinds(section: type) -> dict[str, tuple[Any, Range]]:
+    """Of each setting of a section its type, and what a number has to be."""
+    hints = get_type_hints(section, include_extras=True)
+    parts = {name: getattr(hint, "__metadata__", (Range(),)) for name, hint in hints.items()}
+    return {name: (hint, parts[name][0]) for name, hint in get_type_hints(section).items()}
 
 
 _KINDS = {

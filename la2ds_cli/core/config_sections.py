@@ -1,61 +1,45 @@
 """The settings of each step. Units and meaning are beside every field, or above it;
 scripts/write_docs.py turns them into docs/reference/settings.md.
 
-Fields are plain str, int, float, bool or Literal, so that each maps to one TOML value.
+Fields are str, int, float, bool or Literal, so that each maps to one TOML value. A plain number may
+be from 0 to that of `Range`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal, NamedTuple
 
-# A number may be from 0 to _LARGEST; beyond it a number is a slip, and memory or time would run out
-# far from where it was written. What is listed here is above 0, or has another limit.
-_ABOVE_0 = frozenset(
-    [
-        *("min_frames", "subjects", "max_duration", "size", "sigma"),
-        *("width", "heads", "patch", "mlp_ratio", "max_frames"),
-        *(
-            "fps",
-            "frames",
-            "steps",
-            "train.batch_size",
-            "learning_rate",
-            "clip_norm",
-            "temperature",
-        ),
-        *("validate_every", "threads", "pairs", "trim_draws"),
-    ]
-)
-_LARGEST = 1e9
-_SHARES = ("detect_threshold", "joint_threshold", "drop", "trim", "validation_share")
-_SHARES += ("temporal_probability", "position_probability", "orientation_probability")
-_SHARES += ("flip_probability", "missing_probability")
-_MOST = {
-    **dict.fromkeys(_SHARES, 1.0),
-    **dict.fromkeys(("fps", "tempo", "detect_rate"), 1e5),
-    **dict.fromkeys(("heads", "mlp_ratio", "patch", "subjects", "spatial_layers"), 256),
-    **dict.fromkeys(("temporal_layers", "cross_layers", "threads", "reference_clips"), 1024),
-    **dict.fromkeys(("width", "size", "batch_size", "trim_draws"), 16_384),
-    **dict.fromkeys(("frames", "max_frames", "context", "pairs"), 1e6),
-    "seed": 2**32 - 1,  # of numpy's older generators
-    "max_duration": 1e5,  # MOST_SECONDS of core.types, which imports numpy
-    "max_trim": 0.49,
-}
+from la2ds_cli.core.errors import UserError
+
+AT_LEAST_0, ABOVE_0 = "at least 0", "more than 0"
 
 
-def limits(section: str, name: str) -> tuple[str, float]:
-    """What a number has to be, `more than 0` or `at least 0`, and the most that it may be."""
-    above = not _ABOVE_0.isdisjoint((name, f"{section}.{name}"))
-    return "more than 0" if above else "at least 0", _MOST.get(name, _LARGEST)
+class Range(NamedTuple):
+    """What a number has to be. Beyond `most` it is a slip, and memory or time would run out far
+    from where it was written."""
+
+    rule: str = AT_LEAST_0
+    most: float = 1e9
+
+    def check(self, name: str, value: float) -> None:
+        """Raise UserError (exit 2) for the value of a setting that is out of range; NaN is."""
+        if not 0 <= value <= self.most or (value == 0 and self.rule == ABOVE_0):
+            beyond = self.most <= 1 or value > self.most
+            rule = self.rule + f" and at most {self.most:.10g}" * beyond
+            raise UserError(f"{name} must be {rule}, got {value}")
 
 
-def check_number(section: str, name: str, value: float) -> None:
-    """Raise a ValueError for the value of a setting that is out of range; NaN is."""
-    rule, most = limits(section, name)
-    if not 0 <= value <= most or (value == 0 and rule != "at least 0"):
-        rule += f" and at most {most:.10g}" if most <= 1 or value > most else ""
-        raise ValueError(f"{name} must be {rule}, got {value}")
+Share = Annotated[float, Range(most=1.0)]
+Positive = Annotated[float, Range(ABOVE_0)]
+Rate = Annotated[float, Range(most=1e5)]
+Seconds = Annotated[float, Range(ABOVE_0, 1e5)]  # MOST_SECONDS of core.types, which imports numpy
+Few = Annotated[int, Range(most=1024)]
+OneOrFew = Annotated[int, Range(ABOVE_0, 1024)]
+Size = Annotated[int, Range(ABOVE_0, 16_384)]
+Frames = Annotated[int, Range(ABOVE_0, 1e6)]
+Steps = Annotated[int, Range(ABOVE_0)]
+Seed = Annotated[int, Range(most=2**32 - 1)]  # of numpy's older generators
 
 
 @dataclass(frozen=True)
@@ -68,23 +52,24 @@ class PosesConfig:
     # pose network: auto (that of the project's clips, else hrnet-w32-msra on CUDA, blazepose on a
     # CPU), a name of `la2ds models`, or a model file
     pose: str = "auto"
-    detect_threshold: float = 0.3  # lowest detector score of a person's box, 0 to 1
-    detect_rate: float = 10.0  # detector passes per second of film; 0 = every frame
-    joint_threshold: float = 0.05  # joints with a lower score count as not seen
+    detect_threshold: Share = 0.3  # lowest detector score of a person's box, 0 to 1
+    detect_rate: Rate = 10.0  # detector passes per second of film; 0 = every frame
+    joint_threshold: Share = 0.05  # joints with a lower score count as not seen
     # whom to follow: auto, or the number of the person
     subject: str = "auto"
-    subjects: int = 1  # people kept from each clip
-    min_frames: int = 8  # frames; shorter clips are skipped
-    max_duration: float = 600.0  # seconds; of longer clips, --time-range must select a part
-    batch_size: int = 0  # crops per forward pass; 0 = 4 on a CPU, 16 on CUDA
+    subjects: OneOrFew = 1  # people kept from each clip
+    min_frames: Frames = 8  # frames; shorter clips are skipped
+    max_duration: Seconds = 600.0  # seconds; of longer clips, --time-range must select a part
+    # crops per forward pass; 0 = 4 on a CPU, 16 on CUDA
+    batch_size: Annotated[int, Range(most=16_384)] = 0
 
 
 @dataclass(frozen=True)
 class HeatmapConfig:
     """Heatmaps (paper sec. 3.1, eq. 1 and 2)."""
 
-    size: int = 30  # cells per side
-    sigma: float = 0.6  # standard deviation of the Gaussians, in the unit of sigma_unit
+    size: Size = 30  # cells per side
+    sigma: Positive = 0.6  # standard deviation of the Gaussians, in the unit of sigma_unit
     # cells of the heatmap, or pixels of the frame, as maps drawn there, cropped and resized
     sigma_unit: Literal["cells", "pixels"] = "cells"
     channels: Literal["joints+limbs", "joints", "limbs"] = "joints+limbs"  # what the maps show
@@ -99,19 +84,19 @@ class HeatmapConfig:
 class AugmentConfig:
     """The augmented copy S' (paper sec. 3.2, A.1), plus trimming, which the paper lacks."""
 
-    temporal_probability: float = 1.0  # chance that `drop` and `warp` act; Table 9 prints 0.5
-    drop: float = 0.5  # temporal: up to this share of the frames is dropped
+    temporal_probability: Share = 1.0  # chance that `drop` and `warp` act; Table 9 prints 0.5
+    drop: Share = 0.5  # temporal: up to this share of the frames is dropped
     warp: float = 0.0  # smooth speed change, standard deviation of the log speed; 0 = the paper
-    trim: float = 0.5  # up to this share is cut off the two ends together; 0 = the paper
-    position_probability: float = 0.3  # chance that the joints of a copy are displaced
+    trim: Share = 0.5  # up to this share is cut off the two ends together; 0 = the paper
+    position_probability: Share = 0.3  # chance that the joints of a copy are displaced
     position_std: float = 1.0  # standard deviation of the displacement, heatmap cells
-    orientation_probability: float = 0.3  # chance that a limb turns about its joint
+    orientation_probability: Share = 0.3  # chance that a limb turns about its joint
     orientation_std: float = 0.1  # standard deviation of the turn, radians
     noise: Literal["independent", "smooth", "smooth-angle"] = "independent"  # noise over time
-    flip_probability: float = 0.3  # chance that a copy is mirrored
+    flip_probability: Share = 0.3  # chance that a copy is mirrored
     flip_swap: bool = True  # a mirrored copy swaps left and right joints; false: x alone, as CASA
     geometry: float = 0.0  # strength of clip-constant shear, stretch and limb scaling; 0 = paper
-    missing_probability: float = 0.0  # chance that a clip loses one limb in part of its frames
+    missing_probability: Share = 0.0  # chance that a clip loses one limb in part of its frames
     turn: float = 0.3  # joints3d: standard deviation of a turn about the vertical, radians
     tilt: float = 0.1  # joints3d: standard deviation of a camera's pitch and of its roll, radians
 
@@ -136,21 +121,22 @@ class ModelConfig:
     # zero: all features 0, and absent; imputed: filled in time, with their scores, then drawn
     missing: MissingJoints = "mixed"
     joints: JointKind = "position"  # as they lie, as deviations from the clip's mean, or both
-    width: int = 192  # features of a token and of the embedding
-    heads: int = 3  # attention heads; the width is an even multiple of them
-    spatial_layers: int = 2  # within a frame; 0: one linear layer on the flattened map
-    temporal_layers: int = 4  # over the frames of a clip
-    cross_layers: int = 0  # between the two clips of a pair, in training
-    mlp_ratio: int = 4  # width of the hidden layers, in widths
-    patch: int = 10  # cells per patch side
+    width: Size = 192  # features of a token and of the embedding
+    heads: OneOrFew = 3  # attention heads; the width is an even multiple of them
+    spatial_layers: Few = 2  # within a frame; 0: one linear layer on the flattened map
+    temporal_layers: Few = 4  # over the frames of a clip
+    cross_layers: Few = 0  # between the two clips of a pair, in training
+    mlp_ratio: OneOrFew = 4  # width of the hidden layers, in widths
+    patch: OneOrFew = 10  # cells per patch side
     pooling: Literal["mean", "cls"] = "mean"  # patches to frame: average (paper), or a class token
     spatial_position: Literal["learned", "none"] = "learned"  # position code of patches
     # position code of frames; an absolute one (learned, sinusoid) is a clock
     temporal_position: Literal["rotary", "learned", "offset", "sinusoid", "none"] = "rotary"
-    max_frames: int = 1024  # frames; length of the learned temporal position table
+    max_frames: Frames = 1024  # frames; length of the learned temporal position table
     projection_head: bool = True  # two layers between the embedding and the loss
     embed_at: Literal["temporal", "cross"] = "temporal"  # where the embedding is taken
-    context: int = 0  # each frame is encoded with the one so many frames before; 0 = by itself
+    # each frame is encoded with the one so many frames before; 0 = by itself
+    context: Annotated[int, Range(most=1e6)] = 0
     motion: float = 0.0  # weight of the features' change per frame, beside them in the embedding
 
 
@@ -159,27 +145,28 @@ class TrainConfig:
     """Self-supervised training (paper sec. 3.3, eq. 3-5)."""
 
     method: str = "la2ds"  # a name of la2ds_cli.training.losses, or the dotted path of a module
-    fps: float = 20.0  # frames per second; clips are resampled by time to this rate
+    # frames per second; clips are resampled by time to this rate
+    fps: Annotated[float, Range(ABOVE_0, 1e5)] = 20.0
     # clips that from one frame to the next move less than this share of their movement are sampled
     # at fewer frames per second, so that slow motion looks like real speed; 0 = all at fps
-    tempo: float = 0.0
-    frames: int = 64  # frames; longest sequence of a training step; longer clips are sub-sampled
-    steps: int = 1200  # steps of the optimiser
-    batch_size: int = 8  # pairs of a step
-    learning_rate: float = 1e-3  # its largest value
+    tempo: Rate = 0.0
+    frames: Frames = 64  # frames; longest sequence of a training step; longer clips are sub-sampled
+    steps: Steps = 1200  # steps of the optimiser
+    batch_size: Size = 8  # pairs of a step
+    learning_rate: Positive = 1e-3  # its largest value
     warmup: int = 20  # steps until the learning rate has its largest value
     # cosine: to 0; milestones: halved at 15, 20, 25, ... 50 % of the run; halving: 24 times
     schedule: Literal["cosine", "milestones", "halving", "constant"] = "cosine"
     weight_decay: float = 0.0  # of Adam
-    clip_norm: float = 0.5  # largest norm of the gradient
-    temperature: float = 0.1  # of the softmax in eq. 3; lav: softness of soft-DTW
+    clip_norm: Positive = 0.5  # largest norm of the gradient
+    temperature: Positive = 0.1  # of the softmax in eq. 3; lav: softness of soft-DTW
     scaling: Literal["casa", "plain"] = "casa"  # casa: distance / (temperature * D**1.5)
     index: Literal["raw", "normalised"] = "raw"  # unit of the regressed frame index
-    seed: int = 0  # of the weights, the batches and the augmentations
-    validate_every: int = 200  # steps between validations
-    validation_share: float = 0.15  # share of the clips held out for the synthetic warp error
+    seed: Seed = 0  # of the weights, the batches and the augmentations
+    validate_every: Steps = 200  # steps between validations
+    validation_share: Share = 0.15  # share of the clips held out for the synthetic warp error
     precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: bf16 where the hardware has it
-    threads: int = 1  # torch threads on CPU; another number rounds otherwise
+    threads: OneOrFew = 1  # torch threads on CPU; another number rounds otherwise
     bucket: bool = False  # batches of similar length: the same pairs, less padding
     patience: int = 0  # validations without improvement that end a run; 0 = run on
 
@@ -191,7 +178,7 @@ class AlignConfig:
     method: str = "dtw"  # dtw, nearest, linear, or the dotted path of a module
     open_ends: bool = False  # dtw: the clips may start and end at different moments
     skip_cost: float = 1.5  # cost of an unmatched end frame, in mean nearest-frame costs
-    reference_clips: int = 0  # dtw: number of clips of a consensus; 0 = the direct path alone
+    reference_clips: Few = 0  # dtw: number of clips of a consensus; 0 = the direct path alone
     # weight of the joints' movement in one distance with a run's embedding; 0 = without it
     movement: float = 0.0
     # weight of the base model's embedding in one distance with a run's; 0 = without it
@@ -210,8 +197,9 @@ class AlignConfig:
 class EvaluateConfig:
     """Evaluation protocol."""
 
-    pairs: int = 300  # seeded sample of ordered pairs; fewer clips use all pairs
-    max_trim: float = 0.3  # event transfer: largest share cut off each end, independently
-    trim_draws: int = 3  # event transfer: how often each pair is trimmed anew
+    pairs: Frames = 300  # seeded sample of ordered pairs; fewer clips use all pairs
+    # event transfer: largest share cut off each end, independently
+    max_trim: Annotated[float, Range(most=0.49)] = 0.3
+    trim_draws: Size = 3  # event transfer: how often each pair is trimmed anew
     background: str = "background"  # phase that stands for no phase; protocols may leave it out
-    seed: int = 0  # of all samples and resamples
+    seed: Seed = 0  # of all samples and resamples

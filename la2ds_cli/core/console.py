@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress, duration
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 _LISTED = 40  # a longer batch lists only the items with a problem
+_APART = 0.1  # seconds between two events of one task
 _STYLES = {"ok": "green", "cached": "dim", "degraded": "yellow", "skipped": "red", "failed": "red"}
 
 
@@ -70,13 +71,10 @@ def error(problem: UserError) -> None:
     if _for_programs():
         _event(error=problem.message, hint=problem.hint, code=problem.code)
         return
-    console = _rich(stderr=True)
     code = f" ({problem.code})" if problem.code else ""
-    console.print("error:", style="bold red", end=" ")
-    console.print(f"{printable(problem.message)}{code}")
+    _print(f"error: {printable(problem.message)}{code}", stderr=True, style="red")
     if problem.hint:
-        console.print("hint:", style="bold", end=" ")
-        console.print(_indented(problem.hint))
+        _print(f"hint: {_indented(problem.hint)}", stderr=True)
 
 
 def warn(text: str) -> None:
@@ -113,9 +111,12 @@ def to_plain(value: Any) -> Any:
     return value
 
 
-def _escaped(line: str) -> str:
-    """A line of JSON with characters escaped that are unsafe on a terminal."""
-    return UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", line)
+def _print_json(data: Mapping[str, Any], indent: int | None = None) -> None:
+    """On stdout, with characters escaped that are unsafe on a terminal. Line feeds are those of the
+    layout: inside a text they are escaped already."""
+    lines = json.dumps(to_plain(data), indent=indent, ensure_ascii=False).split("\n")
+    escaped = (UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", line) for line in lines)
+    _print("\n".join(escaped), stderr=False)
 
 
 class Console:
@@ -181,41 +182,29 @@ class Console:
         listed = results
         if len(results) > _LISTED:
             listed = [r for r in results if r.status not in ("ok", "cached") or r.code]
-        hidden = len(listed) - _LISTED
-        listed = listed[:_LISTED]
-        if listed:
-            rows = [(r.status, r.video or r.path, r.frames or "", _explain(r)) for r in listed]
-            self.table(("status", "clip", "frames", "message"), rows)
-        if hidden > 0:
-            self.line(f"... and {hidden} more that need attention")
+        rows = [(r.status, r.video or r.path, r.frames or "", _explain(r)) for r in listed]
+        if rows:
+            self.table(("status", "clip", "frames", "message"), rows[:_LISTED])
+        if len(rows) > _LISTED:
+            self.line(f"... and {len(rows) - _LISTED} more that need attention")
         self.line(summary(results))
 
     def document(self, command: str, data: Mapping[str, Any]) -> None:
         """The JSON document of a command, only with --json."""
         if self.as_json:
-            content = {"schema_version": SCHEMA_VERSION, "command": command, **to_plain(data)}
-            lines = json.dumps(content, indent=2, ensure_ascii=False).split("\n")
-            # Line feeds are those of the layout: inside a text they are escaped already.
-            sys.stdout.write("\n".join(map(_escaped, lines)) + "\n")
+            _print_json({"schema_version": SCHEMA_VERSION, "command": command, **data}, indent=2)
 
     def record(self, data: Mapping[str, Any]) -> None:
         """One line of JSON, only with --json, for commands that report events as they happen; it is
         flushed at once."""
         if self.as_json:
-            sys.stdout.write(_escaped(json.dumps(to_plain(data), ensure_ascii=False)) + "\n")
-            sys.stdout.flush()
+            _print_json(data)
 
     def status(self, text: str) -> None:
         """A line that the next one replaces, only on a terminal; empty = ended."""
-        if (
-            self.quiet
-            or self.as_json
-            or not sys.stdout.isatty()
-            or os.environ.get("TERM") == "dumb"
-        ):
-            return
-        sys.stdout.write(f"\r\x1b[K{printable(text)}")
-        sys.stdout.flush()
+        if not (self.quiet or self.as_json) and _is_terminal(sys.stdout):
+            sys.stdout.write(f"\r\x1b[K{printable(text)}")
+            sys.stdout.flush()
 
     def item(self, result: ItemResult) -> None:
         """An item of a batch that is done while others are not, reported only to programs."""
@@ -243,46 +232,39 @@ def summary(results: Sequence[ItemResult]) -> str:
 def _stderr_progress() -> Progress:
     if _for_programs():
         return EventProgress()
-    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-        return BarProgress()
-    return LineProgress()
+    return BarProgress() if _is_terminal(sys.stderr) else LineProgress()
+
+
+def _is_terminal(stream: TextIO) -> bool:
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
 class LineProgress(Progress):
     """For logs and pipes: a line at the start of a task, and at most one per tenth of it."""
 
-    def __init__(
-        self,
-        write: Callable[[str], None] = warn,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._write = write
-        self._clock = clock
-        self._label = ""
+    _total: float | None = None
+    _done = 0.0
 
     def begin(self, label: str, total: float | None = None) -> None:
-        self._label, self._total, self._done = label, total, 0.0
-        self._started = self._printed = self._clock()
-        self._tenth = 0
-        self._write(f"{label} ...")
+        self._label, self._total, self._done, self._tenth = label, total, 0.0, 0
+        self._begun = self._told = time.monotonic()
+        warn(f"{label} ...")
 
     def advance(self, amount: float = 1) -> None:
-        if not self._label or not self._total:
-            return
         self._done += amount
-        tenth = int(10 * self._done / self._total)
-        now = self._clock()
-        if tenth <= self._tenth or tenth >= 10 or now - self._printed < 1:
+        if not self._total:
             return
-        self._tenth, self._printed = tenth, now
-        left = (now - self._started) * (self._total - self._done) / self._done
-        self._write(f"{self._label}: {10 * tenth} %, about {duration(left)} left")
+        tenth, now = int(10 * self._done / self._total), time.monotonic()
+        if self._tenth < tenth < 10 and now - self._told >= 1:
+            self._tenth, self._told = tenth, now
+            left = (now - self._begun) * (self._total / self._done - 1)
+            warn(f"{self._label}: {10 * tenth} %, about {duration(left)} left")
 
     def end(self) -> None:
-        self._label = ""
+        self._total = None
 
     def note(self, text: str) -> None:
-        self._write(text)
+        warn(text)
 
 
 class EventProgress(Progress):
@@ -293,29 +275,25 @@ class EventProgress(Progress):
     `error`, `hint`, `code` as on a terminal.
     """
 
-    APART = 0.1  # seconds
-
-    def __init__(self, tell: Callable[..., None] = _event) -> None:
-        self._tell = tell
-        self._total: float | None = None
-        self._done = self._told = 0.0
+    _total: float | None = None
+    _done = 0.0
 
     def begin(self, label: str, total: float | None = None) -> None:
-        self._total, self._done = total, 0.0
-        self._tell(task=label, share=0.0 if total else None)
+        self._total, self._done, self._told = total, 0.0, -math.inf
+        _event(task=label, share=0.0 if total else None)
 
     def advance(self, amount: float = 1) -> None:
         self._done += amount
         now = time.monotonic()
-        if self._total and now - self._told >= self.APART:
+        if self._total and now - self._told >= _APART:
             self._told = now
-            self._tell(share=min(self._done / self._total, 1.0))
+            _event(share=min(self._done / self._total, 1.0))
 
     def end(self) -> None:
-        self._tell(task="", share=None)
+        _event(task="", share=None)
 
     def note(self, text: str) -> None:
-        self._tell(note=text)
+        _event(note=text)
 
 
 class BarProgress(Progress):
@@ -323,26 +301,18 @@ class BarProgress(Progress):
 
     def __init__(self) -> None:
         self._bar: Any = None
-        self._task: Any = None
 
     def begin(self, label: str, total: float | None = None) -> None:
-        from rich.progress import (
-            BarColumn,
-            Progress,
-            TaskProgressColumn,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
+        from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
 
         self.end()
-        self._bar = Progress(
+        self._bar = RichProgress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=30),
             TaskProgressColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
             TimeRemainingColumn(),
+            TextColumn("left"),
             console=_rich(stderr=True),
             transient=True,
         )

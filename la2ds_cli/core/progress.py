@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from threading import Lock
-
 
 class Progress:
-    """Silent progress, the default of steps; la2ds_cli.core.console subclasses it with a bar."""
+    """Silent progress, the default of steps; la2ds_cli.core.console subclasses it with a bar.
+
+    Several threads may report to it; only one of them begins and ends tasks.
+    """
 
     def begin(self, label: str, total: float | None = None) -> None:
         """Start a task of `total` units (None = unknown), and end the previous one."""
@@ -26,34 +27,6 @@ class Progress:
         if text not in noted:
             noted.add(text)
             self.note(text)
-
-
-class SharedProgress(Progress):
-    """A progress that several threads may report to; only one of them calls begin and end."""
-
-    def __init__(self, shown: Progress) -> None:
-        self._shown = shown
-        self._lock = Lock()
-
-    def begin(self, label: str, total: float | None = None) -> None:
-        with self._lock:
-            self._shown.begin(label, total)
-
-    def advance(self, amount: float = 1) -> None:
-        with self._lock:
-            self._shown.advance(amount)
-
-    def end(self) -> None:
-        with self._lock:
-            self._shown.end()
-
-    def note(self, text: str) -> None:
-        with self._lock:
-            self._shown.note(text)
-
-    def note_once(self, text: str) -> None:
-        with self._lock:
-            self._shown.note_once(text)
 
 
 def duration(value: float, digits: int = 0) -> str:

@@ -19,7 +19,7 @@ from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.progress import Progress, SharedProgress
+from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.current import STEP, find_clip, follow_files, is_current, moved_to
 from la2ds_cli.poses.extraction import ClipResult, Extraction, failure, stored_options
@@ -95,7 +95,7 @@ def extract_poses(
     Raises UserError for problems of the whole run: a URL or an unknown detector or pose network
     (exit 2), a missing model file (exit 3), weights or device (exit 6), the disk (exit 7).
     """
-    progress = SharedProgress(progress or Progress())
+    progress = progress or Progress()
     run = Extraction(project, config, options.device, progress, options.overwrite)
     clips = _plan(run, paths, options)
     record = _Record(run, clips, options.shard, on_clip)
@@ -423,7 +423,7 @@ def ensure_poses(
     poses must be extracted while another command is writing to the project; missing weights, a full
     disk; and, without `left_out`, those of a name, such as exit 3 for one that is neither.
     """
-    run = Extraction(project, config, device, SharedProgress(progress or Progress()))
+    run = Extraction(project, config, device, progress or Progress())
     ids: dict[str, str] = {}
     missing: dict[str, ClipSource] = {}
     for name in dict.fromkeys(names):

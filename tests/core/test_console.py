@@ -26,31 +26,35 @@ class Clock:
         return self.now
 
 
-def test_line_progress_prints_at_most_a_line_per_tenth_and_says_what_is_left():
-    clock, lines = Clock(), []
-    progress = console.LineProgress(lines.append, clock)
-    progress.begin("poses", 200)
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(console.time, "monotonic", clock)
+    return clock
+
+
+@pytest.mark.parametrize(
+    ("seconds", "total", "lines"),
+    [
+        (1, 200, ["poses: 10 %, about 3 min 00 s left", *[""] * 7, "poses: 90 %, about 20 s left"]),
+        (0.001, 200, []),  # done within a second
+        (1, None, []),
+    ],
+)
+def test_a_log_gets_at_most_a_line_per_tenth_which_says_what_is_left(
+    capsys: pytest.CaptureFixture[str], clock: Clock, seconds: float, total: int, lines: list[str]
+):
+    progress = console.LineProgress()
+    progress.advance()  # outside any task
+    progress.begin("poses", total)
     for _ in range(200):
-        clock.now += 1
+        clock.now += seconds
         progress.advance()
     progress.end()
-    assert lines[0] == "poses ..."
-    assert lines[1] == "poses: 10 %, about 3 min 00 s left"
-    assert lines[9] == "poses: 90 %, about 20 s left"
-    assert len(lines) == 10
-
-
-def test_line_progress_is_silent_within_a_second_and_knows_no_share_of_an_unknown_length():
-    clock, lines = Clock(), []
-    progress = console.LineProgress(lines.append, clock)
-    progress.begin("poses", 100)
-    for _ in range(100):
-        clock.now += 0.001
-        progress.advance()
-    progress.begin("decoding")
-    progress.advance(5)
     progress.note("kept")
-    assert lines == ["poses ...", "decoding ...", "kept"]
+    first, *shown, last = capsys.readouterr().err.splitlines()
+    assert (first, last, len(shown)) == ("poses ...", "kept", len(lines))
+    assert all(line == there for line, there in zip(lines, shown, strict=True) if line)
 
 
 @pytest.mark.parametrize(
@@ -128,26 +132,21 @@ def test_json_keeps_stdout_to_the_document(capsys: pytest.CaptureFixture[str]):
 def test_lines_are_printed_as_they_are_and_quiet_silences_notes_alone(
     capsys: pytest.CaptureFixture[str],
 ):
-    for text in (":cat: [bold]a[/bold]", "x" * 300, ""):
+    path = "/" + "long-folder-name/" * 12 + "clip [1].mp4"
+    for text in (":cat: [bold]a[/bold]", path, ""):
         console.Console().line(text)
         console.Console().note(text)
     captured = capsys.readouterr()
-    assert captured.out == captured.err == f":cat: [bold]a[/bold]\n{'x' * 300}\n\n"
+    assert captured.out == captured.err == f":cat: [bold]a[/bold]\n{path}\n\n"
+    console.error(UserError(f"cannot read {path}", hint="check the [path]", code="V001"))
+    said = capsys.readouterr().err
+    assert said == f"error: cannot read {path} (V001)\nhint: check the [path]\n"
     with console.Console(quiet=True) as out:
         out.progress.begin("poses", 2)
         out.note("a choice")
         out.next("la2ds train")
         out.line("result")
-    captured = capsys.readouterr()
-    assert captured.err == ""
-    assert captured.out == "result\n"
-
-
-def test_an_error_is_a_sentence_and_a_hint_without_markup(capsys: pytest.CaptureFixture[str]):
-    path = "/" + "long-folder-name/" * 12 + "clip [1].mp4"
-    console.error(UserError(f"cannot read {path}", hint="check the [path]", code="V001"))
-    captured = capsys.readouterr()
-    assert captured.err == f"error: cannot read {path} (V001)\nhint: check the [path]\n"
+    assert capsys.readouterr() == ("result\n", "")
 
 
 def test_bar_progress_draws_on_stderr_and_can_end_twice(capsys: pytest.CaptureFixture[str]):
@@ -188,9 +187,6 @@ def test_names_reach_the_terminal_as_text_on_one_line(capsys: pytest.CaptureFixt
     assert (note, begun) == (SHOWN, f"{SHOWN} ...")
     assert both.out.count(SHOWN) == 4
     assert all(line.isprintable() for line in (both.out + both.err).split("\n"))
-
-
-def test_the_json_document_holds_no_control_characters(capsys: pytest.CaptureFixture[str]):
     console.Console(as_json=True, quiet=True).document("x", {"name": HOSTILE})
     text = capsys.readouterr().out
     assert json.loads(text)["name"] == HOSTILE
@@ -214,46 +210,32 @@ def test_a_fault_shows_its_traceback_without_control_characters(
     assert lines[-1] == r"RuntimeError: a\x1b[2J.mp4"
 
 
-def test_events_for_programs_tell_each_task_and_a_share_at_most_ten_times_a_second(
-    monkeypatch: pytest.MonkeyPatch,
-):
-    told: list[dict[str, object]] = []
-    clock = Clock()
-    monkeypatch.setattr(console.time, "monotonic", clock)
-    progress = console.EventProgress(lambda **event: told.append(event))
-    clock.now = 100.0
-    progress.begin("clips", 8)
-    for _ in range(8):
-        progress.advance()
-        clock.now += 0.06
-    progress.note("a note")
-    progress.end()
-    progress.begin("of unknown length")
-    progress.advance(3)
-    assert told == [
-        {"task": "clips", "share": 0.0},
-        *({"share": share} for share in (0.125, 0.375, 0.625, 0.875)),
-        {"note": "a note"},
-        {"task": "", "share": None},
-        {"task": "of unknown length", "share": None},
-    ]
-
-
 def test_programs_read_events_and_people_do_not(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, clock: Clock
 ):
     monkeypatch.setenv("LA2DS_PROGRESS", "json")
     with console.Console(as_json=True) as told:
-        assert isinstance(told.progress, console.EventProgress)
+        told.progress.begin("clips", 8)
+        for _ in range(8):
+            told.progress.advance()
+            clock.now += 0.06
         told.note("a note")
         told.item(ItemResult("a.mp4", "a-1", "ok", 20))
+        told.progress.begin("of unknown length")
+        told.progress.advance(3)
         console.warn("a warning")
         console.error(UserError("no such file", hint="look", code="V006"))
-    events = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    assert events[0] == {"note": "a note"}
-    assert events[1]["item"]["video"] == "a-1"
-    assert {"note": "a warning"} in events
-    assert {"error": "no such file", "hint": "look", "code": "V006"} in events
+    first, *events = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert first == {"task": "clips", "share": 0.0}
+    assert [event["share"] for event in events[:4]] == [0.125, 0.375, 0.625, 0.875]
+    assert events[4] == {"note": "a note"}
+    assert events[5]["item"]["video"] == "a-1"
+    assert events[6:] == [
+        {"task": "of unknown length", "share": None},
+        {"note": "a warning"},
+        {"error": "no such file", "hint": "look", "code": "V006"},
+        {"task": "", "share": None},
+    ]
     monkeypatch.delenv("LA2DS_PROGRESS")
     with console.Console() as told:
         told.item(ItemResult("a.mp4", "a-1", "ok", 20))

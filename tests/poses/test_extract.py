@@ -18,7 +18,7 @@ from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.progress import Progress, SharedProgress
+from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.main import app
@@ -522,7 +522,7 @@ def test_terms_of_both_networks_are_told_once(project: Project, clips: Path, mon
     path = str(clips / "anna" / "clip.mp4")
     for name in ("anna", "ben"):
         path = str(clips / name / "clip.mp4")
-        ensure_pose(project, path, CONFIG, "cpu", SharedProgress(progress))
+        ensure_pose(project, path, CONFIG, "cpu", progress)
     assert told == ["terms"]
     ensure_pose(Project.create(clips / "other"), path, CONFIG, "cpu", Telling())
     assert told == ["terms", "terms"]  # another command
