@@ -122,8 +122,6 @@ def _run(
     followed = follow(
         console, player, poses, LiveFilter(reference, poses.skeleton), keep=bool(targets)
     )
-    if player.cut_off:
-        progress.note(player.cut_off)
     result = None
     if targets and len(followed.shown) >= FEWEST:
         shown = pose_sequence(player, poses.skeleton, followed)
@@ -262,7 +260,6 @@ def summarise(
         "without_person": len(rows) - followed.seen,
         "milliseconds": round(1000 * median(followed.busy), 1) if rows else None,
         "interrupted": followed.interrupted,
-        "cut_off": player.cut_off or None,
         "time_a": [round(min(places), 3), round(max(places), 3)] if places else None,
         "mean_confidence": round(fmean(r["confidence"] for r in placed), 3) if placed else None,
         "files": [] if result is None else [str(file) for file in result.files],

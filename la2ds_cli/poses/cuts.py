@@ -19,7 +19,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from la2ds_cli.video.orientation import Image
+from la2ds_cli.video.reader import Image
 
 _SIDE = 64  # pixels of the longer side of a thumbnail
 _WINDOW = 4  # frames compared before and after a cut; what lasts less is a flash

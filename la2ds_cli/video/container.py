@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.video.media_files import MOST_PIXELS, refuse_url, unreadable
+from la2ds_cli.video.media_files import MOST_PIXELS, unreadable
 
 if TYPE_CHECKING:
     import av
@@ -41,13 +41,12 @@ def open_container(path: str | os.PathLike[str]) -> Iterator[tuple[Any, Any]]:
     """The container and its first real video stream, with the decoder ready.
 
     Raises UserError: V001 not readable as a video, V002 empty, V004 no video stream, V005
-    unsupported codec, V006 no such file (all exit 3); a URL is a usage error (exit 2).
+    unsupported codec, V006 no such file (all exit 3).
     """
     import av
     from av.error import FFmpegError
 
     name = os.fspath(path)
-    refuse_url(name)
     _check_file(Path(name))
     try:
         container = av.open(f"file:{name}", options=_ACCESS, **_metadata_errors(av.__version__))

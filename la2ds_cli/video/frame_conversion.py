@@ -1,4 +1,5 @@
-"""Decoded frames as upright 8-bit sRGB images with square pixels."""
+"""Decoded frames as upright 8-bit sRGB images with square pixels: display matrices of videos, turns
+of the user, colours, HDR."""
 
 from __future__ import annotations
 
@@ -9,10 +10,20 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from la2ds_cli.video.orientation import IDENTITY, Image, Matrix, orient
-
 if TYPE_CHECKING:
     import av
+
+Image = NDArray[np.uint8]
+Matrix = tuple[int, int, int, int]
+
+IDENTITY: Matrix = (1, 0, 0, 1)
+# Clockwise turns as display matrices.
+_TURNS: dict[int, Matrix] = {
+    0: IDENTITY,
+    90: (0, 1, -1, 0),
+    180: (-1, 0, 0, -1),
+    270: (0, -1, 1, 0),
+}
 
 # ITU-T H.273 numbers, which FFmpeg's enumerations use.
 _TRANSFER: dict[int, Transfer] = {16: "PQ", 18: "HLG"}
@@ -84,10 +95,36 @@ def display_matrix(frame: av.VideoFrame) -> Matrix:
     return a, b, c, d
 
 
+def orient(image: Image, matrix: Matrix) -> Image:
+    """image (H, W, 3) rotated and mirrored by a display matrix, to the nearest quarter turn.
+
+    matrix: (a, b, c, d) with x' = a x + c y and y' = b x + d y (ISO/IEC 14496-12, x right, y
+    down); only signs and the larger pair matter.
+    """
+    import cv2
+
+    a, b, c, d = matrix
+    if abs(b) > abs(a):
+        image = np.asarray(cv2.transpose(image), np.uint8)
+        across, down = c, b
+    else:
+        across, down = a, d
+    if across < 0 or down < 0:
+        # cv2.flip's codes: 1 mirrors left and right, 0 top and bottom, -1 both.
+        code = (-1 if down < 0 else 1) if across < 0 else 0
+        image = np.asarray(cv2.flip(image, code), np.uint8)
+    return np.ascontiguousarray(image)
+
+
+def turn(image: Image, rotate: int, mirror: bool) -> Image:
+    """image (H, W, 3) rotated clockwise by `rotate` (0, 90, 180, 270), then mirrored left-right."""
+    a, b, c, d = _TURNS[rotate]
+    return orient(image, (-a, b, -c, d) if mirror else (a, b, c, d))
+
+
 # --- HDR video, whose primaries are those of BT.2020, to 8-bit sRGB, in numpy and lookup tables ---
 
 Transfer = Literal["PQ", "HLG"]
-Primaries = Literal["BT.2020", "BT.709"]
 
 PEAK = 1000.0  # nits: the peak of consumer HDR, and the nominal peak of HLG
 WHITE = 203.0  # nits: diffuse white, BT.2408
@@ -98,12 +135,15 @@ _TOP = 65535
 SIGNAL_TOP = 65280
 _ROWS = 64  # converted at once: they fit in the processor's cache
 
-# Chromaticities x, y of red, green, blue (BT.2020, BT.709); all have white D65.
-_CHROMATICITIES: dict[Primaries, list[tuple[float, float]]] = {
-    "BT.2020": [(0.708, 0.292), (0.170, 0.797), (0.131, 0.046)],
-    "BT.709": [(0.640, 0.330), (0.300, 0.600), (0.150, 0.060)],
-}
-_D65 = (0.3127, 0.3290)
+# Linear light of BT.2020 in that of BT.709 (Report ITU-R BT.2407, 2.2), and its luminance.
+_TO_BT709 = np.array(
+    [
+        (1.660491002, -0.587641139, -0.072849863),
+        (-0.124550475, 1.132899897, -0.008349423),
+        (-0.018150763, -0.100578898, 1.118729661),
+    ]
+)
+_LUMINANCE = np.array([0.262700212, 0.677998072, 0.059301716], np.float32)
 
 
 def pq_to_nits(signal: _FLOAT) -> _FLOAT:
@@ -151,13 +191,6 @@ def linear_to_srgb(light: _FLOAT) -> _FLOAT:
     return np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
 
 
-def to_xyz(primaries: Primaries) -> _FLOAT:
-    """Matrix (3, 3) from linear RGB to CIE XYZ, Y = 1 for white (SMPTE RP 177)."""
-    points = [*_CHROMATICITIES[primaries], _D65]
-    xyz = np.array([(x / y, 1, (1 - x - y) / y) for x, y in points]).T
-    return xyz[:, :3] * np.linalg.solve(xyz[:, :3], xyz[:, 3])
-
-
 class ToneMap:
     """Converts 16-bit RGB signals of one transfer function."""
 
@@ -169,9 +202,7 @@ class ToneMap:
         share = np.arange(_TOP + 1) / _TOP
         shown = tone_curve(share * PEAK) / WHITE
         self._code = np.rint(255 * linear_to_srgb(np.minimum(shown, 1))).astype(np.uint8)
-        matrix = np.linalg.solve(to_xyz("BT.709"), to_xyz("BT.2020"))
-        self._matrix = (matrix * _TOP).astype(np.float32)
-        self._luminance = to_xyz("BT.2020")[1].astype(np.float32)
+        self._matrix = (_TO_BT709 * _TOP).astype(np.float32)
         gain = np.power(share, 0.2)  # BT.2100 OOTF: luminance to the power of gamma - 1
         self._gain = gain.astype(np.float32) if transfer == "HLG" else None
 
@@ -186,7 +217,7 @@ class ToneMap:
         # mode="clip" skips numpy's check of all indices; none can be out of range.
         light = self._light.take(signal, mode="clip")
         if self._gain is not None:
-            luminance = light @ self._luminance
+            luminance = light @ _LUMINANCE
             index = np.minimum(luminance * _TOP, _TOP).astype(np.uint16)
             light *= self._gain.take(index, mode="clip")[..., None]
         light = light @ self._matrix.T

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import time
 from collections.abc import Callable, Generator
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
-from threading import Condition, Thread
-from typing import Any
+from dataclasses import dataclass
+from queue import Empty, Queue
+from threading import Event, Thread
 
 import numpy as np
 
@@ -17,7 +18,6 @@ from la2ds_cli.video.media_files import unreadable
 from la2ds_cli.video.reader import Frame, Image, VideoInfo, probe, read_ahead, read_frames
 
 _AHEAD = 8  # frames decoded before they are due
-_COMPLETE = 0.97  # share of the declared seconds; containers round
 _SILENT = 5.0  # seconds without a picture after which a camera counts as gone
 
 
@@ -46,8 +46,7 @@ def open_player(source: str, *, every_frame: bool = False) -> Player:
 class FilePlayer:
     """Plays a file; clock and sleep are those of `time`, and are replaced in tests.
 
-    skipped: frames that were skipped because earlier ones took too long. cut_off: a sentence if the
-    file ended before its declared end, otherwise empty.
+    skipped: frames that were skipped because earlier ones took too long.
     """
 
     path: str
@@ -56,7 +55,6 @@ class FilePlayer:
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     skipped: int = 0
-    cut_off: str = ""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -70,11 +68,10 @@ class FilePlayer:
 
     def frames(self) -> Generator[Frame, None, None]:
         """A frame is skipped if the next one is already due. Raises UserError as read_frames."""
-        begun = first = last = None
+        begun, first = None, 0.0
         with closing(read_ahead(read_frames(self.path), _AHEAD)) as decoded:
             for frame in decoded:
-                last = frame.time
-                if begun is None or first is None:
+                if begun is None:
                     begun, first = self.clock(), frame.time
                 late = self.clock() - begun - (frame.time - first)
                 if not self.every_frame and late > 1 / self.info.fps:
@@ -83,21 +80,10 @@ class FilePlayer:
                 if not self.every_frame and late < 0:
                     self.sleep(-late)
                 yield frame
-        if first is not None and last is not None:
-            self._note_end(last - first + 1 / self.info.fps)
-
-    def _note_end(self, seconds: float) -> None:
-        if seconds < _COMPLETE * self.info.duration - 1 / self.info.fps:
-            self.cut_off = (
-                f"{self.path} ended after {seconds:.1f} of its declared {self.info.duration:.1f} "
-                "seconds"
-            )
 
 
 class CameraPlayer:
     """Plays a camera through OpenCV: always the newest picture. Attributes as of FilePlayer."""
-
-    cut_off = ""
 
     def __init__(self, number: int) -> None:
         """Raises UserError (exit 3) for a camera that cannot be opened."""
@@ -118,70 +104,42 @@ class CameraPlayer:
     def frames(self) -> Generator[Frame, None, None]:
         """Frames until the camera stops. Raises UserError (exit 3) if it gives no pictures at all,
         or none for _SILENT seconds."""
-        newest = _Newest()
-        reader = Thread(target=self._read, args=(newest,), name="camera", daemon=True)
+        newest: Queue[tuple[int, float, Image] | None] = Queue()
+        stop = Event()
+        reader = Thread(target=self._read, args=(newest, stop), name="camera", daemon=True)
         reader.start()
         shown, begun = -1, 0.0
         try:
-            while (taken := newest.after(shown, _SILENT)) is not None:
-                count, at, image = taken
-                begun = at if shown < 0 else begun
-                self.skipped += count - shown - 1
-                shown = count
-                yield Frame(count, at - begun, image, count)
+            with suppress(Empty):
+                while (taken := newest.get(timeout=_SILENT)) is not None:
+                    count, at, image = taken
+                    begun = at if shown < 0 else begun
+                    self.skipped += count - shown - 1
+                    shown = count
+                    yield Frame(count, at - begun, image, count)
             if shown < 0:
                 raise _no_camera(self.number, "gives no pictures")
         finally:
-            newest.stopped = True
+            stop.set()
             reader.join(timeout=_SILENT)
             self._capture.release()
 
-    def _read(self, newest: _Newest) -> None:
+    def _read(self, newest: Queue[tuple[int, float, Image] | None], stop: Event) -> None:
+        """Put the newest picture, in place of one that nobody has taken, and None at the end."""
         import cv2
 
-        count = 0
-        while not newest.stopped:
-            good, image = self._capture.read()
-            if not good:
+        for count in itertools.count():
+            good, image = (False, None) if stop.is_set() else self._capture.read()
+            if not good or image is None:
                 break
             rgb = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
-            newest.put(count, time.monotonic(), rgb)
-            count += 1
-        newest.end()
+            with suppress(Empty):
+                newest.get_nowait()
+            newest.put((count, time.monotonic(), rgb))
+        newest.put(None)
 
 
 Player = FilePlayer | CameraPlayer
-
-
-@dataclass
-class _Newest:
-    """The newest picture of a camera, passed from the reading thread to the working thread."""
-
-    stopped: bool = False
-    _picture: tuple[int, float, Image] | None = None
-    _ended: bool = False
-    _changed: Condition = field(default_factory=Condition)
-
-    def put(self, count: int, at: float, image: Image) -> None:
-        with self._changed:
-            self._picture = count, at, image
-            self._changed.notify()
-
-    def end(self) -> None:
-        with self._changed:
-            self._ended = True
-            self._changed.notify()
-
-    def after(self, count: int, seconds: float) -> tuple[int, float, Image] | None:
-        """The newest picture with a higher number; None at the end, or if none comes in time."""
-
-        def ready() -> Any:
-            return self._ended or (self._picture is not None and self._picture[0] > count)
-
-        with self._changed:
-            self._changed.wait_for(ready, timeout=seconds)
-            picture = self._picture
-        return picture if picture is not None and picture[0] > count else None
 
 
 def _no_camera(number: int, what: str) -> UserError:

@@ -25,12 +25,8 @@ from la2ds_cli.core.errors import ExitCode, UserError, first_line
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import MOST_SECONDS
 from la2ds_cli.video.container import decode, frame_rate, open_container, stream_duration
-from la2ds_cli.video.frame_conversion import FrameConverter, hdr_name
-from la2ds_cli.video.image_sequence import (
-    check_sizes,
-    read_images,
-    require_fps,
-)
+from la2ds_cli.video.frame_conversion import FrameConverter, Image, hdr_name, turn
+from la2ds_cli.video.image_sequence import read_images, require_fps
 from la2ds_cli.video.media_files import (
     content_digest,
     image_files,
@@ -39,22 +35,7 @@ from la2ds_cli.video.media_files import (
     refuse_url,
     unreadable,
 )
-from la2ds_cli.video.orientation import Image, orient, turn
-from la2ds_cli.video.writer import write_video
-
-__all__ = [
-    "ClipOptions",
-    "Frame",
-    "Image",
-    "VideoInfo",
-    "is_image_folder",
-    "orient",
-    "probe",
-    "read_ahead",
-    "read_frames",
-    "refuse_url",
-    "write_video",
-]
+from la2ds_cli.video.writer import write_video as write_video
 
 _DEFAULTS = ClipOptions()
 _TOLERANCE = 1e-6  # seconds; the time stamp of a frame at 1.2 s may be slightly earlier
@@ -100,9 +81,9 @@ def probe(path: str | os.PathLike[str], options: ClipOptions = _DEFAULTS) -> Vid
     """Facts about a clip. Decodes one frame, to be sure that the clip can be decoded.
 
     Raises UserError: V001 not readable as a video, V002 no frame in it, V004 no video stream, V005
-    unsupported codec, V006 no such file, V011 images of different sizes, V012 an image that cannot
-    be read (all exit 3); V002 (exit 4) if the clip ends before `options.start`; V010 a folder of
-    images without a rate, or a URL (exit 2).
+    unsupported codec, V006 no such file, V012 an image that cannot be read (all exit 3); V002
+    (exit 4) if the clip ends before `options.start`; V010 a folder of images without a rate, or a
+    URL (exit 2).
     """
     refuse_url(os.fspath(path))
     info = _probe_images(path, options) if is_image_folder(path) else _probe_video(path)
@@ -118,7 +99,8 @@ def read_frames(
 
     wanted: yield only these, by Frame.source. The others are not converted to images, which takes
     about as long as to decode them. A damaged or truncated clip yields the frames that can be
-    decoded. Raises UserError as `probe`, and V002 if no frame can be decoded.
+    decoded. Raises UserError as `probe`, V002 if no frame can be decoded, and V011 (exit 3) at an
+    image of another size.
     """
     index, source, time = 0, -1, 0.0
     last = inf if wanted is None else max(wanted, default=-1)
@@ -201,7 +183,6 @@ def _image(converter: FrameConverter, frame: Any, path: str | os.PathLike[str]) 
 
 def _probe_images(path: str | os.PathLike[str], options: ClipOptions) -> VideoInfo:
     fps = require_fps(path, options.fps)
-    check_sizes(path)
     files = image_files(Path(path))
     _, image = next(read_images(path, fps))
     assert image is not None  # every image is read from time 0 on

@@ -172,7 +172,6 @@ OTHER_WAYS = {
     "training.checkpoint": "writes curves",
     "video.container": "a video, which is a file (_check_file)",
     "video.media_files": "a picture, which is a file (is_file)",
-    "video.image_sequence": "a picture, which is a file (is_file)",
 }
 
 

@@ -15,13 +15,11 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.video import image_sequence
 from la2ds_cli.video.image_sequence import read_image
 from la2ds_cli.video.media_files import (
-    image_files,
     is_animation,
     is_image_file,
     is_video_file,
     natural_order,
 )
-from la2ds_cli.video.orientation import EXIF_MATRICES
 from la2ds_cli.video.reader import is_image_folder, probe, read_frames
 from tests.drawn_clips import HEIGHT, WIDTH, corner_colours, grey_steps, quadrants
 
@@ -38,12 +36,6 @@ def folder(tmp_path: Path) -> Path:
     (path / "notes.txt").write_text("filmed on Monday")
     (path / ".hidden.png").touch()
     return path
-
-
-def error_of(path: Path, options: ClipOptions = TEN) -> UserError:
-    with pytest.raises(UserError) as caught:
-        probe(path, options)
-    return caught.value
 
 
 def levels(path: Path, options: ClipOptions = TEN) -> list[int]:
@@ -80,28 +72,14 @@ def test_kinds_of_images(tmp_path: Path, suffix: str) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
-@pytest.mark.parametrize("orientation", list(EXIF_MATRICES))
-def test_exif_orientation_is_applied(tmp_path: Path, suffix: str, orientation: int) -> None:
-    """Undoing the operation that each orientation stands for (Exif 2.32, 4.6.4)."""
-    upright = quadrants()
-    stored = {
-        1: upright,
-        2: upright[:, ::-1],
-        3: upright[::-1, ::-1],
-        4: upright[::-1],
-        5: upright.transpose(1, 0, 2),
-        6: np.rot90(upright),
-        7: np.rot90(upright.transpose(1, 0, 2), 2),
-        8: np.rot90(upright, -1),
-    }[orientation]
+def test_exif_orientation_is_applied(tmp_path: Path, suffix: str) -> None:
+    """The camera was held upright, and stored its picture lying on its side (6)."""
     exif = PillowImage.Exif()
-    exif[0x0112] = orientation
-    path = tmp_path / f"photo.{suffix}"
-    PillowImage.fromarray(np.ascontiguousarray(stored)).save(path, exif=exif, quality=95)
-    image = read_image(path)
-    assert image is not None
-    assert image.shape == upright.shape
-    assert corner_colours(image) == corner_colours(upright)
+    exif[0x0112] = 6
+    stored = PillowImage.fromarray(np.rot90(quadrants()).copy())
+    stored.save(tmp_path / f"photo.{suffix}", exif=exif, quality=95)
+    (frame,) = read_frames(tmp_path, TEN)
+    assert corner_colours(frame.image) == corner_colours(quadrants())
     assert (probe(tmp_path, TEN).width, probe(tmp_path, TEN).height) == (WIDTH, HEIGHT)
 
 
@@ -139,22 +117,19 @@ def test_the_rate_must_be_given(folder: Path) -> None:
 
 def test_sizes_must_not_be_mixed(folder: Path) -> None:
     PillowImage.fromarray(quadrants(40, 30)).save(folder / "img7.png")
-    error = error_of(folder)
-    assert (error.code, error.exit_code) == ("V011", ExitCode.UNREADABLE)
-    assert "img0.png is 96x64 and" in error.message
-    assert "img7.png is 40x30" in error.message
     frames = read_frames(folder, TEN)
     assert [next(frames).index for _ in range(7)] == list(range(7))
-    with pytest.raises(UserError, match=r"img7\.png is 40x30"):
+    with pytest.raises(UserError, match=r"img0\.png is 96x64 and .*img7\.png is 40x30") as caught:
         next(frames)
+    assert (caught.value.code, caught.value.exit_code) == ("V011", ExitCode.UNREADABLE)
 
 
 @pytest.mark.parametrize("content", [b"", b"no image at all" * 9])
 def test_an_image_that_cannot_be_read(folder: Path, content: bytes) -> None:
     (folder / "img0.png").write_bytes(content)
-    error = error_of(folder)
-    assert (error.code, error.exit_code) == ("V012", ExitCode.UNREADABLE)
-    assert "img0.png" in error.message
+    with pytest.raises(UserError, match=r"img0\.png") as caught:
+        probe(folder, TEN)
+    assert (caught.value.code, caught.value.exit_code) == ("V012", ExitCode.UNREADABLE)
 
 
 # --- animations -------------------------------------------------------------------------
@@ -182,18 +157,6 @@ def test_animations_keep_their_delays(tmp_path: Path, name: str) -> None:
     np.testing.assert_allclose([frame.time for frame in part], [0.15, 0.175])
 
 
-def test_an_animated_webp_is_read_or_said_to_be_unreadable(tmp_path: Path) -> None:
-    """It is not left out of its folder in silence. The FFmpeg of PyAV 19 reads it."""
-    animate(tmp_path / "a.webp", DELAYS)
-    assert is_video_file(tmp_path / "a.webp")
-    code, frames = "", []
-    try:
-        frames = list(read_frames(tmp_path / "a.webp"))
-    except UserError as error:
-        code = error.code
-    assert (code, len(frames)) in (("V004", 0), ("", len(DELAYS)))
-
-
 def test_an_image_of_more_pixels_than_any_camera_is_not_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -211,13 +174,6 @@ def test_numbers_sort_by_value() -> None:
     assert natural_order(["10", "9", "x"]) == ["9", "10", "x"]
     for names in (["01", "1", "A", "a"], ["a", "A", "1", "01"]):  # as a folder may list them
         assert natural_order(names) == ["01", "1", "A", "a"]
-
-
-def test_images_of_a_folder(tmp_path: Path) -> None:
-    for name in ("10.PNG", "9.jpg", "11.tiff", ".8.png", "clip.mp4", "notes.txt"):
-        (tmp_path / name).touch()
-    (tmp_path / "folder.png").mkdir()
-    assert [path.name for path in image_files(tmp_path)] == ["9.jpg", "10.PNG", "11.tiff"]
 
 
 @pytest.mark.parametrize("suffix", ["webp", "png"])
