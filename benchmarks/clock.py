@@ -21,11 +21,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from la2ds_cli.core.artifact import read_header
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.embedding.trained import load_network
+from la2ds_cli.embedding.trained import checkpoint_path, load_network, run_header
 from la2ds_cli.evaluation.evaluate import Request, score_request
 from la2ds_cli.experiments.benchmark import ALONE
 from la2ds_cli.features.network_input import NetworkInput
@@ -98,8 +99,9 @@ def main() -> None:
     torch.set_num_threads(1)
     project, rows = Project.open(given.project), []
     for run in given.runs.split(","):
-        stored = load_network(project, run)[1]
-        data, step = load_training_set(project, stored.header.config), stored.facts["step"]
+        config = run_header(project, run).config
+        data = load_training_set(project, config)
+        step = read_header(checkpoint_path(project, run))[1]["step"]
         written = project.run_dir(run.partition("-step")[0]) / "loss.jsonl"
         losses = map(json.loads, written.read_text("utf-8").splitlines())
         loss = next(row["loss"] for row in losses if row["step"] == step)
@@ -108,7 +110,7 @@ def main() -> None:
         transfer = scored["event_transfer"]
         rank, share = spread(project, run)
         figures = [
-            *(f"{loss:.2f}", f"{counting_loss(data, stored.header.config):.2f}"),
+            *(f"{loss:.2f}", f"{counting_loss(data, config):.2f}"),
             *(f"{rank:.2f}", f"{share:.3f}", f"{scored['kendalls_tau']['value']:.3f}"),
             *(f"{transfer[f'{kind}_percent']['value']:.2f}" for kind in ("median", "mean")),
         ]

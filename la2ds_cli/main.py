@@ -69,7 +69,6 @@ COMMANDS = {
         "train": train.train,
         "evaluate": evaluate.evaluate,
         "embed": embed.embed,
-        "export-model": embed.export_model,
         "transfer-labels": transfer_labels.transfer_labels,
     },
     "Data": {

@@ -13,7 +13,7 @@ _MODULES = (
     *("pip", "sitecustomize", "usercustomize", "numpy", "json", "signal", "ctypes", "tomllib"),
     *("la2ds", "la2ds_cli", "la2ds_models", "torch", "triton", "numba", "yaml", "scipy", "cv2"),
     *("matplotlib", "planted_backend", "PIL", "av", "faiss", "swigfaiss", "swigfaiss_avx2"),
-    *("onnxruntime", "onnx", "safetensors", "lancedb", "ray", "sleap_io", "ultralytics"),
+    *("onnxruntime", "safetensors", "lancedb", "ray", "sleap_io", "ultralytics"),
     *("mmengine", "mmpose", "mmdet", "mmcv", "uvicorn", "starlette", "typer", "rich"),
 )
 # Libraries that the wheels of PyTorch look for, or need by name.

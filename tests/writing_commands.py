@@ -93,7 +93,6 @@ def other_commands(root: Path) -> dict[str, tuple[list[str], ExitCode]]:
     settings += ("model.width=16", "model.heads=2", "model.temporal_layers=1")
     scored = [part for setting in settings for part in ("--set", setting)] + _CPU
     return {
-        "export-model": (["export-model", *project], ExitCode.OK),
         "export-labels": (["export-labels", "elan", *project, "--out", labels], ExitCode.PARTIAL),
         "import-labels": (["import-labels", "elan", labels, "--overwrite", *project], ExitCode.OK),
         "timeline": (["timeline", *project, "--out", f"{out}/timeline.csv"], ExitCode.OK),

@@ -5,14 +5,13 @@ A clip is embedded alone, so its embedding never depends on what else is in the 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.batch import ItemResult, unexpected
-from la2ds_cli.core.clip import Video
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
@@ -26,7 +25,6 @@ from la2ds_cli.embedding.trained import (
     weights_key,
 )
 
-EngineName = Literal["torch", "onnx", "ray"]
 TOLD = 2  # clips whose names are told while they are embedded; of more, the progress is
 
 
@@ -51,16 +49,14 @@ def embed(
     device: DeviceName = "auto",
     videos: Collection[str] | None = None,
     progress: Progress | None = None,
-    engine: EngineName = "torch",
-    model: Path | None = None,
+    engine: Literal["local", "ray"] = "local",
 ) -> list[ItemResult]:
     """Embed every clip of the project that has poses; current embeddings are left unchanged.
 
     videos: ids of the clips to embed, None = all. A clip that fails does not stop the others.
-    engine: torch or onnxruntime; their embeddings agree to 1e-4 and have the same key (docs/
-    decisions/0011-one-key-for-both-engines.md); `ray` is torch in the actors of a Ray cluster that
-    shares the project's folder. model: for `onnx`, a file of export_model, None = that of the run.
-    Raises UserError (exit 4) if there is no clip, and as load_embedder and onnx_embedder do.
+    engine: `ray` embeds in the actors of a Ray cluster that shares the project's folder. Raises
+    UserError (exit 4) if there is no clip, if the disk fails or something is not installed, and as
+    load_embedder does.
     """
     progress = progress or Progress()
     wanted = None if videos is None else set(videos)
@@ -71,76 +67,42 @@ def embed(
             hint="la2ds extract-poses FOLDER, or la2ds import",
             exit_code=ExitCode.UNUSABLE,
         )
-    if engine != "onnx" and model is not None:
-        raise UserError(f"the engine {engine} cannot read {model}", hint="add --engine onnx")
-    results = []
+    arguments = (str(project.root), run, device)
+    items = [{"video": video.id, "path": video.path} for video in posed]
     progress.begin("embedding", len(posed))
-    for result in _embedded(project, run, posed, device, engine, model):
-        results.append(result)
+    if engine == "ray":
+        from la2ds_cli.core.ray_engine import ray_map
+
+        rows = ray_map(EmbedWorker, arguments, items, device, lost=_failed)
+    else:
+        rows = map(EmbedWorker(*arguments), items)
+    results = []
+    for row in rows:
+        results.append(ItemResult(**row))
         progress.advance()
     progress.end()
     return results
 
 
-def _embedded(
-    project: Project,
-    run: str,
-    videos: Sequence[Video],
-    device: DeviceName,
-    engine: EngineName,
-    model: Path | None,
-) -> Iterator[ItemResult]:
-    """The outcome of each clip, in order."""
-    if engine == "ray":
-        from la2ds_cli.core.ray_engine import ray_map
-
-        arguments = (str(project.root), run, device)
-        items = [{"video": video.id, "path": video.path} for video in videos]
-        for item in ray_map(EmbedWorker, arguments, items, device, lost=_lost):
-            yield ItemResult(**item)
-        return
-    if engine == "onnx":
-        from la2ds_cli.embedding.onnx_model import onnx_embedder
-
-        embedder = onnx_embedder(project, run, model, device)
-    else:
-        embedder = load_embedder(project, run, device)
-    for video in videos:
-        yield _attempt(project, run, video.id, video.path, embedder)
-
-
-def _lost(item: Mapping[str, Any], error: UserError) -> dict[str, Any]:
-    return _failed(item["path"], item["video"], error).to_json()
-
-
-def _failed(path: str, video: str, error: UserError) -> ItemResult:
-    return ItemResult(path, video, "failed", 0, error.code, error.message, error.hint)
-
-
 class EmbedWorker:
-    """Embeds one clip after another with its own network, for `ray_map`."""
+    """Embeds one clip after another, and returns the `ItemResult` of each as JSON."""
 
     def __init__(self, root: str, run: str, device: DeviceName) -> None:
         self._project, self._run = Project.open(Path(root)), run
         self._embedder = load_embedder(self._project, run, device)
 
     def __call__(self, item: Mapping[str, Any]) -> dict[str, Any]:
-        return _attempt(
-            self._project, self._run, item["video"], item["path"], self._embedder
-        ).to_json()
+        found = _embedded(self._project, self._run, item["video"], self._embedder)
+        if isinstance(found, UserError):
+            return _failed(item, found)
+        sequence, current = found
+        status = "cached" if current else "ok"
+        return ItemResult(item["path"], item["video"], status, len(sequence)).to_json()
 
 
-def _attempt(project: Project, run: str, video: str, path: str, embedder: Embedder) -> ItemResult:
-    """The outcome of one clip. Raises UserError if the disk fails, since all others would fail."""
-    try:
-        current, sequence = _embed_one(project, run, video, embedder)
-        return ItemResult(path, video, "cached" if current else "ok", len(sequence))
-    except UserError as error:
-        if error.exit_code == ExitCode.STORAGE:
-            raise
-        return _failed(path, video, error)
-    except Exception as error:
-        return unexpected(project, path, error, video)
+def _failed(item: Mapping[str, Any], error: UserError) -> dict[str, Any]:
+    said = error.code, error.message, error.hint
+    return ItemResult(item["path"], item["video"], "failed", 0, *said).to_json()
 
 
 def ensure_embeddings(
@@ -183,17 +145,11 @@ def possible_embeddings(
     for video in missing:
         if len(missing) > TOLD:
             progress.advance()
-        try:
-            found[video] = _embed_one(project, run, video, embedder)[1]
-        except UserError as error:
-            if error.exit_code in (ExitCode.STORAGE, ExitCode.ENVIRONMENT):
-                raise
-            failed[video] = error
-        except Exception as error:
-            row = unexpected(project, video, error, video)
-            failed[video] = UserError(
-                row.message, hint=row.hint, exit_code=ExitCode.UNUSABLE, code=row.code
-            )
+        one = _embedded(project, run, video, embedder)
+        if isinstance(one, UserError):
+            failed[video] = one
+        else:
+            found[video] = one[0]
     if len(missing) > TOLD:
         progress.end()
     if len({embedding.model for embedding in found.values()}) > 1:
@@ -230,16 +186,24 @@ def _current_embeddings(
     return found
 
 
-def _embed_one(
+def _embedded(
     project: Project, run: str, video: str, embedder: Embedder
-) -> tuple[bool, EmbeddingSequence]:
-    """Whether the stored embedding was current, and the embedding of one video."""
-    pose, pose_recipe = project.read_pose(video)
-    expected = embedding_recipe(embedder.key, pose_recipe.key, video, embedder.frame_features)
-    path = project.embedding_path(run, video)
-    if artifact.staleness(path, expected) is None:
-        return True, project.read_embedding(run, video)[0]
-    value = embedder([pose])[0]
-    sequence = EmbeddingSequence(value, pose.frame, pose.time, embedder.key)
-    project.write_embedding(run, video, sequence, expected)
-    return False, sequence
+) -> tuple[EmbeddingSequence, bool] | UserError:
+    """The embedding of one clip, and whether the stored one was current, or why there is none.
+    Raises UserError for what would fail for all others, too: the disk, or what is not installed."""
+    try:
+        pose, pose_recipe = project.read_pose(video)
+        expected = embedding_recipe(embedder.key, pose_recipe.key, video, embedder.frame_features)
+        path = project.embedding_path(run, video)
+        if artifact.staleness(path, expected) is None:
+            return project.read_embedding(run, video)[0], True
+        sequence = EmbeddingSequence(embedder([pose])[0], pose.frame, pose.time, embedder.key)
+        project.write_embedding(run, video, sequence, expected)
+        return sequence, False
+    except UserError as error:
+        if error.exit_code in (ExitCode.STORAGE, ExitCode.ENVIRONMENT):
+            raise
+        return error
+    except Exception as error:
+        row = unexpected(project, video, error, video)
+        return UserError(row.message, hint=row.hint, exit_code=ExitCode.UNUSABLE, code=row.code)

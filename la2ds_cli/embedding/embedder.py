@@ -1,6 +1,6 @@
 """From poses to embeddings by any network: sampling by time, windows, motion; arrays only.
 
-The engine (torch, onnxruntime) is a function of one clip; everything else is the same for both.
+The engine (torch, numpy) is a function of one clip; everything else is the same for both.
 """
 
 from __future__ import annotations

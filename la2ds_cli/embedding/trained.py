@@ -141,14 +141,12 @@ def _read_header(path: Path) -> RunHeader:
 
 
 class StoredWeights(NamedTuple):
-    """What the file of a run's weights holds. key: its digest, the identity of the weights. facts:
-    docs/reference/file-formats.md."""
+    """What the file of a run's weights holds. key: its digest, the identity of the weights."""
 
     weights: Mapping[str, np.ndarray]
     header: RunHeader
     key: str
-    facts: Mapping[str, Any]
-    moments: Moments = UNKNOWN
+    moments: Moments
 
     @classmethod
     def of(cls, path: Path) -> StoredWeights:
@@ -163,7 +161,7 @@ class StoredWeights(NamedTuple):
             moments = Moments.of(facts, header.config.model.width)
         except ValueError as error:
             raise _damaged(path, str(error)) from error
-        return cls(weights, header, artifact.file_digest(path), facts, moments)
+        return cls(weights, header, artifact.file_digest(path), moments)
 
 
 def load_network(project: Project, run: str) -> tuple[SequenceNetwork, StoredWeights]:

@@ -16,7 +16,6 @@ from la2ds_cli import __version__
 from la2ds_cli.core.device import free_cores
 
 _EXTRAS = {
-    "export": "onnxscript",
     "lance": "lancedb",
     "mmpose": "mmpose",
     "ray": "ray",

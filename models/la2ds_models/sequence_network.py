@@ -101,7 +101,7 @@ class SequenceNetwork(nn.Module):
 def is_padded(frames: Tensor, mask: Tensor) -> bool:
     """Whether a batch of packed frames (F, ...) has padding: more entries in `mask` than frames.
 
-    Decided from the shapes, so that no value is computed and an exported graph needs no branch.
+    Decided from the shapes, so that no value is fetched from the device.
     """
     return frames.shape[0] != mask.numel()
 

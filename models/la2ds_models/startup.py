@@ -38,7 +38,7 @@ GUARDED = frozenset(
         *("ai_edge_litert", "av", "cv2", "faiss", "filelock", "google", "h5py"),
         *("huggingface_hub", "jinja2", "joblib", "lance_namespace", "lancedb", "llvmlite"),
         *("markupsafe", "matplotlib", "mmcv", "mmdet", "mmengine", "mmpose", "numba", "numpy"),
-        *("nvidia", "onnx", "onnx_ir", "onnxruntime", "onnxscript", "pandas"),
+        *("nvidia", "onnxruntime", "pandas"),
         *("PIL", "platformdirs", "pyarrow", "ray", "rfdetr", "rich"),
         *("safetensors", "scipy", "sklearn", "sleap_io", "starlette"),
         *("threadpoolctl", "timm", "tomli_w", "torch", "torchvision", "transformers", "triton"),

@@ -83,13 +83,7 @@ ROWS = {
     "embed": [
         ("--run nope", UNUSABLE, "la2ds train --run nope trains it"),
         ("--run ../x", USAGE, "'../x' is not a run name"),
-        ("--model text.onnx", USAGE, "add --engine onnx"),
-        ("--engine onnx", UNUSABLE, "la2ds export-model --run default"),
-        ("--engine tensorrt", USAGE, "not one of 'torch'"),
-    ],
-    "export-model": [
-        ("--out model.pt", USAGE, "end the name in .onnx"),
-        ("--run nope", UNUSABLE, "run 'nope' has no trained model"),
+        ("--engine tensorrt", USAGE, "not one of 'local'"),
     ],
     "train": [
         ("--sett a.b=1", USAGE, "No such option: --sett"),

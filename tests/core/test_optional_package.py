@@ -15,12 +15,6 @@ from la2ds_cli.poses.openmmlab import Source
 from la2ds_cli.poses.ultralytics_model import import_part
 
 
-def _graph() -> None:
-    from la2ds_cli.embedding.model_export import _graph
-
-    _graph(None, {}, "any")  # pyright: ignore[reportArgumentType]
-
-
 def _store() -> None:
     from la2ds_cli.retrieval.store import Store
 
@@ -30,7 +24,6 @@ def _store() -> None:
 USERS: dict[str, Callable[[], object]] = {
     "lancedb": _store,
     "mmengine": lambda: Source("mmpose", Path("any.py"), Path("any.pth")).read_config(),
-    "onnxscript": _graph,
     "sleap_io": sleap_io,
     "ultralytics": lambda: import_part("nn.tasks"),
 }

@@ -230,14 +230,14 @@ def test_one_clip_with_a_fault_nobody_foresaw_does_not_stop_the_others(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train(project, config=project.config(overrides=SMALL), options=TrainOptions("cpu"))
-    write = project.write_embedding
+    write = Project.write_embedding
 
-    def odd(run: str, clip: str, *more: Any) -> None:
+    def odd(self: Project, run: str, clip: str, *more: Any) -> None:
         if clip == "clip1":
             raise RuntimeError("odd")
-        write(run, clip, *more)
+        write(self, run, clip, *more)
 
-    monkeypatch.setattr(project, "write_embedding", odd)
+    monkeypatch.setattr(Project, "write_embedding", odd)
     assert [r.code for r in embed(project, device="cpu")] == ["", "X001", ""]
     ids = ["clip0", "clip1", "clip2"]
     found, failed = possible_embeddings(project, "default", ids, "cpu")

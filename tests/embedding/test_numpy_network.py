@@ -17,15 +17,22 @@ from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.embedding import trained
 from la2ds_cli.embedding.embed import embed, ensure_embeddings
-from la2ds_cli.embedding.model_export import random_clip
 from la2ds_cli.embedding.numpy_network import gelu, numpy_forward
-from la2ds_cli.features.network_input import joint_width
+from la2ds_cli.features.network_input import NetworkInput, joint_width, network_input
 from la2ds_cli.training.network import build_network, embed_input
 from la2ds_cli.training.train import TrainOptions, train
 from tests.movement import sequence, warped_phase
 from tests.small_runs import JOINTS, clips
 
 PENN = get_skeleton("penn13")
+
+
+def random_clip(length: int, config: Config) -> NetworkInput:
+    """The network input of a body with random, drifting joints."""
+    random = np.random.default_rng(length)
+    drift = random.normal(0, 4, (length, 13, 2)).cumsum(axis=0)
+    xy, score = random.normal(0, 60, (1, 13, 2)) + drift, random.random((length, 13))
+    return network_input(xy, score, PENN, config.heatmap, config.model)
 
 
 def both(config: Config, drop: str = ""):
@@ -41,7 +48,7 @@ def test_it_equals_torch(preset: str, length: int) -> None:
     config = load_config({"preset": preset})
     network, forward = both(config)
     assert forward is not None
-    clip = random_clip(length, config, PENN)
+    clip = random_clip(length, config)
     expected = embed_input(network, clip, torch.device("cpu"))
     value = forward(clip)
     assert value.dtype == np.float32
@@ -59,7 +66,7 @@ def test_other_settings_of_what_it_knows(setting: str) -> None:
     config = load_config({"preset": "default"}, overrides=[setting])
     network, forward = both(config)
     assert forward is not None
-    clip = random_clip(40, config, PENN)
+    clip = random_clip(40, config)
     expected = embed_input(network, clip, torch.device("cpu"))
     np.testing.assert_allclose(forward(clip), expected, atol=5e-5)
 

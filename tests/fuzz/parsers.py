@@ -270,15 +270,6 @@ def _onnx_pose(folder: Path) -> Parser:
     return Parser("a.onnx", good.read_bytes(), parse, of_bytes)
 
 
-def _onnx_model(folder: Path) -> Parser:
-    from la2ds_cli.embedding.onnx_model import exported_path, open_model
-    from tests.exported_models import exported_project
-
-    project = exported_project(folder / "exported")
-    content = exported_path(project, "swing").read_bytes()
-    return Parser("a.onnx", content, open_model, of_bytes)
-
-
 def _resume(folder: Path) -> Parser:
     import torch
 
@@ -578,7 +569,6 @@ MAKERS: dict[str, Callable[[Path], Parser]] = {
     "openmmlab weights of old": _openmmlab_old,
     "yolo checkpoint": _yolo,
     "onnx pose network": _onnx_pose,
-    "onnx alignment network": _onnx_model,
     "resume state": _resume,
     "project.toml": _replacing("project.toml", of_bytes, _read_settings, _write_settings),
     "a setting": _settings_typed,
