@@ -40,17 +40,15 @@ missing actions; for Penn Action it uses 1, which drops nothing. Deviations from
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
 
 from la2ds_cli.core.config import Config
 from la2ds_cli.training.losses import projected_pair
 from la2ds_cli.training.network import PairBatch
-
-if TYPE_CHECKING:
-    import torch
-    from torch import nn
-
-    from la2ds_models.sequence_network import SequenceNetwork
+from la2ds_models.distance import squared_distance
+from la2ds_models.sequence_network import SequenceNetwork
 
 NAMES = ("gtcc",)
 PAIRS = "clips"
@@ -66,8 +64,6 @@ WITHIN_A_FRAME = 1 / 12
 
 def head(config: Config) -> nn.Module:
     """Maps embeddings of frames (T, D) to weights of the drop function (T, D)."""
-    from torch import nn
-
     width = config.model.width
     return nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
 
@@ -76,8 +72,6 @@ def loss(
     network: SequenceNetwork, batch: PairBatch, config: Config, generator: torch.Generator
 ) -> torch.Tensor:
     """Mean GTCC loss over all real frames of both clips. The truth of the batch is unused."""
-    import torch
-
     masks = batch.original.mask, batch.augmented.mask
     sides = [
         # Padding may hold any value, even NaN, and 0 times it must be 0.
@@ -117,10 +111,6 @@ class Pair:
 
 def cycle_error(pair: Pair, divisor: float, before: torch.Tensor) -> torch.Tensor:
     """e (B, N) in squared frames. before: (B,), whether the window ends at the frame."""
-    import torch
-
-    from la2ds_models.distance import squared_distance
-
     with torch.autocast(pair.first.device.type, enabled=False):
         with torch.no_grad():
             logit = -squared_distance(pair.first, pair.second) / divisor
@@ -141,8 +131,6 @@ def mixture(share: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torc
     Returns weights (B, N, K) and components (B, N, K, M), which sum to 1 over the real frames. The
     means start evenly spaced over the clip, with a standard deviation equal to their spacing.
     """
-    import torch
-
     place = torch.arange(share.shape[2], dtype=share.dtype, device=share.device)
     spacing = mask.sum(dim=1).to(share.dtype)[:, None, None] / COMPONENTS  # (B, 1, 1)
     steps = torch.arange(COMPONENTS, dtype=share.dtype, device=share.device) + 0.5
@@ -168,8 +156,6 @@ def mixture(share: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torc
 
 def window(mask: torch.Tensor, before: torch.Tensor) -> torch.Tensor:
     """(B, N, N): whether a cycle from frame i may end in frame k."""
-    import torch
-
     frames = mask.sum(dim=1)[:, None]
     size = (WINDOW * frames).round().long().clamp(min=2)
     index = torch.arange(mask.shape[1], device=mask.device)
@@ -181,8 +167,6 @@ def window(mask: torch.Tensor, before: torch.Tensor) -> torch.Tensor:
 def keep_share(pair: Pair, drop: nn.Module) -> torch.Tensor:
     """b (B, N) in (0, 1): how much each frame must be aligned, given the other clip; about 1/2 on
     average, 0 at padding."""
-    import torch
-
     with torch.autocast(pair.first.device.type, enabled=False):
         count = pair.second_mask.sum(dim=1, keepdim=True)
         weights = (drop(pair.second) * pair.second_mask[:, :, None]).sum(dim=1) / count

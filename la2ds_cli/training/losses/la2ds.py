@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import torch
 
 from la2ds_cli.core.config import Config
 from la2ds_cli.training.losses import projected_pair
 from la2ds_cli.training.network import PairBatch
-
-if TYPE_CHECKING:
-    import torch
-
-    from la2ds_models.sequence_network import SequenceNetwork
+from la2ds_models.alignment_network import contrastive_regression
+from la2ds_models.sequence_network import SequenceNetwork
 
 NAMES = ("la2ds",)
 PAIRS = "copies"
@@ -24,8 +21,6 @@ def loss(
 
     Deviations from the paper: train.scaling, train.index (docs/explanation/method-card.md).
     """
-    from la2ds_models.alignment_network import contrastive_regression
-
     train = config.train
     return contrastive_regression(
         projected_pair(network, batch, generator),

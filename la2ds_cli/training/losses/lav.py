@@ -21,16 +21,16 @@ Differs from the paper:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import torch
+from torch.nn.functional import normalize
 
 from la2ds_cli.core.config import Config
 from la2ds_cli.training.losses import projected_pair
 from la2ds_cli.training.network import PairBatch
-
-if TYPE_CHECKING:
-    import torch
-
-    from la2ds_models.sequence_network import SequenceNetwork
+from la2ds_models.contrastive_idm import contrastive_idm
+from la2ds_models.distance import squared_distance
+from la2ds_models.sequence_network import SequenceNetwork
+from la2ds_models.soft_dtw import soft_dtw
 
 NAMES = ("lav",)
 PAIRS = "clips"
@@ -44,12 +44,6 @@ def loss(
     network: SequenceNetwork, batch: PairBatch, config: Config, generator: torch.Generator
 ) -> torch.Tensor:
     """Mean LAV loss of the pairs of the batch. The truth of the batch is unused."""
-    from torch.nn.functional import normalize
-
-    from la2ds_models.contrastive_idm import contrastive_idm
-    from la2ds_models.distance import squared_distance
-    from la2ds_models.soft_dtw import soft_dtw
-
     masks = batch.original.mask, batch.augmented.mask
     pair = projected_pair(network, batch, generator)
     first, second = (normalize(side.float(), dim=-1) for side in pair)

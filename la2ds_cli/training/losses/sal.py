@@ -18,17 +18,15 @@ score per frame and cannot express `between`. Each step shows `TUPLES` tuples of
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
+
+import torch
+from torch import nn
 
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.config_sections import ModelInput
 from la2ds_cli.training.network import PairBatch
-
-if TYPE_CHECKING:
-    import torch
-    from torch import nn
-
-    from la2ds_models.sequence_network import SequenceNetwork
+from la2ds_models.sequence_network import SequenceNetwork
 
 NAMES = ("sal",)
 PAIRS = "copies"
@@ -42,8 +40,6 @@ MAX_SECONDS = 2.4  # from the first to the last frame of a tuple: 60 frames at 2
 
 def head(config: Config) -> nn.Module:
     """Maps the embeddings of three frames (Q, 3 D) to logits (Q, 2), out of order and in order."""
-    from torch import nn
-
     width = config.model.width
     return nn.Sequential(nn.Linear(3 * width, width), nn.ReLU(), nn.Linear(width, 2))
 
@@ -52,8 +48,6 @@ def loss(
     network: SequenceNetwork, batch: PairBatch, config: Config, generator: torch.Generator
 ) -> torch.Tensor:
     """Mean cross-entropy of the classifier over all tuples; 0 if no sequence has any."""
-    import torch
-
     classifier = network.get_submodule("method_head")
     frames, labels, empty = [], [], []
     sides = batch.original, batch.augmented
@@ -100,8 +94,6 @@ def draw_tuples(
     moved (T,): motion per frame. (b, d) are drawn in proportion to the mean motion between them,
     everything else uniformly. Q = 0 if the clip is too short (fewer than 4 frames).
     """
-    import torch
-
     length = len(moved)
     longest, away = limits(length, fps)
     first, last = torch.triu_indices(length, length, 2)
@@ -132,7 +124,5 @@ def draw_tuples(
 
 def _below(count: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """A random integer in [0, count) for each count (Q,) > 0."""
-    import torch
-
     share = torch.rand(len(count), generator=generator, dtype=torch.float64)
     return (share * count).long()

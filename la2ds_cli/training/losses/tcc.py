@@ -30,16 +30,13 @@ seeds.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import torch
 
 from la2ds_cli.core.config import Config
 from la2ds_cli.training.losses import projected_pair
 from la2ds_cli.training.network import PairBatch
-
-if TYPE_CHECKING:
-    import torch
-
-    from la2ds_models.sequence_network import SequenceNetwork
+from la2ds_models.cycle_consistency import cycle_back, cycle_classification, cycle_regression
+from la2ds_models.sequence_network import SequenceNetwork
 
 NAMES = ("tcc", "tcc-classification")
 PAIRS = "clips"
@@ -52,10 +49,6 @@ def loss(
     network: SequenceNetwork, batch: PairBatch, config: Config, generator: torch.Generator
 ) -> torch.Tensor:
     """Mean cycle-back loss over all real frames of both clips. The truth of the batch is unused."""
-    import torch
-
-    from la2ds_models.cycle_consistency import cycle_back, cycle_classification, cycle_regression
-
     masks = batch.original.mask, batch.augmented.mask
     sides = projected_pair(network, batch, generator)
     width = sides[0].shape[-1] if config.train.scaling == "casa" else 1

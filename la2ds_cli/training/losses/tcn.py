@@ -26,16 +26,14 @@ pairs.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
+
+import torch
 
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.config_sections import ModelInput
 from la2ds_cli.training.network import PairBatch
-
-if TYPE_CHECKING:
-    import torch
-
-    from la2ds_models.sequence_network import SequenceNetwork
+from la2ds_models.sequence_network import SequenceNetwork
 
 NAMES = ("tcn", "tcn-npairs")
 PAIRS = "copies"
@@ -54,8 +52,6 @@ def loss(
 ) -> torch.Tensor:
     """Mean of the triplet loss over all triplets of both sequences, or of the n-pairs loss over all
     clips; 0 if there are no triplets or pairs."""
-    import torch
-
     index = torch.arange(batch.original.mask.shape[1], device=batch.truth.device).float()
     of_side = _npairs if config.train.method == "tcn-npairs" else _triplets
     losses = []
@@ -78,8 +74,6 @@ def _triplets(
     generator: torch.Generator,
 ) -> torch.Tensor:
     """Loss of each triplet (Q,) of clips with embeddings (B, T, D)."""
-    import torch
-
     chosen = draw_triplets(
         time,
         mask,
@@ -98,8 +92,6 @@ def _npairs(
     generator: torch.Generator,
 ) -> torch.Tensor:
     """Loss of each clip that has a pair, (at most B,), for embeddings (B, T, D)."""
-    import torch
-
     losses = [value[:0].sum(dim=(1, 2))]  # keeps a graph if no clip has a pair
     for row, real in enumerate(mask):
         earlier, later = draw_pairs(time[row, real], generator)
@@ -122,8 +114,6 @@ def draw_triplets(
     Returns clip, anchor, positive and negative, four index tensors (Q,). time: (B, T) float; mask:
     (B, T), True = a real frame.
     """
-    import torch
-
     apart = (time[:, :, None] - time[:, None, :]).abs()
     both = mask[:, :, None] & mask[:, None, :]
     itself = torch.eye(mask.shape[1], dtype=torch.bool, device=mask.device)
@@ -148,8 +138,6 @@ def draw_pairs(time: torch.Tensor, generator: torch.Generator) -> tuple[torch.Te
     before them, `earlier` uniformly from those earlier frames. time: (T,) float, of the real frames
     of one clip.
     """
-    import torch
-
     before = time[:, None] - time[None, :]
     near = (before > 1e-4) & (before <= WINDOW + 1e-4)  # times are rounded to float32
     order, share = torch.rand(2, len(time), generator=generator).to(time.device)
@@ -161,8 +149,6 @@ def draw_pairs(time: torch.Tensor, generator: torch.Generator) -> tuple[torch.Te
 
 def npairs_loss(earlier: torch.Tensor, later: torch.Tensor) -> torch.Tensor:
     """The n-pairs loss of one clip's pairs (Q, D) and (Q, D), a scalar."""
-    import torch
-
     with torch.autocast(earlier.device.type, enabled=False):
         similarity = earlier @ later.T
     own = torch.arange(len(earlier), device=earlier.device)

@@ -40,16 +40,15 @@ of iterations are the defaults of that code. Deviations from the code:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import torch
+from torch.nn.functional import normalize, pad
 
 from la2ds_cli.core.config import Config
 from la2ds_cli.training.losses import projected_pair
 from la2ds_cli.training.network import PairBatch
-
-if TYPE_CHECKING:
-    import torch
-
-    from la2ds_models.sequence_network import SequenceNetwork
+from la2ds_models.gromov_wasserstein import Space, fused_gromov_wasserstein
+from la2ds_models.sequence_network import SequenceNetwork
+from la2ds_models.sinkhorn import uniform_weight
 
 NAMES = ("vaot",)
 PAIRS = "clips"
@@ -66,8 +65,6 @@ def loss(
     network: SequenceNetwork, batch: PairBatch, config: Config, generator: torch.Generator
 ) -> torch.Tensor:
     """Mean VAOT loss of the pairs of the batch. The truth of the batch is unused."""
-    from torch.nn.functional import normalize
-
     masks = batch.original.mask, batch.augmented.mask
     pair = projected_pair(network, batch, generator)
     first, second = (normalize(side.float(), dim=-1) for side in pair)
@@ -82,8 +79,6 @@ def vaot(
     temperature: float,
 ) -> torch.Tensor:
     """Loss of each pair (B,) of clips with embeddings (B, N, D) and (B, M, D) of unit length."""
-    import torch
-
     with torch.autocast(first.device.type, enabled=False):
         # Padding may hold any value, even NaN, and 0 times it must be 0.
         first = first.masked_fill(~first_mask[:, :, None], 0)
@@ -101,12 +96,6 @@ def pseudo_labels(
     alike: torch.Tensor, first_mask: torch.Tensor, second_mask: torch.Tensor
 ) -> torch.Tensor:
     """T (B, N, M) for cosines (B, N, M); rows sum to 1 minus the mass of the virtual frame."""
-    import torch
-    from torch.nn.functional import pad
-
-    from la2ds_models.gromov_wasserstein import Space, fused_gromov_wasserstein
-    from la2ds_models.sinkhorn import uniform_weight
-
     n, m = (mask.sum(dim=1).to(alike.dtype)[:, None, None] for mask in (first_mask, second_mask))
     i = torch.arange(alike.shape[1], device=alike.device)[None, :, None] / n
     j = torch.arange(alike.shape[2], device=alike.device)[None, None, :] / m
@@ -129,9 +118,6 @@ def structures(
     first_mask: torch.Tensor, second_mask: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Cx (B, 1 + N, 1 + N) and Cy (B, 1 + M, 1 + M) float32, virtual frames first."""
-    import torch
-    from torch.nn.functional import pad
-
     near, shares = [], []
     for mask in (first_mask, second_mask):
         frames = mask.sum(dim=1).float()

@@ -41,16 +41,16 @@ Deviations:
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+
+import torch
+from torch.nn.functional import normalize, pad
 
 from la2ds_cli.core.config import Config
 from la2ds_cli.training.losses import projected_pair
 from la2ds_cli.training.network import PairBatch
-
-if TYPE_CHECKING:
-    import torch
-
-    from la2ds_models.sequence_network import SequenceNetwork
+from la2ds_models.distance import squared_distance
+from la2ds_models.sequence_network import SequenceNetwork
+from la2ds_models.sinkhorn import sinkhorn, uniform_weight
 
 NAMES = ("vava",)
 PAIRS = "clips"
@@ -70,8 +70,6 @@ def loss(
     network: SequenceNetwork, batch: PairBatch, config: Config, generator: torch.Generator
 ) -> torch.Tensor:
     """Mean VAVA loss of the pairs of the batch. The truth of the batch is unused."""
-    from torch.nn.functional import normalize
-
     masks = batch.original.mask, batch.augmented.mask
     pair = projected_pair(network, batch, generator)
     first, second = (normalize(side.float(), dim=-1) for side in pair)
@@ -94,10 +92,6 @@ def vava(
     temperature: float,
 ) -> torch.Tensor:
     """Loss of each pair (B,) of clips with embeddings (B, N, D) and (B, M, D)."""
-    import torch
-
-    from la2ds_models.distance import squared_distance
-
     with torch.autocast(first.device.type, enabled=False):
         # Padding may hold any value, even NaN, and 0 times it must be 0.
         first = first.masked_fill(~first_mask[:, :, None], 0)
@@ -114,11 +108,6 @@ def transport(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The plan and its distances, both (B, 1 + N, 1 + M); the plan has mass 1 for each pair. Row
     and column 0 are the virtual frames. distance: (B, N, M)."""
-    import torch
-    from torch.nn.functional import pad
-
-    from la2ds_models.sinkhorn import sinkhorn, uniform_weight
-
     with torch.no_grad():
         log_prior, moment = priors(distance, first_mask, second_mask, phi)
     cost = pad(distance, (1, 0, 1, 0), value=VIRTUAL)
@@ -138,9 +127,6 @@ def priors(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """(log Q, S), both (B, 1 + N, 1 + M): the log of the prior, at most 0, and the inverse
     difference moment. distance: (B, N, M)."""
-    import torch
-    from torch.nn.functional import pad
-
     n, m = (1.0 + mask.sum(dim=1)[:, None, None] for mask in (first_mask, second_mask))
     i = torch.arange(1, distance.shape[1] + 2, device=distance.device)[None, :, None] / n
     j = torch.arange(1, distance.shape[2] + 2, device=distance.device)[None, None, :] / m
@@ -163,10 +149,6 @@ def priors(
 def intra_video(features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """(B,): mean over all pairs of real frames i, j of a clip (B, T, D), i = j included, of
     max(0, MARGIN - D) if |i - j| > WINDOW and of D / ((i - j)^2 + 1) otherwise."""
-    import torch
-
-    from la2ds_models.distance import squared_distance
-
     distance = squared_distance(features, features)
     index = torch.arange(mask.shape[1], device=mask.device)
     gap = (index[:, None] - index[None, :]).abs()
@@ -186,8 +168,6 @@ def inter_video(
     """(B,): mean cross-entropy over the frames of both clips of softmax(-distance / temperature)
     over the frames of the other clip. The target is the frame with the most mass in the plan
     (B, 1 + N, 1 + M), virtual frames ignored."""
-    import torch
-
     total = distance.new_zeros(len(distance))
     mass = plan[:, 1:, 1:]
     for here, there, d, t in (
