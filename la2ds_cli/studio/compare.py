@@ -3,20 +3,19 @@ compare`. Its findings are shown in words, and its files are offered as they are
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from la2ds_cli.compare.compare import told
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.studio.clips import posed_clip, requested_clip
-from la2ds_cli.studio.pages import named_to_command, page, posted, read_result
+from la2ds_cli.studio.pages import named_to_command, posted, read_result
 from la2ds_cli.studio.pair import PAIR, requested_pair
 
 FOLDER = "compare"  # below results/, where the command writes without --out
@@ -28,30 +27,29 @@ def _folder(project: Project) -> Path:
     return project.results_dir(FOLDER)
 
 
-def _read(path: Path, parse: Callable[[Mapping[str, Any]], dict[str, Any]]) -> dict[str, Any]:
-    return read_result(path, "a comparison", _AGAIN, parse)
-
-
-def _made(project: Project, path: Path, clips: Sequence[str]) -> dict[str, Any]:
-    """When a comparison was made, in seconds since 1970, and whether joints of its clips are
-    newer."""
-    time = path.stat().st_mtime
-    poses = [project.pose_path(clip) for clip in clips]
-    newer = any(pose.exists() and pose.stat().st_mtime > time for pose in poses)
-    return {"time": time, "stale": newer}
+def _found(
+    project: Project, name: str, parse: Callable[[Mapping[str, Any]], dict[str, Any]]
+) -> Response:
+    """What a comparison found, null if there is none. parse: its document, to which `clips` adds
+    their ids. time: when it was made, in seconds since 1970. stale: whether joints of its clips
+    are newer."""
+    path = _folder(project) / name
+    if not path.is_file():
+        return JSONResponse(None)
+    found, time = read_result(path, "a comparison", _AGAIN, parse), path.stat().st_mtime
+    poses = [project.pose_path(clip) for clip in found.pop("clips")]
+    stale = any(pose.exists() and pose.stat().st_mtime > time for pose in poses)
+    return JSONResponse(found | {"time": time, "stale": stale})
 
 
 # --- two clips ------------------------------------------------------------------------------------
 
 
-def _found(request: Request) -> Response:
-    """The findings of a pair, see `told`; null if it has not been compared."""
-    project: Project = request.app.state.studio.project
+def _pair_found(request: Request) -> Response:
+    """The findings of a pair, see `told` and `_found`."""
     a, b, *_ = requested_pair(request)
-    path = _folder(project) / f"{a.id}--{b.id}.json"
-    if not path.is_file():
-        return JSONResponse(None)
-    return JSONResponse(_read(path, told) | _made(project, path, (a.id, b.id)))
+    project: Project = request.app.state.studio.project
+    return _found(project, f"{a.id}--{b.id}.json", lambda one: told(one) | {"clips": [a.id, b.id]})
 
 
 async def _compare(request: Request) -> Response:
@@ -69,58 +67,28 @@ async def _compare(request: Request) -> Response:
 # --- attempts -------------------------------------------------------------------------------------
 
 
-def _show(request: Request) -> Response:
-    """The Attempts page: of the reference named in the address, else the latest comparison."""
+def _attempts_found(request: Request) -> Response:
+    """What the attempts at a reference have in common, see `_found`. sentences: one for each
+    series; attempts, left_out: lines about them."""
     project: Project = request.app.state.studio.project
-    clips = project.posed_videos()
-    names = {clip.id: clip.title for clip in clips}
-    compared = [one for one in _compared(project) if one in names]
-    reference = request.query_params.get("reference", "")
-    if reference:
-        reference = posed_clip(project, reference).id
-    shown = reference or (compared[0] if compared else "")
-    result, problem = None, ""
-    if shown in compared:
-        path = _folder(project) / f"{shown}{_ATTEMPTS}.json"
-        try:
-            result = _read(path, attempts)
-            made = _made(project, path, [shown, *(one["video"] for one in result["attempts"])])
-            made["time"] = datetime.fromtimestamp(made["time"], UTC).strftime("%Y-%m-%d %H:%M UTC")
-            result |= made | {"reference": names[shown]}
-            for one in result["attempts"]:
-                one["name"] = names.get(one["video"], one["video"])
-        except UserError as error:
-            problem = f"{error.message}; {error.hint}"
-    return HTMLResponse(
-        page(
-            "attempts.html",
-            "Attempts",
-            here="/attempts",
-            clips=clips,
-            names=names,
-            compared=compared,
-            shown=shown,
-            result=result,
-            problem=problem,
-        )
-    )
+    reference = requested_clip(request, "reference").id
+    names = {clip.id: clip.title for clip in project.posed_videos()}
 
+    def parse(document: Mapping[str, Any]) -> dict[str, Any]:
+        attempts = document["attempts"]
+        clips = [str(one["video"]) for one in attempts]
+        titles = [names.get(clip, clip) for clip in clips]
+        return {
+            "clips": [reference, *clips],
+            "sentences": [str(one["sentence"]) for one in document["series"]],
+            "attempts": [
+                ": ".join([f"{one['number']}. {title}", *one["notes"]])
+                for one, title in zip(attempts, titles, strict=True)
+            ],
+            "left_out": [f"{names.get(n, n)}: {why}" for n, why in document["left_out"].items()],
+        }
 
-def _compared(project: Project) -> list[str]:
-    """Ids of the references whose attempts have been compared, newest first."""
-    paths = _folder(project).glob(f"*{_ATTEMPTS}.json")
-    newest = sorted(paths, key=lambda path: (-path.stat().st_mtime, path.name))
-    return [path.name.removesuffix(f"{_ATTEMPTS}.json") for path in newest]
-
-
-def attempts(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The content of a comparison of attempts, for attempts.html: a sentence for each series, the
-    attempts, and what is left out."""
-    return {
-        "sentences": [str(one["sentence"]) for one in document["series"]],
-        "attempts": [dict(one) for one in document["attempts"]],
-        "left_out": dict(document["left_out"]),
-    }
+    return _found(project, f"{reference}{_ATTEMPTS}.json", parse)
 
 
 async def _compare_attempts(request: Request) -> Response:
@@ -130,7 +98,7 @@ async def _compare_attempts(request: Request) -> Response:
     reference = posed_clip(studio.project, asked["reference"])
     clips = [posed_clip(studio.project, one) for one in dict.fromkeys(asked["attempts"])]
     if len(clips) < 2 or any(clip.id == reference.id for clip in clips):
-        raise UserError("choose at least two attempts, without the reference")
+        raise UserError("a comparison needs at least two attempts, without the reference")
     first, *ids = named_to_command([reference.id, *(clip.id for clip in clips)])
     options = [f"--project={studio.project.root}"]
     arguments = ["compare", first, f"--attempts={','.join(ids)}", *options]
@@ -150,8 +118,8 @@ def _attempts_file(request: Request) -> Response:
 
 ROUTES = [
     Route("/compare", _compare, methods=["POST"]),
-    Route("/compare/found", _found),
-    Route("/attempts", _show),
+    Route("/compare/found", _pair_found),
     Route("/attempts/compare", _compare_attempts, methods=["POST"]),
+    Route("/attempts/found", _attempts_found),
     Route("/attempts/{kind}", _attempts_file),
 ]

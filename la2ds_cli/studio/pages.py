@@ -22,7 +22,6 @@ NAVIGATION = (
     ("Phases", "/phases"),
     ("Search", "/search"),
     ("Timeline", "/timeline"),
-    ("Attempts", "/attempts"),
     ("Train", "/train"),
 )
 Found = TypeVar("Found")

@@ -1,13 +1,16 @@
-"""What the pages of comparisons ask: what a clip does differently, and attempts over time."""
+"""What pages ask of comparisons: what a clip does differently, and what attempts have in common."""
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from starlette.testclient import TestClient
 
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.compare.attempts import AttemptsResult, compare_attempts
@@ -34,11 +37,10 @@ def moved(length: int, fps: float, bend: float) -> PoseSequence:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    """Clips of several lengths and rates; b to f bend the right elbow less and less."""
+    """Clips of several lengths and rates; b to d bend the right elbow less and less."""
     project = Project.create(tmp_path / "project", {"align": {"open_ends": False}})
-    lengths, rates = (60, 48, 72, 55, 66, 50), (20.0, 16.0, 24.0, 18.0, 22.0, 20.0)
-    bends = (0, 1, 0.8, 0.6, 0.4, 0.3)
-    for name, length, fps, share in zip("abcdef", lengths, rates, bends, strict=True):
+    clips = (("a", 60, 20.0, 0), ("b", 48, 16.0, 1), ("c", 72, 24.0, 0.8), ("d", 55, 18.0, 0.6))
+    for name, length, fps, share in clips:
         add_sequence(project, name, moved(length, fps, share))
     return project
 
@@ -48,23 +50,44 @@ def compared(project: Project, reference: str, names: Iterable[str]) -> Attempts
     return compare_attempts(project, reference, list(names), request)
 
 
+def is_stale(client: TestClient, project: Project, path: str, query: dict[str, str]) -> None:
+    """Joints of a clip that are newer than what was found are said."""
+    assert client.get(path, params=query).json()["stale"] is False
+    soon = time.time() + 60
+    os.utime(project.pose_path("b"), (soon, soon))
+    assert client.get(path, params=query).json()["stale"] is True
+
+
 def test_what_is_said_is_what_the_command_says(project: Project) -> None:
     with asked(project) as client:
         assert client.get("/compare/found", params=PAIR).json() is None
         job = finished(client, client.post("/compare", json=PAIR))
         assert job["state"] == "done", job
         found = client.get("/compare/found", params=PAIR).json()
+        is_stale(client, project, "/compare/found", PAIR)
     result = compare(project, "a", "b", AlignRequest(project.config(), same_only=False))
     lines = [one["text"] for one in found["differs"]]
-    assert {**found, "time": 0, "stale": False} == {
-        **told(result.to_json()),
-        "time": 0,
-        "stale": False,
-    }
+    assert {**found, "time": 0} == {**told(result.to_json()), "time": 0, "stale": False}
     assert any("Right elbow" in line and "more bent" in line for line in lines)
     first = result.findings[0]
     assert found["differs"][0]["time"] == pytest.approx(first.time, abs=1e-4)
-    assert not found["stale"]
+
+
+def test_attempts_are_said_in_their_order(project: Project) -> None:
+    of_a = {"reference": "a"}
+    with asked(project) as client:
+        assert client.get("/attempts/found", params=of_a).json() is None
+        asked_for = of_a | {"attempts": ["c", "b", "c", "d"]}
+        assert finished(client, client.post("/attempts/compare", json=asked_for))["state"] == "done"
+        found = client.get("/attempts/found", params=of_a).json()
+        for kind, status in (("table", 200), ("figure", 200), ("json", 400)):
+            assert client.get(f"/attempts/{kind}", params=of_a).status_code == status
+        is_stale(client, project, "/attempts/found", of_a)
+    titles = [line.split(":")[0] for line in found["attempts"]]
+    assert titles == ["1. c.mat", "2. b.mat", "3. d.mat"]
+    series = compared(project, "a", "cbd").to_json()["series"]
+    assert found["sentences"] == [one["sentence"] for one in series]
+    assert any("ight elbow" in sentence for sentence in found["sentences"])
 
 
 def test_what_is_no_pair_and_what_are_no_attempts_is_refused(project: Project) -> None:
@@ -89,9 +112,7 @@ def test_a_broken_document_is_said(project: Project) -> None:
     (folder / "a--b.json").write_text('{"findings": 3}')
     (folder / "a--attempts.json").write_text('{"attempts": []}')
     with asked(project) as client:
-        answer = client.get("/compare/found", params=PAIR)
-        assert answer.status_code == 409
-        assert "is not a comparison" in answer.json()["error"]
-        page = client.get("/attempts", params={"reference": "a"})
-        assert page.status_code == 200
-        assert "is not a comparison" in page.text
+        for path, query in (("/compare", PAIR), ("/attempts", {"reference": "a"})):
+            answer = client.get(f"{path}/found", params=query)
+            assert answer.status_code == 409
+            assert "is not a comparison" in answer.json()["error"]

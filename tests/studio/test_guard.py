@@ -179,7 +179,7 @@ SHAPES: list[tuple[str, dict[str, Any]]] = [
     ("/phases/save", {"clip": "a", "version": "", "rows": [LABEL | {"other": 3}]}),
     *(("/search/near", {"clip": "a", "row": row}) for row in ("3", True, 2.5, None)),
     *(("/timeline/make", {"clips": clips}) for clips in ("ab", [["a"]])),
-    *(("/timeline/make", {"group": group}) for group in (3, [{}])),
+    ("/timeline/make", {"clips": ["a", "b"], "reference": 3}),
     *(("/attempts/compare", {"reference": "a", "attempts": given}) for given in ("bc", [["b"]])),
     *(("/train/start", {"run": run}) for run in (None, ["x"])),
     *(("/train/start", {"run": "x", "minutes": minutes}) for minutes in ("5", True)),

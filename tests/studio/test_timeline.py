@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -34,7 +33,7 @@ def test_the_players_show_the_same_moment(project: Project) -> None:
     with asked(project) as client:
         found = client.get("/timeline/data", params={"name": "timeline"}).json()
     assert [clip["id"] for clip in found["clips"]] == ["b", "a", "c", "d"]
-    assert (found["more"], found["changed"]) == (0, [])
+    assert (found["order"], found["more"], found["changed"]) == (list("abcd"), 0, [])
     assert found["clips"][0]["rows"] == list(range(30))
     assert [len(clip["clip"]["time"]) for clip in found["clips"]] == [30, 36, 24, 50]
     assert [clip["clip"]["pictures"] is None for clip in found["clips"]] == [
@@ -52,40 +51,21 @@ def test_the_players_show_the_same_moment(project: Project) -> None:
             assert phases["d"][at] == pytest.approx(phases["b"][row], abs=0.1)
 
 
-ALL: dict[str, Any] = dict.fromkeys(("clips", "group", "reference"))
-
-
 def test_the_commands_are_those_of_the_form(project: Project) -> None:
-    for name in "ab":
-        video = project.find(name)
-        assert video is not None
-    text = project.videos_path.read_text().splitlines()
-    at = text[0].split(",").index("group")
-    rows = [line.split(",") for line in text[1:]]
-    for row, group in zip(rows, ("anna b", "anna b", "ben", "ben"), strict=True):
-        row[at] = group
-    project.videos_path.write_text("\n".join([text[0], *(",".join(row) for row in rows)]) + "\n")
-    name, arguments = make_arguments(project, ALL)
-    assert name == "timeline"
-    assert arguments[0] == "timeline"
-    assert [a for a in arguments if a.startswith("--group")] == []
-    name, arguments = make_arguments(project, ALL | {"group": "ben", "reference": "c"})
-    assert arguments[1:3] == ["--group=ben", "--reference=c"]
-    assert name.startswith("group-ben-by-")
-    plain = make_arguments(project, ALL | {"group": "anna b"})[0]
-    assert plain.startswith("group-anna-b-")  # another name than that of a group `anna-b`
-    names = [
-        make_arguments(project, ALL | {"clips": list(clips)})[0] for clips in ("ab", "abc", "ba")
-    ]
-    assert len(set(names)) == 3
+    names = set()
+    for clips, first in (("ab", None), ("abc", None), ("ba", None), ("ab", "b"), ("ab", "c")):
+        name, command = make_arguments(project, {"clips": [*clips, "a"], "reference": first})
+        chosen = [f"--reference={first}"] if first else []
+        assert command[: 1 + len(clips) + len(chosen)] == ["timeline", *clips, *chosen]
+        names.add(name)
+    assert len(names) == 5
 
 
 def test_what_is_no_choice_is_refused(project: Project) -> None:
     wrong = [
-        *(({"clips": clips}, "at least two clips") for clips in (["a"], [])),
+        *(({"clips": clips}, "at least two clips") for clips in (["a"], [], ["a", "a"])),
         ({"clips": ["a", "x"]}, "choose a clip"),
-        *(({"group": group}, "no such group") for group in ("nobody", "")),
-        *(({"reference": clip}, "choose a clip") for clip in ("x", "")),
+        *(({"clips": ["a", "b"], "reference": one}, "choose a clip") for one in ("x", "")),
     ]
     with asked(project) as client:
         check_refused(client, "/timeline/make", wrong)

@@ -30,12 +30,11 @@ def put_on_a_timeline(seen: Seen) -> None:
     page.click("text=Put them on one timeline")
     page.wait_for_url("**/timeline?**")
     seen.wait_for("document.body.dataset.ready === 'true'")
-    assert page.is_checked("input[value=chosen]")
     chosen = [page.is_checked(f"input[name=clip][value={name}]") for name in "abcd"]
     assert chosen == [True, True, False, True]
     page.select_option("#reference", "b")
     page.click("#make-it")
-    page.wait_for_url("**/timeline?name=clips-*")
+    page.wait_for_url("**/timeline?name=3-clips-*")
     seen.wait_for("document.body.dataset.ready === 'true'")
     assert "the reference" in page.inner_text("#stages figure:first-child")
     assert page.is_visible("img.figure")
@@ -68,20 +67,14 @@ def play_in_step(seen: Seen) -> None:
 
 def compare_attempts(seen: Seen) -> None:
     page = seen.page
-    seen.go("/attempts")
-    assert page.is_disabled("#compare-them")
-    page.select_option("#reference", "b")
-    assert page.is_disabled("input[value=b]")
-    for name in "dac":
-        page.check(f"input[value={name}]")
-    numbers = "[...document.querySelectorAll('.number')].map((one) => one.textContent)"
-    assert page.evaluate(numbers) == ["2.", "", "3.", "1."]
-    page.uncheck("input[value=a]")
-    page.click("#compare-them")
-    page.wait_for_url("**/attempts?reference=b")
-    seen.wait_for("document.body.dataset.ready === 'true'")
-    assert "2 attempts compared with b.mp4" in page.inner_text("main")
-    assert page.locator(".attempts a").all_inner_texts() == ["d.mat", "c.mat"]
+    assert page.is_hidden("#attempts-table")
+    page.click("#compare")
+    seen.wait_for("!document.getElementById('attempts-table').hidden")
+    assert page.locator("#attempts li").all_inner_texts() == ["1. a.mp4", "2. d.mat"]
+    seen.wait_for_text("compared", "Compared ")
+    assert page.locator("#sentences li").count() > 0
+    shown = "(figure) => figure.hidden || figure.naturalWidth > 0"
+    seen.wait_for(f"({shown})(document.getElementById('attempts-figure'))")
 
 
 def look_at_a_difference(seen: Seen, project: Project) -> None:

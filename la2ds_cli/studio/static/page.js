@@ -41,3 +41,9 @@ export async function tried(action) {
     return null;
   }
 }
+
+/** When a comparison was made, and whether it holds no more; see compare.py. */
+export function whenCompared({ time, stale }) {
+  const when = new Date(1000 * time).toLocaleString();
+  return stale ? `Compared ${when}; joints have changed since, so compare again.` : `Compared ${when}.`;
+}

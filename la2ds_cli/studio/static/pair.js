@@ -3,7 +3,7 @@
 import { get, post } from "./ask.js";
 import { ServedFilm } from "./film.js";
 import { Drawings } from "./drawings.js";
-import { at, button, fetched, made, tried, trouble, warn } from "./page.js";
+import { at, button, fetched, made, tried, trouble, warn, whenCompared } from "./page.js";
 import { followed } from "./work.js";
 import { A, B, data, findUnmatched } from "../../views/report/clips.js";
 import { clamp, rowAt, seconds } from "../../views/report/film.js";
@@ -135,8 +135,7 @@ async function compare() {
 async function lookAtDifferences() {
   const found = await fetched(() => get(`/compare/found?${queried()}`));
   if (!found) return;
-  const when = new Date(1000 * found.time).toLocaleString();
-  at("compared").textContent = found.stale ? `Compared ${when}; joints have changed since, so compare again.` : `Compared ${when}.`;
+  at("compared").textContent = whenCompared(found);
   at("compare").textContent = "Compare again";
   tellDifferences(found, visitDifference);
 }

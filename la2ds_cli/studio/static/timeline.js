@@ -1,9 +1,9 @@
 // The Timeline page: put many clips on one timeline; the shown ones play in step on the clock of the
-// reference.
+// reference, with which all are compared.
 
 import { get, post } from "./ask.js";
 import { ServedFilm } from "./film.js";
-import { at, made, trouble } from "./page.js";
+import { at, fetched, lines, made, trouble, whenCompared } from "./page.js";
 import { Player } from "./player.js";
 import { followed } from "./work.js";
 import { seconds, unpacked } from "../../views/report/film.js";
@@ -14,6 +14,7 @@ const WORDS = 48, GAP = 10, LEAST = 104; // page pixels: of the words at a pictu
 
 const name = at("timeline")?.dataset.name;
 let cells = []; // { rows, near, stage, moment }
+let order = [], reference = ""; // ids of all clips, and of the one whose clock counts
 
 // --- players ---------------------------------------------------------------------------------------
 
@@ -44,7 +45,7 @@ function nearest(rows) {
     : known.reduce((best, one) => (Math.abs(one[1] - k) < Math.abs(best[1] - k) ? one : best))[0]));
 }
 
-function cell(found, number, count, reference) {
+function cell(found, number, count) {
   const figure = made("figure", "", "cell"), words = made("figcaption");
   const label = number ? made("a", found.clip.name, "name") : made("span", found.clip.name, "name");
   if (number) {
@@ -88,9 +89,13 @@ function lay() {
 }
 
 async function open() {
-  const { clips, more, changed } = await get(`/timeline/data?${new URLSearchParams({ name })}`);
-  at("players-card").hidden = false;
-  cells = clips.map((found, number) => cell(found, number, clips.length, clips[0].id));
+  const found = await get(`/timeline/data?${new URLSearchParams({ name })}`), { clips, more, changed } = found;
+  order = found.order;
+  reference = clips[0].id;
+  at("players-card").hidden = at("attempts-card").hidden = false;
+  at("about").textContent = found.about;
+  lines("left-out", Object.entries(found.left_out).map(([one, why]) => `Left out: ${one}: ${why}`), "warning");
+  cells = clips.map((one, number) => cell(one, number, clips.length));
   at("film-choice").hidden = cells.every(({ stage }) => stage.clip.film.empty);
   const said = [
     more ? `${clips.length} of ${clips.length + more} clips are shown, evenly spaced among all.` : "",
@@ -109,37 +114,57 @@ async function open() {
   at("show-whole").addEventListener("change", again);
   for (const id of ["show-skeleton", "show-film"]) at(id).addEventListener("change", () => player.go(player.row));
   window.addEventListener("resize", again);
+  at("compare").addEventListener("click", compare);
+  await lookAtDifferences();
+}
+
+// --- what they do differently ------------------------------------------------------------------------
+
+async function compare() {
+  at("compare").disabled = true;
+  const attempts = order.filter((id) => id !== reference);
+  await followed(() => post("/attempts/compare", { reference, attempts }), at("compared"));
+  at("compare").disabled = false;
+  await lookAtDifferences();
+}
+
+async function lookAtDifferences() {
+  const asked = new URLSearchParams({ reference }), found = await fetched(() => get(`/attempts/found?${asked}`));
+  if (!found) return;
+  const { sentences, attempts, left_out } = found;
+  at("compared").textContent = whenCompared(found);
+  lines("sentences", sentences.length ? sentences : ["No difference of the same joint or part is stated in two attempts."]);
+  lines("attempts", attempts);
+  lines("not-compared", left_out.map((text) => `Left out: ${text}`), "warning");
+  at("attempts-table").hidden = false;
+  at("attempts-table").href = `/attempts/table?${asked}`;
+  at("attempts-figure").hidden = !sentences.length;
+  if (sentences.length) at("attempts-figure").src = `/attempts/figure?${asked}`;
 }
 
 // --- making one --------------------------------------------------------------------------------------
 
-const which = () => document.querySelector("input[name=which]:checked").value;
-
-function asked() {
-  const question = { reference: at("reference").value || null };
-  if (which() === "group") question.group = at("group").value;
-  if (which() === "chosen") question.clips = [...document.querySelectorAll("input[name=clip]:checked")].map((box) => box.value);
-  return question;
-}
+const boxes = [...document.querySelectorAll("input[name=clip]")];
 
 /** Start a job, and go to the timeline that it makes. */
 async function make() {
   const pressed = at("make-it");
   pressed.disabled = true;
-  const job = await followed(() => post("/timeline/make", asked()), at("making"));
+  const clips = boxes.filter((box) => box.checked).map((box) => box.value);
+  const question = { clips, reference: at("reference").value || null };
+  const job = await followed(() => post("/timeline/make", question), at("making"));
   if (job?.state === "done") location.assign(`/timeline?${new URLSearchParams({ name: job.about.name })}`);
   else pressed.disabled = false;
 }
 
 function connectForm() {
-  const tellChosen = () => { at("clip-boxes").hidden = which() !== "chosen"; };
-  for (const box of document.querySelectorAll("input[name=which]")) box.addEventListener("change", tellChosen);
-  tellChosen();
+  for (const [id, all] of [["all", true], ["none", false]]) {
+    at(id).addEventListener("click", () => { for (const box of boxes) box.checked = all; });
+  }
   at("make").addEventListener("submit", (event) => {
     event.preventDefault();
     make();
   });
-  at("group")?.addEventListener("change", () => { document.querySelector("input[value=group]").checked = true; tellChosen(); });
   at("choose-timeline")?.addEventListener("change", (event) => {
     location.assign(`/timeline?${new URLSearchParams({ name: event.target.value })}`);
   });
