@@ -101,8 +101,9 @@ class EmbedWorker:
 
 
 def _failed(item: Mapping[str, Any], error: UserError) -> dict[str, Any]:
-    said = error.code, error.message, error.hint
-    return ItemResult(item["path"], item["video"], "failed", 0, *said).to_json()
+    return ItemResult(
+        item["path"], item["video"], "failed", 0, error.code, error.message, error.hint
+    ).to_json()
 
 
 def ensure_embeddings(
