@@ -42,7 +42,7 @@ def measured(pair: Pair) -> dict[str, Any]:
         for view in ("filmed", "auto"):
             result = find_alignment(project, "a", "b", AlignRequest(config, view=view))
             row[view] = plain(judged(result, pair.moments))
-            row["unclear"] = bool(result.match.unclear)
+            row["unclear"] = bool(result.unclear_views)
     return row
 
 

@@ -1,35 +1,27 @@
 """Step: find which frame of one clip shows the same moment as which frame of another.
 
 Read this file from the top. Both clips are prepared (pair.py), seen in the view that is nearest
-(viewpoint.py) and given features (clip_features.py). They are matched (match.py) by a method
-(methods/) or, by several paths through reference clips (references.py), by consensus
-(consensus.py). Every frame of A then gets its confidence (confidence.py).
+(viewpoint.py) and given features (clip_features.py). They are matched (consensus.py) by a method
+(methods/) or, by several paths through reference clips (references.py), by consensus. Every frame
+of A then gets its confidence (confidence.py), less where other matches are as good (doubts.py).
 """
 
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
 from la2ds_cli.alignment.clip_features import FeatureSource, check_seen
-from la2ds_cli.alignment.confidence import tolerance_of
-from la2ds_cli.alignment.consensus import consensus_estimates, pairwise_paths
-from la2ds_cli.alignment.match import (
-    checked_by_movement,
-    match_features,
-    repeating,
-    with_rivals,
-)
+from la2ds_cli.alignment.confidence import DOUBTFUL, certainty, tolerance_of
+from la2ds_cli.alignment.consensus import located
+from la2ds_cli.alignment.doubts import a_repetition_away, differs, doubted
 from la2ds_cli.alignment.pair import PreparedPair, anchored_frames, prepare_pair
 from la2ds_cli.alignment.path import is_monotone, speed_ratio
 from la2ds_cli.alignment.references import References
 from la2ds_cli.alignment.request import AlignRequest
-from la2ds_cli.alignment.result import AlignResult, Match, dense
+from la2ds_cli.alignment.result import AlignResult, dense, overall_ratio
 from la2ds_cli.alignment.same_movement import (
     Sameness,
     check_same_movement,
@@ -39,7 +31,7 @@ from la2ds_cli.alignment.same_movement import (
     sameness,
 )
 from la2ds_cli.alignment.viewpoint import IN_WORDS, compared_views
-from la2ds_cli.core.clip import VIDEO_SUFFIXES, ClipOptions, Video
+from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray
@@ -90,41 +82,86 @@ class PairAligner:
         judge_movement(result.same_movement, pair.names, request, progress)
         if result.unclear:
             progress.note(result.unclear)
-        if hint := hint_of_slow_motion(result, pair.names, self.project.root):
-            progress.note(hint)
+        if slow := slow_motion(result, pair.names):
+            progress.note(
+                f"{slow} --slowmo of extract-poses, or --fps of import, gives its true times"
+            )
         return result
 
     def align(self, pair: PreparedPair, anchors: Sequence[tuple[float, float]] = ()) -> AlignResult:
         """Align two prepared clips, or parts of them. anchors: seconds of A and of B that must
         match. Raises UserError as `find` does."""
-        request, reason = self.request, pair.choice.reason
-        if reason:
-            self.progress.note(reason)
-        match = self.match(pair, anchors)
-        if match.view != "filmed" and request.view == "auto":
-            self.progress.note(f"{pair.names[1]} is compared {IN_WORDS[match.view]}")
-        pose_a, pose_b = pair.poses
-        own = self._references_of(pair, self._source_of(pair)).described
-        same = sameness(own, describe(seen(pose_b, match.view, pose_a)))
-        certainty = if_same(match.certainty, same)
-        method = request.settings.method
-        alignment = dense(match, certainty, pair.poses, pair.choice.kind, method)
-        tempo = np.full(len(pose_a), np.nan)
-        if is_monotone(match.path):
-            tempo = speed_ratio(match.position, pose_a.time, pose_b.time)
+        request, settings, (pose_a, pose_b) = self.request, self.request.settings, pair.poses
+        if pair.choice.reason:
+            self.progress.note(pair.choice.reason)
+        # the features of A, of the reference clips, and of B in the view that is nearest
+        source = self._source_of(pair)
+        for error in source.load(() if pair.part else pair.ids, self.progress).values():
+            raise error
+        references = self._references_of(pair, source)
+        names = references.load(pair.ids, self.progress)
+        for pose, name in zip(pair.poses, pair.names, strict=True):
+            check_seen(pose, name)
+        choice, moving = compared_views(pair, references.movement, request.view)
+        if choice.view != "filmed" and request.view == "auto":
+            self.progress.note(f"{pair.names[1]} is compared {IN_WORDS[choice.view]}")
+        a = source.features(pose_a, references.movement, part=pair.part)
+        others = references.features(names)
+
+        def seen_in(view: View) -> FloatArray:
+            return source.features(pose_b, moving[view], view, pose_a, part=pair.part)
+
+        # the path
+        forced = anchored_frames(anchors, pair)
+        b, through = seen_in(choice.view), list(others.values())
+        found = located(a, b, settings, forced, through, references.paths(a, others))
+
+        # how sure it is, beside other matches of the same clips
+        position, tolerance = found.position, tolerance_of(pose_b)
+        doubts: list[FloatArray] = []
+        repeats = None
+        if pair.choice.kind != "pose":
+            moving_b = moving[choice.view]
+            doubts.append(located(references.movement, moving_b, settings, forced).position)
+        for seconds, other in () if forced else a_repetition_away(a, b, pose_b, settings):
+            if differs(position, other, tolerance):
+                doubts.append(other)
+                repeats = seconds
+        rivals: dict[View, FloatArray] = {
+            view: located(a, seen_in(view), settings, forced).position for view in choice.rivals
+        }
+        unclear: list[View] = [
+            view for view, other in rivals.items() if differs(position, other, tolerance)
+        ]
+        sure = certainty(a, b, position, tolerance)
+        sure = doubted(sure, position, [*doubts, *rivals.values()], tolerance)
+        if unclear:
+            sure = sure._replace(confidence=np.minimum(sure.confidence, np.float32(DOUBTFUL)))
+        same = sameness(references.described, describe(seen(pose_b, choice.view, pose_a)))
+        sure = if_same(sure, same)
+
+        ordered = is_monotone(found.path)
+        tempo = speed_ratio(position, pose_a.time, pose_b.time)
         return AlignResult(
             a=pair.clips[0],
             b=pair.clips[1],
             pose_a=pose_a,
             pose_b=pose_b,
-            alignment=alignment,
-            match=match,
-            speed_ratio=tempo,
+            alignment=dense(
+                found, sure, pair.poses, (a, b), pair.choice.kind, settings.method, choice.view
+            ),
+            features=(a, b),
+            speed_ratio=tempo if ordered else np.full(len(pose_a), np.nan),
+            overall_ratio=overall_ratio(found, pose_a.time, pose_b.time),
             run=pair.choice.run(request.run),
-            reason=reason,
-            settings=request.settings,
+            reason=pair.choice.reason,
+            settings=settings,
             same_movement=same,
             anchors=tuple(anchors),
+            unclear_views=tuple(unclear),
+            repeats=repeats,
+            references=len(others),
+            strangers=references.strangers(pair.ids),
         )
 
     def load(self, clips: Sequence[str]) -> None:
@@ -132,57 +169,6 @@ class PairAligner:
         last one. A clip that cannot be embedded is an error of its pairs."""
         if self._known is not None:
             self._known[1].load(clips, self.progress)
-
-    def match(self, pair: PreparedPair, anchors: Sequence[tuple[float, float]] = ()) -> Match:
-        """Match the pair by the chosen features, with B in the view that is nearest (viewpoint.py).
-
-        Where a rival view matches other moments, nobody knows which are right: the intervals then
-        hold both, and if that concerns a good part of A, no match is sure.
-        """
-        settings = self.request.settings
-        source = self._source_of(pair)
-        failed = source.load(() if pair.part else pair.ids, self.progress)
-        for error in failed.values():
-            raise error
-        references = self._references_of(pair, source)
-        names = references.load(pair.ids, self.progress)
-        pose_a, pose_b = pair.poses
-        for pose, name in zip(pair.poses, pair.names, strict=True):
-            check_seen(pose, name)
-        choice, moving = compared_views(pair, references.movement, self.request.view)
-        a = source.features(pose_a, references.movement, part=pair.part)
-        others = references.features(names)
-        forced = anchored_frames(anchors, pair)
-
-        def estimates(own: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
-            clips = list(others.values())
-            if forced:  # a part of A
-                paths_a = pairwise_paths(own, clips, settings)
-            else:
-                paths_a = references.paths(own, others)
-            return consensus_estimates(
-                own, paths_a, b, pairwise_paths(b, clips, settings), settings
-            )
-
-        tolerance = tolerance_of(pose_b)
-
-        def matched(view: View, through: bool) -> Match:
-            b = source.features(pose_b, moving[view], view, pose_a, part=pair.part)
-            way = estimates if through else None
-            return match_features(a, b, settings, way, forced, tolerance)
-
-        chosen = matched(choice.view, bool(others))
-        if pair.choice.kind != "pose":
-            alone = references.movement, moving[choice.view]
-            chosen = checked_by_movement(chosen, alone, settings, tolerance, forced)
-        if not forced:
-            chosen = repeating(chosen, pose_b, settings, tolerance)
-        rivals: dict[View, FloatArray] = {
-            view: matched(view, False).position for view in choice.rivals
-        }
-        left_out = references.strangers(pair.ids)
-        chosen = replace(chosen, view=choice.view, references=len(others), strangers=left_out)
-        return with_rivals(chosen, rivals, tolerance)
 
     def _source_of(self, pair: PreparedPair) -> FeatureSource:
         """The features of clips in the form of the pair."""
@@ -224,35 +210,17 @@ pull-ups (some people take their time) differ by so much; of golf swings at real
 slow motion, half do."""
 
 
-def slow_motion(result: AlignResult, names: tuple[str, str]) -> tuple[Video, str, float] | None:
-    """The clip that seems to be slow motion compared with the other, if its options do not say so,
-    the beginning of a sentence about it, and how many times slower it is; None if there is none.
-    names: of A and of B."""
+def slow_motion(result: AlignResult, names: tuple[str, str]) -> str:
+    """The beginning of a sentence if one clip seems to be slow motion compared with the other, and
+    its options do not say so; otherwise empty. names: of A and of B."""
     ratio = moving_ratio(result)
     if np.isnan(ratio) or 1 / SLOW_MOTION < ratio < SLOW_MOTION:
-        return None
-    slow = 1 if ratio > 1 else 0
-    clip = (result.a, result.b)[slow]
-    if ClipOptions.from_text(clip.options).slowmo != 1:
-        return None
-    times = max(ratio, 1 / ratio)
-    than = f"{times:.1f} times slower than {names[1 - slow]}"
-    return clip, f"{names[slow]} moves {than}: if it was filmed in slow motion, ", times
-
-
-def hint_of_slow_motion(result: AlignResult, names: tuple[str, str], root: Path) -> str:
-    """A sentence with a command if one clip seems to be slow motion (`slow_motion`); otherwise
-    empty. names: of A and of B. root: of the project."""
-    found = slow_motion(result, names)
-    if found is None:
         return ""
-    clip, said, times = found
-    if Path(clip.path).suffix.lower() in ("", ".webp", *VIDEO_SUFFIXES):
-        source = shlex.quote(clip.path)
-        extract = f"la2ds extract-poses {source} --slowmo {times:.2g} --overwrite"
-        return f"{said}{extract} --project {shlex.quote(str(root))} gives its true times"
-    fps = (result.pose_b if clip == result.b else result.pose_a).fps * times
-    return f"{said}importing it again with --fps {fps:.4g} gives its true times"
+    slow = 1 if ratio > 1 else 0
+    if ClipOptions.from_text((result.a, result.b)[slow].options).slowmo != 1:
+        return ""
+    than = f"{max(ratio, 1 / ratio):.1f} times slower than {names[1 - slow]}"
+    return f"{names[slow]} moves {than}: if it was filmed in slow motion,"
 
 
 def moving_ratio(result: AlignResult) -> float:

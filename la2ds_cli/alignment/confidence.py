@@ -20,7 +20,7 @@ it is a rough guide.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -44,8 +44,7 @@ SURE, UNSURE, MISSING = WORDS = ("sure", "unsure", "no counterpart")
 NORMAL = 1.6449  # standard deviations within which 90 % of a normal distribution lie
 
 
-@dataclass(frozen=True)
-class Certainty:
+class Certainty(NamedTuple):
     """confidence: (N,) float32, probability that the true moment lies within the tolerance of the
     match, 0 without a match. low, high: (N,) float64, the interval of NOMINAL in frames of
     B, clipped to B; NaN without a match."""

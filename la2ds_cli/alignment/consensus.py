@@ -1,4 +1,4 @@
-"""Consensus alignment: two clips aligned directly and through reference clips of the movement.
+"""The position in B of each frame of A, directly, or by consensus through reference clips.
 
 A frame of A matches a moment of a reference clip, and that moment matches a moment of B. Every
 reference therefore gives another estimate of where the frame of A lies in B, with different errors
@@ -7,14 +7,16 @@ estimate and those through the references (the mean of their middle half), so a 
 another movement, or a wrong path, does not count.
 
 No labels are used. The references are the clips that training uses, or all clips of the project,
-without the two that are aligned.
+without the two that are aligned. With anchors (moments that the user declares equal), each part
+between them is matched separately.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -53,19 +55,93 @@ class PairwisePath:
         return max(float((~np.isnan(side)).sum()) / max(len(side), 1) for side in sides)
 
 
-def consensus_estimates(
+class Located(NamedTuple):
+    """A match of two clips.
+
+    path: (P, 2) whole frames.
+    position: (N,) frames of B, NaN = no counterpart.
+    direct: of a consensus, by the direct path, (N,) frames of B for each frame of A and (M,) frames
+        of A for each frame of B; None = the path is the direct one.
+    """
+
+    path: IntArray
+    position: FloatArray
+    direct: tuple[FloatArray, FloatArray] | None = None
+
+
+def located(
+    a: FloatArray,
+    b: FloatArray,
+    config: AlignConfig,
+    anchors: Sequence[tuple[int, int]] = (),
+    references: Sequence[FloatArray] = (),
+    paths: Sequence[PairwisePath] | None = None,
+) -> Located:
+    """Match two clips with features a (N, D) and b (M, D), by consensus if there are references.
+
+    anchors: frames of A and of B that must match, in order. references: features of the clips.
+    paths: those from A to the references, if they are known.
+    """
+    if anchors:
+        return _located_between(a, b, config, anchors, references)
+    if not references:
+        path, position = direct_match(a, b, config)
+        return Located(path, position)
+    paths = pairwise_paths(a, references, config) if paths is None else paths
+    position, direct = consensus(a, paths, b, pairwise_paths(b, references, config), config)
+    return Located(path_through(position), position, direct)
+
+
+SHORTEST_PART = 8  # frames; shorter ones between two anchors are aligned without reference clips
+
+
+def _located_between(
+    a: FloatArray,
+    b: FloatArray,
+    config: AlignConfig,
+    anchors: Sequence[tuple[int, int]],
+    references: Sequence[FloatArray],
+) -> Located:
+    """Match each part between the anchors separately; the ends of the clips stay open if the
+    settings say so."""
+    last = len(a) - 1, len(b) - 1
+    position = np.full(len(a), np.nan)
+    outer = anchors[0][0] > 0, anchors[-1][0] < last[0]
+    bounds = [(0, 0)] * outer[0] + list(anchors) + [last] * outer[1]
+    for n, ((i, j), (i_end, j_end)) in enumerate(itertools.pairwise(bounds)):
+        part_a, part_b = a[i : i_end + 1], b[j : j_end + 1]
+        at_end = (outer[0] and n == 0) or (outer[1] and n == len(bounds) - 2)
+        own = config if at_end else replace(config, open_ends=False)
+        enough = min(len(part_a), len(part_b)) >= SHORTEST_PART
+        found = located(part_a, part_b, own, (), references if enough else ())
+        position[i : i_end + 1] = found.position + j
+    for i, j in anchors:
+        position[i] = j
+    known = np.flatnonzero(~np.isnan(position))
+    frames = np.arange(known[0], known[-1] + 1)
+    # Fill the closed ends of parts up to their anchors, and let no part run past its anchors.
+    rows, columns = np.array(anchors).T
+    before = np.concatenate([[0], columns])[np.searchsorted(rows, frames, side="right")]
+    after = np.concatenate([columns, [last[1]]])[np.searchsorted(rows, frames, side="left")]
+    between = np.clip(np.interp(frames, known, position[known]), before, after)
+    position[frames] = np.maximum.accumulate(between)
+    return Located(path_through(position), position)
+
+
+def consensus(
     a: FloatArray,
     paths_a: Sequence[PairwisePath],
     b: FloatArray,
     paths_b: Sequence[PairwisePath],
     config: AlignConfig,
-) -> tuple[FloatArray, FloatArray]:
-    """(V, N) estimates of the position in b (M, D) of each frame of a (N, D), NaN where an estimate
-    leaves it out: the direct one, then those through the references, to which the paths of A and of
-    B lead in the same order. Then (M,) the direct position in a of each frame of b."""
+) -> tuple[FloatArray, tuple[FloatArray, FloatArray]]:
+    """(N,) position in b (M, D) of each frame of a (N, D): the consensus of the direct path and
+    those through the references, to which the paths of A and of B lead in the same order. And both
+    directions of the direct path, as in Located."""
     direct = pairwise_path(a, b, config)
-    forward = direct.forward, *estimates_through(paths_a, paths_b)
-    return np.array(forward), direct.backward
+    estimates = np.array([direct.forward, *estimates_through(paths_a, paths_b)])
+    position = consensus_position(direct.forward, estimates, len(b))
+    return position, (direct.forward, direct.backward)
 
 
 MOST_CANDIDATES = 400  # clips that are read to choose references among; a project may have 100,000

@@ -22,6 +22,7 @@ from la2ds_cli.alignment.confidence import (
     certainty_words,
     seconds_within,
 )
+from la2ds_cli.alignment.consensus import Located
 from la2ds_cli.alignment.distance import pair_distance
 from la2ds_cli.alignment.path import is_monotone, matched_time
 from la2ds_cli.alignment.same_movement import Sameness
@@ -29,7 +30,7 @@ from la2ds_cli.alignment.viewpoint import unclear_view
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.csv_tables import table_text
-from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, IntArray, PoseSequence
+from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, PoseSequence
 from la2ds_cli.core.view import View
 from la2ds_cli.features.tempo import resting
 from la2ds_cli.features.viewpoint import shown
@@ -40,58 +41,46 @@ INTERVAL_COLUMNS = ("time_b_low", "time_b_high", "within")
 
 
 @dataclass(frozen=True)
-class Match:
-    """The position in clip B of each frame of clip A.
-
-    a: (N, D), b: (M, D) features as they were compared.
-    path: (P, 2) whole frames.
-    position: (N,) frames of B, NaN = no counterpart.
-    certainty: of every frame of A.
-    direct: of a consensus, by the direct path, (N,) frames of B for each frame of A and (M,) frames
-    of A for each frame of B; None = the path is the direct one.
-    view: in which B was compared.
-    unclear: other views in which it may have to be compared.
-    repeats: seconds after which B repeats itself, if the match could be a repetition earlier or
-    later.
-    references: number of reference clips used.
-    strangers: of those left out, since they clearly show another movement than A.
-    """
-
-    a: FloatArray
-    b: FloatArray
-    path: IntArray
-    position: FloatArray
-    certainty: Certainty
-    direct: tuple[FloatArray, FloatArray] | None = None
-    view: View = "filmed"
-    unclear: tuple[View, ...] = ()
-    repeats: float | None = None
-    references: int = 0
-    strangers: int = 0
-
-
-@dataclass(frozen=True)
 class AlignResult:
-    """alignment: the dense correspondence. a, b: rows of videos.csv. pose_a, pose_b: the clips'
-    joints. match: with the features as they were compared. speed_ratio: (N,) seconds of B per
-    second of A, NaN where unmatched and for paths that are not monotone. reason: why the base model
-    or raw poses were used, empty if they were requested or a run was used. settings: of the
-    alignment. files: written, in order. same_movement: whether both show the same movement, None =
-    it cannot be judged. anchors: seconds of A and B that were forced to match."""
+    """The alignment of two clips.
+
+    a, b: rows of videos.csv. pose_a, pose_b: the clips' joints.
+    alignment: the dense correspondence.
+    features: (N, D) of A and (M, D) of B as they were compared.
+    speed_ratio: (N,) seconds of B per second of A, NaN where unmatched and for paths that are not
+        monotone.
+    overall_ratio: the same between the first and the last match, NaN for one frame of A.
+    reason: why the base model or raw poses were used, empty if they were requested or a run was
+        used.
+    settings: of the alignment.
+    same_movement: whether both show the same movement, None = it cannot be judged.
+    anchors: seconds of A and B that were forced to match.
+    unclear_views: other views in which B may have to be compared.
+    repeats: seconds after which B repeats itself, if the match could be a repetition earlier or
+        later.
+    references: number of reference clips used (config align.reference_clips).
+    strangers: of those left out, since they clearly show another movement than A.
+    files: written, in order.
+    """
 
     a: Video
     b: Video
     pose_a: PoseSequence
     pose_b: PoseSequence
     alignment: Alignment
-    match: Match
+    features: tuple[FloatArray, FloatArray]
     speed_ratio: FloatArray
+    overall_ratio: float
     run: str
     reason: str
     settings: AlignConfig
-    files: tuple[Path, ...] = ()
     same_movement: Sameness | None = None
     anchors: tuple[tuple[float, float], ...] = ()
+    unclear_views: tuple[View, ...] = ()
+    repeats: float | None = None
+    references: int = 0
+    strangers: int = 0
+    files: tuple[Path, ...] = ()
 
     @property
     def shown_b(self) -> PoseSequence:
@@ -102,18 +91,13 @@ class AlignResult:
     def unclear(self) -> str:
         """A sentence if it is not clear in which view B has to be compared, or which of its
         repetitions, such as steps, A shows; else empty."""
-        said = [unclear_view(self.b.name, self.match.view, self.match.unclear)]
-        if self.match.repeats is not None:
+        said = [unclear_view(self.b.name, self.alignment.view, self.unclear_views)]
+        if self.repeats is not None:
             said.append(
-                f"{self.b.name} repeats itself every {self.match.repeats:.2f} s, and the matches "
+                f"{self.b.name} repeats itself every {self.repeats:.2f} s, and the matches "
                 "could be one repetition earlier or later: --anchor says where one belongs"
             )
         return "; ".join(filter(None, said))
-
-    @property
-    def references(self) -> int:
-        """Number of reference clips used (config align.reference_clips)."""
-        return self.match.references
 
     @property
     def mean_confidence(self) -> float:
@@ -135,25 +119,6 @@ class AlignResult:
     def sureness(self) -> str:
         """`certainty_text` of the alignment."""
         return certainty_text(self.alignment, resting(self.pose_a))
-
-    @property
-    def overall_ratio(self) -> float:
-        """Seconds of B per second of A between the first and the last pair; NaN for one frame of A
-        and for paths that are not monotone.
-
-        Of a consensus, these are the ends of the direct path, seen from both clips: a consensus of
-        the frames of B ends at other moments, but swapped clips must have the inverse ratio.
-        """
-        time_a, time_b = self.alignment.time_a, self.alignment.time_b
-        if self.match.direct is not None:
-            there = _ratio(self.match.direct[0], time_a, time_b)
-            back = _ratio(self.match.direct[1], time_b, time_a)
-            return math.sqrt(there / back) if there > 0 and back > 0 else math.nan
-        first, last = self.alignment.path[0], self.alignment.path[-1]
-        seconds_a = time_a[last[0]] - time_a[first[0]]
-        seconds_b = time_b[last[1]] - time_b[first[1]]
-        ordered = seconds_a > 0 and is_monotone(self.alignment.path)
-        return float(seconds_b / seconds_a) if ordered else math.nan
 
     def to_json(self) -> dict[str, Any]:
         """The entire result as JSON; None stands for "no counterpart"."""
@@ -183,10 +148,10 @@ class AlignResult:
             "open_ends": self.settings.open_ends and alignment.method == "dtw",
             "skip_cost": self.settings.skip_cost,
             "others": self.references,
-            "others_left_out": self.match.strangers,
+            "others_left_out": self.strangers,
             "view": alignment.view,
-            "unclear_views": list(self.match.unclear),
-            "repeats_every": self.match.repeats and round(self.match.repeats, 3),
+            "unclear_views": list(self.unclear_views),
+            "repeats_every": self.repeats and round(self.repeats, 3),
             "mirrored": alignment.mirrored,
             "mean_cost": float(alignment.cost.mean()),
             "mean_confidence": self.mean_confidence,
@@ -215,29 +180,50 @@ class AlignResult:
 
 
 def dense(
-    match: Match,
-    certainty: Certainty,
+    found: Located,
+    sure: Certainty,
     poses: tuple[PoseSequence, PoseSequence],
-    features: str,
+    features: tuple[FloatArray, FloatArray],
+    kind: str,
     method: str,
+    view: View = "filmed",
 ) -> Alignment:
-    """The correspondence of two clips by their match. certainty: of every frame of A."""
+    """The correspondence of two clips. features: of both as they were compared. kind: of the
+    features."""
     pose_a, pose_b = poses
     return Alignment(
-        path=match.path,
-        position=match.position,
-        cost=pair_distance(match.a, match.b, match.path),
-        confidence=certainty.confidence,
-        low=certainty.low,
-        high=certainty.high,
+        path=found.path,
+        position=found.position,
+        cost=pair_distance(*features, found.path),
+        confidence=sure.confidence,
+        low=sure.low,
+        high=sure.high,
         time_a=pose_a.time,
         time_b=pose_b.time,
         frame_a=pose_a.frame,
         frame_b=pose_b.frame,
-        features=features,
+        features=kind,
         method=method,
-        view=match.view,
+        view=view,
     )
+
+
+def overall_ratio(found: Located, time_a: FloatArray, time_b: FloatArray) -> float:
+    """Seconds of B per second of A between the first and the last pair; NaN for one frame of A and
+    for paths that are not monotone.
+
+    Of a consensus, these are the ends of the direct path, seen from both clips: a consensus of the
+    frames of B ends at other moments, but swapped clips must have the inverse ratio.
+    """
+    if found.direct is not None:
+        there, back = (
+            _ratio(found.direct[0], time_a, time_b),
+            _ratio(found.direct[1], time_b, time_a),
+        )
+        return math.sqrt(there / back) if there > 0 and back > 0 else math.nan
+    first, last = found.path[0], found.path[-1]
+    seconds_a, seconds_b = time_a[last[0]] - time_a[first[0]], time_b[last[1]] - time_b[first[1]]
+    return float(seconds_b / seconds_a) if seconds_a > 0 and is_monotone(found.path) else math.nan
 
 
 def _ratio(position: FloatArray, time: FloatArray, other: FloatArray) -> float:

@@ -115,7 +115,7 @@ def if_same(certainty: Certainty, sameness: Sameness | None) -> Certainty:
     if sameness is None or not sameness.doubted:
         return certainty
     confidence = (certainty.confidence * sameness.probability).astype(np.float32)
-    return replace(certainty, confidence=confidence)
+    return certainty._replace(confidence=confidence)
 
 
 def same_movement(a: PoseSequence, b: PoseSequence) -> Sameness | None:

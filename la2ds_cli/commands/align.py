@@ -77,7 +77,7 @@ def _show(console: Console, result: AlignResult) -> None:
     console.line(f"B: {result.b.id}, {len(alignment.time_b)} frames")
     seen = "" if alignment.view == "filmed" else f", B {IN_WORDS[alignment.view]}"
     console.line(f"aligned by {alignment.method} on {by}{seen}")
-    strangers = result.match.strangers
+    strangers = result.strangers
     if result.references or strangers:
         console.line(
             f"consensus through {result.references} reference clips (align.reference_clips)"

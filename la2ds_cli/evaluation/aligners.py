@@ -11,8 +11,7 @@ import numpy as np
 
 from la2ds_cli.alignment.consensus import (
     PairwisePath,
-    consensus_estimates,
-    consensus_position,
+    consensus,
     direct_match,
     pairwise_paths,
 )
@@ -63,8 +62,8 @@ class ThroughClips:
     def match(
         self, a: tuple[FloatArray, list[PairwisePath]], b: tuple[FloatArray, list[PairwisePath]]
     ) -> FloatArray:
-        estimates, _ = consensus_estimates(*a, *b, self.config)
-        return consensus_position(estimates[0], estimates, len(b[0]))
+        (own, paths_a), (other, paths_b) = a, b
+        return consensus(own, paths_a, other, paths_b, self.config)[0]
 
 
 class SeenClip:

@@ -3,18 +3,16 @@ same time by their clocks, so that whatever shows an alignment shows them, too."
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from la2ds_cli.alignment.confidence import DOUBTFUL, Certainty
-from la2ds_cli.alignment.consensus import path_through
+from la2ds_cli.alignment.consensus import Located, path_through
 from la2ds_cli.alignment.pair import prepare_pair
 from la2ds_cli.alignment.request import AlignRequest
-from la2ds_cli.alignment.result import AlignResult, Match, dense
+from la2ds_cli.alignment.result import AlignResult, dense, overall_ratio
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.resample import frame_edges
 from la2ds_cli.offset.pair import PairOffset
 from la2ds_cli.offset.result import Clock
@@ -48,18 +46,20 @@ def align_recordings(
         "and angles in the picture differ as the cameras do"
     )
     recorded = offsets.recordings[0].pose, offsets.recordings[1].pose
-    heights = [each.value[..., 1] for each in signals(*recorded, (a, b))]
-    match = by_clock(recorded, clock, pair, heights)
+    heights_a, heights_b = (one.value[..., 1] for one in signals(*recorded, (a, b)))
+    found, sure = by_clock(recorded, clock, pair)
     pose_a, pose_b = prepared.poses
-    alignment = dense(match, match.certainty, prepared.poses, "pose", METHOD)
+    tempo = np.where(np.isnan(found.position), np.nan, 1 + (clock.drift or 0.0))
+    alignment = dense(found, sure, prepared.poses, (heights_a, heights_b), "pose", METHOD)
     return AlignResult(
         a=prepared.clips[0],
         b=prepared.clips[1],
         pose_a=pose_a,
         pose_b=pose_b,
         alignment=alignment,
-        match=match,
-        speed_ratio=np.where(np.isnan(match.position), np.nan, 1 + (clock.drift or 0.0)),
+        features=(heights_a, heights_b),
+        speed_ratio=tempo,
+        overall_ratio=overall_ratio(found, pose_a.time, pose_b.time),
         run=request.run,
         reason="; ".join((reason, *doubts)),
         settings=request.settings,
@@ -67,14 +67,11 @@ def align_recordings(
 
 
 def by_clock(
-    poses: tuple[PoseSequence, PoseSequence],
-    clock: Clock,
-    pair: PairOffset,
-    features: Sequence[FloatArray],
-) -> Match:
-    """The match of A and B; the intervals hold the rivals of the lag, too.
+    poses: tuple[PoseSequence, PoseSequence], clock: Clock, pair: PairOffset
+) -> tuple[Located, Certainty]:
+    """The match of A and B, and its certainty; the intervals hold the rivals of the lag, too.
 
-    clock: of B. pair: the lag and its rivals. features: (N, D) and (M, D).
+    clock: of B. pair: the lag and its rivals.
     """
     time_a, time_b = poses[0].time, poses[1].time
     seconds = np.array([clock.seconds(moment) for moment in time_a.tolist()])
@@ -87,4 +84,4 @@ def by_clock(
     )
     sure = pair.best.probability if clock.sure else min(pair.best.probability, DOUBTFUL)
     certainty = Certainty(np.where(shown, sure, 0).astype(np.float32), low, high)
-    return Match(*features, path=path_through(position), position=position, certainty=certainty)
+    return Located(path_through(position), position), certainty

@@ -91,7 +91,7 @@ class HeldPair:
         warnings = [f"{each}." for each in doubts if each]
         if slow := slow_motion(plain, pair.names):
             said.note(
-                f"{slow[1]}open it on the Clips page and say by which factor it was slowed down"
+                f"{slow} open it on the Clips page and say by which factor it was slowed down"
             )
         if several := hint_of_repetitions(pair.poses, pair.names):
             said.note(several)

@@ -287,7 +287,7 @@ def matrix(figure: Figure, row: Row, result: AlignResult, a: DrawnClip, b: Drawn
     proportional time."""
     alignment = result.alignment
     thin = [even_rows(clip.pose.time, clip.pose.fps, _CELLS) for clip in (a, b)]
-    distance = np.sqrt(squared_distance(result.match.a[thin[0]], result.match.b[thin[1]]))
+    distance = np.sqrt(squared_distance(result.features[0][thin[0]], result.features[1][thin[1]]))
     low, high = np.percentile(distance, [1, 95])
     axes = _axes(figure, row, LEFT, _MATRIX_RIGHT)
     image = axes.imshow(

@@ -247,4 +247,4 @@ def test_a_model_sees_each_repetition_alone(project: Project, monkeypatch) -> No
     assert part.alignment.features == "model"
     span = result.repetitions[1].span
     assert seen[-2:] == [44, span.stop - span.start]
-    assert len(part.match.b) == span.stop - span.start
+    assert len(part.features[1]) == span.stop - span.start

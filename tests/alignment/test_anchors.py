@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment.align import find_alignment, hint_of_slow_motion, moving_ratio
-from la2ds_cli.alignment.match import match_features
+from la2ds_cli.alignment.align import find_alignment, moving_ratio, slow_motion
+from la2ds_cli.alignment.consensus import located
 from la2ds_cli.alignment.request import AlignRequest, parsed_anchors
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
@@ -65,7 +64,7 @@ def test_between_two_anchors_nothing_passes_them() -> None:
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(30, 3)), rng.normal(size=(50, 3))
     settings = AlignConfig(open_ends=True)
-    match = match_features(a, b, settings, None, [(10, 20), (12, 40)])
+    match = located(a, b, settings, [(10, 20), (12, 40)])
     inside = match.position[10:13]
     assert (inside[0], inside[2]) == (20, 40)
     assert 20 <= inside[1] <= 40
@@ -104,21 +103,14 @@ def test_slow_motion_is_pointed_out_where_nothing_says_so(tmp_path: Path) -> Non
     for a, b, ratio in (("fast", "slow", 6.0), ("slow", "fast", 1 / 6)):
         found = find_alignment(project, a, b, request)
         assert moving_ratio(found) == pytest.approx(ratio, rel=0.1)
-        start, _, rest = re.split(r"(\d+\.\d) times", hint_of_slow_motion(found, (a, b), tmp_path))
-        assert start == "slow moves "
         slower = max(moving_ratio(found), 1 / moving_ratio(found))
-        assert rest == (
-            " slower than fast: if it was filmed in slow motion, importing it again with "
-            f"--fps {25 * slower:.4g} gives its true times"
+        assert slow_motion(found, (a, b)) == (
+            f"slow moves {slower:.1f} times slower than fast: if it was filmed in slow motion,"
         )
-        filmed = {k: replace(v, path="my films/1.mov") for k, v in vars(found).items() if k in "ab"}
-        said = hint_of_slow_motion(replace(found, **filmed), (a, b), tmp_path)
-        assert "la2ds extract-poses 'my films/1.mov' --slowmo " in said
-        assert f" --project {tmp_path} gives its true times" in said
     told = replace(found, a=replace(found.a, options="slowmo=6"))
-    assert hint_of_slow_motion(told, ("slow", "fast"), tmp_path) == ""
+    assert slow_motion(told, ("slow", "fast")) == ""
     notes = Notes()
     find_alignment(project, "fast", "slow", request, notes)
-    assert any("slow motion" in note for note in notes.lines)
+    assert any("--slowmo of extract-poses" in note for note in notes.lines)
     same = find_alignment(project, "fast", "fast", request)
-    assert hint_of_slow_motion(same, ("fast", "fast"), tmp_path) == ""
+    assert slow_motion(same, ("fast", "fast")) == ""

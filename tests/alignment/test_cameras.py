@@ -153,7 +153,7 @@ def test_the_view_that_is_asked_for_is_compared_without_a_word(
 ) -> None:
     progress = Notes()
     result = align(project, "anna", "ben", view, progress)
-    assert (result.alignment.view, result.match.unclear) == (view, ())
+    assert (result.alignment.view, result.unclear_views) == (view, ())
     document = result.to_json()
     assert (document["view"], document["unclear_views"]) == (view, [])
     assert document["mirrored"] == (view != "filmed")
@@ -194,11 +194,11 @@ def test_a_view_that_is_not_clear_leaves_nothing_sure_and_says_so(tmp_path: Path
         add_sequence(project, name, pose)
     progress = Notes()
     result = align(project, "anna", "ben", progress=progress)
-    assert result.match.unclear
+    assert result.unclear_views
     assert result.alignment.confidence.max() <= DOUBTFUL
-    assert result.to_json()["unclear_views"] == list(result.match.unclear)
+    assert result.to_json()["unclear_views"] == list(result.unclear_views)
     assert "no match is sure, since ben.mat may have to be compared as filmed" in result.unclear
     assert result.unclear in progress.lines
-    for view in ("filmed", *result.match.unclear):
+    for view in ("filmed", *result.unclear_views):
         assert f"--view {view}" in result.unclear
-        assert not align(project, "anna", "ben", view).match.unclear
+        assert not align(project, "anna", "ben", view).unclear_views

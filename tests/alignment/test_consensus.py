@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pytest
 
 from la2ds_cli.alignment import sampling
 from la2ds_cli.alignment.consensus import (
     PairwisePath,
-    consensus_estimates,
+    consensus,
     consensus_position,
     estimates_through,
+    located,
     pairwise_path,
-    pairwise_paths,
     path_through,
 )
 from la2ds_cli.alignment.path import is_monotone, smooth_match
@@ -37,16 +35,19 @@ def truth(phase_a: np.ndarray, phase_b: np.ndarray) -> np.ndarray:
     return np.interp(phase_a, phase_b, np.arange(len(phase_b)))
 
 
-def match(a: np.ndarray, b: np.ndarray, references: Sequence[np.ndarray]) -> np.ndarray:
-    paths_a, paths_b = (pairwise_paths(clip, references, DTW) for clip in (a, b))
-    estimates, _ = consensus_estimates(a, paths_a, b, paths_b, DTW)
-    return consensus_position(estimates[0], estimates, len(b))
-
-
 def test_without_references_the_direct_path_is_the_answer() -> None:
     a, b = feature(warped_phase(30, 1)), feature(warped_phase(41, 2))
     direct = pairwise_path(a, b, DTW)
-    np.testing.assert_array_equal(match(a, b, []), direct.forward)
+    np.testing.assert_array_equal(consensus(a, [], b, [], DTW)[0], direct.forward)
+    np.testing.assert_array_equal(located(a, b, DTW).position, direct.forward)
+
+
+def test_references_make_a_noisy_match_more_accurate() -> None:
+    phases = [warped_phase(30 + n, n) for n in range(12)]
+    a, b, *others = (feature(phase, 0.15, n) for n, phase in enumerate(phases))
+    true = truth(phases[0], phases[1])
+    error = [np.abs(located(a, b, DTW, (), of).position - true).mean() for of in ((), others)]
+    assert error[1] < 0.8 * error[0]
 
 
 def test_a_pairwise_path_maps_forward_and_backward() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from la2ds_cli.alignment import align, timeline
+from la2ds_cli.alignment import consensus, timeline
 from la2ds_cli.alignment.request import FEW_REFERENCES, AlignRequest
 from la2ds_cli.alignment.same_movement import DOUBTED
 from la2ds_cli.alignment.timeline import align_all, clips_of, most_central
@@ -216,15 +216,15 @@ def test_a_damaged_clip_does_not_stop_the_others(project: Project):
 
 def test_alignments_grow_with_the_clips_and_not_with_their_pairs(monkeypatch, tmp_path: Path):
     paths: list[int] = []
-    real = align.pairwise_paths
+    real = consensus.pairwise_paths
 
     def pairwise_paths(own, clips, config):
         paths.append(len(clips))
         return real(own, clips, config)
 
-    monkeypatch.setattr(align, "pairwise_paths", pairwise_paths)
+    monkeypatch.setattr(consensus, "pairwise_paths", pairwise_paths)
     counts = {}
-    for clips in (20, 30, 40):
+    for clips in (24, 28, 32):
         project = Project.create(tmp_path / str(clips))
         for number in range(clips):
             add_sequence(
@@ -233,7 +233,8 @@ def test_alignments_grow_with_the_clips_and_not_with_their_pairs(monkeypatch, tm
         paths.clear()
         assert len(put(project).clips) == clips
         counts[clips] = sum(paths)
-    assert counts[30] - counts[20] == counts[40] - counts[30] == 10 * FEW_REFERENCES
+    each = FEW_REFERENCES + 1  # and the direct path
+    assert counts[28] - counts[24] == counts[32] - counts[28] == 4 * each
 
 
 def test_rows_and_positions_are_inverse(project: Project):

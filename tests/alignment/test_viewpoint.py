@@ -1,4 +1,4 @@
-"""In which view a clip is compared, and what is unknown where several views are as near."""
+"""In which view a clip is compared, and which others are about as near."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment.confidence import DOUBTFUL, Certainty
-from la2ds_cli.alignment.match import UNCLEAR, doubted, with_rivals
-from la2ds_cli.alignment.result import Match
 from la2ds_cli.alignment.viewpoint import (
     MARGIN,
     RIVAL,
@@ -25,7 +22,6 @@ from la2ds_cli.features.viewpoint import movements, possible_views
 from tests.compare.performers import body, performance
 from tests.movement import warped_phase
 
-NAN = np.nan
 A = np.cumsum(np.random.default_rng(0).normal(size=(30, 3)), axis=0)
 
 
@@ -113,48 +109,3 @@ def test_an_unclear_view_is_said_with_the_options() -> None:
         "filmed or as the mirrored person (left and right exchanged): --view other or --view "
         "filmed or --view mirrored says which"
     )
-
-
-# --- rivals that find other moments ---------------------------------------------------------------
-
-
-def match(position: list[float], *, view: View = "filmed", around: float = 1.0) -> Match:
-    place = np.array(position)
-    sure = Certainty(np.where(np.isnan(place), 0, 0.95), place - around, place + around)
-    empty = np.zeros((len(place), 1))
-    return Match(empty, empty, np.zeros((0, 2), int), place, sure, view=view)
-
-
-def test_where_another_match_finds_another_moment_the_interval_holds_both() -> None:
-    found = doubted(match([0, 10, 20, 30, NAN]), np.array([2, 16, 11, NAN, 40]), 5).certainty
-    np.testing.assert_array_equal(found.low, [-1, 9, 11, 29, NAN])
-    np.testing.assert_array_equal(found.high, [1, 16, 21, 31, NAN])
-    np.testing.assert_allclose(found.confidence, [0.95, DOUBTFUL, DOUBTFUL, 0.95, 0])
-
-
-def test_a_doubt_does_not_raise_a_confidence() -> None:
-    unsure = match([10.0])
-    unsure.certainty.confidence[:] = 0.2
-    assert doubted(unsure, np.array([30.0]), 5).certainty.confidence[0] == pytest.approx(0.2)
-
-
-def test_a_rival_that_finds_other_moments_in_a_good_part_leaves_nothing_sure() -> None:
-    count = 20
-    place = np.arange(count) * 10.0
-    for apart in range(count + 1):
-        other = place + 9.0 * (np.arange(count) < apart)
-        found = with_rivals(match(list(place)), {"other": other}, 5)
-        unclear = apart >= max(UNCLEAR * count, 1)
-        assert found.unclear == (("other",) if unclear else ())
-        sure = count - apart if not unclear else 0
-        assert (found.certainty.confidence > DOUBTFUL).sum() == sure
-        assert (found.certainty.high - found.certainty.low > 2.5).sum() == apart
-
-
-def test_rivals_that_find_the_same_moments_change_nothing() -> None:
-    own = match([0, 10, 20, NAN])
-    same: dict[View, np.ndarray] = dict.fromkeys(("other", "mirrored"), np.array([1.0, 12, 18, 40]))
-    found = with_rivals(own, same, 5)
-    assert found.unclear == ()
-    np.testing.assert_allclose(found.certainty.confidence, own.certainty.confidence)
-    assert with_rivals(own, {}, 5) is own

@@ -89,12 +89,11 @@ def test_what_is_not_sure_holds_its_rivals() -> None:
     pair = pair_offset(poses, (0, 1), ("a", "b"))
     away = replace(pair.best, fit=replace(pair.best.fit, lag=pair.best.fit.lag + 1.0))
     clock = Clock(pair.best.fit.lag, 0.01, None, None, 1.0, sure=False)
-    features = [np.zeros((len(pose), 1)) for pose in poses]
-    match = by_clock(poses, clock, replace(pair, rivals=(away,)), features)
+    match, sure = by_clock(poses, clock, replace(pair, rivals=(away,)))
     t = 25
-    assert match.certainty.confidence[t] <= 0.5
-    assert (match.position[t] - match.certainty.low[t]) / 30 == pytest.approx(0.01, abs=1e-6)
-    assert (match.certainty.high[t] - match.position[t]) / 30 == pytest.approx(1.01, abs=1e-6)
+    assert sure.confidence[t] <= 0.5
+    assert (match.position[t] - sure.low[t]) / 30 == pytest.approx(0.01, abs=1e-6)
+    assert (sure.high[t] - match.position[t]) / 30 == pytest.approx(1.01, abs=1e-6)
 
 
 @pytest.mark.parametrize("command", ["sync", "report"])

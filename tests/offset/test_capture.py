@@ -130,12 +130,8 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> AlignResult:
 def by(result: AlignResult, clock: Clock) -> AlignResult:
     """The result as if the clock of B were this one."""
     poses = result.pose_a, result.pose_b
-    features = [np.zeros((len(pose), 1)) for pose in poses]
-    match = by_clock(poses, clock, result_pair(), features)
-    certainty = match.certainty
-    alignment = replace(
-        result.alignment, position=match.position, low=certainty.low, high=certainty.high
-    )
+    found, sure = by_clock(poses, clock, result_pair())
+    alignment = replace(result.alignment, position=found.position, low=sure.low, high=sure.high)
     return replace(result, alignment=alignment)
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 
 from la2ds_cli.alignment.path import speed_ratio
-from la2ds_cli.alignment.result import AlignResult, Match
+from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project
@@ -107,8 +106,9 @@ def aligned(
         pose_a=poses[0],
         pose_b=poses[1],
         alignment=found,
-        match=cast(Match, None),
+        features=(np.zeros((0, 1)), np.zeros((0, 1))),
         speed_ratio=tempo,
+        overall_ratio=1.0,
         run="default",
         reason="",
         settings=project.config().align,

@@ -124,7 +124,7 @@ def test_the_path_and_its_interval_are_drawn_over_the_matrix(drawn) -> None:
         )
         assert np.abs(corners - wanted).max(axis=1).min() < 1e-6
     matrix = np.asarray(axes.images[0].get_array())
-    expected = np.linalg.norm(result.match.a[3] - result.match.b[7])
+    expected = np.linalg.norm(result.features[0][3] - result.features[1][7])
     assert matrix[7, 3] == pytest.approx(expected, rel=1e-4)
 
 
@@ -138,7 +138,7 @@ def test_the_matrix_is_in_seconds_where_frames_are_uneven(project: Project) -> N
     left, right, _, _ = image.get_extent()
     for row in (22, 30, 38):
         column = int((time[row] - left) / (right - left) * matrix.shape[1])
-        expected = np.linalg.norm(result.match.a[row] - result.match.b[7])
+        expected = np.linalg.norm(result.features[0][row] - result.features[1][7])
         assert matrix[7, column] == pytest.approx(expected, rel=1e-4)
 
 

@@ -202,7 +202,7 @@ def distance_image(result: AlignResult) -> str:
     from PIL import Image
 
     rows = [even_rows(p.time, p.fps, _CELLS) for p in (result.pose_a, result.pose_b)]
-    distance = np.sqrt(squared_distance(result.match.a[rows[0]], result.match.b[rows[1]]))
+    distance = np.sqrt(squared_distance(result.features[0][rows[0]], result.features[1][rows[1]]))
     low, high = np.percentile(distance, [1, 95])
     grey = np.clip((distance - low) / max(high - low, 1e-12), 0, 1)
     image = Image.fromarray(np.rint(255 * grey.T[::-1]).astype(np.uint8), "P")

@@ -1,18 +1,52 @@
-"""Whether a clip's movement repeats within it, as steps do, and whether its matches could be a
-repetition earlier or later."""
+"""Other matches of the same clips, which cast doubt on the one that was found.
+
+The movement alone, a view that is about as near, or a repetition such as a step may match other
+moments. Where they do, nobody knows which are right: the interval of a frame holds both, and its
+match is not sure.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from la2ds_cli.alignment.confidence import DOUBTFUL, Certainty
 from la2ds_cli.alignment.consensus import PairwisePath, pairwise_path
 from la2ds_cli.alignment.distance import mean_nearest_squared
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.features.resample import interpolate, time_grid
+from la2ds_cli.features.resample import frame_period, interpolate, time_grid
 from la2ds_cli.features.tempo import HIGHEST_RATE, paced_movement
+
+UNCLEAR = 0.25  # share of A's matched frames from which another match finds other moments
+
+
+def differs(position: FloatArray, other: FloatArray, tolerance: float) -> bool:
+    """Whether another match of the same clips finds other moments in the share UNCLEAR of A's
+    matched frames; see `doubted`."""
+    apart = np.abs(other - position) > tolerance  # False for NaN
+    return bool(apart.sum() >= UNCLEAR * (~np.isnan(position)).sum())
+
+
+def doubted(
+    sure: Certainty, position: FloatArray, others: Sequence[FloatArray], tolerance: float
+) -> Certainty:
+    """The certainty of a match, `position` (N,) in B of each frame of A, beside other matches.
+
+    others: (N,) each. Where one lies farther from the match than the tolerance, in frames of B, the
+    interval holds both, and the match is not sure.
+    """
+    confidence, low, high = sure
+    for other in others:
+        apart = np.abs(other - position) > tolerance  # False for NaN
+        low = np.where(apart, np.fmin(low, other), low)
+        high = np.where(apart, np.fmax(high, other), high)
+        confidence = np.where(apart, np.minimum(confidence, DOUBTFUL), confidence)
+    return Certainty(confidence.astype(np.float32), low, high)
+
+
+# --- a repetition away ----------------------------------------------------------------------------
 
 SHORTEST = 0.35  # seconds; nobody steps faster, but jitter may repeat itself
 LONGEST = 8.0  # seconds; what comes again later is another set, not the next step
@@ -78,14 +112,20 @@ FEWEST_FRAMES = 8  # that must be left of B without a repetition
 
 
 def a_repetition_away(
-    a: FloatArray, b: FloatArray, frames: int, config: AlignConfig
-) -> Iterator[FloatArray]:
+    a: FloatArray, b: FloatArray, pose: PoseSequence, config: AlignConfig
+) -> Iterator[tuple[float, FloatArray]]:
     """Positions (N,) in B of each frame of A, NaN = no counterpart, if B began a repetition later
-    or ended one earlier, where that costs about as little.
+    or ended one earlier, where that costs about as little; each with the seconds of a repetition.
 
-    a: (N, D). b: (M, D). frames: of B, the period of its movement.
+    a: (N, D). b: (M, D). pose: B as it is compared.
     The cost is that of the path with open ends, those of frames left out included.
     """
+    seconds = period(pose)
+    if seconds is None or config.method != "dtw" or not config.open_ends:
+        return
+    frames = max(1, round(seconds / frame_period(pose.time, pose.fps)))
+    if len(b) - frames < FEWEST_FRAMES:
+        return
     spread = min(float(clip.var(axis=0).sum()) for clip in (a, b))
     unit = config.skip_cost * max(mean_nearest_squared(a, b), LEAST_UNIT * spread)
 
@@ -95,9 +135,7 @@ def a_repetition_away(
         return float(path.cost * max(matched_a, matched_b) + unit * left_out)
 
     usual = cost(pairwise_path(a, b, config))
-    for part in (slice(frames, None), slice(0, len(b) - frames)):
-        if len(b) - frames < FEWEST_FRAMES:
-            return
-        path = pairwise_path(a, b[part], config)
+    for first, stop in ((frames, len(b)), (0, len(b) - frames)):
+        path = pairwise_path(a, b[first:stop], config)
         if cost(path) < AS_GOOD * usual:
-            yield path.forward + (part.start or 0)
+            yield seconds, path.forward + first

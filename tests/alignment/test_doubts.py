@@ -1,4 +1,4 @@
-"""The period of a movement that repeats within a clip."""
+"""What casts doubt on a match: other moments that another match finds, a movement that repeats."""
 
 from __future__ import annotations
 
@@ -10,16 +10,53 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment.period import a_repetition_away, period
+from la2ds_cli.alignment.confidence import DOUBTFUL, Certainty
+from la2ds_cli.alignment.doubts import UNCLEAR, a_repetition_away, differs, doubted, period
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.formats import load_importer
 from la2ds_cli.formats.file_clip import ImportOptions
 from tests.movement import sequence, warped_phase
 
+NAN = np.nan
 SHARED = Path(os.environ.get("LA2DS_SHARED", Path(__file__).parents[3] / "shared")) / "data"
 GAIT = SHARED / "gait"
+
+
+@pytest.mark.parametrize(
+    ("confidence", "others", "low", "high", "less"),
+    [
+        (0.95, [[2, 16, 11, NAN, 40]], [-1, 9, 11, 29, NAN], [1, 16, 21, 31, NAN], [1, 2]),
+        (0.95, [[0, 18, 20, 30, 5], [0, 2, 20, 39, 5]], [-1, 2, 19, 29, NAN], [1, 18, 21, 39, NAN],
+         [1, 3]),
+        (0.2, [[0, 16, 11, 30, 40]], [-1, 9, 11, 29, NAN], [1, 16, 21, 31, NAN], []),
+        (0.95, [], [-1, 9, 19, 29, NAN], [1, 11, 21, 31, NAN], []),
+    ],
+)  # fmt: skip
+def test_where_another_match_finds_another_moment_the_interval_holds_both(
+    confidence: float, others: list, low: list, high: list, less: list[int]
+) -> None:
+    """Positions of another match, up to 5 frames from the match where they agree."""
+    position = np.array([0.0, 10, 20, 30, NAN])
+    sure = Certainty(np.array([confidence] * 4 + [0]), position - 1, position + 1)
+    found = doubted(sure, position, [np.array(other, float) for other in others], 5)
+    np.testing.assert_array_equal(found.low, low)
+    np.testing.assert_array_equal(found.high, high)
+    expected = np.array([confidence] * 4 + [0])
+    expected[less] = DOUBTFUL
+    np.testing.assert_allclose(found.confidence, expected)
+
+
+def test_a_match_differs_if_a_good_part_finds_other_moments() -> None:
+    place = np.append(np.arange(20) * 10.0, NAN)
+    for apart in range(21):
+        other = place + 9.0 * (np.arange(21) < apart)
+        assert differs(place, other, 5) == (apart >= UNCLEAR * 20)
+
+
+# --- a movement that repeats ----------------------------------------------------------------------
 
 
 def repeated(seconds: float, times: float, fps: float = 25.0, jitter: float = 1.0) -> PoseSequence:
@@ -82,21 +119,14 @@ def test_two_steps_of_walkers_whose_contacts_were_measured(tmp_path: Path, view:
     assert max(found.values()) <= 3
 
 
-def steps(count: float, rate: float) -> np.ndarray:
-    """Features of so many strides of a second each, which slowly become longer."""
-    time = np.arange(0, count, 1 / rate)
-    turn = 2 * np.pi * time
-    return np.stack([np.sin(turn), np.cos(turn), np.sin(2 * turn), 0.05 * time], axis=1)
-
-
-@pytest.mark.parametrize(("strides", "doubtful"), [(3, False), (2, True)])
-def test_a_match_could_be_a_stride_away_where_one_clip_lacks_a_stride(
-    strides: int, doubtful: bool
-) -> None:
+def test_a_match_could_be_a_stride_away_where_one_clip_lacks_a_stride() -> None:
     """With as many strides, a match a stride away leaves too many frames out."""
-    a, b = steps(strides, 30), steps(3, 25)
-    found = list(a_repetition_away(a, b, 25, AlignConfig(method="dtw", open_ends=True)))
-    assert bool(found) == doubtful
-    for place in found:
-        assert len(place) == len(a)
-        assert np.nanmax(place) <= len(b) - 1
+    poses = [repeated(1.0, times, fps, jitter=0.5) for times, fps in ((3, 30), (2, 30), (3, 25))]
+    three, two, b = (paced_movement(pose) for pose in poses)
+    for a, doubtful in ((three, False), (two, True)):
+        found = list(a_repetition_away(a, b, poses[2], AlignConfig(open_ends=True)))
+        assert bool(found) == doubtful
+        for seconds, place in found:
+            assert seconds == pytest.approx(1.0, abs=0.1)
+            assert (len(place), np.nanmax(place) <= len(b) - 1) == (len(a), True)
+        assert not list(a_repetition_away(a, b, poses[2], AlignConfig(open_ends=False)))
