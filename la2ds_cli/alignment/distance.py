@@ -6,11 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from la2ds_cli.core.device import compiled, compiling_pays
 from la2ds_cli.core.types import FloatArray, IntArray
 
 BLOCK_ROWS = 256  # rows per product: 256 x 1000 float32 costs stay in the second-level cache
-BY_NUMPY = 5e-5  # seconds that numpy takes for the distances along a path
 
 
 def as_features(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -75,21 +73,7 @@ def pair_distance(a: FloatArray, b: FloatArray, path: IntArray) -> FloatArray:
 
 def mean_pair_squared(a: FloatArray, b: FloatArray, path: IntArray) -> float:
     """The mean squared Euclidean distance of the pairs of path (P, 2)."""
-    if compiling_pays(BY_NUMPY):
-        return _mean_pair_squared(a, b, path)
     return float(np.mean(pair_distance(a, b, path) ** 2))
-
-
-@compiled(fastmath={"reassoc", "nsz"})
-def _mean_pair_squared(a: np.ndarray, b: np.ndarray, path: np.ndarray) -> float:
-    """`mean_pair_squared` without copies of the frames."""
-    total = 0.0
-    for p in range(len(path)):
-        i, j = path[p, 0], path[p, 1]
-        for d in range(a.shape[1]):
-            difference = np.float64(a[i, d]) - np.float64(b[j, d])
-            total += difference * difference
-    return total / len(path)
 
 
 def nearest(a: FloatArray, b: FloatArray) -> tuple[IntArray, FloatArray]:

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from la2ds_cli.core.device import compiled, compiling_pays
 from la2ds_cli.core.types import BoolArray, FloatArray, IntArray
 
 SMOOTHING = 1.0  # frames of A, standard deviation
-BY_NUMPY = 3e-5  # seconds that numpy takes to smooth a path
 _KERNEL = np.exp(-0.5 * (np.arange(-3, 4) / SMOOTHING) ** 2)
 
 
@@ -20,36 +18,22 @@ def speed_window(time_a: FloatArray) -> float:
     return max(0.4, float(time_a[-1] - time_a[0]) / 50)
 
 
-def check(path: IntArray) -> IntArray:
-    """The path as (P, 2) int64. Raises ValueError for another shape or type, and for negative
-    indices."""
-    path = np.asarray(path)
-    if path.ndim != 2 or path.shape[1] != 2 or not np.issubdtype(path.dtype, np.integer):
-        raise ValueError(f"path: expected (P, 2) integers, got {path.dtype} {path.shape}")
-    if len(path) and path.min() < 0:
-        raise ValueError(f"path: expected indices >= 0, got {path.min()}")
-    return path.astype(np.int64, copy=False)
-
-
 def is_monotone(path: IntArray) -> bool:
     """Whether time never runs backwards in either clip along the path."""
-    return bool((np.diff(check(path), axis=0) >= 0).all())
+    return bool((np.diff(path, axis=0) >= 0).all())
 
 
 def invert(path: IntArray) -> IntArray:
     """The path of B against A, rows (j, i) sorted by j then i."""
-    swapped = check(path)[:, ::-1]
+    swapped = path[:, ::-1]
     return np.ascontiguousarray(swapped[np.lexsort((swapped[:, 1], swapped[:, 0]))])
 
 
 def mean_match(path: IntArray, length: int) -> FloatArray:
     """(length,) float64: for each frame of A, the mean of the B indices it is paired with.
 
-    NaN where a frame of A has no pair. Raises ValueError if the path exceeds `length`.
+    NaN where a frame of A has no pair.
     """
-    path = check(path)
-    if len(path) and path[:, 0].max() >= length:
-        raise ValueError(f"path: frames of A must lie below {length}, got {path[:, 0].max()}")
     count = np.bincount(path[:, 0], minlength=length)
     total = np.bincount(path[:, 0], weights=path[:, 1], minlength=length)
     return np.divide(total, count, out=np.full(length, np.nan), where=count > 0)
@@ -72,85 +56,23 @@ def smooth_match(path: IntArray, length: int) -> FloatArray:
     where a frame of A has no pair. A path that is not monotone is not smoothed, because its jumps
     are meaningful.
     """
-    path = check(path)
-    if not compiling_pays(BY_NUMPY):
-        position = mean_match(path, length)
-        if is_monotone(path):
-            _smooth_by_numpy(position, _KERNEL)
-        return position
-    position = np.empty(length)
-    fits, monotone = _mean_match(path, position)
-    if not fits:
-        return mean_match(path, length)  # raises the error
-    if monotone:
-        _smooth(position, _KERNEL)
-    return position
-
-
-@compiled()
-def _mean_match(path: np.ndarray, position: np.ndarray) -> tuple[bool, bool]:
-    """Write `mean_match` of a path (P, 2) into position (N,). Returns whether the path lies within
-    it, and whether it is monotone. In one pass, since for short clips numpy's many small steps take
-    as long as computing the path itself."""
-    count = np.zeros(len(position))
-    position[:] = 0.0
-    monotone = True
-    for p in range(len(path)):
-        i, j = path[p, 0], path[p, 1]
-        if i >= len(position):
-            return False, monotone
-        if p > 0 and (i < path[p - 1, 0] or j < path[p - 1, 1]):
-            monotone = False
-        count[i] += 1
-        position[i] += j
-    for i in range(len(position)):
-        position[i] = position[i] / count[i] if count[i] > 0 else np.nan
-    return True, monotone
-
-
-def _smooth_by_numpy(position: FloatArray, kernel: FloatArray) -> None:
-    """`_smooth` with numpy, in the same order of operations, so that both round alike."""
+    position = mean_match(path, length)
     rows = np.flatnonzero(~np.isnan(position))
-    last, middle = len(rows) - 1, len(kernel) // 2
+    last, middle = len(rows) - 1, len(_KERNEL) // 2
     reach = min(middle, last)
-    if reach < 1:
-        return
+    if reach < 1 or not is_monotone(path):
+        return position
     steps = position[rows]
     straight = steps[0] + np.arange(len(rows)) * ((steps[last] - steps[0]) / last)
     bent = steps - straight
+    # Beyond the ends, the deviations from the straight line are reflected (odd symmetry).
     before, after = 2 * bent[0] - bent[reach:0:-1], 2 * bent[last] - bent[-2 : -2 - reach : -1]
     bent = np.concatenate([before, bent, after])
-    weight = kernel[middle - reach : middle + reach + 1]
+    weight = _KERNEL[middle - reach : middle + reach + 1]
     weight = weight / weight.sum()
-    total = bent[: len(rows)] * weight[0]
-    for k in range(1, len(weight)):
-        total += bent[k : k + len(rows)] * weight[k]
+    total = sum(bent[k : k + len(rows)] * weight[k] for k in range(len(weight)))
     position[rows] = np.clip(straight + total, steps[0], steps[last])
-
-
-@compiled()
-def _smooth(position: np.ndarray, kernel: np.ndarray) -> None:
-    """Smooth, in place, the deviations of the positions (N,) from the straight line between the
-    first and the last; NaN stays. Beyond the ends, the deviations are reflected (odd symmetry)."""
-    rows = np.flatnonzero(~np.isnan(position))
-    last = len(rows) - 1
-    middle = len(kernel) // 2
-    reach = min(middle, last)
-    if reach < 1:
-        return
-    steps = position[rows]
-    slope = (steps[last] - steps[0]) / last
-    bent = np.empty(len(rows) + 2 * reach)
-    for n in range(len(rows)):
-        bent[reach + n] = steps[n] - (steps[0] + n * slope)
-    for n in range(1, reach + 1):
-        bent[reach - n] = 2 * bent[reach] - bent[reach + n]
-        bent[reach + last + n] = 2 * bent[reach + last] - bent[reach + last - n]
-    weight = kernel[middle - reach : middle + reach + 1]
-    weight = weight / weight.sum()
-    for n in range(len(rows)):
-        smooth = steps[0] + n * slope + (bent[n : n + 2 * reach + 1] * weight).sum()
-        position[rows[n]] = min(max(smooth, steps[0]), steps[last])
+    return position
 
 
 def matched_time(position: FloatArray, time_b: FloatArray) -> FloatArray:

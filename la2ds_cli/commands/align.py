@@ -39,7 +39,7 @@ def align(
     corrects a wrong match: --anchor 1.2=0.85 says that 1.2 s of A is 0.85 s of B.
 
     --repetition splits a clip with several repetitions. With `all`, the picture shows them on the
-    timeline of B; a number gives the picture of one alignment.
+    timeline of B; a number or `best` aligns one as if it were a clip.
 
     la2ds timeline aligns any number of clips; la2ds live follows a performer through A.
     """
@@ -55,14 +55,17 @@ def align(
         targets = checked_outputs(opened, out or [], *alignment_files.AN_ALIGNMENT)
         if repetition is not None:
             found = align_repetitions(opened, a, b, request, repetition, progress)
-            found = alignment_files.write_repetitions(opened, found, targets, progress)
-            console.document("align", found.to_json())
-            _show_repetitions(console, found)
-            return
-        result = find_alignment(opened, a, b, request, progress)
-        if hint := hint_of_repetitions((result.pose_a, result.pose_b), (a, b)):
-            progress.note(hint)
-        result = alignment_files.write_alignment(opened, result, targets, progress)
+            if repetition == "all":
+                found = alignment_files.write_repetitions(opened, found, targets, progress)
+                console.document("align", found.to_json())
+                _show_repetitions(console, found)
+                return
+            part, name = found.best.aligned, f"-repetition-{found.best.number}"
+        else:
+            part, name = find_alignment(opened, a, b, request, progress), ""
+            if hint := hint_of_repetitions((part.pose_a, part.pose_b), (a, b)):
+                progress.note(hint)
+        result = alignment_files.write_alignment(opened, part, targets, progress, name)
         console.document("align", result.to_json())
         _show(console, result)
 
@@ -101,9 +104,8 @@ def _show_repetitions(console: Console, result: RepetitionsResult) -> None:
     console.line(f"B: {result.b.id}, {count_of(len(result.repetitions))}")
     console.line("   from s      to s   seconds  B/A time  distance  to within s")
     for each in result.repetitions:
+        ratio, within = each.aligned.overall_ratio, each.aligned.within
         facts = f"{each.number:2} {each.start:7.2f} {each.end:9.2f} {each.seconds:9.2f}"
-        if each.part is not None:
-            cost = float(each.part.alignment.cost.mean())
-            facts += f" {each.part.overall_ratio:9.2f} {cost:9.2f} {each.part.within:12.2f}"
-        console.line(facts + "  nearest" * (each.number == result.best))
+        facts += f" {ratio:9.2f} {each.cost:9.2f} {within:12.2f}"
+        console.line(facts + "  nearest" * (each is result.best))
     console.files(result.files)

@@ -21,11 +21,16 @@ _KINDS = (".png", ".json")
 
 
 def write_alignment(
-    project: Project, result: AlignResult, targets: Sequence[Path], progress: Progress
+    project: Project,
+    result: AlignResult,
+    targets: Sequence[Path],
+    progress: Progress,
+    part: str = "",
 ) -> AlignResult:
     """Write an alignment by the suffixes of `targets`, and return it with its files.
 
-    Existing files are replaced. Without targets a figure and a JSON file go to results/align.
+    Existing files are replaced. Without targets a figure and a JSON file go to results/align; part:
+    the end of their names.
     """
 
     def drawn(result: AlignResult) -> Figure:
@@ -33,7 +38,7 @@ def write_alignment(
 
         return alignment_figure.draw(project, result)
 
-    name = f"{result.a.id}--{result.b.id}"
+    name = f"{result.a.id}--{result.b.id}{part}"
     targets = targets or figure.default_files(project, "align", name, _KINDS)
     contents = {".csv": lambda result: csv_text(result.alignment)}
     return figure.write_result(result, targets, drawn, progress, contents)
@@ -42,22 +47,14 @@ def write_alignment(
 def write_repetitions(
     project: Project, result: RepetitionsResult, targets: Sequence[Path], progress: Progress
 ) -> RepetitionsResult:
-    """As write_alignment, for the repetitions of a clip: with `all`, the figure shows them on B's
-    timeline."""
-    from la2ds_cli.alignment.aligned_repetitions import ALL
-
-    every = result.wanted == ALL
+    """As write_alignment, for the repetitions of a clip: the figure shows them on B's timeline."""
 
     def drawn(result: RepetitionsResult) -> Figure:
-        from la2ds_cli.views import alignment_figure, repetitions_figure
+        from la2ds_cli.views import repetitions_figure
 
-        part = result.chosen[0].part
-        if every or part is None:
-            return repetitions_figure.draw(project, result)
-        return alignment_figure.draw(project, part)
+        return repetitions_figure.draw(project, result)
 
-    chosen = "repetitions" if every else f"repetition-{result.chosen[0].number}"
-    name = f"{result.a.id}--{result.b.id}-{chosen}"
+    name = f"{result.a.id}--{result.b.id}-repetitions"
     targets = targets or figure.default_files(project, "align", name, _KINDS)
     contents = {".csv": lambda result: result.csv_text()}
     return figure.write_result(result, targets, drawn, progress, contents)

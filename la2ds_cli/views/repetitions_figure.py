@@ -81,8 +81,7 @@ def draw(project: Project, result: RepetitionsResult) -> Figure:
     _bars(axes, result, f"seconds of each (line: median, {usual:.2f} s)", seconds, "{:.1f} s")
     axes.axhline(usual, color=ORANGE, linewidth=1.6)
     axes = _timeline(figure, rows["cost"], clip)
-    parts = [each.part for each in result.repetitions]
-    cost = [float(part.alignment.cost.mean()) for part in parts if part is not None]
+    cost = [each.cost for each in result.repetitions]
     _bars(axes, result, "distance from A, mean over the pairs (green: nearest)", cost, "{:.2f}")
     axes.xaxis.set_major_formatter("{x:g} s")
     return figure
@@ -134,4 +133,4 @@ def _bars(
 
 def _colour(result: RepetitionsResult, number: int) -> str:
     """Green for the one nearest to A; in turn for the others, so that neighbours differ."""
-    return GREEN if number == result.best else (BLUE, SKY)[number % 2]
+    return GREEN if number == result.best.number else (BLUE, SKY)[number % 2]

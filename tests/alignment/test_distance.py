@@ -35,22 +35,12 @@ def test_large_common_mean_in_single_precision(pair) -> None:
     np.testing.assert_allclose(distances.squared_distance(a, b), plain(a, b) ** 2, atol=1e-4)
 
 
-def test_pair_distance(pair) -> None:
+def test_distances_of_pairs(pair) -> None:
     path = np.array([[0, 0], [3, 5], [39, 32]])
     expected = plain(*pair)[path[:, 0], path[:, 1]]
     np.testing.assert_allclose(distances.pair_distance(pair[0], pair[1], path), expected)
-
-
-@pytest.mark.parametrize("kernel", [False, True])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_mean_square_of_the_pairs_by_numpy_and_by_a_kernel(
-    pair, dtype: type, kernel: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(distances, "compiling_pays", lambda seconds: kernel)
-    a, b = (side.astype(dtype) for side in pair)
-    path = np.array([[0, 0], [3, 5], [3, 6], [39, 32]])
-    expected = (plain(a, b)[path[:, 0], path[:, 1]] ** 2).mean()
-    assert distances.mean_pair_squared(a, b, path) == pytest.approx(expected, rel=1e-12)
+    mean = distances.mean_pair_squared(pair[0], pair[1], path)
+    assert mean == pytest.approx((expected**2).mean())
 
 
 @pytest.mark.parametrize(

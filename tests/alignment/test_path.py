@@ -20,12 +20,6 @@ def test_invert_swaps_and_sorts() -> None:
     assert paths.invert(paths.invert(HELD)).tolist() == HELD.tolist()
 
 
-@pytest.mark.parametrize("bad", [np.zeros((3, 3), int), np.zeros((3, 2)), np.array([[0, -1]])])
-def test_check_refuses_what_is_no_path(bad: np.ndarray) -> None:
-    with pytest.raises(ValueError, match="path"):
-        paths.check(bad)
-
-
 def test_matched_time_interpolates_between_frames() -> None:
     time_b = np.array([10.0, 10.5, 11.5, 12.0])
     matched = paths.matched_time(np.array([0, 1.5, 3, np.nan]), time_b)
@@ -95,11 +89,9 @@ def test_a_smooth_match_lies_between_frames() -> None:
     assert (np.diff(position) >= 0).all()
 
 
-@pytest.mark.parametrize("kernel", [True, False])
 @pytest.mark.parametrize("length", [2, 3, 4, 5, 9, 60])
-def test_smoothing_is_a_gaussian_about_the_straight_line(length, kernel, monkeypatch) -> None:
-    """By numpy and by the kernel; the deviations are reflected oddly at both ends, and some frames
-    there are unmatched."""
+def test_smoothing_is_a_gaussian_about_the_straight_line(length: int) -> None:
+    """The deviations are reflected oddly at both ends, and some frames there are unmatched."""
     random = np.random.default_rng(length)
     columns = np.sort(random.integers(0, 2 * length, length))
     path = np.column_stack([np.arange(length) + 2, columns])
@@ -110,16 +102,7 @@ def test_smoothing_is_a_gaussian_about_the_straight_line(length, kernel, monkeyp
     bent = np.pad(steps - straight, reach, mode="reflect", reflect_type="odd")
     smooth = straight + np.convolve(bent, weight / weight.sum(), mode="valid")
     expected = [np.nan] * 2 + np.clip(smooth, steps[0], steps[-1]).tolist() + [np.nan]
-    monkeypatch.setattr(paths, "compiling_pays", lambda seconds: kernel)
     np.testing.assert_allclose(paths.smooth_match(path, length + 3), expected, rtol=1e-12)
-
-
-def test_a_straight_path_is_not_changed_by_smoothing() -> None:
-    path = np.column_stack([np.arange(5, 25), np.arange(20)])
-    position = paths.smooth_match(path, 30)
-    np.testing.assert_allclose(position[5:25], np.arange(20), atol=1e-12)
-    assert np.isnan(position[:5]).all()
-    assert np.isnan(position[25:]).all()
 
 
 def test_smoothing_keeps_where_a_path_begins_and_ends() -> None:
@@ -128,16 +111,6 @@ def test_smoothing_keeps_where_a_path_begins_and_ends() -> None:
     position = paths.smooth_match(path, 9)
     assert (position[0], position[8]) == (pytest.approx(0), pytest.approx(12))
     assert 0 < position[1] < position[2] < 8
-
-
-@pytest.mark.parametrize("kernel", [True, False])
-def test_a_path_that_leaves_the_clip_is_refused_with_and_without_kernel(
-    kernel: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(paths, "compiling_pays", lambda seconds: kernel)
-    with pytest.raises(ValueError, match="below 3"):
-        paths.smooth_match(HELD, 3)
-    np.testing.assert_array_equal(np.isnan(paths.smooth_match(HELD, 6)), [1, 0, 0, 0, 1, 1])
 
 
 def test_jumps_of_nearest_frames_are_kept() -> None:
