@@ -122,7 +122,7 @@ def event_errors(project: Project) -> list[float]:
         raise SystemExit(f"the labels are of no use: {notes[-1]}")
     raw = raw_variants()[0]
     draws = draw_trims(clips, EvaluateConfig(trim_draws=DRAWS))
-    return [error.percent for error in transfer_events(clips, draws, raw.views, raw.aligner)]
+    return [error.percent for error in transfer_events(clips, draws, raw.aligner)]
 
 
 def measure(project: Project, clips: Sequence[str], config: PosesConfig, phases: str) -> Row:

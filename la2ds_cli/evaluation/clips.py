@@ -62,10 +62,9 @@ def select_clips(project: Project, config: Config, warnings: list[str]) -> Selec
     test_or_all = draw_clips(test or videos, phases.keys(), config.evaluate.seed, kind, warnings)
     scored = _long_enough(project, sorted(test_or_all, key=lambda v: v.id), config, warnings)
     scored = _without_copies(scored, phases.keys(), warnings)
-    _check(scored)
     fit = draw_clips(fit, phases.keys(), config.evaluate.seed, "training clips", warnings)
     fitted = _long_enough(project, fit, config, warnings)
-    _check_skeletons(scored | fitted)
+    _check(scored, fitted)
     if config.align.joints == "3d":
         spatial = dict(zip(scored | fitted, in_3d(list((scored | fitted).values())), strict=True))
         scored, fitted = ({video: spatial[video] for video in part} for part in (scored, fitted))
@@ -181,17 +180,14 @@ def _performer_warnings(scored: Sequence[Video], fit: Sequence[Video]) -> list[s
     return notes
 
 
-def _check(poses: Mapping[str, PoseSequence]) -> None:
-    if len(poses) < 2:
+def _check(scored: Mapping[str, PoseSequence], fitted: Mapping[str, PoseSequence]) -> None:
+    if len(scored) < 2:
         raise UserError(
-            f"evaluation needs at least 2 clips with poses, found {len(poses)}",
+            f"evaluation needs at least 2 clips with poses, found {len(scored)}",
             hint="extract the poses of more clips, or mark more clips as split=test in videos.csv",
             exit_code=ExitCode.UNUSABLE,
         )
-
-
-def _check_skeletons(poses: Mapping[str, PoseSequence]) -> None:
-    skeletons = {pose.skeleton: video for video, pose in poses.items()}
+    skeletons = {pose.skeleton: video for video, pose in {**scored, **fitted}.items()}
     if len(skeletons) > 1:
         shown = ", ".join(f"{video} ({name})" for name, video in sorted(skeletons.items()))
         raise UserError(
@@ -210,36 +206,30 @@ def check_unseen(project: Project, runs: Sequence[str], warnings: list[str]) -> 
     """
     from la2ds_cli.embedding.trained import checkpoint_path
 
+    known = {video.id: video for video in project.videos()}
+    test = [video for video in known.values() if video.split == "test"]
     for run in runs:
-        facts = artifact.read_header(checkpoint_path(project, run))[1]
-        if "videos" in facts:
-            _check_videos(project, run, facts["videos"], warnings)
-        else:
+        ids = artifact.read_header(checkpoint_path(project, run))[1].get("videos")
+        if ids is None:
             warnings.append(
                 f"the weights of run {run} do not name the clips they were trained on; whether "
                 "they have seen test clips is unknown"
             )
-
-
-def _check_videos(project: Project, run: str, ids: Sequence[str], warnings: list[str]) -> None:
-    known = {video.id: video for video in project.videos()}
-    test = [video for video in known.values() if video.split == "test"]
-    twins = find_twins(project, [known[name] for name in ids if name in known], test)
-    if twins:
-        seen, scored = (video.id for video in twins)
-        same = "" if seen == scored else f", which comes from the same video as test clip {scored}"
-        raise _refusal(run, f"on {'test ' * (seen == scored)}clip {seen}{same}")
-    gone = len(set(ids) - known.keys())
-    if gone:
-        warnings.append(
-            f"run {run} was trained on {gone} clips that are no longer in videos.csv; whether "
-            "test clips come from the same videos is unknown"
-        )
-
-
-def _refusal(run: str, what: str) -> UserError:
-    return UserError(
-        f"run {run} was trained {what}: it is older than the split=test mark in videos.csv",
-        hint=f"la2ds train --run {run} --overwrite, which leaves test clips out",
-        exit_code=ExitCode.MISMATCH,
-    )
+            continue
+        twins = find_twins(project, [known[name] for name in ids if name in known], test)
+        if twins:
+            seen, scored = (video.id for video in twins)
+            what = f"test clip {seen}"
+            if seen != scored:
+                what = f"clip {seen}, which comes from the same video as test clip {scored}"
+            raise UserError(
+                f"run {run} was trained on {what}: it is older than the split=test mark in "
+                "videos.csv",
+                hint=f"la2ds train --run {run} --overwrite, which leaves test clips out",
+                exit_code=ExitCode.MISMATCH,
+            )
+        if gone := len(set(ids) - known.keys()):
+            warnings.append(
+                f"run {run} was trained on {gone} clips that are no longer in videos.csv; whether "
+                "test clips come from the same videos is unknown"
+            )

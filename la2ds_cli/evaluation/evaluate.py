@@ -1,48 +1,53 @@
-"""The step `evaluate`: every feature set through every metric of a protocol."""
+"""The step `evaluate`: every feature set through every metric of a protocol, with intervals over
+the test videos."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+import numpy as np
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.device import DeviceName
+from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
+from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.embedding.trained import weights_key
 from la2ds_cli.evaluation.clips import check_unseen, select_clips
-from la2ds_cli.evaluation.event_transfer import compare, draw_trims
-from la2ds_cli.evaluation.events import EvaluationClip, choose_events
+from la2ds_cli.evaluation.event_transfer import (
+    Draw,
+    TransferError,
+    compare,
+    draw_trims,
+    measure_transfer,
+    transfer_events,
+)
+from la2ds_cli.evaluation.events import EvaluationClip, EventSource, choose_events
 from la2ds_cli.evaluation.features import (
     FeatureRequest,
     FeatureSet,
+    Variant,
     check_names,
-    check_runs,
     feature_sets,
 )
-from la2ds_cli.evaluation.phase_labels import label_clips
-from la2ds_cli.evaluation.protocol import get_protocol
-from la2ds_cli.evaluation.scoring import MEDIAN, Inputs, Scored, mean_of, score
+from la2ds_cli.evaluation.measure import Key, Measure, joined, mean_over_runs
+from la2ds_cli.evaluation.nearest_frames import measure_tau
+from la2ds_cli.evaluation.phase_labels import Labels, label_clips
+from la2ds_cli.evaluation.phase_metrics import measure_phases
+from la2ds_cli.evaluation.protocol import Protocol, get_protocol
 
 SCHEMA_VERSION = 1
 # Characters of joined names of runs. A file name can have 255 bytes, and an ending follows.
 _LONGEST = 150
-ByRun = dict[str, dict[str, Scored]]
-"""Feature set -> run ("" for a baseline) -> figures."""
-
-
-@dataclass(frozen=True)
-class Evaluated:
-    """document: what `evaluate` writes. scored: its figures with their resamples. inputs: shared by
-    all of them."""
-
-    document: dict[str, Any]
-    scored: ByRun
-    inputs: Inputs
+Measures = dict[Key, Measure]
+TRANSFER = "event_transfer"
+MEDIAN = (TRANSFER, "median_percent")
 
 
 @dataclass(frozen=True)
@@ -67,46 +72,59 @@ class Request:
         """Stem of the files."""
         return result_name(self.runs or (DEFAULT_RUN,), self.protocol)
 
-    def inputs(self, warnings: list[str]) -> tuple[Inputs, str | None]:
-        """The inputs that all feature sets share, and the source of the events."""
-        config = self.config
-        protocol = get_protocol(self.protocol, config.evaluate)
-        selection = select_clips(self.project, config, warnings)
-        labelled = label_clips(selection, protocol, config.evaluate.background, warnings)
-        clips = [EvaluationClip(video, pose, {}) for video, pose in selection.test.items()]
-        source, draws = None, []
-        if protocol.event_transfer:
-            clips, source, notes = choose_events(selection.test, selection.phases)
-            warnings += notes
-            draws = draw_trims(clips, config.evaluate)
-        labels, fit = labelled or (None, [])
-        inputs = Inputs(
-            clips=clips,
-            draws=draws,
-            has_events=source is not None,
-            fit=[selection.fit[video] for video in fit],
-            # By id, as align chooses among them, so that the order of videos.csv does not matter.
-            training=[selection.fit[video] for video in sorted(selection.fit)],
-            fit_split=selection.split == "test",
-            labels=labels,
-            protocol=protocol,
-            config=config,
-        )
-        return inputs, source
 
-    def sets(self, inputs: Inputs, warnings: list[str]) -> list[FeatureSet]:
-        """The feature sets in order."""
-        request = FeatureRequest(
-            self.project,
-            self.features,
-            self.runs or (DEFAULT_RUN,),
-            self.config,
-            self.device,
-            inputs.clips[0].pose,
-            inputs.training,
-            optional=not self.runs,
-        )
-        return feature_sets(request, warnings)
+@dataclass(frozen=True)
+class Inputs:
+    """Inputs that all feature sets share. clips: under test. events: their source, None without.
+    fit: poses of the labelled training clips. training: poses of all training clips. split: `test`
+    or `all` clips are scored. labels: None without phase metrics. measured: figures of each
+    feature, cached because several sets share one."""
+
+    clips: list[EvaluationClip]
+    draws: list[Draw]
+    events: EventSource | None
+    fit: list[PoseSequence]
+    training: list[PoseSequence]
+    split: str
+    labels: Labels | None
+    protocol: Protocol
+    config: Config
+    measured: dict[str, Measures] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One scored feature set (of one run). errors: of event transfer, by the variant with the
+    lowest median; variant, uses: its name, and what its transfer uses, empty without transfer."""
+
+    measures: Measures
+    errors: list[TransferError]
+    variant: str = ""
+    uses: str = ""
+
+    def row(self) -> dict[str, Any]:
+        """The figures as plain JSON types, by metric, and by part below it if it has parts."""
+        row: dict[str, Any] = {}
+        for (metric, part), measure in self.measures.items():
+            if part:
+                row.setdefault(metric, {})[part] = measure.row()
+            else:
+                row[metric] = measure.row()
+        return row | ({"variant": self.variant, "uses": self.uses} if self.variant else {})
+
+
+ByRun = dict[str, dict[str, Scored]]
+"""Feature set -> run ("" for a baseline) -> figures."""
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """document: what `evaluate` writes. scored: its figures with their resamples. inputs: shared by
+    all of them."""
+
+    document: dict[str, Any]
+    scored: ByRun
+    inputs: Inputs
 
 
 def evaluate(request: Request, *, progress: Progress | None = None) -> Evaluated:
@@ -126,20 +144,36 @@ def score_request(request: Request, *, progress: Progress | None = None) -> Eval
 
     Scores the clips of split `test`, or all clips if there is no such split; phase classifiers are
     fitted on the other clips. Raises UserError: exit 4 for fewer than two usable clips, missing
-    labels that the protocol needs, or a requested run without a model; 5 for clips of different
-    skeletons, one source in both splits, or a run that was trained on test clips; 2 for an unknown
-    name.
+    labels that the protocol needs, a requested run without a model, or embeddings that are not
+    finite; 5 for clips of different skeletons, one source in both splits, or a run that was trained
+    on test clips; 2 for an unknown name.
     """
-    progress = progress or Progress()
-    check_names(request.features or ())
-    runs = check_runs(request.project, request.runs or (DEFAULT_RUN,))
+    progress, project = progress or Progress(), request.project
+    runs = request.runs or (DEFAULT_RUN,)
+    check_names(project, request.features or (), runs)
     warnings: list[str] = []
-    inputs, source = request.inputs(warnings)
-    sets = request.sets(inputs, warnings)
+    inputs = gather(request, warnings)
+    wanted = FeatureRequest(
+        project,
+        request.features,
+        runs,
+        request.config,
+        request.device,
+        inputs.clips[0].pose,
+        inputs.training,
+        optional=not request.runs,
+    )
+    sets = feature_sets(wanted, warnings)
     models = [one.run for one in sets if one.name == "model"]
-    if inputs.fit_split:
-        check_unseen(request.project, models, warnings)
-    scored = _score_all(sets, inputs, progress)
+    if inputs.split == "test":
+        check_unseen(project, models, warnings)
+    pairs = sum(len(draw.pair) for draw in inputs.draws)
+    progress.begin("evaluate", sum(1 + len(s.variants) * pairs for s in sets))
+    scored: ByRun = {}
+    for one in sets:
+        scored.setdefault(one.name, {})[one.run] = score(one, inputs, progress)
+        progress.advance()
+    progress.end()
     means = {name: mean_of(by_run) for name, by_run in scored.items()}
     medians = {name: one.measures[MEDIAN] for name, one in means.items() if MEDIAN in one.measures}
     several = scored.get("model", {}) if len(models) > 1 else {}
@@ -147,13 +181,13 @@ def score_request(request: Request, *, progress: Progress | None = None) -> Eval
         "schema_version": SCHEMA_VERSION,
         "run": "+".join(runs),
         "runs": list(runs),
-        "weights": {run: weights_key(request.project, run) for run in models},
-        "split": "test" if inputs.fit_split else "all",
+        "weights": {run: weights_key(project, run) for run in models},
+        "split": inputs.split,
         "clips": len(inputs.clips),
         "training_clips": len(inputs.fit),
         "labelled_clips": len(inputs.labels.test) if inputs.labels else 0,
         "phases": list(inputs.labels.phases) if inputs.labels else [],
-        "events": source,
+        "events": inputs.events,
         "protocol": inputs.protocol.to_json(request.config.evaluate),
         "features": {name: one.row() for name, one in means.items()},
         "by_run": {run: one.row() for run, one in several.items()},
@@ -161,6 +195,108 @@ def score_request(request: Request, *, progress: Progress | None = None) -> Eval
         "warnings": warnings,
     }
     return Evaluated(document, scored, inputs)
+
+
+def gather(request: Request, warnings: list[str]) -> Inputs:
+    """The clips with their events, labels, trims and pairs. Raises UserError as `score_request`."""
+    config = request.config
+    protocol = get_protocol(request.protocol, config.evaluate)
+    selection = select_clips(request.project, config, warnings)
+    labels, fit = label_clips(selection, protocol, config.evaluate.background, warnings)
+    clips = [EvaluationClip(video, pose, {}) for video, pose in selection.test.items()]
+    source, draws = None, []
+    if protocol.event_transfer:
+        clips, source, notes = choose_events(selection.test, selection.phases)
+        warnings += notes
+        draws = draw_trims(clips, config.evaluate)
+    return Inputs(
+        clips=clips,
+        draws=draws,
+        events=source,
+        fit=[selection.fit[video] for video in fit],
+        # By id, as align chooses among them, so that the order of videos.csv does not matter.
+        training=[selection.fit[video] for video in sorted(selection.fit)],
+        split=selection.split,
+        labels=labels,
+        protocol=protocol,
+        config=config,
+    )
+
+
+# --- the figures --------------------------------------------------------------------------------
+
+
+def score(feature_set: FeatureSet, inputs: Inputs, progress: Progress) -> Scored:
+    """Every metric of a feature set; of several variants each figure takes its own best."""
+    variants, seed = feature_set.variants, inputs.config.evaluate.seed
+    by_feature = {variant.feature: _by_frame(variant, inputs) for variant in variants}
+    if not inputs.protocol.event_transfer:
+        return Scored(_best(by_feature), [])
+    measures, errors = {}, {}
+    for one in variants:
+        moved = transfer_events(inputs.clips, inputs.draws, one.aligner, progress.advance)
+        found = measure_transfer(moved, len(inputs.clips), seed)
+        measures[one.name] = {(TRANSFER, name): measure for name, measure in found.items()}
+        errors[one.name] = moved
+    best = _best(measures)
+    lowest = best[MEDIAN].facts.get("variant", variants[0].name)
+    uses = next(one.uses for one in variants if one.name == lowest)
+    return Scored(_best(by_feature) | best, errors[lowest], lowest, uses)
+
+
+def _by_frame(variant: Variant, inputs: Inputs) -> Measures:
+    """Figures of the features frame by frame, as filmed."""
+    if variant.feature in inputs.measured:
+        return inputs.measured[variant.feature]
+    protocol, seed = inputs.protocol, inputs.config.evaluate.seed
+    test = variant.by_frame([clip.pose for clip in inputs.clips])
+    fit = variant.by_frame(inputs.fit) if inputs.labels else []
+    if not all(np.isfinite(value).all() for value in (*test, *fit)):
+        raise UserError(
+            f"the features of {variant.feature} are not finite numbers",
+            hint="train the run again, with a lower train.learning_rate",
+            exit_code=ExitCode.UNUSABLE,
+        )
+    measures: Measures = {}
+    if inputs.labels:
+        measures |= measure_phases(fit, test, inputs.labels, protocol, seed)
+    measures["kendalls_tau", ""] = measure_tau(test, protocol.tau_stride, seed)
+    inputs.measured[variant.feature] = measures
+    return measures
+
+
+def _best(by_name: Mapping[str, Measures]) -> Measures:
+    """For each metric, the best value, whose name is in its facts if there was a choice; errors are
+    best if low; undefined values come last."""
+    if len(by_name) == 1:
+        return next(iter(by_name.values()))
+    chosen = {}
+    for key in next(iter(by_name.values())):
+        sign = -1 if key[0] == TRANSFER else 1
+        values = {name: measures[key].value for name, measures in by_name.items()}
+        name = max(values, key=lambda n: -np.inf if (v := values[n]) is None else sign * v)
+        measure = by_name[name][key]
+        chosen[key] = replace(measure, facts={**measure.facts, "variant": name})
+    return chosen
+
+
+def mean_of(by_run: Mapping[str, Scored]) -> Scored:
+    """The scores of a model that was trained several times: means over the runs."""
+    runs = list(by_run.values())
+    if len(runs) == 1:
+        return runs[0]
+    measures = {
+        key: mean_over_runs({run: one.measures[key] for run, one in by_run.items()})
+        for key in runs[0].measures
+    }
+    variant, uses = (
+        joined({run: getattr(one, name) for run, one in by_run.items()}) or ""
+        for name in ("variant", "uses")
+    )
+    return Scored(measures, [], variant, uses)
+
+
+# --- the files ----------------------------------------------------------------------------------
 
 
 def result_name(runs: Sequence[str], protocol: str) -> str:
@@ -174,18 +310,6 @@ def result_name(runs: Sequence[str], protocol: str) -> str:
         digest = hashlib.sha256(stem.encode()).hexdigest()[:8]
         stem = f"{runs[0][:_LONGEST]}+{len(runs) - 1}-{digest}"
     return stem + ("" if protocol == "la2ds" else f"-{protocol}")
-
-
-def _score_all(sets: Sequence[FeatureSet], inputs: Inputs, progress: Progress) -> ByRun:
-    pairs = sum(len(draw.pair) for draw in inputs.draws)
-    progress.begin("evaluate", sum(1 + len(s.variants) * pairs for s in sets))
-    scored: ByRun = {}
-    for feature_set in sets:
-        one = score(feature_set, inputs, progress)
-        scored.setdefault(feature_set.name, {})[feature_set.run] = one
-        progress.advance()
-    progress.end()
-    return scored
 
 
 def events_csv(scored: ByRun, clips: Sequence[EvaluationClip]) -> str:

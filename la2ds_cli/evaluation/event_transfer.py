@@ -8,7 +8,7 @@ error is the distance in B between the position to which an event of A is mapped
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -16,9 +16,9 @@ import numpy as np
 
 from la2ds_cli.core.config import EvaluateConfig
 from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
+from la2ds_cli.evaluation.aligner import Aligner
 from la2ds_cli.evaluation.clips import clip_generator
 from la2ds_cli.evaluation.events import EvaluationClip
-from la2ds_cli.evaluation.features import Aligner, ViewFunction
 from la2ds_cli.evaluation.measure import (
     LEAST_PAIRED_CLIPS,
     Measure,
@@ -49,7 +49,7 @@ class TransferError:
     unmatched: bool
 
 
-def shared_events(a: EvaluationClip, cut_a: Cut, b: EvaluationClip, cut_b: Cut) -> list[str]:
+def shared_events(a: EvaluationClip, cut_a: range, b: EvaluationClip, cut_b: range) -> list[str]:
     """Events that lie inside both trimmed clips, in the order of A."""
     inside = [e for e in a.events if e in b.events and a.events[e] in cut_a]
     return sorted((e for e in inside if b.events[e] in cut_b), key=lambda e: (a.events[e], e))
@@ -58,17 +58,16 @@ def shared_events(a: EvaluationClip, cut_a: Cut, b: EvaluationClip, cut_b: Cut) 
 def transfer_events(
     clips: Sequence[EvaluationClip],
     draws: Sequence[Draw],
-    views: ViewFunction,
     aligner: Aligner,
     advance: Callable[[], None] = lambda: None,
 ) -> list[TransferError]:
-    """Errors of every event of every pair of every draw; each trimmed clip is embedded once per
+    """Errors of every event of every pair of every draw; each trimmed clip is prepared once per
     draw. `advance` is called after every pair."""
     errors = []
     for draw in draws:
         needed = [int(c) for c in np.unique(draw.pair)]
-        by_clip = zip(needed, views(draw.trimmed(clips, needed)), strict=True)
-        prepared = {c: aligner.prepare(clip) for c, clip in by_clip}
+        trimmed = [draw.poses[c] for c in needed]
+        prepared = dict(zip(needed, aligner.prepare(trimmed), strict=True))
         for a, b in draw.pair.tolist():
             names = shared_events(clips[a], draw.cuts[a], clips[b], draw.cuts[b])
             if names:
@@ -116,18 +115,15 @@ STATISTICS: dict[str, tuple[str, Callable[[FloatArray], Any]]] = {
 _RESAMPLED = {"median_percent": resampled_medians, "mean_percent": resampled_averages}
 
 
-def measure_transfer(
-    errors: Sequence[TransferError], videos: int, seed: int, reason: str = ""
-) -> dict[str, Measure]:
+def measure_transfer(errors: Sequence[TransferError], videos: int, seed: int) -> dict[str, Measure]:
     """STATISTICS over all events. videos: number of clips to which the errors' numbers refer.
-    reason: why there are no errors, if it is not that no event lies inside both clips of a pair.
 
     The median and the mean have resamples, which depend only on `videos` and `seed`, so that two
     feature sets compare pairwise; NaN where they contain no pair, and everywhere if all events are
     those of a single pair of clips.
     """
     if not errors:
-        lost = undefined(reason or "no event lies inside both clips of any trimmed pair")
+        lost = undefined("no event lies inside both clips of any trimmed pair")
         return dict.fromkeys(STATISTICS, lost)
     a, b = (np.array([getattr(e, side) for e in errors], np.int64) for side in ("a", "b"))
     counts, clips = video_counts(videos, seed), len(np.union1d(a, b))
@@ -153,45 +149,27 @@ def measure_transfer(
 
 
 @dataclass(frozen=True)
-class Cut:
-    """Rows start..stop (stop exclusive) of a clip that remain after trimming."""
-
-    start: int
-    stop: int
-
-    def __contains__(self, row: int) -> bool:
-        return self.start <= row < self.stop
-
-
-@dataclass(frozen=True)
 class Draw:
-    """One draw: cuts[c] of clip c, and pair (P, 2) int64 of clip numbers, A then B."""
+    """One draw: the rows cuts[c] that remain of clip c, its trimmed poses[c], and pair (P, 2) int64
+    of clip numbers, A then B. The poses are the same objects for all feature sets, so that features
+    that several sets share are computed only once."""
 
     number: int
-    cuts: tuple[Cut, ...]
+    cuts: Sequence[range]
     pair: IntArray
-    _trimmed: dict[int, PoseSequence] = field(default_factory=dict, repr=False, compare=False)
-
-    def trimmed(
-        self, clips: Sequence[EvaluationClip], numbers: Sequence[int]
-    ) -> list[PoseSequence]:
-        """The trimmed clips with these numbers: the same objects each time, so that features that
-        several sets share are computed only once."""
-        for c in numbers:
-            if c not in self._trimmed:
-                self._trimmed[c] = clips[c].pose.cut(self.cuts[c].start, self.cuts[c].stop)
-        return [self._trimmed[c] for c in numbers]
+    poses: Sequence[PoseSequence]
 
 
-def trim(length: int, max_trim: float, video: str, seed: int) -> Cut:
-    """Cut U(0, max_trim) of the clip's `length` rows off its start, and likewise off its end.
+def trim(length: int, max_trim: float, video: str, seed: int) -> range:
+    """The rows that remain after cutting U(0, max_trim) of the clip's `length` rows off its start,
+    and likewise off its end.
 
     The two shares are independent, rounded down to rows, and depend only on `video` and `seed`, not
     on other clips of the project. If fewer than two rows would be left, nothing is cut.
     """
     first, last = clip_generator(video, seed).uniform(0, max_trim, 2) * length
     start, stop = int(first), length - int(last)
-    return Cut(start, stop) if stop - start >= 2 else Cut(0, length)
+    return range(start, stop) if stop - start >= 2 else range(length)
 
 
 PairFilter = Callable[[str, str], bool]
@@ -206,22 +184,6 @@ def draw_trims(
     Pairs are ordered pairs of clips that share an event and that `allowed` (None = all) accepts, at
     most `config.pairs` of them per draw, chosen at random. The trims do not depend on `allowed`.
     """
-    candidates = _pairs_sharing_events(clips, allowed)
-    draws = []
-    for number in range(config.trim_draws):
-        seed = config.seed + number
-        cuts = tuple(trim(len(clip.pose), config.max_trim, clip.id, seed) for clip in clips)
-        pair = candidates
-        if len(candidates) > config.pairs:
-            chosen = np.random.default_rng(seed).choice(
-                len(candidates), config.pairs, replace=False
-            )
-            pair = candidates[np.sort(chosen)]
-        draws.append(Draw(number, cuts, pair))
-    return draws
-
-
-def _pairs_sharing_events(clips: Sequence[EvaluationClip], allowed: PairFilter | None) -> IntArray:
     pairs = [
         (i, j)
         for i, a in enumerate(clips)
@@ -229,7 +191,20 @@ def _pairs_sharing_events(clips: Sequence[EvaluationClip], allowed: PairFilter |
         if i != j and not a.events.keys().isdisjoint(b.events)
         if allowed is None or allowed(a.id, b.id)
     ]
-    return np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    candidates = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    draws = []
+    for number in range(config.trim_draws):
+        seed = config.seed + number
+        cuts = [trim(len(clip.pose), config.max_trim, clip.id, seed) for clip in clips]
+        pair = candidates
+        if len(candidates) > config.pairs:
+            chosen = np.random.default_rng(seed).choice(
+                len(candidates), config.pairs, replace=False
+            )
+            pair = candidates[np.sort(chosen)]
+        poses = [clip.pose.cut(c.start, c.stop) for clip, c in zip(clips, cuts, strict=True)]
+        draws.append(Draw(number, cuts, pair, poses))
+    return draws
 
 
 _SUBJECTS = ("model", "base", "raw_pose_best")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 
@@ -24,16 +24,9 @@ from la2ds_cli.core.errors import ExitCode, UserError, check_choice
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.embedding.embedder import Moments
-from la2ds_cli.evaluation.aligners import (
-    Aligner,
-    Direct,
-    InNearestView,
-    InOneView,
-    SeenClip,
-    ThroughClips,
-)
+from la2ds_cli.evaluation.aligner import Aligner, Clips, Direct, SeenClip, ThroughClips
 from la2ds_cli.features import pose_features
-from la2ds_cli.features.body_joints import is_body, joint_sources
+from la2ds_cli.features.body_joints import is_body
 from la2ds_cli.features.frame_features import frame_feature_reader
 from la2ds_cli.features.resample import evenly_spaced
 from la2ds_cli.features.spatial import in_3d
@@ -44,45 +37,21 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
-ViewFunction = Callable[[Sequence[PoseSequence]], list[Any]]
-"""What an aligner prepares of clips: features (T, D), or SeenClips."""
-
-
 CENTRED_ON = 40  # training clips, at most, about whose mean frame an untrained network is centred
 CLOSED = AlignConfig(method="dtw", open_ends=False)
 OPEN = AlignConfig(method="dtw", open_ends=True)
 
 
 @dataclass(frozen=True)
-class Uses:
-    """What an event transfer uses. features: the features of the two clips, in words. base: whether
-    the base model's embeddings are used. movement: whether the joints' movement is used, in one
-    distance or with separate paths. other_clips: number of reference clips used."""
-
-    features: str
-    movement: bool = False
-    other_clips: int = 0
-    base: bool = False
-
-    def __str__(self) -> str:
-        parts = [self.features, *["base model"] * self.base]
-        parts += ["raw movement of the joints"] * self.movement
-        parts.append(f"{self.other_clips or 'no'} other clips")
-        return " + ".join(parts[:-1]) + (" + " if self.other_clips else ", ") + parts[-1]
-
-
-@dataclass(frozen=True)
 class Variant:
-    """name: describes the features and the aligner. views: what the aligner prepares of clips.
-    aligner: aligns two clips by them. feature: the content of the features; variants of one feature
-    differ only in how they align. by_frame: features (T, D) as filmed, for metrics without
-    alignment."""
+    """name: describes the features and the aligner. feature: the content of the features; variants
+    of one feature differ only in how they align. uses: what an event transfer uses, in words.
+    by_frame: features (T, D) as filmed, for metrics without alignment."""
 
     name: str
-    views: ViewFunction
-    aligner: Aligner
     feature: str
-    uses: Uses
+    uses: str
+    aligner: Aligner
     by_frame: Callable[[Sequence[PoseSequence]], list[FloatArray]]
 
 
@@ -116,42 +85,25 @@ class EmbedsOnce(OncePerClip[FloatArray]):
 
     def __init__(self, embed: Embedder) -> None:
         super().__init__(embed)
-        self._embed = embed
         self.config, self.spread = embed.config, embed.spread
         self.frame_features = embed.frame_features
 
-    def centre_on(self, clips: Sequence[PoseSequence]) -> None:
-        """Centre all embeddings on the mean frame of these clips, as a trained network does. Call
-        this before any other clip is embedded."""
-        if not clips:
-            return
-        values, width = self(clips), self.config.model.width
-        centre = np.concatenate(values)[:, :width].mean(axis=0, dtype=np.float64)
-        for value in values:  # in place, since they are cached
-            value[:, :width] -= centre.astype(value.dtype)
-        self._embed.moments = Moments(centre)
+
+def raw_feature(
+    feature: Callable[[PoseSequence], FloatArray], *, filmed: bool = True
+) -> tuple[Clips, Callable[[Sequence[PoseSequence]], list[FloatArray]]]:
+    """Clips with a feature that is computed clip by clip, as filmed alone or in any view, and their
+    features as filmed."""
+    clips = OncePerClip(lambda poses: [SeenClip(pose, feature, filmed=filmed) for pose in poses])
+    return clips, lambda poses: [clip.features() for clip in clips(poses)]
 
 
-def each(feature: Callable[[PoseSequence], FloatArray]) -> ViewFunction:
-    """A feature that is computed clip by clip."""
-    return lambda poses: [feature(pose) for pose in poses]
-
-
-def in_any_view(feature: Callable[[PoseSequence], FloatArray]) -> ViewFunction:
-    """A feature that is computed clip by clip, in any view."""
-    return lambda poses: [SeenClip(pose, feature) for pose in poses]
-
-
-_HOLDS = {
-    "velocity": "raw pose with velocity",
-    "movement": "movement of the joints",
-    "paced": "movement of the joints at its own pace",
-}
-_IN_VIEWS = {"view": pose_features.raw_pose, "paced": paced_movement}
-_AS_FILMED = {
-    "plain": pose_features.raw_pose,
-    "velocity": pose_features.raw_pose_velocity,
-    "movement": pose_features.movement,
+_RAW = {  # name -> what it holds, feature, whether it is compared as filmed alone
+    "plain": ("raw pose", pose_features.raw_pose, True),
+    "velocity": ("raw pose with velocity", pose_features.raw_pose_velocity, True),
+    "movement": ("movement of the joints", pose_features.movement, True),
+    "view": ("raw pose", pose_features.raw_pose, False),
+    "paced": ("movement of the joints at its own pace", paced_movement, False),
 }
 
 
@@ -161,33 +113,18 @@ def raw_variants(
     """Raw pose plain, with velocity, in the nearest view, as movement and as movement at its own
     pace, each with closed and with open ends. With reference clips, also both kinds of movement
     aligned through them; the last is what `align` does without a network."""
-    by_frame = {
-        name: OncePerClip(each(feature)) for name, feature in (_AS_FILMED | _IN_VIEWS).items()
-    }
-    views: dict[str, ViewFunction] = dict(by_frame)
-    views |= {name: OncePerClip(in_any_view(feature)) for name, feature in _IN_VIEWS.items()}
-    variants = [
-        Variant(
-            f"{name}, {ends} ends",
-            view,
-            InNearestView(config) if name in _IN_VIEWS else Direct(config),
-            _HOLDS.get(name, "raw pose"),
-            Uses(_HOLDS.get(name, "raw pose")),
-            by_frame[name],
-        )
-        for name, view in views.items()
-        for ends, config in (("closed", CLOSED), ("open", OPEN))
-    ]
-    for name in ("movement", "paced") if references else ():
-        view, holds = views[name], _HOLDS[name]
-        kind = InOneView if name in _IN_VIEWS else ThroughClips
-        aligner = kind(lambda view=view: view(references), align)
-        said, uses = (
-            f"{name}, {through_clips(references)}",
-            Uses(holds, other_clips=len(references)),
-        )
-        variants.append(Variant(said, view, aligner, holds, uses, by_frame[name]))
-    return tuple(variants)
+    direct, through = [], []
+    for name, (holds, feature, filmed) in _RAW.items():
+        clips, by_frame = raw_feature(feature, filmed=filmed)
+        for ends, config in (("closed", CLOSED), ("open", OPEN)):
+            aligner = Direct(clips, config)
+            uses = f"{holds}, no other clips"
+            direct.append(Variant(f"{name}, {ends} ends", holds, uses, aligner, by_frame))
+        if references and name in ("movement", "paced"):
+            said, uses = through_clips(references), f"{holds} + {len(references)} other clips"
+            aligner = ThroughClips(clips, align, references)
+            through.append(Variant(f"{name}, {said}", holds, uses, aligner, by_frame))
+    return (*direct, *through)
 
 
 def through_clips(references: Sequence[PoseSequence]) -> str:
@@ -201,14 +138,9 @@ def baseline_sets(
     """The sets that need no model: raw_pose, raw_pose_best and time_only. references: training
     clips for the variants that align through them, with the settings `align`."""
     variants = raw_variants(references, align)
-    clock = Variant(
-        "linear",
-        each(pose_features.time_only),
-        Direct(AlignConfig(method="linear")),
-        "time only",
-        Uses("clock"),
-        each(pose_features.time_only),
-    )
+    clips, by_frame = raw_feature(pose_features.time_only)
+    linear = Direct(clips, AlignConfig(method="linear"))
+    clock = Variant("linear", "time only", "clock, no other clips", linear, by_frame)
     return [
         FeatureSet("raw_pose", variants[:1]),
         FeatureSet("raw_pose_best", variants),
@@ -219,19 +151,15 @@ def baseline_sets(
 FEATURE_NAMES = ("model", "base", "raw_pose", "raw_pose_best", "time_only", "untrained")
 
 
-def check_names(names: Sequence[str]) -> None:
-    """Raise UserError (exit 2) for a name that is not a feature set."""
-    for name in names:
+def check_names(project: Project, features: Sequence[str], runs: Sequence[str]) -> None:
+    """Raise UserError (exit 2) for a name that is not a feature set, or no name of a run, and for a
+    run that occurs twice."""
+    for name in features:
         check_choice("feature set", name, FEATURE_NAMES)
-
-
-def check_runs(project: Project, runs: Sequence[str]) -> tuple[str, ...]:
-    """The runs as a tuple; UserError (exit 2) for an invalid name, or one that occurs twice."""
     for run in runs:
         project.run_dir(run)
     if len(set(runs)) < len(runs):
         raise UserError("a run is named twice", hint=f"name each once: {', '.join(set(runs))}")
-    return tuple(runs)
 
 
 @dataclass(frozen=True)
@@ -266,11 +194,9 @@ class FeatureRequest:
 
     @cached_property
     def base(self) -> EmbedsOnce:
-        """The base model, for its own row and for the networks of all runs. Raises UserError for a
-        skeleton that it does not read."""
+        """The base model, for its own row and for the networks of all runs."""
         from la2ds_cli.embedding.trained import load_embedder
 
-        joint_sources(self.pose.skeleton)
         return EmbedsOnce(load_embedder(self.project, BASE_RUN, self.device))
 
 
@@ -284,7 +210,10 @@ def feature_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureSe
     if request.wants("model", "untrained"):
         sets += _network_sets(request, warnings)
     if request.wants("base"):
-        sets += _base_set(request, warnings)
+        if request.names is not None or is_body(request.pose.skeleton):
+            sets.append(embedder_set(request, "base", request.base))
+        else:
+            warnings.append("the base model reads bodies: evaluated without it")
     chosen = [s for s in sets if request.wants(s.name)]
     if not chosen:
         raise UserError(
@@ -309,30 +238,27 @@ def embedder_set(
     spatial = align.joints == "auto" and embed.config.model.input == "joints3d"
     base = None if spatial or align.joints == "3d" else base  # it reads joints in the image
     distance = OneDistance.of(embed.spread, align, base.spread if base is not None else 0.0)
+    filmed = embed.config.model.input == "rgb"  # it sees every clip as filmed
 
     def feature(pose: PoseSequence) -> FloatArray:
         beside = base([pose])[0] if base is not None and distance.base else None
         return distance.features(paced_movement(pose), embed([pose])[0], beside)
 
-    def views(poses: Sequence[PoseSequence]) -> list[Any]:
+    def clips(poses: Sequence[PoseSequence]) -> list[SeenClip]:
         poses = in_3d(poses) if spatial else poses
-        if sees_frames:
-            return [feature(pose) for pose in poses]
-        return [SeenClip(pose, feature) for pose in poses]
+        return [SeenClip(pose, feature, filmed=filmed) for pose in poses]
 
-    sees_frames = embed.config.model.input == "rgb"  # it sees every clip as filmed
-    ends = "open" if align.open_ends else "closed"
-    aligned = f"{align.method}, {ends} ends"
-    besides = ["the base model"] * bool(distance.base) + ["the movement"] * bool(distance.movement)
+    aligned = f"{align.method}, {'open' if align.open_ends else 'closed'} ends"
+    besides = ["base model"] * bool(distance.base) + ["movement"] * bool(distance.movement)
     if besides:
-        aligned += f", one distance with {' and '.join(besides)}"
-    aligner: Aligner = Direct(align) if sees_frames else InNearestView(align)
+        aligned += f", one distance with the {' and the '.join(besides)}"
+    uses = " + ".join(["network", *besides]).replace("movement", "raw movement of the joints")
+    aligner: Aligner = Direct(clips, align)
     if references:
         aligned += f", {through_clips(references)}"
-        kind = ThroughClips if sees_frames else InOneView
-        aligner = kind(lambda: views(references), align)
-    uses = Uses("network", bool(distance.movement), len(references), bool(distance.base))
-    variant = Variant(aligned, views, aligner, f"{name} {run}".strip(), uses, embed)
+        aligner = ThroughClips(clips, align, references)
+    uses += f" + {len(references)} other clips" if references else ", no other clips"
+    variant = Variant(aligned, f"{name} {run}".strip(), uses, aligner, embed)
     return FeatureSet(name, (variant,), run)
 
 
@@ -357,19 +283,6 @@ def _network_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureS
     return sets
 
 
-def _base_set(request: FeatureRequest, warnings: list[str]) -> list[FeatureSet]:
-    """The base model's set; none, with a warning, for a skeleton that it does not read, unless the
-    set was requested by name."""
-    try:
-        base = request.base
-    except UserError as error:
-        if request.names is not None:
-            raise
-        warnings.append(f"{error.message}: evaluated without it")
-        return []
-    return [embedder_set(request, "base", base)]
-
-
 def _untrained_set(request: FeatureRequest, trained: EmbedsOnce | None) -> FeatureSet:
     """The network of the first run, or of the settings if there is none, with random weights."""
     from la2ds_cli.embedding.trained import untrained_embedder
@@ -387,10 +300,11 @@ def _untrained_set(request: FeatureRequest, trained: EmbedsOnce | None) -> Featu
         device=request.device,
         frame_features=frame_features,
     )
-    embed = EmbedsOnce(untrained)
-    # Whatever the settings of the alignment are, since metrics without alignment depend on it.
-    embed.centre_on(evenly_spaced(request.training, CENTRED_ON))
-    return embedder_set(request, "untrained", embed)
+    # Centred on the mean frame of training clips, as a trained network is.
+    if clips := evenly_spaced(request.training, CENTRED_ON):
+        frames = np.concatenate(untrained(clips))[:, : settings.model.width]
+        untrained.moments = Moments(frames.mean(axis=0, dtype=np.float64))
+    return embedder_set(request, "untrained", EmbedsOnce(untrained))
 
 
 def _differences(project: Project, runs: Sequence[str]) -> list[str]:

@@ -37,16 +37,9 @@ class Measure:
         return {"value": self.value, "interval": ends, "clips": self.clips, **self.facts}
 
 
-def undefined(reason: str, **facts: Any) -> Measure:
+def undefined(reason: str) -> Measure:
     """A measure without a value."""
-    return Measure(None, np.empty(0), 0, {**facts, "reason": reason})
-
-
-def said_of_runs(texts: Mapping[str, str]) -> str:
-    """What holds for several runs: once if it is the same for all, otherwise for each by name."""
-    if len(set(texts.values())) == 1:
-        return next(iter(texts.values()))
-    return "; ".join(f"{run}: {text}" for run, text in texts.items())
+    return Measure(None, np.empty(0), 0, {"reason": reason})
 
 
 def mean_over_runs(measures: Mapping[str, Measure]) -> Measure:
@@ -70,7 +63,7 @@ def mean_over_runs(measures: Mapping[str, Measure]) -> Measure:
     facts |= {"by_run": {run: m.value for run, m in measures.items()}, "spread": None}
     broken = {run: measure for run, measure in measures.items() if measure.value is None}
     # Of an undefined mean, not why single pairs of the other runs are undefined.
-    facts["reason"] = joined_reasons(
+    facts["reason"] = joined(
         {
             run: m.facts["reason"] if run in (broken or measures) else None
             for run, m in measures.items()
@@ -85,19 +78,18 @@ def mean_over_runs(measures: Mapping[str, Measure]) -> Measure:
     return Measure(float(np.mean(values)), resampled, clips, facts)
 
 
-def joined_reasons(reasons: Mapping[str, str | None]) -> str | None:
-    """The reasons of runs, by name, each once; runs are named if the reason is not that of all."""
+def joined(texts: Mapping[str, str | None]) -> str | None:
+    """What holds for several runs, by name, each text once; runs are named if a text is not that of
+    all. None if there is none."""
     runs: dict[str, list[str]] = {}
-    for run, reason in reasons.items():
-        if reason:
-            runs.setdefault(reason, []).append(run)
-    return (
-        "; ".join(
-            reason if len(names) == len(reasons) else f"run {', '.join(names)}: {reason}"
-            for reason, names in runs.items()
-        )
-        or None
+    for run, text in texts.items():
+        if text:
+            runs.setdefault(text, []).append(run)
+    said = (
+        text if len(names) == len(texts) else f"run {', '.join(names)}: {text}"
+        for text, names in runs.items()
     )
+    return "; ".join(said) or None
 
 
 RESAMPLES = 1000
@@ -148,8 +140,8 @@ def interval(statistics: FloatArray) -> tuple[float, float] | None:
 def resampled_means(by_pair: FloatArray, counts: IntArray) -> FloatArray:
     """(R,) float64: mean of by_pair (B, B) in each resample; NaN entries are left out, NaN where
     a resample contains no pair."""
-    defined = np.isfinite(by_pair)
-    return _weighted_means(np.where(defined, by_pair, 0.0), defined.astype(float), counts)
+    a, b = np.nonzero(np.isfinite(by_pair))
+    return resampled_averages(by_pair[a, b], a, b, counts)
 
 
 def resampled_averages(value: FloatArray, a: IntArray, b: IntArray, counts: IntArray) -> FloatArray:
@@ -158,16 +150,8 @@ def resampled_averages(value: FloatArray, a: IntArray, b: IntArray, counts: IntA
     a, b: (E,) video numbers of each value's pair, which may have several values. counts: (R,
     videos) of video_counts.
     """
-    total, number = (np.zeros((counts.shape[1], counts.shape[1])) for _ in range(2))
-    np.add.at(total, (a, b), value)
-    np.add.at(number, (a, b), 1)
-    return _weighted_means(total, number, counts)
-
-
-def _weighted_means(total: FloatArray, number: FloatArray, counts: IntArray) -> FloatArray:
-    """(R,) sums of total (B, B) divided by sums of number (B, B), pairs weighted by their draws."""
-    summed, weight = (
-        np.einsum("ri,ij,rj->r", counts, by_pair, counts, optimize=True)
-        for by_pair in (total, number)
-    )
-    return np.where(weight > 0, summed / np.where(weight > 0, weight, 1), np.nan)
+    both = np.zeros((2, counts.shape[1], counts.shape[1]))  # sums, numbers
+    np.add.at(both[0], (a, b), value)
+    np.add.at(both[1], (a, b), 1)
+    total, weight = np.einsum("ri,kij,rj->kr", counts, both, counts, optimize=True)
+    return np.where(weight > 0, total / np.where(weight > 0, weight, 1), np.nan)

@@ -1,19 +1,181 @@
-"""The nearest frames of other clips, found from matrix products but ordered by exact distances."""
+"""Metrics of nearest frames: Kendall's tau of TCC, LAV, CASA and LA2DS, and AP@K.
+
+Tau: for every ordered pair of clips, every `stride`-th frame of A is matched with its nearest frame
+of B (smallest squared Euclidean distance, the first one if equal). The value is tau-b of those
+indices against time, averaged over the pairs. Those codebases silently drop undefined pairs; here
+they are counted, since a constant embedding makes every pair undefined.
+
+AP@K: do the K frames of other videos that are nearest to a frame show its phase? As the papers use
+the name, average precision at K is the precision at K: the share of them with the phase of the
+query.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 from numba import njit
 
 from la2ds_cli.core.types import FloatArray, IntArray
+from la2ds_cli.evaluation.measure import (
+    LEAST_PAIRED_CLIPS,
+    Key,
+    Measure,
+    resampled_means,
+    spread_over_clips,
+    undefined,
+    video_counts,
+)
+from la2ds_cli.evaluation.phase_labels import PhaseFrames
+from la2ds_cli.evaluation.protocol import Protocol
+
+_TIED = "pairs undefined, since all frames of A have one and the same nearest frame in B"
+
+
+def measure_tau(features: Sequence[FloatArray], stride: int, seed: int) -> Measure:
+    """Kendall's tau over all test clips; features (T, D) per clip."""
+    by_pair = kendalls_tau(features, stride)
+    known = np.isfinite(by_pair)
+    pairs = len(features) * (len(features) - 1)
+    missing = pairs - int(known.sum())
+    resampled = resampled_means(by_pair, video_counts(len(features), seed))
+    paired = int((known | known.T).any(axis=1).sum())
+    resampled = spread_over_clips(resampled, paired, LEAST_PAIRED_CLIPS)
+    facts = {"pairs": pairs, "nan": missing, "reason": _TIED if missing else None}
+    value = float(by_pair[known].mean()) if known.any() else None
+    return Measure(value, resampled, int(known.any(axis=1).sum()), facts)
+
+
+def kendalls_tau(features: Sequence[FloatArray], stride: int = 1) -> FloatArray:
+    """(B, B) float64: tau-b of clip i against clip j, NaN where undefined and on the diagonal.
+
+    features: per clip (T, D), finite; T may differ. stride: every `stride`-th frame of both clips
+    is used.
+    """
+    clips = [np.asarray(clip, dtype=np.float64)[::stride] for clip in features]
+    end = np.cumsum([0] + [len(clip) for clip in clips])
+    rows_of = [slice(start, stop) for start, stop in pairwise(end)]
+    search = FrameSearch(np.concatenate(clips))
+    taus = np.empty((len(clips), len(clips)))
+    for a, own in enumerate(rows_of):
+        index = [np.empty(0, np.int64)] * len(clips)
+        for rows, score in search.scores(own.start, own.stop):
+            for b, among in enumerate(rows_of):
+                found = search.nearest(rows, score, among, 1)[:, 0]
+                index[b] = np.concatenate([index[b], found])
+        taus[a] = [tau_against_order(nearest) for nearest in index]
+    np.fill_diagonal(taus, np.nan)
+    return taus
+
+
+@njit(cache=True)
+def tau_against_order(rank: np.ndarray) -> float:
+    """Kendall's tau-b of rank (N,) int64 against 0..N-1; NaN if undefined.
+
+    It is undefined for fewer than two values, or if all are equal. The final expression is that of
+    scipy.stats.kendalltau, term by term.
+    """
+    count = len(rank)
+    excess, tied = 0, 0  # concordant pairs minus discordant ones; pairs of equal ranks
+    for i in range(count):
+        for j in range(i):
+            excess += int(rank[i] > rank[j]) - int(rank[i] < rank[j])
+            tied += int(rank[i] == rank[j])
+    total = count * (count - 1) // 2
+    if total == tied:
+        return math.nan
+    tau = excess / math.sqrt(total) / math.sqrt(total - tied)
+    return float(min(1.0, max(-1.0, tau)))
+
+
+# --- AP@K ---------------------------------------------------------------------------------------
+
+
+def retrieval_keys(protocol: Protocol) -> list[Key]:
+    """The key of each K; none in a protocol without retrieval."""
+    return [("precision_at_k", str(k)) for k in protocol.neighbours]
+
+
+def measure_retrieval(
+    test: Sequence[PhaseFrames], protocol: Protocol, seed: int
+) -> dict[Key, Measure]:
+    """AP@K of each K of the protocol, with the test clips as queries and as support."""
+    keys = dict(zip(protocol.neighbours, retrieval_keys(protocol), strict=True))
+    frames = np.array([len(label) for _, label in test])
+    possible = [k for k in keys if k <= frames.sum() - frames.max()]
+    found = {
+        keys[k]: undefined(f"fewer than {k} labelled frames in the other test clips")
+        for k in keys
+        if k not in possible
+    }
+    if not possible:
+        return found
+    total = retrieve_frames(test, possible)
+    once = np.ones((1, len(test)), np.int64)
+    value = average_retrieval(total, frames, once, protocol.average)[0]
+    counts = video_counts(len(test), seed)
+    resampled = average_retrieval(total, frames, counts, protocol.average)
+    facts = {"queries": int(frames.sum()), "reason": None}
+    clips = int((frames > 0).sum())
+    return {
+        keys[k]: Measure(float(value[e]), resampled[:, e], clips, facts)
+        for e, k in enumerate(possible)
+    } | found
+
+
+def retrieve_frames(clips: Sequence[PhaseFrames], neighbours: Sequence[int]) -> FloatArray:
+    """(V, E) float64: sum over the query frames of each video of the precision at each K.
+
+    Every frame of every clip is a query, and the frames of all other clips are the support, which
+    must have the largest K. The distance is squared Euclidean; ties go by the order in `clips`.
+    neighbours: the E values of K.
+    """
+    end = np.cumsum([0, *(len(label) for _, label in clips)])
+    label = np.concatenate([label for _, label in clips])
+    search = FrameSearch(np.concatenate([np.asarray(value, np.float64) for value, _ in clips]))
+    total = np.zeros((len(clips), len(neighbours)))
+    for v in range(len(clips)):
+        own = slice(end[v], end[v + 1])
+        for rows, score in search.scores(own.start, own.stop):
+            score[:, own] = np.inf
+            neighbour = search.nearest(rows, score, slice(None), max(neighbours))
+            hit = label[neighbour] == label[rows, None]
+            total[v] += np.array([hit[:, :k].mean(axis=1).sum() for k in neighbours])
+    return total
+
+
+def average_retrieval(
+    total: FloatArray,
+    frames: IntArray,
+    counts: IntArray,
+    average: Literal["frames", "videos"],
+) -> FloatArray:
+    """(R, E) the average in each resample of the query videos.
+
+    total: (V, E) of `retrieve_frames`. frames: (V,) queries. counts: (R, V) times each video was
+    drawn. `frames`: mean over all query frames. `videos`: mean over videos of the mean over their
+    frames; a video without a frame is left out. NaN where a resample contains no frame.
+    """
+    if average == "videos":
+        total = total / np.maximum(frames, 1)[:, None]
+        frames = np.minimum(frames, 1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return (counts @ total) / (counts @ frames)[:, None]
+
+
+# --- nearest frames -----------------------------------------------------------------------------
+
 
 _BLOCK = 2**22  # float64 cells of the score matrix in memory at once (32 MB)
 
 
 class FrameSearch:
-    """Searches frames (M, D) float64, by squared Euclidean distance.
+    """Searches frames (M, D) float64 by squared Euclidean distance: found from matrix products, but
+    ordered by exact distances.
 
     Centring avoids cancellation for features far from the origin; distances do not change. slack:
     bound of the rounding error of a score.
@@ -34,21 +196,11 @@ class FrameSearch:
             rows = slice(first, min(first + block, stop))
             yield rows, self._half_norm - self._centred[rows] @ self._centred.T
 
-    def nearest(
-        self, rows: slice, score: FloatArray, among: slice, without: slice, count: int
-    ) -> IntArray:
+    def nearest(self, rows: slice, score: FloatArray, among: slice, count: int) -> IntArray:
         """(N, count) int64: the frames of `among` nearest to each query row, nearest first, counted
-        from its start; none of `without`. At least `count` frames must be left."""
-        first, last = without.start - among.start, without.stop - among.start
-        return _nearest(
-            np.ascontiguousarray(score[:, among]),
-            self.frame[rows],
-            self.frame[among],
-            first,
-            last,
-            count,
-            self._slack,
-        )
+        from its start; none whose score is infinite. At least `count` frames must be left."""
+        near = np.ascontiguousarray(score[:, among])
+        return _nearest(near, self.frame[rows], self.frame[among], count, self._slack)
 
 
 @njit(cache=True)
@@ -56,12 +208,10 @@ def _nearest(
     score: np.ndarray,
     query: np.ndarray,
     frame: np.ndarray,
-    first: int,
-    stop: int,
     count: int,
     slack: float,
 ) -> np.ndarray:
-    """Rows of `frame` (M, D) nearest to each row of `query` (N, D), but for first..stop.
+    """Rows of `frame` (M, D) nearest to each row of `query` (N, D).
 
     score: (N, M). Candidates within `slack` are compared by their squared distance, summed in
     order, so that equal frames tie exactly; ties go by row.
@@ -71,12 +221,12 @@ def _nearest(
     for i in range(len(query)):
         best[:] = np.inf
         for j in range(len(frame)):
-            if (j < first or j >= stop) and score[i, j] < best[count - 1]:
+            if score[i, j] < best[count - 1]:
                 _insert(best, neighbour[i], score[i, j], j)
         limit = best[count - 1] + 2 * slack
         best[:] = np.inf
         for j in range(len(frame)):
-            if (j < first or j >= stop) and score[i, j] <= limit:
+            if score[i, j] <= limit:
                 distance = 0.0
                 for d in range(query.shape[1]):
                     distance += (query[i, d] - frame[j, d]) ** 2

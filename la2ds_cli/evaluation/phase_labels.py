@@ -29,20 +29,14 @@ class Labels:
     test_row: list[int]
 
 
-@dataclass(frozen=True)
-class LabelledFrames:
-    """Frames of one clip that have a phase. feature: (T, D) float. label: (T,) int64 >= 0."""
-
-    feature: FloatArray
-    label: IntArray
+PhaseFrames = tuple[FloatArray, IntArray]
+"""Frames of one clip that have a phase: features (T, D) float, and labels (T,) int64 >= 0."""
 
 
-def labelled_frames(
-    features: Sequence[FloatArray], label: Sequence[IntArray]
-) -> list[LabelledFrames]:
+def labelled_frames(features: Sequence[FloatArray], label: Sequence[IntArray]) -> list[PhaseFrames]:
     """Of each clip the frames that have a phase; features (T, D), labels (T,) int64."""
     pairs = zip(features, label, strict=True)
-    return [LabelledFrames(f[of != NO_PHASE], of[of != NO_PHASE]) for f, of in pairs]
+    return [(value[of != NO_PHASE], of[of != NO_PHASE]) for value, of in pairs]
 
 
 def frame_phases(frame: IntArray, phases: Sequence[Phase], number: Mapping[str, int]) -> IntArray:
@@ -75,25 +69,21 @@ def phase_order(clips: Sequence[Sequence[Phase]]) -> tuple[str, ...]:
     occurrence counts). Phases are sorted by how many more they precede than follow; ties go by mean
     rank within clips, then by name.
     """
-    firsts = [_first_starts(phases) for phases in clips]
+    # By falling start, so that the first occurrence of a phase is the last one kept.
+    firsts = [
+        {p.name: p.start for p in sorted(phases, key=lambda one: -one.start)} for phases in clips
+    ]
     names = sorted({name for first in firsts for name in first})
     wins = {name: 0.0 for name in names}
     for a in names:
         for b in names:
             leads = sum(np.sign(f[b] - f[a]) for f in firsts if a in f and b in f)
             wins[a] += float(np.sign(leads))
-    ranks: dict[str, list[int]] = {name: [] for name in names}
-    for first in firsts:
-        for rank, name in enumerate(sorted(first, key=lambda n: first[n])):
-            ranks[name].append(rank)
-    return tuple(sorted(names, key=lambda n: (-wins[n], float(np.mean(ranks[n])), n)))
 
+    def rank(name: str) -> float:
+        return float(np.mean([sorted(f.values()).index(f[name]) for f in firsts if name in f]))
 
-def _first_starts(phases: Sequence[Phase]) -> dict[str, int]:
-    starts: dict[str, int] = {}
-    for phase in phases:
-        starts[phase.name] = min(phase.start, starts.get(phase.name, phase.start))
-    return starts
+    return tuple(sorted(names, key=lambda name: (-wins[name], rank(name), name)))
 
 
 def overlap_error(video: str, problem: ValueError) -> UserError:
@@ -107,11 +97,11 @@ def overlap_error(video: str, problem: ValueError) -> UserError:
 
 def label_clips(
     selection: Selection, protocol: Protocol, background: str, warnings: list[str]
-) -> tuple[Labels, list[str]] | None:
+) -> tuple[Labels | None, list[str]]:
     """Phases of the frames, and the ids of the labelled training clips, for the phase metrics.
 
-    None if these cannot be computed; the last warning says why. Raises UserError (exit 4 or 5) in
-    that case if the protocol has no other metric, and (exit 5) for overlapping phases.
+    None and no ids if these cannot be computed; the last warning says why. Raises UserError (exit 4
+    or 5) in that case if the protocol has no other metric, and (exit 5) for overlapping phases.
     """
     wanted = {
         video: [p for p in selection.phases.get(video, []) if p.name != background]
@@ -124,7 +114,7 @@ def label_clips(
     test = _labelled(selection.test, wanted, number)
     if selection.split == "all" or not fit or not test:
         _refuse(selection, protocol, bool(fit), warnings)
-        return None
+        return None, []
     rows = {video: row for row, video in enumerate(selection.test)}
     labels = Labels(names, list(fit.values()), list(test.values()), [rows[v] for v in test])
     warnings += _label_warnings(selection, labels, wanted, len(fit))
@@ -187,7 +177,8 @@ def _label_warnings(
     if unseen:
         shown = ", ".join(labels.phases[n] for n in sorted(unseen))
         notes.append(f"phases of no training clip, whose test frames count as wrong: {shown}")
-    lacking = _lacking(labels)
+    names = range(len(labels.phases))
+    lacking = Counter(n for label in every for n in set(names).difference(label.tolist()))
     if lacking:
         shown = ", ".join(f"{labels.phases[n]} {count}" for n, count in sorted(lacking.items()))
         notes.append(f"labelled clips that lack a phase: {shown}; the rule is part of progression")
@@ -198,10 +189,3 @@ def _label_warnings(
             "and tau assume that every phase happens once"
         )
     return notes
-
-
-def _lacking(labels: Labels) -> Counter[int]:
-    """For each phase that some labelled clips lack, the number of these clips."""
-    every = range(len(labels.phases))
-    clips = (*labels.train, *labels.test)
-    return Counter(n for label in clips for n in set(every).difference(label.tolist()))

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from la2ds_cli.alignment.run_verdict import Gain
 from la2ds_cli.core.table import Cell, Column, Row, Table, terminal
-from la2ds_cli.evaluation.features import Uses
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -65,11 +64,11 @@ def evaluation_parts(result: Mapping[str, Any]) -> list[Part]:
     parts = []
     if result["protocol"]["event_transfer"]:
         split = "test clips" if result["split"] == "test" else "clips, no test split"
-        title = f"Event transfer on trimmed pairs, {_evaluated(result)}, {result['clips']} {split}"
+        title = f"Event transfer on trimmed pairs, run {result['run']}, {result['clips']} {split}"
         parts.append(Part(title, _table(result, (*TRANSFER, TAU)), transfer_uses(result)))
     if shown := phase_figures(result):
         fitted = f"fitted on {result['training_clips']} clips, scored on {result['labelled_clips']}"
-        title = f"Phases, protocol {result['protocol']['name']}, {_evaluated(result)}, {fitted}"
+        title = f"Phases, protocol {result['protocol']['name']}, run {result['run']}, {fitted}"
         parts.append(Part(title, _table(result, shown)))
     return parts
 
@@ -86,10 +85,6 @@ def evaluation_table(result: Mapping[str, Any]) -> RenderableType:
     parts += [Text(line) for line in verdict(result)]
     parts += [Text(f"note: {text}", style="yellow") for text in notes(result)]
     return Group(*parts, Text(), Text(_WHERE_DEFINED, style="dim"))
-
-
-def _evaluated(result: Mapping[str, Any]) -> str:
-    return f"run {result['run']}"
 
 
 def _table(result: Mapping[str, Any], shown: Sequence[Shown]) -> Table:
@@ -143,7 +138,7 @@ def phase_figures(result: Mapping[str, Any]) -> list[Shown]:
 def transfer_uses(result: Mapping[str, Any]) -> list[str]:
     """What each column of event transfer uses, except time only and the plain raw pose."""
     return [
-        f"{LABELS[name]} = {Uses(**row['uses'])}"
+        f"{LABELS[name]} = {row['uses']}"
         for name, row in result["features"].items()
         if name not in ("raw_pose", "time_only") and row.get("uses")
     ]
@@ -243,9 +238,4 @@ def _clipped(rows: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
             yield (
                 f"{LABELS[name]}, progress: * phases whose R squared is counted as the floor: "
                 f"{entry['clipped']}{runs}"
-            )
-        elif entry.get("value") is not None and entry["value"] < -1:
-            yield (
-                f"{LABELS[name]}, progress: far below 0, so worse than predicting the mean target "
-                "for every frame; a single phase can cause it (this protocol does not clip)"
             )

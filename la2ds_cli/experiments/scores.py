@@ -220,8 +220,6 @@ def _by_feature(arrays: Mapping[str, FloatArray], features: Iterable[str]) -> di
 
 def _facts(document: Mapping[str, Any]) -> dict[str, Any]:
     """The other fields of Scored, from the document of an evaluation."""
-    from la2ds_cli.evaluation.features import Uses
-
     rows = document["features"]
     return {
         "scores": {
@@ -231,7 +229,7 @@ def _facts(document: Mapping[str, Any]) -> dict[str, Any]:
         "clips": _clips_behind(rows),
         "facts": {key: document[key] for key in ("split", "clips", "phases", "events", "protocol")},
         "warnings": list(document["warnings"]),
-        "uses": {n: str(Uses(**row["uses"])) for n, row in rows.items() if "uses" in row},
+        "uses": {n: row["uses"] for n, row in rows.items() if "uses" in row},
     }
 
 

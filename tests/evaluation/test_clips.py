@@ -1,4 +1,4 @@
-"""Nobody is fitted and scored on the same clips."""
+"""Nobody is fitted and scored on the same clips, and no network on clips that it has seen."""
 
 from __future__ import annotations
 
@@ -7,12 +7,20 @@ from pathlib import Path
 
 import pytest
 
+from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.evaluation import clips
 from la2ds_cli.evaluation.clips import select_clips
-from tests.evaluation.labelled_project import evaluated, labelled_project, relabel
+from la2ds_cli.training.train import TrainOptions, train
+from tests.evaluation.labelled_project import (
+    TINY,
+    evaluated,
+    labelled_project,
+    random_run,
+    relabel,
+)
 from tests.movement import add_sequence, sequence, warped_phase
 
 
@@ -22,9 +30,9 @@ def change(project: Project, name: str, **values: object) -> None:
     project.add_videos([replace(video, **values)])
 
 
-def refusal(project: Project, protocol: str = "la2ds") -> UserError:
+def refusal(project: Project, protocol: str = "la2ds", features: str = "time_only") -> UserError:
     with pytest.raises(UserError) as caught:
-        evaluated(project, protocol=protocol, features=["time_only"])
+        evaluated(project, protocol=protocol, features=[features])
     return caught.value
 
 
@@ -36,9 +44,7 @@ def test_equal_copies_of_a_video_in_both_splits_are_refused(
     project = labelled_project(tmp_path)
     digest = next(v.sha256 for v in project.videos() if v.id == "train2")
     change(project, "test1", sha256=digest)
-    for n in range(6):
-        change(project, f"train{n}", split=split)
-    if not split:  # the empty split of a row is kept by add_videos, so the file is written anew
+    if not split:
         path = project.root / "videos.csv"
         path.write_text(path.read_text().replace(",train,", ",,"))
     error = refusal(project, protocol)
@@ -46,19 +52,14 @@ def test_equal_copies_of_a_video_in_both_splits_are_refused(
     assert error.message == "test clip test1 and training clip train2 come from the same video"
 
 
-def test_two_people_of_one_video_in_both_splits_are_refused(tmp_path: Path) -> None:
-    project = labelled_project(tmp_path)
-    change(project, "test0", path="train4.mat", person=2)
-    error = refusal(project)
-    assert error.exit_code == ExitCode.MISMATCH
-    assert "test0" in error.message
-    assert "train4" in error.message
-
-
-def test_two_people_of_one_video_in_one_split_are_fine(tmp_path: Path) -> None:
+def test_two_people_of_one_video_are_of_one_split(tmp_path: Path) -> None:
     project = labelled_project(tmp_path)
     change(project, "test0", path="test1.mat", person=2)
     assert evaluated(project, features=["time_only"])["clips"] == 4
+    change(project, "test0", path="train4.mat", person=2)
+    error = refusal(project)
+    assert error.exit_code == ExitCode.MISMATCH
+    assert error.message == "test clip test0 and training clip train4 come from the same video"
 
 
 def test_clips_of_one_performer_are_no_independent_clips(tmp_path: Path) -> None:
@@ -112,18 +113,14 @@ def test_a_protocol_of_labels_names_the_split_without_any(
     assert error.message == f"protocol paper: phases.csv labels no {which} clip"
 
 
-def test_overlapping_phases_are_refused(tmp_path: Path) -> None:
+def test_overlapping_phases_and_other_skeletons_are_refused(tmp_path: Path) -> None:
     project = labelled_project(tmp_path)
+    pose = sequence(warped_phase(40, 0))
     row = next(r for r in project.phases_path.read_text().splitlines() if r.startswith("test2,0,"))
     relabel(project, row, f"{row}\ntest2,2,5,begin")
     error = refusal(project)
     assert error.exit_code == ExitCode.MISMATCH
     assert "of video test2, 'begin'" in error.message
-
-
-def test_training_clips_of_another_skeleton_are_refused(tmp_path: Path) -> None:
-    project = labelled_project(tmp_path)
-    pose = sequence(warped_phase(40, 0))
     hand = replace(pose, xy=pose.xy[:, [0] * 21], score=pose.score[:, [0] * 21], skeleton="hand21")
     add_sequence(project, "hand", hand, "train")
     error = refusal(project)
@@ -176,3 +173,73 @@ def test_a_copy_of_a_test_clip_is_left_out(tmp_path: Path) -> None:
     assert {"test1", "other"} <= set(chosen.test)
     said = "clips with the same joints as another, left out: "
     assert warnings == [f"{said}copy of test1 (as test1), z (as test1)"]
+
+
+# --- what a run has seen ------------------------------------------------------------------------
+
+
+def trained(project: Project) -> Project:
+    """One step of training on the clips that are marked now."""
+    config = load_config(overrides=[*TINY, "train.steps=1"])
+    train(project, config=config, options=TrainOptions("cpu"))
+    return project
+
+
+def warnings_of(project: Project, features: str = "model") -> str:
+    return "\n".join(evaluated(project, protocol="casa", features=[features])["warnings"])
+
+
+def test_weights_that_name_no_clips_are_told(tmp_path: Path) -> None:
+    project = labelled_project(tmp_path, train=3, test=2)
+    random_run(project, "default")
+    said = "run default do not name the clips they were trained on"
+    assert said in warnings_of(project)
+
+
+@pytest.mark.parametrize("protocol", ["la2ds", "paper"])
+def test_a_run_that_is_older_than_the_split_is_refused(tmp_path: Path, protocol: str) -> None:
+    project = labelled_project(tmp_path, train=3, test=2)
+    table = project.root / "videos.csv"
+    before = table.read_text()
+    table.write_text(before.replace(",train,", ",,").replace(",test,", ",,"))
+    trained(project)
+    table.write_text(before)
+    error = refusal(project, protocol, "model")
+    assert error.exit_code == ExitCode.MISMATCH
+    assert error.message.startswith("run default was trained on test clip test")
+    assert "--overwrite" in error.hint
+    # The baselines have not been trained.
+    assert "trained on" not in warnings_of(project, "time_only")
+
+
+def test_weights_name_the_clips_they_have_seen_those_of_the_validation_too(tmp_path: Path) -> None:
+    project = trained(labelled_project(tmp_path, train=8, test=2))
+    for name in ("best", "last"):
+        path = project.run_dir("default") / f"{name}.safetensors"
+        facts = artifact.read_header(path)[1]
+        assert facts["videos"] == [f"train{n}" for n in range(8)]
+    assert "trained on" not in warnings_of(project)
+    assert "videos" not in (project.run_dir("default") / "metrics.jsonl").read_text()
+
+
+def test_what_was_trained_on_is_followed_through_changes_of_the_table(tmp_path: Path) -> None:
+    project = trained(labelled_project(tmp_path, train=4, test=2))
+    change(project, "train2", split="test")
+    error = refusal(project, "casa", "model")
+    assert error.exit_code == ExitCode.MISMATCH
+    assert error.message.startswith("run default was trained on test clip train2:")
+    # Left out of both splits it is nobody's.
+    change(project, "train2", split="val")
+    assert "trained on" not in warnings_of(project)
+    table = project.root / "videos.csv"
+    rows = table.read_text().splitlines(keepends=True)
+    table.write_text("".join(row for row in rows if not row.startswith("train3,")))
+    said = "run default was trained on 1 clips that are no longer in videos.csv"
+    assert said in warnings_of(project)
+    seen = next(video for video in project.videos() if video.id == "train1")
+    change(project, "train1", split="val")
+    change(project, "test1", path=seen.path, person=2)
+    assert refusal(project, "casa", "model").message.startswith(
+        "run default was trained on clip train1, which comes from the same video as test clip "
+        "test1:"
+    )

@@ -10,11 +10,11 @@ import pytest
 
 from la2ds_cli.core.config import EvaluateConfig
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.evaluation.kendall import measure_tau
 from la2ds_cli.evaluation.measure import Measure
+from la2ds_cli.evaluation.nearest_frames import measure_tau
 from la2ds_cli.evaluation.phase_labels import Labels
+from la2ds_cli.evaluation.phase_metrics import measure_phases
 from la2ds_cli.evaluation.protocol import PROTOCOLS, get_protocol
-from la2ds_cli.evaluation.scoring import measure_phases
 
 
 def test_the_protocols_differ_where_their_codes_do() -> None:
@@ -185,20 +185,11 @@ def test_the_stride_of_tau_decides_it() -> None:
         assert tau(name, *clips).value == pytest.approx(1.0)
 
 
-def test_why_pairs_of_tau_are_undefined() -> None:
-    """Of six ordered pairs four touch the broken clip; a clip that stands still ties two more."""
-    moving, broken = [0.0, 1, 2, 3], [0.0, np.nan, 2, 3]
-    found = tau("la2ds", moving, moving, broken)
-    assert (found.value, found.facts["pairs"], found.facts["nan"]) == (1.0, 6, 4)
-    finite = "the features of 1 clips are not finite"
-    assert found.facts["reason"] == f"pairs undefined, since {finite}"
-    tied = "all frames of A have one and the same nearest frame in B"
-    still = tau("la2ds", moving, [0.0] * 4, moving).facts
-    assert (still["nan"], still["reason"]) == (4, f"pairs undefined, since {tied}")
-    both = tau("la2ds", moving, [0.0] * 4, broken).facts
-    assert (both["nan"], both["reason"]) == (6, f"pairs undefined, since {tied}, or {finite}")
-    # The second frame is none of every second ones.
-    assert tau("paper", moving, moving, broken).facts == {"pairs": 6, "nan": 0, "reason": None}
+def test_a_clip_that_stands_still_ties_the_pairs_that_are_matched_with_it() -> None:
+    moving = [0.0, 1, 2, 3]
+    found = tau("la2ds", moving, [0.0] * 4, moving)
+    tied = "pairs undefined, since all frames of A have one and the same nearest frame in B"
+    assert (found.value, found.facts) == (1.0, {"pairs": 6, "nan": 4, "reason": tied})
 
 
 def test_retrieval_by_frames_and_by_videos() -> None:

@@ -10,18 +10,17 @@ import pytest
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.evaluation.evaluate import MEDIAN, Inputs, Scored, score
 from la2ds_cli.evaluation.event_transfer import (
-    Cut,
     Draw,
     TransferError,
     compare,
     measure_transfer,
 )
 from la2ds_cli.evaluation.events import EvaluationClip
-from la2ds_cli.evaluation.features import FeatureSet, Uses, Variant
+from la2ds_cli.evaluation.features import FeatureSet, Variant
 from la2ds_cli.evaluation.measure import Measure, mean_over_runs
 from la2ds_cli.evaluation.protocol import get_protocol
-from la2ds_cli.evaluation.scoring import MEDIAN, Inputs, Scored, score
 from la2ds_cli.evaluation.table import verdict
 from tests.movement import sequence
 
@@ -35,8 +34,8 @@ class Sends:
     def __init__(self, to: dict[int, int]) -> None:
         self.to = to
 
-    def prepare(self, clip: FloatArray) -> FloatArray:
-        return clip
+    def prepare(self, poses: Sequence[PoseSequence]) -> list[FloatArray]:
+        return source_frames(poses)
 
     def match(self, a: FloatArray, b: FloatArray) -> FloatArray:
         position = np.full(len(a), np.nan)
@@ -52,7 +51,7 @@ def variant(name: str, *errors: int) -> Variant:
     """Errors of the three events, in frames of B (200 frames): half of them in percent."""
     events = zip(EVENTS.values(), errors, strict=True)
     aligner = Sends({frame: frame + error for frame, error in events})
-    return Variant(name, source_frames, aligner, "frames", Uses("frames"), source_frames)
+    return Variant(name, "frames", "frames", aligner, source_frames)
 
 
 def scored(*variants: Variant) -> Scored:
@@ -61,9 +60,10 @@ def scored(*variants: Variant) -> Scored:
         for name, length, fps in zip("ab", LENGTHS, FPS, strict=True)
     ]
     config = Config()
-    draw = Draw(0, (Cut(0, 100), Cut(0, 200)), np.array([[0, 1]]))
+    cuts = range(100), range(200)
+    draw = Draw(0, cuts, np.array([[0, 1]]), [clip.pose for clip in clips])
     protocol = get_protocol("la2ds", config.evaluate)
-    inputs = Inputs(clips, [draw], True, [], [], False, None, protocol, config)
+    inputs = Inputs(clips, [draw], "phases", [], [], "all", None, protocol, config)
     return score(FeatureSet("raw_pose_best", variants), inputs, Progress())
 
 
@@ -96,13 +96,6 @@ def test_each_figure_is_of_the_variant_that_is_best_by_it(
 def test_errors_and_alignment_are_those_of_the_lowest_median(best: Scored) -> None:
     assert best.row()["variant"] == "mostly"
     assert [error.frames for error in best.errors] == [4, 4, 100]
-
-
-def test_what_a_row_is_made_of_is_said_in_words() -> None:
-    both = "network + raw movement of the joints + 40 other clips"
-    assert str(Uses("network", True, 40)) == both
-    assert str(Uses("network", other_clips=3)) == "network + 3 other clips"
-    assert str(Uses("network")) == "network, no other clips"
 
 
 # --- feature sets on the same pairs ---------------------------------------------------------------
