@@ -44,7 +44,7 @@ def _group(ctx: typer.Context) -> None:
 # Format -> what it is, more on it, and an example: the help of the sub-command.
 POSE_FILES = {
     "coco-json": (
-        "COCO keypoint JSON: a data set or results, also AlphaPose.",
+        "COCO keypoint JSON of a data set.",
         "",
         "anna.json --video anna.mp4 --project swings",
     ),

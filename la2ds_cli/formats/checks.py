@@ -1,22 +1,18 @@
-"""Errors of a pose file, one exception per item code (docs/reference/codes.md), and checked values
-from files that other tools wrote."""
+"""Errors of a pose file, one exception per item code (docs/reference/codes.md), and what says where
+in a file they are."""
 
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from la2ds_cli.core import regular_file
 from la2ds_cli.core.batch import ItemResult
-from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.types import FloatArray
+from la2ds_cli.core.errors import ExitCode, UserError, first_line
 
 
 class PoseFileError(Exception):
@@ -77,9 +73,27 @@ class FormatError(ValueError):
     """A format of `la2ds export` cannot hold these poses; the message gives the reason."""
 
 
-# --- checked values; PoseFileError names the place of a wrong one --------------------------------
+# --- content of files that other tools wrote ------------------------------------------------------
 
 _MOST_FRAME = 10**9  # more than a year of video: not a frame number, but a time stamp or an id
+
+
+@contextmanager
+def reading(where: str) -> Iterator[None]:
+    """Makes a PoseFileError that names the place of what Python raises for content of another form.
+
+    The code inside takes a file's content as its format has it: a key that is missing, an object
+    in the place of a list, and text in the place of a number are thus errors of the file.
+    """
+    try:
+        yield
+    except PoseFileError as error:
+        raise type(error)(f"{where}: {error}", error.hint) from error
+    except KeyError as error:
+        raise PoseFileError(f"{where} has no {shown(error.args[0])}") from error
+    except (AttributeError, IndexError, OverflowError, TypeError, ValueError) as error:
+        said = first_line(error)
+        raise PoseFileError(f"{where} has another form than in this format: {said}") from error
 
 
 @contextmanager
@@ -113,106 +127,25 @@ def read_json(path: Path) -> Any:
         raise PoseFileError(f"it is not JSON: {error}") from error
 
 
-def mapping(value: Any, where: str) -> dict[str, Any]:
-    """`value`, checked to be a JSON object."""
-    if not isinstance(value, dict):
-        raise PoseFileError(f"{where} should be an object, not {_kind(value)}")
-    return value
-
-
-def sequence(value: Any, where: str) -> list[Any]:
-    """`value`, checked to be a JSON array."""
-    if not isinstance(value, list):
-        raise PoseFileError(f"{where} should be a list, not {_kind(value)}")
-    return value
-
-
-def entry(value: dict[str, Any], key: str, where: str) -> Any:
-    """value[key], checked to exist."""
-    if key not in value:
-        raise PoseFileError(f"{where} has no '{key}'")
-    return value[key]
-
-
-def numbers(value: Any, where: str, count: int | None = None) -> FloatArray:
-    """A flat list of numbers as (n,) float64; null becomes NaN. count: n, where it is known."""
-    items = sequence(value, where)
-    if count is not None and len(items) != count:
-        raise PoseFileError(f"{where} should have {count} numbers, not {len(items)}")
-    return np.array([_number(item, where) for item in items], np.float64)
-
-
-def number(value: Any, where: str) -> float:
-    """A finite number."""
-    result = _number(value, where)
-    if not math.isfinite(result):
-        raise PoseFileError(f"{where} should be a finite number, not {result}")
-    return result
-
-
-def positive(value: Any, where: str) -> float:
-    """A finite number above 0."""
-    result = number(value, where)
-    if result <= 0:
-        raise PoseFileError(f"{where} should be above 0, not {result:g}")
-    return result
-
-
-def frame_number(value: Any, where: str) -> int:
+def frame_number(value: Any) -> int:
     """A frame number: an integer of at least 0, also as text."""
     text = str(value).strip()
     match = re.fullmatch(r"(\d{1,10})(\.0*)?", text) if not isinstance(value, bool) else None
     if match is None or int(match[1]) > _MOST_FRAME:
-        raise FramesError(f"{where}: {shown(value)} is not a frame number")
+        raise FramesError(f"{shown(value)} is not a frame number")
     return int(match[1])
 
 
-def last_number(name: str, where: str) -> int:
+def last_number(name: str) -> int:
     """The frame number in the name of a file: its last group of digits before the ending."""
     stem = re.sub(r"\.[A-Za-z]\w*$", "", re.split(r"[/\\]", name)[-1])
     groups = re.findall(r"\d+", stem)
     if not groups:
-        raise FramesError(f"{where}: there is no frame number in the name {shown(name)}")
-    return frame_number(groups[-1].lstrip("0") or "0", where)
-
-
-@contextmanager
-def naming(name: str) -> Iterator[None]:
-    """Puts the name of one of several files in front of the message of a PoseFileError."""
-    try:
-        yield
-    except PoseFileError as error:
-        raise type(error)(f"{name}: {error}", error.hint) from error
-
-
-def identity(value: Any) -> str | None:
-    """The identity of a person as text; None and -1 mean that there is none."""
-    return None if value is None or value == -1 else str(value)[:200]
-
-
-def confidence(item: dict[str, Any], key: str, where: str) -> float | None:
-    """item[key] as a finite number, None if it is missing or null."""
-    value = item.get(key)
-    return None if value is None else number(value, f"the {key} of {where}")
+        raise FramesError(f"there is no frame number in the name {shown(name)}")
+    return frame_number(groups[-1].lstrip("0") or "0")
 
 
 def shown(value: Any) -> str:
     """A value as it is quoted in a message: its repr, cut to 40 characters."""
     text = repr(value)
     return text if len(text) <= 40 else f"{text[:37]}..."
-
-
-def _number(value: Any, where: str) -> float:
-    if value is None:
-        return math.nan
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise PoseFileError(f"{where} should hold numbers, not {shown(value)}")
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf
-
-
-def _kind(value: Any) -> str:
-    names = {dict: "an object", list: "a list", str: "text", bool: "true or false"}
-    return "nothing" if value is None else names.get(type(value), "a number")

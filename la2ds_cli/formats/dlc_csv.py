@@ -10,16 +10,11 @@ import numpy as np
 
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.formats.checks import (
-    FramesError,
-    JointsError,
-    PoseFileError,
-    frame_number,
-)
+from la2ds_cli.formats.checks import JointsError, PoseFileError
 from la2ds_cli.formats.file_clip import FileClip, ImportOptions
 from la2ds_cli.formats.joints import joint_order
 from la2ds_cli.formats.people import Frames, Person
-from la2ds_cli.formats.tables import Numbers, joint_cells, rows_of, write_rows
+from la2ds_cli.formats.tables import joint_cells, read_frames, rows_of, write_rows
 
 SUFFIXES = (".csv",)
 SUFFIX = ".csv"
@@ -46,29 +41,22 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
         raise PoseFileError(
             "it has no rows 'bodyparts' and 'coords'", "if it is la2ds's own CSV, use wide-csv"
         )
-    if row is None:
-        raise PoseFileError("it has no rows below its header")
     parts, coords = head["bodyparts"], head["coords"]
     owners = head.get("individuals") or [""] * len(parts)
     if not len(parts) == len(coords) == len(owners):
         raise PoseFileError("its header rows have different lengths")
     table = _table(parts, coords, owners)
     names = list(dict.fromkeys(parts))
-    numbers, frames = Numbers(len(parts)), {}
-    for line, cells in chain([row], rows):
-        numbers.add((line, cells[1:]))
-        frame = frame_number(cells[0], f"row {line}")
-        if frame in frames:
-            raise FramesError(f"frame {frame} appears twice")
-        frames[frame] = len(frames)
-    value = numbers.table()
+    number, value = read_frames(
+        chain([row] if row else [], rows), 1 + len(parts), range(1, 1 + len(parts))
+    )
     people = {
         frame: [
             person
             for owner, columns in table.items()
-            if np.isfinite((person := _person(value[t], names, columns, owner)).xy).any()
+            if np.isfinite((person := _person(cells, names, columns, owner)).xy).any()
         ]
-        for frame, t in frames.items()
+        for frame, cells in zip(number, value, strict=True)
     }
     order = joint_order(names, len(names), options)
     clip = re.split(r"DLC_", path.stem)[0] or path.stem
@@ -98,7 +86,7 @@ def _person(
         return np.array([otherwise if c is None else row[c] for c in cells])
 
     xy = np.stack([column("x", np.nan), column("y", np.nan)], axis=-1)
-    return Person(xy, column("likelihood", 1.0), track=owner or None)
+    return Person.of(xy, column("likelihood", 1.0), track=owner or None)
 
 
 def write_clip(pose: PoseSequence, name: str, path: Path) -> None:

@@ -226,10 +226,10 @@ def _rows(
         if options.fps is not None:
             return number, number, number / options.fps, options.fps
         return number, number, _rising(clip.time), clip.fps or _usual_rate(clip.time)
-    frame = number - _first_number(clip, number, video)
-    begin = _begin(clip, frame) if video is None else 0
+    frame = number - (number[0] if clip.first is None else clip.first)
+    begin = int(frame[0]) if clip.part and video is None else 0
     length = int(frame[-1]) + 1 - begin
-    if _is_sparse(length, len(number)):
+    if length > max(_ALWAYS_FINE, _SPARSE * len(number)):
         raise FramesError(
             f"only {len(number)} of the frame numbers from {number[0]} to {number[-1]} are present"
         )
@@ -248,27 +248,6 @@ def _rows(
             "add --fps N, or --video FILE to take the times of the video",
         )
     return filled, index, index / fps, fps
-
-
-def _first_number(clip: FileClip, number: IntArray, video: SourceVideo | None) -> int:
-    """The number of the video's first frame: 0, or 1 as in many names of images."""
-    if clip.first is not None:
-        return min(clip.first, int(number[0]))
-    if clip.complete or number[0] == 1:
-        return int(number[0])
-    ends_late = video is not None and number[-1] == len(video.time)
-    return int(ends_late and number[0] > 0)
-
-
-def _begin(clip: FileClip, frame: IntArray) -> int:
-    """The first frame of a clip without a video. Other frames before those that are listed show
-    nobody, unless they would be nearly all of the clip, which is then a part of a long film."""
-    late = clip.part or _is_sparse(int(frame[-1]) + 1, len(frame))
-    return int(frame[0]) if late else 0
-
-
-def _is_sparse(span: int, listed: int) -> bool:
-    return span > max(_ALWAYS_FINE, _SPARSE * listed)
 
 
 def _fitted(clip: FileClip, length: int, video: SourceVideo) -> int:

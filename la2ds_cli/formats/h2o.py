@@ -23,6 +23,7 @@ from la2ds_cli.formats.checks import (
     FramesError,
     PoseFileError,
     frame_number,
+    last_number,
     read_text,
 )
 from la2ds_cli.formats.file_clip import FileClip, ImportOptions, JointOrder
@@ -108,10 +109,7 @@ def _with_action(
 def _read_recording(name: str, folder: Path) -> FileClip:
     """One recording as seen by one camera, without split and phases; raises PoseFileError."""
     focal, centre, size = _intrinsics(folder / "cam_intrinsics.txt")
-    files = {
-        frame_number(path.stem.lstrip("0") or "0", path.name): path
-        for path in (folder / "hand_pose").glob("*.txt")
-    }
+    files = {last_number(path.name): path for path in (folder / "hand_pose").glob("*.txt")}
     number = sorted(files)
     world = np.array([_hands(files[n]) for n in number]).reshape(-1, 2 * _JOINTS, 3)
     depth = np.where(world[..., 2:] > 0, world[..., 2:], np.nan)  # else behind the camera
@@ -237,11 +235,11 @@ def _add_row(row: dict[str, str], listed: str, recordings: Recordings) -> None:
     before, phases = recordings.setdefault(name, (listed, []))
     if before != listed:
         raise FramesError(f"{name} is also in action_{before}.txt")
-    start, end = (frame_number(row[column], column) for column in ("start_act", "end_act"))
+    start, end = (frame_number(row[column]) for column in ("start_act", "end_act"))
     if start > end:
         raise FramesError(f"the action begins at frame {start} and ends at {end}")
     if "action_label" in row:
-        action = _action_of(frame_number(row["action_label"], "action_label"))
+        action = _action_of(frame_number(row["action_label"]))
         if action != ACTIONS[0]:
             phases.append(Phase(start, end + 1, action))
 

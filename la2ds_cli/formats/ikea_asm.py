@@ -22,12 +22,9 @@ from la2ds_cli.core.types import Phase
 from la2ds_cli.formats.checks import (
     FramesError,
     PoseFileError,
-    entry,
     frame_number,
-    mapping,
-    naming,
     read_json,
-    sequence,
+    reading,
     shown,
 )
 from la2ds_cli.formats.file_clip import FileClip, ImportOptions
@@ -77,6 +74,7 @@ def import_ikea_asm(
         folder = folders[scan]
         people = _predictions(folder)
         joints = joint_count(people)
+        split, phases = _labelled(scan, labels)
         return [
             FileClip(
                 name=path.name,
@@ -87,8 +85,8 @@ def import_ikea_asm(
                 fps=FPS,
                 size=_SIZE,
                 sources=(folder,),
-                split=_split(scan, labels),
-                phases=tuple(_phases(scan, labels)),
+                split=split,
+                phases=phases,
             )
         ]
 
@@ -120,10 +118,8 @@ def _predictions(folder: Path) -> dict[int, list[Person]]:
     people: dict[int, list[Person]] = {}
     for paths in clips_of(folder).values():
         for frame, path in paths.items():
-            with naming(path.name):
-                persons = read_people(path)
             # In a frame without a person all numbers are 0.
-            seen = [person for person in persons if np.isfinite(person.xy).any()]
+            seen = [person for person in read_people(path) if np.isfinite(person.xy).any()]
             people[frame] = [max(seen, key=_mean_score)] if seen else []
     if not people:
         raise PoseFileError("it contains no scan_video_000000000000_keypoints.json")
@@ -145,39 +141,27 @@ def _labels(root: Path, progress: Progress) -> dict[str, Any]:
         progress.note(f"there is no {SEGMENTS}: no clip gets a split or phases")
         return {}
     try:
-        document = mapping(read_json(path), "the document")
-        return mapping(entry(document, "database", "the document"), "'database'")
+        with reading("the document"):
+            return dict(read_json(path)["database"])
     except PoseFileError as error:
         raise error.user_error(path) from error
 
 
-def _split(scan: str, labels: Mapping[str, Any]) -> str:
-    item = labels.get(scan)
-    subset = item.get("subset") if isinstance(item, dict) else None
-    return _SUBSETS.get(subset, "") if isinstance(subset, str) else ""
-
-
-def _phases(scan: str, database: Mapping[str, Any]) -> list[Phase]:
-    """The actions of a scan without its background; segments are half-open, [start, end), as in the
-    data set's loader. Raises PoseFileError."""
+def _labelled(scan: str, database: Mapping[str, Any]) -> tuple[str, tuple[Phase, ...]]:
+    """The split of a scan, and its actions without the background; segments are half-open, [start,
+    end), as in the data set's loader. Raises PoseFileError."""
     if scan not in database:
-        return []
-    where = f"{SEGMENTS}, {scan}"
-    items = sequence(
-        entry(mapping(database[scan], where), "annotation", where), f"the annotation of {where}"
-    )
-    phases = [_phase(item, f"{where}, segment {n}") for n, item in enumerate(items)]
-    return [phase for phase in phases if phase.name != BACKGROUND]
+        return "", ()
+    with reading(f"{SEGMENTS}, {scan}"):
+        item = database[scan]
+        phases = [_phase(one) for one in item["annotation"] if one["label"] != BACKGROUND]
+        return _SUBSETS.get(item.get("subset"), ""), tuple(phases)
 
 
-def _phase(value: Any, where: str) -> Phase:
-    item = mapping(value, where)
-    label, span = entry(item, "label", where), entry(item, "segment", where)
-    if not isinstance(label, str) or not label.strip():
-        raise PoseFileError(f"{where}: {shown(label)} is not the name of an action")
-    ends = [frame_number(end, where) for end in sequence(span, f"the segment of {where}")]
-    if len(ends) != 2 or ends[0] >= ends[1]:
+def _phase(item: dict[str, Any]) -> Phase:
+    start, end = map(frame_number, item["segment"])
+    if start >= end or not item["label"].strip():
         raise FramesError(
-            f"{where}: {shown(span)} should be the first frame and the frame after the last"
+            f"{shown(item)} should have a label, its first frame and the frame after the last"
         )
-    return Phase(ends[0], ends[1], label.strip())
+    return Phase(start, end, item["label"].strip())

@@ -13,36 +13,16 @@ from la2ds_cli.core.artifact import cannot_write, temporary_beside
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.formats.checks import (
-    FormatError,
-    FramesError,
-    JointsError,
-    confidence,
-    entry,
-    frame_number,
-    identity,
-    mapping,
-    naming,
-    numbers,
-    read_json,
-    sequence,
-)
+from la2ds_cli.formats.checks import FormatError, FramesError, frame_number, read_json, reading
 from la2ds_cli.formats.file_clip import FileClip, ImportOptions
-from la2ds_cli.formats.joints import order_by_name
-from la2ds_cli.formats.people import Frames, Person, joint_count, missing_where_zero
+from la2ds_cli.formats.joints import joint_order
+from la2ds_cli.formats.people import Frames, Person, joint_count
 from la2ds_cli.video.media_files import ordered
 
 SUFFIXES = (".json",)
 SUFFIX = ""
 _FILE = re.compile(r"(?:(?P<clip>.*)_)?(?P<frame>\d+)_keypoints\.json", re.IGNORECASE)
-_COCO18 = (
-    "nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist "
-    "right_hip right_knee right_ankle left_hip left_knee left_ankle right_eye left_eye right_ear "
-    "left_ear"
-)
 _BODY = get_skeleton("body25").joints
-# Joints by their number, as OpenPose itself defines its models BODY_25 and COCO.
-_JOINTS = {25: _BODY, 18: tuple(_COCO18.split())}
 # Joints that OpenPose defines as the middle of two others.
 _MIDDLES = {
     "neck": ("left_shoulder", "right_shoulder"),
@@ -66,9 +46,9 @@ def sources(root: Path) -> list[Path]:
 def read_clips(folder: Path, options: ImportOptions) -> list[FileClip]:
     """The clips of one folder; raises PoseFileError that names the file.
 
-    Reads pose_keypoints_2d of BODY_25 (skeleton body25) and COCO (coco17, without its neck), and
-    person_id unless it is -1. A joint at (0, 0) with score 0 is missing. Drops face, hands and 3D
-    points.
+    Reads pose_keypoints_2d, and person_id unless it is -1. 25 joints are those of BODY_25; others,
+    of tools that write the same files, are those of --skeleton, else COCO's. A joint at (0, 0) with
+    score 0 is missing. Drops face, hands and 3D points.
     """
     clips = clips_of(folder)
     return [
@@ -84,7 +64,8 @@ def clips_of(folder: Path) -> dict[str, dict[int, Path]]:
     for path in sorted(folder.iterdir()):
         if match := _FILE.fullmatch(path.name):
             frames = clips.setdefault(match["clip"] or folder.name, {})
-            frame = frame_number(match["frame"].lstrip("0") or "0", path.name)
+            with reading(path.name):
+                frame = frame_number(match["frame"].lstrip("0") or "0")
             if frame in frames:
                 raise FramesError(f"frame {frame} appears twice: {frames[frame].name}, {path.name}")
             frames[frame] = path
@@ -92,48 +73,24 @@ def clips_of(folder: Path) -> dict[str, dict[int, Path]]:
 
 
 def _clip(name: str, folder: Path, paths: dict[int, Path], options: ImportOptions) -> FileClip:
-    people = {}
-    for frame, path in paths.items():
-        with naming(path.name):
-            people[frame] = read_people(path)
-            for person in people[frame]:
-                if len(person.xy) not in _JOINTS:
-                    raise JointsError(
-                        f"it has {len(person.xy)} joints, neither the 25 of BODY_25 nor the 18 of "
-                        "COCO",
-                        "run OpenPose with --model_pose BODY_25",
-                    )
+    people = {frame: read_people(path) for frame, path in paths.items()}
     joints = joint_count(people)
-    order = order_by_name(_JOINTS[joints], options.skeleton, options.renamed)
+    order = joint_order(_BODY if joints == len(_BODY) else None, joints, options)
     return FileClip(name, folder, Frames.of_people(people, joints), order)
 
 
 def read_people(path: Path) -> list[Person]:
     """The people of one file, with the boxes and scores that IKEA ASM adds to the format."""
-    document = mapping(read_json(path), "the document")
-    items = sequence(entry(document, "people", "the document"), "'people'")
-    people = [_person(item, f"person {n}") for n, item in enumerate(items)]
-    return [person for person in people if person is not None]
+    with reading(path.name):
+        people = read_json(path)["people"]
+        # People without joints of the body: OpenPose was run for hands or face only.
+        return [_person(item) for item in people if item["pose_keypoints_2d"] != []]
 
 
-def _person(value: Any, where: str) -> Person | None:
-    item = mapping(value, where)
-    keypoints = entry(item, "pose_keypoints_2d", where)
-    if keypoints == []:
-        return None  # OpenPose was run for hands or face only
-    flat = numbers(keypoints, f"the keypoints of {where}")
-    if len(flat) % 3:
-        raise JointsError(f"the keypoints of {where} are {len(flat)} numbers, not three each")
-    triple = flat.reshape(-1, 3)
-    named = item.get("person_id")  # [-1] without tracking
-    named = named[0] if isinstance(named, list) and len(named) == 1 else named
-    box = item.get("boxes")
-    return Person(
-        missing_where_zero(triple[:, :2], triple[:, 2]),
-        triple[:, 2],
-        None if box is None else numbers(box, f"the box of {where}", 4),
-        confidence(item, "score", where),
-        None if named == [] else identity(named),
+def _person(item: dict[str, Any]) -> Person:
+    triple = np.array(item["pose_keypoints_2d"], np.float64).reshape(-1, 3)
+    return Person.of(
+        triple[:, :2], triple[:, 2], item.get("boxes"), item.get("score"), item.get("person_id")
     )
 
 

@@ -25,7 +25,7 @@ from la2ds_cli.core.errors import ExitCode, UserError, check_choice
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import MOST_PIXELS, FloatArray, IntArray, Phase
-from la2ds_cli.formats.checks import PoseFileError, naming
+from la2ds_cli.formats.checks import PoseFileError, reading
 from la2ds_cli.formats.file_clip import FileClip, ImportOptions, JointOrder
 from la2ds_cli.formats.importing import import_files, phases_of_labels
 from la2ds_cli.formats.people import Frames
@@ -36,7 +36,6 @@ _UNSET = 2.0  # pixels: joints without visibility up to here on both axes were n
 _MOST_FRAMES = 100_000  # of a clip; the longest of the data set has 663
 _MOST_BYTES = 64 << 20  # of a file, unpacked: 31 numbers of 8 bytes for each of those frames, twice
 _BOX_SLACK = 2  # frames by which the box count may differ
-_SPLITS = {1: "train", -1: "test"}
 
 
 def import_penn_action(
@@ -74,7 +73,7 @@ def import_penn_action(
         if clip.name not in files:
             unlabelled.append(clip.name)
             return [clip]
-        with naming(str(files[clip.name])):
+        with reading(str(files[clip.name])):
             labels = read_labels(files[clip.name], actions[-1], len(clip.frames.number))
         return [replace(clip, phases=tuple(labels))]
 
@@ -94,11 +93,8 @@ def read_clip(path: Path) -> FileClip:
     except (OSError, ValueError) as error:
         problem = f"it is not a MATLAB file that can be read ({error})"
         raise PoseFileError(problem, hint) from error
-    try:
+    with reading("the file"):
         return _clip(path, fields)
-    except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
-        problem = f"a field is missing or has the wrong type ({error})"
-        raise PoseFileError(problem, hint) from error
 
 
 def _clip(path: Path, fields: Mapping[str, Any]) -> FileClip:
@@ -134,7 +130,7 @@ def _clip(path: Path, fields: Mapping[str, Any]) -> FileClip:
         fps=FPS,
         size=(width, height),
         unique=True,
-        split=_SPLITS[int(np.ravel(fields["train"])[0])],
+        split="train" if np.ravel(fields["train"])[0] > 0 else "test",
         info={"action": str(fields["action"]), "view": str(fields["pose"])},
     )
 

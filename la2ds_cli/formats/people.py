@@ -23,16 +23,41 @@ class Person:
 
     xy: (K, 2), NaN = missing.
     score: (K,) as in the file.
-    box: (4,) xyxy, None = not given.
-    confidence: of the detection, None = not given.
+    box: (4,) xyxy, NaN = not given.
+    confidence: of the detection, NaN = not given.
     track: the identity, None = not given.
     """
 
     xy: FloatArray
     score: FloatArray
-    box: FloatArray | None = None
-    confidence: float | None = None
-    track: str | None = None
+    box: FloatArray
+    confidence: float
+    track: str | None
+
+    @classmethod
+    def of(
+        cls, xy: Any, score: Any, box: Any = None, confidence: Any = None, track: Any = None
+    ) -> Person:
+        """From lists or arrays of a file, in which null is NaN. A joint whose x, y and score are 0
+        is missing, as many tools write it.
+
+        box: None or empty = not given. track: None, -1 and a list of that = not given. Raises
+        TypeError, ValueError or OverflowError for anything else.
+        """
+        points, scores = np.array(xy, np.float64), np.array(score, np.float64)
+        if points.ndim != 2 or points.shape[1] != 2:
+            raise ValueError(f"its joints are not pairs x, y, but {points.shape}")
+        if scores.shape != points.shape[:1]:
+            raise ValueError(f"it has {len(points)} joints, but scores {scores.shape}")
+        zero = (points == 0).all(axis=1) & (scores == 0)
+        track = track[0] if isinstance(track, list) and len(track) == 1 else track
+        return cls(
+            np.where(zero[:, None], np.nan, points),
+            scores,
+            np.array(box or [np.nan] * 4, np.float64).reshape(4),
+            float(np.array(confidence, np.float64)),
+            None if track in (None, -1, []) else str(track)[:200],
+        )
 
 
 @dataclass(frozen=True)
@@ -90,24 +115,16 @@ class Frames:
         """From people by frame number; joints: K, as `joint_count` says."""
         number = np.array(sorted(people), np.int64)
         persons = [person for frame in number for person in people[int(frame)]]
-        identities: dict[str, int] = {}
-        no_box = np.full(4, np.nan)
+        known = dict.fromkeys(person.track for person in persons if person.track is not None)
+        identities = {None: -1, **{track: n for n, track in enumerate(known)}}
         return cls(
             number=number,
             of=np.repeat(number, [len(people[int(frame)]) for frame in number]),
             xy=np.array([p.xy for p in persons], np.float64).reshape(-1, joints, 2),
             score=np.array([p.score for p in persons], np.float64).reshape(-1, joints),
-            box=np.array([no_box if p.box is None else p.box for p in persons], np.float64).reshape(
-                -1, 4
-            ),
+            box=np.array([p.box for p in persons], np.float64).reshape(-1, 4),
             confidence=np.array([p.confidence for p in persons], np.float64),
-            track=np.array(
-                [
-                    -1 if p.track is None else identities.setdefault(p.track, len(identities))
-                    for p in persons
-                ],
-                np.int64,
-            ),
+            track=np.array([identities[p.track] for p in persons], np.int64),
         )
 
 
@@ -126,12 +143,6 @@ def orthographic(world: FloatArray) -> FloatArray:
     """Pixels (..., 2) of joints (..., 3) in metres that no camera saw: a view along z, PIXELS to
     the metre."""
     return PIXELS * world[..., :2]
-
-
-def missing_where_zero(xy: FloatArray, score: FloatArray) -> FloatArray:
-    """xy (K, 2) with NaN where x, y and score are all 0, as many tools write a missing joint."""
-    zero = (xy == 0).all(axis=1) & (score == 0)
-    return np.where(zero[:, None], np.nan, xy)
 
 
 def choose_people(

@@ -124,5 +124,5 @@ def _people(frame: Any) -> list[Person]:
         predicted = "score" in (instance.points.dtype.names or ())
         score = np.array(instance.points["score"], np.float64) if predicted else np.ones(len(xy))
         track = None if instance.track is None else str(instance.track.name)
-        people.append(Person(xy, score, track=track))
+        people.append(Person.of(xy, score, track=track))
     return people

@@ -7,7 +7,7 @@ import csv
 import io
 import math
 from array import array
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,13 @@ import numpy as np
 from la2ds_cli.core import regular_file
 from la2ds_cli.core.artifact import encoded, write_bytes
 from la2ds_cli.core.types import FloatArray
-from la2ds_cli.formats.checks import PoseFileError, shown, unreadable_text
+from la2ds_cli.formats.checks import (
+    FramesError,
+    PoseFileError,
+    frame_number,
+    reading,
+    unreadable_text,
+)
 
 Row = tuple[int, list[str]]  # the number of the row, from 1, and its cells
 _PIECE = 1000  # rows written at once
@@ -37,50 +43,35 @@ def rows_of(path: Path, delimiter: str = ",") -> Iterator[Row]:
                 raise PoseFileError(f"it is not a table: {error}") from error
 
 
-def cell_number(cell: str, where: str) -> float:
-    """The number in a cell; NaN if it is empty, nan or na."""
-    if not cell or cell.lower() in ("nan", "na"):
-        return math.nan
-    try:
-        return float(cell)
-    except ValueError as error:
-        raise PoseFileError(f"{where} should be a number, not {shown(cell)}") from error
+def cell_number(cell: str) -> float:
+    """The number in a cell; NaN if it is empty, nan or na. Raises ValueError for other text."""
+    return float(cell) if cell and cell.lower() != "na" else math.nan
 
 
-class Numbers:
-    """The numbers of a table with `width` columns, gathered row by row.
+def read_frames(
+    rows: Iterable[Row], width: int, columns: Sequence[int], frame: int | None = 0
+) -> tuple[list[int], FloatArray]:
+    """The frame numbers (T,) of the rows, and the numbers (T, C) in some columns.
 
-    columns: those that hold numbers, None = all.
+    width: columns of the header; cells that a short row lacks are NaN. frame: the column of the
+    frame numbers, None = counted from 0. Raises PoseFileError that names the row, and FramesError
+    if the numbers do not increase.
     """
-
-    def __init__(self, width: int, columns: Collection[int] | None = None) -> None:
-        self.width = width
-        self._columns = range(width) if columns is None else sorted(columns)
-        self._values = array("d")
-
-    def add(self, row: Row) -> None:
-        """Raises PoseFileError that names the cell; cells that a short row lacks are NaN."""
-        number, cells = row
-        if len(cells) > self.width:
-            raise PoseFileError(
-                f"row {number} has {len(cells)} columns, but the header has {self.width}"
-            )
-        try:
-            values = [float(cells[c]) if cells[c] else math.nan for c in self._columns]
-        except (IndexError, ValueError):  # a short row, or other text than a number
-            values = [
-                cell_number(cells[c] if c < len(cells) else "", f"row {number}, column {c + 1}")
-                for c in self._columns
-            ]
-        self._values.extend(values)
-
-    def table(self) -> FloatArray:
-        """(T, C) float64 of the T rows so far, the C columns that hold numbers in order."""
-        return np.frombuffer(self._values).reshape(-1, len(self._columns))
-
-    def column(self, number: int) -> FloatArray:
-        """(T,) of one of those columns, by its number in the file."""
-        return self.table()[:, self._columns.index(number)]
+    numbers: list[int] = []
+    values = array("d")
+    for line, cells in rows:
+        with reading(f"row {line}"):
+            if any(cells[width:]):  # some programs end each row with an empty cell
+                raise PoseFileError(f"it has {len(cells)} columns, but the header has {width}")
+            cells += [""] * (width - len(cells))
+            number = len(numbers) if frame is None else frame_number(cells[frame])
+            if numbers and number <= numbers[-1]:
+                raise FramesError(f"frame {number} comes after frame {numbers[-1]}")
+            numbers.append(number)
+            values.extend(cell_number(cells[column]) for column in columns)
+    if not numbers:
+        raise PoseFileError("it has no rows below its header")
+    return numbers, np.frombuffer(values).reshape(-1, len(columns))
 
 
 def joint_cells(values: FloatArray, missing: str) -> Iterator[list[str]]:

@@ -10,11 +10,11 @@ import numpy as np
 
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.formats.checks import FramesError, PoseFileError, frame_number
+from la2ds_cli.formats.checks import PoseFileError, reading
 from la2ds_cli.formats.file_clip import FileClip, ImportOptions
 from la2ds_cli.formats.joints import joint_order
 from la2ds_cli.formats.people import Frames, orthographic
-from la2ds_cli.formats.tables import Numbers, cell_number, joint_cells, rows_of, write_rows
+from la2ds_cli.formats.tables import cell_number, joint_cells, read_frames, rows_of, write_rows
 
 SUFFIXES = (".trc",)
 SUFFIX = ".trc"
@@ -43,9 +43,6 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
     head = [cells for _, cells in islice(rows, _HEAD)]
     if not head or not head[0][0].startswith("PathFileType"):
         raise PoseFileError("it does not begin with PathFileType")
-    first = next(rows, None)
-    if first is None:
-        raise PoseFileError("it has no rows below its header")
     facts = dict(zip(head[1], head[2], strict=False))
     # Sports2D writes m in the header even of its pixel files, but px in their names.
     units = "px" if "_px" in path.stem else facts.get("Units", "not given")
@@ -54,26 +51,21 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
     names = [name for name in head[3][2:] if name]
     if not names or head[3][:2] != ["Frame#", "Time"]:
         raise PoseFileError("its fourth row does not name Frame#, Time and the markers")
-    numbers, frames = Numbers(2 + 3 * len(names)), {}
-    for line, cells in chain([first], rows):
-        numbers.add((line, _cut(cells, numbers.width)))
-        frame = frame_number(cells[0], f"row {line}")
-        if frame in frames:
-            raise FramesError(f"row {line}: frame {frame} appears twice")
-        frames[frame] = len(frames)
-    value = numbers.table()[[frames[frame] for frame in sorted(frames)]]
-    xyz = value[:, 2:].reshape(len(value), len(names), 3)
+    width = 2 + 3 * len(names)
+    number, value = read_frames(rows, width, range(1, width))
+    time, xyz = value[:, 0], value[:, 1:].reshape(len(value), len(names), 3)
     _check_depth(xyz[:, :, 2], units)
-    listed = np.array(sorted(frames)) - min(1, *frames)
+    listed = np.array(number) - min(1, number[0])
     if units == "px":
         people = Frames.of_one(listed, xyz[:, :, :2])
     else:
         world = UNITS[units] * xyz * Y_UP
         people = Frames.of_one(listed, orthographic(world), world=world)
     order = joint_order(names, len(names), options)
-    rate = cell_number(facts.get("DataRate", ""), "the DataRate")
+    with reading("the DataRate"):
+        rate = cell_number(facts.get("DataRate", ""))
     fps = rate if rate > 0 else 0.0
-    return [FileClip(path.stem, path, people, order, first=0, time=value[:, 1], fps=fps)]
+    return [FileClip(path.stem, path, people, order, first=0, time=time, fps=fps)]
 
 
 def _check_depth(depth: FloatArray, units: str) -> None:
@@ -87,11 +79,6 @@ def _check_depth(depth: FloatArray, units: str) -> None:
             f"it is 2D in {units}, not in pixels",
             "import the file in pixels, such as NAME_px_person00.trc of Sports2D",
         )
-
-
-def _cut(row: list[str], width: int) -> list[str]:
-    """A row without the extra delimiter that some programs write at its end."""
-    return row[:width] if not any(row[width:]) else row
 
 
 def write_clip(pose: PoseSequence, name: str, path: Path) -> None:

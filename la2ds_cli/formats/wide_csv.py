@@ -11,11 +11,11 @@ import numpy as np
 
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.formats.checks import FramesError, JointsError, PoseFileError, frame_number
+from la2ds_cli.formats.checks import JointsError
 from la2ds_cli.formats.file_clip import FileClip, ImportOptions
 from la2ds_cli.formats.joints import joint_order
 from la2ds_cli.formats.people import Frames
-from la2ds_cli.formats.tables import Numbers, joint_cells, rows_of, write_rows
+from la2ds_cli.formats.tables import joint_cells, read_frames, rows_of, write_rows
 
 SUFFIXES = (".csv",)
 SUFFIX = ".csv"
@@ -35,28 +35,21 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
     at = {name.lower(): c for c, name in reversed(list(enumerate(header)))}
     joints = [name[:-2] for name in header if name.lower().endswith("_x")]
     names = [name for name in joints if f"{name.lower()}_y" in at]
-    wanted = [f"{name.lower()}_{p}" for name in names for p in ("x", "y", "score", *_METRES)]
-    columns = {at[name] for name in ("time", *wanted) if name in at}
-    numbers, frame = Numbers(len(header), columns), []
-    for row in rows:
-        numbers.add(row)
-        frame.append(_frame(row, at["frame"], frame) if "frame" in at else len(frame))
-    if not frame:
-        raise PoseFileError("it has no rows below its header")
     if not names:
         raise JointsError(
             "its header has no columns <joint>_x and <joint>_y",
             "if it is a DeepLabCut file, use dlc-csv",
         )
+    wanted = [f"{name.lower()}_{p}" for name in names for p in ("x", "y", "score", *_METRES)]
+    columns = [name for name in ("time", *wanted) if name in at]
+    number, table = read_frames(rows, len(header), [at[c] for c in columns], at.get("frame"))
+    values = dict(zip(columns, table.T, strict=True))
 
     def parts(endings: Sequence[str], otherwise: float = np.nan) -> FloatArray:
         """(T, K, n) of the columns <joint>_<ending>."""
-        found = np.full((len(frame), len(names), len(endings)), otherwise)
-        for k, name in enumerate(names):
-            for n, ending in enumerate(endings):
-                if (column := at.get(f"{name.lower()}_{ending}")) is not None:
-                    found[:, k, n] = numbers.column(column)
-        return found
+        other = np.full(len(number), otherwise)
+        found = [[values.get(f"{name.lower()}_{e}", other) for e in endings] for name in names]
+        return np.moveaxis(np.array(found), 2, 0)
 
     in_space = any(f"{name.lower()}_{_METRES[0]}" in at for name in names)
     world = parts(_METRES) if in_space else None
@@ -65,22 +58,13 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
         FileClip(
             path.stem,
             path,
-            Frames.of_one(frame, parts("xy"), score, world),
+            Frames.of_one(number, parts("xy"), score, world),
             joint_order(names, len(names), options),
             first=0,
             part=True,
-            time=numbers.column(at["time"]) if "time" in at else None,
+            time=values.get("time"),
         )
     ]
-
-
-def _frame(row: tuple[int, list[str]], column: int, before: list[int]) -> int:
-    """The frame number of a row, checked to come after those `before`."""
-    line, cells = row
-    frame = frame_number(cells[column] if column < len(cells) else "", f"row {line}")
-    if before and frame <= before[-1]:
-        raise FramesError(f"row {line}: frame {frame} comes after frame {before[-1]}")
-    return frame
 
 
 def write_clip(pose: PoseSequence, name: str, path: Path) -> None:

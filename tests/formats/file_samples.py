@@ -30,19 +30,6 @@ def write_json(path: Path, document: Any) -> Path:
     return path
 
 
-def coco_results(frames: int = 6) -> list[dict[str, Any]]:
-    return [
-        {
-            "image_id": t,
-            "category_id": 1,
-            "keypoints": triples(joints(t)),
-            "score": 0.9,
-            "bbox": [95.0 + 2 * t, 55.0, 40.0, 90.0],
-        }
-        for t in range(frames)
-    ]
-
-
 def coco_document(frames: int = 6) -> dict[str, Any]:
     return {
         "images": [
@@ -50,7 +37,15 @@ def coco_document(frames: int = 6) -> dict[str, Any]:
             for t in range(frames)
         ],
         "annotations": [
-            {**result, "id": t, "image_id": 10 + t} for t, result in enumerate(coco_results(frames))
+            {
+                "id": t,
+                "image_id": 10 + t,
+                "category_id": 1,
+                "keypoints": triples(joints(t)),
+                "score": 0.9,
+                "bbox": [95.0 + 2 * t, 55.0, 40.0, 90.0],
+            }
+            for t in range(frames)
         ],
         "categories": [{"id": 1, "name": "person"}],
     }

@@ -157,7 +157,7 @@ def test_a_second_import_keeps_labels_that_a_person_corrected_and_says_so(
         ("hand_pose/000003.txt", "", "should have 128 numbers, not 0"),
         ("hand_pose/000003.txt", "x " * 128, "contains something other than numbers"),
         ("hand_pose/000003.txt", "2 " + "0 " * 127, "flags of the hands should be 0 or 1"),
-        ("hand_pose/abc.txt", "", "'abc' is not a frame number"),
+        ("hand_pose/abc.txt", "", "no frame number in the name 'abc.txt'"),
         ("cam_intrinsics.txt", "600 600 640\n", "should have fx fy cx cy width height"),
         ("cam_intrinsics.txt", "0 600 640 360 1280 720", "should be above 0"),
         ("cam_intrinsics.txt", "", "cannot be opened"),
@@ -194,7 +194,7 @@ def test_frames_that_are_not_there_keep_the_numbers_of_the_others(root: Path, pr
     [
         ("subject1/h1/1 99 0 2 0 7", "there is no action 99", ExitCode.MISMATCH),
         ("subject1/h1/1 5 4 2 0 7", "begins at frame 4 and ends at 2", ExitCode.MISMATCH),
-        ("subject1/h1/1 5 x 2 0 7", "start_act: 'x' is not a frame number", ExitCode.MISMATCH),
+        ("subject1/h1/1 5 x 2 0 7", "line 3: 'x' is not a frame number", ExitCode.MISMATCH),
         ("subject1/h1/1 5", "3 values where line 1 has 7 columns", ExitCode.MISMATCH),
         ("subject4/h1/1 5 0 2 0 7", "is also in action_train.txt", ExitCode.MISMATCH),
         ("", r"action_train.txt line 1: expected the columns", ExitCode.UNREADABLE),

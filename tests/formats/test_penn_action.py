@@ -118,9 +118,9 @@ def test_empty_box_is_not_detected(tmp_path):
     ("changed", "message"),
     [
         ({"x": np.ones((4, 12))}, r"expected x, y, visibility \(frames, 13\)"),
-        ({"x": "text"}, "missing or has the wrong type"),
+        ({"x": "text"}, "the file has another form"),
         ({"boxes": 9}, r"expected bbox \(4, 4\)"),
-        ({"train": 7}, "missing or has the wrong type"),
+        ({"bbox": "text"}, "the file has another form"),
         ({"dimensions": 1j}, "'dimensions'"),
         ({"x": np.full((4, 13), np.inf)}, "not finite"),
         ({"dimensions": [-480, 640, 4]}, "dimensions of"),

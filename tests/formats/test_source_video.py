@@ -17,8 +17,6 @@ from la2ds_cli.video.reader import read_frames
 from la2ds_cli.video.writer import write_video
 from tests.formats.file_samples import (
     coco_document,
-    coco_results,
-    joints,
     mmpose_frames,
     write_json,
 )
@@ -76,29 +74,6 @@ def test_one_frame_more_or_less_is_let_pass_and_no_other_count(
         load_importer("mmpose-json")(project, path, options)
     assert (caught.value.code, caught.value.exit_code) == ("I004", ExitCode.MISMATCH)
     assert not project.videos()
-
-
-def test_a_list_of_detections_may_be_shorter_but_not_longer(project: Project, tmp_path: Path):
-    video = film(tmp_path / "anna.mp4", 10)
-    path = write_json(tmp_path / "poses.json", coco_results(6))
-    (result,) = load_importer("coco-json")(project, path, ImportOptions(video=video))
-    assert result.frames == 10
-    pose, _ = project.read_pose(result.video)
-    assert np.isnan(pose.xy[6:]).all()
-    write_json(path, coco_results(12))
-    with pytest.raises(UserError, match=r"12 frames, but anna\.mp4 has 10"):
-        load_importer("coco-json")(project, path, ImportOptions(video=video))
-
-
-def test_detections_that_end_with_the_last_frame_count_from_one(project: Project, tmp_path: Path):
-    video = film(tmp_path / "anna.mp4", 8)
-    results = coco_results(6)
-    for t, item in enumerate(results):
-        item["image_id"] = t + 3  # 3..8 of 8 frames
-    path = write_json(tmp_path / "poses.json", results)
-    (result,) = load_importer("coco-json")(project, path, ImportOptions(video=video))
-    pose, _ = project.read_pose(result.video)
-    np.testing.assert_allclose(pose.xy[7], joints(5))
 
 
 def test_a_folder_of_videos_goes_with_a_folder_of_poses(project: Project, tmp_path: Path):

@@ -523,7 +523,6 @@ MAKERS: dict[str, Callable[[Path], Parser]] = {
     "tif": _picture(".tif"),
     "animated png": _animation,
     "coco": _imported("coco-json", "a.json", of_json, _json(samples.coco_document)),
-    "coco results": _imported("coco-json", "a.json", of_json, _json(samples.coco_results)),
     "mmpose": _imported("mmpose-json", "a.json", of_json, _json(samples.mmpose_frames)),
     "openpose": _in_folder(
         "openpose-json",
