@@ -43,14 +43,16 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
     head = [cells for _, cells in islice(rows, _HEAD)]
     if not head or not head[0][0].startswith("PathFileType"):
         raise PoseFileError("it does not begin with PathFileType")
-    facts = dict(zip(head[1], head[2], strict=False))
+    with reading("the header"):
+        facts = dict(zip(head[1], head[2], strict=False))
+        rate = cell_number(facts.get("DataRate", ""))
+        names = [name for name in head[3][2:] if name]
+        if not names or head[3][:2] != ["Frame#", "Time"]:
+            raise PoseFileError("its fourth row does not name Frame#, Time and the markers")
     # Sports2D writes m in the header even of its pixel files, but px in their names.
     units = "px" if "_px" in path.stem else facts.get("Units", "not given")
     if units != "px" and units not in UNITS:
         raise PoseFileError(f"its units are '{units}', not px, {', '.join(UNITS)}")
-    names = [name for name in head[3][2:] if name]
-    if not names or head[3][:2] != ["Frame#", "Time"]:
-        raise PoseFileError("its fourth row does not name Frame#, Time and the markers")
     width = 2 + 3 * len(names)
     number, value = read_frames(rows, width, range(1, width))
     time, xyz = value[:, 0], value[:, 1:].reshape(len(value), len(names), 3)
@@ -62,8 +64,6 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
         world = UNITS[units] * xyz * Y_UP
         people = Frames.of_one(listed, orthographic(world), world=world)
     order = joint_order(names, len(names), options)
-    with reading("the DataRate"):
-        rate = cell_number(facts.get("DataRate", ""))
     fps = rate if rate > 0 else 0.0
     return [FileClip(path.stem, path, people, order, first=0, time=time, fps=fps)]
 

@@ -128,6 +128,8 @@ def _images(**changed: float) -> Callable[[Any], object]:
         ("trc", _set(6, 0, "1"), "I003", "row 7: frame 1 comes after frame 1"),
         ("trc", _set(6, 1, "0"), "I003", "do not increase"),
         ("trc", _set(3, 0, "Frame"), "I001", "does not name Frame#"),
+        ("trc", lambda rows: rows.__delitem__(slice(2, None)), "I001", "the header has another"),
+        ("trc", _set(2, 0, "fast"), "I001", "the header has another form .* 'fast'"),
     ],
 )  # fmt: skip
 def test_a_file_fails_alone_with_its_reason(
