@@ -1,6 +1,6 @@
 """videos.csv: the clips of a project, and finding one by name among very many."""
 
-# ruff: noqa: PTH114, PTH118, PTH119 - a Path for each clip would take longer than all the rest
+# ruff: noqa: PTH114, PTH118, PTH119, PTH122 - a Path for each clip would take longer than all the rest
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from collections.abc import Callable, Collection, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import VIDEO_COLUMNS, Video, check_columns, family, row_of, video_of
 from la2ds_cli.core.csv_tables import read_rows, table_of
 from la2ds_cli.core.errors import ExitCode, UserError
+
+T = TypeVar("T")
 
 # --- the table ------------------------------------------------------------------------------------
 
@@ -82,9 +85,10 @@ class VideoList:
         `NAME#2` is the second person of a video with several subjects. sha256: only among videos
         whose source has this digest, empty = any. Raises UserError (exit 5) if several videos fit.
         """
-        if not sha256:
-            return self._find(name, range(len(self.videos)))
-        return self._find(name, self._by_digest.get(sha256, ()))
+        rows = self._matches(name, sha256)
+        if len(rows) > 1:
+            raise self._ambiguous(name, rows)
+        return self.videos[rows[0]] if rows else None
 
     def file_of(self, name: str) -> tuple[str, str] | None:
         """The file and person (clip.family) of the clips that a name fits as in `find`, or of an id
@@ -92,7 +96,7 @@ class VideoList:
         (exit 5) if clips of several files fit."""
         if (own := family(name)) in self._files:
             return own
-        rows = self._matches(name, self._near(name)) or self._matches(name, range(len(self.videos)))
+        rows = self._matches(name)
         files = {family(self.videos[row].id) for row in rows}
         if len(files) > 1:
             raise self._ambiguous(name, rows)
@@ -102,42 +106,6 @@ class VideoList:
         """The clips of a person in a file, see `file_of`."""
         return [self.videos[row] for row in self._files.get(file, ())]
 
-    @cached_property
-    def _files(self) -> dict[tuple[str, str], list[int]]:
-        rows: dict[tuple[str, str], list[int]] = {}
-        for row, video in enumerate(self.videos):
-            rows.setdefault(family(video.id), []).append(row)
-        return rows
-
-    def _near(self, name: str) -> list[int]:
-        """Rows of which a name may be the id, the path, the file name or its stem."""
-        person = re.fullmatch(r"(.+)#[1-9]\d*", name)
-        keys = {name, name.rpartition("/")[2], person[1] if person else name}
-        rows = {row for key in keys for row in self._by_name.get(key, ())}
-        if os.path.lexists(name):
-            rows.update(self._by_source.get(os.path.realpath(name), ()))
-        return sorted(rows)
-
-    @cached_property
-    def _by_name(self) -> dict[str, list[int]]:
-        """Rows by id, file name or stem."""
-        rows: dict[str, list[int]] = {}
-        for row, video in enumerate(self.videos):
-            path = Path(video.path)
-            for name in {video.id, path.name, path.stem}:
-                rows.setdefault(name, []).append(row)
-        return rows
-
-    @cached_property
-    def _several_people(self) -> bool:
-        return any(video.person != 1 for video in self.videos)
-
-    def _find(self, name: str, rows: Sequence[int]) -> Video | None:
-        matches = self._matches(name, rows)
-        if len(matches) > 1:
-            raise self._ambiguous(name, matches)
-        return self.videos[matches[0]] if matches else None
-
     def _ambiguous(self, name: str, rows: Sequence[int]) -> UserError:
         return UserError(
             f"'{name}' fits {len(rows)} videos of the project",
@@ -145,33 +113,62 @@ class VideoList:
             exit_code=ExitCode.MISMATCH,
         )
 
-    def _matches(self, name: str, rows: Sequence[int]) -> list[int]:
-        """Those of the rows that a name fits best."""
+    def _matches(self, name: str, sha256: str = "") -> list[int]:
+        """The rows that a name fits best."""
         if not name or "\0" in name:  # which no path holds
             return []
-        videos = self.videos
-        of_id = [row for row in rows if videos[row].id == name]
-        person = re.fullmatch(r"(.+)#([1-9]\d*)", name)
-        if person and not of_id and not any(videos[row].path == name for row in rows):
-            name, rows = person[1], [row for row in rows if videos[row].person == int(person[2])]
-            of_id = [row for row in rows if videos[row].id == name]
-        elif not of_id and self._several_people:
-            rows = [row for row in rows if videos[row].person == 1]
-        near = [] if of_id else [row for row in rows if name in videos[row].path]
-        tests = (
-            lambda: of_id,
-            lambda: self._of_path(name, rows, near),
-            lambda: [row for row in near if Path(videos[row].path).name == name],
-            lambda: [row for row in near if Path(videos[row].path).stem == name],
-            lambda: [row for row in rows if videos[row].id.startswith(name)],
+        ids, paths, files, stems = self._by_name
+        number, person = 0, re.fullmatch(r"(.+)#([1-9]\d*)", name)
+        if person and name not in ids and name not in paths:
+            name, number = person[1], int(person[2])
+        tiers = (
+            lambda: ids.get(name, ()),
+            lambda: {*paths.get(name, ()), *self._rows_of_source(Path(name))},
+            lambda: files.get(name, ()),
+            lambda: stems.get(name, ()),
+            lambda: (row for row, video in enumerate(self.videos) if video.id.startswith(name)),
         )
-        return next((matches for test in tests if (matches := test())), [])
+        for place, tier in enumerate(tiers):
+            wanted = number or (place > 0)  # an id stands for its own person
+            rows = [
+                row
+                for row in tier()
+                if (not wanted or self.videos[row].person == wanted)
+                and (not sha256 or self.videos[row].sha256 == sha256)
+            ]
+            if rows:
+                return sorted(rows)
+        return []
 
-    def _of_path(self, name: str, rows: Sequence[int], near: Sequence[int]) -> list[int]:
-        """Those whose path is `name`, as written or as the same file. near: the rows whose path
-        contains `name`."""
-        same = {row for row in self._rows_of_source(Path(name)) if row in rows}
-        return sorted(same.union(row for row in near if self.videos[row].path == name))
+    @cached_property
+    def _by_name(self) -> tuple[dict[str, list[int]], ...]:
+        """Rows by id, by path as written, by file name, and by its stem."""
+        tables: tuple[dict[str, list[int]], ...] = ({}, {}, {}, {})
+        for row, video in enumerate(self.videos):
+            file = os.path.basename(video.path)
+            names = video.id, video.path, file, os.path.splitext(file)[0]
+            for table, name in zip(tables, names, strict=True):
+                table.setdefault(name, []).append(row)
+        return tables
+
+    @cached_property
+    def _files(self) -> dict[tuple[str, str], list[int]]:
+        return self._rows_by(lambda video: family(video.id))
+
+    @cached_property
+    def _by_digest(self) -> dict[str, list[int]]:
+        return self._rows_by(lambda video: video.sha256)
+
+    @cached_property
+    def _by_source(self) -> dict[str, list[int]]:
+        """Rows of a resolved source."""
+        return self._rows_by(lambda video: self._source(video.path))
+
+    def _rows_by(self, key: Callable[[Video], T]) -> dict[T, list[int]]:
+        rows: dict[T, list[int]] = {}
+        for row, video in enumerate(self.videos):
+            rows.setdefault(key(video), []).append(row)
+        return rows
 
     def of_source(self, path: Path) -> list[Video]:
         """The clips whose source is this file, under any name."""
@@ -192,29 +189,13 @@ class VideoList:
             here = next(iter(named + gone), here)
         return [self.videos[row] for row in rows if sources[row] == here]
 
-    @cached_property
-    def _by_digest(self) -> dict[str, list[int]]:
-        rows: dict[str, list[int]] = {}
-        for row, video in enumerate(self.videos):
-            rows.setdefault(video.sha256, []).append(row)
-        return rows
-
     def _rows_of_source(self, path: Path) -> Sequence[int]:
         target = os.path.realpath(path)
         if "_by_source" in vars(self) or os.path.lexists(target):
             return self._by_source.get(target, ())
         # Nothing leads to a file that is not there but its own name.
-        name = os.path.basename(target)
-        named = [row for row in enumerate(self.videos) if name in row[1].path]
-        return [row for row, video in named if self._source(video.path) == target]
-
-    @cached_property
-    def _by_source(self) -> dict[str, list[int]]:
-        """Rows of a resolved source."""
-        rows: dict[str, list[int]] = {}
-        for row, video in enumerate(self.videos):
-            rows.setdefault(self._source(video.path), []).append(row)
-        return rows
+        named = self._by_name[2].get(os.path.basename(target), ())
+        return [row for row in named if self._source(self.videos[row].path) == target]
 
     def _source(self, written: str) -> str:
         """The resolved path of a source; folders, of which there are few, are resolved once."""
