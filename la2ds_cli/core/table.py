@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, NamedTuple
 
 from la2ds_cli.core.untrusted_text import printable
 
@@ -18,73 +17,54 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One cell. text: a figure or a text. spread: follows the figure, in a smaller size if the
-    format has sizes. below: smaller lines below it. rank: 1 for the best of its column, 2 for the
-    second, 0 for the others."""
+class Cell(NamedTuple):
+    """below: lines below the text. mark: of emphasis in Markdown, `**` or `*`; a row whose first
+    cell has one is less important, such as a baseline, and set apart."""
 
     text: str
-    spread: str = ""
-    below: tuple[str, ...] = ()
-    rank: int = 0
-
-    def __str__(self) -> str:
-        return f"{self.text} {self.spread}" if self.spread else self.text
+    below: Sequence[str] = ()
+    mark: str = ""
 
 
-@dataclass(frozen=True)
-class Column:
-    """One column. group: a heading above adjacent columns that share it. kind: `name` heads the
-    row, `text` is left-aligned, `number` right-aligned. bold: in a terminal. wrap: text may take
+class Column(NamedTuple):
+    """left: aligned there, not right as numbers are. bold: in a terminal. wrap: text may take
     several lines in a terminal."""
 
     heading: str
-    group: str = ""
-    kind: Literal["name", "text", "number"] = "number"
+    left: bool = False
     bold: bool = False
     wrap: bool = False
 
 
-@dataclass(frozen=True)
-class Row:
-    """One row. quiet: less important, such as a baseline, and set apart."""
-
-    cells: Sequence[Cell]
-    quiet: bool = False
-
-
-@dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     columns: Sequence[Column]
-    rows: Sequence[Row]
+    rows: Sequence[Sequence[Cell]]
 
 
 def terminal(table: Table) -> RichTable:
-    """The table for rich. Numbers are never cut off; `below` is shown under the figure."""
+    """The table for rich. Numbers are never cut off."""
     from rich.table import Table as RichTable
 
     shown = RichTable(box=None, pad_edge=False)
     for column in table.columns:
-        if column.wrap:
-            shown.add_column(_shown(column.heading), overflow="fold", min_width=12)
-        else:
-            shown.add_column(
-                _shown("\n".join(filter(None, [column.group, column.heading]))),
-                justify="right" if column.kind == "number" else "left",
-                style="bold" if column.bold else None,
-                no_wrap=True,
-            )
+        shown.add_column(
+            _shown(column.heading.split("\n")),
+            justify="left" if column.left else "right",
+            style="bold" if column.bold else None,
+            no_wrap=not column.wrap,
+            overflow="fold",
+            min_width=12 if column.wrap else None,
+        )
     for row in table.rows:
-        cells = (_shown("\n".join([printable(str(cell)), *cell.below])) for cell in row.cells)
-        shown.add_row(*cells, style="dim" if row.quiet else None)
+        cells = (_shown([cell.text, *cell.below]) for cell in row)
+        shown.add_row(*cells, style="dim" if row[0].mark else None)
     return shown
 
 
-def _shown(text: str) -> Text:
+def _shown(lines: Sequence[str]) -> Text:
     from rich.text import Text  # a plain str would be markup: a name `[b]` would vanish
 
-    return Text("\n".join(map(printable, text.split("\n"))))
+    return Text("\n".join(map(printable, lines)))
 
 
 def md(text: str) -> str:
@@ -93,15 +73,13 @@ def md(text: str) -> str:
 
 
 def markdown(table: Table) -> list[str]:
-    """Lines of a pipe table; the best is bold, the second and quiet names are in italics."""
-    head = [md(c.heading) for c in table.columns]
-    above = [f"{md(c.group)}<br>" if c.group else "" for c in table.columns]
-    rule = ["---:" if c.kind == "number" else "---" for c in table.columns]
-    lines = [[f"{group}{name}" for group, name in zip(above, head, strict=True)], rule]
+    """Lines of a pipe table; a mark is on the text of a cell alone."""
+    lines = [
+        [md(column.heading) for column in table.columns],
+        ["---" if column.left else "---:" for column in table.columns],
+    ]
     for row in table.rows:
-        cells = []
-        for column, cell in zip(table.columns, row.cells, strict=True):
-            mark = "*" if row.quiet and column.kind == "name" else ("", "**", "*")[cell.rank]
-            cells.append("<br>".join([f"{mark}{md(str(cell))}{mark}", *map(md, cell.below)]))
-        lines.append(cells)
+        lines.append(
+            ["<br>".join([f"{c.mark}{md(c.text)}{c.mark}", *map(md, c.below)]) for c in row]
+        )
     return [f"| {' | '.join(cells)} |" for cells in lines]

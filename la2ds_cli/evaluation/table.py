@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from la2ds_cli.alignment.run_verdict import Gain
-from la2ds_cli.core.table import Cell, Column, Row, Table, terminal
+from la2ds_cli.core.table import Cell, Column, Table, terminal
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -90,7 +90,7 @@ def evaluation_table(result: Mapping[str, Any]) -> RenderableType:
 def _table(result: Mapping[str, Any], shown: Sequence[Shown]) -> Table:
     """A column for the headings of the rows and one for each feature set; a row with each figure,
     and below it one with undefined pairs if there are any."""
-    columns = [Column("", kind="name")]
+    columns = [Column("", left=True)]
     for name in result["features"]:
         label = str(LABELS.get(name, name))
         # Five columns and their spread have to fit a terminal of 80 columns.
@@ -99,10 +99,10 @@ def _table(result: Mapping[str, Any], shown: Sequence[Shown]) -> Table:
     rows = []
     for one in shown:
         entries = [one.of(row) for row in result["features"].values()]
-        rows.append(Row([Cell(one.heading), *(_cell(entry, one.digits) for entry in entries)]))
+        rows.append([Cell(one.heading), *(_cell(entry, one.digits) for entry in entries)])
         if any(entry.get("nan") and entry.get("pairs") for entry in entries):
             counts = (f"{e['nan']}/{e['pairs']}" if e.get("pairs") else "–" for e in entries)
-            rows.append(Row([Cell("  undefined"), *map(Cell, counts)]))
+            rows.append([Cell("  undefined"), *map(Cell, counts)])
     return Table(columns, rows)
 
 
@@ -110,14 +110,12 @@ def _cell(entry: Mapping[str, Any], digits: int) -> Cell:
     """Value with its spread over runs, and the interval below it; * if it was clipped."""
     if entry["value"] is None:
         return Cell("–")
-    text, spread = f"{entry['value']:.{digits}f}", entry.get("spread")
-    star = "*" if entry.get("clipped") else ""
+    text = f"{entry['value']:.{digits}f}"
+    if (spread := entry.get("spread")) is not None:
+        text += f" ±{spread:.{digits}f}"
+    text += "*" if entry.get("clipped") else ""
     ends = entry["interval"]
-    return Cell(
-        text + (star if spread is None else ""),
-        "" if spread is None else f"±{spread:.{digits}f}{star}",
-        ("{:.2f}–{:.2f}".format(*ends),) if ends else (),
-    )
+    return Cell(text, ["{:.2f}–{:.2f}".format(*ends)] if ends else [])
 
 
 def phase_figures(result: Mapping[str, Any]) -> list[Shown]:

@@ -19,7 +19,7 @@ import numpy as np
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.csv_tables import table_text
-from la2ds_cli.core.table import Cell, Column, Row, Table, md
+from la2ds_cli.core.table import Cell, Column, Table, md
 from la2ds_cli.core.table import markdown as md_table
 from la2ds_cli.evaluation.measure import interval
 from la2ds_cli.experiments.paper import RECORDS, paper_data, paper_methods, same_input
@@ -169,20 +169,19 @@ def tables(
 
 
 def _table(result: Result, task: Task, known: dict[tuple[str, str], Figure], full: bool) -> Table:
-    columns = [Column("method" if full else "", kind="name", wrap=True)]
-    columns += [Column("input", kind="text")] * full + [
-        Column(text) for text in task.headings.values()
-    ]
+    columns = [Column("method" if full else "", left=True, wrap=True)]
+    columns += [Column("input", left=True)] * full
+    columns += [Column(text) for text in task.headings.values()]
     with_figures = {row for row, _ in known}
     rows = []
     for name, label in result.rows().items():
         baseline = name not in result.labels
         if baseline and name not in with_figures:
             continue
-        cells = [Cell(label)] + [Cell(result.reads.get(name, ""))] * full
+        cells = [Cell(label, mark="*" * baseline)] + [Cell(result.reads.get(name, ""))] * full
         figured = [(known.get((name, metric.name)), metric) for metric in task.metrics]
         cells += [_cell(figure, metric, full, len(figured) > FEW) for figure, metric in figured]
-        rows.append(Row(cells, baseline))
+        rows.append(cells)
     return Table(columns, rows)
 
 
@@ -190,19 +189,15 @@ def _cell(figure: Figure | None, metric: Metric, full: bool, narrow: bool) -> Ce
     if figure is None:
         return Cell("–")
     digits = metric.digits
-    spread = "" if figure.spread is None else f"±{figure.spread:.{digits}f}"
     rank = 1 if figure.best else 2 if figure.ties else 0
-    paper = () if figure.paper is None else (f"{MARK} {figure.paper:.{digits}f}",)
-    if not full:
-        text = f"{('', '*', '=')[rank]}{figure.value:.{digits}f}"
-        return (
-            Cell(text, "", tuple(filter(None, (spread, *paper))))
-            if narrow
-            else Cell(text, spread, paper)
-        )
-    ends = figure.interval
-    below = () if ends is None else (f"[{ends[0]:.{digits}f}, {ends[1]:.{digits}f}]",)
-    return Cell(f"{figure.value:.{digits}f}", spread, (*below, *paper), rank)
+    text = f"{('', '*', '=')[0 if full else rank]}{figure.value:.{digits}f}"
+    spread = [] if figure.spread is None else [f"±{figure.spread:.{digits}f}"]
+    if full or not narrow:
+        text, spread = " ".join([text, *spread]), []
+    ends = figure.interval if full else None
+    interval = [f"[{ends[0]:.{digits}f}, {ends[1]:.{digits}f}]"] if ends else []
+    paper = [] if figure.paper is None else [f"{MARK} {figure.paper:.{digits}f}"]
+    return Cell(text, [*spread, *interval, *paper], ("", "**", "*")[rank] if full else "")
 
 
 # --- notes --------------------------------------------------------------------------------------

@@ -247,7 +247,7 @@ def test_progression_keeps_what_was_clipped_in_any_run() -> None:
     )
     assert notes(result) == [said]
     (part,) = evaluation_parts(result)
-    assert part.table.rows[0].cells[1] == Cell("0.200", "±0.424*", ("0.20–0.20",))
+    assert part.table.rows[0][1] == Cell("0.200 ±0.424*", ["0.20–0.20"])
 
 
 def test_files_of_many_runs_have_a_short_name(project: Project, tmp_path: Path) -> None:
