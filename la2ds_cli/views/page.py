@@ -24,12 +24,7 @@ if TYPE_CHECKING:
 
 
 def render_page(
-    template: str,
-    title: str,
-    *,
-    styles: Sequence[str],
-    scripts: Sequence[str] = (),
-    **context: Any,
+    template: str, title: str, styles: Sequence[str], scripts: Sequence[str], **context: Any
 ) -> bytes:
     """A page made from a template, as UTF-8, with its styles and scripts included.
 
@@ -40,12 +35,15 @@ def render_page(
     """
     from markupsafe import Markup
 
-    style = "\n".join(map(package_text, styles))
-    script = joined(scripts)
+    style, script = "\n".join(map(package_text, styles)), joined(scripts)
+    policy = (
+        "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
+        f"style-src '{_digest(style)}'; script-src '{_digest(script)}'"
+    )
     text = template_text(
         template,
         title=title,
-        policy=page_policy(styles, scripts),
+        policy=policy,
         style=Markup(style),
         script=Markup(script),
         **context,
@@ -53,22 +51,11 @@ def render_page(
     return text.encode("utf-8", "replace")
 
 
-def page_policy(styles: Sequence[str], scripts: Sequence[str] = ()) -> str:
-    """The content security policy for a page with these styles and scripts."""
-    style, script = "\n".join(map(package_text, styles)), joined(scripts)
-    return (
-        "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
-        f"style-src '{_digest(style)}'; "
-        f"script-src '{_digest(script) if script else 'none'}'"
-    )
-
-
 def joined(scripts: Sequence[str]) -> str:
     """Modules as one script, in the order in which they need each other: without their `import`
     lines and the word `export`. No two of them may give a name twice."""
-    text = "\n".join(map(package_text, scripts))
-    text = _IMPORT.sub("", text)
-    return f'"use strict";\n{_EXPORT.sub("", text)}' if text else ""
+    text = _IMPORT.sub("", "\n".join(map(package_text, scripts)))
+    return f'"use strict";\n{_EXPORT.sub("", text)}'
 
 
 def template_text(template: str, **context: Any) -> str:

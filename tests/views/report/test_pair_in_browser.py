@@ -234,16 +234,20 @@ def test_frames_without_counterpart_grey_b(
     opened.harmless()
 
 
-def test_controls_have_names_for_those_who_do_not_see_them(pair: Report, open_page: Open) -> None:
-    page = open_page(pair.file).page
-    boxes = [("checkbox", name) for name in ("repeat", "skeleton", "film")]
-    for role, name in [("slider", "Frame of A"), ("button", "Play"), ("combobox", "speed"), *boxes]:
-        assert page.get_by_role(role, name=name).count() == 1, name
-    nameless = page.evaluate(
-        "[...document.querySelectorAll('canvas')].filter(c => !c.getAttribute('aria-label')"
-        " && c.getAttribute('aria-hidden') !== 'true' && !c.closest('.scale')).length"
-    )
-    assert nameless == 0
-    assert "A 0.00 s" in page.get_attribute("#scrub", "aria-valuetext")
-    page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.id") == "play"
+def test_curves_take_the_focus_and_arrow_keys_and_are_dark_in_the_dark(
+    pair: Report, open_page: Open
+) -> None:
+    opened = open_page(pair.file)
+    for name in ("matrix", "track-tempo", "track-angles"):
+        opened.page.locator(f"#{name}").focus()
+        row = opened.row()
+        opened.page.keyboard.press("ArrowRight")
+        assert opened.row() == row + 1
+        style = f"getComputedStyle(document.getElementById('{name}'))"
+        assert opened.page.evaluate(f"{style}.outlineStyle") == "solid", name
+    light = opened.pixel("track-tempo", 0.999, 0.99)
+    opened.page.emulate_media(color_scheme="dark")
+    opened.wait_for("getComputedStyle(document.body).backgroundColor === 'rgb(20, 24, 27)'")
+    opened.page.wait_for_timeout(200)
+    assert max(opened.pixel("track-tempo", 0.999, 0.99)) < 80 < min(light)
+    opened.harmless()
