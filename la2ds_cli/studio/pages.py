@@ -61,21 +61,16 @@ def one_line(text: str) -> bool:
     return text.strip() == text != "" and text.translate(_ALSO).isprintable()
 
 
-async def body(request: Request, most: int) -> bytes:
-    """What a script has sent. Raises UserError (exit 2) for more than `most` bytes."""
+async def posted(request: Request, **shapes: Any) -> dict[str, Any]:
+    """The JSON object that a script has sent, by these names, whose values are of these shapes (see
+    `_fits`). Raises UserError (exit 2) for anything else, for more than 1 MB, and for numbers and
+    characters that no page sends: NaN, infinity, integers of 19 digits or more, halves of
+    characters."""
     content = b""
     async for part in request.stream():
         content += part
-        if len(content) > most:
-            raise UserError(f"the studio takes at most {most >> 20} MB here")
-    return content
-
-
-async def posted(request: Request, **shapes: Any) -> dict[str, Any]:
-    """The JSON object that a script has sent, by these names, whose values are of these shapes (see
-    `_fits`). Raises UserError (exit 2) for anything else, and for numbers and characters that no
-    page sends: NaN, infinity, integers of 19 digits or more, halves of characters."""
-    content = await body(request, _MOST)
+        if len(content) > _MOST:
+            raise UserError("the studio takes at most 1 MB here")
     try:
         question = json.loads(content, parse_int=_short_int)
         json.dumps(question, ensure_ascii=False, allow_nan=False).encode()

@@ -1,4 +1,5 @@
-"""The Phases page: label a clip while it plays, propagate its phases to others, and review them."""
+"""The Phases page: label a clip while it plays, propagate its phases to others, review them, and
+give them to other tools."""
 
 from __future__ import annotations
 
@@ -6,16 +7,18 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from la2ds_cli.alignment.result import rounded
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.phase_table import END, START, PhaseRow
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.labels.exchange import export_labels
+from la2ds_cli.labels.files import writer
 from la2ds_cli.studio.clips import posed_clip, requested_clip, requested_or_first_clip
 from la2ds_cli.studio.labels import ROW, Label, end_confidence, row_json, version
 from la2ds_cli.studio.pages import named_to_command, page, posted
@@ -158,10 +161,24 @@ async def _carry(request: Request) -> Response:
     return JSONResponse({"number": job.number, "from": len(done)})
 
 
+def _export(request: Request) -> Response:
+    """The labels of a clip as a file of another tool."""
+    project: Project = request.app.state.studio.project
+    clip, name = requested_clip(request), request.path_params["format"]
+    suffix = writer(name)[1]
+    folder = project.results_dir(f"studio/labels/{name}")
+    (item,) = export_labels(project, name, [clip.id], folder, overwrite=True)
+    if item.status in ("failed", "skipped"):
+        raise UserError(item.message, hint=item.hint, exit_code=ExitCode.UNREADABLE)
+    path = folder / f"{clip.id}{suffix}"
+    return FileResponse(path, filename=path.name, media_type="application/octet-stream")
+
+
 ROUTES = [
     Route("/phases", _show),
     Route("/phases/data", _data),
     Route("/phases/overview", _overview),
     Route("/phases/save", _save, methods=["POST"]),
     Route("/phases/carry", _carry, methods=["POST"]),
+    Route("/phases/files/{format}", _export),
 ]

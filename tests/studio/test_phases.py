@@ -12,6 +12,7 @@ from la2ds_cli.core.artifact import write_text
 from la2ds_cli.core.phase_table import PhaseRow
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
+from la2ds_cli.labels.exchange import import_labels
 from la2ds_cli.labels.propagated import merge_into_project
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import asked, check_refused
@@ -188,34 +189,17 @@ def test_the_least_sure_border_comes_first(
     assert [(one["frame"], one["confidence"]) for one in found] == queue
 
 
-def test_labels_go_to_a_file_and_come_back(project: Project) -> None:
-    formats = {"elan": "x.eaf", "boris": "x.boris", "via3": "x.json"}
+def test_labels_go_to_a_file_of_another_tool(project: Project, tmp_path: Path) -> None:
+    formats = {"elan": ".eaf", "boris": ".boris", "via3": ".json", "kinovea": ".kva"}
     with asked(project) as client:
-        for name, file in formats.items():
-            save(client, "a", label(0, 20, "down"), label(20, 40, "up"))
-            content = client.get(f"/phases/files/{name}?clip=a").content
-            save(client, "a", label(3, 9, "rest"))
-            kept = client.put(f"/phases/files/{file}?clip=a", content=content)
-            assert (kept.status_code, "a person has set" in kept.json()["error"]) == (400, True)
-            answer = client.put(f"/phases/files/{file}?clip=a&overwrite=1", content=content)
-            assert answer.json() == {"phases": 2}
-            assert project.phases()["a"] == [Phase(0, 20, "down"), Phase(20, 40, "up")]
-    assert not [path for path in project.results_dir("studio").rglob("*") if "tmp" in path.name]
-
-
-def test_what_is_no_label_file_or_has_no_labels_is_refused(project: Project) -> None:
-    wrong = [
-        *(("PUT", name, b"x", "not a label file") for name in ("x.txt", "x")),
-        ("PUT", "x.eaf", b"<a/>", "x.eaf is not a valid ELAN file"),
-        ("PUT", "x.json", b"[]", "x.json contains no JSON object"),
-        ("GET", "elan", b"", "has no phases"),
-        ("GET", "unknown", b"", "unknown label format 'unknown'"),
-    ]
-    with asked(project) as client:
-        for method, name, content, said in wrong:
-            answer = client.request(method, f"/phases/files/{name}?clip=a", content=content)
-            assert answer.status_code == 400
-            assert said in answer.json()["error"]
-        assert client.put("/phases/files/..%2F..%2Fx.eaf?clip=a", content=b"").status_code == 404
-    assert project.phases() == {}
-    assert list(project.root.parent.rglob("x.eaf")) == []
+        save(client, "a", label(0, 20, "down"), label(20, 40, "up"))
+        for name, suffix in formats.items():
+            answer = client.get(f"/phases/files/{name}?clip=a")
+            assert answer.headers["content-disposition"].endswith(f'filename="a{suffix}"')
+            (tmp_path / f"a{suffix}").write_bytes(answer.content)
+        assert "has no phases" in client.get("/phases/files/elan?clip=b").json()["error"]
+        said = client.get("/phases/files/unknown?clip=a").json()["error"]
+        assert "unknown label format 'unknown'" in said
+    project.phases_path.unlink()
+    import_labels(project, "elan", [tmp_path / "a.eaf"], clip="a")
+    assert project.phases()["a"] == [Phase(0, 20, "down"), Phase(20, 40, "up")]

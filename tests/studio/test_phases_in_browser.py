@@ -1,5 +1,5 @@
-"""The page of the phases in a real browser: labels by keys, dragged borders, the review, files of
-other tools; and a server that is slow, busy or away."""
+"""The page of the phases in a real browser: labels by keys, dragged borders, the review, a file for
+another tool; and a server that is slow, busy or away."""
 
 from __future__ import annotations
 
@@ -39,9 +39,7 @@ def row_is(row: int) -> str:
     return f"document.body.dataset.row === '{row}'"
 
 
-def test_clips_are_labelled_reviewed_and_handed_on(
-    browser: Any, project: Project, tmp_path: Path
-) -> None:
+def test_clips_are_labelled_reviewed_and_handed_on(browser: Any, project: Project) -> None:
     with browsed(browser, project) as seen:
         seen.go("/phases?clip=a")
         label_by_keys(seen, project)
@@ -49,7 +47,7 @@ def test_clips_are_labelled_reviewed_and_handed_on(
         repeat_a_section(seen, project)
         seen.go("/phases?clip=b")
         drag_borders(seen, project)
-        use_other_tools(seen, project, tmp_path)
+        export_to_another_tool(seen)
         write_text(project.phases_path, CARRIED)
         review(seen, project)
         write_text(project.phases_path, CARRIED)
@@ -131,22 +129,11 @@ def drag_borders(seen: Seen, project: Project) -> None:
     assert spans(project, "b") == [(0, 10, "down"), (10, 20, "up"), (20, 29, "rest")]
 
 
-def use_other_tools(seen: Seen, project: Project, folder: Path) -> None:
-    before = spans(project, "b")
+def export_to_another_tool(seen: Seen) -> None:
     with seen.page.expect_download() as download:
         seen.page.click("#label-files [data-format=elan]")
     assert download.value.suggested_filename == "b.eaf"
-    download.value.save_as(folder / "b.eaf")
-    seen.press("Home", "3")  # the first phase is another one now
-    seen.wait_for(SAVED)
-    seen.page.on("dialog", lambda dialog: dialog.accept())
-    seen.page.set_input_files("#label-file", str(folder / "b.eaf"))
-    seen.wait_for_text("brought-in", "3 phases of b.eaf")
-    assert spans(project, "b") == before
-    broken = {"name": "x.eaf", "mimeType": "text/xml", "buffer": b"<a/>"}
-    seen.page.set_input_files("#label-file", broken)
-    assert "not a valid ELAN file" in seen.trouble()
-    assert spans(project, "b") == before
+    assert "ANNOTATION_DOCUMENT" in Path(download.value.path()).read_text()
 
 
 def review(seen: Seen, project: Project) -> None:

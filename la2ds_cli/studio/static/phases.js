@@ -1,7 +1,7 @@
 // The Phases page: a key begins a phase at the shown frame, boundaries can be dragged, and boundaries
 // propagated from other clips are accepted or moved, the least sure first.
 
-import { get, post, send } from "./ask.js";
+import { get, post } from "./ask.js";
 import { ServedFilm } from "./film.js";
 import { edited } from "./labels.js";
 import { at, button, made, tried, trouble } from "./page.js";
@@ -65,7 +65,6 @@ async function open(id, frame = null) {
   player.take(clip, frame === null ? 0 : rowOf(frame));
   tell();
   document.body.dataset.clip = opened;
-  at("brought-in").textContent = "";
 }
 
 /** Take over the labels that the server has. */
@@ -212,33 +211,10 @@ async function carry() {
   if (job) await reopen().catch(trouble);
 }
 
-// --- files of other tools ----------------------------------------------------------------------------
-
-/** Save the labels of the clip as a file of another tool; ending: of its name. */
-async function exportFile(format, ending) {
-  const content = await tried(async () => {
-    await saved();
-    return get(`/phases/files/${format}?${new URLSearchParams({ clip: opened })}`);
-  });
-  if (content === null) return;
-  const link = made("a");
-  link.href = URL.createObjectURL(new Blob([content]));
-  link.download = `${opened}${ending}`;
-  link.click();
-  URL.revokeObjectURL(link.href);
-}
-
-async function bringIn(file) {
-  const id = opened;
-  if (labels.length && !window.confirm(`Replace the labels of this clip with those of ${file.name}?`)) return;
-  const query = new URLSearchParams({ clip: id, ...(labels.length ? { overwrite: "1" } : {}) });
-  const found = await tried(async () => {
-    await saved();
-    return send(`/phases/files/${encodeURIComponent(file.name)}?${query}`, file);
-  });
-  if (!found) return;
-  await (opened === id ? reopen() : look()).catch(trouble);
-  at("brought-in").textContent = `imported ${found.phases} phases of ${file.name}`;
+/** Save the labels of the clip as a file of another tool. */
+async function exportFile(format) {
+  const address = `/phases/files/${format}?${new URLSearchParams({ clip: opened })}`;
+  if (await tried(async () => { await saved(); return get(address); })) location.assign(address);
 }
 
 // --- text on the page ------------------------------------------------------------------------------
@@ -465,14 +441,8 @@ function connect() {
   at("accept-all").addEventListener("click", acceptAll);
   at("carry").addEventListener("click", carry);
   for (const pressed of at("label-files").querySelectorAll("[data-format]")) {
-    pressed.addEventListener("click", () => exportFile(pressed.dataset.format, pressed.dataset.ending));
+    pressed.addEventListener("click", () => exportFile(pressed.dataset.format));
   }
-  at("bring-in").addEventListener("click", () => at("label-file").click());
-  at("label-file").addEventListener("change", (event) => {
-    const [file] = event.target.files;
-    if (file) bringIn(file);
-    event.target.value = "";
-  });
   at("new-name").addEventListener("submit", (event) => {
     event.preventDefault();
     const name = at("name").value.trim();
