@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -158,7 +157,6 @@ def remove(
             there = any(opened.source(clip).exists() for clip in clips)
             for video in gone:
                 take_out(opened, video)
-                shutil.rmtree(opened.film_dir(video), ignore_errors=True)
                 console.line(f"removed {video}")
         left = sorted({file for video in gone for file in exported(opened, video)})
         console.document("remove", {"project": opened.root, "removed": gone, "exported": left})

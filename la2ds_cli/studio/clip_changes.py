@@ -1,5 +1,5 @@
 """Changes made on the Clips page: added files, how a file is read and whom to follow, the split and
-group of a clip, and deleted clips, which can be brought back until the studio ends.
+group of a clip, and clips that are removed.
 
 Joints are found by `extract-poses` as a job (jobs.py). It runs with `--shard 1/1`, so that it locks
 the project only for moments and clips can be marked meanwhile.
@@ -8,7 +8,6 @@ the project only for moments and clips can be marked meanwhile.
 from __future__ import annotations
 
 import re
-import shutil
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -22,21 +21,20 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from la2ds_cli.core import artifact, regular_file
+from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import SPLITS, VIDEO_SUFFIXES, ClipOptions, Video
 from la2ds_cli.core.csv_tables import table_of
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.removal import Moved, exported, move, pictures_of, removed_folder, take_out
+from la2ds_cli.core.removal import exported, pictures_of, take_out
 from la2ds_cli.poses.current import STEP
 from la2ds_cli.poses.sources import stands_for_clips
 from la2ds_cli.poses.subjects import read_subjects, set_subjects, subject_of
-from la2ds_cli.studio.clips import VIDEOS, clip_of, is_copied, spans_of_repetitions, unused_files
+from la2ds_cli.studio.clips import VIDEOS, clip_of, spans_of_repetitions, unused_files
 from la2ds_cli.studio.jobs import ENDED, Job
 from la2ds_cli.studio.pages import posted
 from la2ds_cli.video.media_files import is_video_file, refuse_url
 
-MOST_BYTES = 8 << 30  # of an uploaded file
 LONGEST_NAME = 100  # bytes, without the file extension
 WAIT = 5.0  # seconds to wait for another command that is writing tables
 SUFFIXES = VIDEO_SUFFIXES | {".webp"}
@@ -73,36 +71,23 @@ def clean_name(name: str) -> str:
 
 
 async def upload(request: Request) -> Response:
-    """Store an uploaded file in the project's folder: the request body, at most MOST_BYTES."""
+    """Store an uploaded file in the project's folder: the request body."""
     project: Project = request.app.state.studio.project
     name = clean_name(request.path_params["name"])
     folder = videos_folder(project)
     declared = request.headers.get("content-length", "")
-    size = int(declared) if declared.isdecimal() else 0
-    _check_size(name, size)
-    artifact.check_space(project.root, size)
+    artifact.check_space(project.root, int(declared) if declared.isdecimal() else 0)
     try:
         with artifact.temporary_beside(folder / name) as temporary:
             with temporary.open("wb") as stream:
-                size = 0
                 async for part in request.stream():
-                    size += len(part)
-                    _check_size(name, size)
                     stream.write(part)
-            if not size:
+            if not temporary.stat().st_size:
                 raise UserError(f"{name} is empty", hint="copy or record the file again")
             kept = await run_in_threadpool(_keep, temporary, folder, name)
     except OSError as error:
         raise artifact.cannot_write(folder / name, error) from error
     return JSONResponse({"name": kept})
-
-
-def _check_size(name: str, size: int) -> None:
-    if size > MOST_BYTES:
-        raise UserError(
-            f"{name} has more than {MOST_BYTES >> 30} GB",
-            hint="add it by its path instead of copying it, or cut it first",
-        )
 
 
 def videos_folder(project: Project) -> Path:
@@ -194,8 +179,8 @@ async def read_again(request: Request) -> Response:
     """Find the joints of a clip again, with other options: {"options": {...}}, where missing ones
     have their defaults, or for another person: {"rank": N}.
 
-    The new clip replaces the old one and takes over its split and group. If this fails, the clip is
-    as it was.
+    The new clip replaces the old one and takes over its split and group. If this fails, the clip
+    stays, and so does the choice of whom to follow.
     """
     studio = request.app.state.studio
     project: Project = studio.project
@@ -206,30 +191,14 @@ async def read_again(request: Request) -> Response:
         options = _options(said["options"], options)
     subject = None if rank is None else str(rank)
     row = await run_in_threadpool(_row, project, video, options, subject)
-    put_back = await run_in_threadpool(_put_back, project, video)
-    return await _from_manifest(request, f"joints of {video.title}", video, [row], put_back)
-
-
-def _put_back(project: Project, video: Video) -> Callable[[Job], None]:
-    """What restores a clip, and those read with it, as they are now: their joints, how their file
-    is read, and whom to follow."""
-    clips = _read_together(project, video)
-    subject = subject_of(read_subjects(project), clips[0])
-    joints = {
-        path: regular_file.content(path, most=None)
-        for path in (project.pose_path(clip.id) for clip in clips)
-        if path.is_file()
-    }
+    first = _read_together(project, video)[0].id
+    before = subject_of(read_subjects(project), video)
 
     def put_back(_: Job) -> None:
         with project.tables():
-            for path, content in joints.items():
-                artifact.write_bytes(path, content)
-            marks = {row.id: {"split": row.split, "group": row.group} for row in project.videos()}
-            project.add_videos([replace(clip, **marks.get(clip.id, {})) for clip in clips])
-            set_subjects(project, {clips[0].id: subject})
+            set_subjects(project, {first: before})
 
-    return put_back
+    return await _from_manifest(request, f"joints of {video.title}", video, [row], put_back)
 
 
 def _read_together(project: Project, video: Video) -> list[Video]:
@@ -352,7 +321,7 @@ def _replace(studio: Any, old: Video, new: Sequence[str]) -> None:
     studio.films.forget(video.id for video in gone)
 
 
-# --- split and group, deleted clips -------------------------------------------------------------
+# --- split and group, removed clips -------------------------------------------------------------
 
 
 async def mark(request: Request) -> Response:
@@ -376,42 +345,23 @@ async def mark(request: Request) -> Response:
     return JSONResponse(await run_in_threadpool(work))
 
 
-Deleted = tuple[Video, list[str], Moved]
-"""A deleted clip: its row, the ids of all clips as they were listed, the places of its files."""
-
-
-def empty_bin(project: Project) -> None:
-    """Delete the clips permanently that could be brought back."""
-    shutil.rmtree(removed_folder(project), ignore_errors=True)
-
-
-async def delete(request: Request) -> Response:
-    """Remove a clip from the project; {"file": true}: with its copied file, if no other clip uses
-    it. The returned `number` brings it back until the studio ends; `file`: whether the copy went,
-    too."""
+async def remove(request: Request) -> Response:
+    """Remove a clip from the project; its file stays, and so does what people have set for it.
+    exported: files that were made of it and stay, too."""
     studio = request.app.state.studio
     project: Project = studio.project
-    video, said = clip_of(request), await posted(request, file=(None, bool))
+    video = clip_of(request)
     _check_free(studio.jobs.jobs.values(), video)
 
-    def move() -> tuple[int, bool]:
-        number = next(studio.numbers)
+    def work() -> list[str]:
         with project.lock(wait=WAIT):
-            order = [row.id for row in project.videos()]
-            source = project.source(video)
-            alone = sum(project.source(row) == source for row in project.videos()) == 1
-            also = [source] if said["file"] and is_copied(project, video) and alone else []
-            moved = take_out(project, video.id, removed_folder(project) / str(number), also)
-            studio.deleted[number] = video, order, moved
+            take_out(project, video.id)
         studio.films.forget([video.id])
-        return number, bool(also)
+        return exported(project, video.id)
 
-    number, file = await run_in_threadpool(move)
-    files = await run_in_threadpool(exported, project, video.id)
+    left = await run_in_threadpool(work)
     # The browser deletes the pictures, too.
-    headers = {"clear-site-data": '"cache"'}
-    told = {"number": number, "file": file, "exported": files}
-    return JSONResponse(told, headers=headers)
+    return JSONResponse({"exported": left}, headers={"clear-site-data": '"cache"'})
 
 
 async def delete_file(request: Request) -> Response:
@@ -428,34 +378,13 @@ async def delete_file(request: Request) -> Response:
     return JSONResponse({"name": name})
 
 
-async def undelete(request: Request) -> Response:
-    """Bring a clip back."""
-    studio = request.app.state.studio
-    project: Project = studio.project
-    deleted: Deleted | None = studio.deleted.get(request.path_params["number"])
-    if deleted is None:
-        raise UserError("this clip can no longer be brought back")
-
-    video, order, moved = deleted
-
-    def back() -> None:
-        with project.lock(wait=WAIT):
-            move([(to, path) for path, to in moved if not path.exists()])
-            project.add_videos([video], order=order)
-        del studio.deleted[request.path_params["number"]]
-
-    await run_in_threadpool(back)
-    return JSONResponse({"id": video.id})
-
-
 ROUTES = [
     Route("/clips/files/{name:path}", upload, methods=["PUT"]),
     Route("/clips/files/{name:path}", delete_file, methods=["DELETE"]),
     Route("/clips/extract", extract, methods=["POST"]),
     Route("/clips/refer", refer, methods=["POST"]),
-    Route("/clips/deleted/{number:int}", undelete, methods=["POST"]),
     Route("/clips/{id}/read", read_again, methods=["POST"]),
     Route("/clips/{id}/split", split, methods=["POST"]),
     Route("/clips/{id}/mark", mark, methods=["POST"]),
-    Route("/clips/{id}/delete", delete, methods=["POST"]),
+    Route("/clips/{id}", remove, methods=["DELETE"]),
 ]

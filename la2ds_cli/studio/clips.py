@@ -50,8 +50,7 @@ def show(request: Request) -> Response:
 
 
 def list_clips(request: Request) -> Response:
-    """All clips, the copied files that have no joints yet, and the deleted clips that can be
-    brought back, the latest first."""
+    """All clips, and the copied files that have no joints yet."""
     studio = request.app.state.studio
     project: Project = studio.project
     config = project.config()
@@ -68,10 +67,6 @@ def list_clips(request: Request) -> Response:
             "files": [
                 {"name": path.name, "said": said.get(str(path), "")}
                 for path in unused_files(project, videos)
-            ],
-            "deleted": [
-                {"number": number, "name": gone[0].title}
-                for number, gone in reversed(list(studio.deleted.items()))
             ],
         }
     )

@@ -112,16 +112,6 @@ class Films:
             except OSError as error:
                 raise artifact.cannot_write(folder, error) from error
 
-    def forget_unlisted(self) -> None:
-        """Delete the pictures of clips that the project does not have, which a killed studio may
-        leave behind."""
-        folder = self.project.film_dir()
-        if folder.is_dir():
-            listed = {video.id for video in self.project.videos()}
-            left = [path.name for path in folder.iterdir() if path.is_dir()]
-            with suppress(UserError):  # the studio opens nevertheless
-                self.forget(name for name in left if name not in listed)
-
     def _reel(self, video: Video, frame: IntArray) -> _Reel | None:
         source = video_file(self.project, video)
         if source is None:

@@ -10,8 +10,7 @@ import signal
 import socket
 import webbrowser
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
-from itertools import count
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
@@ -55,16 +54,13 @@ LOWEST_PORT = 1024  # below, systems reserve ports; and browsers leave out :80 w
 
 @dataclass
 class Studio:
-    """What the pages share, as request.app.state.studio. deleted: clips that can be brought back
-    until the studio ends, by `numbers`."""
+    """What the pages share, as request.app.state.studio."""
 
     project: Project
     jobs: Jobs
     films: film.Films
     pairs: HeldPairs
     labels: Labels
-    deleted: dict[int, clip_changes.Deleted] = field(default_factory=dict)
-    numbers: count[int] = field(default_factory=lambda: count(1))
 
 
 def studio_app(
@@ -75,8 +71,6 @@ def studio_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        clip_changes.empty_bin(project)  # left by a studio that was killed
-        studio.films.forget_unlisted()
         work = asyncio.create_task(studio.jobs.run())
         try:
             yield
@@ -85,7 +79,6 @@ def studio_app(
             with contextlib.suppress(asyncio.CancelledError):
                 await work
             studio.films.close()
-            clip_changes.empty_bin(project)
 
     app = Starlette(
         routes=[

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from la2ds_cli.studio import clip_changes
 from la2ds_cli.studio.clip_changes import clean_name
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.poses.grey_people import film
-from tests.studio.browsing import ORIGIN, TOKEN, check_refused, finished
+from tests.studio.browsing import check_refused, finished
 from tests.studio.conftest import SETTINGS
 from tests.studio.marks import put
 
@@ -106,15 +105,7 @@ def test_no_name_leads_out_of_the_folder(page: TestClient, project: Project, nam
     assert [path.name for path in (project.root / "videos").iterdir()] == ["x.mp4"]
 
 
-def test_a_file_that_is_too_large_leaves_nothing(
-    page: TestClient, project: Project, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(clip_changes, "MOST_BYTES", 1000)
-    declared = page.put("/clips/files/a.mp4", content=b"x" * 1001)
-    streamed = page.put("/clips/files/a.mp4", content=(b"x" * 400 for _ in range(3)))
-    for answer in (declared, streamed):
-        assert answer.status_code == 400
-        assert "more than" in answer.json()["error"]
+def test_an_empty_file_leaves_nothing(page: TestClient, project: Project):
     assert page.put("/clips/files/a.mp4", content=b"").json()["error"] == "a.mp4 is empty"
     assert not list((project.root / "videos").glob("*"))
 
@@ -146,7 +137,7 @@ def test_a_folder_is_referenced_where_it_is(page: TestClient, project: Project, 
     assert not clip["copied"]
     assert project.source(project.videos()[0]) == folder / "ben.mp4"
     assert not (project.root / "videos").exists()
-    page.post(f"/clips/{clip['id']}/delete", json={"file": True})
+    page.delete(f"/clips/{clip['id']}")
     assert clips(page) == []
     assert (folder / "ben.mp4").exists()
 
@@ -247,7 +238,7 @@ def test_a_clip_whose_video_is_damaged_can_be_opened_and_removed(
     said = page.get(f"/clips/{two['id']}").json()
     assert said["pictures"] == []
     assert "not a readable video" in said["problem"]
-    page.post(f"/clips/{two['id']}/delete", json={})
+    page.delete(f"/clips/{two['id']}")
     assert clips(page) == []
 
 
@@ -256,7 +247,7 @@ def test_another_command_that_writes_is_waited_for_and_then_named(
 ):
     monkeypatch.setattr(clip_changes, "WAIT", 0.2)
     with project.lock():
-        answer = page.post(f"/clips/{two['id']}/delete", json={})
+        answer = page.delete(f"/clips/{two['id']}")
     assert answer.status_code == 409
     assert "another la2ds command is writing" in answer.json()["error"]
 
@@ -279,34 +270,19 @@ def test_marks_labels_and_anchors_do_not_wait_for_a_command_that_holds_the_proje
     assert [phase.name for phase in project.phases()[clip]] == ["up"]
 
 
-def test_a_clip_goes_and_comes_back(page: TestClient, project: Project, two: dict[str, Any]):
-    """Its copied file too, if that is asked for and no other clip uses it."""
-    copied = project.root / "videos" / "two.mp4"
-    gone = page.post(f"/clips/{two['id']}/delete", json={"file": True}).json()
-    number = gone["number"]
-    assert (gone["file"], clips(page)) == (True, [])
-    assert page.get("/clips").json()["deleted"] == [{"number": number, "name": "two.mp4"}]
-    assert not copied.exists()
+def test_a_clip_that_goes_leaves_its_copy_which_brings_it_back(
+    page: TestClient, project: Project, two: dict[str, Any]
+):
+    page.post(f"/clips/{two['id']}/mark", json={"split": "test", "group": "anna"})
+    page.get(f"/clips/{two['id']}/picture")
+    (made := project.results_dir("align") / f"{two['id']}.png").parent.mkdir(parents=True)
+    made.touch()
+    left = page.delete(f"/clips/{two['id']}").json()["exported"]
+    assert left == [made.relative_to(project.root).as_posix()]
     assert not project.pose_path(two["id"]).exists()
-    assert page.post(f"/clips/deleted/{number}").status_code == 200
-    assert clips(page) == [two]
-    assert copied.exists()
-    assert page.post(f"/clips/deleted/{number}").status_code == 400
-    assert page.get("/clips").json()["deleted"] == []
-    project.add_videos([replace(project.videos()[0], id="part")])
-    for clip, said in (("part", {"file": True}), (two["id"], {})):
-        assert not page.post(f"/clips/{clip}/delete", json=said).json()["file"]
-    assert copied.exists()
-
-
-def test_what_went_is_gone_when_the_studio_ends(stranger: Any, project: Project, two_people: Path):
-    client = stranger(project)
-    client.get("/", params={"token": TOKEN})
-    client.headers.update(ORIGIN)
-    shutil.copytree(two_people, project.root, dirs_exist_ok=True)
-    (clip,) = clips(client)
-    client.post(f"/clips/{clip['id']}/delete", json={"file": True})
-    kept = project.results_dir("studio/deleted")
-    assert [path.name for path in kept.rglob("*.mp4")] == ["two.mp4"]
-    client.__exit__(None, None, None)
-    assert not kept.exists()
+    assert page.delete(f"/clips/{two['id']}").status_code == 400
+    listed = page.get("/clips").json()
+    assert (listed["clips"], [file["name"] for file in listed["files"]]) == ([], ["two.mp4"])
+    assert extracted(page, "two.mp4")["state"] == "done"
+    (clip,) = clips(page)
+    assert (clip["id"], clip["split"], clip["group"]) == (two["id"], "test", "anna")

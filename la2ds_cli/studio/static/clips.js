@@ -8,18 +8,16 @@ import { ENDED, onWork } from "./work.js";
 const isOpen = (job) => job !== undefined && !ENDED.includes(job.state);
 const uploads = []; // files that are being copied: { number, name, state, said }
 let uploaded = 0; // number of the latest of them
-let known = { clips: [], files: [], deleted: [] };
+let known = { clips: [], files: [] };
 let jobs = new Map(); // number -> job
 let shown = null; // id of the clip that is open
 let chosen = []; // ids, in the order they were chosen
 let changing = 0; // number of the job that the toast says is in progress
 
-function toast(text, undo = null) {
-  const line = at("toast");
+function toast(text) {
   changing = 0;
-  line.replaceChildren(made("span", text));
-  if (undo) line.append(button("Undo", async () => { line.hidden = true; await tried(undo); await load(); }));
-  line.hidden = false;
+  at("toast").textContent = text;
+  at("toast").hidden = false;
 }
 
 // --- added files ---------------------------------------------------------------------------------
@@ -213,23 +211,9 @@ async function load() {
   relist(at("clips"), known.clips, JSON.stringify, card);
   for (const box of document.querySelectorAll("#clips .pick input")) box.checked = chosen.includes(box.closest(".clip").dataset.id);
   offers();
-  binned();
   at("none").hidden = known.clips.length + known.files.length > 0;
   comings();
   document.body.dataset.ready = "true";
-}
-
-/** The clips that were deleted and can be brought back. */
-function binned() {
-  at("bin").hidden = !known.deleted.length;
-  at("deleted").replaceChildren(...known.deleted.map(({ number, name }) => {
-    const row = made("li", "", "line");
-    row.append(made("span", name), button("Bring back", async () => {
-      await tried(() => post(`/clips/deleted/${number}`));
-      await load();
-    }, { label: `Bring back ${name}` }));
-    return row;
-  }));
 }
 
 let due = 0;
@@ -398,18 +382,15 @@ function onward(clip) {
 
 function goes(clip, address) {
   const line = made("div", "", "line");
-  const go = (file) => async () => {
-    const gone = await tried(() => post(`${address}/delete`, { file }));
+  line.append(button("Remove from the project", async () => {
+    if (!window.confirm(`Remove ${clip.name}? Its joints are deleted. What you have set for it counts again if its video is added again.`)) return;
+    const gone = await tried(() => remove(address));
     if (!gone) return;
     at("detail").close();
     const left = gone.exported.length ? `; exported files of it remain: ${gone.exported.join(", ")}` : "";
-    toast(`${clip.name} was removed, with its pictures${gone.file ? " and its copy" : ""}${left}`, () => post(`/clips/deleted/${gone.number}`));
+    toast(`${clip.name} was removed, with its pictures${left}`);
     await load();
-  };
-  if (clip.copied) line.append(button("Delete with its copy", go(true)));
-  line.append(button("Remove from the project", go(false)), made(
-    "span", `${clip.copied ? "" : `The file ${clip.file} stays where it is. `}The clip can be brought back until the studio ends.`, "soft",
-  ));
+  }), made("span", `The file ${clip.file} stays where it is.`, "soft"));
   return line;
 }
 
