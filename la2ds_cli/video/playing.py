@@ -56,16 +56,6 @@ class FilePlayer:
     sleep: Callable[[float], None] = time.sleep
     skipped: int = 0
 
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height of the upright frames, pixels."""
-        return self.info.width, self.info.height
-
-    @property
-    def fps(self) -> float:
-        """Nominal frames per second."""
-        return self.info.fps
-
     def frames(self) -> Generator[Frame, None, None]:
         """A frame is skipped if the next one is already due. Raises UserError as read_frames."""
         begun, first = None, 0.0
@@ -96,9 +86,6 @@ class CameraPlayer:
             self._capture.release()
             raise _no_camera(number, "cannot be opened")
         self.number = number
-        self.fps = float(self._capture.get(cv2.CAP_PROP_FPS)) or 30.0
-        width, height = cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT
-        self.size = int(self._capture.get(width)), int(self._capture.get(height))
         self.skipped = 0
 
     def frames(self) -> Generator[Frame, None, None]:
