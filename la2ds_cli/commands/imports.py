@@ -151,14 +151,14 @@ def import_into(here: Here, name: str, importer: Callable[..., list[ItemResult]]
     """Run an importer on the project, which is created if it does not exist, and show the results.
     name: of the sub-command."""
     from la2ds_cli.core.batch import batch_exit_code
-    from la2ds_cli.health.status import after_poses
+    from la2ds_cli.health.status import an_alignment
 
     with here.console() as console:
         opened = open_or_create(here.project, console)
         with opened.lock():
             results = importer(opened, progress=console.progress)
         if show_batch(console, f"import {name}", opened, results):
-            console.next(on_project(after_poses(opened), here.project))
+            console.next(on_project(an_alignment(opened), here.project))
     raise typer.Exit(batch_exit_code(results))
 
 

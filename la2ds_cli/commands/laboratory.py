@@ -21,7 +21,7 @@ from la2ds_cli.commands.options import (
     argument,
     option,
 )
-from la2ds_cli.commands.projects import on_project, open_project, show_batch
+from la2ds_cli.commands.projects import open_project, show_batch
 
 if TYPE_CHECKING:
     from la2ds_cli.core.console import Console
@@ -158,7 +158,6 @@ def cache_heatmaps(
     """
     from la2ds_cli.core.batch import batch_exit_code
     from la2ds_cli.features import heatmap_cache
-    from la2ds_cli.health.status import after_poses
 
     with here.console() as console:
         opened = here.open()
@@ -166,6 +165,5 @@ def cache_heatmaps(
             results = heatmap_cache.cache_heatmaps(
                 opened, opened.config().heatmap, overwrite=overwrite, progress=console.progress
             )
-        if show_batch(console, "cache-heatmaps", opened, results):
-            console.next(on_project(after_poses(opened), here.project))
+        show_batch(console, "cache-heatmaps", opened, results)
     raise typer.Exit(batch_exit_code(results))

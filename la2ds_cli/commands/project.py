@@ -53,7 +53,7 @@ def init(
         console.next(on_project("la2ds extract-poses YOUR-VIDEOS", folder))
 
 
-_NAMED = 5  # clips
+_NAMED = 5  # clips or files
 
 
 def status(project: Path = PROJECT_OPTION, as_json: bool = JSON) -> None:
@@ -104,8 +104,6 @@ def _show(console: Console, state: ProjectStatus) -> None:
             console.line(f"run {run.run} is stale: {run.stale}", "yellow")
         if run.settings:
             console.line(f"run {run.run} has its own settings: {run.settings}")
-    for kind, files in state.results.items():
-        console.line(f"results/{kind}: {len(files)} {'file' if len(files) == 1 else 'files'}")
 
 
 def doctor(as_json: bool = JSON) -> None:
@@ -128,9 +126,6 @@ def doctor(as_json: bool = JSON) -> None:
         healthy = all(check.ok for check in checks)
         console.document("doctor", {"healthy": healthy, "checks": checks})
     raise typer.Exit(ExitCode.OK if healthy else ExitCode.ENVIRONMENT)
-
-
-_MOST_NAMED = 5  # files
 
 
 def remove(
@@ -165,15 +160,5 @@ def remove(
                 "extract-poses brings a clip back if its video is in a folder that it is given"
             )
         if left:
-            console.note(f"files that you made of it stay: {_named(left)}")
-
-
-def _named(files: list[str]) -> str:
-    """The files or, of many, how many there are in which folders."""
-    if len(files) <= _MOST_NAMED:
-        return ", ".join(files)
-    folders = Counter(file.rpartition("/")[0] for file in files)
-    return ", ".join(
-        f"1 file in {folder}" if count == 1 else f"{count} files in {folder}"
-        for folder, count in folders.items()
-    )
+            named = ", ".join(left[:_NAMED]) + ", ..." * (len(left) > _NAMED)
+            console.note(f"files that you made of it stay: {named}")

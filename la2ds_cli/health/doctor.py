@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import sys
 import tempfile
@@ -13,7 +12,6 @@ from importlib import metadata
 from pathlib import Path
 
 from la2ds_cli import __version__
-from la2ds_cli.core.device import free_cores
 
 _EXTRAS = {
     "lance": "lancedb",
@@ -40,20 +38,17 @@ class Check:
 
 def examine() -> list[Check]:
     """All checks, in the order of the report; a check that raises becomes a failed line."""
-    checks = [Check("la2ds", __version__), Check("python", sys.version.split()[0])]
-    checks.append(Check("system", platform.platform()))
-    checks += [_package(name) for name in _PACKAGES]
-    checks.append(Check("extras", _extras()))
-    for name, look in (
-        ("device", _device),
-        ("onnxruntime providers", _providers),
-        ("cores", _cores),
-        ("decoder", _decoder),
-        ("default networks", _default_networks),
-        ("weights", _weights),
-    ):
-        checks.append(_attempt(name, look))
-    return checks
+    return [
+        Check("la2ds", __version__),
+        Check("python", sys.version.split()[0]),
+        Check("system", platform.platform()),
+        *map(_package, _PACKAGES),
+        Check("extras", _extras()),
+        _attempt("device", _device),
+        _attempt("onnxruntime providers", _providers),
+        _attempt("decoder", _decoder),
+        _attempt("weights", _weights),
+    ]
 
 
 def _package(name: str) -> Check:
@@ -94,16 +89,6 @@ def _providers() -> str:
     return ", ".join(onnxruntime.get_available_providers())
 
 
-def _cores() -> str:
-    import torch
-
-    threads = os.environ.get("OMP_NUM_THREADS", "not set")
-    return (
-        f"{os.cpu_count()} in all, {free_cores()} free now; torch would use "
-        f"{torch.get_num_threads()} threads (OMP_NUM_THREADS {threads})"
-    )
-
-
 def _decoder() -> str:
     """Write a clip of known frames to a file and read it back like every command."""
     import av
@@ -122,24 +107,6 @@ def _decoder() -> str:
         raise ValueError(f"wrote frames of brightness {shades}, read ({read})")
     versions = ".".join(map(str, av.library_versions["libavcodec"]))
     return f"reads back what it wrote ({codec}, libavcodec {versions})"
-
-
-def _default_networks() -> str:
-    """The networks that extraction uses by default on this machine, and which of their weights it
-    would download."""
-    from la2ds_cli.poses.networks import detector_name, pose_name
-    from la2ds_cli.poses.weights import megabytes
-    from la2ds_models.weight_files import present, zoo
-
-    pose = pose_name("auto", "auto")
-    detector = detector_name("auto", "auto", pose)
-    known = zoo()
-    used = [known[name] for name in (pose, *known[pose].needs, detector)]
-    missing = {entry.name: entry for entry in used if present(entry) is None}
-    state = ", ".join(
-        f"{name} to be downloaded, {megabytes(entry.size)}" for name, entry in missing.items()
-    )
-    return f"joints by {pose}, people by {detector}; {state or 'all here'}"
 
 
 def _weights() -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from la2ds_cli.core import artifact
@@ -50,8 +51,8 @@ class RunStatus:
 
 @dataclass(frozen=True)
 class ProjectStatus:
-    """The answer of `la2ds status`. results: kind -> files, relative to the project. next: a
-    command, empty if nothing is left to do. gone: ids of clips whose video is not where it was."""
+    """The answer of `la2ds status`. next: a command, empty if nothing is left to do. gone: ids of
+    clips whose video is not where it was."""
 
     project: Path
     preset: str
@@ -60,7 +61,6 @@ class ProjectStatus:
     labelled: int
     steps: list[StepStatus]
     runs: list[RunStatus]
-    results: dict[str, list[str]] = field(default_factory=dict)
     next: str = ""
     gone: list[str] = field(default_factory=list)
 
@@ -70,8 +70,8 @@ def project_status(project: Project, config: Config) -> ProjectStatus:
     videos = project.videos()
     poses = _read_poses(project, config, videos)
     runs = [_run_status(project, config, run, poses) for run in project.runs()]
-    steps = [_poses(project, videos, poses), _heatmaps(project, config, poses.keys)]
-    steps += [_embeddings(project, run, poses.keys) for run in _readable(project, runs)]
+    steps = [_poses(project, videos, poses), _heatmaps(project, config, poses)]
+    steps += [_embeddings(project, run, poses) for run in _readable(project, runs)]
     return ProjectStatus(
         project=project.root,
         preset=config.preset,
@@ -80,19 +80,9 @@ def project_status(project: Project, config: Config) -> ProjectStatus:
         labelled=len(project.phases()),
         steps=steps,
         runs=runs,
-        results={path.name: _files(project, path) for path in _result_folders(project)},
         next=_next(steps, runs, project),
         gone=poses.gone,
     )
-
-
-def _result_folders(project: Project) -> list[Path]:
-    folder = project.root / "results"
-    return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
-
-
-def _files(project: Project, folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(project.root)) for path in folder.iterdir())
 
 
 @dataclass(frozen=True)
@@ -161,16 +151,24 @@ def _poses(project: Project, videos: list[Video], poses: _Poses) -> StepStatus:
     return _compare("poses", reasons, " ".join(["la2ds extract-poses", *map(shlex.quote, paths)]))
 
 
-def _heatmaps(project: Project, config: Config, pose_keys: dict[str, str]) -> StepStatus:
+def _made_of(
+    step: str,
+    recipes: Mapping[str, Recipe],
+    path: Callable[[str], Path],
+    command: str,
+    run: str = "",
+) -> StepStatus:
+    """The status of a step by the recipe that it would use for each clip."""
+    there = artifact.files_in(path("any").parent)
+    found = {v: artifact.staleness(path(v), recipe) for v, recipe in recipes.items() if v in there}
+    return _compare(step, {v: found.get(v, "missing") for v in recipes}, command, run)
+
+
+def _heatmaps(project: Project, config: Config, poses: _Poses) -> StepStatus:
     from la2ds_cli.features.heatmap_cache import heatmap_recipe
 
-    def reason(video: str, pose_key: str) -> str | None:
-        recipe = heatmap_recipe(config.heatmap, pose_key)
-        return artifact.staleness(project.heatmap_path(video), recipe)
-
-    there = artifact.files_in(project.heatmap_path("any").parent)
-    reasons = {v: reason(v, key) if v in there else "missing" for v, key in pose_keys.items()}
-    return _compare("heatmaps", reasons, "la2ds cache-heatmaps")
+    recipes = {v: heatmap_recipe(config.heatmap, key) for v, key in poses.keys.items()}
+    return _made_of("heatmaps", recipes, project.heatmap_path, "la2ds cache-heatmaps")
 
 
 def _readable(project: Project, runs: Iterable[RunStatus]) -> Iterator[str]:
@@ -183,27 +181,22 @@ def _readable(project: Project, runs: Iterable[RunStatus]) -> Iterator[str]:
             yield run.run
 
 
-def _embeddings(project: Project, run: str, pose_keys: dict[str, str]) -> StepStatus:
+def _embeddings(project: Project, run: str, poses: _Poses) -> StepStatus:
     from la2ds_cli.embedding.embed import embedding_recipe
     from la2ds_cli.embedding.trained import run_frames, weights_key
 
-    model = weights_key(project, run)
-    frames = run_frames(project, run)
-
-    def reason(video: str, pose_key: str) -> str | None:
-        recipe = embedding_recipe(model, pose_key, video, frames)
-        return artifact.staleness(project.embedding_path(run, video), recipe)
-
-    there = artifact.files_in(project.embedding_path(run, "any").parent)
-    reasons = {v: reason(v, key) if v in there else "missing" for v, key in pose_keys.items()}
-    return _compare("embeddings", reasons, f"la2ds embed --run {run}", run)
+    model, frames = weights_key(project, run), run_frames(project, run)
+    recipes = {v: embedding_recipe(model, key, v, frames) for v, key in poses.keys.items()}
+    path = partial(project.embedding_path, run)
+    return _made_of("embeddings", recipes, path, f"la2ds embed --run {run}", run)
 
 
 def _run_status(project: Project, config: Config, run: str, poses: _Poses) -> RunStatus:
     folder = project.run_dir(run)
-    made_from = _recipe(folder)
-    stale, settings = _drift(project, config, made_from, poses) if made_from else ("", "")
-    reached, error = 0, None
+    made_from, stale, settings, reached, error = None, "", "", 0, None
+    with suppress(ArtifactError):
+        made_from = artifact.read_recipe(folder / "recipe.json")
+        stale, settings = _drift(project, config, made_from, poses)
     for name in ("last", "best"):  # the error is that of the best step, the count that of the last
         try:
             facts = artifact.read_header(folder / f"{name}.safetensors")[1]
@@ -218,13 +211,6 @@ def _run_status(project: Project, config: Config, run: str, poses: _Poses) -> Ru
         stale=stale,
         settings=settings,
     )
-
-
-def _recipe(folder: Path) -> Recipe | None:
-    try:
-        return artifact.read_recipe(folder / "recipe.json")
-    except ArtifactError:
-        return None
 
 
 def _drift(project: Project, config: Config, made_from: Recipe, poses: _Poses) -> tuple[str, str]:
@@ -287,11 +273,6 @@ def _evaluated(project: Project, run: str) -> bool:
     return False
 
 
-def after_poses(project: Project) -> str:
-    """The command to run after poses: train if there are enough clips, else align on raw poses."""
-    return "la2ds train" if _can_train(project) else an_alignment(project)
-
-
 def _can_train(project: Project) -> bool:
     from la2ds_cli.training.train import FEW_CLIPS
 
@@ -300,10 +281,8 @@ def _can_train(project: Project) -> bool:
 
 def an_alignment(project: Project) -> str:
     """The command that aligns two clips, the first two of one folder if there are any."""
-    videos = project.videos()
-    folders = Counter(Path(video.path).parent for video in videos)
-    alike = [v for v in videos if folders[Path(v.path).parent] > 1 and v.person == 1]
-    pair = [v for v in alike if Path(v.path).parent == Path(alike[0].path).parent][:2]
-    pair = pair if len(pair) > 1 else videos[:2]
+    videos = [video for video in project.videos() if video.person == 1]
+    alike = [v for v in videos if Path(v.path).parent == Path(videos[0].path).parent]
+    pair = (alike if len(alike) > 1 else videos)[:2]
     names = [video.id for video in pair] if len(pair) > 1 else ["A", "B"]
     return f"la2ds align {' '.join(names)}"

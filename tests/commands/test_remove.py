@@ -65,15 +65,3 @@ def test_what_has_been_set_since_is_not_replaced(project: Project, clips: Path):
         assert remove(project, anna).exit_code == 0
         extract_poses(project, [str(clips)], CONFIG)
         assert {v.id: v.group for v in project.videos()}[anna] == group
-
-
-def test_many_exported_files_are_counted_by_folder(project: Project, clips: Path):
-    anna, _ = (result.video for result in extract_poses(project, [str(clips)], CONFIG))
-    folder = project.results_dir("export") / "wide-csv" / anna
-    folder.mkdir(parents=True)
-    for frame in range(40):
-        (folder / f"{anna}_{frame:012}.csv").write_text("{}")
-    (folder.parent.parent / f"{anna}.csv").write_text("")
-    note = next(line for line in remove(project, anna).stderr.splitlines() if "stay" in line)
-    inside = f"40 files in results/export/wide-csv/{anna}"
-    assert note.endswith(f"that you made of it stay: 1 file in results/export, {inside}")

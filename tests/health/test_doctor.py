@@ -99,20 +99,3 @@ def test_damaged_weights_are_a_fault_and_absent_ones_are_not(
     monkeypatch.setattr(weight_files, "bundled_path", lambda entry: home / "gone")
     assert not line("weights").ok
     assert "missing from the package" in line("weights").found
-
-
-def test_it_says_which_networks_are_the_default_and_what_would_be_fetched(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    torch = pytest.importorskip("torch")  # .ci/run has none on the newer Python
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert line("default networks").found == (
-        "joints by blazepose, people by blazepose; blazepose to be downloaded, 6.4 MB, "
-        "blazepose-detector to be downloaded, 3.0 MB"
-    )
-    for file in ("pose_landmark_full.tflite", "pose_detection.tflite"):
-        (home / file).write_bytes(b"")
-    assert line("default networks").found.endswith("people by blazepose; all here")
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    found = line("default networks").found
-    assert found.startswith("joints by hrnet-w32-msra, people by fasterrcnn; hrnet")
